@@ -1,0 +1,106 @@
+"""An advertisement as it was heard, and the decoding of its raw payload.
+
+Every source hands the same `Advertisement` to the engine: BlueZ gives the decoded fields, captures and the simulated
+shop give raw payloads that `decode_payload` turns into the same fields. Where one payload names a UUID or a company
+twice, the last one counts, as in BlueZ, so that a replay sees what the radio would have seen.
+
+AD structures: Bluetooth Core 5.4, Vol 3 Part C §11 (length, type, data; a zero length ends the significant part);
+types: Assigned Numbers §2.3.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from presence.core.timestamps import Moment
+
+AD_MANUFACTURER_DATA: Final = 0xFF
+AD_SERVICE_DATA_16: Final = 0x16
+AD_SERVICE_DATA_128: Final = 0x21
+
+RSSI_UNAVAILABLE_DBM: Final = 127
+"""Core Vol 4 Part E §7.7.65.2: 127 means "RSSI is not available"."""
+RSSI_PLAUSIBLE_DBM: Final = range(-126, 1)
+"""HCI allows −127…+20. Above 0 dBm more than a milliwatt would have arrived, which no phone can send across any
+distance (+10 dBm EIRP and ~40 dB of loss over the first metre), and −127 is what BlueZ shows for "not heard now".
+Such readings occur in real captures (up to +12 dBm); they prove that something was heard, never how near it was."""
+
+NO_FIELDS: Final[Mapping[str, bytes]] = MappingProxyType({})
+NO_MANUFACTURER_DATA: Final[Mapping[int, bytes]] = MappingProxyType({})
+
+
+class Advertisement(NamedTuple):
+    """One advertising report. A tuple, because thousands a second are made and dropped.
+
+    Nothing keeps an advertisement after the engine has answered: strangers leave no trace (R-02).
+    """
+
+    at: Moment
+    address: bytes
+    """6 bytes, most significant first (as printed). Used only to notice one identifier under two addresses."""
+    rssi_dbm: int | None
+    """None where unknown or impossible; see `plausible_rssi_dbm`."""
+    service_data: Mapping[str, bytes] = NO_FIELDS
+    """By full lower-case UUID, as bleak spells it."""
+    manufacturer_data: Mapping[int, bytes] = NO_MANUFACTURER_DATA
+    """By company identifier, without the two bytes of it."""
+    adapter: str = ""
+    """Which of our radios heard it, e.g. `hci0`."""
+
+
+class MalformedPayload(ValueError):
+    """AD structures that do not add up. Holds no byte of the payload."""
+
+
+def plausible_rssi_dbm(reading_dbm: int) -> int | None:
+    """The reading, or None where it says nothing about distance."""
+    return reading_dbm if reading_dbm in RSSI_PLAUSIBLE_DBM else None
+
+
+def uuid_from_16(uuid16: int) -> str:
+    """A 16-bit UUID on the Bluetooth base UUID (Core Vol 3 Part B §2.5.1)."""
+    return f"0000{uuid16:04x}-0000-1000-8000-00805f9b34fb"
+
+
+def decode_payload(payload: bytes) -> tuple[dict[str, bytes], dict[int, bytes]]:
+    """Service data and manufacturer data of one raw payload (0–1650 bytes).
+
+    Raises MalformedPayload where a structure runs over the end or is too short for its type.
+    """
+    service_data: dict[str, bytes] = {}
+    manufacturer_data: dict[int, bytes] = {}
+    start, end = 0, len(payload)
+    while start < end:
+        length = payload[start]
+        if length == 0:  # early termination: the rest is padding
+            break
+        stop = start + 1 + length
+        if stop > end:
+            raise MalformedPayload("an AD structure runs over the end of the payload")
+        kind = payload[start + 1]
+        if kind == AD_MANUFACTURER_DATA:
+            if length < 3:
+                raise MalformedPayload("manufacturer data without a company identifier")
+            company = payload[start + 2] | payload[start + 3] << 8
+            manufacturer_data[company] = payload[start + 4 : stop]
+        elif kind == AD_SERVICE_DATA_16:
+            if length < 3:
+                raise MalformedPayload("service data without a UUID")
+            uuid16 = payload[start + 2] | payload[start + 3] << 8
+            service_data[uuid_from_16(uuid16)] = payload[start + 4 : stop]
+        elif kind == AD_SERVICE_DATA_128:
+            if length < 17:
+                raise MalformedPayload("service data without a UUID")
+            digits = payload[start + 17 : start + 1 : -1].hex()
+            uuid = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+            service_data[uuid] = payload[start + 18 : stop]
+        start = stop
+    return service_data, manufacturer_data
+
+
+def advertisement_from_payload(
+    at: Moment, address: bytes, rssi_dbm: int, payload: bytes, *, adapter: str = ""
+) -> Advertisement:
+    """A raw report as an Advertisement; raises MalformedPayload."""
+    service_data, manufacturer_data = decode_payload(payload)
+    return Advertisement(at, address, plausible_rssi_dbm(rssi_dbm), service_data, manufacturer_data, adapter)

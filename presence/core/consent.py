@@ -1,0 +1,252 @@
+"""What a customer agreed to, and the gate: the only way from a sighting to an event.
+
+Rules, each with the requirement that asks for it:
+
+1. A consent speaks for `not_before_s <= now < not_after_s`, and so does every grant in it (R-06, R-35).
+2. No purpose implies another: an event needs `presence` *and* the purpose of its audience (R-05).
+3. An objection beats every purpose and has no end (R-10). A pause suspends without deleting (R-11).
+4. A sensitive store needs the flag `explicit`; a sensitive category needs it on its own grant (R-15).
+5. A grant on a category covers its children; a refusal on it or on any ancestor wins over every grant.
+6. An audience hears of a category only while it runs a campaign for it (`Audience.campaigns`).
+7. Doubt is refusal: whatever is unknown, unreadable or not provably fresh is Denied with its reason.
+
+Times are UTC seconds. Nothing here reads a clock.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+SUPPRESSION_LIST_MAX_AGE_S: Final = 24 * 3600
+"""Robinson lists and the chain's own block list must have been applied within a day (R-30)."""
+
+CLOCK_TOLERANCE_S: Final = 5
+"""Two machines' clocks may differ by so much; what claims to come from further ahead is doubted."""
+
+SENSITIVE_CATEGORIES: Final = frozenset(
+    f"ap2:{node}"
+    for node in (
+        1000, 1001, 1002, 1049, 1061, 1126, 1208, 1239, 1253, 1259, 1262, 1291,
+        1334, 1344, 1349, 1361, 1378, 1473, 1474, 1487, 1519, 1544, 1576,
+    )
+)  # fmt: skip
+"""Nodes of the IAB Ad Product Taxonomy 2.0 that can reveal what GDPR art. 9 protects (REQUIREMENTS.md §2.4)."""
+
+
+class Purpose(StrEnum):
+    """The closed list of purposes, version 1 (REQUIREMENTS.md §2.4)."""
+
+    PRESENCE = "presence"
+    OFFERS = "offers"
+    SERVICE = "service"
+    VISIT_END = "visit_end"
+    PROFILING = "profiling"
+    MEASUREMENT = "measurement"
+
+
+class Flag(StrEnum):
+    EXPLICIT = "explicit"
+    """The customer agreed explicitly to being recognised in sensitive stores."""
+    NO_PROFILING = "no_profiling"
+    """A minor: no categories, only subjects that change daily (R-14)."""
+    TEST = "test"
+    """A technician's phone: heard by the audience `test` only."""
+
+
+TEST_AUDIENCE: Final = "test"
+
+
+class Reason(StrEnum):
+    """Why the gate said no. A closed set: these words stand in metrics and logs."""
+
+    UNKNOWN = "unknown"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    PAUSED = "paused"
+    OBJECTED = "objected"
+    OUT_OF_SCOPE = "out_of_scope"
+    NOT_EXPLICIT = "not_explicit"
+    NO_PRESENCE = "no_presence"
+    NO_PURPOSE = "no_purpose"
+    NO_CATEGORY = "no_category"
+    NO_PAIRWISE_KEY = "no_pairwise_key"
+    TEST_ONLY = "test_only"
+    LIST_STALE = "list_stale"
+    CLOSED = "closed"
+    SUPPRESSION_STALE = "suppression_stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One category that the customer wants to hear about."""
+
+    category: str
+    not_before_s: float
+    not_after_s: float
+    explicit: bool = False
+
+    def in_force(self, now_s: float) -> bool:
+        return self.not_before_s <= now_s < self.not_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the consent holds: in the named stores of this chain, or in all of them."""
+
+    stores: frozenset[str]
+    chain_wide: bool = False
+
+    def covers(self, store: str) -> bool:
+        return self.chain_wide or store in self.stores
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One entry of the list: what one subject agreed to. Holds nothing that names a person.
+
+    Invariant (held by `presence.core.feed`): `not_before_s < not_after_s`, and every grant lies within them.
+    """
+
+    ref: bytes = field(repr=False)
+    """8 bytes that mean nothing to anyone but the consent service."""
+    version: int
+    purposes: frozenset[Purpose]
+    not_before_s: float
+    not_after_s: float
+    scope: Scope
+    grants: tuple[Grant, ...] = ()
+    refused_categories: frozenset[str] = frozenset()
+    pairwise_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Audience name → 16 bytes."""
+    flags: frozenset[Flag] = frozenset()
+    paused_until_s: float = 0.0
+    """`math.inf` where the pause was unreadable: doubt is refusal."""
+    objected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Somebody who may be told: an offer engine with its purpose and the campaigns it runs now."""
+
+    name: str
+    purpose: Purpose
+    campaigns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The store that this gateway stands in."""
+
+    chain: str
+    store: str
+    sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListStanding:
+    """What the gate must know of the list as a whole."""
+
+    publishing: bool
+    """False from BOOT until the list is proven, and again when its lease is over or the clock cannot be trusted."""
+    seq: int = 0
+    suppression_checked_at_s: float = 0.0
+    parents: Mapping[str, str] = field(default_factory=dict)
+    """The taxonomy: category → parent category."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The event may go out, with these categories, until then."""
+
+    categories: tuple[str, ...]
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    reason: Reason
+
+
+Decision = Allowed | Denied
+
+
+def lineage(category: str, parents: Mapping[str, str]) -> Iterator[str]:
+    """The category and its ancestors, nearest first; a taxonomy with a ring in it ends at the ring."""
+    seen: set[str] = set()
+    node: str | None = category
+    while node is not None and node not in seen:
+        yield node
+        seen.add(node)
+        node = parents.get(node)
+
+
+def in_force(consent: Consent | None, place: Place, standing: ListStanding, now_s: float) -> Denied | None:
+    """Why this subject may not be recognised here and now, or None where they may."""
+    if not standing.publishing:
+        return Denied(Reason.LIST_STALE)
+    if consent is None:
+        return Denied(Reason.UNKNOWN)
+    if consent.objected:
+        return Denied(Reason.OBJECTED)
+    if now_s < consent.not_before_s:
+        return Denied(Reason.NOT_YET_VALID)
+    if now_s >= consent.not_after_s:
+        return Denied(Reason.EXPIRED)
+    if now_s < consent.paused_until_s:
+        return Denied(Reason.PAUSED)
+    if not consent.scope.covers(place.store):
+        return Denied(Reason.OUT_OF_SCOPE)
+    if Purpose.PRESENCE not in consent.purposes:
+        return Denied(Reason.NO_PRESENCE)
+    if place.sensitive and Flag.EXPLICIT not in consent.flags:
+        return Denied(Reason.NOT_EXPLICIT)
+    return None
+
+
+def decide(consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float) -> Decision:
+    """The gate. Asked when a subject enters, and again at the moment of sending."""
+    denied = in_force(consent, place, standing, now_s)
+    if denied is not None or consent is None:
+        return denied or Denied(Reason.UNKNOWN)
+    if (Flag.TEST in consent.flags) != (audience.name == TEST_AUDIENCE):
+        return Denied(Reason.TEST_ONLY)
+    if audience.purpose not in consent.purposes:
+        return Denied(Reason.NO_PURPOSE)
+    if audience.name not in consent.pairwise_keys:
+        return Denied(Reason.NO_PAIRWISE_KEY)
+    if audience.purpose is not Purpose.OFFERS:
+        return Allowed((), consent.not_after_s)
+    age_s = now_s - standing.suppression_checked_at_s
+    if not -CLOCK_TOLERANCE_S <= age_s <= SUPPRESSION_LIST_MAX_AGE_S:
+        return Denied(Reason.SUPPRESSION_STALE)
+    return _decide_offers(consent, audience, standing.parents, now_s)
+
+
+def _decide_offers(consent: Consent, audience: Audience, parents: Mapping[str, str], now_s: float) -> Decision:
+    if Flag.NO_PROFILING in consent.flags:
+        return Denied(Reason.NO_CATEGORY)
+    allowed: list[str] = []
+    until_s = consent.not_after_s
+    for category in sorted(audience.campaigns):
+        end_s = _granted_until(consent, category, parents, now_s)
+        if end_s is not None:
+            allowed.append(category)
+            until_s = min(until_s, end_s)
+    return Allowed(tuple(allowed), until_s) if allowed else Denied(Reason.NO_CATEGORY)
+
+
+def _granted_until(consent: Consent, category: str, parents: Mapping[str, str], now_s: float) -> float | None:
+    """When the longest grant that covers the category ends; None where none does or a refusal stands."""
+    line = tuple(lineage(category, parents))
+    if not consent.refused_categories.isdisjoint(line):
+        return None
+    sensitive = not SENSITIVE_CATEGORIES.isdisjoint(line)
+    ends_s = [
+        grant.not_after_s
+        for grant in consent.grants
+        if grant.in_force(now_s)
+        and grant.category in line
+        and (not sensitive or (grant.explicit and grant.category == category))
+    ]
+    return max(ends_s, default=None)

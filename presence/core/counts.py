@@ -1,0 +1,52 @@
+"""How many, never who: the only memory of what was heard."""
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from presence.core.consent import Reason
+from presence.core.matching import Nobody
+
+
+@dataclass(slots=True)
+class Counts:
+    """Totals since the start. `heard` = `other_format` + `unknown` + `ambiguous` + `recognised` + all of `refused`."""
+
+    heard: int = 0
+    other_format: int = 0
+    unknown: int = 0
+    ambiguous: int = 0
+    recognised: int = 0
+    refused: Counter[Reason] = field(default_factory=Counter)
+    """Advertisements that the gate did not let in: consents not in force, or the shop closed."""
+    entered: int = 0
+    left: int = 0
+    withdrawn: int = 0
+    withheld: Counter[Reason] = field(default_factory=Counter)
+    """Entries of which an audience was not told, by the gate's reason."""
+    blocked: Counter[Reason] = field(default_factory=Counter)
+    """Events stopped at the moment of sending, by the gate's reason."""
+    expired: int = 0
+    """Events that nobody took in time."""
+    dropped: int = 0
+    """Events that the bounded outbox had no room for; the oldest go first."""
+
+    def nobody(self, why: Nobody) -> None:
+        if why is Nobody.OTHER_FORMAT:
+            self.other_format += 1
+        elif why is Nobody.UNKNOWN:
+            self.unknown += 1
+        else:
+            self.ambiguous += 1
+
+    @property
+    def strangers(self) -> int:
+        return self.other_format + self.unknown + self.ambiguous
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; reasons by their word."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            name: {reason.value: n for reason, n in sorted(value.items())} if isinstance(value, Counter) else value
+            for name, value in values.items()
+        }

@@ -1,0 +1,100 @@
+"""Which identifiers are on air in a slot, and whose they are.
+
+Eddystone-EID with K = 10 (github.com/google/eddystone, eddystone-eid/eid-computation.md):
+
+    window  = t >> 16                     65,536 s (18.2 h): the temporary key TK lives that long
+    slot    = t >> 10                     1,024 s: the identifier on air
+    TK      = AES-128(IK, 00×11 ‖ FF ‖ 00 00 ‖ t[31:16])
+    EID     = AES-128(TK, 00×11 ‖ K ‖ t with its K low bits cleared, 4 bytes big-endian)[:8]
+
+The gateway holds TKs only: a stolen gateway is blind when its windows are over. Two subjects that claim the same
+identifier in one slot cancel each other out: nobody is better than the wrong one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+K: Final = 10
+SLOT_S: Final = 1 << K
+WINDOW_S: Final = 1 << 16
+NEIGHBOUR_TOLERANCE_S: Final = 120
+"""A phone's clock may be this wrong: the slot before and after count only this near to a boundary (DESIGN.md §7)."""
+
+
+class WindowKey(NamedTuple):
+    """The temporary key of one subject for one window; secret."""
+
+    ref: bytes
+    window: int
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"WindowKey(window={self.window})"
+
+
+def slot_at(utc_s: float) -> int:
+    return int(utc_s) >> K
+
+
+def window_of_slot(slot: int) -> int:
+    return slot >> 16 - K
+
+
+def window_at(utc_s: float) -> int:
+    return int(utc_s) >> 16
+
+
+def _encrypt_block(key: bytes, block: bytes) -> bytes:
+    encryptor = Cipher(AES(key), ECB()).encryptor()  # noqa: S305 - one block: the construction of the specification
+    return encryptor.update(block)
+
+
+def window_key(identity_key: bytes, utc_s: float) -> bytes:
+    """TK of the window around `utc_s`. Needs the identity key: phones and the publisher call this, a gateway never."""
+    return _encrypt_block(identity_key, bytes(11) + b"\xff\x00\x00" + (window_at(utc_s) & 0xFFFF).to_bytes(2, "big"))
+
+
+def ephemeral_identifier(key: bytes, slot: int, *, k: int = K) -> bytes:
+    """The EID (8 bytes) that the holder of this window key broadcasts during `slot`."""
+    start_s = slot << k & 0xFFFFFFFF
+    return _encrypt_block(key, bytes(11) + bytes((k,)) + start_s.to_bytes(4, "big"))[:8]
+
+
+def slots_to_accept(utc_s: float) -> Iterator[int]:
+    """The current slot, and its neighbour where a boundary is near."""
+    slot = slot_at(utc_s)
+    yield slot
+    into_slot_s = utc_s - slot * SLOT_S
+    if into_slot_s < NEIGHBOUR_TOLERANCE_S:
+        yield slot - 1
+    elif into_slot_s >= SLOT_S - NEIGHBOUR_TOLERANCE_S:
+        yield slot + 1
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTable:
+    """Who broadcasts which identifier in one slot."""
+
+    slot: int
+    refs: Mapping[bytes, bytes] = field(repr=False)
+    ambiguous: frozenset[bytes] = field(repr=False)
+
+    @classmethod
+    def build(cls, slot: int, keys: Iterable[WindowKey]) -> "SlotTable":
+        window = window_of_slot(slot)
+        refs: dict[bytes, bytes] = {}
+        ambiguous: set[bytes] = set()
+        for holder in keys:
+            if holder.window != window:
+                continue
+            eid = ephemeral_identifier(holder.key, slot)
+            if refs.setdefault(eid, holder.ref) != holder.ref:
+                ambiguous.add(eid)
+        for eid in ambiguous:
+            del refs[eid]
+        return cls(slot, refs, frozenset(ambiguous))

@@ -1,0 +1,56 @@
+"""What the engine answers with: the changes to be stored in one transaction, and the events on their way out."""
+
+from dataclasses import dataclass, field
+
+from presence.core.events import EventType
+from presence.core.timestamps import Moment
+from presence.core.visits import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event in the outbox. What it may say is decided when it is sent, by the gate (see `Teller.release`)."""
+
+    id: str
+    type: EventType
+    audience: str
+    ref: bytes = field(repr=False)
+    subject: str = field(repr=False)
+    occurred_at: Moment
+    expires_s: float
+    """Monotonic seconds: not sent from then on."""
+    entered_id: str = ""
+    """For `left` and `withdrawn`: the id of the `entered` that they speak of."""
+    reason: str = ""
+    """For `withdrawn`: a WithdrawnReason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An `entered` that was handed to the broker: from then on a withdrawal has to be told."""
+
+    event_id: str
+    audience: str
+    ref: bytes = field(repr=False)
+    subject: str = field(repr=False)
+    categories: tuple[str, ...]
+    valid_until_s: float
+    """UTC: the audience may act until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Changes that belong together. Stored whole or not at all: never an event without its state, nor the reverse."""
+
+    saved: tuple[Visit, ...] = ()
+    forgotten: tuple[bytes, ...] = field(default=(), repr=False)
+    """Refs of which no visit remains."""
+    queued: tuple[Outgoing, ...] = ()
+    cancelled: tuple[str, ...] = ()
+    """Ids of events in the outbox that must not go out any more."""
+    announced: tuple[Announcement, ...] = ()
+    retracted: tuple[str, ...] = ()
+    """Ids of announcements that are over."""
+
+    def __bool__(self) -> bool:
+        return bool(self.saved or self.forgotten or self.queued or self.cancelled or self.announced or self.retracted)

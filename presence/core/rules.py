@@ -1,0 +1,27 @@
+"""What the engine is told once, and again when the configuration changes."""
+
+from dataclasses import dataclass, field
+
+from presence.core.consent import Audience, Place
+from presence.core.opening_hours import OpeningHours
+from presence.core.visits import EntryRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    place: Place
+    audiences: tuple[Audience, ...]
+    notice: str
+    """The version of the sign at the door."""
+    store_key: bytes = field(repr=False)
+    """Secret of the store, the same on each of its gateways: event ids are made with it."""
+    entry: EntryRule
+    hours: OpeningHours = field(default_factory=OpeningHours)
+    expiry_s: float = 120
+    """How long an event waits in the outbox, and then at the broker, at most (R-18)."""
+    valid_for_s: float = 1800
+    """How long after the entry an audience may act, at most."""
+    outbox_length: int = 256
+
+    def audience(self, name: str) -> Audience | None:
+        return next((audience for audience in self.audiences if audience.name == name), None)

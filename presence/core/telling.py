@@ -1,0 +1,260 @@
+"""Who is told what of a visit: events into the outbox, the gate asked again as each is sent, withdrawals after them.
+
+1. An `entered` is queued for each audience that the gate allows at the entry, and decided anew when it is sent: a
+   category narrowed meanwhile is not in it, a consent withdrawn meanwhile stops it (R-06, R-34).
+2. From the moment it is handed to the broker it is *announced*: acknowledged or not, somebody may have read it.
+3. `withdrawn` goes out only where an `entered` was announced, and only while it could still be acted on (R-09).
+4. `left` goes out only with the purpose `visit_end`, and only where an `entered` was announced.
+5. What was taken back stays so: an entry that would carry the id of a withdrawn event is not announced.
+6. While the list is stale, events wait (and expire); they are not lost to a moment without proof.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from presence.core import events
+from presence.core.consent import (
+    Allowed,
+    Consent,
+    Decision,
+    Denied,
+    Flag,
+    ListStanding,
+    Purpose,
+    Reason,
+    decide,
+    in_force,
+)
+from presence.core.counts import Counts
+from presence.core.events import Event, EventType, WithdrawnReason
+from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.rules import Rules
+from presence.core.timestamps import Moment
+from presence.core.visits import Entered, Left, Visit, Visits
+
+WITHDRAWN_BY: Final = {
+    Reason.UNKNOWN: WithdrawnReason.WITHDRAWN,
+    Reason.EXPIRED: WithdrawnReason.EXPIRED,
+    Reason.OBJECTED: WithdrawnReason.OBJECTED,
+    Reason.PAUSED: WithdrawnReason.PAUSED,
+}
+
+
+@dataclass(slots=True)
+class Draft:
+    """A Step in the making."""
+
+    saved: dict[bytes, Visit] = field(default_factory=dict)
+    forgotten: list[bytes] = field(default_factory=list)
+    queued: list[Outgoing] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    retracted: list[str] = field(default_factory=list)
+
+    def step(self) -> Step:
+        return Step(
+            saved=tuple(self.saved.values()),
+            forgotten=tuple(self.forgotten),
+            queued=tuple(self.queued),
+            cancelled=tuple(self.cancelled),
+            retracted=tuple(self.retracted),
+        )
+
+
+class Teller:
+    """The outbox and what was announced. `rules`, `standing` and `consents` are set by the engine."""
+
+    def __init__(
+        self, rules: Rules, counts: Counts, pending: Iterable[Outgoing], announcements: Iterable[Announcement]
+    ) -> None:
+        self.rules = rules
+        self.standing = ListStanding(publishing=False)
+        self.consents: Mapping[bytes, Consent] = {}
+        self._counts = counts
+        self._pending = {outgoing.id: outgoing for outgoing in pending}
+        self._announced = {announcement.event_id: announcement for announcement in announcements}
+        self._taken_back: dict[str, float] = {}
+        """Ids of withdrawn events → monotonic time from which no new entry can have that id."""
+
+    def refs(self) -> set[bytes]:
+        """Everyone of whom somebody was told, or is about to be."""
+        return {a.ref for a in self._announced.values()} | {o.ref for o in self._pending.values()}
+
+    def pending(self) -> tuple[Outgoing, ...]:
+        return tuple(self._pending.values())
+
+    def announcements(self) -> tuple[Announcement, ...]:
+        return tuple(self._announced.values())
+
+    def entered(self, entered: Entered, now: Moment, draft: Draft) -> None:
+        """Queue an `entered` for every audience that may hear of it."""
+        self._counts.entered += 1
+        consent = self.consents[entered.ref]
+        bucket = events.visit_bucket(entered.at.utc_s, self.rules.entry.reentry_cooldown_s)
+        stable = Purpose.PROFILING in consent.purposes and Flag.NO_PROFILING not in consent.flags
+        day = events.STABLE_DAY if stable else events.utc_day(entered.at.utc_s)
+        for audience in self.rules.audiences:
+            decision = self._decide(entered.ref, audience.name, now)
+            if isinstance(decision, Denied):
+                self._counts.withheld[decision.reason] += 1
+                continue
+            outgoing = Outgoing(
+                id=events.event_id(self.rules.store_key, EventType.ENTERED, audience.name, entered.ref, bucket),
+                type=EventType.ENTERED,
+                audience=audience.name,
+                ref=entered.ref,
+                subject=events.subject_of_day(consent.pairwise_keys[audience.name], day),
+                occurred_at=entered.at,
+                expires_s=now.monotonic_s + self.rules.expiry_s,
+            )
+            if outgoing.id not in self._taken_back:
+                self._queue(outgoing, draft)
+
+    def left(self, left: Left, now: Moment, draft: Draft) -> None:
+        """Queue a `left` where an audience was told of the entry and the customer agreed to tell the end."""
+        self._counts.left += 1
+        if self._left_denied(left.ref, now) is None:
+            for announcement in self._announcements_of(left.ref):
+                self._queue(self._following(EventType.LEFT, announcement, left.at, now), draft)
+
+    def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
+        """A consent is no longer in force: pending events go, announced ones are taken back."""
+        for outgoing in self.pending():
+            if outgoing.ref == ref and outgoing.type is not EventType.WITHDRAWN:
+                del self._pending[outgoing.id]
+                draft.cancelled.append(outgoing.id)
+        for announcement in self._announcements_of(ref):
+            self._retract(announcement, reason, now, draft)
+
+    def withdraw_narrowed(self, ref: bytes, now: Moment, draft: Draft) -> None:
+        """Take back what was announced with a category, or to an audience, that is not allowed any more."""
+        for announcement in self._announcements_of(ref):
+            decision = self._decide(ref, announcement.audience, now)
+            if isinstance(decision, Denied):
+                self._retract(announcement, decision.reason, now, draft)
+            elif not set(announcement.categories) <= set(decision.categories):
+                self._retract(announcement, Reason.NO_CATEGORY, now, draft)
+
+    def forget_over(self, visits: Visits, now: Moment, draft: Draft) -> None:
+        """Announcements of visits that are over, on which nobody may act any more."""
+        self._taken_back = {key: until_s for key, until_s in self._taken_back.items() if now.monotonic_s < until_s}
+        for announcement in tuple(self._announced.values()):
+            visit = visits.get(announcement.ref)
+            if now.utc_s >= announcement.valid_until_s and (visit is None or visit.left_at is not None):
+                del self._announced[announcement.event_id]
+                draft.retracted.append(announcement.event_id)
+
+    def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
+        """The event as it may be sent at this moment, with the step to store *before* it is sent.
+
+        None where it expired or was cancelled: it leaves the outbox. Denied where the gate says no: it leaves the
+        outbox too, except while the list is stale (Reason.LIST_STALE): then it waits until it expires.
+        """
+        if outgoing.id not in self._pending:
+            return None
+        if now.monotonic_s >= outgoing.expires_s:
+            self._expire(outgoing)
+            return None
+        if outgoing.type is EventType.WITHDRAWN:
+            return self._event(outgoing, {"entered_id": outgoing.entered_id, "reason": outgoing.reason}), Step()
+        if outgoing.type is EventType.LEFT:
+            denied = self._left_denied(outgoing.ref, now)
+            if denied is not None:
+                return self._block(outgoing, denied)
+            return self._event(outgoing, {"entered_id": outgoing.entered_id}), Step()
+        decision = self._decide(outgoing.ref, outgoing.audience, now)
+        if isinstance(decision, Denied):
+            return self._block(outgoing, decision)
+        # To the minute, so that the end does not tell the second of the entry; a consent's own end stays exact.
+        until_s = min(decision.until_s, (outgoing.occurred_at.utc_s + self.rules.valid_for_s) // 60 * 60)
+        if now.utc_s >= until_s:
+            self._expire(outgoing)
+            return None
+        return self._announce(outgoing, decision, until_s)
+
+    def acknowledge(self, outgoing: Outgoing) -> None:
+        """The broker has it, or will never take it."""
+        self._pending.pop(outgoing.id, None)
+
+    def _announce(self, outgoing: Outgoing, allowed: Allowed, until_s: float) -> tuple[Event, Step]:
+        announcement = Announcement(
+            outgoing.id, outgoing.audience, outgoing.ref, outgoing.subject, allowed.categories, until_s
+        )
+        self._announced[outgoing.id] = announcement
+        audience = self.rules.audience(outgoing.audience)
+        data = events.entered_data(
+            audience.purpose if audience else "",
+            allowed.categories,
+            until_s,
+            list_seq=self.standing.seq,
+            notice=self.rules.notice,
+        )
+        return self._event(outgoing, data), Step(announced=(announcement,))
+
+    def _expire(self, outgoing: Outgoing) -> None:
+        self._counts.expired += 1
+        self.acknowledge(outgoing)
+
+    def _block(self, outgoing: Outgoing, denied: Denied) -> Denied:
+        if denied.reason is not Reason.LIST_STALE:
+            self._counts.blocked[denied.reason] += 1
+            self.acknowledge(outgoing)
+        return denied
+
+    def _decide(self, ref: bytes, audience_name: str, now: Moment) -> Decision:
+        audience = self.rules.audience(audience_name)
+        if audience is None:
+            return Denied(Reason.NO_PURPOSE)
+        return decide(self.consents.get(ref), audience, self.rules.place, self.standing, now.utc_s)
+
+    def _left_denied(self, ref: bytes, now: Moment) -> Denied | None:
+        consent = self.consents.get(ref)
+        if consent is not None and Purpose.VISIT_END not in consent.purposes:
+            return Denied(Reason.NO_PURPOSE)
+        return in_force(consent, self.rules.place, self.standing, now.utc_s)
+
+    def _retract(self, announcement: Announcement, reason: Reason, now: Moment, draft: Draft) -> None:
+        del self._announced[announcement.event_id]
+        draft.retracted.append(announcement.event_id)
+        if self._pending.pop(announcement.event_id, None) is not None:  # handed over, not acknowledged: not once more
+            draft.cancelled.append(announcement.event_id)
+        if now.utc_s < announcement.valid_until_s or reason is Reason.EXPIRED:
+            self._counts.withdrawn += 1
+            why = WITHDRAWN_BY.get(reason, WithdrawnReason.UNSPECIFIED).value
+            self._queue(self._following(EventType.WITHDRAWN, announcement, now, now, reason=why), draft)
+
+    def _following(
+        self, kind: EventType, announcement: Announcement, at: Moment, now: Moment, *, reason: str = ""
+    ) -> Outgoing:
+        """`left` or `withdrawn` after an `entered`: its id follows from the id of that."""
+        entered_id = announcement.event_id
+        return Outgoing(
+            id=events.event_id(self.rules.store_key, kind, announcement.audience, entered_id.encode(), 0),
+            type=kind,
+            audience=announcement.audience,
+            ref=announcement.ref,
+            subject=announcement.subject,
+            occurred_at=at,
+            expires_s=now.monotonic_s + self.rules.expiry_s,
+            entered_id=entered_id,
+            reason=reason,
+        )
+
+    def _queue(self, outgoing: Outgoing, draft: Draft) -> None:
+        """Into the outbox; where it is full the oldest goes, counted."""
+        if outgoing.id in self._pending:
+            return
+        while len(self._pending) >= self.rules.outbox_length:
+            oldest = next(iter(self._pending))
+            del self._pending[oldest]
+            draft.cancelled.append(oldest)
+            self._counts.dropped += 1
+        self._pending[outgoing.id] = outgoing
+        draft.queued.append(outgoing)
+
+    def _announcements_of(self, ref: bytes) -> list[Announcement]:
+        return [announcement for announcement in self._announced.values() if announcement.ref == ref]
+
+    @staticmethod
+    def _event(outgoing: Outgoing, data: Mapping[str, Any]) -> Event:
+        return Event(outgoing.type, outgoing.id, outgoing.subject, outgoing.audience, outgoing.occurred_at.utc_s, data)

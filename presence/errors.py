@@ -1,0 +1,73 @@
+"""What can go wrong, sorted by who must act.
+
+    PresenceError
+    ├── ConfigurationError   the operator: a setting is missing, misspelt or impossible
+    ├── ConsentListError     the consent service: the list cannot be read or proven
+    ├── CaptureError         whoever recorded it: a capture is damaged, truncated or of a kind we do not read
+    ├── RadioError           the technician: no adapter, powered off, BlueZ away
+    ├── BrokerError          the operator: the MQTT broker is away or refuses us
+    └── StorageError         the operator: a disk is full, read-only or holds what we did not write
+
+A message names the file, key or record, and the next step. It never holds an address, an identifier or a key.
+"""
+
+from enum import Enum
+
+
+class PresenceError(Exception):
+    """Somebody must act; the message says who and how."""
+
+
+class ConfigurationError(PresenceError):
+    """The configuration cannot be used. `problems` lists every fault found, one sentence each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ConsentListError(PresenceError):
+    """The consent list was refused as a whole; the list in force stays, and its lease keeps running."""
+
+
+class CaptureError(PresenceError):
+    """A capture could not be read to its end. `offset` is the byte at which reading stopped."""
+
+    def __init__(self, message: str, *, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class RadioFault(Enum):
+    """Why the radio does not scan; the value is the next step for the technician."""
+
+    NO_BLUEZ = "bluetoothd does not answer on D-Bus: `systemctl start bluetooth`"
+    NO_ADAPTER = "no Bluetooth adapter: plug one in, or name the right one in radio.adapters"
+    POWERED_OFF = "the adapter is powered off: `bluetoothctl power on`, and look for rfkill"
+    DENIED = "D-Bus denies access to org.bluez: install the policy of systemd/ or run as its user"
+    UNSUPPORTED = "this BlueZ cannot scan in the mode of radio.mode: choose `active`"
+    OTHER = "see the message; `systemctl status bluetooth` tells more"
+
+
+class RadioError(PresenceError):
+    """Scanning is not possible now."""
+
+    def __init__(self, fault: RadioFault, detail: str) -> None:
+        super().__init__(f"{detail}: {fault.value}" if detail else fault.value)
+        self.fault = fault
+
+
+class BrokerError(PresenceError):
+    """The broker is away, refuses us, or did not acknowledge in time; the event stays in the outbox."""
+
+
+class MessageRefused(BrokerError):
+    """The broker refused this one message for good (MQTT 5 reason code ≥ 0x80): sending again will not help."""
+
+    def __init__(self, message: str, *, reason_code: int) -> None:
+        super().__init__(message)
+        self.reason_code = reason_code
+
+
+class StorageError(PresenceError):
+    """State cannot be read or written."""

@@ -1,0 +1,96 @@
+"""May the list be believed? Silence is the answer to every doubt, and no clock makes a list younger."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.core.freshness import Freshness, Lease, freshness, standing
+from presence.core.timestamps import Moment
+from tests.builders import START_S, header, moment
+
+PUBLISHING = {Freshness.FRESH, Freshness.AGING}
+YEAR_S = 365 * 86_400
+
+
+def a_lease(*, age_s: float = 0, lease_s: float = 900) -> Lease:
+    """A list proven at the start of the afternoon, published that long before."""
+    return Lease(header(published_at_s=START_S - age_s), moment(), lease_s)
+
+
+@pytest.mark.requirement("R-42")
+def test_nothing_is_published_before_a_list_is_proven() -> None:
+    assert freshness(None, moment()) is Freshness.BOOT
+    assert not standing(None, moment()).publishing
+
+
+@pytest.mark.requirement("R-08")
+@pytest.mark.parametrize(
+    ("age_s", "expected"),
+    [
+        (0, Freshness.FRESH),
+        (120, Freshness.FRESH),
+        (121, Freshness.AGING),
+        (900, Freshness.AGING),
+        (900.1, Freshness.STALE),
+        (1e6, Freshness.STALE),
+    ],
+)
+def test_a_list_grows_old_step_by_step(age_s: float, expected: Freshness) -> None:
+    assert a_lease().freshness(moment(age_s)) is expected
+    assert a_lease(age_s=age_s).freshness(moment()) is expected
+    assert standing(a_lease(), moment(age_s)).publishing == (expected in PUBLISHING)
+
+
+@pytest.mark.requirement("R-42", "T-09")
+def test_a_list_that_was_old_when_it_came_has_that_age_already() -> None:
+    assert a_lease(age_s=800).freshness(moment(50)) is Freshness.AGING
+    assert a_lease(age_s=800).freshness(moment(101)) is Freshness.STALE
+
+
+def test_a_short_lease_is_over_when_it_is_over() -> None:
+    assert a_lease(lease_s=60).freshness(moment(60)) is Freshness.FRESH
+    assert a_lease(lease_s=60).freshness(moment(61)) is Freshness.STALE
+
+
+@pytest.mark.requirement("R-43", "T-12")
+def test_a_clock_behind_the_list_is_wrong() -> None:
+    lease = a_lease()
+
+    assert lease.freshness(Moment(moment().monotonic_s, START_S - 5)) is Freshness.FRESH
+    assert lease.freshness(Moment(moment().monotonic_s, START_S - 5.1)) is Freshness.CLOCK_BAD
+
+
+@pytest.mark.requirement("R-43", "T-12")
+@given(st.floats(0, 5000), st.floats(-YEAR_S, YEAR_S))
+def test_setting_the_wall_clock_never_makes_a_list_younger(passed_s: float, set_by_s: float) -> None:
+    lease = a_lease()
+    honest = moment(passed_s)
+    moved = honest._replace(utc_s=honest.utc_s + set_by_s)
+
+    if lease.freshness(honest) not in PUBLISHING:
+        assert lease.freshness(moved) not in PUBLISHING
+    assert lease.age_s(moved) >= passed_s - 1e-6
+
+
+@pytest.mark.requirement("R-43", "T-12")
+@pytest.mark.parametrize("years", [-1, 1])
+def test_a_clock_set_by_a_year_while_a_list_holds_is_not_believed(years: int) -> None:
+    """Set forward it would start consents that are not valid yet, set back revive those that are over."""
+    now = moment(60)
+
+    assert not standing(a_lease(), now._replace(utc_s=now.utc_s + years * YEAR_S)).publishing
+
+
+@pytest.mark.requirement("R-43")
+def test_a_clock_that_is_put_right_by_a_little_is_believed() -> None:
+    now = moment(60)
+
+    assert a_lease().freshness(now._replace(utc_s=now.utc_s + 2)) is Freshness.FRESH
+
+
+def test_the_gate_is_told_what_the_header_says() -> None:
+    lease = Lease(header(seq=9, parents={"ap2:2": "ap2:1"}, suppression_checked_at_s=START_S - 9), moment(), 900)
+
+    told = standing(lease, moment())
+
+    assert (told.seq, told.parents, told.suppression_checked_at_s) == (9, {"ap2:2": "ap2:1"}, START_S - 9)

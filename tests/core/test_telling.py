@@ -1,0 +1,515 @@
+"""Who is told what: the gate asked again at the moment of sending, and withdrawals after what was said."""
+
+import math
+from typing import Any
+
+import pytest
+
+from presence.core.consent import Audience, Denied, Flag, Purpose, Reason, Scope
+from presence.core.engine import Engine
+from presence.core.events import EventType
+from tests.builders import (
+    ANNA,
+    BERIT,
+    CARS,
+    DAY_S,
+    GARDEN,
+    HOUR_S,
+    OFFERS,
+    PICK_UP,
+    START_S,
+    a_list,
+    an_engine,
+    announcement,
+    consent,
+    grant,
+    header,
+    moment,
+    outgoing,
+    pairwise_key,
+    rules,
+    send_all,
+    standing,
+    stay,
+    visit,
+    walk_in,
+)
+
+ALL = frozenset(Purpose) - {Purpose.PROFILING}
+SENT_S = 8.0
+
+
+def entered_and_told(**changes: Any) -> Engine:
+    """Anna came in, and the audience was told."""
+    engine = an_engine(consent(**changes))
+    walk_in(engine)
+    [event] = send_all(engine, moment(SENT_S))
+    assert event["type"] == "presence.entered.v1"
+    return engine
+
+
+def types(events: list[dict[str, Any]]) -> list[str]:
+    return [event["type"] for event in events]
+
+
+# ---------------------------------------------------------------- between entry and sending
+
+LAPSED = [
+    pytest.param(None, id="withdrawn"),
+    pytest.param({"not_after_s": START_S + 10}, id="expired"),
+    pytest.param({"not_before_s": START_S + 60}, id="not yet valid"),
+    pytest.param({"paused_until_s": START_S + HOUR_S}, id="paused"),
+    pytest.param({"paused_until_s": math.inf}, id="pause unreadable"),
+    pytest.param({"objected": True}, id="objected"),
+    pytest.param({"scope": Scope(frozenset({"fi-0001"}))}, id="out of scope"),
+    pytest.param({"purposes": frozenset({Purpose.OFFERS})}, id="no presence"),
+    pytest.param({"purposes": frozenset({Purpose.PRESENCE})}, id="no purpose"),
+    pytest.param({"grants": ()}, id="no category"),
+    pytest.param({"grants": (grant(CARS, end_s=START_S + 10), grant(GARDEN, end_s=START_S + 10))}, id="grants over"),
+    pytest.param({"refused_categories": frozenset({CARS, GARDEN})}, id="categories refused"),
+    pytest.param({"pairwise_keys": {}}, id="no pairwise key"),
+    pytest.param({"flags": frozenset({Flag.TEST})}, id="a test phone"),
+    pytest.param({"flags": frozenset({Flag.NO_PROFILING})}, id="a minor"),
+]
+
+
+@pytest.mark.requirement("R-05", "R-06", "R-08", "R-09", "R-10", "R-11")
+@pytest.mark.parametrize("change", LAPSED)
+def test_a_consent_that_lapses_between_entry_and_sending_publishes_nothing(change: dict[str, Any] | None) -> None:
+    engine = an_engine(consent())
+    assert walk_in(engine).queued
+
+    engine.apply(a_list() if change is None else a_list(consent(**change)), moment(10))
+
+    assert send_all(engine, moment(10)) == []
+    engine.advance(moment(400))
+    assert send_all(engine, moment(400)) == []
+    assert engine.pending() == ()
+    assert engine.announcements() == ()
+
+
+@pytest.mark.requirement("R-05", "R-06", "R-10", "R-11")
+@pytest.mark.parametrize("change", LAPSED)
+def test_a_consent_that_does_not_hold_at_the_entry_publishes_nothing(change: dict[str, Any] | None) -> None:
+    engine = an_engine(*([] if change is None else [consent(**change)]), at=moment(20))
+
+    assert walk_in(engine, start=moment(20)).queued == ()
+    assert send_all(engine, moment(30)) == []
+
+
+@pytest.mark.requirement("R-06", "R-35")
+@pytest.mark.parametrize(
+    "change",
+    [{"not_after_s": START_S + 10}, {"grants": (grant(CARS, end_s=START_S + 10),)}],
+    ids=["the consent", "its only grant"],
+)
+def test_an_end_that_comes_while_an_event_waits_stops_it_at_that_second(change: dict[str, Any]) -> None:
+    """Nobody told the engine of the time: the gate asks for itself."""
+    on_time, too_late = an_engine(consent(**change)), an_engine(consent(**change))
+    walk_in(on_time)
+    walk_in(too_late)
+
+    assert len(send_all(on_time, moment(9.999))) == 1
+    assert send_all(too_late, moment(10)) == []
+
+
+@pytest.mark.requirement("R-34", "R-35")
+def test_narrowing_between_entry_and_sending_narrows_what_is_allowed() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+
+    engine.apply(a_list(consent(version=2, grants=(grant(GARDEN),))), moment(8))
+
+    assert send_all(engine, moment(9))[0]["data"]["allow"] == [GARDEN]
+
+
+@pytest.mark.requirement("R-35")
+def test_a_grant_that_ends_between_entry_and_sending_is_not_named() -> None:
+    engine = an_engine(consent(grants=(grant(CARS, end_s=START_S + 9), grant(GARDEN))))
+    walk_in(engine)
+
+    assert send_all(engine, moment(9))[0]["data"]["allow"] == [GARDEN]
+
+
+def test_a_campaign_that_ends_between_entry_and_sending_is_not_named() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+
+    engine.change_rules(rules(audiences=(Audience(OFFERS.name, Purpose.OFFERS, frozenset({CARS})),)))
+
+    assert send_all(engine, moment(9))[0]["data"]["allow"] == [CARS]
+
+
+def test_an_audience_that_is_taken_away_hears_nothing_more() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+
+    engine.change_rules(rules(audiences=()))
+
+    assert send_all(engine, moment(9)) == []
+    assert engine.counts.blocked == {Reason.NO_PURPOSE: 1}
+
+
+# ---------------------------------------------------------------- valid_until
+
+
+def test_an_offer_may_be_acted_on_for_half_an_hour_told_to_the_minute() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+
+    assert send_all(engine, moment(60))[0]["data"]["valid_until"] == "2026-11-23T14:35:00Z"
+
+
+@pytest.mark.requirement("R-06", "R-35")
+def test_an_offer_may_be_acted_on_no_longer_than_the_consent_and_its_grants_hold() -> None:
+    for change in ({"not_after_s": START_S + 100}, {"grants": (grant(CARS, end_s=START_S + 100), grant(GARDEN))}):
+        engine = an_engine(consent(**change))
+        walk_in(engine)
+
+        assert send_all(engine, moment(60))[0]["data"]["valid_until"] == "2026-11-23T14:06:47Z"
+
+
+def test_an_event_on_which_nobody_may_act_any_more_is_not_sent() -> None:
+    """Cut to the minute, a minute of validity may be over a second after the entry."""
+    engine = an_engine(consent(), valid_for_s=60, expiry_s=120)
+    walk_in(engine, start=moment(45))  # in at 14:05:59
+
+    assert send_all(engine, moment(90)) == []
+
+
+# ---------------------------------------------------------------- waiting
+
+
+@pytest.mark.requirement("R-18", "R-49")
+def test_an_event_that_waited_too_long_is_not_sent() -> None:
+    in_time, too_late = an_engine(consent()), an_engine(consent())
+    walk_in(in_time)
+    walk_in(too_late)
+
+    assert len(send_all(in_time, moment(7 + 119.9))) == 1
+    assert send_all(too_late, moment(7 + 120)) == []
+    assert too_late.pending() == ()
+
+
+@pytest.mark.requirement("R-08")
+def test_while_the_list_is_stale_events_wait_and_go_out_once_it_is_proven() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+    engine.trust(standing(publishing=False))
+
+    [waiting] = engine.pending()
+    assert engine.release(waiting, moment(10)) == Denied(Reason.LIST_STALE)
+    assert engine.pending() == (waiting,)
+    assert engine.counts.blocked == {}
+
+    engine.trust(standing())
+    assert types(send_all(engine, moment(20))) == ["presence.entered.v1"]
+
+
+@pytest.mark.requirement("R-18")
+def test_an_event_that_waits_for_a_list_expires_too() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+    engine.trust(standing(publishing=False))
+
+    assert send_all(engine, moment(200)) == []
+    assert engine.pending() == ()
+
+
+@pytest.mark.requirement("R-18", "T-04")
+def test_a_full_outbox_drops_the_oldest_and_counts_it() -> None:
+    refs = [bytes([n]) * 8 for n in range(5)]
+    engine = an_engine(*(consent(ref=ref) for ref in refs), outbox_length=3)
+    for ref in refs:
+        walk_in(engine, ref=ref)
+
+    assert [waiting.ref for waiting in engine.pending()] == refs[2:]
+    assert engine.counts.dropped == 2
+
+
+# ---------------------------------------------------------------- taking back
+
+REASONS = [
+    pytest.param(None, "withdrawn", id="taken off the list"),
+    pytest.param({"not_after_s": START_S + 60}, "expired", id="expired"),
+    pytest.param({"objected": True}, "objected", id="objected"),
+    pytest.param({"paused_until_s": START_S + HOUR_S}, "paused", id="paused"),
+    pytest.param({"paused_until_s": math.inf}, "paused", id="pause unreadable"),
+    pytest.param({"scope": Scope(frozenset({"fi-0001"}))}, "unspecified", id="out of scope"),
+    pytest.param({"purposes": frozenset({Purpose.OFFERS})}, "unspecified", id="no presence"),
+    pytest.param({"purposes": frozenset({Purpose.PRESENCE, Purpose.VISIT_END})}, "unspecified", id="no purpose"),
+    pytest.param({"grants": (grant(CARS),)}, "unspecified", id="narrowed"),
+    pytest.param({"grants": ()}, "unspecified", id="no category"),
+]
+
+
+@pytest.mark.requirement("R-08", "R-09", "R-10", "R-11", "R-34")
+@pytest.mark.parametrize(("change", "reason"), REASONS)
+def test_a_right_that_ends_during_a_visit_gives_one_withdrawn_and_then_silence(
+    change: dict[str, Any] | None, reason: str
+) -> None:
+    engine = an_engine(consent(purposes=ALL))
+    walk_in(engine)
+    [entered] = send_all(engine, moment(SENT_S))
+    lapsed = () if change is None else (consent(**{"purposes": ALL, "version": 2, **change}),)
+
+    engine.apply(a_list(*lapsed), moment(60))
+    told = send_all(engine, moment(60))
+    stay(engine, moment(61), moment(200))
+    engine.apply(a_list(*lapsed), moment(201))
+    told += send_all(engine, moment(201))
+    engine.advance(moment(1000))
+    told += [
+        event for event in send_all(engine, moment(1000)) if reason != "unspecified" or "left" not in event["type"]
+    ]
+
+    assert len(told) == 1
+    assert told[0]["type"] == "presence.withdrawn.v1"
+    assert told[0]["subject"] == entered["subject"]
+    assert told[0]["data"] == {
+        "audience": OFFERS.name,
+        "store": "fi-0042",
+        "entered_id": entered["id"],
+        "reason": reason,
+    }
+    assert engine.announcements() == ()
+
+
+@pytest.mark.requirement("R-09")
+def test_after_a_withdrawn_no_left_is_told() -> None:
+    for change in (None, {"grants": (grant(CARS),)}):
+        engine = an_engine(consent(purposes=ALL))
+        walk_in(engine)
+        send_all(engine, moment(SENT_S))
+        engine.apply(a_list(*(() if change is None else (consent(purposes=ALL, **change),))), moment(60))
+        send_all(engine, moment(60))
+
+        engine.advance(moment(1000))
+
+        assert send_all(engine, moment(1000)) == []
+
+
+@pytest.mark.requirement("R-06", "R-09")
+def test_a_consent_that_runs_out_by_itself_is_taken_back_at_that_second() -> None:
+    engine = entered_and_told(not_after_s=START_S + 100)
+
+    assert engine.advance(moment(99.9)).queued == ()
+    engine.advance(moment(100))
+
+    [withdrawn] = send_all(engine, moment(100))
+    assert withdrawn["data"]["reason"] == "expired"
+
+
+@pytest.mark.requirement("R-09")
+def test_an_event_on_its_way_that_may_have_been_read_is_taken_back_and_not_sent_again() -> None:
+    """Handed over, not acknowledged: the connection was lost."""
+    for later in (a_list(), a_list(consent(grants=(grant(CARS),)))):
+        engine = an_engine(consent())
+        walk_in(engine)
+        [entered] = send_all(engine, moment(SENT_S), acknowledged=False)
+
+        engine.apply(later, moment(60))
+
+        [told] = send_all(engine, moment(60))
+        assert told["type"] == "presence.withdrawn.v1"
+        assert told["data"]["entered_id"] == entered["id"]
+
+
+@pytest.mark.requirement("R-09", "R-12")
+def test_what_was_never_sent_is_never_taken_back() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+
+    step = engine.apply(a_list(), moment(60))
+
+    assert step.queued == ()
+    assert len(step.cancelled) == 1
+    assert step.forgotten == (ANNA,)
+    assert (engine.pending(), engine.visits(), engine.announcements()) == ((), (), ())
+
+
+@pytest.mark.requirement("R-09")
+def test_each_audience_that_was_told_is_told_of_the_end() -> None:
+    record = consent(purposes=frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.SERVICE}))
+    engine = an_engine(record, audiences=(OFFERS, PICK_UP))
+    walk_in(engine)
+    entered = send_all(engine, moment(SENT_S))
+
+    engine.apply(a_list(), moment(60))
+
+    told = send_all(engine, moment(60))
+    assert {e["data"]["audience"]: e["data"]["entered_id"] for e in told} == {
+        e["data"]["audience"]: e["id"] for e in entered
+    }
+    assert {e["subject"] for e in told} == {e["subject"] for e in entered}
+
+
+@pytest.mark.requirement("R-09", "R-34")
+def test_only_the_audience_that_lost_its_right_is_told() -> None:
+    both = frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.SERVICE})
+    engine = an_engine(consent(purposes=both), audiences=(OFFERS, PICK_UP))
+    walk_in(engine)
+    send_all(engine, moment(SENT_S))
+
+    engine.apply(a_list(consent(purposes=both - {Purpose.OFFERS})), moment(60))
+
+    assert [event["data"]["audience"] for event in send_all(engine, moment(60))] == [OFFERS.name]
+    assert [announced.audience for announced in engine.announcements()] == [PICK_UP.name]
+
+
+def test_a_widened_consent_takes_nothing_back_and_tells_nothing_new() -> None:
+    engine = an_engine(consent(grants=(grant(CARS),)))
+    walk_in(engine)
+    send_all(engine, moment(SENT_S))
+
+    engine.apply(a_list(consent(version=2)), moment(60))
+
+    assert engine.pending() == ()
+
+
+def test_a_withdrawal_after_everybody_stopped_acting_is_not_told() -> None:
+    engine = entered_and_told()
+    stay(engine, moment(30), moment(2000))
+
+    engine.apply(a_list(), moment(2001))
+
+    assert send_all(engine, moment(2001)) == []
+    assert engine.announcements() == ()
+
+
+@pytest.mark.requirement("R-08")
+def test_a_withdrawal_goes_out_though_the_list_grew_stale_meanwhile() -> None:
+    engine = entered_and_told()
+    engine.apply(a_list(), moment(60))
+
+    engine.trust(standing(publishing=False))
+
+    assert types(send_all(engine, moment(61))) == ["presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-42")
+def test_a_stale_list_withdraws_nobody() -> None:
+    engine = entered_and_told()
+    engine.trust(standing(publishing=False))
+
+    engine.advance(moment(60))
+
+    assert engine.pending() == ()
+    assert len(engine.announcements()) == 1
+
+
+@pytest.mark.requirement("R-09")
+def test_a_withdrawal_during_a_restart_is_told_after_it() -> None:
+    engine = Engine(rules(), visits=[visit()], announcements=[announcement()])
+    engine.trust(standing())
+
+    engine.apply(a_list(consent(ref=BERIT)), moment(60))
+
+    [withdrawn] = send_all(engine, moment(60))
+    assert withdrawn["data"]["entered_id"] == announcement().event_id
+
+
+# ---------------------------------------------------------------- leaving
+
+
+def test_a_left_is_told_where_the_customer_agreed_to_it() -> None:
+    engine = entered_and_told(purposes=ALL)
+    [entered] = engine.announcements()
+
+    engine.advance(moment(7 + 300))
+
+    [left] = send_all(engine, moment(7 + 300))
+    assert (left["type"], left["data"]["entered_id"]) == ("presence.left.v1", entered.event_id)
+    assert left["subject"] == entered.subject
+    assert left["time"] == "2026-11-23T14:05:00Z"
+
+
+@pytest.mark.requirement("R-05")
+def test_without_visit_end_the_end_of_a_visit_is_nobodys_business() -> None:
+    engine = entered_and_told()
+
+    assert engine.advance(moment(7 + 300)).queued == ()
+    assert engine.counts.left == 1
+
+
+@pytest.mark.requirement("R-05")
+def test_a_left_without_an_entered_is_never_told() -> None:
+    engine = an_engine(consent(purposes=ALL))
+    walk_in(engine)
+    engine.advance(moment(7 + 300))
+
+    assert send_all(engine, moment(7 + 300)) == []
+
+
+@pytest.mark.requirement("R-05", "R-06")
+def test_a_left_is_stopped_where_visit_end_is_taken_back_before_it_is_sent() -> None:
+    engine = entered_and_told(purposes=ALL)
+    engine.advance(moment(7 + 300))
+
+    engine.apply(a_list(consent(purposes=ALL - {Purpose.VISIT_END})), moment(310))
+
+    assert send_all(engine, moment(311)) == []
+    assert engine.counts.blocked == {Reason.NO_PURPOSE: 1}
+
+
+@pytest.mark.requirement("R-09")
+def test_a_withdrawal_stops_a_left_that_waits() -> None:
+    engine = entered_and_told(purposes=ALL)
+    engine.advance(moment(7 + 300))
+
+    engine.apply(a_list(), moment(310))
+
+    assert types(send_all(engine, moment(311))) == ["presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-18", "R-24")
+def test_nothing_is_remembered_of_a_visit_on_which_nobody_may_act_any_more() -> None:
+    engine = entered_and_told()
+    engine.advance(moment(400))
+    assert len(engine.announcements()) == 1
+
+    engine.advance(moment(1800))
+
+    assert (engine.visits(), engine.announcements(), engine.pending()) == ((), (), ())
+
+
+def test_the_day_of_a_subject_is_that_of_the_entry_to_the_end_of_the_visit() -> None:
+    """14:05 plus ten hours is another day in UTC, and the audience must still know whom `withdrawn` is about."""
+    before_midnight = moment(1795478400.0 - START_S - 10)
+    from_noon_on = consent(not_after_s=START_S + 2 * DAY_S)
+    engine = an_engine(from_noon_on, at=before_midnight)
+    engine.trust(standing(suppression_checked_at_s=before_midnight.utc_s))
+    walk_in(engine, start=before_midnight)
+    [entered] = send_all(engine, before_midnight.later(20))
+
+    engine.apply(a_list(), before_midnight.later(60))
+
+    [withdrawn] = send_all(engine, before_midnight.later(60))
+    assert entered["subject"] == withdrawn["subject"]
+
+
+def test_an_event_of_an_older_version_of_the_configuration_is_released_by_the_rules_of_today() -> None:
+    """After a restart the outbox may hold an audience that is no longer configured."""
+    engine = Engine(rules(), pending=[outgoing(audience="gone")])
+    engine.trust(standing())
+    engine.apply(a_list(consent()), moment(10))
+
+    assert send_all(engine, moment(10)) == []
+    assert engine.pending() == ()
+
+
+def test_types_of_events_are_the_closed_list_of_version_1() -> None:
+    assert [kind.value for kind in EventType] == ["presence.entered.v1", "presence.left.v1", "presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-17")
+def test_an_event_names_list_and_notice_by_which_the_service_finds_the_record() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+    engine.trust(standing(seq=88213))
+
+    [entered] = send_all(engine, moment(SENT_S))
+
+    assert entered["data"]["consent"] == {"list_seq": 88213, "notice": "fi-2026-03"}
+    assert header().seq != 88213
+    assert pairwise_key(ANNA, OFFERS.name).hex() not in str(entered)

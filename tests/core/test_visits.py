@@ -1,0 +1,474 @@
+"""The visit machine: what must hold for every string of sightings, and the cases that are easy to get wrong."""
+
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from presence.core.timestamps import Moment
+from presence.core.visits import MOST_READINGS, Entered, Left, Over, Sighting, VisitEvent, Visits, smoothed_dbm
+from tests.builders import ANNA, BERIT, CARL, DoorRule, moment, sighting, visit
+
+RULE = DoorRule()
+STRONG, BETWEEN, WEAK = -60, -80, -100
+
+
+def hear(visits: Visits, *seconds: float, rssi_dbm: int | None = STRONG, ref: bytes = ANNA) -> list[VisitEvent]:
+    return [
+        event for second in seconds for event in visits.observe(sighting(ref=ref, at=moment(second), rssi_dbm=rssi_dbm))
+    ]
+
+
+def inside(heard_s: float = 60, **rule_changes: float) -> Visits:
+    """Anna entered at 7 s and was last heard then."""
+    return Visits(DoorRule(**rule_changes), [visit(heard_at=moment(heard_s))])  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- coming in
+
+
+@pytest.mark.requirement("R-19", "T-25")
+def test_an_entry_takes_enough_sightings_over_enough_time() -> None:
+    assert hear(Visits(RULE), *range(8)) == [Entered(ANNA, moment(7))]
+
+
+@pytest.mark.requirement("R-19", "T-25")
+@pytest.mark.parametrize("rssi_dbm", [STRONG, 0, None])
+def test_a_single_sighting_never_enters(rssi_dbm: int | None) -> None:
+    visits = Visits(RULE)
+
+    assert hear(visits, 0, rssi_dbm=rssi_dbm) == []
+    assert visits.advance(moment(10_000)) == []
+
+
+@pytest.mark.requirement("R-19")
+def test_a_burst_within_the_shortest_time_is_no_entry() -> None:
+    assert hear(Visits(RULE), *(n / 100 for n in range(300))) == []
+
+
+@pytest.mark.requirement("R-19")
+def test_two_sightings_far_apart_are_no_entry() -> None:
+    assert hear(Visits(RULE), *range(0, 1000, 6)) == []
+
+
+@pytest.mark.requirement("R-19")
+def test_a_passer_by_is_no_visitor_however_long_they_wait_outside() -> None:
+    assert hear(Visits(RULE), *range(1000), rssi_dbm=BETWEEN) == []
+
+
+@pytest.mark.requirement("R-19")
+def test_a_walk_past_the_door_is_no_entry() -> None:
+    visits, events = Visits(RULE), []
+    for second in range(-30, 31):
+        events += hear(visits, second, rssi_dbm=-66 - 3 * abs(second))
+
+    assert events == []
+
+
+@pytest.mark.requirement("R-20")
+def test_one_reading_through_a_gap_in_the_crowd_does_not_make_a_visitor() -> None:
+    visits, events = Visits(RULE), []
+    for second in range(200):
+        events += hear(visits, second, rssi_dbm=-30 if second % 10 == 0 else WEAK)
+
+    assert events == []
+
+
+@pytest.mark.requirement("R-20")
+def test_one_reading_lost_in_fading_does_not_keep_a_visitor_out() -> None:
+    visits, events = Visits(RULE), []
+    for second in range(12):
+        events += hear(visits, second, rssi_dbm=-95 if second == 5 else STRONG)
+
+    assert [type(event) for event in events] == [Entered]
+
+
+@pytest.mark.requirement("R-20")
+def test_a_reading_under_the_exit_threshold_starts_the_duration_anew() -> None:
+    visits = Visits(DoorRule(window_s=2, min_sightings=2))
+    assert hear(visits, 0, 1, 2, 3) == []
+    hear(visits, 5.5, 5.6, 5.7, rssi_dbm=WEAK)
+
+    assert hear(visits, 8, 9, 10, 11, 12) == []
+    assert hear(visits, 13) == [Entered(ANNA, moment(13))]
+
+
+def test_readings_between_the_thresholds_neither_enter_nor_start_anew() -> None:
+    visits = Visits(DoorRule(window_s=2, min_sightings=2))
+    hear(visits, 0, 1)
+    assert hear(visits, 2, 3, 4, 5, 6, rssi_dbm=BETWEEN) == []
+
+    assert hear(visits, 7.5) == [Entered(ANNA, moment(7.5))]
+
+
+def test_sightings_without_a_strength_never_enter() -> None:
+    assert hear(Visits(RULE), *range(1000), rssi_dbm=None) == []
+
+
+def test_an_entry_is_dated_from_the_sighting_that_decided() -> None:
+    [entered] = hear(Visits(RULE), *(n * 1.5 for n in range(10)))
+
+    assert isinstance(entered, Entered)
+    assert entered.at == moment(9)
+
+
+def test_subjects_enter_each_on_their_own_sightings() -> None:
+    visits, events = Visits(RULE), []
+    for second in range(8):
+        events += hear(visits, second, ref=ANNA if second % 2 else BERIT)
+
+    assert events == []
+
+
+# ---------------------------------------------------------------- going out
+
+
+def test_departure_is_dated_from_the_last_sighting_not_from_the_timeout() -> None:
+    assert inside(60).advance(moment(5000))[0] == Left(ANNA, moment(7), moment(60))
+
+
+def test_a_visit_ends_at_the_very_second_of_absence() -> None:
+    visits = inside(60)
+
+    assert visits.advance(moment(60 + 299.9)) == []
+    assert [type(event) for event in visits.advance(moment(60 + 300))] == [Left]
+
+
+def test_time_alone_ends_a_visit_and_later_forgets_it() -> None:
+    visits = inside(60)
+
+    assert [type(event) for event in visits.advance(moment(60 + 300))] == [Left]
+    assert ANNA in visits
+    assert visits.advance(moment(60 + 899)) == []
+    assert visits.advance(moment(60 + 900)) == [Over(ANNA)]
+    assert ANNA not in visits
+
+
+def test_a_long_silence_ends_and_forgets_at_once() -> None:
+    assert inside(60).advance(moment(60 + 900)) == [Left(ANNA, moment(7), moment(60)), Over(ANNA)]
+
+
+def test_a_sighting_after_the_absence_finds_the_visit_ended_though_time_was_never_told() -> None:
+    assert hear(inside(60), 60 + 300) == [Left(ANNA, moment(7), moment(60))]
+
+
+def test_a_phone_that_pauses_for_minutes_stays_inside() -> None:
+    visits = inside(60)
+
+    assert hear(visits, 350, 640, 930) == []
+    assert visits.get(ANNA) == visit(heard_at=moment(930))
+
+
+def test_a_sighting_without_a_strength_keeps_a_visitor_inside() -> None:
+    visits = inside(60)
+
+    assert hear(visits, 350, rssi_dbm=None) == []
+    assert visits.advance(moment(500)) == []
+
+
+@pytest.mark.requirement("R-20")
+def test_a_phone_heard_weakly_from_outside_has_left() -> None:
+    visits = inside(60)
+    events = [event for second in range(61, 400, 20) for event in hear(visits, second, rssi_dbm=WEAK)]
+
+    assert events == [Left(ANNA, moment(7), moment(60))]
+
+
+@pytest.mark.requirement("R-20")
+def test_a_phone_between_the_thresholds_stays_inside() -> None:
+    visits = inside(60)
+
+    assert [event for second in range(61, 2000, 20) for event in hear(visits, second, rssi_dbm=BETWEEN)] == []
+
+
+def test_a_smoker_who_comes_back_within_the_cooldown_is_no_new_visitor() -> None:
+    visits = inside(60)
+    assert [type(event) for event in visits.advance(moment(400))] == [Left]
+
+    assert hear(visits, *range(500, 530)) == []
+
+
+def test_being_heard_puts_the_next_entry_off() -> None:
+    """Somebody whose phone slept for 10 minutes inside does not enter twice."""
+    visits = inside(60)
+    visits.advance(moment(400))
+    events = [event for second in range(500, 3000, 10) for event in hear(visits, second)]
+
+    assert events == []
+
+
+def test_after_the_cooldown_the_same_subject_enters_anew() -> None:
+    visits = inside(60)
+    visits.advance(moment(960))
+
+    assert hear(visits, *range(960, 968)) == [Entered(ANNA, moment(967))]
+
+
+def test_a_cooldown_shorter_than_the_absence_ends_with_it() -> None:
+    visits = inside(60, absence_s=300, reentry_cooldown_s=60)
+
+    assert visits.advance(moment(60 + 299)) == []
+    assert [type(event) for event in visits.advance(moment(60 + 300))] == [Left, Over]
+
+
+# ---------------------------------------------------------------- order, memory, restart
+
+
+def test_readings_in_the_wrong_order_invent_no_duration() -> None:
+    assert hear(Visits(RULE), 7, 0, 1, 2, 3, 4, 5, 6) == []
+
+
+def test_a_late_reading_never_makes_a_visit_older() -> None:
+    visits = inside(60)
+    hear(visits, 100)
+    visits.advance(moment(116))  # a silent window: the readings are forgotten, the visit is not
+
+    hear(visits, 90)
+
+    assert visits.get(ANNA) == visit(heard_at=moment(100))
+
+
+def test_a_late_reading_after_one_without_a_strength_never_makes_a_visit_older() -> None:
+    visits = inside(60)
+    hear(visits, 70)
+    hear(visits, 80, rssi_dbm=None)
+
+    hear(visits, 75)
+
+    assert visits.get(ANNA) == visit(heard_at=moment(80))
+
+
+@pytest.mark.requirement("R-12")
+def test_forgetting_leaves_nothing() -> None:
+    visits = inside(60)
+    hear(visits, 61, 62, 63)
+    hear(visits, 61, 62, 63, ref=BERIT)
+
+    visits.forget(ANNA)
+    visits.forget(BERIT)
+
+    assert not visits.refs()
+    assert list(visits) == []
+    assert visits.advance(moment(5000)) == []
+    assert ANNA not in visits
+
+
+def test_forgetting_somebody_unknown_is_nothing() -> None:
+    Visits(RULE).forget(CARL)
+
+
+def test_an_approach_without_an_entry_is_forgotten_after_a_silent_window() -> None:
+    visits = Visits(RULE)
+    hear(visits, 0, 1)
+    assert visits.refs() == {ANNA}
+
+    assert visits.advance(moment(17)) == []
+
+    assert not visits.refs()
+
+
+@pytest.mark.requirement("T-04", "R-18")
+def test_a_flood_from_one_phone_takes_bounded_memory() -> None:
+    visits = Visits(RULE)
+    hear(visits, *(n / 1000 for n in range(5000)), rssi_dbm=BETWEEN)
+
+    assert len(visits._approaches[ANNA].times_s) == MOST_READINGS
+
+
+def test_visits_go_on_after_a_restart() -> None:
+    before = Visits(RULE)
+    hear(before, *range(8))
+
+    after = Visits(RULE, before)
+
+    assert after.advance(moment(10_000)) == [Left(ANNA, moment(7), moment(7)), Over(ANNA)]
+
+
+def test_a_changed_rule_holds_from_the_next_reading_on() -> None:
+    visits = Visits(DoorRule(enter_rssi_dbm=-50))
+    hear(visits, *range(8))
+
+    visits.change_rule(RULE)
+
+    assert hear(visits, *range(8, 13)) == [Entered(ANNA, moment(12))]
+
+
+def test_the_wall_clock_plays_no_part_in_durations() -> None:
+    visits, events = Visits(RULE), []
+    for second in range(8):
+        at = Moment(moment(second).monotonic_s, moment(-3600 * second).utc_s)
+        events += visits.observe(Sighting(at, ANNA, STRONG))
+
+    assert [type(event) for event in events] == [Entered]
+
+
+@pytest.mark.requirement("R-03")
+def test_visits_print_without_their_ref() -> None:
+    for value in (visit(), Entered(ANNA, moment()), Left(ANNA, moment(), moment()), Over(ANNA)):
+        assert repr(ANNA)[2:-1] not in repr(value)
+
+
+# ---------------------------------------------------------------- smoothing
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [([-60], -60), ([-60, -62], -61), ([-60, -60, -60, -60, -60, -20], -60), ([-60, -61, -62, -63, -99], -61.5)],
+)
+def test_smoothing_is_the_mean_without_outliers(readings: list[int], expected: float) -> None:
+    assert smoothed_dbm(readings) == expected
+
+
+@given(st.lists(st.integers(-126, 0), min_size=1, max_size=64), st.randoms())
+def test_smoothing_stays_between_the_readings_in_any_order(readings: list[int], chance: object) -> None:
+    shuffled = readings.copy()
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    assert min(readings) <= smoothed_dbm(readings) <= max(readings)
+    assert smoothed_dbm(shuffled) == smoothed_dbm(readings)
+
+
+# ---------------------------------------------------------------- whatever is heard
+
+REFS = st.sampled_from([ANNA, BERIT, CARL])
+READINGS = st.sampled_from([STRONG, STRONG, STRONG, BETWEEN, WEAK, None])
+PAUSES = st.sampled_from(
+    [0.0, 0.125, 0.5, 1.0, 1.0, 2.0, 5.0, 14.75, 15.0, 16.0, 100.0, 299.75, 300.0, 301.0, 900.0, 1e4]
+)
+"""Eighths of seconds, so that sums are exact."""
+
+Story = list[tuple[float, bytes, int | None, bool]]
+
+
+def play(story: Story) -> list[tuple[float, VisitEvent]]:
+    """Each line: a pause, then somebody is heard, then perhaps time is told."""
+    visits, now_s, events = Visits(RULE), 0.0, []
+    for pause_s, ref, rssi_dbm, told in story:
+        now_s += pause_s
+        events += [(now_s, event) for event in visits.observe(sighting(ref=ref, at=moment(now_s), rssi_dbm=rssi_dbm))]
+        if told:
+            events += [(now_s, event) for event in visits.advance(moment(now_s))]
+    return events
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(PAUSES, REFS, READINGS, st.booleans()), max_size=60))
+def test_the_same_day_gives_the_same_events(story: Story) -> None:
+    assert play(story) == play(story)
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(PAUSES, st.just(ANNA), st.sampled_from([STRONG, None]), st.booleans()), max_size=60))
+def test_whoever_is_heard_well_leaves_when_they_were_heard_last(story: Story) -> None:
+    heard_s, now_s = [], 0.0
+    for pause_s, *_ in story:
+        now_s += pause_s
+        heard_s.append(now_s)
+
+    for left_s, event in play(story):
+        if isinstance(event, Left):
+            before = [moment(second) for second in heard_s if moment(second).monotonic_s <= event.at.monotonic_s]
+            after = [second for second in heard_s if moment(second).monotonic_s > event.at.monotonic_s]
+            assert event.at == before[-1]
+            assert all(second - (event.at.monotonic_s - moment().monotonic_s) >= RULE.absence_s for second in after[:1])
+            assert left_s >= event.at.monotonic_s - moment().monotonic_s
+
+
+class AnyDay(RuleBasedStateMachine):
+    """A shop with three customers, sightings early, late, weak or without a strength, silences, and withdrawals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.visits = Visits(RULE)
+        self.now_s = 0.0
+        self.heard_s: dict[bytes, list[float]] = {}
+        self.entered_s: dict[bytes, float] = {}
+        self.gone_s: dict[bytes, float] = {}
+        self.last_heard_at: dict[bytes, Moment] = {}
+
+    @rule(ref=REFS, rssi_dbm=READINGS, pause_s=PAUSES)
+    def somebody_is_heard(self, ref: bytes, rssi_dbm: int | None, pause_s: float) -> None:
+        self.now_s += pause_s
+        self.heard_s.setdefault(ref, []).append(self.now_s)
+        self.check(self.visits.observe(sighting(ref=ref, at=moment(self.now_s), rssi_dbm=rssi_dbm)))
+
+    @rule(ref=REFS, start_s=PAUSES)
+    def somebody_stands_inside(self, ref: bytes, start_s: float) -> None:
+        self.now_s += start_s
+        for _ in range(8):
+            self.somebody_is_heard(ref, STRONG, 1.0)
+
+    @rule(ref=REFS, rssi_dbm=READINGS, late_s=st.sampled_from([0.125, 1.0, 20.0, 400.0]))
+    def a_late_sighting_makes_no_visit_older(self, ref: bytes, rssi_dbm: int | None, late_s: float) -> None:
+        if not self.heard_s.get(ref):
+            return
+        before = self.visits.get(ref)
+        at = moment(self.heard_s[ref][-1] - late_s)
+        assert self.visits.observe(sighting(ref=ref, at=at, rssi_dbm=rssi_dbm)) == []
+        after = self.visits.get(ref)
+        if after != before:  # between two hearings after all, and heard inside: the visit is that much younger
+            assert before is not None
+            assert after == replace(before, heard_at=at)
+            assert at.monotonic_s > before.heard_at.monotonic_s
+            insort(self.heard_s[ref], at.monotonic_s - moment().monotonic_s)
+
+    @rule(pause_s=PAUSES)
+    def time_passes(self, pause_s: float) -> None:
+        self.now_s += pause_s
+        self.check(self.visits.advance(moment(self.now_s)))
+
+    @rule(ref=REFS)
+    def a_consent_is_withdrawn(self, ref: bytes) -> None:
+        self.visits.forget(ref)
+        assert ref not in self.visits.refs()
+        for memory in (self.heard_s, self.entered_s, self.gone_s, self.last_heard_at):
+            memory.pop(ref, None)  # type: ignore[attr-defined]
+
+    @invariant()
+    def the_last_hearing_never_goes_back(self) -> None:
+        for found in self.visits:
+            last = self.last_heard_at.get(found.ref)
+            assert last is None or found.heard_at.monotonic_s >= last.monotonic_s or found.ref not in self.entered_s
+            self.last_heard_at[found.ref] = found.heard_at
+            assert found.entered_at.monotonic_s <= found.heard_at.monotonic_s <= moment(self.now_s).monotonic_s
+
+    def check(self, events: Iterable[VisitEvent]) -> None:
+        for event in events:
+            if isinstance(event, Entered):
+                self.check_entered(event)
+            elif isinstance(event, Left):
+                self.check_left(event)
+            else:
+                assert event.ref in self.gone_s, "over without having left"
+                self.last_heard_at.pop(event.ref, None)
+
+    def check_entered(self, event: Entered) -> None:
+        assert event.ref not in self.entered_s, "entered twice"
+        assert event.at == moment(self.now_s)
+        heard = self.heard_s[event.ref]
+        assert sum(second >= self.now_s - RULE.window_s for second in heard) >= RULE.min_sightings
+        assert any(second <= self.now_s - RULE.min_duration_s for second in heard)
+        if event.ref in self.gone_s:
+            assert self.now_s - self.gone_s.pop(event.ref) >= RULE.reentry_cooldown_s
+        self.entered_s[event.ref] = self.now_s
+
+    def check_left(self, event: Left) -> None:
+        entered_s = self.entered_s.pop(event.ref)
+        left_s = event.at.monotonic_s - moment().monotonic_s
+        heard = [second for second in self.heard_s[event.ref] if entered_s <= second <= left_s]
+        assert event.entered_at == moment(entered_s)
+        assert event.at in [moment(second) for second in heard], "dated from no sighting"
+        assert event.at.monotonic_s <= moment(self.now_s).monotonic_s - RULE.absence_s
+        gaps = [later - earlier for earlier, later in pairwise(heard)]
+        assert all(gap < RULE.absence_s for gap in gaps), "the visit spans a silence"
+        self.gone_s[event.ref] = left_s
+
+
+TestAnyDay = AnyDay.TestCase
+TestAnyDay.settings = settings(max_examples=60, stateful_step_count=40)
+TestAnyDay.pytestmark = [pytest.mark.requirement("R-19", "R-20")]
