@@ -1,0 +1,6 @@
+"""What we are told: the settings, and how they are read from a file."""
+
+from presence.config.reading import load_settings, parse_settings
+from presence.config.settings import Settings
+
+__all__ = ["Settings", "load_settings", "parse_settings"]

@@ -1,0 +1,121 @@
+"""The rules between settings: what each setting alone cannot tell.
+
+Each relation takes one section and yields sentences that begin with the key they are about. It reads no more
+than it judges: where a setting that it needs is broken already, the reader passes it over.
+"""
+
+import difflib
+import ipaddress
+import zoneinfo
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from presence.config.settings import (
+        AudienceSettings,
+        ConsentSettings,
+        EntrySettings,
+        MqttSettings,
+        Settings,
+        StorageSettings,
+        StoreSettings,
+        TlsSettings,
+    )
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def time_zone_exists(store: "StoreSettings") -> Iterator[str]:
+    if not _is_time_zone(store.time_zone):
+        near = difflib.get_close_matches(store.time_zone, sorted(zoneinfo.available_timezones()), n=1)
+        guess = f"did you mean {near[0]}?" if near else "use a name such as Europe/Helsinki"
+        yield f"time_zone is not in the time-zone database of this machine (tzdata): {guess}"
+
+
+def days_are_days(store: "StoreSettings") -> Iterator[str]:
+    for day in store.opening_hours:
+        if day not in DAYS:
+            yield f"opening_hours.{day} is no day: use {', '.join(DAYS)}"
+
+
+def closes_when_it_does_not_open(store: "StoreSettings") -> Iterator[str]:
+    """An end before the start runs past midnight; an end at the start could mean a whole day, or nothing."""
+    for day, hours in store.opening_hours.items():
+        opens, _, closes = hours.partition("-")
+        if closes == opens:
+            yield f"opening_hours.{day} closes as it opens: write 00:00-24:00 for a whole day, or remove the day"
+
+
+def lease_outlives_a_poll(consent: "ConsentSettings") -> Iterator[str]:
+    if consent.lease_s <= consent.poll_s:
+        yield "lease_s is not longer than poll_s: the list would run out between two looks; poll more often"
+
+
+def offers_need_a_campaign(audience: "AudienceSettings") -> Iterator[str]:
+    if audience.purpose == "offers" and not audience.campaigns:
+        yield "campaigns is empty, so nothing could be offered: name a category, e.g. [ap2:1551]"
+
+
+def exit_lies_below_enter(entry: "EntrySettings") -> Iterator[str]:
+    if entry.exit_rssi_dbm > entry.enter_rssi_dbm:
+        yield "exit_rssi_dbm lies above enter_rssi_dbm, so a visit would end at once: put it 5–15 dB below"
+
+
+def duration_fits_the_window(entry: "EntrySettings") -> Iterator[str]:
+    if entry.min_duration_s > entry.window_s:
+        yield "min_duration_s is longer than window_s, so nobody would be found: make the window longer"
+
+
+def certificate_goes_with_its_key(tls: "TlsSettings") -> Iterator[str]:
+    if (tls.certificate_file is None) != (tls.key_file is None):
+        yield "certificate_file goes with key_file: give both or neither"
+
+
+def plain_text_stays_on_this_machine(mqtt: "MqttSettings") -> Iterator[str]:
+    if mqtt.tls is None and not is_loopback(mqtt.host):
+        yield "tls is missing and the broker is another machine: add tls with ca_file, or use host 127.0.0.1"
+
+
+def password_goes_with_a_username(mqtt: "MqttSettings") -> Iterator[str]:
+    if mqtt.password_file is not None and mqtt.username is None:
+        yield "password_file stands without username: add the username, or remove the password"
+
+
+def visits_stay_off_the_disk(storage: "StorageSettings") -> Iterator[str]:
+    if storage.runtime_dir == storage.state_dir:
+        yield "runtime_dir equals state_dir: keep it on a tmpfs such as /run/presence, off the disk"
+
+
+def list_is_of_this_chain(settings: "Settings") -> Iterator[str]:
+    if settings.consent.list.partition("/")[0] != settings.store.chain:
+        yield f"consent.list is of another chain than store.chain: use {settings.store.chain}/…"
+
+
+def somebody_listens(settings: "Settings") -> Iterator[str]:
+    if not settings.audiences:
+        yield "audiences is empty, so no event could be sent: name at least one audience"
+
+
+def audience_names_differ(settings: "Settings") -> Iterator[str]:
+    seen: set[str] = set()
+    for index, audience in enumerate(settings.audiences):
+        if audience.name in seen:
+            yield f"audiences[{index}].name is taken by an audience above: give each its own name"
+        seen.add(audience.name)
+
+
+def is_loopback(host: str) -> bool:
+    """Does `host` name this very machine, so that plain text never leaves it?"""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_time_zone(name: str) -> bool:
+    """`right/…` counts leap seconds and `posix/…` is a copy: neither is a name of the IANA database."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return not name.startswith(("right/", "posix/"))

@@ -1,0 +1,208 @@
+"""Every setting with its type, default, limits and reason; `config/presence.yaml` shows them to the operator.
+
+A section of the file is a frozen dataclass here, and a key is a field: `setting(...)` carries what the reader
+checks. Rules between settings are the section's `relations`; those between sections are those of `Settings`.
+"""
+# ruff: noqa: RUF009  (`setting` is a field specifier like `dataclasses.field`; nothing is shared between instances)
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from presence.config import relations as between
+from presence.config.fields import Section, setting
+
+NAME = r"[a-z0-9-]{1,32}"
+"""Chain, store, gateway and audience names stand in MQTT topics (REQUIREMENTS.md §4.2)."""
+CATEGORY = r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}"
+"""`taxonomy:node`, e.g. `ap2:1551` of the IAB Ad Product Taxonomy 2.0."""
+CLOCK_RANGE = r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
+KEY_FILE = r"(?![0-9a-fA-F]{32,}$).+"
+"""A path, and not the key itself pasted in its place: a configuration file is no place for a secret."""
+
+_NAME_REMEDY = "use 1–32 of a–z, 0–9 and '-'"
+
+
+class RadioMode(StrEnum):
+    ACTIVE = "active"
+    PASSIVE = "passive"
+
+
+class MqttProtocol(StrEnum):
+    V5 = "5"
+    V311 = "3.1.1"
+
+
+class AudiencePurpose(StrEnum):
+    OFFERS = "offers"
+    SERVICE = "service"
+
+
+class LogFormat(StrEnum):
+    AUTO = "auto"
+    JSON = "json"
+    HUMAN = "human"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreSettings(Section):
+    chain: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="acme")
+    store: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="fi-0042")
+    gateway: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="door-1")
+    key_file: Path = setting(
+        pattern=KEY_FILE,
+        remedy="name a file with 64 hex digits, the same on every gateway of this store",
+        example="/etc/presence/store.key",
+        secret=True,
+    )
+    sensitive: bool = setting(default=False)
+    time_zone: str = setting(default="UTC", remedy="use a name of the IANA database such as Europe/Helsinki")
+    opening_hours: dict[str, str] = setting(
+        default={},
+        each=CLOCK_RANGE,
+        remedy="use days mon…sun with HH:MM-HH:MM, such as 09:00-21:00",
+        example="{mon: 09:00-21:00}",
+    )
+    opening_margin_min: float = setting(default=15, minimum=0, maximum=120)
+
+    relations = (between.time_zone_exists, between.days_are_days, between.closes_when_it_does_not_open)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeSettings(Section):
+    id: str = setting(
+        pattern=r"[A-Za-z0-9._-]{1,64}",
+        remedy="give the version of the sign at the door, 1–64 of letters, digits, '.', '_' and '-'",
+        example="fi-2026-03",
+    )
+    controller: str = setting(
+        pattern=r".{1,200}", remedy="name the company that answers for the data", example="Acme Oy"
+    )
+    dpo_contact: str = setting(
+        pattern=r".{3,200}",
+        remedy="say how customers reach the data-protection officer",
+        example="privacy@acme.example",
+    )
+    review_by: date = setting(
+        remedy="give the day by which the notice is reviewed, year-month-day", example="2027-03-01"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadioSettings(Section):
+    mode: RadioMode = setting(default=RadioMode.ACTIVE)
+    adapters: list[str] = setting(
+        default=[],
+        each=r"hci[0-9]{1,2}",
+        remedy="use names such as hci0, or [] for the first",
+        example="[hci0]",
+    )
+    queue_length: int = setting(default=4096, minimum=64, maximum=1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentSettings(Section):
+    directory: Path = setting(remedy="name the folder that holds consents.jsonl", example="/var/lib/presence/consent")
+    list: str = setting(pattern=rf"{NAME}/{NAME}", remedy="give the list's name, chain/store", example="acme/fi-0042")
+    poll_s: float = setting(default=10, minimum=1, maximum=600)
+    lease_s: float = setting(default=900, minimum=60, maximum=3600)
+    max_span_days: int = setting(default=396, minimum=1, maximum=396)
+
+    relations = (between.lease_outlives_a_poll,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudienceSettings(Section):
+    name: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="offers-main")
+    purpose: AudiencePurpose = setting(default=AudiencePurpose.OFFERS)
+    campaigns: list[str] = setting(
+        default=[],
+        each=CATEGORY,
+        remedy="use categories such as ap2:1551; no other can stand in an event",
+        example="[ap2:1551]",
+    )
+
+    relations = (between.offers_need_a_campaign,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntrySettings(Section):
+    enter_rssi_dbm: float = setting(default=-75, minimum=-110, maximum=-20)
+    exit_rssi_dbm: float = setting(default=-85, minimum=-120, maximum=-20)
+    window_s: float = setting(default=15, minimum=2, maximum=60)
+    min_sightings: int = setting(default=4, minimum=2, maximum=100)
+    min_duration_s: float = setting(default=4, minimum=1, maximum=60)
+    absence_s: float = setting(default=300, minimum=30, maximum=3600)
+    reentry_cooldown_s: float = setting(default=900, minimum=60, maximum=86_400)
+
+    relations = (between.exit_lies_below_enter, between.duration_fits_the_window)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsSettings(Section):
+    ca_file: Path = setting(
+        remedy="name the certificate authority of the broker, PEM", example="/etc/presence/broker-ca.pem"
+    )
+    certificate_file: Path | None = setting(default=None, example="/etc/presence/gateway.pem")
+    key_file: Path | None = setting(default=None, pattern=KEY_FILE, example="/etc/presence/gateway.key", secret=True)
+
+    relations = (between.certificate_goes_with_its_key,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MqttSettings(Section):
+    host: str = setting(
+        default="127.0.0.1", pattern=r"[A-Za-z0-9._:-]{1,253}", remedy="give a host name or an address alone"
+    )
+    port: int = setting(default=1883, minimum=1, maximum=65_535)
+    protocol: MqttProtocol = setting(default=MqttProtocol.V5)
+    username: str | None = setting(default=None, example="presence-fi-0042", secret=True)
+    password_file: Path | None = setting(default=None, example="/etc/presence/mqtt.password", secret=True)
+    tls: TlsSettings | None = setting(default=None)
+    keep_alive_s: int = setting(default=20, minimum=5, maximum=300)
+    acknowledge_timeout_s: float = setting(default=10, minimum=1, maximum=60)
+    reconnect_max_s: float = setting(default=120, minimum=1, maximum=600)
+
+    relations = (between.plain_text_stays_on_this_machine, between.password_goes_with_a_username)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventSettings(Section):
+    expiry_s: int = setting(default=120, minimum=5, maximum=120)
+    valid_for_s: int = setting(default=1800, minimum=60, maximum=3600)
+    outbox_length: int = setting(default=256, minimum=16, maximum=256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageSettings(Section):
+    state_dir: Path = setting(default=Path("/var/lib/presence"))
+    runtime_dir: Path = setting(default=Path("/run/presence"))
+
+    relations = (between.visits_stay_off_the_disk,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings(Section):
+    level: str = setting(
+        default="info", pattern=r"debug|info|warning|error", remedy="use debug, info, warning or error"
+    )
+    format: LogFormat = setting(default=LogFormat.AUTO)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Section):
+    """The whole file. A section without a default must stand in the file."""
+
+    store: StoreSettings = field()
+    notice: NoticeSettings = field()
+    consent: ConsentSettings = field()
+    audiences: list[AudienceSettings] = field()
+    radio: RadioSettings = field(default_factory=RadioSettings)
+    entry: EntrySettings = field(default_factory=EntrySettings)
+    events: EventSettings = field(default_factory=EventSettings)
+    mqtt: MqttSettings = field(default_factory=MqttSettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+
+    relations = (between.list_is_of_this_chain, between.somebody_listens, between.audience_names_differ)

@@ -1,0 +1,161 @@
+"""`config/presence.yaml` shows every setting, and what its comments say is what the code does.
+
+Above each setting stands a line of facts, `# seconds · default 15 · 2 to 60`; "#key: value" is a setting that is
+switched off, "# words" are words.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import pytest
+import yaml
+
+from presence.config import Settings, load_settings, parse_settings
+from presence.config.fields import Section
+from presence.config.wording import example, section_in
+
+FILE = Path(__file__).parents[2] / "config" / "presence.yaml"
+TEXT = FILE.read_text(encoding="utf-8")
+SWITCHED_OFF = re.compile(r"(?m)^( +)#(?! \S|$)")
+IN_USE = SWITCHED_OFF.sub(r"\1", TEXT)
+"""The file with every setting switched on; in `#  # words` the words stay words."""
+UNITS = {"_s": "seconds", "_min": "minutes", "_days": "days", "_dbm": "dBm"}
+
+
+class Shown(NamedTuple):
+    """One setting of the dataclasses: `audiences.name`, its type and its field."""
+
+    path: str
+    wanted: Any
+    field: Field[Any]
+
+
+def settings_of(section: type[Section], path: str = "") -> Iterator[Shown]:
+    types = get_type_hints(section)
+    for field in fields(section):  # type: ignore[arg-type]  # each section is a dataclass
+        inner = section_in(types[field.name])
+        if inner is None:
+            yield Shown(f"{path}{field.name}", types[field.name], field)
+        else:
+            yield from settings_of(inner, f"{path}{field.name}.")
+
+
+ALL = list(settings_of(Settings))
+
+
+def lines_of_keys(text: str) -> dict[str, int]:
+    """Each setting's dotted path → the index of its line; of a list the first item counts."""
+    found: dict[str, int] = {}
+
+    def visit(node: yaml.Node, path: str) -> None:
+        if isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                visit(item, path)
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                found.setdefault(f"{path}{key.value}", key.start_mark.line)
+                visit(value, f"{path}{key.value}.")
+
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert root is not None
+    visit(root, "")
+    return found
+
+
+LINES = lines_of_keys(IN_USE)
+
+
+def facts(setting: Shown) -> str:
+    """The line that must stand above a setting."""
+    metadata = setting.field.metadata
+    parts = [kind_of(setting), default_of(setting.field)]
+    if metadata["minimum"] is not None:
+        parts.append(f"{metadata['minimum']} to {metadata['maximum']}")
+    return "# " + " · ".join(parts)
+
+
+def kind_of(setting: Shown) -> str:
+    wanted = next((each for each in get_args(setting.wanted) if NoneType in get_args(setting.wanted)), setting.wanted)
+    unit = next((unit for suffix, unit in UNITS.items() if setting.field.name.endswith(suffix)), None)
+    if get_origin(wanted) in (list, dict):
+        return "list" if get_origin(wanted) is list else "table"
+    if issubclass(wanted, StrEnum):
+        return f"one of {', '.join(wanted)}"
+    if wanted is int:
+        return f"whole {unit or 'number'}"
+    return unit or {bool: "true or false", str: "text", Path: "path", date: "date", float: "number"}[wanted]
+
+
+def default_of(field: Field[Any]) -> str:
+    if field.default_factory is not MISSING:
+        return f"default {field.default_factory()}"
+    if field.default is MISSING:
+        return "required"
+    if field.default is None:
+        return "optional"
+    return f"default {str(field.default).lower() if isinstance(field.default, bool) else field.default}"
+
+
+def test_the_file_loads_as_it_stands() -> None:
+    settings = load_settings(FILE)
+    assert settings.consent.list == f"{settings.store.chain}/{settings.store.store}" == "acme/fi-0042"
+
+
+def test_the_file_loads_with_every_setting_switched_on() -> None:
+    mqtt = parse_settings(IN_USE, name="presence.yaml").mqtt
+    assert mqtt.tls is not None
+    assert None not in (mqtt.username, mqtt.password_file, mqtt.tls.certificate_file, mqtt.tls.key_file)
+
+
+def test_all_its_paths_are_where_a_daemon_keeps_things() -> None:
+    paths = re.findall(r"(?m)^ *#? *\w*(?:file|dir|directory): (.*)$", TEXT)
+    assert len(paths) == 8
+    assert all(path.startswith(("/etc/presence", "/var/lib/presence", "/run/presence")) for path in paths)
+
+
+def test_the_file_shows_each_setting_and_no_other() -> None:
+    known = {setting.path for setting in ALL}
+    shown = {path for path in LINES if not path.startswith("store.opening_hours.")}
+    sections = {path.rpartition(".")[0] for path in known}
+    assert shown - sections == known
+
+
+def test_only_what_is_optional_is_switched_off() -> None:
+    in_use = lines_of_keys(TEXT)
+    off = {setting.path for setting in ALL if setting.path not in in_use}
+    optional = {setting.path for setting in ALL if setting.field.default is None}
+    assert off == optional | {"mqtt.tls.ca_file"}
+
+
+@pytest.mark.parametrize("setting", ALL, ids=lambda setting: setting.path)
+def test_unit_default_and_limits_in_the_comment_are_those_of_the_code(setting: Shown) -> None:
+    assert IN_USE.splitlines()[LINES[setting.path] - 1].strip() == facts(setting)
+
+
+@pytest.mark.parametrize("setting", ALL, ids=lambda setting: setting.path)
+def test_each_setting_is_explained_in_words(setting: Shown) -> None:
+    assert re.match(r" *# [^·]+\w[^·]*$", IN_USE.splitlines()[LINES[setting.path] - 2])
+
+
+@pytest.mark.parametrize("setting", ALL, ids=lambda setting: setting.path)
+def test_the_example_in_a_refusal_is_one_that_is_taken(setting: Shown) -> None:
+    sample = example(setting.field)
+    assert sample
+    lines = IN_USE.splitlines()
+    at = LINES[setting.path]
+    indent = len(lines[at]) - len(lines[at].lstrip(" "))
+    rest = lines[at + 1 :]
+    if re.search(r":$", lines[at]):  # the value stands on the lines below: drop them
+        rest = rest[next(i for i, line in enumerate(rest) if len(line) - len(line.lstrip(" ")) <= indent) :]
+    lines[at:] = [f"{lines[at].partition(':')[0]}: {sample}", *rest]
+    assert parse_settings("\n".join(lines), name="presence.yaml")
+
+
+def test_lines_are_short_enough_for_a_terminal() -> None:
+    assert max(map(len, TEXT.splitlines())) <= 110

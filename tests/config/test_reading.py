@@ -1,0 +1,194 @@
+"""A file of settings is taken whole or refused whole, and a refusal says all that is wrong."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from presence.config import Settings, load_settings, parse_settings
+from presence.config.settings import (
+    AudiencePurpose,
+    AudienceSettings,
+    EntrySettings,
+    MqttProtocol,
+    MqttSettings,
+    RadioSettings,
+    TlsSettings,
+)
+from presence.errors import ConfigurationError
+
+LEAST = """\
+store: {chain: acme, store: fi-0042, gateway: door-1, key_file: store.key}
+notice:
+  id: fi-2026-03
+  controller: Acme Oy
+  dpo_contact: privacy@acme.example
+  review_by: 2027-03-01
+consent:
+  directory: consent
+  list: acme/fi-0042
+audiences:
+  - name: offers-main
+    campaigns: [ap2:1551]
+"""
+"""All that must stand in a file, and nothing else."""
+
+
+def refusal_of(text: str, name: str = "presence.yaml") -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_settings(text, name=name)
+    return caught.value.problems
+
+
+def read(more: str = "") -> Settings:
+    return parse_settings(LEAST + more, name="/etc/presence/presence.yaml")
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    settings = read()
+    assert settings.entry == EntrySettings()
+    assert settings.mqtt == MqttSettings()
+    assert settings.radio == RadioSettings()
+    assert settings.notice.review_by == date(2027, 3, 1)
+    assert settings.audiences == [AudienceSettings(name="offers-main", campaigns=["ap2:1551"])]
+    assert settings.audiences[0].purpose is AudiencePurpose.OFFERS
+
+
+def test_a_section_with_nothing_below_it_is_all_defaults() -> None:
+    assert read("entry:\nradio: {}\nmqtt:\n  # host: elsewhere\n") == read()
+
+
+def test_relative_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "presence.yaml"
+    file.write_text(LEAST, encoding="utf-8")
+    settings = load_settings(file)
+    assert settings.store.key_file == tmp_path / "store.key"
+    assert settings.consent.directory == tmp_path / "consent"
+    assert settings.storage.state_dir == Path("/var/lib/presence")
+
+
+def test_paths_are_absolute_though_the_file_was_named_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "presence.yaml").write_text(LEAST, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(Path("presence.yaml")).store.key_file == tmp_path / "store.key"
+
+
+@pytest.mark.parametrize(
+    ("written", "protocol"),
+    [("5", MqttProtocol.V5), ('"5"', MqttProtocol.V5), ("3.1.1", MqttProtocol.V311)],
+)
+def test_the_protocol_may_be_written_as_a_number_or_a_text(written: str, protocol: MqttProtocol) -> None:
+    assert read(f"mqtt: {{protocol: {written}}}").mqtt.protocol is protocol
+
+
+@pytest.mark.parametrize("word", ["yes", "on", "True", "true"])
+def test_a_switch_may_be_written_as_yaml_allows(word: str) -> None:
+    assert parse_settings(LEAST.replace("{chain", f"{{sensitive: {word}, chain"), name="p").store.sensitive
+
+
+def test_a_whole_number_is_a_number_too() -> None:
+    window_s = read("entry: {window_s: 20}").entry.window_s
+    assert isinstance(window_s, float)
+    assert window_s == 20
+
+
+def test_opening_hours_are_texts_without_quotes() -> None:
+    text = LEAST.replace("{chain", "{opening_hours: {mon: 09:00-21:00, fri: 18:00-02:00}, chain")
+    assert parse_settings(text, name="p").store.opening_hours == {"mon": "09:00-21:00", "fri": "18:00-02:00"}
+
+
+def test_a_broker_elsewhere_is_taken_with_tls() -> None:
+    mqtt = read("mqtt: {host: broker.acme.example, port: 8883, tls: {ca_file: ca.pem}}").mqtt
+    assert mqtt.tls == TlsSettings(ca_file=Path("/etc/presence/ca.pem"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", '"::1"'])
+def test_plain_text_is_taken_on_this_machine(host: str) -> None:
+    assert read(f"mqtt: {{host: {host}}}").mqtt.tls is None
+
+
+def test_a_notice_past_its_review_is_no_mistake_in_the_file() -> None:
+    assert parse_settings(LEAST.replace("2027-03-01", "2020-01-01"), name="p").notice.review_by == date(2020, 1, 1)
+
+
+def test_an_audience_that_serves_needs_no_campaign() -> None:
+    assert read("  - {name: pick-up, purpose: service}\n").audiences[1].campaigns == []
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    file = tmp_path / "presence.yaml"
+    file.write_text(LEAST, encoding="utf-8-sig")
+    assert load_settings(file).store.chain == "acme"
+
+
+def test_all_mistakes_are_told_at_once_and_by_line() -> None:
+    text = LEAST.replace("chain: acme", "chain: ACME").replace("  list: acme/fi-0042\n", "") + (
+        "entry:\n"
+        "  windw_s: 15\n"
+        "  enter_rssi_dbm: -95\n"
+        "mqtt:\n"
+        "  host: broker.acme.example\n"
+        "  keep_alive_s: 2\n"
+        "log:\n"
+        "  level: loud\n"
+    )
+    problems = refusal_of(text, name="/etc/presence/presence.yaml")
+    assert [problem.split(": ")[:2] for problem in problems] == [
+        ["/etc/presence/presence.yaml:1", "store.chain"],
+        ["/etc/presence/presence.yaml:7", "consent.list"],
+        ["/etc/presence/presence.yaml:12", "entry.exit_rssi_dbm"],
+        ["/etc/presence/presence.yaml:13", "entry.windw_s"],
+        ["/etc/presence/presence.yaml:15", "mqtt.tls"],
+        ["/etc/presence/presence.yaml:17", "mqtt.keep_alive_s"],
+        ["/etc/presence/presence.yaml:19", "log.level"],
+    ]
+
+
+def test_a_relation_is_judged_although_another_setting_is_broken() -> None:
+    text = LEAST.replace("acme/fi-0042", "other/fi-0042") + (
+        "  - {name: offers-main, purpose: sevice, campaigns: [ap2:1]}\nlog: {level: loud}\n"
+    )
+    problems = refusal_of(text)
+    assert len(problems) == 4
+    assert any("consent.list: is of another chain than store.chain: use acme/…" in it for it in problems)
+    assert any("audiences[1].name: is taken" in it for it in problems)
+
+
+def test_a_relation_does_not_repeat_what_is_wrong_with_its_settings() -> None:
+    text = LEAST.replace("acme/fi-0042", "ACME").replace("ap2:1551", "cars")
+    assert len(refusal_of(text + "entry: {enter_rssi_dbm: x, exit_rssi_dbm: -30}\nmqtt: {host: a.b, tls: 5}")) == 4
+
+
+def test_sections_built_by_hand_can_be_asked_for_their_problems() -> None:
+    assert list(read().entry.problems()) == []
+    assert next(replace(read().entry, exit_rssi_dbm=-50).problems()).startswith("exit_rssi_dbm lies above")
+
+
+def test_a_file_that_is_not_there_is_named_with_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"absent\.yaml: cannot be read \(No such file.*--config"):
+        load_settings(tmp_path / "absent.yaml")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot be read \(Is a directory\)"):
+        load_settings(tmp_path)
+
+
+def test_a_path_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings(Path("a\0b"))
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "presence.yaml"
+    file.write_bytes(LEAST.encode().replace(b"Acme Oy", b"Caf\xe9 Oy"))
+    with pytest.raises(ConfigurationError, match=r"presence\.yaml:4: is not UTF-8"):
+        load_settings(file)
+
+
+def test_a_file_far_too_large_is_not_read() -> None:
+    with pytest.raises(ConfigurationError, match="larger than"):
+        load_settings(Path("/dev/zero"))
