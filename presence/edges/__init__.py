@@ -1,0 +1,1 @@
+"""Thin edges, one technology each, strangers to one another."""

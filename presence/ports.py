@@ -1,0 +1,94 @@
+"""What the pipeline asks of the world: small protocols that edges implement and tests fake."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from presence.core.advertising import Advertisement
+from presence.core.feed import ConsentList
+from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.timestamps import Moment
+from presence.core.visits import Visit
+
+Hear = Callable[[Advertisement], None]
+"""Takes one advertisement in; returns at once, never raises, never blocks."""
+
+Tell = Callable[[str, Mapping[str, object]], None]
+"""Says what happened: an event's name and its fields, none of them about a person."""
+
+
+class Clock(Protocol):
+    """Tells the time; the only place it comes from."""
+
+    def now(self) -> Moment: ...
+
+
+class AdvertisementSource(Protocol):
+    """A radio, a capture or a simulated shop."""
+
+    async def run(self, hear: Hear) -> None:
+        """Hand over advertisements until cancelled, or until the source is at its end.
+
+        Raises RadioError or CaptureError where a person must act; heals what heals by itself.
+        """
+
+
+class ConsentSource(Protocol):
+    """Where the consent list comes from."""
+
+    def read(self) -> ConsentList | None:
+        """The list, or None where nothing has changed since the last call.
+
+        Raises ConsentListError where the list cannot be proven; the caller keeps what it has. Blocks: call it in a
+        worker thread.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """One MQTT message, ready to be handed over."""
+
+    topic: str
+    payload: bytes
+    expiry_s: int
+    """Seconds left, at least 1; MQTT 5 message expiry interval."""
+    event_type: str
+    event_id: str
+
+
+class Publisher(Protocol):
+    """Hands messages to a broker."""
+
+    async def connected(self) -> None:
+        """Return as soon as messages can be handed over; waits while the broker is away."""
+
+    async def publish(self, message: OutgoingMessage) -> None:
+        """Return when the broker has acknowledged (PUBACK).
+
+        Raises MessageRefused where the broker will never take this message, BrokerError where the connection failed
+        before the acknowledgement, so that the message must be sent again.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """All that survives a restart of the daemon."""
+
+    visits: tuple[Visit, ...] = ()
+    pending: tuple[Outgoing, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
+
+
+class VisitStore(Protocol):
+    """Keeps visits, outbox and announcements through a restart. Raises StorageError."""
+
+    def load(self) -> Stored: ...
+
+    def commit(self, step: Step) -> None:
+        """Store the whole step or nothing of it."""
+
+    def remove(self, event_id: str) -> None:
+        """An event left the outbox."""
+
+    def replace(self, stored: Stored) -> None:
+        """Store this state in place of all that was there."""
