@@ -1,0 +1,291 @@
+"""Events, health and subscriptions over MQTT: `publish` returns when the broker has taken the message, never before.
+
+    run():  connect ─► subscribe ─► birth ─► connected ─► lost ─► wait (full jitter) ─► connect, a new object …
+    cancelled: `stopped` ─► DISCONNECT
+
+1. Only `run` connects and waits; everything else uses the connection that it holds, or fails with BrokerError.
+2. A reason code ≥ 0x80 in PUBACK is a refusal. Of those, four speak of the message (MessageRefused, R-51); the rest
+   speak of the broker's state, and the message may be sent again (BrokerError).
+3. A message that is not acknowledged in time ends the connection: what we know of it may no longer be true.
+4. The back-off grows while connections are short, whether they were refused or lost: two gateways of one name would
+   throw each other out for ever (0x8E, R-56).
+5. Nothing about a person is retained, is in a will, or is told to the caller's log (R-48).
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import paho.mqtt.client as paho
+
+from presence.config.settings import MqttProtocol, MqttSettings, StoreSettings
+from presence.edges.mqtt_client import CLOUD_EVENT, JSON, Will, content
+from presence.edges.mqtt_connection import Connection, Dropped, Ending
+from presence.edges.mqtt_credentials import load_credentials
+from presence.edges.mqtt_reasons import (
+    FAILURE,
+    LOST_WITH_311,
+    NO_ANSWER,
+    PERMANENT,
+    SESSION_TAKEN_OVER,
+    name,
+    remedy,
+    remedy_of_fault,
+)
+from presence.errors import BrokerError, ConfigurationError, MessageRefused
+from presence.ports import OutgoingMessage
+
+BACKOFF_FIRST_S: Final = 1.0
+STABLE_S: Final = 30.0
+"""A connection that lasted so long starts the back-off anew."""
+CONTENDED: Final = 3
+"""So many connections lost within STABLE_S each: perhaps to a gateway of the same name. Strict brokers say 0x8E then;
+mosquitto 2.0.11 only closes."""
+FAREWELL_S: Final = 2.0
+"""How long `stopped` and DISCONNECT may take; systemd waits 90 s, the person at the terminal does not."""
+
+Tell = Callable[[str, Mapping[str, object]], None]
+Handler = Callable[[str, bytes, bool], None]
+"""Takes topic, payload and "was retained", in the event loop; returns at once."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """Since the start of the daemon."""
+
+    connects: int = 0
+    disconnects: int = 0
+    """Connections that were open and are lost."""
+    failed_attempts: int = 0
+    published: int = 0
+    refused: Counter[int] = field(default_factory=Counter)
+    """By reason code: CONNACK, PUBACK and SUBACK."""
+    faults: int = 0
+    """Exceptions in a callback or in paho, each of which ended a connection, and in handlers, which did not."""
+    unknown_topic: int = 0
+    dropped: Dropped = field(default_factory=Dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    handler: Handler
+    no_local: bool
+
+
+class MqttPublisher:
+    """Holds at most one connection; `run` makes it, and makes it anew for as long as it runs."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        store: StoreSettings,
+        *,
+        tell: Tell,
+        state: Callable[[str], Mapping[str, object]] | None = None,
+        role: str = "",
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`state` gives what is retained as our state for the names `online`, `stopped` and `lost`; without it there
+        is neither birth nor will. A `role` beside the daemon's makes the client id another one, so that a check or a
+        replay does not throw the daemon out.
+
+        Raises ConfigurationError where a password or certificate cannot be read.
+        """
+        load_credentials(settings)
+        self.counters = Counters()
+        self.trouble: str | None = "not connected yet"
+        """Why there is no connection, with the next step; None while there is one."""
+        self._settings = settings
+        self._client_id = f"presence-{store.chain}-{store.store}-{store.gateway}" + (f"-{role}" if role else "")
+        self._state_topic = f"presence/v1/{store.chain}/{store.store}/gw/{store.gateway}/state"
+        self._state = state
+        self._tell = tell
+        self._chance = chance
+        self._subscriptions: dict[str, _Subscription] = {}
+        self._connection: Connection | None = None
+        self._up = asyncio.Event()
+
+    @property
+    def is_connected(self) -> bool:
+        return self._up.is_set()
+
+    async def connected(self) -> None:
+        await self._up.wait()
+
+    async def run(self) -> None:
+        """Keep a connection until cancelled; then say `stopped` and DISCONNECT."""
+        loop = asyncio.get_running_loop()
+        attempts = soon_lost = 0
+        while True:
+            began_s = loop.time()
+            was_up, ending = await self._connect_and_stay()
+            if was_up and loop.time() - began_s >= STABLE_S:
+                attempts = soon_lost = 0
+            ceiling_s = min(self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16))
+            attempts += 1
+            soon_lost += was_up
+            wait_s = self._chance() * ceiling_s
+            self._tell_end(ending, was_up=was_up, wait_s=wait_s, contended=soon_lost >= CONTENDED)
+            await asyncio.sleep(wait_s)
+
+    async def publish(self, message: OutgoingMessage) -> None:
+        properties = None
+        if self._v5:
+            properties = content(CLOUD_EVENT)
+            properties.UserProperty = [("type", message.event_type), ("id", message.event_id)]
+        connection = self._usable()
+        code = await connection.publish(
+            message.topic, message.payload, properties=properties, expiry_s=message.expiry_s
+        )
+        if code >= FAILURE:
+            self._refused("message", code, message.topic)
+            complaint = f"the broker refused a message to {message.topic}: {name(code)}: {remedy(code)}"
+            raise MessageRefused(complaint, reason_code=code) if code in PERMANENT else BrokerError(complaint)
+        self.counters.published += 1
+
+    async def publish_state(self) -> None:
+        """Retain our state anew. Without a connection nothing happens: the next birth tells it."""
+        if self._connection is not None and self.is_connected:
+            with contextlib.suppress(BrokerError):  # the end of a connection is told by `run`
+                await self._retain_state(self._connection, "online")
+
+    async def subscribe(self, topic: str, handler: Handler, *, no_local: bool = False) -> None:
+        """Hear a topic (or filter with `+`) from now on, through all reconnections.
+
+        `no_local`: not what we published ourselves (MQTT 5 only). A refusal is told, not raised.
+        """
+        if "#" in topic:
+            raise ValueError("the daemon subscribes to what it knows: name the topic, `+` for one level")
+        self._subscriptions[topic] = _Subscription(handler, no_local)
+        if self._connection is not None and self.is_connected:
+            with contextlib.suppress(BrokerError):
+                await self._subscribe(self._connection, topic)
+
+    @property
+    def _v5(self) -> bool:
+        return self._settings.protocol is MqttProtocol.V5
+
+    def _usable(self) -> Connection:
+        if self._connection is None or not self.is_connected or self._connection.ended.is_set():
+            raise BrokerError(f"not connected to the broker: {self.trouble or 'the connection was lost'}")
+        return self._connection
+
+    async def _connect_and_stay(self) -> tuple[bool, Ending]:
+        """One connection from beginning to end: was it up, and why is it over."""
+        try:
+            connection = Connection(
+                self._settings,
+                client_id=self._client_id,
+                credentials=load_credentials(self._settings),
+                will=None if self._state is None else Will(self._state_topic, self._encoded_state("lost")),
+                receive=self._receive,
+                dropped=self.counters.dropped,
+            )
+        except ConfigurationError as error:
+            return False, Ending(str(error), fault=error)
+        self._connection = connection
+        was_up = False
+        try:
+            await self._greet(connection)
+            was_up = True
+            await connection.ended.wait()
+        except BrokerError as error:
+            connection.abort(str(error))
+            await connection.ended.wait()
+        except asyncio.CancelledError:
+            await self._farewell(connection)
+            raise
+        finally:
+            self._up.clear()
+            self._connection = None
+        return was_up, connection.ending
+
+    async def _greet(self, connection: Connection) -> None:
+        await connection.open()
+        self.counters.connects += 1
+        for topic in tuple(self._subscriptions):
+            await self._subscribe(connection, topic)
+        await self._retain_state(connection, "online")
+        self.trouble = None
+        self._up.set()
+        self._tell("broker.connected", {"host": self._settings.host, "protocol": self._settings.protocol.value})
+        if not self._v5:
+            self._tell("broker.old_protocol", {"lost": LOST_WITH_311, "remedy": 'set mqtt.protocol: "5"'})
+
+    async def _farewell(self, connection: Connection) -> None:
+        if self.is_connected:
+            with contextlib.suppress(BrokerError, TimeoutError):
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._retain_state(connection, "stopped")
+                    await connection.close()
+        # Otherwise without DISCONNECT, so that a birth which went out already is followed by the will.
+        connection.abort("stopped")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await connection.ended.wait()
+
+    async def _subscribe(self, connection: Connection, topic: str) -> None:
+        code = await connection.subscribe(topic, no_local=self._subscriptions[topic].no_local)
+        if code >= FAILURE:
+            self._refused("subscription", code, topic)
+
+    async def _retain_state(self, connection: Connection, state: str) -> None:
+        if self._state is None:
+            return
+        properties = content(JSON) if self._v5 else None
+        payload = self._encoded_state(state)
+        code = await connection.publish(self._state_topic, payload, retain=True, properties=properties)
+        if code >= FAILURE:
+            self._refused("state", code, self._state_topic)
+
+    def _encoded_state(self, state: str) -> bytes:
+        body = {} if self._state is None else self._state(state)
+        return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def _refused(self, what: str, code: int, topic: str) -> None:
+        self.counters.refused[code] += 1
+        fields = {"what": what, "topic": topic, "reason_code": code, "reason": name(code), "remedy": remedy(code)}
+        self._tell("broker.refused", fields)
+
+    def _tell_end(self, ending: Ending, *, was_up: bool, wait_s: float, contended: bool) -> None:
+        if was_up:
+            self.counters.disconnects += 1
+        else:
+            self.counters.failed_attempts += 1
+        if ending.fault is not None and not isinstance(ending.fault, OSError | ConfigurationError):
+            self.counters.faults += 1
+        event = "broker.lost" if was_up else "broker.unreachable"
+        fields: dict[str, object] = {"reason": ending.detail, "next_attempt_s": round(wait_s, 1)}
+        match ending:
+            case Ending(reason_code=int(code)):
+                fields |= {"reason": name(code), "reason_code": code, "remedy": remedy(code, connecting=not was_up)}
+                if not was_up:
+                    event = "broker.refused"
+                    fields["what"] = "connection"
+                    self.counters.refused[code] += 1
+            case Ending(fault=ConfigurationError()):
+                fields["remedy"] = "mend the configuration; the file is read again at the next attempt"
+            case Ending(fault=BaseException() as fault):
+                fields["remedy"] = remedy_of_fault(fault)
+            case _ if was_up:
+                fields["remedy"] = f"perhaps {remedy(SESSION_TAKEN_OVER)}" if contended else "read the broker's log"
+            case _:
+                fields["remedy"] = NO_ANSWER
+        self.trouble = f"{fields['reason']}: {fields['remedy']}"
+        self._tell(event, fields)
+
+    def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
+        known = [f for f in self._subscriptions if f == topic or paho.topic_matches_sub(f, topic)]
+        if not known:
+            self.counters.unknown_topic += 1
+        for topic_filter in known:
+            try:
+                self._subscriptions[topic_filter].handler(topic, payload, retained)
+            except Exception as error:  # noqa: BLE001 - one bad message must not stop the others
+                self.counters.faults += 1
+                self._tell("broker.handler_failed", {"topic": topic_filter, "error": type(error).__name__})

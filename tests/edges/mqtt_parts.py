@@ -1,0 +1,75 @@
+"""What the tests of the MQTT edge build their cases from."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from presence.config.settings import MqttSettings, StoreSettings
+from presence.edges.mqtt import MqttPublisher
+from presence.ports import OutgoingMessage
+
+STORE = StoreSettings(chain="acme", store="fi-0042", gateway="door-1", key_file=Path("unused"))
+STATE = "presence/v1/acme/fi-0042/gw/door-1/state"
+EVENTS = "presence/v1/acme/fi-0042/evt/offers-main"
+
+
+def message(
+    number: int = 0, *, topic: str = EVENTS, expiry_s: int = 90, payload: bytes | None = None
+) -> OutgoingMessage:
+    return OutgoingMessage(
+        topic=topic,
+        payload=payload if payload is not None else b'{"number":%d}' % number,
+        expiry_s=expiry_s,
+        event_type="presence.entered.v1",
+        event_id=f"id-{number}",
+    )
+
+
+@dataclass
+class Told:
+    """What the publisher told its caller."""
+
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
+        self.events.append((event, dict(fields)))
+        self._changed.set()
+
+    def all(self, event: str) -> list[dict[str, Any]]:
+        return [fields for name, fields in self.events if name == event]
+
+    async def wait(self, event: str, count: int = 1) -> dict[str, Any]:
+        """The fields of the event when it has been told `count` times."""
+        async with asyncio.timeout(10):
+            while len(self.all(event)) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.all(event)[count - 1]
+
+
+def new_publisher(port: int, told: Told | None = None, **settings: Any) -> MqttPublisher:
+    """Reconnects after a hundredth of the usual time."""
+    return MqttPublisher(
+        MqttSettings(port=port, **settings),
+        STORE,
+        state=lambda name: {"state": name, "boot": "b-1"},
+        tell=told if told is not None else Told(),
+        chance=lambda: 0.01,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(publisher: MqttPublisher, *, connected: bool = True) -> AsyncIterator[MqttPublisher]:
+    """The publisher at work; closed in good order at the end."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(publisher.run())
+        try:
+            if connected:
+                await asyncio.wait_for(publisher.connected(), 10)
+            yield publisher
+        finally:
+            task.cancel()
