@@ -1,0 +1,189 @@
+"""Joins the parts: sources → intake → pipeline → relay → publisher, beside them the consent list and systemd.
+
+The only TaskGroup of the program. A part that ends with an error ends the gateway with that error; a gateway of a
+simulated shop ends when its source is at its end and the outbox is empty.
+
+The watchdog is fed by the loop that moves advertisements and time through the engine, and by nothing else: if that
+loop hangs, systemd starts us anew.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from presence import __version__
+from presence.core.feed import ConsentList
+from presence.core.freshness import NEXT_STEP, Freshness, Lease, freshness, standing
+from presence.core.rules import Rules
+from presence.errors import ConsentListError, StorageError
+from presence.pipeline import Intake, Pipeline
+from presence.ports import AdvertisementSource, Clock, ConsentSource, Publisher, Tell, VisitStore
+from presence.relay import Relay
+
+TICK_S: Final = 0.5
+"""How often time passes in the engine: a consent ends, a visit ends, at most this much late."""
+BATCH: Final = 512
+"""Advertisements taken at a time, a few milliseconds of work, before other tasks get their turn."""
+
+
+class AcceptedLists(Protocol):
+    """Remembers how new the list was (edges.store.ConsentStore)."""
+
+    def accept(self, consents: ConsentList) -> ConsentList: ...
+
+
+class LinkedPublisher(Publisher, Protocol):
+    """A publisher with a connection of its own to keep up."""
+
+    async def run(self) -> None: ...
+
+
+class Notifier(Protocol):
+    """How systemd hears of us (edges.systemd.Notifier)."""
+
+    watchdog_s: float
+
+    def ready(self, status: str) -> None: ...
+    def status(self, status: str) -> None: ...
+    def alive(self) -> None: ...
+
+
+@dataclass(kw_only=True)
+class Parts:
+    """What a gateway is made of; the edges are chosen by whoever starts it."""
+
+    rules: Rules
+    sources: Sequence[AdvertisementSource]
+    consents: ConsentSource
+    accepted: AcceptedLists
+    visits: VisitStore
+    publisher: LinkedPublisher
+    clock: Clock
+    notifier: Notifier
+    tell: Tell
+    lease_s: float
+    poll_s: float
+    queue_length: int = 4096
+    complaints: list[str] = field(default_factory=list)
+
+
+class Gateway:
+    """One gateway of one store, from its start to its stop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.intake = Intake(parts.queue_length)
+        self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell)
+        self._relay = Relay(self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
+        self._lease: Lease | None = None
+        self._freshness: Freshness | None = None
+        self._entries = 0
+        self._overflow_told = 0
+
+    async def run(self) -> None:
+        """Until every source is at its end and the outbox is empty, or until cancelled."""
+        parts = self._parts
+        await self._read_consents()
+        self._advance()
+        async with asyncio.TaskGroup() as tasks:
+            servants = [
+                tasks.create_task(parts.publisher.run(), name="broker"),
+                tasks.create_task(self._relay.run(), name="relay"),
+                tasks.create_task(self._keep_consents(), name="consents"),
+                tasks.create_task(self._keep_moving(), name="engine"),
+            ]
+            parts.notifier.ready(self.status_line())
+            parts.tell("gateway.started", {"version": __version__, "freshness": str(self._freshness)})
+            sources = [tasks.create_task(source.run(self.intake.hear)) for source in parts.sources]
+            await asyncio.gather(*sources)
+            await self._drain()
+            for servant in servants:
+                servant.cancel()
+
+    def status_line(self) -> str:
+        """One line for `systemctl status`: numbers, nobody's name."""
+        counts: dict[str, Any] = dict(self.pipeline.counts)
+        return (
+            f"list {self._freshness or Freshness.BOOT}, {self._entries} entries; "
+            f"heard {counts['heard']}, entered {counts['entered']}, published {counts['published']}"
+        )
+
+    def state(self) -> dict[str, object]:
+        """For the health topic: closed, no person in it (REQUIREMENTS.md §4.4)."""
+        return {
+            "sw": __version__,
+            "freshness": str(self._freshness or Freshness.BOOT),
+            "list_seq": self._lease.header.seq if self._lease else 0,
+        }
+
+    async def _keep_moving(self) -> None:
+        """Advertisements and time go through the engine; each round is the progress that the watchdog is fed with."""
+        notifier, clock = self._parts.notifier, self._parts.clock
+        feed_again_s = tick_again_s = 0.0
+        while True:
+            await self.intake.arrived(TICK_S)
+            for advertisement in self.intake.take(BATCH):
+                self.pipeline.receive(advertisement)
+            now_s = clock.now().monotonic_s
+            if now_s >= tick_again_s or now_s < tick_again_s - TICK_S:
+                tick_again_s = now_s + TICK_S
+                self._advance()
+            if notifier.watchdog_s and now_s >= feed_again_s:
+                feed_again_s = now_s + notifier.watchdog_s / 2
+                notifier.alive()
+            await asyncio.sleep(0)
+
+    def _advance(self) -> None:
+        now = self._parts.clock.now()
+        self.pipeline.trust(standing(self._lease, now))
+        self.pipeline.advance(now)
+        state = freshness(self._lease, now)
+        if state is not self._freshness:
+            self._freshness = state
+            self._parts.tell("consent.freshness", {"freshness": state.value, "next_step": NEXT_STEP[state]})
+            self._parts.notifier.status(self.status_line())
+        if self.intake.dropped > 2 * self._overflow_told:
+            self._overflow_told = self.intake.dropped
+            self._parts.tell("intake.overflowed", {"dropped": self.intake.dropped})
+
+    async def _keep_consents(self) -> None:
+        while True:
+            await asyncio.sleep(self._parts.poll_s)
+            await self._read_consents()
+            self._parts.notifier.status(self.status_line())
+
+    async def _read_consents(self) -> None:
+        """Take in a new list where there is one. Whatever fails, the old list stays and its lease runs on."""
+        parts = self._parts
+        try:
+            consents = await asyncio.to_thread(self._read_and_accept)
+        except (ConsentListError, StorageError) as error:
+            parts.tell("consent.refused", {"reason": str(error)})
+            return
+        if consents is None:
+            return
+        now = parts.clock.now()
+        self._lease = Lease(consents.header, now, parts.lease_s)
+        self._entries = len(consents.entries)
+        self.pipeline.apply(consents, standing(self._lease, now), now)
+        header = consents.header
+        parts.tell("consent.applied", {"list": header.name, "seq": header.seq, "entries": len(consents.entries)})
+        if consents.refused:
+            fields = {"list": header.name, "refused": dict(consents.refused), "problems": list(parts.complaints)}
+            parts.tell("consent.entries_refused", fields)
+
+    def _read_and_accept(self) -> ConsentList | None:
+        consents = self._parts.consents.read()
+        return None if consents is None else self._parts.accepted.accept(consents)
+
+    async def _drain(self) -> None:
+        """What was heard goes through, what was decided goes out, as long as it may."""
+        while len(self.intake):  # noqa: ASYNC110 - a moment at the end of a simulated shop, no event worth its upkeep
+            await asyncio.sleep(TICK_S / 10)
+        self._advance()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._parts.rules.expiry_s):
+                while self.pipeline.pending():  # noqa: ASYNC110 - likewise
+                    await asyncio.sleep(TICK_S / 10)

@@ -1,0 +1,82 @@
+"""The plain consent list: `consents.jsonl` in a local directory, a header line and one entry a line.
+
+For tests, demonstrations and first steps: whoever can write the file can grant. The signed list takes its place
+behind the same port.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from presence.core.feed import ConsentList, Entry, ListHeader, Refused, assemble, parse_entry, parse_header
+from presence.errors import ConsentListError
+
+FILE_NAME = "consents.jsonl"
+
+
+class ConsentFile:
+    """Reads the list when the file has changed. Writers replace the file (rename), they do not edit it in place."""
+
+    def __init__(self, directory: Path, *, list_name: str, max_span_s: float) -> None:
+        self.path = directory / FILE_NAME
+        self._list_name = list_name
+        self._max_span_s = max_span_s
+        self._seen: tuple[int, int, int] | None = None
+        self.complaints: list[str] = []
+        """The first entries left out, by line number and reason: what the consent service must mend."""
+
+    def read(self) -> ConsentList | None:
+        """The list, or None where the file is as it was. Raises ConsentListError."""
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                version = (status.st_mtime_ns, status.st_size, status.st_ino)
+                if version == self._seen:
+                    return None
+                consents = self._parse(iter(file))
+        except OSError as error:
+            raise ConsentListError(
+                f"{self.path}: {error.strerror}: put the list there, readable for this user (consent.directory)"
+            ) from error
+        self._seen = version
+        return consents
+
+    def _parse(self, lines: Iterator[bytes]) -> ConsentList:
+        self.complaints.clear()
+        refused: Counter[str] = Counter()
+        try:
+            header = self._header(next(lines, b""))
+            entries = list(self._entries(lines, refused))
+            return assemble(header, entries, refused)
+        except Refused as error:
+            raise ConsentListError(f"{self.path}: {error}; ask the consent service for a new list") from error
+
+    def _header(self, line: bytes) -> ListHeader:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            raise Refused("line 1 is not the JSON header of a consent list") from None
+        header = parse_header(value)
+        if header.name != self._list_name:
+            raise Refused(f"line 1: this is the list {header.name}, consent.list asks for {self._list_name}")
+        return header
+
+    def _entries(self, lines: Iterator[bytes], refused: Counter[str]) -> Iterator[Entry]:
+        for number, line in enumerate(lines, start=2):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except ValueError:
+                reason = "not JSON"
+            else:
+                try:
+                    yield parse_entry(value, max_span_s=self._max_span_s)
+                    continue
+                except Refused as error:
+                    reason = str(error)
+            refused[reason] += 1
+            if len(self.complaints) < 20:
+                self.complaints.append(f"{self.path} line {number}: {reason}")

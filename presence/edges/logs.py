@@ -1,0 +1,123 @@
+"""structlog to the journal, through a list of what may be said.
+
+An allow-list, not a block-list: a key that is not registered here is dropped, and inside allowed values whatever looks
+like an address, a UUID, a key or an identifier is cut out. bleak, dbus-fast and paho go through the same chain. No
+exception is printed with its locals, and its text passes the same scissors (R-03, R-65).
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from presence.config.settings import LogFormat
+
+ALLOWED_KEYS: Final = frozenset(
+    {
+        "event", "level", "timestamp", "component", "adapter", "mode", "reason", "next_step", "remedy",
+        "seconds", "next_attempt_s", "attempt", "code", "reason_code", "type", "topic", "what", "lost", "list",
+        "seq", "entries", "refused", "freshness", "age_s", "state", "host", "port", "protocol", "count",
+        "heard", "recognised", "published", "dropped", "version", "file", "line", "problem", "problems",
+        "status", "exception", "error", "signal", "setting", "audiences",
+    }
+)  # fmt: skip
+"""Register a key here only if no value of it can ever be about a person."""
+
+DROPPED: Final = "<dropped>"
+_SECRETS: Final = re.compile(
+    r"(?:[0-9A-Fa-f]{2}[:_-]){5}[0-9A-Fa-f]{2}"  # an address, as printed or in a D-Bus path
+    r"|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"  # a UUID
+    r"|\b(?=\w*\d)[0-9A-Fa-f]{12,}\b"  # hexadecimal
+    r"|(?<![\w/.-])(?=[\w+-]*\d)(?=[\w+-]*[A-Z])(?=[\w+-]*[a-z])[\w+-]{11,}={0,2}"  # base64
+    r"|\\x[0-9A-Fa-f]{2}.*"  # bytes, as Python prints them
+)
+
+
+def scrub(text: str) -> str:
+    """The text without anything that could name somebody."""
+    return _SECRETS.sub(DROPPED, text)
+
+
+def _allowed(value: object) -> object:
+    if isinstance(value, str):
+        return scrub(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {scrub(str(key)): _allowed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_allowed(item) for item in value]
+    return DROPPED
+
+
+def keep_allowed(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """The last processor before the renderer."""
+    return {key: _allowed(value) for key, value in event.items() if key in ALLOWED_KEYS}
+
+
+def summarise_exception(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """An exception as its type, its text and the place it came from: no source lines, no locals."""
+    info: Any = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
+        event["exception"] = f"{type(error).__name__}{place}: {str(error)[:200]}"
+    return event
+
+
+def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:
+    """Send everything that is logged in this process through the chain, to `stream`."""
+    chain: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        summarise_exception,
+    ]
+    human = style is LogFormat.HUMAN or (style is LogFormat.AUTO and stream.isatty())
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), sort_keys=False)
+        if human
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=chain,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, keep_allowed, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("presence").setLevel(level.upper())
+
+
+WARNINGS: Final = frozenset(
+    {
+        "broker.lost", "broker.refused", "broker.unreachable", "broker.old_protocol", "broker.handler_failed",
+        "event.refused", "storage.failed", "radio.failed", "consent.refused", "consent.entries_refused",
+        "config.refused", "intake.overflowed", "store.disarmed",
+    }
+)  # fmt: skip
+"""Events that somebody should look at; the rest are told at `info`."""
+
+
+def tell(event: str, fields: Mapping[str, object]) -> None:
+    """Log one event of ours."""
+    logger = structlog.stdlib.get_logger("presence")
+    (logger.warning if event in WARNINGS else logger.info)(event, **fields)

@@ -1,0 +1,190 @@
+"""SQLite on two floors: visits and outbox in the runtime directory, consents in the state directory.
+
+`visits.sqlite` lives in tmpfs (RuntimeDirectory): it survives a crash of the daemon and not the power, so that no
+visit is ever on a disk. `consents.sqlite` remembers the last list: its sequence number and each entry's version, so
+that an older list or an older entry is refused. Neither holds anything of a stranger; removed rows are overwritten
+(`secure_delete`), and no write-ahead log or journal keeps them (journal mode DELETE).
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from presence.core.events import EventType
+from presence.core.feed import ConsentList
+from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.timestamps import Moment
+from presence.core.visits import Visit
+from presence.errors import ConsentListError, StorageError
+from presence.ports import Stored
+
+SCHEMA_VERSION = 1
+
+VISIT_SCHEMA = """
+CREATE TABLE visit (
+    ref BLOB PRIMARY KEY, entered_mono REAL NOT NULL, entered_utc REAL NOT NULL,
+    heard_mono REAL NOT NULL, heard_utc REAL NOT NULL, left_mono REAL, left_utc REAL) STRICT;
+CREATE TABLE outbox (
+    id TEXT PRIMARY KEY, type TEXT NOT NULL, audience TEXT NOT NULL, ref BLOB NOT NULL, subject TEXT NOT NULL,
+    occurred_mono REAL NOT NULL, occurred_utc REAL NOT NULL, expires_mono REAL NOT NULL,
+    entered_id TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE TABLE announcement (
+    event_id TEXT PRIMARY KEY, audience TEXT NOT NULL, ref BLOB NOT NULL, subject TEXT NOT NULL,
+    categories TEXT NOT NULL, valid_until_utc REAL NOT NULL) STRICT;
+"""
+
+CONSENT_SCHEMA = """
+CREATE TABLE list (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
+CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+
+def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connection:
+    """Open or create; raises StorageError. `durable`: a commit survives the loss of power."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        database.executescript(
+            f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;"
+            f"PRAGMA synchronous={'FULL' if durable else 'OFF'};"
+        )
+        found = database.execute("PRAGMA user_version").fetchone()[0]
+        if found == 0:
+            database.executescript(f"BEGIN EXCLUSIVE; {schema} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        elif found != SCHEMA_VERSION:
+            raise StorageError(f"{path}: written by another version of presence ({found}): remove it and start again")
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError(f"{path}: {error}: is the disk full, or the folder not ours to write?") from error
+    return database
+
+
+class _Database:
+    def __init__(self, path: Path, schema: str, *, durable: bool) -> None:
+        self._path = path
+        self._database = open_database(path, schema, durable=durable)
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        database = self._database
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            yield database
+            database.execute("COMMIT")
+        except BaseException as error:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise StorageError(f"{self._path}: {error}: make room, or give the folder back to us") from error
+            raise
+
+
+class RuntimeStore(_Database):
+    """Implements ports.VisitStore. Monotonic times in it hold until the machine is switched off, as the file does."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory / "visits.sqlite", VISIT_SCHEMA, durable=False)
+
+    def load(self) -> Stored:
+        try:
+            visits = self._database.execute("SELECT * FROM visit").fetchall()
+            outbox = self._database.execute("SELECT * FROM outbox ORDER BY rowid").fetchall()
+            announced = self._database.execute("SELECT * FROM announcement").fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._path}: {error}: remove the file, it holds the present visits only") from error
+        return Stored(
+            tuple(
+                Visit(ref, Moment(em, eu), Moment(hm, hu), None if lm is None else Moment(lm, lu))
+                for ref, em, eu, hm, hu, lm, lu in visits
+            ),
+            tuple(
+                Outgoing(key, EventType(kind), audience, ref, subject, Moment(om, ou), expires, entered, reason)
+                for key, kind, audience, ref, subject, om, ou, expires, entered, reason in outbox
+            ),
+            tuple(
+                Announcement(key, audience, ref, subject, tuple(json.loads(categories)), until)
+                for key, audience, ref, subject, categories, until in announced
+            ),
+        )
+
+    def commit(self, step: Step) -> None:
+        with self._transaction() as database:
+            _write(database, step.saved, step.queued, step.announced)
+            database.executemany("DELETE FROM visit WHERE ref = ?", ((ref,) for ref in step.forgotten))
+            database.executemany("DELETE FROM outbox WHERE id = ?", ((key,) for key in step.cancelled))
+            database.executemany("DELETE FROM announcement WHERE event_id = ?", ((key,) for key in step.retracted))
+
+    def remove(self, event_id: str) -> None:
+        with self._transaction() as database:
+            database.execute("DELETE FROM outbox WHERE id = ?", (event_id,))
+
+    def replace(self, stored: Stored) -> None:
+        with self._transaction() as database:
+            for table in ("visit", "outbox", "announcement"):
+                database.execute(f"DELETE FROM {table}")  # noqa: S608 - three words of our own
+            _write(database, stored.visits, stored.pending, stored.announcements)
+
+
+def _write(
+    database: sqlite3.Connection,
+    visits: tuple[Visit, ...],
+    outbox: tuple[Outgoing, ...],
+    announcements: tuple[Announcement, ...],
+) -> None:
+    database.executemany(
+        "INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?,?,?)",
+        ((v.ref, *v.entered_at, *v.heard_at, *(v.left_at or (None, None))) for v in visits),
+    )
+    database.executemany(
+        "INSERT OR IGNORE INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?)",
+        (
+            (o.id, o.type.value, o.audience, o.ref, o.subject, *o.occurred_at, o.expires_s, o.entered_id, o.reason)
+            for o in outbox
+        ),
+    )
+    database.executemany(
+        "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?)",
+        ((a.event_id, a.audience, a.ref, a.subject, json.dumps(a.categories), a.valid_until_s) for a in announcements),
+    )
+
+
+class ConsentStore(_Database):
+    """What is remembered of the list beyond a restart: how new it was."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory / "consents.sqlite", CONSENT_SCHEMA, durable=True)
+
+    def accept(self, consents: ConsentList) -> ConsentList:
+        """The list without entries older than what we had; remembers it in one transaction.
+
+        Raises ConsentListError where the whole list is older than the one before (R-42).
+        """
+        header = consents.header
+        with self._transaction() as database:
+            row = database.execute("SELECT seq FROM list WHERE name = ?", (header.name,)).fetchone()
+            if row is not None and header.seq < row[0]:
+                raise ConsentListError(
+                    f"list {header.name}: number {header.seq} is older than {row[0]}, which this gateway already had: "
+                    "somebody brought back an old list; publish a new one"
+                )
+            known: dict[bytes, int] = dict(database.execute("SELECT ref, version FROM entry"))
+            entries = {
+                ref: entry for ref, entry in consents.entries.items() if entry.consent.version >= known.get(ref, 0)
+            }
+            gone = [(ref,) for ref in known.keys() - consents.entries.keys()]
+            database.executemany("DELETE FROM entry WHERE ref = ?", gone)
+            database.executemany(
+                "INSERT OR REPLACE INTO entry VALUES (?, ?)",
+                ((ref, entry.consent.version) for ref, entry in entries.items()),
+            )
+            database.execute("INSERT OR REPLACE INTO list VALUES (?, ?)", (header.name, header.seq))
+        older = len(consents.entries) - len(entries)
+        refused = {**consents.refused, "older version": older} if older else consents.refused
+        return replace(consents, entries=entries, refused=refused)

@@ -1,0 +1,166 @@
+"""The engine with its store, and the intake before it: every source and every way to publish uses the same one.
+
+One task owns it. A step is stored before anything of it is sent; where storing fails, the engine's own state stays
+right, and the whole of it is stored at the next chance (a full disk loses the protection against a crash, no event).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+
+from presence.core.advertising import Advertisement
+from presence.core.consent import Denied, ListStanding, Reason
+from presence.core.engine import Engine
+from presence.core.events import Event, encode, topic
+from presence.core.feed import ConsentList
+from presence.core.outgoing import Outgoing, Step
+from presence.core.rules import Rules
+from presence.core.timestamps import Moment
+from presence.errors import StorageError
+from presence.ports import OutgoingMessage, Stored, Tell, VisitStore
+
+SAVE_HEARD_S = 10
+"""How often the time of last hearing is stored: after a crash a visit ends at most this much too early."""
+
+
+class Intake:
+    """A bounded queue of advertisements between the sources and the engine: the oldest go first, counted."""
+
+    def __init__(self, length: int) -> None:
+        self._waiting: deque[Advertisement] = deque(maxlen=length)
+        self._arrived = asyncio.Event()
+        self.dropped = 0
+
+    def hear(self, advertisement: Advertisement) -> None:
+        waiting = self._waiting
+        if len(waiting) == waiting.maxlen:
+            self.dropped += 1
+        waiting.append(advertisement)
+        if len(waiting) == 1:
+            self._arrived.set()
+
+    async def arrived(self, timeout_s: float) -> None:
+        """Return when something waits, or after `timeout_s`."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._arrived.wait()
+        except TimeoutError:
+            pass
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self, most: int) -> list[Advertisement]:
+        """Up to `most` of those that wait, oldest first."""
+        waiting = self._waiting
+        taken = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        if not waiting:
+            self._arrived.clear()
+        return taken
+
+
+class Pipeline:
+    """What the relay asks for pending events, and the sources and the consent list feed."""
+
+    def __init__(self, rules: Rules, store: VisitStore, *, tell: Tell) -> None:
+        stored = store.load()
+        self._engine = Engine(rules, visits=stored.visits, pending=stored.pending, announcements=stored.announcements)
+        self._rules = rules
+        self._store = store
+        self._tell = tell
+        self._unsaved = False
+        self._save_heard_at_s = 0.0
+        self._queued = asyncio.Event()
+        if stored.pending:
+            self._queued.set()
+        self.published = 0
+
+    @property
+    def counts(self) -> Mapping[str, object]:
+        return {**self._engine.counts.as_dict(), "published": self.published}
+
+    def receive(self, advertisement: Advertisement) -> None:
+        step = self._engine.receive(advertisement)
+        if step:
+            self._commit(step)
+
+    def advance(self, now: Moment) -> None:
+        step = self._engine.advance(now)
+        if step:
+            self._commit(step)
+        if self._unsaved or now.monotonic_s >= self._save_heard_at_s:
+            self._save_heard_at_s = now.monotonic_s + SAVE_HEARD_S
+            self._save_all()
+
+    def apply(self, consents: ConsentList, standing: ListStanding, now: Moment) -> None:
+        self._engine.trust(standing)
+        step = self._engine.apply(consents, now)
+        if step:
+            self._commit(step)
+
+    def trust(self, standing: ListStanding) -> None:
+        self._engine.trust(standing)
+
+    def pending(self) -> tuple[Outgoing, ...]:
+        """The outbox, oldest first."""
+        pending = self._engine.pending()
+        if not pending:
+            self._queued.clear()
+        return pending
+
+    async def queued(self) -> None:
+        """Return when the outbox is not empty."""
+        await self._queued.wait()
+
+    def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None:
+        """The message as the gate allows it now, stored as announced; see `presence.core.telling`."""
+        released = self._engine.release(outgoing, now)
+        if released is None or (isinstance(released, Denied) and released.reason is not Reason.LIST_STALE):
+            self._remove(outgoing)
+            return released
+        if isinstance(released, Denied):
+            return released
+        event, step = released
+        if step:
+            self._commit(step)
+        return self._message(event, expiry_s=max(1, int(outgoing.expires_s - now.monotonic_s)))
+
+    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
+        """The broker has the event, or will never take it."""
+        self.published += published
+        self._engine.acknowledge(outgoing)
+        self._remove(outgoing)
+
+    def _message(self, event: Event, *, expiry_s: int) -> OutgoingMessage:
+        place = self._rules.place
+        return OutgoingMessage(topic(place, event.audience), encode(event, place), expiry_s, event.type.value, event.id)
+
+    def _remove(self, outgoing: Outgoing) -> None:
+        try:
+            self._store.remove(outgoing.id)
+        except StorageError as error:
+            self._could_not_save(error)
+
+    def _commit(self, step: Step) -> None:
+        try:
+            self._store.commit(step)
+        except StorageError as error:
+            self._could_not_save(error)
+        if step.queued:
+            self._queued.set()
+
+    def _save_all(self) -> None:
+        engine = self._engine
+        try:
+            self._store.replace(Stored(engine.visits(), engine.pending(), engine.announcements()))
+        except StorageError as error:
+            self._could_not_save(error)
+            return
+        if self._unsaved:
+            self._unsaved = False
+            self._tell("storage.recovered", {})
+
+    def _could_not_save(self, error: StorageError) -> None:
+        if not self._unsaved:
+            self._tell("storage.failed", {"reason": str(error)})
+        self._unsaved = True
