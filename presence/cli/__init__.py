@@ -1,0 +1,49 @@
+"""What a person types: `presence run`, `replay`, `check`, `demo`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from presence import __version__
+from presence.cli import check, demo, replay, run
+from presence.errors import ConfigurationError, PresenceError
+
+EXIT_CODES = """exit codes:
+  0   done, all is well
+  1   something was found or failed; the message says what to do
+  2   the command line is wrong
+  78  the configuration cannot be used (EX_CONFIG)
+  130 interrupted
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="presence",
+        description="Recognises customers who asked to be recognised, and nobody else.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"presence {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in (demo, run, replay, check):
+        command.register(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code; see EXIT_CODES."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.start(options))
+    except ConfigurationError as error:
+        print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
+        return 78
+    except PresenceError as error:
+        print(f"presence {options.command}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `presence … | head`: nobody reads any more
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,212 @@
+"""`presence check`: is everything in place? One line each, PASS, WARN or FAIL, with the next step."""
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import IntEnum
+from pathlib import Path
+
+from presence.cli.run import DAY_S
+from presence.config import Settings, load_settings
+from presence.config.rules import read_store_key
+from presence.config.settings import MqttProtocol
+from presence.core.freshness import NEXT_STEP, Freshness, Lease
+from presence.core.identifiers import window_at
+from presence.edges.bluez import BluezScanner
+from presence.edges.clock import SystemClock, is_synchronised
+from presence.edges.consent_file import ConsentFile
+from presence.edges.mqtt import MqttPublisher
+from presence.errors import ConfigurationError, ConsentListError, RadioError
+
+BROKER_TIMEOUT_S = 8.0
+RADIO_TIMEOUT_S = 15.0
+
+
+class Verdict(IntEnum):
+    """The exit code is the worst of them."""
+
+    PASS = 0
+    WARN = 1
+    FAIL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    name: str
+    verdict: Verdict
+    found: str
+    next_step: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return {**asdict(self), "verdict": self.verdict.name}
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "check",
+        help="configuration, clock, list, broker, adapter: is everything in place?",
+        description="Looks at each part and says the next step. Changes nothing, publishes nothing.",
+        epilog="exit codes: 0 all PASS, 1 something to WARN of, 2 something FAILs, 78 the configuration cannot be read",
+    )
+    command.add_argument("--config", type=Path, required=True, metavar="FILE")
+    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    command.set_defaults(start=start)
+
+
+def start(options: argparse.Namespace) -> int:
+    findings = asyncio.run(_check(options.config, quiet=options.json))
+    worst = max(finding.verdict for finding in findings)
+    if options.json:
+        print(json.dumps({"verdict": worst.name, "findings": [finding.as_dict() for finding in findings]}))
+    else:
+        print(f"\n{len(findings)} checks, worst: {worst.name}")
+    unreadable = len(findings) == 1 and worst is Verdict.FAIL
+    return 78 if unreadable else int(worst)
+
+
+async def _check(path: Path, *, quiet: bool) -> list[Finding]:
+    findings: list[Finding] = []
+
+    def add(finding: Finding) -> None:
+        findings.append(finding)
+        if not quiet:
+            print(f"{finding.verdict.name:4}  {finding.name:13}  {finding.found}", flush=True)
+            for line in finding.next_step.splitlines():
+                print(f"      {'':13}  → {line}", flush=True)
+
+    try:
+        settings = load_settings(path)
+    except ConfigurationError as error:
+        add(Finding("configuration", Verdict.FAIL, f"{len(error.problems)} problems", "\n".join(error.problems)))
+        return findings
+    add(Finding("configuration", Verdict.PASS, str(path)))
+    for look in (_store_key, _notice, _storage, _clock, _consents):
+        for finding in look(settings):
+            add(finding)
+    slow: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (_broker, _radio)
+    for look_long in slow:
+        add(await look_long(settings))
+    return findings
+
+
+def _store_key(settings: Settings) -> Iterator[Finding]:
+    file = settings.store.key_file
+    try:
+        read_store_key(file)
+    except ConfigurationError as error:
+        yield Finding("store key", Verdict.FAIL, "not usable", str(error))
+        return
+    if file.stat().st_mode & 0o007:
+        yield Finding("store key", Verdict.WARN, f"{file} is open to every user", f"chmod o= {file}")
+    else:
+        yield Finding("store key", Verdict.PASS, str(file))
+
+
+def _notice(settings: Settings) -> Iterator[Finding]:
+    notice = settings.notice
+    if notice.review_by < date.today():  # noqa: DTZ011 - the shop's own calendar
+        yield Finding(
+            "notice", Verdict.FAIL, f"was to be reviewed by {notice.review_by}: the gateway is disarmed",
+            "review the sign at the door, then set notice.id and notice.review_by",
+        )  # fmt: skip
+    else:
+        yield Finding("notice", Verdict.PASS, f"{notice.id}, to be reviewed by {notice.review_by}")
+
+
+def _storage(settings: Settings) -> Iterator[Finding]:
+    for key, directory in (
+        ("state_dir", settings.storage.state_dir),
+        ("runtime_dir", settings.storage.runtime_dir),
+    ):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = directory / f".check-{time.monotonic_ns()}"
+            probe.write_bytes(bytes(4096))
+            probe.unlink()
+        except OSError as error:
+            yield Finding(
+                key, Verdict.FAIL, f"{directory}: {error.strerror}", f"run as presence's user, or mend storage.{key}"
+            )
+        else:
+            yield Finding(key, Verdict.PASS, str(directory))
+
+
+def _clock(_settings: Settings) -> Iterator[Finding]:
+    if is_synchronised():
+        yield Finding("clock", Verdict.PASS, "synchronised")
+    else:
+        yield Finding(
+            "clock", Verdict.WARN, "the kernel does not say that it is synchronised",
+            "`timedatectl set-ntp true`; identifiers live for 17 minutes, consents end to the second",
+        )  # fmt: skip
+
+
+def _consents(settings: Settings) -> Iterator[Finding]:
+    source = ConsentFile(
+        settings.consent.directory,
+        list_name=settings.consent.list,
+        max_span_s=settings.consent.max_span_days * DAY_S,
+    )
+    try:
+        consents = source.read()
+    except ConsentListError as error:
+        yield Finding("consent list", Verdict.FAIL, "not usable: nothing would be published", str(error))
+        return
+    if consents is None:  # a first read always reads
+        return
+    now = SystemClock().now()
+    lease = Lease(consents.header, now, settings.consent.lease_s)
+    state = lease.freshness(now)
+    found = f"{consents.header.name} number {consents.header.seq}, {len(consents.entries)} entries, {state}"
+    verdict = {Freshness.FRESH: Verdict.PASS, Freshness.AGING: Verdict.WARN}.get(state, Verdict.FAIL)
+    yield Finding("consent list", verdict, found, NEXT_STEP[state])
+    if consents.refused:
+        number = sum(consents.refused.values())
+        yield Finding("entries", Verdict.WARN, f"{number} entries left out", "\n".join(source.complaints[:5]))
+    window = window_at(now.utc_s)
+    without = sum(all(key.window != window for key in entry.keys) for entry in consents.entries.values())
+    if without:
+        next_step = "ask the consent service for this window's keys"
+        yield Finding("window keys", Verdict.WARN, f"{without} entries cannot be recognised now", next_step)
+
+
+async def _broker(settings: Settings) -> Finding:
+    mqtt = settings.mqtt
+    where = f"{mqtt.host}:{mqtt.port}"
+    try:
+        publisher = MqttPublisher(mqtt, settings.store, role="check", tell=lambda _event, _fields: None)
+    except ConfigurationError as error:
+        return Finding("broker", Verdict.FAIL, where, str(error))
+    try:
+        async with asyncio.timeout(BROKER_TIMEOUT_S), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(publisher.run())
+            await publisher.connected()
+            running.cancel()
+    except TimeoutError:
+        return Finding(
+            "broker", Verdict.FAIL, where, publisher.trouble or "no answer: is it running, is the port right?"
+        )
+    if mqtt.protocol is MqttProtocol.V311:
+        return Finding(
+            "broker", Verdict.WARN, f"{where} over MQTT 3.1.1", "use 5: refusals and expiry are lost with 3.1.1"
+        )
+    return Finding("broker", Verdict.PASS, f"{where} over MQTT 5")
+
+
+async def _radio(settings: Settings) -> Finding:
+    worst = Finding("radio", Verdict.PASS, f"{settings.radio.mode} scan starts")
+    for adapter in settings.radio.adapters or [""]:
+        scanner = BluezScanner(
+            mode=settings.radio.mode, adapter=adapter, clock=SystemClock(), tell=lambda _event, _fields: None
+        )
+        try:
+            async with asyncio.timeout(RADIO_TIMEOUT_S):
+                await scanner.check()
+        except (TimeoutError, RadioError) as error:
+            step = error.fault.value if isinstance(error, RadioError) else "BlueZ does not answer in time"
+            worst = Finding("radio", Verdict.FAIL, f"{adapter or 'default adapter'}: no scan", step)
+    return worst

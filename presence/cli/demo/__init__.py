@@ -1,0 +1,98 @@
+"""`presence demo`: a shop for a minute, with a real broker, an offer engine and a privacy account."""
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import os
+import signal
+import sys
+
+from presence.cli.demo.account import Account, as_dict
+from presence.cli.demo.lines import PlainLines, account_lines
+from presence.cli.demo.play import play
+from presence.cli.demo.stage import Audience
+
+DESCRIPTION = """\
+Plays a shop for about a minute: customers and passers-by as raw advertising payloads, through the very gateway that
+`presence run` starts, to a real MQTT broker on this machine and an offer engine. Needs no radio, no root and no
+network. Ends by itself, with a privacy account that is measured.
+"""
+
+EPILOG = """\
+exit codes: 0 all as it should be; 1 a trace was found, somebody was greeted wrongly, or a part did not start;
+130 interrupted. Without a terminal, and with --no-tui, there is one plain line for each happening.
+"""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "demo",
+        help="a shop for a minute on this terminal, without a radio",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="so many times faster, 0.1 to 30 (1)")
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="another number, another day (1)")
+    command.add_argument(
+        "--broker", choices=("auto", "mosquitto", "embedded"), default="auto",
+        help="auto: mosquitto where it is installed, because it speaks MQTT 5",
+    )  # fmt: skip
+    command.add_argument("--no-tui", action="store_true", help="plain lines in place of the live view")
+    command.add_argument(
+        "--json", action="store_true", help="one JSON object at the end on stdout; with --no-tui, lines on stderr"
+    )
+    command.set_defaults(start=start)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0.1 <= speed <= 30:
+        raise argparse.ArgumentTypeError("is not between 0.1 and 30")
+    return speed
+
+
+def start(options: argparse.Namespace) -> int:
+    account = asyncio.run(_interruptible(options))
+    if account is None:
+        return 128 + signal.SIGTERM
+    if options.json:
+        print(json.dumps(as_dict(account)))
+    else:
+        print("\n" + "\n".join(account_lines(account)))
+    return 1 if account.problems else 0
+
+
+async def _interruptible(options: argparse.Namespace) -> Account | None:
+    """SIGTERM ends it like Ctrl-C: everything that was started stops, and the folders vanish."""
+    loop, ourselves = asyncio.get_running_loop(), asyncio.current_task()
+    terminated = asyncio.Event()
+
+    def terminate() -> None:
+        terminated.set()
+        if ourselves is not None:
+            ourselves.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        return await play(speed=options.speed, seed=options.seed, prefer=options.broker, audience=_audience(options))
+    except asyncio.CancelledError:
+        if terminated.is_set():
+            return None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _audience(options: argparse.Namespace) -> Audience:
+    if options.json:
+        return PlainLines(sys.stderr) if options.no_tui else Audience()
+    if options.no_tui or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return PlainLines(sys.stdout)
+    if importlib.util.find_spec("rich") is None:
+        print("plain lines, because rich is not installed: pip install 'presence[demo]' shows the shop itself")
+        return PlainLines(sys.stdout)
+    from presence.cli.demo.view import LiveView  # noqa: PLC0415 - only where rich is installed
+
+    return LiveView()

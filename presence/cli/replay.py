@@ -1,0 +1,244 @@
+"""`presence replay`: a capture through the same pipeline, with the capture's own clock."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from presence.cli.run import DAY_S, alone
+from presence.config import Settings, load_settings
+from presence.config.rules import read_store_key, rules_of
+from presence.core.consent import ListStanding
+from presence.core.feed import ConsentList
+from presence.core.timestamps import Moment
+from presence.edges import logs
+from presence.edges.capture import CaptureReader
+from presence.edges.consent_file import ConsentFile
+from presence.edges.mqtt import MqttPublisher
+from presence.edges.store import RuntimeStore
+from presence.errors import BrokerError, CaptureError, ConsentListError
+from presence.pipeline import Pipeline
+from presence.ports import OutgoingMessage, Publisher
+from presence.relay import Relay
+
+DESCRIPTION = """\
+Plays a capture of Bluetooth LE advertisements through decoding, matching, gate, visits, outbox and relay, as fast as
+it can be read, with the time stamps of the capture as its clock.
+
+Captures: btsnoop (data links 1001, 1002, 2001: `btmon -w`, Android's HCI log), pcap and pcapng (link types 187, 201,
+251, 254, 256, 272). The consent list is taken as proven at the time of the capture; its lease is not judged.
+
+Events are published to the broker of the configuration; --dry-run publishes nothing and counts them as published.
+"""
+
+TICK_S = 1.0
+CONNECT_TIMEOUT_S = 5.0
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "replay",
+        help="a capture of advertisements through the same pipeline",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("capture", type=Path, metavar="CAPTURE")
+    command.add_argument("--config", type=Path, required=True, metavar="FILE")
+    command.add_argument("--dry-run", action="store_true", help="contact no broker")
+    command.add_argument(
+        "--state", type=Path, metavar="DIR",
+        help="keep visits and outbox there, and go on from there after an interruption (default: forgotten at the end)",
+    )  # fmt: skip
+    command.add_argument("--json", action="store_true", help="one JSON object at the end, nothing else on stdout")
+    command.set_defaults(start=start)
+
+
+class CaptureClock:
+    """Shows the time of the advertisement that is being played."""
+
+    def __init__(self) -> None:
+        self.moment = Moment(0.0, 0.0)
+
+    def now(self) -> Moment:
+        return self.moment
+
+
+class DryRun:
+    """A publisher that takes everything and keeps nothing."""
+
+    async def connected(self) -> None:
+        return
+
+    async def publish(self, message: OutgoingMessage) -> None:  # noqa: ARG002 - nothing is kept of it
+        return
+
+
+def start(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stderr)
+    return asyncio.run(_replay(options, settings))
+
+
+async def _replay(options: argparse.Namespace, settings: Settings) -> int:
+    reader = CaptureReader(options.capture)
+    consents = _consents(settings)
+    started_s = time.perf_counter()
+    with ExitStack() as stack:
+        directory = options.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-replay-")))
+        stack.enter_context(alone(directory))
+        store = RuntimeStore(directory)
+        stack.callback(store.close)
+        pipeline = Pipeline(rules_of(settings, read_store_key(settings.store.key_file)), store, tell=logs.tell)
+        player = Player(pipeline, consents, CaptureClock(), resume_s=_resume_at(store))
+        if options.dry_run:
+            damage = await player.play(reader, DryRun())
+        else:
+            async with asyncio.TaskGroup() as tasks:
+                publisher = LazyPublisher(settings, tasks)
+                damage = await player.play(reader, publisher)
+                publisher.close()
+        unsent = len(pipeline.pending()) + int(str(pipeline.counts["dropped"]))
+    result = {
+        "capture": options.capture.name,
+        "format": reader.format,
+        "reports": reader.counts.as_dict(),
+        **pipeline.counts,
+        "skipped": player.skipped,
+        "unsent": unsent,
+        "error": str(damage) if damage else None,
+        "error_offset": damage.offset if damage else None,
+        "seconds": round(time.perf_counter() - started_s, 3),
+    }
+    result["reports_per_second"] = round(result["heard"] / max(result["seconds"], 0.001))
+    _show(result, as_json=options.json)
+    return 1 if damage or unsent else 0
+
+
+def _consents(settings: Settings) -> ConsentList:
+    source = ConsentFile(
+        settings.consent.directory,
+        list_name=settings.consent.list,
+        max_span_s=settings.consent.max_span_days * DAY_S,
+    )
+    consents = source.read()
+    if consents is None:
+        raise ConsentListError(f"{source.path}: changed while it was read; try again")
+    for complaint in source.complaints:
+        logs.tell("consent.entries_refused", {"problem": complaint})
+    return consents
+
+
+def _resume_at(store: RuntimeStore) -> float:
+    """The latest time in what an interrupted replay left behind: what was heard up to then has been dealt with."""
+    stored = store.load()
+    times_s = [visit.entered_at.monotonic_s for visit in stored.visits]
+    return max([*times_s, *(visit.left_at.monotonic_s for visit in stored.visits if visit.left_at)], default=0.0)
+
+
+class Player:
+    """Moves the capture's clock, and lets the outbox drain before time goes on."""
+
+    def __init__(self, pipeline: Pipeline, consents: ConsentList, clock: CaptureClock, *, resume_s: float) -> None:
+        self._pipeline = pipeline
+        self._consents = consents
+        self._clock = clock
+        self._resume_s = resume_s
+        self._broker_away = False
+        self.skipped = 0
+
+    async def play(self, reader: CaptureReader, publisher: Publisher) -> CaptureError | None:
+        """To the end of the capture, or of what is readable of it; answers with the damage."""
+        relay = Relay(self._pipeline, publisher, self._clock, tell=logs.tell)
+        next_tick_s = 0.0
+        damage: CaptureError | None = None
+        try:
+            for advertisement in reader.advertisements():
+                now = advertisement.at
+                if now.monotonic_s <= self._resume_s:
+                    self.skipped += 1
+                    continue
+                if now.monotonic_s >= next_tick_s:
+                    self._tick(now, first=next_tick_s == 0)
+                    next_tick_s = now.monotonic_s + TICK_S
+                    await self._drain(relay)
+                self._pipeline.receive(advertisement)
+        except CaptureError as error:
+            damage = error
+        if next_tick_s == 0 and self._resume_s:  # everything had been dealt with, but perhaps not been sent
+            self._tick(Moment(self._resume_s, self._resume_s), first=True)
+        await self._drain(relay)
+        return damage
+
+    def _tick(self, now: Moment, *, first: bool) -> None:
+        self._clock.moment = now
+        header = self._consents.header
+        standing = ListStanding(True, header.seq, now.utc_s, header.parents)
+        if first:
+            self._pipeline.apply(self._consents, standing, now)
+        else:
+            self._pipeline.trust(standing)
+            self._pipeline.advance(now)
+
+    async def _drain(self, relay: Relay) -> None:
+        if not self._pipeline.pending():
+            return
+        try:
+            await relay.empty()
+        except BrokerError as error:
+            if not self._broker_away:
+                logs.tell("broker.lost", {"reason": str(error)})
+            self._broker_away = True
+
+
+class LazyPublisher:
+    """Connects to the broker of the configuration when the first event has to go out."""
+
+    def __init__(self, settings: Settings, tasks: asyncio.TaskGroup) -> None:
+        self._where = f"{settings.mqtt.host}:{settings.mqtt.port}"
+        self._publisher = MqttPublisher(settings.mqtt, settings.store, role="replay", tell=logs.tell)
+        self._tasks = tasks
+        self._running: asyncio.Task[None] | None = None
+        self._given_up = False
+
+    async def connected(self) -> None:
+        """Raises BrokerError where no broker answers within some seconds, and at once from then on."""
+        if self._running is None:
+            self._running = self._tasks.create_task(self._publisher.run())
+        try:
+            async with asyncio.timeout(0 if self._given_up else CONNECT_TIMEOUT_S):
+                await self._publisher.connected()
+        except TimeoutError:
+            self._given_up = True
+            why = self._publisher.trouble or "no answer"
+            raise BrokerError(f"broker {self._where}: {why}; or replay with --dry-run") from None
+
+    async def publish(self, message: OutgoingMessage) -> None:
+        await self._publisher.publish(message)
+
+    def close(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+
+
+def _show(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))
+        return
+    reports = {kind: n for kind, n in result["reports"].items() if n}
+    print(f"{result['capture']}: {result['format']}")
+    print("  reports    " + ", ".join(f"{kind} {n:,}" for kind, n in reports.items()))
+    strangers = result["other_format"] + result["unknown"] + result["ambiguous"]
+    print(f"  heard      {result['heard']:,}: {strangers:,} of strangers, {result['recognised']:,} of customers")
+    for reason, n in result["refused"].items():
+        print(f"  refused    {n:,} {reason}")
+    print(f"  entered    {result['entered']}, left {result['left']}, published {result['published']}")
+    print(f"  speed      {result['seconds']} s, {result['reports_per_second']:,} advertisements a second")
+    if result["unsent"]:
+        print(f"  unsent     {result['unsent']} events: no broker took them")
+    if result["error"]:
+        print(f"  damaged    {result['error']}")

@@ -1,0 +1,191 @@
+"""`presence run`: the daemon."""
+
+import argparse
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from enum import Enum, auto
+from pathlib import Path
+from typing import TextIO
+
+from presence.config import Settings, load_settings
+from presence.config.rules import read_store_key, rules_of
+from presence.daemon import Gateway, Parts
+from presence.edges import logs
+from presence.edges.bluez import BluezScanner
+from presence.edges.clock import SystemClock
+from presence.edges.consent_file import ConsentFile
+from presence.edges.mqtt import MqttPublisher
+from presence.edges.store import ConsentStore, RuntimeStore
+from presence.edges.systemd import Notifier
+from presence.errors import ConfigurationError, PresenceError, StorageError
+from presence.ports import AdvertisementSource, Hear
+
+DAY_S = 86_400
+
+
+class Outcome(Enum):
+    STOP = auto()
+    RELOAD = auto()
+
+
+SIGNALS = {signal.SIGTERM: Outcome.STOP, signal.SIGINT: Outcome.STOP, signal.SIGHUP: Outcome.RELOAD}
+
+
+class Disarmed:
+    """A source that hears nothing: without a valid notice at the door nothing is scanned (R-16)."""
+
+    async def run(self, hear: Hear) -> None:  # noqa: ARG002 - nothing is heard
+        await asyncio.Event().wait()
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "run",
+        help="the daemon: scan, match, decide, publish",
+        description="Runs until SIGTERM. SIGHUP reads the configuration again; a faulty one changes nothing.",
+    )
+    command.add_argument("--config", type=Path, required=True, metavar="FILE", help="e.g. /etc/presence/presence.yaml")
+    command.set_defaults(start=start)
+
+
+def start(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
+    return asyncio.run(serve(options.config, settings))
+
+
+async def serve(path: Path, settings: Settings) -> int:
+    """One gateway after another, until one is asked to stop."""
+    notifier = Notifier()
+    while True:
+        with ExitStack() as stack:
+            stack.enter_context(alone(settings.storage.runtime_dir))
+            outcome, settings = await _serve_once(path, settings, notifier, stack)
+        if outcome is Outcome.STOP:
+            return 0
+
+
+async def _serve_once(path: Path, settings: Settings, notifier: Notifier, stack: ExitStack) -> tuple[Outcome, Settings]:
+    gateway = gateway_of(settings, notifier, stack, sources=_sources(settings))
+    asked: asyncio.Queue[Outcome] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number, outcome in SIGNALS.items():
+        loop.add_signal_handler(number, asked.put_nowait, outcome)
+        stack.callback(loop.remove_signal_handler, number)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(gateway.run())
+            running.add_done_callback(lambda _: asked.put_nowait(Outcome.STOP))
+            outcome, settings = await _until_asked(asked, path, settings)
+            (notifier.reloading if outcome is Outcome.RELOAD else notifier.stopping)()
+            logs.tell("gateway.stopping", {"reason": outcome.name.lower()})
+            running.cancel()
+    except* PresenceError as failures:
+        raise next(_leaves(failures)) from None
+    return outcome, settings
+
+
+async def _until_asked(asked: "asyncio.Queue[Outcome]", path: Path, settings: Settings) -> tuple[Outcome, Settings]:
+    while await asked.get() is Outcome.RELOAD:
+        changed = _changed_settings(path)
+        if changed is not None:
+            return Outcome.RELOAD, changed
+    return Outcome.STOP, settings
+
+
+def _leaves(group: "BaseExceptionGroup[PresenceError]") -> Iterator[PresenceError]:
+    """What a person must act on, out of the groups that the parts' errors come in."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _changed_settings(path: Path) -> Settings | None:
+    try:
+        settings = load_settings(path)
+        read_store_key(settings.store.key_file)
+    except ConfigurationError as error:
+        logs.tell("config.refused", {"problems": error.problems, "next_step": "the old configuration stays in force"})
+        return None
+    logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
+    logs.tell("config.reloaded", {"file": str(path)})
+    return settings
+
+
+def gateway_of(
+    settings: Settings, notifier: Notifier, stack: ExitStack, *, sources: list[AdvertisementSource]
+) -> Gateway:
+    """All parts as the settings want them; `stack` closes what has to be closed."""
+    rules = rules_of(settings, read_store_key(settings.store.key_file))
+    visits = RuntimeStore(settings.storage.runtime_dir)
+    stack.callback(visits.close)
+    accepted = ConsentStore(settings.storage.state_dir)
+    stack.callback(accepted.close)
+    consents = ConsentFile(
+        settings.consent.directory,
+        list_name=settings.consent.list,
+        max_span_s=settings.consent.max_span_days * DAY_S,
+    )
+
+    def state(name: str) -> dict[str, object]:
+        return {"state": name, **gateway.state()}
+
+    publisher = MqttPublisher(settings.mqtt, settings.store, state=state, tell=logs.tell)
+    gateway = Gateway(
+        Parts(
+            rules=rules,
+            sources=sources,
+            consents=consents,
+            accepted=accepted,
+            visits=visits,
+            publisher=publisher,
+            clock=SystemClock(),
+            notifier=notifier,
+            tell=logs.tell,
+            lease_s=settings.consent.lease_s,
+            poll_s=settings.consent.poll_s,
+            queue_length=settings.radio.queue_length,
+            complaints=consents.complaints,
+        )
+    )
+    return gateway
+
+
+def _sources(settings: Settings) -> list[AdvertisementSource]:
+    if settings.notice.review_by < date.today():  # noqa: DTZ011 - the notice is reviewed by the shop's own calendar
+        next_step = "review the notice at the door, then set notice.id and notice.review_by"
+        logs.tell("store.disarmed", {"reason": "notice.review_by is past: nothing is scanned", "next_step": next_step})
+        return [Disarmed()]
+    clock = SystemClock()
+    return [
+        BluezScanner(mode=settings.radio.mode, adapter=adapter, clock=clock, tell=logs.tell)
+        for adapter in settings.radio.adapters or [""]
+    ]
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[TextIO]:
+    """Hold the directory against a second gateway; raises StorageError."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(
+            f"storage.runtime_dir {directory}: {error.strerror}: give the folder to this user, or name another"
+        ) from error
+    with os.fdopen(handle, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(
+                f"storage.runtime_dir {directory}: another presence works there; stop it first"
+            ) from error
+        yield lock

@@ -1,0 +1,174 @@
+"""`presence replay`, as it is typed: real captures, customers spliced into them, damage, no broker, kill -9."""
+
+import asyncio
+import json
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from presence.core.beacons import eddystone
+from presence.edges.capture import CaptureReader
+from presence.edges.local_broker import find_mosquitto, free_port
+from tests.brokers import listener, mosquitto
+from tests.builders import ANNA, BERIT, CARL, START_S
+from tests.edges.capture_builders import Entry as Record
+from tests.edges.capture_builders import Heard, btsnoop, legacy_event, splice_btsnoop
+from tests.shops import Shop, entry, walking_in
+
+CAPTURES = Path(__file__).parents[2] / "shared" / "data" / "captures"
+RECORDED = sorted(CAPTURES.glob("*.btsnoop"))
+with_captures = pytest.mark.skipif(not RECORDED, reason="no recordings here: ../shared/data/captures is not there")
+with_mosquitto = pytest.mark.skipif(
+    find_mosquitto() is None, reason="mosquitto is not installed: apt install mosquitto"
+)
+
+H4_EVENT = b"\x04"
+
+
+def capture(path: Path, heard: list[tuple[float, bytes, int, bytes]]) -> Path:
+    path.write_bytes(btsnoop(Record(H4_EVENT + legacy_event(Heard(a, r, p)), t) for t, a, r, p in sorted(heard)))
+    return path
+
+
+async def replayed(shop: Shop, file: Path, *options: str | Path) -> dict[str, Any]:
+    code, out, err = await shop.run("replay", file, "--config", shop.config, "--json", *options)
+    assert code == 0, err
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
+@with_captures
+@pytest.mark.requirement("R-01")
+@pytest.mark.parametrize("recording", RECORDED, ids=lambda path: path.stem)
+async def test_none_of_the_strangers_in_a_real_recording_leaves_a_row_a_message_or_a_line(
+    recording: Path, tmp_path: Path
+) -> None:
+    shop = Shop(tmp_path / "shop", free_port()).open([entry(around_s=1_596_110_000)])
+    code, out, err = await shop.run(
+        "replay", recording, "--config", shop.config, "--json", "--state", tmp_path / "kept"
+    )
+    result = json.loads(out)
+    assert code == 0
+    assert err == ""
+    reports = result["reports"]
+    assert result["heard"] == reports["reports"] - reports["malformed_payloads"] - reports["fragments"]
+    assert result["heard"] == result["other_format"] + result["unknown"]
+    assert (result["recognised"], result["published"], result["unsent"]) == (0, 0, 0)
+    database = (tmp_path / "kept" / "visits.sqlite").read_bytes()
+    for advertisement in CaptureReader(recording).advertisements():
+        assert advertisement.address not in database
+
+
+@with_captures
+@with_mosquitto
+async def test_a_customer_spliced_into_a_real_recording_is_found_and_published(tmp_path: Path) -> None:
+    recording = max(RECORDED, key=lambda path: path.stat().st_size)
+    around_s = next(iter(CaptureReader(recording).advertisements())).at.utc_s + 60
+    spliced = tmp_path / "spliced.btsnoop"
+    splice_btsnoop(recording, spliced, walking_in(at_s=around_s))
+    async with mosquitto(tmp_path) as broker, listener(broker.port) as heard:
+        shop = Shop(tmp_path / "shop", broker.port).open([entry(around_s=around_s)])
+        result = await replayed(shop, spliced)
+        event = json.loads((await heard.get()).payload)
+    assert (result["recognised"], result["entered"], result["published"], result["unsent"]) == (80, 1, 1, 0)
+    assert event["type"] == "presence.entered.v1"
+    assert event["data"]["allow"] == ["ap2:1551"]
+    assert event["time"][:10] == "2020-07-30"
+
+
+async def test_without_a_broker_the_events_are_unsent_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", free_port()).open([entry()])
+    file = capture(tmp_path / "customer.btsnoop", walking_in())
+    code, out, err = await shop.run("replay", file, "--config", shop.config, "--json")
+    assert code == 1
+    assert json.loads(out)["unsent"] == 1
+    assert "--dry-run" in err
+
+
+async def test_a_dry_run_contacts_no_broker_and_two_of_them_count_alike(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", free_port()).open([entry()])
+    file = capture(tmp_path / "customer.btsnoop", walking_in())
+    first, second = [await replayed(shop, file, "--dry-run") for _ in range(2)]
+    timing = {"seconds", "reports_per_second"}
+    assert {k: v for k, v in first.items() if k not in timing} == {k: v for k, v in second.items() if k not in timing}
+    assert first["published"] == 1
+
+
+async def test_a_damaged_capture_gives_what_was_readable_and_the_offset_and_exit_code_one(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", free_port()).open([entry()])
+    file = capture(tmp_path / "customer.btsnoop", walking_in())
+    file.write_bytes(file.read_bytes()[:-7])
+    code, out, _ = await shop.run("replay", file, "--config", shop.config, "--json", "--dry-run")
+    result = json.loads(out)
+    assert code == 1
+    assert (result["heard"], result["published"]) == (79, 1)
+    assert "customer.btsnoop" in result["error"]
+    assert str(result["error_offset"]) in result["error"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"na": int(START_S - 1), "nb": int(START_S - 100)}, "expired"),
+        ({"nb": int(START_S + 3600)}, "not_yet_valid"),
+        ({"paused_until": int(START_S + 3600)}, "paused"),
+        ({"paused_until": "who knows"}, "paused"),
+        ({"objected": True}, "objected"),
+        ({"scope": {"type": "store", "id": "se-0007"}}, "out_of_scope"),
+        ({"purposes": ["offers"]}, "no_presence"),
+    ],
+)
+async def test_a_consent_that_is_not_in_force_is_refused_with_its_reason(
+    changes: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    shop = Shop(tmp_path / "shop", free_port()).open([entry(**changes)])
+    result = await replayed(shop, capture(tmp_path / "c.btsnoop", walking_in()), "--dry-run")
+    assert result["refused"] == {reason: 80}
+    assert (result["recognised"], result["entered"], result["published"]) == (0, 0, 0)
+
+
+async def test_impossible_strengths_never_decide_an_entry(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", free_port()).open([entry()])
+    heard = [(t, address, 12, payload) for t, address, _, payload in walking_in()]
+    result = await replayed(shop, capture(tmp_path / "c.btsnoop", heard), "--dry-run")
+    assert (result["recognised"], result["entered"]) == (80, 0)
+    assert result["reports"]["rssi_impossible"] == 80
+
+
+@with_mosquitto
+@pytest.mark.requirement("R-18", "R-40")
+async def test_killed_at_random_points_a_replay_loses_no_event_and_copies_carry_the_same_id(tmp_path: Path) -> None:
+    refs = [ANNA, BERIT, CARL, *(bytes([n]) * 8 for n in range(1, 10))]
+    heard = [
+        report
+        for n, ref in enumerate(refs)
+        for report in walking_in(ref, at_s=START_S + 7 * n, address=bytes([0x4A, 0, 0, 0, 0, n]))
+    ]
+    noise = eddystone.payload(b"stranger", tx_power_dbm=-18)
+    heard += [(START_S + n / 300, b"\x4b" + n.to_bytes(5, "big"), -60, noise) for n in range(30_000)]
+    file = capture(tmp_path / "shop.btsnoop", heard)
+    chance = random.Random(20261123)
+    async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/+/+/evt/#") as events:
+        shop = Shop(tmp_path / "shop", broker.port).open([entry(ref) for ref in refs])
+        expected = await replayed(shop, file)
+        complete = {json.loads((await events.get()).payload)["id"] for _ in range(expected["published"])}
+        assert len(complete) == len(refs)
+        kills = 0
+        for _ in range(12):
+            process = await shop.start("replay", file, "--config", shop.config, "--json", "--state", tmp_path / "kept")
+            try:
+                async with asyncio.timeout(chance.uniform(0.4, 1.6)):
+                    await process.wait()
+            except TimeoutError:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            await process.communicate()
+        last = await replayed(shop, file, "--state", tmp_path / "kept")
+        await asyncio.sleep(0.3)  # what the broker has acknowledged is on its way to us
+        received = {json.loads(events.get_nowait().payload)["id"] for _ in range(events.qsize())}
+    assert kills >= 3
+    assert last["unsent"] == 0
+    assert received == complete
