@@ -1,0 +1,1 @@
+"""Benchmarks: what `scripts/bench` runs. Each module has `figures()`, a generator of Figure."""
