@@ -79,6 +79,7 @@ class Gateway:
         self._relay = Relay(self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
         self._lease: Lease | None = None
         self._freshness: Freshness | None = None
+        self._unaccepted: ConsentList | None = None
         self._entries = 0
         self._overflow_told = 0
 
@@ -175,8 +176,17 @@ class Gateway:
             parts.tell("consent.entries_refused", fields)
 
     def _read_and_accept(self) -> ConsentList | None:
-        consents = self._parts.consents.read()
-        return None if consents is None else self._parts.accepted.accept(consents)
+        """A list that could not be remembered (disk full) is kept and tried again: it may take rights away."""
+        self._unaccepted = self._parts.consents.read() or self._unaccepted
+        if self._unaccepted is None:
+            return None
+        try:
+            accepted = self._parts.accepted.accept(self._unaccepted)
+        except ConsentListError:
+            self._unaccepted = None
+            raise
+        self._unaccepted = None
+        return accepted
 
     async def _drain(self) -> None:
         """What was heard goes through, what was decided goes out, as long as it may."""

@@ -123,7 +123,9 @@ class Pipeline:
         event, step = released
         if step:
             self._commit(step)
-        return self._message(event, expiry_s=max(1, int(outgoing.expires_s - now.monotonic_s)))
+        return self._message(
+            event, expiry_s=int(min(self._rules.expiry_s, max(1, outgoing.expires_s - now.monotonic_s)))
+        )
 
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
         """The broker has the event, or will never take it."""

@@ -156,19 +156,19 @@ async def test_killed_at_random_points_a_replay_loses_no_event_and_copies_carry_
         expected = await replayed(shop, file)
         complete = {json.loads((await events.get()).payload)["id"] for _ in range(expected["published"])}
         assert len(complete) == len(refs)
+        received: set[str] = set()
         kills = 0
-        for _ in range(12):
+        for _ in range(5):
             process = await shop.start("replay", file, "--config", shop.config, "--json", "--state", tmp_path / "kept")
-            try:
-                async with asyncio.timeout(chance.uniform(0.4, 1.6)):
-                    await process.wait()
-            except TimeoutError:
+            received.add(json.loads((await events.get()).payload)["id"])  # it is in the middle of its work
+            await asyncio.sleep(chance.uniform(0, 0.1))
+            if process.returncode is None:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
             await process.communicate()
         last = await replayed(shop, file, "--state", tmp_path / "kept")
         await asyncio.sleep(0.3)  # what the broker has acknowledged is on its way to us
-        received = {json.loads(events.get_nowait().payload)["id"] for _ in range(events.qsize())}
-    assert kills >= 3
+        received |= {json.loads(events.get_nowait().payload)["id"] for _ in range(events.qsize())}
+    assert kills >= 2
     assert last["unsent"] == 0
     assert received == complete

@@ -131,7 +131,7 @@ class EntrySettings(Section):
     enter_rssi_dbm: float = setting(default=-75, minimum=-110, maximum=-20)
     exit_rssi_dbm: float = setting(default=-85, minimum=-120, maximum=-20)
     window_s: float = setting(default=15, minimum=2, maximum=60)
-    min_sightings: int = setting(default=4, minimum=2, maximum=100)
+    min_sightings: int = setting(default=4, minimum=2, maximum=50)
     min_duration_s: float = setting(default=4, minimum=1, maximum=60)
     absence_s: float = setting(default=300, minimum=30, maximum=3600)
     reentry_cooldown_s: float = setting(default=900, minimum=60, maximum=86_400)

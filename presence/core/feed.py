@@ -13,6 +13,7 @@ Rules:
 2. No end, or more than `max_span_s` between start and end: refused (R-07).
 3. An unreadable pause is a pause (R-11). An end of 0 in a grant means "as long as the entry".
 4. Two entries for one ref: the higher version counts; two of one version cancel each other out.
+5. A refused entry takes every other one of its ref with it: what could not be read may have taken rights away.
 """
 
 import math
@@ -128,8 +129,18 @@ def parse_entry(value: object, *, max_span_s: float) -> Entry:
     return Entry(consent, _window_keys(ref, entry["win"]))
 
 
-def assemble(header: ListHeader, entries: Iterable[Entry], refused: Mapping[str, int]) -> ConsentList:
-    """The list of all entries that stand, by ref (rule 4). Raises Refused where entries are missing."""
+def ref_of_refused(value: object) -> bytes | None:
+    """Whom an entry that was refused speaks of, where that much can be read."""
+    try:
+        return _bytes(_mapping(value, "entry").get("ref"), REF_BYTES, "ref")
+    except Refused:
+        return None
+
+
+def assemble(
+    header: ListHeader, entries: Iterable[Entry], refused: Mapping[str, int], *, doubted: Iterable[bytes] = ()
+) -> ConsentList:
+    """The list of all entries that stand, by ref (rules 4 and 5). Raises Refused where entries are missing."""
     by_ref: dict[bytes, Entry] = {}
     cancelled: dict[bytes, int] = {}
     left_out = dict(refused)
@@ -150,6 +161,9 @@ def assemble(header: ListHeader, entries: Iterable[Entry], refused: Mapping[str,
             by_ref[ref] = entry
     if seen != header.count:
         raise Refused(f"the header announces {header.count} entries, {seen} were found: the list was cut short")
+    for ref in doubted:
+        if by_ref.pop(ref, None) is not None:
+            left_out["doubted"] = left_out.get("doubted", 0) + 1
     return ConsentList(header, by_ref, left_out)
 
 

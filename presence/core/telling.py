@@ -218,7 +218,10 @@ class Teller:
         draft.retracted.append(announcement.event_id)
         if self._pending.pop(announcement.event_id, None) is not None:  # handed over, not acknowledged: not once more
             draft.cancelled.append(announcement.event_id)
-        if now.utc_s < announcement.valid_until_s or reason is Reason.EXPIRED:
+        self._taken_back[announcement.event_id] = now.monotonic_s + self.rules.entry.reentry_cooldown_s
+        # A consent that ends ends `valid_until` too: that is told although it may just have passed (R-09).
+        just_ended = reason is Reason.EXPIRED and now.utc_s - announcement.valid_until_s < self.rules.expiry_s
+        if now.utc_s < announcement.valid_until_s or just_ended:
             self._counts.withdrawn += 1
             why = WITHDRAWN_BY.get(reason, WithdrawnReason.UNSPECIFIED).value
             self._queue(self._following(EventType.WITHDRAWN, announcement, now, now, reason=why), draft)
@@ -228,6 +231,9 @@ class Teller:
     ) -> Outgoing:
         """`left` or `withdrawn` after an `entered`: its id follows from the id of that."""
         entered_id = announcement.event_id
+        waits_s = self.rules.expiry_s
+        if kind is EventType.WITHDRAWN:  # of use as long as somebody might still act
+            waits_s = max(waits_s, announcement.valid_until_s - now.utc_s)
         return Outgoing(
             id=events.event_id(self.rules.store_key, kind, announcement.audience, entered_id.encode(), 0),
             type=kind,
@@ -235,17 +241,18 @@ class Teller:
             ref=announcement.ref,
             subject=announcement.subject,
             occurred_at=at,
-            expires_s=now.monotonic_s + self.rules.expiry_s,
+            expires_s=now.monotonic_s + waits_s,
             entered_id=entered_id,
             reason=reason,
         )
 
     def _queue(self, outgoing: Outgoing, draft: Draft) -> None:
-        """Into the outbox; where it is full the oldest goes, counted."""
+        """Into the outbox; where it is full the oldest goes, counted, but a withdrawal only for another one."""
         if outgoing.id in self._pending:
             return
         while len(self._pending) >= self.rules.outbox_length:
-            oldest = next(iter(self._pending))
+            others = (key for key, held in self._pending.items() if held.type is not EventType.WITHDRAWN)
+            oldest = next(others, None) or next(iter(self._pending))
             del self._pending[oldest]
             draft.cancelled.append(oldest)
             self._counts.dropped += 1

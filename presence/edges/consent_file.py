@@ -10,10 +10,20 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from presence.core.feed import ConsentList, Entry, ListHeader, Refused, assemble, parse_entry, parse_header
+from presence.core.feed import (
+    ConsentList,
+    Entry,
+    ListHeader,
+    Refused,
+    assemble,
+    parse_entry,
+    parse_header,
+    ref_of_refused,
+)
 from presence.errors import ConsentListError
 
 FILE_NAME = "consents.jsonl"
+MOST_COMPLAINTS = 20
 
 
 class ConsentFile:
@@ -46,37 +56,51 @@ class ConsentFile:
     def _parse(self, lines: Iterator[bytes]) -> ConsentList:
         self.complaints.clear()
         refused: Counter[str] = Counter()
+        doubted: set[bytes] = set()
         try:
             header = self._header(next(lines, b""))
-            entries = list(self._entries(lines, refused))
-            return assemble(header, entries, refused)
+            entries = list(self._entries(lines, refused, doubted))
+            return assemble(header, entries, refused, doubted=doubted)
         except Refused as error:
             raise ConsentListError(f"{self.path}: {error}; ask the consent service for a new list") from error
 
     def _header(self, line: bytes) -> ListHeader:
         try:
-            value = json.loads(line)
-        except ValueError:
+            value = _json(line)
+        except Refused:
             raise Refused("line 1 is not the JSON header of a consent list") from None
         header = parse_header(value)
         if header.name != self._list_name:
             raise Refused(f"line 1: this is the list {header.name}, consent.list asks for {self._list_name}")
         return header
 
-    def _entries(self, lines: Iterator[bytes], refused: Counter[str]) -> Iterator[Entry]:
+    def _entries(self, lines: Iterator[bytes], refused: Counter[str], doubted: set[bytes]) -> Iterator[Entry]:
         for number, line in enumerate(lines, start=2):
             if not line.strip():
                 continue
+            value: object = None
             try:
-                value = json.loads(line)
-            except ValueError:
-                reason = "not JSON"
-            else:
-                try:
-                    yield parse_entry(value, max_span_s=self._max_span_s)
-                    continue
-                except Refused as error:
-                    reason = str(error)
-            refused[reason] += 1
-            if len(self.complaints) < 20:
-                self.complaints.append(f"{self.path} line {number}: {reason}")
+                value = _json(line)
+                yield parse_entry(value, max_span_s=self._max_span_s)
+            except Refused as error:
+                refused[str(error)] += 1
+                doubted.update(filter(None, [ref_of_refused(value)]))
+                if len(self.complaints) < MOST_COMPLAINTS:
+                    self.complaints.append(f"{self.path} line {number}: {error}")
+
+
+def _json(line: bytes) -> object:
+    """Raises Refused; also where a name stands twice, since the second might give back what the first took away."""
+    try:
+        return json.loads(line, object_pairs_hook=_no_name_twice)
+    except Refused:
+        raise
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+
+
+def _no_name_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Refused("a name twice in one object")
+    return value

@@ -31,8 +31,10 @@ DROPPED: Final = "<dropped>"
 _SECRETS: Final = re.compile(
     r"(?:[0-9A-Fa-f]{2}[:_-]){5}[0-9A-Fa-f]{2}"  # an address, as printed or in a D-Bus path
     r"|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"  # a UUID
-    r"|\b(?=\w*\d)[0-9A-Fa-f]{12,}\b"  # hexadecimal
-    r"|(?<![\w/.-])(?=[\w+-]*\d)(?=[\w+-]*[A-Z])(?=[\w+-]*[a-z])[\w+-]{11,}={0,2}"  # base64
+    r"|(?<![0-9A-Za-z])(?:0x)?(?=[0-9A-Fa-f]*\d)[0-9A-Fa-f]{12,}(?![0-9A-Za-z])"  # hexadecimal
+    r"|(?<![\w/.-])(?=[a-z]*\d)[a-z2-7]{26}(?!\w)"  # the id of an event
+    r"|(?<![\w/.-])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Z])(?=[\w+/-]*[a-z])[\w+/-]{11,}={1,2}"  # base64 with padding
+    r"|(?<![\w/.-])(?=[\w+-]*\d)(?=[\w+-]*[A-Z])(?=[\w+-]*[a-z])[\w+-]{11,}"  # base64 without
     r"|\\x[0-9A-Fa-f]{2}.*"  # bytes, as Python prints them
 )
 
@@ -74,6 +76,12 @@ def summarise_exception(_logger: WrappedLogger, _name: str, event: EventDict) ->
     return event
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as in logging
+        """A message that cannot be formatted is told without its arguments; Python would print them (R-65)."""
+        self.stream.write(f"a log line of {scrub(record.name)} could not be written\n")
+
+
 def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:
     """Send everything that is logged in this process through the chain, to `stream`."""
     chain: list[Processor] = [
@@ -94,13 +102,14 @@ def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=chain,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, keep_allowed, renderer],
         )
     )
+    logging.raiseExceptions = False  # other libraries' handlers, too, are not to print arguments
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

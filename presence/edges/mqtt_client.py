@@ -4,8 +4,10 @@ paho ends its network thread at the first exception of a callback (or of its own
 is what its thread runs, so paho documents; here it always says that it has ended, and why (R-52).
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import paho.mqtt.client as paho
@@ -80,7 +82,7 @@ class Client(paho.Client):
         try:
             result = super().loop_forever(timeout, retry_first_connection=False)
         except Exception as raised:  # noqa: BLE001 - whatever it is, the thread must not die unheard
-            fault = raised
+            fault = _without_frames(raised)
             open_socket = self.socket()
             if open_socket is not None:
                 open_socket.close()
@@ -93,6 +95,15 @@ class Client(paho.Client):
                 f"the broker announced a packet of {bufsize} bytes, and we asked for {PACKET_MAX} at most"
             )
         return super()._sock_recv(bufsize)
+
+
+def _without_frames(raised: Exception) -> Exception:
+    """Keep no frames: they hold the client, and with it two descriptors of paho until the garbage collector comes."""
+    if not isinstance(raised, OSError | BrokerError):
+        last = traceback.extract_tb(raised.__traceback__)[-1]
+        raised.add_note(f"{Path(last.filename).name}:{last.lineno}")
+    raised.__context__ = raised.__cause__ = None
+    return raised.with_traceback(None)
 
 
 def content(content_type: str, *, packet: int = PacketTypes.PUBLISH) -> Properties:

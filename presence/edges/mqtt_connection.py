@@ -278,7 +278,8 @@ class Connection:
             self._dropped.oversize += 1
             self.ending = Ending(str(fault))
         elif fault is not None and not self._aborted:
-            self.ending = Ending(f"{type(fault).__name__}: {fault}", fault=fault)
+            place = "".join(f" ({note})" for note in getattr(fault, "__notes__", ()))
+            self.ending = Ending(f"{type(fault).__name__}: {fault}{place}", fault=fault)
         else:
             self.ending = self._hint or Ending("the connection was closed")
         self._hint = None

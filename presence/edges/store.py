@@ -49,6 +49,9 @@ def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connecti
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    except (sqlite3.Error, OSError) as error:
+        raise _unusable(path, error) from error
+    try:
         database.executescript(
             f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;"
             f"PRAGMA synchronous={'FULL' if durable else 'OFF'};"
@@ -58,9 +61,14 @@ def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connecti
             database.executescript(f"BEGIN EXCLUSIVE; {schema} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
         elif found != SCHEMA_VERSION:
             raise StorageError(f"{path}: written by another version of presence ({found}): remove it and start again")
-    except (sqlite3.Error, OSError) as error:
-        raise StorageError(f"{path}: {error}: is the disk full, or the folder not ours to write?") from error
+    except (sqlite3.Error, StorageError) as error:
+        database.close()
+        raise error if isinstance(error, StorageError) else _unusable(path, error) from error
     return database
+
+
+def _unusable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path}: {error}: is the disk full, or the folder not ours to write?")
 
 
 class _Database:

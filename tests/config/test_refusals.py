@@ -86,7 +86,7 @@ ADDITIONS = [
     ("entry: 5", ":17: entry: needs its settings on the lines below it, indented, not a number"),
     ("entry:\n  window_s: 90", ":18: entry.window_s: 90 s is outside the limits: use 2 to 60 s"),
     ("entry: {enter_rssi_dbm: 75}", "entry.enter_rssi_dbm: 75 dBm is outside the limits: use -110 to -20 dBm"),
-    ("entry: {min_sightings: 1}", "entry.min_sightings: 1 is outside the limits: use 2 to 100"),
+    ("entry: {min_sightings: 1}", "entry.min_sightings: 1 is outside the limits: use 2 to 50"),
     ("entry: {min_sightings: 4.5}", "needs a whole number, e.g. `min_sightings: 4`, not a number '4.5': write it with"),
     ("entry: {min_sightings: true}", "not true/false 'true': true and false are not numbers"),
     ("entry: {window_s: on}", "needs a number, e.g. `window_s: 15`, not true/false 'on'"),

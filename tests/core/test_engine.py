@@ -73,7 +73,7 @@ def test_whoever_is_not_on_the_list_is_a_stranger() -> None:
     assert engine.counts.entered == 0
 
 
-@pytest.mark.requirement("R-01", "R-23")
+@pytest.mark.requirement("R-01")
 def test_counts_are_totals_by_reason_and_name_nobody() -> None:
     engine = an_engine(consent())
     walk_in(engine)
@@ -114,7 +114,7 @@ def test_every_advertisement_is_counted_exactly_once(heard: list[tuple[bytes | N
 # ---------------------------------------------------------------- when it is silent
 
 
-@pytest.mark.requirement("R-42", "R-16")
+@pytest.mark.requirement("R-42")
 def test_before_a_list_is_proven_nobody_is_recognised() -> None:
     engine = Engine(rules())
     engine.advance(moment())
@@ -122,7 +122,7 @@ def test_before_a_list_is_proven_nobody_is_recognised() -> None:
     assert not walk_in(engine)
 
 
-@pytest.mark.requirement("R-08", "R-42")
+@pytest.mark.requirement("R-08")
 def test_while_the_list_is_stale_nobody_is_recognised() -> None:
     engine = an_engine(consent())
     engine.trust(standing(publishing=False))

@@ -108,7 +108,7 @@ DATA_KEYS = {
 }
 
 
-@pytest.mark.requirement("R-21", "R-17", "R-03", "R-29")
+@pytest.mark.requirement("R-21", "R-17", "R-03")
 @given(
     st.sets(st.sampled_from(Purpose)).map(lambda more: more | {Purpose.PRESENCE, Purpose.OFFERS}),
     st.sets(st.sampled_from([Flag.EXPLICIT, Flag.NO_PROFILING])),
@@ -139,7 +139,7 @@ def test_every_event_has_the_documented_keys_and_no_others(
             assert set(event["data"]["allow"]) <= OFFERS.campaigns
 
 
-@pytest.mark.requirement("R-17", "R-03", "R-24")
+@pytest.mark.requirement("R-17", "R-03")
 def test_an_event_holds_no_stable_handle_in_any_spelling() -> None:
     engine = an_engine(consent(version=4711), audiences=(OFFERS,))
     walk_in(engine)

@@ -104,7 +104,7 @@ def test_a_table_takes_the_keys_of_its_own_window_only() -> None:
     assert not SlotTable.build(slot, [following]).refs
 
 
-@pytest.mark.requirement("R-39")
+@pytest.mark.requirement("T-19")
 def test_an_identifier_that_two_subjects_claim_belongs_to_neither() -> None:
     slot, (key, _) = slot_at(START_S), window_keys(ANNA)
 
