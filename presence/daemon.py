@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from presence import __version__
+from presence.core.engine import prepare
 from presence.core.feed import ConsentList
 from presence.core.freshness import NEXT_STEP, Freshness, Lease, freshness, standing
 from presence.core.rules import Rules
+from presence.core.slot_table import build_table
 from presence.errors import ConsentListError, StorageError
 from presence.pipeline import Intake, Pipeline
 from presence.ports import AdvertisementSource, Clock, ConsentSource, Publisher, Tell, VisitStore
@@ -75,7 +77,7 @@ class Gateway:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.intake = Intake(parts.queue_length)
-        self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell)
+        self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell, builds_tables=False)
         self._relay = Relay(self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
         self._lease: Lease | None = None
         self._freshness: Freshness | None = None
@@ -88,11 +90,13 @@ class Gateway:
         parts = self._parts
         await self._read_consents()
         self._advance()
+        await self._build_tables()
         async with asyncio.TaskGroup() as tasks:
             servants = [
                 tasks.create_task(parts.publisher.run(), name="broker"),
                 tasks.create_task(self._relay.run(), name="relay"),
                 tasks.create_task(self._keep_consents(), name="consents"),
+                tasks.create_task(self._keep_identifiers(), name="identifiers"),
                 tasks.create_task(self._keep_moving(), name="engine"),
             ]
             parts.notifier.ready(self.status_line())
@@ -155,6 +159,18 @@ class Gateway:
             await self._read_consents()
             self._parts.notifier.status(self.status_line())
 
+    async def _keep_identifiers(self) -> None:
+        """The tables of a new list, and the next slot's long before it starts; built beside the event loop."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            await self._build_tables()
+
+    async def _build_tables(self) -> None:
+        slots, keys = self.pipeline.wanted(self._parts.clock.now())
+        for slot in slots:
+            table = await asyncio.to_thread(build_table, slot, keys)
+            self.pipeline.install(table, keys)
+
     async def _read_consents(self) -> None:
         """Take in a new list where there is one. Whatever fails, the old list stays and its lease runs on."""
         parts = self._parts
@@ -165,10 +181,11 @@ class Gateway:
             return
         if consents is None:
             return
+        prepared = await asyncio.to_thread(prepare, consents)
         now = parts.clock.now()
         self._lease = Lease(consents.header, now, parts.lease_s)
         self._entries = len(consents.entries)
-        self.pipeline.apply(consents, standing(self._lease, now), now)
+        self.pipeline.apply(prepared, standing(self._lease, now), now)
         header = consents.header
         parts.tell("consent.applied", {"list": header.name, "seq": header.seq, "entries": len(consents.entries)})
         if consents.refused:

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 
 from presence.core.advertising import Advertisement
 from presence.core.consent import Denied, ListStanding, Reason
-from presence.core.engine import Engine
+from presence.core.engine import Engine, Prepared
 from presence.core.events import Event, encode, topic
 from presence.core.feed import ConsentList
-from presence.core.outgoing import Outgoing, Step
+from presence.core.key_ring import KeyRing
+from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.rules import Rules
+from presence.core.slot_table import SlotTable
 from presence.core.timestamps import Moment
+from presence.core.visits import Visit
 from presence.errors import StorageError
 from presence.ports import OutgoingMessage, Stored, Tell, VisitStore
 
@@ -62,9 +65,15 @@ class Intake:
 class Pipeline:
     """What the relay asks for pending events, and the sources and the consent list feed."""
 
-    def __init__(self, rules: Rules, store: VisitStore, *, tell: Tell) -> None:
+    def __init__(self, rules: Rules, store: VisitStore, *, tell: Tell, builds_tables: bool = True) -> None:
         stored = store.load()
-        self._engine = Engine(rules, visits=stored.visits, pending=stored.pending, announcements=stored.announcements)
+        self._engine = Engine(
+            rules,
+            visits=stored.visits,
+            pending=stored.pending,
+            announcements=stored.announcements,
+            builds_tables=builds_tables,
+        )
         self._rules = rules
         self._store = store
         self._tell = tell
@@ -92,11 +101,17 @@ class Pipeline:
             self._save_heard_at_s = now.monotonic_s + SAVE_HEARD_S
             self._save_all()
 
-    def apply(self, consents: ConsentList, standing: ListStanding, now: Moment) -> None:
+    def apply(self, consents: ConsentList | Prepared, standing: ListStanding, now: Moment) -> None:
         self._engine.trust(standing)
         step = self._engine.apply(consents, now)
         if step:
             self._commit(step)
+
+    def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
+        return self._engine.wanted(now)
+
+    def install(self, table: SlotTable, keys: KeyRing) -> None:
+        self._engine.install(table, keys)
 
     def trust(self, standing: ListStanding) -> None:
         self._engine.trust(standing)
@@ -132,6 +147,15 @@ class Pipeline:
         self.published += published
         self._engine.acknowledge(outgoing)
         self._remove(outgoing)
+
+    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
+        """Another gateway told it, under this id."""
+        step = self._engine.adopt(outgoing, event_id, now)
+        if step:
+            self._commit(step)
+
+    def held(self) -> list[tuple[Announcement, Visit]]:
+        return self._engine.held()
 
     def _message(self, event: Event, *, expiry_s: int) -> OutgoingMessage:
         place = self._rules.place

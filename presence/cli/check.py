@@ -12,7 +12,7 @@ from pathlib import Path
 
 from presence.cli.run import DAY_S
 from presence.config import Settings, load_settings
-from presence.config.rules import read_store_key
+from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import MqttProtocol
 from presence.core.freshness import NEXT_STEP, Freshness, Lease
 from presence.core.identifiers import window_at
@@ -96,7 +96,7 @@ async def _check(path: Path, *, quiet: bool) -> list[Finding]:
 def _store_key(settings: Settings) -> Iterator[Finding]:
     file = settings.store.key_file
     try:
-        read_store_key(file)
+        rules_of(settings, read_store_key(file))
     except ConfigurationError as error:
         yield Finding("store key", Verdict.FAIL, "not usable", str(error))
         return

@@ -111,7 +111,7 @@ def _leaves(group: "BaseExceptionGroup[PresenceError]") -> Iterator[PresenceErro
 def _changed_settings(path: Path) -> Settings | None:
     try:
         settings = load_settings(path)
-        read_store_key(settings.store.key_file)
+        rules_of(settings, read_store_key(settings.store.key_file))
     except ConfigurationError as error:
         logs.tell("config.refused", {"problems": error.problems, "next_step": "the old configuration stays in force"})
         return None
@@ -166,7 +166,14 @@ def _sources(settings: Settings) -> list[AdvertisementSource]:
         return [Disarmed()]
     clock = SystemClock()
     return [
-        BluezScanner(mode=settings.radio.mode, adapter=adapter, clock=clock, tell=logs.tell)
+        BluezScanner(
+            mode=settings.radio.mode,
+            adapter=adapter,
+            clock=clock,
+            tell=logs.tell,
+            ibeacon_prefix=bytes.fromhex(settings.identity.ibeacon_prefix or "") or None,
+            addresses=settings.identity.irk_file is not None,
+        )
         for adapter in settings.radio.adapters or [""]
     ]
 

@@ -1,9 +1,13 @@
 """The settings as the core wants them."""
 
+import json
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from presence.config.settings import Settings
+from presence.core.beacons import FORMATS, ibeacon
+from presence.core.beacons.rpa import Resolver, TooManyKeys
 from presence.core.consent import Audience, Place, Purpose
 from presence.core.opening_hours import OpeningHours
 from presence.core.rules import Rules
@@ -17,7 +21,9 @@ def place_of(settings: Settings) -> Place:
 
 
 def rules_of(settings: Settings, store_key: bytes) -> Rules:
+    """Raises ConfigurationError where the file of identity.irk_file cannot be used."""
     store = settings.store
+    prefix = settings.identity.ibeacon_prefix
     return Rules(
         place=place_of(settings),
         audiences=tuple(
@@ -31,7 +37,27 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         expiry_s=settings.events.expiry_s,
         valid_for_s=settings.events.valid_for_s,
         outbox_length=settings.events.outbox_length,
+        formats=FORMATS if prefix is None else (*FORMATS, ibeacon.format_for(bytes.fromhex(prefix))),
+        irks=read_irks(settings.identity.irk_file) if settings.identity.irk_file else {},
     )
+
+
+def read_irks(path: Path) -> dict[bytes, bytes]:
+    """Ref → IRK; raises ConfigurationError without showing any of it."""
+    key = f"identity.irk_file {path}"
+    try:
+        value = json.loads(path.read_text("ascii"))
+        irks = {urlsafe_b64decode(f"{ref}="): bytes.fromhex(irk) for ref, irk in value.items()}
+        Resolver(irks)
+    except TooManyKeys as error:
+        raise ConfigurationError([f"{key}: {error}"]) from None
+    except OSError as error:
+        raise ConfigurationError([f"{key}: {error.strerror}: name a file that this user can read"]) from None
+    except (ValueError, AttributeError, TypeError):
+        raise ConfigurationError(
+            [f"{key}: not a JSON object of refs (11 characters) and IRKs (32 hex digits)"]
+        ) from None
+    return irks
 
 
 def read_store_key(path: Path) -> bytes:

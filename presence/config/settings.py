@@ -102,6 +102,23 @@ class RadioSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdentitySettings(Section):
+    ibeacon_prefix: str | None = setting(
+        default=None,
+        pattern=r"[0-9a-f]{16}",
+        remedy="give the chain's 8 bytes as 16 digits of 0–9 and a–f, in quotes",
+        example='"5072657365636531"',
+    )
+    irk_file: Path | None = setting(
+        default=None,
+        pattern=KEY_FILE,
+        remedy="name a file with a JSON object: ref → IRK of a test phone, 32 hex digits",
+        example="/etc/presence/test-phones.json",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConsentSettings(Section):
     directory: Path = setting(remedy="name the folder that holds consents.jsonl", example="/var/lib/presence/consent")
     list: str = setting(pattern=rf"{NAME}/{NAME}", remedy="give the list's name, chain/store", example="acme/fi-0042")
@@ -199,6 +216,7 @@ class Settings(Section):
     consent: ConsentSettings = field()
     audiences: list[AudienceSettings] = field()
     radio: RadioSettings = field(default_factory=RadioSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
     entry: EntrySettings = field(default_factory=EntrySettings)
     events: EventSettings = field(default_factory=EventSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)

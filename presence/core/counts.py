@@ -10,12 +10,17 @@ from presence.core.matching import Nobody
 
 @dataclass(slots=True)
 class Counts:
-    """Totals since the start. `heard` = `other_format` + `unknown` + `ambiguous` + `recognised` + all of `refused`."""
+    """Totals since the start.
+
+    `heard` = `other_format` + `unknown` + `ambiguous` + `suspect` + `recognised` + all of `refused`.
+    """
 
     heard: int = 0
     other_format: int = 0
     unknown: int = 0
     ambiguous: int = 0
+    suspect: int = 0
+    """Of subjects whose identifier is on air under two addresses to and fro: perhaps a replay."""
     recognised: int = 0
     refused: Counter[Reason] = field(default_factory=Counter)
     """Advertisements that the gate did not let in: consents not in force, or the shop closed."""

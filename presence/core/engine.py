@@ -4,26 +4,51 @@
     advance(now) ───────────┼──► Step: visits, outbox and announcements that change together
     apply(list, now) ───────┘
     release(outgoing, now) ────► the message as the gate allows it at this very moment, or why not
+    wanted(now), install ──────  identifier tables, built elsewhere where lists are long
 
 The engine never holds anything of an advertisement that belongs to nobody (R-01, R-02). One task owns it.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from presence.core.advertising import Advertisement
+from presence.core.beacons.rpa import Resolver
 from presence.core.consent import Denied, ListStanding, Reason, in_force
+from presence.core.consent_index import ConsentIndex
 from presence.core.counts import Counts
 from presence.core.events import Event
 from presence.core.feed import ConsentList
+from presence.core.identifiers import slot_at
+from presence.core.key_ring import KeyRing
 from presence.core.matching import Matcher, Nobody
 from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.rules import Rules
+from presence.core.slot_table import SlotTable
+from presence.core.suspicion import Suspicion
 from presence.core.telling import Draft, Teller
 from presence.core.timestamps import Moment
 from presence.core.visits import Entered, Left, Sighting, Visit, VisitEvent, Visits
 
 NOTHING: Final = Step()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A list as the engine uses it: compact, and quick to look up."""
+
+    consents: ConsentIndex
+    keys: KeyRing
+
+
+def prepare(consents: ConsentList) -> Prepared:
+    """Seconds of work for a million entries: meant for a worker thread."""
+    entries = consents.entries.values()
+    return Prepared(
+        ConsentIndex.from_consents(entry.consent for entry in entries),
+        KeyRing.from_keys(key for entry in entries for key in entry.keys),
+    )
 
 
 class Engine:
@@ -36,10 +61,14 @@ class Engine:
         visits: Iterable[Visit] = (),
         pending: Iterable[Outgoing] = (),
         announcements: Iterable[Announcement] = (),
+        builds_tables: bool = True,
     ) -> None:
+        """`builds_tables`: `advance` builds what is wanted by itself; else the caller does (`wanted`, `install`)."""
         self.counts = Counts()
         self._rules = rules
-        self._matcher = Matcher()
+        self._builds_tables = builds_tables
+        self._matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
+        self._suspicion = Suspicion()
         self._visits = Visits(rules.entry, visits)
         self._teller = Teller(rules, self.counts, pending, announcements)
         self._open = False
@@ -47,6 +76,7 @@ class Engine:
     def change_rules(self, rules: Rules) -> None:
         """The configuration changed; visits go on."""
         self._rules = rules
+        self._matcher.change_formats(rules.formats, Resolver(rules.irks) if rules.irks else None)
         self._visits.change_rule(rules.entry)
         self._teller.rules = rules
 
@@ -60,14 +90,17 @@ class Engine:
         if not self._open:
             self.counts.refused[Reason.CLOSED] += 1
             return NOTHING
-        ref = self._matcher.match(advertisement)
-        if isinstance(ref, Nobody):
-            self.counts.nobody(ref)
+        match = self._matcher.match(advertisement)
+        if isinstance(match, Nobody):
+            self.counts.nobody(match)
             return NOTHING
-        at = advertisement.at
+        at, ref = advertisement.at, match.ref
         denied = self._denied(ref, at)
         if denied is not None:
-            self.counts.refused[denied.reason] += 1
+            self._count_refused(denied.reason)
+            return NOTHING
+        if self._suspicion.holds_back(ref, match.slot, advertisement.address, at.monotonic_s):
+            self.counts.suspect += 1
             return NOTHING
         self.counts.recognised += 1
         changes = self._visits.observe(Sighting(at, ref, advertisement.rssi_dbm))
@@ -80,7 +113,11 @@ class Engine:
     def advance(self, now: Moment) -> Step:
         """Let time pass: visits end, consents run out, the next slot's identifiers are made ready."""
         self._open = self._rules.hours.open_at(now.utc_s)
-        self._matcher.advance(now.utc_s)
+        if self._builds_tables:
+            self._matcher.complete(now.utc_s)
+        else:
+            self._matcher.advance(now.utc_s)
+        self._suspicion.advance(slot_at(now.utc_s))
         draft = Draft()
         if self._teller.standing.publishing:
             self._forget_lapsed(now, draft)
@@ -88,15 +125,34 @@ class Engine:
         self._teller.forget_over(self._visits, now, draft)
         return draft.step()
 
-    def apply(self, consents: ConsentList, now: Moment) -> Step:
-        """A new list takes the place of the old one, whole."""
-        self._teller.consents = {ref: entry.consent for ref, entry in consents.entries.items()}
-        self._matcher.change_keys((key for entry in consents.entries.values() for key in entry.keys), now.utc_s)
+    def apply(self, consents: ConsentList | Prepared, now: Moment) -> Step:
+        """A new list takes the place of the old one, whole; one that is not prepared is so on the spot."""
+        if isinstance(consents, ConsentList):
+            consents = prepare(consents)
+        self._teller.consents = consents.consents
+        self._matcher.change_keys(consents.keys)
         return self.advance(now)
+
+    def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
+        """The slots whose tables are missing, most urgent first, and the keys to build them from."""
+        return self._matcher.wanted(now.utc_s)
+
+    def install(self, table: SlotTable, keys: KeyRing) -> None:
+        """A table that was built from these keys; it is dropped where the keys were replaced meanwhile."""
+        self._matcher.install(table, keys)
 
     def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
         """The event as it may be sent at this moment, with the step to store *before* it is sent; see Teller."""
         return self._teller.release(outgoing, now)
+
+    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
+        """Another gateway told it, under this id."""
+        return self._teller.adopt(outgoing, event_id, now)
+
+    def held(self) -> list[tuple[Announcement, Visit]]:
+        """What was announced, here or by a peer, of visits that are known here."""
+        visits = ((each, self._visits.get(each.ref)) for each in self._teller.announcements())
+        return [(announcement, visit) for announcement, visit in visits if visit is not None]
 
     def acknowledge(self, outgoing: Outgoing) -> None:
         """The broker has it, or will never take it: it leaves the outbox."""
@@ -117,6 +173,12 @@ class Engine:
         teller = self._teller
         return in_force(teller.consents.get(ref), self._rules.place, teller.standing, now.utc_s)
 
+    def _count_refused(self, reason: Reason) -> None:
+        if reason is Reason.UNKNOWN:  # off the list, and the tables are not made anew yet: a stranger like any other
+            self.counts.unknown += 1
+        else:
+            self.counts.refused[reason] += 1
+
     def _note(self, changes: Iterable[VisitEvent], now: Moment, draft: Draft) -> None:
         """Visits that began or ended become state and outgoing events."""
         for change in changes:
@@ -133,6 +195,7 @@ class Engine:
 
     def _forget_lapsed(self, now: Moment, draft: Draft) -> None:
         """Whoever's consent is no longer in force is forgotten; whoever was told of them is told so (R-09)."""
+        self._suspicion.retain(lambda ref: self._denied(ref, now) is None)
         for ref in self._visits.refs() | self._teller.refs():
             denied = self._denied(ref, now)
             if denied is None:

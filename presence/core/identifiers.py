@@ -7,12 +7,10 @@ Eddystone-EID with K = 10 (github.com/google/eddystone, eddystone-eid/eid-comput
     TK      = AES-128(IK, 00×11 ‖ FF ‖ 00 00 ‖ t[31:16])
     EID     = AES-128(TK, 00×11 ‖ K ‖ t with its K low bits cleared, 4 bytes big-endian)[:8]
 
-The gateway holds TKs only: a stolen gateway is blind when its windows are over. Two subjects that claim the same
-identifier in one slot cancel each other out: nobody is better than the wrong one.
+The gateway holds TKs only: a stolen gateway is blind when its windows are over.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -74,27 +72,3 @@ def slots_to_accept(utc_s: float) -> Iterator[int]:
         yield slot - 1
     elif into_slot_s >= SLOT_S - NEIGHBOUR_TOLERANCE_S:
         yield slot + 1
-
-
-@dataclass(frozen=True, slots=True)
-class SlotTable:
-    """Who broadcasts which identifier in one slot."""
-
-    slot: int
-    refs: Mapping[bytes, bytes] = field(repr=False)
-    ambiguous: frozenset[bytes] = field(repr=False)
-
-    @classmethod
-    def build(cls, slot: int, keys: Iterable[WindowKey]) -> "SlotTable":
-        window = window_of_slot(slot)
-        refs: dict[bytes, bytes] = {}
-        ambiguous: set[bytes] = set()
-        for holder in keys:
-            if holder.window != window:
-                continue
-            eid = ephemeral_identifier(holder.key, slot)
-            if refs.setdefault(eid, holder.ref) != holder.ref:
-                ambiguous.add(eid)
-        for eid in ambiguous:
-            del refs[eid]
-        return cls(slot, refs, frozenset(ambiguous))

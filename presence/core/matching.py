@@ -4,15 +4,24 @@
    dead when its slot is over (T-01).
 2. An identifier that two subjects claim belongs to nobody.
 3. Nothing of an advertisement that belongs to nobody is kept; the counters of the engine say how many there were.
+
+    keys ──► wanted(now): last, this and next slot ──► build_table, off the event loop ──► install
+                                                                                             │
+    advertisement ──► format ──► identifier ──► the tables that count at this second ◄───────┘
+
+A table stays in use until its successor is there: after a new list those who left it are still found, and the gate
+refuses them; those who came are found once their tables are built. No moment is without tables.
 """
 
-from collections.abc import Iterable
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from presence.core.advertising import Advertisement
 from presence.core.beacons import FORMATS, Format
-from presence.core.identifiers import SlotTable, WindowKey, slot_at, slots_to_accept
+from presence.core.beacons.rpa import Resolver
+from presence.core.identifiers import slot_at, slots_to_accept, window_of_slot
+from presence.core.key_ring import KeyRing
+from presence.core.slot_table import Claim, SlotTable, build_table
 
 
 class Nobody(Enum):
@@ -26,61 +35,95 @@ class Nobody(Enum):
     """Two subjects claim the identifier."""
 
 
-TABLES_AHEAD: Final = (-1, 0, 1)
-"""The slots for which tables are held: the last, this and the next, which is ready before it starts."""
+class Match(NamedTuple):
+    ref: bytes
+    """8 bytes."""
+    slot: int
+    """In which the identifier is on air."""
+
+
+SLOTS_AROUND: Final = (0, 1, -1)
+"""The slots for which tables are held, most urgent first: this, the next, which is ready before it starts, the last."""
 
 
 class Matcher:
     """Holds the identifiers that are on air around now."""
 
-    def __init__(self, formats: tuple[Format, ...] = FORMATS) -> None:
+    def __init__(self, formats: tuple[Format, ...] = FORMATS, resolver: Resolver | None = None) -> None:
         self._formats = formats
-        self._keys: tuple[WindowKey, ...] = ()
+        self._resolver = resolver
+        self._ring = KeyRing()
         self._tables: dict[int, SlotTable] = {}
+        self._current: set[int] = set()
+        """Slots whose table was built from the present ring."""
         self._accepted: tuple[SlotTable, ...] = ()
         self._accepted_from_s = self._accepted_until_s = 0.0
 
-    def change_keys(self, keys: Iterable[WindowKey], utc_s: float) -> None:
-        """A new list: all tables are made anew."""
-        self._keys = tuple(keys)
-        self._tables.clear()
-        self.advance(utc_s)
+    def change_formats(self, formats: tuple[Format, ...], resolver: Resolver | None) -> None:
+        self._formats, self._resolver = formats, resolver
+
+    def change_keys(self, ring: KeyRing) -> None:
+        """A new list: its tables are wanted. The keys of the old one are erased (R-12)."""
+        if ring is not self._ring:
+            self._ring.erase()
+        self._ring = ring
+        self._current.clear()
+
+    def wanted(self, utc_s: float) -> tuple[list[int], KeyRing]:
+        """The slots whose tables are missing, most urgent first, and the keys to build them from."""
+        slots = (slot_at(utc_s) + offset for offset in SLOTS_AROUND)
+        return [slot for slot in slots if slot not in self._current], self._ring
+
+    def install(self, table: SlotTable, ring: KeyRing) -> None:
+        """Put a table in place, unless the keys it was built from were replaced meanwhile."""
+        if ring is self._ring:
+            self._tables[table.slot] = table
+            self._current.add(table.slot)
+            self._accepted_until_s = 0.0
 
     def advance(self, utc_s: float) -> None:
-        """Make the tables of the slots around now that are missing; drop those of slots long over."""
-        now = slot_at(utc_s)
-        wanted = [now + offset for offset in TABLES_AHEAD]
-        self._tables = {slot: self._tables.get(slot) or SlotTable.build(slot, self._keys) for slot in wanted}
-        self._accepted_until_s = 0.0
+        """Drop the tables and the keys of slots and windows that are over."""
+        earliest, latest = slot_at(utc_s) - 1, slot_at(utc_s) + 1
+        if any(not earliest <= slot <= latest for slot in self._tables):
+            self._tables = {slot: table for slot, table in self._tables.items() if earliest <= slot <= latest}
+            self._current &= self._tables.keys()
+            self._accepted_until_s = 0.0
+        if any(window < window_of_slot(earliest) for window in self._ring.windows):
+            self._ring = self._ring.since(window_of_slot(earliest))
 
-    def match(self, advertisement: Advertisement) -> bytes | Nobody:
-        """The ref (8 bytes) of the subject who sent it, or why there is none."""
+    def complete(self, utc_s: float) -> None:
+        """Build here and now what is wanted: for small lists, and where nobody waits."""
+        self.advance(utc_s)
+        slots, ring = self.wanted(utc_s)
+        for slot in slots:
+            self.install(build_table(slot, ring), ring)
+
+    def match(self, advertisement: Advertisement) -> Match | Nobody:
+        """Whose it is, and in which slot; or why it is nobody's."""
         for identify in self._formats:
             identifier = identify(advertisement)
             if identifier is not None:
                 return self._whose(identifier, advertisement.at.utc_s)
+        if self._resolver is not None and (ref := self._resolver.resolve(advertisement)) is not None:
+            return Match(ref, slot_at(advertisement.at.utc_s))
         return Nobody.OTHER_FORMAT
 
-    def _whose(self, identifier: bytes, utc_s: float) -> bytes | Nobody:
+    def _whose(self, identifier: bytes, utc_s: float) -> Match | Nobody:
         if not self._accepted_from_s <= utc_s < self._accepted_until_s:
             self._accept(utc_s)
-        nobody = Nobody.UNKNOWN
-        found: bytes | None = None
+        match: Match | None = None
         for table in self._accepted:
-            ref = table.refs.get(identifier)
-            if ref is not None and found is not None and ref != found:
+            ref = table.find(identifier)
+            if ref is None:
+                continue
+            if ref is Claim.AMBIGUOUS or (match is not None and match.ref != ref):
                 return Nobody.AMBIGUOUS
-            if ref is not None:
-                found = ref
-            elif identifier in table.ambiguous:
-                nobody = Nobody.AMBIGUOUS
-        return found if found is not None and nobody is Nobody.UNKNOWN else nobody
+            match = Match(ref, table.slot)
+        return match or Nobody.UNKNOWN
 
     def _accept(self, utc_s: float) -> None:
         """Choose the tables for the second around `utc_s`: boundaries lie on whole seconds."""
-        slots = tuple(slots_to_accept(utc_s))
-        if any(slot not in self._tables for slot in slots):
-            self.advance(utc_s)
-        self._accepted = tuple(self._tables[slot] for slot in slots)
+        slots = slots_to_accept(utc_s)
+        self._accepted = tuple(self._tables[slot] for slot in slots if slot in self._tables)
         self._accepted_from_s = float(int(utc_s))
         self._accepted_until_s = self._accepted_from_s + 1.0

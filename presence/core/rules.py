@@ -1,7 +1,9 @@
 """What the engine is told once, and again when the configuration changes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from presence.core.beacons import FORMATS, Format
 from presence.core.consent import Audience, Place
 from presence.core.opening_hours import OpeningHours
 from presence.core.visits import EntryRule
@@ -22,6 +24,9 @@ class Rules:
     valid_for_s: float = 1800
     """How long after the entry an audience may act, at most."""
     outbox_length: int = 256
+    formats: tuple[Format, ...] = FORMATS
+    irks: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    """R1: ref → IRK of phones of staff and technicians; at most 1,000."""
 
     def audience(self, name: str) -> Audience | None:
         return next((audience for audience in self.audiences if audience.name == name), None)

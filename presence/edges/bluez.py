@@ -20,7 +20,7 @@ from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakErro
 
 from presence.config.settings import RadioMode
 from presence.core.advertising import Advertisement, plausible_rssi_dbm
-from presence.core.beacons import eddystone
+from presence.core.beacons import eddystone, ibeacon
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Hear, Tell
 
@@ -48,26 +48,48 @@ def fault_of(error: Exception) -> RadioFault:
     return RadioFault.NO_BLUEZ if isinstance(error, OSError) else RadioFault.OTHER
 
 
-def scanner_arguments(mode: RadioMode, adapter: str) -> dict[str, Any]:
-    """What bleak is told for each mode."""
+def scanner_arguments(
+    mode: RadioMode, adapter: str, *, ibeacon_prefix: bytes | None = None, addresses: bool = False
+) -> dict[str, Any]:
+    """What bleak is told for each mode.
+
+    iBeacons carry no service UUID, and a resolvable address comes with any payload (`addresses`): with either of them
+    BlueZ cannot leave bystanders out, and the engine drops them.
+    """
     bluez: BlueZScannerArgs = {}
     if adapter:
         bluez["adapter"] = adapter
     if mode is RadioMode.ACTIVE:
         bluez["filters"] = {"DuplicateData": True}
-        return {"scanning_mode": "active", "service_uuids": [eddystone.SERVICE_UUID], "bluez": bluez}
+        everything = addresses or ibeacon_prefix is not None
+        uuids = None if everything else [eddystone.SERVICE_UUID]
+        return {"scanning_mode": "active", "service_uuids": uuids, "bluez": bluez}
     # Two spellings: up to BlueZ 5.68 the pattern meets the raw structure, from 5.71 the data without its UUID.
-    bluez["or_patterns"] = [
+    patterns: list[OrPattern | tuple[int, AdvertisementDataType, bytes]] = [
         OrPattern(0, AdvertisementDataType.SERVICE_DATA_UUID16, b"\xaa\xfe\x30"),
         OrPattern(0, AdvertisementDataType.SERVICE_DATA_UUID16, b"\x30"),
     ]
+    if ibeacon_prefix is not None:
+        head = ibeacon.COMPANY.to_bytes(2, "little") + b"\x02\x15" + ibeacon_prefix
+        patterns.append(OrPattern(0, AdvertisementDataType.MANUFACTURER_SPECIFIC_DATA, head))
+    bluez["or_patterns"] = patterns
     return {"scanning_mode": "passive", "bluez": bluez}
 
 
 class BluezScanner:
     """Scans on one adapter until cancelled; comes back by itself after each fault."""
 
-    def __init__(self, *, mode: RadioMode, adapter: str, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self,
+        *,
+        mode: RadioMode,
+        adapter: str,
+        clock: Clock,
+        tell: Tell,
+        ibeacon_prefix: bytes | None = None,
+        addresses: bool = False,
+    ) -> None:
+        self._arguments = scanner_arguments(mode, adapter, ibeacon_prefix=ibeacon_prefix, addresses=addresses)
         self._mode = mode
         self._adapter = adapter
         self._clock = clock
@@ -79,7 +101,7 @@ class BluezScanner:
         failing: RadioFault | None = None
         while True:
             try:
-                async with BleakScanner(self._detected, **scanner_arguments(self._mode, self._adapter)):
+                async with BleakScanner(self._detected, **self._arguments):
                     self._tell("radio.scanning", self._fields())
                     failing = None
                     await self._until_gone()
@@ -94,7 +116,7 @@ class BluezScanner:
     async def check(self) -> None:
         """Start and stop a scan once; raises RadioError."""
         try:
-            async with BleakScanner(self._detected, **scanner_arguments(self._mode, self._adapter)):
+            async with BleakScanner(self._detected, **self._arguments):
                 return
         except (BleakError, BleakDBusError, OSError, EOFError) as error:
             raise RadioError(fault_of(error), str(error)[:200]) from error

@@ -59,11 +59,12 @@ def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connecti
         found = database.execute("PRAGMA user_version").fetchone()[0]
         if found == 0:
             database.executescript(f"BEGIN EXCLUSIVE; {schema} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-        elif found != SCHEMA_VERSION:
-            raise StorageError(f"{path}: written by another version of presence ({found}): remove it and start again")
-    except (sqlite3.Error, StorageError) as error:
+    except sqlite3.Error as error:
         database.close()
-        raise error if isinstance(error, StorageError) else _unusable(path, error) from error
+        raise _unusable(path, error) from error
+    if found not in (0, SCHEMA_VERSION):
+        database.close()
+        raise StorageError(f"{path}: written by another version of presence ({found}): remove it and start again")
     return database
 
 

@@ -12,7 +12,6 @@ from presence.core.beacons import eddystone
 from presence.core.identifiers import (
     SLOT_S,
     WINDOW_S,
-    SlotTable,
     WindowKey,
     ephemeral_identifier,
     slot_at,
@@ -21,7 +20,7 @@ from presence.core.identifiers import (
     window_key,
     window_of_slot,
 )
-from tests.builders import ANNA, BERIT, START_S, identity_key, window_keys
+from tests.builders import ANNA, START_S, identity_key
 
 OURS = Path(__file__).parents[1] / "vectors" / "identity.json"
 SHARED = Path(__file__).parents[3] / "shared" / "vectors" / "identity.json"
@@ -94,38 +93,6 @@ def test_a_neighbouring_slot_counts_only_within_120_s_of_the_boundary(into_s: fl
     assert (slot - 1 in accepted) == (into_s < 120)
     assert (slot + 1 in accepted) == (into_s >= 904)
     assert accepted <= {slot - 1, slot, slot + 1}
-
-
-def test_a_table_takes_the_keys_of_its_own_window_only() -> None:
-    slot = slot_at(START_S)
-    this, following = window_keys(ANNA)
-
-    assert len(SlotTable.build(slot, [this, following]).refs) == 1
-    assert not SlotTable.build(slot, [following]).refs
-
-
-@pytest.mark.requirement("T-19")
-def test_an_identifier_that_two_subjects_claim_belongs_to_neither() -> None:
-    slot, (key, _) = slot_at(START_S), window_keys(ANNA)
-
-    table = SlotTable.build(slot, [key, key._replace(ref=BERIT), *window_keys(b"someone!")])
-
-    assert set(table.refs.values()) == {b"someone!"}
-    assert table.ambiguous == {ephemeral_identifier(key.key, slot)}
-
-
-def test_a_key_listed_twice_for_one_subject_is_no_conflict() -> None:
-    key, _ = window_keys(ANNA)
-
-    assert set(SlotTable.build(slot_at(START_S), [key, key]).refs.values()) == {ANNA}
-
-
-@pytest.mark.requirement("R-03")
-def test_a_table_prints_without_its_subjects() -> None:
-    table = SlotTable.build(slot_at(START_S), window_keys(ANNA))
-
-    assert repr(ANNA)[2:-1] not in repr(table)
-    assert "refs" not in repr(table)
 
 
 def test_identifiers_of_one_subject_change_with_every_slot() -> None:

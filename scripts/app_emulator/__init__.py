@@ -1,0 +1,1 @@
+"""The customer's app, played by a computer: what `scripts/app-emulator` runs (docs/app-integration.md)."""

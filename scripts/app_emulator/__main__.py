@@ -1,0 +1,166 @@
+"""`scripts/app-emulator`: plays customers' phones, for technicians and for developers of the app."""
+
+import argparse
+import asyncio
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from presence.core.identifiers import SLOT_S, slot_at, window_key
+from presence.edges.advertiser import Advertiser
+from presence.errors import RadioError
+from scripts.app_emulator.outputs import go_on_air, write_capture, write_lines
+from scripts.app_emulator.phones import NoPhones, Phone, encoder, performance, phone_of_identity_key, phones_of_list
+
+DESCRIPTION = """\
+Plays the phones of test customers: the bytes that the chain's app sends, with a new identifier and a new address
+every 1,024 seconds. No radio is needed but for `air`."""
+
+EXAMPLES = """\
+examples:
+  the bytes of this moment, to compare with what your app sends:
+    scripts/app-emulator show --identity-key 0102030405060708090a111213141516
+  somebody comes nearer for a minute, as a capture that `presence replay` plays:
+    scripts/app-emulator capture walk.btsnoop --identity-key 0102…16 --seconds 60 --rssi=-95:-55
+  ten minutes of all test customers of a list, as JSON lines:
+    scripts/app-emulator lines - --consents /var/lib/presence/consents.jsonl --seconds 600
+  a real advertisement, until Ctrl-C (needs BlueZ and an adapter):
+    scripts/app-emulator air --identity-key 0102…16 --adapter hci0
+  the same identifier in an iBeacon:
+    scripts/app-emulator show --identity-key 0102…16 --format E2 --prefix 0f1e2d3c4b5a6978
+
+Identity keys here are for tests: a real customer's key never leaves their phone and the consent service. Of a list
+only entries with the flag `test` are played. Byte formats: docs/app-integration.md."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.format == "E2" and not options.prefix:
+        parser.error("--format E2 needs --prefix: the chain's 8 bytes, 16 hex digits")
+    try:
+        return _play(options)
+    except (NoPhones, RadioError, OSError) as error:
+        print(f"app-emulator: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/app-emulator",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    whose = common.add_mutually_exclusive_group(required=True)
+    whose.add_argument(
+        "--identity-key",
+        type=_hex(16),
+        action="append",
+        metavar="HEX",
+        help="a test phone's key, 32 digits; may repeat",
+    )
+    whose.add_argument("--consents", type=Path, metavar="FILE", help="a consents.jsonl: its entries with the flag test")
+    common.add_argument("--format", choices=("E1", "E2"), default="E1", help="Eddystone-EID (default) or iBeacon")
+    common.add_argument("--prefix", type=_hex(8), default=b"", metavar="HEX", help="the chain's iBeacon prefix, for E2")
+    common.add_argument("--tx-power", type=int, default=-20, metavar="DBM", help="calibrated power (default -20)")
+    common.add_argument("--start", type=_time, metavar="TIME", help="UTC seconds or ISO 8601 with zone; default: now")
+    common.add_argument(
+        "--seconds", type=float, metavar="S", help="how long (default 60; show: one slot; air: until Ctrl-C)"
+    )
+    common.add_argument("--interval-ms", type=int, default=250, metavar="MS", help="between two of one phone (250)")
+    common.add_argument("--rssi", type=_rssi, default=(-60, -60), metavar="DBM[:DBM]", help="--rssi=-60, or =-95:-55")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="show | capture | lines | air")
+    commands.add_parser("show", parents=[common], help="print keys, identifiers and payloads of the slots in question")
+    for name, text in (("capture", "write a btsnoop file"), ("lines", "write JSON lines; - is standard output")):
+        commands.add_parser(name, parents=[common], help=text).add_argument("file", type=Path)
+    air = commands.add_parser("air", parents=[common], help="send through a real adapter (BlueZ)")
+    air.add_argument("--adapter", default="hci0")
+    return parser
+
+
+def _play(options: argparse.Namespace) -> int:
+    encode = encoder(options.format, prefix=options.prefix, tx_power_dbm=options.tx_power)
+    keys: list[bytes] = options.identity_key or []
+    phones = [phone_of_identity_key(key, encode) for key in keys]
+    if options.consents:
+        phones = list(phones_of_list(options.consents, encode))
+    start_s = time.time() if options.start is None else options.start
+    if options.command == "show":
+        _show(phones, keys, start_s, options.seconds or 0)
+        return 0
+    if options.command == "air":
+        advertiser = Advertiser(options.adapter, interval_ms=options.interval_ms)
+        asyncio.run(go_on_air(phones, advertiser, options.seconds or math.inf))
+        return 0
+    heard = performance(
+        phones,
+        start_s=start_s,
+        seconds=60 if options.seconds is None else options.seconds,
+        interval_ms=options.interval_ms,
+        rssi_dbm=options.rssi,
+    )
+    if options.command == "capture":
+        with options.file.open("wb") as file:
+            count = write_capture(heard, file)
+    else:
+        with _text(options.file) as lines:
+            count = write_lines(heard, lines)
+    print(f"app-emulator: {count} advertisements of {len(phones)} phones", file=sys.stderr)
+    return 0
+
+
+def _show(phones: Sequence[Phone], keys: Sequence[bytes], start_s: float, seconds: float) -> None:
+    for number, phone in enumerate(phones):
+        for slot in range(slot_at(start_s), slot_at(start_s + seconds) + 1):
+            t = slot * SLOT_S
+            payload = phone.payload_at(t)
+            print(f"t         {t}–{t + SLOT_S - 1}")
+            if number < len(keys):
+                print(f"TK        {window_key(keys[number], t).hex()}")
+            print(f"address   {phone.address_at(t).hex(':')}  (an example: your system draws its own)")
+            print(f"payload   {payload.hex(' ') if payload else 'none: the keys of this consent are over'}\n")
+
+
+def _text(path: Path) -> "nullcontext[TextIO] | TextIO":
+    return nullcontext(sys.stdout) if str(path) == "-" else path.open("w", encoding="utf-8")
+
+
+def _hex(length: int) -> Callable[[str], bytes]:
+    def parse(text: str) -> bytes:
+        try:
+            value = bytes.fromhex(text)
+        except ValueError:
+            value = b""
+        if len(value) != length:
+            raise argparse.ArgumentTypeError(f"{2 * length} hex digits are wanted")
+        return value
+
+    return parse
+
+
+def _time(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise argparse.ArgumentTypeError("say the zone, e.g. 2026-11-23T14:05:00Z") from None
+        return moment.timestamp()
+
+
+def _rssi(text: str) -> tuple[int, int]:
+    first, _, last = text.partition(":")
+    return int(first), int(last or first)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Whose advertisement is this? Its cost from a thousand to five million consents (DESIGN.md §6).
+
+PRESENCE_BENCH_MOST=100000 leaves the larger lists out.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from presence.core.advertising import Advertisement, advertisement_from_payload
+from presence.core.beacons import eddystone
+from presence.core.beacons.ibeacon import format_for
+from presence.core.consent import Consent, Grant, Place, Purpose, Scope, in_force
+from presence.core.consent_index import ConsentIndex
+from presence.core.consent_record import Words, encode_record
+from presence.core.identifiers import ephemeral_identifier, slot_at, window_at
+from presence.core.key_ring import KeyRing
+from presence.core.slot_table import SlotTable, build_table
+from scripts.benchmarks import subjects
+from scripts.benchmarks.figure import Figure, interleaved_ns
+
+SIZES: Final = (1_000, 100_000, 1_000_000, 5_000_000)
+GOAL_RATIO: Final = 1.3
+GOAL_NS: Final = 3_000
+PRESENT: Final = 200
+"""Customers in the shop: their advertisements come again and again."""
+HEARD: Final = 20_000
+WINDOW: Final = window_at(subjects.NOW.utc_s)
+SLOT: Final = slot_at(subjects.NOW.utc_s)
+PLACE: Final = Place("acme", "fi-0042")
+FORMATS: Final = (eddystone.identifier, format_for(b"acme/tst"))
+
+
+def sizes() -> tuple[int, ...]:
+    """Up to PRESENCE_BENCH_MOST consents."""
+    most = int(os.environ.get("PRESENCE_BENCH_MOST", SIZES[-1]))
+    return tuple(size for size in SIZES if size <= most)
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What a gateway holds to recognise by."""
+
+    refs: "np.ndarray[tuple[int], np.dtype[np.uint64]]"
+    ring: KeyRing
+    consents: ConsentIndex
+
+
+def a_shop(count: int, *, windows: int = 1, seed: int = 1) -> Shop:
+    """So many subjects with random refs and keys, and consents of one audience and two grants; nobody's."""
+    chance = np.random.default_rng(seed)
+    refs = np.unique(chance.integers(0, 1 << 64, count, np.uint64, endpoint=False))
+    column = refs.astype(">u8").tobytes()
+    ring = KeyRing.from_bytes({WINDOW + n: (column, bytearray(chance.bytes(16 * len(refs)))) for n in range(windows)})
+    return Shop(refs, ring, _consents(refs, chance))
+
+
+def _consents(refs: "np.ndarray[tuple[int], np.dtype[np.uint64]]", chance: np.random.Generator) -> ConsentIndex:
+    """As `ConsentIndex.from_consents` makes them, without making millions of objects on the way."""
+    words, now_s = Words(), subjects.NOW.utc_s
+    typical = Consent(
+        ref=bytes(8),
+        version=1000,
+        purposes=frozenset({Purpose.PRESENCE, Purpose.OFFERS}),
+        not_before_s=now_s - 86_400,
+        not_after_s=now_s + 86_400,
+        scope=Scope(frozenset({PLACE.store})),
+        grants=tuple(Grant(category, now_s - 86_400, now_s + 43_200) for category in ("ap2:1551", "ap2:1123")),
+        pairwise_keys={"offers-main": bytes(16)},
+    )
+    record = np.frombuffer(encode_record(typical, words), np.uint8)
+    records = np.tile(record, (len(refs), 1))
+    records[:, -16:] = np.frombuffer(chance.bytes(16 * len(refs)), np.uint8).reshape(-1, 16)
+    starts = np.arange(0, records.size, len(record), dtype=np.uint32)
+    return ConsentIndex(refs, starts, records.tobytes(), words.all)
+
+
+def customers(shop: Shop, count: int) -> list[Advertisement]:
+    """Advertisements of so many of its subjects, spread over the whole list."""
+    window = shop.ring.window(WINDOW)
+    rows = np.linspace(0, len(window) - 1, count).astype(int)
+    return [_heard(ephemeral_identifier(window.keys[row].tobytes(), SLOT), int(row)) for row in rows]
+
+
+def _heard(eid: bytes, number: int) -> Advertisement:
+    payload = eddystone.payload(eid, tx_power_dbm=-20)
+    return advertisement_from_payload(subjects.NOW, number.to_bytes(6, "big"), -70, payload)
+
+
+def recogniser(table: SlotTable, consents: ConsentIndex) -> Callable[[Advertisement], bytes | None]:
+    """From an advertisement to the ref whose consent is in force: format, table, index, gate."""
+    from_s, until_s = subjects.NOW.utc_s - 1, subjects.NOW.utc_s + 1
+
+    def recognise(advertisement: Advertisement) -> bytes | None:
+        for identify in FORMATS:
+            identifier = identify(advertisement)
+            if identifier is None:
+                continue
+            now_s = advertisement.at.utc_s
+            if not from_s <= now_s < until_s:
+                return None
+            ref = table.find(identifier)
+            if not isinstance(ref, bytes):
+                return None
+            return ref if in_force(consents.get(ref), PLACE, subjects.STANDING, now_s) is None else None
+        return None
+
+    return recognise
+
+
+def run_through(recognise: Callable[[Advertisement], object], heard: Sequence[Advertisement]) -> Callable[[], int]:
+    def run() -> int:
+        for advertisement in heard:
+            recognise(advertisement)
+        return len(heard)
+
+    return run
+
+
+def require(holds: bool, what: str) -> None:
+    """A figure of something that does not work is no figure."""
+    if not holds:
+        raise SystemExit(f"the benchmark is wrong: not true that {what}")
+
+
+def figures() -> Iterator[Figure]:
+    others = [subjects.stranger_of_another_format(n) for n in range(HEARD)]
+    ours = [_heard(np.random.default_rng(n).bytes(8), n) for n in range(HEARD)]
+    cases: dict[str, Callable[[], int]] = {}
+    for size in sizes():
+        shop = a_shop(size)
+        recognise = recogniser(build_table(SLOT, shop.ring), shop.consents)
+        present = customers(shop, PRESENT)
+        require(all(map(recognise, present)), "every customer is recognised")
+        cases[f"stranger_other_format.{size}"] = run_through(recognise, others)
+        cases[f"stranger_of_ours.{size}"] = run_through(recognise, ours)
+        cases[f"customer.{size}"] = run_through(recognise, present * (HEARD // PRESENT))
+    nanoseconds = interleaved_ns(cases)
+    for name, value in nanoseconds.items():
+        yield Figure(f"identity.{name}", round(value), "ns/advertisement", GOAL_NS, note="format, table, index, gate")
+    least, most = sizes()[0], sizes()[-1]
+    for kind in ("stranger_other_format", "stranger_of_ours", "customer"):
+        ratio = nanoseconds[f"{kind}.{most}"] / nanoseconds[f"{kind}.{least}"]
+        yield Figure(f"identity.{kind}.ratio", round(ratio, 2), f"x, {most:,} : {least:,}", GOAL_RATIO)
