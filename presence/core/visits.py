@@ -20,6 +20,7 @@ Smoothing: mean of the readings inside the Tukey fences (quartiles ∓ 1.5 × th
 Analysis, 1977), over a short window, as ESPresense does: fading throws single readings 10–20 dB off both ways.
 """
 
+import math
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,9 @@ from presence.core.timestamps import Moment
 
 MOST_READINGS: Final = 64
 """Readings kept of one subject: 15 s at more than four a second, which is all that the smoothing can use."""
+
+JUDGE_EVERY_S: Final = 0.5
+"""A phone that advertises ten times a second is judged twice a second: each judgement sorts the readings."""
 
 
 class EntryRule(Protocol):
@@ -100,12 +104,13 @@ VisitEvent = Entered | Left | Over
 class _Approach:
     """The readings of one subject in the window; two queues in step, because sorting plain numbers is fast."""
 
-    __slots__ = ("near_since_s", "readings_dbm", "times_s")
+    __slots__ = ("judged_s", "near_since_s", "readings_dbm", "times_s")
 
     def __init__(self) -> None:
         self.times_s: deque[float] = deque(maxlen=MOST_READINGS)
         self.readings_dbm: deque[int] = deque(maxlen=MOST_READINGS)
         self.near_since_s: float | None = None
+        self.judged_s = -math.inf
 
 
 def smoothed_dbm(readings_dbm: Iterable[int]) -> float:
@@ -146,8 +151,9 @@ class Visits:
                 self._visits[ref] = replace(visit, heard_at=at)
             return events
         approach = self._read(ref, at, rssi_dbm)
-        if approach is None:
+        if approach is None or at.monotonic_s - approach.judged_s < JUDGE_EVERY_S:
             return events
+        approach.judged_s = at.monotonic_s
         strength_dbm = smoothed_dbm(approach.readings_dbm)
         if visit is not None:
             if strength_dbm >= self._rule.exit_rssi_dbm and at.monotonic_s > visit.heard_at.monotonic_s:  # rule 4

@@ -68,7 +68,7 @@ def _consents(refs: "np.ndarray[tuple[int], np.dtype[np.uint64]]", chance: np.ra
         not_before_s=now_s - 86_400,
         not_after_s=now_s + 86_400,
         scope=Scope(frozenset({PLACE.store})),
-        grants=tuple(Grant(category, now_s - 86_400, now_s + 43_200) for category in ("ap2:1551", "ap2:1123")),
+        grants=tuple(Grant(category, now_s - 86_400, now_s + 43_200) for category in ("ap2:1551", "ap2:1285")),
         pairwise_keys={"offers-main": bytes(16)},
     )
     record = np.frombuffer(encode_record(typical, words), np.uint8)
