@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from presence.core.advertising import Advertisement
 from presence.core.consent import Denied, ListStanding, Reason
-from presence.core.engine import Engine, Prepared
+from presence.core.engine import NOTHING, Engine, Prepared
 from presence.core.events import Event, encode, topic
 from presence.core.feed import ConsentList
 from presence.core.key_ring import KeyRing
@@ -56,9 +56,11 @@ class Intake:
     def take(self, most: int) -> list[Advertisement]:
         """Up to `most` of those that wait, oldest first."""
         waiting = self._waiting
-        taken = [waiting.popleft() for _ in range(min(most, len(waiting)))]
-        if not waiting:
-            self._arrived.clear()
+        if len(waiting) > most:
+            return [waiting.popleft() for _ in range(most)]
+        taken = list(waiting)
+        waiting.clear()
+        self._arrived.clear()
         return taken
 
 
@@ -90,7 +92,7 @@ class Pipeline:
 
     def receive(self, advertisement: Advertisement) -> None:
         step = self._engine.receive(advertisement)
-        if step:
+        if step is not NOTHING:
             self._commit(step)
 
     def advance(self, now: Moment) -> None:

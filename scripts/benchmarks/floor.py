@@ -15,7 +15,6 @@ from bleak import BleakScanner
 from presence.config.settings import RadioMode
 from presence.core.beacons import eddystone
 from presence.core.identifiers import ephemeral_identifier, slot_at, window_at
-from presence.core.timestamps import Moment
 from presence.edges.bluez import BluezScanner
 from presence.edges.store import RuntimeStore
 from presence.pipeline import Intake, Pipeline
