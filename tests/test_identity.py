@@ -54,6 +54,16 @@ def test_a_test_phone_is_known_by_its_resolvable_address_and_a_strangers_address
     assert (engine.counts.recognised, engine.counts.other_format) == (1, 1)
 
 
+def test_a_test_phone_that_sends_under_two_resolvable_addresses_at_once_is_no_suspect() -> None:
+    engine = an_engine(consent(), irks={ANNA: IRK})
+    prand = bytes.fromhex("608194")
+    for n in range(12):
+        address = RPA if n % 2 else prand + rpa.ah(IRK, prand)
+        engine.receive(advertisement_from_payload(moment(n / 2), address, -60, b"\x02\x01\x06"))
+
+    assert (engine.counts.recognised, engine.counts.suspect) == (12, 0)
+
+
 @pytest.mark.requirement("T-01")
 def test_an_identifier_to_and_fro_under_two_addresses_is_held_back_and_counted() -> None:
     engine = an_engine(consent())

@@ -99,7 +99,9 @@ class Engine:
         if denied is not None:
             self._count_refused(denied.reason)
             return NOTHING
-        if self._suspicion.holds_back(ref, match.slot, advertisement.address, at.monotonic_s):
+        # An RPA is its own proof; and a phone may send several advertisements at once, each under its own address.
+        slot = match.slot
+        if slot is not None and self._suspicion.holds_back(ref, slot, advertisement.address, at.monotonic_s):
             self.counts.suspect += 1
             return NOTHING
         self.counts.recognised += 1

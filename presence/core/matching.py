@@ -38,8 +38,8 @@ class Nobody(Enum):
 class Match(NamedTuple):
     ref: bytes
     """8 bytes."""
-    slot: int
-    """In which the identifier is on air."""
+    slot: int | None
+    """In which the identifier is on air; None for R1, whose addresses change with no slot."""
 
 
 SLOTS_AROUND: Final = (0, 1, -1)
@@ -82,14 +82,18 @@ class Matcher:
             self._accepted_until_s = 0.0
 
     def advance(self, utc_s: float) -> None:
-        """Drop the tables and the keys of slots and windows that are over."""
+        """Drop the tables of slots that are over, and erase the keys of windows that are.
+
+        Keys go only where those of a later window are held: a clock that jumps ahead for a moment erases nothing.
+        """
         earliest, latest = slot_at(utc_s) - 1, slot_at(utc_s) + 1
         if any(not earliest <= slot <= latest for slot in self._tables):
             self._tables = {slot: table for slot, table in self._tables.items() if earliest <= slot <= latest}
             self._current &= self._tables.keys()
             self._accepted_until_s = 0.0
-        if any(window < window_of_slot(earliest) for window in self._ring.windows):
-            self._ring = self._ring.since(window_of_slot(earliest))
+        present, windows = window_of_slot(earliest), self._ring.windows
+        if present in windows and present != windows[0]:
+            self._ring = self._ring.since(present)
 
     def complete(self, utc_s: float) -> None:
         """Build here and now what is wanted: for small lists, and where nobody waits."""
@@ -105,7 +109,7 @@ class Matcher:
             if identifier is not None:
                 return self._whose(identifier, advertisement.at.utc_s)
         if self._resolver is not None and (ref := self._resolver.resolve(advertisement)) is not None:
-            return Match(ref, slot_at(advertisement.at.utc_s))
+            return Match(ref, None)
         return Nobody.OTHER_FORMAT
 
     def _whose(self, identifier: bytes, utc_s: float) -> Match | Nobody:

@@ -207,3 +207,11 @@ def test_keys_of_a_window_that_is_over_are_overwritten() -> None:
     matcher.advance(WINDOW_START_S + 2 * SLOT_S)
 
     assert not keys.any()
+
+
+def test_a_clock_that_jumps_ahead_for_a_moment_erases_no_key() -> None:
+    matcher = a_matcher()
+    matcher.complete(START_S + 3 * 86_400)
+    matcher.complete(START_S)
+
+    assert whose(matcher, heard(START_S, sent_s=START_S)) == ANNA
