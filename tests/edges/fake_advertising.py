@@ -82,13 +82,12 @@ async def a_bus(directory: Path) -> AsyncIterator[str]:
     socket, config = directory / "bus", directory / "bus.conf"
     config.write_text(CONFIG.format(socket=socket))
     daemon = await asyncio.create_subprocess_exec(
-        "dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", stderr=asyncio.subprocess.DEVNULL
-    )
+        "dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address=1",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
     try:
-        for _ in range(200):
-            if socket.exists():
-                break
-            await asyncio.sleep(0.02)
+        assert daemon.stdout is not None
+        assert await asyncio.wait_for(daemon.stdout.readline(), 10)  # said once it listens
         yield f"unix:path={socket}"
     finally:
         daemon.terminate()
