@@ -1,11 +1,11 @@
-"""What a person types: `presence run`, `replay`, `check`, `demo`."""
+"""What a person types: `presence run`, `replay`, `check`, `demo`, `scan-test`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from presence import __version__
-from presence.cli import check, demo, replay, run
+from presence.cli import check, demo, replay, run, scan_test
 from presence.errors import ConfigurationError, PresenceError
 
 EXIT_CODES = """exit codes:
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"presence {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (demo, run, replay, check):
+    for command in (demo, run, replay, check, scan_test):
         command.register(commands)
     return top
 
