@@ -218,7 +218,7 @@ class MqttPublisher:
             self._tell("broker.old_protocol", {"lost": LOST_WITH_311, "remedy": 'set mqtt.protocol: "5"'})
 
     async def _farewell(self, connection: Connection) -> None:
-        if self.is_connected:
+        if connection.is_open:  # also where we are stopped in the middle of the birth
             with contextlib.suppress(BrokerError, TimeoutError):
                 async with asyncio.timeout(FAREWELL_S):
                     await self._retain_state(connection, "stopped")
