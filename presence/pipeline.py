@@ -14,11 +14,10 @@ from presence.core.engine import NOTHING, Engine, Prepared
 from presence.core.events import Event, encode, topic
 from presence.core.feed import ConsentList
 from presence.core.key_ring import KeyRing
-from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.outgoing import Outgoing, Step
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.timestamps import Moment
-from presence.core.visits import Visit
 from presence.errors import StorageError
 from presence.ports import OutgoingMessage, Stored, Tell, VisitStore
 
@@ -149,15 +148,6 @@ class Pipeline:
         self.published += published
         self._engine.acknowledge(outgoing)
         self._remove(outgoing)
-
-    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
-        """Another gateway told it, under this id."""
-        step = self._engine.adopt(outgoing, event_id, now)
-        if step:
-            self._commit(step)
-
-    def held(self) -> list[tuple[Announcement, Visit]]:
-        return self._engine.held()
 
     def _message(self, event: Event, *, expiry_s: int) -> OutgoingMessage:
         place = self._rules.place
