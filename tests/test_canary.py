@@ -10,17 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from presence.edges.local_broker import find_mosquitto
-from tests.brokers import listener, mosquitto
+from tests.brokers import listener, mosquitto, needs_mosquitto
 from tests.builders import ANNA, START_S
 from tests.canary import ADDRESS, DATA, files_below, strangers, traces
 from tests.shops import Shop, entry, walking_in
 from tests.test_replay import capture
 
 COUNT = 10_000
-with_mosquitto = pytest.mark.skipif(
-    find_mosquitto() is None, reason="mosquitto is not installed: apt install mosquitto"
-)
 
 
 async def messages(queue: asyncio.Queue) -> dict[str, bytes]:  # type: ignore[type-arg]
@@ -32,7 +28,7 @@ async def messages(queue: asyncio.Queue) -> dict[str, bytes]:  # type: ignore[ty
     }
 
 
-@with_mosquitto
+@needs_mosquitto
 @pytest.mark.requirement("R-01", "R-03", "T-15")
 async def test_ten_thousand_strangers_in_a_replay_leave_no_trace_in_files_lines_and_messages(tmp_path: Path) -> None:
     crowd = [(START_S + n / 400, a, -50, p) for n, (a, p) in enumerate(strangers(COUNT)) if p[0] < len(p)]
@@ -52,7 +48,7 @@ async def test_ten_thousand_strangers_in_a_replay_leave_no_trace_in_files_lines_
     assert traces(places, COUNT) == []
 
 
-@with_mosquitto
+@needs_mosquitto
 @pytest.mark.requirement("R-01", "R-03", "R-28", "T-15")
 async def test_ten_thousand_strangers_past_a_running_gateway_leave_no_trace(tmp_path: Path) -> None:
     now_s = time.time()

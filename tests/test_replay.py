@@ -11,8 +11,8 @@ import pytest
 
 from presence.core.beacons import eddystone
 from presence.edges.capture import CaptureReader
-from presence.edges.local_broker import find_mosquitto, free_port
-from tests.brokers import listener, mosquitto
+from presence.edges.local_broker import free_port
+from tests.brokers import listener, mosquitto, needs_mosquitto
 from tests.builders import ANNA, BERIT, CARL, START_S
 from tests.edges.capture_builders import Entry as Record
 from tests.edges.capture_builders import Heard, btsnoop, legacy_event, splice_btsnoop
@@ -21,9 +21,6 @@ from tests.shops import Shop, entry, walking_in
 CAPTURES = Path(__file__).parents[2] / "shared" / "data" / "captures"
 RECORDED = sorted(CAPTURES.glob("*.btsnoop"))
 with_captures = pytest.mark.skipif(not RECORDED, reason="no recordings here: ../shared/data/captures is not there")
-with_mosquitto = pytest.mark.skipif(
-    find_mosquitto() is None, reason="mosquitto is not installed: apt install mosquitto"
-)
 
 H4_EVENT = b"\x04"
 
@@ -63,7 +60,7 @@ async def test_none_of_the_strangers_in_a_real_recording_leaves_a_row_a_message_
 
 
 @with_captures
-@with_mosquitto
+@needs_mosquitto
 async def test_a_customer_spliced_into_a_real_recording_is_found_and_published(tmp_path: Path) -> None:
     recording = max(RECORDED, key=lambda path: path.stat().st_size)
     around_s = next(iter(CaptureReader(recording).advertisements())).at.utc_s + 60
@@ -138,7 +135,7 @@ async def test_impossible_strengths_never_decide_an_entry(tmp_path: Path) -> Non
     assert result["reports"]["rssi_impossible"] == 80
 
 
-@with_mosquitto
+@needs_mosquitto
 @pytest.mark.requirement("R-18", "R-40")
 async def test_killed_at_random_points_a_replay_loses_no_event_and_copies_carry_the_same_id(tmp_path: Path) -> None:
     refs = [ANNA, BERIT, CARL, *(bytes([n]) * 8 for n in range(1, 10))]

@@ -10,13 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from presence.edges.local_broker import find_mosquitto, free_port
-from tests.brokers import listener, mosquitto
+from presence.edges.local_broker import free_port
+from tests.brokers import listener, mosquitto, needs_mosquitto
 from tests.shops import Shop, entry
-
-with_mosquitto = pytest.mark.skipif(
-    find_mosquitto() is None, reason="mosquitto is not installed: apt install mosquitto"
-)
 
 HAS_RADIO = Path("/sys/class/bluetooth").exists()
 
@@ -106,7 +102,7 @@ async def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_against_a
     assert [line["event"] for line in journal].count("gateway.started") == 2
 
 
-@with_mosquitto
+@needs_mosquitto
 async def test_the_retained_state_says_online_and_then_stopped_and_names_nobody(shop: Shop, tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/+/+/gw/+/state") as states:
         shop.config.write_text(shop.config.read_text().replace(f"port: {shop.port}", f"port: {broker.port}"))
@@ -180,7 +176,7 @@ async def test_an_older_list_is_refused_and_the_one_in_force_stays(shop: Shop, m
     assert "number 6 is older than 7" in str(refused["reason"])
 
 
-@with_mosquitto
+@needs_mosquitto
 async def test_check_names_each_part_with_its_verdict_and_the_next_step(shop: Shop, tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker:
         shop.config.write_text(shop.config.read_text().replace(f"port: {shop.port}", f"port: {broker.port}"))

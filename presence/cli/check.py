@@ -10,7 +10,6 @@ from datetime import date
 from enum import IntEnum
 from pathlib import Path
 
-from presence.cli.run import DAY_S
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import MqttProtocol
@@ -146,11 +145,7 @@ def _clock(_settings: Settings) -> Iterator[Finding]:
 
 
 def _consents(settings: Settings) -> Iterator[Finding]:
-    source = ConsentFile(
-        settings.consent.directory,
-        list_name=settings.consent.list,
-        max_span_s=settings.consent.max_span_days * DAY_S,
-    )
+    source = ConsentFile.of(settings.consent)
     try:
         consents = source.read()
     except ConsentListError as error:

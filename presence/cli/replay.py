@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from presence.cli.run import DAY_S, alone
+from presence.cli.run import alone
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.core.consent import ListStanding
@@ -120,11 +120,7 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _consents(settings: Settings) -> ConsentList:
-    source = ConsentFile(
-        settings.consent.directory,
-        list_name=settings.consent.list,
-        max_span_s=settings.consent.max_span_days * DAY_S,
-    )
+    source = ConsentFile.of(settings.consent)
     consents = source.read()
     if consents is None:
         raise ConsentListError(f"{source.path}: changed while it was read; try again")

@@ -6,7 +6,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from enum import Enum, auto
@@ -15,18 +15,16 @@ from typing import TextIO
 
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
-from presence.daemon import Gateway, Parts
+from presence.daemon import Gateway, Notifier, Parts
 from presence.edges import logs
 from presence.edges.bluez import BluezScanner
 from presence.edges.clock import SystemClock
 from presence.edges.consent_file import ConsentFile
 from presence.edges.mqtt import MqttPublisher
 from presence.edges.store import ConsentStore, RuntimeStore
-from presence.edges.systemd import Notifier
+from presence.edges.systemd import Notifier as SystemdNotifier
 from presence.errors import ConfigurationError, PresenceError, StorageError
-from presence.ports import AdvertisementSource, Hear
-
-DAY_S = 86_400
+from presence.ports import AdvertisementSource, Clock, Hear
 
 
 class Outcome(Enum):
@@ -62,7 +60,7 @@ def start(options: argparse.Namespace) -> int:
 
 async def serve(path: Path, settings: Settings) -> int:
     """One gateway after another, until one is asked to stop."""
-    notifier = Notifier()
+    notifier = SystemdNotifier()
     while True:
         with ExitStack() as stack:
             stack.enter_context(alone(settings.storage.runtime_dir))
@@ -71,7 +69,9 @@ async def serve(path: Path, settings: Settings) -> int:
             return 0
 
 
-async def _serve_once(path: Path, settings: Settings, notifier: Notifier, stack: ExitStack) -> tuple[Outcome, Settings]:
+async def _serve_once(
+    path: Path, settings: Settings, notifier: SystemdNotifier, stack: ExitStack
+) -> tuple[Outcome, Settings]:
     gateway = gateway_of(settings, notifier, stack, sources=_sources(settings))
     asked: asyncio.Queue[Outcome] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -121,19 +121,24 @@ def _changed_settings(path: Path) -> Settings | None:
 
 
 def gateway_of(
-    settings: Settings, notifier: Notifier, stack: ExitStack, *, sources: list[AdvertisementSource]
+    settings: Settings,
+    notifier: Notifier,
+    stack: ExitStack,
+    *,
+    sources: Sequence[AdvertisementSource],
+    clock: Clock | None = None,
+    speed: float = 1,
 ) -> Gateway:
-    """All parts as the settings want them; `stack` closes what has to be closed."""
+    """All parts as the settings want them; `stack` closes what has to be closed.
+
+    A simulated shop has a clock of its own, and looks for a new list as many times more often as that clock is fast.
+    """
     rules = rules_of(settings, read_store_key(settings.store.key_file))
     visits = RuntimeStore(settings.storage.runtime_dir)
     stack.callback(visits.close)
     accepted = ConsentStore(settings.storage.state_dir)
     stack.callback(accepted.close)
-    consents = ConsentFile(
-        settings.consent.directory,
-        list_name=settings.consent.list,
-        max_span_s=settings.consent.max_span_days * DAY_S,
-    )
+    consents = ConsentFile.of(settings.consent)
 
     def state(name: str) -> dict[str, object]:
         return {"state": name, **gateway.state()}
@@ -147,11 +152,11 @@ def gateway_of(
             accepted=accepted,
             visits=visits,
             publisher=publisher,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             notifier=notifier,
             tell=logs.tell,
             lease_s=settings.consent.lease_s,
-            poll_s=settings.consent.poll_s,
+            poll_s=settings.consent.poll_s / speed,
             queue_length=settings.radio.queue_length,
             complaints=consents.complaints,
         )

@@ -128,6 +128,10 @@ class ConsentSettings(Section):
 
     relations = (between.lease_outlives_a_poll,)
 
+    @property
+    def max_span_s(self) -> float:
+        return self.max_span_days * 86_400
+
 
 @dataclass(frozen=True, kw_only=True)
 class AudienceSettings(Section):

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from presence.config.settings import ConsentSettings
 from presence.core.feed import (
     ConsentList,
     Entry,
@@ -36,6 +37,11 @@ class ConsentFile:
         self._seen: tuple[int, int, int] | None = None
         self.complaints: list[str] = []
         """The first entries left out, by line number and reason: what the consent service must mend."""
+
+    @classmethod
+    def of(cls, settings: ConsentSettings) -> "ConsentFile":
+        """The list that the configuration names."""
+        return cls(settings.directory, list_name=settings.list, max_span_s=settings.max_span_s)
 
     def read(self) -> ConsentList | None:
         """The list, or None where the file is as it was. Raises ConsentListError."""

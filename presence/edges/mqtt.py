@@ -24,7 +24,8 @@ from typing import Final
 import paho.mqtt.client as paho
 
 from presence.config.settings import MqttProtocol, MqttSettings, StoreSettings
-from presence.edges.mqtt_client import CLOUD_EVENT, JSON, Will, content
+from presence.core.events import CONTENT_TYPE
+from presence.edges.mqtt_client import JSON, Will, content
 from presence.edges.mqtt_connection import Connection, Dropped, Ending
 from presence.edges.mqtt_credentials import load_credentials
 from presence.edges.mqtt_reasons import (
@@ -136,7 +137,7 @@ class MqttPublisher:
     async def publish(self, message: OutgoingMessage) -> None:
         properties = None
         if self._v5:
-            properties = content(CLOUD_EVENT)
+            properties = content(CONTENT_TYPE)
             properties.UserProperty = [("type", message.event_type), ("id", message.event_id)]
         connection = self._usable()
         code = await connection.publish(

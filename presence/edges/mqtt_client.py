@@ -27,7 +27,6 @@ READ_MAX: Final = 1024 * 1024
 WILL_DELAY_S: Final = 30
 """By MQTT 5.0 §3.1.3.2.2 a will goes out when the session ends, and ours ends with the connection (session expiry 0):
 strict brokers tell the loss at once. mosquitto (2.0.11) waits, and a return within the delay leaves no trace."""
-CLOUD_EVENT: Final = "application/cloudevents+json; charset=utf-8"
 JSON: Final = "application/json"
 
 

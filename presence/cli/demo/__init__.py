@@ -5,13 +5,13 @@ import asyncio
 import importlib.util
 import json
 import os
-import signal
 import sys
 
-from presence.cli.demo.account import Account, as_dict
+from presence.cli.demo.account import as_dict
 from presence.cli.demo.lines import PlainLines, account_lines
 from presence.cli.demo.play import play
 from presence.cli.demo.stage import Audience
+from presence.cli.termination import TERMINATED, unless_terminated
 
 DESCRIPTION = """\
 Plays a shop for about a minute: customers and passers-by as raw advertising payloads, through the very gateway that
@@ -54,35 +54,15 @@ def _speed(text: str) -> float:
 
 
 def start(options: argparse.Namespace) -> int:
-    account = asyncio.run(_interruptible(options))
+    work = play(speed=options.speed, seed=options.seed, prefer=options.broker, audience=_audience(options))
+    account = asyncio.run(unless_terminated(work))
     if account is None:
-        return 128 + signal.SIGTERM
+        return TERMINATED
     if options.json:
         print(json.dumps(as_dict(account)))
     else:
         print("\n" + "\n".join(account_lines(account)))
     return 1 if account.problems else 0
-
-
-async def _interruptible(options: argparse.Namespace) -> Account | None:
-    """SIGTERM ends it like Ctrl-C: everything that was started stops, and the folders vanish."""
-    loop, ourselves = asyncio.get_running_loop(), asyncio.current_task()
-    terminated = asyncio.Event()
-
-    def terminate() -> None:
-        terminated.set()
-        if ourselves is not None:
-            ourselves.cancel()
-
-    loop.add_signal_handler(signal.SIGTERM, terminate)
-    try:
-        return await play(speed=options.speed, seed=options.seed, prefer=options.broker, audience=_audience(options))
-    except asyncio.CancelledError:
-        if terminated.is_set():
-            return None
-        raise
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def _audience(options: argparse.Namespace) -> Audience:

@@ -4,24 +4,17 @@ The gateway is the one that `presence run` starts; only its source, its clock an
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
 
+from presence.cli import run
 from presence.cli.demo.scene import Happening, Scene
 from presence.cli.demo.story import Person
 from presence.config import Settings
-from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import EntrySettings
-from presence.daemon import Gateway, Parts
-from presence.edges import logs
-from presence.edges.consent_file import ConsentFile
+from presence.daemon import Gateway
 from presence.edges.local_broker import LocalBroker
-from presence.edges.mqtt import MqttPublisher
 from presence.edges.simulated import SimulatedClock, SimulatedShop
-from presence.edges.store import ConsentStore, RuntimeStore
-
-DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,35 +66,6 @@ class KeptStatus:
 
 @contextmanager
 def gateway_of(settings: Settings, shop: SimulatedShop, status: KeptStatus) -> Iterator[Gateway]:
-    """As `presence run` joins it (`presence.cli.run.gateway_of`), with the simulated shop for a radio and its clock."""
-    visits, accepted = RuntimeStore(settings.storage.runtime_dir), ConsentStore(settings.storage.state_dir)
-    consents = ConsentFile(
-        settings.consent.directory,
-        list_name=settings.consent.list,
-        max_span_s=settings.consent.max_span_days * DAY_S,
-    )
-
-    def state(name: str) -> dict[str, object]:
-        return {"state": name, **gateway.state()}
-
-    parts = Parts(
-        rules=rules_of(settings, read_store_key(settings.store.key_file)),
-        sources=[shop],
-        consents=consents,
-        accepted=accepted,
-        visits=visits,
-        publisher=MqttPublisher(settings.mqtt, settings.store, state=state, tell=logs.tell),
-        clock=shop.clock,
-        notifier=status,
-        tell=logs.tell,
-        lease_s=settings.consent.lease_s,
-        poll_s=settings.consent.poll_s / shop.clock.speed,
-        queue_length=settings.radio.queue_length,
-        complaints=consents.complaints,
-    )
-    gateway = Gateway(parts)
-    try:
-        yield gateway
-    finally:
-        visits.close()
-        accepted.close()
+    """As `presence run` joins it, with the simulated shop for a radio and its clock."""
+    with ExitStack() as stack:
+        yield run.gateway_of(settings, status, stack, sources=[shop], clock=shop.clock, speed=shop.clock.speed)

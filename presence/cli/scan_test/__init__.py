@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import io
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from presence.cli.scan_test.report import write_report
 from presence.cli.scan_test.screen import Screen
 from presence.cli.scan_test.session import Outcome
 from presence.cli.scan_test.sources import visit
+from presence.cli.termination import TERMINATED, unless_terminated
 from presence.errors import ConfigurationError
 
 DESCRIPTION: Final = """\
@@ -87,37 +87,16 @@ def start(options: argparse.Namespace) -> int:
         out.reconfigure(errors="replace")  # a terminal that knows no µ must not end the test
     screen = Screen(out, yes=options.yes)
     try:
-        outcome = asyncio.run(_interruptible(options, screen))
+        outcome = asyncio.run(unless_terminated(_visit(options, screen)))
     except KeyboardInterrupt:
         screen.say()
         screen.say("interrupted: nothing was written")
         raise
     if outcome is None:
-        return 128 + signal.SIGTERM
+        return TERMINATED
     if options.json:
         print(json.dumps(outcome.as_dict(), ensure_ascii=False))
     return int(outcome.verdict)
-
-
-async def _interruptible(options: argparse.Namespace, screen: Screen) -> Outcome | None:
-    """SIGTERM ends it like Ctrl-C: a broker that was started stops, and its folder vanishes."""
-    loop, ourselves = asyncio.get_running_loop(), asyncio.current_task()
-    terminated = asyncio.Event()
-
-    def terminate() -> None:
-        terminated.set()
-        if ourselves is not None:
-            ourselves.cancel()
-
-    loop.add_signal_handler(signal.SIGTERM, terminate)
-    try:
-        return await _visit(options, screen)
-    except asyncio.CancelledError:
-        if terminated.is_set():
-            return None
-        raise
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
 
 
 async def _visit(options: argparse.Namespace, screen: Screen) -> Outcome:

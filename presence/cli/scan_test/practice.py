@@ -49,7 +49,7 @@ class Practice:
             "purposes": ["presence", "service"], "flags": ["test"], "nb": now_s - DAY_S, "na": now_s + DAY_S,
             "scope": {"type": "store", "id": self.settings.store.store},
         }  # fmt: skip
-        parsed = parse_entry(entry, max_span_s=self.settings.consent.max_span_days * DAY_S)
+        parsed = parse_entry(entry, max_span_s=self.settings.consent.max_span_s)
         return assemble(parse_header(header), [parsed], {})
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
-from presence.cli.run import DAY_S
 from presence.cli.scan_test.ears import CaptureEar, Ear, SimulatedEar, radio
 from presence.cli.scan_test.guide import Act, Doing, Step, walk_acts
 from presence.cli.scan_test.hearing import TestPhones
@@ -85,11 +84,7 @@ def marked(text: str) -> Iterator[Act]:
 
 
 def _consents(settings: Settings) -> ConsentList:
-    source = ConsentFile(
-        settings.consent.directory,
-        list_name=settings.consent.list,
-        max_span_s=settings.consent.max_span_days * DAY_S,
-    )
+    source = ConsentFile.of(settings.consent)
     consents = source.read()
     if consents is None:
         raise ConsentListError(f"{source.path}: changed while it was read; try again")
