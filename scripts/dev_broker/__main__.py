@@ -1,0 +1,106 @@
+"""`scripts/dev-broker`: a store's broker on this machine, for developers of gateways and offer engines."""
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from presence.edges.local_broker import answers, find_mosquitto, free_port, log_tail, stop
+from scripts.dev_broker.store import AUDIENCE, CHAIN, ENGINE, GATEWAY, STORE, lay_out
+
+DESCRIPTION = f"""\
+Starts the mosquitto of store {STORE} on a port of this machine as config/mosquitto shows it, with TLS, an authority
+made on the spot, a certificate for each client, and the access list. Beside it lie a gateway's presence.yaml with a
+consent list of one customer, and what an offer engine needs. Prints the commands that go with it. Ctrl-C ends it, and
+removes everything; with --keep it stays.
+"""
+
+READY = """\
+broker       127.0.0.1:{port}, TLS, only with a certificate of {folder}
+gateway      {folder}/presence.yaml; in a configuration of your own:
+               mqtt:
+                 host: 127.0.0.1
+                 port: {port}
+                 tls:
+                   ca_file: {folder}/ca.pem
+                   certificate_file: {folder}/{gateway}.pem
+                   key_file: {folder}/{gateway}.key
+
+offer engine, in a second terminal:
+  .venv/bin/python scripts/offer_engine.py --port {port} --tls-ca {folder}/ca.pem \\
+    --tls-cert {folder}/{engine}.pem --tls-key {folder}/{engine}.key \\
+    --chain {chain} --store {store} --audience {audience} --customers {folder}/customers.jsonl
+
+a customer who walks in, in a third:
+  scripts/app-emulator capture {folder}/walk.btsnoop --identity-key $(cat {folder}/dana.identity-key) --seconds 30
+  .venv/bin/presence replay {folder}/walk.btsnoop --config {folder}/presence.yaml
+
+the state of the gateways:
+  mosquitto_sub -h 127.0.0.1 -p {port} --cafile {folder}/ca.pem \\
+    --cert {folder}/monitor.pem --key {folder}/monitor.key -V 5 -v -t presence/v1/{chain}/{store}/gw/+/state
+"""
+
+CUT_OFF = """
+a stolen gateway, cut off at once:
+  mosquitto_ctrl -h 127.0.0.1 -p {port} --cafile {folder}/ca.pem --cert {folder}/admin.pem --key {folder}/admin.key \\
+    dynsec deleteClient {gateway}
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/dev-broker", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--port", type=int, help="to listen on (default: one that is free)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="lay everything out there, and leave it there")
+    parser.add_argument(
+        "--dynamic-security", action="store_true", help="rights by mosquitto's plugin in place of the access list"
+    )
+    options = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        name = str(options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-dev-broker-")))
+        return asyncio.run(serve(Path(name).resolve(), options))
+
+
+async def serve(folder: Path, options: argparse.Namespace) -> int:
+    """Until SIGINT or SIGTERM; 1 where the broker does not start, or ends by itself."""
+    mosquitto, port = find_mosquitto(), options.port or free_port()
+    if mosquitto is None:
+        print("dev-broker: mosquitto is not installed: apt install mosquitto", file=sys.stderr)
+        return 1
+    try:
+        lay_out(folder, port, dynamic_security=options.dynamic_security)
+    except OSError as error:
+        print(f"dev-broker: {error}", file=sys.stderr)
+        return 1
+    asked = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    log = folder / "mosquitto.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            mosquitto, "-c", folder / "mosquitto.conf", stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        if await answers(process, port):
+            names = {"folder": folder, "port": port, "gateway": GATEWAY, "engine": ENGINE}
+            text = READY + CUT_OFF if options.dynamic_security else READY
+            print(text.format(**names, chain=CHAIN, store=STORE, audience=AUDIENCE), flush=True)
+            async with asyncio.TaskGroup() as tasks:
+                ended = tasks.create_task(process.wait())
+                ended.add_done_callback(lambda _: asked.set())
+                await asked.wait()
+                await stop(process)
+            if process.returncode == 0:
+                return 0
+        print(f"dev-broker: mosquitto ended:\n{log_tail(log)}", file=sys.stderr)
+        return 1
+    finally:
+        await stop(process)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
