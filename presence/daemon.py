@@ -17,11 +17,13 @@ from presence import __version__
 from presence.core.engine import prepare
 from presence.core.feed import ConsentList
 from presence.core.freshness import NEXT_STEP, Freshness, Lease, freshness, standing
+from presence.core.peers import Peers
 from presence.core.rules import Rules
 from presence.core.slot_table import build_table
 from presence.errors import ConsentListError, StorageError
+from presence.peering import Peering, PeerLink
 from presence.pipeline import Intake, Pipeline
-from presence.ports import AdvertisementSource, Clock, ConsentSource, Publisher, Tell, VisitStore
+from presence.ports import AdvertisementSource, Clock, ConsentSource, Tell, VisitStore
 from presence.relay import Relay
 
 TICK_S: Final = 0.5
@@ -36,10 +38,11 @@ class AcceptedLists(Protocol):
     def accept(self, consents: ConsentList) -> ConsentList: ...
 
 
-class LinkedPublisher(Publisher, Protocol):
+class LinkedPublisher(PeerLink, Protocol):
     """A publisher with a connection of its own to keep up."""
 
     async def run(self) -> None: ...
+    async def publish_state(self) -> None: ...
 
 
 class Notifier(Protocol):
@@ -68,6 +71,9 @@ class Parts:
     lease_s: float
     poll_s: float
     queue_length: int = 4096
+    state_interval_s: float = 60
+    peers: Peers | None = None
+    """None: this gateway speaks to no other."""
     complaints: list[str] = field(default_factory=list)
 
 
@@ -78,7 +84,10 @@ class Gateway:
         self._parts = parts
         self.intake = Intake(parts.queue_length)
         self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell, builds_tables=False)
-        self._relay = Relay(self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
+        self._peering = (
+            Peering(parts.peers, self.pipeline, parts.publisher, parts.clock, tell=parts.tell) if parts.peers else None
+        )
+        self._relay = Relay(self.pipeline, parts.publisher, parts.clock, tell=parts.tell, turns=self._peering)
         self._lease: Lease | None = None
         self._freshness: Freshness | None = None
         self._unaccepted: ConsentList | None = None
@@ -98,7 +107,10 @@ class Gateway:
                 tasks.create_task(self._keep_consents(), name="consents"),
                 tasks.create_task(self._keep_identifiers(), name="identifiers"),
                 tasks.create_task(self._keep_moving(), name="engine"),
+                tasks.create_task(self._keep_state(), name="state"),
             ]
+            if self._peering is not None:
+                servants.append(tasks.create_task(self._peering.run(), name="peers"))
             parts.notifier.ready(self.status_line())
             parts.tell("gateway.started", {"version": __version__, "freshness": str(self._freshness)})
             sources = [tasks.create_task(source.run(self.intake.hear)) for source in parts.sources]
@@ -152,6 +164,15 @@ class Gateway:
         if self.intake.dropped > 2 * self._overflow_told:
             self._overflow_told = self.intake.dropped
             self._parts.tell("intake.overflowed", {"dropped": self.intake.dropped})
+
+    async def _keep_state(self) -> None:
+        """Tell our state at fixed intervals and never on a change: its time would tell what happened (R-23, T-16)."""
+        loop = asyncio.get_running_loop()
+        next_s = loop.time()
+        while True:
+            next_s = max(next_s + self._parts.state_interval_s, loop.time())  # after a stall once, not all at once
+            await asyncio.sleep(next_s - loop.time())
+            await self._parts.publisher.publish_state()
 
     async def _keep_consents(self) -> None:
         while True:

@@ -14,10 +14,11 @@ from presence.core.engine import NOTHING, Engine, Prepared
 from presence.core.events import Event, encode, topic
 from presence.core.feed import ConsentList
 from presence.core.key_ring import KeyRing
-from presence.core.outgoing import Outgoing, Step
+from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.timestamps import Moment
+from presence.core.visits import Visit
 from presence.errors import StorageError
 from presence.ports import OutgoingMessage, Stored, Tell, VisitStore
 
@@ -149,9 +150,21 @@ class Pipeline:
         self._engine.acknowledge(outgoing)
         self._remove(outgoing)
 
+    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
+        """Another gateway told it, under this id."""
+        step = self._engine.adopt(outgoing, event_id, now)
+        if step:
+            self._commit(step)
+
+    def held(self) -> list[tuple[Announcement, Visit]]:
+        return self._engine.held()
+
     def _message(self, event: Event, *, expiry_s: int) -> OutgoingMessage:
         place = self._rules.place
-        return OutgoingMessage(topic(place, event.audience), encode(event, place), expiry_s, event.type.value, event.id)
+        size = self._rules.pad_to_bytes
+        payload = encode(event, place, pad_to_bytes=size)
+        where = topic(place, event.audience)
+        return OutgoingMessage(where, payload, expiry_s, event.type.value, event.id, copies=not size)
 
     def _remove(self, outgoing: Outgoing) -> None:
         try:

@@ -53,7 +53,10 @@ class OutgoingMessage:
     expiry_s: int
     """Seconds left, at least 1; MQTT 5 message expiry interval."""
     event_type: str
+    """Empty where the message is no event but a word among gateways."""
     event_id: str
+    copies: bool = True
+    """Do type and id also stand in the message's properties, for the rules of brokers?"""
 
 
 class Publisher(Protocol):

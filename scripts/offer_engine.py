@@ -11,12 +11,13 @@ Copy it and put your own decision in place of `Engine._offer`; keep the rest, fo
   3. Never act after `valid_until`, whatever the broker, a bridge or your own queue did to the message's expiry.
   4. Offer only what `allow` names. It is what this customer agreed to, now, for this shop.
   5. `presence.withdrawn.v1` takes an entered event back (data.entered_id): stop, and cancel what you have offered.
+  6. Keep nothing about a visit longer than an hour. That is why the cap below counts within the hour only.
 
 Subscribed: presence/v1/{chain}/{store}/evt/{audience}     answers: presence/v1/{chain}/{store}/offer/{audience}
 
-try it:   presence demo                       a shop, a broker and this engine on your own machine
-or:       python3 scripts/offer_engine.py --chain acme --store fi-0042 --audience offers-main \\
-              --customers customers.jsonl --offers offers.json
+With --group several instances share the load; each hears what the others offered, so copies are answered once and any
+of them can cancel. Copies handled at the very same instant still make two messages, of one `offer_id`: whoever sends
+offers to phones sends each offer_id once. More: docs/offer-engine.md. Try it: `presence demo`, `scripts/dev-broker`.
 """
 
 import argparse
@@ -26,21 +27,30 @@ import hmac
 import json
 import signal
 import sys
+import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import time as clock
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-OFFERS = {"ap2:1551": "Today's coffee is on us with any sandwich", "ap2:1123": "20 % off winter boots, this week"}
-STOP = "Switch this kind of message off in the shop's app, or say so at the desk; no reason is needed."
-REMEMBERED_S, REMEMBERED_MAX = 3600, 10_000
+# Categories of the IAB Ad Product Taxonomy 2.0: Vehicles, Lawn and Garden, Footwear.
+OFFERS = {
+    "ap2:1551": "A free wheel change this week",
+    "ap2:1285": "Tulip bulbs, two bags for the price of one",
+    "ap2:1070": "20 % off winter boots, today",
+}
+KEPT_S, FORGET_EVERY_S, KEPT_MAX = 3500, 30, 100_000  # together less than an hour (T-26)
 
 
 def subject(pairwise_key: bytes, day: bytes) -> str:
@@ -55,59 +65,120 @@ def parse_time(text: str) -> float:
     return moment.timestamp()
 
 
-class Engine:
-    """Decides; knows neither MQTT nor the clock. `handle` answers with what is to be published."""
+@dataclass(frozen=True)
+class Manners:
+    """What the law leaves to you, and a good host does anyway."""
 
-    def __init__(self, customers: Mapping[str, bytes], offers: Mapping[str, str], *, stop: str = STOP) -> None:
+    per_hour: int = 3
+    """To one customer at most; 0: nothing at all."""
+    quiet: tuple[clock, clock] = (clock(), clock())
+    """From and to: what would come then is not sent, nor sent later."""
+    zone: tzinfo = UTC
+    stop: str = "Switch this kind of message off in the shop's app, or say so at the desk; no reason is needed."
+
+    def is_quiet(self, now: float) -> bool:
+        at, (first, last) = datetime.fromtimestamp(now, self.zone).time(), self.quiet
+        return first <= at < last if first <= last else not last <= at < first
+
+
+MANNERS = Manners()
+
+
+@dataclass
+class Known:
+    """What is remembered of an event, for KEPT_S at most."""
+
+    since: float
+    customer: str | None = None
+    offer: dict[str, Any] | None = None
+    taken_back: str = ""
+
+
+class Engine:
+    """Decides; knows neither MQTT nor the clock. `handle` and `learn` answer with what is to be published."""
+
+    def __init__(self, customers: Mapping[str, bytes], offers: Mapping[str, str], manners: Manners = MANNERS) -> None:
         """`customers`: any name of your own → pairwise key. `offers`: category → text."""
         self.counts: Counter[str] = Counter()
-        self._customers, self._offers, self._stop = customers, offers, stop
+        self._customers, self._offers, self._manners = customers, offers, manners
         self._table: dict[str, str] = {}
         self._table_day = ""
-        self._had: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._made: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
+        self._offered: Counter[str] = Counter()
 
     def handle(self, event: Any, now: float) -> list[dict[str, Any]]:
         """`now`: seconds since 1970. Whatever is no event of ours is counted as malformed."""
-        self._forget(now)
+        self.forget(now)
         try:
             answers, outcome = self._answer(event, now)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             answers, outcome = [], "malformed"
         self.counts[outcome] += 1
         return answers
+
+    def learn(self, offer: Any, now: float) -> list[dict[str, Any]]:
+        """What another instance offered or cancelled is as if we had; where we know better, it is cancelled."""
+        try:
+            key = (str(offer["in_answer_to"]["source"]), str(offer["in_answer_to"]["id"]))
+            parse_time(offer["valid_until"])
+            known = self._remember(key, now)
+            if offer.get("cancelled"):
+                known.offer, known.taken_back = None, str(offer["reason"])
+            elif known.taken_back:  # the withdrawal was given to us, the event to them
+                self.counts["cancelled"] += 1
+                return [cancelled(offer, known.taken_back)]
+            else:
+                self._made(known, offer, self.customer(offer["subject"], now))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self.counts["malformed"] += 1
+        return []
+
+    def forget(self, now: float) -> None:
+        """To be called now and then, also when no event comes."""
+        while self._known and (
+            len(self._known) > KEPT_MAX or abs(now - next(iter(self._known.values())).since) > KEPT_S
+        ):
+            name = self._known.popitem(last=False)[1].customer
+            if name is not None:
+                self._offered[name] -= 1
+                if not self._offered[name]:
+                    del self._offered[name]
 
     def customer(self, subject_: str, now: float) -> str | None:
         """Your own name for the subject of an event; it never leaves this process."""
         today = datetime.fromtimestamp(now, UTC).date()
         if self._table_day != today.isoformat():
             self._table_day = today.isoformat()
-            days = (self._table_day, (today - timedelta(days=1)).isoformat(), "stable")
-            self._table = {subject(k, day.encode()): name for name, k in self._customers.items() for day in days}
+            # Yesterday's visits may still go on; tomorrow's begin with a gateway whose clock is a little ahead.
+            days = [(today + timedelta(days=n)).isoformat().encode() for n in (-1, 0, 1)] + [b"stable"]
+            self._table = {subject(key, day): name for name, key in self._customers.items() for day in days}
         return self._table.get(subject_)
 
     def _answer(self, event: Any, now: float) -> tuple[list[dict[str, Any]], str]:
         key, data = (str(event["source"]), str(event["id"])), event["data"]
-        if key in self._had:
+        if key in self._known:
             return [], "duplicate"
-        self._remember(key, now)
+        known = self._remember(key, now)
         if event["type"] == "presence.withdrawn.v1":
-            entered = (key[0], str(data["entered_id"]))
-            self._remember(entered, now)  # should the entered event come after its withdrawal
-            offer = self._made.pop(entered, None)
-            if offer is None:
-                return [], "withdrawn"
-            return [{**offer, "text": "", "cancelled": True, "reason": data.get("reason", "unspecified")}], "cancelled"
+            entered = self._remember((key[0], str(data["entered_id"])), now)  # or it comes after its withdrawal
+            entered.taken_back = str(data.get("reason", "unspecified"))
+            offer, entered.offer = entered.offer, None
+            return ([cancelled(offer, entered.taken_back)], "cancelled") if offer else ([], "withdrawn")
         if event["type"] != "presence.entered.v1":
             return [], "other"
-        if now >= parse_time(data["valid_until"]):
+        if now >= min(parse_time(data["valid_until"]), parse_time(event["time"]) + KEPT_S):
             return [], "too_late"
-        if self.customer(event["subject"], now) is None:
+        name = self.customer(event["subject"], now)
+        if name is None:
             return [], "unknown_subject"
+        if self._manners.is_quiet(now):
+            return [], "quiet"
+        if self._offered[name] >= self._manners.per_hour:
+            return [], "enough"
         offer = self._offer(event)
         if offer is None:
             return [], "nothing_to_offer"
-        self._made[key] = offer
+        self._made(known, offer, name)
         return [offer], "offered"
 
     def _offer(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -116,79 +187,100 @@ class Engine:
         category = next((c for c in data["allow"] if c in self._offers), None) if "offers" in data["purposes"] else None
         if category is None:
             return None
-        name = hashlib.sha256(f"{event['source']}\0{event['id']}\0{category}".encode()).hexdigest()[:20]
+        # The same from each instance, and again after a restart: the sender knows a copy by it.
+        name = hashlib.sha256(f"{event['source']}\0{event['id']}".encode()).hexdigest()[:20]
         return {
             "offer_id": f"o_{name}",
             "in_answer_to": {"source": event["source"], "id": event["id"]},
             "subject": event["subject"],
             "category": category,
             "text": self._offers[category],
-            "why": f"you agreed to messages about {category} under notice {data['consent']['notice']}, "
-            f"until {data['valid_until']}",
-            "stop": self._stop,
+            "why": f"you agreed to offers about {category} under notice {data['consent']['notice']}, "
+            f"and came in; we may answer to that until {data['valid_until']}",
+            "stop": self._manners.stop,
             "valid_until": data["valid_until"],
         }
 
-    def _remember(self, key: tuple[str, str], now: float) -> None:
-        self._had[key] = now
-        self._had.move_to_end(key)
+    def _made(self, known: Known, offer: dict[str, Any], name: str | None) -> None:
+        if name is not None and known.customer is None:
+            known.offer, known.customer = offer, name
+            self._offered[name] += 1
 
-    def _forget(self, now: float) -> None:
-        while self._had and (len(self._had) > REMEMBERED_MAX or now - next(iter(self._had.values())) > REMEMBERED_S):
-            forgotten, _when = self._had.popitem(last=False)
-            self._made.pop(forgotten, None)
-
-
-def publish(client: mqtt.Client, topic: str, offer: Mapping[str, Any], now: float, *, v5: bool) -> None:
-    properties = None
-    if v5:
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.ContentType = "application/json"
-        properties.PayloadFormatIndicator = 1
-        properties.MessageExpiryInterval = max(1, int(parse_time(offer["valid_until"]) - now))
-    client.publish(topic, json.dumps(offer, ensure_ascii=False).encode(), qos=1, properties=properties)
+    def _remember(self, key: tuple[str, str], now: float) -> Known:
+        return self._known.setdefault(key, Known(now))
 
 
-def serve(engine: Engine, options: argparse.Namespace) -> int:
-    """Until SIGTERM or Ctrl-C. paho reconnects by itself; a thing that is withdrawn meanwhile is too late anyway."""
-    v5 = options.protocol == "5"
-    base = f"presence/v1/{options.chain}/{options.store}"
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5 if v5 else mqtt.MQTTv311)
-    if options.tls_ca:
-        client.tls_set(ca_certs=str(options.tls_ca))
+def cancelled(offer: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    return {**offer, "text": "", "cancelled": True, "reason": reason}
 
-    def on_connect(client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+
+class Service:
+    """The engine on a broker, until SIGTERM or Ctrl-C. paho reconnects by itself."""
+
+    def __init__(self, engine: Engine, options: argparse.Namespace) -> None:
+        self._engine, self._options, self._v5 = engine, options, options.protocol == "5"
+        self._lock, self._done = threading.Lock(), threading.Event()
+        base = f"presence/v1/{options.chain}/{options.store}"
+        share = f"$share/{options.group}/" if options.group else ""
+        self._events, self._offers = f"{share}{base}/evt/{options.audience}", f"{base}/offer/{options.audience}"
+        version = mqtt.MQTTv5 if self._v5 else mqtt.MQTTv311
+        self._client = client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=version)
+        if options.tls_ca:
+            client.tls_set(ca_certs=str(options.tls_ca), certfile=options.tls_cert, keyfile=options.tls_key)
+        client.on_connect, client.on_connect_fail = self._on_connect, self._on_connect_fail
+        client.on_subscribe, client.on_message = self._on_subscribe, self._on_message
+
+    def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._client.disconnect())
+        threading.Thread(target=self.keep_forgetting, args=(FORGET_EVERY_S,), daemon=True).start()
+        self._client.connect_async(self._options.host, self._options.port, keepalive=20)
+        self._client.loop_forever(retry_first_connection=True)
+        self._done.set()
+        print(json.dumps(dict(self._engine.counts)), file=sys.stderr)
+        return 0
+
+    def keep_forgetting(self, every_s: float) -> None:
+        while not self._done.wait(every_s):
+            with self._lock:
+                self._engine.forget(time.time())
+
+    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             print(f"the broker refuses us: {reason} (--protocol 3.1.1 where it is old)", file=sys.stderr)
             return
-        client.subscribe(f"{base}/evt/{options.audience}", qos=1)
+        client.subscribe(self._events, qos=1)
+        if self._options.group:  # what the other instances offer, and not what we do
+            client.subscribe(self._offers, options=SubscribeOptions(qos=1, noLocal=True))
 
-    def on_connect_fail(_client: mqtt.Client, _data: Any) -> None:
-        print(f"no connection to {options.host}:{options.port} yet (broker? --tls-ca?)", file=sys.stderr)
+    def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
+        print(f"no connection to {self._options.host}:{self._options.port} yet (broker? --tls-ca?)", file=sys.stderr)
 
-    def on_subscribe(_client: mqtt.Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
-        print(f"{'refused' if reasons[0].is_failure else 'listening'}: {base}/evt/{options.audience}", file=sys.stderr)
+    def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
+        print(f"{'refused' if reasons[0].is_failure else 'listening'}: {self._events}", file=sys.stderr)
 
-    def on_message(client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:
-            event = json.loads(message.payload)
+            body = json.loads(message.payload)
         except (ValueError, RecursionError):
-            event = None  # counted as malformed
-        now = time.time()
-        for offer in engine.handle(event, now):
-            publish(client, f"{base}/offer/{options.audience}", offer, now, v5=v5)
-            name = engine.customer(offer["subject"], now)
-            line = f"{name}: {'cancelled' if offer.get('cancelled') else offer['text']} ({offer['category']})"
-            print(json.dumps({"customer": name, **offer}, ensure_ascii=False) if options.json else line, flush=True)
+            body = None  # counted as malformed
+        now, is_event = time.time(), "/evt/" in message.topic
+        with self._lock:
+            answers = (self._engine.handle if is_event else self._engine.learn)(body, now)
+            for offer in answers:
+                self._publish(message.topic.replace("/evt/", "/offer/"), offer, now)
 
-    client.on_connect, client.on_connect_fail = on_connect, on_connect_fail
-    client.on_subscribe, client.on_message = on_subscribe, on_message
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: client.disconnect())
-    client.connect_async(options.host, options.port, keepalive=20)
-    client.loop_forever(retry_first_connection=True)
-    print(json.dumps(dict(engine.counts)), file=sys.stderr)
-    return 0
+    def _publish(self, topic: str, offer: Mapping[str, Any], now: float) -> None:
+        properties = None
+        if self._v5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.ContentType = "application/json"
+            properties.PayloadFormatIndicator = 1
+            properties.MessageExpiryInterval = max(1, int(parse_time(offer["valid_until"]) - now))
+        self._client.publish(topic, json.dumps(offer, ensure_ascii=False).encode(), qos=1, properties=properties)
+        name = self._engine.customer(offer["subject"], now)
+        line = f"{name}: {'cancelled' if offer.get('cancelled') else offer['text']} ({offer['category']})"
+        print(json.dumps({"customer": name, **offer}, ensure_ascii=False) if self._options.json else line, flush=True)
 
 
 def read_customers(path: Path) -> dict[str, bytes]:
@@ -196,33 +288,44 @@ def read_customers(path: Path) -> dict[str, bytes]:
     return {str(line["customer"]): bytes.fromhex(line["pairwise_key"]) for line in lines}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def hours(text: str) -> tuple[clock, clock]:
+    first, last = map(clock.fromisoformat, text.split("-"))
+    return first, last
+
+
+def parse_options(arguments: list[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--host", default="127.0.0.1", help="of the broker (default: %(default)s)")
-    parser.add_argument(
-        "--port", default=1883, type=int, help="of the broker (default: %(default)s; with TLS often 8883)"
-    )
-    parser.add_argument("--protocol", default="5", choices=["5", "3.1.1"], help="MQTT version (default: %(default)s)")
-    parser.add_argument(
-        "--tls-ca", type=Path, metavar="FILE", help="the authority that signed the broker; switches TLS on"
-    )
-    parser.add_argument("--chain", required=True, help="as in the gateway's store.chain")
-    parser.add_argument("--store", required=True, help="as in the gateway's store.store")
-    parser.add_argument("--audience", required=True, help="your name among the gateway's audiences")
-    parser.add_argument(
-        "--customers", type=Path, metavar="FILE", help='lines of {"customer": "any", "pairwise_key": "<hex>"}'
-    )
-    parser.add_argument("--offers", type=Path, metavar="FILE", help='JSON: {"ap2:1551": "the text of the offer", …}')
-    parser.add_argument(
-        "--json", action="store_true", help="print offers as JSON lines, with your name of the customer"
-    )
-    options = parser.parse_args(arguments)
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="of the broker (default: %(default)s)")
+    add("--port", default=1883, type=int, help="of the broker (default: %(default)s; with TLS often 8883)")
+    add("--protocol", default="5", choices=["5", "3.1.1"], help="MQTT version (default: %(default)s)")
+    add("--tls-ca", metavar="FILE", help="the authority that signed the broker; switches TLS on")
+    add("--tls-cert", metavar="FILE", help="our certificate, where the broker wants one")
+    add("--tls-key", metavar="FILE", help="its key")
+    add("--chain", required=True, help="as in the gateway's store.chain")
+    add("--store", required=True, help="as in the gateway's store.store; + for all stores of the chain")
+    add("--audience", required=True, help="your name among the gateway's audiences")
+    add("--group", metavar="NAME", help="share the load with other instances of this name (MQTT 5)")
+    add("--customers", type=Path, metavar="FILE", help='lines of {"customer": "any", "pairwise_key": "<hex>"}')
+    add("--offers", type=Path, metavar="FILE", help='JSON: {"ap2:1551": "the text of the offer", …}')
+    add("--per-hour", type=int, default=3, metavar="N", help="offers to a customer at most (default: %(default)s)")
+    add("--quiet", type=hours, default=MANNERS.quiet, metavar="HOURS", help="no offers then, such as 21:00-09:00")
+    add("--time-zone", type=ZoneInfo, default=UTC, metavar="ZONE", help="of --quiet, e.g. Europe/Helsinki")
+    add("--json", action="store_true", help="print offers as JSON lines, with your name of the customer")
+    return parser, parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser, options = parse_options(arguments)
+    if options.group and options.protocol != "5":
+        parser.error("--group needs MQTT 5")
     try:
         customers = read_customers(options.customers) if options.customers else {}
         offers = json.loads(options.offers.read_text(encoding="utf-8")) if options.offers else OFFERS
     except (OSError, ValueError, KeyError, TypeError) as error:
         parser.error(f"a file cannot be used: {error!r}")
-    return serve(Engine(customers, offers), options)
+    manners = Manners(options.per_hour, options.quiet, options.time_zone)
+    return Service(Engine(customers, offers, manners), options).run()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from presence.edges.local_broker import answers, find_mosquitto, free_port, stop
+from tests.contract import BreaksTheContract, check
 
 needs_mosquitto = pytest.mark.skipif(
     find_mosquitto() is None, reason="mosquitto is not installed: apt install mosquitto"
@@ -60,9 +61,10 @@ async def mosquitto(folder: Path, *lines: str) -> AsyncIterator[Mosquitto]:
 
 @contextlib.asynccontextmanager
 async def listener(port: int, topic: str = "#") -> AsyncIterator["asyncio.Queue[paho.MQTTMessage]"]:
-    """Everything that a client subscribed to `topic` is sent, in order."""
+    """Everything that a client subscribed to `topic` is sent, in order; at the end, whatever broke the contract."""
     loop, heard, subscribed = asyncio.get_running_loop(), asyncio.Queue[paho.MQTTMessage](), asyncio.Event()
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    broken: list[BreaksTheContract] = []
 
     @client.connect_callback()
     def on_connect(*_: object) -> None:
@@ -74,6 +76,10 @@ async def listener(port: int, topic: str = "#") -> AsyncIterator["asyncio.Queue[
 
     @client.message_callback()
     def on_message(_client: object, _data: object, message: paho.MQTTMessage) -> None:
+        try:
+            check(message.topic, message.payload, retained=message.retain)
+        except BreaksTheContract as error:  # told at the end: in paho's thread nobody would hear it
+            broken.append(error)
         loop.call_soon_threadsafe(heard.put_nowait, message)
 
     client.connect("127.0.0.1", port)
@@ -84,6 +90,8 @@ async def listener(port: int, topic: str = "#") -> AsyncIterator["asyncio.Queue[
     finally:
         client.disconnect()
         await asyncio.to_thread(client.loop_stop)
+    if broken:
+        raise broken[0]
 
 
 def packet(kind: int, body: bytes, flags: int = 0) -> bytes:

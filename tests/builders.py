@@ -23,6 +23,7 @@ from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visits import Sighting, Visit
+from tests.contract import check_event
 
 START_S: Final = 1795442707.0
 """2026-11-23T14:05:07Z: 19 s into a slot (so the one before it counts too), 5 h into a window."""
@@ -39,7 +40,7 @@ PLACE: Final = Place("acme", "fi-0042")
 STORE_KEY: Final = bytes(range(32))
 CARS: Final = "ap2:1551"
 VANS: Final = "ap2:1552"
-GARDEN: Final = "ap2:1123"
+GARDEN: Final = "ap2:1285"
 HEALTH: Final = "ap2:1473"
 """On the deny list of REQUIREMENTS.md §2.4: needs an explicit grant of its own."""
 
@@ -267,7 +268,7 @@ def send_all(engine: Engine, now: Moment, *, acknowledged: bool = True) -> list[
     for waiting in engine.pending():
         released = engine.release(waiting, now)
         if isinstance(released, tuple):
-            sent.append(json.loads(encode(released[0], PLACE)))
+            sent.append(check_event(json.loads(encode(released[0], PLACE))))
             if acknowledged:
                 engine.acknowledge(waiting)
     return sent
@@ -280,7 +281,7 @@ def visit(**changes: Any) -> Visit:
 
 def outgoing(**changes: Any) -> Outgoing:
     values: dict[str, Any] = {
-        "id": "01k9q4t3m8v2c7h5x0b6n1d4ze",
+        "id": "aik7q4t3m5v2c7h5xab6ndd4ze",
         "type": EventType.ENTERED,
         "audience": OFFERS.name,
         "ref": ANNA,
@@ -294,7 +295,7 @@ def outgoing(**changes: Any) -> Outgoing:
 
 def announcement(**changes: Any) -> Announcement:
     values: dict[str, Any] = {
-        "event_id": "01k9q4t3m8v2c7h5x0b6n1d4ze",
+        "event_id": "aik7q4t3m5v2c7h5xab6ndd4ze",
         "audience": OFFERS.name,
         "ref": ANNA,
         "subject": "p_7Qm2Xr9Lk4Vt8Bn1Zc5Hw0",

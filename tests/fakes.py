@@ -16,6 +16,7 @@ from presence.core.visits import Visit
 from presence.errors import BrokerError, ConsentListError, MessageRefused, StorageError
 from presence.ports import Hear, OutgoingMessage, Stored
 from tests.builders import moment
+from tests.contract import check
 
 
 class FakeClock:
@@ -60,6 +61,7 @@ class FakePublisher:
     def __init__(self) -> None:
         self.published: list[OutgoingMessage] = []
         self.acknowledged: list[OutgoingMessage] = []
+        self.states_told = 0
         self._failures: deque[tuple[BrokerError, bool]] = deque()
         self._connected = asyncio.Event()
         self._connected.set()
@@ -86,6 +88,9 @@ class FakePublisher:
     async def connected(self) -> None:
         await self._connected.wait()
 
+    async def publish_state(self) -> None:
+        self.states_told += 1
+
     async def publish(self, message: OutgoingMessage) -> None:
         await asyncio.sleep(0)
         if not self._connected.is_set():
@@ -99,6 +104,7 @@ class FakePublisher:
         self.acknowledged.append(message)
 
     def _take(self, message: OutgoingMessage) -> None:
+        check(message.topic, message.payload)
         self.published.append(message)
         self._taken.set()
 

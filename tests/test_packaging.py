@@ -72,6 +72,15 @@ def test_the_annotated_configuration_is_found_as_package_data(installed: Path, t
     assert shipped == (ROOT / "config" / "presence.yaml").read_text(encoding="utf-8").strip()
 
 
+def test_the_schemas_of_the_contract_are_found_as_package_data(installed: Path, tmp_path: Path) -> None:
+    question = (
+        "from importlib.resources import files;"
+        "print(*sorted(file.name for file in files('presence').joinpath('schemas').iterdir()))"
+    )
+    shipped = run(installed / "python", "-c", question, cwd=tmp_path).split()
+    assert shipped == ["entered-1.0.json", "left-1.0.json", "state-1.0.json", "withdrawn-1.0.json"]
+
+
 def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
     files = (path.relative_to(ROOT) for path in PACKAGE.rglob("*") if path.is_file())
     wanted = {

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
+from presence.core.peers import Peers
 from presence.daemon import Gateway, Notifier, Parts
 from presence.edges import logs
 from presence.edges.bluez import BluezScanner
@@ -143,6 +144,9 @@ def gateway_of(
     def state(name: str) -> dict[str, object]:
         return {"state": name, **gateway.state()}
 
+    peers = None
+    if settings.peers.enabled:
+        peers = Peers(rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry)
     publisher = MqttPublisher(settings.mqtt, settings.store, state=state, tell=logs.tell)
     gateway = Gateway(
         Parts(
@@ -158,6 +162,8 @@ def gateway_of(
             lease_s=settings.consent.lease_s,
             poll_s=settings.consent.poll_s / speed,
             queue_length=settings.radio.queue_length,
+            state_interval_s=settings.mqtt.state_interval_s,
+            peers=peers,
             complaints=consents.complaints,
         )
     )

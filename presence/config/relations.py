@@ -10,12 +10,16 @@ import zoneinfo
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from presence.core.consent import Place
+from presence.core.events import largest_bytes
+
 if TYPE_CHECKING:
     from presence.config.settings import (
         AudienceSettings,
         ConsentSettings,
         EntrySettings,
         MqttSettings,
+        PeerSettings,
         Settings,
         StorageSettings,
         StoreSettings,
@@ -81,6 +85,11 @@ def password_goes_with_a_username(mqtt: "MqttSettings") -> Iterator[str]:
         yield "password_file stands without username: add the username, or remove the password"
 
 
+def hold_off_has_a_range(peers: "PeerSettings") -> Iterator[str]:
+    if peers.hold_off_min_ms > peers.hold_off_max_ms:
+        yield "hold_off_min_ms is above hold_off_max_ms, so the weakest would be first: put it below"
+
+
 def visits_stay_off_the_disk(storage: "StorageSettings") -> Iterator[str]:
     if storage.runtime_dir == storage.state_dir:
         yield "runtime_dir equals state_dir: keep it on a tmpfs such as /run/presence, off the disk"
@@ -102,6 +111,20 @@ def audience_names_differ(settings: "Settings") -> Iterator[str]:
         if audience.name in seen:
             yield f"audiences[{index}].name is taken by an audience above: give each its own name"
         seen.add(audience.name)
+
+
+def padding_holds_every_event(settings: "Settings") -> Iterator[str]:
+    """A size that some events exceed would tell which ones do."""
+    place = Place(settings.store.chain, settings.store.store)
+    longest = max(
+        (
+            largest_bytes(place, audience.name, audience.purpose, tuple(audience.campaigns), settings.notice.id)
+            for audience in settings.audiences
+        ),
+        default=0,
+    )
+    if 0 < settings.events.pad_to_bytes < longest:
+        yield f"events.pad_to_bytes is smaller than the longest event: use at least {longest}, or 0 for none"
 
 
 def is_loopback(host: str) -> bool:

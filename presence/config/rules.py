@@ -37,6 +37,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         expiry_s=settings.events.expiry_s,
         valid_for_s=settings.events.valid_for_s,
         outbox_length=settings.events.outbox_length,
+        pad_to_bytes=settings.events.pad_to_bytes,
         formats=FORMATS if prefix is None else (*FORMATS, ibeacon.format_for(bytes.fromhex(prefix))),
         irks=read_irks(settings.identity.irk_file) if settings.identity.irk_file else {},
     )

@@ -184,6 +184,7 @@ class MqttSettings(Section):
     keep_alive_s: int = setting(default=20, minimum=5, maximum=300)
     acknowledge_timeout_s: float = setting(default=10, minimum=1, maximum=60)
     reconnect_max_s: float = setting(default=120, minimum=1, maximum=600)
+    state_interval_s: int = setting(default=60, minimum=5, maximum=3600)
 
     relations = (between.plain_text_stays_on_this_machine, between.password_goes_with_a_username)
 
@@ -193,6 +194,18 @@ class EventSettings(Section):
     expiry_s: int = setting(default=120, minimum=5, maximum=120)
     valid_for_s: int = setting(default=1800, minimum=60, maximum=3600)
     outbox_length: int = setting(default=256, minimum=16, maximum=256)
+    pad_to_bytes: int = setting(default=0, minimum=0, maximum=16_384)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerSettings(Section):
+    enabled: bool = setting(default=True)
+    hold_off_min_ms: int = setting(default=50, minimum=0, maximum=2000)
+    hold_off_max_ms: int = setting(default=800, minimum=0, maximum=5000)
+    settle_ms: int = setting(default=100, minimum=0, maximum=2000)
+    takeover_ms: int = setting(default=2000, minimum=200, maximum=20_000)
+
+    relations = (between.hold_off_has_a_range,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +237,13 @@ class Settings(Section):
     entry: EntrySettings = field(default_factory=EntrySettings)
     events: EventSettings = field(default_factory=EventSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
+    peers: PeerSettings = field(default_factory=PeerSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
-    relations = (between.list_is_of_this_chain, between.somebody_listens, between.audience_names_differ)
+    relations = (
+        between.list_is_of_this_chain,
+        between.somebody_listens,
+        between.audience_names_differ,
+        between.padding_holds_every_event,
+    )

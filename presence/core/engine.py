@@ -147,6 +147,15 @@ class Engine:
         """The event as it may be sent at this moment, with the step to store *before* it is sent; see Teller."""
         return self._teller.release(outgoing, now)
 
+    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
+        """Another gateway told it, under this id."""
+        return self._teller.adopt(outgoing, event_id, now)
+
+    def held(self) -> list[tuple[Announcement, Visit]]:
+        """What was announced, here or by a peer, of visits that are known here."""
+        visits = ((each, self._visits.get(each.ref)) for each in self._teller.announcements())
+        return [(announcement, visit) for announcement, visit in visits if visit is not None]
+
     def acknowledge(self, outgoing: Outgoing) -> None:
         """The broker has it, or will never take it: it leaves the outbox."""
         self._teller.acknowledge(outgoing)

@@ -6,6 +6,8 @@ An event tells an audience as little as lets it help: nothing in it joins two da
   The id is made for one audience: two engines that compare ids learn nothing (R-22).
 * `subject` is made from the audience's own pairwise key and the UTC day on which the visit began.
 * `time` is cut to the minute. There is no strength, gateway, zone, duration, ref or version.
+* Padded events are all of one size: else a watcher of encrypted traffic could tell kinds and interests (T-16).
+  Spaces after a JSON text belong to no value (RFC 8259 §2), so the closed schema stays what it is.
 """
 
 import hmac
@@ -80,8 +82,8 @@ def topic(place: Place, audience: str) -> str:
     return f"presence/v1/{place.chain}/{place.store}/evt/{audience}"
 
 
-def encode(event: Event, place: Place) -> bytes:
-    """The event as compact JSON, UTF-8."""
+def encode(event: Event, place: Place, *, pad_to_bytes: int = 0) -> bytes:
+    """The event as compact JSON, UTF-8, with spaces behind it up to `pad_to_bytes`."""
     kind = event.type.split(".")[1]
     body = {
         "specversion": "1.0",
@@ -94,7 +96,13 @@ def encode(event: Event, place: Place) -> bytes:
         "dataschema": f"urn:presence:schema:{kind}-1.0",
         "data": {"audience": event.audience, "store": place.store, **event.data},
     }
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode().ljust(pad_to_bytes)
+
+
+def largest_bytes(place: Place, audience: str, purpose: str, categories: tuple[str, ...], notice: str) -> int:
+    """How long an event for this audience can be: an `entered` with all its categories, of a list of 16 digits."""
+    data = entered_data(purpose, categories, 0, list_seq=10**15, notice=notice)
+    return len(encode(Event(EventType.ENTERED, "x" * 26, "p_" + "x" * 22, audience, 0, data), place))
 
 
 def entered_data(

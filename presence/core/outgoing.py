@@ -23,6 +23,8 @@ class Outgoing:
     """For `left` and `withdrawn`: the id of the `entered` that they speak of."""
     reason: str = ""
     """For `withdrawn`: a WithdrawnReason."""
+    strength_dbm: float | None = field(default=None, repr=False, compare=False)
+    """Smoothed, at the entry: the nearest gateway tells it (see `Peers`). Never stored, never sent (R-03)."""
 
 
 @dataclass(frozen=True, slots=True)

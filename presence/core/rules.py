@@ -24,6 +24,8 @@ class Rules:
     valid_for_s: float = 1800
     """How long after the entry an audience may act, at most."""
     outbox_length: int = 256
+    pad_to_bytes: int = 0
+    """The one size of all events; 0: each as long as it is."""
     formats: tuple[Format, ...] = FORMATS
     irks: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     """R1: ref → IRK of phones of staff and technicians; at most 1,000."""

@@ -106,6 +106,7 @@ class Teller:
                 subject=events.subject_of_day(consent.pairwise_keys[audience.name], day),
                 occurred_at=entered.at,
                 expires_s=now.monotonic_s + self.rules.expiry_s,
+                strength_dbm=entered.strength_dbm,
             )
             if outgoing.id not in self._taken_back:
                 self._queue(outgoing, draft)
@@ -175,14 +176,28 @@ class Teller:
         """The broker has it, or will never take it."""
         self._pending.pop(outgoing.id, None)
 
+    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
+        """A peer told it under this id: it leaves the outbox, and an entry is known as announced (see `Peers`)."""
+        if self._pending.pop(outgoing.id, None) is None:
+            return Step()
+        decision = self._decide(outgoing.ref, outgoing.audience, now)
+        if outgoing.type is not EventType.ENTERED or isinstance(decision, Denied) or event_id in self._taken_back:
+            return Step(cancelled=(outgoing.id,))
+        until_s = self._valid_until_s(outgoing, decision)
+        return Step(cancelled=(outgoing.id,), announced=(self._known(outgoing, decision, until_s, event_id),))
+
     def _valid_until_s(self, outgoing: Outgoing, allowed: Allowed) -> float:
         """To the minute, so that the end does not tell the second of the entry; a consent's own end stays exact."""
         return min(allowed.until_s, (outgoing.occurred_at.utc_s + self.rules.valid_for_s) // 60 * 60)
 
-    def _announce(self, outgoing: Outgoing, allowed: Allowed, until_s: float) -> tuple[Event, Step]:
-        announcement = self._announced[outgoing.id] = Announcement(
-            outgoing.id, outgoing.audience, outgoing.ref, outgoing.subject, allowed.categories, until_s
+    def _known(self, outgoing: Outgoing, allowed: Allowed, until_s: float, event_id: str) -> Announcement:
+        announcement = self._announced[event_id] = Announcement(
+            event_id, outgoing.audience, outgoing.ref, outgoing.subject, allowed.categories, until_s
         )
+        return announcement
+
+    def _announce(self, outgoing: Outgoing, allowed: Allowed, until_s: float) -> tuple[Event, Step]:
+        announcement = self._known(outgoing, allowed, until_s, outgoing.id)
         audience = self.rules.audience(outgoing.audience)
         data = events.entered_data(
             audience.purpose if audience else "",

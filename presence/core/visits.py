@@ -79,6 +79,8 @@ class Visit:
 class Entered:
     ref: bytes = field(repr=False)
     at: Moment
+    strength_dbm: float | None = field(default=None, repr=False, compare=False)
+    """Smoothed; decides which of several gateways tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Visits:
                 self._visits[ref] = replace(visit, heard_at=at)
         elif self._decides_entry(approach, strength_dbm):
             self._visits[ref] = Visit(ref, at, at)
-            events.append(Entered(ref, at))
+            events.append(Entered(ref, at, strength_dbm))
         return events
 
     def advance(self, now: Moment) -> list[VisitEvent]:

@@ -119,6 +119,7 @@ def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:
 WARNINGS: Final = frozenset(
     {
         "broker.lost", "broker.refused", "broker.unreachable", "broker.old_protocol", "broker.handler_failed",
+        "broker.duplicate", "peers.ignored",
         "event.refused", "storage.failed", "radio.failed", "consent.refused", "consent.entries_refused",
         "config.refused", "intake.overflowed", "store.disarmed",
     }

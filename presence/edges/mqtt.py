@@ -129,7 +129,7 @@ class MqttPublisher:
                 attempts = soon_lost = 0
             ceiling_s = min(self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16))
             attempts += 1
-            soon_lost += was_up
+            soon_lost = soon_lost + 1 if was_up else 0  # who is turned away has no twin: the broker is in trouble
             wait_s = self._chance() * ceiling_s
             self._tell_end(ending, was_up=was_up, wait_s=wait_s, contended=soon_lost >= CONTENDED)
             await asyncio.sleep(wait_s)
@@ -137,8 +137,9 @@ class MqttPublisher:
     async def publish(self, message: OutgoingMessage) -> None:
         properties = None
         if self._v5:
-            properties = content(CONTENT_TYPE)
-            properties.UserProperty = [("type", message.event_type), ("id", message.event_id)]
+            properties = content(CONTENT_TYPE if message.event_type else JSON)
+            if message.event_type and message.copies:
+                properties.UserProperty = [("type", message.event_type), ("id", message.event_id)]
         connection = self._usable()
         code = await connection.publish(
             message.topic, message.payload, properties=properties, expiry_s=message.expiry_s
@@ -279,6 +280,9 @@ class MqttPublisher:
                 fields["remedy"] = NO_ANSWER
         self.trouble = f"{fields['reason']}: {fields['remedy']}"
         self._tell(event, fields)
+        if was_up and (contended or ending.reason_code == SESSION_TAKEN_OVER):
+            reason = "the broker ends our connections as soon as they are made: somebody else uses our name"
+            self._tell("broker.duplicate", {"reason": reason, "remedy": remedy(SESSION_TAKEN_OVER)})
 
     def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
         known = [f for f in self._subscriptions if f == topic or paho.topic_matches_sub(f, topic)]

@@ -48,7 +48,8 @@ _REMEDIES: Final[Mapping[int, str]] = {
     0x8A: "this gateway is banned on the broker: ask who runs it",
     0x8C: "the broker wants another way to authenticate: use a password or a client certificate there",
     0x8D: "the broker heard nothing for too long: check the network, or raise mqtt.keep_alive_s",
-    SESSION_TAKEN_OVER: "another gateway uses the same chain, store and gateway name: give each its own store.gateway",
+    SESSION_TAKEN_OVER: "another gateway uses the same chain, store and gateway name, or the same certificate: give "
+    "each its own store.gateway and certificate; if you know of no other, somebody has copied this one: revoke it",
     PACKET_TOO_LARGE: "raise the broker's largest packet size to 64 KiB",
     0x97: "the broker's quota is used up: raise it there",
     0x9A: "the broker keeps no retained messages: switch them on, the gateway's state needs one",

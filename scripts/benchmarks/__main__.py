@@ -8,7 +8,7 @@ import sys
 
 import scripts.benchmarks
 
-NOT_BENCHMARKS = {"__main__", "figure", "subjects"}
+NOT_BENCHMARKS = {"__main__", "figure", "subjects", "broker_gateways"}
 
 
 def names() -> list[str]:

@@ -1,6 +1,7 @@
 """What the tests of the MQTT edge build their cases from."""
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from presence.config.settings import MqttSettings, StoreSettings
+from presence.core.events import Event, EventType, encode, entered_data
 from presence.edges.mqtt import MqttPublisher
 from presence.ports import OutgoingMessage
+from tests.builders import PLACE, START_S
 
 STORE = StoreSettings(chain="acme", store="fi-0042", gateway="door-1", key_file=Path("unused"))
 STATE = "presence/v1/acme/fi-0042/gw/door-1/state"
 EVENTS = "presence/v1/acme/fi-0042/evt/offers-main"
+SUBJECT = "p_xjcVKc5w07Djo4pEbCUcXQ"
+
+
+def an_event(number: int = 0) -> bytes:
+    """An event as it is published; `number` is that of its consent list."""
+    data = entered_data("offers", ("ap2:1551",), START_S + 1800, list_seq=number, notice="fi-2026-03")
+    event_id = base64.b32encode(number.to_bytes(16, "big"))[:26].decode().lower()
+    return encode(Event(EventType.ENTERED, event_id, SUBJECT, "offers-main", START_S, data), PLACE)
+
+
+def state_of(name: str) -> dict[str, object]:
+    return {"state": name, "sw": "0.1.0", "freshness": "fresh", "list_seq": 7, "boot": "b-1"}
 
 
 def message(
@@ -21,7 +36,7 @@ def message(
 ) -> OutgoingMessage:
     return OutgoingMessage(
         topic=topic,
-        payload=payload if payload is not None else b'{"number":%d}' % number,
+        payload=payload if payload is not None else an_event(number),
         expiry_s=expiry_s,
         event_type="presence.entered.v1",
         event_id=f"id-{number}",
@@ -56,7 +71,7 @@ def new_publisher(port: int, told: Told | None = None, **settings: Any) -> MqttP
     return MqttPublisher(
         MqttSettings(port=port, **settings),
         STORE,
-        state=lambda name: {"state": name, "boot": "b-1"},
+        state=state_of,
         tell=told if told is not None else Told(),
         chance=lambda: 0.01,
     )

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,18 @@ from presence.edges.mqtt import MqttPublisher
 from presence.edges.mqtt_connection import Connection
 from presence.errors import BrokerError, ConfigurationError, MessageRefused
 from tests.brokers import Mosquitto, listener, mosquitto, needs_mosquitto
-from tests.edges.mqtt_parts import EVENTS, STATE, STORE, Told, message, new_publisher, running
+from tests.edges.mqtt_parts import (
+    EVENTS,
+    STATE,
+    STORE,
+    SUBJECT,
+    Told,
+    an_event,
+    message,
+    new_publisher,
+    running,
+    state_of,
+)
 
 pytestmark = needs_mosquitto
 
@@ -26,7 +38,7 @@ async def test_publish_returns_on_the_acknowledgement_and_the_properties_arrive(
         async with running(new_publisher(broker.port)) as publisher:
             await publisher.publish(message(7))
         arrived = await asyncio.wait_for(heard.get(), 5)
-    assert arrived.payload == b'{"number":7}'
+    assert arrived.payload == an_event(7)
     assert (arrived.qos, arrived.retain) == (1, False)
     assert arrived.properties is not None
     properties = arrived.properties.json()  # type: ignore[no-untyped-call]
@@ -51,7 +63,7 @@ async def test_nothing_is_handed_over_while_disconnected_and_nothing_comes_later
             async with listener(broker.port, EVENTS) as heard:
                 await asyncio.wait_for(publisher.connected(), 10)
                 await publisher.publish(message(2))
-                assert (await asyncio.wait_for(heard.get(), 5)).payload == b'{"number":2}'
+                assert (await asyncio.wait_for(heard.get(), 5)).payload == an_event(2)
                 assert heard.empty()
         finally:
             await broker.stop()
@@ -86,7 +98,7 @@ async def test_a_publish_that_the_access_list_denies_is_refused_with_its_reason_
     assert publisher.counters.refused == {0x87: 1}
     fields = told.all("broker.refused")[0]
     assert (fields["what"], fields["topic"], fields["reason_code"]) == ("message", EVENTS, 0x87)
-    assert "number" not in str(told.events)
+    assert SUBJECT not in str(told.events)
 
 
 @pytest.mark.requirement("R-48")
@@ -98,13 +110,13 @@ async def test_a_late_subscriber_gets_our_state_and_no_event(tmp_path: Path) -> 
             await publisher.publish(message(2))  # the proof that nothing else was on its way
             event = await asyncio.wait_for(heard.get(), 5)
     assert (state.topic, state.retain, json.loads(state.payload)["state"]) == (STATE, True, "online")
-    assert (event.topic, event.payload) == (EVENTS, b'{"number":2}')
+    assert (event.topic, event.payload) == (EVENTS, an_event(2))
 
 
 async def test_birth_and_stopped_are_retained_and_a_good_end_leaves_no_will(tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker, listener(broker.port, STATE) as heard:
         async with running(new_publisher(broker.port)):
-            assert json.loads((await asyncio.wait_for(heard.get(), 5)).payload) == {"state": "online", "boot": "b-1"}
+            assert json.loads((await asyncio.wait_for(heard.get(), 5)).payload) == state_of("online")
         assert json.loads((await asyncio.wait_for(heard.get(), 5)).payload)["state"] == "stopped"
         async with listener(broker.port, STATE) as late:
             retained = await asyncio.wait_for(late.get(), 5)
@@ -124,7 +136,7 @@ async def test_a_gateway_that_vanishes_is_told_lost_by_its_will(
             assert publisher._connection is not None
             publisher._connection.abort("as if the power failed")
             states = [json.loads((await asyncio.wait_for(heard.get(), 5)).payload) for _ in range(2)]
-            assert states == [{"state": "online", "boot": "b-1"}, {"state": "lost", "boot": "b-1"}]
+            assert states == [state_of("online"), state_of("lost")]
             async with listener(broker.port, STATE) as late:
                 assert (await asyncio.wait_for(late.get(), 5)).retain
 
@@ -161,7 +173,7 @@ async def test_mqtt_3_1_1_is_possible_with_a_warning(tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker, listener(broker.port, EVENTS) as heard:
         async with running(new_publisher(broker.port, told, protocol=MqttProtocol.V311)) as publisher:
             await publisher.publish(message(3))
-        assert (await asyncio.wait_for(heard.get(), 5)).payload == b'{"number":3}'
+        assert (await asyncio.wait_for(heard.get(), 5)).payload == an_event(3)
     assert "reason codes" in told.all("broker.old_protocol")[0]["lost"]
 
 
@@ -170,13 +182,13 @@ async def test_subscriptions_are_made_again_at_each_connection(tmp_path: Path) -
     async with mosquitto(tmp_path) as broker, running(new_publisher(broker.port, told)) as publisher:
         await publisher.subscribe("ctl/+", lambda *heard: got.put_nowait(heard))
         await publisher.publish(message(1, topic="ctl/a"))
-        assert await asyncio.wait_for(got.get(), 5) == ("ctl/a", b'{"number":1}', False)
+        assert await asyncio.wait_for(got.get(), 5) == ("ctl/a", an_event(1), False)
         await broker.stop()
         await told.wait("broker.lost")
         await broker.start()
         await asyncio.wait_for(publisher.connected(), 10)
         await publisher.publish(message(2, topic="ctl/b"))
-        assert await asyncio.wait_for(got.get(), 5) == ("ctl/b", b'{"number":2}', False)
+        assert await asyncio.wait_for(got.get(), 5) == ("ctl/b", an_event(2), False)
 
 
 async def test_without_local_echo_we_do_not_hear_ourselves(tmp_path: Path) -> None:
@@ -189,7 +201,7 @@ async def test_without_local_echo_we_do_not_hear_ourselves(tmp_path: Path) -> No
         await publisher.publish(message(1, topic="peer/seen"))
         await publisher.publish(message(2, topic="mark"))
         first = await asyncio.wait_for(got.get(), 5)
-    assert first == b'{"number":2}'
+    assert first == an_event(2)
 
 
 async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes(tmp_path: Path) -> None:
@@ -208,6 +220,51 @@ async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes
         assert publisher.is_connected
     assert publisher.counters.faults == 1
     assert told.all("broker.handler_failed") == [{"topic": "ctl/a", "error": "ValueError"}]
+
+
+@pytest.mark.requirement("R-56", "T-21")
+async def test_two_gateways_of_one_name_both_raise_the_alarm_that_says_what_to_do(tmp_path: Path) -> None:
+    first, second = Told(), Told()
+    async with (
+        mosquitto(tmp_path) as broker,
+        running(new_publisher(broker.port, first)),
+        running(new_publisher(broker.port, second), connected=False),
+    ):
+        alarms = [await told.wait("broker.duplicate") for told in (first, second)]
+    for alarm in alarms:
+        assert "somebody else uses our name" in alarm["reason"]
+        assert "its own store.gateway" in alarm["remedy"]
+        assert "revoke" in alarm["remedy"]
+
+
+@pytest.mark.requirement("R-56", "T-21")
+async def test_two_gateways_with_one_account_are_noticed_where_the_broker_takes_it_for_the_client_id(
+    tmp_path: Path,
+) -> None:
+    first, second = Told(), Told()
+    door_2 = replace(STORE, gateway="door-2")
+    settings = MqttSettings(username="acme-fi-0042-door-1", password_file=None)
+    async with mosquitto(tmp_path, "use_username_as_clientid true") as broker:
+        on_this = replace(settings, port=broker.port)
+        async with (
+            running(MqttPublisher(on_this, STORE, tell=first, chance=lambda: 0.01)),
+            running(MqttPublisher(on_this, door_2, tell=second, chance=lambda: 0.01), connected=False),
+        ):
+            for told in (first, second):
+                assert "same certificate" in (await told.wait("broker.duplicate"))["remedy"]
+
+
+@pytest.mark.requirement("R-56")
+async def test_a_broker_that_is_restarted_again_and_again_is_no_twin(tmp_path: Path) -> None:
+    told = Told()
+    async with mosquitto(tmp_path) as broker, running(new_publisher(broker.port, told)) as publisher:
+        for number in range(1, 4):
+            await broker.stop()
+            await told.wait("broker.unreachable", number)
+            await broker.start()
+            await asyncio.wait_for(publisher.connected(), 10)
+    assert len(told.all("broker.lost")) == 3
+    assert told.all("broker.duplicate") == []
 
 
 @pytest.mark.requirement("R-56")

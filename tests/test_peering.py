@@ -1,0 +1,177 @@
+"""Speaking with peers over a broker: claims before events, what was told after them, and nobody else believed."""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import pytest
+
+from presence.config.settings import PeerSettings
+from presence.core.peers import Peers
+from presence.core.seen import EXPIRY_S, Ignored, Said, Seen, decode_seen, encode_seen, opaque
+from presence.peering import Peering
+from presence.pipeline import Pipeline
+from presence.relay import Relay
+from tests.builders import PLACE, STORE_KEY, DoorRule, a_list, approach, consent, moment, rules, standing
+from tests.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
+
+TOPIC = "presence/v1/acme/fi-0042/peer/seen"
+
+
+class FakeLink(FakePublisher):
+    """A broker that also brings back what others say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.subscribed: dict[str, tuple[Callable[[str, bytes, bool], None], bool]] = {}
+
+    async def subscribe(
+        self, topic: str, handler: Callable[[str, bytes, bool], None], *, no_local: bool = False
+    ) -> None:
+        self.subscribed[topic] = (handler, no_local)
+
+
+class Door:
+    """A gateway from the pipeline to the broker, with somebody who has just come in."""
+
+    def __init__(self, *, company: bool = False) -> None:
+        self.clock, self.link, self.tell = FakeClock(moment(7)), FakeLink(), FakeTell()
+        self.pipeline = Pipeline(rules(), MemoryStore(), tell=self.tell)
+        self.pipeline.apply(a_list(consent()), standing(), moment())
+        for heard in approach():
+            self.pipeline.receive(heard)
+        peers = Peers(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        self.peering = Peering(peers, self.pipeline, self.link, self.clock, tell=self.tell, chance=lambda: 0.0)
+        self.relay = Relay(self.pipeline, self.link, self.clock, tell=self.tell, turns=self.peering)
+        if company:
+            self.hear(Said.HERE, "somebody-else")
+
+    @property
+    def event_id(self) -> str:
+        return self.pipeline.pending()[0].id
+
+    def hear(self, said: Said, event_id: str, *, key: bytes = STORE_KEY, gateway: str = "door-1") -> None:
+        name = opaque(STORE_KEY, event_id)
+        payload = encode_seen(Seen(said, name, name, gateway, int(self.clock.now().utc_s)), key, PLACE)
+        self.peering.hear(TOPIC, payload, False)
+
+    async def after(self, seconds: float) -> None:
+        """Time passes, and the relay does what can be done."""
+        self.clock.pass_s(seconds)
+        await self.relay.empty()
+
+    def events(self) -> list[str]:
+        return [message.event_id for message in self.link.published if message.topic != TOPIC]
+
+    def words(self) -> list[Said]:
+        payloads = [message.payload for message in self.link.published if message.topic == TOPIC]
+        return [Said(json.loads(payload)["said"]) for payload in payloads]
+
+
+@pytest.fixture
+async def door() -> Door:
+    return Door()
+
+
+async def test_an_event_waits_is_claimed_and_then_sent(door: Door) -> None:
+    await door.after(0)
+    assert door.link.published == []
+    await door.after(0.8)
+    assert [message.topic == TOPIC for message in door.link.published] == [True, False]
+    assert door.words() == [Said.CLAIM]
+
+
+async def test_in_company_a_claim_leaves_time_for_an_objection() -> None:
+    door = Door(company=True)
+    await door.after(0)
+    await door.after(0.8)
+    assert (door.words(), door.events()) == ([Said.CLAIM], [])
+    await door.after(0.11)
+    assert len(door.events()) == 1
+
+
+async def test_what_is_said_is_short_lived_and_no_event(door: Door) -> None:
+    await door.after(0)
+    await door.after(0.8)
+    claim = door.link.published[0]
+    assert (claim.expiry_s, claim.event_type, claim.event_id) == (EXPIRY_S, "", "")
+    assert isinstance(decode_seen(claim.payload, STORE_KEY, PLACE, door.clock.now().utc_s), Seen)
+
+
+async def test_after_the_event_the_peers_are_told(door: Door) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        speaking = tasks.create_task(door.peering.run())
+        await door.after(0)
+        await door.after(0.8)
+        await asyncio.sleep(0.01)
+        speaking.cancel()
+    assert door.words() == [Said.CLAIM, Said.TOLD]
+    assert door.link.subscribed[TOPIC] == (door.peering.hear, True)
+
+
+@pytest.mark.requirement("R-53")
+async def test_what_a_peer_told_is_not_told_again_and_a_withdrawal_is_still_possible(door: Door) -> None:
+    event_id = door.event_id
+    door.hear(Said.TOLD, event_id)
+    await door.after(5)
+    assert door.events() == []
+    assert door.pipeline.pending() == ()
+    assert door.peering.adopted == 1
+    assert [announcement.event_id for announcement, _ in door.pipeline.held()] == [event_id]
+    door.pipeline.apply(a_list(seq=8), standing(seq=8), door.clock.now())
+    assert [outgoing.entered_id for outgoing in door.pipeline.pending()] == [event_id]
+
+
+@pytest.mark.requirement("R-53", "T-21", "T-22")
+async def test_a_forged_word_silences_nothing_and_is_told_with_its_remedy(door: Door) -> None:
+    for _ in range(5):
+        door.hear(Said.TOLD, door.event_id, key=bytes(32))
+    await door.after(0)
+    await door.after(0.8)
+    assert len(door.events()) == 1
+    assert door.peering.ignored == {Ignored.FORGED: 5}
+    told = [fields for event, fields in door.tell.told if event == "peers.ignored"]
+    assert [fields["count"] for fields in told] == [1, 2, 4]
+    assert "store.key_file" in str(told[0]["next_step"])
+
+
+async def test_where_the_broker_does_not_let_us_speak_events_go_out_all_the_same(door: Door) -> None:
+    await door.after(0)
+    door.link.refuse_once()
+    await door.after(0.8)
+    assert (door.words(), len(door.events())) == ([], 1)
+
+
+async def test_a_connection_lost_at_the_claim_begins_anew(door: Door) -> None:
+    await door.after(0)
+    door.link.lose_connection_once()
+    await door.after(0.8)
+    assert (door.words(), door.events()) == ([], [])
+    await door.after(0)
+    assert door.words() == []  # the hold-off runs again
+    await door.after(0.8)
+    assert (door.words(), len(door.events())) == ([Said.CLAIM], 1)
+
+
+async def test_words_for_a_broker_that_is_away_are_dropped_and_the_speaking_goes_on(door: Door) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        speaking = tasks.create_task(door.peering.run())
+        await door.after(0)
+        await door.after(0.8)
+        door.link.lose_connection_once()
+        await asyncio.sleep(0.01)
+        door.hear(Said.CLAIM, door.events()[0])
+        await asyncio.sleep(0.01)
+        speaking.cancel()
+    assert door.words() == [Said.CLAIM, Said.TOLD]  # the second is an answer: it was told
+
+
+async def test_what_left_the_outbox_is_tidied_away(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.peering.TIDY_S", 0.01)
+    await door.after(0)
+    async with asyncio.TaskGroup() as tasks:
+        speaking = tasks.create_task(door.peering.run())
+        door.pipeline.acknowledge(door.pipeline.pending()[0], published=False)
+        await asyncio.sleep(0.05)
+        speaking.cancel()
+    assert door.peering._peers._pending == {}
