@@ -1,0 +1,94 @@
+"""Episodes from the recorded walks (../shared/data/walks): real readings, a real body, the true position.
+
+The geometry is fixed before any reading is looked at: a virtual gateway at one receiver, a virtual door adapter at
+another 5–9 m away, and inside is within RADIUS_M of the gateway. Every such pair of receivers and every walk is an
+episode: an entry if the walker begins outside, comes in and stays for STAYS_S; a walk-past if they never come in. Who
+begins inside or only dips in is neither. The hall has no walls, so this is a test of distance alone: harder than a
+shop, where the walk-past is behind glass.
+
+Six walks are six bodies on six days at best, however many pairs look at them; the halves are split by walk.
+"""
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from scripts.entrybench.episodes import Episode, true_entry
+from scripts.entrybench.radio import Floats
+
+WALKS: Final = Path(__file__).parents[3] / "shared" / "data" / "walks"
+TRAINING: Final = ("straight_01", "straight_03", "rectangular_with_rotation")
+TESTING: Final = ("straight_04", "rectangular_without_rotation", "zigzagging_without_rotation")
+APART_M: Final = (5.0, 9.0)
+"""Gateway and door adapter, as in a small shop."""
+
+RADIUS_M: Final = 4.0
+"""Half of what a walker covers between two receivers: some walks come in, some do not."""
+
+Place = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What one receiver heard of one walk, and where the walker was."""
+
+    at_s: Floats
+    rssi_dbm: Floats
+    x_m: Floats
+    y_m: Floats
+
+
+def receivers() -> dict[str, Place]:
+    with (WALKS / "receivers.csv").open() as lines:
+        return {row["receiver"]: (float(row["x_m"]), float(row["y_m"])) for row in csv.DictReader(lines)}
+
+
+def load(walk: str) -> dict[str, Series]:
+    rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    with (WALKS / f"{walk}.csv").open() as lines:
+        for row in csv.DictReader(lines):
+            rows[row["receiver"]].append(tuple(float(row[k]) for k in ("t_s", "rssi_dbm", "x_m", "y_m")))
+    return {receiver: Series(*np.array(sorted(found)).T) for receiver, found in rows.items()}
+
+
+def episodes(names: tuple[str, ...]) -> list[Episode]:
+    places = receivers()
+    pairs = [
+        (one, other)
+        for one, other in permutations(places, 2)
+        if APART_M[0] <= np.hypot(*np.subtract(places[one], places[other])) <= APART_M[1]
+    ]
+    found = []
+    for name in names:
+        series = load(name)
+        for gateway, door in pairs:
+            episode = _episode(name, series[gateway], series[door], places[gateway])
+            if episode is not None:
+                found.append(episode)
+    return found
+
+
+def _episode(walk: str, near: Series, far: Series, gateway: Place) -> Episode | None:
+    at = np.concatenate([near.at_s, far.at_s])
+    order = np.argsort(at, kind="stable")
+    at = at[order]
+    x, y = (np.concatenate([getattr(near, f), getattr(far, f)])[order] for f in ("x_m", "y_m"))
+    inside = np.hypot(x - gateway[0], y - gateway[1]) <= RADIUS_M
+    entry = true_entry(at, inside)
+    if inside[0] or (entry is None and inside.any()):
+        return None
+    return Episode(
+        kind="walk-past" if entry is None else "entry",
+        trace=walk,
+        at_s=at,
+        rssi_dbm=np.concatenate([near.rssi_dbm, far.rssi_dbm])[order],
+        at_door=np.repeat([False, True], [len(near.at_s), len(far.at_s)])[order],
+        entered_at_s=entry[0] if entry else None,
+        left_at_s=entry[1] if entry else None,
+        closest_m=float(np.min(np.hypot(x - gateway[0], y - gateway[1]))),
+    )
