@@ -25,6 +25,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import signal
 import sys
 import threading
@@ -71,6 +72,9 @@ class Manners:
 
     per_hour: int = 3
     """To one customer at most; 0: nothing at all."""
+    cool_down_s: float = 600
+    """After an offer the customer is left alone so long. Two gateways that cannot hear each other may tell one visit
+    under two ids, where it began at the border of two id periods: this drops the second."""
     quiet: tuple[clock, clock] = (clock(), clock())
     """From and to: what would come then is not sent, nor sent later."""
     zone: tzinfo = UTC
@@ -105,6 +109,7 @@ class Engine:
         self._table_day = ""
         self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
         self._offered: Counter[str] = Counter()
+        self._last_offer: dict[str, float] = {}
 
     def handle(self, event: Any, now: float) -> list[dict[str, Any]]:
         """`now`: seconds since 1970. Whatever is no event of ours is counted as malformed."""
@@ -142,7 +147,7 @@ class Engine:
             if name is not None:
                 self._offered[name] -= 1
                 if not self._offered[name]:
-                    del self._offered[name]
+                    del self._offered[name], self._last_offer[name]
 
     def customer(self, subject_: str, now: float) -> str | None:
         """Your own name for the subject of an event; it never leaves this process."""
@@ -175,6 +180,8 @@ class Engine:
             return [], "quiet"
         if self._offered[name] >= self._manners.per_hour:
             return [], "enough"
+        if now - self._last_offer.get(name, -math.inf) < self._manners.cool_down_s:
+            return [], "too_soon"
         offer = self._offer(event)
         if offer is None:
             return [], "nothing_to_offer"
@@ -205,6 +212,7 @@ class Engine:
         if name is not None and known.customer is None:
             known.offer, known.customer = offer, name
             self._offered[name] += 1
+            self._last_offer[name] = known.since
 
     def _remember(self, key: tuple[str, str], now: float) -> Known:
         return self._known.setdefault(key, Known(now))
@@ -309,6 +317,7 @@ def parse_options(arguments: list[str] | None) -> tuple[argparse.ArgumentParser,
     add("--customers", type=Path, metavar="FILE", help='lines of {"customer": "any", "pairwise_key": "<hex>"}')
     add("--offers", type=Path, metavar="FILE", help='JSON: {"ap2:1551": "the text of the offer", …}')
     add("--per-hour", type=int, default=3, metavar="N", help="offers to a customer at most (default: %(default)s)")
+    add("--cool-down", type=float, default=600, metavar="S", help="seconds between two of them (default: %(default)s)")
     add("--quiet", type=hours, default=MANNERS.quiet, metavar="HOURS", help="no offers then, such as 21:00-09:00")
     add("--time-zone", type=ZoneInfo, default=UTC, metavar="ZONE", help="of --quiet, e.g. Europe/Helsinki")
     add("--json", action="store_true", help="print offers as JSON lines, with your name of the customer")
@@ -324,7 +333,7 @@ def main(arguments: list[str] | None = None) -> int:
         offers = json.loads(options.offers.read_text(encoding="utf-8")) if options.offers else OFFERS
     except (OSError, ValueError, KeyError, TypeError) as error:
         parser.error(f"a file cannot be used: {error!r}")
-    manners = Manners(options.per_hour, options.quiet, options.time_zone)
+    manners = Manners(options.per_hour, options.cool_down, options.quiet, options.time_zone)
     return Service(Engine(customers, offers, manners), options).run()
 
 

@@ -45,7 +45,7 @@ OFFERS = {"ap2:1551": "coffee", "ap2:1285": "tulips"}
 
 
 def engine(**manners: Any) -> Engine:
-    return Engine({"Anna": KEY, "Ben": OTHER_KEY}, OFFERS, Manners(**manners))
+    return Engine({"Anna": KEY, "Ben": OTHER_KEY}, OFFERS, Manners(**({"cool_down_s": 0} | manners)))
 
 
 def ident(number: int) -> str:
@@ -278,6 +278,15 @@ def test_a_customer_gets_at_most_so_many_offers_within_the_hour_and_another_has_
     assert our._offered == {"Anna": 1}
 
 
+@pytest.mark.requirement("R-53")
+def test_one_visit_told_under_two_ids_is_answered_once_and_the_next_visit_again() -> None:
+    our = engine(cool_down_s=600)
+    told = [(1, 0.0), (2, 0.4), (3, 599.0), (4, 600.0)]
+    assert [len(our.handle(entered(number), NOW + after_s)) for number, after_s in told] == [1, 0, 0, 1]
+    assert our.counts["too_soon"] == 2
+    assert Manners().cool_down_s >= 300
+
+
 @pytest.mark.parametrize(
     ("quiet", "now", "comes"),
     [
@@ -484,7 +493,7 @@ async def test_events_of_the_gateway_become_offers_on_the_broker(protocol: str, 
         LocalBroker.start("mosquitto") as broker,
         listener(broker.port, f"{TOPIC}/offer/offers-main") as heard,
         running(new_publisher(broker.port)) as publisher,
-        instance(broker.port, customers, f"--protocol={protocol}") as process,
+        instance(broker.port, customers, f"--protocol={protocol}", "--cool-down=0") as process,
     ):
         await publish(publisher, b"{", b"[" * 60_000, first, first, second)
         offers = [await asyncio.wait_for(heard.get(), 5) for _ in range(2)]
@@ -507,7 +516,7 @@ async def test_several_instances_share_the_load_and_answer_each_visit_once(custo
     """Every event comes three times, as from three gateways, some of it withdrawn: three instances, one answer each."""
     events = [json.dumps(now_entered(number)).encode() for number in range(31)]
     backs = [json.dumps(withdrawn(number)).encode() for number in range(5)]
-    options = ("--group=engines", "--per-hour=1000")
+    options = ("--group=engines", "--per-hour=1000", "--cool-down=0")
     async with (
         LocalBroker.start("mosquitto") as broker,
         listener(broker.port, f"{TOPIC}/offer/offers-main") as heard,

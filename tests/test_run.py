@@ -110,7 +110,8 @@ async def test_the_retained_state_says_online_and_then_stopped_and_names_nobody(
         online = json.loads((await states.get()).payload)
         await stop(process)
         stopped = json.loads((await states.get()).payload)
-    assert online.keys() == {"state", "sw", "freshness", "list_seq"}
+    assert online.keys() == {"state", "boot", "sw", "freshness", "list_seq"}
+    assert online["boot"] == stopped["boot"]
     assert (online["state"], online["freshness"], online["list_seq"]) == ("online", "fresh", 7)
     assert stopped["state"] == "stopped"
 

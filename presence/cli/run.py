@@ -12,6 +12,7 @@ from datetime import date
 from enum import Enum, auto
 from pathlib import Path
 from typing import TextIO
+from uuid import uuid4
 
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
@@ -141,8 +142,10 @@ def gateway_of(
     stack.callback(accepted.close)
     consents = ConsentFile.of(settings.consent)
 
+    boot = uuid4().hex
+
     def state(name: str) -> dict[str, object]:
-        return {"state": name, **gateway.state()}
+        return {"state": name, "boot": boot, **gateway.state()}
 
     peers = None
     if settings.peers.enabled:
