@@ -20,25 +20,25 @@ from presence.core.slot_table import SlotTable
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
 from presence.errors import StorageError
-from presence.ports import OutgoingMessage, Stored, Tell, VisitStore
+from presence.ports import OutgoingMessage, Rung, Stored, Tell, VisitStore
 
 SAVE_HEARD_S = 10
 """How often the time of last hearing is stored: after a crash a visit ends at most this much too early."""
 
 
 class Intake:
-    """A bounded queue of advertisements between the sources and the engine: the oldest go first, counted."""
+    """A bounded queue of what was heard, between the sources and the engine: the oldest go first, counted."""
 
     def __init__(self, length: int) -> None:
-        self._waiting: deque[Advertisement] = deque(maxlen=length)
+        self._waiting: deque[Advertisement | Rung] = deque(maxlen=length)
         self._arrived = asyncio.Event()
         self.dropped = 0
 
-    def hear(self, advertisement: Advertisement) -> None:
+    def hear(self, heard: Advertisement | Rung) -> None:
         waiting = self._waiting
         if len(waiting) == waiting.maxlen:
             self.dropped += 1
-        waiting.append(advertisement)
+        waiting.append(heard)
         if len(waiting) == 1:
             self._arrived.set()
 
@@ -53,7 +53,7 @@ class Intake:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self, most: int) -> list[Advertisement]:
+    def take(self, most: int) -> list[Advertisement | Rung]:
         """Up to `most` of those that wait, oldest first."""
         waiting = self._waiting
         if len(waiting) > most:
@@ -90,8 +90,8 @@ class Pipeline:
     def counts(self) -> Mapping[str, object]:
         return {**self._engine.counts.as_dict(), "published": self.published}
 
-    def receive(self, advertisement: Advertisement) -> None:
-        step = self._engine.receive(advertisement)
+    def receive(self, heard: Advertisement | Rung) -> None:
+        step = self._engine.receive(heard) if isinstance(heard, Advertisement) else self._engine.answered(heard)
         if step is not NOTHING:
             self._commit(step)
 

@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from presence.core.advertising import Advertisement
+from presence.core.doorbell import Answer, Unanswered
 from presence.core.feed import ConsentList
 from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
 
+Rung = Answer | Unanswered
+"""What a phone wrote at the doorbell."""
+
 Hear = Callable[[Advertisement], None]
 """Takes one advertisement in; returns at once, never raises, never blocks."""
+
+Ring = Callable[[Rung], None]
+"""Takes one answer in, likewise."""
 
 Tell = Callable[[str, Mapping[str, object]], None]
 """Says what happened: an event's name and its fields, none of them about a person."""

@@ -70,6 +70,7 @@ def entered(number: int = 1, *, day: bytes = b"2026-11-23", key: bytes = KEY, **
             "allow": ["ap2:1551"],
             "valid_until": "2026-11-23T14:35:00Z",
             "consent": {"list_seq": 88213, "notice": "fi-2026-03"},
+            "assurance": "broadcast",
             **data,
         },
     }

@@ -15,6 +15,7 @@ from presence.config.rules import place_of, rules_of
 from presence.core.advertising import Advertisement
 from presence.core.consent import Audience, Purpose
 from presence.core.events import (
+    Assurance,
     Event,
     EventType,
     encode,
@@ -91,7 +92,9 @@ def captured() -> list[list[dict[str, Any]]]:
             pairwise_key = chance[16 * (len(AUDIENCES) * number + n) :][:16]
             for at_s in DAYS:
                 name = event_id(STORE_KEY, EventType.ENTERED, audience, ref, visit_bucket(at_s, 900))
-                data = entered_data("offers", (CARS,), at_s + 1800, list_seq=7, notice="fi-2026-03")
+                data = entered_data(
+                    "offers", (CARS,), at_s + 1800, list_seq=7, notice="fi-2026-03", assurance=Assurance.BROADCAST
+                )
                 subject = subject_of_day(pairwise_key, utc_day(at_s))
                 events.append(json.loads(encode(Event(EventType.ENTERED, name, subject, audience, at_s, data), PLACE)))
         people.append(events)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from presence.core.consent import Reason
+from presence.core.doorbell import Unanswered
 from presence.core.matching import Nobody
 
 
@@ -24,6 +25,10 @@ class Counts:
     recognised: int = 0
     refused: Counter[Reason] = field(default_factory=Counter)
     """Advertisements that the gate did not let in: consents not in force, or the shop closed."""
+    answered: int = 0
+    """Genuine answers at the doorbell, with a consent in force."""
+    unanswered: Counter[Unanswered] = field(default_factory=Counter)
+    """Answers that count for nothing."""
     entered: int = 0
     left: int = 0
     withdrawn: int = 0

@@ -1,6 +1,7 @@
 """The door of the core: what was heard, the passing of time and a new list go in; steps to be stored come out.
 
     receive(advertisement) ─┐
+    answered(at the bell) ──┤
     advance(now) ───────────┼──► Step: visits, outbox and announcements that change together
     apply(list, now) ───────┘
     release(outgoing, now) ────► the message as the gate allows it at this very moment, or why not
@@ -18,11 +19,12 @@ from presence.core.beacons.rpa import Resolver
 from presence.core.consent import Denied, ListStanding, Reason, in_force
 from presence.core.consent_index import ConsentIndex
 from presence.core.counts import Counts
+from presence.core.doorbell import Answer, Unanswered, is_genuine
 from presence.core.events import Event
 from presence.core.feed import ConsentList
 from presence.core.identifiers import slot_at
 from presence.core.key_ring import KeyRing
-from presence.core.matching import Matcher, Nobody
+from presence.core.matching import Match, Matcher, Nobody
 from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
@@ -112,6 +114,24 @@ class Engine:
         self._note(changes, at, draft)
         return draft.step()
 
+    def answered(self, answer: Answer | Unanswered) -> Step:
+        """Take in what a phone wrote at the doorbell: a genuine one is as many sightings as it has readings."""
+        if isinstance(answer, Unanswered):
+            self.counts.unanswered[answer] += 1
+            return NOTHING
+        match = self._whose(answer)
+        if isinstance(match, Unanswered):
+            self.counts.unanswered[match] += 1
+            return NOTHING
+        self.counts.answered += 1
+        self._teller.proven[match.ref] = answer.at.monotonic_s
+        offset_db = self._rules.doorbell_offset_db
+        draft = Draft()
+        for age_s, rssi_dbm in answer.readings:
+            sighting = Sighting(answer.at.later(-age_s), match.ref, rssi_dbm + offset_db)
+            self._note(self._visits.observe(sighting), answer.at, draft)
+        return draft.step()
+
     def advance(self, now: Moment) -> Step:
         """Let time pass: visits end, consents run out, the next slot's identifiers are made ready."""
         self._open = self._rules.hours.open_at(now.utc_s)
@@ -170,6 +190,16 @@ class Engine:
     def visits(self) -> tuple[Visit, ...]:
         """The present visits, to be saved from time to time: when each was last heard is not in every step."""
         return tuple(self._visits)
+
+    def _whose(self, answer: Answer) -> Match | Unanswered:
+        match = self._matcher.whose(answer.eid, answer.at.utc_s)
+        if isinstance(match, Nobody):
+            return Unanswered.AMBIGUOUS if match is Nobody.AMBIGUOUS else Unanswered.UNKNOWN
+        slot = match.slot or 0
+        key = self._matcher.window_key(match.ref, slot)
+        if key is None or not is_genuine(answer, key, self._rules.place, slot):
+            return Unanswered.FORGED
+        return match if self._open and self._denied(match.ref, answer.at) is None else Unanswered.REFUSED
 
     def _denied(self, ref: bytes, now: Moment) -> Denied | None:
         teller = self._teller

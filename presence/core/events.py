@@ -41,6 +41,15 @@ class WithdrawnReason(StrEnum):
     UNSPECIFIED = "unspecified"
 
 
+class Assurance(StrEnum):
+    """How the gateway knows; a closed enumeration of the schema."""
+
+    BROADCAST = "broadcast"
+    """It heard the customer's identifier, which can be recorded and played back while its slot lasts."""
+    CHALLENGE = "challenge"
+    """The phone answered a challenge of this gateway just now (presence.core.doorbell)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event for one audience, with all that a message needs."""
@@ -101,16 +110,23 @@ def encode(event: Event, place: Place, *, pad_to_bytes: int = 0) -> bytes:
 
 def largest_bytes(place: Place, audience: str, purpose: str, categories: tuple[str, ...], notice: str) -> int:
     """How long an event for this audience can be: an `entered` with all its categories, of a list of 16 digits."""
-    data = entered_data(purpose, categories, 0, list_seq=10**15, notice=notice)
+    data = entered_data(purpose, categories, 0, list_seq=10**15, notice=notice, assurance=Assurance.BROADCAST)
     return len(encode(Event(EventType.ENTERED, "x" * 26, "p_" + "x" * 22, audience, 0, data), place))
 
 
 def entered_data(
-    purpose: str, categories: tuple[str, ...], valid_until_s: float, *, list_seq: int, notice: str
+    purpose: str,
+    categories: tuple[str, ...],
+    valid_until_s: float,
+    *,
+    list_seq: int,
+    notice: str,
+    assurance: Assurance,
 ) -> dict[str, Any]:
     return {
         "purposes": [purpose],
         "allow": list(categories),
         "valid_until": rfc3339(valid_until_s),
         "consent": {"list_seq": list_seq, "notice": notice},
+        "assurance": assurance.value,
     }

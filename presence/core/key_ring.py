@@ -95,6 +95,12 @@ class KeyRing:
         """The keys of a window; none where the ring does not hold it: then the gateway is blind (T-13)."""
         return self._windows.get(number, _NO_KEYS)
 
+    def key(self, ref: bytes, window: int) -> bytes | None:
+        """The window key of one subject (16 bytes), or None where the ring does not hold it. Looks through all refs."""
+        keys = self.window(window)
+        rows = np.flatnonzero(keys.refs == int.from_bytes(ref, "big"))
+        return bytes(keys.keys[rows[0]]) if len(rows) == 1 else None
+
     def since(self, window: int) -> "KeyRing":
         """The ring from this window on; the keys of earlier windows are erased."""
         for number, keys in self._windows.items():

@@ -107,12 +107,17 @@ class Matcher:
         for identify in self._formats:
             identifier = identify(advertisement)
             if identifier is not None:
-                return self._whose(identifier, advertisement.at.utc_s)
+                return self.whose(identifier, advertisement.at.utc_s)
         if self._resolver is not None and (ref := self._resolver.resolve(advertisement)) is not None:
             return Match(ref, None)
         return Nobody.OTHER_FORMAT
 
-    def _whose(self, identifier: bytes, utc_s: float) -> Match | Nobody:
+    def window_key(self, ref: bytes, slot: int) -> bytes | None:
+        """The key from which the identifiers around this slot are made, where it is still held."""
+        return self._ring.key(ref, window_of_slot(slot))
+
+    def whose(self, identifier: bytes, utc_s: float) -> Match | Nobody:
+        """Who may use this identifier in the second around `utc_s`."""
         if not self._accepted_from_s <= utc_s < self._accepted_until_s:
             self._accept(utc_s)
         match: Match | None = None

@@ -27,7 +27,7 @@ from presence.core.consent import (
     in_force,
 )
 from presence.core.counts import Counts
-from presence.core.events import Event, EventType, WithdrawnReason
+from presence.core.events import Assurance, Event, EventType, WithdrawnReason
 from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
@@ -39,6 +39,10 @@ WITHDRAWN_BY: Final = {
     Reason.OBJECTED: WithdrawnReason.OBJECTED,
     Reason.PAUSED: WithdrawnReason.PAUSED,
 }
+
+
+PROOF_S: Final = 120.0
+"""So long after its answer a phone is thought to be the one that is heard; no event waits longer."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ class Teller:
         self._counts = counts
         self._pending = {outgoing.id: outgoing for outgoing in pending}
         self._announced = {announcement.event_id: announcement for announcement in announcements}
+        self.proven: dict[bytes, float] = {}
+        """ref → monotonic time at which the phone answered a challenge (presence.core.doorbell)."""
         self._taken_back: dict[str, float] = {}
         """Ids of withdrawn events → monotonic time from which no new entry can have that id."""
 
@@ -120,6 +126,7 @@ class Teller:
 
     def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
         """A consent is no longer in force: pending events go, announced ones are taken back."""
+        self.proven.pop(ref, None)
         for outgoing in self.pending():
             if outgoing.ref == ref and outgoing.type is not EventType.WITHDRAWN:
                 del self._pending[outgoing.id]
@@ -138,6 +145,7 @@ class Teller:
 
     def forget_over(self, visits: Visits, now: Moment, draft: Draft) -> None:
         """Announcements of visits that are over, on which nobody may act any more."""
+        self.proven = {ref: at_s for ref, at_s in self.proven.items() if now.monotonic_s - at_s <= PROOF_S}
         self._taken_back = {key: until_s for key, until_s in self._taken_back.items() if now.monotonic_s < until_s}
         for announcement in tuple(self._announced.values()):
             visit = visits.get(announcement.ref)
@@ -170,7 +178,7 @@ class Teller:
         if now.utc_s >= until_s:
             self._expire(outgoing)
             return None
-        return self._announce(outgoing, decision, until_s)
+        return self._announce(outgoing, now, decision, until_s)
 
     def acknowledge(self, outgoing: Outgoing) -> None:
         """The broker has it, or will never take it."""
@@ -196,7 +204,12 @@ class Teller:
         )
         return announcement
 
-    def _announce(self, outgoing: Outgoing, allowed: Allowed, until_s: float) -> tuple[Event, Step]:
+    def _assurance(self, ref: bytes, now: Moment) -> Assurance:
+        proven_s = self.proven.get(ref)
+        recent = proven_s is not None and now.monotonic_s - proven_s <= PROOF_S
+        return Assurance.CHALLENGE if recent else Assurance.BROADCAST
+
+    def _announce(self, outgoing: Outgoing, now: Moment, allowed: Allowed, until_s: float) -> tuple[Event, Step]:
         announcement = self._known(outgoing, allowed, until_s, outgoing.id)
         audience = self.rules.audience(outgoing.audience)
         data = events.entered_data(
@@ -205,6 +218,7 @@ class Teller:
             until_s,
             list_seq=self.standing.seq,
             notice=self.rules.notice,
+            assurance=self._assurance(outgoing.ref, now),
         )
         return self._event(outgoing, data), Step(announced=(announcement,))
 

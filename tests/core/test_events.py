@@ -12,6 +12,7 @@ from presence.core.consent import Flag, Purpose
 from presence.core.engine import Engine
 from presence.core.events import (
     STABLE_DAY,
+    Assurance,
     Event,
     EventType,
     encode,
@@ -102,7 +103,7 @@ def test_a_withdrawn_event_is_the_golden_file() -> None:
 
 KEYS = {"specversion", "type", "source", "id", "subject", "time", "datacontenttype", "dataschema", "data"}
 DATA_KEYS = {
-    "presence.entered.v1": {"audience", "store", "purposes", "allow", "valid_until", "consent"},
+    "presence.entered.v1": {"audience", "store", "purposes", "allow", "valid_until", "consent", "assurance"},
     "presence.left.v1": {"audience", "store", "entered_id"},
     "presence.withdrawn.v1": {"audience", "store", "entered_id", "reason"},
 }
@@ -173,7 +174,7 @@ def test_times_are_cut_and_ends_are_exact(occurred_s: float, until_s: float) -> 
         "p_x",
         "offers-main",
         occurred_s,
-        entered_data("offers", (CARS,), until_s, list_seq=1, notice="n"),
+        entered_data("offers", (CARS,), until_s, list_seq=1, notice="n", assurance=Assurance.CHALLENGE),
     )
     body = json.loads(encode(event, PLACE))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from presence.config.settings import MqttSettings, StoreSettings
-from presence.core.events import Event, EventType, encode, entered_data
+from presence.core.events import Assurance, Event, EventType, encode, entered_data
 from presence.edges.mqtt import MqttPublisher
 from presence.ports import OutgoingMessage
 from tests.builders import PLACE, START_S
@@ -22,7 +22,9 @@ SUBJECT = "p_xjcVKc5w07Djo4pEbCUcXQ"
 
 def an_event(number: int = 0) -> bytes:
     """An event as it is published; `number` is that of its consent list."""
-    data = entered_data("offers", ("ap2:1551",), START_S + 1800, list_seq=number, notice="fi-2026-03")
+    data = entered_data(
+        "offers", ("ap2:1551",), START_S + 1800, list_seq=number, notice="fi-2026-03", assurance=Assurance.BROADCAST
+    )
     event_id = base64.b32encode(number.to_bytes(16, "big"))[:26].decode().lower()
     return encode(Event(EventType.ENTERED, event_id, SUBJECT, "offers-main", START_S, data), PLACE)
 
