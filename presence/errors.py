@@ -45,7 +45,9 @@ class RadioFault(Enum):
     NO_ADAPTER = "no Bluetooth adapter: plug one in, or name the right one in radio.adapters"
     POWERED_OFF = "the adapter is powered off: `bluetoothctl power on`, and look for rfkill"
     DENIED = "D-Bus denies access to org.bluez: install the policy of systemd/ or run as its user"
-    UNSUPPORTED = "this BlueZ cannot scan in the mode of radio.mode: choose `active`"
+    UNSUPPORTED = "this BlueZ cannot scan in the mode of radio.mode: choose `active`, or `bluetoothd --experimental`"
+    BROKEN_PATTERNS = "BlueZ 5.69 and 5.70 match no service data in a passive scan: upgrade it, or choose `active`"
+    DEAF = "the radio hears nothing, and all milder steps were tried: we ask systemd to start us anew"
     OTHER = "see the message; `systemctl status bluetooth` tells more"
 
 
@@ -55,6 +57,7 @@ class RadioError(PresenceError):
     def __init__(self, fault: RadioFault, detail: str) -> None:
         super().__init__(f"{detail}: {fault.value}" if detail else fault.value)
         self.fault = fault
+        self.detail = detail
 
 
 class BrokerError(PresenceError):

@@ -10,7 +10,7 @@ from presence.config.settings import RadioMode
 from presence.core.advertising import advertisement_from_payload
 from presence.core.beacons import FORMATS, ibeacon, rpa
 from presence.core.timestamps import Moment
-from presence.edges.bluez import scanner_arguments
+from presence.edges.bluez.modes import scanner_arguments
 from presence.errors import ConfigurationError
 from tests.builders import ANNA, a_list, advertisement, an_engine, approach, base64url, consent, identifier_of, moment
 from tests.shops import Shop

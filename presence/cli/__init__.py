@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from presence import __version__
 from presence.cli import check, demo, replay, run, scan_test
-from presence.errors import ConfigurationError, PresenceError
+from presence.errors import ConfigurationError, PresenceError, RadioError
 
 EXIT_CODES = """exit codes:
   0   done, all is well
   1   something was found or failed; the message says what to do
   2   the command line is wrong
+  75  the radio is deaf and only a start anew is left to try: for `Restart=always` of systemd (EX_TEMPFAIL)
   78  the configuration cannot be used (EX_CONFIG)
   130 interrupted
 """
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
         return 78
+    except RadioError as error:
+        print(f"presence {options.command}: {error}", file=sys.stderr)
+        return 75
     except PresenceError as error:
         print(f"presence {options.command}: {error}", file=sys.stderr)
         return 1

@@ -15,11 +15,11 @@ from typing import TextIO
 from uuid import uuid4
 
 from presence.config import Settings, load_settings
-from presence.config.rules import read_store_key, rules_of
+from presence.config.rules import hours_of, read_store_key, rules_of
 from presence.core.peers import Peers
 from presence.daemon import Gateway, Notifier, Parts
 from presence.edges import logs
-from presence.edges.bluez import BluezScanner
+from presence.edges.bluez import watched_radios
 from presence.edges.clock import SystemClock
 from presence.edges.consent_file import ConsentFile
 from presence.edges.mqtt import MqttPublisher
@@ -178,18 +178,8 @@ def _sources(settings: Settings) -> list[AdvertisementSource]:
         next_step = "review the notice at the door, then set notice.id and notice.review_by"
         logs.tell("store.disarmed", {"reason": "notice.review_by is past: nothing is scanned", "next_step": next_step})
         return [Disarmed()]
-    clock = SystemClock()
-    return [
-        BluezScanner(
-            mode=settings.radio.mode,
-            adapter=adapter,
-            clock=clock,
-            tell=logs.tell,
-            ibeacon_prefix=bytes.fromhex(settings.identity.ibeacon_prefix or "") or None,
-            addresses=settings.identity.irk_file is not None,
-        )
-        for adapter in settings.radio.adapters or [""]
-    ]
+    hours = hours_of(settings.store)
+    return [*watched_radios(settings, clock=SystemClock(), tell=logs.tell, open_at=hours.open_at)]
 
 
 @contextmanager

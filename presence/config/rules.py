@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from presence.config.settings import Settings
+from presence.config.settings import Settings, StoreSettings
 from presence.core.beacons import FORMATS, ibeacon
 from presence.core.beacons.rpa import Resolver, TooManyKeys
 from presence.core.consent import Audience, Place, Purpose
@@ -18,6 +18,10 @@ STORE_KEY_BYTES = 32
 
 def place_of(settings: Settings) -> Place:
     return Place(settings.store.chain, settings.store.store, settings.store.sensitive)
+
+
+def hours_of(store: StoreSettings) -> OpeningHours:
+    return OpeningHours(store.opening_hours, ZoneInfo(store.time_zone), store.opening_margin_min)
 
 
 def rules_of(settings: Settings, store_key: bytes) -> Rules:
@@ -33,7 +37,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         notice=settings.notice.id,
         store_key=store_key,
         entry=settings.entry,
-        hours=OpeningHours(store.opening_hours, ZoneInfo(store.time_zone), store.opening_margin_min),
+        hours=hours_of(store),
         expiry_s=settings.events.expiry_s,
         valid_for_s=settings.events.valid_for_s,
         outbox_length=settings.events.outbox_length,

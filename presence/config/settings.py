@@ -98,6 +98,7 @@ class RadioSettings(Section):
         remedy="use names such as hci0, or [] for the first",
         example="[hci0]",
     )
+    silence_min: float = setting(default=30, minimum=5, maximum=240)
     queue_length: int = setting(default=4096, minimum=64, maximum=1_000_000)
 
 

@@ -120,7 +120,8 @@ WARNINGS: Final = frozenset(
     {
         "broker.lost", "broker.refused", "broker.unreachable", "broker.old_protocol", "broker.handler_failed",
         "broker.duplicate", "peers.ignored",
-        "event.refused", "storage.failed", "radio.failed", "consent.refused", "consent.entries_refused",
+        "radio.failed", "radio.recovering", "radio.declined", "radio.spent",
+        "event.refused", "storage.failed", "consent.refused", "consent.entries_refused",
         "config.refused", "intake.overflowed", "store.disarmed",
     }
 )  # fmt: skip

@@ -16,6 +16,7 @@ from presence.config.settings import RadioMode
 from presence.core.beacons import eddystone
 from presence.core.identifiers import ephemeral_identifier, slot_at, window_at
 from presence.edges.bluez import BluezScanner
+from presence.edges.bluez.scans import found_by
 from presence.edges.store import RuntimeStore
 from presence.pipeline import Intake, Pipeline
 from scripts.benchmarks import subjects
@@ -59,7 +60,7 @@ def _scanners(directory: Path) -> tuple[Any, Any]:
     tell = lambda _event, _fields: None  # noqa: E731
     scanner = BluezScanner(mode=RadioMode.ACTIVE, adapter="hci0", clock=SteadyClock(), tell=tell)
     scanner._hear = hear
-    ours = BleakScanner(scanner._detected, scanning_mode="active")._backend
+    ours = BleakScanner(found_by(scanner._take), scanning_mode="active")._backend
     empty = BleakScanner(lambda _device, _data: None, scanning_mode="active")._backend
     return ours, empty
 

@@ -11,7 +11,7 @@ from presence.cli.scan_test.guide import Act, Doing
 from presence.config import Settings
 from presence.core.advertising import Advertisement
 from presence.core.timestamps import Moment
-from presence.edges.bluez import BluezScanner
+from presence.edges.bluez import radios
 from presence.edges.capture import CaptureReader
 from presence.edges.clock import SystemClock
 from presence.edges.hci_count import ReportCounter
@@ -51,17 +51,7 @@ class RadioEar:
         self.on_air = on_air
         self._clock = SystemClock()
         self._hear: Hear | None = None
-        self.scanners = [
-            BluezScanner(
-                mode=settings.radio.mode,
-                adapter=adapter,
-                clock=self._clock,
-                tell=self._tell,
-                ibeacon_prefix=bytes.fromhex(settings.identity.ibeacon_prefix or "") or None,
-                addresses=settings.identity.irk_file is not None,
-            )
-            for adapter in adapters
-        ]
+        self.scanners = radios(settings, clock=self._clock, tell=self._tell)
 
     def now(self) -> Moment:
         return self._clock.now()

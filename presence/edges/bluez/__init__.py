@@ -1,0 +1,60 @@
+"""The radio, through BlueZ and bleak: one `BluezScanner` for each adapter.
+
+    scanner ─► scans ─► modes, version       how we listen, and how that is spelt for bleak
+       │─────► connection                    is the adapter there, powered, and bluetoothd the same as before?
+       └─────► care ─► tally, kernel_count   how the radio does (core.radio_health decides)
+                  └──► usb, ledger           steps of recovery, and the memory of them
+
+`diagnosis` and `traces` answer `presence check`.
+"""
+
+from collections.abc import Callable
+
+from presence.config.settings import Settings
+from presence.edges.bluez.care import Means
+from presence.edges.bluez.ledger import Ledger
+from presence.edges.bluez.scanner import BluezScanner
+from presence.ports import Clock, Tell
+
+__all__ = ["BluezScanner", "radios", "watched_radios"]
+
+
+def radios(settings: Settings, *, clock: Clock, tell: Tell) -> list[BluezScanner]:
+    """One for each adapter of the settings, for a look at the radio: they take no steps of recovery."""
+    return [_radio(settings, adapter, clock, tell) for adapter in settings.radio.adapters or [""]]
+
+
+def watched_radios(
+    settings: Settings, *, clock: Clock, tell: Tell, open_at: Callable[[float], bool]
+) -> list[BluezScanner]:
+    """The same for the daemon: they heal themselves, and rest while the shop is closed."""
+    means = Means(silence_s=settings.radio.silence_min * 60, ledger=Ledger(settings.storage.runtime_dir))
+    found = [
+        _radio(settings, adapter, clock, tell, means=means, open_at=open_at)
+        for adapter in settings.radio.adapters or [""]
+    ]
+    for radio in found:
+        if radio.care:
+            radio.care.others = [other.care for other in found if other.care and other is not radio]
+    return found
+
+
+def _radio(
+    settings: Settings,
+    adapter: str,
+    clock: Clock,
+    tell: Tell,
+    *,
+    means: Means | None = None,
+    open_at: Callable[[float], bool] = lambda _utc_s: True,
+) -> BluezScanner:
+    return BluezScanner(
+        mode=settings.radio.mode,
+        adapter=adapter,
+        clock=clock,
+        tell=tell,
+        ibeacon_prefix=bytes.fromhex(settings.identity.ibeacon_prefix or "") or None,
+        addresses=settings.identity.irk_file is not None,
+        means=means,
+        open_at=open_at,
+    )

@@ -1,0 +1,213 @@
+"""Hears advertisements on one adapter, until cancelled; comes back by itself after each fault. Never connects or pairs.
+
+    shop closed: rests ──opens──► connects to D-Bus, finds its adapter ──► scans, and looks around every few seconds
+         ▲                              ▲                                    │
+         └───────────closes─────────────┼──── 3 s ◄── adapter, bluetoothd or bus is gone, or a scan cannot begin
+                                        └──────────── a step of recovery was taken (see care)
+
+Outside opening hours nothing is scanned (R-19). What heals is told once when it breaks and once when it scans again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from presence.config.settings import RadioMode
+from presence.core.advertising import Advertisement, plausible_rssi_dbm
+from presence.core.radio_health import Condition, Totals
+from presence.core.radio_steps import Action
+from presence.edges.bluez.care import Care, Means
+from presence.edges.bluez.connection import Adapter, Bluez
+from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
+from presence.edges.bluez.scans import BleakScan
+from presence.edges.bluez.tally import Tally
+from presence.errors import RadioError, RadioFault
+from presence.ports import Clock, Hear, Tell
+
+GOING_DBM: Final = -127
+"""bleak's word where BlueZ took the RSSI back: the device is going, and nothing was heard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often; tests are in a hurry."""
+
+    retry_s: float = 3.0
+    """A controller or bluetoothd that is back is scanned again within seconds (R-61: 15 s)."""
+    look_s: float = 3.0
+    """A scan that has ended without a signal is noticed after two looks."""
+    health_s: float = 30.0
+    """A phone in the shop brings dozens of repeats in this time; see core.radio_health."""
+
+
+DEFAULT_PACE: Final = Pace()
+
+
+class BluezScanner:
+    """One radio. `heard`, `condition` and `totals` are for metrics and health; nothing in them is about a person."""
+
+    def __init__(
+        self,
+        *,
+        mode: RadioMode,
+        adapter: str,
+        clock: Clock,
+        tell: Tell,
+        ibeacon_prefix: bytes | None = None,
+        addresses: bool = False,
+        means: Means | None = None,
+        open_at: Callable[[float], bool] = lambda _utc_s: True,
+        pace: Pace = DEFAULT_PACE,
+    ) -> None:
+        """`adapter` empty: the first that is powered. `means` None: a deaf radio is nobody's business here."""
+        self.adapter = adapter
+        self.heard = 0
+        self.started = 0
+        """Scans that began."""
+        self.care: Care | None = None
+        self._scan = BleakScan(mode, ibeacon_prefix=ibeacon_prefix, addresses=addresses)
+        self._mode = mode
+        self._name = adapter
+        self._clock = clock
+        self._tell = tell
+        self._open_at = open_at
+        self._pace = pace
+        self._hear: Hear = lambda _advertisement: None
+        self._failing: RadioFault | None = None
+        self._tally = Tally()
+        if means is not None:
+            scan = self._scan
+            active = mode is RadioMode.ACTIVE
+            self.care = Care(
+                adapter, means, repeats=scan.brings_repeats, counts_in_kernel=active, clock=clock, tell=tell
+            )
+            self._tally = self.care.tally
+
+    @property
+    def condition(self) -> Condition | None:
+        return self.care.health.condition if self.care else None
+
+    @property
+    def totals(self) -> Totals:
+        return self.care.health.totals if self.care else Totals()
+
+    async def run(self, hear: Hear) -> None:
+        """Until cancelled. Raises RadioError where only a restart of ourselves is left to try."""
+        self._hear = hear
+        while True:
+            if not self._open():
+                await self._rest()
+                continue
+            action = None
+            try:
+                async with self._scanning() as (bluez, adapter):
+                    action = await self._look_around(bluez, adapter)
+            except ERRORS as error:
+                self._failed(error)
+                await asyncio.sleep(self._pace.retry_s)
+            if self.care and action:
+                await self.care.take(action, self._name)
+
+    async def check(self) -> None:
+        """Start and stop a scan once; raises RadioError."""
+        try:
+            async with self._scanning():
+                return
+        except ERRORS as error:
+            raise RadioError(fault_of(error), reason_of(error)) from error
+
+    @asynccontextmanager
+    async def _scanning(self) -> AsyncIterator[tuple[Bluez, Adapter]]:
+        async with Bluez.connect() as bluez:
+            adapter = await bluez.adapter(self.adapter)
+            paid = self.care is not None and await self.care.pay_debts(bluez, adapter.name)
+            if not adapter.powered and not paid:
+                raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
+            self._name = adapter.name
+            async with self._scan.on(adapter.name, self._take):
+                yield bluez, adapter
+
+    async def _look_around(self, bluez: Bluez, adapter: Adapter) -> Action | None:
+        """Until the shop closes or a step is called for. Raises RadioError when the scan has ended."""
+        self._began()
+        loop = asyncio.get_running_loop()
+        health_at_s = loop.time() + self._pace.health_s
+        stopped = False
+        while self._open():
+            bluez.changed.clear()
+            woken = await self._woken(bluez)
+            now = await bluez.adapter(adapter.name)
+            if now.owner != adapter.owner:
+                raise RadioError(RadioFault.NO_BLUEZ, "bluetoothd was restarted")
+            if not now.powered:
+                raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
+            still = self._scan.shows_discovering and not now.discovering
+            if still and stopped and not woken:
+                raise RadioError(RadioFault.OTHER, f"the scan on {adapter.name} has ended")
+            stopped = still
+            if self.care and loop.time() >= health_at_s:
+                health_at_s = loop.time() + self._pace.health_s
+                action = self.care.look(adapter.name)
+                if action:
+                    return action
+        return None
+
+    async def _woken(self, bluez: Bluez) -> bool:
+        """Wait for a signal, but not for long; whether there was one."""
+        try:
+            async with asyncio.timeout(self._pace.look_s):
+                await bluez.changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _open(self) -> bool:
+        return self._open_at(self._clock.now().utc_s)
+
+    async def _rest(self) -> None:
+        """Until the shop opens."""
+        if self.care:
+            self.care.health.closed()
+        self._tell("radio.resting", {**self._fields(), "reason": "the shop is closed: nothing is scanned"})
+        while not self._open():  # noqa: ASYNC110 - a clock is asked, there is no event to wait for
+            await asyncio.sleep(self._pace.look_s)
+
+    def _began(self) -> None:
+        self.started += 1
+        self._failing = None
+        self._tell("radio.scanning", self._fields())
+        if self.care:
+            self.care.listening()
+
+    def _failed(self, error: BaseException) -> None:
+        """Told once for each kind of fault, until a scan runs again."""
+        if self.care:
+            self.care.health.away()
+        fault = fault_of(error)
+        if fault is not self._failing:
+            self._tell("radio.failed", {**self._fields(), "reason": reason_of(error), "next_step": fault.value})
+        self._failing = fault
+
+    def _take(
+        self, address: str, rssi_dbm: int, service_data: Mapping[str, bytes], manufacturer_data: Mapping[int, bytes]
+    ) -> None:
+        if rssi_dbm == GOING_DBM:
+            return
+        if service_data or manufacturer_data:
+            self.heard += 1
+            self._tally.add(address)
+        self._hear(
+            Advertisement(
+                self._clock.now(),
+                bytes.fromhex(address.replace(":", "")),
+                plausible_rssi_dbm(rssi_dbm),
+                service_data,
+                manufacturer_data,
+                self._name,
+            )
+        )
+
+    def _fields(self) -> dict[str, object]:
+        return {"adapter": self._name or "default", "mode": self._mode.value}

@@ -1,0 +1,283 @@
+"""A working stand-in for bluetoothd on a D-Bus daemon of its own, so that bleak itself can run against it.
+
+It keeps what bluetoothd promises its clients on D-Bus: adapters that come and go, discovery sessions with their UUID
+filter, monitors with their patterns, devices that appear and change. And it fails as radios do: deaf, or with its
+duplicates hidden.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+ADAPTER = "org.bluez.Adapter1"
+DEVICE = "org.bluez.Device1"
+MANAGER = "org.bluez.AdvertisementMonitorManager1"
+MONITOR = "org.bluez.AdvertisementMonitor1"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+OBJECTS = "org.freedesktop.DBus.ObjectManager"
+UNKNOWN_OBJECT = "org.freedesktop.DBus.Error.UnknownObject"
+RSSI_THRESHOLD_DB = 8
+"""BlueZ tells a change of RSSI from this on, where nobody asked for duplicates (src/device.c)."""
+
+
+@dataclass
+class FakeAdapter:
+    powered: bool = True
+    stuck: bool = False
+    """Cannot be switched."""
+    deaf: bool = False
+    hears_after: str = ""
+    """A deaf one hears again after this: `restart` or `power`."""
+    hides_duplicates: bool = False
+    sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Client → filter, of those that discover."""
+    monitors: dict[tuple[str, str], list[tuple[int, int, bytes]]] = field(default_factory=dict)
+    devices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    switched: list[bool] = field(default_factory=list)
+    starts: int = 0
+
+
+class FakeBluetoothd:
+    def __init__(self, adapters: Mapping[str, FakeAdapter], *, experimental: bool = True) -> None:
+        self.adapters = dict(adapters)
+        self.experimental = experimental
+        self.denies = False
+        self.hangs = False
+        self.filters: list[dict[str, Any]] = []
+        """Every discovery filter that was set."""
+        self.patterns: list[list[tuple[int, int, bytes]]] = []
+        """Of every monitor that was registered."""
+        self._asked: dict[tuple[str, str], dict[str, Any]] = {}
+        self._bus: MessageBus | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, address: str) -> None:
+        """As after `systemctl start bluetooth`: nothing of the clients before is left."""
+        for adapter in self.adapters.values():
+            adapter.sessions.clear()
+            adapter.monitors.clear()
+            adapter.devices.clear()
+        self._bus = await MessageBus(bus_address=address).connect()
+        self._bus.add_message_handler(self._on_message)
+        rule = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'"
+        daemon = "org.freedesktop.DBus"
+        await self._bus.call(Message(daemon, "/org/freedesktop/DBus", daemon, "AddMatch", signature="s", body=[rule]))
+        await self._bus.request_name("org.bluez")
+
+    async def stop(self) -> None:
+        if self._bus is not None and self._bus.connected:
+            self._bus.disconnect()
+            await self._bus.wait_for_disconnect()
+        self._bus = None
+
+    def unplug(self, name: str) -> FakeAdapter:
+        adapter = self.adapters.pop(name)
+        adapter.sessions.clear()
+        adapter.monitors.clear()
+        adapter.devices.clear()
+        self._signal("/", OBJECTS, "InterfacesRemoved", "oas", [f"/org/bluez/{name}", [ADAPTER]])
+        return adapter
+
+    def plug(self, name: str, adapter: FakeAdapter) -> None:
+        self.adapters[name] = adapter
+        self._signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [f"/org/bluez/{name}", self._interfaces(name)])
+
+    def power(self, name: str, powered: bool) -> None:
+        adapter = self.adapters[name]
+        adapter.powered = powered
+        adapter.switched.append(powered)
+        if not powered:
+            adapter.sessions.clear()
+            adapter.deaf = adapter.deaf and adapter.hears_after != "power"
+        self._changed(f"/org/bluez/{name}", ADAPTER, {"Powered": Variant("b", powered)})
+
+    def advertise(
+        self,
+        address: str,
+        rssi_dbm: int,
+        *,
+        name: str = "hci0",
+        uuids: tuple[str, ...] = (),
+        service_data: Mapping[str, bytes] | None = None,
+        manufacturer_data: Mapping[int, bytes] | None = None,
+    ) -> None:
+        """One advertisement on air; who gets to know of it is bluetoothd's business."""
+        adapter = self.adapters.get(name)
+        if adapter is None or adapter.deaf or not adapter.powered:
+            return
+        listeners = [wish for wish in adapter.sessions.values() if _wanted(wish, uuids)]
+        monitors = [key for key, patterns in adapter.monitors.items() if _matches(patterns, service_data or {})]
+        if not listeners and not monitors:
+            return
+        path = f"/org/bluez/{name}/dev_{address.replace(':', '_')}"
+        now: dict[str, Any] = {
+            "RSSI": Variant("n", rssi_dbm),
+            "UUIDs": Variant("as", list(uuids)),
+            "ServiceData": Variant("a{sv}", {u: Variant("ay", d) for u, d in (service_data or {}).items()}),
+            "ManufacturerData": Variant("a{qv}", {c: Variant("ay", d) for c, d in (manufacturer_data or {}).items()}),
+        }
+        before = adapter.devices.get(path)
+        if before is None:
+            fixed = {"Address": Variant("s", address), "Adapter": Variant("o", f"/org/bluez/{name}")}
+            adapter.devices[path] = {**fixed, "Alias": Variant("s", address.replace(":", "-")), **now}
+            self._signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [path, {DEVICE: adapter.devices[path]}])
+        elif not (adapter.hides_duplicates and all(before[key] == value for key, value in now.items())):
+            every = any(wish.get("DuplicateData") for wish in listeners)
+            near = abs(before["RSSI"].value - rssi_dbm) < RSSI_THRESHOLD_DB
+            changed = {key: value for key, value in now.items() if every or before[key] != value}
+            if near and not every:
+                changed.pop("RSSI", None)
+            adapter.devices[path].update(changed)
+            if changed:
+                self._changed(path, DEVICE, changed)
+        for client, monitor in monitors:
+            self._send(Message(client, monitor, MONITOR, "DeviceFound", signature="o", body=[path]))
+
+    def stop_scanning(self, name: str) -> None:
+        """The sessions end, and nobody is told."""
+        self.adapters[name].sessions.clear()
+
+    def _on_message(self, message: Message) -> Message | bool | None:
+        if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
+            client, _, owner = message.body
+            for adapter in self.adapters.values() if not owner else ():
+                adapter.sessions.pop(client, None)
+                adapter.monitors = {key: value for key, value in adapter.monitors.items() if key[0] != client}
+            return None
+        if message.message_type is not MessageType.METHOD_CALL:
+            return None
+        if self.hangs:
+            return True
+        if self.denies:
+            return Message.new_error(message, "org.freedesktop.DBus.Error.AccessDenied", "not for you")
+        return self._answer(message)
+
+    def _answer(self, message: Message) -> Message | None:
+        if message.member == "Introspect" and message.path == "/org/bluez":
+            nodes = "".join(f'<node name="{name}"/>' for name in self.adapters)
+            return Message.new_method_return(message, "s", [f"<node>{nodes}</node>"])
+        if message.member == "GetManagedObjects":
+            objects = {"/org/bluez": {"org.bluez.AgentManager1": {}}}
+            for name, adapter in self.adapters.items():
+                objects[f"/org/bluez/{name}"] = self._interfaces(name)
+                objects.update({path: {DEVICE: device} for path, device in adapter.devices.items()})
+            return Message.new_method_return(message, "a{oa{sa{sv}}}", [objects])
+        name = (message.path or "").removeprefix("/org/bluez/")
+        if name not in self.adapters:
+            return Message.new_error(message, UNKNOWN_OBJECT, f'Method "{message.member}" doesn\'t exist')
+        found: Callable[[Message, str], Message] | None = {
+            "GetAll": self._get_all, "Set": self._set, "SetDiscoveryFilter": self._set_filter,
+            "StartDiscovery": self._start, "StopDiscovery": self._stop, "RegisterMonitor": self._register,
+            "UnregisterMonitor": self._unregister,
+        }.get(message.member or "")  # fmt: skip
+        return found(message, name) if found else None
+
+    def _get_all(self, message: Message, name: str) -> Message:
+        properties = self._interfaces(name).get(message.body[0])
+        if properties is None:
+            return Message.new_error(message, "org.freedesktop.DBus.Error.InvalidArgs", "No such interface")
+        return Message.new_method_return(message, "a{sv}", [properties])
+
+    def _set(self, message: Message, name: str) -> Message:
+        if self.adapters[name].stuck:
+            return Message.new_error(message, "org.bluez.Error.Busy", "busy")
+        self.power(name, message.body[2].value)
+        return Message.new_method_return(message)
+
+    def _set_filter(self, message: Message, name: str) -> Message:
+        wish = {key: value.value for key, value in message.body[0].items()}
+        self._asked[str(message.sender), name] = wish
+        if wish:
+            self.filters.append(wish)
+        return Message.new_method_return(message)
+
+    def _start(self, message: Message, name: str) -> Message:
+        adapter = self.adapters[name]
+        if not adapter.powered:
+            return Message.new_error(message, "org.bluez.Error.NotReady", "Resource Not Ready")
+        adapter.sessions[str(message.sender)] = self._asked.get((str(message.sender), name), {})
+        adapter.starts += 1
+        adapter.deaf = adapter.deaf and not (adapter.hears_after == "restart" and adapter.starts > 1)
+        self._changed(f"/org/bluez/{name}", ADAPTER, {"Discovering": Variant("b", True)})
+        return Message.new_method_return(message)
+
+    def _stop(self, message: Message, name: str) -> Message:
+        if self.adapters[name].sessions.pop(str(message.sender), None) is None:
+            return Message.new_error(message, "org.bluez.Error.Failed", "No discovery started")
+        return Message.new_method_return(message)
+
+    def _register(self, message: Message, name: str) -> Message:
+        if not self.experimental:
+            return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownMethod", "no such method")
+        task = asyncio.ensure_future(self._read_monitor(str(message.sender), message.body[0], name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return Message.new_method_return(message)
+
+    async def _read_monitor(self, client: str, path: str, name: str) -> None:
+        await asyncio.sleep(0.02)  # bleak exports the monitor once it is registered
+        assert self._bus is not None
+        reply = await self._bus.call(Message(client, path, PROPERTIES, "GetAll", signature="s", body=[MONITOR]))
+        patterns = [(start, kind, bytes(content)) for start, kind, content in reply.body[0]["Patterns"].value]
+        self.patterns.append(patterns)
+        self.adapters[name].monitors[client, path] = patterns
+        self._send(Message(client, path, MONITOR, "Activate"))
+
+    def _unregister(self, message: Message, name: str) -> Message:
+        self.adapters[name].monitors.pop((str(message.sender), message.body[0]), None)
+        return Message.new_method_return(message)
+
+    def _interfaces(self, name: str) -> dict[str, dict[str, Variant]]:
+        adapter = self.adapters[name]
+        interfaces = {
+            ADAPTER: {
+                "Address": Variant("s", "00:00:5E:00:53:01"),
+                "Powered": Variant("b", adapter.powered),
+                "Discovering": Variant("b", bool(adapter.sessions)),
+                "Roles": Variant("as", ["central", "peripheral"]),
+            }
+        }
+        if self.experimental:
+            interfaces[MANAGER] = {"SupportedMonitorTypes": Variant("as", ["or_patterns"])}
+        return interfaces
+
+    def _changed(self, path: str, interface: str, changed: dict[str, Variant]) -> None:
+        self._signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [interface, changed, []])
+
+    def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
+        self._send(Message.new_signal(path, interface, member, signature, body))
+
+    def _send(self, message: Message) -> None:
+        if self._bus is not None and self._bus.connected:
+            message.flags = message.flags.__class__.NO_REPLY_EXPECTED
+            self._bus.send(message)
+
+
+def _wanted(wish: dict[str, Any], uuids: tuple[str, ...]) -> bool:
+    """Only UUIDs of the list count, service data alone does not (DESIGN.md §5)."""
+    return not wish.get("UUIDs") or bool(set(wish["UUIDs"]) & set(uuids))
+
+
+def _matches(patterns: list[tuple[int, int, bytes]], service_data: Mapping[str, bytes]) -> bool:
+    """As from BlueZ 5.71 on: the service data without its UUID."""
+    return any(
+        kind == 0x16 and data[start : start + len(content)] == content
+        for start, kind, content in patterns
+        for data in service_data.values()
+    )
+
+
+@contextlib.asynccontextmanager
+async def a_bluetoothd(address: str, **adapters: FakeAdapter) -> AsyncIterator[FakeBluetoothd]:
+    """With hci0 where nothing else is said."""
+    bluez = FakeBluetoothd(adapters or {"hci0": FakeAdapter()})
+    await bluez.start(address)
+    try:
+        yield bluez
+    finally:
+        await bluez.stop()

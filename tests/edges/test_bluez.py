@@ -1,0 +1,390 @@
+"""bleak itself against a bluetoothd of ours: how we listen, and what happens when parts of the radio go and return."""
+
+import asyncio
+import contextlib
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bleak.backends.bluezdbus import manager as bleak_manager
+
+from presence.config.settings import RadioMode
+from presence.core.advertising import Advertisement
+from presence.core.beacons.eddystone import SERVICE_UUID
+from presence.core.radio_health import Condition
+from presence.core.radio_steps import Step
+from presence.edges.bluez.care import Means
+from presence.edges.bluez.kernel_count import KernelCount
+from presence.edges.bluez.ledger import Ledger
+from presence.edges.bluez.scanner import BluezScanner, Pace
+from presence.edges.bluez.version import BluezVersion
+from presence.errors import RadioError, RadioFault
+from tests.edges.fake_advertising import a_bus
+from tests.edges.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
+from tests.fakes import FakeClock, FakeTell
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed: apt install dbus-daemon"
+)
+
+PHONE = "4A:11:22:33:44:F5"
+EID = bytes.fromhex("30ec0102030405060708")
+STRANGERS = "0000fd6f-0000-1000-8000-00805f9b34fb"
+HURRY = Pace(retry_s=0.05, look_s=0.05, health_s=0.05)
+
+
+@pytest.fixture
+async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """A system bus of the test; bleak's connection to it is closed at the end."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+    async with a_bus(tmp_path) as address:
+        yield address
+        await _close_bleak()
+
+
+async def _close_bleak() -> None:
+    manager = bleak_manager._global_instances.pop(asyncio.get_running_loop(), None)
+    if manager is not None and manager._bus is not None:
+        manager._bus.disconnect()
+        if manager._bus_watcher_task is not None:
+            await asyncio.wait({manager._bus_watcher_task}, timeout=2)
+
+
+class Running:
+    """A scanner at work, and what it heard and told."""
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = FakeClock()
+        self.tell = FakeTell()
+        self.heard: list[Advertisement] = []
+        wanted: dict[str, Any] = {"mode": RadioMode.ACTIVE, "adapter": "hci0", "pace": HURRY}
+        self.scanner = BluezScanner(**{**wanted, **options}, clock=self.clock, tell=self.tell)
+
+    async def told(self, event: str, times: int = 1) -> dict[str, object]:
+        """Return when it was told so often; the fields of the last."""
+
+        def so_often() -> bool:
+            return self.tell.names().count(event) >= times
+
+        await until(so_often)
+        return [fields for name, fields in self.tell.told if name == event][times - 1]
+
+
+async def until(true: Callable[[], bool], patience_s: float = 10) -> None:
+    async with asyncio.timeout(patience_s):
+        while not true():  # noqa: ASYNC110 - what is waited for is a state of several parts
+            await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def running(**options: Any) -> AsyncIterator[Running]:
+    radio = Running(**options)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(radio.scanner.run(radio.heard.append))
+        try:
+            yield radio
+        finally:
+            task.cancel()
+
+
+async def hears(bluez: FakeBluetoothd, radio: Running, *, name: str = "hci0") -> None:
+    """Return when a customer's advertisement has arrived."""
+    before = len(radio.heard)
+
+    def arrived() -> bool:
+        bluez.advertise(PHONE, -60, name=name, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+        return len(radio.heard) > before
+
+    await until(arrived)
+
+
+async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.told("radio.scanning")
+        for rssi_dbm in (-60, -64, -64):
+            bluez.advertise(PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+            bluez.advertise("00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"})
+        await until(lambda: len(radio.heard) == 3)
+    assert bluez.filters == [{"Transport": "le", "DuplicateData": True, "UUIDs": [SERVICE_UUID]}]
+    assert [heard.rssi_dbm for heard in radio.heard] == [-60, -64, -64]
+    assert {heard.service_data[SERVICE_UUID] for heard in radio.heard} == {EID}
+    assert {heard.adapter for heard in radio.heard} == {"hci0"}
+    assert {heard.address for heard in radio.heard} == {bytes.fromhex("4a11223344f5")}
+    assert radio.scanner.heard == 3
+
+
+@pytest.mark.parametrize(
+    ("version", "patterns"),
+    [
+        (BluezVersion(5, 66), [(0, 0x16, b"\xaa\xfe\x30")]),
+        (BluezVersion(5, 82), [(0, 0x16, b"\x30")]),
+        (None, [(0, 0x16, b"\xaa\xfe\x30"), (0, 0x16, b"\x30")]),
+    ],
+)
+async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
+    bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion | None, patterns: list[tuple[int, int, bytes]]
+) -> None:
+    monkeypatch.setattr("presence.edges.bluez.scans.bluez_version", lambda: version)
+    prefix = bytes.fromhex("5072657365636531")
+    async with a_bluetoothd(bus) as bluez, running(mode=RadioMode.PASSIVE, ibeacon_prefix=prefix) as radio:
+        await until(lambda: bool(bluez.patterns))
+        if version is None or version >= (5, 71):
+            await hears(bluez, radio)
+    assert bluez.patterns == [[*patterns, (0, 0xFF, b"\x4c\x00\x02\x15" + prefix)]]
+    assert bluez.filters == []
+
+
+async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.edges.bluez.scans.bluez_version", lambda: BluezVersion(5, 70))
+    async with a_bluetoothd(bus), running(mode=RadioMode.PASSIVE) as radio:
+        told = await radio.told("radio.failed")
+    assert told["reason"] == "BlueZ 5.70"
+    assert told["next_step"] == RadioFault.BROKEN_PATTERNS.value
+
+
+async def test_without_the_experimental_interface_a_passive_scan_says_so(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez:
+        bluez.experimental = False
+        async with running(mode=RadioMode.PASSIVE) as radio:
+            assert (await radio.told("radio.failed"))["next_step"] == RadioFault.UNSUPPORTED.value
+
+
+@pytest.mark.requirement("R-61")
+async def test_bluetoothd_killed_and_started_again(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.told("radio.scanning")
+        await bluez.stop()
+        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.NO_BLUEZ.value
+        await bluez.start(bus)
+        await hears(bluez, radio)
+    assert radio.tell.names() == ["radio.scanning", "radio.failed", "radio.scanning"]
+
+
+@pytest.mark.requirement("R-61")
+async def test_bluetoothd_restarted_between_two_looks(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez, running(pace=Pace(retry_s=0.05, look_s=1)) as radio:
+        await radio.told("radio.scanning")
+        await bluez.stop()
+        await bluez.start(bus)
+        await hears(bluez, radio)
+
+
+@pytest.mark.requirement("R-61")
+async def test_an_adapter_pulled_out_and_plugged_in_again(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.told("radio.scanning")
+        adapter = bluez.unplug("hci0")
+        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.NO_ADAPTER.value
+        bluez.plug("hci0", adapter)
+        await hears(bluez, radio)
+    assert radio.tell.names() == ["radio.scanning", "radio.failed", "radio.scanning"]
+
+
+async def test_an_adapter_that_comes_late_is_found_and_the_first_powered_one_serves(bus: str) -> None:
+    async with a_bluetoothd(bus, hci0=FakeAdapter(powered=False)) as bluez, running(adapter="") as radio:
+        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.POWERED_OFF.value
+        bluez.plug("hci1", FakeAdapter())
+        await hears(bluez, radio, name="hci1")
+    assert {heard.adapter for heard in radio.heard} == {"hci1"}
+
+
+async def test_an_adapter_powered_off_and_on(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.told("radio.scanning")
+        bluez.power("hci0", False)
+        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.POWERED_OFF.value
+        bluez.power("hci0", True)
+        await hears(bluez, radio)
+
+
+@pytest.mark.requirement("R-61")
+async def test_the_bus_itself_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+    async with running() as radio:
+        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.NO_BLUEZ.value
+        for _ in range(2):
+            async with a_bus(tmp_path) as address, a_bluetoothd(address) as bluez:
+                await hears(bluez, radio)
+            (tmp_path / "bus").unlink(missing_ok=True)
+    await _close_bleak()
+    assert radio.scanner.started == 2
+
+
+async def test_a_scan_that_ended_without_a_word_is_begun_again(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.told("radio.scanning")
+        bluez.stop_scanning("hci0")
+        assert "has ended" in str((await radio.told("radio.failed"))["reason"])
+        await hears(bluez, radio)
+
+
+async def test_a_bluetoothd_that_hangs_is_left_after_seconds(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.2)
+    monkeypatch.setattr("presence.edges.bluez.scans.STOP_S", 0.2)
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.told("radio.scanning")
+        bluez.hangs = True
+        assert "no answer" in str((await radio.told("radio.failed"))["reason"])
+        bluez.hangs = False
+        await hears(bluez, radio)
+
+
+async def test_who_may_not_speak_to_bluetoothd_is_told_of_the_policy(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez:
+        bluez.denies = True
+        with pytest.raises(RadioError) as refused:
+            await Running().scanner.check()
+    assert refused.value.fault is RadioFault.DENIED
+
+
+async def test_a_check_leaves_no_scan_behind(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez:
+        await Running().scanner.check()
+        assert bluez.adapters["hci0"].starts == 1
+        assert bluez.adapters["hci0"].sessions == {}
+
+
+async def test_two_adapters_heal_each_for_itself_and_say_who_heard(bus: str) -> None:
+    async with (
+        a_bluetoothd(bus, hci0=FakeAdapter(), hci1=FakeAdapter()) as bluez,
+        running(adapter="hci0") as inside,
+        running(adapter="hci1") as door,
+    ):
+        await inside.told("radio.scanning")
+        await door.told("radio.scanning")
+        bluez.unplug("hci0")
+        await inside.told("radio.failed")
+        await hears(bluez, door, name="hci1")
+    assert {heard.adapter for heard in door.heard} == {"hci1"}
+    assert door.tell.names() == ["radio.scanning"]
+
+
+async def test_a_device_that_goes_is_not_heard(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.told("radio.scanning")
+        await hears(bluez, radio)
+        before = len(radio.heard)
+        path = f"/org/bluez/hci0/dev_{PHONE.replace(':', '_')}"
+        gone = ["org.bluez.Device1", {}, ["RSSI"]]
+        bluez._signal(path, "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", gone)
+        await hears(bluez, radio)
+    assert None not in [heard.rssi_dbm for heard in radio.heard[before:]]
+
+
+@pytest.mark.requirement("R-19")
+async def test_while_the_shop_is_closed_nothing_is_scanned(bus: str) -> None:
+    hours = {"open": False}
+    async with a_bluetoothd(bus) as bluez, running(open_at=lambda _: hours["open"], means=Means()) as radio:
+        await radio.told("radio.resting")
+        assert bluez.adapters["hci0"].starts == 0
+        assert radio.scanner.condition is Condition.CLOSED
+        hours["open"] = True
+        await hears(bluez, radio)
+        hours["open"] = False
+        await radio.told("radio.resting", times=2)
+        await until(lambda: bluez.adapters["hci0"].sessions == {})
+
+
+class Counting(KernelCount):
+    """A kernel whose count stands still, or which tells nothing."""
+
+    count: int | None = 0
+
+    def take(self, adapter: str) -> int | None:
+        return self.count
+
+
+def means(tmp_path: Path) -> Means:
+    return Means(ledger=Ledger(tmp_path), sysfs=tmp_path / "sys", off_s=0.01, count=Counting)
+
+
+async def silence(radio: Running, seconds: float) -> None:
+    """The shop's time passes, and a look at the radio follows."""
+    radio.clock.pass_s(seconds)
+    await asyncio.sleep(3 * HURRY.health_s)
+
+
+@pytest.mark.parametrize(("cure", "steps"), [("restart", 1), ("power", 2)])
+async def test_a_deaf_radio_is_helped_step_by_step(bus: str, tmp_path: Path, cure: str, steps: int) -> None:
+    deaf = FakeAdapter(deaf=True, hears_after=cure)
+    async with a_bluetoothd(bus, hci0=deaf) as bluez, running(means=means(tmp_path)) as radio:
+        await radio.told("radio.scanning")
+        radio.clock.pass_s(300)
+        await radio.told("radio.recovering")
+        if steps == 2:
+            await radio.told("radio.scanning", times=2)
+            radio.clock.pass_s(60)
+            await radio.told("radio.recovering", times=2)
+        await hears(bluez, radio)
+        told = await radio.told("radio.recovered")
+    taken = [fields["what"] for name, fields in radio.tell.told if name == "radio.recovering"]
+    assert taken == ["restart_scan", "power_cycle"][:steps]
+    assert deaf.switched == ([False, True] if cure == "power" else [])
+    assert told["seconds"] == (360 if steps == 2 else 300)
+    assert radio.scanner.totals.recovered == 1
+    assert Ledger(tmp_path).read("hci0", radio.clock.now()) != ()
+
+
+async def test_at_the_end_of_the_ladder_systemd_is_asked_and_what_is_not_possible_is_said(
+    bus: str, tmp_path: Path
+) -> None:
+    radio = Running(means=means(tmp_path))
+    stuck = FakeAdapter(deaf=True, stuck=True)
+    async with a_bluetoothd(bus, hci0=stuck):
+        with pytest.RaisesGroup(pytest.RaisesExc(RadioError, match="systemd")):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(radio.scanner.run(radio.heard.append))
+                await radio.told("radio.scanning")
+                radio.clock.pass_s(300)
+                await radio.told("radio.scanning", times=2)
+                radio.clock.pass_s(60)
+    assert [(name, fields["what"]) for name, fields in radio.tell.told if "what" in fields] == [
+        ("radio.recovering", "restart_scan"),
+        ("radio.recovering", "power_cycle"), ("radio.declined", "power_cycle"),
+        ("radio.recovering", "reset_usb"), ("radio.declined", "reset_usb"),
+        ("radio.recovering", "ask_systemd"),
+    ]  # fmt: skip
+    assert [step for _, step in Ledger(tmp_path).read("hci0", radio.clock.now())][-1] is Step.ASK_SYSTEMD
+
+
+async def test_repeats_that_are_hidden_are_noticed(bus: str, tmp_path: Path) -> None:
+    hiding = FakeAdapter(hides_duplicates=True)
+    async with a_bluetoothd(bus, hci0=hiding) as bluez, running(means=means(tmp_path)) as radio:
+        await radio.told("radio.scanning")
+
+        phones = itertools.count()
+
+        def crowd() -> bool:
+            """A few more phones come in; each sends on, and is heard once."""
+            for number in itertools.islice(phones, 10):
+                phone = f"4A:11:22:33:{number // 256:02X}:{number % 256:02X}"
+                for _ in range(5):
+                    bluez.advertise(phone, -60, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+            return "radio.recovering" in radio.tell.names()
+
+        await until(crowd)
+        assert "repeated advertisements do not arrive" in str((await radio.told("radio.recovering"))["reason"])
+        assert radio.scanner.condition is Condition.HIDING
+
+
+async def test_an_adapter_that_would_not_come_on_again_is_switched_on_later(bus: str, tmp_path: Path) -> None:
+    async with a_bluetoothd(bus, hci0=FakeAdapter(deaf=True)) as bluez, running(means=means(tmp_path)) as radio:
+        await radio.told("radio.scanning")
+        radio.clock.pass_s(300)
+        await radio.told("radio.scanning", times=2)
+        adapter = bluez.adapters["hci0"]
+        switch = bluez.power
+
+        def off_and_stuck(name: str, powered: bool) -> None:
+            switch(name, powered)
+            adapter.stuck = True
+
+        bluez.power = off_and_stuck  # type: ignore[method-assign]
+        radio.clock.pass_s(60)
+        await radio.told("radio.failed")
+        adapter.stuck, bluez.power = False, switch  # type: ignore[method-assign]
+        await until(lambda: adapter.switched == [False, True])
+        await radio.told("radio.scanning", times=3)
