@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import IntEnum
@@ -15,14 +15,14 @@ from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import MqttProtocol
 from presence.core.freshness import NEXT_STEP, Freshness, Lease
 from presence.core.identifiers import window_at
-from presence.edges.bluez import BluezScanner
+from presence.edges.bluez.diagnosis import Verdict as Answered
+from presence.edges.bluez.diagnosis import diagnose
 from presence.edges.clock import SystemClock, is_synchronised
 from presence.edges.consent_file import ConsentFile
 from presence.edges.mqtt import MqttPublisher
-from presence.errors import ConfigurationError, ConsentListError, RadioError
+from presence.errors import ConfigurationError, ConsentListError
 
 BROKER_TIMEOUT_S = 8.0
-RADIO_TIMEOUT_S = 15.0
 
 
 class Verdict(IntEnum):
@@ -86,9 +86,9 @@ async def _check(path: Path, *, quiet: bool) -> list[Finding]:
     for look in (_store_key, _notice, _storage, _clock, _consents):
         for finding in look(settings):
             add(finding)
-    slow: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (_broker, _radio)
-    for look_long in slow:
-        add(await look_long(settings))
+    add(await _broker(settings))
+    async for finding in _radio(settings):
+        add(finding)
     return findings
 
 
@@ -192,16 +192,7 @@ async def _broker(settings: Settings) -> Finding:
     return Finding("broker", Verdict.PASS, f"{where} over MQTT 5")
 
 
-async def _radio(settings: Settings) -> Finding:
-    worst = Finding("radio", Verdict.PASS, f"{settings.radio.mode} scan starts")
-    for adapter in settings.radio.adapters or [""]:
-        scanner = BluezScanner(
-            mode=settings.radio.mode, adapter=adapter, clock=SystemClock(), tell=lambda _event, _fields: None
-        )
-        try:
-            async with asyncio.timeout(RADIO_TIMEOUT_S):
-                await scanner.check()
-        except (TimeoutError, RadioError) as error:
-            step = error.fault.value if isinstance(error, RadioError) else "BlueZ does not answer in time"
-            worst = Finding("radio", Verdict.FAIL, f"{adapter or 'default adapter'}: no scan", step)
-    return worst
+async def _radio(settings: Settings) -> AsyncIterator[Finding]:
+    async for answer in diagnose(settings, SystemClock()):
+        verdict = {Answered.GOOD: Verdict.PASS, Answered.DOUBTFUL: Verdict.WARN}.get(answer.verdict, Verdict.FAIL)
+        yield Finding(answer.question, verdict, answer.found, answer.next_step)

@@ -95,6 +95,11 @@ def visits_stay_off_the_disk(storage: "StorageSettings") -> Iterator[str]:
         yield "runtime_dir equals state_dir: keep it on a tmpfs such as /run/presence, off the disk"
 
 
+def addresses_need_an_active_scan(settings: "Settings") -> Iterator[str]:
+    if settings.identity.irk_file is not None and settings.radio.mode == "passive":
+        yield "identity.irk_file needs radio.mode active: a passive scan finds payloads by pattern, and no addresses"
+
+
 def list_is_of_this_chain(settings: "Settings") -> Iterator[str]:
     if settings.consent.list.partition("/")[0] != settings.store.chain:
         yield f"consent.list is of another chain than store.chain: use {settings.store.chain}/…"

@@ -247,4 +247,5 @@ class Settings(Section):
         between.somebody_listens,
         between.audience_names_differ,
         between.padding_holds_every_event,
+        between.addresses_need_an_active_scan,
     )

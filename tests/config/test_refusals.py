@@ -83,6 +83,7 @@ CHANGES = [
 
 # A section that is added → what the refusal says; its first line is the 17th of the file.
 ADDITIONS = [
+    ("radio: {mode: passive}\nidentity: {irk_file: a.json}", "identity.irk_file", "needs radio.mode active"),
     ("entry: 5", ":17: entry: needs its settings on the lines below it, indented, not a number"),
     ("entry:\n  window_s: 90", ":18: entry.window_s: 90 s is outside the limits: use 2 to 60 s"),
     ("entry: {enter_rssi_dbm: 75}", "entry.enter_rssi_dbm: 75 dBm is outside the limits: use -110 to -20 dBm"),

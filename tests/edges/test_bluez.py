@@ -236,13 +236,13 @@ async def test_who_may_not_speak_to_bluetoothd_is_told_of_the_policy(bus: str) -
     async with a_bluetoothd(bus) as bluez:
         bluez.denies = True
         with pytest.raises(RadioError) as refused:
-            await Running().scanner.check()
+            await Running().scanner.listen(0)
     assert refused.value.fault is RadioFault.DENIED
 
 
-async def test_a_check_leaves_no_scan_behind(bus: str) -> None:
+async def test_a_short_look_counts_and_leaves_no_scan_behind(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez:
-        await Running().scanner.check()
+        assert await Running().scanner.listen(0.05) == (0, 0)
         assert bluez.adapters["hci0"].starts == 1
         assert bluez.adapters["hci0"].sessions == {}
 

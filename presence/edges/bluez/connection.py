@@ -90,6 +90,15 @@ class Bluez:
         found = [await self._adapter(candidate, owner) for candidate in ([name] if name else names)]
         return next((adapter for adapter in found if adapter.powered), found[0])
 
+    async def addresses(self) -> list[str]:
+        """Of our own adapters, as in the paths of /var/lib/bluetooth. Raises RadioError."""
+        names = await self.adapter_names()
+        return [str((await self._properties(name, ADAPTER)).get("Address", "")) for name in names]
+
+    async def process(self) -> int:
+        """bluetoothd's number among processes. Raises RadioError."""
+        return int((await self.call(_to_daemon("GetConnectionUnixProcessID", BLUEZ)))[0])
+
     async def set_powered(self, name: str, *, powered: bool) -> None:
         """Raises RadioError."""
         body = [ADAPTER, "Powered", Variant("b", powered)]

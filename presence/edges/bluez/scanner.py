@@ -86,6 +86,19 @@ class BluezScanner:
             self._tally = self.care.tally
 
     @property
+    def name(self) -> str:
+        """The adapter that serves: where the settings name none, the one that was found."""
+        return self._name or "default adapter"
+
+    @property
+    def mode(self) -> RadioMode:
+        return self._mode
+
+    @property
+    def brings_repeats(self) -> bool:
+        return self._scan.brings_repeats
+
+    @property
     def condition(self) -> Condition | None:
         return self.care.health.condition if self.care else None
 
@@ -110,13 +123,14 @@ class BluezScanner:
             if self.care and action:
                 await self.care.take(action, self._name)
 
-    async def check(self) -> None:
-        """Start and stop a scan once; raises RadioError."""
+    async def listen(self, seconds: float) -> tuple[int, float | None]:
+        """Scan for so long; how many advertisements came, of about how many senders. Raises RadioError."""
         try:
             async with self._scanning():
-                return
+                await asyncio.sleep(seconds)
         except ERRORS as error:
             raise RadioError(fault_of(error), reason_of(error)) from error
+        return self._tally.take()
 
     @asynccontextmanager
     async def _scanning(self) -> AsyncIterator[tuple[Bluez, Adapter]]:

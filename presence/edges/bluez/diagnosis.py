@@ -1,0 +1,133 @@
+"""What `presence check` says of the radio: one answer for each question, with the next step.
+
+bluetoothd reachable ► adapters there and powered ► BlueZ fit for the mode ► monitors where a passive scan needs them ►
+traces that BlueZ leaves ► a scan starts ► what it hears, and whether repeats arrive. An answer that makes the next
+question pointless ends the list.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from presence.config import Settings
+from presence.config.settings import RadioMode
+from presence.core.radio_health import JUDGED_FROM, REPEATS_FROM
+from presence.edges.bluez import radios
+from presence.edges.bluez.connection import Bluez
+from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
+from presence.edges.bluez.modes import patterns
+from presence.edges.bluez.scanner import BluezScanner
+from presence.edges.bluez.traces import caches_on_disk, command_of, mounts_of, phone_plugins
+from presence.edges.bluez.version import bluez_version
+from presence.errors import RadioError, RadioFault
+from presence.ports import Clock
+
+LISTEN_S: Final = 5.0
+EXPERIMENTAL: Final = (
+    "a passive scan needs `bluetoothd --experimental`: install the drop-in of systemd/, or choose active"
+)
+CACHE_STEP: Final = "give bluetoothd a tmpfs for /var/lib/bluetooth: install the drop-in of systemd/, restart bluetooth"
+PLUGINS_STEP: Final = "start bluetoothd with `--plugin=hostname,policy`: install the drop-in of systemd/"
+HIDDEN_STEP: Final = "off and on again, then another adapter: this controller or its driver filters duplicates"
+
+
+class Verdict(Enum):
+    GOOD = "good"
+    DOUBTFUL = "doubtful"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    question: str
+    verdict: Verdict
+    found: str
+    next_step: str = ""
+
+
+async def diagnose(settings: Settings, clock: Clock, listen_s: float = LISTEN_S) -> AsyncIterator[Answer]:
+    """Answers in the order of the questions; the last is named `radio`."""
+    names = settings.radio.adapters or [""]
+    try:
+        async with Bluez.connect() as bluez:
+            for answer in await _bluez(settings, bluez, names):
+                yield answer
+    except ERRORS as error:
+        yield Answer("radio", Verdict.BAD, f"no scan: {reason_of(error)}", fault_of(error).value)
+        return
+    for radio in radios(settings, clock=clock, tell=lambda _event, _fields: None):
+        for answer in await _listen(radio, listen_s):
+            yield answer
+
+
+async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Answer]:
+    """Raises RadioError where no scan can be tried."""
+    answers = []
+    adapters = [await bluez.adapter(name) for name in names]
+    for adapter in adapters:
+        if not adapter.powered:
+            raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
+    answers.append(Answer("adapters", Verdict.GOOD, f"{', '.join(adapter.name for adapter in adapters)}: powered"))
+    answers.append(await _version(settings.radio.mode))
+    if settings.radio.mode is RadioMode.PASSIVE:
+        able = all([await bluez.can_monitor(adapter.name) for adapter in adapters])
+        found = "there" if able else "not there"
+        answers.append(Answer("monitors", Verdict.GOOD if able else Verdict.BAD, found, "" if able else EXPERIMENTAL))
+    return [*answers, *await _traces(bluez)]
+
+
+async def _version(mode: RadioMode) -> Answer:
+    version = await asyncio.to_thread(bluez_version)
+    if mode is RadioMode.ACTIVE:
+        return Answer("bluez", Verdict.GOOD, f"{version or 'version unknown'}: fit for active scans")
+    try:
+        patterns(version)
+    except RadioError as error:
+        return Answer("bluez", Verdict.BAD, error.detail, error.fault.value)
+    if version is None:
+        next_step = "`bluetoothd --version`; 5.69 and 5.70 do not work"
+        return Answer("bluez", Verdict.DOUBTFUL, "its version cannot be told: patterns are spelt both ways", next_step)
+    return Answer("bluez", Verdict.GOOD, f"{version}: fit for passive scans")
+
+
+async def _traces(bluez: Bluez) -> list[Answer]:
+    process = await bluez.process()
+    mounts, command = mounts_of(process), command_of(process)
+    if mounts is None or command is None:
+        return [
+            Answer("bluez traces", Verdict.DOUBTFUL, "bluetoothd's mounts and options cannot be seen", "run as root")
+        ]
+    disks = caches_on_disk(await bluez.addresses(), mounts)
+    plugins = phone_plugins(command)
+    cache = Answer("bluez cache", Verdict.GOOD, "in memory")
+    if disks:
+        found = f"on {', '.join(disks)}: the names of strangers' devices are written to a disk"
+        cache = Answer("bluez cache", Verdict.BAD, found, CACHE_STEP)
+    doors = Answer("bluez plug-ins", Verdict.GOOD, "none that touches phones")
+    if plugins:
+        shown = ", ".join(plugins[:4]) + (f" and {len(plugins) - 4} more" if len(plugins) > 4 else "")
+        doors = Answer("bluez plug-ins", Verdict.BAD, f"{shown} may answer phones", PLUGINS_STEP)
+    return [cache, doors]
+
+
+async def _listen(radio: BluezScanner, listen_s: float) -> list[Answer]:
+    try:
+        heard, senders = await radio.listen(listen_s)
+    except RadioError as error:
+        name = radio.adapter or "default adapter"
+        return [Answer("radio", Verdict.BAD, f"{name}: no scan: {error.detail}", error.fault.value)]
+    answers = [Answer("radio", Verdict.GOOD, f"{radio.name}: a scan in mode {radio.mode} starts")]
+    if not heard:
+        found = f"nothing heard in {listen_s:g} s: nobody of ours may be here"
+        answers.append(Answer("repeats", Verdict.DOUBTFUL, found, "hold a test phone near, and look again"))
+    elif not radio.brings_repeats:
+        found = f"{heard} heard; this mode brings few repeats by design"
+        answers.append(Answer("repeats", Verdict.DOUBTFUL, found, "choose active for every advertisement"))
+    elif senders is not None and heard >= JUDGED_FROM and heard < REPEATS_FROM * senders:
+        found = f"{heard} heard, of about {senders:.0f} senders: repeats are hidden"
+        answers.append(Answer("repeats", Verdict.BAD, found, HIDDEN_STEP))
+    else:
+        answers.append(Answer("repeats", Verdict.GOOD, f"{heard} heard in {listen_s:g} s"))
+    return answers

@@ -1,0 +1,224 @@
+"""What `presence check` finds out about the radio, and about what BlueZ itself would keep."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from presence.config import Settings, load_settings
+from presence.config.settings import RadioMode
+from presence.core.beacons.eddystone import SERVICE_UUID
+from presence.edges.bluez.diagnosis import CACHE_STEP, EXPERIMENTAL, HIDDEN_STEP, Answer, Verdict, diagnose
+from presence.edges.bluez.traces import caches_on_disk, command_of, filesystem_of, mounts_of, phone_plugins
+from presence.edges.bluez.version import BluezVersion
+from presence.errors import RadioFault
+from tests.edges.fake_advertising import a_bus
+from tests.edges.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
+from tests.edges.test_bluez import EID, bus
+from tests.fakes import FakeClock
+
+__all__ = ["bus"]
+needs_a_bus = pytest.mark.skipif(
+    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed: apt install dbus-daemon"
+)
+EXAMPLE = Path(__file__).parents[2] / "config" / "presence.yaml"
+DISK = """\
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+23 22 0:21 / /proc rw - proc proc rw
+24 22 0:22 / /var/lib/my\\040files rw - xfs /dev/sdb rw
+"""
+STATE_IN_MEMORY = DISK + "99 22 0:50 / /var/lib/bluetooth rw,nosuid - tmpfs tmpfs rw,size=1024k\n"
+CACHE_IN_MEMORY = DISK + "99 22 0:50 / /var/lib/bluetooth/00:00:5E:00:53:01/cache rw - tmpfs tmpfs rw\n"
+HIDDEN_AGAIN = STATE_IN_MEMORY + "100 99 8:1 /b /var/lib/bluetooth rw - ext4 /dev/sda1 rw\n"
+ADDRESS = "00:00:5E:00:53:01"
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "disks"),
+    [
+        (DISK, ["ext4"]), (STATE_IN_MEMORY, []), (CACHE_IN_MEMORY, []), (HIDDEN_AGAIN, ["ext4"]),
+        ("", ["an unknown filesystem"]), ("nonsense\n1 2\n", ["an unknown filesystem"]),
+    ],
+)  # fmt: skip
+def test_a_cache_is_on_the_filesystem_that_bluetoothd_sees_there(mountinfo: str, disks: list[str]) -> None:
+    assert caches_on_disk([ADDRESS.lower()], mountinfo) == disks
+
+
+def test_one_adapter_in_memory_does_not_excuse_another() -> None:
+    assert caches_on_disk([ADDRESS, "00:00:5E:00:53:02"], CACHE_IN_MEMORY) == ["ext4"]
+
+
+def test_a_mount_point_with_a_blank_is_read_as_the_kernel_writes_it() -> None:
+    assert filesystem_of(PurePosixPath("/var/lib/my files/a"), DISK) == "xfs"
+    assert filesystem_of(PurePosixPath("/var/lib/my filesystem"), DISK) == "ext4"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--noplugin=*"], ["--plugin=hostname,policy"], ["--plugin", "policy"], ["-p", "hostname policy"],
+        ["-phostname,policy"], ["-P", "*"], ["--experimental", "--plugin="], ["-d", "-P*", "--plugin=a2dp"],
+    ],
+)  # fmt: skip
+def test_a_bluetoothd_that_loads_no_plug_in_for_phones_passes(options: list[str]) -> None:
+    assert phone_plugins(["/usr/libexec/bluetooth/bluetoothd", *options]) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "loaded"),
+    [(["--plugin=policy,a2*"], ["a2dp"]), (["--plugin=*", "-P", "[!h]*,hog,h[ef]*"], [])],
+)
+def test_patterns_are_heeded(options: list[str], loaded: list[str]) -> None:
+    assert phone_plugins(["bluetoothd", *options]) == loaded
+
+
+@pytest.mark.parametrize("options", [[], ["--experimental"], ["--noplugin=sap"], ["-d", "--compat"]])
+def test_a_bluetoothd_as_shipped_does_not_pass(options: list[str]) -> None:
+    assert {"a2dp", "input", "hog"} <= set(phone_plugins(["bluetoothd", *options]))
+
+
+def test_what_the_system_does_not_show_is_not_guessed(tmp_path: Path) -> None:
+    assert mounts_of(1, tmp_path) is None
+    assert command_of(1, tmp_path) is None
+    assert " - " in (mounts_of(os.getpid()) or "")
+    assert "python" in (command_of(os.getpid()) or [""])[0]
+
+
+def settings(mode: RadioMode = RadioMode.ACTIVE, *adapters: str) -> Settings:
+    example = load_settings(EXAMPLE)
+    return replace(example, radio=replace(example.radio, mode=mode, adapters=list(adapters)))
+
+
+async def answers(settings: Settings, listen_s: float = 0.05) -> dict[str, Answer]:
+    return {answer.question: answer async for answer in diagnose(settings, FakeClock(), listen_s)}
+
+
+@contextlib.asynccontextmanager
+async def on_air(bluez: FakeBluetoothd, phones: int) -> AsyncIterator[None]:
+    """So many phones send, again and again."""
+
+    async def send() -> None:
+        while True:
+            for number in range(phones):
+                address = f"4A:11:22:33:44:{number:02X}"
+                bluez.advertise(address, -60, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+            await asyncio.sleep(0.01)
+
+    async with asyncio.TaskGroup() as tasks:
+        sending = tasks.create_task(send())
+        try:
+            yield
+        finally:
+            sending.cancel()
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_of_a_sound_radio_each_question_has_a_good_answer(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: STATE_IN_MEMORY)
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.command_of", lambda _: ["bluetoothd", "-P", "*"])
+    async with a_bluetoothd(bus) as bluez, on_air(bluez, 3):
+        found = await answers(settings(), 0.3)
+        assert bluez.adapters["hci0"].sessions == {}
+    assert list(found) == ["adapters", "bluez", "bluez cache", "bluez plug-ins", "radio", "repeats"]
+    assert {answer.verdict for answer in found.values()} == {Verdict.GOOD}
+    assert {answer.next_step for answer in found.values()} == {""}
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_a_radio_that_leaves_traces_fails_loudly(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: DISK)
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.command_of", lambda _: ["bluetoothd"])
+    async with a_bluetoothd(bus):
+        found = await answers(settings())
+    assert found["bluez cache"].verdict is Verdict.BAD
+    assert "ext4" in found["bluez cache"].found
+    assert found["bluez cache"].next_step == CACHE_STEP
+    assert found["bluez plug-ins"].verdict is Verdict.BAD
+    assert found["repeats"].verdict is Verdict.DOUBTFUL  # nobody was there
+
+
+@needs_a_bus
+async def test_what_cannot_be_seen_is_doubtful(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: None)
+    async with a_bluetoothd(bus):
+        assert (await answers(settings()))["bluez traces"].verdict is Verdict.DOUBTFUL
+
+
+@needs_a_bus
+@pytest.mark.parametrize(
+    ("version", "experimental", "bad"),
+    [
+        (BluezVersion(5, 82), True, {}),
+        (BluezVersion(5, 70), True, {"bluez": RadioFault.BROKEN_PATTERNS.value}),
+        (BluezVersion(5, 66), False, {"monitors": EXPERIMENTAL}),
+    ],
+)
+@pytest.mark.requirement("R-70")
+async def test_a_passive_scan_has_needs_of_its_own(
+    bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion, experimental: bool, bad: dict[str, str]
+) -> None:
+    for module in ("diagnosis", "scans"):
+        monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: version)
+    async with a_bluetoothd(bus) as bluez:
+        bluez.experimental = experimental
+        found = await answers(settings(RadioMode.PASSIVE))
+    for question in ("bluez", "monitors"):
+        assert found[question].next_step == bad.get(question, "")
+    assert (found["radio"].verdict is Verdict.BAD) == bool(bad)
+
+
+@needs_a_bus
+async def test_a_version_that_nobody_knows_is_doubtful_in_passive_mode_only(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("diagnosis", "scans"):
+        monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: None)
+    async with a_bluetoothd(bus):
+        assert (await answers(settings(RadioMode.PASSIVE)))["bluez"].verdict is Verdict.DOUBTFUL
+        assert (await answers(settings()))["bluez"].verdict is Verdict.GOOD
+
+
+@needs_a_bus
+async def test_hidden_repeats_are_found(bus: str) -> None:
+    hiding = FakeAdapter(hides_duplicates=True)
+    async with a_bluetoothd(bus, hci0=hiding) as bluez, on_air(bluez, 40):
+        found = await answers(settings(), 0.3)
+    assert found["repeats"].verdict is Verdict.BAD
+    assert found["repeats"].next_step == HIDDEN_STEP
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+@pytest.mark.parametrize(
+    ("adapters", "wanted", "fault"),
+    [
+        ({"hci0": FakeAdapter()}, ("hci1",), RadioFault.NO_ADAPTER),
+        ({"hci0": FakeAdapter(powered=False)}, (), RadioFault.POWERED_OFF),
+        ({"hci0": FakeAdapter(), "hci1": FakeAdapter(powered=False)}, ("hci0", "hci1"), RadioFault.POWERED_OFF),
+    ],
+)
+async def test_an_adapter_that_is_not_ready_is_named_with_its_next_step(
+    bus: str, adapters: dict[str, FakeAdapter], wanted: tuple[str, ...], fault: RadioFault
+) -> None:
+    async with a_bluetoothd(bus, **adapters):
+        found = await answers(settings(RadioMode.ACTIVE, *wanted))
+    assert list(found) == ["radio"]
+    assert (found["radio"].verdict, found["radio"].next_step) == (Verdict.BAD, fault.value)
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_without_bluetoothd_or_without_a_bus_the_next_step_is_to_start_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+    assert (await answers(settings()))["radio"].next_step == RadioFault.NO_BLUEZ.value
+    async with a_bus(tmp_path):
+        assert (await answers(settings()))["radio"].next_step == RadioFault.NO_BLUEZ.value
