@@ -1,7 +1,7 @@
 """Joins the parts: sources → intake → pipeline → relay → publisher, beside them the consent list and systemd.
 
-The only TaskGroup of the program. A part that ends with an error ends the gateway with that error; a gateway of a
-simulated shop ends when its source is at its end and the outbox is empty.
+The TaskGroup of the program (the doorbell has another for its links). A part that ends with an error ends the gateway
+with that error; a gateway of a simulated shop ends when its source is at its end and the outbox is empty.
 
 The watchdog is fed by the loop that moves advertisements and time through the engine, and by nothing else: if that
 loop hangs, systemd starts us anew.
@@ -23,7 +23,7 @@ from presence.core.slot_table import build_table
 from presence.errors import ConsentListError, StorageError
 from presence.peering import Peering, PeerLink
 from presence.pipeline import Intake, Pipeline
-from presence.ports import AdvertisementSource, Clock, ConsentSource, Tell, VisitStore
+from presence.ports import AdvertisementSource, Clock, ConsentSource, DoorbellSource, Tell, VisitStore
 from presence.relay import Relay
 
 TICK_S: Final = 0.5
@@ -72,6 +72,7 @@ class Parts:
     poll_s: float
     queue_length: int = 4096
     state_interval_s: float = 60
+    doorbell: DoorbellSource | None = None
     peers: Peers | None = None
     """None: this gateway speaks to no other."""
     complaints: list[str] = field(default_factory=list)
@@ -111,6 +112,8 @@ class Gateway:
             ]
             if self._peering is not None:
                 servants.append(tasks.create_task(self._peering.run(), name="peers"))
+            if parts.doorbell is not None:
+                servants.append(tasks.create_task(parts.doorbell.run(self.intake.hear), name="doorbell"))
             parts.notifier.ready(self.status_line())
             parts.tell("gateway.started", {"version": __version__, "freshness": str(self._freshness)})
             sources = [tasks.create_task(source.run(self.intake.hear)) for source in parts.sources]

@@ -40,6 +40,13 @@ class AdvertisementSource(Protocol):
         """
 
 
+class DoorbellSource(Protocol):
+    """Where phones come and answer (presence.core.doorbell)."""
+
+    async def run(self, ring: Ring) -> None:
+        """Hand over what they write until cancelled; heals what heals by itself."""
+
+
 class ConsentSource(Protocol):
     """Where the consent list comes from."""
 

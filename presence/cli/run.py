@@ -22,11 +22,12 @@ from presence.edges import logs
 from presence.edges.bluez import watched_radios
 from presence.edges.clock import SystemClock
 from presence.edges.consent_file import ConsentFile
+from presence.edges.doorbell import Doorbell
 from presence.edges.mqtt import MqttPublisher
 from presence.edges.store import ConsentStore, RuntimeStore
 from presence.edges.systemd import Notifier as SystemdNotifier
 from presence.errors import ConfigurationError, PresenceError, StorageError
-from presence.ports import AdvertisementSource, Clock, Hear
+from presence.ports import AdvertisementSource, Clock, DoorbellSource, Hear
 
 
 class Outcome(Enum):
@@ -74,7 +75,7 @@ async def serve(path: Path, settings: Settings) -> int:
 async def _serve_once(
     path: Path, settings: Settings, notifier: SystemdNotifier, stack: ExitStack
 ) -> tuple[Outcome, Settings]:
-    gateway = gateway_of(settings, notifier, stack, sources=_sources(settings))
+    gateway = gateway_of(settings, notifier, stack, sources=_sources(settings), doorbell=_doorbell(settings))
     asked: asyncio.Queue[Outcome] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number, outcome in SIGNALS.items():
@@ -128,6 +129,7 @@ def gateway_of(
     stack: ExitStack,
     *,
     sources: Sequence[AdvertisementSource],
+    doorbell: DoorbellSource | None = None,
     clock: Clock | None = None,
     speed: float = 1,
 ) -> Gateway:
@@ -166,6 +168,7 @@ def gateway_of(
             poll_s=settings.consent.poll_s / speed,
             queue_length=settings.radio.queue_length,
             state_interval_s=settings.mqtt.state_interval_s,
+            doorbell=doorbell,
             peers=peers,
             complaints=consents.complaints,
         )
@@ -173,8 +176,18 @@ def gateway_of(
     return gateway
 
 
+def _doorbell(settings: Settings) -> DoorbellSource | None:
+    if not settings.doorbell.enabled or _is_disarmed(settings):
+        return None
+    return Doorbell(settings.doorbell, SystemClock(), tell=logs.tell)
+
+
+def _is_disarmed(settings: Settings) -> bool:
+    return settings.notice.review_by < date.today()  # noqa: DTZ011 - reviewed by the shop's own calendar
+
+
 def _sources(settings: Settings) -> list[AdvertisementSource]:
-    if settings.notice.review_by < date.today():  # noqa: DTZ011 - the notice is reviewed by the shop's own calendar
+    if _is_disarmed(settings):
         next_step = "review the notice at the door, then set notice.id and notice.review_by"
         logs.tell("store.disarmed", {"reason": "notice.review_by is past: nothing is scanned", "next_step": next_step})
         return [Disarmed()]

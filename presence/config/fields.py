@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 Relation = Callable[[Any], Iterator[str]]
 """Takes a section; yields sentences that begin with the key they are about: `window_s is …: do this`."""
 
-_UNITS = {"s": "s", "ms": "ms", "min": "min", "days": "days", "bytes": "bytes", "dbm": "dBm"}
+_UNITS = {"s": "s", "ms": "ms", "min": "min", "days": "days", "bytes": "bytes", "dbm": "dBm", "db": "dB"}
 
 
 def setting(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from presence.config.settings import (
         AudienceSettings,
         ConsentSettings,
+        DoorbellSettings,
         EntrySettings,
         MqttSettings,
         PeerSettings,
@@ -98,6 +99,21 @@ def visits_stay_off_the_disk(storage: "StorageSettings") -> Iterator[str]:
 def addresses_need_an_active_scan(settings: "Settings") -> Iterator[str]:
     if settings.identity.irk_file is not None and settings.radio.mode == "passive":
         yield "identity.irk_file needs radio.mode active: a passive scan finds payloads by pattern, and no addresses"
+
+
+def doorbell_has_a_name(bell: "DoorbellSettings") -> Iterator[str]:
+    if bell.enabled and bell.service_uuid is None:
+        yield "service_uuid is missing, so no app could find the doorbell: use the chain's, made once with `uuidgen`"
+
+
+def doorbell_has_an_adapter(settings: "Settings") -> Iterator[str]:
+    """A radio must share its time between listening and a connection: each ring would cost advertisements."""
+    bell = settings.doorbell
+    if bell.enabled and not bell.share_adapter and bell.adapter in (settings.radio.adapters or ["hci0"]):
+        yield (
+            f"doorbell.adapter: {bell.adapter} scans too: give the doorbell an adapter of its own, "
+            "or set doorbell.share_adapter after a test at this door"
+        )
 
 
 def list_is_of_this_chain(settings: "Settings") -> Iterator[str]:

@@ -43,6 +43,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         outbox_length=settings.events.outbox_length,
         pad_to_bytes=settings.events.pad_to_bytes,
         formats=FORMATS if prefix is None else (*FORMATS, ibeacon.format_for(bytes.fromhex(prefix))),
+        doorbell_offset_db=settings.doorbell.rssi_offset_db,
         irks=read_irks(settings.identity.irk_file) if settings.identity.irk_file else {},
     )
 

@@ -21,6 +21,9 @@ CLOCK_RANGE = r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:
 KEY_FILE = r"(?![0-9a-fA-F]{32,}$).+"
 """A path, and not the key itself pasted in its place: a configuration file is no place for a secret."""
 
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+_UUID_REMEDY = "use a UUID of your own in lower case, as `uuidgen` makes them"
 _NAME_REMEDY = "use 1–32 of a–z, 0–9 and '-'"
 
 
@@ -100,6 +103,25 @@ class RadioSettings(Section):
     )
     silence_min: float = setting(default=30, minimum=5, maximum=240)
     queue_length: int = setting(default=4096, minimum=64, maximum=1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoorbellSettings(Section):
+    enabled: bool = setting(default=False)
+    service_uuid: str | None = setting(
+        default=None, pattern=UUID, remedy=_UUID_REMEDY, example="5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
+    )
+    adapter: str = setting(default="hci1", pattern=r"hci[0-9]{1,2}", remedy="use a name such as hci1", example="hci1")
+    share_adapter: bool = setting(default=False)
+    beacon_uuid: str | None = setting(
+        default=None, pattern=UUID, remedy=_UUID_REMEDY, example="0a6cb6b6-9b1f-4d59-8f5e-8a7a3b0d1c42"
+    )
+    beacon_major: int = setting(default=0, minimum=0, maximum=65_535)
+    interval_ms: int = setting(default=150, minimum=20, maximum=1000)
+    link_s: float = setting(default=3, minimum=1, maximum=10)
+    rssi_offset_db: int = setting(default=0, minimum=-40, maximum=40)
+
+    relations = (between.doorbell_has_a_name,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +256,7 @@ class Settings(Section):
     consent: ConsentSettings = field()
     audiences: list[AudienceSettings] = field()
     radio: RadioSettings = field(default_factory=RadioSettings)
+    doorbell: DoorbellSettings = field(default_factory=DoorbellSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     entry: EntrySettings = field(default_factory=EntrySettings)
     events: EventSettings = field(default_factory=EventSettings)
@@ -246,6 +269,7 @@ class Settings(Section):
         between.list_is_of_this_chain,
         between.somebody_listens,
         between.audience_names_differ,
+        between.doorbell_has_an_adapter,
         between.padding_holds_every_event,
         between.addresses_need_an_active_scan,
     )

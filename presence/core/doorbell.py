@@ -35,6 +35,10 @@ from presence.core.consent import Place
 from presence.core.identifiers import ephemeral_identifier
 from presence.core.timestamps import Moment
 
+CHALLENGE_UUID: Final = "70726573-656e-6365-0001-63686c6c6e67"
+ANSWER_UUID: Final = "70726573-656e-6365-0001-616e73776572"
+"""The characteristics of every chain's service; "presence", 1, "chllng" and "answer" in ASCII."""
+
 VERSION: Final = 1
 NONCE_BYTES: Final = 16
 CHALLENGE_S: Final = 5.0

@@ -15,28 +15,17 @@ bluetoothd reads the advertisement that we export, puts flags and lengths to it,
 from types import TracebackType
 from typing import Annotated, Any, Final
 
-from dbus_fast import BusType, DBusError, Message, MessageType, PropertyAccess, Variant
+from dbus_fast import BusType, PropertyAccess, Variant
 from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusSignature, DBusStr, DBusUInt32
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
 from presence.core.advertising import decode_payload
+from presence.edges.bluez_bus import call_bluez
 from presence.errors import RadioError, RadioFault
 
-BLUEZ: Final = "org.bluez"
 MANAGER: Final = "org.bluez.LEAdvertisingManager1"
 PATH: Final = "/org/presence/phone"
-
-_FAULTS: Final = {
-    "org.freedesktop.DBus.Error.ServiceUnknown": RadioFault.NO_BLUEZ,
-    "org.freedesktop.DBus.Error.NameHasNoOwner": RadioFault.NO_BLUEZ,
-    "org.freedesktop.DBus.Error.NoReply": RadioFault.NO_BLUEZ,
-    "org.freedesktop.DBus.Error.UnknownObject": RadioFault.NO_ADAPTER,
-    "org.freedesktop.DBus.Error.UnknownMethod": RadioFault.NO_ADAPTER,
-    "org.freedesktop.DBus.Error.UnknownInterface": RadioFault.NO_ADAPTER,
-    "org.freedesktop.DBus.Error.AccessDenied": RadioFault.DENIED,
-    "org.bluez.Error.NotReady": RadioFault.POWERED_OFF,
-}
 
 _READ: Final = PropertyAccess.READ
 
@@ -111,7 +100,7 @@ class Advertiser:
         path = f"{PATH}{number}"
         self._bus.export(path, ExportedAdvertisement(payload, self._interval_ms))
         try:
-            await self._call(MANAGER, "RegisterAdvertisement", "oa{sv}", [path, {}])
+            await self._call(f"{MANAGER}.RegisterAdvertisement", "oa{sv}", [path, {}])
         except RadioError:
             self._bus.unexport(path)
             raise
@@ -123,18 +112,12 @@ class Advertiser:
             return
         path = f"{PATH}{number}"
         try:
-            await self._call(MANAGER, "UnregisterAdvertisement", "o", [path])
+            await self._call(f"{MANAGER}.UnregisterAdvertisement", "o", [path])
         finally:
             self._bus.unexport(path)
 
-    async def _call(self, interface: str, member: str, signature: str, body: list[Any]) -> list[Any]:
-        message = Message(BLUEZ, self._path, interface, member, signature=signature, body=body)
+    async def _call(self, method: str, signature: str, body: list[Any]) -> list[Any]:
         try:
-            reply = await self._bus.call(message)
-        except (DBusError, EOFError, OSError) as error:
-            raise RadioError(RadioFault.NO_BLUEZ, str(error)) from error
-        if reply is None or reply.message_type is MessageType.ERROR:
-            name = (reply.error_name if reply else None) or "no answer"
-            text = str(reply.body[0]) if reply and reply.body else name
-            raise RadioError(_FAULTS.get(name, RadioFault.OTHER), f"{self._adapter}: {member}: {text}")
-        return list(reply.body)
+            return await call_bluez(self._bus, self._path, method, signature, body)
+        except RadioError as error:
+            raise RadioError(error.fault, f"{self._adapter}: {error.detail}") from error

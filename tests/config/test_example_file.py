@@ -25,7 +25,15 @@ TEXT = FILE.read_text(encoding="utf-8")
 SWITCHED_OFF = re.compile(r"(?m)^( +)#(?! \S|$)")
 IN_USE = SWITCHED_OFF.sub(r"\1", TEXT)
 """The file with every setting switched on; in `#  # words` the words stay words."""
-UNITS = {"_ms": "milliseconds", "_s": "seconds", "_min": "minutes", "_days": "days", "_bytes": "bytes", "_dbm": "dBm"}
+UNITS = {
+    "_ms": "milliseconds",
+    "_s": "seconds",
+    "_min": "minutes",
+    "_days": "days",
+    "_bytes": "bytes",
+    "_dbm": "dBm",
+    "_db": "dB",
+}
 
 
 class Shown(NamedTuple):

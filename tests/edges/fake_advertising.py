@@ -6,7 +6,7 @@ it, takes it off air when that client unregisters it or leaves the bus, and refu
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,13 @@ class FakeBluez:
             return Message.new_method_return(message)
         if len(self.on_air) >= self._places:
             return Message.new_error(message, "org.bluez.Error.NotPermitted", "Maximum advertisements reached")
-        task = asyncio.ensure_future(self._register(message, key))
+        self._later(self._register(message, key))
+        return True
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return True
 
     async def _register(self, message: Message, key: tuple[str, str]) -> None:
         reply = await self._bus.call(
@@ -70,7 +73,7 @@ class FakeBluez:
         assert reply is not None
         properties = {name: value.value for name, value in reply.body[0].items()}
         for name in ("ServiceData", "ManufacturerData"):
-            properties[name] = {of: bytes(data.value) for of, data in properties[name].items()}
+            properties[name] = {of: bytes(data.value) for of, data in properties.get(name, {}).items()}
         self.on_air[key] = properties
         self.seen.append(properties)
         self._bus.send(Message.new_method_return(message))

@@ -1,0 +1,90 @@
+"""Keeps the doorbell on its adapter, and brings it back after whatever took it away."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Final
+
+from dbus_fast import BusType
+from dbus_fast.aio import MessageBus
+
+from presence.config.settings import DoorbellSettings
+from presence.edges.doorbell.stay import Counters, Stay
+from presence.errors import RadioError, RadioFault
+from presence.ports import Clock, Ring, Tell
+
+RETRY_S: Final = 3.0
+"""An adapter or bluetoothd that is back rings again within seconds."""
+
+
+class Doorbell:
+    """Implements ports.DoorbellSource."""
+
+    def __init__(
+        self,
+        settings: DoorbellSettings,
+        clock: Clock,
+        *,
+        tell: Tell,
+        bus_address: str | None = None,
+        nonce: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """`bus_address` is the system bus where None."""
+        self.counters = Counters()
+        self.trouble: str | None = "not registered yet"
+        """Why the bell does not ring, with the next step; None while it does."""
+        self._settings = settings
+        self._clock = clock
+        self._tell = tell
+        self._bus_address = bus_address
+        self._nonce = nonce
+        self._told_trouble = False
+
+    async def run(self, ring: Ring) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self._serve(ring)
+            except* RadioError as errors:
+                self._failed(_first(errors))
+            # Python 3.11's TaskGroup swallows a cancellation that comes in the moment in which one of its tasks fails:
+            # bluetoothd and this daemon are often stopped together.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError
+            await asyncio.sleep(RETRY_S)
+
+    async def _serve(self, ring: Ring) -> None:
+        """One stay on the bus; ends with a RadioError."""
+        bus = MessageBus(bus_address=self._bus_address, bus_type=BusType.SYSTEM)
+        try:
+            await bus.connect()
+        except OSError as error:
+            raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error.strerror}") from error
+        try:
+            await Stay(
+                bus, self._settings, self._clock, self.counters, nonce=self._nonce, ring=ring, ready=self._ready
+            ).run()
+        finally:
+            bus.disconnect()  # bluetoothd takes everything of a client that left off air
+
+    def _ready(self) -> None:
+        self.trouble = None
+        self._told_trouble = False
+        self._tell("doorbell.ready", {"adapter": self._settings.adapter})
+
+    def _failed(self, error: RadioError) -> None:
+        """Told once for each outage, not at each attempt."""
+        if not self._told_trouble:
+            self._told_trouble = True
+            self.counters.outages += 1
+            fields = {"adapter": self._settings.adapter, "reason": error.detail, "next_step": error.fault.value}
+            self._tell("doorbell.failed", fields)
+        self.trouble = str(error)
+
+
+def _first(errors: BaseExceptionGroup[RadioError]) -> RadioError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, RadioError)  # noqa: S101 - `except*` gives nothing else
+    return error

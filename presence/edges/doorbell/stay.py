@@ -1,0 +1,192 @@
+"""The doorbell while bluetoothd and the adapter are there: registered, advertised anew at each connection.
+
+    register ──► advertised ──connected──► advertised anew ─┬─ link_s ──► sent away
+                    ▲                      (one at a time)   └─ gone ───► challenge forgotten
+                    └───────────────────────────────────────────┘
+
+1. Linux stops a connectable advertisement while a link is open (with extended advertising until the link ends), so it
+   is registered anew at each connection; one registration at a time, or none stays (../shared/vm/doorbell, README).
+2. `Disconnect` takes bluetoothd some two seconds, so the end of a link is asked for early: after `link_s`.
+3. Nobody is known here: a link's name (it holds an address) lives as long as the link, and is neither told nor stored.
+4. A device that is paired is the operator's own, a keyboard say: it is left alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+from dbus_fast.service import ServiceInterface
+
+from presence.config.settings import DoorbellSettings
+from presence.core.doorbell import ANSWER_UUID, CHALLENGE_UUID, LONGEST_ANSWER, NONCE_BYTES, Bell
+from presence.edges.bluez_bus import BLUEZ, call_bluez
+from presence.edges.doorbell import exported
+from presence.edges.doorbell.exported import Advertised, Readable, Service, Writable, beacon_data
+from presence.errors import RadioError, RadioFault
+from presence.ports import Clock, Ring
+
+DEVICE: Final = "org.bluez.Device1"
+ADVERTISING: Final = "org.bluez.LEAdvertisingManager1"
+GATT: Final = "org.bluez.GattManager1"
+PROPERTIES: Final = "org.freedesktop.DBus.Properties"
+OBJECTS: Final = "org.freedesktop.DBus.ObjectManager"
+BUS: Final = "org.freedesktop.DBus"
+
+_MATCHES: Final = (
+    f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{DEVICE}'",
+    f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}'",
+    f"type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
+)
+
+
+@dataclass(slots=True)
+class Counters:
+    """Since the start of the daemon: how many, never who."""
+
+    links: int = 0
+    """Connections of anybody."""
+    sent_away: int = 0
+    """Links that were still open after `link_s`."""
+    outages: int = 0
+
+
+class Stay:
+    """From the registration to the RadioError that ends it."""
+
+    def __init__(
+        self,
+        bus: MessageBus,
+        settings: DoorbellSettings,
+        clock: Clock,
+        counters: Counters,
+        *,
+        nonce: Callable[[int], bytes],
+        ring: Ring,
+        ready: Callable[[], None],
+    ) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._clock = clock
+        self._counters = counters
+        self._nonce = nonce
+        self._ring = ring
+        self._ready = ready
+        self._adapter = f"/org/bluez/{settings.adapter}"
+        self._bell = Bell()
+        self._connected: asyncio.Queue[str] = asyncio.Queue()
+        self._open: dict[str, asyncio.Event] = {}
+        """Link → set when it is gone."""
+        self._again = asyncio.Event()
+
+    async def run(self) -> None:
+        bus = self._bus
+        bus.add_message_handler(self._on_message)
+        for match in _MATCHES:
+            add = Message(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", signature="s", body=[match])
+            await bus.call(add)
+        self._export()
+        await self._adapter_call(f"{GATT}.RegisterApplication", "oa{sv}", [exported.APPLICATION, {}])
+        await self._advertise(exported.ADVERTISEMENT)
+        if self._settings.beacon_uuid is not None:
+            await self._advertise(exported.BEACON)
+        self._ready()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._until_the_bus_ends())
+            tasks.create_task(self._keep_advertising())
+            while True:
+                link = await self._connected.get()
+                if not link:
+                    raise RadioError(RadioFault.NO_ADAPTER, "bluetoothd or the adapter went away")
+                tasks.create_task(self._attend(link))
+
+    def _export(self) -> None:
+        settings = self._settings
+        uuid, interval_ms = settings.service_uuid or "", settings.interval_ms  # the relation of the settings saw to it
+        objects: dict[str, ServiceInterface] = {
+            exported.ADVERTISEMENT: Advertised(interval_ms, service_uuid=uuid),
+            exported.SERVICE: Service(uuid),
+            exported.CHALLENGE: Readable(CHALLENGE_UUID, self._read),
+            exported.ANSWER: Writable(ANSWER_UUID, self._written),
+        }
+        if settings.beacon_uuid is not None:
+            beacon = beacon_data(settings.beacon_uuid, settings.beacon_major)
+            objects[exported.BEACON] = Advertised(interval_ms, manufacturer_data=beacon)
+        for path, interface in objects.items():
+            self._bus.export(path, interface)
+
+    def _read(self, link: str) -> bytes:
+        return self._bell.challenge(link, self._nonce(NONCE_BYTES), self._clock.now())
+
+    def _written(self, link: str, value: bytes) -> None:
+        self._ring(self._bell.answer(link, value[: LONGEST_ANSWER + 1], self._clock.now()))
+
+    async def _attend(self, link: str) -> None:
+        """Send away whoever is still there after link_s."""
+        gone = self._open[link]
+        self._counters.links += 1
+        self._again.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.link_s):
+                await gone.wait()
+                return
+        with suppress(RadioError):  # it went by itself meanwhile
+            paired = await call_bluez(self._bus, link, f"{PROPERTIES}.Get", "ss", [DEVICE, "Paired"])
+            if not paired[0].value:
+                self._counters.sent_away += 1
+                await call_bluez(self._bus, link, f"{DEVICE}.Disconnect")
+
+    async def _keep_advertising(self) -> None:
+        while True:
+            await self._again.wait()
+            self._again.clear()
+            with suppress(RadioError):  # not there any more: then it is registered all the same
+                await self._adapter_call(f"{ADVERTISING}.UnregisterAdvertisement", "o", [exported.ADVERTISEMENT])
+            await self._advertise(exported.ADVERTISEMENT)
+
+    async def _advertise(self, path: str) -> None:
+        await self._adapter_call(f"{ADVERTISING}.RegisterAdvertisement", "oa{sv}", [path, {}])
+
+    async def _until_the_bus_ends(self) -> None:
+        try:
+            await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        except (OSError, EOFError) as error:
+            raise RadioError(RadioFault.NO_BLUEZ, "D-Bus went away") from error
+        raise RadioError(RadioFault.NO_BLUEZ, "D-Bus went away")
+
+    def _on_message(self, message: Message) -> None:
+        if message.message_type is not MessageType.SIGNAL:
+            return
+        body: list[Any] = message.body
+        if message.member == "PropertiesChanged" and body[0] == DEVICE and message.path is not None:
+            self._changed(message.path, body[1])
+        elif message.member == "InterfacesAdded":
+            self._changed(body[0], body[1].get(DEVICE, {}))
+        elif message.member == "InterfacesRemoved":
+            if body[0] == self._adapter and ADVERTISING in body[1]:
+                self._connected.put_nowait("")
+            elif DEVICE in body[1]:
+                self._gone(body[0])
+        elif message.member == "NameOwnerChanged":
+            self._connected.put_nowait("")
+
+    def _changed(self, link: str, properties: Mapping[str, Variant]) -> None:
+        if not link.startswith(f"{self._adapter}/") or "Connected" not in properties:
+            return
+        if not properties["Connected"].value:
+            self._gone(link)
+        elif link not in self._open:
+            self._open[link] = asyncio.Event()
+            self._connected.put_nowait(link)
+
+    def _gone(self, link: str) -> None:
+        self._bell.gone(link)
+        gone = self._open.pop(link, None)
+        if gone is not None:
+            gone.set()
+
+    async def _adapter_call(self, method: str, signature: str, body: list[Any]) -> None:
+        await call_bluez(self._bus, self._adapter, method, signature, body)
