@@ -1,0 +1,151 @@
+"""Compact JWS with Ed25519 and nothing else: how the consent service signs what it sends over a broker.
+
+    base64url({"alg":"EdDSA","kid":"r1","typ":"presence-revoke+jws"}) . base64url(payload) . base64url(signature)
+
+RFC 7515 and RFC 8037, without their choices:
+
+1. The key decides, not the message: `alg` says EdDSA or Ed25519 (RFC 9864), all else is refused before any arithmetic.
+2. The header holds alg, kid and typ, each once, and nothing else: no key, address or chain that came with the message.
+3. A key is known by its `kid` from a set that was proven beforehand (JWK set, RFC 7517; a TUF target).
+4. Base64url in its one spelling, without padding: one signed text has one encoding.
+"""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+ALGORITHMS: Final = frozenset({"EdDSA", "Ed25519"})
+LONGEST: Final = 64 * 1024
+"""Bytes of a whole JWS; the gateway takes no longer MQTT packet."""
+MOST_KEYS: Final = 16
+LONGEST_KID: Final = 64
+
+
+class Unproven(StrEnum):
+    """Why a message is not taken for the consent service's; a closed set, for counting."""
+
+    MALFORMED = "malformed"
+    UNSIGNED = "unsigned"
+    """No signature, or by another kind of key than ours."""
+    UNKNOWN_KEY = "unknown_key"
+    FORGED = "forged"
+
+
+class BadKeys(ValueError):
+    """A set of keys that cannot be used; the message names the field and never a value."""
+
+
+Keys = Mapping[str, Ed25519PublicKey]
+"""By kid."""
+
+
+def sign(payload: bytes, *, typ: str, kid: str, key: Ed25519PrivateKey) -> bytes:
+    header = json.dumps({"alg": "EdDSA", "kid": kid, "typ": typ}, separators=(",", ":")).encode()
+    content = encode_base64url(header) + b"." + encode_base64url(payload)
+    return content + b"." + encode_base64url(key.sign(content))
+
+
+def verify(message: bytes, *, typ: str, keys: Keys) -> bytes | Unproven:
+    """The payload of a message that one of these keys signed, or why it is not."""
+    parts = message.split(b".")
+    if len(message) > LONGEST or len(parts) != 3:
+        return Unproven.MALFORMED
+    try:
+        header = strict_json(decode_base64url(parts[0]))
+        payload = decode_base64url(parts[1])
+        signature = decode_base64url(parts[2])
+    except ValueError:
+        return Unproven.MALFORMED
+    if not isinstance(header, dict) or header.keys() != {"alg", "kid", "typ"} or header["typ"] != typ:
+        return Unproven.MALFORMED
+    if header["alg"] not in list(ALGORITHMS) or not signature:
+        return Unproven.UNSIGNED
+    key = keys.get(header["kid"]) if isinstance(header["kid"], str) else None
+    if key is None:
+        return Unproven.UNKNOWN_KEY
+    try:
+        key.verify(signature, parts[0] + b"." + parts[1])
+    except InvalidSignature:
+        return Unproven.FORGED
+    return payload
+
+
+def parse_keys(text: bytes) -> dict[str, Ed25519PublicKey]:
+    """The Ed25519 keys of a JWK set, by kid; keys of another kind are passed over. Raises BadKeys."""
+    try:
+        value: Any = strict_json(text)
+        several = value["keys"]
+    except (ValueError, KeyError, TypeError):
+        raise BadKeys('not a JWK set: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":…,"x":…}]}') from None
+    if not isinstance(several, list) or len(several) > MOST_KEYS:
+        raise BadKeys(f"keys is not a list of at most {MOST_KEYS}")
+    keys: dict[str, Ed25519PublicKey] = {}
+    for number, item in enumerate(several):
+        if not isinstance(item, dict):
+            raise BadKeys(f"keys[{number}] is not an object")
+        if "d" in item:
+            raise BadKeys(f"keys[{number}] holds a private key (d): it is burnt, make a new one and publish `x` alone")
+        if item.get("kty") != "OKP" or item.get("crv") != "Ed25519":
+            continue
+        kid = item.get("kid")
+        if not isinstance(kid, str) or not 0 < len(kid) <= LONGEST_KID or kid in keys:
+            raise BadKeys(f"keys[{number}]: kid is not a name of its own")
+        try:
+            keys[kid] = Ed25519PublicKey.from_public_bytes(decode_base64url(str(item.get("x")).encode()))
+        except ValueError:
+            raise BadKeys(f"keys[{number}]: x is not 32 bytes in base64url") from None
+    if not keys:
+        raise BadKeys("keys holds no Ed25519 key")
+    return keys
+
+
+def encode_keys(keys: Keys) -> bytes:
+    """The JWK set that `parse_keys` reads."""
+    several = [
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "alg": "EdDSA",
+            "use": "sig",
+            "kid": kid,
+            "x": encode_base64url(key.public_bytes_raw()).decode(),
+        }
+        for kid, key in sorted(keys.items())
+    ]
+    return json.dumps({"keys": several}, separators=(",", ":")).encode()
+
+
+def encode_base64url(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def decode_base64url(text: bytes) -> bytes:
+    """Raises ValueError where it is not the one spelling without padding."""
+    try:
+        data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    except binascii.Error:
+        raise ValueError("not base64url") from None
+    if encode_base64url(data) != text:
+        raise ValueError("not the one spelling of base64url")
+    return data
+
+
+def strict_json(text: bytes) -> object:
+    """Raises ValueError, also where a name stands twice in one object."""
+    try:
+        return json.loads(text, object_pairs_hook=_no_name_twice)
+    except RecursionError:
+        raise ValueError("too deep") from None
+
+
+def _no_name_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name twice in one object")
+    return value

@@ -1,0 +1,273 @@
+"""What is signed by the consent service is read, and nothing else is."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.core.consent import Purpose
+from presence.core.jws import (
+    BadKeys,
+    Unproven,
+    decode_base64url,
+    encode_base64url,
+    encode_keys,
+    parse_keys,
+    sign,
+    verify,
+)
+from presence.core.notices import (
+    AHEAD_S,
+    FOREIGN,
+    HEAD_MAX_AGE_S,
+    HEAD_TYPE,
+    MOST_ROWS,
+    NOTICE_TYPE,
+    UNTIMELY,
+    Head,
+    Ignored,
+    Narrowing,
+    Notice,
+    read_head,
+    read_notice,
+    topic_of_head,
+    topic_of_notices,
+)
+from tests.builders import ANNA, BERIT, CARL, CARS, START_S
+from tests.notices import KEYS, KID, LIST, OTHER, SIGNER, head, notice, removal, signed
+
+ALL_KINDS = notice(
+    removal(),
+    Narrowing(BERIT, 8, categories=frozenset({CARS}), purposes=frozenset({Purpose.OFFERS})),
+    Narrowing(CARL, 4, paused_until_s=START_S + 3600),
+    Narrowing(CARL, 5, paused_until_s=math.inf),
+    Narrowing(CARL, 6, objected=True),
+    seq=17,
+    previous=15,
+)
+
+
+def _read(message: bytes, now_s: float = START_S) -> Notice | str:
+    try:
+        return read_notice(message, keys=KEYS, list_name=LIST, now_s=now_s)
+    except Ignored as ignored:
+        return ignored.why
+
+
+def _read_head(message: bytes, now_s: float = START_S) -> Head | str:
+    try:
+        return read_head(message, keys=KEYS, list_name=LIST, now_s=now_s)
+    except Ignored as ignored:
+        return ignored.why
+
+
+def _payload(**changes: Any) -> bytes:
+    """A notice of one row, spelled by hand; a change to `...` leaves the field out."""
+    value = {
+        "iss": "consent",
+        "list": LIST,
+        "seq": 1,
+        "prev": 0,
+        "list_seq": 8,
+        "iat": int(START_S),
+        "rm": [["oaKjpKWmp6g", 2]],
+        **changes,
+    }
+    return json.dumps({key: item for key, item in value.items() if item is not ...}).encode()
+
+
+def _by_us(payload: bytes) -> bytes:
+    return sign(payload, typ=NOTICE_TYPE, kid=KID, key=SIGNER)
+
+
+def _with_header(**header: Any) -> bytes:
+    """A message whose signature is right for exactly this header."""
+    content = encode_base64url(json.dumps(header).encode()) + b"." + encode_base64url(_payload())
+    return content + b"." + encode_base64url(SIGNER.sign(content))
+
+
+def test_the_topics_name_chain_and_group_and_nobody() -> None:
+    assert topic_of_notices(LIST) == "presence/v1/acme/ctl/revoke/fi-0042"
+    assert topic_of_head(LIST) == "presence/v1/acme/ctl/head/fi-0042"
+
+
+def test_a_signed_notice_of_every_kind_is_read_as_it_was_written() -> None:
+    read = _read(signed(ALL_KINDS))
+    assert isinstance(read, Notice)
+    assert set(read.rows) == set(ALL_KINDS.rows)
+    assert (read.seq, read.previous, read.list_seq) == (17, 15, 8)
+
+
+def test_a_signed_head_is_read_as_it_was_written() -> None:
+    assert _read_head(signed(head(notice_seq=17))) == head(notice_seq=17)
+
+
+def test_the_notice_of_the_documentation_is_read() -> None:
+    assert _read(_by_us(_payload())) == notice()
+
+
+def test_the_published_example_of_eddsa_is_verified_up_to_its_poor_header() -> None:
+    """RFC 8037, appendix A.4: our header rule refuses it (no kid, no typ), its key and signature are understood."""
+    jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+    content = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"
+    signature = b"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+    keys = parse_keys(json.dumps(jwks).encode())
+    keys["a"].verify(decode_base64url(signature), content)
+    assert verify(content + b"." + signature, typ=NOTICE_TYPE, keys=keys) is Unproven.MALFORMED
+
+
+@pytest.mark.requirement("T-07")
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (b"", Unproven.MALFORMED),
+        (b"..", Unproven.MALFORMED),
+        (_payload(), Unproven.MALFORMED),
+        (b"a" * 70_000, Unproven.MALFORMED),
+        (signed(notice()) + b"=", Unproven.MALFORMED),
+        (signed(notice()) + b".x", Unproven.MALFORMED),
+        (signed(head()), Unproven.MALFORMED),
+        (signed(notice(), key=OTHER), Unproven.FORGED),
+        (signed(notice(), kid="r2"), Unproven.UNKNOWN_KEY),
+        (signed(notice())[:-86], Unproven.UNSIGNED),
+        (_with_header(alg="none", kid=KID, typ=NOTICE_TYPE), Unproven.UNSIGNED),
+        (_with_header(alg="HS256", kid=KID, typ=NOTICE_TYPE), Unproven.UNSIGNED),
+        (_with_header(alg=["EdDSA"], kid=KID, typ=NOTICE_TYPE), Unproven.UNSIGNED),
+        (_with_header(alg="EdDSA", kid=[KID], typ=NOTICE_TYPE), Unproven.UNKNOWN_KEY),
+        (_with_header(alg="EdDSA", kid=KID), Unproven.MALFORMED),
+        (_with_header(alg="EdDSA", kid=KID, typ=NOTICE_TYPE, jwk={}), Unproven.MALFORMED),
+        (_with_header(alg="EdDSA", kid=KID, typ=NOTICE_TYPE, crit=[]), Unproven.MALFORMED),
+        (signed(notice(list_name="acme/fi-0043")), FOREIGN),
+        (signed(notice(issued_s=int(START_S + AHEAD_S + 1))), UNTIMELY),
+    ],
+)
+def test_what_the_consent_service_did_not_sign_for_this_list_is_nothing(message: bytes, why: str) -> None:
+    assert _read(message) == why
+
+
+def test_both_names_of_the_algorithm_are_understood() -> None:
+    assert _read(_with_header(alg="Ed25519", kid=KID, typ=NOTICE_TYPE)) == notice()
+
+
+def test_a_changed_byte_anywhere_makes_it_nothing() -> None:
+    message = signed(notice())
+    for at in range(len(message)):
+        other = b"A" if message[at : at + 1] != b"A" else b"B"
+        assert isinstance(_read(message[:at] + other + message[at + 1 :]), str)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[]",
+        b"null",
+        b"\xff",
+        _payload(add=[["oaKjpKWmp6g", 3]]),
+        _payload(iss="somebody"),
+        _payload(iss=...),
+        _payload(list_seq=...),
+        _payload(list=None),
+        _payload(seq=0),
+        _payload(seq=1.5),
+        _payload(seq=True),
+        _payload(prev=1),
+        _payload(rm=...),
+        _payload(rm=[]),
+        _payload(rm={}),
+        _payload(rm=[["oaKjpKWmp6g"]]),
+        _payload(rm=[["oaKjpKWmp6g", -1]]),
+        _payload(rm=[["oaKjpKWmp6h", 2]]),
+        _payload(rm=[["\ud800aKjpKWmp6g", 2]]),
+        _payload(rm=["oaKjpKWmp6g"]),
+        _payload(rm=[["oaKjpKWmp6g", n] for n in range(MOST_ROWS + 1)]),
+        _payload(narrow=[["oaKjpKWmp6g", 2, []]]),
+        _payload(narrow=[["oaKjpKWmp6g", 2, ["ap2:1551"]]]),
+        _payload(narrow=[["oaKjpKWmp6g", 2, ["+ap2:1551"]]]),
+        _payload(narrow=[["oaKjpKWmp6g", 2, ["purpose:offers"]]]),
+        _payload(narrow=[["oaKjpKWmp6g", 2, ["-purpose:everything"]]]),
+        b'{"iss":"consent",' + _payload()[1:],
+    ],
+)
+def test_a_notice_that_is_not_understood_to_its_last_field_is_refused_whole(payload: bytes) -> None:
+    assert _read(_by_us(payload)) == Unproven.MALFORMED
+
+
+@pytest.mark.requirement("R-11")
+@pytest.mark.parametrize("until", [None, "tomorrow", -1, 1.5, 1 << 40, True])
+def test_a_pause_whose_end_cannot_be_read_has_none(until: object) -> None:
+    read = _read(_by_us(_payload(rm=..., pause=[["oaKjpKWmp6g", 2, until]])))
+    assert isinstance(read, Notice)
+    assert read.rows == (Narrowing(ANNA, 2, paused_until_s=math.inf),)
+
+
+def test_an_old_notice_is_read_an_old_head_is_not() -> None:
+    assert isinstance(_read(signed(notice()), now_s=START_S + 86_400), Notice)
+    assert isinstance(_read_head(signed(head()), now_s=START_S + HEAD_MAX_AGE_S), Head)
+    assert _read_head(signed(head()), now_s=START_S + HEAD_MAX_AGE_S + 1) == UNTIMELY
+    assert _read_head(signed(head()), now_s=START_S - AHEAD_S - 1) == UNTIMELY
+    assert _read_head(sign(b"{}", typ=HEAD_TYPE, kid=KID, key=SIGNER)) == Unproven.MALFORMED
+
+
+@given(st.binary(max_size=200))
+def test_no_payload_of_ours_is_too_strange_to_be_refused(payload: bytes) -> None:
+    assert isinstance(_read(_by_us(payload)), str)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (Narrowing(ANNA, 1),),
+        (Narrowing(ANNA, 1, removed=True, objected=True),),
+        (Narrowing(ANNA, 1, paused_until_s=1.5),),
+        (Narrowing(ANNA, 1, categories=frozenset({"cars"})),),
+        (Narrowing(b"short", 1, removed=True),),
+        tuple(removal(version=n) for n in range(MOST_ROWS + 1)),
+    ],
+)
+def test_a_notice_that_no_gateway_would_take_is_not_signed(rows: tuple[Narrowing, ...]) -> None:
+    with pytest.raises(ValueError):
+        signed(notice(*rows))
+
+
+def test_the_published_keys_are_read_back() -> None:
+    published = encode_keys({"r1": SIGNER.public_key(), "r2": OTHER.public_key()})
+    keys = parse_keys(published)
+    assert encode_keys(keys) == published
+    assert _read(signed(notice(), kid="r2", key=OTHER)) == Unproven.UNKNOWN_KEY
+    assert read_notice(signed(notice(), kid="r2", key=OTHER), keys=keys, list_name=LIST, now_s=START_S) == notice()
+
+
+def _jwks(*several: object) -> bytes:
+    return json.dumps({"keys": several}).encode()
+
+
+def _jwk(**changes: Any) -> dict[str, Any]:
+    x = encode_base64url(SIGNER.public_key().public_bytes_raw()).decode()
+    return {"kty": "OKP", "crv": "Ed25519", "kid": "r1", "x": x, **changes}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (b"", "not a JWK set"),
+        (b"[]", "not a JWK set"),
+        (_jwks(), "no Ed25519 key"),
+        (_jwks(_jwk(kty="RSA")), "no Ed25519 key"),
+        (_jwks(1), r"keys\[0\]"),
+        (_jwks(_jwk(), _jwk()), "kid"),
+        (_jwks(_jwk(kid="")), "kid"),
+        (_jwks(_jwk(x="AAAA")), r"keys\[0\]: x"),
+        (_jwks(_jwk(d="AAAA")), "private"),
+        (_jwks(*(_jwk(kid=str(n)) for n in range(17))), "at most 16"),
+    ],
+)
+def test_keys_that_cannot_be_used_are_refused_by_name(text: bytes, names: str) -> None:
+    with pytest.raises(BadKeys, match=names):
+        parse_keys(text)
+
+
+def test_keys_of_another_kind_beside_ours_are_passed_over() -> None:
+    assert parse_keys(_jwks(_jwk(kty="EC", kid="e"), _jwk())).keys() == {"r1"}
