@@ -8,34 +8,26 @@ loop hangs, systemd starts us anew.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from presence import __version__
-from presence.core.engine import prepare
-from presence.core.feed import ConsentList
-from presence.core.freshness import NEXT_STEP, Freshness, Lease, freshness, standing
+from presence.core.freshness import NEXT_STEP, Freshness
 from presence.core.peers import Peers
 from presence.core.rules import Rules
 from presence.core.slot_table import build_table
-from presence.errors import ConsentListError, StorageError
 from presence.peering import Peering, PeerLink
 from presence.pipeline import Intake, Pipeline
-from presence.ports import AdvertisementSource, Clock, ConsentSource, DoorbellSource, Tell, VisitStore
+from presence.ports import AdvertisementSource, Clock, ConsentSource, DoorbellSource, Proven, Tell, VisitStore
 from presence.relay import Relay
+from presence.renewal import AcceptedLists, Refresh, Renewal
 
 TICK_S: Final = 0.5
 """How often time passes in the engine: a consent ends, a visit ends, at most this much late."""
 BATCH: Final = 512
 """Advertisements taken at a time, a few milliseconds of work, before other tasks get their turn."""
-
-
-class AcceptedLists(Protocol):
-    """Remembers how new the list was (edges.store.ConsentStore)."""
-
-    def accept(self, consents: ConsentList) -> ConsentList: ...
 
 
 class LinkedPublisher(PeerLink, Protocol):
@@ -76,6 +68,12 @@ class Parts:
     peers: Peers | None = None
     """None: this gateway speaks to no other."""
     complaints: list[str] = field(default_factory=list)
+    synchronised: Callable[[], bool] = lambda: True
+    """Is the wall clock disciplined? False is a doubt like a stale list."""
+    pace: Callable[[int], float] | None = None
+    """Errors in a row → seconds until the next look at the list; None: poll_s, whatever happens."""
+    asked_pace: Callable[[], float] = lambda: 0.0
+    """Seconds from being asked for a look to the look."""
 
 
 class Gateway:
@@ -89,10 +87,19 @@ class Gateway:
             Peering(parts.peers, self.pipeline, parts.publisher, parts.clock, tell=parts.tell) if parts.peers else None
         )
         self._relay = Relay(self.pipeline, parts.publisher, parts.clock, tell=parts.tell, turns=self._peering)
-        self._lease: Lease | None = None
-        self._freshness: Freshness | None = None
-        self._unaccepted: ConsentList | None = None
-        self._entries = 0
+        self.refresh = Refresh()
+        """Ask here for a look at the list before its time."""
+        self.renewal = Renewal(
+            source=parts.consents,
+            accepted=parts.accepted,
+            clock=parts.clock,
+            tell=parts.tell,
+            lease_s=parts.lease_s,
+            complaints=parts.complaints,
+            synchronised=parts.synchronised,
+        )
+        self.freshness = Freshness.BOOT
+        self._told: Freshness | None = None
         self._overflow_told = 0
 
     async def run(self) -> None:
@@ -115,7 +122,7 @@ class Gateway:
             if parts.doorbell is not None:
                 servants.append(tasks.create_task(parts.doorbell.run(self.intake.hear), name="doorbell"))
             parts.notifier.ready(self.status_line())
-            parts.tell("gateway.started", {"version": __version__, "freshness": str(self._freshness)})
+            parts.tell("gateway.started", {"version": __version__, "freshness": str(self.freshness)})
             sources = [tasks.create_task(source.run(self.intake.hear)) for source in parts.sources]
             await asyncio.gather(*sources)
             await self._drain()
@@ -126,7 +133,7 @@ class Gateway:
         """One line for `systemctl status`: numbers, nobody's name."""
         counts: dict[str, Any] = dict(self.pipeline.counts)
         return (
-            f"list {self._freshness or Freshness.BOOT}, {self._entries} entries; "
+            f"list {self.freshness}, {self.renewal.entries} entries; "
             f"heard {counts['heard']}, entered {counts['entered']}, published {counts['published']}"
         )
 
@@ -134,8 +141,8 @@ class Gateway:
         """For the health topic: closed, no person in it (REQUIREMENTS.md §4.4)."""
         return {
             "sw": __version__,
-            "freshness": str(self._freshness or Freshness.BOOT),
-            "list_seq": self._lease.header.seq if self._lease else 0,
+            "freshness": str(self.freshness),
+            "list_seq": self.renewal.seq,
         }
 
     async def _keep_moving(self) -> None:
@@ -157,11 +164,14 @@ class Gateway:
 
     def _advance(self) -> None:
         now = self._parts.clock.now()
-        self.pipeline.trust(standing(self._lease, now))
+        self.pipeline.trust(self.renewal.standing(now))
         self.pipeline.advance(now)
-        state = freshness(self._lease, now)
-        if state is not self._freshness:
-            self._freshness = state
+        state = self.freshness = self.renewal.freshness(now)
+        if state is not self._told:
+            self._told = state
+            if state is Freshness.DEAD:
+                self.pipeline.forget_keys()
+                self._parts.consents.forget_keys()
             self._parts.tell("consent.freshness", {"freshness": state.value, "next_step": NEXT_STEP[state]})
             self._parts.notifier.status(self.status_line())
         if self.intake.dropped > 2 * self._overflow_told:
@@ -178,10 +188,18 @@ class Gateway:
             await self._parts.publisher.publish_state()
 
     async def _keep_consents(self) -> None:
+        """Look from time to time, and when asked; while looks fail, asking makes them no more frequent."""
+        parts = self._parts
         while True:
-            await asyncio.sleep(self._parts.poll_s)
+            errors = self.renewal.errors
+            pause_s = parts.pace(errors) if parts.pace else parts.poll_s
+            if errors:
+                await asyncio.sleep(pause_s)
+            elif await self.refresh.asked(pause_s):
+                await asyncio.sleep(parts.asked_pace())
+            self.refresh.answered()
             await self._read_consents()
-            self._parts.notifier.status(self.status_line())
+            parts.notifier.status(self.status_line())
 
     async def _keep_identifiers(self) -> None:
         """The tables of a new list, and the next slot's long before it starts; built beside the event loop."""
@@ -196,38 +214,24 @@ class Gateway:
             self.pipeline.install(table, keys)
 
     async def _read_consents(self) -> None:
-        """Take in a new list where there is one. Whatever fails, the old list stays and its lease runs on."""
-        parts = self._parts
-        try:
-            consents = await asyncio.to_thread(self._read_and_accept)
-        except (ConsentListError, StorageError) as error:
-            parts.tell("consent.refused", {"reason": str(error)})
+        """Take in a new list where there is one."""
+        proven = await self.renewal.renew()
+        if proven is None:
             return
-        if consents is None:
+        now = self._parts.clock.now()
+        standing = self.renewal.standing(now)
+        if proven.prepared is None:
+            self.pipeline.trust(standing)
             return
-        prepared = await asyncio.to_thread(prepare, consents)
-        now = parts.clock.now()
-        self._lease = Lease(consents.header, now, parts.lease_s)
-        self._entries = len(consents.entries)
-        self.pipeline.apply(prepared, standing(self._lease, now), now)
-        header = consents.header
-        parts.tell("consent.applied", {"list": header.name, "seq": header.seq, "entries": len(consents.entries)})
-        if consents.refused:
-            fields = {"list": header.name, "refused": dict(consents.refused), "problems": list(parts.complaints)}
-            parts.tell("consent.entries_refused", fields)
+        self.pipeline.apply(proven.prepared, standing, now)
+        self._tell_applied(proven)
 
-    def _read_and_accept(self) -> ConsentList | None:
-        """A list that could not be remembered (disk full) is kept and tried again: it may take rights away."""
-        self._unaccepted = self._parts.consents.read() or self._unaccepted
-        if self._unaccepted is None:
-            return None
-        try:
-            accepted = self._parts.accepted.accept(self._unaccepted)
-        except ConsentListError:
-            self._unaccepted = None
-            raise
-        self._unaccepted = None
-        return accepted
+    def _tell_applied(self, proven: Proven) -> None:
+        tell, header = self._parts.tell, proven.header
+        tell("consent.applied", {"list": header.name, "seq": header.seq, "entries": proven.entries})
+        if proven.refused:
+            fields = {"list": header.name, "refused": dict(proven.refused), "problems": list(proven.complaints)}
+            tell("consent.entries_refused", fields)
 
     async def _drain(self) -> None:
         """What was heard goes through, what was decided goes out, as long as it may."""

@@ -118,6 +118,9 @@ class Pipeline:
     def trust(self, standing: ListStanding) -> None:
         self._engine.trust(standing)
 
+    def forget_keys(self) -> None:
+        self._engine.forget_keys()
+
     def pending(self) -> tuple[Outgoing, ...]:
         """The outbox, oldest first."""
         pending = self._engine.pending()

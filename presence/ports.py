@@ -1,12 +1,13 @@
 """What the pipeline asks of the world: small protocols that edges implement and tests fake."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from presence.core.advertising import Advertisement
 from presence.core.doorbell import Answer, Unanswered
-from presence.core.feed import ConsentList
+from presence.core.engine import Prepared
+from presence.core.feed import ConsentList, ListHeader
 from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
@@ -47,15 +48,38 @@ class DoorbellSource(Protocol):
         """Hand over what they write until cancelled; heals what heals by itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A list that its source has verified and stored: it begins a new lease."""
+
+    header: ListHeader
+    prepared: Prepared | None = field(repr=False)
+    """None where entries and keys are those of before, and only their proof is newer."""
+    entries: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Entries left out, by what was wrong with them."""
+    complaints: tuple[str, ...] = ()
+    """The first of them, each in a sentence without anything of the entry."""
+    timestamp_version: int = 0
+    """Of the signed list's timestamp (TUF)."""
+
+
 class ConsentSource(Protocol):
     """Where the consent list comes from."""
 
-    def read(self) -> ConsentList | None:
+    @property
+    def last_signed_s(self) -> float:
+        """When the newest list was signed that was ever had, also before the start; 0 where nobody knows."""
+
+    def read(self) -> ConsentList | Proven | None:
         """The list, or None where nothing has changed since the last call.
 
-        Raises ConsentListError where the list cannot be proven; the caller keeps what it has. Blocks: call it in a
-        worker thread.
+        Raises ConsentListError where the list cannot be proven, StorageError where it cannot be kept; the caller
+        keeps what it has. Blocks: call it in a worker thread.
         """
+
+    def forget_keys(self) -> None:
+        """Window keys that are kept anywhere go (DEAD); a list that is proven later brings its own."""
 
 
 @dataclass(frozen=True, slots=True)

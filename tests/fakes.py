@@ -187,6 +187,8 @@ class ScriptedSource:
 class FakeConsentSource:
     """Lists as they are put; None while there is no new one."""
 
+    last_signed_s = 0.0
+
     def __init__(self, *lists: ConsentList) -> None:
         self._waiting: deque[ConsentList | ConsentListError] = deque(lists)
 
@@ -195,6 +197,9 @@ class FakeConsentSource:
 
     def break_once(self, message: str = "the list cannot be proven") -> None:
         self._waiting.append(ConsentListError(message))
+
+    def forget_keys(self) -> None:
+        """Nothing is kept."""
 
     def read(self) -> ConsentList | None:
         if not self._waiting:

@@ -155,6 +155,10 @@ class Engine:
         self._matcher.change_keys(consents.keys)
         return self.advance(now)
 
+    def forget_keys(self) -> None:
+        """The list is dead: its window keys are erased, and what was made from them goes."""
+        self._matcher.forget()
+
     def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
         """The slots whose tables are missing, most urgent first, and the keys to build them from."""
         return self._matcher.wanted(now.utc_s)

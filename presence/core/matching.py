@@ -69,6 +69,13 @@ class Matcher:
         self._ring = ring
         self._current.clear()
 
+    def forget(self) -> None:
+        """Erase every key, and drop the tables made from them."""
+        self.change_keys(KeyRing())
+        self._tables = {}
+        self._accepted = ()
+        self._accepted_until_s = 0.0
+
     def wanted(self, utc_s: float) -> tuple[list[int], KeyRing]:
         """The slots whose tables are missing, most urgent first, and the keys to build them from."""
         slots = (slot_at(utc_s) + offset for offset in SLOTS_AROUND)

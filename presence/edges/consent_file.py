@@ -37,6 +37,8 @@ class ConsentFile:
         self._seen: tuple[int, int, int] | None = None
         self.complaints: list[str] = []
         """The first entries left out, by line number and reason: what the consent service must mend."""
+        self.last_signed_s = 0.0
+        """Nobody signs a plain list."""
 
     @classmethod
     def of(cls, settings: ConsentSettings) -> "ConsentFile":
@@ -58,6 +60,9 @@ class ConsentFile:
             ) from error
         self._seen = version
         return consents
+
+    def forget_keys(self) -> None:
+        """The file is not ours to change; a list that is newer is read when it comes."""
 
     def _parse(self, lines: Iterator[bytes]) -> ConsentList:
         self.complaints.clear()

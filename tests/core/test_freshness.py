@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.freshness import Freshness, Lease, freshness, standing
+from presence.core.freshness import DEAD_S, NEXT_STEP, PUBLISHING, Freshness, Lease, freshness, standing
 from presence.core.timestamps import Moment
 from tests.builders import START_S, header, moment
 
-PUBLISHING = {Freshness.FRESH, Freshness.AGING}
 YEAR_S = 365 * 86_400
 
 
@@ -32,7 +31,9 @@ def test_nothing_is_published_before_a_list_is_proven() -> None:
         (121, Freshness.AGING),
         (900, Freshness.AGING),
         (900.1, Freshness.STALE),
-        (1e6, Freshness.STALE),
+        (DEAD_S, Freshness.STALE),
+        (DEAD_S + 1, Freshness.DEAD),
+        (1e6, Freshness.DEAD),
     ],
 )
 def test_a_list_grows_old_step_by_step(age_s: float, expected: Freshness) -> None:
@@ -79,6 +80,68 @@ def test_a_clock_set_by_a_year_while_a_list_holds_is_not_believed(years: int) ->
     now = moment(60)
 
     assert not standing(a_lease(), now._replace(utc_s=now.utc_s + years * YEAR_S)).publishing
+
+
+@pytest.mark.requirement("R-43", "T-12")
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("pass"), st.floats(0, 2000)),
+            st.tuples(st.just("set"), st.floats(-YEAR_S, YEAR_S)),
+            st.tuples(st.just("synchronised"), st.booleans()),
+            st.tuples(st.just("proven"), st.floats(0, 3000)),
+        )
+    )
+)
+def test_whatever_happens_to_the_clock_only_a_list_that_was_proven_within_the_lease_publishes(
+    steps: list[tuple[str, float]],
+) -> None:
+    """A model that knows the true time: publishing means a proof within the lease, at its true age."""
+    now, true_s, offset_s, synchronised = moment(), START_S, 0.0, True
+    lease: Lease | None = None
+    published_true_s = -1e9
+    for step, value in steps:
+        if step == "pass":
+            now, true_s = now.later(value), true_s + value
+        elif step == "set":
+            offset_s = value
+            now = now._replace(utc_s=true_s + offset_s)
+        elif step == "synchronised":
+            synchronised = bool(value)
+        elif offset_s == 0:  # a proof under a wrong clock: see the attack suite, TUF's expiry is asked there
+            published_true_s = true_s - value
+            lease = Lease(header(published_at_s=published_true_s), now, 900)
+        if standing(lease, now, synchronised=synchronised).publishing:
+            assert synchronised
+            assert true_s - published_true_s <= 900 + 1e-3
+            assert freshness(lease, now, synchronised=synchronised) in PUBLISHING
+
+
+@pytest.mark.requirement("R-43", "T-12")
+def test_a_clock_that_nobody_disciplines_is_not_believed_where_that_is_asked_for() -> None:
+    assert a_lease().freshness(moment(), synchronised=False) is Freshness.CLOCK_BAD
+    assert not standing(a_lease(), moment(), synchronised=False).publishing
+    assert freshness(None, moment(), synchronised=False) is Freshness.CLOCK_BAD
+
+
+@pytest.mark.requirement("R-42", "R-43")
+def test_after_a_restart_a_clock_behind_the_last_signing_time_is_wrong_before_any_list_is_proven() -> None:
+    assert freshness(None, moment(), last_signed_s=START_S + 60) is Freshness.CLOCK_BAD
+    assert freshness(None, moment(), last_signed_s=START_S - 60) is Freshness.BOOT
+
+
+@pytest.mark.requirement("T-13")
+@pytest.mark.parametrize("synchronised", [True, False])
+@pytest.mark.parametrize("set_by_s", [-YEAR_S, 0, YEAR_S])
+def test_a_list_without_keys_is_dead_by_any_clock(set_by_s: float, *, synchronised: bool) -> None:
+    now = moment(DEAD_S + 1)
+    state = a_lease().freshness(now._replace(utc_s=now.utc_s + set_by_s), synchronised=synchronised)
+    assert state is Freshness.DEAD
+
+
+@pytest.mark.parametrize("state", Freshness)
+def test_every_state_that_is_not_well_says_what_to_do(state: Freshness) -> None:
+    assert bool(NEXT_STEP[state]) == (state is not Freshness.FRESH)
 
 
 @pytest.mark.requirement("R-43")

@@ -66,10 +66,14 @@ class Once:
     """A ConsentSource that has its list already."""
 
     consents: ConsentList | None
+    last_signed_s: float = 0.0
 
     def read(self) -> ConsentList | None:
         consents, self.consents = self.consents, None
         return consents
+
+    def forget_keys(self) -> None:
+        return
 
 
 class Fed:
