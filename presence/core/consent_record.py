@@ -30,6 +30,7 @@ OBJECTED, PAUSED, CHAIN_WIDE, EXACT = 8, 16, 32, 64
 EXPLICIT, OWN_START, OWN_END = 1, 2, 4
 PAIRWISE_KEY_BYTES: Final = 16
 FOREVER: Final = 0xFFFF_FFFF
+MOST_NUMBER_BITS: Final = 56
 
 Buffer = bytes | bytearray | memoryview
 
@@ -96,7 +97,22 @@ def encode_record(consent: Consent, words: Words) -> bytes:
 
 def decode_record(ref: bytes, records: Buffer, start: int, words: Sequence[str]) -> Consent:
     """The consent of this ref whose record begins at `start`; `words` as when it was encoded, or more of them."""
-    reader = _Reader(records, start, words)
+    return _decode(ref, _Reader(records, start, words))
+
+
+def decode_whole_record(ref: bytes, record: bytes, words: Sequence[str]) -> Consent:
+    """The consent of a record that stands alone and may be anybody's; nothing of it is passed over.
+
+    Raises ValueError or IndexError where it is not exactly one record of version 1.
+    """
+    reader = _Reader(record, 0, words)
+    consent = _decode(ref, reader)
+    if reader.at != len(record) or encode_record(consent, Words(words)) != record:
+        raise ValueError("not one record, or another spelling of it")
+    return consent
+
+
+def _decode(ref: bytes, reader: "_Reader") -> Consent:
     purposes, marks = reader.byte(), reader.byte()
     reader.exact = bool(marks & EXACT)
     version = reader.number()
@@ -138,21 +154,24 @@ def _grant(reader: "_Reader", not_before_s: float, not_after_s: float) -> Grant:
 class _Reader:
     """A place among the records."""
 
-    __slots__ = ("_at", "_records", "_words", "exact")
+    __slots__ = ("_records", "_words", "at", "exact")
 
     def __init__(self, records: Buffer, start: int, words: Sequence[str]) -> None:
         self._records = records
         self._words = words
-        self._at = start
+        self.at = start
         self.exact = False
 
     def byte(self) -> int:
-        self._at += 1
-        return self._records[self._at - 1]
+        self.at += 1
+        return self._records[self.at - 1]
 
     def take(self, length: int) -> bytes:
-        self._at += length
-        return bytes(self._records[self._at - length : self._at])
+        self.at += length
+        taken = bytes(self._records[self.at - length : self.at])
+        if len(taken) != length:
+            raise IndexError("the record is cut short")
+        return taken
 
     def number(self) -> int:
         number = shift = 0
@@ -162,14 +181,16 @@ class _Reader:
             if byte < 0x80:
                 return number
             shift += 7
+            if shift > MOST_NUMBER_BITS:
+                raise ValueError("a number without an end")
 
     def time(self) -> float:
         if self.exact:
-            exact_s: float = _EXACT.unpack_from(self._records, self._at)[0]
-            self._at += _EXACT.size
+            exact_s: float = _EXACT.unpack_from(self._records, self.at)[0]
+            self.at += _EXACT.size
             return exact_s
-        whole_s: int = _WHOLE.unpack_from(self._records, self._at)[0]
-        self._at += _WHOLE.size
+        whole_s: int = _WHOLE.unpack_from(self._records, self.at)[0]
+        self.at += _WHOLE.size
         return math.inf if whole_s == FOREVER else float(whole_s)
 
     def word(self) -> str:
