@@ -3,7 +3,8 @@
     receive(advertisement) ─┐
     answered(at the bell) ──┤
     advance(now) ───────────┼──► Step: visits, outbox and announcements that change together
-    apply(list, now) ───────┘
+    apply(list, now) ───────┤
+    take_away(notice, now) ─┘
     release(outgoing, now) ────► the message as the gate allows it at this very moment, or why not
     wanted(now), install ──────  identifier tables, built elsewhere where lists are long
 
@@ -11,7 +12,7 @@ The engine never holds anything of an advertisement that belongs to nobody (R-01
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from presence.core.advertising import Advertisement
@@ -25,7 +26,9 @@ from presence.core.feed import ConsentList
 from presence.core.identifiers import slot_at
 from presence.core.key_ring import KeyRing
 from presence.core.matching import Match, Matcher, Nobody
+from presence.core.notices import Notice
 from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.restrictions import Restricted, Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.suspicion import Suspicion
@@ -63,10 +66,12 @@ class Engine:
         visits: Iterable[Visit] = (),
         pending: Iterable[Outgoing] = (),
         announcements: Iterable[Announcement] = (),
+        restrictions: Restrictions | None = None,
         builds_tables: bool = True,
     ) -> None:
         """`builds_tables`: `advance` builds what is wanted by itself; else the caller does (`wanted`, `install`)."""
         self.counts = Counts()
+        self.restrictions = Restrictions() if restrictions is None else restrictions
         self._rules = rules
         self._builds_tables = builds_tables
         self._matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
@@ -151,13 +156,28 @@ class Engine:
         """A new list takes the place of the old one, whole; one that is not prepared is so on the spot."""
         if isinstance(consents, ConsentList):
             consents = prepare(consents)
-        self._teller.consents = consents.consents
+        self._teller.consents = Restricted(consents.consents, self.restrictions)
         self._matcher.change_keys(consents.keys)
         return self.advance(now)
 
     def forget_keys(self) -> None:
         """The list is dead: its window keys are erased, and what was made from them goes."""
         self._matcher.forget()
+
+    def take_away(self, notice: Notice, now: Moment) -> Step:
+        """A notice: what it takes is gone at once, and taken back where it was told, even while the list is stale."""
+        self.restrictions.apply(notice)
+        teller, draft = self._teller, Draft()
+        standing = teller.standing
+        whole = {row.ref for row in notice.rows if row.removed or row.objected or row.paused_until_s}
+        refs = {row.ref for row in notice.rows} if isinstance(teller.consents, Restricted) else whole
+        teller.standing = replace(standing, publishing=True)
+        try:
+            for ref in refs & (self._visits.refs() | teller.refs()):
+                self._recheck(ref, now, draft)
+        finally:
+            teller.standing = standing
+        return draft.step()
 
     def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
         """The slots whose tables are missing, most urgent first, and the keys to build them from."""
@@ -233,11 +253,14 @@ class Engine:
         """Whoever's consent is no longer in force is forgotten; whoever was told of them is told so (R-09)."""
         self._suspicion.retain(lambda ref: self._denied(ref, now) is None)
         for ref in self._visits.refs() | self._teller.refs():
-            denied = self._denied(ref, now)
-            if denied is None:
-                self._teller.withdraw_narrowed(ref, now, draft)
-                continue
-            self._teller.withdraw(ref, denied.reason, now, draft)
-            if ref in self._visits:
-                self._visits.forget(ref)
-                draft.forgotten.append(ref)
+            self._recheck(ref, now, draft)
+
+    def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
+        denied = self._denied(ref, now)
+        if denied is None:
+            self._teller.withdraw_narrowed(ref, now, draft)
+            return
+        self._teller.withdraw(ref, denied.reason, now, draft)
+        if ref in self._visits:
+            self._visits.forget(ref)
+            draft.forgotten.append(ref)

@@ -1,0 +1,273 @@
+"""A notice can only take away, whatever it says and in whichever order it comes."""
+
+import math
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.core.consent import (
+    Allowed,
+    Audience,
+    Consent,
+    Flag,
+    ListStanding,
+    Purpose,
+    Scope,
+    decide,
+    in_force,
+)
+from presence.core.engine import Engine
+from presence.core.notices import Narrowing, Notice
+from presence.core.restrictions import Restricted, Restriction, Restrictions
+from tests.builders import (
+    ANNA,
+    BERIT,
+    CARS,
+    DAY_S,
+    GARDEN,
+    HEALTH,
+    PICK_UP,
+    PLACE,
+    START_S,
+    VANS,
+    a_list,
+    consent,
+    grant,
+    moment,
+    rules,
+    send_all,
+    standing,
+    stay,
+    walk_in,
+)
+from tests.notices import notice, removal
+
+CATEGORIES = st.frozensets(st.sampled_from([CARS, VANS, GARDEN, HEALTH]), max_size=3)
+PURPOSES = st.frozensets(st.sampled_from(list(Purpose)), max_size=6)
+TIMES_S = st.sampled_from([0.0, START_S - DAY_S, START_S, START_S + DAY_S, START_S + 50 * DAY_S, math.inf])
+VERSIONS = st.integers(0, 3)
+
+rows = st.builds(
+    Narrowing,
+    st.sampled_from([ANNA, BERIT]),
+    VERSIONS,
+    removed=st.booleans(),
+    objected=st.booleans(),
+    paused_until_s=TIMES_S,
+    categories=CATEGORIES,
+    purposes=PURPOSES,
+)
+grants = st.builds(
+    grant,
+    st.sampled_from([CARS, VANS, GARDEN, HEALTH]),
+    end_s=st.sampled_from([START_S, START_S + DAY_S, START_S + 100 * DAY_S]),
+    explicit=st.booleans(),
+)
+consents = st.builds(
+    consent,
+    version=VERSIONS,
+    purposes=st.one_of(st.just(frozenset(Purpose)), PURPOSES),
+    grants=st.lists(grants, max_size=4).map(tuple),
+    refused_categories=CATEGORIES,
+    flags=st.frozensets(st.sampled_from(list(Flag)), max_size=2),
+    scope=st.sampled_from([Scope(frozenset({PLACE.store})), Scope(frozenset())]),
+    paused_until_s=TIMES_S,
+    objected=st.booleans(),
+)
+notices = st.lists(rows, min_size=1, max_size=4).map(lambda several: notice(*several))
+EVERYTHING = Audience("offers-main", Purpose.OFFERS, frozenset({CARS, VANS, GARDEN, HEALTH}))
+PUBLISHING = ListStanding(publishing=True, suppression_checked_at_s=START_S, parents={VANS: CARS})
+
+
+def _rights(held: Consent | None, now_s: float) -> set[str]:
+    """Everything that may be done with this consent at this moment, each a word."""
+    if in_force(held, PLACE, PUBLISHING, now_s) is not None or held is None:
+        return set()
+    rights = {f"purpose {purpose}" for purpose in held.purposes}
+    for audience in (EVERYTHING, PICK_UP):
+        decision = decide(held, audience, PLACE, PUBLISHING, now_s)
+        if isinstance(decision, Allowed):
+            rights |= {f"tell {audience.name}", *(f"{audience.name} {category}" for category in decision.categories)}
+    return rights
+
+
+@pytest.mark.requirement("R-41", "R-34")
+@given(consents, st.lists(notices, max_size=4), st.sampled_from([0.0, 1.0, DAY_S - 1, DAY_S, 60 * DAY_S, 200 * DAY_S]))
+def test_rights_after_any_notice_are_a_subset_of_the_rights_before(
+    held: Consent, several: list, later_s: float
+) -> None:
+    restrictions = Restrictions()
+    before = _rights(held, START_S + later_s)
+    for each in several:
+        restrictions.apply(each)
+        after = _rights(restrictions.narrowed(held), START_S + later_s)
+        assert after <= before
+        before = after
+
+
+@given(consents, st.lists(notices, min_size=1, max_size=4))
+def test_the_order_and_the_number_of_copies_of_notices_do_not_matter(held: Consent, several: list[Notice]) -> None:
+    outcomes = []
+    for order in permutations(several):
+        restrictions = Restrictions()
+        for each in (*order, *order):
+            restrictions.apply(each)
+        outcomes.append((set(restrictions), restrictions.narrowed(held)))
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+@given(consents, notices)
+def test_what_was_stored_takes_away_as_much_after_a_restart(held: Consent, said: Notice) -> None:
+    restrictions = Restrictions()
+    stored = {restriction.key: restriction for restriction in restrictions.apply(said)}
+    assert Restrictions(stored.values()).narrowed(held) == restrictions.narrowed(held)
+
+
+def test_a_copy_of_a_notice_changes_nothing() -> None:
+    restrictions = Restrictions()
+    assert len(restrictions.apply(notice())) == 1
+    assert restrictions.apply(notice()) == ()
+    assert len(restrictions) == 1
+
+
+@pytest.mark.requirement("R-41")
+def test_a_row_comes_back_with_a_higher_version_only() -> None:
+    restrictions = Restrictions()
+    restrictions.apply(notice(removal(version=5)))
+    assert restrictions.narrowed(consent(version=4)) is None
+    assert restrictions.narrowed(consent(version=5)) is None
+    assert restrictions.narrowed(consent(version=6)) == consent(version=6)
+
+
+@pytest.mark.parametrize(
+    ("row", "held", "list_seq", "let_go"),
+    [
+        (removal(version=5), None, 7, False),
+        (removal(version=5), None, 8, True),
+        (removal(version=5), consent(version=4), 9, False),
+        (removal(version=5), consent(version=5), 9, False),
+        (removal(version=5), consent(version=6), 9, True),
+        (Narrowing(ANNA, 5, objected=True), consent(version=5), 9, False),
+        (Narrowing(ANNA, 5, objected=True), consent(version=5, objected=True), 9, True),
+        (Narrowing(ANNA, 5, paused_until_s=START_S), consent(version=5), 8, True),
+        (Narrowing(ANNA, 5, categories=frozenset({CARS})), consent(version=4), 8, False),
+        (Narrowing(ANNA, 5, categories=frozenset({CARS})), consent(version=5), 8, True),
+    ],
+)
+def test_a_restriction_is_let_go_when_the_list_says_the_same(
+    row: Narrowing, held: Consent | None, list_seq: int, let_go: bool
+) -> None:
+    restrictions = Restrictions()
+    restrictions.apply(notice(row))
+    gone = restrictions.settle({} if held is None else {ANNA: held}, list_seq)
+    assert bool(gone) is let_go
+    assert len(restrictions) == (not let_go)
+
+
+def test_the_restricted_list_is_a_list_without_the_withdrawn() -> None:
+    restrictions = Restrictions([Restriction(removal(), 8)])
+    restricted = Restricted({ANNA: consent(), BERIT: consent(ref=BERIT)}, restrictions)
+    assert list(restricted) == [BERIT]
+    assert len(restricted) == 1
+    assert ANNA not in restricted
+    assert restricted[BERIT] == consent(ref=BERIT)
+    with pytest.raises(KeyError):
+        restricted[ANNA]
+
+
+def _engine(*several: Consent, restrictions: Restrictions | None = None, **changes: object) -> Engine:
+    engine = Engine(rules(**changes), restrictions=restrictions)
+    engine.trust(standing())
+    engine.apply(a_list(*(several or (consent(),))), moment())
+    return engine
+
+
+KINDS = [
+    (removal(), "withdrawn"),
+    (Narrowing(ANNA, 2, objected=True), "objected"),
+    (Narrowing(ANNA, 2, paused_until_s=START_S + DAY_S), "paused"),
+    (Narrowing(ANNA, 2, paused_until_s=math.inf), "paused"),
+    (Narrowing(ANNA, 2, categories=frozenset({CARS})), "unspecified"),
+    (Narrowing(ANNA, 2, purposes=frozenset({Purpose.OFFERS})), "unspecified"),
+    (Narrowing(ANNA, 2, purposes=frozenset({Purpose.PRESENCE})), "unspecified"),
+]
+
+
+@pytest.mark.requirement("R-08", "R-09", "R-34")
+@pytest.mark.parametrize(("row", "reason"), KINDS)
+def test_who_was_told_is_told_of_the_end_at_once_and_then_there_is_silence(row: Narrowing, reason: str) -> None:
+    engine = _engine()
+    walk_in(engine)
+    (entered,) = send_all(engine, moment(10))
+    engine.take_away(notice(row), moment(11))
+    (withdrawn,) = send_all(engine, moment(11))
+    assert withdrawn["type"] == "presence.withdrawn.v1"
+    assert withdrawn["data"]["entered_id"] == entered["id"]
+    assert withdrawn["data"]["reason"] == reason
+    assert stay(engine, moment(12), moment(3600)) == []
+    assert send_all(engine, moment(3600)) == []
+
+
+@pytest.mark.requirement("R-09")
+@pytest.mark.parametrize("row", [row for row, _ in KINDS if not row.categories])
+def test_where_nobody_was_told_nothing_is_said_at_all(row: Narrowing) -> None:
+    engine = _engine()
+    walk_in(engine)
+    assert engine.pending()
+    engine.take_away(notice(row), moment(9))
+    assert send_all(engine, moment(9)) == []
+    assert engine.pending() == ()
+
+
+def test_what_was_narrowed_before_it_was_told_is_not_in_the_event() -> None:
+    engine = _engine()
+    walk_in(engine)
+    engine.take_away(notice(Narrowing(ANNA, 2, categories=frozenset({CARS}))), moment(9))
+    (entered,) = send_all(engine, moment(9))
+    assert entered["data"]["allow"] == [GARDEN]
+
+
+@pytest.mark.requirement("R-34")
+@pytest.mark.parametrize(("row", "reason"), KINDS)
+def test_a_stale_list_does_not_hold_a_withdrawal_up(row: Narrowing, reason: str) -> None:
+    engine = _engine()
+    walk_in(engine)
+    send_all(engine, moment(10))
+    engine.trust(standing(publishing=False))
+    engine.take_away(notice(row), moment(11))
+    (withdrawn,) = send_all(engine, moment(11))
+    assert withdrawn["data"]["reason"] == reason
+
+
+def test_a_notice_before_the_first_list_takes_back_what_was_told_before_the_restart() -> None:
+    before = _engine()
+    walk_in(before)
+    send_all(before, moment(10))
+    engine = Engine(rules(), visits=before.visits(), announcements=before.announcements())
+    engine.take_away(notice(Narrowing(ANNA, 2, categories=frozenset({CARS}))), moment(11))
+    assert send_all(engine, moment(11)) == []
+    engine.take_away(notice(), moment(11))
+    (withdrawn,) = send_all(engine, moment(11))
+    assert withdrawn["data"]["reason"] == "withdrawn"
+
+
+@pytest.mark.requirement("R-41", "R-10")
+def test_neither_an_older_list_nor_a_restart_brings_back_what_a_notice_took() -> None:
+    restrictions = Restrictions()
+    restrictions.apply(notice(Narrowing(ANNA, 5, objected=True)))
+    engine = _engine(consent(version=4), restrictions=Restrictions(tuple(restrictions)))
+    walk_in(engine)
+    assert engine.pending() == ()
+    engine.apply(a_list(consent(version=4), seq=9), moment(30))
+    walk_in(engine, start=moment(31))
+    assert engine.pending() == ()
+
+
+def test_others_hear_nothing_of_a_notice() -> None:
+    engine = _engine(consent(), consent(ref=BERIT))
+    walk_in(engine, ref=BERIT)
+    assert len(send_all(engine, moment(10))) == 1
+    assert not engine.take_away(notice(), moment(11))
+    assert send_all(engine, moment(12)) == []
