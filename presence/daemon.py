@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from presence import __version__
 from presence.core.freshness import NEXT_STEP, Freshness
@@ -35,6 +35,12 @@ class LinkedPublisher(PeerLink, Protocol):
 
     async def run(self) -> None: ...
     async def publish_state(self) -> None: ...
+
+
+class Watcher(Protocol):
+    """Somebody who shows an operator how we are; never ends by itself, never fails."""
+
+    async def run(self) -> None: ...
 
 
 class Notifier(Protocol):
@@ -74,6 +80,7 @@ class Parts:
     """Errors in a row → seconds until the next look at the list; None: poll_s, whatever happens."""
     asked_pace: Callable[[], float] = lambda: 0.0
     """Seconds from being asked for a look to the look."""
+    watchers: Sequence[Watcher] = ()
 
 
 class Gateway:
@@ -121,6 +128,7 @@ class Gateway:
                 servants.append(tasks.create_task(self._peering.run(), name="peers"))
             if parts.doorbell is not None:
                 servants.append(tasks.create_task(parts.doorbell.run(self.intake.hear), name="doorbell"))
+            servants += [tasks.create_task(watcher.run(), name="watcher") for watcher in parts.watchers]
             parts.notifier.ready(self.status_line())
             parts.tell("gateway.started", {"version": __version__, "freshness": str(self.freshness)})
             sources = [tasks.create_task(source.run(self.intake.hear)) for source in parts.sources]
@@ -130,12 +138,8 @@ class Gateway:
                 servant.cancel()
 
     def status_line(self) -> str:
-        """One line for `systemctl status`: numbers, nobody's name."""
-        counts: dict[str, Any] = dict(self.pipeline.counts)
-        return (
-            f"list {self.freshness}, {self.renewal.entries} entries; "
-            f"heard {counts['heard']}, entered {counts['entered']}, published {counts['published']}"
-        )
+        """One line for `systemctl status`, where all may read it: no count that a customer changes (R-23)."""
+        return f"list {self.freshness}, {self.renewal.entries} entries"
 
     def state(self) -> dict[str, object]:
         """For the health topic: closed, no person in it (REQUIREMENTS.md §4.4)."""

@@ -6,7 +6,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from enum import Enum, auto
@@ -19,14 +19,17 @@ from presence.config.rules import hours_of, read_store_key, rules_of
 from presence.core.peers import Peers
 from presence.daemon import Gateway, Notifier, Parts
 from presence.edges import logs
-from presence.edges.bluez import watched_radios
-from presence.edges.clock import SystemClock
+from presence.edges.bluez import BluezScanner, watched_radios
+from presence.edges.clock import SystemClock, is_synchronised
 from presence.edges.consent_file import ConsentFile
+from presence.edges.disk import free_bytes
 from presence.edges.doorbell import Doorbell
+from presence.edges.metrics import MetricsExporter
 from presence.edges.mqtt import MqttPublisher
 from presence.edges.store import ConsentStore, RuntimeStore
 from presence.edges.systemd import Notifier as SystemdNotifier
 from presence.errors import ConfigurationError, PresenceError, StorageError
+from presence.oversight import Oversight, Sights
 from presence.ports import AdvertisementSource, Clock, DoorbellSource, Hear
 
 
@@ -149,10 +152,27 @@ def gateway_of(
     def state(name: str) -> dict[str, object]:
         return {"state": name, "boot": boot, **gateway.state()}
 
+    def tell(event: str, fields: Mapping[str, object]) -> None:
+        oversight.tell(event, fields)
+
     peers = None
     if settings.peers.enabled:
         peers = Peers(rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry)
-    publisher = MqttPublisher(settings.mqtt, settings.store, state=state, tell=logs.tell)
+    publisher = MqttPublisher(settings.mqtt, settings.store, state=state, tell=tell)
+    clock = clock or SystemClock()
+    oversight = Oversight(
+        Sights(
+            gateway=lambda: gateway,
+            broker=publisher,
+            radios={radio.adapter or "default": radio for radio in sources if isinstance(radio, BluezScanner)},
+            clock=clock,
+            armed=not _is_disarmed(settings),
+            open_at=rules.hours.open_at,
+            synchronised=is_synchronised,
+            free_bytes=lambda: free_bytes(settings.storage.state_dir),
+        ),
+        tell=logs.tell,
+    )
     gateway = Gateway(
         Parts(
             rules=rules,
@@ -161,9 +181,9 @@ def gateway_of(
             accepted=accepted,
             visits=visits,
             publisher=publisher,
-            clock=clock or SystemClock(),
+            clock=clock,
             notifier=notifier,
-            tell=logs.tell,
+            tell=tell,
             lease_s=settings.consent.lease_s,
             poll_s=settings.consent.poll_s / speed,
             queue_length=settings.radio.queue_length,
@@ -171,6 +191,7 @@ def gateway_of(
             doorbell=doorbell,
             peers=peers,
             complaints=consents.complaints,
+            watchers=[oversight, MetricsExporter(settings.metrics, oversight.look, tell=tell)],
         )
     )
     return gateway

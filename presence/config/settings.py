@@ -12,6 +12,7 @@ from pathlib import Path
 
 from presence.config import relations as between
 from presence.config.fields import Section, setting
+from presence.config.operating import MetricsSettings, StatusSettings
 
 NAME = r"[a-z0-9-]{1,32}"
 """Chain, store, gateway and audience names stand in MQTT topics (REQUIREMENTS.md §4.2)."""
@@ -264,6 +265,8 @@ class Settings(Section):
     peers: PeerSettings = field(default_factory=PeerSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    status: StatusSettings = field(default_factory=StatusSettings)
 
     relations = (
         between.list_is_of_this_chain,

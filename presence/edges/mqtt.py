@@ -66,6 +66,8 @@ class Counters:
     published: int = 0
     refused: Counter[int] = field(default_factory=Counter)
     """By reason code: CONNACK, PUBACK and SUBACK."""
+    refused_events: Counter[int] = field(default_factory=Counter)
+    """Of those, the ones of events."""
     faults: int = 0
     """Exceptions in a callback or in paho, each of which ended a connection, and in handlers, which did not."""
     unknown_topic: int = 0
@@ -146,6 +148,7 @@ class MqttPublisher:
         )
         if code >= FAILURE:
             self._refused("message", code, message.topic)
+            self.counters.refused_events[code] += 1
             complaint = f"the broker refused a message to {message.topic}: {name(code)}: {remedy(code)}"
             raise MessageRefused(complaint, reason_code=code) if code in PERMANENT else BrokerError(complaint)
         self.counters.published += 1

@@ -123,8 +123,9 @@ def test_the_file_loads_with_every_setting_switched_on() -> None:
 
 def test_all_its_paths_are_where_a_daemon_keeps_things() -> None:
     paths = re.findall(r"(?m)^ *#? *\w*(?:file|dir|directory): (.*)$", TEXT)
-    assert len(paths) == 9
-    assert all(path.startswith(("/etc/presence", "/var/lib/presence", "/run/presence")) for path in paths)
+    assert len(paths) == 10
+    homes = ("/etc/presence", "/var/lib/presence", "/run/presence", "/var/lib/prometheus")
+    assert all(path.startswith(homes) for path in paths)
 
 
 def test_the_file_shows_each_setting_and_no_other() -> None:

@@ -1,0 +1,172 @@
+"""Looks at a running gateway for the operator: the one place where an Overview is made.
+
+It listens in on what the parts tell, and looks at fixed intervals, so that metrics and `presence status` say the same.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from presence import __version__
+from presence.core.freshness import NEXT_STEP
+from presence.core.hourly import HourlyCounts, HourlyLevels, rounded
+from presence.core.identifiers import WINDOW_S
+from presence.core.noticed import JUMP_S, Noticed
+from presence.core.overview import HOURLY, STATE_OF, Overview, Radio, RadioState
+from presence.core.radio_health import Condition, Totals
+from presence.core.timestamps import Moment
+from presence.daemon import Gateway
+from presence.ports import Clock, Tell
+
+ENTRIES_STEP: Final = 100
+LOOK_S: Final = 15.0
+BAD: Final = frozenset({RadioState.AWAY, RadioState.DEAF, RadioState.HIDING, RadioState.SPENT})
+
+
+class WatchedRadio(Protocol):
+    """A radio that knows how it does (edges.bluez.BluezScanner)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def condition(self) -> Condition | None: ...
+    @property
+    def totals(self) -> Totals: ...
+
+
+class BrokerCounters(Protocol):
+    refused: Counter[int]
+    refused_events: Counter[int]
+
+
+class WatchedBroker(Protocol):
+    """A publisher that knows how it does (edges.mqtt.MqttPublisher)."""
+
+    trouble: str | None
+
+    @property
+    def counters(self) -> BrokerCounters: ...
+    @property
+    def is_connected(self) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sights:
+    """Where to look."""
+
+    gateway: Callable[[], Gateway]
+    broker: WatchedBroker
+    radios: Mapping[str, WatchedRadio]
+    """By the name of the settings: `hci0`, or `default`. It is the label, so that series do not change."""
+    clock: Clock
+    armed: bool
+    open_at: Callable[[float], bool]
+    synchronised: Callable[[], bool]
+    free_bytes: Callable[[], int | None]
+
+
+class Oversight:
+    """`tell` goes to the parts in place of the log's; `look` says how the gateway does."""
+
+    def __init__(self, sights: Sights, *, tell: Tell, listeners: Sequence[Tell] = ()) -> None:
+        self._sights = sights
+        self._log = tell
+        self._listeners = listeners
+        self._noticed = Noticed()
+        self._counts = HourlyCounts()
+        self._codes = HourlyCounts()
+        self._outbox = HourlyLevels()
+        self._well_at_s: dict[str, float] = {}
+        self._last: Moment | None = None
+        self._started = sights.clock.now()
+
+    def tell(self, event: str, fields: Mapping[str, object]) -> None:
+        self._noticed.note(event, fields)
+        for listener in self._listeners:
+            listener(event, fields)
+        self._log(event, fields)
+
+    async def run(self) -> None:
+        while True:
+            self._watch_clock()
+            self.look()
+            await asyncio.sleep(LOOK_S)
+
+    def look(self) -> Overview:
+        sights, now = self._sights, self._sights.clock.now()
+        gateway = sights.gateway()
+        renewal = gateway.renewal
+        lease = renewal.lease
+        broker = sights.broker
+        return Overview(
+            at=now,
+            version=__version__,
+            started_utc_s=self._started.utc_s,
+            armed=sights.armed,
+            open=sights.open_at(now.utc_s),
+            freshness=gateway.freshness,
+            next_step=NEXT_STEP[gateway.freshness],
+            list_seq=renewal.seq,
+            list_entries=rounded(renewal.entries, ENTRIES_STEP),
+            list_age_s=renewal.age_s(now),
+            list_proven_utc_s=lease.proven_at.utc_s if lease else None,
+            key_window_end_utc_s=self._window_end_s(gateway, now) if lease else None,
+            refreshes=dict(self._noticed.refreshes),
+            radios=tuple(self._radio(label, radio, now) for label, radio in sights.radios.items()),
+            broker_connected=broker.is_connected,
+            broker_trouble=broker.trouble or "",
+            broker_codes=self._broker_codes(now),
+            hourly=self._counts.release(self._totals(gateway), now),
+            outbox=self._outbox.release(len(gateway.pipeline.pending()), now),
+            overflowed=gateway.intake.dropped,
+            clock_synchronised=sights.synchronised(),
+            disk_free_bytes=sights.free_bytes(),
+            storage_failing=self._noticed.storage_failing,
+            alarms=dict(self._noticed.alarms),
+        )
+
+    def _totals(self, gateway: Gateway) -> dict[str, int]:
+        counts = {**gateway.pipeline.counts, "refused": self._sights.broker.counters.refused_events.total()}
+        return {name: _sum(counts[name]) for name in HOURLY}
+
+    def _broker_codes(self, now: Moment) -> dict[int, int]:
+        """Refused events follow customers, so they are told by the hour; the rest is told at once."""
+        counters = self._sights.broker.counters
+        events = self._codes.release({str(code): n for code, n in counters.refused_events.items()}, now)
+        codes = counters.refused - counters.refused_events
+        return {code: codes[code] + events.get(str(code), 0) for code in counters.refused}
+
+    def _radio(self, label: str, radio: WatchedRadio, now: Moment) -> Radio:
+        condition = radio.condition
+        state = STATE_OF[condition] if condition else RadioState.LISTENING
+        if not self._sights.armed:
+            state = RadioState.RESTING
+        if state not in BAD:
+            self._well_at_s[label] = now.monotonic_s
+        gap_s = now.monotonic_s - self._well_at_s.setdefault(label, self._started.monotonic_s)
+        return Radio(label, state, gap_s, dict(radio.totals.steps))
+
+    @staticmethod
+    def _window_end_s(gateway: Gateway, now: Moment) -> float:
+        """0 where no keys are held: blind already."""
+        windows = gateway.pipeline.wanted(now)[1].windows
+        return float((windows[-1] + 1) * WINDOW_S) if windows else 0.0
+
+    def _watch_clock(self) -> None:
+        now, last = self._sights.clock.now(), self._last
+        self._last = now
+        if last is None:
+            return
+        jumped_s = (now.utc_s - last.utc_s) - (now.monotonic_s - last.monotonic_s)
+        if abs(jumped_s) > JUMP_S:
+            next_step = "`timedatectl`: after a start without a clock this is normal, otherwise ask who set it"
+            self.tell("clock.jumped", {"seconds": round(jumped_s), "next_step": next_step})
+
+
+def _sum(count: object) -> int:
+    """`blocked` is counted by reason."""
+    if isinstance(count, Mapping):
+        return sum(count.values())
+    return count if isinstance(count, int) else 0

@@ -1,0 +1,161 @@
+"""What an operator sees of a running gateway, and what nobody sees (R-23, R-24, R-66)."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from presence.core.freshness import Freshness
+from presence.core.metrics import families
+from presence.core.overview import Alarm, RadioState
+from presence.core.radio_health import Condition
+from presence.edges.metrics import Exposition
+from tests.builders import approach, stranger
+from tests.watched import Watched
+
+NAMES_OF_THE_REQUIREMENTS = (
+    "presence_build_info", "presence_armed", "presence_list_age_seconds", "presence_list_entries",
+    "presence_list_freshness", "presence_sync_refresh_total", "presence_sync_last_success_timestamp_seconds",
+    "presence_adverts_received_total", "presence_adverts_dropped_total", "presence_events_published_total",
+    "presence_outbox_items", "presence_mqtt_connected", "presence_mqtt_reason_total", "presence_scan_gap_seconds",
+    "presence_adapter_up", "presence_key_window_end_timestamp_seconds", "presence_disk_free_bytes",
+)  # fmt: skip
+"""§6.1, without three: docs/operations.md says why."""
+
+
+def scrape(watched: Watched) -> dict[str, float]:
+    """Series → value, as Prometheus reads them."""
+    exposition = Exposition()
+    exposition.overview = watched.oversight.look()
+    lines = [line for line in exposition.text().decode().splitlines() if not line.startswith("#")]
+    return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
+
+
+@pytest.mark.requirement("R-66")
+async def test_ten_thousand_advertisements_bring_no_new_series() -> None:
+    watched = Watched()
+    before = scrape(watched)
+
+    await watched.hears([*(stranger(n) for n in range(10_000)), *approach()])
+
+    assert watched.gateway.pipeline.counts["heard"] == 10_008
+    assert scrape(watched).keys() == before.keys()
+
+
+@pytest.mark.requirement("R-66")
+async def test_no_trouble_of_any_kind_brings_a_new_series() -> None:
+    watched = Watched()
+    before = scrape(watched)
+    for condition in Condition:
+        watched.radio.condition = condition
+        for code in (0x87, 0x42, 0xFF):
+            watched.publisher.counters.refused[code] += 1
+        for event in ("consent.frozen", "consent.refused", "broker.duplicate", "storage.failed", "anything.else"):
+            watched.oversight.tell(event, {"reason": str(condition)})
+        watched.clock.pass_s(4000)
+        watched.oversight.look()
+        assert scrape(watched).keys() == before.keys()
+
+
+def test_the_names_are_those_of_the_requirements() -> None:
+    told = {family.full_name for family in families(Watched().oversight.look())}
+
+    assert set(NAMES_OF_THE_REQUIREMENTS) <= told
+    assert all(re.fullmatch(r"presence_[a-z_]+", name) for name in told)
+
+
+def test_every_metric_is_described_for_the_operator() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "operations.md").read_text()
+
+    assert [f.full_name for f in families(Watched().oversight.look()) if f"`{f.full_name}" not in page] == []
+
+
+@pytest.mark.requirement("R-23", "R-24", "T-14", "T-16")
+async def test_one_customer_in_the_shop_changes_no_metric_and_is_not_there_after_the_hour_either() -> None:
+    watched = Watched()
+    empty = scrape(watched)
+
+    watched.radio.condition = Condition.WELL  # somebody is heard
+    await watched.hears(approach())
+    busy = scrape(watched)
+    watched.clock.pass_s(3600)
+    an_hour_later = scrape(watched)
+
+    assert len(watched.publisher.published) == 1
+    for now in (busy, an_hour_later):
+        counts = {series: value for series, value in now.items() if "adverts" in series or "event" in series}
+        assert len(counts) == 10
+        assert set(counts.values()) <= {0.0, 10.0}, "eight advertisements may show, nobody's entry"
+    listing = re.compile("presence_(list|sync|key)")
+    assert {s: v for s, v in busy.items() if not listing.match(s)} == {
+        s: v for s, v in empty.items() if not listing.match(s)
+    }
+
+
+@pytest.mark.requirement("R-23", "T-14")
+async def test_what_systemd_shows_to_everybody_counts_no_customer() -> None:
+    watched = Watched()
+    await watched.hears(())
+    before = watched.gateway.status_line()
+    await watched.hears(approach())
+
+    assert watched.gateway.status_line() == before == "list fresh, 1 entries"
+
+
+async def test_the_list_the_radio_and_the_broker_are_seen_as_they_are() -> None:
+    watched = Watched()
+    assert watched.oversight.look().freshness is Freshness.BOOT
+    await watched.hears(())
+    watched.radio.condition = Condition.DEAF
+    watched.publisher.is_connected, watched.publisher.trouble = False, "refused: look at the broker"
+    watched.oversight.look()
+    watched.pass_s(600)
+
+    seen = watched.oversight.look()
+
+    assert (seen.freshness, seen.list_seq, seen.list_age_s) == (Freshness.AGING, 7, 630)
+    assert seen.next_step
+    assert (seen.radios[0].state, seen.radios[0].gap_s) == (RadioState.DEAF, 600)
+    assert (seen.broker_connected, seen.broker_trouble) == (False, "refused: look at the broker")
+    assert seen.key_window_end_utc_s is not None
+    assert 0 < seen.key_window_end_utc_s - seen.at.utc_s < 2 * 65_536
+
+
+async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:
+    watched = Watched(armed=False)
+    watched.radio.condition = Condition.AWAY
+
+    watched.clock.pass_s(3000)
+    seen = watched.oversight.look()
+
+    assert (seen.armed, seen.radios[0].state, seen.radios[0].gap_s) == (False, RadioState.RESTING, 0)
+
+
+async def test_refusals_of_events_are_told_by_the_hour_and_others_at_once() -> None:
+    watched = Watched()
+    watched.oversight.look()
+    counters = watched.publisher.counters
+    counters.refused[0x87] += 7
+    counters.refused_events[0x87] += 6
+
+    assert watched.oversight.look().broker_codes == {0x87: 1}
+    watched.clock.pass_s(3600)
+    assert watched.oversight.look().broker_codes == {0x87: 6}
+
+
+@pytest.mark.parametrize(
+    ("event", "alarm"),
+    [
+        ("consent.frozen", Alarm.FROZEN),
+        ("consent.rolled_back", Alarm.ROLLBACK),
+        ("broker.duplicate", Alarm.DUPLICATE),
+        ("clock.jumped", Alarm.CLOCK),
+        ("audit.failed", Alarm.AUDIT),
+    ],
+)
+def test_an_alarm_is_counted_by_its_reason(event: str, alarm: Alarm) -> None:
+    watched = Watched()
+    watched.oversight.tell(event, {})
+
+    assert watched.oversight.look().alarms == {alarm: 1}
+    assert watched.told.names() == [event]
