@@ -3,6 +3,7 @@
     PresenceError
     ├── ConfigurationError   the operator: a setting is missing, misspelt or impossible
     ├── ConsentListError     the consent service: the list cannot be read or proven
+    ├── ConsentServiceError  whoever runs the reference publisher: a key, a file or an entry cannot be used
     ├── CaptureError         whoever recorded it: a capture is damaged, truncated or of a kind we do not read
     ├── RadioError           the technician: no adapter, powered off, BlueZ away
     ├── BrokerError          the operator: the MQTT broker is away or refuses us
@@ -28,6 +29,10 @@ class ConfigurationError(PresenceError):
 
 class ConsentListError(PresenceError):
     """The consent list was refused as a whole; the list in force stays, and its lease keeps running."""
+
+
+class ConsentServiceError(PresenceError):
+    """The publisher cannot do what it was asked for; nothing was changed or published."""
 
 
 class CaptureError(PresenceError):

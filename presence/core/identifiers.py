@@ -54,7 +54,12 @@ def _encrypt_block(key: bytes, block: bytes) -> bytes:
 
 def window_key(identity_key: bytes, utc_s: float) -> bytes:
     """TK of the window around `utc_s`. Needs the identity key: phones and the publisher call this, a gateway never."""
-    return _encrypt_block(identity_key, bytes(11) + b"\xff\x00\x00" + (window_at(utc_s) & 0xFFFF).to_bytes(2, "big"))
+    return _encrypt_block(identity_key, window_block(window_at(utc_s)))
+
+
+def window_block(window: int) -> bytes:
+    """What an identity key encrypts to make the window key of a window."""
+    return bytes(11) + b"\xff\x00\x00" + (window & 0xFFFF).to_bytes(2, "big")
 
 
 def ephemeral_identifier(key: bytes, slot: int, *, k: int = K) -> bytes:

@@ -1,0 +1,101 @@
+"""The publisher's keys, each in a file of its own (PKCS #8, PEM, mode 0600).
+
+keys/root/1.pem, 2.pem, 3.pem   two of them sign a new root: carry the folder away after `init`, to a safe
+keys/targets.pem, snapshot.pem, timestamp.pem   sign each publication: they stay online
+keys/notices.pem                signs notices and heads
+keys/service.key                32 random bytes in hex, from which refs and pairwise keys are made
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from securesystemslib.signer import CryptoSigner
+
+from presence.errors import ConsentServiceError
+
+ROOT_KEYS: Final = 3
+ROOT_THRESHOLD: Final = 2
+ONLINE: Final = ("targets", "snapshot", "timestamp")
+NOTICES: Final = "notices"
+SERVICE_KEY_BYTES: Final = 32
+
+
+class KeyFolder:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def create(self) -> None:
+        """All keys, new. Raises ConsentServiceError where there are keys already."""
+        if self.directory.exists():
+            raise ConsentServiceError(f"{self.directory}: there are keys already; a second `init` would orphan them")
+        root = self.directory / "root"
+        root.mkdir(mode=0o700, parents=True)
+        self.directory.chmod(0o700)
+        for number in range(1, ROOT_KEYS + 1):
+            _write_private(root / f"{number}.pem", _new_key())
+        for name in (*ONLINE, NOTICES):
+            self.renew(name)
+        _write_private(self.directory / "service.key", secrets.token_hex(SERVICE_KEY_BYTES).encode())
+
+    def renew(self, name: str) -> None:
+        """A new key in place of the old one, for a role that is online or for notices."""
+        _write_private(self.directory / f"{name}.pem", _new_key())
+
+    def root_signers(self, directory: Path | None = None) -> list[CryptoSigner]:
+        """As many root keys as are there: three after `init`, two of them are enough."""
+        folder = directory or self.directory / "root"
+        signers = [CryptoSigner(_read(path)) for path in sorted(folder.glob("*.pem"))]
+        if len(signers) < ROOT_THRESHOLD:
+            raise ConsentServiceError(
+                f"{folder}: {len(signers)} root keys, {ROOT_THRESHOLD} are needed: bring them back from their safe "
+                "(--root-keys FOLDER)"
+            )
+        return signers
+
+    def signer(self, role: str) -> CryptoSigner:
+        return CryptoSigner(_read(self.directory / f"{role}.pem"))
+
+    def notice_key(self) -> Ed25519PrivateKey:
+        return _read(self.directory / f"{NOTICES}.pem")
+
+    def service_key(self) -> bytes:
+        path = self.directory / "service.key"
+        try:
+            return bytes.fromhex(path.read_text("ascii"))
+        except (OSError, ValueError) as error:
+            raise ConsentServiceError(f"{path}: {error}: restore it; refs cannot be made without it") from error
+
+
+def _new_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _read(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(path.read_bytes(), None)
+    except OSError as error:
+        raise ConsentServiceError(f"{path}: {error.strerror}: `presence consents init` makes the keys") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConsentServiceError(f"{path}: not a private key in PEM without a passphrase") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConsentServiceError(f"{path}: not an Ed25519 key")
+    return key
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    new = path.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,179 @@
+"""The register of consents (SQLite): who agreed to what, with the identity keys that never leave it.
+
+    active    the entry as it is published, its identity key, the consent platform's own id
+    gone      ref and version alone: withdrawn or expired; an agreement given anew gets a higher version (R-36)
+    objected  ref and version alone, for ever: an objection beats every later entry (R-10)
+
+`changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So each delta can be made
+anew from here: after a crash between the register and the repository nothing is lost and nothing said twice.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from presence.core.consent import Consent
+from presence.core.consent_record import Words, decode_whole_record, encode_record
+from presence.core.segments import Change, Delete, Put
+from presence.errors import ConsentServiceError
+
+SCHEMA: Final = """
+CREATE TABLE entry (
+    ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, changed_seq INTEGER,
+    id TEXT, identity_key BLOB, not_after REAL, record BLOB) STRICT, WITHOUT ROWID;
+CREATE INDEX changed ON entry (changed_seq);
+CREATE INDEX ending ON entry (not_after);
+CREATE TABLE word (number INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
+PRAGMA user_version = 1;
+"""
+
+
+class State(StrEnum):
+    ACTIVE = "active"
+    GONE = "gone"
+    OBJECTED = "objected"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What is known of one ref."""
+
+    version: int
+    state: State
+    consent: Consent | None = field(repr=False)
+    identity_key: bytes = field(repr=False)
+    id: str = field(repr=False)
+
+
+class Register:
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        """Raises ConsentServiceError where there is none, or already one."""
+        if path.exists() == create:
+            advice = "there is one already" if create else "no register: `presence consents init` makes one"
+            raise ConsentServiceError(f"{path}: {advice}")
+        self._path = path
+        with self._told():
+            self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
+            path.chmod(0o600)
+            self._database.executescript("PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON;")
+            if create:
+                self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+            self._words = Words(row[0] for row in self._database.execute("SELECT word FROM word ORDER BY number"))
+        self._known_words = len(self._words.all)
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes within are stored together, or none of them."""
+        with self._told():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._store_words()
+                self._database.execute("COMMIT")
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+
+    @property
+    def words(self) -> list[str]:
+        return self._words.all
+
+    def fact(self, name: str, default: int | float | str = 0) -> int | float | str:
+        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return default if row is None else row[0]
+
+    def number(self, name: str) -> int:
+        return int(self.fact(name))
+
+    def set_fact(self, name: str, value: int | float | str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
+    def get(self, ref: bytes) -> Registered | None:
+        row = self._database.execute(
+            "SELECT version, state, record, identity_key, id FROM entry WHERE ref = ?", (ref,)
+        ).fetchone()
+        if row is None:
+            return None
+        version, state, record, identity_key, name = row
+        consent = None if record is None else decode_whole_record(ref, record, self._words.all)
+        return Registered(version, State(state), consent, identity_key or b"", name or "")
+
+    def put(self, consent: Consent, identity_key: bytes, name: str) -> None:
+        self.put_all([(consent, identity_key, name)])
+
+    def put_all(self, entries: Iterable[tuple[Consent, bytes, str]]) -> None:
+        rows = (
+            (c.ref, c.version, State.ACTIVE, None, name, key, c.not_after_s, encode_record(c, self._words))
+            for c, key, name in entries
+        )
+        self._database.executemany("INSERT OR REPLACE INTO entry VALUES (?,?,?,?,?,?,?,?)", rows)
+
+    def remove(self, ref: bytes, version: int, state: State) -> None:
+        """Only ref and version stay."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO entry VALUES (?,?,?,NULL,NULL,NULL,NULL,NULL)", (ref, version, state)
+        )
+
+    def ended(self, now_s: float) -> list[tuple[bytes, int]]:
+        """Entries that are over: ref and version."""
+        rows = self._database.execute("SELECT ref, version FROM entry WHERE not_after <= ?", (now_s,))
+        return list(rows)
+
+    def count(self) -> int:
+        row = self._database.execute("SELECT count(*) FROM entry WHERE state = ?", (State.ACTIVE,)).fetchone()
+        return int(row[0])
+
+    def by_state(self) -> dict[str, int]:
+        return dict(self._database.execute("SELECT state, count(*) FROM entry GROUP BY state"))
+
+    def number_changes(self, seq: int) -> int:
+        """Give the changes that have no number yet this one; how many there were."""
+        update = "UPDATE entry SET changed_seq = ? WHERE changed_seq IS NULL"
+        return self._database.execute(update, (seq,)).rowcount
+
+    def unnumbered(self) -> bool:
+        return self._database.execute("SELECT 1 FROM entry WHERE changed_seq IS NULL LIMIT 1").fetchone() is not None
+
+    def changes(self, seq: int) -> list[Change]:
+        """What stands in the delta of this number."""
+        rows = self._database.execute(
+            "SELECT ref, version, record FROM entry WHERE changed_seq = ? ORDER BY ref", (seq,)
+        )
+        return [Delete(ref, version) if record is None else Put(ref, record) for ref, version, record in rows]
+
+    def shard(self, shard: str) -> list[tuple[bytes, bytes, bytes]]:
+        """Ref, record and identity key of every entry of a shard, sorted by ref."""
+        query = "SELECT ref, record, identity_key FROM entry WHERE state = 'active'"
+        if shard == "all":
+            rows = self._database.execute(f"{query} ORDER BY ref")
+        else:
+            first = bytes.fromhex(shard)
+            rows = self._database.execute(
+                f"{query} AND ref BETWEEN ? AND ? ORDER BY ref", (first + bytes(7), first + b"\xff" * 7)
+            )
+        return rows.fetchall()
+
+    def customers(self) -> Iterator[tuple[str, Consent]]:
+        """The platform's id and the consent, of everybody who has one."""
+        rows = self._database.execute("SELECT id, ref, record FROM entry WHERE state = 'active' ORDER BY id")
+        return ((name, decode_whole_record(ref, record, self._words.all)) for name, ref, record in rows)
+
+    def _store_words(self) -> None:
+        new = list(enumerate(self._words.all))[self._known_words :]
+        self._database.executemany("INSERT INTO word VALUES (?, ?)", new)
+        self._known_words = len(self._words.all)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise ConsentServiceError(f"{self._path}: {error}: disk full, or another command at work?") from error

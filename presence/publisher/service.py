@@ -1,0 +1,287 @@
+"""What the consent service can be told, and what it gives out.
+
+    add ───────────────────────────────────────────► register ─► publish ─► gateways (minutes)
+    narrow, fulfil, pause, withdraw, object ──┬────► register ─► publish ─► gateways
+                                              └────► notice ──────────────► gateways (at once)
+
+1. Every change makes a new version of the entry; nothing is overwritten by an older one (R-36).
+2. What takes away is also said in a signed notice, which can do nothing else. What gives waits for a publication.
+3. An objection is for ever: nothing can be added for that id any more (R-10).
+4. What is over is taken out of the list with the next publication, identity key and all.
+"""
+
+import hmac
+import math
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from presence.core.consent import SENSITIVE_CATEGORIES, Consent, Flag, Grant, Purpose, Scope
+from presence.core.notices import Head, Narrowing, Notice, sign_head, sign_notice
+from presence.errors import ConsentServiceError
+from presence.publisher.keys import NOTICES, KeyFolder
+from presence.publisher.publishing import Published, publish
+from presence.publisher.register import Register, Registered, State
+from presence.publisher.repository import Repository
+
+MAX_SPAN_S: Final = 396 * 86_400
+"""13 months: what gateways believe at most (R-07)."""
+KEY_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody agrees to. Times are UTC seconds; a category's end of None is the consent's own."""
+
+    id: str = field(repr=False)
+    """The consent platform's own name for this agreement on this device."""
+    purposes: frozenset[Purpose]
+    not_before_s: float
+    not_after_s: float
+    scope: Scope
+    categories: Mapping[str, float | None] = field(default_factory=dict)
+    explicit: frozenset[str] = frozenset()
+    """Of the categories: those to which the customer agreed explicitly, one by one."""
+    refused: frozenset[str] = frozenset()
+    flags: frozenset[Flag] = frozenset()
+    audiences: tuple[str, ...] = ()
+    person: str = field(default="", repr=False)
+    """Several devices of one person have one pairwise key; where empty, `id`."""
+    identity_key: bytes = field(default=b"", repr=False)
+    """16 bytes; where empty, one is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    ref: bytes
+    version: int
+    identity_key: bytes = field(repr=False)
+    """For the customer's phone, and nobody else."""
+    pairwise_keys: Mapping[str, bytes] = field(repr=False)
+    """For each audience its own."""
+
+
+class ConsentService:
+    """One list. `directory` holds keys and register; `output` is what gateways read."""
+
+    def __init__(self, directory: Path, output: Path, *, clock: Callable[[], float]) -> None:
+        self.directory = directory
+        self.keys = KeyFolder(directory / "keys")
+        self.repository = Repository(output, self.keys)
+        self.register = Register(directory / "register.sqlite")
+        self.clock = clock
+        self._service_key = self.keys.service_key()
+
+    @classmethod
+    def create(
+        cls, directory: Path, output: Path, *, list_name: str, notice: str, clock: Callable[[], float]
+    ) -> "ConsentService":
+        """New keys, an empty register and a root. Raises ConsentServiceError where there is a service already."""
+        keys = KeyFolder(directory / "keys")
+        keys.create()
+        register = Register(directory / "register.sqlite", create=True)
+        with register.transaction():
+            register.set_fact("list", list_name)
+            register.set_fact("notice", notice)
+        register.close()
+        Repository(output, keys).create(clock())
+        return cls(directory, output, clock=clock)
+
+    def close(self) -> None:
+        self.register.close()
+
+    @property
+    def list_name(self) -> str:
+        return str(self.register.fact("list"))
+
+    def ref_of(self, name: str) -> bytes:
+        """Random to everyone without the service key, and another one in each list."""
+        content = b"presence ref v1\0" + self.list_name.encode() + b"\0" + name.encode()
+        return hmac.digest(self._service_key, content, "sha256")[:8]
+
+    def add(self, wish: Wish) -> Added:
+        """Take up an agreement, or renew it. Raises ConsentServiceError."""
+        (added,) = self.add_all([wish])
+        return added
+
+    def add_all(self, wishes: Iterable[Wish]) -> list[Added]:
+        """All of them in one transaction, or none; for an import, call it with some thousands at a time."""
+        with self.register.transaction():
+            return [self._add(wish) for wish in wishes]
+
+    def narrow(self, name: str, *, categories: Iterable[str] = (), purposes: Iterable[Purpose] = ()) -> Notice:
+        """Take categories or purposes away; such a category is refused, whatever a parent's grant says."""
+        gone, dropped = frozenset(categories), frozenset(purposes)
+        if not gone and not dropped:
+            raise ConsentServiceError("nothing to take away: name a category or a purpose")
+
+        def less(consent: Consent) -> Consent:
+            return replace(
+                consent,
+                grants=tuple(grant for grant in consent.grants if grant.category not in gone),
+                refused_categories=consent.refused_categories | gone,
+                purposes=consent.purposes - dropped,
+            )
+
+        return self._change(name, less, lambda r, v: Narrowing(r, v, categories=gone, purposes=dropped))
+
+    def fulfil(self, name: str, category: str) -> Notice:
+        """The customer has what they looked for: that interest ends now."""
+        known = self._active(name).consent
+        if known is None or category not in {grant.category for grant in known.grants}:
+            raise ConsentServiceError(
+                f"there is no interest in {category} to fulfil; `presence consents show` lists them"
+            )
+        return self.narrow(name, categories=[category])
+
+    def pause(self, name: str, until_s: float) -> Notice:
+        """Nothing until then; `until_s` may be infinity."""
+        return self._change(
+            name,
+            lambda consent: replace(consent, paused_until_s=max(until_s, consent.paused_until_s)),
+            lambda ref, version: Narrowing(ref, version, paused_until_s=until_s),
+        )
+
+    def resume(self, name: str) -> None:
+        """The pause is over. It gives, so it waits for the next publication."""
+        known = self._active(name)
+        if known.consent is None:
+            raise ConsentServiceError("there is no agreement to resume")
+        with self.register.transaction():
+            consent = replace(known.consent, paused_until_s=0.0, version=known.version + 1)
+            self.register.put(consent, known.identity_key, known.id)
+
+    def withdraw(self, name: str) -> Notice:
+        """Ref and version stay in the register, and nothing else."""
+        return self._remove(name, State.GONE)
+
+    def object(self, name: str) -> Notice:
+        """Like a withdrawal, for ever; also for an id of which nothing is known (yet)."""
+        return self._remove(name, State.OBJECTED)
+
+    def suppression_checked(self) -> None:
+        """The registers of those who want no advertising have just been applied (R-30)."""
+        with self.register.transaction():
+            self.register.set_fact("suppression_checked_at", int(self.clock()))
+
+    def publish(self, *, rebase: bool = False) -> Published:
+        """Give out what changed; where nothing did, say so anew, which renews the gateways' lease."""
+        return publish(self.register, self.repository, self.keys, self.clock(), rebase=rebase)
+
+    def head(self) -> bytes:
+        """The signed heartbeat: what is the newest of everything."""
+        head = Head(
+            list_name=self.list_name,
+            timestamp_version=self.repository.timestamp_version(),
+            list_seq=self.register.number("released_seq"),
+            notice_seq=self.register.number("notice_seq"),
+            issued_s=int(self.clock()),
+        )
+        return sign_head(head, kid=self._kid(), key=self.keys.notice_key())
+
+    def sign(self, notice: Notice) -> bytes:
+        """What is to be published on the topic of notices."""
+        return sign_notice(notice, kid=self._kid(), key=self.keys.notice_key())
+
+    def _kid(self) -> str:
+        return f"{NOTICES}-{self.register.number('notice_key')}"
+
+    def _add(self, wish: Wish) -> Added:
+        ref = self.ref_of(wish.id)
+        known = self.register.get(ref)
+        if known is not None and known.state is State.OBJECTED:
+            raise ConsentServiceError("this id objected, and an objection is for ever: nothing can be added")
+        if known is not None and wish.identity_key and known.identity_key not in (b"", wish.identity_key):
+            raise ConsentServiceError("this id has another identity key: withdraw it first, then add it anew")
+        identity_key = wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
+        if len(identity_key) != KEY_BYTES:
+            raise ConsentServiceError(f"an identity key has {KEY_BYTES} bytes, 32 hex digits")
+        keys = {audience: self._pairwise_key(wish.person or wish.id, audience) for audience in wish.audiences}
+        consent = consent_of(wish, ref, (known.version if known else 0) + 1, keys)
+        self.register.put(consent, identity_key, wish.id)
+        return Added(ref, consent.version, identity_key, keys)
+
+    def _pairwise_key(self, person: str, audience: str) -> bytes:
+        content = b"presence pairwise v1\0" + audience.encode() + b"\0" + person.encode()
+        return hmac.digest(self._service_key, content, "sha256")[:KEY_BYTES]
+
+    def _active(self, name: str) -> Registered:
+        known = self.register.get(self.ref_of(name))
+        if known is None or known.state is not State.ACTIVE:
+            raise ConsentServiceError("there is no agreement in force under this id")
+        return known
+
+    def _change(
+        self, name: str, less: Callable[[Consent], Consent], narrowing: Callable[[bytes, int], Narrowing]
+    ) -> Notice:
+        known = self._active(name)
+        if known.consent is None:
+            raise ConsentServiceError("there is no agreement in force under this id")
+        with self.register.transaction():
+            consent = replace(less(known.consent), version=known.version + 1)
+            self.register.put(consent, known.identity_key, known.id)
+            return self._notice(narrowing(consent.ref, consent.version))
+
+    def _remove(self, name: str, state: State) -> Notice:
+        ref = self.ref_of(name)
+        known = self.register.get(ref)
+        if known is not None and known.state is State.OBJECTED:
+            raise ConsentServiceError("this id objected already, and an objection is for ever")
+        if state is State.GONE:
+            self._active(name)
+        version = (known.version if known else 0) + 1
+        with self.register.transaction():
+            self.register.remove(ref, version, state)
+            objected = state is State.OBJECTED
+            return self._notice(Narrowing(ref, version, removed=not objected, objected=objected))
+
+    def _notice(self, narrowing: Narrowing) -> Notice:
+        previous = self.register.number("notice_seq")
+        self.register.set_fact("notice_seq", previous + 1)
+        # Whatever is not numbered yet comes with the next list.
+        list_seq = self.register.number("seq") + 1
+        return Notice(self.list_name, previous + 1, previous, list_seq, int(self.clock()), (narrowing,))
+
+
+def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str, bytes]) -> Consent:
+    """The entry, checked as every gateway will check it. Raises ConsentServiceError, naming the field."""
+    start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
+    if not 0 <= start_s < end_s:
+        raise ConsentServiceError("the end does not lie after the start")
+    if end_s - start_s > MAX_SPAN_S:
+        raise ConsentServiceError("longer than 13 months: no gateway would believe it; ask the customer again in time")
+    if not wish.scope.chain_wide and not wish.scope.stores:
+        raise ConsentServiceError("no store: name one, or say that the agreement holds in the whole chain")
+    if Purpose.PRESENCE not in wish.purposes:
+        raise ConsentServiceError("without the purpose `presence` nobody is recognised")
+    unasked = (wish.categories.keys() & SENSITIVE_CATEGORIES) - wish.explicit
+    if unasked:
+        raise ConsentServiceError(
+            f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly to each"
+        )
+    grants = tuple(
+        Grant(category, start_s, min(end_s, math.floor(until_s or end_s)), category in wish.explicit)
+        for category, until_s in sorted(wish.categories.items())
+    )
+    if any(grant.not_after_s <= start_s for grant in grants):
+        raise ConsentServiceError("a category ends before the agreement begins")
+    return Consent(
+        ref=ref,
+        version=version,
+        purposes=wish.purposes,
+        not_before_s=start_s,
+        not_after_s=end_s,
+        scope=wish.scope,
+        grants=grants,
+        refused_categories=wish.refused,
+        pairwise_keys=pairwise_keys,
+        flags=wish.flags,
+    )
+
+
+def ref_text(ref: bytes) -> str:
+    """As it stands in JSON: 11 characters of base64url."""
+    return urlsafe_b64encode(ref).rstrip(b"=").decode()
