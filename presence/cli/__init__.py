@@ -1,17 +1,18 @@
-"""What a person types: `presence run`, `replay`, `check`, `demo`, `scan-test`."""
+"""What a person types: `presence run`, `status`, `check`, `replay`, `demo`, `scan-test`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from presence import __version__
-from presence.cli import check, demo, replay, run, scan_test
+from presence.cli import check, demo, replay, run, scan_test, status
 from presence.errors import ConfigurationError, PresenceError, RadioError
 
 EXIT_CODES = """exit codes:
   0   done, all is well
   1   something was found or failed; the message says what to do
   2   the command line is wrong
+  3   `presence status`: no gateway runs; 4: it does not answer us
   75  the radio is deaf and only a start anew is left to try: for `Restart=always` of systemd (EX_TEMPFAIL)
   78  the configuration cannot be used (EX_CONFIG)
   130 interrupted
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"presence {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (demo, run, replay, check, scan_test):
+    for command in (demo, run, status, check, replay, scan_test):
         command.register(commands)
     return top
 

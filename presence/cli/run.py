@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import fcntl
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from uuid import uuid4
 from presence.config import Settings, load_settings
 from presence.config.rules import hours_of, read_store_key, rules_of
 from presence.core.peers import Peers
+from presence.core.report import as_json
 from presence.daemon import Gateway, Notifier, Parts
 from presence.edges import logs
 from presence.edges.bluez import BluezScanner, watched_radios
@@ -26,6 +28,7 @@ from presence.edges.disk import free_bytes
 from presence.edges.doorbell import Doorbell
 from presence.edges.metrics import MetricsExporter
 from presence.edges.mqtt import MqttPublisher
+from presence.edges.status_socket import StatusSocket
 from presence.edges.store import ConsentStore, RuntimeStore
 from presence.edges.systemd import Notifier as SystemdNotifier
 from presence.errors import ConfigurationError, PresenceError, StorageError
@@ -173,6 +176,12 @@ def gateway_of(
         ),
         tell=logs.tell,
     )
+    exporter = MetricsExporter(settings.metrics, oversight.look, tell=tell)
+    answers = {
+        "status": lambda: logs.scrub(json.dumps(as_json(oversight.look()), ensure_ascii=False)).encode(),
+        "metrics": exporter.exposition.text,
+    }
+    technicians = StatusSocket(settings.storage.runtime_dir, answers, group=settings.status.group, tell=tell)
     gateway = Gateway(
         Parts(
             rules=rules,
@@ -191,7 +200,7 @@ def gateway_of(
             doorbell=doorbell,
             peers=peers,
             complaints=consents.complaints,
-            watchers=[oversight, MetricsExporter(settings.metrics, oversight.look, tell=tell)],
+            watchers=[oversight, exporter, technicians],
         )
     )
     return gateway
