@@ -6,11 +6,10 @@ import json
 import pytest
 
 from presence.config.rules import read_irks, rules_of
-from presence.config.settings import RadioMode
 from presence.core.advertising import advertisement_from_payload
 from presence.core.beacons import FORMATS, ibeacon, rpa
 from presence.core.timestamps import Moment
-from presence.edges.bluez.modes import scanner_arguments
+from presence.edges.bluez.modes import active_arguments, patterns
 from presence.errors import ConfigurationError
 from tests.builders import ANNA, a_list, advertisement, an_engine, approach, base64url, consent, identifier_of, moment
 from tests.shops import Shop
@@ -110,11 +109,9 @@ def test_a_list_that_comes_while_tables_are_built_elsewhere_is_used_when_they_ar
 
 
 def test_with_ibeacons_or_addresses_bluez_leaves_nothing_out_and_else_it_does() -> None:
-    assert scanner_arguments(RadioMode.ACTIVE, "hci0")["service_uuids"]
-    assert scanner_arguments(RadioMode.ACTIVE, "hci0", ibeacon_prefix=PREFIX)["service_uuids"] is None
-    assert scanner_arguments(RadioMode.ACTIVE, "hci0", addresses=True)["service_uuids"] is None
-    patterns = scanner_arguments(RadioMode.PASSIVE, "", ibeacon_prefix=PREFIX)["bluez"]["or_patterns"]
-    assert b"\x4c\x00\x02\x15" + PREFIX in [tuple(pattern)[2] for pattern in patterns]
+    assert active_arguments("hci0")["service_uuids"]
+    assert active_arguments("hci0", everything=True)["service_uuids"] is None
+    assert b"\x4c\x00\x02\x15" + PREFIX in [tuple(pattern)[2] for pattern in patterns(None, PREFIX)]
 
 
 @pytest.mark.parametrize(

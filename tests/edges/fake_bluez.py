@@ -167,13 +167,15 @@ class FakeBluetoothd:
                 objects[f"/org/bluez/{name}"] = self._interfaces(name)
                 objects.update({path: {DEVICE: device} for path, device in adapter.devices.items()})
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [objects])
-        name = (message.path or "").removeprefix("/org/bluez/")
+        name, _, device = (message.path or "").removeprefix("/org/bluez/").partition("/")
+        if device and name in self.adapters and message.path in self.adapters[name].devices:
+            return Message.new_method_return(message, "a{sv}", [self.adapters[name].devices[message.path]])
         if name not in self.adapters:
             return Message.new_error(message, UNKNOWN_OBJECT, f'Method "{message.member}" doesn\'t exist')
         found: Callable[[Message, str], Message] | None = {
             "GetAll": self._get_all, "Set": self._set, "SetDiscoveryFilter": self._set_filter,
             "StartDiscovery": self._start, "StopDiscovery": self._stop, "RegisterMonitor": self._register,
-            "UnregisterMonitor": self._unregister,
+            "UnregisterMonitor": self._unregister, "RemoveDevice": self._remove,
         }.get(message.member or "")  # fmt: skip
         return found(message, name) if found else None
 
@@ -227,6 +229,12 @@ class FakeBluetoothd:
         self.patterns.append(patterns)
         self.adapters[name].monitors[client, path] = patterns
         self._send(Message(client, path, MONITOR, "Activate"))
+
+    def _remove(self, message: Message, name: str) -> Message:
+        if self.adapters[name].devices.pop(message.body[0], None) is None:
+            return Message.new_error(message, "org.bluez.Error.DoesNotExist", "Does Not Exist")
+        self._signal("/", OBJECTS, "InterfacesRemoved", "oas", [message.body[0], [DEVICE]])
+        return Message.new_method_return(message)
 
     def _unregister(self, message: Message, name: str) -> Message:
         self.adapters[name].monitors.pop((str(message.sender), message.body[0]), None)

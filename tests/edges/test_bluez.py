@@ -127,7 +127,7 @@ async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus
 async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
     bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion | None, patterns: list[tuple[int, int, bytes]]
 ) -> None:
-    monkeypatch.setattr("presence.edges.bluez.scans.bluez_version", lambda: version)
+    monkeypatch.setattr("presence.edges.bluez.monitor.bluez_version", lambda: version)
     prefix = bytes.fromhex("5072657365636531")
     async with a_bluetoothd(bus) as bluez, running(mode=RadioMode.PASSIVE, ibeacon_prefix=prefix) as radio:
         await until(lambda: bool(bluez.patterns))
@@ -138,7 +138,7 @@ async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
 
 
 async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("presence.edges.bluez.scans.bluez_version", lambda: BluezVersion(5, 70))
+    monkeypatch.setattr("presence.edges.bluez.monitor.bluez_version", lambda: BluezVersion(5, 70))
     async with a_bluetoothd(bus), running(mode=RadioMode.PASSIVE) as radio:
         told = await radio.told("radio.failed")
     assert told["reason"] == "BlueZ 5.70"

@@ -164,7 +164,7 @@ async def test_what_cannot_be_seen_is_doubtful(bus: str, monkeypatch: pytest.Mon
 async def test_a_passive_scan_has_needs_of_its_own(
     bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion, experimental: bool, bad: dict[str, str]
 ) -> None:
-    for module in ("diagnosis", "scans"):
+    for module in ("diagnosis", "monitor"):
         monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: version)
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = experimental
@@ -178,7 +178,7 @@ async def test_a_passive_scan_has_needs_of_its_own(
 async def test_a_version_that_nobody_knows_is_doubtful_in_passive_mode_only(
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("diagnosis", "scans"):
+    for module in ("diagnosis", "monitor"):
         monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: None)
     async with a_bluetoothd(bus):
         assert (await answers(settings(RadioMode.PASSIVE)))["bluez"].verdict is Verdict.DOUBTFUL

@@ -12,7 +12,6 @@ from dbus_fast import AuthError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.config.settings import RadioMode
 from presence.core.radio_health import DAY_S
 from presence.core.radio_steps import Step
 from presence.core.timestamps import Moment
@@ -20,7 +19,7 @@ from presence.edges.bluez import kernel_count
 from presence.edges.bluez.faults import fault_of, reason_of
 from presence.edges.bluez.kernel_count import KernelCount, kernel_events
 from presence.edges.bluez.ledger import NAME, Ledger
-from presence.edges.bluez.modes import patterns, scanner_arguments
+from presence.edges.bluez.modes import patterns
 from presence.edges.bluez.tally import Tally
 from presence.edges.bluez.usb import Declined, reset_usb
 from presence.edges.bluez.version import BluezVersion, bluez_version, parse_version
@@ -82,7 +81,7 @@ def test_a_bluez_that_cannot_is_refused_also_where_ibeacons_would_match(
     version: BluezVersion, fault: RadioFault
 ) -> None:
     with pytest.raises(RadioError) as refused:
-        scanner_arguments(RadioMode.PASSIVE, "hci0", ibeacon_prefix=bytes(8), version=version)
+        patterns(version, ibeacon_prefix=bytes(8))
     assert refused.value.fault is fault
 
 

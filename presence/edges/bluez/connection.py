@@ -25,7 +25,7 @@ MONITORS: Final = "org.bluez.AdvertisementMonitorManager1"
 CALL_S: Final = 4.0
 """bluetoothd answers in milliseconds; one that hangs must not make us hang (R-61)."""
 
-_PROPERTIES: Final = "org.freedesktop.DBus.Properties"
+PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 _DAEMON: Final = "org.freedesktop.DBus"
 _RULES: Final = (
     f"type='signal',sender='{_DAEMON}',member='NameOwnerChanged',arg0='{BLUEZ}'",
@@ -38,6 +38,7 @@ _FAULTS: Final = {
     "org.freedesktop.DBus.Error.NameHasNoOwner": RadioFault.NO_BLUEZ,
     "org.freedesktop.DBus.Error.ServiceUnknown": RadioFault.NO_BLUEZ,
     "org.freedesktop.DBus.Error.NoReply": RadioFault.NO_BLUEZ,
+    "org.bluez.Error.NotReady": RadioFault.POWERED_OFF,
 }
 
 
@@ -102,7 +103,7 @@ class Bluez:
     async def set_powered(self, name: str, *, powered: bool) -> None:
         """Raises RadioError."""
         body = [ADAPTER, "Powered", Variant("b", powered)]
-        await self.call(Message(BLUEZ, f"/org/bluez/{name}", _PROPERTIES, "Set", signature="ssv", body=body))
+        await self.call(Message(BLUEZ, f"/org/bluez/{name}", PROPERTIES, "Set", signature="ssv", body=body))
 
     async def can_monitor(self, name: str) -> bool:
         """Whether bluetoothd offers advertisement monitors, which passive scans need. Raises RadioError."""
@@ -116,34 +117,45 @@ class Bluez:
 
     async def call(self, message: Message) -> list[Any]:
         """The answer's values. Raises RadioError, whatever it is that did not go well."""
-        what = message.member
-        if not self._bus.connected:  # a call would never return
-            raise RadioError(RadioFault.NO_BLUEZ, "the connection to D-Bus was lost")
-        try:
-            async with asyncio.timeout(CALL_S):
-                reply = await self._bus.call(message)
-        except TimeoutError:
-            raise RadioError(RadioFault.NO_BLUEZ, f"{what}: no answer within {CALL_S:g} s") from None
-        except (OSError, EOFError) as error:
-            raise RadioError(RadioFault.NO_BLUEZ, f"{what}: {error or 'the connection to D-Bus was lost'}") from error
-        if reply is None:
-            raise RadioError(RadioFault.NO_BLUEZ, f"{what}: the connection to D-Bus was lost")
-        if reply.message_type is MessageType.ERROR:
-            text = reply.body[0] if reply.body else reply.error_name
-            raise RadioError(_FAULTS.get(reply.error_name or "", RadioFault.OTHER), f"{what}: {text}")
-        return list(reply.body)
+        return await call(self._bus, message)
 
     async def _adapter(self, name: str, owner: str) -> Adapter:
         properties = await self._properties(name, ADAPTER)
         return Adapter(name, owner, bool(properties.get("Powered")), bool(properties.get("Discovering")))
 
     async def _properties(self, name: str, interface: str) -> dict[str, Any]:
-        message = Message(BLUEZ, f"/org/bluez/{name}", _PROPERTIES, "GetAll", signature="s", body=[interface])
+        message = Message(BLUEZ, f"/org/bluez/{name}", PROPERTIES, "GetAll", signature="s", body=[interface])
         return {key: value.value for key, value in (await self.call(message))[0].items()}
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is MessageType.SIGNAL:
             self.changed.set()
+
+
+async def call(bus: MessageBus, message: Message) -> list[Any]:
+    """The answer's values. Raises RadioError, whatever it is that did not go well."""
+    what = message.member
+    if not bus.connected:  # a call would never return
+        raise RadioError(RadioFault.NO_BLUEZ, "the connection to D-Bus was lost")
+    try:
+        async with asyncio.timeout(CALL_S):
+            reply = await bus.call(message)
+    except TimeoutError:
+        raise RadioError(RadioFault.NO_BLUEZ, f"{what}: no answer within {CALL_S:g} s") from None
+    except (OSError, EOFError) as error:
+        raise RadioError(RadioFault.NO_BLUEZ, f"{what}: {error or 'the connection to D-Bus was lost'}") from error
+    if reply is None:
+        raise RadioError(RadioFault.NO_BLUEZ, f"{what}: the connection to D-Bus was lost")
+    if reply.message_type is MessageType.ERROR:
+        text = reply.body[0] if reply.body else reply.error_name
+        raise RadioError(_fault(reply.error_name or "", message), f"{what}: {text}")
+    return list(reply.body)
+
+
+def _fault(name: str, message: Message) -> RadioFault:
+    if name == "org.freedesktop.DBus.Error.UnknownMethod" and message.interface == MONITORS:
+        return RadioFault.UNSUPPORTED
+    return _FAULTS.get(name, RadioFault.OTHER)
 
 
 def _to_daemon(member: str, text: str) -> Message:

@@ -20,7 +20,6 @@ from typing import Any, Final
 from bleak.args.bluez import BlueZScannerArgs, OrPattern
 from bleak.assigned_numbers import AdvertisementDataType
 
-from presence.config.settings import RadioMode
 from presence.core.beacons import eddystone, ibeacon
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioError, RadioFault
@@ -52,26 +51,12 @@ def patterns(version: BluezVersion | None, ibeacon_prefix: bytes | None = None) 
     return found
 
 
-def scanner_arguments(
-    mode: RadioMode,
-    adapter: str,
-    *,
-    ibeacon_prefix: bytes | None = None,
-    addresses: bool = False,
-    version: BluezVersion | None = None,
-) -> dict[str, Any]:
-    """What bleak is told. Raises RadioError where the mode and this BlueZ do not go together.
+def active_arguments(adapter: str, *, everything: bool = False) -> dict[str, Any]:
+    """What bleak is told.
 
-    iBeacons carry no service UUID, and a resolvable address comes with any payload (`addresses`): with either of them
-    BlueZ cannot leave bystanders out of an active scan, and the engine drops them.
+    iBeacons carry no service UUID, and a resolvable address comes with any payload: where either is wanted
+    (`everything`), BlueZ cannot leave bystanders out of an active scan, and the engine drops them.
     """
-    bluez: BlueZScannerArgs = {}
-    if adapter:
-        bluez["adapter"] = adapter
-    if mode is RadioMode.ACTIVE:
-        bluez["filters"] = {"DuplicateData": True}
-        everything = addresses or ibeacon_prefix is not None
-        uuids = None if everything else [eddystone.SERVICE_UUID]
-        return {"scanning_mode": "active", "service_uuids": uuids, "bluez": bluez}
-    bluez["or_patterns"] = list(patterns(version, ibeacon_prefix))
-    return {"scanning_mode": "passive", "bluez": bluez}
+    bluez: BlueZScannerArgs = {"adapter": adapter, "filters": {"DuplicateData": True}}
+    uuids = None if everything else [eddystone.SERVICE_UUID]
+    return {"scanning_mode": "active", "service_uuids": uuids, "bluez": bluez}

@@ -21,7 +21,8 @@ from presence.core.radio_steps import Action
 from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
-from presence.edges.bluez.scans import BleakScan
+from presence.edges.bluez.monitor import MonitorScan
+from presence.edges.bluez.scans import BleakScan, Scan
 from presence.edges.bluez.tally import Tally
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Hear, Tell
@@ -67,7 +68,11 @@ class BluezScanner:
         self.started = 0
         """Scans that began."""
         self.care: Care | None = None
-        self._scan = BleakScan(mode, ibeacon_prefix=ibeacon_prefix, addresses=addresses)
+        self._scan: Scan = (
+            BleakScan(ibeacon_prefix=ibeacon_prefix, addresses=addresses)
+            if mode is RadioMode.ACTIVE
+            else MonitorScan(ibeacon_prefix=ibeacon_prefix)
+        )
         self._mode = mode
         self._name = adapter
         self._clock = clock
@@ -157,6 +162,8 @@ class BluezScanner:
                 raise RadioError(RadioFault.NO_BLUEZ, "bluetoothd was restarted")
             if not now.powered:
                 raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
+            if self._scan.lost:
+                raise RadioError(RadioFault.OTHER, f"bluetoothd let go of the monitor on {adapter.name}")
             still = self._scan.shows_discovering and not now.discovering
             if still and stopped and not woken:
                 raise RadioError(RadioFault.OTHER, f"the scan on {adapter.name} has ended")

@@ -1,0 +1,174 @@
+"""A passive scan by an advertisement monitor of our own: sends nothing on air, and hears of every advertisement.
+
+    RegisterMonitor ──► bluetoothd ──DeviceFound(device), at each match──► GetAll(device) ──► one advertisement
+                                                                            └► RemoveDevice(device)
+
+* bleak registers the same monitor and leaves DeviceFound unheard: it calls back when a property changes, which a
+  steady beacon's do not. bluetoothd calls DeviceFound at every match (src/adv_monitor.c, adv_monitor_filter_rssi).
+* A device is forgotten as soon as it was read. That is what makes RSSI exact: of a device that it knows, bluetoothd
+  shows changes from 8 dB on only (src/device.c). And neither BlueZ nor we keep anything between two advertisements.
+
+Traps:
+* RSSISamplingPeriod alone makes a monitor mute: bluetoothd then takes it for one with thresholds, which are never met.
+* A controller that filters by itself (Microsoft's extension; `controller-patterns` in SupportedFeatures) tells of each
+  device once. There a passive scan cannot serve, and is refused.
+* dbus-fast closes a connection whose socket is full, so that only few calls may be under way. What comes faster than
+  that waits; in a flood of our own format the oldest are dropped and counted.
+
+docs/radio-modes.md has the numbers.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Any, Final
+
+from bleak.args.bluez import OrPattern
+from dbus_fast import BusType, Message, MessageType, PropertyAccess
+from dbus_fast.aio import MessageBus
+from dbus_fast.annotations import DBusObjectPath, DBusSignature, DBusStr
+from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
+
+from presence.edges.bluez.connection import ADAPTER, BLUEZ, MONITORS, PROPERTIES, call
+from presence.edges.bluez.faults import ERRORS
+from presence.edges.bluez.modes import patterns
+from presence.edges.bluez.scans import START_S, STOP_S, Take
+from presence.edges.bluez.version import bluez_version
+
+MONITOR: Final = "org.bluez.AdvertisementMonitor1"
+DEVICE: Final = "org.bluez.Device1"
+PATH: Final = "/org/presence/monitor"
+UNANSWERED: Final = 64
+"""Calls under way; a socket of 208 KiB holds some 250."""
+WAITING: Final = 1024
+"""Matches that wait for their turn, a second's worth of more than a radio can hear."""
+GONE_DBM: Final = -127
+KNOWN_BY: Final = ("Paired", "Bonded", "Trusted", "Connected", "Blocked")
+"""A device that somebody made bluetoothd know, by hand, stays with it."""
+
+_READ: Final = PropertyAccess.READ
+
+
+class MonitorScan:
+    """`passive`. `dropped` counts the advertisements that came faster than they could be read."""
+
+    brings_repeats = True
+    shows_discovering = False
+
+    def __init__(self, *, ibeacon_prefix: bytes | None = None) -> None:
+        self._ibeacon_prefix = ibeacon_prefix
+        self.lost = False
+        self.dropped = 0
+
+    @asynccontextmanager
+    async def on(self, adapter: str, take: Take) -> AsyncIterator[None]:
+        wanted = patterns(await asyncio.to_thread(bluez_version), self._ibeacon_prefix)
+        manager, self.lost = f"/org/bluez/{adapter}", False
+        bus = MessageBus(bus_type=BusType.SYSTEM)
+        try:
+            async with asyncio.timeout(START_S):
+                await bus.connect()
+                await call(bus, Message(BLUEZ, manager, MONITORS, "RegisterMonitor", signature="o", body=[PATH]))
+            # Exported once it is registered: bluetoothd takes monitors by the signal that one was added.
+            bus.export(PATH, ExportedMonitor(self, _Reader(self, bus, manager, take), wanted))
+            try:
+                yield
+            finally:
+                with suppress(*ERRORS):
+                    async with asyncio.timeout(STOP_S):
+                        message = Message(BLUEZ, manager, MONITORS, "UnregisterMonitor", signature="o", body=[PATH])
+                        await call(bus, message)
+        finally:
+            bus.disconnect()
+
+
+class _Reader:
+    """Reads the device of each match, hands it over, and has bluetoothd forget it."""
+
+    def __init__(self, scan: MonitorScan, bus: MessageBus, adapter: str, take: Take) -> None:
+        self._scan = scan
+        self._adapter = adapter
+        self._bus = bus
+        self._take = take
+        self._waiting: deque[str] = deque()
+        self._unanswered: dict[int, str] = {}
+        """Serial of a call → the device that it reads; nothing where it only has one forgotten."""
+        bus.add_message_handler(self._on_message)
+
+    def found(self, device: str) -> None:
+        if len(self._waiting) >= WAITING:
+            self._waiting.popleft()
+            self._scan.dropped += 1
+        self._waiting.append(device)
+        self._ask()
+
+    def _ask(self) -> None:
+        while self._waiting and len(self._unanswered) < UNANSWERED:
+            device = self._waiting.popleft()
+            self._call(Message(BLUEZ, device, PROPERTIES, "GetAll", signature="s", body=[DEVICE]), device)
+
+    def _on_message(self, message: Message) -> None:
+        if message.message_type is MessageType.SIGNAL or message.reply_serial not in self._unanswered:
+            return
+        path = self._unanswered.pop(message.reply_serial)
+        if path and message.message_type is MessageType.METHOD_RETURN:  # else it has just gone
+            device = {key: value.value for key, value in message.body[0].items()}
+            if not any(device.get(key) for key in KNOWN_BY):
+                self._call(Message(BLUEZ, self._adapter, ADAPTER, "RemoveDevice", signature="o", body=[path]), "")
+            self._hand_over(device)
+        self._ask()
+
+    def _call(self, message: Message, device: str) -> None:
+        if not self._bus.connected:
+            self._scan.lost = True
+            return
+        message.serial = self._bus.next_serial()
+        self._unanswered[message.serial] = device
+        self._bus.send(message).add_done_callback(_look_away)
+
+    def _hand_over(self, device: dict[str, Any]) -> None:
+        service_data = {uuid: bytes(data.value) for uuid, data in device.get("ServiceData", {}).items()}
+        manufacturer_data = {company: bytes(data.value) for company, data in device.get("ManufacturerData", {}).items()}
+        self._take(device["Address"], device.get("RSSI", GONE_DBM), service_data, manufacturer_data)
+
+
+class ExportedMonitor(ServiceInterface):
+    """What bluetoothd reads and calls; the names are BlueZ's."""
+
+    def __init__(self, scan: MonitorScan, reader: _Reader, wanted: Sequence[OrPattern]) -> None:
+        super().__init__(MONITOR)
+        self._scan = scan
+        self._reader = reader
+        self._wanted = [list(pattern) for pattern in wanted]
+
+    @dbus_method()
+    def Release(self) -> None:  # noqa: N802
+        """bluetoothd lets go of the monitor: nothing will come any more."""
+        self._scan.lost = True
+
+    @dbus_method()
+    def Activate(self) -> None:  # noqa: N802
+        """The kernel has taken it."""
+
+    @dbus_method()
+    def DeviceFound(self, device: DBusObjectPath) -> None:  # noqa: N802
+        self._reader.found(device)
+
+    @dbus_method()
+    def DeviceLost(self, device: DBusObjectPath) -> None:  # noqa: N802
+        """Comes only with thresholds, and we have none."""
+
+    @dbus_property(access=_READ)
+    def Type(self) -> DBusStr:  # noqa: N802
+        return "or_patterns"
+
+    @dbus_property(access=_READ)
+    def Patterns(self) -> Annotated[list[Any], DBusSignature("a(yyay)")]:  # noqa: N802
+        return self._wanted
+
+
+def _look_away(sent: "asyncio.Future[None]") -> None:
+    """A bus that has died is noticed elsewhere."""
+    if not sent.cancelled():
+        sent.exception()
