@@ -323,7 +323,7 @@ async def test_between_acts_the_radio_listens_on_and_nobody_hears_it(tmp_path: P
         ear.hear(advertisement())
     ear.hear(advertisement())
     assert len(heard) == 1
-    assert "active scan" in ear.what
+    assert "radio mode auto" in ear.what
 
 
 @pytest.mark.skipif(Path("/sys/class/bluetooth").exists(), reason="this machine has a radio")

@@ -29,6 +29,7 @@ _NAME_REMEDY = "use 1–32 of a–z, 0–9 and '-'"
 
 
 class RadioMode(StrEnum):
+    AUTO = "auto"
     ACTIVE = "active"
     PASSIVE = "passive"
 
@@ -95,7 +96,7 @@ class NoticeSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class RadioSettings(Section):
-    mode: RadioMode = setting(default=RadioMode.ACTIVE)
+    mode: RadioMode = setting(default=RadioMode.AUTO)
     adapters: list[str] = setting(
         default=[],
         each=r"hci[0-9]{1,2}",

@@ -90,14 +90,11 @@ class Totals:
 class RadioHealth:
     """Of one radio. Told of each change and of each look; answers with what to do. One task owns it."""
 
-    def __init__(
-        self, *, silence_s: float, repeats_expected: bool = True, taken: Iterable[tuple[float, Step]] = ()
-    ) -> None:
+    def __init__(self, *, silence_s: float, taken: Iterable[tuple[float, Step]] = ()) -> None:
         """`taken`: steps of the last 24 h with their monotonic time, from before we were started anew."""
         self.condition = Condition.AWAY
         self.totals = Totals()
         self._silence_s = silence_s
-        self._repeats_expected = repeats_expected
         self._taken = sorted(taken)
         self._attempt = len(self._taken)
         self._rung = 0
@@ -182,7 +179,7 @@ class RadioHealth:
         return None
 
     def _judge_repeats(self, look: Look) -> None:
-        if not self._repeats_expected or look.senders is None or look.heard < JUDGED_FROM:
+        if look.senders is None or look.heard < JUDGED_FROM:
             return
         if look.heard >= REPEATS_FROM * look.senders:
             self._looks_without_repeats = 0

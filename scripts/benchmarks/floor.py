@@ -15,7 +15,7 @@ from bleak import BleakScanner
 from presence.config.settings import RadioMode
 from presence.core.beacons import eddystone
 from presence.core.identifiers import ephemeral_identifier, slot_at, window_at
-from presence.edges.bluez import BluezScanner
+from presence.edges.bluez import BluezScanner, Wish
 from presence.edges.bluez.scans import found_by
 from presence.edges.store import RuntimeStore
 from presence.pipeline import Intake, Pipeline
@@ -58,7 +58,7 @@ def _scanners(directory: Path) -> tuple[Any, Any]:
                 pipeline.receive(heard)
 
     tell = lambda _event, _fields: None  # noqa: E731
-    scanner = BluezScanner(mode=RadioMode.ACTIVE, adapter="hci0", clock=SteadyClock(), tell=tell)
+    scanner = BluezScanner(Wish(mode=RadioMode.ACTIVE), adapter="hci0", clock=SteadyClock(), tell=tell)
     scanner._hear = hear
     ours = BleakScanner(found_by(scanner._take), scanning_mode="active")._backend
     empty = BleakScanner(lambda _device, _data: None, scanning_mode="active")._backend

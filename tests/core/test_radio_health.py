@@ -157,11 +157,6 @@ def test_what_cannot_be_told_or_does_repeat_is_no_reason(look: Look) -> None:
     assert radio.health.condition is Condition.WELL
 
 
-def test_a_mode_that_brings_no_repeats_is_not_asked_for_them() -> None:
-    radio = Radio(RadioHealth(silence_s=SILENCE_S, repeats_expected=False))
-    assert radio.hears(ONCE_EACH, HOUR_S) == []
-
-
 def test_a_step_that_is_not_possible_gives_way_to_the_next_at_once() -> None:
     radio = Radio()
     radio.hears(SILENT_AIR, 480)

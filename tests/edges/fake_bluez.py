@@ -28,6 +28,8 @@ RSSI_THRESHOLD_DB = 8
 @dataclass
 class FakeAdapter:
     powered: bool = True
+    filters_itself: bool = False
+    """Patterns go to the controller, which tells of each device once."""
     stuck: bool = False
     """Cannot be switched."""
     deaf: bool = False
@@ -48,6 +50,10 @@ class FakeBluetoothd:
         self.experimental = experimental
         self.denies = False
         self.hangs = False
+        self.paired = False
+        """Each device that is found counts as paired."""
+        self.holds_answers = False
+        self._held: list[Message] = []
         self.filters: list[dict[str, Any]] = []
         """Every discovery filter that was set."""
         self.patterns: list[list[tuple[int, int, bytes]]] = []
@@ -123,7 +129,11 @@ class FakeBluetoothd:
         }
         before = adapter.devices.get(path)
         if before is None:
-            fixed = {"Address": Variant("s", address), "Adapter": Variant("o", f"/org/bluez/{name}")}
+            fixed = {
+                "Address": Variant("s", address),
+                "Adapter": Variant("o", f"/org/bluez/{name}"),
+                "Paired": Variant("b", self.paired),
+            }
             adapter.devices[path] = {**fixed, "Alias": Variant("s", address.replace(":", "-")), **now}
             self._signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [path, {DEVICE: adapter.devices[path]}])
         elif not (adapter.hides_duplicates and all(before[key] == value for key, value in now.items())):
@@ -137,6 +147,19 @@ class FakeBluetoothd:
                 self._changed(path, DEVICE, changed)
         for client, monitor in monitors:
             self._send(Message(client, monitor, MONITOR, "DeviceFound", signature="o", body=[path]))
+
+    def release_monitors(self, name: str) -> None:
+        for client, path in self.adapters[name].monitors:
+            self._send(Message(client, path, MONITOR, "Release"))
+        self.adapters[name].monitors.clear()
+
+    def let_go(self) -> None:
+        """Answer what was held, and hold no more."""
+        self.holds_answers = False
+        for message in self._held:
+            answer = self._answer(message)
+            assert answer is not None
+            self._send_as_is(answer)
 
     def stop_scanning(self, name: str) -> None:
         """The sessions end, and nobody is told."""
@@ -152,6 +175,9 @@ class FakeBluetoothd:
         if message.message_type is not MessageType.METHOD_CALL:
             return None
         if self.hangs:
+            return True
+        if self.holds_answers:
+            self._held.append(message)
             return True
         if self.denies:
             return Message.new_error(message, "org.freedesktop.DBus.Error.AccessDenied", "not for you")
@@ -251,7 +277,11 @@ class FakeBluetoothd:
             }
         }
         if self.experimental:
-            interfaces[MANAGER] = {"SupportedMonitorTypes": Variant("as", ["or_patterns"])}
+            features = ["controller-patterns"] if adapter.filters_itself else []
+            interfaces[MANAGER] = {
+                "SupportedMonitorTypes": Variant("as", ["or_patterns"]),
+                "SupportedFeatures": Variant("as", features),
+            }
         return interfaces
 
     def _changed(self, path: str, interface: str, changed: dict[str, Variant]) -> None:
@@ -261,8 +291,11 @@ class FakeBluetoothd:
         self._send(Message.new_signal(path, interface, member, signature, body))
 
     def _send(self, message: Message) -> None:
+        message.flags = message.flags.__class__.NO_REPLY_EXPECTED
+        self._send_as_is(message)
+
+    def _send_as_is(self, message: Message) -> None:
         if self._bus is not None and self._bus.connected:
-            message.flags = message.flags.__class__.NO_REPLY_EXPECTED
             self._bus.send(message)
 
 

@@ -17,8 +17,10 @@ from presence.core.beacons.eddystone import SERVICE_UUID
 from presence.core.radio_health import Condition
 from presence.core.radio_steps import Step
 from presence.edges.bluez.care import Means
+from presence.edges.bluez.choice import Wish
 from presence.edges.bluez.kernel_count import KernelCount
 from presence.edges.bluez.ledger import Ledger
+from presence.edges.bluez.monitor import MonitorScan
 from presence.edges.bluez.scanner import BluezScanner, Pace
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioError, RadioFault
@@ -33,6 +35,8 @@ pytestmark = pytest.mark.skipif(
 PHONE = "4A:11:22:33:44:F5"
 EID = bytes.fromhex("30ec0102030405060708")
 STRANGERS = "0000fd6f-0000-1000-8000-00805f9b34fb"
+PASSIVE = Wish(mode=RadioMode.PASSIVE)
+AUTO = Wish(mode=RadioMode.AUTO)
 HURRY = Pace(retry_s=0.05, look_s=0.05, health_s=0.05)
 
 
@@ -53,6 +57,12 @@ async def _close_bleak() -> None:
             await asyncio.wait({manager._bus_watcher_task}, timeout=2)
 
 
+def a_version(monkeypatch: pytest.MonkeyPatch, version: BluezVersion | None) -> None:
+    """This BlueZ runs here."""
+    for module in ("choice", "monitor", "diagnosis"):
+        monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: version)
+
+
 class Running:
     """A scanner at work, and what it heard and told."""
 
@@ -60,7 +70,7 @@ class Running:
         self.clock = FakeClock()
         self.tell = FakeTell()
         self.heard: list[Advertisement] = []
-        wanted: dict[str, Any] = {"mode": RadioMode.ACTIVE, "adapter": "hci0", "pace": HURRY}
+        wanted: dict[str, Any] = {"wish": Wish(mode=RadioMode.ACTIVE), "adapter": "hci0", "pace": HURRY}
         self.scanner = BluezScanner(**{**wanted, **options}, clock=self.clock, tell=self.tell)
 
     async def told(self, event: str, times: int = 1) -> dict[str, object]:
@@ -127,9 +137,9 @@ async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus
 async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
     bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion | None, patterns: list[tuple[int, int, bytes]]
 ) -> None:
-    monkeypatch.setattr("presence.edges.bluez.monitor.bluez_version", lambda: version)
+    a_version(monkeypatch, version)
     prefix = bytes.fromhex("5072657365636531")
-    async with a_bluetoothd(bus) as bluez, running(mode=RadioMode.PASSIVE, ibeacon_prefix=prefix) as radio:
+    async with a_bluetoothd(bus) as bluez, running(wish=Wish(mode=RadioMode.PASSIVE, ibeacon_prefix=prefix)) as radio:
         await until(lambda: bool(bluez.patterns))
         if version is None or version >= (5, 71):
             await hears(bluez, radio)
@@ -138,17 +148,103 @@ async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
 
 
 async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("presence.edges.bluez.monitor.bluez_version", lambda: BluezVersion(5, 70))
-    async with a_bluetoothd(bus), running(mode=RadioMode.PASSIVE) as radio:
+    a_version(monkeypatch, BluezVersion(5, 70))
+    async with a_bluetoothd(bus), running(wish=PASSIVE) as radio:
         told = await radio.told("radio.failed")
     assert told["reason"] == "BlueZ 5.70"
     assert told["next_step"] == RadioFault.BROKEN_PATTERNS.value
 
 
+async def test_a_passive_scan_brings_every_repeat_with_its_own_strength_and_leaves_no_device_behind(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_version(monkeypatch, BluezVersion(5, 82))
+    async with a_bluetoothd(bus) as bluez, running(wish=PASSIVE) as radio:
+        await until(lambda: bool(bluez.adapters["hci0"].monitors))
+        for number, rssi_dbm in enumerate((-60, -61, -61, -64, -70), 1):
+            bluez.advertise(PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+            bluez.advertise("00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"})
+            await until(lambda number=number: len(radio.heard) == number and bluez.adapters["hci0"].devices == {})
+    assert [heard.rssi_dbm for heard in radio.heard] == [-60, -61, -61, -64, -70]
+    assert {heard.service_data[SERVICE_UUID] for heard in radio.heard} == {EID}
+    assert bluez.adapters["hci0"].starts == 0
+    assert bluez.adapters["hci0"].monitors == {}
+
+
+async def test_a_device_that_somebody_paired_by_hand_stays_with_bluez(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_version(monkeypatch, BluezVersion(5, 82))
+    async with a_bluetoothd(bus) as bluez, running(wish=PASSIVE) as radio:
+        await until(lambda: bool(bluez.adapters["hci0"].monitors))
+        bluez.paired = True
+        for _ in range(3):
+            await hears(bluez, radio)
+        assert len(bluez.adapters["hci0"].devices) == 1
+
+
+async def test_a_flood_in_a_passive_scan_is_dropped_from_its_old_end_and_counted(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_version(monkeypatch, BluezVersion(5, 82))
+    monkeypatch.setattr("presence.edges.bluez.monitor.WAITING", 8)
+    scan, heard = MonitorScan(), list[str]()
+    async with a_bluetoothd(bus) as bluez, scan.on("hci0", lambda address, *_: heard.append(address)):
+        await until(lambda: bool(bluez.adapters["hci0"].monitors))
+        bluez.holds_answers = True
+        for number in range(100):
+            bluez.advertise(f"4A:11:22:33:44:{number:02X}", -60, service_data={SERVICE_UUID: EID})
+        await until(lambda: scan.dropped == 100 - 64 - 8)
+        bluez.let_go()
+        await until(lambda: len(heard) == 64 + 8)
+    assert heard[-1] == "4A:11:22:33:44:63"
+
+
+async def test_a_monitor_that_bluetoothd_lets_go_of_is_registered_again(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_version(monkeypatch, BluezVersion(5, 82))
+    async with a_bluetoothd(bus) as bluez, running(wish=PASSIVE) as radio:
+        await until(lambda: bool(bluez.adapters["hci0"].monitors))
+        bluez.release_monitors("hci0")
+        assert "let go" in str((await radio.told("radio.failed"))["reason"])
+        await hears(bluez, radio)
+
+
+@pytest.mark.parametrize(
+    ("here", "mode", "reason"),
+    [
+        ((BluezVersion(5, 82), True, False), "passive", None),
+        ((BluezVersion(5, 70), True, False), "active", "not passive: BlueZ 5.70"),
+        ((BluezVersion(5, 66), False, False), "active", "not passive: bluetoothd offers no advertisement monitors"),
+        ((None, True, True), "active", "not passive: hci0 filters advertisements by itself"),
+    ],
+)
+async def test_auto_is_passive_where_that_serves_and_else_active_with_the_reason(
+    bus: str, monkeypatch: pytest.MonkeyPatch, here: tuple[BluezVersion, bool, bool], mode: str, reason: str | None
+) -> None:
+    version, experimental, filters = here
+    a_version(monkeypatch, version)
+    async with a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=filters)) as bluez:
+        bluez.experimental = experimental
+        async with running(wish=AUTO) as radio:
+            told = await radio.told("radio.scanning")
+            await hears(bluez, radio)
+    assert (told["mode"], told.get("reason")) == (mode, reason)
+
+
+async def test_a_controller_that_filters_by_itself_is_refused_a_passive_scan(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_version(monkeypatch, BluezVersion(5, 82))
+    async with a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=True)), running(wish=PASSIVE) as radio:
+        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.CONTROLLER_FILTERS.value
+
+
 async def test_without_the_experimental_interface_a_passive_scan_says_so(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = False
-        async with running(mode=RadioMode.PASSIVE) as radio:
+        async with running(wish=PASSIVE) as radio:
             assert (await radio.told("radio.failed"))["next_step"] == RadioFault.UNSUPPORTED.value
 
 

@@ -13,13 +13,13 @@ import pytest
 from presence.config import Settings, load_settings
 from presence.config.settings import RadioMode
 from presence.core.beacons.eddystone import SERVICE_UUID
-from presence.edges.bluez.diagnosis import CACHE_STEP, EXPERIMENTAL, HIDDEN_STEP, Answer, Verdict, diagnose
+from presence.edges.bluez.diagnosis import CACHE_STEP, HIDDEN_STEP, Answer, Verdict, diagnose
 from presence.edges.bluez.traces import caches_on_disk, command_of, filesystem_of, mounts_of, phone_plugins
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioFault
 from tests.edges.fake_advertising import a_bus
 from tests.edges.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
-from tests.edges.test_bluez import EID, bus
+from tests.edges.test_bluez import EID, a_version, bus
 from tests.fakes import FakeClock
 
 __all__ = ["bus"]
@@ -125,7 +125,7 @@ async def test_of_a_sound_radio_each_question_has_a_good_answer(bus: str, monkey
     async with a_bluetoothd(bus) as bluez, on_air(bluez, 3):
         found = await answers(settings(), 0.3)
         assert bluez.adapters["hci0"].sessions == {}
-    assert list(found) == ["adapters", "bluez", "bluez cache", "bluez plug-ins", "radio", "repeats"]
+    assert list(found) == ["adapters", "bluez", "radio mode", "bluez cache", "bluez plug-ins", "radio", "repeats"]
     assert {answer.verdict for answer in found.values()} == {Verdict.GOOD}
     assert {answer.next_step for answer in found.values()} == {""}
 
@@ -152,37 +152,31 @@ async def test_what_cannot_be_seen_is_doubtful(bus: str, monkeypatch: pytest.Mon
 
 
 @needs_a_bus
+@pytest.mark.requirement("R-70")
 @pytest.mark.parametrize(
-    ("version", "experimental", "bad"),
+    ("version", "experimental", "next_step"),
     [
-        (BluezVersion(5, 82), True, {}),
-        (BluezVersion(5, 70), True, {"bluez": RadioFault.BROKEN_PATTERNS.value}),
-        (BluezVersion(5, 66), False, {"monitors": EXPERIMENTAL}),
+        (BluezVersion(5, 82), True, ""),
+        (BluezVersion(5, 70), True, RadioFault.BROKEN_PATTERNS.value),
+        (BluezVersion(5, 66), False, RadioFault.UNSUPPORTED.value),
     ],
 )
-@pytest.mark.requirement("R-70")
 async def test_a_passive_scan_has_needs_of_its_own(
-    bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion, experimental: bool, bad: dict[str, str]
+    bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion, experimental: bool, next_step: str
 ) -> None:
-    for module in ("diagnosis", "monitor"):
-        monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: version)
+    a_version(monkeypatch, version)
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = experimental
-        found = await answers(settings(RadioMode.PASSIVE))
-    for question in ("bluez", "monitors"):
-        assert found[question].next_step == bad.get(question, "")
-    assert (found["radio"].verdict is Verdict.BAD) == bool(bad)
-
-
-@needs_a_bus
-async def test_a_version_that_nobody_knows_is_doubtful_in_passive_mode_only(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("diagnosis", "monitor"):
-        monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: None)
-    async with a_bluetoothd(bus):
-        assert (await answers(settings(RadioMode.PASSIVE)))["bluez"].verdict is Verdict.DOUBTFUL
-        assert (await answers(settings()))["bluez"].verdict is Verdict.GOOD
+        passive = await answers(settings(RadioMode.PASSIVE))
+        auto = await answers(settings(RadioMode.AUTO))
+        active = await answers(settings(RadioMode.ACTIVE))
+    assert passive["bluez"].found == str(version)
+    assert passive["radio mode"].next_step == next_step
+    assert passive["radio"].verdict is (Verdict.BAD if next_step else Verdict.GOOD)
+    assert auto["radio mode"].verdict is (Verdict.DOUBTFUL if next_step else Verdict.GOOD)
+    assert ("active" in auto["radio mode"].found) == bool(next_step)
+    assert auto["radio"].verdict is Verdict.GOOD
+    assert active["radio mode"].verdict is Verdict.GOOD
 
 
 @needs_a_bus

@@ -46,7 +46,7 @@ class RadioEar:
 
     def __init__(self, settings: Settings, on_air: ReportCounter | None) -> None:
         adapters = settings.radio.adapters or [""]
-        self.what = f"{', '.join(name or 'first adapter' for name in adapters)}, {settings.radio.mode} scan"
+        self.what = f"{', '.join(name or 'first adapter' for name in adapters)}, radio mode {settings.radio.mode}"
         self.fault = ""
         self.on_air = on_air
         self._clock = SystemClock()

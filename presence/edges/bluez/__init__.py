@@ -1,6 +1,7 @@
 """The radio, through BlueZ and bleak: one `BluezScanner` for each adapter.
 
-    scanner ─► scans ─► modes, version       how we listen, and how that is spelt for bleak
+    scanner ─► choice ─► scans │ monitor     active through bleak, or passive by a monitor of our own
+       │          └────► modes, version      what BlueZ is asked for, and how that is spelt
        │─────► connection                    is the adapter there, powered, and bluetoothd the same as before?
        └─────► care ─► tally, kernel_count   how the radio does (core.radio_health decides)
                   └──► usb, ledger           steps of recovery, and the memory of them
@@ -12,11 +13,20 @@ from collections.abc import Callable
 
 from presence.config.settings import Settings
 from presence.edges.bluez.care import Means
+from presence.edges.bluez.choice import Wish
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.scanner import BluezScanner
 from presence.ports import Clock, Tell
 
-__all__ = ["BluezScanner", "radios", "watched_radios"]
+__all__ = ["BluezScanner", "Wish", "radios", "watched_radios", "wish_of"]
+
+
+def wish_of(settings: Settings) -> Wish:
+    return Wish(
+        mode=settings.radio.mode,
+        ibeacon_prefix=bytes.fromhex(settings.identity.ibeacon_prefix or "") or None,
+        addresses=settings.identity.irk_file is not None,
+    )
 
 
 def radios(settings: Settings, *, clock: Clock, tell: Tell) -> list[BluezScanner]:
@@ -49,12 +59,10 @@ def _radio(
     open_at: Callable[[float], bool] = lambda _utc_s: True,
 ) -> BluezScanner:
     return BluezScanner(
-        mode=settings.radio.mode,
+        wish_of(settings),
         adapter=adapter,
         clock=clock,
         tell=tell,
-        ibeacon_prefix=bytes.fromhex(settings.identity.ibeacon_prefix or "") or None,
-        addresses=settings.identity.irk_file is not None,
         means=means,
         open_at=open_at,
     )

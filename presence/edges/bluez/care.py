@@ -47,20 +47,18 @@ class Means:
 class Care:
     """Of one radio. Its `health` has condition and totals for whoever shows them."""
 
-    def __init__(
-        self, adapter: str, means: Means, *, repeats: bool, counts_in_kernel: bool, clock: Clock, tell: Tell
-    ) -> None:
+    def __init__(self, adapter: str, means: Means, *, clock: Clock, tell: Tell) -> None:
         self._adapter = adapter
         self._means = means
         self._clock = clock
         self._tell = tell
-        self._count = means.count() if counts_in_kernel else None
+        self._count = means.count()
         self._owes_power = False
         self.tally = Tally()
         self.others: list[Care] = []
         """The other radios of this gateway."""
         taken = means.ledger.read(self._key, clock.now()) if means.ledger else ()
-        self.health = RadioHealth(silence_s=means.silence_s, repeats_expected=repeats, taken=taken)
+        self.health = RadioHealth(silence_s=means.silence_s, taken=taken)
 
     def listening(self) -> None:
         self.health.listening(self._clock.now())
@@ -68,7 +66,7 @@ class Care:
     def look(self, adapter: str) -> Action | None:
         """What came since the last look, and the step that it calls for."""
         heard, senders = self.tally.take()
-        reports = self._count.take(adapter) if self._count else None
+        reports = self._count.take(adapter)
         now, before = self._clock.now(), self.health.condition
         deaf_s = self.health.deaf_s(now)
         action = self.health.observe(Look(heard, senders, reports), now)

@@ -105,15 +105,17 @@ class Bluez:
         body = [ADAPTER, "Powered", Variant("b", powered)]
         await self.call(Message(BLUEZ, f"/org/bluez/{name}", PROPERTIES, "Set", signature="ssv", body=body))
 
-    async def can_monitor(self, name: str) -> bool:
-        """Whether bluetoothd offers advertisement monitors, which passive scans need. Raises RadioError."""
+    async def monitor_features(self, name: str) -> list[str] | None:
+        """What advertisement monitors, which passive scans need, can do here; None where there are none.
+
+        Raises RadioError.
+        """
         try:
-            await self._properties(name, MONITORS)
+            return list((await self._properties(name, MONITORS)).get("SupportedFeatures", []))
         except RadioError as error:
             if error.fault in (RadioFault.NO_BLUEZ, RadioFault.DENIED):
                 raise
-            return False
-        return True
+            return None
 
     async def call(self, message: Message) -> list[Any]:
         """The answer's values. Raises RadioError, whatever it is that did not go well."""

@@ -1,7 +1,7 @@
 """What `presence check` says of the radio: one answer for each question, with the next step.
 
-bluetoothd reachable ► adapters there and powered ► BlueZ fit for the mode ► monitors where a passive scan needs them ►
-traces that BlueZ leaves ► a scan starts ► what it hears, and whether repeats arrive. An answer that makes the next
+bluetoothd reachable ► adapters there and powered ► BlueZ's version ► which mode can be had ► traces that BlueZ leaves ►
+a scan starts ► what it hears, and whether repeats arrive. An answer that makes the next
 question pointless ends the list.
 """
 
@@ -12,12 +12,11 @@ from enum import Enum
 from typing import Final
 
 from presence.config import Settings
-from presence.config.settings import RadioMode
 from presence.core.radio_health import JUDGED_FROM, REPEATS_FROM
-from presence.edges.bluez import radios
+from presence.edges.bluez import radios, wish_of
+from presence.edges.bluez.choice import Wish, choose
 from presence.edges.bluez.connection import Bluez
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
-from presence.edges.bluez.modes import patterns
 from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.traces import caches_on_disk, command_of, mounts_of, phone_plugins
 from presence.edges.bluez.version import bluez_version
@@ -25,9 +24,7 @@ from presence.errors import RadioError, RadioFault
 from presence.ports import Clock
 
 LISTEN_S: Final = 5.0
-EXPERIMENTAL: Final = (
-    "a passive scan needs `bluetoothd --experimental`: install the drop-in of systemd/, or choose active"
-)
+MODE_STEP: Final = "mend that to send nothing (docs/radio-modes.md), or set radio.mode active if it is meant to be so"
 CACHE_STEP: Final = "give bluetoothd a tmpfs for /var/lib/bluetooth: install the drop-in of systemd/, restart bluetooth"
 PLUGINS_STEP: Final = "start bluetoothd with `--plugin=hostname,policy`: install the drop-in of systemd/"
 HIDDEN_STEP: Final = "off and on again, then another adapter: this controller or its driver filters duplicates"
@@ -70,26 +67,22 @@ async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Ans
         if not adapter.powered:
             raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
     answers.append(Answer("adapters", Verdict.GOOD, f"{', '.join(adapter.name for adapter in adapters)}: powered"))
-    answers.append(await _version(settings.radio.mode))
-    if settings.radio.mode is RadioMode.PASSIVE:
-        able = all([await bluez.can_monitor(adapter.name) for adapter in adapters])
-        found = "there" if able else "not there"
-        answers.append(Answer("monitors", Verdict.GOOD if able else Verdict.BAD, found, "" if able else EXPERIMENTAL))
+    version = await asyncio.to_thread(bluez_version)
+    answers.append(Answer("bluez", Verdict.GOOD, str(version or "version unknown")))
+    answers += [await _mode(wish_of(settings), bluez, adapter.name) for adapter in adapters]
     return [*answers, *await _traces(bluez)]
 
 
-async def _version(mode: RadioMode) -> Answer:
-    version = await asyncio.to_thread(bluez_version)
-    if mode is RadioMode.ACTIVE:
-        return Answer("bluez", Verdict.GOOD, f"{version or 'version unknown'}: fit for active scans")
+async def _mode(wish: Wish, bluez: Bluez, adapter: str) -> Answer:
+    """What the settings want, and what can be had."""
     try:
-        patterns(version)
+        choice = await choose(wish, bluez, adapter)
     except RadioError as error:
-        return Answer("bluez", Verdict.BAD, error.detail, error.fault.value)
-    if version is None:
-        next_step = "`bluetoothd --version`; 5.69 and 5.70 do not work"
-        return Answer("bluez", Verdict.DOUBTFUL, "its version cannot be told: patterns are spelt both ways", next_step)
-    return Answer("bluez", Verdict.GOOD, f"{version}: fit for passive scans")
+        return Answer("radio mode", Verdict.BAD, f"{adapter}: {wish.mode}: {error.detail}", error.fault.value)
+    if choice.hindrance:
+        found = f"{adapter}: active, which sends scan requests: {choice.hindrance.detail}"
+        return Answer("radio mode", Verdict.DOUBTFUL, found, MODE_STEP)
+    return Answer("radio mode", Verdict.GOOD, f"{adapter}: {choice.mode}")
 
 
 async def _traces(bluez: Bluez) -> list[Answer]:
@@ -122,9 +115,6 @@ async def _listen(radio: BluezScanner, listen_s: float) -> list[Answer]:
     if not heard:
         found = f"nothing heard in {listen_s:g} s: nobody of ours may be here"
         answers.append(Answer("repeats", Verdict.DOUBTFUL, found, "hold a test phone near, and look again"))
-    elif not radio.brings_repeats:
-        found = f"{heard} heard; this mode brings few repeats by design"
-        answers.append(Answer("repeats", Verdict.DOUBTFUL, found, "choose active for every advertisement"))
     elif senders is not None and heard >= JUDGED_FROM and heard < REPEATS_FROM * senders:
         found = f"{heard} heard, of about {senders:.0f} senders: repeats are hidden"
         answers.append(Answer("repeats", Verdict.BAD, found, HIDDEN_STEP))

@@ -4,9 +4,6 @@
 
 include/net/bluetooth/hci_sock.h of Linux. It takes an AF_BLUETOOTH socket and no privilege; our unit's sandbox does
 not allow such a socket, and then there is no number. Nothing but the one counter is read out of the answer.
-
-In a passive scan the controller itself may leave strangers out (Microsoft's extension, which kernels use for
-advertisement monitors), so there the number proves nothing and is not asked for.
 """
 
 import fcntl

@@ -53,7 +53,6 @@ _READ: Final = PropertyAccess.READ
 class MonitorScan:
     """`passive`. `dropped` counts the advertisements that came faster than they could be read."""
 
-    brings_repeats = True
     shows_discovering = False
 
     def __init__(self, *, ibeacon_prefix: bytes | None = None) -> None:

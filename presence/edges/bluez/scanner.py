@@ -14,15 +14,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from presence.config.settings import RadioMode
 from presence.core.advertising import Advertisement, plausible_rssi_dbm
 from presence.core.radio_health import Condition, Totals
 from presence.core.radio_steps import Action
 from presence.edges.bluez.care import Care, Means
+from presence.edges.bluez.choice import Choice, Wish, choose
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
-from presence.edges.bluez.monitor import MonitorScan
-from presence.edges.bluez.scans import BleakScan, Scan
+from presence.edges.bluez.scans import Scan
 from presence.edges.bluez.tally import Tally
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Hear, Tell
@@ -51,13 +50,11 @@ class BluezScanner:
 
     def __init__(
         self,
+        wish: Wish,
         *,
-        mode: RadioMode,
         adapter: str,
         clock: Clock,
         tell: Tell,
-        ibeacon_prefix: bytes | None = None,
-        addresses: bool = False,
         means: Means | None = None,
         open_at: Callable[[float], bool] = lambda _utc_s: True,
         pace: Pace = DEFAULT_PACE,
@@ -68,12 +65,9 @@ class BluezScanner:
         self.started = 0
         """Scans that began."""
         self.care: Care | None = None
-        self._scan: Scan = (
-            BleakScan(ibeacon_prefix=ibeacon_prefix, addresses=addresses)
-            if mode is RadioMode.ACTIVE
-            else MonitorScan(ibeacon_prefix=ibeacon_prefix)
-        )
-        self._mode = mode
+        self.mode = wish.mode
+        """As the settings want it, and once a scan has begun, as it is."""
+        self._wish = wish
         self._name = adapter
         self._clock = clock
         self._tell = tell
@@ -83,25 +77,13 @@ class BluezScanner:
         self._failing: RadioFault | None = None
         self._tally = Tally()
         if means is not None:
-            scan = self._scan
-            active = mode is RadioMode.ACTIVE
-            self.care = Care(
-                adapter, means, repeats=scan.brings_repeats, counts_in_kernel=active, clock=clock, tell=tell
-            )
+            self.care = Care(adapter, means, clock=clock, tell=tell)
             self._tally = self.care.tally
 
     @property
     def name(self) -> str:
         """The adapter that serves: where the settings name none, the one that was found."""
         return self._name or "default adapter"
-
-    @property
-    def mode(self) -> RadioMode:
-        return self._mode
-
-    @property
-    def brings_repeats(self) -> bool:
-        return self._scan.brings_repeats
 
     @property
     def condition(self) -> Condition | None:
@@ -120,8 +102,9 @@ class BluezScanner:
                 continue
             action = None
             try:
-                async with self._scanning() as (bluez, adapter):
-                    action = await self._look_around(bluez, adapter)
+                async with self._scanning() as (bluez, adapter, choice):
+                    self._began(choice)
+                    action = await self._look_around(bluez, adapter, choice.scan)
             except ERRORS as error:
                 self._failed(error)
                 await asyncio.sleep(self._pace.retry_s)
@@ -138,19 +121,21 @@ class BluezScanner:
         return self._tally.take()
 
     @asynccontextmanager
-    async def _scanning(self) -> AsyncIterator[tuple[Bluez, Adapter]]:
+    async def _scanning(self) -> AsyncIterator[tuple[Bluez, Adapter, Choice]]:
         async with Bluez.connect() as bluez:
             adapter = await bluez.adapter(self.adapter)
             paid = self.care is not None and await self.care.pay_debts(bluez, adapter.name)
             if not adapter.powered and not paid:
                 raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
             self._name = adapter.name
-            async with self._scan.on(adapter.name, self._take):
-                yield bluez, adapter
+            hiding = self.care is not None and self.care.health.condition is Condition.HIDING
+            choice = await choose(self._wish, bluez, adapter.name, hides_repeats=hiding)
+            async with choice.scan.on(adapter.name, self._take):
+                self.mode = choice.mode
+                yield bluez, adapter, choice
 
-    async def _look_around(self, bluez: Bluez, adapter: Adapter) -> Action | None:
+    async def _look_around(self, bluez: Bluez, adapter: Adapter, scan: Scan) -> Action | None:
         """Until the shop closes or a step is called for. Raises RadioError when the scan has ended."""
-        self._began()
         loop = asyncio.get_running_loop()
         health_at_s = loop.time() + self._pace.health_s
         stopped = False
@@ -162,9 +147,9 @@ class BluezScanner:
                 raise RadioError(RadioFault.NO_BLUEZ, "bluetoothd was restarted")
             if not now.powered:
                 raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
-            if self._scan.lost:
+            if scan.lost:
                 raise RadioError(RadioFault.OTHER, f"bluetoothd let go of the monitor on {adapter.name}")
-            still = self._scan.shows_discovering and not now.discovering
+            still = scan.shows_discovering and not now.discovering
             if still and stopped and not woken:
                 raise RadioError(RadioFault.OTHER, f"the scan on {adapter.name} has ended")
             stopped = still
@@ -195,10 +180,11 @@ class BluezScanner:
         while not self._open():  # noqa: ASYNC110 - a clock is asked, there is no event to wait for
             await asyncio.sleep(self._pace.look_s)
 
-    def _began(self) -> None:
+    def _began(self, choice: Choice) -> None:
         self.started += 1
         self._failing = None
-        self._tell("radio.scanning", self._fields())
+        why = {"reason": f"not passive: {choice.hindrance.detail}"} if choice.hindrance else {}
+        self._tell("radio.scanning", {**self._fields(), **why})
         if self.care:
             self.care.listening()
 
@@ -231,4 +217,4 @@ class BluezScanner:
         )
 
     def _fields(self) -> dict[str, object]:
-        return {"adapter": self._name or "default", "mode": self._mode.value}
+        return {"adapter": self._name or "default", "mode": self.mode.value}

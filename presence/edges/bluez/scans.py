@@ -33,8 +33,6 @@ def found_by(take: Take) -> Callable[[BLEDevice, AdvertisementData], None]:
 
 
 class Scan(Protocol):
-    brings_repeats: bool
-    """Is each advertisement handed over, or only each change of one?"""
     shows_discovering: bool
     """Does the adapter say `Discovering` as long as it runs?"""
     lost: bool
@@ -47,7 +45,6 @@ class Scan(Protocol):
 class BleakScan:
     """`active`, with a filter."""
 
-    brings_repeats = True
     shows_discovering = True
     lost = False
 
