@@ -15,14 +15,26 @@ from typing import Final, Protocol
 
 from presence import __version__
 from presence.core.freshness import NEXT_STEP, Freshness
+from presence.core.jws import Keys
 from presence.core.peers import Peers
+from presence.core.restrictions import Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import build_table
 from presence.peering import Peering, PeerLink
 from presence.pipeline import Intake, Pipeline
-from presence.ports import AdvertisementSource, Clock, ConsentSource, DoorbellSource, Proven, Tell, VisitStore
+from presence.ports import (
+    AdvertisementSource,
+    Clock,
+    ConsentSource,
+    DoorbellSource,
+    Proven,
+    RestrictionStore,
+    Tell,
+    VisitStore,
+)
 from presence.relay import Relay
 from presence.renewal import AcceptedLists, Refresh, Renewal
+from presence.withdrawal import Withdrawal
 
 TICK_S: Final = 0.5
 """How often time passes in the engine: a consent ends, a visit ends, at most this much late."""
@@ -74,6 +86,11 @@ class Parts:
     peers: Peers | None = None
     """None: this gateway speaks to no other."""
     complaints: list[str] = field(default_factory=list)
+    list_name: str = ""
+    restrictions: RestrictionStore | None = None
+    """What notices took away; also where none are heard."""
+    notice_keys: Keys | None = None
+    """Who may sign notices; None: none are heard. The signed list brings others."""
     synchronised: Callable[[], bool] = lambda: True
     """Is the wall clock disciplined? False is a doubt like a stale list."""
     pace: Callable[[int], float] | None = None
@@ -89,7 +106,8 @@ class Gateway:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.intake = Intake(parts.queue_length)
-        self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell, builds_tables=False)
+        held = Restrictions(parts.restrictions.load() if parts.restrictions else ())
+        self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell, builds_tables=False, restrictions=held)
         self._peering = (
             Peering(parts.peers, self.pipeline, parts.publisher, parts.clock, tell=parts.tell) if parts.peers else None
         )
@@ -105,13 +123,30 @@ class Gateway:
             complaints=parts.complaints,
             synchronised=parts.synchronised,
         )
+        self.withdrawal = self._withdrawal(parts)
         self.freshness = Freshness.BOOT
         self._told: Freshness | None = None
         self._overflow_told = 0
 
+    def _withdrawal(self, parts: Parts) -> Withdrawal | None:
+        if parts.restrictions is None:
+            return None
+        return Withdrawal(
+            parts.list_name,
+            parts.notice_keys or {},
+            self.pipeline,
+            store=parts.restrictions,
+            renewal=self.renewal,
+            clock=parts.clock,
+            refresh=self.refresh.ask,
+            tell=parts.tell,
+        )
+
     async def run(self) -> None:
         """Until every source is at its end and the outbox is empty, or until cancelled."""
         parts = self._parts
+        if self.withdrawal is not None and parts.notice_keys is not None:
+            await self.withdrawal.listen(parts.publisher)
         await self._read_consents()
         self._advance()
         await self._build_tables()
@@ -220,15 +255,16 @@ class Gateway:
     async def _read_consents(self) -> None:
         """Take in a new list where there is one."""
         proven = await self.renewal.renew()
-        if proven is None:
-            return
-        now = self._parts.clock.now()
-        standing = self.renewal.standing(now)
-        if proven.prepared is None:
-            self.pipeline.trust(standing)
-            return
-        self.pipeline.apply(proven.prepared, standing, now)
-        self._tell_applied(proven)
+        if proven is not None:
+            now = self._parts.clock.now()
+            standing = self.renewal.standing(now)
+            if proven.prepared is None:
+                self.pipeline.trust(standing)
+            else:
+                self.pipeline.apply(proven.prepared, standing, now)
+                self._tell_applied(proven)
+        if self.withdrawal is not None and not self.renewal.errors:
+            self.withdrawal.looked(proven)
 
     def _tell_applied(self, proven: Proven) -> None:
         tell, header = self._parts.tell, proven.header

@@ -14,7 +14,9 @@ from presence.core.engine import NOTHING, Engine, Prepared
 from presence.core.events import Event, encode, topic
 from presence.core.feed import ConsentList
 from presence.core.key_ring import KeyRing
+from presence.core.notices import Notice
 from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.restrictions import Restriction, Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.timestamps import Moment
@@ -67,13 +69,22 @@ class Intake:
 class Pipeline:
     """What the relay asks for pending events, and the sources and the consent list feed."""
 
-    def __init__(self, rules: Rules, store: VisitStore, *, tell: Tell, builds_tables: bool = True) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        store: VisitStore,
+        *,
+        tell: Tell,
+        builds_tables: bool = True,
+        restrictions: Restrictions | None = None,
+    ) -> None:
         stored = store.load()
         self._engine = Engine(
             rules,
             visits=stored.visits,
             pending=stored.pending,
             announcements=stored.announcements,
+            restrictions=restrictions,
             builds_tables=builds_tables,
         )
         self._rules = rules
@@ -108,6 +119,21 @@ class Pipeline:
         step = self._engine.apply(consents, now)
         if step:
             self._commit(step)
+
+    @property
+    def restrictions(self) -> Restrictions:
+        return self._engine.restrictions
+
+    def take_away(self, notice: Notice, now: Moment) -> tuple[Restriction, ...]:
+        """A notice; what is taken by it and was not before, to be stored."""
+        new, step = self._engine.take_away(notice, now)
+        if step:
+            self._commit(step)
+        return new
+
+    def settle(self) -> tuple[Restriction, ...]:
+        """Let go of what the list in force says by itself; what was let go, to be removed from the store."""
+        return self._engine.settle()
 
     def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
         return self._engine.wanted(now)

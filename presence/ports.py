@@ -9,6 +9,7 @@ from presence.core.doorbell import Answer, Unanswered
 from presence.core.engine import Prepared
 from presence.core.feed import ConsentList, ListHeader
 from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.restrictions import Restriction
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
 
@@ -61,7 +62,9 @@ class Proven:
     complaints: tuple[str, ...] = ()
     """The first of them, each in a sentence without anything of the entry."""
     timestamp_version: int = 0
-    """Of the signed list's timestamp (TUF)."""
+    """Of the signed list's timestamp (TUF). A look that verified a newer one gives a Proven, whatever else is new."""
+    notice_keys: bytes = b""
+    """The signed list's target notices.jwks: who may sign notices (presence.core.jws). Empty where it is as before."""
 
 
 class ConsentSource(Protocol):
@@ -133,3 +136,18 @@ class VisitStore(Protocol):
 
     def replace(self, stored: Stored) -> None:
         """Store this state in place of all that was there."""
+
+
+class RestrictionStore(Protocol):
+    """Keeps what notices took away through a restart and a loss of power. Raises StorageError."""
+
+    def load(self) -> tuple[Restriction, ...]: ...
+
+    def last_notice(self, list_name: str) -> int:
+        """The number of the last notice up to which none is missing; 0 before the first."""
+
+    def keep(self, list_name: str, restrictions: tuple[Restriction, ...], last_notice: int | None) -> None:
+        """Store all of it or nothing; None leaves the number as it is."""
+
+    def let_go(self, restrictions: tuple[Restriction, ...]) -> None:
+        """The list says the same by now: nothing of them remains."""

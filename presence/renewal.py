@@ -9,13 +9,14 @@ Whatever fails, the list in force stays and its lease runs on: nothing here make
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from presence.core.consent import ListStanding
 from presence.core.engine import prepare
 from presence.core.feed import ConsentList
 from presence.core.freshness import Freshness, Lease, freshness, standing
+from presence.core.heads import Heads
 from presence.core.timestamps import Moment
 from presence.errors import ConsentListError, StorageError
 from presence.ports import Clock, ConsentSource, Proven, Tell
@@ -71,6 +72,8 @@ class Renewal:
     """Looks that failed since the start."""
     last_look: Moment | None = None
     """The last look that did not fail, also one that found nothing new."""
+    heads: Heads = field(default_factory=Heads)
+    """What the consent service's heartbeat says is the newest (presence.withdrawal)."""
     _unaccepted: ConsentList | None = None
 
     @property
@@ -98,13 +101,23 @@ class Renewal:
         self.errors = 0
         self.last_look = now = self.clock.now()
         if proven is None:
+            self.heads.looked(self.timestamp_version, self.seq)
             return None
-        self.lease = Lease(proven.header, now, self.lease_s)
+        self.heads.looked(proven.timestamp_version, proven.header.seq)
+        self.lease = self._lease_of(proven, now)
         self.timestamp_version = proven.timestamp_version
         if proven.prepared is not None:
             self.entries = proven.entries
             self.refused = proven.refused
         return proven
+
+    def _lease_of(self, proven: Proven, now: Moment) -> Lease:
+        """A new lease; but a list that is held back renews nothing: it is taken in, and the old lease runs on."""
+        if not self.heads.frozen or self.lease is None:
+            return Lease(proven.header, now, self.lease_s)
+        old = self.lease
+        header = replace(proven.header, published_at_s=min(old.header.published_at_s, proven.header.published_at_s))
+        return Lease(header, old.proven_at, self.lease_s)
 
     def _look(self) -> Proven | None:
         """A list that could not be remembered (disk full) is kept and tried again: it may take rights away."""

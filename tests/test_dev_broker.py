@@ -28,6 +28,7 @@ from tests.edges.mqtt_parts import Told, an_event, message, running, state_of
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = "presence/v1/acme/fi-0042"
 EVENTS, OFFERS = f"{PLACE}/evt/{AUDIENCE}", f"{PLACE}/offer/{AUDIENCE}"
+REVOKE, HEAD = "presence/v1/acme/ctl/revoke/fi-0042", "presence/v1/acme/ctl/head/fi-0042"
 NOT_AUTHORIZED = 0x87
 needs_plugin = pytest.mark.skipif(
     find_plugin() is None,
@@ -145,7 +146,7 @@ async def test_a_gateway_publishes_its_events_and_its_state_over_tls(tmp_path: P
 @pytest.mark.parametrize("dynamic_security", [False, pytest.param(True, marks=needs_plugin)])
 @pytest.mark.parametrize(
     "topic",
-    ["presence/v1/acme/se-0007/evt/offers-main", f"{PLACE}/gw/gw-2/state", OFFERS, "presence/v1/acme/ctl/head/x"],
+    ["presence/v1/acme/se-0007/evt/offers-main", f"{PLACE}/gw/gw-2/state", OFFERS, REVOKE],
 )
 async def test_what_a_gateway_may_not_say_is_refused_with_its_reason_code(
     tmp_path: Path, topic: str, dynamic_security: bool
@@ -179,6 +180,25 @@ async def test_a_gateway_hears_neither_events_nor_offers_not_even_its_own(
         assert await gateway.publish(EVENTS, an_event()) in (0, 16)
         assert await engine.publish(OFFERS, b"{}") in (0, 16)
         assert await gateway.nothing_else(f"{PLACE}/peer/seen")
+
+
+@needs_mosquitto
+@pytest.mark.requirement("T-07")
+@pytest.mark.parametrize("dynamic_security", [False, pytest.param(True, marks=needs_plugin)])
+async def test_a_gateway_hears_of_withdrawals_from_the_consent_service_and_from_nobody_else(
+    tmp_path: Path, dynamic_security: bool
+) -> None:
+    async with (
+        a_store(tmp_path, dynamic_security=dynamic_security) as store,
+        Client(store, GATEWAY) as gateway,
+        Client(store, ENGINE) as engine,
+        Client(store, "consent-service") as service,
+    ):
+        assert [await gateway.subscribe(topic) for topic in (REVOKE, HEAD)] == [1, 1]
+        assert [await other.publish(REVOKE) for other in (gateway, engine)] == [NOT_AUTHORIZED] * 2
+        assert await service.publish(HEAD, b"head") in (0, 16)
+        assert await service.publish(REVOKE, b"notice") in (0, 16)
+        assert [(await asyncio.wait_for(gateway.heard.get(), 5)).payload for _ in range(2)] == [b"head", b"notice"]
 
 
 # ---------------------------------------------------------------- the engine
@@ -345,7 +365,7 @@ def test_secrets_of_the_store_are_readable_by_their_owner_alone(tmp_path: Path) 
     lay_out(tmp_path / "store", 1)  # once more over itself
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
     secrets = [*(tmp_path / "store").glob("*key"), tmp_path / "store" / "customers.jsonl"]
-    assert len(secrets) == 9
+    assert len(secrets) == 10
     assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
     assert not (tmp_path / "store" / "ca.key").exists()
 

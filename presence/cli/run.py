@@ -16,7 +16,7 @@ from typing import TextIO
 from uuid import uuid4
 
 from presence.config import Settings, load_settings
-from presence.config.rules import hours_of, read_store_key, rules_of
+from presence.config.rules import hours_of, read_notice_keys, read_store_key, rules_of
 from presence.core.peers import Peers
 from presence.core.report import as_json
 from presence.daemon import Gateway, Notifier, Parts
@@ -31,6 +31,7 @@ from presence.edges.mqtt import MqttPublisher
 from presence.edges.status_socket import StatusSocket
 from presence.edges.store import ConsentStore, RuntimeStore
 from presence.edges.systemd import Notifier as SystemdNotifier
+from presence.edges.withdrawn import WithdrawnStore
 from presence.errors import ConfigurationError, PresenceError, StorageError
 from presence.oversight import Oversight, Sights
 from presence.ports import AdvertisementSource, Clock, DoorbellSource, Hear
@@ -121,6 +122,8 @@ def _changed_settings(path: Path) -> Settings | None:
     try:
         settings = load_settings(path)
         rules_of(settings, read_store_key(settings.store.key_file))
+        if settings.consent.notice_keys:
+            read_notice_keys(settings.consent.notice_keys)
     except ConfigurationError as error:
         logs.tell("config.refused", {"problems": error.problems, "next_step": "the old configuration stays in force"})
         return None
@@ -149,6 +152,8 @@ def gateway_of(
     accepted = ConsentStore(settings.storage.state_dir)
     stack.callback(accepted.close)
     consents = ConsentFile.of(settings.consent)
+    withdrawn = WithdrawnStore(settings.storage.state_dir)
+    stack.callback(withdrawn.close)
 
     boot = uuid4().hex
 
@@ -201,6 +206,9 @@ def gateway_of(
             peers=peers,
             complaints=consents.complaints,
             watchers=[oversight, exporter, technicians],
+            list_name=settings.consent.list,
+            restrictions=withdrawn,
+            notice_keys=read_notice_keys(settings.consent.notice_keys) if settings.consent.notice_keys else None,
         )
     )
     return gateway

@@ -9,6 +9,7 @@ from presence.config.settings import Settings, StoreSettings
 from presence.core.beacons import FORMATS, ibeacon
 from presence.core.beacons.rpa import Resolver, TooManyKeys
 from presence.core.consent import Audience, Place, Purpose
+from presence.core.jws import BadKeys, Keys, parse_keys
 from presence.core.opening_hours import OpeningHours
 from presence.core.rules import Rules
 from presence.errors import ConfigurationError
@@ -64,6 +65,18 @@ def read_irks(path: Path) -> dict[bytes, bytes]:
             [f"{key}: not a JSON object of refs (11 characters) and IRKs (32 hex digits)"]
         ) from None
     return irks
+
+
+def read_notice_keys(path: Path) -> Keys:
+    """Who may sign notices, a JWK set; raises ConfigurationError."""
+    try:
+        return parse_keys(path.read_bytes())
+    except OSError as error:
+        why = error.strerror
+    except BadKeys as error:
+        why = str(error)
+    advice = "take the public keys (notices.jwks) from the consent service"
+    raise ConfigurationError([f"consent.notice_keys {path}: {why}: {advice}"])
 
 
 def read_store_key(path: Path) -> bytes:

@@ -147,6 +147,9 @@ class IdentitySettings(Section):
 class ConsentSettings(Section):
     directory: Path = setting(remedy="name the folder that holds consents.jsonl", example="/var/lib/presence/consent")
     list: str = setting(pattern=rf"{NAME}/{NAME}", remedy="give the list's name, chain/store", example="acme/fi-0042")
+    notice_keys: Path | None = setting(
+        default=None, remedy="name the file notices.jwks of the consent service", example="/etc/presence/notices.jwks"
+    )
     poll_s: float = setting(default=10, minimum=1, maximum=600)
     lease_s: float = setting(default=900, minimum=60, maximum=3600)
     max_span_days: int = setting(default=396, minimum=1, maximum=396)

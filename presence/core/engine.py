@@ -11,13 +11,13 @@
 The engine never holds anything of an advertisement that belongs to nobody (R-01, R-02). One task owns it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from presence.core.advertising import Advertisement
 from presence.core.beacons.rpa import Resolver
-from presence.core.consent import Denied, ListStanding, Reason, in_force
+from presence.core.consent import Consent, Denied, ListStanding, Reason, in_force
 from presence.core.consent_index import ConsentIndex
 from presence.core.counts import Counts
 from presence.core.doorbell import Answer, Unanswered, is_genuine
@@ -28,7 +28,7 @@ from presence.core.key_ring import KeyRing
 from presence.core.matching import Match, Matcher, Nobody
 from presence.core.notices import Notice
 from presence.core.outgoing import Announcement, Outgoing, Step
-from presence.core.restrictions import Restricted, Restrictions
+from presence.core.restrictions import Restricted, Restriction, Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.suspicion import Suspicion
@@ -78,6 +78,8 @@ class Engine:
         self._suspicion = Suspicion()
         self._visits = Visits(rules.entry, visits)
         self._teller = Teller(rules, self.counts, pending, announcements)
+        self._listed: Mapping[bytes, Consent] = {}
+        """As the list has them, before restrictions."""
         self._open = False
 
     def change_rules(self, rules: Rules) -> None:
@@ -156,7 +158,8 @@ class Engine:
         """A new list takes the place of the old one, whole; one that is not prepared is so on the spot."""
         if isinstance(consents, ConsentList):
             consents = prepare(consents)
-        self._teller.consents = Restricted(consents.consents, self.restrictions)
+        self._listed = consents.consents
+        self._teller.consents = Restricted(self._listed, self.restrictions)
         self._matcher.change_keys(consents.keys)
         return self.advance(now)
 
@@ -164,9 +167,14 @@ class Engine:
         """The list is dead: its window keys are erased, and what was made from them goes."""
         self._matcher.forget()
 
-    def take_away(self, notice: Notice, now: Moment) -> Step:
-        """A notice: what it takes is gone at once, and taken back where it was told, even while the list is stale."""
-        self.restrictions.apply(notice)
+    def take_away(self, notice: Notice, now: Moment) -> tuple[tuple[Restriction, ...], Step]:
+        """A notice: what it takes is gone at once, and taken back where it was told, even while the list is stale.
+
+        Answers with what is restricted anew as well: nothing, where the list knows of it already.
+        """
+        new = self.restrictions.apply(notice)
+        known = self.restrictions.settle(self._listed, self._teller.standing.seq, among=new)
+        new = tuple(each for each in new if each not in known)
         teller, draft = self._teller, Draft()
         standing = teller.standing
         whole = {row.ref for row in notice.rows if row.removed or row.objected or row.paused_until_s}
@@ -177,7 +185,11 @@ class Engine:
                 self._recheck(ref, now, draft)
         finally:
             teller.standing = standing
-        return draft.step()
+        return new, draft.step()
+
+    def settle(self) -> tuple[Restriction, ...]:
+        """Let go of what the list in force says by itself."""
+        return self.restrictions.settle(self._listed, self._teller.standing.seq)
 
     def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
         """The slots whose tables are missing, most urgent first, and the keys to build them from."""

@@ -88,9 +88,12 @@ class Restrictions:
                 narrowed = _take(narrowed, restriction.taken)
         return narrowed
 
-    def settle(self, consents: Mapping[bytes, Consent], list_seq: int) -> tuple[Restriction, ...]:
+    def settle(
+        self, consents: Mapping[bytes, Consent], list_seq: int, *, among: Iterable[Restriction] | None = None
+    ) -> tuple[Restriction, ...]:
         """Let go of what this list says by itself; what was let go, to be removed from the store."""
-        gone = tuple(each for each in self if each.is_said_by(consents.get(each.taken.ref), list_seq))
+        held = self if among is None else among
+        gone = tuple(each for each in held if each.is_said_by(consents.get(each.taken.ref), list_seq))
         for restriction in gone:
             ref, version = restriction.key
             several = self._by_ref[ref]

@@ -50,7 +50,7 @@ def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connecti
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     except (sqlite3.Error, OSError) as error:
-        raise _unusable(path, error) from error
+        raise unusable(path, error) from error
     try:
         database.executescript(
             f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;"
@@ -61,18 +61,20 @@ def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connecti
             database.executescript(f"BEGIN EXCLUSIVE; {schema} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
     except sqlite3.Error as error:
         database.close()
-        raise _unusable(path, error) from error
+        raise unusable(path, error) from error
     if found not in (0, SCHEMA_VERSION):
         database.close()
         raise StorageError(f"{path}: written by another version of presence ({found}): remove it and start again")
     return database
 
 
-def _unusable(path: Path, error: Exception) -> StorageError:
+def unusable(path: Path, error: Exception) -> StorageError:
     return StorageError(f"{path}: {error}: is the disk full, or the folder not ours to write?")
 
 
-class _Database:
+class Database:
+    """One file, its transactions, and its errors in words."""
+
     def __init__(self, path: Path, schema: str, *, durable: bool) -> None:
         self._path = path
         self._database = open_database(path, schema, durable=durable)
@@ -95,7 +97,7 @@ class _Database:
             raise
 
 
-class RuntimeStore(_Database):
+class RuntimeStore(Database):
     """Implements ports.VisitStore. Monotonic times in it hold until the machine is switched off, as the file does."""
 
     def __init__(self, directory: Path) -> None:
@@ -164,7 +166,7 @@ def _write(
     )
 
 
-class ConsentStore(_Database):
+class ConsentStore(Database):
     """What is remembered of the list beyond a restart: how new it was."""
 
     def __init__(self, directory: Path) -> None:

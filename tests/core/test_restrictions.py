@@ -269,5 +269,5 @@ def test_others_hear_nothing_of_a_notice() -> None:
     engine = _engine(consent(), consent(ref=BERIT))
     walk_in(engine, ref=BERIT)
     assert len(send_all(engine, moment(10))) == 1
-    assert not engine.take_away(notice(), moment(11))
+    assert not engine.take_away(notice(), moment(11))[1]
     assert send_all(engine, moment(12)) == []

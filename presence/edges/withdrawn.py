@@ -1,0 +1,80 @@
+"""What notices took away, kept through kill -9 and the loss of power until the list says it too.
+
+One small SQLite file beside the list's, with the same promises (presence.edges.store): a row that is let go is
+overwritten, and no log of the database keeps it.
+"""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from presence.core.consent import Purpose
+from presence.core.notices import Narrowing
+from presence.core.restrictions import Restriction
+from presence.edges.store import Database, unusable
+from presence.errors import StorageError
+
+WITHDRAWN_SCHEMA = """
+CREATE TABLE notice (list TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
+CREATE TABLE withdrawn (
+    ref BLOB NOT NULL, version INTEGER NOT NULL, list_seq INTEGER NOT NULL, removed INTEGER NOT NULL,
+    objected INTEGER NOT NULL, paused_until REAL NOT NULL, words TEXT NOT NULL,
+    PRIMARY KEY (ref, version)) STRICT, WITHOUT ROWID;
+"""
+
+
+class WithdrawnStore(Database):
+    """Implements ports.RestrictionStore in the state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory / "withdrawn.sqlite", WITHDRAWN_SCHEMA, durable=True)
+
+    def load(self) -> tuple[Restriction, ...]:
+        try:
+            rows = self._database.execute("SELECT * FROM withdrawn").fetchall()
+            return tuple(_restriction(row) for row in rows)
+        except (sqlite3.Error, ValueError) as error:
+            raise StorageError(
+                f"{self._path}: {error}: what was withdrawn cannot be read; remove the file only together with the list"
+            ) from error
+
+    def last_notice(self, list_name: str) -> int:
+        try:
+            row = self._database.execute("SELECT seq FROM notice WHERE list = ?", (list_name,)).fetchone()
+        except sqlite3.Error as error:
+            raise unusable(self._path, error) from error
+        return int(row[0]) if row else 0
+
+    def keep(self, list_name: str, restrictions: tuple[Restriction, ...], last_notice: int | None) -> None:
+        with self._transaction() as database:
+            database.executemany("INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?,?,?,?)", map(_row, restrictions))
+            if last_notice is not None:
+                database.execute("INSERT OR REPLACE INTO notice VALUES (?, ?)", (list_name, last_notice))
+
+    def let_go(self, restrictions: tuple[Restriction, ...]) -> None:
+        with self._transaction() as database:
+            keys = (restriction.key for restriction in restrictions)
+            database.executemany("DELETE FROM withdrawn WHERE ref = ? AND version = ?", keys)
+
+
+def _row(restriction: Restriction) -> tuple[object, ...]:
+    taken = restriction.taken
+    words = json.dumps([sorted(taken.categories), sorted(taken.purposes)])
+    until_s = taken.paused_until_s
+    return (*restriction.key, restriction.list_seq, taken.removed, taken.objected, until_s, words)
+
+
+def _restriction(row: tuple[Any, ...]) -> Restriction:
+    ref, version, list_seq, removed, objected, until_s, words = row
+    categories, purposes = json.loads(words)
+    taken = Narrowing(
+        ref,
+        version,
+        removed=bool(removed),
+        objected=bool(objected),
+        paused_until_s=until_s,
+        categories=frozenset(categories),
+        purposes=frozenset(map(Purpose, purposes)),
+    )
+    return Restriction(taken, list_seq)

@@ -1,0 +1,39 @@
+"""Who is behind, and who is held back."""
+
+from presence.core.heads import TRIES, Heads
+from tests.builders import START_S
+from tests.notices import head
+
+
+def test_without_a_head_nobody_is_behind() -> None:
+    heads = Heads()
+    for _ in range(5):
+        heads.looked(0, 0)
+    assert not heads.behind(0, 0)
+    assert not heads.frozen
+
+
+def test_a_look_that_brings_what_the_head_says_ends_it() -> None:
+    heads = Heads()
+    assert heads.heard(head(list_seq=8))
+    for _ in range(TRIES):
+        assert not heads.frozen
+        heads.looked(40, 7)
+    assert heads.frozen
+    heads.looked(40, 8)
+    assert not heads.frozen
+
+
+def test_an_older_head_is_no_news_and_the_same_one_again_is_none_the_worse() -> None:
+    heads = Heads()
+    assert heads.heard(head())
+    assert heads.heard(head())
+    assert not heads.heard(head(issued_s=int(START_S) - 1, list_seq=99))
+    assert not heads.behind(40, 7)
+
+
+def test_a_plain_file_has_no_timestamp_to_be_behind_with() -> None:
+    heads = Heads()
+    heads.heard(head(timestamp_version=4711))
+    assert not heads.behind(0, 7)
+    assert heads.behind(4710, 7)

@@ -1,0 +1,283 @@
+"""Notices and heads as they arrive: what our consent service signed counts and stays, and a lost one is missed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from presence.core.engine import prepare
+from presence.core.feed import ConsentList
+from presence.core.freshness import Freshness
+from presence.core.heads import TRIES
+from presence.core.jws import encode_keys
+from presence.core.notices import FOREIGN, Head, Narrowing, Notice
+from presence.core.restrictions import Restrictions
+from presence.edges.withdrawn import WithdrawnStore
+from presence.errors import StorageError
+from presence.pipeline import Pipeline
+from presence.ports import Proven
+from presence.relay import Relay
+from presence.renewal import Renewal
+from presence.withdrawal import COPY, Withdrawal
+from tests.builders import ANNA, BERIT, CARS, START_S, a_list, approach, consent, rules
+from tests.fakes import FakeClock, FakeConsentSource, FakePublisher, FakeTell, MemoryAcceptedLists, MemoryStore
+from tests.notices import KEYS, LIST, OTHER, head, notice, removal, signed
+
+
+class FullDisk(WithdrawnStore):
+    """Has no room until it is made."""
+
+    full = True
+
+    def keep(self, *arguments: object) -> None:
+        if self.full:
+            raise StorageError("withdrawn.sqlite: no space left: make room")
+        super().keep(*arguments)  # type: ignore[arg-type]
+
+
+class Gateway:
+    """From the broker's topics to the events, without a broker."""
+
+    def __init__(self, folder: Path, store: Callable[[Path], WithdrawnStore] = WithdrawnStore) -> None:
+        self.clock, self.tell, self.publisher = FakeClock(), FakeTell(), FakePublisher()
+        self.store = store(folder)
+        self.source = FakeConsentSource()
+        self.renewal = Renewal(
+            source=self.source,
+            accepted=MemoryAcceptedLists(),
+            clock=self.clock,
+            tell=self.tell,
+            lease_s=900,
+            complaints=[],
+            synchronised=lambda: True,
+        )
+        self.pipeline = Pipeline(rules(), MemoryStore(), tell=self.tell, restrictions=Restrictions(self.store.load()))
+        self.asked = 0
+        self.withdrawal = Withdrawal(
+            LIST,
+            KEYS,
+            self.pipeline,
+            store=self.store,
+            renewal=self.renewal,
+            clock=self.clock,
+            refresh=self._ask,
+            tell=self.tell,
+        )
+        self.relay = Relay(self.pipeline, self.publisher, self.clock, tell=self.tell)
+
+    def _ask(self) -> None:
+        self.asked += 1
+
+    async def look(self, consents: ConsentList | Proven | None = None) -> None:
+        """As the daemon looks at plane A."""
+        if consents is not None:
+            self.source.put(consents)
+        proven = await self.renewal.renew()
+        if proven is not None and proven.prepared is not None:
+            now = self.clock.now()
+            self.pipeline.apply(proven.prepared, self.renewal.standing(now), now)
+        if not self.renewal.errors:
+            self.withdrawal.looked(proven)
+
+    def hear(self, said: Notice | Head | bytes) -> None:
+        message = said if isinstance(said, bytes) else signed(said)
+        hear = self.withdrawal.hear_head if isinstance(said, Head) else self.withdrawal.hear_notice
+        hear("topic", message, False)
+
+    async def visitor(self, ref: bytes = ANNA) -> list[str]:
+        """Somebody comes in; the types of the events that go out."""
+        for heard in approach(self.clock.now(), ref=ref):
+            self.pipeline.receive(heard)
+        self.clock.pass_s(8)
+        return await self.sent()
+
+    async def sent(self) -> list[str]:
+        before = len(self.publisher.published)
+        await self.relay.empty()
+        return [message.event_type.split(".")[1] for message in self.publisher.published[before:]]
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> Gateway:
+    gateway = Gateway(tmp_path)
+    await gateway.look(a_list(consent(), consent(ref=BERIT)))
+    return gateway
+
+
+@pytest.mark.requirement("R-08", "R-09")
+async def test_a_notice_takes_back_what_was_told_and_there_is_silence(gateway: Gateway) -> None:
+    assert await gateway.visitor() == ["entered"]
+    gateway.hear(notice())
+    assert await gateway.sent() == ["withdrawn"]
+    gateway.clock.pass_s(3600)
+    assert await gateway.visitor() == []
+
+
+@pytest.mark.requirement("T-07", "R-39")
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (b"{}", "malformed"),
+        (signed(notice(), key=OTHER), "forged"),
+        (signed(notice(), kid="r9"), "unknown_key"),
+        (signed(notice(list_name="acme/fi-0043")), FOREIGN),
+        (signed(notice())[:-86], "unsigned"),
+    ],
+)
+async def test_what_the_consent_service_did_not_sign_changes_nothing_and_is_counted(
+    gateway: Gateway, message: bytes, why: str
+) -> None:
+    assert await gateway.visitor() == ["entered"]
+    for _ in range(5):
+        gateway.hear(message)
+    assert await gateway.sent() == []
+    assert gateway.withdrawal.ignored == {why: 5}
+    told = [fields for event, fields in gateway.tell.told if event == "restriction.refused"]
+    assert [fields["count"] for fields in told] == [1, 2, 4]
+    assert all(fields["next_step"] for fields in told)
+    assert gateway.store.load() == ()
+    assert gateway.asked == 0
+
+
+async def test_no_line_of_the_journal_tells_whom_a_notice_concerns(gateway: Gateway) -> None:
+    gateway.hear(notice(seq=3, previous=1))
+    gateway.hear(signed(notice(), key=OTHER))
+    assert "oaKjpKWmp6g" not in str(gateway.tell.told)
+    assert str(ANNA) not in str(gateway.tell.told)
+
+
+@pytest.mark.requirement("R-41")
+async def test_a_copy_of_an_old_notice_does_not_touch_who_agreed_anew(gateway: Gateway) -> None:
+    gateway.hear(notice())
+    await gateway.look(a_list(consent(ref=BERIT), seq=8))
+    await gateway.look(a_list(consent(version=3), consent(ref=BERIT), seq=9))
+    gateway.hear(notice())
+    assert await gateway.visitor() == ["entered"]
+    assert gateway.withdrawal.ignored == {COPY: 1}
+    assert gateway.store.load() == ()
+
+
+@pytest.mark.requirement("R-08", "R-41")
+async def test_neither_kill_9_nor_an_old_list_brings_back_what_was_taken(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.hear(notice(removal(), Narrowing(BERIT, 2, categories=frozenset({CARS}))))
+    again = Gateway(tmp_path)  # without closing the first
+    await again.look(a_list(consent(), consent(ref=BERIT)))
+    assert await again.visitor() == []
+    assert await again.visitor(BERIT) == ["entered"]
+    assert b"ap2:1551" not in again.publisher.published[0].payload
+
+
+@pytest.mark.requirement("R-12")
+async def test_what_the_list_says_too_is_gone_from_the_file(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.hear(notice())
+    assert ANNA in (tmp_path / "withdrawn.sqlite").read_bytes()
+    await gateway.look(a_list(consent(ref=BERIT), seq=8))
+    assert gateway.store.load() == ()
+    assert not [file for file in tmp_path.iterdir() if ANNA in file.read_bytes()]  # noqa: ASYNC240 - one small file
+
+
+async def test_a_full_disk_takes_away_all_the_same_and_is_made_up_for(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, FullDisk)
+    await gateway.look(a_list(consent()))
+    gateway.hear(notice())
+    gateway.hear(head(notice_seq=1))
+    assert await gateway.visitor() == []
+    assert gateway.tell.names().count("storage.failed") == 1
+    assert gateway.store.load() == ()
+    gateway.store.full = False  # type: ignore[attr-defined]
+    gateway.hear(head(notice_seq=1))
+    assert len(gateway.store.load()) == 1
+    assert gateway.tell.names()[-1] == "storage.recovered"
+
+
+async def test_notices_in_a_row_ask_for_nothing(gateway: Gateway) -> None:
+    gateway.hear(notice())
+    gateway.hear(notice(removal(BERIT), seq=2, previous=1))
+    gateway.hear(head(notice_seq=2))
+    assert gateway.asked == 0
+    assert gateway.store.last_notice(LIST) == 2
+
+
+@pytest.mark.requirement("T-08")
+@pytest.mark.parametrize("said", [notice(seq=3, previous=2), head(notice_seq=3)])
+async def test_a_lost_notice_asks_for_the_list_until_one_signed_later_is_there(
+    gateway: Gateway, said: Notice | Head, tmp_path: Path
+) -> None:
+    gateway.hear(said)
+    assert gateway.asked == 1
+    assert gateway.store.last_notice(LIST) == 0
+    await gateway.look(a_list(consent(), seq=8, published_at_s=START_S - 1))
+    gateway.hear(head(notice_seq=3))
+    assert gateway.asked == 2
+    assert Gateway(tmp_path).store.last_notice(LIST) == 0
+    await gateway.look(a_list(consent(), seq=9, published_at_s=START_S + 1))
+    gateway.hear(head(notice_seq=3))
+    assert gateway.asked == 2
+    assert gateway.store.last_notice(LIST) == 3
+
+
+async def test_a_notice_that_comes_late_into_a_hole_still_takes_away(gateway: Gateway) -> None:
+    gateway.hear(notice(removal(BERIT), seq=2, previous=1))
+    gateway.hear(notice())
+    assert await gateway.visitor() == []
+
+
+@pytest.mark.requirement("R-39", "R-42", "T-09")
+@pytest.mark.parametrize("said", [head(list_seq=8), head(timestamp_version=41)])
+async def test_a_list_that_stays_older_than_the_head_says_is_told_and_renews_nothing(
+    gateway: Gateway, said: Head
+) -> None:
+    await gateway.look(_signed(40, published_at_s=START_S))
+    gateway.hear(said)
+    assert gateway.asked == 1
+    for _ in range(TRIES):
+        assert "consent.frozen" not in gateway.tell.names()
+        gateway.clock.pass_s(10)
+        await gateway.look(_signed(40, published_at_s=START_S))
+    assert gateway.tell.names().count("consent.frozen") == 1
+    for _ in range(20):
+        gateway.clock.pass_s(60)
+        await gateway.look(_signed(40, published_at_s=gateway.clock.now().utc_s))
+    assert gateway.renewal.freshness(gateway.clock.now()) is Freshness.STALE
+    assert await gateway.visitor() == []
+    await gateway.look(_signed(41, seq=8, published_at_s=gateway.clock.now().utc_s))
+    assert gateway.tell.names()[-1] == "consent.caught_up"
+    assert gateway.renewal.freshness(gateway.clock.now()) is Freshness.FRESH
+
+
+async def test_a_server_that_is_away_is_not_frozen(gateway: Gateway) -> None:
+    gateway.hear(head(list_seq=8))
+    for _ in range(5):
+        gateway.source.break_once()
+        await gateway.look()
+    assert "consent.frozen" not in gateway.tell.names()
+
+
+async def test_an_older_head_says_nothing(gateway: Gateway) -> None:
+    await gateway.look(_signed(40, published_at_s=START_S))
+    gateway.hear(head())
+    gateway.hear(head(list_seq=9, issued_s=int(START_S) - 5))
+    gateway.hear(signed(head(list_seq=9), key=OTHER))
+    assert gateway.asked == 0
+    assert gateway.withdrawal.ignored[COPY] == 1
+
+
+async def test_the_signed_list_says_who_may_sign_notices(gateway: Gateway) -> None:
+    other = encode_keys({"r2": OTHER.public_key()})
+    gateway.withdrawal.looked(_proven(b"nonsense"))
+    assert gateway.tell.names()[-1] == "notices.keys_refused"
+    gateway.withdrawal.looked(_proven(other))
+    gateway.hear(notice())
+    assert gateway.withdrawal.ignored == {"unknown_key": 1}
+    gateway.hear(signed(notice(), kid="r2", key=OTHER))
+    assert await gateway.visitor() == []
+
+
+def _signed(version: int, **changes: object) -> Proven:
+    """A list as the signed source proves it."""
+    consents = a_list(consent(), **{"seq": 7, **changes})
+    return Proven(consents.header, prepare(consents), timestamp_version=version)
+
+
+def _proven(keys: bytes) -> Proven:
+    return Proven(a_list().header, None, notice_keys=keys)
