@@ -429,7 +429,7 @@ def test_apply_shows_the_difference_and_writes_what_was_suggested(tmp_path: Path
     suggested = json.loads(done.stdout)["steps"]["walk"]["suggested"]["entry"]
     tuned = load_settings(shop.config).entry
     assert tuned.enter_rssi_dbm == suggested["enter_rssi_dbm"]
-    assert tuned.min_duration_s == suggested["min_duration_s"]
+    assert tuned.evidence_db_s == suggested["evidence_db_s"]
     assert "+  enter_rssi_dbm:" in done.stderr
     assert "not of this gateway's door" in done.stderr
     (backup,) = tmp_path.glob("presence.yaml.bak-*")

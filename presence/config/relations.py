@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         EntrySettings,
         MqttSettings,
         PeerSettings,
+        RadioSettings,
         Settings,
         StorageSettings,
         StoreSettings,
@@ -66,9 +67,12 @@ def exit_lies_below_enter(entry: "EntrySettings") -> Iterator[str]:
         yield "exit_rssi_dbm lies above enter_rssi_dbm, so a visit would end at once: put it 5–15 dB below"
 
 
-def duration_fits_the_window(entry: "EntrySettings") -> Iterator[str]:
-    if entry.min_duration_s > entry.window_s:
-        yield "min_duration_s is longer than window_s, so nobody would be found: make the window longer"
+def door_adapters_are_listened_to(radio: "RadioSettings") -> Iterator[str]:
+    unheard = [name for name in radio.door_adapters if name not in radio.adapters]
+    if unheard:
+        yield f"door_adapters names {unheard[0]}, which is not among adapters: add it there, beside the one inside"
+    elif radio.door_adapters and set(radio.door_adapters) >= set(radio.adapters):
+        yield "door_adapters names every adapter, so nobody would be heard inside: leave the one inside out"
 
 
 def certificate_goes_with_its_key(tls: "TlsSettings") -> Iterator[str]:

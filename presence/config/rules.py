@@ -38,6 +38,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         notice=settings.notice.id,
         store_key=store_key,
         entry=settings.entry,
+        door_adapters=frozenset(settings.radio.door_adapters),
         hours=hours_of(store),
         expiry_s=settings.events.expiry_s,
         valid_for_s=settings.events.valid_for_s,

@@ -103,8 +103,16 @@ class RadioSettings(Section):
         remedy="use names such as hci0, or [] for the first",
         example="[hci0]",
     )
+    door_adapters: list[str] = setting(
+        default=[],
+        each=r"hci[0-9]{1,2}",
+        remedy="name those of radio.adapters that stand at the door, or [] for none",
+        example="[]",
+    )
     silence_min: float = setting(default=30, minimum=5, maximum=240)
     queue_length: int = setting(default=4096, minimum=64, maximum=1_000_000)
+
+    relations = (between.door_adapters_are_listened_to,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +186,15 @@ class AudienceSettings(Section):
 @dataclass(frozen=True, kw_only=True)
 class EntrySettings(Section):
     enter_rssi_dbm: float = setting(default=-75, minimum=-110, maximum=-20)
+    evidence_db_s: float = setting(default=30, minimum=1, maximum=500)
     exit_rssi_dbm: float = setting(default=-85, minimum=-120, maximum=-20)
     window_s: float = setting(default=15, minimum=2, maximum=60)
     min_sightings: int = setting(default=4, minimum=2, maximum=50)
-    min_duration_s: float = setting(default=4, minimum=1, maximum=60)
+    min_duration_s: float = setting(default=2, minimum=1, maximum=60)
     absence_s: float = setting(default=300, minimum=30, maximum=3600)
     reentry_cooldown_s: float = setting(default=900, minimum=60, maximum=86_400)
 
-    relations = (between.exit_lies_below_enter, between.duration_fits_the_window)
+    relations = (between.exit_lies_below_enter,)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,7 +76,7 @@ class Engine:
         self._builds_tables = builds_tables
         self._matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
         self._suspicion = Suspicion()
-        self._visits = Visits(rules.entry, visits)
+        self._visits = Visits(rules.entry, visits, door_adapters=rules.door_adapters)
         self._teller = Teller(rules, self.counts, pending, announcements)
         self._listed: Mapping[bytes, Consent] = {}
         """As the list has them, before restrictions."""
@@ -86,7 +86,7 @@ class Engine:
         """The configuration changed; visits go on."""
         self._rules = rules
         self._matcher.change_formats(rules.formats, Resolver(rules.irks) if rules.irks else None)
-        self._visits.change_rule(rules.entry)
+        self._visits.change_rule(rules.entry, door_adapters=rules.door_adapters)
         self._teller.rules = rules
 
     def trust(self, standing: ListStanding) -> None:
@@ -114,7 +114,7 @@ class Engine:
             self.counts.suspect += 1
             return NOTHING
         self.counts.recognised += 1
-        changes = self._visits.observe(Sighting(at, ref, advertisement.rssi_dbm))
+        changes = self._visits.observe(Sighting(at, ref, advertisement.rssi_dbm, advertisement.adapter))
         if not changes:
             return NOTHING
         draft = Draft()

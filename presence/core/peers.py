@@ -27,11 +27,12 @@ from typing import Final, NamedTuple
 from presence.core import events
 from presence.core.consent import Place
 from presence.core.events import EventType
+from presence.core.evidence import EntryRule
 from presence.core.hold_off import PeerRule, hold_off_s
 from presence.core.outgoing import Announcement, Outgoing
 from presence.core.seen import Said, Seen, opaque
 from presence.core.timestamps import Moment
-from presence.core.visits import EntryRule, Visit
+from presence.core.visits import Visit
 
 COMPANY_S: Final = 86_400.0
 """A peer that was heard within the day is thought to be there."""

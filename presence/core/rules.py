@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from presence.core.beacons import FORMATS, Format
 from presence.core.consent import Audience, Place
+from presence.core.evidence import EntryRule
 from presence.core.opening_hours import OpeningHours
-from presence.core.visits import EntryRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,8 @@ class Rules:
     store_key: bytes = field(repr=False)
     """Secret of the store, the same on each of its gateways: event ids are made with it."""
     entry: EntryRule
+    door_adapters: frozenset[str] = frozenset()
+    """Adapters at the door; all others are inside (`presence.core.visits`)."""
     hours: OpeningHours = field(default_factory=OpeningHours)
     expiry_s: float = 120
     """How long an event waits in the outbox, and then at the broker, at most (R-18)."""

@@ -25,8 +25,9 @@ from math import comb, inf, sqrt
 from statistics import NormalDist, fmean, median
 from typing import Final, NamedTuple
 
+from presence.core.evidence import EntryRule, smoothed_dbm
 from presence.core.timestamps import Moment
-from presence.core.visits import Entered, EntryRule, Sighting, Visits, smoothed_dbm
+from presence.core.visits import Entered, Sighting, Visits
 
 LIMIT: Final = 0.95
 STEP_DBM: Final = 0.5
@@ -50,6 +51,7 @@ MOST_GAP_DB: Final = 15.0
 
 _NORMAL: Final = NormalDist()
 _NOBODY: Final = b"a walk"
+_DOOR: Final = "door"
 
 
 class Walked(StrEnum):
@@ -63,6 +65,8 @@ class Walked(StrEnum):
 class Reading(NamedTuple):
     at_s: float
     rssi_dbm: int
+    at_door: bool = False
+    """Heard by an adapter at the door, not inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +117,10 @@ class Assessment:
 
 def entered_after_s(rule: EntryRule, trial: Trial) -> float | None:
     """Seconds from the beginning of the walk to the entry that the rule finds in it, or None."""
-    visits = Visits(rule)
-    for at_s, rssi_dbm in trial.readings:
-        if any(isinstance(e, Entered) for e in visits.observe(Sighting(Moment(at_s, at_s), _NOBODY, rssi_dbm))):
+    visits = Visits(rule, door_adapters=(_DOOR,))
+    for at_s, rssi_dbm, at_door in trial.readings:
+        sighting = Sighting(Moment(at_s, at_s), _NOBODY, rssi_dbm, _DOOR if at_door else "")
+        if any(isinstance(event, Entered) for event in visits.observe(sighting)):
             return at_s - trial.began_s
     return None
 
@@ -165,14 +170,17 @@ def suggest_exit(enter_dbm: float, inside: Sequence[Reading], window_s: float) -
 
 
 def smoothed_over(readings: Sequence[Reading], window_s: float) -> list[float]:
-    """The strength that the rule sees at each reading, from the third on."""
-    strengths, first = [], 0
-    for last, (at_s, _) in enumerate(readings):
-        while at_s - readings[first].at_s > window_s:
-            first += 1
-        if last - first >= 2:
-            strengths.append(smoothed_dbm(reading.rssi_dbm for reading in readings[first : last + 1]))
-    return strengths
+    """The strength that the rule compares with `exit_rssi_dbm` at each reading inside, from the third on."""
+    strengths: list[float] = []
+    last_s, level_dbm = -inf, 0.0
+    for at_s, rssi_dbm, at_door in readings:
+        if at_door:
+            continue
+        silence_s = at_s - last_s
+        level_dbm = smoothed_dbm(level_dbm, rssi_dbm, inf if silence_s > window_s else max(silence_s, 0.0))
+        last_s = at_s
+        strengths.append(level_dbm)
+    return strengths[2:]
 
 
 def counted_at_most(wrong: int, walks: int) -> float:

@@ -98,7 +98,7 @@ def default_machine() -> OurRule:
     settings = EntrySettings()
     return OurRule(
         settings.enter_rssi_dbm,
-        getattr(settings, "evidence_db_s", 20.0),
+        settings.evidence_db_s,
         exit_rssi_dbm=settings.exit_rssi_dbm,
         min_sightings=settings.min_sightings,
         min_duration_s=settings.min_duration_s,
@@ -162,8 +162,9 @@ def best_enter(training: Outcomes, adapters: int, most_per_1000: float) -> OurRu
         delay = float(np.mean(np.clip(training.delays_s(name, threshold), -5, 120)))
         if delay < least:
             level = float(name.split(", ")[2].removesuffix(" dBm"))
-            door = "door" if adapters == 2 else ""
-            best, least = OurRule(level, max(threshold, 1.0), door, exit_rssi_dbm=level - HYSTERESIS_DB), delay
+            evidence = max(threshold, 1.0)
+            best = OurRule(level, evidence, with_door=adapters == 2, exit_rssi_dbm=level - HYSTERESIS_DB)
+            least = delay
     if best is None:
         raise ValueError(f"nothing was tried with {adapters} adapters")
     return best
@@ -192,15 +193,15 @@ def _table(
     flaps = _flaps(visitors, partial(rules.ours, rule=default))
     rows.append(Row(OURS_ONE, DEFAULT, default.evidence_db_s, train, test, flaps, note))
     for rule, machine in machines.items():
-        sweep = trial.ours_name(machine.enter_rssi_dbm, 2 if machine.door_adapter else 1)
+        sweep = trial.ours_name(machine.enter_rssi_dbm, 2 if machine.with_door else 1)
         train, test = trial.score(training, sweep, machine.evidence_db_s), trial.score(testing, rule, 1.0)
         note = f"enter {machine.enter_rssi_dbm:g} dBm"
-        flaps = _flaps(visitors, partial(rules.ours, rule=machine))
+        flaps = _flaps(visitors, partial(rules.ours, rule=machine, with_door=machine.with_door))
         rows.append(Row(rule, TUNED, machine.evidence_db_s, train, test, flaps, note))
         kinds[rule] = testing.false_by_kind(rule, 1.0)
     curves = {rule: rule for rule in OTHERS}
     for rule, machine in machines.items():
-        curves[rule] = trial.ours_name(machine.enter_rssi_dbm, 2 if machine.door_adapter else 1)
+        curves[rule] = trial.ours_name(machine.enter_rssi_dbm, 2 if machine.with_door else 1)
     return Result(rows, testing, curves, kinds)
 
 

@@ -24,14 +24,16 @@ from dataclasses import dataclass
 from math import inf, log10
 from typing import Final
 
+from presence.core.evidence import EntryRule
 from presence.core.timestamps import Moment
+from presence.core.visits import Entered, Left, Sighting, Visits
 from scripts.entrybench.episodes import Episode
-from scripts.entrybench.proposed import Entered, EntryRule, Left, Sighting, Visits
 
 Interval = tuple[float, float]
 """From when to when a rule said "inside"."""
 
 NOBODY: Final = b"somebody"
+DOOR: Final = "door"
 TUKEY_WINDOW_S: Final = 15.0
 ESPRESENSE_ABSORPTION: Final = 2.7
 ESPRESENSE_ENTER_M: Final = 2.0
@@ -204,11 +206,11 @@ def happy_bubbles(heard: Heard, least_dbm: float = -inf, in_a_row: int = BUBBLES
 # ---------------------------------------------------------------- ours
 
 
-def ours(heard: Heard, rule: EntryRule) -> list[Interval]:
-    """The present machine, told the time every second as the daemon does."""
-    visits, found, since = Visits(rule), [], None
+def ours(heard: Heard, rule: EntryRule, *, with_door: bool = False) -> list[Interval]:
+    """The machine of `presence.core.visits`, told the time every second as the daemon does."""
+    visits, found, since = Visits(rule, door_adapters=(DOOR,)), [], None
     told_s = heard.at_s[0] if heard.at_s else 0.0
-    for sighting in sightings(heard, rule.door_adapter):
+    for sighting in sightings(heard, with_door=with_door):
         now_s = sighting.at.monotonic_s
         events = []
         if now_s - told_s >= 1:
@@ -225,18 +227,18 @@ def ours(heard: Heard, rule: EntryRule) -> list[Interval]:
     return found
 
 
-def evidence(heard: Heard, rule: EntryRule) -> Iterator[tuple[float, float]]:
+def evidence(heard: Heard, rule: EntryRule, *, with_door: bool = False) -> Iterator[tuple[float, float]]:
     """The evidence after each sighting; the rule must ask for so much that nobody ever enters."""
-    visits = Visits(rule)
-    for sighting in sightings(heard, rule.door_adapter):
+    visits = Visits(rule, door_adapters=(DOOR,))
+    for sighting in sightings(heard, with_door=with_door):
         visits.observe(sighting)
         yield sighting.at.monotonic_s, visits.evidence_db_s(NOBODY)
 
 
-def sightings(heard: Heard, door_adapter: str | None) -> Iterator[Sighting]:
+def sightings(heard: Heard, *, with_door: bool) -> Iterator[Sighting]:
     for now_s, rssi_dbm, at_door in zip(heard.at_s, heard.rssi_dbm, heard.at_door, strict=True):
-        if not at_door or door_adapter:
-            yield Sighting(Moment(now_s, now_s), NOBODY, rssi_dbm, (door_adapter or "") if at_door else "inside")
+        if with_door or not at_door:
+            yield Sighting(Moment(now_s, now_s), NOBODY, rssi_dbm, DOOR if at_door else "inside")
 
 
 # ---------------------------------------------------------------- sweeps

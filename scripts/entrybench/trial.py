@@ -29,7 +29,8 @@ class OurRule:
 
     enter_rssi_dbm: float
     evidence_db_s: float
-    door_adapter: str = ""
+    with_door: bool = False
+    """Whether the second adapter is there; not a setting of section `entry` but of `radio`."""
     exit_rssi_dbm: float = -95.0
     window_s: float = 15.0
     min_sightings: int = 4
@@ -66,7 +67,7 @@ def scorers(tried: Tried) -> dict[str, Scorer]:
     for level in tried.enter_one_dbm:
         found[ours_name(level, 1)] = partial(_of_ours, OurRule(level, NEVER_DB_S))
     for level in tried.enter_two_dbm:
-        found[ours_name(level, 2)] = partial(_of_ours, OurRule(level, NEVER_DB_S, "door"))
+        found[ours_name(level, 2)] = partial(_of_ours, OurRule(level, NEVER_DB_S, with_door=True))
     for name, rule in tried.machines.items():
         found[name] = partial(_of_machine, rule)
     return found
@@ -96,11 +97,11 @@ def _of_bubbles(heard: Heard) -> Records:
 
 
 def _of_ours(rule: OurRule, heard: Heard) -> Records:
-    return rules.records(rules.evidence(heard, rule))
+    return rules.records(rules.evidence(heard, rule, with_door=rule.with_door))
 
 
 def _of_machine(rule: OurRule, heard: Heard) -> Records:
-    return [(since_s, 1.0) for since_s, _ in rules.ours(heard, rule)[:1]]
+    return [(since_s, 1.0) for since_s, _ in rules.ours(heard, rule, with_door=rule.with_door)[:1]]
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ SWITCHED_OFF = re.compile(r"(?m)^( +)#(?! \S|$)")
 IN_USE = SWITCHED_OFF.sub(r"\1", TEXT)
 """The file with every setting switched on; in `#  # words` the words stay words."""
 UNITS = {
+    "_db_s": "dB·s",
     "_ms": "milliseconds",
     "_s": "seconds",
     "_min": "minutes",

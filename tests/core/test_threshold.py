@@ -25,7 +25,7 @@ from presence.core.threshold import (
 
 
 def candidate(**changes: float) -> Candidate:
-    base = replace(EntrySettings(), window_s=8, min_duration_s=3, min_sightings=4, **changes)
+    base = replace(EntrySettings(), **changes)
     return lambda dbm: replace(base, enter_rssi_dbm=dbm, exit_rssi_dbm=dbm - 8)
 
 
@@ -119,8 +119,8 @@ def test_a_threshold_on_the_wrong_side_counts_its_mistakes() -> None:
 
 def test_of_two_rules_that_err_alike_the_quicker_is_taken() -> None:
     slow = candidate()
-    quick = lambda dbm: replace(slow(dbm), min_duration_s=1.0)  # noqa: E731
-    chosen, found = suggest([lambda dbm: replace(slow(dbm), min_duration_s=7.0), quick], walks(-95, -60))
+    quick = lambda dbm: replace(slow(dbm), evidence_db_s=20)  # noqa: E731
+    chosen, found = suggest([lambda dbm: replace(slow(dbm), evidence_db_s=80), quick], walks(-95, -60))
     assert chosen is quick
     assert found.median_s < 4
 
@@ -135,8 +135,13 @@ def test_smoothing_sees_the_last_seconds_only() -> None:
     readings = [Reading(float(n), -90 if n < 20 else -60) for n in range(40)]
     strengths = smoothed_over(readings, 5.0)
     assert strengths[0] == -90
-    assert strengths[-1] == -60
+    assert strengths[-1] == pytest.approx(-60, abs=0.1)
     assert len(strengths) == len(readings) - 2
+
+
+def test_smoothing_begins_anew_after_a_silence_and_leaves_the_door_out() -> None:
+    readings = [Reading(float(n), -90) for n in range(3)] + [Reading(3.0, -40, at_door=True), Reading(20.0, -60)]
+    assert smoothed_over(readings, 15.0) == [-90, -60]
 
 
 def test_without_a_candidate_there_is_nothing_to_suggest() -> None:

@@ -96,12 +96,13 @@ def _act(one: Recorded, x0: float, scale: float, y: Scale, window_s: float, *, s
     width, colour = one.act.seconds * scale, COLOURS.get(one.act.doing, "#555")
     if shaded:
         yield _rect(x0, STRIP_TOP, width, STRIP_HEIGHT, "#f4f4f0")
-    for at_s, dbm in one.readings:
+    inside = [reading for reading in one.readings if not reading.at_door]
+    for at_s, dbm, _ in inside:
         yield f'<circle cx="{x0 + (at_s - one.began_s) * scale:.1f}" cy="{y(dbm):.1f}" r="1.7" fill="{colour}"/>'
-    smoothed = smoothed_over(one.readings, window_s)
+    smoothed = smoothed_over(inside, window_s)
     points = [
         f"{x0 + (reading.at_s - one.began_s) * scale:.1f},{y(dbm):.1f}"
-        for reading, dbm in zip(one.readings[len(one.readings) - len(smoothed) :], smoothed, strict=True)
+        for reading, dbm in zip(inside[len(inside) - len(smoothed) :], smoothed, strict=True)
     ]
     yield f'<polyline points="{" ".join(points)}" fill="none" stroke="#111" stroke-width="1.3"/>'
     name = one.act.doing.value

@@ -96,7 +96,9 @@ class Walks:
         self.recorded.append(Recorded(act, heard.began_s, heard.readings))
 
     def readings(self, *doings: Doing) -> list[Reading]:
-        return [reading for one in self.recorded if one.act.doing in doings for reading in one.readings]
+        """As heard inside: what an adapter at the door heard tells nothing about a threshold by itself."""
+        within = (reading for one in self.recorded if one.act.doing in doings for reading in one.readings)
+        return [reading for reading in within if not reading.at_door]
 
     def trials(self) -> list[Trial]:
         """A stay inside goes on from the coming in before it: together they are one walk in.
@@ -108,7 +110,7 @@ class Walks:
             if one.act.doing is Doing.INSIDE and before is not None and before.act.doing is Doing.IN:
                 coming = trials.pop()
                 by_s = before.began_s + before.act.seconds - one.began_s
-                staying = tuple(Reading(at_s + by_s, rssi_dbm) for at_s, rssi_dbm in one.readings)
+                staying = tuple(reading._replace(at_s=reading.at_s + by_s) for reading in one.readings)
                 trials.append(Trial(Walked.IN, coming.began_s, coming.readings + staying))
             elif one.act.doing in _KINDS:
                 trials.append(Trial(_KINDS[one.act.doing], one.began_s, one.readings))

@@ -93,6 +93,7 @@ class TestPhones:
     def __init__(self, consents: ConsentList, rules: Rules, now: Moment) -> None:
         self.consents = only_test_phones(consents)
         self._formats = rules.formats
+        self._door_adapters = rules.door_adapters
         irks = {ref: irk for ref, irk in rules.irks.items() if ref in self.consents.entries}
         self._matcher = Matcher(rules.formats, Resolver(irks))
         self._matcher.change_keys(KeyRing.from_keys(k for e in self.consents.entries.values() for k in e.keys))
@@ -124,7 +125,8 @@ class TestPhones:
         if advertisement.rssi_dbm is None:
             heard.unknown_strength += 1
         else:
-            heard.phones.setdefault(match.ref, []).append(Reading(at_s, advertisement.rssi_dbm))
+            reading = Reading(at_s, advertisement.rssi_dbm, at_door=advertisement.adapter in self._door_adapters)
+            heard.phones.setdefault(match.ref, []).append(reading)
 
     def _format_of(self, advertisement: Advertisement) -> str:
         """In which of our formats a test phone sends: the one that identifies it, and otherwise its address does."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import product
 from typing import Final
 
 from presence.cli.check import Finding, Verdict
@@ -11,8 +10,8 @@ from presence.cli.scan_test.judging import Result
 from presence.config.settings import EntrySettings
 from presence.core.threshold import Assessment, Candidate, Rate, Walked, assess, suggest, suggest_exit
 
-WINDOWS_S: Final = (8.0, 12.0)
-DURATIONS_S: Final = (3.0, 5.0, 8.0)
+EVIDENCES_DB_S: Final = (15.0, 30.0, 60.0)
+"""The clearer inside is from outside at this door, the less evidence is needed, and the sooner people are found."""
 GAP_DB: Final = 8.0
 """Between entry and exit while candidates are compared; the inside decides it afterwards."""
 HOPELESS: Final = 0.10
@@ -53,8 +52,7 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
     rule = candidate(found.enter_dbm)
     exit_dbm = suggest_exit(found.enter_dbm, walks.readings(*WITHIN), rule.window_s)
     new = replace(
-        now, enter_rssi_dbm=found.enter_dbm, exit_rssi_dbm=exit_dbm,
-        window_s=rule.window_s, min_duration_s=rule.min_duration_s,
+        now, enter_rssi_dbm=found.enter_dbm, exit_rssi_dbm=exit_dbm, evidence_db_s=rule.evidence_db_s,
     )  # fmt: skip
     return Tuning(
         now=now,
@@ -130,15 +128,9 @@ BIN_DB: Final = 4
 
 
 def _candidates(now: EntrySettings) -> Iterator[Candidate]:
-    """The present times first: another pair must be better to be taken."""
-    tried: list[EntrySettings] = []
-    for window_s, duration_s in [(now.window_s, now.min_duration_s), *product(WINDOWS_S, DURATIONS_S)]:
-        base = replace(now, window_s=window_s, min_duration_s=duration_s)
-        base = replace(base, exit_rssi_dbm=base.enter_rssi_dbm - GAP_DB)
-        if base in tried or any(base.problems()):
-            continue
-        tried.append(base)
-        yield _shifted(base)
+    """The present evidence first: another must be better to be taken."""
+    for evidence_db_s in dict.fromkeys((now.evidence_db_s, *EVIDENCES_DB_S)):
+        yield _shifted(replace(now, evidence_db_s=evidence_db_s, exit_rssi_dbm=now.enter_rssi_dbm - GAP_DB))
 
 
 def _shifted(base: EntrySettings) -> Candidate:
