@@ -19,6 +19,7 @@ import pytest
 
 from presence.cli.demo import marks
 from presence.cli.demo.account import Traces, as_dict, close_the_books, story_problems
+from presence.cli.demo.consent_service import ConsentService
 from presence.cli.demo.lines import account_lines
 from presence.cli.demo.scene import Role, Scene
 from presence.cli.demo.settings import demo_settings
@@ -98,7 +99,7 @@ def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account
         r"\d\d:\d\d  entered +Aino entered; may hear of cars",
         r"\d\d:\d\d  offer +offer to Aino: ",
         r"\d\d:\d\d  list +David withdraws in the app",
-        r"\d\d:\d\d  withdrawn +David is taken back \(withdrawn\)",
+        r"\d\d:\d\d  withdrawn +David is taken back \(withdrawn\)\n[\s\S]*  list +list number 88214 says the same",
         r"\d\d:\d\d  cancelled +the offer to David is cancelled",
         r"\d\d:\d\d  left +Aino left again",
         r"  stored about strangers: nothing\. Of what they sent \d+ pieces were sought",
@@ -210,7 +211,9 @@ def test_a_leak_anywhere_and_a_blind_search_are_problems_of_the_account(tmp_path
     shop = SimulatedShop([], SimulatedClock(moment()), seed=1, seconds=SECONDS)
     shop.said.add(Said(ADDRESS, b"", customer=False))
     shop.said.add(Said(ADDRESS[::-1], b"", customer=True))
-    settings = demo_settings(tmp_path, LocalBroker("mosquitto", MqttProtocol.V5, 1883))
+    broker = LocalBroker("mosquitto", MqttProtocol.V5, 1883)
+    settings = demo_settings(tmp_path, broker)
+    ConsentService(settings.consent, broker)
     message = Message("presence/v1/acme/fi-0042/evt/offers-main", ADDRESS[::-1].hex(":").encode(), "", retained=False)
     with gateway_of(settings, shop, KeptStatus()) as gateway:
         traces = Traces(tmp_path, [message], log=f"heard {ADDRESS.hex()}", status="")

@@ -21,7 +21,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -112,14 +112,14 @@ def topic_of_head(list_name: str) -> str:
 def sign_notice(notice: Notice, *, kid: str, key: Ed25519PrivateKey) -> bytes:
     """The JWS to be published. Raises ValueError where no gateway would take it, or would take it for something else.
 
-    Each row takes away one kind of thing: removal, objection, pause (to a whole second), or categories and purposes.
+    Each row takes away one kind of thing: removal, objection, pause, or categories and purposes.
     """
     payload = _compact(_notice_value(notice))
     try:
         read = _parse_notice(strict_json(payload))
     except Ignored:
         raise ValueError(f"a notice has 1 to {MOST_ROWS} rows, and prev before seq") from None
-    if frozenset(read.rows) != frozenset(notice.rows):
+    if frozenset(read.rows) != frozenset(map(_to_the_second, notice.rows)):
         raise ValueError("a row takes away one kind of thing: removed, objected, paused, or categories and purposes")
     return sign(payload, typ=NOTICE_TYPE, kid=kid, key=key)
 
@@ -279,9 +279,11 @@ def _notice_value(notice: Notice) -> Mapping[str, object]:
     }
 
 
-def _seconds(until_s: float) -> float | None:
-    """A whole number where it is one; else no gateway would read it as this time."""
-    return None if until_s == math.inf else int(until_s) if until_s == int(until_s) else until_s
+def _to_the_second(row: Narrowing) -> Narrowing:
+    """A pause ends on a whole second, rather later than sooner."""
+    if row.paused_until_s == math.inf:
+        return row
+    return replace(row, paused_until_s=float(math.ceil(row.paused_until_s)))
 
 
 def _kind(row: Narrowing) -> tuple[str, list[object]]:
@@ -290,7 +292,7 @@ def _kind(row: Narrowing) -> tuple[str, list[object]]:
     if row.objected:
         return "object", []
     if row.paused_until_s:
-        return "pause", [_seconds(row.paused_until_s)]
+        return "pause", [None if row.paused_until_s == math.inf else math.ceil(row.paused_until_s)]
     words = [f"-{category}" for category in sorted(row.categories)]
     return "narrow", [[*words, *(f"{_PURPOSE}{purpose}" for purpose in sorted(row.purposes))]]
 

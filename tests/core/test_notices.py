@@ -203,6 +203,12 @@ def test_a_pause_whose_end_cannot_be_read_has_none(until: object) -> None:
     assert read.rows == (Narrowing(ANNA, 2, paused_until_s=math.inf),)
 
 
+def test_a_pause_is_signed_to_the_whole_second_rather_longer_than_asked() -> None:
+    read = _read(signed(notice(Narrowing(ANNA, 2, paused_until_s=START_S + 0.5))))
+    assert isinstance(read, Notice)
+    assert read.rows == (Narrowing(ANNA, 2, paused_until_s=START_S + 1),)
+
+
 def test_an_old_notice_is_read_an_old_head_is_not() -> None:
     assert isinstance(_read(signed(notice()), now_s=START_S + 86_400), Notice)
     assert isinstance(_read_head(signed(head()), now_s=START_S + HEAD_MAX_AGE_S), Head)
@@ -221,7 +227,7 @@ def test_no_payload_of_ours_is_too_strange_to_be_refused(payload: bytes) -> None
     [
         (Narrowing(ANNA, 1),),
         (Narrowing(ANNA, 1, removed=True, objected=True),),
-        (Narrowing(ANNA, 1, paused_until_s=1.5),),
+        (Narrowing(ANNA, 1, paused_until_s=-1.5),),
         (Narrowing(ANNA, 1, categories=frozenset({"cars"})),),
         (Narrowing(b"short", 1, removed=True),),
         tuple(removal(version=n) for n in range(MOST_ROWS + 1)),

@@ -1,29 +1,28 @@
 """Sets the stage and plays: broker, offer engine, consent service, gateway and the simulated shop, together once.
 
 simulated shop ─► Gateway (the daemon's own join) ─► broker ─► offer engine ─► broker ─► scene ─► screen
-consent service: a list before the doors open, and a newer one, by rename, when somebody withdraws
+consent service: a list before the doors open; when somebody withdraws, a signed notice over the broker, and some
+seconds later a newer list that says the same
 """
 
 import asyncio
 import io
-import json
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Literal
 
 from presence.cli.demo.account import Account, Traces, close_the_books
+from presence.cli.demo.consent_service import ConsentService
 from presence.cli.demo.engine import offer_engine
 from presence.cli.demo.scene import Scene
 from presence.cli.demo.settings import demo_settings
 from presence.cli.demo.stage import Audience, KeptStatus, Play, gateway_of
-from presence.cli.demo.story import SECONDS, STRANGERS, WITHDRAWAL_S, Person, cast, consent_list
+from presence.cli.demo.story import LIST_FOLLOWS_S, SECONDS, STRANGERS, WITHDRAWAL_S, cast
 from presence.cli.demo.watch import watching
-from presence.config import Settings
 from presence.config.settings import LogFormat
 from presence.edges import logs
 from presence.edges.clock import SystemClock
-from presence.edges.consent_file import FILE_NAME
 from presence.edges.local_broker import Kind, LocalBroker
 from presence.edges.simulated import SimulatedClock, SimulatedShop, crowd
 from presence.errors import PresenceError
@@ -54,6 +53,7 @@ async def play(*, speed: float, seed: int, prefer: Kind | Literal["auto"], audie
             phones = [*(person.phone() for person in people), *crowd(STRANGERS, seed=seed, seconds=SECONDS)]
             shop = SimulatedShop(phones, clock, seed=seed, seconds=SECONDS)
             settings = demo_settings(root, broker)
+            service = ConsentService(settings.consent, broker)
             status = KeptStatus()
             with gateway_of(settings, shop, status) as gateway:
                 now = Play(
@@ -68,7 +68,7 @@ async def play(*, speed: float, seed: int, prefer: Kind | Literal["auto"], audie
                 )
                 audience.begin(now)
                 try:
-                    await _perform(now, settings, audience)
+                    await _perform(now, service, audience)
                 finally:
                     audience.end(now)
                 traces = Traces(root, messages, log.getvalue(), "\n".join(status.lines))
@@ -77,8 +77,7 @@ async def play(*, speed: float, seed: int, prefer: Kind | Literal["auto"], audie
         raise _first_of_ours(group) from None
 
 
-async def _perform(now: Play, settings: Settings, audience: Audience) -> None:
-    service = ConsentService(settings.consent.directory)
+async def _perform(now: Play, service: ConsentService, audience: Audience) -> None:
     service.publish(now.people, now_s=now.clock.start.utc_s)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(now.gateway.run())
@@ -101,28 +100,16 @@ async def _settle(now: Play) -> None:
     await asyncio.sleep(LINGER_S)
 
 
-async def _withdraw(now: Play, service: "ConsentService") -> None:
+async def _withdraw(now: Play, service: ConsentService) -> None:
     await now.clock.until(WITHDRAWAL_S)
-    leaving = ", ".join(person.name for person in now.people if person.withdraws)
+    leaving = tuple(person for person in now.people if person.withdraws)
+    names = ", ".join(person.name for person in leaving)
+    now.scene.happened("list", f"{names} withdraws in the app: a signed notice goes out")
+    await service.take_away(leaving, now_s=now.clock.now().utc_s)
+    await now.clock.until(WITHDRAWAL_S + LIST_FOLLOWS_S)
     remaining = tuple(person for person in now.people if not person.withdraws)
     service.publish(remaining, now_s=now.clock.now().utc_s)
-    now.scene.happened("list", f"{leaving} withdraws in the app: list number {service.seq}")
-
-
-class ConsentService:
-    """Publishes the list as anybody must: a new file in place of the old one, by rename."""
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True)
-        self._path = directory / FILE_NAME
-        self.seq = 88_212
-
-    def publish(self, people: tuple[Person, ...], *, now_s: float) -> None:
-        self.seq += 1
-        lines = consent_list(people, seq=self.seq, now_s=now_s)
-        new = self._path.with_suffix(".new")
-        new.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        new.replace(self._path)
+    now.scene.happened("list", f"list number {service.seq} says the same")
 
 
 def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:

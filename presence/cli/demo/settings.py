@@ -12,7 +12,7 @@ from presence.edges.local_broker import LocalBroker
 TEMPLATE: Final = """\
 store: {{chain: {chain}, store: {store}, gateway: door-1, key_file: "{root}/store.key"}}
 notice: {{id: demo-1, controller: Acme Oy, dpo_contact: privacy@acme.example, review_by: {review_by}}}
-consent: {{directory: "{root}/consent", list: {list}, poll_s: 1}}
+consent: {{directory: "{root}/consent", list: {list}, poll_s: 1, notice_keys: "{root}/notices.jwks"}}
 audiences: [{{name: {audience}, campaigns: [{campaigns}]}}]
 mqtt: {{host: "{host}", port: {port}, protocol: "{protocol}"}}
 storage: {{state_dir: "{root}/state", runtime_dir: "{root}/runtime"}}

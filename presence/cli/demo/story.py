@@ -29,7 +29,9 @@ CAMPAIGNS: Final = (CARS, GARDEN)
 SECONDS: Final = 65.0
 """How long the play takes at speed 1; the last `left` is due about five seconds before."""
 WITHDRAWAL_S: Final = 38.0
-"""When the consent service publishes the list without the one who withdraws."""
+"""When somebody withdraws, and the consent service signs a notice of it."""
+LIST_FOLLOWS_S: Final = 6.0
+"""So much later the list says so too."""
 STRANGERS: Final = 72
 DAY_S: Final = 86_400
 
