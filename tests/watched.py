@@ -55,20 +55,26 @@ class Watched:
         self.store = MemoryStore()
         self.free_bytes: int | None = 5_000_000_000
         self.synchronised = True
+        self.armed = armed
+        self._listeners = listeners
         self.gateway = self._gateway(())
+        self.watch()
+
+    def watch(self) -> None:
+        """Begin to look, as at a start."""
         self.oversight = Oversight(
             Sights(
                 gateway=lambda: self.gateway,
                 broker=self.publisher,
                 radios={"hci0": self.radio},
                 clock=self.clock,
-                armed=armed,
+                armed=self.armed,
                 open_at=lambda _utc_s: True,
                 synchronised=lambda: self.synchronised,
                 free_bytes=lambda: self.free_bytes,
             ),
             tell=self.told,
-            listeners=listeners,
+            listeners=self._listeners,
         )
 
     async def hears(self, advertisements: Iterable[Advertisement]) -> None:
@@ -98,6 +104,6 @@ class Watched:
                 tell=self._tell,
                 lease_s=900,
                 poll_s=3600,
-                queue_length=100_000,
+                queue_length=20_000,
             )
         )

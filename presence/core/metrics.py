@@ -42,6 +42,7 @@ def families(seen: Overview) -> Iterator[Family]:
     yield Family(
         "presence_build_info", "gauge", "1; the version is in the label", (((("version", seen.version),), 1.0),)
     )
+    yield _one("presence_taken_timestamp_seconds", "when these numbers were taken", seen.at.utc_s)
     yield _one("presence_start_timestamp_seconds", "when this gateway started", seen.started_utc_s)
     yield _one("presence_armed", "1 while the notice is current and scanning is allowed", seen.armed)
     yield _one("presence_open", "1 in opening hours", seen.open)
