@@ -4,13 +4,14 @@ A setting that was refused is a hole in its section. Relations are asked of sect
 reaches into a hole is passed over: it would only repeat what has been said.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -18,6 +19,8 @@ from presence.config import wording
 from presence.config.document import mapping_entries
 from presence.config.fields import Section
 from presence.config.scalars import PARSERS, RefusedValue, is_null, kind
+
+CREDENTIALS: Final = "$CREDENTIALS_DIRECTORY"
 
 _HOLE = object()
 """Stands for a setting that was refused."""
@@ -160,7 +163,21 @@ class Walk:
         except _Misfit as complaint:
             self._refuse(place, str(complaint))
             return _HOLE
-        return self._folder / value if isinstance(value, Path) else value
+        return self._folder / self._path(value, place) if isinstance(value, Path) else value
+
+    def _path(self, value: Path, place: _Place) -> Path:
+        """A path may begin with the folder in which systemd lays credentials (LoadCredential= of systemd.exec(5))."""
+        if value.parts[:1] != (CREDENTIALS,):
+            return value
+        folder = os.environ.get(CREDENTIALS.removeprefix("$"))
+        if folder is None:
+            self._refuse(
+                place,
+                f"is a credential of systemd, and {CREDENTIALS} is not set: start presence as its service, "
+                "with LoadCredential= for this name, or name a file",
+            )
+            return value
+        return Path(folder, *value.parts[1:])
 
     def _refuse(self, place: _Place, complaint: str) -> None:
         key = f"{place.path}: " if place.path else ""

@@ -192,3 +192,17 @@ def test_a_file_that_is_not_utf_8_is_refused_with_the_line(tmp_path: Path) -> No
 def test_a_file_far_too_large_is_not_read() -> None:
     with pytest.raises(ConfigurationError, match="larger than"):
         load_settings(Path("/dev/zero"))
+
+
+def test_a_path_may_name_a_credential_of_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = LEAST.replace("key_file: store.key", "key_file: $CREDENTIALS_DIRECTORY/store.key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/presence.service")
+    settings = parse_settings(text, name="/etc/presence/presence.yaml")
+    assert settings.store.key_file == Path("/run/credentials/presence.service/store.key")
+
+
+def test_a_credential_without_its_service_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    (problem,) = refusal_of(LEAST.replace("key_file: store.key", "key_file: $CREDENTIALS_DIRECTORY/store.key"))
+    assert problem.startswith("presence.yaml:1: store.key_file: is a credential of systemd")
+    assert "LoadCredential=" in problem

@@ -1,0 +1,131 @@
+"""The service and its installation: the sandbox, the files, twice, upgraded, and away again."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from presence.edges.bluez.traces import PHONE_PLUGINS
+
+ROOT = Path(__file__).resolve().parent.parent
+UNIT = ROOT / "systemd" / "presence.service"
+KEPT = {"etc/presence/presence.yaml", "etc/presence/store.key"}
+
+needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+def install(root: Path, *options: str) -> str:
+    return _run("install", "--root", str(root), *options)
+
+
+def _run(script: str, *options: str) -> str:
+    done = subprocess.run([ROOT / "scripts" / script, *options], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def files(root: Path) -> dict[str, tuple[int, bytes]]:
+    found = (path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): (path.stat().st_mode & 0o777, path.read_bytes()) for path in found}
+
+
+@needs_analyze
+@pytest.mark.requirement("R-62")
+def test_the_unit_is_exposed_by_1_point_0_at_most() -> None:
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=10", "--no-pager", str(UNIT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@needs_analyze
+def test_systemd_finds_nothing_to_say_about_our_units(tmp_path: Path) -> None:
+    """But for the program, which is not installed on the machine of the tests."""
+    unit = tmp_path / "presence.service"
+    text = UNIT.read_text().replace("/opt/presence/bin/python", "/usr/bin/python3")
+    unit.write_text(text.replace("file:/usr/share/doc/presence/install.md", "man:systemd(1)"))
+    mount = tmp_path / "var-lib-bluetooth.mount"
+    mount.write_text((ROOT / "systemd" / mount.name).read_text())
+    command = ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", str(unit), str(mount)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = [line for line in done.stderr.splitlines() if "presence.service" in line or "var-lib-bluetooth" in line]
+    assert said == []
+
+
+def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(tmp_path: Path) -> None:
+    install(tmp_path)
+    found = files(tmp_path)
+    assert found.keys() == KEPT | {
+        "etc/systemd/system/presence.service",
+        "etc/systemd/system/bluetooth.service.d/presence.conf",
+        "etc/systemd/system/var-lib-bluetooth.mount",
+        "etc/systemd/journald@presence.conf",
+        "usr/lib/sysusers.d/presence.conf",
+        "etc/dbus-1/system.d/zz-presence.conf",
+        "etc/presence/bluetooth.conf",
+        "usr/share/doc/presence/install.md",
+    }
+    mode, key = found["etc/presence/store.key"]
+    assert (mode, len(bytes.fromhex(key.decode()))) == (0o400, 32)
+    assert found["etc/presence/presence.yaml"] == (0o640, (ROOT / "config" / "presence.yaml").read_bytes())
+
+
+def test_installing_twice_changes_nothing_and_says_so(tmp_path: Path) -> None:
+    install(tmp_path)
+    before = files(tmp_path)
+    said = install(tmp_path)
+    assert files(tmp_path) == before
+    assert {line.split()[0] for line in said.splitlines()} == {"same", "kept"}
+
+
+def test_an_upgrade_keeps_the_sites_own_files_and_renews_ours(tmp_path: Path) -> None:
+    install(tmp_path)
+    settings, unit = tmp_path / "etc/presence/presence.yaml", tmp_path / "etc/systemd/system/presence.service"
+    key = (tmp_path / "etc/presence/store.key").read_bytes()
+    settings.write_text("ours: now\n")
+    unit.write_text("[Unit]\nDescription=an older version\n")
+    said = install(tmp_path)
+    assert settings.read_text() == "ours: now\n"
+    assert (tmp_path / "etc/presence/store.key").read_bytes() == key
+    assert unit.read_text() == UNIT.read_text()
+    assert "renewed   /etc/systemd/system/presence.service" in said
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    said = install(tmp_path, "--dry-run")
+    assert files(tmp_path) == {}
+    assert "would be  made: /etc/systemd/system/presence.service" in said
+
+
+def test_uninstalling_keeps_settings_and_keys_and_purging_leaves_nothing(tmp_path: Path) -> None:
+    install(tmp_path)
+    _run("uninstall", "--root", str(tmp_path))
+    assert files(tmp_path).keys() == KEPT
+    _run("uninstall", "--root", str(tmp_path), "--purge")
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize("script", ["install", "uninstall", "wheelhouse"])
+def test_the_scripts_explain_themselves_and_refuse_what_they_do_not_know(script: str) -> None:
+    shown = subprocess.run([ROOT / "scripts" / script, "--help"], capture_output=True, text=True, check=False)
+    assert f"scripts/{script}" in shown.stdout + shown.stderr
+    unknown = subprocess.run([ROOT / "scripts" / script, "--bogus"], capture_output=True, text=True, check=False)
+    assert unknown.returncode == 64
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: others are refused by another sentence")
+def test_uninstalling_below_a_folder_touches_nothing_of_this_machine(tmp_path: Path) -> None:
+    said = _run("uninstall", "--root", str(tmp_path), "--purge")
+    assert said == ""
+
+
+def test_bluetoothd_leaves_out_every_plug_in_that_touches_phones() -> None:
+    drop_in = (ROOT / "systemd" / "bluetooth.service.d" / "presence.conf").read_text()
+    assert f"--noplugin={','.join(PHONE_PLUGINS)}\n" in drop_in
+
+
+def test_the_unit_starts_what_the_installation_makes() -> None:
+    unit = UNIT.read_text()
+    assert "ExecStart=/opt/presence/bin/python -IB -m presence run --config /etc/presence/presence.yaml\n" in unit
+    assert "environment=/opt/presence\n" in (ROOT / "scripts" / "install").read_text()
