@@ -13,7 +13,8 @@ import pytest
 from presence.config import Settings, load_settings
 from presence.config.settings import RadioMode
 from presence.core.beacons.eddystone import SERVICE_UUID
-from presence.edges.bluez.diagnosis import CACHE_STEP, HIDDEN_STEP, Answer, Verdict, diagnose
+from presence.edges.bluez.diagnosis import CACHE_STEP, DUTY_STEP, HIDDEN_STEP, Answer, Verdict, diagnose
+from presence.edges.bluez.duty import listening_share
 from presence.edges.bluez.traces import caches_on_disk, command_of, filesystem_of, mounts_of, phone_plugins
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioFault
@@ -165,6 +166,7 @@ async def test_a_passive_scan_has_needs_of_its_own(
     bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion, experimental: bool, next_step: str
 ) -> None:
     a_version(monkeypatch, version)
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda: 1.0)
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = experimental
         passive = await answers(settings(RadioMode.PASSIVE))
@@ -177,6 +179,37 @@ async def test_a_passive_scan_has_needs_of_its_own(
     assert ("active" in auto["radio mode"].found) == bool(next_step)
     assert auto["radio"].verdict is Verdict.GOOD
     assert active["radio mode"].verdict is Verdict.GOOD
+
+
+LISTENS_ALWAYS = "[General]\nName = x\n[LE]\nScanIntervalAdvMonitor=96\nScanWindowAdvMonitor=0x60\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        (LISTENS_ALWAYS, 1.0),
+        (LISTENS_ALWAYS.replace("0x60", "24"), 0.25),
+        (LISTENS_ALWAYS.replace("Window", "Windows"), 0.5),
+        (LISTENS_ALWAYS.replace("0x60", "all"), 0.5),
+        (LISTENS_ALWAYS.replace("=96", "=0"), 0.5),
+        ("no section\n", 0.5),
+        ("", 0.5),
+    ],
+)
+def test_how_long_a_passive_scan_listens_stands_in_main_conf(text: str, share: float) -> None:
+    assert listening_share(text) == share
+
+
+@needs_a_bus
+async def test_a_passive_scan_that_listens_half_of_the_time_is_doubtful(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_version(monkeypatch, BluezVersion(5, 82))
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda: 0.5)
+    async with a_bluetoothd(bus):
+        found = (await answers(settings(RadioMode.PASSIVE)))["radio mode"]
+    assert (found.verdict, found.next_step) == (Verdict.DOUBTFUL, DUTY_STEP)
+    assert "50%" in found.found
 
 
 @needs_a_bus

@@ -12,10 +12,12 @@ from enum import Enum
 from typing import Final
 
 from presence.config import Settings
+from presence.config.settings import RadioMode
 from presence.core.radio_health import JUDGED_FROM, REPEATS_FROM
 from presence.edges.bluez import radios, wish_of
 from presence.edges.bluez.choice import Wish, choose
 from presence.edges.bluez.connection import Bluez
+from presence.edges.bluez.duty import passive_share
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.traces import caches_on_disk, command_of, mounts_of, phone_plugins
@@ -25,6 +27,7 @@ from presence.ports import Clock
 
 LISTEN_S: Final = 5.0
 MODE_STEP: Final = "mend that to send nothing (docs/radio-modes.md), or set radio.mode active if it is meant to be so"
+DUTY_STEP: Final = "set ScanIntervalAdvMonitor=96 and ScanWindowAdvMonitor=96 under [LE] in /etc/bluetooth/main.conf"
 CACHE_STEP: Final = "give bluetoothd a tmpfs for /var/lib/bluetooth: install the drop-in of systemd/, restart bluetooth"
 PLUGINS_STEP: Final = "start bluetoothd with `--plugin=hostname,policy`: install the drop-in of systemd/"
 HIDDEN_STEP: Final = "off and on again, then another adapter: this controller or its driver filters duplicates"
@@ -82,6 +85,9 @@ async def _mode(wish: Wish, bluez: Bluez, adapter: str) -> Answer:
     if choice.hindrance:
         found = f"{adapter}: active, which sends scan requests: {choice.hindrance.detail}"
         return Answer("radio mode", Verdict.DOUBTFUL, found, MODE_STEP)
+    share = await asyncio.to_thread(passive_share)
+    if choice.mode is RadioMode.PASSIVE and share < 1:
+        return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: passive, listens {share:.0%} of the time", DUTY_STEP)
     return Answer("radio mode", Verdict.GOOD, f"{adapter}: {choice.mode}")
 
 
