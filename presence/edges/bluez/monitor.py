@@ -12,14 +12,14 @@ Traps:
 * RSSISamplingPeriod alone makes a monitor mute: bluetoothd then takes it for one with thresholds, which are never met.
 * A controller that filters by itself (Microsoft's extension; `controller-patterns` in SupportedFeatures) tells of each
   device once. There a passive scan cannot serve, and is refused.
-* dbus-fast closes a connection whose socket is full, so that only few calls may be under way. What comes faster than
-  that waits; in a flood of our own format the oldest are dropped and counted.
+* dbus-fast closes a connection whose socket is full, so that only few calls may be under way. Who falls behind gives up
+  the exact strength first (devices are no longer forgotten, which costs bluetoothd the most), then repeats, and in a
+  flood of our own format the oldest: `dropped` counts them.
 
 docs/radio-modes.md has the numbers.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Final
@@ -42,7 +42,7 @@ PATH: Final = "/org/presence/monitor"
 UNANSWERED: Final = 64
 """Calls under way; a socket of 208 KiB holds some 250."""
 WAITING: Final = 1024
-"""Matches that wait for their turn, a second's worth of more than a radio can hear."""
+"""Devices that wait for their turn."""
 GONE_DBM: Final = -127
 KNOWN_BY: Final = ("Paired", "Bonded", "Trusted", "Connected", "Blocked")
 """A device that somebody made bluetoothd know, by hand, stays with it."""
@@ -90,21 +90,26 @@ class _Reader:
         self._adapter = adapter
         self._bus = bus
         self._take = take
-        self._waiting: deque[str] = deque()
+        self._waiting: dict[str, None] = {}
+        """Devices in the order of their first match. One that matches again before its turn is read once."""
         self._unanswered: dict[int, str] = {}
         """Serial of a call → the device that it reads; nothing where it only has one forgotten."""
         bus.add_message_handler(self._on_message)
 
     def found(self, device: str) -> None:
-        if len(self._waiting) >= WAITING:
-            self._waiting.popleft()
+        if device in self._waiting:
             self._scan.dropped += 1
-        self._waiting.append(device)
+            return
+        if len(self._waiting) >= WAITING:
+            del self._waiting[next(iter(self._waiting))]
+            self._scan.dropped += 1
+        self._waiting[device] = None
         self._ask()
 
     def _ask(self) -> None:
         while self._waiting and len(self._unanswered) < UNANSWERED:
-            device = self._waiting.popleft()
+            device = next(iter(self._waiting))
+            del self._waiting[device]
             self._call(Message(BLUEZ, device, PROPERTIES, "GetAll", signature="s", body=[DEVICE]), device)
 
     def _on_message(self, message: Message) -> None:
@@ -113,7 +118,7 @@ class _Reader:
         path = self._unanswered.pop(message.reply_serial)
         if path and message.message_type is MessageType.METHOD_RETURN:  # else it has just gone
             device = {key: value.value for key, value in message.body[0].items()}
-            if not any(device.get(key) for key in KNOWN_BY):
+            if not self._waiting and not any(device.get(key) for key in KNOWN_BY):
                 self._call(Message(BLUEZ, self._adapter, ADAPTER, "RemoveDevice", signature="o", body=[path]), "")
             self._hand_over(device)
         self._ask()
