@@ -281,9 +281,8 @@ def _notice_value(notice: Notice) -> Mapping[str, object]:
 
 def _to_the_second(row: Narrowing) -> Narrowing:
     """A pause ends on a whole second, rather later than sooner."""
-    if row.paused_until_s == math.inf:
-        return row
-    return replace(row, paused_until_s=float(math.ceil(row.paused_until_s)))
+    until_s = row.paused_until_s
+    return row if until_s == math.inf else replace(row, paused_until_s=float(math.ceil(until_s)))
 
 
 def _kind(row: Narrowing) -> tuple[str, list[object]]:
@@ -293,8 +292,8 @@ def _kind(row: Narrowing) -> tuple[str, list[object]]:
         return "object", []
     if row.paused_until_s:
         return "pause", [None if row.paused_until_s == math.inf else math.ceil(row.paused_until_s)]
-    words = [f"-{category}" for category in sorted(row.categories)]
-    return "narrow", [[*words, *(f"{_PURPOSE}{purpose}" for purpose in sorted(row.purposes))]]
+    words = [*(f"-{name}" for name in sorted(row.categories)), *(f"{_PURPOSE}{name}" for name in sorted(row.purposes))]
+    return "narrow", [words]
 
 
 def _compact(value: Mapping[str, object]) -> bytes:
