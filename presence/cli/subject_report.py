@@ -1,0 +1,164 @@
+"""`presence subject-report`: the gateway's part of the answer to an access request (GDPR art. 15, R-28).
+
+The only command that is given a reference. It does not repeat it: not in its answer, not in an error, not in a log.
+It reads what is stored and asks no running gateway, for whether somebody is in the shop now is nobody's business.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from presence.config import Settings, load_settings
+from presence.core.consent import Consent, Purpose
+from presence.core.feed import REF_BYTES
+from presence.core.jws import decode_base64url
+from presence.core.restrictions import Restrictions
+from presence.core.timestamps import rfc3339
+from presence.edges.clock import SystemClock
+from presence.edges.consent_file import ConsentFile
+from presence.edges.withdrawn import WithdrawnStore
+
+NO_VISITS: Final = (
+    "No visits are stored, and none ever were. While a visit lasts, its begin and when the phone was last heard are in "
+    "memory (tmpfs, storage.runtime_dir); both are gone when it is over. No history is made of it."
+)
+
+EPILOG: Final = """\
+The reference is the one of the consent list, 11 characters. With `--ref -` it is read from standard input, so that it
+stands neither in the shell's history nor in the list of processes. Who belongs to it, only the consent service knows.
+
+exit codes: 0 answered (also where there is no entry), 1 the list cannot be read, 2 not a reference, 78 the
+configuration cannot be used
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What this gateway has on its disk about one reference."""
+
+    list_name: str
+    list_seq: int
+    consent: Consent | None = field(repr=False)
+    taken: bool
+    """Whether a notice took something of it away that the list does not say yet."""
+    files: tuple[str, ...]
+    """In which the reference stands, by name."""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "subject-report",
+        help="what is stored about one reference: the answer to an access request",
+        description="Validity and categories of the entry as this gateway holds it, and that no visits are stored.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--config", type=Path, required=True, metavar="FILE")
+    command.add_argument("--ref", required=True, metavar="REF", help="the reference, or - to read it from stdin")
+    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    command.set_defaults(start=start)
+
+
+def start(options: argparse.Namespace) -> int:
+    text = sys.stdin.readline().strip() if options.ref == "-" else options.ref
+    try:
+        ref = decode_base64url(text.encode())
+    except ValueError:
+        ref = b""
+    if len(ref) != REF_BYTES:
+        print("presence subject-report: --ref is not 11 characters of base64url, as in the list", file=sys.stderr)
+        return 2
+    settings = load_settings(options.config)
+    report = report_of(look_up(settings, ref), now_s=SystemClock().now().utc_s)
+    print(json.dumps(report) if options.json else "\n".join(lines_of(report)))
+    return 0
+
+
+def look_up(settings: Settings, ref: bytes) -> Holding:
+    """Raises ConsentListError, StorageError."""
+    name, seq, consent = _entry(settings, ref)
+    store = WithdrawnStore(settings.storage.state_dir)
+    try:
+        held = [restriction for restriction in store.load() if restriction.taken.ref == ref]
+    finally:
+        store.close()
+    narrowed = None if consent is None else Restrictions(held).narrowed(consent)
+    state = sorted(path for path in settings.storage.state_dir.rglob("*") if path.is_file())
+    files = tuple(path.name for path in state if ref in path.read_bytes())
+    return Holding(name, seq, narrowed, narrowed != consent, files)
+
+
+def _entry(settings: Settings, ref: bytes) -> tuple[str, int, Consent | None]:
+    consents = ConsentFile.of(settings.consent).read()
+    if consents is None:
+        return settings.consent.list, 0, None
+    entry = consents.entries.get(ref)
+    return consents.header.name, consents.header.seq, entry.consent if entry else None
+
+
+def report_of(holding: Holding, *, now_s: float) -> dict[str, Any]:
+    consent = holding.consent
+    return {
+        "list": {"name": holding.list_name, "seq": holding.list_seq},
+        "entry": None if consent is None else _entry_report(consent, now_s),
+        "taken_away_by_notice": holding.taken,
+        "visits_stored": 0,
+        "visits": NO_VISITS,
+        "files_with_the_reference": list(holding.files),
+    }
+
+
+def _entry_report(consent: Consent, now_s: float) -> dict[str, Any]:
+    scope = consent.scope
+    running = consent.not_before_s <= now_s < consent.not_after_s and now_s >= consent.paused_until_s
+    return {
+        "in_force": running and not consent.objected and Purpose.PRESENCE in consent.purposes,
+        "version": consent.version,
+        "valid_from": rfc3339(consent.not_before_s),
+        "valid_until": rfc3339(consent.not_after_s),
+        "paused_until": _time(consent.paused_until_s) if now_s < consent.paused_until_s else None,
+        "objected": consent.objected,
+        "purposes": sorted(consent.purposes),
+        "categories": [
+            {"category": grant.category, "from": _time(grant.not_before_s), "until": _time(grant.not_after_s)}
+            for grant in consent.grants
+        ],
+        "refused_categories": sorted(consent.refused_categories),
+        "stores": "all of the chain" if scope.chain_wide else sorted(scope.stores),
+        "told_to": sorted(consent.pairwise_keys),
+        "flags": sorted(consent.flags),
+    }
+
+
+def _time(utc_s: float) -> str:
+    return rfc3339(utc_s) if abs(utc_s) < 1 << 33 else "without end"
+
+
+def lines_of(report: Mapping[str, Any]) -> list[str]:
+    """The same for a person."""
+    entry, found = report["entry"], report["list"]
+    lines = [f"list        {found['name']}, number {found['seq']}"]
+    if entry is None:
+        lines.append("entry       none: this gateway does not recognise this reference")
+    else:
+        stores = entry["stores"]
+        lines += [
+            f"entry       {'in force' if entry['in_force'] else 'not in force'}, version {entry['version']}",
+            f"valid       {entry['valid_from']} to {entry['valid_until']}",
+            *([f"paused      until {entry['paused_until']}"] if entry["paused_until"] else []),
+            *(["objected    to advertising"] if entry["objected"] else []),
+            f"purposes    {', '.join(entry['purposes']) or 'none'}",
+            *(f"category    {each['category']}, {each['from']} to {each['until']}" for each in entry["categories"]),
+            *(f"refused     {category}" for category in entry["refused_categories"]),
+            f"stores      {stores if isinstance(stores, str) else ', '.join(stores)}",
+            f"told to     {', '.join(entry['told_to']) or 'nobody'}",
+            *([f"flags       {', '.join(entry['flags'])}"] if entry["flags"] else []),
+        ]
+    if report["taken_away_by_notice"]:
+        lines.append("notice      took something away that the list does not say yet; it is left out above")
+    files = ", ".join(report["files_with_the_reference"]) or "no file of storage.state_dir"
+    return [*lines, f"visits      {report['visits']}", f"on disk     the reference stands in {files}"]
