@@ -14,7 +14,7 @@ from presence.config import Settings, load_settings
 from presence.config.settings import RadioMode
 from presence.core.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.diagnosis import CACHE_STEP, DUTY_STEP, HIDDEN_STEP, Answer, Verdict, diagnose
-from presence.edges.bluez.duty import listening_share
+from presence.edges.bluez.duty import MAIN_CONF, listening_share, main_conf_of, passive_share
 from presence.edges.bluez.traces import caches_on_disk, command_of, filesystem_of, mounts_of, phone_plugins
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioFault
@@ -166,7 +166,7 @@ async def test_a_passive_scan_has_needs_of_its_own(
     bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion, experimental: bool, next_step: str
 ) -> None:
     a_version(monkeypatch, version)
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda: 1.0)
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda _: 1.0)
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = experimental
         passive = await answers(settings(RadioMode.PASSIVE))
@@ -200,15 +200,36 @@ def test_how_long_a_passive_scan_listens_stands_in_main_conf(text: str, share: f
     assert listening_share(text) == share
 
 
+@pytest.mark.parametrize(
+    ("options", "file"),
+    [
+        ([], MAIN_CONF), (["--experimental"], MAIN_CONF),
+        (["-f", "/a"], Path("/a")), (["--configfile=/b", "-E"], Path("/b")), (["--configfile", "/c"], Path("/c")),
+    ],
+)  # fmt: skip
+def test_bluetoothd_may_have_been_given_another_file(options: list[str], file: Path) -> None:
+    assert main_conf_of(["bluetoothd", *options]) == file
+
+
+def test_the_installation_lets_a_passive_scan_listen_all_the_time_and_loads_no_plug_in_for_phones() -> None:
+    systemd = EXAMPLE.parents[1] / "systemd"
+    assert passive_share(systemd / "bluetooth.conf") == 1
+    drop_in = (systemd / "bluetooth.service.d" / "presence.conf").read_text()
+    command = [line.removeprefix("ExecStart=") for line in drop_in.splitlines() if line.startswith("ExecStart=/")][-1]
+    assert phone_plugins(command.split()) == []
+    assert "--experimental" in command.split()
+
+
 @needs_a_bus
 async def test_a_passive_scan_that_listens_half_of_the_time_is_doubtful(
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda: 0.5)
+    monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda _: 0.5)
     async with a_bluetoothd(bus):
         found = (await answers(settings(RadioMode.PASSIVE)))["radio mode"]
-    assert (found.verdict, found.next_step) == (Verdict.DOUBTFUL, DUTY_STEP)
+    assert found.verdict is Verdict.DOUBTFUL
+    assert found.next_step.startswith(DUTY_STEP)
     assert "50%" in found.found
 
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Final
 
 from presence.config import Settings
@@ -17,7 +18,7 @@ from presence.core.radio_health import JUDGED_FROM, REPEATS_FROM
 from presence.edges.bluez import radios, wish_of
 from presence.edges.bluez.choice import Wish, choose
 from presence.edges.bluez.connection import Bluez
-from presence.edges.bluez.duty import passive_share
+from presence.edges.bluez.duty import main_conf_of, passive_share
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.traces import caches_on_disk, command_of, mounts_of, phone_plugins
@@ -27,7 +28,7 @@ from presence.ports import Clock
 
 LISTEN_S: Final = 5.0
 MODE_STEP: Final = "mend that to send nothing (docs/radio-modes.md), or set radio.mode active if it is meant to be so"
-DUTY_STEP: Final = "set ScanIntervalAdvMonitor=96 and ScanWindowAdvMonitor=96 under [LE] in /etc/bluetooth/main.conf"
+DUTY_STEP: Final = "set ScanIntervalAdvMonitor=96 and ScanWindowAdvMonitor=96 under [LE] in"
 CACHE_STEP: Final = "give bluetoothd a tmpfs for /var/lib/bluetooth: install the drop-in of systemd/, restart bluetooth"
 PLUGINS_STEP: Final = "start bluetoothd with `--plugin=hostname,policy`: install the drop-in of systemd/"
 HIDDEN_STEP: Final = "off and on again, then another adapter: this controller or its driver filters duplicates"
@@ -72,11 +73,12 @@ async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Ans
     answers.append(Answer("adapters", Verdict.GOOD, f"{', '.join(adapter.name for adapter in adapters)}: powered"))
     version = await asyncio.to_thread(bluez_version)
     answers.append(Answer("bluez", Verdict.GOOD, str(version or "version unknown")))
-    answers += [await _mode(wish_of(settings), bluez, adapter.name) for adapter in adapters]
+    main_conf = main_conf_of(command_of(await bluez.process()) or [])
+    answers += [await _mode(wish_of(settings), bluez, adapter.name, main_conf) for adapter in adapters]
     return [*answers, *await _traces(bluez)]
 
 
-async def _mode(wish: Wish, bluez: Bluez, adapter: str) -> Answer:
+async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path) -> Answer:
     """What the settings want, and what can be had."""
     try:
         choice = await choose(wish, bluez, adapter)
@@ -85,9 +87,10 @@ async def _mode(wish: Wish, bluez: Bluez, adapter: str) -> Answer:
     if choice.hindrance:
         found = f"{adapter}: active, which sends scan requests: {choice.hindrance.detail}"
         return Answer("radio mode", Verdict.DOUBTFUL, found, MODE_STEP)
-    share = await asyncio.to_thread(passive_share)
+    share = await asyncio.to_thread(passive_share, main_conf)
     if choice.mode is RadioMode.PASSIVE and share < 1:
-        return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: passive, listens {share:.0%} of the time", DUTY_STEP)
+        next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
+        return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: passive, listens {share:.0%} of the time", next_step)
     return Answer("radio mode", Verdict.GOOD, f"{adapter}: {choice.mode}")
 
 

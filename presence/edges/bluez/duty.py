@@ -9,6 +9,7 @@ into the gaps. An active scan always listens all the time. bluetoothd 5.82 calls
 """
 
 import configparser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,16 @@ def listening_share(text: str) -> float:
     except (configparser.Error, KeyError, ValueError, TypeError):
         return KERNELS_SHARE
     return min(1.0, window / interval) if interval > 0 else KERNELS_SHARE
+
+
+def main_conf_of(command: Sequence[str]) -> Path:
+    """The file that bluetoothd with this command line reads: `-f FILE`, `--configfile=FILE`, or the usual one."""
+    for word, following in zip(command, [*command[1:], ""], strict=True):
+        if word in ("-f", "--configfile"):
+            return Path(following)
+        if word.startswith("--configfile="):
+            return Path(word.partition("=")[2])
+    return MAIN_CONF
 
 
 def passive_share(main_conf: Path = MAIN_CONF) -> float:
