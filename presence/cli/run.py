@@ -12,12 +12,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import date
 from enum import Enum, auto
 from pathlib import Path
+from random import random
 from typing import TextIO
 from uuid import uuid4
 
 from presence.config import Settings, load_settings
 from presence.config.rules import hours_of, read_notice_keys, read_store_key, rules_of
 from presence.core.peers import Peers
+from presence.core.polling import asked_pause_s, pause_s
 from presence.core.report import as_json
 from presence.daemon import Gateway, Notifier, Parts
 from presence.edges import logs
@@ -28,6 +30,7 @@ from presence.edges.disk import free_bytes
 from presence.edges.doorbell import Doorbell
 from presence.edges.metrics import MetricsExporter
 from presence.edges.mqtt import MqttPublisher
+from presence.edges.signed_list import SignedList
 from presence.edges.status_socket import StatusSocket
 from presence.edges.store import ConsentStore, RuntimeStore
 from presence.edges.systemd import Notifier as SystemdNotifier
@@ -151,7 +154,8 @@ def gateway_of(
     stack.callback(visits.close)
     accepted = ConsentStore(settings.storage.state_dir)
     stack.callback(accepted.close)
-    consents = ConsentFile.of(settings.consent)
+    signed = settings.consent.repository is not None
+    consents = _consents(settings, stack)
     withdrawn = WithdrawnStore(settings.storage.state_dir)
     stack.callback(withdrawn.close)
 
@@ -204,7 +208,10 @@ def gateway_of(
             state_interval_s=settings.mqtt.state_interval_s,
             doorbell=doorbell,
             peers=peers,
-            complaints=consents.complaints,
+            complaints=consents.complaints if isinstance(consents, ConsentFile) else [],
+            synchronised=is_synchronised if signed and settings.consent.require_synchronised_clock else lambda: True,
+            pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random())) if signed else None,
+            asked_pace=(lambda: asked_pause_s(random())) if signed else lambda: 0.0,
             watchers=[oversight, exporter, technicians],
             list_name=settings.consent.list,
             restrictions=withdrawn,
@@ -212,6 +219,14 @@ def gateway_of(
         )
     )
     return gateway
+
+
+def _consents(settings: Settings, stack: ExitStack) -> ConsentFile | SignedList:
+    if settings.consent.repository is None:
+        return ConsentFile.of(settings.consent)
+    consents = SignedList.of(settings.consent, settings.storage)
+    stack.callback(consents.close)
+    return consents
 
 
 def _doorbell(settings: Settings) -> DoorbellSource | None:

@@ -57,6 +57,22 @@ def lease_outlives_a_poll(consent: "ConsentSettings") -> Iterator[str]:
         yield "lease_s is not longer than poll_s: the list would run out between two looks; poll more often"
 
 
+def lease_outlives_a_refresh(consent: "ConsentSettings") -> Iterator[str]:
+    """A look is at most twice refresh_s after the one before."""
+    if consent.repository is not None and consent.lease_s <= 2 * consent.refresh_s:
+        yield "lease_s is not longer than twice refresh_s: the list would run out between two looks; look more often"
+
+
+def repository_goes_with_its_root(consent: "ConsentSettings") -> Iterator[str]:
+    if (consent.repository is None) != (consent.root_file is None):
+        yield "repository goes with root_file, by which it is proven: give both or neither"
+
+
+def authority_goes_with_https(consent: "ConsentSettings") -> Iterator[str]:
+    if consent.repository_ca_file is not None and not (consent.repository or "").startswith("https://"):
+        yield "repository_ca_file is for a repository of https://…: remove it, or name such a repository"
+
+
 def offers_need_a_campaign(audience: "AudienceSettings") -> Iterator[str]:
     if audience.purpose == "offers" and not audience.campaigns:
         yield "campaigns is empty, so nothing could be offered: name a category, e.g. [ap2:1551]"

@@ -25,6 +25,9 @@ KEY_FILE = r"(?![0-9a-fA-F]{32,}$).+"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _UUID_REMEDY = "use a UUID of your own in lower case, as `uuidgen` makes them"
+REPOSITORY = r"https://\S{1,500}|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/\S{0,400})?|/.{0,500}"
+"""Plain text for this very machine alone: window keys travel this way."""
+
 _NAME_REMEDY = "use 1–32 of a–z, 0–9 and '-'"
 
 
@@ -153,7 +156,7 @@ class IdentitySettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class ConsentSettings(Section):
-    directory: Path = setting(remedy="name the folder that holds consents.jsonl", example="/var/lib/presence/consent")
+    directory: Path = setting(default=Path("/var/lib/presence/consent"))
     list: str = setting(pattern=rf"{NAME}/{NAME}", remedy="give the list's name, chain/store", example="acme/fi-0042")
     notice_keys: Path | None = setting(
         default=None, remedy="name the file notices.jwks of the consent service", example="/etc/presence/notices.jwks"
@@ -161,8 +164,23 @@ class ConsentSettings(Section):
     poll_s: float = setting(default=10, minimum=1, maximum=600)
     lease_s: float = setting(default=900, minimum=60, maximum=3600)
     max_span_days: int = setting(default=396, minimum=1, maximum=396)
+    repository: str | None = setting(
+        default=None,
+        pattern=REPOSITORY,
+        remedy="give https://… or the path of a folder, with a / at its beginning",
+        example="https://consent.acme.example/fi-0042",
+    )
+    root_file: Path | None = setting(default=None, example="/etc/presence/consent-root.json")
+    repository_ca_file: Path | None = setting(default=None, example="/etc/presence/consent-ca.pem")
+    refresh_s: float = setting(default=60, minimum=5, maximum=300)
+    require_synchronised_clock: bool = setting(default=True)
 
-    relations = (between.lease_outlives_a_poll,)
+    relations = (
+        between.lease_outlives_a_poll,
+        between.lease_outlives_a_refresh,
+        between.repository_goes_with_its_root,
+        between.authority_goes_with_https,
+    )
 
     @property
     def max_span_s(self) -> float:

@@ -124,7 +124,7 @@ def test_the_file_loads_with_every_setting_switched_on() -> None:
 
 def test_all_its_paths_are_where_a_daemon_keeps_things() -> None:
     paths = re.findall(r"(?m)^ *#? *\w*(?:file|dir|directory): (.*)$", TEXT)
-    assert len(paths) == 10
+    assert len(paths) == 12
     homes = ("/etc/presence", "/var/lib/presence", "/run/presence", "/var/lib/prometheus")
     assert all(path.startswith(homes) for path in paths)
 

@@ -1,0 +1,340 @@
+"""The signed list (plane A): from TUF's targets to what the engine uses. Behind the same port as the plain file.
+
+    look ─► refresh (TUF) ─► manifest ─► base or deltas ─► one transaction ─► index ┐
+                                     └─► window keys (memory only) ─────────► ring ┴─► Proven
+
+1. Nothing is delivered before plane A has given, in this start, the version that is stored or a newer one (R-42).
+2. A list of another name, an older number, or one that does not add up is refused as a whole; the list in force stays.
+3. An entry that is not understood is left out and counted, and takes all of its ref with it; the others stand.
+4. Keys of refs that are no entries are not taken over, and keys are on no disk.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presence.config.settings import ConsentSettings, StorageSettings
+from presence.core.consent_index import ConsentIndex
+from presence.core.engine import Prepared
+from presence.core.feed import Refused
+from presence.core.key_ring import KeyRing, WindowKeys
+from presence.core.manifest import Manifest, read_manifest
+from presence.core.segments import (
+    DamagedSegment,
+    Kind,
+    Put,
+    SegmentHeader,
+    base_path,
+    base_rows,
+    delta_path,
+    delta_rows,
+    key_columns,
+    read_record,
+    unpack,
+)
+from presence.edges.list_store import Changing, Kept, ListStore
+from presence.edges.tuf_repository import Proof, TufRepository
+from presence.edges.window_key_files import WindowKeyFiles, name_of
+from presence.errors import ConsentListError
+from presence.ports import Proven
+
+MANIFEST: Final = "manifest.json"
+METADATA: Final = "tuf"
+MOST_COMPLAINTS: Final = 20
+
+
+@dataclass(slots=True)
+class _Delivered:
+    """What the engine has from us since the start."""
+
+    manifest: bytes
+    keys: frozenset[str]
+    index: ConsentIndex
+
+
+class SignedList:
+    """Implements ports.ConsentSource; used by one thread at a time."""
+
+    def __init__(
+        self, repository: TufRepository, store: ListStore, keys: WindowKeyFiles, *, name: str, max_span_s: float
+    ) -> None:
+        self._repository = repository
+        self._store = store
+        self._keys = keys
+        self._name = name
+        self._max_span_s = max_span_s
+        self._delivered: _Delivered | None = None
+        self._timestamp_version = 0
+        self._wiped = False
+        kept = store.kept()
+        self.last_signed_s = kept.signed_s if kept else 0.0
+
+    @classmethod
+    def of(cls, consent: ConsentSettings, storage: StorageSettings) -> "SignedList":
+        """The list that the configuration names."""
+        if consent.repository is None or consent.root_file is None:
+            raise ValueError("no repository is configured")
+        repository = TufRepository(
+            consent.repository,
+            root_file=consent.root_file,
+            metadata_dir=storage.state_dir / METADATA,
+            ca_file=consent.repository_ca_file,
+        )
+        store = ListStore(storage.state_dir)
+        keys = WindowKeyFiles(storage.runtime_dir)
+        return cls(repository, store, keys, name=consent.list, max_span_s=consent.max_span_s)
+
+    def close(self) -> None:
+        self._repository.close()
+        self._store.close()
+
+    def forget_keys(self) -> None:
+        self._keys.keep_only(())
+        self._wiped = True
+
+    def read(self) -> Proven | None:
+        """See ConsentSource.read."""
+        proof = self._repository.refresh()
+        kept = self._store.kept()
+        if kept is not None:
+            self._refuse_older(proof, kept)
+        data = self._repository.fetch(proof, MANIFEST)
+        try:
+            manifest = read_manifest(data)
+        except Refused as error:
+            raise self._refusal(str(error)) from None
+        digest = hashlib.sha256(data).digest()
+        wiped, self._wiped = self._wiped, False
+        if wiped:
+            self._delivered = None
+        was = self._delivered
+        if was is not None and was.manifest == digest:
+            return self._proven_again(proof, manifest)
+        changed, complaints = self._store_changes(proof, manifest, digest, kept)
+        self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
+        now_kept = self._store.kept()
+        assert now_kept is not None  # noqa: S101 - stored a moment ago
+        paths = self._key_paths(proof, manifest)
+        prepared = None
+        if was is None or changed or paths != was.keys:
+            index = self._store.index(manifest.words) if was is None or changed else was.index
+            prepared = Prepared(index, self._ring(proof, manifest, index))
+            was = self._delivered = _Delivered(digest, paths, index)
+        was.manifest = digest
+        self._timestamp_version = proof.versions.timestamp
+        return Proven(
+            header=manifest.header,
+            prepared=prepared,
+            entries=len(was.index),
+            refused=now_kept.refused,
+            complaints=complaints,
+            timestamp_version=proof.versions.timestamp,
+        )
+
+    def _proven_again(self, proof: Proof, manifest: Manifest) -> Proven | None:
+        """The list that we have: its lease goes on as it is, since nothing newer was published."""
+        if proof.versions.timestamp == self._timestamp_version:
+            return None
+        self._timestamp_version = proof.versions.timestamp
+        return Proven(header=manifest.header, prepared=None, timestamp_version=proof.versions.timestamp)
+
+    def _refuse_older(self, proof: Proof, kept: Kept) -> None:
+        """TUF's own memory may have been lost or put back; a new root begins anew, since keys were replaced."""
+        had, got = kept.versions, proof.versions
+        if got.root < had.root or (
+            got.root == had.root and (got.timestamp, got.snapshot) < (had.timestamp, had.snapshot)
+        ):
+            raise self._refusal("older than the list that this gateway had: somebody brought back an old list")
+
+    def _store_changes(
+        self, proof: Proof, manifest: Manifest, digest: bytes, kept: Kept | None
+    ) -> tuple[bool, tuple[str, ...]]:
+        """Bring the store to this manifest, in one transaction. Whether entries changed, and complaints."""
+        header = manifest.header
+        if header.name != self._name:
+            raise self._refusal(f"this is the list {header.name}, consent.list asks for {self._name}")
+        if (
+            kept is not None
+            and header.seq < kept.seq
+            and (proof.versions.root, manifest.epoch)
+            <= (
+                kept.versions.root,
+                kept.epoch,
+            )
+        ):
+            raise self._refusal(f"number {header.seq} is older than {kept.seq}, which this gateway already had")
+        deltas = self._deltas(manifest, kept)
+        taken = _Taken(manifest.words, self._max_span_s)
+        try:
+            with self._store.changing() as changing:
+                if deltas is None:
+                    self._load_base(proof, manifest, changing, taken)
+                    deltas = range(manifest.base_seq + 1, header.seq + 1)
+                elif kept is not None:
+                    taken.refused.update(kept.refused)
+                for seq in deltas:
+                    self._apply_delta(proof, manifest, seq, changing, taken)
+                count = changing.count()
+                if count > header.count or count + sum(taken.refused.values()) < header.count:
+                    raise self._refusal(f"the manifest announces {header.count} entries, {count} were found")
+                signed_s = max(header.published_at_s, kept.signed_s if kept else 0.0)
+                changing.keep(
+                    Kept(
+                        header.name, header.seq, manifest.epoch, manifest.words, digest, signed_s, self._max_span_s,
+                        taken.refused, proof.versions,
+                    )
+                )  # fmt: skip
+        except DamagedSegment as error:
+            raise self._refusal(str(error)) from None
+        return taken.rows > 0, tuple(taken.complaints)
+
+    def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
+        """Those that lead from the store to the manifest; None where only the base does."""
+        if (
+            kept is None
+            or kept.name != self._name
+            or kept.epoch != manifest.epoch
+            or kept.max_span_s != self._max_span_s
+        ):
+            return None
+        if manifest.words[: len(kept.words)] != kept.words:
+            raise self._refusal("its words changed within an epoch: publish a new base under a new epoch")
+        return manifest.deltas_after(kept.seq)
+
+    def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: "_Taken") -> None:
+        changing.begin_base()
+        for shard in manifest.shards:
+            path = base_path(manifest.epoch, shard)
+            header, rows = self._segment(proof, path, Kind.BASE, manifest, number=manifest.base_seq)
+            changing.put_base(taken.base(path, header, rows))
+        changing.end_base()
+        taken.rows += 1
+
+    def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: "_Taken") -> None:
+        path = delta_path(seq)
+        header, rows = self._segment(proof, path, Kind.DELTA, manifest, number=seq)
+        doubted: set[bytes] = set()
+        for change in delta_rows(header, rows):
+            taken.rows += 1
+            if isinstance(change, Put) and not taken.stands(path, change.ref, change.record):
+                doubted.add(change.ref)
+            else:
+                changing.apply(change)
+        for ref in doubted:
+            changing.refuse(ref)
+
+    def _segment(
+        self, proof: Proof, path: str, kind: Kind, manifest: Manifest, *, number: int
+    ) -> tuple[SegmentHeader, memoryview]:
+        return self._opened(self._repository.fetch(proof, path), path, kind, manifest, number)
+
+    def _opened(
+        self, data: bytes, path: str, kind: Kind, manifest: Manifest, number: int
+    ) -> tuple[SegmentHeader, memoryview]:
+        header, rows = unpack(data)
+        if (header.list, header.kind, header.epoch, header.number) != (self._name, kind, manifest.epoch, number):
+            raise DamagedSegment(f"{path} is not what its name says")
+        return header, rows
+
+    def _key_paths(self, proof: Proof, manifest: Manifest) -> frozenset[str]:
+        """The key segments of the manifest's windows, with their hashes, so that changed ones differ."""
+        return frozenset(
+            f"{path} {name_of(target)}"
+            for window in manifest.windows
+            for path, target in proof.targets.items()
+            if path.startswith(f"keys/{window}/")
+        )
+
+    def _ring(self, proof: Proof, manifest: Manifest, index: ConsentIndex) -> KeyRing:
+        windows = {
+            window: _gathered(self._key_segments(proof, manifest, window), index.refs) for window in manifest.windows
+        }
+        held = {
+            name_of(target)
+            for window in manifest.windows
+            for path, target in proof.targets.items()
+            if path.startswith(f"keys/{window}/")
+        }
+        self._keys.keep_only(held)
+        return KeyRing(windows)
+
+    def _key_segments(self, proof: Proof, manifest: Manifest, window: int) -> Iterator[tuple[bytes, bytearray]]:
+        for path, target in sorted(proof.targets.items()):
+            if not path.startswith(f"keys/{window}/"):
+                continue
+            data = self._keys.read(target)
+            if data is None:
+                data = self._repository.fetch(proof, path)
+                self._keys.write(target, data)
+            try:
+                header, rows = self._opened(data, path, Kind.KEYS, manifest, window)
+                yield key_columns(header, rows)
+            except DamagedSegment as error:
+                raise self._refusal(f"{path}: {error}") from None
+
+    def _refusal(self, message: str) -> ConsentListError:
+        return ConsentListError(f"{self._repository.location}: {message}; ask the consent service")
+
+
+class _Taken:
+    """Judges records, counts what is left out."""
+
+    def __init__(self, words: tuple[str, ...], max_span_s: float) -> None:
+        self._words = words
+        self._max_span_s = max_span_s
+        self.refused: Counter[str] = Counter()
+        self.complaints: list[str] = []
+        self.rows = 0
+
+    def base(self, path: str, header: SegmentHeader, rows: memoryview) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of a shard that stand; of two for one ref neither does."""
+        stand: dict[bytes, bytes] = {}
+        doubted: set[bytes] = set()
+        for ref, record in base_rows(header, rows):
+            if ref in stand:
+                self._refuse(path, "two entries for one ref")
+                doubted.add(ref)
+            elif self.stands(path, ref, record):
+                stand[ref] = record
+            else:
+                doubted.add(ref)
+        for ref in doubted:
+            if stand.pop(ref, None) is not None:
+                self.refused["doubted"] += 1
+        return iter(stand.items())
+
+    def stands(self, path: str, ref: bytes, record: bytes) -> bool:
+        try:
+            read_record(ref, record, self._words, max_span_s=self._max_span_s)
+        except Refused as error:
+            self._refuse(path, str(error))
+            return False
+        return True
+
+    def _refuse(self, path: str, reason: str) -> None:
+        self.refused[reason] += 1
+        if len(self.complaints) < MOST_COMPLAINTS:
+            self.complaints.append(f"{path}: {reason}")
+
+
+def _gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uint64]) -> WindowKeys:
+    """One window's keys, of the wanted refs alone (sorted); what they were gathered from is overwritten."""
+    refs, keys = [np.empty(0, np.uint64)], [np.empty((0, 16), np.uint8)]
+    for some_refs, some_keys in segments:
+        numbers = np.frombuffer(some_refs, ">u8").astype(np.uint64)
+        places = np.searchsorted(wanted, numbers)
+        places[places == len(wanted)] = 0
+        stand = wanted[places] == numbers if len(wanted) else np.zeros(len(numbers), np.bool_)
+        rows = np.frombuffer(some_keys, np.uint8).reshape(-1, 16)
+        refs.append(numbers[stand])
+        keys.append(rows[stand])
+        rows.fill(0)
+    gathered = WindowKeys(np.concatenate(refs), np.concatenate(keys))
+    for part in keys:
+        part.fill(0)
+    return gathered
