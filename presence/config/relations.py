@@ -52,18 +52,15 @@ def closes_when_it_does_not_open(store: "StoreSettings") -> Iterator[str]:
             yield f"opening_hours.{day} closes as it opens: write 00:00-24:00 for a whole day, or remove the day"
 
 
-def lease_outlives_a_poll(consent: "ConsentSettings") -> Iterator[str]:
+def lease_outlives_a_look(consent: "ConsentSettings") -> Iterator[str]:
+    """A look into the repository is at most twice refresh_s after the one before."""
     if consent.lease_s <= consent.poll_s:
         yield "lease_s is not longer than poll_s: the list would run out between two looks; poll more often"
-
-
-def lease_outlives_a_refresh(consent: "ConsentSettings") -> Iterator[str]:
-    """A look is at most twice refresh_s after the one before."""
     if consent.repository is not None and consent.lease_s <= 2 * consent.refresh_s:
         yield "lease_s is not longer than twice refresh_s: the list would run out between two looks; look more often"
 
 
-def repository_goes_with_its_root(consent: "ConsentSettings") -> Iterator[str]:
+def repository_has_its_root(consent: "ConsentSettings") -> Iterator[str]:
     if (consent.repository is None) != (consent.root_file is None):
         yield "repository goes with root_file, by which it is proven: give both or neither"
 

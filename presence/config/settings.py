@@ -26,8 +26,6 @@ UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _UUID_REMEDY = "use a UUID of your own in lower case, as `uuidgen` makes them"
 REPOSITORY = r"https://\S{1,500}|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/\S{0,400})?|/.{0,500}"
-"""Plain text for this very machine alone: window keys travel this way."""
-
 _NAME_REMEDY = "use 1–32 of a–z, 0–9 and '-'"
 
 
@@ -165,22 +163,14 @@ class ConsentSettings(Section):
     lease_s: float = setting(default=900, minimum=60, maximum=3600)
     max_span_days: int = setting(default=396, minimum=1, maximum=396)
     repository: str | None = setting(
-        default=None,
-        pattern=REPOSITORY,
-        remedy="give https://… or the path of a folder, with a / at its beginning",
-        example="https://consent.acme.example/fi-0042",
+        default=None, pattern=REPOSITORY, remedy="give https://… or an absolute path", example="https://lists.example/x"
     )
     root_file: Path | None = setting(default=None, example="/etc/presence/consent-root.json")
     repository_ca_file: Path | None = setting(default=None, example="/etc/presence/consent-ca.pem")
     refresh_s: float = setting(default=60, minimum=5, maximum=300)
     require_synchronised_clock: bool = setting(default=True)
 
-    relations = (
-        between.lease_outlives_a_poll,
-        between.lease_outlives_a_refresh,
-        between.repository_goes_with_its_root,
-        between.authority_goes_with_https,
-    )
+    relations = (between.lease_outlives_a_look, between.repository_has_its_root, between.authority_goes_with_https)
 
     @property
     def max_span_s(self) -> float:

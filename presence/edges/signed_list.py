@@ -10,19 +10,15 @@
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from presence.config.settings import ConsentSettings, StorageSettings
 from presence.core.consent_index import ConsentIndex
 from presence.core.engine import Prepared
 from presence.core.feed import Refused
-from presence.core.key_ring import KeyRing, WindowKeys
+from presence.core.key_ring import KeyRing
 from presence.core.manifest import Manifest, read_manifest
 from presence.core.segments import (
     DamagedSegment,
@@ -30,13 +26,12 @@ from presence.core.segments import (
     Put,
     SegmentHeader,
     base_path,
-    base_rows,
     delta_path,
     delta_rows,
     key_columns,
-    read_record,
     unpack,
 )
+from presence.edges.list_segments import Taken, gathered
 from presence.edges.list_store import Changing, Kept, ListStore
 from presence.edges.tuf_repository import Proof, TufRepository
 from presence.edges.window_key_files import WindowKeyFiles, name_of
@@ -45,7 +40,6 @@ from presence.ports import Proven
 
 MANIFEST: Final = "manifest.json"
 METADATA: Final = "tuf"
-MOST_COMPLAINTS: Final = 20
 
 
 @dataclass(slots=True)
@@ -169,7 +163,7 @@ class SignedList:
         ):
             raise self._refusal(f"number {header.seq} is older than {kept.seq}, which this gateway already had")
         deltas = self._deltas(manifest, kept)
-        taken = _Taken(manifest.words, self._max_span_s)
+        taken = Taken(manifest.words, self._max_span_s)
         try:
             with self._store.changing() as changing:
                 if deltas is None:
@@ -206,7 +200,7 @@ class SignedList:
             raise self._refusal("its words changed within an epoch: publish a new base under a new epoch")
         return manifest.deltas_after(kept.seq)
 
-    def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: "_Taken") -> None:
+    def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: "Taken") -> None:
         changing.begin_base()
         for shard in manifest.shards:
             path = base_path(manifest.epoch, shard)
@@ -215,7 +209,7 @@ class SignedList:
         changing.end_base()
         taken.rows += 1
 
-    def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: "_Taken") -> None:
+    def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: "Taken") -> None:
         path = delta_path(seq)
         header, rows = self._segment(proof, path, Kind.DELTA, manifest, number=seq)
         doubted: set[bytes] = set()
@@ -252,7 +246,7 @@ class SignedList:
 
     def _ring(self, proof: Proof, manifest: Manifest, index: ConsentIndex) -> KeyRing:
         windows = {
-            window: _gathered(self._key_segments(proof, manifest, window), index.refs) for window in manifest.windows
+            window: gathered(self._key_segments(proof, manifest, window), index.refs) for window in manifest.windows
         }
         held = {
             name_of(target)
@@ -279,62 +273,3 @@ class SignedList:
 
     def _refusal(self, message: str) -> ConsentListError:
         return ConsentListError(f"{self._repository.location}: {message}; ask the consent service")
-
-
-class _Taken:
-    """Judges records, counts what is left out."""
-
-    def __init__(self, words: tuple[str, ...], max_span_s: float) -> None:
-        self._words = words
-        self._max_span_s = max_span_s
-        self.refused: Counter[str] = Counter()
-        self.complaints: list[str] = []
-        self.rows = 0
-
-    def base(self, path: str, header: SegmentHeader, rows: memoryview) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of a shard that stand; of two for one ref neither does."""
-        stand: dict[bytes, bytes] = {}
-        doubted: set[bytes] = set()
-        for ref, record in base_rows(header, rows):
-            if ref in stand:
-                self._refuse(path, "two entries for one ref")
-                doubted.add(ref)
-            elif self.stands(path, ref, record):
-                stand[ref] = record
-            else:
-                doubted.add(ref)
-        for ref in doubted:
-            if stand.pop(ref, None) is not None:
-                self.refused["doubted"] += 1
-        return iter(stand.items())
-
-    def stands(self, path: str, ref: bytes, record: bytes) -> bool:
-        try:
-            read_record(ref, record, self._words, max_span_s=self._max_span_s)
-        except Refused as error:
-            self._refuse(path, str(error))
-            return False
-        return True
-
-    def _refuse(self, path: str, reason: str) -> None:
-        self.refused[reason] += 1
-        if len(self.complaints) < MOST_COMPLAINTS:
-            self.complaints.append(f"{path}: {reason}")
-
-
-def _gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uint64]) -> WindowKeys:
-    """One window's keys, of the wanted refs alone (sorted); what they were gathered from is overwritten."""
-    refs, keys = [np.empty(0, np.uint64)], [np.empty((0, 16), np.uint8)]
-    for some_refs, some_keys in segments:
-        numbers = np.frombuffer(some_refs, ">u8").astype(np.uint64)
-        places = np.searchsorted(wanted, numbers)
-        places[places == len(wanted)] = 0
-        stand = wanted[places] == numbers if len(wanted) else np.zeros(len(numbers), np.bool_)
-        rows = np.frombuffer(some_keys, np.uint8).reshape(-1, 16)
-        refs.append(numbers[stand])
-        keys.append(rows[stand])
-        rows.fill(0)
-    gathered = WindowKeys(np.concatenate(refs), np.concatenate(keys))
-    for part in keys:
-        part.fill(0)
-    return gathered

@@ -1,0 +1,73 @@
+"""Rows of a signed list's segments, judged: records one by one (presence.core.segments), keys by whose they are."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presence.core.feed import KEY_BYTES, Refused
+from presence.core.key_ring import WindowKeys
+from presence.core.segments import SegmentHeader, base_rows, read_record
+
+MOST_COMPLAINTS: Final = 20
+
+
+class Taken:
+    """Judges records, counts what is left out."""
+
+    def __init__(self, words: tuple[str, ...], max_span_s: float) -> None:
+        self._words = words
+        self._max_span_s = max_span_s
+        self.refused: Counter[str] = Counter()
+        self.complaints: list[str] = []
+        self.rows = 0
+
+    def base(self, path: str, header: SegmentHeader, rows: memoryview) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of a shard that stand; of two for one ref neither does."""
+        stand: dict[bytes, bytes] = {}
+        doubted: set[bytes] = set()
+        for ref, record in base_rows(header, rows):
+            if ref in stand:
+                self._refuse(path, "two entries for one ref")
+                doubted.add(ref)
+            elif self.stands(path, ref, record):
+                stand[ref] = record
+            else:
+                doubted.add(ref)
+        for ref in doubted:
+            if stand.pop(ref, None) is not None:
+                self.refused["doubted"] += 1
+        return iter(stand.items())
+
+    def stands(self, path: str, ref: bytes, record: bytes) -> bool:
+        try:
+            read_record(ref, record, self._words, max_span_s=self._max_span_s)
+        except Refused as error:
+            self._refuse(path, str(error))
+            return False
+        return True
+
+    def _refuse(self, path: str, reason: str) -> None:
+        self.refused[reason] += 1
+        if len(self.complaints) < MOST_COMPLAINTS:
+            self.complaints.append(f"{path}: {reason}")
+
+
+def gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uint64]) -> WindowKeys:
+    """One window's keys, of the wanted refs alone (sorted); what they were gathered from is overwritten."""
+    refs, keys = [np.empty(0, np.uint64)], [np.empty((0, KEY_BYTES), np.uint8)]
+    for some_refs, some_keys in segments:
+        numbers = np.frombuffer(some_refs, ">u8").astype(np.uint64)
+        places = np.searchsorted(wanted, numbers)
+        places[places == len(wanted)] = 0
+        stand = wanted[places] == numbers if len(wanted) else np.zeros(len(numbers), np.bool_)
+        rows = np.frombuffer(some_keys, np.uint8).reshape(-1, KEY_BYTES)
+        refs.append(numbers[stand])
+        keys.append(rows[stand])
+        rows.fill(0)
+    ring = WindowKeys(np.concatenate(refs), np.concatenate(keys))
+    for part in keys:
+        part.fill(0)
+    return ring
