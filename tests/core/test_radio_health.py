@@ -85,6 +85,7 @@ def test_a_few_events_of_our_own_commands_are_no_life_on_air() -> None:
     assert steps(Radio().hears(Look(0, reports=1), 400)) == [(300, Step.RESTART_SCAN), (360, Step.POWER_CYCLE)]
 
 
+@pytest.mark.requirement("R-60")
 def test_a_quiet_night_is_no_dead_radio() -> None:
     radio = Radio()
     radio.health.closed()

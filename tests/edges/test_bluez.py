@@ -111,6 +111,7 @@ async def hears(bluez: FakeBluetoothd, radio: Running, *, name: str = "hci0") ->
     await until(arrived)
 
 
+@pytest.mark.requirement("R-04")
 async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running() as radio:
         await radio.told("radio.scanning")
@@ -155,6 +156,7 @@ async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(bus: str, m
     assert told["next_step"] == RadioFault.BROKEN_PATTERNS.value
 
 
+@pytest.mark.requirement("R-02", "R-04")
 async def test_a_passive_scan_brings_every_repeat_with_its_own_strength_and_leaves_no_device_behind(
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +185,7 @@ async def test_a_device_that_somebody_paired_by_hand_stays_with_bluez(
         assert len(bluez.adapters["hci0"].devices) == 1
 
 
+@pytest.mark.requirement("T-04")
 async def test_a_flood_in_a_passive_scan_is_dropped_from_its_old_end_and_counted(
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
