@@ -124,7 +124,7 @@ class Repository:
     def manifest(self) -> bytes:
         now_s = time.time()
         values: dict[str, Any] = {
-            "name": self.name, "seq": self.seq, "published_at_s": now_s, "suppression_checked_at_s": now_s,
+            "name": self.name, "seq": self.seq, "published_at_s": now_s, "suppression_checked_at_s": now_s - 3600,
             "count": self.count,
         }  # fmt: skip
         header = ListHeader(**{**values, **self.manifest_changes})

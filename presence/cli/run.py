@@ -18,6 +18,8 @@ from uuid import uuid4
 
 from presence.config import Settings, load_settings
 from presence.config.rules import hours_of, read_notice_keys, read_store_key, rules_of
+from presence.config.settings import ConsentSettings
+from presence.core.jws import Keys
 from presence.core.peers import Peers
 from presence.core.polling import asked_pause_s, pause_s
 from presence.core.report import as_json
@@ -215,10 +217,17 @@ def gateway_of(
             watchers=[oversight, exporter, technicians],
             list_name=settings.consent.list,
             restrictions=withdrawn,
-            notice_keys=read_notice_keys(settings.consent.notice_keys) if settings.consent.notice_keys else None,
+            notice_keys=_notice_keys(settings.consent),
         )
     )
     return gateway
+
+
+def _notice_keys(consent: ConsentSettings) -> Keys | None:
+    """A signed list brings its own; until then nobody's notice is believed."""
+    if consent.notice_keys is not None:
+        return read_notice_keys(consent.notice_keys)
+    return None if consent.repository is None else {}
 
 
 def _consents(settings: Settings, stack: ExitStack) -> ConsentFile | SignedList:

@@ -12,6 +12,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 from presence.config.settings import ConsentSettings, StorageSettings
@@ -39,6 +40,8 @@ from presence.errors import ConsentListError
 from presence.ports import Proven
 
 MANIFEST: Final = "manifest.json"
+CLOSING_S: Final = 5.0
+NOTICE_KEYS: Final = "notices.jwks"
 METADATA: Final = "tuf"
 
 
@@ -48,6 +51,7 @@ class _Delivered:
 
     manifest: bytes
     keys: frozenset[str]
+    notice_keys: str
     index: ConsentIndex
 
 
@@ -65,6 +69,8 @@ class SignedList:
         self._delivered: _Delivered | None = None
         self._timestamp_version = 0
         self._wiped = False
+        self._looking = Lock()
+        self._closed = False
         kept = store.kept()
         self.last_signed_s = kept.signed_s if kept else 0.0
 
@@ -84,8 +90,12 @@ class SignedList:
         return cls(repository, store, keys, name=consent.list, max_span_s=consent.max_span_s)
 
     def close(self) -> None:
+        """Waits a moment for a look that is under way: the store is not pulled away below it."""
         self._repository.close()
-        self._store.close()
+        if self._looking.acquire(timeout=CLOSING_S):
+            self._closed = True
+            self._store.close()
+            self._looking.release()
 
     def forget_keys(self) -> None:
         self._keys.keep_only(())
@@ -93,6 +103,12 @@ class SignedList:
 
     def read(self) -> Proven | None:
         """See ConsentSource.read."""
+        with self._looking:
+            if self._closed:
+                raise ConsentListError(f"{self._repository.location}: not looked at, the gateway stops")
+            return self._look()
+
+    def _look(self) -> Proven | None:
         proof = self._repository.refresh()
         kept = self._store.kept()
         if kept is not None:
@@ -109,6 +125,7 @@ class SignedList:
         was = self._delivered
         if was is not None and was.manifest == digest:
             return self._proven_again(proof, manifest)
+        notice_keys = self._notice_keys(proof)
         changed, complaints = self._store_changes(proof, manifest, digest, kept)
         self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
         now_kept = self._store.kept()
@@ -118,8 +135,9 @@ class SignedList:
         if was is None or changed or paths != was.keys:
             index = self._store.index(manifest.words) if was is None or changed else was.index
             prepared = Prepared(index, self._ring(proof, manifest, index))
-            was = self._delivered = _Delivered(digest, paths, index)
+            was = self._delivered = _Delivered(digest, paths, "", index)
         was.manifest = digest
+        was.notice_keys = name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""
         self._timestamp_version = proof.versions.timestamp
         return Proven(
             header=manifest.header,
@@ -128,6 +146,7 @@ class SignedList:
             refused=now_kept.refused,
             complaints=complaints,
             timestamp_version=proof.versions.timestamp,
+            notice_keys=notice_keys,
         )
 
     def _proven_again(self, proof: Proof, manifest: Manifest) -> Proven | None:
@@ -136,6 +155,13 @@ class SignedList:
             return None
         self._timestamp_version = proof.versions.timestamp
         return Proven(header=manifest.header, prepared=None, timestamp_version=proof.versions.timestamp)
+
+    def _notice_keys(self, proof: Proof) -> bytes:
+        """Who may sign notices, where that is not as it was; a list may come without."""
+        target = proof.targets.get(NOTICE_KEYS)
+        if target is None or (self._delivered is not None and self._delivered.notice_keys == name_of(target)):
+            return b""
+        return self._repository.fetch(proof, NOTICE_KEYS)
 
     def _refuse_older(self, proof: Proof, kept: Kept) -> None:
         """TUF's own memory may have been lost or put back; a new root begins anew, since keys were replaced."""

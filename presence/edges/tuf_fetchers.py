@@ -13,13 +13,13 @@ from typing import IO, Final
 from urllib.parse import unquote, urlsplit
 
 import urllib3
-from tuf.api.exceptions import DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
 from tuf.ngclient import FetcherInterface
 
 from presence import __version__
 
-CONNECT_S: Final = 10.0
-BETWEEN_BYTES_S: Final = 20.0
+CONNECT_S: Final = 5.0
+BETWEEN_BYTES_S: Final = 8.0
 FILE_S: Final = 120.0
 """The longest that one file may take: a server that drips is no server."""
 CHUNK: Final = 1 << 18
@@ -30,19 +30,26 @@ class BoundedFetcher(FetcherInterface):
 
     def __init__(self) -> None:
         self.timestamp = b""
+        self._closed = False
+
+    def close(self) -> None:
+        """What is being fetched in another thread ends at its next bytes."""
+        self._closed = True
 
     @contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
         yield io.BytesIO(self.download_bytes(url, max_length))
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
+        if self._closed:
+            raise DownloadError("the gateway stops")
         end_s = time.monotonic() + FILE_S
         received = bytearray()
         for chunk in self.fetch(url):
             received += chunk
             if len(received) > max_length:
                 raise DownloadLengthMismatchError(f"more than {max_length} bytes")
-            if time.monotonic() > end_s:
+            if self._closed or time.monotonic() > end_s:
                 raise SlowRetrievalError(f"not complete after {FILE_S:.0f} s")
         if url.endswith("/timestamp.json"):
             self.timestamp = bytes(received)
@@ -80,6 +87,7 @@ class HttpsFetcher(BoundedFetcher):
             response.close()
 
     def close(self) -> None:
+        super().close()
         self._pool.clear()
 
 
@@ -99,6 +107,3 @@ class DirectoryFetcher(BoundedFetcher):
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 yield chunk
-
-    def close(self) -> None:
-        """Nothing is open between files."""

@@ -85,7 +85,7 @@ class Repository:
         snapshot = Snapshot(
             version=self._version("snapshot") + 1,
             expires=_expiry("snapshot", now_s),
-            meta={"targets.json": MetaFile(new_targets.version)},
+            meta={"targets.json": self._meta_of("targets", new_targets.version)},
         )
         self._sign_and_write(Metadata(snapshot), [self._keys.signer("snapshot")], f"{snapshot.version}.snapshot.json")
         version = self._sign_timestamp(snapshot.version, now_s)
@@ -164,14 +164,14 @@ class Repository:
         timestamp = Timestamp(
             version=self._version("timestamp") + 1,
             expires=_expiry("timestamp", now_s),
-            snapshot_meta=self._meta_of(snapshot_version),
+            snapshot_meta=self._meta_of("snapshot", snapshot_version),
         )
         self._sign_and_write(Metadata(timestamp), [self._keys.signer("timestamp")], "timestamp.json")
         return timestamp.version
 
-    def _meta_of(self, version: int) -> MetaFile:
-        """With digest and length: a different snapshot under one version does not fit."""
-        data = (self._metadata / f"{version}.snapshot.json").read_bytes()
+    def _meta_of(self, role: str, version: int) -> MetaFile:
+        """With digest and length: another one under the same version does not fit, and gateways ask for both."""
+        data = (self._metadata / f"{version}.{role}.json").read_bytes()
         return MetaFile.from_data(version, data, ["sha256"])
 
     def _sign_and_write(self, metadata: "Metadata[Any]", signers: list[CryptoSigner], name: str) -> None:
