@@ -113,7 +113,7 @@ def _number(register: Register, now_s: float) -> int:
     """Take out what is over, and give all changes the next number."""
     with register.transaction():
         for ref, version in register.ended(now_s):
-            register.remove(ref, version + 1, State.GONE)
+            register.remove(ref, version + 1, State.GONE, decided_s=now_s)
         if not register.unnumbered() and register.number("seq"):
             return 0
         seq = register.number("seq") + 1

@@ -6,10 +6,11 @@
 
 `changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So each delta can be made
 anew from here: after a crash between the register and the repository nothing is lost and nothing said twice.
+`decided` is when the customer said so last: what they said before that, in an old export, changes nothing any more.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,7 +25,7 @@ from presence.errors import ConsentServiceError
 SCHEMA: Final = """
 CREATE TABLE entry (
     ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, changed_seq INTEGER,
-    id TEXT, identity_key BLOB, not_after REAL, record BLOB) STRICT, WITHOUT ROWID;
+    id TEXT, identity_key BLOB, not_after REAL, record BLOB, decided REAL NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX changed ON entry (changed_seq);
 CREATE INDEX ending ON entry (not_after);
 CREATE TABLE word (number INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
@@ -48,6 +49,7 @@ class Registered:
     consent: Consent | None = field(repr=False)
     identity_key: bytes = field(repr=False)
     id: str = field(repr=False)
+    decided_s: float
 
 
 class Register:
@@ -98,28 +100,25 @@ class Register:
 
     def get(self, ref: bytes) -> Registered | None:
         row = self._database.execute(
-            "SELECT version, state, record, identity_key, id FROM entry WHERE ref = ?", (ref,)
+            "SELECT version, state, record, identity_key, id, decided FROM entry WHERE ref = ?", (ref,)
         ).fetchone()
         if row is None:
             return None
-        version, state, record, identity_key, name = row
+        version, state, record, identity_key, name, decided_s = row
         consent = None if record is None else decode_whole_record(ref, record, self._words.all)
-        return Registered(version, State(state), consent, identity_key or b"", name or "")
+        return Registered(version, State(state), consent, identity_key or b"", name or "", decided_s)
 
-    def put(self, consent: Consent, identity_key: bytes, name: str) -> None:
-        self.put_all([(consent, identity_key, name)])
-
-    def put_all(self, entries: Iterable[tuple[Consent, bytes, str]]) -> None:
-        rows = (
-            (c.ref, c.version, State.ACTIVE, None, name, key, c.not_after_s, encode_record(c, self._words))
-            for c, key, name in entries
-        )
-        self._database.executemany("INSERT OR REPLACE INTO entry VALUES (?,?,?,?,?,?,?,?)", rows)
-
-    def remove(self, ref: bytes, version: int, state: State) -> None:
-        """Only ref and version stay."""
+    def put(self, consent: Consent, identity_key: bytes, name: str, *, decided_s: float) -> None:
+        record = encode_record(consent, self._words)
         self._database.execute(
-            "INSERT OR REPLACE INTO entry VALUES (?,?,?,NULL,NULL,NULL,NULL,NULL)", (ref, version, state)
+            "INSERT OR REPLACE INTO entry VALUES (?,?,?,NULL,?,?,?,?,?)",
+            (consent.ref, consent.version, State.ACTIVE, name, identity_key, consent.not_after_s, record, decided_s),
+        )
+
+    def remove(self, ref: bytes, version: int, state: State, *, decided_s: float) -> None:
+        """Only ref, version and time stay."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO entry VALUES (?,?,?,NULL,NULL,NULL,NULL,NULL,?)", (ref, version, state, decided_s)
         )
 
     def ended(self, now_s: float) -> list[tuple[bytes, int]]:

@@ -11,7 +11,6 @@
 """
 
 import hmac
-import math
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -19,39 +18,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from presence.core.consent import SENSITIVE_CATEGORIES, Consent, Flag, Grant, Purpose, Scope
+from presence.core.consent import Consent, Purpose
 from presence.core.notices import Head, Narrowing, Notice, sign_head, sign_notice
 from presence.errors import ConsentServiceError
 from presence.publisher.keys import NOTICES, KeyFolder
 from presence.publisher.publishing import Published, publish
 from presence.publisher.register import Register, Registered, State
 from presence.publisher.repository import Repository
+from presence.publisher.wishes import Wish, consent_of
 
-MAX_SPAN_S: Final = 396 * 86_400
-"""13 months: what gateways believe at most (R-07)."""
 KEY_BYTES: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody agrees to. Times are UTC seconds; a category's end of None is the consent's own."""
-
-    id: str = field(repr=False)
-    """The consent platform's own name for this agreement on this device."""
-    purposes: frozenset[Purpose]
-    not_before_s: float
-    not_after_s: float
-    scope: Scope
-    categories: Mapping[str, float | None] = field(default_factory=dict)
-    explicit: frozenset[str] = frozenset()
-    """Of the categories: those to which the customer agreed explicitly, one by one."""
-    refused: frozenset[str] = frozenset()
-    flags: frozenset[Flag] = frozenset()
-    audiences: tuple[str, ...] = ()
-    person: str = field(default="", repr=False)
-    """Several devices of one person have one pairwise key; where empty, `id`."""
-    identity_key: bytes = field(default=b"", repr=False)
-    """16 bytes; where empty, one is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +41,13 @@ class Added:
 
 
 class ConsentService:
-    """One list. `directory` holds keys and register; `output` is what gateways read."""
+    """One list. `directory` holds keys and register; `output` is what gateways read (None: as the register says)."""
 
-    def __init__(self, directory: Path, output: Path, *, clock: Callable[[], float]) -> None:
+    def __init__(self, directory: Path, output: Path | None, *, clock: Callable[[], float]) -> None:
         self.directory = directory
         self.keys = KeyFolder(directory / "keys")
-        self.repository = Repository(output, self.keys)
         self.register = Register(directory / "register.sqlite")
+        self.repository = Repository(output or Path(str(self.register.fact("output"))), self.keys)
         self.clock = clock
         self._service_key = self.keys.service_key()
 
@@ -86,6 +62,7 @@ class ConsentService:
         with register.transaction():
             register.set_fact("list", list_name)
             register.set_fact("notice", notice)
+            register.set_fact("output", str(output.absolute()))
         register.close()
         Repository(output, keys).create(clock())
         return cls(directory, output, clock=clock)
@@ -111,6 +88,25 @@ class ConsentService:
         """All of them in one transaction, or none; for an import, call it with some thousands at a time."""
         with self.register.transaction():
             return [self._add(wish) for wish in wishes]
+
+    def add_each(self, wishes: Iterable[Wish]) -> list[Added | ConsentServiceError]:
+        """Each by itself, in one transaction: why one of them cannot be added takes nothing from the others."""
+        with self.register.transaction():
+            return [self._added(wish) for wish in wishes]
+
+    def knows(self, name: str) -> bool:
+        """Whether there is an agreement under this id."""
+        known = self.register.get(self.ref_of(name))
+        return known is not None and known.state is State.ACTIVE
+
+    def objected(self, name: str) -> bool:
+        known = self.register.get(self.ref_of(name))
+        return known is not None and known.state is State.OBJECTED
+
+    def decided_before(self, name: str, time_s: float) -> bool:
+        """Whether there is an agreement under this id that is not newer."""
+        known = self.register.get(self.ref_of(name))
+        return known is not None and known.state is State.ACTIVE and known.decided_s <= time_s
 
     def narrow(self, name: str, *, categories: Iterable[str] = (), purposes: Iterable[Purpose] = ()) -> Notice:
         """Take categories or purposes away; such a category is refused, whatever a parent's grant says."""
@@ -152,10 +148,10 @@ class ConsentService:
             raise ConsentServiceError("there is no agreement to resume")
         with self.register.transaction():
             consent = replace(known.consent, paused_until_s=0.0, version=known.version + 1)
-            self.register.put(consent, known.identity_key, known.id)
+            self.register.put(consent, known.identity_key, known.id, decided_s=self.clock())
 
     def withdraw(self, name: str) -> Notice:
-        """Ref and version stay in the register, and nothing else."""
+        """Ref, version and time stay in the register, and nothing else."""
         return self._remove(name, State.GONE)
 
     def object(self, name: str) -> Notice:
@@ -189,6 +185,12 @@ class ConsentService:
     def _kid(self) -> str:
         return f"{NOTICES}-{self.register.number('notice_key')}"
 
+    def _added(self, wish: Wish) -> Added | ConsentServiceError:
+        try:
+            return self._add(wish)
+        except ConsentServiceError as error:
+            return error
+
     def _add(self, wish: Wish) -> Added:
         ref = self.ref_of(wish.id)
         known = self.register.get(ref)
@@ -196,12 +198,15 @@ class ConsentService:
             raise ConsentServiceError("this id objected, and an objection is for ever: nothing can be added")
         if known is not None and wish.identity_key and known.identity_key not in (b"", wish.identity_key):
             raise ConsentServiceError("this id has another identity key: withdraw it first, then add it anew")
+        decided_s = self.clock() if wish.decided_s is None else wish.decided_s
+        if known is not None and wish.decided_s is not None and decided_s < known.decided_s:
+            raise ConsentServiceError("older than what this customer decided last: that stands")
         identity_key = wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
         if len(identity_key) != KEY_BYTES:
             raise ConsentServiceError(f"an identity key has {KEY_BYTES} bytes, 32 hex digits")
         keys = {audience: self._pairwise_key(wish.person or wish.id, audience) for audience in wish.audiences}
         consent = consent_of(wish, ref, (known.version if known else 0) + 1, keys)
-        self.register.put(consent, identity_key, wish.id)
+        self.register.put(consent, identity_key, wish.id, decided_s=decided_s)
         return Added(ref, consent.version, identity_key, keys)
 
     def _pairwise_key(self, person: str, audience: str) -> bytes:
@@ -222,7 +227,7 @@ class ConsentService:
             raise ConsentServiceError("there is no agreement in force under this id")
         with self.register.transaction():
             consent = replace(less(known.consent), version=known.version + 1)
-            self.register.put(consent, known.identity_key, known.id)
+            self.register.put(consent, known.identity_key, known.id, decided_s=self.clock())
             return self._notice(narrowing(consent.ref, consent.version))
 
     def _remove(self, name: str, state: State) -> Notice:
@@ -234,7 +239,7 @@ class ConsentService:
             self._active(name)
         version = (known.version if known else 0) + 1
         with self.register.transaction():
-            self.register.remove(ref, version, state)
+            self.register.remove(ref, version, state, decided_s=self.clock())
             objected = state is State.OBJECTED
             return self._notice(Narrowing(ref, version, removed=not objected, objected=objected))
 
@@ -244,42 +249,6 @@ class ConsentService:
         # Whatever is not numbered yet comes with the next list.
         list_seq = self.register.number("seq") + 1
         return Notice(self.list_name, previous + 1, previous, list_seq, int(self.clock()), (narrowing,))
-
-
-def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str, bytes]) -> Consent:
-    """The entry, checked as every gateway will check it. Raises ConsentServiceError, naming the field."""
-    start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
-    if not 0 <= start_s < end_s:
-        raise ConsentServiceError("the end does not lie after the start")
-    if end_s - start_s > MAX_SPAN_S:
-        raise ConsentServiceError("longer than 13 months: no gateway would believe it; ask the customer again in time")
-    if not wish.scope.chain_wide and not wish.scope.stores:
-        raise ConsentServiceError("no store: name one, or say that the agreement holds in the whole chain")
-    if Purpose.PRESENCE not in wish.purposes:
-        raise ConsentServiceError("without the purpose `presence` nobody is recognised")
-    unasked = (wish.categories.keys() & SENSITIVE_CATEGORIES) - wish.explicit
-    if unasked:
-        raise ConsentServiceError(
-            f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly to each"
-        )
-    grants = tuple(
-        Grant(category, start_s, min(end_s, math.floor(until_s or end_s)), category in wish.explicit)
-        for category, until_s in sorted(wish.categories.items())
-    )
-    if any(grant.not_after_s <= start_s for grant in grants):
-        raise ConsentServiceError("a category ends before the agreement begins")
-    return Consent(
-        ref=ref,
-        version=version,
-        purposes=wish.purposes,
-        not_before_s=start_s,
-        not_after_s=end_s,
-        scope=wish.scope,
-        grants=grants,
-        refused_categories=wish.refused,
-        pairwise_keys=pairwise_keys,
-        flags=wish.flags,
-    )
 
 
 def ref_text(ref: bytes) -> str:

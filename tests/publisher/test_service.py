@@ -16,7 +16,8 @@ from presence.core.segments import read_record
 from presence.errors import ConsentServiceError
 from presence.publisher.publishing import REBASE_AFTER
 from presence.publisher.register import State
-from presence.publisher.service import MAX_SPAN_S, ConsentService
+from presence.publisher.service import ConsentService
+from presence.publisher.wishes import MAX_SPAN_S
 from tests.builders import START_S
 from tests.publisher.services import CARS, DAY_S, GARDEN, Clock, Reader, a_service, a_wish
 

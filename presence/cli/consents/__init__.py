@@ -1,0 +1,53 @@
+"""`presence consents`: the reference publisher of consent lists, from keys to withdrawals."""
+
+import argparse
+from typing import Final
+
+from presence.cli.consents import changing, importing, looking, publishing, starting
+
+DESCRIPTION: Final = """\
+A consent service in small: for a demonstration, for tests, and for a chain that
+has no consent platform yet. It runs on the chain's side, never on a gateway:
+its folder holds the customers' identity keys. One folder is one list.
+
+  init       keys, roles and an empty register
+  add        a customer agreed; also to renew or to change an agreement
+  import     many customers, from CSV or JSON Lines
+  narrow     a category or purpose less
+  fulfil     the customer has what they looked for: that interest ends now
+  pause      nothing until a time; `resume` ends it
+  withdraw   the customer takes back everything
+  object     the customer wants no advertising, for ever: beats everything
+  publish    write and sign what gateways fetch; --loop does it every minute
+  head       sign the heartbeat that exposes a list held back
+  rotate     replace a key
+  status     how the list is, in numbers
+  show       one agreement
+"""
+
+EPILOG: Final = """\
+a first list:
+  presence consents init --directory acme --list acme/fi-0042 --audience offers-main=offers
+  presence consents add --directory acme anna --purpose presence --purpose offers \\
+    --category ap2:1551=2027-03-01 --until 2027-06-01
+  presence consents publish --directory acme --suppression-checked now
+  gateways read acme/repository (over HTTPS or as a folder), and are given
+  acme/repository/metadata/1.root.json by hand
+
+What takes away (narrow, fulfil, pause, withdraw, object) also writes a signed
+notice into the folder `outbox`; with --mqtt it goes to the broker at once.
+What gives waits for `publish`. Formats: docs/consent-list.md
+"""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "consents",
+        help="the reference publisher: keep and sign a consent list",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for part in (starting, changing, importing, publishing, looking):
+        part.register(actions)

@@ -1,0 +1,107 @@
+"""`presence consents import`: many customers, from an export of a consent platform."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from presence.cli.consents.options import add_action, add_broker, answer, audiences, outbox_of, post_of, service_of
+from presence.core.notices import Notice
+from presence.errors import ConfigurationError, ConsentServiceError
+from presence.publisher.import_lines import BadLine, rows_of_csv, rows_of_json_lines
+from presence.publisher.importing import Imported, import_rows
+
+BAR: Final = 30
+EVERY_S: Final = 0.2
+JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
+
+
+def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    action = add_action(
+        actions, "import", start, "take in an export, CSV or JSON Lines; names every line it cannot use"
+    )
+    action.add_argument("file", type=Path, metavar="FILE", help=".csv, or .jsonl; columns: docs/consent-list.md")
+    action.add_argument("--format", choices=("csv", "jsonl"), help="where the name does not say it")
+    add_broker(action)
+
+
+def start(options: argparse.Namespace) -> int:
+    try:
+        with options.file.open(encoding="utf-8-sig", newline="") as text, service_of(options) as service:
+            outbox, post = outbox_of(service), post_of(options, service)
+
+            def told(notice: Notice) -> None:
+                outbox.put(notice.seq, service.sign(notice))
+
+            bar = _Bar(sys.stderr, text, options.file.stat().st_size)
+            rows = _rows(options, text)
+            done = import_rows(service, rows, audiences=audiences(service), told=told, progress=bar.show)
+            bar.clear()
+            code = _report(options, done)
+            if post is not None:
+                post.send(outbox.waiting())
+    except BadLine as error:
+        raise ConsentServiceError(f"{options.file}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConsentServiceError(f"{options.file}: not UTF-8, at byte {error.start}: nothing was taken") from None
+    except OSError as error:
+        raise ConfigurationError([f"{options.file}: {error.strerror}"]) from error
+    return code
+
+
+def _report(options: argparse.Namespace, done: Imported) -> int:
+    for number, reason in done.bad:
+        print(f"{options.file}:{number}: {reason}", file=sys.stderr)
+    values = {
+        "lines": done.lines, "added": done.added, "withdrawn": done.withdrawn, "objected": done.objected,
+        "passed_over": done.passed_over, "bad": [{"line": number, "reason": reason} for number, reason in done.bad],
+        "dropped_columns": sorted(done.dropped),
+    }  # fmt: skip
+    dropped = f"; not taken, as no gateway may have it: {', '.join(sorted(done.dropped))}" if done.dropped else ""
+    answer(
+        options,
+        values,
+        f"{done.lines} lines: {done.added} customers taken up, {done.withdrawn} withdrawn, {done.objected} objected, "
+        f"{done.passed_over} without `presence` passed over, {len(done.bad)} lines not used{dropped}\n"
+        "  gateways learn it with the next `presence consents publish`",
+    )
+    return 1 if done.bad else 0
+
+
+def _rows(options: argparse.Namespace, text: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    kind = options.format or ("jsonl" if options.file.suffix in JSON_LINES else "csv")
+    lines = _lines(text)
+    return rows_of_json_lines(lines) if kind == "jsonl" else rows_of_csv(lines)
+
+
+def _lines(text: TextIO) -> Iterable[str]:
+    """By readline, so that the place in the file can be asked for."""
+    while line := text.readline():
+        yield line
+
+
+class _Bar:
+    """How far the file is read, on a terminal only."""
+
+    def __init__(self, out: TextIO, text: TextIO, size: int) -> None:
+        self._out = out
+        self._text = text
+        self._size = max(size, 1)
+        self._shown_s = 0.0
+        self._on = out.isatty()
+
+    def show(self, lines: int) -> None:
+        now_s = time.monotonic()
+        if self._on and now_s - self._shown_s >= EVERY_S:
+            self._shown_s = now_s
+            part = min(1.0, self._text.buffer.tell() / self._size)
+            filled = "#" * round(part * BAR)
+            self._out.write(f"\r[{filled:<{BAR}}] {part:4.0%}  {lines} lines")
+            self._out.flush()
+
+    def clear(self) -> None:
+        if self._on:
+            self._out.write("\r\x1b[K")
+            self._out.flush()

@@ -1,0 +1,71 @@
+"""`presence consents status, show`: the list in numbers, and one agreement."""
+
+import argparse
+import json
+
+from presence.cli.consents.options import add_action, add_customer, answer, audiences, customer, outbox_of, service_of
+from presence.core.timestamps import rfc3339
+from presence.errors import ConsentServiceError
+from presence.publisher.register import State
+from presence.publisher.service import ref_text
+
+
+def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    add_action(actions, "status", _status, "how the list is, in numbers; of nobody in particular")
+    show = add_action(actions, "show", _show, "one agreement, as gateways are given it; no key is shown")
+    add_customer(show)
+
+
+def _status(options: argparse.Namespace) -> int:
+    with service_of(options) as service:
+        number, states = service.register.number, service.register.by_state()
+        checked_s = number("suppression_checked_at")
+        values = {
+            "list": service.list_name,
+            "seq": number("released_seq"),
+            "epoch": number("epoch"),
+            "timestamp": service.repository.timestamp_version(),
+            "notices": number("notice_seq"),
+            "waiting_notices": len(outbox_of(service).waiting()),
+            "unpublished_changes": service.register.unnumbered(),
+            "suppression_checked": rfc3339(checked_s) if checked_s else None,
+            "audiences": {name: str(purpose) for name, purpose in audiences(service).items()},
+            **{str(state): states.get(state, 0) for state in State},
+        }
+        root_keys = (service.keys.directory / "root").is_dir()
+    advice = ["root keys lie here still: carry keys/root away"] if root_keys else []
+    if not checked_s:
+        advice.append("opt-out registers were never applied: no offers (publish --suppression-checked)")
+    lines = [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in values.items()]
+    return answer(options, {**values, "next_steps": advice}, "\n".join([*lines, *(f"→ {step}" for step in advice)]))
+
+
+def _show(options: argparse.Namespace) -> int:
+    with service_of(options) as service:
+        known = service.register.get(service.ref_of(customer(options)))
+    if known is None:
+        raise ConsentServiceError("nothing is known under this id")
+    values: dict[str, object] = {
+        "state": str(known.state),
+        "version": known.version,
+        "decided": rfc3339(known.decided_s),
+    }
+    consent = known.consent
+    if consent is not None:
+        values |= {
+            "ref": ref_text(consent.ref),
+            "purposes": sorted(consent.purposes),
+            "from": rfc3339(consent.not_before_s),
+            "until": rfc3339(consent.not_after_s),
+            "categories": {grant.category: rfc3339(grant.not_after_s) for grant in consent.grants},
+            "refused": sorted(consent.refused_categories),
+            "paused": consent.paused_until_s > 0,
+            "stores": "all of the chain" if consent.scope.chain_wide else sorted(consent.scope.stores),
+            "audiences": sorted(consent.pairwise_keys),
+            "flags": sorted(consent.flags),
+        }
+    return answer(options, values, "\n".join(f"{name}: {_words(value)}" for name, value in values.items()))
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,168 @@
+"""`presence consents publish, head, rotate`: what gateways are given, and with which keys."""
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from presence.cli.consents.options import add_action, add_broker, answer, moment, outbox_of, post_of, service_of
+from presence.cli.termination import TERMINATED, unless_terminated
+from presence.core.notices import HEAD_INTERVAL_S
+from presence.errors import BrokerError, ConfigurationError, ConsentServiceError
+from presence.publisher.keys import NOTICES, ONLINE
+from presence.publisher.outbox import Post
+from presence.publisher.publishing import Published
+from presence.publisher.service import ConsentService
+
+GROWTH: Final = 1.2
+GROWTH_FROM: Final = 100
+"""A list of so many that grows by a fifth at once: somebody knows why, or it was poisoned (T-19)."""
+LOOK_S: Final = 0.5
+"""How often the loop looks for notices that wait."""
+ROOT: Final = "root"
+
+
+def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    publish = add_action(
+        actions, "publish", _publish, "write and sign what gateways fetch; without a change, sign anew"
+    )
+    publish.add_argument("--loop", action="store_true", help="until Ctrl-C; with --mqtt also heads and notices")
+    publish.add_argument("--every", type=float, default=60.0, metavar="S", help="with --loop: seconds (60)")
+    publish.add_argument("--new-base", action="store_true", help="leave nothing of customers who left in any file")
+    publish.add_argument(
+        "--suppression-checked", type=moment, metavar="TIME",
+        help="when opt-out registers were last applied (now …); older than 24 h: gateways send no offers",
+    )  # fmt: skip
+    publish.add_argument("--approve-growth", action="store_true", help="a fifth more customers at once is no mistake")
+    add_broker(publish)
+    add_broker(add_action(actions, "head", _head, "sign the heartbeat: what is the newest of everything"))
+    rotate = add_action(actions, "rotate", _rotate, "replace keys under a new root, and publish")
+    rotate.add_argument("role", choices=(*ONLINE, NOTICES, "online", ROOT), help="whose key; online: all three of TUF")
+    rotate.add_argument(
+        "--root-keys", type=Path, metavar="DIR", help="where two root keys are (keys/root in the folder)"
+    )
+    rotate.add_argument(
+        "--new-key", type=Path, metavar="FILE", help="with root: where the new root key is to be written"
+    )
+
+
+def _publish(options: argparse.Namespace) -> int:
+    if options.loop:
+        if not 1 <= options.every <= 600:
+            raise ConfigurationError(["--every: 1 to 600 seconds, gateways fall silent after their lease"])
+        outcome = asyncio.run(unless_terminated(_loop(options)))
+        return TERMINATED if outcome is None else outcome
+    with service_of(options) as service:
+        published = publish_once(service, options)
+        post = post_of(options, service)
+        if post is not None:
+            post.send(outbox_of(service).waiting(), service.head())
+    return answer(options, _values(published), _sentence(published))
+
+
+def publish_once(service: ConsentService, options: argparse.Namespace) -> Published:
+    """Raises ConsentServiceError where the list grows as no list grows."""
+    if options.suppression_checked is not None:
+        if options.suppression_checked > service.clock():
+            raise ConfigurationError(["--suppression-checked lies in the future"])
+        with service.register.transaction():
+            service.register.set_fact("suppression_checked_at", int(options.suppression_checked))
+    before, now = service.register.number("released_count"), service.register.count()
+    if before >= GROWTH_FROM and now > before * GROWTH and not options.approve_growth:
+        raise ConsentServiceError(
+            f"the list would grow from {before} to {now} customers at once: look where they come from, then publish "
+            "with --approve-growth"
+        )
+    published = service.publish(rebase=options.new_base)
+    with service.register.transaction():
+        service.register.set_fact("released_count", published.entries)
+    return published
+
+
+async def _loop(options: argparse.Namespace) -> int:
+    """Publish, say heads, carry notices; what fails is said, and tried again."""
+    with service_of(options) as service:
+        post, outbox = post_of(options, service), outbox_of(service)
+        publish_at = head_at = 0.0
+        failed_until = 0.0
+        while True:
+            now_s = time.monotonic()
+            if now_s >= publish_at:
+                publish_at = now_s + options.every
+                _say_published(service, options)
+                options.new_base = False
+                head_at = 0.0
+            waiting = outbox.waiting()
+            if post is not None and now_s >= failed_until and (waiting or now_s >= head_at):
+                head_at = now_s + HEAD_INTERVAL_S
+                if not await _sent(post, waiting, service):
+                    failed_until, head_at = now_s + 10 * LOOK_S, 0.0
+            await asyncio.sleep(LOOK_S)
+
+
+def _say_published(service: ConsentService, options: argparse.Namespace) -> None:
+    try:
+        published = publish_once(service, options)
+    except ConsentServiceError as error:
+        print(f"presence consents: not published: {error}", file=sys.stderr, flush=True)
+        return
+    answer(options, _values(published), _sentence(published))
+    sys.stdout.flush()
+
+
+async def _sent(post: Post, waiting: list[Path], service: ConsentService) -> bool:
+    try:
+        await post.carry(waiting, service.head())
+    except BrokerError as error:
+        print(f"presence consents: not sent: {error}", file=sys.stderr, flush=True)
+        return False
+    return True
+
+
+def _head(options: argparse.Namespace) -> int:
+    with service_of(options) as service:
+        head, post, outbox = service.head(), post_of(options, service), outbox_of(service)
+        if post is not None:
+            post.send(outbox.waiting(), head)
+    sent = post is not None
+    return answer(options, {"head": head.decode(), "sent": sent}, "the head is sent" if sent else head.decode())
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    with service_of(options) as service:
+        version = None
+        if options.role == NOTICES:
+            service.keys.renew(NOTICES)
+            with service.register.transaction():
+                service.register.set_fact("notice_key", service.register.number("notice_key") + 1)
+        elif options.role == ROOT:
+            if options.new_key is None or options.new_key.exists():
+                raise ConfigurationError(["--new-key: name the file, not there yet, for the new root key"])
+            version = service.repository.replace_root_key(options.new_key, service.clock(), options.root_keys)
+        else:
+            roles = ONLINE if options.role == "online" else (options.role,)
+            version = service.repository.rotate(roles, options.root_keys, service.clock())
+        published = service.publish()
+    root = "" if version is None else f" under root {version}"
+    values = {"role": options.role, "root": version, **_values(published)}
+    return answer(options, values, f"{options.role}: a new key{root}; {_sentence(published)}")
+
+
+def _values(published: Published) -> dict[str, object]:
+    return {
+        "seq": published.seq,
+        "entries": published.entries,
+        "changed": published.changed,
+        "new_base": published.rebased,
+        "timestamp": published.timestamp_version,
+    }
+
+
+def _sentence(published: Published) -> str:
+    base = ", with a new base" if published.rebased else ""
+    return (
+        f"list {published.seq}: {published.entries} customers, {published.changed} changes{base}; signed as "
+        f"{published.timestamp_version}"
+    )

@@ -1,0 +1,78 @@
+"""`presence consents init`: keys, roles, and an empty register."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from presence.cli.consents.options import add_action, answer
+from presence.core.consent import Purpose
+from presence.core.feed import Refused, parse_header
+from presence.errors import ConfigurationError
+from presence.publisher.service import ConsentService
+
+
+def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    action = add_action(actions, "init", start, "make a list: keys, roles and an empty register")
+    action.add_argument("--list", required=True, metavar="CHAIN/GROUP", help="e.g. acme/fi-0042")
+    action.add_argument(
+        "--audience", action="append", default=[], type=_audience, metavar="NAME=PURPOSE",
+        help="who is told, e.g. offers-main=offers; several times",
+    )  # fmt: skip
+    action.add_argument("--notice", default="", metavar="VERSION", help="of the privacy notice, e.g. fi-2026-03")
+    action.add_argument("--taxonomy", type=Path, metavar="FILE", help='JSON: {"ap2:1552": "ap2:1551"}, child to parent')
+    action.add_argument(
+        "--output", type=Path, metavar="DIR", help="what gateways will fetch (`repository` in the folder)"
+    )
+
+
+def start(options: argparse.Namespace) -> int:
+    parents = _parents(options)
+    output = (options.output or options.directory / "repository").absolute()
+    options.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    service = ConsentService.create(
+        options.directory, output, list_name=options.list, notice=options.notice, clock=time.time
+    )
+    with service.register.transaction():
+        service.register.set_fact("parents", json.dumps(parents))
+        service.register.set_fact("audiences", json.dumps(dict(options.audience)))
+    root, offline = output / "metadata" / "1.root.json", service.keys.directory / "root"
+    service.close()
+    values = {"list": options.list, "repository": str(output), "root": str(root), "root_keys": str(offline)}
+    return answer(
+        options,
+        values,
+        f"{options.list}: an empty list in {options.directory}\n"
+        f"  now carry {offline} away: three root keys, for two safes and a deputy; two of them make a new root.\n"
+        "    They have no passphrase, and whoever has two of them can sign any list.\n"
+        f"  give gateways {root} by hand (consent.root_file), and {output} over HTTPS with client\n"
+        "    certificates or as a folder: it holds keys by which customers are recognised for a day\n"
+        "  then: presence consents add …, presence consents publish",
+    )
+
+
+def _parents(options: argparse.Namespace) -> dict[str, str]:
+    """The taxonomy; with it, the header is judged as gateways judge it. Raises ConfigurationError."""
+    parents: Any = {}
+    if options.taxonomy is not None:
+        try:
+            parents = json.loads(options.taxonomy.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigurationError([f"--taxonomy {options.taxonomy}: {error}: a JSON object is wanted"]) from error
+    header = {"v": 1, "list": options.list, "taxonomy": {"parents": parents}}
+    counts = dict.fromkeys(("seq", "published_at", "suppression_checked_at", "count"), 0)
+    try:
+        parse_header({**header, **counts})
+    except Refused as error:
+        raise ConfigurationError([f"no gateway would take this list: {error}"]) from None
+    if "/" not in options.list:
+        raise ConfigurationError(["--list: chain/store or chain/group, such as acme/fi-0042"])
+    return dict(parents)
+
+
+def _audience(text: str) -> tuple[str, str]:
+    name, _, purpose = text.partition("=")
+    if not name or purpose not in list(Purpose):
+        raise argparse.ArgumentTypeError(f"{text}: NAME=PURPOSE, of the purposes {', '.join(Purpose)}")
+    return name, purpose

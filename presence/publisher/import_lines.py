@@ -1,0 +1,185 @@
+"""Lines of a consent platform's export: what one customer decided on one purpose or category, and when.
+
+    subject,purpose,value,timestamp,notice,expiry,identity_key,stores,explicit,flags
+    c-1,presence,given,2026-03-01,fi-2026-03,2027-03-01,000102…0f,fi-0042,,
+    c-1,ap2:1551,given,2026-03-01,fi-2026-03,2026-09-01,,,,
+
+The same names in JSON Lines. Every other column is dropped, unread (R-33). A reason names the column, never its value.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from presence.core.consent import Flag, Purpose
+from presence.core.feed import LATEST_S
+
+COLUMNS: Final = (
+    "subject", "purpose", "value", "timestamp", "notice", "expiry", "identity_key", "stores", "explicit", "flags",
+)  # fmt: skip
+MANDATORY: Final = COLUMNS[:4]
+LONGEST_LINE: Final = 65_536
+LONGEST_SUBJECT: Final = 256
+_CATEGORY: Final = re.compile(r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
+_STORE: Final = re.compile(r"[a-z0-9-]{1,32}")
+_KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
+
+
+class Value(StrEnum):
+    GIVEN = "given"
+    NOT_GIVEN = "not_given"
+    OBJECTED = "objected"
+
+
+WORDS: Final = {
+    **dict.fromkeys(("given", "granted", "yes", "true", "1"), Value.GIVEN),
+    **dict.fromkeys(("not_given", "refused", "withdrawn", "no", "false", "0"), Value.NOT_GIVEN),
+    "objected": Value.OBJECTED,
+}
+
+
+class BadLine(ValueError):
+    """Why a line cannot be used. `subject`: of whom it speaks, where that much can be read."""
+
+    def __init__(self, reason: str, subject: str = "") -> None:
+        super().__init__(reason)
+        self.subject = subject
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    subject: str = field(repr=False)
+    purpose: str
+    """A word of Purpose, or a category."""
+    value: Value
+    decided_s: float
+    notice: str
+    until_s: float | None
+    identity_key: bytes = field(repr=False)
+    stores: tuple[str, ...]
+    """`*`: the whole chain. Empty: the store or group of the list."""
+    explicit: bool
+    flags: frozenset[Flag]
+
+    @property
+    def is_purpose(self) -> bool:
+        return self.purpose in list(Purpose)
+
+
+def rows_of_csv(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Number and columns of every line; a first line of names is expected. Raises BadLine where there is none."""
+    reader = csv.DictReader(text, skipinitialspace=True)
+    if missing := set(MANDATORY) - set(reader.fieldnames or ()):
+        raise BadLine(f"the first line names the columns; {', '.join(sorted(missing))} missing")
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield reader.line_num, {}
+            continue
+        yield reader.line_num, row
+
+
+def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(text, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line) if len(line) <= LONGEST_LINE else None
+        except (ValueError, RecursionError):
+            row = None
+        yield number, row if isinstance(row, dict) else {}
+
+
+def parse_line(row: Mapping[str, Any]) -> Line:
+    """Raises BadLine."""
+    said = {name: _text(row.get(name)) for name in COLUMNS}
+    subject = said["subject"]
+    try:
+        return _parse(subject, said)
+    except BadLine as error:
+        raise BadLine(str(error), subject) from None
+
+
+def parse_time(text: str) -> float:
+    """UTC seconds of a date, of a date and time, or of a number of seconds. Raises ValueError."""
+    if re.fullmatch(r"\d{1,10}(\.\d+)?", text):
+        seconds = float(text)
+    else:
+        when = datetime.fromisoformat(text)
+        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < LATEST_S:
+        raise ValueError("not between 1970 and 2106")
+    return seconds
+
+
+def parse_identity_key(text: str) -> bytes:
+    """16 bytes from 32 hex digits. Raises ValueError."""
+    if not _KEY.fullmatch(text):
+        raise ValueError("not 32 hex digits")
+    return bytes.fromhex(text)
+
+
+def _parse(subject: str, said: Mapping[str, str]) -> Line:
+    if missing := [name for name in MANDATORY if not said[name]]:
+        raise BadLine(f"{', '.join(missing)} missing, or the line is damaged")
+    if len(subject) > LONGEST_SUBJECT or not subject.isprintable():
+        raise BadLine(f"subject is longer than {LONGEST_SUBJECT}, or holds what cannot be printed")
+    purpose, value = said["purpose"], WORDS.get(said["value"].lower())
+    if purpose not in list(Purpose) and not _CATEGORY.fullmatch(purpose):
+        raise BadLine(f"purpose is neither a category such as ap2:1551 nor one of {', '.join(Purpose)}")
+    if value is None:
+        raise BadLine("value is none of given, not_given and objected")
+    until_s = _time(said["expiry"], "expiry") if said["expiry"] else None
+    if value is Value.GIVEN and until_s is None and purpose in list(Purpose):
+        raise BadLine("expiry missing: an agreement without an end is none")
+    stores = tuple(re.split(r"[;\s]+", said["stores"])) if said["stores"] else ()
+    if stores != ("*",) and not all(map(_STORE.fullmatch, stores)):
+        raise BadLine("stores is neither * nor a list of stores such as fi-0042;fi-0043")
+    try:
+        flags = frozenset(Flag(word) for word in re.split(r"[;\s]+", said["flags"]) if word)
+    except ValueError:
+        raise BadLine(f"flags holds a word that is none of {', '.join(Flag)}") from None
+    if said["explicit"].lower() not in ("", *WORDS) or WORDS.get(said["explicit"].lower()) is Value.OBJECTED:
+        raise BadLine("explicit is neither yes nor no")
+    try:
+        key = parse_identity_key(said["identity_key"]) if said["identity_key"] else b""
+    except ValueError:
+        raise BadLine("identity_key is not 32 hex digits") from None
+    return Line(
+        subject=subject,
+        purpose=purpose,
+        value=value,
+        decided_s=_time(said["timestamp"], "timestamp"),
+        notice=said["notice"],
+        until_s=until_s,
+        identity_key=key,
+        stores=stores,
+        explicit=WORDS.get(said["explicit"].lower()) is Value.GIVEN,
+        flags=flags,
+    )
+
+
+def _text(value: object) -> str:
+    """As CSV would have it; a list (stores, flags) becomes words."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(map(_text, value))
+    return str(value).strip()
+
+
+def _time(text: str, column: str) -> float:
+    try:
+        return parse_time(text)
+    except ValueError:
+        raise BadLine(f"{column} is not a time such as 2026-03-01, 2026-03-01T12:00:00Z or UTC seconds") from None

@@ -1,0 +1,225 @@
+"""An export of a consent platform, taken into the register: customer by customer, each by itself.
+
+    lines ──► import.sqlite (sorted by customer, removed at the end) ──► one Wish a customer ──► the register
+
+1. The lines of a customer are together all of what they agreed to. Of two lines for one purpose the newer counts; of
+   one time the one that gives less.
+2. One unreadable line of a customer, and they are given nothing by this file: it may have taken rights away. What
+   their other lines take away is taken.
+3. An objection is for ever. Without a given `presence` the customer is withdrawn.
+4. Start is the newest decision on a purpose, end the earliest expiry of one; each category ends by itself, at the
+   latest then (R-06, R-07).
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from presence.core.consent import TEST_AUDIENCE, Flag, Purpose, Scope
+from presence.core.notices import Notice
+from presence.errors import ConsentServiceError
+from presence.publisher.import_lines import COLUMNS, BadLine, Line, Value, parse_line
+from presence.publisher.service import ConsentService
+from presence.publisher.wishes import Wish
+
+BATCH: Final = 2000
+"""Customers in one transaction."""
+SCHEMA: Final = """
+PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=FILE; PRAGMA cache_size=-65536;
+CREATE TABLE line (subject TEXT NOT NULL, number INTEGER NOT NULL, row TEXT, PRIMARY KEY (subject, number)) STRICT,
+    WITHOUT ROWID;
+"""
+
+Rows = Iterable[tuple[int, Mapping[str, Any]]]
+
+
+@dataclass(slots=True)
+class Imported:
+    """What came of a file. Reasons name columns and rules, never a value."""
+
+    lines: int = 0
+    added: int = 0
+    withdrawn: int = 0
+    objected: int = 0
+    passed_over: int = 0
+    """Customers who gave no `presence` and were not in the register either."""
+    bad: list[tuple[int, str]] = field(default_factory=list)
+    dropped: set[str] = field(default_factory=set)
+    """Columns that were not taken."""
+
+
+def import_rows(
+    service: ConsentService,
+    rows: Rows,
+    *,
+    audiences: Mapping[str, Purpose],
+    told: Callable[[Notice], None],
+    progress: Callable[[int], None] = lambda _lines: None,
+) -> Imported:
+    """`told` is given each notice; `progress` the number of lines, now and then. Raises ConsentServiceError."""
+    taking = _Taking(service, audiences, told)
+    with _sorted_lines(service.directory / "import.sqlite") as database:
+        _stage(database, rows, taking.done, progress)
+        for subject, lines, number in _customers(database):
+            taking.take(subject, lines, number)
+        taking.add()
+    taking.done.bad.sort()
+    return taking.done
+
+
+def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpose]) -> Wish | None:
+    """What a customer's lines come to (rules 1 and 4); None where they do not agree to being recognised."""
+    newest = _newest(lines)
+    given = {what: line for what, line in newest.items() if line.value is Value.GIVEN}
+    presence = given.get(Purpose.PRESENCE)
+    if presence is None:
+        return None
+    purposes = frozenset(Purpose(what) for what, line in given.items() if line.is_purpose)
+    categories = {what: line for what, line in given.items() if not line.is_purpose}
+    of_purposes = [given[purpose] for purpose in purposes]
+    start_s = max(line.decided_s for line in of_purposes)
+    flags = frozenset(flag for line in newest.values() for flag in line.flags)
+    if presence.explicit:
+        flags |= {Flag.EXPLICIT}
+    return Wish(
+        id=presence.subject,
+        purposes=purposes,
+        not_before_s=start_s,
+        not_after_s=min(line.until_s or 0.0 for line in of_purposes),
+        scope=_scope(presence.stores, group),
+        categories={what: line.until_s for what, line in categories.items() if (line.until_s or start_s + 1) > start_s},
+        explicit=frozenset(what for what, line in categories.items() if line.explicit),
+        refused=frozenset(
+            what for what, line in newest.items() if line.value is Value.NOT_GIVEN and not line.is_purpose
+        ),
+        flags=flags,
+        audiences=audiences_of(purposes, flags, audiences),
+        identity_key=next((line.identity_key for line in newest.values() if line.identity_key), b""),
+        decided_s=max(line.decided_s for line in newest.values()),
+    )
+
+
+def audiences_of(
+    purposes: Iterable[Purpose], flags: Iterable[Flag], audiences: Mapping[str, Purpose]
+) -> tuple[str, ...]:
+    """Those whose purpose was agreed to; of a test phone only the technician's."""
+    if Flag.TEST in set(flags):
+        return (TEST_AUDIENCE,)
+    agreed = set(purposes)
+    return tuple(sorted(name for name, purpose in audiences.items() if purpose in agreed))
+
+
+class _Taking:
+    """Takes away at once, and adds in batches."""
+
+    def __init__(
+        self, service: ConsentService, audiences: Mapping[str, Purpose], told: Callable[[Notice], None]
+    ) -> None:
+        self.done = Imported()
+        self._service = service
+        self._audiences = audiences
+        self._told = told
+        self._group = service.list_name.partition("/")[2]
+        self._batch: list[tuple[Wish, int]] = []
+
+    def take(self, subject: str, lines: list[Line], number: int) -> None:
+        """`number`: of the customer's first line; 0 where another one of theirs was unreadable (rule 2)."""
+        if any(line.value is Value.OBJECTED for line in lines):
+            if not self._service.objected(subject):
+                self._told(self._service.object(subject))
+            self.done.objected += 1
+            return
+        wish = wish_of(lines, group=self._group, audiences=self._audiences)
+        if wish is None:
+            if number or any(line.purpose == Purpose.PRESENCE for line in lines):
+                self._withdraw(subject, max(line.decided_s for line in lines))
+        elif number and not wish.identity_key and not self._service.knows(subject):
+            self.done.bad.append((number, "identity_key missing: without it nobody can be recognised"))
+        elif number:
+            self._batch.append((wish, number))
+            if len(self._batch) >= BATCH:
+                self.add()
+
+    def add(self) -> None:
+        several = self._service.add_each(wish for wish, _ in self._batch)
+        for (_, number), added in zip(self._batch, several, strict=True):
+            if isinstance(added, ConsentServiceError):
+                self.done.bad.append((number, str(added)))
+            else:
+                self.done.added += 1
+        self._batch.clear()
+
+    def _withdraw(self, subject: str, decided_s: float) -> None:
+        if self._service.decided_before(subject, decided_s):
+            self._told(self._service.withdraw(subject))
+            self.done.withdrawn += 1
+        else:
+            self.done.passed_over += 1
+
+
+def _newest(lines: Iterable[Line]) -> dict[str, Line]:
+    newest: dict[str, Line] = {}
+    for line in lines:
+        other = newest.get(line.purpose)
+        gives_less = line.value is not Value.GIVEN
+        if other is None or (line.decided_s, gives_less) > (other.decided_s, other.value is not Value.GIVEN):
+            newest[line.purpose] = line
+    return newest
+
+
+def _scope(stores: tuple[str, ...], group: str) -> Scope:
+    return Scope(frozenset(), chain_wide=True) if stores == ("*",) else Scope(frozenset(stores or (group,)))
+
+
+@contextmanager
+def _sorted_lines(path: Path) -> Iterator[sqlite3.Connection]:
+    """A file of its own, for our eyes only, gone at the end: exports are larger than memory."""
+    path.unlink(missing_ok=True)
+    try:
+        path.touch(mode=0o600)
+        database = sqlite3.connect(path, isolation_level=None)
+        try:
+            database.executescript(SCHEMA)
+            yield database
+        finally:
+            database.close()
+    except (sqlite3.Error, OSError) as error:
+        raise ConsentServiceError(f"{path}: {error}: is the disk full?") from error
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _stage(database: sqlite3.Connection, rows: Rows, done: Imported, progress: Callable[[int], None]) -> None:
+    """Known columns of readable lines; of others that there was one, and of whom."""
+    database.execute("BEGIN")
+    for number, row in rows:
+        done.lines += 1
+        done.dropped |= {name for name in row if name is not None and name not in COLUMNS}
+        try:
+            line = parse_line(row)
+        except BadLine as error:
+            done.bad.append((number, str(error)))
+            if error.subject:
+                database.execute("INSERT INTO line VALUES (?, ?, NULL)", (error.subject, number))
+        else:
+            kept = json.dumps({name: row[name] for name in COLUMNS if name in row})
+            database.execute("INSERT INTO line VALUES (?, ?, ?)", (line.subject, number, kept))
+        if done.lines % 1000 == 0:
+            progress(done.lines)
+    database.execute("COMMIT")
+    progress(done.lines)
+
+
+def _customers(database: sqlite3.Connection) -> Iterator[tuple[str, list[Line], int]]:
+    """Of each customer the readable lines, and the number of the first; 0 where another was unreadable."""
+    found = database.execute("SELECT subject, number, row FROM line ORDER BY subject, number")
+    for subject, several in groupby(found, key=lambda row: str(row[0])):
+        rows = list(several)
+        lines = [parse_line(json.loads(text)) for _, _, text in rows if text is not None]
+        if lines:
+            yield subject, lines, rows[0][1] if len(lines) == len(rows) else 0

@@ -1,0 +1,89 @@
+"""Signed notices as files, until somebody carries them to the brokers: `outbox/000000017.jws` is notice 17 of the list.
+
+Whoever has a way to the shops' brokers of their own takes the files in their order; `presence consents … --mqtt` does
+it here. A notice that is lost delays a withdrawal until the next list and does nothing worse.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from presence.config.settings import MqttSettings
+from presence.core.notices import topic_of_head, topic_of_notices
+from presence.edges.mqtt_connection import Connection, Dropped
+from presence.edges.mqtt_credentials import load_credentials
+from presence.errors import BrokerError, ConsentServiceError
+
+
+class Outbox:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def put(self, seq: int, notice: bytes) -> Path:
+        """Raises ConsentServiceError."""
+        path = self.directory / f"{seq:09d}.jws"
+        new = path.with_suffix(".new")
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with new.open("wb") as file:
+                file.write(notice)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        except OSError as error:
+            raise ConsentServiceError(
+                f"{path}: {error.strerror}: the change is registered, its notice is not written: `presence consents "
+                "publish` tells gateways at their next look"
+            ) from error
+        return path
+
+    def waiting(self) -> list[Path]:
+        """In the order of their numbers."""
+        return sorted(self.directory.glob("*.jws"))
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """To one broker, for one list."""
+
+    settings: MqttSettings
+    list_name: str
+
+    def send(self, waiting: Sequence[Path], head: bytes | None = None) -> int:
+        """Hand over notices, then the head (retained); files are removed once the broker has them.
+
+        Answers with how many notices went out. Raises BrokerError; ConfigurationError where a credential is unreadable.
+        """
+        return asyncio.run(self.carry(waiting, head))
+
+    async def carry(self, waiting: Sequence[Path], head: bytes | None = None) -> int:
+        connection = Connection(
+            self.settings,
+            client_id=f"presence-consents-{os.getpid()}",
+            credentials=load_credentials(self.settings),
+            will=None,
+            receive=_nothing,
+            dropped=Dropped(),
+        )
+        try:
+            await connection.open()
+            for path in waiting:
+                await _published(connection, topic_of_notices(self.list_name), path.read_bytes(), retain=False)
+                path.unlink()
+            if head is not None:
+                await _published(connection, topic_of_head(self.list_name), head, retain=True)
+        finally:
+            await connection.close()
+        return len(waiting)
+
+
+def _nothing(_topic: str, _payload: bytes, _retained: bool) -> None:
+    """We subscribe to nothing."""
+
+
+async def _published(connection: Connection, topic: str, payload: bytes, *, retain: bool) -> None:
+    code = await connection.publish(topic, payload, retain=retain)
+    if code >= 0x80:
+        raise BrokerError(f"the broker refuses {topic} (reason {code:#x}): allow this user to write there")

@@ -1,0 +1,233 @@
+"""`presence consents`, as it is typed: from keys to a withdrawal that a broker hands on."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from presence.cli import main
+from presence.core.jws import parse_keys
+from presence.core.notices import read_head, read_notice
+from tests.brokers import listener, mosquitto, needs_mosquitto
+
+Typed = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "acme"
+
+
+@pytest.fixture
+def typed(folder: Path, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """One command; its JSON answer, and its exit code and errors."""
+
+    def typed(action: str, *arguments: str) -> dict[str, Any]:
+        code = main(["consents", action, "--directory", str(folder), "--json", *arguments])
+        out, err = capsys.readouterr()
+        return {"code": code, "errors": err, **(json.loads(out) if out else {})}
+
+    return typed
+
+
+@pytest.fixture
+def listed(typed: Typed) -> Typed:
+    """A list with Anna in it, published."""
+    typed("init", "--list", "acme/fi-0042", "--audience", "offers-main=offers")
+    typed("add", "anna", *AGREED)
+    typed("publish", "--suppression-checked", "now")
+    return typed
+
+
+AGREED = ("--purpose", "presence", "--purpose", "offers", "--category", "ap2:1551=+90d", "--until", "+300d")
+
+
+def keys_of(folder: Path) -> Any:
+    (jwks,) = (folder / "repository" / "targets").glob("*.notices.jwks")
+    return parse_keys(jwks.read_bytes())
+
+
+def test_a_first_list_takes_three_commands(listed: Typed, folder: Path) -> None:
+    status = listed("status")
+    assert (status["list"], status["seq"], status["active"], status["unpublished_changes"]) == (
+        "acme/fi-0042",
+        1,
+        1,
+        False,
+    )
+    assert "carry keys/root away" in status["next_steps"][0]
+    assert (folder / "repository" / "metadata" / "timestamp.json").exists()
+    assert listed("show", "anna")["categories"].keys() == {"ap2:1551"}
+
+
+@pytest.mark.parametrize(
+    ("command", "row"),
+    [
+        (("narrow", "anna", "--category", "ap2:1551"), "categories"),
+        (("narrow", "anna", "--purpose", "offers"), "purposes"),
+        (("fulfil", "anna", "ap2:1551"), "categories"),
+        (("pause", "anna"), "paused_until_s"),
+        (("pause", "anna", "--until", "+7d"), "paused_until_s"),
+        (("withdraw", "anna"), "removed"),
+        (("object", "anna"), "objected"),
+    ],
+)
+@pytest.mark.requirement("R-34")
+def test_what_takes_away_leaves_a_signed_notice_in_the_outbox(
+    listed: Typed, folder: Path, command: tuple[str, ...], row: str
+) -> None:
+    answer = listed(*command)
+    assert (answer["code"], answer["notice"], answer["list_seq"], answer["sent"]) == (0, 1, 2, False)
+    message = Path(answer["file"]).read_bytes()
+    notice = read_notice(message, keys=keys_of(folder), list_name="acme/fi-0042", now_s=time.time())
+    assert getattr(notice.rows[0], row)
+    assert b"anna" not in message
+
+
+@pytest.mark.requirement("R-10")
+def test_after_an_objection_the_same_customer_cannot_be_added_again(listed: Typed) -> None:
+    listed("object", "anna")
+    again = listed("add", "anna", *AGREED)
+    assert again["code"] == 1
+    assert "for ever" in again["errors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--purpose", "presence", "--until", "+500d"), "13 months"),
+        (("--purpose", "offers", "--until", "+30d"), "without the purpose `presence`"),
+        (("--purpose", "presence", "--category", "ap2:1001", "--until", "+30d"), "explicitly"),
+    ],
+)
+@pytest.mark.requirement("R-07", "R-15")
+def test_an_agreement_that_no_gateway_may_believe_is_refused(
+    listed: Typed, arguments: tuple[str, ...], reason: str
+) -> None:
+    answer = listed("add", "bob", *arguments)
+    assert answer["code"] == 1
+    assert reason in answer["errors"]
+
+
+def test_an_identity_key_is_shown_once_where_it_was_made_here(listed: Typed) -> None:
+    first = listed("add", "bob", *AGREED)
+    assert len(first["identity_key"]) == 32
+    assert "identity_key" not in listed("add", "bob", *AGREED)
+    assert first["identity_key"] not in json.dumps([listed("show", "bob"), listed("status")])
+
+
+def test_a_resumed_customer_is_back_with_the_next_list(listed: Typed) -> None:
+    listed("pause", "anna")
+    assert listed("show", "anna")["paused"] is True
+    listed("resume", "anna")
+    assert listed("show", "anna")["paused"] is False
+    assert listed("publish")["seq"] == 2
+
+
+def test_an_import_names_bad_lines_takes_the_others_and_ends_with_1(listed: Typed, tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    key = "00" * 16
+    file.write_text(
+        "subject,purpose,value,timestamp,notice,expiry,identity_key,email\n"
+        f"bob,presence,given,{time.time():.0f},n,{time.time() + 9e6:.0f},{key},bob@example.org\n"
+        f"carl,presence,given,soon,n,{time.time() + 9e6:.0f},{key},carl@example.org\n"
+    )
+    answer = listed("import", str(file))
+    assert (answer["code"], answer["added"], answer["dropped_columns"]) == (1, 1, ["email"])
+    assert f"{file}:3: timestamp" in answer["errors"]
+    assert "example.org" not in answer["errors"]
+
+
+@pytest.mark.requirement("T-19")
+def test_a_list_that_grows_by_a_fifth_at_once_needs_somebody_who_says_why(listed: Typed, tmp_path: Path) -> None:
+    def export(first: int, last: int) -> str:
+        file = tmp_path / "export.jsonl"
+        rows = (
+            {"subject": f"c{n}", "purpose": "presence", "value": "given", "timestamp": int(time.time()),
+             "expiry": int(time.time() + 9e6), "identity_key": f"{n:032x}"}
+            for n in range(first, last)
+        )  # fmt: skip
+        file.write_text("\n".join(map(json.dumps, rows)))
+        return str(file)
+
+    listed("import", export(0, 120))
+    assert listed("publish")["entries"] == 121
+    listed("import", export(120, 160))
+    refused = listed("publish")
+    assert (refused["code"], "--approve-growth" in refused["errors"]) == (1, True)
+    assert listed("publish", "--approve-growth")["entries"] == 161
+
+
+@pytest.mark.requirement("R-44")
+def test_keys_are_rotated_with_two_root_keys_brought_back(listed: Typed, folder: Path, tmp_path: Path) -> None:
+    safe = tmp_path / "safe"
+    (folder / "keys" / "root").rename(safe)
+    away = listed("rotate", "timestamp")
+    assert (away["code"], "--root-keys" in away["errors"]) == (1, True)
+    assert listed("rotate", "online", "--root-keys", str(safe))["root"] == 2
+    (safe / "1.pem").unlink()
+    assert listed("rotate", "root", "--root-keys", str(safe), "--new-key", str(safe / "4.pem"))["root"] == 3
+    assert listed("rotate", "timestamp", "--root-keys", str(safe))["root"] == 4
+
+
+def test_a_new_key_for_notices_is_published_and_signs_the_next(listed: Typed, folder: Path) -> None:
+    old = set(keys_of(folder))
+    listed("rotate", "notices")
+    listed("publish")  # what the last publication named is gone with the next
+    new = keys_of(folder)
+    assert not old & set(new)
+    notice = Path(listed("withdraw", "anna")["file"]).read_bytes()
+    read_notice(notice, keys=new, list_name="acme/fi-0042", now_s=time.time())
+
+
+def test_a_folder_that_is_no_list_says_what_makes_one(typed: Typed) -> None:
+    answer = typed("publish")
+    assert (answer["code"], "presence consents init" in answer["errors"]) == (1, True)
+
+
+def test_a_second_init_changes_nothing(listed: Typed) -> None:
+    assert listed("init", "--list", "acme/fi-0042")["code"] == 1
+    assert listed("status")["active"] == 1
+
+
+@pytest.mark.parametrize("name", ["fi-0042", "ACME/x", "a/b/c"])
+def test_a_name_that_no_gateway_takes_makes_no_list(typed: Typed, folder: Path, name: str) -> None:
+    assert typed("init", "--list", name)["code"] == 78
+    assert not folder.exists()
+
+
+def test_another_machine_is_reached_by_tls_only(listed: Typed) -> None:
+    answer = listed("head", "--mqtt", "broker.example.org:8883")
+    assert (answer["code"], "--mqtt-ca" in answer["errors"]) == (78, True)
+
+
+def test_a_broker_that_is_away_loses_no_notice(listed: Typed, folder: Path) -> None:
+    answer = listed("withdraw", "anna", "--mqtt", "127.0.0.1:1")
+    assert (answer["code"], "it waits in" in answer["errors"]) == (1, True)
+    assert len(list((folder / "outbox").glob("*.jws"))) == 1
+    assert listed("status")["gone"] == 1
+
+
+@needs_mosquitto
+@pytest.mark.requirement("R-08")
+async def test_notices_and_heads_reach_a_broker_in_their_order(listed: Typed, folder: Path, tmp_path: Path) -> None:
+    import asyncio
+
+    keys = keys_of(folder)
+    await asyncio.to_thread(listed, "narrow", "anna", "--purpose", "offers")
+    async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/acme/ctl/#") as heard:
+        answer = await asyncio.to_thread(listed, "withdraw", "anna", "--mqtt", f"127.0.0.1:{broker.port}")
+        await asyncio.to_thread(listed, "publish", "--mqtt", f"127.0.0.1:{broker.port}")
+        messages = [await asyncio.wait_for(heard.get(), 10) for _ in range(3)]
+    assert answer["sent"] is True
+    assert [message.topic.split("/")[4] for message in messages] == ["revoke", "revoke", "head"]
+    notices = [
+        read_notice(message.payload, keys=keys, list_name="acme/fi-0042", now_s=time.time()) for message in messages[:2]
+    ]
+    head = read_head(messages[2].payload, keys=keys, list_name="acme/fi-0042", now_s=time.time())
+    assert [notice.seq for notice in notices] == [1, 2]
+    assert (head.list_seq, head.notice_seq) == (2, 2)
+    assert not list((folder / "outbox").glob("*.jws"))
