@@ -16,12 +16,13 @@ def run(out: Path, *, quick: bool, workers: int = 2) -> tuple[contest.Result, co
     fit = bodies.fit()
     walked = contest.recorded()
     simulated = contest.simulated(fit.radio, contest.QUICK if quick else contest.FULL, workers)
+    elsewhere = contest.elsewhere(fit.radio, contest.QUICK_ELSEWHERE if quick else contest.ELSEWHERE, workers)
     pictures.save_fit(fit, out / "fit.png")
     pictures.save_shop(out / "shop.png")
     pictures.save_curves(simulated, out / "false-enters.png", "Simulated shop, fitted to phones on bodies")
     pictures.save_curves(walked, out / "walks.png", "Recorded walks (3 walks, 123 episodes)", goals=False)
-    (out / "entry.md").write_text(report.whole(fit, simulated, walked), encoding="utf-8")
-    (out / "entry.json").write_text(report.as_json(fit, simulated, walked), encoding="utf-8")
+    (out / "entry.md").write_text(report.whole(fit, simulated, walked, elsewhere), encoding="utf-8")
+    (out / "entry.json").write_text(report.as_json(fit, simulated, walked, elsewhere), encoding="utf-8")
     return simulated, walked
 
 

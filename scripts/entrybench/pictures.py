@@ -108,8 +108,8 @@ def save_shop(path: Path, seed: int = 5) -> None:
             axis.plot(walk.x_m, walk.y_m, color=colours[kind], alpha=0.7, label=kind if number == 0 else None)
     wide, deep, door = shop.HALF_WIDTH_M, shop.DEPTH_M, shop.HALF_DOOR_M
     axis.plot([-door, -wide, -wide, wide, wide, door], [0, 0, deep, deep, 0, 0], color="black", linewidth=2)
-    axis.scatter(*shop.GATEWAY, marker="^", s=140, color="black", zorder=4, label="gateway")
-    axis.scatter(*shop.DOOR_ADAPTER, marker="v", s=110, color="black", zorder=4, label="adapter at the door")
+    axis.scatter(*shop.ADVISED.gateway, marker="^", s=140, color="black", zorder=4, label="gateway")
+    axis.scatter(*shop.ADVISED.door, marker="v", s=110, color="black", zorder=4, label="adapter at the door")
     axis.set_xlim(-12, 12)
     axis.set_ylim(-5, deep + 1)
     axis.set_aspect("equal")

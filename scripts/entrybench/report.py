@@ -12,7 +12,7 @@ from scripts.entrybench.trial import Score
 
 def table(result: Result) -> str:
     lines = [
-        "| rule | settings | false enters per 1,000: training | test | found, test | median | p90 | before the line"
+        "| rule | settings | false enters per 1,000: training | test | missed, test | median | p90 | before the line"
         " | flaps per visit |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
@@ -20,7 +20,7 @@ def table(result: Result) -> str:
         test = row.testing
         lines.append(
             f"| {row.rule} | {settings(row)} | {row.training.false_per_1000:.1f} | {test.false_per_1000:.1f}"
-            f" | {100 * test.found:.1f} % | {seconds(test.median_s)} | {seconds(test.p90_s)}"
+            f" | {test.missed_percent:.1f} % | {seconds(test.median_s)} | {seconds(test.p90_s)}"
             f" | {100 * test.early:.1f} % | {row.flaps:.2f} |"
         )
     return "\n".join(lines)
@@ -55,15 +55,33 @@ def equal_time(result: Result) -> str:
     )
 
 
-def whole(fit: Fit, shop: Result, walks: Result) -> str:
+def places(elsewhere: dict[str, dict[str, Score]]) -> str:
+    """The same shop with one thing changed, each rule tuned again there."""
+    lines = [
+        "| what is different | rule | false enters per 1,000 | missed | median | p90 |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for what, scores in elsewhere.items():
+        for rule, score in scores.items():
+            tuned = rule if "ours" in rule else f"{rule}, tuned"
+            lines.append(
+                f"| {what} | {tuned} | {score.false_per_1000:.1f} | {score.missed_percent:.1f} %"
+                f" | {seconds(score.median_s)} | {seconds(score.p90_s)} |"
+            )
+    return "\n".join(lines)
+
+
+def whole(fit: Fit, shop: Result, walks: Result, elsewhere: dict[str, dict[str, Score]]) -> str:
     radio = "\n".join(f"* {name}: {value:.2f}" for name, value in asdict(fit.radio).items())
     return (
         f"# Entered, or only walked past?\n\n## The radio, fitted\n{radio}\n\n## The simulated shop\n{table(shop)}\n\n"
-        f"{equal_time(shop)}\n\n{breakdown(shop)}\n\n## The recorded walks (3 to tune on, 3 to test)\n{table(walks)}\n"
+        f"{equal_time(shop)}\n\n{breakdown(shop)}\n\n"
+        f"## Other places and powers\n{places(elsewhere)}\n\n"
+        f"## The recorded walks (3 to tune on, 3 to test)\n{table(walks)}\n"
     )
 
 
-def as_json(fit: Fit, shop: Result, walks: Result) -> str:
+def as_json(fit: Fit, shop: Result, walks: Result, elsewhere: dict[str, dict[str, Score]]) -> str:
     def rows(result: Result) -> list[dict[str, Any]]:
         return [
             {
@@ -79,6 +97,7 @@ def as_json(fit: Fit, shop: Result, walks: Result) -> str:
         ]
 
     content = {"radio": asdict(fit.radio), "shop": rows(shop), "walks": rows(walks), "kinds": shop.kinds}
+    content["elsewhere"] = {what: {r: numbers(s) for r, s in scores.items()} for what, scores in elsewhere.items()}
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 

@@ -17,6 +17,7 @@ from scripts.entrybench import rules, shop
 from scripts.entrybench.episodes import Episode
 from scripts.entrybench.radio import Floats, Radio
 from scripts.entrybench.rules import Heard
+from scripts.entrybench.shop import Antennas
 
 CHUNK: Final = 500
 NEVER_DB_S: Final = 1e9
@@ -50,6 +51,7 @@ class Tried:
     enter_one_dbm: tuple[float, ...]
     enter_two_dbm: tuple[float, ...]
     machines: Mapping[str, OurRule] = field(default_factory=dict)
+    others: tuple[str, ...] = ("first packet", "8 in a row", "ESPresense", "Kalman", "Kalman, nearest of 2")
 
 
 def scorers(tried: Tried) -> dict[str, Scorer]:
@@ -57,13 +59,14 @@ def scorers(tried: Tried) -> dict[str, Scorer]:
 
     `Tried.machines` are ours with all their settings: their score is 1 as soon as they say `Entered`.
     """
-    found: dict[str, Scorer] = {
+    others: dict[str, Scorer] = {
         "first packet": partial(_of_levels, rules.raw),
         "8 in a row": _of_bubbles,
         "ESPresense": partial(_of_levels, rules.tukey_mean),
         "Kalman": partial(_of_levels, rules.kalman),
         "Kalman, nearest of 2": _of_nearest,
     }
+    found = {name: others[name] for name in tried.others}
     for level in tried.enter_one_dbm:
         found[ours_name(level, 1)] = partial(_of_ours, OurRule(level, NEVER_DB_S))
     for level in tried.enter_two_dbm:
@@ -219,6 +222,7 @@ class Task:
     seed: int
     radio: Radio
     tried: Tried
+    antennas: Antennas = shop.ADVISED
 
 
 def run(tasks: Sequence[Task], workers: int) -> Outcomes:
@@ -230,14 +234,16 @@ def run(tasks: Sequence[Task], workers: int) -> Outcomes:
     return total
 
 
-def tasks(shares: dict[str, float], count: int, seed: int, radio: Radio, tried: Tried) -> list[Task]:
+def tasks(
+    shares: dict[str, float], count: int, seed: int, radio: Radio, tried: Tried, *, antennas: Antennas = shop.ADVISED
+) -> list[Task]:
     """As many chunks as it takes; each has its own seed."""
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
-    return [Task(shares, size, seed * 100_000 + i, radio, tried) for i, size in enumerate(sizes)]
+    return [Task(shares, size, seed * 100_000 + i, radio, tried, antennas) for i, size in enumerate(sizes)]
 
 
 def _one(task: Task) -> Outcomes:
-    people = shop.episodes(task.shares, task.count, task.radio, task.seed)
+    people = shop.episodes(task.shares, task.count, task.radio, task.seed, task.antennas)
     return judge(people, scorers(task.tried))
 
 

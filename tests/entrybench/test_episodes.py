@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scripts.entrybench import shop, trial, walks
+from scripts.entrybench import contest, shop, trial, walks
 from scripts.entrybench.episodes import true_entry
 from scripts.entrybench.radio import Radio
 from scripts.entrybench.trial import OurRule, Tried
@@ -58,7 +58,7 @@ def test_glass_costs_less_than_it_would_through_the_open_door_nothing() -> None:
 
 
 def test_the_flat_is_behind_a_wall() -> None:
-    assert shop.walls_db(np.array([-7.0]), np.array([4.0]), shop.GATEWAY).tolist() == [shop.WALL_DB]
+    assert shop.walls_db(np.array([-7.0]), np.array([4.0]), shop.ADVISED.gateway).tolist() == [shop.WALL_DB]
 
 
 def test_advertisements_keep_the_interval_and_its_random_delay() -> None:
@@ -125,3 +125,13 @@ def test_the_recorded_halves_share_no_walk() -> None:
 def test_recorded_walk_pasts_never_come_within_the_radius() -> None:
     for episode in walks.episodes(walks.TRAINING):
         assert (episode.closest_m > walks.RADIUS_M) == (not episode.is_entry)
+
+
+@recorded
+@pytest.mark.requirement("R-19", "R-20", "T-25")
+def test_what_three_walks_taught_lets_nobody_in_who_walks_past_on_the_three_others() -> None:
+    result = contest.recorded()
+
+    for rule in (contest.OURS_ONE, contest.OURS_TWO):
+        assert result.row(rule).testing.false_per_1000 == 0
+    assert len(result.testing.kinds) == 59, "as docs/entry.md says"
