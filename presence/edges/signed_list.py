@@ -10,10 +10,12 @@
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
+
+from tuf.api.metadata import TargetFile
 
 from presence.config.settings import ConsentSettings, StorageSettings
 from presence.core.consent_index import ConsentIndex
@@ -130,7 +132,7 @@ class SignedList:
         self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
         now_kept = self._store.kept()
         assert now_kept is not None  # noqa: S101 - stored a moment ago
-        paths = self._key_paths(proof, manifest)
+        paths = frozenset(name_of(target) for target in _key_targets(proof, manifest.windows).values())
         prepared = None
         if was is None or changed or paths != was.keys:
             index = self._store.index(manifest.words) if was is None or changed else was.index
@@ -215,18 +217,14 @@ class SignedList:
 
     def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
         """Those that lead from the store to the manifest; None where only the base does."""
-        if (
-            kept is None
-            or kept.name != self._name
-            or kept.epoch != manifest.epoch
-            or kept.max_span_s != self._max_span_s
-        ):
+        judged = (self._name, manifest.epoch, self._max_span_s)
+        if kept is None or (kept.name, kept.epoch, kept.max_span_s) != judged:
             return None
         if manifest.words[: len(kept.words)] != kept.words:
             raise self._refusal("its words changed within an epoch: publish a new base under a new epoch")
         return manifest.deltas_after(kept.seq)
 
-    def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: "Taken") -> None:
+    def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: Taken) -> None:
         changing.begin_base()
         for shard in manifest.shards:
             path = base_path(manifest.epoch, shard)
@@ -235,7 +233,7 @@ class SignedList:
         changing.end_base()
         taken.rows += 1
 
-    def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: "Taken") -> None:
+    def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: Taken) -> None:
         path = delta_path(seq)
         header, rows = self._segment(proof, path, Kind.DELTA, manifest, number=seq)
         doubted: set[bytes] = set()
@@ -257,36 +255,20 @@ class SignedList:
         self, data: bytes, path: str, kind: Kind, manifest: Manifest, number: int
     ) -> tuple[SegmentHeader, memoryview]:
         header, rows = unpack(data)
-        if (header.list, header.kind, header.epoch, header.number) != (self._name, kind, manifest.epoch, number):
+        epoch = header.epoch if kind is Kind.KEYS else manifest.epoch  # keys know no words: they outlive an epoch
+        if (header.list, header.kind, header.epoch, header.number) != (self._name, kind, epoch, number):
             raise DamagedSegment(f"{path} is not what its name says")
         return header, rows
-
-    def _key_paths(self, proof: Proof, manifest: Manifest) -> frozenset[str]:
-        """The key segments of the manifest's windows, with their hashes, so that changed ones differ."""
-        return frozenset(
-            f"{path} {name_of(target)}"
-            for window in manifest.windows
-            for path, target in proof.targets.items()
-            if path.startswith(f"keys/{window}/")
-        )
 
     def _ring(self, proof: Proof, manifest: Manifest, index: ConsentIndex) -> KeyRing:
         windows = {
             window: gathered(self._key_segments(proof, manifest, window), index.refs) for window in manifest.windows
         }
-        held = {
-            name_of(target)
-            for window in manifest.windows
-            for path, target in proof.targets.items()
-            if path.startswith(f"keys/{window}/")
-        }
-        self._keys.keep_only(held)
+        self._keys.keep_only({name_of(target) for target in _key_targets(proof, manifest.windows).values()})
         return KeyRing(windows)
 
     def _key_segments(self, proof: Proof, manifest: Manifest, window: int) -> Iterator[tuple[bytes, bytearray]]:
-        for path, target in sorted(proof.targets.items()):
-            if not path.startswith(f"keys/{window}/"):
-                continue
+        for path, target in sorted(_key_targets(proof, [window]).items()):
             data = self._keys.read(target)
             if data is None:
                 data = self._repository.fetch(proof, path)
@@ -299,3 +281,9 @@ class SignedList:
 
     def _refusal(self, message: str) -> ConsentListError:
         return ConsentListError(f"{self._repository.location}: {message}; ask the consent service")
+
+
+def _key_targets(proof: Proof, windows: Iterable[int]) -> dict[str, TargetFile]:
+    """The key segments of these windows, by path."""
+    folders = tuple(f"keys/{window}/" for window in windows)
+    return {path: target for path, target in proof.targets.items() if path.startswith(folders)}

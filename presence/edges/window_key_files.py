@@ -1,7 +1,8 @@
 """Window keys between two starts of the daemon: in the runtime directory, which is memory, and on no disk.
 
-A file holds one segment as it came; it is believed only after TUF's hash of it fits. Files of windows that are over,
-and those that the signed list names no more, are removed at every look (R-12, T-13).
+A file holds one segment as it came; it is believed only after TUF's hash of it fits. What the signed list
+names no more (windows that are over, shards without somebody who withdrew) is removed with every list that is proven,
+and all of it when the list is dead (R-12, T-13).
 """
 
 from collections.abc import Container
