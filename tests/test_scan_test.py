@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from presence.cli import parser
-from presence.cli.check import Verdict
 from presence.cli.demo import marks
+from presence.cli.findings import Verdict
 from presence.cli.scan_test import applying, report
 from presence.cli.scan_test.arriving import Once
 from presence.cli.scan_test.ears import RadioEar, SimulatedEar

@@ -5,43 +5,21 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
 from datetime import date
-from enum import IntEnum
 from pathlib import Path
 
+from presence.cli.check_list import look_at_list
+from presence.cli.findings import Finding, Verdict
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import MqttProtocol
-from presence.core.freshness import NEXT_STEP, Freshness, Lease
-from presence.core.identifiers import window_at
 from presence.edges.bluez.diagnosis import Verdict as Answered
 from presence.edges.bluez.diagnosis import diagnose
 from presence.edges.clock import SystemClock, is_synchronised
-from presence.edges.consent_file import ConsentFile
 from presence.edges.mqtt import MqttPublisher
-from presence.errors import ConfigurationError, ConsentListError
+from presence.errors import ConfigurationError
 
 BROKER_TIMEOUT_S = 8.0
-
-
-class Verdict(IntEnum):
-    """The exit code is the worst of them."""
-
-    PASS = 0
-    WARN = 1
-    FAIL = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    name: str
-    verdict: Verdict
-    found: str
-    next_step: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        return {**asdict(self), "verdict": self.verdict.name}
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -83,7 +61,7 @@ async def _check(path: Path, *, quiet: bool) -> list[Finding]:
         add(Finding("configuration", Verdict.FAIL, f"{len(error.problems)} problems", "\n".join(error.problems)))
         return findings
     add(Finding("configuration", Verdict.PASS, str(path)))
-    for look in (_store_key, _notice, _storage, _clock, _consents):
+    for look in (_store_key, _notice, _storage, _clock, look_at_list):
         for finding in look(settings):
             add(finding)
     add(await _broker(settings))
@@ -134,39 +112,20 @@ def _storage(settings: Settings) -> Iterator[Finding]:
             yield Finding(key, Verdict.PASS, str(directory))
 
 
-def _clock(_settings: Settings) -> Iterator[Finding]:
+def _clock(settings: Settings) -> Iterator[Finding]:
+    consent = settings.consent
     if is_synchronised():
         yield Finding("clock", Verdict.PASS, "synchronised")
+    elif consent.repository is not None and consent.require_synchronised_clock:
+        yield Finding(
+            "clock", Verdict.FAIL, "the kernel does not say that it is synchronised: nothing would be published",
+            "`timedatectl set-ntp true`, then wait; see consent.require_synchronised_clock",
+        )  # fmt: skip
     else:
         yield Finding(
             "clock", Verdict.WARN, "the kernel does not say that it is synchronised",
             "`timedatectl set-ntp true`; identifiers live for 17 minutes, consents end to the second",
         )  # fmt: skip
-
-
-def _consents(settings: Settings) -> Iterator[Finding]:
-    source = ConsentFile.of(settings.consent)
-    try:
-        consents = source.read()
-    except ConsentListError as error:
-        yield Finding("consent list", Verdict.FAIL, "not usable: nothing would be published", str(error))
-        return
-    if consents is None:  # a first read always reads
-        return
-    now = SystemClock().now()
-    lease = Lease(consents.header, now, settings.consent.lease_s)
-    state = lease.freshness(now)
-    found = f"{consents.header.name} number {consents.header.seq}, {len(consents.entries)} entries, {state}"
-    verdict = {Freshness.FRESH: Verdict.PASS, Freshness.AGING: Verdict.WARN}.get(state, Verdict.FAIL)
-    yield Finding("consent list", verdict, found, NEXT_STEP[state])
-    if consents.refused:
-        number = sum(consents.refused.values())
-        yield Finding("entries", Verdict.WARN, f"{number} entries left out", "\n".join(source.complaints[:5]))
-    window = window_at(now.utc_s)
-    without = sum(all(key.window != window for key in entry.keys) for entry in consents.entries.values())
-    if without:
-        next_step = "ask the consent service for this window's keys"
-        yield Finding("window keys", Verdict.WARN, f"{without} entries cannot be recognised now", next_step)
 
 
 async def _broker(settings: Settings) -> Finding:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from presence.cli.check import Verdict
+from presence.cli.findings import Verdict
 from presence.cli.scan_test import applying
 from presence.cli.scan_test.guide import Step
 from presence.cli.scan_test.report import write_report

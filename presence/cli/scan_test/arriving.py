@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from presence.cli.check import Finding, Verdict
+from presence.cli.findings import Finding, Verdict
 from presence.cli.scan_test.judging import Result
 from presence.config import Settings
 from presence.config.settings import EntrySettings, MqttSettings, StoreSettings

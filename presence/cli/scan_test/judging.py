@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
-from presence.cli.check import Finding, Verdict
+from presence.cli.findings import Finding, Verdict
 from presence.cli.scan_test.ears import Ear
 from presence.cli.scan_test.hearing import Heard, TestPhones, without_keys
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final, TextIO
 
-from presence.cli.check import Finding, Verdict
+from presence.cli.findings import Finding, Verdict
 from presence.errors import PresenceError
 
 WIDTH: Final = 78

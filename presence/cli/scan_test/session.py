@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from presence import __version__
-from presence.cli.check import Verdict
+from presence.cli.findings import Verdict
 from presence.cli.scan_test.arriving import arrival, judge_broker
 from presence.cli.scan_test.drawing import settings_lines, walk_lines
 from presence.cli.scan_test.ears import Ear

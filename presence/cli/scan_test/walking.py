@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
-from presence.cli.check import Finding, Verdict
+from presence.cli.findings import Finding, Verdict
 from presence.cli.scan_test.guide import OUTSIDE, WITHIN, Doing, Walks
 from presence.cli.scan_test.judging import Result
 from presence.config.settings import EntrySettings

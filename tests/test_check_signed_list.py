@@ -1,0 +1,74 @@
+"""`presence check` and `presence run` with a signed list, as an operator meets them."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from presence.edges.local_broker import free_port
+from tests.builders import ANNA, BERIT
+from tests.shops import Shop, entry
+from tests.signed_lists import Repository, agreed
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository").base([agreed(ANNA), agreed(BERIT)]).publish()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, repository: Repository) -> Shop:
+    shop = Shop(tmp_path / "shop", free_port()).open([entry(around_s=time.time())])
+    text = shop.config.read_text()
+    signed = f"repository: {repository.folder}, root_file: {repository.root_file}, require_synchronised_clock: false"
+    shop.config.write_text(text.replace("poll_s: 1}", f"{signed}}}"))
+    (shop.folder / "run").mkdir()
+    return shop
+
+
+async def finding(shop: Shop) -> dict[str, Any]:
+    _, out, err = await shop.run("check", "--config", shop.config, "--json")
+    assert err == ""
+    (found,) = [each for each in json.loads(out)["findings"] if each["name"] == "consent list"]
+    return dict(found)
+
+
+async def test_a_signed_list_is_found_well_and_nothing_of_the_look_stays(shop: Shop) -> None:
+    found = await finding(shop)
+    assert (found["verdict"], found["found"]) == ("PASS", "acme/fi-0042 number 1, 2 entries, fresh")
+    assert list((shop.folder / "run").iterdir()) == []
+    assert list((shop.folder / "state").iterdir()) == []
+
+
+async def test_what_is_wrong_with_a_repository_is_said_with_the_next_step(
+    shop: Shop, repository: Repository, tmp_path: Path
+) -> None:
+    repository.manifest_changes = {"name": "acme/se-0001"}
+    repository.publish()
+    wrong_list = await finding(shop)
+    root = repository.root_file.rename(tmp_path / "elsewhere.json")
+    no_root = await finding(shop)
+    root.rename(repository.root_file)
+    repository.folder.rename(tmp_path / "gone")
+    no_repository = await finding(shop)
+    assert {each["verdict"] for each in (wrong_list, no_root, no_repository)} == {"FAIL"}
+    assert "consent.list asks for acme/fi-0042" in wrong_list["next_step"]
+    assert "install the root.json" in no_root["next_step"]
+    assert "is consent.repository right" in no_repository["next_step"]
+
+
+async def test_the_daemon_runs_on_a_signed_list(shop: Shop) -> None:
+    process = await shop.start("run", "--config", shop.config)
+    assert process.stdout is not None
+    journal = []
+    async with asyncio.timeout(20):
+        while not any(line["event"] == "gateway.started" for line in journal):
+            journal.append(json.loads(await process.stdout.readline()))
+    process.terminate()
+    await process.communicate()
+    assert process.returncode == 0
+    applied = next(line for line in journal if line["event"] == "consent.applied")
+    assert (applied["seq"], applied["entries"]) == (1, 2)
