@@ -53,9 +53,10 @@ class Ear:
 
     async def run(self, hear: Hear) -> None:
         plan, chance = self._plan, self._chance
-        await asyncio.sleep(max(0.0, plan["starts_at"] - time.time()))
+        starts_at = plan["starts_at"] or time.time()
+        await asyncio.sleep(max(0.0, starts_at - time.time()))
         now = SystemClock().now()
-        start = Moment(now.monotonic_s + plan["starts_at"] - now.utc_s, plan["starts_at"])
+        start = Moment(now.monotonic_s + starts_at - now.utc_s, starts_at)
         shop = SimulatedShop(phones(plan), SimulatedClock(start), seed=plan["seed"], seconds=plan["seconds"], air=Air())
 
         def hear_some(advertisement: Advertisement) -> None:

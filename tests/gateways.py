@@ -48,6 +48,7 @@ class Plan:
 
     gateway: str
     starts_at: float
+    """0: as soon as it hears."""
     seconds: float
     visitors: list[Visitor]
     offset_db: float = 0.0

@@ -1,0 +1,195 @@
+"""The customer's side, end to end: the consent service with its signed list and notices, a real broker, the running
+daemon in a process of its own, and what the reference offer engine makes of its events.
+
+One customer, Anna: her phone stands in the shop from some seconds after the start on, for as long as the test takes.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt import publish
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from presence.core.consent import Purpose, Scope
+from presence.core.notices import Notice, topic_of_head, topic_of_notices
+from presence.publisher.service import Added, ConsentService, Wish
+from scripts.offer_engine import Engine
+from tests.brokers import listener, mosquitto
+from tests.builders import ANNA, CARS, DAY_S, GARDEN, identity_key
+from tests.gateways import QUICK, Plan, Visitor
+
+LIST, NAME, AUDIENCE = "acme/fi-0042", "anna's car search", "offers-main"
+EVENTS = "presence/v1/acme/fi-0042/evt/+"
+WITHIN_S = 30.0
+CONFIG = """
+store: {{chain: acme, store: fi-0042, gateway: gw-1, key_file: store.key}}
+notice: {{id: fi-2026-03, controller: Acme Oy, dpo_contact: dpo@acme.example, review_by: 2099-01-01}}
+consent: {{repository: "{repository}", root_file: root.json, list: acme/fi-0042, refresh_s: 5,
+          require_synchronised_clock: false, lease_s: {lease_s}}}
+audiences: [{{name: offers-main, purpose: offers, campaigns: [{campaigns}]}}]
+mqtt: {{host: 127.0.0.1, port: {port}}}
+storage: {{state_dir: state, runtime_dir: run}}
+log: {{format: json}}
+{entry}
+"""
+
+
+def wish(**changes: Any) -> Wish:
+    """Anna agrees to hear of cars and garden, from a day ago for a hundred days."""
+    now_s = time.time()
+    values: dict[str, Any] = {
+        "id": NAME,
+        "purposes": frozenset({Purpose.PRESENCE, Purpose.OFFERS}),
+        "not_before_s": now_s - DAY_S,
+        "not_after_s": now_s + 100 * DAY_S,
+        "scope": Scope(frozenset({"fi-0042"})),
+        "categories": {CARS: None, GARDEN: None},
+        "audiences": (AUDIENCE,),
+        "identity_key": identity_key(ANNA),
+        **changes,
+    }
+    return Wish(**values)
+
+
+@dataclass
+class Journey:
+    """`events` and `offers` as the engine had them, in order."""
+
+    folder: Path
+    service: ConsentService
+    port: int
+    lease_s: int = 900
+    engine: Engine = field(default_factory=lambda: Engine({}, {}))
+    events: list[dict[str, Any]] = field(default_factory=list)
+    offers: list[dict[str, Any]] = field(default_factory=list)
+    arrived_s: list[float] = field(default_factory=list)
+    _process: asyncio.subprocess.Process | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def agree(self, agreed: Wish) -> Added:
+        """She agrees, and the list with it is published; the engine has her pairwise key."""
+        added = self.service.add(agreed)
+        self.publish()
+        self.engine = Engine({NAME: added.pairwise_keys[AUDIENCE]}, {CARS: "a wheel change", GARDEN: "bulbs"})
+        return added
+
+    def publish(self) -> None:
+        self.service.suppression_checked()
+        self.service.publish()
+
+    async def say(self, notice: Notice) -> float:
+        """The notice goes out, signed; answers with the moment when the broker had it."""
+        await self.send(topic_of_notices(LIST), self.service.sign(notice))
+        return time.time()
+
+    async def say_head(self, head: bytes | None = None) -> None:
+        await self.send(topic_of_head(LIST), head or self.service.head(), retain=True)
+
+    async def send(self, topic: str, message: bytes, *, retain: bool = False) -> None:
+        await asyncio.to_thread(
+            publish.single, topic, message, qos=1, retain=retain, hostname="127.0.0.1", port=self.port,
+            protocol=MQTTProtocolVersion.MQTTv5,
+        )  # fmt: skip
+
+    async def start(self, *, seconds: float = 60.0) -> None:
+        """The daemon, and Anna's phone once it hears."""
+        folder = self.folder / "gateway"
+        folder.mkdir(exist_ok=True)
+        (folder / "store.key").write_text("ab" * 32)
+        (folder / "store.key").chmod(0o600)
+        (folder / "root.json").write_bytes((self.folder / "repository/metadata/1.root.json").read_bytes())
+        (folder / "presence.yaml").write_text(
+            CONFIG.format(
+                repository=self.folder / "repository",
+                port=self.port,
+                campaigns=f'"{CARS}", "{GARDEN}"',
+                lease_s=self.lease_s,
+                entry=QUICK,
+            )
+        )
+        plan = Plan("gw-1", 0, seconds, [Visitor(ANNA.hex(), 0.5, seconds)], lost_share=0.0)
+        (folder / "plan.json").write_text(json.dumps(asdict(plan)))
+        with (self.folder / "out").open("ab") as out, (self.folder / "journal").open("ab") as journal:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.gateway_process", folder / "presence.yaml", folder / "plan.json",
+                stdout=out, stderr=journal, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            )  # fmt: skip
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    def journal(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "journal").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    async def told(self, event: str, *, within_s: float = WITHIN_S) -> dict[str, Any]:
+        """The first line of the journal of that name."""
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    for line in self.journal():
+                        if line["event"] == event:
+                            return line
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"never told: {event}; {self.journal()}") from None
+
+    async def next(self, *, within_s: float = WITHIN_S) -> tuple[str, dict[str, Any]]:
+        """The next event that the engine receives: its kind, and its data."""
+        count = len(self.events)
+        try:
+            async with asyncio.timeout(within_s):
+                while len(self.events) == count:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"no event; {self.journal()}") from None
+        event = self.events[count]
+        return event["type"].split(".")[1], event["data"]
+
+    async def silence(self, seconds: float = 3.0) -> bool:
+        count = len(self.events)
+        await asyncio.sleep(seconds)
+        return len(self.events) == count
+
+    def take(self, payload: bytes) -> None:
+        event: Mapping[str, Any] = json.loads(payload)
+        self.events.append(dict(event))
+        self.arrived_s.append(time.time())
+        self.offers += self.engine.handle(event, time.time())
+        self._changed.set()
+
+
+@contextlib.asynccontextmanager
+async def journey(folder: Path, *, lease_s: int = 900) -> AsyncIterator[Journey]:
+    """A consent service that has published nothing yet, and a broker with the engine on it."""
+    (folder / "broker").mkdir()
+    service = ConsentService.create(
+        folder / "service", folder / "repository", list_name=LIST, notice="fi-2026-03", clock=time.time
+    )
+
+    async def listen(heard: "asyncio.Queue[Any]") -> None:
+        while True:
+            walk.take((await heard.get()).payload)
+
+    async with mosquitto(folder / "broker") as broker, listener(broker.port, EVENTS) as heard:
+        walk = Journey(folder, service, broker.port, lease_s)
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(listen(heard))
+            try:
+                yield walk
+            finally:
+                await walk.kill()
+                listening.cancel()
+    service.close()
