@@ -320,7 +320,7 @@ async def test_a_scan_that_ended_without_a_word_is_begun_again(bus: str) -> None
         await hears(bluez, radio)
 
 
-async def test_a_bluetoothd_that_hangs_is_left_after_seconds(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bluetoothd_that_hangs_is_left_after_a_while(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.2)
     monkeypatch.setattr("presence.edges.bluez.scans.STOP_S", 0.2)
     async with a_bluetoothd(bus) as bluez, running() as radio:
@@ -329,6 +329,19 @@ async def test_a_bluetoothd_that_hangs_is_left_after_seconds(bus: str, monkeypat
         assert "no answer" in str((await radio.told("radio.failed"))["reason"])
         bluez.hangs = False
         await hears(bluez, radio)
+
+
+@pytest.mark.requirement("T-04")
+async def test_a_bluetoothd_that_is_busy_for_a_moment_keeps_its_scan(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.2)
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.told("radio.scanning")
+        bluez.hangs = True
+        await asyncio.sleep(0.3)  # one look without an answer, and part of the next
+        bluez.hangs = False
+        await hears(bluez, radio)
+        await asyncio.sleep(0.3)
+    assert radio.tell.names() == ["radio.scanning"]
 
 
 async def test_who_may_not_speak_to_bluetoothd_is_told_of_the_policy(bus: str) -> None:

@@ -42,6 +42,10 @@ _FAULTS: Final = {
 }
 
 
+class NoAnswer(RadioError):
+    """bluetoothd is there and does not answer in time: it hangs, or a flood keeps it busy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """One adapter as bluetoothd sees it now."""
@@ -143,7 +147,7 @@ async def call(bus: MessageBus, message: Message) -> list[Any]:
         async with asyncio.timeout(CALL_S):
             reply = await bus.call(message)
     except TimeoutError:
-        raise RadioError(RadioFault.NO_BLUEZ, f"{what}: no answer within {CALL_S:g} s") from None
+        raise NoAnswer(RadioFault.NO_BLUEZ, f"{what}: no answer within {CALL_S:g} s") from None
     except (OSError, EOFError) as error:
         raise RadioError(RadioFault.NO_BLUEZ, f"{what}: {error or 'the connection to D-Bus was lost'}") from error
     if reply is None:

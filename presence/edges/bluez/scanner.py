@@ -19,7 +19,7 @@ from presence.core.radio_health import Condition, Totals
 from presence.core.radio_steps import Action
 from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import Choice, Wish, choose
-from presence.edges.bluez.connection import Adapter, Bluez
+from presence.edges.bluez.connection import Adapter, Bluez, NoAnswer
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.scans import Scan
 from presence.edges.bluez.tally import Tally
@@ -28,6 +28,10 @@ from presence.ports import Clock, Hear, Tell
 
 GOING_DBM: Final = -127
 """bleak's word where BlueZ took the RSSI back: the device is going, and nothing was heard."""
+
+
+SILENT_LOOKS: Final = 3
+"""bluetoothd may be busy for so many looks, of up to 7 s each: a scan begun anew would only keep it busier."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,11 +142,18 @@ class BluezScanner:
         """Until the shop closes or a step is called for. Raises RadioError when the scan has ended."""
         loop = asyncio.get_running_loop()
         health_at_s = loop.time() + self._pace.health_s
-        stopped = False
+        stopped, unanswered = False, 0
         while self._open():
             bluez.changed.clear()
             woken = await self._woken(bluez)
-            now = await bluez.adapter(adapter.name)
+            try:
+                now = await bluez.adapter(adapter.name)
+            except NoAnswer:
+                unanswered += 1
+                if unanswered == SILENT_LOOKS:
+                    raise
+                continue
+            unanswered = 0
             if now.owner != adapter.owner:
                 raise RadioError(RadioFault.NO_BLUEZ, "bluetoothd was restarted")
             if not now.powered:
