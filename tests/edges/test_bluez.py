@@ -15,8 +15,8 @@ from presence.config.settings import RadioMode
 from presence.core.advertising import Advertisement
 from presence.core.beacons.eddystone import SERVICE_UUID
 from presence.core.radio_health import Condition
-from presence.core.radio_steps import Step
-from presence.edges.bluez.care import Means
+from presence.core.radio_steps import Action, Evidence, Step
+from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import Wish
 from presence.edges.bluez.kernel_count import KernelCount
 from presence.edges.bluez.ledger import Ledger
@@ -333,11 +333,11 @@ async def test_a_bluetoothd_that_hangs_is_left_after_a_while(bus: str, monkeypat
 
 @pytest.mark.requirement("T-04")
 async def test_a_bluetoothd_that_is_busy_for_a_moment_keeps_its_scan(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.2)
+    monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.6)
     async with a_bluetoothd(bus) as bluez, running() as radio:
         await radio.told("radio.scanning")
         bluez.hangs = True
-        await asyncio.sleep(0.3)  # one look without an answer, and part of the next
+        await asyncio.sleep(0.7)  # one look without an answer, and part of the next
         bluez.hangs = False
         await hears(bluez, radio)
         await asyncio.sleep(0.3)
@@ -460,6 +460,21 @@ async def test_at_the_end_of_the_ladder_systemd_is_asked_and_what_is_not_possibl
         ("radio.recovering", "ask_systemd"),
     ]  # fmt: skip
     assert [step for _, step in Ledger(tmp_path).read("hci0", radio.clock.now())][-1] is Step.ASK_SYSTEMD
+
+
+async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) -> None:
+    clock, tell = FakeClock(), FakeTell()
+    deaf = Care("hci0", means(tmp_path), clock=clock, tell=tell)
+    well = Care("hci1", means(tmp_path), clock=clock, tell=tell)
+    deaf.others = [well]
+    well.listening()
+    well.tally.add(PHONE)
+    assert well.look("hci1") is None
+    await deaf.take(Action(Step.ASK_SYSTEMD, Evidence.DEAD, 4, 480), "hci0")
+    assert [fields["what"] for name, fields in tell.told if name == "radio.declined"] == ["ask_systemd"]
+    well.health.away()
+    with pytest.raises(RadioError, match="systemd"):
+        await deaf.take(Action(Step.ASK_SYSTEMD, Evidence.DEAD, 4, 480), "hci0")
 
 
 async def test_repeats_that_are_hidden_are_noticed(bus: str, tmp_path: Path) -> None:
