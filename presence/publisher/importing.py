@@ -36,6 +36,7 @@ CREATE TABLE line (subject TEXT NOT NULL, number INTEGER NOT NULL, row TEXT, PRI
 """
 
 Rows = Iterable[tuple[int, Mapping[str, Any]]]
+"""Number, from 1, and columns of each line."""
 
 
 @dataclass(slots=True)
