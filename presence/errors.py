@@ -31,6 +31,10 @@ class ConsentListError(PresenceError):
     """The consent list was refused as a whole; the list in force stays, and its lease keeps running."""
 
 
+class ListRolledBack(ConsentListError):
+    """The list is older than one that this gateway already had: somebody must find out who brought it back."""
+
+
 class ConsentServiceError(PresenceError):
     """The publisher cannot do what it was asked for; nothing was changed or published."""
 

@@ -18,7 +18,7 @@ from presence.core.feed import ConsentList
 from presence.core.freshness import Freshness, Lease, freshness, standing
 from presence.core.heads import Heads
 from presence.core.timestamps import Moment
-from presence.errors import ConsentListError, StorageError
+from presence.errors import ConsentListError, ListRolledBack, StorageError
 from presence.ports import Clock, ConsentSource, Proven, Tell
 
 
@@ -97,6 +97,8 @@ class Renewal:
             self.errors += 1
             self.refusals += 1
             self.tell("consent.refused", {"reason": str(error)})
+            if isinstance(error, ListRolledBack):
+                self.tell("consent.rolled_back", {"seq": self.seq, "next_step": "find out who brought the old list"})
             return None
         self.errors = 0
         self.last_look = now = self.clock.now()

@@ -175,6 +175,7 @@ async def test_an_older_list_is_refused_and_the_one_in_force_stays(shop: Shop, m
     journal = await stop(process)
     (refused,) = [line for line in journal if line["event"] == "consent.refused"]
     assert "number 6 is older than 7" in str(refused["reason"])
+    assert [line["event"] for line in journal].count("consent.rolled_back") == 1
 
 
 @needs_mosquitto

@@ -3,11 +3,10 @@
 import argparse
 import asyncio
 import fcntl
-import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from enum import Enum, auto
@@ -16,29 +15,25 @@ from random import random
 from typing import TextIO
 from uuid import uuid4
 
+from presence.cli.watching import Watching
 from presence.config import Settings, load_settings
 from presence.config.rules import hours_of, read_notice_keys, read_store_key, rules_of
 from presence.config.settings import ConsentSettings
 from presence.core.jws import Keys
 from presence.core.peers import Peers
 from presence.core.polling import asked_pause_s, pause_s
-from presence.core.report import as_json
 from presence.daemon import Gateway, Notifier, Parts
 from presence.edges import logs
-from presence.edges.bluez import BluezScanner, watched_radios
+from presence.edges.bluez import watched_radios
 from presence.edges.clock import SystemClock, is_synchronised
 from presence.edges.consent_file import ConsentFile
-from presence.edges.disk import free_bytes
 from presence.edges.doorbell import Doorbell
-from presence.edges.metrics import MetricsExporter
 from presence.edges.mqtt import MqttPublisher
 from presence.edges.signed_list import SignedList
-from presence.edges.status_socket import StatusSocket
 from presence.edges.store import ConsentStore, RuntimeStore
 from presence.edges.systemd import Notifier as SystemdNotifier
 from presence.edges.withdrawn import WithdrawnStore
 from presence.errors import ConfigurationError, PresenceError, StorageError
-from presence.oversight import Oversight, Sights
 from presence.ports import AdvertisementSource, Clock, DoorbellSource, Hear
 
 
@@ -166,33 +161,19 @@ def gateway_of(
     def state(name: str) -> dict[str, object]:
         return {"state": name, "boot": boot, **gateway.state()}
 
-    def tell(event: str, fields: Mapping[str, object]) -> None:
-        oversight.tell(event, fields)
-
+    clock = clock or SystemClock()
+    watching = Watching(
+        settings,
+        clock,
+        armed=not _is_disarmed(settings),
+        digest=lambda: consents.digest,
+        root=lambda: consents.root_version if isinstance(consents, SignedList) else 0,
+    )
+    tell = watching.tell
     peers = None
     if settings.peers.enabled:
         peers = Peers(rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry)
     publisher = MqttPublisher(settings.mqtt, settings.store, state=state, tell=tell)
-    clock = clock or SystemClock()
-    oversight = Oversight(
-        Sights(
-            gateway=lambda: gateway,
-            broker=publisher,
-            radios={radio.adapter or "default": radio for radio in sources if isinstance(radio, BluezScanner)},
-            clock=clock,
-            armed=not _is_disarmed(settings),
-            open_at=rules.hours.open_at,
-            synchronised=is_synchronised,
-            free_bytes=lambda: free_bytes(settings.storage.state_dir),
-        ),
-        tell=logs.tell,
-    )
-    exporter = MetricsExporter(settings.metrics, oversight.look, tell=tell)
-    answers = {
-        "status": lambda: logs.scrub(json.dumps(as_json(oversight.look()), ensure_ascii=False)).encode(),
-        "metrics": exporter.exposition.text,
-    }
-    technicians = StatusSocket(settings.storage.runtime_dir, answers, group=settings.status.group, tell=tell)
     gateway = Gateway(
         Parts(
             rules=rules,
@@ -214,7 +195,7 @@ def gateway_of(
             synchronised=is_synchronised if signed and settings.consent.require_synchronised_clock else lambda: True,
             pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random())) if signed else None,
             asked_pace=(lambda: asked_pause_s(random())) if signed else lambda: 0.0,
-            watchers=[oversight, exporter, technicians],
+            watchers=watching.watchers(lambda: gateway, publisher, sources),
             list_name=settings.consent.list,
             restrictions=withdrawn,
             notice_keys=_notice_keys(settings.consent),

@@ -16,7 +16,6 @@ ALARMS: Final = {
 REFRESHES: Final = {
     "consent.applied": "a.applied",
     "consent.refused": "a.refused",
-    "consent.rolled_back": "a.refused",
     "restriction.applied": "b.applied",
     "restriction.refused": "b.refused",
 }

@@ -4,10 +4,11 @@ For tests, demonstrations and first steps: whoever can write the file can grant.
 behind the same port.
 """
 
+import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from presence.config.settings import ConsentSettings
@@ -37,6 +38,8 @@ class ConsentFile:
         self._seen: tuple[int, int, int] | None = None
         self.complaints: list[str] = []
         """The first entries left out, by line number and reason: what the consent service must mend."""
+        self.digest = ""
+        """SHA-256 of the file that was read last, for the audit log."""
         self.last_signed_s = 0.0
         """Nobody signs a plain list."""
 
@@ -53,7 +56,7 @@ class ConsentFile:
                 version = (status.st_mtime_ns, status.st_size, status.st_ino)
                 if version == self._seen:
                     return None
-                consents = self._parse(iter(file))
+                consents = self._parse(self._digesting(file))
         except OSError as error:
             raise ConsentListError(
                 f"{self.path}: {error.strerror}: put the list there, readable for this user (consent.directory)"
@@ -63,6 +66,13 @@ class ConsentFile:
 
     def forget_keys(self) -> None:
         """The file is not ours to change; a list that is newer is read when it comes."""
+
+    def _digesting(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        for line in lines:
+            digest.update(line)
+            yield line
+        self.digest = digest.hexdigest()
 
     def _parse(self, lines: Iterator[bytes]) -> ConsentList:
         self.complaints.clear()

@@ -123,7 +123,7 @@ WARNINGS: Final = frozenset(
         "radio.failed", "radio.recovering", "radio.declined", "radio.spent",
         "event.refused", "storage.failed", "consent.refused", "consent.entries_refused",
         "config.refused", "intake.overflowed", "store.disarmed",
-        "metrics.failed", "status.failed", "clock.jumped",
+        "metrics.failed", "status.failed", "audit.failed", "clock.jumped", "consent.rolled_back",
     }
 )  # fmt: skip
 """Events that somebody should look at; the rest are told at `info`."""

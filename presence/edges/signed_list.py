@@ -38,7 +38,7 @@ from presence.edges.list_segments import Taken, gathered
 from presence.edges.list_store import Changing, Kept, ListStore
 from presence.edges.tuf_repository import Proof, TufRepository
 from presence.edges.window_key_files import WindowKeyFiles, name_of
-from presence.errors import ConsentListError
+from presence.errors import ConsentListError, ListRolledBack
 from presence.ports import Proven
 
 MANIFEST: Final = "manifest.json"
@@ -70,6 +70,8 @@ class SignedList:
         self._max_span_s = max_span_s
         self._delivered: _Delivered | None = None
         self._timestamp_version = 0
+        self.digest, self.root_version = "", 0
+        """Of the manifest and the root that were proven last, for the audit log."""
         self._wiped = False
         self._looking = Lock()
         self._closed = False
@@ -139,6 +141,7 @@ class SignedList:
             prepared = Prepared(index, self._ring(proof, manifest, index))
             was = self._delivered = _Delivered(digest, paths, "", index)
         was.manifest = digest
+        self.digest, self.root_version = digest.hex(), proof.versions.root
         was.notice_keys = name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""
         self._timestamp_version = proof.versions.timestamp
         return Proven(
@@ -171,7 +174,8 @@ class SignedList:
         if got.root < had.root or (
             got.root == had.root and (got.timestamp, got.snapshot) < (had.timestamp, had.snapshot)
         ):
-            raise self._refusal("older than the list that this gateway had: somebody brought back an old list")
+            older = "older than the list that this gateway had: somebody brought back an old list"
+            raise ListRolledBack(str(self._refusal(older)))
 
     def _store_changes(
         self, proof: Proof, manifest: Manifest, digest: bytes, kept: Kept | None

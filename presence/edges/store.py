@@ -19,7 +19,7 @@ from presence.core.feed import ConsentList
 from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
-from presence.errors import ConsentListError, StorageError
+from presence.errors import ListRolledBack, StorageError
 from presence.ports import Stored
 
 SCHEMA_VERSION = 1
@@ -175,13 +175,13 @@ class ConsentStore(Database):
     def accept(self, consents: ConsentList) -> ConsentList:
         """The list without entries older than what we had; remembers it in one transaction.
 
-        Raises ConsentListError where the whole list is older than the one before (R-42).
+        Raises ListRolledBack where the whole list is older than the one before (R-42).
         """
         header = consents.header
         with self._transaction() as database:
             row = database.execute("SELECT seq FROM list WHERE name = ?", (header.name,)).fetchone()
             if row is not None and header.seq < row[0]:
-                raise ConsentListError(
+                raise ListRolledBack(
                     f"list {header.name}: number {header.seq} is older than {row[0]}, which this gateway already had: "
                     "somebody brought back an old list; publish a new one"
                 )

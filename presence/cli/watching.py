@@ -1,0 +1,72 @@
+"""Joins what an operator sees to a gateway: metrics, status, audit log."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from presence.config import Settings
+from presence.config.rules import hours_of
+from presence.core.report import as_json
+from presence.daemon import Gateway, Watcher
+from presence.edges import logs
+from presence.edges.audit import AuditLog
+from presence.edges.bluez import BluezScanner
+from presence.edges.clock import is_synchronised
+from presence.edges.disk import free_bytes
+from presence.edges.metrics import MetricsExporter
+from presence.edges.mqtt import MqttPublisher
+from presence.edges.status_socket import StatusSocket
+from presence.oversight import Oversight, Sights
+from presence.ports import AdvertisementSource, Clock
+
+
+class Watching:
+    """The parts of a gateway `tell` it; `watchers` are run beside them."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, *, armed: bool, digest: Callable[[], str], root: Callable[[], int]
+    ) -> None:
+        """`digest`: of the list that was just applied; `root`: the version of its signed root."""
+        self._settings = settings
+        self._clock = clock
+        self._armed = armed
+        self._oversight: Oversight | None = None
+        self._audit = AuditLog(settings.storage.state_dir, clock, digest=digest, root=root)
+        self._audit.tell = self.tell
+
+    def tell(self, event: str, fields: Mapping[str, object]) -> None:
+        (self._oversight.tell if self._oversight else logs.tell)(event, fields)
+
+    def watchers(
+        self, gateway: Callable[[], Gateway], publisher: MqttPublisher, sources: Sequence[AdvertisementSource]
+    ) -> list[Watcher]:
+        settings = self._settings
+        self._oversight = Oversight(
+            Sights(
+                gateway=gateway,
+                broker=publisher,
+                radios={radio.adapter or "default": radio for radio in sources if isinstance(radio, BluezScanner)},
+                clock=self._clock,
+                armed=self._armed,
+                open_at=hours_of(settings.store).open_at,
+                synchronised=is_synchronised,
+                free_bytes=lambda: free_bytes(settings.storage.state_dir),
+            ),
+            tell=logs.tell,
+            listeners=[self._audit.note],
+        )
+        look = self._oversight.look
+        exporter = MetricsExporter(settings.metrics, look, tell=self.tell)
+        answers = {
+            "status": lambda: logs.scrub(json.dumps(as_json(look()), ensure_ascii=False)).encode(),
+            "metrics": exporter.exposition.text,
+        }
+        self._audit.record("config.applied", {"digest": digest_of_settings(settings)})
+        self._audit.record("armed", {"armed": self._armed, "by": "notice.review_by"})
+        technicians = StatusSocket(settings.storage.runtime_dir, answers, group=settings.status.group, tell=self.tell)
+        return [self._oversight, exporter, technicians, self._audit]
+
+
+def digest_of_settings(settings: Settings) -> str:
+    """Of every setting in force, defaults too: comments and order do not change it. Keys are in files of their own."""
+    return hashlib.sha256(repr(settings).encode()).hexdigest()
