@@ -100,14 +100,17 @@ def decode_record(ref: bytes, records: Buffer, start: int, words: Sequence[str])
     return _decode(ref, _Reader(records, start, words))
 
 
-def decode_whole_record(ref: bytes, record: bytes, words: Sequence[str]) -> Consent:
+def decode_whole_record(ref: bytes, record: bytes, words: Sequence[str] | Words) -> Consent:
     """The consent of a record that stands alone and may be anybody's; nothing of it is passed over.
 
-    Raises ValueError or IndexError where it is not exactly one record of version 1.
+    `words`: where many records are read, Words once for all of them. Raises ValueError or IndexError where it is not
+    exactly one record of version 1.
     """
-    reader = _Reader(record, 0, words)
+    if not isinstance(words, Words):
+        words = Words(words)
+    reader = _Reader(record, 0, words.all)
     consent = _decode(ref, reader)
-    if reader.at != len(record) or encode_record(consent, Words(words)) != record:
+    if reader.at != len(record) or encode_record(consent, words) != record:
         raise ValueError("not one record, or another spelling of it")
     return consent
 

@@ -23,7 +23,7 @@ import numpy as np
 import zstandard
 
 from presence.core.consent import Consent
-from presence.core.consent_record import decode_whole_record
+from presence.core.consent_record import Words, decode_whole_record
 from presence.core.feed import FORMAT_VERSION, KEY_BYTES, LATEST_S, REF_BYTES, Refused
 
 SHARDS_FROM: Final = 4096
@@ -145,7 +145,7 @@ def key_columns(header: SegmentHeader, rows: memoryview) -> tuple[bytes, bytearr
     return table[:, :REF_BYTES].tobytes(), bytearray(table[:, REF_BYTES:].tobytes())
 
 
-def read_record(ref: bytes, record: bytes, words: Sequence[str], *, max_span_s: float) -> Consent:
+def read_record(ref: bytes, record: bytes, words: Sequence[str] | Words, *, max_span_s: float) -> Consent:
     """The consent, under the rules of presence.core.feed; raises Refused, whose words hold no value of it."""
     try:
         consent = decode_whole_record(ref, record, words)

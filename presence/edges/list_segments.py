@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from presence.core.consent_record import Words
 from presence.core.feed import KEY_BYTES, Refused
 from presence.core.key_ring import WindowKeys
 from presence.core.segments import SegmentHeader, base_rows, read_record
@@ -18,7 +19,7 @@ class Taken:
     """Judges records, counts what is left out."""
 
     def __init__(self, words: tuple[str, ...], max_span_s: float) -> None:
-        self._words = words
+        self._words = Words(words)
         self._max_span_s = max_span_s
         self.refused: Counter[str] = Counter()
         self.complaints: list[str] = []

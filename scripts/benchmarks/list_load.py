@@ -1,0 +1,207 @@
+"""A long signed list on the gateway: the first load, the start from a local copy, a change of 1,000, and the memory.
+
+Each is measured in a process of its own, from a repository in a folder on this machine: what the network takes comes on
+top. "Ready" means proven by TUF, in the index, keys in the ring, and the identifiers of three slots made.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from tuf.api.metadata import TargetFile
+
+from presence.core.consent import Consent, Grant, Purpose, Scope
+from presence.core.consent_record import Words, encode_record
+from presence.core.feed import ListHeader
+from presence.core.identifiers import slot_at, window_at
+from presence.core.manifest import Manifest, write_manifest
+from presence.core.segments import (
+    Delete,
+    Kind,
+    Put,
+    SegmentHeader,
+    base_path,
+    delta_path,
+    keys_path,
+    pack_base,
+    pack_delta,
+    pack_keys,
+)
+from presence.core.slot_table import build_table
+from presence.edges.list_store import ListStore
+from presence.edges.signed_list import SignedList
+from presence.edges.tuf_repository import TufRepository
+from presence.edges.window_key_files import WindowKeyFiles
+from presence.publisher.keys import KeyFolder
+from presence.publisher.repository import Repository
+from scripts.benchmarks.figure import Figure
+from scripts.benchmarks.identity import sizes
+from scripts.benchmarks.identity_rollover import resident_mb
+
+LIST: Final = "acme/fi-0042"
+SPAN_S: Final = 396 * 86_400.0
+GOAL_START_S: Final = 5.0
+CHANGED: Final = 1000
+WORDS: Final = ("fi-0042", "ap2:1551", "offers-main")
+
+
+def figures() -> Iterator[Figure]:
+    for size in [size for size in sizes() if size >= 100_000]:
+        with tempfile.TemporaryDirectory(prefix="presence-bench-") as folder:
+            yield from _of_size(size, folder)
+
+
+def _of_size(size: int, folder: str) -> Iterator[Figure]:
+    name = "list_load"
+    made = _step("make", folder, size)
+    yield Figure(f"{name}.repository.{size}", round(made["mb"]), "MB", note="base, two windows of keys, packed")
+    first = _step("read", folder, size)
+    yield Figure(f"{name}.first.{size}", first["ready_s"], "s", note="every record checked, all of it stored")
+    yield Figure(
+        f"{name}.first_memory.{size}", first["highest_mb"], "MB", note="highest resident, the interpreter's included"
+    )
+    start = _step("read", folder, size)
+    goal = GOAL_START_S if size <= 1_000_000 else None
+    note = f"refresh and index {start['read_s']} s, three tables {round(start['ready_s'] - start['read_s'], 2)} s"
+    yield Figure(f"{name}.start.{size}", start["ready_s"], "s", goal, note=note)
+    yield Figure(f"{name}.start_memory.{size}", start["highest_mb"], "MB", note="highest")
+    yield Figure(f"{name}.memory.{size}", start["resident_mb"], "MB", note="afterwards")
+    change = _step("change", folder, size)
+    yield Figure(f"{name}.delta.{size}", change["read_s"], "s", note=f"{CHANGED} changes in a running gateway")
+    yield Figure(f"{name}.again.{size}", change["again_s"], "s", note="signed anew without a change")
+    yield Figure(f"{name}.file.{size}", change["file_mb"], "MB", note="signed-list.sqlite")
+
+
+def _step(step: str, folder: str, size: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "scripts.benchmarks.list_load", step, folder, str(size)]
+    answer: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return answer
+
+
+class _Publisher:
+    """Made-up refs, evenly spread; every record is as long as one with a grant and one audience."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.now_s = time.time()
+        self.keys = KeyFolder(folder / "keys")
+        self.repository = Repository(folder / "repository", self.keys)
+        self.folder, self.size = folder, size
+        refs = np.unique(np.random.default_rng(1).integers(1 << 40, (1 << 64) - 1, size, np.uint64, endpoint=True))
+        self.refs = refs.astype(">u8").tobytes()
+        self.template = encode_record(self._consent(), Words(WORDS))[:-16]
+
+    def _consent(self) -> Consent:
+        start_s, end_s = int(self.now_s) - 86_400.0, int(self.now_s) + 100 * 86_400.0
+        purposes = frozenset({Purpose.PRESENCE, Purpose.OFFERS})
+        grants = (Grant("ap2:1551", start_s, end_s),)
+        scope = Scope(frozenset({"fi-0042"}))
+        keys = {"offers-main": bytes(16)}
+        return Consent(bytes(8), 1, purposes, start_s, end_s, scope, grants, pairwise_keys=keys)
+
+    def make(self) -> None:
+        self.keys.create()
+        self.repository.create(self.now_s)
+        targets: dict[str, TargetFile] = {}
+        for first in range(256):
+            shard = f"{first:02x}"
+            refs = self._of_shard(first)
+            head = SegmentHeader(LIST, Kind.BASE, 1, 1, len(refs))
+            rows = ((ref, self.template + ref + ref) for ref in refs)
+            targets |= self._stage(base_path(1, shard), pack_base(head, rows))
+            for window in self._windows():
+                keys = np.random.default_rng(window + first).bytes(16 * len(refs))
+                pairs = ((ref, keys[16 * n : 16 * n + 16]) for n, ref in enumerate(refs))
+                head = SegmentHeader(LIST, Kind.KEYS, 1, window, len(refs))
+                targets |= self._stage(keys_path(window, shard), pack_keys(head, pairs))
+        self.release(targets, seq=1, count=len(self.refs) // 8)
+
+    def change(self) -> None:
+        """Half of the rows change, a quarter goes, a quarter is new."""
+        rows: list[Put | Delete] = []
+        for n in range(CHANGED):
+            ref = self.refs[8 * n * 97 : 8 * n * 97 + 8]
+            if n % 4 == 0:
+                rows.append(Delete(ref, 2))
+            else:
+                new = n.to_bytes(8, "big") if n % 4 == 1 else ref
+                record = bytearray(self.template + new + new)
+                record[2] = 2  # the version
+                rows.append(Put(new, bytes(record)))
+        head = SegmentHeader(LIST, Kind.DELTA, 1, 2, len(rows))
+        targets = self.repository.targets() | self._stage(delta_path(2), pack_delta(head, rows))
+        self.release(targets, seq=2, count=len(self.refs) // 8)
+
+    def release(self, targets: dict[str, TargetFile], *, seq: int, count: int) -> None:
+        header = ListHeader(LIST, seq, time.time(), self.now_s - 60, count)
+        shards = tuple(f"{first:02x}" for first in range(256))
+        manifest = Manifest(header, "fi-2026-03", 1, 1, shards, self._windows(), WORDS)
+        self.repository.release(targets | self._stage("manifest.json", write_manifest(manifest, "2.0")), self.now_s)
+
+    def _stage(self, path: str, data: bytes) -> dict[str, TargetFile]:
+        return {path: self.repository.stage(path, data)}
+
+    def _windows(self) -> tuple[int, int]:
+        return window_at(self.now_s), window_at(self.now_s) + 1
+
+    def _of_shard(self, first: int) -> list[bytes]:
+        numbers = np.frombuffer(self.refs, ">u8")
+        begin, end = np.searchsorted(numbers, [first << 56, ((first + 1) << 56) - 1])
+        return [self.refs[8 * n : 8 * n + 8] for n in range(begin, end)]
+
+
+def _gateway(folder: Path) -> SignedList:
+    root = folder / "repository/metadata/1.root.json"
+    tuf = TufRepository(str(folder / "repository"), root_file=root, metadata_dir=folder / "state/tuf")
+    return SignedList(tuf, ListStore(folder / "state"), WindowKeyFiles(folder / "run"), name=LIST, max_span_s=SPAN_S)
+
+
+def _read(folder: Path) -> dict[str, float]:
+    began_s = time.perf_counter()
+    gateway = _gateway(folder)
+    proven = gateway.read()
+    read_s = time.perf_counter() - began_s
+    assert proven is not None  # noqa: S101 - measured, not shipped
+    assert proven.prepared is not None  # noqa: S101
+    slot = slot_at(time.time())
+    tables = [build_table(slot + offset, proven.prepared.keys) for offset in (0, 1, -1)]
+    ready_s = time.perf_counter() - began_s
+    answer = {"read_s": read_s, "ready_s": ready_s, "resident_mb": resident_mb("VmRSS"), "tables": len(tables)}
+    return answer | {"highest_mb": resident_mb("VmHWM")}
+
+
+def _change(folder: Path, size: int) -> dict[str, float]:
+    gateway = _gateway(folder)
+    gateway.read()
+    publisher = _Publisher(folder, size)
+    publisher.change()
+    began_s = time.perf_counter()
+    gateway.read()
+    read_s = time.perf_counter() - began_s
+    publisher.release(publisher.repository.targets(), seq=2, count=len(publisher.refs) // 8)
+    began_s = time.perf_counter()
+    gateway.read()
+    again_s = time.perf_counter() - began_s
+    file = folder / "state/signed-list.sqlite"
+    return {"read_s": read_s, "again_s": again_s, "file_mb": file.stat().st_size / 1e6}
+
+
+def main() -> None:
+    step, folder, size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    if step == "make":
+        _Publisher(folder, size).make()
+        answer: dict[str, float] = {
+            "mb": sum(file.stat().st_size for file in (folder / "repository").rglob("*") if file.is_file()) / 1e6
+        }
+    else:
+        answer = _read(folder) if step == "read" else _change(folder, size)
+    print(json.dumps({key: round(value, 2) for key, value in answer.items()}))
+
+
+if __name__ == "__main__":
+    main()
