@@ -18,7 +18,7 @@ async def test_a_running_gateway_says_how_it_does_and_what_comes_next(tmp_path: 
         [entry(around_s=now_s)], published_at=now_s, suppression_checked_at=now_s
     )
     process = await shop.start("run", "--config", shop.config)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while not (shop.folder / "run" / "status.sock").is_socket():  # noqa: ASYNC110 - another process makes it
             await asyncio.sleep(0.05)
     code, out, err = await shop.run("status", "--config", shop.config, "--json")
