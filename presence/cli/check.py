@@ -3,30 +3,34 @@
 import argparse
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from presence.cli.check_broker import look_at_broker
 from presence.cli.check_list import look_at_list
 from presence.cli.findings import Finding, Verdict
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
-from presence.config.settings import MqttProtocol
+from presence.core.opening_hours import OpeningHours
 from presence.edges.bluez.diagnosis import Verdict as Answered
 from presence.edges.bluez.diagnosis import diagnose
 from presence.edges.clock import SystemClock, is_synchronised
-from presence.edges.mqtt import MqttPublisher
 from presence.errors import ConfigurationError
 
-BROKER_TIMEOUT_S = 8.0
+ROOM_MIB = {Verdict.FAIL: 8, Verdict.WARN: 64}
+"""Less free than this on the disk of storage.state_dir. A list of a million takes some 120 MiB, a store's two."""
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "check",
         help="configuration, clock, list, broker, adapter: is everything in place?",
-        description="Looks at each part and says the next step. Changes nothing, publishes nothing.",
+        description="Looks at each part and says the next step. Changes nothing, and tells nothing about anybody: one "
+        "empty message to the audience `test` shows whether the broker lets us.",
         epilog="exit codes: 0 all PASS, 1 something to WARN of, 2 something FAILs, 78 the configuration cannot be read",
     )
     command.add_argument("--config", type=Path, required=True, metavar="FILE")
@@ -61,10 +65,11 @@ async def _check(path: Path, *, quiet: bool) -> list[Finding]:
         add(Finding("configuration", Verdict.FAIL, f"{len(error.problems)} problems", "\n".join(error.problems)))
         return findings
     add(Finding("configuration", Verdict.PASS, str(path)))
-    for look in (_store_key, _notice, _storage, _clock, look_at_list):
+    for look in (_store_key, _notice, _hours, _storage, _room, _clock, look_at_list):
         for finding in look(settings):
             add(finding)
-    add(await _broker(settings))
+    for finding in await look_at_broker(settings):
+        add(finding)
     async for finding in _radio(settings):
         add(finding)
     return findings
@@ -92,6 +97,39 @@ def _notice(settings: Settings) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield Finding("notice", Verdict.PASS, f"{notice.id}, to be reviewed by {notice.review_by}")
+
+
+def _hours(settings: Settings) -> Iterator[Finding]:
+    """Wrong hours look like a dead radio: so whether it is open now is said each time."""
+    store = settings.store
+    hours = OpeningHours(store.opening_hours, ZoneInfo(store.time_zone), store.opening_margin_min)
+    clock = datetime.now(hours.zone).strftime("%a %H:%M")
+    if not store.opening_hours:
+        yield Finding(
+            "hours", Verdict.WARN, "none given: the radio listens day and night",
+            "set store.opening_hours: hear no more than is needed",
+        )  # fmt: skip
+    elif hours.open_at(SystemClock().now().utc_s):
+        yield Finding("hours", Verdict.PASS, f"open now, {clock} in {store.time_zone}")
+    else:
+        yield Finding(
+            "hours", Verdict.WARN, f"closed now, {clock} in {store.time_zone}: nothing is heard",
+            "if the shop is open: mend store.opening_hours, store.time_zone, or the clock",
+        )  # fmt: skip
+
+
+def _room(settings: Settings) -> Iterator[Finding]:
+    directory = settings.storage.state_dir
+    try:
+        free_mib = shutil.disk_usage(directory).free >> 20
+    except OSError:  # said by the look before
+        return
+    found = f"{free_mib} MiB free for {directory}"
+    for verdict, least in ROOM_MIB.items():
+        if free_mib < least:
+            yield Finding("room", verdict, found, "make room: a list that cannot be stored is not taken over")
+            return
+    yield Finding("room", Verdict.PASS, found)
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:
@@ -126,29 +164,6 @@ def _clock(settings: Settings) -> Iterator[Finding]:
             "clock", Verdict.WARN, "the kernel does not say that it is synchronised",
             "`timedatectl set-ntp true`; identifiers live for 17 minutes, consents end to the second",
         )  # fmt: skip
-
-
-async def _broker(settings: Settings) -> Finding:
-    mqtt = settings.mqtt
-    where = f"{mqtt.host}:{mqtt.port}"
-    try:
-        publisher = MqttPublisher(mqtt, settings.store, role="check", tell=lambda _event, _fields: None)
-    except ConfigurationError as error:
-        return Finding("broker", Verdict.FAIL, where, str(error))
-    try:
-        async with asyncio.timeout(BROKER_TIMEOUT_S), asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(publisher.run())
-            await publisher.connected()
-            running.cancel()
-    except TimeoutError:
-        return Finding(
-            "broker", Verdict.FAIL, where, publisher.trouble or "no answer: is it running, is the port right?"
-        )
-    if mqtt.protocol is MqttProtocol.V311:
-        return Finding(
-            "broker", Verdict.WARN, f"{where} over MQTT 3.1.1", "use 5: refusals and expiry are lost with 3.1.1"
-        )
-    return Finding("broker", Verdict.PASS, f"{where} over MQTT 5")
 
 
 async def _radio(settings: Settings) -> AsyncIterator[Finding]:
