@@ -83,6 +83,7 @@ async def test_rollback(door: Door, repository: Repository, tmp_path: Path, *, m
             shutil.rmtree(door.state / "tuf")
 
     await withstands(door, attack, refusal="older than")
+    assert "consent.rolled_back" in door.tell.names()
 
 
 @pytest.mark.requirement("R-39", "T-09")
@@ -118,6 +119,7 @@ async def test_another_snapshot_under_the_timestamp_that_we_have(door: Door, rep
         repository.put("timestamp")
 
     await withstands(door, attack, refusal="two different lists under one number")
+    assert "consent.rolled_back" in door.tell.names()
 
 
 @pytest.mark.requirement("R-39", "T-09", "T-10")

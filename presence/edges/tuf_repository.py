@@ -28,7 +28,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 from tuf.ngclient import Updater, UpdaterConfig
 
 from presence.edges.tuf_fetchers import BoundedFetcher, DirectoryFetcher, HttpsFetcher
-from presence.errors import ConsentListError, StorageError
+from presence.errors import ConsentListError, ListRolledBack, StorageError
 
 MOST_TARGET_BYTES: Final = 1 << 26
 """64 MiB packed: no target may ask for more, whatever its signed length says."""
@@ -91,7 +91,8 @@ class TufRepository:
             updater.refresh()
             return self._proof(fetcher)
         except (RepositoryError, DownloadError) as error:
-            raise ConsentListError(f"{self.location}: {_reason(error)}") from error
+            kind = ListRolledBack if isinstance(error, BadVersionNumberError) else ConsentListError
+            raise kind(f"{self.location}: {_reason(error)}") from error
         except OSError as error:
             where = self._metadata_dir
             raise StorageError(f"{where}: {error.strerror}: make room, or give the folder back to us") from error
@@ -131,7 +132,7 @@ class TufRepository:
         timestamp = Metadata[Timestamp].from_bytes(kept["timestamp"]).signed
         shown = Metadata[Timestamp].from_bytes(fetcher.timestamp).signed
         if shown.version == timestamp.version and shown.snapshot_meta != timestamp.snapshot_meta:
-            raise ConsentListError(
+            raise ListRolledBack(
                 f"{self.location}: two different lists under one number (timestamp {timestamp.version}): somebody "
                 "shows us another list than before; tell the consent service, whose timestamp key may be stolen"
             )
