@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from presence.edges.local_broker import free_port
-from tests.builders import ANNA, BERIT
+from tests.builders import ANNA, BERIT, base64url
 from tests.shops import Shop, entry
 from tests.signed_lists import Repository, agreed
 
@@ -60,7 +60,8 @@ async def test_what_is_wrong_with_a_repository_is_said_with_the_next_step(
     assert "is consent.repository right" in no_repository["next_step"]
 
 
-async def test_the_daemon_runs_on_a_signed_list(shop: Shop) -> None:
+@pytest.mark.requirement("R-28")
+async def test_the_daemon_runs_on_a_signed_list_and_an_access_request_is_answered_from_it(shop: Shop) -> None:
     process = await shop.start("run", "--config", shop.config)
     assert process.stdout is not None
     journal = []
@@ -70,5 +71,9 @@ async def test_the_daemon_runs_on_a_signed_list(shop: Shop) -> None:
     process.terminate()
     await process.communicate()
     assert process.returncode == 0
+    _, out, _ = await shop.run("subject-report", "--config", shop.config, "--ref", base64url(ANNA), "--json")
+    report = json.loads(out)
+    assert (report["list"]["seq"], report["entry"]["version"], report["visits_stored"]) == (1, 7, 0)
+    assert report["files_with_the_reference"] == ["signed-list.sqlite"]
     applied = next(line for line in journal if line["event"] == "consent.applied")
     assert (applied["seq"], applied["entries"]) == (1, 2)

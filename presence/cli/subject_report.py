@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from presence.core.restrictions import Restrictions
 from presence.core.timestamps import rfc3339
 from presence.edges.clock import SystemClock
 from presence.edges.consent_file import ConsentFile
+from presence.edges.list_store import ListStore
 from presence.edges.withdrawn import WithdrawnStore
 
 NO_VISITS: Final = (
@@ -93,6 +95,10 @@ def look_up(settings: Settings, ref: bytes) -> Holding:
 
 
 def _entry(settings: Settings, ref: bytes) -> tuple[str, int, Consent | None]:
+    if settings.consent.repository is not None:
+        with closing(ListStore(settings.storage.state_dir)) as store:
+            kept = store.kept()
+            return settings.consent.list, kept.seq if kept else 0, store.entry(ref)
     consents = ConsentFile.of(settings.consent).read()
     if consents is None:
         return settings.consent.list, 0, None

@@ -19,8 +19,9 @@ from typing import Final
 
 import numpy as np
 
+from presence.core.consent import Consent
 from presence.core.consent_index import MOST_RECORD_BYTES, ConsentIndex
-from presence.core.consent_record import record_version
+from presence.core.consent_record import decode_record, record_version
 from presence.core.segments import Change, Held, Put, merged
 from presence.edges.store import Database
 from presence.edges.tuf_repository import Versions
@@ -84,6 +85,13 @@ class ListStore(Database):
     def count(self) -> int:
         with self._reading() as database:
             return int(database.execute("SELECT count(*) FROM entry").fetchone()[0])
+
+    def entry(self, ref: bytes) -> Consent | None:
+        """One entry, for whoever asks what we hold of it."""
+        kept = self.kept()
+        with self._reading() as database:
+            row = database.execute("SELECT record FROM entry WHERE ref = ?", (ref,)).fetchone()
+        return None if row is None or kept is None else decode_record(ref, row[0], 0, kept.words)
 
     def index(self, words: Iterable[str]) -> ConsentIndex:
         """All entries as the engine uses them: a million in a good second."""
