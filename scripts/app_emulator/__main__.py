@@ -5,7 +5,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import TextIO
 from presence.core.identifiers import SLOT_S, slot_at, window_key
 from presence.edges.advertiser import Advertiser
 from presence.errors import RadioError
+from scripts.app_emulator.answering import add_doorbell, answer_doorbells, hex_digits
 from scripts.app_emulator.outputs import go_on_air, write_capture, write_lines
 from scripts.app_emulator.phones import NoPhones, Phone, encoder, performance, phone_of_identity_key, phones_of_list
 
 DESCRIPTION = """\
 Plays the phones of test customers: the bytes that the chain's app sends, with a new identifier and a new address
-every 1,024 seconds. No radio is needed but for `air`."""
+every 1,024 seconds. No radio is needed but for `air` and `doorbell`."""
 
 EXAMPLES = """\
 examples:
@@ -33,6 +34,8 @@ examples:
     scripts/app-emulator air --identity-key 0102…16 --adapter hci0
   the same identifier in an iBeacon:
     scripts/app-emulator show --identity-key 0102…16 --format E2 --prefix 0f1e2d3c4b5a6978
+  a locked phone that hears the gateway's doorbell, connects and answers its challenge:
+    scripts/app-emulator doorbell --identity-key 0102…16 --service-uuid 5f0c1e52-… --chain acme --store fi-0042
 
 Identity keys here are for tests: a real customer's key never leaves their phone and the consent service. Of a list
 only entries with the flag `test` are played. Byte formats: docs/app-integration.md."""
@@ -41,6 +44,8 @@ only entries with the flag `test` are played. Byte formats: docs/app-integration
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command == "doorbell":
+        return answer_doorbells(options)
     if options.format == "E2" and not options.prefix:
         parser.error("--format E2 needs --prefix: the chain's 8 bytes, 16 hex digits")
     try:
@@ -63,14 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     whose = common.add_mutually_exclusive_group(required=True)
     whose.add_argument(
         "--identity-key",
-        type=_hex(16),
+        type=hex_digits(16),
         action="append",
         metavar="HEX",
         help="a test phone's key, 32 digits; may repeat",
     )
     whose.add_argument("--consents", type=Path, metavar="FILE", help="a consents.jsonl: its entries with the flag test")
     common.add_argument("--format", choices=("E1", "E2"), default="E1", help="Eddystone-EID (default) or iBeacon")
-    common.add_argument("--prefix", type=_hex(8), default=b"", metavar="HEX", help="the chain's iBeacon prefix, for E2")
+    common.add_argument(
+        "--prefix", type=hex_digits(8), default=b"", metavar="HEX", help="the chain's iBeacon prefix, for E2"
+    )
     common.add_argument("--tx-power", type=int, default=-20, metavar="DBM", help="calibrated power (default -20)")
     common.add_argument("--start", type=_time, metavar="TIME", help="UTC seconds or ISO 8601 with zone; default: now")
     common.add_argument(
@@ -78,12 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     common.add_argument("--interval-ms", type=int, default=250, metavar="MS", help="between two of one phone (250)")
     common.add_argument("--rssi", type=_rssi, default=(-60, -60), metavar="DBM[:DBM]", help="--rssi=-60, or =-95:-55")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="show | capture | lines | air")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="show | capture | lines | air | doorbell")
     commands.add_parser("show", parents=[common], help="print keys, identifiers and payloads of the slots in question")
     for name, text in (("capture", "write a btsnoop file"), ("lines", "write JSON lines; - is standard output")):
         commands.add_parser(name, parents=[common], help=text).add_argument("file", type=Path)
     air = commands.add_parser("air", parents=[common], help="send through a real adapter (BlueZ)")
     air.add_argument("--adapter", default="hci0")
+    add_doorbell(commands)
     return parser
 
 
@@ -132,19 +140,6 @@ def _show(phones: Sequence[Phone], keys: Sequence[bytes], start_s: float, second
 
 def _text(path: Path) -> "nullcontext[TextIO] | TextIO":
     return nullcontext(sys.stdout) if str(path) == "-" else path.open("w", encoding="utf-8")
-
-
-def _hex(length: int) -> Callable[[str], bytes]:
-    def parse(text: str) -> bytes:
-        try:
-            value = bytes.fromhex(text)
-        except ValueError:
-            value = b""
-        if len(value) != length:
-            raise argparse.ArgumentTypeError(f"{2 * length} hex digits are wanted")
-        return value
-
-    return parse
 
 
 def _time(text: str) -> float:

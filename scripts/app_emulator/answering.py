@@ -1,0 +1,125 @@
+"""`scripts/app-emulator doorbell`: its options, and what it says."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from presence.core.consent import Place
+from presence.edges.clock import SystemClock
+from presence.errors import RadioError
+from scripts.app_emulator.central import BleakCentral
+from scripts.app_emulator.doorbell import Central, Customer, NoAnswer, answer_once
+
+DESCRIPTION = """\
+Plays a phone in a pocket with a real adapter: listens for the chain's doorbell, notes how strongly it hears the
+gateway, connects, reads the challenge, writes the answer and disconnects (docs/doorbell.md)."""
+
+EPILOG = """\
+The gateway says nothing about the answer's worth: look at its log for `entered`, and at `presence status`. An entry
+takes some seconds of readings, so a phone that has just arrived answers twice: `--every 10`.
+
+Use another adapter than the gateway's, best on another machine. Nothing heard at all? `bluetoothctl scan le` shows
+whether the adapter hears anything. The key is a test key: the gateway's list must hold its window keys.
+
+exit codes: 0 answered (with --every: stopped by Ctrl-C), 1 not answered, with the reason; 2 the options are wrong"""
+
+
+def add_doorbell(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    doorbell = commands.add_parser(
+        "doorbell",
+        help="hear a gateway's doorbell, connect and answer (BlueZ)",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    doorbell.add_argument(
+        "--identity-key", type=hex_digits(16), required=True, metavar="HEX", help="the test phone's key, 32 digits"
+    )
+    doorbell.add_argument(
+        "--service-uuid", type=_uuid, required=True, metavar="UUID", help="doorbell.service_uuid of the gateway"
+    )
+    doorbell.add_argument("--chain", required=True, metavar="NAME", help="store.chain of the gateway, e.g. acme")
+    doorbell.add_argument("--store", required=True, metavar="NAME", help="store.store of the gateway, e.g. fi-0042")
+    doorbell.add_argument("--adapter", metavar="NAME", help="e.g. hci1; default: the first one")
+    doorbell.add_argument(
+        "--listen", type=_seconds, default=5.0, metavar="S", help="gather readings for so long (default 5, 0.1 to 25)"
+    )
+    often = doorbell.add_mutually_exclusive_group()
+    often.add_argument("--once", action="store_true", help="answer one time and end (the default)")
+    often.add_argument(
+        "--every", type=_seconds, metavar="S", help="answer again, S seconds after the last; until Ctrl-C"
+    )
+    doorbell.add_argument("--json", action="store_true", help="one JSON object a line, for each answer or failure")
+
+
+def answer_doorbells(options: argparse.Namespace) -> int:
+    place = Place(chain=options.chain, store=options.store)
+    customer = Customer(options.identity_key, place, options.service_uuid)
+    clock = SystemClock()
+    try:
+        return asyncio.run(answer_all(BleakCentral(options.adapter, clock), customer, options))
+    except KeyboardInterrupt:
+        return 0
+
+
+async def answer_all(central: Central, customer: Customer, options: argparse.Namespace) -> int:
+    """Once, or until cancelled: then no failure ends it."""
+    clock = SystemClock()
+    while True:
+        try:
+            answered = await answer_once(central, customer, clock, listen_s=options.listen)
+        except (NoAnswer, RadioError) as error:
+            _say({"answered": False, "trouble": str(error)}, as_json=options.json)
+            code = 1
+        else:
+            _say({"answered": True, **answered.as_dict()}, as_json=options.json)
+            code = 0
+        if options.every is None:
+            return code
+        await asyncio.sleep(options.every)
+
+
+def _say(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result), flush=True)
+    elif result["answered"]:
+        print(
+            f"answered: {result['readings']} readings, the strongest {result['strongest_dbm']} dBm; connected, read "
+            f"and written in {result['link_s']:.2f} s (attempt {result['attempts']})",
+            flush=True,
+        )
+    else:
+        print(f"app-emulator: {result['trouble']}", file=sys.stderr, flush=True)
+
+
+def hex_digits(length: int) -> Callable[[str], bytes]:
+    def parse(text: str) -> bytes:
+        try:
+            value = bytes.fromhex(text)
+        except ValueError:
+            value = b""
+        if len(value) != length:
+            raise argparse.ArgumentTypeError(f"{2 * length} hex digits are wanted")
+        return value
+
+    return parse
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "a UUID is wanted: the gateway's doorbell.service_uuid, e.g. 5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
+        ) from None
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("0.1 to 3600 seconds are wanted")
+    return seconds

@@ -1,0 +1,87 @@
+"""A computer's adapter as a phone's radio: implements doorbell.Central with bleak."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from bleak import BleakClient, BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+from bleak.exc import BleakCharacteristicNotFoundError
+
+from presence.core.doorbell import STRONGEST_DBM
+from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
+from presence.errors import RadioError
+from presence.ports import Clock
+from scripts.app_emulator.doorbell import LinkLost, NoAnswer, Peer, Sound
+
+CONNECT_S: Final = 10.0
+WEAKEST_DBM: Final = -126
+"""bluetoothd gives -127 for a device whose strength it does not know."""
+
+
+class BleakCentral:
+    """`adapter`: None is the first one."""
+
+    def __init__(self, adapter: str | None, clock: Clock) -> None:
+        self._adapter = adapter
+        self._clock = clock
+        self._devices: dict[str, BLEDevice] = {}
+
+    async def listen(self, service_uuid: str, seconds: float) -> list[Sound]:
+        sounds: list[Sound] = []
+
+        def take(device: BLEDevice, data: AdvertisementData) -> None:
+            if service_uuid in data.service_uuids and WEAKEST_DBM <= data.rssi <= STRONGEST_DBM:
+                self._devices[device.address] = device
+                sounds.append(Sound(self._clock.now().monotonic_s, data.rssi, device.address))
+
+        try:
+            # DuplicateData: each advertisement counts, with its own strength.
+            scanner = BleakScanner(
+                take,
+                [service_uuid],
+                bluez={"filters": {"DuplicateData": True}, **({"adapter": self._adapter} if self._adapter else {})},
+            )
+            async with scanner:
+                await asyncio.sleep(seconds)
+        except ERRORS as error:
+            raise RadioError(fault_of(error), reason_of(error)) from error
+        return sounds
+
+    @asynccontextmanager
+    async def connect(self, gateway: str) -> AsyncIterator[Peer]:
+        client = BleakClient(
+            self._devices[gateway], timeout=CONNECT_S, bluez={"adapter": self._adapter} if self._adapter else {}
+        )
+        try:
+            async with client:
+                yield _Link(client)
+        except ERRORS as error:
+            raise LinkLost(reason_of(error)) from error
+
+
+class _Link:
+    def __init__(self, client: BleakClient) -> None:
+        self._client = client
+
+    async def read(self, uuid: str) -> bytes:
+        with _must_exist():
+            return bytes(await self._client.read_gatt_char(uuid))
+
+    async def write(self, uuid: str, value: bytes) -> None:
+        with _must_exist():
+            await self._client.write_gatt_char(uuid, value, response=True)
+
+
+@contextmanager
+def _must_exist() -> Iterator[None]:
+    try:
+        yield
+    except BleakCharacteristicNotFoundError as error:
+        raise NoAnswer(
+            "the gateway advertises the doorbell and has no such characteristic: is its service registered? "
+            "`journalctl` at the gateway: doorbell.failed; here, an old copy of its services may be kept: "
+            "`bluetoothctl remove` the gateway"
+        ) from error
