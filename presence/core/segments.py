@@ -83,6 +83,12 @@ def keys_path(window: int, shard: str) -> str:
     return f"keys/{window}/{shard}.seg"
 
 
+def later_keys_path(window: int, seq: int) -> str:
+    """The keys of those whom the delta of this number brought or changed; in the order of names it comes after all
+    shards, and a later one after an earlier one: of two keys for one ref the last counts."""
+    return f"keys/{window}/n{seq:016}.seg"
+
+
 def shard_of(ref: bytes, *, sharded: bool) -> str:
     """`00` to `ff`, or `all` where the list is not sharded."""
     return f"{ref[0]:02x}" if sharded else WHOLE

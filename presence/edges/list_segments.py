@@ -57,7 +57,10 @@ class Taken:
 
 
 def gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uint64]) -> WindowKeys:
-    """One window's keys, of the wanted refs alone (sorted); what they were gathered from is overwritten."""
+    """One window's keys, of the wanted refs alone (sorted); of two keys for one ref the last counts.
+
+    What they were gathered from is overwritten.
+    """
     refs, keys = [np.empty(0, np.uint64)], [np.empty((0, KEY_BYTES), np.uint8)]
     for some_refs, some_keys in segments:
         numbers = np.frombuffer(some_refs, ">u8").astype(np.uint64)
@@ -68,7 +71,10 @@ def gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uin
         refs.append(numbers[stand])
         keys.append(rows[stand])
         rows.fill(0)
-    ring = WindowKeys(np.concatenate(refs), np.concatenate(keys))
-    for part in keys:
+    numbers, table = np.concatenate(refs), np.concatenate(keys)
+    _, from_behind = np.unique(numbers[::-1], return_index=True)
+    last = len(numbers) - 1 - from_behind
+    ring = WindowKeys(numbers[last], table[last])
+    for part in (*keys, table):
         part.fill(0)
     return ring

@@ -29,10 +29,10 @@ from presence.core.segments import (
     base_path,
     delta_path,
     keys_path,
+    later_keys_path,
     pack_base,
     pack_delta,
     pack_keys,
-    shard_of,
 )
 from presence.publisher.keys import NOTICES, KeyFolder
 from presence.publisher.register import Register, State
@@ -138,8 +138,9 @@ class _Edition:
         self._repository = repository
         self._old = old
         self._progress = progress
-        self._touched: set[str] = set()
-        """Shards in which somebody changed since the last release."""
+        self._is_fresh = False
+        """A new base is made."""
+        self._new_deltas: list[int] = []
 
     def stage(self, path: str, data: bytes) -> dict[str, TargetFile]:
         return {path: self._repository.stage(path, data)}
@@ -154,7 +155,7 @@ class _Edition:
                 rows = self._register.shard(shard)
                 header = self._header(Kind.BASE, self._register.number("base_seq"), len(rows))
                 targets |= self.stage(path, pack_base(header, ((ref, record) for ref, record, _ in rows)))
-                self._touched.add(shard)
+                self._is_fresh = True
             if self._progress is not None:
                 self._progress(done + 1, len(self.shards))
         return targets
@@ -168,24 +169,27 @@ class _Edition:
                 continue
             changes = self._register.changes(number)
             targets |= self.stage(path, pack_delta(self._header(Kind.DELTA, number, len(changes)), changes))
-            sharded = self.shards != (WHOLE,)
-            self._touched |= {shard_of(change.ref, sharded=sharded) for change in changes}
+            self._new_deltas.append(number)
         return targets
 
     def window(self, window: int) -> dict[str, TargetFile]:
-        targets: dict[str, TargetFile] = {}
-        for shard in self.shards:
-            path = keys_path(window, shard)
-            if path in self._old and shard not in self._touched:
-                targets[path] = self._old[path]
-                continue
-            rows = self._register.shard(shard)
-            keys = _window_keys([identity_key for _, _, identity_key in rows], window)
-            header = self._header(Kind.KEYS, window, len(rows))
-            targets |= self.stage(
-                path, pack_keys(header, ((ref, key) for (ref, _, _), key in zip(rows, keys, strict=True)))
-            )
+        """Whole shards for a new window or a new base; else what is there, and the keys of those who are new."""
+        shards = [keys_path(window, shard) for shard in self.shards]
+        if self._is_fresh or shards[0] not in self._old:
+            rows = ((path, self._register.shard(shard)) for path, shard in zip(shards, self.shards, strict=True))
+            return {path: self._keys(path, window, some) for path, some in rows}
+        folder = shards[0].rpartition("/")[0]
+        targets = {path: target for path, target in self._old.items() if path.startswith(f"{folder}/")}
+        for seq in self._new_deltas:
+            path = later_keys_path(window, seq)
+            targets[path] = self._keys(path, window, self._register.changed_entries(seq))
         return targets
+
+    def _keys(self, path: str, window: int, rows: list[tuple[bytes, bytes, bytes]]) -> TargetFile:
+        keys = _window_keys([identity_key for _, _, identity_key in rows], window)
+        refs = (ref for ref, _, _ in rows)
+        header = self._header(Kind.KEYS, window, len(rows))
+        return self._repository.stage(path, pack_keys(header, zip(refs, keys, strict=True)))
 
     def _header(self, kind: Kind, number: int, count: int) -> SegmentHeader:
         return SegmentHeader(self.list_name, kind, self.epoch, number, count)

@@ -160,6 +160,11 @@ class Register:
             )
         return rows.fetchall()
 
+    def changed_entries(self, seq: int) -> list[tuple[bytes, bytes, bytes]]:
+        """Ref, record and identity key of everybody whom the delta of this number brought or changed."""
+        query = "SELECT ref, record, identity_key FROM entry WHERE changed_seq = ? AND state = 'active' ORDER BY ref"
+        return self._database.execute(query, (seq,)).fetchall()
+
     def customers(self) -> Iterator[tuple[str, Consent]]:
         """The platform's id and the consent, of everybody who has one."""
         rows = self._database.execute("SELECT id, ref, record FROM entry WHERE state = 'active' ORDER BY id")

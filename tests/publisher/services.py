@@ -11,7 +11,7 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from presence.core.consent import Purpose, Scope
 from presence.core.manifest import Manifest, read_manifest
-from presence.core.segments import Kind, Put, base_rows, delta_rows, key_columns, keys_path, merged, unpack
+from presence.core.segments import Kind, Put, base_rows, delta_rows, key_columns, merged, unpack
 from presence.publisher.service import ConsentService, Wish
 from tests.builders import START_S
 
@@ -107,8 +107,9 @@ class Reader:
     def window_keys(self, window: int) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
         updater = self.updater()
-        for shard in read_manifest(self.target("manifest.json", updater)).shards:
-            head, rows = unpack(self.target(keys_path(window, shard), updater))
+        targets = updater._trusted_set.targets.targets
+        for path in sorted(path for path in targets if path.startswith(f"keys/{window}/")):
+            head, rows = unpack(self.target(path, updater))
             assert head.kind is Kind.KEYS
             refs, keys = key_columns(head, rows)
             for number in range(head.count):

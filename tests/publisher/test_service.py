@@ -12,7 +12,7 @@ from presence.core.consent_record import decode_whole_record
 from presence.core.identifiers import WINDOW_S, window_at, window_key
 from presence.core.jws import parse_keys
 from presence.core.notices import read_head, read_notice
-from presence.core.segments import read_record
+from presence.core.segments import later_keys_path, read_record
 from presence.errors import ConsentServiceError
 from presence.publisher.publishing import REBASE_AFTER
 from presence.publisher.register import State
@@ -350,7 +350,7 @@ def test_private_keys_are_readable_by_their_owner_alone(service: ConsentService,
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
-def test_a_large_list_is_cut_into_shards_and_a_change_touches_one(
+def test_a_large_list_is_cut_into_shards_and_a_change_rewrites_none(
     service: ConsentService, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("presence.publisher.publishing.SHARDS_FROM", 3)
@@ -362,10 +362,12 @@ def test_a_large_list_is_cut_into_shards_and_a_change_touches_one(
     service.publish()
     after = service.repository.targets()
     changed = {path for path in after if before.get(path) != after[path]}
-    shard, window = f"{added.ref[0]:02x}", window_at(START_S)
+    window = window_at(START_S)
     assert changed == {
-        "manifest.json", "delta/2.seg", f"keys/{window}/{shard}.seg", f"keys/{window + 1}/{shard}.seg"
+        "manifest.json", "delta/2.seg", later_keys_path(window, 2), later_keys_path(window + 1, 2)
     }  # fmt: skip
+    assert set(before) <= set(after)
+    assert added.ref in reader.window_keys(window)
     assert len(reader.entries()) == 21
     assert len(reader.window_keys(window)) == 21
 
@@ -387,3 +389,17 @@ def test_the_register_reads_back_what_was_put(service: ConsentService) -> None:
     assert (known.version, known.state, known.id) == (1, State.ACTIVE, "anna")
     (only,) = service.register.shard("all")
     assert decode_whole_record(only[0], only[1], service.register.words) == known.consent
+
+
+def test_of_two_keys_for_one_customer_the_last_counts(service: ConsentService, reader: Reader) -> None:
+    first = service.add(a_wish())
+    service.publish()
+    service.withdraw("anna")
+    service.publish()
+    again = service.add(a_wish())
+    service.publish()
+    assert again.identity_key != first.identity_key
+    assert reader.window_keys(window_at(START_S)) == {first.ref: window_key(again.identity_key, START_S)}
+    service.publish(rebase=True)
+    assert reader.window_keys(window_at(START_S)) == {first.ref: window_key(again.identity_key, START_S)}
+    assert not [path for path in service.repository.targets() if "/n" in path]
