@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -18,9 +19,7 @@ from typing import Any
 from paho.mqtt import publish
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from presence.core.consent import Purpose, Scope
-from presence.core.notices import Notice, topic_of_head, topic_of_notices
-from presence.publisher.service import Added, ConsentService, Wish
+from presence.publisher.service import ConsentService
 from scripts.offer_engine import Engine
 from tests.brokers import listener, mosquitto
 from tests.builders import ANNA, CARS, DAY_S, GARDEN, identity_key
@@ -29,6 +28,7 @@ from tests.gateways import QUICK, Plan, Visitor
 LIST, NAME, AUDIENCE = "acme/fi-0042", "anna's car search", "offers-main"
 EVENTS = "presence/v1/acme/fi-0042/evt/+"
 WITHIN_S = 30.0
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
 CONFIG = """
 store: {{chain: acme, store: fi-0042, gateway: gw-1, key_file: store.key}}
 notice: {{id: fi-2026-03, controller: Acme Oy, dpo_contact: dpo@acme.example, review_by: 2099-01-01}}
@@ -42,60 +42,77 @@ log: {{format: json}}
 """
 
 
-def wish(**changes: Any) -> Wish:
-    """Anna agrees to hear of cars and garden, from a day ago for a hundred days."""
-    now_s = time.time()
-    values: dict[str, Any] = {
-        "id": NAME,
-        "purposes": frozenset({Purpose.PRESENCE, Purpose.OFFERS}),
-        "not_before_s": now_s - DAY_S,
-        "not_after_s": now_s + 100 * DAY_S,
-        "scope": Scope(frozenset({"fi-0042"})),
-        "categories": {CARS: None, GARDEN: None},
-        "audiences": (AUDIENCE,),
-        "identity_key": identity_key(ANNA),
-        **changes,
-    }
-    return Wish(**values)
-
-
 @dataclass
 class Journey:
     """`events` and `offers` as the engine had them, in order."""
 
     folder: Path
-    service: ConsentService
     port: int
     lease_s: int = 900
     engine: Engine = field(default_factory=lambda: Engine({}, {}))
     events: list[dict[str, Any]] = field(default_factory=list)
     offers: list[dict[str, Any]] = field(default_factory=list)
     arrived_s: list[float] = field(default_factory=list)
+    _looked_at: int = 0
     _process: asyncio.subprocess.Process | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def agree(self, agreed: Wish) -> Added:
+    async def consents(self, action: str, *arguments: str) -> dict[str, Any]:
+        """`presence consents …`, as the consent platform runs it; its answer."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "presence", "consents", action, "--directory", self.folder, "--json", *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=ENVIRONMENT,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        assert process.returncode == 0, err.decode()
+        answer: dict[str, Any] = json.loads(out)
+        return answer
+
+    async def begin(self) -> None:
+        await self.consents("init", "--list", LIST, "--audience", f"{AUDIENCE}=offers")
+        (self.folder / "mirror").symlink_to(self.folder / "repository")
+
+    def freeze(self) -> None:
+        """Whoever stands between shows the gateway what is there now, for ever."""
+        shutil.copytree(self.folder / "repository", self.folder / "frozen")
+        (self.folder / "new").symlink_to(self.folder / "frozen")
+        (self.folder / "new").replace(self.folder / "mirror")
+
+    async def agree(self, *interests: str, until_s: float | None = None, name: str = NAME, ref: bytes = ANNA) -> None:
         """She agrees, and the list with it is published; the engine has her pairwise key."""
-        added = self.service.add(agreed)
-        self.publish()
-        self.engine = Engine({NAME: added.pairwise_keys[AUDIENCE]}, {CARS: "a wheel change", GARDEN: "bulbs"})
-        return added
+        key = self.folder / f"{ref.hex()}.key"
+        key.write_text(identity_key(ref).hex())
+        categories = (word for interest in interests or (CARS, GARDEN) for word in ("--category", interest))
+        await self.consents(
+            "add", name, "--purpose", "presence", "--purpose", "offers", *categories, "--identity-key", str(key),
+            "--until", iso(until_s or time.time() + 100 * DAY_S),
+        )  # fmt: skip
+        await self.publish()
+        self.engine = Engine({name: self._pairwise_key(name)}, {CARS: "a wheel change", GARDEN: "bulbs"})
 
-    def publish(self) -> None:
-        self.service.suppression_checked()
-        self.service.publish()
+    def _pairwise_key(self, name: str) -> bytes:
+        """What the consent service gives the audience's engine, by a way of their own."""
+        service = ConsentService(self.folder, self.folder / "repository", clock=time.time)
+        known = service.register.get(service.ref_of(name))
+        service.close()
+        assert known is not None
+        assert known.consent is not None
+        return known.consent.pairwise_keys[AUDIENCE]
 
-    async def say(self, notice: Notice) -> float:
-        """The notice goes out, signed; answers with the moment when the broker had it."""
-        await self.send(topic_of_notices(LIST), self.service.sign(notice))
-        return time.time()
+    async def publish(self) -> None:
+        await self.consents("publish", "--suppression-checked", "now")
 
-    async def say_head(self, head: bytes | None = None) -> None:
-        await self.send(topic_of_head(LIST), head or self.service.head(), retain=True)
+    async def say(self, action: str, *arguments: str) -> None:
+        """What takes away goes to the broker at once, signed."""
+        await self.consents(action, NAME, *arguments, "--mqtt", f"127.0.0.1:{self.port}")
 
-    async def send(self, topic: str, message: bytes, *, retain: bool = False) -> None:
+    async def say_head(self) -> None:
+        await self.consents("head", "--mqtt", f"127.0.0.1:{self.port}")
+
+    async def send(self, topic: str, message: bytes) -> None:
+        """Somebody says something."""
         await asyncio.to_thread(
-            publish.single, topic, message, qos=1, retain=retain, hostname="127.0.0.1", port=self.port,
+            publish.single, topic, message, qos=1, hostname="127.0.0.1", port=self.port,
             protocol=MQTTProtocolVersion.MQTTv5,
         )  # fmt: skip
 
@@ -108,7 +125,7 @@ class Journey:
         (folder / "root.json").write_bytes((self.folder / "repository/metadata/1.root.json").read_bytes())
         (folder / "presence.yaml").write_text(
             CONFIG.format(
-                repository=self.folder / "repository",
+                repository=self.folder / "mirror",
                 port=self.port,
                 campaigns=f'"{CARS}", "{GARDEN}"',
                 lease_s=self.lease_s,
@@ -120,7 +137,7 @@ class Journey:
         with (self.folder / "out").open("ab") as out, (self.folder / "journal").open("ab") as journal:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.gateway_process", folder / "presence.yaml", folder / "plan.json",
-                stdout=out, stderr=journal, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+                stdout=out, stderr=journal, env=ENVIRONMENT,
             )  # fmt: skip
 
     async def kill(self) -> None:
@@ -146,22 +163,22 @@ class Journey:
             raise AssertionError(f"never told: {event}; {self.journal()}") from None
 
     async def next(self, *, within_s: float = WITHIN_S) -> tuple[str, dict[str, Any]]:
-        """The next event that the engine receives: its kind, and its data."""
-        count = len(self.events)
+        """The next event that the engine received or receives: its kind, and its data."""
         try:
             async with asyncio.timeout(within_s):
-                while len(self.events) == count:
+                while len(self.events) == self._looked_at:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
             raise AssertionError(f"no event; {self.journal()}") from None
-        event = self.events[count]
+        event = self.events[self._looked_at]
+        self._looked_at += 1
         return event["type"].split(".")[1], event["data"]
 
     async def silence(self, seconds: float = 3.0) -> bool:
-        count = len(self.events)
+        """Whether nothing came beside what was looked at."""
         await asyncio.sleep(seconds)
-        return len(self.events) == count
+        return len(self.events) == self._looked_at
 
     def take(self, payload: bytes) -> None:
         event: Mapping[str, Any] = json.loads(payload)
@@ -175,16 +192,14 @@ class Journey:
 async def journey(folder: Path, *, lease_s: int = 900) -> AsyncIterator[Journey]:
     """A consent service that has published nothing yet, and a broker with the engine on it."""
     (folder / "broker").mkdir()
-    service = ConsentService.create(
-        folder / "service", folder / "repository", list_name=LIST, notice="fi-2026-03", clock=time.time
-    )
 
     async def listen(heard: "asyncio.Queue[Any]") -> None:
         while True:
             walk.take((await heard.get()).payload)
 
     async with mosquitto(folder / "broker") as broker, listener(broker.port, EVENTS) as heard:
-        walk = Journey(folder, service, broker.port, lease_s)
+        walk = Journey(folder, broker.port, lease_s)
+        await walk.begin()
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(listen(heard))
             try:
@@ -192,4 +207,7 @@ async def journey(folder: Path, *, lease_s: int = 900) -> AsyncIterator[Journey]
             finally:
                 await walk.kill()
                 listening.cancel()
-    service.close()
+
+
+def iso(utc_s: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(utc_s))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from presence.core.consent import Purpose
+from presence.core.jws import decode_base64url
 from tests.brokers import needs_mosquitto
-from tests.builders import CARS, GARDEN
-from tests.customers import NAME, Journey, journey, wish
+from tests.builders import BERIT, CARS, GARDEN
+from tests.customers import NAME, Journey, iso, journey
 
 pytestmark = [needs_mosquitto, pytest.mark.slow]
 
@@ -27,7 +27,7 @@ async def walk(tmp_path: Path) -> AsyncIterator[Journey]:
 
 async def _inside(walk: Journey) -> dict[str, object]:
     """Anna agreed to cars and garden, is inside, and was offered something."""
-    walk.agree(wish())
+    await walk.agree()
     await walk.start()
     kind, data = await walk.next()
     assert kind == "entered"
@@ -46,7 +46,7 @@ async def _taken_back(walk: Journey, reason: str) -> None:
 @pytest.mark.requirement("R-06", "R-35")
 async def test_a_grant_for_cars_until_a_date_is_told_with_that_date(walk: Journey) -> None:
     until_s = int(time.time()) + 600
-    walk.agree(wish(categories={CARS: float(until_s)}))
+    await walk.agree(f"{CARS}={iso(until_s)}")
     await walk.start()
     kind, data = await walk.next()
     assert (kind, data["allow"]) == ("entered", [CARS])
@@ -55,11 +55,11 @@ async def test_a_grant_for_cars_until_a_date_is_told_with_that_date(walk: Journe
 
 
 async def test_whoever_agreed_while_inside_is_told_of_from_the_next_list_on(walk: Journey) -> None:
-    walk.agree(wish(id="somebody else", identity_key=bytes(range(16))))
+    await walk.agree(name="somebody else", ref=BERIT)
     await walk.start()
     await walk.told("gateway.started")
     assert await walk.silence()
-    walk.agree(wish())
+    await walk.agree()
     await walk.say_head()
     kind, data = await walk.next()
     assert (kind, data["allow"]) == ("entered", [GARDEN, CARS])
@@ -67,9 +67,9 @@ async def test_whoever_agreed_while_inside_is_told_of_from_the_next_list_on(walk
 
 @pytest.mark.requirement("R-34")
 async def test_narrowed_before_the_visit_a_category_is_not_told(walk: Journey) -> None:
-    walk.agree(wish())
-    walk.service.narrow(NAME, categories=[GARDEN])
-    walk.publish()
+    await walk.agree()
+    await walk.consents("narrow", NAME, "--category", GARDEN)
+    await walk.publish()
     await walk.start()
     kind, data = await walk.next()
     assert (kind, data["allow"]) == ("entered", [CARS])
@@ -78,37 +78,37 @@ async def test_narrowed_before_the_visit_a_category_is_not_told(walk: Journey) -
 @pytest.mark.requirement("R-34", "R-09")
 async def test_narrowed_during_the_visit_what_was_told_is_taken_back(walk: Journey) -> None:
     await _inside(walk)
-    await walk.say(walk.service.narrow(NAME, categories=[CARS]))
+    await walk.say("narrow", "--category", CARS)
     await _taken_back(walk, "unspecified")
 
 
 @pytest.mark.requirement("R-34")
 async def test_fulfilled_by_buying_the_car_that_interest_ends_at_once(walk: Journey) -> None:
     await _inside(walk)
-    await walk.say(walk.service.fulfil(NAME, CARS))
+    await walk.say("fulfil", CARS)
     await _taken_back(walk, "unspecified")
 
 
 @pytest.mark.requirement("R-34", "R-05")
 async def test_without_the_purpose_offers_there_are_none(walk: Journey) -> None:
     await _inside(walk)
-    await walk.say(walk.service.narrow(NAME, purposes=[Purpose.OFFERS]))
+    await walk.say("narrow", "--purpose", "offers")
     await _taken_back(walk, "unspecified")
 
 
 @pytest.mark.requirement("R-11", "R-09")
 async def test_paused_she_is_left_alone(walk: Journey) -> None:
     await _inside(walk)
-    await walk.say(walk.service.pause(NAME, time.time() + 3600))
+    await walk.say("pause", "--until", iso(time.time() + 3600))
     await _taken_back(walk, "paused")
 
 
 @pytest.mark.requirement("R-10", "R-09")
 async def test_an_objection_is_obeyed_at_once_and_stays_when_the_list_follows(walk: Journey) -> None:
     await _inside(walk)
-    await walk.say(walk.service.object(NAME))
+    await walk.say("object")
     await _taken_back(walk, "objected")
-    walk.publish()
+    await walk.publish()
     await walk.say_head()
     assert await walk.silence(8)
 
@@ -116,10 +116,11 @@ async def test_an_objection_is_obeyed_at_once_and_stays_when_the_list_follows(wa
 @pytest.mark.requirement("R-08", "R-09", "T-24")
 async def test_withdrawn_she_is_taken_back_within_a_second_and_nothing_comes_after(walk: Journey) -> None:
     await _inside(walk)
-    at_s = await walk.say(walk.service.withdraw(NAME))
+    await walk.say("withdraw")
+    said_s = time.time()
     await _taken_back(walk, "withdrawn")
-    assert walk.arrived_s[-1] - at_s < 5
-    walk.publish()
+    assert walk.arrived_s[-1] - said_s < 5
+    await walk.publish()
     await walk.say_head()
     assert await walk.silence(8)
 
@@ -129,13 +130,13 @@ async def test_withdrawn_it_stays_through_kill_9_with_the_old_list_and_leaves_no
     walk: Journey,
 ) -> None:
     await _inside(walk)
-    ref = walk.service.ref_of(NAME)
-    await walk.say(walk.service.withdraw(NAME))
+    ref = decode_base64url((await walk.consents("show", NAME))["ref"].encode())
+    await walk.say("withdraw")
     await _taken_back(walk, "withdrawn")
     await walk.kill()
     await walk.start()  # plane A still has her: the publisher has published nothing
     assert await walk.silence(8)
-    walk.publish()
+    await walk.publish()
     await walk.say_head()
     await asyncio.sleep(8)
     assert await walk.silence(1)
@@ -149,10 +150,10 @@ async def test_withdrawn_it_stays_through_kill_9_with_the_old_list_and_leaves_no
 async def test_expired_while_the_way_to_the_consent_service_is_cut_she_is_taken_back_all_the_same(
     walk: Journey,
 ) -> None:
-    walk.agree(wish(not_after_s=time.time() + 12))
+    await walk.agree(until_s=time.time() + 20)
     await walk.start()
     assert (await walk.next())[0] == "entered"
-    (walk.folder / "repository").rename(walk.folder / "out-of-reach")
+    (walk.folder / "mirror").unlink()
     await _taken_back(walk, "expired")
 
 
@@ -161,8 +162,9 @@ async def test_a_notice_of_another_service_takes_nothing_away_and_is_told(walk: 
     await _inside(walk)
     (tmp_path / "other").mkdir()
     async with journey(tmp_path / "other") as other:
-        other.agree(wish())
-        forged = other.service.sign(other.service.withdraw(NAME))
+        await other.agree()
+        await other.consents("withdraw", NAME)
+        forged = (tmp_path / "other/outbox/000000001.jws").read_bytes()
     await walk.send("presence/v1/acme/ctl/revoke/fi-0042", forged)
     assert (await walk.told("restriction.refused"))["reason"] == "forged"
     assert await walk.silence()
@@ -171,10 +173,7 @@ async def test_a_notice_of_another_service_takes_nothing_away_and_is_told(walk: 
 @pytest.mark.requirement("R-39", "T-09")
 async def test_a_repository_that_is_held_back_is_told_of(walk: Journey, tmp_path: Path) -> None:
     await _inside(walk)
-    metadata = walk.folder / "repository/metadata"
-    old = (metadata / "timestamp.json").read_bytes()
-    walk.publish()
-    head = walk.service.head()
-    (metadata / "timestamp.json").write_bytes(old)
-    await walk.say_head(head)
+    walk.freeze()
+    await walk.publish()
+    await walk.say_head()
     assert (await walk.told("consent.frozen", within_s=40))["next_step"]
