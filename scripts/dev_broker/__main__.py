@@ -93,8 +93,11 @@ async def serve(folder: Path, options: argparse.Namespace) -> int:
                 ended = tasks.create_task(process.wait())
                 ended.add_done_callback(lambda _: asked.set())
                 await asked.wait()
+                by_itself = ended.done()
                 await stop(process)
-            if process.returncode == 0:
+            if (
+                not by_itself
+            ):  # with which code does not matter: a mosquitto just started has no handler for SIGTERM yet
                 return 0
         print(f"dev-broker: mosquitto ended:\n{log_tail(log)}", file=sys.stderr)
         return 1
