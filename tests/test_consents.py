@@ -11,6 +11,7 @@ import pytest
 from presence.cli import main
 from presence.core.jws import parse_keys
 from presence.core.notices import read_head, read_notice
+from scripts.offer_engine import read_customers
 from tests.brokers import listener, mosquitto, needs_mosquitto
 
 Typed = Callable[..., dict[str, Any]]
@@ -231,3 +232,17 @@ async def test_notices_and_heads_reach_a_broker_in_their_order(listed: Typed, fo
     assert [notice.seq for notice in notices] == [1, 2]
     assert (head.list_seq, head.notice_seq) == (2, 2)
     assert not list((folder / "outbox").glob("*.jws"))
+
+
+def test_an_audience_is_given_its_own_keys_as_the_offer_engine_reads_them(
+    listed: Typed, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["consents", "customers", "--directory", str(folder), "offers-main"]) == 0
+    file = tmp_path / "customers.jsonl"
+    file.write_text(capsys.readouterr().out)
+    customers = read_customers(file)
+    assert customers.keys() == {"anna"}
+    assert len(customers["anna"]) == 16
+    refused = listed("customers", "pharmacy")
+    assert refused["code"] != 0
+    assert "offers-main" in refused["errors"]

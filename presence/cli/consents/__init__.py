@@ -23,6 +23,7 @@ its folder holds the customers' identity keys. One folder is one list.
   rotate     replace a key
   status     how the list is, in numbers
   show       one agreement
+  customers  the pairwise keys of one audience, for its offer engine
 """
 
 EPILOG: Final = """\

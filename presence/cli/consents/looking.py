@@ -1,4 +1,4 @@
-"""`presence consents status, show`: the list in numbers, and one agreement."""
+"""`presence consents status, show, customers`: the list in numbers, one agreement, one audience's keys."""
 
 import argparse
 import json
@@ -14,6 +14,10 @@ def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     add_action(actions, "status", _status, "how the list is, in numbers; of nobody in particular")
     show = add_action(actions, "show", _show, "one agreement, as gateways are given it; no key is shown")
     add_customer(show)
+    customers = add_action(
+        actions, "customers", _customers, "the pairwise keys of one audience, for its offer engine; secret"
+    )
+    customers.add_argument("audience", metavar="AUDIENCE", help="as at `init`")
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -65,6 +69,18 @@ def _show(options: argparse.Namespace) -> int:
             "flags": sorted(consent.flags),
         }
     return answer(options, values, "\n".join(f"{name}: {_words(value)}" for name, value in values.items()))
+
+
+def _customers(options: argparse.Namespace) -> int:
+    """One line for each customer who has a key for it, in the form that scripts/offer_engine.py reads."""
+    with service_of(options) as service:
+        if options.audience not in audiences(service):
+            raise ConsentServiceError(f"no audience of this list: use {', '.join(audiences(service)) or 'init first'}")
+        for name, consent in service.register.customers():
+            key = consent.pairwise_keys.get(options.audience)
+            if key is not None:
+                print(json.dumps({"customer": name, "pairwise_key": key.hex()}, ensure_ascii=False))
+    return 0
 
 
 def _words(value: object) -> str:
