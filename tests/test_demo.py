@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,14 +25,16 @@ from presence.cli.demo.lines import account_lines
 from presence.cli.demo.scene import Role, Scene
 from presence.cli.demo.settings import demo_settings
 from presence.cli.demo.stage import KeptStatus, Play, gateway_of
-from presence.cli.demo.story import AUDIENCE, SECONDS, cast, consent_list
+from presence.cli.demo.story import AUDIENCE, CHAIN, SECONDS, STORE, cast, consent_list
 from presence.cli.demo.watch import Message
 from presence.config.settings import MqttProtocol
+from presence.core.consent import Place
 from presence.core.feed import assemble, parse_entry, parse_header
 from presence.core.visits import Entered, Sighting, Visits
 from presence.daemon import Gateway
 from presence.edges.local_broker import LocalBroker
-from presence.edges.simulated import Said, SimulatedClock, SimulatedShop
+from presence.edges.simulated import Pocket, Said, SimulatedClock, SimulatedDoorbell, SimulatedShop
+from presence.edges.simulated.doorbell import Answered
 from tests.brokers import needs_mosquitto
 from tests.builders import START_S, moment
 
@@ -43,6 +46,7 @@ needs_amqtt = pytest.mark.skipif(
 needs_rich = pytest.mark.skipif(find_spec("rich") is None, reason="rich is not installed: pip install 'presence[demo]'")
 BROKERS = [pytest.param("mosquitto", marks=needs_mosquitto), pytest.param("embedded", marks=needs_amqtt)]
 ADDRESS = bytes.fromhex("4af0c6d2913e")
+CALLER = bytes.fromhex("5bc0ffee4d11")
 
 
 def command(*options: str) -> list[str]:
@@ -74,8 +78,11 @@ def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
     assert account["heard"] > 2000
     assert set(account["refused"]) == {"expired", "paused", "objected", "out_of_scope"}
     assert account["withheld"] == {"no_category": 1}
-    assert (account["entered"], account["left"], account["withdrawn"], account["published"]) == (4, 1, 1, 5)
-    assert (account["offers"], account["offers_cancelled"]) == (3, 1)
+    assert (account["entered"], account["left"], account["withdrawn"], account["published"]) == (5, 1, 1, 6)
+    assert (account["offers"], account["offers_cancelled"]) == (4, 1)
+    assert account["answered"] >= 3
+    assert account["unanswered"].keys() == {"unknown"}
+    assert [person["name"] for person in account["people"] if person["answered"]] == ["Jonas"]
     assert account["broker"]["protocol"] == ("5" if broker == "mosquitto" else "3.1.1")
     assert bool(account["broker"]["loses"]) == (broker == "embedded")
     for search in (account["stored_about_strangers"], account["stored_of_customers_radio"]):
@@ -87,6 +94,7 @@ def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
         "Aino": {"entered": 1, "left": 1},
         "David": {"entered": 1, "withdrawn": 1},
         "Elsa": {"entered": 1},
+        "Jonas": {"entered": 1},
     }
     assert list(tmp_path.iterdir()) == []
 
@@ -98,6 +106,7 @@ def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account
         r"\d\d:\d\d  walk +Carla comes in \(ended yesterday\)",
         r"\d\d:\d\d  entered +Aino entered; may hear of cars",
         r"\d\d:\d\d  offer +offer to Aino: ",
+        r"\d\d:\d\d  entered +Jonas entered, answered the doorbell; may hear of cars",
         r"\d\d:\d\d  list +David withdraws in the app",
         r"\d\d:\d\d  withdrawn +David is taken back \(withdrawn\)\n[\s\S]*  list +list number 88214 says the same",
         r"\d\d:\d\d  cancelled +the offer to David is cancelled",
@@ -165,8 +174,12 @@ def test_the_story_comes_true_whatever_the_seed(tmp_path):
     for seed in range(40):
         people = cast(seed)
         shop = SimulatedShop(
-            [person.phone() for person in people], SimulatedClock(moment()), seed=seed, seconds=SECONDS
+            [person.phone() for person in people if not person.rings],
+            SimulatedClock(moment()),
+            seed=seed,
+            seconds=SECONDS,
         )
+        doorbell = a_doorbell(shop.clock, [person.pocket() for person in people if person.rings], seed=seed)
         visits = Visits(settings.entry)
         entered: dict[str, list[float]] = defaultdict(list)
         for report in shop.reports():
@@ -174,6 +187,11 @@ def test_the_story_comes_true_whatever_the_seed(tmp_path):
             for event in visits.observe(Sighting(at, report.phone.name.encode(), report.rssi_dbm)):
                 if isinstance(event, Entered):
                     entered[report.phone.name].append(report.at_s)
+        for heard in doorbell.heard():
+            for age_s, rssi_dbm in heard.readings:
+                sighting = Sighting(moment(heard.at_s - age_s), heard.pocket.name.encode(), rssi_dbm)
+                if any(isinstance(event, Entered) for event in visits.observe(sighting)):
+                    entered[heard.pocket.name].append(heard.at_s)
         assert set(entered) == {person.name for person in people if person.goes_in}, seed
         for person in people:
             assert all(0 < at_s - person.door_s < 15 for at_s in entered[person.name])
@@ -192,7 +210,11 @@ def test_a_greeting_too_many_and_one_too_few_are_problems():
     assert any("offers" in problem for problem in story_problems(replace(greeted, offers=[])))
 
 
-def a_play(folder: Path, gateway: Gateway, shop: SimulatedShop) -> Play:
+def a_doorbell(clock: SimulatedClock, pockets: Sequence[Pocket] = (), *, seed: int = 1) -> SimulatedDoorbell:
+    return SimulatedDoorbell(pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS)
+
+
+def a_play(folder: Path, gateway: Gateway, shop: SimulatedShop, doorbell: SimulatedDoorbell) -> Play:
     people = cast(seed=1)
     broker = LocalBroker("mosquitto", MqttProtocol.V5, 1883)
     return Play(
@@ -200,6 +222,7 @@ def a_play(folder: Path, gateway: Gateway, shop: SimulatedShop) -> Play:
         people=people,
         clock=shop.clock,
         shop=shop,
+        doorbell=doorbell,
         scene=Scene(people, shop.clock, seconds=SECONDS, tell=lambda _: None),
         gateway=gateway,
         broker=broker,
@@ -215,11 +238,17 @@ def test_a_leak_anywhere_and_a_blind_search_are_problems_of_the_account(tmp_path
     settings = demo_settings(tmp_path, broker)
     ConsentService(settings.consent, broker)
     message = Message("presence/v1/acme/fi-0042/evt/offers-main", ADDRESS[::-1].hex(":").encode(), "", retained=False)
-    with gateway_of(settings, shop, KeptStatus()) as gateway:
-        traces = Traces(tmp_path, [message], log=f"heard {ADDRESS.hex()}", status="")
-        account = close_the_books(a_play(tmp_path, gateway, shop), traces)
+    doorbell = a_doorbell(shop.clock)
+    doorbell.answers.append(Answered(CALLER, bytes(17), bytes(range(28)), customer=False))
+    with gateway_of(settings, shop, doorbell, KeptStatus()) as gateway:
+        traces = Traces(
+            tmp_path, [message], log=f"heard {ADDRESS.hex()}, dev_{CALLER.hex('_').upper()} rang", status=""
+        )
+        account = close_the_books(a_play(tmp_path, gateway, shop, doorbell), traces)
     assert "of a stranger: address (hexadecimal) stands in log lines" in account.problems
     assert "of a customer: address (hexadecimal) stands in MQTT messages" in account.problems
+    assert "of a stranger: address (hexadecimal) stands in log lines" in account.problems
+    assert any("were counted, (0, 1) were given" in problem for problem in account.problems)
     assert any("the search is blind" in problem for problem in account.problems)
     assert not as_dict(account)["ok"]
     assert any("TRACES FOUND" in line for line in account_lines(account))

@@ -87,6 +87,8 @@ def close_the_books(play: Play, traces: Traces) -> Account:
     said = play.shop.said
     strangers = marks.collect((s.address, s.payload) for s in said if not s.customer)
     customers = marks.collect((s.address, s.payload) for s in said if s.customer)
+    for answer in play.doorbell.answers:
+        (customers if answer.customer else strangers).update(marks.of_answer(answer))
     customers |= {person.identity_key: "identity key" for person in play.people}
     roles = list(play.scene.roles.values())
     of_strangers = _search(strangers, traces, engine=True)
@@ -139,6 +141,8 @@ def story_problems(role: Role) -> Iterator[str]:
         wanted, was = person.said.count(kind), role.said[kind]
         if wanted != was:
             yield f"{person.name} ({person.permission}): {was} × `{kind}`, the story has {wanted}"
+    if role.answered != (person.rings and "entered" in person.said):
+        yield f"{person.name}: the event says that the doorbell was {'' if role.answered else 'not '}answered"
     if set(role.allow) != set(person.allow):
         yield f"{person.name}: the event allows {list(role.allow)}, the story {list(person.allow)}"
     if len(role.offers) != bool(person.allow) or not set(role.offers) <= set(person.allow):
@@ -149,6 +153,11 @@ def story_problems(role: Role) -> Iterator[str]:
 
 def _sums(play: Play) -> Iterator[str]:
     counts: Mapping[str, Any] = play.gateway.pipeline.counts
+    rung = (counts["answered"], sum(counts["unanswered"].values()))
+    answers = play.doorbell.answers
+    wanted = sum(answer.customer for answer in answers), sum(not answer.customer for answer in answers)
+    if rung != wanted:
+        yield f"at the doorbell {rung} answers of customers and of others were counted, {wanted} were given"
     parts = [counts[name] for name in ("other_format", "unknown", "ambiguous", "recognised")]
     parts += counts["refused"].values()
     if sum(parts) != counts["heard"]:
@@ -171,6 +180,8 @@ def as_dict(account: Account) -> dict[str, Any]:
         "broker": {"kind": account.broker, "protocol": account.protocol, "loses": account.loses},
         "heard": counts["heard"],
         "malformed": account.malformed,
+        "answered": counts["answered"],
+        "unanswered": counts["unanswered"],
         "strangers": {"devices": account.devices, "heard": account.of_strangers},
         **{name: counts[name] for name in ("recognised", "refused", "entered", "left", "withdrawn", "withheld")},
         **{name: counts[name] for name in ("blocked", "dropped", "published")},
@@ -181,6 +192,7 @@ def as_dict(account: Account) -> dict[str, Any]:
                 "name": role.person.name,
                 "permission": role.person.permission,
                 "said": dict(role.said),
+                "answered": role.answered,
                 "allow": list(role.allow),
                 "offers": role.offers,
                 "cancelled": role.cancelled,

@@ -52,6 +52,8 @@ def account_lines(account: Account) -> Iterator[str]:
     yield _row("strangers", f"{account.of_strangers:,} of {account.devices} devices and of whoever withdrew: dropped")
     yield _row("recognised", f"{counts['recognised']:,} of customers whose consent is in force here")
     yield _row("refused", reasons(counts["refused"]))
+    for_nothing = sum(counts["unanswered"].values())
+    yield _row("doorbell", f"{counts['answered']} answers of customers, {for_nothing} of a stranger: dropped")
     kinds = ", ".join(f"{counts[name]} {name}" for name in ("entered", "left", "withdrawn"))
     withheld = f"; kept silent: {reasons(counts['withheld'])}" if counts["withheld"] else ""
     yield _row("visits", f"{kinds}{withheld}")
@@ -67,6 +69,8 @@ def account_lines(account: Account) -> Iterator[str]:
 def _role_line(role: Role) -> str:
     person = role.person
     said = ", ".join(role.said) or "nothing"
+    if role.answered:
+        said += " (answered the doorbell)"
     if role.offers:
         said += f"; offer: {words(role.offers)}{', cancelled' if role.cancelled else ''}"
     elif person.remark:

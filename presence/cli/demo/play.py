@@ -1,6 +1,6 @@
 """Sets the stage and plays: broker, offer engine, consent service, gateway and the simulated shop, together once.
 
-simulated shop ─► Gateway (the daemon's own join) ─► broker ─► offer engine ─► broker ─► scene ─► screen
+simulated shop, doorbell ─► Gateway (the daemon's own join) ─► broker ─► offer engine ─► broker ─► scene ─► screen
 consent service: a list before the doors open; when somebody withdraws, a signed notice over the broker, and some
 seconds later a newer list that says the same
 """
@@ -18,13 +18,23 @@ from presence.cli.demo.engine import offer_engine
 from presence.cli.demo.scene import Scene
 from presence.cli.demo.settings import demo_settings
 from presence.cli.demo.stage import Audience, KeptStatus, Play, gateway_of
-from presence.cli.demo.story import LIST_FOLLOWS_S, SECONDS, STRANGERS, WITHDRAWAL_S, cast
+from presence.cli.demo.story import (
+    CHAIN,
+    LIST_FOLLOWS_S,
+    SECONDS,
+    STORE,
+    STRANGERS,
+    WITHDRAWAL_S,
+    cast,
+    stranger_who_rings,
+)
 from presence.cli.demo.watch import watching
 from presence.config.settings import LogFormat
+from presence.core.consent import Place
 from presence.edges import logs
 from presence.edges.clock import SystemClock
 from presence.edges.local_broker import Kind, LocalBroker
-from presence.edges.simulated import SimulatedClock, SimulatedShop, crowd
+from presence.edges.simulated import SimulatedClock, SimulatedDoorbell, SimulatedShop, crowd
 from presence.errors import PresenceError
 
 FRAME_S: Final = 0.05
@@ -50,17 +60,21 @@ async def play(*, speed: float, seed: int, prefer: Kind | Literal["auto"], audie
             clock = SimulatedClock(SystemClock().now().later(-ahead_s), speed=speed)
             scene = Scene(people, clock, seconds=SECONDS, tell=audience.tell)
             messages = await stack.enter_async_context(watching(broker.host, broker.port, broker.protocol, scene.take))
-            phones = [*(person.phone() for person in people), *crowd(STRANGERS, seed=seed, seconds=SECONDS)]
+            broadcasting = (person.phone() for person in people if not person.rings)
+            phones = [*broadcasting, *crowd(STRANGERS, seed=seed, seconds=SECONDS)]
+            pockets = [*(person.pocket() for person in people if person.rings), stranger_who_rings(seed)]
             shop = SimulatedShop(phones, clock, seed=seed, seconds=SECONDS)
+            doorbell = SimulatedDoorbell(pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS)
             settings = demo_settings(root, broker)
             service = ConsentService(settings.consent, broker)
             status = KeptStatus()
-            with gateway_of(settings, shop, status) as gateway:
+            with gateway_of(settings, shop, doorbell, status) as gateway:
                 now = Play(
                     seed=seed,
                     people=people,
                     clock=clock,
                     shop=shop,
+                    doorbell=doorbell,
                     scene=scene,
                     gateway=gateway,
                     broker=broker,

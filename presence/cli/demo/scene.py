@@ -12,7 +12,7 @@ from typing import Any
 
 from presence.cli.demo.story import CATEGORIES, Person
 from presence.cli.demo.watch import Message
-from presence.core.events import subject_of_day, utc_day
+from presence.core.events import Assurance, subject_of_day, utc_day
 from presence.edges.simulated import Place, SimulatedClock
 from presence.edges.simulated.walks import place_of
 
@@ -36,6 +36,8 @@ class Role:
     been_inside: bool = False
     said: Counter[str] = field(default_factory=Counter)
     """Events by kind, copies of one event counted once."""
+    answered: bool = False
+    """The event says that the phone answered the doorbell's challenge."""
     allow: tuple[str, ...] = ()
     offers: list[str] = field(default_factory=list)
     """Categories offered."""
@@ -141,7 +143,10 @@ class Scene:
         name = role.person.name
         if kind == "entered":
             role.allow = tuple(event["data"]["allow"])
-            self.happened(kind, f"{name} entered; may hear of {words(role.allow)}")
+            answered = event["data"]["assurance"] == Assurance.CHALLENGE
+            how = ", answered the doorbell" if answered else ""
+            role.answered = role.answered or answered
+            self.happened(kind, f"{name} entered{how}; may hear of {words(role.allow)}")
         elif kind == "withdrawn":
             self.happened(kind, f"{name} is taken back ({event['data']['reason']})")
         else:

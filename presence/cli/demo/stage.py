@@ -14,7 +14,7 @@ from presence.config import Settings
 from presence.config.settings import EntrySettings
 from presence.daemon import Gateway
 from presence.edges.local_broker import LocalBroker
-from presence.edges.simulated import SimulatedClock, SimulatedShop
+from presence.edges.simulated import SimulatedClock, SimulatedDoorbell, SimulatedShop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class Play:
     people: tuple[Person, ...]
     clock: SimulatedClock
     shop: SimulatedShop
+    doorbell: SimulatedDoorbell
     scene: Scene
     gateway: Gateway
     broker: LocalBroker
@@ -65,7 +66,10 @@ class KeptStatus:
 
 
 @contextmanager
-def gateway_of(settings: Settings, shop: SimulatedShop, status: KeptStatus) -> Iterator[Gateway]:
-    """As `presence run` joins it, with the simulated shop for a radio and its clock."""
+def gateway_of(
+    settings: Settings, shop: SimulatedShop, doorbell: SimulatedDoorbell, status: KeptStatus
+) -> Iterator[Gateway]:
+    """As `presence run` joins it, with the simulated shop for a radio, its doorbell and its clock."""
+    clock = shop.clock
     with ExitStack() as stack:
-        yield run.gateway_of(settings, status, stack, sources=[shop], clock=shop.clock, speed=shop.clock.speed)
+        yield run.gateway_of(settings, status, stack, sources=[shop], doorbell=doorbell, clock=clock, speed=clock.speed)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from presence.core.feed import FORMAT_VERSION
 from presence.core.identifiers import WINDOW_S, window_at, window_key
-from presence.edges.simulated import CustomerBroadcast, Phone, Spot, Walk, visiting
+from presence.edges.simulated import CustomerBroadcast, Phone, Pocket, Spot, Walk, visiting
 
 CHAIN: Final = "acme"
 STORE: Final = "fi-0042"
@@ -53,6 +53,8 @@ class Person:
     allow: tuple[str, ...] = ()
     """The categories that the `entered` must name; the engine answers with one offer of one of them."""
     withdraws: bool = False
+    rings: bool = False
+    """A locked iPhone: it broadcasts nothing, and answers the doorbell."""
     identity_key: bytes = field(repr=False)
     pairwise_key: bytes = field(repr=False)
     ref: bytes = field(repr=False)
@@ -74,6 +76,9 @@ class Person:
         return visiting(
             self.door_s, self.stops, from_left=self.stops[0][0].x_m < 0, then_left=self.stops[-1][0].x_m < 0
         )
+
+    def pocket(self) -> Pocket:
+        return Pocket(self.name, self.walk(), self.identity_key)
 
     def phone(self) -> Phone:
         return Phone(self.name, self.walk(), CustomerBroadcast(self.identity_key), customer=True)
@@ -156,6 +161,11 @@ _CAST: Final[tuple[Mapping[str, Any], ...]] = (
         "name": "Iris", "permission": "objected", "remark": "objected to advertising", "door_s": 38,
         "stops": _at((1.2, 1.4, 7), (0.3, 2.9, 6)), "terms": {**_grants(CARS), "objected": True},
     },
+    {
+        "name": "Jonas", "permission": "cars, by iPhone", "remark": "", "door_s": 36,
+        "stops": _at((0.7, 1.9, 9), (-0.9, 2.7, 9)), "terms": _grants(CARS),
+        "said": ("entered",), "allow": (CARS,), "rings": True,
+    },
 )  # fmt: skip
 
 
@@ -173,6 +183,13 @@ def _persons(chance: Random) -> Iterator[Person]:
             pairwise_key=chance.randbytes(16),
             ref=chance.randbytes(8),
         )
+
+
+def stranger_who_rings(seed: int) -> Pocket:
+    """Somebody with the chain's app and no consent at this store: answers, and nobody learns whose answer it was."""
+    chance = Random(f"{seed}/ringer")
+    stops = ((Spot(1.5, 2.4), 12.0),)
+    return Pocket("ringer", visiting(18, stops, then_left=True), chance.randbytes(16), customer=False)
 
 
 def consent_list(people: tuple[Person, ...], *, seq: int, now_s: float) -> list[dict[str, Any]]:

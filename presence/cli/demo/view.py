@@ -107,7 +107,8 @@ def _status(role: Role) -> Text:
 
 
 def _bar(play: Play, name: str) -> Text:
-    heard_s, rssi_dbm = play.shop.last_heard.get(name, (-FADES_S, 0))
+    last_heard = {**play.shop.last_heard, **play.doorbell.last_heard}
+    heard_s, rssi_dbm = last_heard.get(name, (-FADES_S, 0))
     if play.scene.now_s - heard_s >= FADES_S:
         return Text("")
     low, high = BAR_DBM

@@ -12,6 +12,7 @@ from presence.edges.simulated.air import Air
 from presence.edges.simulated.broadcasts import Broadcast, CustomerBroadcast, StrangerBroadcast
 from presence.edges.simulated.clock import SimulatedClock
 from presence.edges.simulated.crowd import crowd
+from presence.edges.simulated.doorbell import Pocket, SimulatedDoorbell
 from presence.edges.simulated.phones import Phone
 from presence.edges.simulated.shop import Said, SimulatedShop
 from presence.edges.simulated.walks import Place, Spot, Walk, passing, visiting
@@ -22,8 +23,10 @@ __all__ = [
     "CustomerBroadcast",
     "Phone",
     "Place",
+    "Pocket",
     "Said",
     "SimulatedClock",
+    "SimulatedDoorbell",
     "SimulatedShop",
     "Spot",
     "StrangerBroadcast",
