@@ -1,11 +1,15 @@
 """The emulator sends what a gateway recognises, and the document for app developers says what the emulator sends."""
 
+import asyncio
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "app-integration.md"
 PREFIX = "0f1e2d3c4b5a6978"
 KEY = identity_key(ANNA).hex()
+needs_dbus = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
 
 
 def emulated(*arguments: str) -> int:
@@ -170,19 +175,74 @@ def test_a_day_is_given_with_its_zone(capsys: pytest.CaptureFixture[str]) -> Non
         main(["show", "--identity-key", KEY, "--start", "2026-11-23T14:05:07"])
 
 
+@needs_dbus
 async def test_on_air_it_sends_the_present_identifier_of_each_phone(tmp_path: Path) -> None:
     keys = [identity_key(ANNA), identity_key(BERIT)]
     phones = [phone_of_identity_key(key, encoder("E1", prefix=b"", tx_power_dbm=-20)) for key in keys]
     slot = slot_at(time.time())
-    try:
-        async with a_bus(tmp_path) as bus, a_bluez(bus) as bluez:
-            await go_on_air(phones, Advertiser(bus_address=bus), seconds=0.3)
-            sent = {tuple(on_air["ServiceData"].values()) for on_air in bluez.seen}
-    except FileNotFoundError:
-        pytest.skip("dbus-daemon is not installed")
+    async with a_bus(tmp_path) as bus, a_bluez(bus) as bluez:
+        await go_on_air(phones, Advertiser(bus_address=bus), seconds=0.3)
+        sent = {tuple(on_air["ServiceData"].values()) for on_air in bluez.seen}
 
     wanted = [{(phone.payload_at((slot + n) * SLOT_S)[11:],) for phone in phones} for n in (0, 1)]  # type: ignore[index]
     assert sent in (wanted[0], wanted[1], wanted[0] | wanted[1])
+
+
+@pytest.mark.requirement("R-31", "T-24")
+def test_from_the_second_in_which_the_consent_ends_nothing_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    a_minute = ["--identity-key", KEY, "--seconds", "60", "--interval-ms", "500"]
+    assert emulated("lines", "-", *a_minute, "--until", str(START_S + 20)) == 0
+    assert [json.loads(line)["t"] for line in capsys.readouterr().out.splitlines()][-1] == START_S + 19.5
+
+    assert emulated("lines", "-", *a_minute, "--until", str(START_S)) == 0
+    assert not capsys.readouterr().out
+
+    assert emulated("show", "--identity-key", KEY, "--until", str(START_S - SLOT_S)) == 0
+    assert "none: this consent is over" in capsys.readouterr().out
+
+
+@pytest.mark.requirement("R-31")
+@needs_dbus
+async def test_on_air_there_is_nothing_once_the_consent_has_ended(tmp_path: Path) -> None:
+    phone = phone_of_identity_key(identity_key(ANNA), encoder("E1", prefix=b"", tx_power_dbm=-20))
+    async with a_bus(tmp_path) as bus, a_bluez(bus) as bluez:
+        await asyncio.wait_for(go_on_air([phone], Advertiser(bus_address=bus), 60, until_s=time.time() + 0.3), 10)
+        await until(lambda: not bluez.on_air)
+        assert bluez.seen
+
+        await go_on_air([phone], Advertiser(bus_address=bus), 60, until_s=time.time())
+        assert len(bluez.seen) == 1
+
+
+@pytest.mark.requirement("R-31", "T-24")
+@needs_dbus
+async def test_one_tap_takes_the_phone_off_air_without_a_network(tmp_path: Path) -> None:
+    """As its user starts it; the system bus is all that the process is given."""
+    async with a_bus(tmp_path) as bus, a_bluez(bus) as bluez:
+        app = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "scripts.app_emulator", "air", "--identity-key", KEY,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "DBUS_SYSTEM_BUS_ADDRESS": bus},
+        )  # fmt: skip
+        await until(lambda: bool(bluez.on_air))
+        assert not networked(app.pid)
+
+        app.send_signal(signal.SIGINT)
+
+        assert await app.wait() == 0
+        await until(lambda: not bluez.on_air)
+
+
+def networked(pid: int) -> list[str]:
+    """The process's sockets of the Internet's families."""
+    table = "".join(Path(f"/proc/{pid}/net/{kind}").read_text() for kind in ("tcp", "tcp6", "udp", "udp6"))
+    held = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    return [name for name in held if name.startswith("socket:") and f" {name[8:-1]} " in table]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - what another process does has no event here
+            await asyncio.sleep(0.02)
 
 
 def test_help_shows_examples_that_work() -> None:

@@ -77,12 +77,12 @@ class Advertiser:
         self._path = f"/org/bluez/{adapter}"
         self._adapter = adapter
         self._interval_ms = interval_ms
-        self._bus = MessageBus(bus_address=bus_address, bus_type=BusType.SYSTEM)
+        self._bus_address = bus_address
         self._on_air: dict[int, bytes] = {}
 
     async def __aenter__(self) -> "Advertiser":
         try:
-            await self._bus.connect()
+            self._bus = await MessageBus(bus_address=self._bus_address, bus_type=BusType.SYSTEM).connect()
         except OSError as error:
             raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error}") from error
         return self

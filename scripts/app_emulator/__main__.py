@@ -30,8 +30,8 @@ examples:
     scripts/app-emulator capture walk.btsnoop --identity-key 0102…16 --seconds 60 --rssi=-95:-55
   ten minutes of all test customers of a list, as JSON lines:
     scripts/app-emulator lines - --consents /var/lib/presence/consents.jsonl --seconds 600
-  a real advertisement, until Ctrl-C (needs BlueZ and an adapter):
-    scripts/app-emulator air --identity-key 0102…16 --adapter hci0
+  a real advertisement, until the consent ends or Ctrl-C, the customer's one tap (needs BlueZ and an adapter):
+    scripts/app-emulator air --identity-key 0102…16 --adapter hci0 --until 2027-06-01T00:00:00Z
   the same identifier in an iBeacon:
     scripts/app-emulator show --identity-key 0102…16 --format E2 --prefix 0f1e2d3c4b5a6978
   a locked phone that hears the gateway's doorbell, connects and answers its challenge:
@@ -83,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--seconds", type=float, metavar="S", help="how long (default 60; show: one slot; air: until Ctrl-C)"
     )
+    common.add_argument(
+        "--until",
+        type=_time,
+        default=math.inf,
+        metavar="TIME",
+        help="when the consent ends: nothing is sent from then on",
+    )
     common.add_argument("--interval-ms", type=int, default=250, metavar="MS", help="between two of one phone (250)")
     common.add_argument("--rssi", type=_rssi, default=(-60, -60), metavar="DBM[:DBM]", help="--rssi=-60, or =-95:-55")
     commands = parser.add_subparsers(dest="command", required=True, metavar="show | capture | lines | air | doorbell")
@@ -98,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 def _play(options: argparse.Namespace) -> int:
     encode = encoder(options.format, prefix=options.prefix, tx_power_dbm=options.tx_power)
     keys: list[bytes] = options.identity_key or []
-    phones = [phone_of_identity_key(key, encode) for key in keys]
+    phones = [phone_of_identity_key(key, encode, until_s=options.until) for key in keys]
     if options.consents:
         phones = list(phones_of_list(options.consents, encode))
     start_s = time.time() if options.start is None else options.start
@@ -107,7 +114,7 @@ def _play(options: argparse.Namespace) -> int:
         return 0
     if options.command == "air":
         advertiser = Advertiser(options.adapter, interval_ms=options.interval_ms)
-        asyncio.run(go_on_air(phones, advertiser, options.seconds or math.inf))
+        asyncio.run(go_on_air(phones, advertiser, options.seconds or math.inf, until_s=options.until))
         return 0
     heard = performance(
         phones,
@@ -135,7 +142,7 @@ def _show(phones: Sequence[Phone], keys: Sequence[bytes], start_s: float, second
             if number < len(keys):
                 print(f"TK        {window_key(keys[number], t).hex()}")
             print(f"address   {phone.address_at(t).hex(':')}  (an example: your system draws its own)")
-            print(f"payload   {payload.hex(' ') if payload else 'none: the keys of this consent are over'}\n")
+            print(f"payload   {payload.hex(' ') if payload else 'none: this consent is over'}\n")
 
 
 def _text(path: Path) -> "nullcontext[TextIO] | TextIO":

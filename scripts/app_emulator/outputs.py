@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import struct
 import time
 from collections.abc import Iterable, Sequence
@@ -49,9 +50,14 @@ def write_lines(heard: Iterable[Heard], file: TextIO) -> int:
     return count
 
 
-async def go_on_air(phones: Sequence[Phone], advertiser: Advertiser, seconds: float) -> None:
-    """Send now, in real time, a new payload with every slot; raises RadioError."""
-    end_s = time.time() + seconds
+async def go_on_air(
+    phones: Sequence[Phone], advertiser: Advertiser, seconds: float, *, until_s: float = math.inf
+) -> None:
+    """Send now, in real time, a new payload with every slot, nothing once `until_s` (the consent's end) has come.
+
+    Cancelled, all is off air at once: for that no network is needed. Raises RadioError.
+    """
+    end_s = min(time.time() + seconds, until_s)
     async with advertiser:
         while (now_s := time.time()) < end_s:
             for number, phone in enumerate(phones):

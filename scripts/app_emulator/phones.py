@@ -1,11 +1,12 @@
 """Phones that send E1 or E2: which bytes, under which address, at a given time.
 
-A phone knows its identity key, and sends for ever; or it is made from a test consent, which holds window keys only,
-and then falls silent after the last of them.
+A phone knows its identity key, and sends until its customer's consent ends; or it is made from a test consent, which
+holds window keys only, and then falls silent after the last of them.
 """
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,9 @@ def encoder(name: str, *, prefix: bytes, tx_power_dbm: int) -> Encode:
     return lambda eid: ibeacon.payload(prefix, eid, tx_power_dbm=tx_power_dbm)
 
 
-def phone_of_identity_key(key: bytes, encode: Encode) -> Phone:
-    return Phone(key, lambda utc_s: window_key(key, utc_s), encode)
+def phone_of_identity_key(key: bytes, encode: Encode, *, until_s: float = math.inf) -> Phone:
+    """A phone as the app makes it: silent from the second in which its customer's consent ends (UTC seconds)."""
+    return Phone(key, lambda utc_s: window_key(key, utc_s) if utc_s < until_s else None, encode)
 
 
 def phones_of_list(path: Path, encode: Encode) -> Iterator[Phone]:
