@@ -106,6 +106,7 @@ def test_the_schema_says_that_no_payment_and_no_access_may_rest_on_an_event(kind
     assert "No payment, no access" in DOCUMENT["info"]["description"].replace("\n", " ")
 
 
+@pytest.mark.requirement("R-29")
 def test_there_is_a_schema_for_each_event_and_for_the_state_and_no_other() -> None:
     assert {name.rpartition("-")[0] for name in schema_names()} == {*KINDS, "state"}
     assert {kind.split(".")[1] for kind in EventType} == set(KINDS)

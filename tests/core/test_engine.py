@@ -19,6 +19,7 @@ from tests.builders import (
     BERIT,
     CARL,
     CARS,
+    DAY_S,
     GARDEN,
     OFFERS,
     PICK_UP,
@@ -159,6 +160,35 @@ def test_a_sensitive_store_hears_nothing_of_who_did_not_say_so_explicitly() -> N
 
     assert not walk_in(engine)
     assert engine.counts.refused == {Reason.NOT_EXPLICIT: 8}
+
+
+WITHOUT_A_CONSENT_IN_FORCE: dict[str, dict[str, Any]] = {
+    "ended": {"not_after_s": START_S - 1},
+    "not begun": {"not_before_s": START_S + DAY_S},
+    "paused": {"paused_until_s": START_S + DAY_S},
+    "objected": {"objected": True},
+    "of another store": {"scope": Scope(frozenset({"se-0001"}))},
+    "without a kind of message": {"grants": ()},
+}
+
+
+@pytest.mark.requirement("R-29")
+@pytest.mark.parametrize("why", WITHOUT_A_CONSENT_IN_FORCE)
+def test_of_who_has_no_consent_in_force_nobody_is_told_and_nobody_else_is_told_otherwise(why: str) -> None:
+    """So nothing outside can be blocked, slowed or priced by a missing consent: there is no such output."""
+    berit = consent(ref=BERIT, **WITHOUT_A_CONSENT_IN_FORCE[why])
+    alone, beside = an_engine(consent()), an_engine(consent(), berit)
+
+    walk_in(beside, ref=BERIT, start=moment(-20))
+    for one, other in zip(approach(), approach(ref=BERIT), strict=True):
+        alone.receive(one)
+        beside.receive(other)
+        beside.receive(one)
+
+    told = send_all(alone, moment(8))
+    assert len(told) == 1
+    assert send_all(beside, moment(8)) == told
+    assert beside.pending() == ()
 
 
 # ---------------------------------------------------------------- coming, staying, going
