@@ -22,6 +22,8 @@ from presence.core.consent_record import Words, decode_whole_record, encode_reco
 from presence.core.segments import Change, Delete, Put
 from presence.errors import ConsentServiceError
 
+CACHE_KB: Final = 131_072
+"""Refs are random, so an import touches pages everywhere: what SQLite holds of them in memory (its default is 2 MB)."""
 SCHEMA: Final = """
 CREATE TABLE entry (
     ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, changed_seq INTEGER,
@@ -62,7 +64,7 @@ class Register:
         with self._told():
             self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
             path.chmod(0o600)
-            self._database.executescript("PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON;")
+            self._database.executescript(f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};")
             if create:
                 self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
             self._words = Words(row[0] for row in self._database.execute("SELECT word FROM word ORDER BY number"))
