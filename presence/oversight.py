@@ -14,7 +14,7 @@ from presence.core.freshness import NEXT_STEP
 from presence.core.hourly import HourlyCounts, HourlyLevels, rounded
 from presence.core.identifiers import WINDOW_S
 from presence.core.noticed import JUMP_S, Noticed
-from presence.core.overview import HOURLY, STATE_OF, Overview, Radio, RadioState
+from presence.core.overview import HOURLY, RINGS, STATE_OF, Bell, Overview, Radio, RadioState
 from presence.core.radio_health import Condition, Totals
 from presence.core.timestamps import Moment
 from presence.daemon import Gateway
@@ -34,6 +34,23 @@ class WatchedRadio(Protocol):
     def condition(self) -> Condition | None: ...
     @property
     def totals(self) -> Totals: ...
+
+
+class BellCounters(Protocol):
+    links: int
+    sent_away: int
+    outages: int
+
+
+class WatchedDoorbell(Protocol):
+    """A doorbell that knows how it does (edges.doorbell.Doorbell)."""
+
+    trouble: str | None
+
+    @property
+    def adapter(self) -> str: ...
+    @property
+    def counters(self) -> BellCounters: ...
 
 
 class BrokerCounters(Protocol):
@@ -65,6 +82,8 @@ class Sights:
     open_at: Callable[[float], bool]
     synchronised: Callable[[], bool]
     free_bytes: Callable[[], int | None]
+    doorbell: WatchedDoorbell | None = None
+    """None: it is off."""
 
 
 class Oversight:
@@ -77,6 +96,7 @@ class Oversight:
         self._noticed = Noticed()
         self._counts = HourlyCounts()
         self._codes = HourlyCounts()
+        self._rings = HourlyCounts()
         self._outbox = HourlyLevels()
         self._well_at_s: dict[str, float] = {}
         self._last: Moment | None = None
@@ -115,6 +135,7 @@ class Oversight:
             key_window_end_utc_s=self._window_end_s(gateway, now) if lease else None,
             refreshes=dict(self._noticed.refreshes),
             radios=tuple(self._radio(label, radio, now) for label, radio in sights.radios.items()),
+            bell=self._bell(gateway, now),
             broker_connected=broker.is_connected,
             broker_trouble=broker.trouble or "",
             broker_codes=self._broker_codes(now),
@@ -147,6 +168,18 @@ class Oversight:
             self._well_at_s[label] = now.monotonic_s
         gap_s = now.monotonic_s - self._well_at_s.setdefault(label, self._started.monotonic_s)
         return Radio(label, state, gap_s, dict(radio.totals.steps))
+
+    def _bell(self, gateway: Gateway, now: Moment) -> Bell | None:
+        """Whoever comes to the door may be a customer, so all but the outages is told by the hour."""
+        bell = self._sights.doorbell
+        if bell is None:
+            return None
+        counts, counters = gateway.pipeline.counts, bell.counters
+        worthless = counts["unanswered"]
+        totals = dict.fromkeys(RINGS, 0) | {"links": counters.links, "sent_away": counters.sent_away}
+        totals["accepted"] = _sum(counts["answered"])
+        totals |= worthless if isinstance(worthless, Mapping) else {}
+        return Bell(bell.adapter, bell.trouble or "", counters.outages, self._rings.release(totals, now))
 
     @staticmethod
     def _window_end_s(gateway: Gateway, now: Moment) -> float:

@@ -119,6 +119,7 @@ STATES: dict[str, list[State | None]] = {
     "PresenceKeysEnd": [keyless],
     "PresenceRadioAway": [setting(radio__condition=Condition.AWAY)],
     "PresenceRadioDeaf": [setting(radio__condition=c) for c in (Condition.DEAF, Condition.HIDING, Condition.SPENT)],
+    "PresenceDoorbell": [setting(doorbell__trouble="the adapter is off")],
     "PresenceBrokerAway": [setting(publisher__is_connected=False)],
     "PresenceNotAuthorised": [denied],
     "PresenceClock": [setting(synchronised=False)],

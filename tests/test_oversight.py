@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from presence.core.doorbell import Unanswered
 from presence.core.freshness import Freshness
 from presence.core.metrics import families
 from presence.core.overview import Alarm, RadioState
 from presence.core.radio_health import Condition
+from presence.core.report import as_json, as_lines, next_steps
 from presence.edges.metrics import Exposition
 from tests.builders import approach, stranger
 from tests.watched import Watched
@@ -159,3 +161,45 @@ def test_an_alarm_is_counted_by_its_reason(event: str, alarm: Alarm) -> None:
 
     assert watched.oversight.look().alarms == {alarm: 1}
     assert watched.told.names() == [event]
+
+
+@pytest.mark.requirement("R-23", "R-66")
+async def test_who_comes_to_the_doorbell_is_told_by_the_hour_and_rounded_and_whether_it_rings_at_once() -> None:
+    watched = Watched()
+    before = scrape(watched)
+    bell = watched.doorbell
+    assert bell is not None
+    bell.trouble, bell.counters.outages = "hci1 is off: power it on", 1
+    bell.counters.links, bell.counters.sent_away = 23, 4
+    for _ in range(11):
+        watched.gateway.pipeline.receive(Unanswered.MALFORMED)
+    watched.gateway.pipeline.receive(Unanswered.LATE)
+
+    at_once = scrape(watched)
+    changed = {series for series, value in at_once.items() if "doorbell" in series and value != before[series]}
+    assert changed == {'presence_doorbell_ringing{adapter="hci1"}', 'presence_doorbell_outages_total{adapter="hci1"}'}
+    assert "doorbell hci1: hci1 is off: power it on" in next_steps(watched.oversight.look())
+
+    watched.clock.pass_s(3600)
+    told = {series: value for series, value in scrape(watched).items() if "doorbell" in series and value}
+    assert scrape(watched).keys() == before.keys()
+    assert told == {
+        'presence_doorbell_outages_total{adapter="hci1"}': 1,
+        "presence_doorbell_links_total": 25,
+        'presence_doorbell_answers_total{result="malformed"}': 10,
+    }
+    assert "does NOT ring; hourly: answers accepted 0, worth nothing 10; connections 25, sent away 0" in "\n".join(
+        as_lines(as_json(watched.oversight.look()))
+    )
+
+
+async def test_a_gateway_without_a_doorbell_has_no_word_of_it_in_its_status() -> None:
+    watched = Watched()
+    watched.doorbell = None
+    watched.watch()
+
+    status = as_json(watched.oversight.look())
+
+    assert status["doorbell"] is None
+    assert "bell" not in "\n".join(as_lines(status))
+    assert 'presence_doorbell_answers_total{result="accepted"}' in scrape(watched)

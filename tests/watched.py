@@ -35,6 +35,20 @@ class FakeCounters:
     refused_events: Counter[int] = field(default_factory=Counter)
 
 
+@dataclass
+class FakeBellCounters:
+    links: int = 0
+    sent_away: int = 0
+    outages: int = 0
+
+
+@dataclass
+class FakeDoorbell:
+    adapter: str = "hci1"
+    trouble: str | None = None
+    counters: FakeBellCounters = field(default_factory=FakeBellCounters)
+
+
 class WatchedPublisher(FakePublisher):
     def __init__(self) -> None:
         super().__init__()
@@ -51,6 +65,7 @@ class Watched:
         self.told = FakeTell()
         self.publisher = WatchedPublisher()
         self.radio = FakeRadio()
+        self.doorbell: FakeDoorbell | None = FakeDoorbell()
         self.consents = FakeConsentSource()
         self.store = MemoryStore()
         self.free_bytes: int | None = 5_000_000_000
@@ -72,6 +87,7 @@ class Watched:
                 open_at=lambda _utc_s: True,
                 synchronised=lambda: self.synchronised,
                 free_bytes=lambda: self.free_bytes,
+                doorbell=self.doorbell,
             ),
             tell=self.told,
             listeners=self._listeners,

@@ -195,7 +195,7 @@ def gateway_of(
             synchronised=is_synchronised if signed and settings.consent.require_synchronised_clock else lambda: True,
             pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random())) if signed else None,
             asked_pace=(lambda: asked_pause_s(random())) if signed else lambda: 0.0,
-            watchers=watching.watchers(lambda: gateway, publisher, sources),
+            watchers=watching.watchers(lambda: gateway, publisher, sources, doorbell),
             list_name=settings.consent.list,
             restrictions=withdrawn,
             notice_keys=_notice_keys(settings.consent),

@@ -13,11 +13,12 @@ from presence.edges.audit import AuditLog
 from presence.edges.bluez import BluezScanner
 from presence.edges.clock import is_synchronised
 from presence.edges.disk import free_bytes
+from presence.edges.doorbell import Doorbell
 from presence.edges.metrics import MetricsExporter
 from presence.edges.mqtt import MqttPublisher
 from presence.edges.status_socket import StatusSocket
 from presence.oversight import Oversight, Sights
-from presence.ports import AdvertisementSource, Clock
+from presence.ports import AdvertisementSource, Clock, DoorbellSource
 
 
 class Watching:
@@ -38,7 +39,11 @@ class Watching:
         (self._oversight.tell if self._oversight else logs.tell)(event, fields)
 
     def watchers(
-        self, gateway: Callable[[], Gateway], publisher: MqttPublisher, sources: Sequence[AdvertisementSource]
+        self,
+        gateway: Callable[[], Gateway],
+        publisher: MqttPublisher,
+        sources: Sequence[AdvertisementSource],
+        doorbell: DoorbellSource | None,
     ) -> list[Watcher]:
         settings = self._settings
         self._oversight = Oversight(
@@ -51,6 +56,7 @@ class Watching:
                 open_at=hours_of(settings.store).open_at,
                 synchronised=is_synchronised,
                 free_bytes=lambda: free_bytes(settings.storage.state_dir),
+                doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
             ),
             tell=logs.tell,
             listeners=[self._audit.note],

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from presence.core.freshness import Freshness
-from presence.core.overview import BROKER_CODES, Alarm, Overview, RadioState
+from presence.core.overview import ANSWERS, BROKER_CODES, Alarm, Overview, RadioState
 from presence.core.radio_steps import Step
 
 PLANES: Final = ("a", "b")
@@ -48,6 +48,7 @@ def families(seen: Overview) -> Iterator[Family]:
     yield _one("presence_open", "1 in opening hours", seen.open)
     yield from _of_the_list(seen)
     yield from _of_the_radio(seen)
+    yield from _of_the_doorbell(seen)
     yield from _of_the_broker(seen)
     yield _one("presence_clock_synchronised", "1 while the kernel says that something disciplines it",
                seen.clock_synchronised)  # fmt: skip
@@ -92,6 +93,21 @@ def _of_the_radio(seen: Overview) -> Iterator[Family]:
     yield _hourly(seen, "presence_adverts_received", "advertisements that reached us", "heard")
     yield Family("presence_adverts_dropped", "counter", "advertisements that were lost in the machine",
                  (((("reason", "overflow"),), seen.overflowed),))  # fmt: skip
+
+
+def _of_the_doorbell(seen: Overview) -> Iterator[Family]:
+    bells = () if seen.bell is None else (seen.bell,)
+    hourly = {} if seen.bell is None else seen.bell.hourly
+    yield Family("presence_doorbell_ringing", "gauge", "1 while the doorbell is on air",
+                 tuple(((("adapter", bell.adapter),), float(not bell.trouble)) for bell in bells))  # fmt: skip
+    yield Family("presence_doorbell_outages", "counter", "times that the doorbell went off air by itself",
+                 tuple(((("adapter", bell.adapter),), bell.outages) for bell in bells))  # fmt: skip
+    for name, meaning in (("links", "connections of anybody"), ("sent_away", "connections that we ended")):
+        yield Family(f"presence_doorbell_{name}", "counter", f"{meaning}, by the hour and rounded to 5",
+                     (((), hourly.get(name, 0)),))  # fmt: skip
+    yield Family("presence_doorbell_answers", "counter", "what answers were worth, by the hour and rounded to 5", tuple(
+        ((("result", result),), hourly.get(result, 0)) for result in ANSWERS
+    ))  # fmt: skip
 
 
 def _of_the_broker(seen: Overview) -> Iterator[Family]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from presence.core.doorbell import Unanswered
 from presence.core.freshness import Freshness
 from presence.core.radio_health import Condition
 from presence.core.radio_steps import Step
@@ -19,6 +20,12 @@ HOURLY: Final = (
     "heard", "recognised", "entered", "left", "withdrawn", "published", "refused", "blocked", "expired", "dropped",
 )  # fmt: skip
 """The counts that are told by the hour. `refused` here: events that the broker refused."""
+
+ANSWERS: Final = ("accepted", *Unanswered)
+"""What an answer at the doorbell was worth."""
+
+RINGS: Final = ("links", "sent_away", *ANSWERS)
+"""The counts of the doorbell that are told by the hour: connections, those ended by us, and what was answered."""
 
 BROKER_CODES: Final = (0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x8D, 0x8E, 0x90, 0x91, 0x93,
                        0x95, 0x97, 0x99, 0x9B, 0x9D)  # fmt: skip
@@ -71,6 +78,18 @@ class Radio:
     steps: Mapping[Step, int] = field(default_factory=lambda: dict.fromkeys(Step, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """The doorbell, where it is on."""
+
+    adapter: str
+    trouble: str
+    """Why it does not ring; empty while it does."""
+    outages: int
+    hourly: Mapping[str, int] = field(default_factory=dict)
+    """By RINGS."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """At one moment; `None` is "not known (yet)"."""
@@ -92,6 +111,7 @@ class Overview:
     refreshes: Mapping[str, int]
     """Looks at the list that took in a new one (`applied`) or failed (`refused`)."""
     radios: tuple[Radio, ...]
+    bell: Bell | None = None
     broker_connected: bool
     broker_trouble: str
     broker_codes: Mapping[int, int]

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from presence.core.freshness import PUBLISHING
-from presence.core.overview import Alarm, Overview, RadioState
+from presence.core.overview import ANSWERS, Alarm, Bell, Overview, RadioState
 from presence.core.timestamps import rfc3339
 
 LITTLE_ROOM_BYTES: Final = 200_000_000
@@ -35,6 +35,8 @@ def next_steps(seen: Overview) -> list[str]:
     if seen.freshness in PUBLISHING and _is_blind_soon(seen):
         steps.append("keys: the last window is nearly over: ask the consent service for the next one's keys")
     steps += [f"radio {radio.adapter}: {RADIO_STEPS[radio.state]}" for radio in seen.radios if radio.gap_s]
+    if seen.bell is not None and seen.bell.trouble:
+        steps.append(f"doorbell {seen.bell.adapter}: {seen.bell.trouble}")
     if not seen.broker_connected:
         steps.append(f"broker: {seen.broker_trouble or 'not connected yet'}")
     if seen.storage_failing:
@@ -77,6 +79,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "radios": [
             {"adapter": radio.adapter, "state": radio.state.value, "gap_s": round(radio.gap_s)} for radio in seen.radios
         ],
+        "doorbell": None if seen.bell is None else _bell_as_json(seen.bell),
         "broker": {"connected": seen.broker_connected, "trouble": seen.broker_trouble},
         "outbox_hourly": seen.outbox,
         "hourly": dict(seen.hourly),
@@ -85,6 +88,17 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "disk_free_bytes": seen.disk_free_bytes,
         "storage_failing": seen.storage_failing,
         "alarms": {alarm.value: seen.alarms.get(alarm, 0) for alarm in Alarm},
+    }
+
+
+def _bell_as_json(bell: Bell) -> dict[str, Any]:
+    return {
+        "adapter": bell.adapter,
+        "ringing": not bell.trouble,
+        "outages": bell.outages,
+        "links_hourly": bell.hourly.get("links", 0),
+        "sent_away_hourly": bell.hourly.get("sent_away", 0),
+        "answers_hourly": {str(result): bell.hourly.get(result, 0) for result in ANSWERS},
     }
 
 
@@ -102,6 +116,13 @@ def as_lines(status: dict[str, Any]) -> list[str]:
     for radio in status["radios"]:
         gap = f", for {radio['gap_s']} s" if radio["gap_s"] else ""
         lines.append(f"  radio   {radio['adapter']} {radio['state']}{gap}")
+    if bell := status["doorbell"]:
+        answers = bell["answers_hourly"]
+        lines.append(
+            f"  bell    {bell['adapter']} {'rings' if bell['ringing'] else 'does NOT ring'}; hourly: answers accepted "
+            f"{answers['accepted']}, worth nothing {sum(answers.values()) - answers['accepted']}; "
+            f"connections {bell['links_hourly']}, sent away {bell['sent_away_hourly']}"
+        )
     lines.append(f"  broker  {'connected' if status['broker']['connected'] else 'NOT connected'}")
     lines.append(
         f"  counts  entered {hourly['entered']}, published {hourly['published']}, waiting {status['outbox_hourly']} "

@@ -40,6 +40,10 @@ class Doorbell:
         self._nonce = nonce
         self._told_trouble = False
 
+    @property
+    def adapter(self) -> str:
+        return self._settings.adapter
+
     async def run(self, ring: Ring) -> None:
         """Until cancelled."""
         while True:
