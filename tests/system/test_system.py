@@ -105,9 +105,44 @@ def test_with_the_clock_in_1970_nothing_is_published_and_afterwards_it_heals(day
     assert told["said"][0]["freshness"] in {"clock_bad", "stale"}
 
 
+@pytest.mark.requirement("T-20")
 def test_a_full_disk_is_told_in_words_and_heals(day: dict[str, dict[str, Any]]) -> None:
     told = facts(day, "disk_full")
-    assert "disk" in json.dumps(told["said"])
+    assert told["silent"]
+    assert "full" in " ".join(told["said"])
+    assert told["pid_stays"]
+
+
+@pytest.mark.requirement("T-20")
+def test_a_state_directory_that_cannot_be_written_is_told_in_words_and_heals(day: dict[str, dict[str, Any]]) -> None:
+    told = facts(day, "read_only")
+    assert "/var/lib/presence" in " ".join(told["said"])
+
+
+@pytest.mark.requirement("T-03")
+def test_a_flood_of_strangers_costs_nothing_and_the_customer_is_found_within(day: dict[str, dict[str, Any]]) -> None:
+    told = facts(day, "flood_of_strangers")
+    assert told["found_within"]
+    assert told["pid_stays"]
+    assert told["resident_kb"][-1][0] <= told["resident_kb"][0][0] + 16_000
+
+
+@pytest.mark.requirement("T-04")
+def test_in_a_flood_of_our_format_memory_stays_and_the_customer_is_found_at_its_end(
+    day: dict[str, dict[str, Any]],
+) -> None:
+    """While it lasts bluetoothd, emulated, answers nobody: docs/radio-modes.md."""
+    told = facts(day, "flood_of_our_format")
+    assert told["pid_stays"]
+    (ours_early, bluez_early), (ours_late, bluez_late) = told["resident_kb"][-2:]
+    assert ours_late <= ours_early + 16_000
+    assert bluez_late <= bluez_early + 64_000
+
+
+@pytest.mark.requirement("T-15")
+def test_a_crash_leaves_no_core(day: dict[str, dict[str, Any]]) -> None:
+    told = facts(day, "crashed")
+    assert told["cores"] == []
 
 
 @pytest.mark.requirement("R-01", "R-03")

@@ -55,8 +55,9 @@ class Customer:
     def address(self) -> bytes:
         return b"\x4a\x5b\x6c\x7d\x8e" + bytes((self.number,))
 
-    def payload(self) -> bytes:
-        now = time.time()
+    def payload(self, at_s: float | None = None) -> bytes:
+        """By the phone's clock, which is the machine's where None."""
+        now = time.time() if at_s is None else at_s
         eid = ephemeral_identifier(window_key(self.identity_key, now), slot_at(now))
         return eddystone.payload(eid, tx_power_dbm=-18)
 
@@ -113,23 +114,27 @@ class Engine:
         client.loop_start()
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        if "/evt/" in message.topic:
+        if "/evt/" in message.topic and not message.topic.endswith("/test"):  # `presence check` writes there
             self.events.append((time.monotonic(), json.loads(message.payload)))
 
     def ids(self, kind: str = "presence.entered.v1") -> list[str]:
         return [event["id"] for _, event in self.events if event["type"] == kind]
 
 
-def publish_list(customers: list[Customer], seq: int) -> None:
+def publish_list(customers: list[Customer], seq: int, *, at: Path = LIST) -> None:
     now = time.time()
     head = {
         "v": 1, "list": "acme/fi-0042", "seq": seq, "published_at": int(now), "suppression_checked_at": int(now),
         "count": len(customers),
     }  # fmt: skip
-    new = LIST.with_suffix(".new")
+    new = at.with_suffix(".new")
     new.write_text("".join(json.dumps(line) + "\n" for line in (head, *(c.entry(now) for c in customers))))
     sh(f"chown presence {new}")
-    new.replace(LIST)
+    new.replace(at)
+
+
+def resident_kb(pid: str) -> int:
+    return int(sh(f"grep VmRSS /proc/{pid}/status").split()[1])
 
 
 def state(name: str) -> str:
@@ -140,3 +145,12 @@ def journal() -> list[dict[str, Any]]:
     """What the daemon said."""
     lines = sh("journalctl --namespace=presence -o cat --no-pager", check=False).splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def stamp() -> str:
+    return sh("date +'%F %T'")
+
+
+def since(began: str) -> list[str]:
+    """What the daemon said since then, whatever its form."""
+    return sh(f"journalctl --namespace=presence -o cat --no-pager --since '{began}'", check=False).splitlines()[-12:]
