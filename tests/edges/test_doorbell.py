@@ -167,6 +167,21 @@ async def test_the_doorbell_rings_on_while_a_stranger_holds_a_link_and_the_stran
     assert "C0_FF_EE" not in str(ears.told)
 
 
+async def test_strangers_who_are_gone_before_they_are_attended_to_stop_nothing(bus: str, bluez: FakeBell) -> None:
+    """Found in the virtual machine: the end of a link came in the same read as its beginning, and ended the daemon."""
+    async with ringing(bus, Ears(), link_s=0.1) as bell:
+        await soon(lambda: bell.trouble is None)
+        for number in range(20):
+            stranger = bluez.phone(number)
+            await stranger.connect()
+            await stranger.disconnect()
+        await soon(lambda: bell.counters.links == 20)
+        await asyncio.sleep(0.3)
+        await soon(lambda: bluez.rings)
+        assert bell.trouble is None
+        assert bluez.sent_away == []
+
+
 async def test_a_paired_keyboard_is_left_alone(bus: str, bluez: FakeBell) -> None:
     async with ringing(bus, Ears(), link_s=0.1) as bell:
         await soon(lambda: bell.trouble is None)

@@ -77,7 +77,8 @@ class Stay:
         self._ready = ready
         self._adapter = f"/org/bluez/{settings.adapter}"
         self._bell = Bell()
-        self._connected: asyncio.Queue[str] = asyncio.Queue()
+        self._connected: asyncio.Queue[tuple[str, asyncio.Event]] = asyncio.Queue()
+        """Links that nobody attends to yet, each with what is set when it is gone: it may be gone before its turn."""
         self._open: dict[str, asyncio.Event] = {}
         """Link → set when it is gone."""
         self._again = asyncio.Event()
@@ -98,10 +99,10 @@ class Stay:
             tasks.create_task(self._until_the_bus_ends())
             tasks.create_task(self._keep_advertising())
             while True:
-                link = await self._connected.get()
+                link, gone = await self._connected.get()
                 if not link:
                     raise RadioError(RadioFault.NO_ADAPTER, "bluetoothd or the adapter went away")
-                tasks.create_task(self._attend(link))
+                tasks.create_task(self._attend(link, gone))
 
     def _export(self) -> None:
         settings = self._settings
@@ -124,9 +125,8 @@ class Stay:
     def _written(self, link: str, value: bytes) -> None:
         self._ring(self._bell.answer(link, value[: LONGEST_ANSWER + 1], self._clock.now()))
 
-    async def _attend(self, link: str) -> None:
+    async def _attend(self, link: str, gone: asyncio.Event) -> None:
         """Send away whoever is still there after link_s."""
-        gone = self._open[link]
         self._counters.links += 1
         self._again.set()
         with suppress(TimeoutError):
@@ -167,11 +167,11 @@ class Stay:
             self._changed(body[0], body[1].get(DEVICE, {}))
         elif message.member == "InterfacesRemoved":
             if body[0] == self._adapter and ADVERTISING in body[1]:
-                self._connected.put_nowait("")
+                self._end()
             elif DEVICE in body[1]:
                 self._gone(body[0])
         elif message.member == "NameOwnerChanged":
-            self._connected.put_nowait("")
+            self._end()
 
     def _changed(self, link: str, properties: Mapping[str, Variant]) -> None:
         if not link.startswith(f"{self._adapter}/") or "Connected" not in properties:
@@ -180,7 +180,10 @@ class Stay:
             self._gone(link)
         elif link not in self._open:
             self._open[link] = asyncio.Event()
-            self._connected.put_nowait(link)
+            self._connected.put_nowait((link, self._open[link]))
+
+    def _end(self) -> None:
+        self._connected.put_nowait(("", asyncio.Event()))
 
     def _gone(self, link: str) -> None:
         self._bell.gone(link)
