@@ -65,6 +65,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def start(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
+    logs.tell_uncaught()
     return asyncio.run(serve(options.config, settings))
 
 

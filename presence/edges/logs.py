@@ -8,7 +8,9 @@ exception is printed with its locals, and its text passes the same scissors (R-0
 import logging
 import re
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
@@ -114,6 +116,26 @@ def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("presence").setLevel(level.upper())
+
+
+def tell_uncaught() -> None:
+    """What nobody caught ends the process in our own words: Python's would print a KeyError with its key (R-65)."""
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
+    sys.unraisablehook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
+
+
+def _uncaught(_kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None) -> None:
+    for each in _leaves(error):
+        structlog.stdlib.get_logger("presence").critical("gateway.failed", exc_info=each)
+
+
+def _leaves(error: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    elif error is not None:
+        yield error
 
 
 WARNINGS: Final = frozenset(

@@ -5,6 +5,8 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -260,6 +262,25 @@ async def test_a_task_that_fails_unseen_is_told_without_what_it_holds(journal: i
 
 
 @pytest.mark.requirement("R-65", "T-15")
+@pytest.mark.requirement("R-65", "T-15")
+def test_what_nobody_catches_ends_the_process_without_telling_what_it_holds() -> None:
+    """Found in the virtual machine: Python's own traceback showed a KeyError with an address for its key."""
+    program = f"""
+import sys
+from presence.config.settings import LogFormat
+from presence.edges import logs
+logs.configure(level="info", style=LogFormat.JSON, stream=sys.stdout)
+logs.tell_uncaught()
+raise ExceptionGroup("several", [ExceptionGroup("more", [KeyError({DBUS!r})]), ValueError({ADDRESS!r})])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["event"] for each in told] == ["gateway.failed"] * 2
+    assert [each["exception"].split()[0].rstrip(":") for each in told] == ["KeyError", "ValueError"]
+    assert ADDRESS[3:] not in done.stdout.replace("_", ":")
+
+
 def test_a_message_that_cannot_be_put_together_is_not_printed_past_the_journal(
     journal: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
