@@ -2,16 +2,14 @@
 
 import json
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.system.handed_over import GUEST, hand_over
 from tests.system.machine import Result, run
 
-ROOT = Path(__file__).resolve().parents[2]
 DAY_S = 1100
 SPARE_S = 15.0
 """R-61: events flow again within so long after the part is back."""
@@ -21,18 +19,8 @@ SPARE_S = 15.0
 def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """One start of the machine, all scenarios: name → what it told."""
     source, out = tmp_path_factory.mktemp("src"), Path(os.environ.get("PRESENCE_OUT") or tmp_path_factory.mktemp("out"))
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")[
-        :-1
-    ]
-    for name in map(os.fsdecode, files):
-        if (ROOT / name).is_file():
-            target = source / "checkout" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target)
-    wheel = ["-m", "hatchling", "build", "-t", "wheel", "-d", str(source / "wheels")]
-    subprocess.run([ROOT / ".venv" / "bin" / "python", *wheel], cwd=ROOT, capture_output=True, check=True)
-    guest = "/src/checkout/tests/system/guest"
-    command = f"PYTHONPATH={guest}:/src/checkout /opt/presence/bin/python -B {guest}/day.py"
+    hand_over(source)
+    command = f"PYTHONPATH={GUEST}:/src/checkout /opt/presence/bin/python -B {GUEST}/day.py"
     result: Result = run(Path(os.environ["PRESENCE_MACHINE"]), source, out, command, timeout_s=DAY_S)
     lines = [json.loads(line) for line in result.text("results").splitlines()]
     for line in lines:

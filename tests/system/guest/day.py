@@ -22,6 +22,8 @@ from gateway import (
     Air,
     Customer,
     Engine,
+    always_open,
+    install,
     journal,
     publish_list,
     resident_kb,
@@ -29,6 +31,7 @@ from gateway import (
     since,
     stamp,
     state,
+    unpack_wheels,
     until,
 )
 
@@ -81,19 +84,11 @@ class Day:
     # ------------------------------------------------------------ scenarios
 
     def install(self) -> dict[str, Any]:
-        sh("mkdir -p /tmp/wheels && ln -s /wheels/*.whl /wheels/locked.txt /tmp/wheels/")
-        sh("cp /src/wheels/*.whl /tmp/wheels/")
+        unpack_wheels()
         Path("/var/lib/bluetooth/00:AA:01:00:00:23/cache").mkdir(parents=True, exist_ok=True)
         Path("/var/lib/bluetooth/00:AA:01:00:00:23/cache/C0:FF:EE:00:00:09").write_text("[General]\nName=somebody\n")
-        first = sh("/src/checkout/scripts/install --wheelhouse /tmp/wheels")
-        again = sh("/src/checkout/scripts/install --wheelhouse /tmp/wheels")
-        text = SETTINGS.read_text().replace("    sat: 09:00-18:00\n    sun: 12:00-18:00\n", "")
-        days = "".join(f"    {day}: 00:00-24:00\n" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
-        start, end = text.index("    mon: 09:00"), text.index("    fri: 09:00-21:00\n") + len("    fri: 09:00-21:00\n")
-        text = text[:start] + days + text[end:]
-        SETTINGS.write_text(
-            text.replace("review_by: 2027-03-01", "review_by: 2099-01-01").replace("poll_s: 10", "poll_s: 1")
-        )
+        first, again = install(), install()
+        SETTINGS.write_text(always_open(SETTINGS.read_text()).replace("poll_s: 10", "poll_s: 1"))
         return {"first": first, "again": again, "erased": not Path("/var/lib/bluetooth/00:AA:01:00:00:23").exists()}
 
     def power_on(self) -> dict[str, Any]:

@@ -39,6 +39,27 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> float:
     return time.monotonic() - began
 
 
+def unpack_wheels() -> None:
+    sh("mkdir -p /tmp/wheels && ln -s /wheels/*.whl /wheels/locked.txt /tmp/wheels/")
+    sh("cp /src/wheels/*.whl /tmp/wheels/")
+
+
+def install() -> str:
+    return sh("/src/checkout/scripts/install --wheelhouse /tmp/wheels")
+
+
+def always_open(settings: str) -> str:
+    """The example's settings for a shop that never closes, with a notice in force."""
+    settings = settings.replace("    sat: 09:00-18:00\n    sun: 12:00-18:00\n", "")
+    days = "".join(f"    {day}: 00:00-24:00\n" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+    start, end = (
+        settings.index("    mon: 09:00"),
+        settings.index("    fri: 09:00-21:00\n") + len("    fri: 09:00-21:00\n"),
+    )
+    settings = settings[:start] + days + settings[end:]
+    return settings.replace("review_by: 2027-03-01", "review_by: 2099-01-01")
+
+
 @dataclass
 class Customer:
     number: int
@@ -104,6 +125,8 @@ class Engine:
     """Whoever listens on the broker: every event, with the time at which it came."""
 
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    everything: list[bytes] = field(default_factory=list)
+    """Every topic and every payload."""
 
     def start(self) -> None:
         client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
@@ -114,6 +137,7 @@ class Engine:
         client.loop_start()
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+        self.everything += [message.topic.encode(), message.payload]
         if "/evt/" in message.topic and not message.topic.endswith("/test"):  # `presence check` writes there
             self.events.append((time.monotonic(), json.loads(message.payload)))
 
