@@ -75,7 +75,7 @@ def test_the_beacon_is_on_air_beside_the_doorbell_and_phones_answer_as_before(be
     uuid = "0a6cb6b69b1f4d598f5e8a7a3b0d1c42"
     doorbell, beacon = told["on_air"]
     assert doorbell == ON_AIR
-    assert beacon == [3, "1aff4c000215" + uuid + "002a0000c5"]
+    assert beacon == [3, "0201041aff4c000215" + uuid + "002a0000c5"]
 
 
 def test_a_phone_that_answers_enters_and_the_event_says_by_a_challenge(bell: dict[str, dict[str, Any]]) -> None:

@@ -24,8 +24,8 @@ from doorbell_wrong import refused
 from gateway import journal
 
 SCENARIOS = (
-    power_on, enters, refused, silent, crowd, bluetoothd_restarted, looked_at, beacon, besieged, rings, throughput,
-    beside_the_trial, strangers,
+    power_on, enters, refused, silent, crowd, bluetoothd_restarted, looked_at, beacon, besieged, strangers,
+    rings, throughput, beside_the_trial,
 )  # fmt: skip
 LONGEST_S = 3000.0
 
