@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from presence.cli.check_broker import look_at_broker
+from presence.cli.check_doorbell import look_at_doorbell
 from presence.cli.check_list import look_at_list
 from presence.cli.findings import Finding, Verdict
 from presence.config import Settings, load_settings
@@ -71,6 +72,8 @@ async def _check(path: Path, *, quiet: bool) -> list[Finding]:
     for finding in await look_at_broker(settings):
         add(finding)
     async for finding in _radio(settings):
+        add(finding)
+    for finding in await look_at_doorbell(settings):
         add(finding)
     return findings
 

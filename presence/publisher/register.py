@@ -64,7 +64,9 @@ class Register:
         with self._told():
             self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
             path.chmod(0o600)
-            self._database.executescript(f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};")
+            self._database.executescript(
+                f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};"
+            )
             if create:
                 self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
             self._words = Words(row[0] for row in self._database.execute("SELECT word FROM word ORDER BY number"))

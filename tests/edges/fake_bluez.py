@@ -17,6 +17,8 @@ from dbus_fast.aio import MessageBus
 ADAPTER = "org.bluez.Adapter1"
 DEVICE = "org.bluez.Device1"
 MANAGER = "org.bluez.AdvertisementMonitorManager1"
+ADVERTISING = "org.bluez.LEAdvertisingManager1"
+GATT = "org.bluez.GattManager1"
 MONITOR = "org.bluez.AdvertisementMonitor1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECTS = "org.freedesktop.DBus.ObjectManager"
@@ -36,6 +38,12 @@ class FakeAdapter:
     hears_after: str = ""
     """A deaf one hears again after this: `restart` or `power`."""
     hides_duplicates: bool = False
+    places: int | None = 4
+    """Free for advertisements; None: it cannot advertise."""
+    places_used: int = 0
+    extended: bool = True
+    serves: bool = True
+    roles: tuple[str, ...] = ("central", "peripheral")
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Client → filter, of those that discover."""
     monitors: dict[tuple[str, str], list[tuple[int, int, bytes]]] = field(default_factory=dict)
@@ -273,9 +281,17 @@ class FakeBluetoothd:
                 "Address": Variant("s", "00:00:5E:00:53:01"),
                 "Powered": Variant("b", adapter.powered),
                 "Discovering": Variant("b", bool(adapter.sessions)),
-                "Roles": Variant("as", ["central", "peripheral"]),
+                "Roles": Variant("as", list(adapter.roles)),
             }
         }
+        if adapter.places is not None:
+            interfaces[ADVERTISING] = {
+                "SupportedInstances": Variant("y", adapter.places),
+                "ActiveInstances": Variant("y", adapter.places_used),
+                "SupportedSecondaryChannels": Variant("as", ["1M", "2M"] if adapter.extended else []),
+            }
+        if adapter.serves:
+            interfaces[GATT] = {}
         if self.experimental:
             features = ["controller-patterns"] if adapter.filters_itself else []
             interfaces[MANAGER] = {
