@@ -40,7 +40,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def start(options: argparse.Namespace) -> int:
-    findings = asyncio.run(_check(options.config, quiet=options.json))
+    findings = asyncio.run(findings_of(options.config, quiet=options.json))
     worst = max(finding.verdict for finding in findings)
     if options.json:
         print(json.dumps({"verdict": worst.name, "findings": [finding.as_dict() for finding in findings]}))
@@ -50,7 +50,7 @@ def start(options: argparse.Namespace) -> int:
     return 78 if unreadable else int(worst)
 
 
-async def _check(path: Path, *, quiet: bool) -> list[Finding]:
+async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
     findings: list[Finding] = []
 
     def add(finding: Finding) -> None:
