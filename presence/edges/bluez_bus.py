@@ -1,5 +1,6 @@
 """One call of bluetoothd over D-Bus, and what its errors mean to a technician."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -9,6 +10,9 @@ from dbus_fast.aio import MessageBus
 from presence.errors import RadioError, RadioFault
 
 BLUEZ: Final = "org.bluez"
+
+CALL_S: Final = 10.0
+"""Disconnect, the slowest, takes 1.9 to 2.9 s (../shared/vm/doorbell); one that hangs must not make us hang (R-61)."""
 
 _FAULTS: Final = {
     "org.freedesktop.DBus.Error.ServiceUnknown": RadioFault.NO_BLUEZ,
@@ -29,7 +33,10 @@ async def call_bluez(
     interface, _, member = method.rpartition(".")
     message = Message(BLUEZ, path, interface, member, signature=signature, body=list(body))
     try:
-        reply = await bus.call(message)
+        async with asyncio.timeout(CALL_S):
+            reply = await bus.call(message)
+    except TimeoutError:
+        raise RadioError(RadioFault.NO_BLUEZ, f"{member}: no answer within {CALL_S:g} s") from None
     except (DBusError, EOFError, OSError) as error:
         raise RadioError(RadioFault.NO_BLUEZ, str(error)) from error
     if reply is None or reply.message_type is MessageType.ERROR:

@@ -1,6 +1,7 @@
 """The doorbell's protocol: the challenge, the answer, and all that an answer can be instead."""
 
 import dataclasses
+import inspect
 import json
 from pathlib import Path
 
@@ -34,7 +35,9 @@ from tests.builders import (
     PLACE,
     START_S,
     a_list,
+    advertisement,
     an_engine,
+    approach,
     consent,
     identity_key,
     moment,
@@ -108,6 +111,12 @@ def test_an_answer_to_something_else_is_forged(payload: bytes) -> None:
     answer = rung(payload)
     assert isinstance(answer, Answer)
     assert not is_genuine(answer, KEY, PLACE, SLOT)
+
+
+def test_macs_are_compared_in_constant_time() -> None:
+    source = inspect.getsource(is_genuine)
+    assert "hmac.compare_digest(answer.mac, " in source
+    assert "==" not in source
 
 
 @given(st.binary(max_size=LONGEST_ANSWER + 40))
@@ -218,6 +227,37 @@ def test_who_is_heard_and_answers_makes_one_visit_with_the_higher_assurance() ->
     (event,) = send_all(engine, moment(8.5))
     assert event["data"]["assurance"] == "challenge"
     assert engine.counts.entered == 1
+
+
+def test_who_answers_first_and_is_heard_afterwards_makes_one_visit() -> None:
+    engine = an_engine(consent())
+    assert len(engine.answered(answered()).queued) == 1
+    assert not walk_in(engine, start=moment(1)).queued
+    assert engine.counts.entered == 1
+
+
+def test_seconds_that_the_gateway_heard_and_the_phone_reports_count_once() -> None:
+    """Both together are no more evidence than one of them: late readings add nothing (core.evidence, rule 4)."""
+    engine, early, late = an_engine(consent()), list(approach())[:6], list(approach())[6:]
+    for heard in early:
+        assert not engine.receive(heard).queued
+    reported = tuple(Reading(5.0 - second, -60) for second in range(6))
+    assert not engine.answered(answered(at=early[-1].at, series=reported)).queued
+    assert [len(engine.receive(heard).queued) for heard in late] == [0, 1]
+
+
+@given(st.lists(st.tuples(st.floats(0, 8), st.booleans(), st.floats(0, 25)), max_size=12))
+def test_however_hearing_and_answering_alternate_there_is_one_visit(steps: list[tuple[float, bool, float]]) -> None:
+    engine, now, queued = an_engine(consent()), moment(), 0
+    for pause_s, answers, oldest_s in steps:
+        now = now.later(pause_s)
+        engine.advance(now)
+        if answers:
+            series = tuple(Reading(oldest_s * part / 8, -60) for part in range(8, -1, -1))
+            queued += len(engine.answered(answered(at=now, series=series)).queued)
+        else:
+            queued += len(engine.receive(advertisement(at=now)).queued)
+    assert queued == engine.counts.entered == len(engine.visits()) <= 1
 
 
 def test_an_answer_proves_nothing_for_a_visit_that_begins_later() -> None:

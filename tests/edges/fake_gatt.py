@@ -69,6 +69,11 @@ class FakeBell(FakeBluez):
         self.objects: dict[str, dict[str, Any]] = {}
         self.registrations = 0
         self.sent_away: list[str] = []
+        self.called: set[str] = set()
+        """Every method that a client called of us."""
+        self.failing_disconnects = 0
+        """So many fail from now on."""
+        self.hangs = False
         self._client = ""
 
     def phone(self, number: int = 1, *, known: bool = False, paired: bool = False) -> Phone:
@@ -103,6 +108,9 @@ class FakeBell(FakeBluez):
     def _on_message(self, message: Message) -> bool | Message | None:
         if message.message_type is not MessageType.METHOD_CALL:
             return super()._on_message(message)
+        self.called.add(str(message.member))
+        if self.hangs:
+            return True
         if message.member == "RegisterApplication":
             self._later(self._register_application(message))
             return True
@@ -110,6 +118,9 @@ class FakeBell(FakeBluez):
         if phone is not None and message.member == "Get":
             return Message.new_method_return(message, "v", [Variant("b", phone.paired)])
         if phone is not None and message.member == "Disconnect":
+            if self.failing_disconnects:
+                self.failing_disconnects -= 1
+                return Message.new_error(message, "org.bluez.Error.Failed", "Input/output error")
             self.sent_away.append(phone.path)
             self._later(phone.disconnect())
             return Message.new_method_return(message)

@@ -11,6 +11,7 @@ import pytest
 
 from presence.config.settings import DoorbellSettings
 from presence.core.doorbell import ANSWER_UUID, CHALLENGE_UUID, Answer, Reading, Unanswered, is_genuine, make_answer
+from presence.edges import bluez_bus
 from presence.edges.doorbell import Doorbell, server
 from presence.ports import Rung
 from tests.builders import PLACE
@@ -180,6 +181,58 @@ async def test_strangers_who_are_gone_before_they_are_attended_to_stop_nothing(b
         await soon(lambda: bluez.rings)
         assert bell.trouble is None
         assert bluez.sent_away == []
+
+
+async def test_a_link_that_bluetoothd_fails_to_end_is_ended_at_the_next_try_and_counted_once(
+    bus: str, bluez: FakeBell
+) -> None:
+    bluez.failing_disconnects = 2
+    async with ringing(bus, Ears(), link_s=0.1) as bell:
+        await soon(lambda: bell.trouble is None)
+        await bluez.phone().connect()
+        await soon(lambda: bluez.sent_away)
+        assert (bell.counters.links, bell.counters.sent_away) == (1, 1)
+
+
+@pytest.mark.requirement("R-61")
+async def test_a_bluetoothd_that_hangs_is_an_outage_and_the_doorbell_comes_back(
+    bus: str, bluez: FakeBell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 0.05)
+    monkeypatch.setattr(bluez_bus, "CALL_S", 0.2)
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: bell.trouble is None)
+        bluez.hangs = True
+        await bluez.phone().connect()
+        await soon(lambda: bell.trouble)
+        assert "no answer within" in str(bell.trouble)
+        bluez.hangs = False
+        await soon(lambda: bluez.rings and bell.trouble is None)
+    assert bell.counters.outages == 1
+
+
+async def test_nothing_is_asked_of_bluetoothd_but_to_advertise_to_serve_and_to_end_links(
+    bus: str, bluez: FakeBell
+) -> None:
+    """No agent, so nobody can pair; no connection from us to anybody; no discovery of what they have."""
+    async with ringing(bus, Ears(), beacon_uuid=BEACON, link_s=0.1) as bell:
+        await soon(lambda: bell.trouble is None)
+        await bluez.phone().connect()
+        await soon(lambda: bluez.sent_away)
+    assert bluez.called - {"GetAll", "Introspect"} == {
+        "RegisterApplication", "RegisterAdvertisement", "UnregisterAdvertisement", "Get", "Disconnect",
+    }  # fmt: skip
+
+
+def test_the_installation_lets_bluetoothd_show_nothing_else_and_ask_nothing_of_who_connects() -> None:
+    """What each setting is for: docs/doorbell.md."""
+    lines = (Path(__file__).parents[2] / "systemd" / "bluetooth.conf").read_text().splitlines()
+    settings = dict(line.replace(" ", "").split("=") for line in lines if "=" in line and not line.startswith("#"))
+    assert (settings["DeviceID"], settings["ReverseServiceDiscovery"]) == ("false", "false")
+    assert (settings["Client"], settings["Cache"]) == ("false", "no")
+    assert 0 < int(settings["TemporaryTimeout"]) <= 30, "0 would keep strangers for ever"
+    assert settings.keys().isdisjoint({"AlwaysPairable", "JustWorksRepairing", "Pairable"}), "refused by default"
 
 
 async def test_a_paired_keyboard_is_left_alone(bus: str, bluez: FakeBell) -> None:

@@ -126,18 +126,28 @@ class Stay:
         self._ring(self._bell.answer(link, value[: LONGEST_ANSWER + 1], self._clock.now()))
 
     async def _attend(self, link: str, gone: asyncio.Event) -> None:
-        """Send away whoever is still there after link_s."""
+        """Send away whoever is still there after link_s, and again while bluetoothd has not ended the link."""
         self._counters.links += 1
         self._again.set()
+        first = True
+        while not await self._goes(gone):
+            try:
+                paired = await call_bluez(self._bus, link, f"{PROPERTIES}.Get", "ss", [DEVICE, "Paired"])
+                if paired[0].value:
+                    return
+                self._counters.sent_away += first
+                first = False
+                await call_bluez(self._bus, link, f"{DEVICE}.Disconnect")
+            except RadioError as error:
+                if error.fault is RadioFault.NO_ADAPTER and self._open.get(link) is gone:  # it went without a word
+                    self._gone(link)
+
+    async def _goes(self, gone: asyncio.Event) -> bool:
+        """Within link_s, by itself or because we asked for it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.link_s):
                 await gone.wait()
-                return
-        with suppress(RadioError):  # it went by itself meanwhile
-            paired = await call_bluez(self._bus, link, f"{PROPERTIES}.Get", "ss", [DEVICE, "Paired"])
-            if not paired[0].value:
-                self._counters.sent_away += 1
-                await call_bluez(self._bus, link, f"{DEVICE}.Disconnect")
+        return gone.is_set()
 
     async def _keep_advertising(self) -> None:
         while True:
