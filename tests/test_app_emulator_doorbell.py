@@ -153,7 +153,7 @@ async def test_a_link_that_breaks_after_the_answer_is_not_answered_twice(clock: 
     ("case", "says"),
     [
         ("silence", "nothing heard of 5f0c1e52"),
-        ("lost", "3 connections failed (le-connection-abort-by-local)"),
+        ("lost", f"{ATTEMPTS} connections failed (le-connection-abort-by-local)"),
         ("foreign", "not version 1"),
     ],
 )

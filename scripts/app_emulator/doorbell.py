@@ -26,9 +26,9 @@ from presence.core.doorbell import (
 from presence.core.identifiers import slot_at, window_key
 from presence.ports import Clock
 
-ATTEMPTS: Final = 3
+ATTEMPTS: Final = 6
 PAUSE_S: Final = (0.05, 0.5)
-"""Between two attempts, by chance."""
+"""After the first attempt, by chance; the longest doubles with each (`scripts/bench bell` says why)."""
 OLDEST_S: Final = 25.5
 """What an age of one byte can say (presence.core.doorbell)."""
 
@@ -119,7 +119,7 @@ async def answer_once(
         except LinkLost as error:
             trouble = str(error)
         if written is None:
-            await asyncio.sleep(chance(*PAUSE_S))
+            await asyncio.sleep(pause_of(attempt, chance))
             continue
         series, done_s = written
         return Answered(
@@ -131,6 +131,12 @@ async def answer_once(
             attempts=attempt,
         )
     raise NoAnswer(f"{ATTEMPTS} connections failed ({trouble}): go nearer, or wait until others have answered")
+
+
+def pause_of(attempt: int, chance: Callable[[float, float], float]) -> float:
+    """Seconds after the `attempt`-th attempt: whoever met others must spread further than they."""
+    shortest_s, longest_s = PAUSE_S
+    return chance(shortest_s, longest_s * 2 ** (attempt - 1))
 
 
 async def _exchange(
