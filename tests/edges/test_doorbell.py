@@ -212,6 +212,7 @@ async def test_a_bluetoothd_that_hangs_is_an_outage_and_the_doorbell_comes_back(
     assert bell.counters.outages == 1
 
 
+@pytest.mark.requirement("R-04")
 async def test_nothing_is_asked_of_bluetoothd_but_to_advertise_to_serve_and_to_end_links(
     bus: str, bluez: FakeBell
 ) -> None:
