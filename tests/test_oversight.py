@@ -1,10 +1,12 @@
 """What an operator sees of a running gateway, and what nobody sees (R-23, R-24, R-66)."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from presence.cli.watching import status_answer
 from presence.core.doorbell import Unanswered
 from presence.core.freshness import Freshness
 from presence.core.metrics import families
@@ -203,3 +205,15 @@ async def test_a_gateway_without_a_doorbell_has_no_word_of_it_in_its_status() ->
     assert status["doorbell"] is None
     assert "bell" not in "\n".join(as_lines(status))
     assert 'presence_doorbell_answers_total{result="accepted"}' in scrape(watched)
+
+
+async def test_the_status_of_a_gateway_with_a_large_disk_can_be_read() -> None:
+    watched = Watched()
+    await watched.hears(())
+    watched.free_bytes = 500_107_862_016
+    watched.publisher.is_connected, watched.publisher.trouble = False, "lost 4A:11:22:33:44:F5"
+
+    status = json.loads(status_answer(watched.oversight.look()))
+
+    assert status["disk_free_bytes"] == 500_107_862_016
+    assert "4A:11" not in json.dumps(status)

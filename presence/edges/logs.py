@@ -46,21 +46,22 @@ def scrub(text: str) -> str:
     return _SECRETS.sub(DROPPED, text)
 
 
-def _allowed(value: object) -> object:
+def cleaned(value: object) -> object:
+    """The value, however deep, with every text in it scrubbed; what is no plain value is dropped. Numbers stay."""
     if isinstance(value, str):
         return scrub(value)
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {scrub(str(key)): _allowed(item) for key, item in value.items()}
+        return {scrub(str(key)): cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_allowed(item) for item in value]
+        return [cleaned(item) for item in value]
     return DROPPED
 
 
 def keep_allowed(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     """The last processor before the renderer."""
-    return {key: _allowed(value) for key, value in event.items() if key in ALLOWED_KEYS}
+    return {key: cleaned(value) for key, value in event.items() if key in ALLOWED_KEYS}
 
 
 def summarise_exception(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
