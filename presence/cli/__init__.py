@@ -5,7 +5,19 @@ import sys
 from collections.abc import Sequence
 
 from presence import __version__
-from presence.cli import audit, check, consents, demo, replay, run, scan_test, status, subject_report, support_bundle
+from presence.cli import (
+    audit,
+    check,
+    consents,
+    demo,
+    incident_export,
+    replay,
+    run,
+    scan_test,
+    status,
+    subject_report,
+    support_bundle,
+)
 from presence.errors import ConfigurationError, PresenceError, RadioError
 
 EXIT_CODES = """exit codes:
@@ -28,7 +40,19 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"presence {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (demo, run, status, check, audit, subject_report, support_bundle, replay, scan_test, consents):
+    for command in (
+        demo,
+        run,
+        status,
+        check,
+        audit,
+        subject_report,
+        support_bundle,
+        incident_export,
+        replay,
+        scan_test,
+        consents,
+    ):
         command.register(commands)
     return top
 
