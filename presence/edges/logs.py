@@ -7,6 +7,7 @@ exception is printed with its locals, and its text passes the same scissors (R-0
 
 import logging
 import re
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from presence.config.settings import LogFormat
+from presence.errors import PresenceError
 
 ALLOWED_KEYS: Final = frozenset(
     {
@@ -39,6 +41,9 @@ _SECRETS: Final = re.compile(
     r"|(?<![\w/.-])(?=[\w+-]*\d)(?=[\w+-]*[A-Z])(?=[\w+-]*[a-z])[\w+-]{11,}"  # base64 without
     r"|\\x[0-9A-Fa-f]{2}.*"  # bytes, as Python prints them
 )
+
+
+_BEFORE_A_QUOTATION: Final = re.compile(r"[<({\[:'\"\n]")
 
 
 def scrub(text: str) -> str:
@@ -65,7 +70,11 @@ def keep_allowed(_logger: WrappedLogger, _name: str, event: EventDict) -> EventD
 
 
 def summarise_exception(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """An exception as its type, its text and the place it came from: no source lines, no locals."""
+    """An exception as its type and the place it came from: no source lines, no locals; its text where we know of whom.
+
+    Python puts values into its texts (a KeyError its key, a decoder its bytes, asyncio a callback's arguments), and
+    a device's name looks like any word. So another's message that comes with an exception ends before it quotes.
+    """
     info: Any = event.pop("exc_info", None)
     if info is True:
         info = sys.exc_info()
@@ -75,8 +84,16 @@ def summarise_exception(_logger: WrappedLogger, _name: str, event: EventDict) ->
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         place = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
-        event["exception"] = f"{type(error).__name__}{place}: {str(error)[:200]}"
+        event["exception"] = f"{type(error).__name__}{place}{_known_text(error)}"
+        if "_record" in event and not event.get("_from_structlog"):
+            event["event"] = _BEFORE_A_QUOTATION.split(str(event.get("event")), maxsplit=1)[0].strip()[:80]
     return event
+
+
+def _known_text(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f": {error.strerror}" if error.strerror else ""
+    return f": {str(error)[:200]}" if isinstance(error, PresenceError | sqlite3.Error) else ""
 
 
 class _Handler(logging.StreamHandler[TextIO]):
