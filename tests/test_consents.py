@@ -1,16 +1,25 @@
 """`presence consents`, as it is typed: from keys to a withdrawal that a broker hands on."""
 
+import asyncio
 import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from presence.cli import main
+from presence.cli.termination import TERMINATED
 from presence.core.jws import parse_keys
-from presence.core.notices import read_head, read_notice
+from presence.core.notices import read_head, read_notice, topic_of_head, topic_of_notices
 from scripts.offer_engine import read_customers
 from tests.brokers import listener, mosquitto, needs_mosquitto
 
@@ -246,3 +255,64 @@ def test_an_audience_is_given_its_own_keys_as_the_offer_engine_reads_them(
     refused = listed("customers", "pharmacy")
     assert refused["code"] != 0
     assert "offers-main" in refused["errors"]
+
+
+# ---------------------------------------------------------------- as processes: the loop, and a terminal
+
+
+def a_process(folder: Path, action: str, *arguments: str, **streams: Any) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "presence", "consents", action, "--directory", str(folder), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(command, env=environment, text=True, **streams)
+
+
+@needs_mosquitto
+@pytest.mark.requirement("R-08", "R-42")
+async def test_the_loop_gives_out_what_others_change_says_heads_and_ends_when_asked(
+    listed: Typed, folder: Path, tmp_path: Path
+) -> None:
+    async with mosquitto(tmp_path) as broker, listener(broker.port) as queue:
+        to_broker = ("--mqtt", f"127.0.0.1:{broker.port}")
+        with (tmp_path / "said").open("w") as said:
+            loop = a_process(folder, "publish", "--loop", "--every", "1", "--json", *to_broker, stdout=said)
+        await until(lambda: entries_of(tmp_path / "said")[-1:] == [1])
+        listed("add", "berit", *AGREED)
+        await until(lambda: entries_of(tmp_path / "said")[-1] == 2)
+        listed("withdraw", "anna")
+        await until(lambda: entries_of(tmp_path / "said")[-1] == 1)
+        loop.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(loop.wait, 20)
+        topics = {queue.get_nowait().topic for _ in range(queue.qsize())}
+
+    assert code == TERMINATED
+    assert topics == {topic_of_notices("acme/fi-0042"), topic_of_head("acme/fi-0042")}
+
+
+def entries_of(said: Path) -> list[int]:
+    return [json.loads(line)["entries"] for line in said.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110 - what another process does has no event here
+            await asyncio.sleep(0.05)
+
+
+def test_on_a_terminal_an_import_says_how_far_it_is(listed: Typed, folder: Path, tmp_path: Path) -> None:
+    export = tmp_path / "export.csv"
+    now_s = int(time.time())
+    lines = (f"c{n},presence,given,{now_s - 60},{now_s + 8_640_000},{n:032x}\n" for n in range(12_000))
+    export.write_text("subject,purpose,value,timestamp,expiry,identity_key\n" + "".join(lines))
+    ours, theirs = pty.openpty()
+    process = a_process(folder, "import", str(export), stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the terminal's end
+        while part := os.read(ours, 65_536):
+            shown += part
+    os.close(ours)
+    out, _ = process.communicate()
+
+    assert "12000 lines" in out
+    assert re.search(rb"\[#* *\] +\d+%  reading: [\d,]+ lines", shown)
+    assert re.search(rb"\[#+ *\] +\d+%  taking up: [\d,]+ of 12,000 lines", shown)

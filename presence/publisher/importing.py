@@ -60,14 +60,19 @@ def import_rows(
     *,
     audiences: Mapping[str, Purpose],
     told: Callable[[Notice], None],
-    progress: Callable[[int], None] = lambda _lines: None,
+    read: Callable[[int], None] = lambda _lines: None,
+    taken: Callable[[int, int], None] = lambda _lines, _of: None,
 ) -> Imported:
-    """`told` is given each notice; `progress` the number of lines, now and then. Raises ConsentServiceError."""
+    """`told` is given each notice. Now and then `read` is told how many lines were read, and `taken` of how many lines
+    customers were taken up, and of how many in all. Raises ConsentServiceError."""
     taking = _Taking(service, audiences, told)
     with _sorted_lines(service.directory / "import.sqlite") as database:
-        _stage(database, rows, taking.done, progress)
+        _stage(database, rows, taking.done, read)
+        done = 0
         for subject, lines, number in _customers(database):
             taking.take(subject, lines, number)
+            done += len(lines)
+            taken(done, taking.done.lines)
         taking.add()
     taking.done.bad.sort()
     return taking.done
@@ -195,7 +200,7 @@ def _sorted_lines(path: Path) -> Iterator[sqlite3.Connection]:
         path.unlink(missing_ok=True)
 
 
-def _stage(database: sqlite3.Connection, rows: Rows, done: Imported, progress: Callable[[int], None]) -> None:
+def _stage(database: sqlite3.Connection, rows: Rows, done: Imported, read: Callable[[int], None]) -> None:
     """Known columns of readable lines; of others that there was one, and of whom."""
     database.execute("BEGIN")
     for number, row in rows:
@@ -211,9 +216,9 @@ def _stage(database: sqlite3.Connection, rows: Rows, done: Imported, progress: C
             kept = json.dumps({name: row[name] for name in COLUMNS if name in row})
             database.execute("INSERT INTO line VALUES (?, ?, ?)", (line.subject, number, kept))
         if done.lines % 1000 == 0:
-            progress(done.lines)
+            read(done.lines)
     database.execute("COMMIT")
-    progress(done.lines)
+    read(done.lines)
 
 
 def _customers(database: sqlite3.Connection) -> Iterator[tuple[str, list[Line], int]]:

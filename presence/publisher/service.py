@@ -163,9 +163,12 @@ class ConsentService:
         with self.register.transaction():
             self.register.set_fact("suppression_checked_at", int(self.clock()))
 
-    def publish(self, *, rebase: bool = False) -> Published:
-        """Give out what changed; where nothing did, say so anew, which renews the gateways' lease."""
-        return publish(self.register, self.repository, self.keys, self.clock(), rebase=rebase)
+    def publish(self, *, rebase: bool = False, progress: Callable[[int, int], None] | None = None) -> Published:
+        """Give out what changed; where nothing did, say so anew, which renews the gateways' lease.
+
+        `progress` is told shards of a base done, and in all.
+        """
+        return publish(self.register, self.repository, self.keys, self.clock(), rebase=rebase, progress=progress)
 
     def head(self) -> bytes:
         """The signed heartbeat: what is the newest of everything."""

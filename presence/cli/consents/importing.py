@@ -2,19 +2,17 @@
 
 import argparse
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import add_action, add_broker, answer, audiences, outbox_of, post_of, service_of
 from presence.core.notices import Notice
 from presence.errors import ConfigurationError, ConsentServiceError
 from presence.publisher.import_lines import BadLine, rows_of_csv, rows_of_json_lines
 from presence.publisher.importing import Imported, import_rows
 
-BAR: Final = 30
-EVERY_S: Final = 0.2
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
 
 
@@ -35,9 +33,16 @@ def start(options: argparse.Namespace) -> int:
             def told(notice: Notice) -> None:
                 outbox.put(notice.seq, service.sign(notice))
 
-            bar = _Bar(sys.stderr, text, options.file.stat().st_size)
+            bar, size = Bar(sys.stderr), max(options.file.stat().st_size, 1)
+
+            def read(lines: int) -> None:
+                bar.show(text.buffer.tell() / size, f"reading: {lines:,} lines")
+
+            def taken(lines: int, of: int) -> None:
+                bar.show(lines / of, f"taking up: {lines:,} of {of:,} lines")
+
             rows = _rows(options, text)
-            done = import_rows(service, rows, audiences=audiences(service), told=told, progress=bar.show)
+            done = import_rows(service, rows, audiences=audiences(service), told=told, read=read, taken=taken)
             bar.clear()
             code = _report(options, done)
             if post is not None:
@@ -80,28 +85,3 @@ def _lines(text: TextIO) -> Iterable[str]:
     """By readline, so that the place in the file can be asked for."""
     while line := text.readline():
         yield line
-
-
-class _Bar:
-    """How far the file is read, on a terminal only."""
-
-    def __init__(self, out: TextIO, text: TextIO, size: int) -> None:
-        self._out = out
-        self._text = text
-        self._size = max(size, 1)
-        self._shown_s = 0.0
-        self._on = out.isatty()
-
-    def show(self, lines: int) -> None:
-        now_s = time.monotonic()
-        if self._on and now_s - self._shown_s >= EVERY_S:
-            self._shown_s = now_s
-            part = min(1.0, self._text.buffer.tell() / self._size)
-            filled = "#" * round(part * BAR)
-            self._out.write(f"\r[{filled:<{BAR}}] {part:4.0%}  {lines} lines")
-            self._out.flush()
-
-    def clear(self) -> None:
-        if self._on:
-            self._out.write("\r\x1b[K")
-            self._out.flush()

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import add_action, add_broker, answer, moment, outbox_of, post_of, service_of
 from presence.cli.termination import TERMINATED, unless_terminated
 from presence.core.notices import HEAD_INTERVAL_S
@@ -75,7 +76,11 @@ def publish_once(service: ConsentService, options: argparse.Namespace) -> Publis
             f"the list would grow from {before} to {now} customers at once: look where they come from, then publish "
             "with --approve-growth"
         )
-    published = service.publish(rebase=options.new_base)
+    bar = Bar(sys.stderr)
+    published = service.publish(
+        rebase=options.new_base, progress=lambda done, of: bar.show(done / of, f"part {done} of {of} of the list")
+    )
+    bar.clear()
     with service.register.transaction():
         service.register.set_fact("released_count", published.entries)
     return published
