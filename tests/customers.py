@@ -88,9 +88,9 @@ class Journey:
             "--until", iso(until_s or time.time() + 100 * DAY_S),
         )  # fmt: skip
         await self.publish()
-        self.engine = Engine({name: self._pairwise_key(name)}, {CARS: "a wheel change", GARDEN: "bulbs"})
+        self.engine = Engine({name: self.pairwise_key(name)}, {CARS: "a wheel change", GARDEN: "bulbs"})
 
-    def _pairwise_key(self, name: str) -> bytes:
+    def pairwise_key(self, name: str) -> bytes:
         """What the consent service gives the audience's engine, by a way of their own."""
         service = ConsentService(self.folder, self.folder / "repository", clock=time.time)
         known = service.register.get(service.ref_of(name))
@@ -116,7 +116,12 @@ class Journey:
             protocol=MQTTProtocolVersion.MQTTv5,
         )  # fmt: skip
 
-    async def start(self, *, seconds: float = 60.0) -> None:
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self, *, seconds: float = 60.0, environment: Mapping[str, str] | None = None) -> None:
         """The daemon, and Anna's phone once it hears."""
         folder = self.folder / "gateway"
         folder.mkdir(exist_ok=True)
@@ -137,7 +142,7 @@ class Journey:
         with (self.folder / "out").open("ab") as out, (self.folder / "journal").open("ab") as journal:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "tests.gateway_process", folder / "presence.yaml", folder / "plan.json",
-                stdout=out, stderr=journal, env=ENVIRONMENT,
+                stdout=out, stderr=journal, env={**ENVIRONMENT, **(environment or {})},
             )  # fmt: skip
 
     async def kill(self) -> None:

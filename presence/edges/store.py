@@ -48,7 +48,7 @@ def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connecti
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5, cached_statements=0)
     except (sqlite3.Error, OSError) as error:
         raise unusable(path, error) from error
     try:
