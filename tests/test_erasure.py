@@ -35,6 +35,7 @@ async def test_after_a_withdrawal_and_the_next_base_nothing_of_her_is_in_memory_
 ) -> None:
     overwritten = environment_of_the_unit()
     assert overwritten.keys() >= {"PYTHONMALLOC", "GLIBC_TUNABLES"}
+    assert "python -sPB -m presence" in UNIT.read_text(), "with -I or -E Python ignores PYTHONMALLOC"
     async with journey(tmp_path) as walk:
         await walk.agree()
         await walk.agree(CARS, name="berit", ref=BERIT)
