@@ -41,7 +41,7 @@ def change(shop: Shop, old: str, new: str) -> None:
 
 
 async def found(shop: Shop) -> dict[str, Finding]:
-    findings = {finding.name: finding for finding in await check._check(shop.config, quiet=True)}
+    findings = {finding.name: finding for finding in await check.findings_of(shop.config, quiet=True)}
     assert all(finding.next_step for finding in findings.values() if finding.verdict is Verdict.FAIL)
     return findings
 
