@@ -6,16 +6,18 @@ RFC 7515 and RFC 8037, without their choices:
 
 1. The key decides, not the message: `alg` says EdDSA or Ed25519 (RFC 9864), all else is refused before any arithmetic.
 2. The header holds alg, kid and typ, each once, and nothing else: no key, address or chain that came with the message.
-3. A key is known by its `kid` from a set that was proven beforehand (JWK set, RFC 7517; a TUF target).
+3. A key is known by its `kid` from a set that was proven beforehand (JWK set, RFC 7517; a TUF target). The set may
+   also name the `kid`s of keys that were stolen (`revoked`): what they signed never counted, and is to be forgotten.
 4. Base64url in its one spelling, without padding: one signed text has one encoding.
 """
 
 import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,6 +27,7 @@ LONGEST: Final = 64 * 1024
 """Bytes of a whole JWS; the gateway takes no longer MQTT packet."""
 MOST_KEYS: Final = 16
 LONGEST_KID: Final = 64
+MOST_REVOKED: Final = 64
 
 
 class Unproven(StrEnum):
@@ -43,6 +46,15 @@ class BadKeys(ValueError):
 
 Keys = Mapping[str, Ed25519PublicKey]
 """By kid."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """What a JWK set says. Invariant: no kid is both in `keys` and in `revoked`."""
+
+    keys: Keys
+    revoked: frozenset[str] = frozenset()
+    """The kids of stolen keys; none of them is ever used again."""
 
 
 def sign(payload: bytes, *, typ: str, kid: str, key: Ed25519PrivateKey) -> bytes:
@@ -76,12 +88,18 @@ def verify(message: bytes, *, typ: str, keys: Keys) -> bytes | Unproven:
     return payload
 
 
-def parse_keys(text: bytes) -> dict[str, Ed25519PublicKey]:
-    """The Ed25519 keys of a JWK set, by kid; keys of another kind are passed over. Raises BadKeys."""
+def parse_keys(text: bytes) -> Keys:
+    """The Ed25519 keys of a JWK set, by kid. Raises BadKeys."""
+    return parse_key_set(text).keys
+
+
+def parse_key_set(text: bytes) -> KeySet:
+    """Keys of another kind than Ed25519 are passed over. Raises BadKeys."""
     try:
         value: Any = strict_json(text)
         several = value["keys"]
-    except (ValueError, KeyError, TypeError):
+        revoked = value.get("revoked", [])
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise BadKeys('not a JWK set: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":…,"x":…}]}') from None
     if not isinstance(several, list) or len(several) > MOST_KEYS:
         raise BadKeys(f"keys is not a list of at most {MOST_KEYS}")
@@ -94,7 +112,7 @@ def parse_keys(text: bytes) -> dict[str, Ed25519PublicKey]:
         if item.get("kty") != "OKP" or item.get("crv") != "Ed25519":
             continue
         kid = item.get("kid")
-        if not isinstance(kid, str) or not 0 < len(kid) <= LONGEST_KID or kid in keys:
+        if not _is_kid(kid) or kid in keys:
             raise BadKeys(f"keys[{number}]: kid is not a name of its own")
         try:
             keys[kid] = Ed25519PublicKey.from_public_bytes(decode_base64url(str(item.get("x")).encode()))
@@ -102,11 +120,24 @@ def parse_keys(text: bytes) -> dict[str, Ed25519PublicKey]:
             raise BadKeys(f"keys[{number}]: x is not 32 bytes in base64url") from None
     if not keys:
         raise BadKeys("keys holds no Ed25519 key")
-    return keys
+    return KeySet(keys, _parse_revoked(revoked, keys))
 
 
-def encode_keys(keys: Keys) -> bytes:
-    """The JWK set that `parse_keys` reads."""
+def _parse_revoked(value: object, keys: Keys) -> frozenset[str]:
+    if not isinstance(value, list) or len(value) > MOST_REVOKED or not all(map(_is_kid, value)):
+        raise BadKeys(f"revoked is not a list of at most {MOST_REVOKED} kids")
+    revoked = frozenset(value)
+    if not revoked.isdisjoint(keys):  # to give back what it took, or to go on heeding it? Neither.
+        raise BadKeys("revoked names the kid of a key that is given as valid")
+    return revoked
+
+
+def _is_kid(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_KID
+
+
+def encode_keys(keys: Keys, revoked: Iterable[str] = ()) -> bytes:
+    """The JWK set that `parse_key_set` reads."""
     several = [
         {
             "kty": "OKP",
@@ -118,7 +149,8 @@ def encode_keys(keys: Keys) -> bytes:
         }
         for kid, key in sorted(keys.items())
     ]
-    return json.dumps({"keys": several}, separators=(",", ":")).encode()
+    stolen = sorted(set(revoked))
+    return json.dumps({"keys": several, **({"revoked": stolen} if stolen else {})}, separators=(",", ":")).encode()
 
 
 def encode_base64url(data: bytes) -> bytes:

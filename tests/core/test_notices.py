@@ -15,6 +15,7 @@ from presence.core.jws import (
     decode_base64url,
     encode_base64url,
     encode_keys,
+    parse_key_set,
     parse_keys,
     sign,
     verify,
@@ -246,8 +247,22 @@ def test_the_published_keys_are_read_back() -> None:
     assert read_notice(signed(notice(), kid="r2", key=OTHER), keys=keys, list_name=LIST, now_s=START_S) == notice()
 
 
-def _jwks(*several: object) -> bytes:
-    return json.dumps({"keys": several}).encode()
+def test_stolen_keys_are_named_beside_those_that_count() -> None:
+    published = encode_keys({"r2": OTHER.public_key()}, revoked=["r1", "r0", "r1"])
+    key_set = parse_key_set(published)
+    assert (key_set.keys.keys(), key_set.revoked) == ({"r2"}, {"r0", "r1"})
+    assert parse_keys(published).keys() == {"r2"}
+    assert encode_keys(key_set.keys, key_set.revoked) == published
+
+
+def test_a_set_that_names_no_stolen_key_says_nothing_of_any() -> None:
+    published = encode_keys({"r1": SIGNER.public_key()})
+    assert b"revoked" not in published
+    assert parse_key_set(published).revoked == frozenset()
+
+
+def _jwks(*several: object, **members: object) -> bytes:
+    return json.dumps({"keys": several, **members}).encode()
 
 
 def _jwk(**changes: Any) -> dict[str, Any]:
@@ -268,6 +283,12 @@ def _jwk(**changes: Any) -> dict[str, Any]:
         (_jwks(_jwk(x="AAAA")), r"keys\[0\]: x"),
         (_jwks(_jwk(d="AAAA")), "private"),
         (_jwks(*(_jwk(kid=str(n)) for n in range(17))), "at most 16"),
+        (_jwks(_jwk(), revoked="r0"), "revoked is not a list"),
+        (_jwks(_jwk(), revoked=None), "revoked is not a list"),
+        (_jwks(_jwk(), revoked=[1]), "revoked is not a list"),
+        (_jwks(_jwk(), revoked=[""]), "revoked is not a list"),
+        (_jwks(_jwk(), revoked=[str(n) for n in range(65)]), "at most 64"),
+        (_jwks(_jwk(), revoked=["r1"]), "given as valid"),
     ],
 )
 def test_keys_that_cannot_be_used_are_refused_by_name(text: bytes, names: str) -> None:
