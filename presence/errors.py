@@ -5,6 +5,7 @@
     ├── ConsentListError     the consent service: the list cannot be read or proven
     ├── ConsentServiceError  whoever runs the reference publisher: a key, a file or an entry cannot be used
     ├── CaptureError         whoever recorded it: a capture is damaged, truncated or of a kind we do not read
+    ├── ClockUnreadable      whoever installed it: the sandbox does not let us ask whether the clock is synchronised
     ├── RadioError           the technician: no adapter, powered off, BlueZ away
     ├── BrokerError          the operator: the MQTT broker is away or refuses us
     └── StorageError         the operator: a disk is full, read-only or holds what we did not write
@@ -25,6 +26,19 @@ class ConfigurationError(PresenceError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+CLOCK_STEP = (
+    "install systemd/presence.service anew (scripts/install), and look for ProtectClock= or SystemCallFilter= in "
+    "drop-ins (`systemctl cat presence`)"
+)
+
+
+class ClockUnreadable(PresenceError):
+    """The kernel does not answer adjtimex(2), so nobody knows whether the clock is synchronised."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the sandbox forbids adjtimex ({reason}), so the clock cannot be trusted: {CLOCK_STEP}")
 
 
 class ConsentListError(PresenceError):

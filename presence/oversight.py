@@ -18,6 +18,7 @@ from presence.core.overview import HOURLY, RINGS, STATE_OF, Bell, Overview, Radi
 from presence.core.radio_health import Condition, Totals
 from presence.core.timestamps import Moment
 from presence.daemon import Gateway
+from presence.errors import ClockUnreadable
 from presence.ports import Clock, Tell
 
 ENTRIES_STEP: Final = 100
@@ -119,6 +120,7 @@ class Oversight:
         gateway = sights.gateway()
         renewal = gateway.renewal
         lease = renewal.lease
+        clock_synchronised, clock_trouble = self._clock()
         broker = sights.broker
         return Overview(
             at=now,
@@ -142,11 +144,19 @@ class Oversight:
             hourly=self._counts.release(self._totals(gateway), now),
             outbox=self._outbox.release(len(gateway.pipeline.pending()), now),
             overflowed=gateway.intake.dropped,
-            clock_synchronised=sights.synchronised(),
+            clock_synchronised=clock_synchronised,
+            clock_trouble=clock_trouble,
             disk_free_bytes=sights.free_bytes(),
             storage_failing=self._noticed.storage_failing,
             alarms=dict(self._noticed.alarms),
         )
+
+    def _clock(self) -> tuple[bool, str]:
+        """Whether it is synchronised; and why nobody knows, where nobody does."""
+        try:
+            return self._sights.synchronised(), ""
+        except ClockUnreadable as error:
+            return False, str(error)
 
     def _totals(self, gateway: Gateway) -> dict[str, int]:
         counts = {**gateway.pipeline.counts, "refused": self._sights.broker.counters.refused_events.total()}

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from presence.cli import main, run
 from presence.edges.local_broker import free_port
+from presence.errors import ClockUnreadable
 from tests.builders import ANNA, BERIT, base64url
 from tests.shops import Shop, entry
 from tests.signed_lists import Repository, agreed
@@ -77,3 +79,17 @@ async def test_the_daemon_runs_on_a_signed_list_and_an_access_request_is_answere
     assert report["files_with_the_reference"] == ["signed-list.sqlite"]
     applied = next(line for line in journal if line["event"] == "consent.applied")
     assert (applied["seq"], applied["entries"]) == (1, 2)
+
+
+def test_where_the_clock_cannot_be_asked_the_daemon_does_not_start_and_says_who_must_mend_what(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sandbox forbids it for ever: a daemon that went on would be silent for ever, and blame the clock."""
+
+    def unreadable() -> bool:
+        raise ClockUnreadable("Operation not permitted")
+
+    shop.config.write_text(shop.config.read_text().replace(", require_synchronised_clock: false", ""))
+    monkeypatch.setattr(run, "is_synchronised", unreadable)
+    assert main(["run", "--config", str(shop.config)]) == 1
+    assert "ProtectClock=" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from presence.cli import check
 from presence.cli.findings import Finding, Verdict
 from presence.edges.bluez.version import BluezVersion
 from presence.edges.local_broker import free_port
+from presence.errors import ClockUnreadable
 from tests.brokers import listener, mosquitto, needs_mosquitto
 from tests.edges.fake_advertising import a_bus
 from tests.edges.fake_bluez import a_bluetoothd
@@ -78,6 +79,19 @@ async def test_3_a_clock_that_nobody_disciplines(shop: Shop, monkeypatch: pytest
     clock = (await found(shop))["clock"]
     assert clock.verdict is Verdict.WARN  # a FAIL where the list is the signed one: tests/test_check_signed_list.py
     assert "timedatectl" in clock.next_step
+
+
+async def test_3_a_sandbox_that_does_not_let_the_clock_be_asked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`timedatectl set-ntp true` would help nothing."""
+
+    def unreadable() -> bool:
+        raise ClockUnreadable("Operation not permitted")
+
+    monkeypatch.setattr(check, "is_synchronised", unreadable)
+    clock = (await found(shop))["clock"]
+    assert clock.verdict is Verdict.WARN
+    assert "ProtectClock=" in clock.next_step
+    assert "timedatectl" not in clock.next_step
 
 
 async def test_4_a_broker_whose_name_nobody_knows(shop: Shop) -> None:

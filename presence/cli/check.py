@@ -20,7 +20,7 @@ from presence.core.opening_hours import OpeningHours
 from presence.edges.bluez.diagnosis import Verdict as Answered
 from presence.edges.bluez.diagnosis import diagnose
 from presence.edges.clock import SystemClock, is_synchronised
-from presence.errors import ConfigurationError
+from presence.errors import ClockUnreadable, ConfigurationError
 
 ROOM_MIB = {Verdict.FAIL: 8, Verdict.WARN: 64}
 """Less free than this on the disk of storage.state_dir. A list of a million takes some 120 MiB, a store's two."""
@@ -155,9 +155,16 @@ def _storage(settings: Settings) -> Iterator[Finding]:
 
 def _clock(settings: Settings) -> Iterator[Finding]:
     consent = settings.consent
-    if is_synchronised():
+    needed = consent.repository is not None and consent.require_synchronised_clock
+    try:
+        synchronised = is_synchronised()
+    except ClockUnreadable as error:
+        found = "nobody knows whether it is synchronised" + (": presence would not start" if needed else "")
+        yield Finding("clock", Verdict.FAIL if needed else Verdict.WARN, found, str(error))
+        return
+    if synchronised:
         yield Finding("clock", Verdict.PASS, "synchronised")
-    elif consent.repository is not None and consent.require_synchronised_clock:
+    elif needed:
         yield Finding(
             "clock", Verdict.FAIL, "the kernel does not say that it is synchronised: nothing would be published",
             "`timedatectl set-ntp true`, then wait; see consent.require_synchronised_clock",

@@ -19,7 +19,7 @@ from presence.core.identifiers import window_at
 from presence.edges.clock import SystemClock, is_synchronised
 from presence.edges.consent_file import ConsentFile
 from presence.edges.signed_list import METADATA, SignedList
-from presence.errors import ConsentListError, StorageError
+from presence.errors import ClockUnreadable, ConsentListError, StorageError
 
 
 def look_at_list(settings: Settings) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
 
 def _signed(settings: Settings) -> Iterator[Finding]:
     consent = settings.consent
-    disciplined = is_synchronised() or not consent.require_synchronised_clock
+    disciplined = not consent.require_synchronised_clock or _is_not_told_otherwise()
     try:
         with tempfile.TemporaryDirectory(prefix="check-list-", dir=settings.storage.runtime_dir) as folder:
             scratch = StorageSettings(state_dir=Path(folder) / "state", runtime_dir=Path(folder) / "run")
@@ -46,6 +46,14 @@ def _signed(settings: Settings) -> Iterator[Finding]:
         yield Finding("entries", Verdict.WARN, f"{number} entries left out", "\n".join(proven.complaints[:5]))
     without = proven.entries - len(proven.prepared.keys.window(window_at(SystemClock().now().utc_s)))
     yield from _without_keys(without)
+
+
+def _is_not_told_otherwise() -> bool:
+    """Where the clock cannot be asked, the look at the clock says so: the list itself is not to blame."""
+    try:
+        return is_synchronised()
+    except ClockUnreadable:
+        return True
 
 
 def _borrow(metadata: Path, copy: Path) -> None:

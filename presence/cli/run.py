@@ -6,7 +6,7 @@ import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from enum import Enum, auto
@@ -33,7 +33,7 @@ from presence.edges.signed_list import SignedList
 from presence.edges.store import ConsentStore, RuntimeStore
 from presence.edges.systemd import Notifier as SystemdNotifier
 from presence.edges.withdrawn import WithdrawnStore
-from presence.errors import ConfigurationError, PresenceError, StorageError
+from presence.errors import ClockUnreadable, ConfigurationError, PresenceError, StorageError
 from presence.ports import AdvertisementSource, Clock, DoorbellSource, Hear
 
 
@@ -125,8 +125,10 @@ def _changed_settings(path: Path) -> Settings | None:
         rules_of(settings, read_store_key(settings.store.key_file))
         if settings.consent.notice_keys:
             read_notice_keys(settings.consent.notice_keys)
-    except ConfigurationError as error:
-        logs.tell("config.refused", {"problems": error.problems, "next_step": "the old configuration stays in force"})
+        _synchronised(settings.consent)
+    except (ConfigurationError, ClockUnreadable) as error:
+        problems = error.problems if isinstance(error, ConfigurationError) else [str(error)]
+        logs.tell("config.refused", {"problems": problems, "next_step": "the old configuration stays in force"})
         return None
     logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
     logs.tell("config.reloaded", {"file": str(path)})
@@ -193,7 +195,7 @@ def gateway_of(
             doorbell=doorbell,
             peers=peers,
             complaints=consents.complaints if isinstance(consents, ConsentFile) else [],
-            synchronised=is_synchronised if signed and settings.consent.require_synchronised_clock else lambda: True,
+            synchronised=_synchronised(settings.consent),
             pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random())) if signed else None,
             asked_pace=(lambda: asked_pause_s(random())) if signed else lambda: 0.0,
             watchers=watching.watchers(lambda: gateway, publisher, sources, doorbell),
@@ -203,6 +205,17 @@ def gateway_of(
         )
     )
     return gateway
+
+
+def _synchronised(consent: ConsentSettings) -> Callable[[], bool]:
+    """Where the clock counts it is asked once at the start: what the sandbox forbids it forbids until it is mended.
+
+    Raises ClockUnreadable.
+    """
+    if consent.repository is None or not consent.require_synchronised_clock:
+        return lambda: True
+    is_synchronised()
+    return is_synchronised
 
 
 def _notice_keys(consent: ConsentSettings) -> Keys | None:

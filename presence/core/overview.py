@@ -120,6 +120,8 @@ class Overview:
     overflowed: int
     """Advertisements that the intake had no room for."""
     clock_synchronised: bool
+    clock_trouble: str = ""
+    """Why nobody knows whether it is, with the next step."""
     disk_free_bytes: int | None
     storage_failing: bool
     alarms: Mapping[Alarm, int]

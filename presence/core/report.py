@@ -44,7 +44,7 @@ def next_steps(seen: Overview) -> list[str]:
     if seen.disk_free_bytes is not None and seen.disk_free_bytes < LITTLE_ROOM_BYTES:
         steps.append("disk: little room is left where storage.state_dir is: make room")
     if not seen.clock_synchronised:
-        steps.append("clock: `timedatectl set-ntp true`")
+        steps.append(f"clock: {seen.clock_trouble or '`timedatectl set-ntp true`'}")
     if seen.overflowed:
         steps.append("overflow: more advertisements came than could be looked at: docs/operations.md")
     steps += [f"alarm {alarm}: {ALARM_STEPS[alarm]}" for alarm in Alarm if seen.alarms.get(alarm)]
@@ -85,6 +85,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "hourly": dict(seen.hourly),
         "overflowed": seen.overflowed,
         "clock_synchronised": seen.clock_synchronised,
+        "clock_trouble": seen.clock_trouble,
         "disk_free_bytes": seen.disk_free_bytes,
         "storage_failing": seen.storage_failing,
         "alarms": {alarm.value: seen.alarms.get(alarm, 0) for alarm in Alarm},

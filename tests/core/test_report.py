@@ -58,6 +58,7 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
         ({"storage_failing": True}, "make room"),
         ({"disk_free_bytes": 1000}, "make room"),
         ({"clock_synchronised": False}, "timedatectl"),
+        ({"clock_synchronised": False, "clock_trouble": "the sandbox forbids adjtimex"}, "the sandbox forbids"),
         ({"overflowed": 3}, "overflow"),
         *(({"alarms": {alarm: 1}}, f"alarm {alarm}") for alarm in Alarm),
     ],

@@ -59,7 +59,7 @@ def test_from_power_on_to_an_event_and_a_stranger_is_not_even_on_d_bus(day: dict
 def test_the_service_is_sandboxed_and_nobody_else_may_ask_bluetoothd(day: dict[str, dict[str, Any]]) -> None:
     told = facts(day, "security")
     score = float(told["score"].split("presence.service:")[1].split()[0])
-    assert score <= 1.0
+    assert score <= 1.5
     assert told["verify"] == ""
     assert "denied" in told["nobody"].lower() or "not allowed" in told["nobody"].lower()
 
