@@ -34,6 +34,7 @@ from presence.core.segments import (
     shard_of,
 )
 from tests.builders import DAY_S, START_S, consent, grant, window_keys
+from tests.shops import Shop
 
 LIST = "acme/fi-0042"
 ROOT_KEYS = 3
@@ -43,6 +44,12 @@ def agreed(ref: bytes, **changes: Any) -> Consent:
     """A consent such as a service publishes: every grant lies within it."""
     start_s, end_s = START_S - DAY_S, START_S + 100 * DAY_S
     return consent(**{"ref": ref, "version": 7, "grants": (grant(start_s=start_s, end_s=end_s),), **changes})
+
+
+def agreed_now(ref: bytes, **changes: Any) -> Consent:
+    """In force at this hour, by the clock of this machine."""
+    start_s, end_s = time.time() - 3600, time.time() + 36_000
+    return agreed(ref, **{"not_before_s": start_s, "not_after_s": end_s, "grants": (), **changes})
 
 
 class Repository:
@@ -214,6 +221,16 @@ class Repository:
         for role in ("root", "timestamp", "snapshot", "targets"):
             setattr(twin, role, copy.deepcopy(self.role(role)))
         return twin
+
+
+def with_signed_list(shop: Shop, folder: Path, *consents: Consent) -> Repository:
+    """The shop's configuration as docs/install.md has it: the list is signed, the plain file is not there."""
+    repository = Repository(folder / "repository").base(consents).publish()
+    (shop.folder / "consents.jsonl").unlink()
+    (shop.folder / "run").mkdir()
+    signed = f"repository: {repository.folder}, root_file: {repository.root_file}"
+    shop.config.write_text(shop.config.read_text().replace("poll_s: 1}", f"{signed}}}"))
+    return repository
 
 
 def _in(**span: float) -> datetime:

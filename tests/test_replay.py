@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from presence.core.beacons import eddystone
 from presence.edges.capture import CaptureReader
 from presence.edges.local_broker import free_port
 from tests.brokers import listener, mosquitto, needs_mosquitto
-from tests.builders import ANNA, BERIT, CARL, START_S
+from tests.builders import ANNA, BERIT, CARL, DAY_S, START_S, grant
 from tests.edges.capture_builders import Entry as Record
 from tests.edges.capture_builders import Heard, btsnoop, legacy_event, splice_btsnoop
 from tests.shops import Shop, entry, walking_in
+from tests.signed_lists import agreed_now, with_signed_list
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "data" / "captures"
 RECORDED = sorted(CAPTURES.glob("*.btsnoop"))
@@ -67,8 +69,9 @@ async def test_a_customer_spliced_into_a_real_recording_is_found_and_published(t
     spliced = tmp_path / "spliced.btsnoop"
     splice_btsnoop(recording, spliced, walking_in(at_s=around_s))
     async with mosquitto(tmp_path) as broker, listener(broker.port) as heard:
-        shop = Shop(tmp_path / "shop", broker.port).open([entry(around_s=around_s)])
-        result = await replayed(shop, spliced)
+        checked = {"suppression_checked_at": int(around_s - 3600)}
+        shop = Shop(tmp_path / "shop", broker.port).open([entry(around_s=around_s)], **checked)
+        result = await replayed(shop, spliced, "--publish")
         event = json.loads((await heard.get()).payload)
     assert (result["recognised"], result["entered"], result["published"], result["unsent"]) == (80, 1, 1, 0)
     assert event["type"] == "presence.entered.v1"
@@ -79,16 +82,16 @@ async def test_a_customer_spliced_into_a_real_recording_is_found_and_published(t
 async def test_without_a_broker_the_events_are_unsent_and_the_exit_code_says_so(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", free_port()).open([entry()])
     file = capture(tmp_path / "customer.btsnoop", walking_in())
-    code, out, err = await shop.run("replay", file, "--config", shop.config, "--json")
+    code, out, err = await shop.run("replay", file, "--config", shop.config, "--json", "--publish")
     assert code == 1
     assert json.loads(out)["unsent"] == 1
-    assert "--dry-run" in err
+    assert "without --publish" in err
 
 
-async def test_a_dry_run_contacts_no_broker_and_two_of_them_count_alike(tmp_path: Path) -> None:
+async def test_unless_told_to_publish_it_contacts_no_broker_and_two_plays_count_alike(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", free_port()).open([entry()])
     file = capture(tmp_path / "customer.btsnoop", walking_in())
-    first, second = [await replayed(shop, file, "--dry-run") for _ in range(2)]
+    first, second = [await replayed(shop, file, *how) for how in ((), ("--dry-run",))]
     timing = {"seconds", "reports_per_second"}
     assert {k: v for k, v in first.items() if k not in timing} == {k: v for k, v in second.items() if k not in timing}
     assert first["published"] == 1
@@ -98,7 +101,7 @@ async def test_a_damaged_capture_gives_what_was_readable_and_the_offset_and_exit
     shop = Shop(tmp_path / "shop", free_port()).open([entry()])
     file = capture(tmp_path / "customer.btsnoop", walking_in())
     file.write_bytes(file.read_bytes()[:-7])
-    code, out, _ = await shop.run("replay", file, "--config", shop.config, "--json", "--dry-run")
+    code, out, _ = await shop.run("replay", file, "--config", shop.config, "--json")
     result = json.loads(out)
     assert code == 1
     assert (result["heard"], result["published"]) == (79, 1)
@@ -122,9 +125,38 @@ async def test_a_consent_that_is_not_in_force_is_refused_with_its_reason(
     changes: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     shop = Shop(tmp_path / "shop", free_port()).open([entry(**changes)])
-    result = await replayed(shop, capture(tmp_path / "c.btsnoop", walking_in()), "--dry-run")
+    result = await replayed(shop, capture(tmp_path / "c.btsnoop", walking_in()))
     assert result["refused"] == {reason: 80}
     assert (result["recognised"], result["entered"], result["published"]) == (0, 0, 0)
+
+
+@pytest.mark.requirement("R-30")
+@pytest.mark.parametrize("checked_at_s", [START_S - DAY_S - 60, START_S + 60], ids=["a day ago", "ahead"])
+async def test_a_suppression_list_that_was_not_applied_within_a_day_lets_no_offer_out(
+    checked_at_s: float, tmp_path: Path
+) -> None:
+    shop = Shop(tmp_path / "shop", free_port()).open([entry()], suppression_checked_at=int(checked_at_s))
+    file = capture(tmp_path / "customer.btsnoop", walking_in())
+    result = await replayed(shop, file)
+    assert result["withheld"] == {"suppression_stale": 1}
+    assert (result["entered"], result["published"]) == (1, 0)
+    _, said, _ = await shop.run("replay", file, "--config", shop.config)
+    assert "suppression_stale" in said
+
+
+async def test_a_shop_with_the_signed_list_can_replay_and_nothing_of_the_look_stays(tmp_path: Path) -> None:
+    now_s = time.time()
+    shop = Shop(tmp_path / "shop", free_port()).open([])
+    with_signed_list(shop, tmp_path, agreed_now(ANNA, grants=(grant(start_s=now_s - 60, end_s=now_s + 3600),)))
+    result = await replayed(shop, capture(tmp_path / "now.btsnoop", walking_in(at_s=now_s)))
+    assert (result["refused"], result["entered"], result["published"]) == ({}, 1, 1)
+    code, said, _ = await shop.run(
+        "replay", capture(tmp_path / "old.btsnoop", walking_in(at_s=now_s - 7 * DAY_S)), "--config", shop.config
+    )
+    assert code == 0
+    assert "no window key for the time of the capture" in said
+    assert list((shop.folder / "run").iterdir()) == []
+    assert not (shop.folder / "state").exists()
 
 
 async def test_impossible_strengths_never_decide_an_entry(tmp_path: Path) -> None:
@@ -150,20 +182,22 @@ async def test_killed_at_random_points_a_replay_loses_no_event_and_copies_carry_
     chance = random.Random(20261123)
     async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/+/+/evt/#") as events:
         shop = Shop(tmp_path / "shop", broker.port).open([entry(ref) for ref in refs])
-        expected = await replayed(shop, file)
+        expected = await replayed(shop, file, "--publish")
         complete = {json.loads((await events.get()).payload)["id"] for _ in range(expected["published"])}
         assert len(complete) == len(refs)
         received: set[str] = set()
         kills = 0
         for _ in range(5):
-            process = await shop.start("replay", file, "--config", shop.config, "--json", "--state", tmp_path / "kept")
+            process = await shop.start(
+                "replay", file, "--config", shop.config, "--json", "--publish", "--state", tmp_path / "kept"
+            )
             received.add(json.loads((await events.get()).payload)["id"])  # it is in the middle of its work
             await asyncio.sleep(chance.uniform(0, 0.1))
             if process.returncode is None:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
             await process.communicate()
-        last = await replayed(shop, file, "--state", tmp_path / "kept")
+        last = await replayed(shop, file, "--publish", "--state", tmp_path / "kept")
         await asyncio.sleep(0.3)  # what the broker has acknowledged is on its way to us
         received |= {json.loads(events.get_nowait().payload)["id"] for _ in range(events.qsize())}
     assert kills >= 2

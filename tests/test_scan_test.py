@@ -46,6 +46,7 @@ from tests.canary import strangers, traces
 from tests.edges.capture_builders import Heard as Report
 from tests.edges.capture_builders import extended_event, legacy_event
 from tests.shops import Shop, entry, walking_in
+from tests.signed_lists import agreed_now, with_signed_list
 from tests.test_replay import capture
 
 LIMIT_S = 60
@@ -115,7 +116,7 @@ def test_steps_are_picked_in_their_own_order() -> None:
 
 def test_without_a_terminal_and_without_yes_it_says_so() -> None:
     done = scan_test("--simulated", "--steps", "phone", "--speed", "100")
-    assert done.returncode == 1
+    assert done.returncode == 69
     assert "--yes" in done.stderr
 
 
@@ -186,6 +187,34 @@ def test_marked_strangers_in_a_capture_leave_no_trace_in_output_json_and_report(
     assert traces(places, count) == []
     assert shop.config.read_text() == written
     assert sorted(path.name for path in shop.folder.iterdir()) == ["consents.jsonl", "presence.yaml", "store.key"]
+
+
+def walk_of_now(folder: Path, ref: bytes = ANNA) -> Path:
+    return capture(folder / "now.btsnoop", walking_in(ref, at_s=time.time(), seconds=40))
+
+
+def test_a_shop_with_the_signed_list_can_be_calibrated_and_nothing_of_the_look_stays(tmp_path: Path) -> None:
+    shop = a_shop(tmp_path)
+    with_signed_list(shop, tmp_path, agreed_now(ANNA, flags=frozenset({Flag.TEST})), agreed_now(BERIT))
+    command = ("--config", shop.config, "--replay", walk_of_now(tmp_path), "--json")
+    done = scan_test(*command, "--marks", "in:0-12,inside:12-40", "--steps", "phone")
+    assert done.returncode == 0, done.stderr
+    phone = json.loads(done.stdout)["steps"]["phone"]
+    assert (phone["test_phones_in_list"], phone["test_phones_heard"]) == (1, 1)
+    of_berit = scan_test("--config", shop.config, "--replay", walk_of_now(tmp_path, BERIT), "--json")
+    assert json.loads(of_berit.stdout)["steps"]["phone"]["test_phones_heard"] == 0
+    assert list((shop.folder / "run").iterdir()) == []
+    assert not (shop.folder / "state").exists()
+
+
+def test_a_list_that_cannot_be_read_is_no_warning_of_the_door(tmp_path: Path) -> None:
+    shop = a_shop(tmp_path)
+    repository = with_signed_list(shop, tmp_path, agreed_now(ANNA))
+    repository.folder.rename(tmp_path / "gone")
+    done = scan_test("--config", shop.config, "--replay", walk_of_now(tmp_path), "--json")
+    assert done.returncode == 69
+    assert "is consent.repository right" in done.stderr
+    assert done.stdout == ""
 
 
 def test_a_capture_without_marks_tells_of_radio_and_phone_alone(tmp_path: Path) -> None:

@@ -10,18 +10,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from presence.cli.list_look import look_up_list
 from presence.cli.run import alone
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
-from presence.core.consent import ListStanding
-from presence.core.feed import ConsentList
+from presence.core.consent import ListStanding, Reason
+from presence.core.engine import Prepared
+from presence.core.feed import ListHeader
+from presence.core.identifiers import window_at
 from presence.core.timestamps import Moment
 from presence.edges import logs
 from presence.edges.capture import CaptureReader
-from presence.edges.consent_file import ConsentFile
 from presence.edges.mqtt import MqttPublisher
 from presence.edges.store import RuntimeStore
-from presence.errors import BrokerError, CaptureError, ConsentListError
+from presence.errors import BrokerError, CaptureError
 from presence.pipeline import Pipeline
 from presence.ports import OutgoingMessage, Publisher
 from presence.relay import Relay
@@ -31,12 +33,22 @@ Plays a capture of Bluetooth LE advertisements through decoding, matching, gate,
 it can be read, with the time stamps of the capture as its clock.
 
 Captures: btsnoop (data links 1001, 1002, 2001: `btmon -w`, Android's HCI log), pcap and pcapng (link types 187, 201,
-251, 254, 256, 272). The consent list is taken as proven at the time of the capture; its lease is not judged.
+251, 254, 256, 272). The consent list is the configuration's, the signed one too, taken as proven at the time of the
+capture: its lease is not judged. Whether suppression lists had been applied within a day is, by the list's own word.
+A signed list brings window keys of these hours alone, so with it only a capture of today recognises anybody.
 
-Events are published to the broker of the configuration; --dry-run publishes nothing and counts them as published.
+Unless told to --publish it contacts no broker, and counts the events as published.
+"""
+
+EPILOG = """\
+exit codes: 0 played to its end, 1 the capture is damaged, the list cannot be read, or a broker did not take the events,
+78 the configuration cannot be used
 """
 
 TICK_S = 1.0
+WITHHELD = {
+    Reason.SUPPRESSION_STALE: "the list's suppression_checked_at is not within the day before the capture",
+}
 CONNECT_TIMEOUT_S = 5.0
 
 
@@ -45,11 +57,14 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "replay",
         help="a capture of advertisements through the same pipeline",
         description=DESCRIPTION,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("capture", type=Path, metavar="CAPTURE")
     command.add_argument("--config", type=Path, required=True, metavar="FILE")
-    command.add_argument("--dry-run", action="store_true", help="contact no broker")
+    way = command.add_mutually_exclusive_group()
+    way.add_argument("--publish", action="store_true", help="publish to the broker of the configuration")
+    way.add_argument("--dry-run", action="store_true", help="contact no broker: what is done anyway")
     command.add_argument(
         "--state", type=Path, metavar="DIR",
         help="keep visits and outbox there, and go on from there after an interruption (default: forgotten at the end)",
@@ -86,7 +101,9 @@ def start(options: argparse.Namespace) -> int:
 
 async def _replay(options: argparse.Namespace, settings: Settings) -> int:
     reader = CaptureReader(options.capture)
-    consents = _consents(settings)
+    found = look_up_list(settings)
+    for complaint in found.complaints:
+        logs.tell("consent.entries_refused", {"problem": complaint})
     started_s = time.perf_counter()
     with ExitStack() as stack:
         directory = options.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-replay-")))
@@ -94,8 +111,8 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
         store = RuntimeStore(directory)
         stack.callback(store.close)
         pipeline = Pipeline(rules_of(settings, read_store_key(settings.store.key_file)), store, tell=logs.tell)
-        player = Player(pipeline, consents, CaptureClock(), resume_s=_resume_at(store))
-        if options.dry_run:
+        player = Player(pipeline, found.header, found.prepared, CaptureClock(), resume_s=_resume_at(store))
+        if not options.publish:
             damage = await player.play(reader, DryRun())
         else:
             async with asyncio.TaskGroup() as tasks:
@@ -109,6 +126,7 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
         "reports": reader.counts.as_dict(),
         **pipeline.counts,
         "skipped": player.skipped,
+        "window_keys": player.window_keys,
         "unsent": unsent,
         "error": str(damage) if damage else None,
         "error_offset": damage.offset if damage else None,
@@ -117,16 +135,6 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
     result["reports_per_second"] = round(result["heard"] / max(result["seconds"], 0.001))
     _show(result, as_json=options.json)
     return 1 if damage or unsent else 0
-
-
-def _consents(settings: Settings) -> ConsentList:
-    source = ConsentFile.of(settings.consent)
-    consents = source.read()
-    if consents is None:
-        raise ConsentListError(f"{source.path}: changed while it was read; try again")
-    for complaint in source.complaints:
-        logs.tell("consent.entries_refused", {"problem": complaint})
-    return consents
 
 
 def _resume_at(store: RuntimeStore) -> float:
@@ -139,13 +147,18 @@ def _resume_at(store: RuntimeStore) -> float:
 class Player:
     """Moves the capture's clock, and lets the outbox drain before time goes on."""
 
-    def __init__(self, pipeline: Pipeline, consents: ConsentList, clock: CaptureClock, *, resume_s: float) -> None:
+    def __init__(
+        self, pipeline: Pipeline, header: ListHeader, prepared: Prepared, clock: CaptureClock, *, resume_s: float
+    ) -> None:
         self._pipeline = pipeline
-        self._consents = consents
+        self._header = header
+        self._prepared = prepared
         self._clock = clock
         self._resume_s = resume_s
         self._broker_away = False
         self.skipped = 0
+        self.window_keys: int | None = None
+        """How many the list had when the capture began; None where nothing was heard."""
 
     async def play(self, reader: CaptureReader, publisher: Publisher) -> CaptureError | None:
         """To the end of the capture, or of what is readable of it; answers with the damage."""
@@ -172,10 +185,11 @@ class Player:
 
     def _tick(self, now: Moment, *, first: bool) -> None:
         self._clock.moment = now
-        header = self._consents.header
-        standing = ListStanding(True, header.seq, now.utc_s, header.parents)
+        header = self._header
+        standing = ListStanding(True, header.seq, header.suppression_checked_at_s, header.parents)
         if first:
-            self._pipeline.apply(self._consents, standing, now)
+            self.window_keys = len(self._prepared.keys.window(window_at(now.utc_s)))
+            self._pipeline.apply(self._prepared, standing, now)
         else:
             self._pipeline.trust(standing)
             self._pipeline.advance(now)
@@ -211,7 +225,7 @@ class LazyPublisher:
         except TimeoutError:
             self._given_up = True
             why = self._publisher.trouble or "no answer"
-            raise BrokerError(f"broker {self._where}: {why}; or replay with --dry-run") from None
+            raise BrokerError(f"broker {self._where}: {why}; or replay without --publish") from None
 
     async def publish(self, message: OutgoingMessage) -> None:
         await self._publisher.publish(message)
@@ -232,7 +246,11 @@ def _show(result: dict[str, Any], *, as_json: bool) -> None:
     print(f"  heard      {result['heard']:,}: {strangers:,} of strangers, {result['recognised']:,} of customers")
     for reason, n in result["refused"].items():
         print(f"  refused    {n:,} {reason}")
+    if result["window_keys"] == 0 and result["heard"]:
+        print("  keys       the list has no window key for the time of the capture: nobody could be recognised")
     print(f"  entered    {result['entered']}, left {result['left']}, published {result['published']}")
+    for reason, n in result["withheld"].items():
+        print(f"  withheld   {n:,} {reason}{'; ' + WITHHELD[reason] if reason in WITHHELD else ''}")
     print(f"  speed      {result['seconds']} s, {result['reports_per_second']:,} advertisements a second")
     if result["unsent"]:
         print(f"  unsent     {result['unsent']} events: no broker took them")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from presence.cli.replay import CaptureClock, DryRun, Player
+from presence.core.engine import prepare
 from presence.edges.capture import CaptureReader
 from presence.edges.store import RuntimeStore
 from presence.pipeline import Pipeline
@@ -35,7 +36,8 @@ def figures() -> Iterator[Figure]:
 def _play(capture: Path) -> float:
     with tempfile.TemporaryDirectory() as directory:
         pipeline = Pipeline(rules(), RuntimeStore(Path(directory)), tell=lambda _event, _fields: None)
-        player = Player(pipeline, consent_list(1000), CaptureClock(), resume_s=0)
+        consents = consent_list(1000)
+        player = Player(pipeline, consents.header, prepare(consents), CaptureClock(), resume_s=0)
         started = time.perf_counter()
         asyncio.run(player.play(CaptureReader(capture), DryRun()))
         return int(str(pipeline.counts["heard"])) / (time.perf_counter() - started)

@@ -36,7 +36,7 @@ offer engine, in a second terminal:
 
 a customer who walks in, in a third:
   scripts/app-emulator capture {folder}/walk.btsnoop --identity-key $(cat {folder}/dana.identity-key) --seconds 30
-  .venv/bin/presence replay {folder}/walk.btsnoop --config {folder}/presence.yaml
+  .venv/bin/presence replay {folder}/walk.btsnoop --config {folder}/presence.yaml --publish
 
 the state of the gateways:
   mosquitto_sub -h 127.0.0.1 -p {port} --cafile {folder}/ca.pem \\

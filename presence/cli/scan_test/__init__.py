@@ -16,8 +16,10 @@ from presence.cli.scan_test.screen import Screen
 from presence.cli.scan_test.session import Outcome
 from presence.cli.scan_test.sources import visit
 from presence.cli.termination import TERMINATED, unless_terminated
-from presence.errors import ConfigurationError
+from presence.errors import ConfigurationError, PresenceError, RadioError
 
+UNAVAILABLE: Final = 69
+"""EX_UNAVAILABLE of sysexits.h: nothing was tested."""
 DESCRIPTION: Final = """\
 Tests a gateway at its door, with a test phone: a phone whose entry in the
 consent list has the flag `test`. Four steps, each ends with PASS, WARN or FAIL
@@ -47,7 +49,8 @@ captures (`btmon -w`; only where no stranger is, for they are all in it):
   … --replay walk.btsnoop --marks window:5-25,past:30-42,in:50-62,inside:62-80
   marks are seconds from the first advertisement; also: leave
 
-exit codes: 0 all PASS, 1 a WARN, 2 a FAIL, 78 the configuration cannot be
+exit codes: 0 all PASS, 1 a WARN, 2 a FAIL; 69 it could not be tested: no list
+could be read, a file could not be written; 78 the configuration cannot be
 used, 130 interrupted
 """
 
@@ -88,6 +91,11 @@ def start(options: argparse.Namespace) -> int:
     screen = Screen(out, yes=options.yes)
     try:
         outcome = asyncio.run(unless_terminated(_visit(options, screen)))
+    except (ConfigurationError, RadioError):
+        raise
+    except PresenceError as error:  # 1 says that the door was tested, and something is doubtful
+        print(f"presence scan-test: {error}", file=sys.stderr)
+        return UNAVAILABLE
     except KeyboardInterrupt:
         screen.say()
         screen.say("interrupted: nothing was written")

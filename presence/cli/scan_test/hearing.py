@@ -17,8 +17,9 @@ from typing import Final
 from presence.core.advertising import Advertisement
 from presence.core.beacons.rpa import Resolver
 from presence.core.consent import Flag
-from presence.core.feed import ConsentList
-from presence.core.identifiers import window_at
+from presence.core.engine import Prepared
+from presence.core.feed import ConsentList, Entry, ListHeader
+from presence.core.identifiers import WindowKey, window_at
 from presence.core.key_ring import KeyRing
 from presence.core.matching import Match, Matcher
 from presence.core.rules import Rules
@@ -39,6 +40,17 @@ def only_test_phones(consents: ConsentList) -> ConsentList:
     """The list without its customers."""
     kept = {ref: entry for ref, entry in consents.entries.items() if Flag.TEST in entry.consent.flags}
     return replace(consents, entries=kept)
+
+
+def test_phones_of(header: ListHeader, prepared: Prepared) -> ConsentList:
+    """The test phones of a prepared list, with their keys. All of its keys are erased: nobody else's is needed."""
+    entries = {}
+    for consent in prepared.consents.values():
+        if Flag.TEST in consent.flags:
+            held = ((window, prepared.keys.key(consent.ref, window)) for window in prepared.keys.windows)
+            entries[consent.ref] = Entry(consent, tuple(WindowKey(consent.ref, w, key) for w, key in held if key))
+    prepared.keys.erase()
+    return ConsentList(header, entries)
 
 
 def without_keys(consents: ConsentList, utc_s: float) -> int:

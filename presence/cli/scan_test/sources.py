@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
+from presence.cli.list_look import look_up_list
 from presence.cli.scan_test.ears import CaptureEar, Ear, SimulatedEar, radio
 from presence.cli.scan_test.guide import Act, Doing, Step, walk_acts
-from presence.cli.scan_test.hearing import TestPhones
+from presence.cli.scan_test.hearing import TestPhones, test_phones_of
 from presence.cli.scan_test.practice import practice, with_broker
 from presence.cli.scan_test.screen import Screen
 from presence.cli.scan_test.session import Outcome, Plan, Session
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.core.feed import ConsentList
-from presence.edges.consent_file import ConsentFile
-from presence.errors import ConfigurationError, ConsentListError
+from presence.errors import ConfigurationError
 
 _MARK: Final = re.compile(r"(window|past|in|inside|leave):([0-9.]+)-([0-9.]+)")
 _TITLES: Final = {act.doing: act.title for act in walk_acts(1)}
@@ -84,8 +84,5 @@ def marked(text: str) -> Iterator[Act]:
 
 
 def _consents(settings: Settings) -> ConsentList:
-    source = ConsentFile.of(settings.consent)
-    consents = source.read()
-    if consents is None:
-        raise ConsentListError(f"{source.path}: changed while it was read; try again")
-    return consents
+    found = look_up_list(settings)
+    return test_phones_of(found.header, found.prepared)
