@@ -6,32 +6,26 @@ Rules, each with the requirement that asks for it:
 2. No purpose implies another: an event needs `presence` *and* the purpose of its audience (R-05).
 3. An objection beats every purpose and has no end (R-10). A pause suspends without deleting (R-11).
 4. A sensitive store needs the flag `explicit`; a sensitive category needs it on its own grant (R-15).
-5. A grant on a category covers its children; a refusal on it or on any ancestor wins over every grant.
+5. A grant on a category covers its children; a refusal on it or on any ancestor wins over every grant. A category
+   whose place neither the built-in taxonomy nor the list's knows is never named: its ancestors may be refused.
 6. An audience hears of a category only while it runs a campaign for it (`Audience.campaigns`).
 7. Doubt is refusal: whatever is unknown, unreadable or not provably fresh is Denied with its reason.
 
 Times are UTC seconds. Nothing here reads a clock.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+from presence.core.taxonomy import SENSITIVE_CATEGORIES, is_known, lineage
 
 SUPPRESSION_LIST_MAX_AGE_S: Final = 24 * 3600
 """Robinson lists and the chain's own block list must have been applied within a day (R-30)."""
 
 CLOCK_TOLERANCE_S: Final = 5
 """Two machines' clocks may differ by so much; what claims to come from further ahead is doubted."""
-
-SENSITIVE_CATEGORIES: Final = frozenset(
-    f"ap2:{node}"
-    for node in (
-        1000, 1001, 1002, 1049, 1061, 1126, 1208, 1239, 1253, 1259, 1262, 1291,
-        1334, 1344, 1349, 1361, 1378, 1473, 1474, 1487, 1519, 1544, 1576,
-    )
-)  # fmt: skip
-"""Nodes of the IAB Ad Product Taxonomy 2.0 that can reveal what GDPR art. 9 protects (REQUIREMENTS.md §2.4)."""
 
 
 class Purpose(StrEnum):
@@ -152,7 +146,7 @@ class ListStanding:
     seq: int = 0
     suppression_checked_at_s: float = 0.0
     parents: Mapping[str, str] = field(default_factory=dict)
-    """The taxonomy: category → parent category."""
+    """The list's own taxonomy, category → parent category; `presence.core.taxonomy` has what is built in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +163,6 @@ class Denied:
 
 
 Decision = Allowed | Denied
-
-
-def lineage(category: str, parents: Mapping[str, str]) -> Iterator[str]:
-    """The category and its ancestors, nearest first; a taxonomy with a ring in it ends at the ring."""
-    seen: set[str] = set()
-    node: str | None = category
-    while node is not None and node not in seen:
-        yield node
-        seen.add(node)
-        node = parents.get(node)
 
 
 def in_force(consent: Consent | None, place: Place, standing: ListStanding, now_s: float) -> Denied | None:
@@ -237,7 +221,9 @@ def _decide_offers(consent: Consent, audience: Audience, parents: Mapping[str, s
 
 
 def _granted_until(consent: Consent, category: str, parents: Mapping[str, str], now_s: float) -> float | None:
-    """When the longest grant that covers the category ends; None where none does or a refusal stands."""
+    """When the longest grant that covers the category ends; None where none does, a refusal stands or may stand."""
+    if not is_known(category, parents):
+        return None
     line = tuple(lineage(category, parents))
     if not consent.refused_categories.isdisjoint(line):
         return None

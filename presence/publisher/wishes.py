@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from presence.core.consent import SENSITIVE_CATEGORIES, Consent, Flag, Grant, Purpose, Scope
+from presence.core.consent import Consent, Flag, Grant, Purpose, Scope
+from presence.core.taxonomy import is_sensitive
 from presence.errors import ConsentServiceError
 
 MAX_SPAN_S: Final = 396 * 86_400
@@ -47,7 +48,7 @@ def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str,
         raise ConsentServiceError("no store: name one, or say that the agreement holds in the whole chain")
     if Purpose.PRESENCE not in wish.purposes:
         raise ConsentServiceError("without the purpose `presence` nobody is recognised")
-    unasked = (wish.categories.keys() & SENSITIVE_CATEGORIES) - wish.explicit
+    unasked = {each for each in wish.categories if is_sensitive(each, {})} - wish.explicit
     if unasked:
         raise ConsentServiceError(
             f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly to each"

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.consent import (
-    SENSITIVE_CATEGORIES,
     SUPPRESSION_LIST_MAX_AGE_S,
     Allowed,
     Audience,
@@ -23,8 +22,8 @@ from presence.core.consent import (
     Scope,
     decide,
     in_force,
-    lineage,
 )
+from presence.core.taxonomy import SENSITIVE_CATEGORIES, lineage
 from tests.builders import (
     ANNA,
     CARS,
@@ -183,7 +182,7 @@ def test_a_category_is_named_while_its_own_grant_holds(grants: list[Grant], allo
     assert categories(consent(grants=tuple(grants))) == allowed
 
 
-TREE = taxonomy((VANS, CARS), ("ap2:1553", VANS), (CARS, "ap2:1550"))
+TREE = taxonomy((VANS, CARS), ("ap2:1553", VANS), (CARS, "acme:all"))
 
 
 @pytest.mark.parametrize(
@@ -191,13 +190,13 @@ TREE = taxonomy((VANS, CARS), ("ap2:1553", VANS), (CARS, "ap2:1550"))
     [
         (CARS, set(), True),
         (VANS, set(), True),
-        ("ap2:1550", set(), True),
+        ("acme:all", set(), True),
         ("ap2:1553", set(), True),
         (GARDEN, set(), False),
         (CARS, {"ap2:1553"}, False),
         (CARS, {VANS}, False),
         ("ap2:1553", {CARS}, False),
-        ("ap2:1553", {"ap2:1550"}, False),
+        ("ap2:1553", {"acme:all"}, False),
         ("ap2:1553", {"ap2:1553"}, False),
         (CARS, {GARDEN}, True),
     ],
@@ -269,6 +268,77 @@ def test_the_deny_list_is_the_one_of_the_requirements() -> None:
         "1061 1126 1208 1239 1253 1334 1344 1349"
     )
     assert {f"ap2:{node}" for node in nodes.split()} == SENSITIVE_CATEGORIES
+
+
+# ---------------------------------------------------------------- without a taxonomy of the list's own
+
+BEER, WINE, ALCOHOL = "ap2:1004", "ap2:1007", "ap2:1002"
+BELOW_SENSITIVE = {
+    "ap2:1004": "ap2:1002",  # Beer, Alcohol
+    "ap2:1050": "ap2:1049",  # Cannabis Consumables, Cannabis
+    "ap2:1051": "ap2:1049",  # Cannabis Drinks, two steps below
+    "ap2:1056": "ap2:1049",  # CBD Consumables
+    "ap2:1366": "ap2:1361",  # Gambling
+    "ap2:1389": "ap2:1378",  # Health and Medical Services
+    "ap2:1493": "ap2:1487",  # Religion and Spirituality
+}
+NO_TAXONOMY = standing(parents={})
+
+
+@pytest.mark.requirement("R-15")
+@pytest.mark.parametrize("node", BELOW_SENSITIVE)
+def test_what_lies_below_a_sensitive_node_is_sensitive_without_a_taxonomy_in_the_list(node: str) -> None:
+    def found(*grants: Grant) -> tuple[str, ...]:
+        return categories(consent(grants=grants), campaigns={node}, of_list=NO_TAXONOMY)
+
+    assert found(grant(node)) == ()
+    assert found(grant(BELOW_SENSITIVE[node], explicit=True)) == ()
+    assert found(grant(node, explicit=True)) == (node,)
+
+
+@pytest.mark.requirement("R-15", "R-34")
+def test_a_refused_parent_refuses_its_child_without_a_taxonomy_in_the_list() -> None:
+    record = consent(grants=(grant(VANS),), refused_categories=frozenset({CARS}))
+
+    assert categories(record, campaigns={VANS}, of_list=NO_TAXONOMY) == ()
+
+
+@pytest.mark.requirement("R-15")
+def test_a_list_cannot_lift_a_node_out_of_a_sensitive_one() -> None:
+    elsewhere = standing(parents=taxonomy((BEER, GARDEN), (WINE, WINE)))
+    record = consent(grants=(grant(BEER), grant(WINE), grant(GARDEN)))
+
+    assert categories(record, campaigns={BEER, WINE}, of_list=elsewhere) == ()
+
+
+@pytest.mark.requirement("R-15")
+def test_a_list_can_make_a_node_of_ours_sensitive() -> None:
+    record = consent(grants=(grant(GARDEN), grant(CARS)))
+
+    assert categories(record, of_list=standing(parents=taxonomy((GARDEN, HEALTH)))) == (CARS,)
+
+
+@pytest.mark.requirement("R-15", "R-37")
+@pytest.mark.parametrize("parents", [{}, {"acme:shoes": "acme:all"}], ids=["no taxonomy", "a taxonomy"])
+@pytest.mark.parametrize("unknown", ["ap2:1583", "acme:boots"])
+def test_a_campaign_for_a_category_whose_place_nobody_knows_reaches_nobody(
+    unknown: str, parents: dict[str, str]
+) -> None:
+    record = consent(grants=(grant(unknown, explicit=True), grant(CARS)))
+
+    assert categories(record, campaigns={unknown, CARS}, of_list=standing(parents=parents)) == (CARS,)
+
+
+@pytest.mark.requirement("R-37")
+def test_a_category_of_the_chains_own_is_known_once_the_list_places_it() -> None:
+    own = standing(parents=taxonomy(("acme:boots", "acme:shoes"), ("acme:hats", "acme:hats")))
+    record = consent(grants=(grant("acme:shoes"), grant("acme:hats")))
+
+    assert categories(record, campaigns={"acme:boots", "acme:hats", "acme:shoes"}, of_list=own) == (
+        "acme:boots",
+        "acme:hats",
+        "acme:shoes",
+    )
 
 
 @pytest.mark.requirement("R-35")
