@@ -98,3 +98,14 @@ class MessageRefused(BrokerError):
 
 class StorageError(PresenceError):
     """State cannot be read or written."""
+
+
+def type_and_place(error: BaseException) -> str:
+    """All that may be told of an error that is not ours: its text may quote what was on air (R-65)."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    code = trace.tb_frame.f_code
+    return f"{type(error).__name__} at {code.co_name}:{trace.tb_lineno}"

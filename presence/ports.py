@@ -78,8 +78,11 @@ class ConsentSource(Protocol):
         """The list, or None where nothing has changed since the last call.
 
         Raises ConsentListError where the list cannot be proven, StorageError where it cannot be kept; the caller
-        keeps what it has. Blocks: call it in a worker thread.
+        keeps what it has. Blocks, in the worst case for ever: call it in a thread of its own.
         """
+
+    def give_up(self) -> None:
+        """Called from another thread: a `read` that waits too long fails now, as far as it can be ended."""
 
     def forget_keys(self) -> None:
         """Window keys that are kept anywhere go (DEAD); a list that is proven later brings its own."""

@@ -4,13 +4,16 @@ Two kinds of source stand behind one port (presence.ports.ConsentSource). The pl
 remembered here and prepared here; the signed list gives a Proven, which its source has verified and stored already.
 
 Whatever fails, the list in force stays and its lease runs on: nothing here makes it longer but a proven list.
+A look that hangs is a look that failed, too: nobody waits for it any more, no other begins beside it, and what it
+finds when it ends after all is taken in by the look that comes then.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from presence.core.consent import ListStanding
 from presence.core.engine import prepare
@@ -18,8 +21,16 @@ from presence.core.feed import ConsentList
 from presence.core.freshness import Freshness, Lease, freshness, standing
 from presence.core.heads import Heads
 from presence.core.timestamps import Moment
-from presence.errors import ConsentListError, ListRolledBack, StorageError
+from presence.errors import ConsentListError, ListRolledBack, StorageError, type_and_place
 from presence.ports import Clock, ConsentSource, Proven, Tell
+
+LOOK_S: Final = 600.0
+"""The longest that a look is waited for; a list of five million takes a small computer some minutes."""
+ENDED_S: Final = 5.0
+"""For a look that was given up to end."""
+
+Found = Proven | Exception | None
+"""How a look ended."""
 
 
 class AcceptedLists(Protocol):
@@ -74,7 +85,11 @@ class Renewal:
     """The last look that did not fail, also one that found nothing new."""
     heads: Heads = field(default_factory=Heads)
     """What the consent service's heartbeat says is the newest (presence.withdrawal)."""
+    look_s: float = LOOK_S
+    ended_s: float = ENDED_S
     _unaccepted: ConsentList | None = None
+    _under_way: asyncio.Future[Found] | None = None
+    _given_up: bool = False
 
     @property
     def seq(self) -> int:
@@ -92,13 +107,12 @@ class Renewal:
     async def renew(self) -> Proven | None:
         """What is newly proven, or None where nothing is or the look failed."""
         try:
-            proven = await asyncio.to_thread(self._look)
+            proven = await self._looked()
         except (ConsentListError, StorageError) as error:
-            self.errors += 1
-            self.refusals += 1
-            self.tell("consent.refused", {"reason": str(error)})
-            if isinstance(error, ListRolledBack):
-                self.tell("consent.rolled_back", {"seq": self.seq, "next_step": "find out who brought the old list"})
+            self._failed(error, str(error))
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it is: a look that failed ends no lease and no gateway
+            self._failed(error, f"{type_and_place(error)}: nobody foresaw this; keep the journal and tell the makers")
             return None
         self.errors = 0
         self.last_look = now = self.clock.now()
@@ -112,6 +126,33 @@ class Renewal:
             self.entries = proven.entries
             self.refused = proven.refused
         return proven
+
+    def _failed(self, error: Exception, reason: str) -> None:
+        self.errors += 1
+        self.refusals += 1
+        self.tell("consent.refused", {"reason": reason})
+        if isinstance(error, ListRolledBack):
+            self.tell("consent.rolled_back", {"seq": self.seq, "next_step": "find out who brought the old list"})
+
+    async def _looked(self) -> Proven | None:
+        """The outcome of a look. Raises what went wrong with it, ConsentListError where it hangs."""
+        look = self._under_way = self._under_way or _in_a_thread(self._look)
+        if not self._given_up:
+            await asyncio.wait([look], timeout=self.look_s)
+            if not look.done():
+                self.source.give_up()
+        await asyncio.wait([look], timeout=self.ended_s)
+        self._given_up = not look.done()
+        if self._given_up:
+            raise ConsentListError(
+                f"a look at the list has not ended after {self.look_s:g} s: does a stick, a disk or a mount hang? "
+                "No other look begins before it ends"
+            )
+        self._under_way = None
+        found = look.result()
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _lease_of(self, proven: Proven, now: Moment) -> Lease:
         """A new lease; but a list that is held back renews nothing: it is taken in, and the old lease runs on."""
@@ -142,3 +183,26 @@ class Renewal:
             refused=accepted.refused,
             complaints=tuple(self.complaints),
         )
+
+
+def _in_a_thread(look: Callable[[], Proven | None]) -> "asyncio.Future[Found]":
+    """A thread of its own, which keeps no process from ending; asyncio's are waited for at the end."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Found] = loop.create_future()
+
+    def work() -> None:
+        found: Found
+        try:
+            found = look()
+        except Exception as error:  # noqa: BLE001 - handed over to the event loop, which tells it
+            found = error
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            loop.call_soon_threadsafe(_settle, ended, found)
+
+    threading.Thread(target=work, name="list", daemon=True).start()
+    return ended
+
+
+def _settle(ended: "asyncio.Future[Found]", found: Found) -> None:
+    if not ended.done():
+        ended.set_result(found)

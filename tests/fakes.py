@@ -198,6 +198,9 @@ class FakeConsentSource:
     def break_once(self, message: str = "the list cannot be proven") -> None:
         self._waiting.append(ConsentListError(message))
 
+    def give_up(self) -> None:
+        """It never hangs."""
+
     def forget_keys(self) -> None:
         """Nothing is kept."""
 

@@ -51,6 +51,8 @@ class Door:
     clock: ShiftedClock = field(default_factory=ShiftedClock)
     synchronised: bool = True
     tell: FakeTell = field(default_factory=FakeTell)
+    location: str = ""
+    """Of the repository's server, whose authority is in `tls/ca.pem`; empty: its folder."""
     gateway: Gateway = field(init=False)
     publisher: FakePublisher = field(init=False)
 
@@ -60,7 +62,10 @@ class Door:
 
     def source(self) -> SignedList:
         tuf = TufRepository(
-            str(self.repository.folder), root_file=self.repository.root_file, metadata_dir=self.state / "tuf"
+            self.location or str(self.repository.folder),
+            root_file=self.repository.root_file,
+            metadata_dir=self.state / "tuf",
+            ca_file=self.folder / "tls/ca.pem" if self.location else None,
         )
         return SignedList(
             tuf, ListStore(self.state), WindowKeyFiles(self.folder / "run"), name=LIST, max_span_s=MAX_SPAN_S

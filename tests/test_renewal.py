@@ -1,9 +1,11 @@
 """The list in force, its lease, and what a failing look at it changes: nothing."""
 
 import asyncio
+import threading
 
 import pytest
 
+from presence.core.feed import ConsentList
 from presence.core.freshness import DEAD_S, Freshness
 from presence.renewal import Refresh, Renewal
 from tests.builders import a_list, consent, header, moment
@@ -74,3 +76,81 @@ async def test_a_look_is_waited_for_until_somebody_asks() -> None:
         await asyncio.sleep(0)
         refresh.ask()
     assert waiting.result()
+
+
+def reason(renewal: Renewal) -> str:
+    """Of the look that failed last."""
+    tell = renewal.tell
+    assert isinstance(tell, FakeTell)
+    return str([fields["reason"] for event, fields in tell.told if event == "consent.refused"][-1])
+
+
+class BrokenSource(FakeConsentSource):
+    """Of which nobody foresaw what it raises."""
+
+    def read(self) -> ConsentList | None:
+        {}["what a stranger's text says"]
+        return None
+
+
+@pytest.mark.requirement("R-39", "R-65")
+async def test_what_nobody_foresaw_is_a_look_that_failed_told_by_type_and_place_alone() -> None:
+    clock = FakeClock()
+    renewal = a_renewal(FakeConsentSource(a_list(consent())), clock)
+    await renewal.renew()
+    lease = renewal.lease
+    renewal.source = BrokenSource()
+    assert await renewal.renew() is None
+    assert (renewal.errors, renewal.lease) == (1, lease)
+    assert "KeyError at read:" in reason(renewal)
+    assert "stranger" not in reason(renewal)
+
+
+class HangingSource(FakeConsentSource):
+    """A read ends when the test says so."""
+
+    def __init__(self, *lists: ConsentList) -> None:
+        super().__init__(*lists)
+        self.goes_on = threading.Event()
+        self.reads = self.given_up = 0
+
+    def read(self) -> ConsentList | None:
+        self.reads += 1
+        self.goes_on.wait(20)
+        return super().read()
+
+    def give_up(self) -> None:
+        self.given_up += 1
+
+
+@pytest.mark.requirement("R-39", "R-60")
+async def test_a_look_that_hangs_is_told_and_no_other_begins_beside_it() -> None:
+    clock, source = FakeClock(), HangingSource(a_list(consent()))
+    renewal = a_renewal(source, clock)
+    renewal.look_s = renewal.ended_s = 0.05
+    assert await renewal.renew() is None
+    assert "has not ended after 0.05 s" in reason(renewal)
+    assert await renewal.renew() is None
+    assert (renewal.errors, source.reads, source.given_up) == (2, 1, 1)
+    assert renewal.freshness(clock.now()) is Freshness.BOOT
+    source.goes_on.set()
+    assert await renewal.renew() is not None
+    assert (renewal.errors, source.reads) == (0, 1)
+    assert renewal.freshness(clock.now()) is Freshness.FRESH
+
+
+@pytest.mark.requirement("R-64")
+def test_a_look_that_hangs_keeps_nobody_from_ending() -> None:
+    source = HangingSource()
+
+    async def starts_a_look_and_stops() -> None:
+        renewal = a_renewal(source, FakeClock())
+        renewal.look_s = renewal.ended_s = 0.05
+        await renewal.renew()
+
+    asyncio.run(starts_a_look_and_stops())
+    looking = [thread for thread in threading.enumerate() if thread.name == "list"]
+    assert all(thread.daemon for thread in looking)
+    source.goes_on.set()
+    for thread in looking:
+        thread.join(5)

@@ -22,6 +22,7 @@ from presence.core.feed import (
     parse_header,
     ref_of_refused,
 )
+from presence.edges.regular_file import open_regular
 from presence.errors import ConsentListError
 
 FILE_NAME = "consents.jsonl"
@@ -51,7 +52,7 @@ class ConsentFile:
     def read(self) -> ConsentList | None:
         """The list, or None where the file is as it was. Raises ConsentListError."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 status = os.fstat(file.fileno())
                 version = (status.st_mtime_ns, status.st_size, status.st_ino)
                 if version == self._seen:
@@ -63,6 +64,9 @@ class ConsentFile:
             ) from error
         self._seen = version
         return consents
+
+    def give_up(self) -> None:
+        """Nothing can end the reading of a file."""
 
     def forget_keys(self) -> None:
         """The file is not ours to change; a list that is newer is read when it comes."""

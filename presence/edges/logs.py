@@ -18,7 +18,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from presence.config.settings import LogFormat
-from presence.errors import PresenceError
+from presence.errors import PresenceError, type_and_place
 
 ALLOWED_KEYS: Final = frozenset(
     {
@@ -80,11 +80,7 @@ def summarise_exception(_logger: WrappedLogger, _name: str, event: EventDict) ->
         info = sys.exc_info()
     error = info[1] if isinstance(info, tuple) else info
     if isinstance(error, BaseException):
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
-        event["exception"] = f"{type(error).__name__}{place}{_known_text(error)}"
+        event["exception"] = f"{type_and_place(error)}{_known_text(error)}"
         if "_record" in event and not event.get("_from_structlog"):
             event["event"] = _BEFORE_A_QUOTATION.split(str(event.get("event")), maxsplit=1)[0].strip()[:80]
     return event

@@ -72,6 +72,8 @@ class SignedList:
         self._timestamp_version = 0
         self.digest, self.root_version = "", 0
         """Of the manifest and the root that were proven last, for the audit log."""
+        self._undelivered = False
+        """Entries changed in the store, and the keys of that list have not come yet."""
         self._wiped = False
         self._looking = Lock()
         self._closed = False
@@ -100,6 +102,9 @@ class SignedList:
             self._closed = True
             self._store.close()
             self._looking.release()
+
+    def give_up(self) -> None:
+        self._repository.give_up()
 
     def forget_keys(self) -> None:
         self._keys.keep_only(())
@@ -131,15 +136,17 @@ class SignedList:
             return self._proven_again(proof, manifest)
         notice_keys = self._notice_keys(proof)
         changed, complaints = self._store_changes(proof, manifest, digest, kept)
+        self._undelivered = self._undelivered or changed
         self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
         now_kept = self._store.kept()
         assert now_kept is not None  # noqa: S101 - stored a moment ago
         paths = frozenset(name_of(target) for target in _key_targets(proof, manifest.windows).values())
         prepared = None
-        if was is None or changed or paths != was.keys:
-            index = self._store.index(manifest.words) if was is None or changed else was.index
+        if was is None or self._undelivered or paths != was.keys:
+            index = self._store.index(manifest.words) if was is None or self._undelivered else was.index
             prepared = Prepared(index, self._ring(proof, manifest, index))
             was = self._delivered = _Delivered(digest, paths, "", index)
+            self._undelivered = False
         was.manifest = digest
         self.digest, self.root_version = digest.hex(), proof.versions.root
         was.notice_keys = name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""

@@ -5,11 +5,12 @@ memory: python-tuf's own download_file goes through /tmp, and window keys may no
 """
 
 import io
+import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -17,6 +18,7 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthM
 from tuf.ngclient import FetcherInterface
 
 from presence import __version__
+from presence.edges.regular_file import open_regular
 
 CONNECT_S: Final = 5.0
 BETWEEN_BYTES_S: Final = 8.0
@@ -25,31 +27,44 @@ FILE_S: Final = 120.0
 CHUNK: Final = 1 << 18
 
 
+class Unreadable(DownloadError):
+    """The directory is there, and its medium does not give this file."""
+
+
 class BoundedFetcher(FetcherInterface):
     """Bounded in size and in time, in memory. Remembers the last timestamp as it came."""
 
     def __init__(self) -> None:
         self.timestamp = b""
-        self._closed = False
+        self._closed = self._given_up = False
+
+    def begin(self) -> None:
+        """A new look."""
+        self.timestamp = b""
+        self._given_up = False
 
     def close(self) -> None:
         """What is being fetched in another thread ends at its next bytes."""
         self._closed = True
+
+    def give_up(self) -> None:
+        """The look that is under way in another thread fails now, as far as it can be ended."""
+        self._given_up = True
 
     @contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
         yield io.BytesIO(self.download_bytes(url, max_length))
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
-        if self._closed:
-            raise DownloadError("the gateway stops")
+        if self._closed or self._given_up:
+            raise DownloadError("the gateway stops, or waits no longer")
         end_s = time.monotonic() + FILE_S
         received = bytearray()
         for chunk in self.fetch(url):
             received += chunk
             if len(received) > max_length:
                 raise DownloadLengthMismatchError(f"more than {max_length} bytes")
-            if self._closed or time.monotonic() > end_s:
+            if self._closed or self._given_up or time.monotonic() > end_s:
                 raise SlowRetrievalError(f"not complete after {FILE_S:.0f} s")
         if url.endswith("/timestamp.json"):
             self.timestamp = bytes(received)
@@ -57,7 +72,11 @@ class BoundedFetcher(FetcherInterface):
 
 
 class HttpsFetcher(BoundedFetcher):
-    """Keeps its connection from look to look. Certificates are verified, always; no redirection is followed."""
+    """Keeps its connection from look to look. Certificates are verified, always; no redirection is followed.
+
+    Bytes are taken as they come (`read1`): urllib3's `stream` gives nothing before a chunk is full, so that a server
+    which drips would be waited for without a look at the time. Only its headers can still drip: `give_up` ends that.
+    """
 
     def __init__(self, ca_file: Path | None) -> None:
         super().__init__()
@@ -69,26 +88,58 @@ class HttpsFetcher(BoundedFetcher):
             timeout=urllib3.Timeout(connect=CONNECT_S, read=BETWEEN_BYTES_S),
         )
 
+        self._pool.pool_classes_by_scheme = {"https": _pool_class(self._connected)}
+        self._socket: socket.socket | None = None
+
+    def _connected(self, connection: Any) -> None:
+        self._socket = connection.sock
+        if self._given_up:
+            self.give_up()
+
+    def give_up(self) -> None:
+        super().give_up()
+        if self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
     def _fetch(self, url: str) -> Iterator[bytes]:
         response = self._pool.request("GET", url, preload_content=False, decode_content=False)
-        if response.status != 200:
-            response.drain_conn() if response.status == 404 else response.close()
-            raise DownloadHTTPError(f"status {response.status}", response.status)
         return self._chunks(response)
 
     @staticmethod
     def _chunks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        """The body; where the status is not 200 it is passed over, so that the connection can be used again."""
+        found = response.status == 200
         try:
-            yield from response.stream(CHUNK, decode_content=False)
+            while chunk := response.read1(CHUNK, decode_content=False):
+                yield chunk if found else b""
             response.release_conn()
         except urllib3.exceptions.TimeoutError:
             raise SlowRetrievalError("nothing came for too long") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise DownloadError("the answer was cut short or damaged") from error
         finally:
             response.close()
+        if not found:
+            raise DownloadHTTPError(f"status {response.status}", response.status)
 
     def close(self) -> None:
         super().close()
         self._pool.clear()
+
+
+def _pool_class(connected: Callable[[Any], None]) -> type[urllib3.HTTPSConnectionPool]:
+    """urllib3's own, whose connections say when they are made."""
+
+    class HttpsConnection(urllib3.connection.HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            connected(self)
+
+    class HttpsPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = HttpsConnection
+
+    return HttpsPool
 
 
 class DirectoryFetcher(BoundedFetcher):
@@ -98,12 +149,15 @@ class DirectoryFetcher(BoundedFetcher):
         path = Path(unquote(urlsplit(url).path))
         if ".." in path.parts:
             raise DownloadHTTPError("a path that climbs", 404)
-        if not path.is_file():  # also a pipe that would never end
-            raise DownloadHTTPError("no such file", 404)
         return self._chunks(path)
 
     @staticmethod
     def _chunks(path: Path) -> Iterator[bytes]:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+        try:
+            with open_regular(path) as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+        except (FileNotFoundError, NotADirectoryError):
+            raise DownloadHTTPError("no such file", 404) from None
+        except OSError as error:
+            raise Unreadable(f"{error.strerror}") from error

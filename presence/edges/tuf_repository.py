@@ -26,8 +26,9 @@ from tuf.api.exceptions import (
 )
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
+from urllib3.exceptions import MaxRetryError
 
-from presence.edges.tuf_fetchers import BoundedFetcher, DirectoryFetcher, HttpsFetcher
+from presence.edges.tuf_fetchers import BoundedFetcher, DirectoryFetcher, HttpsFetcher, Unreadable
 from presence.errors import ConsentListError, ListRolledBack, StorageError
 
 MOST_TARGET_BYTES: Final = 1 << 26
@@ -78,11 +79,15 @@ class TufRepository:
     def close(self) -> None:
         self._fetcher.close()
 
+    def give_up(self) -> None:
+        """A look that waits for the network, in another thread, fails now."""
+        self._fetcher.give_up()
+
     def refresh(self) -> Proof:
         """Raises ConsentListError where nothing is proven, StorageError where our own folder cannot be written."""
         root = self._trusted_root()
         fetcher = self._fetcher
-        fetcher.timestamp = b""
+        fetcher.begin()
         try:
             self._metadata_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             updater = Updater(
@@ -167,8 +172,11 @@ def _reason(error: Exception) -> str:
             return "not found: is consent.repository right, and has the consent service published there?"
         case DownloadHTTPError():
             return f"the server answers with {error.status_code}: ask the consent service"
+        case Unreadable():
+            return f"cannot be read ({error}): is the stick or mirror whole, and its list copied to the end?"
         case DownloadError():
             cause = error.__cause__
+            cause = cause.reason or cause if isinstance(cause, MaxRetryError) else cause
             kind = f" ({type(cause).__name__})" if cause is not None else ""
             return f"cannot be fetched{kind}, {error}: is the network up, and consent.repository_ca_file right?"
         case ExpiredMetadataError():

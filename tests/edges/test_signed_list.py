@@ -210,3 +210,18 @@ def test_a_gateway_that_missed_the_deltas_takes_the_new_base(client: Client, rep
     repository.seq += 40
     repository.base([agreed(CARL)], new_epoch=True).publish()
     assert client.refs() == {CARL}
+
+
+@pytest.mark.requirement("R-36", "R-40")
+def test_who_is_taken_away_stays_away_where_the_keys_of_that_list_come_a_look_later(
+    client: Client, repository: Repository
+) -> None:
+    client.read()
+    repository.delta([Delete(ANNA, 9)], count=1).keys([BERIT]).publish()
+    keys = sorted((repository.folder / "targets/keys").rglob("*.seg"))
+    hidden = [key.rename(key.with_suffix(".away")) for key in keys]
+    with pytest.raises(ConsentListError, match="not found"):
+        client.list.read()
+    for key in hidden:
+        key.rename(key.with_suffix(".seg"))
+    assert client.refs() == {BERIT}

@@ -72,6 +72,9 @@ class Once:
         consents, self.consents = self.consents, None
         return consents
 
+    def give_up(self) -> None:
+        """It never hangs."""
+
     def forget_keys(self) -> None:
         return
 

@@ -1,0 +1,287 @@
+"""Every fault of a connection to the list's server is a look that failed: told, and nothing else (R-39, R-60).
+
+A real repository over the real HTTPS client, through a proxy that breaks the connection at a byte of its own choice.
+"""
+
+import errno
+import io
+import itertools
+import os
+import random
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from presence.core.freshness import Freshness
+from presence.edges import tuf_fetchers
+from presence.edges.clock import SystemClock
+from presence.edges.consent_file import ConsentFile
+from presence.edges.list_store import ListStore
+from presence.edges.regular_file import open_regular
+from presence.edges.signed_list import SignedList
+from presence.edges.tuf_repository import TufRepository
+from presence.edges.window_key_files import WindowKeyFiles
+from presence.errors import ConsentListError
+from presence.renewal import Renewal
+from tests.builders import ANNA, BERIT
+from tests.fakes import FakeTell, MemoryAcceptedLists
+from tests.signed_gateway import MAX_SPAN_S, Door
+from tests.signed_lists import LIST, Repository, agreed
+from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
+from tests.support.list_server import list_server, server_context
+
+ENDING = [Kind.CUT, Kind.RESET, Kind.REORDER]
+"""Faults that a client notices at once."""
+WAITING = [Kind.STALL, Kind.HALF_CLOSE]
+"""Faults that only patience ends."""
+IMPATIENT_S = 0.1
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository").base([agreed(ANNA), agreed(BERIT)]).publish()
+
+
+@dataclass
+class Line:
+    """A gateway's way to its list; each look is that of a gateway which has just been installed."""
+
+    folder: Path
+    repository: Repository
+    proxy: FaultProxy
+    renewal: Renewal
+    tell: FakeTell
+
+    async def first_look(self, fault: Fault | None) -> bool:
+        """Whether it took the list in. The lease of before the look is the same where it did not."""
+        self.proxy.fault = fault
+        lease = self.renewal.lease
+        shutil.rmtree(self.folder / "state", ignore_errors=True)
+        shutil.rmtree(self.folder / "run", ignore_errors=True)
+        with pytest.MonkeyPatch.context() as patience:
+            if fault is not None and fault.kind in WAITING:
+                patience.setattr(tuf_fetchers, "BETWEEN_BYTES_S", IMPATIENT_S)
+                patience.setattr(tuf_fetchers, "CONNECT_S", IMPATIENT_S)
+            source = self.source()
+        with closing(source):
+            self.renewal.source = source
+            proven = await self.renewal.renew()
+        if proven is None:
+            assert self.renewal.lease is lease
+            assert self.renewal.errors > 0
+            assert self.tell.names()[-1] == "consent.refused"
+        return proven is not None
+
+    def source(self) -> SignedList:
+        tuf = TufRepository(
+            f"https://127.0.0.1:{self.proxy.port}",
+            root_file=self.repository.root_file,
+            metadata_dir=self.folder / "state/tuf",
+            ca_file=self.folder / "tls/ca.pem",
+        )
+        store, keys = ListStore(self.folder / "state"), WindowKeyFiles(self.folder / "run")
+        return SignedList(tuf, store, keys, name=LIST, max_span_s=MAX_SPAN_S)
+
+    def reason(self) -> str:
+        return str([fields["reason"] for event, fields in self.tell.told if event == "consent.refused"][-1])
+
+
+@asynccontextmanager
+async def a_line(folder: Path, repository: Repository, *, plain: bool) -> AsyncIterator[Line]:
+    """`plain`: faults fall between bytes of HTTP; otherwise between those of TLS."""
+    (folder / "tls").mkdir(exist_ok=True)
+    tls = server_context(folder / "tls")
+    with list_server(repository.folder, tls=None if plain else tls) as server:
+        async with fault_proxy(server.port, tls=tls if plain else None) as proxy:
+            tell = FakeTell()
+            renewal = Renewal(
+                source=None,  # type: ignore[arg-type] - each look brings its own
+                accepted=MemoryAcceptedLists(),
+                clock=SystemClock(),
+                tell=tell,
+                lease_s=900,
+                complaints=[],
+                synchronised=lambda: True,
+            )
+            yield Line(folder, repository, proxy, renewal, tell)
+
+
+async def tried(line: Line, faults: Iterable[Fault]) -> int:
+    """How many looks failed; after all of them a look without a fault takes the list in."""
+    assert await line.first_look(None)
+    failed = 0
+    for fault in faults:
+        failed += not await line.first_look(fault)
+        assert line.renewal.freshness(SystemClock().now()) is Freshness.FRESH
+    assert await line.first_look(None)
+    assert line.renewal.errors == 0
+    return failed
+
+
+def some(length: int, count: int) -> Iterator[int]:
+    """Byte positions, evenly spread, and the last byte."""
+    yield from range(0, length, max(1, length // count))
+    yield length - 1
+
+
+async def length_of_a_look(line: Line) -> int:
+    """Bytes that the server says on one connection while a gateway takes the list in for the first time."""
+    assert await line.first_look(None)
+    return line.proxy.passed
+
+
+@pytest.mark.requirement("R-39")
+@pytest.mark.parametrize("plain", [True, False], ids=["http", "tls"])
+async def test_a_connection_that_breaks_anywhere_is_a_look_that_failed(
+    tmp_path: Path, repository: Repository, *, plain: bool
+) -> None:
+    async with a_line(tmp_path, repository, plain=plain) as line:
+        length = await length_of_a_look(line)
+        faults = [Fault(kind, at) for kind in ENDING for at in some(length, 12)]
+        assert await tried(line, faults) > len(faults) / 4
+
+
+@pytest.mark.requirement("R-39")
+@pytest.mark.parametrize("plain", [True, False], ids=["http", "tls"])
+async def test_a_connection_on_which_nothing_comes_any_more_is_a_look_that_failed(
+    tmp_path: Path, repository: Repository, *, plain: bool
+) -> None:
+    async with a_line(tmp_path, repository, plain=plain) as line:
+        length = await length_of_a_look(line)
+        faults = [Fault(kind, at) for kind in WAITING for at in some(length, 6)]
+        assert await tried(line, faults) > len(faults) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("R-39")
+@pytest.mark.parametrize("plain", [True, False], ids=["http", "tls"])
+async def test_a_connection_that_breaks_at_any_byte_is_a_look_that_failed(
+    tmp_path: Path, repository: Repository, *, plain: bool
+) -> None:
+    """As many of all bytes and kinds as a minute takes, others each time; a failure names its own."""
+    async with a_line(tmp_path, repository, plain=plain) as line:
+        length = await length_of_a_look(line)
+        faults = [Fault(kind, at) for kind in ENDING for at in range(length)]
+        random.shuffle(faults)
+        ends_at_s = time.monotonic() + 60
+        within_a_minute = itertools.takewhile(lambda _: time.monotonic() < ends_at_s, faults)
+        assert await tried(line, within_a_minute) > 0
+
+
+@pytest.mark.requirement("R-39")
+async def test_the_running_gateway_lives_through_a_cut_and_heals_with_the_next_look(
+    tmp_path: Path, repository: Repository
+) -> None:
+    async with a_line(tmp_path, repository, plain=True) as line:
+        door = Door(tmp_path, repository, location=f"https://127.0.0.1:{line.proxy.port}")
+        async with door.running():
+            assert door.freshness is Freshness.FRESH
+            lease = door.gateway.renewal.lease
+            repository.publish()
+            line.proxy.fault = Fault(Kind.CUT, 300)
+            line.proxy.drop_all()
+            await door.look()
+            assert door.gateway.renewal.errors > 0
+            assert door.gateway.renewal.lease is lease
+            assert await door.somebody_comes_in(ANNA) == 1
+            line.proxy.fault = None
+            line.proxy.drop_all()
+            await door.look()
+            assert door.gateway.renewal.errors == 0
+            assert door.gateway.renewal.lease is not lease
+
+
+async def test_a_cut_is_told_by_its_type_and_its_file(tmp_path: Path, repository: Repository) -> None:
+    async with a_line(tmp_path, repository, plain=True) as line:
+        length = await length_of_a_look(line)
+        await line.first_look(Fault(Kind.CUT, length - 1))
+        assert "ProtocolError" in line.reason()
+        assert "is the network up" in line.reason()
+
+
+async def test_bytes_that_drip_are_a_list_in_the_end(tmp_path: Path, repository: Repository) -> None:
+    async with a_line(tmp_path, repository, plain=True) as line:
+        length = await length_of_a_look(line)
+        assert await line.first_look(Fault(Kind.DRIP, length - 40))
+
+
+@pytest.mark.requirement("R-39")
+async def test_a_server_that_drips_is_given_up_though_each_byte_comes_in_time(
+    tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuf_fetchers, "FILE_S", 0.2)
+    async with a_line(tmp_path, repository, plain=True) as line:
+        length = await length_of_a_look(line)
+        assert not await line.first_look(Fault(Kind.DRIP, length - 60))
+        assert "not complete after" in line.reason()
+
+
+@pytest.mark.requirement("R-39")
+@pytest.mark.parametrize("kind", [Kind.DRIP, Kind.STALL])
+async def test_a_look_that_waits_for_headers_is_ended(tmp_path: Path, repository: Repository, kind: Kind) -> None:
+    async with a_line(tmp_path, repository, plain=True) as line:
+        line.renewal.look_s = 0.3
+        assert not await line.first_look(Fault(kind, 5))
+        assert "has not ended" not in line.reason()
+        assert "cannot be fetched" in line.reason()
+
+
+class WornOut(io.BytesIO):
+    """A stick whose cells are gone."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.requirement("R-39", "R-47")
+@pytest.mark.parametrize("part", ["timestamp", "snapshot", "targets", "manifest", "base/", "keys/"])
+async def test_a_stick_that_cannot_be_read_is_a_look_that_failed_and_gets_the_blame(
+    tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    door = Door(tmp_path / "door", repository)
+    async with door.running():
+        assert door.freshness is Freshness.FRESH
+        lease = door.gateway.renewal.lease
+        repository.seq += 1
+        repository.base([agreed(ANNA)], new_epoch=True).publish()
+
+        def worn(path: Path) -> BinaryIO:
+            return WornOut() if part in str(path) else open_regular(path)
+
+        monkeypatch.setattr(tuf_fetchers, "open_regular", worn)
+        await door.look()
+        assert "cannot be read (Input/output error): is the stick" in door.refusal()
+        assert door.gateway.renewal.lease is lease
+        monkeypatch.setattr(tuf_fetchers, "open_regular", open_regular)
+        await door.look()
+        assert (door.gateway.renewal.errors, door.gateway.renewal.entries) == (0, 1)
+
+
+@pytest.mark.requirement("R-39", "R-47")
+@pytest.mark.parametrize("target", ["/proc/kmsg", "/proc/self/mem", "/dev/tty", "pipe", "loop"])
+async def test_a_stick_cannot_make_a_look_wait_for_ever(tmp_path: Path, repository: Repository, target: str) -> None:
+    """A special file would be read without an end, or not at all."""
+    manifest = next(repository.folder.glob("targets/*.manifest.json"))
+    manifest.unlink()
+    if target == "pipe":
+        os.mkfifo(manifest)
+    else:
+        manifest.symlink_to(manifest if target == "loop" else target)
+    door = Door(tmp_path / "door", repository)
+    async with door.running():
+        assert door.freshness is Freshness.BOOT
+        assert "cannot be read" in door.refusal()
+
+
+@pytest.mark.requirement("R-39")
+def test_a_pipe_in_place_of_the_plain_list_is_no_list(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "consents.jsonl")
+    source = ConsentFile(tmp_path, list_name=LIST, max_span_s=MAX_SPAN_S)
+    with pytest.raises(ConsentListError, match="not a regular file"):
+        source.read()
