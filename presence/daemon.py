@@ -205,6 +205,9 @@ class Gateway:
         now = self._parts.clock.now()
         self.pipeline.trust(self.renewal.standing(now))
         self.pipeline.advance(now)
+        self._relay.advance(now)
+        if self._peering is not None:
+            self._peering.advance(now)
         state = self.freshness = self.renewal.freshness(now)
         if state is not self._told:
             self._told = state

@@ -88,12 +88,16 @@ class BrokerError(PresenceError):
     """The broker is away, refuses us, or did not acknowledge in time; the event stays in the outbox."""
 
 
-class MessageRefused(BrokerError):
-    """The broker refused this one message for good (MQTT 5 reason code ≥ 0x80): sending again will not help."""
+class MessageNotTaken(BrokerError):
+    """The broker did not take this one message now (MQTT 5 reason code ≥ 0x80); the connection goes on."""
 
     def __init__(self, message: str, *, reason_code: int) -> None:
         super().__init__(message)
         self.reason_code = reason_code
+
+
+class MessageRefused(MessageNotTaken):
+    """The broker refused this one message for good: sending again will not help."""
 
 
 class StorageError(PresenceError):

@@ -57,6 +57,7 @@ class WatchedDoorbell(Protocol):
 class BrokerCounters(Protocol):
     refused: Counter[int]
     refused_events: Counter[int]
+    refused_words: Counter[int]
 
 
 class WatchedBroker(Protocol):
@@ -163,11 +164,12 @@ class Oversight:
         return {name: _sum(counts[name]) for name in HOURLY}
 
     def _broker_codes(self, now: Moment) -> dict[int, int]:
-        """Refused events follow customers, so they are told by the hour; the rest is told at once."""
+        """Refused events and words among gateways follow customers: by the hour. The rest is told at once."""
         counters = self._sights.broker.counters
-        events = self._codes.release({str(code): n for code, n in counters.refused_events.items()}, now)
-        codes = counters.refused - counters.refused_events
-        return {code: codes[code] + events.get(str(code), 0) for code in counters.refused}
+        by_visit = counters.refused_events + counters.refused_words
+        hourly = self._codes.release({str(code): n for code, n in by_visit.items()}, now)
+        codes = counters.refused - by_visit
+        return {code: codes[code] + hourly.get(str(code), 0) for code in counters.refused}
 
     def _radio(self, label: str, radio: WatchedRadio, now: Moment) -> Radio:
         condition = radio.condition

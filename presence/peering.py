@@ -2,26 +2,31 @@
 
 The rules are those of `presence.core.peers`; here are the clock, the chance and the broker. What a peer said is taken
 in as it arrives and counts when the relay asks for an event next, a moment later.
+
+Our own words are best effort: nobody waits for their acknowledgement, and one that the broker does not take costs no
+event (where one node of its cluster is gone it may take none of them). Then copies go out, under one id.
 """
 
 import asyncio
-import contextlib
 import math
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from presence.core.hourly import HourlyNews
 from presence.core.outgoing import Announcement, Outgoing
 from presence.core.peers import Adopt, Ours, Peers, Wait
 from presence.core.seen import EXPIRY_S, Ignored, Seen, decode_seen, encode_seen, topic_of_peers
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
-from presence.errors import BrokerError, MessageRefused
+from presence.errors import BrokerError, MessageNotTaken
 from presence.ports import Clock, OutgoingMessage, Publisher, Tell
 
 UNSAID_MAX: Final = 256
 """Words that wait for the broker; the oldest go first, for they are of use for seconds."""
+SPEAKERS: Final = 4
+"""So many words are on their way at a time: one that gets no answer does not hold up the next."""
 TIDY_S: Final = 60.0
 
 
@@ -55,33 +60,34 @@ class Peering:
         self.adopted = 0
         """Events that a peer told."""
         self.ignored: Counter[Ignored] = Counter()
+        self.unheard: Counter[int] = Counter()
+        """Words that the broker did not take, by reason code."""
         self._peers = peers
         self._visitors = visitors
         self._link = link
         self._clock = clock
         self._tell = tell
         self._chance = chance
-        self._unsaid: deque[Seen] = deque(maxlen=UNSAID_MAX)
-        self._something_to_say = asyncio.Event()
+        self._unsaid: asyncio.Queue[Seen] = asyncio.Queue(UNSAID_MAX)
+        self._news: HourlyNews[int] = HourlyNews()
 
     async def run(self) -> None:
         """Until cancelled."""
         await self._link.subscribe(topic_of_peers(self._peers.place), self.hear, no_local=True)
-        while True:
-            try:
-                async with asyncio.timeout(TIDY_S):
-                    await self._something_to_say.wait()
-            except TimeoutError:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(SPEAKERS):
+                tasks.create_task(self._speak())
+            while True:
+                await asyncio.sleep(TIDY_S)
                 self._peers.keep_only(outgoing.id for outgoing in self._visitors.pending())
-            self._something_to_say.clear()
-            while self._unsaid:
-                try:
-                    await self._say(self._unsaid.popleft())
-                except BrokerError:
-                    self._unsaid.clear()  # of use for a moment only; the end of a connection is told by the publisher
+
+    def advance(self, now: Moment) -> None:
+        """Tell that nobody hears us, by the hour: a line for each word would be one for each visit (R-23)."""
+        for code, count in self._news.due(now).items():
+            self._tell("peers.unheard", {"reason_code": code, "count": count, "next_step": UNHEARD_STEP})
 
     async def wait_s(self, outgoing: Outgoing) -> float:
-        """0 where the event is ours to send now, infinity where a peer told it; raises BrokerError."""
+        """0 where the event is ours to send now, infinity where a peer told it."""
         while True:
             now = self._clock.now()
             turn = self._peers.turn(outgoing, now, self._chance())
@@ -96,7 +102,8 @@ class Peering:
                     self._peers.forget(outgoing.id)
                     return math.inf
                 case claim:
-                    await self._say(claim)
+                    self._say_soon(claim)
+                    await asyncio.sleep(0)  # the claim goes before the event, where it can
 
     def told(self, outgoing: Outgoing) -> None:
         self._say_soon(self._peers.told(outgoing, self._clock.now()))
@@ -116,13 +123,21 @@ class Peering:
             self._say_soon(answer)
 
     def _say_soon(self, seen: Seen) -> None:
-        self._unsaid.append(seen)
-        self._something_to_say.set()
+        if self._unsaid.full():
+            self._unsaid.get_nowait()
+        self._unsaid.put_nowait(seen)
 
-    async def _say(self, seen: Seen) -> None:
-        payload = encode_seen(seen, self._peers.store_key, self._peers.place)
-        with contextlib.suppress(MessageRefused):  # told by the publisher; our events go out as if we were alone
-            await self._link.publish(OutgoingMessage(topic_of_peers(self._peers.place), payload, EXPIRY_S, "", ""))
+    async def _speak(self) -> None:
+        place = self._peers.place
+        while True:
+            payload = encode_seen(await self._unsaid.get(), self._peers.store_key, place)
+            try:
+                await self._link.publish(OutgoingMessage(topic_of_peers(place), payload, EXPIRY_S, "", ""))
+            except MessageNotTaken as refusal:
+                self.unheard[refusal.reason_code] += 1
+                self._news.note(refusal.reason_code)
+            except BrokerError:  # no answer, or the end of the connection, which the publisher tells
+                continue
 
     def _ignore(self, why: Ignored) -> None:
         self.ignored[why] += 1
@@ -131,6 +146,10 @@ class Peering:
             self._tell("peers.ignored", {"reason": why.value, "count": count, "next_step": NEXT_STEP[why]})
 
 
+UNHEARD_STEP: Final = (
+    "allow this gateway to write to …/peer/seen (the broker's access list); if it may, look for a node of the broker's "
+    "cluster that is gone. Until then several gateways may tell one visit, under one id"
+)
 NEXT_STEP: Final = {
     Ignored.MALFORMED: "let only gateways of this store write to …/peer/seen (the broker's access list)",
     Ignored.FORGED: "give every gateway the same store.key_file, and let only them write to …/peer/seen",

@@ -112,8 +112,9 @@ class Publisher(Protocol):
     async def publish(self, message: OutgoingMessage) -> None:
         """Return when the broker has acknowledged (PUBACK).
 
-        Raises MessageRefused where the broker will never take this message, BrokerError where the connection failed
-        before the acknowledgement, so that the message must be sent again.
+        Raises MessageRefused where the broker will never take this message, MessageNotTaken where it does not take it
+        now, BrokerError where the connection failed before the acknowledgement; in the last two cases the message must
+        be sent again.
         """
 
 

@@ -13,7 +13,8 @@ from presence.core.feed import ConsentList
 from presence.core.outgoing import Announcement, Outgoing, Step
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
-from presence.errors import BrokerError, ConsentListError, MessageRefused, StorageError
+from presence.edges.mqtt_reasons import PERMANENT
+from presence.errors import BrokerError, ConsentListError, MessageNotTaken, MessageRefused, StorageError
 from presence.ports import Hear, OutgoingMessage, Stored
 from tests.builders import moment
 from tests.contract import check
@@ -61,6 +62,7 @@ class FakePublisher:
     def __init__(self) -> None:
         self.published: list[OutgoingMessage] = []
         self.acknowledged: list[OutgoingMessage] = []
+        self.attempts = 0
         self.states_told = 0
         self._failures: deque[tuple[BrokerError, bool]] = deque()
         self._connected = asyncio.Event()
@@ -71,9 +73,11 @@ class FakePublisher:
         """The next message fails; `delivered`: it arrived, and only its acknowledgement was lost."""
         self._failures.append((BrokerError("the connection was lost before the acknowledgement"), delivered))
 
-    def refuse_once(self, reason_code: int = 0x87) -> None:
-        """The broker will never take the next message."""
-        self._failures.append((MessageRefused("not authorized", reason_code=reason_code), False))
+    def refuse(self, reason_code: int = 0x87, *, times: int = 1) -> None:
+        """The broker does not take the next messages: never, or not now."""
+        kind = MessageRefused if reason_code in PERMANENT else MessageNotTaken
+        failure = kind("the broker refused a message", reason_code=reason_code)
+        self._failures.extend([(failure, False)] * times)
 
     def go_away(self) -> None:
         self._connected.clear()
@@ -92,6 +96,7 @@ class FakePublisher:
         self.states_told += 1
 
     async def publish(self, message: OutgoingMessage) -> None:
+        self.attempts += 1
         await asyncio.sleep(0)
         if not self._connected.is_set():
             raise BrokerError("not connected")

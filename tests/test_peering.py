@@ -1,18 +1,24 @@
 """Speaking with peers over a broker: claims before events, what was told after them, and nobody else believed."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+import struct
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from presence.config.settings import PeerSettings
 from presence.core.peers import Peers
 from presence.core.seen import EXPIRY_S, Ignored, Said, Seen, decode_seen, encode_seen, opaque
+from presence.errors import BrokerError
 from presence.peering import Peering
 from presence.pipeline import Pipeline
+from presence.ports import OutgoingMessage
 from presence.relay import Relay
+from tests.brokers import PUBACK, FakeBroker, packet
 from tests.builders import PLACE, STORE_KEY, DoorRule, a_list, approach, consent, moment, rules, standing
+from tests.edges.mqtt_parts import Told, new_publisher, running
 from tests.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
 
 TOPIC = "presence/v1/acme/fi-0042/peer/seen"
@@ -24,6 +30,19 @@ class FakeLink(FakePublisher):
     def __init__(self) -> None:
         super().__init__()
         self.subscribed: dict[str, tuple[Callable[[str, bytes, bool], None], bool]] = {}
+        self.swallows = False
+        """The next word is never acknowledged."""
+        self.loses_event = False
+        """The next event, and no word, loses its connection."""
+
+    async def publish(self, message: OutgoingMessage) -> None:
+        if message.event_type and self.loses_event:
+            self.loses_event = False
+            raise BrokerError("the connection was lost before the acknowledgement")
+        if not message.event_type and self.swallows:
+            self.swallows = False
+            await asyncio.Event().wait()
+        await super().publish(message)
 
     async def subscribe(
         self, topic: str, handler: Callable[[str, bytes, bool], None], *, no_local: bool = False
@@ -59,6 +78,12 @@ class Door:
         """Time passes, and the relay does what can be done."""
         self.clock.pass_s(seconds)
         await self.relay.empty()
+        await self.spoken()
+
+    async def spoken(self) -> None:
+        """What is to be said is said, as far as the broker takes it."""
+        for _ in range(10):
+            await asyncio.sleep(0)
 
     def events(self) -> list[str]:
         return [message.event_id for message in self.link.published if message.topic != TOPIC]
@@ -68,26 +93,38 @@ class Door:
         return [Said(json.loads(payload)["said"]) for payload in payloads]
 
 
+@contextlib.asynccontextmanager
+async def speaking(door: Door) -> AsyncIterator[Door]:
+    """The door with its words to the peers on their way."""
+    task = asyncio.create_task(door.peering.run())
+    await door.spoken()
+    yield door
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 @pytest.fixture
-async def door() -> Door:
-    return Door()
+async def door() -> AsyncIterator[Door]:
+    async with speaking(Door()) as door:
+        yield door
 
 
 async def test_an_event_waits_is_claimed_and_then_sent(door: Door) -> None:
     await door.after(0)
     assert door.link.published == []
     await door.after(0.8)
-    assert [message.topic == TOPIC for message in door.link.published] == [True, False]
-    assert door.words() == [Said.CLAIM]
+    assert [message.topic == TOPIC for message in door.link.published] == [True, False, True]
+    assert door.words() == [Said.CLAIM, Said.TOLD]
 
 
 async def test_in_company_a_claim_leaves_time_for_an_objection() -> None:
-    door = Door(company=True)
-    await door.after(0)
-    await door.after(0.8)
-    assert (door.words(), door.events()) == ([Said.CLAIM], [])
-    await door.after(0.11)
-    assert len(door.events()) == 1
+    async with speaking(Door(company=True)) as door:
+        await door.after(0)
+        await door.after(0.8)
+        assert (door.words(), door.events()) == ([Said.CLAIM], [])
+        await door.after(0.11)
+        assert len(door.events()) == 1
 
 
 async def test_what_is_said_is_short_lived_and_no_event(door: Door) -> None:
@@ -99,12 +136,8 @@ async def test_what_is_said_is_short_lived_and_no_event(door: Door) -> None:
 
 
 async def test_after_the_event_the_peers_are_told(door: Door) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        speaking = tasks.create_task(door.peering.run())
-        await door.after(0)
-        await door.after(0.8)
-        await asyncio.sleep(0.01)
-        speaking.cancel()
+    await door.after(0)
+    await door.after(0.8)
     assert door.words() == [Said.CLAIM, Said.TOLD]
     assert door.link.subscribed[TOPIC] == (door.peering.hear, True)
 
@@ -135,43 +168,85 @@ async def test_a_forged_word_silences_nothing_and_is_told_with_its_remedy(door: 
     assert "store.key_file" in str(told[0]["next_step"])
 
 
-async def test_where_the_broker_does_not_let_us_speak_events_go_out_all_the_same(door: Door) -> None:
+@pytest.mark.requirement("R-53")
+@pytest.mark.parametrize("code", [0x80, 0x83, 0x87, 0x97])
+async def test_where_the_broker_takes_no_word_events_go_out_at_their_time_all_the_same(door: Door, code: int) -> None:
     await door.after(0)
-    door.link.refuse_once()
+    door.link.refuse(code)
     await door.after(0.8)
-    assert (door.words(), len(door.events())) == ([], 1)
+    assert len(door.events()) == 1
+    assert door.words() == [Said.TOLD]
+    assert door.peering.unheard == {code: 1}
 
 
-async def test_a_connection_lost_at_the_claim_begins_anew(door: Door) -> None:
+async def test_a_word_that_gets_no_answer_holds_up_neither_the_event_nor_the_next_word(door: Door) -> None:
+    await door.after(0)
+    door.link.swallows = True
+    await door.after(0.8)
+    assert len(door.events()) == 1
+    assert door.words() == [Said.TOLD]
+
+
+async def test_a_connection_lost_at_the_claim_is_no_matter_of_the_event(door: Door) -> None:
     await door.after(0)
     door.link.lose_connection_once()
     await door.after(0.8)
-    assert (door.words(), door.events()) == ([], [])
+    assert (door.words(), len(door.events())) == ([Said.TOLD], 1)
+
+
+async def test_a_connection_lost_at_the_event_begins_anew(door: Door) -> None:
     await door.after(0)
-    assert door.words() == []  # the hold-off runs again
+    door.link.loses_event = True
     await door.after(0.8)
-    assert (door.words(), len(door.events())) == ([Said.CLAIM], 1)
+    assert (door.words(), door.events()) == ([Said.CLAIM], [])
+    await door.after(0.7)
+    assert door.words() == [Said.CLAIM]  # the hold-off runs again
+    await door.after(0.8)
+    assert (door.words(), len(door.events())) == ([Said.CLAIM, Said.CLAIM, Said.TOLD], 1)
 
 
 async def test_words_for_a_broker_that_is_away_are_dropped_and_the_speaking_goes_on(door: Door) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        speaking = tasks.create_task(door.peering.run())
-        await door.after(0)
-        await door.after(0.8)
-        door.link.lose_connection_once()
-        await asyncio.sleep(0.01)
-        door.hear(Said.CLAIM, door.events()[0])
-        await asyncio.sleep(0.01)
-        speaking.cancel()
-    assert door.words() == [Said.CLAIM, Said.TOLD]  # the second is an answer: it was told
-
-
-async def test_what_left_the_outbox_is_tidied_away(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("presence.peering.TIDY_S", 0.01)
     await door.after(0)
-    async with asyncio.TaskGroup() as tasks:
-        speaking = tasks.create_task(door.peering.run())
+    await door.after(0.8)
+    door.link.lose_connection_once()
+    door.hear(Said.CLAIM, door.events()[0])
+    await door.spoken()
+    door.hear(Said.CLAIM, door.events()[0], gateway="door-3")
+    await door.spoken()
+    assert door.words() == [Said.CLAIM, Said.TOLD, Said.TOLD]  # the last is the answer to the second claim
+
+
+@pytest.mark.requirement("R-53")
+async def test_a_node_of_the_brokers_cluster_that_is_gone_mutes_nobody(door: Door) -> None:
+    """RabbitMQ answers 0x83 to what a queue on a dead node should have had: here, every word to the peers."""
+
+    def puback(mid: int, publish: bytes) -> bytes:
+        return packet(PUBACK, struct.pack("!HBB", mid, 0x83 if b"/peer/seen" in publish else 0, 0))
+
+    told = Told()
+    async with FakeBroker(puback=puback).running() as broker, running(new_publisher(broker.port, told)) as publisher:
+        peers = Peers(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        peering = Peering(peers, door.pipeline, publisher, door.clock, tell=told, chance=lambda: 0.0)
+        relay = Relay(door.pipeline, publisher, door.clock, tell=told, turns=peering)
+        async with asyncio.TaskGroup() as tasks:
+            speaking = tasks.create_task(peering.run())
+            await relay.empty()
+            door.clock.pass_s(0.8)
+            assert await relay.empty()
+            async with asyncio.timeout(5):
+                while peering.unheard[0x83] < 2:  # noqa: ASYNC110 - a moment of a test
+                    await asyncio.sleep(0.01)
+            speaking.cancel()
+        assert publisher.is_connected
+    assert (publisher.counters.published, publisher.counters.refused_words) == (1, {0x83: 2})
+    assert publisher.counters.refused_events == {}
+    assert "broker.lost" not in [event for event, _ in told.events]
+
+
+async def test_what_left_the_outbox_is_tidied_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.peering.TIDY_S", 0.01)
+    async with speaking(Door()) as door:
+        await door.after(0)
         door.pipeline.acknowledge(door.pipeline.pending()[0], published=False)
         await asyncio.sleep(0.05)
-        speaking.cancel()
-    assert door.peering._peers._pending == {}
+        assert door.peering._peers._pending == {}

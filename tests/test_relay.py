@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 
 from presence.core.consent import Purpose
+from presence.core.events import EventType
+from presence.core.hourly import HOUR_S
 from presence.core.outgoing import Outgoing
+from presence.core.timestamps import Moment
 from presence.pipeline import Pipeline
+from presence.ports import OutgoingMessage
 from presence.relay import Relay
 from tests.builders import ANNA, BERIT, CARL, CARS, a_list, approach, consent, grant, moment, rules, standing
+from tests.edges.mqtt_parts import an_event, message
 from tests.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
 
 
@@ -97,17 +102,144 @@ async def test_no_event_overtakes_one_whose_connection_was_lost(shop: Shop) -> N
 
 
 @pytest.mark.requirement("R-51")
-async def test_a_refused_event_is_dropped_told_and_does_not_hold_up_the_rest(shop: Shop) -> None:
-    refused, taken = shop.come_in(ANNA, BERIT)
-    shop.publisher.refuse_once(0x87)
+async def test_a_refused_event_is_dropped_and_does_not_hold_up_the_rest(shop: Shop) -> None:
+    _refused, taken = shop.come_in(ANNA, BERIT)
+    shop.publisher.refuse(0x87)
 
     assert await shop.relay.empty()
 
     assert shop.publisher.ids() == [taken]
     assert shop.pending() == ()
+
+
+def to_the_hour(shop: Shop) -> None:
+    """Time passes up to the next full hour, as the daemon lets it pass."""
+    left_s = HOUR_S - shop.clock.now().utc_s % HOUR_S
+    shop.relay.advance(shop.clock.pass_s(left_s - 1))
+    shop.relay.advance(shop.clock.pass_s(1))
+
+
+@pytest.mark.requirement("R-23", "R-51")
+async def test_twenty_refused_visits_are_one_line_on_the_border_of_the_hour(shop: Shop) -> None:
+    visits = [bytes([n]) * 8 for n in range(20)]
+    shop.put(*(consent(ref=ref) for ref in visits))
+    shop.relay.advance(shop.clock.now())
+    shop.publisher.refuse(0x87, times=20)
+    for ref in visits:
+        shop.come_in(ref)
+        assert await shop.relay.empty()
+        shop.relay.advance(shop.clock.now())
+    assert shop.tell.told == []
+
+    to_the_hour(shop)
+    shop.relay.advance(shop.clock.pass_s(1))
+
     [(name, fields)] = shop.tell.told
-    assert (name, fields["code"]) == ("event.refused", 0x87)
-    assert refused not in str(fields)
+    assert (name, fields["code"], fields["count"]) == ("event.refused", 0x87, 20)
+    assert "offers-main" not in str(fields)
+    to_the_hour(shop)
+    assert len(shop.tell.told) == 1
+
+
+@pytest.mark.requirement("R-23")
+@pytest.mark.parametrize("code", [0x87, 0x97])
+async def test_who_was_refused_alone_leaves_no_line_however_often_it_was_tried(shop: Shop, code: int) -> None:
+    shop.relay.advance(shop.clock.now())
+    shop.publisher.refuse(code, times=20)
+    shop.come_in(ANNA)
+    for _ in range(200):
+        await shop.relay.empty()
+        shop.clock.pass_s(1)
+    assert shop.pending() == ()
+    to_the_hour(shop)
+
+    assert shop.tell.told == []
+
+
+@pytest.mark.requirement("R-50", "R-51")
+async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_second(shop: Shop) -> None:
+    relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5)
+    shop.publisher.refuse(0x97, times=1000)
+    shop.come_in(ANNA)
+    tried = 0
+    for _ in range(130 * 4):
+        before = shop.publisher.attempts
+        await relay.empty()
+        assert shop.publisher.attempts - before <= 1
+        tried += shop.publisher.attempts - before
+        shop.clock.pass_s(0.25)
+
+    assert shop.pending() == ()
+    assert tried == 11  # 1, 2, 4, 8 and then 16 s apart
+
+
+async def test_an_event_that_is_not_taken_holds_up_nobody_elses(shop: Shop) -> None:
+    shop.relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5)
+    shop.publisher.refuse(0x83)
+    held, other = shop.come_in(ANNA, BERIT)
+
+    assert not await shop.relay.empty()
+    assert shop.publisher.ids() == [other]
+    shop.clock.pass_s(1)
+    assert await shop.relay.empty()
+
+    assert shop.publisher.ids() == [other, held]
+
+
+class Box:
+    """An outbox that allows everything; the ids are what the events are."""
+
+    def __init__(self, *waiting: Outgoing) -> None:
+        self.waiting = list(waiting)
+
+    def pending(self) -> tuple[Outgoing, ...]:
+        return tuple(self.waiting)
+
+    async def queued(self) -> None:
+        """Something always waits."""
+
+    def release(self, outgoing: Outgoing, _now: Moment) -> OutgoingMessage:
+        return message(payload=an_event(), event_id=outgoing.id)
+
+    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
+        self.waiting.remove(outgoing)
+
+
+@pytest.mark.requirement("R-09")
+async def test_later_events_of_a_subject_wait_for_one_that_is_not_taken_and_its_withdrawal_does_not() -> None:
+    def outgoing(kind: EventType, ref: bytes, name: str) -> Outgoing:
+        return Outgoing(name, kind, "offers-main", ref, "p_x", moment(), moment().monotonic_s + 120)
+
+    box = Box(
+        outgoing(EventType.LEFT, ANNA, "left"),
+        outgoing(EventType.ENTERED, ANNA, "entered anew"),
+        outgoing(EventType.WITHDRAWN, ANNA, "withdrawn"),
+        outgoing(EventType.ENTERED, BERIT, "another"),
+    )
+    publisher, clock = FakePublisher(), FakeClock()
+    relay = Relay(box, publisher, clock, tell=FakeTell(), chance=lambda: 1.0)
+    publisher.refuse(0x97)
+
+    assert not await relay.empty()
+    assert publisher.ids() == ["withdrawn", "another"]
+    clock.pass_s(2)
+    assert await relay.empty()
+    assert publisher.ids() == ["withdrawn", "another", "left", "entered anew"]
+
+
+async def test_a_connection_that_one_event_ends_again_and_again_does_not_hold_up_the_others(shop: Shop) -> None:
+    shop.relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 1.0)
+    held, other = shop.come_in(ANNA, BERIT)
+    for _ in range(2):
+        shop.publisher.lose_connection_once()
+        assert not await shop.relay.empty()
+        assert shop.publisher.ids() == []
+
+    assert not await shop.relay.empty()
+    assert shop.publisher.ids() == [other]
+    shop.clock.pass_s(4)
+    assert await shop.relay.empty()
+    assert shop.publisher.ids() == [other, held]
 
 
 @pytest.mark.requirement("R-58")

@@ -33,6 +33,7 @@ class FakeRadio:
 class FakeCounters:
     refused: Counter[int] = field(default_factory=Counter)
     refused_events: Counter[int] = field(default_factory=Counter)
+    refused_words: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass

@@ -3,10 +3,13 @@
 Each hour is rounded by itself and added up, so that one customer in an hour changes nothing, whatever came before.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import Final, Generic, TypeVar
 
 from presence.core.timestamps import Moment
+
+Kind = TypeVar("Kind", bound=Hashable)
 
 HOUR_S: Final = 3600
 STEP: Final = 5
@@ -39,6 +42,30 @@ class HourlyCounts:
                 self._released[name] = self._released.get(name, 0) + rounded(total - self._at_border.get(name, 0))
             self._at_border = dict(totals)
         return {name: self._released.get(name, 0) for name in totals}
+
+
+class HourlyNews(Generic[Kind]):
+    """Counts for the journal: told on an hour's border only, and only once there are five of a kind to tell of."""
+
+    def __init__(self) -> None:
+        self._hour: int | None = None
+        self._untold: Counter[Kind] = Counter()
+
+    def note(self, kind: Kind) -> None:
+        self._untold[kind] += 1
+
+    def due(self, now: Moment) -> dict[Kind, int]:
+        """What may be told now, rounded; it is told once. Call it more often than once an hour."""
+        hour = int(now.utc_s // HOUR_S)
+        if self._hour is None or hour < self._hour:
+            self._hour = hour
+        if hour == self._hour:
+            return {}
+        self._hour = hour
+        ready = {kind: rounded(count) for kind, count in self._untold.items() if count >= STEP}
+        for kind in ready:
+            del self._untold[kind]
+        return ready
 
 
 class HourlyLevels:

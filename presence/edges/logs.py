@@ -155,7 +155,7 @@ def _leaves(error: BaseException | None) -> Iterator[BaseException]:
 WARNINGS: Final = frozenset(
     {
         "broker.lost", "broker.refused", "broker.unreachable", "broker.old_protocol", "broker.handler_failed",
-        "broker.duplicate", "peers.ignored",
+        "broker.duplicate", "peers.ignored", "peers.unheard",
         "radio.failed", "radio.recovering", "radio.declined", "radio.spent",
         "event.refused", "storage.failed", "consent.refused", "consent.entries_refused",
         "config.refused", "intake.overflowed", "store.disarmed",

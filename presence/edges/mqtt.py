@@ -5,8 +5,10 @@
 
 1. Only `run` connects and waits; everything else uses the connection that it holds, or fails with BrokerError.
 2. A reason code ≥ 0x80 in PUBACK is a refusal. Of those, four speak of the message (MessageRefused, R-51); the rest
-   speak of the broker's state, and the message may be sent again (BrokerError).
-3. A message that is not acknowledged in time ends the connection: what we know of it may no longer be true.
+   speak of the broker's state, and the message may be sent again (MessageNotTaken). Neither is told here: a line for
+   each refused event would be a record of visits (R-23).
+3. A message that is not acknowledged in time ends the connection: what we know of it may no longer be true. Words to
+   other gateways are best effort: one node of a cluster that is gone leaves them without an answer.
 4. The back-off grows while connections are short, whether they were refused or lost: two gateways of one name would
    throw each other out for ever (0x8E, R-56).
 5. Nothing about a person is retained, is in a will, or is told to the caller's log (R-48).
@@ -38,7 +40,7 @@ from presence.edges.mqtt_reasons import (
     remedy,
     remedy_of_fault,
 )
-from presence.errors import BrokerError, ConfigurationError, MessageRefused
+from presence.errors import BrokerError, ConfigurationError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
 
 BACKOFF_FIRST_S: Final = 1.0
@@ -68,6 +70,8 @@ class Counters:
     """By reason code: CONNACK, PUBACK and SUBACK."""
     refused_events: Counter[int] = field(default_factory=Counter)
     """Of those, the ones of events."""
+    refused_words: Counter[int] = field(default_factory=Counter)
+    """Of those, the ones of words to other gateways."""
     faults: int = 0
     """Exceptions in a callback or in paho, each of which ended a connection, and in handlers, which did not."""
     unknown_topic: int = 0
@@ -142,16 +146,20 @@ class MqttPublisher:
             properties = content(CONTENT_TYPE if message.event_type else JSON)
             if message.event_type and message.copies:
                 properties.UserProperty = [("type", message.event_type), ("id", message.event_id)]
-        connection = self._usable()
-        code = await connection.publish(
-            message.topic, message.payload, properties=properties, expiry_s=message.expiry_s
+        is_event = bool(message.event_type)
+        code = await self._usable().publish(
+            message.topic,
+            message.payload,
+            properties=properties,
+            expiry_s=message.expiry_s,
+            best_effort=not is_event,
         )
         if code >= FAILURE:
-            self._refused("message", code, message.topic)
-            self.counters.refused_events[code] += 1
-            complaint = f"the broker refused a message to {message.topic}: {name(code)}: {remedy(code)}"
-            raise MessageRefused(complaint, reason_code=code) if code in PERMANENT else BrokerError(complaint)
-        self.counters.published += 1
+            self.counters.refused[code] += 1
+            (self.counters.refused_events if is_event else self.counters.refused_words)[code] += 1
+            kind = MessageRefused if code in PERMANENT else MessageNotTaken
+            raise kind(f"the broker refused a message: {name(code)}: {remedy(code)}", reason_code=code)
+        self.counters.published += is_event
 
     async def publish_state(self) -> None:
         """Retain our state anew. Without a connection nothing happens: the next birth tells it."""

@@ -7,7 +7,8 @@
 
 1. Nothing is handed to paho before CONNACK or after the end: what paho queues goes out later with its old expiry.
 2. A slot is taken before a message is handed over and given back by its PUBACK only, so that a caller who gave up
-   waiting does not make room for an eleventh message (R-50).
+   waiting does not make room for an eleventh message (R-50). Best-effort messages have a share of the slots: those
+   that are never answered neither end the connection nor leave the others without a slot.
 3. The network thread always says that it has ended; an exception in it, ours or paho's, is in `Ending.fault` (R-52).
 """
 
@@ -32,6 +33,8 @@ from presence.edges.mqtt_reasons import PACKET_TOO_LARGE
 from presence.errors import BrokerError
 
 UNACKNOWLEDGED_MAX: Final = 10
+BEST_EFFORT_MAX: Final = 4
+"""Of these: unacknowledged messages that may stay so."""
 HEAD_MAX: Final = 512
 """Room for the header and properties of our messages, which take about 150 bytes."""
 UNDELIVERED_MAX: Final = 256
@@ -82,6 +85,9 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._accepted: asyncio.Future[int] = self._loop.create_future()
         self._slots = asyncio.Semaphore(UNACKNOWLEDGED_MAX)
+        self._best_effort_max = BEST_EFFORT_MAX
+        self._best_effort: set[int] = set()
+        """Packet ids of unacknowledged best-effort messages."""
         self._answers: dict[int, asyncio.Future[int]] = {}
         self._undelivered = threading.BoundedSemaphore(UNDELIVERED_MAX)
         self._packet_max: int | None = None
@@ -114,16 +120,20 @@ class Connection:
         retain: bool = False,
         properties: Properties | None = None,
         expiry_s: float | None = None,
+        best_effort: bool = False,
     ) -> int:
         """Hand one message over and return the reason code of its PUBACK (0 where the protocol has none).
 
         `expiry_s` counts from the call: waiting for a slot uses it up. Raises BrokerError where it is used up, where
-        the connection ends, or where no PUBACK comes in time (which ends the connection).
+        the connection ends, or where no PUBACK comes in time (which ends the connection, unless it is best effort).
         """
         if self._packet_max is not None and len(topic.encode()) + len(payload) + HEAD_MAX > self._packet_max:
             return PACKET_TOO_LARGE
         deadline = None if expiry_s is None else self._loop.time() + expiry_s
         await self._take_slot()
+        if best_effort and len(self._best_effort) >= self._best_effort_max:
+            self._slots.release()
+            raise BrokerError("the broker has not answered earlier messages of this kind")
         if deadline is not None and properties is not None:
             left_s = deadline - self._loop.time()
             if left_s <= 0:
@@ -134,6 +144,8 @@ class Connection:
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._slots.release()
             raise self._error()
+        if best_effort:
+            self._best_effort.add(info.mid)
         return await self._answer(info.mid, f"no PUBACK within {self._settings.acknowledge_timeout_s:g} s")
 
     async def subscribe(self, topic: str, *, no_local: bool) -> int:
@@ -172,7 +184,8 @@ class Connection:
             async with asyncio.timeout(self._settings.acknowledge_timeout_s):
                 code = await answer
         except TimeoutError:
-            self.abort(complaint)
+            if mid not in self._best_effort:
+                self.abort(complaint)
             raise BrokerError(complaint) from None
         if code < 0:
             raise self._error()
@@ -255,6 +268,7 @@ class Connection:
         receive_max, self._packet_max = limits
         if receive_max is not None and receive_max < UNACKNOWLEDGED_MAX:
             self._slots = asyncio.Semaphore(max(1, receive_max))
+            self._best_effort_max = min(BEST_EFFORT_MAX, max(0, receive_max - 1))
         self._accepted.set_result(0)
 
     def _note(self, code: int | None, text: str) -> None:
@@ -264,6 +278,7 @@ class Connection:
         answer = self._answers.pop(mid, None)
         if answer is None:
             return
+        self._best_effort.discard(mid)
         self._slots.release()
         if not answer.done():
             answer.set_result(code)

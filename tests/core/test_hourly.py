@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.hourly import HOUR_S, HourlyCounts, HourlyLevels, rounded
+from presence.core.hourly import HOUR_S, HourlyCounts, HourlyLevels, HourlyNews, rounded
 from tests.builders import moment
 
 LATER_S = float(HOUR_S)
@@ -51,6 +51,22 @@ def test_a_level_is_the_one_of_the_last_full_hour() -> None:
     assert [levels.release(level, moment(at_s)) for level, at_s in ((40, 0), (40, 60), (41, LATER_S), (0, 3700))] == [
         0, 0, 40, 40,
     ]  # fmt: skip
+
+
+@pytest.mark.requirement("R-23")
+def test_news_wait_for_the_border_of_an_hour_and_for_five_of_a_kind() -> None:
+    news: HourlyNews[str] = HourlyNews()
+    assert news.due(moment()) == {}
+    for kind, count in (("few", 4), ("some", 7)):
+        for _ in range(count):
+            news.note(kind)
+
+    assert news.due(moment(60)) == {}
+    assert news.due(moment(LATER_S)) == {"some": 5}
+    news.note("few")
+    assert news.due(moment(LATER_S + 60)) == {}
+    assert news.due(moment(2 * LATER_S)) == {"few": 5}
+    assert news.due(moment(3 * LATER_S)) == {}
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 4000)), max_size=60))

@@ -34,14 +34,19 @@ def state_of(name: str) -> dict[str, object]:
 
 
 def message(
-    number: int = 0, *, topic: str = EVENTS, expiry_s: int = 90, payload: bytes | None = None
+    number: int = 0,
+    *,
+    topic: str = EVENTS,
+    expiry_s: int = 90,
+    payload: bytes | None = None,
+    event_id: str = "",
 ) -> OutgoingMessage:
     return OutgoingMessage(
         topic=topic,
         payload=payload if payload is not None else an_event(number),
         expiry_s=expiry_s,
         event_type="presence.entered.v1",
-        event_id=f"id-{number}",
+        event_id=event_id or f"id-{number}",
     )
 
 

@@ -4,10 +4,12 @@ import asyncio
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from presence.errors import BrokerError, MessageRefused
+from presence.errors import BrokerError, MessageNotTaken, MessageRefused
+from presence.ports import OutgoingMessage
 from tests.brokers import CONNACK, CONNECT, DISCONNECT, PUBACK, PUBLISH, FakeBroker, packet, published
 from tests.edges.mqtt_parts import STATE, Told, an_event, message, new_publisher, running, state_of
 
@@ -83,7 +85,7 @@ async def test_a_reason_code_about_the_message_refuses_it_for_good(code: int) ->
 @pytest.mark.parametrize("code", [0x80, 0x83, 0x97])
 async def test_a_reason_code_about_the_moment_lets_the_message_be_sent_again(code: int) -> None:
     async with FakeBroker(puback=refuse(code)).running() as broker, running(new_publisher(broker.port)) as publisher:
-        with pytest.raises(BrokerError) as refusal:
+        with pytest.raises(MessageNotTaken) as refusal:
             await publisher.publish(message())
         assert publisher.is_connected
     assert not isinstance(refusal.value, MessageRefused)
@@ -145,6 +147,40 @@ async def test_a_message_that_expires_while_it_waits_for_its_turn_is_not_sent() 
         results = await asyncio.gather(*sending, return_exceptions=True)
         broker.puback_delay_s = 0
     assert [type(result) for result in results] == [type(None)] * 10 + [BrokerError]
+
+
+def word(number: int) -> OutgoingMessage:
+    """To other gateways."""
+    return OutgoingMessage("presence/v1/acme/fi-0042/peer/seen", b'{"said":"%d"}' % number, 10, "", "")
+
+
+@pytest.mark.requirement("R-50", "R-53")
+async def test_words_that_are_never_acknowledged_end_no_connection_and_leave_room_for_events() -> None:
+    def puback(mid: int, publish: bytes) -> bytes | None:
+        return None if b"/peer/seen" in publish else packet(PUBACK, struct.pack("!H", mid))
+
+    told = Told()
+    async with FakeBroker(puback=puback).running() as broker:
+        publisher = new_publisher(broker.port, told)
+        publisher._settings = replace(publisher._settings, acknowledge_timeout_s=0.05)
+        async with running(publisher):
+            for number in range(30):
+                with pytest.raises(BrokerError):
+                    await publisher.publish(word(number))
+            for number in range(20):
+                await publisher.publish(message(number))
+            assert publisher.is_connected
+    assert broker.connections == 1
+    assert sum(b"/peer/seen" in body for kind, body in broker.packets if kind == PUBLISH) == 4
+    assert told.all("broker.lost") == []
+
+
+async def test_words_that_are_acknowledged_make_room_for_the_next() -> None:
+    async with FakeBroker().running() as broker, running(new_publisher(broker.port)) as publisher:
+        for number in range(30):
+            await publisher.publish(word(number))
+        assert broker.kinds().count(PUBLISH) == 31
+    assert publisher.counters.published == 0
 
 
 async def test_no_connack_ends_the_attempt_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
