@@ -31,10 +31,12 @@ from presence.cli.scan_test.practice import practice
 from presence.cli.scan_test.screen import WIDTH, Screen
 from presence.cli.scan_test.session import Plan, Session
 from presence.cli.scan_test.sources import marked
+from presence.cli.scan_test.walking import Tuning, judge_walk, share
 from presence.config import load_settings
 from presence.config.rules import read_store_key, rules_of
+from presence.config.settings import EntrySettings
 from presence.core.consent import Flag
-from presence.core.threshold import Reading, Walked
+from presence.core.threshold import Assessment, Rate, Reading, Walked
 from presence.edges.hci_count import ReportCounter, reports_in
 from presence.edges.local_broker import free_port
 from presence.edges.simulated import Said
@@ -451,19 +453,79 @@ def test_the_old_file_is_kept_and_a_file_that_would_not_load_is_never_put_in_pla
     }  # fmt: skip
 
 
+MARKS = "past:5-17,in:30-42,inside:42-60"
+
+
 def test_apply_shows_the_difference_and_writes_what_was_suggested(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, 1883).open([entry()])
+    shop, file = a_shop(tmp_path), recorded(tmp_path)
     old = shop.config.read_text()
-    done = simulated("--config", shop.config, "--steps", "walk", "--apply", "--json", "--rounds", "2")
+    command = ("--config", shop.config, "--replay", file, "--marks", MARKS, "--steps", "walk", "--json", "--apply")
+    refused = scan_test(*command, stdin="\n")
+    assert refused.returncode in (0, 1), refused.stderr
+    assert "nothing was written" in refused.stderr
+    assert shop.config.read_text() == old
+    done = scan_test(*command, stdin="y\n")
     suggested = json.loads(done.stdout)["steps"]["walk"]["suggested"]["entry"]
     tuned = load_settings(shop.config).entry
     assert tuned.enter_rssi_dbm == suggested["enter_rssi_dbm"]
     assert tuned.evidence_db_s == suggested["evidence_db_s"]
     assert "+  enter_rssi_dbm:" in done.stderr
-    assert "not of this gateway's door" in done.stderr
-    (backup,) = tmp_path.glob("presence.yaml.bak-*")
+    (backup,) = shop.folder.glob("presence.yaml.bak-*")
     assert backup.read_text() == old
-    assert scan_test("--simulated", "--apply").returncode == 78
+
+
+def test_yes_means_ready_and_never_that_a_file_may_be_written(tmp_path: Path) -> None:
+    shop, file = a_shop(tmp_path), recorded(tmp_path)
+    old = shop.config.read_text()
+    done = scan_test("--config", shop.config, "--replay", file, "--marks", MARKS, "--steps", "walk", "--apply", "--yes")
+    assert done.returncode == 69
+    assert "nothing was written" in done.stderr
+    assert shop.config.read_text() == old
+
+
+@pytest.mark.parametrize("more", [(), ("--yes",)])
+def test_practice_is_never_written_into_a_real_file(tmp_path: Path, more: tuple[str, ...]) -> None:
+    shop = Shop(tmp_path, 1883).open([entry()])
+    old = shop.config.read_text()
+    done = scan_test("--simulated", "--speed", "300", "--config", shop.config, "--apply", *more, stdin="y\n")
+    assert done.returncode == 78
+    assert "--apply" in done.stderr
+    assert (done.stdout, shop.config.read_text()) == ("", old)
+
+
+# --- the verdict ---
+
+
+def walked(*, false: float = 0.0, missed: float = 0.0, walks: int = 6, this_phone: float = 0.001) -> Tuning:
+    """A walk that went well with the technician's phone; the shares are those of any phone."""
+    rates = {
+        kind: Rate(0, walks, 0.39, this_phone, 0.02, any_phone)
+        for kind, any_phone in ((Walked.PAST, false / 2), (Walked.WINDOW, false), (Walked.IN, missed))
+    }
+    now = EntrySettings()
+    return Tuning(now, Assessment(-75, rates, (4.0,)), now, Assessment(-75, rates, (4.0,)), Walks())
+
+
+@pytest.mark.parametrize(
+    ("tuned", "verdict"),
+    [
+        (walked(false=0.02, missed=0.10), Verdict.PASS),
+        (walked(false=0.03), Verdict.WARN),
+        (walked(missed=0.11), Verdict.WARN),
+        (walked(false=0.083, missed=0.11), Verdict.WARN),
+        (walked(false=0.21), Verdict.FAIL),
+        (walked(missed=0.51), Verdict.FAIL),
+        (walked(false=0.21, walks=1), Verdict.WARN),
+        (walked(this_phone=0.03), Verdict.WARN),
+        (walked(this_phone=0.2), Verdict.FAIL),
+    ],
+)
+def test_the_verdict_judges_any_phone_and_the_headline_says_it(tuned: Tuning, verdict: Verdict) -> None:
+    finding = judge_walk(tuned).finding
+    assert finding.verdict is verdict
+    false, missed = (tuned.assessed_new.rates[kind].any_phone for kind in (Walked.WINDOW, Walked.IN))
+    assert f"any phone {share(false)} false, {share(missed)} missed" in finding.found
+    assert (finding.next_step == "") is (verdict is Verdict.PASS)
 
 
 # --- on a terminal ---

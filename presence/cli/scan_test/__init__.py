@@ -75,7 +75,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument("--marks", default="", metavar="LIST", help="with --replay: what was done when")
     command.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="with --simulated: 1 to 1000 (1)")
     command.add_argument("--seed", type=int, default=1, metavar="N", help="with --simulated: another day (1)")
-    command.add_argument("--yes", action="store_true", help="ask nothing, start each part at once")
+    command.add_argument("--yes", action="store_true", help="start each part at once, without Enter")
     command.add_argument("--apply", action="store_true", help="offer to write the suggestion into --config")
     command.add_argument("--report", type=Path, metavar="FILE.html", help="write one page with the pictures")
     command.add_argument("--json", action="store_true", help="one JSON object on stdout; all else on stderr")
@@ -83,6 +83,8 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def start(options: argparse.Namespace) -> int:
+    if options.apply and options.simulated:
+        raise ConfigurationError(["--apply: practice is not written into a file: walk this gateway's own door"])
     if options.apply and options.config is None:
         raise ConfigurationError(["--apply: there is nothing to write to: name the file with --config"])
     out = sys.stderr if options.json else sys.stdout
@@ -118,7 +120,7 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> Outcome:
     if outcome.tuned is not None and outcome.tuned.changes():
         if options.apply:
             await _apply(options, outcome, screen)
-        elif options.config is not None:
+        elif options.config is not None and not options.simulated:
             screen.say("  `--apply` writes the suggestion into the file, after showing the difference")
     return outcome
 
@@ -137,8 +139,8 @@ async def _apply(options: argparse.Namespace, outcome: Outcome, screen: Screen) 
     screen.heading(f"{path}: what would change")
     for line in applying.difference(old, new):
         screen.say(f"  {line}")
-    if options.simulated or options.replay:
-        screen.say("  Mind: these figures are not of this gateway's door.")
+    if options.replay:
+        screen.say("  Mind: is this capture of this gateway, at this door, as it hangs now?")
     if not await screen.agrees("Write this?"):
         screen.say("  nothing was written")
         return

@@ -85,9 +85,11 @@ class Screen:
             await self._read("  Enter when you are ready ")
 
     async def agrees(self, question: str) -> bool:
-        if self._yes:
-            return True
-        return (await self._read(f"  {question} [y/N] ")).strip().lower() in ("y", "yes")
+        """Asked of a person, whatever --yes says: that answers `ready` alone. Raises NobodyAnswers."""
+        try:
+            return (await self._read(f"  {question} [y/N] ")).strip().lower() in ("y", "yes")
+        except NobodyAnswers:
+            raise NobodyAnswers("nobody answers, so nothing was written: type y, or pipe it in") from None
 
     async def _read(self, prompt: str) -> str:
         """A line of standard input, in the event loop, so that an interruption is heard at once."""
