@@ -286,7 +286,7 @@ def outgoing(**changes: Any) -> Outgoing:
         "type": EventType.ENTERED,
         "audience": OFFERS.name,
         "ref": ANNA,
-        "subject": "p_7Qm2Xr9Lk4Vt8Bn1Zc5Hw0",
+        "subject": "",
         "occurred_at": moment(7),
         "expires_s": moment(127).monotonic_s,
         **changes,
@@ -299,9 +299,10 @@ def announcement(**changes: Any) -> Announcement:
         "event_id": "aik7q4t3m5v2c7h5xab6ndd4ze",
         "audience": OFFERS.name,
         "ref": ANNA,
-        "subject": "p_7Qm2Xr9Lk4Vt8Bn1Zc5Hw0",
+        "subject": "p_xjcVKc5w07Djo4pEbCUcXQ",
         "categories": (CARS, GARDEN),
         "valid_until_s": START_S + 1800,
+        "day": "2026-11-23",
         **changes,
     }
     return Announcement(**values)

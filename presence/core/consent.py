@@ -118,6 +118,11 @@ class Consent:
     """`math.inf` where the pause was unreadable: doubt is refusal."""
     objected: bool = False
 
+    @property
+    def profiled(self) -> bool:
+        """Whether an audience may know this customer again on another day (R-22); never a minor (R-14)."""
+        return Purpose.PROFILING in self.purposes and Flag.NO_PROFILING not in self.flags
+
 
 @dataclass(frozen=True, slots=True)
 class Audience:
@@ -165,10 +170,13 @@ class Denied:
 Decision = Allowed | Denied
 
 
-def in_force(consent: Consent | None, place: Place, standing: ListStanding, now_s: float) -> Denied | None:
-    """Why this subject may not be recognised here and now, or None where they may."""
-    if not standing.publishing:
-        return Denied(Reason.LIST_STALE)
+def believed(standing: ListStanding) -> Denied | None:
+    """The first of the gate's two questions: may the list be believed?"""
+    return None if standing.publishing else Denied(Reason.LIST_STALE)
+
+
+def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | None:
+    """The second: what does this person allow? Why they may not be recognised here and now, or None."""
     if consent is None:
         return Denied(Reason.UNKNOWN)
     if consent.objected:
@@ -188,9 +196,21 @@ def in_force(consent: Consent | None, place: Place, standing: ListStanding, now_
     return None
 
 
+def in_force(consent: Consent | None, place: Place, standing: ListStanding, now_s: float) -> Denied | None:
+    """Both questions: why this subject may not be recognised here and now, or None where they may."""
+    return believed(standing) or permitted(consent, place, now_s)
+
+
 def decide(consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float) -> Decision:
     """The gate. Asked when a subject enters, and again at the moment of sending."""
-    denied = in_force(consent, place, standing, now_s)
+    return believed(standing) or permitted_to(consent, audience, place, standing, now_s)
+
+
+def permitted_to(
+    consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float
+) -> Decision:
+    """What this person allows an audience; of the list's standing all counts but whether it may be believed."""
+    denied = permitted(consent, place, now_s)
     if denied is not None or consent is None:
         return denied or Denied(Reason.UNKNOWN)
     if (Flag.TEST in consent.flags) != (audience.name == TEST_AUDIENCE):

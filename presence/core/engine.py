@@ -12,12 +12,12 @@ The engine never holds anything of an advertisement that belongs to nobody (R-01
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from presence.core.advertising import Advertisement
 from presence.core.beacons.rpa import Resolver
-from presence.core.consent import Consent, Denied, ListStanding, Reason, in_force
+from presence.core.consent import Consent, Denied, ListStanding, Reason, in_force, permitted
 from presence.core.consent_index import ConsentIndex
 from presence.core.counts import Counts
 from presence.core.doorbell import Answer, Unanswered, is_genuine
@@ -176,15 +176,10 @@ class Engine:
         known = self.restrictions.settle(self._listed, self._teller.standing.seq, among=new)
         new = tuple(each for each in new if each not in known)
         teller, draft = self._teller, Draft()
-        standing = teller.standing
         whole = {row.ref for row in notice.rows if row.removed or row.objected or row.paused_until_s}
         refs = {row.ref for row in notice.rows} if isinstance(teller.consents, Restricted) else whole
-        teller.standing = replace(standing, publishing=True)
-        try:
-            for ref in refs & (self._visits.refs() | teller.refs()):
-                self._recheck(ref, now, draft)
-        finally:
-            teller.standing = standing
+        for ref in refs & (self._visits.refs() | teller.refs()):
+            self._recheck(ref, now, draft)
         return new, draft.step()
 
     def settle(self) -> tuple[Restriction, ...]:
@@ -268,7 +263,9 @@ class Engine:
             self._recheck(ref, now, draft)
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
-        denied = self._denied(ref, now)
+        """Take away what this person does not allow any more. Whether the list may be believed is another question:
+        nobody is forgotten because it is stale, and a notice counts all the same."""
+        denied = permitted(self._teller.consents.get(ref), self._rules.place, now.utc_s)
         if denied is None:
             self._teller.withdraw_narrowed(ref, now, draft)
             return

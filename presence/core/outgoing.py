@@ -16,6 +16,7 @@ class Outgoing:
     audience: str
     ref: bytes = field(repr=False)
     subject: str = field(repr=False)
+    """For `left` and `withdrawn` that of their `entered`; an `entered` has none before it is sent."""
     occurred_at: Moment
     expires_s: float
     """Monotonic seconds: not sent from then on."""
@@ -38,6 +39,8 @@ class Announcement:
     categories: tuple[str, ...]
     valid_until_s: float
     """UTC: the audience may act until then."""
+    day: str
+    """UTC day of the entry, `YYYY-MM-DD`: with it a subject of the day is known from a stable one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,31 @@
    category narrowed meanwhile is not in it, a consent withdrawn meanwhile stops it (R-06, R-34).
 2. From the moment it is handed to the broker it is *announced*: acknowledged or not, somebody may have read it.
 3. `withdrawn` goes out only where an `entered` was announced, and only while it could still be acted on (R-09).
-4. `left` goes out only with the purpose `visit_end`, and only where an `entered` was announced.
+4. `left` goes out only with the purpose `visit_end`, only where an `entered` was announced, and only while that
+   `entered` might still stand: the whole gate is asked for its audience, as it is queued and as it is sent.
 5. What was taken back stays so: an entry that would carry the id of a withdrawn event is not announced.
 6. While the list is stale, events wait (and expire); they are not lost to a moment without proof.
+7. The subject is made as an `entered` is sent, from the consent as it is then; `left` and `withdrawn` carry the one
+   that was announced. Where the consent does not allow that subject any more (profiling withdrawn, the pairwise key
+   replaced), what was told is taken back, and nothing but `withdrawn` carries it (R-22).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from presence.core import events
+from presence.core.by_ref import ByRef
 from presence.core.consent import (
     Allowed,
     Consent,
     Decision,
     Denied,
-    Flag,
     ListStanding,
     Purpose,
     Reason,
-    decide,
-    in_force,
+    believed,
+    permitted_to,
 )
 from presence.core.counts import Counts
 from presence.core.events import Assurance, Event, EventType, WithdrawnReason
@@ -75,8 +79,8 @@ class Teller:
         self.standing = ListStanding(publishing=False)
         self.consents: Mapping[bytes, Consent] = {}
         self._counts = counts
-        self._pending = {outgoing.id: outgoing for outgoing in pending}
-        self._announced = {announcement.event_id: announcement for announcement in announcements}
+        self._pending = ByRef((outgoing.id, outgoing) for outgoing in pending)
+        self._announced = ByRef((each.event_id, each) for each in announcements)
         self.proven: dict[bytes, float] = {}
         """ref → monotonic time at which the phone answered a challenge (presence.core.doorbell)."""
         self._taken_back: dict[str, float] = {}
@@ -84,21 +88,18 @@ class Teller:
 
     def refs(self) -> set[bytes]:
         """Everyone of whom somebody was told, or is about to be."""
-        return {a.ref for a in self._announced.values()} | {o.ref for o in self._pending.values()}
+        return self._announced.refs() | self._pending.refs()
 
     def pending(self) -> tuple[Outgoing, ...]:
-        return tuple(self._pending.values())
+        return tuple(self._pending)
 
     def announcements(self) -> tuple[Announcement, ...]:
-        return tuple(self._announced.values())
+        return tuple(self._announced)
 
     def entered(self, entered: Entered, now: Moment, draft: Draft) -> None:
         """Queue an `entered` for every audience that may hear of it."""
         self._counts.entered += 1
-        consent = self.consents[entered.ref]
         bucket = events.visit_bucket(entered.at.utc_s, self.rules.entry.reentry_cooldown_s)
-        stable = Purpose.PROFILING in consent.purposes and Flag.NO_PROFILING not in consent.flags
-        day = events.STABLE_DAY if stable else events.utc_day(entered.at.utc_s)
         for audience in self.rules.audiences:
             decision = self._decide(entered.ref, audience.name, now)
             if isinstance(decision, Denied):
@@ -109,7 +110,7 @@ class Teller:
                 type=EventType.ENTERED,
                 audience=audience.name,
                 ref=entered.ref,
-                subject=events.subject_of_day(consent.pairwise_keys[audience.name], day),
+                subject="",
                 occurred_at=entered.at,
                 expires_s=now.monotonic_s + self.rules.expiry_s,
                 strength_dbm=entered.strength_dbm,
@@ -120,37 +121,41 @@ class Teller:
     def left(self, left: Left, now: Moment, draft: Draft) -> None:
         """Queue a `left` where an audience was told of the entry and the customer agreed to tell the end."""
         self._counts.left += 1
-        if self._left_denied(left.ref, now) is None:
-            for announcement in self._announcements_of(left.ref):
+        for announcement in self._announced.of(left.ref):
+            if self._left_denied(announcement, now) is None:
                 self._queue(self._following(EventType.LEFT, announcement, left.at, now), draft)
 
     def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
         """A consent is no longer in force: pending events go, announced ones are taken back."""
         self.proven.pop(ref, None)
-        for outgoing in self.pending():
-            if outgoing.ref == ref and outgoing.type is not EventType.WITHDRAWN:
-                del self._pending[outgoing.id]
-                draft.cancelled.append(outgoing.id)
-        for announcement in self._announcements_of(ref):
+        for outgoing in self._pending.of(ref):
+            if outgoing.type is not EventType.WITHDRAWN:
+                self._cancel(outgoing, draft)
+        for announcement in self._announced.of(ref):
             self._retract(announcement, reason, now, draft)
 
     def withdraw_narrowed(self, ref: bytes, now: Moment, draft: Draft) -> None:
-        """Take back what was announced with a category, or to an audience, that is not allowed any more."""
-        for announcement in self._announcements_of(ref):
-            decision = self._decide(ref, announcement.audience, now)
-            if isinstance(decision, Denied):
-                self._retract(announcement, decision.reason, now, draft)
-            elif not set(announcement.categories) <= set(decision.categories):
-                self._retract(announcement, Reason.NO_CATEGORY, now, draft)
+        """Take back what was announced with a category, to an audience or under a subject that is not allowed any
+        more, and stop a `left` that waits where the end of a visit may not be told any more."""
+        for announcement in self._announced.of(ref):
+            denied = self._outlived(announcement, now)
+            if denied is not None:
+                self._retract(announcement, denied.reason, now, draft)
+        consent = self.consents.get(ref)
+        if consent is None or Purpose.VISIT_END not in consent.purposes:
+            for outgoing in self._pending.of(ref):
+                if outgoing.type is EventType.LEFT:
+                    self._cancel(outgoing, draft)
 
     def forget_over(self, visits: Visits, now: Moment, draft: Draft) -> None:
         """Announcements of visits that are over, on which nobody may act any more."""
         self.proven = {ref: at_s for ref, at_s in self.proven.items() if now.monotonic_s - at_s <= PROOF_S}
         self._taken_back = {key: until_s for key, until_s in self._taken_back.items() if now.monotonic_s < until_s}
-        for announcement in tuple(self._announced.values()):
+        for announcement in self.announcements():
             visit = visits.get(announcement.ref)
-            if now.utc_s >= announcement.valid_until_s and (visit is None or visit.left_at is not None):
-                del self._announced[announcement.event_id]
+            over = now.utc_s >= announcement.valid_until_s and (visit is None or visit.left_at is not None)
+            if over and not self._followers(announcement):  # a `left` that waits is judged by it
+                self._announced.pop(announcement.event_id)
                 draft.retracted.append(announcement.event_id)
 
     def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
@@ -167,13 +172,18 @@ class Teller:
         if outgoing.type is EventType.WITHDRAWN:
             return self._event(outgoing, {"entered_id": outgoing.entered_id, "reason": outgoing.reason}), Step()
         if outgoing.type is EventType.LEFT:
-            denied = self._left_denied(outgoing.ref, now)
+            announced = self._announced.get(outgoing.entered_id)
+            denied = Denied(Reason.UNKNOWN) if announced is None else self._left_denied(announced, now)
             if denied is not None:
                 return self._block(outgoing, denied)
             return self._event(outgoing, {"entered_id": outgoing.entered_id}), Step()
         decision = self._decide(outgoing.ref, outgoing.audience, now)
         if isinstance(decision, Denied):
             return self._block(outgoing, decision)
+        announced = self._announced.get(outgoing.id)
+        outlived = None if announced is None else self._outlived(announced, now)
+        if outlived is not None:  # the copy that was handed over before is taken back by the next look at it
+            return self._block(outgoing, outlived)
         until_s = self._valid_until_s(outgoing, decision)
         if now.utc_s >= until_s:
             self._expire(outgoing)
@@ -182,11 +192,11 @@ class Teller:
 
     def acknowledge(self, outgoing: Outgoing) -> None:
         """The broker has it, or will never take it."""
-        self._pending.pop(outgoing.id, None)
+        self._pending.pop(outgoing.id)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
         """A peer told it under this id: it leaves the outbox, and an entry is known as announced (see `Peers`)."""
-        if self._pending.pop(outgoing.id, None) is None:
+        if self._pending.pop(outgoing.id) is None:
             return Step()
         decision = self._decide(outgoing.ref, outgoing.audience, now)
         if outgoing.type is not EventType.ENTERED or isinstance(decision, Denied) or event_id in self._taken_back:
@@ -199,10 +209,28 @@ class Teller:
         return min(allowed.until_s, (outgoing.occurred_at.utc_s + self.rules.valid_for_s) // 60 * 60)
 
     def _known(self, outgoing: Outgoing, allowed: Allowed, until_s: float, event_id: str) -> Announcement:
-        announcement = self._announced[event_id] = Announcement(
-            event_id, outgoing.audience, outgoing.ref, outgoing.subject, allowed.categories, until_s
+        before = self._announced.get(event_id)
+        day = events.utc_day(outgoing.occurred_at.utc_s).decode()
+        announcement = Announcement(
+            event_id,
+            outgoing.audience,
+            outgoing.ref,
+            self._subjects(outgoing.ref, outgoing.audience, day)[0] if before is None else before.subject,
+            allowed.categories,
+            until_s,
+            day,
         )
+        self._announced.put(event_id, announcement)
         return announcement
+
+    def _subjects(self, ref: bytes, audience: str, day: str) -> tuple[str, ...]:
+        """The subjects that the consent allows of this day's entry, first the one that it asks for."""
+        consent = self.consents.get(ref)
+        key = consent.pairwise_keys.get(audience) if consent else None
+        if consent is None or key is None:
+            return ()
+        of_the_day = events.subject_of_day(key, day.encode())
+        return (events.subject_of_day(key, events.STABLE_DAY), of_the_day) if consent.profiled else (of_the_day,)
 
     def _assurance(self, ref: bytes, now: Moment) -> Assurance:
         proven_s = self.proven.get(ref)
@@ -220,7 +248,7 @@ class Teller:
             notice=self.rules.notice,
             assurance=self._assurance(outgoing.ref, now),
         )
-        return self._event(outgoing, data), Step(announced=(announcement,))
+        return self._event(replace(outgoing, subject=announcement.subject), data), Step(announced=(announcement,))
 
     def _expire(self, outgoing: Outgoing) -> None:
         self._counts.expired += 1
@@ -233,22 +261,51 @@ class Teller:
         return denied
 
     def _decide(self, ref: bytes, audience_name: str, now: Moment) -> Decision:
+        return believed(self.standing) or self._permitted_to(ref, audience_name, now)
+
+    def _permitted_to(self, ref: bytes, audience_name: str, now: Moment) -> Decision:
         audience = self.rules.audience(audience_name)
         if audience is None:
             return Denied(Reason.NO_PURPOSE)
-        return decide(self.consents.get(ref), audience, self.rules.place, self.standing, now.utc_s)
+        return permitted_to(self.consents.get(ref), audience, self.rules.place, self.standing, now.utc_s)
 
-    def _left_denied(self, ref: bytes, now: Moment) -> Denied | None:
-        consent = self.consents.get(ref)
+    def _outlived(self, announcement: Announcement, now: Moment) -> Denied | None:
+        """Why what was told may not stand any more, whether or not the list may be believed; None where it may."""
+        decision = self._permitted_to(announcement.ref, announcement.audience, now)
+        if isinstance(decision, Denied):
+            return decision
+        if not set(announcement.categories) <= set(decision.categories):
+            return Denied(Reason.NO_CATEGORY)
+        if announcement.subject not in self._subjects(announcement.ref, announcement.audience, announcement.day):
+            return Denied(Reason.NO_PURPOSE)
+        return None
+
+    def _left_denied(self, announcement: Announcement, now: Moment) -> Denied | None:
+        consent = self.consents.get(announcement.ref)
         if consent is not None and Purpose.VISIT_END not in consent.purposes:
             return Denied(Reason.NO_PURPOSE)
-        return in_force(consent, self.rules.place, self.standing, now.utc_s)
+        return believed(self.standing) or self._outlived(announcement, now)
+
+    def _followers(self, announcement: Announcement) -> list[Outgoing]:
+        """A `left` of it that waits."""
+        return [
+            each
+            for each in self._pending.of(announcement.ref)
+            if each.type is EventType.LEFT and each.entered_id == announcement.event_id
+        ]
+
+    def _cancel(self, outgoing: Outgoing, draft: Draft) -> None:
+        self._pending.pop(outgoing.id)
+        draft.cancelled.append(outgoing.id)
 
     def _retract(self, announcement: Announcement, reason: Reason, now: Moment, draft: Draft) -> None:
-        del self._announced[announcement.event_id]
+        self._announced.pop(announcement.event_id)
         draft.retracted.append(announcement.event_id)
-        if self._pending.pop(announcement.event_id, None) is not None:  # handed over, not acknowledged: not once more
-            draft.cancelled.append(announcement.event_id)
+        entered = self._pending.get(announcement.event_id)
+        if entered is not None:  # handed over, not acknowledged: not once more
+            self._cancel(entered, draft)
+        for left in self._followers(announcement):
+            self._cancel(left, draft)
         self._taken_back[announcement.event_id] = now.monotonic_s + self.rules.entry.reentry_cooldown_s
         # A consent that ends ends `valid_until` too: that is told although it may just have passed (R-09).
         just_ended = reason is Reason.EXPIRED and now.utc_s - announcement.valid_until_s < self.rules.expiry_s
@@ -282,16 +339,11 @@ class Teller:
         if outgoing.id in self._pending:
             return
         while len(self._pending) >= self.rules.outbox_length:
-            others = (key for key, held in self._pending.items() if held.type is not EventType.WITHDRAWN)
-            oldest = next(others, None) or next(iter(self._pending))
-            del self._pending[oldest]
-            draft.cancelled.append(oldest)
+            others = (held for held in self._pending if held.type is not EventType.WITHDRAWN)
+            self._cancel(next(others, None) or next(iter(self._pending)), draft)
             self._counts.dropped += 1
-        self._pending[outgoing.id] = outgoing
+        self._pending.put(outgoing.id, outgoing)
         draft.queued.append(outgoing)
-
-    def _announcements_of(self, ref: bytes) -> list[Announcement]:
-        return [announcement for announcement in self._announced.values() if announcement.ref == ref]
 
     @staticmethod
     def _event(outgoing: Outgoing, data: Mapping[str, Any]) -> Event:

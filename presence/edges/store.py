@@ -22,8 +22,6 @@ from presence.core.visits import Visit
 from presence.errors import ListRolledBack, StorageError
 from presence.ports import Stored
 
-SCHEMA_VERSION = 1
-
 VISIT_SCHEMA = """
 CREATE TABLE visit (
     ref BLOB PRIMARY KEY, entered_mono REAL NOT NULL, entered_utc REAL NOT NULL,
@@ -36,6 +34,15 @@ CREATE TABLE announcement (
     event_id TEXT PRIMARY KEY, audience TEXT NOT NULL, ref BLOB NOT NULL, subject TEXT NOT NULL,
     categories TEXT NOT NULL, valid_until_utc REAL NOT NULL) STRICT;
 """
+VISIT_UPGRADES = (
+    """
+    ALTER TABLE announcement ADD COLUMN day TEXT NOT NULL DEFAULT '';
+    UPDATE announcement SET day = coalesce(
+        (SELECT date(entered_utc, 'unixepoch') FROM visit WHERE visit.ref = announcement.ref), '');
+    UPDATE outbox SET subject = '' WHERE type = 'presence.entered.v1';
+    """,
+)
+"""From each version to the next: the file outlives an upgrade of the daemon (RuntimeDirectoryPreserve)."""
 
 CONSENT_SCHEMA = """
 CREATE TABLE list (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
@@ -43,8 +50,9 @@ CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITH
 """
 
 
-def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connection:
-    """Open or create; raises StorageError. `durable`: a commit survives the loss of power."""
+def open_database(path: Path, schema: str, *, durable: bool, upgrades: tuple[str, ...] = ()) -> sqlite3.Connection:
+    """Open, create or upgrade; raises StorageError. `durable`: a commit survives the loss of power."""
+    steps = (schema, *upgrades)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -57,12 +65,12 @@ def open_database(path: Path, schema: str, *, durable: bool) -> sqlite3.Connecti
             f"PRAGMA synchronous={'FULL' if durable else 'OFF'};"
         )
         found = database.execute("PRAGMA user_version").fetchone()[0]
-        if found == 0:
-            database.executescript(f"BEGIN EXCLUSIVE; {schema} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        for version, step in enumerate(steps[found:], found + 1):
+            database.executescript(f"BEGIN EXCLUSIVE; {step} PRAGMA user_version={version}; COMMIT;")
     except sqlite3.Error as error:
         database.close()
         raise unusable(path, error) from error
-    if found not in (0, SCHEMA_VERSION):
+    if found > len(steps):
         database.close()
         raise StorageError(f"{path}: written by another version of presence ({found}): remove it and start again")
     return database
@@ -75,9 +83,9 @@ def unusable(path: Path, error: Exception) -> StorageError:
 class Database:
     """One file, its transactions, and its errors in words."""
 
-    def __init__(self, path: Path, schema: str, *, durable: bool) -> None:
+    def __init__(self, path: Path, schema: str, *, durable: bool, upgrades: tuple[str, ...] = ()) -> None:
         self._path = path
-        self._database = open_database(path, schema, durable=durable)
+        self._database = open_database(path, schema, durable=durable, upgrades=upgrades)
 
     def close(self) -> None:
         self._database.close()
@@ -101,7 +109,7 @@ class RuntimeStore(Database):
     """Implements ports.VisitStore. Monotonic times in it hold until the machine is switched off, as the file does."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory / "visits.sqlite", VISIT_SCHEMA, durable=False)
+        super().__init__(directory / "visits.sqlite", VISIT_SCHEMA, durable=False, upgrades=VISIT_UPGRADES)
 
     def load(self) -> Stored:
         try:
@@ -120,8 +128,8 @@ class RuntimeStore(Database):
                 for key, kind, audience, ref, subject, om, ou, expires, entered, reason in outbox
             ),
             tuple(
-                Announcement(key, audience, ref, subject, tuple(json.loads(categories)), until)
-                for key, audience, ref, subject, categories, until in announced
+                Announcement(key, audience, ref, subject, tuple(json.loads(categories)), until, day)
+                for key, audience, ref, subject, categories, until, day in announced
             ),
         )
 
@@ -161,8 +169,11 @@ def _write(
         ),
     )
     database.executemany(
-        "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?)",
-        ((a.event_id, a.audience, a.ref, a.subject, json.dumps(a.categories), a.valid_until_s) for a in announcements),
+        "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?,?)",
+        (
+            (a.event_id, a.audience, a.ref, a.subject, json.dumps(a.categories), a.valid_until_s, a.day)
+            for a in announcements
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from presence.core.advertising import Advertisement
 from presence.core.consent import Allowed, Consent, Purpose, Reason, Scope, decide
 from presence.core.engine import Engine
+from presence.core.events import STABLE_DAY, subject_of_day
 from presence.core.opening_hours import OpeningHours
 from tests.builders import (
     ANNA,
@@ -33,6 +34,7 @@ from tests.builders import (
     consent,
     grant,
     moment,
+    pairwise_key,
     rules,
     send_all,
     standing,
@@ -296,7 +298,8 @@ def consents_of_the_day() -> st.SearchStrategy[dict[str, Any]]:
             "paused_until_s": st.sampled_from([0.0, START_S + 600]),
             "objected": st.just(True),
             "scope": st.just(Scope(frozenset({"elsewhere"}))),
-            "purposes": st.sets(st.sampled_from(Purpose)).map(frozenset),
+            "purposes": st.sets(st.sampled_from(Purpose)).map(frozenset)
+            | st.sampled_from(Purpose).map(lambda one: frozenset(Purpose) - {one}),
             "grants": st.sampled_from([(), (grant(CARS),), (grant(CARS, end_s=START_S + 300), grant(GARDEN))]),
         },
     )
@@ -374,12 +377,14 @@ class AnyAfternoon(RuleBasedStateMachine):
         audience = OFFERS if event["data"]["audience"] == OFFERS.name else PICK_UP
         now_s = moment(self.now_s).utc_s
         answer = decide(self.consents.get(ref), audience, PLACE, standing(publishing=self.fresh), now_s)
+        assert isinstance(answer, Allowed), "published without a right"
+        stable = subject_of_day(pairwise_key(ref, audience.name), STABLE_DAY)
+        assert event["subject"] != stable or self.consents[ref].profiled, "profiled without a right"
         if event["type"] == "presence.left.v1":
             assert Purpose.VISIT_END in self.consents[ref].purposes
             assert not self.is_taken_back(event["data"]["entered_id"]), "left after withdrawn"
             self.check_follows_an_entered(event)
             return
-        assert isinstance(answer, Allowed), "published without a right"
         assert set(event["data"]["allow"]) <= set(answer.categories)
         assert not self.is_taken_back(event["id"]), "entered after withdrawn"
 

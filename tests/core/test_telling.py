@@ -7,7 +7,9 @@ import pytest
 
 from presence.core.consent import Audience, Denied, Flag, Purpose, Reason, Scope
 from presence.core.engine import Engine
-from presence.core.events import EventType
+from presence.core.events import STABLE_DAY, EventType, subject_of_day
+from presence.core.notices import Narrowing
+from presence.core.timestamps import Moment
 from tests.builders import (
     ANNA,
     BERIT,
@@ -34,6 +36,7 @@ from tests.builders import (
     visit,
     walk_in,
 )
+from tests.notices import notice
 
 ALL = frozenset(Purpose) - {Purpose.PROFILING}
 SENT_S = 8.0
@@ -464,7 +467,87 @@ def test_a_left_is_stopped_where_visit_end_is_taken_back_before_it_is_sent() -> 
     engine.apply(a_list(consent(purposes=ALL - {Purpose.VISIT_END})), moment(310))
 
     assert send_all(engine, moment(311)) == []
-    assert engine.counts.blocked == {Reason.NO_PURPOSE: 1}
+    assert engine.pending() == ()
+    assert len(engine.announcements()) == 1
+
+
+def lose_the_purpose(engine: Engine, by: str, now: Moment) -> None:
+    """The audience of offers loses its right, in one of three ways."""
+    if by == "a notice":
+        engine.take_away(notice(Narrowing(ANNA, 1, purposes=frozenset({Purpose.OFFERS}))), now)
+    elif by == "a list":
+        engine.apply(a_list(consent(version=2, purposes=ALL - {Purpose.OFFERS})), now)
+    else:
+        engine.change_rules(rules(audiences=()))
+
+
+WAYS = ["a notice", "a list", "the configuration"]
+
+
+@pytest.mark.requirement("R-05", "R-34")
+@pytest.mark.parametrize("by", WAYS)
+def test_a_left_that_waits_is_not_told_to_an_audience_that_lost_its_right(by: str) -> None:
+    engine = entered_and_told(purposes=ALL)
+    engine.advance(moment(7 + 300))
+
+    lose_the_purpose(engine, by, moment(310))
+    told = send_all(engine, moment(310))
+    engine.advance(moment(311))
+
+    assert types(told + send_all(engine, moment(311))) == ["presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-05", "R-34")
+@pytest.mark.parametrize("by", WAYS)
+def test_no_left_is_queued_for_an_audience_that_lost_its_right_after_everybody_stopped_acting(by: str) -> None:
+    """Nothing is taken back any more, so the `entered` stands; its audience has no right to its end all the same."""
+    engine = entered_and_told(purposes=ALL)
+    stay(engine, moment(30), moment(1900))
+    lose_the_purpose(engine, by, moment(1901))
+
+    engine.advance(moment(2300))
+
+    assert engine.counts.left == 1
+    assert send_all(engine, moment(2300)) == []
+
+
+@pytest.mark.requirement("R-05", "R-06")
+def test_the_gate_is_asked_for_a_left_at_that_second_too() -> None:
+    """Nobody told the engine of the time."""
+    record = {"purposes": ALL, "grants": (grant(CARS, end_s=START_S + 400), grant(GARDEN, end_s=START_S + 400))}
+    on_time, too_late = entered_and_told(**record), entered_and_told(**record)
+    on_time.advance(moment(7 + 300))
+    too_late.advance(moment(7 + 300))
+
+    assert types(send_all(on_time, moment(399.9))) == ["presence.left.v1"]
+    assert send_all(too_late, moment(400)) == []
+    assert too_late.counts.blocked == {Reason.NO_CATEGORY: 1}
+
+
+@pytest.mark.requirement("R-08")
+def test_while_the_list_is_stale_no_left_is_told_and_one_that_waits_goes_out_once_it_is_proven() -> None:
+    queued, ended = entered_and_told(purposes=ALL), entered_and_told(purposes=ALL)
+    queued.advance(moment(7 + 300))
+    for engine in (queued, ended):
+        engine.trust(standing(publishing=False))
+        engine.advance(moment(310))
+        assert send_all(engine, moment(310)) == []
+        engine.trust(standing())
+        engine.advance(moment(311))
+
+    assert types(send_all(queued, moment(311))) == ["presence.left.v1"]
+    assert send_all(ended, moment(311)) == []
+
+
+def test_a_left_that_waits_goes_out_though_nobody_may_act_any_more() -> None:
+    engine = entered_and_told(purposes=ALL)
+    stay(engine, moment(30), moment(1480))
+    engine.advance(moment(1785))
+    engine.advance(moment(1880))
+
+    assert types(send_all(engine, moment(1880))) == ["presence.left.v1"]
+    engine.advance(moment(1881))
+    assert engine.announcements() == ()
 
 
 @pytest.mark.requirement("R-09")
@@ -515,6 +598,147 @@ def test_an_event_of_an_older_version_of_the_configuration_is_released_by_the_ru
 
 def test_types_of_events_are_the_closed_list_of_version_1() -> None:
     assert [kind.value for kind in EventType] == ["presence.entered.v1", "presence.left.v1", "presence.withdrawn.v1"]
+
+
+# ---------------------------------------------------------------- whose subject
+
+STABLE = subject_of_day(pairwise_key(ANNA, OFFERS.name), STABLE_DAY)
+OF_THE_DAY = subject_of_day(pairwise_key(ANNA, OFFERS.name), b"2026-11-23")
+PROFILED = frozenset(Purpose)
+
+
+def without_profiling(engine: Engine, by: str, now: Moment) -> None:
+    if by == "a notice":
+        engine.take_away(notice(Narrowing(ANNA, 1, purposes=frozenset({Purpose.PROFILING}))), now)
+    else:
+        engine.apply(a_list(consent(version=2, purposes=ALL)), now)
+
+
+@pytest.mark.requirement("R-22", "R-34")
+@pytest.mark.parametrize("by", WAYS[:2])
+def test_the_subject_is_made_as_the_event_is_sent(by: str) -> None:
+    stays, changes = an_engine(consent(purposes=PROFILED)), an_engine(consent(purposes=PROFILED))
+    walk_in(stays)
+    walk_in(changes)
+
+    without_profiling(changes, by, moment(SENT_S))
+
+    assert [event["subject"] for event in send_all(stays, moment(SENT_S))] == [STABLE]
+    assert [event["subject"] for event in send_all(changes, moment(SENT_S))] == [OF_THE_DAY]
+
+
+@pytest.mark.requirement("R-22")
+def test_a_pairwise_key_that_was_replaced_makes_no_subject_any_more() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+
+    engine.apply(a_list(consent(version=2, pairwise_keys={OFFERS.name: bytes(16)})), moment(SENT_S))
+
+    [entered] = send_all(engine, moment(SENT_S))
+    assert entered["subject"] == subject_of_day(bytes(16), b"2026-11-23")
+
+
+@pytest.mark.requirement("R-22", "R-34", "R-09")
+@pytest.mark.parametrize("by", WAYS[:2])
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_what_was_told_of_a_stable_subject_is_taken_back_when_profiling_ends(by: str, acknowledged: bool) -> None:
+    engine = an_engine(consent(purposes=PROFILED))
+    walk_in(engine)
+    [entered] = send_all(engine, moment(SENT_S), acknowledged=acknowledged)
+
+    without_profiling(engine, by, moment(60))
+    [withdrawn] = send_all(engine, moment(60))
+    engine.advance(moment(400))
+
+    assert (withdrawn["type"], withdrawn["subject"]) == ("presence.withdrawn.v1", entered["subject"])
+    assert withdrawn["data"]["reason"] == "unspecified"
+    assert send_all(engine, moment(400)) == []
+
+
+@pytest.mark.requirement("R-22", "R-34")
+@pytest.mark.parametrize("by", WAYS[:2])
+def test_a_left_that_waits_with_a_stable_subject_is_stopped_when_profiling_ends(by: str) -> None:
+    engine = entered_and_told(purposes=PROFILED)
+    engine.advance(moment(7 + 300))
+
+    without_profiling(engine, by, moment(310))
+
+    assert types(send_all(engine, moment(310))) == ["presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-22", "R-09")
+def test_what_was_told_under_a_pairwise_key_is_taken_back_when_the_key_is_replaced() -> None:
+    engine = entered_and_told(purposes=ALL)
+    [announced] = engine.announcements()
+
+    engine.apply(a_list(consent(version=2, purposes=ALL, pairwise_keys={OFFERS.name: bytes(16)})), moment(60))
+
+    [withdrawn] = send_all(engine, moment(60))
+    assert (withdrawn["data"]["entered_id"], withdrawn["subject"]) == (announced.event_id, announced.subject)
+
+
+@pytest.mark.requirement("R-22")
+@pytest.mark.parametrize("before", [ALL, PROFILED], ids=["profiling comes", "profiling stays"])
+def test_an_event_that_is_sent_again_and_its_left_keep_the_subject_of_the_first_copy(
+    before: frozenset[Purpose],
+) -> None:
+    """Profiling that is granted meanwhile is for the next visit: one visit under two subjects would join them."""
+    engine = an_engine(consent(purposes=before))
+    walk_in(engine)
+    [first] = send_all(engine, moment(SENT_S), acknowledged=False)
+    engine.apply(a_list(consent(version=2, purposes=PROFILED)), moment(20))
+
+    [again] = send_all(engine, moment(21))
+    engine.advance(moment(7 + 300))
+    [left] = send_all(engine, moment(7 + 300))
+
+    assert {first["subject"], again["subject"], left["subject"]} == {STABLE if before is PROFILED else OF_THE_DAY}
+
+
+@pytest.mark.requirement("R-22")
+def test_an_event_that_was_narrowed_while_the_list_was_stale_is_taken_back_and_not_sent_again() -> None:
+    for later in ({"purposes": ALL}, {"purposes": PROFILED, "grants": (grant(CARS),)}):
+        engine = an_engine(consent(purposes=PROFILED))
+        walk_in(engine)
+        send_all(engine, moment(SENT_S), acknowledged=False)
+        engine.trust(standing(publishing=False))
+        engine.apply(a_list(consent(version=2, **later)), moment(20))
+        engine.trust(standing())
+
+        told = send_all(engine, moment(21))
+        engine.advance(moment(22))
+
+        assert types(told + send_all(engine, moment(22))) == ["presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-14", "R-22")
+def test_a_minor_who_agreed_to_profiling_has_a_subject_of_the_day() -> None:
+    audience = Audience(PICK_UP.name, Purpose.SERVICE, frozenset())
+    engine = an_engine(consent(purposes=PROFILED, flags=frozenset({Flag.NO_PROFILING})), audiences=(audience,))
+    walk_in(engine)
+
+    [entered] = send_all(engine, moment(SENT_S))
+
+    assert entered["subject"] == subject_of_day(pairwise_key(ANNA, PICK_UP.name), b"2026-11-23")
+
+
+@pytest.mark.requirement("R-22")
+def test_what_a_peer_told_is_known_under_the_subject_that_the_consent_allows_now() -> None:
+    engine = an_engine(consent(purposes=PROFILED))
+    walk_in(engine)
+    [waiting] = engine.pending()
+    without_profiling(engine, "a list", moment(SENT_S))
+
+    engine.adopt(waiting, waiting.id, moment(SENT_S))
+
+    assert [announced.subject for announced in engine.announcements()] == [OF_THE_DAY]
+
+
+@pytest.mark.requirement("R-22", "R-12")
+def test_no_subject_waits_in_the_outbox_before_its_event_was_told() -> None:
+    engine = an_engine(consent(purposes=PROFILED))
+
+    assert [waiting.subject for waiting in walk_in(engine).queued] == [""]
 
 
 @pytest.mark.requirement("R-17")

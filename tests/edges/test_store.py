@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from presence.core.events import EventType
 from presence.core.outgoing import Step
-from presence.edges.store import ConsentStore, RuntimeStore
+from presence.edges.store import VISIT_SCHEMA, ConsentStore, RuntimeStore
 from presence.errors import ConsentListError, StorageError
 from presence.ports import Stored
 from tests.builders import ANNA, BERIT, CARL, a_list, announcement, consent, moment, outgoing, visit
@@ -370,6 +370,40 @@ def test_a_file_of_another_version_is_refused_with_a_next_step(tmp_path: Path) -
 
     with pytest.raises(StorageError, match=r"visits\.sqlite: written by another version.*remove it"):
         RuntimeStore(tmp_path)
+
+
+def test_a_file_of_the_version_before_is_upgraded_with_all_that_is_in_it(tmp_path: Path) -> None:
+    """As version 1 wrote it: the daemon was upgraded and started again, and somebody is in the shop."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "visits.sqlite")) as database:
+        database.executescript(VISIT_SCHEMA)
+        now, told = moment(7), announcement(event_id="told")
+        database.execute("INSERT INTO visit VALUES (?,?,?,?,?,NULL,NULL)", (ANNA, *now, *now))
+        database.executemany(
+            "INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?)",
+            [
+                ("a", "presence.entered.v1", "offers-main", ANNA, "p_of_the_entry", *now, 9e9, "", ""),
+                ("b", "presence.withdrawn.v1", "offers-main", BERIT, "p_told", *now, 9e9, "before", "withdrawn"),
+            ],
+        )
+        database.executemany(
+            "INSERT INTO announcement VALUES (?,?,?,?,?,?)",
+            [
+                ("told", "offers-main", ANNA, told.subject, '["ap2:1551"]', told.valid_until_s),
+                ("of-who-left", "offers-main", BERIT, told.subject, "[]", told.valid_until_s),
+            ],
+        )
+        database.execute("PRAGMA user_version=1")
+        database.commit()
+
+    with contextlib.closing(RuntimeStore(tmp_path)) as store:
+        stored = store.load()
+        store.commit(A_STEP)
+
+    assert [each.ref for each in stored.visits] == [ANNA]
+    assert [each.subject for each in stored.pending] == ["", "p_told"]
+    assert [(each.event_id, each.day) for each in stored.announcements] == [("told", "2026-11-23"), ("of-who-left", "")]
+    with contextlib.closing(RuntimeStore(tmp_path)) as again:
+        assert len(again.load().visits) == 2
 
 
 def test_a_file_that_is_no_database_is_refused_with_a_next_step(tmp_path: Path) -> None:
