@@ -125,6 +125,7 @@ class Gateway:
         )
         self.withdrawal = self._withdrawal(parts)
         self.freshness = Freshness.BOOT
+        self.next_step = NEXT_STEP[Freshness.BOOT]
         self._told: Freshness | None = None
         self._overflow_told = 0
 
@@ -209,12 +210,13 @@ class Gateway:
         if self._peering is not None:
             self._peering.advance(now)
         state = self.freshness = self.renewal.freshness(now)
+        self.next_step = self.renewal.next_step(now)
         if state is not self._told:
             self._told = state
             if state is Freshness.DEAD:
                 self.pipeline.forget_keys()
                 self._parts.consents.forget_keys()
-            self._parts.tell("consent.freshness", {"freshness": state.value, "next_step": NEXT_STEP[state]})
+            self._parts.tell("consent.freshness", {"freshness": state.value, "next_step": self.next_step})
             self._parts.notifier.status(self.status_line())
         if self.intake.dropped > 2 * self._overflow_told:
             self._overflow_told = self.intake.dropped

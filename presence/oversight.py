@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from presence import __version__
-from presence.core.freshness import NEXT_STEP
 from presence.core.hourly import HourlyCounts, HourlyLevels, rounded
 from presence.core.identifiers import WINDOW_S
 from presence.core.noticed import JUMP_S, Noticed
@@ -130,7 +129,7 @@ class Oversight:
             armed=sights.armed,
             open=sights.open_at(now.utc_s),
             freshness=gateway.freshness,
-            next_step=NEXT_STEP[gateway.freshness],
+            next_step=gateway.next_step,
             list_seq=renewal.seq,
             list_entries=rounded(renewal.entries, ENTRIES_STEP),
             list_age_s=renewal.age_s(now),

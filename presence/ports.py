@@ -63,6 +63,8 @@ class Proven:
     """The first of them, each in a sentence without anything of the entry."""
     timestamp_version: int = 0
     """Of the signed list's timestamp (TUF). A look that verified a newer one gives a Proven, whatever else is new."""
+    server: Moment | None = None
+    """What the list's server said that the time is, and the boot time at which it did; None where there is none."""
     notice_keys: bytes = b""
     """The signed list's target notices.jwks: who may sign notices (presence.core.jws). Empty where it is as before."""
 

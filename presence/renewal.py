@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from presence.core.consent import ListStanding
 from presence.core.engine import prepare
 from presence.core.feed import ConsentList
-from presence.core.freshness import Freshness, Lease, freshness, standing
+from presence.core.freshness import Freshness, Lease, clock_doubt, freshness, least, next_step, standing
 from presence.core.heads import Heads
 from presence.core.timestamps import Moment
 from presence.errors import ConsentListError, ListRolledBack, StorageError, type_and_place
@@ -101,6 +101,12 @@ class Renewal:
     def freshness(self, now: Moment) -> Freshness:
         return freshness(self.lease, now, synchronised=self.synchronised(), last_signed_s=self.source.last_signed_s)
 
+    def next_step(self, now: Moment) -> str:
+        """What the operator does; empty where all is well."""
+        last_signed_s = self.source.last_signed_s
+        doubt = clock_doubt(self.lease, now, synchronised=self.synchronised(), last_signed_s=last_signed_s)
+        return next_step(self.freshness(now), doubt)
+
     def standing(self, now: Moment) -> ListStanding:
         return standing(self.lease, now, synchronised=self.synchronised())
 
@@ -156,11 +162,11 @@ class Renewal:
 
     def _lease_of(self, proven: Proven, now: Moment) -> Lease:
         """A new lease; but a list that is held back renews nothing: it is taken in, and the old lease runs on."""
-        if not self.heads.frozen or self.lease is None:
-            return Lease(proven.header, now, self.lease_s)
         old = self.lease
+        if not self.heads.frozen or old is None:
+            return Lease(proven.header, now, self.lease_s, least(now, before=old, server=proven.server))
         header = replace(proven.header, published_at_s=min(old.header.published_at_s, proven.header.published_at_s))
-        return Lease(header, old.proven_at, self.lease_s)
+        return replace(old, header=header)
 
     def _look(self) -> Proven | None:
         """A list that could not be remembered (disk full) is kept and tried again: it may take rights away."""

@@ -34,7 +34,7 @@ from tests.fakes import FakeTell, MemoryAcceptedLists
 from tests.signed_gateway import MAX_SPAN_S, Door
 from tests.signed_lists import LIST, Repository, agreed
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
-from tests.support.list_server import list_server, server_context
+from tests.support.list_server import ListServer, list_server, server_context
 
 ENDING = [Kind.CUT, Kind.RESET, Kind.REORDER]
 """Faults that a client notices at once."""
@@ -54,6 +54,7 @@ class Line:
 
     folder: Path
     repository: Repository
+    server: ListServer
     proxy: FaultProxy
     renewal: Renewal
     tell: FakeTell
@@ -109,7 +110,7 @@ async def a_line(folder: Path, repository: Repository, *, plain: bool) -> AsyncI
                 complaints=[],
                 synchronised=lambda: True,
             )
-            yield Line(folder, repository, proxy, renewal, tell)
+            yield Line(folder, repository, server, proxy, renewal, tell)
 
 
 async def tried(line: Line, faults: Iterable[Fault]) -> int:
@@ -215,9 +216,9 @@ async def test_bytes_that_drip_are_a_list_in_the_end(tmp_path: Path, repository:
 async def test_a_server_that_drips_is_given_up_though_each_byte_comes_in_time(
     tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuf_fetchers, "FILE_S", 0.2)
     async with a_line(tmp_path, repository, plain=True) as line:
         length = await length_of_a_look(line)
+        monkeypatch.setattr(tuf_fetchers, "FILE_S", 0.2)
         assert not await line.first_look(Fault(Kind.DRIP, length - 60))
         assert "not complete after" in line.reason()
 
@@ -230,6 +231,25 @@ async def test_a_look_that_waits_for_headers_is_ended(tmp_path: Path, repository
         assert not await line.first_look(Fault(kind, 5))
         assert "has not ended" not in line.reason()
         assert "cannot be fetched" in line.reason()
+
+
+@pytest.mark.requirement("R-43", "T-12")
+@pytest.mark.parametrize(("ahead_s", "freshness"), [(0, Freshness.FRESH), (120, Freshness.CLOCK_BAD)])
+async def test_a_clock_behind_the_date_of_the_lists_server_is_not_believed(
+    tmp_path: Path, repository: Repository, ahead_s: float, freshness: Freshness
+) -> None:
+    async with a_line(tmp_path, repository, plain=True) as line:
+        line.server.clock_ahead_s = ahead_s
+        door = Door(tmp_path, repository, location=f"https://127.0.0.1:{line.proxy.port}")
+        async with door.running():
+            assert door.freshness is freshness
+            assert door.publishes is (freshness is Freshness.FRESH)
+            told = dict(door.tell.told)["consent.freshness"]
+            assert ("list's server" in str(told["next_step"])) is (ahead_s > 0)
+            line.server.clock_ahead_s = 0
+            repository.release(of=["timestamp"])
+            await door.look()
+            assert door.freshness is Freshness.FRESH
 
 
 class WornOut(io.BytesIO):

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from presence.cli.findings import Finding, Verdict
-from presence.cli.list_look import look_up_list
+from presence.cli.list_look import FoundList, look_up_list
 from presence.config import Settings
-from presence.core.feed import ListHeader
-from presence.core.freshness import NEXT_STEP, Freshness, Lease
+from presence.core.freshness import Freshness, Lease, least, next_step
 from presence.core.identifiers import window_at
 from presence.edges.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConsentListError, StorageError
@@ -21,7 +20,7 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
     except (ConsentListError, StorageError) as error:
         yield Finding("consent list", Verdict.FAIL, "not proven: nothing would be published", str(error))
         return
-    yield _freshness(found.header, settings, found.entries, synchronised=disciplined)
+    yield _freshness(found, settings, synchronised=disciplined)
     if found.refused:
         number = sum(found.refused.values())
         yield Finding("entries", Verdict.WARN, f"{number} entries left out", "\n".join(found.complaints[:5]))
@@ -39,10 +38,10 @@ def _is_not_told_otherwise() -> bool:
         return True
 
 
-def _freshness(header: ListHeader, settings: Settings, entries: int, *, synchronised: bool) -> Finding:
-    now = SystemClock().now()
-    state = Lease(header, now, settings.consent.lease_s).freshness(now, synchronised=synchronised)
+def _freshness(found: FoundList, settings: Settings, *, synchronised: bool) -> Finding:
+    now, header = SystemClock().now(), found.header
+    lease = Lease(header, now, settings.consent.lease_s, least(now, server=found.server))
+    state = lease.freshness(now, synchronised=synchronised)
     verdict = {Freshness.FRESH: Verdict.PASS, Freshness.AGING: Verdict.WARN}.get(state, Verdict.FAIL)
-    return Finding(
-        "consent list", verdict, f"{header.name} number {header.seq}, {entries} entries, {state}", NEXT_STEP[state]
-    )
+    what = f"{header.name} number {header.seq}, {found.entries} entries, {state}"
+    return Finding("consent list", verdict, what, next_step(state, lease.clock_doubt(now, synchronised=synchronised)))

@@ -18,6 +18,7 @@ from presence.config import Settings
 from presence.config.settings import StorageSettings
 from presence.core.engine import Prepared, prepare
 from presence.core.feed import ListHeader
+from presence.core.timestamps import Moment
 from presence.edges.consent_file import ConsentFile
 from presence.edges.signed_list import METADATA, SignedList
 from presence.errors import ConsentListError, StorageError
@@ -35,6 +36,8 @@ class FoundList:
     entries: int
     refused: Mapping[str, int]
     complaints: Sequence[str]
+    server: Moment | None = None
+    """What the list's server said that the time is."""
 
 
 def look_up_list(settings: Settings) -> FoundList:
@@ -55,7 +58,7 @@ def _signed(settings: Settings) -> FoundList:
         found = source.read()
     if found is None or found.prepared is None:
         raise ConsentListError(f"{settings.consent.repository}: changed while it was read; try again")
-    return FoundList(found.header, found.prepared, found.entries, found.refused, found.complaints)
+    return FoundList(found.header, found.prepared, found.entries, found.refused, found.complaints, found.server)
 
 
 @contextmanager

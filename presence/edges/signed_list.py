@@ -158,6 +158,7 @@ class SignedList:
             refused=now_kept.refused,
             complaints=complaints,
             timestamp_version=proof.versions.timestamp,
+            server=proof.server,
             notice_keys=notice_keys,
         )
 
@@ -166,7 +167,12 @@ class SignedList:
         if proof.versions.timestamp == self._timestamp_version:
             return None
         self._timestamp_version = proof.versions.timestamp
-        return Proven(header=manifest.header, prepared=None, timestamp_version=proof.versions.timestamp)
+        return Proven(
+            header=manifest.header,
+            prepared=None,
+            timestamp_version=proof.versions.timestamp,
+            server=proof.server,
+        )
 
     def _notice_keys(self, proof: Proof) -> bytes:
         """Who may sign notices, where that is not as it was; a list may come without."""

@@ -9,6 +9,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -18,6 +20,8 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthM
 from tuf.ngclient import FetcherInterface
 
 from presence import __version__
+from presence.core.timestamps import Moment
+from presence.edges.clock import SystemClock
 from presence.edges.regular_file import open_regular
 
 CONNECT_S: Final = 5.0
@@ -25,6 +29,10 @@ BETWEEN_BYTES_S: Final = 8.0
 FILE_S: Final = 120.0
 """The longest that one file may take: a server that drips is no server."""
 CHUNK: Final = 1 << 18
+
+
+TIMESTAMP: Final = "/timestamp.json"
+"""Asked for with each look, and never the same for long: its answer's Date is the server's clock."""
 
 
 class Unreadable(DownloadError):
@@ -36,11 +44,14 @@ class BoundedFetcher(FetcherInterface):
 
     def __init__(self) -> None:
         self.timestamp = b""
+        self.server: Moment | None = None
+        """What the server said that the time is, with its timestamp."""
         self._closed = self._given_up = False
 
     def begin(self) -> None:
         """A new look."""
         self.timestamp = b""
+        self.server = None
         self._given_up = False
 
     def close(self) -> None:
@@ -66,7 +77,7 @@ class BoundedFetcher(FetcherInterface):
                 raise DownloadLengthMismatchError(f"more than {max_length} bytes")
             if self._closed or self._given_up or time.monotonic() > end_s:
                 raise SlowRetrievalError(f"not complete after {FILE_S:.0f} s")
-        if url.endswith("/timestamp.json"):
+        if url.endswith(TIMESTAMP):
             self.timestamp = bytes(received)
         return bytes(received)
 
@@ -104,6 +115,8 @@ class HttpsFetcher(BoundedFetcher):
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         response = self._pool.request("GET", url, preload_content=False, decode_content=False)
+        if url.endswith(TIMESTAMP):
+            self.server = _date_of(response, SystemClock().now())
         return self._chunks(response)
 
     @staticmethod
@@ -126,6 +139,17 @@ class HttpsFetcher(BoundedFetcher):
     def close(self) -> None:
         super().close()
         self._pool.clear()
+
+
+def _date_of(response: urllib3.BaseHTTPResponse, now: Moment) -> Moment | None:
+    """What the server's clock shows (RFC 9110 §6.6.1), later by as much as a cache says that it kept the answer."""
+    try:
+        date = parsedate_to_datetime(response.headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return None
+    kept = response.headers.get("Age", "")
+    kept_s = int(kept) if kept.isascii() and kept.isdigit() and len(kept) < 8 else 0
+    return Moment(now.monotonic_s, date.replace(tzinfo=UTC).timestamp() + kept_s)
 
 
 def _pool_class(connected: Callable[[Any], None]) -> type[urllib3.HTTPSConnectionPool]:

@@ -28,6 +28,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 from tuf.ngclient import Updater, UpdaterConfig
 from urllib3.exceptions import MaxRetryError
 
+from presence.core.timestamps import Moment
 from presence.edges.tuf_fetchers import BoundedFetcher, DirectoryFetcher, HttpsFetcher, Unreadable
 from presence.errors import ConsentListError, ListRolledBack, StorageError
 
@@ -59,6 +60,8 @@ class Proof:
     versions: Versions
     targets: Mapping[str, TargetFile] = field(repr=False)
     consistent: bool = True
+    server: Moment | None = None
+    """See ports.Proven."""
 
 
 class TufRepository:
@@ -149,6 +152,7 @@ class TufRepository:
             Versions(root.version, timestamp.version, snapshot.version, targets.version),
             targets.targets,
             root.consistent_snapshot is not False,
+            fetcher.server,
         )
 
 

@@ -4,7 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.freshness import DEAD_S, NEXT_STEP, PUBLISHING, Freshness, Lease, freshness, standing
+from presence.core.freshness import (
+    DEAD_S,
+    NEXT_STEP,
+    PUBLISHING,
+    ClockDoubt,
+    Freshness,
+    Lease,
+    clock_doubt,
+    freshness,
+    least,
+    next_step,
+    standing,
+)
 from presence.core.timestamps import Moment
 from tests.builders import START_S, header, moment
 
@@ -157,3 +169,103 @@ def test_the_gate_is_told_what_the_header_says() -> None:
     told = standing(lease, moment())
 
     assert (told.seq, told.parents, told.suppression_checked_at_s) == (9, {"ap2:2": "ap2:1"}, START_S - 9)
+
+
+def set_back(now: Moment, by_s: float) -> Moment:
+    return now._replace(utc_s=now.utc_s - by_s)
+
+
+@pytest.mark.requirement("R-43", "T-12")
+def test_a_clock_set_back_by_seconds_after_the_proof_is_wrong_though_it_is_ahead_of_the_list() -> None:
+    lease = a_lease(age_s=300)
+
+    assert lease.freshness(set_back(moment(60), 5)) is Freshness.AGING
+    assert lease.freshness(set_back(moment(60), 5.1)) is Freshness.CLOCK_BAD
+    assert lease.clock_doubt(set_back(moment(60), 5.1)) is ClockDoubt.WENT_BACK
+
+
+@pytest.mark.requirement("R-43", "T-12")
+def test_a_list_keeps_the_age_that_it_had_at_the_proof_when_the_clock_is_set_back() -> None:
+    assert a_lease(age_s=800).age_s(set_back(moment(101), 700)) == 901
+    assert a_lease(age_s=DEAD_S - 60).freshness(set_back(moment(61), 700)) is Freshness.DEAD
+
+
+def a_proof(now: Moment, *, age_s: float = 0, before: Lease | None = None, server_s: float | None = None) -> Lease:
+    """A list published so long before `now` by the true time, whose server says that it is `server_s`."""
+    server = None if server_s is None else Moment(now.monotonic_s, server_s)
+    published_s = moment().utc_s + now.monotonic_s - moment().monotonic_s - age_s
+    return Lease(header(published_at_s=published_s), now, 900, least(now, before=before, server=server))
+
+
+@pytest.mark.requirement("R-43", "T-12")
+def test_a_clock_behind_the_lists_server_by_more_than_a_minute_is_wrong() -> None:
+    """Behind by less than the list is old: by the list alone nobody could see it."""
+    at_fault = a_proof(set_back(moment(), 61), age_s=800, server_s=moment().utc_s)
+    within = a_proof(set_back(moment(), 60), age_s=800, server_s=moment().utc_s)
+
+    assert at_fault.freshness(set_back(moment(), 61)) is Freshness.CLOCK_BAD
+    assert at_fault.clock_doubt(set_back(moment(), 61)) is ClockDoubt.BEHIND_SERVER
+    assert at_fault.clock_doubt(set_back(moment(50), 61)) is ClockDoubt.BEHIND_SERVER
+    assert at_fault.freshness(moment(50)) is Freshness.AGING  # put right, and as old as it is
+    assert at_fault.freshness(moment(101)) is Freshness.STALE
+    assert within.clock_doubt(set_back(moment(), 60)) is None
+
+
+def test_a_server_whose_answers_come_late_says_nothing_against_a_clock_that_is_ahead_of_them() -> None:
+    assert a_proof(moment(), server_s=moment().utc_s - 3600).freshness(moment()) is Freshness.FRESH
+
+
+@pytest.mark.requirement("R-43", "T-12")
+def test_another_proof_does_not_make_a_clock_right_that_went_back() -> None:
+    """Without a server's clock (a stick), the last proof and what has passed since are all there is to ask."""
+    first = a_proof(moment(), age_s=800)
+    later = set_back(moment(300), 200)
+    again = a_proof(later, age_s=250, before=first)
+
+    assert again.freshness(later) is Freshness.CLOCK_BAD
+    assert again.clock_doubt(later) is ClockDoubt.WENT_BACK
+    assert "restart presence" in next_step(Freshness.CLOCK_BAD, again.clock_doubt(later))
+    assert a_proof(later, before=again).freshness(later) is Freshness.CLOCK_BAD
+    assert again.freshness(moment(310)) is Freshness.AGING
+
+
+def test_a_clock_that_was_ahead_and_agrees_with_the_server_now_is_right() -> None:
+    ahead = moment()._replace(utc_s=moment().utc_s + 7200)
+    first = a_proof(ahead)
+    right = moment(60)
+
+    assert a_proof(right, before=first).freshness(right) is Freshness.CLOCK_BAD
+    assert a_proof(right, before=first, server_s=right.utc_s).freshness(right) is Freshness.FRESH
+
+
+@pytest.mark.requirement("R-43", "T-12")
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("pass"), st.floats(0, 2000)),
+            st.tuples(st.just("set"), st.floats(-YEAR_S, YEAR_S)),
+            st.tuples(st.just("set"), st.floats(-1000, 10)),
+            st.tuples(st.just("proven"), st.floats(0, 3000)),
+        )
+    )
+)
+def test_with_the_servers_clock_no_proof_under_a_clock_that_is_behind_publishes(steps: list[tuple[str, float]]) -> None:
+    true, offset_s, lease, published_s = moment(), 0.0, None, 0.0
+    for step, value in steps:
+        if step == "pass":
+            true = true.later(value)
+        elif step == "set":
+            offset_s = value
+        else:
+            lease = a_proof(set_back(true, -offset_s), age_s=value, before=lease, server_s=true.utc_s)
+            published_s = true.utc_s - value
+        if lease and lease.freshness(set_back(true, -offset_s)) in PUBLISHING:
+            assert offset_s >= -60 - 1e-3
+            assert true.utc_s - published_s <= 900 + 60 + 1e-3
+
+
+def test_every_doubt_of_the_clock_has_its_next_step() -> None:
+    assert len({next_step(Freshness.CLOCK_BAD, doubt) for doubt in ClockDoubt}) == len(ClockDoubt)
+    assert next_step(Freshness.STALE, ClockDoubt.WENT_BACK) == NEXT_STEP[Freshness.STALE]
+    assert clock_doubt(None, moment(), last_signed_s=START_S + 60) is ClockDoubt.BEHIND_LIST
+    assert clock_doubt(None, moment(), synchronised=False) is ClockDoubt.UNSYNCHRONISED
