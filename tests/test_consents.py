@@ -18,8 +18,10 @@ import pytest
 
 from presence.cli import main
 from presence.cli.termination import TERMINATED
+from presence.config.settings import MqttSettings
 from presence.core.jws import parse_keys
 from presence.core.notices import read_head, read_notice, topic_of_head, topic_of_notices
+from presence.publisher.outbox import Post
 from scripts.offer_engine import read_customers
 from tests.brokers import listener, mosquitto, needs_mosquitto
 
@@ -241,6 +243,17 @@ async def test_notices_and_heads_reach_a_broker_in_their_order(listed: Typed, fo
     assert [notice.seq for notice in notices] == [1, 2]
     assert (head.list_seq, head.notice_seq) == (2, 2)
     assert not list((folder / "outbox").glob("*.jws"))
+
+
+@needs_mosquitto
+async def test_a_notice_that_another_command_carried_meanwhile_is_passed_over(listed: Typed, tmp_path: Path) -> None:
+    file = Path((await asyncio.to_thread(listed, "withdraw", "anna"))["file"])
+    async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/acme/ctl/#") as heard:
+        post = Post(MqttSettings(host="127.0.0.1", port=broker.port), "acme/fi-0042")
+        await post.carry([file.with_name("000000000.jws"), file])
+        message = await asyncio.wait_for(heard.get(), 10)
+    assert message.topic == topic_of_notices("acme/fi-0042")
+    assert listed("status")["waiting_notices"] == 0
 
 
 def test_an_audience_is_given_its_own_keys_as_the_offer_engine_reads_them(

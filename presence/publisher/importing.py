@@ -24,6 +24,7 @@ from presence.core.consent import TEST_AUDIENCE, Flag, Purpose, Scope
 from presence.core.notices import Notice
 from presence.errors import ConsentServiceError
 from presence.publisher.import_lines import COLUMNS, BadLine, Line, Value, parse_line
+from presence.publisher.locking import alone
 from presence.publisher.service import ConsentService
 from presence.publisher.wishes import Wish
 
@@ -66,7 +67,10 @@ def import_rows(
     """`told` is given each notice. Now and then `read` is told how many lines were read, and `taken` of how many lines
     customers were taken up, and of how many in all. Raises ConsentServiceError."""
     taking = _Taking(service, audiences, told)
-    with _sorted_lines(service.directory / "import.sqlite") as database:
+    with (
+        alone(service.directory / "import.lock", "imports into this folder"),
+        _sorted_lines(service.directory / "import.sqlite") as database,
+    ):
         _stage(database, rows, taking.done, read)
         done = 0
         for subject, lines, number in _customers(database):

@@ -7,6 +7,7 @@ it here. A notice that is lost delays a withdrawal until the next list and does 
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,10 @@ class Post:
         try:
             await connection.open()
             for path in waiting:
-                await _published(connection, topic_of_notices(self.list_name), path.read_bytes(), retain=False)
-                path.unlink()
+                with suppress(FileNotFoundError):  # another command carried it meanwhile
+                    notice = path.read_bytes()
+                    await _published(connection, topic_of_notices(self.list_name), notice, retain=False)
+                    path.unlink()
             if head is not None:
                 await _published(connection, topic_of_head(self.list_name), head, retain=True)
         finally:

@@ -5,11 +5,15 @@
     identity keys ──► window keys ──┘
 
 The register is numbered first. Whatever happens after that, the next publication makes the same delta again from it.
-Memory: one shard at a time.
+Memory: one shard at a time, and the changes.
+
+Others may change the register meanwhile (a withdrawal does not wait for a base). So what must fit together is read in
+one transaction: the number, the changes up to it, and how many entries there are then. A base is read shard by shard
+and counted as it is written; what changed since the number comes again in the next delta, under the same version.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +28,7 @@ from presence.core.manifest import MOST_DELTAS, Manifest, write_manifest
 from presence.core.segments import (
     SHARDS_FROM,
     WHOLE,
+    Change,
     Kind,
     SegmentHeader,
     base_path,
@@ -69,33 +74,25 @@ def publish(
 
     `progress` is told shards done and shards in all.
     """
-    changed = _number(register, now_s)
-    seq, old = register.number("seq"), repository.targets()
-    base_seq, entries = register.number("base_seq"), register.count()
-    fresh = register.number("epoch") == 0 or rebase or seq - base_seq > REBASE_AFTER
-    if fresh:
-        with register.transaction():
-            register.set_fact("epoch", register.number("epoch") + 1)
-            register.set_fact("base_seq", seq)
-            register.set_fact("sharded", int(entries >= SHARDS_FROM))
-        base_seq = seq
-    edition = _Edition(register, repository, old, progress)
-    targets = edition.base() | edition.deltas(base_seq, seq)
+    old = repository.targets()
+    now = _number(register, old, now_s, rebase=rebase)
+    edition = _Edition(register, repository, old, now, progress)
+    targets = edition.base() | edition.deltas()
     windows = (window_at(now_s), window_at(now_s) + 1)
     for window in windows:
         targets |= edition.window(window)
     manifest = Manifest(
         header=ListHeader(
             name=edition.list_name,
-            seq=seq,
+            seq=now.seq,
             published_at_s=int(now_s),
             suppression_checked_at_s=register.number("suppression_checked_at"),
-            count=entries,
+            count=edition.entries,
             parents=json.loads(str(register.fact("parents", "{}"))),
         ),
         notice=str(register.fact("notice", "")),
-        epoch=edition.epoch,
-        base_seq=base_seq,
+        epoch=now.epoch,
+        base_seq=now.base_seq,
         shards=edition.shards,
         windows=windows,
         words=tuple(register.words),
@@ -105,20 +102,56 @@ def publish(
     targets |= edition.stage("notices.jwks", encode_keys({kid: keys.notice_key().public_key()}))
     version = repository.release(targets, now_s)
     with register.transaction():
-        register.set_fact("released_seq", seq)
-    return Published(seq, entries, changed, fresh, version)
+        register.set_fact("released_seq", now.seq)
+    return Published(now.seq, edition.entries, now.changed, now.is_fresh, version)
 
 
-def _number(register: Register, now_s: float) -> int:
-    """Take out what is over, and give all changes the next number."""
+@dataclass(frozen=True, slots=True)
+class _Delta:
+    changes: list[Change]
+    entries: list[tuple[bytes, bytes, bytes]]
+    """Ref, record and identity key of those who are new or changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """The register at one moment."""
+
+    seq: int
+    base_seq: int
+    epoch: int
+    changed: int
+    entries: int
+    is_fresh: bool
+    """A new base is made; its number is `seq`."""
+    deltas: dict[int, _Delta]
+    """Those that are not released yet, by number."""
+
+
+def _number(register: Register, old: Mapping[str, TargetFile], now_s: float, *, rebase: bool) -> _Numbered:
+    """Take out what is over, give all changes the next number, and read what is to be said under it."""
     with register.transaction():
         for ref, version in register.ended(now_s):
-            register.remove(ref, version + 1, State.GONE, decided_s=now_s)
-        if not register.unnumbered() and register.number("seq"):
-            return 0
-        seq = register.number("seq") + 1
-        register.set_fact("seq", seq)
-        return register.number_changes(seq)
+            register.remove(ref, version + 1, State.GONE, before=version, decided_s=now_s)
+        changed = 0
+        if register.unnumbered() or not register.number("seq"):
+            register.set_fact("seq", register.number("seq") + 1)
+            changed = register.number_changes(register.number("seq"))
+        seq, base_seq, entries = register.number("seq"), register.number("base_seq"), register.count()
+        first = base_path(register.number("epoch"), _shards(register)[0])
+        is_fresh = rebase or seq - base_seq > REBASE_AFTER or first not in old
+        if is_fresh:
+            register.set_fact("epoch", register.number("epoch") + 1)
+            register.set_fact("base_seq", seq)
+            register.set_fact("sharded", int(entries >= SHARDS_FROM))
+            base_seq = seq
+        missing = [number for number in range(base_seq + 1, seq + 1) if delta_path(number) not in old]
+        deltas = {number: _Delta(register.changes(number), register.changed_entries(number)) for number in missing}
+        return _Numbered(seq, base_seq, register.number("epoch"), changed, entries, is_fresh, deltas)
+
+
+def _shards(register: Register) -> tuple[str, ...]:
+    return SHARDS if register.number("sharded") else (WHOLE,)
 
 
 class _Edition:
@@ -128,61 +161,59 @@ class _Edition:
         self,
         register: Register,
         repository: Repository,
-        old: dict[str, TargetFile],
+        old: Mapping[str, TargetFile],
+        now: _Numbered,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.list_name = str(register.fact("list"))
-        self.epoch = register.number("epoch")
-        self.shards = SHARDS if register.number("sharded") else (WHOLE,)
+        self.shards = _shards(register)
+        self.entries = now.entries
         self._register = register
         self._repository = repository
         self._old = old
+        self._now = now
         self._progress = progress
-        self._is_fresh = False
-        """A new base is made."""
-        self._new_deltas: list[int] = []
 
     def stage(self, path: str, data: bytes) -> dict[str, TargetFile]:
         return {path: self._repository.stage(path, data)}
 
     def base(self) -> dict[str, TargetFile]:
+        paths = [base_path(self._now.epoch, shard) for shard in self.shards]
+        if not self._now.is_fresh:
+            return {path: self._old[path] for path in paths}
         targets: dict[str, TargetFile] = {}
-        for done, shard in enumerate(self.shards):
-            path = base_path(self.epoch, shard)
-            if path in self._old:
-                targets[path] = self._old[path]
-            else:
-                rows = self._register.shard(shard)
-                header = self._header(Kind.BASE, self._register.number("base_seq"), len(rows))
-                targets |= self.stage(path, pack_base(header, ((ref, record) for ref, record, _ in rows)))
-                self._is_fresh = True
+        self.entries = 0
+        for done, (path, shard) in enumerate(zip(paths, self.shards, strict=True)):
+            rows = self._register.shard(shard)
+            header = self._header(Kind.BASE, self._now.base_seq, len(rows))
+            targets |= self.stage(path, pack_base(header, ((ref, record) for ref, record, _ in rows)))
+            self.entries += len(rows)
             if self._progress is not None:
                 self._progress(done + 1, len(self.shards))
         return targets
 
-    def deltas(self, base_seq: int, seq: int) -> dict[str, TargetFile]:
+    def deltas(self) -> dict[str, TargetFile]:
         targets: dict[str, TargetFile] = {}
-        for number in range(base_seq + 1, seq + 1):
-            path = delta_path(number)
-            if path in self._old:
+        for number in range(self._now.base_seq + 1, self._now.seq + 1):
+            path, delta = delta_path(number), self._now.deltas.get(number)
+            if delta is None:
                 targets[path] = self._old[path]
-                continue
-            changes = self._register.changes(number)
-            targets |= self.stage(path, pack_delta(self._header(Kind.DELTA, number, len(changes)), changes))
-            self._new_deltas.append(number)
+            else:
+                header = self._header(Kind.DELTA, number, len(delta.changes))
+                targets |= self.stage(path, pack_delta(header, delta.changes))
         return targets
 
     def window(self, window: int) -> dict[str, TargetFile]:
         """Whole shards for a new window or a new base; else what is there, and the keys of those who are new."""
         shards = [keys_path(window, shard) for shard in self.shards]
-        if self._is_fresh or shards[0] not in self._old:
+        if self._now.is_fresh or shards[0] not in self._old:
             rows = ((path, self._register.shard(shard)) for path, shard in zip(shards, self.shards, strict=True))
             return {path: self._keys(path, window, some) for path, some in rows}
         folder = shards[0].rpartition("/")[0]
         targets = {path: target for path, target in self._old.items() if path.startswith(f"{folder}/")}
-        for seq in self._new_deltas:
+        for seq, delta in self._now.deltas.items():
             path = later_keys_path(window, seq)
-            targets[path] = self._keys(path, window, self._register.changed_entries(seq))
+            targets[path] = self._keys(path, window, delta.entries)
         return targets
 
     def _keys(self, path: str, window: int, rows: list[tuple[bytes, bytes, bytes]]) -> TargetFile:
@@ -192,7 +223,7 @@ class _Edition:
         return self._repository.stage(path, pack_keys(header, zip(refs, keys, strict=True)))
 
     def _header(self, kind: Kind, number: int, count: int) -> SegmentHeader:
-        return SegmentHeader(self.list_name, kind, self.epoch, number, count)
+        return SegmentHeader(self.list_name, kind, self._now.epoch, number, count)
 
 
 def _window_keys(identity_keys: list[bytes], window: int) -> list[bytes]:

@@ -7,6 +7,9 @@
 `changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So each delta can be made
 anew from here: after a crash between the register and the repository nothing is lost and nothing said twice.
 `decided` is when the customer said so last: what they said before that, in an old export, changes nothing any more.
+
+Several commands may be at work at once. So each change reads and writes in one transaction, and a write names the
+version that it read: where that is not there any more, nothing is written.
 """
 
 import sqlite3
@@ -21,6 +24,7 @@ from presence.core.consent import Consent
 from presence.core.consent_record import Words, decode_whole_record, encode_record
 from presence.core.segments import Change, Delete, Put
 from presence.errors import ConsentServiceError
+from presence.publisher.locking import alone
 
 CACHE_KB: Final = 131_072
 """Refs are random, so an import touches pages everywhere: what SQLite holds of them in memory (its default is 2 MB)."""
@@ -34,6 +38,13 @@ CREATE TABLE word (number INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT
 CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
 PRAGMA user_version = 1;
 """
+_INSERT: Final = """
+INSERT INTO entry (ref, version, state, id, identity_key, not_after, record, decided) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
+ON CONFLICT DO NOTHING"""
+_UPDATE: Final = """
+UPDATE entry SET version = ?2, state = ?3, changed_seq = NULL, id = ?4, identity_key = ?5, not_after = ?6, record = ?7,
+    decided = ?8 WHERE ref = ?1 AND version = ?9 AND state != 'objected'"""
+"""An objection is never written over, whoever asks for it (R-10)."""
 
 
 class State(StrEnum):
@@ -61,6 +72,7 @@ class Register:
             advice = "there is one already" if create else "no register: `presence consents init` makes one"
             raise ConsentServiceError(f"{path}: {advice}")
         self._path = path
+        self._turn = path.with_name("turn.lock")
         with self._told():
             self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
             path.chmod(0o600)
@@ -69,18 +81,20 @@ class Register:
             )
             if create:
                 self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-            self._words = Words(row[0] for row in self._database.execute("SELECT word FROM word ORDER BY number"))
-        self._known_words = len(self._words.all)
+        self._words = Words()
+        self._known_words = 0
 
     def close(self) -> None:
         self._database.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All changes within are stored together, or none of them."""
+        """All changes within are stored together, or none of them; nobody else writes meanwhile."""
         with self._told():
-            self._database.execute("BEGIN IMMEDIATE")
+            with alone(self._turn, "changes the register"):
+                self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._load_words()
                 yield
                 self._store_words()
                 self._database.execute("COMMIT")
@@ -90,6 +104,7 @@ class Register:
 
     @property
     def words(self) -> list[str]:
+        self._read_words()
         return self._words.all
 
     def fact(self, name: str, default: int | float | str = 0) -> int | float | str:
@@ -109,21 +124,26 @@ class Register:
         if row is None:
             return None
         version, state, record, identity_key, name, decided_s = row
-        consent = None if record is None else decode_whole_record(ref, record, self._words.all)
+        consent = None if record is None else self._consent(ref, record)
         return Registered(version, State(state), consent, identity_key or b"", name or "", decided_s)
 
-    def put(self, consent: Consent, identity_key: bytes, name: str, *, decided_s: float) -> None:
+    def put(self, consent: Consent, identity_key: bytes, name: str, *, before: int, decided_s: float) -> None:
+        """In place of version `before` (0: there was none)."""
         record = encode_record(consent, self._words)
-        self._database.execute(
-            "INSERT OR REPLACE INTO entry VALUES (?,?,?,NULL,?,?,?,?,?)",
-            (consent.ref, consent.version, State.ACTIVE, name, identity_key, consent.not_after_s, record, decided_s),
-        )
+        self._write(consent.ref, before, consent.version, State.ACTIVE, name, identity_key, consent.not_after_s, record,
+                    decided_s)  # fmt: skip
 
-    def remove(self, ref: bytes, version: int, state: State, *, decided_s: float) -> None:
-        """Only ref, version and time stay."""
-        self._database.execute(
-            "INSERT OR REPLACE INTO entry VALUES (?,?,?,NULL,NULL,NULL,NULL,NULL,?)", (ref, version, state, decided_s)
+    def remove(self, ref: bytes, version: int, state: State, *, before: int, decided_s: float) -> None:
+        """Only ref, version and time stay, in place of version `before` (0: there was none)."""
+        self._write(ref, before, version, state, None, None, None, None, decided_s)
+
+    def _write(self, ref: bytes, before: int, version: int, *rest: object) -> None:
+        row = (ref, version, *rest)
+        written = (
+            self._database.execute(_INSERT, row) if before == 0 else self._database.execute(_UPDATE, (*row, before))
         )
+        if written.rowcount != 1:
+            raise ConsentServiceError("another command changed this agreement meanwhile: nothing was done; try again")
 
     def ended(self, now_s: float) -> list[tuple[bytes, int]]:
         """Entries that are over: ref and version."""
@@ -172,7 +192,24 @@ class Register:
     def customers(self) -> Iterator[tuple[str, Consent]]:
         """The platform's id and the consent, of everybody who has one."""
         rows = self._database.execute("SELECT id, ref, record FROM entry WHERE state = 'active' ORDER BY id")
-        return ((name, decode_whole_record(ref, record, self._words.all)) for name, ref, record in rows)
+        return ((name, self._consent(ref, record)) for name, ref, record in rows)
+
+    def _consent(self, ref: bytes, record: bytes) -> Consent:
+        self._read_words()
+        return decode_whole_record(ref, record, self._words)
+
+    def _read_words(self) -> None:
+        if not self._database.in_transaction:  # there, nobody else adds any, and what we add is not stored yet
+            self._load_words()
+
+    def _load_words(self) -> None:
+        """Those that other commands gave a number; what a transaction that failed had added is forgotten."""
+        if len(self._words.all) > self._known_words:
+            self._words = Words(self._words.all[: self._known_words])
+        found = self._database.execute("SELECT word FROM word WHERE number >= ? ORDER BY number", (self._known_words,))
+        for (word,) in found:
+            self._words.number(word)
+        self._known_words = len(self._words.all)
 
     def _store_words(self) -> None:
         new = list(enumerate(self._words.all))[self._known_words :]

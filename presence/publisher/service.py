@@ -13,7 +13,8 @@
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from presence.core.consent import Consent, Purpose
 from presence.core.notices import Head, Narrowing, Notice, sign_head, sign_notice
 from presence.errors import ConsentServiceError
 from presence.publisher.keys import NOTICES, KeyFolder
+from presence.publisher.locking import alone
 from presence.publisher.publishing import Published, publish
 from presence.publisher.register import Register, Registered, State
 from presence.publisher.repository import Repository
@@ -49,6 +51,8 @@ class ConsentService:
         self.register = Register(directory / "register.sqlite")
         self.repository = Repository(output or Path(str(self.register.fact("output"))), self.keys)
         self.clock = clock
+        self._lock = directory / "publish.lock"
+        self._is_alone = False
         self._service_key = self.keys.service_key()
 
     @classmethod
@@ -113,25 +117,23 @@ class ConsentService:
         gone, dropped = frozenset(categories), frozenset(purposes)
         if not gone and not dropped:
             raise ConsentServiceError("nothing to take away: name a category or a purpose")
-
-        def less(consent: Consent) -> Consent:
-            return replace(
-                consent,
-                grants=tuple(grant for grant in consent.grants if grant.category not in gone),
-                refused_categories=consent.refused_categories | gone,
-                purposes=consent.purposes - dropped,
-            )
-
-        return self._change(name, less, lambda r, v: Narrowing(r, v, categories=gone, purposes=dropped))
+        return self._change(
+            name,
+            lambda consent: _narrowed(consent, gone, dropped),
+            lambda r, v: Narrowing(r, v, categories=gone, purposes=dropped),
+        )
 
     def fulfil(self, name: str, category: str) -> Notice:
         """The customer has what they looked for: that interest ends now."""
-        known = self._active(name).consent
-        if known is None or category not in {grant.category for grant in known.grants}:
-            raise ConsentServiceError(
-                f"there is no interest in {category} to fulfil; `presence consents show` lists them"
-            )
-        return self.narrow(name, categories=[category])
+
+        def less(consent: Consent) -> Consent:
+            if category not in {grant.category for grant in consent.grants}:
+                raise ConsentServiceError(
+                    f"there is no interest in {category} to fulfil; `presence consents show` lists them"
+                )
+            return _narrowed(consent, frozenset({category}), frozenset())
+
+        return self._change(name, less, lambda r, v: Narrowing(r, v, categories=frozenset({category})))
 
     def pause(self, name: str, until_s: float) -> Notice:
         """Nothing until then; `until_s` may be infinity."""
@@ -143,12 +145,9 @@ class ConsentService:
 
     def resume(self, name: str) -> None:
         """The pause is over. It gives, so it waits for the next publication."""
-        known = self._active(name)
-        if known.consent is None:
-            raise ConsentServiceError("there is no agreement to resume")
         with self.register.transaction():
-            consent = replace(known.consent, paused_until_s=0.0, version=known.version + 1)
-            self.register.put(consent, known.identity_key, known.id, decided_s=self.clock())
+            known, consent = self._active(name)
+            self._put(known, replace(consent, paused_until_s=0.0))
 
     def withdraw(self, name: str) -> Notice:
         """Ref, version and time stay in the register, and nothing else."""
@@ -163,12 +162,26 @@ class ConsentService:
         with self.register.transaction():
             self.register.set_fact("suppression_checked_at", int(self.clock()))
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other command publishes or replaces keys meanwhile. Raises ConsentServiceError."""
+        if self._is_alone:
+            yield
+            return
+        with alone(self._lock, "publishes from this folder or replaces its keys"):
+            self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False
+
     def publish(self, *, rebase: bool = False, progress: Callable[[int, int], None] | None = None) -> Published:
         """Give out what changed; where nothing did, say so anew, which renews the gateways' lease.
 
         `progress` is told shards of a base done, and in all.
         """
-        return publish(self.register, self.repository, self.keys, self.clock(), rebase=rebase, progress=progress)
+        with self.alone():
+            return publish(self.register, self.repository, self.keys, self.clock(), rebase=rebase, progress=progress)
 
     def head(self) -> bytes:
         """The signed heartbeat: what is the newest of everything."""
@@ -208,43 +221,49 @@ class ConsentService:
         if len(identity_key) != KEY_BYTES:
             raise ConsentServiceError(f"an identity key has {KEY_BYTES} bytes, 32 hex digits")
         keys = {audience: self._pairwise_key(wish.person or wish.id, audience) for audience in wish.audiences}
-        consent = consent_of(wish, ref, (known.version if known else 0) + 1, keys)
-        self.register.put(consent, identity_key, wish.id, decided_s=decided_s)
+        before = known.version if known else 0
+        consent = consent_of(wish, ref, before + 1, keys)
+        self.register.put(consent, identity_key, wish.id, before=before, decided_s=decided_s)
         return Added(ref, consent.version, identity_key, keys)
 
     def _pairwise_key(self, person: str, audience: str) -> bytes:
         content = b"presence pairwise v1\0" + audience.encode() + b"\0" + person.encode()
         return hmac.digest(self._service_key, content, "sha256")[:KEY_BYTES]
 
-    def _active(self, name: str) -> Registered:
+    def _active(self, name: str) -> tuple[Registered, Consent]:
         known = self.register.get(self.ref_of(name))
-        if known is None or known.state is not State.ACTIVE:
+        if known is not None and known.state is State.OBJECTED:
+            raise ConsentServiceError("this id objected, and an objection is for ever")
+        if known is None or known.consent is None:
             raise ConsentServiceError("there is no agreement in force under this id")
-        return known
+        return known, known.consent
 
     def _change(
         self, name: str, less: Callable[[Consent], Consent], narrowing: Callable[[bytes, int], Narrowing]
     ) -> Notice:
-        known = self._active(name)
-        if known.consent is None:
-            raise ConsentServiceError("there is no agreement in force under this id")
         with self.register.transaction():
-            consent = replace(less(known.consent), version=known.version + 1)
-            self.register.put(consent, known.identity_key, known.id, decided_s=self.clock())
-            return self._notice(narrowing(consent.ref, consent.version))
+            known, consent = self._active(name)
+            changed = self._put(known, less(consent))
+            return self._notice(narrowing(changed.ref, changed.version))
+
+    def _put(self, known: Registered, consent: Consent) -> Consent:
+        """As the next version."""
+        changed = replace(consent, version=known.version + 1)
+        self.register.put(changed, known.identity_key, known.id, before=known.version, decided_s=self.clock())
+        return changed
 
     def _remove(self, name: str, state: State) -> Notice:
         ref = self.ref_of(name)
-        known = self.register.get(ref)
-        if known is not None and known.state is State.OBJECTED:
-            raise ConsentServiceError("this id objected already, and an objection is for ever")
-        if state is State.GONE:
-            self._active(name)
-        version = (known.version if known else 0) + 1
         with self.register.transaction():
-            self.register.remove(ref, version, state, decided_s=self.clock())
+            known = self.register.get(ref)
+            if known is not None and known.state is State.OBJECTED:
+                raise ConsentServiceError("this id objected already, and an objection is for ever")
+            if state is State.GONE:
+                self._active(name)
+            before = known.version if known else 0
+            self.register.remove(ref, before + 1, state, before=before, decided_s=self.clock())
             objected = state is State.OBJECTED
-            return self._notice(Narrowing(ref, version, removed=not objected, objected=objected))
+            return self._notice(Narrowing(ref, before + 1, removed=not objected, objected=objected))
 
     def _notice(self, narrowing: Narrowing) -> Notice:
         previous = self.register.number("notice_seq")
@@ -252,6 +271,15 @@ class ConsentService:
         # Whatever is not numbered yet comes with the next list.
         list_seq = self.register.number("seq") + 1
         return Notice(self.list_name, previous + 1, previous, list_seq, int(self.clock()), (narrowing,))
+
+
+def _narrowed(consent: Consent, categories: frozenset[str], purposes: frozenset[Purpose]) -> Consent:
+    return replace(
+        consent,
+        grants=tuple(grant for grant in consent.grants if grant.category not in categories),
+        refused_categories=consent.refused_categories | categories,
+        purposes=consent.purposes - purposes,
+    )
 
 
 def ref_text(ref: bytes) -> str:

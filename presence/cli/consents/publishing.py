@@ -136,23 +136,27 @@ def _head(options: argparse.Namespace) -> int:
 
 
 def _rotate(options: argparse.Namespace) -> int:
-    with service_of(options) as service:
-        version = None
-        if options.role == NOTICES:
-            service.keys.renew(NOTICES)
-            with service.register.transaction():
-                service.register.set_fact("notice_key", service.register.number("notice_key") + 1)
-        elif options.role == ROOT:
-            if options.new_key is None or options.new_key.exists():
-                raise ConfigurationError(["--new-key: name the file, not there yet, for the new root key"])
-            version = service.repository.replace_root_key(options.new_key, service.clock(), options.root_keys)
-        else:
-            roles = ONLINE if options.role == "online" else (options.role,)
-            version = service.repository.rotate(roles, options.root_keys, service.clock())
+    with service_of(options) as service, service.alone():
+        version = _replace_keys(service, options)
         published = service.publish()
     root = "" if version is None else f" under root {version}"
     values = {"role": options.role, "root": version, **_values(published)}
     return answer(options, values, f"{options.role}: a new key{root}; {_sentence(published)}")
+
+
+def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int | None:
+    """The version of the new root; None where there is none, as for notices."""
+    if options.role == NOTICES:
+        service.keys.renew(NOTICES)
+        with service.register.transaction():
+            service.register.set_fact("notice_key", service.register.number("notice_key") + 1)
+        return None
+    if options.role == ROOT:
+        if options.new_key is None or options.new_key.exists():
+            raise ConfigurationError(["--new-key: name the file, not there yet, for the new root key"])
+        return service.repository.replace_root_key(options.new_key, service.clock(), options.root_keys)
+    roles = ONLINE if options.role == "online" else (options.role,)
+    return service.repository.rotate(roles, options.root_keys, service.clock())
 
 
 def _values(published: Published) -> dict[str, object]:
