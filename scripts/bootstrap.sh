@@ -20,7 +20,7 @@ ensure_environment() {
     if ! python=$(find_python); then
         found=$(python3 --version 2>/dev/null) || found='no python3'
         echo "presence needs Python 3.11 or newer; here is $found." >&2
-        echo "Next step: install one (Debian 12 or newer, Ubuntu 24.04 or newer: sudo apt install python3 python3-venv)," >&2
+        echo "Next step: install one (Debian 12 or newer, Ubuntu 24.04 or newer: sudo apt install python3)," >&2
         echo "or name one that lies elsewhere: UV_PYTHON=/path/to/python3 $0" >&2
         exit 69
     fi

@@ -4,12 +4,12 @@ The scripts beside this file call it as ``python -IS scripts/setup.py PART``; on
 
     stamp in .venv says: made for this lock, this Python, this place ──► nothing to do
       │ no
-    lock, look again ──► a uv: on PATH and new enough, else a private one in .setup/ (version and hashes: uv.lock)
+    lock, look again ──► a uv: on PATH and new enough, else a private one in .setup/ (as uv.lock names it)
       │
     .setup/unfinished ──► uv sync --frozen ──► stamp ──► no more .setup/unfinished
 
 A set-up that was interrupted leaves ``.setup/unfinished`` behind, and the next one starts from an empty ``.venv``.
-uv asks neither for venv nor for ensurepip when it makes an environment; only a private uv needs one of them, or pip.
+Neither venv nor pip is asked for: uv makes the environment, and fetch_uv.py beside this file fetches uv.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # `python -I` leaves out what the modules beside this file are found by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parent.parent
+    from scripts.package_settings import PackageSettings
+
 ENVIRONMENT = ROOT / ".venv"
 PYTHON_THERE = ENVIRONMENT / "bin" / "python"  # a link: it does not exist where it points to nothing
 STAMP = ENVIRONMENT / "presence-setup.json"
@@ -150,12 +154,13 @@ def make_environment(part: str) -> None:
     if includes(stamp.get("part", ""), part):
         part = stamp["part"]
     say(f"setting up {ENVIRONMENT} with Python {sys.version.split()[0]} (only when something changed)")
-    uv = find_uv()
+    settings = package_settings()
+    uv = find_uv(settings)
     if UNFINISHED.exists() or not PYTHON_THERE.exists() or (stamp and stamp.get("place") != place()):
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     UNFINISHED.touch()
     try:
-        install(uv, part)
+        install(uv, part, settings)
     except SetupFailed:  # in good order, such as without a network: what was there is still there
         UNFINISHED.unlink()
         raise
@@ -164,29 +169,29 @@ def make_environment(part: str) -> None:
     say(f"ready after {time.monotonic() - began:.1f} s")
 
 
-def install(uv: str, part: str) -> None:
-    """Fill the environment, from the index in the lock file or from the one that the user's settings name.
+def install(uv: str, part: str, settings: PackageSettings) -> None:
+    """Fill the environment, from the addresses in the lock file or from the mirror that the user's settings name.
 
     uv takes locked files from the addresses in uv.lock whatever index is set. Where somebody has set one (a company's
     mirror), the same versions and hashes are therefore handed over as a list of requirements.
     """
-    index = next((os.environ[name] for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
-                  if os.environ.get(name)), None)  # fmt: skip
-    say("installing the locked packages" + (f" from {without_password(index)}" if index else ""))
-    if index is None:
-        run_uv(uv, "sync", "--frozen", *PARTS[part])
+    if not settings.name_a_mirror:
+        say("installing the locked packages")
+        run_uv(uv, settings, "sync", "--frozen", *PARTS[part])
         return
+    say(f"installing the locked packages from {', '.join(settings.places)}")
     locked = WORKSHOP / "locked.txt"
     if not PYTHON_THERE.exists():
-        run_uv(uv, "venv", str(ENVIRONMENT))
-    run_uv(uv, "export", "--frozen", *PARTS[part], "--no-emit-project", "--output-file", str(locked))
-    run_uv(uv, "pip", "sync", "--require-hashes", "--default-index", index, str(locked))
-    run_uv(uv, "pip", "install", "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(ROOT))
+        run_uv(uv, settings, "venv", str(ENVIRONMENT))
+    run_uv(uv, settings, "export", "--frozen", *PARTS[part], "--no-emit-project", "--output-file", str(locked))
+    run_uv(uv, settings, "pip", "sync", "--require-hashes", str(locked))
+    run_uv(uv, settings, "pip", "install", "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(ROOT))
 
 
-def run_uv(uv: str, *arguments: str) -> None:
+def run_uv(uv: str, settings: PackageSettings, *arguments: str) -> None:
     """Run uv on this checkout with the Python that was found; the user's own UV_* settings hold beside that."""
     environment = os.environ | {
+        **settings.for_uv(os.environ),
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_PYTHON": PYTHON,
         "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT),
@@ -201,12 +206,6 @@ def run_uv(uv: str, *arguments: str) -> None:
             f"`uv {arguments[0]}` failed: see above. Next step: where the network is the cause, mend it or the"
             " proxy settings, or name your own package index (UV_DEFAULT_INDEX or PIP_INDEX_URL); then start again."
         )
-
-
-def without_password(address: str) -> str:
-    """Give an index's address fit for a terminal."""
-    scheme, _, rest = address.rpartition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def run(command: list[str], environment: dict[str, str] | None = None, *, quiet_option: str | None = None) -> bool:
@@ -225,17 +224,26 @@ def run(command: list[str], environment: dict[str, str] | None = None, *, quiet_
 # --- uv itself -------------------------------------------------------------------------------------------------------
 
 
-def find_uv() -> str:
+def package_settings() -> PackageSettings:
+    """Read where packages come from here; raises SetupFailed."""
+    from scripts import package_settings as of_the_user  # noqa: PLC0415  (a start with nothing to do needs none)
+
+    try:
+        return of_the_user.read_settings()
+    except of_the_user.UnreadableSettings as failure:
+        raise SetupFailed(str(failure)) from failure
+
+
+def find_uv(settings: PackageSettings) -> str:
     """Give a uv that is new enough: the user's own, or a private one."""
     own = shutil.which("uv")
     if own and uv_version(own) >= OLDEST_UV:
         return own
-    version, hashes = locked_uv()
-    folder = WORKSHOP / f"uv-{version}"
-    private = str(folder / "bin" / "uv")
-    if uv_version(private) != tuple(map(int, version.split("."))):
-        install_private_uv(folder, version, hashes)
-    return private
+    locked = locked_uv()
+    private = WORKSHOP / f"uv-{locked['version']}" / "bin" / "uv"
+    if uv_version(str(private)) != tuple(map(int, locked["version"].split("."))):
+        install_private_uv(private, locked, settings)
+    return str(private)
 
 
 def uv_version(uv: str) -> tuple[int, ...]:
@@ -247,49 +255,33 @@ def uv_version(uv: str) -> tuple[int, ...]:
         return ()
 
 
-def locked_uv() -> tuple[str, list[str]]:
-    """Read the version of uv and the hashes of its wheels from the lock file."""
+def locked_uv() -> dict[str, Any]:
+    """Read what the lock file says of uv: its version, and address, hash and size of each wheel."""
     import tomllib  # noqa: PLC0415  (30 ms that a start with nothing to do need not spend)
 
     packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
-    uv = next(package for package in packages if package["name"] == "uv")
-    return uv["version"], [wheel["hash"] for wheel in uv["wheels"]]
+    found: dict[str, Any] = next(package for package in packages if package["name"] == "uv")
+    return found
 
 
-def install_private_uv(folder: Path, version: str, hashes: list[str]) -> None:
-    """Install uv into a folder of its own, by the first way that this machine's Python offers."""
-    say(f"fetching uv {version} into {folder}")
-    for old in WORKSHOP.glob("uv-*"):
-        shutil.rmtree(old, ignore_errors=True)
-    requirement = WORKSHOP / "uv.txt"
-    requirement.write_text(
-        " \\\n    ".join([f"uv=={version}", *(f"--hash={digest}" for digest in hashes)]), encoding="utf-8"
-    )
-    pip = ["-m", "pip", "install", "--require-hashes", "--only-binary=:all:", "--disable-pip-version-check"]
-    # A user's wish that everything go to the user site, or only into an active environment, is not about this folder.
-    environment = os.environ | {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}
-    if python_can("import venv, ensurepip; ensurepip.version()") and run([PYTHON, "-m", "venv", str(folder)]):
-        command = [str(folder / "bin" / "python"), *pip, "-r", str(requirement)]
-    elif python_can("import pip; pip.__version__"):
-        shutil.rmtree(folder, ignore_errors=True)
-        command = [PYTHON, *pip, "--target", str(folder), "-r", str(requirement)]
-    else:
-        major, minor = sys.version_info[:2]
+def install_private_uv(program: Path, locked: dict[str, Any], settings: PackageSettings) -> None:
+    """Fetch the locked uv into the workshop, in the place of any older one."""
+    from scripts import fetch_uv  # noqa: PLC0415  (the web's modules, for the first start alone)
+
+    try:
+        wheel = fetch_uv.choose_wheel(locked["wheels"], fetch_uv.Machine.here())
+        source = f" from {', '.join(settings.places)}" if settings.name_a_mirror else ""
+        say(f"fetching uv {locked['version']} ({wheel.size / 1e6:.0f} MB) into {WORKSHOP}{source}")
+        for old in WORKSHOP.glob("uv-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        fetch_uv.fetch_program(wheel, settings, program)
+    except fetch_uv.CannotFetch as failure:
+        raise SetupFailed(str(failure)) from failure
+    if not uv_version(str(program)):
         raise SetupFailed(
-            f"this Python ({PYTHON}) has neither venv nor pip, so uv cannot be fetched. Next step, on Debian and"
-            f" Ubuntu: sudo apt install python3-venv (or python{major}.{minor}-venv); elsewhere: install uv. Then"
+            f"{program} was fetched, as {wheel.name}, and does not run here. Next step: {fetch_uv.INSTALL_UV}, and"
             " start again."
         )
-    if not run(command, environment):
-        raise SetupFailed(
-            f"pip could not fetch uv {version}: see above. Next step: mend the connection or the proxy settings, or"
-            " install uv by other means, and start again."
-        )
-
-
-def python_can(statement: str) -> bool:
-    """Say whether the base Python runs this statement."""
-    return subprocess.run([PYTHON, "-c", statement], capture_output=True, check=False).returncode == 0
 
 
 if __name__ == "__main__":
