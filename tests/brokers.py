@@ -43,6 +43,13 @@ class Mosquitto:
             self._process = await asyncio.create_subprocess_exec(mosquitto, "-c", config, stdout=log, stderr=log)
         assert await answers(self._process, self.port), (self.folder / "mosquitto.log").read_text()
 
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+        self._process = None
+
     async def stop(self) -> None:
         if self._process is not None:
             await stop(self._process)
@@ -127,6 +134,8 @@ class FakeBroker:
     unacknowledged: int = 0
     most_unacknowledged: int = 0
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    greeted: list[asyncio.StreamWriter] = field(default_factory=list)
+    """Of these, the ones that said CONNECT."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["FakeBroker"]:
@@ -163,6 +172,8 @@ class FakeBroker:
 
     def _answer(self, kind: int, body: bytes, writer: asyncio.StreamWriter) -> None:
         self.packets.append((kind, body))
+        if kind == CONNECT:
+            self.greeted.append(writer)
         if kind == CONNECT and self.connack is not None:
             writer.write(self.connack)
         elif kind == SUBSCRIBE:

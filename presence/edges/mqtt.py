@@ -10,7 +10,7 @@
 3. A message that is not acknowledged in time ends the connection: what we know of it may no longer be true. Words to
    other gateways are best effort: one node of a cluster that is gone leaves them without an answer.
 4. The back-off grows while connections are short, whether they were refused or lost: two gateways of one name would
-   throw each other out for ever (0x8E, R-56).
+   throw each other out for ever (0x8E, R-56). A broker that is restarted again and again is no such twin.
 5. Nothing about a person is retained, is in a will, or is told to the caller's log (R-48).
 """
 
@@ -19,7 +19,7 @@ import contextlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,6 +40,7 @@ from presence.edges.mqtt_reasons import (
     remedy,
     remedy_of_fault,
 )
+from presence.edges.mqtt_witness import Witness
 from presence.errors import BrokerError, ConfigurationError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
 
@@ -47,8 +48,8 @@ BACKOFF_FIRST_S: Final = 1.0
 STABLE_S: Final = 30.0
 """A connection that lasted so long starts the back-off anew."""
 CONTENDED: Final = 3
-"""So many connections lost within STABLE_S each: perhaps to a gateway of the same name. Strict brokers say 0x8E then;
-mosquitto 2.0.11 only closes."""
+"""So many connections lost within STABLE_S each, the last one from a broker that goes on: to a gateway of our name.
+Strict brokers say 0x8E then; mosquitto 2.0.11 only closes."""
 FAREWELL_S: Final = 2.0
 """How long `stopped` and DISCONNECT may take; systemd waits 90 s, the person at the terminal does not."""
 
@@ -130,14 +131,21 @@ class MqttPublisher:
         attempts = soon_lost = 0
         while True:
             began_s = loop.time()
-            was_up, ending = await self._connect_and_stay()
-            if was_up and loop.time() - began_s >= STABLE_S:
-                attempts = soon_lost = 0
+            async with self._witness(needed=soon_lost >= CONTENDED - 1) as witness:
+                was_up, ending = await self._connect_and_stay()
+                stable = was_up and loop.time() - began_s >= STABLE_S
+                contended = ending.reason_code == SESSION_TAKEN_OVER
+                if witness is not None and was_up and not stable and not ending.unanswered:
+                    contended = contended or await witness.outlived()
+            if stable:
+                attempts = 0
+            # Who is turned away has no twin, and neither has who loses a broker that ends: it is in trouble.
+            broker_ended = witness is not None and not contended
+            soon_lost = 0 if stable or not was_up or broker_ended else soon_lost + 1
             ceiling_s = min(self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16))
             attempts += 1
-            soon_lost = soon_lost + 1 if was_up else 0  # who is turned away has no twin: the broker is in trouble
             wait_s = self._chance() * ceiling_s
-            self._tell_end(ending, was_up=was_up, wait_s=wait_s, contended=soon_lost >= CONTENDED)
+            self._tell_end(ending, was_up=was_up, wait_s=wait_s, contended=contended)
             await asyncio.sleep(wait_s)
 
     async def publish(self, message: OutgoingMessage) -> None:
@@ -187,6 +195,16 @@ class MqttPublisher:
         if self._connection is None or not self.is_connected or self._connection.ended.is_set():
             raise BrokerError(f"not connected to the broker: {self.trouble or 'the connection was lost'}")
         return self._connection
+
+    @contextlib.asynccontextmanager
+    async def _witness(self, *, needed: bool) -> AsyncIterator[Witness | None]:
+        settings = self._settings
+        witness = await Witness.called(settings.host, settings.port, within_s=STABLE_S) if needed else None
+        try:
+            yield witness
+        finally:
+            if witness is not None:
+                witness.close()
 
     async def _connect_and_stay(self) -> tuple[bool, Ending]:
         """One connection from beginning to end: was it up, and why is it over."""
@@ -291,7 +309,7 @@ class MqttPublisher:
                 fields["remedy"] = NO_ANSWER
         self.trouble = f"{fields['reason']}: {fields['remedy']}"
         self._tell(event, fields)
-        if was_up and (contended or ending.reason_code == SESSION_TAKEN_OVER):
+        if contended:
             reason = "the broker ends our connections as soon as they are made: somebody else uses our name"
             self._tell("broker.duplicate", {"reason": reason, "remedy": remedy(SESSION_TAKEN_OVER)})
 

@@ -17,7 +17,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import paho.mqtt.client as paho
@@ -53,6 +53,8 @@ class Ending:
     """What the broker said in CONNACK or DISCONNECT."""
     fault: BaseException | None = None
     """What was raised in the network thread: OSError where the network failed, otherwise a fault of ours or paho's."""
+    unanswered: bool = False
+    """While a message of ours waited for its acknowledgement: the broker may not have liked it."""
 
 
 @dataclass(slots=True)
@@ -297,6 +299,8 @@ class Connection:
             self.ending = Ending(f"{type(fault).__name__}: {fault}{place}", fault=fault)
         else:
             self.ending = self._hint or Ending("the connection was closed")
+        if self._answers.keys() - self._best_effort:
+            self.ending = replace(self.ending, unanswered=True)
         self._hint = None
         self.ended.set()
         if not self._accepted.done():

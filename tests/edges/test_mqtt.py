@@ -269,6 +269,22 @@ async def test_a_broker_that_is_restarted_again_and_again_is_no_twin(tmp_path: P
 
 
 @pytest.mark.requirement("R-56")
+async def test_ten_restarts_of_the_broker_that_nobody_sees_it_away_in_are_no_twin(tmp_path: Path) -> None:
+    told = Told()
+    async with mosquitto(tmp_path) as broker:
+        publisher = new_publisher(broker.port, told, reconnect_max_s=1)
+        publisher._chance = lambda: 0.6  # the broker is back before we are
+        async with running(publisher):
+            for number in range(1, 11):
+                await broker.kill()
+                await broker.start()
+                await told.wait("broker.connected", number + 1)
+    assert len(told.all("broker.lost")) == 10
+    assert told.all("broker.unreachable") == []
+    assert told.all("broker.duplicate") == []
+
+
+@pytest.mark.requirement("R-56")
 async def test_two_gateways_of_one_name_are_noticed_and_slow_down(tmp_path: Path) -> None:
     told = Told()
     async with (

@@ -244,6 +244,31 @@ async def test_a_session_taken_over_names_the_twin() -> None:
     assert "its own store.gateway" in fields["remedy"]
 
 
+@pytest.mark.requirement("R-56")
+async def test_a_broker_that_hangs_up_on_what_it_does_not_allow_is_no_twin() -> None:
+    """Some answer a publish that the access list denies by closing the connection (AWS IoT, EMQX as it may be set)."""
+    told = Told()
+    async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)) as publisher:
+        for number in range(1, 6):
+            await told.wait("broker.connected", number)
+            broker.cut_after = broker.kinds().count(PUBLISH) + 1
+            with pytest.raises(BrokerError):
+                await publisher.publish(message(number))
+        await told.wait("broker.lost", 5)
+    assert told.all("broker.duplicate") == []
+
+
+@pytest.mark.requirement("R-56")
+async def test_a_broker_that_goes_on_and_ends_our_connection_three_times_has_another_of_our_name() -> None:
+    told = Told()
+    async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)):
+        for number in range(1, 4):
+            assert told.all("broker.duplicate") == []
+            await told.wait("broker.connected", number)
+            next(w for w in reversed(broker.writers) if w in broker.greeted).transport.abort()
+        await told.wait("broker.duplicate")
+
+
 async def test_the_back_off_doubles_up_to_the_maximum_while_connections_are_short() -> None:
     told = Told()
     async with FakeBroker(connack=packet(CONNACK, b"\x00\x88\x00")).running() as broker:
