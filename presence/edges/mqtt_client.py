@@ -25,8 +25,8 @@ PACKET_MAX: Final = 64 * 1024
 READ_MAX: Final = 1024 * 1024
 """A broker that announces a longer packet ignores what we asked for; paho would take in up to 256 MB."""
 WILL_DELAY_S: Final = 30
-"""By MQTT 5.0 §3.1.3.2.2 a will goes out when the session ends, and ours ends with the connection (session expiry 0):
-strict brokers tell the loss at once. mosquitto (2.0.11) waits, and a return within the delay leaves no trace."""
+"""By MQTT 5.0 §3.1.3.2.2 a will goes out when its delay is over or the session ends, so the session lasts as long. Who
+comes back sooner begins a new session (clean start): by the letter the will may go out then, right before the birth."""
 JSON: Final = "application/json"
 
 
@@ -67,7 +67,9 @@ class Client(paho.Client):
             if will_properties is not None:
                 will_properties.WillDelayInterval = WILL_DELAY_S
             self.will_set(will.topic, will.payload, qos=1, retain=True, properties=will_properties)
-        options: dict[str, Any] = {"clean_start": True, "properties": _limits()} if v5 else {}
+        options: dict[str, Any] = (
+            {"clean_start": True, "properties": _limits(0 if will is None else WILL_DELAY_S)} if v5 else {}
+        )
         self.connect_async(settings.host, settings.port, keepalive=settings.keep_alive_s, **options)
 
     def loop_forever(
@@ -87,6 +89,15 @@ class Client(paho.Client):
                 open_socket.close()
         self.ended(fault)
         return result
+
+    def say_goodbye(self) -> None:
+        """DISCONNECT: the broker forgets the will, and the session with it."""
+        if self.protocol == paho.MQTTv5:
+            properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = 0
+            self.disconnect(properties=properties)
+        else:
+            self.disconnect()
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > READ_MAX:
@@ -113,9 +124,9 @@ def content(content_type: str, *, packet: int = PacketTypes.PUBLISH) -> Properti
     return properties
 
 
-def _limits() -> Properties:
+def _limits(session_s: int) -> Properties:
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = 0
+    properties.SessionExpiryInterval = session_s
     properties.ReceiveMaximum = RECEIVE_MAX
     properties.MaximumPacketSize = PACKET_MAX
     return properties

@@ -164,7 +164,7 @@ class Connection:
 
     async def close(self) -> None:
         """Say DISCONNECT, so that the broker forgets the will, and wait for the end."""
-        self._client.disconnect()
+        self._client.say_goodbye()
         await self.ended.wait()
 
     def abort(self, why: str) -> None:

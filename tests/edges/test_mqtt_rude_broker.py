@@ -337,8 +337,8 @@ async def test_connect_carries_the_agreed_limits_and_the_will_of_the_gateway() -
     assert flags == 0b0010_1110  # will retained, will QoS 1, will, clean start
     assert keep_alive == 20
     properties = connect[11 : 11 + connect[10]]
-    assert properties == b"\x11\0\0\0\0" + b"\x21\x00\x14" + b"\x27\x00\x01\x00\x00"  # expiry 0, receive 20, 64 KiB
-    assert b"\x18\x00\x00\x00\x1e" in connect  # will delay 30 s
+    assert properties == b"\x11\0\0\0\x1e" + b"\x21\x00\x14" + b"\x27\x00\x01\x00\x00"  # session 30 s, receive 20
+    assert b"\x18\x00\x00\x00\x1e" in connect  # will delay 30 s: a session that ended before would bring it at once
     assert json.loads(connect[connect.index(b"{") :]) == state_of("lost")
     assert STATE.encode() in connect
 
@@ -347,6 +347,7 @@ async def test_stopping_says_stopped_and_then_disconnect() -> None:
     async with FakeBroker().running() as broker, running(new_publisher(broker.port)):
         pass
     assert broker.kinds() == [CONNECT, PUBLISH, PUBLISH, DISCONNECT]
+    assert broker.packets[-1][1] == b"\x00\x05\x11\0\0\0\0"  # a good end, and the session ends with it
     assert b'"stopped"' in broker.packets[2][1]
 
 
