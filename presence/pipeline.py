@@ -84,6 +84,7 @@ class Pipeline:
             visits=stored.visits,
             pending=stored.pending,
             announcements=stored.announcements,
+            taken_back=stored.taken_back,
             restrictions=restrictions,
             builds_tables=builds_tables,
         )
@@ -212,7 +213,7 @@ class Pipeline:
     def _save_all(self) -> None:
         engine = self._engine
         try:
-            self._store.replace(Stored(engine.visits(), engine.pending(), engine.announcements()))
+            self._store.replace(Stored(engine.visits(), engine.pending(), engine.announcements(), engine.taken_back()))
         except StorageError as error:
             self._could_not_save(error)
             return

@@ -8,7 +8,7 @@ from presence.core.advertising import Advertisement
 from presence.core.doorbell import Answer, Unanswered
 from presence.core.engine import Prepared
 from presence.core.feed import ConsentList, ListHeader
-from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.restrictions import Restriction
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
@@ -127,6 +127,7 @@ class Stored:
     visits: tuple[Visit, ...] = ()
     pending: tuple[Outgoing, ...] = ()
     announcements: tuple[Announcement, ...] = ()
+    taken_back: tuple[TakenBack, ...] = ()
 
 
 class VisitStore(Protocol):

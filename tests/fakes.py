@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from presence.core.advertising import Advertisement
 from presence.core.feed import ConsentList
-from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
 from presence.edges.mqtt_reasons import PERMANENT
@@ -130,6 +130,7 @@ class MemoryStore:
         self._visits: dict[bytes, Visit] = {}
         self._outbox: dict[str, Outgoing] = {}
         self._announcements: dict[str, Announcement] = {}
+        self._taken_back: dict[str, TakenBack] = {}
         self._full = False
         self.writes = 0
         if stored is not None:
@@ -143,7 +144,12 @@ class MemoryStore:
         self._full = False
 
     def load(self) -> Stored:
-        return Stored(tuple(self._visits.values()), tuple(self._outbox.values()), tuple(self._announcements.values()))
+        return Stored(
+            tuple(self._visits.values()),
+            tuple(self._outbox.values()),
+            tuple(self._announcements.values()),
+            tuple(self._taken_back.values()),
+        )
 
     def commit(self, step: Step) -> None:
         self._write()
@@ -151,12 +157,15 @@ class MemoryStore:
         for outgoing in step.queued:
             self._outbox.setdefault(outgoing.id, outgoing)
         self._announcements.update({announcement.event_id: announcement for announcement in step.announced})
+        self._taken_back.update({each.event_id: each for each in step.taken_back})
         for ref in step.forgotten:
             self._visits.pop(ref, None)
         for event_id in step.cancelled:
             self._outbox.pop(event_id, None)
         for event_id in step.retracted:
             self._announcements.pop(event_id, None)
+        for event_id in step.let_go:
+            self._taken_back.pop(event_id, None)
 
     def remove(self, event_id: str) -> None:
         self._write()
@@ -167,6 +176,7 @@ class MemoryStore:
         self._visits = {visit.ref: visit for visit in stored.visits}
         self._outbox = {outgoing.id: outgoing for outgoing in stored.pending}
         self._announcements = {announcement.event_id: announcement for announcement in stored.announcements}
+        self._taken_back = {each.event_id: each for each in stored.taken_back}
 
     def close(self) -> None:
         """Nothing to close."""

@@ -244,6 +244,27 @@ def test_a_withdrawal_while_the_gateway_was_down_is_told_after_the_restart() -> 
     assert json.loads(message(after, moment(60)).payload)["data"]["entered_id"] == waiting.id
 
 
+@pytest.mark.requirement("R-09", "R-53")
+def test_what_was_taken_back_before_the_process_was_killed_is_not_announced_again() -> None:
+    """Agreed anew within the bucket of the first entry: it would have the id that readers know as withdrawn."""
+    store = MemoryStore()
+    before = a_pipeline(store)
+    come_in(before)
+    [waiting] = before.pending()
+    message(before, moment(8))
+    before.acknowledge(waiting, published=True)
+    before.apply(a_list(), standing(), moment(20))
+
+    after = Pipeline(rules(), store, tell=FakeTell())
+    after.apply(a_list(consent(version=2)), standing(), moment(30))
+    come_in(after, moment(31))
+
+    assert [json.loads(message(after, moment(40)).payload)["type"]] == ["presence.withdrawn.v1"]
+    assert [each.event_id for each in store.load().taken_back] == [waiting.id]
+    after.advance(moment(921))
+    assert store.load().taken_back == ()
+
+
 async def test_an_outbox_that_was_not_empty_wakes_the_relay_after_a_restart() -> None:
     pipeline = Pipeline(rules(), MemoryStore(Stored(pending=(outgoing(),))), tell=FakeTell())
 

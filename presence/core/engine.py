@@ -27,7 +27,7 @@ from presence.core.identifiers import slot_at
 from presence.core.key_ring import KeyRing
 from presence.core.matching import Match, Matcher, Nobody
 from presence.core.notices import Notice
-from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.restrictions import Restricted, Restriction, Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
@@ -66,6 +66,7 @@ class Engine:
         visits: Iterable[Visit] = (),
         pending: Iterable[Outgoing] = (),
         announcements: Iterable[Announcement] = (),
+        taken_back: Iterable[TakenBack] = (),
         restrictions: Restrictions | None = None,
         builds_tables: bool = True,
     ) -> None:
@@ -77,7 +78,7 @@ class Engine:
         self._matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
         self._suspicion = Suspicion()
         self._visits = Visits(rules.entry, visits, door_adapters=rules.door_adapters)
-        self._teller = Teller(rules, self.counts, pending, announcements)
+        self._teller = Teller(rules, self.counts, pending, announcements, taken_back)
         self._listed: Mapping[bytes, Consent] = {}
         """As the list has them, before restrictions."""
         self._open = False
@@ -217,6 +218,9 @@ class Engine:
 
     def announcements(self) -> tuple[Announcement, ...]:
         return self._teller.announcements()
+
+    def taken_back(self) -> tuple[TakenBack, ...]:
+        return self._teller.taken_back()
 
     def visits(self) -> tuple[Visit, ...]:
         """The present visits, to be saved from time to time: when each was last heard is not in every step."""

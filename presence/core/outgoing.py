@@ -1,6 +1,7 @@
 """What the engine answers with: the changes to be stored in one transaction, and the events on their way out."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from presence.core.events import EventType
 from presence.core.timestamps import Moment
@@ -43,6 +44,14 @@ class Announcement:
     """UTC day of the entry, `YYYY-MM-DD`: with it a subject of the day is known from a stable one."""
 
 
+class TakenBack(NamedTuple):
+    """An `entered` that was withdrawn: no entry is announced under its id any more."""
+
+    event_id: str
+    until_s: float
+    """Monotonic seconds: from then on no new entry can have that id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """Changes that belong together. Stored whole or not at all: never an event without its state, nor the reverse."""
@@ -56,6 +65,10 @@ class Step:
     announced: tuple[Announcement, ...] = ()
     retracted: tuple[str, ...] = ()
     """Ids of announcements that are over."""
+    taken_back: tuple[TakenBack, ...] = ()
+    let_go: tuple[str, ...] = ()
+    """Ids of what was taken back so long ago that no new entry can have them."""
 
     def __bool__(self) -> bool:
-        return bool(self.saved or self.forgotten or self.queued or self.cancelled or self.announced or self.retracted)
+        changes = self.saved or self.forgotten or self.queued or self.cancelled or self.announced
+        return bool(changes or self.retracted or self.taken_back or self.let_go)

@@ -32,7 +32,7 @@ from presence.core.consent import (
 )
 from presence.core.counts import Counts
 from presence.core.events import Assurance, Event, EventType, WithdrawnReason
-from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visits import Entered, Left, Visit, Visits
@@ -58,6 +58,8 @@ class Draft:
     queued: list[Outgoing] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     retracted: list[str] = field(default_factory=list)
+    taken_back: list[TakenBack] = field(default_factory=list)
+    let_go: list[str] = field(default_factory=list)
 
     def step(self) -> Step:
         return Step(
@@ -66,6 +68,8 @@ class Draft:
             queued=tuple(self.queued),
             cancelled=tuple(self.cancelled),
             retracted=tuple(self.retracted),
+            taken_back=tuple(self.taken_back),
+            let_go=tuple(self.let_go),
         )
 
 
@@ -73,18 +77,23 @@ class Teller:
     """The outbox and what was announced. `rules`, `standing` and `consents` are set by the engine."""
 
     def __init__(
-        self, rules: Rules, counts: Counts, pending: Iterable[Outgoing], announcements: Iterable[Announcement]
+        self,
+        rules: Rules,
+        counts: Counts,
+        pending: Iterable[Outgoing],
+        announcements: Iterable[Announcement],
+        taken_back: Iterable[TakenBack],
     ) -> None:
         self.rules = rules
         self.standing = ListStanding(publishing=False)
         self.consents: Mapping[bytes, Consent] = {}
         self._counts = counts
         self._pending = ByRef((outgoing.id, outgoing) for outgoing in pending)
+        self._droppable = {each.id: each for each in self._pending if each.type is not EventType.WITHDRAWN}
         self._announced = ByRef((each.event_id, each) for each in announcements)
         self.proven: dict[bytes, float] = {}
         """ref → monotonic time at which the phone answered a challenge (presence.core.doorbell)."""
-        self._taken_back: dict[str, float] = {}
-        """Ids of withdrawn events → monotonic time from which no new entry can have that id."""
+        self._taken_back = dict(taken_back)
 
     def refs(self) -> set[bytes]:
         """Everyone of whom somebody was told, or is about to be."""
@@ -95,6 +104,9 @@ class Teller:
 
     def announcements(self) -> tuple[Announcement, ...]:
         return tuple(self._announced)
+
+    def taken_back(self) -> tuple[TakenBack, ...]:
+        return tuple(map(TakenBack._make, self._taken_back.items()))
 
     def entered(self, entered: Entered, now: Moment, draft: Draft) -> None:
         """Queue an `entered` for every audience that may hear of it."""
@@ -150,7 +162,9 @@ class Teller:
     def forget_over(self, visits: Visits, now: Moment, draft: Draft) -> None:
         """Announcements of visits that are over, on which nobody may act any more."""
         self.proven = {ref: at_s for ref, at_s in self.proven.items() if now.monotonic_s - at_s <= PROOF_S}
-        self._taken_back = {key: until_s for key, until_s in self._taken_back.items() if now.monotonic_s < until_s}
+        for event_id in [key for key, until_s in self._taken_back.items() if now.monotonic_s >= until_s]:
+            del self._taken_back[event_id]
+            draft.let_go.append(event_id)
         for announcement in self.announcements():
             visit = visits.get(announcement.ref)
             over = now.utc_s >= announcement.valid_until_s and (visit is None or visit.left_at is not None)
@@ -192,11 +206,11 @@ class Teller:
 
     def acknowledge(self, outgoing: Outgoing) -> None:
         """The broker has it, or will never take it."""
-        self._pending.pop(outgoing.id)
+        self._drop(outgoing.id)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
         """A peer told it under this id: it leaves the outbox, and an entry is known as announced (see `Peers`)."""
-        if self._pending.pop(outgoing.id) is None:
+        if self._drop(outgoing.id) is None:
             return Step()
         decision = self._decide(outgoing.ref, outgoing.audience, now)
         if outgoing.type is not EventType.ENTERED or isinstance(decision, Denied) or event_id in self._taken_back:
@@ -294,8 +308,12 @@ class Teller:
             if each.type is EventType.LEFT and each.entered_id == announcement.event_id
         ]
 
+    def _drop(self, event_id: str) -> Outgoing | None:
+        self._droppable.pop(event_id, None)
+        return self._pending.pop(event_id)
+
     def _cancel(self, outgoing: Outgoing, draft: Draft) -> None:
-        self._pending.pop(outgoing.id)
+        self._drop(outgoing.id)
         draft.cancelled.append(outgoing.id)
 
     def _retract(self, announcement: Announcement, reason: Reason, now: Moment, draft: Draft) -> None:
@@ -306,7 +324,9 @@ class Teller:
             self._cancel(entered, draft)
         for left in self._followers(announcement):
             self._cancel(left, draft)
-        self._taken_back[announcement.event_id] = now.monotonic_s + self.rules.entry.reentry_cooldown_s
+        taken_back = TakenBack(announcement.event_id, now.monotonic_s + self.rules.entry.reentry_cooldown_s)
+        self._taken_back[taken_back.event_id] = taken_back.until_s
+        draft.taken_back.append(taken_back)
         # A consent that ends ends `valid_until` too: that is told although it may just have passed (R-09).
         just_ended = reason is Reason.EXPIRED and now.utc_s - announcement.valid_until_s < self.rules.expiry_s
         if now.utc_s < announcement.valid_until_s or just_ended:
@@ -335,13 +355,20 @@ class Teller:
         )
 
     def _queue(self, outgoing: Outgoing, draft: Draft) -> None:
-        """Into the outbox; where it is full the oldest goes, counted, but a withdrawal only for another one."""
+        """Into the outbox; where it is full the oldest goes that is no withdrawal, counted.
+
+        A withdrawal always has room (R-09): never more of them wait than there were announcements.
+        """
         if outgoing.id in self._pending:
             return
-        while len(self._pending) >= self.rules.outbox_length:
-            others = (held for held in self._pending if held.type is not EventType.WITHDRAWN)
-            self._cancel(next(others, None) or next(iter(self._pending)), draft)
+        while len(self._pending) >= self.rules.outbox_length and self._droppable:
+            self._cancel(next(iter(self._droppable.values())), draft)
             self._counts.dropped += 1
+        if outgoing.type is not EventType.WITHDRAWN:
+            if len(self._pending) >= self.rules.outbox_length:
+                self._counts.dropped += 1
+                return
+            self._droppable[outgoing.id] = outgoing
         self._pending.put(outgoing.id, outgoing)
         draft.queued.append(outgoing)
 

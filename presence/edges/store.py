@@ -16,7 +16,7 @@ from pathlib import Path
 
 from presence.core.events import EventType
 from presence.core.feed import ConsentList
-from presence.core.outgoing import Announcement, Outgoing, Step
+from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
 from presence.errors import ListRolledBack, StorageError
@@ -41,6 +41,7 @@ VISIT_UPGRADES = (
         (SELECT date(entered_utc, 'unixepoch') FROM visit WHERE visit.ref = announcement.ref), '');
     UPDATE outbox SET subject = '' WHERE type = 'presence.entered.v1';
     """,
+    "CREATE TABLE taken_back (event_id TEXT PRIMARY KEY, until_mono REAL NOT NULL) STRICT;",
 )
 """From each version to the next: the file outlives an upgrade of the daemon (RuntimeDirectoryPreserve)."""
 
@@ -116,6 +117,7 @@ class RuntimeStore(Database):
             visits = self._database.execute("SELECT * FROM visit").fetchall()
             outbox = self._database.execute("SELECT * FROM outbox ORDER BY rowid").fetchall()
             announced = self._database.execute("SELECT * FROM announcement").fetchall()
+            taken_back = self._database.execute("SELECT * FROM taken_back").fetchall()
         except sqlite3.Error as error:
             raise StorageError(f"{self._path}: {error}: remove the file, it holds the present visits only") from error
         return Stored(
@@ -131,14 +133,16 @@ class RuntimeStore(Database):
                 Announcement(key, audience, ref, subject, tuple(json.loads(categories)), until, day)
                 for key, audience, ref, subject, categories, until, day in announced
             ),
+            tuple(map(TakenBack._make, taken_back)),
         )
 
     def commit(self, step: Step) -> None:
         with self._transaction() as database:
-            _write(database, step.saved, step.queued, step.announced)
+            _write(database, step.saved, step.queued, step.announced, step.taken_back)
             database.executemany("DELETE FROM visit WHERE ref = ?", ((ref,) for ref in step.forgotten))
             database.executemany("DELETE FROM outbox WHERE id = ?", ((key,) for key in step.cancelled))
             database.executemany("DELETE FROM announcement WHERE event_id = ?", ((key,) for key in step.retracted))
+            database.executemany("DELETE FROM taken_back WHERE event_id = ?", ((key,) for key in step.let_go))
 
     def remove(self, event_id: str) -> None:
         with self._transaction() as database:
@@ -146,9 +150,9 @@ class RuntimeStore(Database):
 
     def replace(self, stored: Stored) -> None:
         with self._transaction() as database:
-            for table in ("visit", "outbox", "announcement"):
-                database.execute(f"DELETE FROM {table}")  # noqa: S608 - three words of our own
-            _write(database, stored.visits, stored.pending, stored.announcements)
+            for table in ("visit", "outbox", "announcement", "taken_back"):
+                database.execute(f"DELETE FROM {table}")  # noqa: S608 - four words of our own
+            _write(database, stored.visits, stored.pending, stored.announcements, stored.taken_back)
 
 
 def _write(
@@ -156,6 +160,7 @@ def _write(
     visits: tuple[Visit, ...],
     outbox: tuple[Outgoing, ...],
     announcements: tuple[Announcement, ...],
+    taken_back: tuple[TakenBack, ...],
 ) -> None:
     database.executemany(
         "INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?,?,?)",
@@ -175,6 +180,7 @@ def _write(
             for a in announcements
         ),
     )
+    database.executemany("INSERT OR REPLACE INTO taken_back VALUES (?,?)", taken_back)
 
 
 class ConsentStore(Database):

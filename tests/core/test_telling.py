@@ -230,6 +230,77 @@ def test_a_full_outbox_drops_the_oldest_and_counts_it() -> None:
     assert engine.counts.dropped == 2
 
 
+def told_of(refs: list[bytes], **changes: Any) -> Engine:
+    """All of them came in, and the audience was told of each."""
+    engine = an_engine(*(consent(ref=ref, purposes=ALL) for ref in [*refs, BERIT]), **changes)
+    for ref in refs:
+        walk_in(engine, ref=ref)
+        send_all(engine, moment(SENT_S))
+    return engine
+
+
+@pytest.mark.requirement("R-09", "T-04")
+def test_a_withdrawal_is_never_dropped_for_an_entry() -> None:
+    refs = [bytes([n]) * 8 for n in range(3)]
+    engine = told_of(refs, outbox_length=3)
+    engine.apply(a_list(consent(ref=BERIT)), moment(20))
+
+    step = walk_in(engine, ref=BERIT, start=moment(21))
+
+    assert (step.queued, engine.counts.dropped) == ((), 1)
+    assert sorted((waiting.ref, waiting.type) for waiting in engine.pending()) == [
+        (ref, EventType.WITHDRAWN) for ref in refs
+    ]
+    assert types(send_all(engine, moment(30))) == ["presence.withdrawn.v1"] * 3
+
+
+@pytest.mark.requirement("R-09")
+def test_a_withdrawal_is_never_dropped_for_a_left() -> None:
+    refs = [bytes([n]) * 8 for n in range(3)]
+    engine = told_of([*refs, BERIT], outbox_length=3)
+    engine.apply(a_list(consent(ref=BERIT, purposes=ALL)), moment(20))
+
+    assert engine.advance(moment(400)).queued == ()
+
+    assert engine.counts.left == 1
+    assert types(send_all(engine, moment(401))) == ["presence.withdrawn.v1"] * 3
+
+
+@pytest.mark.requirement("R-09")
+def test_a_withdrawal_takes_the_place_of_the_oldest_entry_that_waits() -> None:
+    told, first, second = (bytes([n]) * 8 for n in range(3))
+    engine = an_engine(*(consent(ref=ref) for ref in (told, first, second)), outbox_length=2)
+    walk_in(engine, ref=told)
+    send_all(engine, moment(SENT_S))
+    for ref in (first, second):
+        walk_in(engine, ref=ref, start=moment(10))
+
+    engine.apply(a_list(consent(ref=first), consent(ref=second)), moment(30))
+
+    assert [(waiting.ref, waiting.type) for waiting in engine.pending()] == [
+        (second, EventType.ENTERED),
+        (told, EventType.WITHDRAWN),
+    ]
+    assert engine.counts.dropped == 1
+
+
+@pytest.mark.requirement("R-09")
+@pytest.mark.parametrize("by", ["a notice", "a list"])
+def test_more_withdrawals_at_once_than_the_outbox_is_long_are_all_told(by: str) -> None:
+    refs = [bytes([n]) * 8 for n in range(7)]
+    engine = told_of(refs, outbox_length=3)
+
+    if by == "a notice":
+        step = engine.take_away(notice(*(Narrowing(ref, 1, removed=True) for ref in refs)), moment(20))[1]
+    else:
+        step = engine.apply(a_list(), moment(20))
+
+    assert len(step.queued) == 7
+    assert step.cancelled == ()
+    assert types(send_all(engine, moment(21))) == ["presence.withdrawn.v1"] * 7
+    assert engine.counts.dropped == 0
+
+
 # ---------------------------------------------------------------- taking back
 
 REASONS = [
@@ -345,6 +416,43 @@ def test_whoever_was_taken_back_and_comes_in_again_at_once_is_not_announced_unde
     engine.advance(moment(40 + 900))
     walk_in(engine, start=moment(40 + 900))
     assert types(send_all(engine, moment(950))) == ["presence.entered.v1"]
+
+
+@pytest.mark.requirement("R-09", "R-53")
+def test_what_was_taken_back_stays_so_through_a_restart() -> None:
+    before = entered_and_told()
+    step = before.apply(a_list(), moment(20))
+    after = Engine(rules(), visits=before.visits(), pending=before.pending(), taken_back=step.taken_back)
+    after.trust(standing())
+    after.apply(a_list(consent(version=2)), moment(30))
+
+    walk_in(after, start=moment(31))
+    assert types(send_all(after, moment(40))) == ["presence.withdrawn.v1"]
+
+    let_go = after.advance(moment(40 + 900)).let_go
+    assert let_go == tuple(each.event_id for each in step.taken_back)
+    assert after.taken_back() == ()
+    walk_in(after, start=moment(40 + 900))
+    assert types(send_all(after, moment(950))) == ["presence.entered.v1"]
+
+
+@pytest.mark.requirement("R-09")
+def test_the_word_of_a_peer_does_not_announce_again_what_was_taken_back_here() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+    [waiting] = engine.pending()
+    send_all(engine, moment(SENT_S))
+    engine.apply(a_list(), moment(20))
+    send_all(engine, moment(20))
+    engine.apply(a_list(consent(version=2)), moment(30))
+    walk_in(engine, start=moment(600))  # in the next bucket, and a peer told it under the id of the one before
+    [new] = engine.pending()
+    assert new.id != waiting.id
+
+    step = engine.adopt(new, waiting.id, moment(610))
+
+    assert (step.cancelled, step.announced) == ((new.id,), ())
+    assert engine.announcements() == ()
 
 
 @pytest.mark.requirement("R-09")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presence.core.events import EventType
-from presence.core.outgoing import Step
+from presence.core.outgoing import Step, TakenBack
 from presence.edges.store import VISIT_SCHEMA, ConsentStore, RuntimeStore
 from presence.errors import ConsentListError, StorageError
 from presence.ports import Stored
@@ -29,9 +29,12 @@ WITHDRAWN = outgoing(
 )
 ANNOUNCED = announcement(categories=("ap2:1", "ap2:2", "x:é"), valid_until_s=1.5e9 + 0.25)
 A_STEP = Step(
-    saved=(visit(), visit(ref=BERIT, left_at=moment(60.25))), queued=(outgoing(), WITHDRAWN), announced=(ANNOUNCED,)
+    saved=(visit(), visit(ref=BERIT, left_at=moment(60.25))),
+    queued=(outgoing(), WITHDRAWN),
+    announced=(ANNOUNCED,),
+    taken_back=(TakenBack("before", 5000.25),),
 )
-AS_STORED = Stored(A_STEP.saved, A_STEP.queued, A_STEP.announced)
+AS_STORED = Stored(A_STEP.saved, A_STEP.queued, A_STEP.announced, A_STEP.taken_back)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -73,7 +76,9 @@ def test_a_step_forgets_cancels_and_retracts(reopen: Reopen) -> None:
     store = reopen()
     store.commit(A_STEP)
 
-    store.commit(Step(forgotten=(ANNA,), cancelled=(outgoing().id,), retracted=(ANNOUNCED.event_id,)))
+    store.commit(
+        Step(forgotten=(ANNA,), cancelled=(outgoing().id,), retracted=(ANNOUNCED.event_id,), let_go=("before",))
+    )
 
     assert reopen().load() == Stored((A_STEP.saved[1],), (WITHDRAWN,))
 
@@ -126,7 +131,7 @@ def test_an_event_that_left_the_outbox_is_gone(reopen: Reopen) -> None:
 
     store.remove(outgoing().id)
 
-    assert reopen().load() == Stored(A_STEP.saved, (WITHDRAWN,), A_STEP.announced)
+    assert reopen().load() == Stored(A_STEP.saved, (WITHDRAWN,), A_STEP.announced, A_STEP.taken_back)
 
 
 def test_all_of_it_is_replaced_by_all_of_something_else(reopen: Reopen) -> None:
