@@ -1,5 +1,6 @@
 """The service and its installation: the sandbox, the files, twice, upgraded, and away again."""
 
+import configparser
 import os
 import shutil
 import subprocess
@@ -47,6 +48,59 @@ def test_the_sandbox_lets_the_clock_be_asked() -> None:
     assert not any(line.startswith("ProtectClock=") for line in lines)
 
 
+OUR_UNITS = ("presence.service", "var-lib-bluetooth", "bluetooth.service")
+DEBIANS = """\
+[Service]
+Type=dbus
+BusName=org.bluez
+ExecStart=/usr/libexec/bluetooth/bluetoothd
+NotifyAccess=main
+#WatchdogSec=10
+#Restart=on-failure
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE
+LimitNPROC=1
+PrivateTmp=true
+StateDirectory=bluetooth
+MemoryDenyWriteExecute=true
+"""
+"""What matters here of bluetooth.service as Debian 12 ships it."""
+
+
+def a_bluetooth_unit(folder: Path) -> Path:
+    """Debian's unit with our drop-in, but for the program, which is not on the machine of the tests."""
+    unit, drop_in = folder / "bluetooth.service", folder / "bluetooth.service.d" / "presence.conf"
+    unit.write_text(DEBIANS.replace("/usr/libexec/bluetooth/bluetoothd", "/bin/true"))
+    drop_in.parent.mkdir()
+    ours = (ROOT / "systemd" / "bluetooth.service.d" / "presence.conf").read_text()
+    drop_in.write_text(ours.replace("/usr/libexec/bluetooth/bluetoothd", "/bin/true"))
+    return unit
+
+
+@needs_analyze
+@pytest.mark.requirement("R-62")
+def test_bluetoothd_which_parses_what_strangers_send_is_exposed_by_3_at_most(tmp_path: Path) -> None:
+    unit = str(a_bluetooth_unit(tmp_path))
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=30", "--no-pager", unit]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.requirement("R-61")
+def test_a_bluetoothd_that_died_or_hangs_is_started_again_however_often() -> None:
+    drop_in = (ROOT / "systemd" / "bluetooth.service.d" / "presence.conf").read_text().splitlines()
+    wanted = {
+        "Restart=always", "RestartSec=1", "StartLimitIntervalSec=0",
+        "NotifyAccess=main", "WatchdogSec=10", "WatchdogSignal=SIGKILL",
+    }  # fmt: skip
+    assert wanted <= set(drop_in)
+
+
+def test_bluetoothds_settings_name_each_section_and_key_once() -> None:
+    parser = configparser.ConfigParser(strict=True, interpolation=None)
+    parser.read_string((ROOT / "systemd" / "bluetooth.conf").read_text())
+    assert {"General", "LE", "GATT", "Policy"} == set(parser.sections())
+
+
 @needs_analyze
 def test_systemd_finds_nothing_to_say_about_our_units(tmp_path: Path) -> None:
     """But for the program, which is not installed on the machine of the tests."""
@@ -56,8 +110,9 @@ def test_systemd_finds_nothing_to_say_about_our_units(tmp_path: Path) -> None:
     mount = tmp_path / "var-lib-bluetooth.mount"
     mount.write_text((ROOT / "systemd" / mount.name).read_text())
     command = ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", str(unit), str(mount)]
+    command.append(str(a_bluetooth_unit(tmp_path)))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = [line for line in done.stderr.splitlines() if "presence.service" in line or "var-lib-bluetooth" in line]
+    said = [line for line in done.stderr.splitlines() if any(name in line for name in OUR_UNITS)]
     assert said == []
 
 
