@@ -67,10 +67,15 @@ class RadioFault(Enum):
     NO_BLUEZ = "bluetoothd does not answer on D-Bus: `systemctl start bluetooth`"
     NO_ADAPTER = "no Bluetooth adapter: plug one in, or name the right one in radio.adapters"
     POWERED_OFF = "the adapter is powered off: `bluetoothctl power on`, and look for rfkill"
+    BLOCKED = "the adapter is blocked by rfkill: `rfkill unblock bluetooth`, or the switch on the machine"
     DENIED = "D-Bus denies access to org.bluez: install the policy of systemd/ or run as its user"
     UNSUPPORTED = "BlueZ cannot scan in the mode of radio.mode: start `bluetoothd --experimental`, or choose `active`"
     CONTROLLER_FILTERS = "this controller tells of each device once in a passive scan: choose `active`, or `auto`"
     BROKEN_PATTERNS = "BlueZ 5.69 and 5.70 match no service data in a passive scan: upgrade it, or choose `active`"
+    CRASHING_PATTERNS = (
+        "this BlueZ can be killed by a long advertisement: upgrade it to 5.83, or choose `auto` or `active`"
+    )
+    MONITOR_REFUSED = "the kernel refuses a passive scan here: choose `auto` or `active`; bluetoothd's journal says why"
     DEAF = "the radio hears nothing, and all milder steps were tried: we ask systemd to start us anew"
     OTHER = "see the message; `systemctl status bluetooth` tells more"
 

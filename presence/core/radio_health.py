@@ -4,20 +4,21 @@
       │                     │ from everywhere       │                            │ from everywhere
       └──────── a scan runs ────────┬───────────────┘
                                     ▼
-         ┌────────heard────────► QUIET ──────patience over: a step──────► DEAF ──the day's steps are used up──► SPENT
-         │                          ▲                                    │  ▲                                     │
-       WELL ──nothing for 2 min─────┘       heard: WELL ◄────────────────┤  └─patience over: the next step        │
-         │                                                               └──────────────heard: WELL ◄─────────────┘
+         ┌────────heard────────► QUIET ──3 probes hear nobody: a step──► DEAF ──the day's steps are used up──► SPENT
+         │                        ▲ ▲                                    │  ▲                                     │
+       WELL ──nothing for 2 min───┘ └──a probe hears somebody────────────┤  └─3 more, patience over: the next step │
+         │                              heard: WELL ◄────────────────────┴──────────────heard: WELL ◄─────────────┘
          └──repeats are missing: a step──► HIDING ──repeats arrive──► WELL
 
 Rules:
 1. Heard is what carries something: a controller that has lost its wits goes on reporting empty advertisements.
-2. Silence alone proves nothing: with our filter a shop without customers is silent. How long we wait, and how far we
-   go, depends on what the kernel says of all advertisements, of whomever (a mere count; see radio_steps).
+2. Silence proves nothing: with our filter a shop without customers is silent. So after some minutes of it we ask for a
+   *probe*: a look of some seconds for anybody at all, of which we learn only whether there was somebody. One that hears
+   somebody proves the radio well and the shop quiet. Three in a row that hear nobody are what we call deaf.
 3. Steps go from mild to harsh (`LADDER`), the wait doubling from one to the next. A sign of life ends the spell; a
-   spell that follows within RELAPSE_S goes on where the last one stopped. While the kernel hears others the shop counts
-   as quiet: now and then a new scan, in case bluetoothd is stuck, and no spell.
-4. At most DAILY_STEPS steps in any 24 h, and DAILY_ASKS restarts of ourselves: then a person is told, and we wait.
+   spell that follows within RELAPSE_S goes on where the last one stopped. While others are heard the shop counts as
+   quiet: after hours a new scan, in case bluetoothd is stuck; that is no spell, and no step of the day's.
+4. At most `DAILY` of each step in any 24 h: then a person is told, and we only go on probing.
 5. No step while no scan runs (whoever starts it tries anyway, and says why it fails) or while the shop is closed.
 6. Repeats: a phone in the shop is heard several times a second. Many advertisements that are nearly all of different
    senders mean that the controller or the kernel hides repeats: nobody would ever be heard long enough to enter.
@@ -28,7 +29,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from presence.core.radio_steps import LADDER, LONGEST_WAIT_S, PATIENCE, Action, Evidence, Step, wait_s
+from presence.core.radio_steps import DAILY, LADDER, LONGEST_WAIT_S, PATIENCE, Action, Evidence, Step, wait_s
 from presence.core.timestamps import Moment
 
 
@@ -36,7 +37,7 @@ class Condition(StrEnum):
     AWAY = "away"
     CLOSED = "closed"
     QUIET = "quiet"
-    """Nothing heard lately, and no reason for worry yet."""
+    """Nothing of ours heard lately, and no reason for worry yet."""
     WELL = "well"
     DEAF = "deaf"
     HIDING = "hiding"
@@ -47,12 +48,13 @@ class Condition(StrEnum):
 
 QUIET_S: Final = 120.0
 DAY_S: Final = 86_400.0
-DAILY_STEPS: Final = 12
-"""A spell of deafness takes four; more than three spells a day is a case for a person."""
-DAILY_ASKS: Final = 2
 RELAPSE_S: Final = 3600.0
-LIVELY_REPORTS: Final = 20
-"""The few events that our own commands cause must not pass for life on air; a street brings this many in seconds."""
+PROBE_EVERY_S: Final = 210.0
+"""Of silence, before and between probes that hear somebody. With the next two it finds a deaf radio within 10 min, also
+when each answer comes a look and a probe late: 210 + 90 + 90 + 3 × (30 + 10) s."""
+PROBE_AGAIN_S: Final = 90.0
+"""After a probe that heard nobody."""
+SILENT_PROBES: Final = 3
 JUDGED_FROM: Final = 20
 """So many advertisements in one look before their repeats are judged."""
 REPEATS_FROM: Final = 1.2
@@ -70,8 +72,6 @@ class Look:
     """Advertisements that carried something."""
     senders: float | None = None
     """About how many different ones; None where there were too many to tell."""
-    reports: int | None = None
-    """Events of any kind that the kernel got from the controller; None where we may not know."""
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Totals:
 
 
 class RadioHealth:
-    """Of one radio. Told of each change and of each look; answers with what to do. One task owns it."""
+    """Of one radio. Told of each change, look and probe; answers with what to do. One task owns it."""
 
     def __init__(self, *, silence_s: float, taken: Iterable[tuple[float, Step]] = ()) -> None:
         """`taken`: steps of the last 24 h with their monotonic time, from before we were started anew."""
@@ -98,14 +98,19 @@ class RadioHealth:
         self._taken = sorted(taken)
         self._attempt = len(self._taken)
         self._rung = 0
+        self._ours_s = 0.0
+        """The last advertisement of ours, or the start of listening."""
         self._since_s = 0.0
-        """The last sign of life, step, or start of listening."""
-        self._kernel_since_s = 0.0
-        """The same for the kernel."""
-        self._reports = 0
+        """The last sign of life of whomever, step, or start of listening."""
+        self._probed_s = 0.0
+        self._silent_probes = 0
+        """In a row, since the last sign of life or step."""
+        self._renewals = 0
+        """New scans in this silence, while others were heard."""
+        self._renewed_s = 0.0
         self._looks_without_repeats = 0
         self._hides = False
-        self._evidence = Evidence.UNKNOWN
+        self._evidence = Evidence.DEAF
         self._deaf_since_s: float | None = None
 
     @property
@@ -123,6 +128,7 @@ class RadioHealth:
             in_spell = Condition.HIDING if self._hides else Condition.DEAF
             self.condition = Condition.QUIET if self._deaf_since_s is None else in_spell
             self._begin_waiting(now.monotonic_s)
+            self._ours_s, self._renewals = now.monotonic_s, 0
 
     def away(self) -> None:
         """No scan runs, for a reason that whoever starts it has told."""
@@ -139,14 +145,33 @@ class RadioHealth:
         """Take in what came since the last look; the step that it calls for."""
         if self.condition in (Condition.AWAY, Condition.CLOSED):
             return None
-        now_s = now.monotonic_s
-        self._count_reports(look, now_s)
         if look.heard:
-            return self._heard(look, now_s)
-        evidence, waited_s = self._silence(look, now_s)
-        if self.condition is Condition.WELL and waited_s >= QUIET_S:
+            return self._heard(look, now.monotonic_s)
+        if self.condition is Condition.WELL and now.monotonic_s - self._ours_s >= QUIET_S:
             self.condition = Condition.QUIET
-        return self._act(evidence, now_s) if waited_s >= wait_s(evidence, self._attempt, self._silence_s) else None
+        return self._judge_silence(now.monotonic_s)
+
+    def wants_probe(self, now: Moment) -> bool:
+        """Is it time to look for anybody at all?"""
+        if self.condition in (Condition.AWAY, Condition.CLOSED):
+            return False
+        doubtful = self._silent_probes > 0 and self.condition is not Condition.SPENT
+        wait = PROBE_AGAIN_S if doubtful else PROBE_EVERY_S
+        return now.monotonic_s - max(self._ours_s, self._probed_s) >= wait
+
+    def probed(self, heard_somebody: bool | None, now: Moment) -> Action | None:
+        """Take in what a probe found, None where it could not be made; the step that it calls for."""
+        self._probed_s = now.monotonic_s
+        if heard_somebody is None or self.condition in (Condition.AWAY, Condition.CLOSED):
+            return None
+        if not heard_somebody:
+            self._silent_probes += 1
+            return self._judge_silence(now.monotonic_s)
+        self._silent_probes = 0
+        self._since_s = now.monotonic_s
+        if self.condition in (Condition.DEAF, Condition.SPENT) and not self._hides:
+            self._end_well(now.monotonic_s, Condition.QUIET)
+        return None
 
     def declined(self, now: Moment) -> Action | None:
         """The step that was just asked for cannot be taken: the next harsher one instead, if there is one."""
@@ -160,17 +185,12 @@ class RadioHealth:
         self._attempt -= 1
         return self._act(self._evidence, now.monotonic_s)
 
-    def _count_reports(self, look: Look, now_s: float) -> None:
-        self._reports += look.reports or 0
-        if look.heard or self._reports >= LIVELY_REPORTS:
-            self._reports = 0
-            self._kernel_since_s = now_s
-
     def _heard(self, look: Look, now_s: float) -> Action | None:
         self._judge_repeats(look)
-        self._since_s = now_s
+        self._ours_s = self._since_s = now_s
+        self._silent_probes = self._renewals = 0
         if not self._hides:
-            self._end_well(now_s)
+            self._end_well(now_s, Condition.WELL)
             return None
         stepped_s = self._taken[-1][0] if self._taken and self._attempt else -LONGEST_WAIT_S
         judged = self._looks_without_repeats >= HIDDEN_LOOKS
@@ -188,36 +208,42 @@ class RadioHealth:
         self._looks_without_repeats += 1
         self._hides = self._hides or self._looks_without_repeats >= HIDDEN_LOOKS
 
-    def _silence(self, look: Look, now_s: float) -> tuple[Evidence, float]:
-        kernel_waited_s = now_s - self._kernel_since_s
-        if look.reports is not None and kernel_waited_s >= wait_s(Evidence.DEAD, self._attempt, self._silence_s):
-            return Evidence.DEAD, kernel_waited_s
-        return Evidence.UNKNOWN if look.reports is None else Evidence.LIVELY, now_s - self._since_s
+    def _judge_silence(self, now_s: float) -> Action | None:
+        if self._silent_probes >= SILENT_PROBES:
+            waited = now_s - self._since_s >= wait_s(Evidence.DEAF, self._attempt, self._silence_s)
+            return self._act(Evidence.DEAF, now_s) if waited else None
+        in_spell = self._deaf_since_s is not None or self._silent_probes > 0
+        patience_s = wait_s(Evidence.QUIET, self._renewals, self._silence_s)
+        if in_spell or now_s - max(self._ours_s, self._renewed_s) < patience_s:
+            return None
+        self._renewals += 1
+        self._renewed_s = now_s
+        self.totals.steps[Step.RESTART_SCAN] += 1
+        next_s = wait_s(Evidence.QUIET, self._renewals, self._silence_s)
+        return Action(Step.RESTART_SCAN, Evidence.QUIET, self._renewals, next_s)
 
     def _act(self, evidence: Evidence, now_s: float) -> Action | None:
         self._evidence = evidence
         self._taken = [(at_s, step) for at_s, step in self._taken if now_s - DAY_S < at_s <= now_s]
         step = LADDER[min(self._rung, LADDER.index(PATIENCE[evidence].harshest))]
-        asks = sum(taken is Step.ASK_SYSTEMD for _, taken in self._taken)
-        if self._deaf_since_s is None and evidence is not Evidence.LIVELY:
+        if self._deaf_since_s is None:
             self._deaf_since_s = self._since_s
             self.totals.spells += 1
-        if len(self._taken) >= DAILY_STEPS or (step is Step.ASK_SYSTEMD and asks >= DAILY_ASKS):
+        if sum(taken is step for _, taken in self._taken) >= DAILY[step]:
             self.condition = Condition.SPENT
             return None
         self._taken.append((now_s, step))
         self.totals.steps[step] += 1
         self._attempt += 1
-        if evidence is not Evidence.LIVELY:
-            self.condition = Condition.HIDING if evidence is Evidence.NO_REPEATS else Condition.DEAF
-            self._rung = (LADDER.index(step) + 1) % len(LADDER)
+        self.condition = Condition.HIDING if evidence is Evidence.NO_REPEATS else Condition.DEAF
+        self._rung = (LADDER.index(step) + 1) % len(LADDER)
         self._begin_waiting(now_s)
         return Action(step, evidence, self._attempt, wait_s(evidence, self._attempt, self._silence_s))
 
-    def _end_well(self, now_s: float) -> None:
+    def _end_well(self, now_s: float, condition: Condition) -> None:
         if self._deaf_since_s is not None:
             self.totals.recovered += 1
-        self.condition = Condition.WELL
+        self.condition = condition
         self._end_spell()
         if not self._taken or now_s - self._taken[-1][0] >= RELAPSE_S:
             self._rung = 0
@@ -227,6 +253,6 @@ class RadioHealth:
         self._attempt = 0
 
     def _begin_waiting(self, now_s: float) -> None:
-        self._since_s = self._kernel_since_s = now_s
-        self._reports = 0
+        self._since_s = now_s
+        self._silent_probes = 0
         self._looks_without_repeats = 0

@@ -3,14 +3,13 @@
 From mild to harsh: a new scan costs nothing, off and on again a second, a restart of ourselves a few. How far we go
 depends on how sure we are:
 
-| evidence                                    | first step after | next steps        | harshest     |
-|---------------------------------------------|------------------|-------------------|--------------|
-| the kernel hears nothing either             | 5 min            | 1, 2, 4 … min     | ask systemd  |
-| nobody tells us what the kernel hears       | `silence_s`      | twice that, 4 × … | ask systemd  |
-| the kernel hears others                     | `silence_s`      | twice that, 4 × … | a new scan   |
-| repeated advertisements do not arrive       | 2 min of them    | 10, 20, 40 … min  | off and on   |
+| evidence                                        | first step after | next steps         | harshest    |
+|-------------------------------------------------|------------------|--------------------|-------------|
+| three looks for anybody at all found nobody     | the third look   | 10, 20, 40 … min   | ask systemd |
+| others are heard, or we do not know, ours not   | 4 × `silence_s`  | twice that         | a new scan  |
+| repeated advertisements do not arrive           | 2 min of them    | 10, 20, 40 … min   | off and on  |
 
-A restart of ourselves cannot help where the kernel hears others or hides repeats, so it is not tried there.
+A restart of ourselves cannot help where others are heard or repeats are hidden, so it is not tried there.
 """
 
 from dataclasses import dataclass
@@ -23,36 +22,38 @@ class Step(StrEnum):
 
     RESTART_SCAN = "restart_scan"
     POWER_CYCLE = "power_cycle"
-    RESET_USB = "reset_usb"
     ASK_SYSTEMD = "ask_systemd"
 
 
 LADDER: Final = tuple(Step)
 
+DAILY: Final = {Step.RESTART_SCAN: 6, Step.POWER_CYCLE: 3, Step.ASK_SYSTEMD: 1}
+"""Of each step in any 24 hours. A radio that fails more often than that is a case for a person; and a place where truly
+nobody sends (a cellar) loses a few seconds a day to us, no more."""
+
 
 class Evidence(Enum):
-    """What the kernel's count says while we hear nothing."""
+    """What is known while nothing of ours is heard."""
 
-    UNKNOWN = "nothing heard, and the kernel's count is not known here"
-    LIVELY = "nothing heard, though the kernel hears others: perhaps nobody is here, perhaps bluetoothd is stuck"
-    DEAD = "nothing heard, and the kernel's count of events stands still"
+    QUIET = "nothing of ours heard for long: perhaps nobody came, perhaps bluetoothd is stuck"
+    DEAF = "nobody at all is heard, three looks in a row, of whomever"
     NO_REPEATS = "repeated advertisements do not arrive: kernel or controller hides duplicates"
 
 
 class Patience(NamedTuple):
     first_s: float | None
-    """Before the first step; None: as long as `silence_s`."""
+    """Before the first step; None: four times `silence_s`."""
     then_s: float | None
-    """Before the second; twice as long before each further one."""
+    """Before the second; twice as long before each further one. None: eight times `silence_s`."""
     harshest: Step
 
 
 PATIENCE: Final = {
-    Evidence.UNKNOWN: Patience(None, None, Step.ASK_SYSTEMD),
-    Evidence.LIVELY: Patience(None, None, Step.RESTART_SCAN),
-    Evidence.DEAD: Patience(300, 60, Step.ASK_SYSTEMD),
+    Evidence.QUIET: Patience(None, None, Step.RESTART_SCAN),
+    Evidence.DEAF: Patience(0, 600, Step.ASK_SYSTEMD),
     Evidence.NO_REPEATS: Patience(0, 600, Step.POWER_CYCLE),
 }
+QUIET_TIMES: Final = 4
 LONGEST_WAIT_S: Final = 4 * 3600.0
 
 
@@ -71,7 +72,8 @@ class Action:
 def wait_s(evidence: Evidence, attempt: int, silence_s: float) -> float:
     """How long to wait before the step after `attempt` steps of this spell."""
     patience = PATIENCE[evidence]
+    quiet_s = QUIET_TIMES * silence_s
     if attempt == 0:
-        return silence_s if patience.first_s is None else patience.first_s
-    then_s = 2 * silence_s if patience.then_s is None else patience.then_s
+        return min(LONGEST_WAIT_S, quiet_s) if patience.first_s is None else patience.first_s
+    then_s = 2 * quiet_s if patience.then_s is None else patience.then_s
     return min(LONGEST_WAIT_S, then_s * 2.0 ** min(attempt - 1, 16))

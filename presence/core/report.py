@@ -14,7 +14,7 @@ RADIO_STEPS: Final = {
     RadioState.AWAY: "see `radio.failed` in the journal, then `presence check`",
     RadioState.DEAF: "it is being helped step by step; `journalctl` says how far: radio.recovering",
     RadioState.HIDING: "repeats of advertisements are hidden: `presence check`, question `repeats`",
-    RadioState.SPENT: "pull the adapter out and plug it in, or restart the machine; then `presence check`",
+    RadioState.SPENT: "hold a phone near; not heard: pull the adapter out and put it back; then `presence check`",
 }
 ALARM_STEPS: Final = {
     Alarm.FROZEN: "somebody keeps a newer list from us: look at the way to the consent service",

@@ -18,7 +18,7 @@ CONFIG = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
-  <type>session</type><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>
+  <type>session</type><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>{services}
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
   </policy>
@@ -80,10 +80,10 @@ class FakeBluez:
 
 
 @contextlib.asynccontextmanager
-async def a_bus(directory: Path) -> AsyncIterator[str]:
-    """A D-Bus daemon with nobody on it; its address."""
+async def a_bus(directory: Path, services: Path | None = None) -> AsyncIterator[str]:
+    """A D-Bus daemon with nobody on it; its address. `services`: a folder of those that it can start."""
     socket, config = directory / "bus", directory / "bus.conf"
-    config.write_text(CONFIG.format(socket=socket))
+    config.write_text(CONFIG.format(socket=socket, services=f"<servicedir>{services}</servicedir>" if services else ""))
     daemon = await asyncio.create_subprocess_exec(
         "dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address=1",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,

@@ -38,6 +38,10 @@ class FakeAdapter:
     hears_after: str = ""
     """A deaf one hears again after this: `restart` or `power`."""
     hides_duplicates: bool = False
+    blocked: bool = False
+    """By rfkill."""
+    refuses_monitors: str = ""
+    """How the kernel's refusal shows: `release`, or `silence`."""
     places: int | None = 4
     """Free for advertisements; None: it cannot advertise."""
     places_used: int = 0
@@ -58,6 +62,10 @@ class FakeBluetoothd:
         self.experimental = experimental
         self.denies = False
         self.hangs = False
+        self.spares_rssi = False
+        """As after 5.87: without an RSSI in the filter, small changes are not told."""
+        self.dies_of_uuids = False
+        """As 5.87."""
         self.paired = False
         """Each device that is found counts as paired."""
         self.holds_answers = False
@@ -119,13 +127,18 @@ class FakeBluetoothd:
         uuids: tuple[str, ...] = (),
         service_data: Mapping[str, bytes] | None = None,
         manufacturer_data: Mapping[int, bytes] | None = None,
+        flags: int | None = 0x1A,
     ) -> None:
         """One advertisement on air; who gets to know of it is bluetoothd's business."""
         adapter = self.adapters.get(name)
         if adapter is None or adapter.deaf or not adapter.powered:
             return
         listeners = [wish for wish in adapter.sessions.values() if _wanted(wish, uuids)]
-        monitors = [key for key, patterns in adapter.monitors.items() if _matches(patterns, service_data or {})]
+        if self.dies_of_uuids and any(uuids and wish.get("UUIDs") for wish in listeners):
+            assert self._bus is not None
+            self._bus.disconnect()
+            return
+        monitors = [key for key, patterns in adapter.monitors.items() if _matches(patterns, service_data or {}, flags)]
         if not listeners and not monitors:
             return
         path = f"/org/bluez/{name}/dev_{address.replace(':', '_')}"
@@ -133,6 +146,7 @@ class FakeBluetoothd:
             "RSSI": Variant("n", rssi_dbm),
             "UUIDs": Variant("as", list(uuids)),
             "ServiceData": Variant("a{sv}", {u: Variant("ay", d) for u, d in (service_data or {}).items()}),
+            "AdvertisingFlags": Variant("ay", bytes([] if flags is None else [flags])),
             "ManufacturerData": Variant("a{qv}", {c: Variant("ay", d) for c, d in (manufacturer_data or {}).items()}),
         }
         before = adapter.devices.get(path)
@@ -147,8 +161,9 @@ class FakeBluetoothd:
         elif not (adapter.hides_duplicates and all(before[key] == value for key, value in now.items())):
             every = any(wish.get("DuplicateData") for wish in listeners)
             near = abs(before["RSSI"].value - rssi_dbm) < RSSI_THRESHOLD_DB
+            exact = every and (not self.spares_rssi or any("RSSI" in wish for wish in listeners))
             changed = {key: value for key, value in now.items() if every or before[key] != value}
-            if near and not every:
+            if near and not exact:
                 changed.pop("RSSI", None)
             adapter.devices[path].update(changed)
             if changed:
@@ -220,6 +235,8 @@ class FakeBluetoothd:
         return Message.new_method_return(message, "a{sv}", [properties])
 
     def _set(self, message: Message, name: str) -> Message:
+        if self.adapters[name].blocked:
+            return Message.new_error(message, "org.bluez.Error.Blocked", "Blocked through rfkill")
         if self.adapters[name].stuck:
             return Message.new_error(message, "org.bluez.Error.Busy", "busy")
         self.power(name, message.body[2].value)
@@ -237,7 +254,7 @@ class FakeBluetoothd:
         if not adapter.powered:
             return Message.new_error(message, "org.bluez.Error.NotReady", "Resource Not Ready")
         adapter.sessions[str(message.sender)] = self._asked.get((str(message.sender), name), {})
-        adapter.starts += 1
+        adapter.starts += bool(adapter.sessions[str(message.sender)].get("UUIDs"))  # a probe has none
         adapter.deaf = adapter.deaf and not (adapter.hears_after == "restart" and adapter.starts > 1)
         self._changed(f"/org/bluez/{name}", ADAPTER, {"Discovering": Variant("b", True)})
         return Message.new_method_return(message)
@@ -257,9 +274,14 @@ class FakeBluetoothd:
 
     async def _read_monitor(self, client: str, path: str, name: str) -> None:
         await asyncio.sleep(0.02)  # bleak exports the monitor once it is registered
-        assert self._bus is not None
+        if self._bus is None:  # stopped meanwhile
+            return
         reply = await self._bus.call(Message(client, path, PROPERTIES, "GetAll", signature="s", body=[MONITOR]))
         patterns = [(start, kind, bytes(content)) for start, kind, content in reply.body[0]["Patterns"].value]
+        if refused := self.adapters[name].refuses_monitors:
+            if refused == "release":
+                self._send(Message(client, path, MONITOR, "Release"))
+            return
         self.patterns.append(patterns)
         self.adapters[name].monitors[client, path] = patterns
         self._send(Message(client, path, MONITOR, "Activate"))
@@ -280,6 +302,7 @@ class FakeBluetoothd:
             ADAPTER: {
                 "Address": Variant("s", "00:00:5E:00:53:01"),
                 "Powered": Variant("b", adapter.powered),
+                "PowerState": Variant("s", "off-blocked" if adapter.blocked else "on" if adapter.powered else "off"),
                 "Discovering": Variant("b", bool(adapter.sessions)),
                 "Roles": Variant("as", list(adapter.roles)),
             }
@@ -312,7 +335,7 @@ class FakeBluetoothd:
 
     def _send_as_is(self, message: Message) -> None:
         if self._bus is not None and self._bus.connected:
-            self._bus.send(message)
+            self._bus.send(message).add_done_callback(lambda sent: sent.cancelled() or sent.exception())
 
 
 def _wanted(wish: dict[str, Any], uuids: tuple[str, ...]) -> bool:
@@ -320,12 +343,13 @@ def _wanted(wish: dict[str, Any], uuids: tuple[str, ...]) -> bool:
     return not wish.get("UUIDs") or bool(set(wish["UUIDs"]) & set(uuids))
 
 
-def _matches(patterns: list[tuple[int, int, bytes]], service_data: Mapping[str, bytes]) -> bool:
+def _matches(patterns: list[tuple[int, int, bytes]], service_data: Mapping[str, bytes], flags: int | None) -> bool:
     """As from BlueZ 5.71 on: the service data without its UUID."""
+    compared = {0x16: service_data.values(), 0x01: [] if flags is None else [bytes([flags])]}
     return any(
-        kind == 0x16 and data[start : start + len(content)] == content
+        data[start : start + len(content)] == content
         for start, kind, content in patterns
-        for data in service_data.values()
+        for data in compared.get(kind, ())
     )
 
 

@@ -13,7 +13,16 @@ import pytest
 from presence.config import Settings, load_settings
 from presence.config.settings import RadioMode
 from presence.core.beacons.eddystone import SERVICE_UUID
-from presence.edges.bluez.diagnosis import CACHE_STEP, DUTY_STEP, HIDDEN_STEP, Answer, Verdict, diagnose
+from presence.edges.bluez.diagnosis import (
+    CACHE_STEP,
+    DUTY_STEP,
+    HIDDEN_STEP,
+    MODE_STEP,
+    UPGRADE_STEP,
+    Answer,
+    Verdict,
+    diagnose,
+)
 from presence.edges.bluez.duty import MAIN_CONF, listening_share, main_conf_of, passive_share
 from presence.edges.bluez.traces import caches_on_disk, command_of, filesystem_of, mounts_of, phone_plugins
 from presence.edges.bluez.version import BluezVersion
@@ -179,6 +188,43 @@ async def test_a_passive_scan_has_needs_of_its_own(
     assert ("active" in auto["radio mode"].found) == bool(next_step)
     assert auto["radio"].verdict is Verdict.GOOD
     assert active["radio mode"].verdict is Verdict.GOOD
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_a_bluez_that_cannot_leave_bystanders_out_is_named_with_the_upgrade(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_version(monkeypatch, BluezVersion(5, 87))
+    async with a_bluetoothd(bus):
+        found = (await answers(settings(RadioMode.ACTIVE)))["radio mode"]
+    assert (found.verdict, found.next_step) == (Verdict.DOUBTFUL, UPGRADE_STEP)
+    assert "BlueZ 5.87" in found.found
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_a_bluez_that_anybody_can_kill_is_named(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_version(monkeypatch, BluezVersion(5, 82))
+    wanted = settings(RadioMode.PASSIVE)
+    wanted = replace(wanted, identity=replace(wanted.identity, ibeacon_prefix="5072657365636531"))
+    async with a_bluetoothd(bus):
+        found = await answers(wanted)
+    assert "BlueZ 5.82 dies" in found["radio mode"].found
+    assert found["radio mode"].next_step == RadioFault.CRASHING_PATTERNS.value
+    assert found["radio"].verdict is Verdict.BAD
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_a_kernel_that_takes_no_monitor_is_found_out_by_trying(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_version(monkeypatch, BluezVersion(5, 82))
+    async with a_bluetoothd(bus, hci0=FakeAdapter(refuses_monitors="release")):
+        auto = (await answers(settings(RadioMode.AUTO)))["radio"]
+        passive = (await answers(settings(RadioMode.PASSIVE)))["radio"]
+    assert (auto.verdict, auto.next_step) == (Verdict.DOUBTFUL, MODE_STEP)
+    assert "did not take the monitor" in auto.found
+    assert (passive.verdict, passive.next_step) == (Verdict.BAD, RadioFault.MONITOR_REFUSED.value)
 
 
 LISTENS_ALWAYS = "[General]\nName = x\n[LE]\nScanIntervalAdvMonitor=96\nScanWindowAdvMonitor=0x60\n"

@@ -1,10 +1,7 @@
-"""The small parts of the radio edge: versions, patterns, counts, the USB switch, and the memory of steps."""
+"""The small parts of the radio edge: versions, patterns, counts, and the memory of steps."""
 
 import os
-import socket
-import struct
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bleak.exc import BleakDBusError, BleakError
@@ -15,13 +12,10 @@ from hypothesis import strategies as st
 from presence.core.radio_health import DAY_S
 from presence.core.radio_steps import Step
 from presence.core.timestamps import Moment
-from presence.edges.bluez import kernel_count
 from presence.edges.bluez.faults import fault_of, reason_of
-from presence.edges.bluez.kernel_count import KernelCount, kernel_events
 from presence.edges.bluez.ledger import NAME, Ledger
 from presence.edges.bluez.modes import patterns
 from presence.edges.bluez.tally import Tally
-from presence.edges.bluez.usb import Declined, reset_usb
 from presence.edges.bluez.version import BluezVersion, bluez_version, parse_version
 from presence.errors import RadioError, RadioFault
 from tests.builders import moment
@@ -106,77 +100,6 @@ def test_of_an_address_nothing_is_kept_but_one_of_a_thousand_numbers() -> None:
     assert {type(mark) for mark in tally._marks} == {int}
     assert len(tally._marks) <= 1024
     assert tally.take() == (100_000, None)  # too many to tell
-
-
-def test_where_the_kernel_may_not_be_asked_there_is_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> socket.socket:
-        raise OSError(97, "Address family not supported by protocol")
-
-    monkeypatch.setattr(socket, "socket", refuse)
-    assert kernel_events("hci0") is None
-    assert kernel_events("default") is None
-    assert KernelCount().take("hci0") is None
-
-
-def test_one_number_and_nothing_else_is_read_out_of_the_kernels_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Raw:
-        def __enter__(self) -> "Raw":
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-    def answer(_: Any, request: int, buffer: bytearray) -> int:
-        assert (request, buffer[:2]) == (0x800448D3, b"\x01\x00")
-        name, address = b"hci1", b"\x01\x02\x03\x04\x05\x06"
-        stats = struct.pack("=10I", 1, 2, 3, 4711, 5, 6, 7, 8, 9, 10)
-        struct_hci_dev_info = struct.pack("<H8s6sIB8s3xIII4H", 1, name, address, 0, 0, bytes(8), 0, 0, 0, 0, 0, 0, 0)
-        buffer[:] = struct_hci_dev_info + stats
-        return 0
-
-    monkeypatch.setattr(kernel_count.socket, "socket", lambda *_: Raw())
-    monkeypatch.setattr(kernel_count.fcntl, "ioctl", answer)
-    assert kernel_events("hci1") == 4711
-
-
-def test_the_count_is_told_as_so_many_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    readings = iter([100, 130, 7, None, 9, 9])
-    monkeypatch.setattr(kernel_count, "kernel_events", lambda _: next(readings))
-    count = KernelCount()
-    assert [count.take("hci0") for _ in range(6)] == [None, 30, 7, None, None, 0]
-
-
-def usb_adapter(sysfs: Path) -> Path:
-    device = sysfs / "devices/pci0000:00/usb1/1-1.4"
-    interface = device / "1-1.4:1.0"
-    interface.mkdir(parents=True)
-    (device / "authorized").write_text("1")
-    (device / "idVendor").write_text("0a12")
-    (sysfs / "class/bluetooth/hci0").mkdir(parents=True)
-    (sysfs / "class/bluetooth/hci0/device").symlink_to(interface)
-    return device / "authorized"
-
-
-async def test_a_usb_adapter_is_taken_off_its_bus_and_put_back(tmp_path: Path) -> None:
-    switch = usb_adapter(tmp_path)
-    await reset_usb("hci0", tmp_path, off_s=0)
-    assert switch.read_text() == "1"
-
-
-async def test_who_is_not_root_is_told_that_usb_cannot_be_reset(tmp_path: Path) -> None:
-    switch = usb_adapter(tmp_path)
-    switch.unlink()
-    switch.mkdir()  # nobody can write there, not even root
-    with pytest.raises(Declined, match="only root"):
-        await reset_usb("hci0", tmp_path, off_s=0)
-
-
-async def test_an_adapter_that_is_not_on_usb_is_not_reset(tmp_path: Path) -> None:
-    uart = tmp_path / "devices/platform/serial0"
-    uart.mkdir(parents=True)
-    (tmp_path / "class/bluetooth/hci0").mkdir(parents=True)
-    (tmp_path / "class/bluetooth/hci0/device").symlink_to(uart)
-    with pytest.raises(Declined, match="not on USB"):
-        await reset_usb("hci0", tmp_path, off_s=0)
 
 
 def test_the_days_steps_are_remembered_for_each_adapter(tmp_path: Path) -> None:

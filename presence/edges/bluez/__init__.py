@@ -3,8 +3,8 @@
     scanner ─► choice ─► scans │ monitor     active through bleak, or passive by a monitor of our own
        │          └────► modes, version      what BlueZ is asked for, and how that is spelt
        │─────► connection                    is the adapter there, powered, and bluetoothd the same as before?
-       └─────► care ─► tally, kernel_count   how the radio does (core.radio_health decides)
-                  └──► usb, ledger           steps of recovery, and the memory of them
+       └─────► care ─► tally, probe          how the radio does (core.radio_health decides)
+                  └──► ledger                the memory of steps of recovery
 
 `diagnosis` and `traces` answer `presence check`.
 """

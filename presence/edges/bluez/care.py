@@ -6,31 +6,41 @@ What to do, and when, is decided in presence.core.radio_health; here it is done:
 |--------------|----------------------------------------------------------------|-------------------------------------|
 | restart_scan | the scanner leaves its scan and begins another                 | –                                   |
 | power_cycle  | Adapter1.Powered off and on, over D-Bus                        | bluetoothd refuses                  |
-| reset_usb    | the device off its bus and on again                            | no USB adapter, or we are not root  |
 | ask_systemd  | the daemon ends with code 75; `Restart=always` starts it anew  | another radio of ours hears         |
+
+Beside them `power_on`: an adapter that somebody switched off is switched on again, for it is there to listen.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
+from presence.config.settings import RadioMode
 from presence.core.radio_health import Condition, Look, RadioHealth
 from presence.core.radio_steps import Action, Step
-from presence.edges.bluez.connection import Bluez
+from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS, reason_of
-from presence.edges.bluez.kernel_count import KernelCount
 from presence.edges.bluez.ledger import Ledger
+from presence.edges.bluez.probe import hears_anybody
 from presence.edges.bluez.tally import Tally
-from presence.edges.bluez.usb import SYSFS, Declined, reset_usb
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Tell
 
 OFF_S: Final = 1.0
 """Between off and on: controllers need a moment to forget."""
 TRIES: Final = 3
-CALL_A_PERSON: Final = "pull the adapter out and plug it in, or restart the machine; then `presence check`"
+LONGEST_OFF_S: Final = 300.0
+"""Who switches the adapter off again and again waits for us so long at most, from 3 s on."""
+LASTS_S: Final = 600.0
+CALL_A_PERSON: Final = (
+    "hold a phone near: if it is heard, nobody was here; else pull the adapter out and plug it in, or cut the "
+    "machine's power for ten seconds (a restart may not do); then `presence check`"
+)
+
+
+class Declined(Exception):
+    """A step cannot be taken here; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +49,8 @@ class Means:
 
     silence_s: float = 1800
     ledger: Ledger | None = None
-    sysfs: Path = SYSFS
     off_s: float = OFF_S
-    count: Callable[[], KernelCount] = KernelCount
+    probe: Callable[[str, RadioMode], Awaitable[bool]] = hears_anybody
 
 
 class Care:
@@ -52,8 +61,9 @@ class Care:
         self._means = means
         self._clock = clock
         self._tell = tell
-        self._count = means.count()
-        self._owes_power = False
+        self._switched: list[float] = []
+        """When we switched the adapter on lately, the newest last."""
+        self._told_no_probe = False
         self.tally = Tally()
         self.others: list[Care] = []
         """The other radios of this gateway."""
@@ -63,20 +73,22 @@ class Care:
     def listening(self) -> None:
         self.health.listening(self._clock.now())
 
-    def look(self, adapter: str) -> Action | None:
-        """What came since the last look, and the step that it calls for."""
+    async def look(self, adapter: str, mode: RadioMode) -> Action | None:
+        """What came since the last look, and after minutes of silence a probe; the step that is called for."""
         heard, senders = self.tally.take()
-        reports = self._count.take(adapter)
-        now, before = self._clock.now(), self.health.condition
-        deaf_s = self.health.deaf_s(now)
-        action = self.health.observe(Look(heard, senders, reports), now)
-        if self.health.condition is not before:
-            if self.health.condition is Condition.WELL and deaf_s:
-                self._tell("radio.recovered", {"adapter": adapter, "seconds": round(deaf_s)})
-            if self.health.condition is Condition.SPENT:
-                reason = "all recovery steps of a day are used up"
-                self._tell("radio.spent", {"adapter": adapter, "reason": reason, "next_step": CALL_A_PERSON})
-        return action
+        now = self._clock.now()
+        action = self._told(adapter, lambda: self.health.observe(Look(heard, senders), now))
+        if action is not None or not self.health.wants_probe(now):
+            return action
+        try:
+            answer = await self._means.probe(adapter, mode)
+        except ERRORS as error:
+            answer = None
+            self._cannot_probe(adapter, error)
+        else:
+            self._told_no_probe = False
+        now = self._clock.now()
+        return self._told(adapter, lambda: self.health.probed(answer, now))
 
     async def take(self, action: Action | None, adapter: str) -> None:
         """Take the step, or the first after it that is possible. Raises RadioError where systemd must do it."""
@@ -98,13 +110,46 @@ class Care:
             else:
                 return
 
-    async def pay_debts(self, bluez: Bluez, adapter: str) -> bool:
-        """Power on an adapter that we could switch off and then not on again; whether it was so. Raises RadioError."""
-        if not self._owes_power:
-            return False
-        await bluez.set_powered(adapter, powered=True)
-        self._owes_power = False
-        return True
+    async def switch_on(self, bluez: Bluez, adapter: Adapter) -> None:
+        """Somebody has switched it off, or a power cycle of ours was cut short. Raises RadioError."""
+        if adapter.blocked:  # it would only be refused; bluetoothd powers it by itself when the block is gone
+            raise RadioError(RadioFault.BLOCKED, f"{adapter.name} is blocked")
+        now_s = self._clock.now().monotonic_s
+        self._switched = [at_s for at_s in self._switched if now_s - at_s < LASTS_S]
+        wait_s = min(LONGEST_OFF_S, 3.0 * 2.0 ** min(len(self._switched), 8)) if self._switched else 0.0
+        if self._switched and now_s - self._switched[-1] < wait_s:
+            raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} was switched off again")
+        self._switched.append(now_s)
+        self._tell(
+            "radio.recovering",
+            {
+                "adapter": adapter.name, "what": "power_on", "reason": "the adapter was switched off, and is to listen",
+                "attempt": len(self._switched),
+            },
+        )  # fmt: skip
+        try:
+            await bluez.set_powered(adapter.name, powered=True)
+        except RadioError as error:
+            fault = RadioFault.POWERED_OFF if error.fault is RadioFault.OTHER else error.fault
+            raise RadioError(fault, f"{adapter.name} could not be switched on: {error.detail}") from error
+
+    def _told(self, adapter: str, learn: Callable[[], Action | None]) -> Action | None:
+        """What health makes of something new; a change of its condition is told."""
+        now, before = self._clock.now(), self.health.condition
+        deaf_s = self.health.deaf_s(now)
+        action = learn()
+        if deaf_s and not self.health.deaf_s(now):
+            self._tell("radio.recovered", {"adapter": adapter, "seconds": round(deaf_s)})
+        if self.health.condition is Condition.SPENT and before is not Condition.SPENT:
+            reason = "nobody is heard, or repeats are hidden, and all recovery steps of a day are used up"
+            self._tell("radio.spent", {"adapter": adapter, "reason": reason, "next_step": CALL_A_PERSON})
+        return action
+
+    def _cannot_probe(self, adapter: str, error: BaseException) -> None:
+        """Told once, until one can be made again."""
+        if not self._told_no_probe:
+            self._tell("radio.declined", {"adapter": adapter, "what": "probe", "reason": reason_of(error)})
+        self._told_no_probe = True
 
     @property
     def _key(self) -> str:
@@ -113,25 +158,27 @@ class Care:
     async def _do(self, step: Step, adapter: str) -> None:
         if step is Step.POWER_CYCLE:
             await self._power_cycle(adapter)
-        elif step is Step.RESET_USB:
-            await reset_usb(adapter, self._means.sysfs, self._means.off_s)
         elif step is Step.ASK_SYSTEMD:
             if any(other.health.condition is Condition.WELL for other in self.others):
                 raise Declined("another radio of this gateway hears, and would be interrupted")
             raise RadioError(RadioFault.DEAF, adapter)
 
     async def _power_cycle(self, adapter: str) -> None:
+        """One that is left off is switched on by whoever looks for it next, also in our next life."""
+        off = False
         try:
             async with Bluez.connect() as bluez:
                 await bluez.set_powered(adapter, powered=False)
-                self._owes_power = True
+                off = True
                 for attempt in range(TRIES):
                     await asyncio.sleep(self._means.off_s)
                     try:
-                        await self.pay_debts(bluez, adapter)
+                        await bluez.set_powered(adapter, powered=True)
                     except RadioError:
                         if attempt == TRIES - 1:
                             raise
+                    else:
+                        return
         except ERRORS as error:
-            if not self._owes_power:
+            if not off:
                 raise Declined(reason_of(error)) from None

@@ -4,9 +4,9 @@
     passive  ► a monitor of our own, or a RadioError that says why it cannot serve
     auto     ► passive where it hears every advertisement, for it sends nothing; else active, with the reason
 
-A passive scan cannot serve where BlueZ is too old or spells patterns wrongly, where bluetoothd offers no monitors, or
-where the controller filters by itself and tells of each device once. Addresses of test phones (R1) come with any
-payload, so that no pattern finds them.
+A passive scan cannot serve where BlueZ is too old, spells patterns wrongly or can be killed by one, where bluetoothd
+offers no monitors or the kernel refuses ours, or where the controller filters by itself and tells of each device once.
+Addresses of test phones (R1) come with any payload, so that no pattern finds them.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from presence.config.settings import RadioMode
 from presence.edges.bluez.connection import Bluez
-from presence.edges.bluez.modes import patterns
+from presence.edges.bluez.modes import patterns, why_everything
 from presence.edges.bluez.monitor import MonitorScan
 from presence.edges.bluez.scans import BleakScan, Scan
-from presence.edges.bluez.version import bluez_version
+from presence.edges.bluez.version import BluezVersion, bluez_version
 from presence.errors import RadioError, RadioFault
 
 FILTERS_ITSELF = "controller-patterns"
@@ -40,27 +40,37 @@ class Choice:
     scan: Scan
     hindrance: RadioError | None = None
     """Why `auto` has come down to active."""
+    exposure: str | None = None
+    """Why bystanders reach this process, where they do."""
 
 
-async def choose(wish: Wish, bluez: Bluez, adapter: str, *, hides_repeats: bool = False) -> Choice:
-    """`hides_repeats`: repeats were missing here lately. Raises RadioError where the mode cannot be had."""
-    active = BleakScan(ibeacon_prefix=wish.ibeacon_prefix, addresses=wish.addresses)
-    if wish.mode is RadioMode.ACTIVE:
-        return Choice(RadioMode.ACTIVE, active)
-    hindrance = await _hindrance(wish, bluez, adapter)
-    if wish.mode is RadioMode.AUTO and (hindrance or hides_repeats):
-        hidden = RadioError(RadioFault.CONTROLLER_FILTERS, "repeats were missing in a passive scan")
-        return Choice(RadioMode.ACTIVE, active, hindrance or hidden)
-    if hindrance:
-        raise hindrance
-    return Choice(RadioMode.PASSIVE, MonitorScan(ibeacon_prefix=wish.ibeacon_prefix))
+async def choose(
+    wish: Wish, bluez: Bluez, adapter: str, *, hides_repeats: bool = False, refusal: RadioError | None = None
+) -> Choice:
+    """`hides_repeats`: repeats were missing here lately; `refusal`: the kernel did not take our monitor.
+
+    Raises RadioError where the mode cannot be had.
+    """
+    version = await asyncio.to_thread(bluez_version)
+    if wish.mode is not RadioMode.ACTIVE:
+        hindrance = await _hindrance(wish, version, bluez, adapter) or refusal
+        if hindrance is None and hides_repeats and wish.mode is RadioMode.AUTO:
+            hindrance = RadioError(RadioFault.CONTROLLER_FILTERS, "repeats were missing in a passive scan")
+        if hindrance is None:
+            return Choice(RadioMode.PASSIVE, MonitorScan(patterns(version, wish.ibeacon_prefix)))
+        if wish.mode is not RadioMode.AUTO:
+            raise hindrance
+    else:
+        hindrance = None
+    exposure = why_everything(version, ibeacon_prefix=wish.ibeacon_prefix, addresses=wish.addresses)
+    return Choice(RadioMode.ACTIVE, BleakScan(everything=exposure is not None), hindrance, exposure)
 
 
-async def _hindrance(wish: Wish, bluez: Bluez, adapter: str) -> RadioError | None:
+async def _hindrance(wish: Wish, version: BluezVersion | None, bluez: Bluez, adapter: str) -> RadioError | None:
     if wish.addresses:
         return RadioError(RadioFault.UNSUPPORTED, "a passive scan finds no addresses (identity.irk_file)")
     try:
-        patterns(await asyncio.to_thread(bluez_version))
+        patterns(version, wish.ibeacon_prefix)
     except RadioError as error:
         return error
     features = await bluez.monitor_features(adapter)

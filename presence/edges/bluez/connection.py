@@ -39,6 +39,7 @@ _FAULTS: Final = {
     "org.freedesktop.DBus.Error.ServiceUnknown": RadioFault.NO_BLUEZ,
     "org.freedesktop.DBus.Error.NoReply": RadioFault.NO_BLUEZ,
     "org.bluez.Error.NotReady": RadioFault.POWERED_OFF,
+    "org.bluez.Error.Blocked": RadioFault.BLOCKED,
 }
 
 
@@ -55,6 +56,8 @@ class Adapter:
     """bluetoothd's name on the bus: another one means that it was restarted, and our scan with it ended."""
     powered: bool
     discovering: bool
+    blocked: bool = False
+    """By rfkill, as far as bluetoothd tells (PowerState, from 5.66 on)."""
 
 
 class Bluez:
@@ -75,7 +78,7 @@ class Bluez:
                 await bus.connect()
             bluez = cls(bus)
             for rule in _RULES:
-                await bluez.call(_to_daemon("AddMatch", rule))
+                await bluez.call(to_daemon("AddMatch", rule))
             yield bluez
         finally:
             bus.disconnect()
@@ -88,10 +91,11 @@ class Bluez:
 
     async def adapter(self, name: str) -> Adapter:
         """This one, or where `name` is empty the first that is powered. Raises RadioError."""
-        owner = (await self.call(_to_daemon("GetNameOwner", BLUEZ)))[0]
+        owner = await self._owner()
         names = await self.adapter_names()
         if not names or (name and name not in names):
-            raise RadioError(RadioFault.NO_ADAPTER, f"{name or 'an adapter'} is not there")
+            others = f"; there: {', '.join(names)}" if names else ", and no other"
+            raise RadioError(RadioFault.NO_ADAPTER, f"{name} is not there{others}" if name else "no adapter is there")
         found = [await self._adapter(candidate, owner) for candidate in ([name] if name else names)]
         return next((adapter for adapter in found if adapter.powered), found[0])
 
@@ -102,7 +106,7 @@ class Bluez:
 
     async def process(self) -> int:
         """bluetoothd's number among processes. Raises RadioError."""
-        return int((await self.call(_to_daemon("GetConnectionUnixProcessID", BLUEZ)))[0])
+        return int((await self.call(to_daemon("GetConnectionUnixProcessID", BLUEZ)))[0])
 
     async def set_powered(self, name: str, *, powered: bool) -> None:
         """Raises RadioError."""
@@ -125,9 +129,29 @@ class Bluez:
         """The answer's values. Raises RadioError, whatever it is that did not go well."""
         return await call(self._bus, message)
 
+    async def _owner(self) -> str:
+        """Of bluetoothd's name on the bus; one that is dead is started, as by any ordinary call. Raises RadioError."""
+        asked = to_daemon("GetNameOwner", BLUEZ)  # this by itself starts nobody
+        try:
+            return str((await self.call(asked))[0])
+        except NoAnswer:
+            raise
+        except RadioError as error:
+            if error.fault is not RadioFault.NO_BLUEZ:
+                raise
+        start = Message(
+            _DAEMON, "/org/freedesktop/DBus", _DAEMON, "StartServiceByName", signature="su", body=[BLUEZ, 0]
+        )
+        try:
+            await self.call(start)
+        except RadioError as error:
+            raise RadioError(RadioFault.NO_BLUEZ, f"bluetoothd is not there: {error.detail}") from error
+        return str((await self.call(to_daemon("GetNameOwner", BLUEZ)))[0])
+
     async def _adapter(self, name: str, owner: str) -> Adapter:
-        properties = await self._properties(name, ADAPTER)
-        return Adapter(name, owner, bool(properties.get("Powered")), bool(properties.get("Discovering")))
+        found = await self._properties(name, ADAPTER)
+        blocked = found.get("PowerState") == "off-blocked"
+        return Adapter(name, owner, bool(found.get("Powered")), bool(found.get("Discovering")), blocked)
 
     async def _properties(self, name: str, interface: str) -> dict[str, Any]:
         message = Message(BLUEZ, f"/org/bluez/{name}", PROPERTIES, "GetAll", signature="s", body=[interface])
@@ -164,5 +188,5 @@ def _fault(name: str, message: Message) -> RadioFault:
     return _FAULTS.get(name, RadioFault.OTHER)
 
 
-def _to_daemon(member: str, text: str) -> Message:
+def to_daemon(member: str, text: str) -> Message:
     return Message(_DAEMON, "/org/freedesktop/DBus", _DAEMON, member, signature="s", body=[text])

@@ -22,11 +22,12 @@ from presence.edges.bluez.duty import main_conf_of, passive_share
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.traces import caches_on_disk, command_of, mounts_of, phone_plugins
-from presence.edges.bluez.version import bluez_version
+from presence.edges.bluez.version import DIES_OF_UUID_FILTERS, bluez_version
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock
 
 LISTEN_S: Final = 5.0
+UPGRADE_STEP: Final = "upgrade BlueZ: this version cannot leave bystanders out of an active scan"
 MODE_STEP: Final = "mend that to send nothing (docs/radio-modes.md), or set radio.mode active if it is meant to be so"
 DUTY_STEP: Final = "set ScanIntervalAdvMonitor=96 and ScanWindowAdvMonitor=96 under [LE] in"
 CACHE_STEP: Final = "give bluetoothd a tmpfs for /var/lib/bluetooth: install the drop-in of systemd/, restart bluetooth"
@@ -84,14 +85,19 @@ async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path) -> Answ
         choice = await choose(wish, bluez, adapter)
     except RadioError as error:
         return Answer("radio mode", Verdict.BAD, f"{adapter}: {wish.mode}: {error.detail}", error.fault.value)
+    exposed = f"; bystanders reach this process and are dropped here: {choice.exposure}" if choice.exposure else ""
+    version = await asyncio.to_thread(bluez_version)
+    flawed = choice.mode is RadioMode.ACTIVE and DIES_OF_UUID_FILTERS.of(version)
     if choice.hindrance:
         found = f"{adapter}: active, which sends scan requests: {choice.hindrance.detail}"
-        return Answer("radio mode", Verdict.DOUBTFUL, found, MODE_STEP)
+        return Answer("radio mode", Verdict.DOUBTFUL, found + exposed, UPGRADE_STEP if flawed else MODE_STEP)
+    if flawed:
+        return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: active{exposed}", UPGRADE_STEP)
     share = await asyncio.to_thread(passive_share, main_conf)
     if choice.mode is RadioMode.PASSIVE and share < 1:
         next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
         return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: passive, listens {share:.0%} of the time", next_step)
-    return Answer("radio mode", Verdict.GOOD, f"{adapter}: {choice.mode}")
+    return Answer("radio mode", Verdict.GOOD, f"{adapter}: {choice.mode}{exposed}")
 
 
 async def _traces(bluez: Bluez) -> list[Answer]:
@@ -121,6 +127,9 @@ async def _listen(radio: BluezScanner, listen_s: float) -> list[Answer]:
         name = radio.adapter or "default adapter"
         return [Answer("radio", Verdict.BAD, f"{name}: no scan: {error.detail}", error.fault.value)]
     answers = [Answer("radio", Verdict.GOOD, f"{radio.name}: a scan in mode {radio.mode} starts")]
+    if radio.refusal:
+        found = f"{radio.name}: a scan in mode {radio.mode} starts, none in passive: {radio.refusal[1].detail}"
+        answers = [Answer("radio", Verdict.DOUBTFUL, found, MODE_STEP)]
     if not heard:
         found = f"nothing heard in {listen_s:g} s: nobody of ours may be here"
         answers.append(Answer("repeats", Verdict.DOUBTFUL, found, "hold a test phone near, and look again"))

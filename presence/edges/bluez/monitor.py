@@ -10,6 +10,8 @@
 
 Traps:
 * RSSISamplingPeriod alone makes a monitor mute: bluetoothd then takes it for one with thresholds, which are never met.
+* RegisterMonitor says nothing of the kernel: it has taken the monitor when bluetoothd calls Activate, and refuses it
+  where Release comes instead (src/adv_monitor.c, add_adv_patterns_monitor_cb).
 * A controller that filters by itself (Microsoft's extension; `controller-patterns` in SupportedFeatures) tells of each
   device once. There a passive scan cannot serve, and is refused.
 * dbus-fast closes a connection whose socket is full, so that only few calls may be under way. Who falls behind gives up
@@ -32,13 +34,14 @@ from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
 from presence.edges.bluez.connection import ADAPTER, BLUEZ, MONITORS, PROPERTIES, call
 from presence.edges.bluez.faults import ERRORS
-from presence.edges.bluez.modes import patterns
 from presence.edges.bluez.scans import START_S, STOP_S, Take
-from presence.edges.bluez.version import bluez_version
+from presence.errors import RadioError, RadioFault
 
 MONITOR: Final = "org.bluez.AdvertisementMonitor1"
 DEVICE: Final = "org.bluez.Device1"
 PATH: Final = "/org/presence/monitor"
+ACTIVATE_S: Final = 4.0
+"""RegisterMonitor succeeds before the kernel was asked; it answers in milliseconds."""
 UNANSWERED: Final = 64
 """Calls under way; a socket of 208 KiB holds some 250."""
 WAITING: Final = 1024
@@ -55,23 +58,26 @@ class MonitorScan:
 
     shows_discovering = False
 
-    def __init__(self, *, ibeacon_prefix: bytes | None = None) -> None:
-        self._ibeacon_prefix = ibeacon_prefix
+    def __init__(self, wanted: Sequence[OrPattern]) -> None:
+        self._wanted = wanted
         self.lost = False
         self.dropped = 0
+        self.answered = asyncio.Event()
+        """bluetoothd has said whether the kernel takes the monitor."""
 
     @asynccontextmanager
     async def on(self, adapter: str, take: Take) -> AsyncIterator[None]:
-        wanted = patterns(await asyncio.to_thread(bluez_version), self._ibeacon_prefix)
         manager, self.lost = f"/org/bluez/{adapter}", False
+        self.answered.clear()
         bus = MessageBus(bus_type=BusType.SYSTEM)
         try:
             async with asyncio.timeout(START_S):
                 await bus.connect()
                 await call(bus, Message(BLUEZ, manager, MONITORS, "RegisterMonitor", signature="o", body=[PATH]))
             # Exported once it is registered: bluetoothd takes monitors by the signal that one was added.
-            bus.export(PATH, ExportedMonitor(self, _Reader(self, bus, manager, take), wanted))
+            bus.export(PATH, ExportedMonitor(self, _Reader(self, bus, manager, take), self._wanted))
             try:
+                await self._activated(adapter)
                 yield
             finally:
                 with suppress(*ERRORS):
@@ -80,6 +86,17 @@ class MonitorScan:
                         await call(bus, message)
         finally:
             bus.disconnect()
+
+    async def _activated(self, adapter: str) -> None:
+        """Return when the kernel listens for us. Raises RadioError."""
+        try:
+            async with asyncio.timeout(ACTIVATE_S):
+                await self.answered.wait()
+        except TimeoutError:
+            detail = f"bluetoothd did not activate the monitor on {adapter} within {ACTIVATE_S:g} s"
+            raise RadioError(RadioFault.MONITOR_REFUSED, detail) from None
+        if self.lost:
+            raise RadioError(RadioFault.MONITOR_REFUSED, f"the kernel did not take the monitor on {adapter}")
 
 
 class _Reader:
@@ -150,10 +167,12 @@ class ExportedMonitor(ServiceInterface):
     def Release(self) -> None:  # noqa: N802
         """bluetoothd lets go of the monitor: nothing will come any more."""
         self._scan.lost = True
+        self._scan.answered.set()
 
     @dbus_method()
     def Activate(self) -> None:  # noqa: N802
         """The kernel has taken it."""
+        self._scan.answered.set()
 
     @dbus_method()
     def DeviceFound(self, device: DBusObjectPath) -> None:  # noqa: N802

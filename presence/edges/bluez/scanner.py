@@ -6,14 +6,17 @@
                                         └──────────── a step of recovery was taken (see care)
 
 Outside opening hours nothing is scanned (R-19). What heals is told once when it breaks and once when it scans again.
+An adapter that is off is switched on where we care for it, and a monitor that the kernel refuses gives way to an active
+scan where the mode is `auto`, until bluetoothd starts anew.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from presence.config.settings import RadioMode
 from presence.core.advertising import Advertisement, plausible_rssi_dbm
 from presence.core.radio_health import Condition, Totals
 from presence.core.radio_steps import Action
@@ -30,6 +33,10 @@ GOING_DBM: Final = -127
 """bleak's word where BlueZ took the RSSI back: the device is going, and nothing was heard."""
 
 
+GONE: Final = frozenset({RadioFault.NO_BLUEZ, RadioFault.NO_ADAPTER, RadioFault.POWERED_OFF, RadioFault.BLOCKED})
+"""Faults that end when something returns: looked for at one pace, so that R-61 holds."""
+LONGEST_RETRY_S: Final = 12.0
+"""All other faults: twice as long from one attempt to the next, and R-61 holds still."""
 SILENT_LOOKS: Final = 3
 """bluetoothd may be busy for so many looks, of up to 7 s each: a scan begun anew would only keep it busier."""
 
@@ -79,6 +86,12 @@ class BluezScanner:
         self._pace = pace
         self._hear: Hear = lambda _advertisement: None
         self._failing: RadioFault | None = None
+        self._refused = 0
+        """Scans that could not begin or did not last, in a row, though all is there."""
+        self._began_s: float | None = None
+        """When the scan began that runs now, or that has just ended."""
+        self.refusal: tuple[str, RadioError] | None = None
+        """The bluetoothd (its name on the bus) whose kernel did not take our monitor, and in which words."""
         self._tally = Tally()
         if means is not None:
             self.care = Care(adapter, means, clock=clock, tell=tell)
@@ -111,7 +124,7 @@ class BluezScanner:
                     action = await self._look_around(bluez, adapter, choice.scan)
             except ERRORS as error:
                 self._failed(error)
-                await asyncio.sleep(self._pace.retry_s)
+                await asyncio.sleep(self._retry_s(fault_of(error)))
             if self.care and action:
                 await self.care.take(action, self._name)
 
@@ -128,22 +141,64 @@ class BluezScanner:
     async def _scanning(self) -> AsyncIterator[tuple[Bluez, Adapter, Choice]]:
         async with Bluez.connect() as bluez:
             adapter = await bluez.adapter(self.adapter)
-            paid = self.care is not None and await self.care.pay_debts(bluez, adapter.name)
-            if not adapter.powered and not paid:
-                raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
+            if not adapter.powered:
+                await self._switch_on(bluez, adapter)
             self._name = adapter.name
-            hiding = self.care is not None and self.care.health.condition is Condition.HIDING
-            choice = await choose(self._wish, bluez, adapter.name, hides_repeats=hiding)
-            async with choice.scan.on(adapter.name, self._take):
+            async with AsyncExitStack() as scans:
+                choice = await self._begin(bluez, adapter, scans)
                 self.mode = choice.mode
                 yield bluez, adapter, choice
 
+    async def _switch_on(self, bluez: Bluez, adapter: Adapter) -> None:
+        """Where nobody cares, or for the first look: bluetoothd may be about to do it. Raises RadioError."""
+        if self.care is None or self._failing not in (RadioFault.POWERED_OFF, RadioFault.BLOCKED):
+            fault = RadioFault.BLOCKED if adapter.blocked else RadioFault.POWERED_OFF
+            raise RadioError(fault, f"{adapter.name} is {'blocked' if adapter.blocked else 'off'}")
+        await self.care.switch_on(bluez, adapter)
+
+    async def _begin(self, bluez: Bluez, adapter: Adapter, scans: AsyncExitStack) -> Choice:
+        """A scan that has begun. Raises what `faults.ERRORS` lists."""
+        hiding = self.care is not None and self.care.health.condition is Condition.HIDING
+        refusal = self.refusal[1] if self.refusal and self.refusal[0] == adapter.owner else None
+        choice = await choose(self._wish, bluez, adapter.name, hides_repeats=hiding, refusal=refusal)
+        try:
+            await scans.enter_async_context(choice.scan.on(adapter.name, self._take))
+        except RadioError as error:
+            if error.fault is not RadioFault.MONITOR_REFUSED or self._wish.mode is not RadioMode.AUTO:
+                raise
+            self.refusal = (adapter.owner, error)
+            return await self._begin(bluez, adapter, scans)
+        return choice
+
     async def _look_around(self, bluez: Bluez, adapter: Adapter, scan: Scan) -> Action | None:
         """Until the shop closes or a step is called for. Raises RadioError when the scan has ended."""
-        loop = asyncio.get_running_loop()
-        health_at_s = loop.time() + self._pace.health_s
+        if self.care is None:
+            await self._watch(bluez, adapter, scan, lambda: False)
+            return None
+        failure: BaseException | None = None
+        async with asyncio.TaskGroup() as tasks:
+            caring = tasks.create_task(self._care_for(self.care, adapter.name))
+            try:
+                await self._watch(bluez, adapter, scan, caring.done)
+            except ERRORS as error:  # the group would wrap it
+                failure = error
+            calls_for = caring.result() if caring.done() else None
+            caring.cancel()
+        if failure is not None:
+            raise failure
+        return calls_for
+
+    async def _care_for(self, care: Care, adapter: str) -> Action:
+        """Until a step is called for. It has a task: a probe takes seconds, and bluetoothd is watched meanwhile."""
+        while True:
+            await asyncio.sleep(self._pace.health_s)
+            action = await care.look(adapter, self.mode)
+            if action:
+                return action
+
+    async def _watch(self, bluez: Bluez, adapter: Adapter, scan: Scan, enough: Callable[[], bool]) -> None:
         stopped, unanswered = False, 0
-        while self._open():
+        while self._open() and not enough():
             bluez.changed.clear()
             woken = await self._woken(bluez)
             try:
@@ -164,12 +219,6 @@ class BluezScanner:
             if still and stopped and not woken:
                 raise RadioError(RadioFault.OTHER, f"the scan on {adapter.name} has ended")
             stopped = still
-            if self.care and loop.time() >= health_at_s:
-                health_at_s = loop.time() + self._pace.health_s
-                action = self.care.look(adapter.name)
-                if action:
-                    return action
-        return None
 
     async def _woken(self, bluez: Bluez) -> bool:
         """Wait for a signal, but not for long; whether there was one."""
@@ -194,8 +243,11 @@ class BluezScanner:
     def _began(self, choice: Choice) -> None:
         self.started += 1
         self._failing = None
-        why = {"reason": f"not passive: {choice.hindrance.detail}"} if choice.hindrance else {}
-        self._tell("radio.scanning", {**self._fields(), **why})
+        self._began_s = asyncio.get_running_loop().time()
+        reasons = [f"not passive: {choice.hindrance.detail}"] if choice.hindrance else []
+        if choice.exposure:
+            reasons.append(f"bystanders reach this process and are dropped here: {choice.exposure}")
+        self._tell("radio.scanning", {**self._fields(), **({"reason": "; ".join(reasons)} if reasons else {})})
         if self.care:
             self.care.listening()
 
@@ -207,6 +259,15 @@ class BluezScanner:
         if fault is not self._failing:
             self._tell("radio.failed", {**self._fields(), "reason": reason_of(error), "next_step": fault.value})
         self._failing = fault
+
+    def _retry_s(self, fault: RadioFault) -> float:
+        """How long to wait before the next attempt."""
+        if fault in GONE:
+            return self._pace.retry_s
+        began_s, self._began_s = self._began_s, None
+        lasted = began_s is not None and asyncio.get_running_loop().time() - began_s > 2 * self._pace.health_s
+        self._refused = 1 if lasted else self._refused + 1
+        return min(self._pace.retry_s * 2.0 ** min(self._refused - 1, 16), max(LONGEST_RETRY_S, self._pace.retry_s))
 
     def _take(
         self, address: str, rssi_dbm: int, service_data: Mapping[str, bytes], manufacturer_data: Mapping[int, bytes]

@@ -43,13 +43,14 @@ class Scan(Protocol):
 
 
 class BleakScan:
-    """`active`, with a filter."""
+    """`active`, with a filter where that can be."""
 
     shows_discovering = True
     lost = False
 
-    def __init__(self, *, ibeacon_prefix: bytes | None = None, addresses: bool = False) -> None:
-        self._everything = addresses or ibeacon_prefix is not None
+    def __init__(self, *, everything: bool = False) -> None:
+        """`everything`: without a filter."""
+        self._everything = everything
 
     @asynccontextmanager
     async def on(self, adapter: str, take: Take) -> AsyncIterator[None]:

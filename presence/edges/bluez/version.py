@@ -1,4 +1,15 @@
-"""Which BlueZ runs here: how a pattern must be spelt depends on it, and D-Bus does not tell."""
+"""Which BlueZ runs here, and what is wrong with it: D-Bus tells neither.
+
+| BlueZ     | flaw                                                              | from … mended by (bluez/bluez)       |
+|-----------|-------------------------------------------------------------------|--------------------------------------|
+| 5.69–5.70 | patterns match no service data                                    | bc2ab4ba3 … b0656c2cf, issue 652     |
+| 5.76–5.82 | a pattern for manufacturer data, and a long advertisement of      | f40c5857d … 1be17107d, issue 1169    |
+|           | anybody, write past the end of a buffer: bluetoothd dies          |                                      |
+| 5.87      | a UUID filter, and an advertisement that matches it: it dies      | 91c340d35 … 82af2beaf, issue 2282    |
+
+Debian's 5.82-1.1 has the second (tried in a virtual machine on 2026-11-29). Whether a distribution has mended one of
+its own is not told by the number: a version in the table counts as flawed.
+"""
 
 import re
 import subprocess
@@ -22,6 +33,20 @@ class BluezVersion(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}"
+
+
+class Flaw(NamedTuple):
+    first: BluezVersion
+    last: BluezVersion
+
+    def of(self, version: BluezVersion | None) -> bool:
+        """Is this version known to have it?"""
+        return version is not None and self.first <= version <= self.last
+
+
+MATCHES_NO_SERVICE_DATA: Final = Flaw(BluezVersion(5, 69), BluezVersion(5, 70))
+DIES_OF_MANUFACTURER_PATTERNS: Final = Flaw(BluezVersion(5, 76), BluezVersion(5, 82))
+DIES_OF_UUID_FILTERS: Final = Flaw(BluezVersion(5, 87), BluezVersion(5, 87))
 
 
 def parse_version(text: str) -> BluezVersion | None:
