@@ -83,6 +83,7 @@ class Sights:
     open_at: Callable[[float], bool]
     synchronised: Callable[[], bool]
     free_bytes: Callable[[], int | None]
+    calibration: Callable[[], str]
     doorbell: WatchedDoorbell | None = None
     """None: it is off."""
 
@@ -147,6 +148,7 @@ class Oversight:
             clock_synchronised=clock_synchronised,
             clock_trouble=clock_trouble,
             disk_free_bytes=sights.free_bytes(),
+            calibration=sights.calibration(),
             storage_failing=self._noticed.storage_failing,
             alarms=dict(self._noticed.alarms),
         )

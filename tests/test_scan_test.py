@@ -21,7 +21,7 @@ import pytest
 from presence.cli import parser
 from presence.cli.demo import marks
 from presence.cli.findings import Verdict
-from presence.cli.scan_test import applying, report
+from presence.cli.scan_test import apply, applying, report
 from presence.cli.scan_test.arriving import Once
 from presence.cli.scan_test.ears import RadioEar, SimulatedEar
 from presence.cli.scan_test.guide import Act, Doing, Step, Walks, walk_acts
@@ -29,7 +29,7 @@ from presence.cli.scan_test.hearing import Heard, TestPhones, only_test_phones
 from presence.cli.scan_test.judging import judge_phone, judge_radio
 from presence.cli.scan_test.practice import practice
 from presence.cli.scan_test.screen import WIDTH, Screen
-from presence.cli.scan_test.session import Plan, Session
+from presence.cli.scan_test.session import Outcome, Plan, Session
 from presence.cli.scan_test.sources import marked
 from presence.cli.scan_test.walking import Tuning, judge_walk, share
 from presence.config import load_settings
@@ -37,6 +37,7 @@ from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import EntrySettings
 from presence.core.consent import Flag
 from presence.core.threshold import Assessment, Rate, Reading, Walked
+from presence.edges import calibration
 from presence.edges.hci_count import ReportCounter, reports_in
 from presence.edges.local_broker import free_port
 from presence.edges.simulated import Said
@@ -472,6 +473,28 @@ def test_apply_shows_the_difference_and_writes_what_was_suggested(tmp_path: Path
     assert "+  enter_rssi_dbm:" in done.stderr
     (backup,) = shop.folder.glob("presence.yaml.bak-*")
     assert backup.read_text() == old
+
+
+@pytest.mark.parametrize(("where", "recorded_as"), [("door", "WARN"), ("capture", None)])
+async def test_a_walk_of_this_door_that_is_applied_is_recorded_and_one_of_a_capture_is_not(
+    where: str, recorded_as: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, tuned = a_shop(tmp_path), walked(false=0.05)
+    outcome = Outcome("hci0", "acme/fi-0042", results={Step.WALK: judge_walk(tuned)}, tuned=tuned)
+    options = parser().parse_args(["scan-test", "--config", str(shop.config), "--apply"])
+    options.replay = tmp_path / "walk.btsnoop" if where == "capture" else None
+    assert "never calibrated" in calibration.doubt(load_settings(shop.config))
+    for change in ({}, {"enter_rssi_dbm": -83.0}):
+        outcome.tuned = replace(tuned, new=replace(tuned.now, **change))
+        answers = tmp_path / "answers"
+        answers.write_text("y\n")
+        with answers.open() as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            await apply(options, outcome, Screen(StringIO(), yes=False))
+        kept = calibration.read(load_settings(shop.config))
+        assert (kept and kept.verdict) == recorded_as
+        assert (calibration.doubt(load_settings(shop.config)) == "") is (recorded_as is not None)
+    assert load_settings(shop.config).entry.enter_rssi_dbm == -83
 
 
 def test_yes_means_ready_and_never_that_a_file_may_be_written(tmp_path: Path) -> None:

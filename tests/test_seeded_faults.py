@@ -9,6 +9,8 @@ import pytest
 
 from presence.cli import check
 from presence.cli.findings import Finding, Verdict
+from presence.config import load_settings
+from presence.edges import calibration
 from presence.edges.bluez.version import BluezVersion
 from presence.edges.local_broker import free_port
 from presence.errors import ClockUnreadable
@@ -52,6 +54,20 @@ async def bus(tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> As
     async with a_bus(tmp_path) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         yield address
+
+
+async def test_a_door_that_was_never_calibrated_or_was_changed_since_is_a_warning(shop: Shop) -> None:
+    (settings := load_settings(shop.config)).storage.state_dir.mkdir()
+    never = (await found(shop))["door"]
+    calibration.record(settings, "WARN", "enter at -75 dBm", time.time())
+    calibrated = (await found(shop))["door"]
+    change(shop, "log:", "entry: {enter_rssi_dbm: -80}\nlog:")
+    changed = (await found(shop))["door"]
+    assert [each.verdict for each in (never, calibrated, changed)] == [Verdict.WARN, Verdict.PASS, Verdict.WARN]
+    assert "scan-test" in never.next_step
+    assert f"--config {shop.config}" in never.next_step
+    assert "enter at -75 dBm" in calibrated.found
+    assert "entry.enter_rssi_dbm" in changed.found
 
 
 @needs_a_bus

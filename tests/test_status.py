@@ -32,6 +32,7 @@ async def test_a_running_gateway_says_how_it_does_and_what_comes_next(tmp_path: 
     assert (seen["armed"], seen["list"]["freshness"], seen["list"]["seq"]) == (True, "fresh", 7)
     assert seen["list"]["entries_rounded"] == 0
     assert any(step.startswith("broker:") for step in seen["next_steps"])
+    assert any(step.startswith("door: never calibrated") for step in seen["next_steps"])
     assert plain_code == 1
     assert "list    fresh, number 7" in plain
     assert "→ broker:" in plain

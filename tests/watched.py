@@ -70,6 +70,7 @@ class Watched:
         self.consents = FakeConsentSource()
         self.store = MemoryStore()
         self.free_bytes: int | None = 5_000_000_000
+        self.calibration = ""
         self.synchronised = True
         self.armed = armed
         self._listeners = listeners
@@ -88,6 +89,7 @@ class Watched:
                 open_at=lambda _utc_s: True,
                 synchronised=lambda: self.synchronised,
                 free_bytes=lambda: self.free_bytes,
+                calibration=lambda: self.calibration,
                 doorbell=self.doorbell,
             ),
             tell=self.told,

@@ -17,6 +17,7 @@ from presence.cli.findings import Finding, Verdict
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.core.opening_hours import OpeningHours
+from presence.edges import calibration
 from presence.edges.bluez.diagnosis import Verdict as Answered
 from presence.edges.bluez.diagnosis import diagnose
 from presence.edges.clock import SystemClock, is_synchronised
@@ -72,6 +73,8 @@ async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
     for finding in await look_at_broker(settings):
         add(finding)
     async for finding in _radio(settings):
+        add(finding)
+    for finding in _door(settings, path):
         add(finding)
     for finding in await look_at_doorbell(settings):
         add(finding)
@@ -174,6 +177,15 @@ def _clock(settings: Settings) -> Iterator[Finding]:
             "clock", Verdict.WARN, "the kernel does not say that it is synchronised",
             "`timedatectl set-ntp true`; identifiers live for 17 minutes, consents end to the second",
         )  # fmt: skip
+
+
+def _door(settings: Settings, path: Path) -> Iterator[Finding]:
+    doubt = calibration.doubt(settings)
+    if doubt:
+        command = f"`sudo presence scan-test --config {path} --steps phone,walk --apply`"
+        yield Finding("door", Verdict.WARN, doubt, f"walk it with a test phone: {command} (docs/technician.md)")
+    elif kept := calibration.read(settings):
+        yield Finding("door", Verdict.PASS, f"calibrated on {kept.at[:10]}, {kept.verdict}: {kept.found}")
 
 
 async def _radio(settings: Settings) -> AsyncIterator[Finding]:

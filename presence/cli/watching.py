@@ -9,7 +9,7 @@ from presence.config.rules import hours_of
 from presence.core.overview import Overview
 from presence.core.report import as_json
 from presence.daemon import Gateway, Watcher
-from presence.edges import logs
+from presence.edges import calibration, logs
 from presence.edges.audit import AuditLog
 from presence.edges.bluez import BluezScanner
 from presence.edges.clock import is_synchronised
@@ -57,6 +57,7 @@ class Watching:
                 open_at=hours_of(settings.store).open_at,
                 synchronised=is_synchronised,
                 free_bytes=lambda: free_bytes(settings.storage.state_dir),
+                calibration=lambda: calibration.doubt(settings),
                 doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
             ),
             tell=logs.tell,

@@ -53,6 +53,8 @@ def families(seen: Overview) -> Iterator[Family]:
     yield _one("presence_clock_synchronised", "1 while the kernel says that something disciplines it",
                seen.clock_synchronised)  # fmt: skip
     yield _one("presence_disk_free_bytes", "room where storage.state_dir is", seen.disk_free_bytes)
+    yield _one("presence_calibrated", "1 while a walk has shown that the entry settings fit the door",
+               not seen.calibration)  # fmt: skip
     yield _one("presence_storage_failing", "1 while the state cannot be stored", seen.storage_failing)
     yield Family(
         "presence_alarms", "counter", "what a person must look into",

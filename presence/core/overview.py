@@ -123,5 +123,7 @@ class Overview:
     clock_trouble: str = ""
     """Why nobody knows whether it is, with the next step."""
     disk_free_bytes: int | None
+    calibration: str = ""
+    """Why the entry settings are not known to fit this door; empty where a walk has shown it."""
     storage_failing: bool
     alarms: Mapping[Alarm, int]

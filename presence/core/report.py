@@ -16,6 +16,7 @@ RADIO_STEPS: Final = {
     RadioState.HIDING: "repeats of advertisements are hidden: `presence check`, question `repeats`",
     RadioState.SPENT: "hold a phone near; not heard: pull the adapter out and put it back; then `presence check`",
 }
+CALIBRATE: Final = "walk it with a test phone, `sudo presence scan-test --config FILE --steps phone,walk --apply`"
 ALARM_STEPS: Final = {
     Alarm.FROZEN: "somebody keeps a newer list from us: look at the way to the consent service",
     Alarm.ROLLBACK: "somebody brought back an old list: ask the consent service, and look for tampering",
@@ -39,6 +40,8 @@ def next_steps(seen: Overview) -> list[str]:
         steps.append(f"doorbell {seen.bell.adapter}: {seen.bell.trouble}")
     if not seen.broker_connected:
         steps.append(f"broker: {seen.broker_trouble or 'not connected yet'}")
+    if seen.calibration:
+        steps.append(f"door: {seen.calibration}: {CALIBRATE}")
     if seen.storage_failing:
         steps.append("storage: see `storage.failed` in the journal: make room, or give the folder back to us")
     if seen.disk_free_bytes is not None and seen.disk_free_bytes < LITTLE_ROOM_BYTES:
@@ -87,6 +90,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "clock_synchronised": seen.clock_synchronised,
         "clock_trouble": seen.clock_trouble,
         "disk_free_bytes": seen.disk_free_bytes,
+        "calibrated": not seen.calibration,
         "storage_failing": seen.storage_failing,
         "alarms": {alarm.value: seen.alarms.get(alarm, 0) for alarm in Alarm},
     }

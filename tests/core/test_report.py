@@ -56,6 +56,7 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
         *(({"radios": (Radio("hci1", state, 70),)}, "radio hci1") for state in list(RadioState)[2:]),
         ({"broker_connected": False, "broker_trouble": "not authorized: mend the access list"}, "mend the access"),
         ({"storage_failing": True}, "make room"),
+        ({"calibration": "never calibrated"}, "door: never calibrated: walk it with a test phone"),
         ({"disk_free_bytes": 1000}, "make room"),
         ({"clock_synchronised": False}, "timedatectl"),
         ({"clock_synchronised": False, "clock_trouble": "the sandbox forbids adjtimex"}, "the sandbox forbids"),

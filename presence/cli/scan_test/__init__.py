@@ -16,6 +16,9 @@ from presence.cli.scan_test.screen import Screen
 from presence.cli.scan_test.session import Outcome
 from presence.cli.scan_test.sources import visit
 from presence.cli.termination import TERMINATED, unless_terminated
+from presence.config import load_settings
+from presence.edges import calibration
+from presence.edges.clock import SystemClock
 from presence.errors import ConfigurationError, PresenceError, RadioError
 
 UNAVAILABLE: Final = 69
@@ -117,36 +120,49 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> Outcome:
     if options.report is not None:
         write_report(outcome, options.report)
         screen.say(f"  report: {options.report}")
-    if outcome.tuned is not None and outcome.tuned.changes():
+    if outcome.tuned is not None:
         if options.apply:
-            await _apply(options, outcome, screen)
-        elif options.config is not None and not options.simulated:
+            await apply(options, outcome, screen)
+        elif options.config is not None and not options.simulated and outcome.tuned.changes():
             screen.say("  `--apply` writes the suggestion into the file, after showing the difference")
     return outcome
 
 
-async def _apply(options: argparse.Namespace, outcome: Outcome, screen: Screen) -> None:
-    """Show the difference, ask, keep the old file, write."""
-    if outcome.tuned is None or outcome.results[Step.WALK].finding.verdict is Verdict.FAIL:
+async def apply(options: argparse.Namespace, outcome: Outcome, screen: Screen) -> None:
+    """Show the difference, ask, keep the old file, write; then record that the door is calibrated."""
+    walk = outcome.results[Step.WALK].finding
+    if outcome.tuned is None or walk.verdict is Verdict.FAIL:
         screen.say("  nothing is written: the walk FAILs, and a bad threshold is worse than the present one")
         return
     path: Path = options.config
-    old = applying.read(path)
     values = {key: new for key, (_, new) in outcome.tuned.changes().items()}
+    if not values:
+        screen.say("  the present settings are the suggested ones")
+    elif not await _write(path, values, screen, of_a_capture=options.replay is not None):
+        return
+    if options.replay is None:  # a capture may be of another door, or of this one long ago
+        calibration.record(load_settings(path), walk.verdict.name, walk.found, SystemClock().now().utc_s)
+        screen.say("  recorded: `presence check` and `presence status` know that the door is calibrated")
+
+
+async def _write(path: Path, values: dict[str, float], screen: Screen, *, of_a_capture: bool) -> bool:
+    """Whether the technician agreed, and it stands there."""
+    old = applying.read(path)
     new = applying.edited(old, values, name=str(path))
     if not applying.same_but_entry(old, new, name=str(path)):
         raise ConfigurationError([f"{path}: cannot be edited safely: write the values yourself"])
     screen.heading(f"{path}: what would change")
     for line in applying.difference(old, new):
         screen.say(f"  {line}")
-    if options.replay:
+    if of_a_capture:
         screen.say("  Mind: is this capture of this gateway, at this door, as it hangs now?")
     if not await screen.agrees("Write this?"):
         screen.say("  nothing was written")
-        return
+        return False
     backup = applying.write(path, old, new)
     screen.say(f"  written; the old file is {backup.name}")
     screen.say("  `systemctl reload presence` makes the daemon read it")
+    return True
 
 
 def _steps(text: str) -> tuple[Step, ...]:
