@@ -1,6 +1,7 @@
 """Notices and heads as they arrive: what our consent service signed counts and stays, and a lost one is missed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,9 @@ class Gateway:
         )
         self.relay = Relay(self.pipeline, self.publisher, self.clock, tell=self.tell)
 
+    def close(self) -> None:
+        self.store.close()
+
     def _ask(self) -> None:
         self.asked += 1
 
@@ -97,9 +101,19 @@ class Gateway:
         return [message.event_type.split(".")[1] for message in self.publisher.published[before:]]
 
 
+Start = Callable[..., Gateway]
+
+
 @pytest.fixture
-async def gateway(tmp_path: Path) -> Gateway:
-    gateway = Gateway(tmp_path)
+def start(tmp_path: Path) -> Iterator[Start]:
+    """One gateway after the other on what is there, as after a kill -9; all are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda *store: stack.enter_context(closing(Gateway(tmp_path, *store)))
+
+
+@pytest.fixture
+async def gateway(start: Start) -> Gateway:
+    gateway = start()
     await gateway.look(a_list(consent(), consent(ref=BERIT)))
     return gateway
 
@@ -158,9 +172,9 @@ async def test_a_copy_of_an_old_notice_does_not_touch_who_agreed_anew(gateway: G
 
 
 @pytest.mark.requirement("R-08", "R-41")
-async def test_neither_kill_9_nor_an_old_list_brings_back_what_was_taken(gateway: Gateway, tmp_path: Path) -> None:
+async def test_neither_kill_9_nor_an_old_list_brings_back_what_was_taken(gateway: Gateway, start: Start) -> None:
     gateway.hear(notice(removal(), Narrowing(BERIT, 2, categories=frozenset({CARS}))))
-    again = Gateway(tmp_path)  # without closing the first
+    again = start()
     await again.look(a_list(consent(), consent(ref=BERIT)))
     assert await again.visitor() == []
     assert await again.visitor(BERIT) == ["entered"]
@@ -176,8 +190,8 @@ async def test_what_the_list_says_too_is_gone_from_the_file(gateway: Gateway, tm
     assert not [file for file in tmp_path.iterdir() if ANNA in file.read_bytes()]  # noqa: ASYNC240 - one small file
 
 
-async def test_a_full_disk_takes_away_all_the_same_and_is_made_up_for(tmp_path: Path) -> None:
-    gateway = Gateway(tmp_path, FullDisk)
+async def test_a_full_disk_takes_away_all_the_same_and_is_made_up_for(start: Start) -> None:
+    gateway = start(FullDisk)
     await gateway.look(a_list(consent()))
     gateway.hear(notice())
     gateway.hear(head(notice_seq=1))
@@ -201,7 +215,7 @@ async def test_notices_in_a_row_ask_for_nothing(gateway: Gateway) -> None:
 @pytest.mark.requirement("T-08")
 @pytest.mark.parametrize("said", [notice(seq=3, previous=2), head(notice_seq=3)])
 async def test_a_lost_notice_asks_for_the_list_until_one_signed_later_is_there(
-    gateway: Gateway, said: Notice | Head, tmp_path: Path
+    gateway: Gateway, said: Notice | Head, start: Start
 ) -> None:
     gateway.hear(said)
     assert gateway.asked == 1
@@ -209,7 +223,7 @@ async def test_a_lost_notice_asks_for_the_list_until_one_signed_later_is_there(
     await gateway.look(a_list(consent(), seq=8, published_at_s=START_S - 1))
     gateway.hear(head(notice_seq=3))
     assert gateway.asked == 2
-    assert Gateway(tmp_path).store.last_notice(LIST) == 0
+    assert start().store.last_notice(LIST) == 0
     await gateway.look(a_list(consent(), seq=9, published_at_s=START_S + 1))
     gateway.hear(head(notice_seq=3))
     assert gateway.asked == 2

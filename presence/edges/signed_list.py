@@ -92,8 +92,12 @@ class SignedList:
             ca_file=consent.repository_ca_file,
         )
         store = ListStore(storage.state_dir)
-        keys = WindowKeyFiles(storage.runtime_dir)
-        return cls(repository, store, keys, name=consent.list, max_span_s=consent.max_span_s)
+        try:
+            keys = WindowKeyFiles(storage.runtime_dir)
+            return cls(repository, store, keys, name=consent.list, max_span_s=consent.max_span_s)
+        except BaseException:
+            store.close()
+            raise
 
     def close(self) -> None:
         """Waits a moment for a look that is under way: the store is not pulled away below it."""

@@ -75,12 +75,16 @@ class Register:
         self._turn = path.with_name("turn.lock")
         with self._told():
             self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
-            path.chmod(0o600)
-            self._database.executescript(
-                f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};"
-            )
-            if create:
-                self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+            try:
+                path.chmod(0o600)
+                self._database.executescript(
+                    f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};"
+                )
+                if create:
+                    self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+            except BaseException:
+                self._database.close()
+                raise
         self._words = Words()
         self._known_words = 0
 

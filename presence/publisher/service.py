@@ -14,7 +14,7 @@ import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -48,12 +48,16 @@ class ConsentService:
     def __init__(self, directory: Path, output: Path | None, *, clock: Callable[[], float]) -> None:
         self.directory = directory
         self.keys = KeyFolder(directory / "keys")
-        self.register = Register(directory / "register.sqlite")
-        self.repository = Repository(output or Path(str(self.register.fact("output"))), self.keys)
         self.clock = clock
         self._lock = directory / "publish.lock"
         self._is_alone = False
-        self._service_key = self.keys.service_key()
+        self.register = Register(directory / "register.sqlite")
+        try:
+            self.repository = Repository(output or Path(str(self.register.fact("output"))), self.keys)
+            self._service_key = self.keys.service_key()
+        except BaseException:
+            self.register.close()
+            raise
 
     @classmethod
     def create(
@@ -62,12 +66,10 @@ class ConsentService:
         """New keys, an empty register and a root. Raises ConsentServiceError where there is a service already."""
         keys = KeyFolder(directory / "keys")
         keys.create()
-        register = Register(directory / "register.sqlite", create=True)
-        with register.transaction():
+        with closing(Register(directory / "register.sqlite", create=True)) as register, register.transaction():
             register.set_fact("list", list_name)
             register.set_fact("notice", notice)
             register.set_fact("output", str(output.absolute()))
-        register.close()
         Repository(output, keys).create(clock())
         return cls(directory, output, clock=clock)
 

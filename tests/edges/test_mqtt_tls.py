@@ -134,7 +134,9 @@ async def test_tls_against_a_port_without_it_says_so(tmp_path: Path) -> None:
     async with FakeBroker().running() as broker:
         publisher = new_publisher(broker.port, told, tls=TlsSettings(ca_file=authority.file), acknowledge_timeout_s=0.2)
         async with running(publisher, connected=False):
-            await asyncio.sleep(0.05)
+            async with asyncio.timeout(5):
+                while not broker.writers:  # noqa: ASYNC110 - a moment of a test
+                    await asyncio.sleep(0.01)
             broker.writers[0].close()
             fields = await told.wait("broker.unreachable")
     assert "TLS port" in fields["remedy"]
