@@ -1,7 +1,9 @@
 """`presence demo` from end to end, and the search that its privacy account rests on."""
 
+import argparse
 import base64
 import hashlib
+import io
 import json
 import os
 import pty
@@ -18,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from presence.cli.demo import marks
+from presence.cli import main
+from presence.cli.demo import audience_for, marks
 from presence.cli.demo.account import Traces, as_dict, close_the_books, story_problems
 from presence.cli.demo.consent_service import ConsentService
 from presence.cli.demo.lines import account_lines
@@ -99,8 +102,10 @@ def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account():
-    done = subprocess.run(command("--no-tui"), capture_output=True, check=False, text=True, timeout=LIMIT_S)
+@pytest.mark.parametrize("broker", BROKERS)
+def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account(broker):
+    plain = command("--no-tui", "--broker", broker)
+    done = subprocess.run(plain, capture_output=True, check=False, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stdout + done.stderr
     for happening in (
         r"\d\d:\d\d  walk +Carla comes in \(ended yesterday\)",
@@ -135,7 +140,32 @@ def test_on_a_terminal_the_shop_is_drawn_and_the_account_stays_on_the_shells_scr
     drawn, _, after = screen.partition(b"\x1b[?1049l")  # back to the shell's own screen
     for part in ("customers of the chain", "counts: how many, never who", "Farid", "offer: cars", "offer gone"):
         assert part.encode() in drawn
+    assert b"1 cancelled; 5 entered, 1 left, 1 withdrawn" in drawn  # the last row, to its last word
     assert b"stored about strangers: nothing" in after
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@needs_rich
+@pytest.mark.parametrize(
+    ("columns", "rows", "audience"), [(80, 24, "LiveView"), (79, 24, "PlainLines"), (80, 23, "PlainLines")]
+)
+def test_a_terminal_too_small_for_the_picture_gets_plain_lines(monkeypatch, columns, rows, audience):
+    for name, value in {"TERM": "xterm", "COLUMNS": columns, "LINES": rows}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr("sys.stdout", terminal := Terminal())
+    assert type(audience_for(argparse.Namespace(json=False, no_tui=False))).__name__ == audience
+    assert ("needs 80 × 24 characters" in terminal.getvalue()) == (audience == "PlainLines")
+
+
+@pytest.mark.parametrize("speed", ["abc", "0", "31", "nan", "inf", ""])
+def test_a_speed_that_cannot_be_is_refused_in_words_of_the_user(capsys, speed):
+    with pytest.raises(SystemExit, match="2"):
+        main(["demo", "--speed", speed])
+    assert f"argument --speed: {speed!r} is not a number between 0.1 and 30" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

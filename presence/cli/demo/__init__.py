@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import importlib.util
 import json
+import math
 import os
+import shutil
 import sys
 
 from presence.cli.demo.account import as_dict
@@ -12,6 +14,8 @@ from presence.cli.demo.lines import PlainLines, account_lines
 from presence.cli.demo.play import play
 from presence.cli.demo.stage import Audience
 from presence.cli.termination import TERMINATED, unless_terminated
+
+LEAST_COLUMNS, LEAST_ROWS = 80, 24
 
 DESCRIPTION = """\
 Plays a shop for about a minute: customers and passers-by as raw advertising payloads, through the very gateway that
@@ -21,7 +25,8 @@ network. Ends by itself, with a privacy account that is measured.
 
 EPILOG = """\
 exit codes: 0 all as it should be; 1 a trace was found, somebody was greeted wrongly, or a part did not start;
-130 interrupted. Without a terminal, and with --no-tui, there is one plain line for each happening.
+130 interrupted. Without a terminal, on one of less than 80 × 24 characters, and with --no-tui, there is one plain
+line for each happening.
 """
 
 
@@ -47,14 +52,17 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _speed(text: str) -> float:
-    speed = float(text)
-    if not 0.1 <= speed <= 30:
-        raise argparse.ArgumentTypeError("is not between 0.1 and 30")
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0.1 <= speed <= 30:  # nor is "nan"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.1 and 30")
     return speed
 
 
 def start(options: argparse.Namespace) -> int:
-    work = play(speed=options.speed, seed=options.seed, prefer=options.broker, audience=_audience(options))
+    work = play(speed=options.speed, seed=options.seed, prefer=options.broker, audience=audience_for(options))
     account = asyncio.run(unless_terminated(work))
     if account is None:
         return TERMINATED
@@ -65,10 +73,15 @@ def start(options: argparse.Namespace) -> int:
     return 1 if account.problems else 0
 
 
-def _audience(options: argparse.Namespace) -> Audience:
+def audience_for(options: argparse.Namespace) -> Audience:
+    """The live view where there is a terminal for it; elsewhere plain lines, and why."""
     if options.json:
         return PlainLines(sys.stderr) if options.no_tui else Audience()
     if options.no_tui or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return PlainLines(sys.stdout)
+    columns, rows = shutil.get_terminal_size()
+    if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
+        print(f"plain lines, because the picture of the shop needs {LEAST_COLUMNS} × {LEAST_ROWS} characters")
         return PlainLines(sys.stdout)
     if importlib.util.find_spec("rich") is None:
         print("plain lines, because rich is not installed: pip install 'presence[demo]' shows the shop itself")

@@ -44,7 +44,7 @@ def account_lines(account: Account) -> Iterator[str]:
     """At most 80 columns and, where all is well, 24 rows."""
     counts = account.counts
     broker = broker_text(account.broker, account.protocol)
-    yield f"THE PLAY IS OVER: {SECONDS:.0f} s of a shop at speed {account.speed:g}, seed {account.seed}, {broker}"
+    yield f"THE PLAY IS OVER: {SECONDS:.0f} s at speed {account.speed:g}, seed {account.seed}, {broker}"
     yield from textwrap.wrap(account.loses, 78)
     yield from (_role_line(role) for role in account.roles)
     yield "PRIVACY ACCOUNT"

@@ -135,7 +135,7 @@ def _counts(play: Play) -> Panel:
     strangers = counts["other_format"] + counts["unknown"] + counts["ambiguous"]
     offers = sum(len(role.offers) for role in play.scene.roles.values())
     cancelled = sum(role.cancelled for role in play.scene.roles.values())
-    visits = f"{counts['entered']} entered ({sum(counts['withheld'].values())} silent), {counts['left']} left"
+    visits = f"{counts['entered']} entered, {counts['left']} left"
     said = f"{counts['published']}; {offers} offers, {cancelled} cancelled; {visits}, {counts['withdrawn']} withdrawn"
     heard = (
         f"{counts['heard']:,} = {strangers:,} of strangers, dropped + {counts['recognised']:,} of customers + refused"
