@@ -5,7 +5,8 @@
     ├── ConsentListError     the consent service: the list cannot be read or proven
     ├── ConsentServiceError  whoever runs the reference publisher: a key, a file or an entry cannot be used
     ├── CaptureError         whoever recorded it: a capture is damaged, truncated or of a kind we do not read
-    ├── ClockUnreadable      whoever installed it: the sandbox does not let us ask whether the clock is synchronised
+    ├── InstallationError    whoever installed it: systemd or the sandbox does not give what we need
+    │   └── ClockUnreadable  … does not let us ask whether the clock is synchronised
     ├── RadioError           the technician: no adapter, powered off, BlueZ away
     ├── BrokerError          the operator: the MQTT broker is away or refuses us
     └── StorageError         the operator: a disk is full, read-only or holds what we did not write
@@ -34,7 +35,11 @@ CLOCK_STEP = (
 )
 
 
-class ClockUnreadable(PresenceError):
+class InstallationError(PresenceError):
+    """The service is not installed as it must be."""
+
+
+class ClockUnreadable(InstallationError):
     """The kernel does not answer adjtimex(2), so nobody knows whether the clock is synchronised."""
 
     def __init__(self, reason: str) -> None:

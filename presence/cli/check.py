@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from presence.cli.check_broker import look_at_broker
 from presence.cli.check_doorbell import look_at_doorbell
+from presence.cli.check_inside import findings_inside
 from presence.cli.check_list import look_at_list
 from presence.cli.findings import Finding, Verdict
 from presence.config import Settings, load_settings
@@ -35,13 +36,22 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "empty message to the audience `test` shows whether the broker lets us.",
         epilog="exit codes: 0 all PASS, 1 something to WARN of, 2 something FAILs, 78 the configuration cannot be read",
     )
-    command.add_argument("--config", type=Path, required=True, metavar="FILE")
+    where = command.add_mutually_exclusive_group(required=True)
+    where.add_argument("--config", type=Path, metavar="FILE")
+    where.add_argument(
+        "--inside", action="store_true", help="as root: in the sandbox of the installed service, with its settings"
+    )
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.set_defaults(start=start)
 
 
 def start(options: argparse.Namespace) -> int:
-    findings = asyncio.run(findings_of(options.config, quiet=options.json))
+    if options.inside:
+        findings = findings_inside()
+        for finding in () if options.json else findings:
+            show(finding)
+    else:
+        findings = asyncio.run(findings_of(options.config, quiet=options.json))
     worst = max(finding.verdict for finding in findings)
     if options.json:
         print(json.dumps({"verdict": worst.name, "findings": [finding.as_dict() for finding in findings]}))
@@ -57,9 +67,7 @@ async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
     def add(finding: Finding) -> None:
         findings.append(finding)
         if not quiet:
-            print(f"{finding.verdict.name:4}  {finding.name:13}  {finding.found}", flush=True)
-            for line in finding.next_step.splitlines():
-                print(f"      {'':13}  → {line}", flush=True)
+            show(finding)
 
     try:
         settings = load_settings(path)
@@ -79,6 +87,12 @@ async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
     for finding in await look_at_doorbell(settings):
         add(finding)
     return findings
+
+
+def show(finding: Finding) -> None:
+    print(f"{finding.verdict.name:4}  {finding.name:13}  {finding.found}", flush=True)
+    for line in finding.next_step.splitlines():
+        print(f"      {'':13}  → {line}", flush=True)
 
 
 def _store_key(settings: Settings) -> Iterator[Finding]:

@@ -257,6 +257,11 @@ def test_bluetoothd_may_have_been_given_another_file(options: list[str], file: P
     assert main_conf_of(["bluetoothd", *options]) == file
 
 
+def test_a_bluetoothd_out_of_sight_has_the_usual_file() -> None:
+    """As in our sandbox, where its command line is not seen."""
+    assert main_conf_of([]) == MAIN_CONF
+
+
 def test_the_installation_lets_a_passive_scan_listen_all_the_time_and_loads_no_plug_in_for_phones() -> None:
     systemd = EXAMPLE.parents[1] / "systemd"
     assert passive_share(systemd / "bluetooth.conf") == 1

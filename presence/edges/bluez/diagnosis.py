@@ -64,6 +64,18 @@ async def diagnose(settings: Settings, clock: Clock, listen_s: float = LISTEN_S)
             yield answer
 
 
+async def diagnose_bluetoothd(settings: Settings) -> list[Answer]:
+    """The questions about bluetoothd alone, for root to ask: a sandbox does not see another's process.
+
+    Empty where no scan can be tried: whoever tries one is told why.
+    """
+    try:
+        async with Bluez.connect() as bluez:
+            return await _bluez(settings, bluez, settings.radio.adapters or [""])
+    except ERRORS:
+        return []
+
+
 async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Answer]:
     """Raises RadioError where no scan can be tried."""
     answers = []
@@ -74,13 +86,14 @@ async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Ans
     answers.append(Answer("adapters", Verdict.GOOD, f"{', '.join(adapter.name for adapter in adapters)}: powered"))
     version = await asyncio.to_thread(bluez_version)
     answers.append(Answer("bluez", Verdict.GOOD, str(version or "version unknown")))
-    main_conf = main_conf_of(command_of(await bluez.process()) or [])
+    command = command_of(await bluez.process())
+    main_conf = None if command is None else main_conf_of(command)
     answers += [await _mode(wish_of(settings), bluez, adapter.name, main_conf) for adapter in adapters]
     return [*answers, *await _traces(bluez)]
 
 
-async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path) -> Answer:
-    """What the settings want, and what can be had."""
+async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path | None) -> Answer:
+    """What the settings want, and what can be had. `main_conf`: None where bluetoothd is out of our sight."""
     try:
         choice = await choose(wish, bluez, adapter)
     except RadioError as error:
@@ -93,7 +106,7 @@ async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path) -> Answ
         return Answer("radio mode", Verdict.DOUBTFUL, found + exposed, UPGRADE_STEP if flawed else MODE_STEP)
     if flawed:
         return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: active{exposed}", UPGRADE_STEP)
-    share = await asyncio.to_thread(passive_share, main_conf)
+    share = 1.0 if main_conf is None else await asyncio.to_thread(passive_share, main_conf)
     if choice.mode is RadioMode.PASSIVE and share < 1:
         next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
         return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: passive, listens {share:.0%} of the time", next_step)

@@ -10,6 +10,7 @@ into the gaps. An active scan always listens all the time. bluetoothd 5.82 calls
 
 import configparser
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ def listening_share(text: str) -> float:
 
 def main_conf_of(command: Sequence[str]) -> Path:
     """The file that bluetoothd with this command line reads: `-f FILE`, `--configfile=FILE`, or the usual one."""
-    for word, following in zip(command, [*command[1:], ""], strict=True):
+    for word, following in zip_longest(command, command[1:], fillvalue=""):
         if word in ("-f", "--configfile"):
             return Path(following)
         if word.startswith("--configfile="):
