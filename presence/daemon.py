@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from presence import __version__
 from presence.core.freshness import NEXT_STEP, Freshness
-from presence.core.jws import Keys
+from presence.core.jws import KeySet
 from presence.core.peers import Peers
 from presence.core.restrictions import Restrictions
 from presence.core.rules import Rules
@@ -89,7 +89,7 @@ class Parts:
     list_name: str = ""
     restrictions: RestrictionStore | None = None
     """What notices took away; also where none are heard."""
-    notice_keys: Keys | None = None
+    notice_keys: KeySet | None = None
     """Who may sign notices; None: none are heard. The signed list brings others."""
     synchronised: Callable[[], bool] = lambda: True
     """Is the wall clock disciplined? False is a doubt like a stale list."""
@@ -134,7 +134,7 @@ class Gateway:
             return None
         return Withdrawal(
             parts.list_name,
-            parts.notice_keys or {},
+            parts.notice_keys or KeySet({}),
             self.pipeline,
             store=parts.restrictions,
             renewal=self.renewal,

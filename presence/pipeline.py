@@ -16,7 +16,7 @@ from presence.core.feed import ConsentList
 from presence.core.key_ring import KeyRing
 from presence.core.notices import Notice
 from presence.core.outgoing import Announcement, Outgoing, Step
-from presence.core.restrictions import Restriction, Restrictions
+from presence.core.restrictions import Applied, Restriction, Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.timestamps import Moment
@@ -125,12 +125,12 @@ class Pipeline:
     def restrictions(self) -> Restrictions:
         return self._engine.restrictions
 
-    def take_away(self, notice: Notice, now: Moment) -> tuple[Restriction, ...]:
+    def take_away(self, notice: Notice, now: Moment) -> Applied:
         """A notice; what is taken by it and was not before, to be stored."""
-        new, step = self._engine.take_away(notice, now)
+        applied, step = self._engine.take_away(notice, now)
         if step:
             self._commit(step)
-        return new
+        return applied
 
     def settle(self) -> tuple[Restriction, ...]:
         """Let go of what the list in force says by itself; what was let go, to be removed from the store."""

@@ -153,8 +153,15 @@ class RestrictionStore(Protocol):
     def last_notice(self, list_name: str) -> int:
         """The number of the last notice up to which none is missing; 0 before the first."""
 
-    def keep(self, list_name: str, restrictions: tuple[Restriction, ...], last_notice: int | None) -> None:
-        """Store all of it or nothing; None leaves the number as it is."""
+    def keep(
+        self,
+        list_name: str,
+        restrictions: tuple[Restriction, ...],
+        last_notice: int | None,
+        *,
+        gone: tuple[Restriction, ...] = (),
+    ) -> None:
+        """Store all of it and remove what is gone, or do nothing; None leaves the number as it is."""
 
     def let_go(self, restrictions: tuple[Restriction, ...]) -> None:
         """The list says the same by now: nothing of them remains."""

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from presence.core import jws
 from presence.core.engine import prepare
 from presence.core.feed import ConsentList
 from presence.core.freshness import Freshness
 from presence.core.heads import TRIES
-from presence.core.jws import encode_keys
+from presence.core.jws import Keys, KeySet, Unproven, encode_keys
 from presence.core.notices import FOREIGN, Head, Narrowing, Notice
 from presence.core.restrictions import Restrictions
 from presence.edges.withdrawn import WithdrawnStore
@@ -19,7 +22,7 @@ from presence.pipeline import Pipeline
 from presence.ports import Proven
 from presence.relay import Relay
 from presence.renewal import Renewal
-from presence.withdrawal import COPY, Withdrawal
+from presence.withdrawal import COPY, HEADS_AT_ONCE, NO_ROOM, NOTICES_AT_ONCE, NOTICES_EACH_S, Withdrawal
 from tests.builders import ANNA, BERIT, CARS, START_S, a_list, approach, consent, rules
 from tests.fakes import FakeClock, FakeConsentSource, FakePublisher, FakeTell, MemoryAcceptedLists, MemoryStore
 from tests.notices import KEYS, LIST, OTHER, head, notice, removal, signed
@@ -30,16 +33,32 @@ class FullDisk(WithdrawnStore):
 
     full = True
 
-    def keep(self, *arguments: object) -> None:
+    def keep(self, *arguments: Any, **more: Any) -> None:
         if self.full:
             raise StorageError("withdrawn.sqlite: no space left: make room")
-        super().keep(*arguments)  # type: ignore[arg-type]
+        super().keep(*arguments, **more)
+
+
+class CountingStore(WithdrawnStore):
+    """Counts its commits."""
+
+    commits = 0
+
+    def keep(self, *arguments: Any, **more: Any) -> None:
+        self.commits += 1
+        super().keep(*arguments, **more)
 
 
 class Gateway:
     """From the broker's topics to the events, without a broker."""
 
-    def __init__(self, folder: Path, store: Callable[[Path], WithdrawnStore] = WithdrawnStore) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Callable[[Path], WithdrawnStore] = WithdrawnStore,
+        *,
+        revoked: frozenset[str] = frozenset(),
+    ) -> None:
         self.clock, self.tell, self.publisher = FakeClock(), FakeTell(), FakePublisher()
         self.store = store(folder)
         self.source = FakeConsentSource()
@@ -56,7 +75,7 @@ class Gateway:
         self.asked = 0
         self.withdrawal = Withdrawal(
             LIST,
-            KEYS,
+            KeySet(KEYS, revoked),
             self.pipeline,
             store=self.store,
             renewal=self.renewal,
@@ -108,7 +127,7 @@ Start = Callable[..., Gateway]
 def start(tmp_path: Path) -> Iterator[Start]:
     """One gateway after the other on what is there, as after a kill -9; all are closed at the end."""
     with ExitStack() as stack:
-        yield lambda *store: stack.enter_context(closing(Gateway(tmp_path, *store)))
+        yield lambda *store, **more: stack.enter_context(closing(Gateway(tmp_path, *store, **more)))
 
 
 @pytest.fixture
@@ -199,7 +218,7 @@ async def test_a_full_disk_takes_away_all_the_same_and_is_made_up_for(start: Sta
     assert gateway.tell.names().count("storage.failed") == 1
     assert gateway.store.load() == ()
     gateway.store.full = False  # type: ignore[attr-defined]
-    gateway.hear(head(notice_seq=1))
+    gateway.hear(head(notice_seq=1, issued_s=int(START_S) + 30))
     assert len(gateway.store.load()) == 1
     assert gateway.tell.names()[-1] == "storage.recovered"
 
@@ -221,11 +240,11 @@ async def test_a_lost_notice_asks_for_the_list_until_one_signed_later_is_there(
     assert gateway.asked == 1
     assert gateway.store.last_notice(LIST) == 0
     await gateway.look(a_list(consent(), seq=8, published_at_s=START_S - 1))
-    gateway.hear(head(notice_seq=3))
+    gateway.hear(head(notice_seq=3, issued_s=int(START_S) + 30))
     assert gateway.asked == 2
     assert start().store.last_notice(LIST) == 0
-    await gateway.look(a_list(consent(), seq=9, published_at_s=START_S + 1))
-    gateway.hear(head(notice_seq=3))
+    await gateway.look(a_list(consent(), seq=9, published_at_s=START_S + 31))
+    gateway.hear(head(notice_seq=3, issued_s=int(START_S) + 60))
     assert gateway.asked == 2
     assert gateway.store.last_notice(LIST) == 3
 
@@ -295,3 +314,147 @@ def _signed(version: int, **changes: object) -> Proven:
 
 def _proven(keys: bytes) -> Proven:
     return Proven(a_list().header, None, notice_keys=keys)
+
+
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The messages whose signature is looked at from now on."""
+    looked_at: list[bytes] = []
+
+    def verify(message: bytes, *, typ: str, keys: Keys) -> bytes | Unproven:
+        looked_at.append(message)
+        return jws.verify(message, typ=typ, keys=keys)
+
+    monkeypatch.setattr("presence.core.notices.verify", verify)
+    return looked_at
+
+
+@pytest.mark.requirement("R-54", "T-07")
+async def test_a_flood_of_replays_costs_no_commit_and_no_signature(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = start(CountingStore)
+    await gateway.look(a_list(consent(), consent(ref=BERIT)))
+    gateway.hear(notice())
+    said = head(notice_seq=1)
+    gateway.hear(said)
+    assert gateway.store.commits == 1  # type: ignore[attr-defined]
+    looked_at = verified(monkeypatch)
+
+    for _ in range(1000):
+        gateway.hear(notice())
+        gateway.hear(said)
+
+    assert gateway.store.commits == 1  # type: ignore[attr-defined]
+    assert looked_at == []
+    assert gateway.withdrawal.ignored == {COPY: 2000}
+    gateway.hear(notice(removal(BERIT), seq=2, previous=1))  # what is new is taken in the midst of it
+    assert await gateway.visitor(BERIT) == []
+    assert gateway.asked == 0
+
+
+@pytest.mark.requirement("R-54", "T-07")
+async def test_a_flood_of_forgeries_costs_so_many_signatures_a_second_and_what_it_crowds_out_comes_by_plane_a(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = verified(monkeypatch)
+    forged = [signed(notice(seq=n + 1, previous=n), key=OTHER) for n in range(1000)]
+    for n, message in enumerate(forged):
+        gateway.clock.pass_s(0.001)
+        gateway.hear(message)
+        if n == 990:
+            gateway.hear(notice())
+    assert len(looked_at) <= NOTICES_AT_ONCE + NOTICES_EACH_S * 1.001
+    assert len([event for event in gateway.tell.names() if event == "restriction.refused"]) < 25
+    assert gateway.asked == 1
+    assert await gateway.visitor() == ["entered"]  # it was lost in the flood
+
+    gateway.clock.pass_s(1)
+    gateway.hear(notice())
+    assert await gateway.sent() == ["withdrawn"]
+
+
+@pytest.mark.requirement("R-54")
+async def test_a_flood_of_heads_is_looked_at_no_more_often_than_heads_come(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = verified(monkeypatch)
+    for n in range(2000):
+        gateway.withdrawal.hear_head("topic", signed(head(list_seq=n + 8), key=OTHER), False)
+    assert len(looked_at) == HEADS_AT_ONCE
+    gateway.clock.pass_s(1)
+    gateway.hear(head(list_seq=8))
+    assert gateway.asked == 1
+
+
+FAR = (1 << 53) - 1
+
+
+@pytest.mark.requirement("R-44", "T-07")
+async def test_what_a_stolen_key_took_away_for_ever_is_given_back_when_the_list_says_it_was_stolen(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    gateway.hear(notice(removal(version=FAR), removal(BERIT, FAR), seq=FAR, previous=0, list_seq=FAR))
+    gateway.hear(head(list_seq=FAR, notice_seq=FAR, timestamp_version=FAR, issued_s=int(START_S) + 1))
+    await gateway.look(_signed(40, seq=8, published_at_s=START_S + 2))
+    assert await gateway.visitor() == []
+
+    stolen = encode_keys({"r2": OTHER.public_key()}, revoked=["r1"])
+    await gateway.look(_with_keys(stolen, seq=9, published_at_s=gateway.clock.now().utc_s))
+
+    assert gateway.tell.names()[-1] == "restriction.lifted"
+    assert not gateway.withdrawal.heads.frozen
+    assert await gateway.visitor() == ["entered"]
+    assert gateway.store.load() == ()
+    assert (tmp_path / "withdrawn.sqlite").read_bytes().count(ANNA) == 0
+    gateway.hear(notice(removal(version=FAR), seq=FAR, previous=0, list_seq=FAR))
+    assert await gateway.sent() == []
+    gateway.hear(signed(notice(removal(version=9), seq=3, previous=2), kid="r2", key=OTHER))
+    assert await gateway.sent() == ["withdrawn"]
+    assert gateway.store.last_notice(LIST) < FAR
+
+
+@pytest.mark.requirement("R-44")
+async def test_what_another_key_said_too_stays_when_one_is_stolen(gateway: Gateway) -> None:
+    gateway.withdrawal.looked(_proven(encode_keys({**KEYS, "r2": OTHER.public_key()})))
+    gateway.hear(notice(removal(version=5), Narrowing(BERIT, 5, categories=frozenset({CARS}))))
+    gateway.hear(signed(notice(removal(version=5), seq=2, previous=1), kid="r2", key=OTHER))
+
+    gateway.withdrawal.looked(_proven(encode_keys({"r2": OTHER.public_key()}, revoked=["r1"])))
+
+    assert await gateway.visitor() == []
+    assert [(each.taken.ref, each.kid) for each in gateway.store.load()] == [(ANNA, "r2")]
+
+
+@pytest.mark.requirement("R-44")
+async def test_a_key_that_the_operators_own_file_calls_stolen_is_heeded_at_the_start(start: Start) -> None:
+    before = start()
+    await before.look(a_list(consent()))
+    before.hear(notice(removal(version=FAR), list_seq=FAR))
+    gateway = start(revoked=frozenset({"r1"}))
+    await gateway.withdrawal.listen(Deaf())
+    await gateway.look(a_list(consent()))
+    assert await gateway.visitor() == ["entered"]
+
+
+@pytest.mark.requirement("R-44", "R-54")
+async def test_references_that_nobody_knows_are_held_up_to_a_bound_and_beyond_it_the_list_is_asked(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("presence.core.restrictions.MOST_UNLISTED", 50)
+    invented = [removal(n.to_bytes(8, "big")) for n in range(60)]
+    gateway.hear(notice(*invented, removal()))
+    assert len(gateway.store.load()) == 51  # Anna is on the list
+    assert gateway.asked == 1
+    assert gateway.withdrawal.ignored == {NO_ROOM: 1}
+    assert await gateway.visitor() == []
+
+
+class Deaf:
+    """A link that brings nothing."""
+
+    async def subscribe(self, topic: str, handler: object) -> None:
+        """Nobody speaks there."""
+
+
+def _with_keys(keys: bytes, **changes: object) -> Proven:
+    return replace(_signed(41, **changes), notice_keys=keys)

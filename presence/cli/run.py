@@ -19,7 +19,7 @@ from presence.cli.watching import Watching
 from presence.config import Settings, load_settings
 from presence.config.rules import hours_of, read_notice_keys, read_store_key, rules_of
 from presence.config.settings import ConsentSettings
-from presence.core.jws import Keys
+from presence.core.jws import KeySet
 from presence.core.peers import Peers
 from presence.core.polling import asked_pause_s, pause_s
 from presence.daemon import Gateway, Notifier, Parts
@@ -218,11 +218,11 @@ def _synchronised(consent: ConsentSettings) -> Callable[[], bool]:
     return is_synchronised
 
 
-def _notice_keys(consent: ConsentSettings) -> Keys | None:
+def _notice_keys(consent: ConsentSettings) -> KeySet | None:
     """A signed list brings its own; until then nobody's notice is believed."""
     if consent.notice_keys is not None:
         return read_notice_keys(consent.notice_keys)
-    return None if consent.repository is None else {}
+    return None if consent.repository is None else KeySet({})
 
 
 def _consents(settings: Settings, stack: ExitStack) -> ConsentFile | SignedList:

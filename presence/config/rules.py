@@ -9,7 +9,7 @@ from presence.config.settings import Settings, StoreSettings
 from presence.core.beacons import FORMATS, ibeacon
 from presence.core.beacons.rpa import Resolver, TooManyKeys
 from presence.core.consent import Audience, Place, Purpose
-from presence.core.jws import BadKeys, Keys, parse_keys
+from presence.core.jws import BadKeys, KeySet, parse_key_set
 from presence.core.opening_hours import OpeningHours
 from presence.core.rules import Rules
 from presence.errors import ConfigurationError
@@ -68,10 +68,10 @@ def read_irks(path: Path) -> dict[bytes, bytes]:
     return irks
 
 
-def read_notice_keys(path: Path) -> Keys:
+def read_notice_keys(path: Path) -> KeySet:
     """Who may sign notices, a JWK set; raises ConfigurationError."""
     try:
-        return parse_keys(path.read_bytes())
+        return parse_key_set(path.read_bytes())
     except OSError as error:
         why = error.strerror
     except BadKeys as error:

@@ -12,7 +12,7 @@ The engine never holds anything of an advertisement that belongs to nobody (R-01
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from presence.core.advertising import Advertisement
@@ -28,7 +28,7 @@ from presence.core.key_ring import KeyRing
 from presence.core.matching import Match, Matcher, Nobody
 from presence.core.notices import Notice
 from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
-from presence.core.restrictions import Restricted, Restriction, Restrictions
+from presence.core.restrictions import Applied, Restricted, Restriction, Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.suspicion import Suspicion
@@ -168,20 +168,20 @@ class Engine:
         """The list is dead: its window keys are erased, and what was made from them goes."""
         self._matcher.forget()
 
-    def take_away(self, notice: Notice, now: Moment) -> tuple[tuple[Restriction, ...], Step]:
+    def take_away(self, notice: Notice, now: Moment) -> tuple[Applied, Step]:
         """A notice: what it takes is gone at once, and taken back where it was told, even while the list is stale.
 
         Answers with what is restricted anew as well: nothing, where the list knows of it already.
         """
-        new = self.restrictions.apply(notice)
-        known = self.restrictions.settle(self._listed, self._teller.standing.seq, among=new)
-        new = tuple(each for each in new if each not in known)
+        applied = self.restrictions.apply(notice, self._listed)
+        known = self.restrictions.settle(self._listed, self._teller.standing.seq, among=applied.new)
+        applied = replace(applied, new=tuple(each for each in applied.new if each not in known))
         teller, draft = self._teller, Draft()
         whole = {row.ref for row in notice.rows if row.removed or row.objected or row.paused_until_s}
         refs = {row.ref for row in notice.rows} if isinstance(teller.consents, Restricted) else whole
         for ref in refs & (self._visits.refs() | teller.refs()):
             self._recheck(ref, now, draft)
-        return new, draft.step()
+        return applied, draft.step()
 
     def settle(self) -> tuple[Restriction, ...]:
         """Let go of what the list in force says by itself."""

@@ -27,6 +27,11 @@ class Heads:
     def frozen(self) -> bool:
         return self._misses >= TRIES
 
+    def forget(self) -> None:
+        """Who signed the heads is not believed any more."""
+        self.newest = None
+        self._misses = 0
+
     def heard(self, head: Head) -> bool:
         """Whether this head is news: an older one than we had says nothing."""
         if self.newest is not None and head.issued_s < self.newest.issued_s:

@@ -88,6 +88,12 @@ def verify(message: bytes, *, typ: str, keys: Keys) -> bytes | Unproven:
     return payload
 
 
+def kid_of(message: bytes) -> str:
+    """Who signed a message that `verify` found good."""
+    header: Any = strict_json(decode_base64url(message.split(b".", 1)[0]))
+    return str(header["kid"])
+
+
 def parse_keys(text: bytes) -> Keys:
     """The Ed25519 keys of a JWK set, by kid. Raises BadKeys."""
     return parse_key_set(text).keys

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from presence.core.consent import Purpose
 from presence.core.feed import LATEST_S, REF_BYTES
-from presence.core.jws import Keys, Unproven, decode_base64url, encode_base64url, sign, strict_json, verify
+from presence.core.jws import Keys, Unproven, decode_base64url, encode_base64url, kid_of, sign, strict_json, verify
 
 NOTICE_TYPE: Final = "presence-revoke+jws"
 HEAD_TYPE: Final = "presence-head+jws"
@@ -71,6 +71,8 @@ class Notice:
     """The list of plane A that holds all of this: that number or a later one."""
     issued_s: int
     rows: tuple[Narrowing, ...]
+    kid: str = field(default="", compare=False)
+    """Of the key that signed it, where it was read; whoever signs names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def read_notice(message: bytes, *, keys: Keys, list_name: str, now_s: float) -> 
     _check(notice, list_name)
     if notice.issued_s > now_s + AHEAD_S:
         raise Ignored(UNTIMELY)
-    return notice
+    return replace(notice, kid=kid_of(message))
 
 
 def read_head(message: bytes, *, keys: Keys, list_name: str, now_s: float) -> Head:

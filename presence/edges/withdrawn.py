@@ -22,13 +22,23 @@ CREATE TABLE withdrawn (
     objected INTEGER NOT NULL, paused_until REAL NOT NULL, words TEXT NOT NULL,
     PRIMARY KEY (ref, version)) STRICT, WITHOUT ROWID;
 """
+WHO_SIGNED = """
+ALTER TABLE withdrawn RENAME TO older;
+CREATE TABLE withdrawn (
+    ref BLOB NOT NULL, version INTEGER NOT NULL, list_seq INTEGER NOT NULL, removed INTEGER NOT NULL,
+    objected INTEGER NOT NULL, paused_until REAL NOT NULL, words TEXT NOT NULL, kid TEXT NOT NULL,
+    PRIMARY KEY (ref, version, kid)) STRICT, WITHOUT ROWID;
+INSERT INTO withdrawn SELECT ref, version, list_seq, removed, objected, paused_until, words, '' FROM older;
+DROP TABLE older;
+"""
+"""From version 1 to 2 of the file: by whom a row was signed, so that a stolen key's can be lifted."""
 
 
 class WithdrawnStore(Database):
     """Implements ports.RestrictionStore in the state directory."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory / "withdrawn.sqlite", WITHDRAWN_SCHEMA, durable=True)
+        super().__init__(directory / "withdrawn.sqlite", WITHDRAWN_SCHEMA, durable=True, upgrades=(WHO_SIGNED,))
 
     def load(self) -> tuple[Restriction, ...]:
         try:
@@ -46,27 +56,40 @@ class WithdrawnStore(Database):
             raise unusable(self._path, error) from error
         return int(row[0]) if row else 0
 
-    def keep(self, list_name: str, restrictions: tuple[Restriction, ...], last_notice: int | None) -> None:
+    def keep(
+        self,
+        list_name: str,
+        restrictions: tuple[Restriction, ...],
+        last_notice: int | None,
+        *,
+        gone: tuple[Restriction, ...] = (),
+    ) -> None:
         with self._transaction() as database:
-            database.executemany("INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?,?,?,?)", map(_row, restrictions))
+            _remove(database, gone)
+            database.executemany("INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?,?,?,?,?)", map(_row, restrictions))
             if last_notice is not None:
                 database.execute("INSERT OR REPLACE INTO notice VALUES (?, ?)", (list_name, last_notice))
 
     def let_go(self, restrictions: tuple[Restriction, ...]) -> None:
         with self._transaction() as database:
-            keys = (restriction.key for restriction in restrictions)
-            database.executemany("DELETE FROM withdrawn WHERE ref = ? AND version = ?", keys)
+            _remove(database, restrictions)
+
+
+def _remove(database: sqlite3.Connection, restrictions: tuple[Restriction, ...]) -> None:
+    keys = (restriction.key for restriction in restrictions)
+    database.executemany("DELETE FROM withdrawn WHERE ref = ? AND version = ? AND kid = ?", keys)
 
 
 def _row(restriction: Restriction) -> tuple[object, ...]:
     taken = restriction.taken
     words = json.dumps([sorted(taken.categories), sorted(taken.purposes)])
     until_s = taken.paused_until_s
-    return (*restriction.key, restriction.list_seq, taken.removed, taken.objected, until_s, words)
+    ref, version, kid = restriction.key
+    return ref, version, restriction.list_seq, taken.removed, taken.objected, until_s, words, kid
 
 
 def _restriction(row: tuple[Any, ...]) -> Restriction:
-    ref, version, list_seq, removed, objected, until_s, words = row
+    ref, version, list_seq, removed, objected, until_s, words, kid = row
     categories, purposes = json.loads(words)
     taken = Narrowing(
         ref,
@@ -77,4 +100,4 @@ def _restriction(row: tuple[Any, ...]) -> Restriction:
         categories=frozenset(categories),
         purposes=frozenset(map(Purpose, purposes)),
     )
-    return Restriction(taken, list_seq)
+    return Restriction(taken, list_seq, kid)

@@ -20,7 +20,7 @@ from presence.core.consent import (
 )
 from presence.core.engine import Engine
 from presence.core.notices import Narrowing, Notice
-from presence.core.restrictions import Restricted, Restriction, Restrictions
+from presence.core.restrictions import MOST_VERSIONS, Applied, Restricted, Restriction, Restrictions
 from tests.builders import (
     ANNA,
     BERIT,
@@ -121,15 +121,67 @@ def test_the_order_and_the_number_of_copies_of_notices_do_not_matter(held: Conse
 @given(consents, notices)
 def test_what_was_stored_takes_away_as_much_after_a_restart(held: Consent, said: Notice) -> None:
     restrictions = Restrictions()
-    stored = {restriction.key: restriction for restriction in restrictions.apply(said)}
+    stored = {restriction.key: restriction for restriction in restrictions.apply(said).new}
     assert Restrictions(stored.values()).narrowed(held) == restrictions.narrowed(held)
 
 
 def test_a_copy_of_a_notice_changes_nothing() -> None:
     restrictions = Restrictions()
-    assert len(restrictions.apply(notice())) == 1
-    assert restrictions.apply(notice()) == ()
+    assert len(restrictions.apply(notice()).new) == 1
+    assert restrictions.apply(notice()) == Applied()
     assert len(restrictions) == 1
+
+
+@pytest.mark.requirement("R-34", "R-41")
+@pytest.mark.parametrize("order", [(8, 9), (9, 8)])
+def test_a_row_that_two_notices_speak_of_is_held_until_the_list_says_both(order: tuple[int, int]) -> None:
+    restrictions = Restrictions()
+    rows = {8: Narrowing(ANNA, 5, categories=frozenset({CARS})), 9: Narrowing(ANNA, 5, categories=frozenset({GARDEN}))}
+    for list_seq in order:
+        restrictions.apply(notice(rows[list_seq], list_seq=list_seq))
+    assert restrictions.settle({ANNA: consent(version=5)}, 8) == ()
+    narrowed = restrictions.narrowed(consent(version=5))
+    assert narrowed is not None
+    assert narrowed.refused_categories == {CARS, GARDEN}
+    assert len(restrictions.settle({ANNA: consent(version=5)}, 9)) == 1
+
+
+@pytest.mark.requirement("R-44")
+def test_what_keys_said_is_lifted_by_key_and_what_nobody_knows_who_signed_with_the_first() -> None:
+    restrictions = Restrictions([Restriction(removal(version=3), 8)])
+    restrictions.apply(notice(removal(version=5), kid="r1"))
+    restrictions.apply(notice(removal(version=5), kid="r2"))
+    restrictions.apply(notice(removal(BERIT, 5), kid="r1"))
+    gone = restrictions.lift({"r1"})
+    assert {each.key for each in gone} == {(ANNA, 3, ""), (ANNA, 5, "r1"), (BERIT, 5, "r1")}
+    assert [each.key for each in restrictions] == [(ANNA, 5, "r2")]
+    assert restrictions.narrowed(consent(version=5)) is None
+
+
+@pytest.mark.requirement("R-54")
+def test_however_many_versions_a_key_speaks_of_few_are_held_and_no_less_is_taken() -> None:
+    restrictions = Restrictions()
+    stored: dict[tuple[bytes, int, str], Restriction] = {}
+    for version in range(1, 101):
+        applied = restrictions.apply(notice(removal(version=version), list_seq=version))
+        stored |= {each.key: each for each in applied.new}
+        for each in applied.gone:
+            del stored[each.key]
+    assert len(restrictions) == MOST_VERSIONS
+    assert set(stored.values()) == set(restrictions)
+    assert restrictions.narrowed(consent(version=1)) is None
+    assert restrictions.narrowed(consent(version=101)) == consent(version=101)
+
+
+@pytest.mark.requirement("R-54")
+def test_references_that_the_list_does_not_know_are_held_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.core.restrictions.MOST_UNLISTED", 3)
+    restrictions = Restrictions()
+    invented = [removal(bytes([n]) * 8) for n in range(5)]
+    applied = restrictions.apply(notice(*invented, removal()), {ANNA})
+    assert (len(applied.new), applied.left_out) == (4, 2)
+    assert restrictions.narrowed(consent()) is None
+    assert restrictions.apply(notice(invented[0], removal(BERIT)), {ANNA, BERIT}).left_out == 0
 
 
 @pytest.mark.requirement("R-41")
