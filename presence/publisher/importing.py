@@ -6,7 +6,8 @@
    one time the one that gives less.
 2. One unreadable line of a customer, and they are given nothing by this file: it may have taken rights away. What
    their other lines take away is taken.
-3. An objection is for ever. Without a given `presence` the customer is withdrawn.
+3. An objection is for ever. Without a given `presence` the customer is withdrawn. What the customer paused, narrowed
+   or fulfilled stays so; a line brings back what it names where it was decided later than that (rule 4 of the service).
 4. Start is the newest decision on a purpose, end the earliest expiry of one; each category ends by itself, at the
    latest then (R-06, R-07).
 """
@@ -50,6 +51,8 @@ class Imported:
     objected: int = 0
     passed_over: int = 0
     """Customers who gave no `presence` and were not in the register either."""
+    still_taken: int = 0
+    """Customers taken up who stay paused, or without something that they took away before."""
     bad: list[tuple[int, str]] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
     """Columns that were not taken."""
@@ -104,13 +107,12 @@ def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpos
         scope=_scope(presence.stores, group),
         categories={what: line.until_s for what, line in categories.items() if (line.until_s or start_s + 1) > start_s},
         explicit=frozenset(what for what, line in categories.items() if line.explicit),
-        refused=frozenset(
-            what for what, line in newest.items() if line.value is Value.NOT_GIVEN and not line.is_purpose
-        ),
+        refused=frozenset(what for what, line in newest.items() if line.value is Value.NOT_GIVEN),
         flags=flags,
         audiences=audiences_of(purposes, flags, audiences),
         identity_key=next((line.identity_key for line in newest.values() if line.identity_key), b""),
         decided_s=max(line.decided_s for line in newest.values()),
+        said_s={what: line.decided_s for what, line in newest.items()},
     )
 
 
@@ -135,41 +137,58 @@ class _Taking:
         self._audiences = audiences
         self._told = told
         self._group = service.list_name.partition("/")[2]
-        self._batch: list[tuple[Wish, int]] = []
+        self._batch: list[tuple[Wish, list[Line], int]] = []
 
     def take(self, subject: str, lines: list[Line], number: int) -> None:
         """`number`: of the customer's first line; 0 where another one of theirs was unreadable (rule 2)."""
         if any(line.value is Value.OBJECTED for line in lines):
-            if not self._service.objected(subject):
-                self._told(self._service.object(subject))
+            self._tell(self._service.object_once(subject))
             self.done.objected += 1
             return
         wish = wish_of(lines, group=self._group, audiences=self._audiences)
         if wish is None:
             if number or any(line.purpose == Purpose.PRESENCE for line in lines):
                 self._withdraw(subject, max(line.decided_s for line in lines))
-        elif number and not wish.identity_key and not self._service.knows(subject):
+            else:
+                self._take_away(lines)
+        elif not number:
+            self._take_away(lines)
+        elif not wish.identity_key and not self._service.knows(subject):
             self.done.bad.append((number, "identity_key missing: without it nobody can be recognised"))
-        elif number:
-            self._batch.append((wish, number))
+        else:
+            self._batch.append((wish, lines, number))
             if len(self._batch) >= BATCH:
                 self.add()
 
     def add(self) -> None:
-        several = self._service.add_each(wish for wish, _ in self._batch)
-        for (_, number), added in zip(self._batch, several, strict=True):
+        several = self._service.add_each((wish for wish, _, _ in self._batch), told=self._told)
+        for (_, lines, number), added in zip(self._batch, several, strict=True):
             if isinstance(added, ConsentServiceError):
                 self.done.bad.append((number, str(added)))
+                self._take_away(lines)
             else:
                 self.done.added += 1
+                self.done.still_taken += bool(added.stays or added.paused)
         self._batch.clear()
 
+    def _take_away(self, lines: list[Line]) -> None:
+        """What a customer's lines refuse, where they are given nothing by them."""
+        newest = _newest(lines).items()
+        refused = {what: line.decided_s for what, line in newest if line.value is not Value.GIVEN}
+        for notice in self._service.narrow_as_of(lines[0].subject, refused):
+            self._told(notice)
+
     def _withdraw(self, subject: str, decided_s: float) -> None:
-        if self._service.decided_before(subject, decided_s):
-            self._told(self._service.withdraw(subject))
-            self.done.withdrawn += 1
-        else:
+        notice = self._service.withdraw_as_of(subject, decided_s)
+        self._tell(notice)
+        if notice is None:
             self.done.passed_over += 1
+        else:
+            self.done.withdrawn += 1
+
+    def _tell(self, notice: Notice | None) -> None:
+        if notice is not None:
+            self._told(notice)
 
 
 def _newest(lines: Iterable[Line]) -> dict[str, Line]:

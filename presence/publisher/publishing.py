@@ -131,8 +131,8 @@ class _Numbered:
 def _number(register: Register, old: Mapping[str, TargetFile], now_s: float, *, rebase: bool) -> _Numbered:
     """Take out what is over, give all changes the next number, and read what is to be said under it."""
     with register.transaction():
-        for ref, version in register.ended(now_s):
-            register.remove(ref, version + 1, State.GONE, before=version, decided_s=now_s)
+        for ref, version, decided_s in register.ended(now_s):
+            register.remove(ref, version + 1, State.GONE, before=version, decided_s=decided_s)
         changed = 0
         if register.unnumbered() or not register.number("seq"):
             register.set_fact("seq", register.number("seq") + 1)

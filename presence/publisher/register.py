@@ -13,7 +13,7 @@ version that it read: where that is not there any more, nothing is written.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,19 +25,11 @@ from presence.core.consent_record import Words, decode_whole_record, encode_reco
 from presence.core.segments import Change, Delete, Put
 from presence.errors import ConsentServiceError
 from presence.publisher.locking import alone
+from presence.publisher.register_schema import SCHEMA, is_current, migrate
+from presence.publisher.rights import Taken
 
 CACHE_KB: Final = 131_072
 """Refs are random, so an import touches pages everywhere: what SQLite holds of them in memory (its default is 2 MB)."""
-SCHEMA: Final = """
-CREATE TABLE entry (
-    ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, changed_seq INTEGER,
-    id TEXT, identity_key BLOB, not_after REAL, record BLOB, decided REAL NOT NULL) STRICT, WITHOUT ROWID;
-CREATE INDEX changed ON entry (changed_seq);
-CREATE INDEX ending ON entry (not_after);
-CREATE TABLE word (number INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
-PRAGMA user_version = 1;
-"""
 _INSERT: Final = """
 INSERT INTO entry (ref, version, state, id, identity_key, not_after, record, decided) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
 ON CONFLICT DO NOTHING"""
@@ -45,6 +37,9 @@ _UPDATE: Final = """
 UPDATE entry SET version = ?2, state = ?3, changed_seq = NULL, id = ?4, identity_key = ?5, not_after = ?6, record = ?7,
     decided = ?8 WHERE ref = ?1 AND version = ?9 AND state != 'objected'"""
 """An objection is never written over, whoever asks for it (R-10)."""
+_TAKE: Final = """
+INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
+    decided = max(decided, excluded.decided), until = max(coalesce(until, 0), coalesce(excluded.until, 0))"""
 
 
 class State(StrEnum):
@@ -73,20 +68,27 @@ class Register:
             raise ConsentServiceError(f"{path}: {advice}")
         self._path = path
         self._turn = path.with_name("turn.lock")
+        self._words = Words()
+        self._known_words = 0
         with self._told():
             self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
             try:
-                path.chmod(0o600)
-                self._database.executescript(
-                    f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};"
-                )
-                if create:
-                    self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+                self._open(create=create)
             except BaseException:
                 self._database.close()
                 raise
-        self._words = Words()
-        self._known_words = 0
+
+    def _open(self, *, create: bool) -> None:
+        self._path.chmod(0o600)
+        self._database.executescript(
+            f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};"
+        )
+        if create:
+            self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        if not is_current(self._database):
+            with self.transaction():
+                if not is_current(self._database):  # another command may have been first
+                    migrate(self._database)
 
     def close(self) -> None:
         self._database.close()
@@ -149,10 +151,24 @@ class Register:
         if written.rowcount != 1:
             raise ConsentServiceError("another command changed this agreement meanwhile: nothing was done; try again")
 
-    def ended(self, now_s: float) -> list[tuple[bytes, int]]:
-        """Entries that are over: ref and version."""
-        rows = self._database.execute("SELECT ref, version FROM entry WHERE not_after <= ?", (now_s,))
-        return list(rows)
+    def taken(self, ref: bytes) -> dict[str, Taken]:
+        """What this customer took away and did not give again, by word."""
+        rows = self._database.execute("SELECT word, decided, until FROM taken WHERE ref = ?", (ref,))
+        return {word: Taken(decided_s, until_s or 0.0) for word, decided_s, until_s in rows}
+
+    def take(self, ref: bytes, word: str, taken: Taken) -> None:
+        """It stays taken from the later of two times on; a pause ends with the later of two ends."""
+        self._database.execute(_TAKE, (ref, word, taken.decided_s, taken.until_s or None))
+
+    def give(self, ref: bytes, words: Iterable[str]) -> None:
+        """They are not taken any more."""
+        self._database.executemany("DELETE FROM taken WHERE ref = ? AND word = ?", ((ref, word) for word in words))
+
+    def ended(self, now_s: float) -> list[tuple[bytes, int, float]]:
+        """Entries that are over: ref, version, and when the customer decided last."""
+        return self._database.execute(
+            "SELECT ref, version, decided FROM entry WHERE not_after <= ?", (now_s,)
+        ).fetchall()
 
     def count(self) -> int:
         row = self._database.execute("SELECT count(*) FROM entry WHERE state = ?", (State.ACTIVE,)).fetchone()

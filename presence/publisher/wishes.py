@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from presence.core.consent import Consent, Flag, Grant, Purpose, Scope
@@ -27,6 +27,7 @@ class Wish:
     explicit: frozenset[str] = frozenset()
     """Of the categories: those to which the customer agreed explicitly, one by one."""
     refused: frozenset[str] = frozenset()
+    """Categories, and purposes that the customer was asked for and did not give."""
     flags: frozenset[Flag] = frozenset()
     audiences: tuple[str, ...] = ()
     person: str = field(default="", repr=False)
@@ -35,6 +36,19 @@ class Wish:
     """16 bytes; where empty, one is made."""
     decided_s: float | None = None
     """When the customer said so; None: now. What they said later than this stands."""
+    said_s: Mapping[str, float] = field(default_factory=dict)
+    """Of a category or purpose that the customer decided on by itself: when. Only so is given again what they took
+    away (narrowed, fulfilled, refused): that it stands in an agreement that is renewed is not enough."""
+
+
+def without(wish: Wish, words: frozenset[str]) -> Wish:
+    """The wish as if it did not name these categories and purposes, but refused the categories."""
+    return replace(
+        wish,
+        purposes=wish.purposes - words,
+        categories={category: until_s for category, until_s in wish.categories.items() if category not in words},
+        refused=wish.refused | words,
+    )
 
 
 def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str, bytes]) -> Consent:
@@ -67,7 +81,7 @@ def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str,
         not_after_s=end_s,
         scope=wish.scope,
         grants=grants,
-        refused_categories=wish.refused,
+        refused_categories=wish.refused - frozenset(Purpose),
         pairwise_keys=pairwise_keys,
         flags=wish.flags,
     )

@@ -11,6 +11,7 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from presence.core.consent import Purpose, Scope
 from presence.core.manifest import Manifest, read_manifest
+from presence.core.notices import Notice
 from presence.core.segments import Kind, Put, base_rows, delta_rows, key_columns, merged, unpack
 from presence.publisher.service import ConsentService, Wish
 from tests.builders import START_S
@@ -45,6 +46,10 @@ def a_wish(name: str = "anna", **changes: Any) -> Wish:
         **changes,
     }
     return Wish(**values)
+
+
+def untold(notice: Notice) -> None:
+    raise AssertionError(f"nothing was to be taken away: {notice}")
 
 
 class FolderFetcher(FetcherInterface):

@@ -16,7 +16,7 @@ from presence.publisher.locking import alone
 from presence.publisher.register import State
 from presence.publisher.service import ConsentService
 from tests.builders import START_S
-from tests.publisher.services import CARS, DAY_S, GARDEN, Clock, Reader, a_service, a_wish
+from tests.publisher.services import CARS, DAY_S, GARDEN, Clock, Reader, a_service, a_wish, untold
 
 ROUNDS = 60
 Act = Callable[[ConsentService, str], object]
@@ -173,7 +173,7 @@ def hold_the_write_lock(directory: Path, done: Event) -> None:
 
 @pytest.mark.requirement("R-10")
 def test_whoever_objects_while_others_change_and_import_has_objected(service: ConsentService) -> None:
-    service.add_all(a_wish(f"customer {number}") for number in range(ROUNDS))
+    service.add_all([a_wish(f"customer {number}") for number in range(ROUNDS)], told=untold)
     spawn = multiprocessing.get_context("spawn")
     rounds, done = spawn.Barrier(3), spawn.Event()
     acts = [
@@ -201,9 +201,9 @@ def test_what_is_published_while_others_change_fits_its_own_count(
     service: ConsentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards_from: int, *, rebase: bool
 ) -> None:
     monkeypatch.setattr("presence.publisher.publishing.SHARDS_FROM", shards_from)
-    service.add_all(a_wish(f"customer {number}") for number in range(400))
+    service.add_all([a_wish(f"customer {number}") for number in range(400)], told=untold)
     service.publish()
-    service.add_all(a_wish(f"late customer {number}") for number in range(30))
+    service.add_all([a_wish(f"late customer {number}") for number in range(30)], told=untold)
     other, going = opened(service.directory), iter(range(25))
     real_targets, real_stage = service.repository.targets, service.repository.stage
 

@@ -19,7 +19,7 @@ from presence.publisher.register import State
 from presence.publisher.service import ConsentService
 from presence.publisher.wishes import MAX_SPAN_S
 from tests.builders import START_S
-from tests.publisher.services import CARS, DAY_S, GARDEN, Clock, Reader, a_service, a_wish
+from tests.publisher.services import CARS, DAY_S, GARDEN, Clock, Reader, a_service, a_wish, untold
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_what_no_gateway_may_believe_is_not_taken_up(
 
 def test_one_bad_wish_among_many_leaves_nothing_of_them(service: ConsentService) -> None:
     with pytest.raises(ConsentServiceError):
-        service.add_all([a_wish("a"), a_wish("b", purposes=frozenset()), a_wish("c")])
+        service.add_all([a_wish("a"), a_wish("b", purposes=frozenset()), a_wish("c")], told=untold)
     assert service.register.count() == 0
 
 
@@ -354,7 +354,7 @@ def test_a_large_list_is_cut_into_shards_and_a_change_rewrites_none(
     service: ConsentService, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("presence.publisher.publishing.SHARDS_FROM", 3)
-    service.add_all([a_wish(f"customer {number}") for number in range(20)])
+    service.add_all([a_wish(f"customer {number}") for number in range(20)], told=untold)
     service.publish()
     assert len(reader.manifest().shards) == 256
     before = service.repository.targets()

@@ -11,7 +11,6 @@ from presence.cli.consents.options import (
     add_broker,
     add_customer,
     answer,
-    audiences,
     customer,
     moment,
     service_of,
@@ -99,6 +98,10 @@ def _register_add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="the same for a sensitive one, where the customer agreed explicitly to this very category",
     )  # fmt: skip
     add.add_argument("--refuse", action="append", default=[], metavar="CATEGORY", help="whatever a parent's grant says")
+    add.add_argument(
+        "--again", action="append", default=[], metavar="WORD",
+        help="a category or purpose of this agreement that the customer took away before and asks for anew",
+    )  # fmt: skip
     add.add_argument("--until", type=moment, required=True, metavar="TIME", help="at most 13 months after the start")
     add.add_argument("--from", dest="start_s", type=moment, metavar="TIME", help="the start (now)")
     add.add_argument("--given", type=moment, metavar="TIME", help="when the customer said so (now)")
@@ -111,6 +114,7 @@ def _register_add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add.add_argument(
         "--identity-key", type=Path, metavar="FILE", help="32 hex digits; - for standard input; without it one is made"
     )
+    add_broker(add)
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -134,26 +138,38 @@ def _add(options: argparse.Namespace) -> int:
             explicit=frozenset(category for category, _ in options.explicit_category),
             refused=frozenset(options.refuse),
             flags=chosen,
-            audiences=audiences_of(purposes, chosen, audiences(service)),
+            audiences=audiences_of(purposes, chosen, service.audiences()),
             person=options.person,
             identity_key=key,
             decided_s=options.given,
+            said_s=_again(options, purposes, now_s),
         )
         added = service.add(wish)
-    values: dict[str, object] = {"ref": ref_text(added.ref), "version": added.version}
+        told = [tell(options, service, notice) for notice in added.notices]
+    values: dict[str, object] = {
+        "ref": ref_text(added.ref), "version": added.version, "stays_away": sorted(added.stays),
+        "paused": added.paused, "notices": told,
+    }  # fmt: skip
+    lines = [f"taken up until {rfc3339(options.until)} as {values['ref']}, version {added.version}"]
     if not key and not known:
         values["identity_key"] = added.identity_key.hex()
-    made = (
-        f"\n  identity key, for the customer's phone alone: {values['identity_key']}"
-        if "identity_key" in values
-        else ""
-    )
-    return answer(
-        options,
-        values,
-        f"taken up until {rfc3339(options.until)} as {values['ref']}, version {added.version}{made}\n"
-        "  gateways learn it with the next `presence consents publish`",
-    )
+        lines.append(f"identity key, for the customer's phone alone: {values['identity_key']}")
+    lines += [f"{word} stays away: the customer took it away; --again {word}, if they ask for it anew"
+              for word in sorted(added.stays)]  # fmt: skip
+    if added.paused:
+        lines.append("the customer's pause stays: `presence consents resume` ends it")
+    if told:
+        lines.append(f"what this takes away is said in {len(told)} notice(s) at once")
+    lines.append("gateways learn it with the next `presence consents publish`")
+    return answer(options, values, "\n  ".join(lines))
+
+
+def _again(options: argparse.Namespace, purposes: frozenset[Purpose], now_s: float) -> dict[str, float]:
+    """What the customer asks for by itself, and when."""
+    named = {*purposes, *(category for category, _ in options.category + options.explicit_category)}
+    if strange := set(options.again) - named:
+        raise ConfigurationError([f"--again {word}: name it as --category or --purpose, too" for word in strange])
+    return dict.fromkeys(options.again, now_s if options.given is None else options.given)
 
 
 def _identity_key(path: Path | None) -> bytes:

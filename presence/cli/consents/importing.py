@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from presence.cli.consents.bar import Bar
-from presence.cli.consents.options import add_action, add_broker, answer, audiences, outbox_of, post_of, service_of
+from presence.cli.consents.options import add_action, add_broker, answer, outbox_of, post_of, service_of
 from presence.core.notices import Notice
 from presence.errors import ConfigurationError, ConsentServiceError
 from presence.publisher.import_lines import BadLine, rows_of_csv, rows_of_json_lines
@@ -42,7 +42,7 @@ def start(options: argparse.Namespace) -> int:
                 bar.show(lines / of, f"taking up: {lines:,} of {of:,} lines")
 
             rows = _rows(options, text)
-            done = import_rows(service, rows, audiences=audiences(service), told=told, read=read, taken=taken)
+            done = import_rows(service, rows, audiences=service.audiences(), told=told, read=read, taken=taken)
             bar.clear()
             code = _report(options, done)
             if post is not None:
@@ -61,15 +61,20 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
         print(f"{options.file}:{number}: {reason}", file=sys.stderr)
     values = {
         "lines": done.lines, "added": done.added, "withdrawn": done.withdrawn, "objected": done.objected,
-        "passed_over": done.passed_over, "bad": [{"line": number, "reason": reason} for number, reason in done.bad],
+        "passed_over": done.passed_over, "still_taken": done.still_taken,
+        "bad": [{"line": number, "reason": reason} for number, reason in done.bad],
         "dropped_columns": sorted(done.dropped),
     }  # fmt: skip
     dropped = f"; not taken, as no gateway may have it: {', '.join(sorted(done.dropped))}" if done.dropped else ""
+    stays = (
+        f"  {done.still_taken} of them stay paused, or without what they took away before\n" if done.still_taken else ""
+    )
     answer(
         options,
         values,
         f"{done.lines} lines: {done.added} customers taken up, {done.withdrawn} withdrawn, {done.objected} objected, "
         f"{done.passed_over} without `presence` passed over, {len(done.bad)} lines not used{dropped}\n"
+        f"{stays if done.still_taken else ''}"
         "  gateways learn it with the next `presence consents publish`",
     )
     return 1 if done.bad else 0

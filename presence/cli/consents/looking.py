@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from presence.cli.consents.options import add_action, add_customer, answer, audiences, customer, outbox_of, service_of
+from presence.cli.consents.options import add_action, add_customer, answer, customer, outbox_of, service_of
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
 from presence.publisher.register import State
@@ -33,7 +33,7 @@ def _status(options: argparse.Namespace) -> int:
             "waiting_notices": len(outbox_of(service).waiting()),
             "unpublished_changes": service.register.unnumbered(),
             "suppression_checked": rfc3339(checked_s) if checked_s else None,
-            "audiences": {name: str(purpose) for name, purpose in audiences(service).items()},
+            "audiences": {name: str(purpose) for name, purpose in service.audiences().items()},
             **{str(state): states.get(state, 0) for state in State},
         }
         root_keys = (service.keys.directory / "root").is_dir()
@@ -74,8 +74,8 @@ def _show(options: argparse.Namespace) -> int:
 def _customers(options: argparse.Namespace) -> int:
     """One line for each customer who has a key for it, in the form that scripts/offer_engine.py reads."""
     with service_of(options) as service:
-        if options.audience not in audiences(service):
-            raise ConsentServiceError(f"no audience of this list: use {', '.join(audiences(service)) or 'init first'}")
+        if options.audience not in service.audiences():
+            raise ConsentServiceError(f"no audience of this list: use {', '.join(service.audiences()) or 'init first'}")
         for name, consent in service.register.customers():
             key = consent.pairwise_keys.get(options.audience)
             if key is not None:

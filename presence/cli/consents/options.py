@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from presence.config.settings import MqttSettings, TlsSettings
-from presence.core.consent import Purpose
 from presence.core.notices import Notice
 from presence.errors import BrokerError, ConfigurationError
 from presence.publisher.import_lines import LONGEST_SUBJECT, parse_time
@@ -65,12 +64,6 @@ def service_of(options: argparse.Namespace) -> Iterator[ConsentService]:
         yield service
     finally:
         service.close()
-
-
-def audiences(service: ConsentService) -> dict[str, Purpose]:
-    """Those of the list, by name."""
-    known: Mapping[str, str] = json.loads(str(service.register.fact("audiences", "{}")))
-    return {name: Purpose(purpose) for name, purpose in known.items()}
 
 
 def post_of(options: argparse.Namespace, service: ConsentService) -> Post | None:
