@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from presence import __version__
-from presence.core.hourly import HourlyCounts, HourlyLevels, rounded
+from presence.core.hourly import HourlyCounts, HourlyLevels, HourlyPersons, rounded
 from presence.core.identifiers import WINDOW_S
 from presence.core.noticed import JUMP_S, Noticed
-from presence.core.overview import HOURLY, RINGS, STATE_OF, Bell, Overview, Radio, RadioState
+from presence.core.overview import HOURLY, RINGS, RINGS_STEP, STATE_OF, Bell, Overview, Radio, RadioState
 from presence.core.radio_health import Condition, Totals
 from presence.core.timestamps import Moment
 from presence.daemon import Gateway
@@ -96,9 +96,8 @@ class Oversight:
         self._log = tell
         self._listeners = listeners
         self._noticed = Noticed()
-        self._counts = HourlyCounts()
-        self._codes = HourlyCounts()
-        self._rings = HourlyCounts()
+        self._people = HourlyPersons()
+        self._rings = HourlyCounts(RINGS_STEP)
         self._outbox = HourlyLevels()
         self._well_at_s: dict[str, float] = {}
         self._last: Moment | None = None
@@ -123,6 +122,7 @@ class Oversight:
         lease = renewal.lease
         clock_synchronised, clock_trouble = self._clock()
         broker = sights.broker
+        people = self._people.release(gateway.pipeline.persons.take, now)
         return Overview(
             at=now,
             version=__version__,
@@ -138,12 +138,12 @@ class Oversight:
             key_window_end_utc_s=self._window_end_s(gateway, now) if lease else None,
             refreshes=dict(self._noticed.refreshes),
             radios=tuple(self._radio(label, radio, now) for label, radio in sights.radios.items()),
-            bell=self._bell(gateway, now),
+            bell=self._bell(gateway, people, now),
             broker_connected=broker.is_connected,
             broker_trouble=broker.trouble or "",
-            broker_codes=self._broker_codes(now),
-            hourly=self._counts.release(self._totals(gateway), now),
-            outbox=self._outbox.release(len(gateway.pipeline.pending()), now),
+            broker_codes=self._broker_codes(people),
+            hourly={count: people.get(count, 0) for count in HOURLY},
+            outbox=self._outbox.release(len({outgoing.ref for outgoing in gateway.pipeline.pending()}), now),
             overflowed=gateway.intake.dropped,
             clock_synchronised=clock_synchronised,
             clock_trouble=clock_trouble,
@@ -160,17 +160,15 @@ class Oversight:
         except ClockUnreadable as error:
             return False, str(error)
 
-    def _totals(self, gateway: Gateway) -> dict[str, int]:
-        counts = {**gateway.pipeline.counts, "refused": self._sights.broker.counters.refused_events.total()}
-        return {name: _sum(counts[name]) for name in HOURLY}
+    def _broker_codes(self, people: Mapping[str, int]) -> dict[int, int]:
+        """Refused events follow customers: whose they were is counted, by the hour. The rest is told at once.
 
-    def _broker_codes(self, now: Moment) -> dict[int, int]:
-        """Refused events and words among gateways follow customers: by the hour. The rest is told at once."""
+        Words among gateways follow customers, too, and name nobody to count: they are left out.
+        """
         counters = self._sights.broker.counters
-        by_visit = counters.refused_events + counters.refused_words
-        hourly = self._codes.release({str(code): n for code, n in by_visit.items()}, now)
-        codes = counters.refused - by_visit
-        return {code: codes[code] + hourly.get(str(code), 0) for code in counters.refused}
+        codes = counters.refused - counters.refused_events - counters.refused_words
+        told = {int(count.partition(".")[2]) for count in people if count.startswith("refused.")}
+        return {code: codes[code] + people.get(f"refused.{code}", 0) for code in {*codes, *told}}
 
     def _radio(self, label: str, radio: WatchedRadio, now: Moment) -> Radio:
         condition = radio.condition
@@ -182,17 +180,16 @@ class Oversight:
         gap_s = now.monotonic_s - self._well_at_s.setdefault(label, self._started.monotonic_s)
         return Radio(label, state, gap_s, dict(radio.totals.steps))
 
-    def _bell(self, gateway: Gateway, now: Moment) -> Bell | None:
+    def _bell(self, gateway: Gateway, people: Mapping[str, int], now: Moment) -> Bell | None:
         """Whoever comes to the door may be a customer, so all but the outages is told by the hour."""
         bell = self._sights.doorbell
         if bell is None:
             return None
-        counts, counters = gateway.pipeline.counts, bell.counters
-        worthless = counts["unanswered"]
-        totals = dict.fromkeys(RINGS, 0) | {"links": counters.links, "sent_away": counters.sent_away}
-        totals["accepted"] = _sum(counts["answered"])
+        worthless = gateway.pipeline.counts["unanswered"]
+        totals = dict.fromkeys(RINGS, 0) | {"links": bell.counters.links, "sent_away": bell.counters.sent_away}
         totals |= worthless if isinstance(worthless, Mapping) else {}
-        return Bell(bell.adapter, bell.trouble or "", counters.outages, self._rings.release(totals, now))
+        hourly = self._rings.release(totals, now) | {"accepted": people.get("accepted", 0)}
+        return Bell(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
 
     @staticmethod
     def _window_end_s(gateway: Gateway, now: Moment) -> float:
@@ -209,10 +206,3 @@ class Oversight:
         if abs(jumped_s) > JUMP_S:
             next_step = "`timedatectl`: after a start without a clock this is normal, otherwise ask who set it"
             self.tell("clock.jumped", {"seconds": round(jumped_s), "next_step": next_step})
-
-
-def _sum(count: object) -> int:
-    """`blocked` is counted by reason."""
-    if isinstance(count, Mapping):
-        return sum(count.values())
-    return count if isinstance(count, int) else 0

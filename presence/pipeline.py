@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from presence.core.advertising import Advertisement
 from presence.core.consent import Denied, ListStanding, Reason
+from presence.core.counts import Persons
 from presence.core.engine import NOTHING, Engine, Prepared
 from presence.core.events import Event, encode, topic
 from presence.core.feed import ConsentList
@@ -102,6 +103,11 @@ class Pipeline:
     def counts(self) -> Mapping[str, object]:
         return {**self._engine.counts.as_dict(), "published": self.published}
 
+    @property
+    def persons(self) -> Persons:
+        """Of this hour, for the operator."""
+        return self._engine.counts.persons
+
     def receive(self, heard: Advertisement | Rung) -> None:
         step = self._engine.receive(heard) if isinstance(heard, Advertisement) else self._engine.answered(heard)
         if step is not NOTHING:
@@ -177,8 +183,15 @@ class Pipeline:
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
         """The broker has the event, or will never take it."""
         self.published += published
+        if published:
+            self.persons.note("published", outgoing.ref)
         self._engine.acknowledge(outgoing)
         self._remove(outgoing)
+
+    def refused(self, outgoing: Outgoing, code: int) -> None:
+        """The broker refused the event with this reason code, for good or for now."""
+        self.persons.note("refused", outgoing.ref)
+        self.persons.note(f"refused.{code}", outgoing.ref)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
         """Another gateway told it, under this id."""

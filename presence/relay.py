@@ -46,6 +46,7 @@ class Outbox(Protocol):
     async def queued(self) -> None: ...
     def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None: ...
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None: ...
+    def refused(self, outgoing: Outgoing, code: int) -> None: ...
 
 
 class Turns(Protocol):
@@ -189,6 +190,7 @@ class Relay:
 
     def _note_refused(self, outgoing: Outgoing, refusal: MessageNotTaken) -> None:
         self._refused.note((refusal.reason_code, outgoing.audience, outgoing.type))
+        self._outbox.refused(outgoing, refusal.reason_code)
 
     def _forget_gone(self, pending: tuple[Outgoing, ...]) -> None:
         if self._again:

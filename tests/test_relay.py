@@ -201,6 +201,9 @@ class Box:
     def release(self, outgoing: Outgoing, _now: Moment) -> OutgoingMessage:
         return message(payload=an_event(), event_id=outgoing.id)
 
+    def refused(self, outgoing: Outgoing, code: int) -> None:
+        pass
+
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
         self.waiting.remove(outgoing)
 

@@ -5,11 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from presence.core.advertising import Advertisement
+from presence.core.consent import Consent
 from presence.core.radio_health import Condition, Totals
+from presence.core.rules import Rules
 from presence.daemon import Gateway, Parts
 from presence.oversight import Oversight, Sights
 from presence.ports import Tell
-from tests.builders import a_list, consent, rules
+from tests import builders
+from tests.builders import a_list, consent
 from tests.fakes import (
     FakeClock,
     FakeConsentSource,
@@ -61,7 +64,16 @@ class WatchedPublisher(FakePublisher):
 class Watched:
     """`hears` runs the gateway over these advertisements, to their end; the clock is the test's."""
 
-    def __init__(self, *, armed: bool = True, listeners: tuple[Tell, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        armed: bool = True,
+        listeners: tuple[Tell, ...] = (),
+        rules: Rules | None = None,
+        listed: Consent | None = None,
+    ) -> None:
+        self._rules = rules or builders.rules()
+        self._listed = listed or consent()
         self.clock = FakeClock()
         self.told = FakeTell()
         self.publisher = WatchedPublisher()
@@ -97,7 +109,7 @@ class Watched:
         )
 
     async def hears(self, advertisements: Iterable[Advertisement]) -> None:
-        self.consents.put(a_list(consent()))
+        self.consents.put(a_list(self._listed))
         self.gateway = self._gateway(advertisements)
         await self.gateway.run()
 
@@ -112,7 +124,7 @@ class Watched:
     def _gateway(self, advertisements: Iterable[Advertisement]) -> Gateway:
         return Gateway(
             Parts(
-                rules=rules(),
+                rules=self._rules,
                 sources=[ScriptedSource(advertisements)],
                 consents=self.consents,
                 accepted=MemoryAcceptedLists(),

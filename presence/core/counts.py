@@ -9,9 +9,28 @@ from presence.core.doorbell import Unanswered
 from presence.core.matching import Nobody
 
 
+class Persons:
+    """How many different people each count of this hour is about: what may leave the process (R-23).
+
+    Remembers nobody: of a ref only its hash is kept, which Python salts anew in each process, until the hour is over.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, set[int]] = {}
+
+    def note(self, count: str, ref: bytes) -> None:
+        self._seen.setdefault(count, set()).add(hash(ref))
+
+    def take(self) -> dict[str, int]:
+        """How many there are by count, and forget them."""
+        seen, self._seen = self._seen, {}
+        return {count: len(hashes) for count, hashes in seen.items()}
+
+
 @dataclass(slots=True)
 class Counts:
-    """Totals since the start.
+    """Totals since the start. They count advertisements and events, which tell one customer's stay: for tests, the demo
+    and `replay`. What leaves the running gateway is counted in `persons`.
 
     `heard` = `other_format` + `unknown` + `ambiguous` + `suspect` + `recognised` + all of `refused`.
     """
@@ -40,6 +59,7 @@ class Counts:
     """Events that nobody took in time."""
     dropped: int = 0
     """Events that the bounded outbox had no room for; the oldest go first."""
+    persons: Persons = field(default_factory=Persons, repr=False)
 
     def nobody(self, why: Nobody) -> None:
         if why is Nobody.OTHER_FORMAT:
@@ -55,7 +75,7 @@ class Counts:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; reasons by their word."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "persons"}
         return {
             name: {reason.value: n for reason, n in sorted(value.items())} if isinstance(value, Counter) else value
             for name, value in values.items()

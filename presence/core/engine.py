@@ -115,6 +115,7 @@ class Engine:
             self.counts.suspect += 1
             return NOTHING
         self.counts.recognised += 1
+        self.counts.persons.note("recognised", ref)
         changes = self._visits.observe(Sighting(at, ref, advertisement.rssi_dbm, advertisement.adapter))
         if not changes:
             return NOTHING
@@ -132,6 +133,7 @@ class Engine:
             self.counts.unanswered[match] += 1
             return NOTHING
         self.counts.answered += 1
+        self.counts.persons.note("accepted", match.ref)
         self._teller.proven[match.ref] = answer.at.monotonic_s
         offset_db = self._rules.doorbell_offset_db
         draft = Draft()

@@ -4,7 +4,7 @@ Each hour is rounded by itself and added up, so that one customer in an hour cha
 """
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Final, Generic, TypeVar
 
 from presence.core.timestamps import Moment
@@ -21,9 +21,13 @@ def rounded(count: int, step: int = STEP) -> int:
 
 
 class HourlyCounts:
-    """Takes running totals at any time; gives those of the hours that are over."""
+    """Takes running totals at any time; gives those of the hours that are over.
 
-    def __init__(self) -> None:
+    `step`: what one person can add in an hour must be well below it.
+    """
+
+    def __init__(self, step: int = STEP) -> None:
+        self._step = step
         self._hour: int | None = None
         self._at_border: dict[str, int] = {}
         self._released: dict[str, int] = {}
@@ -39,9 +43,29 @@ class HourlyCounts:
         if hour > self._hour:
             self._hour = hour
             for name, total in totals.items():
-                self._released[name] = self._released.get(name, 0) + rounded(total - self._at_border.get(name, 0))
+                self._released[name] = self._released.get(name, 0) + rounded(
+                    total - self._at_border.get(name, 0), self._step
+                )
             self._at_border = dict(totals)
         return {name: self._released.get(name, 0) for name in totals}
+
+
+class HourlyPersons:
+    """The same for counts of people: each hour's are asked for when it is over, and begin anew."""
+
+    def __init__(self) -> None:
+        self._hour: int | None = None
+        self._released: Counter[str] = Counter()
+
+    def release(self, take: Callable[[], Mapping[str, int]], now: Moment) -> Mapping[str, int]:
+        """What may be told now, by count; call it more often than once an hour."""
+        hour = int(now.utc_s // HOUR_S)
+        if self._hour is None or hour < self._hour:
+            self._hour = hour
+        if hour > self._hour:
+            self._hour = hour
+            self._released.update({count: rounded(people) for count, people in take().items()})
+        return self._released
 
 
 class HourlyNews(Generic[Kind]):

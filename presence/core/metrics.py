@@ -92,7 +92,6 @@ def _of_the_radio(seen: Overview) -> Iterator[Family]:
     yield Family("presence_radio_recovery", "counter", "steps taken to bring a deaf radio back", tuple(
         ((("adapter", r.adapter), ("reason", step.value)), r.steps.get(step, 0)) for r in radios for step in Step
     ))  # fmt: skip
-    yield _hourly(seen, "presence_adverts_received", "advertisements that reached us", "heard")
     yield Family("presence_adverts_dropped", "counter", "advertisements that were lost in the machine",
                  (((("reason", "overflow"),), seen.overflowed),))  # fmt: skip
 
@@ -105,22 +104,25 @@ def _of_the_doorbell(seen: Overview) -> Iterator[Family]:
     yield Family("presence_doorbell_outages", "counter", "times that the doorbell went off air by itself",
                  tuple(((("adapter", bell.adapter),), bell.outages) for bell in bells))  # fmt: skip
     for name, meaning in (("links", "connections of anybody"), ("sent_away", "connections that we ended")):
-        yield Family(f"presence_doorbell_{name}", "counter", f"{meaning}, by the hour and rounded to 5",
+        yield Family(f"presence_doorbell_{name}", "counter", f"{meaning}, by the hour and rounded to 100",
                      (((), hourly.get(name, 0)),))  # fmt: skip
-    yield Family("presence_doorbell_answers", "counter", "what answers were worth, by the hour and rounded to 5", tuple(
+    meaning = "what answers were worth, by the hour: accepted in people, rounded to 5; the rest to 100"
+    yield Family("presence_doorbell_answers", "counter", meaning, tuple(
         ((("result", result),), hourly.get(result, 0)) for result in ANSWERS
     ))  # fmt: skip
 
 
 def _of_the_broker(seen: Overview) -> Iterator[Family]:
-    yield Family("presence_events_decided", "counter", "events that were decided, by the hour and rounded to 5", tuple(
+    meaning = "people of whom events were decided, by the hour and rounded to 5"
+    yield Family("presence_events_decided", "counter", meaning, tuple(
         ((("type", kind),), seen.hourly.get(kind, 0)) for kind in EVENT_TYPES
     ))  # fmt: skip
     results = ("published", *LOST)
-    yield Family("presence_events_published", "counter", "what became of events, by the hour and rounded to 5", tuple(
+    meaning = "people whose events were published or lost, by the hour and rounded to 5"
+    yield Family("presence_events_published", "counter", meaning, tuple(
         ((("result", result),), seen.hourly.get(result, 0)) for result in results
     ))  # fmt: skip
-    yield _one("presence_outbox_items", "events that wait, as of the last full hour, rounded to 5", seen.outbox)
+    yield _one("presence_outbox_items", "people whose events wait, as of the last full hour, rounded to 5", seen.outbox)
     yield _one("presence_mqtt_connected", "1 while the broker is there", seen.broker_connected)
     codes = [*((f"0x{code:02X}", seen.broker_codes.get(code, 0)) for code in BROKER_CODES),
              ("other", sum(n for code, n in seen.broker_codes.items() if code not in BROKER_CODES))]  # fmt: skip
@@ -130,10 +132,6 @@ def _of_the_broker(seen: Overview) -> Iterator[Family]:
 
 def _one(name: str, meaning: str, value: float | None) -> Family:
     return Family(name, "gauge", meaning, (((), math.nan if value is None else float(value)),))
-
-
-def _hourly(seen: Overview, name: str, meaning: str, count: str) -> Family:
-    return Family(name, "counter", f"{meaning}, by the hour and rounded to 5", (((), seen.hourly.get(count, 0)),))
 
 
 def _one_hot(label: str, words: type[Freshness] | type[RadioState], holds: str) -> tuple[tuple[Labels, float], ...]:

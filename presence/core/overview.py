@@ -17,15 +17,19 @@ from presence.core.radio_steps import Step
 from presence.core.timestamps import Moment
 
 HOURLY: Final = (
-    "heard", "recognised", "entered", "left", "withdrawn", "published", "refused", "blocked", "expired", "dropped",
+    "recognised", "entered", "left", "withdrawn", "published", "refused", "blocked", "expired", "dropped",
 )  # fmt: skip
-"""The counts that are told by the hour. `refused` here: events that the broker refused."""
+"""What is told by the hour, each as how many different people: a count of advertisements or events tells of one
+customer how long they stayed. `refused` here: whose events the broker refused."""
 
 ANSWERS: Final = ("accepted", *Unanswered)
 """What an answer at the doorbell was worth."""
 
 RINGS: Final = ("links", "sent_away", *ANSWERS)
-"""The counts of the doorbell that are told by the hour: connections, those ended by us, and what was answered."""
+"""The counts of the doorbell that are told by the hour: connections, those ended by us, and what was answered. Accepted
+answers are counted in people; of the rest nobody knows whose they are, so they are told in hundreds alone."""
+RINGS_STEP: Final = 100
+"""A phone that does as docs/app-integration.md says makes eight connections an hour, sixteen on a bad day."""
 
 BROKER_CODES: Final = (0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x8D, 0x8E, 0x90, 0x91, 0x93,
                        0x95, 0x97, 0x99, 0x9B, 0x9D)  # fmt: skip

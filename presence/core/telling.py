@@ -111,6 +111,7 @@ class Teller:
     def entered(self, entered: Entered, now: Moment, draft: Draft) -> None:
         """Queue an `entered` for every audience that may hear of it."""
         self._counts.entered += 1
+        self._counts.persons.note("entered", entered.ref)
         bucket = events.visit_bucket(entered.at.utc_s, self.rules.entry.reentry_cooldown_s)
         for audience in self.rules.audiences:
             decision = self._decide(entered.ref, audience.name, now)
@@ -133,6 +134,7 @@ class Teller:
     def left(self, left: Left, now: Moment, draft: Draft) -> None:
         """Queue a `left` where an audience was told of the entry and the customer agreed to tell the end."""
         self._counts.left += 1
+        self._counts.persons.note("left", left.ref)
         for announcement in self._announced.of(left.ref):
             if self._left_denied(announcement, now) is None:
                 self._queue(self._following(EventType.LEFT, announcement, left.at, now), draft)
@@ -266,11 +268,13 @@ class Teller:
 
     def _expire(self, outgoing: Outgoing) -> None:
         self._counts.expired += 1
+        self._counts.persons.note("expired", outgoing.ref)
         self.acknowledge(outgoing)
 
     def _block(self, outgoing: Outgoing, denied: Denied) -> Denied:
         if denied.reason is not Reason.LIST_STALE:
             self._counts.blocked[denied.reason] += 1
+            self._counts.persons.note("blocked", outgoing.ref)
             self.acknowledge(outgoing)
         return denied
 
@@ -331,6 +335,7 @@ class Teller:
         just_ended = reason is Reason.EXPIRED and now.utc_s - announcement.valid_until_s < self.rules.expiry_s
         if now.utc_s < announcement.valid_until_s or just_ended:
             self._counts.withdrawn += 1
+            self._counts.persons.note("withdrawn", announcement.ref)
             why = WITHDRAWN_BY.get(reason, WithdrawnReason.UNSPECIFIED).value
             self._queue(self._following(EventType.WITHDRAWN, announcement, now, now, reason=why), draft)
 
@@ -362,11 +367,14 @@ class Teller:
         if outgoing.id in self._pending:
             return
         while len(self._pending) >= self.rules.outbox_length and self._droppable:
-            self._cancel(next(iter(self._droppable.values())), draft)
+            oldest = next(iter(self._droppable.values()))
+            self._cancel(oldest, draft)
             self._counts.dropped += 1
+            self._counts.persons.note("dropped", oldest.ref)
         if outgoing.type is not EventType.WITHDRAWN:
             if len(self._pending) >= self.rules.outbox_length:
                 self._counts.dropped += 1
+                self._counts.persons.note("dropped", outgoing.ref)
                 return
             self._droppable[outgoing.id] = outgoing
         self._pending.put(outgoing.id, outgoing)
