@@ -42,7 +42,10 @@ class BleakCentral:
             scanner = BleakScanner(
                 take,
                 [service_uuid],
-                bluez={"filters": {"DuplicateData": True}, **({"adapter": self._adapter} if self._adapter else {})},
+                bluez={
+                    "filters": {"DuplicateData": True, "RSSI": -127},
+                    **({"adapter": self._adapter} if self._adapter else {}),
+                },
             )
             async with scanner:
                 await asyncio.sleep(seconds)

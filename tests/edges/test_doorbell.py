@@ -13,6 +13,7 @@ from presence.config.settings import DoorbellSettings
 from presence.core.doorbell import ANSWER_UUID, CHALLENGE_UUID, Answer, Reading, Unanswered, is_genuine, make_answer
 from presence.edges import bluez_bus
 from presence.edges.doorbell import Doorbell, server
+from presence.errors import RadioFault
 from presence.ports import Rung
 from tests.builders import PLACE
 from tests.edges.fake_advertising import a_bus
@@ -277,6 +278,30 @@ async def test_a_lost_adapter_and_a_restarted_bluetoothd_are_told_once_and_the_d
             await soon(lambda: second.rings)
             await second.phone().connect()
     assert [event for event, _ in ears.told][:6] == ["doorbell.failed", "doorbell.ready"] * 3
+
+
+@pytest.mark.parametrize(
+    ("bluetoothd_ends", "reason", "next_step"),
+    [
+        (True, "bluetoothd ended, or was started anew", RadioFault.NO_BLUEZ.value),
+        (False, "hci0 went away", RadioFault.NO_ADAPTER.value),
+    ],
+)
+async def test_a_doorbell_that_fell_silent_says_which_of_the_two_went_away(
+    bus: str, bluetoothd_ends: bool, reason: str, next_step: str
+) -> None:
+    """A bluetoothd that ends takes its adapters away first."""
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        async with a_bell(bus) as fake:
+            await soon(lambda: bell.trouble is None and fake.rings)
+            ears.told.clear()
+            fake.lose_adapter()
+            if not bluetoothd_ends:
+                await soon(lambda: ears.told)
+        await soon(lambda: ears.told)
+    event, fields = ears.told[0]
+    assert (event, fields["reason"], fields["next_step"]) == ("doorbell.failed", reason, next_step)
 
 
 async def test_an_adapter_that_is_not_there_is_named(bus: str, bluez: FakeBell) -> None:

@@ -36,6 +36,8 @@ PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 OBJECTS: Final = "org.freedesktop.DBus.ObjectManager"
 BUS: Final = "org.freedesktop.DBus"
 
+GOING_S: Final = 0.3
+"""A bluetoothd that ends takes its adapters away first, and its name a moment later."""
 _MATCHES: Final = (
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{DEVICE}'",
     f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}'",
@@ -82,6 +84,8 @@ class Stay:
         self._open: dict[str, asyncio.Event] = {}
         """Link → set when it is gone."""
         self._again = asyncio.Event()
+        self._why = RadioError(RadioFault.NO_ADAPTER, f"{settings.adapter} went away")
+        """Why this stay ends, once it does and unless D-Bus says worse."""
 
     async def run(self) -> None:
         bus = self._bus
@@ -101,7 +105,8 @@ class Stay:
             while True:
                 link, gone = await self._connected.get()
                 if not link:
-                    raise RadioError(RadioFault.NO_ADAPTER, "bluetoothd or the adapter went away")
+                    await asyncio.sleep(GOING_S)
+                    raise self._why
                 tasks.create_task(self._attend(link, gone))
 
     def _export(self) -> None:
@@ -181,6 +186,7 @@ class Stay:
             elif DEVICE in body[1]:
                 self._gone(body[0])
         elif message.member == "NameOwnerChanged":
+            self._why = RadioError(RadioFault.NO_BLUEZ, "bluetoothd ended, or was started anew")
             self._end()
 
     def _changed(self, link: str, properties: Mapping[str, Variant]) -> None:
