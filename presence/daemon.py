@@ -20,6 +20,7 @@ from presence.core.peers import Peers
 from presence.core.restrictions import Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import build_table
+from presence.core.timestamps import Moment
 from presence.peering import Peering, PeerLink
 from presence.pipeline import Intake, Pipeline
 from presence.ports import (
@@ -47,6 +48,7 @@ class LinkedPublisher(PeerLink, Protocol):
 
     async def run(self) -> None: ...
     async def publish_state(self) -> None: ...
+    def advance(self, now: Moment) -> None: ...
 
 
 class Watcher(Protocol):
@@ -207,6 +209,7 @@ class Gateway:
         self.pipeline.trust(self.renewal.standing(now))
         self.pipeline.advance(now)
         self._relay.advance(now)
+        self._parts.publisher.advance(now)
         if self._peering is not None:
             self._peering.advance(now)
         state = self.freshness = self.renewal.freshness(now)

@@ -95,6 +95,9 @@ class FakePublisher:
     async def publish_state(self) -> None:
         self.states_told += 1
 
+    def advance(self, now: Moment) -> None:
+        """Nothing is told by the hour."""
+
     async def publish(self, message: OutgoingMessage) -> None:
         self.attempts += 1
         await asyncio.sleep(0)

@@ -156,6 +156,7 @@ WARNINGS: Final = frozenset(
     {
         "broker.lost", "broker.refused", "broker.unreachable", "broker.old_protocol", "broker.handler_failed",
         "broker.duplicate", "peers.ignored", "peers.unheard",
+        "broker.hung_up",
         "radio.failed", "radio.recovering", "radio.declined", "radio.spent",
         "event.refused", "storage.failed", "consent.refused", "consent.entries_refused",
         "config.refused", "intake.overflowed", "store.disarmed",

@@ -11,7 +11,9 @@
    other gateways are best effort: one node of a cluster that is gone leaves them without an answer.
 4. The back-off grows while connections are short, whether they were refused or lost: two gateways of one name would
    throw each other out for ever (0x8E, R-56). A broker that is restarted again and again is no such twin.
-5. Nothing about a person is retained, is in a will, or is told to the caller's log (R-48).
+5. Nothing about a person is retained, is in a will, or is told to the caller's log (R-48). A connection that ends while
+   a message waits for its acknowledgement is told by the hour: some brokers hang up on what they do not allow, and a
+   line for each would be one for each visit (R-23).
 """
 
 import asyncio
@@ -27,11 +29,14 @@ import paho.mqtt.client as paho
 
 from presence.config.settings import MqttProtocol, MqttSettings, StoreSettings
 from presence.core.events import CONTENT_TYPE
+from presence.core.hourly import HourlyNews
+from presence.core.timestamps import Moment
 from presence.edges.mqtt_client import JSON, Will, content
 from presence.edges.mqtt_connection import Connection, Dropped, Ending
 from presence.edges.mqtt_credentials import load_credentials
 from presence.edges.mqtt_reasons import (
     FAILURE,
+    HUNG_UP,
     LOST_WITH_311,
     NO_ANSWER,
     PERMANENT,
@@ -117,6 +122,11 @@ class MqttPublisher:
         self._subscriptions: dict[str, _Subscription] = {}
         self._connection: Connection | None = None
         self._up = asyncio.Event()
+        self._hung_up: HourlyNews[str] = HourlyNews()
+        """Why connections ended on which a message waited."""
+        self._quiet = False
+        """The last connection ended so, and the next one is not told either."""
+        self._handler_faults: Counter[str] = Counter()
 
     @property
     def is_connected(self) -> bool:
@@ -145,6 +155,8 @@ class MqttPublisher:
             ceiling_s = min(self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16))
             attempts += 1
             wait_s = self._chance() * ceiling_s
+            ours = ending.fault is not None and not isinstance(ending.fault, OSError)
+            self._quiet = was_up and ending.unanswered and not contended and not ours
             self._tell_end(ending, was_up=was_up, wait_s=wait_s, contended=contended)
             await asyncio.sleep(wait_s)
 
@@ -174,6 +186,11 @@ class MqttPublisher:
         if self._connection is not None and self.is_connected:
             with contextlib.suppress(BrokerError):  # the end of a connection is told by `run`
                 await self._retain_state(self._connection, "online")
+
+    def advance(self, now: Moment) -> None:
+        """Tell what is told by the hour (rule 5)."""
+        for reason, count in self._hung_up.due(now).items():
+            self._tell("broker.hung_up", {"reason": reason, "count": count, "remedy": HUNG_UP})
 
     async def subscribe(self, topic: str, handler: Handler, *, no_local: bool = False) -> None:
         """Hear a topic (or filter with `+`) from now on, through all reconnections.
@@ -244,6 +261,8 @@ class MqttPublisher:
         await self._retain_state(connection, "online")
         self.trouble = None
         self._up.set()
+        if self._quiet:
+            return
         self._tell("broker.connected", {"host": self._settings.host, "protocol": self._settings.protocol.value})
         if not self._v5:
             self._tell("broker.old_protocol", {"lost": LOST_WITH_311, "remedy": 'set mqtt.protocol: "5"'})
@@ -308,6 +327,9 @@ class MqttPublisher:
             case _:
                 fields["remedy"] = NO_ANSWER
         self.trouble = f"{fields['reason']}: {fields['remedy']}"
+        if self._quiet:
+            self._hung_up.note(str(fields["reason"]))
+            return
         self._tell(event, fields)
         if contended:
             reason = "the broker ends our connections as soon as they are made: somebody else uses our name"
@@ -322,4 +344,8 @@ class MqttPublisher:
                 self._subscriptions[topic_filter].handler(topic, payload, retained)
             except Exception as error:  # noqa: BLE001 - one bad message must not stop the others
                 self.counters.faults += 1
-                self._tell("broker.handler_failed", {"topic": topic_filter, "error": type(error).__name__})
+                self._handler_faults[topic_filter] += 1
+                count = self._handler_faults[topic_filter]
+                if count & (count - 1) == 0:  # 1, 2, 4, 8 …: words of peers come with visits
+                    fields = {"topic": topic_filter, "error": type(error).__name__, "count": count}
+                    self._tell("broker.handler_failed", fields)

@@ -36,6 +36,11 @@ NO_ANSWER: Final = (
     'or it speaks MQTT 3.1.1 only (mqtt.protocol: "3.1.1")'
 )
 
+HUNG_UP: Final = (
+    "the broker ends the connection, or never answers, where we publish: read its log; its access list may deny us our "
+    "topics (`presence check`, question broker)"
+)
+
 CREDENTIALS: Final = "check mqtt.username, the content of mqtt.password_file, and the account on the broker"
 
 _REMEDIES: Final[Mapping[int, str]] = {

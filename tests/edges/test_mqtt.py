@@ -220,7 +220,7 @@ async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes
         await asyncio.wait_for(got.wait(), 5)
         assert publisher.is_connected
     assert publisher.counters.faults == 1
-    assert told.all("broker.handler_failed") == [{"topic": "ctl/a", "error": "ValueError"}]
+    assert told.all("broker.handler_failed") == [{"topic": "ctl/a", "error": "ValueError", "count": 1}]
 
 
 @pytest.mark.requirement("R-56", "T-21")

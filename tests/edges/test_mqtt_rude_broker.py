@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from presence.edges.mqtt import MqttPublisher
 from presence.errors import BrokerError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
 from tests.brokers import CONNACK, CONNECT, DISCONNECT, PUBACK, PUBLISH, FakeBroker, packet, published
+from tests.builders import moment
 from tests.edges.mqtt_parts import STATE, Told, an_event, message, new_publisher, running, state_of
 
 
@@ -105,8 +107,9 @@ async def test_a_reason_code_that_does_not_exist_is_a_broken_connection() -> Non
     ):
         with pytest.raises(BrokerError):
             await publisher.publish(message())
-        assert "Protocol error" in (await told.wait("broker.lost"))["reason"]
+        assert "Protocol error" in str(publisher.trouble)
         await asyncio.wait_for(publisher.connected(), 5)
+    assert publisher.counters.disconnects == 1
 
 
 async def test_without_an_acknowledgement_the_connection_is_torn_down_and_made_anew() -> None:
@@ -116,8 +119,8 @@ async def test_without_an_acknowledgement_the_connection_is_torn_down_and_made_a
         async with running(publisher):
             with pytest.raises(BrokerError, match=r"no PUBACK within 0\.1 s"):
                 await publisher.publish(message())
-            assert "no PUBACK" in (await told.wait("broker.lost"))["reason"]
             broker.puback = FakeBroker.puback
+            await lost(publisher, 1)
             await asyncio.wait_for(publisher.connected(), 5)
             await publisher.publish(message())
             assert broker.connections >= 2
@@ -249,13 +252,42 @@ async def test_a_broker_that_hangs_up_on_what_it_does_not_allow_is_no_twin() -> 
     """Some answer a publish that the access list denies by closing the connection (AWS IoT, EMQX as it may be set)."""
     told = Told()
     async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)) as publisher:
-        for number in range(1, 6):
-            await told.wait("broker.connected", number)
-            broker.cut_after = broker.kinds().count(PUBLISH) + 1
-            with pytest.raises(BrokerError):
-                await publisher.publish(message(number))
-        await told.wait("broker.lost", 5)
+        for number in range(5):
+            await be_hung_up_on(broker, publisher, number)
     assert told.all("broker.duplicate") == []
+
+
+@pytest.mark.requirement("R-23")
+async def test_a_broker_that_hangs_up_on_each_event_leaves_one_line_on_the_border_of_the_hour() -> None:
+    told = Told()
+    async with FakeBroker().running() as broker:
+        publisher = new_publisher(broker.port, told, reconnect_max_s=1)
+        async with running(publisher):
+            publisher.advance(moment())
+            for number in range(20):
+                await be_hung_up_on(broker, publisher, number)
+            publisher.advance(moment(60))
+            assert [event for event, _ in told.events] == ["broker.connected"]
+            publisher.advance(moment(3600))
+    [fields] = told.all("broker.hung_up")
+    assert fields["count"] == 20
+    assert "presence check" in fields["remedy"]
+    assert publisher.counters.disconnects == 20
+
+
+async def be_hung_up_on(broker: FakeBroker, publisher: MqttPublisher, number: int) -> None:
+    await asyncio.wait_for(publisher.connected(), 10)
+    broker.cut_after = broker.kinds().count(PUBLISH) + 1
+    with pytest.raises(BrokerError):
+        await publisher.publish(message(number))
+    await lost(publisher, number + 1)
+
+
+async def lost(publisher: MqttPublisher, times: int) -> None:
+    """Return when so many connections were lost."""
+    async with asyncio.timeout(10):
+        while publisher.counters.disconnects < times:  # noqa: ASYNC110 - a moment of a test
+            await asyncio.sleep(0.005)
 
 
 @pytest.mark.requirement("R-56")
