@@ -86,11 +86,11 @@ def answer(index: Index) -> type[http.server.BaseHTTPRequestHandler]:
     return Answer
 
 
-def serve(index: Index, context: ssl.SSLContext | None = None) -> Iterator[Index]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), answer(index)) as server:
+def serve(index: Index, context: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> Iterator[Index]:
+    with http.server.ThreadingHTTPServer((host, 0), answer(index)) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        index.address = f"http{'s' if context else ''}://127.0.0.1:{server.server_address[1]}"
+        index.address = f"http{'s' if context else ''}://{host}:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield index
@@ -116,7 +116,7 @@ def index() -> Iterator[Index]:
 
 @pytest.fixture
 def other_index() -> Iterator[Index]:
-    yield from serve(Index())
+    yield from serve(Index(), host="127.0.0.2")
 
 
 def locked(index: Index, *, content: bytes = CONTENT) -> Wheel:
@@ -280,7 +280,7 @@ def basic(login: str, password: str) -> str:
 
 
 def test_the_password_in_an_address_is_for_that_host_alone(index: Index, other_index: Index, tmp_path: Path) -> None:
-    index.moved[f"/files/{NAME}"] = f"{other_index.address}/files/{NAME}".replace("127.0.0.1", "localhost")
+    index.moved[f"/files/{NAME}"] = f"{other_index.address}/files/{NAME}"
     other_index.file()
     address = index.address.replace("//", "//anna:p%40ss@")
     assert fetch(mirrored(), PackageSettings(index=f"{address}/simple"), tmp_path) == PROGRAM
