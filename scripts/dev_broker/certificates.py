@@ -13,6 +13,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFE: Final = timedelta(days=7)
 SKEW: Final = timedelta(hours=1)
+SIGNS_CERTIFICATES: Final = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Authority:
@@ -23,8 +34,9 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("presence development authority")
         usage = x509.BasicConstraints(ca=True, path_length=0)
-        self._certificate = _builder(self._name, self._name, self._key).add_extension(usage, critical=True)
-        self._write("ca", self._certificate.sign(self._key, hashes.SHA256()), None)
+        builder = _builder(self._name, self._key, self._name, self._key).add_extension(usage, critical=True)
+        builder = builder.add_extension(SIGNS_CERTIFICATES, critical=True)
+        self._write("ca", builder.sign(self._key, hashes.SHA256()), None)
 
     def broker(self) -> None:
         """`broker.pem` and `broker.key`, for this machine by each of its names."""
@@ -39,7 +51,7 @@ class Authority:
 
     def _issue(self, name: str, usage: x509.ObjectIdentifier, *extensions: x509.SubjectAlternativeName) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name), self._name, key)
+        builder = _builder(_name(name), key, self._name, self._key)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         for extension in extensions:
@@ -63,7 +75,13 @@ def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name,
+    issuer_key: ec.EllipticCurvePrivateKey,
+) -> x509.CertificateBuilder:
+    """With both key identifiers of RFC 5280 (4.2.1.1, 4.2.1.2): Python 3.13 refuses a certificate without them."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -73,4 +91,6 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - SKEW)
         .not_valid_after(now + LIFE)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
