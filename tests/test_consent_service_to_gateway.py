@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -141,13 +142,13 @@ def test_a_list_is_read_over_https_from_a_server_that_is_verified(
 ) -> None:
     service.add(a_wish())
     service.publish()
-    gateway = a_gateway(tmp_path / "gateway", server, root_file, authority)
-    assert read(gateway).entries == 1
-    gateway.close()
-    stranger = a_gateway(tmp_path / "stranger", server, root_file)
-    with pytest.raises(ConsentListError, match=r"cannot be fetched \(MaxRetryError\).*repository_ca_file"):
+    with closing(a_gateway(tmp_path / "gateway", server, root_file, authority)) as gateway:
+        assert read(gateway).entries == 1
+    with (
+        closing(a_gateway(tmp_path / "stranger", server, root_file)) as stranger,
+        pytest.raises(ConsentListError, match=r"cannot be fetched \(SSLError\).*repository_ca_file"),
+    ):
         stranger.read()
-    stranger.close()
 
 
 def test_a_server_without_the_list_and_no_server_at_all_are_told_apart(
