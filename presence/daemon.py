@@ -1,5 +1,8 @@
 """Joins the parts: sources → intake → pipeline → relay → publisher, beside them the consent list and systemd.
 
+A start waits a moment for the first look at the list, and never for the network: READY is said then, whatever came of
+it. Until a look has proven a list nothing is published (`boot`); one over a slow line goes on meanwhile.
+
 The TaskGroup of the program (the doorbell has another for its links). A part that ends with an error ends the gateway
 with that error; a gateway of a simulated shop ends when its source is at its end and the outbox is empty.
 
@@ -39,6 +42,10 @@ from presence.withdrawal import Withdrawal
 
 TICK_S: Final = 0.5
 """How often time passes in the engine: a consent ends, a visit ends, at most this much late."""
+FIRST_LOOK_S: Final = 5.0
+"""How long a start waits for the first look at the list."""
+GO_ON_S: Final = 1.0
+"""Until the look that goes on with a long list."""
 BATCH: Final = 512
 """Advertisements taken at a time, a few milliseconds of work, before other tasks get their turn."""
 
@@ -129,6 +136,8 @@ class Gateway:
         self.freshness = Freshness.BOOT
         self.next_step = NEXT_STEP[Freshness.BOOT]
         self._told: Freshness | None = None
+        self._looked = asyncio.Event()
+        self._built = asyncio.Event()
         self._overflow_told = 0
 
     def _withdrawal(self, parts: Parts) -> Withdrawal | None:
@@ -150,14 +159,13 @@ class Gateway:
         parts = self._parts
         if self.withdrawal is not None and parts.notice_keys is not None:
             await self.withdrawal.listen(parts.publisher)
-        await self._read_consents()
-        self._advance()
-        await self._build_tables()
         async with asyncio.TaskGroup() as tasks:
-            servants = [
+            servants = [tasks.create_task(self._keep_consents(), name="consents")]
+            await self._first_look()
+            self._advance()
+            servants += [
                 tasks.create_task(parts.publisher.run(), name="broker"),
                 tasks.create_task(self._relay.run(), name="relay"),
-                tasks.create_task(self._keep_consents(), name="consents"),
                 tasks.create_task(self._keep_identifiers(), name="identifiers"),
                 tasks.create_task(self._keep_moving(), name="engine"),
                 tasks.create_task(self._keep_state(), name="state"),
@@ -169,15 +177,24 @@ class Gateway:
             servants += [tasks.create_task(watcher.run(), name="watcher") for watcher in parts.watchers]
             parts.notifier.ready(self.status_line())
             parts.tell("gateway.started", {"version": __version__, "freshness": str(self.freshness)})
+            await self._built.wait()
             sources = [tasks.create_task(source.run(self.intake.hear)) for source in parts.sources]
             await asyncio.gather(*sources)
             await self._drain()
             for servant in servants:
                 servant.cancel()
 
+    async def _first_look(self) -> None:
+        """Until it has ended, but not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LOOK_S):
+                await self._looked.wait()
+
     def status_line(self) -> str:
         """One line for `systemctl status`, where all may read it: no count that a customer changes (R-23)."""
-        return f"list {self.freshness}, {self.renewal.entries} entries"
+        progress = self._parts.consents.progress
+        fetching = f", fetching: {progress.here} of {progress.of} files are here" if progress else ""
+        return f"list {self.freshness}, {self.renewal.entries} entries{fetching}"
 
     def state(self) -> dict[str, object]:
         """For the health topic: closed, no person in it (REQUIREMENTS.md §4.4)."""
@@ -238,21 +255,25 @@ class Gateway:
         """Look from time to time, and when asked; while looks fail, asking makes them no more frequent."""
         parts = self._parts
         while True:
+            await self._read_consents()
+            self._looked.set()
+            parts.notifier.status(self.status_line())
             errors = self.renewal.errors
             pause_s = parts.pace(errors) if parts.pace else parts.poll_s
-            if errors:
+            if self.renewal.unfinished:
+                await asyncio.sleep(GO_ON_S)
+            elif errors:
                 await asyncio.sleep(pause_s)
             elif await self.refresh.asked(pause_s):
                 await asyncio.sleep(parts.asked_pace())
             self.refresh.answered()
-            await self._read_consents()
-            parts.notifier.status(self.status_line())
 
     async def _keep_identifiers(self) -> None:
         """The tables of a new list, and the next slot's long before it starts; built beside the event loop."""
         while True:
-            await asyncio.sleep(TICK_S)
             await self._build_tables()
+            self._built.set()
+            await asyncio.sleep(TICK_S)
 
     async def _build_tables(self) -> None:
         slots, keys = self.pipeline.wanted(self._parts.clock.now())
@@ -271,7 +292,7 @@ class Gateway:
             else:
                 self.pipeline.apply(proven.prepared, standing, now)
                 self._tell_applied(proven)
-        if self.withdrawal is not None and not self.renewal.errors:
+        if self.withdrawal is not None and not self.renewal.errors and not self.renewal.unfinished:
             self.withdrawal.looked(proven)
 
     def _tell_applied(self, proven: Proven) -> None:

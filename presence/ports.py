@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from presence.core.advertising import Advertisement
 from presence.core.doorbell import Answer, Unanswered
@@ -69,8 +69,19 @@ class Proven:
     """The signed list's target notices.jwks: who may sign notices (presence.core.jws). Empty where it is as before."""
 
 
+class Progress(NamedTuple):
+    """Files of a list that are here, of those that it takes."""
+
+    here: int
+    of: int
+
+
 class ConsentSource(Protocol):
     """Where the consent list comes from."""
+
+    @property
+    def progress(self) -> Progress | None:
+        """While a `read` in another thread fetches; None where nothing is on its way."""
 
     @property
     def last_signed_s(self) -> float:
@@ -79,7 +90,8 @@ class ConsentSource(Protocol):
     def read(self) -> ConsentList | Proven | None:
         """The list, or None where nothing has changed since the last call.
 
-        Raises ConsentListError where the list cannot be proven, StorageError where it cannot be kept; the caller
+        Raises ConsentListError where the list cannot be proven, ListUnfinished where more of it came than was here
+        before and the next call goes on from there, StorageError where it cannot be kept; the caller
         keeps what it has. Blocks, in the worst case for ever: call it in a thread of its own.
         """
 

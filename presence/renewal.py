@@ -21,11 +21,13 @@ from presence.core.feed import ConsentList
 from presence.core.freshness import Freshness, Lease, clock_doubt, freshness, least, next_step, standing
 from presence.core.heads import Heads
 from presence.core.timestamps import Moment
-from presence.errors import ConsentListError, ListRolledBack, StorageError, type_and_place
-from presence.ports import Clock, ConsentSource, Proven, Tell
+from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError, type_and_place
+from presence.ports import Clock, ConsentSource, Progress, Proven, Tell
 
 LOOK_S: Final = 600.0
 """The longest that a look is waited for; a list of five million takes a small computer some minutes."""
+PROGRESS_S: Final = 30.0
+"""How often is told how far a long list has come."""
 ENDED_S: Final = 5.0
 """For a look that was given up to end."""
 
@@ -85,11 +87,15 @@ class Renewal:
     """The last look that did not fail, also one that found nothing new."""
     heads: Heads = field(default_factory=Heads)
     """What the consent service's heartbeat says is the newest (presence.withdrawal)."""
+    unfinished: bool = False
+    """The last look brought more of a long list, and the next goes on at once."""
     look_s: float = LOOK_S
+    progress_s: float = PROGRESS_S
     ended_s: float = ENDED_S
     _unaccepted: ConsentList | None = None
     _under_way: asyncio.Future[Found] | None = None
     _given_up: bool = False
+    _told: Progress | None = None
 
     @property
     def seq(self) -> int:
@@ -103,6 +109,9 @@ class Renewal:
 
     def next_step(self, now: Moment) -> str:
         """What the operator does; empty where all is well."""
+        progress = self.source.progress
+        if self.lease is None and progress is not None and progress.of:
+            return f"the list is on its way, {progress.here} of {progress.of} files are here: wait"
         last_signed_s = self.source.last_signed_s
         doubt = clock_doubt(self.lease, now, synchronised=self.synchronised(), last_signed_s=last_signed_s)
         return next_step(self.freshness(now), doubt)
@@ -112,8 +121,12 @@ class Renewal:
 
     async def renew(self) -> Proven | None:
         """What is newly proven, or None where nothing is or the look failed."""
+        self.unfinished = False
         try:
             proven = await self._looked()
+        except ListUnfinished:
+            self.unfinished, self.errors = True, 0
+            return None
         except (ConsentListError, StorageError) as error:
             self._failed(error, str(error))
             return None
@@ -144,7 +157,7 @@ class Renewal:
         """The outcome of a look. Raises what went wrong with it, ConsentListError where it hangs."""
         look = self._under_way = self._under_way or _in_a_thread(self._look)
         if not self._given_up:
-            await asyncio.wait([look], timeout=self.look_s)
+            await self._watch(look)
             if not look.done():
                 self.source.give_up()
         await asyncio.wait([look], timeout=self.ended_s)
@@ -159,6 +172,17 @@ class Renewal:
         if isinstance(found, Exception):
             raise found
         return found
+
+    async def _watch(self, look: "asyncio.Future[Found]") -> None:
+        """Until it ends or has taken too long; meanwhile say how far it is."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self.look_s
+        while not look.done() and loop.time() < until_s:
+            await asyncio.wait([look], timeout=min(self.progress_s, until_s - loop.time()))
+            progress = self.source.progress
+            if not look.done() and progress is not None and progress != self._told:
+                self._told = progress
+                self.tell("consent.fetching", {"count": progress.here, "total": progress.of})
 
     def _lease_of(self, proven: Proven, now: Moment) -> Lease:
         """A new lease; but a list that is held back renews nothing: it is taken in, and the old lease runs on."""

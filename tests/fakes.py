@@ -15,7 +15,7 @@ from presence.core.timestamps import Moment
 from presence.core.visits import Visit
 from presence.edges.mqtt_reasons import PERMANENT
 from presence.errors import BrokerError, ConsentListError, MessageNotTaken, MessageRefused, StorageError
-from presence.ports import Hear, OutgoingMessage, Stored
+from presence.ports import Hear, OutgoingMessage, Progress, Stored
 from tests.builders import moment
 from tests.contract import check
 
@@ -206,6 +206,7 @@ class FakeConsentSource:
     """Lists as they are put; None while there is no new one."""
 
     last_signed_s = 0.0
+    progress: Progress | None = None
 
     def __init__(self, *lists: ConsentList) -> None:
         self._waiting: deque[ConsentList | ConsentListError] = deque(lists)

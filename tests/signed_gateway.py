@@ -12,9 +12,9 @@ from presence.core.timestamps import Moment
 from presence.daemon import Gateway, Parts
 from presence.edges.clock import SystemClock
 from presence.edges.list_store import ListStore
+from presence.edges.segment_files import WindowKeyFiles
 from presence.edges.signed_list import SignedList
 from presence.edges.tuf_repository import TufRepository
-from presence.edges.window_key_files import WindowKeyFiles
 from presence.ports import Hear
 from tests.builders import approach, rules
 from tests.fakes import FakeNotifier, FakePublisher, FakeTell, MemoryAcceptedLists, MemoryStore
@@ -51,6 +51,7 @@ class Door:
     clock: ShiftedClock = field(default_factory=ShiftedClock)
     synchronised: bool = True
     tell: FakeTell = field(default_factory=FakeTell)
+    notifier: FakeNotifier = field(default_factory=FakeNotifier)
     location: str = ""
     """Of the repository's server, whose authority is in `tls/ca.pem`; empty: its folder."""
     gateway: Gateway = field(init=False)
@@ -72,7 +73,8 @@ class Door:
         )
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Door"]:
+    async def running(self, *, looked: bool = True) -> AsyncIterator["Door"]:
+        """`looked`: begins when the first look has ended."""
         source = self.source()
         self.publisher = FakePublisher()
         self.gateway = Gateway(
@@ -84,7 +86,7 @@ class Door:
                 visits=MemoryStore(),
                 publisher=self.publisher,
                 clock=self.clock,
-                notifier=FakeNotifier(),
+                notifier=self.notifier,
                 tell=self.tell,
                 lease_s=900,
                 poll_s=60,
@@ -95,11 +97,18 @@ class Door:
         try:
             async with asyncio.TaskGroup() as tasks:
                 task = tasks.create_task(self.gateway.run())
-                await self._looked(-1)
+                if looked:
+                    await self._looked(-1)
                 yield self
                 task.cancel()
         finally:
             source.close()
+
+    async def is_ready(self) -> None:
+        """When systemd was told so."""
+        async with asyncio.timeout(10):
+            while not any(said.startswith("READY") for said in self.notifier.said):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     async def look(self) -> "Door":
         """Let the daemon look at its list once more, and time pass through its engine."""
@@ -107,10 +116,18 @@ class Door:
         self.gateway.refresh.ask()
         await self._looked(before)
         await asyncio.sleep(0.55)  # a tick of the engine
+        await self._knows_them()
         return self
+
+    async def _knows_them(self) -> None:
+        """When the tables of the list are built, on a busy machine too."""
+        async with asyncio.timeout(10):
+            while self.gateway.pipeline.wanted(self.clock.now())[0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
     async def somebody_comes_in(self, ref: bytes) -> int:
         """How many events that makes."""
+        await self._knows_them()
         before = len(self.publisher.published)
         now = self.clock.now()
         for heard in approach(Moment(now.monotonic_s - 20, now.utc_s - 20), ref=ref):

@@ -19,9 +19,9 @@ from cryptography.x509.oid import NameOID
 
 from presence.core.jws import parse_keys
 from presence.edges.list_store import ListStore
+from presence.edges.segment_files import WindowKeyFiles
 from presence.edges.signed_list import SignedList
 from presence.edges.tuf_repository import TufRepository
-from presence.edges.window_key_files import WindowKeyFiles
 from presence.errors import ConsentListError
 from presence.ports import Proven
 from presence.publisher.service import ConsentService

@@ -3,6 +3,7 @@
 A real repository over the real HTTPS client, through a proxy that breaks the connection at a byte of its own choice.
 """
 
+import asyncio
 import errno
 import io
 import itertools
@@ -10,27 +11,30 @@ import os
 import random
 import shutil
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
+from presence import daemon
 from presence.core.freshness import Freshness
 from presence.edges import tuf_fetchers
 from presence.edges.clock import SystemClock
 from presence.edges.consent_file import ConsentFile
 from presence.edges.list_store import ListStore
 from presence.edges.regular_file import open_regular
+from presence.edges.segment_files import WindowKeyFiles
 from presence.edges.signed_list import SignedList
 from presence.edges.tuf_repository import TufRepository
-from presence.edges.window_key_files import WindowKeyFiles
 from presence.errors import ConsentListError
+from presence.ports import ConsentSource
 from presence.renewal import Renewal
 from tests.builders import ANNA, BERIT
-from tests.fakes import FakeTell, MemoryAcceptedLists
+from tests.fakes import FakeConsentSource, FakeTell, MemoryAcceptedLists
 from tests.signed_gateway import MAX_SPAN_S, Door
 from tests.signed_lists import LIST, Repository, agreed
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
@@ -93,6 +97,18 @@ class Line:
         return str([fields["reason"] for event, fields in self.tell.told if event == "consent.refused"][-1])
 
 
+def a_renewal(source: ConsentSource, tell: FakeTell) -> Renewal:
+    return Renewal(
+        source=source,
+        accepted=MemoryAcceptedLists(),
+        clock=SystemClock(),
+        tell=tell,
+        lease_s=900,
+        complaints=[],
+        synchronised=lambda: True,
+    )
+
+
 @asynccontextmanager
 async def a_line(folder: Path, repository: Repository, *, plain: bool) -> AsyncIterator[Line]:
     """`plain`: faults fall between bytes of HTTP; otherwise between those of TLS."""
@@ -101,15 +117,7 @@ async def a_line(folder: Path, repository: Repository, *, plain: bool) -> AsyncI
     with list_server(repository.folder, tls=None if plain else tls) as server:
         async with fault_proxy(server.port, tls=tls if plain else None) as proxy:
             tell = FakeTell()
-            renewal = Renewal(
-                source=None,  # type: ignore[arg-type] - each look brings its own
-                accepted=MemoryAcceptedLists(),
-                clock=SystemClock(),
-                tell=tell,
-                lease_s=900,
-                complaints=[],
-                synchronised=lambda: True,
-            )
+            renewal = a_renewal(FakeConsentSource(), tell)  # each look brings its own source
             yield Line(folder, repository, server, proxy, renewal, tell)
 
 
@@ -217,9 +225,9 @@ async def test_a_server_that_drips_is_given_up_though_each_byte_comes_in_time(
     tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_line(tmp_path, repository, plain=True) as line:
-        length = await length_of_a_look(line)
-        monkeypatch.setattr(tuf_fetchers, "FILE_S", 0.2)
-        assert not await line.first_look(Fault(Kind.DRIP, length - 60))
+        assert await line.first_look(None)
+        monkeypatch.setattr(tuf_fetchers, "FETCH_S", 0.3)
+        assert not await line.first_look(Fault(Kind.DRIP, 600))
         assert "not complete after" in line.reason()
 
 
@@ -305,3 +313,99 @@ def test_a_pipe_in_place_of_the_plain_list_is_no_list(tmp_path: Path) -> None:
     source = ConsentFile(tmp_path, list_name=LIST, max_span_s=MAX_SPAN_S)
     with pytest.raises(ConsentListError, match="not a regular file"):
         source.read()
+
+
+@dataclass
+class SlowLine:
+    """A list of many files on a server that takes its time, and a gateway that is started again and again."""
+
+    folder: Path
+    server: ListServer
+    repository: Repository
+
+    def start(self) -> SignedList:
+        tuf = TufRepository(
+            self.server.url,
+            root_file=self.repository.root_file,
+            metadata_dir=self.folder / "state/tuf",
+            ca_file=self.folder / "tls/ca.pem",
+        )
+        store, keys = ListStore(self.folder / "state"), WindowKeyFiles(self.folder / "run")
+        return SignedList(tuf, store, keys, name=LIST, max_span_s=MAX_SPAN_S)
+
+    def fetched(self) -> Counter[str]:
+        """How often each file of the list was asked for; what changes with each publication is left out."""
+        return Counter(path for path in self.server.asked if "/base/" in path or "/keys/" in path)
+
+
+@pytest.fixture
+def slow_line(tmp_path: Path) -> Iterator[SlowLine]:
+    refs = [bytes([n]) * 8 for n in range(0, 256, 8)]
+    repository = Repository(tmp_path / "many", sharded=True).base(agreed(ref) for ref in refs)
+    with list_server(repository.publish().folder, tls=server_context(tmp_path / "tls")) as server:
+        yield SlowLine(tmp_path, server, repository)
+
+
+@pytest.mark.requirement("R-47")
+def test_a_long_list_over_a_slow_line_goes_on_after_each_start_where_it_stopped(
+    slow_line: SlowLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the start limit of systemd was, in small: nothing that came whole comes again."""
+    files = 3 * 32
+    starts = 0
+    proven = None
+    while proven is None:
+        starts += 1
+        assert starts < 60
+        source = slow_line.start()
+        asked = len(slow_line.fetched())
+        slow_line.server.file_s = 0.05
+        monkeypatch.setattr(tuf_fetchers, "FETCH_S", 1.5)
+        with closing(source), suppress(ConsentListError):
+            proven = source.read()
+        slow_line.repository.publish()  # the world goes on
+        assert proven is not None or len(slow_line.fetched()) > asked
+    assert starts > 1
+    assert len(slow_line.fetched()) == files
+    assert slow_line.fetched().total() < files + 2 * starts  # but for those that were under way
+    assert proven.entries == 32
+    assert not any((slow_line.folder / "state/fetched").iterdir())
+
+
+async def test_a_look_that_has_to_go_on_is_no_error_and_says_how_far_it_is(
+    slow_line: SlowLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuf_fetchers, "FETCH_S", 1.5)
+    tell = FakeTell()
+    with closing(slow_line.start()) as source:
+        renewal = a_renewal(source, tell)
+        renewal.progress_s = 0.05
+        slow_line.server.file_s = 0.05
+        assert await renewal.renew() is None
+        assert (renewal.unfinished, renewal.errors, renewal.refusals) == (True, 0, 0)
+        slow_line.server.file_s = 0
+        monkeypatch.setattr(tuf_fetchers, "FETCH_S", 60.0)
+        assert await renewal.renew() is not None
+        assert renewal.unfinished is False
+    told = [fields for event, fields in tell.told if event == "consent.fetching"]
+    assert {fields["total"] for fields in told} == {3 * 32}
+
+
+@pytest.mark.requirement("R-42", "R-59")
+async def test_a_gateway_is_ready_though_its_first_list_takes_long(
+    slow_line: SlowLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "FIRST_LOOK_S", 1.5)
+    slow_line.server.file_s = 0.05
+    door = Door(slow_line.folder, slow_line.repository, location=slow_line.server.url)
+    async with door.running(looked=False):
+        await door.is_ready()
+        assert door.gateway.freshness is Freshness.BOOT
+        assert "files are here" in door.gateway.status_line()
+        assert "on its way" in door.gateway.next_step
+        assert await door.somebody_comes_in(bytes([8]) * 8) == 0
+        slow_line.server.file_s = 0
+        async with asyncio.timeout(20):
+            while not door.publishes:  # noqa: ASYNC110 - the daemon's business
+                await asyncio.sleep(0.1)
+        assert await door.somebody_comes_in(bytes([8]) * 8) == 1

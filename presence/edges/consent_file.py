@@ -24,6 +24,7 @@ from presence.core.feed import (
 )
 from presence.edges.regular_file import open_regular
 from presence.errors import ConsentListError
+from presence.ports import Progress
 
 FILE_NAME = "consents.jsonl"
 MOST_COMPLAINTS = 20
@@ -43,6 +44,8 @@ class ConsentFile:
         """SHA-256 of the file that was read last, for the audit log."""
         self.last_signed_s = 0.0
         """Nobody signs a plain list."""
+        self.progress: Progress | None = None
+        """A file is read at once."""
 
     @classmethod
     def of(cls, settings: ConsentSettings) -> "ConsentFile":

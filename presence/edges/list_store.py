@@ -23,6 +23,7 @@ from presence.core.consent import Consent
 from presence.core.consent_index import MOST_RECORD_BYTES, ConsentIndex
 from presence.core.consent_record import decode_record, record_version
 from presence.core.segments import Change, Held, Put, merged
+from presence.edges.segment_files import FetchedFiles
 from presence.edges.store import Database
 from presence.edges.tuf_repository import Versions
 from presence.errors import ConsentListError, StorageError
@@ -64,6 +65,8 @@ class ListStore(Database):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory / "signed-list.sqlite", LIST_SCHEMA, durable=True)
+        self.fetched = FetchedFiles(directory)
+        """Segments of a base that came already."""
 
     def kept(self) -> Kept | None:
         with self._reading() as database:

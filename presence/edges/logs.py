@@ -26,7 +26,7 @@ ALLOWED_KEYS: Final = frozenset(
         "seconds", "next_attempt_s", "attempt", "code", "reason_code", "type", "topic", "what", "lost", "list",
         "seq", "entries", "refused", "freshness", "age_s", "state", "host", "port", "protocol", "count",
         "heard", "recognised", "published", "dropped", "version", "file", "line", "problem", "problems",
-        "status", "exception", "error", "signal", "setting", "audiences",
+        "status", "total", "exception", "error", "signal", "setting", "audiences",
     }
 )  # fmt: skip
 """Register a key here only if no value of it can ever be about a person."""

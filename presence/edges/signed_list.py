@@ -1,12 +1,13 @@
 """The signed list (plane A): from TUF's targets to what the engine uses. Behind the same port as the plain file.
 
-    look ─► refresh (TUF) ─► manifest ─► base or deltas ─► one transaction ─► index ┐
-                                     └─► window keys (memory only) ─────────► ring ┴─► Proven
+    look ─► refresh (TUF) ─► manifest ─► base (kept as it comes) or deltas ─► one transaction ─► index ┐
+                                     └─► window keys (in memory only, kept as they come) ────► ring ┴─► Proven
 
 1. Nothing is delivered before plane A has given, in this start, the version that is stored or a newer one (R-42).
 2. A list of another name, an older number, or one that does not add up is refused as a whole; the list in force stays.
 3. An entry that is not understood is left out and counted, and takes all of its ref with it; the others stand.
-4. Keys of refs that are no entries are not taken over, and keys are on no disk.
+4. A list that does not come within one look, or on a line that breaks, goes on where it stopped: also after a restart.
+5. Keys of refs that are no entries are not taken over, and keys are on no disk.
 """
 
 import hashlib
@@ -36,10 +37,10 @@ from presence.core.segments import (
 )
 from presence.edges.list_segments import Taken, gathered
 from presence.edges.list_store import Changing, Kept, ListStore
+from presence.edges.segment_files import SegmentFiles, WindowKeyFiles, name_of
 from presence.edges.tuf_repository import Proof, TufRepository
-from presence.edges.window_key_files import WindowKeyFiles, name_of
-from presence.errors import ConsentListError, ListRolledBack
-from presence.ports import Proven
+from presence.errors import ConsentListError, ListRolledBack, ListUnfinished
+from presence.ports import Progress, Proven
 
 MANIFEST: Final = "manifest.json"
 CLOSING_S: Final = 5.0
@@ -72,11 +73,14 @@ class SignedList:
         self._timestamp_version = 0
         self.digest, self.root_version = "", 0
         """Of the manifest and the root that were proven last, for the audit log."""
+        self.progress: Progress | None = None
         self._undelivered = False
         """Entries changed in the store, and the keys of that list have not come yet."""
         self._wiped = False
         self._looking = Lock()
         self._closed = False
+        self._came = 0
+        """Files that this look has brought, to be kept."""
         kept = store.kept()
         self.last_signed_s = kept.signed_s if kept else 0.0
 
@@ -119,7 +123,15 @@ class SignedList:
         with self._looking:
             if self._closed:
                 raise ConsentListError(f"{self._repository.location}: not looked at, the gateway stops")
-            return self._look()
+            self._came = 0
+            try:
+                return self._look()
+            except ListUnfinished as error:
+                if not self._came:
+                    raise ConsentListError(f"{error}; nothing of it came whole") from error
+                raise
+            finally:
+                self.progress = None
 
     def _look(self) -> Proven | None:
         proof = self._repository.refresh()
@@ -212,6 +224,7 @@ class SignedList:
         ):
             raise self._refusal(f"number {header.seq} is older than {kept.seq}, which this gateway already had")
         deltas = self._deltas(manifest, kept)
+        self._bring(proof, manifest, whole=deltas is None)
         taken = Taken(manifest.words, self._max_span_s)
         try:
             with self._store.changing() as changing:
@@ -234,6 +247,7 @@ class SignedList:
                 )  # fmt: skip
         except DamagedSegment as error:
             raise self._refusal(str(error)) from None
+        self._store.fetched.keep_only(())
         return taken.rows > 0, tuple(taken.complaints)
 
     def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
@@ -245,18 +259,42 @@ class SignedList:
             raise self._refusal("its words changed within an epoch: publish a new base under a new epoch")
         return manifest.deltas_after(kept.seq)
 
+    def _bring(self, proof: Proof, manifest: Manifest, *, whole: bool) -> None:
+        """Fetch what is not here yet: the segments of the base where it is wanted. Keys follow with `_ring`."""
+        paths = [base_path(manifest.epoch, shard) for shard in manifest.shards] if whole else []
+        targets = {path: proof.targets[path] for path in paths if path in proof.targets}
+        fetched = self._store.fetched
+        fetched.keep_only({name_of(target) for target in targets.values()})
+        keys = _key_targets(proof, manifest.windows)
+        self.progress = Progress(0, len(targets) + len(keys))
+        for path, target in targets.items():
+            self._kept_or_fetched(proof, path, target, fetched)
+
+    def _kept_or_fetched(self, proof: Proof, path: str, target: TargetFile, files: SegmentFiles) -> bytes:
+        data = files.read(target)
+        if data is None:
+            data = self._repository.fetch(proof, path)
+            files.write(target, data)
+            self._came += 1
+        if self.progress is not None:
+            self.progress = self.progress._replace(here=self.progress.here + 1)
+        return data
+
     def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: Taken) -> None:
         changing.begin_base()
         for shard in manifest.shards:
             path = base_path(manifest.epoch, shard)
-            header, rows = self._segment(proof, path, Kind.BASE, manifest, number=manifest.base_seq)
+            target = proof.targets.get(path)
+            data = None if target is None else self._store.fetched.read(target)
+            data = self._repository.fetch(proof, path) if data is None else data
+            header, rows = self._opened(data, path, Kind.BASE, manifest, manifest.base_seq)
             changing.put_base(taken.base(path, header, rows))
         changing.end_base()
         taken.rows += 1
 
     def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: Taken) -> None:
         path = delta_path(seq)
-        header, rows = self._segment(proof, path, Kind.DELTA, manifest, number=seq)
+        header, rows = self._opened(self._repository.fetch(proof, path), path, Kind.DELTA, manifest, seq)
         doubted: set[bytes] = set()
         for change in delta_rows(header, rows):
             taken.rows += 1
@@ -266,11 +304,6 @@ class SignedList:
                 changing.apply(change)
         for ref in doubted:
             changing.refuse(ref)
-
-    def _segment(
-        self, proof: Proof, path: str, kind: Kind, manifest: Manifest, *, number: int
-    ) -> tuple[SegmentHeader, memoryview]:
-        return self._opened(self._repository.fetch(proof, path), path, kind, manifest, number)
 
     def _opened(
         self, data: bytes, path: str, kind: Kind, manifest: Manifest, number: int
@@ -290,10 +323,7 @@ class SignedList:
 
     def _key_segments(self, proof: Proof, manifest: Manifest, window: int) -> Iterator[tuple[bytes, bytearray]]:
         for path, target in sorted(_key_targets(proof, [window]).items()):
-            data = self._keys.read(target)
-            if data is None:
-                data = self._repository.fetch(proof, path)
-                self._keys.write(target, data)
+            data = self._kept_or_fetched(proof, path, target, self._keys)
             try:
                 header, rows = self._opened(data, path, Kind.KEYS, manifest, window)
                 yield key_columns(header, rows)

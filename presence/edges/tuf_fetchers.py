@@ -5,6 +5,7 @@ memory: python-tuf's own download_file goes through /tmp, and window keys may no
 """
 
 import io
+import math
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -26,8 +27,8 @@ from presence.edges.regular_file import open_regular
 
 CONNECT_S: Final = 5.0
 BETWEEN_BYTES_S: Final = 8.0
-FILE_S: Final = 120.0
-"""The longest that one file may take: a server that drips is no server."""
+FETCH_S: Final = 300.0
+"""The longest that one look fetches. A server that drips is no server; what came whole of a long list is kept."""
 CHUNK: Final = 1 << 18
 
 
@@ -39,6 +40,10 @@ class Unreadable(DownloadError):
     """The directory is there, and its medium does not give this file."""
 
 
+class OutOfTime(SlowRetrievalError):
+    """This look has fetched for as long as a look may."""
+
+
 class BoundedFetcher(FetcherInterface):
     """Bounded in size and in time, in memory. Remembers the last timestamp as it came."""
 
@@ -47,12 +52,14 @@ class BoundedFetcher(FetcherInterface):
         self.server: Moment | None = None
         """What the server said that the time is, with its timestamp."""
         self._closed = self._given_up = False
+        self._until_s = math.inf
 
     def begin(self) -> None:
         """A new look."""
         self.timestamp = b""
         self.server = None
         self._given_up = False
+        self._until_s = time.monotonic() + FETCH_S
 
     def close(self) -> None:
         """What is being fetched in another thread ends at its next bytes."""
@@ -69,14 +76,15 @@ class BoundedFetcher(FetcherInterface):
     def download_bytes(self, url: str, max_length: int) -> bytes:
         if self._closed or self._given_up:
             raise DownloadError("the gateway stops, or waits no longer")
-        end_s = time.monotonic() + FILE_S
         received = bytearray()
         for chunk in self.fetch(url):
             received += chunk
             if len(received) > max_length:
                 raise DownloadLengthMismatchError(f"more than {max_length} bytes")
-            if self._closed or self._given_up or time.monotonic() > end_s:
-                raise SlowRetrievalError(f"not complete after {FILE_S:.0f} s")
+            if self._closed or self._given_up:
+                raise DownloadError("the gateway stops, or waits no longer")
+            if time.monotonic() > self._until_s:
+                raise OutOfTime(f"not complete after {FETCH_S:g} s")
         if url.endswith(TIMESTAMP):
             self.timestamp = bytes(received)
         return bytes(received)

@@ -29,8 +29,8 @@ from tuf.ngclient import Updater, UpdaterConfig
 from urllib3.exceptions import MaxRetryError
 
 from presence.core.timestamps import Moment
-from presence.edges.tuf_fetchers import BoundedFetcher, DirectoryFetcher, HttpsFetcher, Unreadable
-from presence.errors import ConsentListError, ListRolledBack, StorageError
+from presence.edges.tuf_fetchers import BoundedFetcher, DirectoryFetcher, HttpsFetcher, OutOfTime, Unreadable
+from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError
 
 MOST_TARGET_BYTES: Final = 1 << 26
 """64 MiB packed: no target may ask for more, whatever its signed length says."""
@@ -106,13 +106,15 @@ class TufRepository:
             raise StorageError(f"{where}: {error.strerror}: make room, or give the folder back to us") from error
 
     def fetch(self, proof: Proof, path: str) -> bytes:
-        """A target, verified; in memory only. Raises ConsentListError."""
+        """A target, verified; in memory only. Raises ConsentListError, ListUnfinished where the look's time is over."""
         target = proof.targets.get(path)
         if target is None:
             raise ConsentListError(f"{self.location}: the signed list has no {path}: publish it anew")
         try:
             data = self._fetcher.download_bytes(self._url(proof, target), min(target.length, MOST_TARGET_BYTES))
             target.verify_length_and_hashes(data)
+        except OutOfTime as error:
+            raise ListUnfinished(f"{self.location}: {path}: {_reason(error)}") from error
         except (RepositoryError, DownloadError) as error:
             raise ConsentListError(f"{self.location}: {path}: {_reason(error)}") from error
         return data

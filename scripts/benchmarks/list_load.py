@@ -35,9 +35,9 @@ from presence.core.segments import (
 )
 from presence.core.slot_table import build_table
 from presence.edges.list_store import ListStore
+from presence.edges.segment_files import WindowKeyFiles
 from presence.edges.signed_list import SignedList
 from presence.edges.tuf_repository import TufRepository
-from presence.edges.window_key_files import WindowKeyFiles
 from presence.publisher.keys import KeyFolder
 from presence.publisher.repository import Repository
 from scripts.benchmarks.figure import Figure

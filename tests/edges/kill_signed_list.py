@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from presence.edges import list_store
+from presence.edges.segment_files import WindowKeyFiles
 from presence.edges.signed_list import SignedList
 from presence.edges.tuf_repository import TufRepository
-from presence.edges.window_key_files import WindowKeyFiles
 from tests.signed_lists import LIST
 
 COUNTED = {"open", "os.rename", "os.remove", "os.mkdir", "os.symlink", "tempfile.mkstemp"}

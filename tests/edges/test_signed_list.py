@@ -9,9 +9,9 @@ from presence.core.consent_record import encode_record
 from presence.core.identifiers import window_at
 from presence.core.segments import Delete, Put
 from presence.edges.list_store import ListStore
+from presence.edges.segment_files import WindowKeyFiles
 from presence.edges.signed_list import SignedList
 from presence.edges.tuf_repository import TufRepository
-from presence.edges.window_key_files import WindowKeyFiles
 from presence.errors import ConsentListError
 from presence.ports import Proven
 from tests.builders import ANNA, BERIT, CARL

@@ -26,7 +26,7 @@ from presence.core.outgoing import Step
 from presence.core.rules import Rules
 from presence.daemon import Gateway, Parts
 from presence.edges.mqtt import MqttPublisher
-from presence.ports import Clock, Hear, OutgoingMessage, Stored, Tell
+from presence.ports import Clock, Hear, OutgoingMessage, Progress, Stored, Tell
 
 CONNECT_S: Final = 8.0
 
@@ -67,6 +67,7 @@ class Once:
 
     consents: ConsentList | None
     last_signed_s: float = 0.0
+    progress: Progress | None = None
 
     def read(self) -> ConsentList | None:
         consents, self.consents = self.consents, None

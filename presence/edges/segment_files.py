@@ -1,0 +1,79 @@
+"""Files of the signed list that came and are not in use yet, each named after its hash.
+
+    keys        window keys between two starts of the daemon: in the runtime directory, which is memory, and on no disk
+    fetched     segments of a base on their way: in the state directory, until all of them are loaded or wanted no more
+
+A file holds one segment as it came; it is believed only after TUF's hash of it fits. So what came over a slow or a
+broken line need not come again, whatever happened meanwhile. Keys that the signed list names no more (windows that are
+over, shards without somebody who withdrew) are removed with every list that is proven, and all of them when the list is
+dead (R-12, T-13).
+"""
+
+from collections.abc import Container
+from contextlib import suppress
+from pathlib import Path
+
+from tuf.api.exceptions import LengthOrHashMismatchError
+from tuf.api.metadata import TargetFile
+
+from presence.errors import StorageError
+
+
+class SegmentFiles:
+    """Of one folder, which is made when the first file is written."""
+
+    def __init__(self, folder: Path, *, room: str) -> None:
+        """`room`: what must have room, in words."""
+        self._folder = folder
+        self._room = room
+
+    def read(self, target: TargetFile) -> bytes | None:
+        try:
+            data = self._file(target).read_bytes()
+            target.verify_length_and_hashes(data)
+        except (OSError, LengthOrHashMismatchError):
+            return None
+        return data
+
+    def write(self, target: TargetFile, data: bytes) -> None:
+        """Raises StorageError."""
+        file = self._file(target)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = file.with_suffix(".new")
+            new.touch(mode=0o600)
+            new.write_bytes(data)
+            new.replace(file)
+        except OSError as error:
+            raise StorageError(f"{self._folder}: {error.strerror}: {self._room}") from error
+
+    def keep_only(self, targets: Container[str]) -> None:
+        """Remove every file that is none of these (`name_of`); what it held is overwritten first."""
+        if self._folder.is_dir():
+            for file in self._folder.iterdir():
+                if file.name not in targets:
+                    with suppress(OSError):
+                        with file.open("r+b") as old:
+                            old.write(bytes(file.stat().st_size))
+                        file.unlink()
+
+    def _file(self, target: TargetFile) -> Path:
+        return self._folder / name_of(target)
+
+
+class WindowKeyFiles(SegmentFiles):
+    """`keys` in the runtime directory."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        super().__init__(runtime_dir / "keys", room="storage.runtime_dir needs room in memory")
+
+
+class FetchedFiles(SegmentFiles):
+    """`fetched` in the state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        super().__init__(state_dir / "fetched", room="make room, or give the folder back to us")
+
+
+def name_of(target: TargetFile) -> str:
+    return next(iter(target.hashes.values()))[:32]
