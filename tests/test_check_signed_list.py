@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from presence.cli import main, run
+from presence.core.segments import WHOLE, Kind, SegmentHeader, keys_path, pack_keys
 from presence.edges.local_broker import free_port
 from presence.errors import ClockUnreadable
-from tests.builders import ANNA, BERIT, base64url
+from tests.builders import ANNA, BERIT, base64url, window_keys
 from tests.shops import Shop, entry
 from tests.signed_lists import Repository, agreed
 
@@ -93,3 +94,28 @@ def test_where_the_clock_cannot_be_asked_the_daemon_does_not_start_and_says_who_
     monkeypatch.setattr(run, "is_synchronised", unreadable)
     assert main(["run", "--config", str(shop.config)]) == 1
     assert "ProtectClock=" in capsys.readouterr().err
+
+
+async def test_entries_that_share_a_key_are_warned_of_in_a_signed_list(shop: Shop, repository: Repository) -> None:
+    repository.keys([])
+    keys = {key.window: key.key for key in window_keys(ANNA, time.time())}
+    for window, key in keys.items():
+        head = SegmentHeader(repository.name, Kind.KEYS, repository.epoch, window, 2)
+        repository.files[keys_path(window, WHOLE)] = pack_keys(head, sorted([(ANNA, key), (BERIT, key)]))
+    repository.publish()
+    assert (await shared(shop)) == ("WARN", "2 entries share a key")
+
+
+async def test_entries_that_share_a_key_are_warned_of_in_a_plain_list(tmp_path: Path) -> None:
+    now_s = time.time()
+    anna, berit, carl = (entry(ref, around_s=now_s) for ref in (ANNA, BERIT, bytes(8)))
+    shop = Shop(tmp_path / "plain", free_port()).open([anna, {**berit, "win": anna["win"]}, carl])
+    assert (await shared(shop)) == ("WARN", "2 entries share a key")
+    shop.publish_list([anna, berit, carl])
+    assert (await shared(shop)) is None
+
+
+async def shared(shop: Shop) -> tuple[str, str] | None:
+    _, out, _ = await shop.run("check", "--config", shop.config, "--json")
+    found = [each for each in json.loads(out)["findings"] if each["name"] == "shared keys"]
+    return (found[0]["verdict"], found[0]["found"]) if found else None

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from presence.cli.findings import Finding, Verdict
 from presence.cli.list_look import FoundList, look_up_list
 from presence.config import Settings
 from presence.core.freshness import Freshness, Lease, least, next_step
 from presence.core.identifiers import window_at
+from presence.core.key_ring import WindowKeys
 from presence.edges.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConsentListError, StorageError
 
@@ -24,10 +27,20 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
     if found.refused:
         number = sum(found.refused.values())
         yield Finding("entries", Verdict.WARN, f"{number} entries left out", "\n".join(found.complaints[:5]))
-    without = found.entries - len(found.prepared.keys.window(window_at(SystemClock().now().utc_s)))
+    keys = found.prepared.keys.window(window_at(SystemClock().now().utc_s))
+    without = found.entries - len(keys)
     if without:
         next_step = "ask the consent service for this window's keys"
         yield Finding("window keys", Verdict.WARN, f"{without} entries cannot be recognised now", next_step)
+    yield from _shared_keys(keys)
+
+
+def _shared_keys(keys: WindowKeys) -> Iterator[Finding]:
+    _, counts = np.unique(np.frombuffer(keys.keys.tobytes(), "V16"), return_counts=True)
+    number = int(counts[counts > 1].sum())
+    if number:
+        next_step = "no gateway recognises any of them: ask the consent service to give each phone a key of its own"
+        yield Finding("shared keys", Verdict.WARN, f"{number} entries share a key", next_step)
 
 
 def _is_not_told_otherwise() -> bool:

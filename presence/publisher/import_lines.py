@@ -18,15 +18,15 @@ from typing import Any, Final
 
 from presence.core.consent import Flag, Purpose
 from presence.core.feed import LATEST_S
+from presence.publisher.vocabulary import is_category, is_store
 
 COLUMNS: Final = (
     "subject", "purpose", "value", "timestamp", "notice", "expiry", "identity_key", "stores", "explicit", "flags",
 )  # fmt: skip
 MANDATORY: Final = COLUMNS[:4]
+DELIMITERS: Final = (";", "\t", ",")
 LONGEST_LINE: Final = 65_536
 LONGEST_SUBJECT: Final = 256
-_CATEGORY: Final = re.compile(r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
-_STORE: Final = re.compile(r"[a-z0-9-]{1,32}")
 _KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
 
 
@@ -46,9 +46,11 @@ WORDS: Final = {
 class BadLine(ValueError):
     """Why a line cannot be used. `subject`: of whom it speaks, where that much can be read."""
 
-    def __init__(self, reason: str, subject: str = "") -> None:
+    def __init__(self, reason: str, subject: str = "", *, objects: bool = False) -> None:
         super().__init__(reason)
         self.subject = subject
+        self.objects = objects
+        """It says `objected`, whatever else of it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,19 @@ class Line:
         return self.purpose in list(Purpose)
 
 
-def rows_of_csv(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Number and columns of every line; a first line of names is expected. Raises BadLine where there is none."""
-    reader = csv.DictReader(text, skipinitialspace=True)
-    if missing := set(MANDATORY) - set(reader.fieldnames or ()):
+def rows_of_csv(text: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Number and columns of every line; a first line of names is expected. Raises BadLine where there is none.
+
+    What a line has beyond the named columns stands under None.
+    """
+    reader = csv.DictReader(text, skipinitialspace=True, delimiter=delimiter)
+    names = list(reader.fieldnames or ())
+    if missing := set(MANDATORY) - set(names):
+        if len(names) == 1 and (other := next((each for each in DELIMITERS if each in names[0]), None)):
+            raise BadLine(f"separated by {other!r}? use commas, or --delimiter {other!r}")
         raise BadLine(f"the first line names the columns; {', '.join(sorted(missing))} missing")
+    if twice := sorted({name for name in names if name in COLUMNS and names.count(name) > 1}):
+        raise BadLine(f"the first line names {', '.join(twice)} twice")
     while True:
         try:
             row = next(reader)
@@ -102,10 +112,12 @@ def parse_line(row: Mapping[str, Any]) -> Line:
     """Raises BadLine."""
     said = {name: _text(row.get(name)) for name in COLUMNS}
     subject = said["subject"]
-    try:
-        return _parse(subject, said)
-    except BadLine as error:
-        raise BadLine(str(error), subject) from None
+    problems = _problems(said)
+    if any(map(_text, row.get(None) or ())):  # type: ignore[call-overload]
+        problems.append("more columns than the first line names")
+    if problems:
+        raise BadLine("; ".join(problems), subject, objects=WORDS.get(said["value"].lower()) is Value.OBJECTED)
+    return _line(said)
 
 
 def parse_time(text: str) -> float:
@@ -127,44 +139,53 @@ def parse_identity_key(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-def _parse(subject: str, said: Mapping[str, str]) -> Line:
-    if missing := [name for name in MANDATORY if not said[name]]:
-        raise BadLine(f"{', '.join(missing)} missing, or the line is damaged")
+def _problems(said: Mapping[str, str]) -> list[str]:
+    """All that is wrong with a line. Names columns, and never a value."""
+    missing = [name for name in MANDATORY if not said[name]]
+    problems = [f"{', '.join(missing)} missing, or the line is damaged"] if missing else []
+    subject, purpose, value = said["subject"], said["purpose"], WORDS.get(said["value"].lower())
     if len(subject) > LONGEST_SUBJECT or not subject.isprintable():
-        raise BadLine(f"subject is longer than {LONGEST_SUBJECT}, or holds what cannot be printed")
-    purpose, value = said["purpose"], WORDS.get(said["value"].lower())
-    if purpose not in list(Purpose) and not _CATEGORY.fullmatch(purpose):
-        raise BadLine(f"purpose is neither a category such as ap2:1551 nor one of {', '.join(Purpose)}")
-    if value is None:
-        raise BadLine("value is none of given, not_given and objected")
-    until_s = _time(said["expiry"], "expiry") if said["expiry"] else None
-    if value is Value.GIVEN and until_s is None and purpose in list(Purpose):
-        raise BadLine("expiry missing: an agreement without an end is none")
-    stores = tuple(re.split(r"[;\s]+", said["stores"])) if said["stores"] else ()
-    if stores != ("*",) and not all(map(_STORE.fullmatch, stores)):
-        raise BadLine("stores is neither * nor a list of stores such as fi-0042;fi-0043")
-    try:
-        flags = frozenset(Flag(word) for word in re.split(r"[;\s]+", said["flags"]) if word)
-    except ValueError:
-        raise BadLine(f"flags holds a word that is none of {', '.join(Flag)}") from None
+        problems.append(f"subject is longer than {LONGEST_SUBJECT}, or holds what cannot be printed")
+    if purpose and purpose not in list(Purpose) and not is_category(purpose):
+        problems.append(f"purpose is neither a category such as ap2:1551 nor one of {', '.join(Purpose)}")
+    if said["value"] and value is None:
+        problems.append("value is none of given, not_given and objected")
+    problems += [
+        f"{column} is not a time such as 2026-03-01, 2026-03-01T12:00:00Z or UTC seconds"
+        for column in ("timestamp", "expiry")
+        if said[column] and not _is_time(said[column])
+    ]
+    if value is Value.GIVEN and not said["expiry"] and purpose in list(Purpose):
+        problems.append("expiry missing: an agreement without an end is none")
+    stores = _several(said["stores"])
+    if stores != ("*",) and not all(map(is_store, stores)):
+        problems.append("stores is neither * nor a list of stores such as fi-0042;fi-0043")
+    if not set(_several(said["flags"])) <= set(Flag):
+        problems.append(f"flags holds a word that is none of {', '.join(Flag)}")
     if said["explicit"].lower() not in ("", *WORDS) or WORDS.get(said["explicit"].lower()) is Value.OBJECTED:
-        raise BadLine("explicit is neither yes nor no")
-    try:
-        key = parse_identity_key(said["identity_key"]) if said["identity_key"] else b""
-    except ValueError:
-        raise BadLine("identity_key is not 32 hex digits") from None
+        problems.append("explicit is neither yes nor no")
+    if said["identity_key"] and not _KEY.fullmatch(said["identity_key"]):
+        problems.append("identity_key is not 32 hex digits")
+    return problems
+
+
+def _line(said: Mapping[str, str]) -> Line:
     return Line(
-        subject=subject,
-        purpose=purpose,
-        value=value,
-        decided_s=_time(said["timestamp"], "timestamp"),
+        subject=said["subject"],
+        purpose=said["purpose"],
+        value=WORDS[said["value"].lower()],
+        decided_s=parse_time(said["timestamp"]),
         notice=said["notice"],
-        until_s=until_s,
-        identity_key=key,
-        stores=stores,
+        until_s=parse_time(said["expiry"]) if said["expiry"] else None,
+        identity_key=parse_identity_key(said["identity_key"]) if said["identity_key"] else b"",
+        stores=_several(said["stores"]),
         explicit=WORDS.get(said["explicit"].lower()) is Value.GIVEN,
-        flags=flags,
+        flags=frozenset(map(Flag, _several(said["flags"]))),
     )
+
+
+def _several(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[;\s]+", text) if word)
 
 
 def _text(value: object) -> str:
@@ -178,8 +199,9 @@ def _text(value: object) -> str:
     return str(value).strip()
 
 
-def _time(text: str, column: str) -> float:
+def _is_time(text: str) -> bool:
     try:
-        return parse_time(text)
+        parse_time(text)
     except ValueError:
-        raise BadLine(f"{column} is not a time such as 2026-03-01, 2026-03-01T12:00:00Z or UTC seconds") from None
+        return False
+    return True

@@ -14,6 +14,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,15 +27,22 @@ from presence.core.notices import Notice
 from presence.errors import ConsentServiceError
 from presence.publisher.import_lines import COLUMNS, BadLine, Line, Value, parse_line
 from presence.publisher.locking import alone
-from presence.publisher.service import ConsentService
+from presence.publisher.service import ConsentService, ref_text
+from presence.publisher.vocabulary import AHEAD_S
 from presence.publisher.wishes import Wish
 
 BATCH: Final = 2000
 """Customers in one transaction."""
 SCHEMA: Final = """
 PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=FILE; PRAGMA cache_size=-65536;
-CREATE TABLE line (subject TEXT NOT NULL, number INTEGER NOT NULL, row TEXT, PRIMARY KEY (subject, number)) STRICT,
-    WITHOUT ROWID;
+CREATE TABLE line (
+    subject TEXT NOT NULL, number INTEGER NOT NULL, row TEXT, identity_key BLOB, objects INTEGER NOT NULL,
+    PRIMARY KEY (subject, number)) STRICT, WITHOUT ROWID;
+"""
+"""`row` is NULL where a line cannot be used."""
+_KEEP: Final = "INSERT INTO line VALUES (?, ?, ?, ?, ?)"
+_SHARED: Final = """
+SELECT identity_key FROM line WHERE identity_key IS NOT NULL GROUP BY identity_key HAVING count(DISTINCT subject) > 1
 """
 
 Rows = Iterable[tuple[int, Mapping[str, Any]]]
@@ -51,11 +59,17 @@ class Imported:
     objected: int = 0
     passed_over: int = 0
     """Customers who gave no `presence` and were not in the register either."""
+    over: int = 0
+    """Customers whose agreement is over by now."""
+    over_categories: int = 0
+    """Interests of customers taken up that are over by now."""
     still_taken: int = 0
     """Customers taken up who stay paused, or without something that they took away before."""
     bad: list[tuple[int, str]] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
     """Columns that were not taken."""
+    doubts: Counter[str] = field(default_factory=Counter)
+    """What will have no effect or looks like a mistake, with the number of customers."""
 
 
 def import_rows(
@@ -74,10 +88,14 @@ def import_rows(
         alone(service.directory / "import.lock", "imports into this folder"),
         _sorted_lines(service.directory / "import.sqlite") as database,
     ):
-        _stage(database, rows, taking.done, read)
+        _stage(database, rows, taking.done, read, service.clock())
+        _doubt_shared_keys(database, service, taking.done)
         done = 0
-        for subject, lines, number in _customers(database):
-            taking.take(subject, lines, number)
+        for subject, lines, number, objects in _customers(database):
+            if objects:
+                taking.object(subject)
+            elif lines:
+                taking.take(subject, lines, number)
             done += len(lines)
             taken(done, taking.done.lines)
         taking.add()
@@ -136,16 +154,15 @@ class _Taking:
         self._service = service
         self._audiences = audiences
         self._told = told
-        self._group = service.list_name.partition("/")[2]
         self._batch: list[tuple[Wish, list[Line], int]] = []
+
+    def object(self, subject: str) -> None:
+        self._tell(self._service.object_once(subject))
+        self.done.objected += 1
 
     def take(self, subject: str, lines: list[Line], number: int) -> None:
         """`number`: of the customer's first line; 0 where another one of theirs was unreadable (rule 2)."""
-        if any(line.value is Value.OBJECTED for line in lines):
-            self._tell(self._service.object_once(subject))
-            self.done.objected += 1
-            return
-        wish = wish_of(lines, group=self._group, audiences=self._audiences)
+        wish = wish_of(lines, group=self._service.group, audiences=self._audiences)
         if wish is None:
             if number or any(line.purpose == Purpose.PRESENCE for line in lines):
                 self._withdraw(subject, max(line.decided_s for line in lines))
@@ -153,6 +170,9 @@ class _Taking:
                 self._take_away(lines)
         elif not number:
             self._take_away(lines)
+        elif wish.not_before_s < wish.not_after_s <= self._service.clock():
+            self._tell(self._service.end_as_of(subject, max(line.decided_s for line in lines)))
+            self.done.over += 1
         elif not wish.identity_key and not self._service.knows(subject):
             self.done.bad.append((number, "identity_key missing: without it nobody can be recognised"))
         else:
@@ -162,13 +182,17 @@ class _Taking:
 
     def add(self) -> None:
         several = self._service.add_each((wish for wish, _, _ in self._batch), told=self._told)
-        for (_, lines, number), added in zip(self._batch, several, strict=True):
+        now_s = self._service.clock()
+        for (wish, lines, number), added in zip(self._batch, several, strict=True):
             if isinstance(added, ConsentServiceError):
                 self.done.bad.append((number, str(added)))
                 self._take_away(lines)
             else:
+                over = sum(until_s is not None and until_s <= now_s for until_s in wish.categories.values())
                 self.done.added += 1
                 self.done.still_taken += bool(added.stays or added.paused)
+                self.done.over_categories += over
+                self.done.doubts.update(added.doubts)
         self._batch.clear()
 
     def _take_away(self, lines: list[Line]) -> None:
@@ -223,32 +247,58 @@ def _sorted_lines(path: Path) -> Iterator[sqlite3.Connection]:
         path.unlink(missing_ok=True)
 
 
-def _stage(database: sqlite3.Connection, rows: Rows, done: Imported, read: Callable[[int], None]) -> None:
-    """Known columns of readable lines; of others that there was one, and of whom."""
+def _stage(database: sqlite3.Connection, rows: Rows, done: Imported, read: Callable[[int], None], now_s: float) -> None:
+    """Known columns of usable lines; of others that there was one, of whom, and whether it is an objection."""
     database.execute("BEGIN")
     for number, row in rows:
         done.lines += 1
         done.dropped |= {name for name in row if name is not None and name not in COLUMNS}
         try:
-            line = parse_line(row)
+            line, kept = _usable(row, now_s)
         except BadLine as error:
             done.bad.append((number, str(error)))
             if error.subject:
-                database.execute("INSERT INTO line VALUES (?, ?, NULL)", (error.subject, number))
+                database.execute(_KEEP, (error.subject, number, None, None, error.objects))
         else:
-            kept = json.dumps({name: row[name] for name in COLUMNS if name in row})
-            database.execute("INSERT INTO line VALUES (?, ?, ?)", (line.subject, number, kept))
+            key = line.identity_key if line.value is Value.GIVEN and line.identity_key else None
+            objects = line.value is Value.OBJECTED
+            database.execute(_KEEP, (line.subject, number, json.dumps(kept), key, objects))
         if done.lines % 1000 == 0:
             read(done.lines)
     database.execute("COMMIT")
     read(done.lines)
 
 
-def _customers(database: sqlite3.Connection) -> Iterator[tuple[str, list[Line], int]]:
-    """Of each customer the readable lines, and the number of the first; 0 where another was unreadable."""
-    found = database.execute("SELECT subject, number, row FROM line ORDER BY subject, number")
+def _usable(row: Mapping[str, Any], now_s: float) -> tuple[Line, dict[str, Any]]:
+    """The line and its known columns. One that is dated in the future gives nothing; what it takes away is taken now.
+
+    Raises BadLine.
+    """
+    line = parse_line(row)
+    kept = {name: row[name] for name in COLUMNS if name in row}
+    if line.decided_s <= now_s + AHEAD_S:
+        return line, kept
+    if line.value is Value.GIVEN:
+        raise BadLine("timestamp lies in the future: is it local time without its offset?", line.subject)
+    return line, {**kept, "timestamp": now_s}
+
+
+def _doubt_shared_keys(database: sqlite3.Connection, service: ConsentService, done: Imported) -> None:
+    """Who brings a key that another customer of the file brings, too, is given nothing: whose it is, nobody knows."""
+    for (key,) in database.execute(_SHARED).fetchall():
+        found = database.execute("SELECT subject, number FROM line WHERE identity_key = ? ORDER BY number", (key,))
+        several = found.fetchall()
+        for subject, number in several:
+            other = next(each for each, _ in several if each != subject)
+            reason = f"identity_key is that of agreement {ref_text(service.ref_of(other))} in this file, too"
+            done.bad.append((number, f"{reason}: give each phone a key of its own"))
+            database.execute("UPDATE line SET row = NULL WHERE subject = ? AND number = ?", (subject, number))
+
+
+def _customers(database: sqlite3.Connection) -> Iterator[tuple[str, list[Line], int, bool]]:
+    """Of each customer the usable lines, the number of the first (0 where another was not), and whether they object."""
+    found = database.execute("SELECT subject, number, row, objects FROM line ORDER BY subject, number")
     for subject, several in groupby(found, key=lambda row: str(row[0])):
         rows = list(several)
-        lines = [parse_line(json.loads(text)) for _, _, text in rows if text is not None]
-        if lines:
-            yield subject, lines, rows[0][1] if len(lines) == len(rows) else 0
+        lines = [parse_line(json.loads(text)) for _, _, text, _ in rows if text is not None]
+        yield subject, lines, rows[0][1] if len(lines) == len(rows) else 0, any(objects for *_, objects in rows)

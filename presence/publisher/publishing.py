@@ -59,6 +59,8 @@ class Published:
     """Entries that are new, changed or gone since the list before."""
     rebased: bool
     timestamp_version: int
+    sharing: tuple[bytes, ...]
+    """Refs of those whom no gateway recognises, as two of them have one identity key."""
 
 
 def publish(
@@ -103,7 +105,7 @@ def publish(
     version = repository.release(targets, now_s)
     with register.transaction():
         register.set_fact("released_seq", now.seq)
-    return Published(now.seq, edition.entries, now.changed, now.is_fresh, version)
+    return Published(now.seq, edition.entries, now.changed, now.is_fresh, version, now.sharing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class _Numbered:
     entries: int
     is_fresh: bool
     """A new base is made; its number is `seq`."""
+    sharing: tuple[bytes, ...]
     deltas: dict[int, _Delta]
     """Those that are not released yet, by number."""
 
@@ -147,7 +150,8 @@ def _number(register: Register, old: Mapping[str, TargetFile], now_s: float, *, 
             base_seq = seq
         missing = [number for number in range(base_seq + 1, seq + 1) if delta_path(number) not in old]
         deltas = {number: _Delta(register.changes(number), register.changed_entries(number)) for number in missing}
-        return _Numbered(seq, base_seq, register.number("epoch"), changed, entries, is_fresh, deltas)
+        sharing = tuple(register.sharing())
+        return _Numbered(seq, base_seq, register.number("epoch"), changed, entries, is_fresh, sharing, deltas)
 
 
 def _shards(register: Register) -> tuple[str, ...]:

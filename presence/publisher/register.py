@@ -151,6 +151,21 @@ class Register:
         if written.rowcount != 1:
             raise ConsentServiceError("another command changed this agreement meanwhile: nothing was done; try again")
 
+    def owner_of(self, identity_key: bytes, *, but: bytes) -> bytes | None:
+        """The ref of another agreement that has this key."""
+        row = self._database.execute(
+            "SELECT ref FROM entry WHERE identity_key = ? AND ref != ? LIMIT 1", (identity_key, but)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def sharing(self) -> list[bytes]:
+        """The refs of agreements whose identity key another one has, too; only older versions let that come about."""
+        rows = self._database.execute(
+            "SELECT ref FROM entry WHERE identity_key IN (SELECT identity_key FROM entry WHERE identity_key IS NOT NULL"
+            " GROUP BY identity_key HAVING count(*) > 1) ORDER BY identity_key, ref"
+        )
+        return [row[0] for row in rows]
+
     def taken(self, ref: bytes) -> dict[str, Taken]:
         """What this customer took away and did not give again, by word."""
         rows = self._database.execute("SELECT word, decided, until FROM taken WHERE ref = ?", (ref,))

@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 from presence.core.consent import Consent, Purpose
 from presence.core.notices import Head, Narrowing, Notice, sign_head, sign_notice
@@ -34,9 +33,8 @@ from presence.publisher.publishing import Published, publish
 from presence.publisher.register import Register, Registered, State
 from presence.publisher.repository import Repository
 from presence.publisher.rights import EVERYTHING, PAUSE, Taken, in_notices, rights_lost, still_taken
-from presence.publisher.wishes import Wish, consent_of, without
-
-KEY_BYTES: Final = 16
+from presence.publisher.vocabulary import doubtful_categories, doubts, no_categories
+from presence.publisher.wishes import KEY_BYTES, Wish, check, consent_of, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,8 @@ class Added:
     """What the entry before gave and this one does not."""
     notices: tuple[Notice, ...] = ()
     """They say it to gateways at once."""
+    doubts: tuple[str, ...] = ()
+    """What will have no effect, or looks like a mistake."""
 
 
 class ConsentService:
@@ -66,6 +66,7 @@ class ConsentService:
         self._lock = directory / "publish.lock"
         self._is_alone = False
         self._audiences: dict[str, Purpose] | None = None
+        self._parents: dict[str, str] | None = None
         self.register = Register(directory / "register.sqlite")
         try:
             self.repository = Repository(output or Path(str(self.register.fact("output"))), self.keys)
@@ -101,6 +102,21 @@ class ConsentService:
             known: Mapping[str, str] = json.loads(str(self.register.fact("audiences", "{}")))
             self._audiences = {name: Purpose(purpose) for name, purpose in known.items()}
         return self._audiences
+
+    def parents(self) -> Mapping[str, str]:
+        """What the list adds to the taxonomy: category → parent."""
+        if self._parents is None:
+            self._parents = dict(json.loads(str(self.register.fact("parents", "{}"))))
+        return self._parents
+
+    @property
+    def group(self) -> str:
+        """The store, or the stores, whose list this is."""
+        return self.list_name.partition("/")[2]
+
+    def doubtful_categories(self, categories: Iterable[str]) -> list[str]:
+        """What looks like a mistake, one sentence each."""
+        return list(doubtful_categories(categories, self.parents()))
 
     def ref_of(self, name: str) -> bytes:
         """Random to everyone without the service key, and another one in each list."""
@@ -144,6 +160,8 @@ class ConsentService:
         gone, dropped = frozenset(categories), frozenset(purposes)
         if not gone and not dropped:
             raise ConsentServiceError("nothing to take away: name a category or a purpose")
+        if problems := no_categories(gone):
+            raise ConsentServiceError("; ".join(problems))
         return self._change(
             name,
             lambda consent: _narrowed(consent, gone, dropped),
@@ -210,6 +228,15 @@ class ConsentService:
             if known is None or known.state is not State.ACTIVE or known.decided_s > decided_s:
                 return None
             return self._remove(known, ref, State.GONE, decided_s)
+
+    def end_as_of(self, name: str, decided_s: float) -> Notice | None:
+        """By what the customer decided then, the agreement is over by now; unless there is none, or a newer one."""
+        ref = self.ref_of(name)
+        with self.register.transaction():
+            known = self.register.get(ref)
+            if known is None or known.state is not State.ACTIVE or known.decided_s > decided_s:
+                return None
+            return self._remove(known, ref, State.GONE, decided_s, keeping=True)
 
     def object(self, name: str) -> Notice:
         """Like a withdrawal, for ever; also for an id of which nothing is known (yet)."""
@@ -280,14 +307,18 @@ class ConsentService:
     def _add(self, wish: Wish) -> Added:
         ref, now_s = self.ref_of(wish.id), self.clock()
         known, taken = self.register.get(ref), self.register.taken(ref)
+        check(wish, self.parents(), now_s)
         self._refuse_late(wish, known)
         decided_s = now_s if wish.decided_s is None else wish.decided_s
         identity_key = wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
-        if len(identity_key) != KEY_BYTES:
-            raise ConsentServiceError(f"an identity key has {KEY_BYTES} bytes, 32 hex digits")
+        owner = self.register.owner_of(identity_key, but=ref)
+        if owner is not None:
+            raise ConsentServiceError(
+                f"agreement {ref_text(owner)} has this identity key: with one key for two customers neither is "
+                "recognised; give each phone a key of its own, or withdraw that agreement first"
+            )
         before = known.version if known else 0
         keys = {audience: self._pairwise_key(wish.person or wish.id, audience) for audience in wish.audiences}
-        consent_of(wish, ref, before + 1, keys)  # so that what is wrong is named whatever was taken away before
         given = frozenset({*wish.purposes, *wish.categories})
         stays = still_taken(given, wish.said_s, taken)
         if Purpose.PRESENCE in stays:
@@ -305,7 +336,9 @@ class ConsentService:
         for word in wish.refused:
             self.register.take(ref, word, Taken(wish.said_s.get(word, decided_s)))
         lost = self._lost(known.consent, consent) if known is not None and known.consent is not None else ()
-        return Added(ref, consent.version, identity_key, keys, stays, consent.paused_until_s > 0, lost)
+        doubtful = (*doubtful_categories({*consent.refused_categories, *wish.categories}, self.parents()),
+                    *doubts(wish.purposes, wish.categories, wish.scope, self.group))  # fmt: skip
+        return Added(ref, consent.version, identity_key, keys, stays, consent.paused_until_s > 0, lost, (), doubtful)
 
     def _refuse_late(self, wish: Wish, known: Registered | None) -> None:
         """Where what is known of this customer forbids to add anything."""
@@ -361,11 +394,15 @@ class ConsentService:
         self.register.put(changed, known.identity_key, known.id, before=known.version, decided_s=decided_s)
         return changed
 
-    def _remove(self, known: Registered | None, ref: bytes, state: State, decided_s: float) -> Notice:
+    def _remove(
+        self, known: Registered | None, ref: bytes, state: State, decided_s: float, *, keeping: bool = False
+    ) -> Notice:
+        """`keeping`: what was taken away stays so for the next agreement, as where one ended by itself."""
         before = known.version if known else 0
         self.register.remove(ref, before + 1, state, before=before, decided_s=decided_s)
-        self.register.give(ref, self.register.taken(ref))
-        if state is State.GONE:
+        if not keeping:
+            self.register.give(ref, self.register.taken(ref))
+        if state is State.GONE and not keeping:
             self.register.take(ref, EVERYTHING, Taken(decided_s))
         objected = state is State.OBJECTED
         (notice,) = self._notices([Narrowing(ref, before + 1, removed=not objected, objected=objected)])

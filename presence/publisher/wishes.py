@@ -1,14 +1,16 @@
 """What a customer agrees to, made into an entry that every gateway will believe."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from presence.core.consent import Consent, Flag, Grant, Purpose, Scope
 from presence.core.taxonomy import is_sensitive
 from presence.errors import ConsentServiceError
+from presence.publisher.vocabulary import AHEAD_S, is_store, no_categories
 
+KEY_BYTES: Final = 16
 MAX_SPAN_S: Final = 396 * 86_400
 """13 months: what gateways believe at most (R-07)."""
 
@@ -51,28 +53,51 @@ def without(wish: Wish, words: frozenset[str]) -> Wish:
     )
 
 
-def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str, bytes]) -> Consent:
-    """The entry, checked as every gateway will check it. Raises ConsentServiceError, naming the field."""
+def check(wish: Wish, parents: Mapping[str, str], now_s: float) -> None:
+    """As every gateway will check the entry, and more. Raises ConsentServiceError with all that is wrong.
+
+    `parents`: what the list adds to the taxonomy.
+    """
+    if problems := list(_problems(wish, parents, now_s)):
+        raise ConsentServiceError("; ".join(problems))
+
+
+def _problems(wish: Wish, parents: Mapping[str, str], now_s: float) -> Iterator[str]:
     start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
     if not 0 <= start_s < end_s:
-        raise ConsentServiceError("the end does not lie after the start")
-    if end_s - start_s > MAX_SPAN_S:
-        raise ConsentServiceError("longer than 13 months: no gateway would believe it; ask the customer again in time")
+        yield "the end does not lie after the start"
+    elif end_s - start_s > MAX_SPAN_S:
+        yield "longer than 13 months: no gateway would believe it; ask the customer again in time"
+    elif end_s <= now_s:
+        yield "the agreement is over already"
+    if wish.decided_s is not None and wish.decided_s > now_s + AHEAD_S:
+        yield "decided in the future: is it local time without its offset?"
     if not wish.scope.chain_wide and not wish.scope.stores:
-        raise ConsentServiceError("no store: name one, or say that the agreement holds in the whole chain")
+        yield "no store: name one, or say that the agreement holds in the whole chain"
+    yield from (
+        f"{store[:40]!r} is no store such as fi-0042" for store in sorted(wish.scope.stores) if not is_store(store)
+    )
     if Purpose.PRESENCE not in wish.purposes:
-        raise ConsentServiceError("without the purpose `presence` nobody is recognised")
-    unasked = {each for each in wish.categories if is_sensitive(each, {})} - wish.explicit
+        yield "without the purpose `presence` nobody is recognised"
+    yield from no_categories({*wish.categories, *wish.refused} - frozenset(Purpose))
+    if both := sorted(wish.refused & {*wish.categories, *wish.purposes}):
+        yield f"{', '.join(both)}: given and refused at once"
+    unasked = {category for category in wish.categories if is_sensitive(category, parents)} - wish.explicit
     if unasked:
-        raise ConsentServiceError(
-            f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly to each"
-        )
+        yield f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly to each"
+    if any(until_s is not None and math.floor(until_s) <= start_s for until_s in wish.categories.values()):
+        yield "a category ends before the agreement begins"
+    if wish.identity_key and len(wish.identity_key) != KEY_BYTES:
+        yield f"an identity key has {KEY_BYTES} bytes, 32 hex digits"
+
+
+def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str, bytes]) -> Consent:
+    """The entry of a wish that was checked."""
+    start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
     grants = tuple(
         Grant(category, start_s, min(end_s, math.floor(until_s or end_s)), category in wish.explicit)
         for category, until_s in sorted(wish.categories.items())
     )
-    if any(grant.not_after_s <= start_s for grant in grants):
-        raise ConsentServiceError("a category ends before the agreement begins")
     return Consent(
         ref=ref,
         version=version,

@@ -15,6 +15,7 @@ from presence.cli.consents.options import (
     moment,
     service_of,
     tell,
+    warn,
 )
 from presence.core.consent import Flag, Purpose, Scope
 from presence.core.notices import Notice
@@ -58,7 +59,9 @@ def _taking(
 
 def _narrow(service: ConsentService, name: str, options: argparse.Namespace) -> Notice:
     purposes = [Purpose(purpose) for purpose in options.purpose]
-    return service.narrow(name, categories=options.category, purposes=purposes)
+    notice = service.narrow(name, categories=options.category, purposes=purposes)
+    warn(service.doubtful_categories(options.category))
+    return notice
 
 
 def _fulfil(service: ConsentService, name: str, options: argparse.Namespace) -> Notice:
@@ -124,8 +127,8 @@ def _add(options: argparse.Namespace) -> int:
     now_s = time.time()
     key = _identity_key(options.identity_key)
     with service_of(options) as service:
-        group = service.list_name.partition("/")[2]
-        scope = Scope(frozenset(), True) if options.chain_wide else Scope(frozenset(options.store or (group,)))
+        stores = options.store or (service.group,)
+        scope = Scope(frozenset(), True) if options.chain_wide else Scope(frozenset(stores))
         name = customer(options)
         known = service.knows(name)
         wish = Wish(
@@ -148,8 +151,9 @@ def _add(options: argparse.Namespace) -> int:
         told = [tell(options, service, notice) for notice in added.notices]
     values: dict[str, object] = {
         "ref": ref_text(added.ref), "version": added.version, "stays_away": sorted(added.stays),
-        "paused": added.paused, "notices": told,
+        "paused": added.paused, "notices": told, "doubts": list(added.doubts),
     }  # fmt: skip
+    warn(added.doubts)
     lines = [f"taken up until {rfc3339(options.until)} as {values['ref']}, version {added.version}"]
     if not key and not known:
         values["identity_key"] = added.identity_key.hex()

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from presence.cli.consents.bar import Bar
-from presence.cli.consents.options import add_action, add_broker, answer, outbox_of, post_of, service_of
+from presence.cli.consents.options import add_action, add_broker, answer, outbox_of, post_of, service_of, warn
 from presence.core.notices import Notice
 from presence.errors import ConfigurationError, ConsentServiceError
-from presence.publisher.import_lines import BadLine, rows_of_csv, rows_of_json_lines
+from presence.publisher.import_lines import DELIMITERS, BadLine, rows_of_csv, rows_of_json_lines
 from presence.publisher.importing import Imported, import_rows
 
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
@@ -21,6 +21,7 @@ def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         actions, "import", start, "take in an export, CSV or JSON Lines; names every line it cannot use"
     )
     action.add_argument("file", type=Path, metavar="FILE", help=".csv, or .jsonl; columns: docs/consent-list.md")
+    action.add_argument("--delimiter", choices=DELIMITERS, default=",", help="between the columns of a CSV (,)")
     action.add_argument("--format", choices=("csv", "jsonl"), help="where the name does not say it")
     add_broker(action)
 
@@ -62,6 +63,7 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
     values = {
         "lines": done.lines, "added": done.added, "withdrawn": done.withdrawn, "objected": done.objected,
         "passed_over": done.passed_over, "still_taken": done.still_taken,
+        "over": done.over, "over_categories": done.over_categories, "doubts": dict(done.doubts),
         "bad": [{"line": number, "reason": reason} for number, reason in done.bad],
         "dropped_columns": sorted(done.dropped),
     }  # fmt: skip
@@ -69,12 +71,14 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
     stays = (
         f"  {done.still_taken} of them stay paused, or without what they took away before\n" if done.still_taken else ""
     )
+    over = f"  {done.over} agreements over already, and {done.over_categories} interests of the others\n"
+    warn(f"{number} customers: {doubt}" for doubt, number in done.doubts.most_common())
     answer(
         options,
         values,
         f"{done.lines} lines: {done.added} customers taken up, {done.withdrawn} withdrawn, {done.objected} objected, "
         f"{done.passed_over} without `presence` passed over, {len(done.bad)} lines not used{dropped}\n"
-        f"{stays if done.still_taken else ''}"
+        f"{stays if done.still_taken else ''}{over if done.over or done.over_categories else ''}"
         "  gateways learn it with the next `presence consents publish`",
     )
     return 1 if done.bad else 0
@@ -83,7 +87,7 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
 def _rows(options: argparse.Namespace, text: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
     kind = options.format or ("jsonl" if options.file.suffix in JSON_LINES else "csv")
     lines = _lines(text)
-    return rows_of_json_lines(lines) if kind == "jsonl" else rows_of_csv(lines)
+    return rows_of_json_lines(lines) if kind == "jsonl" else rows_of_csv(lines, options.delimiter)
 
 
 def _lines(text: TextIO) -> Iterable[str]:

@@ -3,7 +3,15 @@
 import argparse
 import json
 
-from presence.cli.consents.options import add_action, add_customer, answer, customer, outbox_of, service_of
+from presence.cli.consents.options import (
+    add_action,
+    add_customer,
+    answer,
+    customer,
+    outbox_of,
+    service_of,
+    sharing_advice,
+)
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
 from presence.publisher.register import State
@@ -36,8 +44,11 @@ def _status(options: argparse.Namespace) -> int:
             "audiences": {name: str(purpose) for name, purpose in service.audiences().items()},
             **{str(state): states.get(state, 0) for state in State},
         }
+        sharing = service.register.sharing()
         root_keys = (service.keys.directory / "root").is_dir()
     advice = ["root keys lie here still: carry keys/root away"] if root_keys else []
+    if sharing:
+        advice.append(sharing_advice(sharing))
     if not checked_s:
         advice.append("opt-out registers were never applied: no offers (publish --suppression-checked)")
     lines = [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in values.items()]
@@ -47,6 +58,7 @@ def _status(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     with service_of(options) as service:
         known = service.register.get(service.ref_of(customer(options)))
+        now_s = service.clock()
     if known is None:
         raise ConsentServiceError("nothing is known under this id")
     values: dict[str, object] = {
@@ -62,8 +74,9 @@ def _show(options: argparse.Namespace) -> int:
             "from": rfc3339(consent.not_before_s),
             "until": rfc3339(consent.not_after_s),
             "categories": {grant.category: rfc3339(grant.not_after_s) for grant in consent.grants},
+            "over": sorted(grant.category for grant in consent.grants if grant.not_after_s <= now_s),
             "refused": sorted(consent.refused_categories),
-            "paused": consent.paused_until_s > 0,
+            "paused": consent.paused_until_s > now_s,
             "stores": "all of the chain" if consent.scope.chain_wide else sorted(consent.scope.stores),
             "audiences": sorted(consent.pairwise_keys),
             "flags": sorted(consent.flags),

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from presence.core.notices import Notice
 from presence.errors import BrokerError, ConfigurationError
 from presence.publisher.import_lines import LONGEST_SUBJECT, parse_time
 from presence.publisher.outbox import Outbox, Post
-from presence.publisher.service import ConsentService
+from presence.publisher.service import ConsentService, ref_text
 
 DAY_S: Final = 86_400.0
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -102,6 +102,20 @@ def tell(options: argparse.Namespace, service: ConsentService, notice: Notice) -
             "`presence consents publish` tells gateways too"
         ) from error
     return answer | {"sent": True}
+
+
+def sharing_advice(refs: Sequence[bytes]) -> str:
+    several = ", ".join(map(ref_text, refs[:10])) + (", …" if len(refs) > 10 else "")
+    return (
+        f"{len(refs)} agreements share identity keys ({several}): no gateway recognises any of them; withdraw all but "
+        "one of each key, and give the other phones keys of their own"
+    )
+
+
+def warn(doubts: Iterable[str]) -> None:
+    """On stderr, so that `--json` stays one object."""
+    for doubt in doubts:
+        print(f"presence consents: WARN: {doubt}", file=sys.stderr)
 
 
 def answer(options: argparse.Namespace, values: Mapping[str, object], sentence: str) -> int:

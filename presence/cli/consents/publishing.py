@@ -8,14 +8,23 @@ from pathlib import Path
 from typing import Final
 
 from presence.cli.consents.bar import Bar
-from presence.cli.consents.options import add_action, add_broker, answer, moment, outbox_of, post_of, service_of
+from presence.cli.consents.options import (
+    add_action,
+    add_broker,
+    answer,
+    moment,
+    outbox_of,
+    post_of,
+    service_of,
+    sharing_advice,
+)
 from presence.cli.termination import TERMINATED, unless_terminated
 from presence.core.notices import HEAD_INTERVAL_S
 from presence.errors import BrokerError, ConfigurationError, ConsentServiceError
 from presence.publisher.keys import NOTICES, ONLINE
 from presence.publisher.outbox import Post
 from presence.publisher.publishing import Published
-from presence.publisher.service import ConsentService
+from presence.publisher.service import ConsentService, ref_text
 
 GROWTH: Final = 1.2
 GROWTH_FROM: Final = 100
@@ -166,12 +175,14 @@ def _values(published: Published) -> dict[str, object]:
         "changed": published.changed,
         "new_base": published.rebased,
         "timestamp": published.timestamp_version,
+        "sharing_a_key": [ref_text(ref) for ref in published.sharing],
     }
 
 
 def _sentence(published: Published) -> str:
     base = ", with a new base" if published.rebased else ""
+    sharing = f"\n  {sharing_advice(published.sharing)}" if published.sharing else ""
     return (
         f"list {published.seq}: {published.entries} customers, {published.changed} changes{base}; signed as "
-        f"{published.timestamp_version}"
+        f"{published.timestamp_version}{sharing}"
     )
