@@ -23,6 +23,7 @@ _FAULTS: Final = {
     "org.freedesktop.DBus.Error.UnknownInterface": RadioFault.NO_ADAPTER,
     "org.freedesktop.DBus.Error.AccessDenied": RadioFault.DENIED,
     "org.bluez.Error.NotReady": RadioFault.POWERED_OFF,
+    "org.bluez.Error.Blocked": RadioFault.BLOCKED,
 }
 
 

@@ -74,6 +74,8 @@ class FakeBell(FakeBluez):
         self.failing_disconnects = 0
         """So many fail from now on."""
         self.hangs = False
+        self.powered = True
+        self.switched: list[bool] = []
         self._client = ""
 
     def phone(self, number: int = 1, *, known: bool = False, paired: bool = False) -> Phone:
@@ -89,10 +91,19 @@ class FakeBell(FakeBluez):
     @property
     def rings(self) -> bool:
         """Is the doorbell on air?"""
-        return any(each["Type"] == "peripheral" and not each.get("silent") for each in self.on_air.values())
+        return self.powered and any(
+            each["Type"] == "peripheral" and not each.get("silent") for each in self.on_air.values()
+        )
 
     def signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
         self._bus.send(Message.new_signal(path, interface, member, signature, body))
+
+    def power(self, powered: bool) -> None:
+        """What is registered stays so, and is not on air while the power is off."""
+        self.powered = powered
+        self.switched.append(powered)
+        changed = ["org.bluez.Adapter1", {"Powered": Variant("b", powered)}, []]
+        self.signal(ADAPTER, PROPERTIES, "PropertiesChanged", "sa{sv}as", changed)
 
     def lose_adapter(self) -> None:
         self.on_air.clear()
@@ -114,6 +125,11 @@ class FakeBell(FakeBluez):
         if message.member == "RegisterApplication":
             self._later(self._register_application(message))
             return True
+        if message.path == ADAPTER and message.member in ("Get", "Set"):
+            if message.member == "Set":
+                self.power(message.body[2].value)
+                return Message.new_method_return(message)
+            return Message.new_method_return(message, "v", [Variant("b", self.powered)])
         phone = self.phones.get(message.path or "")
         if phone is not None and message.member == "Get":
             return Message.new_method_return(message, "v", [Variant("b", phone.paired)])

@@ -304,6 +304,25 @@ async def test_a_doorbell_that_fell_silent_says_which_of_the_two_went_away(
     assert (event, fields["reason"], fields["next_step"]) == ("doorbell.failed", reason, next_step)
 
 
+@pytest.mark.requirement("R-61")
+async def test_an_adapter_that_somebody_switched_off_rings_again_and_is_not_fought_over(
+    bus: str, bluez: FakeBell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 0.05)
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: bluez.rings)
+        bluez.power(False)
+        await soon(lambda: len(bluez.switched) == 2 and bluez.rings and bell.trouble is None)
+        event, fields = ears.told[1]
+        assert (event, fields["reason"]) == ("doorbell.failed", "hci0 was switched off")
+        bluez.power(False)
+        await soon(lambda: "again" in (bell.trouble or ""))
+        await asyncio.sleep(0.3)
+        assert bluez.switched == [False, True, False]
+        assert bell.trouble is not None
+
+
 async def test_an_adapter_that_is_not_there_is_named(bus: str, bluez: FakeBell) -> None:
     ears = Ears()
     async with ringing(bus, ears, adapter="hci7"):

@@ -15,6 +15,8 @@ from presence.ports import Clock, Ring, Tell
 
 RETRY_S: Final = 3.0
 """An adapter or bluetoothd that is back rings again within seconds."""
+SWITCH_ON_EVERY_S: Final = 60.0
+"""An adapter that somebody switched off is switched on again, and whoever does it again and again is not fought."""
 
 
 class Doorbell:
@@ -39,6 +41,7 @@ class Doorbell:
         self._bus_address = bus_address
         self._nonce = nonce
         self._told_trouble = False
+        self._switched_on_s = -SWITCH_ON_EVERY_S
 
     @property
     def adapter(self) -> str:
@@ -66,10 +69,18 @@ class Doorbell:
             raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error.strerror}") from error
         try:
             await Stay(
-                bus, self._settings, self._clock, self.counters, nonce=self._nonce, ring=ring, ready=self._ready
-            ).run()
+                bus, self._settings, self._clock, self.counters, nonce=self._nonce, ring=ring, ready=self._ready,
+                may_switch_on=self._may_switch_on,
+            ).run()  # fmt: skip
         finally:
             bus.disconnect()  # bluetoothd takes everything of a client that left off air
+
+    def _may_switch_on(self) -> bool:
+        now_s = self._clock.now().monotonic_s
+        if now_s - self._switched_on_s < SWITCH_ON_EVERY_S:
+            return False
+        self._switched_on_s = now_s
+        return True
 
     def _ready(self) -> None:
         self.trouble = None

@@ -29,6 +29,7 @@ from presence.edges.doorbell.exported import Advertised, Readable, Service, Writ
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Ring
 
+ADAPTER: Final = "org.bluez.Adapter1"
 DEVICE: Final = "org.bluez.Device1"
 ADVERTISING: Final = "org.bluez.LEAdvertisingManager1"
 GATT: Final = "org.bluez.GattManager1"
@@ -40,6 +41,7 @@ GOING_S: Final = 0.3
 """A bluetoothd that ends takes its adapters away first, and its name a moment later."""
 _MATCHES: Final = (
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{DEVICE}'",
+    f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{ADAPTER}'",
     f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}'",
     f"type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
 )
@@ -69,6 +71,7 @@ class Stay:
         nonce: Callable[[int], bytes],
         ring: Ring,
         ready: Callable[[], None],
+        may_switch_on: Callable[[], bool],
     ) -> None:
         self._bus = bus
         self._settings = settings
@@ -77,6 +80,7 @@ class Stay:
         self._nonce = nonce
         self._ring = ring
         self._ready = ready
+        self._may_switch_on = may_switch_on
         self._adapter = f"/org/bluez/{settings.adapter}"
         self._bell = Bell()
         self._connected: asyncio.Queue[tuple[str, asyncio.Event]] = asyncio.Queue()
@@ -93,6 +97,7 @@ class Stay:
         for match in _MATCHES:
             add = Message(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", signature="s", body=[match])
             await bus.call(add)
+        await self._see_to_power()
         self._export()
         await self._adapter_call(f"{GATT}.RegisterApplication", "oa{sv}", [exported.APPLICATION, {}])
         await self._advertise(exported.ADVERTISEMENT)
@@ -108,6 +113,15 @@ class Stay:
                     await asyncio.sleep(GOING_S)
                     raise self._why
                 tasks.create_task(self._attend(link, gone))
+
+    async def _see_to_power(self) -> None:
+        """bluetoothd takes advertisements for an adapter that is off, and they never go on air. Raises RadioError."""
+        (powered,) = await self._adapter_call(f"{PROPERTIES}.Get", "ss", [ADAPTER, "Powered"])
+        if powered.value:
+            return
+        if not self._may_switch_on():
+            raise RadioError(RadioFault.POWERED_OFF, f"{self._settings.adapter} was switched off again")
+        await self._adapter_call(f"{PROPERTIES}.Set", "ssv", [ADAPTER, "Powered", Variant("b", True)])
 
     def _export(self) -> None:
         settings = self._settings
@@ -178,6 +192,10 @@ class Stay:
         body: list[Any] = message.body
         if message.member == "PropertiesChanged" and body[0] == DEVICE and message.path is not None:
             self._changed(message.path, body[1])
+        elif message.member == "PropertiesChanged" and body[0] == ADAPTER and message.path == self._adapter:
+            if "Powered" in body[1] and not body[1]["Powered"].value:
+                self._why = RadioError(RadioFault.POWERED_OFF, f"{self._settings.adapter} was switched off")
+                self._end()
         elif message.member == "InterfacesAdded":
             self._changed(body[0], body[1].get(DEVICE, {}))
         elif message.member == "InterfacesRemoved":
@@ -207,5 +225,5 @@ class Stay:
         if gone is not None:
             gone.set()
 
-    async def _adapter_call(self, method: str, signature: str, body: list[Any]) -> None:
-        await call_bluez(self._bus, self._adapter, method, signature, body)
+    async def _adapter_call(self, method: str, signature: str, body: list[Any]) -> list[Any]:
+        return await call_bluez(self._bus, self._adapter, method, signature, body)
