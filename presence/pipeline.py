@@ -232,9 +232,9 @@ class Pipeline:
             return
         if self._unsaved:
             self._unsaved = False
-            self._tell("storage.recovered", {})
+            self._tell("storage.recovered", {"what": "visits"})
 
     def _could_not_save(self, error: StorageError) -> None:
         if not self._unsaved:
-            self._tell("storage.failed", {"reason": str(error)})
+            self._tell("storage.failed", {"what": "visits", "reason": str(error)})
         self._unsaved = True

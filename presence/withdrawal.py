@@ -242,12 +242,12 @@ class Withdrawal:
             store()
         except StorageError as error:
             if not self._unsaved:
-                self._tell("storage.failed", {"reason": str(error)})
+                self._tell("storage.failed", {"what": "withdrawn", "reason": str(error)})
             self._unsaved = True
             return
         if self._unsaved:
             self._unsaved = False
-            self._tell("storage.recovered", {})
+            self._tell("storage.recovered", {"what": "withdrawn"})
 
     def _tell_frozen(self) -> None:
         frozen = self.heads.frozen

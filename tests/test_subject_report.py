@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,43 @@ async def test_a_person_reads_it_in_lines(shop: Shop) -> None:
     assert "entry       in force" in out
     assert "No visits are stored" in out
     assert REF not in out
+
+
+@pytest.mark.requirement("R-28")
+@pytest.mark.parametrize(
+    ("changes", "in_force"),
+    [
+        ({"scope": {"type": "store", "id": "se-0007"}}, False),
+        ({"scope": {"type": "chain"}}, True),
+        ({"nb": 4_000_000_000, "na": 4_000_000_100}, False),
+        ({"purposes": ["offers"]}, False),
+    ],
+)
+async def test_in_force_is_what_the_gate_says(shop: Shop, changes: dict[str, Any], in_force: bool) -> None:
+    now_s = time.time()
+    stamps = {"published_at": int(now_s), "suppression_checked_at": int(now_s)}
+    shop.publish_list([entry(around_s=now_s, **changes)], **stamps)
+    told = (await _asked(shop))["entry"]
+    assert isinstance(told, dict)
+    assert told["in_force"] is in_force
+
+
+@pytest.mark.requirement("R-15", "R-28")
+@pytest.mark.parametrize("flags", [[], ["explicit"]])
+async def test_in_a_sensitive_store_only_an_explicit_consent_is_in_force(shop: Shop, flags: list[str]) -> None:
+    now_s = time.time()
+    shop.config.write_text(shop.config.read_text().replace("store: {", "store: {sensitive: true, ", 1))
+    stamps = {"published_at": int(now_s), "suppression_checked_at": int(now_s)}
+    shop.publish_list([entry(around_s=now_s, flags=flags)], **stamps)
+    told = (await _asked(shop))["entry"]
+    assert isinstance(told, dict)
+    assert told["in_force"] is bool(flags)
+
+
+async def test_a_reference_of_one_repeated_byte_is_none_for_such_bytes_stand_in_every_file(shop: Shop) -> None:
+    code, out, err = await shop.run("subject-report", "--config", shop.config, "--ref", "AAAAAAAAAAA")
+    assert (code, out) == (2, "")
+    assert "not a reference" in err
 
 
 async def test_an_unknown_reference_is_an_answer_too(shop: Shop) -> None:

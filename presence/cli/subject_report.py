@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from presence.config import Settings, load_settings
-from presence.core.consent import Consent, Purpose
+from presence.config.rules import place_of
+from presence.core.consent import Consent, Place, permitted
 from presence.core.feed import REF_BYTES
 from presence.core.jws import decode_base64url
 from presence.core.restrictions import Restrictions
@@ -71,11 +72,12 @@ def start(options: argparse.Namespace) -> int:
         ref = decode_base64url(text.encode())
     except ValueError:
         ref = b""
-    if len(ref) != REF_BYTES:
-        print("presence subject-report: --ref is not 11 characters of base64url, as in the list", file=sys.stderr)
+    if len(ref) != REF_BYTES or len(set(ref)) == 1:  # eight zeros stand in every file of SQLite
+        print("presence subject-report: --ref is not a reference: 11 characters of base64url, as in the list, and not "
+              "one byte repeated", file=sys.stderr)  # fmt: skip
         return 2
     settings = load_settings(options.config)
-    report = report_of(look_up(settings, ref), now_s=SystemClock().now().utc_s)
+    report = report_of(look_up(settings, ref), place_of(settings), now_s=SystemClock().now().utc_s)
     print(json.dumps(report) if options.json else "\n".join(lines_of(report)))
     return 0
 
@@ -106,11 +108,11 @@ def _entry(settings: Settings, ref: bytes) -> tuple[str, int, Consent | None]:
     return consents.header.name, consents.header.seq, entry.consent if entry else None
 
 
-def report_of(holding: Holding, *, now_s: float) -> dict[str, Any]:
+def report_of(holding: Holding, place: Place, *, now_s: float) -> dict[str, Any]:
     consent = holding.consent
     return {
         "list": {"name": holding.list_name, "seq": holding.list_seq},
-        "entry": None if consent is None else _entry_report(consent, now_s),
+        "entry": None if consent is None else _entry_report(consent, place, now_s),
         "taken_away_by_notice": holding.taken,
         "visits_stored": 0,
         "visits": NO_VISITS,
@@ -118,11 +120,10 @@ def report_of(holding: Holding, *, now_s: float) -> dict[str, Any]:
     }
 
 
-def _entry_report(consent: Consent, now_s: float) -> dict[str, Any]:
+def _entry_report(consent: Consent, place: Place, now_s: float) -> dict[str, Any]:
     scope = consent.scope
-    running = consent.not_before_s <= now_s < consent.not_after_s and now_s >= consent.paused_until_s
     return {
-        "in_force": running and not consent.objected and Purpose.PRESENCE in consent.purposes,
+        "in_force": permitted(consent, place, now_s) is None,
         "version": consent.version,
         "valid_from": rfc3339(consent.not_before_s),
         "valid_until": rfc3339(consent.not_after_s),

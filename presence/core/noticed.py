@@ -28,12 +28,20 @@ class Noticed:
     def __init__(self) -> None:
         self.alarms: Counter[Alarm] = Counter()
         self.refreshes: Counter[str] = Counter()
-        self.storage_failing = False
+        self._failing: set[str] = set()
+        """The stores that cannot be written, by what they hold."""
 
-    def note(self, event: str, _fields: Mapping[str, object]) -> None:
+    @property
+    def storage_failing(self) -> bool:
+        return bool(self._failing)
+
+    def note(self, event: str, fields: Mapping[str, object]) -> None:
         if event in ALARMS:
             self.alarms[ALARMS[event]] += 1
         if event in REFRESHES:
             self.refreshes[REFRESHES[event]] += 1
-        if event in ("storage.failed", "storage.recovered"):
-            self.storage_failing = event == "storage.failed"
+        store = str(fields.get("what", ""))
+        if event == "storage.failed":
+            self._failing.add(store)
+        elif event == "storage.recovered":
+            self._failing.discard(store)

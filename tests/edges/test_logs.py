@@ -1,14 +1,17 @@
 """What may be said: listed keys only, and in them nothing that could name somebody, whoever speaks."""
 
+import ast
 import asyncio
 import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+import presence
 from presence.config.settings import LogFormat
 from presence.edges import logs
 from presence.errors import StorageError
@@ -47,6 +51,52 @@ def journal() -> Iterator[io.StringIO]:
 
 def records(journal: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in journal.getvalue().splitlines()]
+
+
+# ---------------------------------------------------------------- levels
+
+KINDS = re.compile(
+    r"(audit|broker|clock|config|consent|doorbell|event|gateway|intake|metrics|notices|peers|radio|restriction|status"
+    r"|storage|store|technician)\.[a-z_]+"
+)
+NO_EVENTS = {
+    "audit.head", "audit.jsonl", "broker.log", "metrics.prom", "status.json", "status.sock", "store.key",  # files
+    "notices.jwks",  # a target of the list
+    "radio.adapters", "radio.door_adapters",  # settings
+    "audit.broken", "config.applied",  # records of the audit log
+}  # fmt: skip
+
+
+def told_in_the_source() -> set[str]:
+    """Every literal of the package that looks like an operational event, whichever way it reaches `tell`."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in Path(presence.__file__).parent.rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {word for word in words if KINDS.fullmatch(word)} - NO_EVENTS
+
+
+def test_the_level_of_every_event_that_is_told_anywhere_was_decided() -> None:
+    assert told_in_the_source() == logs.WARNINGS | logs.NEWS
+    assert frozenset() == logs.WARNINGS & logs.NEWS
+
+
+@pytest.mark.parametrize("event", ["consent.frozen", "restriction.refused", "notices.keys_refused", "doorbell.failed"])
+def test_what_somebody_must_look_at_is_a_warning(journal: io.StringIO, event: str) -> None:
+    logging.getLogger("presence").setLevel(logging.WARNING)
+    logs.tell(event, {})
+    logs.tell("gateway.started", {})
+    assert [(record["event"], record["level"]) for record in records(journal)] == [(event, "warning")]
+
+
+def test_an_event_that_nobody_decided_about_is_a_warning(journal: io.StringIO) -> None:
+    logs.tell("something.new", {})
+    assert records(journal)[0]["level"] == "warning"
+
+
+@pytest.mark.requirement("R-28")
+def test_the_journal_says_which_user_of_the_machine_asked(journal: io.StringIO) -> None:
+    logs.tell("technician.asked", {"what": "metrics", "uid": 1000})
+    assert records(journal)[0]["uid"] == 1000
 
 
 # ---------------------------------------------------------------- keys
@@ -321,6 +371,7 @@ def test_what_nobody_catches_ends_the_process_without_telling_what_it_holds() ->
     """Found in the virtual machine: Python's own traceback showed a KeyError with an address for its key."""
     program = f"""
 import sys
+import presence
 from presence.config.settings import LogFormat
 from presence.edges import logs
 logs.configure(level="info", style=LogFormat.JSON, stream=sys.stdout)
