@@ -84,6 +84,7 @@ class Sights:
     synchronised: Callable[[], bool]
     free_bytes: Callable[[], int | None]
     calibration: Callable[[], str]
+    read_only: Callable[[], bool]
     doorbell: WatchedDoorbell | None = None
     """None: it is off."""
 
@@ -149,6 +150,7 @@ class Oversight:
             clock_trouble=clock_trouble,
             disk_free_bytes=sights.free_bytes(),
             calibration=sights.calibration(),
+            state_read_only=sights.read_only(),
             storage_failing=self._noticed.storage_failing,
             alarms=dict(self._noticed.alarms),
         )

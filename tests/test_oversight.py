@@ -278,6 +278,16 @@ async def test_a_gateway_without_a_doorbell_has_no_word_of_it_in_its_status() ->
     assert 'presence_doorbell_answers_total{result="accepted"}' in scrape(watched)
 
 
+async def test_a_card_that_went_read_only_is_told_until_it_is_healed() -> None:
+    watched = Watched()
+    told = []
+    for watched.read_only in (False, True, False):
+        status = as_json(watched.oversight.look())
+        steps = [step for step in status["next_steps"] if "read-only" in step]
+        told.append((status["state_read_only"], scrape(watched)["presence_state_read_only"], len(steps)))
+    assert told == [(False, 0.0, 0), (True, 1.0, 1), (False, 0.0, 0)]
+
+
 async def test_the_status_of_a_gateway_with_a_large_disk_can_be_read() -> None:
     watched = Watched()
     await watched.hears(())

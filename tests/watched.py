@@ -83,6 +83,7 @@ class Watched:
         self.store = MemoryStore()
         self.free_bytes: int | None = 5_000_000_000
         self.calibration = ""
+        self.read_only = False
         self.synchronised = True
         self.armed = armed
         self._listeners = listeners
@@ -102,6 +103,7 @@ class Watched:
                 synchronised=lambda: self.synchronised,
                 free_bytes=lambda: self.free_bytes,
                 calibration=lambda: self.calibration,
+                read_only=lambda: self.read_only,
                 doorbell=self.doorbell,
             ),
             tell=self.told,

@@ -13,7 +13,7 @@ from presence.edges import calibration, logs
 from presence.edges.audit import AuditLog
 from presence.edges.bluez import BluezScanner
 from presence.edges.clock import is_synchronised
-from presence.edges.disk import free_bytes
+from presence.edges.disk import free_bytes, is_read_only
 from presence.edges.doorbell import Doorbell
 from presence.edges.metrics import MetricsExporter
 from presence.edges.mqtt import MqttPublisher
@@ -58,6 +58,7 @@ class Watching:
                 synchronised=is_synchronised,
                 free_bytes=lambda: free_bytes(settings.storage.state_dir),
                 calibration=lambda: calibration.doubt(settings),
+                read_only=lambda: is_read_only(settings.storage.state_dir),
                 doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
             ),
             tell=logs.tell,

@@ -55,6 +55,7 @@ def families(seen: Overview) -> Iterator[Family]:
     yield _one("presence_disk_free_bytes", "room where storage.state_dir is", seen.disk_free_bytes)
     yield _one("presence_calibrated", "1 while a walk has shown that the entry settings fit the door",
                not seen.calibration)  # fmt: skip
+    yield _one("presence_state_read_only", "1 while the disk of storage.state_dir is read-only", seen.state_read_only)
     yield _one("presence_storage_failing", "1 while the state cannot be stored", seen.storage_failing)
     yield Family(
         "presence_alarms", "counter", "what a person must look into",

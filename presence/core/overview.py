@@ -129,5 +129,7 @@ class Overview:
     disk_free_bytes: int | None
     calibration: str = ""
     """Why the entry settings are not known to fit this door; empty where a walk has shown it."""
+    state_read_only: bool = False
+    """The file system of storage.state_dir, as where the kernel no longer trusts a card."""
     storage_failing: bool
     alarms: Mapping[Alarm, int]

@@ -42,6 +42,9 @@ def next_steps(seen: Overview) -> list[str]:
         steps.append(f"broker: {seen.broker_trouble or 'not connected yet'}")
     if seen.calibration:
         steps.append(f"door: {seen.calibration}: {CALIBRATE}")
+    if seen.state_read_only:
+        steps.append("storage: the disk of storage.state_dir is read-only: `dmesg` says why; replace a worn card, then "
+                     "restart: until then a restart would fail, and withdrawals are not kept over one")  # fmt: skip
     if seen.storage_failing:
         steps.append("storage: see `storage.failed` in the journal: make room, or give the folder back to us")
     if seen.disk_free_bytes is not None and seen.disk_free_bytes < LITTLE_ROOM_BYTES:
@@ -91,6 +94,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
         "clock_trouble": seen.clock_trouble,
         "disk_free_bytes": seen.disk_free_bytes,
         "calibrated": not seen.calibration,
+        "state_read_only": seen.state_read_only,
         "storage_failing": seen.storage_failing,
         "alarms": {alarm.value: seen.alarms.get(alarm, 0) for alarm in Alarm},
     }

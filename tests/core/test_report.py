@@ -58,6 +58,7 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
         ({"storage_failing": True}, "make room"),
         ({"calibration": "never calibrated"}, "door: never calibrated: walk it with a test phone"),
         ({"disk_free_bytes": 1000}, "make room"),
+        ({"state_read_only": True}, "read-only"),
         ({"clock_synchronised": False}, "timedatectl"),
         ({"clock_synchronised": False, "clock_trouble": "the sandbox forbids adjtimex"}, "the sandbox forbids"),
         ({"overflowed": 3}, "overflow"),
