@@ -137,7 +137,7 @@ class Journey:
                 entry=QUICK,
             )
         )
-        plan = Plan("gw-1", 0, seconds, [Visitor(ANNA.hex(), 0.5, seconds)], lost_share=0.0)
+        plan = Plan("gw-1", "", seconds, [Visitor(ANNA.hex(), 0.5, seconds)], lost_share=0.0)
         (folder / "plan.json").write_text(json.dumps(asdict(plan)))
         with (self.folder / "out").open("ab") as out, (self.folder / "journal").open("ab") as journal:
             self._process = await asyncio.create_subprocess_exec(

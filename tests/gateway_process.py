@@ -47,13 +47,24 @@ def phones(plan: dict[str, Any]) -> Iterator[Phone]:
 class Ear:
     """The simulated shop, weaker or stronger and with gaps."""
 
-    def __init__(self, plan: dict[str, Any]) -> None:
+    def __init__(self, plan: dict[str, Any], ready: Path) -> None:
         self._plan = plan
+        self._ready = ready
         self._chance = Random(f"ear/{plan['gateway']}")
+
+    async def _begin(self) -> float:
+        """When the shop opens: once all that are to hear it are there."""
+        self._ready.touch()
+        together = Path(self._plan["together"])
+        while self._plan["together"]:
+            if together.exists() and (text := together.read_text()):  # noqa: ASYNC240 - a few bytes
+                return float(text)
+            await asyncio.sleep(0.02)
+        return time.time()
 
     async def run(self, hear: Hear) -> None:
         plan, chance = self._plan, self._chance
-        starts_at = plan["starts_at"] or time.time()
+        starts_at = await self._begin()
         await asyncio.sleep(max(0.0, starts_at - time.time()))
         now = SystemClock().now()
         start = Moment(now.monotonic_s + starts_at - now.utc_s, starts_at)
@@ -95,7 +106,7 @@ def main() -> None:
     plan = json.loads(Path(sys.argv[2]).read_text())
     logs.configure(level="info", style=settings.log.format, stream=sys.stderr)
     with ExitStack() as stack:
-        gateway = gateway_of(settings, Notifier(), stack, sources=[Ear(plan)])
+        gateway = gateway_of(settings, Notifier(), stack, sources=[Ear(plan, Path(sys.argv[1]).parent / "ready")])
         asyncio.run(serve(gateway))
     say({"totals": dict(gateway.pipeline.counts)})
 

@@ -19,8 +19,10 @@ from tests.builders import pairwise_key
 from tests.shops import Shop, entry
 
 AUDIENCE = "offers-main"
-STARTUP_S = 1.6
-"""A process takes so long to import and connect, and 0.5 s more for each that starts beside it on two cores."""
+READY_S = 60.0
+"""So long may all processes take to import and connect; on a loaded machine it is many seconds."""
+LEAD_S = 0.5
+"""From the moment that all are ready to the first second of the shop."""
 EVENTS = "presence/v1/acme/fi-0042/evt/+"
 PEERS = "presence/v1/acme/fi-0042/peer/seen"
 QUICK = (
@@ -47,8 +49,8 @@ class Plan:
     """What one gateway is to hear."""
 
     gateway: str
-    starts_at: float
-    """0: as soon as it hears."""
+    together: str
+    """A file in which the moment at which all begin to hear will stand; empty: as soon as it hears."""
     seconds: float
     visitors: list[Visitor]
     offset_db: float = 0.0
@@ -62,7 +64,7 @@ class Store:
 
     folder: Path
     guests: list[Visitor]
-    starts_at: float
+    opened_at: float
     processes: dict[int, asyncio.subprocess.Process] = field(default_factory=dict)
     shops: dict[int, Shop] = field(default_factory=dict)
     decided: dict[str, float] = field(default_factory=dict)
@@ -81,6 +83,13 @@ class Store:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 20,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )  # fmt: skip
+
+    async def ready(self) -> None:
+        """Return when every process could hear: one that begins late would play what is over, and nobody enters."""
+        async with asyncio.timeout(READY_S):
+            for shop in self.shops.values():
+                while not (shop.folder / "ready").exists():  # noqa: ASYNC110 - another process's file
+                    await asyncio.sleep(0.05)
 
     def withdraw(self, ref: str) -> None:
         """The consent service publishes a list without this customer, to every gateway."""
@@ -110,7 +119,7 @@ class Store:
             self.decided[line["decided"]] = min(line["at"], self.decided.get(line["decided"], line["at"]))
 
     def _entries(self) -> list[dict[str, Any]]:
-        return [entry(bytes.fromhex(guest.ref), around_s=self.starts_at) for guest in self.guests]
+        return [entry(bytes.fromhex(guest.ref), around_s=self.opened_at) for guest in self.guests]
 
     def _header(self, number: int) -> dict[str, Any]:
         now_s = int(time.time())
@@ -129,13 +138,15 @@ async def store(
     seconds: float | None = None,
 ) -> AsyncIterator[Store]:
     """One gateway for each port (of its broker); they begin to hear together. None outlives the block."""
-    starts_at = time.time() + STARTUP_S + 0.5 * len(ports)
+    together = folder / "together"
     open_s = seconds or max(guest.at_s + guest.stays_s for guest in guests)
-    shop = Store(folder, guests, starts_at)
+    shop = Store(folder, guests, time.time())
     try:
         for number, port in enumerate(ports, 1):
-            plan = Plan(f"door-{number}", starts_at, open_s, guests, offsets_db(number), lost_share)
+            plan = Plan(f"door-{number}", str(together), open_s, guests, offsets_db(number), lost_share)
             await shop.start(number, port, plan, lines)
+        await shop.ready()
+        together.write_text(str(time.time() + LEAD_S))
         yield shop
     finally:
         for process in shop.processes.values():
