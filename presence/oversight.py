@@ -62,8 +62,8 @@ class BrokerCounters(Protocol):
 class WatchedBroker(Protocol):
     """A publisher that knows how it does (edges.mqtt.MqttPublisher)."""
 
-    trouble: str | None
-
+    @property
+    def trouble(self) -> str | None: ...
     @property
     def counters(self) -> BrokerCounters: ...
     @property

@@ -71,8 +71,7 @@ class Notice:
     """The list of plane A that holds all of this: that number or a later one."""
     issued_s: int
     rows: tuple[Narrowing, ...]
-    kid: str = field(default="", compare=False)
-    """Of the key that signed it, where it was read; whoever signs names one."""
+    kid: str = field(default="", compare=False)  # of the key that signed it, where it was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +282,7 @@ def _notice_value(notice: Notice) -> Mapping[str, object]:
 
 def _to_the_second(row: Narrowing) -> Narrowing:
     """A pause ends on a whole second, rather later than sooner."""
-    until_s = row.paused_until_s
-    return row if until_s == math.inf else replace(row, paused_until_s=float(math.ceil(until_s)))
+    return row if row.paused_until_s == math.inf else replace(row, paused_until_s=float(math.ceil(row.paused_until_s)))
 
 
 def _kind(row: Narrowing) -> tuple[str, list[object]]:

@@ -20,31 +20,26 @@ import asyncio
 import contextlib
 import json
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import paho.mqtt.client as paho
 
 from presence.config.settings import MqttProtocol, MqttSettings, StoreSettings
 from presence.core.events import CONTENT_TYPE
-from presence.core.hourly import HourlyNews
 from presence.core.timestamps import Moment
 from presence.edges.mqtt_client import JSON, Will, content
-from presence.edges.mqtt_connection import Connection, Dropped, Ending
+from presence.edges.mqtt_connection import Connection
 from presence.edges.mqtt_credentials import load_credentials
 from presence.edges.mqtt_reasons import (
     FAILURE,
-    HUNG_UP,
-    LOST_WITH_311,
-    NO_ANSWER,
     PERMANENT,
     SESSION_TAKEN_OVER,
     name,
     remedy,
-    remedy_of_fault,
 )
+from presence.edges.mqtt_report import Counters, Ending, Report, Tell
 from presence.edges.mqtt_witness import Witness
 from presence.errors import BrokerError, ConfigurationError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
@@ -58,30 +53,8 @@ Strict brokers say 0x8E then; mosquitto 2.0.11 only closes."""
 FAREWELL_S: Final = 2.0
 """How long `stopped` and DISCONNECT may take; systemd waits 90 s, the person at the terminal does not."""
 
-Tell = Callable[[str, Mapping[str, object]], None]
 Handler = Callable[[str, bytes, bool], None]
 """Takes topic, payload and "was retained", in the event loop; returns at once."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """Since the start of the daemon."""
-
-    connects: int = 0
-    disconnects: int = 0
-    """Connections that were open and are lost."""
-    failed_attempts: int = 0
-    published: int = 0
-    refused: Counter[int] = field(default_factory=Counter)
-    """By reason code: CONNACK, PUBACK and SUBACK."""
-    refused_events: Counter[int] = field(default_factory=Counter)
-    """Of those, the ones of events."""
-    refused_words: Counter[int] = field(default_factory=Counter)
-    """Of those, the ones of words to other gateways."""
-    faults: int = 0
-    """Exceptions in a callback or in paho, each of which ended a connection, and in handlers, which did not."""
-    unknown_topic: int = 0
-    dropped: Dropped = field(default_factory=Dropped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +84,20 @@ class MqttPublisher:
         """
         load_credentials(settings)
         self.counters = Counters()
-        self.trouble: str | None = "not connected yet"
-        """Why there is no connection, with the next step; None while there is one."""
+        self._report = Report(self.counters, tell)
         self._settings = settings
         self._client_id = f"presence-{store.chain}-{store.store}-{store.gateway}" + (f"-{role}" if role else "")
         self._state_topic = f"presence/v1/{store.chain}/{store.store}/gw/{store.gateway}/state"
         self._state = state
-        self._tell = tell
         self._chance = chance
         self._subscriptions: dict[str, _Subscription] = {}
         self._connection: Connection | None = None
         self._up = asyncio.Event()
-        self._hung_up: HourlyNews[str] = HourlyNews()
-        """Why connections ended on which a message waited."""
-        self._quiet = False
-        """The last connection ended so, and the next one is not told either."""
-        self._handler_faults: Counter[str] = Counter()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no connection, with the next step; None while there is one."""
+        return self._report.trouble
 
     @property
     def is_connected(self) -> bool:
@@ -155,9 +126,7 @@ class MqttPublisher:
             ceiling_s = min(self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16))
             attempts += 1
             wait_s = self._chance() * ceiling_s
-            ours = ending.fault is not None and not isinstance(ending.fault, OSError)
-            self._quiet = was_up and ending.unanswered and not contended and not ours
-            self._tell_end(ending, was_up=was_up, wait_s=wait_s, contended=contended)
+            self._report.ended(ending, was_up=was_up, wait_s=wait_s, contended=contended)
             await asyncio.sleep(wait_s)
 
     async def publish(self, message: OutgoingMessage) -> None:
@@ -189,8 +158,7 @@ class MqttPublisher:
 
     def advance(self, now: Moment) -> None:
         """Tell what is told by the hour (rule 5)."""
-        for reason, count in self._hung_up.due(now).items():
-            self._tell("broker.hung_up", {"reason": reason, "count": count, "remedy": HUNG_UP})
+        self._report.advance(now)
 
     async def subscribe(self, topic: str, handler: Handler, *, no_local: bool = False) -> None:
         """Hear a topic (or filter with `+`) from now on, through all reconnections.
@@ -259,13 +227,8 @@ class MqttPublisher:
         for topic in tuple(self._subscriptions):
             await self._subscribe(connection, topic)
         await self._retain_state(connection, "online")
-        self.trouble = None
         self._up.set()
-        if self._quiet:
-            return
-        self._tell("broker.connected", {"host": self._settings.host, "protocol": self._settings.protocol.value})
-        if not self._v5:
-            self._tell("broker.old_protocol", {"lost": LOST_WITH_311, "remedy": 'set mqtt.protocol: "5"'})
+        self._report.connected(self._settings)
 
     async def _farewell(self, connection: Connection) -> None:
         if connection.is_open:  # also where we are stopped in the middle of the birth
@@ -282,7 +245,7 @@ class MqttPublisher:
     async def _subscribe(self, connection: Connection, topic: str) -> None:
         code = await connection.subscribe(topic, no_local=self._subscriptions[topic].no_local)
         if code >= FAILURE:
-            self._refused("subscription", code, topic)
+            self._report.refused("subscription", code, topic)
 
     async def _retain_state(self, connection: Connection, state: str) -> None:
         if self._state is None:
@@ -291,49 +254,11 @@ class MqttPublisher:
         payload = self._encoded_state(state)
         code = await connection.publish(self._state_topic, payload, retain=True, properties=properties)
         if code >= FAILURE:
-            self._refused("state", code, self._state_topic)
+            self._report.refused("state", code, self._state_topic)
 
     def _encoded_state(self, state: str) -> bytes:
         body = {} if self._state is None else self._state(state)
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
-
-    def _refused(self, what: str, code: int, topic: str) -> None:
-        self.counters.refused[code] += 1
-        fields = {"what": what, "topic": topic, "reason_code": code, "reason": name(code), "remedy": remedy(code)}
-        self._tell("broker.refused", fields)
-
-    def _tell_end(self, ending: Ending, *, was_up: bool, wait_s: float, contended: bool) -> None:
-        if was_up:
-            self.counters.disconnects += 1
-        else:
-            self.counters.failed_attempts += 1
-        if ending.fault is not None and not isinstance(ending.fault, OSError | ConfigurationError):
-            self.counters.faults += 1
-        event = "broker.lost" if was_up else "broker.unreachable"
-        fields: dict[str, object] = {"reason": ending.detail, "next_attempt_s": round(wait_s, 1)}
-        match ending:
-            case Ending(reason_code=int(code)):
-                fields |= {"reason": name(code), "reason_code": code, "remedy": remedy(code, connecting=not was_up)}
-                if not was_up:
-                    event = "broker.refused"
-                    fields["what"] = "connection"
-                    self.counters.refused[code] += 1
-            case Ending(fault=ConfigurationError()):
-                fields["remedy"] = "mend the configuration; the file is read again at the next attempt"
-            case Ending(fault=BaseException() as fault):
-                fields["remedy"] = remedy_of_fault(fault)
-            case _ if was_up:
-                fields["remedy"] = f"perhaps {remedy(SESSION_TAKEN_OVER)}" if contended else "read the broker's log"
-            case _:
-                fields["remedy"] = NO_ANSWER
-        self.trouble = f"{fields['reason']}: {fields['remedy']}"
-        if self._quiet:
-            self._hung_up.note(str(fields["reason"]))
-            return
-        self._tell(event, fields)
-        if contended:
-            reason = "the broker ends our connections as soon as they are made: somebody else uses our name"
-            self._tell("broker.duplicate", {"reason": reason, "remedy": remedy(SESSION_TAKEN_OVER)})
 
     def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
         known = [f for f in self._subscriptions if f == topic or paho.topic_matches_sub(f, topic)]
@@ -343,9 +268,4 @@ class MqttPublisher:
             try:
                 self._subscriptions[topic_filter].handler(topic, payload, retained)
             except Exception as error:  # noqa: BLE001 - one bad message must not stop the others
-                self.counters.faults += 1
-                self._handler_faults[topic_filter] += 1
-                count = self._handler_faults[topic_filter]
-                if count & (count - 1) == 0:  # 1, 2, 4, 8 …: words of peers come with visits
-                    fields = {"topic": topic_filter, "error": type(error).__name__, "count": count}
-                    self._tell("broker.handler_failed", fields)
+                self._report.handler_failed(topic_filter, error)

@@ -17,7 +17,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import paho.mqtt.client as paho
@@ -30,6 +30,7 @@ from presence.config.settings import MqttProtocol, MqttSettings
 from presence.edges.mqtt_client import PACKET_MAX, TCP_TIMEOUT_S, Client, PacketTooLong, Will
 from presence.edges.mqtt_credentials import Credentials
 from presence.edges.mqtt_reasons import PACKET_TOO_LARGE
+from presence.edges.mqtt_report import Dropped, Ending
 from presence.errors import BrokerError
 
 UNACKNOWLEDGED_MAX: Final = 10
@@ -42,28 +43,6 @@ UNDELIVERED_MAX: Final = 256
 
 Receive = Callable[[str, bytes, bool], None]
 """Takes topic, payload and retain flag, in the event loop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why a connection is over."""
-
-    detail: str
-    reason_code: int | None = None
-    """What the broker said in CONNACK or DISCONNECT."""
-    fault: BaseException | None = None
-    """What was raised in the network thread: OSError where the network failed, otherwise a fault of ours or paho's."""
-    unanswered: bool = False
-    """While a message of ours waited for its acknowledgement: the broker may not have liked it."""
-
-
-@dataclass(slots=True)
-class Dropped:
-    """Messages from the broker that nobody was given (R-54)."""
-
-    oversize: int = 0
-    not_utf8: int = 0
-    flooded: int = 0
 
 
 class Connection:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from presence.config.settings import MqttSettings
 from presence.core.notices import topic_of_head, topic_of_notices
-from presence.edges.mqtt_connection import Connection, Dropped
+from presence.edges.mqtt_connection import Connection
 from presence.edges.mqtt_credentials import load_credentials
+from presence.edges.mqtt_report import Dropped
 from presence.errors import BrokerError, ConsentServiceError
 
 
