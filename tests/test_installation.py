@@ -155,6 +155,77 @@ def test_an_upgrade_keeps_the_sites_own_files_and_renews_ours(tmp_path: Path) ->
     assert "renewed   /etc/systemd/system/presence.service" in said
 
 
+def modes(root: Path) -> dict[str, int]:
+    return {str(path.relative_to(root)): path.stat().st_mode & 0o7777 for path in root.rglob("*")}
+
+
+@pytest.mark.parametrize("umask", ["077", "000"])
+def test_modes_do_not_depend_on_roots_umask(umask: str, tmp_path: Path) -> None:
+    usual, other = tmp_path / "usual", tmp_path / "other"
+    for folder, mask in ((usual, "022"), (other, umask)):
+        folder.mkdir()
+        command = f"umask {mask}; exec {ROOT}/scripts/install --root {folder}"
+        subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
+    assert modes(other) == modes(usual)
+    assert {mode for mode in modes(other).values() if mode & 0o022} == set()
+    assert modes(other)["etc/systemd/system"] == 0o755
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: it is root whom somebody else's program must not reach")
+@pytest.mark.parametrize("place", [".setup/uv-9.9.9/bin/uv", ".venv/bin/python"])
+def test_as_root_nothing_is_started_that_another_user_may_have_put_into_the_checkout(
+    place: str, tmp_path: Path
+) -> None:
+    checkout, proof = tmp_path / "checkout", tmp_path / "started"
+    checkout.mkdir()
+    for name in ("presence", "scripts", "config", "pyproject.toml", "uv.lock", "README.md", "LICENSE"):
+        subprocess.run(["cp", "-r", ROOT / name, checkout / name], check=True)
+    planted = checkout / place
+    planted.parent.mkdir(parents=True)
+    planted.write_text(f"#!/bin/sh\ntouch {proof}\nexit 1\n")
+    planted.chmod(0o755)
+    subprocess.run(["chown", "-R", "nobody", checkout], check=True)
+    done = subprocess.run(
+        [checkout / "scripts" / "wheelhouse", tmp_path / "wheels"], capture_output=True, text=True, check=False
+    )
+    assert not proof.exists()
+    assert "working in a clean copy" in done.stdout
+    if done.returncode:  # without a network, or a mirror: nothing of the user's was taken in its place
+        assert "uv" in done.stderr
+    else:
+        assert list((tmp_path / "wheels").glob("presence-*.whl"))
+    assert subprocess.run(["find", checkout, "!", "-user", "nobody"], capture_output=True, check=True).stdout == b""
+
+
+def test_purging_stops_the_journal_before_it_is_removed() -> None:
+    """Its writer would make it anew (tests/system looks at the folder itself)."""
+    script = (ROOT / "scripts" / "uninstall").read_text()
+    stopped, removed = script.index("systemd-journald@presence.service"), script.index("rm -rf /var/log/journal/")
+    assert stopped < removed
+
+
+@pytest.mark.parametrize(
+    ("record", "same"),
+    [
+        ("presence/a.py,sha256=1,5\npresence/__pycache__/a.cpython-313.pyc,,\n../direct_url.json,sha256=9,7\n", True),
+        ("presence/a.py,sha256=2,5\n", False),
+        ("presence/a.py,sha256=1,5\npresence/b.py,sha256=1,5\n", False),
+    ],
+)
+def test_only_a_program_with_other_files_is_a_change_that_restarts_it(record: str, same: bool, tmp_path: Path) -> None:
+    script = (ROOT / "scripts" / "install").read_text()
+    function = script[script.index("fingerprint() {") : script.index("install_program() {")]
+    written = tmp_path / "lib/python3.13/site-packages/presence-1.dist-info/RECORD"
+    written.parent.mkdir(parents=True)
+    seen = []
+    for text in ("presence/a.py,sha256=1,5\n../direct_url.json,sha256=8,7\n", record):
+        written.write_text(text)
+        command = ["/bin/sh", "-euc", f"environment={tmp_path}; {function} fingerprint"]
+        seen.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert (seen[0] == seen[1]) is same
+
+
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     said = install(tmp_path, "--dry-run")
     assert files(tmp_path) == {}
