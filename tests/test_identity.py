@@ -10,6 +10,7 @@ from presence.core.advertising import advertisement_from_payload
 from presence.core.beacons import FORMATS, ibeacon, rpa
 from presence.core.timestamps import Moment
 from presence.edges.bluez.modes import active_arguments, patterns
+from presence.edges.bluez.version import BluezVersion
 from presence.errors import ConfigurationError
 from tests.builders import ANNA, a_list, advertisement, an_engine, approach, base64url, consent, identifier_of, moment
 from tests.shops import Shop
@@ -111,7 +112,7 @@ def test_a_list_that_comes_while_tables_are_built_elsewhere_is_used_when_they_ar
 def test_with_ibeacons_or_addresses_bluez_leaves_nothing_out_and_else_it_does() -> None:
     assert active_arguments("hci0")["service_uuids"]
     assert active_arguments("hci0", everything=True)["service_uuids"] is None
-    assert b"\x4c\x00\x02\x15" + PREFIX in [tuple(pattern)[2] for pattern in patterns(None, PREFIX)]
+    assert b"\x4c\x00\x02\x15" + PREFIX in [tuple(pattern)[2] for pattern in patterns(BluezVersion(5, 83), PREFIX)]
 
 
 @pytest.mark.parametrize(
