@@ -36,7 +36,7 @@ async def test_ten_thousand_strangers_in_a_replay_leave_no_trace_in_files_lines_
     async with mosquitto(tmp_path) as broker, listener(broker.port) as queue:
         shop = Shop(tmp_path / "shop", broker.port).open([entry()])
         code, out, err = await shop.run(
-            "replay", recording, "--config", shop.config, "--json", "--state", tmp_path / "s"
+            "replay", recording, "--config", shop.config, "--json", "--publish", "--state", tmp_path / "s"
         )
         heard = await messages(queue)
     result = json.loads(out)

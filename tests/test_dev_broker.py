@@ -415,7 +415,17 @@ async def test_the_five_minutes_of_the_guide_end_with_an_offer(tmp_path: Path) -
         await run(
             sys.executable, "-m", "scripts.app_emulator", "capture", capture, "--identity-key", key, "--seconds", "30"
         )
-        replayed = await run(sys.executable, "-m", "presence", "replay", capture, "--config", folder / "presence.yaml")
+        replay = (
+            sys.executable,
+            "-m",
+            "presence",
+            "replay",
+            capture,
+            "--config",
+            folder / "presence.yaml",
+            "--publish",
+        )
+        replayed = await run(*replay)
         assert "published 1" in replayed
         assert "Dana: Tulip bulbs" in await line_with(engine.stdout, "Dana")
     finally:
