@@ -21,12 +21,12 @@ from presence.core.restrictions import Applied, Restriction, Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.timestamps import Moment
-from presence.core.visits import Visit
+from presence.core.visits import SHARES, Visit
 from presence.errors import StorageError
 from presence.ports import OutgoingMessage, Rung, Stored, Tell, VisitStore
 
 SAVE_HEARD_S = 10
-"""How often the time of last hearing is stored: after a crash a visit ends at most this much too early."""
+"""How often each visit's time of last hearing is stored: after a crash it ends at most this much too early."""
 
 
 class Intake:
@@ -93,7 +93,7 @@ class Pipeline:
         self._store = store
         self._tell = tell
         self._unsaved = False
-        self._save_heard_at_s = 0.0
+        self._turn = -SHARES
         self._queued = asyncio.Event()
         if stored.pending:
             self._queued.set()
@@ -117,8 +117,12 @@ class Pipeline:
         step = self._engine.advance(now)
         if step:
             self._commit(step)
-        if self._unsaved or now.monotonic_s >= self._save_heard_at_s:
-            self._save_heard_at_s = now.monotonic_s + SAVE_HEARD_S
+        turn = int(now.monotonic_s / SAVE_HEARD_S * SHARES)
+        heard = self._engine.heard_anew(range(max(self._turn, turn - SHARES) + 1, turn + 1))
+        self._turn = turn
+        if heard:
+            self._commit(heard)
+        if self._unsaved:
             self._save_all()
 
     def apply(self, consents: ConsentList | Prepared, standing: ListStanding, now: Moment) -> None:

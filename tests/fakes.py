@@ -157,6 +157,9 @@ class MemoryStore:
     def commit(self, step: Step) -> None:
         self._write()
         self._visits.update({visit.ref: visit for visit in step.saved})
+        for ref, at in step.heard:
+            if ref in self._visits:
+                self._visits[ref] = replace(self._visits[ref], heard_at=at)
         for outgoing in step.queued:
             self._outbox.setdefault(outgoing.id, outgoing)
         self._announcements.update({announcement.event_id: announcement for announcement in step.announced})

@@ -171,6 +171,60 @@ def test_the_time_of_last_hearing_is_stored_now_and_then() -> None:
     assert store.load().visits[0].heard_at == moment(61)
 
 
+def test_a_tick_writes_nothing_where_nobody_was_heard() -> None:
+    store = MemoryStore()
+    pipeline = a_pipeline(store)
+    for second in range(100):
+        pipeline.advance(moment(second))
+    assert store.writes == 0
+
+    come_in(pipeline, moment(100))
+    pipeline.release(pipeline.pending()[0], moment(108))
+    pipeline.advance(moment(108))
+    before = store.writes
+    for second in range(109, 160):
+        pipeline.advance(moment(second))
+    assert store.writes == before
+
+
+def test_of_a_crowd_only_what_changed_is_written() -> None:
+    """The rest of the store is not written anew: what was changed there by hand stays so."""
+    store = MemoryStore()
+    pipeline = Pipeline(rules(), store, tell=FakeTell())
+    pipeline.apply(a_list(consent(), consent(ref=BERIT)), standing(), moment())
+    come_in(pipeline)
+    for heard in approach(ref=BERIT):
+        pipeline.receive(heard)
+    store.commit(Step(saved=(visit(ref=BERIT, entered_at=moment(7), heard_at=moment(3)),)))
+
+    for second in range(20, 40):
+        pipeline.receive(advertisement(at=moment(second)))
+        pipeline.advance(moment(second))
+
+    stored = {each.ref: each.heard_at for each in store.load().visits}
+    assert stored[BERIT] == moment(3)
+    assert moment(39 - SAVE_HEARD_S).utc_s <= stored[ANNA].utc_s <= moment(39).utc_s
+
+
+@pytest.mark.requirement("R-40")
+def test_a_crash_loses_at_most_ten_seconds_of_the_last_hearing() -> None:
+    refs = [bytes([n]) * 8 for n in range(40)]
+    store = MemoryStore()
+    pipeline = Pipeline(rules(), store, tell=FakeTell())
+    pipeline.apply(a_list(*(consent(ref=ref) for ref in refs)), standing(), moment())
+    for ref in refs:
+        for heard in approach(ref=ref):
+            pipeline.receive(heard)
+    for half in range(16, 200):
+        now = moment(half / 2)
+        for ref in refs:
+            pipeline.receive(advertisement(ref=ref, at=now))
+        pipeline.advance(now)
+        if half > 2 * SAVE_HEARD_S + 16:
+            oldest = min(each.heard_at.utc_s for each in store.load().visits)
+            assert now.utc_s - oldest <= SAVE_HEARD_S
+
+
 # ---------------------------------------------------------------- expiry and message
 
 
@@ -329,8 +383,10 @@ def test_a_withdrawal_on_a_full_disk_is_erased_once_there_is_room() -> None:
 def test_a_second_failure_is_told_again() -> None:
     store, tell = MemoryStore(), FakeTell()
     pipeline = a_pipeline(store, tell=tell)
+    come_in(pipeline)
     for second in (20, 40):
         store.fill_up()
+        pipeline.receive(advertisement(at=moment(second - 1)))
         pipeline.advance(moment(second))
         store.make_room()
         pipeline.advance(moment(second + 1))

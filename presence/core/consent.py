@@ -153,6 +153,11 @@ class ListStanding:
     parents: Mapping[str, str] = field(default_factory=dict)
     """The list's own taxonomy, category → parent category; `presence.core.taxonomy` has what is built in."""
 
+    def suppression_applied(self, now_s: float) -> bool:
+        """Whether the opt-out registers were applied within a day."""
+        age_s = now_s - self.suppression_checked_at_s
+        return -CLOCK_TOLERANCE_S <= age_s <= SUPPRESSION_LIST_MAX_AGE_S
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -221,8 +226,7 @@ def permitted_to(
         return Denied(Reason.NO_PAIRWISE_KEY)
     if audience.purpose is not Purpose.OFFERS:
         return Allowed((), consent.not_after_s)
-    age_s = now_s - standing.suppression_checked_at_s
-    if not -CLOCK_TOLERANCE_S <= age_s <= SUPPRESSION_LIST_MAX_AGE_S:
+    if not standing.suppression_applied(now_s):
         return Denied(Reason.SUPPRESSION_STALE)
     return _decide_offers(consent, audience, standing.parents, now_s)
 

@@ -27,7 +27,7 @@ from presence.core.prefix_search import PrefixSearch
 
 D = TypeVar("D")
 
-CACHED: Final = 2048
+CACHED: Final = 16_384
 """Consents kept decoded, twice over (see `_Recent`): more than the customers who are in one shop at a time."""
 MOST_RECORD_BYTES: Final = 0xFFFF_0000
 MAGIC: Final = b"presence consent index 1"

@@ -69,6 +69,13 @@ class Counts:
         else:
             self.ambiguous += 1
 
+    def refuse(self, reason: Reason) -> None:
+        """The gate did not let it in."""
+        if reason is Reason.UNKNOWN:  # off the list, and the tables are not made anew yet: a stranger like any other
+            self.unknown += 1
+        else:
+            self.refused[reason] += 1
+
     @property
     def strangers(self) -> int:
         return self.other_format + self.unknown + self.ambiguous

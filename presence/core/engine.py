@@ -25,14 +25,15 @@ from presence.core.events import Event
 from presence.core.feed import ConsentList
 from presence.core.identifiers import slot_at
 from presence.core.key_ring import KeyRing
+from presence.core.let_in import LetIn
 from presence.core.matching import Match, Matcher, Nobody
 from presence.core.notices import Notice
-from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
+from presence.core.outgoing import Announcement, Draft, Outgoing, Step, TakenBack
 from presence.core.restrictions import Applied, Restricted, Restriction, Restrictions
 from presence.core.rules import Rules
 from presence.core.slot_table import SlotTable
 from presence.core.suspicion import Suspicion
-from presence.core.telling import Draft, Teller
+from presence.core.telling import Teller
 from presence.core.timestamps import Moment
 from presence.core.visits import Entered, Left, Sighting, Visit, VisitEvent, Visits
 
@@ -82,6 +83,7 @@ class Engine:
         self._listed: Mapping[bytes, Consent] = {}
         """As the list has them, before restrictions."""
         self._open = False
+        self._let_in = LetIn()
 
     def change_rules(self, rules: Rules) -> None:
         """The configuration changed; visits go on."""
@@ -89,26 +91,32 @@ class Engine:
         self._matcher.change_formats(rules.formats, Resolver(rules.irks) if rules.irks else None)
         self._visits.change_rule(rules.entry, door_adapters=rules.door_adapters)
         self._teller.rules = rules
+        self._let_in.ask_of_all()
 
     def trust(self, standing: ListStanding) -> None:
         """How far the list may be trusted now."""
-        self._teller.standing = standing
+        before, self._teller.standing = self._teller.standing, standing
+        if standing.parents is not before.parents and standing.parents != before.parents:
+            self._let_in.ask_of_all()
 
     def receive(self, advertisement: Advertisement) -> Step:
         """Take in one advertisement."""
         self.counts.heard += 1
         if not self._open:
-            self.counts.refused[Reason.CLOSED] += 1
+            self.counts.refuse(Reason.CLOSED)
             return NOTHING
         match = self._matcher.match(advertisement)
         if isinstance(match, Nobody):
             self.counts.nobody(match)
             return NOTHING
         at, ref = advertisement.at, match.ref
-        denied = self._denied(ref, at)
-        if denied is not None:
-            self._count_refused(denied.reason)
-            return NOTHING
+        if not (self._teller.standing.publishing and self._let_in.stands(ref, at.utc_s)):
+            denied = self._denied(ref, at)
+            if denied is not None:
+                self.counts.refuse(denied.reason)
+                return NOTHING
+            if ref not in self._let_in:
+                self._let_in.let_in(ref, self._teller.consents.get(ref), at)
         # An RPA is its own proof; and a phone may send several advertisements at once, each under its own address.
         slot = match.slot
         if slot is not None and self._suspicion.holds_back(ref, slot, advertisement.address, at.monotonic_s):
@@ -134,7 +142,9 @@ class Engine:
             return NOTHING
         self.counts.answered += 1
         self.counts.persons.note("accepted", match.ref)
-        self._teller.proven[match.ref] = answer.at.monotonic_s
+        self._teller.proofs.prove(match.ref, answer.at.monotonic_s)
+        if match.ref not in self._let_in:
+            self._let_in.let_in(match.ref, self._teller.consents.get(match.ref), answer.at)
         offset_db = self._rules.doorbell_offset_db
         draft = Draft()
         for age_s, rssi_dbm in answer.readings:
@@ -162,7 +172,9 @@ class Engine:
         if isinstance(consents, ConsentList):
             consents = prepare(consents)
         self._listed = consents.consents
-        self._teller.consents = Restricted(self._listed, self.restrictions)
+        before, after = self._teller.consents, Restricted(self._listed, self.restrictions)
+        self._let_in.change(before, after, self._known())
+        self._teller.consents = after
         self._matcher.change_keys(consents.keys)
         return self.advance(now)
 
@@ -181,7 +193,7 @@ class Engine:
         teller, draft = self._teller, Draft()
         whole = {row.ref for row in notice.rows if row.removed or row.objected or row.paused_until_s}
         refs = {row.ref for row in notice.rows} if isinstance(teller.consents, Restricted) else whole
-        for ref in refs & (self._visits.refs() | teller.refs()):
+        for ref in refs:
             self._recheck(ref, now, draft)
         return applied, draft.step()
 
@@ -225,8 +237,11 @@ class Engine:
         return self._teller.taken_back()
 
     def visits(self) -> tuple[Visit, ...]:
-        """The present visits, to be saved from time to time: when each was last heard is not in every step."""
         return tuple(self._visits)
+
+    def heard_anew(self, turns: Iterable[int]) -> Step:
+        """When those of these turns were last heard (see `Visits.heard_anew`): that is in no other step."""
+        return Step(heard=tuple(self._visits.heard_anew(turns)))
 
     def _whose(self, answer: Answer) -> Match | Unanswered:
         match = self._matcher.whose(answer.eid, answer.at.utc_s)
@@ -242,12 +257,6 @@ class Engine:
         teller = self._teller
         return in_force(teller.consents.get(ref), self._rules.place, teller.standing, now.utc_s)
 
-    def _count_refused(self, reason: Reason) -> None:
-        if reason is Reason.UNKNOWN:  # off the list, and the tables are not made anew yet: a stranger like any other
-            self.counts.unknown += 1
-        else:
-            self.counts.refused[reason] += 1
-
     def _note(self, changes: Iterable[VisitEvent], now: Moment, draft: Draft) -> None:
         """Visits that began or ended become state and outgoing events."""
         for change in changes:
@@ -262,19 +271,31 @@ class Engine:
                 draft.saved.pop(change.ref, None)
                 draft.forgotten.append(change.ref)
 
+    def _knows(self, ref: bytes) -> bool:
+        return ref in self._visits or self._teller.knows(ref) or ref in self._suspicion
+
+    def _known(self) -> set[bytes]:
+        """Everyone of whom anything is known now."""
+        return self._visits.refs() | self._teller.refs() | self._suspicion.refs()
+
     def _forget_lapsed(self, now: Moment, draft: Draft) -> None:
         """Whoever's consent is no longer in force is forgotten; whoever was told of them is told so (R-09)."""
-        self._suspicion.retain(lambda ref: self._denied(ref, now) is None)
-        for ref in self._visits.refs() | self._teller.refs():
+        for ref in self._let_in.to_ask(now, self._teller.standing, self._known):
             self._recheck(ref, now, draft)
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
         """Take away what this person does not allow any more. Whether the list may be believed is another question:
         nobody is forgotten because it is stale, and a notice counts all the same."""
-        denied = permitted(self._teller.consents.get(ref), self._rules.place, now.utc_s)
+        self._let_in.drop(ref)
+        if not self._knows(ref):
+            return
+        consent = self._teller.consents.get(ref)
+        denied = permitted(consent, self._rules.place, now.utc_s)
         if denied is None:
             self._teller.withdraw_narrowed(ref, now, draft)
+            self._let_in.let_in(ref, consent, now)
             return
+        self._suspicion.forget(ref)
         self._teller.withdraw(ref, denied.reason, now, draft)
         if ref in self._visits:
             self._visits.forget(ref)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from presence.core.consent import Place
+from presence.core.consent import Consent, Place, Reason
 from presence.core.timestamps import rfc3339, rfc3339_minute
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
@@ -39,6 +39,13 @@ class WithdrawnReason(StrEnum):
     OBJECTED = "objected"
     PAUSED = "paused"
     UNSPECIFIED = "unspecified"
+
+    @classmethod
+    def of(cls, reason: Reason) -> "WithdrawnReason":
+        """What an audience is told of the gate's reason."""
+        told = {Reason.UNKNOWN: cls.WITHDRAWN, Reason.EXPIRED: cls.EXPIRED}
+        told |= {Reason.OBJECTED: cls.OBJECTED, Reason.PAUSED: cls.PAUSED}
+        return told.get(reason, cls.UNSPECIFIED)
 
 
 class Assurance(StrEnum):
@@ -81,6 +88,15 @@ def subject_of_day(pairwise_key: bytes, day: bytes) -> str:
     customer granted `profiling`. The audience computes the same from its copy of the key."""
     digest = hmac.digest(pairwise_key, b"presence subject v1\0" + day, "sha256")[:16]
     return "p_" + urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def subjects_of(consent: Consent | None, audience: str, day: str) -> tuple[str, ...]:
+    """The subjects under which the consent lets an entry of this day be told, first the one that it asks for."""
+    key = consent.pairwise_keys.get(audience) if consent else None
+    if consent is None or key is None:
+        return ()
+    of_the_day = subject_of_day(key, day.encode())
+    return (subject_of_day(key, STABLE_DAY), of_the_day) if consent.profiled else (of_the_day,)
 
 
 def utc_day(utc_s: float) -> bytes:

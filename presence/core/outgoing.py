@@ -57,6 +57,8 @@ class Step:
     """Changes that belong together. Stored whole or not at all: never an event without its state, nor the reverse."""
 
     saved: tuple[Visit, ...] = ()
+    heard: tuple[tuple[bytes, Moment], ...] = field(default=(), repr=False)
+    """Of visits that are stored already: ref, and when they were last heard."""
     forgotten: tuple[bytes, ...] = field(default=(), repr=False)
     """Refs of which no visit remains."""
     queued: tuple[Outgoing, ...] = ()
@@ -70,5 +72,29 @@ class Step:
     """Ids of what was taken back so long ago that no new entry can have them."""
 
     def __bool__(self) -> bool:
-        changes = self.saved or self.forgotten or self.queued or self.cancelled or self.announced
+        changes = self.saved or self.heard or self.forgotten or self.queued or self.cancelled or self.announced
         return bool(changes or self.retracted or self.taken_back or self.let_go)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A Step in the making."""
+
+    saved: dict[bytes, Visit] = field(default_factory=dict)
+    forgotten: list[bytes] = field(default_factory=list)
+    queued: list[Outgoing] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    retracted: list[str] = field(default_factory=list)
+    taken_back: list[TakenBack] = field(default_factory=list)
+    let_go: list[str] = field(default_factory=list)
+
+    def step(self) -> Step:
+        return Step(
+            saved=tuple(self.saved.values()),
+            forgotten=tuple(self.forgotten),
+            queued=tuple(self.queued),
+            cancelled=tuple(self.cancelled),
+            retracted=tuple(self.retracted),
+            taken_back=tuple(self.taken_back),
+            let_go=tuple(self.let_go),
+        )

@@ -23,7 +23,6 @@ Rules:
 One identity key on two phones looks the same as a replay: every phone needs an enrolment of its own.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 MAX_ADDRESSES: Final = 4
@@ -52,6 +51,7 @@ class Suspicion:
     def __init__(self, *, max_subjects: int = MAX_SUBJECTS) -> None:
         self._trails: dict[bytes, _Trail] = {}
         self._max_subjects = max_subjects
+        self._slot = -1
 
     def __len__(self) -> int:
         """Subjects of whom something is held."""
@@ -74,15 +74,23 @@ class Suspicion:
             _suspect(trail)
         return trail.address is None
 
+    def __contains__(self, ref: bytes) -> bool:
+        return ref in self._trails
+
+    def refs(self) -> set[bytes]:
+        return set(self._trails)
+
     def advance(self, slot: int) -> None:
         """Forget what was heard in slots that do not count now; `slot` is the present one."""
+        if slot == self._slot:
+            return
+        self._slot = slot
         near = range(slot - 1, slot + 2)  # a clock set back must not leave anybody suspect for days
-        if not all(trail.slot in near for trail in self._trails.values()):
-            self._trails = {ref: trail for ref, trail in self._trails.items() if trail.slot in near}
+        self._trails = {ref: trail for ref, trail in self._trails.items() if trail.slot in near}
 
-    def retain(self, in_force: Callable[[bytes], bool]) -> None:
-        """Forget everybody whose consent is no longer in force."""
-        self._trails = {ref: trail for ref, trail in self._trails.items() if in_force(ref)}
+    def forget(self, ref: bytes) -> None:
+        """The consent is no longer in force."""
+        self._trails.pop(ref, None)
 
     @staticmethod
     def _changes_address(trail: _Trail, address: bytes, now_s: float) -> bool:

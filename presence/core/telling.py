@@ -14,11 +14,10 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from presence.core import events
-from presence.core.by_ref import ByRef
 from presence.core.consent import (
     Allowed,
     Consent,
@@ -32,45 +31,15 @@ from presence.core.consent import (
 )
 from presence.core.counts import Counts
 from presence.core.events import Assurance, Event, EventType, WithdrawnReason
-from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
+from presence.core.outgoing import Announcement, Draft, Outgoing, Step, TakenBack
+from presence.core.proofs import Proofs
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
-from presence.core.visits import Entered, Left, Visit, Visits
+from presence.core.told import Told
+from presence.core.visits import Entered, Left, Visits
+from presence.core.waiting import Waiting
 
-WITHDRAWN_BY: Final = {
-    Reason.UNKNOWN: WithdrawnReason.WITHDRAWN,
-    Reason.EXPIRED: WithdrawnReason.EXPIRED,
-    Reason.OBJECTED: WithdrawnReason.OBJECTED,
-    Reason.PAUSED: WithdrawnReason.PAUSED,
-}
-
-
-PROOF_S: Final = 120.0
-"""So long after its answer a phone is thought to be the one that is heard; no event waits longer."""
-
-
-@dataclass(slots=True)
-class Draft:
-    """A Step in the making."""
-
-    saved: dict[bytes, Visit] = field(default_factory=dict)
-    forgotten: list[bytes] = field(default_factory=list)
-    queued: list[Outgoing] = field(default_factory=list)
-    cancelled: list[str] = field(default_factory=list)
-    retracted: list[str] = field(default_factory=list)
-    taken_back: list[TakenBack] = field(default_factory=list)
-    let_go: list[str] = field(default_factory=list)
-
-    def step(self) -> Step:
-        return Step(
-            saved=tuple(self.saved.values()),
-            forgotten=tuple(self.forgotten),
-            queued=tuple(self.queued),
-            cancelled=tuple(self.cancelled),
-            retracted=tuple(self.retracted),
-            taken_back=tuple(self.taken_back),
-            let_go=tuple(self.let_go),
-        )
+LOOK_AGAIN_S: Final = 1.0
 
 
 class Teller:
@@ -88,25 +57,26 @@ class Teller:
         self.standing = ListStanding(publishing=False)
         self.consents: Mapping[bytes, Consent] = {}
         self._counts = counts
-        self._pending = ByRef((outgoing.id, outgoing) for outgoing in pending)
-        self._droppable = {each.id: each for each in self._pending if each.type is not EventType.WITHDRAWN}
-        self._announced = ByRef((each.event_id, each) for each in announcements)
-        self.proven: dict[bytes, float] = {}
-        """ref → monotonic time at which the phone answered a challenge (presence.core.doorbell)."""
-        self._taken_back = dict(taken_back)
+        self._waiting = Waiting(pending)
+        self._told = Told(announcements, taken_back)
+        self.proofs = Proofs()
+
+    def knows(self, ref: bytes) -> bool:
+        """Whether somebody was told of them, or is about to be, or they answered a challenge just now."""
+        return self._told.knows(ref) or self._waiting.knows(ref) or ref in self.proofs
 
     def refs(self) -> set[bytes]:
-        """Everyone of whom somebody was told, or is about to be."""
-        return self._announced.refs() | self._pending.refs()
+        """Everyone whom it knows."""
+        return self._told.refs() | self._waiting.refs() | self.proofs.refs()
 
     def pending(self) -> tuple[Outgoing, ...]:
-        return tuple(self._pending)
+        return tuple(self._waiting)
 
     def announcements(self) -> tuple[Announcement, ...]:
-        return tuple(self._announced)
+        return tuple(self._told)
 
     def taken_back(self) -> tuple[TakenBack, ...]:
-        return tuple(map(TakenBack._make, self._taken_back.items()))
+        return self._told.taken_back()
 
     def entered(self, entered: Entered, now: Moment, draft: Draft) -> None:
         """Queue an `entered` for every audience that may hear of it."""
@@ -128,51 +98,51 @@ class Teller:
                 expires_s=now.monotonic_s + self.rules.expiry_s,
                 strength_dbm=entered.strength_dbm,
             )
-            if outgoing.id not in self._taken_back:
+            if not self._told.is_taken_back(outgoing.id):
                 self._queue(outgoing, draft)
 
     def left(self, left: Left, now: Moment, draft: Draft) -> None:
         """Queue a `left` where an audience was told of the entry and the customer agreed to tell the end."""
         self._counts.left += 1
         self._counts.persons.note("left", left.ref)
-        for announcement in self._announced.of(left.ref):
+        for announcement in self._told.of(left.ref):
             if self._left_denied(announcement, now) is None:
                 self._queue(self._following(EventType.LEFT, announcement, left.at, now), draft)
+            self._told.look_at(announcement.event_id, now.utc_s)
 
     def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
         """A consent is no longer in force: pending events go, announced ones are taken back."""
-        self.proven.pop(ref, None)
-        for outgoing in self._pending.of(ref):
+        self.proofs.forget(ref)
+        for outgoing in self._waiting.of(ref):
             if outgoing.type is not EventType.WITHDRAWN:
-                self._cancel(outgoing, draft)
-        for announcement in self._announced.of(ref):
+                self._waiting.cancel(outgoing, draft)
+        for announcement in self._told.of(ref):
             self._retract(announcement, reason, now, draft)
 
     def withdraw_narrowed(self, ref: bytes, now: Moment, draft: Draft) -> None:
         """Take back what was announced with a category, to an audience or under a subject that is not allowed any
         more, and stop a `left` that waits where the end of a visit may not be told any more."""
-        for announcement in self._announced.of(ref):
+        for announcement in self._told.of(ref):
             denied = self._outlived(announcement, now)
             if denied is not None:
                 self._retract(announcement, denied.reason, now, draft)
         consent = self.consents.get(ref)
         if consent is None or Purpose.VISIT_END not in consent.purposes:
-            for outgoing in self._pending.of(ref):
+            for outgoing in self._waiting.of(ref):
                 if outgoing.type is EventType.LEFT:
-                    self._cancel(outgoing, draft)
+                    self._waiting.cancel(outgoing, draft)
 
     def forget_over(self, visits: Visits, now: Moment, draft: Draft) -> None:
         """Announcements of visits that are over, on which nobody may act any more."""
-        self.proven = {ref: at_s for ref, at_s in self.proven.items() if now.monotonic_s - at_s <= PROOF_S}
-        for event_id in [key for key, until_s in self._taken_back.items() if now.monotonic_s >= until_s]:
-            del self._taken_back[event_id]
-            draft.let_go.append(event_id)
-        for announcement in self.announcements():
-            visit = visits.get(announcement.ref)
-            over = now.utc_s >= announcement.valid_until_s and (visit is None or visit.left_at is not None)
-            if over and not self._followers(announcement):  # a `left` that waits is judged by it
-                self._announced.pop(announcement.event_id)
-                draft.retracted.append(announcement.event_id)
+        self.proofs.advance(now.monotonic_s)
+        self._told.let_go(now, draft)
+        for announcement in self._told.to_look_at(now):
+            if visits.is_inside(announcement.ref):  # the end of the visit asks again
+                continue
+            if self._waiting.left_of(announcement):  # it is judged by what was announced
+                self._told.look_at(announcement.event_id, now.utc_s + LOOK_AGAIN_S)
+                continue
+            self._told.forget(announcement, draft)
 
     def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
         """The event as it may be sent at this moment, with the step to store *before* it is sent.
@@ -180,23 +150,23 @@ class Teller:
         None where it expired or was cancelled: it leaves the outbox. Denied where the gate says no: it leaves the
         outbox too, except while the list is stale (Reason.LIST_STALE): then it waits until it expires.
         """
-        if outgoing.id not in self._pending:
+        if outgoing.id not in self._waiting:
             return None
         if now.monotonic_s >= outgoing.expires_s:
             self._expire(outgoing)
             return None
         if outgoing.type is EventType.WITHDRAWN:
-            return self._event(outgoing, {"entered_id": outgoing.entered_id, "reason": outgoing.reason}), Step()
+            return _event(outgoing, {"entered_id": outgoing.entered_id, "reason": outgoing.reason}), Step()
         if outgoing.type is EventType.LEFT:
-            announced = self._announced.get(outgoing.entered_id)
+            announced = self._told.get(outgoing.entered_id)
             denied = Denied(Reason.UNKNOWN) if announced is None else self._left_denied(announced, now)
             if denied is not None:
                 return self._block(outgoing, denied)
-            return self._event(outgoing, {"entered_id": outgoing.entered_id}), Step()
+            return _event(outgoing, {"entered_id": outgoing.entered_id}), Step()
         decision = self._decide(outgoing.ref, outgoing.audience, now)
         if isinstance(decision, Denied):
             return self._block(outgoing, decision)
-        announced = self._announced.get(outgoing.id)
+        announced = self._told.get(outgoing.id)
         outlived = None if announced is None else self._outlived(announced, now)
         if outlived is not None:  # the copy that was handed over before is taken back by the next look at it
             return self._block(outgoing, outlived)
@@ -208,14 +178,14 @@ class Teller:
 
     def acknowledge(self, outgoing: Outgoing) -> None:
         """The broker has it, or will never take it."""
-        self._drop(outgoing.id)
+        self._waiting.pop(outgoing.id)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
         """A peer told it under this id: it leaves the outbox, and an entry is known as announced (see `Peers`)."""
-        if self._drop(outgoing.id) is None:
+        if self._waiting.pop(outgoing.id) is None:
             return Step()
         decision = self._decide(outgoing.ref, outgoing.audience, now)
-        if outgoing.type is not EventType.ENTERED or isinstance(decision, Denied) or event_id in self._taken_back:
+        if outgoing.type is not EventType.ENTERED or isinstance(decision, Denied) or self._told.is_taken_back(event_id):
             return Step(cancelled=(outgoing.id,))
         until_s = self._valid_until_s(outgoing, decision)
         return Step(cancelled=(outgoing.id,), announced=(self._known(outgoing, decision, until_s, event_id),))
@@ -225,7 +195,7 @@ class Teller:
         return min(allowed.until_s, (outgoing.occurred_at.utc_s + self.rules.valid_for_s) // 60 * 60)
 
     def _known(self, outgoing: Outgoing, allowed: Allowed, until_s: float, event_id: str) -> Announcement:
-        before = self._announced.get(event_id)
+        before = self._told.get(event_id)
         day = events.utc_day(outgoing.occurred_at.utc_s).decode()
         announcement = Announcement(
             event_id,
@@ -236,35 +206,25 @@ class Teller:
             until_s,
             day,
         )
-        self._announced.put(event_id, announcement)
+        self._told.put(event_id, announcement)
         return announcement
 
     def _subjects(self, ref: bytes, audience: str, day: str) -> tuple[str, ...]:
-        """The subjects that the consent allows of this day's entry, first the one that it asks for."""
-        consent = self.consents.get(ref)
-        key = consent.pairwise_keys.get(audience) if consent else None
-        if consent is None or key is None:
-            return ()
-        of_the_day = events.subject_of_day(key, day.encode())
-        return (events.subject_of_day(key, events.STABLE_DAY), of_the_day) if consent.profiled else (of_the_day,)
-
-    def _assurance(self, ref: bytes, now: Moment) -> Assurance:
-        proven_s = self.proven.get(ref)
-        recent = proven_s is not None and now.monotonic_s - proven_s <= PROOF_S
-        return Assurance.CHALLENGE if recent else Assurance.BROADCAST
+        return events.subjects_of(self.consents.get(ref), audience, day)
 
     def _announce(self, outgoing: Outgoing, now: Moment, allowed: Allowed, until_s: float) -> tuple[Event, Step]:
         announcement = self._known(outgoing, allowed, until_s, outgoing.id)
         audience = self.rules.audience(outgoing.audience)
+        proven = self.proofs.holds(outgoing.ref, now.monotonic_s)
         data = events.entered_data(
             audience.purpose if audience else "",
             allowed.categories,
             until_s,
             list_seq=self.standing.seq,
             notice=self.rules.notice,
-            assurance=self._assurance(outgoing.ref, now),
+            assurance=Assurance.CHALLENGE if proven else Assurance.BROADCAST,
         )
-        return self._event(replace(outgoing, subject=announcement.subject), data), Step(announced=(announcement,))
+        return _event(replace(outgoing, subject=announcement.subject), data), Step(announced=(announcement,))
 
     def _expire(self, outgoing: Outgoing) -> None:
         self._counts.expired += 1
@@ -304,39 +264,19 @@ class Teller:
             return Denied(Reason.NO_PURPOSE)
         return believed(self.standing) or self._outlived(announcement, now)
 
-    def _followers(self, announcement: Announcement) -> list[Outgoing]:
-        """A `left` of it that waits."""
-        return [
-            each
-            for each in self._pending.of(announcement.ref)
-            if each.type is EventType.LEFT and each.entered_id == announcement.event_id
-        ]
-
-    def _drop(self, event_id: str) -> Outgoing | None:
-        self._droppable.pop(event_id, None)
-        return self._pending.pop(event_id)
-
-    def _cancel(self, outgoing: Outgoing, draft: Draft) -> None:
-        self._drop(outgoing.id)
-        draft.cancelled.append(outgoing.id)
-
     def _retract(self, announcement: Announcement, reason: Reason, now: Moment, draft: Draft) -> None:
-        self._announced.pop(announcement.event_id)
-        draft.retracted.append(announcement.event_id)
-        entered = self._pending.get(announcement.event_id)
+        entered = self._waiting.get(announcement.event_id)
         if entered is not None:  # handed over, not acknowledged: not once more
-            self._cancel(entered, draft)
-        for left in self._followers(announcement):
-            self._cancel(left, draft)
-        taken_back = TakenBack(announcement.event_id, now.monotonic_s + self.rules.entry.reentry_cooldown_s)
-        self._taken_back[taken_back.event_id] = taken_back.until_s
-        draft.taken_back.append(taken_back)
+            self._waiting.cancel(entered, draft)
+        for left in self._waiting.left_of(announcement):
+            self._waiting.cancel(left, draft)
+        self._told.take_back(announcement, now.monotonic_s + self.rules.entry.reentry_cooldown_s, draft)
         # A consent that ends ends `valid_until` too: that is told although it may just have passed (R-09).
         just_ended = reason is Reason.EXPIRED and now.utc_s - announcement.valid_until_s < self.rules.expiry_s
         if now.utc_s < announcement.valid_until_s or just_ended:
             self._counts.withdrawn += 1
             self._counts.persons.note("withdrawn", announcement.ref)
-            why = WITHDRAWN_BY.get(reason, WithdrawnReason.UNSPECIFIED).value
+            why = WithdrawnReason.of(reason).value
             self._queue(self._following(EventType.WITHDRAWN, announcement, now, now, reason=why), draft)
 
     def _following(
@@ -360,26 +300,10 @@ class Teller:
         )
 
     def _queue(self, outgoing: Outgoing, draft: Draft) -> None:
-        """Into the outbox; where it is full the oldest goes that is no withdrawal, counted.
-
-        A withdrawal always has room (R-09): never more of them wait than there were announcements.
-        """
-        if outgoing.id in self._pending:
-            return
-        while len(self._pending) >= self.rules.outbox_length and self._droppable:
-            oldest = next(iter(self._droppable.values()))
-            self._cancel(oldest, draft)
+        for dropped in self._waiting.queue(outgoing, self.rules.outbox_length, draft):
             self._counts.dropped += 1
-            self._counts.persons.note("dropped", oldest.ref)
-        if outgoing.type is not EventType.WITHDRAWN:
-            if len(self._pending) >= self.rules.outbox_length:
-                self._counts.dropped += 1
-                self._counts.persons.note("dropped", outgoing.ref)
-                return
-            self._droppable[outgoing.id] = outgoing
-        self._pending.put(outgoing.id, outgoing)
-        draft.queued.append(outgoing)
+            self._counts.persons.note("dropped", dropped.ref)
 
-    @staticmethod
-    def _event(outgoing: Outgoing, data: Mapping[str, Any]) -> Event:
-        return Event(outgoing.type, outgoing.id, outgoing.subject, outgoing.audience, outgoing.occurred_at.utc_s, data)
+
+def _event(outgoing: Outgoing, data: Mapping[str, Any]) -> Event:
+    return Event(outgoing.type, outgoing.id, outgoing.subject, outgoing.audience, outgoing.occurred_at.utc_s, data)

@@ -15,14 +15,20 @@ Rules that are easy to get wrong:
 3. Sightings that are late change nothing: a visit never becomes older.
 4. No visit spans a silence: a sighting after `absence_s` finds the visit ended, whether `advance` was called or not.
 5. An approach that never became an entry leaves no event at all, and is forgotten after one silent window.
+
+A tick looks at those whose silence may be over, not at everybody: see `presence.core.agenda`.
 """
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from presence.core.agenda import AT_ONCE, Agenda
 from presence.core.evidence import Approach, EntryRule
 from presence.core.timestamps import Moment
+
+SHARES: Final = 20
+"""In so many turns the last hearing of everybody is stored, so that no turn has to store a crowd."""
 
 
 class Sighting(NamedTuple):
@@ -76,12 +82,14 @@ VisitEvent = Entered | Left | Over
 class _Stay:
     """A visit that goes on: as `Visit`, but it changes with each advertisement, which must be cheap."""
 
-    __slots__ = ("entered_at", "heard_at", "left_at")
+    __slots__ = ("entered_at", "heard_at", "left_at", "saved_at")
 
     def __init__(self, entered_at: Moment, heard_at: Moment, left_at: Moment | None = None) -> None:
         self.entered_at = entered_at
         self.heard_at = heard_at
         self.left_at = left_at
+        self.saved_at = heard_at
+        """As `heard_at` was when it was last stored."""
 
     def hear(self, at: Moment) -> None:
         if at.monotonic_s > self.heard_at.monotonic_s:  # rule 3
@@ -94,6 +102,14 @@ class Visits:
     def __init__(self, rule: EntryRule, visits: Iterable[Visit] = (), *, door_adapters: Collection[str] = ()) -> None:
         self._approaches: dict[bytes, Approach] = {}
         self._stays = {each.ref: _Stay(each.entered_at, each.heard_at, each.left_at) for each in visits}
+        self._silences = Agenda[bytes]()
+        """When a visit may end, or its cooldown."""
+        self._fading = Agenda[bytes]()
+        """When an approach may be forgotten."""
+        self._shares: tuple[set[bytes], ...] = tuple(set() for _ in range(SHARES))
+        """Whose last hearing is stored in one turn; refs are random, so the shares are alike."""
+        for ref in self._stays:
+            self._share_of(ref).add(ref)
         self.change_rule(rule, door_adapters=door_adapters)
 
     def __iter__(self) -> Iterator[Visit]:
@@ -112,6 +128,10 @@ class Visits:
         """New settings; visits go on, approaches are judged by the new rule from the next reading on."""
         self._rule = rule
         self._door_adapters = frozenset(door_adapters)
+        for ref in self._stays:
+            self._silences.put(ref, AT_ONCE)
+        for ref in self._approaches:
+            self._fading.put(ref, AT_ONCE)
 
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""
@@ -129,6 +149,7 @@ class Visits:
         approach = self._approaches.get(ref)
         if approach is None or approach.silent_since(now_s - rule.window_s):
             approach = self._approaches[ref] = Approach(now_s)
+            self._fading.put(ref, now_s + rule.window_s)
         if adapter in self._door_adapters:
             approach.hear_at_door(adapter, rssi_dbm, now_s)
             return events
@@ -140,23 +161,45 @@ class Visits:
                 stay.hear(at)
         elif approach.decides(rule, rssi_dbm, since_s):
             self._stays[ref] = _Stay(at, at)
+            self._silences.put(ref, now_s + rule.absence_s)
+            self._share_of(ref).add(ref)
             events.append(Entered(ref, at, approach.level_dbm))
         return events
 
     def advance(self, now: Moment) -> list[VisitEvent]:
         """Let time pass; answers with the visits that ended by it."""
         events: list[VisitEvent] = []
-        for ref, stay in tuple(self._stays.items()):
-            events += self._let_pass(ref, stay, now)
+        for ref in self._silences.take(now.monotonic_s):
+            events += self._let_pass(ref, self._stays[ref], now)
         silent_s = now.monotonic_s - self._rule.window_s
-        for ref in [ref for ref, approach in self._approaches.items() if approach.silent_since(silent_s)]:
-            del self._approaches[ref]
+        for ref in self._fading.take(now.monotonic_s):
+            approach = self._approaches[ref]
+            if approach.silent_since(silent_s):
+                del self._approaches[ref]
+            else:
+                self._fading.put(ref, max(approach.at_s, approach.door_s) + self._rule.window_s)
         return events
+
+    def heard_anew(self, turns: Iterable[int]) -> list[tuple[bytes, Moment]]:
+        """Those of the turns' shares who were heard since they were last stored: SHARES turns are all visits once."""
+        anew = []
+        for turn in turns:
+            for ref in self._shares[turn % SHARES]:
+                stay = self._stays[ref]
+                if stay.saved_at is not stay.heard_at:
+                    stay.saved_at = stay.heard_at
+                    anew.append((ref, stay.heard_at))
+        return anew
 
     def forget(self, ref: bytes) -> None:
         """A consent is no longer in force: nothing of this subject remains."""
-        self._approaches.pop(ref, None)
-        self._stays.pop(ref, None)
+        self._forget_approach(ref)
+        self._forget_stay(ref)
+
+    def is_inside(self, ref: bytes) -> bool:
+        """Whether a visit goes on."""
+        stay = self._stays.get(ref)
+        return stay is not None and stay.left_at is None
 
     def __contains__(self, ref: bytes) -> bool:
         return ref in self._stays or ref in self._approaches
@@ -170,12 +213,27 @@ class Visits:
         events: list[VisitEvent] = []
         if stay.left_at is None and silence_s >= self._rule.absence_s:
             stay.left_at = stay.heard_at
-            self._approaches.pop(ref, None)
+            self._forget_approach(ref)
             events.append(Left(ref, stay.entered_at, stay.heard_at))
         if stay.left_at is not None and silence_s >= self._rule.reentry_cooldown_s:
-            del self._stays[ref]
+            self._forget_stay(ref)
             events.append(Over(ref))
+        else:
+            longest_s = self._rule.absence_s if stay.left_at is None else self._rule.reentry_cooldown_s
+            self._silences.put(ref, stay.heard_at.monotonic_s + longest_s)
         return events
+
+    def _forget_stay(self, ref: bytes) -> None:
+        self._stays.pop(ref, None)
+        self._silences.drop(ref)
+        self._share_of(ref).discard(ref)
+
+    def _share_of(self, ref: bytes) -> set[bytes]:
+        return self._shares[ref[-1] % SHARES]
+
+    def _forget_approach(self, ref: bytes) -> None:
+        self._approaches.pop(ref, None)
+        self._fading.drop(ref)
 
 
 def _as_visit(ref: bytes, stay: _Stay) -> Visit:

@@ -139,6 +139,10 @@ class RuntimeStore(Database):
     def commit(self, step: Step) -> None:
         with self._transaction() as database:
             _write(database, step.saved, step.queued, step.announced, step.taken_back)
+            database.executemany(
+                "UPDATE visit SET heard_mono = ?, heard_utc = ? WHERE ref = ?",
+                [(at.monotonic_s, at.utc_s, ref) for ref, at in step.heard],
+            )
             database.executemany("DELETE FROM visit WHERE ref = ?", ((ref,) for ref in step.forgotten))
             database.executemany("DELETE FROM outbox WHERE id = ?", ((key,) for key in step.cancelled))
             database.executemany("DELETE FROM announcement WHERE event_id = ?", ((key,) for key in step.retracted))

@@ -26,8 +26,10 @@ from presence.core.doorbell import (
 from presence.core.engine import Engine
 from presence.core.events import EventType
 from presence.core.identifiers import SLOT_S, ephemeral_identifier, slot_at, window_key
+from presence.core.notices import Narrowing
+from presence.core.opening_hours import OpeningHours
 from presence.core.outgoing import Step
-from presence.core.telling import PROOF_S
+from presence.core.proofs import PROOF_S
 from presence.core.timestamps import Moment
 from tests.builders import (
     ANNA,
@@ -44,6 +46,7 @@ from tests.builders import (
     send_all,
     walk_in,
 )
+from tests.notices import notice
 
 NONCE = bytes(range(16))
 CHALLENGE = b"\x01" + NONCE
@@ -267,6 +270,44 @@ def test_an_answer_proves_nothing_for_a_visit_that_begins_later() -> None:
     walk_in(engine, start=moment(PROOF_S + 1))
     (event,) = send_all(engine, moment(PROOF_S + 10))
     assert event["data"]["assurance"] == "broadcast"
+
+
+def test_an_event_that_is_sent_later_than_the_proof_lasts_says_broadcast() -> None:
+    for sent_s, assurance in ((PROOF_S, "challenge"), (PROOF_S + 0.1, "broadcast")):
+        engine = an_engine(consent())
+        engine.answered(answered(series=(Reading(0.0, -100),)))
+        walk_in(engine, start=moment(PROOF_S - 10))
+        (event,) = send_all(engine, moment(sent_s))
+        assert event["data"]["assurance"] == assurance
+
+
+@pytest.mark.requirement("R-12")
+@pytest.mark.parametrize("seconds", [1, 30], ids=["while known", "when only the answer is known"])
+@pytest.mark.parametrize("by", ["a notice", "a list"])
+def test_an_answer_is_forgotten_with_the_consent_under_which_it_was_given(by: str, seconds: int) -> None:
+    engine = an_engine(consent())
+    engine.answered(answered(series=(Reading(0.0, -100),)))
+    engine.advance(moment(seconds))
+    if by == "a notice":
+        engine.take_away(notice(Narrowing(ANNA, 1, removed=True)), moment(seconds))
+    else:
+        engine.apply(a_list(), moment(seconds))
+
+    engine.apply(a_list(consent(version=2)), moment(31))
+    walk_in(engine, start=moment(32))
+
+    (event,) = send_all(engine, moment(40))
+    assert event["data"]["assurance"] == "broadcast"
+
+
+@pytest.mark.requirement("R-19")
+def test_outside_opening_hours_an_answer_at_the_bell_counts_for_nothing() -> None:
+    engine = an_engine(consent(), hours=OpeningHours({"mon": "15:00-20:00"}))
+
+    assert engine.answered(answered()) == Step()
+
+    assert engine.counts.unanswered == {Unanswered.REFUSED: 1}
+    assert (engine.visits(), engine.counts.answered) == ((), 0)
 
 
 def test_a_phone_that_passes_by_outside_has_not_entered_because_it_answered() -> None:

@@ -38,6 +38,34 @@ def inside(heard_s: float = 60, **rule_changes: float) -> Visits:
     return Visits(DoorRule(**rule_changes), [visit(heard_at=moment(heard_s))])  # type: ignore[arg-type]
 
 
+# ---------------------------------------------------------------- silences that nobody was told of
+
+
+def test_a_sighting_after_an_absence_finds_the_visit_ended_though_no_time_was_told() -> None:
+    visits = inside(heard_s=60)
+
+    assert hear(visits, 60 + 299.9) == []
+    assert hear(visits, 700) == [Left(ANNA, moment(7), moment(60 + 299.9))]
+
+
+def test_a_sighting_after_a_cooldown_shorter_than_an_absence_begins_a_visit_though_no_time_was_told() -> None:
+    """The settings changed, or the gateway was started anew with others, while somebody had left."""
+    rule = DoorRule(absence_s=300, reentry_cooldown_s=100)
+    visits = Visits(rule, [visit(heard_at=moment(60), left_at=moment(60))])
+
+    assert hear(visits, *range(200, 208)) == [Over(ANNA), Entered(ANNA, moment(207))]
+
+
+def test_a_shorter_window_forgets_approaches_at_the_next_tick() -> None:
+    visits = Visits(RULE)
+    hear(visits, 0)
+    visits.change_rule(DoorRule(window_s=5))
+
+    visits.advance(moment(5.5))
+
+    assert not visits.refs()
+
+
 # ---------------------------------------------------------------- coming in
 
 

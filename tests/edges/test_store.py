@@ -107,6 +107,15 @@ def test_a_visit_is_saved_over_its_older_self(reopen: Reopen) -> None:
     assert reopen().load().visits == (FULL_VISIT,)
 
 
+def test_of_a_visit_that_goes_on_only_the_last_hearing_is_stored(reopen: Reopen) -> None:
+    store = reopen()
+    store.commit(Step(saved=(visit(), visit(ref=BERIT))))
+
+    store.commit(Step(heard=((ANNA, moment(99.5)), (CARL, moment(99.5)))))
+
+    assert reopen().load().visits == (visit(heard_at=moment(99.5)), visit(ref=BERIT))
+
+
 def test_an_event_that_waits_already_is_not_replaced(reopen: Reopen) -> None:
     store = reopen()
     store.commit(Step(queued=(outgoing(),)))
