@@ -118,6 +118,10 @@ class StorageError(PresenceError):
     """State cannot be read or written."""
 
 
+class MemoryLost(StorageError):
+    """A file of ours was damaged and is begun anew: somebody must find out who or what damaged it."""
+
+
 def type_and_place(error: BaseException) -> str:
     """All that may be told of an error that is not ours: its text may quote what was on air (R-65)."""
     trace = error.__traceback__

@@ -21,7 +21,7 @@ from presence.core.feed import ConsentList
 from presence.core.freshness import Freshness, Lease, clock_doubt, freshness, least, next_step, standing
 from presence.core.heads import Heads
 from presence.core.timestamps import Moment
-from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError, type_and_place
+from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, MemoryLost, StorageError, type_and_place
 from presence.ports import Clock, ConsentSource, Progress, Proven, Tell
 from presence.pulse import beat
 
@@ -151,6 +151,8 @@ class Renewal:
         self.errors += 1
         self.refusals += 1
         self.tell("consent.refused", {"reason": reason})
+        if isinstance(error, MemoryLost):
+            self.tell("consent.memory_lost", {"reason": reason})
         if isinstance(error, ListRolledBack):
             self.tell("consent.rolled_back", {"seq": self.seq, "next_step": "find out who brought the old list"})
 

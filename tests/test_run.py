@@ -200,3 +200,22 @@ async def test_check_lists_every_mistake_of_a_configuration_at_once(shop: Shop) 
     assert code == 78
     assert "consent.poll_s" in out
     assert "consent.wrong" in out
+
+
+@pytest.mark.requirement("R-42")
+async def test_spoilt_files_keep_no_gateway_from_starting_and_are_told(shop: Shop, manager: Manager) -> None:
+    process = await shop.start("run", "--config", shop.config)
+    await manager.hears("READY=1")
+    await stop(process)
+    for name in ("state/consents.sqlite", "run/visits.sqlite"):
+        (file,) = shop.folder.rglob(Path(name).name)
+        file.write_bytes(bytes(100) + b"torn")
+    code, out, _ = await shop.run("check", "--config", shop.config, "--json")
+    findings = {finding["name"]: finding for finding in json.loads(out)["findings"]}
+    assert findings["list memory"]["verdict"] == "FAIL"
+    assert code == 2
+    process = await shop.start("run", "--config", shop.config)
+    await manager.hears("READY=1")
+    told = {line["event"]: line for line in await stop(process)}
+    assert "damaged" in str(told["consent.memory_lost"]["reason"])
+    assert "visits are forgotten" in str(told["storage.begun_anew"]["reason"])

@@ -10,11 +10,16 @@ from presence.config import Settings
 from presence.core.freshness import Freshness, Lease, least, next_step
 from presence.core.identifiers import window_at
 from presence.core.key_ring import WindowKeys
+from presence.edges.audit import FILE_NAME as AUDIT_LOG
 from presence.edges.clock import SystemClock, is_synchronised
+from presence.edges.list_store import METADATA, SIGNED_LIST, ListStore
+from presence.edges.spoilt import state_of
+from presence.edges.store import CONSENTS, ConsentStore
 from presence.errors import ClockUnreadable, ConsentListError, StorageError
 
 
 def look_at_list(settings: Settings) -> Iterator[Finding]:
+    yield from _memory(settings)
     consent = settings.consent
     clock_counts = consent.repository is not None and consent.require_synchronised_clock
     disciplined = not clock_counts or _is_not_told_otherwise()
@@ -41,6 +46,18 @@ def _shared_keys(keys: WindowKeys) -> Iterator[Finding]:
     if number:
         next_step = "no gateway recognises any of them: ask the consent service to give each phone a key of its own"
         yield Finding("shared keys", Verdict.WARN, f"{number} entries share a key", next_step)
+
+
+def _memory(settings: Settings) -> Iterator[Finding]:
+    """What remembers how new the list was: the running gateway has begun it anew already, and told so."""
+    state_dir = settings.storage.state_dir
+    path, witness, lost = state_dir / CONSENTS, state_dir / AUDIT_LOG, ConsentStore.LOST
+    if settings.consent.repository is not None:
+        path, witness, lost = state_dir / SIGNED_LIST, state_dir / METADATA / "timestamp.json", ListStore.LOST
+    trouble = state_of(path, witness)
+    if trouble:
+        verdict = Verdict.FAIL if "damaged" in trouble else Verdict.WARN
+        yield Finding("list memory", verdict, f"{path}: {trouble}", lost)
 
 
 def _is_not_told_otherwise() -> bool:

@@ -20,7 +20,8 @@ from presence.core.engine import Prepared, prepare
 from presence.core.feed import ListHeader
 from presence.core.timestamps import Moment
 from presence.edges.consent_file import ConsentFile
-from presence.edges.signed_list import METADATA, SignedList
+from presence.edges.list_store import METADATA
+from presence.edges.signed_list import SignedList
 from presence.errors import ConsentListError, StorageError
 
 IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - for a folder of its own, mode 0700

@@ -25,6 +25,7 @@ from presence.core.peers import Peers
 from presence.core.polling import asked_pause_s, pause_s
 from presence.daemon import Gateway, Notifier, Parts
 from presence.edges import logs
+from presence.edges.audit import FILE_NAME as AUDIT_LOG
 from presence.edges.bluez import watched_radios
 from presence.edges.clock import SystemClock, is_synchronised
 from presence.edges.consent_file import ConsentFile
@@ -155,11 +156,12 @@ def gateway_of(
     A simulated shop has a clock of its own, and looks for a new list as many times more often as that clock is fast.
     """
     rules = rules_of(settings, read_store_key(settings.store.key_file))
-    visits = RuntimeStore(settings.storage.runtime_dir)
+    visits = RuntimeStore(settings.storage.runtime_dir, begins_anew=True)
     stack.callback(visits.close)
-    accepted = ConsentStore(settings.storage.state_dir)
-    stack.callback(accepted.close)
     signed = settings.consent.repository is not None
+    audited = None if signed else settings.storage.state_dir / AUDIT_LOG
+    accepted = ConsentStore(settings.storage.state_dir, begins_anew=True, audited=audited)
+    stack.callback(accepted.close)
     consents = _consents(settings, stack)
     withdrawn = WithdrawnStore(settings.storage.state_dir)
     stack.callback(withdrawn.close)
@@ -209,6 +211,11 @@ def gateway_of(
             notice_keys=_notice_keys(settings.consent),
         )
     )
+    if visits.begun_anew:
+        tell("storage.begun_anew", {"reason": visits.begun_anew})
+    memory = consents.begun_anew if isinstance(consents, SignedList) else accepted.begun_anew
+    if memory:
+        tell("consent.memory_lost", {"reason": memory})
     return gateway
 
 

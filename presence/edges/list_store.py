@@ -24,9 +24,10 @@ from presence.core.consent_index import MOST_RECORD_BYTES, ConsentIndex
 from presence.core.consent_record import decode_record, record_version
 from presence.core.segments import Change, Held, Put, merged
 from presence.edges.segment_files import FetchedFiles
+from presence.edges.spoilt import aside, remove
 from presence.edges.store import Database
 from presence.edges.tuf_repository import Versions
-from presence.errors import ConsentListError, StorageError
+from presence.errors import ConsentListError, MemoryLost
 
 LIST_SCHEMA: Final = """
 CREATE TABLE list (
@@ -38,6 +39,9 @@ CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL, record BLOB 
     STRICT, WITHOUT ROWID;
 CREATE TABLE gone (mark BLOB PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
+SIGNED_LIST: Final = "signed-list.sqlite"
+METADATA: Final = "tuf"
+"""TUF's folder beside it."""
 ROWS: Final = 20_000
 """Read at a time, so that other threads get their turn."""
 
@@ -63,8 +67,18 @@ class Kept:
 class ListStore(Database):
     """One list. Used by one thread at a time."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory / "signed-list.sqlite", LIST_SCHEMA, durable=True)
+    LOST = (
+        "The list is fetched again. TUF's own memory (tuf, beside it) still refuses older lists while it is there; "
+        "which entries were taken away under which number is forgotten. Find out who touched the file"
+    )
+
+    def __init__(self, directory: Path, *, begins_anew: bool = False) -> None:
+        path, witness = directory / SIGNED_LIST, directory / METADATA / "timestamp.json"
+        super().__init__(path, LIST_SCHEMA, durable=True, witness=witness, begins_anew=begins_anew)
+        try:
+            self.kept()
+        except MemoryLost as error:
+            self.begun_anew = str(error)
         self.fetched = FetchedFiles(directory)
         """Segments of a base that came already."""
 
@@ -84,6 +98,7 @@ class ListStore(Database):
         """Everything in it is stored together with what `keep` is told, or nothing is. Raises StorageError."""
         with self._transaction() as database:
             yield Changing(database)
+        remove(aside(self._path))
 
     def count(self) -> int:
         with self._reading() as database:
@@ -118,8 +133,7 @@ class ListStore(Database):
         try:
             yield self._database
         except sqlite3.Error as error:
-            next_step = "stop presence and remove the file: the list comes again from the consent service"
-            raise StorageError(f"{self._path}: {error}: {next_step}") from error
+            raise self._spoilt(error) from error
 
 
 class Changing:

@@ -36,7 +36,7 @@ from presence.core.segments import (
     unpack,
 )
 from presence.edges.list_segments import Taken, gathered
-from presence.edges.list_store import Changing, Kept, ListStore
+from presence.edges.list_store import METADATA, Changing, Kept, ListStore
 from presence.edges.segment_files import SegmentFiles, WindowKeyFiles, name_of
 from presence.edges.tuf_repository import Proof, TufRepository
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished
@@ -45,7 +45,6 @@ from presence.ports import Progress, Proven
 MANIFEST: Final = "manifest.json"
 CLOSING_S: Final = 5.0
 NOTICE_KEYS: Final = "notices.jwks"
-METADATA: Final = "tuf"
 
 
 @dataclass(slots=True)
@@ -95,13 +94,18 @@ class SignedList:
             metadata_dir=storage.state_dir / METADATA,
             ca_file=consent.repository_ca_file,
         )
-        store = ListStore(storage.state_dir)
+        store = ListStore(storage.state_dir, begins_anew=True)
         try:
             keys = WindowKeyFiles(storage.runtime_dir)
             return cls(repository, store, keys, name=consent.list, max_span_s=consent.max_span_s)
         except BaseException:
             store.close()
             raise
+
+    @property
+    def begun_anew(self) -> str:
+        """See edges.store.Database."""
+        return self._store.begun_anew
 
     def close(self) -> None:
         """Waits a moment for a look that is under way: the store is not pulled away below it."""

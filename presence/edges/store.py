@@ -10,16 +10,19 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import ClassVar, Final
 
 from presence.core.events import EventType
 from presence.core.feed import ConsentList
 from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.timestamps import Moment
 from presence.core.visits import Visit
-from presence.errors import ListRolledBack, StorageError
+from presence.edges.spoilt import Spoilt, aside, is_damage, missing, put_aside, remove, trouble
+from presence.errors import ListRolledBack, MemoryLost, StorageError
 from presence.ports import Stored
 
 VISIT_SCHEMA = """
@@ -45,6 +48,7 @@ VISIT_UPGRADES = (
 )
 """From each version to the next: the file outlives an upgrade of the daemon (RuntimeDirectoryPreserve)."""
 
+CONSENTS: Final = "consents.sqlite"
 CONSENT_SCHEMA = """
 CREATE TABLE list (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
 CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -73,20 +77,58 @@ def open_database(path: Path, schema: str, *, durable: bool, upgrades: tuple[str
         raise unusable(path, error) from error
     if found > len(steps):
         database.close()
-        raise StorageError(f"{path}: written by another version of presence ({found}): remove it and start again")
+        raise Spoilt(f"{path}: written by a newer version of presence ({found})")
     return database
 
 
 def unusable(path: Path, error: Exception) -> StorageError:
-    return StorageError(f"{path}: {error}: is the disk full, or the folder not ours to write?")
+    return trouble(path, error, "is the disk full, or the folder not ours to write?")
 
 
 class Database:
     """One file, its transactions, and its errors in words."""
 
-    def __init__(self, path: Path, schema: str, *, durable: bool, upgrades: tuple[str, ...] = ()) -> None:
+    LOST: ClassVar[str] = ""
+    """What is lost with the file, and what to do then; empty: it is never begun anew, and somebody must act."""
+    NEXT_STEP: ClassVar[str] = "stop presence, put the file away, and start it again"
+
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        *,
+        durable: bool,
+        upgrades: tuple[str, ...] = (),
+        witness: Path | None = None,
+        begins_anew: bool = False,
+    ) -> None:
+        """`witness`: a file that is there only where this one was before. `begins_anew`: for the daemon, not for
+        those who only look."""
         self._path = path
-        self._database = open_database(path, schema, durable=durable, upgrades=upgrades)
+        self._open = partial(open_database, path, schema, durable=durable, upgrades=upgrades)
+        self._begins_anew = begins_anew and bool(self.LOST)
+        self.begun_anew = ""
+        """Why, and what was lost; empty where the file was as we left it."""
+        lost = missing(path, witness) if self._begins_anew and witness is not None else ""
+        try:
+            self._database = self._open()
+        except Spoilt as error:
+            if not self._begins_anew:
+                raise StorageError(f"{error}: {self.NEXT_STEP}") from None
+            put_aside(path)
+            self._database = self._open()
+            lost = str(error).removeprefix(f"{path}: ")
+        if lost:
+            self.begun_anew = f"{path}: {lost}: begun anew. {self.LOST}"
+
+    def _spoilt(self, error: Exception) -> StorageError:
+        """For an error that came while it was used: where it is damage, the file is begun anew."""
+        if not is_damage(error) or not self._begins_anew:
+            return trouble(self._path, error, "make room, or give the folder back to us")
+        self._database.close()
+        put_aside(self._path)
+        self._database = self._open()
+        return MemoryLost(f"{self._path}: damaged: {error}: begun anew. {self.LOST}")
 
     def close(self) -> None:
         self._database.close()
@@ -100,26 +142,40 @@ class Database:
             database.execute("COMMIT")
         except BaseException as error:
             if database.in_transaction:
-                database.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # of a damaged file even that fails
+                    database.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise StorageError(f"{self._path}: {error}: make room, or give the folder back to us") from error
+                raise self._spoilt(error) from error
             raise
 
 
 class RuntimeStore(Database):
     """Implements ports.VisitStore. Monotonic times in it hold until the machine is switched off, as the file does."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory / "visits.sqlite", VISIT_SCHEMA, durable=False, upgrades=VISIT_UPGRADES)
+    LOST = "The present visits are forgotten, and events that waited; nothing else"
+
+    def __init__(self, directory: Path, *, begins_anew: bool = False) -> None:
+        super().__init__(
+            directory / "visits.sqlite", VISIT_SCHEMA, durable=False, upgrades=VISIT_UPGRADES, begins_anew=begins_anew
+        )
 
     def load(self) -> Stored:
+        try:
+            return self._load()
+        except MemoryLost as error:
+            self.begun_anew = str(error)
+            return Stored()
+        finally:
+            remove(aside(self._path))  # nobody needs it: where somebody was is told to nobody
+
+    def _load(self) -> Stored:
         try:
             visits = self._database.execute("SELECT * FROM visit").fetchall()
             outbox = self._database.execute("SELECT * FROM outbox ORDER BY rowid").fetchall()
             announced = self._database.execute("SELECT * FROM announcement").fetchall()
             taken_back = self._database.execute("SELECT * FROM taken_back").fetchall()
         except sqlite3.Error as error:
-            raise StorageError(f"{self._path}: {error}: remove the file, it holds the present visits only") from error
+            raise self._spoilt(error) from error
         return Stored(
             tuple(
                 Visit(ref, Moment(em, eu), Moment(hm, hu), None if lm is None else Moment(lm, lu))
@@ -190,8 +246,15 @@ def _write(
 class ConsentStore(Database):
     """What is remembered of the list beyond a restart: how new it was."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory / "consents.sqlite", CONSENT_SCHEMA, durable=True)
+    LOST = (
+        "Nothing remembers how new the plain list was: an older one would be taken. Compare its number with that of "
+        "the consent service, and find out who touched the file"
+    )
+
+    def __init__(self, directory: Path, *, begins_anew: bool = False, audited: Path | None = None) -> None:
+        """`audited`: the audit log, which is there only where this store was."""
+        path = directory / CONSENTS
+        super().__init__(path, CONSENT_SCHEMA, durable=True, witness=audited, begins_anew=begins_anew)
 
     def accept(self, consents: ConsentList) -> ConsentList:
         """The list without entries older than what we had; remembers it in one transaction.
@@ -217,6 +280,7 @@ class ConsentStore(Database):
                 ((ref, entry.consent.version) for ref, entry in entries.items()),
             )
             database.execute("INSERT OR REPLACE INTO list VALUES (?, ?)", (header.name, header.seq))
+        remove(aside(self._path))
         older = len(consents.entries) - len(entries)
         refused = {**consents.refused, "older version": older} if older else consents.refused
         return replace(consents, entries=entries, refused=refused)

@@ -35,7 +35,12 @@ DROP TABLE older;
 
 
 class WithdrawnStore(Database):
-    """Implements ports.RestrictionStore in the state directory."""
+    """Implements ports.RestrictionStore in the state directory. Never begun anew: nothing else has it yet."""
+
+    NEXT_STEP = (
+        "stop presence, put this file away together with the list's (signed-list.sqlite, or the plain one), and start "
+        "when the consent service has published a new one: what notices took away stands in no other place until then"
+    )
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory / "withdrawn.sqlite", WITHDRAWN_SCHEMA, durable=True, upgrades=(WHO_SIGNED,))

@@ -33,7 +33,7 @@ class Client:
         tuf = TufRepository(
             str(self.repository.folder), root_file=self.repository.root_file, metadata_dir=self.state / "tuf"
         )
-        store, keys = ListStore(self.state), WindowKeyFiles(self.runtime)
+        store, keys = ListStore(self.state, begins_anew=True), WindowKeyFiles(self.runtime)
         return SignedList(tuf, store, keys, name=self.name, max_span_s=MAX_SPAN_S)
 
     def restart(self) -> None:

@@ -382,7 +382,7 @@ def test_a_file_of_another_version_is_refused_with_a_next_step(tmp_path: Path) -
     with contextlib.closing(sqlite3.connect(tmp_path / "visits.sqlite")) as database:
         database.execute("PRAGMA user_version=99")
 
-    with pytest.raises(StorageError, match=r"visits\.sqlite: written by another version.*remove it"):
+    with pytest.raises(StorageError, match=r"visits\.sqlite: written by a newer version.*put the file away"):
         RuntimeStore(tmp_path)
 
 
