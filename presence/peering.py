@@ -22,12 +22,9 @@ from presence.core.timestamps import Moment
 from presence.core.visits import Visit
 from presence.errors import BrokerError, MessageNotTaken
 from presence.ports import Clock, OutgoingMessage, Publisher, Tell
-from presence.pulse import beat, branch, resting
 
 UNSAID_MAX: Final = 256
 """Words that wait for the broker; the oldest go first, for they are of use for seconds."""
-HEARD_MAX: Final = 4096
-"""Words of peers by which a copy is known; after `seen.SKEW_S` none of them counts any more."""
 SPEAKERS: Final = 4
 """So many words are on their way at a time: one that gets no answer does not hold up the next."""
 TIDY_S: Final = 60.0
@@ -71,21 +68,17 @@ class Peering:
         self._clock = clock
         self._tell = tell
         self._chance = chance
-        self._heard: dict[Seen, None] = {}
-        """Words of peers, the oldest first."""
         self._unsaid: asyncio.Queue[Seen] = asyncio.Queue(UNSAID_MAX)
         self._news: HourlyNews[int] = HourlyNews()
 
     async def run(self) -> None:
         """Until cancelled."""
-        beat()
         await self._link.subscribe(topic_of_peers(self._peers.place), self.hear, no_local=True)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(SPEAKERS):
                 tasks.create_task(self._speak())
             while True:
-                with resting():
-                    await asyncio.sleep(TIDY_S)
+                await asyncio.sleep(TIDY_S)
                 self._peers.keep_only(outgoing.id for outgoing in self._visitors.pending())
 
     def advance(self, now: Moment) -> None:
@@ -125,12 +118,6 @@ class Peering:
         if isinstance(seen, Ignored):
             self._ignore(seen)
             return
-        if seen in self._heard:
-            self.ignored[Ignored.COPY] += 1
-            return
-        if len(self._heard) >= HEARD_MAX:
-            del self._heard[next(iter(self._heard))]
-        self._heard[seen] = None
         answer = self._peers.hear(seen, self._visitors.held(), now)
         if answer is not None:
             self._say_soon(answer)
@@ -141,15 +128,9 @@ class Peering:
         self._unsaid.put_nowait(seen)
 
     async def _speak(self) -> None:
-        with branch():
-            await self._speak_on()
-
-    async def _speak_on(self) -> None:
         place = self._peers.place
         while True:
-            with resting():
-                word = await self._unsaid.get()
-            payload = encode_seen(word, self._peers.store_key, place)
+            payload = encode_seen(await self._unsaid.get(), self._peers.store_key, place)
             try:
                 await self._link.publish(OutgoingMessage(topic_of_peers(place), payload, EXPIRY_S, "", ""))
             except MessageNotTaken as refusal:

@@ -24,6 +24,7 @@ from presence.core.budget import Budget
 from presence.core.heads import Heads
 from presence.core.jws import BadKeys, KeySet, Unproven, parse_key_set
 from presence.core.notices import (
+    AHEAD_S,
     FOREIGN,
     UNTIMELY,
     Ignored,
@@ -123,7 +124,7 @@ class Withdrawal:
             self._lose_notice(now.utc_s)
             return
         try:
-            notice = read_notice(payload, keys=self._keys, list_name=self._list_name, now_s=now.utc_s)
+            notice = read_notice(payload, keys=self._keys, list_name=self._list_name)
         except Ignored as ignored:
             self._ignore(ignored.why)
             return
@@ -131,7 +132,8 @@ class Withdrawal:
             self.ignored[COPY] += 1  # what it took is taken again, and nothing beside: a late one fills a hole
         else:
             if notice.previous > self._seen:
-                self._begin_hole(notice.issued_s)
+                # At the latest by our own clock: a list "from the future" would never come to close the hole.
+                self._begin_hole(min(notice.issued_s, now.utc_s + AHEAD_S))
                 self._refresh()
             self._seen = notice.seq
         applied = self._gate.take_away(notice, now)

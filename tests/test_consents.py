@@ -94,7 +94,7 @@ def test_what_takes_away_leaves_a_signed_notice_in_the_outbox(
     answer = listed(*command)
     assert (answer["code"], answer["notice"], answer["list_seq"], answer["sent"]) == (0, 1, 2, False)
     message = Path(answer["file"]).read_bytes()
-    notice = read_notice(message, keys=keys_of(folder), list_name="acme/fi-0042", now_s=time.time())
+    notice = read_notice(message, keys=keys_of(folder), list_name="acme/fi-0042")
     assert getattr(notice.rows[0], row)
     assert b"anna" not in message
 
@@ -192,7 +192,7 @@ def test_a_new_key_for_notices_is_published_and_signs_the_next(listed: Typed, fo
     new = keys_of(folder)
     assert not old & set(new)
     notice = Path(listed("withdraw", "anna")["file"]).read_bytes()
-    read_notice(notice, keys=new, list_name="acme/fi-0042", now_s=time.time())
+    read_notice(notice, keys=new, list_name="acme/fi-0042")
 
 
 def test_a_folder_that_is_no_list_says_what_makes_one(typed: Typed) -> None:
@@ -236,9 +236,7 @@ async def test_notices_and_heads_reach_a_broker_in_their_order(listed: Typed, fo
         messages = [await asyncio.wait_for(heard.get(), 10) for _ in range(3)]
     assert answer["sent"] is True
     assert [message.topic.split("/")[4] for message in messages] == ["revoke", "revoke", "head"]
-    notices = [
-        read_notice(message.payload, keys=keys, list_name="acme/fi-0042", now_s=time.time()) for message in messages[:2]
-    ]
+    notices = [read_notice(message.payload, keys=keys, list_name="acme/fi-0042") for message in messages[:2]]
     head = read_head(messages[2].payload, keys=keys, list_name="acme/fi-0042", now_s=time.time())
     assert [notice.seq for notice in notices] == [1, 2]
     assert (head.list_seq, head.notice_seq) == (2, 2)

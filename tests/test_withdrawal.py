@@ -458,3 +458,21 @@ class Deaf:
 
 def _with_keys(keys: bytes, **changes: object) -> Proven:
     return replace(_signed(41, **changes), notice_keys=keys)
+
+
+@pytest.mark.requirement("R-34", "R-43")
+async def test_a_notice_that_comes_while_our_clock_is_behind_takes_away_all_the_same(gateway: Gateway) -> None:
+    """Found by the consent model checker: it was ignored as one from the future, and the clock was mended then."""
+    now_s = gateway.clock.now().utc_s
+    gateway.clock.set_wall_clock(now_s - 700)
+    gateway.hear(notice(issued_s=int(now_s)))
+    gateway.clock.set_wall_clock(now_s)
+    assert await gateway.visitor() == []
+
+
+async def test_a_hole_before_a_notice_from_the_future_closes_with_a_list_of_today(gateway: Gateway) -> None:
+    now_s = gateway.clock.now().utc_s
+    gateway.hear(notice(seq=5, previous=4, issued_s=int(now_s + 86_400)))
+    gateway.clock.pass_s(600)
+    await gateway.look(a_list(consent(), seq=9, published_at_s=gateway.clock.now().utc_s))
+    assert gateway.store.last_notice(LIST) == 5

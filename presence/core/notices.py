@@ -97,7 +97,7 @@ class Ignored(ValueError):
 FOREIGN: Final = "foreign"
 """Signed, but of another list."""
 UNTIMELY: Final = "untimely"
-"""Signed, but from the future; or a head that is too old to say anything of now."""
+"""Signed, but a head from the future, or one that is too old to say anything of now."""
 
 
 def topic_of_notices(list_name: str) -> str:
@@ -137,15 +137,14 @@ def sign_head(head: Head, *, kid: str, key: Ed25519PrivateKey) -> bytes:
     return sign(_compact(value), typ=HEAD_TYPE, kid=kid, key=key)
 
 
-def read_notice(message: bytes, *, keys: Keys, list_name: str, now_s: float) -> Notice:
+def read_notice(message: bytes, *, keys: Keys, list_name: str) -> Notice:
     """The notice that these bytes are. Raises Ignored.
 
-    An old one is read too: it only takes away, and versions tell what it no longer concerns.
+    Its date says nothing against it: an old one only takes away, and versions tell what it no longer concerns; and one
+    from the future tells of a clock that is wrong, which may be ours. Nobody is to be greeted for that.
     """
     notice = _parse_notice(_proven(message, NOTICE_TYPE, keys))
     _check(notice, list_name)
-    if notice.issued_s > now_s + AHEAD_S:
-        raise Ignored(UNTIMELY)
     return replace(notice, kid=kid_of(message))
 
 

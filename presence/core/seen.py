@@ -47,8 +47,6 @@ class Ignored(StrEnum):
     MALFORMED = "malformed"
     FORGED = "forged"
     OLD = "old"
-    COPY = "copy"
-    """Genuine, and heard before: the broker's second delivery, or somebody plays it back."""
 
 
 @dataclass(frozen=True, slots=True)

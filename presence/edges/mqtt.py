@@ -43,7 +43,6 @@ from presence.edges.mqtt_report import Counters, Ending, Report, Tell
 from presence.edges.mqtt_witness import Witness
 from presence.errors import BrokerError, ConfigurationError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
-from presence.pulse import beat, resting
 
 BACKOFF_FIRST_S: Final = 1.0
 STABLE_S: Final = 30.0
@@ -112,7 +111,6 @@ class MqttPublisher:
         loop = asyncio.get_running_loop()
         attempts = soon_lost = 0
         while True:
-            beat()
             began_s = loop.time()
             async with self._witness(needed=soon_lost >= CONTENDED - 1) as witness:
                 was_up, ending = await self._connect_and_stay()
@@ -129,8 +127,7 @@ class MqttPublisher:
             attempts += 1
             wait_s = self._chance() * ceiling_s
             self._report.ended(ending, was_up=was_up, wait_s=wait_s, contended=contended)
-            with resting():
-                await asyncio.sleep(wait_s)
+            await asyncio.sleep(wait_s)
 
     async def publish(self, message: OutgoingMessage) -> None:
         properties = None
@@ -212,8 +209,7 @@ class MqttPublisher:
         try:
             await self._greet(connection)
             was_up = True
-            with resting():
-                await connection.ended.wait()
+            await connection.ended.wait()
         except BrokerError as error:
             connection.abort(str(error))
             await connection.ended.wait()

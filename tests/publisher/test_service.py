@@ -202,7 +202,7 @@ def test_each_taking_away_is_a_signed_notice_that_the_published_keys_prove(
         service.withdraw("anna"),
     ]
     for number, notice in enumerate(notices, start=1):
-        read = read_notice(service.sign(notice), keys=keys, list_name="acme/fi-0042", now_s=clock.now_s)
+        read = read_notice(service.sign(notice), keys=keys, list_name="acme/fi-0042")
         assert (read.seq, read.previous, read.list_seq) == (number, number - 1, 2)
         (row,) = read.rows
         assert (row.ref, row.version) == (added.ref, 1 + number)

@@ -28,7 +28,6 @@ from presence.edges.doorbell import exported
 from presence.edges.doorbell.exported import Advertised, Readable, Service, Writable, beacon_data
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Ring
-from presence.pulse import branch, resting
 
 ADAPTER: Final = "org.bluez.Adapter1"
 DEVICE: Final = "org.bluez.Device1"
@@ -109,8 +108,7 @@ class Stay:
             tasks.create_task(self._until_the_bus_ends())
             tasks.create_task(self._keep_advertising())
             while True:
-                with resting():
-                    link, gone = await self._connected.get()
+                link, gone = await self._connected.get()
                 if not link:
                     await asyncio.sleep(GOING_S)
                     raise self._why
@@ -171,13 +169,8 @@ class Stay:
         return gone.is_set()
 
     async def _keep_advertising(self) -> None:
-        with branch():
-            await self._advertise_again()
-
-    async def _advertise_again(self) -> None:
         while True:
-            with resting():
-                await self._again.wait()
+            await self._again.wait()
             self._again.clear()
             with suppress(RadioError):  # not there any more: then it is registered all the same
                 await self._adapter_call(f"{ADVERTISING}.UnregisterAdvertisement", "o", [exported.ADVERTISEMENT])
