@@ -1,0 +1,126 @@
+"""Ways to a breach that an attacker found (attack.md, 2026-11-29), as the machine would walk them: its seed corpus."""
+
+from collections.abc import Callable
+from typing import Final
+
+from tests.checker.machine import HOUR_S, ConsentMachine
+from tests.checker.wills import BEER, CARS, GARDEN, OFFERS, PRESENCE, PROFILING, SERVICE, VANS, VISIT_END
+
+ALL: Final = frozenset({PRESENCE, OFFERS, SERVICE, VISIT_END})
+
+
+def _agrees(
+    machine: ConsentMachine, name: str, *more: str, granted: frozenset[str] = frozenset({CARS, GARDEN})
+) -> None:
+    machine.agree(name=name, purposes=ALL | set(more), granted=granted, ends=HOUR_S, until=30 * HOUR_S)
+
+
+def a_pause_is_lost_by_a_renewal(machine: ConsentMachine) -> None:  # A2
+    _agrees(machine, "anna")
+    machine.pause(name="anna", minutes=60)
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+
+
+def a_narrowing_is_lost_by_a_renewal(machine: ConsentMachine) -> None:  # A2
+    _agrees(machine, "anna")
+    machine.narrow_a_purpose(name="anna", purpose=VISIT_END)
+    _agrees(machine, "anna")
+
+
+def an_objection_is_overwritten(machine: ConsentMachine) -> None:  # A3
+    for name in ("anna", "berit", "carl"):
+        _agrees(machine, name)
+        machine.two_desks_at_once(name=name, other="object", category=CARS)
+
+
+def left_goes_to_an_audience_that_may_hear_nothing(machine: ConsentMachine) -> None:  # A4
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.broker_goes()
+    machine.pass_time(seconds=400.0)
+    machine.narrow_a_purpose(name="anna", purpose=OFFERS)
+    machine.hear_the_last_notices()
+    machine.broker_comes()
+
+
+def the_stable_subject_goes_out_without_profiling(machine: ConsentMachine) -> None:  # A5
+    _agrees(machine, "anna", PROFILING)
+    machine.the_list_arrives()
+    machine.broker_goes()
+    machine.walk_in(name="anna")
+    machine.narrow_a_purpose(name="anna", purpose=PROFILING)
+    machine.hear_the_last_notices()
+    machine.broker_comes()
+
+
+def the_stable_subject_stays_told_without_profiling(machine: ConsentMachine) -> None:  # A5
+    _agrees(machine, "anna", PROFILING)
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.narrow_a_purpose(name="anna", purpose=PROFILING)
+    machine.hear_the_last_notices()
+    machine.nothing_told_is_left_standing()
+
+
+def beer_needs_nobodys_word(machine: ConsentMachine) -> None:  # A6
+    _agrees(machine, "anna", granted=frozenset({BEER, GARDEN}))
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+
+
+def a_refused_parent_refuses_no_child(machine: ConsentMachine) -> None:  # A6
+    _agrees(machine, "anna", granted=frozenset({VANS, GARDEN}))
+    machine.narrow_a_category(name="anna", category=CARS)
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+
+
+def what_a_renewal_takes_away_is_told_in_no_notice(machine: ConsentMachine) -> None:  # A9
+    _agrees(machine, "anna")
+    _agrees(machine, "anna", granted=frozenset({GARDEN}))
+
+
+def a_full_outbox_drops_a_withdrawal(machine: ConsentMachine) -> None:  # A13
+    for name in ("anna", "berit", "carl"):
+        _agrees(machine, name)
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.walk_in(name="berit")
+    machine.broker_goes()
+    machine.withdraw(name="anna")
+    machine.withdraw(name="berit")
+    machine.hear_the_last_notices()
+    machine.walk_in(name="carl")
+    machine.broker_comes()
+    machine.nothing_told_is_left_standing()
+
+
+def withdrawn_killed_and_agreed_anew_within_the_hour(machine: ConsentMachine) -> None:  # A19
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.withdraw(name="anna")
+    machine.hear_the_last_notices()
+    machine.broker_comes()
+    machine.gateway_is_killed()
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+
+
+SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
+    a_pause_is_lost_by_a_renewal,
+    a_narrowing_is_lost_by_a_renewal,
+    an_objection_is_overwritten,
+    left_goes_to_an_audience_that_may_hear_nothing,
+    the_stable_subject_goes_out_without_profiling,
+    the_stable_subject_stays_told_without_profiling,
+    beer_needs_nobodys_word,
+    a_refused_parent_refuses_no_child,
+    what_a_renewal_takes_away_is_told_in_no_notice,
+    a_full_outbox_drops_a_withdrawal,
+    withdrawn_killed_and_agreed_anew_within_the_hour,
+)
