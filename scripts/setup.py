@@ -44,7 +44,7 @@ UNFINISHED = WORKSHOP / "unfinished"
 PARTS = {
     "demo": ["--no-default-groups", "--group", "build", "--extra", "demo"],
     "full": ["--no-default-groups", "--group", "dev", "--all-extras"],
-    "bench": ["--no-default-groups", "--group", "dev", "--group", "bench", "--all-extras"],
+    "bench": ["--no-default-groups", "--group", "dev", "--group", "bench", "--group", "mutation", "--all-extras"],
 }
 
 # The first uv that knows everything asked of it here; an older one on PATH is passed over.
