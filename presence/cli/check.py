@@ -14,6 +14,7 @@ from presence.cli.check_broker import look_at_broker
 from presence.cli.check_doorbell import look_at_doorbell
 from presence.cli.check_inside import findings_inside
 from presence.cli.check_list import look_at_list
+from presence.cli.check_memory import look_at_memory
 from presence.cli.findings import Finding, Verdict
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
@@ -75,7 +76,7 @@ async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
         add(Finding("configuration", Verdict.FAIL, f"{len(error.problems)} problems", "\n".join(error.problems)))
         return findings
     add(Finding("configuration", Verdict.PASS, str(path)))
-    for look in (_store_key, _notice, _hours, _storage, _room, _clock, look_at_list):
+    for look in (_store_key, _notice, _hours, _storage, _room, _memory, _clock, look_at_list):
         for finding in look(settings):
             add(finding)
     for finding in await look_at_broker(settings):
@@ -150,6 +151,10 @@ def _room(settings: Settings) -> Iterator[Finding]:
             yield Finding("room", verdict, found, "make room: a list that cannot be stored is not taken over")
             return
     yield Finding("room", Verdict.PASS, found)
+
+
+def _memory(_settings: Settings) -> Iterator[Finding]:
+    return look_at_memory()
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:
