@@ -38,7 +38,7 @@ HELD_S = 0.05
 AGAIN_FIRST_S: Final = 2.0
 AGAIN_MAX_S: Final = 32.0
 """Ceilings of the back-off of one event; events live for two minutes."""
-REFUSED_STEP: Final = "ask `presence check`, question broker, and read the broker's log"
+REFUSED_STEP: Final = "ask `presence check`, question `access`, and read the broker's log"
 
 
 class Outbox(Protocol):

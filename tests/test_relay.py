@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import struct
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from presence.core.timestamps import Moment
 from presence.pipeline import Pipeline
 from presence.ports import OutgoingMessage
 from presence.relay import Relay
+from tests.brokers import PUBACK, FakeBroker, packet
 from tests.builders import ANNA, BERIT, CARL, CARS, a_list, approach, consent, grant, moment, rules, standing
-from tests.edges.mqtt_parts import an_event, message
+from tests.edges.mqtt_parts import Told, an_event, message, new_publisher, running
 from tests.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
 
 
@@ -139,6 +141,29 @@ async def test_twenty_refused_visits_are_one_line_on_the_border_of_the_hour(shop
     assert "offers-main" not in str(fields)
     to_the_hour(shop)
     assert len(shop.tell.told) == 1
+
+
+@pytest.mark.requirement("R-23", "R-51")
+async def test_a_broker_that_denies_each_event_makes_no_record_of_visits_in_the_journal(shop: Shop) -> None:
+    def puback(mid: int, publish: bytes) -> bytes:
+        return packet(PUBACK, struct.pack("!HBB", mid, 0x87 if b"/evt/" in publish else 0, 0))
+
+    told = Told()
+    visits = [bytes([n]) * 8 for n in range(20)]
+    shop.put(*(consent(ref=ref) for ref in visits))
+    async with FakeBroker(puback=puback).running() as broker, running(new_publisher(broker.port, told)) as publisher:
+        relay = Relay(shop.pipeline, publisher, shop.clock, tell=told)
+        for ref in visits:
+            relay.advance(shop.clock.now())
+            publisher.advance(shop.clock.now())
+            shop.come_in(ref)
+            assert await relay.empty()
+        assert [event for event, _ in told.events] == ["broker.connected"]
+        relay.advance(shop.clock.pass_s(HOUR_S))
+        publisher.advance(shop.clock.now())
+    assert [event for event, _ in told.events] == ["broker.connected", "event.refused"]
+    assert "offers-main" not in str(told.events)
+    assert publisher.counters.refused_events == {0x87: 20}
 
 
 @pytest.mark.requirement("R-23")

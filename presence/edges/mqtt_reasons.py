@@ -38,7 +38,7 @@ NO_ANSWER: Final = (
 
 HUNG_UP: Final = (
     "the broker ends the connection, or never answers, where we publish: read its log; its access list may deny us our "
-    "topics (`presence check`, question broker)"
+    "topics (`presence check`, question `access`)"
 )
 
 CREDENTIALS: Final = "check mqtt.username, the content of mqtt.password_file, and the account on the broker"
