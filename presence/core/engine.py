@@ -161,8 +161,9 @@ class Engine:
             self._matcher.advance(now.utc_s)
         self._suspicion.advance(slot_at(now.utc_s))
         draft = Draft()
-        if self._teller.standing.publishing:
-            self._forget_lapsed(now, draft)
+        if self._teller.standing.publishing:  # who lapsed is forgotten; who was told of them is told so (R-09)
+            for ref in self._let_in.to_ask(now, self._teller.standing, self._known):
+                self._recheck(ref, now, draft)
         self._note(self._visits.advance(now), now, draft)
         self._teller.forget_over(self._visits, now, draft)
         return draft.step()
@@ -219,22 +220,22 @@ class Engine:
 
     def held(self) -> list[tuple[Announcement, Visit]]:
         """What was announced, here or by a peer, of visits that are known here."""
-        visits = ((each, self._visits.get(each.ref)) for each in self._teller.announcements())
+        visits = ((each, self._visits.get(each.ref)) for each in self._teller.told)
         return [(announcement, visit) for announcement, visit in visits if visit is not None]
 
     def acknowledge(self, outgoing: Outgoing) -> None:
         """The broker has it, or will never take it: it leaves the outbox."""
-        self._teller.acknowledge(outgoing)
+        self._teller.waiting.pop(outgoing.id)
 
     def pending(self) -> tuple[Outgoing, ...]:
         """The outbox, oldest first."""
-        return self._teller.pending()
+        return tuple(self._teller.waiting)
 
     def announcements(self) -> tuple[Announcement, ...]:
-        return self._teller.announcements()
+        return tuple(self._teller.told)
 
     def taken_back(self) -> tuple[TakenBack, ...]:
-        return self._teller.taken_back()
+        return self._teller.told.taken_back()
 
     def visits(self) -> tuple[Visit, ...]:
         return tuple(self._visits)
@@ -277,11 +278,6 @@ class Engine:
     def _known(self) -> set[bytes]:
         """Everyone of whom anything is known now."""
         return self._visits.refs() | self._teller.refs() | self._suspicion.refs()
-
-    def _forget_lapsed(self, now: Moment, draft: Draft) -> None:
-        """Whoever's consent is no longer in force is forgotten; whoever was told of them is told so (R-09)."""
-        for ref in self._let_in.to_ask(now, self._teller.standing, self._known):
-            self._recheck(ref, now, draft)
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
         """Take away what this person does not allow any more. Whether the list may be believed is another question:

@@ -57,26 +57,17 @@ class Teller:
         self.standing = ListStanding(publishing=False)
         self.consents: Mapping[bytes, Consent] = {}
         self._counts = counts
-        self._waiting = Waiting(pending)
-        self._told = Told(announcements, taken_back)
+        self.waiting = Waiting(pending)
+        self.told = Told(announcements, taken_back)
         self.proofs = Proofs()
 
     def knows(self, ref: bytes) -> bool:
         """Whether somebody was told of them, or is about to be, or they answered a challenge just now."""
-        return self._told.knows(ref) or self._waiting.knows(ref) or ref in self.proofs
+        return self.told.knows(ref) or self.waiting.knows(ref) or ref in self.proofs
 
     def refs(self) -> set[bytes]:
         """Everyone whom it knows."""
-        return self._told.refs() | self._waiting.refs() | self.proofs.refs()
-
-    def pending(self) -> tuple[Outgoing, ...]:
-        return tuple(self._waiting)
-
-    def announcements(self) -> tuple[Announcement, ...]:
-        return tuple(self._told)
-
-    def taken_back(self) -> tuple[TakenBack, ...]:
-        return self._told.taken_back()
+        return self.told.refs() | self.waiting.refs() | self.proofs.refs()
 
     def entered(self, entered: Entered, now: Moment, draft: Draft) -> None:
         """Queue an `entered` for every audience that may hear of it."""
@@ -98,51 +89,51 @@ class Teller:
                 expires_s=now.monotonic_s + self.rules.expiry_s,
                 strength_dbm=entered.strength_dbm,
             )
-            if not self._told.is_taken_back(outgoing.id):
+            if not self.told.is_taken_back(outgoing.id):
                 self._queue(outgoing, draft)
 
     def left(self, left: Left, now: Moment, draft: Draft) -> None:
         """Queue a `left` where an audience was told of the entry and the customer agreed to tell the end."""
         self._counts.left += 1
         self._counts.persons.note("left", left.ref)
-        for announcement in self._told.of(left.ref):
+        for announcement in self.told.of(left.ref):
             if self._left_denied(announcement, now) is None:
                 self._queue(self._following(EventType.LEFT, announcement, left.at, now), draft)
-            self._told.look_at(announcement.event_id, now.utc_s)
+            self.told.look_at(announcement.event_id, now.utc_s)
 
     def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
         """A consent is no longer in force: pending events go, announced ones are taken back."""
         self.proofs.forget(ref)
-        for outgoing in self._waiting.of(ref):
+        for outgoing in self.waiting.of(ref):
             if outgoing.type is not EventType.WITHDRAWN:
-                self._waiting.cancel(outgoing, draft)
-        for announcement in self._told.of(ref):
+                self.waiting.cancel(outgoing, draft)
+        for announcement in self.told.of(ref):
             self._retract(announcement, reason, now, draft)
 
     def withdraw_narrowed(self, ref: bytes, now: Moment, draft: Draft) -> None:
         """Take back what was announced with a category, to an audience or under a subject that is not allowed any
         more, and stop a `left` that waits where the end of a visit may not be told any more."""
-        for announcement in self._told.of(ref):
+        for announcement in self.told.of(ref):
             denied = self._outlived(announcement, now)
             if denied is not None:
                 self._retract(announcement, denied.reason, now, draft)
         consent = self.consents.get(ref)
         if consent is None or Purpose.VISIT_END not in consent.purposes:
-            for outgoing in self._waiting.of(ref):
+            for outgoing in self.waiting.of(ref):
                 if outgoing.type is EventType.LEFT:
-                    self._waiting.cancel(outgoing, draft)
+                    self.waiting.cancel(outgoing, draft)
 
     def forget_over(self, visits: Visits, now: Moment, draft: Draft) -> None:
         """Announcements of visits that are over, on which nobody may act any more."""
         self.proofs.advance(now.monotonic_s)
-        self._told.let_go(now, draft)
-        for announcement in self._told.to_look_at(now):
+        self.told.let_go(now, draft)
+        for announcement in self.told.to_look_at(now):
             if visits.is_inside(announcement.ref):  # the end of the visit asks again
                 continue
-            if self._waiting.left_of(announcement):  # it is judged by what was announced
-                self._told.look_at(announcement.event_id, now.utc_s + LOOK_AGAIN_S)
+            if self.waiting.left_of(announcement):  # it is judged by what was announced
+                self.told.look_at(announcement.event_id, now.utc_s + LOOK_AGAIN_S)
                 continue
-            self._told.forget(announcement, draft)
+            self.told.forget(announcement, draft)
 
     def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
         """The event as it may be sent at this moment, with the step to store *before* it is sent.
@@ -150,7 +141,7 @@ class Teller:
         None where it expired or was cancelled: it leaves the outbox. Denied where the gate says no: it leaves the
         outbox too, except while the list is stale (Reason.LIST_STALE): then it waits until it expires.
         """
-        if outgoing.id not in self._waiting:
+        if outgoing.id not in self.waiting:
             return None
         if now.monotonic_s >= outgoing.expires_s:
             self._expire(outgoing)
@@ -158,7 +149,7 @@ class Teller:
         if outgoing.type is EventType.WITHDRAWN:
             return _event(outgoing, {"entered_id": outgoing.entered_id, "reason": outgoing.reason}), Step()
         if outgoing.type is EventType.LEFT:
-            announced = self._told.get(outgoing.entered_id)
+            announced = self.told.get(outgoing.entered_id)
             denied = Denied(Reason.UNKNOWN) if announced is None else self._left_denied(announced, now)
             if denied is not None:
                 return self._block(outgoing, denied)
@@ -166,7 +157,7 @@ class Teller:
         decision = self._decide(outgoing.ref, outgoing.audience, now)
         if isinstance(decision, Denied):
             return self._block(outgoing, decision)
-        announced = self._told.get(outgoing.id)
+        announced = self.told.get(outgoing.id)
         outlived = None if announced is None else self._outlived(announced, now)
         if outlived is not None:  # the copy that was handed over before is taken back by the next look at it
             return self._block(outgoing, outlived)
@@ -176,16 +167,13 @@ class Teller:
             return None
         return self._announce(outgoing, now, decision, until_s)
 
-    def acknowledge(self, outgoing: Outgoing) -> None:
-        """The broker has it, or will never take it."""
-        self._waiting.pop(outgoing.id)
-
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
-        """A peer told it under this id: it leaves the outbox, and an entry is known as announced (see `Peers`)."""
-        if self._waiting.pop(outgoing.id) is None:
+        """A peer told it under this id: it leaves the outbox, and an entry is known as announced (see `Peers`), also
+        while our list is stale: nothing comes of that but its withdrawal."""
+        if self.waiting.pop(outgoing.id) is None:
             return Step()
-        decision = self._decide(outgoing.ref, outgoing.audience, now)
-        if outgoing.type is not EventType.ENTERED or isinstance(decision, Denied) or self._told.is_taken_back(event_id):
+        decision = self._permitted_to(outgoing.ref, outgoing.audience, now)
+        if outgoing.type is not EventType.ENTERED or isinstance(decision, Denied) or self.told.is_taken_back(event_id):
             return Step(cancelled=(outgoing.id,))
         until_s = self._valid_until_s(outgoing, decision)
         return Step(cancelled=(outgoing.id,), announced=(self._known(outgoing, decision, until_s, event_id),))
@@ -195,7 +183,7 @@ class Teller:
         return min(allowed.until_s, (outgoing.occurred_at.utc_s + self.rules.valid_for_s) // 60 * 60)
 
     def _known(self, outgoing: Outgoing, allowed: Allowed, until_s: float, event_id: str) -> Announcement:
-        before = self._told.get(event_id)
+        before = self.told.get(event_id)
         day = events.utc_day(outgoing.occurred_at.utc_s).decode()
         announcement = Announcement(
             event_id,
@@ -206,7 +194,7 @@ class Teller:
             until_s,
             day,
         )
-        self._told.put(event_id, announcement)
+        self.told.put(event_id, announcement)
         return announcement
 
     def _subjects(self, ref: bytes, audience: str, day: str) -> tuple[str, ...]:
@@ -229,13 +217,13 @@ class Teller:
     def _expire(self, outgoing: Outgoing) -> None:
         self._counts.expired += 1
         self._counts.persons.note("expired", outgoing.ref)
-        self.acknowledge(outgoing)
+        self.waiting.pop(outgoing.id)
 
     def _block(self, outgoing: Outgoing, denied: Denied) -> Denied:
         if denied.reason is not Reason.LIST_STALE:
             self._counts.blocked[denied.reason] += 1
             self._counts.persons.note("blocked", outgoing.ref)
-            self.acknowledge(outgoing)
+            self.waiting.pop(outgoing.id)
         return denied
 
     def _decide(self, ref: bytes, audience_name: str, now: Moment) -> Decision:
@@ -265,12 +253,12 @@ class Teller:
         return believed(self.standing) or self._outlived(announcement, now)
 
     def _retract(self, announcement: Announcement, reason: Reason, now: Moment, draft: Draft) -> None:
-        entered = self._waiting.get(announcement.event_id)
+        entered = self.waiting.get(announcement.event_id)
         if entered is not None:  # handed over, not acknowledged: not once more
-            self._waiting.cancel(entered, draft)
-        for left in self._waiting.left_of(announcement):
-            self._waiting.cancel(left, draft)
-        self._told.take_back(announcement, now.monotonic_s + self.rules.entry.reentry_cooldown_s, draft)
+            self.waiting.cancel(entered, draft)
+        for left in self.waiting.left_of(announcement):
+            self.waiting.cancel(left, draft)
+        self.told.take_back(announcement, now.monotonic_s + self.rules.entry.reentry_cooldown_s, draft)
         # A consent that ends ends `valid_until` too: that is told although it may just have passed (R-09).
         just_ended = reason is Reason.EXPIRED and now.utc_s - announcement.valid_until_s < self.rules.expiry_s
         if now.utc_s < announcement.valid_until_s or just_ended:
@@ -300,7 +288,7 @@ class Teller:
         )
 
     def _queue(self, outgoing: Outgoing, draft: Draft) -> None:
-        for dropped in self._waiting.queue(outgoing, self.rules.outbox_length, draft):
+        for dropped in self.waiting.queue(outgoing, self.rules.outbox_length, draft):
             self._counts.dropped += 1
             self._counts.persons.note("dropped", dropped.ref)
 

@@ -456,6 +456,22 @@ def test_the_word_of_a_peer_does_not_announce_again_what_was_taken_back_here() -
 
 
 @pytest.mark.requirement("R-09")
+def test_what_a_peer_told_while_our_list_was_stale_is_taken_back_here_too() -> None:
+    """The peer may be gone by then; nothing but the withdrawal comes of it."""
+    engine = an_engine(consent())
+    walk_in(engine)
+    [waiting] = engine.pending()
+    engine.trust(standing(publishing=False))
+    engine.adopt(waiting, waiting.id, moment(10))
+    assert send_all(engine, moment(11)) == []
+
+    engine.take_away(notice(Narrowing(ANNA, 1, removed=True)), moment(20))
+
+    [withdrawn] = send_all(engine, moment(20))
+    assert (withdrawn["type"], withdrawn["data"]["entered_id"]) == ("presence.withdrawn.v1", waiting.id)
+
+
+@pytest.mark.requirement("R-09")
 def test_each_audience_that_was_told_is_told_of_the_end() -> None:
     record = consent(purposes=frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.SERVICE}))
     engine = an_engine(record, audiences=(OFFERS, PICK_UP))
