@@ -161,6 +161,9 @@ async def a_bell(address: str) -> AsyncIterator[FakeBell]:
     """org.bluez with an adapter hci0 on that bus."""
     bus = await MessageBus(bus_address=address).connect()
     bluez = FakeBell(bus)
+    rule = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'"  # who leaves is off air
+    daemon = "org.freedesktop.DBus"
+    await bus.call(Message(daemon, "/org/freedesktop/DBus", daemon, "AddMatch", signature="s", body=[rule]))
     await bus.request_name("org.bluez")
     try:
         yield bluez

@@ -50,6 +50,8 @@ class Fault:
     kind: Kind
     after: int = 0
     """Bytes of the server that pass unharmed, on each connection."""
+    once: bool = False
+    """It strikes one connection; the next ones are whole."""
 
 
 @dataclass
@@ -61,6 +63,8 @@ class FaultProxy:
     fault: Fault | None = None
     port: int = 0
     connections: int = 0
+    struck: int = 0
+    """How often a fault has struck."""
     passed: int = 0
     """Bytes of the server on the connection that was made last."""
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -109,6 +113,9 @@ class FaultProxy:
             back.write(whole)
             await back.drain()
             if fault is not None and len(whole) < len(data):
+                self.struck += 1
+                if fault.once:
+                    self.fault = None
                 await self._break(fault.kind, data[len(whole) :], server, back)
                 return fault.kind
         back.close()  # with TLS also the good-bye of TLS

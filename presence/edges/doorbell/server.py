@@ -5,10 +5,11 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from dbus_fast import BusType
+from dbus_fast import AuthError, BusType, DBusError
 from dbus_fast.aio import MessageBus
 
 from presence.config.settings import DoorbellSettings
+from presence.edges.bluez_bus import CALL_S
 from presence.edges.doorbell.stay import Counters, Stay
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Ring, Tell
@@ -17,6 +18,9 @@ RETRY_S: Final = 3.0
 """An adapter or bluetoothd that is back rings again within seconds."""
 SWITCH_ON_EVERY_S: Final = 60.0
 """An adapter that somebody switched off is switched on again, and whoever does it again and again is not fought."""
+
+BUS_ERRORS: Final = (OSError, EOFError, AuthError, DBusError)
+"""What dbus-fast raises where the bus goes away in the middle of something."""
 
 
 class Doorbell:
@@ -52,7 +56,7 @@ class Doorbell:
         while True:
             try:
                 await self._serve(ring)
-            except* RadioError as errors:
+            except* (RadioError, *BUS_ERRORS) as errors:
                 self._failed(_first(errors))
             # Python 3.11's TaskGroup swallows a cancellation that comes in the moment in which one of its tasks fails:
             # bluetoothd and this daemon are often stopped together.
@@ -64,7 +68,10 @@ class Doorbell:
         """One stay on the bus; ends with a RadioError."""
         bus = MessageBus(bus_address=self._bus_address, bus_type=BusType.SYSTEM)
         try:
-            await bus.connect()
+            async with asyncio.timeout(CALL_S):
+                await bus.connect()
+        except TimeoutError:
+            raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: no answer within {CALL_S:g} s") from None
         except OSError as error:
             raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error.strerror}") from error
         try:
@@ -97,9 +104,10 @@ class Doorbell:
         self.trouble = str(error)
 
 
-def _first(errors: BaseExceptionGroup[RadioError]) -> RadioError:
+def _first(errors: BaseExceptionGroup[Exception]) -> RadioError:
     error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    assert isinstance(error, RadioError)  # noqa: S101 - `except*` gives nothing else
-    return error
+    if isinstance(error, RadioError):
+        return error
+    return RadioError(RadioFault.NO_BLUEZ, f"the connection to D-Bus broke ({type(error).__name__})")

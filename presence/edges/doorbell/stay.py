@@ -23,7 +23,7 @@ from dbus_fast.service import ServiceInterface
 
 from presence.config.settings import DoorbellSettings
 from presence.core.doorbell import ANSWER_UUID, CHALLENGE_UUID, LONGEST_ANSWER, NONCE_BYTES, Bell
-from presence.edges.bluez_bus import BLUEZ, call_bluez
+from presence.edges.bluez_bus import BLUEZ, CALL_S, call_bluez
 from presence.edges.doorbell import exported
 from presence.edges.doorbell.exported import Advertised, Readable, Service, Writable, beacon_data
 from presence.errors import RadioError, RadioFault
@@ -94,9 +94,7 @@ class Stay:
     async def run(self) -> None:
         bus = self._bus
         bus.add_message_handler(self._on_message)
-        for match in _MATCHES:
-            add = Message(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", signature="s", body=[match])
-            await bus.call(add)
+        await self._listen()
         await self._see_to_power()
         self._export()
         await self._adapter_call(f"{GATT}.RegisterApplication", "oa{sv}", [exported.APPLICATION, {}])
@@ -113,6 +111,15 @@ class Stay:
                     await asyncio.sleep(GOING_S)
                     raise self._why
                 tasks.create_task(self._attend(link, gone))
+
+    async def _listen(self) -> None:
+        try:
+            async with asyncio.timeout(CALL_S):
+                for match in _MATCHES:
+                    add = Message(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", signature="s", body=[match])
+                    await self._bus.call(add)
+        except TimeoutError:
+            raise RadioError(RadioFault.NO_BLUEZ, f"D-Bus: no answer within {CALL_S:g} s") from None
 
     async def _see_to_power(self) -> None:
         """bluetoothd takes advertisements for an adapter that is off, and they never go on air. Raises RadioError."""
