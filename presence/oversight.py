@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from presence import __version__
 from presence.core.hourly import HourlyCounts, HourlyLevels, HourlyPersons, rounded
 from presence.core.identifiers import WINDOW_S
-from presence.core.noticed import JUMP_S, Noticed
+from presence.core.noticed import JUMP_S, NOTICES, Noticed
 from presence.core.overview import HOURLY, RINGS, RINGS_STEP, STATE_OF, Bell, Overview, Radio, RadioState
 from presence.core.radio_health import Condition, Totals
 from presence.core.timestamps import Moment
@@ -99,6 +99,7 @@ class Oversight:
         self._noticed = Noticed()
         self._people = HourlyPersons()
         self._rings = HourlyCounts(RINGS_STEP)
+        self._notices = HourlyCounts()
         self._outbox = HourlyLevels()
         self._well_at_s: dict[str, float] = {}
         self._last: Moment | None = None
@@ -137,7 +138,7 @@ class Oversight:
             list_age_s=renewal.age_s(now),
             list_proven_utc_s=lease.proven_at.utc_s if lease else None,
             key_window_end_utc_s=self._window_end_s(gateway, now) if lease else None,
-            refreshes=dict(self._noticed.refreshes),
+            refreshes=self._refreshes(now),
             radios=tuple(self._radio(label, radio, now) for label, radio in sights.radios.items()),
             bell=self._bell(gateway, people, now),
             broker_connected=broker.is_connected,
@@ -161,6 +162,11 @@ class Oversight:
             return self._sights.synchronised(), ""
         except ClockUnreadable as error:
             return False, str(error)
+
+    def _refreshes(self, now: Moment) -> dict[str, int]:
+        """A notice that is obeyed is a customer's act, so it is told by the hour; one that is refused is not."""
+        refreshes = {NOTICES: 0, **self._noticed.refreshes}
+        return refreshes | self._notices.release({NOTICES: refreshes[NOTICES]}, now)
 
     def _broker_codes(self, people: Mapping[str, int]) -> dict[int, int]:
         """Refused events follow customers: whose they were is counted, by the hour. The rest is told at once.

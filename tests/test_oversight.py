@@ -279,6 +279,22 @@ async def test_a_gateway_without_a_doorbell_has_no_word_of_it_in_its_status() ->
     assert 'presence_doorbell_answers_total{result="accepted"}' in scrape(watched)
 
 
+@pytest.mark.requirement("R-23")
+def test_one_customers_withdrawal_is_in_no_metric_and_a_forged_notice_at_once() -> None:
+    watched = Watched()
+    applied, refused = (f'presence_sync_refresh_total{{plane="b",result="{word}"}}' for word in ("applied", "refused"))
+    scrape(watched)
+    for event in ("restriction.applied", "restriction.refused"):
+        watched.oversight.tell(event, {})
+    assert (scrape(watched)[applied], scrape(watched)[refused]) == (0, 1)
+    watched.clock.pass_s(3600)
+    assert scrape(watched)[applied] == 0
+    for _ in range(6):
+        watched.oversight.tell("restriction.applied", {})
+    watched.clock.pass_s(3600)
+    assert scrape(watched)[applied] == 5
+
+
 async def test_a_card_that_went_read_only_is_told_until_it_is_healed() -> None:
     watched = Watched()
     told = []

@@ -14,10 +14,11 @@ ALARMS: Final = {
     "clock.jumped": Alarm.CLOCK,
     "audit.failed": Alarm.AUDIT,
 }
+NOTICES: Final = "b.applied"
 REFRESHES: Final = {
     "consent.applied": "a.applied",
     "consent.refused": "a.refused",
-    "restriction.applied": "b.applied",
+    "restriction.applied": NOTICES,
     "restriction.refused": "b.refused",
 }
 """Told event → plane and result."""
