@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from presence.cli.list_look import IN_MEMORY
 from presence.core.beacons import eddystone
 from presence.edges.capture import CaptureReader
 from presence.edges.local_broker import free_port
@@ -157,6 +158,17 @@ async def test_a_shop_with_the_signed_list_can_replay_and_nothing_of_the_look_st
     assert "no window key for the time of the capture" in said
     assert list((shop.folder / "run").iterdir()) == []
     assert not (shop.folder / "state").exists()
+
+
+async def test_the_signed_list_is_looked_at_in_memory_also_while_no_daemon_has_made_its_folder(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "shop", free_port()).open([])
+    with_signed_list(shop, tmp_path, agreed_now(ANNA))
+    (shop.folder / "run").rmdir()
+    before = set(IN_MEMORY.iterdir())
+    result = await replayed(shop, capture(tmp_path / "now.btsnoop", walking_in(at_s=time.time())))
+    assert result["recognised"] == 80
+    assert not (shop.folder / "run").exists()
+    assert {path for path in set(IN_MEMORY.iterdir()) - before if path.name.startswith("look-at-list-")} == set()
 
 
 async def test_impossible_strengths_never_decide_an_entry(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """`presence check` finds each of the twelve faults of R-70 that were put in on purpose, and says the next step."""
 
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,21 @@ async def test_a_door_that_was_never_calibrated_or_was_changed_since_is_a_warnin
     assert f"--config {shop.config}" in never.next_step
     assert "enter at -75 dBm" in calibrated.found
     assert "entry.enter_rssi_dbm" in changed.found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: it becomes a user who may not write there")
+async def test_a_runtime_folder_that_comes_with_the_daemon_is_no_fault_before_its_first_start(tmp_path: Path) -> None:
+    """docs/install.md has the check before the start; RuntimeDirectory= makes /run/presence, and only then."""
+    settings = load_settings(a_shop(tmp_path).config)
+    theirs = replace(settings.storage, runtime_dir=Path("/run/presence-not-started"))
+    elsewhere = replace(settings.storage, runtime_dir=Path("/opt/presence-not-started"))
+    os.seteuid(65534)
+    try:
+        found = [{f.name: f for f in check.look_at_storage(replace(settings, storage=s))} for s in (theirs, elsewhere)]
+    finally:
+        os.seteuid(0)
+    assert [each["runtime_dir"].verdict for each in found] == [Verdict.PASS, Verdict.FAIL]
+    assert "when it starts" in found[0]["runtime_dir"].found
 
 
 @needs_a_bus

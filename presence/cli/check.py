@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -76,7 +77,7 @@ async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
         add(Finding("configuration", Verdict.FAIL, f"{len(error.problems)} problems", "\n".join(error.problems)))
         return findings
     add(Finding("configuration", Verdict.PASS, str(path)))
-    for look in (_store_key, _notice, _hours, _storage, _room, _memory, _clock, look_at_list):
+    for look in (_store_key, _notice, _hours, look_at_storage, _room, _memory, _clock, look_at_list):
         for finding in look(settings):
             add(finding)
     for finding in await look_at_broker(settings):
@@ -157,11 +158,14 @@ def _memory(_settings: Settings) -> Iterator[Finding]:
     return look_at_memory()
 
 
-def _storage(settings: Settings) -> Iterator[Finding]:
+def look_at_storage(settings: Settings) -> Iterator[Finding]:
     for key, directory in (
         ("state_dir", settings.storage.state_dir),
         ("runtime_dir", settings.storage.runtime_dir),
     ):
+        if key == "runtime_dir" and _comes_with_the_unit(directory):
+            yield Finding(key, Verdict.PASS, f"{directory}: systemd makes it for the daemon, when it starts")
+            continue
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             probe = directory / f".check-{time.monotonic_ns()}"
@@ -173,6 +177,15 @@ def _storage(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield Finding(key, Verdict.PASS, str(directory))
+
+
+def _comes_with_the_unit(directory: Path) -> bool:
+    """A folder of /run that RuntimeDirectory= makes; root alone could make it before."""
+    return (
+        directory.parent == Path("/run")
+        and not directory.exists()
+        and not os.access("/run", os.W_OK, effective_ids=True)
+    )
 
 
 def _clock(settings: Settings) -> Iterator[Finding]:
