@@ -19,7 +19,7 @@ import pytest
 from presence.cli import main
 from presence.cli.termination import TERMINATED
 from presence.config.settings import MqttSettings
-from presence.core.jws import parse_keys
+from presence.core.jws import parse_key_set, parse_keys
 from presence.core.notices import read_head, read_notice, topic_of_head, topic_of_notices
 from presence.publisher.outbox import Post
 from scripts.offer_engine import read_customers
@@ -193,6 +193,18 @@ def test_a_new_key_for_notices_is_published_and_signs_the_next(listed: Typed, fo
     assert not old & set(new)
     notice = Path(listed("withdraw", "anna")["file"]).read_bytes()
     read_notice(notice, keys=new, list_name="acme/fi-0042")
+
+
+@pytest.mark.requirement("R-44")
+def test_a_stolen_key_for_notices_is_replaced_and_named_by_one_command(listed: Typed, folder: Path) -> None:
+    waiting = Path(listed("narrow", "anna", "--purpose", "offers")["file"])
+    assert listed("rotate", "timestamp", "--stolen")["code"] == 78
+    assert listed("rotate", "notices", "--stolen")["code"] == 0
+    listed("publish")  # what the last publication named is gone with the next
+    (jwks,) = (folder / "repository" / "targets").glob("*.notices.jwks")
+    key_set = parse_key_set(jwks.read_bytes())
+    assert (key_set.keys.keys(), key_set.revoked) == ({"notices-1"}, {"notices-0"})
+    read_notice(waiting.read_bytes(), keys=key_set.keys, list_name="acme/fi-0042")
 
 
 def test_a_folder_that_is_no_list_says_what_makes_one(typed: Typed) -> None:

@@ -2,12 +2,13 @@
 
 keys/root/1.pem, 2.pem, 3.pem   two of them sign a new root: carry the folder away after `init`, to a safe
 keys/targets.pem, snapshot.pem, timestamp.pem   sign each publication: they stay online
-keys/notices.pem                signs notices and heads
+keys/notices.pem, notices-1.pem, …   signs notices and heads; the number is that of the `kid`
 keys/service.key                32 random bytes in hex, from which refs and pairwise keys are made
 """
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -65,8 +66,22 @@ class KeyFolder:
     def signer(self, role: str) -> CryptoSigner:
         return CryptoSigner(_read(self.directory / f"{role}.pem"))
 
-    def notice_key(self) -> Ed25519PrivateKey:
-        return _read(self.directory / f"{NOTICES}.pem")
+    def notice_key(self, number: int) -> Ed25519PrivateKey:
+        path = self.directory / f"{notice_kid(number)}.pem"
+        # The first one, and those that an older version replaced in its place, have no number in their names.
+        return _read(path if path.exists() else self.directory / f"{NOTICES}.pem")
+
+    def make_notice_key(self, number: int) -> None:
+        """It counts once the register says this number; so a crash leaves the old key in force, or the new one."""
+        _write_private(self.directory / f"{notice_kid(number)}.pem", _new_key())
+
+    def forget_notice_keys(self, *, but: Iterable[int]) -> None:
+        kept = {f"{notice_kid(number)}.pem" for number in but}
+        if not all((self.directory / name).exists() for name in kept):
+            kept.add(f"{NOTICES}.pem")  # one of them, from before names had numbers
+        for path in self.directory.glob(f"{NOTICES}*.pem"):
+            if path.name not in kept:
+                path.unlink()
 
     def service_key(self) -> bytes:
         path = self.directory / "service.key"
@@ -74,6 +89,11 @@ class KeyFolder:
             return bytes.fromhex(path.read_text("ascii"))
         except (OSError, ValueError) as error:
             raise ConsentServiceError(f"{path}: {error}: restore it; refs cannot be made without it") from error
+
+
+def notice_kid(number: int) -> str:
+    """What names the key of this number in a JWK set and in a signature."""
+    return f"{NOTICES}-{number}"
 
 
 def _new_key() -> bytes:

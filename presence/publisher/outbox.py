@@ -6,7 +6,7 @@ it here. A notice that is lost delays a withdrawal until the next list and does 
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,13 @@ class Outbox:
                 "publish` tells gateways at their next look"
             ) from error
         return path
+
+    def sign_anew(self, signed: Callable[[bytes], bytes | None]) -> None:
+        """What waits was signed by a key that gateways will not know any more."""
+        for path in self.waiting():
+            message = signed(path.read_bytes())
+            if message is not None:
+                self.put(int(path.stem), message)
 
     def waiting(self) -> list[Path]:
         """In the order of their numbers."""

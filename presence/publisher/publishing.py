@@ -39,9 +39,10 @@ from presence.core.segments import (
     pack_delta,
     pack_keys,
 )
-from presence.publisher.keys import NOTICES, KeyFolder
+from presence.publisher.keys import KeyFolder, notice_kid
 from presence.publisher.register import Register, State
 from presence.publisher.repository import Repository
+from presence.publisher.vocabulary import SENSITIVE_PARENTS
 
 REBASE_AFTER: Final = MOST_DELTAS // 2
 """Deltas after which a new base is made; then the rows of those who left are out of the folder, too."""
@@ -90,7 +91,7 @@ def publish(
             published_at_s=int(now_s),
             suppression_checked_at_s=register.number("suppression_checked_at"),
             count=edition.entries,
-            parents=json.loads(str(register.fact("parents", "{}"))),
+            parents=json.loads(str(register.fact("parents", "{}"))) or SENSITIVE_PARENTS,
         ),
         notice=str(register.fact("notice", "")),
         epoch=now.epoch,
@@ -100,8 +101,9 @@ def publish(
         words=tuple(register.words),
     )
     targets |= edition.stage("manifest.json", write_manifest(manifest, TAXONOMY))
-    kid = f"{NOTICES}-{register.number('notice_key')}"
-    targets |= edition.stage("notices.jwks", encode_keys({kid: keys.notice_key().public_key()}))
+    number = register.number("notice_key")
+    public = {notice_kid(number): keys.notice_key(number).public_key()}
+    targets |= edition.stage("notices.jwks", encode_keys(public, json.loads(str(register.fact("stolen_keys", "[]")))))
     version = repository.release(targets, now_s)
     with register.transaction():
         register.set_fact("released_seq", now.seq)

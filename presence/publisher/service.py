@@ -25,9 +25,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from presence.core.consent import Consent, Purpose
-from presence.core.notices import Head, Narrowing, Notice, sign_head, sign_notice
+from presence.core.jws import MOST_REVOKED
+from presence.core.notices import Head, Ignored, Narrowing, Notice, read_notice, sign_head, sign_notice
 from presence.errors import ConsentServiceError
-from presence.publisher.keys import NOTICES, KeyFolder
+from presence.publisher.keys import KeyFolder, notice_kid
 from presence.publisher.locking import alone
 from presence.publisher.publishing import Published, publish
 from presence.publisher.register import Register, Registered, State
@@ -289,14 +290,39 @@ class ConsentService:
             notice_seq=self.register.number("notice_seq"),
             issued_s=int(self.clock()),
         )
-        return sign_head(head, kid=self._kid(), key=self.keys.notice_key())
+        number = self.register.number("notice_key")
+        return sign_head(head, kid=notice_kid(number), key=self.keys.notice_key(number))
 
     def sign(self, notice: Notice) -> bytes:
         """What is to be published on the topic of notices."""
-        return sign_notice(notice, kid=self._kid(), key=self.keys.notice_key())
+        number = self.register.number("notice_key")
+        return sign_notice(notice, kid=notice_kid(number), key=self.keys.notice_key(number))
 
-    def _kid(self) -> str:
-        return f"{NOTICES}-{self.register.number('notice_key')}"
+    def renew_notice_key(self, *, stolen: bool) -> None:
+        """Sign notices and heads by a new key from now on; publish afterwards, for gateways learn it by the list.
+
+        `stolen`: the list says so, and gateways forget what the old key took away. The list that says it holds all that
+        the register knows, so nothing that a customer took away comes back with it.
+        """
+        with self.alone():
+            number = self.register.number("notice_key")
+            self.keys.make_notice_key(number + 1)
+            with self.register.transaction():
+                self.register.set_fact("notice_key", number + 1)
+                if stolen:
+                    known = json.loads(str(self.register.fact("stolen_keys", "[]")))
+                    revoked = [*known, notice_kid(number)][-MOST_REVOKED:]
+                    self.register.set_fact("stolen_keys", json.dumps(revoked))
+            self.keys.forget_notice_keys(but=(number, number + 1))  # another command may be signing just now
+
+    def sign_anew(self, message: bytes) -> bytes | None:
+        """A notice that waits, by the key of now; None where it is none of the key before."""
+        number = self.register.number("notice_key") - 1
+        keys = {notice_kid(number): self.keys.notice_key(number).public_key()} if number >= 0 else {}
+        try:
+            return self.sign(read_notice(message, keys=keys, list_name=self.list_name))
+        except Ignored:
+            return None
 
     def _added(self, wish: Wish) -> Added | ConsentServiceError:
         try:

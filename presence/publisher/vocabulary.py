@@ -9,10 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from presence.core.consent import Purpose, Scope
-from presence.core.taxonomy import PARENTS, is_known
+from presence.core.taxonomy import PARENTS, is_known, is_sensitive
 
 AHEAD_S: Final = 300.0
 """Clocks differ: a decision may be dated so far ahead of ours."""
+SENSITIVE_PARENTS: Final = {
+    child: parent for child, parent in PARENTS.items() if child != parent and is_sensitive(child, {})
+}
+"""What a list without a taxonomy of its own publishes, for gateways that have none built in: what lies below the deny
+list, and where (R-15)."""
 _CATEGORY: Final = re.compile(r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
 _STORE: Final = re.compile(r"[a-z0-9-]{1,32}")
 

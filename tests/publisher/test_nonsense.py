@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from presence.core.consent import Purpose, Scope
+from presence.core.taxonomy import SENSITIVE_CATEGORIES, lineage
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
 from presence.publisher.import_lines import BadLine, parse_line, rows_of_csv
@@ -233,6 +234,16 @@ def test_an_import_tells_what_will_have_no_effect_once_for_all(service: ConsentS
     done = take(service, presence(), f"anna,{CARS},given,{BEGUN},,,", presence("ben", key=OTHER_KEY),
                 f"ben,{CARS},given,{BEGUN},,,", presence("carl", key="0c" * 16, stores="fi-0042;fi-0043"))  # fmt: skip
     assert sorted(done.doubts.values()) == [1, 2]
+
+
+@pytest.mark.requirement("R-15")
+def test_a_list_without_a_taxonomy_publishes_what_lies_below_the_deny_list(
+    service: ConsentService, tmp_path: Path, clock: Clock
+) -> None:
+    service.publish()
+    parents = Reader(tmp_path / "repository", tmp_path / "gateway", clock).manifest().header.parents
+    assert parents["ap2:1004"] == "ap2:1002"
+    assert all(not SENSITIVE_CATEGORIES.isdisjoint(lineage(child, {})) for child in parents)
 
 
 # ---------------------------------------------------------------- as it is typed

@@ -54,6 +54,9 @@ def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "--root-keys", type=Path, metavar="DIR", help="where two root keys are (keys/root in the folder)"
     )
     rotate.add_argument(
+        "--stolen", action="store_true", help="with notices: gateways forget all that the old key took away"
+    )
+    rotate.add_argument(
         "--new-key", type=Path, metavar="FILE", help="with root: where the new root key is to be written"
     )
 
@@ -155,10 +158,11 @@ def _rotate(options: argparse.Namespace) -> int:
 
 def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int | None:
     """The version of the new root; None where there is none, as for notices."""
+    if options.stolen and options.role != NOTICES:
+        raise ConfigurationError(["--stolen goes with notices: other keys count for nothing once they are replaced"])
     if options.role == NOTICES:
-        service.keys.renew(NOTICES)
-        with service.register.transaction():
-            service.register.set_fact("notice_key", service.register.number("notice_key") + 1)
+        service.renew_notice_key(stolen=options.stolen)
+        outbox_of(service).sign_anew(service.sign_anew)
         return None
     if options.role == ROOT:
         if options.new_key is None or options.new_key.exists():
