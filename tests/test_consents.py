@@ -266,6 +266,26 @@ async def test_a_notice_that_another_command_carried_meanwhile_is_passed_over(li
     assert listed("status")["waiting_notices"] == 0
 
 
+async def test_whoever_is_ended_while_the_broker_does_not_answer_ends_at_once() -> None:
+    async def says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        while await reader.read(1024):
+            pass
+        writer.close()
+
+    connected = asyncio.Event()
+    server = await asyncio.start_server(says_nothing, "127.0.0.1", 0)
+    post = Post(MqttSettings(host="127.0.0.1", port=server.sockets[0].getsockname()[1]), "acme/fi-0042")
+    async with asyncio.TaskGroup() as tasks:
+        carrying = tasks.create_task(post.carry([], b"a head"))
+        await asyncio.wait_for(connected.wait(), 10)
+        carrying.cancel()
+        await asyncio.wait({carrying}, timeout=10)
+        assert carrying.cancelled()
+    server.close()
+    await server.wait_closed()
+
+
 def test_an_audience_is_given_its_own_keys_as_the_offer_engine_reads_them(
     listed: Typed, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from presence.config.settings import MqttSettings
 from presence.core.notices import topic_of_head, topic_of_notices
@@ -17,6 +18,8 @@ from presence.edges.mqtt_connection import Connection
 from presence.edges.mqtt_credentials import load_credentials
 from presence.edges.mqtt_report import Dropped
 from presence.errors import BrokerError, ConsentServiceError
+
+FAREWELL_S: Final = 2.0
 
 
 class Outbox:
@@ -85,9 +88,20 @@ class Post:
                     path.unlink()
             if head is not None:
                 await _published(connection, topic_of_head(self.list_name), head, retain=True)
+            with suppress(TimeoutError):  # the broker has everything
+                async with asyncio.timeout(FAREWELL_S):
+                    await connection.close()
         finally:
-            await connection.close()
+            await _ended(connection)
         return len(waiting)
+
+
+async def _ended(connection: Connection) -> None:
+    """A connection that was cut in its first steps may never tell its end: we wait for it no longer than this."""
+    connection.abort("not needed any more")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            await connection.ended.wait()
 
 
 def _nothing(_topic: str, _payload: bytes, _retained: bool) -> None:
