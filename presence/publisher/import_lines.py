@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from presence.core.consent import Flag, Purpose
 from presence.core.feed import LATEST_S
-from presence.publisher.vocabulary import is_category, is_store
+from presence.publisher.vocabulary import PURPOSES, is_category, is_store
 
 COLUMNS: Final = (
     "subject", "purpose", "value", "timestamp", "notice", "expiry", "identity_key", "stores", "explicit", "flags",
@@ -27,6 +28,7 @@ MANDATORY: Final = COLUMNS[:4]
 DELIMITERS: Final = (";", "\t", ",")
 LONGEST_LINE: Final = 65_536
 LONGEST_SUBJECT: Final = 256
+_FLAGS: Final = frozenset(Flag)
 _KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
 
 
@@ -70,7 +72,7 @@ class Line:
 
     @property
     def is_purpose(self) -> bool:
-        return self.purpose in list(Purpose)
+        return self.purpose in PURPOSES
 
 
 def rows_of_csv(text: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -120,6 +122,7 @@ def parse_line(row: Mapping[str, Any]) -> Line:
     return _line(said)
 
 
+@lru_cache(maxsize=4096)  # an export has the same few times over and over, and asks twice for each
 def parse_time(text: str) -> float:
     """UTC seconds of a date, of a date and time, or of a number of seconds. Raises ValueError."""
     if re.fullmatch(r"\d{1,10}(\.\d+)?", text):
@@ -146,7 +149,7 @@ def _problems(said: Mapping[str, str]) -> list[str]:
     subject, purpose, value = said["subject"], said["purpose"], WORDS.get(said["value"].lower())
     if len(subject) > LONGEST_SUBJECT or not subject.isprintable():
         problems.append(f"subject is longer than {LONGEST_SUBJECT}, or holds what cannot be printed")
-    if purpose and purpose not in list(Purpose) and not is_category(purpose):
+    if purpose and purpose not in PURPOSES and not is_category(purpose):
         problems.append(f"purpose is neither a category such as ap2:1551 nor one of {', '.join(Purpose)}")
     if said["value"] and value is None:
         problems.append("value is none of given, not_given and objected")
@@ -155,12 +158,12 @@ def _problems(said: Mapping[str, str]) -> list[str]:
         for column in ("timestamp", "expiry")
         if said[column] and not _is_time(said[column])
     ]
-    if value is Value.GIVEN and not said["expiry"] and purpose in list(Purpose):
+    if value is Value.GIVEN and not said["expiry"] and purpose in PURPOSES:
         problems.append("expiry missing: an agreement without an end is none")
     stores = _several(said["stores"])
-    if stores != ("*",) and not all(map(is_store, stores)):
+    if stores and stores != ("*",) and not all(map(is_store, stores)):
         problems.append("stores is neither * nor a list of stores such as fi-0042;fi-0043")
-    if not set(_several(said["flags"])) <= set(Flag):
+    if said["flags"] and not _FLAGS.issuperset(_several(said["flags"])):
         problems.append(f"flags holds a word that is none of {', '.join(Flag)}")
     if said["explicit"].lower() not in ("", *WORDS) or WORDS.get(said["explicit"].lower()) is Value.OBJECTED:
         problems.append("explicit is neither yes nor no")
@@ -185,6 +188,8 @@ def _line(said: Mapping[str, str]) -> Line:
 
 
 def _several(text: str) -> tuple[str, ...]:
+    if not text:
+        return ()
     return tuple(word for word in re.split(r"[;\s]+", text) if word)
 
 

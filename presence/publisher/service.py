@@ -34,7 +34,7 @@ from presence.publisher.publishing import Published, publish
 from presence.publisher.register import Register, Registered, State
 from presence.publisher.repository import Repository
 from presence.publisher.rights import EVERYTHING, PAUSE, Taken, in_notices, rights_lost, still_taken
-from presence.publisher.vocabulary import doubtful_categories, doubts, no_categories
+from presence.publisher.vocabulary import PURPOSES, doubtful_categories, doubts, no_categories
 from presence.publisher.wishes import KEY_BYTES, Wish, check, consent_of, without
 
 
@@ -72,6 +72,7 @@ class ConsentService:
         try:
             self.repository = Repository(output or Path(str(self.register.fact("output"))), self.keys)
             self._service_key = self.keys.service_key()
+            self.list_name = str(self.register.fact("list"))
         except BaseException:
             self.register.close()
             raise
@@ -92,10 +93,6 @@ class ConsentService:
 
     def close(self) -> None:
         self.register.close()
-
-    @property
-    def list_name(self) -> str:
-        return str(self.register.fact("list"))
 
     def audiences(self) -> dict[str, Purpose]:
         """Those of the list, and what each of them is told for."""
@@ -180,7 +177,7 @@ class ConsentService:
             for word, decided_s in said_s.items():
                 self.register.take(ref, word, Taken(decided_s))
             words = frozenset(said_s)
-            purposes = frozenset(Purpose(word) for word in words if word in list(Purpose))
+            purposes = frozenset(Purpose(word) for word in words if word in PURPOSES)
             less = _narrowed(known.consent, words - purposes, purposes)
             changed = self._put(known, less, decided_s=max(said_s.values()))
             return self._notices(self._lost(known.consent, changed))

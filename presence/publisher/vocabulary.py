@@ -11,6 +11,7 @@ from typing import Final
 from presence.core.consent import Purpose, Scope
 from presence.core.taxonomy import PARENTS, is_known, is_sensitive
 
+PURPOSES: Final = frozenset(Purpose)
 AHEAD_S: Final = 300.0
 """Clocks differ: a decision may be dated so far ahead of ours."""
 SENSITIVE_PARENTS: Final = {

@@ -8,7 +8,7 @@ from typing import Final
 from presence.core.consent import Consent, Flag, Grant, Purpose, Scope
 from presence.core.taxonomy import is_sensitive
 from presence.errors import ConsentServiceError
-from presence.publisher.vocabulary import AHEAD_S, is_store, no_categories
+from presence.publisher.vocabulary import AHEAD_S, PURPOSES, is_store, no_categories
 
 KEY_BYTES: Final = 16
 MAX_SPAN_S: Final = 396 * 86_400
@@ -79,7 +79,7 @@ def _problems(wish: Wish, parents: Mapping[str, str], now_s: float) -> Iterator[
     )
     if Purpose.PRESENCE not in wish.purposes:
         yield "without the purpose `presence` nobody is recognised"
-    yield from no_categories({*wish.categories, *wish.refused} - frozenset(Purpose))
+    yield from no_categories({*wish.categories, *wish.refused} - PURPOSES)
     if both := sorted(wish.refused & {*wish.categories, *wish.purposes}):
         yield f"{', '.join(both)}: given and refused at once"
     unasked = {category for category in wish.categories if is_sensitive(category, parents)} - wish.explicit
@@ -106,7 +106,7 @@ def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str,
         not_after_s=end_s,
         scope=wish.scope,
         grants=grants,
-        refused_categories=wish.refused - frozenset(Purpose),
+        refused_categories=wish.refused - PURPOSES,
         pairwise_keys=pairwise_keys,
         flags=wish.flags,
     )
