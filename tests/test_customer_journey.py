@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from presence.core.jws import decode_base64url
+from presence.core.notices import Narrowing, Notice, sign_notice, topic_of_notices
 from tests.brokers import needs_mosquitto
 from tests.builders import BERIT, CARS, GARDEN
-from tests.customers import NAME, Journey, iso, journey
+from tests.customers import LIST, NAME, Journey, iso, journey
 
 pytestmark = [needs_mosquitto, pytest.mark.slow]
 
@@ -177,3 +180,27 @@ async def test_a_repository_that_is_held_back_is_told_of(walk: Journey, tmp_path
     await walk.publish()
     await walk.say_head()
     assert (await walk.told("consent.frozen", within_s=40))["next_step"]
+
+
+@pytest.mark.requirement("R-44", "T-07")
+async def test_what_a_thief_of_the_notices_key_took_away_is_given_back_by_one_command(walk: Journey) -> None:
+    await _inside(walk)
+    ref = decode_base64url((await walk.consents("show", NAME))["ref"].encode())
+    stolen = load_pem_private_key((walk.folder / "keys/notices.pem").read_bytes(), None)
+    assert isinstance(stolen, Ed25519PrivateKey)
+    latest = (1 << 53) - 1
+    for_ever = Notice(LIST, latest, latest - 1, latest, int(time.time()), (Narrowing(ref, latest, removed=True),))
+    await walk.send(topic_of_notices(LIST), sign_notice(for_ever, kid="notices-0", key=stolen))
+    assert (await walk.next())[0] == "withdrawn"
+    await walk.consents("rotate", "notices", "--stolen")
+    lifted = await walk.told("restriction.lifted", within_s=60)
+    assert lifted["count"] == 1
+    await walk.say("narrow", "--category", CARS)
+    async with asyncio.timeout(20):
+        while _applied(walk) != [latest, 1]:  # noqa: ASYNC110 - what another process does has no event here
+            await asyncio.sleep(0.1)
+
+
+def _applied(walk: Journey) -> list[int]:
+    """The numbers of the notices that took something away."""
+    return [line["seq"] for line in walk.journal() if line["event"] == "restriction.applied"]
