@@ -139,6 +139,37 @@ def test_a_resumed_customer_is_back_with_the_next_list(listed: Typed) -> None:
     assert listed("publish")["seq"] == 2
 
 
+@pytest.mark.requirement("R-34")
+def test_what_was_narrowed_comes_back_where_it_is_asked_for_again(listed: Typed) -> None:
+    listed("narrow", "anna", "--category", "ap2:1551")
+    renewed = listed("add", "anna", *AGREED)
+    assert (renewed["stays_away"], listed("show", "anna")["refused"]) == (["ap2:1551"], ["ap2:1551"])
+    strange = listed("add", "anna", *AGREED, "--again", "ap2:1285")
+    assert (strange["code"], "--again ap2:1285: name it as --category" in strange["errors"]) == (78, True)
+    again = listed("add", "anna", *AGREED, "--again", "ap2:1551")
+    assert (again["stays_away"], listed("show", "anna")["refused"]) == ([], [])
+
+
+@pytest.mark.requirement("R-34")
+def test_what_a_renewal_takes_away_leaves_a_signed_notice_in_the_outbox(listed: Typed, folder: Path) -> None:
+    renewed = listed("add", "anna", "--purpose", "presence", "--until", "+300d")
+    (notice,) = renewed["notices"]
+    said = read_notice(Path(notice["file"]).read_bytes(), keys=keys_of(folder), list_name="acme/fi-0042")
+    taken = [(row.purposes, row.categories) for row in said.rows]
+    assert sorted(taken, key=str) == sorted([({"offers"}, set()), (set(), {"ap2:1551"})], key=str)
+
+
+def test_columns_may_be_parted_by_semicolons_where_that_is_said(listed: Typed, tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    now_s = int(time.time())
+    file.write_text(
+        "subject;purpose;value;timestamp;expiry;identity_key\n"
+        f"bob;presence;given;{now_s - 60};{now_s + 8_640_000};{'0b' * 16}\n"
+    )
+    assert "--delimiter ';'" in listed("import", str(file))["errors"]
+    assert listed("import", str(file), "--delimiter", ";")["added"] == 1
+
+
 def test_an_import_names_bad_lines_takes_the_others_and_ends_with_1(listed: Typed, tmp_path: Path) -> None:
     file = tmp_path / "export.csv"
     key = "00" * 16

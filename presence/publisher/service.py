@@ -179,6 +179,8 @@ class ConsentService:
             words = frozenset(said_s)
             purposes = frozenset(Purpose(word) for word in words if word in PURPOSES)
             less = _narrowed(known.consent, words - purposes, purposes)
+            if less == known.consent:  # the same export once more
+                return []
             changed = self._put(known, less, decided_s=max(said_s.values()))
             return self._notices(self._lost(known.consent, changed))
 
