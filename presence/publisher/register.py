@@ -6,7 +6,8 @@
 
 `changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So each delta can be made
 anew from here: after a crash between the register and the repository nothing is lost and nothing said twice.
-`decided` is when the customer said so last: what they said before that, in an old export, changes nothing any more.
+`decided` is when the customer agreed, withdrew or objected last: what they said before that, in an old export, changes
+nothing any more. What they took away since (`taken`) has times of its own.
 
 Several commands may be at work at once. So each change reads and writes in one transaction, and a write names the
 version that it read: where that is not there any more, nothing is written.

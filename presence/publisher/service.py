@@ -172,16 +172,16 @@ class ConsentService:
         ref = self.ref_of(name)
         with self.register.transaction():
             known = self.register.get(ref)
-            if known is None or known.consent is None or max(said_s.values(), default=0.0) < known.decided_s:
+            if known is None or known.consent is None:
                 return []
-            for word, decided_s in said_s.items():
-                self.register.take(ref, word, Taken(decided_s))
-            words = frozenset(said_s)
+            words = frozenset(word for word, decided_s in said_s.items() if decided_s >= known.decided_s)
+            for word in words:
+                self.register.take(ref, word, Taken(said_s[word]))
             purposes = frozenset(Purpose(word) for word in words if word in PURPOSES)
             less = _narrowed(known.consent, words - purposes, purposes)
             if less == known.consent:  # the same export once more
                 return []
-            changed = self._put(known, less, decided_s=max(said_s.values()))
+            changed = self._put(known, less)
             return self._notices(self._lost(known.consent, changed))
 
     def fulfil(self, name: str, category: str) -> Notice:
@@ -412,11 +412,10 @@ class ConsentService:
             (notice,) = self._notices(lost)
             return notice
 
-    def _put(self, known: Registered, consent: Consent, *, decided_s: float | None = None) -> Consent:
-        """As the next version."""
+    def _put(self, known: Registered, consent: Consent) -> Consent:
+        """As the next version. The agreement is as old as it was: an export that withdraws it later still counts."""
         changed = replace(consent, version=known.version + 1)
-        decided_s = self.clock() if decided_s is None else decided_s
-        self.register.put(changed, known.identity_key, known.id, before=known.version, decided_s=decided_s)
+        self.register.put(changed, known.identity_key, known.id, before=known.version, decided_s=known.decided_s)
         return changed
 
     def _remove(

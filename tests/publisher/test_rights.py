@@ -215,6 +215,29 @@ def test_who_renewed_before_the_end_is_taken_up_after_it(service: ConsentService
     assert service.knows("anna")
 
 
+@pytest.mark.requirement("R-08", "R-36")
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda service: service.pause("anna", math.inf),
+        lambda service: service.narrow("anna", categories=[CARS]),
+        lambda service: (service.pause("anna", math.inf), service.resume("anna")),
+    ],
+    ids=["paused", "narrowed", "resumed"],
+)
+def test_what_was_withdrawn_or_refused_counts_though_the_customer_did_something_else_since(
+    service: ConsentService, clock: Clock, act: Act
+) -> None:
+    said_s = clock.now_s
+    clock.now_s += HOUR_S
+    act(service)
+    done, _ = exported(service, presence=("given", START_S), ap2_1285=("refused", said_s))
+    assert (done.bad, GARDEN in anna(service).refused_categories) == ([], True)
+    done, told = exported(service, presence=("withdrawn", said_s))
+    assert (done.withdrawn, service.knows("anna")) == (1, False)
+    assert [row.removed for notice in told for row in notice.rows] == [True]
+
+
 # ---------------------------------------------------------------- what a change takes away is told at once
 
 
