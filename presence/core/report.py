@@ -135,7 +135,7 @@ def as_lines(status: dict[str, Any]) -> list[str]:
         )
     lines.append(f"  broker  {'connected' if status['broker']['connected'] else 'NOT connected'}")
     lines.append(
-        f"  counts  entered {hourly['entered']}, published {hourly['published']}, waiting {status['outbox_hourly']} "
+        f"  people  entered {hourly['entered']}, told of {hourly['published']}, waiting {status['outbox_hourly']} "
         "(up to the last full hour, each hour rounded to 5)"
     )
     lines += [f"  → {step}" for step in status["next_steps"]] or ["  all is well"]
