@@ -8,9 +8,7 @@ host's tests to judge.
 
 import argparse
 import asyncio
-import json
 import logging
-import os
 import time
 import traceback
 from pathlib import Path
@@ -22,6 +20,7 @@ from doorbell_load import beside_the_trial, besieged, rings, strangers, throughp
 from doorbell_shop import Shop, run
 from doorbell_wrong import refused
 from gateway import journal
+from telling import mark_clock, tell
 
 SCENARIOS = (
     power_on, enters, refused, silent, crowd, bluetoothd_restarted, looked_at, beacon, besieged, strangers,
@@ -48,16 +47,15 @@ async def main() -> None:
             wanted = scenario is power_on or options.only is None or name in options.only
             if not wanted or (scenario is beside_the_trial and not doorbell_trial.AVAILABLE):
                 continue
+            mark_clock(name, "begin")
             began = time.monotonic()
             try:
                 told: dict[str, Any] = {"facts": await asyncio.wait_for(scenario(shop, options), LONGEST_S)}
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - told to the host, which judges
                 where = traceback.format_exc()[-2500:]
                 told = {"error": repr(error), "where": where, "journal": (await run(journal))[-12:]}
-            line = {"scenario": name, "took_s": round(time.monotonic() - began, 1), **told}
-            results.write(json.dumps(line, default=str) + "\n")
-            results.flush()
-            os.fsync(results.fileno())
+            mark_clock(name, "end")
+            tell(results, name, time.monotonic() - began, told)
     giving.cancel()
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,9 @@ class Air:
     def hear(self, address: bytes, payload: Callable[[], bytes], rssi_dbm: int = -50) -> None:
         self._phones[address] = lambda: (payload(), rssi_dbm)
 
+    def hear_varying(self, address: bytes, payload: Callable[[], bytes], rssi_dbm: Callable[[], int]) -> None:
+        self._phones[address] = lambda: (payload(), rssi_dbm())
+
     def silence(self) -> None:
         self._phones.clear()
 
@@ -116,7 +120,8 @@ class Air:
             controller = self.controller
             for address, phone in list(self._phones.items()):
                 if controller is not None:
-                    controller.advertise(address, *phone())
+                    with suppress(OSError):  # the adapter went away or down under it: not heard, as on any air
+                        controller.advertise(address, *phone())
             time.sleep(self._every_s)
 
 
@@ -127,14 +132,19 @@ class Engine:
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     everything: list[bytes] = field(default_factory=list)
     """Every topic and every payload."""
+    host, port = "127.0.0.1", 1883
 
     def start(self) -> None:
         client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self.prepare(client)
         client.on_connect = lambda c, *_: c.subscribe("presence/#", qos=1)
         client.on_message = self._on_message
         client.reconnect_delay_set(1, 2)
-        client.connect_async("127.0.0.1", 1883, keepalive=10)
+        client.connect_async(self.host, self.port, keepalive=10)
         client.loop_start()
+
+    def prepare(self, client: paho.Client) -> None:
+        """Before it connects: certificates, where the broker wants some."""
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
         self.everything += [message.topic.encode(), message.payload]
