@@ -6,12 +6,13 @@ it. Until a look has proven a list nothing is published (`boot`); one over a slo
 The TaskGroup of the program (the doorbell has another for its links). A part that ends with an error ends the gateway
 with that error; a gateway of a simulated shop ends when its source is at its end and the outbox is empty.
 
-The watchdog is fed by the loop that moves advertisements and time through the engine, and by nothing else: if that
-loop hangs, systemd starts us anew.
+The watchdog is fed by the loop that moves advertisements and time through the engine, as long as every other part gets
+on too (presence.pulse): if one of them hangs, it is named in the log, and systemd starts us anew. A look at the list
+that hangs is no such part: it is told as a look that failed, and the list in force runs on.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -36,6 +37,7 @@ from presence.ports import (
     Tell,
     VisitStore,
 )
+from presence.pulse import Pulse, beat, resting
 from presence.relay import Relay
 from presence.renewal import AcceptedLists, Refresh, Renewal
 from presence.withdrawal import Withdrawal
@@ -48,6 +50,21 @@ GO_ON_S: Final = 1.0
 """Until the look that goes on with a long list."""
 BATCH: Final = 512
 """Advertisements taken at a time, a few milliseconds of work, before other tasks get their turn."""
+
+
+BOUND_S: Final = {
+    "broker": 120.0,  # the longest is CONNECT with its answer, and a subscription with its own for each topic
+    "relay": 120.0,  # one event to its acknowledgement
+    "consents": 120.0,
+    "identifiers": 600.0,  # the tables of a list of millions on a small computer
+    "state": 60.0,
+    "peers": 120.0,
+    "doorbell": 120.0,
+    "radio": 120.0,  # a step of recovery with all its attempts
+}
+"""How long a part may take from one beat to the next. A part that waits for what may never come does not beat."""
+LOOK_AT_PARTS_S: Final = 5.0
+HANGING_STEP: Final = "systemd starts the gateway anew when it has not been fed for WatchdogSec: keep the journal"
 
 
 class LinkedPublisher(PeerLink, Protocol):
@@ -139,6 +156,8 @@ class Gateway:
         self._looked = asyncio.Event()
         self._built = asyncio.Event()
         self._overflow_told = 0
+        self.pulse = Pulse()
+        self._hanging: set[str] = set()
 
     def _withdrawal(self, parts: Parts) -> Withdrawal | None:
         if parts.restrictions is None:
@@ -160,29 +179,37 @@ class Gateway:
         if self.withdrawal is not None and parts.notice_keys is not None:
             await self.withdrawal.listen(parts.publisher)
         async with asyncio.TaskGroup() as tasks:
-            servants = [tasks.create_task(self._keep_consents(), name="consents")]
+            servants = [tasks.create_task(self._part("consents", self._keep_consents()), name="consents")]
             await self._first_look()
             self._advance()
             servants += [
-                tasks.create_task(parts.publisher.run(), name="broker"),
-                tasks.create_task(self._relay.run(), name="relay"),
-                tasks.create_task(self._keep_identifiers(), name="identifiers"),
+                tasks.create_task(self._part("broker", parts.publisher.run()), name="broker"),
+                tasks.create_task(self._part("relay", self._relay.run()), name="relay"),
+                tasks.create_task(self._part("identifiers", self._keep_identifiers()), name="identifiers"),
                 tasks.create_task(self._keep_moving(), name="engine"),
-                tasks.create_task(self._keep_state(), name="state"),
+                tasks.create_task(self._part("state", self._keep_state()), name="state"),
             ]
             if self._peering is not None:
-                servants.append(tasks.create_task(self._peering.run(), name="peers"))
+                servants.append(tasks.create_task(self._part("peers", self._peering.run()), name="peers"))
             if parts.doorbell is not None:
-                servants.append(tasks.create_task(parts.doorbell.run(self.intake.hear), name="doorbell"))
+                ringing = self._part("doorbell", parts.doorbell.run(self.intake.hear))
+                servants.append(tasks.create_task(ringing, name="doorbell"))
             servants += [tasks.create_task(watcher.run(), name="watcher") for watcher in parts.watchers]
             parts.notifier.ready(self.status_line())
             parts.tell("gateway.started", {"version": __version__, "freshness": str(self.freshness)})
             await self._built.wait()
-            sources = [tasks.create_task(source.run(self.intake.hear)) for source in parts.sources]
+            sources = [
+                tasks.create_task(self._part("radio", source.run(self.intake.hear)), name="radio")
+                for source in parts.sources
+            ]
             await asyncio.gather(*sources)
             await self._drain()
             for servant in servants:
                 servant.cancel()
+
+    async def _part(self, name: str, work: Coroutine[object, object, None]) -> None:
+        with self.pulse.part(name, BOUND_S[name]):
+            await work
 
     async def _first_look(self) -> None:
         """Until it has ended, but not for long."""
@@ -205,9 +232,11 @@ class Gateway:
         }
 
     async def _keep_moving(self) -> None:
-        """Advertisements and time go through the engine; each round is the progress that the watchdog is fed with."""
+        """Advertisements and time go through the engine; each round is the progress that the watchdog is fed with,
+        where no other part hangs."""
         notifier, clock = self._parts.notifier, self._parts.clock
-        feed_again_s = tick_again_s = 0.0
+        look_again_s = tick_again_s = 0.0
+        look_every_s = min(LOOK_AT_PARTS_S, notifier.watchdog_s / 2 or LOOK_AT_PARTS_S)
         while True:
             await self.intake.arrived(TICK_S)
             for advertisement in self.intake.take(BATCH):
@@ -216,10 +245,20 @@ class Gateway:
             if now_s >= tick_again_s or now_s < tick_again_s - TICK_S:
                 tick_again_s = now_s + TICK_S
                 self._advance()
-            if notifier.watchdog_s and now_s >= feed_again_s:
-                feed_again_s = now_s + notifier.watchdog_s / 2
-                notifier.alive()
+            if now_s >= look_again_s or now_s < look_again_s - look_every_s:
+                look_again_s = now_s + look_every_s
+                if not self._tell_hanging() and notifier.watchdog_s:
+                    notifier.alive()
             await asyncio.sleep(0)
+
+    def _tell_hanging(self) -> bool:
+        """Whether a part hangs; each is named once."""
+        hanging = self.pulse.hanging()
+        for name in hanging.keys() - self._hanging:
+            fields = {"what": name, "seconds": hanging[name], "next_step": HANGING_STEP}
+            self._parts.tell("gateway.part_hangs", fields)
+        self._hanging = set(hanging)
+        return bool(hanging)
 
     def _advance(self) -> None:
         now = self._parts.clock.now()
@@ -248,32 +287,37 @@ class Gateway:
         next_s = loop.time()
         while True:
             next_s = max(next_s + self._parts.state_interval_s, loop.time())  # after a stall once, not all at once
-            await asyncio.sleep(next_s - loop.time())
+            with resting():
+                await asyncio.sleep(next_s - loop.time())
             await self._parts.publisher.publish_state()
 
     async def _keep_consents(self) -> None:
         """Look from time to time, and when asked; while looks fail, asking makes them no more frequent."""
         parts = self._parts
         while True:
+            beat()
             await self._read_consents()
             self._looked.set()
             parts.notifier.status(self.status_line())
             errors = self.renewal.errors
             pause_s = parts.pace(errors) if parts.pace else parts.poll_s
-            if self.renewal.unfinished:
-                await asyncio.sleep(GO_ON_S)
-            elif errors:
-                await asyncio.sleep(pause_s)
-            elif await self.refresh.asked(pause_s):
-                await asyncio.sleep(parts.asked_pace())
+            with resting():
+                if self.renewal.unfinished:
+                    await asyncio.sleep(GO_ON_S)
+                elif errors:
+                    await asyncio.sleep(pause_s)
+                elif await self.refresh.asked(pause_s):
+                    await asyncio.sleep(parts.asked_pace())
             self.refresh.answered()
 
     async def _keep_identifiers(self) -> None:
         """The tables of a new list, and the next slot's long before it starts; built beside the event loop."""
         while True:
+            beat()
             await self._build_tables()
             self._built.set()
-            await asyncio.sleep(TICK_S)
+            with resting():
+                await asyncio.sleep(TICK_S)
 
     async def _build_tables(self) -> None:
         slots, keys = self.pipeline.wanted(self._parts.clock.now())

@@ -22,6 +22,7 @@ from presence.core.timestamps import Moment
 from presence.core.visits import Visit
 from presence.errors import BrokerError, MessageNotTaken
 from presence.ports import Clock, OutgoingMessage, Publisher, Tell
+from presence.pulse import beat, branch, resting
 
 UNSAID_MAX: Final = 256
 """Words that wait for the broker; the oldest go first, for they are of use for seconds."""
@@ -73,12 +74,14 @@ class Peering:
 
     async def run(self) -> None:
         """Until cancelled."""
+        beat()
         await self._link.subscribe(topic_of_peers(self._peers.place), self.hear, no_local=True)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(SPEAKERS):
                 tasks.create_task(self._speak())
             while True:
-                await asyncio.sleep(TIDY_S)
+                with resting():
+                    await asyncio.sleep(TIDY_S)
                 self._peers.keep_only(outgoing.id for outgoing in self._visitors.pending())
 
     def advance(self, now: Moment) -> None:
@@ -128,9 +131,15 @@ class Peering:
         self._unsaid.put_nowait(seen)
 
     async def _speak(self) -> None:
+        with branch():
+            await self._speak_on()
+
+    async def _speak_on(self) -> None:
         place = self._peers.place
         while True:
-            payload = encode_seen(await self._unsaid.get(), self._peers.store_key, place)
+            with resting():
+                word = await self._unsaid.get()
+            payload = encode_seen(word, self._peers.store_key, place)
             try:
                 await self._link.publish(OutgoingMessage(topic_of_peers(place), payload, EXPIRY_S, "", ""))
             except MessageNotTaken as refusal:

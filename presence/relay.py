@@ -30,6 +30,7 @@ from presence.core.outgoing import Outgoing
 from presence.core.timestamps import Moment
 from presence.errors import BrokerError, MessageNotTaken, MessageRefused
 from presence.ports import Clock, OutgoingMessage, Publisher, Tell
+from presence.pulse import resting
 
 RETRY_S = 1.0
 """After a lost connection or while the list is stale; events that arrive meanwhile wait no longer than this."""
@@ -107,9 +108,11 @@ class Relay:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._outbox.queued()
+            with resting():
+                await self._outbox.queued()
             if not await self.empty():
-                await asyncio.sleep(self._wait_s)
+                with resting():
+                    await asyncio.sleep(self._wait_s)
 
     async def empty(self) -> bool:
         """Send what can be sent now; True where nothing is left, False where the oldest event has to wait."""
@@ -122,7 +125,8 @@ class Relay:
                 # A withdrawal waits for nothing: what it takes back has gone out, or never will.
                 if subject in waiting and outgoing.type is not EventType.WITHDRAWN:
                     continue
-                await self._publisher.connected()
+                with resting():
+                    await self._publisher.connected()
                 sent = await self._send(outgoing)
                 if sent is _Sent.LOST:
                     return False

@@ -23,6 +23,7 @@ from presence.core.heads import Heads
 from presence.core.timestamps import Moment
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, MemoryLost, StorageError, type_and_place
 from presence.ports import Clock, ConsentSource, Progress, Proven, Tell
+from presence.pulse import beat
 
 LOOK_S: Final = 600.0
 """The longest that a look is waited for; a list of five million takes a small computer some minutes."""
@@ -180,6 +181,7 @@ class Renewal:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + self.look_s
         while not look.done() and loop.time() < until_s:
+            beat()
             await asyncio.wait([look], timeout=min(self.progress_s, until_s - loop.time()))
             progress = self.source.progress
             if not look.done() and progress is not None and progress != self._told:

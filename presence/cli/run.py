@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import fcntl
 import os
 import signal
@@ -12,7 +13,7 @@ from datetime import date
 from enum import Enum, auto
 from pathlib import Path
 from random import random
-from typing import TextIO
+from typing import Final, TextIO
 from uuid import uuid4
 
 from presence.cli.watching import Watching
@@ -36,6 +37,8 @@ from presence.edges.systemd import Notifier as SystemdNotifier
 from presence.edges.withdrawn import WithdrawnStore
 from presence.errors import ClockUnreadable, ConfigurationError, PresenceError, StorageError
 from presence.ports import AdvertisementSource, Clock, DoorbellSource, Hear
+
+STDERR: Final = 2
 
 
 class Outcome(Enum):
@@ -67,6 +70,8 @@ def start(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
     logs.tell_uncaught()
+    # A loop that hangs as a whole can name nobody: systemd's SIGABRT prints where each thread stands, and no value.
+    faulthandler.enable(STDERR)
     return asyncio.run(serve(options.config, settings))
 
 

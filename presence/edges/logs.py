@@ -160,8 +160,8 @@ WARNINGS: Final = frozenset(
         "broker.hung_up",
         "radio.failed", "radio.recovering", "radio.declined", "radio.spent",
         "event.refused", "storage.failed", "consent.refused", "consent.entries_refused",
-        "config.refused", "intake.overflowed", "store.disarmed", "gateway.failed", "doorbell.failed",
-        "consent.frozen", "notices.keys_refused", "restriction.refused",
+        "config.refused", "intake.overflowed", "store.disarmed", "gateway.failed", "gateway.part_hangs",
+        "doorbell.failed", "consent.frozen", "notices.keys_refused", "restriction.refused",
         "metrics.failed", "status.failed", "audit.failed", "clock.jumped", "consent.rolled_back",
         "consent.memory_lost", "storage.begun_anew",
     }

@@ -43,6 +43,7 @@ from presence.edges.mqtt_report import Counters, Ending, Report, Tell
 from presence.edges.mqtt_witness import Witness
 from presence.errors import BrokerError, ConfigurationError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
+from presence.pulse import beat, resting
 
 BACKOFF_FIRST_S: Final = 1.0
 STABLE_S: Final = 30.0
@@ -111,6 +112,7 @@ class MqttPublisher:
         loop = asyncio.get_running_loop()
         attempts = soon_lost = 0
         while True:
+            beat()
             began_s = loop.time()
             async with self._witness(needed=soon_lost >= CONTENDED - 1) as witness:
                 was_up, ending = await self._connect_and_stay()
@@ -127,7 +129,8 @@ class MqttPublisher:
             attempts += 1
             wait_s = self._chance() * ceiling_s
             self._report.ended(ending, was_up=was_up, wait_s=wait_s, contended=contended)
-            await asyncio.sleep(wait_s)
+            with resting():
+                await asyncio.sleep(wait_s)
 
     async def publish(self, message: OutgoingMessage) -> None:
         properties = None
@@ -209,7 +212,8 @@ class MqttPublisher:
         try:
             await self._greet(connection)
             was_up = True
-            await connection.ended.wait()
+            with resting():
+                await connection.ended.wait()
         except BrokerError as error:
             connection.abort(str(error))
             await connection.ended.wait()

@@ -28,6 +28,7 @@ from presence.edges.bluez.scans import Scan
 from presence.edges.bluez.tally import Tally
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Hear, Tell
+from presence.pulse import beat, resting
 
 GOING_DBM: Final = -127
 """bleak's word where BlueZ took the RSSI back: the device is going, and nothing was heard."""
@@ -114,6 +115,7 @@ class BluezScanner:
         """Until cancelled. Raises RadioError where only a restart of ourselves is left to try."""
         self._hear = hear
         while True:
+            beat()
             if not self._open():
                 await self._rest()
                 continue
@@ -124,7 +126,8 @@ class BluezScanner:
                     action = await self._look_around(bluez, adapter, choice.scan)
             except ERRORS as error:
                 self._failed(error)
-                await asyncio.sleep(self._retry_s(fault_of(error)))
+                with resting():
+                    await asyncio.sleep(self._retry_s(fault_of(error)))
             if self.care and action:
                 await self.care.take(action, self._name)
 
@@ -199,6 +202,7 @@ class BluezScanner:
     async def _watch(self, bluez: Bluez, adapter: Adapter, scan: Scan, enough: Callable[[], bool]) -> None:
         stopped, unanswered = False, 0
         while self._open() and not enough():
+            beat()
             bluez.changed.clear()
             woken = await self._woken(bluez)
             try:
@@ -237,8 +241,9 @@ class BluezScanner:
         if self.care:
             self.care.health.closed()
         self._tell("radio.resting", {**self._fields(), "reason": "the shop is closed: nothing is scanned"})
-        while not self._open():  # noqa: ASYNC110 - a clock is asked, there is no event to wait for
-            await asyncio.sleep(self._pace.look_s)
+        while not self._open():
+            with resting():
+                await asyncio.sleep(self._pace.look_s)
 
     def _began(self, choice: Choice) -> None:
         self.started += 1

@@ -13,6 +13,7 @@ from presence.edges.bluez_bus import CALL_S
 from presence.edges.doorbell.stay import Counters, Stay
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Ring, Tell
+from presence.pulse import beat, resting
 
 RETRY_S: Final = 3.0
 """An adapter or bluetoothd that is back rings again within seconds."""
@@ -54,6 +55,7 @@ class Doorbell:
     async def run(self, ring: Ring) -> None:
         """Until cancelled."""
         while True:
+            beat()
             try:
                 await self._serve(ring)
             except* (RadioError, *BUS_ERRORS) as errors:
@@ -62,7 +64,8 @@ class Doorbell:
             # bluetoothd and this daemon are often stopped together.
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise asyncio.CancelledError
-            await asyncio.sleep(RETRY_S)
+            with resting():
+                await asyncio.sleep(RETRY_S)
 
     async def _serve(self, ring: Ring) -> None:
         """One stay on the bus; ends with a RadioError."""

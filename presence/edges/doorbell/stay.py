@@ -28,6 +28,7 @@ from presence.edges.doorbell import exported
 from presence.edges.doorbell.exported import Advertised, Readable, Service, Writable, beacon_data
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, Ring
+from presence.pulse import branch, resting
 
 ADAPTER: Final = "org.bluez.Adapter1"
 DEVICE: Final = "org.bluez.Device1"
@@ -106,7 +107,8 @@ class Stay:
             tasks.create_task(self._until_the_bus_ends())
             tasks.create_task(self._keep_advertising())
             while True:
-                link, gone = await self._connected.get()
+                with resting():
+                    link, gone = await self._connected.get()
                 if not link:
                     await asyncio.sleep(GOING_S)
                     raise self._why
@@ -176,8 +178,13 @@ class Stay:
         return gone.is_set()
 
     async def _keep_advertising(self) -> None:
+        with branch():
+            await self._advertise_again()
+
+    async def _advertise_again(self) -> None:
         while True:
-            await self._again.wait()
+            with resting():
+                await self._again.wait()
             self._again.clear()
             with suppress(RadioError):  # not there any more: then it is registered all the same
                 await self._adapter_call(f"{ADVERTISING}.UnregisterAdvertisement", "o", [exported.ADVERTISEMENT])
