@@ -25,9 +25,10 @@ from typing import Any, Final
 from presence.core.consent import TEST_AUDIENCE, Flag, Purpose, Scope
 from presence.core.notices import Notice
 from presence.errors import ConsentServiceError
+from presence.publisher.decisions import ref_text
 from presence.publisher.import_lines import COLUMNS, BadLine, Line, Value, parse_line
 from presence.publisher.locking import alone
-from presence.publisher.service import ConsentService, ref_text
+from presence.publisher.service import ConsentService
 from presence.publisher.vocabulary import AHEAD_S
 from presence.publisher.wishes import Wish
 

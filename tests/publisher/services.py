@@ -13,7 +13,8 @@ from presence.core.consent import Purpose, Scope
 from presence.core.manifest import Manifest, read_manifest
 from presence.core.notices import Notice
 from presence.core.segments import Kind, Put, base_rows, delta_rows, key_columns, merged, unpack
-from presence.publisher.service import ConsentService, Wish
+from presence.publisher.service import ConsentService
+from presence.publisher.wishes import Wish
 from tests.builders import START_S
 
 CARS, TYRES, GARDEN = "ap2:1551", "ap2:1552", "ap2:1285"

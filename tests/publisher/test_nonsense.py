@@ -12,11 +12,12 @@ from presence.core.consent import Purpose, Scope
 from presence.core.taxonomy import SENSITIVE_CATEGORIES, lineage
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
+from presence.publisher.decisions import ref_text
 from presence.publisher.import_lines import BadLine, parse_line, rows_of_csv
 from presence.publisher.importing import Imported, import_rows
 from presence.publisher.register import State
 from presence.publisher.rights import Taken
-from presence.publisher.service import ConsentService, ref_text
+from presence.publisher.service import ConsentService
 from tests.builders import START_S
 from tests.publisher.services import CARS, DAY_S, GARDEN, Clock, Reader, a_service, a_wish, untold
 

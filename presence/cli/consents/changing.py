@@ -21,9 +21,10 @@ from presence.core.consent import Flag, Purpose, Scope
 from presence.core.notices import Notice
 from presence.core.timestamps import rfc3339
 from presence.errors import ConfigurationError
+from presence.publisher.decisions import ref_text
 from presence.publisher.import_lines import parse_identity_key
 from presence.publisher.importing import audiences_of
-from presence.publisher.service import ConsentService, ref_text
+from presence.publisher.service import ConsentService
 from presence.publisher.wishes import Wish
 
 

@@ -14,8 +14,8 @@ from presence.cli.consents.options import (
 )
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
+from presence.publisher.decisions import ref_text
 from presence.publisher.register import State
-from presence.publisher.service import ref_text
 
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -12,9 +12,10 @@ from typing import Final
 from presence.config.settings import MqttSettings, TlsSettings
 from presence.core.notices import Notice
 from presence.errors import BrokerError, ConfigurationError
+from presence.publisher.decisions import ref_text
 from presence.publisher.import_lines import LONGEST_SUBJECT, parse_time
 from presence.publisher.outbox import Outbox, Post
-from presence.publisher.service import ConsentService, ref_text
+from presence.publisher.service import ConsentService
 
 DAY_S: Final = 86_400.0
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")

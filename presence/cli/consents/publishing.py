@@ -21,10 +21,11 @@ from presence.cli.consents.options import (
 from presence.cli.termination import TERMINATED, unless_terminated
 from presence.core.notices import HEAD_INTERVAL_S
 from presence.errors import BrokerError, ConfigurationError, ConsentServiceError
+from presence.publisher.decisions import ref_text
 from presence.publisher.keys import NOTICES, ONLINE
 from presence.publisher.outbox import Post
 from presence.publisher.publishing import Published
-from presence.publisher.service import ConsentService, ref_text
+from presence.publisher.service import ConsentService
 
 GROWTH: Final = 1.2
 GROWTH_FROM: Final = 100
