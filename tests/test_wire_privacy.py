@@ -45,7 +45,6 @@ from tests.builders import (
     PLACE,
     START_S,
     STORE_KEY,
-    VANS,
     a_list,
     an_engine,
     approach,
@@ -204,7 +203,7 @@ async def published(*refs: bytes, audiences: tuple[Audience, ...] = (OFFERS, PIC
     clock, publisher = FakeClock(), FakePublisher()
     pipeline = Pipeline(rules(audiences=audiences, **changes), MemoryStore(), tell=FakeTell())
     everything = frozenset(Purpose) - {Purpose.PROFILING}
-    granted = (grant(CARS), grant(GARDEN), grant(VANS))
+    granted = (grant(CARS), grant(GARDEN), grant(SHOES))
     consents = [consent(ref=ref, purposes=everything, grants=granted[:n]) for n, ref in enumerate(refs, start=1)]
     pipeline.apply(a_list(*consents), standing(parents={}), clock.now())
     relay = Relay(pipeline, publisher, clock, tell=FakeTell())
@@ -228,7 +227,8 @@ async def test_topics_are_the_same_whoever_comes_in() -> None:
 # ---------------------------------------------------------------- how long: padding
 
 SIZE = 512
-ALL_CATEGORIES = Audience(OFFERS.name, Purpose.OFFERS, frozenset({CARS, GARDEN, VANS}))
+SHOES = "ap2:1070"
+ALL_CATEGORIES = Audience(OFFERS.name, Purpose.OFFERS, frozenset({CARS, GARDEN, SHOES}))
 
 
 def kinds_of(messages: Sequence[OutgoingMessage]) -> set[str]:
