@@ -11,33 +11,24 @@
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
-
-from tuf.api.metadata import TargetFile
 
 from presence.config.settings import ConsentSettings, StorageSettings
 from presence.core.consent_index import ConsentIndex
 from presence.core.engine import Prepared
 from presence.core.feed import Refused
-from presence.core.key_ring import KeyRing
 from presence.core.manifest import Manifest, read_manifest
 from presence.core.segments import (
     DamagedSegment,
-    Kind,
     Put,
-    SegmentHeader,
-    base_path,
-    delta_path,
     delta_rows,
-    key_columns,
-    unpack,
 )
-from presence.edges.list_segments import Taken, gathered
+from presence.edges.list_files import ListFiles, key_targets
+from presence.edges.list_segments import Taken
 from presence.edges.list_store import METADATA, Changing, Kept, ListStore
-from presence.edges.segment_files import SegmentFiles, WindowKeyFiles, name_of
+from presence.edges.segment_files import WindowKeyFiles, name_of
 from presence.edges.tuf_repository import Proof, TufRepository
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished
 from presence.ports import Progress, Proven
@@ -65,21 +56,18 @@ class SignedList:
     ) -> None:
         self._repository = repository
         self._store = store
-        self._keys = keys
+        self._files = ListFiles(repository, store.fetched, keys, name=name)
         self._name = name
         self._max_span_s = max_span_s
         self._delivered: _Delivered | None = None
         self._timestamp_version = 0
         self.digest, self.root_version = "", 0
         """Of the manifest and the root that were proven last, for the audit log."""
-        self.progress: Progress | None = None
         self._undelivered = False
         """Entries changed in the store, and the keys of that list have not come yet."""
         self._wiped = False
         self._looking = Lock()
         self._closed = False
-        self._came = 0
-        """Files that this look has brought, to be kept."""
         kept = store.kept()
         self.last_signed_s = kept.signed_s if kept else 0.0
 
@@ -103,6 +91,10 @@ class SignedList:
             raise
 
     @property
+    def progress(self) -> Progress | None:
+        return self._files.progress
+
+    @property
     def begun_anew(self) -> str:
         """See edges.store.Database."""
         return self._store.begun_anew
@@ -119,7 +111,7 @@ class SignedList:
         self._repository.give_up()
 
     def forget_keys(self) -> None:
-        self._keys.keep_only(())
+        self._files.forget_keys()
         self._wiped = True
 
     def read(self) -> Proven | None:
@@ -127,15 +119,15 @@ class SignedList:
         with self._looking:
             if self._closed:
                 raise ConsentListError(f"{self._repository.location}: not looked at, the gateway stops")
-            self._came = 0
+            self._files.came = 0
             try:
                 return self._look()
             except ListUnfinished as error:
-                if not self._came:
+                if not self._files.came:
                     raise ConsentListError(f"{error}; nothing of it came whole") from error
                 raise
             finally:
-                self.progress = None
+                self._files.progress = None
 
     def _look(self) -> Proven | None:
         proof = self._repository.refresh()
@@ -146,7 +138,7 @@ class SignedList:
         try:
             manifest = read_manifest(data)
         except Refused as error:
-            raise self._refusal(str(error)) from None
+            raise self._repository.refusal(str(error)) from None
         digest = hashlib.sha256(data).digest()
         wiped, self._wiped = self._wiped, False
         if wiped:
@@ -160,11 +152,11 @@ class SignedList:
         self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
         now_kept = self._store.kept()
         assert now_kept is not None  # noqa: S101 - stored a moment ago
-        paths = frozenset(name_of(target) for target in _key_targets(proof, manifest.windows).values())
+        paths = frozenset(name_of(target) for target in key_targets(proof, manifest.windows).values())
         prepared = None
         if was is None or self._undelivered or paths != was.keys:
             index = self._store.index(manifest.words) if was is None or self._undelivered else was.index
-            prepared = Prepared(index, self._ring(proof, manifest, index))
+            prepared = Prepared(index, self._files.ring(proof, manifest, index))
             was = self._delivered = _Delivered(digest, paths, "", index)
             self._undelivered = False
         was.manifest = digest
@@ -208,7 +200,7 @@ class SignedList:
             got.root == had.root and (got.timestamp, got.snapshot) < (had.timestamp, had.snapshot)
         ):
             older = "older than the list that this gateway had: somebody brought back an old list"
-            raise ListRolledBack(str(self._refusal(older)))
+            raise ListRolledBack(str(self._repository.refusal(older)))
 
     def _store_changes(
         self, proof: Proof, manifest: Manifest, digest: bytes, kept: Kept | None
@@ -216,7 +208,7 @@ class SignedList:
         """Bring the store to this manifest, in one transaction. Whether entries changed, and complaints."""
         header = manifest.header
         if header.name != self._name:
-            raise self._refusal(f"this is the list {header.name}, consent.list asks for {self._name}")
+            raise self._repository.refusal(f"this is the list {header.name}, consent.list asks for {self._name}")
         if (
             kept is not None
             and header.seq < kept.seq
@@ -226,9 +218,10 @@ class SignedList:
                 kept.epoch,
             )
         ):
-            raise self._refusal(f"number {header.seq} is older than {kept.seq}, which this gateway already had")
+            older = f"number {header.seq} is older than {kept.seq}, which this gateway already had"
+            raise self._repository.refusal(older)
         deltas = self._deltas(manifest, kept)
-        self._bring(proof, manifest, whole=deltas is None)
+        self._files.bring(proof, manifest, whole=deltas is None)
         taken = Taken(manifest.words, self._max_span_s)
         try:
             with self._store.changing() as changing:
@@ -241,7 +234,7 @@ class SignedList:
                     self._apply_delta(proof, manifest, seq, changing, taken)
                 count = changing.count()
                 if count > header.count or count + sum(taken.refused.values()) < header.count:
-                    raise self._refusal(f"the manifest announces {header.count} entries, {count} were found")
+                    raise self._repository.refusal(f"the manifest announces {header.count} entries, {count} were found")
                 signed_s = max(header.published_at_s, kept.signed_s if kept else 0.0)
                 changing.keep(
                     Kept(
@@ -250,8 +243,8 @@ class SignedList:
                     )
                 )  # fmt: skip
         except DamagedSegment as error:
-            raise self._refusal(str(error)) from None
-        self._store.fetched.keep_only(())
+            raise self._repository.refusal(str(error)) from None
+        self._files.loaded()
         return taken.rows > 0, tuple(taken.complaints)
 
     def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
@@ -260,45 +253,19 @@ class SignedList:
         if kept is None or (kept.name, kept.epoch, kept.max_span_s) != judged:
             return None
         if manifest.words[: len(kept.words)] != kept.words:
-            raise self._refusal("its words changed within an epoch: publish a new base under a new epoch")
+            raise self._repository.refusal("its words changed within an epoch: publish a new base under a new epoch")
         return manifest.deltas_after(kept.seq)
-
-    def _bring(self, proof: Proof, manifest: Manifest, *, whole: bool) -> None:
-        """Fetch what is not here yet: the segments of the base where it is wanted. Keys follow with `_ring`."""
-        paths = [base_path(manifest.epoch, shard) for shard in manifest.shards] if whole else []
-        targets = {path: proof.targets[path] for path in paths if path in proof.targets}
-        fetched = self._store.fetched
-        fetched.keep_only({name_of(target) for target in targets.values()})
-        keys = _key_targets(proof, manifest.windows)
-        self.progress = Progress(0, len(targets) + len(keys))
-        for path, target in targets.items():
-            self._kept_or_fetched(proof, path, target, fetched)
-
-    def _kept_or_fetched(self, proof: Proof, path: str, target: TargetFile, files: SegmentFiles) -> bytes:
-        data = files.read(target)
-        if data is None:
-            data = self._repository.fetch(proof, path)
-            files.write(target, data)
-            self._came += 1
-        if self.progress is not None:
-            self.progress = self.progress._replace(here=self.progress.here + 1)
-        return data
 
     def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: Taken) -> None:
         changing.begin_base()
         for shard in manifest.shards:
-            path = base_path(manifest.epoch, shard)
-            target = proof.targets.get(path)
-            data = None if target is None else self._store.fetched.read(target)
-            data = self._repository.fetch(proof, path) if data is None else data
-            header, rows = self._opened(data, path, Kind.BASE, manifest, manifest.base_seq)
+            path, header, rows = self._files.base(proof, shard, manifest)
             changing.put_base(taken.base(path, header, rows))
         changing.end_base()
         taken.rows += 1
 
     def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: Taken) -> None:
-        path = delta_path(seq)
-        header, rows = self._opened(self._repository.fetch(proof, path), path, Kind.DELTA, manifest, seq)
+        path, header, rows = self._files.delta(proof, seq, manifest)
         doubted: set[bytes] = set()
         for change in delta_rows(header, rows):
             taken.rows += 1
@@ -308,37 +275,3 @@ class SignedList:
                 changing.apply(change)
         for ref in doubted:
             changing.refuse(ref)
-
-    def _opened(
-        self, data: bytes, path: str, kind: Kind, manifest: Manifest, number: int
-    ) -> tuple[SegmentHeader, memoryview]:
-        header, rows = unpack(data)
-        epoch = header.epoch if kind is Kind.KEYS else manifest.epoch  # keys know no words: they outlive an epoch
-        if (header.list, header.kind, header.epoch, header.number) != (self._name, kind, epoch, number):
-            raise DamagedSegment(f"{path} is not what its name says")
-        return header, rows
-
-    def _ring(self, proof: Proof, manifest: Manifest, index: ConsentIndex) -> KeyRing:
-        windows = {
-            window: gathered(self._key_segments(proof, manifest, window), index.refs) for window in manifest.windows
-        }
-        self._keys.keep_only({name_of(target) for target in _key_targets(proof, manifest.windows).values()})
-        return KeyRing(windows)
-
-    def _key_segments(self, proof: Proof, manifest: Manifest, window: int) -> Iterator[tuple[bytes, bytearray]]:
-        for path, target in sorted(_key_targets(proof, [window]).items()):
-            data = self._kept_or_fetched(proof, path, target, self._keys)
-            try:
-                header, rows = self._opened(data, path, Kind.KEYS, manifest, window)
-                yield key_columns(header, rows)
-            except DamagedSegment as error:
-                raise self._refusal(f"{path}: {error}") from None
-
-    def _refusal(self, message: str) -> ConsentListError:
-        return ConsentListError(f"{self._repository.location}: {message}; ask the consent service")
-
-
-def _key_targets(proof: Proof, windows: Iterable[int]) -> dict[str, TargetFile]:
-    """The key segments of these windows, by path."""
-    folders = tuple(f"keys/{window}/" for window in windows)
-    return {path: target for path, target in proof.targets.items() if path.startswith(folders)}

@@ -82,6 +82,10 @@ class TufRepository:
     def close(self) -> None:
         self._fetcher.close()
 
+    def refusal(self, message: str) -> ConsentListError:
+        """The list is not as its publisher should have made it."""
+        return ConsentListError(f"{self.location}: {message}; ask the consent service")
+
     def give_up(self) -> None:
         """A look that waits for the network, in another thread, fails now."""
         self._fetcher.give_up()
