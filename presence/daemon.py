@@ -12,34 +12,24 @@ that hangs is no such part: it is told as a look that failed, and the list in fo
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from presence import __version__
 from presence.core.freshness import NEXT_STEP, Freshness
 from presence.core.jws import KeySet
-from presence.core.peers import Peers
 from presence.core.restrictions import Restrictions
-from presence.core.rules import Rules
 from presence.core.slot_table import build_table
-from presence.core.timestamps import Moment
-from presence.peering import Peering, PeerLink
+from presence.parts import Parts
+from presence.peering import Peering
 from presence.pipeline import Intake, Pipeline
 from presence.ports import (
-    AdvertisementSource,
-    Clock,
-    ConsentSource,
-    DoorbellSource,
     Proven,
-    RestrictionStore,
-    Tell,
-    VisitStore,
 )
-from presence.pulse import Pulse, beat, resting
+from presence.pulse import BOUND_S, HANGING_STEP, LOOK_AT_PARTS_S, Pulse, beat, resting
 from presence.relay import Relay
-from presence.renewal import AcceptedLists, Refresh, Renewal
+from presence.renewal import Refresh, Renewal
 from presence.withdrawal import Withdrawal
 
 TICK_S: Final = 0.5
@@ -50,80 +40,6 @@ GO_ON_S: Final = 1.0
 """Until the look that goes on with a long list."""
 BATCH: Final = 512
 """Advertisements taken at a time, a few milliseconds of work, before other tasks get their turn."""
-
-
-BOUND_S: Final = {
-    "broker": 120.0,  # the longest is CONNECT with its answer, and a subscription with its own for each topic
-    "relay": 120.0,  # one event to its acknowledgement
-    "consents": 120.0,
-    "identifiers": 600.0,  # the tables of a list of millions on a small computer
-    "state": 60.0,
-    "peers": 120.0,
-    "doorbell": 120.0,
-    "radio": 120.0,  # a step of recovery with all its attempts
-}
-"""How long a part may take from one beat to the next. A part that waits for what may never come does not beat."""
-LOOK_AT_PARTS_S: Final = 5.0
-HANGING_STEP: Final = "systemd starts the gateway anew when it has not been fed for WatchdogSec: keep the journal"
-
-
-class LinkedPublisher(PeerLink, Protocol):
-    """A publisher with a connection of its own to keep up."""
-
-    async def run(self) -> None: ...
-    async def publish_state(self) -> None: ...
-    def advance(self, now: Moment) -> None: ...
-
-
-class Watcher(Protocol):
-    """Somebody who shows an operator how we are; never ends by itself, never fails."""
-
-    async def run(self) -> None: ...
-
-
-class Notifier(Protocol):
-    """How systemd hears of us (edges.systemd.Notifier)."""
-
-    watchdog_s: float
-
-    def ready(self, status: str) -> None: ...
-    def status(self, status: str) -> None: ...
-    def alive(self) -> None: ...
-
-
-@dataclass(kw_only=True)
-class Parts:
-    """What a gateway is made of; the edges are chosen by whoever starts it."""
-
-    rules: Rules
-    sources: Sequence[AdvertisementSource]
-    consents: ConsentSource
-    accepted: AcceptedLists
-    visits: VisitStore
-    publisher: LinkedPublisher
-    clock: Clock
-    notifier: Notifier
-    tell: Tell
-    lease_s: float
-    poll_s: float
-    queue_length: int = 4096
-    state_interval_s: float = 60
-    doorbell: DoorbellSource | None = None
-    peers: Peers | None = None
-    """None: this gateway speaks to no other."""
-    complaints: list[str] = field(default_factory=list)
-    list_name: str = ""
-    restrictions: RestrictionStore | None = None
-    """What notices took away; also where none are heard."""
-    notice_keys: KeySet | None = None
-    """Who may sign notices; None: none are heard. The signed list brings others."""
-    synchronised: Callable[[], bool] = lambda: True
-    """Is the wall clock disciplined? False is a doubt like a stale list."""
-    pace: Callable[[int], float] | None = None
-    """Errors in a row → seconds until the next look at the list; None: poll_s, whatever happens."""
-    asked_pace: Callable[[], float] = lambda: 0.0
-    """Seconds from being asked for a look to the look."""
-    watchers: Sequence[Watcher] = ()
 
 
 class Gateway:

@@ -12,6 +12,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
+
+BOUND_S: Final = {
+    "broker": 120.0,  # the longest is CONNECT with its answer, and a subscription with its own for each topic
+    "relay": 120.0,  # one event to its acknowledgement
+    "consents": 120.0,
+    "identifiers": 600.0,  # the tables of a list of millions on a small computer
+    "state": 60.0,
+    "peers": 120.0,
+    "doorbell": 120.0,
+    "radio": 120.0,  # a step of recovery with all its attempts
+}
+"""How long a part may take from one beat to the next. A part that waits for what may never come does not beat."""
+LOOK_AT_PARTS_S: Final = 5.0
+HANGING_STEP: Final = "systemd starts the gateway anew when it has not been fed for WatchdogSec: keep the journal"
 
 
 @dataclass(slots=True, eq=False)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from presence.core.freshness import Freshness
 from presence.core.timestamps import Moment
-from presence.daemon import Gateway, Parts
+from presence.daemon import Gateway
 from presence.edges.clock import SystemClock
 from presence.edges.list_store import ListStore
 from presence.edges.segment_files import WindowKeyFiles
 from presence.edges.signed_list import SignedList
 from presence.edges.tuf_repository import TufRepository
+from presence.parts import Parts
 from presence.ports import Hear
 from tests.builders import approach, rules
 from tests.fakes import FakeNotifier, FakePublisher, FakeTell, MemoryAcceptedLists, MemoryStore

@@ -18,13 +18,14 @@ from presence.config.settings import MqttSettings, PeerSettings, RadioMode
 from presence.core.feed import ConsentList
 from presence.core.peers import Peers
 from presence.core.timestamps import Moment
-from presence.daemon import Gateway, Parts
+from presence.daemon import Gateway
 from presence.edges import mqtt
 from presence.edges.bluez import scanner
 from presence.edges.bluez.choice import Wish
 from presence.edges.clock import SystemClock
 from presence.edges.doorbell import Doorbell, server
 from presence.edges.mqtt import MqttPublisher
+from presence.parts import Parts
 from presence.ports import Hear, OutgoingMessage
 from presence.pulse import Pulse, beat, branch, resting
 from tests.builders import a_list, approach, consent, moment, rules

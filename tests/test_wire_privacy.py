@@ -27,8 +27,9 @@ from presence.core.events import (
     visit_bucket,
 )
 from presence.core.rules import Rules
-from presence.daemon import Gateway, Parts
+from presence.daemon import Gateway
 from presence.errors import ConfigurationError
+from presence.parts import Parts
 from presence.pipeline import Pipeline
 from presence.ports import Hear, OutgoingMessage
 from presence.relay import Relay

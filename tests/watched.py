@@ -8,8 +8,9 @@ from presence.core.advertising import Advertisement
 from presence.core.consent import Consent
 from presence.core.radio_health import Condition, Totals
 from presence.core.rules import Rules
-from presence.daemon import Gateway, Parts
+from presence.daemon import Gateway
 from presence.oversight import Oversight, Sights
+from presence.parts import Parts
 from presence.ports import Tell
 from tests import builders
 from tests.builders import a_list, consent

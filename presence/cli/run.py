@@ -23,7 +23,7 @@ from presence.config.settings import ConsentSettings
 from presence.core.jws import KeySet
 from presence.core.peers import Peers
 from presence.core.polling import asked_pause_s, pause_s
-from presence.daemon import Gateway, Notifier, Parts
+from presence.daemon import Gateway
 from presence.edges import logs
 from presence.edges.audit import FILE_NAME as AUDIT_LOG
 from presence.edges.bluez import watched_radios
@@ -36,6 +36,7 @@ from presence.edges.store import ConsentStore, RuntimeStore
 from presence.edges.systemd import Notifier as SystemdNotifier
 from presence.edges.withdrawn import WithdrawnStore
 from presence.errors import ClockUnreadable, ConfigurationError, PresenceError, StorageError
+from presence.parts import Notifier, Parts
 from presence.ports import AdvertisementSource, Clock, DoorbellSource, Hear
 
 STDERR: Final = 2

@@ -8,7 +8,7 @@ from presence.config import Settings
 from presence.config.rules import hours_of
 from presence.core.overview import Overview
 from presence.core.report import as_json
-from presence.daemon import Gateway, Watcher
+from presence.daemon import Gateway
 from presence.edges import calibration, logs
 from presence.edges.audit import AuditLog
 from presence.edges.bluez import BluezScanner
@@ -19,6 +19,7 @@ from presence.edges.metrics import MetricsExporter
 from presence.edges.mqtt import MqttPublisher
 from presence.edges.status_socket import StatusSocket
 from presence.oversight import Oversight, Sights
+from presence.parts import Watcher
 from presence.ports import AdvertisementSource, Clock, DoorbellSource
 
 

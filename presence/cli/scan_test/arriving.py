@@ -24,8 +24,9 @@ from presence.core.feed import ConsentList
 from presence.core.opening_hours import OpeningHours
 from presence.core.outgoing import Step
 from presence.core.rules import Rules
-from presence.daemon import Gateway, Parts
+from presence.daemon import Gateway
 from presence.edges.mqtt import MqttPublisher
+from presence.parts import Parts
 from presence.ports import Clock, Hear, OutgoingMessage, Progress, Stored, Tell
 
 CONNECT_S: Final = 8.0
