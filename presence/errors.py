@@ -54,6 +54,10 @@ class ListRolledBack(ConsentListError):
     """The list is older than one that this gateway already had: somebody must find out who brought it back."""
 
 
+class ListGrew(ConsentListError):
+    """The list grew by more than a fifth within a day, and nobody approved it: look where they come from."""
+
+
 class ListUnfinished(ConsentListError):
     """More of the list came, and not all of it within one look: nobody must act, the next look goes on from there."""
 

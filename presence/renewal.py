@@ -21,7 +21,15 @@ from presence.core.feed import ConsentList
 from presence.core.freshness import Freshness, Lease, clock_doubt, freshness, least, next_step, standing
 from presence.core.heads import Heads
 from presence.core.timestamps import Moment
-from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, MemoryLost, StorageError, type_and_place
+from presence.errors import (
+    ConsentListError,
+    ListGrew,
+    ListRolledBack,
+    ListUnfinished,
+    MemoryLost,
+    StorageError,
+    type_and_place,
+)
 from presence.ports import Clock, ConsentSource, Progress, Proven, Tell
 from presence.pulse import beat
 
@@ -155,6 +163,8 @@ class Renewal:
             self.tell("consent.memory_lost", {"reason": reason})
         if isinstance(error, ListRolledBack):
             self.tell("consent.rolled_back", {"seq": self.seq, "next_step": "find out who brought the old list"})
+        if isinstance(error, ListGrew):
+            self.tell("consent.grew", {"seq": self.seq, "next_step": "find out where so many new customers come from"})
 
     async def _looked(self) -> Proven | None:
         """The outcome of a look. Raises what went wrong with it, ConsentListError where it hangs."""

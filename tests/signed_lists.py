@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from presence.core.consent import Consent
 from presence.core.consent_record import Words, encode_record
 from presence.core.feed import ListHeader
+from presence.core.growth import ROOT_FIELD, Approval, Edition, root_field, sign_approval
 from presence.core.identifiers import window_at
 from presence.core.manifest import Manifest, write_manifest
 from presence.core.segments import (
@@ -71,7 +73,10 @@ class Repository:
         self.shards: list[str] = []
         self.files: dict[str, bytes] = {}
         self.manifest_changes: dict[str, Any] = {}
+        self.approval_key = Ed25519PrivateKey.generate()
+        self.approved_by = ""
         root = Root(expires=_in(days=365), consistent_snapshot=True)
+        root.unrecognized_fields[ROOT_FIELD] = root_field("approval-1", self.approval_key.public_key())
         for role, signers in self.signers.items():
             for signer in signers:
                 root.add_key(signer.public_key, role)
@@ -138,10 +143,17 @@ class Repository:
         return write_manifest(
             Manifest(
                 header, "fi-2026-03", self.epoch, self.base_seq, tuple(self.shards), tuple(self.windows),
-                tuple(self.words.all),
+                tuple(self.words.all), self.approved_by,
             ),
             "2.0",
         )  # fmt: skip
+
+    def approve(self, *, key: Ed25519PrivateKey | None = None, kid: str = "approval-1", **changes: Any) -> "Repository":
+        """The list as it stands now may have so many entries; or whatever `changes` makes of that."""
+        edition = Edition(self.root.signed.version, self.epoch, self.seq)
+        values: dict[str, Any] = {"name": self.name, "edition": edition, "count": self.count, **changes}
+        self.approved_by = sign_approval(Approval(**values), kid=kid, key=key or self.approval_key)
+        return self
 
     def publish(self) -> "Repository":
         """New targets, snapshot and timestamp over what there is."""

@@ -30,6 +30,7 @@ MINUTES = 45
 EVENTS = {
     "PresenceListFrozen": "consent.frozen",
     "PresenceListRolledBack": "consent.rolled_back",
+    "PresenceListGrew": "consent.grew",
     "PresenceMemoryLost": "consent.memory_lost",
     "PresenceDuplicate": "broker.duplicate",
     "PresenceClockJumped": "clock.jumped",

@@ -223,6 +223,7 @@ async def test_refusals_of_events_are_told_by_the_hour_and_others_at_once() -> N
     [
         ("consent.frozen", Alarm.FROZEN),
         ("consent.rolled_back", Alarm.ROLLBACK),
+        ("consent.grew", Alarm.GROWTH),
         ("consent.memory_lost", Alarm.MEMORY),
         ("broker.duplicate", Alarm.DUPLICATE),
         ("clock.jumped", Alarm.CLOCK),

@@ -3,11 +3,12 @@
     {"v": 1, "list": "acme/fi-0042", "seq": 88213, "published_at": …, "suppression_checked_at": …, "count": 20000,
      "taxonomy": {"version": "2.0", "parents": {"ap2:1552": "ap2:1551"}}, "notice": "fi-2026-03",
      "epoch": 12, "base": {"seq": 88000, "shards": ["00", …]}, "deltas": [88001, 88213], "windows": [27396, 27397],
-     "words": ["fi-0042", "ap2:1551", "offers-main"]}
+     "words": ["fi-0042", "ap2:1551", "offers-main"], "approved_by": "eyJhbGciOi…"}
 
 * `seq` grows by one with each change. A publication without a change moves `published_at` alone: it renews the lease.
 * `deltas` are those from the base to `seq`, without a gap; null where the base is `seq`.
 * `words` only grows within an epoch: records of base and deltas refer to it by number.
+* `approved_by`: the newest approval that the list grows (presence.core.growth), in every manifest since; or missing.
 * A key that is not named here is passed over: what a minor version adds takes nothing away (R-38). `v` 2 is refused.
 """
 
@@ -38,6 +39,7 @@ class Manifest:
     shards: tuple[str, ...]
     windows: tuple[int, ...]
     words: tuple[str, ...]
+    approved_by: str = ""
 
     @property
     def sharded(self) -> bool:
@@ -69,7 +71,7 @@ def read_manifest(data: bytes) -> Manifest:
         raise Refused("the manifest: windows are at most this one and the next")
     if not isinstance(words, list) or len(words) > MOST_WORDS or not all(map(_is_word, words)):
         raise Refused("the manifest: words is not a list of names and categories")
-    notice = value.get("notice", "")
+    notice, approved_by = value.get("notice", ""), value.get("approved_by", "")
     return Manifest(
         header=header,
         notice=notice if isinstance(notice, str) else "",
@@ -78,6 +80,7 @@ def read_manifest(data: bytes) -> Manifest:
         shards=tuple(shards),
         windows=tuple(_count(window, "windows") for window in windows),
         words=tuple(words),
+        approved_by=approved_by if isinstance(approved_by, str) else "",
     )
 
 
@@ -99,6 +102,7 @@ def write_manifest(manifest: Manifest, taxonomy_version: str) -> bytes:
         "deltas": deltas,
         "windows": list(manifest.windows),
         "words": list(manifest.words),
+        **({"approved_by": manifest.approved_by} if manifest.approved_by else {}),
     }
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 

@@ -9,6 +9,7 @@ from presence.core.overview import Alarm
 ALARMS: Final = {
     "consent.frozen": Alarm.FROZEN,
     "consent.rolled_back": Alarm.ROLLBACK,
+    "consent.grew": Alarm.GROWTH,
     "consent.memory_lost": Alarm.MEMORY,
     "broker.duplicate": Alarm.DUPLICATE,
     "clock.jumped": Alarm.CLOCK,

@@ -65,6 +65,8 @@ class Alarm(StrEnum):
     """The head of the list is newer than the list that we are given (T-08)."""
     ROLLBACK = "rollback"
     """Somebody brought back an older list."""
+    GROWTH = "growth"
+    """The list grew by more than a fifth within a day, and nobody approved it (T-19)."""
     MEMORY = "memory"
     """What remembers how new the list was is lost."""
     DUPLICATE = "duplicate"

@@ -20,6 +20,7 @@ CALIBRATE: Final = "walk it with a test phone, `sudo presence scan-test --config
 ALARM_STEPS: Final = {
     Alarm.FROZEN: "somebody keeps a newer list from us: look at the way to the consent service",
     Alarm.ROLLBACK: "somebody brought back an old list: ask the consent service, and look for tampering",
+    Alarm.GROWTH: "the list grew by more than a fifth: ask the consent service where so many new customers come from",
     Alarm.MEMORY: "a file that protects from older lists was damaged or emptied: find out by whom or what",
     Alarm.DUPLICATE: "another gateway uses our name at the broker: give each its own store.gateway",
     Alarm.CLOCK: "the clock jumped: `timedatectl`; after a start without a clock this is normal",

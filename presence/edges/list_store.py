@@ -1,6 +1,7 @@
 """The signed list on disk: every entry as its record, with how new it is; all of it changes in one transaction.
 
-    list     one row: name, seq, epoch, words, the manifest's digest, TUF's versions, when it was signed
+    list     one row: name, seq, epoch, words, the manifest's digest, TUF's versions, when it was signed,
+             and how many entries it had within the last day
     entry    ref → version, record (presence.core.consent_record)         no window key, ever
     gone     a digest of ref → version that took it away, within this epoch: no lower version comes back (R-36)
 
@@ -22,6 +23,7 @@ import numpy as np
 from presence.core.consent import Consent
 from presence.core.consent_index import MOST_RECORD_BYTES, ConsentIndex
 from presence.core.consent_record import decode_record, record_version
+from presence.core.growth import Counts
 from presence.core.segments import Change, Held, Put, merged
 from presence.edges.segment_files import FetchedFiles
 from presence.edges.spoilt import aside, remove
@@ -39,6 +41,13 @@ CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL, record BLOB 
     STRICT, WITHOUT ROWID;
 CREATE TABLE gone (mark BLOB PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
+LIST_UPGRADES: Final = (
+    """
+    ALTER TABLE list ADD COLUMN counts TEXT NOT NULL DEFAULT '[]';
+    UPDATE list SET counts = '[[' || CAST(signed_s / 3600 AS INTEGER) || ',' || (SELECT count(*) FROM entry) || ']]'
+    WHERE (SELECT count(*) FROM entry) >= 100;
+    """,
+)
 SIGNED_LIST: Final = "signed-list.sqlite"
 METADATA: Final = "tuf"
 """TUF's folder beside it."""
@@ -62,6 +71,8 @@ class Kept:
     """Which the entries were judged by."""
     refused: Mapping[str, int]
     versions: Versions
+    counts: Counts
+    """What the growth of the next list is measured by."""
 
 
 class ListStore(Database):
@@ -74,7 +85,9 @@ class ListStore(Database):
 
     def __init__(self, directory: Path, *, begins_anew: bool = False) -> None:
         path, witness = directory / SIGNED_LIST, directory / METADATA / "timestamp.json"
-        super().__init__(path, LIST_SCHEMA, durable=True, witness=witness, begins_anew=begins_anew)
+        super().__init__(
+            path, LIST_SCHEMA, durable=True, upgrades=LIST_UPGRADES, witness=witness, begins_anew=begins_anew
+        )
         try:
             self.kept()
         except MemoryLost as error:
@@ -87,10 +100,10 @@ class ListStore(Database):
             row = database.execute("SELECT * FROM list").fetchone()
         if row is None:
             return None
-        _, name, seq, epoch, words, manifest, signed_s, max_span_s, refused, *versions = row
+        _, name, seq, epoch, words, manifest, signed_s, max_span_s, refused, *versions, counts = row
         return Kept(
             name, seq, epoch, tuple(json.loads(words)), manifest, signed_s, max_span_s, json.loads(refused),
-            Versions(*versions),
+            Versions(*versions), tuple((hour, fewest) for hour, fewest in json.loads(counts)),
         )  # fmt: skip
 
     @contextmanager
@@ -184,10 +197,10 @@ class Changing:
 
     def keep(self, kept: Kept) -> None:
         self._database.execute(
-            "INSERT OR REPLACE INTO list VALUES (1,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO list VALUES (1,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 kept.name, kept.seq, kept.epoch, json.dumps(kept.words), kept.manifest, kept.signed_s, kept.max_span_s,
-                json.dumps(dict(kept.refused)), *kept.versions,
+                json.dumps(dict(kept.refused)), *kept.versions, json.dumps(kept.counts),
             ),
         )  # fmt: skip
 

@@ -163,7 +163,7 @@ WARNINGS: Final = frozenset(
         "config.refused", "intake.overflowed", "store.disarmed", "gateway.failed", "gateway.part_hangs",
         "doorbell.failed", "consent.frozen", "notices.keys_refused", "restriction.refused",
         "metrics.failed", "status.failed", "audit.failed", "clock.jumped", "consent.rolled_back",
-        "consent.memory_lost", "storage.begun_anew",
+        "consent.grew", "consent.memory_lost", "storage.begun_anew",
     }
 )  # fmt: skip
 """Events that somebody should look at."""

@@ -7,10 +7,13 @@
 2. A list of another name, an older number, or one that does not add up is refused as a whole; the list in force stays.
 3. An entry that is not understood is left out and counted, and takes all of its ref with it; the others stand.
 4. A list that does not come within one look, or on a line that breaks, goes on where it stopped: also after a restart.
-5. Keys of refs that are no entries are not taken over, and keys are on no disk.
+5. A list that grew by more than a fifth within a day is refused without an approval (presence.core.growth).
+6. Keys of refs that are no entries are not taken over, and keys are on no disk.
 """
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -19,6 +22,7 @@ from presence.config.settings import ConsentSettings, StorageSettings
 from presence.core.consent_index import ConsentIndex
 from presence.core.engine import Prepared
 from presence.core.feed import Refused
+from presence.core.growth import Counts, Edition, Offered, judge
 from presence.core.manifest import Manifest, read_manifest
 from presence.core.segments import (
     DamagedSegment,
@@ -30,7 +34,7 @@ from presence.edges.list_segments import Taken
 from presence.edges.list_store import METADATA, Changing, Kept, ListStore
 from presence.edges.segment_files import WindowKeyFiles, name_of
 from presence.edges.tuf_repository import Proof, TufRepository
-from presence.errors import ConsentListError, ListRolledBack, ListUnfinished
+from presence.errors import ConsentListError, ListGrew, ListRolledBack, ListUnfinished
 from presence.ports import Progress, Proven
 
 MANIFEST: Final = "manifest.json"
@@ -52,13 +56,22 @@ class SignedList:
     """Implements ports.ConsentSource; used by one thread at a time."""
 
     def __init__(
-        self, repository: TufRepository, store: ListStore, keys: WindowKeyFiles, *, name: str, max_span_s: float
+        self,
+        repository: TufRepository,
+        store: ListStore,
+        keys: WindowKeyFiles,
+        *,
+        name: str,
+        max_span_s: float,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`clock`: UTC; python-tuf has refused before what is no longer valid by it."""
         self._repository = repository
         self._store = store
         self._files = ListFiles(repository, store.fetched, keys, name=name)
         self._name = name
         self._max_span_s = max_span_s
+        self._clock = clock
         self._delivered: _Delivered | None = None
         self._timestamp_version = 0
         self.digest, self.root_version = "", 0
@@ -220,6 +233,7 @@ class SignedList:
         ):
             older = f"number {header.seq} is older than {kept.seq}, which this gateway already had"
             raise self._repository.refusal(older)
+        counts = self._counts(proof, manifest, kept)
         deltas = self._deltas(manifest, kept)
         self._files.bring(proof, manifest, whole=deltas is None)
         taken = Taken(manifest.words, self._max_span_s)
@@ -239,13 +253,27 @@ class SignedList:
                 changing.keep(
                     Kept(
                         header.name, header.seq, manifest.epoch, manifest.words, digest, signed_s, self._max_span_s,
-                        taken.refused, proof.versions,
+                        taken.refused, proof.versions, counts,
                     )
                 )  # fmt: skip
         except DamagedSegment as error:
             raise self._repository.refusal(str(error)) from None
         self._files.loaded()
         return taken.rows > 0, tuple(taken.complaints)
+
+    def _counts(self, proof: Proof, manifest: Manifest, kept: Kept | None) -> Counts:
+        """What the next list is measured by. Raises ListGrew, before anything of a list that grew is fetched."""
+        header = manifest.header
+        edition = Edition(proof.versions.root, manifest.epoch, header.seq)
+        offered = Offered(header.name, edition, header.count, manifest.approved_by)
+        counts: Counts = ()
+        held = None
+        if kept is not None and kept.name == header.name:
+            counts, held = kept.counts, Edition(kept.versions.root, kept.epoch, kept.seq)
+        try:
+            return judge(counts, self._clock(), offered, held, proof.approvers)
+        except Refused as error:
+            raise ListGrew(str(self._repository.refusal(str(error)))) from None
 
     def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
         """Those that lead from the store to the manifest; None where only the base does."""

@@ -28,6 +28,8 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 from tuf.ngclient import Updater, UpdaterConfig
 from urllib3.exceptions import MaxRetryError
 
+from presence.core.growth import ROOT_FIELD, parse_root_field
+from presence.core.jws import Keys
 from presence.core.timestamps import Moment
 from presence.edges.tuf_fetchers import BoundedFetcher, DirectoryFetcher, HttpsFetcher, OutOfTime, Unreadable
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError
@@ -62,6 +64,8 @@ class Proof:
     consistent: bool = True
     server: Moment | None = None
     """See ports.Proven."""
+    approvers: Keys = field(default_factory=dict)
+    """Whose approval counts, by the root alone (presence.core.growth)."""
 
 
 class TufRepository:
@@ -159,6 +163,7 @@ class TufRepository:
             targets.targets,
             root.consistent_snapshot is not False,
             fetcher.server,
+            parse_root_field(root.unrecognized_fields.get(ROOT_FIELD)),
         )
 
 

@@ -1,6 +1,7 @@
 """The publisher's keys, each in a file of its own (PKCS #8, PEM, mode 0600).
 
 keys/root/1.pem, 2.pem, 3.pem   two of them sign a new root: carry the folder away after `init`, to a safe
+keys/root/approval.pem          approves that a list grows by more than a fifth a day: away with them
 keys/targets.pem, snapshot.pem, timestamp.pem   sign each publication: they stay online
 keys/notices.pem, notices-1.pem, …   signs notices and heads; the number is that of the `kid`
 keys/service.key                32 random bytes in hex, from which refs and pairwise keys are made
@@ -28,6 +29,7 @@ ROOT_KEYS: Final = 3
 ROOT_THRESHOLD: Final = 2
 ONLINE: Final = ("targets", "snapshot", "timestamp")
 NOTICES: Final = "notices"
+APPROVAL: Final = "approval"
 SERVICE_KEY_BYTES: Final = 32
 
 
@@ -44,6 +46,7 @@ class KeyFolder:
         self.directory.chmod(0o700)
         for number in range(1, ROOT_KEYS + 1):
             _write_private(root / f"{number}.pem", _new_key())
+        _write_private(self.approval_path, _new_key())
         for name in (*ONLINE, NOTICES):
             self.renew(name)
         _write_private(self.directory / "service.key", secrets.token_hex(SERVICE_KEY_BYTES).encode())
@@ -55,7 +58,8 @@ class KeyFolder:
     def root_signers(self, directory: Path | None = None) -> list[CryptoSigner]:
         """As many root keys as are there: three after `init`, two of them are enough."""
         folder = directory or self.directory / "root"
-        signers = [CryptoSigner(_read(path)) for path in sorted(folder.glob("*.pem"))]
+        files = (path for path in sorted(folder.glob("*.pem")) if not path.stem.startswith(APPROVAL))
+        signers = [CryptoSigner(_read(path)) for path in files]
         if len(signers) < ROOT_THRESHOLD:
             raise ConsentServiceError(
                 f"{folder}: {len(signers)} root keys, {ROOT_THRESHOLD} are needed: bring them back from their safe "
@@ -82,6 +86,25 @@ class KeyFolder:
         for path in self.directory.glob(f"{NOTICES}*.pem"):
             if path.name not in kept:
                 path.unlink()
+
+    @property
+    def approval_path(self) -> Path:
+        """Where `create` puts it; later it is where somebody keeps it."""
+        return self.directory / "root" / f"{APPROVAL}.pem"
+
+    def approval_key(self, path: Path | None = None) -> Ed25519PrivateKey:
+        """Raises ConsentServiceError where nobody has brought it."""
+        path = path or self.approval_path
+        if not path.exists():
+            raise ConsentServiceError(
+                f"{path}: the approval key is not here: bring it back from its safe (--approval-key FILE); where it is "
+                "lost, `presence consents rotate approval --new-key FILE` makes another"
+            )
+        return _read(path)
+
+    def new_approval_key(self, path: Path) -> Ed25519PrivateKey:
+        _write_private(path, _new_key())
+        return _read(path)
 
     def service_key(self) -> bytes:
         path = self.directory / "service.key"

@@ -39,6 +39,7 @@ from presence.core.segments import (
     pack_delta,
     pack_keys,
 )
+from presence.publisher.growing import Approver, Growth
 from presence.publisher.keys import KeyFolder, notice_kid
 from presence.publisher.register import Register, State
 from presence.publisher.repository import Repository
@@ -70,13 +71,16 @@ def publish(
     keys: KeyFolder,
     now_s: float,
     *,
+    approver: Approver | None = None,
     rebase: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Published:
-    """Raises ConsentServiceError; until the very end gateways see the list before.
+    """Raises ConsentServiceError, GrowthRefused among them; until the very end gateways see the list before.
 
     `progress` is told shards done and shards in all.
     """
+    growth = Growth(register, repository, now_s, approver)
+    growth.check(register.count())
     old = repository.targets()
     now = _number(register, old, now_s, rebase=rebase)
     edition = _Edition(register, repository, old, now, progress)
@@ -99,6 +103,7 @@ def publish(
         shards=edition.shards,
         windows=windows,
         words=tuple(register.words),
+        approved_by=growth.approve(edition.list_name, now.epoch, now.seq, edition.entries),
     )
     targets |= edition.stage("manifest.json", write_manifest(manifest, TAXONOMY))
     number = register.number("notice_key")
@@ -107,6 +112,7 @@ def publish(
     version = repository.release(targets, now_s)
     with register.transaction():
         register.set_fact("released_seq", now.seq)
+        growth.remember(edition.entries)
     return Published(now.seq, edition.entries, now.changed, now.is_fresh, version, now.sharing)
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.exceptions import StorageError
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
@@ -27,8 +28,10 @@ from tuf.api.metadata import (
 from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
 
+from presence.core.growth import ROOT_FIELD, parse_root_field, root_field
+from presence.core.jws import Keys
 from presence.errors import ConsentServiceError
-from presence.publisher.keys import ONLINE, ROOT_THRESHOLD, KeyFolder
+from presence.publisher.keys import APPROVAL, ONLINE, ROOT_THRESHOLD, KeyFolder
 
 LIVES: Final = {
     "root": timedelta(days=365),
@@ -57,6 +60,7 @@ class Repository:
         root.roles["root"].threshold = ROOT_THRESHOLD
         for role in ONLINE:
             root.add_key(self._keys.signer(role).public_key, role)
+        _name_approver(root, self._keys.approval_key())
         self._sign_and_write(Metadata(root), signers, "1.root.json")
 
     def stage(self, path: str, data: bytes) -> TargetFile:
@@ -133,6 +137,23 @@ class Repository:
         self._sign_and_write(old, [*signers, new], f"{old.signed.version}.root.json")
         return int(old.signed.version)
 
+    def replace_approval_key(self, new: Path, now_s: float, root_keys: Path | None = None) -> int:
+        """A new key in the file `new`, under a new root, in place of the one that says that a list may grow."""
+        signers = self._keys.root_signers(root_keys)
+        old = self._newest_root()
+        old.signed.version += 1
+        old.signed.expires = _expiry("root", now_s)
+        _name_approver(old.signed, self._keys.new_approval_key(new))
+        self._sign_and_write(old, signers, f"{old.signed.version}.root.json")
+        return int(old.signed.version)
+
+    def approvers(self) -> Keys:
+        """Whose approvals gateways believe; nobody's under a root that an older version made."""
+        return parse_root_field(self._newest_root().signed.unrecognized_fields.get(ROOT_FIELD))
+
+    def root_version(self) -> int:
+        return int(self._newest_root().signed.version)
+
     def _newest_root(self) -> "Metadata[Root]":
         versions = [int(path.name.split(".")[0]) for path in self._metadata.glob("*.root.json")]
         if not versions:
@@ -191,6 +212,11 @@ class Repository:
             for file in self._metadata.glob(f"*.{role}.json"):
                 if int(file.name.split(".")[0]) < version - 1:
                     file.unlink()
+
+
+def _name_approver(root: Root, key: Ed25519PrivateKey) -> None:
+    """Under a kid that no approval key of this list had."""
+    root.unrecognized_fields[ROOT_FIELD] = root_field(f"{APPROVAL}-{root.version}", key.public_key())
 
 
 def _file_of(target: TargetFile) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from presence.core.jws import MOST_REVOKED
 from presence.core.notices import Head, Ignored, Notice, read_notice, sign_head, sign_notice
 from presence.publisher.decisions import Decisions
+from presence.publisher.growing import Approver, approver_of
 from presence.publisher.keys import KeyFolder, notice_kid
 from presence.publisher.locking import alone
 from presence.publisher.publishing import Published, publish
@@ -74,13 +75,34 @@ class ConsentService(Decisions):
             finally:
                 self._is_alone = False
 
-    def publish(self, *, rebase: bool = False, progress: Callable[[int, int], None] | None = None) -> Published:
+    def approver(self, key: Path | None = None) -> Approver:
+        """Who approves that the list grows; `key`: where the approval key is, if not beside the root keys.
+
+        Raises ConsentServiceError.
+        """
+        return approver_of(self.keys, self.repository, key)
+
+    def publish(
+        self,
+        *,
+        approver: Approver | None = None,
+        rebase: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Published:
         """Give out what changed; where nothing did, say so anew, which renews the gateways' lease.
 
-        `progress` is told shards of a base done, and in all.
+        `approver`: this many entries are no mistake. `progress` is told shards of a base done, and in all.
         """
         with self.alone():
-            return publish(self.register, self.repository, self.keys, self.clock(), rebase=rebase, progress=progress)
+            return publish(
+                self.register, self.repository, self.keys, self.clock(),
+                approver=approver, rebase=rebase, progress=progress,
+            )  # fmt: skip
+
+    def release_anew(self) -> None:
+        """What is released already, with the keys that count now."""
+        with self.alone():
+            self.repository.release(self.repository.targets(), self.clock())
 
     def head(self) -> bytes:
         """The signed heartbeat: what is the newest of everything."""

@@ -346,7 +346,7 @@ def test_a_second_init_changes_nothing(service: ConsentService, tmp_path: Path, 
 
 def test_private_keys_are_readable_by_their_owner_alone(service: ConsentService, tmp_path: Path) -> None:
     files = [*(tmp_path / "service" / "keys").rglob("*.pem"), tmp_path / "service" / "register.sqlite"]
-    assert len(files) == 8
+    assert len(files) == 9
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 

@@ -22,14 +22,12 @@ from presence.cli.termination import TERMINATED, unless_terminated
 from presence.core.notices import HEAD_INTERVAL_S
 from presence.errors import BrokerError, ConfigurationError, ConsentServiceError
 from presence.publisher.decisions import ref_text
-from presence.publisher.keys import NOTICES, ONLINE
+from presence.publisher.growing import GrowthRefused
+from presence.publisher.keys import APPROVAL, NOTICES, ONLINE
 from presence.publisher.outbox import Post
 from presence.publisher.publishing import Published
 from presence.publisher.service import ConsentService
 
-GROWTH: Final = 1.2
-GROWTH_FROM: Final = 100
-"""A list of so many that grows by a fifth at once: somebody knows why, or it was poisoned (T-19)."""
 LOOK_S: Final = 0.5
 """How often the loop looks for notices that wait."""
 ROOT: Final = "root"
@@ -46,11 +44,20 @@ def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "--suppression-checked", type=moment, metavar="TIME",
         help="when opt-out registers were last applied (now …); older than 24 h: gateways send no offers",
     )  # fmt: skip
-    publish.add_argument("--approve-growth", action="store_true", help="a fifth more customers at once is no mistake")
+    publish.add_argument(
+        "--approve-growth",
+        action="store_true",
+        help="over a fifth more customers in a day is no mistake, signed by name",
+    )
+    publish.add_argument(
+        "--approval-key", type=Path, metavar="FILE", help="with --approve-growth (keys/root/approval.pem in the folder)"
+    )
     add_broker(publish)
     add_broker(add_action(actions, "head", _head, "sign the heartbeat: what is the newest of everything"))
     rotate = add_action(actions, "rotate", _rotate, "replace keys under a new root, and publish")
-    rotate.add_argument("role", choices=(*ONLINE, NOTICES, "online", ROOT), help="whose key; online: all three of TUF")
+    rotate.add_argument(
+        "role", choices=(*ONLINE, NOTICES, "online", APPROVAL, ROOT), help="whose key; online: all three of TUF"
+    )
     rotate.add_argument(
         "--root-keys", type=Path, metavar="DIR", help="where two root keys are (keys/root in the folder)"
     )
@@ -58,7 +65,7 @@ def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "--stolen", action="store_true", help="with notices: gateways forget all that the old key took away"
     )
     rotate.add_argument(
-        "--new-key", type=Path, metavar="FILE", help="with root: where the new root key is to be written"
+        "--new-key", type=Path, metavar="FILE", help="with root and approval: where the new key is to be written"
     )
 
 
@@ -83,19 +90,14 @@ def publish_once(service: ConsentService, options: argparse.Namespace) -> Publis
             raise ConfigurationError(["--suppression-checked lies in the future"])
         with service.register.transaction():
             service.register.set_fact("suppression_checked_at", int(options.suppression_checked))
-    before, now = service.register.number("released_count"), service.register.count()
-    if before >= GROWTH_FROM and now > before * GROWTH and not options.approve_growth:
-        raise ConsentServiceError(
-            f"the list would grow from {before} to {now} customers at once: look where they come from, then publish "
-            "with --approve-growth"
-        )
+    approver = service.approver(options.approval_key) if options.approve_growth else None
     bar = Bar(sys.stderr)
     published = service.publish(
-        rebase=options.new_base, progress=lambda done, of: bar.show(done / of, f"part {done} of {of} of the list")
+        approver=approver,
+        rebase=options.new_base,
+        progress=lambda done, of: bar.show(done / of, f"part {done} of {of} of the list"),
     )
     bar.clear()
-    with service.register.transaction():
-        service.register.set_fact("released_count", published.entries)
     return published
 
 
@@ -110,7 +112,7 @@ async def _loop(options: argparse.Namespace) -> int:
             if now_s >= publish_at:
                 publish_at = now_s + options.every
                 _say_published(service, options)
-                options.new_base = False
+                options.new_base = options.approve_growth = False
                 head_at = 0.0
             waiting = outbox.waiting()
             if post is not None and now_s >= failed_until and (waiting or now_s >= head_at):
@@ -151,7 +153,20 @@ def _head(options: argparse.Namespace) -> int:
 def _rotate(options: argparse.Namespace) -> int:
     with service_of(options) as service, service.alone():
         version = _replace_keys(service, options)
-        published = service.publish()
+        if options.role == APPROVAL:  # the new root says it; a list that waits for an approval can wait on
+            return answer(
+                options,
+                {"role": APPROVAL, "root": version},
+                f"approval: a new key in {options.new_key}, under root {version}: keep it with the root keys\n"
+                "  gateways that had not taken a list that was approved before ask for --approve-growth anew",
+            )
+        try:
+            published = service.publish()
+        except GrowthRefused as error:
+            service.release_anew()
+            raise ConsentServiceError(
+                f"{options.role}: a new key; what is published already is signed anew, and nothing new is: {error}"
+            ) from error
     root = "" if version is None else f" under root {version}"
     values = {"role": options.role, "root": version, **_values(published)}
     return answer(options, values, f"{options.role}: a new key{root}; {_sentence(published)}")
@@ -165,10 +180,13 @@ def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int |
         service.renew_notice_key(stolen=options.stolen)
         outbox_of(service).sign_anew(service.sign_anew)
         return None
-    if options.role == ROOT:
+    if options.role in {ROOT, APPROVAL}:
         if options.new_key is None or options.new_key.exists():
-            raise ConfigurationError(["--new-key: name the file, not there yet, for the new root key"])
-        return service.repository.replace_root_key(options.new_key, service.clock(), options.root_keys)
+            raise ConfigurationError([f"--new-key: name the file, not there yet, for the new {options.role} key"])
+        repository, now_s = service.repository, service.clock()
+        if options.role == ROOT:
+            return repository.replace_root_key(options.new_key, now_s, options.root_keys)
+        return repository.replace_approval_key(options.new_key, now_s, options.root_keys)
     roles = ONLINE if options.role == "online" else (options.role,)
     return service.repository.rotate(roles, options.root_keys, service.clock())
 
