@@ -1,6 +1,7 @@
 """`presence check --inside`: the unit's own text, run once more under another name. (Real systemd: tests/system.)"""
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -8,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from presence.cli import main
+from presence.cli import check_inside, main
 from presence.cli.check_inside import findings_inside, once
-from presence.cli.findings import Verdict
+from presence.cli.findings import Finding, Verdict
 from presence.errors import InstallationError
 from tests.edges.fake_advertising import a_bus
 from tests.edges.fake_bluez import a_bluetoothd
@@ -58,6 +59,7 @@ class Systemd:
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(check_inside, "is_limited", lambda: True)
     known = Systemd(tmp_path, bus=lambda address: monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address))
     known.bus(f"unix:path={tmp_path}/no-bus")
     return known
@@ -94,6 +96,20 @@ async def test_what_the_sandbox_hides_of_bluetoothd_is_asked_outside(systemd: Sy
     assert names[0] == "clock"
     assert {"adapters", "radio mode", "bluez cache", "bluez plug-ins"} <= set(names)
     assert "bluez traces" not in names
+
+
+def test_where_limits_have_no_effect_root_says_whether_there_is_a_swap(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a gateway whose swap was turned off, as told, would FAIL for ever: /proc/swaps is hidden inside."""
+    hidden = {"name": "memory", "verdict": "FAIL", "found": "swap cannot be seen from here", "next_step": "turn it off"}
+    systemd.says(json.dumps({"verdict": "FAIL", "findings": [hidden]}))
+    seen = Finding("memory", Verdict.WARN, "no swap, but the kernel's memory controller is off")
+    monkeypatch.setattr(check_inside, "look_at_memory", lambda: iter([seen]))
+    for limited, found in ((True, hidden["found"]), (False, seen.found)):
+        monkeypatch.setattr(check_inside, "is_limited", lambda limited=limited: limited)
+        [memory] = findings_inside(str(systemd.command), systemd.units)
+        assert memory.found == found
 
 
 def test_a_check_that_does_not_come_to_its_end_is_told_with_what_it_said(systemd: Systemd) -> None:

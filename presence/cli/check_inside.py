@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from presence.cli.check_memory import is_limited, look_at_memory
 from presence.cli.findings import Finding, Verdict
 from presence.config import load_settings
 from presence.edges.bluez.diagnosis import Verdict as Answered
@@ -62,8 +63,9 @@ def findings_inside(command: str = "systemctl", units: Path = UNITS) -> list[Fin
         with _unit(command, units, text) as unit:
             _ask(command, "start", unit)
         inside = [_finding(each) for each in _said(folder)["findings"]]
-    outside = asyncio.run(_outside(config))
-    names = {each.name for each in outside} | ({HIDDEN} if outside else set())
+    # Where the unit's limits have no effect, it counts whether there is a swap, and that root alone sees.
+    outside = asyncio.run(_outside(config)) + ([] if is_limited() else list(look_at_memory()))
+    names = {each.name for each in outside} | ({HIDDEN} if any(each.name == "adapters" for each in outside) else set())
     return [*(each for each in inside if each.name not in names), *outside]
 
 

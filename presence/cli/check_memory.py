@@ -11,6 +11,7 @@ from typing import Final
 from presence.cli.findings import Finding, Verdict
 
 NAME: Final = "memory"
+CGROUPS: Final = "sys/fs/cgroup"
 UNIT: Final = Path("system.slice/presence.service")
 SWAP_OFF: Final = (
     "turn swap off: Raspberry Pi OS 13: `Mechanism=none` below `[Main]` in /etc/rpi/swap.conf, then restart; 12: "
@@ -23,11 +24,15 @@ CONTROLLER_ON: Final = (
 UNIT_LIMIT: Final = "leave `MemorySwapMax=0` in the unit: look into its drop-ins (`systemctl cat presence`)"
 
 
+def is_limited(root: Path = Path("/")) -> bool:
+    """Whether the unit's limits have effect: the kernel has its memory controller on."""
+    return "memory" in _read(root / CGROUPS / "cgroup.controllers").split()
+
+
 def look_at_memory(root: Path = Path("/")) -> Iterator[Finding]:
     """`root`: where the kernel's files are."""
-    cgroups = root / "sys/fs/cgroup"
-    limited = "memory" in _read(cgroups / "cgroup.controllers").split()
-    swap_max = _read(cgroups / _unit(root) / "memory.swap.max").strip()
+    limited = is_limited(root)
+    swap_max = _read(root / CGROUPS / _unit(root) / "memory.swap.max").strip()
     swaps = _swaps(root)
     if swaps == ():
         yield _without_swap(limited=limited)
