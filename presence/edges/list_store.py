@@ -92,6 +92,9 @@ class ListStore(Database):
             self.kept()
         except MemoryLost as error:
             self.begun_anew = str(error)
+        except BaseException:
+            self.close()
+            raise
         self.fetched = FetchedFiles(directory)
         """Segments of a base that came already."""
 
