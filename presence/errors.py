@@ -57,6 +57,11 @@ class ListRolledBack(ConsentListError):
 class ListGrew(ConsentListError):
     """The list grew by more than a fifth within a day, and nobody approved it: look where they come from."""
 
+    def __init__(self, message: str, *, entries: int) -> None:
+        super().__init__(message)
+        self.entries = entries
+        """That it would have."""
+
 
 class ListUnfinished(ConsentListError):
     """More of the list came, and not all of it within one look: nobody must act, the next look goes on from there."""

@@ -164,7 +164,8 @@ class Renewal:
         if isinstance(error, ListRolledBack):
             self.tell("consent.rolled_back", {"seq": self.seq, "next_step": "find out who brought the old list"})
         if isinstance(error, ListGrew):
-            self.tell("consent.grew", {"seq": self.seq, "next_step": "find out where so many new customers come from"})
+            next_step = "find out where so many new customers come from"
+            self.tell("consent.grew", {"seq": self.seq, "entries": error.entries, "next_step": next_step})
 
     async def _looked(self) -> Proven | None:
         """The outcome of a look. Raises what went wrong with it, ConsentListError where it hangs."""

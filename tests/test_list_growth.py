@@ -249,7 +249,8 @@ async def test_the_list_in_force_stays_its_lease_runs_on_and_it_is_an_alarm(
         assert "200 entries" in door.refusal()
         assert renewal.lease is lease
         assert (renewal.entries, renewal.seq) == (100, 1)
-        assert "consent.grew" in door.tell.names()
+        [fields, *_] = [fields for event, fields in door.tell.told if event == "consent.grew"]
+        assert (fields["seq"], fields["entries"]) == (1, 200)
 
 
 class Chain:

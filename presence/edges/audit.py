@@ -33,7 +33,7 @@ RECORDED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "consent.applied": ("list.applied", ("list", "seq", "entries", "digest")),
     "consent.frozen": ("alarm.frozen", ("seq",)),
     "consent.rolled_back": ("alarm.rollback", ("list", "seq")),
-    "consent.grew": ("alarm.growth", ("list", "seq")),
+    "consent.grew": ("alarm.growth", ("seq", "entries")),
     "clock.jumped": ("clock.jumped", ("seconds",)),
     "technician.asked": ("technician.asked", ("what", "uid")),
 }

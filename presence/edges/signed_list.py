@@ -273,7 +273,7 @@ class SignedList:
         try:
             return judge(counts, self._clock(), offered, held, proof.approvers)
         except Refused as error:
-            raise ListGrew(str(self._repository.refusal(str(error)))) from None
+            raise ListGrew(str(self._repository.refusal(str(error))), entries=header.count) from None
 
     def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
         """Those that lead from the store to the manifest; None where only the base does."""

@@ -111,6 +111,12 @@ def test_a_gateway_that_was_away_may_have_missed_a_fifth_for_each_day(hours: int
     assert most(had(1000, hours), NOW_S) == at_most
 
 
+def test_after_days_away_the_last_list_is_the_measure_and_its_hour_that_of_an_approval() -> None:
+    counts = had(1000, 60) + had(1100, 30)
+    assert most(counts, NOW_S) == 1584
+    assert anew(counts, 500) == had(500, 30)
+
+
 def test_the_publisher_looks_back_two_hours_more_than_gateways_and_over_no_more_days() -> None:
     counts = (*had(1000, 26), *had(1100, 25), *had(1150))
     assert most(counts, NOW_S) == 1380

@@ -54,6 +54,14 @@ async def test_what_was_decided_about_the_gateway_is_recorded_in_a_chain(tmp_pat
     assert [os.lstat(tmp_path / name).st_mode & 0o777 for name in (FILE_NAME, HEAD_NAME)] == [0o600, 0o600]
 
 
+@pytest.mark.requirement("R-68", "T-19")
+async def test_a_list_that_was_refused_as_it_grew_is_recorded_with_its_entries(tmp_path: Path) -> None:
+    async with running(tmp_path) as (log, _):
+        log.note("consent.grew", {"seq": 7, "entries": 900, "next_step": "look"})
+    [record] = records(tmp_path)
+    assert (record["what"], record["seq"], record["entries"]) == ("alarm.growth", 7, 900)
+
+
 @pytest.mark.requirement("T-14")
 async def test_what_happens_to_customers_is_never_recorded(tmp_path: Path) -> None:
     async with running(tmp_path) as (log, _):
