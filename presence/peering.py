@@ -26,6 +26,8 @@ from presence.pulse import beat, branch, resting
 
 UNSAID_MAX: Final = 256
 """Words that wait for the broker; the oldest go first, for they are of use for seconds."""
+HEARD_MAX: Final = 4096
+"""Words of peers by which a copy is known; after `seen.SKEW_S` none of them counts any more."""
 SPEAKERS: Final = 4
 """So many words are on their way at a time: one that gets no answer does not hold up the next."""
 TIDY_S: Final = 60.0
@@ -69,6 +71,8 @@ class Peering:
         self._clock = clock
         self._tell = tell
         self._chance = chance
+        self._heard: dict[Seen, None] = {}
+        """Words of peers, the oldest first."""
         self._unsaid: asyncio.Queue[Seen] = asyncio.Queue(UNSAID_MAX)
         self._news: HourlyNews[int] = HourlyNews()
 
@@ -121,6 +125,12 @@ class Peering:
         if isinstance(seen, Ignored):
             self._ignore(seen)
             return
+        if seen in self._heard:
+            self.ignored[Ignored.COPY] += 1
+            return
+        if len(self._heard) >= HEARD_MAX:
+            del self._heard[next(iter(self._heard))]
+        self._heard[seen] = None
         answer = self._peers.hear(seen, self._visitors.held(), now)
         if answer is not None:
             self._say_soon(answer)

@@ -168,6 +168,23 @@ async def test_a_forged_word_silences_nothing_and_is_told_with_its_remedy(door: 
     assert "store.key_file" in str(told[0]["next_step"])
 
 
+@pytest.mark.requirement("R-54")
+async def test_a_word_that_is_played_back_again_and_again_is_answered_once(door: Door) -> None:
+    """Whoever may write there needs no key for that, and each answer costs the more the more customers are present."""
+    await door.after(0)
+    await door.after(0.8)
+    for _ in range(2000):
+        door.hear(Said.CLAIM, door.events()[0])
+    await door.spoken()
+    assert door.words() == [Said.CLAIM, Said.TOLD, Said.TOLD]
+    assert door.peering.ignored == {Ignored.COPY: 1999}
+    assert "peers.ignored" not in door.tell.names()
+    door.clock.pass_s(1)
+    door.hear(Said.CLAIM, door.events()[0])  # said anew
+    await door.spoken()
+    assert door.words()[3:] == [Said.TOLD]
+
+
 @pytest.mark.requirement("R-53")
 @pytest.mark.parametrize("code", [0x80, 0x83, 0x87, 0x97])
 async def test_where_the_broker_takes_no_word_events_go_out_at_their_time_all_the_same(door: Door, code: int) -> None:

@@ -47,6 +47,8 @@ class Ignored(StrEnum):
     MALFORMED = "malformed"
     FORGED = "forged"
     OLD = "old"
+    COPY = "copy"
+    """Genuine, and heard before: the broker's second delivery, or somebody plays it back."""
 
 
 @dataclass(frozen=True, slots=True)
