@@ -132,10 +132,11 @@ class Engine:
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     everything: list[bytes] = field(default_factory=list)
     """Every topic and every payload."""
+    client: paho.Client = field(default_factory=lambda: paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5))
     host, port = "127.0.0.1", 1883
 
     def start(self) -> None:
-        client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        client = self.client
         self.prepare(client)
         client.on_connect = lambda c, *_: c.subscribe("presence/#", qos=1)
         client.on_message = self._on_message
