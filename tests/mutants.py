@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 GOAL: Final = 0.95
+MUTMUT: Final = Path(sys.executable).with_name("mutmut")
 DEAD: Final = frozenset({"killed", "timeout", "caught by type check", "suspicious", "segfault"})
 REASONS: Final = Path(__file__).with_name("mutants.toml")
 
 
 def main() -> int:
     """0 where the score is reached and each survivor is known and justified."""
-    listed = subprocess.run(["mutmut", "results", "--all", "true"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run([MUTMUT, "results", "--all", "true"], capture_output=True, text=True, check=True).stdout
     verdicts = dict(line.strip().rsplit(": ", 1) for line in listed.splitlines() if ": " in line)
     counts = Counter(verdict for verdict in verdicts.values() if verdict != "not checked")
     alive = [name for name, verdict in verdicts.items() if verdict not in DEAD | {"not checked"}]
