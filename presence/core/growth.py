@@ -115,7 +115,7 @@ def judge(counts: Counts, now_s: float, offered: Offered, held: Edition | None, 
 
 def sign_approval(approval: Approval, *, kid: str, key: Ed25519PrivateKey) -> str:
     value = {"list": approval.name, **approval.edition._asdict(), "count": approval.count}
-    return sign(json.dumps(value, separators=(",", ":")).encode(), typ=TYP, kid=kid, key=key).decode()
+    return sign(json.dumps(value).encode(), typ=TYP, kid=kid, key=key).decode()
 
 
 def root_field(kid: str, key: Ed25519PublicKey) -> dict[str, str]:
@@ -182,4 +182,4 @@ def _fifths(count: int, days: int) -> int:
 
 
 def _hour(now_s: float) -> int:
-    return int(now_s // HOUR_S)
+    return int(now_s) // HOUR_S
