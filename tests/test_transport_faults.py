@@ -173,7 +173,7 @@ async def test_a_connection_on_which_nothing_comes_any_more_is_a_look_that_faile
 async def test_a_connection_that_breaks_at_any_byte_is_a_look_that_failed(
     tmp_path: Path, repository: Repository, *, plain: bool
 ) -> None:
-    """As many of all bytes and kinds as the time takes (PRESENCE_FAULTS_S), others each run; a failure names its own."""
+    """As many bytes and kinds as the time takes (PRESENCE_FAULTS_S), others each run; a failure names its own."""
     async with a_line(tmp_path, repository, plain=plain) as line:
         length = await length_of_a_look(line)
         faults = [Fault(kind, at) for kind in ENDING for at in range(length)]
