@@ -47,6 +47,7 @@ class Condition(StrEnum):
 
 
 QUIET_S: Final = 120.0
+HOUR_S: Final = 3600.0
 DAY_S: Final = 86_400.0
 RELAPSE_S: Final = 3600.0
 PROBE_EVERY_S: Final = 210.0
@@ -108,6 +109,7 @@ class RadioHealth:
         self._renewals = 0
         """New scans in this silence, while others were heard."""
         self._renewed_s = 0.0
+        self._judged_s = 0.0
         self._looks_without_repeats = 0
         self._hides = False
         self._evidence = Evidence.DEAF
@@ -214,7 +216,9 @@ class RadioHealth:
             return self._act(Evidence.DEAF, now_s) if waited else None
         in_spell = self._deaf_since_s is not None or self._silent_probes > 0
         patience_s = wait_s(Evidence.QUIET, self._renewals, self._silence_s)
-        if in_spell or now_s - max(self._ours_s, self._renewed_s) < patience_s:
+        # On the border of an hour only: told so long after our last customer, it would say when they were here (R-23).
+        hour_over, self._judged_s = now_s // HOUR_S > self._judged_s // HOUR_S, now_s
+        if in_spell or not hour_over or now_s - max(self._ours_s, self._renewed_s) < patience_s:
             return None
         self._renewals += 1
         self._renewed_s = now_s

@@ -124,6 +124,20 @@ def test_a_place_where_nobody_ever_sends_is_let_be_after_a_few_steps_a_day() -> 
         assert day.count(Step.ASK_SYSTEMD) <= 1
 
 
+@pytest.mark.requirement("R-23")
+def test_a_new_scan_in_a_quiet_shop_does_not_date_the_last_customer() -> None:
+    """It is told at once, so it comes on the border of an hour, whenever in the hour before the customer was here."""
+    moments = []
+    for minutes in (3, 17, 29):
+        radio = Radio()
+        radio.hears(NOTHING, 60 * minutes, others=True)
+        radio.hears(CUSTOMER, LOOK_S)
+        radio.hears(NOTHING, 4 * HOUR_S - 60 * minutes - LOOK_S, others=True)
+        moments.append(radio.health._renewed_s)
+    assert len(set(moments)) == 1
+    assert moments[0] % HOUR_S < LOOK_S
+
+
 def test_where_no_probe_can_be_made_silence_leads_to_new_scans_and_nothing_worse() -> None:
     radio = Radio()
     actions = radio.hears(NOTHING, 12 * HOUR_S, others=None)
