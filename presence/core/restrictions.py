@@ -74,7 +74,7 @@ class Applied:
     new: tuple[Restriction, ...] = ()
     """To be stored."""
     gone: tuple[Restriction, ...] = field(default=(), repr=False)
-    """To be removed from the store: taken into a row of `new`."""
+    """To be removed from the store, before `new` is stored: taken into a row of a higher version."""
     left_out: int = 0
     """Rows that there was no room for: only the list takes these away."""
 
@@ -114,8 +114,8 @@ class Restrictions:
             lowest = self._join_lowest(row.ref, notice.kid)
             if lowest is not None:
                 low, joined = lowest
-                if new.pop(low.key, None) is None:
-                    gone.append(low)
+                new.pop(low.key, None)
+                gone.append(low)  # also where this notice made it: an older state of it may be stored
                 if joined is not None:
                     new[joined.key] = joined
         return Applied(tuple(new.values()), tuple(gone), left_out)

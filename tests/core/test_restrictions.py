@@ -132,6 +132,77 @@ def test_a_copy_of_a_notice_changes_nothing() -> None:
     assert len(restrictions) == 1
 
 
+ONE_KIND_EACH = [
+    Narrowing(ANNA, 5, removed=True),
+    Narrowing(ANNA, 5, objected=True),
+    Narrowing(ANNA, 5, paused_until_s=START_S + DAY_S),
+    Narrowing(ANNA, 5, categories=frozenset({CARS})),
+    Narrowing(ANNA, 5, categories=frozenset({GARDEN})),
+    Narrowing(ANNA, 5, purposes=frozenset({Purpose.OFFERS})),
+    Narrowing(ANNA, 5, purposes=frozenset({Purpose.PRESENCE})),
+]
+
+
+@pytest.mark.requirement("R-34", "R-41")
+@pytest.mark.parametrize("pair", list(permutations(ONE_KIND_EACH, 2)))
+def test_rows_for_one_version_take_away_together_what_each_takes_away(pair: tuple[Narrowing, Narrowing]) -> None:
+    restrictions, held = Restrictions(), consent(version=5)
+    for seq, row in enumerate(pair, start=1):
+        restrictions.apply(notice(row, seq=seq, kid="r1"))
+
+    alone: Consent | None = held
+    for row in pair:
+        alone = alone and Restrictions([Restriction(row, 8)]).narrowed(alone)
+
+    assert [each.kid for each in restrictions] == ["r1"]
+    assert restrictions.narrowed(held) == alone
+
+
+@pytest.mark.requirement("R-41")
+@pytest.mark.parametrize("categories", [(CARS,), (CARS, GARDEN, VANS)], ids=["the same each time", "in turn"])
+@pytest.mark.parametrize("at_once", [1, 3, 12])
+def test_what_is_to_be_stored_and_removed_makes_the_store_say_what_is_held(
+    categories: tuple[str, ...], at_once: int
+) -> None:
+    restrictions = Restrictions()
+    stored: dict[tuple[bytes, int, str], Restriction] = {}
+    several = [
+        Narrowing(ANNA, version, categories=frozenset({categories[version % len(categories)]})) for version in range(12)
+    ]
+    for first in range(0, 12, at_once):
+        applied = restrictions.apply(notice(*several[first : first + at_once], seq=first + 1))
+        for gone in applied.gone:
+            stored.pop(gone.key, None)
+        stored |= {new.key: new for new in applied.new}
+
+    assert stored == {held.key: held for held in restrictions}
+    assert len(restrictions) == MOST_VERSIONS
+
+
+def test_a_restricted_list_answers_with_what_was_asked_for_in_place_of_nobody() -> None:
+    somebody = consent()
+
+    assert Restricted({}, Restrictions()).get(ANNA, somebody) is somebody
+
+
+def test_references_that_no_list_knows_are_counted_over_all_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.core.restrictions.MOST_UNLISTED", 2)
+    restrictions, listed = Restrictions(), {ANNA, BERIT}
+    restrictions.apply(notice(removal(), removal(BERIT)), listed)
+
+    left_out = [restrictions.apply(notice(removal(bytes([n]) * 8), seq=n), listed).left_out for n in range(2, 5)]
+
+    assert left_out == [0, 0, 1]
+
+
+def test_of_some_rows_only_these_are_let_go_though_the_list_says_others_too() -> None:
+    restrictions = Restrictions()
+    new = restrictions.apply(notice(removal(), removal(BERIT))).new
+
+    assert restrictions.settle({}, 8, among=new[:1]) == new[:1]
+    assert tuple(restrictions) == new[1:]
+
+
 @pytest.mark.requirement("R-34", "R-41")
 @pytest.mark.parametrize("order", [(8, 9), (9, 8)])
 def test_a_row_that_two_notices_speak_of_is_held_until_the_list_says_both(order: tuple[int, int]) -> None:
