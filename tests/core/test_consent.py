@@ -429,3 +429,16 @@ def test_a_consent_prints_without_its_ref_and_keys() -> None:
 
     assert repr(ANNA)[2:-1] not in shown
     assert "pairwise" not in shown
+
+
+@pytest.mark.requirement("R-30", "R-43")
+@pytest.mark.parametrize(
+    ("checked_s", "applied"),
+    [(START_S + 5, True), (START_S + 5.1, False), (START_S, True), (START_S - 24 * 3600, True)],
+)
+def test_opt_out_registers_count_for_a_day_and_not_from_the_future(checked_s: float, applied: bool) -> None:
+    assert standing(suppression_checked_at_s=checked_s).suppression_applied(START_S) is applied
+
+
+def test_a_consent_in_force_is_not_denied() -> None:
+    assert in_force(consent(), PLACE, standing(), START_S) is None

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presence.core.consent import ListStanding
 from presence.core.freshness import (
     DEAD_S,
     NEXT_STEP,
@@ -31,7 +32,7 @@ def a_lease(*, age_s: float = 0, lease_s: float = 900) -> Lease:
 @pytest.mark.requirement("R-42")
 def test_nothing_is_published_before_a_list_is_proven() -> None:
     assert freshness(None, moment()) is Freshness.BOOT
-    assert not standing(None, moment()).publishing
+    assert standing(None, moment()) == ListStanding(publishing=False)
 
 
 @pytest.mark.requirement("R-08")
@@ -134,12 +135,16 @@ def test_a_clock_that_nobody_disciplines_is_not_believed_where_that_is_asked_for
     assert a_lease().freshness(moment(), synchronised=False) is Freshness.CLOCK_BAD
     assert not standing(a_lease(), moment(), synchronised=False).publishing
     assert freshness(None, moment(), synchronised=False) is Freshness.CLOCK_BAD
+    assert freshness(a_lease(), moment(), synchronised=False) is Freshness.CLOCK_BAD
+    assert clock_doubt(a_lease(), moment(), synchronised=False) is ClockDoubt.UNSYNCHRONISED
+    assert clock_doubt(a_lease(), moment()) is None
+    assert clock_doubt(a_lease(), set_back(moment(), 6)) is ClockDoubt.BEHIND_LIST
 
 
 @pytest.mark.requirement("R-42", "R-43")
 def test_after_a_restart_a_clock_behind_the_last_signing_time_is_wrong_before_any_list_is_proven() -> None:
-    assert freshness(None, moment(), last_signed_s=START_S + 60) is Freshness.CLOCK_BAD
-    assert freshness(None, moment(), last_signed_s=START_S - 60) is Freshness.BOOT
+    assert freshness(None, moment(), last_signed_s=START_S + 5.1) is Freshness.CLOCK_BAD
+    assert freshness(None, moment(), last_signed_s=START_S + 5) is Freshness.BOOT
 
 
 @pytest.mark.requirement("T-13")
@@ -226,6 +231,7 @@ def test_another_proof_does_not_make_a_clock_right_that_went_back() -> None:
     assert again.clock_doubt(later) is ClockDoubt.WENT_BACK
     assert "restart presence" in next_step(Freshness.CLOCK_BAD, again.clock_doubt(later))
     assert a_proof(later, before=again).freshness(later) is Freshness.CLOCK_BAD
+    assert a_proof(later, age_s=250, before=again).clock_doubt(later) is ClockDoubt.WENT_BACK
     assert again.freshness(moment(310)) is Freshness.AGING
 
 
@@ -235,7 +241,9 @@ def test_a_clock_that_was_ahead_and_agrees_with_the_server_now_is_right() -> Non
     right = moment(60)
 
     assert a_proof(right, before=first).freshness(right) is Freshness.CLOCK_BAD
-    assert a_proof(right, before=first, server_s=right.utc_s).freshness(right) is Freshness.FRESH
+    for agrees_s in (-60, 0, 60):
+        assert a_proof(right, before=first, server_s=right.utc_s + agrees_s).freshness(right) is Freshness.FRESH
+    assert a_proof(right, before=first, server_s=right.utc_s - 61).clock_doubt(right) is ClockDoubt.WENT_BACK
 
 
 @pytest.mark.requirement("R-43", "T-12")

@@ -177,7 +177,7 @@ def test_an_event_on_which_nobody_may_act_any_more_is_not_sent() -> None:
     engine = an_engine(consent(), valid_for_s=60, expiry_s=120)
     walk_in(engine, start=moment(45))  # in at 14:05:59
 
-    assert send_all(engine, moment(90)) == []
+    assert send_all(engine, moment(53)) == []  # 14:06:00
 
 
 # ---------------------------------------------------------------- waiting
@@ -588,8 +588,10 @@ def test_a_left_is_stopped_where_visit_end_is_taken_back_before_it_is_sent() -> 
     engine = entered_and_told(purposes=ALL)
     engine.advance(moment(7 + 300))
 
-    engine.apply(a_list(consent(purposes=ALL - {Purpose.VISIT_END})), moment(310))
+    [waiting] = engine.pending()
+    step = engine.apply(a_list(consent(purposes=ALL - {Purpose.VISIT_END})), moment(310))
 
+    assert step.cancelled == (waiting.id,)
     assert send_all(engine, moment(311)) == []
     assert engine.pending() == ()
     assert len(engine.announcements()) == 1

@@ -100,6 +100,7 @@ def test_a_reading_speaks_for_a_second_at_most_however_long_the_silence_before_i
     hear(visits, 0, pause_s, 2 * pause_s)
 
     assert visits.evidence_db_s(ANNA) == 2 * MOST_ABOVE_DB * MOST_CREDIT_S
+    assert visits.evidence_db_s(BERIT) == 0
 
 
 def test_a_phone_that_sends_ten_times_as_often_gains_nothing_by_it() -> None:
