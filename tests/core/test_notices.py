@@ -102,6 +102,27 @@ def test_a_signed_notice_of_every_kind_is_read_as_it_was_written() -> None:
     assert (read.seq, read.previous, read.list_seq) == (17, 15, 8)
 
 
+@pytest.mark.requirement("R-41")
+def test_a_notice_says_by_which_key_it_was_signed() -> None:
+    read = _read(signed(notice()))
+    assert isinstance(read, Notice)
+    assert read.kid == KID
+
+
+def test_a_notice_may_have_so_many_rows_and_a_head_may_be_so_far_ahead() -> None:
+    most = notice(*(removal(n.to_bytes(8, "big")) for n in range(MOST_ROWS)))
+    assert isinstance(_read(signed(most)), Notice)
+    assert isinstance(_read_head(signed(head(issued_s=int(START_S + AHEAD_S)))), Head)
+    assert _read_head(signed(head(issued_s=int(START_S + AHEAD_S + 1)))) == UNTIMELY
+
+
+@pytest.mark.parametrize(("until_s", "ends_s"), [(0, 0.0), (1, 1.0), (2**40, math.inf)])
+def test_a_pause_ends_at_any_second_that_can_be_read(until_s: int, ends_s: float) -> None:
+    read = _read(_by_us(_payload(rm=..., pause=[["oaKjpKWmp6g", 2, until_s]])))
+    assert isinstance(read, Notice)
+    assert [row.paused_until_s for row in read.rows] == [ends_s]
+
+
 def test_a_signed_head_is_read_as_it_was_written() -> None:
     assert _read_head(signed(head(notice_seq=17))) == head(notice_seq=17)
 

@@ -1,5 +1,6 @@
 """The outbox and what was told, record by record: what is dropped, what is remembered, and in which order."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from tests.builders import (
     rules,
     send_all,
     standing,
+    visit,
     walk_in,
 )
 
@@ -252,6 +254,25 @@ def test_an_event_that_a_peer_told_leaves_the_store_and_a_left_is_no_announcemen
 
 
 # ---------------------------------------------------------------- records
+
+
+SOMETHING_OF_EACH: dict[str, tuple[Any, ...]] = {
+    "saved": (visit(),),
+    "heard": ((ANNA, moment()),),
+    "forgotten": (ANNA,),
+    "queued": (outgoing(),),
+    "cancelled": ("id",),
+    "announced": (announcement(),),
+    "retracted": ("id",),
+    "taken_back": (TakenBack("id", 1),),
+    "let_go": ("id",),
+}
+
+
+def test_a_step_with_anything_in_it_is_one_to_be_stored() -> None:
+    assert set(SOMETHING_OF_EACH) == {each.name for each in fields(Step)}
+    assert [name for name, value in SOMETHING_OF_EACH.items() if not Step(**{name: value})] == []
+    assert not Step()
 
 
 def test_what_is_not_held_can_be_let_go_of() -> None:
