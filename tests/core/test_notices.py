@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.consent import Purpose
+from presence.core.feed import LATEST_S
 from presence.core.jws import (
     BadKeys,
     Unproven,
@@ -116,11 +117,32 @@ def test_a_notice_may_have_so_many_rows_and_a_head_may_be_so_far_ahead() -> None
     assert _read_head(signed(head(issued_s=int(START_S + AHEAD_S + 1)))) == UNTIMELY
 
 
-@pytest.mark.parametrize(("until_s", "ends_s"), [(0, 0.0), (1, 1.0), (2**40, math.inf)])
+@pytest.mark.parametrize(
+    ("until_s", "ends_s"), [(0, 0.0), (1, 1.0), (LATEST_S - 1, LATEST_S - 1), (LATEST_S, math.inf)]
+)
 def test_a_pause_ends_at_any_second_that_can_be_read(until_s: int, ends_s: float) -> None:
     read = _read(_by_us(_payload(rm=..., pause=[["oaKjpKWmp6g", 2, until_s]])))
     assert isinstance(read, Notice)
     assert [row.paused_until_s for row in read.rows] == [ends_s]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"iat": LATEST_S}, Unproven.MALFORMED),
+        ({"list": "l" * 65}, FOREIGN),
+        ({"list": "l" * 66}, Unproven.MALFORMED),
+        ({"seq": 1 << 53}, Unproven.MALFORMED),
+        ({"rm": [[7, 2]]}, Unproven.MALFORMED),
+        ({"rm": [[list(range(11)), 2]]}, Unproven.MALFORMED),
+    ],
+)
+def test_a_notice_with_a_field_beyond_its_border_is_nothing(change: dict[str, Any], why: str) -> None:
+    assert _read(_by_us(_payload(**change))) == why
+
+
+def test_a_head_from_beyond_every_date_is_malformed() -> None:
+    assert _read_head(signed(head(issued_s=LATEST_S))) == Unproven.MALFORMED
 
 
 def test_a_signed_head_is_read_as_it_was_written() -> None:

@@ -211,6 +211,17 @@ def test_a_left_whose_purpose_ended_does_not_wait_for_the_list_to_be_proven() ->
 
 
 @pytest.mark.requirement("R-09", "R-53")
+def test_an_event_is_sent_with_what_is_to_be_stored_of_it() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+
+    released = engine.release(engine.pending()[0], moment(8))
+
+    assert isinstance(released, tuple)
+    assert released[1] == Step(announced=engine.announcements())
+
+
+@pytest.mark.requirement("R-09", "R-53")
 def test_what_was_taken_back_can_be_read_to_be_stored() -> None:
     engine = both_came_in()
     send_all(engine, moment(8))
