@@ -17,6 +17,7 @@ from tests.builders import (
     BERIT,
     CARL,
     CARS,
+    START_S,
     a_list,
     an_engine,
     announcement,
@@ -155,6 +156,16 @@ def test_a_withdrawal_is_told_only_while_somebody_might_act(after_s: float, told
 
     assert len(step.queued) == told
     assert engine.announcements() == ()
+
+
+@pytest.mark.requirement("R-09")
+@pytest.mark.parametrize(("after_s", "told"), [(100, 1), (219.9, 1), (220, 0)])
+def test_a_consent_that_ran_out_is_told_of_as_long_as_an_event_waits(after_s: float, told: int) -> None:
+    engine = restarted(announcements=[announcement(valid_until_s=START_S + 100)])
+
+    step = engine.apply(a_list(consent(version=2, not_after_s=START_S + 100)), moment(after_s))
+
+    assert len(step.queued) == told
 
 
 @pytest.mark.requirement("R-09")
