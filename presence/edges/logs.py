@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -96,7 +97,8 @@ def _known_text(error: BaseException) -> str:
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as in logging
         """A message that cannot be formatted is told without its arguments; Python would print them (R-65)."""
-        self.stream.write(f"a log line of {scrub(record.name)} could not be written\n")
+        with suppress(OSError, ValueError):  # the stream itself is gone or closed: nobody is left to be told
+            self.stream.write(f"a log line of {scrub(record.name)} could not be written\n")
 
 
 def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,11 @@ Records = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def journal() -> Iterator[io.StringIO]:
+def journal() -> io.StringIO:
     """Everything that is logged, as it reaches the journal."""
-    root, ours = logging.getLogger(), logging.getLogger("presence")
-    before = root.handlers[:], root.level, ours.level, structlog.get_config(), logging.raiseExceptions
     stream = io.StringIO()
     logs.configure(level="debug", style=LogFormat.JSON, stream=stream)
-    yield stream
-    root.handlers[:], root.level, ours.level = before[0], before[1], before[2]
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
-    structlog.configure(**before[3])
-    logging.raiseExceptions = before[4]
+    return stream
 
 
 def records(journal: io.StringIO) -> list[dict[str, Any]]:
@@ -422,3 +415,9 @@ def test_the_level_is_the_one_of_the_configuration(journal: io.StringIO) -> None
     logs.tell("broker.lost", {})
 
     assert [record["event"] for record in records(journal)] == ["broker.lost"]
+
+
+def test_a_stream_that_is_closed_ends_nobody_who_logs(journal: io.StringIO) -> None:
+    """Python's own handler looks away there too: nobody is left to be told."""
+    journal.close()
+    logging.getLogger("urllib3").error("a connection %s", "was lost")
