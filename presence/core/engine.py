@@ -154,19 +154,8 @@ class Engine:
 
     def advance(self, now: Moment) -> Step:
         """Let time pass: visits end, consents run out, the next slot's identifiers are made ready."""
-        self._open = self._rules.hours.open_at(now.utc_s)
-        if self._builds_tables:
-            self._matcher.complete(now.utc_s)
-        else:
-            self._matcher.advance(now.utc_s)
-        self._suspicion.advance(slot_at(now.utc_s))
-        draft = Draft()
-        if self._teller.standing.publishing:  # who lapsed is forgotten; who was told of them is told so (R-09)
-            for ref in self._let_in.to_ask(now, self._teller.standing, self._known):
-                self._recheck(ref, now, draft)
-        self._note(self._visits.advance(now), now, draft)
-        self._teller.forget_over(self._visits, now, draft)
-        return draft.step()
+        self._turn_slot(now)
+        return self._judge(now, Draft())
 
     def apply(self, consents: ConsentList | Prepared, now: Moment) -> Step:
         """A new list takes the place of the old one, whole; one that is not prepared is so on the spot."""
@@ -177,7 +166,14 @@ class Engine:
         self._let_in.change(before, after, self._known())
         self._teller.consents = after
         self._matcher.change_keys(consents.keys)
-        return self.advance(now)
+        self._turn_slot(now)
+        draft = Draft()
+        for ref in self._known():
+            consent = after.get(ref)
+            # As by a notice: nobody needs a lease or the right time to know that this one is off the list.
+            if consent is None or consent.objected:
+                self._recheck(ref, now, draft)
+        return self._judge(now, draft)
 
     def forget_keys(self) -> None:
         """The list is dead: its window keys are erased, and what was made from them goes."""
@@ -271,6 +267,24 @@ class Engine:
             else:
                 draft.saved.pop(change.ref, None)
                 draft.forgotten.append(change.ref)
+
+    def _turn_slot(self, now: Moment) -> None:
+        """The shop opens or closes, and the identifiers of the slot are made ready."""
+        self._open = self._rules.hours.open_at(now.utc_s)
+        if self._builds_tables:
+            self._matcher.complete(now.utc_s)
+        else:
+            self._matcher.advance(now.utc_s)
+        self._suspicion.advance(slot_at(now.utc_s))
+
+    def _judge(self, now: Moment, draft: Draft) -> Step:
+        """Whose consent lapsed is forgotten, and whoever was told of them is told so (R-09); visits end."""
+        if self._teller.standing.publishing:
+            for ref in self._let_in.to_ask(now, self._teller.standing, self._known):
+                self._recheck(ref, now, draft)
+        self._note(self._visits.advance(now), now, draft)
+        self._teller.forget_over(self._visits, now, draft)
+        return draft.step()
 
     def _knows(self, ref: bytes) -> bool:
         return ref in self._visits or self._teller.knows(ref) or ref in self._suspicion

@@ -80,7 +80,7 @@ class ConsentMachine(RuleBasedStateMachine):
         self.heard_s: dict[str, float] = {}
         self.name_of: dict[bytes, str] = {}
         self.judge = Judge(self.histories, now_s=start_s, judged=self.judged)
-        self.done_s = start_s
+        self.began_s = start_s
         self._create(start_s)
         self.shop = Shop(self.folder, self.judge, start_s)
         self._look()
@@ -137,6 +137,48 @@ class ConsentMachine(RuleBasedStateMachine):
         given_until = frozenset(given.items())
         agreed = wills.agreed(will, purposes=purposes, categories=given_until, until_s=until_s, again=said)
         self._became(name, agreed, done)
+
+    @rule(
+        name=names,
+        purposes=purposes,
+        granted=st.frozensets(harmless),
+        refused=st.frozensets(harmless, max_size=1),
+        decided_anew=st.frozensets(st.sampled_from((OFFERS, SERVICE, VISIT_END, PROFILING, CARS, VANS, GARDEN))),
+        until=st.sampled_from((300.0, HOUR_S, 30 * HOUR_S)),
+    )
+    def is_imported(
+        self,
+        *,
+        name: str,
+        purposes: frozenset[str],
+        granted: frozenset[str],
+        refused: frozenset[str],
+        decided_anew: frozenset[str],
+        until: float,
+    ) -> None:
+        """An export of the platform: only what was decided anew, word by word, brings back what was taken away."""
+        self.shop.pass_s(1)
+        now_s, will = self._now_s(), self.histories[name].now
+        until_s, granted = float(int(now_s + until)), granted - refused
+        # After a withdrawal counts only what was decided after it.
+        withdrew = any(before.gone for before in self.histories[name].wills[2:])
+        anew = purposes | granted if will.gone or withdrew else decided_anew | {PRESENCE}
+        done = self._do("import", rows=[
+            {"subject": name, "purpose": word, "notice": "fi-2026-03", "expiry": f"{until_s:.0f}",
+             "value": "not_given" if word in refused else "given",
+             "timestamp": f"{now_s if word in anew | refused else self.began_s:.0f}",
+             "identity_key": self.keys[name].hex() if word == PRESENCE else ""}
+            for word in sorted(purposes | granted | refused)
+        ])  # fmt: skip
+        if will.objected:
+            if not done.value:
+                raise Breach(f"{name} objected, and was imported all the same")
+            return
+        if done.value or done.refused:
+            raise Breach(f"{name} was exported, and not taken up: {done.value or done.refused}")
+        ends = frozenset((category, until_s) for category in granted)
+        agreed = wills.agreed(will, purposes=purposes, categories=ends, until_s=until_s, again=anew)
+        self._became(name, wills.narrowed(agreed, categories=refused), done)
 
     @rule(name=names, category=categories)
     def narrow_a_category(self, name: str, category: str) -> None:

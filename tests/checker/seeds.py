@@ -111,6 +111,19 @@ def withdrawn_killed_and_agreed_anew_within_the_hour(machine: ConsentMachine) ->
     machine.walk_in(name="anna")
 
 
+def a_list_that_comes_by_a_wrong_clock_takes_nothing_back(machine: ConsentMachine) -> None:  # found by the machine
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.gateway_is_killed()
+    machine.somebody_sets_the_clock(off_s=90.0)
+    machine.look()
+    machine.withdraw(name="anna")
+    machine.somebody_sets_the_clock(off_s=-20.0)
+    machine.the_list_arrives()
+    machine.the_clock_is_mended()
+
+
 SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     a_pause_is_lost_by_a_renewal,
     a_narrowing_is_lost_by_a_renewal,
@@ -123,4 +136,5 @@ SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     what_a_renewal_takes_away_is_told_in_no_notice,
     a_full_outbox_drops_a_withdrawal,
     withdrawn_killed_and_agreed_anew_within_the_hour,
+    a_list_that_comes_by_a_wrong_clock_takes_nothing_back,
 )

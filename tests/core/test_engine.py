@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from presence.core.advertising import Advertisement
 from presence.core.consent import Allowed, Consent, Purpose, Reason, Scope, decide
 from presence.core.engine import Engine
-from presence.core.events import STABLE_DAY, subject_of_day
+from presence.core.events import STABLE_DAY, EventType, subject_of_day
 from presence.core.opening_hours import OpeningHours
 from tests.builders import (
     ANNA,
@@ -122,6 +122,19 @@ def test_before_a_list_is_proven_nobody_is_recognised() -> None:
     engine.advance(moment())
 
     assert not walk_in(engine)
+
+
+@pytest.mark.requirement("R-09", "R-34")
+@pytest.mark.parametrize("after", [(), (consent(objected=True),)], ids=["off the list", "objected"])
+def test_whom_a_new_list_has_no_more_is_taken_back_also_while_nobody_believes_it(after: tuple[Consent, ...]) -> None:
+    """Found by the consent model checker: the clock was wrong as the list came, and what was told stood."""
+    engine = an_engine(consent())
+    step = walk_in(engine)
+    engine.release(step.queued[0], moment(8))
+    engine.trust(standing(publishing=False))
+    (withdrawn,) = engine.apply(a_list(*after), moment(9)).queued
+    assert withdrawn.type is EventType.WITHDRAWN
+    assert engine.visits() == ()
 
 
 @pytest.mark.requirement("R-08")
