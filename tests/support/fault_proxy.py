@@ -87,13 +87,13 @@ class FaultProxy:
             pass  # either side went away: that is what this is for
         finally:
             for writer in writers:
-                writer.transport.abort()
+                _abort(writer)
             self._open -= writers
 
     def drop_all(self) -> None:
         """Every open connection is aborted."""
         for writer in tuple(self._open):
-            writer.transport.abort()
+            _abort(writer)
 
     async def _ask(self, client: asyncio.StreamReader, onward: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -131,7 +131,7 @@ class FaultProxy:
                 opened = back.get_extra_info("socket")
                 if opened.family != socket.AF_UNIX:
                     opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-                back.transport.abort()
+                _abort(back)
             case Kind.HALF_CLOSE:
                 if back.can_write_eof():
                     back.write_eof()
@@ -197,6 +197,11 @@ async def fault_proxy(
             await asyncio.sleep(0)
         if in_front is not None:
             in_front.unlink(missing_ok=True)  # noqa: ASYNC240 - a socket in memory
+
+
+def _abort(writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(AttributeError):  # Python before 3.11.3: a TLS transport that is closed already
+        writer.transport.abort()
 
 
 async def _connect(place: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
