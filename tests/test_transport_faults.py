@@ -178,7 +178,7 @@ async def test_a_connection_that_breaks_at_any_byte_is_a_look_that_failed(
         length = await length_of_a_look(line)
         faults = [Fault(kind, at) for kind in ENDING for at in range(length)]
         random.shuffle(faults)
-        ends_at_s = time.monotonic() + float(os.environ.get("PRESENCE_FAULTS_S", "15"))
+        ends_at_s = time.monotonic() + float(os.environ.get("PRESENCE_FAULTS_S", "8"))
         in_time = itertools.takewhile(lambda _: time.monotonic() < ends_at_s, faults)
         assert await tried(line, in_time) > 0
 
