@@ -463,6 +463,23 @@ def test_a_door_that_heard_nothing_lately_says_nothing() -> None:
     assert hear(visits, *(start_s + n for n in range(8))) != []
 
 
+@pytest.mark.parametrize(("late_s", "evidence_db_s"), [(0, 0), (1, 5)], ids=["just lately", "no more"])
+def test_what_the_door_heard_counts_for_ten_seconds_and_then_not_at_all(late_s: int, evidence_db_s: float) -> None:
+    visits = two_adapters()
+    hear(visits, 0, rssi_dbm=-60, adapter="hci1")
+    hear(visits, DOOR_FRESH_S - 1 + late_s, DOOR_FRESH_S + late_s, rssi_dbm=-70)
+
+    assert visits.evidence_db_s(ANNA) == evidence_db_s
+
+
+def test_who_left_begins_to_approach_anew() -> None:
+    visits = Visits(RULE)
+    hear(visits, *range(20), rssi_dbm=STRONG)
+    visits.advance(moment(19 + RULE.absence_s))
+
+    assert visits.evidence_db_s(ANNA) == 0
+
+
 def test_the_door_keeps_no_visit_alive() -> None:
     visits = Visits(RULE, [visit(heard_at=moment(60))], door_adapters=("hci1",))
 
