@@ -20,6 +20,7 @@ from presence.core.events import (
     event_id,
     largest_bytes,
     subject_of_day,
+    subjects_of,
     topic,
     utc_day,
     visit_bucket,
@@ -343,3 +344,19 @@ def test_the_largest_event_is_as_long_as_one_with_all_its_categories() -> None:
         '"consent":{"list_seq":1000000000000000,"notice":"fi-2026-03"},"assurance":"broadcast"}}'
     )  # fmt: skip
     assert largest_bytes(PLACE, "offers-main", "offers", categories, "fi-2026-03") == len(body)
+
+
+@pytest.mark.requirement("R-22")
+def test_a_consent_allows_the_subject_of_the_day_and_with_profiling_the_stable_one_first() -> None:
+    key, profiling = pairwise_key(ANNA, OFFERS.name), frozenset({Purpose.PRESENCE, Purpose.PROFILING})
+    day, stable = subject_of_day(key, b"2026-11-23"), subject_of_day(key, STABLE_DAY)
+
+    assert subjects_of(None, OFFERS.name, "2026-11-23") == ()
+    assert subjects_of(consent(pairwise_keys={}), OFFERS.name, "2026-11-23") == ()
+    assert subjects_of(consent(), OFFERS.name, "2026-11-23") == (day,)
+    assert subjects_of(consent(purposes=profiling), OFFERS.name, "2026-11-23") == (stable, day)
+
+
+def test_an_event_is_padded_behind_its_text() -> None:
+    event = Event(EventType.LEFT, "x", "p_x", "offers-main", START_S)
+    assert encode(event, PLACE, pad_to_bytes=2048) == encode(event, PLACE) + b" " * (2048 - len(encode(event, PLACE)))
