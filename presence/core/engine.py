@@ -163,12 +163,13 @@ class Engine:
             consents = prepare(consents)
         self._listed = consents.consents
         before, after = self._teller.consents, Restricted(self._listed, self.restrictions)
-        self._let_in.change(before, after, self._known())
+        known = self._known()
+        self._let_in.change(before, after, known)
         self._teller.consents = after
         self._matcher.change_keys(consents.keys)
         self._turn_slot(now)
         draft = Draft()
-        for ref in self._known():
+        for ref in known:
             consent = after.get(ref)
             # As by a notice: nobody needs a lease or the right time to know that this one is off the list.
             if consent is None or consent.objected:
