@@ -178,6 +178,5 @@ COMMANDS: Final[Mapping[str, Callable[..., Any]]] = {
     "add": _add,
     "import": _import,
     "show": _show,
-    "head": lambda service, _said: service.head(),
     **{action: _take(action) for action in ("narrow", "fulfil", "pause", "resume", "withdraw", "object")},
 }

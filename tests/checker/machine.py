@@ -293,7 +293,7 @@ class ConsentMachine(RuleBasedStateMachine):
         current = self.histories[name].listed == len(self.histories[name].wills) - 1
         awaited = (
             shop.publishes and not shop.off_s and current and shop.broker.is_steady and name not in self.heard_s
-            and not list(shop.pending()) and now_s - self.published_at_s < LEASE_S - 60
+            and not shop.is_waiting and now_s - self.published_at_s < LEASE_S - 60
         )  # fmt: skip
         shop.walks_in(self.keys[name])
         self.heard_s[name] = self._now_s()
@@ -369,7 +369,7 @@ class ConsentMachine(RuleBasedStateMachine):
     def nothing_told_is_left_standing(self) -> None:
         if hasattr(self, "shop") and self.shop.broker.up and self.shop.renewal.lease is not None:
             self.shop.tick()
-            if not list(self.shop.pending()) and not self.shop.off_s:
+            if not self.shop.is_waiting and not self.shop.off_s:
                 self.judge.standing(stale=not self.shop.publishes)
 
     # --- helpers -------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ Advertisements are of real identifiers, the list is read from the publisher's fo
 """
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -192,9 +191,10 @@ class Shop:
         self.pipeline.adopt(waiting[0], waiting[0].id, self.clock.now())
         return next((each for each, _ in self.pipeline.held() if each.event_id == waiting[0].id), None)
 
-    def pending(self) -> Iterator[tuple[str, str]]:
-        """Ids and types of what waits."""
-        return ((outgoing.id, str(outgoing.type)) for outgoing in self.pipeline.pending())
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything is in the outbox."""
+        return bool(self.pipeline.pending())
 
 
 def _advertisement(identity_key: bytes, at: Moment, true_s: float) -> Advertisement:

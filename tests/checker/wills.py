@@ -30,8 +30,6 @@ class Will:
     refused: frozenset[str] = frozenset()
     until_s: float = 0.0
     paused_until_s: float = 0.0
-    key: int = 0
-    """Which identity key the phone has."""
 
     def is_in_force(self, now_s: float) -> bool:
         return (
