@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.requirement_page import PAGE, files_by_number, with_shown
 from tests.requirements import load_titles
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="for programs: number, title and tests of each")
     parser.add_argument("--missing", action="store_true", help="only the numbers that no test shows yet")
     parser.add_argument("--summary", action="store_true", help="only how many there are, and which are missing")
+    parser.add_argument("--write", action="store_true", help="write anew who shows what in docs/requirements.md")
     options = parser.parse_args(arguments)
+    if options.write:
+        PAGE.write_text(with_shown(PAGE.read_text(encoding="utf-8"), files_by_number()), encoding="utf-8")
+        return 0
     shown = collect()
     if shown is None:
         return 1
