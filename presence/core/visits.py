@@ -216,7 +216,7 @@ class Visits:
             self._forget_approach(ref)
             events.append(Left(ref, stay.entered_at, stay.heard_at))
         if stay.left_at is not None and silence_s >= self._rule.reentry_cooldown_s:
-            self._forget_stay(ref)
+            self.forget(ref)  # an approach too: it began before there could be evidence
             events.append(Over(ref))
         else:
             longest_s = self._rule.absence_s if stay.left_at is None else self._rule.reentry_cooldown_s

@@ -256,6 +256,14 @@ def test_a_phone_between_the_thresholds_stays_inside() -> None:
     assert [event for second in range(61, 2000, 20) for event in hear(visits, second, rssi_dbm=BETWEEN)] == []
 
 
+@pytest.mark.requirement("R-20")
+def test_a_phone_heard_at_the_very_level_of_the_exit_stays_inside() -> None:
+    visits = inside(60)
+
+    assert hear(visits, 350, 640, rssi_dbm=int(RULE.exit_rssi_dbm)) == []
+    assert visits.get(ANNA) == visit(heard_at=moment(640))
+
+
 def test_a_smoker_who_comes_back_within_the_cooldown_is_no_new_visitor() -> None:
     visits = inside(60)
     assert [type(event) for event in visits.advance(moment(400))] == [Left]
@@ -277,6 +285,15 @@ def test_after_the_cooldown_the_same_subject_enters_anew() -> None:
     visits.advance(moment(960))
 
     assert hear(visits, *range(960, 968)) == [Entered(ANNA, moment(967))]
+
+
+@pytest.mark.requirement("R-19")
+def test_who_comes_back_as_the_cooldown_ends_is_listened_to_as_long_as_anybody() -> None:
+    """Heard from outside until then: that is no evidence, and no time of it counts."""
+    visits = Visits(DoorRule(min_duration_s=12), [visit(heard_at=moment(60), left_at=moment(60))])
+    hear(visits, *range(900, 960), rssi_dbm=WEAK)
+
+    assert hear(visits, *range(960, 980)) == [Over(ANNA), Entered(ANNA, moment(972))]
 
 
 def test_a_cooldown_shorter_than_the_absence_ends_with_it() -> None:
@@ -349,6 +366,15 @@ def test_a_flood_from_one_phone_leaves_numbers_and_no_readings() -> None:
 
     approach = visits._approaches[ANNA]
     assert all(isinstance(getattr(approach, name), float | int | None) for name in approach.__slots__)
+
+
+def test_a_long_approach_is_not_forgotten_while_it_is_heard() -> None:
+    visits, entered = Visits(RULE), []
+    for second in range(40):
+        entered += hear(visits, second, rssi_dbm=-72)
+        assert visits.advance(moment(second + 0.5)) == []
+
+    assert entered == [Entered(ANNA, moment(24))]
 
 
 def test_visits_go_on_after_a_restart() -> None:
@@ -444,11 +470,12 @@ def test_a_phone_in_a_pocket_inside_is_found_though_it_is_weak() -> None:
     assert hear(Visits(RULE), *range(60), rssi_dbm=-77) == []
 
 
-def test_of_two_doors_the_nearer_one_counts() -> None:
-    visits, events = Visits(RULE, door_adapters=("hci1", "hci2")), []
+@pytest.mark.parametrize("doors", [("hci1", "hci2"), ("hci2", "hci1")])
+def test_of_two_doors_the_nearer_one_counts(doors: tuple[str, str]) -> None:
+    visits, events = Visits(RULE, door_adapters=doors), []
     for second in range(60):
-        hear(visits, second, rssi_dbm=-50, adapter="hci1")
-        hear(visits, second, rssi_dbm=-95, adapter="hci2")
+        for door in doors:
+            hear(visits, second, rssi_dbm=-50 if door == "hci1" else -95, adapter=door)
         events += hear(visits, second, rssi_dbm=-68)
 
     assert events == []
