@@ -245,7 +245,7 @@ def _grants(value: object, start_s: float, end_s: float) -> tuple[tuple[Grant, .
     for item in value:
         match item:
             case [str(category), until]:
-                parts = {"category": category, "na": until}
+                parts = {"na": until}
             case {"category": str(category), **rest} if not rest.keys() - {"nb", "na", "explicit"}:
                 parts = item
             case _:
@@ -257,7 +257,7 @@ def _grants(value: object, start_s: float, end_s: float) -> tuple[tuple[Grant, .
             continue
         until_s = _seconds(parts.get("na", 0), "grants: na")
         from_s = _seconds(parts.get("nb", 0), "grants: nb")
-        explicit = parts.get("explicit", False) is True
+        explicit = parts.get("explicit") is True
         grants.append(Grant(category, max(from_s, start_s), min(until_s or end_s, end_s), explicit))
     return tuple(grants), frozenset(refused)
 
