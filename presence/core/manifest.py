@@ -71,7 +71,7 @@ def read_manifest(data: bytes) -> Manifest:
         raise Refused("the manifest: windows are at most this one and the next")
     if not isinstance(words, list) or len(words) > MOST_WORDS or not all(map(_is_word, words)):
         raise Refused("the manifest: words is not a list of names and categories")
-    notice, approved_by = value.get("notice", ""), value.get("approved_by", "")
+    notice, approved_by = value.get("notice"), value.get("approved_by")
     return Manifest(
         header=header,
         notice=notice if isinstance(notice, str) else "",

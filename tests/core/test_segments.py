@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from presence.core.consent import Consent, Grant, Scope
 from presence.core.consent_record import Words, encode_record
 from presence.core.feed import ListHeader, Refused
-from presence.core.manifest import MOST_DELTAS, Manifest, read_manifest, write_manifest
+from presence.core.manifest import MOST_BYTES, MOST_DELTAS, MOST_WORDS, Manifest, read_manifest, write_manifest
 from presence.core.segments import (
     Change,
     DamagedSegment,
@@ -214,9 +214,8 @@ def test_a_small_list_is_one_shard_and_a_large_one_is_cut_by_the_first_byte() ->
 
 
 def a_manifest(**changes: object) -> Manifest:
-    head = ListHeader("acme/fi-0042", 88_213, START_S, START_S - 60, 2, {"ap2:1552": "ap2:1551"})
     values: dict[str, object] = {
-        "header": head,
+        "header": a_header(),
         "notice": "fi-2026-03",
         "epoch": 3,
         "base_seq": 88_200,
@@ -228,10 +227,51 @@ def a_manifest(**changes: object) -> Manifest:
     return Manifest(**values)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("changes", [{}, {"base_seq": 88_213}, {"shards": ("00", "ff")}, {"windows": ()}])
+def a_header(seq: int = 88_213) -> ListHeader:
+    return ListHeader("acme/fi-0042", seq, START_S, START_S - 60, 2, {"ap2:1552": "ap2:1551"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"base_seq": 88_213},
+        {"base_seq": 88_213 - MOST_DELTAS},
+        {"shards": ("00", "ff")},
+        {"windows": ()},
+        {"approved_by": "eyJhbGciOi"},
+        {"header": a_header(0), "base_seq": 0, "epoch": 0},
+        {"epoch": (1 << 53) - 1},
+        {"words": tuple(f"{n:05}" for n in range(MOST_WORDS))},
+    ],
+    ids=[
+        "as it is",
+        "without deltas",
+        "with as many deltas as may be",
+        "in shards",
+        "without windows",
+        "approved",
+        "the first",
+        "the last epoch",
+        "with as many words as may be",
+    ],
+)
 def test_a_manifest_is_read_back(changes: dict[str, object]) -> None:
     manifest = a_manifest(**changes)
     assert read_manifest(write_manifest(manifest, "2.0")) == manifest
+
+
+def test_a_manifest_is_written_without_a_space_and_in_its_own_letters() -> None:
+    written = write_manifest(a_manifest(notice="fi-2026-ä"), "2.0").decode()
+
+    assert written == (
+        '{"v":1,"list":"acme/fi-0042","seq":88213,"published_at":1795442707.0,"suppression_checked_at":1795442647.0,'
+        '"count":2,"taxonomy":{"version":"2.0","parents":{"ap2:1552":"ap2:1551"}},"notice":"fi-2026-ä","epoch":3,'
+        '"base":{"seq":88200,"shards":["all"]},"deltas":[88201,88213],"windows":[27396,27397],'
+        '"words":["fi-0042","ap2:1551","offers-main"]}'
+    )
+    approved = write_manifest(a_manifest(notice="fi-2026-ä", approved_by="eyJ"), "2.0").decode()
+    assert approved == written.removesuffix("}") + ',"approved_by":"eyJ"}'
 
 
 @pytest.mark.requirement("R-38")
@@ -242,26 +282,69 @@ def test_what_a_minor_version_adds_is_passed_over_and_another_major_version_is_r
         read_manifest(data.replace(b'"v":1', b'"v":2'))
 
 
-@pytest.mark.parametrize(
-    "replacement",
-    [
-        (b'"deltas":[88201,88213]', b'"deltas":[88202,88213]'),
-        (b'"deltas":[88201,88213]', b'"deltas":null'),
-        (b'"seq":88200', f'"seq":{88_213 - MOST_DELTAS - 1}'.encode()),
-        (b'"shards":["all"]', b'"shards":["all","00"]'),
-        (b'"shards":["all"]', b'"shards":["../x"]'),
-        (b'"windows":[27396,27397]', b'"windows":[1,2,3]'),
-        (b'"words":["fi-0042"', b'"words":["\\u0000"'),
-        (b'"epoch":3', b'"epoch":true'),
-        (b"{", b"["),
-    ],
-    ids=lambda replacement: replacement[1].decode()[:24],
-)
-def test_a_manifest_that_does_not_fit_is_refused(replacement: tuple[bytes, bytes]) -> None:
+def test_a_notice_or_an_approval_that_is_no_text_is_none() -> None:
+    data = write_manifest(a_manifest(), "2.0").replace(b'"notice":"fi-2026-03"', b'"notice":7,"approved_by":[]')
+
+    assert read_manifest(data) == a_manifest(notice="")
+    assert read_manifest(data.replace(b'"notice":7,"approved_by":[],', b"")) == a_manifest(notice="")
+
+
+def test_a_manifest_of_the_longest_size_is_read_and_one_byte_more_is_refused() -> None:
+    longest = write_manifest(a_manifest(), "2.0").ljust(MOST_BYTES)
+
+    assert read_manifest(longest) == a_manifest()
+    with pytest.raises(Refused, match="not a JSON object"):
+        read_manifest(longest + b" ")
+
+
+REPLACEMENTS = {
+    "deltas with a gap": (b'"deltas":[88201,88213]', b'"deltas":[88202,88213]', "deltas do not lead"),
+    "no deltas": (b'"deltas":[88201,88213]', b'"deltas":null', "deltas do not lead"),
+    "too many deltas": (
+        b'"seq":88200,"shards":["all"]},"deltas":[88201',
+        b'"seq":88112,"shards":["all"]},"deltas":[88113',
+        "deltas do not lead",
+    ),
+    "a base of a later list": (
+        b'"seq":88200,"shards":["all"]},"deltas":[88201,88213]',
+        b'"seq":88214,"shards":["all"]},"deltas":null',
+        "deltas do not lead",
+    ),
+    "no base": (b'"base":{', b'"basis":{', "names no base"),
+    "a base without a number": (b'"seq":88200', b'"seq":null', "base.seq is not a whole number"),
+    "shards that are no list": (b'["all"]', b'"all"', "base.shards"),
+    "all and a part": (b'"shards":["all"]', b'"shards":["all","00"]', "base.shards"),
+    "a path": (b'"shards":["all"]', b'"shards":["../x"]', "base.shards"),
+    "three windows": (b'"windows":[27396,27397]', b'"windows":[1,2,3]', "windows are at most"),
+    "a window in words": (b'"windows":[27396,27397]', b'"windows":["now"]', "windows is not a whole number"),
+    "a word with a zero": (b'"words":["fi-0042"', b'"words":["\\u0000"', "words is not a list"),
+    "words that are a text": (b'"words":["fi-0042","ap2:1551","offers-main"]', b'"words":"abc"', "words is not a list"),
+    "words that are missing": (b'"words"', b'"wards"', "words is not a list"),
+    "an epoch that is true": (b'"epoch":3', b'"epoch":true', "epoch is not a whole number"),
+    "an epoch below zero": (b'"epoch":3', b'"epoch":-1', "epoch is not a whole number"),
+    "an epoch too large for JSON": (b'"epoch":3', f'"epoch":{1 << 53}'.encode(), "epoch is not a whole number"),
+    "no JSON": (b"{", b"[", "manifest is not a JSON object"),
+}
+
+
+@pytest.mark.parametrize("what", REPLACEMENTS)
+def test_a_manifest_that_does_not_fit_is_refused_with_the_field(what: str) -> None:
+    old, new, reason = REPLACEMENTS[what]
     data = write_manifest(a_manifest(), "2.0")
-    assert replacement[0] in data
-    with pytest.raises(Refused):
-        read_manifest(data.replace(*replacement, 1))
+    assert old in data
+    with pytest.raises(Refused, match=reason):
+        read_manifest(data.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("data", [b"[]", b"7", b"null", b"[" * 100_000], ids=["list", "number", "null", "too deep"])
+def test_what_is_no_object_is_no_manifest(data: bytes) -> None:
+    with pytest.raises(Refused, match="not a JSON object"):
+        read_manifest(data)
+
+
+def test_a_manifest_with_more_words_than_records_can_number_is_refused() -> None:
+    with pytest.raises(Refused, match="words"):
+        read_manifest(write_manifest(a_manifest(words=("a",) * (MOST_WORDS + 1)), "2.0"))
 
 
 def test_the_deltas_from_what_is_held_are_known_or_else_the_base_is_needed() -> None:
