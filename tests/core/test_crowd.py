@@ -83,6 +83,15 @@ def test_a_tick_asks_of_nobody_whose_answer_cannot_have_changed() -> None:
     assert asked.refs == []
 
 
+def test_a_list_that_is_proven_again_with_the_same_taxonomy_asks_of_nobody() -> None:
+    engine, asked = a_crowd()
+
+    engine.trust(standing(seq=8))
+    engine.advance(moment(10))
+
+    assert asked.refs == []
+
+
 def test_a_tick_asks_of_those_whose_consent_ends_at_that_moment() -> None:
     engine, asked = a_crowd(not_after_s=START_S + 20)
 

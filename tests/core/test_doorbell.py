@@ -34,8 +34,10 @@ from presence.core.timestamps import Moment
 from tests.builders import (
     ANNA,
     BERIT,
+    CARL,
     PLACE,
     START_S,
+    DoorRule,
     a_list,
     advertisement,
     an_engine,
@@ -45,6 +47,7 @@ from tests.builders import (
     moment,
     send_all,
     walk_in,
+    window_keys,
 )
 from tests.notices import notice
 
@@ -341,6 +344,48 @@ def test_an_answer_that_counts_for_nothing_changes_nothing_but_a_count(
     assert not engine.answered(answer)
     assert (engine.counts.answered, engine.counts.unanswered) == (0, {why: 1})
     assert (engine.visits(), engine.pending()) == ((), ())
+
+
+def test_of_a_visit_that_an_answer_begins_and_ends_nothing_is_stored() -> None:
+    """Never so with settings that a shop may have: no answer reaches back as far as the shortest absence."""
+    engine = an_engine(consent(), entry=DoorRule(absence_s=5, reentry_cooldown_s=5))
+    series = (*(Reading(20.0 - second, -60) for second in range(8)), Reading(0.0, -60))
+
+    step = engine.answered(answered(series=series))
+
+    assert (step.saved, step.forgotten) == ((), (ANNA,))
+    assert engine.visits() == ()
+
+
+def test_each_answer_is_counted_and_each_person_once() -> None:
+    engine = an_engine(consent(), consent(ref=BERIT))
+    for second, ref in enumerate((ANNA, BERIT, ANNA)):
+        engine.answered(answered(ref=ref, at=moment(second)))
+        engine.answered(answered(ref=CARL, at=moment(second)))
+        engine.answered(Unanswered.LATE)
+
+    assert engine.counts.answered == 3
+    assert engine.counts.unanswered == {Unanswered.UNKNOWN: 3, Unanswered.LATE: 3}
+    assert engine.counts.persons.take()["accepted"] == 2
+
+
+@pytest.mark.requirement("R-06", "R-09")
+def test_who_only_answered_is_taken_back_as_their_consent_ends() -> None:
+    engine = an_engine(consent(not_after_s=START_S + 60))
+    engine.answered(answered())
+    send_all(engine, moment(1))
+    assert engine.advance(moment(2)).queued == ()
+
+    assert [each.type for each in engine.advance(moment(60)).queued] == [EventType.WITHDRAWN]
+
+
+def test_an_answer_that_two_customers_could_have_given_is_nobodys() -> None:
+    engine = an_engine(consent())
+    double = window_keys(ANNA)[0]._replace(ref=BERIT)
+    engine.apply(a_list(consent(), consent(ref=BERIT), keys=[*window_keys(ANNA), double]), moment())
+
+    assert engine.answered(answered()) == Step()
+    assert engine.counts.unanswered == {Unanswered.AMBIGUOUS: 1}
 
 
 def test_an_answer_from_another_slot_belongs_to_nobody() -> None:

@@ -9,11 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from presence.core.advertising import Advertisement
+from presence.core.advertising import Advertisement, advertisement_from_payload
+from presence.core.beacons import rpa
 from presence.core.consent import Allowed, Consent, Purpose, Reason, Scope, decide
 from presence.core.engine import Engine
 from presence.core.events import STABLE_DAY, EventType, subject_of_day
+from presence.core.identifiers import slot_at
 from presence.core.opening_hours import OpeningHours
+from presence.core.slot_table import build_table
+from presence.core.timestamps import Moment
 from tests.builders import (
     ANNA,
     BERIT,
@@ -122,6 +126,15 @@ def test_before_a_list_is_proven_nobody_is_recognised() -> None:
     engine.advance(moment())
 
     assert not walk_in(engine)
+
+
+@pytest.mark.requirement("R-19")
+def test_before_it_is_told_the_time_the_shop_is_closed() -> None:
+    engine = Engine(rules())
+
+    engine.receive(advertisement())
+
+    assert engine.counts.refused == {Reason.CLOSED: 1}
 
 
 @pytest.mark.requirement("R-09", "R-34")
@@ -294,6 +307,80 @@ def test_changed_thresholds_hold_at_once_and_visits_go_on() -> None:
 
     assert not walk_in(engine, ref=BERIT)
     assert [visit.ref for visit in engine.visits()] == [ANNA]
+
+
+IRK = bytes(range(16))
+
+
+def a_test_phone(at: Moment) -> Advertisement:
+    """Heard under a resolvable address made with IRK, with nothing of ours in its advertisement."""
+    prand = bytes.fromhex("708194")
+    return advertisement_from_payload(at, prand + rpa.ah(IRK, prand), -60, b"\x02\x01\x06")
+
+
+def test_a_test_phones_key_counts_from_the_moment_the_settings_hold_it_and_no_longer() -> None:
+    engine = an_engine(consent())
+
+    for second, irks in enumerate(({}, {ANNA: IRK}, {})):
+        engine.change_rules(rules(irks=irks))
+        engine.receive(a_test_phone(moment(second)))
+
+    assert (engine.counts.recognised, engine.counts.other_format) == (1, 2)
+    begun_with_it = an_engine(consent(), irks={ANNA: IRK})
+    begun_with_it.receive(a_test_phone(moment()))
+    assert begun_with_it.counts.recognised == 1
+
+
+def enters_by(engine: Engine, adapter: str) -> bool:
+    return any(engine.receive(heard._replace(adapter=adapter)).queued for heard in approach())
+
+
+@pytest.mark.requirement("R-19", "T-25")
+def test_an_adapter_is_at_the_door_from_the_moment_the_settings_say_so() -> None:
+    begun_with_it = an_engine(consent(), door_adapters=("hci1",))
+    changed = an_engine(consent())
+    changed.change_rules(rules(door_adapters=("hci1",)))
+
+    for engine in (begun_with_it, changed):
+        assert not enters_by(engine, "hci1")
+        assert enters_by(engine, "hci0")
+
+
+@pytest.mark.requirement("T-01")
+def test_each_advertisement_that_is_held_back_is_counted() -> None:
+    engine = an_engine(consent())
+    for second, address in enumerate((b"phone.", b"other.", b"phone.", b"other.")):
+        engine.receive(advertisement(at=moment(10 * second), address=address))
+
+    assert (engine.counts.recognised, engine.counts.suspect) == (2, 2)
+
+
+@pytest.mark.requirement("R-06", "R-09")
+def test_a_consent_that_a_new_list_shortens_is_taken_back_at_its_end() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+    send_all(engine, moment(8))
+    engine.apply(a_list(consent(version=2, not_after_s=START_S + 60)), moment(10))
+
+    assert engine.advance(moment(59.9)).queued == ()
+    assert [each.type for each in engine.advance(moment(60)).queued] == [EventType.WITHDRAWN]
+
+
+def test_tables_that_are_built_elsewhere_are_asked_for_and_put_in_place() -> None:
+    engine = Engine(rules(), builds_tables=False)
+    engine.trust(standing())
+    engine.apply(a_list(consent()), moment())
+    engine.receive(advertisement())
+    assert engine.counts.unknown == 1
+
+    slots, keys = engine.wanted(moment())
+    assert slots == [slot_at(START_S) + offset for offset in (0, 1, -1)]
+    for slot in slots:
+        engine.install(build_table(slot, keys), keys)
+
+    assert engine.wanted(moment()) == ([], keys)
+    engine.receive(advertisement(at=moment(1)))
+    assert engine.counts.recognised == 1
 
 
 # ---------------------------------------------------------------- any afternoon

@@ -376,6 +376,30 @@ def test_a_notice_before_the_first_list_takes_back_what_was_told_before_the_rest
     assert withdrawn["data"]["reason"] == "withdrawn"
 
 
+@pytest.mark.requirement("R-09", "R-34")
+@pytest.mark.parametrize("row", [row for row, _ in KINDS[:4]])
+def test_before_the_first_list_what_ends_a_consent_whole_takes_back_at_once(row: Narrowing) -> None:
+    before = _engine()
+    walk_in(before)
+    send_all(before, moment(10))
+    engine = Engine(rules(), visits=before.visits(), announcements=before.announcements())
+
+    assert [each.ref for each in engine.take_away(notice(row), moment(11))[1].queued] == [ANNA]
+
+
+@pytest.mark.requirement("R-41")
+def test_of_a_notice_that_the_list_knows_of_already_nothing_is_new_and_other_rows_stay_to_be_settled() -> None:
+    berits = Restriction(removal(BERIT), 7)
+    engine = _engine(consent(version=3), restrictions=Restrictions([berits]))
+
+    applied, step = engine.take_away(notice(removal(), removal(bytes(8)), list_seq=7), moment(1))
+    assert (applied, bool(step)) == (Applied(), False)
+
+    applied, _ = engine.take_away(notice(removal(), removal(bytes(8), 9), list_seq=8, seq=2), moment(1))
+    assert [each.key for each in applied.new] == [(ANNA, 2, ""), (bytes(8), 9, "")]
+    assert engine.settle() == (berits,)
+
+
 @pytest.mark.requirement("R-41", "R-10")
 def test_neither_an_older_list_nor_a_restart_brings_back_what_a_notice_took() -> None:
     restrictions = Restrictions()
