@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from presence.core.advertising import Advertisement
-from presence.core.doorbell import Answer, Unanswered
+from presence.core.consent.list_json import ConsentList, ListHeader
+from presence.core.consent.revocations import Restriction
 from presence.core.engine import Prepared
-from presence.core.feed import ConsentList, ListHeader
-from presence.core.outgoing import Announcement, Outgoing, Step, TakenBack
-from presence.core.restrictions import Restriction
+from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.challenge import Answer, Unanswered
 from presence.core.timestamps import Moment
-from presence.core.visits import Visit
+from presence.core.visit.visits import Visit
 
 Rung = Answer | Unanswered
 """What a phone wrote at the doorbell."""
@@ -43,7 +43,7 @@ class AdvertisementSource(Protocol):
 
 
 class DoorbellSource(Protocol):
-    """Where phones come and answer (presence.core.doorbell)."""
+    """Where phones come and answer (presence.core.recognition.challenge)."""
 
     async def run(self, ring: Ring) -> None:
         """Hand over what they write until cancelled; heals what heals by itself."""
@@ -66,7 +66,9 @@ class Proven:
     server: Moment | None = None
     """What the list's server said that the time is, and the boot time at which it did; None where there is none."""
     notice_keys: bytes = b""
-    """The signed list's target notices.jwks: who may sign notices (presence.core.jws). Empty where it is as before."""
+    """The signed list's target notices.jwks: who may sign notices (presence.core.consent.jws). Empty where it is as
+    before.
+    """
 
 
 class Progress(NamedTuple):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from presence.config import load_settings
-from presence.core.audit_chain import digest_of
-from presence.edges.audit import lines_of, look_at
+from presence.core.operations.audit_chain import digest_of
+from presence.edges.host.audit import lines_of, look_at
 from presence.errors import StorageError
 
 DEFAULT_STATE_DIR: Final = Path("/var/lib/presence")

@@ -11,19 +11,19 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from presence.cli.check_broker import look_at_broker
-from presence.cli.check_doorbell import look_at_doorbell
-from presence.cli.check_inside import findings_inside
-from presence.cli.check_list import look_at_list
-from presence.cli.check_memory import look_at_memory
-from presence.cli.findings import Finding, Verdict
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
-from presence.core.opening_hours import OpeningHours
-from presence.edges import calibration
+from presence.core.visit.opening_hours import OpeningHours
+from presence.diagnosis.broker import look_at_broker
+from presence.diagnosis.consent_list import look_at_list
+from presence.diagnosis.doorbell import look_at_doorbell
+from presence.diagnosis.findings import Finding, Verdict
+from presence.diagnosis.memory import look_at_memory
+from presence.diagnosis.sandbox import findings_inside
 from presence.edges.bluez.diagnosis import Verdict as Answered
 from presence.edges.bluez.diagnosis import diagnose
-from presence.edges.clock import SystemClock, is_synchronised
+from presence.edges.host import calibration
+from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConfigurationError
 
 ROOM_MIB = {Verdict.FAIL: 8, Verdict.WARN: 64}

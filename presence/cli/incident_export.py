@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from presence.cli.audit import DEFAULT_STATE_DIR
-from presence.core.identifiers import WINDOW_S
-from presence.core.segments import DamagedSegment, Kind, unpack
+from presence.core.consent.segments import DamagedSegment, Kind, unpack
+from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import rfc3339
-from presence.edges.audit import lines_of
-from presence.edges.consent_file import FILE_NAME
+from presence.edges.consent_list.plain import FILE_NAME
+from presence.edges.host.audit import lines_of
 from presence.errors import StorageError
 
 EPILOG: Final = """Give it a copy of the state directory: a backup, or the image of the disk. Window keys lie in the

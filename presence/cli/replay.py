@@ -10,23 +10,23 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from presence.cli.list_look import look_up_list
-from presence.cli.run import alone
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
-from presence.core.consent import ListStanding, Reason
+from presence.core.consent.gate import ListStanding, Reason
+from presence.core.consent.list_json import ListHeader
 from presence.core.engine import Prepared
-from presence.core.feed import ListHeader
-from presence.core.identifiers import window_at
+from presence.core.recognition.identifiers import window_at
 from presence.core.timestamps import Moment
-from presence.edges import logs
+from presence.diagnosis.list_look import look_up_list
 from presence.edges.capture import CaptureReader
-from presence.edges.mqtt import MqttPublisher
-from presence.edges.store import RuntimeStore
+from presence.edges.host import logs
+from presence.edges.host.single_instance import alone
+from presence.edges.mqtt.publisher import MqttPublisher
+from presence.edges.sqlite.store import RuntimeStore
 from presence.errors import BrokerError, CaptureError
-from presence.pipeline import Pipeline
+from presence.gateway.pipeline import Pipeline
+from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage, Publisher
-from presence.relay import Relay
 
 DESCRIPTION = """\
 Plays a capture of Bluetooth LE advertisements through decoding, matching, gate, visits, outbox and relay, as fast as

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from presence.config import load_settings
-from presence.core.report import as_lines
-from presence.edges.status_socket import FILE_NAME, ask
+from presence.core.operations.status import as_lines
+from presence.edges.host.status_socket import FILE_NAME, ask
 from presence.errors import PresenceError
 
 DEFAULT_SOCKET: Final = Path("/run/presence") / FILE_NAME

@@ -15,15 +15,17 @@ from typing import Any, Final
 
 from presence.config import Settings, load_settings
 from presence.config.rules import place_of
-from presence.core.consent import Consent, Place, permitted
-from presence.core.feed import REF_BYTES
-from presence.core.jws import decode_base64url
-from presence.core.restrictions import Restrictions
+from presence.core.consent.gate import permitted
+from presence.core.consent.jws import decode_base64url
+from presence.core.consent.list_json import REF_BYTES
+from presence.core.consent.model import Consent
+from presence.core.consent.revocations import Restrictions
+from presence.core.place import Place
 from presence.core.timestamps import rfc3339
-from presence.edges.clock import SystemClock
-from presence.edges.consent_file import ConsentFile
-from presence.edges.list_store import ListStore
-from presence.edges.withdrawn import WithdrawnStore
+from presence.edges.consent_list.plain import ConsentFile
+from presence.edges.consent_list.store import ListStore
+from presence.edges.host.clock import SystemClock
+from presence.edges.sqlite.revocations import WithdrawnStore
 
 NO_VISITS: Final = (
     "No visits are stored, and none ever were. While a visit lasts, its begin and when the phone was last heard are in "

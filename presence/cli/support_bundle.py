@@ -29,9 +29,9 @@ from presence.cli.check import findings_of
 from presence.cli.status import asked
 from presence.config import Settings, load_settings
 from presence.config.operating import MetricsExport
-from presence.edges import logs
-from presence.edges.audit import lines_of
-from presence.edges.status_socket import FILE_NAME
+from presence.edges.host import logs
+from presence.edges.host.audit import lines_of
+from presence.edges.host.status_socket import FILE_NAME
 from presence.errors import PresenceError, StorageError
 
 LIBRARIES: Final = ("bleak", "dbus-fast", "paho-mqtt", "structlog", "tuf", "cryptography")

@@ -10,8 +10,8 @@ import zoneinfo
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from presence.core.consent import Place
-from presence.core.events import largest_bytes
+from presence.core.event.cloudevent import largest_bytes
+from presence.core.place import Place
 
 if TYPE_CHECKING:
     from presence.config.settings import (

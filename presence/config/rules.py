@@ -6,12 +6,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from presence.config.settings import Settings, StoreSettings
-from presence.core.beacons import FORMATS, ibeacon
-from presence.core.beacons.rpa import Resolver, TooManyKeys
-from presence.core.consent import Audience, Place, Purpose
-from presence.core.jws import BadKeys, KeySet, parse_key_set
-from presence.core.opening_hours import OpeningHours
+from presence.core.consent.jws import BadKeys, KeySet, parse_key_set
+from presence.core.consent.model import Audience, Purpose
+from presence.core.place import Place
+from presence.core.recognition.beacons import FORMATS, ibeacon
+from presence.core.recognition.beacons.rpa import Resolver, TooManyKeys
 from presence.core.rules import Rules
+from presence.core.visit.opening_hours import OpeningHours
 from presence.errors import ConfigurationError
 
 STORE_KEY_BYTES = 32

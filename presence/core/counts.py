@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from presence.core.consent import Reason
-from presence.core.doorbell import Unanswered
-from presence.core.matching import Nobody
+from presence.core.consent.gate import Reason
+from presence.core.recognition.challenge import Unanswered
+from presence.core.recognition.matcher import Nobody
 
 
 class Persons:

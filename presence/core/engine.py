@@ -15,27 +15,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from presence.core.advertising import Advertisement
-from presence.core.beacons.rpa import Resolver
-from presence.core.consent import Consent, Denied, ListStanding, Reason, in_force, permitted
-from presence.core.consent_index import ConsentIndex
+from presence.core.consent.admissions import LetIn
+from presence.core.consent.gate import Denied, ListStanding, Reason, in_force, permitted
+from presence.core.consent.index import ConsentIndex
+from presence.core.consent.list_json import ConsentList
+from presence.core.consent.model import Consent
+from presence.core.consent.revocation import Notice
+from presence.core.consent.revocations import Applied, Restricted, Restriction, Restrictions
 from presence.core.counts import Counts
-from presence.core.doorbell import Answer, Unanswered, is_genuine
-from presence.core.events import Event
-from presence.core.feed import ConsentList
-from presence.core.identifiers import slot_at
-from presence.core.key_ring import KeyRing
-from presence.core.let_in import LetIn
-from presence.core.matching import Match, Matcher, Nobody
-from presence.core.notices import Notice
-from presence.core.outgoing import Announcement, Draft, Outgoing, Step, TakenBack
-from presence.core.restrictions import Applied, Restricted, Restriction, Restrictions
+from presence.core.event.cloudevent import Event
+from presence.core.event.dispatch import Teller
+from presence.core.event.outgoing import Announcement, Draft, Outgoing, Step, TakenBack
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.beacons.rpa import Resolver
+from presence.core.recognition.challenge import Answer, Unanswered, is_genuine
+from presence.core.recognition.identifiers import slot_at
+from presence.core.recognition.key_ring import KeyRing
+from presence.core.recognition.matcher import Match, Matcher, Nobody
+from presence.core.recognition.replay_guard import Suspicion
+from presence.core.recognition.slot_table import SlotTable
 from presence.core.rules import Rules
-from presence.core.slot_table import SlotTable
-from presence.core.suspicion import Suspicion
-from presence.core.telling import Teller
 from presence.core.timestamps import Moment
-from presence.core.visits import Entered, Left, Sighting, Visit, VisitEvent, Visits
+from presence.core.visit.visits import Entered, Left, Sighting, Visit, VisitEvent, Visits
 
 NOTHING: Final = Step()
 

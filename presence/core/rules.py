@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from presence.core.beacons import FORMATS, Format
-from presence.core.consent import Audience, Place
-from presence.core.evidence import EntryRule
-from presence.core.opening_hours import OpeningHours
+from presence.core.consent.model import Audience
+from presence.core.place import Place
+from presence.core.recognition.beacons import FORMATS, Format
+from presence.core.visit.evidence import EntryRule
+from presence.core.visit.opening_hours import OpeningHours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,7 @@ class Rules:
     """Secret of the store, the same on each of its gateways: event ids are made with it."""
     entry: EntryRule
     door_adapters: frozenset[str] = frozenset()
-    """Adapters at the door; all others are inside (`presence.core.visits`)."""
+    """Adapters at the door; all others are inside (`presence.core.visit.visits`)."""
     hours: OpeningHours = field(default_factory=OpeningHours)
     expiry_s: float = 120
     """How long an event waits in the outbox, and then at the broker, at most (R-18)."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from presence.core.consent import Place
-from presence.edges.clock import SystemClock
+from presence.core.place import Place
+from presence.edges.host.clock import SystemClock
 from presence.errors import RadioError
 from scripts.app_emulator.central import BleakCentral
 from scripts.app_emulator.doorbell import Central, Customer, NoAnswer, answer_once

@@ -10,7 +10,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakCharacteristicNotFoundError
 
-from presence.core.doorbell import STRONGEST_DBM
+from presence.core.recognition.challenge import STRONGEST_DBM
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.errors import RadioError
 from presence.ports import Clock

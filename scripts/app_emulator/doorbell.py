@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from random import uniform
 from typing import Any, Final, NamedTuple, Protocol
 
-from presence.core.consent import Place
-from presence.core.doorbell import (
+from presence.core.place import Place
+from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
     MOST_READINGS,
@@ -23,14 +23,14 @@ from presence.core.doorbell import (
     Reading,
     make_answer,
 )
-from presence.core.identifiers import slot_at, window_key
+from presence.core.recognition.identifiers import slot_at, window_key
 from presence.ports import Clock
 
 ATTEMPTS: Final = 6
 PAUSE_S: Final = (0.05, 0.5)
 """After the first attempt, by chance; the longest doubles with each (`scripts/bench bell` says why)."""
 OLDEST_S: Final = 25.5
-"""What an age of one byte can say (presence.core.doorbell)."""
+"""What an age of one byte can say (presence.core.recognition.challenge)."""
 
 
 class NoAnswer(Exception):

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO, Final, TextIO
 
-from presence.core.identifiers import SLOT_S
-from presence.edges.advertiser import Advertiser
+from presence.core.recognition.identifiers import SLOT_S
+from presence.edges.bluez.advertiser import Advertiser
 from scripts.app_emulator.phones import Heard, Phone
 
 BTSNOOP_EPOCH_US: Final = 0x00DCDDB30F2F8000

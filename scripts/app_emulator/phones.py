@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from presence.core.beacons import eddystone, ibeacon
-from presence.core.consent import Flag
-from presence.core.feed import Refused, parse_entry
-from presence.core.identifiers import ephemeral_identifier, slot_at, window_at, window_key
+from presence.core.consent.list_json import Refused, parse_entry
+from presence.core.consent.model import Flag
+from presence.core.recognition.beacons import eddystone, ibeacon
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at, window_key
 
 Encode = Callable[[bytes], bytes]
 """From an EID to the payload on air."""

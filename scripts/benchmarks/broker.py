@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
-from presence.edges.local_broker import find_mosquitto
 from presence.ports import OutgoingMessage
+from presence.simulation.local_broker import find_mosquitto
 from scripts.benchmarks.broker_gateways import Shop
 from scripts.benchmarks.figure import Figure
-from tests.brokers import listener, mosquitto
+from tests.support.brokers import listener, mosquitto
 
 GATEWAYS = (1, 10, 50)
 PROCESSES = 2

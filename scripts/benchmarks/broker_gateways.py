@@ -17,17 +17,17 @@ from pathlib import Path
 from random import Random
 
 from presence.config.settings import MqttSettings, StoreSettings
-from presence.core.advertising import Advertisement, advertisement_from_payload
-from presence.core.beacons import eddystone
-from presence.core.consent import Place
-from presence.core.identifiers import ephemeral_identifier, slot_at, window_at
+from presence.core.place import Place
+from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
+from presence.core.recognition.beacons import eddystone
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at
 from presence.core.timestamps import Moment
-from presence.edges.clock import SystemClock
-from presence.edges.mqtt import MqttPublisher
-from presence.edges.store import RuntimeStore
-from presence.pipeline import Pipeline
+from presence.edges.host.clock import SystemClock
+from presence.edges.mqtt.publisher import MqttPublisher
+from presence.edges.sqlite.store import RuntimeStore
+from presence.gateway.pipeline import Pipeline
+from presence.gateway.relay import Relay
 from presence.ports import Publisher
-from presence.relay import Relay
 from scripts.benchmarks import subjects
 
 CHAIN = "bench"

@@ -45,9 +45,9 @@ def _rows(first: int, last: int, now_s: int) -> Iterator[tuple[int, Mapping[str,
 
 
 def _measure(folder: Path, size: int) -> dict[str, float]:
-    from presence.core.consent import Purpose  # noqa: PLC0415 - in the process that is measured
-    from presence.publisher.importing import import_rows  # noqa: PLC0415
-    from presence.publisher.service import ConsentService  # noqa: PLC0415
+    from presence.consent_service.importing import import_rows  # noqa: PLC0415
+    from presence.consent_service.service import ConsentService  # noqa: PLC0415
+    from presence.core.consent.model import Purpose  # noqa: PLC0415 - in the process that is measured
     from scripts.benchmarks.identity_rollover import resident_mb  # noqa: PLC0415
 
     service = ConsentService.create(

@@ -4,9 +4,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from presence.core.advertising import Advertisement
-from presence.edges.store import RuntimeStore
-from presence.pipeline import Pipeline
+from presence.core.recognition.advertisement import Advertisement
+from presence.edges.sqlite.store import RuntimeStore
+from presence.gateway.pipeline import Pipeline
 from scripts.benchmarks import subjects
 from scripts.benchmarks.figure import Figure, interleaved_ns
 

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from presence.core.advertising import Advertisement
-from presence.core.beacons import eddystone
-from presence.core.identifiers import SLOT_S
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.beacons import eddystone
+from presence.core.recognition.identifiers import SLOT_S
 from presence.core.timestamps import Moment
-from presence.edges.store import RuntimeStore
-from presence.pipeline import Pipeline
+from presence.edges.sqlite.store import RuntimeStore
+from presence.gateway.pipeline import Pipeline
 from scripts.benchmarks import subjects
 from scripts.benchmarks.figure import Figure
 

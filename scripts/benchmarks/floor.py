@@ -13,12 +13,12 @@ from typing import Any
 from bleak import BleakScanner
 
 from presence.config.settings import RadioMode
-from presence.core.beacons import eddystone
-from presence.core.identifiers import ephemeral_identifier, slot_at, window_at
+from presence.core.recognition.beacons import eddystone
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at
 from presence.edges.bluez import BluezScanner, Wish
 from presence.edges.bluez.scans import found_by
-from presence.edges.store import RuntimeStore
-from presence.pipeline import Intake, Pipeline
+from presence.edges.sqlite.store import RuntimeStore
+from presence.gateway.pipeline import Intake, Pipeline
 from scripts.benchmarks import subjects
 from scripts.benchmarks.figure import Figure, interleaved_ns
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
-from presence.edges.local_broker import find_mosquitto
+from presence.simulation.local_broker import find_mosquitto
 from scripts.benchmarks.figure import Figure
-from tests.brokers import mosquitto
-from tests.gateways import Counted, Store, engine, store, visitors
+from tests.support.brokers import mosquitto
+from tests.support.gateways import Counted, Store, engine, store, visitors
 
 VISITS = 20
 COUNTS = (1, 2, 4, 8)

@@ -1,14 +1,14 @@
 """10,000 gateways after an outage of the list's server: how many requests a second reach it when it is back (R-46).
 
-A simulation of `presence.core.polling` alone: each look is one request, answered at once or not at all. `spike` is what
-gateways would do that look at fixed times from the moment of the outage's end.
+A simulation of `presence.core.consent.polling` alone: each look is one request, answered at once or not at all. `spike`
+is what gateways would do that look at fixed times from the moment of the outage's end.
 """
 
 import random
 from collections import Counter
 from collections.abc import Iterator
 
-from presence.core.polling import pause_s
+from presence.core.consent.polling import pause_s
 from scripts.benchmarks.figure import Figure
 
 GATEWAYS = 10_000

@@ -10,15 +10,17 @@ from typing import Final
 
 import numpy as np
 
-from presence.core.advertising import Advertisement, advertisement_from_payload
-from presence.core.beacons import eddystone
-from presence.core.beacons.ibeacon import format_for
-from presence.core.consent import Consent, Grant, Place, Purpose, Scope, in_force
-from presence.core.consent_index import ConsentIndex
-from presence.core.consent_record import Words, encode_record
-from presence.core.identifiers import ephemeral_identifier, slot_at, window_at
-from presence.core.key_ring import KeyRing
-from presence.core.slot_table import SlotTable, build_table
+from presence.core.consent.gate import in_force
+from presence.core.consent.index import ConsentIndex
+from presence.core.consent.model import Consent, Grant, Purpose, Scope
+from presence.core.consent.record import Words, encode_record
+from presence.core.place import Place
+from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
+from presence.core.recognition.beacons import eddystone
+from presence.core.recognition.beacons.ibeacon import format_for
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at
+from presence.core.recognition.key_ring import KeyRing
+from presence.core.recognition.slot_table import SlotTable, build_table
 from scripts.benchmarks import subjects
 from scripts.benchmarks.figure import Figure, interleaved_ns
 

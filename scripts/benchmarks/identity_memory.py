@@ -58,9 +58,9 @@ def _write(directory: Path, size: int) -> None:
 
 
 def _start(directory: Path, size: int) -> dict[str, float]:
-    from presence.core.consent_index import ConsentIndex  # noqa: PLC0415
-    from presence.core.key_ring import KeyRing  # noqa: PLC0415
-    from presence.core.slot_table import build_table  # noqa: PLC0415
+    from presence.core.consent.index import ConsentIndex  # noqa: PLC0415
+    from presence.core.recognition.key_ring import KeyRing  # noqa: PLC0415
+    from presence.core.recognition.slot_table import build_table  # noqa: PLC0415
     from scripts.benchmarks.identity import SLOT, Shop, customers, recogniser, require  # noqa: PLC0415
     from scripts.benchmarks.identity_rollover import resident_mb  # noqa: PLC0415
 

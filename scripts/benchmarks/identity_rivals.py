@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from presence.core.advertising import Advertisement
-from presence.core.slot_table import build_table
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.slot_table import build_table
 from scripts.benchmarks import subjects
 from scripts.benchmarks.figure import Figure, interleaved_ns
 from scripts.benchmarks.identity import SLOT, a_shop, customers, recogniser, run_through

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from presence.core.slot_table import build_table, identifier_block
+from presence.core.recognition.slot_table import build_table, identifier_block
 from scripts.benchmarks import subjects
 from scripts.benchmarks.figure import Figure
 from scripts.benchmarks.identity import SLOT, WINDOW, Shop, a_shop, customers, recogniser, sizes

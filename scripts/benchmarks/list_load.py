@@ -16,12 +16,13 @@ from typing import Any, Final
 import numpy as np
 from tuf.api.metadata import TargetFile
 
-from presence.core.consent import Consent, Grant, Purpose, Scope
-from presence.core.consent_record import Words, encode_record
-from presence.core.feed import ListHeader
-from presence.core.identifiers import slot_at, window_at
-from presence.core.manifest import Manifest, write_manifest
-from presence.core.segments import (
+from presence.consent_service.keys import KeyFolder
+from presence.consent_service.repository import Repository
+from presence.core.consent.list_json import ListHeader
+from presence.core.consent.manifest import Manifest, write_manifest
+from presence.core.consent.model import Consent, Grant, Purpose, Scope
+from presence.core.consent.record import Words, encode_record
+from presence.core.consent.segments import (
     Delete,
     Kind,
     Put,
@@ -33,13 +34,12 @@ from presence.core.segments import (
     pack_delta,
     pack_keys,
 )
-from presence.core.slot_table import build_table
-from presence.edges.list_store import ListStore
-from presence.edges.segment_files import WindowKeyFiles
-from presence.edges.signed_list import SignedList
-from presence.edges.tuf_repository import TufRepository
-from presence.publisher.keys import KeyFolder
-from presence.publisher.repository import Repository
+from presence.core.recognition.identifiers import slot_at, window_at
+from presence.core.recognition.slot_table import build_table
+from presence.edges.consent_list.repository import TufRepository
+from presence.edges.consent_list.segment_files import WindowKeyFiles
+from presence.edges.consent_list.signed import SignedList
+from presence.edges.consent_list.store import ListStore
 from scripts.benchmarks.figure import Figure
 from scripts.benchmarks.identity import sizes
 from scripts.benchmarks.identity_rollover import resident_mb

@@ -9,8 +9,8 @@ from pathlib import Path
 from presence.cli.replay import CaptureClock, DryRun, Player
 from presence.core.engine import prepare
 from presence.edges.capture import CaptureReader
-from presence.edges.store import RuntimeStore
-from presence.pipeline import Pipeline
+from presence.edges.sqlite.store import RuntimeStore
+from presence.gateway.pipeline import Pipeline
 from scripts.benchmarks.figure import Figure
 from scripts.benchmarks.subjects import consent_list, rules
 

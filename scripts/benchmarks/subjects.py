@@ -1,11 +1,13 @@
 """Consents and advertisements to measure with; made from counters, nobody's."""
 
 from presence.config.settings import EntrySettings
-from presence.core.advertising import Advertisement, advertisement_from_payload
-from presence.core.beacons import eddystone
-from presence.core.consent import Audience, Consent, Grant, ListStanding, Place, Purpose, Scope
-from presence.core.feed import ConsentList, Entry, ListHeader
-from presence.core.identifiers import WindowKey, ephemeral_identifier, slot_at, window_at
+from presence.core.consent.gate import ListStanding
+from presence.core.consent.list_json import ConsentList, Entry, ListHeader
+from presence.core.consent.model import Audience, Consent, Grant, Purpose, Scope
+from presence.core.place import Place
+from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
+from presence.core.recognition.beacons import eddystone
+from presence.core.recognition.identifiers import WindowKey, ephemeral_identifier, slot_at, window_at
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 

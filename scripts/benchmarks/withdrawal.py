@@ -2,7 +2,7 @@
 
 Signed notices go to a real mosquitto, one after the other; a gateway with pipeline, SQLite, relay and paho takes each
 customer back. Measured from just before the publication to the arrival of `withdrawn`. With the network cut there is
-no notice: then the lease is the bound (`consent.lease_s`), by the rule of presence.core.freshness.
+no notice: then the lease is the bound (`consent.lease_s`), by the rule of presence.core.consent.freshness.
 """
 
 import asyncio
@@ -18,24 +18,24 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from presence.config.settings import MqttSettings, StoreSettings
-from presence.core.consent import Consent
-from presence.core.freshness import Freshness, Lease
-from presence.core.notices import Notice, topic_of_notices
+from presence.core.consent.freshness import Freshness, Lease
+from presence.core.consent.model import Consent
+from presence.core.consent.revocation import Notice, topic_of_notices
 from presence.core.timestamps import Moment
-from presence.edges.clock import SystemClock
-from presence.edges.local_broker import find_mosquitto
-from presence.edges.mqtt import MqttPublisher
-from presence.edges.store import RuntimeStore
-from presence.edges.withdrawn import WithdrawnStore
-from presence.pipeline import Pipeline
-from presence.relay import Relay
-from presence.renewal import Renewal
-from presence.withdrawal import Withdrawal
+from presence.edges.host.clock import SystemClock
+from presence.edges.mqtt.publisher import MqttPublisher
+from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.store import RuntimeStore
+from presence.gateway.list_sync import Renewal
+from presence.gateway.pipeline import Pipeline
+from presence.gateway.relay import Relay
+from presence.gateway.revocation_listener import Withdrawal
+from presence.simulation.local_broker import find_mosquitto
 from scripts.benchmarks.figure import Figure
-from tests.brokers import listener, mosquitto
-from tests.builders import DAY_S, a_list, approach, consent, rules, window_keys
-from tests.fakes import FakeConsentSource, FakeTell, MemoryAcceptedLists
-from tests.notices import KEYS, LIST, removal, signed
+from tests.support.brokers import listener, mosquitto
+from tests.support.builders import DAY_S, a_list, approach, consent, rules, window_keys
+from tests.support.fakes import FakeConsentSource, FakeTell, MemoryAcceptedLists
+from tests.support.revocations import KEYS, LIST, removal, signed
 
 CUSTOMERS = 100
 GOAL_MS = 1000.0

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from presence.edges.local_broker import answers, find_mosquitto, free_port, log_tail, stop
+from presence.simulation.local_broker import answers, find_mosquitto, free_port, log_tail, stop
 from scripts.dev_broker.store import AUDIENCE, CHAIN, ENGINE, GATEWAY, STORE, lay_out
 
 DESCRIPTION = f"""\

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from math import inf, log10
 from typing import Final
 
-from presence.core.evidence import EntryRule
 from presence.core.timestamps import Moment
-from presence.core.visits import Entered, Left, Sighting, Visits
+from presence.core.visit.evidence import EntryRule
+from presence.core.visit.visits import Entered, Left, Sighting, Visits
 from scripts.entrybench.episodes import Episode
 
 Interval = tuple[float, float]
@@ -207,7 +207,7 @@ def happy_bubbles(heard: Heard, least_dbm: float = -inf, in_a_row: int = BUBBLES
 
 
 def ours(heard: Heard, rule: EntryRule, *, with_door: bool = False) -> list[Interval]:
-    """The machine of `presence.core.visits`, told the time every second as the daemon does."""
+    """The machine of `presence.core.visit.visits`, told the time every second as the daemon does."""
     visits, found, since = Visits(rule, door_adapters=(DOOR,)), [], None
     told_s = heard.at_s[0] if heard.at_s else 0.0
     for sighting in sightings(heard, with_door=with_door):

@@ -15,12 +15,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from presence.core.consent import Purpose, Scope
-from presence.core.notices import Notice
+from presence.consent_service.importing import import_rows
+from presence.consent_service.service import ConsentService
+from presence.consent_service.wishes import Wish
+from presence.core.consent.model import Purpose, Scope
+from presence.core.consent.revocation import Notice
 from presence.errors import ConsentServiceError
-from presence.publisher.importing import import_rows
-from presence.publisher.service import ConsentService
-from presence.publisher.wishes import Wish
 from tests.checker.wills import PURPOSE_OF
 
 LIST: Final = "acme/fi-0042"

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from presence.core.events import STABLE_DAY, subject_of_day, utc_day
-from presence.core.outgoing import Announcement
+from presence.core.event.cloudevent import STABLE_DAY, subject_of_day, utc_day
+from presence.core.event.outgoing import Announcement
 from presence.ports import OutgoingMessage
 from tests.checker.wills import PRESENCE, PROFILING, VISIT_END, History, Will
 

@@ -8,31 +8,31 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from presence.core.advertising import Advertisement, advertisement_from_payload
-from presence.core.beacons import eddystone
-from presence.core.consent import Audience, Purpose
-from presence.core.events import EventType
-from presence.core.identifiers import ephemeral_identifier, slot_at, window_key
-from presence.core.jws import KeySet
-from presence.core.outgoing import Announcement
-from presence.core.restrictions import Restrictions
+from presence.core.consent.jws import KeySet
+from presence.core.consent.model import Audience, Purpose
+from presence.core.consent.revocations import Restrictions
+from presence.core.event.cloudevent import EventType
+from presence.core.event.outgoing import Announcement
+from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
+from presence.core.recognition.beacons import eddystone
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_key
 from presence.core.timestamps import Moment
-from presence.edges.list_store import ListStore
-from presence.edges.segment_files import WindowKeyFiles
-from presence.edges.signed_list import SignedList
-from presence.edges.store import RuntimeStore
-from presence.edges.tuf_repository import TufRepository
-from presence.edges.withdrawn import WithdrawnStore
-from presence.pipeline import Pipeline
+from presence.edges.consent_list.repository import TufRepository
+from presence.edges.consent_list.segment_files import WindowKeyFiles
+from presence.edges.consent_list.signed import SignedList
+from presence.edges.consent_list.store import ListStore
+from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.store import RuntimeStore
+from presence.gateway.list_sync import Renewal
+from presence.gateway.pipeline import Pipeline
+from presence.gateway.relay import Relay
+from presence.gateway.revocation_listener import Withdrawal
 from presence.ports import OutgoingMessage
-from presence.relay import Relay
-from presence.renewal import Renewal
-from presence.withdrawal import Withdrawal
-from tests.builders import rules
 from tests.checker.chain import LIST
 from tests.checker.judge import LEASE_S, Judge
 from tests.checker.wills import CAMPAIGNS, PURPOSE_OF
-from tests.fakes import FakeClock, FakePublisher, FakeTell, MemoryAcceptedLists
+from tests.support.builders import rules
+from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryAcceptedLists
 
 OUTBOX: Final = 4
 """So short that it fills."""

@@ -1,7 +1,6 @@
 """Whatever stands in the file, the operator reads a refusal and never a traceback."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 
 from presence.config import Settings, parse_settings
 from presence.errors import ConfigurationError
+from tests.support.paths import ROOT
 
-TEXT = (Path(__file__).parents[2] / "config" / "presence.yaml").read_text(encoding="utf-8")
+TEXT = (ROOT / "config" / "presence.yaml").read_text(encoding="utf-8")
 LINES = [line for line in TEXT.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 WHOLE: dict[str, Any] = yaml.safe_load("\n".join(LINES))
 

@@ -19,8 +19,9 @@ import yaml
 from presence.config import Settings, load_settings, parse_settings
 from presence.config.fields import Section
 from presence.config.wording import example, section_in
+from tests.support.paths import ROOT
 
-FILE = Path(__file__).parents[2] / "config" / "presence.yaml"
+FILE = ROOT / "config" / "presence.yaml"
 TEXT = FILE.read_text(encoding="utf-8")
 SWITCHED_OFF = re.compile(r"(?m)^( +)#(?! \S|$)")
 IN_USE = SWITCHED_OFF.sub(r"\1", TEXT)

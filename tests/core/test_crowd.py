@@ -6,14 +6,15 @@ from typing import Any, cast
 
 import pytest
 
-from presence.core.consent import SUPPRESSION_LIST_MAX_AGE_S, Consent, Reason
-from presence.core.consent_index import ConsentIndex
+from presence.core.consent.admissions import LOOK_AGAIN_S
+from presence.core.consent.gate import SUPPRESSION_LIST_MAX_AGE_S, Reason
+from presence.core.consent.index import ConsentIndex
+from presence.core.consent.model import Consent
+from presence.core.consent.revocation import Narrowing
 from presence.core.engine import Engine, Prepared
-from presence.core.key_ring import KeyRing
-from presence.core.let_in import LOOK_AGAIN_S
-from presence.core.notices import Narrowing
-from presence.core.visits import SHARES
-from tests.builders import (
+from presence.core.recognition.key_ring import KeyRing
+from presence.core.visit.visits import SHARES
+from tests.support.builders import (
     ANNA,
     BERIT,
     CARS,
@@ -34,7 +35,7 @@ from tests.builders import (
     walk_in,
     window_keys,
 )
-from tests.notices import notice
+from tests.support.revocations import notice
 
 CROWD = [bytes([n]) * 8 for n in range(1, 31)]
 

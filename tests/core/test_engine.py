@@ -9,16 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from presence.core.advertising import Advertisement, advertisement_from_payload
-from presence.core.beacons import rpa
-from presence.core.consent import Allowed, Consent, Purpose, Reason, Scope, decide
+from presence.core.consent.gate import Allowed, Reason, decide
+from presence.core.consent.model import Consent, Purpose, Scope
 from presence.core.engine import Engine
-from presence.core.events import STABLE_DAY, EventType, subject_of_day
-from presence.core.identifiers import slot_at
-from presence.core.opening_hours import OpeningHours
-from presence.core.slot_table import build_table
+from presence.core.event.cloudevent import STABLE_DAY, EventType, subject_of_day
+from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
+from presence.core.recognition.beacons import rpa
+from presence.core.recognition.identifiers import slot_at
+from presence.core.recognition.slot_table import build_table
 from presence.core.timestamps import Moment
-from tests.builders import (
+from presence.core.visit.opening_hours import OpeningHours
+from tests.support.builders import (
     ANNA,
     BERIT,
     CARL,

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from presence.core.jws import (
     LONGEST,
     LONGEST_KID,
@@ -20,6 +19,7 @@ from presence.core.jws import (
     sign,
     verify,
 )
+
 from tests.notices import KEYS, KID, SIGNER
 
 TYP = "presence-revoke+jws"

@@ -3,7 +3,7 @@
 import pytest
 
 from presence.core.timestamps import Moment, rfc3339, rfc3339_minute
-from tests.builders import START_S
+from tests.support.builders import START_S
 
 
 def test_later_moves_both_clocks() -> None:

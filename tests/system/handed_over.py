@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 GUEST: Final = "/src/checkout/tests/system/guest"
 
 

@@ -17,15 +17,15 @@ from presence.cli.consents.options import (
     tell,
     warn,
 )
-from presence.core.consent import Flag, Purpose, Scope
-from presence.core.notices import Notice
+from presence.consent_service.decisions import ref_text
+from presence.consent_service.import_lines import parse_identity_key
+from presence.consent_service.importing import audiences_of
+from presence.consent_service.service import ConsentService
+from presence.consent_service.wishes import Wish
+from presence.core.consent.model import Flag, Purpose, Scope
+from presence.core.consent.revocation import Notice
 from presence.core.timestamps import rfc3339
 from presence.errors import ConfigurationError
-from presence.publisher.decisions import ref_text
-from presence.publisher.import_lines import parse_identity_key
-from presence.publisher.importing import audiences_of
-from presence.publisher.service import ConsentService
-from presence.publisher.wishes import Wish
 
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,10 +8,10 @@ from typing import Any, Final, TextIO
 
 from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import add_action, add_broker, answer, outbox_of, post_of, service_of, warn
-from presence.core.notices import Notice
+from presence.consent_service.import_lines import DELIMITERS, BadLine, rows_of_csv, rows_of_json_lines
+from presence.consent_service.importing import Imported, import_rows
+from presence.core.consent.revocation import Notice
 from presence.errors import ConfigurationError, ConsentServiceError
-from presence.publisher.import_lines import DELIMITERS, BadLine, rows_of_csv, rows_of_json_lines
-from presence.publisher.importing import Imported, import_rows
 
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
 

@@ -12,10 +12,10 @@ from presence.cli.consents.options import (
     service_of,
     sharing_advice,
 )
+from presence.consent_service.decisions import ref_text
+from presence.consent_service.register import State
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
-from presence.publisher.decisions import ref_text
-from presence.publisher.register import State
 
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from presence.config.settings import MqttSettings, TlsSettings
-from presence.core.notices import Notice
+from presence.consent_service.decisions import ref_text
+from presence.consent_service.import_lines import LONGEST_SUBJECT, parse_time
+from presence.consent_service.outbox import Outbox, Post
+from presence.consent_service.service import ConsentService
+from presence.core.consent.revocation import Notice
 from presence.errors import BrokerError, ConfigurationError
-from presence.publisher.decisions import ref_text
-from presence.publisher.import_lines import LONGEST_SUBJECT, parse_time
-from presence.publisher.outbox import Outbox, Post
-from presence.publisher.service import ConsentService
 
 DAY_S: Final = 86_400.0
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")

@@ -19,14 +19,14 @@ from presence.cli.consents.options import (
     sharing_advice,
 )
 from presence.cli.termination import TERMINATED, unless_terminated
-from presence.core.notices import HEAD_INTERVAL_S
+from presence.consent_service.decisions import ref_text
+from presence.consent_service.growing import GrowthRefused
+from presence.consent_service.keys import APPROVAL, NOTICES, ONLINE
+from presence.consent_service.outbox import Post
+from presence.consent_service.publishing import Published
+from presence.consent_service.service import ConsentService
+from presence.core.consent.revocation import HEAD_INTERVAL_S
 from presence.errors import BrokerError, ConfigurationError, ConsentServiceError
-from presence.publisher.decisions import ref_text
-from presence.publisher.growing import GrowthRefused
-from presence.publisher.keys import APPROVAL, NOTICES, ONLINE
-from presence.publisher.outbox import Post
-from presence.publisher.publishing import Published
-from presence.publisher.service import ConsentService
 
 LOOK_S: Final = 0.5
 """How often the loop looks for notices that wait."""

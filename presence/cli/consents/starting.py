@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from presence.cli.consents.options import add_action, answer
-from presence.core.consent import Purpose
-from presence.core.feed import Refused, parse_header
+from presence.consent_service.service import ConsentService
+from presence.core.consent.list_json import Refused, parse_header
+from presence.core.consent.model import Purpose
 from presence.errors import ConfigurationError
-from presence.publisher.service import ConsentService
 
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,6 +1,6 @@
 """Cares for one radio: looks how it does, takes the steps that its health calls for, and says each with its reason.
 
-What to do, and when, is decided in presence.core.radio_health; here it is done:
+What to do, and when, is decided in presence.core.operations.radio_health; here it is done:
 
 | step         | how                                                            | where it is not possible            |
 |--------------|----------------------------------------------------------------|-------------------------------------|
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from presence.config.settings import RadioMode
-from presence.core.radio_health import Condition, Look, RadioHealth
-from presence.core.radio_steps import Action, Step
+from presence.core.operations.radio_health import Condition, Look, RadioHealth
+from presence.core.operations.radio_steps import Action, Step
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS, reason_of
 from presence.edges.bluez.ledger import Ledger

@@ -14,7 +14,7 @@ from typing import Final
 
 from presence.config import Settings
 from presence.config.settings import RadioMode
-from presence.core.radio_health import JUDGED_FROM, REPEATS_FROM
+from presence.core.operations.radio_health import JUDGED_FROM, REPEATS_FROM
 from presence.edges.bluez import radios, wish_of
 from presence.edges.bluez.choice import Wish, choose
 from presence.edges.bluez.connection import Bluez

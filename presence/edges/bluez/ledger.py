@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from presence.core.radio_health import DAY_S
-from presence.core.radio_steps import Step
+from presence.core.operations.radio_health import DAY_S
+from presence.core.operations.radio_steps import Step
 from presence.core.timestamps import Moment
 
 Taken = tuple[tuple[float, Step], ...]

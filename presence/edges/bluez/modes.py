@@ -28,7 +28,7 @@ from typing import Any, Final
 from bleak.args.bluez import BlueZDiscoveryFilters, BlueZScannerArgs, OrPattern
 from bleak.assigned_numbers import AdvertisementDataType
 
-from presence.core.beacons import eddystone, ibeacon
+from presence.core.recognition.beacons import eddystone, ibeacon
 from presence.edges.bluez.version import (
     DIES_OF_MANUFACTURER_PATTERNS,
     DIES_OF_UUID_FILTERS,

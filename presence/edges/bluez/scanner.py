@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from presence.config.settings import RadioMode
-from presence.core.advertising import Advertisement, plausible_rssi_dbm
-from presence.core.radio_health import Condition, Totals
-from presence.core.radio_steps import Action
+from presence.core.operations.radio_health import Condition, Totals
+from presence.core.operations.radio_steps import Action
+from presence.core.recognition.advertisement import Advertisement, plausible_rssi_dbm
 from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import Choice, Wish, choose
 from presence.edges.bluez.connection import Adapter, Bluez, NoAnswer

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from presence.core.advertising import RSSI_UNAVAILABLE_DBM
+from presence.core.recognition.advertisement import RSSI_UNAVAILABLE_DBM
 from presence.edges.capture.counts import ReportCounts
 from presence.edges.capture.hci_events import HciEvents
 from presence.edges.capture.link_layer import LinkLayerPackets

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from presence.core.advertising import RSSI_UNAVAILABLE_DBM
+from presence.core.recognition.advertisement import RSSI_UNAVAILABLE_DBM
 from presence.edges.capture.link_layer import LinkLayerPackets
 from presence.edges.capture.records import NO_REPORTS, Report
 

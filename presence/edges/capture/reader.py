@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from presence.core.advertising import (
+from presence.core.recognition.advertisement import (
     RSSI_UNAVAILABLE_DBM,
     Advertisement,
     MalformedPayload,

@@ -38,7 +38,7 @@ from gateway import (
 )
 from telling import mark_clock, tell
 
-from presence.core.beacons import eddystone
+from presence.core.recognition.beacons import eddystone
 
 STRANGER = bytes.fromhex("c0ffee000001")
 STRANGERS_NAME = b"Wilhelminas Telefon"

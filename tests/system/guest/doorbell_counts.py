@@ -13,7 +13,7 @@ WATCHED: Final = """
 import gc, json, signal, sys
 from presence.cli import main
 from presence.core.counts import Counts
-from presence.edges.doorbell.stay import Counters
+from presence.edges.bluez.gatt.stay import Counters
 
 def tell(*_):
     found = {}

@@ -12,7 +12,7 @@ from doorbell_phone import SERVICE_UUID, Link
 from doorbell_shop import PLACE, Shop, ring, run, sh_, spread, visit
 from gateway import journal
 
-from presence.edges.clock import SystemClock
+from presence.edges.host.clock import SystemClock
 from scripts.app_emulator.doorbell import Customer as Owner
 from scripts.app_emulator.doorbell import LinkLost, answer_once
 

@@ -30,10 +30,10 @@ from gateway import (
     unpack_wheels,
 )
 
-from presence.core.consent import Place
-from presence.core.doorbell import Reading, make_answer
-from presence.core.events import subject_of_day, utc_day
-from presence.core.identifiers import slot_at, window_key
+from presence.core.event.cloudevent import subject_of_day, utc_day
+from presence.core.place import Place
+from presence.core.recognition.challenge import Reading, make_answer
+from presence.core.recognition.identifiers import slot_at, window_key
 from scripts.app_emulator.doorbell import LinkLost
 
 PLACE: Final = Place("acme", "fi-0042")

@@ -10,7 +10,7 @@ from typing import Any, Final
 from doorbell_phone import Link
 from doorbell_shop import PLACE, Guest, Shop, run, visit
 
-from presence.core.consent import Place
+from presence.core.place import Place
 
 Make = Callable[[bytes], bytes]
 Counts = Callable[[], Awaitable[dict[str, Any]]]

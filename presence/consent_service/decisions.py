@@ -1,0 +1,351 @@
+"""What customers decide: each decision a new version of their entry, and a notice for what it takes away.
+
+1. Every change makes a new version of the entry; nothing is overwritten by an older one (R-36).
+2. What takes away is also said in a signed notice, which can do nothing else; so it is with what a renewal or an import
+   takes away. What gives waits for a publication.
+3. An objection is for ever: nothing can be added for that id any more (R-10).
+4. What a customer took away stays away. A pause ends with its time or with `resume`. A category or purpose that was
+   narrowed, fulfilled or refused comes back where the customer decided on it again, later and by itself
+   (`Wish.said_s`); an agreement that is renewed and still names it does not bring it back (R-11, R-34). After a
+   withdrawal counts what was decided after it. Doubt is refusal.
+"""
+
+import hmac
+import json
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from presence.consent_service.register import Register, Registered, State
+from presence.consent_service.rights import EVERYTHING, PAUSE, Taken, in_notices, rights_lost, still_taken
+from presence.consent_service.vocabulary import PURPOSES, doubtful_categories, doubts, no_categories
+from presence.consent_service.wishes import KEY_BYTES, Wish, check, consent_of, without
+from presence.core.consent.model import Consent, Purpose
+from presence.core.consent.revocation import Narrowing, Notice
+from presence.errors import ConsentServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    ref: bytes
+    version: int
+    identity_key: bytes = field(repr=False)
+    """For the customer's phone, and nobody else."""
+    pairwise_keys: Mapping[str, bytes] = field(repr=False)
+    """For each audience its own."""
+    stays: frozenset[str] = frozenset()
+    """Categories and purposes of the wish that the customer took away before, and that stay away."""
+    paused: bool = False
+    lost: tuple[Narrowing, ...] = ()
+    """What the entry before gave and this one does not."""
+    notices: tuple[Notice, ...] = ()
+    """They say it to gateways at once."""
+    doubts: tuple[str, ...] = ()
+    """What will have no effect, or looks like a mistake."""
+
+
+class Decisions:
+    """The customers of one list. `service_key` makes their refs and pairwise keys; `clock` gives UTC seconds."""
+
+    def __init__(self, register: Register, service_key: bytes, *, clock: Callable[[], float]) -> None:
+        self.register = register
+        self.clock = clock
+        self.list_name = str(register.fact("list"))
+        self._service_key = service_key
+        self._audiences: dict[str, Purpose] | None = None
+        self._parents: dict[str, str] | None = None
+
+    def audiences(self) -> dict[str, Purpose]:
+        """Those of the list, and what each of them is told for."""
+        if self._audiences is None:
+            known: Mapping[str, str] = json.loads(str(self.register.fact("audiences", "{}")))
+            self._audiences = {name: Purpose(purpose) for name, purpose in known.items()}
+        return self._audiences
+
+    def parents(self) -> Mapping[str, str]:
+        """What the list adds to the taxonomy: category → parent."""
+        if self._parents is None:
+            self._parents = dict(json.loads(str(self.register.fact("parents", "{}"))))
+        return self._parents
+
+    @property
+    def group(self) -> str:
+        """The store, or the stores, whose list this is."""
+        return self.list_name.partition("/")[2]
+
+    def doubtful_categories(self, categories: Iterable[str]) -> list[str]:
+        """What looks like a mistake, one sentence each."""
+        return list(doubtful_categories(categories, self.parents()))
+
+    def ref_of(self, name: str) -> bytes:
+        """Random to everyone without the service key, and another one in each list."""
+        content = b"presence ref v1\0" + self.list_name.encode() + b"\0" + name.encode()
+        return hmac.digest(self._service_key, content, "sha256")[:8]
+
+    def add(self, wish: Wish) -> Added:
+        """Take up an agreement, or renew it. Raises ConsentServiceError."""
+        with self.register.transaction():
+            added = self._add(wish)
+            return replace(added, notices=tuple(self._notices(added.lost)))
+
+    def add_all(self, wishes: Iterable[Wish], *, told: Callable[[Notice], None]) -> list[Added]:
+        """All of them in one transaction, or none; `told` is given each notice that says what they take away."""
+        with self.register.transaction():
+            several = [self._add(wish) for wish in wishes]
+            notices = self._notices(row for added in several for row in added.lost)
+        for notice in notices:
+            told(notice)
+        return several
+
+    def add_each(self, wishes: Iterable[Wish], *, told: Callable[[Notice], None]) -> list[Added | ConsentServiceError]:
+        """Each by itself, in one transaction: why one of them cannot be added takes nothing from the others.
+
+        For an import, call it with some thousands at a time.
+        """
+        with self.register.transaction():
+            several = [self._added(wish) for wish in wishes]
+            notices = self._notices(row for added in several if isinstance(added, Added) for row in added.lost)
+        for notice in notices:
+            told(notice)
+        return several
+
+    def knows(self, name: str) -> bool:
+        """Whether there is an agreement under this id."""
+        known = self.register.get(self.ref_of(name))
+        return known is not None and known.state is State.ACTIVE
+
+    def narrow(self, name: str, *, categories: Iterable[str] = (), purposes: Iterable[Purpose] = ()) -> Notice:
+        """Take categories or purposes away; such a category is refused, whatever a parent's grant says."""
+        gone, dropped = frozenset(categories), frozenset(purposes)
+        if not gone and not dropped:
+            raise ConsentServiceError("nothing to take away: name a category or a purpose")
+        if problems := no_categories(gone):
+            raise ConsentServiceError("; ".join(problems))
+        return self._change(
+            name,
+            lambda consent: _narrowed(consent, gone, dropped),
+            lambda r, v: Narrowing(r, v, categories=gone, purposes=dropped),
+            taken=gone | dropped,
+        )
+
+    def narrow_as_of(self, name: str, said_s: Mapping[str, float]) -> list[Notice]:
+        """Of these words, each with its time, what the customer has not decided on since; perhaps nothing."""
+        ref = self.ref_of(name)
+        with self.register.transaction():
+            known = self.register.get(ref)
+            if known is None or known.consent is None:
+                return []
+            words = frozenset(word for word, decided_s in said_s.items() if decided_s >= known.decided_s)
+            for word in words:
+                self.register.take(ref, word, Taken(said_s[word]))
+            purposes = frozenset(Purpose(word) for word in words if word in PURPOSES)
+            less = _narrowed(known.consent, words - purposes, purposes)
+            if less == known.consent:  # the same export once more
+                return []
+            changed = self._put(known, less)
+            return self._notices(self._lost(known.consent, changed))
+
+    def fulfil(self, name: str, category: str) -> Notice:
+        """The customer has what they looked for: that interest ends now."""
+
+        def less(consent: Consent) -> Consent:
+            if category not in {grant.category for grant in consent.grants}:
+                raise ConsentServiceError(
+                    f"there is no interest in {category} to fulfil; `presence consents show` lists them"
+                )
+            return _narrowed(consent, frozenset({category}), frozenset())
+
+        gone = frozenset({category})
+        return self._change(name, less, lambda r, v: Narrowing(r, v, categories=gone), taken=gone)
+
+    def pause(self, name: str, until_s: float) -> Notice:
+        """Nothing until then; `until_s` may be infinity."""
+        return self._change(
+            name,
+            lambda consent: replace(consent, paused_until_s=max(until_s, consent.paused_until_s)),
+            lambda r, v: Narrowing(r, v, paused_until_s=until_s),
+            taken=frozenset({PAUSE}),
+            until_s=until_s,
+        )
+
+    def resume(self, name: str) -> None:
+        """The pause is over. It gives, so it waits for the next publication."""
+        with self.register.transaction():
+            known, consent = self._active(name)
+            self.register.give(consent.ref, [PAUSE])
+            self._put(known, replace(consent, paused_until_s=0.0))
+
+    def withdraw(self, name: str) -> Notice:
+        """Ref, version and time stay in the register, and nothing else."""
+        with self.register.transaction():
+            known, _ = self._active(name)
+            return self._remove(known, self.ref_of(name), State.GONE, self.clock())
+
+    def withdraw_as_of(self, name: str, decided_s: float) -> Notice | None:
+        """The same, unless there is no agreement or a newer one."""
+        ref = self.ref_of(name)
+        with self.register.transaction():
+            known = self.register.get(ref)
+            if known is None or known.state is not State.ACTIVE or known.decided_s > decided_s:
+                return None
+            return self._remove(known, ref, State.GONE, decided_s)
+
+    def end_as_of(self, name: str, decided_s: float) -> Notice | None:
+        """By what the customer decided then, the agreement is over by now; unless there is none, or a newer one."""
+        ref = self.ref_of(name)
+        with self.register.transaction():
+            known = self.register.get(ref)
+            if known is None or known.state is not State.ACTIVE or known.decided_s > decided_s:
+                return None
+            return self._remove(known, ref, State.GONE, decided_s, keeping=True)
+
+    def object(self, name: str) -> Notice:
+        """Like a withdrawal, for ever; also for an id of which nothing is known (yet)."""
+        notice = self.object_once(name)
+        if notice is None:
+            raise ConsentServiceError("this id objected already, and an objection is for ever")
+        return notice
+
+    def object_once(self, name: str) -> Notice | None:
+        """The same; None where the customer objected already."""
+        ref = self.ref_of(name)
+        with self.register.transaction():
+            known = self.register.get(ref)
+            if known is not None and known.state is State.OBJECTED:
+                return None
+            return self._remove(known, ref, State.OBJECTED, self.clock())
+
+    def _added(self, wish: Wish) -> Added | ConsentServiceError:
+        try:
+            return self._add(wish)
+        except ConsentServiceError as error:
+            return error
+
+    def _add(self, wish: Wish) -> Added:
+        ref, now_s = self.ref_of(wish.id), self.clock()
+        known, taken = self.register.get(ref), self.register.taken(ref)
+        check(wish, self.parents(), now_s)
+        self._refuse_late(wish, known)
+        decided_s = now_s if wish.decided_s is None else wish.decided_s
+        identity_key = wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
+        owner = self.register.owner_of(identity_key, but=ref)
+        if owner is not None:
+            raise ConsentServiceError(
+                f"agreement {ref_text(owner)} has this identity key: with one key for two customers neither is "
+                "recognised; give each phone a key of its own, or withdraw that agreement first"
+            )
+        before = known.version if known else 0
+        keys = {audience: self._pairwise_key(wish.person or wish.id, audience) for audience in wish.audiences}
+        given = frozenset({*wish.purposes, *wish.categories})
+        stays = still_taken(given, wish.said_s, taken)
+        if Purpose.PRESENCE in stays:
+            raise ConsentServiceError("the customer took `presence` away later than it was given: that stands")
+        kept = frozenset(taken) - given - {PAUSE, EVERYTHING} | stays
+        audiences = self.audiences()
+        keys = {audience: key for audience, key in keys.items() if audiences.get(audience) not in stays}
+        paused_until_s = taken[PAUSE].until_s if PAUSE in taken else 0.0
+        consent = replace(
+            consent_of(without(wish, kept), ref, before + 1, keys),
+            paused_until_s=paused_until_s if paused_until_s > now_s else 0.0,
+        )
+        self.register.put(consent, identity_key, wish.id, before=before, decided_s=decided_s)
+        self.register.give(ref, given & taken.keys() - stays)
+        for word in wish.refused:
+            self.register.take(ref, word, Taken(wish.said_s.get(word, decided_s)))
+        lost = self._lost(known.consent, consent) if known is not None and known.consent is not None else ()
+        doubtful = (*doubtful_categories({*consent.refused_categories, *wish.categories}, self.parents()),
+                    *doubts(wish.purposes, wish.categories, wish.scope, self.group))  # fmt: skip
+        return Added(ref, consent.version, identity_key, keys, stays, consent.paused_until_s > 0, lost, (), doubtful)
+
+    def _refuse_late(self, wish: Wish, known: Registered | None) -> None:
+        """Where what is known of this customer forbids to add anything."""
+        if known is None:
+            return
+        if known.state is State.OBJECTED:
+            raise ConsentServiceError("this id objected, and an objection is for ever: nothing can be added")
+        if wish.identity_key and known.identity_key not in (b"", wish.identity_key):
+            raise ConsentServiceError("this id has another identity key: withdraw it first, then add it anew")
+        if wish.decided_s is None:
+            return
+        if wish.decided_s < known.decided_s or (known.state is State.GONE and wish.decided_s == known.decided_s):
+            raise ConsentServiceError("older than what this customer decided last: that stands")
+
+    def _lost(self, before: Consent, after: Consent) -> tuple[Narrowing, ...]:
+        return rights_lost(before, after, self.audiences(), self.clock())
+
+    def _pairwise_key(self, person: str, audience: str) -> bytes:
+        content = b"presence pairwise v1\0" + audience.encode() + b"\0" + person.encode()
+        return hmac.digest(self._service_key, content, "sha256")[:KEY_BYTES]
+
+    def _active(self, name: str) -> tuple[Registered, Consent]:
+        known = self.register.get(self.ref_of(name))
+        if known is not None and known.state is State.OBJECTED:
+            raise ConsentServiceError("this id objected, and an objection is for ever")
+        if known is None or known.consent is None:
+            raise ConsentServiceError("there is no agreement in force under this id")
+        return known, known.consent
+
+    def _change(
+        self,
+        name: str,
+        less: Callable[[Consent], Consent],
+        narrowing: Callable[[bytes, int], Narrowing],
+        *,
+        taken: frozenset[str],
+        until_s: float = 0.0,
+    ) -> Notice:
+        """`narrowing`: what is said where it was taken away already, so that a command may be repeated."""
+        with self.register.transaction():
+            known, consent = self._active(name)
+            for word in taken:
+                self.register.take(consent.ref, word, Taken(self.clock(), until_s))
+            changed = self._put(known, less(consent))
+            lost = self._lost(consent, changed) or (narrowing(changed.ref, changed.version),)
+            (notice,) = self._notices(lost)
+            return notice
+
+    def _put(self, known: Registered, consent: Consent) -> Consent:
+        """As the next version. The agreement is as old as it was: an export that withdraws it later still counts."""
+        changed = replace(consent, version=known.version + 1)
+        self.register.put(changed, known.identity_key, known.id, before=known.version, decided_s=known.decided_s)
+        return changed
+
+    def _remove(
+        self, known: Registered | None, ref: bytes, state: State, decided_s: float, *, keeping: bool = False
+    ) -> Notice:
+        """`keeping`: what was taken away stays so for the next agreement, as where one ended by itself."""
+        before = known.version if known else 0
+        self.register.remove(ref, before + 1, state, before=before, decided_s=decided_s)
+        if not keeping:
+            self.register.give(ref, self.register.taken(ref))
+        if state is State.GONE and not keeping:
+            self.register.take(ref, EVERYTHING, Taken(decided_s))
+        objected = state is State.OBJECTED
+        (notice,) = self._notices([Narrowing(ref, before + 1, removed=not objected, objected=objected)])
+        return notice
+
+    def _notices(self, rows: Iterable[Narrowing]) -> list[Notice]:
+        """As many as it takes."""
+        notices: list[Notice] = []
+        for some in in_notices(rows):
+            previous = self.register.number("notice_seq")
+            self.register.set_fact("notice_seq", previous + 1)
+            # Whatever is not numbered yet comes with the next list.
+            list_seq = self.register.number("seq") + 1
+            notices.append(Notice(self.list_name, previous + 1, previous, list_seq, int(self.clock()), some))
+        return notices
+
+
+def _narrowed(consent: Consent, categories: frozenset[str], purposes: frozenset[Purpose]) -> Consent:
+    return replace(
+        consent,
+        grants=tuple(grant for grant in consent.grants if grant.category not in categories),
+        refused_categories=consent.refused_categories | categories,
+        purposes=consent.purposes - purposes,
+    )
+
+
+def ref_text(ref: bytes) -> str:
+    """As it stands in JSON: 11 characters of base64url."""
+    return urlsafe_b64encode(ref).rstrip(b"=").decode()

@@ -1,0 +1,212 @@
+"""Lines of a consent platform's export: what one customer decided on one purpose or category, and when.
+
+    subject,purpose,value,timestamp,notice,expiry,identity_key,stores,explicit,flags
+    c-1,presence,given,2026-03-01,fi-2026-03,2027-03-01,000102…0f,fi-0042,,
+    c-1,ap2:1551,given,2026-03-01,fi-2026-03,2026-09-01,,,,
+
+The same names in JSON Lines. Every other column is dropped, unread (R-33). A reason names the column, never its value.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Final
+
+from presence.consent_service.vocabulary import PURPOSES, is_category, is_store
+from presence.core.consent.list_json import LATEST_S
+from presence.core.consent.model import Flag, Purpose
+
+COLUMNS: Final = (
+    "subject", "purpose", "value", "timestamp", "notice", "expiry", "identity_key", "stores", "explicit", "flags",
+)  # fmt: skip
+MANDATORY: Final = COLUMNS[:4]
+DELIMITERS: Final = (";", "\t", ",")
+LONGEST_LINE: Final = 65_536
+LONGEST_SUBJECT: Final = 256
+_FLAGS: Final = frozenset(Flag)
+_KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
+
+
+class Value(StrEnum):
+    GIVEN = "given"
+    NOT_GIVEN = "not_given"
+    OBJECTED = "objected"
+
+
+WORDS: Final = {
+    **dict.fromkeys(("given", "granted", "yes", "true", "1"), Value.GIVEN),
+    **dict.fromkeys(("not_given", "refused", "withdrawn", "no", "false", "0"), Value.NOT_GIVEN),
+    "objected": Value.OBJECTED,
+}
+
+
+class BadLine(ValueError):
+    """Why a line cannot be used. `subject`: of whom it speaks, where that much can be read."""
+
+    def __init__(self, reason: str, subject: str = "", *, objects: bool = False) -> None:
+        super().__init__(reason)
+        self.subject = subject
+        self.objects = objects
+        """It says `objected`, whatever else of it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    subject: str = field(repr=False)
+    purpose: str
+    """A word of Purpose, or a category."""
+    value: Value
+    decided_s: float
+    notice: str
+    until_s: float | None
+    identity_key: bytes = field(repr=False)
+    stores: tuple[str, ...]
+    """`*`: the whole chain. Empty: the store or group of the list."""
+    explicit: bool
+    flags: frozenset[Flag]
+
+    @property
+    def is_purpose(self) -> bool:
+        return self.purpose in PURPOSES
+
+
+def rows_of_csv(text: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Number and columns of every line; a first line of names is expected. Raises BadLine where there is none.
+
+    What a line has beyond the named columns stands under None.
+    """
+    reader = csv.DictReader(text, skipinitialspace=True, delimiter=delimiter)
+    names = list(reader.fieldnames or ())
+    if missing := set(MANDATORY) - set(names):
+        if len(names) == 1 and (other := next((each for each in DELIMITERS if each in names[0]), None)):
+            raise BadLine(f"separated by {other!r}? use commas, or --delimiter {other!r}")
+        raise BadLine(f"the first line names the columns; {', '.join(sorted(missing))} missing")
+    if twice := sorted({name for name in names if name in COLUMNS and names.count(name) > 1}):
+        raise BadLine(f"the first line names {', '.join(twice)} twice")
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield reader.line_num, {}
+            continue
+        yield reader.line_num, row
+
+
+def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(text, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line) if len(line) <= LONGEST_LINE else None
+        except (ValueError, RecursionError):
+            row = None
+        yield number, row if isinstance(row, dict) else {}
+
+
+def parse_line(row: Mapping[str, Any]) -> Line:
+    """Raises BadLine."""
+    said = {name: _text(row.get(name)) for name in COLUMNS}
+    subject = said["subject"]
+    problems = _problems(said)
+    if any(map(_text, row.get(None) or ())):  # type: ignore[call-overload]
+        problems.append("more columns than the first line names")
+    if problems:
+        raise BadLine("; ".join(problems), subject, objects=WORDS.get(said["value"].lower()) is Value.OBJECTED)
+    return _line(said)
+
+
+@lru_cache(maxsize=4096)  # an export has the same few times over and over, and asks twice for each
+def parse_time(text: str) -> float:
+    """UTC seconds of a date, of a date and time, or of a number of seconds. Raises ValueError."""
+    if re.fullmatch(r"\d{1,10}(\.\d+)?", text):
+        seconds = float(text)
+    else:
+        when = datetime.fromisoformat(text)
+        seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < LATEST_S:
+        raise ValueError("not between 1970 and 2106")
+    return seconds
+
+
+def parse_identity_key(text: str) -> bytes:
+    """16 bytes from 32 hex digits. Raises ValueError."""
+    if not _KEY.fullmatch(text):
+        raise ValueError("not 32 hex digits")
+    return bytes.fromhex(text)
+
+
+def _problems(said: Mapping[str, str]) -> list[str]:
+    """All that is wrong with a line. Names columns, and never a value."""
+    missing = [name for name in MANDATORY if not said[name]]
+    problems = [f"{', '.join(missing)} missing, or the line is damaged"] if missing else []
+    subject, purpose, value = said["subject"], said["purpose"], WORDS.get(said["value"].lower())
+    if len(subject) > LONGEST_SUBJECT or not subject.isprintable():
+        problems.append(f"subject is longer than {LONGEST_SUBJECT}, or holds what cannot be printed")
+    if purpose and purpose not in PURPOSES and not is_category(purpose):
+        problems.append(f"purpose is neither a category such as ap2:1551 nor one of {', '.join(Purpose)}")
+    if said["value"] and value is None:
+        problems.append("value is none of given, not_given and objected")
+    problems += [
+        f"{column} is not a time such as 2026-03-01, 2026-03-01T12:00:00Z or UTC seconds"
+        for column in ("timestamp", "expiry")
+        if said[column] and not _is_time(said[column])
+    ]
+    if value is Value.GIVEN and not said["expiry"] and purpose in PURPOSES:
+        problems.append("expiry missing: an agreement without an end is none")
+    stores = _several(said["stores"])
+    if stores and stores != ("*",) and not all(map(is_store, stores)):
+        problems.append("stores is neither * nor a list of stores such as fi-0042;fi-0043")
+    if said["flags"] and not _FLAGS.issuperset(_several(said["flags"])):
+        problems.append(f"flags holds a word that is none of {', '.join(Flag)}")
+    if said["explicit"].lower() not in ("", *WORDS) or WORDS.get(said["explicit"].lower()) is Value.OBJECTED:
+        problems.append("explicit is neither yes nor no")
+    if said["identity_key"] and not _KEY.fullmatch(said["identity_key"]):
+        problems.append("identity_key is not 32 hex digits")
+    return problems
+
+
+def _line(said: Mapping[str, str]) -> Line:
+    return Line(
+        subject=said["subject"],
+        purpose=said["purpose"],
+        value=WORDS[said["value"].lower()],
+        decided_s=parse_time(said["timestamp"]),
+        notice=said["notice"],
+        until_s=parse_time(said["expiry"]) if said["expiry"] else None,
+        identity_key=parse_identity_key(said["identity_key"]) if said["identity_key"] else b"",
+        stores=_several(said["stores"]),
+        explicit=WORDS.get(said["explicit"].lower()) is Value.GIVEN,
+        flags=frozenset(map(Flag, _several(said["flags"]))),
+    )
+
+
+def _several(text: str) -> tuple[str, ...]:
+    if not text:
+        return ()
+    return tuple(word for word in re.split(r"[;\s]+", text) if word)
+
+
+def _text(value: object) -> str:
+    """As CSV would have it; a list (stores, flags) becomes words."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(map(_text, value))
+    return str(value).strip()
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return True

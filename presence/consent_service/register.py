@@ -1,0 +1,260 @@
+"""The register of consents (SQLite): who agreed to what, with the identity keys that never leave it.
+
+    active    the entry as it is published, its identity key, the consent platform's own id
+    gone      ref and version alone: withdrawn or expired; an agreement given anew gets a higher version (R-36)
+    objected  ref and version alone, for ever: an objection beats every later entry (R-10)
+
+`changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So each delta can be made
+anew from here: after a crash between the register and the repository nothing is lost and nothing said twice.
+`decided` is when the customer agreed, withdrew or objected last: what they said before that, in an old export, changes
+nothing any more. What they took away since (`taken`) has times of its own.
+
+Several commands may be at work at once. So each change reads and writes in one transaction, and a write names the
+version that it read: where that is not there any more, nothing is written.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from presence.consent_service.locking import alone
+from presence.consent_service.register_schema import SCHEMA, is_current, migrate
+from presence.consent_service.rights import Taken
+from presence.core.consent.model import Consent
+from presence.core.consent.record import Words, decode_whole_record, encode_record
+from presence.core.consent.segments import Change, Delete, Put
+from presence.errors import ConsentServiceError
+
+CACHE_KB: Final = 131_072
+"""Refs are random, so an import touches pages everywhere: what SQLite holds of them in memory (its default is 2 MB)."""
+_INSERT: Final = """
+INSERT INTO entry (ref, version, state, id, identity_key, not_after, record, decided) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
+ON CONFLICT DO NOTHING"""
+_UPDATE: Final = """
+UPDATE entry SET version = ?2, state = ?3, changed_seq = NULL, id = ?4, identity_key = ?5, not_after = ?6, record = ?7,
+    decided = ?8 WHERE ref = ?1 AND version = ?9 AND state != 'objected'"""
+"""An objection is never written over, whoever asks for it (R-10)."""
+_TAKE: Final = """
+INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
+    decided = max(decided, excluded.decided), until = max(coalesce(until, 0), coalesce(excluded.until, 0))"""
+
+
+class State(StrEnum):
+    ACTIVE = "active"
+    GONE = "gone"
+    OBJECTED = "objected"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What is known of one ref."""
+
+    version: int
+    state: State
+    consent: Consent | None = field(repr=False)
+    identity_key: bytes = field(repr=False)
+    id: str = field(repr=False)
+    decided_s: float
+
+
+class Register:
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        """Raises ConsentServiceError where there is none, or already one."""
+        if path.exists() == create:
+            advice = "there is one already" if create else "no register: `presence consents init` makes one"
+            raise ConsentServiceError(f"{path}: {advice}")
+        self._path = path
+        self._turn = path.with_name("turn.lock")
+        self._words = Words()
+        self._known_words = 0
+        with self._told():
+            self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
+            try:
+                self._open(create=create)
+            except BaseException:
+                self._database.close()
+                raise
+
+    def _open(self, *, create: bool) -> None:
+        self._path.chmod(0o600)
+        self._database.executescript(
+            f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};"
+        )
+        if create:
+            self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        if not is_current(self._database):
+            with self.transaction():
+                if not is_current(self._database):  # another command may have been first
+                    migrate(self._database)
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes within are stored together, or none of them; nobody else writes meanwhile."""
+        with self._told():
+            with alone(self._turn, "changes the register"):
+                self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._load_words()
+                yield
+                self._store_words()
+                self._database.execute("COMMIT")
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+
+    @property
+    def words(self) -> list[str]:
+        self._read_words()
+        return self._words.all
+
+    def fact(self, name: str, default: int | float | str = 0) -> int | float | str:
+        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return default if row is None else row[0]
+
+    def number(self, name: str) -> int:
+        return int(self.fact(name))
+
+    def set_fact(self, name: str, value: int | float | str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
+    def get(self, ref: bytes) -> Registered | None:
+        row = self._database.execute(
+            "SELECT version, state, record, identity_key, id, decided FROM entry WHERE ref = ?", (ref,)
+        ).fetchone()
+        if row is None:
+            return None
+        version, state, record, identity_key, name, decided_s = row
+        consent = None if record is None else self._consent(ref, record)
+        return Registered(version, State(state), consent, identity_key or b"", name or "", decided_s)
+
+    def put(self, consent: Consent, identity_key: bytes, name: str, *, before: int, decided_s: float) -> None:
+        """In place of version `before` (0: there was none)."""
+        record = encode_record(consent, self._words)
+        self._write(consent.ref, before, consent.version, State.ACTIVE, name, identity_key, consent.not_after_s, record,
+                    decided_s)  # fmt: skip
+
+    def remove(self, ref: bytes, version: int, state: State, *, before: int, decided_s: float) -> None:
+        """Only ref, version and time stay, in place of version `before` (0: there was none)."""
+        self._write(ref, before, version, state, None, None, None, None, decided_s)
+
+    def _write(self, ref: bytes, before: int, version: int, *rest: object) -> None:
+        row = (ref, version, *rest)
+        written = (
+            self._database.execute(_INSERT, row) if before == 0 else self._database.execute(_UPDATE, (*row, before))
+        )
+        if written.rowcount != 1:
+            raise ConsentServiceError("another command changed this agreement meanwhile: nothing was done; try again")
+
+    def owner_of(self, identity_key: bytes, *, but: bytes) -> bytes | None:
+        """The ref of another agreement that has this key."""
+        row = self._database.execute(
+            "SELECT ref FROM entry WHERE identity_key = ? AND ref != ? LIMIT 1", (identity_key, but)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def sharing(self) -> list[bytes]:
+        """The refs of agreements whose identity key another one has, too; only older versions let that come about."""
+        rows = self._database.execute(
+            "SELECT ref FROM entry WHERE identity_key IN (SELECT identity_key FROM entry WHERE identity_key IS NOT NULL"
+            " GROUP BY identity_key HAVING count(*) > 1) ORDER BY identity_key, ref"
+        )
+        return [row[0] for row in rows]
+
+    def taken(self, ref: bytes) -> dict[str, Taken]:
+        """What this customer took away and did not give again, by word."""
+        rows = self._database.execute("SELECT word, decided, until FROM taken WHERE ref = ?", (ref,))
+        return {word: Taken(decided_s, until_s or 0.0) for word, decided_s, until_s in rows}
+
+    def take(self, ref: bytes, word: str, taken: Taken) -> None:
+        """It stays taken from the later of two times on; a pause ends with the later of two ends."""
+        self._database.execute(_TAKE, (ref, word, taken.decided_s, taken.until_s or None))
+
+    def give(self, ref: bytes, words: Iterable[str]) -> None:
+        """They are not taken any more."""
+        self._database.executemany("DELETE FROM taken WHERE ref = ? AND word = ?", ((ref, word) for word in words))
+
+    def ended(self, now_s: float) -> list[tuple[bytes, int, float]]:
+        """Entries that are over: ref, version, and when the customer decided last."""
+        return self._database.execute(
+            "SELECT ref, version, decided FROM entry WHERE not_after <= ?", (now_s,)
+        ).fetchall()
+
+    def count(self) -> int:
+        row = self._database.execute("SELECT count(*) FROM entry WHERE state = ?", (State.ACTIVE,)).fetchone()
+        return int(row[0])
+
+    def by_state(self) -> dict[str, int]:
+        return dict(self._database.execute("SELECT state, count(*) FROM entry GROUP BY state"))
+
+    def number_changes(self, seq: int) -> int:
+        """Give the changes that have no number yet this one; how many there were."""
+        update = "UPDATE entry SET changed_seq = ? WHERE changed_seq IS NULL"
+        return self._database.execute(update, (seq,)).rowcount
+
+    def unnumbered(self) -> bool:
+        return self._database.execute("SELECT 1 FROM entry WHERE changed_seq IS NULL LIMIT 1").fetchone() is not None
+
+    def changes(self, seq: int) -> list[Change]:
+        """What stands in the delta of this number."""
+        rows = self._database.execute(
+            "SELECT ref, version, record FROM entry WHERE changed_seq = ? ORDER BY ref", (seq,)
+        )
+        return [Delete(ref, version) if record is None else Put(ref, record) for ref, version, record in rows]
+
+    def shard(self, shard: str) -> list[tuple[bytes, bytes, bytes]]:
+        """Ref, record and identity key of every entry of a shard, sorted by ref."""
+        query = "SELECT ref, record, identity_key FROM entry WHERE state = 'active'"
+        if shard == "all":
+            rows = self._database.execute(f"{query} ORDER BY ref")
+        else:
+            first = bytes.fromhex(shard)
+            rows = self._database.execute(
+                f"{query} AND ref BETWEEN ? AND ? ORDER BY ref", (first + bytes(7), first + b"\xff" * 7)
+            )
+        return rows.fetchall()
+
+    def changed_entries(self, seq: int) -> list[tuple[bytes, bytes, bytes]]:
+        """Ref, record and identity key of everybody whom the delta of this number brought or changed."""
+        query = "SELECT ref, record, identity_key FROM entry WHERE changed_seq = ? AND state = 'active' ORDER BY ref"
+        return self._database.execute(query, (seq,)).fetchall()
+
+    def customers(self) -> Iterator[tuple[str, Consent]]:
+        """The platform's id and the consent, of everybody who has one."""
+        rows = self._database.execute("SELECT id, ref, record FROM entry WHERE state = 'active' ORDER BY id")
+        return ((name, self._consent(ref, record)) for name, ref, record in rows)
+
+    def _consent(self, ref: bytes, record: bytes) -> Consent:
+        self._read_words()
+        return decode_whole_record(ref, record, self._words)
+
+    def _read_words(self) -> None:
+        if not self._database.in_transaction:  # there, nobody else adds any, and what we add is not stored yet
+            self._load_words()
+
+    def _load_words(self) -> None:
+        """Those that other commands gave a number; what a transaction that failed had added is forgotten."""
+        if len(self._words.all) > self._known_words:
+            self._words = Words(self._words.all[: self._known_words])
+        found = self._database.execute("SELECT word FROM word WHERE number >= ? ORDER BY number", (self._known_words,))
+        for (word,) in found:
+            self._words.number(word)
+        self._known_words = len(self._words.all)
+
+    def _store_words(self) -> None:
+        new = list(enumerate(self._words.all))[self._known_words :]
+        self._database.executemany("INSERT INTO word VALUES (?, ?)", new)
+        self._known_words = len(self._words.all)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise ConsentServiceError(f"{self._path}: {error}: disk full, or another command at work?") from error

@@ -1,0 +1,148 @@
+"""What the consent service can be told, and what it gives out.
+
+    add ───────────────────────────────────────────► register ─► publish ─► gateways (minutes)
+    narrow, fulfil, pause, withdraw, object ──┬────► register ─► publish ─► gateways
+                                              └────► notice ──────────────► gateways (at once)
+
+What customers decide, and by which rules, is in `presence.consent_service.decisions`. What is over is taken out of the
+list with the next publication, identity key and all.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from presence.consent_service.decisions import Decisions
+from presence.consent_service.growing import Approver, approver_of
+from presence.consent_service.keys import KeyFolder, notice_kid
+from presence.consent_service.locking import alone
+from presence.consent_service.publishing import Published, publish
+from presence.consent_service.register import Register
+from presence.consent_service.repository import Repository
+from presence.core.consent.jws import MOST_REVOKED
+from presence.core.consent.revocation import Head, Ignored, Notice, read_notice, sign_head, sign_notice
+
+
+class ConsentService(Decisions):
+    """One list. `directory` holds keys and register; `output` is what gateways read (None: as the register says)."""
+
+    def __init__(self, directory: Path, output: Path | None, *, clock: Callable[[], float]) -> None:
+        self.directory = directory
+        self.keys = KeyFolder(directory / "keys")
+        self._lock = directory / "publish.lock"
+        self._is_alone = False
+        register = Register(directory / "register.sqlite")
+        try:
+            super().__init__(register, self.keys.service_key(), clock=clock)
+            self.repository = Repository(output or Path(str(register.fact("output"))), self.keys)
+        except BaseException:
+            register.close()
+            raise
+
+    @classmethod
+    def create(
+        cls, directory: Path, output: Path, *, list_name: str, notice: str, clock: Callable[[], float]
+    ) -> "ConsentService":
+        """New keys, an empty register and a root. Raises ConsentServiceError where there is a service already."""
+        keys = KeyFolder(directory / "keys")
+        keys.create()
+        with closing(Register(directory / "register.sqlite", create=True)) as register, register.transaction():
+            register.set_fact("list", list_name)
+            register.set_fact("notice", notice)
+            register.set_fact("output", str(output.absolute()))
+        Repository(output, keys).create(clock())
+        return cls(directory, output, clock=clock)
+
+    def close(self) -> None:
+        self.register.close()
+
+    def suppression_checked(self) -> None:
+        """The registers of those who want no advertising have just been applied (R-30)."""
+        with self.register.transaction():
+            self.register.set_fact("suppression_checked_at", int(self.clock()))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other command publishes or replaces keys meanwhile. Raises ConsentServiceError."""
+        if self._is_alone:
+            yield
+            return
+        with alone(self._lock, "publishes from this folder or replaces its keys"):
+            self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False
+
+    def approver(self, key: Path | None = None) -> Approver:
+        """Who approves that the list grows; `key`: where the approval key is, if not beside the root keys.
+
+        Raises ConsentServiceError.
+        """
+        return approver_of(self.keys, self.repository, key)
+
+    def publish(
+        self,
+        *,
+        approver: Approver | None = None,
+        rebase: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Published:
+        """Give out what changed; where nothing did, say so anew, which renews the gateways' lease.
+
+        `approver`: this many entries are no mistake. `progress` is told shards of a base done, and in all.
+        """
+        with self.alone():
+            return publish(
+                self.register, self.repository, self.keys, self.clock(),
+                approver=approver, rebase=rebase, progress=progress,
+            )  # fmt: skip
+
+    def release_anew(self) -> None:
+        """What is released already, with the keys that count now."""
+        with self.alone():
+            self.repository.release(self.repository.targets(), self.clock())
+
+    def head(self) -> bytes:
+        """The signed heartbeat: what is the newest of everything."""
+        head = Head(
+            list_name=self.list_name,
+            timestamp_version=self.repository.timestamp_version(),
+            list_seq=self.register.number("released_seq"),
+            notice_seq=self.register.number("notice_seq"),
+            issued_s=int(self.clock()),
+        )
+        number = self.register.number("notice_key")
+        return sign_head(head, kid=notice_kid(number), key=self.keys.notice_key(number))
+
+    def sign(self, notice: Notice) -> bytes:
+        """What is to be published on the topic of notices."""
+        number = self.register.number("notice_key")
+        return sign_notice(notice, kid=notice_kid(number), key=self.keys.notice_key(number))
+
+    def renew_notice_key(self, *, stolen: bool) -> None:
+        """Sign notices and heads by a new key from now on; publish afterwards, for gateways learn it by the list.
+
+        `stolen`: the list says so, and gateways forget what the old key took away. The list that says it holds all that
+        the register knows, so nothing that a customer took away comes back with it.
+        """
+        with self.alone():
+            number = self.register.number("notice_key")
+            self.keys.make_notice_key(number + 1)
+            with self.register.transaction():
+                self.register.set_fact("notice_key", number + 1)
+                if stolen:
+                    known = json.loads(str(self.register.fact("stolen_keys", "[]")))
+                    revoked = [*known, notice_kid(number)][-MOST_REVOKED:]
+                    self.register.set_fact("stolen_keys", json.dumps(revoked))
+            self.keys.forget_notice_keys(but=(number, number + 1))  # another command may be signing just now
+
+    def sign_anew(self, message: bytes) -> bytes | None:
+        """A notice that waits, by the key of now; None where it is none of the key before."""
+        number = self.register.number("notice_key") - 1
+        keys = {notice_kid(number): self.keys.notice_key(number).public_key()} if number >= 0 else {}
+        try:
+            return self.sign(read_notice(message, keys=keys, list_name=self.list_name))
+        except Ignored:
+            return None

@@ -1,0 +1,112 @@
+"""What a customer agrees to, made into an entry that every gateway will believe."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from presence.consent_service.vocabulary import AHEAD_S, PURPOSES, is_store, no_categories
+from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
+from presence.core.consent.taxonomy import is_sensitive
+from presence.errors import ConsentServiceError
+
+KEY_BYTES: Final = 16
+MAX_SPAN_S: Final = 396 * 86_400
+"""13 months: what gateways believe at most (R-07)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody agrees to. Times are UTC seconds; a category's end of None is the consent's own."""
+
+    id: str = field(repr=False)
+    """The consent platform's own name for this agreement on this device."""
+    purposes: frozenset[Purpose]
+    not_before_s: float
+    not_after_s: float
+    scope: Scope
+    categories: Mapping[str, float | None] = field(default_factory=dict)
+    explicit: frozenset[str] = frozenset()
+    """Of the categories: those to which the customer agreed explicitly, one by one."""
+    refused: frozenset[str] = frozenset()
+    """Categories, and purposes that the customer was asked for and did not give."""
+    flags: frozenset[Flag] = frozenset()
+    audiences: tuple[str, ...] = ()
+    person: str = field(default="", repr=False)
+    """Several devices of one person have one pairwise key; where empty, `id`."""
+    identity_key: bytes = field(default=b"", repr=False)
+    """16 bytes; where empty, one is made."""
+    decided_s: float | None = None
+    """When the customer said so; None: now. What they said later than this stands."""
+    said_s: Mapping[str, float] = field(default_factory=dict)
+    """Of a category or purpose that the customer decided on by itself: when. Only so is given again what they took
+    away (narrowed, fulfilled, refused): that it stands in an agreement that is renewed is not enough."""
+
+
+def without(wish: Wish, words: frozenset[str]) -> Wish:
+    """The wish as if it did not name these categories and purposes, but refused the categories."""
+    return replace(
+        wish,
+        purposes=wish.purposes - words,
+        categories={category: until_s for category, until_s in wish.categories.items() if category not in words},
+        refused=wish.refused | words,
+    )
+
+
+def check(wish: Wish, parents: Mapping[str, str], now_s: float) -> None:
+    """As every gateway will check the entry, and more. Raises ConsentServiceError with all that is wrong.
+
+    `parents`: what the list adds to the taxonomy.
+    """
+    if problems := list(_problems(wish, parents, now_s)):
+        raise ConsentServiceError("; ".join(problems))
+
+
+def _problems(wish: Wish, parents: Mapping[str, str], now_s: float) -> Iterator[str]:
+    start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
+    if not 0 <= start_s < end_s:
+        yield "the end does not lie after the start"
+    elif end_s - start_s > MAX_SPAN_S:
+        yield "longer than 13 months: no gateway would believe it; ask the customer again in time"
+    elif end_s <= now_s:
+        yield "the agreement is over already"
+    if wish.decided_s is not None and wish.decided_s > now_s + AHEAD_S:
+        yield "decided in the future: is it local time without its offset?"
+    if not wish.scope.chain_wide and not wish.scope.stores:
+        yield "no store: name one, or say that the agreement holds in the whole chain"
+    yield from (
+        f"{store[:40]!r} is no store such as fi-0042" for store in sorted(wish.scope.stores) if not is_store(store)
+    )
+    if Purpose.PRESENCE not in wish.purposes:
+        yield "without the purpose `presence` nobody is recognised"
+    yield from no_categories({*wish.categories, *wish.refused} - PURPOSES)
+    if both := sorted(wish.refused & {*wish.categories, *wish.purposes}):
+        yield f"{', '.join(both)}: given and refused at once"
+    unasked = {category for category in wish.categories if is_sensitive(category, parents)} - wish.explicit
+    if unasked:
+        yield f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly to each"
+    if any(until_s is not None and math.floor(until_s) <= start_s for until_s in wish.categories.values()):
+        yield "a category ends before the agreement begins"
+    if wish.identity_key and len(wish.identity_key) != KEY_BYTES:
+        yield f"an identity key has {KEY_BYTES} bytes, 32 hex digits"
+
+
+def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str, bytes]) -> Consent:
+    """The entry of a wish that was checked."""
+    start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
+    grants = tuple(
+        Grant(category, start_s, min(end_s, math.floor(until_s or end_s)), category in wish.explicit)
+        for category, until_s in sorted(wish.categories.items())
+    )
+    return Consent(
+        ref=ref,
+        version=version,
+        purposes=wish.purposes,
+        not_before_s=start_s,
+        not_after_s=end_s,
+        scope=wish.scope,
+        grants=grants,
+        refused_categories=wish.refused - PURPOSES,
+        pairwise_keys=pairwise_keys,
+        flags=wish.flags,
+    )

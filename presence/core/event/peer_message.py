@@ -1,0 +1,114 @@
+"""What the gateways of one store say to one another about an event: an opaque name, sealed with the store's key.
+
+    presence/v1/{chain}/{store}/peer/seen      QoS 1, not retained, a few seconds of life, never bridged
+    {"said":"claim","visit":"…26…","told":"…26…","gateway":"door-1","at":1795442707,"mac":"…22…"}
+
+1. `visit` is HMAC(store key, event id): neither ref, subject nor audience, and whoever reads it cannot join it with
+   the event, for that they would need the store's key.
+2. A message without a good MAC is nothing: a broker, or whoever may write to it, cannot silence an event by it.
+3. `at` is sealed too and must be close to now, so that an old message that somebody kept has no effect.
+4. The object is closed: any other key, type or length makes it malformed (R-21, R-54).
+"""
+
+import hmac
+import json
+import re
+from base64 import b32encode, urlsafe_b64encode
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from presence.core.place import Place
+
+EXPIRY_S: Final = 10
+"""At the broker: whoever hears it later decides without it."""
+SKEW_S: Final = 30.0
+"""How far the clocks of two gateways may lie apart; a clock that is not synchronised publishes nothing anyway."""
+LONGEST: Final = 512
+"""Bytes; ours have about 160."""
+
+_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
+_OPAQUE: Final = re.compile(r"[a-z2-7]{26}")
+_MAC: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+class Said(StrEnum):
+    CLAIM = "claim"
+    """I am about to tell it, unless somebody says that it was told."""
+    TOLD = "told"
+    """It was told, under the name in `told`."""
+    HERE = "here"
+    """The visit that you are about to end goes on where I am."""
+
+
+class Ignored(StrEnum):
+    """Why a message of the topic is not taken; a closed set, for counting."""
+
+    MALFORMED = "malformed"
+    FORGED = "forged"
+    OLD = "old"
+    COPY = "copy"
+    """Genuine, and heard before: the broker's second delivery, or somebody plays it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    said: Said
+    visit: str
+    told: str
+    """The name under which it was told: another one than `visit` where the visit began in another bucket."""
+    gateway: str
+    at_s: int
+
+
+def topic_of_peers(place: Place) -> str:
+    return f"presence/v1/{place.chain}/{place.store}/peer/seen"
+
+
+def opaque(store_key: bytes, event_id: str) -> str:
+    """26 characters of lower-case base32 that only gateways of this store can make from an event's id."""
+    digest = hmac.digest(store_key, b"presence seen v1\0" + event_id.encode(), "sha256")
+    return b32encode(digest)[:26].decode().lower()
+
+
+def encode_seen(seen: Seen, store_key: bytes, place: Place) -> bytes:
+    body = {
+        "said": seen.said.value,
+        "visit": seen.visit,
+        "told": seen.told,
+        "gateway": seen.gateway,
+        "at": seen.at_s,
+        "mac": _mac(seen, store_key, place),
+    }
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def decode_seen(payload: bytes, store_key: bytes, place: Place, now_utc_s: float) -> Seen | Ignored:
+    """The message, or why it is none."""
+    try:
+        body: Any = json.loads(payload) if len(payload) <= LONGEST else None
+    except (ValueError, RecursionError):
+        body = None
+    seen = _parsed(body)
+    if seen is None:
+        return Ignored.MALFORMED
+    if not hmac.compare_digest(_mac(seen, store_key, place), body["mac"]):
+        return Ignored.FORGED
+    return seen if abs(now_utc_s - seen.at_s) <= SKEW_S else Ignored.OLD
+
+
+def _parsed(body: Any) -> Seen | None:
+    if not isinstance(body, dict) or body.keys() != {"said", "visit", "told", "gateway", "at", "mac"}:
+        return None
+    patterns = {"visit": _OPAQUE, "told": _OPAQUE, "gateway": _NAME, "mac": _MAC}
+    if not all(isinstance(body[key], str) and pattern.fullmatch(body[key]) for key, pattern in patterns.items()):
+        return None
+    if type(body["at"]) is not int or body["said"] not in list(Said):
+        return None
+    return Seen(Said(body["said"]), body["visit"], body["told"], body["gateway"], body["at"])
+
+
+def _mac(seen: Seen, store_key: bytes, place: Place) -> str:
+    words = ("presence seen mac v1", place.chain, place.store, seen.said, seen.visit, seen.told, seen.gateway)
+    content = "\0".join((*words, str(seen.at_s))).encode()
+    return urlsafe_b64encode(hmac.digest(store_key, content, "sha256")[:16]).rstrip(b"=").decode()

@@ -1,0 +1,139 @@
+"""What an operator may know of a running gateway: metrics and `presence status` are made from nothing else.
+
+Counts that one customer can change are in `hourly` and `outbox`, which were rounded and held back to the hour before
+they came here (R-23). A radio that just heard somebody and one in a quiet shop are both `listening`: the difference
+would tell that somebody is there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from presence.core.consent.freshness import Freshness
+from presence.core.operations.radio_health import Condition
+from presence.core.operations.radio_steps import Step
+from presence.core.recognition.challenge import Unanswered
+from presence.core.timestamps import Moment
+
+HOURLY: Final = (
+    "recognised", "entered", "left", "withdrawn", "published", "refused", "blocked", "expired", "dropped",
+)  # fmt: skip
+"""What is told by the hour, each as how many different people: a count of advertisements or events tells of one
+customer how long they stayed. `refused` here: whose events the broker refused."""
+
+ANSWERS: Final = ("accepted", *Unanswered)
+"""What an answer at the doorbell was worth."""
+
+RINGS: Final = ("links", "sent_away", *ANSWERS)
+"""The counts of the doorbell that are told by the hour: connections, those ended by us, and what was answered. Accepted
+answers are counted in people; of the rest nobody knows whose they are, so they are told in hundreds alone."""
+RINGS_STEP: Final = 100
+"""A phone that does as docs/app-integration.md says makes eight connections an hour, sixteen on a bad day."""
+
+BROKER_CODES: Final = (0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x8D, 0x8E, 0x90, 0x91, 0x93,
+                       0x95, 0x97, 0x99, 0x9B, 0x9D)  # fmt: skip
+"""Reason codes that have a series of their own (MQTT 5.0 §2.4); the rest are `other`."""
+
+
+class RadioState(StrEnum):
+    LISTENING = "listening"
+    RESTING = "resting"
+    """The shop is closed, or the gateway is disarmed."""
+    AWAY = "away"
+    """No scan runs: adapter, bluetoothd or bus is gone."""
+    DEAF = "deaf"
+    HIDING = "hiding"
+    SPENT = "spent"
+
+
+STATE_OF: Final = {
+    Condition.AWAY: RadioState.AWAY,
+    Condition.CLOSED: RadioState.RESTING,
+    Condition.QUIET: RadioState.LISTENING,
+    Condition.WELL: RadioState.LISTENING,
+    Condition.DEAF: RadioState.DEAF,
+    Condition.HIDING: RadioState.HIDING,
+    Condition.SPENT: RadioState.SPENT,
+}
+
+
+class Alarm(StrEnum):
+    """What a person must look into, whoever noticed it."""
+
+    FROZEN = "frozen"
+    """The head of the list is newer than the list that we are given (T-08)."""
+    ROLLBACK = "rollback"
+    """Somebody brought back an older list."""
+    GROWTH = "growth"
+    """The list grew by more than a fifth within a day, and nobody approved it (T-19)."""
+    MEMORY = "memory"
+    """What remembers how new the list was is lost."""
+    DUPLICATE = "duplicate"
+    """Another gateway uses our name at the broker."""
+    CLOCK = "clock"
+    """The wall clock jumped."""
+    AUDIT = "audit"
+    """The audit log could not be written, or its chain is broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    adapter: str
+    state: RadioState
+    gap_s: float
+    """How long it has not been able to hear; 0 while it listens or rests."""
+    steps: Mapping[Step, int] = field(default_factory=lambda: dict.fromkeys(Step, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """The doorbell, where it is on."""
+
+    adapter: str
+    trouble: str
+    """Why it does not ring; empty while it does."""
+    outages: int
+    hourly: Mapping[str, int] = field(default_factory=dict)
+    """By RINGS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """At one moment; `None` is "not known (yet)"."""
+
+    at: Moment
+    version: str
+    started_utc_s: float
+    armed: bool
+    open: bool
+    freshness: Freshness
+    next_step: str
+    list_seq: int
+    list_entries: int
+    """Rounded to 100."""
+    list_age_s: float | None
+    list_proven_utc_s: float | None
+    key_window_end_utc_s: float | None
+    """When the last window of which we hold keys is over: blind from then on."""
+    refreshes: Mapping[str, int]
+    """Looks at the list that took in a new one (`applied`) or failed (`refused`)."""
+    radios: tuple[Radio, ...]
+    bell: Bell | None = None
+    broker_connected: bool
+    broker_trouble: str
+    broker_codes: Mapping[int, int]
+    hourly: Mapping[str, int]
+    outbox: int
+    overflowed: int
+    """Advertisements that the intake had no room for."""
+    clock_synchronised: bool
+    clock_trouble: str = ""
+    """Why nobody knows whether it is, with the next step."""
+    disk_free_bytes: int | None
+    calibration: str = ""
+    """Why the entry settings are not known to fit this door; empty where a walk has shown it."""
+    state_read_only: bool = False
+    """The file system of storage.state_dir, as where the kernel no longer trusts a card."""
+    storage_failing: bool
+    alarms: Mapping[Alarm, int]

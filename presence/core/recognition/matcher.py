@@ -1,0 +1,145 @@
+"""From an advertisement to the subject it belongs to, or nobody.
+
+1. An identifier counts only in its own slot, or in a neighbouring one within 120 s of the boundary: a recording is
+   dead when its slot is over (T-01).
+2. An identifier that two subjects claim belongs to nobody.
+3. Nothing of an advertisement that belongs to nobody is kept; the counters of the engine say how many there were.
+
+    keys ──► wanted(now): last, this and next slot ──► build_table, off the event loop ──► install
+                                                                                             │
+    advertisement ──► format ──► identifier ──► the tables that count at this second ◄───────┘
+
+A table stays in use until its successor is there: after a new list those who left it are still found, and the gate
+refuses them; those who came are found once their tables are built. No moment is without tables.
+"""
+
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.beacons import FORMATS, Format
+from presence.core.recognition.beacons.rpa import Resolver
+from presence.core.recognition.identifiers import slot_at, slots_to_accept, window_of_slot
+from presence.core.recognition.key_ring import KeyRing
+from presence.core.recognition.slot_table import Claim, SlotTable, build_table
+
+
+class Nobody(Enum):
+    """Why an advertisement belongs to no subject."""
+
+    OTHER_FORMAT = auto()
+    """Not one of our formats: nearly everything on air."""
+    UNKNOWN = auto()
+    """Our format, but no identifier of the list: another chain's customer, or a phone outside its slot."""
+    AMBIGUOUS = auto()
+    """Two subjects claim the identifier."""
+
+
+class Match(NamedTuple):
+    ref: bytes
+    """8 bytes."""
+    slot: int | None
+    """In which the identifier is on air; None for R1, whose addresses change with no slot."""
+
+
+SLOTS_AROUND: Final = (0, 1, -1)
+"""The slots for which tables are held, most urgent first: this, the next, which is ready before it starts, the last."""
+
+
+class Matcher:
+    """Holds the identifiers that are on air around now."""
+
+    def __init__(self, formats: tuple[Format, ...] = FORMATS, resolver: Resolver | None = None) -> None:
+        self._formats = formats
+        self._resolver = resolver
+        self._ring = KeyRing()
+        self._tables: dict[int, SlotTable] = {}
+        self._current: set[int] = set()
+        """Slots whose table was built from the present ring."""
+        self._accepted: tuple[SlotTable, ...] = ()
+        self._accepted_from_s = self._accepted_until_s = 0.0
+
+    def change_formats(self, formats: tuple[Format, ...], resolver: Resolver | None) -> None:
+        self._formats, self._resolver = formats, resolver
+
+    def change_keys(self, ring: KeyRing) -> None:
+        """A new list: its tables are wanted. The keys of the old one are erased (R-12)."""
+        if ring is not self._ring:
+            self._ring.erase()
+        self._ring = ring
+        self._current.clear()
+
+    def forget(self) -> None:
+        """Erase every key, and drop the tables made from them."""
+        self.change_keys(KeyRing())
+        self._tables = {}
+        self._accepted = ()
+        self._accepted_until_s = 0.0
+
+    def wanted(self, utc_s: float) -> tuple[list[int], KeyRing]:
+        """The slots whose tables are missing, most urgent first, and the keys to build them from."""
+        slots = (slot_at(utc_s) + offset for offset in SLOTS_AROUND)
+        return [slot for slot in slots if slot not in self._current], self._ring
+
+    def install(self, table: SlotTable, ring: KeyRing) -> None:
+        """Put a table in place, unless the keys it was built from were replaced meanwhile."""
+        if ring is self._ring:
+            self._tables[table.slot] = table
+            self._current.add(table.slot)
+            self._accepted_until_s = 0.0
+
+    def advance(self, utc_s: float) -> None:
+        """Drop the tables of slots that are over, and erase the keys of windows that are.
+
+        Keys go only where those of a later window are held: a clock that jumps ahead for a moment erases nothing.
+        """
+        earliest, latest = slot_at(utc_s) - 1, slot_at(utc_s) + 1
+        if any(not earliest <= slot <= latest for slot in self._tables):
+            self._tables = {slot: table for slot, table in self._tables.items() if earliest <= slot <= latest}
+            self._current &= self._tables.keys()
+            self._accepted_until_s = 0.0
+        present, windows = window_of_slot(earliest), self._ring.windows
+        if present in windows and present != windows[0]:
+            self._ring = self._ring.since(present)
+
+    def complete(self, utc_s: float) -> None:
+        """Build here and now what is wanted: for small lists, and where nobody waits."""
+        self.advance(utc_s)
+        slots, ring = self.wanted(utc_s)
+        for slot in slots:
+            self.install(build_table(slot, ring), ring)
+
+    def match(self, advertisement: Advertisement) -> Match | Nobody:
+        """Whose it is, and in which slot; or why it is nobody's."""
+        for identify in self._formats:
+            identifier = identify(advertisement)
+            if identifier is not None:
+                return self.whose(identifier, advertisement.at.utc_s)
+        if self._resolver is not None and (ref := self._resolver.resolve(advertisement)) is not None:
+            return Match(ref, None)
+        return Nobody.OTHER_FORMAT
+
+    def window_key(self, ref: bytes, slot: int) -> bytes | None:
+        """The key from which the identifiers around this slot are made, where it is still held."""
+        return self._ring.key(ref, window_of_slot(slot))
+
+    def whose(self, identifier: bytes, utc_s: float) -> Match | Nobody:
+        """Who may use this identifier in the second around `utc_s`."""
+        if not self._accepted_from_s <= utc_s < self._accepted_until_s:
+            self._accept(utc_s)
+        match: Match | None = None
+        for table in self._accepted:
+            ref = table.find(identifier)
+            if ref is None:
+                continue
+            if ref is Claim.AMBIGUOUS or (match is not None and match.ref != ref):
+                return Nobody.AMBIGUOUS
+            match = Match(ref, table.slot)
+        return match or Nobody.UNKNOWN
+
+    def _accept(self, utc_s: float) -> None:
+        """Choose the tables for the second around `utc_s`: boundaries lie on whole seconds."""
+        slots = slots_to_accept(utc_s)
+        self._accepted = tuple(self._tables[slot] for slot in slots if slot in self._tables)
+        self._accepted_from_s = float(int(utc_s))
+        self._accepted_until_s = self._accepted_from_s + 1.0

@@ -1,0 +1,239 @@
+"""Which threshold, at this door, from a few walks with a test phone; and how sure that is.
+
+    walks ─► critical threshold of each ─► margin to a threshold ─► error rates with limits ─► the best candidate
+
+The *critical threshold* of a walk is the highest `enter_rssi_dbm` at which the rule of `presence.core.visit.visits`,
+run over what was recorded, finds an entry in it. Above it a walk-past is passed over and an entry is missed. The
+distance between a threshold and it is the walk's *margin*, in dB: negative where the rule was wrong about this walk.
+
+How sure? A handful of walks shows little, and three different answers are given and not mixed:
+
+1. *Counted*: wrong walks of all, with the exact upper limit (Clopper and Pearson, 1934). None wrong of 6 still allows
+   39 %.
+2. *This phone*: margins vary like a normal distribution, so how far they lie from zero tells more than that none
+   crossed it. The spread is pooled over kinds of walk, and with few walks leans on a prior. The limit is the usual one
+   for a proportion under a normal curve: var(z) ≈ 1/n + z²/2f (Hahn and Meeker, Statistical Intervals, §4.5).
+3. *Any phone*: the same with the spread between phones on top, which one test phone cannot show.
+
+All limits are one-sided, 95 %.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import comb, inf, sqrt
+from statistics import NormalDist, fmean, median
+from typing import Final, NamedTuple
+
+from presence.core.timestamps import Moment
+from presence.core.visit.evidence import EntryRule, smoothed_dbm
+from presence.core.visit.visits import Entered, Sighting, Visits
+
+LIMIT: Final = 0.95
+STEP_DBM: Final = 0.5
+LOWEST_DBM: Final = -110.0
+HIGHEST_DBM: Final = -20.0
+MOST_MARGIN_DB: Final = 15.0
+"""A walk that was not heard at all is no more certain than one that kept so far away from the threshold."""
+PRIOR_SPREAD_DB: Final = 3.0
+PRIOR_WEIGHT: Final = 4
+"""What one phone's walks vary by, before any was walked: counts as so many walks."""
+PHONES_SPREAD_DB: Final = 4.5
+"""Standard deviation of the mean strength between pairs of phones on bodies at 1–4 m: 4.1–4.5 dB over 194 pairs of the
+recordings DP-3T/bt-measurements exp34 (queue and lunch)."""
+COST_OF_FALSE: Final = 5.0
+"""More people pass a door than come in, and a greeting in the street is worse than none in the shop."""
+SLOWER_BY_S: Final = 1.0
+CHEAPER_BY: Final = 0.01
+"""A candidate must cost so much less before somebody has to wait a second longer for it."""
+LEAST_GAP_DB: Final = 5.0
+MOST_GAP_DB: Final = 15.0
+
+_NORMAL: Final = NormalDist()
+_NOBODY: Final = b"a walk"
+_DOOR: Final = "door"
+
+
+class Walked(StrEnum):
+    """What was done during a recording."""
+
+    PAST = "past"
+    WINDOW = "window"
+    IN = "in"
+
+
+class Reading(NamedTuple):
+    at_s: float
+    rssi_dbm: int
+    at_door: bool = False
+    """Heard by an adapter at the door, not inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One walk: what was heard of the test phone, oldest first, and when it began."""
+
+    kind: Walked
+    began_s: float
+    readings: tuple[Reading, ...]
+
+
+Candidate = Callable[[float], EntryRule]
+"""A rule but for its threshold: takes `enter_rssi_dbm`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often the rule is wrong about one kind of walk. Shares from 0 to 1."""
+
+    wrong: int
+    walks: int
+    counted_at_most: float
+    expected: float
+    at_most: float
+    any_phone: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a rule would do at this door."""
+
+    enter_dbm: float
+    rates: dict[Walked, Rate]
+    found_after_s: tuple[float, ...]
+    """Of each walk in that was found: seconds from its beginning to the entry, ascending."""
+
+    @property
+    def cost(self) -> float:
+        """Mean share of false entries, dear, and of missed ones. Kinds that nobody walked count nothing."""
+        false = [self.rates[kind].expected for kind in (Walked.PAST, Walked.WINDOW) if kind in self.rates]
+        missed = self.rates[Walked.IN].expected if Walked.IN in self.rates else 0.0
+        return (COST_OF_FALSE * fmean(false) if false else 0.0) + missed
+
+    @property
+    def median_s(self) -> float:
+        return median(self.found_after_s) if self.found_after_s else inf
+
+
+def entered_after_s(rule: EntryRule, trial: Trial) -> float | None:
+    """Seconds from the beginning of the walk to the entry that the rule finds in it, or None."""
+    visits = Visits(rule, door_adapters=(_DOOR,))
+    for at_s, rssi_dbm, at_door in trial.readings:
+        sighting = Sighting(Moment(at_s, at_s), _NOBODY, rssi_dbm, _DOOR if at_door else "")
+        if any(isinstance(event, Entered) for event in visits.observe(sighting)):
+            return at_s - trial.began_s
+    return None
+
+
+def critical_dbm(candidate: Candidate, trial: Trial) -> float:
+    """The highest threshold, on a grid of 0.5 dB, that finds an entry; LOWEST_DBM where none does."""
+    low, high = 0, round((HIGHEST_DBM - LOWEST_DBM) / STEP_DBM)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if entered_after_s(candidate(LOWEST_DBM + middle * STEP_DBM), trial) is None:
+            high = middle - 1
+        else:
+            low = middle
+    return LOWEST_DBM + low * STEP_DBM
+
+
+def assess(candidate: Candidate, enter_dbm: float, trials: Sequence[Trial]) -> Assessment:
+    """What this rule would do, in numbers."""
+    criticals = [critical_dbm(candidate, trial) for trial in trials]
+    return _assess(candidate, enter_dbm, trials, criticals)
+
+
+def suggest(candidates: Iterable[Candidate], trials: Sequence[Trial]) -> tuple[Candidate, Assessment]:
+    """The best candidate with its best threshold; needs a candidate, and walks outside and in.
+
+    Of candidates that cost about the same, the quickest.
+    """
+    best: tuple[Candidate, Assessment] | None = None
+    for candidate in candidates:
+        criticals = [critical_dbm(candidate, trial) for trial in trials]
+        low, high = min(criticals), max(criticals)
+        grid = [low + n for n in range(int(max(1.0, high - low)) + 1)]
+        assessed = [_assess(candidate, float(round(dbm)), trials, criticals) for dbm in grid]
+        chosen = min(assessed, key=lambda one: one.cost)
+        if best is None or _is_better(chosen, best[1]):
+            best = candidate, chosen
+    if best is None:
+        raise ValueError("no candidate to choose from")
+    return best
+
+
+def suggest_exit(enter_dbm: float, inside: Sequence[Reading], window_s: float) -> float:
+    """`exit_rssi_dbm`: below nearly all that was smoothed inside, 5–15 dB below the entry."""
+    strengths = sorted(smoothed_over(inside, window_s))
+    weakest = strengths[len(strengths) // 100] - 1 if strengths else enter_dbm
+    return float(round(min(enter_dbm - LEAST_GAP_DB, max(enter_dbm - MOST_GAP_DB, weakest))))
+
+
+def smoothed_over(readings: Sequence[Reading], window_s: float) -> list[float]:
+    """The strength that the rule compares with `exit_rssi_dbm` at each reading inside, from the third on."""
+    strengths: list[float] = []
+    last_s, level_dbm = -inf, 0.0
+    for at_s, rssi_dbm, at_door in readings:
+        if at_door:
+            continue
+        silence_s = at_s - last_s
+        level_dbm = smoothed_dbm(level_dbm, rssi_dbm, inf if silence_s > window_s else max(silence_s, 0.0))
+        last_s = at_s
+        strengths.append(level_dbm)
+    return strengths[2:]
+
+
+def counted_at_most(wrong: int, walks: int) -> float:
+    """The exact upper limit of the true share, where `wrong` of `walks` were."""
+    if wrong >= walks:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        share = (low + high) / 2
+        so_few = sum(comb(walks, n) * share**n * (1 - share) ** (walks - n) for n in range(wrong + 1))
+        low, high = (share, high) if so_few > 1 - LIMIT else (low, share)
+    return high
+
+
+def _is_better(one: Assessment, other: Assessment) -> bool:
+    """Cheaper by enough, or as cheap and quicker."""
+    if one.cost < other.cost - CHEAPER_BY:
+        return True
+    return one.cost < other.cost + CHEAPER_BY and one.median_s < other.median_s - SLOWER_BY_S
+
+
+def _assess(candidate: Candidate, enter_dbm: float, trials: Sequence[Trial], criticals: Sequence[float]) -> Assessment:
+    margins: dict[Walked, list[float]] = {}
+    for trial, critical in zip(trials, criticals, strict=True):
+        margin = critical - enter_dbm if trial.kind is Walked.IN else enter_dbm - critical - STEP_DBM
+        margins.setdefault(trial.kind, []).append(max(-MOST_MARGIN_DB, min(MOST_MARGIN_DB, margin)))
+    spread, freedom = _spread(margins.values())
+    rates = {kind: _rate(margins[kind], spread, freedom) for kind in Walked if kind in margins}
+    rule = candidate(enter_dbm)
+    after = (entered_after_s(rule, trial) for trial in trials if trial.kind is Walked.IN)
+    return Assessment(enter_dbm, rates, tuple(sorted(seconds for seconds in after if seconds is not None)))
+
+
+def _spread(groups: Iterable[Sequence[float]]) -> tuple[float, int]:
+    """The standard deviation within the kinds of walk together with the prior, and its degrees of freedom."""
+    squares, freedom = PRIOR_WEIGHT * PRIOR_SPREAD_DB**2, PRIOR_WEIGHT
+    for group in groups:
+        mean = fmean(group)
+        squares += sum((margin - mean) ** 2 for margin in group)
+        freedom += len(group) - 1
+    return sqrt(squares / freedom), freedom
+
+
+def _rate(margins: Sequence[float], spread: float, freedom: int) -> Rate:
+    n, mean = len(margins), fmean(margins)
+    wrong = sum(margin < 0 for margin in margins)
+    z = mean / spread
+    z_at_least = z - _NORMAL.inv_cdf(LIMIT) * sqrt(1 / n + z * z / (2 * freedom))
+    return Rate(
+        wrong=wrong,
+        walks=n,
+        counted_at_most=counted_at_most(wrong, n),
+        expected=_NORMAL.cdf(-mean / (spread * sqrt(1 + 1 / n))),
+        at_most=_NORMAL.cdf(-z_at_least),
+        any_phone=_NORMAL.cdf(-mean / sqrt(spread**2 * (1 + 1 / n) + PHONES_SPREAD_DB**2)),
+    )

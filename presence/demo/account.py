@@ -1,0 +1,216 @@
+"""The privacy account at the end: measured, not claimed.
+
+1. Nothing that a stranger sent may stand in any file, message or log line: all of it is searched (see `marks`).
+2. Nor may a customer's address, identifier or identity key, outside of what the offer engine itself was given.
+3. The search must be able to find: the references of the consent list stand in our database, and are found there.
+4. The story must have come true: everyone who had to be greeted was, exactly once, and nobody else.
+5. The counts must add up: what the simulated receiver heard is what the pipeline counted.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from presence.demo import marks
+from presence.demo.marks import Finding
+from presence.demo.scene import Role
+from presence.demo.stage import Play
+from presence.demo.story import SECONDS
+from presence.demo.watch import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """All that the gateway, the engine and the broker left behind."""
+
+    root: Path
+    messages: list[Message]
+    log: str
+    status: str
+
+    def places(self, *, engine: bool) -> dict[str, bytes]:
+        """By name, with or without what the offer engine wrote itself."""
+        return {
+            **marks.files_below(self.root, but="" if engine else "engine"),
+            "MQTT messages": b"\n".join(message.octets for message in self.messages),
+            "log lines": self.log.encode(),
+            "status lines": self.status.encode(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How much was looked for, in how much, and what was found."""
+
+    marks: int
+    octets: int
+    files: int
+    messages: int
+    log_lines: int
+    findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Everything that is said at the end."""
+
+    seed: int
+    speed: float
+    broker: str
+    protocol: str
+    loses: str
+    counts: Mapping[str, Any]
+    malformed: int
+    devices: int
+    roles: list[Role]
+    strangers: Search
+    customers: Search
+    problems: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    """The last lines, for whoever must find out why there are problems."""
+
+    @property
+    def offers(self) -> int:
+        return sum(len(role.offers) for role in self.roles)
+
+    @property
+    def cancelled(self) -> int:
+        return sum(role.cancelled for role in self.roles)
+
+    @property
+    def of_strangers(self) -> int:
+        return sum(int(self.counts[name]) for name in ("other_format", "unknown", "ambiguous"))
+
+
+def close_the_books(play: Play, traces: Traces) -> Account:
+    said = play.shop.said
+    strangers = marks.collect((s.address, s.payload) for s in said if not s.customer)
+    customers = marks.collect((s.address, s.payload) for s in said if s.customer)
+    for answer in play.doorbell.answers:
+        (customers if answer.customer else strangers).update(marks.of_answer(answer))
+    customers |= {person.identity_key: "identity key" for person in play.people}
+    roles = list(play.scene.roles.values())
+    of_strangers = _search(strangers, traces, engine=True)
+    of_customers = _search(customers, traces, engine=False)
+    found = [*of_strangers.findings, *of_customers.findings]
+    references = {person.ref: "reference" for person in play.people}
+    problems = [
+        *(f"of a stranger: {finding.kind} stands in {finding.where}" for finding in of_strangers.findings),
+        *(f"of a customer: {finding.kind} stands in {finding.where}" for finding in of_customers.findings),
+        *(problem for role in roles for problem in story_problems(role)),
+        *(f"{count} × {what}" for what, count in play.scene.strays.items()),
+        *_sums(play),
+    ]
+    if not marks.search(references, traces.places(engine=False)):
+        problems.append("the search is blind: it does not even find the references that our database holds")
+    return Account(
+        seed=play.seed,
+        speed=play.clock.speed,
+        broker=play.broker.kind,
+        protocol=play.broker.protocol.value,
+        loses=play.broker.loses,
+        counts=play.gateway.pipeline.counts,
+        malformed=play.shop.malformed,
+        devices=sum(not phone.customer for phone in play.shop.phones),
+        roles=roles,
+        strangers=of_strangers,
+        customers=of_customers,
+        problems=problems,
+        # Never where a trace was found: it may stand in these very lines.
+        log=traces.log.splitlines()[-8:] if problems and not found else [],
+    )
+
+
+def _search(wanted: Mapping[bytes, str], traces: Traces, *, engine: bool) -> Search:
+    places = traces.places(engine=engine)
+    return Search(
+        marks=len(wanted),
+        octets=sum(map(len, places.values())),
+        files=sum(name.startswith("file ") for name in places),
+        messages=len(traces.messages),
+        log_lines=len(traces.log.splitlines()),
+        findings=marks.search(wanted, places),
+    )
+
+
+def story_problems(role: Role) -> Iterator[str]:
+    """What was said of one person and should not have been, or the other way round."""
+    person = role.person
+    for kind in sorted({*person.said, *role.said}):
+        wanted, was = person.said.count(kind), role.said[kind]
+        if wanted != was:
+            yield f"{person.name} ({person.permission}): {was} × `{kind}`, the story has {wanted}"
+    if role.answered != (person.rings and "entered" in person.said):
+        yield f"{person.name}: the event says that the doorbell was {'' if role.answered else 'not '}answered"
+    if set(role.allow) != set(person.allow):
+        yield f"{person.name}: the event allows {list(role.allow)}, the story {list(person.allow)}"
+    if len(role.offers) != bool(person.allow) or not set(role.offers) <= set(person.allow):
+        yield f"{person.name}: offers of {role.offers}, the story has {int(bool(person.allow))} of {list(person.allow)}"
+    if role.cancelled != person.withdraws:
+        yield f"{person.name}: {role.cancelled} offers cancelled, the story has {int(person.withdraws)}"
+
+
+def _sums(play: Play) -> Iterator[str]:
+    counts: Mapping[str, Any] = play.gateway.pipeline.counts
+    rung = (counts["answered"], sum(counts["unanswered"].values()))
+    answers = play.doorbell.answers
+    wanted = sum(answer.customer for answer in answers), sum(not answer.customer for answer in answers)
+    if rung != wanted:
+        yield f"at the doorbell {rung} answers of customers and of others were counted, {wanted} were given"
+    parts = [counts[name] for name in ("other_format", "unknown", "ambiguous", "recognised")]
+    parts += counts["refused"].values()
+    if sum(parts) != counts["heard"]:
+        yield f"the counts do not add up: {counts['heard']} heard, {sum(parts)} accounted for"
+    delivered = counts["heard"] + play.gateway.intake.dropped
+    if delivered != play.shop.heard:
+        yield f"the receiver heard {play.shop.heard} advertisements, the pipeline {delivered}"
+    if play.gateway.intake.dropped:
+        yield f"{play.gateway.intake.dropped} advertisements found no room: play slower (--speed)"
+
+
+def as_dict(account: Account) -> dict[str, Any]:
+    """The account as JSON."""
+    counts = account.counts
+    return {
+        "ok": not account.problems,
+        "seed": account.seed,
+        "speed": account.speed,
+        "seconds": SECONDS,
+        "broker": {"kind": account.broker, "protocol": account.protocol, "loses": account.loses},
+        "heard": counts["heard"],
+        "malformed": account.malformed,
+        "answered": counts["answered"],
+        "unanswered": counts["unanswered"],
+        "strangers": {"devices": account.devices, "heard": account.of_strangers},
+        **{name: counts[name] for name in ("recognised", "refused", "entered", "left", "withdrawn", "withheld")},
+        **{name: counts[name] for name in ("blocked", "dropped", "published")},
+        "offers": account.offers,
+        "offers_cancelled": account.cancelled,
+        "people": [
+            {
+                "name": role.person.name,
+                "permission": role.person.permission,
+                "said": dict(role.said),
+                "answered": role.answered,
+                "allow": list(role.allow),
+                "offers": role.offers,
+                "cancelled": role.cancelled,
+            }
+            for role in account.roles
+        ],
+        "stored_about_strangers": _search_dict(account.strangers),
+        "stored_of_customers_radio": _search_dict(account.customers),
+        "problems": account.problems,
+    }
+
+
+def _search_dict(search: Search) -> dict[str, Any]:
+    return {
+        "found": [{"kind": finding.kind, "where": finding.where} for finding in search.findings],
+        "marks": search.marks,
+        "bytes": search.octets,
+        "files": search.files,
+        "messages": search.messages,
+        "log_lines": search.log_lines,
+    }

@@ -1,0 +1,45 @@
+"""The shop's configuration: a small file like any operator's, in the demo's own folder."""
+
+import secrets
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+from presence.config import Settings, parse_settings
+from presence.demo.story import AUDIENCE, CAMPAIGNS, CHAIN, LIST, STORE
+from presence.simulation.local_broker import LocalBroker
+
+TEMPLATE: Final = """\
+store: {{chain: {chain}, store: {store}, gateway: door-1, key_file: "{root}/store.key"}}
+notice: {{id: demo-1, controller: Acme Oy, dpo_contact: privacy@acme.example, review_by: {review_by}}}
+consent: {{directory: "{root}/consent", list: {list}, poll_s: 1, notice_keys: "{root}/notices.jwks"}}
+audiences: [{{name: {audience}, campaigns: [{campaigns}]}}]
+mqtt: {{host: "{host}", port: {port}, protocol: "{protocol}"}}
+storage: {{state_dir: "{root}/state", runtime_dir: "{root}/runtime"}}
+# Shorter than in a real shop, where absence_s is 300 and reentry_cooldown_s 900: a visit must begin and end within a
+# minute. The thresholds belong to the simulated door (presence/simulation/air.py), as always.
+entry: {{enter_rssi_dbm: -82, exit_rssi_dbm: -88, window_s: 8, min_duration_s: 3,
+        absence_s: 30, reentry_cooldown_s: 60}}
+"""
+
+
+def demo_settings(root: Path, broker: LocalBroker) -> Settings:
+    """Writes the store's key and the configuration below `root`, and reads the latter as `presence run` would."""
+    key_file = root / "store.key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(secrets.token_hex(32), encoding="ascii")
+    text = TEMPLATE.format(
+        root=root,
+        chain=CHAIN,
+        store=STORE,
+        list=LIST,
+        audience=AUDIENCE,
+        campaigns=", ".join(CAMPAIGNS),
+        host=broker.host,
+        port=broker.port,
+        protocol=broker.protocol.value,
+        review_by=date.today() + timedelta(days=365),  # noqa: DTZ011 - the shop's own calendar
+    )
+    file = root / "presence.yaml"
+    file.write_text(text, encoding="utf-8")
+    return parse_settings(text, name=str(file))

@@ -1,0 +1,77 @@
+"""What stands on the stage: the gateway with its join, the simulated shop, the scene; and who may look at it.
+
+The gateway is the one that `presence run` starts; only its source, its clock and its folders are the demo's.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from presence import assembly
+from presence.config import Settings
+from presence.config.settings import EntrySettings
+from presence.demo.scene import Happening, Scene
+from presence.demo.story import Person
+from presence.gateway.gateway import Gateway
+from presence.simulation import SimulatedClock, SimulatedDoorbell, SimulatedShop
+from presence.simulation.local_broker import LocalBroker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play:
+    """What the audience may look at."""
+
+    seed: int
+    people: tuple[Person, ...]
+    clock: SimulatedClock
+    shop: SimulatedShop
+    doorbell: SimulatedDoorbell
+    scene: Scene
+    gateway: Gateway
+    broker: LocalBroker
+    entry: EntrySettings
+
+
+class Audience:
+    """Who watches. This one sees nothing, as --json wants it; plain lines and the live view see more."""
+
+    def begin(self, play: Play) -> None:
+        """The doors open."""
+
+    def tell(self, happening: Happening) -> None:
+        """Something happened."""
+
+    def frame(self, play: Play) -> None:
+        """Time went on."""
+
+    def end(self, play: Play) -> None:
+        """The play is over, or was interrupted."""
+
+
+@dataclass(slots=True)
+class KeptStatus:
+    """Takes what systemd would be told, so that it can be searched."""
+
+    watchdog_s: float = 0.0
+    lines: list[str] = field(default_factory=list)
+
+    def ready(self, status: str) -> None:
+        self.lines.append(status)
+
+    def status(self, status: str) -> None:
+        self.lines.append(status)
+
+    def alive(self) -> None:
+        return
+
+
+@contextmanager
+def gateway_of(
+    settings: Settings, shop: SimulatedShop, doorbell: SimulatedDoorbell, status: KeptStatus
+) -> Iterator[Gateway]:
+    """As `presence run` joins it, with the simulated shop for a radio, its doorbell and its clock."""
+    clock = shop.clock
+    with ExitStack() as stack:
+        yield assembly.gateway_of(
+            settings, status, stack, sources=[shop], doorbell=doorbell, clock=clock, speed=clock.speed
+        )

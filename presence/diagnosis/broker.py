@@ -1,0 +1,101 @@
+"""`presence check`, the broker: reachable, may we write, and is there another gateway of our name?
+
+What a gateway may write is known only by writing: an empty message to the audience `test`, which is for technicians'
+phones and never for a customer. Reading our own retained state tells whether somebody else lives under our name.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from presence.config import Settings
+from presence.config.rules import place_of
+from presence.config.settings import MqttProtocol
+from presence.core.consent.model import TEST_AUDIENCE
+from presence.core.event import cloudevent
+from presence.core.event.cloudevent import EventType
+from presence.diagnosis.findings import Finding, Verdict
+from presence.edges.mqtt.publisher import MqttPublisher
+from presence.errors import BrokerError, ConfigurationError, MessageRefused
+from presence.ports import OutgoingMessage
+
+TIMEOUT_S: Final = 8.0
+RETAINED_S: Final = 0.5
+"""A retained message comes with the subscription."""
+
+
+async def look_at_broker(settings: Settings) -> list[Finding]:
+    mqtt = settings.mqtt
+    where = f"{mqtt.host}:{mqtt.port}"
+    states: list[bytes] = []
+    try:
+        publisher = MqttPublisher(mqtt, settings.store, role="check", tell=lambda _event, _fields: None)
+    except ConfigurationError as error:
+        return [Finding("broker", Verdict.FAIL, where, str(error))]
+    try:
+        async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(publisher.run())
+            await publisher.connected()
+            denied = await _may_not_write(publisher, settings)
+            state_topic = f"presence/v1/{settings.store.chain}/{settings.store.store}/gw/{settings.store.gateway}/state"
+            await publisher.subscribe(state_topic, lambda _topic, payload, _retained: states.append(payload))
+            await asyncio.sleep(RETAINED_S)
+            running.cancel()
+    except TimeoutError:
+        trouble = publisher.trouble or "no answer: is it running, is the port right?"
+        return [Finding("broker", Verdict.FAIL, where, trouble)]
+    return [_spoken_with(settings, where), denied, *_namesake(settings, states)]
+
+
+def _spoken_with(settings: Settings, where: str) -> Finding:
+    if settings.mqtt.protocol is MqttProtocol.V311:
+        return Finding(
+            "broker", Verdict.WARN, f"{where} over MQTT 3.1.1", "use 5: refusals and expiry are lost with 3.1.1"
+        )
+    return Finding("broker", Verdict.PASS, f"{where} over MQTT 5")
+
+
+async def _may_not_write(publisher: MqttPublisher, settings: Settings) -> Finding:
+    if settings.mqtt.protocol is MqttProtocol.V311:
+        return Finding("access", Verdict.WARN, "cannot be told with MQTT 3.1.1", "use 5")
+    topic = cloudevent.topic(place_of(settings), TEST_AUDIENCE)
+    try:
+        await publisher.publish(OutgoingMessage(topic, b"", 1, EventType.ENTERED.value, "check", copies=False))
+    except MessageRefused as refusal:
+        return Finding("access", Verdict.FAIL, f"may not write to {topic}", str(refusal))
+    except BrokerError as error:
+        return Finding("access", Verdict.FAIL, f"could not write to {topic}", str(error))
+    return Finding("access", Verdict.PASS, "may write events")
+
+
+def _namesake(settings: Settings, states: list[bytes]) -> Iterator[Finding]:
+    """Our name is online although no daemon of ours runs here: it is another machine's."""
+    online = False
+    with contextlib.suppress(ValueError, AttributeError):
+        online = bool(states) and json.loads(states[-1]).get("state") == "online"
+    gateway = settings.store.gateway
+    if online and not _runs_here(settings.storage.runtime_dir):
+        next_step = "give each gateway a store.gateway and a certificate of its own (a daemon just killed counts too)"
+        yield Finding("name", Verdict.FAIL, f"another gateway is online as {gateway}", next_step)
+    else:
+        yield Finding("name", Verdict.PASS, f"{gateway} is nobody else's")
+
+
+def _runs_here(runtime_dir: Path) -> bool:
+    """Whether a daemon holds the directory (presence.edges.host.single_instance)."""
+    try:
+        handle = os.open(runtime_dir / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -1,0 +1,77 @@
+"""`presence check`, the consent list: as `presence run` would find it now."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from presence.config import Settings
+from presence.core.consent.freshness import Freshness, Lease, least, next_step
+from presence.core.recognition.identifiers import window_at
+from presence.core.recognition.key_ring import WindowKeys
+from presence.diagnosis.findings import Finding, Verdict
+from presence.diagnosis.list_look import FoundList, look_up_list
+from presence.edges.consent_list.store import METADATA, SIGNED_LIST, ListStore
+from presence.edges.host.audit import FILE_NAME as AUDIT_LOG
+from presence.edges.host.clock import SystemClock, is_synchronised
+from presence.edges.sqlite.spoilt import state_of
+from presence.edges.sqlite.store import CONSENTS, ConsentStore
+from presence.errors import ClockUnreadable, ConsentListError, StorageError
+
+
+def look_at_list(settings: Settings) -> Iterator[Finding]:
+    yield from _memory(settings)
+    consent = settings.consent
+    clock_counts = consent.repository is not None and consent.require_synchronised_clock
+    disciplined = not clock_counts or _is_not_told_otherwise()
+    try:
+        found = look_up_list(settings)
+    except (ConsentListError, StorageError) as error:
+        yield Finding("consent list", Verdict.FAIL, "not proven: nothing would be published", str(error))
+        return
+    yield _freshness(found, settings, synchronised=disciplined)
+    if found.refused:
+        number = sum(found.refused.values())
+        yield Finding("entries", Verdict.WARN, f"{number} entries left out", "\n".join(found.complaints[:5]))
+    keys = found.prepared.keys.window(window_at(SystemClock().now().utc_s))
+    without = found.entries - len(keys)
+    if without:
+        next_step = "ask the consent service for this window's keys"
+        yield Finding("window keys", Verdict.WARN, f"{without} entries cannot be recognised now", next_step)
+    yield from _shared_keys(keys)
+
+
+def _shared_keys(keys: WindowKeys) -> Iterator[Finding]:
+    _, counts = np.unique(np.frombuffer(keys.keys.tobytes(), "V16"), return_counts=True)
+    number = int(counts[counts > 1].sum())
+    if number:
+        next_step = "no gateway recognises any of them: ask the consent service to give each phone a key of its own"
+        yield Finding("shared keys", Verdict.WARN, f"{number} entries share a key", next_step)
+
+
+def _memory(settings: Settings) -> Iterator[Finding]:
+    """What remembers how new the list was: the running gateway has begun it anew already, and told so."""
+    state_dir = settings.storage.state_dir
+    path, witness, lost = state_dir / CONSENTS, state_dir / AUDIT_LOG, ConsentStore.LOST
+    if settings.consent.repository is not None:
+        path, witness, lost = state_dir / SIGNED_LIST, state_dir / METADATA / "timestamp.json", ListStore.LOST
+    trouble = state_of(path, witness)
+    if trouble:
+        verdict = Verdict.FAIL if "damaged" in trouble else Verdict.WARN
+        yield Finding("list memory", verdict, f"{path}: {trouble}", lost)
+
+
+def _is_not_told_otherwise() -> bool:
+    """Where the clock cannot be asked, the look at the clock says so: the list itself is not to blame."""
+    try:
+        return is_synchronised()
+    except ClockUnreadable:
+        return True
+
+
+def _freshness(found: FoundList, settings: Settings, *, synchronised: bool) -> Finding:
+    now, header = SystemClock().now(), found.header
+    lease = Lease(header, now, settings.consent.lease_s, least(now, server=found.server))
+    state = lease.freshness(now, synchronised=synchronised)
+    verdict = {Freshness.FRESH: Verdict.PASS, Freshness.AGING: Verdict.WARN}.get(state, Verdict.FAIL)
+    what = f"{header.name} number {header.seq}, {found.entries} entries, {state}"
+    return Finding("consent list", verdict, what, next_step(state, lease.clock_doubt(now, synchronised=synchronised)))

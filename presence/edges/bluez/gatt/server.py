@@ -1,0 +1,116 @@
+"""Keeps the doorbell on its adapter, and brings it back after whatever took it away."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Final
+
+from dbus_fast import AuthError, BusType, DBusError
+from dbus_fast.aio import MessageBus
+
+from presence.config.settings import DoorbellSettings
+from presence.edges.bluez.bus import CALL_S
+from presence.edges.bluez.gatt.stay import Counters, Stay
+from presence.errors import RadioError, RadioFault
+from presence.ports import Clock, Ring, Tell
+from presence.pulse import beat, resting
+
+RETRY_S: Final = 3.0
+"""An adapter or bluetoothd that is back rings again within seconds."""
+SWITCH_ON_EVERY_S: Final = 60.0
+"""An adapter that somebody switched off is switched on again, and whoever does it again and again is not fought."""
+
+BUS_ERRORS: Final = (OSError, EOFError, AuthError, DBusError)
+"""What dbus-fast raises where the bus goes away in the middle of something."""
+
+
+class Doorbell:
+    """Implements ports.DoorbellSource."""
+
+    def __init__(
+        self,
+        settings: DoorbellSettings,
+        clock: Clock,
+        *,
+        tell: Tell,
+        bus_address: str | None = None,
+        nonce: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """`bus_address` is the system bus where None."""
+        self.counters = Counters()
+        self.trouble: str | None = "not registered yet"
+        """Why the bell does not ring, with the next step; None while it does."""
+        self._settings = settings
+        self._clock = clock
+        self._tell = tell
+        self._bus_address = bus_address
+        self._nonce = nonce
+        self._told_trouble = False
+        self._switched_on_s = -SWITCH_ON_EVERY_S
+
+    @property
+    def adapter(self) -> str:
+        return self._settings.adapter
+
+    async def run(self, ring: Ring) -> None:
+        """Until cancelled."""
+        while True:
+            beat()
+            try:
+                await self._serve(ring)
+            except* (RadioError, *BUS_ERRORS) as errors:
+                self._failed(_first(errors))
+            # Python 3.11's TaskGroup swallows a cancellation that comes in the moment in which one of its tasks fails:
+            # bluetoothd and this daemon are often stopped together.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError
+            with resting():
+                await asyncio.sleep(RETRY_S)
+
+    async def _serve(self, ring: Ring) -> None:
+        """One stay on the bus; ends with a RadioError."""
+        bus = MessageBus(bus_address=self._bus_address, bus_type=BusType.SYSTEM)
+        try:
+            async with asyncio.timeout(CALL_S):
+                await bus.connect()
+        except TimeoutError:
+            raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: no answer within {CALL_S:g} s") from None
+        except OSError as error:
+            raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error.strerror}") from error
+        try:
+            await Stay(
+                bus, self._settings, self._clock, self.counters, nonce=self._nonce, ring=ring, ready=self._ready,
+                may_switch_on=self._may_switch_on,
+            ).run()  # fmt: skip
+        finally:
+            bus.disconnect()  # bluetoothd takes everything of a client that left off air
+
+    def _may_switch_on(self) -> bool:
+        now_s = self._clock.now().monotonic_s
+        if now_s - self._switched_on_s < SWITCH_ON_EVERY_S:
+            return False
+        self._switched_on_s = now_s
+        return True
+
+    def _ready(self) -> None:
+        self.trouble = None
+        self._told_trouble = False
+        self._tell("doorbell.ready", {"adapter": self._settings.adapter})
+
+    def _failed(self, error: RadioError) -> None:
+        """Told once for each outage, not at each attempt."""
+        if not self._told_trouble:
+            self._told_trouble = True
+            self.counters.outages += 1
+            fields = {"adapter": self._settings.adapter, "reason": error.detail, "next_step": error.fault.value}
+            self._tell("doorbell.failed", fields)
+        self.trouble = str(error)
+
+
+def _first(errors: BaseExceptionGroup[Exception]) -> RadioError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, RadioError):
+        return error
+    return RadioError(RadioFault.NO_BLUEZ, f"the connection to D-Bus broke ({type(error).__name__})")

@@ -1,0 +1,82 @@
+"""Rows of a signed list's segments, judged: records one by one (presence.core.consent.segments), keys by whose they
+are.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presence.core.consent.list_json import KEY_BYTES, Refused
+from presence.core.consent.record import Words
+from presence.core.consent.segments import SegmentHeader, base_rows, read_record
+from presence.core.recognition.key_ring import WindowKeys
+
+MOST_COMPLAINTS: Final = 20
+
+
+class Taken:
+    """Judges records, counts what is left out."""
+
+    def __init__(self, words: tuple[str, ...], max_span_s: float) -> None:
+        self._words = Words(words)
+        self._max_span_s = max_span_s
+        self.refused: Counter[str] = Counter()
+        self.complaints: list[str] = []
+        self.rows = 0
+
+    def base(self, path: str, header: SegmentHeader, rows: memoryview) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of a shard that stand; of two for one ref neither does."""
+        stand: dict[bytes, bytes] = {}
+        doubted: set[bytes] = set()
+        for ref, record in base_rows(header, rows):
+            if ref in stand:
+                self._refuse(path, "two entries for one ref")
+                doubted.add(ref)
+            elif self.stands(path, ref, record):
+                stand[ref] = record
+            else:
+                doubted.add(ref)
+        for ref in doubted:
+            if stand.pop(ref, None) is not None:
+                self.refused["doubted"] += 1
+        return iter(stand.items())
+
+    def stands(self, path: str, ref: bytes, record: bytes) -> bool:
+        try:
+            read_record(ref, record, self._words, max_span_s=self._max_span_s)
+        except Refused as error:
+            self._refuse(path, str(error))
+            return False
+        return True
+
+    def _refuse(self, path: str, reason: str) -> None:
+        self.refused[reason] += 1
+        if len(self.complaints) < MOST_COMPLAINTS:
+            self.complaints.append(f"{path}: {reason}")
+
+
+def gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uint64]) -> WindowKeys:
+    """One window's keys, of the wanted refs alone (sorted); of two keys for one ref the last counts.
+
+    What they were gathered from is overwritten.
+    """
+    refs, keys = [np.empty(0, np.uint64)], [np.empty((0, KEY_BYTES), np.uint8)]
+    for some_refs, some_keys in segments:
+        numbers = np.frombuffer(some_refs, ">u8").astype(np.uint64)
+        places = np.searchsorted(wanted, numbers)
+        places[places == len(wanted)] = 0
+        stand = wanted[places] == numbers if len(wanted) else np.zeros(len(numbers), np.bool_)
+        rows = np.frombuffer(some_keys, np.uint8).reshape(-1, KEY_BYTES)
+        refs.append(numbers[stand])
+        keys.append(rows[stand])
+        rows.fill(0)
+    numbers, table = np.concatenate(refs), np.concatenate(keys)
+    _, from_behind = np.unique(numbers[::-1], return_index=True)
+    last = len(numbers) - 1 - from_behind
+    ring = WindowKeys(numbers[last], table[last])
+    for part in (*keys, table):
+        part.fill(0)
+    return ring

@@ -1,0 +1,305 @@
+"""The signed list (plane A): from TUF's targets to what the engine uses. Behind the same port as the plain file.
+
+    look ─► refresh (TUF) ─► manifest ─► base (kept as it comes) or deltas ─► one transaction ─► index ┐
+                                     └─► window keys (in memory only, kept as they come) ────► ring ┴─► Proven
+
+1. Nothing is delivered before plane A has given, in this start, the version that is stored or a newer one (R-42).
+2. A list of another name, an older number, or one that does not add up is refused as a whole; the list in force stays.
+3. An entry that is not understood is left out and counted, and takes all of its ref with it; the others stand.
+4. A list that does not come within one look, or on a line that breaks, goes on where it stopped: also after a restart.
+5. A list that grew by more than a fifth within a day is refused without an approval (presence.core.consent.growth).
+6. Keys of refs that are no entries are not taken over, and keys are on no disk.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final
+
+from presence.config.settings import ConsentSettings, StorageSettings
+from presence.core.consent.growth import Counts, Edition, Offered, judge
+from presence.core.consent.index import ConsentIndex
+from presence.core.consent.list_json import Refused
+from presence.core.consent.manifest import Manifest, read_manifest
+from presence.core.consent.segments import (
+    DamagedSegment,
+    Put,
+    delta_rows,
+)
+from presence.core.engine import Prepared
+from presence.edges.consent_list.files import ListFiles, key_targets
+from presence.edges.consent_list.repository import Proof, TufRepository
+from presence.edges.consent_list.rows import Taken
+from presence.edges.consent_list.segment_files import WindowKeyFiles, name_of
+from presence.edges.consent_list.store import METADATA, Changing, Kept, ListStore
+from presence.errors import ConsentListError, ListGrew, ListRolledBack, ListUnfinished
+from presence.ports import Progress, Proven
+
+MANIFEST: Final = "manifest.json"
+CLOSING_S: Final = 5.0
+NOTICE_KEYS: Final = "notices.jwks"
+
+
+@dataclass(slots=True)
+class _Delivered:
+    """What the engine has from us since the start."""
+
+    manifest: bytes
+    keys: frozenset[str]
+    notice_keys: str
+    index: ConsentIndex
+
+
+class SignedList:
+    """Implements ports.ConsentSource; used by one thread at a time."""
+
+    def __init__(
+        self,
+        repository: TufRepository,
+        store: ListStore,
+        keys: WindowKeyFiles,
+        *,
+        name: str,
+        max_span_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock`: UTC; python-tuf has refused before what is no longer valid by it."""
+        self._repository = repository
+        self._store = store
+        self._files = ListFiles(repository, store.fetched, keys, name=name)
+        self._name = name
+        self._max_span_s = max_span_s
+        self._clock = clock
+        self._delivered: _Delivered | None = None
+        self._timestamp_version = 0
+        self.digest, self.root_version = "", 0
+        """Of the manifest and the root that were proven last, for the audit log."""
+        self._undelivered = False
+        """Entries changed in the store, and the keys of that list have not come yet."""
+        self._wiped = False
+        self._looking = Lock()
+        self._closed = False
+        kept = store.kept()
+        self.last_signed_s = kept.signed_s if kept else 0.0
+
+    @classmethod
+    def of(cls, consent: ConsentSettings, storage: StorageSettings) -> "SignedList":
+        """The list that the configuration names."""
+        if consent.repository is None or consent.root_file is None:
+            raise ValueError("no repository is configured")
+        repository = TufRepository(
+            consent.repository,
+            root_file=consent.root_file,
+            metadata_dir=storage.state_dir / METADATA,
+            ca_file=consent.repository_ca_file,
+        )
+        store = ListStore(storage.state_dir, begins_anew=True)
+        try:
+            keys = WindowKeyFiles(storage.runtime_dir)
+            return cls(repository, store, keys, name=consent.list, max_span_s=consent.max_span_s)
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def progress(self) -> Progress | None:
+        return self._files.progress
+
+    @property
+    def begun_anew(self) -> str:
+        """See edges.store.Database."""
+        return self._store.begun_anew
+
+    def close(self) -> None:
+        """Waits a moment for a look that is under way: the store is not pulled away below it."""
+        self._repository.close()
+        if self._looking.acquire(timeout=CLOSING_S):
+            self._closed = True
+            self._store.close()
+            self._looking.release()
+
+    def give_up(self) -> None:
+        self._repository.give_up()
+
+    def forget_keys(self) -> None:
+        self._files.forget_keys()
+        self._wiped = True
+
+    def read(self) -> Proven | None:
+        """See ConsentSource.read."""
+        with self._looking:
+            if self._closed:
+                raise ConsentListError(f"{self._repository.location}: not looked at, the gateway stops")
+            self._files.came = 0
+            try:
+                return self._look()
+            except ListUnfinished as error:
+                if not self._files.came:
+                    raise ConsentListError(f"{error}; nothing of it came whole") from error
+                raise
+            finally:
+                self._files.progress = None
+
+    def _look(self) -> Proven | None:
+        proof = self._repository.refresh()
+        kept = self._store.kept()
+        if kept is not None:
+            self._refuse_older(proof, kept)
+        data = self._repository.fetch(proof, MANIFEST)
+        try:
+            manifest = read_manifest(data)
+        except Refused as error:
+            raise self._repository.refusal(str(error)) from None
+        digest = hashlib.sha256(data).digest()
+        wiped, self._wiped = self._wiped, False
+        if wiped:
+            self._delivered = None
+        was = self._delivered
+        if was is not None and was.manifest == digest:
+            return self._proven_again(proof, manifest)
+        notice_keys = self._notice_keys(proof)
+        changed, complaints = self._store_changes(proof, manifest, digest, kept)
+        self._undelivered = self._undelivered or changed
+        self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
+        now_kept = self._store.kept()
+        assert now_kept is not None  # noqa: S101 - stored a moment ago
+        paths = frozenset(name_of(target) for target in key_targets(proof, manifest.windows).values())
+        prepared = None
+        if was is None or self._undelivered or paths != was.keys:
+            index = self._store.index(manifest.words) if was is None or self._undelivered else was.index
+            prepared = Prepared(index, self._files.ring(proof, manifest, index))
+            was = self._delivered = _Delivered(digest, paths, "", index)
+            self._undelivered = False
+        was.manifest = digest
+        self.digest, self.root_version = digest.hex(), proof.versions.root
+        was.notice_keys = name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""
+        self._timestamp_version = proof.versions.timestamp
+        return Proven(
+            header=manifest.header,
+            prepared=prepared,
+            entries=len(was.index),
+            refused=now_kept.refused,
+            complaints=complaints,
+            timestamp_version=proof.versions.timestamp,
+            server=proof.server,
+            notice_keys=notice_keys,
+        )
+
+    def _proven_again(self, proof: Proof, manifest: Manifest) -> Proven | None:
+        """The list that we have: its lease goes on as it is, since nothing newer was published."""
+        if proof.versions.timestamp == self._timestamp_version:
+            return None
+        self._timestamp_version = proof.versions.timestamp
+        return Proven(
+            header=manifest.header,
+            prepared=None,
+            timestamp_version=proof.versions.timestamp,
+            server=proof.server,
+        )
+
+    def _notice_keys(self, proof: Proof) -> bytes:
+        """Who may sign notices, where that is not as it was; a list may come without."""
+        target = proof.targets.get(NOTICE_KEYS)
+        if target is None or (self._delivered is not None and self._delivered.notice_keys == name_of(target)):
+            return b""
+        return self._repository.fetch(proof, NOTICE_KEYS)
+
+    def _refuse_older(self, proof: Proof, kept: Kept) -> None:
+        """TUF's own memory may have been lost or put back; a new root begins anew, since keys were replaced."""
+        had, got = kept.versions, proof.versions
+        if got.root < had.root or (
+            got.root == had.root and (got.timestamp, got.snapshot) < (had.timestamp, had.snapshot)
+        ):
+            older = "older than the list that this gateway had: somebody brought back an old list"
+            raise ListRolledBack(str(self._repository.refusal(older)))
+
+    def _store_changes(
+        self, proof: Proof, manifest: Manifest, digest: bytes, kept: Kept | None
+    ) -> tuple[bool, tuple[str, ...]]:
+        """Bring the store to this manifest, in one transaction. Whether entries changed, and complaints."""
+        header = manifest.header
+        if header.name != self._name:
+            raise self._repository.refusal(f"this is the list {header.name}, consent.list asks for {self._name}")
+        if (
+            kept is not None
+            and header.seq < kept.seq
+            and (proof.versions.root, manifest.epoch)
+            <= (
+                kept.versions.root,
+                kept.epoch,
+            )
+        ):
+            older = f"number {header.seq} is older than {kept.seq}, which this gateway already had"
+            raise self._repository.refusal(older)
+        counts = self._counts(proof, manifest, kept)
+        deltas = self._deltas(manifest, kept)
+        self._files.bring(proof, manifest, whole=deltas is None)
+        taken = Taken(manifest.words, self._max_span_s)
+        try:
+            with self._store.changing() as changing:
+                if deltas is None:
+                    self._load_base(proof, manifest, changing, taken)
+                    deltas = range(manifest.base_seq + 1, header.seq + 1)
+                elif kept is not None:
+                    taken.refused.update(kept.refused)
+                for seq in deltas:
+                    self._apply_delta(proof, manifest, seq, changing, taken)
+                count = changing.count()
+                if count > header.count or count + sum(taken.refused.values()) < header.count:
+                    raise self._repository.refusal(f"the manifest announces {header.count} entries, {count} were found")
+                signed_s = max(header.published_at_s, kept.signed_s if kept else 0.0)
+                changing.keep(
+                    Kept(
+                        header.name, header.seq, manifest.epoch, manifest.words, digest, signed_s, self._max_span_s,
+                        taken.refused, proof.versions, counts,
+                    )
+                )  # fmt: skip
+        except DamagedSegment as error:
+            raise self._repository.refusal(str(error)) from None
+        self._files.loaded()
+        return taken.rows > 0, tuple(taken.complaints)
+
+    def _counts(self, proof: Proof, manifest: Manifest, kept: Kept | None) -> Counts:
+        """What the next list is measured by. Raises ListGrew, before anything of a list that grew is fetched."""
+        header = manifest.header
+        edition = Edition(proof.versions.root, manifest.epoch, header.seq)
+        offered = Offered(header.name, edition, header.count, manifest.approved_by)
+        counts: Counts = ()
+        held = None
+        if kept is not None and kept.name == header.name:
+            counts, held = kept.counts, Edition(kept.versions.root, kept.epoch, kept.seq)
+        try:
+            return judge(counts, self._clock(), offered, held, proof.approvers)
+        except Refused as error:
+            raise ListGrew(str(self._repository.refusal(str(error))), entries=header.count) from None
+
+    def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
+        """Those that lead from the store to the manifest; None where only the base does."""
+        judged = (self._name, manifest.epoch, self._max_span_s)
+        if kept is None or (kept.name, kept.epoch, kept.max_span_s) != judged:
+            return None
+        if manifest.words[: len(kept.words)] != kept.words:
+            raise self._repository.refusal("its words changed within an epoch: publish a new base under a new epoch")
+        return manifest.deltas_after(kept.seq)
+
+    def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: Taken) -> None:
+        changing.begin_base()
+        for shard in manifest.shards:
+            path, header, rows = self._files.base(proof, shard, manifest)
+            changing.put_base(taken.base(path, header, rows))
+        changing.end_base()
+        taken.rows += 1
+
+    def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: Taken) -> None:
+        path, header, rows = self._files.delta(proof, seq, manifest)
+        doubted: set[bytes] = set()
+        for change in delta_rows(header, rows):
+            taken.rows += 1
+            if isinstance(change, Put) and not taken.stands(path, change.ref, change.record):
+                doubted.add(change.ref)
+            else:
+                changing.apply(change)
+        for ref in doubted:
+            changing.refuse(ref)

@@ -1,0 +1,242 @@
+"""The audit log on disk: what was decided about this gateway, and nothing about a person (REQUIREMENTS.md §6.3).
+
+    note ──► waiting (bounded) ──► run: append, fsync, then the head ──► audit.jsonl, audit.head
+                                     └── disk full: told once, tried again; the gateway goes on
+
+When a file is large it becomes audit.1.jsonl and the one before that goes; the chain runs on through both.
+"""
+
+import asyncio
+import errno
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from presence.core.operations.audit_chain import BROKEN, Head, Link, Value, Verdict, encode, verify
+from presence.core.timestamps import rfc3339
+from presence.ports import Clock, Tell
+
+FILE_NAME: Final = "audit.jsonl"
+BEFORE_NAME: Final = "audit.1.jsonl"
+HEAD_NAME: Final = "audit.head"
+FILE_MAX: Final = 8_000_000
+"""Some 40,000 lines; a list a minute is a month."""
+WAITING_MAX: Final = 1000
+RETRY_S: Final = 30.0
+
+RECORDED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "gateway.started": ("gateway.started", ("version",)),
+    "consent.applied": ("list.applied", ("list", "seq", "entries", "digest")),
+    "consent.frozen": ("alarm.frozen", ("seq",)),
+    "consent.rolled_back": ("alarm.rollback", ("list", "seq")),
+    "consent.grew": ("alarm.growth", ("seq", "entries")),
+    "clock.jumped": ("clock.jumped", ("seconds",)),
+    "technician.asked": ("technician.asked", ("what", "uid")),
+}
+"""Told event → record, and the fields that go with it. Nothing else is ever written."""
+ON_CHANGE: Final = frozenset({"config.applied", "armed", "root.trusted"})
+"""Recorded where it differs from the last record of its kind."""
+
+
+class AuditLog:
+    """`note` listens to what is told; `run` writes it down. Never fails, never stops the gateway."""
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        *,
+        digest: Callable[[], str] = lambda: "",
+        root: Callable[[], int] = lambda: 0,
+        retry_s: float = RETRY_S,
+        file_max: int = FILE_MAX,
+    ) -> None:
+        """`digest`: of the list that was just applied; `root`: the version of its signed root, 0 where it has none."""
+        self.tell: Tell = lambda _event, _fields: None
+        """To be set by whoever joins the parts: what is told there comes back to `note`."""
+        self._directory = directory
+        self._clock = clock
+        self._digest = digest
+        self._root = root
+        self._retry_s = retry_s
+        self._file_max = file_max
+        self._waiting: deque[tuple[str, str, Mapping[str, Value]]] = deque(maxlen=WAITING_MAX)
+        self._noted = asyncio.Event()
+        self._last = Link()
+        self._first_n = 1
+        self._latest: dict[str, dict[str, Any]] = {}
+        self._opened = False
+        self._writing = threading.Lock()
+        self._failing = False
+
+    def note(self, event: str, fields: Mapping[str, object]) -> None:
+        """A listener of the oversight."""
+        if event not in RECORDED:
+            return
+        what, names = RECORDED[event]
+        if event == "consent.applied":
+            fields = {**fields, "digest": self._digest()}
+            if self._root():
+                self.record("root.trusted", {"version": self._root()})
+        details = {name: _plain(fields[name]) for name in names if name in fields}
+        if "what" in details:
+            details["asked"] = details.pop("what")  # `what` is the record's own
+        self.record(what, details)
+
+    def record(self, what: str, details: Mapping[str, Value]) -> None:
+        self._waiting.append((what, rfc3339(self._clock.now().utc_s), details))
+        self._noted.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                await self._noted.wait()
+                self._noted.clear()
+                if not await asyncio.to_thread(self._write_down):
+                    await asyncio.sleep(self._retry_s)
+                    self._noted.set()
+        finally:
+            self._write_down()
+
+    def _write_down(self) -> bool:
+        """All that waits; False where the disk does not take it."""
+        with self._writing:  # a thread that was left behind at the end may still be at it
+            return self._write_waiting()
+
+    def _write_waiting(self) -> bool:
+        try:
+            if not self._opened:
+                self._open()
+            while self._waiting:
+                record = self._waiting.popleft()
+                try:
+                    self._append(*record)
+                except OSError:
+                    self._waiting.appendleft(record)
+                    raise
+        except OSError as error:
+            self._failed(f"{self._directory / FILE_NAME}: {error.strerror}")
+            return False
+        if self._failing:
+            self._failing = False
+            self.tell("audit.recovered", {})
+        return True
+
+    def _open(self) -> None:
+        """Find the end of the chain. A chain that is broken goes on from its last line: the break stays visible."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mend_torn_line(self._directory)
+        verdict = look_at(self._directory)
+        self._last, self._first_n, self._latest = verdict.last, verdict.first_n, verdict.latest
+        self._opened = True
+        if verdict.problem:
+            next_step = "`presence audit verify`; docs/operations.md, PresenceAudit"
+            self.tell("audit.failed", {"reason": verdict.problem, "next_step": next_step})
+            if BROKEN not in verdict.latest:
+                self._append(BROKEN, rfc3339(self._clock.now().utc_s), {"problem": verdict.problem})
+
+    def _append(self, what: str, at: str, details: Mapping[str, Value]) -> None:
+        latest = self._latest.get(what)
+        if what in ON_CHANGE and latest is not None and all(latest.get(k) == v for k, v in details.items()):
+            return
+        line, link = encode(what, details, at=at, after=self._last)
+        path = self._directory / FILE_NAME
+        size = _append_whole(path, line)
+        self._last = link
+        self._latest[what] = {"what": what, **details}
+        turn_over = size > self._file_max
+        if turn_over:
+            self._first_n = _first_n(path)  # the head first: it must never miss lines that are gone
+        _write_head(self._directory, Head(link, self._first_n))
+        if turn_over:
+            path.replace(self._directory / BEFORE_NAME)
+
+    def _failed(self, reason: str) -> None:
+        if not self._failing:
+            self.tell("audit.failed", {"reason": reason, "next_step": "make room, or give the folder back to us"})
+        self._failing = True
+
+
+def _append_whole(path: Path, line: bytes) -> int:
+    """The size of the file then. Raises OSError, and leaves no part of the line."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        before = os.fstat(handle).st_size
+        _write_whole(handle, line, before)
+    finally:
+        os.close(handle)
+    return before + len(line)
+
+
+def _write_whole(handle: int, line: bytes, before: int) -> None:
+    try:
+        written = os.write(handle, line)
+        os.fsync(handle)
+    except OSError:
+        written = 0
+        raise
+    finally:
+        if written != len(line):
+            os.ftruncate(handle, before)
+    if written != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _plain(value: object) -> Value:
+    return value if isinstance(value, str | int | float | bool) or value is None else None
+
+
+def lines_of(directory: Path) -> Iterator[tuple[str, bytes]]:
+    """Every line with its place, oldest first."""
+    for name in (BEFORE_NAME, FILE_NAME):
+        try:
+            with (directory / name).open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    yield f"{directory / name} line {number}", line.rstrip(b"\n")
+        except FileNotFoundError:
+            continue
+
+
+def _first_n(path: Path) -> int:
+    with path.open("rb") as file:
+        return int(json.loads(file.readline())["n"])
+
+
+def look_at(directory: Path) -> Verdict:
+    """Raises OSError."""
+    return verify(lines_of(directory), _read_head(directory))
+
+
+def _read_head(directory: Path) -> Head | None:
+    try:
+        value = json.loads((directory / HEAD_NAME).read_bytes())
+        return Head(Link(int(value["n"]), str(value["digest"])), int(value["first_n"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return Head(Link(1 << 62, ""), 1)  # unreadable: it vouches for nothing
+
+
+def _write_head(directory: Path, head: Head) -> None:
+    new = directory / f".{HEAD_NAME}.new"
+    with new.open("wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(json.dumps({"n": head.last.n, "digest": head.last.digest, "first_n": head.first_n}).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(directory / HEAD_NAME)
+
+
+def mend_torn_line(directory: Path) -> None:
+    """A crash in the middle of writing leaves half a line at the end, of which the head knows nothing yet."""
+    path = directory / FILE_NAME
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        os.truncate(path, whole)

@@ -1,0 +1,107 @@
+"""Shows the metrics to Prometheus: as a file for node_exporter, or over HTTP on this machine only.
+
+The numbers are taken at fixed intervals in the event loop; whoever scrapes gets the last ones, from a thread that
+touches nothing else.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from presence.config.operating import MetricsExport, MetricsSettings
+from presence.core.operations.metrics import families
+from presence.core.operations.snapshot import Overview
+from presence.ports import Tell
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+class Exposition(Collector):
+    """Holds the last overview, and nothing before it was taken."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        self.overview: Overview | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        seen = self.overview
+        if seen is None:
+            return
+        for family in families(seen):
+            labels = [name for name, _ in family.samples[0][0]] if family.samples else []
+            kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+            metric = kind(family.name, family.meaning, labels=labels)
+            for pairs, value in family.samples:
+                metric.add_metric([text for _, text in pairs], value)
+            yield metric
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class MetricsExporter:
+    """Runs in the daemon's TaskGroup. What fails is told once and tried again: metrics never stop the gateway."""
+
+    def __init__(self, settings: MetricsSettings, look: Callable[[], Overview], *, tell: Tell) -> None:
+        self._settings = settings
+        self._look = look
+        self._tell = tell
+        self._failing = False
+        self.exposition = Exposition()
+
+    async def run(self) -> None:
+        with self._served():
+            while True:
+                self.exposition.overview = self._look()
+                if self._settings.export is MetricsExport.TEXTFILE:
+                    await asyncio.to_thread(self._write)
+                await asyncio.sleep(self._settings.interval_s)
+
+    def _write(self) -> None:
+        try:
+            replace_file(self._settings.textfile, self.exposition.text())
+        except OSError as error:
+            self._failed(f"metrics.textfile {self._settings.textfile}: {error.strerror}")
+        else:
+            self._failing = False
+
+    @contextmanager
+    def _served(self) -> Iterator[None]:
+        if self._settings.export is not MetricsExport.LOOPBACK:
+            yield
+            return
+        try:
+            server, thread = start_http_server(self._settings.port, addr=LOOPBACK, registry=self.exposition.registry)
+        except OSError as error:
+            self._failed(f"metrics.port {self._settings.port}: {error.strerror}")
+            yield
+            return
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def _failed(self, reason: str) -> None:
+        if not self._failing:
+            next_step = "give this user the folder, or choose another port; see docs/operations.md"
+            self._tell("metrics.failed", {"reason": reason, "next_step": next_step})
+        self._failing = True
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """A reader sees the old file or the new one, never half of one. Readable for all: node_exporter is another user."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("wb") as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(content)
+    new.replace(path)

@@ -1,0 +1,132 @@
+"""paho's client as we use it: one connection, no queue, no reconnection, and a thread that never dies unheard.
+
+paho ends its network thread at the first exception of a callback (or of its own code) without a word. `loop_forever`
+is what its thread runs, so paho documents; here it always says that it has ended, and why (R-52).
+"""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from presence.config.settings import MqttProtocol, MqttSettings
+from presence.edges.mqtt.credentials import Credentials
+from presence.errors import BrokerError
+
+TCP_TIMEOUT_S: Final = 5.0
+RECEIVE_MAX: Final = 20
+PACKET_MAX: Final = 64 * 1024
+READ_MAX: Final = 1024 * 1024
+"""A broker that announces a longer packet ignores what we asked for; paho would take in up to 256 MB."""
+WILL_DELAY_S: Final = 30
+"""By MQTT 5.0 §3.1.3.2.2 a will goes out when its delay is over or the session ends, so the session lasts as long. Who
+comes back sooner begins a new session (clean start): by the letter the will may go out then, right before the birth."""
+JSON: Final = "application/json"
+
+
+class PacketTooLong(BrokerError):
+    """The broker breaks the limits of CONNECT. (An OSError here, and paho would swallow it.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says of us when we vanish."""
+
+    topic: str
+    payload: bytes
+
+
+class Client(paho.Client):
+    """Connects once, and calls `ended` once, in its own thread."""
+
+    ended: Callable[[Exception | None], None]
+
+    def __init__(self, settings: MqttSettings, *, client_id: str, credentials: Credentials, will: Will | None) -> None:
+        v5 = settings.protocol is MqttProtocol.V5
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=paho.MQTTv5 if v5 else paho.MQTTv311,
+            clean_session=None if v5 else True,
+            reconnect_on_failure=False,
+        )
+        self.connect_timeout = TCP_TIMEOUT_S
+        self.max_inflight_messages = RECEIVE_MAX  # above our own limit, so that paho never queues
+        if settings.username is not None or credentials.password is not None:
+            self.username_pw_set(settings.username, credentials.password)
+        if credentials.tls is not None:
+            self.tls_set_context(credentials.tls)
+        if will is not None:
+            will_properties = content(JSON, packet=PacketTypes.WILLMESSAGE) if v5 else None
+            if will_properties is not None:
+                will_properties.WillDelayInterval = WILL_DELAY_S
+            self.will_set(will.topic, will.payload, qos=1, retain=True, properties=will_properties)
+        options: dict[str, Any] = (
+            {"clean_start": True, "properties": _limits(0 if will is None else WILL_DELAY_S)} if v5 else {}
+        )
+        self.connect_async(settings.host, settings.port, keepalive=settings.keep_alive_s, **options)
+
+    def loop_forever(
+        self,
+        timeout: float = 1.0,
+        retry_first_connection: bool = False,  # noqa: ARG002 - as in paho
+    ) -> MQTTErrorCode:
+        """`loop_start` runs this in its thread (so paho documents); it connects first."""
+        fault: Exception | None = None
+        result = MQTTErrorCode.MQTT_ERR_UNKNOWN
+        try:
+            result = super().loop_forever(timeout, retry_first_connection=False)
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the thread must not die unheard
+            fault = _without_frames(raised)
+            open_socket = self.socket()
+            if open_socket is not None:
+                open_socket.close()
+        self.ended(fault)
+        return result
+
+    def say_goodbye(self) -> None:
+        """DISCONNECT: the broker forgets the will, and the session with it."""
+        if self.protocol == paho.MQTTv5:
+            properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = 0
+            self.disconnect(properties=properties)
+        else:
+            self.disconnect()
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > READ_MAX:
+            raise PacketTooLong(
+                f"the broker announced a packet of {bufsize} bytes, and we asked for {PACKET_MAX} at most"
+            )
+        return super()._sock_recv(bufsize)
+
+
+def _without_frames(raised: Exception) -> Exception:
+    """Keep no frames: they hold the client, and with it two descriptors of paho until the garbage collector comes."""
+    if not isinstance(raised, OSError | BrokerError):
+        last = traceback.extract_tb(raised.__traceback__)[-1]
+        raised.add_note(f"{Path(last.filename).name}:{last.lineno}")
+    raised.__context__ = raised.__cause__ = None
+    return raised.with_traceback(None)
+
+
+def content(content_type: str, *, packet: int = PacketTypes.PUBLISH) -> Properties:
+    """Properties of a message or will: what its payload is, and that it is UTF-8."""
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    properties.ContentType = content_type
+    properties.PayloadFormatIndicator = 1
+    return properties
+
+
+def _limits(session_s: int) -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = session_s
+    properties.ReceiveMaximum = RECEIVE_MAX
+    properties.MaximumPacketSize = PACKET_MAX
+    return properties

@@ -1,0 +1,292 @@
+"""One connection to a broker, from CONNECT to its end. It is never used again: the next one is a new object.
+
+    network thread (paho)                          event loop
+    on_connect, on_publish,   ── call_soon_threadsafe ──►  futures, `ended`, the caller's `receive`
+    on_subscribe, on_message,
+    and the end of the thread, whatever ended it
+
+1. Nothing is handed to paho before CONNACK or after the end: what paho queues goes out later with its old expiry.
+2. A slot is taken before a message is handed over and given back by its PUBACK only, so that a caller who gave up
+   waiting does not make room for an eleventh message (R-50). Best-effort messages have a share of the slots: those
+   that are never answered neither end the connection nor leave the others without a slot.
+3. The network thread always says that it has ended; an exception in it, ours or paho's, is in `Ending.fault` (R-52).
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from presence.config.settings import MqttProtocol, MqttSettings
+from presence.edges.mqtt.client import PACKET_MAX, TCP_TIMEOUT_S, Client, PacketTooLong, Will
+from presence.edges.mqtt.credentials import Credentials
+from presence.edges.mqtt.reasons import PACKET_TOO_LARGE
+from presence.edges.mqtt.report import Dropped, Ending
+from presence.errors import BrokerError
+
+UNACKNOWLEDGED_MAX: Final = 10
+BEST_EFFORT_MAX: Final = 4
+"""Of these: unacknowledged messages that may stay so."""
+HEAD_MAX: Final = 512
+"""Room for the header and properties of our messages, which take about 150 bytes."""
+UNDELIVERED_MAX: Final = 256
+"""Messages that wait for the event loop; beyond it they are dropped and counted."""
+
+Receive = Callable[[str, bytes, bool], None]
+"""Takes topic, payload and retain flag, in the event loop."""
+
+
+class Connection:
+    """Tell once, at `ended`, why it is over; every call after that raises BrokerError."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        *,
+        client_id: str,
+        credentials: Credentials,
+        will: Will | None,
+        receive: Receive,
+        dropped: Dropped,
+    ) -> None:
+        self.ended = asyncio.Event()
+        self.ending = Ending("not connected yet")
+        self._settings = settings
+        self._receive = receive
+        self._dropped = dropped
+        self._loop = asyncio.get_running_loop()
+        self._accepted: asyncio.Future[int] = self._loop.create_future()
+        self._slots = asyncio.Semaphore(UNACKNOWLEDGED_MAX)
+        self._best_effort_max = BEST_EFFORT_MAX
+        self._best_effort: set[int] = set()
+        """Packet ids of unacknowledged best-effort messages."""
+        self._answers: dict[int, asyncio.Future[int]] = {}
+        self._undelivered = threading.BoundedSemaphore(UNDELIVERED_MAX)
+        self._packet_max: int | None = None
+        self._hint: Ending | None = None
+        self._aborted = False
+        self._client = self._new_client(client_id, credentials, will)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the broker has accepted us, and nothing has ended it since."""
+        accepted = self._accepted.done() and not self._accepted.cancelled() and self._accepted.result() >= 0
+        return accepted and not self._aborted and not self.ended.is_set()
+
+    async def open(self) -> None:
+        """Connect and return at a good CONNACK. Raises BrokerError; `ending` tells why."""
+        self._client.loop_start()
+        try:
+            async with asyncio.timeout(TCP_TIMEOUT_S + self._settings.acknowledge_timeout_s):
+                if await self._accepted < 0:
+                    raise self._error()
+        except TimeoutError:
+            self.abort("the broker did not answer CONNECT in time")
+            raise self._error() from None
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        properties: Properties | None = None,
+        expiry_s: float | None = None,
+        best_effort: bool = False,
+    ) -> int:
+        """Hand one message over and return the reason code of its PUBACK (0 where the protocol has none).
+
+        `expiry_s` counts from the call: waiting for a slot uses it up. Raises BrokerError where it is used up, where
+        the connection ends, or where no PUBACK comes in time (which ends the connection, unless it is best effort).
+        """
+        if self._packet_max is not None and len(topic.encode()) + len(payload) + HEAD_MAX > self._packet_max:
+            return PACKET_TOO_LARGE
+        deadline = None if expiry_s is None else self._loop.time() + expiry_s
+        await self._take_slot()
+        if best_effort and len(self._best_effort) >= self._best_effort_max:
+            self._slots.release()
+            raise BrokerError("the broker has not answered earlier messages of this kind")
+        if deadline is not None and properties is not None:
+            left_s = deadline - self._loop.time()
+            if left_s <= 0:
+                self._slots.release()
+                raise BrokerError("the message expired while earlier ones waited for their acknowledgement")
+            properties.MessageExpiryInterval = max(1, round(left_s))
+        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._slots.release()
+            raise self._error()
+        if best_effort:
+            self._best_effort.add(info.mid)
+        return await self._answer(info.mid, f"no PUBACK within {self._settings.acknowledge_timeout_s:g} s")
+
+    async def subscribe(self, topic: str, *, no_local: bool) -> int:
+        """Return the reason code of the SUBACK. Raises BrokerError."""
+        await self._take_slot()
+        if self._settings.protocol is MqttProtocol.V5:
+            result, mid = self._client.subscribe(topic, options=SubscribeOptions(qos=1, noLocal=no_local))
+        else:
+            result, mid = self._client.subscribe(topic, qos=1)
+        if result != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
+            self._slots.release()
+            raise self._error()
+        return await self._answer(mid, f"no SUBACK within {self._settings.acknowledge_timeout_s:g} s")
+
+    async def close(self) -> None:
+        """Say DISCONNECT, so that the broker forgets the will, and wait for the end."""
+        self._client.say_goodbye()
+        await self.ended.wait()
+
+    def abort(self, why: str) -> None:
+        """End it without DISCONNECT. Returns at once; `ended` follows when the network thread has noticed."""
+        self._hint = self._hint or Ending(why)
+        self._aborted = True
+        self._shut(self._client.socket())
+
+    async def _take_slot(self) -> None:
+        await self._slots.acquire()
+        if self.ended.is_set() or self._aborted or not self._accepted.done():
+            self._slots.release()
+            raise self._error()
+
+    async def _answer(self, mid: int, complaint: str) -> int:
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._answers[mid] = answer
+        try:
+            async with asyncio.timeout(self._settings.acknowledge_timeout_s):
+                code = await answer
+        except TimeoutError:
+            if mid not in self._best_effort:
+                self.abort(complaint)
+            raise BrokerError(complaint) from None
+        if code < 0:
+            raise self._error()
+        return code
+
+    def _error(self) -> BrokerError:
+        ending = self._hint or self.ending
+        return BrokerError(f"the connection to the broker is over: {ending.detail}")
+
+    def _new_client(self, client_id: str, credentials: Credentials, will: Will | None) -> Client:
+        client = Client(self._settings, client_id=client_id, credentials=credentials, will=will)
+        client.ended = lambda fault: self._in_loop(self._end, fault)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_socket_open = self._on_socket_open
+        return client
+
+    # --- in the network thread: take the values out and hand them to the event loop, nothing else ---
+
+    def _on_connect(
+        self, _client: object, _data: object, _flags: object, code: ReasonCode, props: Properties | None
+    ) -> None:
+        limits = (getattr(props, "ReceiveMaximum", None), getattr(props, "MaximumPacketSize", None))
+        self._in_loop(self._accept, code.value, limits)
+
+    def _on_disconnect(
+        self, _client: object, _data: object, flags: paho.DisconnectFlags, code: ReasonCode, _props: object
+    ) -> None:
+        said = code.value if flags.is_disconnect_packet_from_server else None
+        self._in_loop(self._note, said, code.getName())
+
+    def _on_publish(self, _client: object, _data: object, mid: int, code: ReasonCode, _props: object) -> None:
+        self._in_loop(self._settle, mid, code.value)
+
+    def _on_subscribe(self, _client: object, _data: object, mid: int, codes: list[ReasonCode], _props: object) -> None:
+        self._in_loop(self._settle, mid, codes[0].value)
+
+    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            self._dropped.not_utf8 += 1
+            return
+        if len(message.payload) > PACKET_MAX:
+            self._dropped.oversize += 1
+        elif not self._undelivered.acquire(blocking=False):
+            self._dropped.flooded += 1
+        else:
+            self._in_loop(self._deliver, topic, bytes(message.payload), message.retain)
+
+    def _on_socket_open(self, _client: object, _data: object, opened: object) -> None:
+        if self._aborted:
+            self._shut(opened)
+        elif isinstance(opened, socket.socket):
+            # Without it a second message may wait for the acknowledgement of the first by TCP, up to 40 ms.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    @staticmethod
+    def _shut(opened: object) -> None:
+        """Cut a connection that the network thread is reading: it wakes with end of file and tidies up itself."""
+        if isinstance(opened, socket.socket):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)  # SSLSocket's own would race with the reader
+
+    def _in_loop(self, call: Callable[..., None], *values: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(call, *values)
+
+    # --- in the event loop ---
+
+    def _accept(self, code: int, limits: tuple[int | None, int | None]) -> None:
+        if self._accepted.done():
+            return
+        if code != 0:
+            self._hint = Ending("the broker refused the connection", reason_code=code)
+            return  # paho closes the connection, and the end follows
+        receive_max, self._packet_max = limits
+        if receive_max is not None and receive_max < UNACKNOWLEDGED_MAX:
+            self._slots = asyncio.Semaphore(max(1, receive_max))
+            self._best_effort_max = min(BEST_EFFORT_MAX, max(0, receive_max - 1))
+        self._accepted.set_result(0)
+
+    def _note(self, code: int | None, text: str) -> None:
+        self._hint = self._hint or Ending(text, reason_code=code)
+
+    def _settle(self, mid: int, code: int) -> None:
+        answer = self._answers.pop(mid, None)
+        if answer is None:
+            return
+        self._best_effort.discard(mid)
+        self._slots.release()
+        if not answer.done():
+            answer.set_result(code)
+
+    def _deliver(self, topic: str, payload: bytes, retain: bool) -> None:
+        self._undelivered.release()
+        if not self.ended.is_set():
+            self._receive(topic, payload, retain)
+
+    def _end(self, fault: Exception | None) -> None:
+        if isinstance(fault, PacketTooLong):
+            self._dropped.oversize += 1
+            self.ending = Ending(str(fault))
+        elif fault is not None and not self._aborted:
+            place = "".join(f" ({note})" for note in getattr(fault, "__notes__", ()))
+            self.ending = Ending(f"{type(fault).__name__}: {fault}{place}", fault=fault)
+        else:
+            self.ending = self._hint or Ending("the connection was closed")
+        if self._answers.keys() - self._best_effort:
+            self.ending = replace(self.ending, unanswered=True)
+        self._hint = None
+        self.ended.set()
+        if not self._accepted.done():
+            self._accepted.set_result(-1)
+        for mid in tuple(self._answers):
+            self._settle(mid, -1)
+        # Break the circle client → callback → connection → client, so that paho closes its descriptors at once.
+        for callback in ("on_connect", "on_disconnect", "on_publish", "on_subscribe", "on_message", "on_socket_open"):
+            setattr(self._client, callback, None)
+        self._client.ended = lambda _fault: None

@@ -1,0 +1,150 @@
+"""What an operator is told of the connection to the broker, and what is counted of it.
+
+No line may follow a visit: connections that end while a message waits for its acknowledgement are told by the hour.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from presence.config.settings import MqttProtocol, MqttSettings
+from presence.core.operations.hourly import HourlyNews
+from presence.core.timestamps import Moment
+from presence.edges.mqtt.reasons import (
+    HUNG_UP,
+    LOST_WITH_311,
+    NO_ANSWER,
+    SESSION_TAKEN_OVER,
+    name,
+    remedy,
+    remedy_of_fault,
+)
+from presence.errors import ConfigurationError
+
+Tell = Callable[[str, Mapping[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a connection is over."""
+
+    detail: str
+    reason_code: int | None = None
+    """What the broker said in CONNACK or DISCONNECT."""
+    fault: BaseException | None = None
+    """What was raised in the network thread: OSError where the network failed, otherwise a fault of ours or paho's."""
+    unanswered: bool = False
+    """While a message of ours waited for its acknowledgement: the broker may not have liked it."""
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Messages from the broker that nobody was given (R-54)."""
+
+    oversize: int = 0
+    not_utf8: int = 0
+    flooded: int = 0
+
+
+@dataclass(slots=True)
+class Counters:
+    """Since the start of the daemon."""
+
+    connects: int = 0
+    disconnects: int = 0
+    """Connections that were open and are lost."""
+    failed_attempts: int = 0
+    published: int = 0
+    refused: Counter[int] = field(default_factory=Counter)
+    """By reason code: CONNACK, PUBACK and SUBACK."""
+    refused_events: Counter[int] = field(default_factory=Counter)
+    """Of those, the ones of events."""
+    refused_words: Counter[int] = field(default_factory=Counter)
+    """Of those, the ones of words to other gateways."""
+    faults: int = 0
+    """Exceptions in a callback or in paho, each of which ended a connection, and in handlers, which did not."""
+    unknown_topic: int = 0
+    dropped: Dropped = field(default_factory=Dropped)
+
+
+class Report:
+    """Keeps `counters`, and says why there is no connection."""
+
+    def __init__(self, counters: Counters, tell: Tell) -> None:
+        self.trouble: str | None = "not connected yet"
+        """Why there is no connection, with the next step; None while there is one."""
+        self._counters = counters
+        self._tell = tell
+        self._hung_up: HourlyNews[str] = HourlyNews()
+        """Why connections ended on which a message waited."""
+        self._quiet = False
+        """The last connection ended so, and the next one is not told either."""
+        self._handler_faults: Counter[str] = Counter()
+
+    def advance(self, now: Moment) -> None:
+        """Tell what is told by the hour."""
+        for reason, count in self._hung_up.due(now).items():
+            self._tell("broker.hung_up", {"reason": reason, "count": count, "remedy": HUNG_UP})
+
+    def connected(self, settings: MqttSettings) -> None:
+        self.trouble = None
+        if self._quiet:
+            return
+        self._tell("broker.connected", {"host": settings.host, "protocol": settings.protocol.value})
+        if settings.protocol is not MqttProtocol.V5:
+            self._tell("broker.old_protocol", {"lost": LOST_WITH_311, "remedy": 'set mqtt.protocol: "5"'})
+
+    def refused(self, what: str, code: int, topic: str) -> None:
+        """A subscription or the state, which follow no visit."""
+        self._counters.refused[code] += 1
+        fields = {"what": what, "topic": topic, "reason_code": code, "reason": name(code), "remedy": remedy(code)}
+        self._tell("broker.refused", fields)
+
+    def handler_failed(self, topic: str, error: Exception) -> None:
+        self._counters.faults += 1
+        self._handler_faults[topic] += 1
+        count = self._handler_faults[topic]
+        if count & (count - 1) == 0:  # 1, 2, 4, 8 …: words of peers come with visits
+            self._tell("broker.handler_failed", {"topic": topic, "error": type(error).__name__, "count": count})
+
+    def ended(self, ending: Ending, *, was_up: bool, wait_s: float, contended: bool) -> None:
+        """A connection, or an attempt at one, is over; the next one is tried in `wait_s`."""
+        ours = ending.fault is not None and not isinstance(ending.fault, OSError | ConfigurationError)
+        if was_up:
+            self._counters.disconnects += 1
+        else:
+            self._counters.failed_attempts += 1
+        self._counters.faults += ours
+        if not was_up and ending.reason_code is not None:
+            self._counters.refused[ending.reason_code] += 1
+        event, fields = _as_told(ending, was_up=was_up, contended=contended)
+        self.trouble = f"{fields['reason']}: {fields['remedy']}"
+        self._quiet = was_up and ending.unanswered and not contended and not ours
+        if self._quiet:
+            self._hung_up.note(str(fields["reason"]))
+            return
+        self._tell(event, {**fields, "next_attempt_s": round(wait_s, 1)})
+        if contended:
+            reason = "the broker ends our connections as soon as they are made: somebody else uses our name"
+            self._tell("broker.duplicate", {"reason": reason, "remedy": remedy(SESSION_TAKEN_OVER)})
+
+
+def _as_told(ending: Ending, *, was_up: bool, contended: bool) -> tuple[str, dict[str, object]]:
+    """The event's name, and its reason and remedy."""
+    event = "broker.lost" if was_up else "broker.unreachable"
+    fields: dict[str, object] = {"reason": ending.detail}
+    match ending:
+        case Ending(reason_code=int(code)):
+            fields |= {"reason": name(code), "reason_code": code, "remedy": remedy(code, connecting=not was_up)}
+            if not was_up:
+                event = "broker.refused"
+                fields["what"] = "connection"
+        case Ending(fault=ConfigurationError()):
+            fields["remedy"] = "mend the configuration; the file is read again at the next attempt"
+        case Ending(fault=BaseException() as fault):
+            fields["remedy"] = remedy_of_fault(fault)
+        case _ if was_up:
+            fields["remedy"] = f"perhaps {remedy(SESSION_TAKEN_OVER)}" if contended else "read the broker's log"
+        case _:
+            fields["remedy"] = NO_ANSWER
+    return event, fields

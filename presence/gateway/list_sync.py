@@ -1,0 +1,253 @@
+"""Keeps the list in force: reads it from its source, and knows how far it may be believed.
+
+Two kinds of source stand behind one port (presence.ports.ConsentSource). The plain file gives a ConsentList that is
+remembered here and prepared here; the signed list gives a Proven, which its source has verified and stored already.
+
+Whatever fails, the list in force stays and its lease runs on: nothing here makes it longer but a proven list.
+A look that hangs is a look that failed, too: nobody waits for it any more, no other begins beside it, and what it
+finds when it ends after all is taken in by the look that comes then.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from presence.core.consent.freshness import Freshness, Lease, clock_doubt, freshness, least, next_step, standing
+from presence.core.consent.gate import ListStanding
+from presence.core.consent.list_json import ConsentList
+from presence.core.consent.list_lag import Heads
+from presence.core.engine import prepare
+from presence.core.timestamps import Moment
+from presence.errors import (
+    ConsentListError,
+    ListGrew,
+    ListRolledBack,
+    ListUnfinished,
+    MemoryLost,
+    StorageError,
+    type_and_place,
+)
+from presence.ports import Clock, ConsentSource, Progress, Proven, Tell
+from presence.pulse import beat
+
+LOOK_S: Final = 600.0
+"""The longest that a look is waited for; a list of five million takes a small computer some minutes."""
+PROGRESS_S: Final = 30.0
+"""How often is told how far a long list has come."""
+ENDED_S: Final = 5.0
+"""For a look that was given up to end."""
+
+Found = Proven | Exception | None
+"""How a look ended."""
+
+
+class AcceptedLists(Protocol):
+    """Remembers how new the plain list was (edges.store.ConsentStore)."""
+
+    def accept(self, consents: ConsentList) -> ConsentList: ...
+
+
+class Refresh:
+    """Asks for a look at the list before its time; who asks often is answered once."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        self._asked.set()
+
+    async def asked(self, within_s: float) -> bool:
+        """Whether somebody asked, at the latest after so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._asked.wait()
+        return self._asked.is_set()
+
+    def answered(self) -> None:
+        self._asked.clear()
+
+
+@dataclass(kw_only=True)
+class Renewal:
+    """The list's lease and figures; `renew` is called by one task."""
+
+    source: ConsentSource
+    accepted: AcceptedLists
+    clock: Clock
+    tell: Tell
+    lease_s: float
+    complaints: list[str]
+    """Of the plain list: the first entries left out."""
+    synchronised: Callable[[], bool]
+    lease: Lease | None = None
+    entries: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Entries left out of the list in force, by reason."""
+    timestamp_version: int = 0
+    """Of the signed list in force (TUF); 0 where there is none, or the list is a plain file."""
+    errors: int = 0
+    """Looks that failed since the last that did not."""
+    refusals: int = 0
+    """Looks that failed since the start."""
+    last_look: Moment | None = None
+    """The last look that did not fail, also one that found nothing new."""
+    heads: Heads = field(default_factory=Heads)
+    """What the consent service's heartbeat says is the newest (presence.gateway.revocation_listener)."""
+    unfinished: bool = False
+    """The last look brought more of a long list, and the next goes on at once."""
+    look_s: float = LOOK_S
+    progress_s: float = PROGRESS_S
+    ended_s: float = ENDED_S
+    _unaccepted: ConsentList | None = None
+    _under_way: asyncio.Future[Found] | None = None
+    _given_up: bool = False
+    _told: Progress | None = None
+
+    @property
+    def seq(self) -> int:
+        return self.lease.header.seq if self.lease else 0
+
+    def age_s(self, now: Moment) -> float | None:
+        return None if self.lease is None else self.lease.age_s(now)
+
+    def freshness(self, now: Moment) -> Freshness:
+        return freshness(self.lease, now, synchronised=self.synchronised(), last_signed_s=self.source.last_signed_s)
+
+    def next_step(self, now: Moment) -> str:
+        """What the operator does; empty where all is well."""
+        progress = self.source.progress
+        if self.lease is None and progress is not None and progress.of:
+            return f"the list is on its way, {progress.here} of {progress.of} files are here: wait"
+        last_signed_s = self.source.last_signed_s
+        doubt = clock_doubt(self.lease, now, synchronised=self.synchronised(), last_signed_s=last_signed_s)
+        return next_step(self.freshness(now), doubt)
+
+    def standing(self, now: Moment) -> ListStanding:
+        return standing(self.lease, now, synchronised=self.synchronised())
+
+    async def renew(self) -> Proven | None:
+        """What is newly proven, or None where nothing is or the look failed."""
+        self.unfinished = False
+        try:
+            proven = await self._looked()
+        except ListUnfinished:
+            self.unfinished, self.errors = True, 0
+            return None
+        except (ConsentListError, StorageError) as error:
+            self._failed(error, str(error))
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it is: a look that failed ends no lease and no gateway
+            self._failed(error, f"{type_and_place(error)}: nobody foresaw this; keep the journal and tell the makers")
+            return None
+        self.errors = 0
+        self.last_look = now = self.clock.now()
+        if proven is None:
+            self.heads.looked(self.timestamp_version, self.seq)
+            return None
+        self.heads.looked(proven.timestamp_version, proven.header.seq)
+        self.lease = self._lease_of(proven, now)
+        self.timestamp_version = proven.timestamp_version
+        if proven.prepared is not None:
+            self.entries = proven.entries
+            self.refused = proven.refused
+        return proven
+
+    def _failed(self, error: Exception, reason: str) -> None:
+        self.errors += 1
+        self.refusals += 1
+        self.tell("consent.refused", {"reason": reason})
+        if isinstance(error, MemoryLost):
+            self.tell("consent.memory_lost", {"reason": reason})
+        if isinstance(error, ListRolledBack):
+            self.tell("consent.rolled_back", {"seq": self.seq, "next_step": "find out who brought the old list"})
+        if isinstance(error, ListGrew):
+            next_step = "find out where so many new customers come from"
+            self.tell("consent.grew", {"seq": self.seq, "entries": error.entries, "next_step": next_step})
+
+    async def _looked(self) -> Proven | None:
+        """The outcome of a look. Raises what went wrong with it, ConsentListError where it hangs."""
+        look = self._under_way = self._under_way or _in_a_thread(self._look)
+        if not self._given_up:
+            await self._watch(look)
+            if not look.done():
+                self.source.give_up()
+        await asyncio.wait([look], timeout=self.ended_s)
+        self._given_up = not look.done()
+        if self._given_up:
+            raise ConsentListError(
+                f"a look at the list has not ended after {self.look_s:g} s: does a stick, a disk or a mount hang? "
+                "No other look begins before it ends"
+            )
+        self._under_way = None
+        found = look.result()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _watch(self, look: "asyncio.Future[Found]") -> None:
+        """Until it ends or has taken too long; meanwhile say how far it is."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self.look_s
+        while not look.done() and loop.time() < until_s:
+            beat()
+            await asyncio.wait([look], timeout=min(self.progress_s, until_s - loop.time()))
+            progress = self.source.progress
+            if not look.done() and progress is not None and progress != self._told:
+                self._told = progress
+                self.tell("consent.fetching", {"count": progress.here, "total": progress.of})
+
+    def _lease_of(self, proven: Proven, now: Moment) -> Lease:
+        """A new lease; but a list that is held back renews nothing: it is taken in, and the old lease runs on."""
+        old = self.lease
+        if not self.heads.frozen or old is None:
+            return Lease(proven.header, now, self.lease_s, least(now, before=old, server=proven.server))
+        header = replace(proven.header, published_at_s=min(old.header.published_at_s, proven.header.published_at_s))
+        return replace(old, header=header)
+
+    def _look(self) -> Proven | None:
+        """A list that could not be remembered (disk full) is kept and tried again: it may take rights away."""
+        found = self.source.read()
+        if isinstance(found, Proven):
+            return found
+        self._unaccepted = found or self._unaccepted
+        if self._unaccepted is None:
+            return None
+        try:
+            accepted = self.accepted.accept(self._unaccepted)
+        except ConsentListError:
+            self._unaccepted = None
+            raise
+        self._unaccepted = None
+        return Proven(
+            header=accepted.header,
+            prepared=prepare(accepted),
+            entries=len(accepted.entries),
+            refused=accepted.refused,
+            complaints=tuple(self.complaints),
+        )
+
+
+def _in_a_thread(look: Callable[[], Proven | None]) -> "asyncio.Future[Found]":
+    """A thread of its own, which keeps no process from ending; asyncio's are waited for at the end."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Found] = loop.create_future()
+
+    def work() -> None:
+        found: Found
+        try:
+            found = look()
+        except Exception as error:  # noqa: BLE001 - handed over to the event loop, which tells it
+            found = error
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            loop.call_soon_threadsafe(_settle, ended, found)
+
+    threading.Thread(target=work, name="list", daemon=True).start()
+    return ended
+
+
+def _settle(ended: "asyncio.Future[Found]", found: Found) -> None:
+    if not ended.done():
+        ended.set_result(found)

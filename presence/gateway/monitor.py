@@ -1,0 +1,216 @@
+"""Looks at a running gateway for the operator: the one place where an Overview is made.
+
+It listens in on what the parts tell, and looks at fixed intervals, so that metrics and `presence status` say the same.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from presence import __version__
+from presence.core.operations.alarms import JUMP_S, NOTICES, Noticed
+from presence.core.operations.hourly import HourlyCounts, HourlyLevels, HourlyPersons, rounded
+from presence.core.operations.radio_health import Condition, Totals
+from presence.core.operations.snapshot import HOURLY, RINGS, RINGS_STEP, STATE_OF, Bell, Overview, Radio, RadioState
+from presence.core.recognition.identifiers import WINDOW_S
+from presence.core.timestamps import Moment
+from presence.errors import ClockUnreadable
+from presence.gateway.gateway import Gateway
+from presence.ports import Clock, Tell
+
+ENTRIES_STEP: Final = 100
+LOOK_S: Final = 15.0
+BAD: Final = frozenset({RadioState.AWAY, RadioState.DEAF, RadioState.HIDING, RadioState.SPENT})
+
+
+class WatchedRadio(Protocol):
+    """A radio that knows how it does (edges.bluez.BluezScanner)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def condition(self) -> Condition | None: ...
+    @property
+    def totals(self) -> Totals: ...
+
+
+class BellCounters(Protocol):
+    links: int
+    sent_away: int
+    outages: int
+
+
+class WatchedDoorbell(Protocol):
+    """A doorbell that knows how it does (edges.doorbell.Doorbell)."""
+
+    trouble: str | None
+
+    @property
+    def adapter(self) -> str: ...
+    @property
+    def counters(self) -> BellCounters: ...
+
+
+class BrokerCounters(Protocol):
+    refused: Counter[int]
+    refused_events: Counter[int]
+    refused_words: Counter[int]
+
+
+class WatchedBroker(Protocol):
+    """A publisher that knows how it does (edges.mqtt.MqttPublisher)."""
+
+    @property
+    def trouble(self) -> str | None: ...
+    @property
+    def counters(self) -> BrokerCounters: ...
+    @property
+    def is_connected(self) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sights:
+    """Where to look."""
+
+    gateway: Callable[[], Gateway]
+    broker: WatchedBroker
+    radios: Mapping[str, WatchedRadio]
+    """By the name of the settings: `hci0`, or `default`. It is the label, so that series do not change."""
+    clock: Clock
+    armed: bool
+    open_at: Callable[[float], bool]
+    synchronised: Callable[[], bool]
+    free_bytes: Callable[[], int | None]
+    calibration: Callable[[], str]
+    read_only: Callable[[], bool]
+    doorbell: WatchedDoorbell | None = None
+    """None: it is off."""
+
+
+class Oversight:
+    """`tell` goes to the parts in place of the log's; `look` says how the gateway does."""
+
+    def __init__(self, sights: Sights, *, tell: Tell, listeners: Sequence[Tell] = ()) -> None:
+        self._sights = sights
+        self._log = tell
+        self._listeners = listeners
+        self._noticed = Noticed()
+        self._people = HourlyPersons()
+        self._rings = HourlyCounts(RINGS_STEP)
+        self._notices = HourlyCounts()
+        self._outbox = HourlyLevels()
+        self._well_at_s: dict[str, float] = {}
+        self._last: Moment | None = None
+        self._started = sights.clock.now()
+
+    def tell(self, event: str, fields: Mapping[str, object]) -> None:
+        self._noticed.note(event, fields)
+        for listener in self._listeners:
+            listener(event, fields)
+        self._log(event, fields)
+
+    async def run(self) -> None:
+        while True:
+            self._watch_clock()
+            self.look()
+            await asyncio.sleep(LOOK_S)
+
+    def look(self) -> Overview:
+        sights, now = self._sights, self._sights.clock.now()
+        gateway = sights.gateway()
+        renewal = gateway.renewal
+        lease = renewal.lease
+        clock_synchronised, clock_trouble = self._clock()
+        broker = sights.broker
+        people = self._people.release(gateway.pipeline.persons.take, now)
+        return Overview(
+            at=now,
+            version=__version__,
+            started_utc_s=self._started.utc_s,
+            armed=sights.armed,
+            open=sights.open_at(now.utc_s),
+            freshness=gateway.freshness,
+            next_step=gateway.next_step,
+            list_seq=renewal.seq,
+            list_entries=rounded(renewal.entries, ENTRIES_STEP),
+            list_age_s=renewal.age_s(now),
+            list_proven_utc_s=lease.proven_at.utc_s if lease else None,
+            key_window_end_utc_s=self._window_end_s(gateway, now) if lease else None,
+            refreshes=self._refreshes(now),
+            radios=tuple(self._radio(label, radio, now) for label, radio in sights.radios.items()),
+            bell=self._bell(gateway, people, now),
+            broker_connected=broker.is_connected,
+            broker_trouble=broker.trouble or "",
+            broker_codes=self._broker_codes(people),
+            hourly={count: people.get(count, 0) for count in HOURLY},
+            outbox=self._outbox.release(len({outgoing.ref for outgoing in gateway.pipeline.pending()}), now),
+            overflowed=gateway.intake.dropped,
+            clock_synchronised=clock_synchronised,
+            clock_trouble=clock_trouble,
+            disk_free_bytes=sights.free_bytes(),
+            calibration=sights.calibration(),
+            state_read_only=sights.read_only(),
+            storage_failing=self._noticed.storage_failing,
+            alarms=dict(self._noticed.alarms),
+        )
+
+    def _clock(self) -> tuple[bool, str]:
+        """Whether it is synchronised; and why nobody knows, where nobody does."""
+        try:
+            return self._sights.synchronised(), ""
+        except ClockUnreadable as error:
+            return False, str(error)
+
+    def _refreshes(self, now: Moment) -> dict[str, int]:
+        """A notice that is obeyed is a customer's act, so it is told by the hour; one that is refused is not."""
+        refreshes = {NOTICES: 0, **self._noticed.refreshes}
+        return refreshes | self._notices.release({NOTICES: refreshes[NOTICES]}, now)
+
+    def _broker_codes(self, people: Mapping[str, int]) -> dict[int, int]:
+        """Refused events follow customers: whose they were is counted, by the hour. The rest is told at once.
+
+        Words among gateways follow customers, too, and name nobody to count: they are left out.
+        """
+        counters = self._sights.broker.counters
+        codes = counters.refused - counters.refused_events - counters.refused_words
+        told = {int(count.partition(".")[2]) for count in people if count.startswith("refused.")}
+        return {code: codes[code] + people.get(f"refused.{code}", 0) for code in {*codes, *told}}
+
+    def _radio(self, label: str, radio: WatchedRadio, now: Moment) -> Radio:
+        condition = radio.condition
+        state = STATE_OF[condition] if condition else RadioState.LISTENING
+        if not self._sights.armed:
+            state = RadioState.RESTING
+        if state not in BAD:
+            self._well_at_s[label] = now.monotonic_s
+        gap_s = now.monotonic_s - self._well_at_s.setdefault(label, self._started.monotonic_s)
+        return Radio(label, state, gap_s, dict(radio.totals.steps))
+
+    def _bell(self, gateway: Gateway, people: Mapping[str, int], now: Moment) -> Bell | None:
+        """Whoever comes to the door may be a customer, so all but the outages is told by the hour."""
+        bell = self._sights.doorbell
+        if bell is None:
+            return None
+        worthless = gateway.pipeline.counts["unanswered"]
+        totals = dict.fromkeys(RINGS, 0) | {"links": bell.counters.links, "sent_away": bell.counters.sent_away}
+        totals |= worthless if isinstance(worthless, Mapping) else {}
+        hourly = self._rings.release(totals, now) | {"accepted": people.get("accepted", 0)}
+        return Bell(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
+
+    @staticmethod
+    def _window_end_s(gateway: Gateway, now: Moment) -> float:
+        """0 where no keys are held: blind already."""
+        windows = gateway.pipeline.wanted(now)[1].windows
+        return float((windows[-1] + 1) * WINDOW_S) if windows else 0.0
+
+    def _watch_clock(self) -> None:
+        now, last = self._sights.clock.now(), self._last
+        self._last = now
+        if last is None:
+            return
+        jumped_s = (now.utc_s - last.utc_s) - (now.monotonic_s - last.monotonic_s)
+        if abs(jumped_s) > JUMP_S:
+            next_step = "`timedatectl`: after a start without a clock this is normal, otherwise ask who set it"
+            self.tell("clock.jumped", {"seconds": round(jumped_s), "next_step": next_step})

@@ -1,0 +1,176 @@
+"""Speaks with the store's other gateways: claims an event before it is sent, says that it was told, hears theirs.
+
+The rules are those of `presence.core.event.election`; here are the clock, the chance and the broker. What a peer said
+is taken in as it arrives and counts when the relay asks for an event next, a moment later.
+
+Our own words are best effort: nobody waits for their acknowledgement, and one that the broker does not take costs no
+event (where one node of its cluster is gone it may take none of them). Then copies go out, under one id.
+"""
+
+import asyncio
+import math
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from presence.core.event.election import Adopt, Ours, Peers, Wait
+from presence.core.event.outgoing import Announcement, Outgoing
+from presence.core.event.peer_message import EXPIRY_S, Ignored, Seen, decode_seen, encode_seen, topic_of_peers
+from presence.core.operations.hourly import HourlyNews
+from presence.core.timestamps import Moment
+from presence.core.visit.visits import Visit
+from presence.errors import BrokerError, MessageNotTaken
+from presence.ports import Clock, OutgoingMessage, Publisher, Tell
+from presence.pulse import beat, branch, resting
+
+UNSAID_MAX: Final = 256
+"""Words that wait for the broker; the oldest go first, for they are of use for seconds."""
+HEARD_MAX: Final = 4096
+"""Words of peers by which a copy is known; after `seen.SKEW_S` none of them counts any more."""
+SPEAKERS: Final = 4
+"""So many words are on their way at a time: one that gets no answer does not hold up the next."""
+TIDY_S: Final = 60.0
+
+
+class Visitors(Protocol):
+    """The pipeline, as far as peers concern it."""
+
+    def pending(self) -> tuple[Outgoing, ...]: ...
+    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None: ...
+    def held(self) -> list[tuple[Announcement, Visit]]: ...
+
+
+class PeerLink(Publisher, Protocol):
+    async def subscribe(
+        self, topic: str, handler: Callable[[str, bytes, bool], None], *, no_local: bool = False
+    ) -> None: ...
+
+
+class Peering:
+    """Implements relay.Turns over a broker."""
+
+    def __init__(
+        self,
+        peers: Peers,
+        visitors: Visitors,
+        link: PeerLink,
+        clock: Clock,
+        *,
+        tell: Tell,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.adopted = 0
+        """Events that a peer told."""
+        self.ignored: Counter[Ignored] = Counter()
+        self.unheard: Counter[int] = Counter()
+        """Words that the broker did not take, by reason code."""
+        self._peers = peers
+        self._visitors = visitors
+        self._link = link
+        self._clock = clock
+        self._tell = tell
+        self._chance = chance
+        self._heard: dict[Seen, None] = {}
+        """Words of peers, the oldest first."""
+        self._unsaid: asyncio.Queue[Seen] = asyncio.Queue(UNSAID_MAX)
+        self._news: HourlyNews[int] = HourlyNews()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        beat()
+        await self._link.subscribe(topic_of_peers(self._peers.place), self.hear, no_local=True)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(SPEAKERS):
+                tasks.create_task(self._speak())
+            while True:
+                with resting():
+                    await asyncio.sleep(TIDY_S)
+                self._peers.keep_only(outgoing.id for outgoing in self._visitors.pending())
+
+    def advance(self, now: Moment) -> None:
+        """Tell that nobody hears us, by the hour: a line for each word would be one for each visit (R-23)."""
+        for code, count in self._news.due(now).items():
+            self._tell("peers.unheard", {"reason_code": code, "count": count, "next_step": UNHEARD_STEP})
+
+    async def wait_s(self, outgoing: Outgoing) -> float:
+        """0 where the event is ours to send now, infinity where a peer told it."""
+        while True:
+            now = self._clock.now()
+            turn = self._peers.turn(outgoing, now, self._chance())
+            match turn:
+                case Wait(seconds):
+                    return seconds
+                case Ours():
+                    return 0.0
+                case Adopt(event_id):
+                    self.adopted += 1
+                    self._visitors.adopt(outgoing, event_id, now)
+                    self._peers.forget(outgoing.id)
+                    return math.inf
+                case claim:
+                    self._say_soon(claim)
+                    await asyncio.sleep(0)  # the claim goes before the event, where it can
+
+    def told(self, outgoing: Outgoing) -> None:
+        self._say_soon(self._peers.told(outgoing, self._clock.now()))
+
+    def failed(self, outgoing: Outgoing) -> None:
+        self._peers.forget(outgoing.id)
+
+    def hear(self, _topic: str, payload: bytes, _retained: bool) -> None:
+        """What somebody wrote to the peers' topic. The broker is not believed: without our seal it is nothing."""
+        now = self._clock.now()
+        seen = decode_seen(payload, self._peers.store_key, self._peers.place, now.utc_s)
+        if isinstance(seen, Ignored):
+            self._ignore(seen)
+            return
+        if seen in self._heard:
+            self.ignored[Ignored.COPY] += 1
+            return
+        if len(self._heard) >= HEARD_MAX:
+            del self._heard[next(iter(self._heard))]
+        self._heard[seen] = None
+        answer = self._peers.hear(seen, self._visitors.held(), now)
+        if answer is not None:
+            self._say_soon(answer)
+
+    def _say_soon(self, seen: Seen) -> None:
+        if self._unsaid.full():
+            self._unsaid.get_nowait()
+        self._unsaid.put_nowait(seen)
+
+    async def _speak(self) -> None:
+        with branch():
+            await self._speak_on()
+
+    async def _speak_on(self) -> None:
+        place = self._peers.place
+        while True:
+            with resting():
+                word = await self._unsaid.get()
+            payload = encode_seen(word, self._peers.store_key, place)
+            try:
+                await self._link.publish(OutgoingMessage(topic_of_peers(place), payload, EXPIRY_S, "", ""))
+            except MessageNotTaken as refusal:
+                self.unheard[refusal.reason_code] += 1
+                self._news.note(refusal.reason_code)
+            except BrokerError:  # no answer, or the end of the connection, which the publisher tells
+                continue
+
+    def _ignore(self, why: Ignored) -> None:
+        self.ignored[why] += 1
+        count = self.ignored[why]
+        if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
+            self._tell("peers.ignored", {"reason": why.value, "count": count, "next_step": NEXT_STEP[why]})
+
+
+UNHEARD_STEP: Final = (
+    "allow this gateway to write to …/peer/seen (the broker's access list); if it may, look for a node of the broker's "
+    "cluster that is gone. Until then several gateways may tell one visit, under one id"
+)
+NEXT_STEP: Final = {
+    Ignored.MALFORMED: "let only gateways of this store write to …/peer/seen (the broker's access list)",
+    Ignored.FORGED: "give every gateway the same store.key_file, and let only them write to …/peer/seen",
+    Ignored.OLD: "synchronise the clocks of the gateways (timedatectl)",
+}

@@ -1,0 +1,202 @@
+"""Empties the outbox to the broker: in order, at least once, the gate asked again before each send.
+
+    pending ──release──► message ──publish──► acknowledged: out of the outbox
+                │                     ├─────► refused for good: out of the outbox, counted
+                │                     ├─────► not taken now: stays, sent again (same id) after a back-off of its own
+                │                     └─────► connection lost: stays, sent again (same id) once connected
+                ├──► expired or denied: out of the outbox, counted
+                ├──► a peer's turn (`Turns`): stays, and is left to it or asked for again
+                └──► list stale: stays until it expires
+
+1. One message is under way at a time, and never more than one is unacknowledged. Events of one subject keep their
+   order; an event that waits (for its turn, the list or the broker) lets those of others pass.
+2. An event that is not taken, or whose connection was lost twice, is sent again with full jitter and until it expires:
+   at a code like 0x83 one engine of several may have had it, and each attempt is a copy for that one.
+3. Single events are not logged, nor are single refusals: a journal with a line for each visit would be a record of
+   visits. Refusals are told on the border of an hour, rounded, without the audience (R-23).
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from presence.core.consent.gate import Denied, Reason
+from presence.core.event.cloudevent import EventType
+from presence.core.event.outgoing import Outgoing
+from presence.core.operations.hourly import HourlyNews
+from presence.core.timestamps import Moment
+from presence.errors import BrokerError, MessageNotTaken, MessageRefused
+from presence.ports import Clock, OutgoingMessage, Publisher, Tell
+from presence.pulse import resting
+
+RETRY_S = 1.0
+"""After a lost connection or while the list is stale; events that arrive meanwhile wait no longer than this."""
+HELD_S = 0.05
+"""While an event waits for its turn or its next attempt, others that arrive wait no longer than this."""
+AGAIN_FIRST_S: Final = 2.0
+AGAIN_MAX_S: Final = 32.0
+"""Ceilings of the back-off of one event; events live for two minutes."""
+REFUSED_STEP: Final = "ask `presence check`, question `access`, and read the broker's log"
+
+
+class Outbox(Protocol):
+    def pending(self) -> tuple[Outgoing, ...]: ...
+    async def queued(self) -> None: ...
+    def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None: ...
+    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None: ...
+    def refused(self, outgoing: Outgoing, code: int) -> None: ...
+
+
+class Turns(Protocol):
+    """Which of several gateways tells an event (presence.gateway.peer_link)."""
+
+    async def wait_s(self, outgoing: Outgoing) -> float:
+        """0 where it is ours to send now, otherwise when to ask again."""
+
+    def told(self, outgoing: Outgoing) -> None:
+        """The broker has it."""
+
+    def failed(self, outgoing: Outgoing) -> None:
+        """The broker did not take it: it begins anew."""
+
+
+class _Sent(Enum):
+    GONE = auto()
+    """Out of the outbox."""
+    WAITS = auto()
+    """Others may go."""
+    LOST = auto()
+    """The connection failed: nothing may overtake it."""
+
+
+@dataclass(slots=True)
+class _Again:
+    """An event that was handed over in vain."""
+
+    attempts: int = 0
+    due_s: float = 0.0
+    """Monotonic seconds."""
+
+
+class Relay:
+    """Carries events from an outbox to a publisher."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        publisher: Publisher,
+        clock: Clock,
+        *,
+        tell: Tell,
+        turns: Turns | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._clock = clock
+        self._tell = tell
+        self._turns = turns
+        self._chance = chance
+        self._wait_s = RETRY_S
+        self._again: dict[str, _Again] = {}
+        """By event id."""
+        self._refused: HourlyNews[tuple[int, str, EventType]] = HourlyNews()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            with resting():
+                await self._outbox.queued()
+            if not await self.empty():
+                with resting():
+                    await asyncio.sleep(self._wait_s)
+
+    async def empty(self) -> bool:
+        """Send what can be sent now; True where nothing is left, False where the oldest event has to wait."""
+        self._wait_s = RETRY_S
+        while pending := self._outbox.pending():
+            self._forget_gone(pending)
+            waiting: set[tuple[str, bytes]] = set()
+            for outgoing in pending:
+                subject = (outgoing.audience, outgoing.ref)
+                # A withdrawal waits for nothing: what it takes back has gone out, or never will.
+                if subject in waiting and outgoing.type is not EventType.WITHDRAWN:
+                    continue
+                with resting():
+                    await self._publisher.connected()
+                sent = await self._send(outgoing)
+                if sent is _Sent.LOST:
+                    return False
+                if sent is _Sent.WAITS:
+                    waiting.add(subject)
+            if self._outbox.pending()[:1] == pending[:1]:
+                return False
+        self._again.clear()
+        return True
+
+    def advance(self, now: Moment) -> None:
+        """Tell of refusals when their hour is over (rule 3)."""
+        counts: dict[int, int] = {}
+        for (code, _audience, _type), count in self._refused.due(now).items():
+            counts[code] = max(count, counts.get(code, 0))  # one visit is an event for each audience
+        for code, count in counts.items():
+            self._tell("event.refused", {"code": code, "count": count, "next_step": REFUSED_STEP})
+
+    async def _send(self, outgoing: Outgoing) -> _Sent:
+        now = self._clock.now()
+        again = self._again.get(outgoing.id)
+        if again is not None and now.monotonic_s < again.due_s:
+            return self._waits(again.due_s - now.monotonic_s)
+        wait_s = 0.0 if self._turns is None else await self._turns.wait_s(outgoing)
+        if wait_s:
+            return self._waits(wait_s)
+        message = self._outbox.release(outgoing, self._clock.now())
+        if message is None:
+            return _Sent.GONE
+        if isinstance(message, Denied):
+            return _Sent.WAITS if message.reason is Reason.LIST_STALE else _Sent.GONE
+        try:
+            await self._publisher.publish(message)
+        except MessageRefused as refusal:
+            self._note_refused(outgoing, refusal)
+            self._outbox.acknowledge(outgoing, published=False)
+            return _Sent.GONE
+        except MessageNotTaken as refusal:
+            if outgoing.id not in self._again:
+                self._note_refused(outgoing, refusal)
+            return self._waits(self._begin_anew(outgoing))
+        except BrokerError:
+            self._begin_anew(outgoing, lost=True)
+            return _Sent.LOST
+        self._outbox.acknowledge(outgoing, published=True)
+        if self._turns is not None:
+            self._turns.told(outgoing)
+        return _Sent.GONE
+
+    def _waits(self, seconds: float) -> _Sent:
+        self._wait_s = min(self._wait_s, seconds, HELD_S)
+        return _Sent.WAITS
+
+    def _begin_anew(self, outgoing: Outgoing, *, lost: bool = False) -> float:
+        """Seconds until the next attempt. A first loss of the connection has the back-off of the connection only."""
+        if self._turns is not None:
+            self._turns.failed(outgoing)
+        now_s = self._clock.now().monotonic_s
+        again = self._again.setdefault(outgoing.id, _Again())
+        ceiling_s = min(AGAIN_MAX_S, AGAIN_FIRST_S * 2.0**again.attempts)
+        again.attempts += 1
+        if not lost or again.attempts > 1:
+            again.due_s = min(now_s + self._chance() * ceiling_s, outgoing.expires_s)
+        return max(0.0, again.due_s - now_s)
+
+    def _note_refused(self, outgoing: Outgoing, refusal: MessageNotTaken) -> None:
+        self._refused.note((refusal.reason_code, outgoing.audience, outgoing.type))
+        self._outbox.refused(outgoing, refusal.reason_code)
+
+    def _forget_gone(self, pending: tuple[Outgoing, ...]) -> None:
+        if self._again:
+            ids = {outgoing.id for outgoing in pending}
+            self._again = {key: again for key, again in self._again.items() if key in ids}

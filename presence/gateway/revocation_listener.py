@@ -1,0 +1,296 @@
+"""Hears the consent service over the broker: notices take away at once, heads show whether plane A keeps up.
+
+    broker ──notice──► signature, list, date ──► Restrictions ──► engine: pending events gone, `withdrawn` where told
+                                                     └──► stored, before anything else happens
+           ──head────► newer than plane A? ──► ask for a look ──► still older after two: consent.frozen
+
+1. The broker is not believed: what our consent service did not sign is counted, and changes nothing (T-07).
+2. A hole in the notices' numbers is a lost notice: plane A is asked at once, and again with each head, until a list
+   that was signed after the hole is in force. The number of the last notice is not stored before that.
+3. A notice is stored at once; where that fails (disk full) it holds in memory, and storing is tried again.
+4. Nothing here makes a lease longer, and no line of the journal tells whom a notice concerns.
+5. A flood costs little: copies of what was taken in are known by their digest before any signature is looked at,
+   signatures are looked at so many times a second, and nothing is stored that is stored already. What a flood crowds
+   out is a lost notice (2).
+6. A key that plane A says was stolen (`revoked`): all that it alone took away is given back, its heads are forgotten.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Final, Protocol
+
+from presence.core.budget import Budget
+from presence.core.consent.jws import BadKeys, KeySet, Unproven, parse_key_set
+from presence.core.consent.list_lag import Heads
+from presence.core.consent.revocation import (
+    AHEAD_S,
+    FOREIGN,
+    UNTIMELY,
+    Ignored,
+    Notice,
+    read_head,
+    read_notice,
+    topic_of_head,
+    topic_of_notices,
+)
+from presence.core.consent.revocations import Applied, Restriction, Restrictions
+from presence.core.timestamps import Moment
+from presence.errors import StorageError
+from presence.gateway.list_sync import Renewal
+from presence.ports import Clock, Proven, RestrictionStore, Tell
+
+NOTICES_EACH_S: Final = 50.0
+NOTICES_AT_ONCE: Final = 200
+"""Signatures that are looked at: an import that takes away from 200,000 customers at once is within it."""
+HEADS_EACH_S: Final = 1.0
+HEADS_AT_ONCE: Final = 20
+"""A head comes every 30 s."""
+MOST_DIGESTS: Final = 1024
+"""Of notices that were taken in, the newest."""
+NOTHING: Final = Applied()
+
+
+class Gate(Protocol):
+    """The pipeline, as far as notices concern it."""
+
+    @property
+    def restrictions(self) -> Restrictions: ...
+    def take_away(self, notice: Notice, now: Moment) -> Applied: ...
+    def settle(self) -> tuple[Restriction, ...]: ...
+
+
+class Link(Protocol):
+    async def subscribe(self, topic: str, handler: Callable[[str, bytes, bool], None]) -> None: ...
+
+
+class Withdrawal:
+    """Plane B of one list."""
+
+    def __init__(
+        self,
+        list_name: str,
+        keys: KeySet,
+        gate: Gate,
+        *,
+        store: RestrictionStore,
+        renewal: Renewal,
+        clock: Clock,
+        refresh: Callable[[], None],
+        tell: Tell,
+    ) -> None:
+        """`refresh` asks for a look at plane A before its time."""
+        self.ignored: Counter[str] = Counter()
+        """Messages without effect, by reason; also copies of what we had."""
+        self.notices = 0
+        """That took something away."""
+        self.heads: Heads = renewal.heads
+        self._list_name = list_name
+        self._keys = keys.keys
+        self._revoked = keys.revoked
+        self._gate = gate
+        self._store = store
+        self._renewal = renewal
+        self._clock = clock
+        self._refresh = refresh
+        self._tell = tell
+        self._seen = self._stored = store.last_notice(list_name)
+        self._notice_budget = Budget(each_s=NOTICES_EACH_S, at_once=NOTICES_AT_ONCE)
+        self._head_budget = Budget(each_s=HEADS_EACH_S, at_once=HEADS_AT_ONCE)
+        self._taken_in: dict[bytes, None] = {}
+        """Digests of notices, the oldest first."""
+        self._head = b""
+        """Digest of the newest head."""
+        self._hole_until_s: float | None = None
+        """A list that was signed after this moment holds what a lost notice took away."""
+        self._unsaved = False
+        self._told_frozen = False
+
+    async def listen(self, link: Link) -> None:
+        """From now on, through all reconnections."""
+        if self._revoked:
+            self._lift(self._revoked)
+        await link.subscribe(topic_of_notices(self._list_name), self.hear_notice)
+        await link.subscribe(topic_of_head(self._list_name), self.hear_head)
+
+    def hear_notice(self, _topic: str, payload: bytes, _retained: bool) -> None:
+        now = self._clock.now()
+        digest = hashlib.sha256(payload).digest()
+        if digest in self._taken_in:
+            self.ignored[COPY] += 1
+            return
+        if not self._notice_budget.take(now.monotonic_s):
+            self._ignore(FLOOD)
+            self._lose_notice(now.utc_s)
+            return
+        try:
+            notice = read_notice(payload, keys=self._keys, list_name=self._list_name)
+        except Ignored as ignored:
+            self._ignore(ignored.why)
+            return
+        if notice.seq <= self._seen:
+            self.ignored[COPY] += 1  # what it took is taken again, and nothing beside: a late one fills a hole
+        else:
+            if notice.previous > self._seen:
+                # At the latest by our own clock: a list "from the future" would never come to close the hole.
+                self._begin_hole(min(notice.issued_s, now.utc_s + AHEAD_S))
+                self._refresh()
+            self._seen = notice.seq
+        applied = self._gate.take_away(notice, now)
+        if applied.left_out:
+            self._ignore(NO_ROOM)
+            self._lose_notice(now.utc_s)
+        else:
+            self._remember(digest)
+        self._keep(applied)
+        if applied.new:
+            self.notices += 1
+            self._tell("restriction.applied", {"list": self._list_name, "seq": notice.seq, "count": len(applied.new)})
+
+    def hear_head(self, _topic: str, payload: bytes, _retained: bool) -> None:
+        now = self._clock.now()
+        digest = hashlib.sha256(payload).digest()
+        if digest == self._head:
+            self.ignored[COPY] += 1
+            return
+        if not self._head_budget.take(now.monotonic_s):
+            self._ignore(FLOOD)  # the next one makes up for it
+            return
+        try:
+            head = read_head(payload, keys=self._keys, list_name=self._list_name, now_s=now.utc_s)
+        except Ignored as ignored:
+            self._ignore(ignored.why)
+            return
+        if not self.heads.heard(head):
+            self.ignored[COPY] += 1
+            return
+        self._head = digest
+        if head.notice_seq > self._seen:
+            self._begin_hole(head.issued_s)
+            self._seen = head.notice_seq
+        if self._is_behind() or self._hole_until_s is not None:
+            self._refresh()
+        self._keep()
+
+    def looked(self, proven: Proven | None) -> None:
+        """Plane A was asked and answered; `proven` where there is something new."""
+        renewal = self._renewal
+        if proven is not None and proven.notice_keys:
+            self._change_keys(proven.notice_keys)
+        header = renewal.lease.header if renewal.lease else None
+        if header is not None and self._hole_until_s is not None and header.published_at_s >= self._hole_until_s:
+            self._hole_until_s = None
+        self._keep()
+        if proven is not None:
+            gone = self._gate.settle()
+            if gone:
+                self._save(lambda: self._store.let_go(gone))
+        self._tell_frozen()
+
+    def _is_behind(self) -> bool:
+        return self.heads.behind(self._renewal.timestamp_version, self._renewal.seq)
+
+    def _lose_notice(self, at_s: float) -> None:
+        """One that was not looked at, or not held: a list that is signed later says what it said."""
+        if self._hole_until_s is None:
+            self._refresh()
+        self._begin_hole(at_s)
+
+    def _remember(self, digest: bytes) -> None:
+        if len(self._taken_in) >= MOST_DIGESTS:
+            del self._taken_in[next(iter(self._taken_in))]
+        self._taken_in[digest] = None
+
+    def _begin_hole(self, issued_s: float) -> None:
+        self._hole_until_s = max(issued_s, self._hole_until_s or 0.0)
+
+    def _change_keys(self, jwks: bytes) -> None:
+        try:
+            key_set = parse_key_set(jwks)
+        except BadKeys as error:
+            fields = {"reason": str(error), "next_step": "mend notices.jwks at the consent service; the old keys stay"}
+            self._tell("notices.keys_refused", fields)
+            return
+        self._keys = key_set.keys
+        revoked = key_set.revoked - self._revoked
+        self._revoked = key_set.revoked
+        if revoked:
+            self._lift(revoked)
+
+    def _lift(self, revoked: Collection[str]) -> None:
+        """A key was stolen: what it alone took away is given back; what is right of it stands in the list by now."""
+        gone = self._gate.restrictions.lift(revoked)
+        if gone:
+            self._save(lambda: self._store.let_go(gone))
+        # The thief may have sent the numbers of a head or notice ahead of all that come; so the next one begins anew.
+        self.heads.forget()
+        self._head, self._seen = b"", 0
+        self._taken_in.clear()
+        self._tell("restriction.lifted", {"list": self._list_name, "count": len(gone), "reason": LIFTED})
+
+    def _keep(self, applied: Applied = NOTHING) -> None:
+        """Store what was taken away, and which notice was the last, where that is new; all of it where an earlier
+        attempt failed."""
+        seen = self._seen if self._hole_until_s is None and self._seen != self._stored else None
+        if not (self._unsaved or applied.new or applied.gone or seen is not None):
+            return
+        new = tuple(self._gate.restrictions) if self._unsaved else applied.new
+        self._save(lambda: self._store.keep(self._list_name, new, seen, gone=applied.gone))
+        if seen is not None and not self._unsaved:
+            self._stored = seen
+
+    def _save(self, store: Callable[[], None]) -> None:
+        try:
+            store()
+        except StorageError as error:
+            if not self._unsaved:
+                self._tell("storage.failed", {"what": "withdrawn", "reason": str(error)})
+            self._unsaved = True
+            return
+        if self._unsaved:
+            self._unsaved = False
+            self._tell("storage.recovered", {"what": "withdrawn"})
+
+    def _tell_frozen(self) -> None:
+        frozen = self.heads.frozen
+        if frozen is self._told_frozen:
+            return
+        self._told_frozen = frozen
+        head = self.heads.newest
+        fields = {"list": self._list_name, "seq": head.list_seq if head else 0}
+        if frozen:
+            reason = "the consent service signed a newer list than its server gives us: nothing is renewed by this one"
+            next_step = "look at the server, its cache and the proxy between; somebody may be holding the list back"
+            self._tell("consent.frozen", {**fields, "reason": reason, "next_step": next_step})
+        else:
+            self._tell("consent.caught_up", fields)
+
+    def _ignore(self, why: str) -> None:
+        self.ignored[why] += 1
+        count = self.ignored[why]
+        if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
+            self._tell("restriction.refused", {"reason": why, "count": count, "next_step": NEXT_STEP[why]})
+
+
+COPY: Final = "copy"
+"""Signed, and had before."""
+
+FLOOD: Final = "flood"
+"""Not looked at: more came than signatures are looked at in a second."""
+NO_ROOM: Final = "no_room"
+"""Signed, and about more references that the list does not know than are held."""
+LIFTED: Final = "the consent service says that the key was stolen which took this away"
+
+_ACL: Final = "let only the consent service write to …/ctl/# (the broker's access list)"
+
+NEXT_STEP: Final = {
+    Unproven.MALFORMED: _ACL,
+    Unproven.UNSIGNED: _ACL,
+    Unproven.FORGED: f"somebody writes in the consent service's name: {_ACL}",
+    Unproven.UNKNOWN_KEY: "give this gateway the consent service's public keys (consent.notice_keys)",
+    FOREIGN: "a notice of another list on this one's topic: look at the consent service",
+    FLOOD: f"more messages come than any consent service sends: {_ACL}",
+    NO_ROOM: "a notices key may be stolen: `presence consents` revokes it (docs/consent-list.md, plane B)",
+    UNTIMELY: "synchronise the clocks of this gateway and of the consent service (timedatectl)",
+}
+"""By why a message has no effect."""

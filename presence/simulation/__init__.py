@@ -1,0 +1,37 @@
+"""A shop without a radio: people with phones walk, phones advertise raw payloads, the door's receiver hears some.
+
+    walks ──► where ─┐
+    broadcasts ──► payload, address ─┼─► air: RSSI or lost ─► shop: an AdvertisementSource with its own clock
+    phones: interval, power ─────────┘
+
+What the source hands over went through `advertisement_from_payload` like a capture's reports. One seed gives one day:
+who, when, where and how strong follow from it alone; identifiers and keys follow the clock, as they must.
+"""
+
+from presence.simulation.air import Air
+from presence.simulation.broadcasts import Broadcast, CustomerBroadcast, StrangerBroadcast
+from presence.simulation.clock import SimulatedClock
+from presence.simulation.crowd import crowd
+from presence.simulation.doorbell import Pocket, SimulatedDoorbell
+from presence.simulation.phones import Phone
+from presence.simulation.shop import Said, SimulatedShop
+from presence.simulation.walks import Place, Spot, Walk, passing, visiting
+
+__all__ = [
+    "Air",
+    "Broadcast",
+    "CustomerBroadcast",
+    "Phone",
+    "Place",
+    "Pocket",
+    "Said",
+    "SimulatedClock",
+    "SimulatedDoorbell",
+    "SimulatedShop",
+    "Spot",
+    "StrangerBroadcast",
+    "Walk",
+    "crowd",
+    "passing",
+    "visiting",
+]

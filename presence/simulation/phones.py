@@ -1,0 +1,64 @@
+"""One device that somebody carries: when it advertises, from which address, how strong."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Final, NamedTuple
+
+from presence.core.timestamps import Moment
+from presence.simulation.air import Air, Link
+from presence.simulation.broadcasts import Broadcast
+from presence.simulation.walks import Walk
+
+ADV_DELAY_S: Final = 0.010
+"""Core Vol 6 Part B §4.4.2.2.1: 0–10 ms of chance on top of each interval, so that two devices do not collide twice."""
+
+
+class Report(NamedTuple):
+    """An advertisement that was heard: raw, as a controller reports it."""
+
+    at_s: float
+    """Simulated seconds since the start."""
+    phone: "Phone"
+    address: bytes
+    rssi_dbm: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """`name` tells phones apart and seeds their chance; it is the simulation's own and never on air."""
+
+    name: str
+    walk: Walk
+    broadcast: Broadcast
+    interval_s: float = 0.25
+    """Android's ADVERTISE_MODE_BALANCED."""
+    power_dbm: float = -67.0
+    """Received over 1 m: −59 of a phone in the open, less 8 of the body that carries it."""
+    customer: bool = False
+
+    def reports(self, start: Moment, air: Air, seed: int, *, ends_s: float) -> Iterator[Report]:
+        """All that is heard of it, in order of time; the same for the same seed, start and walk."""
+        chance = Random(f"{seed}/{self.name}")
+        link = Link(air, Random(f"{seed}/{self.name}/air"))
+        at_s = max(0.0, self.walk.begins_s) + chance.uniform(0, self.interval_s)
+        epoch, address, payload = None, b"", b""
+        while at_s < min(ends_s, self.walk.ends_s):
+            spot = self.walk.at(at_s)
+            utc_s = start.utc_s + at_s
+            if (now := self.broadcast.epoch(at_s, utc_s)) != epoch:
+                epoch = now
+                draw = Random(f"{seed}/{self.name}/{epoch}")
+                address = _private_address(draw)
+                payload = self.broadcast.payload(utc_s, draw)
+            rssi_dbm = None if spot is None else link.receive(at_s, spot, self.power_dbm)
+            if rssi_dbm is not None:
+                yield Report(at_s, self, address, rssi_dbm, payload)
+            at_s += self.interval_s + chance.uniform(0, ADV_DELAY_S)
+
+
+def _private_address(chance: Random) -> bytes:
+    """Resolvable private: the two highest bits are 01 (Core Vol 6 Part B §1.3.2.2)."""
+    raw = chance.randbytes(6)
+    return bytes((raw[0] & 0x3F | 0x40,)) + raw[1:]

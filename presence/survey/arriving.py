@@ -1,0 +1,243 @@
+"""The last step: the test phone comes in, and its event is seen back from the broker, through the daemon's own join.
+
+Nothing is stored: the gateway that runs here has its visits in memory, knows test phones only, tells the audience
+`test` only, and speaks to no other gateway. A daemon beside it is not disturbed; where it tells the same entry, the
+event has the same id.
+"""
+# ruff: noqa: ARG002  (what keeps and tells nothing has no use for its arguments)
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from presence.config import Settings
+from presence.config.settings import EntrySettings, MqttSettings, StoreSettings
+from presence.core.consent.list_json import ConsentList
+from presence.core.consent.model import TEST_AUDIENCE, Audience, Purpose
+from presence.core.event.cloudevent import subject_of_day, topic, utc_day
+from presence.core.event.outgoing import Step
+from presence.core.rules import Rules
+from presence.core.visit.opening_hours import OpeningHours
+from presence.diagnosis.findings import Finding, Verdict
+from presence.edges.mqtt.publisher import MqttPublisher
+from presence.gateway.gateway import Gateway
+from presence.gateway.parts import Parts
+from presence.ports import Clock, Hear, OutgoingMessage, Progress, Stored, Tell
+from presence.survey.judging import Result
+
+CONNECT_S: Final = 8.0
+
+
+class InMemory:
+    """A VisitStore, a ConsentSource's memory and a notifier: what the daemon keeps and tells, kept and told nowhere."""
+
+    watchdog_s = 0.0
+
+    def load(self) -> Stored:
+        return Stored()
+
+    def commit(self, step: Step) -> None:
+        return
+
+    def remove(self, event_id: str) -> None:
+        return
+
+    def replace(self, stored: Stored) -> None:
+        return
+
+    def accept(self, consents: ConsentList) -> ConsentList:
+        return consents
+
+    def ready(self, status: str) -> None:
+        return
+
+    def status(self, status: str) -> None:
+        return
+
+    def alive(self) -> None:
+        return
+
+
+@dataclass(slots=True)
+class Once:
+    """A ConsentSource that has its list already."""
+
+    consents: ConsentList | None
+    last_signed_s: float = 0.0
+    progress: Progress | None = None
+
+    def read(self) -> ConsentList | None:
+        consents, self.consents = self.consents, None
+        return consents
+
+    def give_up(self) -> None:
+        """It never hangs."""
+
+    def forget_keys(self) -> None:
+        return
+
+
+class Fed:
+    """An AdvertisementSource that somebody else feeds, until `over` is set."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+        self.listening = asyncio.Event()
+        self.hear: Hear = lambda _advertisement: None
+
+    async def run(self, hear: Hear) -> None:
+        self.hear = hear
+        self.listening.set()
+        await self.over.wait()
+
+
+class TimedPublisher(MqttPublisher):
+    """Knows when the first event was handed over."""
+
+    sent_s: float | None = None
+
+    async def publish(self, message: OutgoingMessage) -> None:
+        if self.sent_s is None:
+            self.sent_s = time.monotonic()
+        await super().publish(message)
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One try; `seen` is set when the event of a test phone came back."""
+
+    gateway: Gateway
+    fed: Fed
+    publisher: TimedPublisher
+    subjects: frozenset[str]
+    seen: asyncio.Event = field(default_factory=asyncio.Event)
+    seen_s: float | None = None
+    told: list[str] = field(default_factory=list)
+
+    def take(self, _topic: str, payload: bytes, retained: bool) -> None:
+        """A message of the audience `test`."""
+        try:
+            event: dict[str, Any] = json.loads(payload)
+            ours = event["subject"] in self.subjects and event["type"].startswith("presence.entered.")
+        except (ValueError, KeyError, TypeError):
+            return
+        if ours and not retained and not self.seen.is_set():
+            self.seen_s = time.monotonic()
+            self.seen.set()
+
+    @property
+    def round_trip_s(self) -> float | None:
+        sent_s = self.publisher.sent_s
+        return None if sent_s is None or self.seen_s is None else max(0.0, self.seen_s - sent_s)
+
+
+@asynccontextmanager
+async def arrival(
+    settings: Settings, rules: Rules, entry: EntrySettings, consents: ConsentList, clock: Clock
+) -> AsyncIterator[Arrival]:
+    """A gateway that listens and is connected, or has given up to be. `consents`: of test phones only."""
+    publisher = TimedPublisher(settings.mqtt, settings.store, role="scan-test", tell=lambda *_: None)
+    one = _arrival(settings, _test_rules(rules, entry, consents), consents, clock, publisher)
+    await publisher.subscribe(topic(rules.place, TEST_AUDIENCE), one.take)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(one.gateway.run())
+        try:
+            await one.fed.listening.wait()
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    await publisher.connected()
+            except TimeoutError:
+                pass
+            yield one
+        finally:
+            running.cancel()
+
+
+def _arrival(
+    settings: Settings, rules: Rules, consents: ConsentList, clock: Clock, publisher: TimedPublisher
+) -> Arrival:
+    fed, memory = Fed(), InMemory()
+    day = utc_day(clock.now().utc_s)
+    keys = (entry.consent.pairwise_keys.get(TEST_AUDIENCE) for entry in consents.entries.values())
+    told: list[str] = []
+    tell: Tell = lambda event, fields: told.append(f"{event}: {fields.get('reason', '')}")  # noqa: E731 - one line
+    gateway = Gateway(
+        Parts(
+            rules=rules,
+            sources=[fed],
+            consents=Once(consents),
+            accepted=memory,
+            visits=memory,
+            publisher=publisher,
+            clock=clock,
+            notifier=memory,
+            tell=tell,
+            lease_s=settings.consent.lease_s,
+            poll_s=settings.consent.poll_s,
+        )
+    )
+    subjects = frozenset(subject_of_day(key, day) for key in keys if key is not None)
+    return Arrival(gateway, fed, publisher, subjects, told=told)
+
+
+def _test_rules(rules: Rules, entry: EntrySettings, consents: ConsentList) -> Rules:
+    """The audience `test` alone, at any hour: technicians come before the doors open."""
+    audience = rules.audience(TEST_AUDIENCE)
+    if audience is None:
+        purposes = {purpose for each in consents.entries.values() for purpose in each.consent.purposes}
+        purpose = Purpose.SERVICE if Purpose.SERVICE in purposes else Purpose.OFFERS
+        campaigns = {category for each in rules.audiences for category in each.campaigns}
+        audience = Audience(TEST_AUDIENCE, purpose, frozenset(campaigns))
+    return replace(rules, audiences=(audience,), entry=entry, hours=OpeningHours())
+
+
+def judge_broker(
+    one: Arrival, mqtt: MqttSettings, store: StoreSettings, *, decided_s: float | None, heard: int, configured: bool
+) -> Result:
+    """`decided_s`: from coming in to the entry, by the rule; `configured`: the daemon has the audience, too."""
+    where = f"{mqtt.host}:{mqtt.port}"
+    trip_s = one.round_trip_s
+    figures = {
+        "broker": where,
+        "decided_after_s": None if decided_s is None else round(decided_s, 1),
+        "round_trip_s": None if trip_s is None else round(trip_s, 3),
+    }
+    if not one.publisher.is_connected and trip_s is None:
+        trouble = one.publisher.trouble or "no answer"
+        return Result(Finding("broker", Verdict.FAIL, f"{where} is not reached", trouble), figures)
+    if trip_s is None:
+        return Result(Finding("broker", Verdict.FAIL, *_not_seen(one, where, store, heard=heard)), figures)
+    after = "" if decided_s is None else f"entered {decided_s:.1f} s after the start, "
+    found = f"{after}event on audience `test` seen back from {where} {1000 * trip_s:.0f} ms later"
+    if not configured:
+        step = "the daemon itself has no audience `test`: add `- {name: test, purpose: service}` to audiences"
+        return Result(Finding("broker", Verdict.WARN, found, step), figures)
+    return Result(Finding("broker", Verdict.PASS, found), figures)
+
+
+def _not_seen(one: Arrival, where: str, store: StoreSettings, *, heard: int) -> tuple[str, str]:
+    """What was found, and what to do; from the first part of the way on which it went wrong."""
+    counts: dict[str, Any] = dict(one.gateway.pipeline.counts)
+    if not heard:
+        return "the test phone was not heard", "see step `phone`"
+    if counts["refused"]:
+        reasons = ", ".join(sorted(counts["refused"]))
+        return f"heard, but its consent is not in force: {reasons}", "ask the consent service for a fresh list"
+    if not counts["entered"]:
+        return "heard, but not found to have entered", "come further in, or lower entry.enter_rssi_dbm: step `walk`"
+    if counts["withheld"]:
+        reasons = ", ".join(sorted(counts["withheld"]))
+        return (
+            f"entered, but audience `test` may not be told: {reasons}",
+            "the entry of the test phone needs a key (pk) and the purpose of the audience `test`",
+        )
+    name = f"presence/v1/{store.chain}/{store.store}/evt/{TEST_AUDIENCE}"
+    complaint = one.told[-1] if one.told else "no word from it"
+    return (
+        f"entered, but the event did not come back from {where}",
+        f"may this gateway's user write and read {name}? The last that was told: {complaint}",
+    )

@@ -1,0 +1,131 @@
+"""The pictures of the report as inline SVG: both distributions, and what was heard over time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from presence.core.visit.calibration import smoothed_over
+from presence.survey.guide import OUTSIDE, WITHIN, Doing, Recorded
+from presence.survey.walking import BIN_DB, Tuning, histogram
+
+Scale = Callable[[float], float]
+"""From dBm to a coordinate."""
+WIDTH: Final = 760
+LEFT: Final = 46
+RIGHT: Final = 12
+COLOURS: Final = {
+    Doing.WINDOW: "#b45309",
+    Doing.PAST: "#d98c1f",
+    Doing.IN: "#2b7bba",
+    Doing.INSIDE: "#14507f",
+    Doing.LEAVE: "#8a8f98",
+}
+OUT_COLOUR: Final = "#d98c1f"
+IN_COLOUR: Final = "#14507f"
+ENTER_COLOUR: Final = "#15803d"
+EXIT_COLOUR: Final = "#be123c"
+GLYPH: Final = 6.2
+"""Width of a letter; names that would run into each other are left out."""
+STRIP_TOP: Final = 8
+STRIP_HEIGHT: Final = 160
+
+
+def distributions(tuned: Tuning) -> str:
+    """Outside above the axis, inside below, strength from left to right, the thresholds across both."""
+    outside, inside = histogram(tuned.walks, *OUTSIDE), histogram(tuned.walks, *WITHIN)
+    bins = [*outside, *inside, int(tuned.new.enter_rssi_dbm), int(tuned.new.exit_rssi_dbm)]
+    low, high = (min(bins) // BIN_DB - 1) * BIN_DB, (max(bins) // BIN_DB + 2) * BIN_DB
+    scale = (WIDTH - LEFT - RIGHT) / (high - low)
+    axis, half, bottom = 92.0, 64.0, 182.0
+
+    def x(dbm: float) -> float:
+        return LEFT + (dbm - low) * scale
+
+    parts = []
+    for side, colour, up in ((outside, OUT_COLOUR, True), (inside, IN_COLOUR, False)):
+        most = max(side.values(), default=1)
+        for bin_dbm, count in side.items():
+            height = half * count / most
+            y = axis - height if up else axis
+            parts.append(_rect(x(bin_dbm) + 1, y, BIN_DB * scale - 2, height, colour))
+    parts.append(_line(LEFT, axis, WIDTH - RIGHT, axis, "#444"))
+    for name, dbm, colour, anchor in (
+        ("exit", tuned.new.exit_rssi_dbm, EXIT_COLOUR, "end"),
+        ("enter", tuned.new.enter_rssi_dbm, ENTER_COLOUR, "start"),
+    ):
+        parts.append(_line(x(dbm), 20, x(dbm), bottom - 20, colour, dash=name == "exit"))
+        shift = -4 if anchor == "end" else 4
+        parts.append(_text(x(dbm) + shift, 16, f"{name} {dbm:.0f} dBm", colour, anchor=anchor, bold=True))
+    parts += [
+        _text(x(level), bottom - 4, f"{level}", "#555", anchor="middle") for level in range(low, high + 1, 2 * BIN_DB)
+    ]
+    parts.append(_text(LEFT - 40, 50, "outside", OUT_COLOUR, bold=True))
+    parts.append(_text(LEFT - 40, 138, "inside", IN_COLOUR, bold=True))
+    return _svg(bottom, "Strength outside and inside", parts)
+
+
+def strip(recorded: Sequence[Recorded], tuned: Tuning | None, window_s: float) -> str:
+    """Every reading of the walk, act after act, and the smoothed strength as the rule sees it."""
+    shown = [one for one in recorded if one.act.seconds]
+    total_s = sum(one.act.seconds for one in shown) or 1.0
+    levels = [reading.rssi_dbm for one in shown for reading in one.readings] or [-70]
+    low, high = min(levels) // 10 * 10, -(-max(levels) // 10) * 10 + 5
+    scale = (WIDTH - LEFT - RIGHT) / total_s
+
+    def y(dbm: float) -> float:
+        return STRIP_TOP + STRIP_HEIGHT * (high - dbm) / (high - low)
+
+    parts = list(_levels(low, high, y))
+    from_s = 0.0
+    for number, one in enumerate(shown):
+        x0 = LEFT + from_s * scale
+        parts += _act(one, x0, scale, y, window_s, shaded=number % 2 == 1)
+        from_s += one.act.seconds
+    if tuned is not None:
+        for dbm, colour in ((tuned.new.exit_rssi_dbm, EXIT_COLOUR), (tuned.new.enter_rssi_dbm, ENTER_COLOUR)):
+            parts.append(_line(LEFT, y(dbm), WIDTH - RIGHT, y(dbm), colour, dash=dbm == tuned.new.exit_rssi_dbm))
+    return _svg(STRIP_TOP + STRIP_HEIGHT + 22, "What was heard of the test phone", parts)
+
+
+def _levels(low: int, high: int, y: Scale) -> Iterator[str]:
+    for dbm in range(low, high + 1, 10):
+        yield _line(LEFT, y(dbm), WIDTH - RIGHT, y(dbm), "#e3e3e3")
+        yield _text(LEFT - 6, y(dbm) + 4, f"{dbm}", "#555", anchor="end")
+
+
+def _act(one: Recorded, x0: float, scale: float, y: Scale, window_s: float, *, shaded: bool) -> Iterator[str]:
+    width, colour = one.act.seconds * scale, COLOURS.get(one.act.doing, "#555")
+    if shaded:
+        yield _rect(x0, STRIP_TOP, width, STRIP_HEIGHT, "#f4f4f0")
+    inside = [reading for reading in one.readings if not reading.at_door]
+    for at_s, dbm, _ in inside:
+        yield f'<circle cx="{x0 + (at_s - one.began_s) * scale:.1f}" cy="{y(dbm):.1f}" r="1.7" fill="{colour}"/>'
+    smoothed = smoothed_over(inside, window_s)
+    points = [
+        f"{x0 + (reading.at_s - one.began_s) * scale:.1f},{y(dbm):.1f}"
+        for reading, dbm in zip(inside[len(inside) - len(smoothed) :], smoothed, strict=True)
+    ]
+    yield f'<polyline points="{" ".join(points)}" fill="none" stroke="#111" stroke-width="1.3"/>'
+    name = one.act.doing.value
+    if width > GLYPH * len(name):
+        yield _text(x0 + width / 2, STRIP_TOP + STRIP_HEIGHT + 15, name, colour, anchor="middle", bold=True)
+
+
+def _svg(height: float, title: str, parts: Sequence[str]) -> str:
+    body = "\n".join(parts)
+    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{title}">\n{body}\n</svg>'
+
+
+def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, *, dash: bool = False) -> str:
+    dashes = ' stroke-dasharray="5 4"' if dash else ""
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="1.2"{dashes}/>'
+    )
+
+
+def _text(x: float, y: float, text: str, colour: str, *, anchor: str = "start", bold: bool = False) -> str:
+    weight = ' font-weight="600"' if bold else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}"{weight}>{text}</text>'

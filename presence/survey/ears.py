@@ -1,0 +1,193 @@
+"""Where the advertisements come from: the gateway's radio, a capture, or a simulated shop with a technician in it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Final, Protocol
+
+from presence.config import Settings
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.timestamps import Moment
+from presence.edges.bluez import radios
+from presence.edges.bluez.hci_count import ReportCounter
+from presence.edges.capture import CaptureReader
+from presence.edges.host.clock import SystemClock
+from presence.errors import CaptureError
+from presence.ports import Hear
+from presence.simulation import CustomerBroadcast, Phone, SimulatedClock, SimulatedShop, Spot, Walk, crowd, passing
+from presence.survey.guide import Act, Doing
+
+STRANGERS: Final = 30
+
+
+class Ear(Protocol):
+    """One source of advertisements; it is the clock, too."""
+
+    what: str
+    """For people: `hci0, active scan`."""
+    fault: str
+    """Why it hears nothing, with the next step; empty where it works."""
+    on_air: ReportCounter | None
+    """Counts all advertisements below BlueZ, where the system lets us."""
+
+    def now(self) -> Moment: ...
+
+    def begin(self, act: Act) -> Moment:
+        """The moment at which the act begins."""
+
+    async def listen(self, act: Act, hear: Hear) -> None:
+        """Hand over what is heard during the act that has begun; returns when it is over."""
+
+
+class RadioEar:
+    """Scans on, between acts too: starting anew each time would lose the first second of each."""
+
+    def __init__(self, settings: Settings, on_air: ReportCounter | None) -> None:
+        adapters = settings.radio.adapters or [""]
+        self.what = f"{', '.join(name or 'first adapter' for name in adapters)}, radio mode {settings.radio.mode}"
+        self.fault = ""
+        self.on_air = on_air
+        self._clock = SystemClock()
+        self._hear: Hear | None = None
+        self.scanners = radios(settings, clock=self._clock, tell=self._tell)
+
+    def now(self) -> Moment:
+        return self._clock.now()
+
+    def begin(self, act: Act) -> Moment:  # noqa: ARG002 - time is what it is
+        return self._clock.now()
+
+    async def listen(self, act: Act, hear: Hear) -> None:
+        self._hear = hear
+        try:
+            await asyncio.sleep(act.seconds)
+        finally:
+            self._hear = None
+
+    def hear(self, advertisement: Advertisement) -> None:
+        if self._hear is not None:
+            self._hear(advertisement)
+
+    def _tell(self, event: str, fields: Mapping[str, object]) -> None:
+        self.fault = str(fields.get("next_step", "")) if event == "radio.failed" else ""
+
+
+@asynccontextmanager
+async def radio(settings: Settings) -> AsyncIterator[RadioEar]:
+    """The radio, scanning as the daemon does: with its filter, so that strangers stay inside bluetoothd.
+
+    A daemon on the same adapter goes on: BlueZ joins the filters of its clients, and ours is the same.
+    """
+    with ReportCounter.open(settings.radio.adapters) as on_air:
+        ear = RadioEar(settings, on_air)
+        async with asyncio.TaskGroup() as tasks:
+            scanning = [tasks.create_task(scanner.run(ear.hear)) for scanner in ear.scanners]
+            try:
+                yield ear
+            finally:
+                for task in scanning:
+                    task.cancel()
+
+
+class CaptureEar:
+    """Plays the stretch of the capture that an act names, as fast as it can be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._reader = CaptureReader(path)
+        self.fault = ""
+        self.on_air: ReportCounter | None = None
+        first = last = None
+        try:
+            for advertisement in self._reader.advertisements():
+                first, last = first or advertisement.at, advertisement.at
+        except CaptureError as error:
+            self.fault = str(error)
+        self.start = first or Moment(0.0, 0.0)
+        self.seconds = last.monotonic_s - self.start.monotonic_s if last else 0.0
+        self.what = f"{path.name}, {self._reader.format}"
+        self._now = self.start
+
+    def now(self) -> Moment:
+        return self._now
+
+    def begin(self, act: Act) -> Moment:
+        self._now = self.start.later(act.from_s)
+        return self._now
+
+    async def listen(self, act: Act, hear: Hear) -> None:
+        begins_s = self.start.monotonic_s + act.from_s
+        try:
+            for advertisement in self._reader.advertisements():
+                if advertisement.at.monotonic_s > begins_s + act.seconds:
+                    break
+                if advertisement.at.monotonic_s >= begins_s:
+                    self._now = advertisement.at
+                    hear(advertisement)
+        except CaptureError:  # said in `fault` already; all before it counts
+            pass
+        await asyncio.sleep(0)
+
+
+class SimulatedEar:
+    """A shop with passers-by, and a technician who does what each act asks for.
+
+    Its time stands still between the acts: at a high speed the list would grow stale while somebody reads the screen.
+    """
+
+    def __init__(self, identity_key: bytes, *, speed: float, seed: int) -> None:
+        self.what = "simulated shop"
+        self.fault = ""
+        self.on_air: ReportCounter | None = None
+        self.speed = speed
+        self._key = identity_key
+        self._seed = seed
+        self._acts = 0
+        self._clock = SimulatedClock(SystemClock().now(), speed=speed)
+        self.shop = self._shop(Act(Doing.RADIO, 0, ""))
+
+    def now(self) -> Moment:
+        return self._clock.start.later(min(self._clock.elapsed_s, self.shop.seconds))
+
+    def begin(self, act: Act) -> Moment:
+        self._acts += 1
+        self._clock = SimulatedClock(self._clock.start.later(self.shop.seconds), speed=self.speed)
+        self.shop = self._shop(act)
+        return self._clock.start
+
+    async def listen(self, act: Act, hear: Hear) -> None:  # noqa: ARG002 - `begin` has set the stage
+        await self.shop.run(hear)
+
+    def strangers(self, act: Act) -> Iterable[Phone]:
+        return crowd(STRANGERS, seed=self._seed + self._acts, seconds=act.seconds)
+
+    def _shop(self, act: Act) -> SimulatedShop:
+        walk = technician(act, Random(f"{self._seed}/{self._acts}"))
+        phone = Phone(f"test phone {self._acts}", walk, CustomerBroadcast(self._key))
+        people = [phone, *self.strangers(act)]
+        return SimulatedShop(people, self._clock, seed=self._seed, seconds=act.seconds)
+
+
+def technician(act: Act, chance: Random) -> Walk:
+    """How somebody does it who was asked to: no two walks are alike."""
+    side, ends_s = chance.choice((-1, 1)), act.seconds + 1
+    inside = [Spot(chance.uniform(-4, 4), chance.uniform(1, 6)) for _ in range(4)]
+    if act.doing is Doing.WINDOW:
+        return _through([Spot(side * chance.uniform(2, 5), chance.uniform(-2.0, -0.8)) for _ in range(3)], ends_s)
+    if act.doing is Doing.PAST:
+        walk = passing(0, y_m=chance.uniform(-3.5, -1.2), rightwards=side > 0, pace_m_s=chance.uniform(1.0, 1.5))
+        middle_s = walk.ends_s / 2  # the window lies in the middle of the way
+        return Walk(tuple((at_s - middle_s + act.seconds / 2, spot) for at_s, spot in walk.steps))
+    if act.doing in (Doing.IN, Doing.BROKER):
+        come = [(0.0, Spot(side * 0.5, -1.0)), (2.0, Spot(0.0, 0.2)), (5.0, inside[0]), (ends_s, inside[1])]
+        return Walk(tuple(come))
+    if act.doing is Doing.LEAVE:
+        return Walk(((0.0, inside[0]), (4.0, Spot(0.0, -0.3)), (ends_s, Spot(side * 9.0, -3.0))))
+    if act.doing is Doing.INSIDE:
+        return _through(inside, ends_s)
+    return _through([Spot(0.8, 2.0), Spot(0.4, 2.2)], ends_s)
+
+
+def _through(spots: list[Spot], ends_s: float) -> Walk:
+    return Walk(tuple((ends_s * n / (len(spots) - 1), spot) for n, spot in enumerate(spots)))

@@ -1,0 +1,121 @@
+"""One page for the file: HTML with its pictures inside, for any browser and any printer, without a network."""
+
+import os
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from presence import __version__
+from presence.core.visit.calibration import Assessment
+from presence.errors import StorageError
+from presence.survey.charts import COLOURS, IN_COLOUR, OUT_COLOUR, distributions, strip
+from presence.survey.guide import Step
+from presence.survey.session import STEPS_TITLE, Outcome
+from presence.survey.walking import WORDS, Tuning, expected, share
+
+STYLE: Final = """
+body { font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 780px; margin: 20px auto; }
+h1 { font-size: 20px; margin: 0; } h2 { font-size: 14px; margin: 16px 0 4px; } p { margin: 2px 0; color: #444; }
+table { border-collapse: collapse; width: 100%; } td, th { padding: 3px 8px 3px 0; vertical-align: top;
+text-align: left; border-bottom: 1px solid #e3e3e3; } th { font-weight: 600; color: #444; }
+td.w { white-space: nowrap; } td.n, th.n { text-align: right; white-space: nowrap; } code { font-size: 12px; }
+.PASS, .WARN, .FAIL { font-weight: 700; padding: 0 7px; border-radius: 3px; color: #fff; }
+.PASS { background: #15803d; } .WARN { background: #b45309; } .FAIL { background: #be123c; }
+.head { display: flex; justify-content: space-between; align-items: baseline; }
+svg { width: 100%; height: auto; font: 11px system-ui, "DejaVu Sans", sans-serif; }
+.next { color: #1a1a1a; } .foot { margin-top: 12px; font-size: 11px; }
+@media print { body { margin: 0; font-size: 11px; } td, th { padding-top: 2px; padding-bottom: 2px; }
+@page { size: A4; margin: 13mm; } }
+"""
+
+
+def write_report(outcome: Outcome, path: Path) -> None:
+    """Raises StorageError. Only its owner may read it, until they decide otherwise."""
+    try:
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(page(outcome))
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}: name a file in a folder where you may write") from error
+
+
+def page(outcome: Outcome) -> str:
+    verdict = outcome.verdict.name
+    body = [
+        f'<div class="head"><h1>Scan test, {escape(outcome.place)}</h1><span class="{verdict}">{verdict}</span></div>',
+        f"<p>{escape(outcome.at)} · {escape(outcome.source)} · presence {__version__}</p>",
+        *_steps(outcome),
+    ]
+    tuned = outcome.tuned
+    if tuned is not None:
+        body += [
+            "<h2>Strength outside and inside</h2>",
+            f'<p>Readings of the test phone in dBm: <b style="color:{OUT_COLOUR}">outside</b> (at the window and '
+            f'walking past) above, <b style="color:{IN_COLOUR}">inside</b> below. The rule sees them smoothed.</p>',
+            distributions(tuned),
+            "<h2>How often the rule would be wrong</h2>",
+            *_rates(tuned),
+            *_settings(tuned),
+        ]
+    if outcome.recorded:
+        window_s = tuned.new.window_s if tuned is not None else 8.0
+        legend = " · ".join(f'<b style="color:{colour}">{doing}</b>' for doing, colour in COLOURS.items())
+        body += ["<h2>The walk</h2>", f"<p>{legend}; the line is the strength as the rule sees it.</p>"]
+        body.append(strip(outcome.recorded, tuned, window_s))
+    body.append(
+        '<p class="foot">Other people\'s devices appear here as a count and nowhere else: of no stranger anything was '
+        "kept. The test phone carries a consent with the flag <code>test</code>.</p>"
+    )
+    title = f"<title>Scan test, {escape(outcome.place)}</title>"
+    head = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{title}<style>{STYLE}</style></head>'
+    return "\n".join((head, "<body>", *body, "</body></html>", ""))
+
+
+def _steps(outcome: Outcome) -> Iterator[str]:
+    yield "<h2>Result</h2><table>"
+    for step in Step:
+        if step not in outcome.results:
+            yield f"<tr><td></td><td>{step.value}</td><td>not done</td></tr>"
+            continue
+        finding = outcome.results[step].finding
+        title = STEPS_TITLE[step].partition(":")[0]
+        following = f'<br><span class="next">→ {escape(finding.next_step)}</span>' if finding.next_step else ""
+        verdict = finding.verdict.name
+        yield (
+            f'<tr><td><span class="{verdict}">{verdict}</span></td><td class="w">{title}</td>'
+            f"<td>{escape(finding.found)}{following}</td></tr>"
+        )
+    yield "</table>"
+
+
+def _rates(tuned: Tuning) -> Iterator[str]:
+    yield '<table><tr><th></th><th class="n">counted</th><th class="n">this phone</th><th class="n">any phone</th></tr>'
+    columns: list[tuple[str, Assessment]] = [("suggested", tuned.assessed_new)]
+    if tuned.changes():
+        columns.append(("present", tuned.assessed_now))
+    for name, assessed in columns:
+        for kind, rate in assessed.rates.items():
+            cells = (
+                f"{rate.wrong} of {rate.walks} (≤ {100 * rate.counted_at_most:.0f} %)",
+                expected(rate),
+                share(rate.any_phone),
+            )
+            numbers = "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells)
+            yield f"<tr><td>{name}: {WORDS[kind]}</td>{numbers}</tr>"
+        times = ", ".join(f"{seconds:.0f} s" for seconds in assessed.found_after_s) or "never"
+        yield f'<tr><td>{name}: found after</td><td class="n" colspan="3">{times}</td></tr>'
+    yield "</table>"
+    yield (
+        "<p>Counted: wrong walks of all. (≤): 95 % sure that no more, for so few walks. Any phone: phones differ by "
+        "some 4.5 dB, and a customer's is not the technician's.</p>"
+    )
+
+
+def _settings(tuned: Tuning) -> Iterator[str]:
+    changes = tuned.changes()
+    if not changes:
+        yield "<p>The present settings are the suggested ones.</p>"
+        return
+    listed = ", ".join(f"<code>{escape(key)}: {new:g}</code> (was {old:g})" for key, (old, new) in changes.items())
+    yield f"<p><b>Suggested for section <code>entry</code>:</b> {listed}</p>"

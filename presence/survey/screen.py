@@ -1,0 +1,134 @@
+"""The technician's terminal: questions, bars, verdicts; 80 columns, over any SSH connection, without a raw mode.
+
+The terminal's own line mode does the reading, and nothing is switched that would have to be switched back: Ctrl-C at
+any moment leaves it as it was. Where it is no terminal (a pipe, a file), whole lines are written and no bars.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable
+from typing import Final, TextIO
+
+from presence.diagnosis.findings import Finding, Verdict
+from presence.errors import PresenceError
+
+WIDTH: Final = 78
+BAR: Final = 30
+WEAKEST_DBM: Final = -100
+STRONGEST_DBM: Final = -40
+COLOURS: Final = {Verdict.PASS: "32", Verdict.WARN: "33", Verdict.FAIL: "31"}
+
+
+class NobodyAnswers(PresenceError):
+    """The technician must be there, or must have said `--yes`."""
+
+
+class Screen:
+    """Writes to `out`; asks on standard input unless `yes`."""
+
+    def __init__(self, out: TextIO, *, yes: bool) -> None:
+        self._out = out
+        self._yes = yes
+        self.live = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._colours = self.live and "NO_COLOR" not in os.environ
+        plain = "utf" not in (getattr(out, "encoding", None) or "").lower()
+        self.full, self.empty, self.line, self.arrow = ("#", ".", "-", "->") if plain else ("█", "░", "─", "→")
+        self.dash = "-" if plain else "–"
+
+    def no_questions(self) -> None:
+        self._yes = True
+
+    def say(self, text: str = "") -> None:
+        print(f"{self._erase()}{text}", file=self._out, flush=True)
+
+    def heading(self, text: str) -> None:
+        self.say()
+        self.say(self._styled(f"{self.line * 2} {text} ".ljust(WIDTH, self.line), "1"))
+
+    def finding(self, finding: Finding) -> None:
+        verdict = self._styled(f"{finding.verdict.name:4}", f"1;{COLOURS[finding.verdict]}")
+        head, *rest = wrapped(finding.found, WIDTH - 17)
+        self.say(f"{verdict}  {finding.name:9}  {head}")
+        for line in rest:
+            self.say(f"{'':17}{line}")
+        for number, line in enumerate(wrapped(finding.next_step, WIDTH - 20)):
+            self.say(f"{'':17}{self.arrow if not number else '':2} {line}".rstrip())
+
+    def moment(self, share: float, title: str, note: str) -> None:
+        """The bar as it is now, in place of the one before."""
+        if self.live:
+            filled = round(BAR * min(1.0, share))
+            bar = self.full * filled + self.empty * (BAR - filled)
+            self._out.write(f"{self._erase()}  {title[:13]:13} {bar}  {note}"[: WIDTH + 8])
+            self._out.flush()
+
+    def strength(self, rssi_dbm: int | None, width: int = 12) -> str:
+        """A small bar of its own, for `moment`."""
+        if rssi_dbm is None:
+            return "not heard"
+        share = (rssi_dbm - WEAKEST_DBM) / (STRONGEST_DBM - WEAKEST_DBM)
+        filled = max(0, min(width, round(width * share)))
+        return f"{rssi_dbm:4} dBm {self.full * filled}{self.empty * (width - filled)}"
+
+    def bell(self) -> None:
+        """Heard at the door, where the screen is not seen."""
+        if self.live:
+            self._out.write("\a")
+            self._out.flush()
+
+    async def ready(self, ask: str) -> None:
+        """Wait for Enter. Raises NobodyAnswers where standard input is at its end."""
+        for line in wrapped(ask, WIDTH - 2):
+            self.say(f"  {line}")
+        if not self._yes:
+            await self._read("  Enter when you are ready ")
+
+    async def agrees(self, question: str) -> bool:
+        """Asked of a person, whatever --yes says: that answers `ready` alone. Raises NobodyAnswers."""
+        try:
+            return (await self._read(f"  {question} [y/N] ")).strip().lower() in ("y", "yes")
+        except NobodyAnswers:
+            raise NobodyAnswers("nobody answers, so nothing was written: type y, or pipe it in") from None
+
+    async def _read(self, prompt: str) -> str:
+        """A line of standard input, in the event loop, so that an interruption is heard at once."""
+        self._out.write(f"{self._erase()}{prompt}")
+        self._out.flush()
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        try:
+            loop.add_reader(sys.stdin.fileno(), readable.set)
+        except PermissionError:  # a plain file is always readable, and epoll refuses it
+            readable.set()
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(sys.stdin.fileno())
+        answer = sys.stdin.readline()
+        if not answer:
+            raise NobodyAnswers("standard input is at its end: run it on a terminal, or with --yes")
+        return answer
+
+    def _erase(self) -> str:
+        return "\r\x1b[K" if self.live else ""
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self._colours else text
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` characters; line breaks of the text stay."""
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        lines.append("")
+        for word in paragraph.split():
+            if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+                lines.append("")
+            lines[-1] += f" {word}" if lines[-1] else word
+    return lines
+
+
+def columns(rows: Iterable[tuple[str, ...]], widths: tuple[int, ...]) -> list[str]:
+    """A table with two spaces in front; the last column is not filled up."""
+    return ["  " + "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,200 @@
+"""One visit of the technician: the steps in order, each with its verdict, and what they add up to."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from presence import __version__
+from presence.config import Settings
+from presence.core.consent.model import TEST_AUDIENCE
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.rules import Rules
+from presence.core.visit.calibration import Trial, Walked, entered_after_s
+from presence.diagnosis.findings import Verdict
+from presence.survey.arriving import arrival, judge_broker
+from presence.survey.drawing import settings_lines, walk_lines
+from presence.survey.ears import Ear
+from presence.survey.guide import Act, Doing, Recorded, Step, Walks, broker_act, phone_act, radio_act
+from presence.survey.hearing import Heard, TestPhones
+from presence.survey.judging import Result, judge_phone, judge_radio
+from presence.survey.screen import Screen
+from presence.survey.walking import Tuning, judge_walk, tune
+
+FRAME_S = 0.1
+LATE_S = 5.0
+"""Real seconds that an event may take to come back after the act."""
+STEPS_TITLE = {
+    Step.RADIO: "radio: does it hear?",
+    Step.PHONE: "my phone: is it recognised?",
+    Step.WALK: "walk the door: where is the threshold?",
+    Step.BROKER: "end to end: does the event arrive?",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is asked of this visit."""
+
+    steps: Sequence[Step]
+    radio_s: float = 10.0
+    phone_s: float = 10.0
+    broker_s: float = 30.0
+    walk: Sequence[Act] = ()
+    ready_s: float = 0.0
+    """Between the Enter and the bar: the way from the terminal to the door."""
+    broker: Callable[[Settings], AbstractAsyncContextManager[Settings]] = nullcontext
+    """Where the last step finds its broker."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All that is known at the end; holds no address and no identifier."""
+
+    source: str
+    place: str
+    at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    results: dict[Step, Result] = field(default_factory=dict)
+    recorded: list[Recorded] = field(default_factory=list)
+    tuned: Tuning | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        return max((result.finding.verdict for result in self.results.values()), default=Verdict.FAIL)
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "presence": __version__,
+            "at": self.at,
+            "place": self.place,
+            "source": self.source,
+            "verdict": self.verdict.name,
+            "steps": {step.value: {**r.finding.as_dict(), **r.figures} for step, r in self.results.items()},
+        }
+
+
+class Session:
+    """Runs the steps; `run` may be interrupted at any moment, for nothing is kept outside of it."""
+
+    def __init__(
+        self, plan: Plan, settings: Settings, rules: Rules, *, ear: Ear, phones: TestPhones, screen: Screen
+    ) -> None:
+        self.outcome = Outcome(ear.what, f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}")
+        self._plan = plan
+        self._settings = settings
+        self._rules = rules
+        self._ear = ear
+        self._phones = phones
+        self._screen = screen
+
+    async def run(self) -> Outcome:
+        ways = {Step.RADIO: self._radio, Step.PHONE: self._phone, Step.WALK: self._walk, Step.BROKER: self._broker}
+        for number, step in enumerate(self._plan.steps, start=1):
+            self._screen.heading(f"{number} of {len(self._plan.steps)}, {STEPS_TITLE[step]}")
+            result = self.outcome.results[step] = await ways[step]()
+            self._screen.finding(result.finding)
+            if step is Step.WALK and self.outcome.tuned is not None:
+                for line in (*walk_lines(self.outcome.tuned, self._screen), "", *settings_lines(self.outcome.tuned)):
+                    self._screen.say(line)
+        return self.outcome
+
+    async def _radio(self) -> Result:
+        act = radio_act(self._plan.radio_s)
+        if self._ear.on_air is not None:
+            self._ear.on_air.take()
+        heard = await self._record(act)
+        return judge_radio(self._ear, heard, act.seconds, heard.on_air)
+
+    async def _phone(self) -> Result:
+        act = phone_act(self._plan.phone_s)
+        heard = await self._record(act)
+        return judge_phone(self._phones, heard, act.seconds, self._ear.now().utc_s, fault=self._ear.fault)
+
+    async def _walk(self) -> Result:
+        walks = Walks()
+        for number, act in enumerate(self._plan.walk, start=1):
+            heard = await self._record(act, f"{number} of {len(self._plan.walk)}: ")
+            walks.add(act, heard)
+        self.outcome.recorded = walks.recorded
+        self._screen.moment(1.0, "reckoning", "a few seconds")
+        tuned = await asyncio.to_thread(tune, walks, self._settings.entry)
+        if isinstance(tuned, Tuning):
+            self.outcome.tuned = tuned
+        return judge_walk(tuned)
+
+    async def _broker(self) -> Result:
+        act, tuned = broker_act(self._plan.broker_s), self.outcome.tuned
+        entry = tuned.new if tuned is not None else self._settings.entry
+        async with (
+            self._plan.broker(self._settings) as settings,
+            arrival(settings, self._rules, entry, self._phones.consents, self._ear) as one,
+        ):
+            heard = Heard(0.0)
+            if one.publisher.is_connected:
+                heard = await self._record(act, also=one.fed.hear, until=one.seen.is_set)
+                await _at_most(one.seen, LATE_S)
+            decided_s = entered_after_s(entry, Trial(Walked.IN, heard.began_s, heard.readings))
+            configured = self._rules.audience(TEST_AUDIENCE) is not None
+            return judge_broker(
+                one, settings.mqtt, settings.store,
+                decided_s=decided_s, heard=len(heard.readings), configured=configured,
+            )  # fmt: skip
+
+    async def _record(
+        self,
+        act: Act,
+        prefix: str = "",
+        *,
+        also: Callable[[Advertisement], None] | None = None,
+        until: Callable[[], bool] = lambda: False,
+    ) -> Heard:
+        """Do one act: ask, listen, show the bar."""
+        if act.ask:
+            await self._screen.ready(prefix + act.ask)
+            await self._count_down()
+        began = self._ear.begin(act)
+        heard = Heard(began.monotonic_s)
+
+        def hear(advertisement: Advertisement) -> None:
+            self._phones.hear(advertisement, heard)
+            if also is not None:
+                also(advertisement)
+
+        self._screen.bell()
+        async with asyncio.TaskGroup() as tasks:
+            listening = tasks.create_task(self._ear.listen(act, hear))
+            while not listening.done():
+                await asyncio.wait([listening], timeout=FRAME_S)
+                if self._ear.on_air is not None:
+                    heard.on_air = (heard.on_air or 0) + self._ear.on_air.take()
+                self._frame(act, heard, self._ear.now().monotonic_s - began.monotonic_s)
+                if until():
+                    listening.cancel()
+                    break
+        self._screen.bell()
+        return heard
+
+    async def _count_down(self) -> None:
+        for tenth in range(round(self._plan.ready_s * 10)):
+            left_s = self._plan.ready_s - tenth / 10
+            self._screen.moment(0.0, "get ready", f"starts in {left_s:.0f} s")
+            await asyncio.sleep(0.1)
+
+    def _frame(self, act: Act, heard: Heard, passed_s: float) -> None:
+        left_s = max(0.0, act.seconds - passed_s)
+        if act.doing is Doing.RADIO:
+            note = f"{heard.number / max(passed_s, 0.1):5.1f}/s heard"
+        else:
+            readings = heard.readings
+            lately = readings[-1].rssi_dbm if readings and passed_s + heard.began_s - readings[-1].at_s < 3 else None
+            note = self._screen.strength(lately)
+        self._screen.moment(passed_s / act.seconds if act.seconds else 1.0, act.title, f"{left_s:3.0f} s  {note}")
+
+
+async def _at_most(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

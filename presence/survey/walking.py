@@ -1,0 +1,200 @@
+"""From the recorded walks to settings of section `entry`, with what the present ones and the new ones would do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Final
+
+from presence.config.settings import EntrySettings
+from presence.core.visit.calibration import Assessment, Candidate, Rate, Walked, assess, suggest, suggest_exit
+from presence.diagnosis.findings import Finding, Verdict
+from presence.survey.guide import OUTSIDE, WITHIN, Doing, Walks
+from presence.survey.judging import Result
+
+EVIDENCES_DB_S: Final = (15.0, 30.0, 60.0)
+"""The clearer inside is from outside at this door, the less evidence is needed, and the sooner people are found."""
+GAP_DB: Final = 8.0
+"""Between entry and exit while candidates are compared; the inside decides it afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Up to which share a walk may go wrong. A false entry weighs five missed ones (COST_OF_FALSE)."""
+
+    false: float
+    missed: float
+
+    def are_kept_by(self, errors: "Errors") -> bool:
+        return errors.false <= self.false and errors.missed <= self.missed
+
+
+DOUBTFUL: Final = Limits(0.02, 0.02)
+HOPELESS: Final = Limits(0.10, 0.10)
+"""With the technician's own phone, which this walk has measured."""
+DOUBTFUL_ANY: Final = Limits(0.02, 0.10)
+"""With any phone. The goal, 1 in 1,000, is no limit: phones differ by 4.5 dB, so it takes 14 dB between out and in."""
+HOPELESS_ANY: Final = Limits(0.20, 0.50)
+"""One in five is greeted in the street, or more than half are passed over: silence serves this shop better."""
+UNSURE: Final = 0.25
+WORDS: Final = {
+    Walked.PAST: "walks past, taken in",
+    Walked.WINDOW: "stands at window, taken in",
+    Walked.IN: "comes in, missed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The present settings and the suggested ones, each with what it would do."""
+
+    now: EntrySettings
+    assessed_now: Assessment
+    new: EntrySettings
+    assessed_new: Assessment
+    walks: Walks
+
+    def changes(self) -> dict[str, tuple[float, float]]:
+        """Key → present and suggested value, where they differ."""
+        old, new = asdict(self.now), asdict(self.new)
+        return {key: (old[key], new[key]) for key in old if old[key] != new[key]}
+
+
+def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
+    """The suggestion, or why there is none."""
+    trials = walks.trials()
+    kinds = {trial.kind for trial in trials if trial.readings}
+    if Walked.IN not in kinds:
+        return "no walk in on which the test phone was heard"
+    if not any(trial.kind is not Walked.IN for trial in trials):
+        return "no walk outside to compare with"
+    candidate, found = suggest(_candidates(now), trials)
+    rule = candidate(found.enter_dbm)
+    exit_dbm = suggest_exit(found.enter_dbm, walks.readings(*WITHIN), rule.window_s)
+    new = replace(
+        now, enter_rssi_dbm=found.enter_dbm, exit_rssi_dbm=exit_dbm, evidence_db_s=rule.evidence_db_s,
+    )  # fmt: skip
+    return Tuning(
+        now=now,
+        assessed_now=assess(_shifted(now), now.enter_rssi_dbm, trials),
+        new=new,
+        assessed_new=assess(_shifted(new), new.enter_rssi_dbm, trials),
+        walks=walks,
+    )
+
+
+def judge_walk(tuned: Tuning | str) -> Result:
+    if isinstance(tuned, str):
+        step = "repeat it with `--steps phone,walk`: the phone's app in front, the phone where a customer carries it"
+        return Result(Finding("walk", Verdict.FAIL, tuned, step))
+    assessed = tuned.assessed_new
+    rates = assessed.rates.values()
+    this, any_one = Errors.of_this_phone(assessed), Errors.of_any_phone(assessed)
+    found = (
+        f"enter at {tuned.new.enter_rssi_dbm:.0f} dBm, exit at {tuned.new.exit_rssi_dbm:.0f} dBm; "
+        f"any phone {any_one}; this phone {this}, found in {assessed.median_s:.0f} s"
+    )
+    few = min(rate.walks for rate in rates) < 2  # one walk of a kind may have been an odd one
+    if not few and not (HOPELESS.are_kept_by(this) and HOPELESS_ANY.are_kept_by(any_one)):
+        step = (
+            "outside and inside are too much alike here: move the gateway away from the window, further in and higher, "
+            "and walk again"
+        )
+        return Result(Finding("walk", Verdict.FAIL, found, step), figures(tuned))
+    if not DOUBTFUL.are_kept_by(this) or any(rate.at_most > UNSURE for rate in rates):
+        step = "more walks would tell more (`--rounds 4`); another place of the gateway may part them better"
+        return Result(Finding("walk", Verdict.WARN, found, step), figures(tuned))
+    if not DOUBTFUL_ANY.are_kept_by(any_one):
+        step = (
+            "this phone is told apart, but customers' phones differ more than this door leaves room for: move the "
+            "gateway further in, or add an adapter at the door (radio.door_adapters)"
+        )
+        return Result(Finding("walk", Verdict.WARN, found, step), figures(tuned))
+    return Result(Finding("walk", Verdict.PASS, found), figures(tuned))
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The worst share of each mistake; prints as `0.4 % false, 0.8 % missed`."""
+
+    false: float
+    missed: float
+
+    @classmethod
+    def of_this_phone(cls, assessed: Assessment) -> "Errors":
+        return cls._of({kind: rate.expected for kind, rate in assessed.rates.items()})
+
+    @classmethod
+    def of_any_phone(cls, assessed: Assessment) -> "Errors":
+        return cls._of({kind: rate.any_phone for kind, rate in assessed.rates.items()})
+
+    @classmethod
+    def _of(cls, shares: Mapping[Walked, float]) -> "Errors":
+        outside = [share for kind, share in shares.items() if kind is not Walked.IN]
+        return cls(max(outside, default=0.0), shares[Walked.IN])
+
+    def __str__(self) -> str:
+        return f"{share(self.false)} false, {share(self.missed)} missed"
+
+
+def figures(tuned: Tuning) -> Mapping[str, object]:
+    """For JSON."""
+    return {
+        "walks": sum(rate.walks for rate in tuned.assessed_new.rates.values()),
+        "present": {"entry": asdict(tuned.now), **_assessed(tuned.assessed_now)},
+        "suggested": {"entry": asdict(tuned.new), **_assessed(tuned.assessed_new)},
+        "changes": {key: list(pair) for key, pair in tuned.changes().items()},
+        "strength_dbm": {
+            "outside": histogram(tuned.walks, *OUTSIDE),
+            "inside": histogram(tuned.walks, *WITHIN),
+        },
+    }
+
+
+def share(value: float) -> str:
+    """`0.4 %`; below a thousandth it says so, for nothing here proves less."""
+    if value < 0.001:
+        return "<0.1 %"
+    return f"{100 * value:.1f} %" if value < 0.0995 else f"{100 * value:.0f} %"
+
+
+def expected(rate: Rate) -> str:
+    """`0.4 % (≤ 5.4 %)`: the estimate with its limit."""
+    return f"{share(rate.expected)} (≤ {share(max(rate.at_most, 0.001))})"
+
+
+def histogram(walks: Walks, *doings: Doing) -> dict[int, int]:
+    """Readings by strength, in bins of 4 dB named by their lower end."""
+    counts: dict[int, int] = {}
+    for reading in walks.readings(*doings):
+        low = reading.rssi_dbm // BIN_DB * BIN_DB
+        counts[low] = counts.get(low, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+BIN_DB: Final = 4
+
+
+def _candidates(now: EntrySettings) -> Iterator[Candidate]:
+    """The present evidence first: another must be better to be taken."""
+    for evidence_db_s in dict.fromkeys((now.evidence_db_s, *EVIDENCES_DB_S)):
+        yield _shifted(replace(now, evidence_db_s=evidence_db_s, exit_rssi_dbm=now.enter_rssi_dbm - GAP_DB))
+
+
+def _shifted(base: EntrySettings) -> Candidate:
+    """The same rule at another threshold, the exit as far below it. What else is named in dBm moves along."""
+
+    def at(enter_dbm: float) -> EntrySettings:
+        by = enter_dbm - base.enter_rssi_dbm
+        moved = {f.name: getattr(base, f.name) + by for f in fields(base) if f.name.endswith("_dbm")}
+        return replace(base, **moved)
+
+    return at
+
+
+def _assessed(assessed: Assessment) -> dict[str, object]:
+    def plain(rate: Rate) -> dict[str, float]:
+        return {key: round(value, 4) for key, value in asdict(rate).items()}
+
+    return {
+        "rates": {kind.value: plain(rate) for kind, rate in assessed.rates.items()},
+        "found_after_s": [round(seconds, 1) for seconds in assessed.found_after_s],
+    }

@@ -1,0 +1,87 @@
+"""Joins what an operator sees to a gateway: metrics, status, audit log."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from presence.config import Settings
+from presence.config.rules import hours_of
+from presence.core.operations.snapshot import Overview
+from presence.core.operations.status import as_json
+from presence.edges.bluez import BluezScanner
+from presence.edges.bluez.gatt import Doorbell
+from presence.edges.host import calibration, logs
+from presence.edges.host.audit import AuditLog
+from presence.edges.host.clock import is_synchronised
+from presence.edges.host.disk import free_bytes, is_read_only
+from presence.edges.host.metrics import MetricsExporter
+from presence.edges.host.status_socket import StatusSocket
+from presence.edges.mqtt.publisher import MqttPublisher
+from presence.gateway.gateway import Gateway
+from presence.gateway.monitor import Oversight, Sights
+from presence.gateway.parts import Watcher
+from presence.ports import AdvertisementSource, Clock, DoorbellSource
+
+
+class Watching:
+    """The parts of a gateway `tell` it; `watchers` are run beside them."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, *, armed: bool, digest: Callable[[], str], root: Callable[[], int]
+    ) -> None:
+        """`digest`: of the list that was just applied; `root`: the version of its signed root."""
+        self._settings = settings
+        self._clock = clock
+        self._armed = armed
+        self._oversight: Oversight | None = None
+        self._audit = AuditLog(settings.storage.state_dir, clock, digest=digest, root=root)
+        self._audit.tell = self.tell
+
+    def tell(self, event: str, fields: Mapping[str, object]) -> None:
+        (self._oversight.tell if self._oversight else logs.tell)(event, fields)
+
+    def watchers(
+        self,
+        gateway: Callable[[], Gateway],
+        publisher: MqttPublisher,
+        sources: Sequence[AdvertisementSource],
+        doorbell: DoorbellSource | None,
+    ) -> list[Watcher]:
+        settings = self._settings
+        self._oversight = Oversight(
+            Sights(
+                gateway=gateway,
+                broker=publisher,
+                radios={radio.adapter or "default": radio for radio in sources if isinstance(radio, BluezScanner)},
+                clock=self._clock,
+                armed=self._armed,
+                open_at=hours_of(settings.store).open_at,
+                synchronised=is_synchronised,
+                free_bytes=lambda: free_bytes(settings.storage.state_dir),
+                calibration=lambda: calibration.doubt(settings),
+                read_only=lambda: is_read_only(settings.storage.state_dir),
+                doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
+            ),
+            tell=logs.tell,
+            listeners=[self._audit.note],
+        )
+        look = self._oversight.look
+        exporter = MetricsExporter(settings.metrics, look, tell=self.tell)
+        answers = {
+            "status": lambda: status_answer(look()),
+            "metrics": exporter.exposition.text,
+        }
+        self._audit.record("config.applied", {"digest": digest_of_settings(settings)})
+        self._audit.record("armed", {"armed": self._armed, "by": "notice.review_by"})
+        technicians = StatusSocket(settings.storage.runtime_dir, answers, group=settings.status.group, tell=self.tell)
+        return [self._oversight, exporter, technicians, self._audit]
+
+
+def status_answer(seen: Overview) -> bytes:
+    """Texts are scrubbed one by one: a number of many digits (bytes free on a large disk) is no identifier."""
+    return json.dumps(logs.cleaned(as_json(seen)), ensure_ascii=False).encode()
+
+
+def digest_of_settings(settings: Settings) -> str:
+    """Of every setting in force, defaults too: comments and order do not change it. Keys are in files of their own."""
+    return hashlib.sha256(repr(settings).encode()).hexdigest()

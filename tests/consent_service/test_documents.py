@@ -1,0 +1,63 @@
+"""docs/consent-list.md says what the code does: the segment byte by byte, every action and every column."""
+
+import argparse
+import re
+
+import zstandard
+
+from presence.cli import parser
+from presence.consent_service.import_lines import COLUMNS, parse_line, rows_of_csv
+from presence.core.consent.manifest import read_manifest, write_manifest
+from presence.core.consent.model import Consent, Grant, Purpose, Scope
+from presence.core.consent.record import Words, encode_record
+from presence.core.consent.segments import Kind, SegmentHeader, pack_base
+from tests.support.paths import ROOT
+
+DOCUMENT = (ROOT / "docs" / "consent-list.md").read_text(encoding="utf-8")
+
+
+def block(before: str) -> str:
+    """The first block of code after these words."""
+    found = re.search(r"```\w*\n(.*?)```", DOCUMENT[DOCUMENT.index(before) :], re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_documented_segment_is_the_one_that_is_written() -> None:
+    rows = (line.partition("   ")[0] for line in block("in a\nbase of epoch 12").splitlines())
+    start_s, end_s = 1790812800.0, 1806537600.0
+    consent = Consent(
+        ref=bytes.fromhex("999de4428d5b0637"),
+        version=12,
+        purposes=frozenset({Purpose.PRESENCE, Purpose.OFFERS}),
+        not_before_s=start_s,
+        not_after_s=end_s,
+        scope=Scope(frozenset({"fi-0042"})),
+        grants=(Grant("ap2:1551", start_s, 1798761600.0),),
+        refused_categories=frozenset({"ap2:1552"}),
+        pairwise_keys={"offers-main": bytes(range(16))},
+    )
+    record = encode_record(consent, Words(("fi-0042", "ap2:1551", "ap2:1552", "offers-main")))
+    packed = pack_base(SegmentHeader("acme/fi-0042", Kind.BASE, 12, 88000, 1), [(consent.ref, record)])
+    plain = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+    assert bytes.fromhex("".join(rows)) == plain
+
+
+def test_the_documented_manifest_is_one() -> None:
+    manifest = read_manifest(block("## The manifest").encode())
+    assert read_manifest(write_manifest(manifest, "2.0")) == manifest
+
+
+def test_the_documented_export_is_one() -> None:
+    rows = list(rows_of_csv(block("## Files for `import`").splitlines()))
+    assert [parse_line(row).purpose for _, row in rows] == ["presence", "offers", "ap2:1551"]
+    assert [name for name in COLUMNS if f"| `{name}` |" not in DOCUMENT] == []
+
+
+def test_every_action_is_documented() -> None:
+    commands = next(each for each in parser()._actions if isinstance(each, argparse._SubParsersAction))
+    consents = commands.choices["consents"]
+    actions = next(each for each in consents._actions if isinstance(each, argparse._SubParsersAction)).choices
+    publisher = DOCUMENT[DOCUMENT.index("# The reference publisher") :]
+    assert [name for name in actions if f"`{name}`" not in publisher] == []
+    assert [name for name in actions if f"\n  {name} " not in (consents.description or "") and name != "resume"] == []

@@ -1,0 +1,354 @@
+"""The files of a signed list: read back what was written, refuse what does not fit, merge in any order."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.core.consent.list_json import ListHeader, Refused
+from presence.core.consent.manifest import MOST_BYTES, MOST_DELTAS, MOST_WORDS, Manifest, read_manifest, write_manifest
+from presence.core.consent.model import Consent, Grant, Scope
+from presence.core.consent.record import Words, encode_record
+from presence.core.consent.segments import (
+    Change,
+    DamagedSegment,
+    Delete,
+    Held,
+    Kind,
+    Put,
+    SegmentHeader,
+    base_rows,
+    delta_rows,
+    key_columns,
+    merged,
+    pack_base,
+    pack_delta,
+    pack_keys,
+    read_record,
+    shard_of,
+    unpack,
+)
+from tests.support.builders import ANNA, START_S, consent
+
+refs = st.binary(min_size=8, max_size=8)
+rows = st.lists(st.tuples(refs, st.binary(max_size=300)), max_size=20)
+versions = st.integers(0, 2**53)
+changes = st.lists(st.builds(Put, refs, st.binary(max_size=300)) | st.builds(Delete, refs, versions), max_size=20)
+SPAN_S = 396 * 86_400.0
+
+
+def header(kind: Kind, count: int) -> SegmentHeader:
+    return SegmentHeader("acme/fi-0042", kind, epoch=3, number=88_213, count=count)
+
+
+@given(rows)
+def test_a_base_is_read_back(entries: list[tuple[bytes, bytes]]) -> None:
+    head, body = unpack(pack_base(header(Kind.BASE, len(entries)), entries))
+    assert head == header(Kind.BASE, len(entries))
+    assert list(base_rows(head, body)) == entries
+
+
+@given(changes)
+def test_a_delta_is_read_back(given_changes: list[Change]) -> None:
+    head, body = unpack(pack_delta(header(Kind.DELTA, len(given_changes)), given_changes))
+    assert list(delta_rows(head, body)) == given_changes
+
+
+@given(st.lists(st.tuples(refs, st.binary(min_size=16, max_size=16)), max_size=20))
+def test_keys_are_read_back_as_columns(entries: list[tuple[bytes, bytes]]) -> None:
+    columns = key_columns(*unpack(pack_keys(header(Kind.KEYS, len(entries)), entries)))
+    assert columns == (b"".join(ref for ref, _ in entries), b"".join(key for _, key in entries))
+
+
+@given(rows, st.data())
+def test_damage_is_refused_and_never_read_as_something_else(
+    entries: list[tuple[bytes, bytes]], data: st.DataObject
+) -> None:
+    segment = bytearray(pack_base(header(Kind.BASE, len(entries)), entries))
+    segment[data.draw(st.integers(0, len(segment) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        head, body = unpack(bytes(segment))
+        found = list(base_rows(head, body))
+    except DamagedSegment:
+        return
+    # zstd has no checksum of its own here, for the digest of the target proves every byte: only the form is judged.
+    assert len(found) == head.count
+
+
+@given(st.binary(max_size=200))
+def test_anything_at_all_is_refused_in_words(data: bytes) -> None:
+    for plain in (data, zstandard.compress(data), zstandard.compress(b"\0\0\0\x01" + data)):
+        with pytest.raises(DamagedSegment):
+            unpack(plain)
+
+
+@pytest.mark.requirement("R-39")
+def test_endless_data_is_refused_before_it_is_unpacked() -> None:
+    bomb = zstandard.compress(bytes(50_000_000))
+    assert len(bomb) < 10_000
+    with pytest.raises(DamagedSegment, match="more than"):
+        unpack(bomb, most_bytes=1_000_000)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_rows_are_as_many_as_the_header_says(count: int) -> None:
+    entries = [(ANNA, b"record"), (ANNA[::-1], b"other")]
+    with pytest.raises(ValueError, match="rows"):
+        pack_base(header(Kind.BASE, count), entries)
+    head, body = unpack(pack_base(header(Kind.BASE, 2), entries))
+    with pytest.raises(DamagedSegment):
+        list(base_rows(replace(head, count=count), body))
+
+
+def test_one_kind_is_not_read_as_another() -> None:
+    head, body = unpack(pack_base(header(Kind.BASE, 0), []))
+    with pytest.raises(DamagedSegment, match="kind base in place of delta"):
+        list(delta_rows(head, body))
+    with pytest.raises(DamagedSegment):
+        key_columns(head, body)
+
+
+# ---------------------------------------------------------------- records
+
+
+FROM_S, TO_S = consent().not_before_s, consent().not_after_s
+
+
+def listed(**changes: Any) -> Consent:
+    """A consent as it stands in a list: its grants lie within it."""
+    return consent(**{"grants": (Grant("ap2:1551", FROM_S, TO_S),), **changes})
+
+
+def a_record(given_consent: Consent) -> tuple[bytes, list[str]]:
+    words = Words()
+    return encode_record(given_consent, words), words.all
+
+
+def test_a_record_becomes_the_consent_it_was() -> None:
+    record, words = a_record(listed())
+    assert read_record(ANNA, record, words, max_span_s=SPAN_S) == listed()
+
+
+@given(st.data())
+def test_a_damaged_record_is_refused_or_is_a_consent_within_its_limits(data: st.DataObject) -> None:
+    record, words = a_record(listed())
+    damaged = bytearray(record)
+    damaged[data.draw(st.integers(0, len(record) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        found = read_record(ANNA, bytes(damaged), words, max_span_s=SPAN_S)
+    except Refused:
+        return
+    assert found.not_before_s < found.not_after_s <= found.not_before_s + SPAN_S
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"", b"\x01", a_record(listed())[0][:-1], a_record(listed())[0] + b"\0", b"\x40" + a_record(listed())[0][1:]],
+    ids=["nothing", "a byte", "cut short", "too long", "an unknown purpose"],
+)
+def test_what_is_not_one_record_of_version_1_is_refused(record: bytes) -> None:
+    with pytest.raises(Refused, match="version 1 does not know"):
+        read_record(ANNA, record, a_record(listed())[1], max_span_s=SPAN_S)
+
+
+@pytest.mark.requirement("R-07")
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"not_after_s": START_S + 500 * 86_400}, "longer than"),
+        ({"not_after_s": float("inf")}, "na does not lie"),
+        ({"not_after_s": FROM_S}, "na does not lie"),
+        ({"scope": Scope(frozenset())}, "scope"),
+        ({"grants": (Grant("ap2:1551", FROM_S, TO_S + 1),)}, "a grant reaches"),
+    ],
+    ids=["too long", "no end", "no span", "no place", "a grant without end"],
+)
+def test_an_entry_that_a_list_may_not_hold_is_refused(changed: dict[str, object], why: str) -> None:
+    record, words = a_record(listed(**changed))
+    with pytest.raises(Refused, match=why):
+        read_record(ANNA, record, words, max_span_s=SPAN_S)
+
+
+# ---------------------------------------------------------------- merging
+
+contested = st.lists(st.tuples(st.integers(1, 4), st.sampled_from([b"a", b"b", None])), min_size=1, max_size=8)
+
+
+@pytest.mark.requirement("R-36")
+@given(contested, st.randoms(use_true_random=False))
+def test_shuffled_deltas_end_the_same_and_a_lower_version_never_wins(
+    told: list[tuple[int, bytes | None]], chance: random.Random
+) -> None:
+    def outcome(order: list[tuple[int, bytes | None]]) -> Held:
+        held: Held | None = None
+        for version, record in order:
+            change: Change = Delete(ANNA, version) if record is None else Put(ANNA, record)
+            held = merged(held, change, version)
+        assert held is not None
+        return held
+
+    shuffled = told[:]
+    chance.shuffle(shuffled)
+    assert outcome(told) == outcome(shuffled) == outcome(told + shuffled)
+    highest = max(version for version, _ in told)
+    version, record = outcome(told)
+    assert version == highest
+    assert record is None or all(said == record for of, said in told if of == highest)
+
+
+def test_a_row_that_was_deleted_comes_back_with_a_higher_version_only() -> None:
+    gone = merged((5, b"a"), Delete(ANNA, 5), 5)
+    assert gone == (5, None)
+    assert [merged(gone, Put(ANNA, b"a"), version) for version in (4, 5, 6)] == [(5, None), (5, None), (6, b"a")]
+
+
+def test_a_small_list_is_one_shard_and_a_large_one_is_cut_by_the_first_byte() -> None:
+    assert [shard_of(b"\xa1" + bytes(7), sharded=sharded) for sharded in (False, True)] == ["all", "a1"]
+
+
+# ---------------------------------------------------------------- the manifest
+
+
+def a_manifest(**changes: object) -> Manifest:
+    values: dict[str, object] = {
+        "header": a_header(),
+        "notice": "fi-2026-03",
+        "epoch": 3,
+        "base_seq": 88_200,
+        "shards": ("all",),
+        "windows": (27_396, 27_397),
+        "words": ("fi-0042", "ap2:1551", "offers-main"),
+        **changes,
+    }
+    return Manifest(**values)  # type: ignore[arg-type]
+
+
+def a_header(seq: int = 88_213) -> ListHeader:
+    return ListHeader("acme/fi-0042", seq, START_S, START_S - 60, 2, {"ap2:1552": "ap2:1551"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"base_seq": 88_213},
+        {"base_seq": 88_213 - MOST_DELTAS},
+        {"shards": ("00", "ff")},
+        {"windows": ()},
+        {"approved_by": "eyJhbGciOi"},
+        {"header": a_header(0), "base_seq": 0, "epoch": 0},
+        {"epoch": (1 << 53) - 1},
+        {"words": tuple(f"{n:05}" for n in range(MOST_WORDS))},
+    ],
+    ids=[
+        "as it is",
+        "without deltas",
+        "with as many deltas as may be",
+        "in shards",
+        "without windows",
+        "approved",
+        "the first",
+        "the last epoch",
+        "with as many words as may be",
+    ],
+)
+def test_a_manifest_is_read_back(changes: dict[str, object]) -> None:
+    manifest = a_manifest(**changes)
+    assert read_manifest(write_manifest(manifest, "2.0")) == manifest
+
+
+def test_a_manifest_is_written_without_a_space_and_in_its_own_letters() -> None:
+    written = write_manifest(a_manifest(notice="fi-2026-ä"), "2.0").decode()
+
+    assert written == (
+        '{"v":1,"list":"acme/fi-0042","seq":88213,"published_at":1795442707.0,"suppression_checked_at":1795442647.0,'
+        '"count":2,"taxonomy":{"version":"2.0","parents":{"ap2:1552":"ap2:1551"}},"notice":"fi-2026-ä","epoch":3,'
+        '"base":{"seq":88200,"shards":["all"]},"deltas":[88201,88213],"windows":[27396,27397],'
+        '"words":["fi-0042","ap2:1551","offers-main"]}'
+    )
+    approved = write_manifest(a_manifest(notice="fi-2026-ä", approved_by="eyJ"), "2.0").decode()
+    assert approved == written.removesuffix("}") + ',"approved_by":"eyJ"}'
+
+
+@pytest.mark.requirement("R-38")
+def test_what_a_minor_version_adds_is_passed_over_and_another_major_version_is_refused() -> None:
+    data = write_manifest(a_manifest(), "2.0")
+    assert read_manifest(data[:-1] + b',"colour":"red"}') == a_manifest()
+    with pytest.raises(Refused, match="v is not 1"):
+        read_manifest(data.replace(b'"v":1', b'"v":2'))
+
+
+def test_a_notice_or_an_approval_that_is_no_text_is_none() -> None:
+    data = write_manifest(a_manifest(), "2.0").replace(b'"notice":"fi-2026-03"', b'"notice":7,"approved_by":[]')
+
+    assert read_manifest(data) == a_manifest(notice="")
+    assert read_manifest(data.replace(b'"notice":7,"approved_by":[],', b"")) == a_manifest(notice="")
+
+
+def test_a_manifest_of_the_longest_size_is_read_and_one_byte_more_is_refused() -> None:
+    longest = write_manifest(a_manifest(), "2.0").ljust(MOST_BYTES)
+
+    assert read_manifest(longest) == a_manifest()
+    with pytest.raises(Refused, match="not a JSON object"):
+        read_manifest(longest + b" ")
+
+
+REPLACEMENTS = {
+    "deltas with a gap": (b'"deltas":[88201,88213]', b'"deltas":[88202,88213]', "deltas do not lead"),
+    "no deltas": (b'"deltas":[88201,88213]', b'"deltas":null', "deltas do not lead"),
+    "too many deltas": (
+        b'"seq":88200,"shards":["all"]},"deltas":[88201',
+        b'"seq":88112,"shards":["all"]},"deltas":[88113',
+        "deltas do not lead",
+    ),
+    "a base of a later list": (
+        b'"seq":88200,"shards":["all"]},"deltas":[88201,88213]',
+        b'"seq":88214,"shards":["all"]},"deltas":null',
+        "deltas do not lead",
+    ),
+    "no base": (b'"base":{', b'"basis":{', "names no base"),
+    "a base without a number": (b'"seq":88200', b'"seq":null', "base.seq is not a whole number"),
+    "shards that are no list": (b'["all"]', b'"all"', "base.shards"),
+    "all and a part": (b'"shards":["all"]', b'"shards":["all","00"]', "base.shards"),
+    "a path": (b'"shards":["all"]', b'"shards":["../x"]', "base.shards"),
+    "three windows": (b'"windows":[27396,27397]', b'"windows":[1,2,3]', "windows are at most"),
+    "a window in words": (b'"windows":[27396,27397]', b'"windows":["now"]', "windows is not a whole number"),
+    "a word with a zero": (b'"words":["fi-0042"', b'"words":["\\u0000"', "words is not a list"),
+    "words that are a text": (b'"words":["fi-0042","ap2:1551","offers-main"]', b'"words":"abc"', "words is not a list"),
+    "words that are missing": (b'"words"', b'"wards"', "words is not a list"),
+    "an epoch that is true": (b'"epoch":3', b'"epoch":true', "epoch is not a whole number"),
+    "an epoch below zero": (b'"epoch":3', b'"epoch":-1', "epoch is not a whole number"),
+    "an epoch too large for JSON": (b'"epoch":3', f'"epoch":{1 << 53}'.encode(), "epoch is not a whole number"),
+    "no JSON": (b"{", b"[", "manifest is not a JSON object"),
+}
+
+
+@pytest.mark.parametrize("what", REPLACEMENTS)
+def test_a_manifest_that_does_not_fit_is_refused_with_the_field(what: str) -> None:
+    old, new, reason = REPLACEMENTS[what]
+    data = write_manifest(a_manifest(), "2.0")
+    assert old in data
+    with pytest.raises(Refused, match=reason):
+        read_manifest(data.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("data", [b"[]", b"7", b"null", b"[" * 100_000], ids=["list", "number", "null", "too deep"])
+def test_what_is_no_object_is_no_manifest(data: bytes) -> None:
+    with pytest.raises(Refused, match="not a JSON object"):
+        read_manifest(data)
+
+
+def test_a_manifest_with_more_words_than_records_can_number_is_refused() -> None:
+    with pytest.raises(Refused, match="words"):
+        read_manifest(write_manifest(a_manifest(words=("a",) * (MOST_WORDS + 1)), "2.0"))
+
+
+def test_the_deltas_from_what_is_held_are_known_or_else_the_base_is_needed() -> None:
+    manifest = a_manifest()
+    assert manifest.deltas_after(88_213) == range(88_214, 88_214)
+    assert manifest.deltas_after(88_200) == range(88_201, 88_214)
+    assert manifest.deltas_after(88_199) is manifest.deltas_after(88_214) is None

@@ -1,0 +1,103 @@
+"""What gateways say to one another: closed, sealed, short-lived, and about nobody."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.core.event.peer_message import (
+    LONGEST,
+    Ignored,
+    Said,
+    Seen,
+    decode_seen,
+    encode_seen,
+    opaque,
+    topic_of_peers,
+)
+from presence.core.place import Place
+from tests.support.builders import ANNA, PLACE, START_S, STORE_KEY
+
+NAME = opaque(STORE_KEY, "01k9q4t3m8v2c7h5x0b6n1d4ze")
+CLAIM = Seen(Said.CLAIM, NAME, NAME, "door-1", int(START_S))
+GOOD = encode_seen(CLAIM, STORE_KEY, PLACE)
+
+
+def changed(**changes: Any) -> bytes:
+    return json.dumps({**json.loads(GOOD), **changes}).encode()
+
+
+@pytest.mark.parametrize("said", list(Said))
+def test_what_was_said_is_what_is_heard(said: Said) -> None:
+    seen = replace(CLAIM, said=said)
+    assert decode_seen(encode_seen(seen, STORE_KEY, PLACE), STORE_KEY, PLACE, START_S) == seen
+
+
+def test_the_topic_is_the_stores_own() -> None:
+    assert topic_of_peers(PLACE) == "presence/v1/acme/fi-0042/peer/seen"
+
+
+@pytest.mark.requirement("R-21", "R-22")
+def test_nothing_in_it_is_a_person_an_event_or_an_audience() -> None:
+    assert json.loads(GOOD).keys() == {"said", "visit", "told", "gateway", "at", "mac"}
+    assert b"01k9q4t3m8v2c7h5x0b6n1d4ze" not in GOOD
+    assert ANNA.hex().encode() not in GOOD
+    assert opaque(bytes(32), "01k9q4t3m8v2c7h5x0b6n1d4ze") != NAME
+
+
+@pytest.mark.requirement("T-21", "T-22")
+@pytest.mark.parametrize(
+    "change",
+    [{"said": "told"}, {"visit": "a" * 26}, {"told": "a" * 26}, {"gateway": "door-2"}, {"at": int(START_S) + 1}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_forged_word_is_nothing(change: dict[str, Any]) -> None:
+    assert decode_seen(changed(**change), STORE_KEY, PLACE, START_S) is Ignored.FORGED
+
+
+def test_the_word_of_another_store_is_nothing() -> None:
+    assert decode_seen(GOOD, bytes(32), PLACE, START_S) is Ignored.FORGED
+    assert decode_seen(GOOD, STORE_KEY, Place("acme", "fi-0043"), START_S) is Ignored.FORGED
+
+
+@pytest.mark.parametrize("late_s", [31, -31, 86_400])
+def test_a_word_that_somebody_kept_is_nothing(late_s: float) -> None:
+    assert decode_seen(GOOD, STORE_KEY, PLACE, START_S + late_s) is Ignored.OLD
+
+
+@pytest.mark.requirement("R-54")
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 400,
+        changed(extra=1),
+        changed(at=True),
+        changed(at="1795442707"),
+        changed(at=1e300),
+        changed(visit=None),
+        changed(visit=NAME.upper()),
+        changed(said="left"),
+        changed(said=["claim"]),
+        changed(said={}),
+        changed(gateway="Door 1"),
+        changed(mac=""),
+        changed(mac="é" * 22),
+        GOOD + b" " * LONGEST,
+    ],
+)
+def test_whatever_is_no_such_word_is_malformed(payload: bytes) -> None:
+    assert decode_seen(payload, STORE_KEY, PLACE, START_S) is Ignored.MALFORMED
+
+
+@pytest.mark.requirement("R-54")
+@given(payload=st.binary(max_size=600))
+def test_no_bytes_break_it(payload: bytes) -> None:
+    assert isinstance(decode_seen(payload, STORE_KEY, PLACE, START_S), Ignored)

@@ -1,0 +1,66 @@
+"""E1: the frame on air, and what only looks like it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
+from presence.core.recognition.beacons import eddystone
+from tests.support.builders import moment
+
+EID = bytes.fromhex("a9b76a71c5f89290")
+
+
+def heard(payload: bytes) -> Advertisement:
+    return advertisement_from_payload(moment(), bytes(6), -60, payload)
+
+
+@given(st.binary(min_size=8, max_size=8), st.integers(-100, 20))
+def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(eid: bytes, tx_power_dbm: int) -> None:
+    payload = eddystone.payload(eid, tx_power_dbm=tx_power_dbm)
+
+    assert eddystone.identifier(heard(payload)) == eid
+    assert len(payload) == 21
+
+
+@pytest.mark.requirement("T-05")
+@given(st.binary(max_size=24))
+def test_any_service_data_is_an_identifier_or_none(data: bytes) -> None:
+    advertisement = heard(b"")._replace(service_data={eddystone.SERVICE_UUID: data})
+
+    found = eddystone.identifier(advertisement)
+
+    assert found is None or (len(data) == 10 and data[0] == 0x30 and found == data[2:])
+
+
+def test_flags_and_the_uuid_list_are_optional() -> None:
+    assert eddystone.identifier(heard(bytes.fromhex("0d16aafe30ee") + EID)) == EID
+
+
+@pytest.mark.parametrize(
+    ("frame", "why"),
+    [
+        ("00ee" + "00" * 8, "Eddystone-UID"),
+        ("10ee" + "00" * 8, "Eddystone-URL"),
+        ("20ee" + "00" * 8, "Eddystone-TLM"),
+        ("30ee" + "00" * 7, "a byte short"),
+        ("30ee" + "00" * 9, "a byte long"),
+        ("30", "the type alone"),
+        ("", "nothing"),
+    ],
+)
+def test_any_other_frame_is_not_ours(frame: str, why: str) -> None:
+    advertisement = heard(b"")._replace(service_data={eddystone.SERVICE_UUID: bytes.fromhex(frame)})
+
+    assert eddystone.identifier(advertisement) is None
+
+
+def test_the_frame_under_another_uuid_is_not_ours() -> None:
+    advertisement = heard(b"")._replace(service_data={"0000fd6f-0000-1000-8000-00805f9b34fb": b"\x30\xee" + EID})
+
+    assert eddystone.identifier(advertisement) is None
+
+
+def test_an_identifier_of_the_wrong_length_is_not_sent() -> None:
+    with pytest.raises(ValueError, match="8 bytes"):
+        eddystone.payload(EID[:7], tx_power_dbm=0)

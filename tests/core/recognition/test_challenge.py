@@ -1,0 +1,405 @@
+"""The doorbell's protocol: the challenge, the answer, and all that an answer can be instead."""
+
+import dataclasses
+import inspect
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.core.consent.revocation import Narrowing
+from presence.core.event.cloudevent import EventType
+from presence.core.event.outgoing import Step
+from presence.core.place import Place
+from presence.core.recognition.challenge import (
+    CHALLENGE_S,
+    LONGEST_ANSWER,
+    MOST_LINKS,
+    MOST_READINGS,
+    Answer,
+    Bell,
+    Reading,
+    Unanswered,
+    answer_key,
+    is_genuine,
+    make_answer,
+)
+from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at, window_key
+from presence.core.recognition.proofs import PROOF_S
+from presence.core.timestamps import Moment
+from presence.core.visit.opening_hours import OpeningHours
+from tests.support.builders import (
+    ANNA,
+    BERIT,
+    CARL,
+    PLACE,
+    START_S,
+    DoorRule,
+    a_list,
+    advertisement,
+    an_engine,
+    approach,
+    consent,
+    identity_key,
+    moment,
+    send_all,
+    walk_in,
+    window_keys,
+)
+from tests.support.paths import ROOT
+from tests.support.revocations import notice
+
+NONCE = bytes(range(16))
+CHALLENGE = b"\x01" + NONCE
+KEY = bytes.fromhex("00112233445566778899aabbccddeeff")
+SLOT = 1_753_362
+SERIES = (Reading(4.0, -62), Reading(2.1, -58), Reading(0.3, -55))
+VECTORS = json.loads((ROOT / "tests" / "vectors" / "doorbell.json").read_text())
+
+
+def written(challenge: bytes = CHALLENGE, place: Place = PLACE, slot: int = SLOT, key: bytes = KEY) -> bytes:
+    return make_answer(challenge, SERIES, key, place, slot)
+
+
+def rung(payload: bytes, *, after_s: float = 0.1) -> Answer | Unanswered:
+    bell = Bell()
+    bell.challenge("phone", NONCE, moment())
+    return bell.answer("phone", payload, moment(after_s))
+
+
+one_reading = st.builds(Reading, st.integers(0, 255).map(lambda n: n / 10), st.integers(-127, 20))
+readings = st.lists(one_reading, min_size=1, max_size=MOST_READINGS).map(
+    lambda series: tuple(sorted(series, key=lambda reading: -reading.age_s))
+)
+
+
+@given(readings, st.binary(min_size=16, max_size=16))
+def test_what_a_phone_writes_is_read_back_and_is_genuine(series: tuple[Reading, ...], key: bytes) -> None:
+    answer = rung(make_answer(CHALLENGE, series, key, PLACE, SLOT))
+    assert isinstance(answer, Answer)
+    assert answer.eid == ephemeral_identifier(key, SLOT)
+    assert [(round(r.age_s, 1), r.rssi_dbm) for r in answer.readings] == [(r.age_s, r.rssi_dbm) for r in series]
+    assert is_genuine(answer, key, PLACE, SLOT)
+
+
+@pytest.mark.parametrize("vector", VECTORS["answers"], ids=lambda vector: vector["what"])
+def test_answers_are_byte_by_byte_those_that_openssl_makes(vector: dict[str, str]) -> None:
+    place = Place(VECTORS["chain"], VECTORS["store"])
+    key, challenge = bytes.fromhex(VECTORS["window_key"]), bytes.fromhex(VECTORS["challenge"])
+    assert answer_key(key).hex() == VECTORS["answer_key"]
+    series = tuple(Reading(age_s, rssi_dbm) for age_s, rssi_dbm in vector["readings"])  # type: ignore[misc]
+    made = make_answer(challenge, series, key, place, int(VECTORS["slot"]))
+    assert made.hex() == vector["answer"]
+
+
+@given(st.integers(0, 8 * len(written()) - 1))
+def test_one_bit_changed_makes_it_worth_nothing(bit: int) -> None:
+    forged = bytearray(written())
+    forged[bit // 8] ^= 1 << bit % 8
+    answer = rung(bytes(forged))
+    assert isinstance(answer, Unanswered) or not is_genuine(answer, KEY, PLACE, SLOT)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        written(challenge=b"\x01" + bytes(16)),
+        written(place=Place("acme", "fi-0043")),
+        written(place=Place("acmefi", "-0042")),
+        written(slot=SLOT + 1),
+        written(key=bytes(16)),
+    ],
+    ids=["another challenge", "another store", "names that run into each other", "another slot", "another key"],
+)
+def test_an_answer_to_something_else_is_forged(payload: bytes) -> None:
+    answer = rung(payload)
+    assert isinstance(answer, Answer)
+    assert not is_genuine(answer, KEY, PLACE, SLOT)
+
+
+def test_macs_are_compared_in_constant_time() -> None:
+    source = inspect.getsource(is_genuine)
+    assert "hmac.compare_digest(answer.mac, " in source
+    assert "==" not in source
+
+
+@given(st.binary(max_size=LONGEST_ANSWER + 40))
+def test_whatever_is_written_raises_nothing(payload: bytes) -> None:
+    answer = rung(payload)
+    assert answer is Unanswered.MALFORMED or not is_genuine(answer, KEY, PLACE, SLOT)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        written()[:-1],
+        written() + b"\0",
+        b"\x02" + written()[1:],
+        written()[:9] + b"\x04" + written()[10:],
+        bytes(LONGEST_ANSWER + 2),
+    ],
+    ids=["nothing", "a piece", "a byte too many", "another version", "another count", "oversize"],
+)
+def test_what_is_no_answer_is_malformed_and_uses_the_challenge_up(payload: bytes) -> None:
+    bell = Bell()
+    bell.challenge("phone", NONCE, moment())
+    assert bell.answer("phone", payload, moment()) is Unanswered.MALFORMED
+    assert bell.answer("phone", written(), moment()) is Unanswered.NO_CHALLENGE
+
+
+def test_readings_out_of_order_are_refused_on_both_sides() -> None:
+    with pytest.raises(ValueError, match="oldest first"):
+        make_answer(CHALLENGE, SERIES[::-1], KEY, PLACE, SLOT)
+    with pytest.raises(ValueError, match="readings"):
+        make_answer(CHALLENGE, (), KEY, PLACE, SLOT)
+
+
+def test_a_challenge_stays_the_same_while_it_is_open_and_counts_for_one_answer() -> None:
+    bell = Bell()
+    first = bell.challenge("phone", NONCE, moment())
+    assert bell.challenge("phone", bytes(16), moment(1)) == first == CHALLENGE
+    assert isinstance(bell.answer("phone", written(), moment(1)), Answer)
+    assert bell.answer("phone", written(), moment(1)) is Unanswered.NO_CHALLENGE
+    assert bell.challenge("phone", bytes(16), moment(1)) == b"\x01" + bytes(16)
+
+
+def test_an_answer_without_a_reading_of_the_challenge_or_over_another_connection_counts_for_nothing() -> None:
+    bell = Bell()
+    assert bell.answer("phone", written(), moment()) is Unanswered.NO_CHALLENGE
+    bell.challenge("phone", NONCE, moment())
+    assert bell.answer("stranger", written(), moment()) is Unanswered.NO_CHALLENGE
+    bell.gone("phone")
+    assert bell.answer("phone", written(), moment()) is Unanswered.NO_CHALLENGE
+
+
+def test_a_late_answer_counts_for_nothing_and_a_clock_set_back_makes_none_timely() -> None:
+    assert rung(written(), after_s=CHALLENGE_S + 0.1) is Unanswered.LATE
+    assert rung(written(), after_s=-0.1) is Unanswered.LATE
+    assert isinstance(rung(written(), after_s=CHALLENGE_S), Answer)
+
+
+def test_strangers_who_hold_every_place_hold_it_for_seconds() -> None:
+    bell = Bell()
+    for number in range(10 * MOST_LINKS):
+        bell.challenge(number, NONCE, moment())
+    assert len(bell) == MOST_LINKS
+    bell.challenge("phone", NONCE, moment(1))
+    assert bell.answer("phone", written(), moment(1)) is Unanswered.NO_CHALLENGE
+    bell.challenge("phone", NONCE, moment(CHALLENGE_S + 1))
+    assert isinstance(bell.answer("phone", written(), moment(CHALLENGE_S + 1)), Answer)
+
+
+# ---------------------------------------------------------------- an answer is a sighting like any other
+
+
+INSIDE = tuple(Reading(8.0 - second, -60) for second in range(9))
+"""Heard once a second for eight seconds, as near as a customer in the shop: the walk-in of tests.support.builders."""
+
+
+def answered(
+    *, ref: bytes = ANNA, at: Moment | None = None, series: tuple[Reading, ...] = INSIDE, place: Place = PLACE
+) -> Answer | Unanswered:
+    """What a customer's phone writes to a bell at this time."""
+    now = at or moment()
+    bell = Bell()
+    challenge = bell.challenge("phone", NONCE, now)
+    key, slot = window_key(identity_key(ref), now.utc_s), slot_at(now.utc_s)
+    return bell.answer("phone", make_answer(challenge, series, key, place, slot), now)
+
+
+def test_a_customer_who_answers_has_entered_and_the_event_says_that_it_was_a_challenge() -> None:
+    engine = an_engine(consent())
+    step = engine.answered(answered())
+    assert [outgoing.type for outgoing in step.queued] == [EventType.ENTERED]
+    (event,) = send_all(engine, moment(1))
+    assert event["data"]["assurance"] == "challenge"
+    assert (engine.counts.answered, engine.counts.entered, engine.counts.heard) == (1, 1, 0)
+
+
+def test_who_is_only_heard_has_the_assurance_of_a_broadcast() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+    (event,) = send_all(engine, moment(8))
+    assert event["data"]["assurance"] == "broadcast"
+
+
+def test_who_is_heard_and_answers_makes_one_visit_with_the_higher_assurance() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+    assert not engine.answered(answered(at=moment(8))).queued
+    (event,) = send_all(engine, moment(8.5))
+    assert event["data"]["assurance"] == "challenge"
+    assert engine.counts.entered == 1
+
+
+def test_who_answers_first_and_is_heard_afterwards_makes_one_visit() -> None:
+    engine = an_engine(consent())
+    assert len(engine.answered(answered()).queued) == 1
+    assert not walk_in(engine, start=moment(1)).queued
+    assert engine.counts.entered == 1
+
+
+def test_seconds_that_the_gateway_heard_and_the_phone_reports_count_once() -> None:
+    """Both together are no more evidence than one of them: late readings add nothing (core.evidence, rule 4)."""
+    engine, early, late = an_engine(consent()), list(approach())[:6], list(approach())[6:]
+    for heard in early:
+        assert not engine.receive(heard).queued
+    reported = tuple(Reading(5.0 - second, -60) for second in range(6))
+    assert not engine.answered(answered(at=early[-1].at, series=reported)).queued
+    assert [len(engine.receive(heard).queued) for heard in late] == [0, 1]
+
+
+@given(st.lists(st.tuples(st.floats(0, 8), st.booleans(), st.floats(0, 25)), max_size=12))
+def test_however_hearing_and_answering_alternate_there_is_one_visit(steps: list[tuple[float, bool, float]]) -> None:
+    engine, now, queued = an_engine(consent()), moment(), 0
+    for pause_s, answers, oldest_s in steps:
+        now = now.later(pause_s)
+        engine.advance(now)
+        if answers:
+            series = tuple(Reading(oldest_s * part / 8, -60) for part in range(8, -1, -1))
+            queued += len(engine.answered(answered(at=now, series=series)).queued)
+        else:
+            queued += len(engine.receive(advertisement(at=now)).queued)
+    assert queued == engine.counts.entered == len(engine.visits()) <= 1
+
+
+def test_an_answer_proves_nothing_for_a_visit_that_begins_later() -> None:
+    engine = an_engine(consent())
+    engine.answered(answered(series=(Reading(0.0, -100),)))
+    engine.advance(moment(PROOF_S + 1))
+    walk_in(engine, start=moment(PROOF_S + 1))
+    (event,) = send_all(engine, moment(PROOF_S + 10))
+    assert event["data"]["assurance"] == "broadcast"
+
+
+def test_an_event_that_is_sent_later_than_the_proof_lasts_says_broadcast() -> None:
+    for sent_s, assurance in ((PROOF_S, "challenge"), (PROOF_S + 0.1, "broadcast")):
+        engine = an_engine(consent())
+        engine.answered(answered(series=(Reading(0.0, -100),)))
+        walk_in(engine, start=moment(PROOF_S - 10))
+        (event,) = send_all(engine, moment(sent_s))
+        assert event["data"]["assurance"] == assurance
+
+
+@pytest.mark.requirement("R-12")
+@pytest.mark.parametrize("seconds", [1, 30], ids=["while known", "when only the answer is known"])
+@pytest.mark.parametrize("by", ["a notice", "a list"])
+def test_an_answer_is_forgotten_with_the_consent_under_which_it_was_given(by: str, seconds: int) -> None:
+    engine = an_engine(consent())
+    engine.answered(answered(series=(Reading(0.0, -100),)))
+    engine.advance(moment(seconds))
+    if by == "a notice":
+        engine.take_away(notice(Narrowing(ANNA, 1, removed=True)), moment(seconds))
+    else:
+        engine.apply(a_list(), moment(seconds))
+
+    engine.apply(a_list(consent(version=2)), moment(31))
+    walk_in(engine, start=moment(32))
+
+    (event,) = send_all(engine, moment(40))
+    assert event["data"]["assurance"] == "broadcast"
+
+
+@pytest.mark.requirement("R-19")
+def test_outside_opening_hours_an_answer_at_the_bell_counts_for_nothing() -> None:
+    engine = an_engine(consent(), hours=OpeningHours({"mon": "15:00-20:00"}))
+
+    assert engine.answered(answered()) == Step()
+
+    assert engine.counts.unanswered == {Unanswered.REFUSED: 1}
+    assert (engine.visits(), engine.counts.answered) == ((), 0)
+
+
+def test_a_phone_that_passes_by_outside_has_not_entered_because_it_answered() -> None:
+    engine = an_engine(consent())
+    assert not engine.answered(answered(series=(Reading(1.0, -95), Reading(0.0, -60)))).queued
+    assert engine.counts.answered == 1
+
+
+def test_the_offset_makes_the_phones_readings_comparable_with_ours() -> None:
+    weak = tuple(Reading(age_s, -86) for age_s, _ in INSIDE)
+    assert not an_engine(consent()).answered(answered(series=weak)).queued
+    assert an_engine(consent(), doorbell_offset_db=20).answered(answered(series=weak)).queued
+
+
+@pytest.mark.parametrize(
+    ("changes", "answer", "why"),
+    [
+        ({}, answered(ref=BERIT), Unanswered.UNKNOWN),
+        ({}, answered(place=Place("acme", "fi-0043")), Unanswered.FORGED),
+        ({"paused_until_s": START_S + 3600}, answered(), Unanswered.REFUSED),
+        ({"objected": True}, answered(), Unanswered.REFUSED),
+        ({}, Unanswered.LATE, Unanswered.LATE),
+    ],
+    ids=["not on the list", "another store", "paused", "objected", "late"],
+)
+def test_an_answer_that_counts_for_nothing_changes_nothing_but_a_count(
+    changes: dict[str, Any], answer: Answer | Unanswered, why: Unanswered
+) -> None:
+    engine = an_engine(consent(**changes))
+
+    assert not engine.answered(answer)
+    assert (engine.counts.answered, engine.counts.unanswered) == (0, {why: 1})
+    assert (engine.visits(), engine.pending()) == ((), ())
+
+
+def test_of_a_visit_that_an_answer_begins_and_ends_nothing_is_stored() -> None:
+    """Never so with settings that a shop may have: no answer reaches back as far as the shortest absence."""
+    engine = an_engine(consent(), entry=DoorRule(absence_s=5, reentry_cooldown_s=5))
+    series = (*(Reading(20.0 - second, -60) for second in range(8)), Reading(0.0, -60))
+
+    step = engine.answered(answered(series=series))
+
+    assert (step.saved, step.forgotten) == ((), (ANNA,))
+    assert engine.visits() == ()
+
+
+def test_each_answer_is_counted_and_each_person_once() -> None:
+    engine = an_engine(consent(), consent(ref=BERIT))
+    for second, ref in enumerate((ANNA, BERIT, ANNA)):
+        engine.answered(answered(ref=ref, at=moment(second)))
+        engine.answered(answered(ref=CARL, at=moment(second)))
+        engine.answered(Unanswered.LATE)
+
+    assert engine.counts.answered == 3
+    assert engine.counts.unanswered == {Unanswered.UNKNOWN: 3, Unanswered.LATE: 3}
+    assert engine.counts.persons.take()["accepted"] == 2
+
+
+@pytest.mark.requirement("R-06", "R-09")
+def test_who_only_answered_is_taken_back_as_their_consent_ends() -> None:
+    engine = an_engine(consent(not_after_s=START_S + 60))
+    engine.answered(answered())
+    send_all(engine, moment(1))
+    assert engine.advance(moment(2)).queued == ()
+
+    assert [each.type for each in engine.advance(moment(60)).queued] == [EventType.WITHDRAWN]
+
+
+def test_an_answer_that_two_customers_could_have_given_is_nobodys() -> None:
+    engine = an_engine(consent())
+    double = window_keys(ANNA)[0]._replace(ref=BERIT)
+    engine.apply(a_list(consent(), consent(ref=BERIT), keys=[*window_keys(ANNA), double]), moment())
+
+    assert engine.answered(answered()) == Step()
+    assert engine.counts.unanswered == {Unanswered.AMBIGUOUS: 1}
+
+
+def test_an_answer_from_another_slot_belongs_to_nobody() -> None:
+    engine = an_engine(consent())
+    early = answered()
+    assert isinstance(early, Answer)
+    engine.advance(moment(3 * SLOT_S))
+    engine.answered(dataclasses.replace(early, at=moment(3 * SLOT_S)))
+    assert engine.counts.unanswered == {Unanswered.UNKNOWN: 1}
+
+
+def test_after_a_withdrawal_an_answer_is_a_strangers() -> None:
+    engine = an_engine(consent())
+    engine.answered(answered())
+    engine.apply(a_list(), moment(1))
+    assert engine.answered(answered(at=moment(2))) == Step()
+    assert (engine.visits(), engine.pending()) == ((), ())

@@ -1,0 +1,341 @@
+"""The doorbell on a real D-Bus with a stand-in for bluetoothd: what is exported, who comes, who is sent away."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from presence.config.settings import DoorbellSettings
+from presence.core.recognition.challenge import (
+    ANSWER_UUID,
+    CHALLENGE_UUID,
+    Answer,
+    Reading,
+    Unanswered,
+    is_genuine,
+    make_answer,
+)
+from presence.edges.bluez import bus as bluez_bus
+from presence.edges.bluez.gatt import Doorbell, server
+from presence.errors import RadioFault
+from presence.ports import Rung
+from tests.support.builders import PLACE
+from tests.support.fake_advertising import a_bus
+from tests.support.fake_gatt import ADAPTER, FakeBell, Phone, a_bell
+from tests.support.fakes import FakeClock
+from tests.support.paths import ROOT
+
+SERVICE = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
+BEACON = "0a6cb6b6-9b1f-4d59-8f5e-8a7a3b0d1c42"
+KEY = bytes(range(16))
+SLOT = 1_753_362
+SERIES = (Reading(1.0, -60), Reading(0.0, -58))
+
+pytestmark = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+
+
+class Ears:
+    """What the doorbell handed over and said."""
+
+    def __init__(self) -> None:
+        self.rung: list[Rung] = []
+        self.told: list[tuple[str, Any]] = []
+
+    def tell(self, event: str, fields: Any) -> None:
+        self.told.append((event, fields))
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[str]:
+    async with a_bus(tmp_path) as address:
+        yield address
+
+
+@pytest.fixture
+async def bluez(bus: str) -> AsyncIterator[FakeBell]:
+    async with a_bell(bus) as bluez:
+        yield bluez
+
+
+@asynccontextmanager
+async def ringing(bus: str, ears: Ears, **changes: Any) -> AsyncIterator[Doorbell]:
+    values = {"enabled": True, "service_uuid": SERVICE, "adapter": "hci0", "link_s": 0.3, **changes}
+    bell = Doorbell(DoorbellSettings(**values), FakeClock(), tell=ears.tell, bus_address=bus)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(bell.run(ears.rung.append))
+        yield bell
+        running.cancel()
+
+
+async def soon(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the other side is a process of its own
+            await asyncio.sleep(0.01)
+
+
+async def test_the_doorbell_and_its_beacon_are_on_air_with_nothing_else(bus: str, bluez: FakeBell) -> None:
+    ears = Ears()
+    async with ringing(bus, ears, beacon_uuid=BEACON, beacon_major=42, interval_ms=200) as bell:
+        await soon(lambda: bell.trouble is None)
+        doorbell, beacon = sorted(bluez.on_air.values(), key=lambda each: each["Type"], reverse=True)
+    assert doorbell == {
+        "Type": "peripheral",
+        "ServiceUUIDs": [SERVICE],
+        "ServiceData": {},
+        "ManufacturerData": {},
+        "MinInterval": 200,
+        "MaxInterval": 200,
+    }
+    assert beacon["Type"] == "broadcast"
+    assert beacon["ServiceUUIDs"] == []
+    data = beacon["ManufacturerData"][0x004C]
+    assert data.hex() == "0215" + BEACON.replace("-", "") + "002a" + "0000" + "c5"
+    assert sorted(each["UUID"] for each in bluez.objects.values()) == sorted([SERVICE, CHALLENGE_UUID, ANSWER_UUID])
+    assert [each["Flags"] for each in bluez.objects.values() if "Flags" in each] in (
+        [["read"], ["write"]],
+        [["write"], ["read"]],
+    )
+    assert ears.told == [("doorbell.ready", {"adapter": "hci0"})]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["seen before", "never seen"])
+async def test_a_phone_reads_answers_and_is_handed_over(bus: str, bluez: FakeBell, known: bool) -> None:
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: bell.trouble is None)
+        phone = bluez.phone(known=known)
+        await phone.connect()
+        challenge = await phone.read(CHALLENGE_UUID)
+        assert await phone.read(CHALLENGE_UUID) == challenge
+        await phone.write(ANSWER_UUID, make_answer(challenge, SERIES, KEY, PLACE, SLOT))
+        await phone.disconnect()
+        await soon(lambda: ears.rung)
+        await asyncio.sleep(0.4)
+        assert bell.counters.sent_away == 0
+    (answer,) = ears.rung
+    assert isinstance(answer, Answer)
+    assert is_genuine(answer, KEY, PLACE, SLOT)
+    assert bell.counters.links == 1
+
+
+async def test_every_connection_has_a_challenge_of_its_own_so_an_answer_cannot_be_replayed(
+    bus: str, bluez: FakeBell
+) -> None:
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: bell.trouble is None)
+        first, second = bluez.phone(1), bluez.phone(2)
+        await first.connect()
+        recorded = make_answer(await first.read(CHALLENGE_UUID), SERIES, KEY, PLACE, SLOT)
+        await first.write(ANSWER_UUID, recorded)
+        await first.write(ANSWER_UUID, recorded)
+        await first.disconnect()
+        await second.connect()
+        await second.read(CHALLENGE_UUID)
+        await second.write(ANSWER_UUID, recorded)
+        await first.connect()
+        await first.write(ANSWER_UUID, recorded)
+        await soon(lambda: len(ears.rung) == 4)
+    genuine, repeated, replayed, unread = ears.rung
+    assert isinstance(genuine, Answer)
+    assert is_genuine(genuine, KEY, PLACE, SLOT)
+    assert repeated is Unanswered.NO_CHALLENGE
+    assert isinstance(replayed, Answer)
+    assert not is_genuine(replayed, KEY, PLACE, SLOT)
+    assert unread is Unanswered.NO_CHALLENGE
+
+
+async def test_whatever_is_written_the_phone_is_told_the_same(bus: str, bluez: FakeBell) -> None:
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: bell.trouble is None)
+        phone = bluez.phone()
+        await phone.connect()
+        for payload in (b"", b"\x01", bytes(4000)):
+            await phone.write(ANSWER_UUID, payload)  # raises where the write is refused
+        await soon(lambda: len(ears.rung) == 3)
+    assert ears.rung == [Unanswered.MALFORMED] * 3
+
+
+async def test_the_doorbell_rings_on_while_a_stranger_holds_a_link_and_the_stranger_is_sent_away(
+    bus: str, bluez: FakeBell
+) -> None:
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: bell.trouble is None)
+        stranger = bluez.phone()
+        await stranger.connect()
+        assert not bluez.rings
+        await soon(lambda: bluez.rings)
+        assert stranger.connected
+        await soon(lambda: bluez.sent_away)
+        assert (bell.counters.links, bell.counters.sent_away) == (1, 1)
+    assert ears.rung == []
+    assert "C0_FF_EE" not in str(ears.told)
+
+
+async def test_strangers_who_are_gone_before_they_are_attended_to_stop_nothing(bus: str, bluez: FakeBell) -> None:
+    """Found in the virtual machine: the end of a link came in the same read as its beginning, and ended the daemon."""
+    async with ringing(bus, Ears(), link_s=0.1) as bell:
+        await soon(lambda: bell.trouble is None)
+        for number in range(20):
+            stranger = bluez.phone(number)
+            await stranger.connect()
+            await stranger.disconnect()
+        await soon(lambda: bell.counters.links == 20)
+        await asyncio.sleep(0.3)
+        await soon(lambda: bluez.rings)
+        assert bell.trouble is None
+        assert bluez.sent_away == []
+
+
+async def test_a_link_that_bluetoothd_fails_to_end_is_ended_at_the_next_try_and_counted_once(
+    bus: str, bluez: FakeBell
+) -> None:
+    bluez.failing_disconnects = 2
+    async with ringing(bus, Ears(), link_s=0.1) as bell:
+        await soon(lambda: bell.trouble is None)
+        await bluez.phone().connect()
+        await soon(lambda: bluez.sent_away)
+        assert (bell.counters.links, bell.counters.sent_away) == (1, 1)
+
+
+@pytest.mark.requirement("R-61")
+async def test_a_bluetoothd_that_hangs_is_an_outage_and_the_doorbell_comes_back(
+    bus: str, bluez: FakeBell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 0.05)
+    monkeypatch.setattr(bluez_bus, "CALL_S", 0.2)
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: bell.trouble is None)
+        bluez.hangs = True
+        await bluez.phone().connect()
+        await soon(lambda: bell.trouble)
+        assert "no answer within" in str(bell.trouble)
+        bluez.hangs = False
+        await soon(lambda: bluez.rings and bell.trouble is None)
+    assert bell.counters.outages == 1
+
+
+@pytest.mark.requirement("R-04")
+async def test_nothing_is_asked_of_bluetoothd_but_to_advertise_to_serve_and_to_end_links(
+    bus: str, bluez: FakeBell
+) -> None:
+    """No agent, so nobody can pair; no connection from us to anybody; no discovery of what they have."""
+    async with ringing(bus, Ears(), beacon_uuid=BEACON, link_s=0.1) as bell:
+        await soon(lambda: bell.trouble is None)
+        await bluez.phone().connect()
+        await soon(lambda: bluez.sent_away)
+    assert bluez.called - {"GetAll", "Introspect"} == {
+        "RegisterApplication", "RegisterAdvertisement", "UnregisterAdvertisement", "Get", "Disconnect",
+    }  # fmt: skip
+
+
+def test_the_installation_lets_bluetoothd_show_nothing_else_and_ask_nothing_of_who_connects() -> None:
+    """What each setting is for: docs/doorbell.md."""
+    lines = (ROOT / "systemd" / "bluetooth.conf").read_text().splitlines()
+    settings = dict(line.replace(" ", "").split("=") for line in lines if "=" in line and not line.startswith("#"))
+    assert (settings["DeviceID"], settings["ReverseServiceDiscovery"]) == ("false", "false")
+    assert (settings["Client"], settings["Cache"]) == ("false", "no")
+    assert 0 < int(settings["TemporaryTimeout"]) <= 30, "0 would keep strangers for ever"
+    assert settings.keys().isdisjoint({"AlwaysPairable", "JustWorksRepairing", "Pairable"}), "refused by default"
+
+
+async def test_a_paired_keyboard_is_left_alone(bus: str, bluez: FakeBell) -> None:
+    async with ringing(bus, Ears(), link_s=0.1) as bell:
+        await soon(lambda: bell.trouble is None)
+        await bluez.phone(paired=True).connect()
+        await asyncio.sleep(0.3)
+        assert bluez.sent_away == []
+
+
+@pytest.mark.requirement("R-61")
+async def test_many_strangers_at_once_are_sent_away_and_the_doorbell_still_rings(bus: str, bluez: FakeBell) -> None:
+    async with ringing(bus, Ears(), link_s=0.2) as bell:
+        await soon(lambda: bell.trouble is None)
+        strangers: list[Phone] = [bluez.phone(number) for number in range(60)]
+        for stranger in strangers:
+            await stranger.connect()
+        await soon(lambda: len(bluez.sent_away) == 60)
+        await soon(lambda: bluez.rings)
+        assert bell.counters.links == 60
+        assert len(bluez.on_air) == 1
+
+
+@pytest.mark.requirement("R-61")
+async def test_a_lost_adapter_and_a_restarted_bluetoothd_are_told_once_and_the_doorbell_comes_back(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 0.05)
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: ears.told)
+        assert ears.told[0][0] == "doorbell.failed"
+        assert "systemctl start bluetooth" in str(bell.trouble)
+        async with a_bell(bus) as first:
+            await soon(lambda: bell.trouble is None)
+            first.lose_adapter()
+            await soon(lambda: bell.counters.outages == 2)
+            await soon(lambda: first.rings)
+        await soon(lambda: bell.counters.outages == 3)
+        async with a_bell(bus) as second:
+            await soon(lambda: second.rings)
+            await second.phone().connect()
+    assert [event for event, _ in ears.told][:6] == ["doorbell.failed", "doorbell.ready"] * 3
+
+
+@pytest.mark.parametrize(
+    ("bluetoothd_ends", "reason", "next_step"),
+    [
+        (True, "bluetoothd ended, or was started anew", RadioFault.NO_BLUEZ.value),
+        (False, "hci0 went away", RadioFault.NO_ADAPTER.value),
+    ],
+)
+async def test_a_doorbell_that_fell_silent_says_which_of_the_two_went_away(
+    bus: str, bluetoothd_ends: bool, reason: str, next_step: str
+) -> None:
+    """A bluetoothd that ends takes its adapters away first."""
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        async with a_bell(bus) as fake:
+            await soon(lambda: bell.trouble is None and fake.rings)
+            ears.told.clear()
+            fake.lose_adapter()
+            if not bluetoothd_ends:
+                await soon(lambda: ears.told)
+        await soon(lambda: ears.told)
+    event, fields = ears.told[0]
+    assert (event, fields["reason"], fields["next_step"]) == ("doorbell.failed", reason, next_step)
+
+
+@pytest.mark.requirement("R-61")
+async def test_an_adapter_that_somebody_switched_off_rings_again_and_is_not_fought_over(
+    bus: str, bluez: FakeBell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 0.05)
+    ears = Ears()
+    async with ringing(bus, ears) as bell:
+        await soon(lambda: bluez.rings)
+        bluez.power(False)
+        await soon(lambda: len(bluez.switched) == 2 and bluez.rings and bell.trouble is None)
+        event, fields = ears.told[1]
+        assert (event, fields["reason"]) == ("doorbell.failed", "hci0 was switched off")
+        bluez.power(False)
+        await soon(lambda: "again" in (bell.trouble or ""))
+        await asyncio.sleep(0.3)
+        assert bluez.switched == [False, True, False]
+        assert bell.trouble is not None
+
+
+async def test_an_adapter_that_is_not_there_is_named(bus: str, bluez: FakeBell) -> None:
+    ears = Ears()
+    async with ringing(bus, ears, adapter="hci7"):
+        await soon(lambda: ears.told)
+    ((event, fields),) = ears.told
+    assert (event, fields["adapter"]) == ("doorbell.failed", "hci7")
+    assert ADAPTER not in fields["reason"]

@@ -1,0 +1,147 @@
+"""The small parts of the radio edge: versions, patterns, counts, and the memory of steps."""
+
+import os
+from pathlib import Path
+
+import pytest
+from bleak.exc import BleakDBusError, BleakError
+from dbus_fast import AuthError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.core.operations.radio_health import DAY_S
+from presence.core.operations.radio_steps import Step
+from presence.core.timestamps import Moment
+from presence.edges.bluez.faults import fault_of, reason_of
+from presence.edges.bluez.ledger import NAME, Ledger
+from presence.edges.bluez.modes import patterns
+from presence.edges.bluez.tally import Tally
+from presence.edges.bluez.version import BluezVersion, bluez_version, parse_version
+from presence.errors import RadioError, RadioFault
+from tests.support.builders import moment
+
+RAW, STRIPPED = b"\xaa\xfe\x30", b"\x30"
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("5.66\n", (5, 66)), ("5.82-1.1", (5, 82)), ("bluetoothd: not found", None), ("", None), ("6.0", (6, 0))],
+)
+def test_a_version_is_read_as_bluetoothd_and_debian_write_it(text: str, version: tuple[int, int] | None) -> None:
+    assert parse_version(text) == version
+
+
+def program(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_bluetoothd_itself_is_asked_and_else_the_package(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text(
+        "Package: bluez-cups\nVersion: 1.2-3\n\nPackage: bluez\nStatus: install ok installed\n"
+        "Architecture: amd64\nVersion: 5.66-1+deb12u2\nDepends: dbus\n\nPackage: bluez-tools\nVersion: 2.0-1\n"
+    )
+    works = program(tmp_path / "bluetoothd", "echo 5.82")
+    fails = program(tmp_path / "forbidden", "exit 1")
+    assert bluez_version((fails, works), status) == (5, 82)
+    assert bluez_version((fails, tmp_path / "nowhere"), status) == (5, 66)
+    assert bluez_version((), tmp_path / "nowhere") is None
+    assert str(BluezVersion(5, 66)) == "5.66"
+
+
+@pytest.mark.parametrize(
+    ("version", "contents"),
+    [
+        (BluezVersion(5, 56), [RAW]), (BluezVersion(5, 68), [RAW]),
+        (BluezVersion(5, 71), [STRIPPED]), (BluezVersion(6, 0), [STRIPPED]),
+        (None, [RAW, STRIPPED]),
+    ],
+)  # fmt: skip
+def test_each_bluez_gets_the_spelling_that_it_compares_with(version: BluezVersion, contents: list[bytes]) -> None:
+    assert [pattern.content_of_pattern for pattern in patterns(version)] == contents
+
+
+@pytest.mark.parametrize(
+    ("version", "fault"),
+    [
+        (BluezVersion(5, 69), RadioFault.BROKEN_PATTERNS),
+        (BluezVersion(5, 70), RadioFault.BROKEN_PATTERNS),
+        (BluezVersion(5, 55), RadioFault.UNSUPPORTED),
+    ],
+)
+def test_a_bluez_that_cannot_is_refused_also_where_ibeacons_would_match(
+    version: BluezVersion, fault: RadioFault
+) -> None:
+    with pytest.raises(RadioError) as refused:
+        patterns(version, ibeacon_prefix=bytes(8))
+    assert refused.value.fault is fault
+
+
+@given(st.integers(0, 600), st.integers(1, 5))
+def test_senders_are_estimated_without_being_known(senders: int, each: int) -> None:
+    tally = Tally()
+    for number in range(senders):
+        for _ in range(each):
+            tally.add(f"sender {number}")
+    heard, estimate = tally.take()
+    assert heard == senders * each
+    assert estimate is not None
+    assert abs(estimate - senders) <= 5 + 0.15 * senders
+    assert tally.take() == (0, 0)
+
+
+@pytest.mark.requirement("R-02")
+def test_of_an_address_nothing_is_kept_but_one_of_a_thousand_numbers() -> None:
+    tally = Tally()
+    for number in range(100_000):
+        tally.add(f"sender {number}")
+    assert {type(mark) for mark in tally._marks} == {int}
+    assert len(tally._marks) <= 1024
+    assert tally.take() == (100_000, None)  # too many to tell
+
+
+def test_the_days_steps_are_remembered_for_each_adapter(tmp_path: Path) -> None:
+    now, ledger = moment().later(2 * DAY_S), Ledger(tmp_path)
+    long_ago, lately = (now.monotonic_s - DAY_S - 1, Step.POWER_CYCLE), (now.monotonic_s - 60, Step.RESTART_SCAN)
+    ledger.write("hci0", (long_ago, lately))
+    ledger.write("hci1", ((now.monotonic_s, Step.ASK_SYSTEMD),))
+    assert Ledger(tmp_path).read("hci0", now) == (lately,)
+    assert Ledger(tmp_path).read("hci1", now) == ((now.monotonic_s, Step.ASK_SYSTEMD),)
+    assert Ledger(tmp_path).read("hci2", now) == ()
+    after_a_boot = Moment(3.0, now.utc_s)
+    assert Ledger(tmp_path).read("hci0", after_a_boot) == ()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"hci0": 3}', '{"hci0": [[1, "dance"]]}', '{"hci0": [3]}', "\xff"])
+def test_a_memory_of_steps_that_makes_no_sense_counts_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / NAME).write_text(text, "latin-1")
+    assert Ledger(tmp_path).read("hci0", moment()) == ()
+    Ledger(tmp_path).write("hci0", ((moment().monotonic_s, Step.RESTART_SCAN),))
+    assert len(Ledger(tmp_path).read("hci0", moment())) == 1
+
+
+def test_a_folder_that_cannot_be_written_costs_the_memory_only(tmp_path: Path) -> None:
+    Ledger(tmp_path / "nowhere").write("hci0", ((1.0, Step.RESTART_SCAN),))
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (BleakDBusError("org.bluez.Error.NotReady", ["Resource Not Ready"]), RadioFault.POWERED_OFF),
+        (BleakDBusError("org.freedesktop.DBus.Error.AccessDenied", ["Rejected"]), RadioFault.DENIED),
+        (BleakDBusError("org.freedesktop.DBus.Error.ServiceUnknown", ["The name"]), RadioFault.NO_BLUEZ),
+        (BleakDBusError("org.bluez.Error.Failed", ["Failed"]), RadioFault.OTHER),
+        (BleakError("adapter 'hci0' not found"), RadioFault.NO_ADAPTER),
+        (BleakError("passive scanning on Linux requires BlueZ >= 5.56 with --experimental"), RadioFault.UNSUPPORTED),
+        (AuthError("no"), RadioFault.DENIED),
+        (FileNotFoundError(2, os.strerror(2)), RadioFault.NO_BLUEZ),
+        (EOFError(), RadioFault.NO_BLUEZ),
+        (TimeoutError(), RadioFault.NO_BLUEZ),
+        (RadioError(RadioFault.BROKEN_PATTERNS, "BlueZ 5.70"), RadioFault.BROKEN_PATTERNS),
+    ],
+)
+def test_a_fault_is_named_by_what_the_technician_has_to_do(error: Exception, fault: RadioFault) -> None:
+    assert fault_of(error) is fault
+    assert reason_of(error)

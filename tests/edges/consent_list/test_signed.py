@@ -1,0 +1,228 @@
+"""The signed list on the gateway: what is taken, what is left out, what is kept and what is gone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from presence.core.consent.record import encode_record
+from presence.core.consent.segments import Delete, Put
+from presence.core.recognition.identifiers import window_at
+from presence.edges.consent_list.repository import TufRepository
+from presence.edges.consent_list.segment_files import WindowKeyFiles
+from presence.edges.consent_list.signed import SignedList
+from presence.edges.consent_list.store import ListStore
+from presence.errors import ConsentListError
+from presence.ports import Proven
+from tests.support.builders import ANNA, BERIT, CARL
+from tests.support.signed_lists import LIST, Repository, agreed
+
+MAX_SPAN_S = 396 * 86_400
+
+
+class Client:
+    """What one gateway keeps; `start` begins anew, as after a restart of the daemon."""
+
+    def __init__(self, folder: Path, repository: Repository, *, name: str = LIST) -> None:
+        self.state, self.runtime = folder / "state", folder / "run"
+        self.repository = repository
+        self.name = name
+        self.list = self.start()
+
+    def start(self) -> SignedList:
+        tuf = TufRepository(
+            str(self.repository.folder), root_file=self.repository.root_file, metadata_dir=self.state / "tuf"
+        )
+        store, keys = ListStore(self.state, begins_anew=True), WindowKeyFiles(self.runtime)
+        return SignedList(tuf, store, keys, name=self.name, max_span_s=MAX_SPAN_S)
+
+    def restart(self) -> None:
+        self.list.close()
+        self.list = self.start()
+
+    def read(self) -> Proven:
+        proven = self.list.read()
+        assert proven is not None
+        return proven
+
+    def refs(self) -> set[bytes]:
+        proven = self.read()
+        assert proven.prepared is not None
+        return set(proven.prepared.consents)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository").base([agreed(ANNA), agreed(BERIT)]).publish()
+
+
+@pytest.fixture
+def client(tmp_path: Path, repository: Repository) -> Iterator[Client]:
+    client = Client(tmp_path / "gateway", repository)
+    yield client
+    client.list.close()
+
+
+def test_a_list_is_read_with_its_keys(client: Client, repository: Repository) -> None:
+    proven = client.read()
+    assert proven.prepared is not None
+    assert proven.prepared.consents[ANNA] == agreed(ANNA)
+    assert set(proven.prepared.consents) == {ANNA, BERIT}
+    assert proven.prepared.keys.windows == tuple(repository.windows)
+    assert proven.prepared.keys.key(ANNA, repository.windows[0])
+    assert (proven.entries, proven.header.seq, proven.timestamp_version) == (2, 1, 1)
+    assert client.list.last_signed_s == proven.header.published_at_s
+
+
+def test_what_has_not_changed_is_not_delivered_again(client: Client, repository: Repository) -> None:
+    client.read()
+    assert client.list.read() is None
+    repository.release(of=["timestamp"])
+    proven = client.read()
+    assert (proven.prepared, proven.timestamp_version) == (None, 2)
+
+
+def test_a_publication_without_a_change_proves_the_list_anew_and_changes_nothing(
+    client: Client, repository: Repository
+) -> None:
+    first = client.read()
+    again = repository.publish() and client.read()
+    assert again.prepared is None
+    assert again.header.published_at_s > first.header.published_at_s
+
+
+def test_deltas_put_and_take_away(client: Client, repository: Repository) -> None:
+    client.read()
+    words = repository.words
+    changed = agreed(BERIT, version=8, grants=())
+    repository.delta([Put(BERIT, encode_record(changed, words)), Delete(ANNA, 9)], count=1)
+    repository.delta([Put(CARL, encode_record(agreed(CARL), words))], count=2).keys([BERIT, CARL]).publish()
+    proven = client.read()
+    assert proven.prepared is not None
+    assert set(proven.prepared.consents) == {BERIT, CARL}
+    assert proven.prepared.consents[BERIT] == changed
+    assert proven.header.seq == 3
+
+
+@pytest.mark.requirement("R-36")
+def test_what_was_taken_away_comes_back_only_by_a_higher_version(client: Client, repository: Repository) -> None:
+    client.read()
+    version = agreed(ANNA).version
+    row = encode_record(agreed(ANNA), repository.words)
+    repository.delta([Delete(ANNA, version + 1)], count=1).delta([Put(ANNA, row)], count=1).publish()
+    assert client.refs() == {BERIT}
+    newer = encode_record(agreed(ANNA, version=version + 2), repository.words)
+    repository.delta([Put(ANNA, newer)], count=2).publish()
+    assert client.refs() == {ANNA, BERIT}
+
+
+@pytest.mark.requirement("R-36")
+def test_a_new_base_never_brings_back_a_lower_version(client: Client, repository: Repository) -> None:
+    client.read()
+    repository.seq += 1
+    older = agreed(ANNA, version=agreed(ANNA).version - 1)
+    repository.base([older, agreed(BERIT)], new_epoch=True)
+    repository.publish()
+    with pytest.raises(ConsentListError, match="announces 2 entries, 1 were found"):
+        client.list.read()
+
+
+@pytest.mark.requirement("R-42")
+def test_after_a_restart_nothing_is_delivered_before_the_repository_proves_the_list_again(
+    client: Client, repository: Repository, tmp_path: Path
+) -> None:
+    client.read()
+    away = repository.folder.rename(tmp_path / "away")
+    client.restart()
+    with pytest.raises(ConsentListError, match="not found"):
+        client.list.read()
+    away.rename(repository.folder)
+    assert client.refs() == {ANNA, BERIT}
+
+
+@pytest.mark.requirement("R-07")
+def test_an_entry_that_is_not_understood_is_left_out_and_counted(client: Client, repository: Repository) -> None:
+    too_long = agreed(CARL, not_after_s=agreed(CARL).not_before_s + 2 * MAX_SPAN_S)
+    rows = [(each.ref, encode_record(each, repository.words)) for each in (agreed(ANNA), too_long)]
+    repository.seq += 1
+    repository.epoch += 1
+    repository.base_of([*rows, (BERIT, b"\xff" * 30)], keyed=[ANNA]).publish()
+    proven = client.read()
+    assert proven.entries == 1
+    assert sum(proven.refused.values()) == 2
+    assert len(proven.complaints) == 2
+    client.restart()
+    assert client.read().refused == proven.refused
+
+
+def test_a_delta_that_is_not_understood_takes_the_whole_entry_away(client: Client, repository: Repository) -> None:
+    client.read()
+    repository.delta([Put(ANNA, b"\xff\xff")], count=2).publish()
+    assert client.refs() == {BERIT}
+
+
+def test_keys_of_refs_that_are_no_entries_are_not_taken_over(client: Client, repository: Repository) -> None:
+    repository.keys([ANNA, BERIT, CARL]).publish()
+    proven = client.read()
+    assert proven.prepared is not None
+    assert len(proven.prepared.keys) == 4
+    assert proven.prepared.keys.key(CARL, window_at(proven.header.published_at_s)) is None
+
+
+@pytest.mark.requirement("R-12", "T-13")
+def test_window_keys_are_in_the_runtime_directory_alone_and_go_when_they_are_forgotten(
+    client: Client, repository: Repository
+) -> None:
+    proven = client.read()
+    assert proven.prepared is not None
+    key = proven.prepared.keys.key(ANNA, repository.windows[0])
+    assert key is not None
+    assert all(key not in file.read_bytes() for file in client.state.rglob("*") if file.is_file())
+    assert len(list((client.runtime / "keys").iterdir())) == 2
+    client.list.forget_keys()
+    assert list((client.runtime / "keys").iterdir()) == []
+    again = client.read()
+    assert again.prepared is not None
+    assert len(again.prepared.keys) == 4
+
+
+@pytest.mark.requirement("R-12", "R-40")
+def test_a_removed_row_is_in_no_file_any_more(client: Client, repository: Repository) -> None:
+    gone = agreed(ANNA)
+    secret = gone.pairwise_keys["offers-main"]
+    client.read()
+    assert any(secret in file.read_bytes() for file in client.state.rglob("*") if file.is_file())
+    repository.delta([Delete(ANNA, 9)], count=1).keys([BERIT]).publish()
+    client.read()
+    files = [file for place in (client.state, client.runtime) for file in place.rglob("*") if file.is_file()]
+    assert all(secret not in file.read_bytes() and ANNA not in file.read_bytes() for file in files)
+
+
+def test_a_list_in_shards_is_one_list(tmp_path: Path) -> None:
+    refs = [bytes([n]) * 8 for n in range(0, 256, 5)]
+    repository = Repository(tmp_path / "repository", sharded=True).base(agreed(ref) for ref in refs).publish()
+    client = Client(tmp_path / "gateway", repository)
+    assert client.refs() == set(refs)
+    client.list.close()
+
+
+def test_a_gateway_that_missed_the_deltas_takes_the_new_base(client: Client, repository: Repository) -> None:
+    client.read()
+    repository.seq += 40
+    repository.base([agreed(CARL)], new_epoch=True).publish()
+    assert client.refs() == {CARL}
+
+
+@pytest.mark.requirement("R-36", "R-40")
+def test_who_is_taken_away_stays_away_where_the_keys_of_that_list_come_a_look_later(
+    client: Client, repository: Repository
+) -> None:
+    client.read()
+    repository.delta([Delete(ANNA, 9)], count=1).keys([BERIT]).publish()
+    keys = sorted((repository.folder / "targets/keys").rglob("*.seg"))
+    hidden = [key.rename(key.with_suffix(".away")) for key in keys]
+    with pytest.raises(ConsentListError, match="not found"):
+        client.list.read()
+    for key in hidden:
+        key.rename(key.with_suffix(".seg"))
+    assert client.refs() == {BERIT}

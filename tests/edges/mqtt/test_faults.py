@@ -1,0 +1,139 @@
+"""A connection to a real broker that breaks at any byte of its answers costs no event, and doubles none but by id."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+
+from presence.core.consent.gate import Denied
+from presence.core.event.cloudevent import EventType
+from presence.core.event.outgoing import Outgoing
+from presence.core.timestamps import Moment
+from presence.edges.mqtt.publisher import MqttPublisher
+from presence.gateway.relay import Relay
+from presence.ports import OutgoingMessage
+from tests.support.brokers import listener, mosquitto, needs_mosquitto
+from tests.support.builders import moment
+from tests.support.fakes import FakeClock
+from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
+from tests.support.mqtt_parts import EVENTS, Told, message, new_publisher
+
+pytestmark = needs_mosquitto
+
+KINDS = [Kind.CUT, Kind.RESET, Kind.HALF_CLOSE, Kind.STALL, Kind.DRIP]
+IMPATIENT = {"acknowledge_timeout_s": 1}
+EACH = 3
+"""Events of one trial."""
+
+
+class Outbox:
+    """Three events that wait, until the broker has acknowledged them."""
+
+    def __init__(self, trial: int) -> None:
+        self._waiting = {f"{trial}-{number}": number for number in range(EACH)}
+        self._trial = trial
+        self.emptied = asyncio.Event()
+
+    def pending(self) -> tuple[Outgoing, ...]:
+        return tuple(self._outgoing(key) for key in self._waiting)
+
+    async def queued(self) -> None:
+        if not self._waiting:
+            await asyncio.Event().wait()
+
+    def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None:
+        if outgoing.id not in self._waiting:
+            return None
+        return message(self._trial * EACH + self._waiting[outgoing.id], event_id=outgoing.id)
+
+    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
+        assert published
+        del self._waiting[outgoing.id]
+        if not self._waiting:
+            self.emptied.set()
+
+    @staticmethod
+    def _outgoing(key: str) -> Outgoing:
+        return Outgoing(
+            id=key, type=EventType.ENTERED, audience="offers-main", ref=key.encode().ljust(8), subject="",
+            occurred_at=moment(), expires_s=moment().monotonic_s + 120,
+        )  # fmt: skip
+
+
+@dataclass
+class Wire:
+    proxy: FaultProxy
+    heard: "asyncio.Queue[paho.MQTTMessage]"
+    trials: int = 0
+    words: dict[str, bytes] = field(default_factory=dict)
+    """Every event that the broker was ever given, by its id."""
+
+    async def carries(self, fault: Fault | None) -> int:
+        """The events of one gateway, each there; how many bytes the broker said at least."""
+        self.trials += 1
+        self.proxy.fault = fault
+        outbox, publisher = Outbox(self.trials), self.publisher()
+        relay = Relay(outbox, publisher, FakeClock(), tell=Told())
+        async with asyncio.TaskGroup() as tasks:
+            servants = [tasks.create_task(publisher.run()), tasks.create_task(relay.run())]
+            async with asyncio.timeout(20):
+                await outbox.emptied.wait()
+            for servant in servants:
+                servant.cancel()
+        said = self.proxy.passed
+        await self._takes_stock()
+        return said
+
+    def publisher(self) -> MqttPublisher:
+        return new_publisher(self.proxy.port, **IMPATIENT)
+
+    async def _takes_stock(self) -> None:
+        """Every event of this trial is at the broker; a copy, however late, has the id and the words of the first."""
+        wanted = {f"{self.trials}-{number}" for number in range(EACH)}
+        async with asyncio.timeout(10):
+            while wanted - self.words.keys() or not self.heard.empty():
+                heard = await self.heard.get()
+                key = dict(heard.properties.UserProperty)["id"] if heard.properties else ""
+                assert self.words.setdefault(key, heard.payload) == heard.payload
+        assert self.words.keys() == {f"{trial}-{n}" for trial in range(1, self.trials + 1) for n in range(EACH)}
+
+
+@contextlib.asynccontextmanager
+async def a_wire(folder: Path) -> AsyncIterator[Wire]:
+    async with (
+        mosquitto(folder) as broker,
+        listener(broker.port, EVENTS) as heard,
+        fault_proxy(broker.port) as proxy,
+    ):
+        yield Wire(proxy, heard)
+
+
+async def tried(folder: Path, kinds: Iterable[Kind], every: int) -> Wire:
+    async with a_wire(folder) as wire:
+        length = await wire.carries(None)
+        assert length > 20
+        for kind in kinds:
+            for at in range(0, length, every):
+                await wire.carries(Fault(kind, at, once=True))
+        assert wire.proxy.struck > 0
+        return wire
+
+
+@pytest.mark.requirement("R-50", "R-52")
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_connection_that_breaks_in_the_brokers_answer_costs_no_event(tmp_path: Path, kind: Kind) -> None:
+    wire = await tried(tmp_path, [kind], 7 if kind in (Kind.STALL, Kind.HALF_CLOSE) else 4)
+    assert len(wire.words) == wire.trials * EACH
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("R-50", "R-52")
+@pytest.mark.parametrize("kind", [Kind.CUT, Kind.RESET, Kind.DRIP])  # the others wait for a second each
+async def test_a_connection_that_breaks_at_any_byte_of_the_brokers_answers_costs_no_event(
+    tmp_path: Path, kind: Kind
+) -> None:
+    await tried(tmp_path, [kind], 1)

@@ -1,0 +1,318 @@
+"""What an operator sees of a running gateway, and what nobody sees (R-23, R-24, R-66)."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from presence.core.consent.freshness import Freshness
+from presence.core.consent.model import Purpose
+from presence.core.operations.metrics import families
+from presence.core.operations.radio_health import Condition
+from presence.core.operations.snapshot import Alarm, RadioState
+from presence.core.operations.status import as_json, as_lines, next_steps
+from presence.core.recognition.challenge import Unanswered
+from presence.edges.host.metrics import Exposition
+from presence.watching import status_answer
+from tests.support.builders import (
+    ANNA,
+    OFFERS,
+    PICK_UP,
+    a_list,
+    advertisement,
+    approach,
+    consent,
+    outgoing,
+    pairwise_key,
+    rules,
+    stranger,
+)
+from tests.support.paths import ROOT
+from tests.support.watched import Watched
+
+NAMES_OF_THE_REQUIREMENTS = (
+    "presence_build_info", "presence_armed", "presence_list_age_seconds", "presence_list_entries",
+    "presence_list_freshness", "presence_sync_refresh_total", "presence_sync_last_success_timestamp_seconds",
+    "presence_adverts_dropped_total", "presence_events_published_total",
+    "presence_outbox_items", "presence_mqtt_connected", "presence_mqtt_reason_total", "presence_scan_gap_seconds",
+    "presence_adapter_up", "presence_key_window_end_timestamp_seconds", "presence_disk_free_bytes",
+)  # fmt: skip
+"""§6.1, without four: docs/operations.md says why."""
+
+
+def scrape(watched: Watched) -> dict[str, float]:
+    """Series → value, as Prometheus reads them."""
+    exposition = Exposition()
+    exposition.overview = watched.oversight.look()
+    lines = [line for line in exposition.text().decode().splitlines() if not line.startswith("#")]
+    return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
+
+
+@pytest.mark.requirement("R-66")
+async def test_ten_thousand_advertisements_bring_no_new_series() -> None:
+    watched = Watched()
+    before = scrape(watched)
+
+    await watched.hears([*(stranger(n) for n in range(10_000)), *approach()])
+
+    assert watched.gateway.pipeline.counts["heard"] == 10_008
+    assert scrape(watched).keys() == before.keys()
+
+
+@pytest.mark.requirement("R-66")
+async def test_no_trouble_of_any_kind_brings_a_new_series() -> None:
+    watched = Watched()
+    before = scrape(watched)
+    for condition in Condition:
+        watched.radio.condition = condition
+        for code in (0x87, 0x42, 0xFF):
+            watched.publisher.counters.refused[code] += 1
+        for event in ("consent.frozen", "consent.refused", "broker.duplicate", "storage.failed", "anything.else"):
+            watched.oversight.tell(event, {"reason": str(condition)})
+        watched.clock.pass_s(4000)
+        watched.oversight.look()
+        assert scrape(watched).keys() == before.keys()
+
+
+def test_the_names_are_those_of_the_requirements() -> None:
+    told = {family.full_name for family in families(Watched().oversight.look())}
+
+    assert set(NAMES_OF_THE_REQUIREMENTS) <= told
+    assert all(re.fullmatch(r"presence_[a-z_]+", name) for name in told)
+
+
+def test_every_metric_is_described_for_the_operator() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+
+    assert [f.full_name for f in families(Watched().oversight.look()) if f"`{f.full_name}" not in page] == []
+
+
+STAY_S = 360
+AUDIENCES = (OFFERS, PICK_UP, *(replace(OFFERS, name=f"offers-{n}") for n in range(6)))
+
+
+def exported(watched: Watched) -> bytes:
+    """Every byte that leaves the process: the scrape, `presence status --json`, and what systemd shows."""
+    exposition = Exposition()
+    exposition.overview = seen = watched.oversight.look()
+    return b"\n".join((exposition.text(), status_answer(seen), watched.gateway.status_line().encode()))
+
+
+async def an_hour(*, customer: bool) -> list[bytes]:
+    """A shop with eight audiences in which nobody is, or one customer for six minutes; looked at every ten seconds."""
+    given = rules(audiences=AUDIENCES)
+    keys = {audience.name: pairwise_key(ANNA, audience.name) for audience in AUDIENCES}
+    purposes = frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.SERVICE})
+    watched = Watched(rules=given, listed=consent(pairwise_keys=keys, purposes=purposes))
+    bell = watched.doorbell
+    assert bell is not None
+    await watched.hears(())
+    seen = []
+    for second in range(0, 2 * 3600, 10):
+        if customer and second < STAY_S:
+            watched.radio.condition = Condition.WELL
+            for n in range(10):
+                watched.gateway.pipeline.receive(advertisement(at=watched.clock.now().later(n)))
+            bell.counters.links, bell.counters.sent_away = second // 30, second // 60
+            watched.gateway.pipeline.receive(Unanswered.LATE)
+            await refuse_half(watched)
+        elif second >= STAY_S:
+            watched.radio.condition = Condition.QUIET
+        watched.pass_s(10)
+        seen.append(exported(watched))
+    if customer:
+        assert watched.gateway.pipeline.counts["recognised"] == STAY_S
+        assert watched.gateway.pipeline.counts["entered"] == 1
+        assert watched.gateway.pipeline.counts["left"] == 1
+        assert watched.gateway.pipeline.published == 4
+    return seen
+
+
+async def refuse_half(watched: Watched) -> None:
+    """The broker takes four of the eight events of the visit, and refuses the others."""
+    pipeline = watched.gateway.pipeline
+    for number, waiting in enumerate(pipeline.pending()):
+        pipeline.release(waiting, watched.clock.now())
+        if number % 2:
+            watched.publisher.counters.refused[0x87] += 1
+            watched.publisher.counters.refused_events[0x87] += 1
+            pipeline.refused(waiting, 0x87)
+        pipeline.acknowledge(waiting, published=not number % 2)
+
+
+@pytest.mark.requirement("R-23", "R-24", "T-14", "T-16")
+async def test_one_customer_for_six_minutes_changes_no_exported_byte_against_an_empty_hour() -> None:
+    nobody, one = await an_hour(customer=False), await an_hour(customer=True)
+
+    assert [n for n, (empty, busy) in enumerate(zip(nobody, one, strict=True)) if empty != busy] == []
+    assert nobody[0] != nobody[-1], "time passes, and shows"
+
+
+@pytest.mark.requirement("R-23")
+async def test_customers_are_counted_by_persons_and_five_of_them_show_when_the_hour_is_over() -> None:
+    watched = Watched()
+    people = [bytes([n]) * 8 for n in range(1, 8)]
+    watched.consents.put(a_list(*(consent(ref=ref) for ref in people)))
+    watched.gateway = watched._gateway(heard for ref in people for heard in approach(ref=ref))
+    watched.oversight.look()
+    await watched.gateway.run()
+
+    assert as_json(watched.oversight.look())["hourly"]["recognised"] == 0
+    watched.clock.pass_s(3600)
+    hourly = as_json(watched.oversight.look())["hourly"]
+    assert (hourly["recognised"], hourly["entered"], hourly["published"], hourly["left"]) == (5, 5, 5, 0)
+    assert "heard" not in hourly
+
+
+@pytest.mark.requirement("R-23", "T-14")
+async def test_what_systemd_shows_to_everybody_counts_no_customer() -> None:
+    watched = Watched()
+    await watched.hears(())
+    before = watched.gateway.status_line()
+    await watched.hears(approach())
+
+    assert watched.gateway.status_line() == before == "list fresh, 1 entries"
+
+
+async def test_the_list_the_radio_and_the_broker_are_seen_as_they_are() -> None:
+    watched = Watched()
+    assert watched.oversight.look().freshness is Freshness.BOOT
+    await watched.hears(())
+    watched.radio.condition = Condition.DEAF
+    watched.publisher.is_connected, watched.publisher.trouble = False, "refused: look at the broker"
+    watched.oversight.look()
+    watched.pass_s(600)
+
+    seen = watched.oversight.look()
+
+    assert (seen.freshness, seen.list_seq, seen.list_age_s) == (Freshness.AGING, 7, 630)
+    assert seen.next_step
+    assert (seen.radios[0].state, seen.radios[0].gap_s) == (RadioState.DEAF, 600)
+    assert (seen.broker_connected, seen.broker_trouble) == (False, "refused: look at the broker")
+    assert seen.key_window_end_utc_s is not None
+    assert 0 < seen.key_window_end_utc_s - seen.at.utc_s < 2 * 65_536
+
+
+async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:
+    watched = Watched(armed=False)
+    watched.radio.condition = Condition.AWAY
+
+    watched.clock.pass_s(3000)
+    seen = watched.oversight.look()
+
+    assert (seen.armed, seen.radios[0].state, seen.radios[0].gap_s) == (False, RadioState.RESTING, 0)
+
+
+async def test_refusals_of_events_are_told_by_the_hour_and_others_at_once() -> None:
+    watched = Watched()
+    watched.oversight.look()
+    counters = watched.publisher.counters
+    counters.refused[0x87] += 7
+    counters.refused_events[0x87] += 6
+    for number in range(6):
+        watched.gateway.pipeline.refused(outgoing(ref=bytes([number]) * 8), 0x87)
+
+    assert watched.oversight.look().broker_codes == {0x87: 1}
+    watched.clock.pass_s(3600)
+    assert watched.oversight.look().broker_codes == {0x87: 6}
+
+
+@pytest.mark.parametrize(
+    ("event", "alarm"),
+    [
+        ("consent.frozen", Alarm.FROZEN),
+        ("consent.rolled_back", Alarm.ROLLBACK),
+        ("consent.grew", Alarm.GROWTH),
+        ("consent.memory_lost", Alarm.MEMORY),
+        ("broker.duplicate", Alarm.DUPLICATE),
+        ("clock.jumped", Alarm.CLOCK),
+        ("audit.failed", Alarm.AUDIT),
+    ],
+)
+def test_an_alarm_is_counted_by_its_reason(event: str, alarm: Alarm) -> None:
+    watched = Watched()
+    watched.oversight.tell(event, {})
+
+    assert watched.oversight.look().alarms == {alarm: 1}
+    assert watched.told.names() == [event]
+
+
+@pytest.mark.requirement("R-23", "R-66")
+async def test_who_comes_to_the_doorbell_is_told_by_the_hour_and_rounded_and_whether_it_rings_at_once() -> None:
+    watched = Watched()
+    before = scrape(watched)
+    bell = watched.doorbell
+    assert bell is not None
+    bell.trouble, bell.counters.outages = "hci1 is off: power it on", 1
+    bell.counters.links, bell.counters.sent_away = 223, 99
+    for _ in range(110):
+        watched.gateway.pipeline.receive(Unanswered.MALFORMED)
+    watched.gateway.pipeline.receive(Unanswered.LATE)
+
+    at_once = scrape(watched)
+    changed = {series for series, value in at_once.items() if "doorbell" in series and value != before[series]}
+    assert changed == {'presence_doorbell_ringing{adapter="hci1"}', 'presence_doorbell_outages_total{adapter="hci1"}'}
+    assert "doorbell hci1: hci1 is off: power it on" in next_steps(watched.oversight.look())
+
+    watched.clock.pass_s(3600)
+    told = {series: value for series, value in scrape(watched).items() if "doorbell" in series and value}
+    assert scrape(watched).keys() == before.keys()
+    assert told == {
+        'presence_doorbell_outages_total{adapter="hci1"}': 1,
+        "presence_doorbell_links_total": 200,
+        'presence_doorbell_answers_total{result="malformed"}': 100,
+    }
+    assert "does NOT ring; hourly: answers accepted 0, worth nothing 100; connections 200, sent away 0" in "\n".join(
+        as_lines(as_json(watched.oversight.look()))
+    )
+
+
+async def test_a_gateway_without_a_doorbell_has_no_word_of_it_in_its_status() -> None:
+    watched = Watched()
+    watched.doorbell = None
+    watched.watch()
+
+    status = as_json(watched.oversight.look())
+
+    assert status["doorbell"] is None
+    assert "bell" not in "\n".join(as_lines(status))
+    assert 'presence_doorbell_answers_total{result="accepted"}' in scrape(watched)
+
+
+@pytest.mark.requirement("R-23")
+def test_one_customers_withdrawal_is_in_no_metric_and_a_forged_notice_at_once() -> None:
+    watched = Watched()
+    applied, refused = (f'presence_sync_refresh_total{{plane="b",result="{word}"}}' for word in ("applied", "refused"))
+    scrape(watched)
+    for event in ("restriction.applied", "restriction.refused"):
+        watched.oversight.tell(event, {})
+    assert (scrape(watched)[applied], scrape(watched)[refused]) == (0, 1)
+    watched.clock.pass_s(3600)
+    assert scrape(watched)[applied] == 0
+    for _ in range(6):
+        watched.oversight.tell("restriction.applied", {})
+    watched.clock.pass_s(3600)
+    assert scrape(watched)[applied] == 5
+
+
+async def test_a_card_that_went_read_only_is_told_until_it_is_healed() -> None:
+    watched = Watched()
+    told = []
+    for watched.read_only in (False, True, False):
+        status = as_json(watched.oversight.look())
+        steps = [step for step in status["next_steps"] if "read-only" in step]
+        told.append((status["state_read_only"], scrape(watched)["presence_state_read_only"], len(steps)))
+    assert told == [(False, 0.0, 0), (True, 1.0, 1), (False, 0.0, 0)]
+
+
+async def test_the_status_of_a_gateway_with_a_large_disk_can_be_read() -> None:
+    watched = Watched()
+    await watched.hears(())
+    watched.free_bytes = 500_107_862_016
+    watched.publisher.is_connected, watched.publisher.trouble = False, "lost 4A:11:22:33:44:F5"
+
+    status = json.loads(status_answer(watched.oversight.look()))
+
+    assert status["disk_free_bytes"] == 500_107_862_016
+    assert "4A:11" not in json.dumps(status)

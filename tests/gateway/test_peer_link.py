@@ -1,0 +1,269 @@
+"""Speaking with peers over a broker: claims before events, what was told after them, and nobody else believed."""
+
+import asyncio
+import contextlib
+import json
+import struct
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from presence.config.settings import PeerSettings
+from presence.core.event.election import Peers
+from presence.core.event.peer_message import EXPIRY_S, Ignored, Said, Seen, decode_seen, encode_seen, opaque
+from presence.errors import BrokerError
+from presence.gateway.peer_link import Peering
+from presence.gateway.pipeline import Pipeline
+from presence.gateway.relay import Relay
+from presence.ports import OutgoingMessage
+from tests.support.brokers import PUBACK, FakeBroker, packet
+from tests.support.builders import PLACE, STORE_KEY, DoorRule, a_list, approach, consent, moment, rules, standing
+from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
+from tests.support.mqtt_parts import Told, new_publisher, running
+
+TOPIC = "presence/v1/acme/fi-0042/peer/seen"
+
+
+class FakeLink(FakePublisher):
+    """A broker that also brings back what others say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.subscribed: dict[str, tuple[Callable[[str, bytes, bool], None], bool]] = {}
+        self.swallows = False
+        """The next word is never acknowledged."""
+        self.loses_event = False
+        """The next event, and no word, loses its connection."""
+
+    async def publish(self, message: OutgoingMessage) -> None:
+        if message.event_type and self.loses_event:
+            self.loses_event = False
+            raise BrokerError("the connection was lost before the acknowledgement")
+        if not message.event_type and self.swallows:
+            self.swallows = False
+            await asyncio.Event().wait()
+        await super().publish(message)
+
+    async def subscribe(
+        self, topic: str, handler: Callable[[str, bytes, bool], None], *, no_local: bool = False
+    ) -> None:
+        self.subscribed[topic] = (handler, no_local)
+
+
+class Door:
+    """A gateway from the pipeline to the broker, with somebody who has just come in."""
+
+    def __init__(self, *, company: bool = False) -> None:
+        self.clock, self.link, self.tell = FakeClock(moment(7)), FakeLink(), FakeTell()
+        self.pipeline = Pipeline(rules(), MemoryStore(), tell=self.tell)
+        self.pipeline.apply(a_list(consent()), standing(), moment())
+        for heard in approach():
+            self.pipeline.receive(heard)
+        peers = Peers(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        self.peering = Peering(peers, self.pipeline, self.link, self.clock, tell=self.tell, chance=lambda: 0.0)
+        self.relay = Relay(self.pipeline, self.link, self.clock, tell=self.tell, turns=self.peering)
+        if company:
+            self.hear(Said.HERE, "somebody-else")
+
+    @property
+    def event_id(self) -> str:
+        return self.pipeline.pending()[0].id
+
+    def hear(self, said: Said, event_id: str, *, key: bytes = STORE_KEY, gateway: str = "door-1") -> None:
+        name = opaque(STORE_KEY, event_id)
+        payload = encode_seen(Seen(said, name, name, gateway, int(self.clock.now().utc_s)), key, PLACE)
+        self.peering.hear(TOPIC, payload, False)
+
+    async def after(self, seconds: float) -> None:
+        """Time passes, and the relay does what can be done."""
+        self.clock.pass_s(seconds)
+        await self.relay.empty()
+        await self.spoken()
+
+    async def spoken(self) -> None:
+        """What is to be said is said, as far as the broker takes it."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    def events(self) -> list[str]:
+        return [message.event_id for message in self.link.published if message.topic != TOPIC]
+
+    def words(self) -> list[Said]:
+        payloads = [message.payload for message in self.link.published if message.topic == TOPIC]
+        return [Said(json.loads(payload)["said"]) for payload in payloads]
+
+
+@contextlib.asynccontextmanager
+async def speaking(door: Door) -> AsyncIterator[Door]:
+    """The door with its words to the peers on their way."""
+    task = asyncio.create_task(door.peering.run())
+    await door.spoken()
+    yield door
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    async with speaking(Door()) as door:
+        yield door
+
+
+async def test_an_event_waits_is_claimed_and_then_sent(door: Door) -> None:
+    await door.after(0)
+    assert door.link.published == []
+    await door.after(0.8)
+    assert [message.topic == TOPIC for message in door.link.published] == [True, False, True]
+    assert door.words() == [Said.CLAIM, Said.TOLD]
+
+
+async def test_in_company_a_claim_leaves_time_for_an_objection() -> None:
+    async with speaking(Door(company=True)) as door:
+        await door.after(0)
+        await door.after(0.8)
+        assert (door.words(), door.events()) == ([Said.CLAIM], [])
+        await door.after(0.11)
+        assert len(door.events()) == 1
+
+
+async def test_what_is_said_is_short_lived_and_no_event(door: Door) -> None:
+    await door.after(0)
+    await door.after(0.8)
+    claim = door.link.published[0]
+    assert (claim.expiry_s, claim.event_type, claim.event_id) == (EXPIRY_S, "", "")
+    assert isinstance(decode_seen(claim.payload, STORE_KEY, PLACE, door.clock.now().utc_s), Seen)
+
+
+async def test_after_the_event_the_peers_are_told(door: Door) -> None:
+    await door.after(0)
+    await door.after(0.8)
+    assert door.words() == [Said.CLAIM, Said.TOLD]
+    assert door.link.subscribed[TOPIC] == (door.peering.hear, True)
+
+
+@pytest.mark.requirement("R-53")
+async def test_what_a_peer_told_is_not_told_again_and_a_withdrawal_is_still_possible(door: Door) -> None:
+    event_id = door.event_id
+    door.hear(Said.TOLD, event_id)
+    await door.after(5)
+    assert door.events() == []
+    assert door.pipeline.pending() == ()
+    assert door.peering.adopted == 1
+    assert [announcement.event_id for announcement, _ in door.pipeline.held()] == [event_id]
+    door.pipeline.apply(a_list(seq=8), standing(seq=8), door.clock.now())
+    assert [outgoing.entered_id for outgoing in door.pipeline.pending()] == [event_id]
+
+
+@pytest.mark.requirement("R-53", "T-21", "T-22")
+async def test_a_forged_word_silences_nothing_and_is_told_with_its_remedy(door: Door) -> None:
+    for _ in range(5):
+        door.hear(Said.TOLD, door.event_id, key=bytes(32))
+    await door.after(0)
+    await door.after(0.8)
+    assert len(door.events()) == 1
+    assert door.peering.ignored == {Ignored.FORGED: 5}
+    told = [fields for event, fields in door.tell.told if event == "peers.ignored"]
+    assert [fields["count"] for fields in told] == [1, 2, 4]
+    assert "store.key_file" in str(told[0]["next_step"])
+
+
+@pytest.mark.requirement("R-54")
+async def test_a_word_that_is_played_back_again_and_again_is_answered_once(door: Door) -> None:
+    """Whoever may write there needs no key for that, and each answer costs the more the more customers are present."""
+    await door.after(0)
+    await door.after(0.8)
+    for _ in range(2000):
+        door.hear(Said.CLAIM, door.events()[0])
+    await door.spoken()
+    assert door.words() == [Said.CLAIM, Said.TOLD, Said.TOLD]
+    assert door.peering.ignored == {Ignored.COPY: 1999}
+    assert "peers.ignored" not in door.tell.names()
+    door.clock.pass_s(1)
+    door.hear(Said.CLAIM, door.events()[0])  # said anew
+    await door.spoken()
+    assert door.words()[3:] == [Said.TOLD]
+
+
+@pytest.mark.requirement("R-53")
+@pytest.mark.parametrize("code", [0x80, 0x83, 0x87, 0x97])
+async def test_where_the_broker_takes_no_word_events_go_out_at_their_time_all_the_same(door: Door, code: int) -> None:
+    await door.after(0)
+    door.link.refuse(code)
+    await door.after(0.8)
+    assert len(door.events()) == 1
+    assert door.words() == [Said.TOLD]
+    assert door.peering.unheard == {code: 1}
+
+
+async def test_a_word_that_gets_no_answer_holds_up_neither_the_event_nor_the_next_word(door: Door) -> None:
+    await door.after(0)
+    door.link.swallows = True
+    await door.after(0.8)
+    assert len(door.events()) == 1
+    assert door.words() == [Said.TOLD]
+
+
+async def test_a_connection_lost_at_the_claim_is_no_matter_of_the_event(door: Door) -> None:
+    await door.after(0)
+    door.link.lose_connection_once()
+    await door.after(0.8)
+    assert (door.words(), len(door.events())) == ([Said.TOLD], 1)
+
+
+async def test_a_connection_lost_at_the_event_begins_anew(door: Door) -> None:
+    await door.after(0)
+    door.link.loses_event = True
+    await door.after(0.8)
+    assert (door.words(), door.events()) == ([Said.CLAIM], [])
+    await door.after(0.7)
+    assert door.words() == [Said.CLAIM]  # the hold-off runs again
+    await door.after(0.8)
+    assert (door.words(), len(door.events())) == ([Said.CLAIM, Said.CLAIM, Said.TOLD], 1)
+
+
+async def test_words_for_a_broker_that_is_away_are_dropped_and_the_speaking_goes_on(door: Door) -> None:
+    await door.after(0)
+    await door.after(0.8)
+    door.link.lose_connection_once()
+    door.hear(Said.CLAIM, door.events()[0])
+    await door.spoken()
+    door.hear(Said.CLAIM, door.events()[0], gateway="door-3")
+    await door.spoken()
+    assert door.words() == [Said.CLAIM, Said.TOLD, Said.TOLD]  # the last is the answer to the second claim
+
+
+@pytest.mark.requirement("R-53")
+async def test_a_node_of_the_brokers_cluster_that_is_gone_mutes_nobody(door: Door) -> None:
+    """RabbitMQ answers 0x83 to what a queue on a dead node should have had: here, every word to the peers."""
+
+    def puback(mid: int, publish: bytes) -> bytes:
+        return packet(PUBACK, struct.pack("!HBB", mid, 0x83 if b"/peer/seen" in publish else 0, 0))
+
+    told = Told()
+    async with FakeBroker(puback=puback).running() as broker, running(new_publisher(broker.port, told)) as publisher:
+        peers = Peers(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        peering = Peering(peers, door.pipeline, publisher, door.clock, tell=told, chance=lambda: 0.0)
+        relay = Relay(door.pipeline, publisher, door.clock, tell=told, turns=peering)
+        async with asyncio.TaskGroup() as tasks:
+            speaking = tasks.create_task(peering.run())
+            await relay.empty()
+            door.clock.pass_s(0.8)
+            assert await relay.empty()
+            async with asyncio.timeout(5):
+                while peering.unheard[0x83] < 2:  # noqa: ASYNC110 - a moment of a test
+                    await asyncio.sleep(0.01)
+            speaking.cancel()
+        assert publisher.is_connected
+    assert (publisher.counters.published, publisher.counters.refused_words) == (1, {0x83: 2})
+    assert publisher.counters.refused_events == {}
+    assert "broker.lost" not in [event for event, _ in told.events]
+
+
+async def test_what_left_the_outbox_is_tidied_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.gateway.peer_link.TIDY_S", 0.01)
+    async with speaking(Door()) as door:
+        await door.after(0)
+        door.pipeline.acknowledge(door.pipeline.pending()[0], published=False)
+        await asyncio.sleep(0.05)
+        assert door.peering._peers._pending == {}

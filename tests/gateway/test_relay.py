@@ -1,0 +1,450 @@
+"""The outbox is emptied in order, at least once, and every event is decided anew as it is handed over."""
+
+import asyncio
+import json
+import struct
+from typing import Any
+
+import pytest
+
+from presence.core.consent.model import Purpose
+from presence.core.event.cloudevent import EventType
+from presence.core.event.outgoing import Outgoing
+from presence.core.operations.hourly import HOUR_S
+from presence.core.timestamps import Moment
+from presence.gateway.pipeline import Pipeline
+from presence.gateway.relay import Relay
+from presence.ports import OutgoingMessage
+from tests.support.brokers import PUBACK, FakeBroker, packet
+from tests.support.builders import ANNA, BERIT, CARL, CARS, a_list, approach, consent, grant, moment, rules, standing
+from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
+from tests.support.mqtt_parts import Told, an_event, message, new_publisher, running
+
+
+class Shop:
+    """A pipeline, a relay and a broker; three customers on the list."""
+
+    def __init__(self) -> None:
+        self.clock, self.publisher, self.tell = FakeClock(), FakePublisher(), FakeTell()
+        self.store = MemoryStore()
+        self.pipeline = Pipeline(rules(), self.store, tell=self.tell)
+        self.put(*(consent(ref=ref) for ref in (ANNA, BERIT, CARL)))
+        self.relay = Relay(self.pipeline, self.publisher, self.clock, tell=self.tell)
+
+    def put(self, *consents: Any) -> None:
+        self.pipeline.apply(a_list(*consents), standing(), self.clock.now())
+
+    def come_in(self, *refs: bytes) -> list[str]:
+        """One after the other; the ids that wait since."""
+        before = {waiting.id for waiting in self.pipeline.pending()}
+        for ref in refs:
+            for heard in approach(self.clock.now(), ref=ref):
+                self.pipeline.receive(heard)
+            self.clock.pass_s(8)
+        return [waiting.id for waiting in self.pipeline.pending() if waiting.id not in before]
+
+    def pending(self) -> tuple[Outgoing, ...]:
+        return self.pipeline.pending()
+
+    def allowed(self) -> list[list[str]]:
+        return [json.loads(message.payload)["data"]["allow"] for message in self.publisher.published]
+
+    def types(self) -> list[str]:
+        return [message.event_type for message in self.publisher.published]
+
+
+@pytest.fixture
+async def shop() -> Shop:
+    return Shop()
+
+
+async def test_events_go_out_in_the_order_of_the_entries(shop: Shop) -> None:
+    ids = shop.come_in(BERIT, ANNA, CARL)
+
+    assert await shop.relay.empty()
+
+    assert shop.publisher.ids() == ids
+    assert shop.pending() == ()
+
+
+@pytest.mark.requirement("R-53")
+async def test_an_event_whose_connection_was_lost_is_sent_again_with_the_same_id(shop: Shop) -> None:
+    [event_id] = shop.come_in(ANNA)
+    shop.publisher.lose_connection_once()
+
+    assert not await shop.relay.empty()
+    assert shop.publisher.ids() == []
+    assert await shop.relay.empty()
+
+    assert shop.publisher.ids() == [event_id]
+
+
+@pytest.mark.requirement("R-53")
+async def test_an_event_whose_acknowledgement_was_lost_arrives_twice_under_one_id(shop: Shop) -> None:
+    [event_id] = shop.come_in(ANNA)
+    shop.publisher.lose_connection_once(delivered=True)
+
+    assert not await shop.relay.empty()
+    assert await shop.relay.empty()
+
+    assert shop.publisher.ids() == [event_id, event_id]
+    first, second = shop.publisher.published
+    assert first.payload == second.payload
+    assert shop.pipeline.counts["published"] == 1
+
+
+async def test_no_event_overtakes_one_whose_connection_was_lost(shop: Shop) -> None:
+    ids = shop.come_in(ANNA, BERIT, CARL)
+    shop.publisher.lose_connection_once()
+
+    await shop.relay.empty()
+    await shop.relay.empty()
+
+    assert shop.publisher.ids() == ids
+
+
+@pytest.mark.requirement("R-51")
+async def test_a_refused_event_is_dropped_and_does_not_hold_up_the_rest(shop: Shop) -> None:
+    _refused, taken = shop.come_in(ANNA, BERIT)
+    shop.publisher.refuse(0x87)
+
+    assert await shop.relay.empty()
+
+    assert shop.publisher.ids() == [taken]
+    assert shop.pending() == ()
+
+
+def to_the_hour(shop: Shop) -> None:
+    """Time passes up to the next full hour, as the daemon lets it pass."""
+    left_s = HOUR_S - shop.clock.now().utc_s % HOUR_S
+    shop.relay.advance(shop.clock.pass_s(left_s - 1))
+    shop.relay.advance(shop.clock.pass_s(1))
+
+
+@pytest.mark.requirement("R-23", "R-51")
+async def test_twenty_refused_visits_are_one_line_on_the_border_of_the_hour(shop: Shop) -> None:
+    visits = [bytes([n]) * 8 for n in range(20)]
+    shop.put(*(consent(ref=ref) for ref in visits))
+    shop.relay.advance(shop.clock.now())
+    shop.publisher.refuse(0x87, times=20)
+    for ref in visits:
+        shop.come_in(ref)
+        assert await shop.relay.empty()
+        shop.relay.advance(shop.clock.now())
+    assert shop.tell.told == []
+
+    to_the_hour(shop)
+    shop.relay.advance(shop.clock.pass_s(1))
+
+    [(name, fields)] = shop.tell.told
+    assert (name, fields["code"], fields["count"]) == ("event.refused", 0x87, 20)
+    assert "offers-main" not in str(fields)
+    to_the_hour(shop)
+    assert len(shop.tell.told) == 1
+
+
+@pytest.mark.requirement("R-23", "R-51")
+async def test_a_broker_that_denies_each_event_makes_no_record_of_visits_in_the_journal(shop: Shop) -> None:
+    def puback(mid: int, publish: bytes) -> bytes:
+        return packet(PUBACK, struct.pack("!HBB", mid, 0x87 if b"/evt/" in publish else 0, 0))
+
+    told = Told()
+    visits = [bytes([n]) * 8 for n in range(20)]
+    shop.put(*(consent(ref=ref) for ref in visits))
+    async with FakeBroker(puback=puback).running() as broker, running(new_publisher(broker.port, told)) as publisher:
+        relay = Relay(shop.pipeline, publisher, shop.clock, tell=told)
+        for ref in visits:
+            relay.advance(shop.clock.now())
+            publisher.advance(shop.clock.now())
+            shop.come_in(ref)
+            assert await relay.empty()
+        assert [event for event, _ in told.events] == ["broker.connected"]
+        relay.advance(shop.clock.pass_s(HOUR_S))
+        publisher.advance(shop.clock.now())
+    assert [event for event, _ in told.events] == ["broker.connected", "event.refused"]
+    assert "offers-main" not in str(told.events)
+    assert publisher.counters.refused_events == {0x87: 20}
+
+
+@pytest.mark.requirement("R-23")
+@pytest.mark.parametrize("code", [0x87, 0x97])
+async def test_who_was_refused_alone_leaves_no_line_however_often_it_was_tried(shop: Shop, code: int) -> None:
+    shop.relay.advance(shop.clock.now())
+    shop.publisher.refuse(code, times=20)
+    shop.come_in(ANNA)
+    for _ in range(200):
+        await shop.relay.empty()
+        shop.clock.pass_s(1)
+    assert shop.pending() == ()
+    to_the_hour(shop)
+
+    assert shop.tell.told == []
+
+
+@pytest.mark.requirement("R-50", "R-51")
+async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_second(shop: Shop) -> None:
+    relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5)
+    shop.publisher.refuse(0x97, times=1000)
+    shop.come_in(ANNA)
+    tried = 0
+    for _ in range(130 * 4):
+        before = shop.publisher.attempts
+        await relay.empty()
+        assert shop.publisher.attempts - before <= 1
+        tried += shop.publisher.attempts - before
+        shop.clock.pass_s(0.25)
+
+    assert shop.pending() == ()
+    assert tried == 11  # 1, 2, 4, 8 and then 16 s apart
+
+
+async def test_an_event_that_is_not_taken_holds_up_nobody_elses(shop: Shop) -> None:
+    shop.relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5)
+    shop.publisher.refuse(0x83)
+    held, other = shop.come_in(ANNA, BERIT)
+
+    assert not await shop.relay.empty()
+    assert shop.publisher.ids() == [other]
+    shop.clock.pass_s(1)
+    assert await shop.relay.empty()
+
+    assert shop.publisher.ids() == [other, held]
+
+
+class Box:
+    """An outbox that allows everything; the ids are what the events are."""
+
+    def __init__(self, *waiting: Outgoing) -> None:
+        self.waiting = list(waiting)
+
+    def pending(self) -> tuple[Outgoing, ...]:
+        return tuple(self.waiting)
+
+    async def queued(self) -> None:
+        """Something always waits."""
+
+    def release(self, outgoing: Outgoing, _now: Moment) -> OutgoingMessage:
+        return message(payload=an_event(), event_id=outgoing.id)
+
+    def refused(self, outgoing: Outgoing, code: int) -> None:
+        pass
+
+    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
+        self.waiting.remove(outgoing)
+
+
+@pytest.mark.requirement("R-09")
+async def test_later_events_of_a_subject_wait_for_one_that_is_not_taken_and_its_withdrawal_does_not() -> None:
+    def outgoing(kind: EventType, ref: bytes, name: str) -> Outgoing:
+        return Outgoing(name, kind, "offers-main", ref, "p_x", moment(), moment().monotonic_s + 120)
+
+    box = Box(
+        outgoing(EventType.LEFT, ANNA, "left"),
+        outgoing(EventType.ENTERED, ANNA, "entered anew"),
+        outgoing(EventType.WITHDRAWN, ANNA, "withdrawn"),
+        outgoing(EventType.ENTERED, BERIT, "another"),
+    )
+    publisher, clock = FakePublisher(), FakeClock()
+    relay = Relay(box, publisher, clock, tell=FakeTell(), chance=lambda: 1.0)
+    publisher.refuse(0x97)
+
+    assert not await relay.empty()
+    assert publisher.ids() == ["withdrawn", "another"]
+    clock.pass_s(2)
+    assert await relay.empty()
+    assert publisher.ids() == ["withdrawn", "another", "left", "entered anew"]
+
+
+async def test_a_connection_that_one_event_ends_again_and_again_does_not_hold_up_the_others(shop: Shop) -> None:
+    shop.relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 1.0)
+    held, other = shop.come_in(ANNA, BERIT)
+    for _ in range(2):
+        shop.publisher.lose_connection_once()
+        assert not await shop.relay.empty()
+        assert shop.publisher.ids() == []
+
+    assert not await shop.relay.empty()
+    assert shop.publisher.ids() == [other]
+    shop.clock.pass_s(4)
+    assert await shop.relay.empty()
+    assert shop.publisher.ids() == [other, held]
+
+
+@pytest.mark.requirement("R-58")
+async def test_while_the_broker_is_away_events_wait(shop: Shop) -> None:
+    [event_id] = shop.come_in(ANNA)
+    shop.publisher.go_away()
+    emptying = asyncio.create_task(shop.relay.empty())
+    await asyncio.sleep(0.01)
+    assert shop.publisher.ids() == []
+
+    shop.publisher.come_back()
+
+    assert await emptying
+    assert shop.publisher.ids() == [event_id]
+
+
+@pytest.mark.requirement("R-49", "R-58")
+async def test_the_expiry_is_counted_when_the_broker_is_back(shop: Shop) -> None:
+    shop.come_in(ANNA)
+    shop.publisher.go_away()
+    emptying = asyncio.create_task(shop.relay.empty())
+    await asyncio.sleep(0.01)
+    shop.clock.pass_s(100)
+    shop.publisher.come_back()
+    await emptying
+
+    assert [message.expiry_s for message in shop.publisher.published] == [19]
+
+
+@pytest.mark.requirement("R-49", "R-58")
+async def test_an_event_that_expired_while_the_broker_was_away_is_dropped(shop: Shop) -> None:
+    shop.come_in(ANNA)
+    shop.publisher.go_away()
+    emptying = asyncio.create_task(shop.relay.empty())
+    await asyncio.sleep(0.01)
+    shop.clock.pass_s(120)
+    shop.publisher.come_back()
+
+    assert await emptying
+    assert (shop.publisher.ids(), shop.pending()) == ([], ())
+
+
+@pytest.mark.requirement("R-06", "R-08")
+async def test_the_gate_is_asked_when_the_broker_is_back_and_not_before(shop: Shop) -> None:
+    shop.come_in(ANNA, BERIT)
+    shop.publisher.go_away()
+    emptying = asyncio.create_task(shop.relay.empty())
+    await asyncio.sleep(0.01)
+    shop.put(consent(grants=(grant(CARS),)), consent(ref=BERIT, grants=()))
+    shop.publisher.come_back()
+    await emptying
+
+    assert shop.allowed() == [[CARS]]
+
+
+@pytest.mark.requirement("R-08", "R-09")
+async def test_a_withdrawal_while_the_broker_is_away_leaves_nothing_to_send(shop: Shop) -> None:
+    shop.come_in(ANNA)
+    shop.publisher.go_away()
+    emptying = asyncio.create_task(shop.relay.empty())
+    await asyncio.sleep(0.01)
+    shop.put(consent(ref=BERIT))
+    shop.publisher.come_back()
+    await emptying
+
+    assert shop.types() == []
+    assert shop.pending() == ()
+
+
+@pytest.mark.requirement("R-09")
+async def test_a_withdrawal_while_an_event_is_on_its_way_follows_it(shop: Shop) -> None:
+    [entered] = shop.come_in(ANNA)
+    shop.publisher.lose_connection_once(delivered=True)
+    await shop.relay.empty()
+    shop.put(consent(ref=BERIT))
+
+    assert await shop.relay.empty()
+
+    assert shop.types() == ["presence.entered.v1", "presence.withdrawn.v1"]
+    assert json.loads(shop.publisher.published[1].payload)["data"]["entered_id"] == entered
+
+
+@pytest.mark.requirement("R-08")
+async def test_with_a_stale_list_events_wait_and_are_not_complained_about(shop: Shop) -> None:
+    [event_id] = shop.come_in(ANNA)
+    shop.pipeline.trust(standing(publishing=False))
+
+    assert not await shop.relay.empty()
+    assert not await shop.relay.empty()
+    assert (shop.publisher.ids(), shop.tell.told) == ([], [])
+    assert len(shop.pending()) == 1
+
+    shop.pipeline.trust(standing())
+    assert await shop.relay.empty()
+    assert shop.publisher.ids() == [event_id]
+
+
+@pytest.mark.requirement("R-08")
+async def test_with_a_stale_list_a_withdrawal_goes_out_past_the_events_that_wait(shop: Shop) -> None:
+    shop.come_in(ANNA)
+    await shop.relay.empty()
+    shop.come_in(BERIT)
+    shop.put(consent(ref=BERIT))
+    shop.pipeline.trust(standing(publishing=False))
+
+    assert not await shop.relay.empty()
+
+    assert shop.types() == ["presence.entered.v1", "presence.withdrawn.v1"]
+    assert [waiting.ref for waiting in shop.pending()] == [BERIT]
+
+
+async def test_an_event_that_is_queued_while_another_is_sent_goes_out_at_once(shop: Shop) -> None:
+    [first] = shop.come_in(ANNA)
+    emptying = asyncio.create_task(shop.relay.empty())
+    await asyncio.sleep(0)
+    [second] = shop.come_in(BERIT)
+
+    assert await emptying
+    assert shop.publisher.ids() == [first, second]
+
+
+@pytest.mark.requirement("R-50")
+async def test_never_more_than_one_message_is_unacknowledged(shop: Shop) -> None:
+    under_way = most = 0
+    publish = shop.publisher.publish
+
+    class Watched(FakePublisher):
+        async def publish(self, message: Any) -> None:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await publish(message)
+            under_way -= 1
+
+    relay = Relay(shop.pipeline, Watched(), shop.clock, tell=shop.tell)
+    shop.come_in(ANNA, BERIT, CARL)
+
+    await asyncio.gather(relay.empty())
+
+    assert (most, len(shop.publisher.published)) == (1, 3)
+
+
+async def test_the_relay_runs_by_itself_until_it_is_stopped(shop: Shop) -> None:
+    running = asyncio.create_task(shop.relay.run())
+    await asyncio.sleep(0.01)
+    ids = shop.come_in(ANNA, BERIT)
+    async with asyncio.timeout(2):
+        await shop.publisher.has(2)
+    running.cancel()
+
+    assert shop.publisher.ids() == ids
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_the_relay_tries_again_by_itself_after_a_lost_connection(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("presence.gateway.relay.RETRY_S", 0.001)
+    [event_id] = shop.come_in(ANNA)
+    shop.publisher.lose_connection_once()
+    running = asyncio.create_task(shop.relay.run())
+    async with asyncio.timeout(2):
+        await shop.publisher.has(1)
+    running.cancel()
+
+    assert shop.publisher.ids() == [event_id]
+
+
+@pytest.mark.requirement("R-05")
+async def test_a_left_follows_its_entered(shop: Shop) -> None:
+    shop.put(consent(purposes=frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.VISIT_END})))
+    shop.come_in(ANNA)
+    await shop.relay.empty()
+    shop.pipeline.advance(shop.clock.pass_s(400))
+    await shop.relay.empty()
+
+    assert shop.types() == ["presence.entered.v1", "presence.left.v1"]
+    assert shop.pending() == ()
+    assert shop.clock.now() == moment(408)

@@ -1,0 +1,223 @@
+"""Every alert fires in the state that it is for, stays silent where all is well, and has its line in the runbook.
+
+A gateway of stand-ins is brought into the state; its own series, minute by minute, are what `promtool` (of Debian's
+package prometheus) evaluates the shipped rules over.
+"""
+
+import math
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from presence.core.operations.radio_health import Condition
+from presence.edges.host.metrics import Exposition
+from tests.support.builders import START_S, stranger
+from tests.support.paths import ROOT
+from tests.support.watched import Watched
+
+RULES = ROOT / "config" / "prometheus" / "alerts.yaml"
+ALERTS: dict[str, dict[str, Any]] = {
+    rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+}
+MINUTES = 45
+EVENTS = {
+    "PresenceListFrozen": "consent.frozen",
+    "PresenceListRolledBack": "consent.rolled_back",
+    "PresenceListGrew": "consent.grew",
+    "PresenceMemoryLost": "consent.memory_lost",
+    "PresenceDuplicate": "broker.duplicate",
+    "PresenceClockJumped": "clock.jumped",
+    "PresenceAudit": "audit.failed",
+}
+
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool: apt install prometheus")
+
+State = Callable[[Watched, int], None]
+"""Changes the gateway at the beginning of a minute."""
+
+
+def well(watched: Watched, _minute: int) -> None:
+    """The list is renewed in time."""
+    lease = watched.gateway.renewal.lease
+    assert lease is not None
+    now = watched.clock.now()
+    header = type(lease.header)(**{**_fields(lease.header), "published_at_s": now.utc_s})
+    watched.gateway.renewal.lease = type(lease)(header, now, lease.lease_s)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in type(value).__slots__}
+
+
+def told(event: str) -> State:
+    def state(watched: Watched, minute: int) -> None:
+        well(watched, minute)
+        if minute == MINUTES - 10:
+            watched.oversight.tell(event, {})
+
+    return state
+
+
+def setting(**changes: object) -> State:
+    def state(watched: Watched, minute: int) -> None:
+        well(watched, minute)
+        for name, value in changes.items():
+            part, _, attribute = name.rpartition("__")
+            setattr(getattr(watched, part) if part else watched, attribute, value)
+
+    return state
+
+
+def unlisted(_watched: Watched, _minute: int) -> None:
+    """No new list comes."""
+
+
+def disarmed(watched: Watched, minute: int) -> None:
+    well(watched, minute)
+    if minute == 0:
+        watched.armed = False
+        watched.watch()
+
+
+def keyless(watched: Watched, minute: int) -> None:
+    well(watched, minute)
+    watched.gateway.pipeline.forget_keys()
+
+
+def denied(watched: Watched, minute: int) -> None:
+    well(watched, minute)
+    watched.publisher.counters.refused[0x87] += minute > MINUTES - 10
+
+
+def flooded(watched: Watched, minute: int) -> None:
+    well(watched, minute)
+    for n in range(5000):
+        watched.gateway.intake.hear(stranger(n))
+
+
+def restarting(watched: Watched, minute: int) -> None:
+    well(watched, minute)
+    if minute % 8 == 0:
+        watched.watch()
+
+
+def full(watched: Watched, minute: int) -> None:
+    well(watched, minute)
+    if minute == 5:
+        watched.oversight.tell("storage.failed", {})
+
+
+STATES: dict[str, list[State | None]] = {
+    "PresenceSilent": [None],
+    "PresenceDisarmed": [disarmed],
+    "PresenceNotPublishing": [unlisted],
+    "PresenceKeysEnd": [keyless],
+    "PresenceRadioAway": [setting(radio__condition=Condition.AWAY)],
+    "PresenceRadioDeaf": [setting(radio__condition=c) for c in (Condition.DEAF, Condition.HIDING, Condition.SPENT)],
+    "PresenceDoorbell": [setting(doorbell__trouble="the adapter is off")],
+    "PresenceBrokerAway": [setting(publisher__is_connected=False)],
+    "PresenceNotAuthorised": [denied],
+    "PresenceClock": [setting(synchronised=False)],
+    "PresenceDisk": [setting(free_bytes=1_000_000), full],
+    "PresenceRestarts": [restarting],
+    "PresenceOverflow": [flooded],
+    **{alert: [told(event)] for alert, event in EVENTS.items()},
+}
+
+
+async def series(state: State | None) -> dict[str, list[float]]:
+    """Series → its value in each minute. None: the gateway falls silent in the tenth minute, its file stays."""
+    watched = Watched()
+    await watched.hears(())
+    values: dict[str, list[float]] = defaultdict(list)
+    exposition = Exposition()
+    for minute in range(MINUTES):
+        if state is not None or minute < 10:
+            (state or well)(watched, minute)
+            watched.gateway._advance()
+            exposition.overview = watched.oversight.look()
+        for line in exposition.text().decode().splitlines():
+            if not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                # promtool's clock begins in 1970
+                since_s = START_S if "_timestamp_seconds" in name else 0.0
+                values[name].append(float(value) - since_s)
+        watched.clock.pass_s(60)
+    return values
+
+
+def fires(tmp_path: Path, recorded: dict[str, list[float]]) -> set[str]:
+    """The alerts that fire in the last minute, as promtool evaluates the shipped rules."""
+    wanted = [
+        {
+            "expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)',
+            "eval_time": f"{MINUTES - 1}m",
+            "exp_samples": [{"labels": "{}", "value": -1}],
+        }
+        for alert in ALERTS
+    ]
+    inputs = [
+        {"series": name, "values": " ".join("NaN" if math.isnan(v) else repr(v) for v in values)}
+        for name, values in recorded.items()
+    ]
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": wanted}
+    file = tmp_path / "test.yaml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}))
+    said = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
+    return set(_firing(said.stdout + said.stderr))
+
+
+def _firing(said: str) -> Iterator[str]:
+    """Each expectation is wrong on purpose, so that promtool says what it got."""
+    found = re.findall(r'alertname=\\"(\w+)\\".*?got: \{\} (\S+)', said, flags=re.DOTALL)
+    assert len(found) == len(ALERTS), said
+    return (alert for alert, count in found if float(count) > 0)
+
+
+def test_every_alert_has_a_state_that_makes_it_fire() -> None:
+    assert STATES.keys() == ALERTS.keys()
+
+
+@needs_promtool
+@pytest.mark.requirement("R-69")
+@pytest.mark.parametrize(("alert", "state"), [(alert, state) for alert, states in STATES.items() for state in states])
+async def test_an_alert_fires_in_the_state_that_it_is_for(tmp_path: Path, alert: str, state: State | None) -> None:
+    assert alert in fires(tmp_path, await series(state))
+
+
+@needs_promtool
+@pytest.mark.requirement("R-69")
+async def test_where_all_is_well_no_alert_fires(tmp_path: Path) -> None:
+    assert fires(tmp_path, await series(well)) == set()
+
+
+@pytest.mark.requirement("R-69")
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_has_its_line_in_the_runbook(alert: str) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+
+    assert ALERTS[alert]["annotations"]["runbook"] == f"docs/operations.md#{alert.lower()}"
+    assert ALERTS[alert]["labels"]["severity"] in {"page", "ticket"}
+    assert len(re.findall(rf"(?m)^### {alert}\n\S", page)) == 1
+
+
+@pytest.mark.requirement("R-69")
+async def test_an_alert_compares_series_that_the_gateway_tells() -> None:
+    known = {name.partition("{")[0] for name in await series(well)}
+
+    for rule in ALERTS.values():
+        named = set(re.findall(r"presence_\w+", rule["expr"]))
+        assert named
+        assert named <= known
+
+
+@needs_promtool
+def test_the_rules_are_what_prometheus_takes() -> None:
+    subprocess.run(["promtool", "check", "rules", RULES], check=True, capture_output=True)

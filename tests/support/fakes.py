@@ -1,0 +1,275 @@
+"""Working stand-ins for the ports: they keep the promises of `presence.ports`, and fail on request.
+
+The contract tests in tests/edges run the same cases against a stand-in and the real edge.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from presence.core.consent.list_json import ConsentList
+from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.timestamps import Moment
+from presence.core.visit.visits import Visit
+from presence.edges.mqtt.reasons import PERMANENT
+from presence.errors import BrokerError, ConsentListError, MessageNotTaken, MessageRefused, StorageError
+from presence.ports import Hear, OutgoingMessage, Progress, Stored
+from tests.support.builders import moment
+from tests.support.contract import check
+
+
+class FakeClock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self, at: Moment | None = None) -> None:
+        self._now = at or moment()
+
+    def now(self) -> Moment:
+        return self._now
+
+    def pass_s(self, seconds: float) -> Moment:
+        """Let time pass on both clocks."""
+        self._now = self._now.later(seconds)
+        return self._now
+
+    def set_wall_clock(self, utc_s: float) -> Moment:
+        """Somebody sets the wall clock; no time passes."""
+        self._now = self._now._replace(utc_s=utc_s)
+        return self._now
+
+
+@dataclass
+class FakeTell:
+    """Remembers what was told to the operator."""
+
+    told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+
+    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
+        self.told.append((event, dict(fields)))
+
+    def names(self) -> list[str]:
+        return [event for event, _ in self.told]
+
+
+class FakePublisher:
+    """A broker that takes every message, unless it is told to fail.
+
+    `published` holds what the broker has, copies included; `acknowledged` what the caller knows it has.
+    """
+
+    def __init__(self) -> None:
+        self.published: list[OutgoingMessage] = []
+        self.acknowledged: list[OutgoingMessage] = []
+        self.attempts = 0
+        self.states_told = 0
+        self._failures: deque[tuple[BrokerError, bool]] = deque()
+        self._connected = asyncio.Event()
+        self._connected.set()
+        self._taken = asyncio.Event()
+
+    def lose_connection_once(self, *, delivered: bool = False) -> None:
+        """The next message fails; `delivered`: it arrived, and only its acknowledgement was lost."""
+        self._failures.append((BrokerError("the connection was lost before the acknowledgement"), delivered))
+
+    def refuse(self, reason_code: int = 0x87, *, times: int = 1) -> None:
+        """The broker does not take the next messages: never, or not now."""
+        kind = MessageRefused if reason_code in PERMANENT else MessageNotTaken
+        failure = kind("the broker refused a message", reason_code=reason_code)
+        self._failures.extend([(failure, False)] * times)
+
+    def go_away(self) -> None:
+        self._connected.clear()
+
+    def come_back(self) -> None:
+        self._connected.set()
+
+    async def run(self) -> None:
+        """Keep up the connection, until cancelled."""
+        await asyncio.Event().wait()
+
+    async def connected(self) -> None:
+        await self._connected.wait()
+
+    async def publish_state(self) -> None:
+        self.states_told += 1
+
+    def advance(self, now: Moment) -> None:
+        """Nothing is told by the hour."""
+
+    async def publish(self, message: OutgoingMessage) -> None:
+        self.attempts += 1
+        await asyncio.sleep(0)
+        if not self._connected.is_set():
+            raise BrokerError("not connected")
+        if self._failures:
+            failure, delivered = self._failures.popleft()
+            if delivered:
+                self._take(message)
+            raise failure
+        self._take(message)
+        self.acknowledged.append(message)
+
+    def _take(self, message: OutgoingMessage) -> None:
+        check(message.topic, message.payload)
+        self.published.append(message)
+        self._taken.set()
+
+    async def has(self, count: int) -> None:
+        """Return when the broker has so many messages."""
+        while len(self.published) < count:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def ids(self) -> list[str]:
+        return [message.event_id for message in self.published]
+
+
+class MemoryStore:
+    """Implements ports.VisitStore; survives a restart of the engine as long as the test holds it."""
+
+    def __init__(self, stored: Stored | None = None) -> None:
+        self._visits: dict[bytes, Visit] = {}
+        self._outbox: dict[str, Outgoing] = {}
+        self._announcements: dict[str, Announcement] = {}
+        self._taken_back: dict[str, TakenBack] = {}
+        self._full = False
+        self.writes = 0
+        if stored is not None:
+            self.replace(stored)
+
+    def fill_up(self) -> None:
+        """From now on the disk is full."""
+        self._full = True
+
+    def make_room(self) -> None:
+        self._full = False
+
+    def load(self) -> Stored:
+        return Stored(
+            tuple(self._visits.values()),
+            tuple(self._outbox.values()),
+            tuple(self._announcements.values()),
+            tuple(self._taken_back.values()),
+        )
+
+    def commit(self, step: Step) -> None:
+        self._write()
+        self._visits.update({visit.ref: visit for visit in step.saved})
+        for ref, at in step.heard:
+            if ref in self._visits:
+                self._visits[ref] = replace(self._visits[ref], heard_at=at)
+        for outgoing in step.queued:
+            self._outbox.setdefault(outgoing.id, outgoing)
+        self._announcements.update({announcement.event_id: announcement for announcement in step.announced})
+        self._taken_back.update({each.event_id: each for each in step.taken_back})
+        for ref in step.forgotten:
+            self._visits.pop(ref, None)
+        for event_id in step.cancelled:
+            self._outbox.pop(event_id, None)
+        for event_id in step.retracted:
+            self._announcements.pop(event_id, None)
+        for event_id in step.let_go:
+            self._taken_back.pop(event_id, None)
+
+    def remove(self, event_id: str) -> None:
+        self._write()
+        self._outbox.pop(event_id, None)
+
+    def replace(self, stored: Stored) -> None:
+        self._write()
+        self._visits = {visit.ref: visit for visit in stored.visits}
+        self._outbox = {outgoing.id: outgoing for outgoing in stored.pending}
+        self._announcements = {announcement.event_id: announcement for announcement in stored.announcements}
+        self._taken_back = {each.event_id: each for each in stored.taken_back}
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _write(self) -> None:
+        if self._full:
+            raise StorageError("memory: no space left: make room")
+        self.writes += 1
+
+
+class ScriptedSource:
+    """A radio that hears these advertisements, and is then at its end."""
+
+    def __init__(self, advertisements: Iterable[Advertisement]) -> None:
+        self._advertisements = tuple(advertisements)
+
+    async def run(self, hear: Hear) -> None:
+        for advertisement in self._advertisements:
+            hear(advertisement)
+            await asyncio.sleep(0)
+
+
+class FakeConsentSource:
+    """Lists as they are put; None while there is no new one."""
+
+    last_signed_s = 0.0
+    progress: Progress | None = None
+
+    def __init__(self, *lists: ConsentList) -> None:
+        self._waiting: deque[ConsentList | ConsentListError] = deque(lists)
+
+    def put(self, consents: ConsentList) -> None:
+        self._waiting.append(consents)
+
+    def break_once(self, message: str = "the list cannot be proven") -> None:
+        self._waiting.append(ConsentListError(message))
+
+    def give_up(self) -> None:
+        """It never hangs."""
+
+    def forget_keys(self) -> None:
+        """Nothing is kept."""
+
+    def read(self) -> ConsentList | None:
+        if not self._waiting:
+            return None
+        answer = self._waiting.popleft()
+        if isinstance(answer, ConsentListError):
+            raise answer
+        return answer
+
+
+class MemoryAcceptedLists:
+    """Remembers how new the list was, as edges.store.ConsentStore does."""
+
+    def __init__(self) -> None:
+        self._seq: dict[str, int] = {}
+        self._versions: dict[bytes, int] = {}
+
+    def accept(self, consents: ConsentList) -> ConsentList:
+        name, seq = consents.header.name, consents.header.seq
+        if seq < self._seq.get(name, 0):
+            raise ConsentListError(f"list {name}: number {seq} is older than {self._seq[name]}")
+        entries = {
+            ref: entry for ref, entry in consents.entries.items() if entry.consent.version >= self._versions.get(ref, 0)
+        }
+        versions = {ref: entry.consent.version for ref, entry in entries.items()}
+        self._versions = {ref: versions.get(ref, self._versions.get(ref, 0)) for ref in consents.entries}
+        self._seq[name] = seq
+        older = len(consents.entries) - len(entries)
+        refused = {**consents.refused, "older version": older} if older else consents.refused
+        return replace(consents, entries=entries, refused=refused)
+
+
+@dataclass
+class FakeNotifier:
+    """systemd, as far as the daemon speaks to it."""
+
+    watchdog_s: float = 0.0
+    said: list[str] = field(default_factory=list)
+    fed: int = 0
+
+    def ready(self, status: str) -> None:
+        self.said.append(f"READY {status}")
+
+    def status(self, status: str) -> None:
+        self.said.append(status)
+
+    def alive(self) -> None:
+        self.fed += 1

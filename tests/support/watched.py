@@ -1,0 +1,143 @@
+"""A gateway of stand-ins that an operator looks at: what is on show follows from what the test does to its parts."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from presence.core.consent.model import Consent
+from presence.core.operations.radio_health import Condition, Totals
+from presence.core.recognition.advertisement import Advertisement
+from presence.core.rules import Rules
+from presence.gateway.gateway import Gateway
+from presence.gateway.monitor import Oversight, Sights
+from presence.gateway.parts import Parts
+from presence.ports import Tell
+from tests.support import builders
+from tests.support.builders import a_list, consent
+from tests.support.fakes import (
+    FakeClock,
+    FakeConsentSource,
+    FakeNotifier,
+    FakePublisher,
+    FakeTell,
+    MemoryAcceptedLists,
+    MemoryStore,
+    ScriptedSource,
+)
+
+
+@dataclass
+class FakeRadio:
+    name: str = "hci0"
+    condition: Condition | None = Condition.QUIET
+    totals: Totals = field(default_factory=Totals)
+
+
+@dataclass
+class FakeCounters:
+    refused: Counter[int] = field(default_factory=Counter)
+    refused_events: Counter[int] = field(default_factory=Counter)
+    refused_words: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass
+class FakeBellCounters:
+    links: int = 0
+    sent_away: int = 0
+    outages: int = 0
+
+
+@dataclass
+class FakeDoorbell:
+    adapter: str = "hci1"
+    trouble: str | None = None
+    counters: FakeBellCounters = field(default_factory=FakeBellCounters)
+
+
+class WatchedPublisher(FakePublisher):
+    def __init__(self) -> None:
+        super().__init__()
+        self.counters = FakeCounters()
+        self.trouble: str | None = None
+        self.is_connected = True
+
+
+class Watched:
+    """`hears` runs the gateway over these advertisements, to their end; the clock is the test's."""
+
+    def __init__(
+        self,
+        *,
+        armed: bool = True,
+        listeners: tuple[Tell, ...] = (),
+        rules: Rules | None = None,
+        listed: Consent | None = None,
+    ) -> None:
+        self._rules = rules or builders.rules()
+        self._listed = listed or consent()
+        self.clock = FakeClock()
+        self.told = FakeTell()
+        self.publisher = WatchedPublisher()
+        self.radio = FakeRadio()
+        self.doorbell: FakeDoorbell | None = FakeDoorbell()
+        self.consents = FakeConsentSource()
+        self.store = MemoryStore()
+        self.free_bytes: int | None = 5_000_000_000
+        self.calibration = ""
+        self.read_only = False
+        self.synchronised = True
+        self.armed = armed
+        self._listeners = listeners
+        self.gateway = self._gateway(())
+        self.watch()
+
+    def watch(self) -> None:
+        """Begin to look, as at a start."""
+        self.oversight = Oversight(
+            Sights(
+                gateway=lambda: self.gateway,
+                broker=self.publisher,
+                radios={"hci0": self.radio},
+                clock=self.clock,
+                armed=self.armed,
+                open_at=lambda _utc_s: True,
+                synchronised=lambda: self.synchronised,
+                free_bytes=lambda: self.free_bytes,
+                calibration=lambda: self.calibration,
+                read_only=lambda: self.read_only,
+                doorbell=self.doorbell,
+            ),
+            tell=self.told,
+            listeners=self._listeners,
+        )
+
+    async def hears(self, advertisements: Iterable[Advertisement]) -> None:
+        self.consents.put(a_list(self._listed))
+        self.gateway = self._gateway(advertisements)
+        await self.gateway.run()
+
+    def pass_s(self, seconds: float) -> None:
+        """Time passes, and the gateway notices."""
+        self.clock.pass_s(seconds)
+        self.gateway._advance()
+
+    def _tell(self, event: str, fields: Mapping[str, object]) -> None:
+        self.oversight.tell(event, fields)
+
+    def _gateway(self, advertisements: Iterable[Advertisement]) -> Gateway:
+        return Gateway(
+            Parts(
+                rules=self._rules,
+                sources=[ScriptedSource(advertisements)],
+                consents=self.consents,
+                accepted=MemoryAcceptedLists(),
+                visits=self.store,
+                publisher=self.publisher,
+                clock=self.clock,
+                notifier=FakeNotifier(),
+                tell=self._tell,
+                lease_s=900,
+                poll_s=3600,
+                queue_length=20_000,
+            )
+        )
