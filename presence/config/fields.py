@@ -1,12 +1,12 @@
 """What a setting carries beside its type: limits, shape, an example, and the remedy that the operator reads.
 
-A section is a frozen dataclass that inherits `Section`; its `relations` are the rules between its settings.
-Each is a function of the section alone, so that the reader can ask one where another setting is broken.
+A section is a frozen dataclass that inherits `Section`. A relation between its settings is a function of the section
+alone, so that the reader can ask one where another setting is broken.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
-from typing import Any, ClassVar
+from typing import Any
 
 Relation = Callable[[Any], Iterator[str]]
 """Takes a section; yields sentences that begin with the key they are about: `window_s is …: do this`."""
@@ -47,14 +47,7 @@ def setting(
 
 
 class Section:
-    """A group of settings; `relations` are asked after each setting was found sound by itself."""
-
-    relations: ClassVar[tuple[Relation, ...]] = ()
-
-    def problems(self) -> Iterator[str]:
-        """What is wrong between the settings; each sentence begins with the key that it is about."""
-        for relation in self.relations:
-            yield from relation(self)
+    """A group of settings, with rules between them (`presence.config.relations`)."""
 
 
 def unit(name: str) -> str:

@@ -7,44 +7,42 @@ than it judges: where a setting that it needs is broken already, the reader pass
 import difflib
 import ipaddress
 import zoneinfo
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
+from presence.config.fields import Relation, Section
+from presence.config.settings import (
+    AudienceSettings,
+    ConsentSettings,
+    DoorbellSettings,
+    EntrySettings,
+    MqttSettings,
+    PeerSettings,
+    RadioSettings,
+    Settings,
+    StorageSettings,
+    StoreSettings,
+    TlsSettings,
+)
 from presence.core.event.cloudevent import largest_bytes
 from presence.core.place import Place
-
-if TYPE_CHECKING:
-    from presence.config.settings import (
-        AudienceSettings,
-        ConsentSettings,
-        DoorbellSettings,
-        EntrySettings,
-        MqttSettings,
-        PeerSettings,
-        RadioSettings,
-        Settings,
-        StorageSettings,
-        StoreSettings,
-        TlsSettings,
-    )
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def time_zone_exists(store: "StoreSettings") -> Iterator[str]:
+def time_zone_exists(store: StoreSettings) -> Iterator[str]:
     if not _is_time_zone(store.time_zone):
         near = difflib.get_close_matches(store.time_zone, sorted(zoneinfo.available_timezones()), n=1)
         guess = f"did you mean {near[0]}?" if near else "use a name such as Europe/Helsinki"
         yield f"time_zone is not in the time-zone database of this machine (tzdata): {guess}"
 
 
-def days_are_days(store: "StoreSettings") -> Iterator[str]:
+def days_are_days(store: StoreSettings) -> Iterator[str]:
     for day in store.opening_hours:
         if day not in DAYS:
             yield f"opening_hours.{day} is no day: use {', '.join(DAYS)}"
 
 
-def closes_when_it_does_not_open(store: "StoreSettings") -> Iterator[str]:
+def closes_when_it_does_not_open(store: StoreSettings) -> Iterator[str]:
     """An end before the start runs past midnight; an end at the start could mean a whole day, or nothing."""
     for day, hours in store.opening_hours.items():
         opens, _, closes = hours.partition("-")
@@ -52,7 +50,7 @@ def closes_when_it_does_not_open(store: "StoreSettings") -> Iterator[str]:
             yield f"opening_hours.{day} closes as it opens: write 00:00-24:00 for a whole day, or remove the day"
 
 
-def lease_outlives_a_look(consent: "ConsentSettings") -> Iterator[str]:
+def lease_outlives_a_look(consent: ConsentSettings) -> Iterator[str]:
     """A look into the repository is at most twice refresh_s after the one before."""
     if consent.lease_s <= consent.poll_s:
         yield "lease_s is not longer than poll_s: the list would run out between two looks; poll more often"
@@ -60,27 +58,27 @@ def lease_outlives_a_look(consent: "ConsentSettings") -> Iterator[str]:
         yield "lease_s is not longer than twice refresh_s: the list would run out between two looks; look more often"
 
 
-def repository_has_its_root(consent: "ConsentSettings") -> Iterator[str]:
+def repository_has_its_root(consent: ConsentSettings) -> Iterator[str]:
     if (consent.repository is None) != (consent.root_file is None):
         yield "repository goes with root_file, by which it is proven: give both or neither"
 
 
-def authority_goes_with_https(consent: "ConsentSettings") -> Iterator[str]:
+def authority_goes_with_https(consent: ConsentSettings) -> Iterator[str]:
     if consent.repository_ca_file is not None and not (consent.repository or "").startswith("https://"):
         yield "repository_ca_file is for a repository of https://…: remove it, or name such a repository"
 
 
-def offers_need_a_campaign(audience: "AudienceSettings") -> Iterator[str]:
+def offers_need_a_campaign(audience: AudienceSettings) -> Iterator[str]:
     if audience.purpose == "offers" and not audience.campaigns:
         yield "campaigns is empty, so nothing could be offered: name a category, e.g. [ap2:1551]"
 
 
-def exit_lies_below_enter(entry: "EntrySettings") -> Iterator[str]:
+def exit_lies_below_enter(entry: EntrySettings) -> Iterator[str]:
     if entry.exit_rssi_dbm > entry.enter_rssi_dbm:
         yield "exit_rssi_dbm lies above enter_rssi_dbm, so a visit would end at once: put it 5–15 dB below"
 
 
-def door_adapters_are_listened_to(radio: "RadioSettings") -> Iterator[str]:
+def door_adapters_are_listened_to(radio: RadioSettings) -> Iterator[str]:
     unheard = [name for name in radio.door_adapters if name not in radio.adapters]
     if unheard:
         yield f"door_adapters names {unheard[0]}, which is not among adapters: add it there, beside the one inside"
@@ -88,42 +86,42 @@ def door_adapters_are_listened_to(radio: "RadioSettings") -> Iterator[str]:
         yield "door_adapters names every adapter, so nobody would be heard inside: leave the one inside out"
 
 
-def certificate_goes_with_its_key(tls: "TlsSettings") -> Iterator[str]:
+def certificate_goes_with_its_key(tls: TlsSettings) -> Iterator[str]:
     if (tls.certificate_file is None) != (tls.key_file is None):
         yield "certificate_file goes with key_file: give both or neither"
 
 
-def plain_text_stays_on_this_machine(mqtt: "MqttSettings") -> Iterator[str]:
+def plain_text_stays_on_this_machine(mqtt: MqttSettings) -> Iterator[str]:
     if mqtt.tls is None and not is_loopback(mqtt.host):
         yield "tls is missing and the broker is another machine: add tls with ca_file, or use host 127.0.0.1"
 
 
-def password_goes_with_a_username(mqtt: "MqttSettings") -> Iterator[str]:
+def password_goes_with_a_username(mqtt: MqttSettings) -> Iterator[str]:
     if mqtt.password_file is not None and mqtt.username is None:
         yield "password_file stands without username: add the username, or remove the password"
 
 
-def hold_off_has_a_range(peers: "PeerSettings") -> Iterator[str]:
+def hold_off_has_a_range(peers: PeerSettings) -> Iterator[str]:
     if peers.hold_off_min_ms > peers.hold_off_max_ms:
         yield "hold_off_min_ms is above hold_off_max_ms, so the weakest would be first: put it below"
 
 
-def visits_stay_off_the_disk(storage: "StorageSettings") -> Iterator[str]:
+def visits_stay_off_the_disk(storage: StorageSettings) -> Iterator[str]:
     if storage.runtime_dir == storage.state_dir:
         yield "runtime_dir equals state_dir: keep it on a tmpfs such as /run/presence, off the disk"
 
 
-def addresses_need_an_active_scan(settings: "Settings") -> Iterator[str]:
+def addresses_need_an_active_scan(settings: Settings) -> Iterator[str]:
     if settings.identity.irk_file is not None and settings.radio.mode == "passive":
         yield "identity.irk_file needs radio.mode active: a passive scan finds payloads by pattern, and no addresses"
 
 
-def doorbell_has_a_name(bell: "DoorbellSettings") -> Iterator[str]:
+def doorbell_has_a_name(bell: DoorbellSettings) -> Iterator[str]:
     if bell.enabled and bell.service_uuid is None:
         yield "service_uuid is missing, so no app could find the doorbell: use the chain's, made once with `uuidgen`"
 
 
-def doorbell_has_an_adapter(settings: "Settings") -> Iterator[str]:
+def doorbell_has_an_adapter(settings: Settings) -> Iterator[str]:
     """A radio must share its time between listening and a connection: each ring would cost advertisements."""
     bell = settings.doorbell
     if bell.enabled and not bell.share_adapter and bell.adapter in (settings.radio.adapters or ["hci0"]):
@@ -133,17 +131,17 @@ def doorbell_has_an_adapter(settings: "Settings") -> Iterator[str]:
         )
 
 
-def list_is_of_this_chain(settings: "Settings") -> Iterator[str]:
+def list_is_of_this_chain(settings: Settings) -> Iterator[str]:
     if settings.consent.list.partition("/")[0] != settings.store.chain:
         yield f"consent.list is of another chain than store.chain: use {settings.store.chain}/…"
 
 
-def somebody_listens(settings: "Settings") -> Iterator[str]:
+def somebody_listens(settings: Settings) -> Iterator[str]:
     if not settings.audiences:
         yield "audiences is empty, so no event could be sent: name at least one audience"
 
 
-def audience_names_differ(settings: "Settings") -> Iterator[str]:
+def audience_names_differ(settings: Settings) -> Iterator[str]:
     seen: set[str] = set()
     for index, audience in enumerate(settings.audiences):
         if audience.name in seen:
@@ -151,7 +149,7 @@ def audience_names_differ(settings: "Settings") -> Iterator[str]:
         seen.add(audience.name)
 
 
-def padding_holds_every_event(settings: "Settings") -> Iterator[str]:
+def padding_holds_every_event(settings: Settings) -> Iterator[str]:
     """A size that some events exceed would tell which ones do."""
     place = Place(settings.store.chain, settings.store.store)
     longest = max(
@@ -180,3 +178,43 @@ def _is_time_zone(name: str) -> bool:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return not name.startswith(("right/", "posix/"))
+
+
+RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
+    StoreSettings: (
+        time_zone_exists,
+        days_are_days,
+        closes_when_it_does_not_open,
+    ),
+    RadioSettings: (door_adapters_are_listened_to,),
+    DoorbellSettings: (doorbell_has_a_name,),
+    ConsentSettings: (
+        lease_outlives_a_look,
+        repository_has_its_root,
+        authority_goes_with_https,
+    ),
+    AudienceSettings: (offers_need_a_campaign,),
+    EntrySettings: (exit_lies_below_enter,),
+    TlsSettings: (certificate_goes_with_its_key,),
+    MqttSettings: (
+        plain_text_stays_on_this_machine,
+        password_goes_with_a_username,
+    ),
+    PeerSettings: (hold_off_has_a_range,),
+    StorageSettings: (visits_stay_off_the_disk,),
+    Settings: (
+        list_is_of_this_chain,
+        somebody_listens,
+        audience_names_differ,
+        doorbell_has_an_adapter,
+        padding_holds_every_event,
+        addresses_need_an_active_scan,
+    ),
+}
+"""The rules of each section; those between sections are those of `Settings`."""
+
+
+def problems(section: Section) -> Iterator[str]:
+    """What is wrong between the settings; each sentence begins with the key that it is about."""
+    for relation in RELATIONS.get(type(section), ()):
+        yield from relation(section)

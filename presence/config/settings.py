@@ -1,7 +1,7 @@
 """Every setting with its type, default, limits and reason; `config/presence.yaml` shows them to the operator.
 
 A section of the file is a frozen dataclass here, and a key is a field: `setting(...)` carries what the reader
-checks. Rules between settings are the section's `relations`; those between sections are those of `Settings`.
+checks. Rules between settings are in `presence.config.relations`.
 """
 # ruff: noqa: RUF009  (`setting` is a field specifier like `dataclasses.field`; nothing is shared between instances)
 
@@ -10,7 +10,6 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
-from presence.config import relations as between
 from presence.config.fields import Section, setting
 from presence.config.operating import MetricsSettings, StatusSettings
 
@@ -72,8 +71,6 @@ class StoreSettings(Section):
     )
     opening_margin_min: float = setting(default=15, minimum=0, maximum=120)
 
-    relations = (between.time_zone_exists, between.days_are_days, between.closes_when_it_does_not_open)
-
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeSettings(Section):
@@ -113,8 +110,6 @@ class RadioSettings(Section):
     silence_min: float = setting(default=30, minimum=5, maximum=240)
     queue_length: int = setting(default=4096, minimum=64, maximum=1_000_000)
 
-    relations = (between.door_adapters_are_listened_to,)
-
 
 @dataclass(frozen=True, kw_only=True)
 class DoorbellSettings(Section):
@@ -131,8 +126,6 @@ class DoorbellSettings(Section):
     interval_ms: int = setting(default=150, minimum=20, maximum=1000)
     link_s: float = setting(default=3, minimum=1, maximum=10)
     rssi_offset_db: int = setting(default=0, minimum=-40, maximum=40)
-
-    relations = (between.doorbell_has_a_name,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +163,6 @@ class ConsentSettings(Section):
     refresh_s: float = setting(default=60, minimum=5, maximum=300)
     require_synchronised_clock: bool = setting(default=True)
 
-    relations = (between.lease_outlives_a_look, between.repository_has_its_root, between.authority_goes_with_https)
-
     @property
     def max_span_s(self) -> float:
         return self.max_span_days * 86_400
@@ -188,8 +179,6 @@ class AudienceSettings(Section):
         example="[ap2:1551]",
     )
 
-    relations = (between.offers_need_a_campaign,)
-
 
 @dataclass(frozen=True, kw_only=True)
 class EntrySettings(Section):
@@ -202,8 +191,6 @@ class EntrySettings(Section):
     absence_s: float = setting(default=300, minimum=30, maximum=3600)
     reentry_cooldown_s: float = setting(default=900, minimum=60, maximum=86_400)
 
-    relations = (between.exit_lies_below_enter,)
-
 
 @dataclass(frozen=True, kw_only=True)
 class TlsSettings(Section):
@@ -212,8 +199,6 @@ class TlsSettings(Section):
     )
     certificate_file: Path | None = setting(default=None, example="/etc/presence/gateway.pem")
     key_file: Path | None = setting(default=None, pattern=KEY_FILE, example="/etc/presence/gateway.key", secret=True)
-
-    relations = (between.certificate_goes_with_its_key,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,8 +215,6 @@ class MqttSettings(Section):
     acknowledge_timeout_s: float = setting(default=10, minimum=1, maximum=60)
     reconnect_max_s: float = setting(default=120, minimum=1, maximum=600)
     state_interval_s: int = setting(default=60, minimum=5, maximum=3600)
-
-    relations = (between.plain_text_stays_on_this_machine, between.password_goes_with_a_username)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,15 +233,11 @@ class PeerSettings(Section):
     settle_ms: int = setting(default=100, minimum=0, maximum=2000)
     takeover_ms: int = setting(default=2000, minimum=200, maximum=20_000)
 
-    relations = (between.hold_off_has_a_range,)
-
 
 @dataclass(frozen=True, kw_only=True)
 class StorageSettings(Section):
     state_dir: Path = setting(default=Path("/var/lib/presence"))
     runtime_dir: Path = setting(default=Path("/run/presence"))
-
-    relations = (between.visits_stay_off_the_disk,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,12 +267,3 @@ class Settings(Section):
     log: LogSettings = field(default_factory=LogSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     status: StatusSettings = field(default_factory=StatusSettings)
-
-    relations = (
-        between.list_is_of_this_chain,
-        between.somebody_listens,
-        between.audience_names_differ,
-        between.doorbell_has_an_adapter,
-        between.padding_holds_every_event,
-        between.addresses_need_an_active_scan,
-    )

@@ -18,6 +18,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from presence.config import wording
 from presence.config.document import mapping_entries
 from presence.config.fields import Section
+from presence.config.relations import RELATIONS
 from presence.config.scalars import PARSERS, RefusedValue, is_null, kind
 
 CREDENTIALS: Final = "$CREDENTIALS_DIRECTORY"
@@ -84,7 +85,7 @@ class Walk:
         return section
 
     def _relate(self, wanted: type[Section], section: Any, place: _Place) -> None:
-        for relation in wanted.relations:
+        for relation in RELATIONS.get(wanted, ()):
             try:
                 for sentence in relation(section):
                     key, _, complaint = sentence.partition(" ")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from presence.config import Settings, load_settings, parse_settings
+from presence.config.relations import problems
 from presence.config.settings import (
     AudiencePurpose,
     AudienceSettings,
@@ -163,8 +164,8 @@ def test_a_relation_does_not_repeat_what_is_wrong_with_its_settings() -> None:
 
 
 def test_sections_built_by_hand_can_be_asked_for_their_problems() -> None:
-    assert list(read().entry.problems()) == []
-    assert next(replace(read().entry, exit_rssi_dbm=-50).problems()).startswith("exit_rssi_dbm lies above")
+    assert list(problems(read().entry)) == []
+    assert next(problems(replace(read().entry, exit_rssi_dbm=-50))).startswith("exit_rssi_dbm lies above")
 
 
 def test_a_file_that_is_not_there_is_named_with_the_next_step(tmp_path: Path) -> None:
