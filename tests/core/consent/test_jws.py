@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from presence.core.jws import (
+
+from presence.core.consent.jws import (
     LONGEST,
     LONGEST_KID,
     MOST_KEYS,
@@ -19,8 +20,7 @@ from presence.core.jws import (
     sign,
     verify,
 )
-
-from tests.notices import KEYS, KID, SIGNER
+from tests.support.revocations import KEYS, KID, SIGNER
 
 TYP = "presence-revoke+jws"
 X = encode_base64url(SIGNER.public_key().public_bytes_raw()).decode()
