@@ -48,7 +48,8 @@ def gateway_of(
 ) -> Gateway:
     """All parts as the settings want them; `stack` closes what has to be closed.
 
-    A simulated shop has a clock of its own, and looks for a new list as many times more often as that clock is fast.
+    A simulated shop has a clock of its own, and looks for a new list as many times more often as
+    that clock is fast.
     """
     rules = rules_of(settings, read_store_key(settings.store.key_file))
     visits = RuntimeStore(settings.storage.runtime_dir, begins_anew=True)
@@ -77,7 +78,9 @@ def gateway_of(
     tell = watching.tell
     peers = None
     if settings.peers.enabled:
-        peers = Peers(rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry)
+        peers = Peers(
+            rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry
+        )
     publisher = MqttPublisher(settings.mqtt, settings.store, state=state, tell=tell)
     gateway = Gateway(
         Parts(
@@ -98,7 +101,9 @@ def gateway_of(
             peers=peers,
             complaints=consents.complaints if isinstance(consents, ConsentFile) else [],
             synchronised=synchronised_of(settings.consent),
-            pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random())) if signed else None,
+            pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random()))
+            if signed
+            else None,
             asked_pace=(lambda: asked_pause_s(random())) if signed else lambda: 0.0,
             watchers=watching.watchers(lambda: gateway, publisher, sources, doorbell),
             list_name=settings.consent.list,
@@ -115,7 +120,8 @@ def gateway_of(
 
 
 def synchronised_of(consent: ConsentSettings) -> Callable[[], bool]:
-    """Where the clock counts it is asked once at the start: what the sandbox forbids it forbids until it is mended.
+    """Where the clock counts it is asked once at the start: what the sandbox forbids it forbids
+    until it is mended.
 
     Raises ClockUnreadable.
     """
@@ -153,7 +159,10 @@ def _is_disarmed(settings: Settings) -> bool:
 def sources_of(settings: Settings) -> list[AdvertisementSource]:
     if _is_disarmed(settings):
         next_step = "review the notice at the door, then set notice.id and notice.review_by"
-        logs.tell("store.disarmed", {"reason": "notice.review_by is past: nothing is scanned", "next_step": next_step})
+        logs.tell(
+            "store.disarmed",
+            {"reason": "notice.review_by is past: nothing is scanned", "next_step": next_step},
+        )
         return [Disarmed()]
     hours = hours_of(settings.store)
     return [*watched_radios(settings, clock=SystemClock(), tell=logs.tell, open_at=hours.open_at)]

@@ -11,7 +11,8 @@
     ├── BrokerError          the operator: the MQTT broker is away or refuses us
     └── StorageError         the operator: a disk is full, read-only or holds what we did not write
 
-A message names the file, key or record, and the next step. It never holds an address, an identifier or a key.
+A message names the file, key or record, and the next step. It never holds an address, an identifier
+or a key.
 """
 
 from enum import Enum
@@ -30,7 +31,8 @@ class ConfigurationError(PresenceError):
 
 
 CLOCK_STEP = (
-    "install systemd/presence.service anew (scripts/install), and look for ProtectClock= or SystemCallFilter= in "
+    "install systemd/presence.service anew (scripts/install), and look for ProtectClock= or "
+    "SystemCallFilter= in "
     "drop-ins (`systemctl cat presence`)"
 )
 
@@ -43,19 +45,27 @@ class ClockUnreadable(InstallationError):
     """The kernel does not answer adjtimex(2), so nobody knows whether the clock is synchronised."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the sandbox forbids adjtimex ({reason}), so the clock cannot be trusted: {CLOCK_STEP}")
+        super().__init__(
+            f"the sandbox forbids adjtimex ({reason}), so the clock cannot be trusted: {CLOCK_STEP}"
+        )
 
 
 class ConsentListError(PresenceError):
-    """The consent list was refused as a whole; the list in force stays, and its lease keeps running."""
+    """The consent list was refused as a whole; the list in force stays, and its lease keeps
+    running.
+    """
 
 
 class ListRolledBack(ConsentListError):
-    """The list is older than one that this gateway already had: somebody must find out who brought it back."""
+    """The list is older than one that this gateway already had: somebody must find out who brought
+    it back.
+    """
 
 
 class ListGrew(ConsentListError):
-    """The list grew by more than a fifth within a day, and nobody approved it: look where they come from."""
+    """The list grew by more than a fifth within a day, and nobody approved it: look where they come
+    from.
+    """
 
     def __init__(self, message: str, *, entries: int) -> None:
         super().__init__(message)
@@ -64,7 +74,9 @@ class ListGrew(ConsentListError):
 
 
 class ListUnfinished(ConsentListError):
-    """More of the list came, and not all of it within one look: nobody must act, the next look goes on from there."""
+    """More of the list came, and not all of it within one look: nobody must act, the next look goes
+    on from there.
+    """
 
 
 class ConsentServiceError(PresenceError):
@@ -85,16 +97,32 @@ class RadioFault(Enum):
     NO_BLUEZ = "bluetoothd does not answer on D-Bus: `systemctl start bluetooth`"
     NO_ADAPTER = "no Bluetooth adapter: plug one in, or name the right one in radio.adapters"
     POWERED_OFF = "the adapter is powered off: `bluetoothctl power on`, and look for rfkill"
-    BLOCKED = "the adapter is blocked by rfkill: `rfkill unblock bluetooth`, or the switch on the machine"
-    DENIED = "D-Bus denies access to org.bluez: install the policy of systemd/ or run as its user"
-    UNSUPPORTED = "BlueZ cannot scan in the mode of radio.mode: start `bluetoothd --experimental`, or choose `active`"
-    CONTROLLER_FILTERS = "this controller tells of each device once in a passive scan: choose `active`, or `auto`"
-    BROKEN_PATTERNS = "BlueZ 5.69 and 5.70 match no service data in a passive scan: upgrade it, or choose `active`"
-    CRASHING_PATTERNS = (
-        "this BlueZ can be killed by a long advertisement: upgrade it to 5.83, or choose `auto` or `active`"
+    BLOCKED = (
+        "the adapter is blocked by rfkill: `rfkill unblock bluetooth`, or the switch on the machine"
     )
-    MONITOR_REFUSED = "the kernel refuses a passive scan here: choose `auto` or `active`; bluetoothd's journal says why"
-    DEAF = "the radio hears nothing, and all milder steps were tried: we ask systemd to start us anew"
+    DENIED = "D-Bus denies access to org.bluez: install the policy of systemd/ or run as its user"
+    UNSUPPORTED = (
+        "BlueZ cannot scan in the mode of radio.mode: start `bluetoothd "
+        "--experimental`, or choose `active`"
+    )
+    CONTROLLER_FILTERS = (
+        "this controller tells of each device once in a passive scan: choose `active`, or `auto`"
+    )
+    BROKEN_PATTERNS = (
+        "BlueZ 5.69 and 5.70 match no service data in a passive scan: upgrade it, "
+        "or choose `active`"
+    )
+    CRASHING_PATTERNS = (
+        "this BlueZ can be killed by a long advertisement: upgrade it to 5.83, "
+        "or choose `auto` or `active`"
+    )
+    MONITOR_REFUSED = (
+        "the kernel refuses a passive scan here: choose `auto` or `active`; "
+        "bluetoothd's journal says why"
+    )
+    DEAF = (
+        "the radio hears nothing, and all milder steps were tried: we ask systemd to start us anew"
+    )
     OTHER = "see the message; `systemctl status bluetooth` tells more"
 
 
@@ -108,11 +136,15 @@ class RadioError(PresenceError):
 
 
 class BrokerError(PresenceError):
-    """The broker is away, refuses us, or did not acknowledge in time; the event stays in the outbox."""
+    """The broker is away, refuses us, or did not acknowledge in time; the event stays in the
+    outbox.
+    """
 
 
 class MessageNotTaken(BrokerError):
-    """The broker did not take this one message now (MQTT 5 reason code ≥ 0x80); the connection goes on."""
+    """The broker did not take this one message now (MQTT 5 reason code ≥ 0x80); the connection goes
+    on.
+    """
 
     def __init__(self, message: str, *, reason_code: int) -> None:
         super().__init__(message)
@@ -128,11 +160,15 @@ class StorageError(PresenceError):
 
 
 class MemoryLost(StorageError):
-    """A file of ours was damaged and is begun anew: somebody must find out who or what damaged it."""
+    """A file of ours was damaged and is begun anew: somebody must find out who or what damaged
+    it.
+    """
 
 
 def type_and_place(error: BaseException) -> str:
-    """All that may be told of an error that is not ours: its text may quote what was on air (R-65)."""
+    """All that may be told of an error that is not ours: its text may quote what was on air
+    (R-65).
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -62,12 +62,16 @@ class Proven:
     complaints: tuple[str, ...] = ()
     """The first of them, each in a sentence without anything of the entry."""
     timestamp_version: int = 0
-    """Of the signed list's timestamp (TUF). A look that verified a newer one gives a Proven, whatever else is new."""
+    """Of the signed list's timestamp (TUF). A look that verified a newer one gives a Proven,
+    whatever else is new.
+    """
     server: Moment | None = None
-    """What the list's server said that the time is, and the boot time at which it did; None where there is none."""
+    """What the list's server said that the time is, and the boot time at which it did; None where
+    there is none.
+    """
     notice_keys: bytes = b""
-    """The signed list's target notices.jwks: who may sign notices (presence.core.consent.jws). Empty where it is as
-    before.
+    """The signed list's target notices.jwks: who may sign notices (presence.core.consent.jws).
+    Empty where it is as before.
     """
 
 
@@ -87,21 +91,28 @@ class ConsentSource(Protocol):
 
     @property
     def last_signed_s(self) -> float:
-        """When the newest list was signed that was ever had, also before the start; 0 where nobody knows."""
+        """When the newest list was signed that was ever had, also before the start; 0 where nobody
+        knows.
+        """
 
     def read(self) -> ConsentList | Proven | None:
         """The list, or None where nothing has changed since the last call.
 
-        Raises ConsentListError where the list cannot be proven, ListUnfinished where more of it came than was here
-        before and the next call goes on from there, StorageError where it cannot be kept; the caller
-        keeps what it has. Blocks, in the worst case for ever: call it in a thread of its own.
+        Raises ConsentListError where the list cannot be proven, ListUnfinished where more of it
+        came than was here before and the next call goes on from there, StorageError where it cannot
+        be kept; the caller keeps what it has. Blocks, in the worst case for ever: call it in a
+        thread of its own.
         """
 
     def give_up(self) -> None:
-        """Called from another thread: a `read` that waits too long fails now, as far as it can be ended."""
+        """Called from another thread: a `read` that waits too long fails now, as far as it can be
+        ended.
+        """
 
     def forget_keys(self) -> None:
-        """Window keys that are kept anywhere go (DEAD); a list that is proven later brings its own."""
+        """Window keys that are kept anywhere go (DEAD); a list that is proven later brings its
+        own.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +139,9 @@ class Publisher(Protocol):
     async def publish(self, message: OutgoingMessage) -> None:
         """Return when the broker has acknowledged (PUBACK).
 
-        Raises MessageRefused where the broker will never take this message, MessageNotTaken where it does not take it
-        now, BrokerError where the connection failed before the acknowledgement; in the last two cases the message must
-        be sent again.
+        Raises MessageRefused where the broker will never take this message, MessageNotTaken where
+        it does not take it now, BrokerError where the connection failed before the acknowledgement;
+        in the last two cases the message must be sent again.
         """
 
 
@@ -175,7 +186,9 @@ class RestrictionStore(Protocol):
         *,
         gone: tuple[Restriction, ...] = (),
     ) -> None:
-        """Store all of it and remove what is gone, or do nothing; None leaves the number as it is."""
+        """Store all of it and remove what is gone, or do nothing; None leaves the number as it
+        is.
+        """
 
     def let_go(self, restrictions: tuple[Restriction, ...]) -> None:
         """The list says the same by now: nothing of them remains."""

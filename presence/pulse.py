@@ -3,8 +3,9 @@
     part ──beat()───► the next beat comes within the part's bound, or it hangs: named in the log, no watchdog fed
       └───resting()─► waits for what may never come (an event, a connection, its next turn): that is no hang
 
-A part is a task and whatever it starts; which part it is, no code in it needs to know (a context variable, as asyncio's
-current task is). A part that never beat is not judged, and outside of a part (a command) all of this does nothing.
+A part is a task and whatever it starts; which part it is, no code in it needs to know (a context
+variable, as asyncio's current task is). A part that never beat is not judged, and outside of a part
+(a command) all of this does nothing.
 """
 
 import time
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 BOUND_S: Final = {
-    "broker": 120.0,  # the longest is CONNECT with its answer, and a subscription with its own for each topic
+    # the longest is CONNECT with its answer, and a subscription with its own for each topic
+    "broker": 120.0,
     "relay": 120.0,  # one event to its acknowledgement
     "consents": 120.0,
     "identifiers": 600.0,  # the tables of a list of millions on a small computer
@@ -24,9 +26,13 @@ BOUND_S: Final = {
     "doorbell": 120.0,
     "radio": 120.0,  # a step of recovery with all its attempts
 }
-"""How long a part may take from one beat to the next. A part that waits for what may never come does not beat."""
+"""How long a part may take from one beat to the next. A part that waits for what may never come
+does not beat.
+"""
 LOOK_AT_PARTS_S: Final = 5.0
-HANGING_STEP: Final = "systemd starts the gateway anew when it has not been fed for WatchdogSec: keep the journal"
+HANGING_STEP: Final = (
+    "systemd starts the gateway anew when it has not been fed for WatchdogSec: keep the journal"
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +49,9 @@ _part: ContextVar[Part | None] = ContextVar("part", default=None)
 
 
 class Pulse:
-    """Of one daemon. CLOCK_MONOTONIC stands still while the machine sleeps, and so may every part."""
+    """Of one daemon. CLOCK_MONOTONIC stands still while the machine sleeps, and so may every
+    part.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
@@ -67,13 +75,17 @@ class Pulse:
         return {
             part.name: part.bound_s
             for part in self._parts
-            if not part.resting and part.beat_at_s is not None and now_s - part.beat_at_s > part.bound_s
+            if not part.resting
+            and part.beat_at_s is not None
+            and now_s - part.beat_at_s > part.bound_s
         }
 
 
 @contextmanager
 def branch() -> Iterator[None]:
-    """For a task of a part that rests and gets on by itself: it is judged by itself, under the same name."""
+    """For a task of a part that rests and gets on by itself: it is judged by itself, under the same
+    name.
+    """
     part = _part.get()
     if part is None:
         yield

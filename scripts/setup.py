@@ -1,6 +1,7 @@
 """Makes ``.venv`` in this checkout from uv.lock, on a machine that has Python and nothing else.
 
-The scripts beside this file call it as ``python -IS scripts/setup.py PART``; only the standard library is there.
+The scripts beside this file call it as ``python -IS scripts/setup.py PART``; only the standard
+library is there.
 
     stamp in .venv says: made for this lock, this Python, this place ──► nothing to do
       │ no
@@ -8,8 +9,9 @@ The scripts beside this file call it as ``python -IS scripts/setup.py PART``; on
       │
     .setup/unfinished ──► uv sync --frozen ──► stamp ──► no more .setup/unfinished
 
-A set-up that was interrupted leaves ``.setup/unfinished`` behind, and the next one starts from an empty ``.venv``.
-Neither venv nor pip is asked for: uv makes the environment, and fetch_uv.py beside this file fetches uv.
+A set-up that was interrupted leaves ``.setup/unfinished`` behind, and the next one starts from an
+empty ``.venv``. Neither venv nor pip is asked for: uv makes the environment, and fetch_uv.py beside
+this file fetches uv.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # `python -I` leaves out what the modules beside this file are found by
+sys.path.insert(
+    0, str(ROOT)
+)  # `python -I` leaves out what the modules beside this file are found by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +39,9 @@ if TYPE_CHECKING:
     from scripts.package_settings import PackageSettings
 
 ENVIRONMENT = ROOT / ".venv"
-PYTHON_THERE = ENVIRONMENT / "bin" / "python"  # a link: it does not exist where it points to nothing
+PYTHON_THERE = (
+    ENVIRONMENT / "bin" / "python"
+)  # a link: it does not exist where it points to nothing
 STAMP = ENVIRONMENT / "presence-setup.json"
 WORKSHOP = ROOT / ".setup"
 UNFINISHED = WORKSHOP / "unfinished"
@@ -44,7 +50,16 @@ UNFINISHED = WORKSHOP / "unfinished"
 PARTS = {
     "demo": ["--no-default-groups", "--group", "build", "--extra", "demo"],
     "full": ["--no-default-groups", "--group", "dev", "--all-extras"],
-    "bench": ["--no-default-groups", "--group", "dev", "--group", "bench", "--group", "mutation", "--all-extras"],
+    "bench": [
+        "--no-default-groups",
+        "--group",
+        "dev",
+        "--group",
+        "bench",
+        "--group",
+        "mutation",
+        "--all-extras",
+    ],
 }
 
 # The first uv that knows everything asked of it here; an older one on PATH is passed over.
@@ -52,8 +67,8 @@ OLDEST_UV = (0, 9)
 
 UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
 
-# The interpreter behind a virtual environment, so that ours never hangs on another environment, or on itself; by its
-# real path, so that python3 and python3.11 are one.
+# The interpreter behind a virtual environment, so that ours never hangs on another environment, or
+# on itself; by its real path, so that python3 and python3.11 are one.
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 
 
@@ -78,7 +93,10 @@ def main(arguments: list[str]) -> int:
         say("interrupted; the next start begins again")
         return 130
     except OSError as failure:
-        say(f"cannot set up {ENVIRONMENT}: {failure}. Next step: see to the disk and its permissions.")
+        say(
+            f"cannot set up {ENVIRONMENT}: {failure}. Next step: see to the disk and its "
+            "permissions."
+        )
         return 73
     return 0
 
@@ -88,11 +106,14 @@ def say(line: str) -> None:
     print(f"presence: {line}", file=sys.stderr, flush=True)
 
 
-# --- the stamp -------------------------------------------------------------------------------------------------------
+# --- the stamp
+# -------------------------------------------------------------------------------------------------------
 
 
 def is_up_to_date(part: str) -> bool:
-    """Say whether the environment holds at least this part, made for what is in the checkout now."""
+    """Say whether the environment holds at least this part, made for what is in the checkout
+    now.
+    """
     stamp = read_stamp()
     return (
         stamp.get("content") == content()
@@ -144,7 +165,8 @@ def alone() -> Iterator[None]:
         yield
 
 
-# --- the environment -------------------------------------------------------------------------------------------------
+# --- the environment
+# -------------------------------------------------------------------------------------------------
 
 
 def make_environment(part: str) -> None:
@@ -153,10 +175,17 @@ def make_environment(part: str) -> None:
     stamp = read_stamp()
     if includes(stamp.get("part", ""), part):
         part = stamp["part"]
-    say(f"setting up {ENVIRONMENT} with Python {sys.version.split()[0]} (only when something changed)")
+    say(
+        f"setting up {ENVIRONMENT} with Python {sys.version.split()[0]} (only when something "
+        "changed)"
+    )
     settings = package_settings()
     uv = find_uv(settings)
-    if UNFINISHED.exists() or not PYTHON_THERE.exists() or (stamp and stamp.get("place") != place()):
+    if (
+        UNFINISHED.exists()
+        or not PYTHON_THERE.exists()
+        or (stamp and stamp.get("place") != place())
+    ):
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     UNFINISHED.touch()
     try:
@@ -164,16 +193,21 @@ def make_environment(part: str) -> None:
     except SetupFailed:  # in good order, such as without a network: what was there is still there
         UNFINISHED.unlink()
         raise
-    STAMP.write_text(json.dumps({"part": part, "content": content(), "place": place()}, indent=1), encoding="utf-8")
+    STAMP.write_text(
+        json.dumps({"part": part, "content": content(), "place": place()}, indent=1),
+        encoding="utf-8",
+    )
     UNFINISHED.unlink()
     say(f"ready after {time.monotonic() - began:.1f} s")
 
 
 def install(uv: str, part: str, settings: PackageSettings) -> None:
-    """Fill the environment, from the addresses in the lock file or from the mirror that the user's settings name.
+    """Fill the environment, from the addresses in the lock file or from the mirror that the user's
+    settings name.
 
-    uv takes locked files from the addresses in uv.lock whatever index is set. Where somebody has set one (a company's
-    mirror), the same versions and hashes are therefore handed over as a list of requirements.
+    uv takes locked files from the addresses in uv.lock whatever index is set. Where somebody has
+    set one (a company's mirror), the same versions and hashes are therefore handed over as a list
+    of requirements.
     """
     if not settings.name_a_mirror:
         say("installing the locked packages")
@@ -183,13 +217,34 @@ def install(uv: str, part: str, settings: PackageSettings) -> None:
     locked = WORKSHOP / "locked.txt"
     if not PYTHON_THERE.exists():
         run_uv(uv, settings, "venv", str(ENVIRONMENT))
-    run_uv(uv, settings, "export", "--frozen", *PARTS[part], "--no-emit-project", "--output-file", str(locked))
+    run_uv(
+        uv,
+        settings,
+        "export",
+        "--frozen",
+        *PARTS[part],
+        "--no-emit-project",
+        "--output-file",
+        str(locked),
+    )
     run_uv(uv, settings, "pip", "sync", "--require-hashes", str(locked))
-    run_uv(uv, settings, "pip", "install", "--no-deps", "--no-index", "--no-build-isolation", "--editable", str(ROOT))
+    run_uv(
+        uv,
+        settings,
+        "pip",
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--editable",
+        str(ROOT),
+    )
 
 
 def run_uv(uv: str, settings: PackageSettings, *arguments: str) -> None:
-    """Run uv on this checkout with the Python that was found; the user's own UV_* settings hold beside that."""
+    """Run uv on this checkout with the Python that was found; the user's own UV_* settings hold
+    beside that.
+    """
     environment = os.environ | {
         **settings.for_uv(os.environ),
         "UV_PYTHON_DOWNLOADS": "never",
@@ -197,31 +252,50 @@ def run_uv(uv: str, settings: PackageSettings, *arguments: str) -> None:
         "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT),
         "VIRTUAL_ENV": str(ENVIRONMENT),
     }
-    if not os.access(os.environ.get("HOME", ""), os.W_OK):  # a service's account: uv's own place would not do
+    if not os.access(
+        os.environ.get("HOME", ""), os.W_OK
+    ):  # a service's account: uv's own place would not do
         environment.setdefault("UV_CACHE_DIR", str(WORKSHOP / "cache"))
     if arguments[0] == "pip":
         environment["UV_PYTHON"] = str(PYTHON_THERE)
     if not run([uv, "--project", str(ROOT), *arguments], environment, quiet_option="--quiet"):
         raise SetupFailed(
-            f"`uv {arguments[0]}` failed: see above. Next step: where the network is the cause, mend it or the"
-            " proxy settings, or name your own package index (UV_DEFAULT_INDEX or PIP_INDEX_URL); then start again."
+            f"`uv {arguments[0]}` failed: see above. Next step: where the network is the cause, "
+            "mend it or the"
+            " proxy settings, or name your own package index (UV_DEFAULT_INDEX or PIP_INDEX_URL); "
+            "then start again."
         )
 
 
-def run(command: list[str], environment: dict[str, str] | None = None, *, quiet_option: str | None = None) -> bool:
-    """Run a command: its progress is seen on a terminal, elsewhere only its output when it fails."""
+def run(
+    command: list[str],
+    environment: dict[str, str] | None = None,
+    *,
+    quiet_option: str | None = None,
+) -> bool:
+    """Run a command: its progress is seen on a terminal, elsewhere only its output when it
+    fails.
+    """
     if sys.stderr.isatty():
-        return subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode == 0
+        return (
+            subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode == 0
+        )
     quiet = [*command, quiet_option] if quiet_option else command
     done = subprocess.run(
-        quiet, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        quiet,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode:
         sys.stderr.write(done.stdout)
     return done.returncode == 0
 
 
-# --- uv itself -------------------------------------------------------------------------------------------------------
+# --- uv itself
+# -------------------------------------------------------------------------------------------------------
 
 
 def package_settings() -> PackageSettings:
@@ -249,7 +323,9 @@ def find_uv(settings: PackageSettings) -> str:
 def uv_version(uv: str) -> tuple[int, ...]:
     """Ask a uv for its version: () where it is missing, half installed or broken."""
     try:
-        answer = subprocess.run([uv, "--version"], capture_output=True, text=True, check=True).stdout
+        answer = subprocess.run(
+            [uv, "--version"], capture_output=True, text=True, check=True
+        ).stdout
         return tuple(int(number) for number in answer.split()[1].split("."))
     except (OSError, subprocess.CalledProcessError, IndexError, ValueError):
         return ()
@@ -279,7 +355,8 @@ def install_private_uv(program: Path, locked: dict[str, Any], settings: PackageS
         raise SetupFailed(str(failure)) from failure
     if not uv_version(str(program)):
         raise SetupFailed(
-            f"{program} was fetched, as {wheel.name}, and does not run here. Next step: {fetch_uv.INSTALL_UV}, and"
+            f"{program} was fetched, as {wheel.name}, and does not run here. Next step: "
+            f"{fetch_uv.INSTALL_UV}, and"
             " start again."
         )
 

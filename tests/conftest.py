@@ -1,6 +1,8 @@
-"""For all tests: no property is judged by the clock. Machines are noisy, and four tests run at a time.
+"""For all tests: no property is judged by the clock. Machines are noisy, and four tests run at a
+time.
 
-Ctrl-C is heard: a shell starts what runs in the background with SIGINT ignored, and our children would inherit that.
+Ctrl-C is heard: a shell starts what runs in the background with SIGINT ignored, and our children
+would inherit that.
 """
 
 import logging
@@ -22,7 +24,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(autouse=True)
 def _logging_is_as_it_was() -> Iterator[None]:
-    """A program that a test runs in this process logs to that test's stream, which is closed for the next."""
+    """A program that a test runs in this process logs to that test's stream, which is closed for
+    the next.
+    """
     root, ours = logging.getLogger(), logging.getLogger("presence")
     handlers, level, our_level = root.handlers[:], root.level, ours.level
     chain, raises = structlog.get_config(), logging.raiseExceptions

@@ -1,4 +1,6 @@
-"""What a person types: `presence run`, `status`, `check`, `audit`, `replay`, `demo`, `consents` and more."""
+"""What a person types: `presence run`, `status`, `check`, `audit`, `replay`, `demo`, `consents` and
+more.
+"""
 
 import argparse
 import sys

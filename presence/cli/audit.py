@@ -1,4 +1,6 @@
-"""`presence audit`: what was decided about this gateway, and whether nobody changed the record of it."""
+"""`presence audit`: what was decided about this gateway, and whether nobody changed the record of
+it.
+"""
 
 import argparse
 import json
@@ -31,18 +33,28 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     where = command.add_mutually_exclusive_group()
     where.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR",
                        help=f"default {DEFAULT_STATE_DIR}")  # fmt: skip
-    where.add_argument("--config", type=Path, metavar="FILE", help="take storage.state_dir from there")
-    command.add_argument("--head", metavar="N:HASH", help="a head that was noted earlier: is its line still the same?")
+    where.add_argument(
+        "--config", type=Path, metavar="FILE", help="take storage.state_dir from there"
+    )
+    command.add_argument(
+        "--head",
+        metavar="N:HASH",
+        help="a head that was noted earlier: is its line still the same?",
+    )
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.set_defaults(start=start)
 
 
 def start(options: argparse.Namespace) -> int:
-    directory = load_settings(options.config).storage.state_dir if options.config else options.state_dir
+    directory = (
+        load_settings(options.config).storage.state_dir if options.config else options.state_dir
+    )
     try:
         return _show(directory) if options.action == "show" else _verify(directory, options)
     except OSError as error:
-        raise StorageError(f"{directory}: {error.strerror}: ask as presence's user or as root") from error
+        raise StorageError(
+            f"{directory}: {error.strerror}: ask as presence's user or as root"
+        ) from error
 
 
 def _show(directory: Path) -> int:
@@ -56,9 +68,16 @@ def _verify(directory: Path, options: argparse.Namespace) -> int:
     problem = verdict.problem or _against_noted(directory, options.head)
     head = f"{verdict.last.n}:{verdict.last.digest}"
     if options.json:
-        print(json.dumps({"whole": not problem, "lines": verdict.lines, "problem": problem, "head": head}))
+        print(
+            json.dumps(
+                {"whole": not problem, "lines": verdict.lines, "problem": problem, "head": head}
+            )
+        )
     elif problem:
-        print(f"BROKEN  {problem}\n        → keep a copy of the folder, and ask who had access: docs/operations.md")
+        print(
+            f"BROKEN  {problem}\n        → keep a copy of the folder, and ask who had access: "
+            "docs/operations.md"
+        )
     else:
         print(f"whole: {verdict.lines} lines; head {head}")
     return 1 if problem else 0
@@ -79,4 +98,8 @@ def _against_noted(directory: Path, noted: str | None) -> str:
     if following is None:
         return f"number {number} of the noted head is not in the log any more"
     place, line = following
-    return "" if digest_of(line) == digest else f"{place}: not the line of the noted head: it was changed"
+    return (
+        ""
+        if digest_of(line) == digest
+        else f"{place}: not the line of the noted head: it was changed"
+    )

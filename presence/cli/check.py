@@ -1,4 +1,6 @@
-"""`presence check`: is everything in place? One line each, PASS, WARN or FAIL, with the next step."""
+"""`presence check`: is everything in place? One line each, PASS, WARN or FAIL, with the next
+step.
+"""
 
 import argparse
 import asyncio
@@ -27,21 +29,29 @@ from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConfigurationError
 
 ROOM_MIB = {Verdict.FAIL: 8, Verdict.WARN: 64}
-"""Less free than this on the disk of storage.state_dir. A list of a million takes some 120 MiB, a store's two."""
+"""Less free than this on the disk of storage.state_dir. A list of a million takes some 120 MiB, a
+store's two.
+"""
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "check",
         help="configuration, clock, list, broker, adapter: is everything in place?",
-        description="Looks at each part and says the next step. Changes nothing, and tells nothing about anybody: one "
+        description="Looks at each part and says the next step. Changes nothing, and tells "
+        "nothing about anybody: one "
         "empty message to the audience `test` shows whether the broker lets us.",
-        epilog="exit codes: 0 all PASS, 1 something to WARN of, 2 something FAILs, 78 the configuration cannot be read",
+        epilog=(
+            "exit codes: 0 all PASS, 1 something to WARN of, 2 something FAILs, 78 the "
+            "configuration cannot be read"
+        ),
     )
     where = command.add_mutually_exclusive_group(required=True)
     where.add_argument("--config", type=Path, metavar="FILE")
     where.add_argument(
-        "--inside", action="store_true", help="as root: in the sandbox of the installed service, with its settings"
+        "--inside",
+        action="store_true",
+        help="as root: in the sandbox of the installed service, with its settings",
     )
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.set_defaults(start=start)
@@ -56,7 +66,11 @@ def start(options: argparse.Namespace) -> int:
         findings = asyncio.run(findings_of(options.config, quiet=options.json))
     worst = max(finding.verdict for finding in findings)
     if options.json:
-        print(json.dumps({"verdict": worst.name, "findings": [finding.as_dict() for finding in findings]}))
+        print(
+            json.dumps(
+                {"verdict": worst.name, "findings": [finding.as_dict() for finding in findings]}
+            )
+        )
     else:
         print(f"\n{len(findings)} checks, worst: {worst.name}")
     unreadable = len(findings) == 1 and worst is Verdict.FAIL
@@ -74,10 +88,26 @@ async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
     try:
         settings = load_settings(path)
     except ConfigurationError as error:
-        add(Finding("configuration", Verdict.FAIL, f"{len(error.problems)} problems", "\n".join(error.problems)))
+        add(
+            Finding(
+                "configuration",
+                Verdict.FAIL,
+                f"{len(error.problems)} problems",
+                "\n".join(error.problems),
+            )
+        )
         return findings
     add(Finding("configuration", Verdict.PASS, str(path)))
-    for look in (_store_key, _notice, _hours, look_at_storage, _room, _memory, _clock, look_at_list):
+    for look in (
+        _store_key,
+        _notice,
+        _hours,
+        look_at_storage,
+        _room,
+        _memory,
+        _clock,
+        look_at_list,
+    ):
         for finding in look(settings):
             add(finding)
     for finding in await look_at_broker(settings):
@@ -105,7 +135,9 @@ def _store_key(settings: Settings) -> Iterator[Finding]:
         yield Finding("store key", Verdict.FAIL, "not usable", str(error))
         return
     if file.stat().st_mode & 0o007:
-        yield Finding("store key", Verdict.WARN, f"{file} is open to every user", f"chmod o= {file}")
+        yield Finding(
+            "store key", Verdict.WARN, f"{file} is open to every user", f"chmod o= {file}"
+        )
     else:
         yield Finding("store key", Verdict.PASS, str(file))
 
@@ -114,9 +146,11 @@ def _notice(settings: Settings) -> Iterator[Finding]:
     notice = settings.notice
     if notice.review_by < date.today():  # noqa: DTZ011 - the shop's own calendar
         yield Finding(
-            "notice", Verdict.FAIL, f"was to be reviewed by {notice.review_by}: the gateway is disarmed",
+            "notice",
+            Verdict.FAIL,
+            f"was to be reviewed by {notice.review_by}: the gateway is disarmed",
             "review the sign at the door, then set notice.id and notice.review_by",
-        )  # fmt: skip
+        )
     else:
         yield Finding("notice", Verdict.PASS, f"{notice.id}, to be reviewed by {notice.review_by}")
 
@@ -149,7 +183,9 @@ def _room(settings: Settings) -> Iterator[Finding]:
     found = f"{free_mib} MiB free for {directory}"
     for verdict, least in ROOM_MIB.items():
         if free_mib < least:
-            yield Finding("room", verdict, found, "make room: a list that cannot be stored is not taken over")
+            yield Finding(
+                "room", verdict, found, "make room: a list that cannot be stored is not taken over"
+            )
             return
     yield Finding("room", Verdict.PASS, found)
 
@@ -164,7 +200,9 @@ def look_at_storage(settings: Settings) -> Iterator[Finding]:
         ("runtime_dir", settings.storage.runtime_dir),
     ):
         if key == "runtime_dir" and _comes_with_the_unit(directory):
-            yield Finding(key, Verdict.PASS, f"{directory}: systemd makes it for the daemon, when it starts")
+            yield Finding(
+                key, Verdict.PASS, f"{directory}: systemd makes it for the daemon, when it starts"
+            )
             continue
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -173,7 +211,10 @@ def look_at_storage(settings: Settings) -> Iterator[Finding]:
             probe.unlink()
         except OSError as error:
             yield Finding(
-                key, Verdict.FAIL, f"{directory}: {error.strerror}", f"run as presence's user, or mend storage.{key}"
+                key,
+                Verdict.FAIL,
+                f"{directory}: {error.strerror}",
+                f"run as presence's user, or mend storage.{key}",
             )
         else:
             yield Finding(key, Verdict.PASS, str(directory))
@@ -194,33 +235,51 @@ def _clock(settings: Settings) -> Iterator[Finding]:
     try:
         synchronised = is_synchronised()
     except ClockUnreadable as error:
-        found = "nobody knows whether it is synchronised" + (": presence would not start" if needed else "")
+        found = "nobody knows whether it is synchronised" + (
+            ": presence would not start" if needed else ""
+        )
         yield Finding("clock", Verdict.FAIL if needed else Verdict.WARN, found, str(error))
         return
     if synchronised:
         yield Finding("clock", Verdict.PASS, "synchronised")
     elif needed:
         yield Finding(
-            "clock", Verdict.FAIL, "the kernel does not say that it is synchronised: nothing would be published",
+            "clock",
+            Verdict.FAIL,
+            "the kernel does not say that it is synchronised: nothing would be published",
             "`timedatectl set-ntp true`, then wait; see consent.require_synchronised_clock",
-        )  # fmt: skip
+        )
     else:
         yield Finding(
-            "clock", Verdict.WARN, "the kernel does not say that it is synchronised",
-            "`timedatectl set-ntp true`; identifiers live for 17 minutes, consents end to the second",
-        )  # fmt: skip
+            "clock",
+            Verdict.WARN,
+            "the kernel does not say that it is synchronised",
+            (
+                "`timedatectl set-ntp true`; identifiers live for 17 minutes, consents end to the "
+                "second"
+            ),
+        )
 
 
 def _door(settings: Settings, path: Path) -> Iterator[Finding]:
     doubt = calibration.doubt(settings)
     if doubt:
         command = f"`sudo presence scan-test --config {path} --steps phone,walk --apply`"
-        yield Finding("door", Verdict.WARN, doubt, f"walk it with a test phone: {command} (docs/technician.md)")
+        yield Finding(
+            "door",
+            Verdict.WARN,
+            doubt,
+            f"walk it with a test phone: {command} (docs/technician.md)",
+        )
     elif kept := calibration.read(settings):
-        yield Finding("door", Verdict.PASS, f"calibrated on {kept.at[:10]}, {kept.verdict}: {kept.found}")
+        yield Finding(
+            "door", Verdict.PASS, f"calibrated on {kept.at[:10]}, {kept.verdict}: {kept.found}"
+        )
 
 
 async def _radio(settings: Settings) -> AsyncIterator[Finding]:
     async for answer in diagnose(settings, SystemClock()):
-        verdict = {Answered.GOOD: Verdict.PASS, Answered.DOUBTFUL: Verdict.WARN}.get(answer.verdict, Verdict.FAIL)
+        verdict = {Answered.GOOD: Verdict.PASS, Answered.DOUBTFUL: Verdict.WARN}.get(
+            answer.verdict, Verdict.FAIL
+        )
         yield Finding(answer.question, verdict, answer.found, answer.next_step)

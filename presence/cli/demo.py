@@ -1,4 +1,6 @@
-"""`presence demo`: a shop for a minute, with a real broker, an offer engine and a privacy account."""
+"""`presence demo`: a shop for a minute, with a real broker, an offer engine and a privacy
+account.
+"""
 
 import argparse
 import asyncio
@@ -38,15 +40,23 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="so many times faster, 0.1 to 30 (1)")
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="another number, another day (1)")
+    command.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="N", help="so many times faster, 0.1 to 30 (1)"
+    )
+    command.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="another number, another day (1)"
+    )
     command.add_argument(
         "--broker", choices=("auto", "mosquitto", "embedded"), default="auto",
         help="auto: mosquitto where it is installed, because it speaks MQTT 5",
     )  # fmt: skip
-    command.add_argument("--no-tui", action="store_true", help="plain lines in place of the live view")
     command.add_argument(
-        "--json", action="store_true", help="one JSON object at the end on stdout; with --no-tui, lines on stderr"
+        "--no-tui", action="store_true", help="plain lines in place of the live view"
+    )
+    command.add_argument(
+        "--json",
+        action="store_true",
+        help="one JSON object at the end on stdout; with --no-tui, lines on stderr",
     )
     command.set_defaults(start=start)
 
@@ -62,7 +72,12 @@ def _speed(text: str) -> float:
 
 
 def start(options: argparse.Namespace) -> int:
-    work = play(speed=options.speed, seed=options.seed, prefer=options.broker, audience=audience_for(options))
+    work = play(
+        speed=options.speed,
+        seed=options.seed,
+        prefer=options.broker,
+        audience=audience_for(options),
+    )
     account = asyncio.run(unless_terminated(work))
     if account is None:
         return TERMINATED
@@ -81,10 +96,16 @@ def audience_for(options: argparse.Namespace) -> Audience:
         return PlainLines(sys.stdout)
     columns, rows = shutil.get_terminal_size()
     if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
-        print(f"plain lines, because the picture of the shop needs {LEAST_COLUMNS} × {LEAST_ROWS} characters")
+        print(
+            f"plain lines, because the picture of the shop needs {LEAST_COLUMNS} × {LEAST_ROWS} "
+            "characters"
+        )
         return PlainLines(sys.stdout)
     if importlib.util.find_spec("rich") is None:
-        print("plain lines, because rich is not installed: pip install 'presence[demo]' shows the shop itself")
+        print(
+            "plain lines, because rich is not installed: pip install 'presence[demo]' shows the "
+            "shop itself"
+        )
         return PlainLines(sys.stdout)
     from presence.demo.view import LiveView  # noqa: PLC0415 - only where rich is installed
 

@@ -1,7 +1,8 @@
-"""`presence incident-export`: what a stolen or lost gateway held, without a person (R-25, GDPR art. 33).
+"""`presence incident-export`: what a stolen or lost gateway held, without a person (R-25, GDPR art.
+33).
 
-Reads an image of its folders, changes nothing there and needs no configuration. Who was on the list of that number,
-only the consent service knows.
+Reads an image of its folders, changes nothing there and needs no configuration. Who was on the list
+of that number, only the consent service knows.
 """
 
 import argparse
@@ -31,20 +32,28 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command = commands.add_parser(
         "incident-export",
         help="what a stolen gateway held: list, number, entries, key windows, last contact",
-        description="Tells what the folders of a gateway hold, and of nobody whose it is. Changes nothing.",
+        description=(
+            "Tells what the folders of a gateway hold, and of nobody whose it is. Changes nothing."
+        ),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR",
                          help=f"default {DEFAULT_STATE_DIR}")  # fmt: skip
-    command.add_argument("--consent-dir", type=Path, metavar="DIR", help="of a plain list; default DIR/consent")
-    command.add_argument("--runtime-dir", type=Path, metavar="DIR", help="where it ran on: window keys in memory")
+    command.add_argument(
+        "--consent-dir", type=Path, metavar="DIR", help="of a plain list; default DIR/consent"
+    )
+    command.add_argument(
+        "--runtime-dir", type=Path, metavar="DIR", help="where it ran on: window keys in memory"
+    )
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.set_defaults(start=start)
 
 
 def start(options: argparse.Namespace) -> int:
-    held = export_of(options.state_dir, options.consent_dir or options.state_dir / "consent", options.runtime_dir)
+    held = export_of(
+        options.state_dir, options.consent_dir or options.state_dir / "consent", options.runtime_dir
+    )
     print(json.dumps(held) if options.json else "\n".join(_lines(held)))
     return 0
 
@@ -52,12 +61,18 @@ def start(options: argparse.Namespace) -> int:
 def export_of(state_dir: Path, consent_dir: Path, runtime_dir: Path | None) -> dict[str, Any]:
     """Raises StorageError."""
     if not state_dir.is_dir():
-        raise StorageError(f"{state_dir}: no such folder: name a copy of the gateway's state directory")
+        raise StorageError(
+            f"{state_dir}: no such folder: name a copy of the gateway's state directory"
+        )
     try:
         applied = [record for record in _audit(state_dir) if record.get("what") == "list.applied"]
-        signed = _rows(state_dir / "signed-list.sqlite", "SELECT name, seq, epoch, signed_s FROM list")
+        signed = _rows(
+            state_dir / "signed-list.sqlite", "SELECT name, seq, epoch, signed_s FROM list"
+        )
         plain = _rows(state_dir / "consents.sqlite", "SELECT name, seq FROM list")
-        windows = sorted({*_windows_of_plain(consent_dir / FILE_NAME), *_windows_in_memory(runtime_dir)})
+        windows = sorted(
+            {*_windows_of_plain(consent_dir / FILE_NAME), *_windows_in_memory(runtime_dir)}
+        )
         return {
             "v": 1,
             "signed_list": [
@@ -69,13 +84,16 @@ def export_of(state_dir: Path, consent_dir: Path, runtime_dir: Path | None) -> d
             "plain_entries": _count(state_dir / "consents.sqlite", "entry"),
             "withdrawn_by_notice": _count(state_dir / "withdrawn.sqlite", "withdrawn"),
             "key_windows": [
-                {"from": rfc3339(window * WINDOW_S), "until": rfc3339((window + 1) * WINDOW_S)} for window in windows
+                {"from": rfc3339(window * WINDOW_S), "until": rfc3339((window + 1) * WINDOW_S)}
+                for window in windows
             ],
             "last_list_applied": applied[-1]["at"] if applied else None,
             "last_record": next((record["at"] for record in reversed(_audit(state_dir))), None),
         }
     except OSError as error:
-        raise StorageError(f"{error.filename or state_dir}: {error.strerror}: ask as root") from error
+        raise StorageError(
+            f"{error.filename or state_dir}: {error.strerror}: ask as root"
+        ) from error
 
 
 def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
@@ -134,7 +152,8 @@ def _windows_in_memory(runtime_dir: Path | None) -> Iterable[int]:
 
 def _lines(held: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"signed list  {each['list']}, number {each['seq']}, epoch {each['epoch']}, signed {each['signed']}: "
+        f"signed list  {each['list']}, number {each['seq']}, epoch {each['epoch']}, signed "
+        f"{each['signed']}: "
         f"{held['signed_entries']} entries"
         for each in held["signed_list"]
     ]
@@ -142,9 +161,13 @@ def _lines(held: Mapping[str, Any]) -> list[str]:
         f"plain list   {each['list']}, number {each['seq']}: {held['plain_entries']} entries"
         for each in held["plain_list"]
     ]
-    lines.append(f"by notice    {held['withdrawn_by_notice']} entries that something was taken from")
-    lines += [f"keys         {each['from']} to {each['until']}" for each in held["key_windows"]] or [
-        "keys         none"
-    ]
-    lines.append(f"last contact list applied {held['last_list_applied']}, last record {held['last_record']}")
+    lines.append(
+        f"by notice    {held['withdrawn_by_notice']} entries that something was taken from"
+    )
+    lines += [
+        f"keys         {each['from']} to {each['until']}" for each in held["key_windows"]
+    ] or ["keys         none"]
+    lines.append(
+        f"last contact list applied {held['last_list_applied']}, last record {held['last_record']}"
+    )
     return lines

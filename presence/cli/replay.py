@@ -47,7 +47,9 @@ exit codes: 0 played to its end, 1 the capture is damaged, the list cannot be re
 
 TICK_S = 1.0
 WITHHELD = {
-    Reason.SUPPRESSION_STALE: "the list's suppression_checked_at is not within the day before the capture",
+    Reason.SUPPRESSION_STALE: (
+        "the list's suppression_checked_at is not within the day before the capture"
+    ),
 }
 CONNECT_TIMEOUT_S = 5.0
 
@@ -63,13 +65,24 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument("capture", type=Path, metavar="CAPTURE")
     command.add_argument("--config", type=Path, required=True, metavar="FILE")
     way = command.add_mutually_exclusive_group()
-    way.add_argument("--publish", action="store_true", help="publish to the broker of the configuration")
-    way.add_argument("--dry-run", action="store_true", help="contact no broker: what is done anyway")
+    way.add_argument(
+        "--publish", action="store_true", help="publish to the broker of the configuration"
+    )
+    way.add_argument(
+        "--dry-run", action="store_true", help="contact no broker: what is done anyway"
+    )
     command.add_argument(
-        "--state", type=Path, metavar="DIR",
-        help="keep visits and outbox there, and go on from there after an interruption (default: forgotten at the end)",
-    )  # fmt: skip
-    command.add_argument("--json", action="store_true", help="one JSON object at the end, nothing else on stdout")
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help=(
+            "keep visits and outbox there, and go on from there after an interruption (default: "
+            "forgotten at the end)"
+        ),
+    )
+    command.add_argument(
+        "--json", action="store_true", help="one JSON object at the end, nothing else on stdout"
+    )
     command.set_defaults(start=start)
 
 
@@ -106,12 +119,18 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
         logs.tell("consent.entries_refused", {"problem": complaint})
     started_s = time.perf_counter()
     with ExitStack() as stack:
-        directory = options.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-replay-")))
+        directory = options.state or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-replay-"))
+        )
         stack.enter_context(alone(directory))
         store = RuntimeStore(directory)
         stack.callback(store.close)
-        pipeline = Pipeline(rules_of(settings, read_store_key(settings.store.key_file)), store, tell=logs.tell)
-        player = Player(pipeline, found.header, found.prepared, CaptureClock(), resume_s=_resume_at(store))
+        pipeline = Pipeline(
+            rules_of(settings, read_store_key(settings.store.key_file)), store, tell=logs.tell
+        )
+        player = Player(
+            pipeline, found.header, found.prepared, CaptureClock(), resume_s=_resume_at(store)
+        )
         if not options.publish:
             damage = await player.play(reader, DryRun())
         else:
@@ -138,17 +157,28 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _resume_at(store: RuntimeStore) -> float:
-    """The latest time in what an interrupted replay left behind: what was heard up to then has been dealt with."""
+    """The latest time in what an interrupted replay left behind: what was heard up to then has been
+    dealt with.
+    """
     stored = store.load()
     times_s = [visit.entered_at.monotonic_s for visit in stored.visits]
-    return max([*times_s, *(visit.left_at.monotonic_s for visit in stored.visits if visit.left_at)], default=0.0)
+    return max(
+        [*times_s, *(visit.left_at.monotonic_s for visit in stored.visits if visit.left_at)],
+        default=0.0,
+    )
 
 
 class Player:
     """Moves the capture's clock, and lets the outbox drain before time goes on."""
 
     def __init__(
-        self, pipeline: Pipeline, header: ListHeader, prepared: Prepared, clock: CaptureClock, *, resume_s: float
+        self,
+        pipeline: Pipeline,
+        header: ListHeader,
+        prepared: Prepared,
+        clock: CaptureClock,
+        *,
+        resume_s: float,
     ) -> None:
         self._pipeline = pipeline
         self._header = header
@@ -178,7 +208,9 @@ class Player:
                 self._pipeline.receive(advertisement)
         except CaptureError as error:
             damage = error
-        if next_tick_s == 0 and self._resume_s:  # everything had been dealt with, but perhaps not been sent
+        if (
+            next_tick_s == 0 and self._resume_s
+        ):  # everything had been dealt with, but perhaps not been sent
             self._tick(Moment(self._resume_s, self._resume_s), first=True)
         await self._drain(relay)
         return damage
@@ -210,13 +242,17 @@ class LazyPublisher:
 
     def __init__(self, settings: Settings, tasks: asyncio.TaskGroup) -> None:
         self._where = f"{settings.mqtt.host}:{settings.mqtt.port}"
-        self._publisher = MqttPublisher(settings.mqtt, settings.store, role="replay", tell=logs.tell)
+        self._publisher = MqttPublisher(
+            settings.mqtt, settings.store, role="replay", tell=logs.tell
+        )
         self._tasks = tasks
         self._running: asyncio.Task[None] | None = None
         self._given_up = False
 
     async def connected(self) -> None:
-        """Raises BrokerError where no broker answers within some seconds, and at once from then on."""
+        """Raises BrokerError where no broker answers within some seconds, and at once from then
+        on.
+        """
         if self._running is None:
             self._running = self._tasks.create_task(self._publisher.run())
         try:
@@ -243,15 +279,26 @@ def _show(result: dict[str, Any], *, as_json: bool) -> None:
     print(f"{result['capture']}: {result['format']}")
     print("  reports    " + ", ".join(f"{kind} {n:,}" for kind, n in reports.items()))
     strangers = result["other_format"] + result["unknown"] + result["ambiguous"]
-    print(f"  heard      {result['heard']:,}: {strangers:,} of strangers, {result['recognised']:,} of customers")
+    print(
+        f"  heard      {result['heard']:,}: {strangers:,} of strangers, {result['recognised']:,} "
+        "of customers"
+    )
     for reason, n in result["refused"].items():
         print(f"  refused    {n:,} {reason}")
     if result["window_keys"] == 0 and result["heard"]:
-        print("  keys       the list has no window key for the time of the capture: nobody could be recognised")
-    print(f"  entered    {result['entered']}, left {result['left']}, published {result['published']}")
+        print(
+            "  keys       the list has no window key for the time of the capture: nobody could be "
+            "recognised"
+        )
+    print(
+        f"  entered    {result['entered']}, left {result['left']}, published {result['published']}"
+    )
     for reason, n in result["withheld"].items():
         print(f"  withheld   {n:,} {reason}{'; ' + WITHHELD[reason] if reason in WITHHELD else ''}")
-    print(f"  speed      {result['seconds']} s, {result['reports_per_second']:,} advertisements a second")
+    print(
+        f"  speed      {result['seconds']} s, {result['reports_per_second']:,} advertisements a "
+        "second"
+    )
     if result["unsent"]:
         print(f"  unsent     {result['unsent']} events: no broker took them")
     if result["error"]:

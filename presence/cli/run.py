@@ -34,9 +34,18 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command = commands.add_parser(
         "run",
         help="the daemon: scan, match, decide, publish",
-        description="Runs until SIGTERM. SIGHUP reads the configuration again; a faulty one changes nothing.",
+        description=(
+            "Runs until SIGTERM. SIGHUP reads the configuration again; a faulty one "
+            "changes nothing."
+        ),
     )
-    command.add_argument("--config", type=Path, required=True, metavar="FILE", help="e.g. /etc/presence/presence.yaml")
+    command.add_argument(
+        "--config",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="e.g. /etc/presence/presence.yaml",
+    )
     command.set_defaults(start=start)
 
 
@@ -44,7 +53,8 @@ def start(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
     logs.tell_uncaught()
-    # A loop that hangs as a whole can name nobody: systemd's SIGABRT prints where each thread stands, and no value.
+    # A loop that hangs as a whole can name nobody: systemd's SIGABRT prints where each thread
+    # stands, and no value.
     faulthandler.enable(STDERR)
     return asyncio.run(serve(options.config, settings))
 
@@ -63,7 +73,9 @@ async def serve(path: Path, settings: Settings) -> int:
 async def _serve_once(
     path: Path, settings: Settings, notifier: SystemdNotifier, stack: ExitStack
 ) -> tuple[Outcome, Settings]:
-    gateway = gateway_of(settings, notifier, stack, sources=sources_of(settings), doorbell=doorbell_of(settings))
+    gateway = gateway_of(
+        settings, notifier, stack, sources=sources_of(settings), doorbell=doorbell_of(settings)
+    )
     asked: asyncio.Queue[Outcome] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number, outcome in SIGNALS.items():
@@ -82,7 +94,9 @@ async def _serve_once(
     return outcome, settings
 
 
-async def _until_asked(asked: "asyncio.Queue[Outcome]", path: Path, settings: Settings) -> tuple[Outcome, Settings]:
+async def _until_asked(
+    asked: "asyncio.Queue[Outcome]", path: Path, settings: Settings
+) -> tuple[Outcome, Settings]:
     while await asked.get() is Outcome.RELOAD:
         changed = _changed_settings(path)
         if changed is not None:
@@ -108,7 +122,10 @@ def _changed_settings(path: Path) -> Settings | None:
         synchronised_of(settings.consent)
     except (ConfigurationError, ClockUnreadable) as error:
         problems = error.problems if isinstance(error, ConfigurationError) else [str(error)]
-        logs.tell("config.refused", {"problems": problems, "next_step": "the old configuration stays in force"})
+        logs.tell(
+            "config.refused",
+            {"problems": problems, "next_step": "the old configuration stays in force"},
+        )
         return None
     logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
     logs.tell("config.reloaded", {"file": str(path)})

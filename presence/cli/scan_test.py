@@ -1,4 +1,6 @@
-"""`presence scan-test`: the technician's tool, from "does the radio hear?" to "the event has arrived"."""
+"""`presence scan-test`: the technician's tool, from "does the radio hear?" to "the event has
+arrived".
+"""
 
 import argparse
 import asyncio
@@ -66,30 +68,62 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--config", type=Path, metavar="FILE", help="e.g. /etc/presence/presence.yaml")
-    source = command.add_mutually_exclusive_group()
-    source.add_argument("--simulated", action="store_true", help="a simulated shop, and a technician who walks")
-    source.add_argument("--replay", type=Path, metavar="CAPTURE", help="a capture in place of the radio")
-    command.add_argument("--steps", type=_steps, metavar="LIST", help="e.g. radio,phone (all of them)")
-    command.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="times to walk the door (3)")
     command.add_argument(
-        "--ready", type=float, default=8.0, metavar="S", help="seconds from Enter to the bar, to get to the door (8)"
+        "--config", type=Path, metavar="FILE", help="e.g. /etc/presence/presence.yaml"
     )
-    command.add_argument("--marks", default="", metavar="LIST", help="with --replay: what was done when")
-    command.add_argument("--speed", type=_speed, default=1.0, metavar="N", help="with --simulated: 1 to 1000 (1)")
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="with --simulated: another day (1)")
-    command.add_argument("--yes", action="store_true", help="start each part at once, without Enter")
-    command.add_argument("--apply", action="store_true", help="offer to write the suggestion into --config")
-    command.add_argument("--report", type=Path, metavar="FILE.html", help="write one page with the pictures")
-    command.add_argument("--json", action="store_true", help="one JSON object on stdout; all else on stderr")
+    source = command.add_mutually_exclusive_group()
+    source.add_argument(
+        "--simulated", action="store_true", help="a simulated shop, and a technician who walks"
+    )
+    source.add_argument(
+        "--replay", type=Path, metavar="CAPTURE", help="a capture in place of the radio"
+    )
+    command.add_argument(
+        "--steps", type=_steps, metavar="LIST", help="e.g. radio,phone (all of them)"
+    )
+    command.add_argument(
+        "--rounds", type=_rounds, default=3, metavar="N", help="times to walk the door (3)"
+    )
+    command.add_argument(
+        "--ready",
+        type=float,
+        default=8.0,
+        metavar="S",
+        help="seconds from Enter to the bar, to get to the door (8)",
+    )
+    command.add_argument(
+        "--marks", default="", metavar="LIST", help="with --replay: what was done when"
+    )
+    command.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="N", help="with --simulated: 1 to 1000 (1)"
+    )
+    command.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="with --simulated: another day (1)"
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="start each part at once, without Enter"
+    )
+    command.add_argument(
+        "--apply", action="store_true", help="offer to write the suggestion into --config"
+    )
+    command.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write one page with the pictures"
+    )
+    command.add_argument(
+        "--json", action="store_true", help="one JSON object on stdout; all else on stderr"
+    )
     command.set_defaults(start=start)
 
 
 def start(options: argparse.Namespace) -> int:
     if options.apply and options.simulated:
-        raise ConfigurationError(["--apply: practice is not written into a file: walk this gateway's own door"])
+        raise ConfigurationError(
+            ["--apply: practice is not written into a file: walk this gateway's own door"]
+        )
     if options.apply and options.config is None:
-        raise ConfigurationError(["--apply: there is nothing to write to: name the file with --config"])
+        raise ConfigurationError(
+            ["--apply: there is nothing to write to: name the file with --config"]
+        )
     out = sys.stderr if options.json else sys.stdout
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="replace")  # a terminal that knows no µ must not end the test
@@ -124,15 +158,22 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> Outcome:
         if options.apply:
             await apply(options, outcome, screen)
         elif options.config is not None and not options.simulated and outcome.tuned.changes():
-            screen.say("  `--apply` writes the suggestion into the file, after showing the difference")
+            screen.say(
+                "  `--apply` writes the suggestion into the file, after showing the difference"
+            )
     return outcome
 
 
 async def apply(options: argparse.Namespace, outcome: Outcome, screen: Screen) -> None:
-    """Show the difference, ask, keep the old file, write; then record that the door is calibrated."""
+    """Show the difference, ask, keep the old file, write; then record that the door is
+    calibrated.
+    """
     walk = outcome.results[Step.WALK].finding
     if outcome.tuned is None or walk.verdict is Verdict.FAIL:
-        screen.say("  nothing is written: the walk FAILs, and a bad threshold is worse than the present one")
+        screen.say(
+            "  nothing is written: the walk FAILs, and a bad threshold is worse than the "
+            "present one"
+        )
         return
     path: Path = options.config
     values = {key: new for key, (_, new) in outcome.tuned.changes().items()}
@@ -141,11 +182,17 @@ async def apply(options: argparse.Namespace, outcome: Outcome, screen: Screen) -
     elif not await _write(path, values, screen, of_a_capture=options.replay is not None):
         return
     if options.replay is None:  # a capture may be of another door, or of this one long ago
-        calibration.record(load_settings(path), walk.verdict.name, walk.found, SystemClock().now().utc_s)
-        screen.say("  recorded: `presence check` and `presence status` know that the door is calibrated")
+        calibration.record(
+            load_settings(path), walk.verdict.name, walk.found, SystemClock().now().utc_s
+        )
+        screen.say(
+            "  recorded: `presence check` and `presence status` know that the door is calibrated"
+        )
 
 
-async def _write(path: Path, values: dict[str, float], screen: Screen, *, of_a_capture: bool) -> bool:
+async def _write(
+    path: Path, values: dict[str, float], screen: Screen, *, of_a_capture: bool
+) -> bool:
     """Whether the technician agreed, and it stands there."""
     old = applying.read(path)
     new = applying.edited(old, values, name=str(path))

@@ -26,7 +26,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command = commands.add_parser(
         "status",
         help="how does the running gateway do, and what is the next step?",
-        description="Asks the running gateway over its socket in the runtime directory. Changes nothing.",
+        description=(
+            "Asks the running gateway over its socket in the runtime directory. Changes nothing."
+        ),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -37,8 +39,16 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def add_where(command: argparse.ArgumentParser) -> None:
     where = command.add_mutually_exclusive_group()
-    where.add_argument("--socket", type=Path, default=DEFAULT_SOCKET, metavar="PATH", help=f"default {DEFAULT_SOCKET}")
-    where.add_argument("--config", type=Path, metavar="FILE", help="take storage.runtime_dir from there")
+    where.add_argument(
+        "--socket",
+        type=Path,
+        default=DEFAULT_SOCKET,
+        metavar="PATH",
+        help=f"default {DEFAULT_SOCKET}",
+    )
+    where.add_argument(
+        "--config", type=Path, metavar="FILE", help="take storage.runtime_dir from there"
+    )
 
 
 def socket_of(options: argparse.Namespace) -> Path:
@@ -61,7 +71,9 @@ def start(options: argparse.Namespace) -> int:
 
 
 class NoAnswer(PresenceError):
-    """The gateway cannot be asked; the message says why and what to do. `running`: as far as we can tell."""
+    """The gateway cannot be asked; the message says why and what to do. `running`: as far as we can
+    tell.
+    """
 
     def __init__(self, message: str, *, running: bool | None) -> None:
         super().__init__(message)
@@ -80,14 +92,19 @@ def asked(path: Path) -> dict[str, Any]:
         ) from None
     except PermissionError:
         raise NoAnswer(
-            f"{path} is not for this user: become a member of status.group, or ask with sudo", running=True
+            f"{path} is not for this user: become a member of status.group, or ask with sudo",
+            running=True,
         ) from None
     except OSError as error:
-        raise NoAnswer(f"{path}: {error}: does it hang? the watchdog of systemd ends that", running=True) from None
+        raise NoAnswer(
+            f"{path}: {error}: does it hang? the watchdog of systemd ends that", running=True
+        ) from None
     try:
         status = json.loads(answer)
     except ValueError:
-        raise NoAnswer(f"{path}: turned away; others ask too: try again in a moment", running=True) from None
+        raise NoAnswer(
+            f"{path}: turned away; others ask too: try again in a moment", running=True
+        ) from None
     if not isinstance(status, dict):
         raise NoAnswer(f"{path}: not a gateway's answer: is another program there?", running=True)
     return status

@@ -1,7 +1,9 @@
-"""`presence subject-report`: the gateway's part of the answer to an access request (GDPR art. 15, R-28).
+"""`presence subject-report`: the gateway's part of the answer to an access request (GDPR art. 15,
+R-28).
 
-The only command that is given a reference. It does not repeat it: not in its answer, not in an error, not in a log.
-It reads what is stored and asks no running gateway, for whether somebody is in the shop now is nobody's business.
+The only command that is given a reference. It does not repeat it: not in its answer, not in an
+error, not in a log. It reads what is stored and asks no running gateway, for whether somebody is in
+the shop now is nobody's business.
 """
 
 import argparse
@@ -28,7 +30,8 @@ from presence.edges.host.clock import SystemClock
 from presence.edges.sqlite.revocations import WithdrawnStore
 
 NO_VISITS: Final = (
-    "No visits are stored, and none ever were. While a visit lasts, its begin and when the phone was last heard are in "
+    "No visits are stored, and none ever were. While a visit lasts, its begin and when the phone "
+    "was last heard are in "
     "memory (tmpfs, storage.runtime_dir); both are gone when it is over. No history is made of it."
 )
 
@@ -58,12 +61,17 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command = commands.add_parser(
         "subject-report",
         help="what is stored about one reference: the answer to an access request",
-        description="Validity and categories of the entry as this gateway holds it, and that no visits are stored.",
+        description=(
+            "Validity and categories of the entry as this gateway holds it, and that no "
+            "visits are stored."
+        ),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("--config", type=Path, required=True, metavar="FILE")
-    command.add_argument("--ref", required=True, metavar="REF", help="the reference, or - to read it from stdin")
+    command.add_argument(
+        "--ref", required=True, metavar="REF", help="the reference, or - to read it from stdin"
+    )
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.set_defaults(start=start)
 
@@ -75,8 +83,12 @@ def start(options: argparse.Namespace) -> int:
     except ValueError:
         ref = b""
     if len(ref) != REF_BYTES or len(set(ref)) == 1:  # eight zeros stand in every file of SQLite
-        print("presence subject-report: --ref is not a reference: 11 characters of base64url, as in the list, and not "
-              "one byte repeated", file=sys.stderr)  # fmt: skip
+        print(
+            "presence subject-report: --ref is not a reference: 11 characters of base64url, as in "
+            "the list, and not "
+            "one byte repeated",
+            file=sys.stderr,
+        )
         return 2
     settings = load_settings(options.config)
     report = report_of(look_up(settings, ref), place_of(settings), now_s=SystemClock().now().utc_s)
@@ -133,7 +145,11 @@ def _entry_report(consent: Consent, place: Place, now_s: float) -> dict[str, Any
         "objected": consent.objected,
         "purposes": sorted(consent.purposes),
         "categories": [
-            {"category": grant.category, "from": _time(grant.not_before_s), "until": _time(grant.not_after_s)}
+            {
+                "category": grant.category,
+                "from": _time(grant.not_before_s),
+                "until": _time(grant.not_after_s),
+            }
             for grant in consent.grants
         ],
         "refused_categories": sorted(consent.refused_categories),
@@ -156,18 +172,30 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
     else:
         stores = entry["stores"]
         lines += [
-            f"entry       {'in force' if entry['in_force'] else 'not in force'}, version {entry['version']}",
+            (
+                f"entry       {'in force' if entry['in_force'] else 'not in force'}, version "
+                f"{entry['version']}"
+            ),
             f"valid       {entry['valid_from']} to {entry['valid_until']}",
             *([f"paused      until {entry['paused_until']}"] if entry["paused_until"] else []),
             *(["objected    to advertising"] if entry["objected"] else []),
             f"purposes    {', '.join(entry['purposes']) or 'none'}",
-            *(f"category    {each['category']}, {each['from']} to {each['until']}" for each in entry["categories"]),
+            *(
+                f"category    {each['category']}, {each['from']} to {each['until']}"
+                for each in entry["categories"]
+            ),
             *(f"refused     {category}" for category in entry["refused_categories"]),
             f"stores      {stores if isinstance(stores, str) else ', '.join(stores)}",
             f"told to     {', '.join(entry['told_to']) or 'nobody'}",
             *([f"flags       {', '.join(entry['flags'])}"] if entry["flags"] else []),
         ]
     if report["taken_away_by_notice"]:
-        lines.append("notice      took something away that the list does not say yet; it is left out above")
+        lines.append(
+            "notice      took something away that the list does not say yet; it is left out above"
+        )
     files = ", ".join(report["files_with_the_reference"]) or "no file of storage.state_dir"
-    return [*lines, f"visits      {report['visits']}", f"on disk     the reference stands in {files}"]
+    return [
+        *lines,
+        f"visits      {report['visits']}",
+        f"on disk     the reference stands in {files}",
+    ]

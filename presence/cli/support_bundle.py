@@ -1,7 +1,9 @@
-"""`presence support-bundle`: what somebody needs who helps from afar, and nothing about anybody (R-67).
+"""`presence support-bundle`: what somebody needs who helps from afar, and nothing about anybody
+(R-67).
 
-Each part is closed: what goes in is named here, whatever else lies on the machine. Values of settings go in where they
-are numbers, switches or words of ours; names, hosts, paths and contacts only as "given".
+Each part is closed: what goes in is named here, whatever else lies on the machine. Values of
+settings go in where they are numbers, switches or words of ours; names, hosts, paths and contacts
+only as "given".
 """
 
 import argparse
@@ -35,7 +37,13 @@ from presence.edges.host.status_socket import FILE_NAME
 from presence.errors import PresenceError, StorageError
 
 LIBRARIES: Final = ("bleak", "dbus-fast", "paho-mqtt", "structlog", "tuf", "cryptography")
-JOURNAL: Final = ("journalctl", "--namespace=presence", "--output=cat", "--no-pager", "--lines=2000")
+JOURNAL: Final = (
+    "journalctl",
+    "--namespace=presence",
+    "--output=cat",
+    "--no-pager",
+    "--lines=2000",
+)
 NAMESPACE: Final = "presence_"
 """Of our metrics; a textfile collector's folder may hold others."""
 GIVEN: Final = "given"
@@ -62,9 +70,14 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("--config", type=Path, required=True, metavar="FILE")
-    command.add_argument("--output", type=Path, metavar="FILE", help="default: presence-support-TIME.tar.gz, here")
     command.add_argument(
-        "--journal", type=Path, metavar="FILE", help="the daemon's log, where it is not in the journal"
+        "--output", type=Path, metavar="FILE", help="default: presence-support-TIME.tar.gz, here"
+    )
+    command.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="the daemon's log, where it is not in the journal",
     )
     command.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.set_defaults(start=start)
@@ -80,7 +93,9 @@ def start(options: argparse.Namespace) -> int:
         except (PresenceError, OSError, subprocess.SubprocessError, ValueError) as error:
             missing[name] = logs.scrub(f"{type(error).__name__}: {error}")
     parts["missing.json"] = _json(missing)
-    path = options.output or Path(time.strftime("presence-support-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime()))
+    path = options.output or Path(
+        time.strftime("presence-support-%Y%m%dT%H%M%SZ.tar.gz", time.gmtime())
+    )
     _write(path, parts)
     if options.json:
         print(json.dumps({"file": str(path), "parts": sorted(parts), "missing": missing}))
@@ -111,7 +126,9 @@ def _about(_settings: Settings, _options: argparse.Namespace) -> str:
 
 def _said(*command: str) -> str:
     """Empty where there is no such program."""
-    found = shutil.which(command[0], path=f"{os.environ.get('PATH', '')}:/usr/libexec/bluetooth:/usr/sbin")
+    found = shutil.which(
+        command[0], path=f"{os.environ.get('PATH', '')}:/usr/libexec/bluetooth:/usr/sbin"
+    )
     if found is None:
         return ""
     done = subprocess.run(  # noqa: S603 - our own words
@@ -133,7 +150,11 @@ def _closed(value: object) -> object:
         return {each.name: _closed(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, list | tuple | set | frozenset | Mapping):
         inner = list(value.values()) if isinstance(value, Mapping) else list(value)
-        return [_closed(item) for item in inner] if any(map(is_dataclass, inner)) else f"{len(inner)} {GIVEN}"
+        return (
+            [_closed(item) for item in inner]
+            if any(map(is_dataclass, inner))
+            else f"{len(inner)} {GIVEN}"
+        )
     if isinstance(value, date):
         return value.isoformat()
     return GIVEN if value else "empty"
@@ -159,21 +180,31 @@ def _metrics(settings: Settings, _options: argparse.Namespace) -> str:
     if metrics.export is MetricsExport.TEXTFILE:
         text = metrics.textfile.read_text("utf-8")
     else:
-        with urllib.request.urlopen(f"http://127.0.0.1:{metrics.port}/metrics", timeout=TIMEOUT_S) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{metrics.port}/metrics", timeout=TIMEOUT_S
+        ) as answer:
             text = answer.read().decode()
     ours = (
-        line for line in text.splitlines() if line.removeprefix("# HELP ").removeprefix("# TYPE ").startswith(NAMESPACE)
+        line
+        for line in text.splitlines()
+        if line.removeprefix("# HELP ").removeprefix("# TYPE ").startswith(NAMESPACE)
     )
     return "".join(f"{line}\n" for line in ours)
 
 
 def _journal(_settings: Settings, options: argparse.Namespace) -> str:
-    said = _said(*JOURNAL) if options.journal is None else options.journal.read_text("utf-8", "replace")
+    said = (
+        _said(*JOURNAL)
+        if options.journal is None
+        else options.journal.read_text("utf-8", "replace")
+    )
     return "".join(f"{line}\n" for line in _allowed_lines(said.splitlines()[-2000:]))
 
 
 def _allowed_lines(lines: list[str]) -> Iterator[str]:
-    """By the log's own allow list, once more; of what is no line of ours only how many there were."""
+    """By the log's own allow list, once more; of what is no line of ours only how many there
+    were.
+    """
     others = 0
     for line in lines:
         event = None
@@ -189,7 +220,10 @@ def _allowed_lines(lines: list[str]) -> Iterator[str]:
 
 def _audit(settings: Settings, _options: argparse.Namespace) -> str:
     """Digests of lists and settings, no persons: as `presence audit show` prints it."""
-    return "".join(f"{line.decode('ascii', 'backslashreplace')}\n" for _, line in lines_of(settings.storage.state_dir))
+    return "".join(
+        f"{line.decode('ascii', 'backslashreplace')}\n"
+        for _, line in lines_of(settings.storage.state_dir)
+    )
 
 
 PARTS: Final[Mapping[str, Part]] = {

@@ -1,8 +1,9 @@
 """A YAML text becomes nodes that know their lines, and mappings whose keys stand once.
 
-We compose and do not construct: no tag ever runs code, and an alias of an alias of an alias is never expanded.
-A message holds no piece of the text, for the text may hold a secret that was pasted in the wrong place; PyYAML's
-own messages quote it, so its exceptions go no further than this module.
+We compose and do not construct: no tag ever runs code, and an alias of an alias of an alias is
+never expanded. A message holds no piece of the text, for the text may hold a secret that was pasted
+in the wrong place; PyYAML's own messages quote it, so its exceptions go no further than this
+module.
 """
 
 import re
@@ -16,14 +17,18 @@ from presence.errors import ConfigurationError
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _HARMLESS = re.compile(r"""..?.?.?|.<[a-z ]+>.""")
-"""Quotations of PyYAML that hold none of the text: one sign (`','`, `'\\t'`), or a token such as `'<block end>'`."""
+"""Quotations of PyYAML that hold none of the text: one sign (`','`, `'\\t'`), or a token such as
+`'<block end>'`.
+"""
 
 Refuse = Callable[[int, str], None]
 """Takes the line and what is wrong there."""
 
 
 def compose_document(text: str, *, name: str) -> Node:
-    """The root node of the only document. Raises ConfigurationError with the line of the mistake."""
+    """The root node of the only document. Raises ConfigurationError with the line of the
+    mistake.
+    """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         problem = f"{name}: is empty: start from the commented config/presence.yaml"
@@ -34,9 +39,17 @@ def compose_document(text: str, *, name: str) -> Node:
         root, problem = None, f"{name}:{line}: holds a character that YAML forbids: remove it"
     except RecursionError:
         root, problem = None, f"{name}: is nested too deeply: two levels are enough"
-    except (ValueError, ArithmeticError):  # PyYAML lets these through, e.g. for the escape "\UFFFFFFFF"
-        root, problem = None, f"{name}: holds an escape or a number that YAML cannot read: write it plainly"
-    if root is None:  # raised here, so that no traceback carries PyYAML's exception and its quotations
+    except (
+        ValueError,
+        ArithmeticError,
+    ):  # PyYAML lets these through, e.g. for the escape "\UFFFFFFFF"
+        root, problem = (
+            None,
+            f"{name}: holds an escape or a number that YAML cannot read: write it plainly",
+        )
+    if (
+        root is None
+    ):  # raised here, so that no traceback carries PyYAML's exception and its quotations
         raise ConfigurationError([problem])
     return root
 
@@ -56,7 +69,9 @@ def _without_quotations(message: str) -> str:
 
 
 def mapping_entries(node: MappingNode, refuse: Refuse) -> Iterator[tuple[str, int, Node]]:
-    """Key, line and value of each entry; what is no plain key, or stands twice, is refused and left out."""
+    """Key, line and value of each entry; what is no plain key, or stands twice, is refused and left
+    out.
+    """
     first: dict[str, int] = {}
     for key_node, value in node.value:
         line = key_node.start_mark.line + 1
@@ -64,9 +79,17 @@ def mapping_entries(node: MappingNode, refuse: Refuse) -> Iterator[tuple[str, in
         if key == "<<":
             refuse(line, "merge keys (<<) are not read here: write the settings out")
         elif not _WORD.fullmatch(key):
-            refuse(line, "holds a key that is no plain word: write `key: value`, with a space after the colon")
+            refuse(
+                line,
+                (
+                    "holds a key that is no plain word: write `key: value`, with a space after the "
+                    "colon"
+                ),
+            )
         elif key in first:
-            refuse(line, f"{key} stands a second time, first in line {first[key]}: remove one of them")
+            refuse(
+                line, f"{key} stands a second time, first in line {first[key]}: remove one of them"
+            )
         else:
             first[key] = line
             yield key, line, value

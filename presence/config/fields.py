@@ -1,7 +1,8 @@
-"""What a setting carries beside its type: limits, shape, an example, and the remedy that the operator reads.
+"""What a setting carries beside its type: limits, shape, an example, and the remedy that the
+operator reads.
 
-A section is a frozen dataclass that inherits `Section`. A relation between its settings is a function of the section
-alone, so that the reader can ask one where another setting is broken.
+A section is a frozen dataclass that inherits `Section`. A relation between its settings is a
+function of the section alone, so that the reader can ask one where another setting is broken.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,9 +10,19 @@ from dataclasses import field
 from typing import Any
 
 Relation = Callable[[Any], Iterator[str]]
-"""Takes a section; yields sentences that begin with the key they are about: `window_s is …: do this`."""
+"""Takes a section; yields sentences that begin with the key they are about: `window_s is …: do
+this`.
+"""
 
-_UNITS = {"s": "s", "ms": "ms", "min": "min", "days": "days", "bytes": "bytes", "dbm": "dBm", "db": "dB"}
+_UNITS = {
+    "s": "s",
+    "ms": "ms",
+    "min": "min",
+    "days": "days",
+    "bytes": "bytes",
+    "dbm": "dBm",
+    "db": "dB",
+}
 
 
 def setting(
@@ -27,8 +38,9 @@ def setting(
 ) -> Any:
     """A field with limits: numbers by `minimum` and `maximum`, texts by `pattern`, items by `each`.
 
-    `remedy` tells the operator what to do, as an imperative; `example` is a good value as YAML, wanted where no
-    default can serve. A value that is `secret`, or may be one by mistake, never stands in a message.
+    `remedy` tells the operator what to do, as an imperative; `example` is a good value as YAML,
+    wanted where no default can serve. A value that is `secret`, or may be one by mistake, never
+    stands in a message.
     """
     metadata = {
         "minimum": minimum,

@@ -1,6 +1,7 @@
 """A configuration file becomes `Settings`, or a list of everything that is wrong with it.
 
-All faults are gathered before failing, so that an operator repairs a file once and not line by line:
+All faults are gathered before failing, so that an operator repairs a file once and not line by
+line:
 
     file ─ decode ► text ─ compose ► nodes with lines ─ walk along the dataclasses ► Settings
                                                                   └ problems by line ► ConfigurationError
@@ -21,7 +22,9 @@ _MOST_BYTES = 262_144
 
 
 def load_settings(path: Path) -> Settings:
-    """Read and check a configuration file. Raises ConfigurationError with all that is wrong, by line."""
+    """Read and check a configuration file. Raises ConfigurationError with all that is wrong, by
+    line.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -30,7 +33,9 @@ def load_settings(path: Path) -> Settings:
         remedy = "name an existing file with --config, and let the user of the daemon read it"
         raise ConfigurationError([f"{path}: cannot be read ({reason}): {remedy}"]) from None
     if len(content) > _MOST_BYTES:
-        raise ConfigurationError([f"{path}: is larger than {_MOST_BYTES} bytes: name the file of settings"])
+        raise ConfigurationError(
+            [f"{path}: is larger than {_MOST_BYTES} bytes: name the file of settings"]
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -40,15 +45,23 @@ def load_settings(path: Path) -> Settings:
 
 
 def parse_settings(text: str, *, name: str) -> Settings:
-    """Check a configuration text; `name` stands in the messages, and relative paths start from its folder."""
+    """Check a configuration text; `name` stands in the messages, and relative paths start from its
+    folder.
+    """
     root = compose_document(text, name=name)
     if is_null(root):
-        raise ConfigurationError([f"{name}: is empty: start from the commented config/presence.yaml"])
+        raise ConfigurationError(
+            [f"{name}: is empty: start from the commented config/presence.yaml"]
+        )
     if not isinstance(root, MappingNode):
         what = shown(root, secret=True)
-        raise ConfigurationError([f"{name}:1: is {what}, not a group of sections: write `store:` and so on"])
+        raise ConfigurationError(
+            [f"{name}:1: is {what}, not a group of sections: write `store:` and so on"]
+        )
     walk = Walk(name)
     settings = walk.root(Settings, root)
     if walk.problems or not isinstance(settings, Settings):
-        raise ConfigurationError([problem for _, problem in sorted(walk.problems, key=lambda item: item[0])])
+        raise ConfigurationError(
+            [problem for _, problem in sorted(walk.problems, key=lambda item: item[0])]
+        )
     return settings

@@ -1,7 +1,8 @@
 """The rules between settings: what each setting alone cannot tell.
 
-Each relation takes one section and yields sentences that begin with the key they are about. It reads no more
-than it judges: where a setting that it needs is broken already, the reader passes it over.
+Each relation takes one section and yields sentences that begin with the key they are about. It
+reads no more than it judges: where a setting that it needs is broken already, the reader passes it
+over.
 """
 
 import difflib
@@ -31,7 +32,9 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 def time_zone_exists(store: StoreSettings) -> Iterator[str]:
     if not _is_time_zone(store.time_zone):
-        near = difflib.get_close_matches(store.time_zone, sorted(zoneinfo.available_timezones()), n=1)
+        near = difflib.get_close_matches(
+            store.time_zone, sorted(zoneinfo.available_timezones()), n=1
+        )
         guess = f"did you mean {near[0]}?" if near else "use a name such as Europe/Helsinki"
         yield f"time_zone is not in the time-zone database of this machine (tzdata): {guess}"
 
@@ -43,19 +46,30 @@ def days_are_days(store: StoreSettings) -> Iterator[str]:
 
 
 def closes_when_it_does_not_open(store: StoreSettings) -> Iterator[str]:
-    """An end before the start runs past midnight; an end at the start could mean a whole day, or nothing."""
+    """An end before the start runs past midnight; an end at the start could mean a whole day, or
+    nothing.
+    """
     for day, hours in store.opening_hours.items():
         opens, _, closes = hours.partition("-")
         if closes == opens:
-            yield f"opening_hours.{day} closes as it opens: write 00:00-24:00 for a whole day, or remove the day"
+            yield (
+                f"opening_hours.{day} closes as it opens: write 00:00-24:00 for a whole day, "
+                "or remove the day"
+            )
 
 
 def lease_outlives_a_look(consent: ConsentSettings) -> Iterator[str]:
     """A look into the repository is at most twice refresh_s after the one before."""
     if consent.lease_s <= consent.poll_s:
-        yield "lease_s is not longer than poll_s: the list would run out between two looks; poll more often"
+        yield (
+            "lease_s is not longer than poll_s: the list would run out between two looks; poll "
+            "more often"
+        )
     if consent.repository is not None and consent.lease_s <= 2 * consent.refresh_s:
-        yield "lease_s is not longer than twice refresh_s: the list would run out between two looks; look more often"
+        yield (
+            "lease_s is not longer than twice refresh_s: the list would run out between two "
+            "looks; look more often"
+        )
 
 
 def repository_has_its_root(consent: ConsentSettings) -> Iterator[str]:
@@ -64,8 +78,13 @@ def repository_has_its_root(consent: ConsentSettings) -> Iterator[str]:
 
 
 def authority_goes_with_https(consent: ConsentSettings) -> Iterator[str]:
-    if consent.repository_ca_file is not None and not (consent.repository or "").startswith("https://"):
-        yield "repository_ca_file is for a repository of https://…: remove it, or name such a repository"
+    if consent.repository_ca_file is not None and not (consent.repository or "").startswith(
+        "https://"
+    ):
+        yield (
+            "repository_ca_file is for a repository of https://…: remove it, or name such a "
+            "repository"
+        )
 
 
 def offers_need_a_campaign(audience: AudienceSettings) -> Iterator[str]:
@@ -75,15 +94,24 @@ def offers_need_a_campaign(audience: AudienceSettings) -> Iterator[str]:
 
 def exit_lies_below_enter(entry: EntrySettings) -> Iterator[str]:
     if entry.exit_rssi_dbm > entry.enter_rssi_dbm:
-        yield "exit_rssi_dbm lies above enter_rssi_dbm, so a visit would end at once: put it 5–15 dB below"
+        yield (
+            "exit_rssi_dbm lies above enter_rssi_dbm, so a visit would end at once: put it "
+            "5–15 dB below"
+        )
 
 
 def door_adapters_are_listened_to(radio: RadioSettings) -> Iterator[str]:
     unheard = [name for name in radio.door_adapters if name not in radio.adapters]
     if unheard:
-        yield f"door_adapters names {unheard[0]}, which is not among adapters: add it there, beside the one inside"
+        yield (
+            f"door_adapters names {unheard[0]}, which is not among adapters: add it there, "
+            "beside the one inside"
+        )
     elif radio.door_adapters and set(radio.door_adapters) >= set(radio.adapters):
-        yield "door_adapters names every adapter, so nobody would be heard inside: leave the one inside out"
+        yield (
+            "door_adapters names every adapter, so nobody would be heard inside: leave the one "
+            "inside out"
+        )
 
 
 def certificate_goes_with_its_key(tls: TlsSettings) -> Iterator[str]:
@@ -93,7 +121,10 @@ def certificate_goes_with_its_key(tls: TlsSettings) -> Iterator[str]:
 
 def plain_text_stays_on_this_machine(mqtt: MqttSettings) -> Iterator[str]:
     if mqtt.tls is None and not is_loopback(mqtt.host):
-        yield "tls is missing and the broker is another machine: add tls with ca_file, or use host 127.0.0.1"
+        yield (
+            "tls is missing and the broker is another machine: add tls with ca_file, or use "
+            "host 127.0.0.1"
+        )
 
 
 def password_goes_with_a_username(mqtt: MqttSettings) -> Iterator[str]:
@@ -103,7 +134,9 @@ def password_goes_with_a_username(mqtt: MqttSettings) -> Iterator[str]:
 
 def hold_off_has_a_range(peers: PeerSettings) -> Iterator[str]:
     if peers.hold_off_min_ms > peers.hold_off_max_ms:
-        yield "hold_off_min_ms is above hold_off_max_ms, so the weakest would be first: put it below"
+        yield (
+            "hold_off_min_ms is above hold_off_max_ms, so the weakest would be first: put it below"
+        )
 
 
 def visits_stay_off_the_disk(storage: StorageSettings) -> Iterator[str]:
@@ -113,18 +146,30 @@ def visits_stay_off_the_disk(storage: StorageSettings) -> Iterator[str]:
 
 def addresses_need_an_active_scan(settings: Settings) -> Iterator[str]:
     if settings.identity.irk_file is not None and settings.radio.mode == "passive":
-        yield "identity.irk_file needs radio.mode active: a passive scan finds payloads by pattern, and no addresses"
+        yield (
+            "identity.irk_file needs radio.mode active: a passive scan finds payloads by "
+            "pattern, and no addresses"
+        )
 
 
 def doorbell_has_a_name(bell: DoorbellSettings) -> Iterator[str]:
     if bell.enabled and bell.service_uuid is None:
-        yield "service_uuid is missing, so no app could find the doorbell: use the chain's, made once with `uuidgen`"
+        yield (
+            "service_uuid is missing, so no app could find the doorbell: use the chain's, made "
+            "once with `uuidgen`"
+        )
 
 
 def doorbell_has_an_adapter(settings: Settings) -> Iterator[str]:
-    """A radio must share its time between listening and a connection: each ring would cost advertisements."""
+    """A radio must share its time between listening and a connection: each ring would cost
+    advertisements.
+    """
     bell = settings.doorbell
-    if bell.enabled and not bell.share_adapter and bell.adapter in (settings.radio.adapters or ["hci0"]):
+    if (
+        bell.enabled
+        and not bell.share_adapter
+        and bell.adapter in (settings.radio.adapters or ["hci0"])
+    ):
         yield (
             f"doorbell.adapter: {bell.adapter} scans too: give the doorbell an adapter of its own, "
             "or set doorbell.share_adapter after a test at this door"
@@ -154,13 +199,22 @@ def padding_holds_every_event(settings: Settings) -> Iterator[str]:
     place = Place(settings.store.chain, settings.store.store)
     longest = max(
         (
-            largest_bytes(place, audience.name, audience.purpose, tuple(audience.campaigns), settings.notice.id)
+            largest_bytes(
+                place,
+                audience.name,
+                audience.purpose,
+                tuple(audience.campaigns),
+                settings.notice.id,
+            )
             for audience in settings.audiences
         ),
         default=0,
     )
     if 0 < settings.events.pad_to_bytes < longest:
-        yield f"events.pad_to_bytes is smaller than the longest event: use at least {longest}, or 0 for none"
+        yield (
+            f"events.pad_to_bytes is smaller than the longest event: use at least {longest}, "
+            "or 0 for none"
+        )
 
 
 def is_loopback(host: str) -> bool:
@@ -172,7 +226,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_time_zone(name: str) -> bool:
-    """`right/…` counts leap seconds and `posix/…` is a copy: neither is a name of the IANA database."""
+    """`right/…` counts leap seconds and `posix/…` is a copy: neither is a name of the IANA
+    database.
+    """
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -45,7 +45,9 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         valid_for_s=settings.events.valid_for_s,
         outbox_length=settings.events.outbox_length,
         pad_to_bytes=settings.events.pad_to_bytes,
-        formats=FORMATS if prefix is None else (*FORMATS, ibeacon.format_for(bytes.fromhex(prefix))),
+        formats=FORMATS
+        if prefix is None
+        else (*FORMATS, ibeacon.format_for(bytes.fromhex(prefix))),
         doorbell_offset_db=settings.doorbell.rssi_offset_db,
         irks=read_irks(settings.identity.irk_file) if settings.identity.irk_file else {},
     )
@@ -61,7 +63,9 @@ def read_irks(path: Path) -> dict[bytes, bytes]:
     except TooManyKeys as error:
         raise ConfigurationError([f"{key}: {error}"]) from None
     except OSError as error:
-        raise ConfigurationError([f"{key}: {error.strerror}: name a file that this user can read"]) from None
+        raise ConfigurationError(
+            [f"{key}: {error.strerror}: name a file that this user can read"]
+        ) from None
     except (ValueError, AttributeError, TypeError):
         raise ConfigurationError(
             [f"{key}: not a JSON object of refs (11 characters) and IRKs (32 hex digits)"]
@@ -82,7 +86,9 @@ def read_notice_keys(path: Path) -> KeySet:
 
 
 def read_store_key(path: Path) -> bytes:
-    """The secret of the store, 64 hex digits in a file; raises ConfigurationError without showing any of it."""
+    """The secret of the store, 64 hex digits in a file; raises ConfigurationError without showing
+    any of it.
+    """
     advice = "make it once with `openssl rand -hex 32` and copy it to every gateway of the store"
     try:
         text = path.read_text("ascii").strip()
@@ -94,5 +100,7 @@ def read_store_key(path: Path) -> bytes:
     except ValueError:
         key = b""
     if len(key) != STORE_KEY_BYTES:
-        raise ConfigurationError([f"store.key_file {path}: not {2 * STORE_KEY_BYTES} hex digits: {advice}"])
+        raise ConfigurationError(
+            [f"store.key_file {path}: not {2 * STORE_KEY_BYTES} hex digits: {advice}"]
+        )
     return key

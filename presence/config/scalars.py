@@ -1,7 +1,8 @@
 """One word of YAML becomes one value of Python, or is refused with the reason.
 
-YAML 1.1 guesses types, and its guesses are traps for an operator: `no` is false, `0042` is 34, `1:30` is 90,
-`1e3` is text. We take the guess only where it is what a person meant; else the refusal says what to write.
+YAML 1.1 guesses types, and its guesses are traps for an operator: `no` is false, `0042` is 34,
+`1:30` is 90, `1e3` is text. We take the guess only where it is what a person meant; else the
+refusal says what to write.
 """
 
 import math
@@ -15,7 +16,13 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _TAG = "tag:yaml.org,2002:"
-_KINDS = {"bool": "true/false", "int": "a number", "float": "a number", "str": "text", "timestamp": "a date"}
+_KINDS = {
+    "bool": "true/false",
+    "int": "a number",
+    "float": "a number",
+    "str": "text",
+    "timestamp": "a date",
+}
 _TRUE, _FALSE = ("yes", "true", "on"), ("no", "false", "off")
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FRACTION = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
@@ -25,7 +32,9 @@ _LONGEST_SHOWN = 40
 
 
 class RefusedValue(Exception):
-    """The operator wrote a value of another type; the message is a hint, or nothing where the type says it all."""
+    """The operator wrote a value of another type; the message is a hint, or nothing where the type
+    says it all.
+    """
 
 
 def kind(node: Node) -> str:
@@ -38,10 +47,12 @@ def is_null(node: Node) -> bool:
 
 
 def shown(node: Node, *, secret: bool = False) -> str:
-    """What was found, for a message: its kind and, unless it may be a secret, its text, short and on one line.
+    """What was found, for a message: its kind and, unless it may be a secret, its text, short and
+    on one line.
 
-    Two texts count as secrets wherever they stand: one with `@`, for `mqtt://user:password@host`, and one of
-    several lines, for a line with a password that was indented too far belongs to the value above it.
+    Two texts count as secrets wherever they stand: one with `@`, for `mqtt://user:password@host`,
+    and one of several lines, for a line with a password that was indented too far belongs to the
+    value above it.
     """
     if isinstance(node, MappingNode):
         return "a group of keys"
@@ -54,7 +65,9 @@ def shown(node: Node, *, secret: bool = False) -> str:
         return "an empty text"
     if secret or "@" in node.value or node.start_mark.line != node.end_mark.line:
         return what
-    text = node.value if len(node.value) <= _LONGEST_SHOWN else node.value[: _LONGEST_SHOWN - 1] + "…"
+    text = (
+        node.value if len(node.value) <= _LONGEST_SHOWN else node.value[: _LONGEST_SHOWN - 1] + "…"
+    )
     return f"{what} {text!r}"
 
 
@@ -76,7 +89,9 @@ def parse_path(node: ScalarNode) -> Path:
 def parse_bool(node: ScalarNode) -> bool:
     word = node.value.lower()
     if kind(node) != "bool" or word not in _TRUE + _FALSE:
-        raise RefusedValue("remove the quotes" if kind(node) == "str" and word in _TRUE + _FALSE else "")
+        raise RefusedValue(
+            "remove the quotes" if kind(node) == "str" and word in _TRUE + _FALSE else ""
+        )
     return word in _TRUE
 
 

@@ -1,9 +1,11 @@
-"""Every setting with its type, default, limits and reason; `config/presence.yaml` shows them to the operator.
+"""Every setting with its type, default, limits and reason; `config/presence.yaml` shows them to the
+operator.
 
-A section of the file is a frozen dataclass here, and a key is a field: `setting(...)` carries what the reader
-checks. Rules between settings are in `presence.config.relations`.
+A section of the file is a frozen dataclass here, and a key is a field: `setting(...)` carries what
+the reader checks. Rules between settings are in `presence.config.relations`.
 """
-# ruff: noqa: RUF009  (`setting` is a field specifier like `dataclasses.field`; nothing is shared between instances)
+# ruff: noqa: RUF009  (`setting` is a field specifier like `dataclasses.field`; nothing is shared
+# between instances)
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,7 +21,9 @@ CATEGORY = r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}"
 """`taxonomy:node`, e.g. `ap2:1551` of the IAB Ad Product Taxonomy 2.0."""
 CLOCK_RANGE = r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
 KEY_FILE = r"(?![0-9a-fA-F]{32,}$).+"
-"""A path, and not the key itself pasted in its place: a configuration file is no place for a secret."""
+"""A path, and not the key itself pasted in its place: a configuration file is no place for a
+secret.
+"""
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -62,7 +66,9 @@ class StoreSettings(Section):
         secret=True,
     )
     sensitive: bool = setting(default=False)
-    time_zone: str = setting(default="UTC", remedy="use a name of the IANA database such as Europe/Helsinki")
+    time_zone: str = setting(
+        default="UTC", remedy="use a name of the IANA database such as Europe/Helsinki"
+    )
     opening_hours: dict[str, str] = setting(
         default={},
         each=CLOCK_RANGE,
@@ -76,7 +82,9 @@ class StoreSettings(Section):
 class NoticeSettings(Section):
     id: str = setting(
         pattern=r"[A-Za-z0-9._-]{1,64}",
-        remedy="give the version of the sign at the door, 1–64 of letters, digits, '.', '_' and '-'",
+        remedy=(
+            "give the version of the sign at the door, 1–64 of letters, digits, '.', '_' and '-'"
+        ),
         example="fi-2026-03",
     )
     controller: str = setting(
@@ -115,12 +123,20 @@ class RadioSettings(Section):
 class DoorbellSettings(Section):
     enabled: bool = setting(default=False)
     service_uuid: str | None = setting(
-        default=None, pattern=UUID, remedy=_UUID_REMEDY, example="5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
+        default=None,
+        pattern=UUID,
+        remedy=_UUID_REMEDY,
+        example="5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10",
     )
-    adapter: str = setting(default="hci1", pattern=r"hci[0-9]{1,2}", remedy="use a name such as hci1", example="hci1")
+    adapter: str = setting(
+        default="hci1", pattern=r"hci[0-9]{1,2}", remedy="use a name such as hci1", example="hci1"
+    )
     share_adapter: bool = setting(default=False)
     beacon_uuid: str | None = setting(
-        default=None, pattern=UUID, remedy=_UUID_REMEDY, example="0a6cb6b6-9b1f-4d59-8f5e-8a7a3b0d1c42"
+        default=None,
+        pattern=UUID,
+        remedy=_UUID_REMEDY,
+        example="0a6cb6b6-9b1f-4d59-8f5e-8a7a3b0d1c42",
     )
     beacon_major: int = setting(default=0, minimum=0, maximum=65_535)
     interval_ms: int = setting(default=150, minimum=20, maximum=1000)
@@ -148,15 +164,24 @@ class IdentitySettings(Section):
 @dataclass(frozen=True, kw_only=True)
 class ConsentSettings(Section):
     directory: Path = setting(default=Path("/var/lib/presence/consent"))
-    list: str = setting(pattern=rf"{NAME}/{NAME}", remedy="give the list's name, chain/store", example="acme/fi-0042")
+    list: str = setting(
+        pattern=rf"{NAME}/{NAME}",
+        remedy="give the list's name, chain/store",
+        example="acme/fi-0042",
+    )
     notice_keys: Path | None = setting(
-        default=None, remedy="name the file notices.jwks of the consent service", example="/etc/presence/notices.jwks"
+        default=None,
+        remedy="name the file notices.jwks of the consent service",
+        example="/etc/presence/notices.jwks",
     )
     poll_s: float = setting(default=10, minimum=1, maximum=600)
     lease_s: float = setting(default=900, minimum=60, maximum=3600)
     max_span_days: int = setting(default=396, minimum=1, maximum=396)
     repository: str | None = setting(
-        default=None, pattern=REPOSITORY, remedy="give https://… or an absolute path", example="https://lists.example/x"
+        default=None,
+        pattern=REPOSITORY,
+        remedy="give https://… or an absolute path",
+        example="https://lists.example/x",
     )
     root_file: Path | None = setting(default=None, example="/etc/presence/consent-root.json")
     repository_ca_file: Path | None = setting(default=None, example="/etc/presence/consent-ca.pem")
@@ -195,21 +220,28 @@ class EntrySettings(Section):
 @dataclass(frozen=True, kw_only=True)
 class TlsSettings(Section):
     ca_file: Path = setting(
-        remedy="name the certificate authority of the broker, PEM", example="/etc/presence/broker-ca.pem"
+        remedy="name the certificate authority of the broker, PEM",
+        example="/etc/presence/broker-ca.pem",
     )
     certificate_file: Path | None = setting(default=None, example="/etc/presence/gateway.pem")
-    key_file: Path | None = setting(default=None, pattern=KEY_FILE, example="/etc/presence/gateway.key", secret=True)
+    key_file: Path | None = setting(
+        default=None, pattern=KEY_FILE, example="/etc/presence/gateway.key", secret=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MqttSettings(Section):
     host: str = setting(
-        default="127.0.0.1", pattern=r"[A-Za-z0-9._:-]{1,253}", remedy="give a host name or an address alone"
+        default="127.0.0.1",
+        pattern=r"[A-Za-z0-9._:-]{1,253}",
+        remedy="give a host name or an address alone",
     )
     port: int = setting(default=1883, minimum=1, maximum=65_535)
     protocol: MqttProtocol = setting(default=MqttProtocol.V5)
     username: str | None = setting(default=None, example="presence-fi-0042", secret=True)
-    password_file: Path | None = setting(default=None, example="/etc/presence/mqtt.password", secret=True)
+    password_file: Path | None = setting(
+        default=None, example="/etc/presence/mqtt.password", secret=True
+    )
     tls: TlsSettings | None = setting(default=None)
     keep_alive_s: int = setting(default=20, minimum=5, maximum=300)
     acknowledge_timeout_s: float = setting(default=10, minimum=1, maximum=60)
@@ -243,7 +275,9 @@ class StorageSettings(Section):
 @dataclass(frozen=True, kw_only=True)
 class LogSettings(Section):
     level: str = setting(
-        default="info", pattern=r"debug|info|warning|error", remedy="use debug, info, warning or error"
+        default="info",
+        pattern=r"debug|info|warning|error",
+        remedy="use debug, info, warning or error",
     )
     format: LogFormat = setting(default=LogFormat.AUTO)
 

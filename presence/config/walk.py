@@ -1,7 +1,8 @@
-"""Nodes with lines become sections, along the fields of the dataclasses; what does not fit is noted with its line.
+"""Nodes with lines become sections, along the fields of the dataclasses; what does not fit is noted
+with its line.
 
-A setting that was refused is a hole in its section. Relations are asked of sections with holes too, and one that
-reaches into a hole is passed over: it would only repeat what has been said.
+A setting that was refused is a hole in its section. Relations are asked of sections with holes too,
+and one that reaches into a hole is passed over: it would only repeat what has been said.
 """
 
 import os
@@ -154,7 +155,8 @@ class Walk:
             self._refuse(place, wording.wrong_type("a group of keys", field, node))
             return _HOLE
         values = {
-            key: self._scalar(wanted, field, value, at) for key, (at, value) in self._entries(node, place).items()
+            key: self._scalar(wanted, field, value, at)
+            for key, (at, value) in self._entries(node, place).items()
         }
         return {key: value for key, value in values.items() if value is not _HOLE}
 
@@ -167,14 +169,17 @@ class Walk:
         return self._folder / self._path(value, place) if isinstance(value, Path) else value
 
     def _path(self, value: Path, place: _Place) -> Path:
-        """A path may begin with the folder in which systemd lays credentials (LoadCredential= of systemd.exec(5))."""
+        """A path may begin with the folder in which systemd lays credentials (LoadCredential= of
+        systemd.exec(5)).
+        """
         if value.parts[:1] != (CREDENTIALS,):
             return value
         folder = os.environ.get(CREDENTIALS.removeprefix("$"))
         if folder is None:
             self._refuse(
                 place,
-                f"is a credential of systemd, and {CREDENTIALS} is not set: start presence as its service, "
+                f"is a credential of systemd, and {CREDENTIALS} is not set: start presence as its "
+                "service, "
                 "with LoadCredential= for this name, or name a file",
             )
             return value
@@ -185,7 +190,9 @@ class Walk:
         self.problems.append((place.line, f"{self._name}:{place.line}: {key}{complaint}"))
 
     def _find(self, place: _Place) -> _Place:
-        """The place with the line of its key, or of the nearest section around it that stands in the file."""
+        """The place with the line of its key, or of the nearest section around it that stands in
+        the file.
+        """
         path = place.path
         while path and path not in self._lines:
             path = path.rpartition(".")[0]

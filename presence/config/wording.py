@@ -57,7 +57,9 @@ def out_of_limits(field: Field[Any], node: ScalarNode) -> str:
 
 def misfit(field: Field[Any], node: ScalarNode) -> str:
     """The text has not the shape that is wanted."""
-    return f"{shown(node, secret=field.metadata['secret'])} does not fit: {field.metadata['remedy']}"
+    return (
+        f"{shown(node, secret=field.metadata['secret'])} does not fit: {field.metadata['remedy']}"
+    )
 
 
 def example(field: Field[Any]) -> str:

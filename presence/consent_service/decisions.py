@@ -1,13 +1,15 @@
-"""What customers decide: each decision a new version of their entry, and a notice for what it takes away.
+"""What customers decide: each decision a new version of their entry, and a notice for what it takes
+away.
 
 1. Every change makes a new version of the entry; nothing is overwritten by an older one (R-36).
-2. What takes away is also said in a signed notice, which can do nothing else; so it is with what a renewal or an import
-   takes away. What gives waits for a publication.
+2. What takes away is also said in a signed notice, which can do nothing else; so it is with what a
+   renewal or an import takes away. What gives waits for a publication.
 3. An objection is for ever: nothing can be added for that id any more (R-10).
-4. What a customer took away stays away. A pause ends with its time or with `resume`. A category or purpose that was
-   narrowed, fulfilled or refused comes back where the customer decided on it again, later and by itself
-   (`Wish.said_s`); an agreement that is renewed and still names it does not bring it back (R-11, R-34). After a
-   withdrawal counts what was decided after it. Doubt is refusal.
+4. What a customer took away stays away. A pause ends with its time or with `resume`. A category or
+   purpose that was narrowed, fulfilled or refused comes back where the customer decided on it
+   again, later and by itself (`Wish.said_s`); an agreement that is renewed and still names it does
+   not bring it back (R-11, R-34). After a withdrawal counts what was decided after it. Doubt is
+   refusal.
 """
 
 import hmac
@@ -18,7 +20,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from presence.consent_service.register import Register, Registered, State
-from presence.consent_service.rights import EVERYTHING, PAUSE, Taken, in_notices, rights_lost, still_taken
+from presence.consent_service.rights import (
+    EVERYTHING,
+    PAUSE,
+    Taken,
+    in_notices,
+    rights_lost,
+    still_taken,
+)
 from presence.consent_service.vocabulary import PURPOSES, doubtful_categories, doubts, no_categories
 from presence.consent_service.wishes import KEY_BYTES, Wish, check, consent_of, without
 from presence.core.consent.model import Consent, Purpose
@@ -35,7 +44,9 @@ class Added:
     pairwise_keys: Mapping[str, bytes] = field(repr=False)
     """For each audience its own."""
     stays: frozenset[str] = frozenset()
-    """Categories and purposes of the wish that the customer took away before, and that stay away."""
+    """Categories and purposes of the wish that the customer took away before, and that stay
+    away.
+    """
     paused: bool = False
     lost: tuple[Narrowing, ...] = ()
     """What the entry before gave and this one does not."""
@@ -46,9 +57,13 @@ class Added:
 
 
 class Decisions:
-    """The customers of one list. `service_key` makes their refs and pairwise keys; `clock` gives UTC seconds."""
+    """The customers of one list. `service_key` makes their refs and pairwise keys; `clock` gives
+    UTC seconds.
+    """
 
-    def __init__(self, register: Register, service_key: bytes, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, register: Register, service_key: bytes, *, clock: Callable[[], float]
+    ) -> None:
         self.register = register
         self.clock = clock
         self.list_name = str(register.fact("list"))
@@ -90,7 +105,9 @@ class Decisions:
             return replace(added, notices=tuple(self._notices(added.lost)))
 
     def add_all(self, wishes: Iterable[Wish], *, told: Callable[[Notice], None]) -> list[Added]:
-        """All of them in one transaction, or none; `told` is given each notice that says what they take away."""
+        """All of them in one transaction, or none; `told` is given each notice that says what they
+        take away.
+        """
         with self.register.transaction():
             several = [self._add(wish) for wish in wishes]
             notices = self._notices(row for added in several for row in added.lost)
@@ -98,14 +115,19 @@ class Decisions:
             told(notice)
         return several
 
-    def add_each(self, wishes: Iterable[Wish], *, told: Callable[[Notice], None]) -> list[Added | ConsentServiceError]:
-        """Each by itself, in one transaction: why one of them cannot be added takes nothing from the others.
+    def add_each(
+        self, wishes: Iterable[Wish], *, told: Callable[[Notice], None]
+    ) -> list[Added | ConsentServiceError]:
+        """Each by itself, in one transaction: why one of them cannot be added takes nothing from
+        the others.
 
         For an import, call it with some thousands at a time.
         """
         with self.register.transaction():
             several = [self._added(wish) for wish in wishes]
-            notices = self._notices(row for added in several if isinstance(added, Added) for row in added.lost)
+            notices = self._notices(
+                row for added in several if isinstance(added, Added) for row in added.lost
+            )
         for notice in notices:
             told(notice)
         return several
@@ -115,8 +137,12 @@ class Decisions:
         known = self.register.get(self.ref_of(name))
         return known is not None and known.state is State.ACTIVE
 
-    def narrow(self, name: str, *, categories: Iterable[str] = (), purposes: Iterable[Purpose] = ()) -> Notice:
-        """Take categories or purposes away; such a category is refused, whatever a parent's grant says."""
+    def narrow(
+        self, name: str, *, categories: Iterable[str] = (), purposes: Iterable[Purpose] = ()
+    ) -> Notice:
+        """Take categories or purposes away; such a category is refused, whatever a parent's grant
+        says.
+        """
         gone, dropped = frozenset(categories), frozenset(purposes)
         if not gone and not dropped:
             raise ConsentServiceError("nothing to take away: name a category or a purpose")
@@ -130,13 +156,17 @@ class Decisions:
         )
 
     def narrow_as_of(self, name: str, said_s: Mapping[str, float]) -> list[Notice]:
-        """Of these words, each with its time, what the customer has not decided on since; perhaps nothing."""
+        """Of these words, each with its time, what the customer has not decided on since; perhaps
+        nothing.
+        """
         ref = self.ref_of(name)
         with self.register.transaction():
             known = self.register.get(ref)
             if known is None or known.consent is None:
                 return []
-            words = frozenset(word for word, decided_s in said_s.items() if decided_s >= known.decided_s)
+            words = frozenset(
+                word for word, decided_s in said_s.items() if decided_s >= known.decided_s
+            )
             for word in words:
                 self.register.take(ref, word, Taken(said_s[word]))
             purposes = frozenset(Purpose(word) for word in words if word in PURPOSES)
@@ -152,7 +182,8 @@ class Decisions:
         def less(consent: Consent) -> Consent:
             if category not in {grant.category for grant in consent.grants}:
                 raise ConsentServiceError(
-                    f"there is no interest in {category} to fulfil; `presence consents show` lists them"
+                    f"there is no interest in {category} to fulfil; `presence consents show` "
+                    "lists them"
                 )
             return _narrowed(consent, frozenset({category}), frozenset())
 
@@ -192,7 +223,9 @@ class Decisions:
             return self._remove(known, ref, State.GONE, decided_s)
 
     def end_as_of(self, name: str, decided_s: float) -> Notice | None:
-        """By what the customer decided then, the agreement is over by now; unless there is none, or a newer one."""
+        """By what the customer decided then, the agreement is over by now; unless there is none, or
+        a newer one.
+        """
         ref = self.ref_of(name)
         with self.register.transaction():
             known = self.register.get(ref)
@@ -228,22 +261,32 @@ class Decisions:
         check(wish, self.parents(), now_s)
         self._refuse_late(wish, known)
         decided_s = now_s if wish.decided_s is None else wish.decided_s
-        identity_key = wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
+        identity_key = (
+            wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
+        )
         owner = self.register.owner_of(identity_key, but=ref)
         if owner is not None:
             raise ConsentServiceError(
-                f"agreement {ref_text(owner)} has this identity key: with one key for two customers neither is "
+                f"agreement {ref_text(owner)} has this identity key: with one key for two "
+                "customers neither is "
                 "recognised; give each phone a key of its own, or withdraw that agreement first"
             )
         before = known.version if known else 0
-        keys = {audience: self._pairwise_key(wish.person or wish.id, audience) for audience in wish.audiences}
+        keys = {
+            audience: self._pairwise_key(wish.person or wish.id, audience)
+            for audience in wish.audiences
+        }
         given = frozenset({*wish.purposes, *wish.categories})
         stays = still_taken(given, wish.said_s, taken)
         if Purpose.PRESENCE in stays:
-            raise ConsentServiceError("the customer took `presence` away later than it was given: that stands")
+            raise ConsentServiceError(
+                "the customer took `presence` away later than it was given: that stands"
+            )
         kept = frozenset(taken) - given - {PAUSE, EVERYTHING} | stays
         audiences = self.audiences()
-        keys = {audience: key for audience, key in keys.items() if audiences.get(audience) not in stays}
+        keys = {
+            audience: key for audience, key in keys.items() if audiences.get(audience) not in stays
+        }
         paused_until_s = taken[PAUSE].until_s if PAUSE in taken else 0.0
         consent = replace(
             consent_of(without(wish, kept), ref, before + 1, keys),
@@ -253,22 +296,44 @@ class Decisions:
         self.register.give(ref, given & taken.keys() - stays)
         for word in wish.refused:
             self.register.take(ref, word, Taken(wish.said_s.get(word, decided_s)))
-        lost = self._lost(known.consent, consent) if known is not None and known.consent is not None else ()
-        doubtful = (*doubtful_categories({*consent.refused_categories, *wish.categories}, self.parents()),
-                    *doubts(wish.purposes, wish.categories, wish.scope, self.group))  # fmt: skip
-        return Added(ref, consent.version, identity_key, keys, stays, consent.paused_until_s > 0, lost, (), doubtful)
+        lost = (
+            self._lost(known.consent, consent)
+            if known is not None and known.consent is not None
+            else ()
+        )
+        doubtful = (
+            *doubtful_categories({*consent.refused_categories, *wish.categories}, self.parents()),
+            *doubts(wish.purposes, wish.categories, wish.scope, self.group),
+        )
+        return Added(
+            ref,
+            consent.version,
+            identity_key,
+            keys,
+            stays,
+            consent.paused_until_s > 0,
+            lost,
+            (),
+            doubtful,
+        )
 
     def _refuse_late(self, wish: Wish, known: Registered | None) -> None:
         """Where what is known of this customer forbids to add anything."""
         if known is None:
             return
         if known.state is State.OBJECTED:
-            raise ConsentServiceError("this id objected, and an objection is for ever: nothing can be added")
+            raise ConsentServiceError(
+                "this id objected, and an objection is for ever: nothing can be added"
+            )
         if wish.identity_key and known.identity_key not in (b"", wish.identity_key):
-            raise ConsentServiceError("this id has another identity key: withdraw it first, then add it anew")
+            raise ConsentServiceError(
+                "this id has another identity key: withdraw it first, then add it anew"
+            )
         if wish.decided_s is None:
             return
-        if wish.decided_s < known.decided_s or (known.state is State.GONE and wish.decided_s == known.decided_s):
+        if wish.decided_s < known.decided_s or (
+            known.state is State.GONE and wish.decided_s == known.decided_s
+        ):
             raise ConsentServiceError("older than what this customer decided last: that stands")
 
     def _lost(self, before: Consent, after: Consent) -> tuple[Narrowing, ...]:
@@ -295,7 +360,9 @@ class Decisions:
         taken: frozenset[str],
         until_s: float = 0.0,
     ) -> Notice:
-        """`narrowing`: what is said where it was taken away already, so that a command may be repeated."""
+        """`narrowing`: what is said where it was taken away already, so that a command may be
+        repeated.
+        """
         with self.register.transaction():
             known, consent = self._active(name)
             for word in taken:
@@ -306,15 +373,27 @@ class Decisions:
             return notice
 
     def _put(self, known: Registered, consent: Consent) -> Consent:
-        """As the next version. The agreement is as old as it was: an export that withdraws it later still counts."""
+        """As the next version. The agreement is as old as it was: an export that withdraws it later
+        still counts.
+        """
         changed = replace(consent, version=known.version + 1)
-        self.register.put(changed, known.identity_key, known.id, before=known.version, decided_s=known.decided_s)
+        self.register.put(
+            changed, known.identity_key, known.id, before=known.version, decided_s=known.decided_s
+        )
         return changed
 
     def _remove(
-        self, known: Registered | None, ref: bytes, state: State, decided_s: float, *, keeping: bool = False
+        self,
+        known: Registered | None,
+        ref: bytes,
+        state: State,
+        decided_s: float,
+        *,
+        keeping: bool = False,
     ) -> Notice:
-        """`keeping`: what was taken away stays so for the next agreement, as where one ended by itself."""
+        """`keeping`: what was taken away stays so for the next agreement, as where one ended by
+        itself.
+        """
         before = known.version if known else 0
         self.register.remove(ref, before + 1, state, before=before, decided_s=decided_s)
         if not keeping:
@@ -322,7 +401,9 @@ class Decisions:
         if state is State.GONE and not keeping:
             self.register.take(ref, EVERYTHING, Taken(decided_s))
         objected = state is State.OBJECTED
-        (notice,) = self._notices([Narrowing(ref, before + 1, removed=not objected, objected=objected)])
+        (notice,) = self._notices(
+            [Narrowing(ref, before + 1, removed=not objected, objected=objected)]
+        )
         return notice
 
     def _notices(self, rows: Iterable[Narrowing]) -> list[Notice]:
@@ -333,11 +414,15 @@ class Decisions:
             self.register.set_fact("notice_seq", previous + 1)
             # Whatever is not numbered yet comes with the next list.
             list_seq = self.register.number("seq") + 1
-            notices.append(Notice(self.list_name, previous + 1, previous, list_seq, int(self.clock()), some))
+            notices.append(
+                Notice(self.list_name, previous + 1, previous, list_seq, int(self.clock()), some)
+            )
         return notices
 
 
-def _narrowed(consent: Consent, categories: frozenset[str], purposes: frozenset[Purpose]) -> Consent:
+def _narrowed(
+    consent: Consent, categories: frozenset[str], purposes: frozenset[Purpose]
+) -> Consent:
     return replace(
         consent,
         grants=tuple(grant for grant in consent.grants if grant.category not in categories),

@@ -1,7 +1,9 @@
-"""The publisher's side of presence.core.consent.growth: asks before a list grows, and carries what was approved.
+"""The publisher's side of presence.core.consent.growth: asks before a list grows, and carries what
+was approved.
 
-What it remembers stands in the register: the counts of the last day, and the newest approval, which every manifest
-carries from then on. The key of approvals is with the root keys, and the root says which it is.
+What it remembers stands in the register: the counts of the last day, and the newest approval, which
+every manifest carries from then on. The key of approvals is with the root keys, and the root says
+which it is.
 """
 
 import json
@@ -26,11 +28,16 @@ from presence.core.consent.growth import (
 from presence.errors import ConsentServiceError
 
 COUNTS, APPROVED = "counts", "approved_by"
-WANTED = f"the approval key is brought back from its safe (keys/root/{APPROVAL}.pem, or --approval-key FILE)"
+WANTED = (
+    f"the approval key is brought back from its safe (keys/root/{APPROVAL}.pem, or "
+    "--approval-key FILE)"
+)
 
 
 class GrowthRefused(ConsentServiceError):
-    """The list would grow by more than a fifth within a day: somebody must look where they come from."""
+    """The list would grow by more than a fifth within a day: somebody must look where they come
+    from.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ def approver_of(keys: KeyFolder, repository: Repository, path: Path | None) -> A
         if public.public_bytes_raw() == mine:
             return Approver(kid, key)
     raise ConsentServiceError(
-        f"{path or keys.approval_path}: the newest root names another approval key: bring that one, or replace it: "
+        f"{path or keys.approval_path}: the newest root names another approval key: bring that "
+        "one, or replace it: "
         "`presence consents rotate approval --new-key FILE`"
     )
 
@@ -63,7 +71,9 @@ def approver_of(keys: KeyFolder, repository: Repository, path: Path | None) -> A
 class Growth:
     """Of one publication."""
 
-    def __init__(self, register: Register, repository: Repository, now_s: float, approver: Approver | None) -> None:
+    def __init__(
+        self, register: Register, repository: Repository, now_s: float, approver: Approver | None
+    ) -> None:
         self._register = register
         self._root = repository.root_version
         self._now_s = now_s
@@ -77,16 +87,21 @@ class Growth:
         if self._approver is None and at_most is not None and entries > at_most:
             before = min(count for _, count in self._counts)
             raise GrowthRefused(
-                f"the list would grow from {before} to {entries} customers within a day, and gateways take {at_most} "
+                f"the list would grow from {before} to {entries} customers within a day, and "
+                f"gateways take {at_most} "
                 f"at most: look where they come from, then publish with --approve-growth; {WANTED}"
             )
 
     def approve(self, name: str, epoch: int, seq: int, entries: int) -> str:
-        """What the manifest carries: a new approval where somebody approves, else the newest there was."""
+        """What the manifest carries: a new approval where somebody approves, else the newest there
+        was.
+        """
         self.check(entries)
         if self._approver is not None:
             approval = Approval(name, Edition(self._root(), epoch, seq), entries)
-            self.approved_by = sign_approval(approval, kid=self._approver.kid, key=self._approver.key)
+            self.approved_by = sign_approval(
+                approval, kid=self._approver.kid, key=self._approver.key
+            )
             self._counts = anew(self._counts, entries)
         return self.approved_by
 

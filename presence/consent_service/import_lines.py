@@ -1,10 +1,12 @@
-"""Lines of a consent platform's export: what one customer decided on one purpose or category, and when.
+"""Lines of a consent platform's export: what one customer decided on one purpose or category, and
+when.
 
     subject,purpose,value,timestamp,notice,expiry,identity_key,stores,explicit,flags
     c-1,presence,given,2026-03-01,fi-2026-03,2027-03-01,000102…0f,fi-0042,,
     c-1,ap2:1551,given,2026-03-01,fi-2026-03,2026-09-01,,,,
 
-The same names in JSON Lines. Every other column is dropped, unread (R-33). A reason names the column, never its value.
+The same names in JSON Lines. Every other column is dropped, unread (R-33). A reason names the
+column, never its value.
 """
 
 import csv
@@ -22,8 +24,17 @@ from presence.core.consent.list_json import LATEST_S
 from presence.core.consent.model import Flag, Purpose
 
 COLUMNS: Final = (
-    "subject", "purpose", "value", "timestamp", "notice", "expiry", "identity_key", "stores", "explicit", "flags",
-)  # fmt: skip
+    "subject",
+    "purpose",
+    "value",
+    "timestamp",
+    "notice",
+    "expiry",
+    "identity_key",
+    "stores",
+    "explicit",
+    "flags",
+)
 MANDATORY: Final = COLUMNS[:4]
 DELIMITERS: Final = (";", "\t", ",")
 LONGEST_LINE: Final = 65_536
@@ -75,15 +86,20 @@ class Line:
         return self.purpose in PURPOSES
 
 
-def rows_of_csv(text: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Number and columns of every line; a first line of names is expected. Raises BadLine where there is none.
+def rows_of_csv(
+    text: Iterable[str], delimiter: str = ","
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Number and columns of every line; a first line of names is expected. Raises BadLine where
+    there is none.
 
     What a line has beyond the named columns stands under None.
     """
     reader = csv.DictReader(text, skipinitialspace=True, delimiter=delimiter)
     names = list(reader.fieldnames or ())
     if missing := set(MANDATORY) - set(names):
-        if len(names) == 1 and (other := next((each for each in DELIMITERS if each in names[0]), None)):
+        if len(names) == 1 and (
+            other := next((each for each in DELIMITERS if each in names[0]), None)
+        ):
             raise BadLine(f"separated by {other!r}? use commas, or --delimiter {other!r}")
         raise BadLine(f"the first line names the columns; {', '.join(sorted(missing))} missing")
     if twice := sorted({name for name in names if name in COLUMNS and names.count(name) > 1}):
@@ -118,7 +134,9 @@ def parse_line(row: Mapping[str, Any]) -> Line:
     if any(map(_text, row.get(None) or ())):  # type: ignore[call-overload]
         problems.append("more columns than the first line names")
     if problems:
-        raise BadLine("; ".join(problems), subject, objects=WORDS.get(said["value"].lower()) is Value.OBJECTED)
+        raise BadLine(
+            "; ".join(problems), subject, objects=WORDS.get(said["value"].lower()) is Value.OBJECTED
+        )
     return _line(said)
 
 
@@ -148,9 +166,13 @@ def _problems(said: Mapping[str, str]) -> list[str]:
     problems = [f"{', '.join(missing)} missing, or the line is damaged"] if missing else []
     subject, purpose, value = said["subject"], said["purpose"], WORDS.get(said["value"].lower())
     if len(subject) > LONGEST_SUBJECT or not subject.isprintable():
-        problems.append(f"subject is longer than {LONGEST_SUBJECT}, or holds what cannot be printed")
+        problems.append(
+            f"subject is longer than {LONGEST_SUBJECT}, or holds what cannot be printed"
+        )
     if purpose and purpose not in PURPOSES and not is_category(purpose):
-        problems.append(f"purpose is neither a category such as ap2:1551 nor one of {', '.join(Purpose)}")
+        problems.append(
+            f"purpose is neither a category such as ap2:1551 nor one of {', '.join(Purpose)}"
+        )
     if said["value"] and value is None:
         problems.append("value is none of given, not_given and objected")
     problems += [
@@ -165,7 +187,10 @@ def _problems(said: Mapping[str, str]) -> list[str]:
         problems.append("stores is neither * nor a list of stores such as fi-0042;fi-0043")
     if said["flags"] and not _FLAGS.issuperset(_several(said["flags"])):
         problems.append(f"flags holds a word that is none of {', '.join(Flag)}")
-    if said["explicit"].lower() not in ("", *WORDS) or WORDS.get(said["explicit"].lower()) is Value.OBJECTED:
+    if (
+        said["explicit"].lower() not in ("", *WORDS)
+        or WORDS.get(said["explicit"].lower()) is Value.OBJECTED
+    ):
         problems.append("explicit is neither yes nor no")
     if said["identity_key"] and not _KEY.fullmatch(said["identity_key"]):
         problems.append("identity_key is not 32 hex digits")

@@ -2,14 +2,15 @@
 
     lines ──► import.sqlite (sorted by customer, removed at the end) ──► one Wish a customer ──► the register
 
-1. The lines of a customer are together all of what they agreed to. Of two lines for one purpose the newer counts; of
-   one time the one that gives less.
-2. One unreadable line of a customer, and they are given nothing by this file: it may have taken rights away. What
-   their other lines take away is taken.
-3. An objection is for ever. Without a given `presence` the customer is withdrawn. What the customer paused, narrowed
-   or fulfilled stays so; a line brings back what it names where it was decided later than that (rule 4 of the service).
-4. Start is the newest decision on a purpose, end the earliest expiry of one; each category ends by itself, at the
-   latest then (R-06, R-07).
+1. The lines of a customer are together all of what they agreed to. Of two lines for one purpose the
+   newer counts; of one time the one that gives less.
+2. One unreadable line of a customer, and they are given nothing by this file: it may have taken
+   rights away. What their other lines take away is taken.
+3. An objection is for ever. Without a given `presence` the customer is withdrawn. What the customer
+   paused, narrowed or fulfilled stays so; a line brings back what it names where it was decided
+   later than that (rule 4 of the service).
+4. Start is the newest decision on a purpose, end the earliest expiry of one; each category ends by
+   itself, at the latest then (R-06, R-07).
 """
 
 import json
@@ -82,8 +83,10 @@ def import_rows(
     read: Callable[[int], None] = lambda _lines: None,
     taken: Callable[[int, int], None] = lambda _lines, _of: None,
 ) -> Imported:
-    """`told` is given each notice. Now and then `read` is told how many lines were read, and `taken` of how many lines
-    customers were taken up, and of how many in all. Raises ConsentServiceError."""
+    """`told` is given each notice. Now and then `read` is told how many lines were read, and
+    `taken` of how many lines customers were taken up, and of how many in all. Raises
+    ConsentServiceError.
+    """
     taking = _Taking(service, audiences, told)
     with (
         alone(service.directory / "import.lock", "imports into this folder"),
@@ -105,7 +108,9 @@ def import_rows(
 
 
 def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpose]) -> Wish | None:
-    """What a customer's lines come to (rules 1 and 4); None where they do not agree to being recognised."""
+    """What a customer's lines come to (rules 1 and 4); None where they do not agree to being
+    recognised.
+    """
     newest = _newest(lines)
     given = {what: line for what, line in newest.items() if line.value is Value.GIVEN}
     presence = given.get(Purpose.PRESENCE)
@@ -124,12 +129,18 @@ def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpos
         not_before_s=start_s,
         not_after_s=min(line.until_s or 0.0 for line in of_purposes),
         scope=_scope(presence.stores, group),
-        categories={what: line.until_s for what, line in categories.items() if (line.until_s or start_s + 1) > start_s},
+        categories={
+            what: line.until_s
+            for what, line in categories.items()
+            if (line.until_s or start_s + 1) > start_s
+        },
         explicit=frozenset(what for what, line in categories.items() if line.explicit),
         refused=frozenset(what for what, line in newest.items() if line.value is Value.NOT_GIVEN),
         flags=flags,
         audiences=audiences_of(purposes, flags, audiences),
-        identity_key=next((line.identity_key for line in newest.values() if line.identity_key), b""),
+        identity_key=next(
+            (line.identity_key for line in newest.values() if line.identity_key), b""
+        ),
         decided_s=max(line.decided_s for line in newest.values()),
         said_s={what: line.decided_s for what, line in newest.items()},
     )
@@ -149,7 +160,10 @@ class _Taking:
     """Takes away at once, and adds in batches."""
 
     def __init__(
-        self, service: ConsentService, audiences: Mapping[str, Purpose], told: Callable[[Notice], None]
+        self,
+        service: ConsentService,
+        audiences: Mapping[str, Purpose],
+        told: Callable[[Notice], None],
     ) -> None:
         self.done = Imported()
         self._service = service
@@ -162,7 +176,9 @@ class _Taking:
         self.done.objected += 1
 
     def take(self, subject: str, lines: list[Line], number: int) -> None:
-        """`number`: of the customer's first line; 0 where another one of theirs was unreadable (rule 2)."""
+        """`number`: of the customer's first line; 0 where another one of theirs was unreadable
+        (rule 2).
+        """
         wish = wish_of(lines, group=self._service.group, audiences=self._audiences)
         if wish is None:
             if number or any(line.purpose == Purpose.PRESENCE for line in lines):
@@ -175,7 +191,9 @@ class _Taking:
             self._tell(self._service.end_as_of(subject, max(line.decided_s for line in lines)))
             self.done.over += 1
         elif not wish.identity_key and not self._service.knows(subject):
-            self.done.bad.append((number, "identity_key missing: without it nobody can be recognised"))
+            self.done.bad.append(
+                (number, "identity_key missing: without it nobody can be recognised")
+            )
         else:
             self._batch.append((wish, lines, number))
             if len(self._batch) >= BATCH:
@@ -189,7 +207,9 @@ class _Taking:
                 self.done.bad.append((number, str(added)))
                 self._take_away(lines)
             else:
-                over = sum(until_s is not None and until_s <= now_s for until_s in wish.categories.values())
+                over = sum(
+                    until_s is not None and until_s <= now_s for until_s in wish.categories.values()
+                )
                 self.done.added += 1
                 self.done.still_taken += bool(added.stays or added.paused)
                 self.done.over_categories += over
@@ -221,13 +241,20 @@ def _newest(lines: Iterable[Line]) -> dict[str, Line]:
     for line in lines:
         other = newest.get(line.purpose)
         gives_less = line.value is not Value.GIVEN
-        if other is None or (line.decided_s, gives_less) > (other.decided_s, other.value is not Value.GIVEN):
+        if other is None or (line.decided_s, gives_less) > (
+            other.decided_s,
+            other.value is not Value.GIVEN,
+        ):
             newest[line.purpose] = line
     return newest
 
 
 def _scope(stores: tuple[str, ...], group: str) -> Scope:
-    return Scope(frozenset(), chain_wide=True) if stores == ("*",) else Scope(frozenset(stores or (group,)))
+    return (
+        Scope(frozenset(), chain_wide=True)
+        if stores == ("*",)
+        else Scope(frozenset(stores or (group,)))
+    )
 
 
 @contextmanager
@@ -248,8 +275,16 @@ def _sorted_lines(path: Path) -> Iterator[sqlite3.Connection]:
         path.unlink(missing_ok=True)
 
 
-def _stage(database: sqlite3.Connection, rows: Rows, done: Imported, read: Callable[[int], None], now_s: float) -> None:
-    """Known columns of usable lines; of others that there was one, of whom, and whether it is an objection."""
+def _stage(
+    database: sqlite3.Connection,
+    rows: Rows,
+    done: Imported,
+    read: Callable[[int], None],
+    now_s: float,
+) -> None:
+    """Known columns of usable lines; of others that there was one, of whom, and whether it is an
+    objection.
+    """
     database.execute("BEGIN")
     for number, row in rows:
         done.lines += 1
@@ -271,7 +306,8 @@ def _stage(database: sqlite3.Connection, rows: Rows, done: Imported, read: Calla
 
 
 def _usable(row: Mapping[str, Any], now_s: float) -> tuple[Line, dict[str, Any]]:
-    """The line and its known columns. One that is dated in the future gives nothing; what it takes away is taken now.
+    """The line and its known columns. One that is dated in the future gives nothing; what it takes
+    away is taken now.
 
     Raises BadLine.
     """
@@ -280,26 +316,48 @@ def _usable(row: Mapping[str, Any], now_s: float) -> tuple[Line, dict[str, Any]]
     if line.decided_s <= now_s + AHEAD_S:
         return line, kept
     if line.value is Value.GIVEN:
-        raise BadLine("timestamp lies in the future: is it local time without its offset?", line.subject)
+        raise BadLine(
+            "timestamp lies in the future: is it local time without its offset?", line.subject
+        )
     return line, {**kept, "timestamp": now_s}
 
 
-def _doubt_shared_keys(database: sqlite3.Connection, service: ConsentService, done: Imported) -> None:
-    """Who brings a key that another customer of the file brings, too, is given nothing: whose it is, nobody knows."""
+def _doubt_shared_keys(
+    database: sqlite3.Connection, service: ConsentService, done: Imported
+) -> None:
+    """Who brings a key that another customer of the file brings, too, is given nothing: whose it
+    is, nobody knows.
+    """
     for (key,) in database.execute(_SHARED).fetchall():
-        found = database.execute("SELECT subject, number FROM line WHERE identity_key = ? ORDER BY number", (key,))
+        found = database.execute(
+            "SELECT subject, number FROM line WHERE identity_key = ? ORDER BY number", (key,)
+        )
         several = found.fetchall()
         for subject, number in several:
             other = next(each for each, _ in several if each != subject)
-            reason = f"identity_key is that of agreement {ref_text(service.ref_of(other))} in this file, too"
+            reason = (
+                f"identity_key is that of agreement {ref_text(service.ref_of(other))} in "
+                "this file, too"
+            )
             done.bad.append((number, f"{reason}: give each phone a key of its own"))
-            database.execute("UPDATE line SET row = NULL WHERE subject = ? AND number = ?", (subject, number))
+            database.execute(
+                "UPDATE line SET row = NULL WHERE subject = ? AND number = ?", (subject, number)
+            )
 
 
 def _customers(database: sqlite3.Connection) -> Iterator[tuple[str, list[Line], int, bool]]:
-    """Of each customer the usable lines, the number of the first (0 where another was not), and whether they object."""
-    found = database.execute("SELECT subject, number, row, objects FROM line ORDER BY subject, number")
+    """Of each customer the usable lines, the number of the first (0 where another was not), and
+    whether they object.
+    """
+    found = database.execute(
+        "SELECT subject, number, row, objects FROM line ORDER BY subject, number"
+    )
     for subject, several in groupby(found, key=lambda row: str(row[0])):
         rows = list(several)
         lines = [parse_line(json.loads(text)) for _, _, text, _ in rows if text is not None]
-        yield subject, lines, rows[0][1] if len(lines) == len(rows) else 0, any(objects for *_, objects in rows)
+        yield (
+            subject,
+            lines,
+            rows[0][1] if len(lines) == len(rows) else 0,
+            any(objects for *_, objects in rows),
+        )

@@ -1,8 +1,8 @@
 """The publisher's keys, each in a file of its own (PKCS #8, PEM, mode 0600).
 
-keys/root/1.pem, 2.pem, 3.pem   two of them sign a new root: carry the folder away after `init`, to a safe
-keys/root/approval.pem          approves that a list grows by more than a fifth a day: away with them
-keys/targets.pem, snapshot.pem, timestamp.pem   sign each publication: they stay online
+keys/root/1.pem, 2.pem, 3.pem   two of them sign a new root: carry the folder away after `init`, to
+a safe keys/root/approval.pem          approves that a list grows by more than a fifth a day: away
+with them keys/targets.pem, snapshot.pem, timestamp.pem   sign each publication: they stay online
 keys/notices.pem, notices-1.pem, …   signs notices and heads; the number is that of the `kid`
 keys/service.key                32 random bytes in hex, from which refs and pairwise keys are made
 """
@@ -40,7 +40,9 @@ class KeyFolder:
     def create(self) -> None:
         """All keys, new. Raises ConsentServiceError where there are keys already."""
         if self.directory.exists():
-            raise ConsentServiceError(f"{self.directory}: there are keys already; a second `init` would orphan them")
+            raise ConsentServiceError(
+                f"{self.directory}: there are keys already; a second `init` would orphan them"
+            )
         root = self.directory / "root"
         root.mkdir(mode=0o700, parents=True)
         self.directory.chmod(0o700)
@@ -49,7 +51,9 @@ class KeyFolder:
         _write_private(self.approval_path, _new_key())
         for name in (*ONLINE, NOTICES):
             self.renew(name)
-        _write_private(self.directory / "service.key", secrets.token_hex(SERVICE_KEY_BYTES).encode())
+        _write_private(
+            self.directory / "service.key", secrets.token_hex(SERVICE_KEY_BYTES).encode()
+        )
 
     def renew(self, name: str) -> None:
         """A new key in place of the old one, for a role that is online or for notices."""
@@ -58,11 +62,14 @@ class KeyFolder:
     def root_signers(self, directory: Path | None = None) -> list[CryptoSigner]:
         """As many root keys as are there: three after `init`, two of them are enough."""
         folder = directory or self.directory / "root"
-        files = (path for path in sorted(folder.glob("*.pem")) if not path.stem.startswith(APPROVAL))
+        files = (
+            path for path in sorted(folder.glob("*.pem")) if not path.stem.startswith(APPROVAL)
+        )
         signers = [CryptoSigner(_read(path)) for path in files]
         if len(signers) < ROOT_THRESHOLD:
             raise ConsentServiceError(
-                f"{folder}: {len(signers)} root keys, {ROOT_THRESHOLD} are needed: bring them back from their safe "
+                f"{folder}: {len(signers)} root keys, {ROOT_THRESHOLD} are needed: bring them "
+                "back from their safe "
                 "(--root-keys FOLDER)"
             )
         return signers
@@ -72,11 +79,14 @@ class KeyFolder:
 
     def notice_key(self, number: int) -> Ed25519PrivateKey:
         path = self.directory / f"{notice_kid(number)}.pem"
-        # The first one, and those that an older version replaced in its place, have no number in their names.
+        # The first one, and those that an older version replaced in its place, have no number in
+        # their names.
         return _read(path if path.exists() else self.directory / f"{NOTICES}.pem")
 
     def make_notice_key(self, number: int) -> None:
-        """It counts once the register says this number; so a crash leaves the old key in force, or the new one."""
+        """It counts once the register says this number; so a crash leaves the old key in force, or
+        the new one.
+        """
         _write_private(self.directory / f"{notice_kid(number)}.pem", _new_key())
 
     def forget_notice_keys(self, *, but: Iterable[int]) -> None:
@@ -97,7 +107,8 @@ class KeyFolder:
         path = path or self.approval_path
         if not path.exists():
             raise ConsentServiceError(
-                f"{path}: the approval key is not here: bring it back from its safe (--approval-key FILE); where it is "
+                f"{path}: the approval key is not here: bring it back from its safe "
+                "(--approval-key FILE); where it is "
                 "lost, `presence consents rotate approval --new-key FILE` makes another"
             )
         return _read(path)
@@ -111,7 +122,9 @@ class KeyFolder:
         try:
             return bytes.fromhex(path.read_text("ascii"))
         except (OSError, ValueError) as error:
-            raise ConsentServiceError(f"{path}: {error}: restore it; refs cannot be made without it") from error
+            raise ConsentServiceError(
+                f"{path}: {error}: restore it; refs cannot be made without it"
+            ) from error
 
 
 def notice_kid(number: int) -> str:
@@ -120,16 +133,22 @@ def notice_kid(number: int) -> str:
 
 
 def _new_key() -> bytes:
-    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
 
 
 def _read(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:
-        raise ConsentServiceError(f"{path}: {error.strerror}: `presence consents init` makes the keys") from error
+        raise ConsentServiceError(
+            f"{path}: {error.strerror}: `presence consents init` makes the keys"
+        ) from error
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConsentServiceError(f"{path}: not a private key in PEM without a passphrase") from None
+        raise ConsentServiceError(
+            f"{path}: not a private key in PEM without a passphrase"
+        ) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ConsentServiceError(f"{path}: not an Ed25519 key")
     return key

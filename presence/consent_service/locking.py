@@ -1,8 +1,9 @@
-"""One at a time: locks on files in the service's folder, which a process that dies lets go of by itself.
+"""One at a time: locks on files in the service's folder, which a process that dies lets go of by
+itself.
 
-publish.lock    one publication: two would give one number to two contents
-import.lock     one import: its sorted lines are a file in the folder
-turn.lock       held while waiting for the register, so that nobody overtakes: an import that takes one batch after
+publish.lock    one publication: two would give one number to two contents import.lock     one
+import: its sorted lines are a file in the folder turn.lock       held while waiting for the
+register, so that nobody overtakes: an import that takes one batch after
                 the other would else keep a withdrawal waiting until its end
 """
 
@@ -22,14 +23,17 @@ POLL_S: Final = 0.02
 
 @contextmanager
 def alone(path: Path, what: str, *, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Nobody else who asks for this file is in here. Raises ConsentServiceError where that does not come about in time.
+    """Nobody else who asks for this file is in here. Raises ConsentServiceError where that does not
+    come about in time.
 
     `what`: what the other one is doing, for the message.
     """
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise ConsentServiceError(f"{path}: {error.strerror}: the list's folder must be writable") from error
+        raise ConsentServiceError(
+            f"{path}: {error.strerror}: the list's folder must be writable"
+        ) from error
     try:
         _wait(file, path, what, time.monotonic() + wait_s)
         os.truncate(file, 0)
@@ -44,7 +48,8 @@ def _wait(file: int, path: Path, what: str, until_s: float) -> None:
         if time.monotonic() >= until_s:
             other = os.pread(file, 16, 0).decode("ascii", "replace") or "unknown"
             raise ConsentServiceError(
-                f"{path}: another command (process {other}) {what}: nothing was done; wait for it, then try again"
+                f"{path}: another command (process {other}) {what}: nothing was done; wait for "
+                "it, then try again"
             )
         time.sleep(POLL_S)
 

@@ -1,7 +1,9 @@
-"""Signed notices as files, until somebody carries them to the brokers: `outbox/000000017.jws` is notice 17 of the list.
+"""Signed notices as files, until somebody carries them to the brokers: `outbox/000000017.jws` is
+notice 17 of the list.
 
-Whoever has a way to the shops' brokers of their own takes the files in their order; `presence consents … --mqtt` does
-it here. A notice that is lost delays a withdrawal until the next list and does nothing worse.
+Whoever has a way to the shops' brokers of their own takes the files in their order; `presence
+consents … --mqtt` does it here. A notice that is lost delays a withdrawal until the next list and
+does nothing worse.
 """
 
 import asyncio
@@ -39,7 +41,8 @@ class Outbox:
             new.replace(path)
         except OSError as error:
             raise ConsentServiceError(
-                f"{path}: {error.strerror}: the change is registered, its notice is not written: `presence consents "
+                f"{path}: {error.strerror}: the change is registered, its notice is not written: "
+                "`presence consents "
                 "publish` tells gateways at their next look"
             ) from error
         return path
@@ -66,7 +69,8 @@ class Post:
     def send(self, waiting: Sequence[Path], head: bytes | None = None) -> int:
         """Hand over notices, then the head (retained); files are removed once the broker has them.
 
-        Answers with how many notices went out. Raises BrokerError; ConfigurationError where a credential is unreadable.
+        Answers with how many notices went out. Raises BrokerError; ConfigurationError where a
+        credential is unreadable.
         """
         return asyncio.run(self.carry(waiting, head))
 
@@ -84,7 +88,9 @@ class Post:
             for path in waiting:
                 with suppress(FileNotFoundError):  # another command carried it meanwhile
                     notice = path.read_bytes()
-                    await _published(connection, topic_of_notices(self.list_name), notice, retain=False)
+                    await _published(
+                        connection, topic_of_notices(self.list_name), notice, retain=False
+                    )
                     path.unlink()
             if head is not None:
                 await _published(connection, topic_of_head(self.list_name), head, retain=True)
@@ -97,7 +103,9 @@ class Post:
 
 
 async def _ended(connection: Connection) -> None:
-    """A connection that was cut in its first steps may never tell its end: we wait for it no longer than this."""
+    """A connection that was cut in its first steps may never tell its end: we wait for it no longer
+    than this.
+    """
     connection.abort("not needed any more")
     with suppress(TimeoutError):
         async with asyncio.timeout(FAREWELL_S):
@@ -111,4 +119,6 @@ def _nothing(_topic: str, _payload: bytes, _retained: bool) -> None:
 async def _published(connection: Connection, topic: str, payload: bytes, *, retain: bool) -> None:
     code = await connection.publish(topic, payload, retain=retain)
     if code >= 0x80:
-        raise BrokerError(f"the broker refuses {topic} (reason {code:#x}): allow this user to write there")
+        raise BrokerError(
+            f"the broker refuses {topic} (reason {code:#x}): allow this user to write there"
+        )

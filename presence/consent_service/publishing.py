@@ -4,12 +4,13 @@
     all entries ──epoch──► base ────┼──► manifest ──► release
     identity keys ──► window keys ──┘
 
-The register is numbered first. Whatever happens after that, the next publication makes the same delta again from it.
-Memory: one shard at a time, and the changes.
+The register is numbered first. Whatever happens after that, the next publication makes the same
+delta again from it. Memory: one shard at a time, and the changes.
 
-Others may change the register meanwhile (a withdrawal does not wait for a base). So what must fit together is read in
-one transaction: the number, the changes up to it, and how many entries there are then. A base is read shard by shard
-and counted as it is written; what changed since the number comes again in the next delta, under the same version.
+Others may change the register meanwhile (a withdrawal does not wait for a base). So what must fit
+together is read in one transaction: the number, the changes up to it, and how many entries there
+are then. A base is read shard by shard and counted as it is written; what changed since the number
+comes again in the next delta, under the same version.
 """
 
 import json
@@ -46,7 +47,9 @@ from presence.core.recognition.aes import encrypt_under_each
 from presence.core.recognition.identifiers import window_at, window_block
 
 REBASE_AFTER: Final = MOST_DELTAS // 2
-"""Deltas after which a new base is made; then the rows of those who left are out of the folder, too."""
+"""Deltas after which a new base is made; then the rows of those who left are out of the folder,
+too.
+"""
 TAXONOMY: Final = "iab-ad-product-2.0"
 SHARDS: Final = tuple(f"{byte:02x}" for byte in range(256))
 
@@ -75,7 +78,8 @@ def publish(
     rebase: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Published:
-    """Raises ConsentServiceError, GrowthRefused among them; until the very end gateways see the list before.
+    """Raises ConsentServiceError, GrowthRefused among them; until the very end gateways see the
+    list before.
 
     `progress` is told shards done and shards in all.
     """
@@ -108,7 +112,9 @@ def publish(
     targets |= edition.stage("manifest.json", write_manifest(manifest, TAXONOMY))
     number = register.number("notice_key")
     public = {notice_kid(number): keys.notice_key(number).public_key()}
-    targets |= edition.stage("notices.jwks", encode_keys(public, json.loads(str(register.fact("stolen_keys", "[]")))))
+    targets |= edition.stage(
+        "notices.jwks", encode_keys(public, json.loads(str(register.fact("stolen_keys", "[]"))))
+    )
     version = repository.release(targets, now_s)
     with register.transaction():
         register.set_fact("released_seq", now.seq)
@@ -139,8 +145,12 @@ class _Numbered:
     """Those that are not released yet, by number."""
 
 
-def _number(register: Register, old: Mapping[str, TargetFile], now_s: float, *, rebase: bool) -> _Numbered:
-    """Take out what is over, give all changes the next number, and read what is to be said under it."""
+def _number(
+    register: Register, old: Mapping[str, TargetFile], now_s: float, *, rebase: bool
+) -> _Numbered:
+    """Take out what is over, give all changes the next number, and read what is to be said under
+    it.
+    """
     with register.transaction():
         for ref, version, decided_s in register.ended(now_s):
             register.remove(ref, version + 1, State.GONE, before=version, decided_s=decided_s)
@@ -148,7 +158,11 @@ def _number(register: Register, old: Mapping[str, TargetFile], now_s: float, *, 
         if register.unnumbered() or not register.number("seq"):
             register.set_fact("seq", register.number("seq") + 1)
             changed = register.number_changes(register.number("seq"))
-        seq, base_seq, entries = register.number("seq"), register.number("base_seq"), register.count()
+        seq, base_seq, entries = (
+            register.number("seq"),
+            register.number("base_seq"),
+            register.count(),
+        )
         first = base_path(register.number("epoch"), _shards(register)[0])
         is_fresh = rebase or seq - base_seq > REBASE_AFTER or first not in old
         if is_fresh:
@@ -156,10 +170,17 @@ def _number(register: Register, old: Mapping[str, TargetFile], now_s: float, *, 
             register.set_fact("base_seq", seq)
             register.set_fact("sharded", int(entries >= SHARDS_FROM))
             base_seq = seq
-        missing = [number for number in range(base_seq + 1, seq + 1) if delta_path(number) not in old]
-        deltas = {number: _Delta(register.changes(number), register.changed_entries(number)) for number in missing}
+        missing = [
+            number for number in range(base_seq + 1, seq + 1) if delta_path(number) not in old
+        ]
+        deltas = {
+            number: _Delta(register.changes(number), register.changed_entries(number))
+            for number in missing
+        }
         sharing = tuple(register.sharing())
-        return _Numbered(seq, base_seq, register.number("epoch"), changed, entries, is_fresh, sharing, deltas)
+        return _Numbered(
+            seq, base_seq, register.number("epoch"), changed, entries, is_fresh, sharing, deltas
+        )
 
 
 def _shards(register: Register) -> tuple[str, ...]:
@@ -198,7 +219,9 @@ class _Edition:
         for done, (path, shard) in enumerate(zip(paths, self.shards, strict=True)):
             rows = self._register.shard(shard)
             header = self._header(Kind.BASE, self._now.base_seq, len(rows))
-            targets |= self.stage(path, pack_base(header, ((ref, record) for ref, record, _ in rows)))
+            targets |= self.stage(
+                path, pack_base(header, ((ref, record) for ref, record, _ in rows))
+            )
             self.entries += len(rows)
             if self._progress is not None:
                 self._progress(done + 1, len(self.shards))
@@ -216,13 +239,20 @@ class _Edition:
         return targets
 
     def window(self, window: int) -> dict[str, TargetFile]:
-        """Whole shards for a new window or a new base; else what is there, and the keys of those who are new."""
+        """Whole shards for a new window or a new base; else what is there, and the keys of those
+        who are new.
+        """
         shards = [keys_path(window, shard) for shard in self.shards]
         if self._now.is_fresh or shards[0] not in self._old:
-            rows = ((path, self._register.shard(shard)) for path, shard in zip(shards, self.shards, strict=True))
+            rows = (
+                (path, self._register.shard(shard))
+                for path, shard in zip(shards, self.shards, strict=True)
+            )
             return {path: self._keys(path, window, some) for path, some in rows}
         folder = shards[0].rpartition("/")[0]
-        targets = {path: target for path, target in self._old.items() if path.startswith(f"{folder}/")}
+        targets = {
+            path: target for path, target in self._old.items() if path.startswith(f"{folder}/")
+        }
         for seq, delta in self._now.deltas.items():
             path = later_keys_path(window, seq)
             targets[path] = self._keys(path, window, delta.entries)

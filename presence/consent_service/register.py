@@ -1,16 +1,18 @@
-"""The register of consents (SQLite): who agreed to what, with the identity keys that never leave it.
+"""The register of consents (SQLite): who agreed to what, with the identity keys that never leave
+it.
 
-    active    the entry as it is published, its identity key, the consent platform's own id
-    gone      ref and version alone: withdrawn or expired; an agreement given anew gets a higher version (R-36)
-    objected  ref and version alone, for ever: an objection beats every later entry (R-10)
+    active    the entry as it is published, its identity key, the consent platform's own id gone
+    ref and version alone: withdrawn or expired; an agreement given anew gets a higher version
+    (R-36) objected  ref and version alone, for ever: an objection beats every later entry (R-10)
 
-`changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So each delta can be made
-anew from here: after a crash between the register and the repository nothing is lost and nothing said twice.
-`decided` is when the customer agreed, withdrew or objected last: what they said before that, in an old export, changes
-nothing any more. What they took away since (`taken`) has times of its own.
+`changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So
+each delta can be made anew from here: after a crash between the register and the repository nothing
+is lost and nothing said twice. `decided` is when the customer agreed, withdrew or objected last:
+what they said before that, in an old export, changes nothing any more. What they took away since
+(`taken`) has times of its own.
 
-Several commands may be at work at once. So each change reads and writes in one transaction, and a write names the
-version that it read: where that is not there any more, nothing is written.
+Several commands may be at work at once. So each change reads and writes in one transaction, and a
+write names the version that it read: where that is not there any more, nothing is written.
 """
 
 import sqlite3
@@ -30,7 +32,9 @@ from presence.core.consent.segments import Change, Delete, Put
 from presence.errors import ConsentServiceError
 
 CACHE_KB: Final = 131_072
-"""Refs are random, so an import touches pages everywhere: what SQLite holds of them in memory (its default is 2 MB)."""
+"""Refs are random, so an import touches pages everywhere: what SQLite holds of them in memory (its
+default is 2 MB).
+"""
 _INSERT: Final = """
 INSERT INTO entry (ref, version, state, id, identity_key, not_after, record, decided) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
 ON CONFLICT DO NOTHING"""
@@ -65,7 +69,11 @@ class Register:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         """Raises ConsentServiceError where there is none, or already one."""
         if path.exists() == create:
-            advice = "there is one already" if create else "no register: `presence consents init` makes one"
+            advice = (
+                "there is one already"
+                if create
+                else "no register: `presence consents init` makes one"
+            )
             raise ConsentServiceError(f"{path}: {advice}")
         self._path = path
         self._turn = path.with_name("turn.lock")
@@ -126,31 +134,51 @@ class Register:
 
     def get(self, ref: bytes) -> Registered | None:
         row = self._database.execute(
-            "SELECT version, state, record, identity_key, id, decided FROM entry WHERE ref = ?", (ref,)
+            "SELECT version, state, record, identity_key, id, decided FROM entry WHERE ref = ?",
+            (ref,),
         ).fetchone()
         if row is None:
             return None
         version, state, record, identity_key, name, decided_s = row
         consent = None if record is None else self._consent(ref, record)
-        return Registered(version, State(state), consent, identity_key or b"", name or "", decided_s)
+        return Registered(
+            version, State(state), consent, identity_key or b"", name or "", decided_s
+        )
 
-    def put(self, consent: Consent, identity_key: bytes, name: str, *, before: int, decided_s: float) -> None:
+    def put(
+        self, consent: Consent, identity_key: bytes, name: str, *, before: int, decided_s: float
+    ) -> None:
         """In place of version `before` (0: there was none)."""
         record = encode_record(consent, self._words)
-        self._write(consent.ref, before, consent.version, State.ACTIVE, name, identity_key, consent.not_after_s, record,
-                    decided_s)  # fmt: skip
+        self._write(
+            consent.ref,
+            before,
+            consent.version,
+            State.ACTIVE,
+            name,
+            identity_key,
+            consent.not_after_s,
+            record,
+            decided_s,
+        )
 
-    def remove(self, ref: bytes, version: int, state: State, *, before: int, decided_s: float) -> None:
+    def remove(
+        self, ref: bytes, version: int, state: State, *, before: int, decided_s: float
+    ) -> None:
         """Only ref, version and time stay, in place of version `before` (0: there was none)."""
         self._write(ref, before, version, state, None, None, None, None, decided_s)
 
     def _write(self, ref: bytes, before: int, version: int, *rest: object) -> None:
         row = (ref, version, *rest)
         written = (
-            self._database.execute(_INSERT, row) if before == 0 else self._database.execute(_UPDATE, (*row, before))
+            self._database.execute(_INSERT, row)
+            if before == 0
+            else self._database.execute(_UPDATE, (*row, before))
         )
         if written.rowcount != 1:
-            raise ConsentServiceError("another command changed this agreement meanwhile: nothing was done; try again")
+            raise ConsentServiceError(
+                "another command changed this agreement meanwhile: nothing was done; try again"
+            )
 
     def owner_of(self, identity_key: bytes, *, but: bytes) -> bytes | None:
         """The ref of another agreement that has this key."""
@@ -160,25 +188,34 @@ class Register:
         return None if row is None else bytes(row[0])
 
     def sharing(self) -> list[bytes]:
-        """The refs of agreements whose identity key another one has, too; only older versions let that come about."""
+        """The refs of agreements whose identity key another one has, too; only older versions let
+        that come about.
+        """
         rows = self._database.execute(
-            "SELECT ref FROM entry WHERE identity_key IN (SELECT identity_key FROM entry WHERE identity_key IS NOT NULL"
+            "SELECT ref FROM entry WHERE identity_key IN (SELECT identity_key FROM entry WHERE "
+            "identity_key IS NOT NULL"
             " GROUP BY identity_key HAVING count(*) > 1) ORDER BY identity_key, ref"
         )
         return [row[0] for row in rows]
 
     def taken(self, ref: bytes) -> dict[str, Taken]:
         """What this customer took away and did not give again, by word."""
-        rows = self._database.execute("SELECT word, decided, until FROM taken WHERE ref = ?", (ref,))
+        rows = self._database.execute(
+            "SELECT word, decided, until FROM taken WHERE ref = ?", (ref,)
+        )
         return {word: Taken(decided_s, until_s or 0.0) for word, decided_s, until_s in rows}
 
     def take(self, ref: bytes, word: str, taken: Taken) -> None:
-        """It stays taken from the later of two times on; a pause ends with the later of two ends."""
+        """It stays taken from the later of two times on; a pause ends with the later of two
+        ends.
+        """
         self._database.execute(_TAKE, (ref, word, taken.decided_s, taken.until_s or None))
 
     def give(self, ref: bytes, words: Iterable[str]) -> None:
         """They are not taken any more."""
-        self._database.executemany("DELETE FROM taken WHERE ref = ? AND word = ?", ((ref, word) for word in words))
+        self._database.executemany(
+            "DELETE FROM taken WHERE ref = ? AND word = ?", ((ref, word) for word in words)
+        )
 
     def ended(self, now_s: float) -> list[tuple[bytes, int, float]]:
         """Entries that are over: ref, version, and when the customer decided last."""
@@ -187,7 +224,9 @@ class Register:
         ).fetchall()
 
     def count(self) -> int:
-        row = self._database.execute("SELECT count(*) FROM entry WHERE state = ?", (State.ACTIVE,)).fetchone()
+        row = self._database.execute(
+            "SELECT count(*) FROM entry WHERE state = ?", (State.ACTIVE,)
+        ).fetchone()
         return int(row[0])
 
     def by_state(self) -> dict[str, int]:
@@ -199,14 +238,22 @@ class Register:
         return self._database.execute(update, (seq,)).rowcount
 
     def unnumbered(self) -> bool:
-        return self._database.execute("SELECT 1 FROM entry WHERE changed_seq IS NULL LIMIT 1").fetchone() is not None
+        return (
+            self._database.execute(
+                "SELECT 1 FROM entry WHERE changed_seq IS NULL LIMIT 1"
+            ).fetchone()
+            is not None
+        )
 
     def changes(self, seq: int) -> list[Change]:
         """What stands in the delta of this number."""
         rows = self._database.execute(
             "SELECT ref, version, record FROM entry WHERE changed_seq = ? ORDER BY ref", (seq,)
         )
-        return [Delete(ref, version) if record is None else Put(ref, record) for ref, version, record in rows]
+        return [
+            Delete(ref, version) if record is None else Put(ref, record)
+            for ref, version, record in rows
+        ]
 
     def shard(self, shard: str) -> list[tuple[bytes, bytes, bytes]]:
         """Ref, record and identity key of every entry of a shard, sorted by ref."""
@@ -216,18 +263,26 @@ class Register:
         else:
             first = bytes.fromhex(shard)
             rows = self._database.execute(
-                f"{query} AND ref BETWEEN ? AND ? ORDER BY ref", (first + bytes(7), first + b"\xff" * 7)
+                f"{query} AND ref BETWEEN ? AND ? ORDER BY ref",
+                (first + bytes(7), first + b"\xff" * 7),
             )
         return rows.fetchall()
 
     def changed_entries(self, seq: int) -> list[tuple[bytes, bytes, bytes]]:
-        """Ref, record and identity key of everybody whom the delta of this number brought or changed."""
-        query = "SELECT ref, record, identity_key FROM entry WHERE changed_seq = ? AND state = 'active' ORDER BY ref"
+        """Ref, record and identity key of everybody whom the delta of this number brought or
+        changed.
+        """
+        query = (
+            "SELECT ref, record, identity_key FROM entry WHERE changed_seq = ? AND state = "
+            "'active' ORDER BY ref"
+        )
         return self._database.execute(query, (seq,)).fetchall()
 
     def customers(self) -> Iterator[tuple[str, Consent]]:
         """The platform's id and the consent, of everybody who has one."""
-        rows = self._database.execute("SELECT id, ref, record FROM entry WHERE state = 'active' ORDER BY id")
+        rows = self._database.execute(
+            "SELECT id, ref, record FROM entry WHERE state = 'active' ORDER BY id"
+        )
         return ((name, self._consent(ref, record)) for name, ref, record in rows)
 
     def _consent(self, ref: bytes, record: bytes) -> Consent:
@@ -235,14 +290,20 @@ class Register:
         return decode_whole_record(ref, record, self._words)
 
     def _read_words(self) -> None:
-        if not self._database.in_transaction:  # there, nobody else adds any, and what we add is not stored yet
+        if (
+            not self._database.in_transaction
+        ):  # there, nobody else adds any, and what we add is not stored yet
             self._load_words()
 
     def _load_words(self) -> None:
-        """Those that other commands gave a number; what a transaction that failed had added is forgotten."""
+        """Those that other commands gave a number; what a transaction that failed had added is
+        forgotten.
+        """
         if len(self._words.all) > self._known_words:
             self._words = Words(self._words.all[: self._known_words])
-        found = self._database.execute("SELECT word FROM word WHERE number >= ? ORDER BY number", (self._known_words,))
+        found = self._database.execute(
+            "SELECT word FROM word WHERE number >= ? ORDER BY number", (self._known_words,)
+        )
         for (word,) in found:
             self._words.number(word)
         self._known_words = len(self._words.all)
@@ -257,4 +318,6 @@ class Register:
         try:
             yield
         except sqlite3.Error as error:
-            raise ConsentServiceError(f"{self._path}: {error}: disk full, or another command at work?") from error
+            raise ConsentServiceError(
+                f"{self._path}: {error}: disk full, or another command at work?"
+            ) from error

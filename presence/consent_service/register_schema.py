@@ -41,7 +41,8 @@ def is_current(database: sqlite3.Connection) -> bool:
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise ConsentServiceError(
-            f"the register has form {version}, this version of presence knows {VERSION}: use the newer presence"
+            f"the register has form {version}, this version of presence knows {VERSION}: use the "
+            "newer presence"
         )
     return version == VERSION
 
@@ -49,13 +50,16 @@ def is_current(database: sqlite3.Connection) -> bool:
 def migrate(database: sqlite3.Connection) -> None:
     """From version 1, within the caller's transaction.
 
-    Version 1 did not note when something was taken away, nor whether a purpose that is missing had ever been there.
-    So all of it counts as taken away when the customer decided last: doubt is refusal.
+    Version 1 did not note when something was taken away, nor whether a purpose that is missing had
+    ever been there. So all of it counts as taken away when the customer decided last: doubt is
+    refusal.
     """
     for statement in _TAKEN.split(";"):
         database.execute(statement)
     words = Words(row[0] for row in database.execute("SELECT word FROM word ORDER BY number"))
-    found = database.execute("SELECT ref, state, decided, record FROM entry WHERE state IN ('active', 'gone')")
+    found = database.execute(
+        "SELECT ref, state, decided, record FROM entry WHERE state IN ('active', 'gone')"
+    )
     rows = (
         (ref, *taken)
         for ref, state, decided_s, record in found

@@ -1,10 +1,13 @@
-"""The TUF repository that gateways read, over HTTPS or from a folder (theupdateframework.github.io/specification).
+"""The TUF repository that gateways read, over HTTPS or from a folder
+(theupdateframework.github.io/specification).
 
-    metadata/ N.root.json · N.targets.json · N.snapshot.json · timestamp.json      consistent snapshots
-    targets/  base/… · delta/… · keys/… · manifest.json · notices.jwks             each name with its digest before it
+    metadata/ N.root.json · N.targets.json · N.snapshot.json · timestamp.json      consistent
+    snapshots targets/  base/… · delta/… · keys/… · manifest.json · notices.jwks             each
+    name with its digest before it
 
-What is new is written beside what is old, and becomes true with one rename: that of timestamp.json. Targets that no
-metadata names any more are deleted one publication later, so that a gateway that is reading just then finds them.
+What is new is written beside what is old, and becomes true with one rename: that of timestamp.json.
+Targets that no metadata names any more are deleted one publication later, so that a gateway that is
+reading just then finds them.
 """
 
 import os
@@ -81,19 +84,29 @@ class Repository:
         """These targets and no others, from now on; answers with the version of the timestamp."""
         before = {_file_of(target) for target in self.targets().values()}
         new_targets = Targets(
-            version=self._version("targets") + 1, expires=_expiry("targets", now_s), targets=dict(targets)
+            version=self._version("targets") + 1,
+            expires=_expiry("targets", now_s),
+            targets=dict(targets),
         )
         self._sign_and_write(
-            Metadata(new_targets), [self._keys.signer("targets")], f"{new_targets.version}.targets.json"
+            Metadata(new_targets),
+            [self._keys.signer("targets")],
+            f"{new_targets.version}.targets.json",
         )
         snapshot = Snapshot(
             version=self._version("snapshot") + 1,
             expires=_expiry("snapshot", now_s),
             meta={"targets.json": self._meta_of("targets", new_targets.version)},
         )
-        self._sign_and_write(Metadata(snapshot), [self._keys.signer("snapshot")], f"{snapshot.version}.snapshot.json")
+        self._sign_and_write(
+            Metadata(snapshot), [self._keys.signer("snapshot")], f"{snapshot.version}.snapshot.json"
+        )
         version = self._sign_timestamp(snapshot.version, now_s)
-        self._forget({_file_of(target) for target in targets.values()} | before, new_targets.version, snapshot.version)
+        self._forget(
+            {_file_of(target) for target in targets.values()} | before,
+            new_targets.version,
+            snapshot.version,
+        )
         return version
 
     def renew(self, now_s: float) -> int:
@@ -104,7 +117,8 @@ class Repository:
         return self._version("timestamp")
 
     def rotate(self, roles: tuple[str, ...], root_keys: Path | None, now_s: float) -> int:
-        """New keys for these roles, under a new root; publish afterwards. Answers with the root's version.
+        """New keys for these roles, under a new root; publish afterwards. Answers with the root's
+        version.
 
         `root_keys`: where the root keys were brought. Raises ConsentServiceError.
         """
@@ -122,7 +136,9 @@ class Repository:
         return root.version
 
     def replace_root_key(self, lost: Path, now_s: float, root_keys: Path | None = None) -> int:
-        """A new root key in the file `lost`, in place of the one that was lost: the two others sign."""
+        """A new root key in the file `lost`, in place of the one that was lost: the two others
+        sign.
+        """
         signers = self._keys.root_signers(root_keys)
         old = self._newest_root()
         known = {signer.public_key.keyid for signer in signers}
@@ -138,7 +154,9 @@ class Repository:
         return int(old.signed.version)
 
     def replace_approval_key(self, new: Path, now_s: float, root_keys: Path | None = None) -> int:
-        """A new key in the file `new`, under a new root, in place of the one that says that a list may grow."""
+        """A new key in the file `new`, under a new root, in place of the one that says that a list
+        may grow.
+        """
         signers = self._keys.root_signers(root_keys)
         old = self._newest_root()
         old.signed.version += 1
@@ -157,7 +175,9 @@ class Repository:
     def _newest_root(self) -> "Metadata[Root]":
         versions = [int(path.name.split(".")[0]) for path in self._metadata.glob("*.root.json")]
         if not versions:
-            raise ConsentServiceError(f"{self._metadata}: no root: `presence consents init` makes one")
+            raise ConsentServiceError(
+                f"{self._metadata}: no root: `presence consents init` makes one"
+            )
         return Metadata[Root].from_file(str(self._metadata / f"{max(versions)}.root.json"))
 
     def _current(self, role: str) -> "Metadata[Any] | None":
@@ -175,7 +195,9 @@ class Repository:
             number = snapshot.signed.meta["targets.json"].version
             return Metadata[Targets].from_file(str(self._metadata / f"{number}.targets.json"))
         except (DeserializationError, StorageError, KeyError) as error:
-            raise ConsentServiceError(f"{self._metadata}: {error}: restore the folder, or `init` a new list") from error
+            raise ConsentServiceError(
+                f"{self._metadata}: {error}: restore the folder, or `init` a new list"
+            ) from error
 
     def _version(self, role: str) -> int:
         current = self._current(role)
@@ -187,22 +209,30 @@ class Repository:
             expires=_expiry("timestamp", now_s),
             snapshot_meta=self._meta_of("snapshot", snapshot_version),
         )
-        self._sign_and_write(Metadata(timestamp), [self._keys.signer("timestamp")], "timestamp.json")
+        self._sign_and_write(
+            Metadata(timestamp), [self._keys.signer("timestamp")], "timestamp.json"
+        )
         return timestamp.version
 
     def _meta_of(self, role: str, version: int) -> MetaFile:
-        """With digest and length: another one under the same version does not fit, and gateways ask for both."""
+        """With digest and length: another one under the same version does not fit, and gateways ask
+        for both.
+        """
         data = (self._metadata / f"{version}.{role}.json").read_bytes()
         return MetaFile.from_data(version, data, ["sha256"])
 
-    def _sign_and_write(self, metadata: "Metadata[Any]", signers: list[CryptoSigner], name: str) -> None:
+    def _sign_and_write(
+        self, metadata: "Metadata[Any]", signers: list[CryptoSigner], name: str
+    ) -> None:
         metadata.signatures.clear()
         for signer in signers:
             metadata.sign(signer, append=True)
         try:
             _write(self._metadata / name, metadata.to_bytes(JSONSerializer(compact=True)))
         except OSError as error:
-            raise ConsentServiceError(f"{self._metadata / name}: {error.strerror}: nothing was published") from error
+            raise ConsentServiceError(
+                f"{self._metadata / name}: {error.strerror}: nothing was published"
+            ) from error
 
     def _forget(self, kept: set[str], targets_version: int, snapshot_version: int) -> None:
         for file in self._targets.rglob("*"):
@@ -216,7 +246,9 @@ class Repository:
 
 def _name_approver(root: Root, key: Ed25519PrivateKey) -> None:
     """Under a kid that no approval key of this list had."""
-    root.unrecognized_fields[ROOT_FIELD] = root_field(f"{APPROVAL}-{root.version}", key.public_key())
+    root.unrecognized_fields[ROOT_FIELD] = root_field(
+        f"{APPROVAL}-{root.version}", key.public_key()
+    )
 
 
 def _file_of(target: TargetFile) -> str:

@@ -1,11 +1,13 @@
 """What a customer's change takes away, and what they took away before: the same for every command.
 
-Compared are the entry before and the entry after; the difference is what a signed notice says at once. A notice can say
-`narrow`, `pause`, `rm` and `object`. Where less was left that none of them can say (a shorter end, fewer stores), the
-old entry as a whole is taken away until the list brings the new one.
+Compared are the entry before and the entry after; the difference is what a signed notice says at
+once. A notice can say `narrow`, `pause`, `rm` and `object`. Where less was left that none of them
+can say (a shorter end, fewer stores), the old entry as a whole is taken away until the list brings
+the new one.
 
-What lies further ahead than any gateway believes a list (LONGEST_LEASE_S) needs no notice: before it comes, the gateway
-has a newer list, or is silent. So an end that moves from June to May is left to the list.
+What lies further ahead than any gateway believes a list (LONGEST_LEASE_S) needs no notice: before
+it comes, the gateway has a newer list, or is silent. So an end that moves from June to May is left
+to the list.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -57,14 +59,19 @@ def rights_lost(
     return tuple(rows)
 
 
-def _lost_as_a_whole(before: Consent, after: Consent, audiences: Mapping[str, Purpose], now_s: float) -> bool:
+def _lost_as_a_whole(
+    before: Consent, after: Consent, audiences: Mapping[str, Purpose], now_s: float
+) -> bool:
     """Whether something is lost that no other row can say."""
     soon_s = now_s + LONGEST_LEASE_S
     dropped = before.purposes - after.purposes
     return (
         after.not_before_s > max(before.not_before_s, now_s)
         or after.not_after_s < min(before.not_after_s, soon_s)
-        or not (after.scope.chain_wide or (before.scope.stores <= after.scope.stores and not before.scope.chain_wide))
+        or not (
+            after.scope.chain_wide
+            or (before.scope.stores <= after.scope.stores and not before.scope.chain_wide)
+        )
         or (Flag.EXPLICIT in before.flags and Flag.EXPLICIT not in after.flags)
         or (Flag.NO_PROFILING in after.flags and Flag.NO_PROFILING not in before.flags)
         or (Flag.TEST in before.flags) != (Flag.TEST in after.flags)
@@ -112,11 +119,13 @@ def _length(row: Narrowing) -> int:
     return 48 + sum(len(word) + 12 for word in words)
 
 
-def still_taken(words: Iterable[str], said_s: Mapping[str, float], taken: Mapping[str, Taken]) -> frozenset[str]:
+def still_taken(
+    words: Iterable[str], said_s: Mapping[str, float], taken: Mapping[str, Taken]
+) -> frozenset[str]:
     """Of these words those that the customer took away and did not give again since.
 
-    `said_s`: when the customer decided on a word by itself. Only that is giving it again; that the word stands in an
-    agreement that is renewed is not.
+    `said_s`: when the customer decided on a word by itself. Only that is giving it again; that the
+    word stands in an agreement that is renewed is not.
     """
     return frozenset(word for word in words if _is_taken(word, said_s.get(word), taken))
 

@@ -4,8 +4,8 @@
     narrow, fulfil, pause, withdraw, object ──┬────► register ─► publish ─► gateways
                                               └────► notice ──────────────► gateways (at once)
 
-What customers decide, and by which rules, is in `presence.consent_service.decisions`. What is over is taken out of the
-list with the next publication, identity key and all.
+What customers decide, and by which rules, is in `presence.consent_service.decisions`. What is over
+is taken out of the list with the next publication, identity key and all.
 """
 
 import json
@@ -21,11 +21,20 @@ from presence.consent_service.publishing import Published, publish
 from presence.consent_service.register import Register
 from presence.consent_service.repository import Repository
 from presence.core.consent.jws import MOST_REVOKED
-from presence.core.consent.revocation import Head, Ignored, Notice, read_notice, sign_head, sign_notice
+from presence.core.consent.revocation import (
+    Head,
+    Ignored,
+    Notice,
+    read_notice,
+    sign_head,
+    sign_notice,
+)
 
 
 class ConsentService(Decisions):
-    """One list. `directory` holds keys and register; `output` is what gateways read (None: as the register says)."""
+    """One list. `directory` holds keys and register; `output` is what gateways read (None: as the
+    register says).
+    """
 
     def __init__(self, directory: Path, output: Path | None, *, clock: Callable[[], float]) -> None:
         self.directory = directory
@@ -42,12 +51,23 @@ class ConsentService(Decisions):
 
     @classmethod
     def create(
-        cls, directory: Path, output: Path, *, list_name: str, notice: str, clock: Callable[[], float]
+        cls,
+        directory: Path,
+        output: Path,
+        *,
+        list_name: str,
+        notice: str,
+        clock: Callable[[], float],
     ) -> "ConsentService":
-        """New keys, an empty register and a root. Raises ConsentServiceError where there is a service already."""
+        """New keys, an empty register and a root. Raises ConsentServiceError where there is a
+        service already.
+        """
         keys = KeyFolder(directory / "keys")
         keys.create()
-        with closing(Register(directory / "register.sqlite", create=True)) as register, register.transaction():
+        with (
+            closing(Register(directory / "register.sqlite", create=True)) as register,
+            register.transaction(),
+        ):
             register.set_fact("list", list_name)
             register.set_fact("notice", notice)
             register.set_fact("output", str(output.absolute()))
@@ -76,7 +96,8 @@ class ConsentService(Decisions):
                 self._is_alone = False
 
     def approver(self, key: Path | None = None) -> Approver:
-        """Who approves that the list grows; `key`: where the approval key is, if not beside the root keys.
+        """Who approves that the list grows; `key`: where the approval key is, if not beside the
+        root keys.
 
         Raises ConsentServiceError.
         """
@@ -91,7 +112,8 @@ class ConsentService(Decisions):
     ) -> Published:
         """Give out what changed; where nothing did, say so anew, which renews the gateways' lease.
 
-        `approver`: this many entries are no mistake. `progress` is told shards of a base done, and in all.
+        `approver`: this many entries are no mistake. `progress` is told shards of a base done, and
+        in all.
         """
         with self.alone():
             return publish(
@@ -122,10 +144,12 @@ class ConsentService(Decisions):
         return sign_notice(notice, kid=notice_kid(number), key=self.keys.notice_key(number))
 
     def renew_notice_key(self, *, stolen: bool) -> None:
-        """Sign notices and heads by a new key from now on; publish afterwards, for gateways learn it by the list.
+        """Sign notices and heads by a new key from now on; publish afterwards, for gateways learn
+        it by the list.
 
-        `stolen`: the list says so, and gateways forget what the old key took away. The list that says it holds all that
-        the register knows, so nothing that a customer took away comes back with it.
+        `stolen`: the list says so, and gateways forget what the old key took away. The list that
+        says it holds all that the register knows, so nothing that a customer took away comes back
+        with it.
         """
         with self.alone():
             number = self.register.number("notice_key")
@@ -136,12 +160,16 @@ class ConsentService(Decisions):
                     known = json.loads(str(self.register.fact("stolen_keys", "[]")))
                     revoked = [*known, notice_kid(number)][-MOST_REVOKED:]
                     self.register.set_fact("stolen_keys", json.dumps(revoked))
-            self.keys.forget_notice_keys(but=(number, number + 1))  # another command may be signing just now
+            self.keys.forget_notice_keys(
+                but=(number, number + 1)
+            )  # another command may be signing just now
 
     def sign_anew(self, message: bytes) -> bytes | None:
         """A notice that waits, by the key of now; None where it is none of the key before."""
         number = self.register.number("notice_key") - 1
-        keys = {notice_kid(number): self.keys.notice_key(number).public_key()} if number >= 0 else {}
+        keys = (
+            {notice_kid(number): self.keys.notice_key(number).public_key()} if number >= 0 else {}
+        )
         try:
             return self.sign(read_notice(message, keys=keys, list_name=self.list_name))
         except Ignored:

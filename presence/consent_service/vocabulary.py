@@ -1,4 +1,5 @@
-"""The words of an agreement: which are none, and which look like a mistake. The same for `add`, `narrow` and `import`.
+"""The words of an agreement: which are none, and which look like a mistake. The same for `add`,
+`narrow` and `import`.
 
 What is no word is refused. What is one and can have no effect is taken, and told.
 """
@@ -15,10 +16,13 @@ PURPOSES: Final = frozenset(Purpose)
 AHEAD_S: Final = 300.0
 """Clocks differ: a decision may be dated so far ahead of ours."""
 SENSITIVE_PARENTS: Final = {
-    child: parent for child, parent in PARENTS.items() if child != parent and is_sensitive(child, {})
+    child: parent
+    for child, parent in PARENTS.items()
+    if child != parent and is_sensitive(child, {})
 }
-"""What a list without a taxonomy of its own publishes, for gateways that have none built in: what lies below the deny
-list, and where (R-15)."""
+"""What a list without a taxonomy of its own publishes, for gateways that have none built in: what
+lies below the deny list, and where (R-15).
+"""
 _CATEGORY: Final = re.compile(r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
 _STORE: Final = re.compile(r"[a-z0-9-]{1,32}")
 
@@ -33,21 +37,32 @@ def is_store(word: str) -> bool:
 
 def no_categories(words: Iterable[str]) -> list[str]:
     """What is wrong with these, one sentence each."""
-    return [f"{word[:40]!r} is no category such as ap2:1551" for word in sorted(words) if not is_category(word)]
+    return [
+        f"{word[:40]!r} is no category such as ap2:1551"
+        for word in sorted(words)
+        if not is_category(word)
+    ]
 
 
 def doubtful_categories(words: Iterable[str], parents: Mapping[str, str]) -> Iterator[str]:
     """Categories that no taxonomy knows. `parents`: what the list adds to the built-in one."""
     for word in sorted(words):
         if is_category(word) and not is_known(word, parents):
-            near = difflib.get_close_matches(word, {*PARENTS, *parents, *parents.values()}, n=1, cutoff=0.8)
+            near = difflib.get_close_matches(
+                word, {*PARENTS, *parents, *parents.values()}, n=1, cutoff=0.8
+            )
             meant = f", did you mean {near[0]}?" if near else ""
             yield f"{word}: in no taxonomy that this list knows{meant}"
 
 
-def doubts(purposes: Iterable[str], categories: Iterable[str], scope: Scope, group: str) -> Iterator[str]:
+def doubts(
+    purposes: Iterable[str], categories: Iterable[str], scope: Scope, group: str
+) -> Iterator[str]:
     """What of an agreement will have no effect. `group`: the store or stores whose list this is."""
     if set(categories) and Purpose.OFFERS not in set(purposes):
         yield "categories without the purpose `offers`: nobody is told of them"
     for store in sorted(scope.stores - {group}):
-        yield f"store {store}: this list is that of {group}, and gateways of other stores may not read it"
+        yield (
+            f"store {store}: this list is that of {group}, and gateways of other stores may "
+            "not read it"
+        )

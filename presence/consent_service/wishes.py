@@ -17,7 +17,9 @@ MAX_SPAN_S: Final = 396 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody agrees to. Times are UTC seconds; a category's end of None is the consent's own."""
+    """What somebody agrees to. Times are UTC seconds; a category's end of None is the consent's
+    own.
+    """
 
     id: str = field(repr=False)
     """The consent platform's own name for this agreement on this device."""
@@ -39,8 +41,10 @@ class Wish:
     decided_s: float | None = None
     """When the customer said so; None: now. What they said later than this stands."""
     said_s: Mapping[str, float] = field(default_factory=dict)
-    """Of a category or purpose that the customer decided on by itself: when. Only so is given again what they took
-    away (narrowed, fulfilled, refused): that it stands in an agreement that is renewed is not enough."""
+    """Of a category or purpose that the customer decided on by itself: when. Only so is given again
+    what they took away (narrowed, fulfilled, refused): that it stands in an agreement that is
+    renewed is not enough.
+    """
 
 
 def without(wish: Wish, words: frozenset[str]) -> Wish:
@@ -48,13 +52,18 @@ def without(wish: Wish, words: frozenset[str]) -> Wish:
     return replace(
         wish,
         purposes=wish.purposes - words,
-        categories={category: until_s for category, until_s in wish.categories.items() if category not in words},
+        categories={
+            category: until_s
+            for category, until_s in wish.categories.items()
+            if category not in words
+        },
         refused=wish.refused | words,
     )
 
 
 def check(wish: Wish, parents: Mapping[str, str], now_s: float) -> None:
-    """As every gateway will check the entry, and more. Raises ConsentServiceError with all that is wrong.
+    """As every gateway will check the entry, and more. Raises ConsentServiceError with all that is
+    wrong.
 
     `parents`: what the list adds to the taxonomy.
     """
@@ -75,17 +84,27 @@ def _problems(wish: Wish, parents: Mapping[str, str], now_s: float) -> Iterator[
     if not wish.scope.chain_wide and not wish.scope.stores:
         yield "no store: name one, or say that the agreement holds in the whole chain"
     yield from (
-        f"{store[:40]!r} is no store such as fi-0042" for store in sorted(wish.scope.stores) if not is_store(store)
+        f"{store[:40]!r} is no store such as fi-0042"
+        for store in sorted(wish.scope.stores)
+        if not is_store(store)
     )
     if Purpose.PRESENCE not in wish.purposes:
         yield "without the purpose `presence` nobody is recognised"
     yield from no_categories({*wish.categories, *wish.refused} - PURPOSES)
     if both := sorted(wish.refused & {*wish.categories, *wish.purposes}):
         yield f"{', '.join(both)}: given and refused at once"
-    unasked = {category for category in wish.categories if is_sensitive(category, parents)} - wish.explicit
+    unasked = {
+        category for category in wish.categories if is_sensitive(category, parents)
+    } - wish.explicit
     if unasked:
-        yield f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly to each"
-    if any(until_s is not None and math.floor(until_s) <= start_s for until_s in wish.categories.values()):
+        yield (
+            f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly "
+            "to each"
+        )
+    if any(
+        until_s is not None and math.floor(until_s) <= start_s
+        for until_s in wish.categories.values()
+    ):
         yield "a category ends before the agreement begins"
     if wish.identity_key and len(wish.identity_key) != KEY_BYTES:
         yield f"an identity key has {KEY_BYTES} bytes, 32 hex digits"
@@ -95,7 +114,9 @@ def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str,
     """The entry of a wish that was checked."""
     start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
     grants = tuple(
-        Grant(category, start_s, min(end_s, math.floor(until_s or end_s)), category in wish.explicit)
+        Grant(
+            category, start_s, min(end_s, math.floor(until_s or end_s)), category in wish.explicit
+        )
         for category, until_s in sorted(wish.categories.items())
     )
     return Consent(

@@ -1,7 +1,8 @@
 """Who is to be looked at when: found when the time has come, and gone at once when forgotten.
 
-A tick must not cost what everybody present costs. So each of them has a time before which nothing can happen by
-itself; whatever puts it off (being heard again) need not be told: who is due too early is looked at and put in anew.
+A tick must not cost what everybody present costs. So each of them has a time before which nothing
+can happen by itself; whatever puts it off (being heard again) need not be told: who is due too
+early is looked at and put in anew.
 """
 
 from collections.abc import Hashable
@@ -14,7 +15,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Agenda(Generic[Key]):
-    """Keys by the time at which they are due, of one clock. Times lie within minutes: a second costs a look a tick."""
+    """Keys by the time at which they are due, of one clock. Times lie within minutes: a second
+    costs a look a tick.
+    """
 
     def __init__(self) -> None:
         self.times: dict[Key, float] = {}
@@ -48,7 +51,9 @@ class Agenda(Generic[Key]):
     def take(self, now_s: float) -> list[Key]:
         """Take out all that is due, earliest first."""
         seconds = sorted(second for second in self._seconds if second <= now_s)
-        due = [key for second in seconds for key in self._seconds[second] if self.times[key] <= now_s]
+        due = [
+            key for second in seconds for key in self._seconds[second] if self.times[key] <= now_s
+        ]
         for key in due:
             self.drop(key)
         return due

@@ -10,9 +10,11 @@ from presence.core.recognition.matcher import Nobody
 
 
 class Persons:
-    """How many different people each count of this hour is about: what may leave the process (R-23).
+    """How many different people each count of this hour is about: what may leave the process
+    (R-23).
 
-    Remembers nobody: of a ref only its hash is kept, which Python salts anew in each process, until the hour is over.
+    Remembers nobody: of a ref only its hash is kept, which Python salts anew in each process, until
+    the hour is over.
     """
 
     def __init__(self) -> None:
@@ -29,10 +31,11 @@ class Persons:
 
 @dataclass(slots=True)
 class Counts:
-    """Totals since the start. They count advertisements and events, which tell one customer's stay: for tests, the demo
-    and `replay`. What leaves the running gateway is counted in `persons`.
+    """Totals since the start. They count advertisements and events, which tell one customer's stay:
+    for tests, the demo and `replay`. What leaves the running gateway is counted in `persons`.
 
-    `heard` = `other_format` + `unknown` + `ambiguous` + `suspect` + `recognised` + all of `refused`.
+    `heard` = `other_format` + `unknown` + `ambiguous` + `suspect` + `recognised` + all of
+    `refused`.
     """
 
     heard: int = 0
@@ -71,7 +74,9 @@ class Counts:
 
     def refuse(self, reason: Reason) -> None:
         """The gate did not let it in."""
-        if reason is Reason.UNKNOWN:  # off the list, and the tables are not made anew yet: a stranger like any other
+        if (
+            reason is Reason.UNKNOWN
+        ):  # off the list, and the tables are not made anew yet: a stranger like any other
             self.unknown += 1
         else:
             self.refused[reason] += 1
@@ -84,6 +89,8 @@ class Counts:
         """Plain values for JSON; reasons by their word."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "persons"}
         return {
-            name: {reason.value: n for reason, n in sorted(value.items())} if isinstance(value, Counter) else value
+            name: {reason.value: n for reason, n in sorted(value.items())}
+            if isinstance(value, Counter)
+            else value
             for name, value in values.items()
         }

@@ -1,4 +1,5 @@
-"""The door of the core: what was heard, the passing of time and a new list go in; steps to be stored come out.
+"""The door of the core: what was heard, the passing of time and a new list go in; steps to be
+stored come out.
 
     receive(advertisement) ─┐
     answered(at the bell) ──┤
@@ -8,7 +9,8 @@
     release(outgoing, now) ────► the message as the gate allows it at this very moment, or why not
     wanted(now), install ──────  identifier tables, built elsewhere where lists are long
 
-The engine never holds anything of an advertisement that belongs to nobody (R-01, R-02). One task owns it.
+The engine never holds anything of an advertisement that belongs to nobody (R-01, R-02). One task
+owns it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -72,7 +74,9 @@ class Engine:
         restrictions: Restrictions | None = None,
         builds_tables: bool = True,
     ) -> None:
-        """`builds_tables`: `advance` builds what is wanted by itself; else the caller does (`wanted`, `install`)."""
+        """`builds_tables`: `advance` builds what is wanted by itself; else the caller does
+        (`wanted`, `install`).
+        """
         self.counts = Counts()
         self.restrictions = Restrictions() if restrictions is None else restrictions
         self._rules = rules
@@ -118,14 +122,19 @@ class Engine:
                 return NOTHING
             if ref not in self._let_in:
                 self._let_in.let_in(ref, self._teller.consents.get(ref), at)
-        # An RPA is its own proof; and a phone may send several advertisements at once, each under its own address.
+        # An RPA is its own proof; and a phone may send several advertisements at once, each under
+        # its own address.
         slot = match.slot
-        if slot is not None and self._suspicion.holds_back(ref, slot, advertisement.address, at.monotonic_s):
+        if slot is not None and self._suspicion.holds_back(
+            ref, slot, advertisement.address, at.monotonic_s
+        ):
             self.counts.suspect += 1
             return NOTHING
         self.counts.recognised += 1
         self.counts.persons.note("recognised", ref)
-        changes = self._visits.observe(Sighting(at, ref, advertisement.rssi_dbm, advertisement.adapter))
+        changes = self._visits.observe(
+            Sighting(at, ref, advertisement.rssi_dbm, advertisement.adapter)
+        )
         if not changes:
             return NOTHING
         draft = Draft()
@@ -133,7 +142,9 @@ class Engine:
         return draft.step()
 
     def answered(self, answer: Answer | Unanswered) -> Step:
-        """Take in what a phone wrote at the doorbell: a genuine one is as many sightings as it has readings."""
+        """Take in what a phone wrote at the doorbell: a genuine one is as many sightings as it has
+        readings.
+        """
         if isinstance(answer, Unanswered):
             self.counts.unanswered[answer] += 1
             return NOTHING
@@ -154,12 +165,16 @@ class Engine:
         return draft.step()
 
     def advance(self, now: Moment) -> Step:
-        """Let time pass: visits end, consents run out, the next slot's identifiers are made ready."""
+        """Let time pass: visits end, consents run out, the next slot's identifiers are made
+        ready.
+        """
         self._turn_slot(now)
         return self._judge(now, Draft())
 
     def apply(self, consents: ConsentList | Prepared, now: Moment) -> Step:
-        """A new list takes the place of the old one, whole; one that is not prepared is so on the spot."""
+        """A new list takes the place of the old one, whole; one that is not prepared is so on the
+        spot.
+        """
         if isinstance(consents, ConsentList):
             consents = prepare(consents)
         self._listed = consents.consents
@@ -172,7 +187,8 @@ class Engine:
         draft = Draft()
         for ref in known:
             consent = after.get(ref)
-            # As by a notice: nobody needs a lease or the right time to know that this one is off the list.
+            # As by a notice: nobody needs a lease or the right time to know that this one is off
+            # the list.
             if consent is None or consent.objected:
                 self._recheck(ref, now, draft)
         return self._judge(now, draft)
@@ -182,7 +198,8 @@ class Engine:
         self._matcher.forget()
 
     def take_away(self, notice: Notice, now: Moment) -> tuple[Applied, Step]:
-        """A notice: what it takes is gone at once, and taken back where it was told, even while the list is stale.
+        """A notice: what it takes is gone at once, and taken back where it was told, even while the
+        list is stale.
 
         Answers with what is restricted anew as well: nothing, where the list knows of it already.
         """
@@ -190,8 +207,12 @@ class Engine:
         known = self.restrictions.settle(self._listed, self._teller.standing.seq, among=applied.new)
         applied = replace(applied, new=tuple(each for each in applied.new if each not in known))
         teller, draft = self._teller, Draft()
-        whole = {row.ref for row in notice.rows if row.removed or row.objected or row.paused_until_s}
-        refs = {row.ref for row in notice.rows} if isinstance(teller.consents, Restricted) else whole
+        whole = {
+            row.ref for row in notice.rows if row.removed or row.objected or row.paused_until_s
+        }
+        refs = (
+            {row.ref for row in notice.rows} if isinstance(teller.consents, Restricted) else whole
+        )
         for ref in refs:
             self._recheck(ref, now, draft)
         return applied, draft.step()
@@ -201,15 +222,21 @@ class Engine:
         return self.restrictions.settle(self._listed, self._teller.standing.seq)
 
     def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
-        """The slots whose tables are missing, most urgent first, and the keys to build them from."""
+        """The slots whose tables are missing, most urgent first, and the keys to build them
+        from.
+        """
         return self._matcher.wanted(now.utc_s)
 
     def install(self, table: SlotTable, keys: KeyRing) -> None:
-        """A table that was built from these keys; it is dropped where the keys were replaced meanwhile."""
+        """A table that was built from these keys; it is dropped where the keys were replaced
+        meanwhile.
+        """
         self._matcher.install(table, keys)
 
     def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
-        """The event as it may be sent at this moment, with the step to store *before* it is sent; see Teller."""
+        """The event as it may be sent at this moment, with the step to store *before* it is sent;
+        see Teller.
+        """
         return self._teller.release(outgoing, now)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
@@ -239,7 +266,9 @@ class Engine:
         return tuple(self._visits)
 
     def heard_anew(self, turns: Iterable[int]) -> Step:
-        """When those of these turns were last heard (see `Visits.heard_anew`): that is in no other step."""
+        """When those of these turns were last heard (see `Visits.heard_anew`): that is in no other
+        step.
+        """
         return Step(heard=tuple(self._visits.heard_anew(turns)))
 
     def _whose(self, answer: Answer) -> Match | Unanswered:
@@ -250,7 +279,11 @@ class Engine:
         key = self._matcher.window_key(match.ref, slot)
         if key is None or not is_genuine(answer, key, self._rules.place, slot):
             return Unanswered.FORGED
-        return match if self._open and self._denied(match.ref, answer.at) is None else Unanswered.REFUSED
+        return (
+            match
+            if self._open and self._denied(match.ref, answer.at) is None
+            else Unanswered.REFUSED
+        )
 
     def _denied(self, ref: bytes, now: Moment) -> Denied | None:
         teller = self._teller
@@ -280,7 +313,9 @@ class Engine:
         self._suspicion.advance(slot_at(now.utc_s))
 
     def _judge(self, now: Moment, draft: Draft) -> Step:
-        """Whose consent lapsed is forgotten, and whoever was told of them is told so (R-09); visits end."""
+        """Whose consent lapsed is forgotten, and whoever was told of them is told so (R-09); visits
+        end.
+        """
         if self._teller.standing.publishing:
             for ref in self._let_in.to_ask(now, self._teller.standing, self._known):
                 self._recheck(ref, now, draft)
@@ -296,8 +331,9 @@ class Engine:
         return self._visits.refs() | self._teller.refs() | self._suspicion.refs()
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
-        """Take away what this person does not allow any more. Whether the list may be believed is another question:
-        nobody is forgotten because it is stale, and a notice counts all the same."""
+        """Take away what this person does not allow any more. Whether the list may be believed is
+        another question: nobody is forgotten because it is stale, and a notice counts all the same.
+        """
         self._let_in.drop(ref)
         if not self._knows(ref):
             return

@@ -31,7 +31,9 @@ class Rules:
     """The one size of all events; 0: each as long as it is."""
     formats: tuple[Format, ...] = FORMATS
     doorbell_offset_db: int = 0
-    """Added to what a phone heard of the gateway, to make it what the gateway would have heard of the phone."""
+    """Added to what a phone heard of the gateway, to make it what the gateway would have heard of
+    the phone.
+    """
     irks: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     """R1: ref → IRK of phones of staff and technicians; at most 1,000."""
 

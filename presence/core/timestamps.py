@@ -1,7 +1,8 @@
 """One reading of both clocks, carried with the data it belongs to.
 
-Durations (dwell, absence, lease) are differences of `monotonic_s`; dates (validity, slots, events) are `utc_s`.
-Mixing them is the classic mistake: a clock set back by an hour must not lengthen a consent or a visit.
+Durations (dwell, absence, lease) are differences of `monotonic_s`; dates (validity, slots, events)
+are `utc_s`. Mixing them is the classic mistake: a clock set back by an hour must not lengthen a
+consent or a visit.
 """
 
 from datetime import UTC, datetime

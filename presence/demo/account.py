@@ -1,8 +1,11 @@
 """The privacy account at the end: measured, not claimed.
 
-1. Nothing that a stranger sent may stand in any file, message or log line: all of it is searched (see `marks`).
-2. Nor may a customer's address, identifier or identity key, outside of what the offer engine itself was given.
-3. The search must be able to find: the references of the consent list stand in our database, and are found there.
+1. Nothing that a stranger sent may stand in any file, message or log line: all of it is searched
+   (see `marks`).
+2. Nor may a customer's address, identifier or identity key, outside of what the offer engine itself
+   was given.
+3. The search must be able to find: the references of the consent list stand in our database, and
+   are found there.
 4. The story must have come true: everyone who had to be greeted was, exactly once, and nobody else.
 5. The counts must add up: what the simulated receiver heard is what the pipeline counted.
 """
@@ -96,14 +99,22 @@ def close_the_books(play: Play, traces: Traces) -> Account:
     found = [*of_strangers.findings, *of_customers.findings]
     references = {person.ref: "reference" for person in play.people}
     problems = [
-        *(f"of a stranger: {finding.kind} stands in {finding.where}" for finding in of_strangers.findings),
-        *(f"of a customer: {finding.kind} stands in {finding.where}" for finding in of_customers.findings),
+        *(
+            f"of a stranger: {finding.kind} stands in {finding.where}"
+            for finding in of_strangers.findings
+        ),
+        *(
+            f"of a customer: {finding.kind} stands in {finding.where}"
+            for finding in of_customers.findings
+        ),
         *(problem for role in roles for problem in story_problems(role)),
         *(f"{count} × {what}" for what, count in play.scene.strays.items()),
         *_sums(play),
     ]
     if not marks.search(references, traces.places(engine=False)):
-        problems.append("the search is blind: it does not even find the references that our database holds")
+        problems.append(
+            "the search is blind: it does not even find the references that our database holds"
+        )
     return Account(
         seed=play.seed,
         speed=play.clock.speed,
@@ -142,22 +153,37 @@ def story_problems(role: Role) -> Iterator[str]:
         if wanted != was:
             yield f"{person.name} ({person.permission}): {was} × `{kind}`, the story has {wanted}"
     if role.answered != (person.rings and "entered" in person.said):
-        yield f"{person.name}: the event says that the doorbell was {'' if role.answered else 'not '}answered"
+        yield (
+            f"{person.name}: the event says that the doorbell was "
+            f"{'' if role.answered else 'not '}answered"
+        )
     if set(role.allow) != set(person.allow):
         yield f"{person.name}: the event allows {list(role.allow)}, the story {list(person.allow)}"
     if len(role.offers) != bool(person.allow) or not set(role.offers) <= set(person.allow):
-        yield f"{person.name}: offers of {role.offers}, the story has {int(bool(person.allow))} of {list(person.allow)}"
+        yield (
+            f"{person.name}: offers of {role.offers}, the story has {int(bool(person.allow))} "
+            f"of {list(person.allow)}"
+        )
     if role.cancelled != person.withdraws:
-        yield f"{person.name}: {role.cancelled} offers cancelled, the story has {int(person.withdraws)}"
+        yield (
+            f"{person.name}: {role.cancelled} offers cancelled, the story has "
+            f"{int(person.withdraws)}"
+        )
 
 
 def _sums(play: Play) -> Iterator[str]:
     counts: Mapping[str, Any] = play.gateway.pipeline.counts
     rung = (counts["answered"], sum(counts["unanswered"].values()))
     answers = play.doorbell.answers
-    wanted = sum(answer.customer for answer in answers), sum(not answer.customer for answer in answers)
+    wanted = (
+        sum(answer.customer for answer in answers),
+        sum(not answer.customer for answer in answers),
+    )
     if rung != wanted:
-        yield f"at the doorbell {rung} answers of customers and of others were counted, {wanted} were given"
+        yield (
+            f"at the doorbell {rung} answers of customers and of others were counted, {wanted} "
+            "were given"
+        )
     parts = [counts[name] for name in ("other_format", "unknown", "ambiguous", "recognised")]
     parts += counts["refused"].values()
     if sum(parts) != counts["heard"]:
@@ -183,7 +209,10 @@ def as_dict(account: Account) -> dict[str, Any]:
         "answered": counts["answered"],
         "unanswered": counts["unanswered"],
         "strangers": {"devices": account.devices, "heard": account.of_strangers},
-        **{name: counts[name] for name in ("recognised", "refused", "entered", "left", "withdrawn", "withheld")},
+        **{
+            name: counts[name]
+            for name in ("recognised", "refused", "entered", "left", "withdrawn", "withheld")
+        },
         **{name: counts[name] for name in ("blocked", "dropped", "published")},
         "offers": account.offers,
         "offers_cancelled": account.cancelled,

@@ -1,7 +1,7 @@
 """The consent service of the play: publishes the list, and signs what takes away at once.
 
-The list goes by rename, as anybody must who writes the plain file; a notice goes over the broker, signed with a key
-that was made when the play began.
+The list goes by rename, as anybody must who writes the plain file; a notice goes over the broker,
+signed with a key that was made when the play began.
 """
 
 import asyncio
@@ -24,7 +24,9 @@ KID: Final = "demo-1"
 
 
 class ConsentService:
-    """Writes the public key where the gateway looks for it; the private one is in this object alone."""
+    """Writes the public key where the gateway looks for it; the private one is in this object
+    alone.
+    """
 
     def __init__(self, settings: ConsentSettings, broker: LocalBroker) -> None:
         settings.directory.mkdir(parents=True)

@@ -20,27 +20,50 @@ START_S: Final = 15.0
 def script() -> Path:
     """Where it lies: in the installed package, or in the checkout that this is."""
     package = Path(presence.__file__).parent
-    for place in (package / "data" / "offer_engine.py", package.parent / "scripts" / "offer_engine.py"):
+    for place in (
+        package / "data" / "offer_engine.py",
+        package.parent / "scripts" / "offer_engine.py",
+    ):
         if place.is_file():
             return place
     raise BrokerError("offer_engine.py is missing from this installation: install presence anew")
 
 
 @asynccontextmanager
-async def offer_engine(broker: LocalBroker, folder: Path, people: tuple[Person, ...]) -> AsyncIterator[None]:
-    """It listens when the block is entered, and is gone when it is left. Its files stay in `folder`."""
+async def offer_engine(
+    broker: LocalBroker, folder: Path, people: tuple[Person, ...]
+) -> AsyncIterator[None]:
+    """It listens when the block is entered, and is gone when it is left. Its files stay in
+    `folder`.
+    """
     folder.mkdir()  # noqa: ASYNC240 - three small files before anything runs
     customers, offers = folder / "customers.jsonl", folder / "offers.json"
-    lines = (json.dumps({"customer": person.name, "pairwise_key": person.pairwise_key.hex()}) for person in people)
+    lines = (
+        json.dumps({"customer": person.name, "pairwise_key": person.pairwise_key.hex()})
+        for person in people
+    )
     customers.write_text("\n".join(lines), encoding="utf-8")
     offers.write_text(json.dumps(OFFERS), encoding="utf-8")
     command = [sys.executable, str(script()), "--host", broker.host, "--port", str(broker.port)]
-    command += ["--protocol", broker.protocol.value, "--chain", CHAIN, "--store", STORE, "--audience", AUDIENCE]
+    command += [
+        "--protocol",
+        broker.protocol.value,
+        "--chain",
+        CHAIN,
+        "--store",
+        STORE,
+        "--audience",
+        AUDIENCE,
+    ]
     command += ["--customers", str(customers), "--offers", str(offers), "--json"]
     out, err = folder / "offers.log", folder / "errors.log"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
         )
     try:
         await _listens(process, err)
@@ -57,4 +80,6 @@ async def _listens(process: asyncio.subprocess.Process, err: Path) -> None:
         if process.returncode is not None:
             break
         await asyncio.sleep(0.02)
-    raise BrokerError(f"the offer engine did not start:\n{said.strip()[-1000:] or '(it said nothing)'}")
+    raise BrokerError(
+        f"the offer engine did not start:\n{said.strip()[-1000:] or '(it said nothing)'}"
+    )

@@ -1,4 +1,6 @@
-"""The play in plain lines: one for each happening, with the time of the story; and the account at the end."""
+"""The play in plain lines: one for each happening, with the time of the story; and the account at
+the end.
+"""
 
 import textwrap
 from collections.abc import Iterator
@@ -27,7 +29,8 @@ class PlainLines(Audience):
     def begin(self, play: Play) -> None:
         broker = broker_text(play.broker.kind, play.broker.protocol.value)
         self._say(
-            f"a shop of {SECONDS:.0f} s at speed {play.clock.speed:g}: {CHAIN}/{STORE}, {broker}, seed {play.seed}"
+            f"a shop of {SECONDS:.0f} s at speed {play.clock.speed:g}: {CHAIN}/{STORE}, {broker}, "
+            f"seed {play.seed}"
         )
         for line in textwrap.wrap(play.broker.loses, 78):
             self._say(line)
@@ -44,16 +47,27 @@ def account_lines(account: Account) -> Iterator[str]:
     """At most 80 columns and, where all is well, 24 rows."""
     counts = account.counts
     broker = broker_text(account.broker, account.protocol)
-    yield f"THE PLAY IS OVER: {SECONDS:.0f} s at speed {account.speed:g}, seed {account.seed}, {broker}"
+    yield (
+        f"THE PLAY IS OVER: {SECONDS:.0f} s at speed {account.speed:g}, seed {account.seed}, "
+        f"{broker}"
+    )
     yield from textwrap.wrap(account.loses, 78)
     yield from (_role_line(role) for role in account.roles)
     yield "PRIVACY ACCOUNT"
     yield _row("heard", f"{counts['heard']:,} advertisements, and {account.malformed} malformed")
-    yield _row("strangers", f"{account.of_strangers:,} of {account.devices} devices and of whoever withdrew: dropped")
-    yield _row("recognised", f"{counts['recognised']:,} of customers whose consent is in force here")
+    yield _row(
+        "strangers",
+        f"{account.of_strangers:,} of {account.devices} devices and of whoever withdrew: dropped",
+    )
+    yield _row(
+        "recognised", f"{counts['recognised']:,} of customers whose consent is in force here"
+    )
     yield _row("refused", reasons(counts["refused"]))
     for_nothing = sum(counts["unanswered"].values())
-    yield _row("doorbell", f"{counts['answered']} answers of customers, {for_nothing} of a stranger: dropped")
+    yield _row(
+        "doorbell",
+        f"{counts['answered']} answers of customers, {for_nothing} of a stranger: dropped",
+    )
     kinds = ", ".join(f"{counts[name]} {name}" for name in ("entered", "left", "withdrawn"))
     withheld = f"; kept silent: {reasons(counts['withheld'])}" if counts["withheld"] else ""
     yield _row("visits", f"{kinds}{withheld}")
@@ -83,15 +97,26 @@ def _row(name: str, text: str) -> str:
 
 
 def reasons(refused: dict[str, Any]) -> str:
-    return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in refused.items()) or "none"
+    return (
+        ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in refused.items())
+        or "none"
+    )
 
 
 def _stored(account: Account) -> Iterator[str]:
     strangers, customers = account.strangers, account.customers
-    places = f"{strangers.files} files, {strangers.messages} messages, {strangers.log_lines} log lines"
-    yield f"  stored about strangers: {_found(strangers)}. Of what they sent {strangers.marks} pieces were sought"
+    places = (
+        f"{strangers.files} files, {strangers.messages} messages, {strangers.log_lines} log lines"
+    )
+    yield (
+        f"  stored about strangers: {_found(strangers)}. Of what they sent {strangers.marks} "
+        "pieces were sought"
+    )
     yield f"    in {places}: {strangers.octets:,} bytes"
-    yield f"  stored of customers' addresses, identifiers, keys: {_found(customers)}; {customers.marks} sought"
+    yield (
+        f"  stored of customers' addresses, identifiers, keys: {_found(customers)}; "
+        f"{customers.marks} sought"
+    )
 
 
 def _found(search: Search) -> str:

@@ -1,12 +1,14 @@
 """Looks whether anything that was on air stayed somewhere: in a file, a message, a log line.
 
-A *mark* is a piece that could tell one device from another: an address, a whole payload, and the data of each of its
-AD structures without the company or UUID in front; of an Eddystone frame, the identifier. Pieces shorter than
-6 bytes could stand anywhere by chance and are left to the whole payload.
+A *mark* is a piece that could tell one device from another: an address, a whole payload, and the
+data of each of its AD structures without the company or UUID in front; of an Eddystone frame, the
+identifier. Pieces shorter than 6 bytes could stand anywhere by chance and are left to the whole
+payload.
 
-Each mark is sought raw, reversed, as hexadecimal with every usual separator, in base64 at each of its three
-alignments, and as the common hashes (not as a CRC: some text would hold its 32 bits by chance). What can be a mark is
-decided here, and not by the decoding of the gateway that is under test.
+Each mark is sought raw, reversed, as hexadecimal with every usual separator, in base64 at each of
+its three alignments, and as the common hashes (not as a CRC: some text would hold its 32 bits by
+chance). What can be a mark is decided here, and not by the decoding of the gateway that is under
+test.
 """
 
 import hashlib
@@ -66,7 +68,9 @@ def spellings(mark: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _base64_core(value: bytes, offset: int) -> bytes:
-    """The characters that depend on `value` alone where it stands `offset` bytes into a longer text."""
+    """The characters that depend on `value` alone where it stands `offset` bytes into a longer
+    text.
+    """
     first = -(-offset * 8 // 6)
     last = (offset + len(value)) * 8 // 6
     return b64encode(bytes(offset) + value)[first:last]
@@ -91,7 +95,9 @@ def collect(said: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:
 
 
 def of_answer(answer: Answered) -> dict[bytes, str]:
-    """All marks of one connection at the doorbell: who came, what was asked, and each part of what was written."""
+    """All marks of one connection at the doorbell: who came, what was asked, and each part of what
+    was written.
+    """
     written = answer.written
     identifier, code = written[1 : 1 + EID_BYTES], written[-MAC_BYTES:]
     return {
@@ -104,7 +110,9 @@ def of_answer(answer: Answered) -> dict[bytes, str]:
 
 
 def files_below(root: Path, *, but: str = "") -> dict[str, bytes]:
-    """Every file with its content, except below the folder `but`; and all their names as one more place."""
+    """Every file with its content, except below the folder `but`; and all their names as one more
+    place.
+    """
     files = {path.relative_to(root): path for path in sorted(root.rglob("*")) if path.is_file()}
     kept = {name: path for name, path in files.items() if name.parts[0] != but}
     contents = {f"file {name}": path.read_bytes() for name, path in kept.items()}

@@ -21,7 +21,9 @@ class Cell(NamedTuple):
     style: str
 
 
-def plan(roles: Iterable[Role], strangers: Iterable[Phone], now_s: float, *, width: int, height: int) -> Text:
+def plan(
+    roles: Iterable[Role], strangers: Iterable[Phone], now_s: float, *, width: int, height: int
+) -> Text:
     """`height` lines of `width` characters: the shop above, the front, the street below."""
     rows = Rows(width, height)
     grid = [[Cell(" ", "")] * width for _ in range(height)]
@@ -41,7 +43,9 @@ def plan(roles: Iterable[Role], strangers: Iterable[Phone], now_s: float, *, wid
 
 
 def style_of(role: Role) -> str:
-    """Green: somebody was told of them. Yellow: they were, and it was taken back. White: nobody was told."""
+    """Green: somebody was told of them. Yellow: they were, and it was taken back. White: nobody was
+    told.
+    """
     if role.said["withdrawn"]:
         return "bold yellow"
     return "bold green" if role.said["entered"] else "bold white"

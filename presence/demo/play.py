@@ -1,4 +1,5 @@
-"""Sets the stage and plays: broker, offer engine, consent service, gateway and the simulated shop, together once.
+"""Sets the stage and plays: broker, offer engine, consent service, gateway and the simulated shop,
+together once.
 
 simulated shop, doorbell ─► Gateway (the daemon's own join) ─► broker ─► offer engine ─► broker ─► scene ─► screen
 consent service: a list before the doors open; when somebody withdraws, a signed notice over the broker, and some
@@ -44,7 +45,9 @@ LINGER_S: Final = 0.3
 """And a little longer, for what should not come."""
 
 
-async def play(*, speed: float, seed: int, prefer: Kind | Literal["auto"], audience: Audience) -> Account:
+async def play(
+    *, speed: float, seed: int, prefer: Kind | Literal["auto"], audience: Audience
+) -> Account:
     """The whole evening; raises PresenceError where something cannot be started."""
     log = io.StringIO()
     logs.configure(level="info", style=LogFormat.JSON, stream=log)
@@ -54,17 +57,24 @@ async def play(*, speed: float, seed: int, prefer: Kind | Literal["auto"], audie
             people = cast(seed)
             broker = await stack.enter_async_context(LocalBroker.start(prefer))
             await stack.enter_async_context(offer_engine(broker, root / "engine", people))
-            # The offer engine keeps the machine's time: a play that is faster starts in the past and ends now, so
-            # that no event comes from the engine's future.
+            # The offer engine keeps the machine's time: a play that is faster starts in the past
+            # and ends now, so that no event comes from the engine's future.
             ahead_s = SECONDS * max(0.0, 1 - 1 / speed)
             clock = SimulatedClock(SystemClock().now().later(-ahead_s), speed=speed)
             scene = Scene(people, clock, seconds=SECONDS, tell=audience.tell)
-            messages = await stack.enter_async_context(watching(broker.host, broker.port, broker.protocol, scene.take))
+            messages = await stack.enter_async_context(
+                watching(broker.host, broker.port, broker.protocol, scene.take)
+            )
             broadcasting = (person.phone() for person in people if not person.rings)
             phones = [*broadcasting, *crowd(STRANGERS, seed=seed, seconds=SECONDS)]
-            pockets = [*(person.pocket() for person in people if person.rings), stranger_who_rings(seed)]
+            pockets = [
+                *(person.pocket() for person in people if person.rings),
+                stranger_who_rings(seed),
+            ]
             shop = SimulatedShop(phones, clock, seed=seed, seconds=SECONDS)
-            doorbell = SimulatedDoorbell(pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS)
+            doorbell = SimulatedDoorbell(
+                pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS
+            )
             settings = demo_settings(root, broker)
             service = ConsentService(settings.consent, broker)
             status = KeptStatus()
@@ -130,6 +140,8 @@ def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What a person must act on, out of the group that the tasks' errors come in."""
     ours = group.subgroup(PresenceError)
     error: BaseException = ours or group
-    while isinstance(error, BaseExceptionGroup) and (ours is not None or len(error.exceptions) == 1):
+    while isinstance(error, BaseExceptionGroup) and (
+        ours is not None or len(error.exceptions) == 1
+    ):
         error = error.exceptions[0]
     return error

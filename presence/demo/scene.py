@@ -1,7 +1,9 @@
-"""What the audience of the play knows: where the people of the story are, and what was said of them.
+"""What the audience of the play knows: where the people of the story are, and what was said of
+them.
 
-Two sources, and no third: the simulated walks, and the messages of the broker. Whose a message is, is found as an
-offer engine finds it, with the subjects of the day. Nothing is asked of the pipeline but its counts.
+Two sources, and no third: the simulated walks, and the messages of the broker. Whose a message is,
+is found as an offer engine finds it, with the subjects of the day. Nothing is asked of the pipeline
+but its counts.
 """
 
 import json
@@ -68,19 +70,28 @@ class Role:
             return "inside"
         if self.place is Place.WINDOW:
             return "at the window"
-        return "in the street" if self.place is Place.STREET else ("gone" if self.been_inside else "")
+        return (
+            "in the street" if self.place is Place.STREET else ("gone" if self.been_inside else "")
+        )
 
 
 class Scene:
     """Takes in messages and the passing of time; hands each happening to `tell`."""
 
     def __init__(
-        self, people: Iterable[Person], clock: SimulatedClock, *, seconds: float, tell: Callable[[Happening], None]
+        self,
+        people: Iterable[Person],
+        clock: SimulatedClock,
+        *,
+        seconds: float,
+        tell: Callable[[Happening], None],
     ) -> None:
         self.roles = {person.name: Role(person) for person in people}
         self.happenings: list[Happening] = []
         self.strays: Counter[str] = Counter()
-        """What nobody of the story accounts for: events of unknown subjects, messages that cannot be read."""
+        """What nobody of the story accounts for: events of unknown subjects, messages that cannot
+        be read.
+        """
         self._clock = clock
         self._seconds = seconds
         self._tell = tell

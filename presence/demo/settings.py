@@ -24,7 +24,9 @@ entry: {{enter_rssi_dbm: -82, exit_rssi_dbm: -88, window_s: 8, min_duration_s: 3
 
 
 def demo_settings(root: Path, broker: LocalBroker) -> Settings:
-    """Writes the store's key and the configuration below `root`, and reads the latter as `presence run` would."""
+    """Writes the store's key and the configuration below `root`, and reads the latter as `presence
+    run` would.
+    """
     key_file = root / "store.key"
     key_file.touch(mode=0o600)
     key_file.write_text(secrets.token_hex(32), encoding="ascii")

@@ -1,6 +1,8 @@
-"""What stands on the stage: the gateway with its join, the simulated shop, the scene; and who may look at it.
+"""What stands on the stage: the gateway with its join, the simulated shop, the scene; and who may
+look at it.
 
-The gateway is the one that `presence run` starts; only its source, its clock and its folders are the demo's.
+The gateway is the one that `presence run` starts; only its source, its clock and its folders are
+the demo's.
 """
 
 from collections.abc import Iterator
@@ -33,7 +35,9 @@ class Play:
 
 
 class Audience:
-    """Who watches. This one sees nothing, as --json wants it; plain lines and the live view see more."""
+    """Who watches. This one sees nothing, as --json wants it; plain lines and the live view see
+    more.
+    """
 
     def begin(self, play: Play) -> None:
         """The doors open."""
@@ -69,9 +73,17 @@ class KeptStatus:
 def gateway_of(
     settings: Settings, shop: SimulatedShop, doorbell: SimulatedDoorbell, status: KeptStatus
 ) -> Iterator[Gateway]:
-    """As `presence run` joins it, with the simulated shop for a radio, its doorbell and its clock."""
+    """As `presence run` joins it, with the simulated shop for a radio, its doorbell and its
+    clock.
+    """
     clock = shop.clock
     with ExitStack() as stack:
         yield assembly.gateway_of(
-            settings, status, stack, sources=[shop], doorbell=doorbell, clock=clock, speed=clock.speed
+            settings,
+            status,
+            stack,
+            sources=[shop],
+            doorbell=doorbell,
+            clock=clock,
+            speed=clock.speed,
         )

@@ -1,7 +1,7 @@
 """Who comes to the shop, what each of them agreed to, and what must and must not be said of them.
 
-Names exist here and on the screen only. What goes to the gateway is the list below: references, keys, purposes,
-categories and dates. The categories are those of the IAB Ad Product Taxonomy 2.0.
+Names exist here and on the screen only. What goes to the gateway is the list below: references,
+keys, purposes, categories and dates. The categories are those of the IAB Ad Product Taxonomy 2.0.
 """
 
 from base64 import urlsafe_b64encode
@@ -38,7 +38,9 @@ DAY_S: Final = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One customer of the chain. `said` is what the story demands of the gateway, each exactly once."""
+    """One customer of the chain. `said` is what the story demands of the gateway, each exactly
+    once.
+    """
 
     name: str
     permission: str
@@ -51,7 +53,9 @@ class Person:
     """What their entry of the list has beside or instead of the usual."""
     said: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
-    """The categories that the `entered` must name; the engine answers with one offer of one of them."""
+    """The categories that the `entered` must name; the engine answers with one offer of one of
+    them.
+    """
     withdraws: bool = False
     rings: bool = False
     """A locked iPhone: it broadcasts nothing, and answers the doorbell."""
@@ -74,7 +78,10 @@ class Person:
 
     def walk(self) -> Walk:
         return visiting(
-            self.door_s, self.stops, from_left=self.stops[0][0].x_m < 0, then_left=self.stops[-1][0].x_m < 0
+            self.door_s,
+            self.stops,
+            from_left=self.stops[0][0].x_m < 0,
+            then_left=self.stops[-1][0].x_m < 0,
         )
 
     def pocket(self) -> Pocket:
@@ -90,7 +97,11 @@ class Person:
         usual = {
             "ref": _text(self.ref),
             "ver": 1,
-            "win": {"start": window * WINDOW_S, "len": WINDOW_S, "keys": [_text(key) for key in keys]},
+            "win": {
+                "start": window * WINDOW_S,
+                "len": WINDOW_S,
+                "keys": [_text(key) for key in keys],
+            },
             "pk": {AUDIENCE: _text(self.pairwise_key)},
             "purposes": ["presence", "offers"],
             "nb": int(now_s) - 30 * DAY_S,
@@ -99,7 +110,10 @@ class Person:
         }
         return {
             **usual,
-            **{key: int(now_s) + value if key in _RELATIVE else value for key, value in self.terms.items()},
+            **{
+                key: int(now_s) + value if key in _RELATIVE else value
+                for key, value in self.terms.items()
+            },
         }
 
 
@@ -121,56 +135,102 @@ def _at(*stops: tuple[float, float, float]) -> tuple[tuple[Spot, float], ...]:
 
 _CAST: Final[tuple[Mapping[str, Any], ...]] = (
     {
-        "name": "Aino", "permission": "cars, visit end", "remark": "", "door_s": 6,
+        "name": "Aino",
+        "permission": "cars, visit end",
+        "remark": "",
+        "door_s": 6,
         "stops": _at((-1.0, 2.2, 6), (0.8, 2.5, 3)),
         "terms": {**_grants(CARS), "purposes": ["presence", "offers", "visit_end"]},
-        "said": ("entered", "left"), "allow": (CARS,),
+        "said": ("entered", "left"),
+        "allow": (CARS,),
     },
     {
-        "name": "Bruno", "permission": "cars, garden", "remark": "only looked in at the window", "door_s": 8,
-        "stops": _at((4.2, -2.4, 7)), "terms": _grants(CARS, GARDEN),
+        "name": "Bruno",
+        "permission": "cars, garden",
+        "remark": "only looked in at the window",
+        "door_s": 8,
+        "stops": _at((4.2, -2.4, 7)),
+        "terms": _grants(CARS, GARDEN),
     },
     {
-        "name": "Carla", "permission": "ended yesterday", "remark": "permission ran out yesterday", "door_s": 12,
-        "stops": _at((1.4, 3.0, 9), (-0.5, 1.0, 6)), "terms": {**_grants(CARS), "na": -DAY_S},
+        "name": "Carla",
+        "permission": "ended yesterday",
+        "remark": "permission ran out yesterday",
+        "door_s": 12,
+        "stops": _at((1.4, 3.0, 9), (-0.5, 1.0, 6)),
+        "terms": {**_grants(CARS), "na": -DAY_S},
     },
     {
-        "name": "David", "permission": "garden", "remark": "", "door_s": 15,
-        "stops": _at((-1.6, 2.6, 10), (-0.4, 0.8, 12), (-1.2, 2.0, 8)), "terms": _grants(GARDEN),
-        "said": ("entered", "withdrawn"), "allow": (GARDEN,), "withdraws": True,
+        "name": "David",
+        "permission": "garden",
+        "remark": "",
+        "door_s": 15,
+        "stops": _at((-1.6, 2.6, 10), (-0.4, 0.8, 12), (-1.2, 2.0, 8)),
+        "terms": _grants(GARDEN),
+        "said": ("entered", "withdrawn"),
+        "allow": (GARDEN,),
+        "withdraws": True,
     },
     {
-        "name": "Elsa", "permission": "cars, garden", "remark": "", "door_s": 20,
-        "stops": _at((1.8, 1.2, 9), (0.6, 2.8, 14)), "terms": _grants(CARS, GARDEN),
-        "said": ("entered",), "allow": (GARDEN, CARS),
+        "name": "Elsa",
+        "permission": "cars, garden",
+        "remark": "",
+        "door_s": 20,
+        "stops": _at((1.8, 1.2, 9), (0.6, 2.8, 14)),
+        "terms": _grants(CARS, GARDEN),
+        "said": ("entered",),
+        "allow": (GARDEN, CARS),
     },
     {
-        "name": "Farid", "permission": "paused a week", "remark": "paused their permission", "door_s": 25,
-        "stops": _at((-2.0, 1.6, 8), (-0.6, 2.6, 7)), "terms": {**_grants(CARS), "paused_until": 7 * DAY_S},
+        "name": "Farid",
+        "permission": "paused a week",
+        "remark": "paused their permission",
+        "door_s": 25,
+        "stops": _at((-2.0, 1.6, 8), (-0.6, 2.6, 7)),
+        "terms": {**_grants(CARS), "paused_until": 7 * DAY_S},
     },
     {
-        "name": "Greta", "permission": "shoes", "remark": "inside, but no campaign for shoes runs", "door_s": 29,
-        "stops": _at((0.9, 2.0, 8), (1.9, 2.2, 9)), "terms": _grants(SHOES),
+        "name": "Greta",
+        "permission": "shoes",
+        "remark": "inside, but no campaign for shoes runs",
+        "door_s": 29,
+        "stops": _at((0.9, 2.0, 8), (1.9, 2.2, 9)),
+        "terms": _grants(SHOES),
     },
     {
-        "name": "Hugo", "permission": "another store", "remark": "agreed for another store", "door_s": 33,
+        "name": "Hugo",
+        "permission": "another store",
+        "remark": "agreed for another store",
+        "door_s": 33,
         "stops": _at((-0.9, 3.0, 8), (-1.8, 1.8, 6)),
         "terms": {**_grants(CARS), "scope": {"type": "store", "id": OTHER_STORE}},
     },
     {
-        "name": "Iris", "permission": "objected", "remark": "objected to advertising", "door_s": 38,
-        "stops": _at((1.2, 1.4, 7), (0.3, 2.9, 6)), "terms": {**_grants(CARS), "objected": True},
+        "name": "Iris",
+        "permission": "objected",
+        "remark": "objected to advertising",
+        "door_s": 38,
+        "stops": _at((1.2, 1.4, 7), (0.3, 2.9, 6)),
+        "terms": {**_grants(CARS), "objected": True},
     },
     {
-        "name": "Jonas", "permission": "cars, by iPhone", "remark": "", "door_s": 36,
-        "stops": _at((0.7, 1.9, 9), (-0.9, 2.7, 9)), "terms": _grants(CARS),
-        "said": ("entered",), "allow": (CARS,), "rings": True,
+        "name": "Jonas",
+        "permission": "cars, by iPhone",
+        "remark": "",
+        "door_s": 36,
+        "stops": _at((0.7, 1.9, 9), (-0.9, 2.7, 9)),
+        "terms": _grants(CARS),
+        "said": ("entered",),
+        "allow": (CARS,),
+        "rings": True,
     },
-)  # fmt: skip
+)
 
 
 def cast(seed: int) -> tuple[Person, ...]:
-    """The people of the story; with another seed they come a little earlier or later, with other keys."""
+    """The people of the story; with another seed they come a little earlier or later, with other
+    keys.
+    """
     chance = Random(f"{seed}/cast")
     return tuple(_persons(chance))
 
@@ -186,10 +246,14 @@ def _persons(chance: Random) -> Iterator[Person]:
 
 
 def stranger_who_rings(seed: int) -> Pocket:
-    """Somebody with the chain's app and no consent at this store: answers, and nobody learns whose answer it was."""
+    """Somebody with the chain's app and no consent at this store: answers, and nobody learns whose
+    answer it was.
+    """
     chance = Random(f"{seed}/ringer")
     stops = ((Spot(1.5, 2.4), 12.0),)
-    return Pocket("ringer", visiting(18, stops, then_left=True), chance.randbytes(16), customer=False)
+    return Pocket(
+        "ringer", visiting(18, stops, then_left=True), chance.randbytes(16), customer=False
+    )
 
 
 def consent_list(people: tuple[Person, ...], *, seq: int, now_s: float) -> list[dict[str, Any]]:

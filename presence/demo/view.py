@@ -1,6 +1,8 @@
-"""The live view: the shop from above, who is there, what was said, and the counts. At least 80 × 24 characters.
+"""The live view: the shop from above, who is there, what was said, and the counts. At least 80 × 24
+characters.
 
-It repaints the other screen of the terminal, so that nothing flickers and the shell's own lines come back.
+It repaints the other screen of the terminal, so that nothing flickers and the shell's own lines
+come back.
 """
 
 import textwrap
@@ -40,7 +42,9 @@ STYLES: Final = {
 class LiveView(Audience):
     def __init__(self) -> None:
         self._console = Console()
-        self._live = Live(console=self._console, screen=True, auto_refresh=False, redirect_stdout=False)
+        self._live = Live(
+            console=self._console, screen=True, auto_refresh=False, redirect_stdout=False
+        )
         self._painted_s = 0.0
 
     def begin(self, play: Play) -> None:
@@ -65,9 +69,13 @@ def screen(play: Play, *, width: int, height: int) -> Layout:
     body = height - 1 - COUNTS_ROWS
     layout = Layout()
     layout.split_column(
-        Layout(_headline(play, width), size=1), Layout(name="body"), Layout(_counts(play), size=COUNTS_ROWS)
+        Layout(_headline(play, width), size=1),
+        Layout(name="body"),
+        Layout(_counts(play), size=COUNTS_ROWS),
     )
-    layout["body"].split_row(Layout(name="left", size=left), Layout(_said(play, width - left - 4, body - 2)))
+    layout["body"].split_row(
+        Layout(name="left", size=left), Layout(_said(play, width - left - 4, body - 2))
+    )
     shop = plan(
         play.scene.roles.values(),
         (phone for phone in play.shop.phones if not phone.customer),
@@ -86,7 +94,9 @@ def _headline(play: Play, width: int) -> Text:
     broker = broker_text(play.broker.kind, play.broker.protocol.value)
     left = f" presence demo  {CHAIN}/{STORE}  {broker}"
     right = f"speed {play.clock.speed:g}  {clock_text(play.scene.now_s)} of {clock_text(SECONDS)} "
-    return Text(left + right.rjust(max(0, width - len(left))), style="bold white on blue", no_wrap=True)
+    return Text(
+        left + right.rjust(max(0, width - len(left))), style="bold white on blue", no_wrap=True
+    )
 
 
 def _people(play: Play) -> Panel:
@@ -136,9 +146,13 @@ def _counts(play: Play) -> Panel:
     offers = sum(len(role.offers) for role in play.scene.roles.values())
     cancelled = sum(role.cancelled for role in play.scene.roles.values())
     visits = f"{counts['entered']} entered, {counts['left']} left"
-    said = f"{counts['published']}; {offers} offers, {cancelled} cancelled; {visits}, {counts['withdrawn']} withdrawn"
+    said = (
+        f"{counts['published']}; {offers} offers, {cancelled} cancelled; {visits}, "
+        f"{counts['withdrawn']} withdrawn"
+    )
     heard = (
-        f"{counts['heard']:,} = {strangers:,} of strangers, dropped + {counts['recognised']:,} of customers + refused"
+        f"{counts['heard']:,} = {strangers:,} of strangers, dropped + "
+        f"{counts['recognised']:,} of customers + refused"
     )
     rows = (
         ("heard", heard),

@@ -1,7 +1,7 @@
 """Listens to the broker as anybody could who may: every topic, with a client of its own.
 
-What the demo shows of events and offers comes from here and from nowhere else; what it searches for traces at the end
-is here, too, byte for byte and with the properties of MQTT 5.
+What the demo shows of events and offers comes from here and from nowhere else; what it searches for
+traces at the end is here, too, byte for byte and with the properties of MQTT 5.
 """
 
 import asyncio
@@ -36,7 +36,9 @@ class Message:
 async def watching(
     host: str, port: int, protocol: MqttProtocol, take: Callable[[Message], None]
 ) -> AsyncIterator[list[Message]]:
-    """Every message from now on goes to `take`, in the event loop, and into the list. Raises BrokerError."""
+    """Every message from now on goes to `take`, in the event loop, and into the list. Raises
+    BrokerError.
+    """
     loop = asyncio.get_running_loop()
     messages: list[Message] = []
     ready = asyncio.Event()
@@ -58,7 +60,9 @@ async def watching(
             loop.call_soon_threadsafe(keep, message)
 
     version = paho.MQTTv5 if protocol is MqttProtocol.V5 else paho.MQTTv311
-    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="presence-demo-audience", protocol=version)
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id="presence-demo-audience", protocol=version
+    )
     client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
     try:
         try:
@@ -67,7 +71,9 @@ async def watching(
             async with asyncio.timeout(READY_S):
                 await ready.wait()
         except (OSError, TimeoutError) as error:
-            raise BrokerError(f"the demo cannot listen at {host}:{port}: {error or 'no answer'}") from error
+            raise BrokerError(
+                f"the demo cannot listen at {host}:{port}: {error or 'no answer'}"
+            ) from error
         yield messages
     finally:
         client.disconnect()

@@ -1,7 +1,8 @@
 """`presence check`, the broker: reachable, may we write, and is there another gateway of our name?
 
-What a gateway may write is known only by writing: an empty message to the audience `test`, which is for technicians'
-phones and never for a customer. Reading our own retained state tells whether somebody else lives under our name.
+What a gateway may write is known only by writing: an empty message to the audience `test`, which is
+for technicians' phones and never for a customer. Reading our own retained state tells whether
+somebody else lives under our name.
 """
 
 import asyncio
@@ -34,7 +35,9 @@ async def look_at_broker(settings: Settings) -> list[Finding]:
     where = f"{mqtt.host}:{mqtt.port}"
     states: list[bytes] = []
     try:
-        publisher = MqttPublisher(mqtt, settings.store, role="check", tell=lambda _event, _fields: None)
+        publisher = MqttPublisher(
+            mqtt, settings.store, role="check", tell=lambda _event, _fields: None
+        )
     except ConfigurationError as error:
         return [Finding("broker", Verdict.FAIL, where, str(error))]
     try:
@@ -43,7 +46,9 @@ async def look_at_broker(settings: Settings) -> list[Finding]:
             await publisher.connected()
             denied = await _may_not_write(publisher, settings)
             state_topic = f"presence/v1/{settings.store.chain}/{settings.store.store}/gw/{settings.store.gateway}/state"
-            await publisher.subscribe(state_topic, lambda _topic, payload, _retained: states.append(payload))
+            await publisher.subscribe(
+                state_topic, lambda _topic, payload, _retained: states.append(payload)
+            )
             await asyncio.sleep(RETAINED_S)
             running.cancel()
     except TimeoutError:
@@ -55,7 +60,10 @@ async def look_at_broker(settings: Settings) -> list[Finding]:
 def _spoken_with(settings: Settings, where: str) -> Finding:
     if settings.mqtt.protocol is MqttProtocol.V311:
         return Finding(
-            "broker", Verdict.WARN, f"{where} over MQTT 3.1.1", "use 5: refusals and expiry are lost with 3.1.1"
+            "broker",
+            Verdict.WARN,
+            f"{where} over MQTT 3.1.1",
+            "use 5: refusals and expiry are lost with 3.1.1",
         )
     return Finding("broker", Verdict.PASS, f"{where} over MQTT 5")
 
@@ -65,7 +73,9 @@ async def _may_not_write(publisher: MqttPublisher, settings: Settings) -> Findin
         return Finding("access", Verdict.WARN, "cannot be told with MQTT 3.1.1", "use 5")
     topic = cloudevent.topic(place_of(settings), TEST_AUDIENCE)
     try:
-        await publisher.publish(OutgoingMessage(topic, b"", 1, EventType.ENTERED.value, "check", copies=False))
+        await publisher.publish(
+            OutgoingMessage(topic, b"", 1, EventType.ENTERED.value, "check", copies=False)
+        )
     except MessageRefused as refusal:
         return Finding("access", Verdict.FAIL, f"may not write to {topic}", str(refusal))
     except BrokerError as error:
@@ -80,7 +90,10 @@ def _namesake(settings: Settings, states: list[bytes]) -> Iterator[Finding]:
         online = bool(states) and json.loads(states[-1]).get("state") == "online"
     gateway = settings.store.gateway
     if online and not _runs_here(settings.storage.runtime_dir):
-        next_step = "give each gateway a store.gateway and a certificate of its own (a daemon just killed counts too)"
+        next_step = (
+            "give each gateway a store.gateway and a certificate of its own (a daemon "
+            "just killed counts too)"
+        )
         yield Finding("name", Verdict.FAIL, f"another gateway is online as {gateway}", next_step)
     else:
         yield Finding("name", Verdict.PASS, f"{gateway} is nobody else's")

@@ -26,17 +26,23 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
     try:
         found = look_up_list(settings)
     except (ConsentListError, StorageError) as error:
-        yield Finding("consent list", Verdict.FAIL, "not proven: nothing would be published", str(error))
+        yield Finding(
+            "consent list", Verdict.FAIL, "not proven: nothing would be published", str(error)
+        )
         return
     yield _freshness(found, settings, synchronised=disciplined)
     if found.refused:
         number = sum(found.refused.values())
-        yield Finding("entries", Verdict.WARN, f"{number} entries left out", "\n".join(found.complaints[:5]))
+        yield Finding(
+            "entries", Verdict.WARN, f"{number} entries left out", "\n".join(found.complaints[:5])
+        )
     keys = found.prepared.keys.window(window_at(SystemClock().now().utc_s))
     without = found.entries - len(keys)
     if without:
         next_step = "ask the consent service for this window's keys"
-        yield Finding("window keys", Verdict.WARN, f"{without} entries cannot be recognised now", next_step)
+        yield Finding(
+            "window keys", Verdict.WARN, f"{without} entries cannot be recognised now", next_step
+        )
     yield from _shared_keys(keys)
 
 
@@ -44,16 +50,25 @@ def _shared_keys(keys: WindowKeys) -> Iterator[Finding]:
     _, counts = np.unique(np.frombuffer(keys.keys.tobytes(), "V16"), return_counts=True)
     number = int(counts[counts > 1].sum())
     if number:
-        next_step = "no gateway recognises any of them: ask the consent service to give each phone a key of its own"
+        next_step = (
+            "no gateway recognises any of them: ask the consent service to give each "
+            "phone a key of its own"
+        )
         yield Finding("shared keys", Verdict.WARN, f"{number} entries share a key", next_step)
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:
-    """What remembers how new the list was: the running gateway has begun it anew already, and told so."""
+    """What remembers how new the list was: the running gateway has begun it anew already, and told
+    so.
+    """
     state_dir = settings.storage.state_dir
     path, witness, lost = state_dir / CONSENTS, state_dir / AUDIT_LOG, ConsentStore.LOST
     if settings.consent.repository is not None:
-        path, witness, lost = state_dir / SIGNED_LIST, state_dir / METADATA / "timestamp.json", ListStore.LOST
+        path, witness, lost = (
+            state_dir / SIGNED_LIST,
+            state_dir / METADATA / "timestamp.json",
+            ListStore.LOST,
+        )
     trouble = state_of(path, witness)
     if trouble:
         verdict = Verdict.FAIL if "damaged" in trouble else Verdict.WARN
@@ -61,7 +76,9 @@ def _memory(settings: Settings) -> Iterator[Finding]:
 
 
 def _is_not_told_otherwise() -> bool:
-    """Where the clock cannot be asked, the look at the clock says so: the list itself is not to blame."""
+    """Where the clock cannot be asked, the look at the clock says so: the list itself is not to
+    blame.
+    """
     try:
         return is_synchronised()
     except ClockUnreadable:
@@ -72,6 +89,13 @@ def _freshness(found: FoundList, settings: Settings, *, synchronised: bool) -> F
     now, header = SystemClock().now(), found.header
     lease = Lease(header, now, settings.consent.lease_s, least(now, server=found.server))
     state = lease.freshness(now, synchronised=synchronised)
-    verdict = {Freshness.FRESH: Verdict.PASS, Freshness.AGING: Verdict.WARN}.get(state, Verdict.FAIL)
+    verdict = {Freshness.FRESH: Verdict.PASS, Freshness.AGING: Verdict.WARN}.get(
+        state, Verdict.FAIL
+    )
     what = f"{header.name} number {header.seq}, {found.entries} entries, {state}"
-    return Finding("consent list", verdict, what, next_step(state, lease.clock_doubt(now, synchronised=synchronised)))
+    return Finding(
+        "consent list",
+        verdict,
+        what,
+        next_step(state, lease.clock_doubt(now, synchronised=synchronised)),
+    )

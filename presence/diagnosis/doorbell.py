@@ -1,4 +1,6 @@
-"""`presence check`, the doorbell: can the adapter ring, may it beside what else it does? Nothing while it is off."""
+"""`presence check`, the doorbell: can the adapter ring, may it beside what else it does? Nothing
+while it is off.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,12 +10,19 @@ from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.bluez.gatt.abilities import Abilities, abilities_of
 from presence.errors import RadioError, RadioFault
 
-ANOTHER: Final = "use another adapter: one with Bluetooth 4.2 or newer that Linux drives as a peripheral"
+ANOTHER: Final = (
+    "use another adapter: one with Bluetooth 4.2 or newer that Linux drives as a peripheral"
+)
 NO_ADAPTER: Final = "plug it in, or name the right one in doorbell.adapter (`bluetoothctl list`)"
-FULL: Final = "another program advertises on it: end that, or give the doorbell an adapter of its own"
-TURNS: Final = "an adapter with extended advertising (Bluetooth 5), or leave doorbell.beacon_uuid out"
+FULL: Final = (
+    "another program advertises on it: end that, or give the doorbell an adapter of its own"
+)
+TURNS: Final = (
+    "an adapter with extended advertising (Bluetooth 5), or leave doorbell.beacon_uuid out"
+)
 SHARED: Final = (
-    "give the doorbell an adapter of its own; or measure at this door: scan-test with doorbell.enabled off, and again "
+    "give the doorbell an adapter of its own; or measure at this door: scan-test with "
+    "doorbell.enabled off, and again "
     "while a phone rings (scripts/app-emulator doorbell --every 10)"
 )
 
@@ -42,20 +51,34 @@ def _judged(settings: Settings, abilities: Abilities) -> Iterator[Finding]:
         yield Finding("doorbell", Verdict.FAIL, f"{adapter} cannot {lacks}", ANOTHER)
         return
     if abilities.places_free + abilities.places_used < wanted:
-        found = f"{adapter} has {abilities.places_free} places for advertisements, {wanted} are wanted"
+        found = (
+            f"{adapter} has {abilities.places_free} places for advertisements, {wanted} are wanted"
+        )
         yield Finding("doorbell", Verdict.FAIL, found, TURNS if wanted > 1 else ANOTHER)
         return
     used = f"{abilities.places_used} advertisements on air" + (
         ", ours where the gateway runs" if abilities.places_used else ""
     )
     if abilities.places_free < wanted and abilities.places_used != wanted:
-        yield Finding("doorbell", Verdict.WARN, f"{adapter}: {used}, {abilities.places_free} places free", FULL)
+        yield Finding(
+            "doorbell",
+            Verdict.WARN,
+            f"{adapter}: {used}, {abilities.places_free} places free",
+            FULL,
+        )
     else:
-        yield Finding("doorbell", Verdict.PASS, f"{adapter} can ring; {used}, {abilities.places_free} places free")
+        yield Finding(
+            "doorbell",
+            Verdict.PASS,
+            f"{adapter} can ring; {used}, {abilities.places_free} places free",
+        )
     if wanted > 1 and not abilities.extended:
         found = f"{adapter} knows legacy advertising only: doorbell and beacon take turns of 2 s"
         yield Finding("doorbell beacon", Verdict.WARN, found, TURNS)
     if adapter in (settings.radio.adapters or ["hci0"]):
         both = abilities.scans and abilities.places_used
-        found = f"{adapter} scans too{', and both run now' if both else ''}: what each ring costs is not seen here"
+        found = (
+            f"{adapter} scans too{', and both run now' if both else ''}: what each ring "
+            "costs is not seen here"
+        )
         yield Finding("doorbell radio", Verdict.WARN, found, SHARED)

@@ -1,4 +1,6 @@
-"""What a look at one part found, for `presence check` and scan-test: PASS, WARN or FAIL, with the next step."""
+"""What a look at one part found, for `presence check` and scan-test: PASS, WARN or FAIL, with the
+next step.
+"""
 
 from dataclasses import asdict, dataclass
 from enum import IntEnum

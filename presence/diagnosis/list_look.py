@@ -1,8 +1,10 @@
-"""The consent list as the daemon would find it now: the signed one or the plain file, as the configuration says.
+"""The consent list as the daemon would find it now: the signed one or the plain file, as the
+configuration says.
 
-For `check`, `scan-test` and `replay`. A look changes nothing of the daemon's. What the signed list needs while it is
-read (its store, TUF's metadata, window keys) lies in a folder of its own in memory, for window keys go to no disk, and
-is gone afterwards. It takes as long as the list is long; the gateway takes what changed alone.
+For `check`, `scan-test` and `replay`. A look changes nothing of the daemon's. What the signed list
+needs while it is read (its store, TUF's metadata, window keys) lies in a folder of its own in
+memory, for window keys go to no disk, and is gone afterwards. It takes as long as the list is long;
+the gateway takes what changed alone.
 """
 
 import os
@@ -30,7 +32,9 @@ IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - for a folder of its own, mod
 
 @dataclass(frozen=True, slots=True)
 class FoundList:
-    """A list that is verified as far as its transport can. Holds window keys: `prepared.keys.erase()` when done."""
+    """A list that is verified as far as its transport can. Holds window keys:
+    `prepared.keys.erase()` when done.
+    """
 
     header: ListHeader
     prepared: Prepared = field(repr=False)
@@ -42,7 +46,9 @@ class FoundList:
 
 
 def look_up_list(settings: Settings) -> FoundList:
-    """Raises ConsentListError where the list is not proven, StorageError where there is no room to look."""
+    """Raises ConsentListError where the list is not proven, StorageError where there is no room to
+    look.
+    """
     return _plain(settings) if settings.consent.repository is None else _signed(settings)
 
 
@@ -51,33 +57,51 @@ def _plain(settings: Settings) -> FoundList:
     found = source.read()
     if found is None:
         raise ConsentListError(f"{source.path}: changed while it was read; try again")
-    return FoundList(found.header, prepare(found), len(found.entries), found.refused, source.complaints)
+    return FoundList(
+        found.header, prepare(found), len(found.entries), found.refused, source.complaints
+    )
 
 
 def _signed(settings: Settings) -> FoundList:
-    with _scratch(settings.storage) as scratch, closing(SignedList.of(settings.consent, scratch)) as source:
+    with (
+        _scratch(settings.storage) as scratch,
+        closing(SignedList.of(settings.consent, scratch)) as source,
+    ):
         found = source.read()
     if found is None or found.prepared is None:
-        raise ConsentListError(f"{settings.consent.repository}: changed while it was read; try again")
-    return FoundList(found.header, found.prepared, found.entries, found.refused, found.complaints, found.server)
+        raise ConsentListError(
+            f"{settings.consent.repository}: changed while it was read; try again"
+        )
+    return FoundList(
+        found.header, found.prepared, found.entries, found.refused, found.complaints, found.server
+    )
 
 
 @contextmanager
 def _scratch(storage: StorageSettings) -> Iterator[StorageSettings]:
-    """Folders like the daemon's, with what TUF has proven before, so that a rollback is noticed here too."""
+    """Folders like the daemon's, with what TUF has proven before, so that a rollback is noticed
+    here too.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix="look-at-list-", dir=_memory(storage)) as folder:
-            scratch = StorageSettings(state_dir=Path(folder) / "state", runtime_dir=Path(folder) / "run")
+            scratch = StorageSettings(
+                state_dir=Path(folder) / "state", runtime_dir=Path(folder) / "run"
+            )
             metadata = storage.state_dir / METADATA
             if metadata.is_dir():
                 # tmp*: a file that the daemon is writing at this moment
                 shutil.copytree(
-                    metadata, scratch.state_dir / METADATA, symlinks=True, ignore=shutil.ignore_patterns("tmp*")
+                    metadata,
+                    scratch.state_dir / METADATA,
+                    symlinks=True,
+                    ignore=shutil.ignore_patterns("tmp*"),
                 )
             yield scratch
     except OSError as error:
         next_step = "look as the daemon's user: sudo -u presence …"
-        raise StorageError(f"{error.filename or storage.state_dir}: {error.strerror or error}: {next_step}") from error
+        raise StorageError(
+            f"{error.filename or storage.state_dir}: {error.strerror or error}: {next_step}"
+        ) from error
 
 
 def _memory(storage: StorageSettings) -> Path:

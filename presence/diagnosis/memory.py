@@ -1,7 +1,8 @@
 """`presence check`, memory: do window keys and visits stay there, or may they be written to a swap?
 
-The unit says `MemorySwapMax=0`, which is a word to the kernel's memory controller. Raspberry Pi OS starts its kernel
-without that controller (`cgroup_disable=memory`) and with swap on the card: there the word has no effect, silently.
+The unit says `MemorySwapMax=0`, which is a word to the kernel's memory controller. Raspberry Pi OS
+starts its kernel without that controller (`cgroup_disable=memory`) and with swap on the card: there
+the word has no effect, silently.
 """
 
 from collections.abc import Iterator
@@ -14,14 +15,19 @@ NAME: Final = "memory"
 CGROUPS: Final = "sys/fs/cgroup"
 UNIT: Final = Path("system.slice/presence.service")
 SWAP_OFF: Final = (
-    "turn swap off: Raspberry Pi OS 13: `Mechanism=none` below `[Main]` in /etc/rpi/swap.conf, then restart; 12: "
-    "`sudo systemctl disable --now dphys-swapfile`; elsewhere: `sudo swapoff -a`, and out of /etc/fstab"
+    "turn swap off: Raspberry Pi OS 13: `Mechanism=none` below `[Main]` in /etc/rpi/swap.conf, "
+    "then restart; 12: "
+    "`sudo systemctl disable --now dphys-swapfile`; elsewhere: `sudo swapoff -a`, and out of "
+    "/etc/fstab"
 )
 CONTROLLER_ON: Final = (
-    "give the unit's limits effect: add cgroup_enable=memory to /boot/firmware/cmdline.txt, with a current kernel "
+    "give the unit's limits effect: add cgroup_enable=memory to /boot/firmware/cmdline.txt, with "
+    "a current kernel "
     "(raspberrypi/linux #6980), restart, and see `memory` in /sys/fs/cgroup/cgroup.controllers"
 )
-UNIT_LIMIT: Final = "leave `MemorySwapMax=0` in the unit: look into its drop-ins (`systemctl cat presence`)"
+UNIT_LIMIT: Final = (
+    "leave `MemorySwapMax=0` in the unit: look into its drop-ins (`systemctl cat presence`)"
+)
 
 
 def is_limited(root: Path = Path("/")) -> bool:
@@ -44,11 +50,15 @@ def look_at_memory(root: Path = Path("/")) -> Iterator[Finding]:
         yield Finding(NAME, Verdict.FAIL, f"{where}, and the unit may be written to it", UNIT_LIMIT)
     elif swaps is not None and all(_stays_in_memory(root, name) for name in swaps):
         found = (
-            f"{where}: zram, which stays in memory; but the kernel's memory controller is off: MemoryMax is no limit"
+            f"{where}: zram, which stays in memory; but the kernel's memory controller is "
+            "off: MemoryMax is no limit"
         )
         yield Finding(NAME, Verdict.WARN, found, CONTROLLER_ON)
     else:
-        found = f"{where}, and the kernel's memory controller is off: window keys and visits may be written to it"
+        found = (
+            f"{where}, and the kernel's memory controller is off: window keys and visits may "
+            "be written to it"
+        )
         yield Finding(NAME, Verdict.FAIL, found, f"{SWAP_OFF}\n{CONTROLLER_ON}")
 
 
@@ -60,7 +70,9 @@ def _without_swap(*, limited: bool) -> Finding:
 
 
 def _unit(root: Path) -> Path:
-    """Our own group where we are in the unit's sandbox (`check --inside` has it under another name)."""
+    """Our own group where we are in the unit's sandbox (`check --inside` has it under another
+    name).
+    """
     own = _read(root / "proc/self/cgroup").rpartition("::/")[2].strip()
     return Path(own) if own.startswith("system.slice/presence") else UNIT
 
@@ -74,7 +86,10 @@ def _swaps(root: Path) -> tuple[str, ...] | None:
 def _stays_in_memory(root: Path, name: str) -> bool:
     """A zram that writes nothing back: Raspberry Pi OS gives its own a file on the card."""
     device = Path(name).name
-    return device.startswith("zram") and _read(root / f"sys/block/{device}/backing_dev").strip() == "none"
+    return (
+        device.startswith("zram")
+        and _read(root / f"sys/block/{device}/backing_dev").strip() == "none"
+    )
 
 
 def _read(path: Path) -> str:

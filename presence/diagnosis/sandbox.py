@@ -1,9 +1,11 @@
-"""`presence check --inside`: the check as the installed service would make it, in the service's own sandbox.
+"""`presence check --inside`: the check as the installed service would make it, in the service's own
+sandbox.
 
-What a person's shell may do the unit may not: outside, a check passes where the daemon is denied. So the unit's text,
-as systemd has it now with all drop-ins (`systemctl cat`), is given to systemd once more under another name, with
-`check` in place of `run` and with what belongs to a service that stays taken out. Nothing is listed twice, so nothing
-drifts. What the sandbox hides from the daemon itself is asked outside, as root.
+What a person's shell may do the unit may not: outside, a check passes where the daemon is denied.
+So the unit's text, as systemd has it now with all drop-ins (`systemctl cat`), is given to systemd
+once more under another name, with `check` in place of `run` and with what belongs to a service that
+stays taken out. Nothing is listed twice, so nothing drifts. What the sandbox hides from the daemon
+itself is asked outside, as root.
 """
 
 import asyncio
@@ -30,7 +32,8 @@ LONGEST_S: Final = 300
 HIDDEN: Final = "bluez traces"
 """What the sandbox cannot see: another user's process."""
 _RUN: Final = re.compile(
-    r"^ExecStart=(?P<before>\S.*\s-m presence )run(?P<after>.*\s--config[ =](?P<config>\S+).*)$", re.MULTILINE
+    r"^ExecStart=(?P<before>\S.*\s-m presence )run(?P<after>.*\s--config[ =](?P<config>\S+).*)$",
+    re.MULTILINE,
 )
 
 _ONCE: Final = """
@@ -55,7 +58,8 @@ def findings_inside(command: str = "systemctl", units: Path = UNITS) -> list[Fin
     """Raises InstallationError where systemd does not let us, or the unit is not ours."""
     if os.geteuid() != 0:
         raise InstallationError(
-            "--inside: only root may ask systemd for the unit's sandbox: sudo presence check --inside"
+            "--inside: only root may ask systemd for the unit's sandbox: sudo presence check "
+            "--inside"
         )
     with tempfile.TemporaryDirectory(prefix="presence-check-", dir=units.parent.parent) as name:
         folder = Path(name)
@@ -63,22 +67,30 @@ def findings_inside(command: str = "systemctl", units: Path = UNITS) -> list[Fin
         with _unit(command, units, text) as unit:
             _ask(command, "start", unit)
         inside = [_finding(each) for each in _said(folder)["findings"]]
-    # Where the unit's limits have no effect, it counts whether there is a swap, and that root alone sees.
+    # Where the unit's limits have no effect, it counts whether there is a swap, and that root alone
+    # sees.
     outside = asyncio.run(_outside(config)) + ([] if is_limited() else list(look_at_memory()))
-    names = {each.name for each in outside} | ({HIDDEN} if any(each.name == "adapters" for each in outside) else set())
+    names = {each.name for each in outside} | (
+        {HIDDEN} if any(each.name == "adapters" for each in outside) else set()
+    )
     return [*(each for each in inside if each.name not in names), *outside]
 
 
 def once(text: str, folder: Path) -> tuple[str, Path]:
-    """The unit's text with `check` in place of `run`, and its settings. Raises InstallationError."""
+    """The unit's text with `check` in place of `run`, and its settings. Raises
+    InstallationError.
+    """
     found = list(_RUN.finditer(text))
     if not found:
         raise InstallationError(
-            f"{UNIT}: no line `ExecStart=… -m presence run --config …`: install it anew (scripts/install), and look "
+            f"{UNIT}: no line `ExecStart=… -m presence run --config …`: install it anew "
+            "(scripts/install), and look "
             f"into its drop-ins (`systemctl cat {UNIT}`)"
         )
     command = f"{found[-1]['before']}check --json{found[-1]['after']}"
-    return text + _ONCE.format(command=command, longest_s=LONGEST_S, folder=folder), Path(found[-1]["config"])
+    return text + _ONCE.format(command=command, longest_s=LONGEST_S, folder=folder), Path(
+        found[-1]["config"]
+    )
 
 
 @contextmanager
@@ -99,18 +111,27 @@ def _ask(command: str, *arguments: str) -> str:
         [command, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     if done.returncode:
-        raise InstallationError(f"--inside: systemctl {arguments[0]}: {done.stderr.strip() or 'failed'}")
+        raise InstallationError(
+            f"--inside: systemctl {arguments[0]}: {done.stderr.strip() or 'failed'}"
+        )
     return done.stdout
 
 
 def _said(folder: Path) -> dict[str, list[dict[str, str]]]:
     try:
-        answer: dict[str, list[dict[str, str]]] = json.loads((folder / "findings").read_text(encoding="utf-8"))
+        answer: dict[str, list[dict[str, str]]] = json.loads(
+            (folder / "findings").read_text(encoding="utf-8")
+        )
     except (OSError, ValueError):
         complaint = folder / "complaint"
-        said = complaint.read_text(encoding="utf-8", errors="replace")[-2000:] if complaint.exists() else ""
+        said = (
+            complaint.read_text(encoding="utf-8", errors="replace")[-2000:]
+            if complaint.exists()
+            else ""
+        )
         raise InstallationError(
-            f"--inside: the check did not come to its end in the sandbox: {said.strip() or 'no word'}; "
+            "--inside: the check did not come to its end in the sandbox: "
+            f"{said.strip() or 'no word'}; "
             "`journalctl --namespace=presence` may tell more"
         ) from None
     return answer
@@ -128,6 +149,11 @@ async def _outside(config: Path) -> list[Finding]:
         return []
     verdicts = {Answered.GOOD: Verdict.PASS, Answered.DOUBTFUL: Verdict.WARN}
     return [
-        Finding(answer.question, verdicts.get(answer.verdict, Verdict.FAIL), answer.found, answer.next_step)
+        Finding(
+            answer.question,
+            verdicts.get(answer.verdict, Verdict.FAIL),
+            answer.found,
+            answer.next_step,
+        )
         for answer in await diagnose_bluetoothd(settings)
     ]

@@ -1,14 +1,18 @@
-"""Joins the parts: sources → intake → pipeline → relay → publisher, beside them the consent list and systemd.
+"""Joins the parts: sources → intake → pipeline → relay → publisher, beside them the consent list
+and systemd.
 
-A start waits a moment for the first look at the list, and never for the network: READY is said then, whatever came of
-it. Until a look has proven a list nothing is published (`boot`); one over a slow line goes on meanwhile.
+A start waits a moment for the first look at the list, and never for the network: READY is said
+then, whatever came of it. Until a look has proven a list nothing is published (`boot`); one over a
+slow line goes on meanwhile.
 
-The TaskGroup of the program (the doorbell has another for its links). A part that ends with an error ends the gateway
-with that error; a gateway of a simulated shop ends when its source is at its end and the outbox is empty.
+The TaskGroup of the program (the doorbell has another for its links). A part that ends with an
+error ends the gateway with that error; a gateway of a simulated shop ends when its source is at its
+end and the outbox is empty.
 
-The watchdog is fed by the loop that moves advertisements and time through the engine, as long as every other part gets
-on too (presence.pulse): if one of them hangs, it is named in the log, and systemd starts us anew. A look at the list
-that hangs is no such part: it is told as a look that failed, and the list in force runs on.
+The watchdog is fed by the loop that moves advertisements and time through the engine, as long as
+every other part gets on too (presence.pulse): if one of them hangs, it is named in the log, and
+systemd starts us anew. A look at the list that hangs is no such part: it is told as a look that
+failed, and the list in force runs on.
 """
 
 import asyncio
@@ -49,11 +53,17 @@ class Gateway:
         self._parts = parts
         self.intake = Intake(parts.queue_length)
         held = Restrictions(parts.restrictions.load() if parts.restrictions else ())
-        self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell, builds_tables=False, restrictions=held)
-        self._peering = (
-            Peering(parts.peers, self.pipeline, parts.publisher, parts.clock, tell=parts.tell) if parts.peers else None
+        self.pipeline = Pipeline(
+            parts.rules, parts.visits, tell=parts.tell, builds_tables=False, restrictions=held
         )
-        self._relay = Relay(self.pipeline, parts.publisher, parts.clock, tell=parts.tell, turns=self._peering)
+        self._peering = (
+            Peering(parts.peers, self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
+            if parts.peers
+            else None
+        )
+        self._relay = Relay(
+            self.pipeline, parts.publisher, parts.clock, tell=parts.tell, turns=self._peering
+        )
         self.refresh = Refresh()
         """Ask here for a look at the list before its time."""
         self.renewal = Renewal(
@@ -95,24 +105,34 @@ class Gateway:
         if self.withdrawal is not None and parts.notice_keys is not None:
             await self.withdrawal.listen(parts.publisher)
         async with asyncio.TaskGroup() as tasks:
-            servants = [tasks.create_task(self._part("consents", self._keep_consents()), name="consents")]
+            servants = [
+                tasks.create_task(self._part("consents", self._keep_consents()), name="consents")
+            ]
             await self._first_look()
             self._advance()
             servants += [
                 tasks.create_task(self._part("broker", parts.publisher.run()), name="broker"),
                 tasks.create_task(self._part("relay", self._relay.run()), name="relay"),
-                tasks.create_task(self._part("identifiers", self._keep_identifiers()), name="identifiers"),
+                tasks.create_task(
+                    self._part("identifiers", self._keep_identifiers()), name="identifiers"
+                ),
                 tasks.create_task(self._keep_moving(), name="engine"),
                 tasks.create_task(self._part("state", self._keep_state()), name="state"),
             ]
             if self._peering is not None:
-                servants.append(tasks.create_task(self._part("peers", self._peering.run()), name="peers"))
+                servants.append(
+                    tasks.create_task(self._part("peers", self._peering.run()), name="peers")
+                )
             if parts.doorbell is not None:
                 ringing = self._part("doorbell", parts.doorbell.run(self.intake.hear))
                 servants.append(tasks.create_task(ringing, name="doorbell"))
-            servants += [tasks.create_task(watcher.run(), name="watcher") for watcher in parts.watchers]
+            servants += [
+                tasks.create_task(watcher.run(), name="watcher") for watcher in parts.watchers
+            ]
             parts.notifier.ready(self.status_line())
-            parts.tell("gateway.started", {"version": __version__, "freshness": str(self.freshness)})
+            parts.tell(
+                "gateway.started", {"version": __version__, "freshness": str(self.freshness)}
+            )
             await self._built.wait()
             sources = [
                 tasks.create_task(self._part("radio", source.run(self.intake.hear)), name="radio")
@@ -134,9 +154,13 @@ class Gateway:
                 await self._looked.wait()
 
     def status_line(self) -> str:
-        """One line for `systemctl status`, where all may read it: no count that a customer changes (R-23)."""
+        """One line for `systemctl status`, where all may read it: no count that a customer changes
+        (R-23).
+        """
         progress = self._parts.consents.progress
-        fetching = f", fetching: {progress.here} of {progress.of} files are here" if progress else ""
+        fetching = (
+            f", fetching: {progress.here} of {progress.of} files are here" if progress else ""
+        )
         return f"list {self.freshness}, {self.renewal.entries} entries{fetching}"
 
     def state(self) -> dict[str, object]:
@@ -148,8 +172,9 @@ class Gateway:
         }
 
     async def _keep_moving(self) -> None:
-        """Advertisements and time go through the engine; each round is the progress that the watchdog is fed with,
-        where no other part hangs."""
+        """Advertisements and time go through the engine; each round is the progress that the
+        watchdog is fed with, where no other part hangs.
+        """
         notifier, clock = self._parts.notifier, self._parts.clock
         look_again_s = tick_again_s = 0.0
         look_every_s = min(LOOK_AT_PARTS_S, notifier.watchdog_s / 2 or LOOK_AT_PARTS_S)
@@ -191,24 +216,32 @@ class Gateway:
             if state is Freshness.DEAD:
                 self.pipeline.forget_keys()
                 self._parts.consents.forget_keys()
-            self._parts.tell("consent.freshness", {"freshness": state.value, "next_step": self.next_step})
+            self._parts.tell(
+                "consent.freshness", {"freshness": state.value, "next_step": self.next_step}
+            )
             self._parts.notifier.status(self.status_line())
         if self.intake.dropped > 2 * self._overflow_told:
             self._overflow_told = self.intake.dropped
             self._parts.tell("intake.overflowed", {"dropped": self.intake.dropped})
 
     async def _keep_state(self) -> None:
-        """Tell our state at fixed intervals and never on a change: its time would tell what happened (R-23, T-16)."""
+        """Tell our state at fixed intervals and never on a change: its time would tell what
+        happened (R-23, T-16).
+        """
         loop = asyncio.get_running_loop()
         next_s = loop.time()
         while True:
-            next_s = max(next_s + self._parts.state_interval_s, loop.time())  # after a stall once, not all at once
+            next_s = max(
+                next_s + self._parts.state_interval_s, loop.time()
+            )  # after a stall once, not all at once
             with resting():
                 await asyncio.sleep(next_s - loop.time())
             await self._parts.publisher.publish_state()
 
     async def _keep_consents(self) -> None:
-        """Look from time to time, and when asked; while looks fail, asking makes them no more frequent."""
+        """Look from time to time, and when asked; while looks fail, asking makes them no more
+        frequent.
+        """
         parts = self._parts
         while True:
             beat()
@@ -227,7 +260,9 @@ class Gateway:
             self.refresh.answered()
 
     async def _keep_identifiers(self) -> None:
-        """The tables of a new list, and the next slot's long before it starts; built beside the event loop."""
+        """The tables of a new list, and the next slot's long before it starts; built beside the
+        event loop.
+        """
         while True:
             beat()
             await self._build_tables()
@@ -259,7 +294,11 @@ class Gateway:
         tell, header = self._parts.tell, proven.header
         tell("consent.applied", {"list": header.name, "seq": header.seq, "entries": proven.entries})
         if proven.refused:
-            fields = {"list": header.name, "refused": dict(proven.refused), "problems": list(proven.complaints)}
+            fields = {
+                "list": header.name,
+                "refused": dict(proven.refused),
+                "problems": list(proven.complaints),
+            }
             tell("consent.entries_refused", fields)
 
     async def _drain(self) -> None:

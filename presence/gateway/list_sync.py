@@ -1,11 +1,12 @@
 """Keeps the list in force: reads it from its source, and knows how far it may be believed.
 
-Two kinds of source stand behind one port (presence.ports.ConsentSource). The plain file gives a ConsentList that is
-remembered here and prepared here; the signed list gives a Proven, which its source has verified and stored already.
+Two kinds of source stand behind one port (presence.ports.ConsentSource). The plain file gives a
+ConsentList that is remembered here and prepared here; the signed list gives a Proven, which its
+source has verified and stored already.
 
-Whatever fails, the list in force stays and its lease runs on: nothing here makes it longer but a proven list.
-A look that hangs is a look that failed, too: nobody waits for it any more, no other begins beside it, and what it
-finds when it ends after all is taken in by the look that comes then.
+Whatever fails, the list in force stays and its lease runs on: nothing here makes it longer but a
+proven list. A look that hangs is a look that failed, too: nobody waits for it any more, no other
+begins beside it, and what it finds when it ends after all is taken in by the look that comes then.
 """
 
 import asyncio
@@ -15,7 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from presence.core.consent.freshness import Freshness, Lease, clock_doubt, freshness, least, next_step, standing
+from presence.core.consent.freshness import (
+    Freshness,
+    Lease,
+    clock_doubt,
+    freshness,
+    least,
+    next_step,
+    standing,
+)
 from presence.core.consent.gate import ListStanding
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.list_lag import Heads
@@ -34,7 +43,9 @@ from presence.ports import Clock, ConsentSource, Progress, Proven, Tell
 from presence.pulse import beat
 
 LOOK_S: Final = 600.0
-"""The longest that a look is waited for; a list of five million takes a small computer some minutes."""
+"""The longest that a look is waited for; a list of five million takes a small computer some
+minutes.
+"""
 PROGRESS_S: Final = 30.0
 """How often is told how far a long list has come."""
 ENDED_S: Final = 5.0
@@ -95,7 +106,9 @@ class Renewal:
     last_look: Moment | None = None
     """The last look that did not fail, also one that found nothing new."""
     heads: Heads = field(default_factory=Heads)
-    """What the consent service's heartbeat says is the newest (presence.gateway.revocation_listener)."""
+    """What the consent service's heartbeat says is the newest
+    (presence.gateway.revocation_listener).
+    """
     unfinished: bool = False
     """The last look brought more of a long list, and the next goes on at once."""
     look_s: float = LOOK_S
@@ -114,7 +127,12 @@ class Renewal:
         return None if self.lease is None else self.lease.age_s(now)
 
     def freshness(self, now: Moment) -> Freshness:
-        return freshness(self.lease, now, synchronised=self.synchronised(), last_signed_s=self.source.last_signed_s)
+        return freshness(
+            self.lease,
+            now,
+            synchronised=self.synchronised(),
+            last_signed_s=self.source.last_signed_s,
+        )
 
     def next_step(self, now: Moment) -> str:
         """What the operator does; empty where all is well."""
@@ -122,7 +140,9 @@ class Renewal:
         if self.lease is None and progress is not None and progress.of:
             return f"the list is on its way, {progress.here} of {progress.of} files are here: wait"
         last_signed_s = self.source.last_signed_s
-        doubt = clock_doubt(self.lease, now, synchronised=self.synchronised(), last_signed_s=last_signed_s)
+        doubt = clock_doubt(
+            self.lease, now, synchronised=self.synchronised(), last_signed_s=last_signed_s
+        )
         return next_step(self.freshness(now), doubt)
 
     def standing(self, now: Moment) -> ListStanding:
@@ -140,7 +160,13 @@ class Renewal:
             self._failed(error, str(error))
             return None
         except Exception as error:  # noqa: BLE001 - whatever it is: a look that failed ends no lease and no gateway
-            self._failed(error, f"{type_and_place(error)}: nobody foresaw this; keep the journal and tell the makers")
+            self._failed(
+                error,
+                (
+                    f"{type_and_place(error)}: nobody foresaw this; keep the journal and tell the "
+                    "makers"
+                ),
+            )
             return None
         self.errors = 0
         self.last_look = now = self.clock.now()
@@ -162,13 +188,20 @@ class Renewal:
         if isinstance(error, MemoryLost):
             self.tell("consent.memory_lost", {"reason": reason})
         if isinstance(error, ListRolledBack):
-            self.tell("consent.rolled_back", {"seq": self.seq, "next_step": "find out who brought the old list"})
+            self.tell(
+                "consent.rolled_back",
+                {"seq": self.seq, "next_step": "find out who brought the old list"},
+            )
         if isinstance(error, ListGrew):
             next_step = "find out where so many new customers come from"
-            self.tell("consent.grew", {"seq": self.seq, "entries": error.entries, "next_step": next_step})
+            self.tell(
+                "consent.grew", {"seq": self.seq, "entries": error.entries, "next_step": next_step}
+            )
 
     async def _looked(self) -> Proven | None:
-        """The outcome of a look. Raises what went wrong with it, ConsentListError where it hangs."""
+        """The outcome of a look. Raises what went wrong with it, ConsentListError where it
+        hangs.
+        """
         look = self._under_way = self._under_way or _in_a_thread(self._look)
         if not self._given_up:
             await self._watch(look)
@@ -178,7 +211,8 @@ class Renewal:
         self._given_up = not look.done()
         if self._given_up:
             raise ConsentListError(
-                f"a look at the list has not ended after {self.look_s:g} s: does a stick, a disk or a mount hang? "
+                f"a look at the list has not ended after {self.look_s:g} s: does a stick, a disk "
+                "or a mount hang? "
                 "No other look begins before it ends"
             )
         self._under_way = None
@@ -200,15 +234,24 @@ class Renewal:
                 self.tell("consent.fetching", {"count": progress.here, "total": progress.of})
 
     def _lease_of(self, proven: Proven, now: Moment) -> Lease:
-        """A new lease; but a list that is held back renews nothing: it is taken in, and the old lease runs on."""
+        """A new lease; but a list that is held back renews nothing: it is taken in, and the old
+        lease runs on.
+        """
         old = self.lease
         if not self.heads.frozen or old is None:
-            return Lease(proven.header, now, self.lease_s, least(now, before=old, server=proven.server))
-        header = replace(proven.header, published_at_s=min(old.header.published_at_s, proven.header.published_at_s))
+            return Lease(
+                proven.header, now, self.lease_s, least(now, before=old, server=proven.server)
+            )
+        header = replace(
+            proven.header,
+            published_at_s=min(old.header.published_at_s, proven.header.published_at_s),
+        )
         return replace(old, header=header)
 
     def _look(self) -> Proven | None:
-        """A list that could not be remembered (disk full) is kept and tried again: it may take rights away."""
+        """A list that could not be remembered (disk full) is kept and tried again: it may take
+        rights away.
+        """
         found = self.source.read()
         if isinstance(found, Proven):
             return found
@@ -231,7 +274,9 @@ class Renewal:
 
 
 def _in_a_thread(look: Callable[[], Proven | None]) -> "asyncio.Future[Found]":
-    """A thread of its own, which keeps no process from ending; asyncio's are waited for at the end."""
+    """A thread of its own, which keeps no process from ending; asyncio's are waited for at the
+    end.
+    """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Found] = loop.create_future()
 

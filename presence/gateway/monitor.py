@@ -1,6 +1,7 @@
 """Looks at a running gateway for the operator: the one place where an Overview is made.
 
-It listens in on what the parts tell, and looks at fixed intervals, so that metrics and `presence status` say the same.
+It listens in on what the parts tell, and looks at fixed intervals, so that metrics and `presence
+status` say the same.
 """
 
 import asyncio
@@ -13,7 +14,16 @@ from presence import __version__
 from presence.core.operations.alarms import JUMP_S, NOTICES, Noticed
 from presence.core.operations.hourly import HourlyCounts, HourlyLevels, HourlyPersons, rounded
 from presence.core.operations.radio_health import Condition, Totals
-from presence.core.operations.snapshot import HOURLY, RINGS, RINGS_STEP, STATE_OF, Bell, Overview, Radio, RadioState
+from presence.core.operations.snapshot import (
+    HOURLY,
+    RINGS,
+    RINGS_STEP,
+    STATE_OF,
+    Bell,
+    Overview,
+    Radio,
+    RadioState,
+)
 from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import Moment
 from presence.errors import ClockUnreadable
@@ -77,7 +87,9 @@ class Sights:
     gateway: Callable[[], Gateway]
     broker: WatchedBroker
     radios: Mapping[str, WatchedRadio]
-    """By the name of the settings: `hci0`, or `default`. It is the label, so that series do not change."""
+    """By the name of the settings: `hci0`, or `default`. It is the label, so that series do not
+    change.
+    """
     clock: Clock
     armed: bool
     open_at: Callable[[float], bool]
@@ -145,7 +157,9 @@ class Oversight:
             broker_trouble=broker.trouble or "",
             broker_codes=self._broker_codes(people),
             hourly={count: people.get(count, 0) for count in HOURLY},
-            outbox=self._outbox.release(len({outgoing.ref for outgoing in gateway.pipeline.pending()}), now),
+            outbox=self._outbox.release(
+                len({outgoing.ref for outgoing in gateway.pipeline.pending()}), now
+            ),
             overflowed=gateway.intake.dropped,
             clock_synchronised=clock_synchronised,
             clock_trouble=clock_trouble,
@@ -164,12 +178,15 @@ class Oversight:
             return False, str(error)
 
     def _refreshes(self, now: Moment) -> dict[str, int]:
-        """A notice that is obeyed is a customer's act, so it is told by the hour; one that is refused is not."""
+        """A notice that is obeyed is a customer's act, so it is told by the hour; one that is
+        refused is not.
+        """
         refreshes = {NOTICES: 0, **self._noticed.refreshes}
         return refreshes | self._notices.release({NOTICES: refreshes[NOTICES]}, now)
 
     def _broker_codes(self, people: Mapping[str, int]) -> dict[int, int]:
-        """Refused events follow customers: whose they were is counted, by the hour. The rest is told at once.
+        """Refused events follow customers: whose they were is counted, by the hour. The rest is
+        told at once.
 
         Words among gateways follow customers, too, and name nobody to count: they are left out.
         """
@@ -189,12 +206,17 @@ class Oversight:
         return Radio(label, state, gap_s, dict(radio.totals.steps))
 
     def _bell(self, gateway: Gateway, people: Mapping[str, int], now: Moment) -> Bell | None:
-        """Whoever comes to the door may be a customer, so all but the outages is told by the hour."""
+        """Whoever comes to the door may be a customer, so all but the outages is told by the
+        hour.
+        """
         bell = self._sights.doorbell
         if bell is None:
             return None
         worthless = gateway.pipeline.counts["unanswered"]
-        totals = dict.fromkeys(RINGS, 0) | {"links": bell.counters.links, "sent_away": bell.counters.sent_away}
+        totals = dict.fromkeys(RINGS, 0) | {
+            "links": bell.counters.links,
+            "sent_away": bell.counters.sent_away,
+        }
         totals |= worthless if isinstance(worthless, Mapping) else {}
         hourly = self._rings.release(totals, now) | {"accepted": people.get("accepted", 0)}
         return Bell(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
@@ -212,5 +234,8 @@ class Oversight:
             return
         jumped_s = (now.utc_s - last.utc_s) - (now.monotonic_s - last.monotonic_s)
         if abs(jumped_s) > JUMP_S:
-            next_step = "`timedatectl`: after a start without a clock this is normal, otherwise ask who set it"
+            next_step = (
+                "`timedatectl`: after a start without a clock this is normal, otherwise "
+                "ask who set it"
+            )
             self.tell("clock.jumped", {"seconds": round(jumped_s), "next_step": next_step})

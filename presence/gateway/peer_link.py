@@ -1,10 +1,13 @@
-"""Speaks with the store's other gateways: claims an event before it is sent, says that it was told, hears theirs.
+"""Speaks with the store's other gateways: claims an event before it is sent, says that it was told,
+hears theirs.
 
-The rules are those of `presence.core.event.election`; here are the clock, the chance and the broker. What a peer said
-is taken in as it arrives and counts when the relay asks for an event next, a moment later.
+The rules are those of `presence.core.event.election`; here are the clock, the chance and the
+broker. What a peer said is taken in as it arrives and counts when the relay asks for an event next,
+a moment later.
 
-Our own words are best effort: nobody waits for their acknowledgement, and one that the broker does not take costs no
-event (where one node of its cluster is gone it may take none of them). Then copies go out, under one id.
+Our own words are best effort: nobody waits for their acknowledgement, and one that the broker does
+not take costs no event (where one node of its cluster is gone it may take none of them). Then
+copies go out, under one id.
 """
 
 import asyncio
@@ -16,7 +19,14 @@ from typing import Final, Protocol
 
 from presence.core.event.election import Adopt, Ours, Peers, Wait
 from presence.core.event.outgoing import Announcement, Outgoing
-from presence.core.event.peer_message import EXPIRY_S, Ignored, Seen, decode_seen, encode_seen, topic_of_peers
+from presence.core.event.peer_message import (
+    EXPIRY_S,
+    Ignored,
+    Seen,
+    decode_seen,
+    encode_seen,
+    topic_of_peers,
+)
 from presence.core.operations.hourly import HourlyNews
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Visit
@@ -89,9 +99,13 @@ class Peering:
                 self._peers.keep_only(outgoing.id for outgoing in self._visitors.pending())
 
     def advance(self, now: Moment) -> None:
-        """Tell that nobody hears us, by the hour: a line for each word would be one for each visit (R-23)."""
+        """Tell that nobody hears us, by the hour: a line for each word would be one for each visit
+        (R-23).
+        """
         for code, count in self._news.due(now).items():
-            self._tell("peers.unheard", {"reason_code": code, "count": count, "next_step": UNHEARD_STEP})
+            self._tell(
+                "peers.unheard", {"reason_code": code, "count": count, "next_step": UNHEARD_STEP}
+            )
 
     async def wait_s(self, outgoing: Outgoing) -> float:
         """0 where the event is ours to send now, infinity where a peer told it."""
@@ -119,7 +133,9 @@ class Peering:
         self._peers.forget(outgoing.id)
 
     def hear(self, _topic: str, payload: bytes, _retained: bool) -> None:
-        """What somebody wrote to the peers' topic. The broker is not believed: without our seal it is nothing."""
+        """What somebody wrote to the peers' topic. The broker is not believed: without our seal it
+        is nothing.
+        """
         now = self._clock.now()
         seen = decode_seen(payload, self._peers.store_key, self._peers.place, now.utc_s)
         if isinstance(seen, Ignored):
@@ -151,26 +167,37 @@ class Peering:
                 word = await self._unsaid.get()
             payload = encode_seen(word, self._peers.store_key, place)
             try:
-                await self._link.publish(OutgoingMessage(topic_of_peers(place), payload, EXPIRY_S, "", ""))
+                await self._link.publish(
+                    OutgoingMessage(topic_of_peers(place), payload, EXPIRY_S, "", "")
+                )
             except MessageNotTaken as refusal:
                 self.unheard[refusal.reason_code] += 1
                 self._news.note(refusal.reason_code)
-            except BrokerError:  # no answer, or the end of the connection, which the publisher tells
+            except (
+                BrokerError
+            ):  # no answer, or the end of the connection, which the publisher tells
                 continue
 
     def _ignore(self, why: Ignored) -> None:
         self.ignored[why] += 1
         count = self.ignored[why]
         if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
-            self._tell("peers.ignored", {"reason": why.value, "count": count, "next_step": NEXT_STEP[why]})
+            self._tell(
+                "peers.ignored", {"reason": why.value, "count": count, "next_step": NEXT_STEP[why]}
+            )
 
 
 UNHEARD_STEP: Final = (
-    "allow this gateway to write to …/peer/seen (the broker's access list); if it may, look for a node of the broker's "
+    "allow this gateway to write to …/peer/seen (the broker's access list); if it may, look for a "
+    "node of the broker's "
     "cluster that is gone. Until then several gateways may tell one visit, under one id"
 )
 NEXT_STEP: Final = {
-    Ignored.MALFORMED: "let only gateways of this store write to …/peer/seen (the broker's access list)",
-    Ignored.FORGED: "give every gateway the same store.key_file, and let only them write to …/peer/seen",
+    Ignored.MALFORMED: (
+        "let only gateways of this store write to …/peer/seen (the broker's access list)"
+    ),
+    Ignored.FORGED: (
+        "give every gateway the same store.key_file, and let only them write to …/peer/seen"
+    ),
     Ignored.OLD: "synchronise the clocks of the gateways (timedatectl)",
 }

@@ -1,7 +1,9 @@
-"""The engine with its store, and the intake before it: every source and every way to publish uses the same one.
+"""The engine with its store, and the intake before it: every source and every way to publish uses
+the same one.
 
-One task owns it. A step is stored before anything of it is sent; where storing fails, the engine's own state stays
-right, and the whole of it is stored at the next chance (a full disk loses the protection against a crash, no event).
+One task owns it. A step is stored before anything of it is sent; where storing fails, the engine's
+own state stays right, and the whole of it is stored at the next chance (a full disk loses the
+protection against a crash, no event).
 """
 
 import asyncio
@@ -26,11 +28,15 @@ from presence.errors import StorageError
 from presence.ports import OutgoingMessage, Rung, Stored, Tell, VisitStore
 
 SAVE_HEARD_S = 10
-"""How often each visit's time of last hearing is stored: after a crash it ends at most this much too early."""
+"""How often each visit's time of last hearing is stored: after a crash it ends at most this much
+too early.
+"""
 
 
 class Intake:
-    """A bounded queue of what was heard, between the sources and the engine: the oldest go first, counted."""
+    """A bounded queue of what was heard, between the sources and the engine: the oldest go first,
+    counted.
+    """
 
     def __init__(self, length: int) -> None:
         self._waiting: deque[Advertisement | Rung] = deque(maxlen=length)
@@ -109,7 +115,11 @@ class Pipeline:
         return self._engine.counts.persons
 
     def receive(self, heard: Advertisement | Rung) -> None:
-        step = self._engine.receive(heard) if isinstance(heard, Advertisement) else self._engine.answered(heard)
+        step = (
+            self._engine.receive(heard)
+            if isinstance(heard, Advertisement)
+            else self._engine.answered(heard)
+        )
         if step is not NOTHING:
             self._commit(step)
 
@@ -143,7 +153,9 @@ class Pipeline:
         return applied
 
     def settle(self) -> tuple[Restriction, ...]:
-        """Let go of what the list in force says by itself; what was let go, to be removed from the store."""
+        """Let go of what the list in force says by itself; what was let go, to be removed from the
+        store.
+        """
         return self._engine.settle()
 
     def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
@@ -170,9 +182,13 @@ class Pipeline:
         await self._queued.wait()
 
     def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None:
-        """The message as the gate allows it now, stored as announced; see `presence.core.event.dispatch`."""
+        """The message as the gate allows it now, stored as announced; see
+        `presence.core.event.dispatch`.
+        """
         released = self._engine.release(outgoing, now)
-        if released is None or (isinstance(released, Denied) and released.reason is not Reason.LIST_STALE):
+        if released is None or (
+            isinstance(released, Denied) and released.reason is not Reason.LIST_STALE
+        ):
             self._remove(outgoing)
             return released
         if isinstance(released, Denied):
@@ -181,7 +197,8 @@ class Pipeline:
         if step:
             self._commit(step)
         return self._message(
-            event, expiry_s=int(min(self._rules.expiry_s, max(1, outgoing.expires_s - now.monotonic_s)))
+            event,
+            expiry_s=int(min(self._rules.expiry_s, max(1, outgoing.expires_s - now.monotonic_s))),
         )
 
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
@@ -211,7 +228,9 @@ class Pipeline:
         size = self._rules.pad_to_bytes
         payload = encode(event, place, pad_to_bytes=size)
         where = topic(place, event.audience)
-        return OutgoingMessage(where, payload, expiry_s, event.type.value, event.id, copies=not size)
+        return OutgoingMessage(
+            where, payload, expiry_s, event.type.value, event.id, copies=not size
+        )
 
     def _remove(self, outgoing: Outgoing) -> None:
         try:
@@ -230,7 +249,11 @@ class Pipeline:
     def _save_all(self) -> None:
         engine = self._engine
         try:
-            self._store.replace(Stored(engine.visits(), engine.pending(), engine.announcements(), engine.taken_back()))
+            self._store.replace(
+                Stored(
+                    engine.visits(), engine.pending(), engine.announcements(), engine.taken_back()
+                )
+            )
         except StorageError as error:
             self._could_not_save(error)
             return

@@ -8,12 +8,15 @@
                 ├──► a peer's turn (`Turns`): stays, and is left to it or asked for again
                 └──► list stale: stays until it expires
 
-1. One message is under way at a time, and never more than one is unacknowledged. Events of one subject keep their
-   order; an event that waits (for its turn, the list or the broker) lets those of others pass.
-2. An event that is not taken, or whose connection was lost twice, is sent again with full jitter and until it expires:
-   at a code like 0x83 one engine of several may have had it, and each attempt is a copy for that one.
-3. Single events are not logged, nor are single refusals: a journal with a line for each visit would be a record of
-   visits. Refusals are told on the border of an hour, rounded, without the audience (R-23).
+1. One message is under way at a time, and never more than one is unacknowledged. Events of one
+   subject keep their order; an event that waits (for its turn, the list or the broker) lets those
+   of others pass.
+2. An event that is not taken, or whose connection was lost twice, is sent again with full jitter
+   and until it expires: at a code like 0x83 one engine of several may have had it, and each attempt
+   is a copy for that one.
+3. Single events are not logged, nor are single refusals: a journal with a line for each visit would
+   be a record of visits. Refusals are told on the border of an hour, rounded, without the audience
+   (R-23).
 """
 
 import asyncio
@@ -33,9 +36,13 @@ from presence.ports import Clock, OutgoingMessage, Publisher, Tell
 from presence.pulse import resting
 
 RETRY_S = 1.0
-"""After a lost connection or while the list is stale; events that arrive meanwhile wait no longer than this."""
+"""After a lost connection or while the list is stale; events that arrive meanwhile wait no longer
+than this.
+"""
 HELD_S = 0.05
-"""While an event waits for its turn or its next attempt, others that arrive wait no longer than this."""
+"""While an event waits for its turn or its next attempt, others that arrive wait no longer than
+this.
+"""
 AGAIN_FIRST_S: Final = 2.0
 AGAIN_MAX_S: Final = 32.0
 """Ceilings of the back-off of one event; events live for two minutes."""
@@ -115,7 +122,9 @@ class Relay:
                     await asyncio.sleep(self._wait_s)
 
     async def empty(self) -> bool:
-        """Send what can be sent now; True where nothing is left, False where the oldest event has to wait."""
+        """Send what can be sent now; True where nothing is left, False where the oldest event has
+        to wait.
+        """
         self._wait_s = RETRY_S
         while pending := self._outbox.pending():
             self._forget_gone(pending)
@@ -141,7 +150,9 @@ class Relay:
         """Tell of refusals when their hour is over (rule 3)."""
         counts: dict[int, int] = {}
         for (code, _audience, _type), count in self._refused.due(now).items():
-            counts[code] = max(count, counts.get(code, 0))  # one visit is an event for each audience
+            counts[code] = max(
+                count, counts.get(code, 0)
+            )  # one visit is an event for each audience
         for code, count in counts.items():
             self._tell("event.refused", {"code": code, "count": count, "next_step": REFUSED_STEP})
 
@@ -181,7 +192,9 @@ class Relay:
         return _Sent.WAITS
 
     def _begin_anew(self, outgoing: Outgoing, *, lost: bool = False) -> float:
-        """Seconds until the next attempt. A first loss of the connection has the back-off of the connection only."""
+        """Seconds until the next attempt. A first loss of the connection has the back-off of the
+        connection only.
+        """
         if self._turns is not None:
             self._turns.failed(outgoing)
         now_s = self._clock.now().monotonic_s

@@ -1,18 +1,23 @@
-"""Hears the consent service over the broker: notices take away at once, heads show whether plane A keeps up.
+"""Hears the consent service over the broker: notices take away at once, heads show whether plane A
+keeps up.
 
     broker ──notice──► signature, list, date ──► Restrictions ──► engine: pending events gone, `withdrawn` where told
                                                      └──► stored, before anything else happens
            ──head────► newer than plane A? ──► ask for a look ──► still older after two: consent.frozen
 
-1. The broker is not believed: what our consent service did not sign is counted, and changes nothing (T-07).
-2. A hole in the notices' numbers is a lost notice: plane A is asked at once, and again with each head, until a list
-   that was signed after the hole is in force. The number of the last notice is not stored before that.
-3. A notice is stored at once; where that fails (disk full) it holds in memory, and storing is tried again.
+1. The broker is not believed: what our consent service did not sign is counted, and changes nothing
+   (T-07).
+2. A hole in the notices' numbers is a lost notice: plane A is asked at once, and again with each
+   head, until a list that was signed after the hole is in force. The number of the last notice is
+   not stored before that.
+3. A notice is stored at once; where that fails (disk full) it holds in memory, and storing is tried
+   again.
 4. Nothing here makes a lease longer, and no line of the journal tells whom a notice concerns.
-5. A flood costs little: copies of what was taken in are known by their digest before any signature is looked at,
-   signatures are looked at so many times a second, and nothing is stored that is stored already. What a flood crowds
-   out is a lost notice (2).
-6. A key that plane A says was stolen (`revoked`): all that it alone took away is given back, its heads are forgotten.
+5. A flood costs little: copies of what was taken in are known by their digest before any signature
+   is looked at, signatures are looked at so many times a second, and nothing is stored that is
+   stored already. What a flood crowds out is a lost notice (2).
+6. A key that plane A says was stolen (`revoked`): all that it alone took away is given back, its
+   heads are forgotten.
 """
 
 import hashlib
@@ -42,7 +47,9 @@ from presence.ports import Clock, Proven, RestrictionStore, Tell
 
 NOTICES_EACH_S: Final = 50.0
 NOTICES_AT_ONCE: Final = 200
-"""Signatures that are looked at: an import that takes away from 200,000 customers at once is within it."""
+"""Signatures that are looked at: an import that takes away from 200,000 customers at once is within
+it.
+"""
 HEADS_EACH_S: Final = 1.0
 HEADS_AT_ONCE: Final = 20
 """A head comes every 30 s."""
@@ -129,10 +136,13 @@ class Withdrawal:
             self._ignore(ignored.why)
             return
         if notice.seq <= self._seen:
-            self.ignored[COPY] += 1  # what it took is taken again, and nothing beside: a late one fills a hole
+            self.ignored[COPY] += (
+                1  # what it took is taken again, and nothing beside: a late one fills a hole
+            )
         else:
             if notice.previous > self._seen:
-                # At the latest by our own clock: a list "from the future" would never come to close the hole.
+                # At the latest by our own clock: a list "from the future" would never come to close
+                # the hole.
                 self._begin_hole(min(notice.issued_s, now.utc_s + AHEAD_S))
                 self._refresh()
             self._seen = notice.seq
@@ -145,7 +155,10 @@ class Withdrawal:
         self._keep(applied)
         if applied.new:
             self.notices += 1
-            self._tell("restriction.applied", {"list": self._list_name, "seq": notice.seq, "count": len(applied.new)})
+            self._tell(
+                "restriction.applied",
+                {"list": self._list_name, "seq": notice.seq, "count": len(applied.new)},
+            )
 
     def hear_head(self, _topic: str, payload: bytes, _retained: bool) -> None:
         now = self._clock.now()
@@ -178,7 +191,11 @@ class Withdrawal:
         if proven is not None and proven.notice_keys:
             self._change_keys(proven.notice_keys)
         header = renewal.lease.header if renewal.lease else None
-        if header is not None and self._hole_until_s is not None and header.published_at_s >= self._hole_until_s:
+        if (
+            header is not None
+            and self._hole_until_s is not None
+            and header.published_at_s >= self._hole_until_s
+        ):
             self._hole_until_s = None
         self._keep()
         if proven is not None:
@@ -191,7 +208,9 @@ class Withdrawal:
         return self.heads.behind(self._renewal.timestamp_version, self._renewal.seq)
 
     def _lose_notice(self, at_s: float) -> None:
-        """One that was not looked at, or not held: a list that is signed later says what it said."""
+        """One that was not looked at, or not held: a list that is signed later says what it
+        said.
+        """
         if self._hole_until_s is None:
             self._refresh()
         self._begin_hole(at_s)
@@ -208,7 +227,10 @@ class Withdrawal:
         try:
             key_set = parse_key_set(jwks)
         except BadKeys as error:
-            fields = {"reason": str(error), "next_step": "mend notices.jwks at the consent service; the old keys stay"}
+            fields = {
+                "reason": str(error),
+                "next_step": "mend notices.jwks at the consent service; the old keys stay",
+            }
             self._tell("notices.keys_refused", fields)
             return
         self._keys = key_set.keys
@@ -218,19 +240,25 @@ class Withdrawal:
             self._lift(revoked)
 
     def _lift(self, revoked: Collection[str]) -> None:
-        """A key was stolen: what it alone took away is given back; what is right of it stands in the list by now."""
+        """A key was stolen: what it alone took away is given back; what is right of it stands in
+        the list by now.
+        """
         gone = self._gate.restrictions.lift(revoked)
         if gone:
             self._save(lambda: self._store.let_go(gone))
-        # The thief may have sent the numbers of a head or notice ahead of all that come; so the next one begins anew.
+        # The thief may have sent the numbers of a head or notice ahead of all that come; so the
+        # next one begins anew.
         self.heads.forget()
         self._head, self._seen = b"", 0
         self._taken_in.clear()
-        self._tell("restriction.lifted", {"list": self._list_name, "count": len(gone), "reason": LIFTED})
+        self._tell(
+            "restriction.lifted", {"list": self._list_name, "count": len(gone), "reason": LIFTED}
+        )
 
     def _keep(self, applied: Applied = NOTHING) -> None:
-        """Store what was taken away, and which notice was the last, where that is new; all of it where an earlier
-        attempt failed."""
+        """Store what was taken away, and which notice was the last, where that is new; all of it
+        where an earlier attempt failed.
+        """
         seen = self._seen if self._hole_until_s is None and self._seen != self._stored else None
         if not (self._unsaved or applied.new or applied.gone or seen is not None):
             return
@@ -259,8 +287,14 @@ class Withdrawal:
         head = self.heads.newest
         fields = {"list": self._list_name, "seq": head.list_seq if head else 0}
         if frozen:
-            reason = "the consent service signed a newer list than its server gives us: nothing is renewed by this one"
-            next_step = "look at the server, its cache and the proxy between; somebody may be holding the list back"
+            reason = (
+                "the consent service signed a newer list than its server gives us: nothing "
+                "is renewed by this one"
+            )
+            next_step = (
+                "look at the server, its cache and the proxy between; somebody may be "
+                "holding the list back"
+            )
             self._tell("consent.frozen", {**fields, "reason": reason, "next_step": next_step})
         else:
             self._tell("consent.caught_up", fields)
@@ -269,7 +303,9 @@ class Withdrawal:
         self.ignored[why] += 1
         count = self.ignored[why]
         if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
-            self._tell("restriction.refused", {"reason": why, "count": count, "next_step": NEXT_STEP[why]})
+            self._tell(
+                "restriction.refused", {"reason": why, "count": count, "next_step": NEXT_STEP[why]}
+            )
 
 
 COPY: Final = "copy"
@@ -287,10 +323,15 @@ NEXT_STEP: Final = {
     Unproven.MALFORMED: _ACL,
     Unproven.UNSIGNED: _ACL,
     Unproven.FORGED: f"somebody writes in the consent service's name: {_ACL}",
-    Unproven.UNKNOWN_KEY: "give this gateway the consent service's public keys (consent.notice_keys)",
+    Unproven.UNKNOWN_KEY: (
+        "give this gateway the consent service's public keys (consent.notice_keys)"
+    ),
     FOREIGN: "a notice of another list on this one's topic: look at the consent service",
     FLOOD: f"more messages come than any consent service sends: {_ACL}",
-    NO_ROOM: "a notices key may be stolen: `presence consents` revokes it (docs/consent-list.md, plane B)",
+    NO_ROOM: (
+        "a notices key may be stolen: `presence consents` revokes it (docs/consent-list.md, "
+        "plane B)"
+    ),
     UNTIMELY: "synchronise the clocks of this gateway and of the consent service (timedatectl)",
 }
 """By why a message has no effect."""

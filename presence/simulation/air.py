@@ -2,13 +2,16 @@
 
     RSSI = P(1 m) − body − 10 n log10(d) − front − shadowing + fading       (log-distance path loss)
 
-* Shadowing is log-normal and lasts while somebody stands in between: an AR(1) process in time, a few seconds long.
-* Fading is Rician and new for each advertisement: the three advertising channels fade independently.
-* Lost are advertisements near the receiver's sensitivity, and a share of the others: collisions, and the receiver
-  listening on another channel.
+* Shadowing is log-normal and lasts while somebody stands in between: an AR(1) process in time, a
+  few seconds long.
+* Fading is Rician and new for each advertisement: the three advertising channels fade
+  independently.
+* Lost are advertisements near the receiver's sensitivity, and a share of the others: collisions,
+  and the receiver listening on another channel.
 
-The numbers lie near recordings of phones on bodies (DP-3T/bt-measurements exp34: medians −79 dBm below 1 m, −83 at
-1–2 m, −87 at 2–4 m, −91 at 5–8 m, two bodies in the way); our receiver hangs free, so one body less is in the way.
+The numbers lie near recordings of phones on bodies (DP-3T/bt-measurements exp34: medians −79 dBm
+below 1 m, −83 at 1–2 m, −87 at 2–4 m, −91 at 5–8 m, two bodies in the way); our receiver hangs
+free, so one body less is in the way.
 """
 
 from dataclasses import dataclass
@@ -42,8 +45,14 @@ class Air:
 
     def mean_dbm(self, spot: Spot, power_dbm: float) -> float:
         """Without chance. `power_dbm` is what arrives over 1 m."""
-        distance_m = max(LEAST_M, hypot(spot.x_m - GATEWAY.x_m, spot.y_m - GATEWAY.y_m, self.height_m))
-        return power_dbm - 10 * self.exponent * log10(distance_m) - (self.front_loss_db if spot.y_m < 0 else 0.0)
+        distance_m = max(
+            LEAST_M, hypot(spot.x_m - GATEWAY.x_m, spot.y_m - GATEWAY.y_m, self.height_m)
+        )
+        return (
+            power_dbm
+            - 10 * self.exponent * log10(distance_m)
+            - (self.front_loss_db if spot.y_m < 0 else 0.0)
+        )
 
 
 class Link:
@@ -60,7 +69,9 @@ class Link:
         air, chance = self._air, self._chance
         kept = exp(-(at_s - self._at_s) / air.shadowing_s) if at_s > self._at_s else 1.0
         self._at_s = at_s
-        self._shadow_db = kept * self._shadow_db + chance.gauss(0, air.shadowing_db * sqrt(1 - kept * kept))
+        self._shadow_db = kept * self._shadow_db + chance.gauss(
+            0, air.shadowing_db * sqrt(1 - kept * kept)
+        )
         rssi_dbm = air.mean_dbm(spot, power_dbm) + self._shadow_db + self._fading_db()
         heard_share = (1 - air.lost_share) / (1 + exp((air.sensitivity_dbm - rssi_dbm) / 1.5))
         return round(rssi_dbm) if chance.random() < heard_share else None

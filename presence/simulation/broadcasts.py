@@ -1,10 +1,12 @@
-"""What devices say, byte for byte: a customer's rotating identifier, and the many kinds of strangers.
+"""What devices say, byte for byte: a customer's rotating identifier, and the many kinds of
+strangers.
 
-A broadcast lives in *epochs*: with each one address and payload change together, as phones do so that neither betrays
-the other (Core Vol 3 Part C §10.7; Eddystone-EID changes every 1,024 s).
+A broadcast lives in *epochs*: with each one address and payload change together, as phones do so
+that neither betrays the other (Core Vol 3 Part C §10.7; Eddystone-EID changes every 1,024 s).
 
-Sources of the strangers' formats: Apple continuity as dissected by "Handoff All Your Privacy" (Martin et al., 2019),
-Exposure Notification Bluetooth Specification 1.2, Assigned Numbers for companies and 16-bit UUIDs.
+Sources of the strangers' formats: Apple continuity as dissected by "Handoff All Your Privacy"
+(Martin et al., 2019), Exposure Notification Bluetooth Specification 1.2, Assigned Numbers for
+companies and 16-bit UUIDs.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +24,9 @@ class Broadcast(Protocol):
     """One device's way of advertising."""
 
     def epoch(self, at_s: float, utc_s: float) -> int:
-        """Address and payload stay the same while this number does. Times: since the start, and UTC."""
+        """Address and payload stay the same while this number does. Times: since the start, and
+        UTC.
+        """
 
     def payload(self, utc_s: float, chance: Random) -> bytes:
         """The 0–31 bytes on air; `chance` is new for each epoch."""
@@ -70,7 +74,9 @@ def _apple_nearby(chance: Random) -> bytes:
 
 
 def _apple_handoff(chance: Random) -> bytes:
-    return FLAGS + structure(0xFF, b"\x4c\x00\x0c\x0e\x00" + chance.randbytes(13) + b"\x10\x05" + chance.randbytes(5))
+    return FLAGS + structure(
+        0xFF, b"\x4c\x00\x0c\x0e\x00" + chance.randbytes(13) + b"\x10\x05" + chance.randbytes(5)
+    )
 
 
 def _apple_find_my(chance: Random) -> bytes:
@@ -82,7 +88,9 @@ def _apple_earphones(chance: Random) -> bytes:
 
 
 def _exposure_notification(chance: Random) -> bytes:
-    return FLAGS + structure(0x03, b"\x6f\xfd") + structure(0x16, b"\x6f\xfd" + chance.randbytes(20))
+    return (
+        FLAGS + structure(0x03, b"\x6f\xfd") + structure(0x16, b"\x6f\xfd" + chance.randbytes(20))
+    )
 
 
 def _named(chance: Random) -> bytes:
@@ -92,11 +100,17 @@ def _named(chance: Random) -> bytes:
 
 
 def _tile(chance: Random) -> bytes:
-    return FLAGS + structure(0x03, b"\xed\xfe") + structure(0x16, b"\xed\xfe\x02\x00" + chance.randbytes(8))
+    return (
+        FLAGS
+        + structure(0x03, b"\xed\xfe")
+        + structure(0x16, b"\xed\xfe\x02\x00" + chance.randbytes(8))
+    )
 
 
 def _smart_tag(chance: Random) -> bytes:
-    return FLAGS + structure(0x03, b"\x5a\xfd") + structure(0x16, b"\x5a\xfd" + chance.randbytes(20))
+    return (
+        FLAGS + structure(0x03, b"\x5a\xfd") + structure(0x16, b"\x5a\xfd" + chance.randbytes(20))
+    )
 
 
 def _windows(chance: Random) -> bytes:
@@ -116,7 +130,11 @@ def _malformed(chance: Random) -> bytes:
     """Structures that run over the end, or are too short for their type."""
     noise = chance.randbytes(12)
     return chance.choice(
-        (b"\x1e\xff" + noise, b"\x02\x01\x06\x13\x16\xaa\xfe\x30" + noise, b"\x02\xff\x4c" + noise[:1])
+        (
+            b"\x1e\xff" + noise,
+            b"\x02\x01\x06\x13\x16\xaa\xfe\x30" + noise,
+            b"\x02\xff\x4c" + noise[:1],
+        )
     )
 
 

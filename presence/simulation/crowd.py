@@ -1,4 +1,6 @@
-"""Strangers: who they are and where they go. None of them asked for anything, so nothing may be known of them."""
+"""Strangers: who they are and where they go. None of them asked for anything, so nothing may be
+known of them.
+"""
 
 from collections.abc import Iterator
 from random import Random
@@ -15,7 +17,9 @@ SHARE_AT_THE_WINDOW: Final = 0.1
 
 
 def crowd(count: int, *, seed: int, seconds: float) -> Iterator[Phone]:
-    """So many devices of all kinds in turn: most pass by, some stop at the window, some come in and buy."""
+    """So many devices of all kinds in turn: most pass by, some stop at the window, some come in and
+    buy.
+    """
     chance = Random(f"{seed}/crowd")
     kinds = list(KINDS)
     for number in range(count):
@@ -23,7 +27,9 @@ def crowd(count: int, *, seed: int, seconds: float) -> Iterator[Phone]:
         yield Phone(
             name=f"stranger {number}",
             walk=_walk(chance, seconds),
-            broadcast=StrangerBroadcast(kinds[number % len(kinds)], life_s, chance.uniform(0, life_s)),
+            broadcast=StrangerBroadcast(
+                kinds[number % len(kinds)], life_s, chance.uniform(0, life_s)
+            ),
             interval_s=chance.choice(INTERVALS_S),
             power_dbm=chance.uniform(-73, -60),
         )
@@ -33,7 +39,10 @@ def _walk(chance: Random, seconds: float) -> Walk:
     fate = chance.random()
     left, then_left = chance.random() < 0.5, chance.random() < 0.5
     if fate < SHARE_INSIDE:
-        stops = [(Spot(chance.uniform(-5, 5), chance.uniform(0.6, 7)), chance.uniform(3, 15)) for _ in range(3)]
+        stops = [
+            (Spot(chance.uniform(-5, 5), chance.uniform(0.6, 7)), chance.uniform(3, 15))
+            for _ in range(3)
+        ]
         return visiting(chance.uniform(-10, seconds), stops, from_left=left, then_left=then_left)
     if fate < SHARE_INSIDE + SHARE_AT_THE_WINDOW:
         stops = [(Spot(chance.uniform(2, 5), chance.uniform(-2, -1)), chance.uniform(3, 12))]

@@ -1,9 +1,10 @@
-"""The doorbell of a simulated shop: phones in pockets hear the gateway, connect, and answer (docs/doorbell.md).
+"""The doorbell of a simulated shop: phones in pockets hear the gateway, connect, and answer
+(docs/doorbell.md).
 
     gateway advertises ─► air ─► a phone's readings ─► every ANSWER_S: challenge, answer ─► the real Bell ─► ring
 
-An iPhone that is locked broadcasts nothing, so the radio beside it never hears of its owner. A pocket whose identity
-key is on nobody's list is a stranger that rings.
+An iPhone that is locked broadcasts nothing, so the radio beside it never hears of its owner. A
+pocket whose identity key is on nobody's list is a stranger that rings.
 """
 
 import asyncio
@@ -14,7 +15,13 @@ from random import Random
 from typing import Final, NamedTuple
 
 from presence.core.place import Place
-from presence.core.recognition.challenge import MOST_READINGS, NONCE_BYTES, Bell, Reading, make_answer
+from presence.core.recognition.challenge import (
+    MOST_READINGS,
+    NONCE_BYTES,
+    Bell,
+    Reading,
+    make_answer,
+)
 from presence.core.recognition.identifiers import slot_at, window_key
 from presence.ports import Ring
 from presence.simulation.air import Air, Link
@@ -29,7 +36,9 @@ ANSWER_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Pocket:
-    """A phone that answers. `name` seeds its chance; it is the simulation's own and never on air."""
+    """A phone that answers. `name` seeds its chance; it is the simulation's own and never on
+    air.
+    """
 
     name: str
     walk: Walk
@@ -73,7 +82,9 @@ class SimulatedDoorbell:
         self.pockets: Sequence[Pocket] = tuple(pockets)
         self.answers: list[Answered] = []
         self.last_heard: dict[str, tuple[float, int]] = {}
-        """Pocket's name → when it heard the gateway, and how strongly: for whoever watches the play."""
+        """Pocket's name → when it heard the gateway, and how strongly: for whoever watches the
+        play.
+        """
         self._clock = clock
         self._place = place
         self._seed = seed
@@ -105,7 +116,9 @@ class SimulatedDoorbell:
                 since.append((at_s, rssi_dbm))
                 readings: tuple[Reading, ...] = ()
                 if at_s - since[0][0] >= ANSWER_S:
-                    readings = tuple(Reading(at_s - then_s, dbm) for then_s, dbm in since[-MOST_READINGS:])
+                    readings = tuple(
+                        Reading(at_s - then_s, dbm) for then_s, dbm in since[-MOST_READINGS:]
+                    )
                     since = []
                 yield Heard(at_s, pocket, rssi_dbm, readings)
             at_s += INTERVAL_S + chance.uniform(0, 0.01)

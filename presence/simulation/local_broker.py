@@ -1,8 +1,9 @@
-"""A broker for the demo and for tests: on a free loopback port, open to this machine, gone when the block is left.
+"""A broker for the demo and for tests: on a free loopback port, open to this machine, gone when the
+block is left.
 
-mosquitto where it is installed, because it speaks MQTT 5; otherwise amqtt (extra `demo`), which speaks 3.1.1 only.
-Both run in a session of their own, so that Ctrl-C at the terminal reaches the gateway first and its `stopped` still
-finds a broker.
+mosquitto where it is installed, because it speaks MQTT 5; otherwise amqtt (extra `demo`), which
+speaks 3.1.1 only. Both run in a session of their own, so that Ctrl-C at the terminal reaches the
+gateway first and its `stopped` still finds a broker.
 """
 
 import asyncio
@@ -57,12 +58,17 @@ class LocalBroker:
             folder = Path(name)
             if prefer == "mosquitto" or (prefer == "auto" and mosquitto is not None):
                 if mosquitto is None:
-                    raise BrokerError("mosquitto is not installed: apt install mosquitto, or take the embedded broker")
+                    raise BrokerError(
+                        "mosquitto is not installed: apt install mosquitto, or take the embedded "
+                        "broker"
+                    )
                 async with _running(folder, mosquitto) as port:
                     yield cls("mosquitto", MqttProtocol.V5, port)
             else:
                 if importlib.util.find_spec("amqtt") is None:
-                    raise BrokerError("no broker here: apt install mosquitto, or pip install 'presence[demo]'")
+                    raise BrokerError(
+                        "no broker here: apt install mosquitto, or pip install 'presence[demo]'"
+                    )
                 async with _running(folder, None) as port:
                     yield cls("embedded", MqttProtocol.V311, port)
 
@@ -70,7 +76,8 @@ class LocalBroker:
 def find_mosquitto() -> Path | None:
     """Debian keeps it in /usr/sbin, which is not in everybody's PATH."""
     found = shutil.which(
-        "mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+        "mosquitto",
+        path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")),
     )
     return None if found is None else Path(found)
 
@@ -104,14 +111,20 @@ def _embedded(port: int) -> list[str]:
 
 def _configured(mosquitto: Path, folder: Path, port: int) -> list[str]:
     config = folder / "mosquitto.conf"
-    config.write_text(f"listener {port} {HOST}\nallow_anonymous true\npersistence false\nlog_dest stderr\n")
+    config.write_text(
+        f"listener {port} {HOST}\nallow_anonymous true\npersistence false\nlog_dest stderr\n"
+    )
     return [str(mosquitto), "-c", str(config)]
 
 
 async def _spawn(command: Sequence[str], log: Path) -> asyncio.subprocess.Process:
     with log.open("wb") as output:
         return await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
 
 
@@ -124,7 +137,9 @@ async def answers(process: asyncio.subprocess.Process, port: int) -> bool:
                     _reader, writer = await asyncio.open_connection(HOST, port)
                     writer.close()
                     await writer.wait_closed()
-                    await asyncio.sleep(0)  # a process that could not have the port has ended by now
+                    await asyncio.sleep(
+                        0
+                    )  # a process that could not have the port has ended by now
                     return process.returncode is None
                 await asyncio.sleep(0.02)
     return False

@@ -11,7 +11,9 @@ from presence.simulation.broadcasts import Broadcast
 from presence.simulation.walks import Walk
 
 ADV_DELAY_S: Final = 0.010
-"""Core Vol 6 Part B §4.4.2.2.1: 0–10 ms of chance on top of each interval, so that two devices do not collide twice."""
+"""Core Vol 6 Part B §4.4.2.2.1: 0–10 ms of chance on top of each interval, so that two devices do
+not collide twice.
+"""
 
 
 class Report(NamedTuple):
@@ -27,7 +29,9 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """`name` tells phones apart and seeds their chance; it is the simulation's own and never on air."""
+    """`name` tells phones apart and seeds their chance; it is the simulation's own and never on
+    air.
+    """
 
     name: str
     walk: Walk

@@ -1,4 +1,6 @@
-"""The simulated shop as a source: plays all phones at the pace of its clock, through the decoding of raw payloads."""
+"""The simulated shop as a source: plays all phones at the pace of its clock, through the decoding
+of raw payloads.
+"""
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +29,13 @@ class SimulatedShop:
     """Implements ports.AdvertisementSource; ends after `seconds` of its clock."""
 
     def __init__(
-        self, phones: Iterable[Phone], clock: SimulatedClock, *, seed: int, seconds: float, air: Air | None = None
+        self,
+        phones: Iterable[Phone],
+        clock: SimulatedClock,
+        *,
+        seed: int,
+        seconds: float,
+        air: Air | None = None,
     ) -> None:
         self.phones: Sequence[Phone] = tuple(phones)
         self.seconds = seconds
@@ -43,7 +51,10 @@ class SimulatedShop:
 
     def reports(self) -> Iterator[Report]:
         """All that the receiver hears, in order of time, as fast as it is asked for."""
-        streams = [phone.reports(self.clock.start, self._air, self._seed, ends_s=self.seconds) for phone in self.phones]
+        streams = [
+            phone.reports(self.clock.start, self._air, self._seed, ends_s=self.seconds)
+            for phone in self.phones
+        ]
         return heapq.merge(*streams, key=lambda report: report.at_s)
 
     async def run(self, hear: Hear) -> None:
@@ -55,7 +66,11 @@ class SimulatedShop:
             self.last_heard[report.phone.name] = (report.at_s, report.rssi_dbm)
             try:
                 advertisement = advertisement_from_payload(
-                    clock.start.later(report.at_s), report.address, report.rssi_dbm, report.payload, adapter=ADAPTER
+                    clock.start.later(report.at_s),
+                    report.address,
+                    report.rssi_dbm,
+                    report.payload,
+                    adapter=ADAPTER,
                 )
             except MalformedPayload:
                 self.malformed += 1

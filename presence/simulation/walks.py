@@ -65,20 +65,32 @@ class Walk:
         after = bisect_right(self.steps, t_s, key=lambda step: step[0])
         (t0_s, start), (t1_s, end) = self.steps[after - 1], self.steps[after]
         share = (t_s - t0_s) / (t1_s - t0_s)
-        return Spot(start.x_m + share * (end.x_m - start.x_m), start.y_m + share * (end.y_m - start.y_m))
+        return Spot(
+            start.x_m + share * (end.x_m - start.x_m), start.y_m + share * (end.y_m - start.y_m)
+        )
 
 
-def passing(begins_s: float, *, y_m: float, rightwards: bool = True, pace_m_s: float = WALKING_M_S) -> Walk:
+def passing(
+    begins_s: float, *, y_m: float, rightwards: bool = True, pace_m_s: float = WALKING_M_S
+) -> Walk:
     """Along the street, past the window, without a stop."""
     side = -1 if rightwards else 1
     length_s = 2 * STREET_END_M / pace_m_s
-    return Walk(((begins_s, Spot(side * STREET_END_M, y_m)), (begins_s + length_s, Spot(-side * STREET_END_M, y_m))))
+    return Walk(
+        (
+            (begins_s, Spot(side * STREET_END_M, y_m)),
+            (begins_s + length_s, Spot(-side * STREET_END_M, y_m)),
+        )
+    )
 
 
-def visiting(door_s: float, stops: Iterable[tuple[Spot, float]], *, from_left: bool = True, then_left: bool) -> Walk:
+def visiting(
+    door_s: float, stops: Iterable[tuple[Spot, float]], *, from_left: bool = True, then_left: bool
+) -> Walk:
     """Through the door at `door_s`, to each spot and a stay of some seconds there, and out again.
 
-    A spot in the street makes it a stop at the window; whoever stops nowhere behind the door never goes through it.
+    A spot in the street makes it a stop at the window; whoever stops nowhere behind the door never
+    goes through it.
     """
     chosen = list(stops)
     goes_in = any(spot.y_m >= 0 for spot, _ in chosen)
@@ -88,7 +100,9 @@ def visiting(door_s: float, stops: Iterable[tuple[Spot, float]], *, from_left: b
     stays = [(spot, 0.0) for spot in before] + chosen + [(spot, 0.0) for spot in after]
     steps: list[tuple[float, Spot]] = [(0.0, before[0])]
     for (spot, _), (following, stay_s) in pairwise(stays):
-        arrives_s = steps[-1][0] + max(0.1, hypot(following.x_m - spot.x_m, following.y_m - spot.y_m) / WALKING_M_S)
+        arrives_s = steps[-1][0] + max(
+            0.1, hypot(following.x_m - spot.x_m, following.y_m - spot.y_m) / WALKING_M_S
+        )
         steps.append((arrives_s, following))
         if stay_s:
             steps.append((arrives_s + stay_s, following))

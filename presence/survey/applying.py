@@ -1,8 +1,8 @@
 """Writes new values into section `entry` of the operator's file, and touches nothing else in it.
 
-The YAML parser says from which to which character a value goes; exactly these characters are replaced, so comments,
-order and spelling of the file stay. The new text is loaded as the daemon would load it before it takes the old one's
-place, by rename, with the old one kept beside it.
+The YAML parser says from which to which character a value goes; exactly these characters are
+replaced, so comments, order and spelling of the file stay. The new text is loaded as the daemon
+would load it before it takes the old one's place, by rename, with the old one kept beside it.
 """
 
 import difflib
@@ -26,9 +26,13 @@ _BOM: Final = "\ufeff"
 
 
 def edited(text: str, values: dict[str, float], *, name: str) -> str:
-    """The text with these values in section `entry`. Raises ConfigurationError where it is no configuration."""
+    """The text with these values in section `entry`. Raises ConfigurationError where it is no
+    configuration.
+    """
     bom, body = (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
-    for key, value in reversed(values.items()):  # a missing one goes to the front: in the end they stand in order
+    for key, value in reversed(
+        values.items()
+    ):  # a missing one goes to the front: in the end they stand in order
         body = _with(body, key, f"{value:g}", name)
     return bom + body
 
@@ -37,15 +41,23 @@ def difference(old: str, new: str) -> Iterator[str]:
     """Only the lines that change, old and new, with the number of the line."""
     lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm=""))
     for line in lines[2:]:
-        yield f"line {line.split()[2].lstrip('+').partition(',')[0]}:" if line.startswith("@@") else line
+        yield (
+            f"line {line.split()[2].lstrip('+').partition(',')[0]}:"
+            if line.startswith("@@")
+            else line
+        )
 
 
 def write(path: Path, old: str, new: str) -> Path:
-    """Replace the file; answers with the backup. Raises ConfigurationError or StorageError: nothing changed then."""
+    """Replace the file; answers with the backup. Raises ConfigurationError or StorageError: nothing
+    changed then.
+    """
     path = path.resolve()  # a link stays a link
     try:
         if _read(path) != old:
-            raise StorageError(f"{path}: somebody changed it meanwhile; nothing was written, start again")
+            raise StorageError(
+                f"{path}: somebody changed it meanwhile; nothing was written, start again"
+            )
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
         backup = path.with_name(f"{path.name}.bak-{stamp}")
         fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
@@ -57,7 +69,9 @@ def write(path: Path, old: str, new: str) -> Path:
         finally:
             fresh.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}: run it as a user who may write there (sudo)") from error
+        raise StorageError(
+            f"{path}: {error.strerror}: run it as a user who may write there (sudo)"
+        ) from error
     return backup
 
 
@@ -71,7 +85,10 @@ def read(path: Path) -> str:
 
 def same_but_entry(old: str, new: str, *, name: str) -> bool:
     """Whether all other sections say what they said."""
-    before, after = parse_settings(old.lstrip(_BOM), name=name), parse_settings(new.lstrip(_BOM), name=name)
+    before, after = (
+        parse_settings(old.lstrip(_BOM), name=name),
+        parse_settings(new.lstrip(_BOM), name=name),
+    )
     return replace(before, entry=after.entry) == after
 
 
@@ -88,7 +105,9 @@ def _write(path: Path, text: str, *, like: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.chmod(status.st_mode & 0o777)
-    with suppress(PermissionError):  # only root may give files away; the owner's own file is theirs already
+    with suppress(
+        PermissionError
+    ):  # only root may give files away; the owner's own file is theirs already
         os.chown(path, status.st_uid, status.st_gid)
 
 
@@ -114,7 +133,10 @@ def _with(text: str, key: str, value: str, name: str) -> str:
 def _child(node: Node, key: str) -> Node | None:
     if not isinstance(node, MappingNode):
         return None
-    return next((value for name, value in node.value if isinstance(name, ScalarNode) and name.value == key), None)
+    return next(
+        (value for name, value in node.value if isinstance(name, ScalarNode) and name.value == key),
+        None,
+    )
 
 
 def _key_start(root: Node) -> int:

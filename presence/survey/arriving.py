@@ -1,8 +1,9 @@
-"""The last step: the test phone comes in, and its event is seen back from the broker, through the daemon's own join.
+"""The last step: the test phone comes in, and its event is seen back from the broker, through the
+daemon's own join.
 
-Nothing is stored: the gateway that runs here has its visits in memory, knows test phones only, tells the audience
-`test` only, and speaks to no other gateway. A daemon beside it is not disturbed; where it tells the same entry, the
-event has the same id.
+Nothing is stored: the gateway that runs here has its visits in memory, knows test phones only,
+tells the audience `test` only, and speaks to no other gateway. A daemon beside it is not disturbed;
+where it tells the same entry, the event has the same id.
 """
 # ruff: noqa: ARG002  (what keeps and tells nothing has no use for its arguments)
 
@@ -33,7 +34,9 @@ CONNECT_S: Final = 8.0
 
 
 class InMemory:
-    """A VisitStore, a ConsentSource's memory and a notifier: what the daemon keeps and tells, kept and told nowhere."""
+    """A VisitStore, a ConsentSource's memory and a notifier: what the daemon keeps and tells, kept
+    and told nowhere.
+    """
 
     watchdog_s = 0.0
 
@@ -122,7 +125,9 @@ class Arrival:
         """A message of the audience `test`."""
         try:
             event: dict[str, Any] = json.loads(payload)
-            ours = event["subject"] in self.subjects and event["type"].startswith("presence.entered.")
+            ours = event["subject"] in self.subjects and event["type"].startswith(
+                "presence.entered."
+            )
         except (ValueError, KeyError, TypeError):
             return
         if ours and not retained and not self.seen.is_set():
@@ -139,8 +144,12 @@ class Arrival:
 async def arrival(
     settings: Settings, rules: Rules, entry: EntrySettings, consents: ConsentList, clock: Clock
 ) -> AsyncIterator[Arrival]:
-    """A gateway that listens and is connected, or has given up to be. `consents`: of test phones only."""
-    publisher = TimedPublisher(settings.mqtt, settings.store, role="scan-test", tell=lambda *_: None)
+    """A gateway that listens and is connected, or has given up to be. `consents`: of test phones
+    only.
+    """
+    publisher = TimedPublisher(
+        settings.mqtt, settings.store, role="scan-test", tell=lambda *_: None
+    )
     one = _arrival(settings, _test_rules(rules, entry, consents), consents, clock, publisher)
     await publisher.subscribe(topic(rules.place, TEST_AUDIENCE), one.take)
     async with asyncio.TaskGroup() as tasks:
@@ -188,7 +197,9 @@ def _test_rules(rules: Rules, entry: EntrySettings, consents: ConsentList) -> Ru
     """The audience `test` alone, at any hour: technicians come before the doors open."""
     audience = rules.audience(TEST_AUDIENCE)
     if audience is None:
-        purposes = {purpose for each in consents.entries.values() for purpose in each.consent.purposes}
+        purposes = {
+            purpose for each in consents.entries.values() for purpose in each.consent.purposes
+        }
         purpose = Purpose.SERVICE if Purpose.SERVICE in purposes else Purpose.OFFERS
         campaigns = {category for each in rules.audiences for category in each.campaigns}
         audience = Audience(TEST_AUDIENCE, purpose, frozenset(campaigns))
@@ -196,9 +207,17 @@ def _test_rules(rules: Rules, entry: EntrySettings, consents: ConsentList) -> Ru
 
 
 def judge_broker(
-    one: Arrival, mqtt: MqttSettings, store: StoreSettings, *, decided_s: float | None, heard: int, configured: bool
+    one: Arrival,
+    mqtt: MqttSettings,
+    store: StoreSettings,
+    *,
+    decided_s: float | None,
+    heard: int,
+    configured: bool,
 ) -> Result:
-    """`decided_s`: from coming in to the entry, by the rule; `configured`: the daemon has the audience, too."""
+    """`decided_s`: from coming in to the entry, by the rule; `configured`: the daemon has the
+    audience, too.
+    """
     where = f"{mqtt.host}:{mqtt.port}"
     trip_s = one.round_trip_s
     figures = {
@@ -210,11 +229,16 @@ def judge_broker(
         trouble = one.publisher.trouble or "no answer"
         return Result(Finding("broker", Verdict.FAIL, f"{where} is not reached", trouble), figures)
     if trip_s is None:
-        return Result(Finding("broker", Verdict.FAIL, *_not_seen(one, where, store, heard=heard)), figures)
+        return Result(
+            Finding("broker", Verdict.FAIL, *_not_seen(one, where, store, heard=heard)), figures
+        )
     after = "" if decided_s is None else f"entered {decided_s:.1f} s after the start, "
     found = f"{after}event on audience `test` seen back from {where} {1000 * trip_s:.0f} ms later"
     if not configured:
-        step = "the daemon itself has no audience `test`: add `- {name: test, purpose: service}` to audiences"
+        step = (
+            "the daemon itself has no audience `test`: add `- {name: test, purpose: service}` "
+            "to audiences"
+        )
         return Result(Finding("broker", Verdict.WARN, found, step), figures)
     return Result(Finding("broker", Verdict.PASS, found), figures)
 
@@ -226,9 +250,15 @@ def _not_seen(one: Arrival, where: str, store: StoreSettings, *, heard: int) -> 
         return "the test phone was not heard", "see step `phone`"
     if counts["refused"]:
         reasons = ", ".join(sorted(counts["refused"]))
-        return f"heard, but its consent is not in force: {reasons}", "ask the consent service for a fresh list"
+        return (
+            f"heard, but its consent is not in force: {reasons}",
+            "ask the consent service for a fresh list",
+        )
     if not counts["entered"]:
-        return "heard, but not found to have entered", "come further in, or lower entry.enter_rssi_dbm: step `walk`"
+        return (
+            "heard, but not found to have entered",
+            "come further in, or lower entry.enter_rssi_dbm: step `walk`",
+        )
     if counts["withheld"]:
         reasons = ", ".join(sorted(counts["withheld"]))
         return (

@@ -30,7 +30,9 @@ STRIP_HEIGHT: Final = 160
 
 
 def distributions(tuned: Tuning) -> str:
-    """Outside above the axis, inside below, strength from left to right, the thresholds across both."""
+    """Outside above the axis, inside below, strength from left to right, the thresholds across
+    both.
+    """
     outside, inside = histogram(tuned.walks, *OUTSIDE), histogram(tuned.walks, *WITHIN)
     bins = [*outside, *inside, int(tuned.new.enter_rssi_dbm), int(tuned.new.exit_rssi_dbm)]
     low, high = (min(bins) // BIN_DB - 1) * BIN_DB, (max(bins) // BIN_DB + 2) * BIN_DB
@@ -54,9 +56,12 @@ def distributions(tuned: Tuning) -> str:
     ):
         parts.append(_line(x(dbm), 20, x(dbm), bottom - 20, colour, dash=name == "exit"))
         shift = -4 if anchor == "end" else 4
-        parts.append(_text(x(dbm) + shift, 16, f"{name} {dbm:.0f} dBm", colour, anchor=anchor, bold=True))
+        parts.append(
+            _text(x(dbm) + shift, 16, f"{name} {dbm:.0f} dBm", colour, anchor=anchor, bold=True)
+        )
     parts += [
-        _text(x(level), bottom - 4, f"{level}", "#555", anchor="middle") for level in range(low, high + 1, 2 * BIN_DB)
+        _text(x(level), bottom - 4, f"{level}", "#555", anchor="middle")
+        for level in range(low, high + 1, 2 * BIN_DB)
     ]
     parts.append(_text(LEFT - 40, 50, "outside", OUT_COLOUR, bold=True))
     parts.append(_text(LEFT - 40, 138, "inside", IN_COLOUR, bold=True))
@@ -81,8 +86,15 @@ def strip(recorded: Sequence[Recorded], tuned: Tuning | None, window_s: float) -
         parts += _act(one, x0, scale, y, window_s, shaded=number % 2 == 1)
         from_s += one.act.seconds
     if tuned is not None:
-        for dbm, colour in ((tuned.new.exit_rssi_dbm, EXIT_COLOUR), (tuned.new.enter_rssi_dbm, ENTER_COLOUR)):
-            parts.append(_line(LEFT, y(dbm), WIDTH - RIGHT, y(dbm), colour, dash=dbm == tuned.new.exit_rssi_dbm))
+        for dbm, colour in (
+            (tuned.new.exit_rssi_dbm, EXIT_COLOUR),
+            (tuned.new.enter_rssi_dbm, ENTER_COLOUR),
+        ):
+            parts.append(
+                _line(
+                    LEFT, y(dbm), WIDTH - RIGHT, y(dbm), colour, dash=dbm == tuned.new.exit_rssi_dbm
+                )
+            )
     return _svg(STRIP_TOP + STRIP_HEIGHT + 22, "What was heard of the test phone", parts)
 
 
@@ -92,13 +104,18 @@ def _levels(low: int, high: int, y: Scale) -> Iterator[str]:
         yield _text(LEFT - 6, y(dbm) + 4, f"{dbm}", "#555", anchor="end")
 
 
-def _act(one: Recorded, x0: float, scale: float, y: Scale, window_s: float, *, shaded: bool) -> Iterator[str]:
+def _act(
+    one: Recorded, x0: float, scale: float, y: Scale, window_s: float, *, shaded: bool
+) -> Iterator[str]:
     width, colour = one.act.seconds * scale, COLOURS.get(one.act.doing, "#555")
     if shaded:
         yield _rect(x0, STRIP_TOP, width, STRIP_HEIGHT, "#f4f4f0")
     inside = [reading for reading in one.readings if not reading.at_door]
     for at_s, dbm, _ in inside:
-        yield f'<circle cx="{x0 + (at_s - one.began_s) * scale:.1f}" cy="{y(dbm):.1f}" r="1.7" fill="{colour}"/>'
+        yield (
+            f'<circle cx="{x0 + (at_s - one.began_s) * scale:.1f}" cy="{y(dbm):.1f}" r="1.7" '
+            f'fill="{colour}"/>'
+        )
     smoothed = smoothed_over(inside, window_s)
     points = [
         f"{x0 + (reading.at_s - one.began_s) * scale:.1f},{y(dbm):.1f}"
@@ -107,25 +124,37 @@ def _act(one: Recorded, x0: float, scale: float, y: Scale, window_s: float, *, s
     yield f'<polyline points="{" ".join(points)}" fill="none" stroke="#111" stroke-width="1.3"/>'
     name = one.act.doing.value
     if width > GLYPH * len(name):
-        yield _text(x0 + width / 2, STRIP_TOP + STRIP_HEIGHT + 15, name, colour, anchor="middle", bold=True)
+        yield _text(
+            x0 + width / 2, STRIP_TOP + STRIP_HEIGHT + 15, name, colour, anchor="middle", bold=True
+        )
 
 
 def _svg(height: float, title: str, parts: Sequence[str]) -> str:
     body = "\n".join(parts)
-    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{title}">\n{body}\n</svg>'
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{title}">\n{body}\n</svg>'
+    )
 
 
 def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>'
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>'
+    )
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, *, dash: bool = False) -> str:
     dashes = ' stroke-dasharray="5 4"' if dash else ""
     return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="1.2"{dashes}/>'
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
+        f'stroke-width="1.2"{dashes}/>'
     )
 
 
-def _text(x: float, y: float, text: str, colour: str, *, anchor: str = "start", bold: bool = False) -> str:
+def _text(
+    x: float, y: float, text: str, colour: str, *, anchor: str = "start", bold: bool = False
+) -> str:
     weight = ' font-weight="600"' if bold else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}"{weight}>{text}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" '
+        f'text-anchor="{anchor}"{weight}>{text}</text>'
+    )

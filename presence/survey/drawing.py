@@ -1,4 +1,6 @@
-"""What the walk showed, as text of 80 columns: both distributions, the error rates, the settings."""
+"""What the walk showed, as text of 80 columns: both distributions, the error rates, the
+settings.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -37,7 +39,9 @@ def settings_lines(tuned: Tuning) -> Iterator[str]:
 
 def _distributions(tuned: Tuning, screen: Screen) -> Iterator[str]:
     outside, inside = histogram(tuned.walks, *OUTSIDE), histogram(tuned.walks, *WITHIN)
-    bins = range(min((*outside, *inside), default=0), max((*outside, *inside), default=0) + 1, BIN_DB)
+    bins = range(
+        min((*outside, *inside), default=0), max((*outside, *inside), default=0) + 1, BIN_DB
+    )
     left_title, right_title = (f"{sum(side.values())} readings" for side in (outside, inside))
     yield f"  {'dBm':11}{f'outside, {left_title}':{HALF + 2}}inside, {right_title}"
     marks = {}
@@ -46,7 +50,8 @@ def _distributions(tuned: Tuning, screen: Screen) -> Iterator[str]:
         marks[threshold // BIN_DB * BIN_DB] = f"< {name} {threshold:.0f}"
     for low in reversed(bins):
         left, right = (
-            screen.full * _length(side.get(low, 0), max(side.values(), default=1)) for side in (outside, inside)
+            screen.full * _length(side.get(low, 0), max(side.values(), default=1))
+            for side in (outside, inside)
         )
         row = f"  {f'{low}..{low + BIN_DB - 1}':11}{left:{HALF + 2}}{right:{HALF}}"
         yield f"{row}  {marks.get(low, '')}".rstrip()

@@ -1,4 +1,6 @@
-"""Where the advertisements come from: the gateway's radio, a capture, or a simulated shop with a technician in it."""
+"""Where the advertisements come from: the gateway's radio, a capture, or a simulated shop with a
+technician in it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -16,7 +18,16 @@ from presence.edges.capture import CaptureReader
 from presence.edges.host.clock import SystemClock
 from presence.errors import CaptureError
 from presence.ports import Hear
-from presence.simulation import CustomerBroadcast, Phone, SimulatedClock, SimulatedShop, Spot, Walk, crowd, passing
+from presence.simulation import (
+    CustomerBroadcast,
+    Phone,
+    SimulatedClock,
+    SimulatedShop,
+    Spot,
+    Walk,
+    crowd,
+    passing,
+)
 from presence.survey.guide import Act, Doing
 
 STRANGERS: Final = 30
@@ -46,7 +57,10 @@ class RadioEar:
 
     def __init__(self, settings: Settings, on_air: ReportCounter | None) -> None:
         adapters = settings.radio.adapters or [""]
-        self.what = f"{', '.join(name or 'first adapter' for name in adapters)}, radio mode {settings.radio.mode}"
+        self.what = (
+            f"{', '.join(name or 'first adapter' for name in adapters)}, radio mode "
+            f"{settings.radio.mode}"
+        )
         self.fault = ""
         self.on_air = on_air
         self._clock = SystemClock()
@@ -76,9 +90,11 @@ class RadioEar:
 
 @asynccontextmanager
 async def radio(settings: Settings) -> AsyncIterator[RadioEar]:
-    """The radio, scanning as the daemon does: with its filter, so that strangers stay inside bluetoothd.
+    """The radio, scanning as the daemon does: with its filter, so that strangers stay inside
+    bluetoothd.
 
-    A daemon on the same adapter goes on: BlueZ joins the filters of its clients, and ours is the same.
+    A daemon on the same adapter goes on: BlueZ joins the filters of its clients, and ours is the
+    same.
     """
     with ReportCounter.open(settings.radio.adapters) as on_air:
         ear = RadioEar(settings, on_air)
@@ -133,7 +149,8 @@ class CaptureEar:
 class SimulatedEar:
     """A shop with passers-by, and a technician who does what each act asks for.
 
-    Its time stands still between the acts: at a high speed the list would grow stale while somebody reads the screen.
+    Its time stands still between the acts: at a high speed the list would grow stale while somebody
+    reads the screen.
     """
 
     def __init__(self, identity_key: bytes, *, speed: float, seed: int) -> None:
@@ -174,13 +191,26 @@ def technician(act: Act, chance: Random) -> Walk:
     side, ends_s = chance.choice((-1, 1)), act.seconds + 1
     inside = [Spot(chance.uniform(-4, 4), chance.uniform(1, 6)) for _ in range(4)]
     if act.doing is Doing.WINDOW:
-        return _through([Spot(side * chance.uniform(2, 5), chance.uniform(-2.0, -0.8)) for _ in range(3)], ends_s)
+        return _through(
+            [Spot(side * chance.uniform(2, 5), chance.uniform(-2.0, -0.8)) for _ in range(3)],
+            ends_s,
+        )
     if act.doing is Doing.PAST:
-        walk = passing(0, y_m=chance.uniform(-3.5, -1.2), rightwards=side > 0, pace_m_s=chance.uniform(1.0, 1.5))
+        walk = passing(
+            0,
+            y_m=chance.uniform(-3.5, -1.2),
+            rightwards=side > 0,
+            pace_m_s=chance.uniform(1.0, 1.5),
+        )
         middle_s = walk.ends_s / 2  # the window lies in the middle of the way
         return Walk(tuple((at_s - middle_s + act.seconds / 2, spot) for at_s, spot in walk.steps))
     if act.doing in (Doing.IN, Doing.BROKER):
-        come = [(0.0, Spot(side * 0.5, -1.0)), (2.0, Spot(0.0, 0.2)), (5.0, inside[0]), (ends_s, inside[1])]
+        come = [
+            (0.0, Spot(side * 0.5, -1.0)),
+            (2.0, Spot(0.0, 0.2)),
+            (5.0, inside[0]),
+            (ends_s, inside[1]),
+        ]
         return Walk(tuple(come))
     if act.doing is Doing.LEAVE:
         return Walk(((0.0, inside[0]), (4.0, Spot(0.0, -0.3)), (ends_s, Spot(side * 9.0, -3.0))))

@@ -50,10 +50,30 @@ class Act:
 
 
 _WALK: Final = (
-    (Doing.WINDOW, 20, "at the window", "Stand outside at the window, as somebody who looks at the goods."),
-    (Doing.PAST, 12, "walking past", "Outside again. From 10 m away walk past the shop, without a stop."),
-    (Doing.PAST, 12, "walking past", "Once more past the shop, the other way, the phone in another pocket."),
-    (Doing.IN, 12, "coming in", "Stand at the door, outside. Come in when the bar starts; go 3 m in."),
+    (
+        Doing.WINDOW,
+        20,
+        "at the window",
+        "Stand outside at the window, as somebody who looks at the goods.",
+    ),
+    (
+        Doing.PAST,
+        12,
+        "walking past",
+        "Outside again. From 10 m away walk past the shop, without a stop.",
+    ),
+    (
+        Doing.PAST,
+        12,
+        "walking past",
+        "Once more past the shop, the other way, the phone in another pocket.",
+    ),
+    (
+        Doing.IN,
+        12,
+        "coming in",
+        "Stand at the door, outside. Come in when the bar starts; go 3 m in.",
+    ),
     (Doing.INSIDE, 20, "inside", "Move about inside as a customer does; also in the far corner."),
     (Doing.LEAVE, 12, "leaving", "Go out of the door when the bar starts, and away."),
 )
@@ -64,11 +84,21 @@ def radio_act(seconds: float) -> Act:
 
 
 def phone_act(seconds: float) -> Act:
-    return Act(Doing.PHONE, seconds, "test phone", "Start the app on the test phone and hold it near the gateway.")
+    return Act(
+        Doing.PHONE,
+        seconds,
+        "test phone",
+        "Start the app on the test phone and hold it near the gateway.",
+    )
 
 
 def broker_act(seconds: float) -> Act:
-    return Act(Doing.BROKER, seconds, "coming in", "Stand outside at the door. Come in when the bar starts, and stay.")
+    return Act(
+        Doing.BROKER,
+        seconds,
+        "coming in",
+        "Stand outside at the door. Come in when the bar starts, and stay.",
+    )
 
 
 def walk_acts(rounds: int) -> Iterator[Act]:
@@ -96,21 +126,32 @@ class Walks:
         self.recorded.append(Recorded(act, heard.began_s, heard.readings))
 
     def readings(self, *doings: Doing) -> list[Reading]:
-        """As heard inside: what an adapter at the door heard tells nothing about a threshold by itself."""
-        within = (reading for one in self.recorded if one.act.doing in doings for reading in one.readings)
+        """As heard inside: what an adapter at the door heard tells nothing about a threshold by
+        itself.
+        """
+        within = (
+            reading for one in self.recorded if one.act.doing in doings for reading in one.readings
+        )
         return [reading for reading in within if not reading.at_door]
 
     def trials(self) -> list[Trial]:
         """A stay inside goes on from the coming in before it: together they are one walk in.
 
-        The time that the technician took to press Enter between the two was not walked, and is taken out.
+        The time that the technician took to press Enter between the two was not walked, and is
+        taken out.
         """
         trials: list[Trial] = []
         for before, one in zip([None, *self.recorded], self.recorded, strict=False):
-            if one.act.doing is Doing.INSIDE and before is not None and before.act.doing is Doing.IN:
+            if (
+                one.act.doing is Doing.INSIDE
+                and before is not None
+                and before.act.doing is Doing.IN
+            ):
                 coming = trials.pop()
                 by_s = before.began_s + before.act.seconds - one.began_s
-                staying = tuple(reading._replace(at_s=reading.at_s + by_s) for reading in one.readings)
+                staying = tuple(
+                    reading._replace(at_s=reading.at_s + by_s) for reading in one.readings
+                )
                 trials.append(Trial(Walked.IN, coming.began_s, coming.readings + staying))
             elif one.act.doing in _KINDS:
                 trials.append(Trial(_KINDS[one.act.doing], one.began_s, one.readings))

@@ -1,13 +1,17 @@
-"""Advertisements become a number of strangers and the readings of the test phone, in the moment they are heard.
+"""Advertisements become a number of strangers and the readings of the test phone, in the moment
+they are heard.
 
 Rules, because a tool for technicians is where such promises are usually broken:
 
-1. Only consents with the flag `test` are looked for. Customers are strangers here, counted with all the others.
-2. Of a stranger one number grows by one. Nothing of an advertisement outlives the call that brought it.
-3. Whether repeats arrive is judged by the test phone alone. To see that two advertisements of a stranger are the same,
-   something of the first would have to be kept until the second; a salted hash kept for seconds is still an identifier
-   kept for seconds (WP 216, §4: pseudonymous, not anonymous). The test phone answers the question better anyway,
-   because its owner knows how often it sends.
+1. Only consents with the flag `test` are looked for. Customers are strangers here, counted with all
+   the others.
+2. Of a stranger one number grows by one. Nothing of an advertisement outlives the call that brought
+   it.
+3. Whether repeats arrive is judged by the test phone alone. To see that two advertisements of a
+   stranger are the same, something of the first would have to be kept until the second; a salted
+   hash kept for seconds is still an identifier kept for seconds (WP 216, §4: pseudonymous, not
+   anonymous). The test phone answers the question better anyway, because its owner knows how often
+   it sends.
 """
 
 from dataclasses import dataclass, field, replace
@@ -38,17 +42,25 @@ NAMES: Final = {
 
 def only_test_phones(consents: ConsentList) -> ConsentList:
     """The list without its customers."""
-    kept = {ref: entry for ref, entry in consents.entries.items() if Flag.TEST in entry.consent.flags}
+    kept = {
+        ref: entry for ref, entry in consents.entries.items() if Flag.TEST in entry.consent.flags
+    }
     return replace(consents, entries=kept)
 
 
 def test_phones_of(header: ListHeader, prepared: Prepared) -> ConsentList:
-    """The test phones of a prepared list, with their keys. All of its keys are erased: nobody else's is needed."""
+    """The test phones of a prepared list, with their keys. All of its keys are erased: nobody
+    else's is needed.
+    """
     entries = {}
     for consent in prepared.consents.values():
         if Flag.TEST in consent.flags:
-            held = ((window, prepared.keys.key(consent.ref, window)) for window in prepared.keys.windows)
-            entries[consent.ref] = Entry(consent, tuple(WindowKey(consent.ref, w, key) for w, key in held if key))
+            held = (
+                (window, prepared.keys.key(consent.ref, window)) for window in prepared.keys.windows
+            )
+            entries[consent.ref] = Entry(
+                consent, tuple(WindowKey(consent.ref, w, key) for w, key in held if key)
+            )
     prepared.keys.erase()
     return ConsentList(header, entries)
 
@@ -56,7 +68,9 @@ def test_phones_of(header: ListHeader, prepared: Prepared) -> ConsentList:
 def without_keys(consents: ConsentList, utc_s: float) -> int:
     """How many entries cannot be recognised now, because the list has no key for this window."""
     window = window_at(utc_s)
-    return sum(all(key.window != window for key in entry.keys) for entry in consents.entries.values())
+    return sum(
+        all(key.window != window for key in entry.keys) for entry in consents.entries.values()
+    )
 
 
 @dataclass(slots=True)
@@ -108,7 +122,9 @@ class TestPhones:
         self._door_adapters = rules.door_adapters
         irks = {ref: irk for ref, irk in rules.irks.items() if ref in self.consents.entries}
         self._matcher = Matcher(rules.formats, Resolver(irks))
-        self._matcher.change_keys(KeyRing.from_keys(k for e in self.consents.entries.values() for k in e.keys))
+        self._matcher.change_keys(
+            KeyRing.from_keys(k for e in self.consents.entries.values() for k in e.keys)
+        )
         self._ready_until_s = 0.0
         self.advance(now.utc_s)
 
@@ -137,11 +153,15 @@ class TestPhones:
         if advertisement.rssi_dbm is None:
             heard.unknown_strength += 1
         else:
-            reading = Reading(at_s, advertisement.rssi_dbm, at_door=advertisement.adapter in self._door_adapters)
+            reading = Reading(
+                at_s, advertisement.rssi_dbm, at_door=advertisement.adapter in self._door_adapters
+            )
             heard.phones.setdefault(match.ref, []).append(reading)
 
     def _format_of(self, advertisement: Advertisement) -> str:
-        """In which of our formats a test phone sends: the one that identifies it, and otherwise its address does."""
+        """In which of our formats a test phone sends: the one that identifies it, and otherwise its
+        address does.
+        """
         matching = (identify for identify in self._formats if identify(advertisement) is not None)
         name = next((identify.__module__.rpartition(".")[2] for identify in matching), "rpa")
         return NAMES.get(name, name)

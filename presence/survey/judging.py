@@ -52,19 +52,28 @@ def judge_radio(ear: Ear, heard: Heard, seconds: float, on_air: int | None) -> R
         verdict = Verdict.FAIL if on_air == 0 else Verdict.WARN
         found = f"{ear.what}: scans, but nothing was heard in {seconds:.0f} s"
         step = (
-            "strangers stay inside bluetoothd, so silence is no proof: hold the test phone near and go on to the "
+            "strangers stay inside bluetoothd, so silence is no proof: hold the test phone near "
+            "and go on to the "
             "step `phone`; as root (sudo) this step counts what is on air"
             if on_air is None
-            else "the radio is deaf: take the adapter out and in again, or restart: `systemctl restart bluetooth`"
+            else (
+                "the radio is deaf: take the adapter out and in again, or restart: `systemctl "
+                "restart bluetooth`"
+            )
         )
     elif heard.longest_gap_s > GAP_S:
         verdict = Verdict.WARN
         found += f"; longest gap {heard.longest_gap_s:.1f} s"
-        step = "few devices, or a scan that pauses: set radio.mode to active, and look at the gaps of `phone`"
+        step = (
+            "few devices, or a scan that pauses: set radio.mode to active, and look at the "
+            "gaps of `phone`"
+        )
     return Result(Finding("radio", verdict, found, step), figures)
 
 
-def judge_phone(phones: TestPhones, heard: Heard, seconds: float, utc_s: float, *, fault: str = "") -> Result:
+def judge_phone(
+    phones: TestPhones, heard: Heard, seconds: float, utc_s: float, *, fault: str = ""
+) -> Result:
     """Is the test phone recognised, often enough, and each time that it sends?"""
     readings = heard.readings
     per_s = len(readings) / seconds if seconds else 0.0
@@ -85,13 +94,22 @@ def judge_phone(phones: TestPhones, heard: Heard, seconds: float, utc_s: float, 
         f"longest gap {heard.longest_phone_gap_s:.1f} s"
     )
     if not heard.repeats or per_s < DEAF_PER_S:
-        step = "repeats do not arrive, and without them nobody is found: set radio.mode to active; see `btmon`"
+        step = (
+            "repeats do not arrive, and without them nobody is found: set radio.mode to "
+            "active; see `btmon`"
+        )
         return Result(Finding("phone", Verdict.FAIL, found, step), figures)
     if per_s < SLOW_PER_S or heard.longest_phone_gap_s > GAP_S:
-        step = "seldom heard: entries are found late. Is the app in front? Is the gateway in a cupboard?"
+        step = (
+            "seldom heard: entries are found late. Is the app in front? Is the gateway in a "
+            "cupboard?"
+        )
         return Result(Finding("phone", Verdict.WARN, found, step), figures)
     if strength < WEAK_DBM:
-        step = "weak for a phone that is near: hang the gateway higher, away from metal, or turn its aerial"
+        step = (
+            "weak for a phone that is near: hang the gateway higher, away from metal, or turn "
+            "its aerial"
+        )
         return Result(Finding("phone", Verdict.WARN, found, step), figures)
     return Result(Finding("phone", Verdict.PASS, found), figures)
 
@@ -99,16 +117,24 @@ def judge_phone(phones: TestPhones, heard: Heard, seconds: float, utc_s: float, 
 def _unheard(phones: TestPhones, utc_s: float, fault: str) -> tuple[str, str]:
     """What was found, and what to do."""
     if not phones:
-        return "no test phone in the consent list", "ask the consent service for an entry with the flag `test`"
+        return (
+            "no test phone in the consent list",
+            "ask the consent service for an entry with the flag `test`",
+        )
     if without_keys(phones.consents, utc_s) == len(phones):
         return (
             "the list has no key of a test phone for these hours",
-            "is the clock right (`timedatectl`)? Then ask the consent service for this window's keys",
+            (
+                "is the clock right (`timedatectl`)? Then ask the consent service for this "
+                "window's "
+                "keys"
+            ),
         )
     if fault:
         return "not heard, because the radio does not listen", fault
     return (
         "the test phone was not heard",
-        "is the app running and in front, Bluetooth on, the clock of phone and gateway right? Hold it 1 m away. "
+        "is the app running and in front, Bluetooth on, the clock of phone and gateway right? "
+        "Hold it 1 m away. "
         "The identifier is believed for 17 minutes only",
     )

@@ -1,4 +1,6 @@
-"""The shop to practise in: settings, key, broker and the consent of a test phone, made up on the spot."""
+"""The shop to practise in: settings, key, broker and the consent of a test phone, made up on the
+spot.
+"""
 
 import secrets
 import tempfile
@@ -12,7 +14,13 @@ from typing import Final
 
 from presence.config import Settings, parse_settings
 from presence.config.settings import EntrySettings
-from presence.core.consent.list_json import FORMAT_VERSION, ConsentList, assemble, parse_entry, parse_header
+from presence.core.consent.list_json import (
+    FORMAT_VERSION,
+    ConsentList,
+    assemble,
+    parse_entry,
+    parse_header,
+)
 from presence.core.consent.model import TEST_AUDIENCE
 from presence.core.recognition.identifiers import WINDOW_S, window_at, window_key
 from presence.simulation.local_broker import LocalBroker
@@ -38,17 +46,30 @@ class Practice:
         """A list of one test phone, published now."""
         now_s = int(utc_s)
         header = {
-            "v": FORMAT_VERSION, "list": self.settings.consent.list, "seq": 1, "published_at": now_s,
-            "suppression_checked_at": now_s, "count": 1,
-        }  # fmt: skip
+            "v": FORMAT_VERSION,
+            "list": self.settings.consent.list,
+            "seq": 1,
+            "published_at": now_s,
+            "suppression_checked_at": now_s,
+            "count": 1,
+        }
         window = window_at(utc_s)
         keys = [window_key(self.identity_key, number * WINDOW_S) for number in (window, window + 1)]
         entry = {
-            "ref": _text(self.pairwise_key[:8]), "ver": 1, "pk": {TEST_AUDIENCE: _text(self.pairwise_key)},
-            "win": {"start": window * WINDOW_S, "len": WINDOW_S, "keys": [_text(key) for key in keys]},
-            "purposes": ["presence", "service"], "flags": ["test"], "nb": now_s - DAY_S, "na": now_s + DAY_S,
+            "ref": _text(self.pairwise_key[:8]),
+            "ver": 1,
+            "pk": {TEST_AUDIENCE: _text(self.pairwise_key)},
+            "win": {
+                "start": window * WINDOW_S,
+                "len": WINDOW_S,
+                "keys": [_text(key) for key in keys],
+            },
+            "purposes": ["presence", "service"],
+            "flags": ["test"],
+            "nb": now_s - DAY_S,
+            "na": now_s + DAY_S,
             "scope": {"type": "store", "id": self.settings.store.store},
-        }  # fmt: skip
+        }
         parsed = parse_entry(entry, max_span_s=self.settings.consent.max_span_s)
         return assemble(parse_header(header), [parsed], {})
 
@@ -61,7 +82,9 @@ def practice(seed: int, entry: EntrySettings | None) -> Iterator[Practice]:
         key_file = Path(folder) / "store.key"
         key_file.touch(mode=0o600)
         key_file.write_text(secrets.token_hex(32), encoding="ascii")
-        settings = parse_settings(TEMPLATE.format(key_file=key_file), name=str(Path(folder) / "presence.yaml"))
+        settings = parse_settings(
+            TEMPLATE.format(key_file=key_file), name=str(Path(folder) / "presence.yaml")
+        )
         if entry is not None:
             settings = replace(settings, entry=entry)
         yield Practice(settings, chance.randbytes(16), chance.randbytes(16))
@@ -69,11 +92,15 @@ def practice(seed: int, entry: EntrySettings | None) -> Iterator[Practice]:
 
 @asynccontextmanager
 async def with_broker(settings: Settings) -> AsyncIterator[Settings]:
-    """The same settings at a broker of our own on this machine. Raises BrokerError where none is installed."""
+    """The same settings at a broker of our own on this machine. Raises BrokerError where none is
+    installed.
+    """
     async with LocalBroker.start() as broker:
         yield replace(
             settings,
-            mqtt=replace(settings.mqtt, host=broker.host, port=broker.port, protocol=broker.protocol),
+            mqtt=replace(
+                settings.mqtt, host=broker.host, port=broker.port, protocol=broker.protocol
+            ),
         )
 
 

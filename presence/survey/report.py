@@ -1,4 +1,6 @@
-"""One page for the file: HTML with its pictures inside, for any browser and any printer, without a network."""
+"""One page for the file: HTML with its pictures inside, for any browser and any printer, without a
+network.
+"""
 
 import os
 from collections.abc import Iterator
@@ -34,16 +36,23 @@ def write_report(outcome: Outcome, path: Path) -> None:
     """Raises StorageError. Only its owner may read it, until they decide otherwise."""
     try:
         path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
             file.write(page(outcome))
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}: name a file in a folder where you may write") from error
+        raise StorageError(
+            f"{path}: {error.strerror}: name a file in a folder where you may write"
+        ) from error
 
 
 def page(outcome: Outcome) -> str:
     verdict = outcome.verdict.name
     body = [
-        f'<div class="head"><h1>Scan test, {escape(outcome.place)}</h1><span class="{verdict}">{verdict}</span></div>',
+        (
+            f'<div class="head"><h1>Scan test, {escape(outcome.place)}</h1><span '
+            f'class="{verdict}">{verdict}</span></div>'
+        ),
         f"<p>{escape(outcome.at)} · {escape(outcome.source)} · presence {__version__}</p>",
         *_steps(outcome),
     ]
@@ -51,8 +60,10 @@ def page(outcome: Outcome) -> str:
     if tuned is not None:
         body += [
             "<h2>Strength outside and inside</h2>",
-            f'<p>Readings of the test phone in dBm: <b style="color:{OUT_COLOUR}">outside</b> (at the window and '
-            f'walking past) above, <b style="color:{IN_COLOUR}">inside</b> below. The rule sees them smoothed.</p>',
+            f'<p>Readings of the test phone in dBm: <b style="color:{OUT_COLOUR}">outside</b> (at '
+            "the window and "
+            f'walking past) above, <b style="color:{IN_COLOUR}">inside</b> below. The rule sees '
+            "them smoothed.</p>",
             distributions(tuned),
             "<h2>How often the rule would be wrong</h2>",
             *_rates(tuned),
@@ -60,15 +71,24 @@ def page(outcome: Outcome) -> str:
         ]
     if outcome.recorded:
         window_s = tuned.new.window_s if tuned is not None else 8.0
-        legend = " · ".join(f'<b style="color:{colour}">{doing}</b>' for doing, colour in COLOURS.items())
-        body += ["<h2>The walk</h2>", f"<p>{legend}; the line is the strength as the rule sees it.</p>"]
+        legend = " · ".join(
+            f'<b style="color:{colour}">{doing}</b>' for doing, colour in COLOURS.items()
+        )
+        body += [
+            "<h2>The walk</h2>",
+            f"<p>{legend}; the line is the strength as the rule sees it.</p>",
+        ]
         body.append(strip(outcome.recorded, tuned, window_s))
     body.append(
-        '<p class="foot">Other people\'s devices appear here as a count and nowhere else: of no stranger anything was '
+        '<p class="foot">Other people\'s devices appear here as a count and nowhere else: of no '
+        "stranger anything was "
         "kept. The test phone carries a consent with the flag <code>test</code>.</p>"
     )
     title = f"<title>Scan test, {escape(outcome.place)}</title>"
-    head = f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{title}<style>{STYLE}</style></head>'
+    head = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta '
+        f'charset="utf-8">{title}<style>{STYLE}</style></head>'
+    )
     return "\n".join((head, "<body>", *body, "</body></html>", ""))
 
 
@@ -80,7 +100,11 @@ def _steps(outcome: Outcome) -> Iterator[str]:
             continue
         finding = outcome.results[step].finding
         title = STEPS_TITLE[step].partition(":")[0]
-        following = f'<br><span class="next">→ {escape(finding.next_step)}</span>' if finding.next_step else ""
+        following = (
+            f'<br><span class="next">→ {escape(finding.next_step)}</span>'
+            if finding.next_step
+            else ""
+        )
         verdict = finding.verdict.name
         yield (
             f'<tr><td><span class="{verdict}">{verdict}</span></td><td class="w">{title}</td>'
@@ -90,7 +114,10 @@ def _steps(outcome: Outcome) -> Iterator[str]:
 
 
 def _rates(tuned: Tuning) -> Iterator[str]:
-    yield '<table><tr><th></th><th class="n">counted</th><th class="n">this phone</th><th class="n">any phone</th></tr>'
+    yield (
+        '<table><tr><th></th><th class="n">counted</th><th class="n">this phone</th><th '
+        'class="n">any phone</th></tr>'
+    )
     columns: list[tuple[str, Assessment]] = [("suggested", tuned.assessed_new)]
     if tuned.changes():
         columns.append(("present", tuned.assessed_now))
@@ -107,7 +134,8 @@ def _rates(tuned: Tuning) -> Iterator[str]:
         yield f'<tr><td>{name}: found after</td><td class="n" colspan="3">{times}</td></tr>'
     yield "</table>"
     yield (
-        "<p>Counted: wrong walks of all. (≤): 95 % sure that no more, for so few walks. Any phone: phones differ by "
+        "<p>Counted: wrong walks of all. (≤): 95 % sure that no more, for so few walks. Any "
+        "phone: phones differ by "
         "some 4.5 dB, and a customer's is not the technician's.</p>"
     )
 
@@ -117,5 +145,7 @@ def _settings(tuned: Tuning) -> Iterator[str]:
     if not changes:
         yield "<p>The present settings are the suggested ones.</p>"
         return
-    listed = ", ".join(f"<code>{escape(key)}: {new:g}</code> (was {old:g})" for key, (old, new) in changes.items())
+    listed = ", ".join(
+        f"<code>{escape(key)}: {new:g}</code> (was {old:g})" for key, (old, new) in changes.items()
+    )
     yield f"<p><b>Suggested for section <code>entry</code>:</b> {listed}</p>"

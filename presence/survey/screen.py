@@ -1,7 +1,9 @@
-"""The technician's terminal: questions, bars, verdicts; 80 columns, over any SSH connection, without a raw mode.
+"""The technician's terminal: questions, bars, verdicts; 80 columns, over any SSH connection,
+without a raw mode.
 
-The terminal's own line mode does the reading, and nothing is switched that would have to be switched back: Ctrl-C at
-any moment leaves it as it was. Where it is no terminal (a pipe, a file), whole lines are written and no bars.
+The terminal's own line mode does the reading, and nothing is switched that would have to be
+switched back: Ctrl-C at any moment leaves it as it was. Where it is no terminal (a pipe, a file),
+whole lines are written and no bars.
 """
 
 import asyncio
@@ -33,7 +35,9 @@ class Screen:
         self.live = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._colours = self.live and "NO_COLOR" not in os.environ
         plain = "utf" not in (getattr(out, "encoding", None) or "").lower()
-        self.full, self.empty, self.line, self.arrow = ("#", ".", "-", "->") if plain else ("█", "░", "─", "→")
+        self.full, self.empty, self.line, self.arrow = (
+            ("#", ".", "-", "->") if plain else ("█", "░", "─", "→")
+        )
         self.dash = "-" if plain else "–"
 
     def no_questions(self) -> None:
@@ -85,11 +89,15 @@ class Screen:
             await self._read("  Enter when you are ready ")
 
     async def agrees(self, question: str) -> bool:
-        """Asked of a person, whatever --yes says: that answers `ready` alone. Raises NobodyAnswers."""
+        """Asked of a person, whatever --yes says: that answers `ready` alone. Raises
+        NobodyAnswers.
+        """
         try:
             return (await self._read(f"  {question} [y/N] ")).strip().lower() in ("y", "yes")
         except NobodyAnswers:
-            raise NobodyAnswers("nobody answers, so nothing was written: type y, or pipe it in") from None
+            raise NobodyAnswers(
+                "nobody answers, so nothing was written: type y, or pipe it in"
+            ) from None
 
     async def _read(self, prompt: str) -> str:
         """A line of standard input, in the event loop, so that an interruption is heard at once."""
@@ -131,4 +139,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def columns(rows: Iterable[tuple[str, ...]], widths: tuple[int, ...]) -> list[str]:
     """A table with two spaces in front; the last column is not filled up."""
-    return ["  " + "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  " + "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,4 +1,6 @@
-"""One visit of the technician: the steps in order, each with its verdict, and what they add up to."""
+"""One visit of the technician: the steps in order, each with its verdict, and what they add up
+to.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,7 +18,16 @@ from presence.diagnosis.findings import Verdict
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.drawing import settings_lines, walk_lines
 from presence.survey.ears import Ear
-from presence.survey.guide import Act, Doing, Recorded, Step, Walks, broker_act, phone_act, radio_act
+from presence.survey.guide import (
+    Act,
+    Doing,
+    Recorded,
+    Step,
+    Walks,
+    broker_act,
+    phone_act,
+    radio_act,
+)
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
 from presence.survey.screen import Screen
@@ -61,7 +72,9 @@ class Outcome:
 
     @property
     def verdict(self) -> Verdict:
-        return max((result.finding.verdict for result in self.results.values()), default=Verdict.FAIL)
+        return max(
+            (result.finding.verdict for result in self.results.values()), default=Verdict.FAIL
+        )
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -70,7 +83,9 @@ class Outcome:
             "place": self.place,
             "source": self.source,
             "verdict": self.verdict.name,
-            "steps": {step.value: {**r.finding.as_dict(), **r.figures} for step, r in self.results.items()},
+            "steps": {
+                step.value: {**r.finding.as_dict(), **r.figures} for step, r in self.results.items()
+            },
         }
 
 
@@ -78,9 +93,18 @@ class Session:
     """Runs the steps; `run` may be interrupted at any moment, for nothing is kept outside of it."""
 
     def __init__(
-        self, plan: Plan, settings: Settings, rules: Rules, *, ear: Ear, phones: TestPhones, screen: Screen
+        self,
+        plan: Plan,
+        settings: Settings,
+        rules: Rules,
+        *,
+        ear: Ear,
+        phones: TestPhones,
+        screen: Screen,
     ) -> None:
-        self.outcome = Outcome(ear.what, f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}")
+        self.outcome = Outcome(
+            ear.what, f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}"
+        )
         self._plan = plan
         self._settings = settings
         self._rules = rules
@@ -89,13 +113,22 @@ class Session:
         self._screen = screen
 
     async def run(self) -> Outcome:
-        ways = {Step.RADIO: self._radio, Step.PHONE: self._phone, Step.WALK: self._walk, Step.BROKER: self._broker}
+        ways = {
+            Step.RADIO: self._radio,
+            Step.PHONE: self._phone,
+            Step.WALK: self._walk,
+            Step.BROKER: self._broker,
+        }
         for number, step in enumerate(self._plan.steps, start=1):
             self._screen.heading(f"{number} of {len(self._plan.steps)}, {STEPS_TITLE[step]}")
             result = self.outcome.results[step] = await ways[step]()
             self._screen.finding(result.finding)
             if step is Step.WALK and self.outcome.tuned is not None:
-                for line in (*walk_lines(self.outcome.tuned, self._screen), "", *settings_lines(self.outcome.tuned)):
+                for line in (
+                    *walk_lines(self.outcome.tuned, self._screen),
+                    "",
+                    *settings_lines(self.outcome.tuned),
+                ):
                     self._screen.say(line)
         return self.outcome
 
@@ -109,7 +142,9 @@ class Session:
     async def _phone(self) -> Result:
         act = phone_act(self._plan.phone_s)
         heard = await self._record(act)
-        return judge_phone(self._phones, heard, act.seconds, self._ear.now().utc_s, fault=self._ear.fault)
+        return judge_phone(
+            self._phones, heard, act.seconds, self._ear.now().utc_s, fault=self._ear.fault
+        )
 
     async def _walk(self) -> Result:
         walks = Walks()
@@ -187,9 +222,15 @@ class Session:
             note = f"{heard.number / max(passed_s, 0.1):5.1f}/s heard"
         else:
             readings = heard.readings
-            lately = readings[-1].rssi_dbm if readings and passed_s + heard.began_s - readings[-1].at_s < 3 else None
+            lately = (
+                readings[-1].rssi_dbm
+                if readings and passed_s + heard.began_s - readings[-1].at_s < 3
+                else None
+            )
             note = self._screen.strength(lately)
-        self._screen.moment(passed_s / act.seconds if act.seconds else 1.0, act.title, f"{left_s:3.0f} s  {note}")
+        self._screen.moment(
+            passed_s / act.seconds if act.seconds else 1.0, act.title, f"{left_s:3.0f} s  {note}"
+        )
 
 
 async def _at_most(event: asyncio.Event, seconds: float) -> None:

@@ -1,4 +1,6 @@
-"""Which visit was asked for: at the gateway's radio, with a capture, or in the shop to practise in."""
+"""Which visit was asked for: at the gateway's radio, with a capture, or in the shop to practise
+in.
+"""
 
 import argparse
 import re
@@ -27,14 +29,19 @@ async def visit(options: argparse.Namespace, screen: Screen) -> Outcome:
     if options.simulated:
         return await _practise(options, screen)
     if options.config is None:
-        raise ConfigurationError(["--config is missing; to practise without one: scripts/scan-test --simulated"])
+        raise ConfigurationError(
+            ["--config is missing; to practise without one: scripts/scan-test --simulated"]
+        )
     settings = load_settings(options.config)
     return await (_replay if options.replay else _test)(options, settings, screen)
 
 
 async def _test(options: argparse.Namespace, settings: Settings, screen: Screen) -> Outcome:
     if settings.notice.review_by < date.today():  # noqa: DTZ011 - the shop's own calendar
-        problem = "notice.review_by is past, so nothing may be scanned: review the notice at the door first"
+        problem = (
+            "notice.review_by is past, so nothing may be scanned: review the notice at the "
+            "door first"
+        )
         raise ConfigurationError([f"{options.config}: {problem}"])
     consents = _consents(settings)
     steps = options.steps or tuple(Step)
@@ -47,7 +54,11 @@ async def _practise(options: argparse.Namespace, screen: Screen) -> Outcome:
     entry = load_settings(options.config).entry if options.config is not None else None
     with practice(options.seed, entry) as shop:
         ear = SimulatedEar(shop.identity_key, speed=options.speed, seed=options.seed)
-        plan = Plan(steps=options.steps or tuple(Step), walk=tuple(walk_acts(options.rounds)), broker=with_broker)
+        plan = Plan(
+            steps=options.steps or tuple(Step),
+            walk=tuple(walk_acts(options.rounds)),
+            broker=with_broker,
+        )
         return await _session(plan, shop.settings, ear, shop.consents(ear.now().utc_s), screen)
 
 
@@ -57,7 +68,9 @@ async def _replay(options: argparse.Namespace, settings: Settings, screen: Scree
     usual = (Step.RADIO, Step.PHONE, *((Step.WALK,) if acts else ()))
     steps = options.steps or usual
     if Step.BROKER in steps:
-        raise ConfigurationError(["--steps broker: a capture cannot come in again; leave `broker` out"])
+        raise ConfigurationError(
+            ["--steps broker: a capture cannot come in again; leave `broker` out"]
+        )
     if Step.WALK in steps and not acts:
         raise ConfigurationError(["--steps walk: say with --marks what was done when"])
     plan = Plan(steps=steps, radio_s=ear.seconds, phone_s=ear.seconds, walk=acts)
@@ -65,14 +78,18 @@ async def _replay(options: argparse.Namespace, settings: Settings, screen: Scree
     return await _session(plan, settings, ear, _consents(settings), screen)
 
 
-async def _session(plan: Plan, settings: Settings, ear: Ear, consents: ConsentList, screen: Screen) -> Outcome:
+async def _session(
+    plan: Plan, settings: Settings, ear: Ear, consents: ConsentList, screen: Screen
+) -> Outcome:
     rules = rules_of(settings, read_store_key(settings.store.key_file))
     phones = TestPhones(consents, rules, ear.now())
     return await Session(plan, settings, rules, ear=ear, phones=phones, screen=screen).run()
 
 
 def marked(text: str) -> Iterator[Act]:
-    """`window:5-25,past:30-42`: seconds from the first advertisement of the capture. Raises ConfigurationError."""
+    """`window:5-25,past:30-42`: seconds from the first advertisement of the capture. Raises
+    ConfigurationError.
+    """
     for number, word in enumerate(filter(None, text.split(","))):
         mark = _MARK.fullmatch(word.strip())
         if mark is None or float(mark[2]) >= float(mark[3]):

@@ -1,24 +1,38 @@
-"""From the recorded walks to settings of section `entry`, with what the present ones and the new ones would do."""
+"""From the recorded walks to settings of section `entry`, with what the present ones and the new
+ones would do.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
 from presence.config.settings import EntrySettings
-from presence.core.visit.calibration import Assessment, Candidate, Rate, Walked, assess, suggest, suggest_exit
+from presence.core.visit.calibration import (
+    Assessment,
+    Candidate,
+    Rate,
+    Walked,
+    assess,
+    suggest,
+    suggest_exit,
+)
 from presence.diagnosis.findings import Finding, Verdict
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Walks
 from presence.survey.judging import Result
 
 EVIDENCES_DB_S: Final = (15.0, 30.0, 60.0)
-"""The clearer inside is from outside at this door, the less evidence is needed, and the sooner people are found."""
+"""The clearer inside is from outside at this door, the less evidence is needed, and the sooner
+people are found.
+"""
 GAP_DB: Final = 8.0
 """Between entry and exit while candidates are compared; the inside decides it afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Up to which share a walk may go wrong. A false entry weighs five missed ones (COST_OF_FALSE)."""
+    """Up to which share a walk may go wrong. A false entry weighs five missed ones
+    (COST_OF_FALSE).
+    """
 
     false: float
     missed: float
@@ -31,9 +45,13 @@ DOUBTFUL: Final = Limits(0.02, 0.02)
 HOPELESS: Final = Limits(0.10, 0.10)
 """With the technician's own phone, which this walk has measured."""
 DOUBTFUL_ANY: Final = Limits(0.02, 0.10)
-"""With any phone. The goal, 1 in 1,000, is no limit: phones differ by 4.5 dB, so it takes 14 dB between out and in."""
+"""With any phone. The goal, 1 in 1,000, is no limit: phones differ by 4.5 dB, so it takes 14 dB
+between out and in.
+"""
 HOPELESS_ANY: Final = Limits(0.20, 0.50)
-"""One in five is greeted in the street, or more than half are passed over: silence serves this shop better."""
+"""One in five is greeted in the street, or more than half are passed over: silence serves this shop
+better.
+"""
 UNSURE: Final = 0.25
 WORDS: Final = {
     Walked.PAST: "walks past, taken in",
@@ -70,8 +88,11 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
     rule = candidate(found.enter_dbm)
     exit_dbm = suggest_exit(found.enter_dbm, walks.readings(*WITHIN), rule.window_s)
     new = replace(
-        now, enter_rssi_dbm=found.enter_dbm, exit_rssi_dbm=exit_dbm, evidence_db_s=rule.evidence_db_s,
-    )  # fmt: skip
+        now,
+        enter_rssi_dbm=found.enter_dbm,
+        exit_rssi_dbm=exit_dbm,
+        evidence_db_s=rule.evidence_db_s,
+    )
     return Tuning(
         now=now,
         assessed_now=assess(_shifted(now), now.enter_rssi_dbm, trials),
@@ -83,7 +104,10 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
 
 def judge_walk(tuned: Tuning | str) -> Result:
     if isinstance(tuned, str):
-        step = "repeat it with `--steps phone,walk`: the phone's app in front, the phone where a customer carries it"
+        step = (
+            "repeat it with `--steps phone,walk`: the phone's app in front, the phone where a "
+            "customer carries it"
+        )
         return Result(Finding("walk", Verdict.FAIL, tuned, step))
     assessed = tuned.assessed_new
     rates = assessed.rates.values()
@@ -95,16 +119,21 @@ def judge_walk(tuned: Tuning | str) -> Result:
     few = min(rate.walks for rate in rates) < 2  # one walk of a kind may have been an odd one
     if not few and not (HOPELESS.are_kept_by(this) and HOPELESS_ANY.are_kept_by(any_one)):
         step = (
-            "outside and inside are too much alike here: move the gateway away from the window, further in and higher, "
+            "outside and inside are too much alike here: move the gateway away from the window, "
+            "further in and higher, "
             "and walk again"
         )
         return Result(Finding("walk", Verdict.FAIL, found, step), figures(tuned))
     if not DOUBTFUL.are_kept_by(this) or any(rate.at_most > UNSURE for rate in rates):
-        step = "more walks would tell more (`--rounds 4`); another place of the gateway may part them better"
+        step = (
+            "more walks would tell more (`--rounds 4`); another place of the gateway may part "
+            "them better"
+        )
         return Result(Finding("walk", Verdict.WARN, found, step), figures(tuned))
     if not DOUBTFUL_ANY.are_kept_by(any_one):
         step = (
-            "this phone is told apart, but customers' phones differ more than this door leaves room for: move the "
+            "this phone is told apart, but customers' phones differ more than this door leaves "
+            "room for: move the "
             "gateway further in, or add an adapter at the door (radio.door_adapters)"
         )
         return Result(Finding("walk", Verdict.WARN, found, step), figures(tuned))
@@ -176,15 +205,21 @@ BIN_DB: Final = 4
 def _candidates(now: EntrySettings) -> Iterator[Candidate]:
     """The present evidence first: another must be better to be taken."""
     for evidence_db_s in dict.fromkeys((now.evidence_db_s, *EVIDENCES_DB_S)):
-        yield _shifted(replace(now, evidence_db_s=evidence_db_s, exit_rssi_dbm=now.enter_rssi_dbm - GAP_DB))
+        yield _shifted(
+            replace(now, evidence_db_s=evidence_db_s, exit_rssi_dbm=now.enter_rssi_dbm - GAP_DB)
+        )
 
 
 def _shifted(base: EntrySettings) -> Candidate:
-    """The same rule at another threshold, the exit as far below it. What else is named in dBm moves along."""
+    """The same rule at another threshold, the exit as far below it. What else is named in dBm moves
+    along.
+    """
 
     def at(enter_dbm: float) -> EntrySettings:
         by = enter_dbm - base.enter_rssi_dbm
-        moved = {f.name: getattr(base, f.name) + by for f in fields(base) if f.name.endswith("_dbm")}
+        moved = {
+            f.name: getattr(base, f.name) + by for f in fields(base) if f.name.endswith("_dbm")
+        }
         return replace(base, **moved)
 
     return at

@@ -1,1 +1,3 @@
-"""The customer's app, played by a computer: what `scripts/app-emulator` runs (docs/app-integration.md)."""
+"""The customer's app, played by a computer: what `scripts/app-emulator` runs
+(docs/app-integration.md).
+"""

@@ -1,4 +1,6 @@
-"""`scripts/app-emulator`: plays customers' phones, for technicians and for developers of the app."""
+"""`scripts/app-emulator`: plays customers' phones, for technicians and for developers of the
+app.
+"""
 
 import argparse
 import asyncio
@@ -16,7 +18,14 @@ from presence.edges.bluez.advertiser import Advertiser
 from presence.errors import RadioError
 from scripts.app_emulator.answering import add_doorbell, answer_doorbells, hex_digits
 from scripts.app_emulator.outputs import go_on_air, write_capture, write_lines
-from scripts.app_emulator.phones import NoPhones, Phone, encoder, performance, phone_of_identity_key, phones_of_list
+from scripts.app_emulator.phones import (
+    NoPhones,
+    Phone,
+    encoder,
+    performance,
+    phone_of_identity_key,
+    phones_of_list,
+)
 
 DESCRIPTION = """\
 Plays the phones of test customers: the bytes that the chain's app sends, with a new identifier and a new address
@@ -73,15 +82,36 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HEX",
         help="a test phone's key, 32 digits; may repeat",
     )
-    whose.add_argument("--consents", type=Path, metavar="FILE", help="a consents.jsonl: its entries with the flag test")
-    common.add_argument("--format", choices=("E1", "E2"), default="E1", help="Eddystone-EID (default) or iBeacon")
-    common.add_argument(
-        "--prefix", type=hex_digits(8), default=b"", metavar="HEX", help="the chain's iBeacon prefix, for E2"
+    whose.add_argument(
+        "--consents",
+        type=Path,
+        metavar="FILE",
+        help="a consents.jsonl: its entries with the flag test",
     )
-    common.add_argument("--tx-power", type=int, default=-20, metavar="DBM", help="calibrated power (default -20)")
-    common.add_argument("--start", type=_time, metavar="TIME", help="UTC seconds or ISO 8601 with zone; default: now")
     common.add_argument(
-        "--seconds", type=float, metavar="S", help="how long (default 60; show: one slot; air: until Ctrl-C)"
+        "--format", choices=("E1", "E2"), default="E1", help="Eddystone-EID (default) or iBeacon"
+    )
+    common.add_argument(
+        "--prefix",
+        type=hex_digits(8),
+        default=b"",
+        metavar="HEX",
+        help="the chain's iBeacon prefix, for E2",
+    )
+    common.add_argument(
+        "--tx-power", type=int, default=-20, metavar="DBM", help="calibrated power (default -20)"
+    )
+    common.add_argument(
+        "--start",
+        type=_time,
+        metavar="TIME",
+        help="UTC seconds or ISO 8601 with zone; default: now",
+    )
+    common.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="how long (default 60; show: one slot; air: until Ctrl-C)",
     )
     common.add_argument(
         "--until",
@@ -90,11 +120,28 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help="when the consent ends: nothing is sent from then on",
     )
-    common.add_argument("--interval-ms", type=int, default=250, metavar="MS", help="between two of one phone (250)")
-    common.add_argument("--rssi", type=_rssi, default=(-60, -60), metavar="DBM[:DBM]", help="--rssi=-60, or =-95:-55")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="show | capture | lines | air | doorbell")
-    commands.add_parser("show", parents=[common], help="print keys, identifiers and payloads of the slots in question")
-    for name, text in (("capture", "write a btsnoop file"), ("lines", "write JSON lines; - is standard output")):
+    common.add_argument(
+        "--interval-ms", type=int, default=250, metavar="MS", help="between two of one phone (250)"
+    )
+    common.add_argument(
+        "--rssi",
+        type=_rssi,
+        default=(-60, -60),
+        metavar="DBM[:DBM]",
+        help="--rssi=-60, or =-95:-55",
+    )
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="show | capture | lines | air | doorbell"
+    )
+    commands.add_parser(
+        "show",
+        parents=[common],
+        help="print keys, identifiers and payloads of the slots in question",
+    )
+    for name, text in (
+        ("capture", "write a btsnoop file"),
+        ("lines", "write JSON lines; - is standard output"),
+    ):
         commands.add_parser(name, parents=[common], help=text).add_argument("file", type=Path)
     air = commands.add_parser("air", parents=[common], help="send through a real adapter (BlueZ)")
     air.add_argument("--adapter", default="hci0")
@@ -114,7 +161,9 @@ def _play(options: argparse.Namespace) -> int:
         return 0
     if options.command == "air":
         advertiser = Advertiser(options.adapter, interval_ms=options.interval_ms)
-        asyncio.run(go_on_air(phones, advertiser, options.seconds or math.inf, until_s=options.until))
+        asyncio.run(
+            go_on_air(phones, advertiser, options.seconds or math.inf, until_s=options.until)
+        )
         return 0
     heard = performance(
         phones,
@@ -141,7 +190,9 @@ def _show(phones: Sequence[Phone], keys: Sequence[bytes], start_s: float, second
             print(f"t         {t}–{t + SLOT_S - 1}")
             if number < len(keys):
                 print(f"TK        {window_key(keys[number], t).hex()}")
-            print(f"address   {phone.address_at(t).hex(':')}  (an example: your system draws its own)")
+            print(
+                f"address   {phone.address_at(t).hex(':')}  (an example: your system draws its own)"
+            )
             print(f"payload   {payload.hex(' ') if payload else 'none: this consent is over'}\n")
 
 

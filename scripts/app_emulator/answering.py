@@ -37,23 +37,44 @@ def add_doorbell(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     doorbell.add_argument(
-        "--identity-key", type=hex_digits(16), required=True, metavar="HEX", help="the test phone's key, 32 digits"
+        "--identity-key",
+        type=hex_digits(16),
+        required=True,
+        metavar="HEX",
+        help="the test phone's key, 32 digits",
     )
     doorbell.add_argument(
-        "--service-uuid", type=_uuid, required=True, metavar="UUID", help="doorbell.service_uuid of the gateway"
+        "--service-uuid",
+        type=_uuid,
+        required=True,
+        metavar="UUID",
+        help="doorbell.service_uuid of the gateway",
     )
-    doorbell.add_argument("--chain", required=True, metavar="NAME", help="store.chain of the gateway, e.g. acme")
-    doorbell.add_argument("--store", required=True, metavar="NAME", help="store.store of the gateway, e.g. fi-0042")
+    doorbell.add_argument(
+        "--chain", required=True, metavar="NAME", help="store.chain of the gateway, e.g. acme"
+    )
+    doorbell.add_argument(
+        "--store", required=True, metavar="NAME", help="store.store of the gateway, e.g. fi-0042"
+    )
     doorbell.add_argument("--adapter", metavar="NAME", help="e.g. hci1; default: the first one")
     doorbell.add_argument(
-        "--listen", type=_seconds, default=5.0, metavar="S", help="gather readings for so long (default 5, 0.1 to 25)"
+        "--listen",
+        type=_seconds,
+        default=5.0,
+        metavar="S",
+        help="gather readings for so long (default 5, 0.1 to 25)",
     )
     often = doorbell.add_mutually_exclusive_group()
     often.add_argument("--once", action="store_true", help="answer one time and end (the default)")
     often.add_argument(
-        "--every", type=_seconds, metavar="S", help="answer again, S seconds after the last; until Ctrl-C"
+        "--every",
+        type=_seconds,
+        metavar="S",
+        help="answer again, S seconds after the last; until Ctrl-C",
     )
-    doorbell.add_argument("--json", action="store_true", help="one JSON object a line, for each answer or failure")
+    doorbell.add_argument(
+        "--json", action="store_true", help="one JSON object a line, for each answer or failure"
+    )
 
 
 def answer_doorbells(options: argparse.Namespace) -> int:
@@ -88,7 +109,8 @@ def _say(result: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps(result), flush=True)
     elif result["answered"]:
         print(
-            f"answered: {result['readings']} readings, the strongest {result['strongest_dbm']} dBm; connected, read "
+            f"answered: {result['readings']} readings, the strongest {result['strongest_dbm']} "
+            "dBm; connected, read "
             f"and written in {result['link_s']:.2f} s (attempt {result['attempts']})",
             flush=True,
         )
@@ -114,7 +136,8 @@ def _uuid(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            "a UUID is wanted: the gateway's doorbell.service_uuid, e.g. 5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
+            "a UUID is wanted: the gateway's doorbell.service_uuid, e.g. "
+            "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
         ) from None
 
 

@@ -56,7 +56,9 @@ class BleakCentral:
     @asynccontextmanager
     async def connect(self, gateway: str) -> AsyncIterator[Peer]:
         client = BleakClient(
-            self._devices[gateway], timeout=CONNECT_S, bluez={"adapter": self._adapter} if self._adapter else {}
+            self._devices[gateway],
+            timeout=CONNECT_S,
+            bluez={"adapter": self._adapter} if self._adapter else {},
         )
         try:
             async with client:
@@ -84,7 +86,9 @@ def _must_exist() -> Iterator[None]:
         yield
     except BleakCharacteristicNotFoundError as error:
         raise NoAnswer(
-            "the gateway advertises the doorbell and has no such characteristic: is its service registered? "
-            "`journalctl` at the gateway: doorbell.failed; here, an old copy of its services may be kept: "
+            "the gateway advertises the doorbell and has no such characteristic: is its service "
+            "registered? "
+            "`journalctl` at the gateway: doorbell.failed; here, an old copy of its services may "
+            "be kept: "
             "`bluetoothctl remove` the gateway"
         ) from error

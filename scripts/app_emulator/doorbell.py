@@ -1,9 +1,11 @@
-"""A phone that answers the doorbell: it listens, connects to the loudest gateway, reads, writes (docs/doorbell.md).
+"""A phone that answers the doorbell: it listens, connects to the loudest gateway, reads, writes
+(docs/doorbell.md).
 
     listen ──► readings of the loudest ──► connect ──► read challenge ──► write answer ──► disconnect
        │ nothing: NoAnswer                   │ lost: again, after a pause of chance, ATTEMPTS times
 
-Two phones that answer the same advertisement collide, so a phone tries again, not at once (../shared/vm/doorbell).
+Two phones that answer the same advertisement collide, so a phone tries again, not at once
+(../shared/vm/doorbell).
 """
 
 import asyncio
@@ -28,7 +30,9 @@ from presence.ports import Clock
 
 ATTEMPTS: Final = 6
 PAUSE_S: Final = (0.05, 0.5)
-"""After the first attempt, by chance; the longest doubles with each (`scripts/bench bell` says why)."""
+"""After the first attempt, by chance; the longest doubles with each (`scripts/bench bell` says
+why).
+"""
 OLDEST_S: Final = 25.5
 """What an age of one byte can say (presence.core.recognition.challenge)."""
 
@@ -52,7 +56,9 @@ class Sound(NamedTuple):
 
 
 class Peer(Protocol):
-    """A gateway that we are connected to. Raises LinkLost, or NoAnswer where it has no such characteristic."""
+    """A gateway that we are connected to. Raises LinkLost, or NoAnswer where it has no such
+    characteristic.
+    """
 
     async def read(self, uuid: str) -> bytes: ...
     async def write(self, uuid: str, value: bytes) -> None: ...
@@ -78,7 +84,9 @@ class Customer:
 
 
 class Answered(NamedTuple):
-    """What a developer wants to know of an answer that was written. The gateway says nothing about its worth."""
+    """What a developer wants to know of an answer that was written. The gateway says nothing about
+    its worth.
+    """
 
     gateways: int
     readings: int
@@ -104,7 +112,8 @@ async def answer_once(
     sounds = await central.listen(customer.service_uuid, listen_s)
     if not sounds:
         raise NoAnswer(
-            f"nothing heard of {customer.service_uuid} in {listen_s:g} s: is doorbell.enabled true and "
+            f"nothing heard of {customer.service_uuid} in {listen_s:g} s: is doorbell.enabled "
+            "true and "
             "doorbell.service_uuid the same at the gateway? Go nearer, or listen longer (--listen)"
         )
     gateway = max(sounds, key=lambda sound: sound.rssi_dbm).gateway
@@ -130,7 +139,9 @@ async def answer_once(
             link_s=done_s - began_s,
             attempts=attempt,
         )
-    raise NoAnswer(f"{ATTEMPTS} connections failed ({trouble}): go nearer, or wait until others have answered")
+    raise NoAnswer(
+        f"{ATTEMPTS} connections failed ({trouble}): go nearer, or wait until others have answered"
+    )
 
 
 def pause_of(attempt: int, chance: Callable[[float, float], float]) -> float:
@@ -145,20 +156,29 @@ async def _exchange(
     """What was answered, and when it was written (monotonic)."""
     challenge = await peer.read(CHALLENGE_UUID)
     if len(challenge) != 1 + NONCE_BYTES or challenge[0] != VERSION:
-        raise NoAnswer(f"a challenge of {len(challenge)} bytes, not version {VERSION}: see docs/doorbell.md")
+        raise NoAnswer(
+            f"a challenge of {len(challenge)} bytes, not version {VERSION}: see docs/doorbell.md"
+        )
     now = clock.now()
     series = readings_of(heard, now.monotonic_s)
     key = window_key(customer.identity_key, now.utc_s)
-    await peer.write(ANSWER_UUID, make_answer(challenge, series, key, customer.place, slot_at(now.utc_s)))
+    await peer.write(
+        ANSWER_UUID, make_answer(challenge, series, key, customer.place, slot_at(now.utc_s))
+    )
     return series, clock.now().monotonic_s
 
 
 def readings_of(sounds: Sequence[Sound], now_s: float) -> list[Reading]:
-    """At most MOST_READINGS, evenly chosen from what an age can tell of, oldest first; the newest always.
+    """At most MOST_READINGS, evenly chosen from what an age can tell of, oldest first; the newest
+    always.
 
     Where a phone connects too slowly for that, the newest counts as OLDEST_S old.
     """
     fresh = [sound for sound in sounds if now_s - sound.at_s <= OLDEST_S] or [sounds[-1]]
     count = min(len(fresh), MOST_READINGS)
-    chosen = [fresh[len(fresh) - 1 - number * len(fresh) // count] for number in reversed(range(count))]
-    return [Reading(min(OLDEST_S, max(0.0, now_s - sound.at_s)), sound.rssi_dbm) for sound in chosen]
+    chosen = [
+        fresh[len(fresh) - 1 - number * len(fresh) // count] for number in reversed(range(count))
+    ]
+    return [
+        Reading(min(OLDEST_S, max(0.0, now_s - sound.at_s)), sound.rssi_dbm) for sound in chosen
+    ]

@@ -21,20 +21,28 @@ RANDOM_ADDRESS: Final = 1
 
 
 def write_capture(heard: Iterable[Heard], file: BinaryIO) -> int:
-    """btsnoop with HCI events (data link 1002), which `presence replay`, Wireshark and btmon read; how many."""
+    """btsnoop with HCI events (data link 1002), which `presence replay`, Wireshark and btmon read;
+    how many.
+    """
     file.write(struct.pack(">8sII", b"btsnoop\0", 1, H4))
     count = 0
     for one in heard:
         event = _advertising_report(one)
         time_us = round(one.t * 1e6) + BTSNOOP_EPOCH_US
-        file.write(struct.pack(">IIIIq", len(event), len(event), RECEIVED_EVENT, 0, time_us) + event)
+        file.write(
+            struct.pack(">IIIIq", len(event), len(event), RECEIVED_EVENT, 0, time_us) + event
+        )
         count += 1
     return count
 
 
 def _advertising_report(heard: Heard) -> bytes:
     """H4 indicator, LE Meta event, LE Advertising Report (Core Vol 4 Part E §7.7.65.2)."""
-    report = bytes((ADV_NONCONN_IND, RANDOM_ADDRESS)) + heard.address[::-1] + bytes((len(heard.payload),))
+    report = (
+        bytes((ADV_NONCONN_IND, RANDOM_ADDRESS))
+        + heard.address[::-1]
+        + bytes((len(heard.payload),))
+    )
     report += heard.payload + struct.pack("b", heard.rssi_dbm)
     parameters = b"\x02\x01" + report
     return b"\x04\x3e" + bytes((len(parameters),)) + parameters
@@ -53,7 +61,8 @@ def write_lines(heard: Iterable[Heard], file: TextIO) -> int:
 async def go_on_air(
     phones: Sequence[Phone], advertiser: Advertiser, seconds: float, *, until_s: float = math.inf
 ) -> None:
-    """Send now, in real time, a new payload with every slot, nothing once `until_s` (the consent's end) has come.
+    """Send now, in real time, a new payload with every slot, nothing once `until_s` (the consent's
+    end) has come.
 
     Cancelled, all is off air at once: for that no network is needed. Raises RadioError.
     """

@@ -1,7 +1,7 @@
 """Phones that send E1 or E2: which bytes, under which address, at a given time.
 
-A phone knows its identity key, and sends until its customer's consent ends; or it is made from a test consent, which
-holds window keys only, and then falls silent after the last of them.
+A phone knows its identity key, and sends until its customer's consent ends; or it is made from a
+test consent, which holds window keys only, and then falls silent after the last of them.
 """
 
 import hashlib
@@ -15,7 +15,12 @@ from typing import Final
 from presence.core.consent.list_json import Refused, parse_entry
 from presence.core.consent.model import Flag
 from presence.core.recognition.beacons import eddystone, ibeacon
-from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at, window_key
+from presence.core.recognition.identifiers import (
+    ephemeral_identifier,
+    slot_at,
+    window_at,
+    window_key,
+)
 
 Encode = Callable[[bytes], bytes]
 """From an EID to the payload on air."""
@@ -55,12 +60,15 @@ def encoder(name: str, *, prefix: bytes, tx_power_dbm: int) -> Encode:
 
 
 def phone_of_identity_key(key: bytes, encode: Encode, *, until_s: float = math.inf) -> Phone:
-    """A phone as the app makes it: silent from the second in which its customer's consent ends (UTC seconds)."""
+    """A phone as the app makes it: silent from the second in which its customer's consent ends (UTC
+    seconds).
+    """
     return Phone(key, lambda utc_s: window_key(key, utc_s) if utc_s < until_s else None, encode)
 
 
 def phones_of_list(path: Path, encode: Encode) -> Iterator[Phone]:
-    """A phone for every entry of a consent list that has the flag `test`; raises NoPhones where none has.
+    """A phone for every entry of a consent list that has the flag `test`; raises NoPhones where
+    none has.
 
     The list's real customers are never played: whoever could play them could walk in as them.
     """
@@ -95,9 +103,16 @@ class Heard:
 
 
 def performance(
-    phones: Iterable[Phone], *, start_s: float, seconds: float, interval_ms: int, rssi_dbm: tuple[int, int]
+    phones: Iterable[Phone],
+    *,
+    start_s: float,
+    seconds: float,
+    interval_ms: int,
+    rssi_dbm: tuple[int, int],
 ) -> Iterator[Heard]:
-    """Everything that the phones send, in the order of time; the strength goes evenly from the first to the second."""
+    """Everything that the phones send, in the order of time; the strength goes evenly from the
+    first to the second.
+    """
     everybody = list(phones)
     count = int(seconds * 1000 / interval_ms)
     for round_ in range(count):

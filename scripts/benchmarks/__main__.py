@@ -12,23 +12,42 @@ NOT_BENCHMARKS = {"__main__", "figure", "subjects", "broker_gateways"}
 
 
 def names() -> list[str]:
-    return sorted(m.name for m in pkgutil.iter_modules(scripts.benchmarks.__path__) if m.name not in NOT_BENCHMARKS)
+    return sorted(
+        m.name
+        for m in pkgutil.iter_modules(scripts.benchmarks.__path__)
+        if m.name not in NOT_BENCHMARKS
+    )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description="Figures with their goals (DESIGN.md §6).")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; default: all")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line: name, value, unit, goal, met")
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Figures with their goals (DESIGN.md §6)."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; default: all"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line: name, value, unit, goal, met"
+    )
     options = parser.parse_args()
     if unknown := set(options.names) - set(names()):
-        parser.error(f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(names())}")
+        parser.error(
+            f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(names())}"
+        )
     for name in options.names or names():
         for figure in importlib.import_module(f"scripts.benchmarks.{name}").figures():
             if options.json:
                 print(json.dumps(figure.as_dict()), flush=True)
             else:
-                goal = "" if figure.goal is None else f"  goal {figure.goal:,g}  {'met' if figure.met else 'MISSED'}"
-                print(f"{figure.name:40} {figure.value:>14,g} {figure.unit}{goal}  {figure.note}", flush=True)
+                goal = (
+                    ""
+                    if figure.goal is None
+                    else f"  goal {figure.goal:,g}  {'met' if figure.met else 'MISSED'}"
+                )
+                print(
+                    f"{figure.name:40} {figure.value:>14,g} {figure.unit}{goal}  {figure.note}",
+                    flush=True,
+                )
     return 0
 
 

@@ -1,9 +1,11 @@
-"""How many customers one doorbell can take, on paper: rings at random, phones that collide, links that take their time.
+"""How many customers one doorbell can take, on paper: rings at random, phones that collide, links
+that take their time.
 
-A simulation of the air alone, and a hard one: phones that answer the same advertisement all fail (a real radio often
-lets the louder one through), each at once (a phone in a pocket does not hear every advertisement, so fewer meet), and
-whoever finds all links taken has failed too. A phone tries again as scripts/app_emulator/doorbell.py does.
-docs/doorbell.md has what a virtual machine measured beside it.
+A simulation of the air alone, and a hard one: phones that answer the same advertisement all fail (a
+real radio often lets the louder one through), each at once (a phone in a pocket does not hear every
+advertisement, so fewer meet), and whoever finds all links taken has failed too. A phone tries again
+as scripts/app_emulator/doorbell.py does. docs/doorbell.md has what a virtual machine measured
+beside it.
 """
 
 import heapq
@@ -72,12 +74,16 @@ def rung(door: Door, *, hours: float = HOURS, seed: int = 1) -> Outcome:
             if attempt == door.attempts:
                 lost += 1
             else:
-                heapq.heappush(waiting, (now_s + pause_of(attempt, chance.uniform), came_s, attempt + 1))
+                heapq.heappush(
+                    waiting, (now_s + pause_of(attempt, chance.uniform), came_s, attempt + 1)
+                )
     took_s.sort()
     return Outcome(lost / rings, again / rings, median(took_s), took_s[int(0.99 * len(took_s))])
 
 
-def _comers(door: Door, until_s: float, chance: random.Random) -> Iterator[tuple[float, float, int]]:
+def _comers(
+    door: Door, until_s: float, chance: random.Random
+) -> Iterator[tuple[float, float, int]]:
     """When each first answers, twice, and the number of the attempt."""
     now_s = 0.0
     while (now_s := now_s + chance.expovariate(door.rings / 60 / door.group)) < until_s:
@@ -99,5 +105,8 @@ def figures() -> Iterator[Figure]:
     }
     for name, door in doors.items():
         lost, again, median_s, p99_s = rung(door)
-        note = f"answered after {median_s:.2f} s, p99 {p99_s:.1f} s; {again:.0%} needed a second attempt"
+        note = (
+            f"answered after {median_s:.2f} s, p99 {p99_s:.1f} s; {again:.0%} needed a second "
+            "attempt"
+        )
         yield Figure(f"bell.{name}.lost", round(100 * lost, 2), "% of rings", note=note)

@@ -1,8 +1,10 @@
-"""Events a second, and the time from a sighting to the engine, with 1, 10 and 50 stores on one mosquitto.
+"""Events a second, and the time from a sighting to the engine, with 1, 10 and 50 stores on one
+mosquitto.
 
-From the advertisement that decides an entry, through pipeline, store, relay, paho and broker, to a subscriber in
-another process. First calmly, then with all events at once. Each gateway waits for the acknowledgement of an event
-before it sends the next. No peers: the hold-off of several gateways is measured by `gateways`.
+From the advertisement that decides an entry, through pipeline, store, relay, paho and broker, to a
+subscriber in another process. First calmly, then with all events at once. Each gateway waits for
+the acknowledgement of an event before it sends the next. No peers: the hold-off of several gateways
+is measured by `gateways`.
 """
 
 import asyncio
@@ -56,7 +58,14 @@ def figures() -> Iterator[Figure]:
         yield from _latencies(name, delays_s, f"{each * gateways} events, {CALM_RATE:g} a second")
         delays_s, seconds = asyncio.run(_play(gateways, BURST_EVENTS[gateways], 0))
         note = f"{len(delays_s)} events at once, acknowledged one by one by {gateways} gateways"
-        yield Figure(f"{name}.rate", round(len(delays_s) / seconds), "events/s", RATE_GOAL, at_least=True, note=note)
+        yield Figure(
+            f"{name}.rate",
+            round(len(delays_s) / seconds),
+            "events/s",
+            RATE_GOAL,
+            at_least=True,
+            note=note,
+        )
 
 
 def _latencies(name: str, delays_s: list[float], note: str) -> Iterator[Figure]:
@@ -76,7 +85,10 @@ async def _without_broker() -> list[float]:
 async def _play(gateways: int, visits: int, rate: float) -> tuple[list[float], float]:
     """Delays of all events, and the seconds from the first sighting to the last arrival."""
     with tempfile.TemporaryDirectory() as folder:
-        async with mosquitto(Path(folder)) as broker, listener(broker.port, "presence/v1/+/+/evt/+") as heard:
+        async with (
+            mosquitto(Path(folder)) as broker,
+            listener(broker.port, "presence/v1/+/+/evt/+") as heard,
+        ):
             processes = await _start(broker.port, gateways, visits, rate)
             arrived: dict[str, float] = {}
             async with asyncio.timeout(ARRIVE_S):
@@ -93,7 +105,9 @@ async def _play(gateways: int, visits: int, rate: float) -> tuple[list[float], f
     return delays_s, max(arrived.values()) + offset_s - min(sighted.values())
 
 
-async def _start(port: int, gateways: int, visits: int, rate: float) -> list[asyncio.subprocess.Process]:
+async def _start(
+    port: int, gateways: int, visits: int, rate: float
+) -> list[asyncio.subprocess.Process]:
     """Processes with all gateways connected, that have just been let go."""
     processes = []
     share = -(-gateways // PROCESSES)

@@ -2,9 +2,10 @@
 
     python -m scripts.benchmarks.broker_gateways PORT FIRST COUNT EVENTS RATE
 
-COUNT gateways of as many stores, numbered from FIRST; each tells of EVENTS visits: RATE a second, or with 0 as fast as
-it can. Standard output: `ready`; after a line on standard input it begins; at the end each event's id with the moment
-of the advertisement that decided the entry, as one JSON object.
+COUNT gateways of as many stores, numbered from FIRST; each tells of EVENTS visits: RATE a second,
+or with 0 as fast as it can. Standard output: `ready`; after a line on standard input it begins; at
+the end each event's id with the moment of the advertisement that decided the entry, as one JSON
+object.
 """
 
 import asyncio
@@ -40,7 +41,10 @@ def walk_in(number: int, now: Moment) -> list[Advertisement]:
     key = subjects.window_key_of(number, window_at(now.utc_s))
     payload = eddystone.payload(ephemeral_identifier(key, slot_at(now.utc_s)), tx_power_dbm=-20)
     address = number.to_bytes(6, "big")
-    return [advertisement_from_payload(now.later(-ago), address, -60, payload) for ago in range(LEAD_S, -1, -1)]
+    return [
+        advertisement_from_payload(now.later(-ago), address, -60, payload)
+        for ago in range(LEAD_S, -1, -1)
+    ]
 
 
 class Shop:
@@ -50,12 +54,18 @@ class Shop:
         self.sighted: dict[str, float] = {}
         self._chance = Random(number)
         now = SystemClock().now()
-        rules = replace(subjects.rules(), place=place_of(number), store_key=number.to_bytes(32, "big"))
+        rules = replace(
+            subjects.rules(), place=place_of(number), store_key=number.to_bytes(32, "big")
+        )
         self.pipeline = Pipeline(rules, RuntimeStore(folder), tell=lambda _event, _fields: None)
         self.pipeline.apply(
-            subjects.consent_list(visits, now), replace(subjects.STANDING, suppression_checked_at_s=now.utc_s), now
+            subjects.consent_list(visits, now),
+            replace(subjects.STANDING, suppression_checked_at_s=now.utc_s),
+            now,
         )
-        self.relay = Relay(self.pipeline, publisher, SystemClock(), tell=lambda _event, _fields: None)
+        self.relay = Relay(
+            self.pipeline, publisher, SystemClock(), tell=lambda _event, _fields: None
+        )
 
     async def play(self, visits: int, rate: float) -> None:
         """The visits, and return when the broker has all events."""
@@ -90,8 +100,12 @@ async def main(port: int, first: int, count: int, visits: int, rate: float) -> N
         shops = []
         for number in range(first, first + count):
             place = place_of(number)
-            store = StoreSettings(chain=place.chain, store=place.store, gateway="door-1", key_file=Path("unused"))
-            publisher = MqttPublisher(MqttSettings(port=port), store, tell=lambda _event, _fields: None)
+            store = StoreSettings(
+                chain=place.chain, store=place.store, gateway="door-1", key_file=Path("unused")
+            )
+            publisher = MqttPublisher(
+                MqttSettings(port=port), store, tell=lambda _event, _fields: None
+            )
             shops.append((Shop(number, visits, Path(folder) / str(number), publisher), publisher))
         async with asyncio.TaskGroup() as tasks:
             connections = [tasks.create_task(publisher.run()) for _, publisher in shops]
@@ -102,7 +116,10 @@ async def main(port: int, first: int, count: int, visits: int, rate: float) -> N
             await asyncio.gather(*(shop.play(visits, rate) for shop, _ in shops))
             for connection in connections:
                 connection.cancel()
-        print(json.dumps({key: at for shop, _ in shops for key, at in shop.sighted.items()}), flush=True)
+        print(
+            json.dumps({key: at for shop, _ in shops for key, at in shop.sighted.items()}),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

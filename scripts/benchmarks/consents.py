@@ -1,7 +1,9 @@
-"""The reference publisher at size: import, first publication, a delta of 1,000, a publication without a change.
+"""The reference publisher at size: import, first publication, a delta of 1,000, a publication
+without a change.
 
-PRESENCE_BENCH_CONSENTS says how many consents (20,000; DESIGN.md has 1000000 and 5000000). In a process of its own, so
-that the highest memory is the publisher's. Two lines of export a customer, through the same code as `consents import`.
+PRESENCE_BENCH_CONSENTS says how many consents (20,000; DESIGN.md has 1000000 and 5000000). In a
+process of its own, so that the highest memory is the publisher's. Two lines of export a customer,
+through the same code as `consents import`.
 """
 
 import json
@@ -25,22 +27,40 @@ def figures() -> Iterator[Figure]:
     size = int(os.environ.get("PRESENCE_BENCH_CONSENTS", SIZE))
     with tempfile.TemporaryDirectory(dir=os.environ.get("PRESENCE_BENCH_FOLDER")) as folder:
         command = [sys.executable, "-m", "scripts.benchmarks.consents", folder, str(size)]
-        answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        answer = json.loads(
+            subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        )
     note = f"{size:,} consents"
     for name, unit in (
-        ("import", "s"), ("first", "s"), ("first_size", "MB"), ("delta", "s"), ("delta_size", "kB"),
-        ("delta_keys", "MB"), ("again", "s"), ("withdraw", "ms"), ("register_size", "MB"), ("highest", "MB"),
-    ):  # fmt: skip
+        ("import", "s"),
+        ("first", "s"),
+        ("first_size", "MB"),
+        ("delta", "s"),
+        ("delta_size", "kB"),
+        ("delta_keys", "MB"),
+        ("again", "s"),
+        ("withdraw", "ms"),
+        ("register_size", "MB"),
+        ("highest", "MB"),
+    ):
         yield Figure(f"consents.{name}.{size}", round(answer[name], 3), unit, note=note)
 
 
 def _rows(first: int, last: int, now_s: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
     keys = random.Random(first)
-    given = {"value": "given", "timestamp": now_s - 60, "expiry": now_s + 200 * 86_400, "notice": "n"}
+    given = {
+        "value": "given",
+        "timestamp": now_s - 60,
+        "expiry": now_s + 200 * 86_400,
+        "notice": "n",
+    }
     for number in range(first, last):
         subject = f"customer-{number}"
         key = keys.randbytes(16).hex()
-        yield 2 * number + 1, {"subject": subject, "purpose": "presence", "identity_key": key, **given}
+        yield (
+            2 * number + 1,
+            {"subject": subject, "purpose": "presence", "identity_key": key, **given},
+        )
         yield 2 * number + 2, {"subject": subject, "purpose": "ap2:1551", **given}
 
 
@@ -60,7 +80,9 @@ def _measure(folder: Path, size: int) -> dict[str, float]:
         times[name] = time.perf_counter() - began
 
     def take(first: int, last: int) -> None:
-        done = import_rows(service, _rows(first, last, now_s), audiences=audiences, told=lambda _notice: None)
+        done = import_rows(
+            service, _rows(first, last, now_s), audiences=audiences, told=lambda _notice: None
+        )
         if done.bad or done.added != last - first:
             raise RuntimeError(f"not all were taken up: {done.bad[:3]}")
 
@@ -77,8 +99,12 @@ def _measure(folder: Path, size: int) -> dict[str, float]:
     seq = service.publish().seq
     measured("delta", began)
     new = [path for path in (folder / "repository").rglob("*.seg") if path.name not in before]
-    times["delta_size"] = sum(path.stat().st_size for path in new if path.name.endswith(f".{seq}.seg")) / 1e3
-    times["delta_keys"] = sum(path.stat().st_size for path in new if path.parent.parent.name == "keys") / 1e6
+    times["delta_size"] = (
+        sum(path.stat().st_size for path in new if path.name.endswith(f".{seq}.seg")) / 1e3
+    )
+    times["delta_keys"] = (
+        sum(path.stat().st_size for path in new if path.parent.parent.name == "keys") / 1e6
+    )
     began = time.perf_counter()
     service.publish()
     measured("again", began)

@@ -1,4 +1,6 @@
-"""Cost of one advertisement in the pipeline, after bleak's callback, beside a callback with an empty body."""
+"""Cost of one advertisement in the pipeline, after bleak's callback, beside a callback with an
+empty body.
+"""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,7 +24,9 @@ def figures() -> Iterator[Figure]:
         "customer": [subjects.customer(n % 100) for n in range(COUNT)],
     }
     with tempfile.TemporaryDirectory() as directory:
-        pipeline = Pipeline(subjects.rules(), RuntimeStore(Path(directory)), tell=lambda _event, _fields: None)
+        pipeline = Pipeline(
+            subjects.rules(), RuntimeStore(Path(directory)), tell=lambda _event, _fields: None
+        )
         pipeline.apply(subjects.consent_list(1000), subjects.STANDING, subjects.NOW)
 
         def through(advertisements: list[Advertisement]) -> Callable[[], int]:
@@ -36,4 +40,6 @@ def figures() -> Iterator[Figure]:
 
         nanoseconds = interleaved_ns({kind: through(heard) for kind, heard in kinds.items()})
     for kind, value in nanoseconds.items():
-        yield Figure(f"cost.{kind}", round(value), "ns/advertisement", GOAL_NS, note="1,000 consents")
+        yield Figure(
+            f"cost.{kind}", round(value), "ns/advertisement", GOAL_NS, note="1,000 consents"
+        )

@@ -1,8 +1,9 @@
-"""What those present cost: one tick of the engine with its store, and one advertisement, from 1 to 10,000 in the shop.
+"""What those present cost: one tick of the engine with its store, and one advertisement, from 1 to
+10,000 in the shop.
 
-All of the list's customers walk in within a minute and a half, stay, and are heard every four seconds, which is
-more than three radios can hear of 10,000. A tick is `Pipeline.advance`, every half second. Time is the processor's,
-of this thread alone: the machine is shared.
+All of the list's customers walk in within a minute and a half, stay, and are heard every four
+seconds, which is more than three radios can hear of 10,000. A tick is `Pipeline.advance`, every
+half second. Time is the processor's, of this thread alone: the machine is shared.
 """
 
 import gc
@@ -42,16 +43,22 @@ class Crowd:
 
     def __init__(self, present: int, directory: Path) -> None:
         self.now = START
-        self.pipeline = Pipeline(subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None)
+        self.pipeline = Pipeline(
+            subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None
+        )
         self.pipeline.apply(subjects.consent_list(LISTED), subjects.STANDING, self.now)
         self.phones = [subjects.customer(n, rssi_dbm=-55) for n in range(present)]
         self._heard_up_to = 0.0
         self._walk_in()
 
     def _walk_in(self) -> None:
-        """One after another; each is heard once a second until inside, and told to the audience at once."""
+        """One after another; each is heard once a second until inside, and told to the audience at
+        once.
+        """
         begins = [ARRIVAL_S * n / len(self.phones) for n in range(len(self.phones))]
-        waiting = sorted((begin + second, n) for n, begin in enumerate(begins) for second in range(12))
+        waiting = sorted(
+            (begin + second, n) for n, begin in enumerate(begins) for second in range(12)
+        )
         for after_s, n in waiting:
             while self.now.monotonic_s + TICK_S < START.monotonic_s + after_s:
                 self.tick()
@@ -89,7 +96,9 @@ class Crowd:
         return took_ms
 
     def advertisement_ns(self) -> float:
-        """Of one advertisement of those present, in turn; each was just made, as the radio's edge makes it."""
+        """Of one advertisement of those present, in turn; each was just made, as the radio's edge
+        makes it.
+        """
         took_ns, turns = 0, cycle(self.phones)
         receive = self.pipeline.receive
         gc.collect()
@@ -113,7 +122,13 @@ def figures() -> Iterator[Figure]:
             crowds[size] = crowd = Crowd(size, Path(directory) / str(size))
             took_ms = sorted(crowd.stay())
             note = f"worst of {TICKS}: {took_ms[-1]:.2f} ms"
-            yield Figure(f"crowd.tick.{size}", round(statistics.mean(took_ms), 3), "ms", GOAL_TICK_MS, note=note)
+            yield Figure(
+                f"crowd.tick.{size}",
+                round(statistics.mean(took_ms), 3),
+                "ms",
+                GOAL_TICK_MS,
+                note=note,
+            )
         took_ns: dict[int, list[float]] = {size: [] for size in SIZES}
         for _ in range(ROUNDS):
             for size, crowd in crowds.items():
@@ -122,4 +137,6 @@ def figures() -> Iterator[Figure]:
     for size in SIZES:
         yield Figure(f"crowd.advertisement.{size}", round(median_ns[size]), "ns/advertisement")
     ratio = median_ns[SIZES[-1]] / median_ns[SIZES[0]]
-    yield Figure("crowd.advertisement.ratio", round(ratio, 2), f"x, {SIZES[-1]:,} : 1 present", GOAL_RATIO)
+    yield Figure(
+        "crowd.advertisement.ratio", round(ratio, 2), f"x, {SIZES[-1]:,} : 1 present", GOAL_RATIO
+    )

@@ -1,7 +1,8 @@
-"""Entered, or only walked past? Ours beside the others on simulated and recorded people (scripts/entrybench).
+"""Entered, or only walked past? Ours beside the others on simulated and recorded people
+(scripts/entrybench).
 
-The whole contest takes some minutes; `PRESENCE_BENCH_QUICK=1` takes half of one and knows rates to 1 in 100 only.
-Table and pictures: `build/entry`, or `python -m scripts.entrybench --out DIR`.
+The whole contest takes some minutes; `PRESENCE_BENCH_QUICK=1` takes half of one and knows rates to
+1 in 100 only. Table and pictures: `build/entry`, or `python -m scripts.entrybench --out DIR`.
 """
 
 import os
@@ -26,11 +27,26 @@ def figures() -> Iterator[Figure]:
         test = shop.row(rule).testing
         best, false = shop.others_false_at(test.median_s)
         fewer = false / max(test.false_per_1000, 1000 / len(shop.testing.kinds))
-        yield Figure(f"entry.{name}.false_enters", test.false_per_1000, "per 1,000 walk-pasts", MOST_PER_1000)
-        yield Figure(f"entry.{name}.found", 100 * test.found, "% of entries", FOUND_PERCENT, at_least=True)
+        yield Figure(
+            f"entry.{name}.false_enters", test.false_per_1000, "per 1,000 walk-pasts", MOST_PER_1000
+        )
+        yield Figure(
+            f"entry.{name}.found", 100 * test.found, "% of entries", FOUND_PERCENT, at_least=True
+        )
         yield Figure(f"entry.{name}.median", test.median_s, "s after the line", MEDIAN_S)
-        yield Figure(f"entry.{name}.fewer", round(fewer, 1), "times", FEWER, at_least=True, note=f"as quick: {best}")
+        yield Figure(
+            f"entry.{name}.fewer",
+            round(fewer, 1),
+            "times",
+            FEWER,
+            at_least=True,
+            note=f"as quick: {best}",
+        )
         yield Figure(f"entry.{name}.flaps", shop.row(rule).flaps, "per visit")
         walked = walks.row(rule).testing
-        yield Figure(f"entry.{name}.walks_false", walked.false_per_1000, "per 1,000", note="3 recorded walks")
-        yield Figure(f"entry.{name}.walks_found", 100 * walked.found, "% of entries", note="3 recorded walks")
+        yield Figure(
+            f"entry.{name}.walks_false", walked.false_per_1000, "per 1,000", note="3 recorded walks"
+        )
+        yield Figure(
+            f"entry.{name}.walks_found", 100 * walked.found, "% of entries", note="3 recorded walks"
+        )

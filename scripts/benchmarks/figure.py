@@ -10,7 +10,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`goal` is DESIGN.md §6's, as a number that `value` must not exceed, or must reach where `at_least`."""
+    """`goal` is DESIGN.md §6's, as a number that `value` must not exceed, or must reach where
+    `at_least`.
+    """
 
     name: str
     value: float
@@ -32,8 +34,8 @@ class Figure:
 def interleaved_ns(cases: dict[str, Callable[[], int]], *, rounds: int = 7) -> dict[str, float]:
     """Median nanoseconds per operation of each case, all measured in turn, round after round.
 
-    A case does its work and answers with the number of operations. Drift of the machine hits all cases alike, so
-    their ratios hold where absolute times do not.
+    A case does its work and answers with the number of operations. Drift of the machine hits all
+    cases alike, so their ratios hold where absolute times do not.
     """
     times: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):

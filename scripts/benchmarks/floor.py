@@ -1,7 +1,9 @@
-"""The whole pipeline behind bleak's callback, beside the same callback with an empty body (DESIGN.md §6: ≤ 1.5×).
+"""The whole pipeline behind bleak's callback, beside the same callback with an empty body
+(DESIGN.md §6: ≤ 1.5×).
 
-bleak is given what BlueZ would send (the properties of a device) at the door where D-Bus hands them over; what is
-before that door, D-Bus and bluetoothd, is the same for both and left out. Each of 200 phones sends five times a second.
+bleak is given what BlueZ would send (the properties of a device) at the door where D-Bus hands them
+over; what is before that door, D-Bus and bluetoothd, is the same for both and left out. Each of 200
+phones sends five times a second.
 """
 
 import itertools
@@ -30,24 +32,35 @@ BATCH = 64
 
 
 class SteadyClock:
-    """A thousand advertisements a second, from readings made before, as quick to ask as the machine's clock."""
+    """A thousand advertisements a second, from readings made before, as quick to ask as the
+    machine's clock.
+    """
 
     def __init__(self) -> None:
-        self.now = itertools.cycle([subjects.NOW.later(n / 1000) for n in range(8 * COUNT)]).__next__
+        self.now = itertools.cycle(
+            [subjects.NOW.later(n / 1000) for n in range(8 * COUNT)]
+        ).__next__
 
 
 def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as directory:
         through, empty = _scanners(Path(directory))
         for kind, properties in _kinds().items():
-            nanoseconds = interleaved_ns({"empty": _feed(empty, properties), "through": _feed(through, properties)})
+            nanoseconds = interleaved_ns(
+                {"empty": _feed(empty, properties), "through": _feed(through, properties)}
+            )
             ratio = nanoseconds["through"] / nanoseconds["empty"]
-            note = f"{nanoseconds['through']:,.0f} ns : {nanoseconds['empty']:,.0f} ns of bleak with an empty body"
+            note = (
+                f"{nanoseconds['through']:,.0f} ns : {nanoseconds['empty']:,.0f} ns of bleak "
+                "with an empty body"
+            )
             yield Figure(f"floor.{kind}", round(ratio, 2), "x", GOAL_RATIO, note=note)
 
 
 def _scanners(directory: Path) -> tuple[Any, Any]:
-    pipeline = Pipeline(subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None)
+    pipeline = Pipeline(
+        subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None
+    )
     pipeline.apply(subjects.consent_list(1000), subjects.STANDING, subjects.NOW)
     intake = Intake(4096)
 
@@ -58,7 +71,9 @@ def _scanners(directory: Path) -> tuple[Any, Any]:
                 pipeline.receive(heard)
 
     tell = lambda _event, _fields: None  # noqa: E731
-    scanner = BluezScanner(Wish(mode=RadioMode.ACTIVE), adapter="hci0", clock=SteadyClock(), tell=tell)
+    scanner = BluezScanner(
+        Wish(mode=RadioMode.ACTIVE), adapter="hci0", clock=SteadyClock(), tell=tell
+    )
     scanner._hear = hear
     ours = BleakScanner(found_by(scanner._take), scanning_mode="active")._backend
     empty = BleakScanner(lambda _device, _data: None, scanning_mode="active")._backend
@@ -80,17 +95,25 @@ def _kinds() -> dict[str, list[dict[str, Any]]]:
     window, slot = window_at(subjects.NOW.utc_s), slot_at(subjects.NOW.utc_s)
 
     def ours(eid: bytes) -> dict[str, Any]:
-        return {"UUIDs": [eddystone.SERVICE_UUID], "ServiceData": {eddystone.SERVICE_UUID: b"\x30\xec" + eid}}
+        return {
+            "UUIDs": [eddystone.SERVICE_UUID],
+            "ServiceData": {eddystone.SERVICE_UUID: b"\x30\xec" + eid},
+        }
 
     def eid(phone: int) -> bytes:
         return ephemeral_identifier(subjects.window_key_of(phone, window), slot)
 
     contents: dict[str, Callable[[int], dict[str, Any]]] = {
-        "stranger_other_format": lambda phone: {"ManufacturerData": {0x004C: b"\x10\x05" + phone.to_bytes(5, "big")}},
+        "stranger_other_format": lambda phone: {
+            "ManufacturerData": {0x004C: b"\x10\x05" + phone.to_bytes(5, "big")}
+        },
         "stranger_of_ours": lambda phone: ours(b"\xee" + phone.to_bytes(7, "big")),
         "customer": lambda phone: ours(eid(phone)),
     }
-    return {kind: [_device(phone, make(phone)) for phone in range(PHONES)] for kind, make in contents.items()}
+    return {
+        kind: [_device(phone, make(phone)) for phone in range(PHONES)]
+        for kind, make in contents.items()
+    }
 
 
 def _device(phone: int, content: dict[str, Any]) -> dict[str, Any]:

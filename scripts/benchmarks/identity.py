@@ -52,15 +52,21 @@ class Shop:
 
 
 def a_shop(count: int, *, windows: int = 1, seed: int = 1) -> Shop:
-    """So many subjects with random refs and keys, and consents of one audience and two grants; nobody's."""
+    """So many subjects with random refs and keys, and consents of one audience and two grants;
+    nobody's.
+    """
     chance = np.random.default_rng(seed)
     refs = np.unique(chance.integers(0, 1 << 64, count, np.uint64, endpoint=False))
     column = refs.astype(">u8").tobytes()
-    ring = KeyRing.from_bytes({WINDOW + n: (column, bytearray(chance.bytes(16 * len(refs)))) for n in range(windows)})
+    ring = KeyRing.from_bytes(
+        {WINDOW + n: (column, bytearray(chance.bytes(16 * len(refs)))) for n in range(windows)}
+    )
     return Shop(refs, ring, _consents(refs, chance))
 
 
-def _consents(refs: "np.ndarray[tuple[int], np.dtype[np.uint64]]", chance: np.random.Generator) -> ConsentIndex:
+def _consents(
+    refs: "np.ndarray[tuple[int], np.dtype[np.uint64]]", chance: np.random.Generator
+) -> ConsentIndex:
     """As `ConsentIndex.from_consents` makes them, without making millions of objects on the way."""
     words, now_s = Words(), subjects.NOW.utc_s
     typical = Consent(
@@ -70,7 +76,9 @@ def _consents(refs: "np.ndarray[tuple[int], np.dtype[np.uint64]]", chance: np.ra
         not_before_s=now_s - 86_400,
         not_after_s=now_s + 86_400,
         scope=Scope(frozenset({PLACE.store})),
-        grants=tuple(Grant(category, now_s - 86_400, now_s + 43_200) for category in ("ap2:1551", "ap2:1285")),
+        grants=tuple(
+            Grant(category, now_s - 86_400, now_s + 43_200) for category in ("ap2:1551", "ap2:1285")
+        ),
         pairwise_keys={"offers-main": bytes(16)},
     )
     record = np.frombuffer(encode_record(typical, words), np.uint8)
@@ -84,7 +92,9 @@ def customers(shop: Shop, count: int) -> list[Advertisement]:
     """Advertisements of so many of its subjects, spread over the whole list."""
     window = shop.ring.window(WINDOW)
     rows = np.linspace(0, len(window) - 1, count).astype(int)
-    return [_heard(ephemeral_identifier(window.keys[row].tobytes(), SLOT), int(row)) for row in rows]
+    return [
+        _heard(ephemeral_identifier(window.keys[row].tobytes(), SLOT), int(row)) for row in rows
+    ]
 
 
 def _heard(eid: bytes, number: int) -> Advertisement:
@@ -107,13 +117,19 @@ def recogniser(table: SlotTable, consents: ConsentIndex) -> Callable[[Advertisem
             ref = table.find(identifier)
             if not isinstance(ref, bytes):
                 return None
-            return ref if in_force(consents.get(ref), PLACE, subjects.STANDING, now_s) is None else None
+            return (
+                ref
+                if in_force(consents.get(ref), PLACE, subjects.STANDING, now_s) is None
+                else None
+            )
         return None
 
     return recognise
 
 
-def run_through(recognise: Callable[[Advertisement], object], heard: Sequence[Advertisement]) -> Callable[[], int]:
+def run_through(
+    recognise: Callable[[Advertisement], object], heard: Sequence[Advertisement]
+) -> Callable[[], int]:
     def run() -> int:
         for advertisement in heard:
             recognise(advertisement)
@@ -142,8 +158,16 @@ def figures() -> Iterator[Figure]:
         cases[f"customer.{size}"] = run_through(recognise, present * (HEARD // PRESENT))
     nanoseconds = interleaved_ns(cases)
     for name, value in nanoseconds.items():
-        yield Figure(f"identity.{name}", round(value), "ns/advertisement", GOAL_NS, note="format, table, index, gate")
+        yield Figure(
+            f"identity.{name}",
+            round(value),
+            "ns/advertisement",
+            GOAL_NS,
+            note="format, table, index, gate",
+        )
     least, most = sizes()[0], sizes()[-1]
     for kind in ("stranger_other_format", "stranger_of_ours", "customer"):
         ratio = nanoseconds[f"{kind}.{most}"] / nanoseconds[f"{kind}.{least}"]
-        yield Figure(f"identity.{kind}.ratio", round(ratio, 2), f"x, {most:,} : {least:,}", GOAL_RATIO)
+        yield Figure(
+            f"identity.{kind}.ratio", round(ratio, 2), f"x, {most:,} : {least:,}", GOAL_RATIO
+        )

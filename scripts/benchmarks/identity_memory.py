@@ -1,7 +1,7 @@
 """What a gateway of so many consents weighs, and how long it takes from nothing to recognising.
 
-Each measured in a fresh process, which loads the lists' local binary copy (consents, keys of two windows) from files
-and makes the tables of three slots, one after another as a gateway does.
+Each measured in a fresh process, which loads the lists' local binary copy (consents, keys of two
+windows) from files and makes the tables of three slots, one after another as a gateway does.
 """
 
 import json
@@ -32,10 +32,21 @@ def figures() -> Iterator[Figure]:
             answer = json.loads(_run("start", directory, str(size)))
             start_s = time.perf_counter() - started
         yield Figure(
-            f"identity_memory.start.{size}", round(start_s, 2), "s", GOAL_START_S.get(size), note="with Python"
+            f"identity_memory.start.{size}",
+            round(start_s, 2),
+            "s",
+            GOAL_START_S.get(size),
+            note="with Python",
         )
-        yield Figure(f"identity_memory.resident.{size}", round(answer["resident_mb"]), "MB", GOAL_MB.get(size))
-        yield Figure(f"identity_memory.highest.{size}", round(answer["highest_mb"]), "MB", GOAL_MB.get(size))
+        yield Figure(
+            f"identity_memory.resident.{size}",
+            round(answer["resident_mb"]),
+            "MB",
+            GOAL_MB.get(size),
+        )
+        yield Figure(
+            f"identity_memory.highest.{size}", round(answer["highest_mb"]), "MB", GOAL_MB.get(size)
+        )
         for part in ("bare", "keys", "consents", "tables"):
             yield Figure(f"identity_memory.{part}.{size}", round(answer[part], 1), "MB")
 
@@ -67,13 +78,18 @@ def _start(directory: Path, size: int) -> dict[str, float]:
     bare_mb = resident_mb("VmRSS")
     consents = ConsentIndex.load((directory / "consents").read_bytes())
     refs = (directory / "refs").read_bytes()
-    columns = {int(path.name[5:]): (refs, bytearray(path.read_bytes())) for path in directory.glob("keys-*")}
+    columns = {
+        int(path.name[5:]): (refs, bytearray(path.read_bytes()))
+        for path in directory.glob("keys-*")
+    }
     ring = KeyRing.from_bytes(columns)
     del refs, columns
     tables = [build_table(slot, ring) for slot in (SLOT, SLOT + 1, SLOT - 1)]
     recognise = recogniser(tables[0], consents)
     everybody = customers(Shop(consents.refs, ring, consents), 100)
-    require(len(consents) == size and all(map(recognise, everybody)), "every customer is recognised")
+    require(
+        len(consents) == size and all(map(recognise, everybody)), "every customer is recognised"
+    )
     return {
         "resident_mb": resident_mb("VmRSS"),
         "highest_mb": resident_mb("VmHWM"),
@@ -85,7 +101,9 @@ def _start(directory: Path, size: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """`write DIRECTORY SIZE` makes the files, `start DIRECTORY SIZE` loads them and prints what that took."""
+    """`write DIRECTORY SIZE` makes the files, `start DIRECTORY SIZE` loads them and prints what
+    that took.
+    """
     what, directory, size = sys.argv[1:]
     if what == "write":
         _write(Path(directory), int(size))

@@ -1,8 +1,9 @@
-"""The same stream through Theengs' decoder, and through Home Assistant's way of resolving addresses.
+"""The same stream through Theengs' decoder, and through Home Assistant's way of resolving
+addresses.
 
-Both are given an advantage: Theengs' decoder gets its JSON ready-made, and Home Assistant's helper its ciphers. Home
-Assistant remembers every address that it looked at, so its cost here is that of an address heard for the first time,
-as passers-by are; we remember none and pay the same each time.
+Both are given an advantage: Theengs' decoder gets its JSON ready-made, and Home Assistant's helper
+its ciphers. Home Assistant remembers every address that it looked at, so its cost here is that of
+an address heard for the first time, as passers-by are; we remember none and pay the same each time.
 """
 
 import json
@@ -21,7 +22,9 @@ from scripts.benchmarks.identity import SLOT, a_shop, customers, recogniser, run
 SIZES: Final = (1_000, 10_000)
 GOAL_THEENGS: Final = 100
 GOAL_HOME_ASSISTANT: Final = 1_000
-MISSING: Final = "not installed: `uv sync --group bench` brings what we are measured beside; skipped"
+MISSING: Final = (
+    "not installed: `uv sync --group bench` brings what we are measured beside; skipped"
+)
 
 
 def figures() -> Iterator[Figure]:
@@ -34,15 +37,21 @@ def figures() -> Iterator[Figure]:
     for size in SIZES:
         shop = a_shop(size)
         heard = _stream(customers(shop, 10))
-        ciphers = [get_cipher_for_irk(key.tobytes()) for key in shop.ring.window(shop.ring.windows[0]).keys]
+        ciphers = [
+            get_cipher_for_irk(key.tobytes()) for key in shop.ring.window(shop.ring.windows[0]).keys
+        ]
 
         def resolve(address: str, ciphers: list[object] = ciphers) -> bool:
             return any(resolve_private_address(cipher, address) for cipher in ciphers)
 
         nanoseconds = interleaved_ns(
             {
-                "ours": run_through(recogniser(build_table(SLOT, shop.ring), shop.consents), heard * 100),
-                "theengs": _each(decodeBLE, [_as_json(advertisement) for advertisement in heard] * 5),
+                "ours": run_through(
+                    recogniser(build_table(SLOT, shop.ring), shop.consents), heard * 100
+                ),
+                "theengs": _each(
+                    decodeBLE, [_as_json(advertisement) for advertisement in heard] * 5
+                ),
                 "home_assistant": _each(resolve, _addresses(200_000 // size)),
             },
             rounds=5,
@@ -53,18 +62,25 @@ def figures() -> Iterator[Figure]:
         for name, goal in (("theengs", GOAL_THEENGS), ("home_assistant", GOAL_HOME_ASSISTANT)):
             reached = goal if name == "theengs" or size == SIZES[-1] else None
             ratio = round(nanoseconds[name] / ours, 1)
-            yield Figure(f"identity_rivals.{name}.{size}.ratio", ratio, "x ours", reached, at_least=True)
+            yield Figure(
+                f"identity_rivals.{name}.{size}.ratio", ratio, "x ours", reached, at_least=True
+            )
 
 
 def _stream(ours: list[Advertisement]) -> list[Advertisement]:
-    """A hundred advertisements: 80 of other formats, 10 of our format and another chain, 10 of customers."""
+    """A hundred advertisements: 80 of other formats, 10 of our format and another chain, 10 of
+    customers.
+    """
     others = [subjects.stranger_of_another_format(n) for n in range(80)]
     return [*others, *(subjects.stranger_of_ours(n) for n in range(10)), *ours]
 
 
 def _as_json(advertisement: Advertisement) -> str:
     """As Theengs Gateway hands it to the decoder."""
-    fields: dict[str, object] = {"id": advertisement.address.hex(":").upper(), "rssi": advertisement.rssi_dbm}
+    fields: dict[str, object] = {
+        "id": advertisement.address.hex(":").upper(),
+        "rssi": advertisement.rssi_dbm,
+    }
     for uuid, data in advertisement.service_data.items():
         fields |= {"servicedatauuid": uuid[4:8], "servicedata": data.hex()}
     for company, data in advertisement.manufacturer_data.items():

@@ -1,4 +1,6 @@
-"""Making the identifiers of the next slot: time, processor, memory, and what the advertisements notice of it."""
+"""Making the identifiers of the next slot: time, processor, memory, and what the advertisements
+notice of it.
+"""
 
 import statistics
 import subprocess
@@ -39,9 +41,14 @@ def _cost(size: int) -> Iterator[Figure]:
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     wall_s, cpu_s, extra_mb, entry_bytes = map(float, answer.split())
     yield Figure(f"identity_rollover.time.{size}", round(wall_s, 3), "s")
-    yield Figure(f"identity_rollover.cpu.{size}", round(cpu_s, 3), "s of one core", note="every 1,024 s")
     yield Figure(
-        f"identity_rollover.memory.{size}", round(extra_mb), "MB", note="highest while it runs, the new table included"
+        f"identity_rollover.cpu.{size}", round(cpu_s, 3), "s of one core", note="every 1,024 s"
+    )
+    yield Figure(
+        f"identity_rollover.memory.{size}",
+        round(extra_mb),
+        "MB",
+        note="highest while it runs, the new table included",
     )
     yield Figure(f"identity_rollover.table.{size}", round(entry_bytes, 1), "bytes/entry", 20)
 
@@ -58,10 +65,23 @@ def _speed(shop: Shop) -> Iterator[Figure]:
     for _ in range(5):
         plain.append(_seconds(plainly) / len(keys))
         whole.append(_seconds(lambda: build_table(SLOT + 1, shop.ring)) / len(shop.refs))
-    yield Figure("identity_rollover.key", round(statistics.median(whole) * 1e9), "ns/key", note="encrypted and sorted")
-    yield Figure("identity_rollover.key.cryptography", round(statistics.median(plain) * 1e9), "ns/key")
+    yield Figure(
+        "identity_rollover.key",
+        round(statistics.median(whole) * 1e9),
+        "ns/key",
+        note="encrypted and sorted",
+    )
+    yield Figure(
+        "identity_rollover.key.cryptography", round(statistics.median(plain) * 1e9), "ns/key"
+    )
     ratio = statistics.median(plain) / statistics.median(whole)
-    yield Figure("identity_rollover.speed", round(ratio, 1), "x one cipher per key", GOAL_SPEED, at_least=True)
+    yield Figure(
+        "identity_rollover.speed",
+        round(ratio, 1),
+        "x one cipher per key",
+        GOAL_SPEED,
+        at_least=True,
+    )
 
 
 def _latency(shop: Shop) -> Iterator[Figure]:
@@ -88,15 +108,31 @@ def _latency(shop: Shop) -> Iterator[Figure]:
         busy_ms += listen()
         stop.set()
         worker.join()
-    note = f"a worker thread rolls {len(shop.refs):,} over without a pause; sys.getswitchinterval() as it comes"
+    note = (
+        f"a worker thread rolls {len(shop.refs):,} over without a pause; "
+        "sys.getswitchinterval() as it comes"
+    )
     yield Figure("identity_rollover.p99.without", round(_percentile(quiet_ms, 99), 3), "ms")
-    yield Figure("identity_rollover.p99.during", round(_percentile(busy_ms, 99), 3), "ms", GOAL_P99_MS, note=note)
+    yield Figure(
+        "identity_rollover.p99.during",
+        round(_percentile(busy_ms, 99), 3),
+        "ms",
+        GOAL_P99_MS,
+        note=note,
+    )
     yield Figure("identity_rollover.worst.without", round(max(quiet_ms), 3), "ms")
     yield Figure("identity_rollover.worst.during", round(max(busy_ms), 3), "ms")
-    yield Figure("identity_rollover.beside", round(LISTEN_S / max(1, len(built)), 2), "s", note="a roll-over beside it")
+    yield Figure(
+        "identity_rollover.beside",
+        round(LISTEN_S / max(1, len(built)), 2),
+        "s",
+        note="a roll-over beside it",
+    )
 
 
-def _roll_over_meanwhile(shop: Shop) -> Callable[[], tuple[threading.Event, threading.Thread, list[int]]]:
+def _roll_over_meanwhile(
+    shop: Shop,
+) -> Callable[[], tuple[threading.Event, threading.Thread, list[int]]]:
     def start() -> tuple[threading.Event, threading.Thread, list[int]]:
         stop, built = threading.Event(), list[int]()
 
@@ -128,7 +164,9 @@ def resident_mb(line: str) -> float:
 
 
 def main() -> None:
-    """One roll-over of so many keys: seconds, seconds of processor, highest extra MB, bytes an entry."""
+    """One roll-over of so many keys: seconds, seconds of processor, highest extra MB, bytes an
+    entry.
+    """
     shop = a_shop(int(sys.argv[1]))
     build_table(SLOT, a_shop(1000).ring)
     cpu_s, wall_s = time.process_time(), time.perf_counter()

@@ -1,7 +1,9 @@
-"""A long signed list on the gateway: the first load, the start from a local copy, a change of 1,000, and the memory.
+"""A long signed list on the gateway: the first load, the start from a local copy, a change of
+1,000, and the memory.
 
-Each is measured in a process of its own, from a repository in a folder on this machine: what the network takes comes on
-top. "Ready" means proven by TUF, in the index, keys in the ring, and the identifiers of three slots made.
+Each is measured in a process of its own, from a repository in a folder on this machine: what the
+network takes comes on top. "Ready" means proven by TUF, in the index, keys in the ring, and the
+identifiers of three slots made.
 """
 
 import json
@@ -60,32 +62,53 @@ def figures() -> Iterator[Figure]:
 def _of_size(size: int, folder: str) -> Iterator[Figure]:
     name = "list_load"
     made = _step("make", folder, size)
-    yield Figure(f"{name}.repository.{size}", round(made["mb"]), "MB", note="base, two windows of keys, packed")
+    yield Figure(
+        f"{name}.repository.{size}",
+        round(made["mb"]),
+        "MB",
+        note="base, two windows of keys, packed",
+    )
     first = _step("read", folder, size)
     yield Figure(
-        f"{name}.first.{size}", first["ready_s"], "s", note=f"{first['cpu_s']} s of processor: every record checked"
+        f"{name}.first.{size}",
+        first["ready_s"],
+        "s",
+        note=f"{first['cpu_s']} s of processor: every record checked",
     )
     yield Figure(
-        f"{name}.first_memory.{size}", first["highest_mb"], "MB", note="highest resident, the interpreter's included"
+        f"{name}.first_memory.{size}",
+        first["highest_mb"],
+        "MB",
+        note="highest resident, the interpreter's included",
     )
     start = _step("read", folder, size)
     goal = GOAL_START_S if size <= 1_000_000 else None
     tables_s = round(start["ready_s"] - start["read_s"], 2)
-    note = f"{start['cpu_s']} s of processor; refresh and index {start['read_s']} s, three tables {tables_s} s"
+    note = (
+        f"{start['cpu_s']} s of processor; refresh and index {start['read_s']} s, three "
+        f"tables {tables_s} s"
+    )
     yield Figure(f"{name}.start.{size}", start["ready_s"], "s", goal, note=note)
     yield Figure(f"{name}.start_memory.{size}", start["highest_mb"], "MB", note="highest")
     yield Figure(f"{name}.memory.{size}", start["resident_mb"], "MB", note="afterwards")
     change = _step("change", folder, size)
     yield Figure(
-        f"{name}.delta.{size}", change["read_s"], "s", note=f"{change['cpu_s']} s of processor; {CHANGED} changes"
+        f"{name}.delta.{size}",
+        change["read_s"],
+        "s",
+        note=f"{change['cpu_s']} s of processor; {CHANGED} changes",
     )
-    yield Figure(f"{name}.again.{size}", change["again_s"], "s", note="signed anew without a change")
+    yield Figure(
+        f"{name}.again.{size}", change["again_s"], "s", note="signed anew without a change"
+    )
     yield Figure(f"{name}.file.{size}", change["file_mb"], "MB", note="signed-list.sqlite")
 
 
 def _step(step: str, folder: str, size: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "scripts.benchmarks.list_load", step, folder, str(size)]
-    answer: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    answer: dict[str, Any] = json.loads(
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    )
     return answer
 
 
@@ -97,7 +120,11 @@ class _Publisher:
         self.keys = KeyFolder(folder / "keys")
         self.repository = Repository(folder / "repository", self.keys)
         self.folder, self.size = folder, size
-        refs = np.unique(np.random.default_rng(1).integers(1 << 40, (1 << 64) - 1, size, np.uint64, endpoint=True))
+        refs = np.unique(
+            np.random.default_rng(1).integers(
+                1 << 40, (1 << 64) - 1, size, np.uint64, endpoint=True
+            )
+        )
         self.refs = refs.astype(">u8").tobytes()
         self.template = encode_record(self._consent(), Words(WORDS))[:-16]
 
@@ -146,7 +173,9 @@ class _Publisher:
         header = ListHeader(LIST, seq, time.time(), self.now_s - 60, count)
         shards = tuple(f"{first:02x}" for first in range(256))
         manifest = Manifest(header, "fi-2026-03", 1, 1, shards, self._windows(), WORDS)
-        self.repository.release(targets | self._stage("manifest.json", write_manifest(manifest, "2.0")), self.now_s)
+        self.repository.release(
+            targets | self._stage("manifest.json", write_manifest(manifest, "2.0")), self.now_s
+        )
 
     def _stage(self, path: str, data: bytes) -> dict[str, TargetFile]:
         return {path: self.repository.stage(path, data)}
@@ -162,8 +191,16 @@ class _Publisher:
 
 def _gateway(folder: Path) -> SignedList:
     root = folder / "repository/metadata/1.root.json"
-    tuf = TufRepository(str(folder / "repository"), root_file=root, metadata_dir=folder / "state/tuf")
-    return SignedList(tuf, ListStore(folder / "state"), WindowKeyFiles(folder / "run"), name=LIST, max_span_s=SPAN_S)
+    tuf = TufRepository(
+        str(folder / "repository"), root_file=root, metadata_dir=folder / "state/tuf"
+    )
+    return SignedList(
+        tuf,
+        ListStore(folder / "state"),
+        WindowKeyFiles(folder / "run"),
+        name=LIST,
+        max_span_s=SPAN_S,
+    )
 
 
 def _read(folder: Path) -> dict[str, float]:
@@ -200,7 +237,12 @@ def _change(folder: Path, size: int) -> dict[str, float]:
     gateway.read()
     again_s = time.perf_counter() - began_s
     file = folder / "state/signed-list.sqlite"
-    return {"read_s": read_s, "cpu_s": cpu_s, "again_s": again_s, "file_mb": file.stat().st_size / 1e6}
+    return {
+        "read_s": read_s,
+        "cpu_s": cpu_s,
+        "again_s": again_s,
+        "file_mb": file.stat().st_size / 1e6,
+    }
 
 
 def main() -> None:
@@ -208,7 +250,10 @@ def main() -> None:
     if step == "make":
         _Publisher(folder, size).make()
         answer: dict[str, float] = {
-            "mb": sum(file.stat().st_size for file in (folder / "repository").rglob("*") if file.is_file()) / 1e6
+            "mb": sum(
+                file.stat().st_size for file in (folder / "repository").rglob("*") if file.is_file()
+            )
+            / 1e6
         }
     else:
         answer = _read(folder) if step == "read" else _change(folder, size)

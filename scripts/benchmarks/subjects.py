@@ -7,7 +7,12 @@ from presence.core.consent.model import Audience, Consent, Grant, Purpose, Scope
 from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
-from presence.core.recognition.identifiers import WindowKey, ephemeral_identifier, slot_at, window_at
+from presence.core.recognition.identifiers import (
+    WindowKey,
+    ephemeral_identifier,
+    slot_at,
+    window_at,
+)
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 
@@ -44,7 +49,9 @@ def consent_list(count: int, at: Moment = NOW) -> ConsentList:
             grants=(Grant("ap2:1551", 0, at.utc_s + 86_400),),
             pairwise_keys={"offers-main": ref * 2},
         )
-        keys = tuple(WindowKey(ref, w, window_key_of(number, w)) for w in (window - 1, window, window + 1))
+        keys = tuple(
+            WindowKey(ref, w, window_key_of(number, w)) for w in (window - 1, window, window + 1)
+        )
         entries[ref] = Entry(consent, keys)
     return ConsentList(ListHeader("acme/fi-0042", 1, at.utc_s, at.utc_s, count), entries)
 

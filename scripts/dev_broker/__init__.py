@@ -1,1 +1,3 @@
-"""A broker of one store for developers, with TLS, certificates and access list: what `scripts/dev-broker` runs."""
+"""A broker of one store for developers, with TLS, certificates and access list: what
+`scripts/dev-broker` runs.
+"""

@@ -1,4 +1,6 @@
-"""`scripts/dev-broker`: a store's broker on this machine, for developers of gateways and offer engines."""
+"""`scripts/dev-broker`: a store's broker on this machine, for developers of gateways and offer
+engines.
+"""
 
 import argparse
 import asyncio
@@ -52,16 +54,25 @@ a stolen gateway, cut off at once:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="scripts/dev-broker", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="scripts/dev-broker",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, help="to listen on (default: one that is free)")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="lay everything out there, and leave it there")
     parser.add_argument(
-        "--dynamic-security", action="store_true", help="rights by mosquitto's plugin in place of the access list"
+        "--keep", type=Path, metavar="DIR", help="lay everything out there, and leave it there"
+    )
+    parser.add_argument(
+        "--dynamic-security",
+        action="store_true",
+        help="rights by mosquitto's plugin in place of the access list",
     )
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
-        name = str(options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-dev-broker-")))
+        name = str(
+            options.keep
+            or stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-dev-broker-"))
+        )
         return asyncio.run(serve(Path(name).resolve(), options))
 
 
@@ -82,7 +93,12 @@ async def serve(folder: Path, options: argparse.Namespace) -> int:
     log = folder / "mosquitto.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            mosquitto, "-c", folder / "mosquitto.conf", stdout=output, stderr=output, start_new_session=True
+            mosquitto,
+            "-c",
+            folder / "mosquitto.conf",
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     try:
         if await answers(process, port):
@@ -95,9 +111,9 @@ async def serve(folder: Path, options: argparse.Namespace) -> int:
                 await asked.wait()
                 by_itself = ended.done()
                 await stop(process)
-            if (
-                not by_itself
-            ):  # with which code does not matter: a mosquitto just started has no handler for SIGTERM yet
+            # with which code does not matter: a mosquitto just started has no handler for SIGTERM
+            # yet
+            if not by_itself:
                 return 0
         print(f"dev-broker: mosquitto ended:\n{log_tail(log)}", file=sys.stderr)
         return 1

@@ -1,7 +1,9 @@
-"""The files of a store: the broker's, as config/mosquitto shows them, and those of a gateway and an engine beside it.
+"""The files of a store: the broker's, as config/mosquitto shows them, and those of a gateway and an
+engine beside it.
 
-One customer, Dana, agreed to cars and garden; her phone's key stands in `dana.identity-key`, where a real one never
-would. The window keys of the list last until the day after tomorrow at most: lay the store out anew then.
+One customer, Dana, agreed to cars and garden; her phone's key stands in `dana.identity-key`, where
+a real one never would. The window keys of the list last until the day after tomorrow at most: lay
+the store out anew then.
 """
 
 import getpass
@@ -52,33 +54,47 @@ def lay_out(folder: Path, port: int, *, dynamic_security: bool = False) -> None:
         config = with_dynamic_security(config, folder)
     (folder / "mosquitto.conf").write_text(config, encoding="utf-8")
     review_by = datetime.now(UTC).date() + timedelta(days=30)
-    text = PRESENCE.format(chain=CHAIN, store=STORE, gateway=GATEWAY, audience=AUDIENCE, port=port, review_by=review_by)
+    text = PRESENCE.format(
+        chain=CHAIN, store=STORE, gateway=GATEWAY, audience=AUDIENCE, port=port, review_by=review_by
+    )
     (folder / "presence.yaml").write_text(text, encoding="utf-8")
     _write_secret(folder / "store.key", secrets.token_hex(32))
     _one_customer(folder, time.time())
 
 
 def broker_config(example: str, folder: Path, port: int) -> str:
-    """config/mosquitto/mosquitto.conf with the paths and the port of this folder, and nothing else changed."""
+    """config/mosquitto/mosquitto.conf with the paths and the port of this folder, and nothing else
+    changed.
+    """
     for line in ("listener 8883\n", "log_type warning\n"):
         if line not in example:
             raise ValueError(f"config/mosquitto/mosquitto.conf has lost its line {line!r}")
-    config = example.replace(INSTALLED, str(folder)).replace("listener 8883\n", f"listener {port} 127.0.0.1\n")
+    config = example.replace(INSTALLED, str(folder)).replace(
+        "listener 8883\n", f"listener {port} 127.0.0.1\n"
+    )
     return f"{config}log_dest stderr\nuser {getpass.getuser()}\n"
 
 
 def with_dynamic_security(config: str, folder: Path) -> str:
-    """The same broker with the plugin in place of the access list; FileNotFoundError where it is not installed."""
+    """The same broker with the plugin in place of the access list; FileNotFoundError where it is
+    not installed.
+    """
     plugin = find_plugin()
     if plugin is None:
-        raise FileNotFoundError("mosquitto_dynamic_security.so is not below /usr/lib: apt install mosquitto")
+        raise FileNotFoundError(
+            "mosquitto_dynamic_security.so is not below /usr/lib: apt install mosquitto"
+        )
     without = config.replace(f"acl_file {folder}/acl\n", "")
     return f"{without}plugin {plugin}\nplugin_opt_config_file {folder}/dynamic-security.json\n"
 
 
 def find_plugin() -> Path | None:
     """Where Debian puts it (below the architecture's name), and where others do."""
-    found = (path for place in ("*", ".") for path in Path("/usr/lib").glob(f"{place}/mosquitto_dynamic_security.so"))
+    found = (
+        path
+        for place in ("*", ".")
+        for path in Path("/usr/lib").glob(f"{place}/mosquitto_dynamic_security.so")
+    )
     return next(found, None)
 
 

@@ -1,1 +1,3 @@
-"""The honest bench of the entry decision: recorded walks, a simulated shop, and everyone's rule on the same air."""
+"""The honest bench of the entry decision: recorded walks, a simulated shop, and everyone's rule on
+the same air.
+"""

@@ -1,18 +1,23 @@
-"""Fits the radio of the simulated shop to phones on real bodies (../shared/data/bodies, see its README).
+"""Fits the radio of the simulated shop to phones on real bodies (../shared/data/bodies, see its
+README).
 
 Two steps, because they answer two questions:
 
-1. *How does the residual move?* Half the mean square difference of successive packets is fading; the rate at which
-   the rest loses its memory, still and walking, is shadowing; what is common to one transmitter is the phone. A
-   gateway is one receiver, so what is common to one receiver is taken out.
-2. *How strong, how wide?* Maximum likelihood of level, exponent, spread and the receiver's edge, of what was
-   *heard*: weak packets are missing from the data, and a fit that forgets them sees a path loss that is too flat.
+1. *How does the residual move?* Half the mean square difference of successive packets is fading;
+   the rate at which the rest loses its memory, still and walking, is shadowing; what is common to
+   one transmitter is the phone. A gateway is one receiver, so what is common to one receiver is
+   taken out.
+2. *How strong, how wide?* Maximum likelihood of level, exponent, spread and the receiver's edge, of
+   what was *heard*: weak packets are missing from the data, and a fit that forgets them sees a path
+   loss that is too flat.
 
-In the data there is a body at either end, in the shop only at one: the fit folds two body losses, the shop draws one.
-Orientation is not in the data, so the body loss is not identified (`body_profile`): 0 to 12 dB explain it equally
-well, given how alike the packets of one burst are. It is set, not fitted: `BODY_DB`.
+In the data there is a body at either end, in the shop only at one: the fit folds two body losses,
+the shop draws one. Orientation is not in the data, so the body loss is not identified
+(`body_profile`): 0 to 12 dB explain it equally well, given how alike the packets of one burst are.
+It is set, not fitted: `BODY_DB`.
 
-The fit uses the queue and the movement, people who stand and walk as in a shop; the seated lunch is shown beside.
+The fit uses the queue and the movement, people who stand and walk as in a shop; the seated lunch is
+shown beside.
 """
 
 import sqlite3
@@ -30,7 +35,9 @@ BODIES: Final = Path(__file__).parents[3] / "shared" / "data" / "bodies"
 FITTED: Final = ("scenario04-queue", "scenario06-movement")
 SHOWN: Final = ("scenario01-lunch",)
 BODY_DB: Final = 10.0
-"""Between a phone that faces the gateway and one behind its carrier; within what the data allows."""
+"""Between a phone that faces the gateway and one behind its carrier; within what the data
+allows.
+"""
 WALKING_M_PER_S: Final = 1.4
 """Turns the correlation time of the movement scenario into a way."""
 BURST_S: Final = 6.0
@@ -61,12 +68,18 @@ class Fit:
     receivers_db: float
     """Standard deviation between receivers, which a shop with one gateway does not have."""
 
-    def percentiles_dbm(self, distance_m: float, percents: tuple[float, ...] = (10, 50, 90)) -> Floats:
-        """What the model says of phones at this distance, both on bodies, as far as they are heard."""
+    def percentiles_dbm(
+        self, distance_m: float, percents: tuple[float, ...] = (10, 50, 90)
+    ) -> Floats:
+        """What the model says of phones at this distance, both on bodies, as far as they are
+        heard.
+        """
         density = spread_density(self.radio.body_db, self.radio.rice_k, self.spread_db)
         level = self.level_1m_dbm - 10 * self.radio.exponent * np.log10(max(distance_m, 0.3))
         heard = density * _chance(level + GRID_DB, self.radio.edge_dbm)
-        return np.asarray(np.interp(np.array(percents) / 100, np.cumsum(heard) / heard.sum(), level + GRID_DB))
+        return np.asarray(
+            np.interp(np.array(percents) / 100, np.cumsum(heard) / heard.sum(), level + GRID_DB)
+        )
 
 
 def load(scenario: str) -> Heard:
@@ -89,7 +102,9 @@ def fit(scenarios: tuple[str, ...] = FITTED) -> Fit:
     slope, level = np.polyfit(np.log10(distance), rssi, 1)
     residuals = [h.rssi_dbm - level - slope * np.log10(h.distance_m) for h in heard]
 
-    fading_variance = _weighted([_fading_variance(h, r) for h, r in zip(heard, residuals, strict=True)], heard)
+    fading_variance = _weighted(
+        [_fading_variance(h, r) for h, r in zip(heard, residuals, strict=True)], heard
+    )
     rice_k = rice_k_of(fading_variance)
     level, exponent, spread, edge = most_likely(distance, rssi, BODY_DB, rice_k)
 
@@ -115,15 +130,22 @@ def fit(scenarios: tuple[str, ...] = FITTED) -> Fit:
 
 
 def body_profile(body_dbs: tuple[float, ...] = (0, 4, 8, 10, 12, 16)) -> dict[float, float]:
-    """How much less likely each body loss is than the best, in log likelihood of *independent* packets."""
+    """How much less likely each body loss is than the best, in log likelihood of *independent*
+    packets.
+    """
     heard = [load(scenario) for scenario in FITTED]
     distance = np.concatenate([h.distance_m for h in heard])
     rssi = np.concatenate([h.rssi_dbm for h in heard])
-    found = {body: _unlikely(distance, rssi, body, 3.0, most_likely(distance, rssi, body, 3.0)) for body in body_dbs}
+    found = {
+        body: _unlikely(distance, rssi, body, 3.0, most_likely(distance, rssi, body, 3.0))
+        for body in body_dbs
+    }
     return {body: value - min(found.values()) for body, value in found.items()}
 
 
-def most_likely(distance_m: Floats, rssi_dbm: Floats, body_db: float, rice_k: float) -> tuple[float, ...]:
+def most_likely(
+    distance_m: Floats, rssi_dbm: Floats, body_db: float, rice_k: float
+) -> tuple[float, ...]:
     """Level at 1 m, exponent, spread and edge that make the heard readings most likely."""
 
     def unlikely(x: Floats) -> float:
@@ -134,7 +156,9 @@ def most_likely(distance_m: Floats, rssi_dbm: Floats, body_db: float, rice_k: fl
 
 
 def spread_density(body_db: float, rice_k: float, spread_db: float) -> Floats:
-    """Probability per cell of GRID_DB of all that spreads a reading: normal part, fading, a body at either end."""
+    """Probability per cell of GRID_DB of all that spreads a reading: normal part, fading, a body at
+    either end.
+    """
     density = np.exp(-(GRID_DB**2) / 2 / spread_db**2)
     density = np.convolve(density, rice_density(rice_k, GRID_DB), "same")
     if body_db > 0:
@@ -148,7 +172,9 @@ def _chance(rssi_dbm: Floats, edge_dbm: float) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip((rssi_dbm - edge_dbm) / EDGE_WIDTH_DB, -40, 40))))
 
 
-def _unlikely(distance_m: Floats, rssi_dbm: Floats, body_db: float, rice_k: float, x: tuple[float, ...]) -> float:
+def _unlikely(
+    distance_m: Floats, rssi_dbm: Floats, body_db: float, rice_k: float, x: tuple[float, ...]
+) -> float:
     """−log likelihood of readings, given that they were heard."""
     level, exponent, spread, edge = x
     density = spread_density(body_db, rice_k, spread)
@@ -176,7 +202,9 @@ def _fading_variance(heard: Heard, residual: Floats) -> float:
 
 
 def _correlation_s(heard: Heard, residual: Floats) -> float:
-    """Time constant of c0 + c1·exp(−lag/τ), least squares over the lags inside a burst; c0 from the long lags."""
+    """Time constant of c0 + c1·exp(−lag/τ), least squares over the lags inside a burst; c0 from the
+    long lags.
+    """
     lags, products = [], []
     for rows in _links(heard):
         at, value = heard.at_s[rows], residual[rows]
@@ -201,7 +229,9 @@ def _correlation_s(heard: Heard, residual: Floats) -> float:
 
 
 def _between(heard: Heard, residual: Floats) -> tuple[float, float]:
-    """Standard deviation between receivers and between transmitters, each freed of the other (least squares)."""
+    """Standard deviation between receivers and between transmitters, each freed of the other (least
+    squares).
+    """
     receivers, r = np.unique(heard.receiver, return_inverse=True)
     transmitters, t = np.unique(heard.transmitter, return_inverse=True)
     of_receiver, of_transmitter = np.zeros(len(receivers)), np.zeros(len(transmitters))

@@ -1,4 +1,6 @@
-"""The contest: tune every rule on the training half, score it on the other, on simulated and on recorded people."""
+"""The contest: tune every rule on the training half, score it on the other, on simulated and on
+recorded people.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +20,9 @@ from scripts.entrybench.trial import OurRule, Outcomes, Score, Tried
 
 TRAINING_SEED: Final = 1
 TESTING_SEED: Final = 6
-"""Never run before the air, the rules and their constants stood; 2 to 5 were looked at on the way."""
+"""Never run before the air, the rules and their constants stood; 2 to 5 were looked at on the
+way.
+"""
 LOOKING_SEED: Final = 5
 """Of the quick run, so that looking often does not use up the test half."""
 MOST_PER_1000: Final = 1.0
@@ -130,8 +134,9 @@ class Elsewhere:
 
 
 MEDIUM_DB: Final = 8.0
-"""The recorded phones traced contacts, at Android's LOW, -15 dBm (microG GmsCore, `TX_POWER_LOW`); an app that
-advertises for itself has MEDIUM, -7 dBm (AOSP `AdvertisingSetParameters`)."""
+"""The recorded phones traced contacts, at Android's LOW, -15 dBm (microG GmsCore, `TX_POWER_LOW`);
+an app that advertises for itself has MEDIUM, -7 dBm (AOSP `AdvertisingSetParameters`).
+"""
 PLACES: Final = (
     Elsewhere("as the contest"),
     Elsewhere("phones at MEDIUM power, 8 dB louder", louder_db=MEDIUM_DB),
@@ -141,8 +146,12 @@ PLACES: Final = (
 ENTER_ELSEWHERE_DBM: Final = (-87.0, -84.0, -81.0, -78.0, -75.0)
 
 
-def elsewhere(radio: Radio, size: Size = ELSEWHERE, workers: int = 2) -> dict[str, dict[str, Score]]:
-    """For each change: rule to its score on the test half, tuned again there, and with our defaults."""
+def elsewhere(
+    radio: Radio, size: Size = ELSEWHERE, workers: int = 2
+) -> dict[str, dict[str, Score]]:
+    """For each change: rule to its score on the test half, tuned again there, and with our
+    defaults.
+    """
     found = {}
     for place in PLACES:
         air = replace(radio, level_1m_dbm=radio.level_1m_dbm + place.louder_db)
@@ -153,12 +162,18 @@ def elsewhere(radio: Radio, size: Size = ELSEWHERE, workers: int = 2) -> dict[st
             (size.testing_seed + 1, size.training, size.training_entries),
             (size.testing_seed + 2, size.testing, size.testing_entries),
         ):
-            outsiders = trial.tasks(shop.OUTSIDERS, outside, 2 * seed, air, tried, antennas=place.antennas)
-            insiders = trial.tasks(shop.INSIDERS, entries, 2 * seed + 1, air, tried, antennas=place.antennas)
+            outsiders = trial.tasks(
+                shop.OUTSIDERS, outside, 2 * seed, air, tried, antennas=place.antennas
+            )
+            insiders = trial.tasks(
+                shop.INSIDERS, entries, 2 * seed + 1, air, tried, antennas=place.antennas
+            )
             halves.append(trial.run(outsiders + insiders, workers))
         training, testing = halves
         scores = {
-            "ESPresense": trial.score(testing, "ESPresense", training.threshold_for("ESPresense", TUNED_PER_1000))
+            "ESPresense": trial.score(
+                testing, "ESPresense", training.threshold_for("ESPresense", TUNED_PER_1000)
+            )
         }
         for number, rule in ((1, OURS_ONE), (2, OURS_TWO)):
             scores[of_default(rule)] = trial.score(testing, of_default(rule), 1.0)
@@ -178,7 +193,12 @@ def simulated(radio: Radio, size: Size, workers: int = 2) -> Result:
         return trial.run(outsiders + insiders, workers)
 
     default = defaults_of_ours()
-    training = people(TRAINING_SEED, size.training, size.training_entries, Tried(ENTER_ONE_DBM, ENTER_TWO_DBM, default))
+    training = people(
+        TRAINING_SEED,
+        size.training,
+        size.training_entries,
+        Tried(ENTER_ONE_DBM, ENTER_TWO_DBM, default),
+    )
     one, two = (best_enter(training, n, TUNED_PER_1000) for n in (1, 2))
     machines = {OURS_ONE: one, OURS_TWO: two}
     tried = Tried((one.enter_rssi_dbm,), (two.enter_rssi_dbm,), default | machines)
@@ -200,7 +220,8 @@ def recorded() -> Result:
     train, test = walks.episodes(walks.TRAINING), walks.episodes(walks.TESTING)
     training = trial.judge(train, trial.scorers(Tried(ENTER_WALKS_DBM, ENTER_WALKS_DBM, default)))
     machines = {
-        name: best_enter(training, adapters, WALKS_PER_1000) for name, adapters in ((OURS_ONE, 1), (OURS_TWO, 2))
+        name: best_enter(training, adapters, WALKS_PER_1000)
+        for name, adapters in ((OURS_ONE, 1), (OURS_TWO, 2))
     }
     one, two = machines[OURS_ONE], machines[OURS_TWO]
     scoring = trial.scorers(Tried((one.enter_rssi_dbm,), (two.enter_rssi_dbm,), default | machines))
@@ -217,7 +238,9 @@ def recorded() -> Result:
 
 
 def best_enter(training: Outcomes, adapters: int, most_per_1000: float) -> OurRule:
-    """The level and the evidence that find most, soonest, with so few false enters; the sum of the capped delays."""
+    """The level and the evidence that find most, soonest, with so few false enters; the sum of the
+    capped delays.
+    """
     best, least = None, inf
     for name in training.names:
         if not name.startswith(f"ours, {adapters} adapter") or not name.endswith("dBm"):
@@ -227,7 +250,9 @@ def best_enter(training: Outcomes, adapters: int, most_per_1000: float) -> OurRu
         if delay < least:
             level = float(name.split(", ")[2].removesuffix(" dBm"))
             evidence = max(threshold, 1.0)
-            best = OurRule(level, evidence, with_door=adapters == 2, exit_rssi_dbm=level - HYSTERESIS_DB)
+            best = OurRule(
+                level, evidence, with_door=adapters == 2, exit_rssi_dbm=level - HYSTERESIS_DB
+            )
             least = delay
     if best is None:
         raise ValueError(f"nothing was tried with {adapters} adapters")
@@ -247,18 +272,34 @@ def _table(
     for rule in OTHERS:
         tuned = training.threshold_for(rule, most_per_1000)
         for tuning, threshold in ((DEFAULT, published[rule]), (TUNED, tuned)):
-            train, test = (trial.score(outcomes, rule, threshold) for outcomes in (training, testing))
-            rows.append(Row(rule, tuning, threshold, train, test, _flaps(visitors, intervals_of(rule, threshold))))
+            train, test = (
+                trial.score(outcomes, rule, threshold) for outcomes in (training, testing)
+            )
+            rows.append(
+                Row(
+                    rule,
+                    tuning,
+                    threshold,
+                    train,
+                    test,
+                    _flaps(visitors, intervals_of(rule, threshold)),
+                )
+            )
         kinds[rule] = testing.false_by_kind(rule, tuned)
     for rule in (OURS_ONE, OURS_TWO):
         default = defaults_of_ours()[of_default(rule)]
-        train, test = (trial.score(outcomes, of_default(rule), 1.0) for outcomes in (training, testing))
+        train, test = (
+            trial.score(outcomes, of_default(rule), 1.0) for outcomes in (training, testing)
+        )
         note = f"enter {default.enter_rssi_dbm:g} dBm"
         flaps = _flaps(visitors, partial(rules.ours, rule=default, with_door=default.with_door))
         rows.append(Row(rule, DEFAULT, default.evidence_db_s, train, test, flaps, note))
     for rule, machine in machines.items():
         sweep = trial.ours_name(machine.enter_rssi_dbm, 2 if machine.with_door else 1)
-        train, test = trial.score(training, sweep, machine.evidence_db_s), trial.score(testing, rule, 1.0)
+        train, test = (
+            trial.score(training, sweep, machine.evidence_db_s),
+            trial.score(testing, rule, 1.0),
+        )
         note = f"enter {machine.enter_rssi_dbm:g} dBm"
         flaps = _flaps(visitors, partial(rules.ours, rule=machine, with_door=machine.with_door))
         rows.append(Row(rule, TUNED, machine.evidence_db_s, train, test, flaps, note))
@@ -274,8 +315,12 @@ def intervals_of(rule: str, threshold: float) -> Callable[[Heard], list[Interval
     if rule == "8 in a row":
         return lambda heard: rules.happy_bubbles(heard.inside(), threshold)
     if rule == "Kalman, nearest of 2":
-        return lambda heard: rules.gate(*rules.nearest_of_two(heard), threshold, threshold, rules.ROOM_ASSISTANT_AWAY_S)
-    smooth = {"first packet": rules.raw, "ESPresense": rules.tukey_mean, "Kalman": rules.kalman}[rule]
+        return lambda heard: rules.gate(
+            *rules.nearest_of_two(heard), threshold, threshold, rules.ROOM_ASSISTANT_AWAY_S
+        )
+    smooth = {"first packet": rules.raw, "ESPresense": rules.tukey_mean, "Kalman": rules.kalman}[
+        rule
+    ]
     away_s = {
         "first packet": rules.ALTBEACON_AWAY_S,
         "ESPresense": rules.ESPRESENSE_AWAY_S,
@@ -288,7 +333,9 @@ def intervals_of(rule: str, threshold: float) -> Callable[[Heard], list[Interval
 
     def found(heard: Heard) -> list[Interval]:
         inside = heard.inside()
-        return rules.gate(inside.at_s, smooth(inside.at_s, inside.rssi_dbm), threshold, leave, away_s)
+        return rules.gate(
+            inside.at_s, smooth(inside.at_s, inside.rssi_dbm), threshold, leave, away_s
+        )
 
     return found
 

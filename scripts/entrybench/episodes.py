@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from scripts.entrybench.radio import Floats
 
 STAYS_S: Final = 5.0
-"""Who crosses the line and is inside for at least so long has entered (../shared/data/README.md)."""
+"""Who crosses the line and is inside for at least so long has entered
+(../shared/data/README.md).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,12 @@ class Episode:
     def inside_only(self) -> "Episode":
         """The same person heard by the first adapter alone."""
         inside = ~self.at_door
-        return replace(self, at_s=self.at_s[inside], rssi_dbm=self.rssi_dbm[inside], at_door=self.at_door[inside])
+        return replace(
+            self,
+            at_s=self.at_s[inside],
+            rssi_dbm=self.rssi_dbm[inside],
+            at_door=self.at_door[inside],
+        )
 
     @property
     def is_entry(self) -> bool:
@@ -38,7 +45,9 @@ class Episode:
 
 
 def true_entry(at_s: Floats, inside: NDArray[np.bool_]) -> tuple[float, float] | None:
-    """First crossing after which the walker is inside for STAYS_S without a break, and the end of that stay."""
+    """First crossing after which the walker is inside for STAYS_S without a break, and the end of
+    that stay.
+    """
     edges = np.flatnonzero(np.diff(inside.astype(int)))
     starts = [0] if inside[0] else []
     starts += [int(i) + 1 for i in edges if inside[i + 1]]

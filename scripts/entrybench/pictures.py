@@ -71,25 +71,50 @@ def _fit_panel(axis: Axes, fit: Fit, scenario: str) -> None:
 def save_curves(result: Result, path: Path, title: str, *, goals: bool = True) -> None:
     figure, axis = plt.subplots(figsize=(9, 6))
     for rule, sweep in result.curves.items():
-        points = [(s.median_s, s.false_per_1000) for _, s in trial.curve(result.testing, sweep) if isfinite(s.median_s)]
+        points = [
+            (s.median_s, s.false_per_1000)
+            for _, s in trial.curve(result.testing, sweep)
+            if isfinite(s.median_s)
+        ]
         shown = [(max(seconds, 0.5), false) for seconds, false in points]
-        axis.plot(*zip(*shown, strict=True), color=COLOURS[rule], linewidth=2.4 if "ours" in rule else 1.6, label=rule)
+        axis.plot(
+            *zip(*shown, strict=True),
+            color=COLOURS[rule],
+            linewidth=2.4 if "ours" in rule else 1.6,
+            label=rule,
+        )
     for row in result.rows:
         score = row.testing
         if isfinite(score.median_s):
             marker, size = ("o", 55) if row.tuning == DEFAULT else ("*", 160)
             place = max(score.median_s, 0.5), max(score.false_per_1000, SHOWN_FOR_NONE)
-            axis.scatter(*place, s=size, marker=marker, color=COLOURS[row.rule], edgecolor="black", zorder=3)
+            axis.scatter(
+                *place, s=size, marker=marker, color=COLOURS[row.rule], edgecolor="black", zorder=3
+            )
     if goals:
-        axis.add_patch(Rectangle((0.4, 0.03), GOAL_S - 0.4, GOAL_PER_1000 - 0.03, color="#8fbf7f", alpha=0.25))
-        axis.text(0.6, 0.04, f"goal: ≤ {GOAL_PER_1000:g} per 1,000 in ≤ {GOAL_S:g} s", fontsize=9, color="#386a2b")
+        axis.add_patch(
+            Rectangle((0.4, 0.03), GOAL_S - 0.4, GOAL_PER_1000 - 0.03, color="#8fbf7f", alpha=0.25)
+        )
+        axis.text(
+            0.6,
+            0.04,
+            f"goal: ≤ {GOAL_PER_1000:g} per 1,000 in ≤ {GOAL_S:g} s",
+            fontsize=9,
+            color="#386a2b",
+        )
         axis.set_ylim(0.03, 1000)
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(0.4, 300)
-    axis.set_xlabel("median detection time from crossing the line, s (those before it at 0.5 s; missed ones count)")
+    axis.set_xlabel(
+        "median detection time from crossing the line, s (those before it at 0.5 s; missed ones "
+        "count)"
+    )
     axis.set_ylabel("false enters per 1,000 walk-pasts, test half")
-    axis.set_title(f"{title}\n● default   ★ tuned on the training half (none at {SHOWN_FOR_NONE}; no median: absent)")
+    axis.set_title(
+        f"{title}\n● default   ★ tuned on the training half (none at {SHOWN_FOR_NONE}; no median: "
+        "absent)"
+    )
     axis.grid(which="both", alpha=0.25)
     axis.legend(fontsize=9)
     figure.tight_layout()
@@ -105,11 +130,24 @@ def save_shop(path: Path, seed: int = 5) -> None:
     for kind, walk_of in shop.WALKS.items():
         for number in range(2):
             walk = walk_of(rng)
-            axis.plot(walk.x_m, walk.y_m, color=colours[kind], alpha=0.7, label=kind if number == 0 else None)
+            axis.plot(
+                walk.x_m,
+                walk.y_m,
+                color=colours[kind],
+                alpha=0.7,
+                label=kind if number == 0 else None,
+            )
     wide, deep, door = shop.HALF_WIDTH_M, shop.DEPTH_M, shop.HALF_DOOR_M
-    axis.plot([-door, -wide, -wide, wide, wide, door], [0, 0, deep, deep, 0, 0], color="black", linewidth=2)
+    axis.plot(
+        [-door, -wide, -wide, wide, wide, door],
+        [0, 0, deep, deep, 0, 0],
+        color="black",
+        linewidth=2,
+    )
     axis.scatter(*shop.ADVISED.gateway, marker="^", s=140, color="black", zorder=4, label="gateway")
-    axis.scatter(*shop.ADVISED.door, marker="v", s=110, color="black", zorder=4, label="adapter at the door")
+    axis.scatter(
+        *shop.ADVISED.door, marker="v", s=110, color="black", zorder=4, label="adapter at the door"
+    )
     axis.set_xlim(-12, 12)
     axis.set_ylim(-5, deep + 1)
     axis.set_aspect("equal")

@@ -1,16 +1,20 @@
-"""How strong a phone on a body is heard: path loss, shadowing, body, fading, and what the receiver misses.
+"""How strong a phone on a body is heard: path loss, shadowing, body, fading, and what the receiver
+misses.
 
-    rssi = level_1m − 10·n·log10(d) − walls + phone + shadowing − body + fading,   heard with P(rssi)
+    rssi = level_1m − 10·n·log10(d) − walls + phone + shadowing − body + fading,   heard with
+    P(rssi)
 
 * *phone*: each phone, pocket and case by itself, constant for one person; normal.
 * *shadowing*: shelves and people between; normal, correlated as exp(−way/shadow_m − time/shadow_s)
   (Gudmundson, Electronics Letters 27 (1991) 2145; the time term is other people moving).
-* *body*: the carrier's own, (1 − cos of the angle between the phone's side and the gateway) / 2 of `body_db`.
-* *fading*: Rician, anew for every packet, because successive packets come on another of three channels.
+* *body*: the carrier's own, (1 − cos of the angle between the phone's side and the gateway) / 2 of
+  `body_db`.
+* *fading*: Rician, anew for every packet, because successive packets come on another of three
+  channels.
 * the receiver's edge: heard with the probability 1 / (1 + exp(−(rssi − edge_dbm) / EDGE_WIDTH_DB)).
 
-The numbers come from `bodies.fit`. Body and fading are shifted to a mean of 0 dB here, so that `level_1m_dbm` is
-the mean at one metre whatever their spread.
+The numbers come from `bodies.fit`. Body and fading are shifted to a mean of 0 dB here, so that
+`level_1m_dbm` is the mean at one metre whatever their spread.
 """
 
 from dataclasses import dataclass
@@ -22,7 +26,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 EDGE_WIDTH_DB: Final = 1.5
-"""From all heard to none within about 6 dB: packet error rates of BLE receivers fall that steeply."""
+"""From all heard to none within about 6 dB: packet error rates of BLE receivers fall that
+steeply.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,17 @@ class Radio:
 
 
 def mean_dbm(radio: Radio, distance_m: Floats) -> Floats:
-    """Mean level at a distance; nearer than 0.3 m counts as 0.3 m, as antennas and arms do not get closer."""
+    """Mean level at a distance; nearer than 0.3 m counts as 0.3 m, as antennas and arms do not get
+    closer.
+    """
     level = radio.level_1m_dbm - 10 * radio.exponent * np.log10(np.maximum(distance_m, 0.3))
     return np.asarray(level)
 
 
 def body_loss_db(radio: Radio, cosine: Floats) -> Floats:
-    """Loss by the carrier's body, less its mean: from −body/2 (phone faces us) to +body/2 (body between)."""
+    """Loss by the carrier's body, less its mean: from −body/2 (phone faces us) to +body/2 (body
+    between).
+    """
     return np.asarray(-radio.body_db / 2 * cosine)
 
 
@@ -55,7 +65,9 @@ def fading_db(rice_k: float, count: int, rng: np.random.Generator) -> Floats:
     """Rician fading of independent packets, less its mean."""
     line = np.sqrt(rice_k / (rice_k + 1))
     echo = np.sqrt(0.5 / (rice_k + 1))
-    power = (line + echo * rng.standard_normal(count)) ** 2 + (echo * rng.standard_normal(count)) ** 2
+    power = (line + echo * rng.standard_normal(count)) ** 2 + (
+        echo * rng.standard_normal(count)
+    ) ** 2
     return np.asarray(10 * np.log10(np.maximum(power, 1e-6)) - rice_mean_db(rice_k))
 
 

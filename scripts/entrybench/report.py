@@ -12,14 +12,16 @@ from scripts.entrybench.trial import Score
 
 def table(result: Result) -> str:
     lines = [
-        "| rule | settings | false enters per 1,000: training | test | missed, test | median | p90 | before the line"
+        "| rule | settings | false enters per 1,000: training | test | missed, test | median | "
+        "p90 | before the line"
         " | flaps per visit |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in result.rows:
         test = row.testing
         lines.append(
-            f"| {row.rule} | {settings(row)} | {row.training.false_per_1000:.1f} | {test.false_per_1000:.1f}"
+            f"| {row.rule} | {settings(row)} | {row.training.false_per_1000:.1f} | "
+            f"{test.false_per_1000:.1f}"
             f" | {test.missed_percent:.1f} % | {seconds(test.median_s)} | {seconds(test.p90_s)}"
             f" | {100 * test.early:.1f} % | {row.flaps:.2f} |"
         )
@@ -50,7 +52,8 @@ def equal_time(result: Result) -> str:
     ours = result.row(OURS_TWO).testing
     best, false = result.others_false_at(ours.median_s)
     return (
-        f"At a median of {ours.median_s:.0f} s ours with two adapters has {ours.false_per_1000:.2f} false enters per"
+        f"At a median of {ours.median_s:.0f} s ours with two adapters has "
+        f"{ours.false_per_1000:.2f} false enters per"
         f" 1,000, the best of the others ({best}) {false:.1f}."
     )
 
@@ -74,7 +77,8 @@ def places(elsewhere: dict[str, dict[str, Score]]) -> str:
 def whole(fit: Fit, shop: Result, walks: Result, elsewhere: dict[str, dict[str, Score]]) -> str:
     radio = "\n".join(f"* {name}: {value:.2f}" for name, value in asdict(fit.radio).items())
     return (
-        f"# Entered, or only walked past?\n\n## The radio, fitted\n{radio}\n\n## The simulated shop\n{table(shop)}\n\n"
+        f"# Entered, or only walked past?\n\n## The radio, fitted\n{radio}\n\n## The simulated "
+        f"shop\n{table(shop)}\n\n"
         f"{equal_time(shop)}\n\n{breakdown(shop)}\n\n"
         f"## Other places and powers\n{places(elsewhere)}\n\n"
         f"## The recorded walks (3 to tune on, 3 to test)\n{table(walks)}\n"
@@ -96,8 +100,15 @@ def as_json(fit: Fit, shop: Result, walks: Result, elsewhere: dict[str, dict[str
             for row in result.rows
         ]
 
-    content = {"radio": asdict(fit.radio), "shop": rows(shop), "walks": rows(walks), "kinds": shop.kinds}
-    content["elsewhere"] = {what: {r: numbers(s) for r, s in scores.items()} for what, scores in elsewhere.items()}
+    content = {
+        "radio": asdict(fit.radio),
+        "shop": rows(shop),
+        "walks": rows(walks),
+        "kinds": shop.kinds,
+    }
+    content["elsewhere"] = {
+        what: {r: numbers(s) for r, s in scores.items()} for what, scores in elsewhere.items()
+    }
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 

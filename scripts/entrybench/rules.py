@@ -69,7 +69,9 @@ class Heard:
     def inside(self) -> "Heard":
         """What the adapter inside heard; the others' rules know no adapter at the door."""
         rows = [i for i, at_door in enumerate(self.at_door) if not at_door]
-        return Heard([self.at_s[i] for i in rows], [self.rssi_dbm[i] for i in rows], [False] * len(rows))
+        return Heard(
+            [self.at_s[i] for i in rows], [self.rssi_dbm[i] for i in rows], [False] * len(rows)
+        )
 
 
 # ---------------------------------------------------------------- smoothers
@@ -82,7 +84,9 @@ def raw(at_s: Sequence[float], rssi_dbm: Sequence[float]) -> list[float]:
 
 
 def tukey_mean(at_s: Sequence[float], rssi_dbm: Sequence[float]) -> list[float]:
-    """ESPresense: mean of the readings of 15 s that lie within 1.5 interquartile ranges of the quartiles."""
+    """ESPresense: mean of the readings of 15 s that lie within 1.5 interquartile ranges of the
+    quartiles.
+    """
     window: deque[tuple[float, float]] = deque()
     ordered: list[float] = []
     levels = []
@@ -127,7 +131,11 @@ def kalman(at_s: Sequence[float], rssi_dbm: Sequence[float]) -> list[float]:
 
 
 def gate(
-    at_s: Sequence[float], level_dbm: Sequence[float], enter_dbm: float, exit_dbm: float, away_s: float
+    at_s: Sequence[float],
+    level_dbm: Sequence[float],
+    enter_dbm: float,
+    exit_dbm: float,
+    away_s: float,
 ) -> list[Interval]:
     """In at `enter_dbm` or above; out below `exit_dbm`, or `away_s` after the last packet."""
     found: list[Interval] = []
@@ -149,7 +157,9 @@ def gate(
 
 
 def espresense_level_dbm(level_1m_dbm: float, distance_m: float) -> float:
-    """The level that ESPresense takes for this distance: dist = 10 ^ ((level at 1 m − level) / (10 · absorption))."""
+    """The level that ESPresense takes for this distance: dist = 10 ^ ((level at 1 m − level) / (10
+    · absorption)).
+    """
     return level_1m_dbm - 10 * ESPRESENSE_ABSORPTION * log10(distance_m)
 
 
@@ -160,9 +170,13 @@ def room_assistant_distance_m(level_1m_dbm: float, level_dbm: float) -> float:
 
 
 def nearest_of_two(heard: Heard) -> tuple[list[float], list[float]]:
-    """room-assistant with an instance inside and one at the door: the level inside where it is the nearer one."""
+    """room-assistant with an instance inside and one at the door: the level inside where it is the
+    nearer one.
+    """
     at_s, levels = [], []
-    of_place = {place: [i for i, d in enumerate(heard.at_door) if d == place] for place in (False, True)}
+    of_place = {
+        place: [i for i, d in enumerate(heard.at_door) if d == place] for place in (False, True)
+    }
     smooth: dict[int, float] = {}
     for rows in of_place.values():
         smooth |= zip(rows, kalman([], [heard.rssi_dbm[i] for i in rows]), strict=True)
@@ -177,8 +191,12 @@ def nearest_of_two(heard: Heard) -> tuple[list[float], list[float]]:
     return at_s, levels
 
 
-def happy_bubbles(heard: Heard, least_dbm: float = -inf, in_a_row: int = BUBBLES_IN_A_ROW) -> list[Interval]:
-    """With one station there is one change in a phone's life: it never leaves, so it never comes again."""
+def happy_bubbles(
+    heard: Heard, least_dbm: float = -inf, in_a_row: int = BUBBLES_IN_A_ROW
+) -> list[Interval]:
+    """With one station there is one change in a phone's life: it never leaves, so it never comes
+    again.
+    """
     rows = [i for i, rssi in enumerate(heard.rssi_dbm) if rssi >= least_dbm]
     times = [heard.at_s[i] for i in rows]
     weights = [1.5 + 0.75 * (1 + heard.rssi_dbm[i] / 100) for i in rows]
@@ -207,7 +225,9 @@ def happy_bubbles(heard: Heard, least_dbm: float = -inf, in_a_row: int = BUBBLES
 
 
 def ours(heard: Heard, rule: EntryRule, *, with_door: bool = False) -> list[Interval]:
-    """The machine of `presence.core.visit.visits`, told the time every second as the daemon does."""
+    """The machine of `presence.core.visit.visits`, told the time every second as the daemon
+    does.
+    """
     visits, found, since = Visits(rule, door_adapters=(DOOR,)), [], None
     told_s = heard.at_s[0] if heard.at_s else 0.0
     for sighting in sightings(heard, with_door=with_door):
@@ -227,7 +247,9 @@ def ours(heard: Heard, rule: EntryRule, *, with_door: bool = False) -> list[Inte
     return found
 
 
-def evidence(heard: Heard, rule: EntryRule, *, with_door: bool = False) -> Iterator[tuple[float, float]]:
+def evidence(
+    heard: Heard, rule: EntryRule, *, with_door: bool = False
+) -> Iterator[tuple[float, float]]:
     """The evidence after each sighting; the rule must ask for so much that nobody ever enters."""
     visits = Visits(rule, door_adapters=(DOOR,))
     for sighting in sightings(heard, with_door=with_door):
@@ -245,7 +267,9 @@ def sightings(heard: Heard, *, with_door: bool) -> Iterator[Sighting]:
 
 
 def records(points: Iterator[tuple[float, float]]) -> list[tuple[float, float]]:
-    """(time, score) wherever the score is the highest so far: a threshold is passed first at one of these."""
+    """(time, score) wherever the score is the highest so far: a threshold is passed first at one of
+    these.
+    """
     found, highest = [], -inf
     for now_s, score in points:
         if score > highest:

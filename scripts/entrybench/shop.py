@@ -9,15 +9,16 @@
                                          queue, look in, turn round
            ────── passers-by and window-shoppers, 1–3 m from the glass ──────►
 
-The radio is `bodies.fit`; all else here is assumed. Antennas, shares of the kinds, length of errands and the loss past
-the door's edge were changed while looking at how well plain levels separate, on other seeds than those of the contest:
-with the gateway at 3 m and more people lingering before the door everyone's figures are worse (`contest.elsewhere`).
-The breakdown by kind lets anyone weigh another mix. That one phone is as much weaker at either adapter, and that the
-shadowing at the two is independent, are assumptions too, and no recording here can show them: what a second adapter
-gains rests on them.
+The radio is `bodies.fit`; all else here is assumed. Antennas, shares of the kinds, length of
+errands and the loss past the door's edge were changed while looking at how well plain levels
+separate, on other seeds than those of the contest: with the gateway at 3 m and more people
+lingering before the door everyone's figures are worse (`contest.elsewhere`). The breakdown by kind
+lets anyone weigh another mix. That one phone is as much weaker at either adapter, and that the
+shadowing at the two is independent, are assumptions too, and no recording here can show them: what
+a second adapter gains rests on them.
 
-Losses of the walls: ITU-R P.2040-3 (2023) at 2.4 GHz: two sheets of plain glass about 3 dB, a brick wall about 8 dB;
-metal-coated glass would add 20 dB and make life easy, so it is not used.
+Losses of the walls: ITU-R P.2040-3 (2023) at 2.4 GHz: two sheets of plain glass about 3 dB, a brick
+wall about 8 dB; metal-coated glass would add 20 dB and make life easy, so it is not used.
 """
 
 from collections.abc import Callable
@@ -42,12 +43,15 @@ class Antennas(NamedTuple):
 
 
 ADVISED: Final = Antennas((1.0, 8.0), (0.9, 0.2))
-"""docs/technician.md: by the till, deep in the shop, where a customer comes near and a passer-by cannot; the second one
-beside the door, inside."""
+"""docs/technician.md: by the till, deep in the shop, where a customer comes near and a passer-by
+cannot; the second one beside the door, inside.
+"""
 NEAR_THE_WINDOW: Final = Antennas((1.0, 3.0), (0.9, 0.2))
 """What the page advises against."""
 DOOR_OUTSIDE: Final = Antennas((1.0, 8.0), (0.9, -0.3))
-"""The second one's antenna on the outer side of the front: more front between it and those inside."""
+"""The second one's antenna on the outer side of the front: more front between it and those
+inside.
+"""
 MISSED_BY_ONE: Final = 0.05
 """Packets that one adapter misses and another need not."""
 HEIGHT_M: Final = 1.4
@@ -59,12 +63,16 @@ GLASS_DB: Final = 3.0
 WALL_DB: Final = 8.0
 WAVE_M: Final = 0.123
 INTERVALS_S: Final = (0.1, 0.26, 0.5, 1.0)
-"""Android's low-latency, balanced and low-power advertising are 100, 250 and 1,000 ms; iOS is near 260 ms."""
+"""Android's low-latency, balanced and low-power advertising are 100, 250 and 1,000 ms; iOS is near
+260 ms.
+"""
 INTERVAL_SHARES: Final = (0.2, 0.4, 0.2, 0.2)
 ADV_DELAY_S: Final = 0.01
 """Pseudo-random 0–10 ms added to each interval (Bluetooth Core 5.4, vol 6, part B, 4.4.2.2.1)."""
 LOST: Final = (0.05, 0.4)
-"""Packets lost to collisions and to the scanner changing channels, whatever their strength: differs by phone."""
+"""Packets lost to collisions and to the scanner changing channels, whatever their strength: differs
+by phone.
+"""
 PAUSING: Final = 0.15
 """Share of phones that now and then stop advertising."""
 PAUSE_S: Final = (20.0, 240.0)
@@ -143,8 +151,14 @@ def queue(rng: Chance) -> Walk:
 def doorway(rng: Chance) -> Walk:
     """Comes up to the door, looks in from just outside, turns round."""
     side, speed = rng.choice([-1, 1]), speed_m_per_s(rng)
-    path = _Path(side * 20, -rng.uniform(1.5, 3)).walk(0, -2, speed).walk(rng.uniform(-0.4, 0.4), -0.5, 0.9)
-    return path.stay(_seconds(rng, 4, 0.6, 1, 20)).walk(0, -2, 0.9).walk(-side * 20, -2, speed).done()
+    path = (
+        _Path(side * 20, -rng.uniform(1.5, 3))
+        .walk(0, -2, speed)
+        .walk(rng.uniform(-0.4, 0.4), -0.5, 0.9)
+    )
+    return (
+        path.stay(_seconds(rng, 4, 0.6, 1, 20)).walk(0, -2, 0.9).walk(-side * 20, -2, speed).done()
+    )
 
 
 def flat(rng: Chance) -> Walk:
@@ -167,11 +181,19 @@ def errand(rng: Chance) -> Walk:
 
 def _visit(rng: Chance, stay_s: float) -> Walk:
     side, speed = rng.choice([-1, 1]), speed_m_per_s(rng)
-    path = _Path(side * 20, -rng.uniform(1, 3)).walk(0, -1.2, speed).walk(rng.uniform(-0.4, 0.4), 0.0, min(speed, 1.3))
+    path = (
+        _Path(side * 20, -rng.uniform(1, 3))
+        .walk(0, -1.2, speed)
+        .walk(rng.uniform(-0.4, 0.4), 0.0, min(speed, 1.3))
+    )
     crossed, inside = path.now_s, min(speed, rng.uniform(0.6, 1.2))
     path.walk(rng.uniform(-0.8, 0.8), 1.5, inside)
     while path.now_s < crossed + stay_s:
-        path.walk(rng.uniform(-HALF_WIDTH_M + 0.4, HALF_WIDTH_M - 0.4), rng.uniform(1.0, DEPTH_M - 0.4), inside)
+        path.walk(
+            rng.uniform(-HALF_WIDTH_M + 0.4, HALF_WIDTH_M - 0.4),
+            rng.uniform(1.0, DEPTH_M - 0.4),
+            inside,
+        )
         path.stay(_seconds(rng, 10, 0.9, 1, 120))
     path.walk(rng.uniform(-0.4, 0.4), 0.6, inside).walk(0.0, -0.3, inside)
     return path.walk(-side * 20, -rng.uniform(1, 3), speed).done()
@@ -193,7 +215,9 @@ def episode(kind: str, radio: Radio, rng: Chance, antennas: Antennas = ADVISED) 
     walk = WALKS[kind](rng)
     at = advertised_s(float(walk.at_s[-1]), rng)
     phone_db = radio.phone_db * rng.standard_normal()
-    facing = heading(walk, at, rng) + rng.uniform(0, 2 * np.pi)  # whichever side of the body the phone is on
+    facing = heading(walk, at, rng) + rng.uniform(
+        0, 2 * np.pi
+    )  # whichever side of the body the phone is on
     times, readings = [], []
     for place, later_s in ((antennas.gateway, 0.0), (antennas.door, 0.001)):
         rssi = phone_db + rssi_dbm(radio, walk, at, facing, rng, adapter=place)
@@ -204,7 +228,9 @@ def episode(kind: str, radio: Radio, rng: Chance, antennas: Antennas = ADVISED) 
     at_door = np.repeat([False, True], [len(t) for t in times])[order]
     entered, left = crossings_s(walk) if kind in INSIDERS else (None, None)
     x, y = np.interp(at, walk.at_s, walk.x_m), np.interp(at, walk.at_s, walk.y_m)
-    closest = float(np.min(np.hypot(x - antennas.gateway[0], y - antennas.gateway[1]), initial=np.inf))
+    closest = float(
+        np.min(np.hypot(x - antennas.gateway[0], y - antennas.gateway[1]), initial=np.inf)
+    )
     merged_s, merged_dbm = np.concatenate(times)[order], np.concatenate(readings)[order]
     return Episode(kind, "shop", merged_s, merged_dbm, at_door, entered, left, closest)
 
@@ -213,7 +239,11 @@ def advertised_s(end_s: float, rng: Chance) -> Floats:
     """When packets reach the antenna: interval and advDelay, less the lost ones and the pauses."""
     interval = rng.choice(INTERVALS_S, p=INTERVAL_SHARES)
     count = int(end_s / interval) + 1
-    at = rng.uniform(0, interval) + np.cumsum(interval + rng.uniform(0, ADV_DELAY_S, count)) - interval
+    at = (
+        rng.uniform(0, interval)
+        + np.cumsum(interval + rng.uniform(0, ADV_DELAY_S, count))
+        - interval
+    )
     at = at[(at < end_s) & (rng.random(count) >= rng.uniform(*LOST))]
     if rng.random() < PAUSING:
         start = rng.exponential(BETWEEN_PAUSES_S)
@@ -225,7 +255,13 @@ def advertised_s(end_s: float, rng: Chance) -> Floats:
 
 
 def rssi_dbm(  # the order of physics, from the phone to the adapter
-    radio: Radio, walk: Walk, at: Floats, facing: Floats, rng: Chance, *, adapter: tuple[float, float]
+    radio: Radio,
+    walk: Walk,
+    at: Floats,
+    facing: Floats,
+    rng: Chance,
+    *,
+    adapter: tuple[float, float],
 ) -> Floats:
     """The phone's packets at one adapter, were they all heard; a mean phone."""
     x, y = np.interp(at, walk.at_s, walk.x_m), np.interp(at, walk.at_s, walk.y_m)
@@ -242,8 +278,12 @@ def rssi_dbm(  # the order of physics, from the phone to the adapter
     )
 
 
-def walls_db(x: Floats, y: Floats, gateway: tuple[float, float], glass_db: float = GLASS_DB) -> Floats:
-    """Loss of what stands between: the front (glass, or past the edge of the open door) and the party wall."""
+def walls_db(
+    x: Floats, y: Floats, gateway: tuple[float, float], glass_db: float = GLASS_DB
+) -> Floats:
+    """Loss of what stands between: the front (glass, or past the edge of the open door) and the
+    party wall.
+    """
     outside = (y < 0) != (gateway[1] < 0)
     near, far = np.maximum(np.abs(y), 0.05), max(abs(gateway[1]), 0.05)
     through = x + (gateway[0] - x) * near / (near + far)
@@ -253,7 +293,9 @@ def walls_db(x: Floats, y: Floats, gateway: tuple[float, float], glass_db: float
 
 
 def _edge_db(beyond_m: Floats, near_m: Floats, far_m: float) -> Floats:
-    """Loss past one edge of the doorway: a knife edge, ITU-R P.526-15 (31); 6 dB at the edge, none well inside."""
+    """Loss past one edge of the doorway: a knife edge, ITU-R P.526-15 (31); 6 dB at the edge, none
+    well inside.
+    """
     v = beyond_m * np.sqrt(2 * (near_m + far_m) / (WAVE_M * near_m * far_m))
     loss = 6.9 + 20 * np.log10(np.sqrt((v - 0.1) ** 2 + 1) + v - 0.1)
     return np.where(v > -0.78, loss, 0.0)
@@ -275,7 +317,9 @@ def heading(walk: Walk, at: Floats, rng: Chance) -> Floats:
     """The way of the leg; who stands turns to some side and sways."""
     legs = np.clip(np.searchsorted(walk.at_s, at, "right") - 1, 0, len(walk.at_s) - 2)
     dx, dy = np.diff(walk.x_m), np.diff(walk.y_m)
-    heading = np.where(np.hypot(dx, dy) > 0.01, np.arctan2(dy, dx), rng.uniform(0, 2 * np.pi, len(dx)))
+    heading = np.where(
+        np.hypot(dx, dy) > 0.01, np.arctan2(dy, dx), rng.uniform(0, 2 * np.pi, len(dx))
+    )
     return np.asarray(heading[legs])
 
 

@@ -1,7 +1,9 @@
-"""Runs every rule over many people at once, and counts: false enters, missed entries, how soon, flaps.
+"""Runs every rule over many people at once, and counts: false enters, missed entries, how soon,
+flaps.
 
-A rule with one threshold is run once for *all* its thresholds: whoever's score reaches a threshold first does so
-where the score is the highest so far, and only those moments are kept (`rules.records`).
+A rule with one threshold is run once for *all* its thresholds: whoever's score reaches a threshold
+first does so where the score is the highest so far, and only those moments are kept
+(`rules.records`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,18 +48,28 @@ Scorer = Callable[[Heard], Records]
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What of ours is tried beside the others: levels, each for all evidence at once, and whole rules."""
+    """What of ours is tried beside the others: levels, each for all evidence at once, and whole
+    rules.
+    """
 
     enter_one_dbm: tuple[float, ...]
     enter_two_dbm: tuple[float, ...]
     machines: Mapping[str, OurRule] = field(default_factory=dict)
-    others: tuple[str, ...] = ("first packet", "8 in a row", "ESPresense", "Kalman", "Kalman, nearest of 2")
+    others: tuple[str, ...] = (
+        "first packet",
+        "8 in a row",
+        "ESPresense",
+        "Kalman",
+        "Kalman, nearest of 2",
+    )
 
 
 def scorers(tried: Tried) -> dict[str, Scorer]:
-    """Every rule with a threshold, by name; ours once for each `enter_rssi_dbm`, with one adapter and with two.
+    """Every rule with a threshold, by name; ours once for each `enter_rssi_dbm`, with one adapter
+    and with two.
 
-    `Tried.machines` are ours with all their settings: their score is 1 as soon as they say `Entered`.
+    `Tried.machines` are ours with all their settings: their score is 1 as soon as they say
+    `Entered`.
     """
     others: dict[str, Scorer] = {
         "first packet": partial(_of_levels, rules.raw),
@@ -80,7 +92,9 @@ def ours_name(enter_dbm: float, adapters: int) -> str:
     return f"ours, {adapters} adapter{'s' * (adapters > 1)}, {enter_dbm:g} dBm"
 
 
-def _of_levels(smooth: Callable[[Sequence[float], Sequence[float]], list[float]], heard: Heard) -> Records:
+def _of_levels(
+    smooth: Callable[[Sequence[float], Sequence[float]], list[float]], heard: Heard
+) -> Records:
     inside = heard.inside()
     return rules.records(zip(inside.at_s, smooth(inside.at_s, inside.rssi_dbm), strict=True))
 
@@ -138,7 +152,10 @@ class Outcomes:
         """For each kind of outsider: how many were let in, of how many."""
         wrong = np.array(self.highest[name]) >= threshold
         kinds = np.array(self.kinds)
-        return {str(kind): (int(wrong[kinds == kind].sum()), int((kinds == kind).sum())) for kind in np.unique(kinds)}
+        return {
+            str(kind): (int(wrong[kinds == kind].sum()), int((kinds == kind).sum()))
+            for kind in np.unique(kinds)
+        }
 
     def delays_s(self, name: str, threshold: float) -> Floats:
         """From the crossing to the enter, inf where missed."""
@@ -184,7 +201,9 @@ def percentile(delays_s: Floats, percent: float) -> float:
 
 
 def curve(outcomes: Outcomes, name: str, points: int = 60) -> list[tuple[float, Score]]:
-    """Threshold and score from the strictest to the loosest, even in the logarithm of the false enters."""
+    """Threshold and score from the strictest to the loosest, even in the logarithm of the false
+    enters.
+    """
     scores = np.sort(np.array(outcomes.highest[name]))[::-1]
     ranks = np.unique(np.geomspace(1, len(scores), points).astype(int)) - 1
     thresholds = sorted({float(t) for t in scores[ranks]}, reverse=True)
@@ -226,7 +245,9 @@ class Task:
 
 
 def run(tasks: Sequence[Task], workers: int) -> Outcomes:
-    """All chunks, in their order whoever was first: the same seeds give the same figures on any machine."""
+    """All chunks, in their order whoever was first: the same seeds give the same figures on any
+    machine.
+    """
     total = Outcomes()
     with get_context("fork").Pool(workers) as pool:
         for outcomes in pool.imap(_one, tasks):
@@ -235,11 +256,20 @@ def run(tasks: Sequence[Task], workers: int) -> Outcomes:
 
 
 def tasks(
-    shares: dict[str, float], count: int, seed: int, radio: Radio, tried: Tried, *, antennas: Antennas = shop.ADVISED
+    shares: dict[str, float],
+    count: int,
+    seed: int,
+    radio: Radio,
+    tried: Tried,
+    *,
+    antennas: Antennas = shop.ADVISED,
 ) -> list[Task]:
     """As many chunks as it takes; each has its own seed."""
     sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
-    return [Task(shares, size, seed * 100_000 + i, radio, tried, antennas) for i, size in enumerate(sizes)]
+    return [
+        Task(shares, size, seed * 100_000 + i, radio, tried, antennas)
+        for i, size in enumerate(sizes)
+    ]
 
 
 def _one(task: Task) -> Outcomes:

@@ -1,12 +1,15 @@
-"""Episodes from the recorded walks (../shared/data/walks): real readings, a real body, the true position.
+"""Episodes from the recorded walks (../shared/data/walks): real readings, a real body, the true
+position.
 
-The geometry is fixed before any reading is looked at: a virtual gateway at one receiver, a virtual door adapter at
-another 5–9 m away, and inside is within RADIUS_M of the gateway. Every such pair of receivers and every walk is an
-episode: an entry if the walker begins outside, comes in and stays for STAYS_S; a walk-past if they never come in. Who
-begins inside or only dips in is neither. The hall has no walls, so this is a test of distance alone: harder than a
-shop, where the walk-past is behind glass.
+The geometry is fixed before any reading is looked at: a virtual gateway at one receiver, a virtual
+door adapter at another 5–9 m away, and inside is within RADIUS_M of the gateway. Every such pair of
+receivers and every walk is an episode: an entry if the walker begins outside, comes in and stays
+for STAYS_S; a walk-past if they never come in. Who begins inside or only dips in is neither. The
+hall has no walls, so this is a test of distance alone: harder than a shop, where the walk-past is
+behind glass.
 
-Six walks are six bodies on six days at best, however many pairs look at them; the halves are split by walk.
+Six walks are six bodies on six days at best, however many pairs look at them; the halves are split
+by walk.
 """
 
 import csv
@@ -45,14 +48,18 @@ class Series:
 
 def receivers() -> dict[str, Place]:
     with (WALKS / "receivers.csv").open() as lines:
-        return {row["receiver"]: (float(row["x_m"]), float(row["y_m"])) for row in csv.DictReader(lines)}
+        return {
+            row["receiver"]: (float(row["x_m"]), float(row["y_m"])) for row in csv.DictReader(lines)
+        }
 
 
 def load(walk: str) -> dict[str, Series]:
     rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     with (WALKS / f"{walk}.csv").open() as lines:
         for row in csv.DictReader(lines):
-            rows[row["receiver"]].append(tuple(float(row[k]) for k in ("t_s", "rssi_dbm", "x_m", "y_m")))
+            rows[row["receiver"]].append(
+                tuple(float(row[k]) for k in ("t_s", "rssi_dbm", "x_m", "y_m"))
+            )
     return {receiver: Series(*np.array(sorted(found)).T) for receiver, found in rows.items()}
 
 

@@ -1,7 +1,9 @@
-"""The consent service in processes of their own: two desks that work on one register, alone or at the same time.
+"""The consent service in processes of their own: two desks that work on one register, alone or at
+the same time.
 
-A desk is a child that lives as long as the run; each command opens the register anew, as `presence consents` does.
-What a desk answers is what a person would see: a result, or the refusal's words. Notices come back signed, as bytes.
+A desk is a child that lives as long as the run; each command opens the register anew, as `presence
+consents` does. What a desk answers is what a person would see: a result, or the refusal's words.
+Notices come back signed, as bytes.
 """
 
 import json
@@ -72,8 +74,12 @@ class Desk:
 
 @contextmanager
 def somebody_writes(folder: Path) -> Iterator[None]:
-    """Another process holds the register's write lock, as an import's batch does, until the desks have begun."""
-    with closing(sqlite3.connect(folder / "register.sqlite", isolation_level=None, timeout=30)) as database:
+    """Another process holds the register's write lock, as an import's batch does, until the desks
+    have begun.
+    """
+    with closing(
+        sqlite3.connect(folder / "register.sqlite", isolation_level=None, timeout=30)
+    ) as database:
         database.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -82,7 +88,9 @@ def somebody_writes(folder: Path) -> Iterator[None]:
             database.execute("ROLLBACK")
 
 
-def at_once(desks: tuple[Desk, Desk], folder: Path, now_s: float, commands: Any) -> tuple[Done, Done]:
+def at_once(
+    desks: tuple[Desk, Desk], folder: Path, now_s: float, commands: Any
+) -> tuple[Done, Done]:
     """Two commands that begin while somebody else writes."""
     with somebody_writes(folder):
         for desk, (command, words) in zip(desks, commands, strict=True):
@@ -107,7 +115,9 @@ def _carried_out(folder: Path, now_s: float, command: str, words: Mapping[str, A
     with closing(ConsentService(folder, None, clock=lambda: now_s)) as service:
         notices: list[bytes] = []
         try:
-            value = COMMANDS[command](service, lambda notice: notices.append(service.sign(notice)), **words)
+            value = COMMANDS[command](
+                service, lambda notice: notices.append(service.sign(notice)), **words
+            )
         except ConsentServiceError as refusal:
             return Done(refused=str(refusal), notices=tuple(notices))
         return Done(notices=tuple(notices), value=value)
@@ -116,7 +126,11 @@ def _carried_out(folder: Path, now_s: float, command: str, words: Mapping[str, A
 def _create(folder: Path, now_s: float) -> Done:
     """As `presence consents init` does."""
     made = ConsentService.create(
-        folder, folder.parent / "repository", list_name=LIST, notice="fi-2026-03", clock=lambda: now_s
+        folder,
+        folder.parent / "repository",
+        list_name=LIST,
+        notice="fi-2026-03",
+        clock=lambda: now_s,
     )
     with closing(made) as service, service.register.transaction():
         service.register.set_fact("audiences", json.dumps(PURPOSE_OF))
@@ -128,7 +142,9 @@ def _publish(service: ConsentService, _said: object, *, rebase: bool = False) ->
     service.publish(rebase=rebase)
 
 
-def _add(service: ConsentService, said: Callable[[Notice], None], **words: Any) -> tuple[bytes, dict[str, bytes]]:
+def _add(
+    service: ConsentService, said: Callable[[Notice], None], **words: Any
+) -> tuple[bytes, dict[str, bytes]]:
     words["purposes"] = frozenset(map(Purpose, words["purposes"]))
     added = service.add(Wish(scope=Scope(frozenset({STORE})), audiences=tuple(AUDIENCES), **words))
     for notice in added.notices:
@@ -136,13 +152,17 @@ def _add(service: ConsentService, said: Callable[[Notice], None], **words: Any) 
     return added.ref, dict(added.pairwise_keys)
 
 
-def _import(service: ConsentService, said: Callable[[Notice], None], *, rows: list[dict[str, str]]) -> list[str]:
+def _import(
+    service: ConsentService, said: Callable[[Notice], None], *, rows: list[dict[str, str]]
+) -> list[str]:
     done = import_rows(service, enumerate(rows, start=1), audiences=AUDIENCES, told=said)
     return [reason for _, reason in done.bad]
 
 
 def _take(action: str) -> Callable[..., None]:
-    def command(service: ConsentService, said: Callable[[Notice], None], name: str, **words: Any) -> None:
+    def command(
+        service: ConsentService, said: Callable[[Notice], None], name: str, **words: Any
+    ) -> None:
         if "purposes" in words:
             words["purposes"] = frozenset(map(Purpose, words["purposes"]))
         notice = getattr(service, action)(name, **words)
@@ -152,7 +172,9 @@ def _take(action: str) -> Callable[..., None]:
     return command
 
 
-def _show(service: ConsentService, _said: object, names: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+def _show(
+    service: ConsentService, _said: object, names: Sequence[str]
+) -> dict[str, dict[str, Any] | None]:
     return {name: _shown(service, name) for name in names}
 
 
@@ -165,7 +187,9 @@ def _shown(service: ConsentService, name: str) -> dict[str, Any] | None:
     return {
         "state": str(known.state),
         "purposes": frozenset(map(str, consent.purposes)) if consent else frozenset(),
-        "categories": frozenset((each.category, each.not_after_s) for each in consent.grants) if consent else None,
+        "categories": frozenset((each.category, each.not_after_s) for each in consent.grants)
+        if consent
+        else None,
         "refused": consent.refused_categories if consent else frozenset(),
         "paused_until_s": consent.paused_until_s if consent else 0.0,
         "until_s": consent.not_after_s if consent else 0.0,
@@ -178,5 +202,8 @@ COMMANDS: Final[Mapping[str, Callable[..., Any]]] = {
     "add": _add,
     "import": _import,
     "show": _show,
-    **{action: _take(action) for action in ("narrow", "fulfil", "pause", "resume", "withdraw", "object")},
+    **{
+        action: _take(action)
+        for action in ("narrow", "fulfil", "pause", "resume", "withdraw", "object")
+    },
 }

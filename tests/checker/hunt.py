@@ -1,4 +1,6 @@
-"""`scripts/hunt`: the consent model checker for as long as you like; ends with 1 at the first broken promise."""
+"""`scripts/hunt`: the consent model checker for as long as you like; ends with 1 at the first
+broken promise.
+"""
 
 import argparse
 import random
@@ -21,9 +23,20 @@ ROUND: Final = 50
 def main() -> int:
     """Hunt; the seed of a round is printed first, so that whatever it finds can be found again."""
     parser = argparse.ArgumentParser(prog="scripts/hunt", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10, help="how long (default 10); 480 for a night")
-    parser.add_argument("--steps", type=int, default=50, help="commands, faults and waits of one machine (default 50)")
-    parser.add_argument("--seed", type=int, help="play this one round again, and find the shortest way to its breach")
+    parser.add_argument(
+        "--minutes", type=float, default=10, help="how long (default 10); 480 for a night"
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=50,
+        help="commands, faults and waits of one machine (default 50)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="play this one round again, and find the shortest way to its breach",
+    )
     options = parser.parse_args()
     ConsentMachine.desks = Desk(), Desk()
     judged = ConsentMachine.judged = Counter()
@@ -34,7 +47,9 @@ def main() -> int:
             _say(f"round {rounds + 1}, --seed {seed} ")
             _round(seed, options.steps, shrink=options.seed is not None)
             rounds += 1
-            told = ", ".join(f"{count} {kind.split('.')[1]}" for kind, count in sorted(judged.items()))
+            told = ", ".join(
+                f"{count} {kind.split('.')[1]}" for kind, count in sorted(judged.items())
+            )
             _say(f"held: {ROUND * rounds} machines so far, judged {told or 'nothing'}\n")
             if options.seed is not None:
                 break

@@ -1,8 +1,9 @@
 """The oracle: every event that leaves a gateway is held against what its customer wants.
 
-At its release an `entered` or `left` needs a version of the register that the gateway must believe, which grants
-presence, the audience's purpose, each category and that kind of subject. A `withdrawn` follows one `entered`, once.
-And nobody who was told of is left standing: what is not granted any more has been taken back.
+At its release an `entered` or `left` needs a version of the register that the gateway must believe,
+which grants presence, the audience's purpose, each category and that kind of subject. A `withdrawn`
+follows one `entered`, once. And nobody who was told of is left standing: what is not granted any
+more has been taken back.
 """
 
 import json
@@ -75,26 +76,43 @@ class Judge:
         if allowed is None or not said <= allowed:
             raise Breach(f"{name}: told {audience} of {sorted(said)}, granted is {allowed}")
         self._subject(name, will, stable=stable)
-        self.told[event["id"]] = Told(name, audience, said, subject, stable, _seconds(event["data"]["valid_until"]))
+        self.told[event["id"]] = Told(
+            name, audience, said, subject, stable, _seconds(event["data"]["valid_until"])
+        )
 
     def adopted(self, name: str, announcement: Announcement) -> None:
         """A peer told this; the gateway must take it back like its own."""
-        event_id, stable = announcement.event_id, PROFILING in self.histories[name].believed().purposes
+        event_id, stable = (
+            announcement.event_id,
+            PROFILING in self.histories[name].believed().purposes,
+        )
         subject, said = announcement.subject, frozenset(announcement.categories)
-        self.told[event_id] = Told(name, announcement.audience, said, subject, stable, announcement.valid_until_s)
+        self.told[event_id] = Told(
+            name, announcement.audience, said, subject, stable, announcement.valid_until_s
+        )
 
     def standing(self, *, stale: bool) -> None:
-        """Called where everything that can go out has gone out: what was told is granted still, or was taken back."""
+        """Called where everything that can go out has gone out: what was told is granted still, or
+        was taken back.
+        """
         for event_id, told in self.told.items():
             if event_id in self.taken_back or self.now_s >= told.valid_until_s - TOLERANCE_S:
                 continue
             will = self.histories[told.name].believed()
             lived_s = self.now_s - TOLERANCE_S
             if stale and not (will.gone or will.objected or self.now_s < will.paused_until_s):
-                continue  # what ends by itself while nobody knows what is true is told when somebody does
+                # what ends by itself while nobody knows what is true is told when somebody does
+                continue
             allowed = will.allows(told.audience, lived_s)
-            if allowed is None or not told.categories <= allowed or (told.stable and PROFILING not in will.purposes):
-                raise Breach(f"{told.name}: {told.audience} was told, {allowed} is granted, and nothing was taken back")
+            if (
+                allowed is None
+                or not told.categories <= allowed
+                or (told.stable and PROFILING not in will.purposes)
+            ):
+                raise Breach(
+                    f"{told.name}: {told.audience} was told, {allowed} is granted, and nothing "
+                    "was taken back"
+                )
 
     def _withdrawn(self, event: Mapping[str, dict[str, str]], subject: str, *, copy: bool) -> None:
         entered_id = event["data"]["entered_id"]
@@ -108,7 +126,14 @@ class Judge:
         self.taken_back.add(entered_id)
 
     def _left(
-        self, event: Mapping[str, dict[str, str]], name: str, will: Will, audience: str, subject: str, *, stable: bool
+        self,
+        event: Mapping[str, dict[str, str]],
+        name: str,
+        will: Will,
+        audience: str,
+        subject: str,
+        *,
+        stable: bool,
     ) -> None:
         told = self.told.get(event["data"]["entered_id"])
         if told is None or event["data"]["entered_id"] in self.taken_back:
@@ -127,7 +152,9 @@ class Judge:
 
     def _fresh(self, event_id: str) -> None:
         if self.now_s - self.published_at_s > LEASE_S + TOLERANCE_S:
-            raise Breach(f"event {event_id} by a list that is {self.now_s - self.published_at_s:.0f} s old")
+            raise Breach(
+                f"event {event_id} by a list that is {self.now_s - self.published_at_s:.0f} s old"
+            )
 
     def _whose(self, audience: str, subject: str) -> tuple[str, bool]:
         """The customer behind a subject, and whether it is the one that joins days."""

@@ -1,10 +1,11 @@
-"""A chain, a shop and three customers as one state machine: whatever happens in whichever order, the judge agrees.
+"""A chain, a shop and three customers as one state machine: whatever happens in whichever order,
+the judge agrees.
 
     desks (two processes) ──► register ──► repository ──► gateway ──► relay ──► broker ──► judge
             └──────────────── notices, late, twice, lost, in any order ─┘
 
-Hypothesis chooses commands, faults and the passing of time. `Breach` is a broken promise; it is reported with the
-shortest way to it that Hypothesis finds.
+Hypothesis chooses commands, faults and the passing of time. `Breach` is a broken promise; it is
+reported with the shortest way to it that Hypothesis finds.
 """
 
 import shutil
@@ -37,7 +38,9 @@ from tests.checker.wills import (
 )
 
 PERIOD_S: Final = 22_118_400
-"""Days and key windows together begin anew after so long (256 days): each machine's afternoon begins alike."""
+"""Days and key windows together begin anew after so long (256 days): each machine's afternoon
+begins alike.
+"""
 NAMES: Final = ("anna", "berit", "carl")
 HOUR_S: Final = 3600.0
 SERVED_S: Final = 300.0
@@ -58,12 +61,18 @@ class ConsentMachine(RuleBasedStateMachine):
     judged: ClassVar[Counter[str]] = Counter()
     """Events by type, of all machines."""
 
-    @initialize(wishes=st.tuples(*(st.tuples(purposes, st.frozensets(harmless, min_size=1)) for _ in NAMES)))
-    def begin_with_customers(self, wishes: tuple[tuple[frozenset[str], frozenset[str]], ...]) -> None:
+    @initialize(
+        wishes=st.tuples(*(st.tuples(purposes, st.frozensets(harmless, min_size=1)) for _ in NAMES))
+    )
+    def begin_with_customers(
+        self, wishes: tuple[tuple[frozenset[str], frozenset[str]], ...]
+    ) -> None:
         """An ordinary day: three who agreed, a list that arrived."""
         self.begin()
         for name, (purposes, granted) in zip(NAMES, wishes, strict=True):
-            self.agree(name=name, purposes=purposes, granted=granted, ends=HOUR_S, until=30 * HOUR_S)
+            self.agree(
+                name=name, purposes=purposes, granted=granted, ends=HOUR_S, until=30 * HOUR_S
+            )
         self.the_list_arrives()
 
     def begin(self) -> None:
@@ -95,7 +104,8 @@ class ConsentMachine(RuleBasedStateMachine):
             self.shop.close()
             shutil.rmtree(self.folder)
 
-    # --- what customers do ---------------------------------------------------------------------------------------
+    # --- what customers do
+    # ---------------------------------------------------------------------------------------
 
     @rule(
         name=names,
@@ -117,17 +127,28 @@ class ConsentMachine(RuleBasedStateMachine):
     ) -> None:
         """`again`: all of it was asked for anew, word by word."""
         if hasattr(self, "shop"):
-            self.shop.pass_s(1)  # what is given in the very second in which it was taken away stays away
+            self.shop.pass_s(
+                1
+            )  # what is given in the very second in which it was taken away stays away
         now_s = self._now_s()
         until_s = float(int(now_s + until))
         said = purposes | granted if again else frozenset()
         given = {each: float(int(now_s + min(ends, until))) for each in granted}
-        done = self._do("add", id=name, purposes=purposes, categories=given, not_before_s=now_s - 60,
-                        not_after_s=until_s, identity_key=self.keys[name],
-                        said_s=dict.fromkeys(said, now_s))  # fmt: skip
+        done = self._do(
+            "add",
+            id=name,
+            purposes=purposes,
+            categories=given,
+            not_before_s=now_s - 60,
+            not_after_s=until_s,
+            identity_key=self.keys[name],
+            said_s=dict.fromkeys(said, now_s),
+        )
         will = self.histories[name].now
         if done.refused:
-            if not will.objected and BEER not in granted:  # sensitive, and nobody here agrees to it explicitly
+            if (
+                not will.objected and BEER not in granted
+            ):  # sensitive, and nobody here agrees to it explicitly
                 raise Breach(f"{name} agreed and was refused: {done.refused}")
             return
         if will.objected:
@@ -135,7 +156,9 @@ class ConsentMachine(RuleBasedStateMachine):
         ref, self.judge.keys[name] = done.value
         self.name_of[ref] = name
         given_until = frozenset(given.items())
-        agreed = wills.agreed(will, purposes=purposes, categories=given_until, until_s=until_s, again=said)
+        agreed = wills.agreed(
+            will, purposes=purposes, categories=given_until, until_s=until_s, again=said
+        )
         self._became(name, agreed, done)
 
     @rule(
@@ -143,7 +166,9 @@ class ConsentMachine(RuleBasedStateMachine):
         purposes=purposes,
         granted=st.frozensets(harmless),
         refused=st.frozensets(harmless, max_size=1),
-        decided_anew=st.frozensets(st.sampled_from((OFFERS, SERVICE, VISIT_END, PROFILING, CARS, VANS, GARDEN))),
+        decided_anew=st.frozensets(
+            st.sampled_from((OFFERS, SERVICE, VISIT_END, PROFILING, CARS, VANS, GARDEN))
+        ),
         until=st.sampled_from((300.0, HOUR_S, 30 * HOUR_S)),
     )
     def is_imported(
@@ -156,7 +181,9 @@ class ConsentMachine(RuleBasedStateMachine):
         decided_anew: frozenset[str],
         until: float,
     ) -> None:
-        """An export of the platform: only what was decided anew, word by word, brings back what was taken away."""
+        """An export of the platform: only what was decided anew, word by word, brings back what was
+        taken away.
+        """
         self.shop.pass_s(1)
         now_s, will = self._now_s(), self.histories[name].now
         until_s, granted = float(int(now_s + until)), granted - refused
@@ -182,20 +209,31 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @rule(name=names, category=categories)
     def narrow_a_category(self, name: str, category: str) -> None:
-        self._taken(name, lambda will: wills.narrowed(will, categories=frozenset({category})), "narrow",
-                    categories=[category])  # fmt: skip
+        self._taken(
+            name,
+            lambda will: wills.narrowed(will, categories=frozenset({category})),
+            "narrow",
+            categories=[category],
+        )
 
     @rule(name=names, purpose=st.sampled_from((OFFERS, SERVICE, VISIT_END, PROFILING)))
     def narrow_a_purpose(self, name: str, purpose: str) -> None:
         self._taken(
-            name, lambda will: wills.narrowed(will, purposes=frozenset({purpose})), "narrow", purposes=[purpose]
+            name,
+            lambda will: wills.narrowed(will, purposes=frozenset({purpose})),
+            "narrow",
+            purposes=[purpose],
         )
 
     @rule(name=names, category=harmless)
     def fulfil(self, name: str, category: str) -> None:
         if category in dict(self.histories[name].now.categories):
-            self._taken(name, lambda will: wills.narrowed(will, categories=frozenset({category})), "fulfil",
-                        category=category)  # fmt: skip
+            self._taken(
+                name,
+                lambda will: wills.narrowed(will, categories=frozenset({category})),
+                "fulfil",
+                category=category,
+            )
 
     @rule(name=names, minutes=st.sampled_from((5, 60)))
     def pause(self, name: str, minutes: int) -> None:
@@ -220,7 +258,9 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @rule(name=names, other=st.sampled_from(("object", "withdraw", "pause")), category=categories)
     def two_desks_at_once(self, name: str, other: str, category: str) -> None:
-        """One desk takes a category away while the other ends it all; whoever is first, both have happened."""
+        """One desk takes a category away while the other ends it all; whoever is first, both have
+        happened.
+        """
         before = self.histories[name].now
         if before.gone or before.objected:
             return
@@ -234,13 +274,16 @@ class ConsentMachine(RuleBasedStateMachine):
         if two.refused:
             raise Breach(f"{name}: {other} was refused: {two.refused}")
         ended: Callable[[Will], Will] = {
-            "object": wills.objected, "withdraw": wills.withdrawn, "pause": lambda will: wills.paused(will, until_s),
-        }[other]  # fmt: skip
+            "object": wills.objected,
+            "withdraw": wills.withdrawn,
+            "pause": lambda will: wills.paused(will, until_s),
+        }[other]
         if not one.refused:
             self._became(name, wills.narrowed(before, categories=frozenset({category})), one)
         self._became(name, ended(self.histories[name].now), two)
 
-    # --- the chain and the way to the shop -----------------------------------------------------------------------
+    # --- the chain and the way to the shop
+    # -----------------------------------------------------------------------
 
     @rule(rebase=st.booleans())
     def publish(self, rebase: bool = False) -> None:
@@ -272,7 +315,8 @@ class ConsentMachine(RuleBasedStateMachine):
         for name, number, notice in self.notices[-3:]:
             self._hear(name, number, notice)
 
-    # --- the street, the shop, the machine room ------------------------------------------------------------------
+    # --- the street, the shop, the machine room
+    # ------------------------------------------------------------------
 
     @rule(name=names, other=names)
     def two_walk_in(self, name: str, other: str) -> None:
@@ -292,13 +336,24 @@ class ConsentMachine(RuleBasedStateMachine):
         ]  # fmt: skip
         current = self.histories[name].listed == len(self.histories[name].wills) - 1
         awaited = (
-            shop.publishes and not shop.off_s and current and shop.broker.is_steady and name not in self.heard_s
-            and not shop.is_waiting and now_s - self.published_at_s < LEASE_S - 60
-        )  # fmt: skip
+            shop.publishes
+            and not shop.off_s
+            and current
+            and shop.broker.is_steady
+            and name not in self.heard_s
+            and not shop.is_waiting
+            and now_s - self.published_at_s < LEASE_S - 60
+        )
         shop.walks_in(self.keys[name])
         self.heard_s[name] = self._now_s()
-        if awaited and len(judge.told) - before < len(sure) and shop.pipeline.counts["dropped"] == dropped:
-            raise Breach(f"{name} has rights, came in, and {sure} heard {len(judge.told) - before} events")
+        if (
+            awaited
+            and len(judge.told) - before < len(sure)
+            and shop.pipeline.counts["dropped"] == dropped
+        ):
+            raise Breach(
+                f"{name} has rights, came in, and {sure} heard {len(judge.told) - before} events"
+            )
 
     @rule(seconds=durations_s, served=st.booleans())
     def pass_time(self, seconds: float, served: bool = False) -> None:
@@ -326,7 +381,9 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @rule()
     def a_peer_tells_it(self) -> None:
-        """Another gateway of the store published what waits here, under the id that both compute."""
+        """Another gateway of the store published what waits here, under the id that both
+        compute.
+        """
         announcement = self.shop.a_peer_tells()
         if announcement is not None:
             self.judge.adopted(self.name_of[announcement.ref], announcement)
@@ -342,7 +399,9 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @rule()
     def gateway_is_killed(self) -> None:
-        """It starts with a clock that is right: one that never was is found out by the server's date alone."""
+        """It starts with a clock that is right: one that never was is found out by the server's
+        date alone.
+        """
         self.shop.kill()
         self.shop.set_clock(0.0)
         self.shop.start()
@@ -354,7 +413,9 @@ class ConsentMachine(RuleBasedStateMachine):
         self.shop.set_clock(0.0)
         shutil.rmtree(self.folder / "run")
         self.shop.start()
-        self.judge.told = {key: told for key, told in self.judge.told.items() if key in self.judge.taken_back}
+        self.judge.told = {
+            key: told for key, told in self.judge.told.items() if key in self.judge.taken_back
+        }
 
     @invariant()
     def the_register_has_what_customers_want(self) -> None:
@@ -372,7 +433,8 @@ class ConsentMachine(RuleBasedStateMachine):
             if not self.shop.is_waiting and not self.shop.off_s:
                 self.judge.standing(stale=not self.shop.publishes)
 
-    # --- helpers -------------------------------------------------------------------------------------------------
+    # --- helpers
+    # -------------------------------------------------------------------------------------------------
 
     def _now_s(self) -> float:
         return self.shop.true_s if hasattr(self, "shop") else self.judge.now_s

@@ -1,18 +1,35 @@
-"""Ways to a breach that an attacker found (attack.md, 2026-11-29), as the machine would walk them: its seed corpus."""
+"""Ways to a breach that an attacker found (attack.md, 2026-11-29), as the machine would walk them:
+its seed corpus.
+"""
 
 from collections.abc import Callable
 from typing import Final
 
 from tests.checker.machine import HOUR_S, ConsentMachine
-from tests.checker.wills import BEER, CARS, GARDEN, OFFERS, PRESENCE, PROFILING, SERVICE, VANS, VISIT_END
+from tests.checker.wills import (
+    BEER,
+    CARS,
+    GARDEN,
+    OFFERS,
+    PRESENCE,
+    PROFILING,
+    SERVICE,
+    VANS,
+    VISIT_END,
+)
 
 ALL: Final = frozenset({PRESENCE, OFFERS, SERVICE, VISIT_END})
 
 
 def _agrees(
-    machine: ConsentMachine, name: str, *more: str, granted: frozenset[str] = frozenset({CARS, GARDEN})
+    machine: ConsentMachine,
+    name: str,
+    *more: str,
+    granted: frozenset[str] = frozenset({CARS, GARDEN}),
 ) -> None:
-    machine.agree(name=name, purposes=ALL | set(more), granted=granted, ends=HOUR_S, until=30 * HOUR_S)
+    machine.agree(
+        name=name, purposes=ALL | set(more), granted=granted, ends=HOUR_S, until=30 * HOUR_S
+    )
 
 
 def a_pause_is_lost_by_a_renewal(machine: ConsentMachine) -> None:  # A2
@@ -111,7 +128,9 @@ def withdrawn_killed_and_agreed_anew_within_the_hour(machine: ConsentMachine) ->
     machine.walk_in(name="anna")
 
 
-def a_list_that_comes_by_a_wrong_clock_takes_nothing_back(machine: ConsentMachine) -> None:  # found by the machine
+def a_list_that_comes_by_a_wrong_clock_takes_nothing_back(
+    machine: ConsentMachine,
+) -> None:  # found by the machine
     _agrees(machine, "anna")
     machine.the_list_arrives()
     machine.walk_in(name="anna")

@@ -1,6 +1,8 @@
-"""One gateway of the shop as the machine drives it: the daemon's own parts, real stores, a clock and broker that obey.
+"""One gateway of the shop as the machine drives it: the daemon's own parts, real stores, a clock
+and broker that obey.
 
-Advertisements are of real identifiers, the list is read from the publisher's folder, notices arrive as signed bytes.
+Advertisements are of real identifiers, the list is read from the publisher's folder, notices arrive
+as signed bytes.
 """
 
 import asyncio
@@ -80,9 +82,13 @@ class Shop:
         for each in (state, run):
             each.mkdir(exist_ok=True)
         tuf = TufRepository(
-            str(self._folder / "repository"), root_file=self._folder / "root.json", metadata_dir=state / "tuf"
+            str(self._folder / "repository"),
+            root_file=self._folder / "root.json",
+            metadata_dir=state / "tuf",
         )
-        self._source = SignedList(tuf, ListStore(state), WindowKeyFiles(run), name=LIST, max_span_s=MAX_SPAN_S)
+        self._source = SignedList(
+            tuf, ListStore(state), WindowKeyFiles(run), name=LIST, max_span_s=MAX_SPAN_S
+        )
         self._visits = RuntimeStore(run)
         self._withdrawn = WithdrawnStore(state)
         self.renewal = Renewal(
@@ -101,10 +107,18 @@ class Shop:
             restrictions=Restrictions(self._withdrawn.load()),
         )
         self.withdrawal = Withdrawal(
-            LIST, KeySet({}), self.pipeline, store=self._withdrawn, renewal=self.renewal, clock=self.clock,
-            refresh=lambda: None, tell=self.tell,
-        )  # fmt: skip
-        self.relay = Relay(self.pipeline, self.broker, self.clock, tell=self.tell, chance=lambda: 0.5)
+            LIST,
+            KeySet({}),
+            self.pipeline,
+            store=self._withdrawn,
+            renewal=self.renewal,
+            clock=self.clock,
+            refresh=lambda: None,
+            tell=self.tell,
+        )
+        self.relay = Relay(
+            self.pipeline, self.broker, self.clock, tell=self.tell, chance=lambda: 0.5
+        )
 
     def kill(self) -> None:
         """The process is gone; what was committed is there."""
@@ -116,7 +130,9 @@ class Shop:
         self._runner.close()
 
     def look(self) -> bool:
-        """Look at the list; whether there is a proven one in force that is the publisher's newest."""
+        """Look at the list; whether there is a proven one in force that is the publisher's
+        newest.
+        """
         return self._runner.run(self._look())
 
     def tick(self) -> None:
@@ -143,7 +159,9 @@ class Shop:
         self.withdrawal.hear_notice("", notice, False)
 
     def walks_in(self, identity_key: bytes) -> None:
-        """Eight advertisements, one a second: `DoorRule` lets whoever is recognised in by the last."""
+        """Eight advertisements, one a second: `DoorRule` lets whoever is recognised in by the
+        last.
+        """
         for _ in range(8):
             self.clock.pass_s(1)
             self._judge.now_s = self.true_s
@@ -184,12 +202,16 @@ class Shop:
                     return
 
     def a_peer_tells(self) -> Announcement | None:
-        """Another gateway told the first `entered` that waits; what is announced by it, if the gate here agrees."""
+        """Another gateway told the first `entered` that waits; what is announced by it, if the gate
+        here agrees.
+        """
         waiting = [each for each in self.pipeline.pending() if each.type is EventType.ENTERED]
         if not waiting:
             return None
         self.pipeline.adopt(waiting[0], waiting[0].id, self.clock.now())
-        return next((each for each, _ in self.pipeline.held() if each.event_id == waiting[0].id), None)
+        return next(
+            (each for each, _ in self.pipeline.held() if each.event_id == waiting[0].id), None
+        )
 
     @property
     def is_waiting(self) -> bool:
@@ -200,4 +222,6 @@ class Shop:
 def _advertisement(identity_key: bytes, at: Moment, true_s: float) -> Advertisement:
     eid = ephemeral_identifier(window_key(identity_key, true_s), slot_at(true_s))
     payload = eddystone.payload(eid, tx_power_dbm=-18)
-    return advertisement_from_payload(at, b"\x4a" + identity_key[:5], 0, payload, adapter="hci0")._replace(rssi_dbm=-60)
+    return advertisement_from_payload(
+        at, b"\x4a" + identity_key[:5], 0, payload, adapter="hci0"
+    )._replace(rssi_dbm=-60)

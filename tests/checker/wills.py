@@ -1,14 +1,22 @@
-"""What each customer wants, told by the commands alone: the oracle's own idea of rights, sharing no code with the gate.
+"""What each customer wants, told by the commands alone: the oracle's own idea of rights, sharing no
+code with the gate.
 
-A `Will` is what a customer last made of their agreement. Rights are plain sets and times; nothing here is imported from
-presence but the names of purposes. Taxonomy: a category is granted with its parent, and refused with it.
+A `Will` is what a customer last made of their agreement. Rights are plain sets and times; nothing
+here is imported from presence but the names of purposes. Taxonomy: a category is granted with its
+parent, and refused with it.
 """
 
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 
-PRESENCE, OFFERS, SERVICE, VISIT_END, PROFILING = "presence", "offers", "service", "visit_end", "profiling"
+PRESENCE, OFFERS, SERVICE, VISIT_END, PROFILING = (
+    "presence",
+    "offers",
+    "service",
+    "visit_end",
+    "profiling",
+)
 CARS, VANS, GARDEN, BEER = "ap2:1551", "ap2:1552", "ap2:1285", "ap2:1004"
 PARENT: Final = {VANS: CARS, BEER: "ap2:1002"}
 SENSITIVE: Final = frozenset({"ap2:1002", BEER})
@@ -99,7 +107,9 @@ def without(view: Will, before: Will, after: Will) -> Will:
         purposes=view.purposes - (before.purposes - after.purposes),
         categories=frozenset((name, end_s) for name, end_s in view.categories if name not in lost),
         refused=view.refused | (after.refused - before.refused),
-        until_s=min(view.until_s, after.until_s) if after.until_s < before.until_s else view.until_s,
+        until_s=min(view.until_s, after.until_s)
+        if after.until_s < before.until_s
+        else view.until_s,
         paused_until_s=max(view.paused_until_s, after.paused_until_s)
         if after.paused_until_s > before.paused_until_s
         else view.paused_until_s,
@@ -118,7 +128,9 @@ def takes_away(before: Will, after: Will, now_s: float) -> bool:
 
 
 def _soon(will: Will, now_s: float) -> frozenset[tuple[str, float]]:
-    return frozenset((name, min(end_s, now_s + SOON_S)) for name, end_s in will.categories if end_s > now_s)
+    return frozenset(
+        (name, min(end_s, now_s + SOON_S)) for name, end_s in will.categories if end_s > now_s
+    )
 
 
 def _line(category: str) -> tuple[str, ...]:
@@ -139,7 +151,9 @@ def agreed(
     `again`: categories and purposes that the customer asked for anew, each by itself.
     """
     base = NOBODY if old.gone else old
-    base = replace(base, refused=base.refused - again, refused_purposes=base.refused_purposes - again)
+    base = replace(
+        base, refused=base.refused - again, refused_purposes=base.refused_purposes - again
+    )
     kept = frozenset((name, end_s) for name, end_s in categories if name not in base.refused)
     return replace(
         base,
@@ -150,12 +164,16 @@ def agreed(
     )
 
 
-def narrowed(old: Will, *, categories: frozenset[str] = frozenset(), purposes: frozenset[str] = frozenset()) -> Will:
+def narrowed(
+    old: Will, *, categories: frozenset[str] = frozenset(), purposes: frozenset[str] = frozenset()
+) -> Will:
     return replace(
         old,
         purposes=old.purposes - purposes,
         refused_purposes=old.refused_purposes | purposes,
-        categories=frozenset((name, end_s) for name, end_s in old.categories if name not in categories),
+        categories=frozenset(
+            (name, end_s) for name, end_s in old.categories if name not in categories
+        ),
         refused=old.refused | categories,
     )
 

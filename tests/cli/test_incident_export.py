@@ -23,7 +23,9 @@ def windows(held: dict[str, object]) -> object:
 
 
 @pytest.mark.requirement("R-25", "T-13")
-async def test_the_disk_of_a_stolen_gateway_tells_its_list_and_holds_no_window_key(tmp_path: Path) -> None:
+async def test_the_disk_of_a_stolen_gateway_tells_its_list_and_holds_no_window_key(
+    tmp_path: Path,
+) -> None:
     repository = Repository(tmp_path / "repository").base([agreed(ANNA), agreed(BERIT)])
     repository.publish()
     door = Door(tmp_path, repository)
@@ -35,7 +37,11 @@ async def test_the_disk_of_a_stolen_gateway_tells_its_list_and_holds_no_window_k
     with_memory = export_of(image, image / "consent", memory)
 
     [signed] = held["signed_list"]
-    assert (signed["list"], signed["seq"], signed["epoch"]) == (repository.name, repository.seq, repository.epoch)
+    assert (signed["list"], signed["seq"], signed["epoch"]) == (
+        repository.name,
+        repository.seq,
+        repository.epoch,
+    )
     assert held["signed_entries"] == 2
     assert windows(held) == []
     now = window_at(time.time())

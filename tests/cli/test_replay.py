@@ -1,4 +1,6 @@
-"""`presence replay`, as it is typed: real captures, customers spliced into them, damage, no broker, kill -9."""
+"""`presence replay`, as it is typed: real captures, customers spliced into them, damage, no broker,
+kill -9.
+"""
 
 import asyncio
 import json
@@ -24,13 +26,17 @@ from tests.support.signed_lists import agreed_now, with_signed_list
 
 CAPTURES = ROOT.parent / "shared" / "data" / "captures"
 RECORDED = sorted(CAPTURES.glob("*.btsnoop"))
-with_captures = pytest.mark.skipif(not RECORDED, reason="no recordings here: ../shared/data/captures is not there")
+with_captures = pytest.mark.skipif(
+    not RECORDED, reason="no recordings here: ../shared/data/captures is not there"
+)
 
 H4_EVENT = b"\x04"
 
 
 def capture(path: Path, heard: list[tuple[float, bytes, int, bytes]]) -> Path:
-    path.write_bytes(btsnoop(Record(H4_EVENT + legacy_event(Heard(a, r, p)), t) for t, a, r, p in sorted(heard)))
+    path.write_bytes(
+        btsnoop(Record(H4_EVENT + legacy_event(Heard(a, r, p)), t) for t, a, r, p in sorted(heard))
+    )
     return path
 
 
@@ -55,7 +61,9 @@ async def test_none_of_the_strangers_in_a_real_recording_leaves_a_row_a_message_
     assert code == 0
     assert err == ""
     reports = result["reports"]
-    assert result["heard"] == reports["reports"] - reports["malformed_payloads"] - reports["fragments"]
+    assert (
+        result["heard"] == reports["reports"] - reports["malformed_payloads"] - reports["fragments"]
+    )
     assert result["heard"] == result["other_format"] + result["unknown"]
     assert (result["recognised"], result["published"], result["unsent"]) == (0, 0, 0)
     database = (tmp_path / "kept" / "visits.sqlite").read_bytes()
@@ -65,7 +73,9 @@ async def test_none_of_the_strangers_in_a_real_recording_leaves_a_row_a_message_
 
 @with_captures
 @needs_mosquitto
-async def test_a_customer_spliced_into_a_real_recording_is_found_and_published(tmp_path: Path) -> None:
+async def test_a_customer_spliced_into_a_real_recording_is_found_and_published(
+    tmp_path: Path,
+) -> None:
     recording = max(RECORDED, key=lambda path: path.stat().st_size)
     around_s = next(iter(CaptureReader(recording).advertisements())).at.utc_s + 60
     spliced = tmp_path / "spliced.btsnoop"
@@ -75,13 +85,20 @@ async def test_a_customer_spliced_into_a_real_recording_is_found_and_published(t
         shop = Shop(tmp_path / "shop", broker.port).open([entry(around_s=around_s)], **checked)
         result = await replayed(shop, spliced, "--publish")
         event = json.loads((await heard.get()).payload)
-    assert (result["recognised"], result["entered"], result["published"], result["unsent"]) == (80, 1, 1, 0)
+    assert (result["recognised"], result["entered"], result["published"], result["unsent"]) == (
+        80,
+        1,
+        1,
+        0,
+    )
     assert event["type"] == "presence.entered.v1"
     assert event["data"]["allow"] == ["ap2:1551"]
     assert event["time"][:10] == "2020-07-30"
 
 
-async def test_without_a_broker_the_events_are_unsent_and_the_exit_code_says_so(tmp_path: Path) -> None:
+async def test_without_a_broker_the_events_are_unsent_and_the_exit_code_says_so(
+    tmp_path: Path,
+) -> None:
     shop = Shop(tmp_path / "shop", free_port()).open([entry()])
     file = capture(tmp_path / "customer.btsnoop", walking_in())
     code, out, err = await shop.run("replay", file, "--config", shop.config, "--json", "--publish")
@@ -90,16 +107,22 @@ async def test_without_a_broker_the_events_are_unsent_and_the_exit_code_says_so(
     assert "without --publish" in err
 
 
-async def test_unless_told_to_publish_it_contacts_no_broker_and_two_plays_count_alike(tmp_path: Path) -> None:
+async def test_unless_told_to_publish_it_contacts_no_broker_and_two_plays_count_alike(
+    tmp_path: Path,
+) -> None:
     shop = Shop(tmp_path / "shop", free_port()).open([entry()])
     file = capture(tmp_path / "customer.btsnoop", walking_in())
     first, second = [await replayed(shop, file, *how) for how in ((), ("--dry-run",))]
     timing = {"seconds", "reports_per_second"}
-    assert {k: v for k, v in first.items() if k not in timing} == {k: v for k, v in second.items() if k not in timing}
+    assert {k: v for k, v in first.items() if k not in timing} == {
+        k: v for k, v in second.items() if k not in timing
+    }
     assert first["published"] == 1
 
 
-async def test_a_damaged_capture_gives_what_was_readable_and_the_offset_and_exit_code_one(tmp_path: Path) -> None:
+async def test_a_damaged_capture_gives_what_was_readable_and_the_offset_and_exit_code_one(
+    tmp_path: Path,
+) -> None:
     shop = Shop(tmp_path / "shop", free_port()).open([entry()])
     file = capture(tmp_path / "customer.btsnoop", walking_in())
     file.write_bytes(file.read_bytes()[:-7])
@@ -133,11 +156,15 @@ async def test_a_consent_that_is_not_in_force_is_refused_with_its_reason(
 
 
 @pytest.mark.requirement("R-30")
-@pytest.mark.parametrize("checked_at_s", [START_S - DAY_S - 60, START_S + 60], ids=["a day ago", "ahead"])
+@pytest.mark.parametrize(
+    "checked_at_s", [START_S - DAY_S - 60, START_S + 60], ids=["a day ago", "ahead"]
+)
 async def test_a_suppression_list_that_was_not_applied_within_a_day_lets_no_offer_out(
     checked_at_s: float, tmp_path: Path
 ) -> None:
-    shop = Shop(tmp_path / "shop", free_port()).open([entry()], suppression_checked_at=int(checked_at_s))
+    shop = Shop(tmp_path / "shop", free_port()).open(
+        [entry()], suppression_checked_at=int(checked_at_s)
+    )
     file = capture(tmp_path / "customer.btsnoop", walking_in())
     result = await replayed(shop, file)
     assert result["withheld"] == {"suppression_stale": 1}
@@ -146,14 +173,21 @@ async def test_a_suppression_list_that_was_not_applied_within_a_day_lets_no_offe
     assert "suppression_stale" in said
 
 
-async def test_a_shop_with_the_signed_list_can_replay_and_nothing_of_the_look_stays(tmp_path: Path) -> None:
+async def test_a_shop_with_the_signed_list_can_replay_and_nothing_of_the_look_stays(
+    tmp_path: Path,
+) -> None:
     now_s = time.time()
     shop = Shop(tmp_path / "shop", free_port()).open([])
-    with_signed_list(shop, tmp_path, agreed_now(ANNA, grants=(grant(start_s=now_s - 60, end_s=now_s + 3600),)))
+    with_signed_list(
+        shop, tmp_path, agreed_now(ANNA, grants=(grant(start_s=now_s - 60, end_s=now_s + 3600),))
+    )
     result = await replayed(shop, capture(tmp_path / "now.btsnoop", walking_in(at_s=now_s)))
     assert (result["refused"], result["entered"], result["published"]) == ({}, 1, 1)
     code, said, _ = await shop.run(
-        "replay", capture(tmp_path / "old.btsnoop", walking_in(at_s=now_s - 7 * DAY_S)), "--config", shop.config
+        "replay",
+        capture(tmp_path / "old.btsnoop", walking_in(at_s=now_s - 7 * DAY_S)),
+        "--config",
+        shop.config,
     )
     assert code == 0
     assert "no window key for the time of the capture" in said
@@ -161,7 +195,9 @@ async def test_a_shop_with_the_signed_list_can_replay_and_nothing_of_the_look_st
     assert not (shop.folder / "state").exists()
 
 
-async def test_the_signed_list_is_looked_at_in_memory_also_while_no_daemon_has_made_its_folder(tmp_path: Path) -> None:
+async def test_the_signed_list_is_looked_at_in_memory_also_while_no_daemon_has_made_its_folder(
+    tmp_path: Path,
+) -> None:
     shop = Shop(tmp_path / "shop", free_port()).open([])
     with_signed_list(shop, tmp_path, agreed_now(ANNA))
     (shop.folder / "run").rmdir()
@@ -169,7 +205,9 @@ async def test_the_signed_list_is_looked_at_in_memory_also_while_no_daemon_has_m
     result = await replayed(shop, capture(tmp_path / "now.btsnoop", walking_in(at_s=time.time())))
     assert result["recognised"] == 80
     assert not (shop.folder / "run").exists()
-    assert {path for path in set(IN_MEMORY.iterdir()) - before if path.name.startswith("look-at-list-")} == set()
+    assert {
+        path for path in set(IN_MEMORY.iterdir()) - before if path.name.startswith("look-at-list-")
+    } == set()
 
 
 async def test_impossible_strengths_never_decide_an_entry(tmp_path: Path) -> None:
@@ -182,7 +220,9 @@ async def test_impossible_strengths_never_decide_an_entry(tmp_path: Path) -> Non
 
 @needs_mosquitto
 @pytest.mark.requirement("R-18", "R-40")
-async def test_killed_at_random_points_a_replay_loses_no_event_and_copies_carry_the_same_id(tmp_path: Path) -> None:
+async def test_killed_at_random_points_a_replay_loses_no_event_and_copies_carry_the_same_id(
+    tmp_path: Path,
+) -> None:
     refs = [ANNA, BERIT, CARL, *(bytes([n]) * 8 for n in range(1, 10))]
     heard = [
         report
@@ -190,21 +230,37 @@ async def test_killed_at_random_points_a_replay_loses_no_event_and_copies_carry_
         for report in walking_in(ref, at_s=START_S + 7 * n, address=bytes([0x4A, 0, 0, 0, 0, n]))
     ]
     noise = eddystone.payload(b"stranger", tx_power_dbm=-18)
-    heard += [(START_S + n / 300, b"\x4b" + n.to_bytes(5, "big"), -60, noise) for n in range(30_000)]
+    heard += [
+        (START_S + n / 300, b"\x4b" + n.to_bytes(5, "big"), -60, noise) for n in range(30_000)
+    ]
     file = capture(tmp_path / "shop.btsnoop", heard)
     chance = random.Random(20261123)
-    async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/+/+/evt/#") as events:
+    async with (
+        mosquitto(tmp_path) as broker,
+        listener(broker.port, "presence/v1/+/+/evt/#") as events,
+    ):
         shop = Shop(tmp_path / "shop", broker.port).open([entry(ref) for ref in refs])
         expected = await replayed(shop, file, "--publish")
-        complete = {json.loads((await events.get()).payload)["id"] for _ in range(expected["published"])}
+        complete = {
+            json.loads((await events.get()).payload)["id"] for _ in range(expected["published"])
+        }
         assert len(complete) == len(refs)
         received: set[str] = set()
         kills = 0
         for _ in range(5):
             process = await shop.start(
-                "replay", file, "--config", shop.config, "--json", "--publish", "--state", tmp_path / "kept"
+                "replay",
+                file,
+                "--config",
+                shop.config,
+                "--json",
+                "--publish",
+                "--state",
+                tmp_path / "kept",
             )
-            received.add(json.loads((await events.get()).payload)["id"])  # it is in the middle of its work
+            received.add(
+                json.loads((await events.get()).payload)["id"]
+            )  # it is in the middle of its work
             await asyncio.sleep(chance.uniform(0, 0.1))
             if process.returncode is None:
                 process.send_signal(signal.SIGKILL)

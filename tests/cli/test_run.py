@@ -1,4 +1,6 @@
-"""`presence run` and `presence check` as systemd and an operator use them, on a machine without a radio."""
+"""`presence run` and `presence check` as systemd and an operator use them, on a machine without a
+radio.
+"""
 
 import asyncio
 import json
@@ -76,7 +78,12 @@ async def test_without_radio_and_broker_the_service_is_ready_feeds_the_watchdog_
     await manager.hears("STOPPING=1")
     assert "list fresh, 1 entries" in ready
     told = {line["event"]: line for line in journal}
-    assert {"consent.applied", "radio.failed", "broker.unreachable", "gateway.stopping"} <= told.keys()
+    assert {
+        "consent.applied",
+        "radio.failed",
+        "broker.unreachable",
+        "gateway.stopping",
+    } <= told.keys()
     assert told["radio.failed"]["next_step"]
 
 
@@ -103,9 +110,16 @@ async def test_sighup_takes_a_good_configuration_and_keeps_the_old_one_against_a
 
 
 @needs_mosquitto
-async def test_the_retained_state_says_online_and_then_stopped_and_names_nobody(shop: Shop, tmp_path: Path) -> None:
-    async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/+/+/gw/+/state") as states:
-        shop.config.write_text(shop.config.read_text().replace(f"port: {shop.port}", f"port: {broker.port}"))
+async def test_the_retained_state_says_online_and_then_stopped_and_names_nobody(
+    shop: Shop, tmp_path: Path
+) -> None:
+    async with (
+        mosquitto(tmp_path) as broker,
+        listener(broker.port, "presence/v1/+/+/gw/+/state") as states,
+    ):
+        shop.config.write_text(
+            shop.config.read_text().replace(f"port: {shop.port}", f"port: {broker.port}")
+        )
         process = await shop.start("run", "--config", shop.config)
         online = json.loads((await states.get()).payload)
         await stop(process)
@@ -116,7 +130,9 @@ async def test_the_retained_state_says_online_and_then_stopped_and_names_nobody(
     assert stopped["state"] == "stopped"
 
 
-async def test_a_second_daemon_on_the_same_runtime_directory_is_refused_in_words(shop: Shop, manager: Manager) -> None:
+async def test_a_second_daemon_on_the_same_runtime_directory_is_refused_in_words(
+    shop: Shop, manager: Manager
+) -> None:
     first = await shop.start("run", "--config", shop.config)
     await manager.hears("READY=1")
     code, _, err = await shop.run("run", "--config", shop.config)
@@ -141,7 +157,10 @@ async def test_a_notice_past_its_review_disarms_the_gateway_and_nothing_is_scann
 
 @pytest.mark.parametrize(
     ("mistake", "repaired", "words"),
-    [("poll_s: 1", "poll_s: 0", "consent.poll_s"), ("key_file: store.key", "key_file: nowhere", "store.key_file")],
+    [
+        ("poll_s: 1", "poll_s: 0", "consent.poll_s"),
+        ("key_file: store.key", "key_file: nowhere", "store.key_file"),
+    ],
 )
 async def test_a_configuration_that_cannot_be_used_ends_with_78_and_names_the_key(
     mistake: str, repaired: str, words: str, shop: Shop
@@ -165,7 +184,9 @@ async def test_a_missing_list_is_not_the_end_the_gateway_waits_silently_and_take
     assert "consent.refused" in [line["event"] for line in await stop(process)]
 
 
-async def test_an_older_list_is_refused_and_the_one_in_force_stays(shop: Shop, manager: Manager) -> None:
+async def test_an_older_list_is_refused_and_the_one_in_force_stays(
+    shop: Shop, manager: Manager
+) -> None:
     process = await shop.start("run", "--config", shop.config)
     await manager.hears("READY=1")
     now = int(time.time())
@@ -179,14 +200,24 @@ async def test_an_older_list_is_refused_and_the_one_in_force_stays(shop: Shop, m
 
 
 @needs_mosquitto
-async def test_check_names_each_part_with_its_verdict_and_the_next_step(shop: Shop, tmp_path: Path) -> None:
+async def test_check_names_each_part_with_its_verdict_and_the_next_step(
+    shop: Shop, tmp_path: Path
+) -> None:
     async with mosquitto(tmp_path) as broker:
-        shop.config.write_text(shop.config.read_text().replace(f"port: {shop.port}", f"port: {broker.port}"))
+        shop.config.write_text(
+            shop.config.read_text().replace(f"port: {shop.port}", f"port: {broker.port}")
+        )
         code, out, _ = await shop.run("check", "--config", shop.config, "--json")
     findings = {finding["name"]: finding for finding in json.loads(out)["findings"]}
     assert {name for name, f in findings.items() if f["verdict"] == "PASS"} >= {
-        "configuration", "store key", "notice", "state_dir", "runtime_dir", "consent list", "broker",
-    }  # fmt: skip
+        "configuration",
+        "store key",
+        "notice",
+        "state_dir",
+        "runtime_dir",
+        "consent list",
+        "broker",
+    }
     if HAS_RADIO:
         return
     assert code == 2
@@ -203,7 +234,9 @@ async def test_check_lists_every_mistake_of_a_configuration_at_once(shop: Shop) 
 
 
 @pytest.mark.requirement("R-42")
-async def test_spoilt_files_keep_no_gateway_from_starting_and_are_told(shop: Shop, manager: Manager) -> None:
+async def test_spoilt_files_keep_no_gateway_from_starting_and_are_told(
+    shop: Shop, manager: Manager
+) -> None:
     process = await shop.start("run", "--config", shop.config)
     await manager.hears("READY=1")
     await stop(process)

@@ -1,4 +1,6 @@
-"""The answer to an access request: the entry as it stands, no history, and no word of whose it is."""
+"""The answer to an access request: the entry as it stands, no history, and no word of whose it
+is.
+"""
 
 import asyncio
 import json
@@ -30,7 +32,9 @@ def shop(tmp_path: Path) -> Shop:
 
 
 async def _asked(shop: Shop, ref: str = REF) -> dict[str, object]:
-    code, out, err = await shop.run("subject-report", "--config", shop.config, "--ref", ref, "--json")
+    code, out, err = await shop.run(
+        "subject-report", "--config", shop.config, "--ref", ref, "--json"
+    )
     assert (code, err) == (0, "")
     assert REF not in out
     answer: dict[str, object] = json.loads(out)
@@ -38,7 +42,9 @@ async def _asked(shop: Shop, ref: str = REF) -> dict[str, object]:
 
 
 @pytest.mark.requirement("R-28")
-async def test_the_entry_is_told_with_its_validity_and_categories_and_that_no_visits_are_stored(shop: Shop) -> None:
+async def test_the_entry_is_told_with_its_validity_and_categories_and_that_no_visits_are_stored(
+    shop: Shop,
+) -> None:
     answer = await _asked(shop)
     told = answer["entry"]
     assert isinstance(told, dict)
@@ -70,7 +76,9 @@ async def test_a_person_reads_it_in_lines(shop: Shop) -> None:
         ({"purposes": ["offers"]}, False),
     ],
 )
-async def test_in_force_is_what_the_gate_says(shop: Shop, changes: dict[str, Any], in_force: bool) -> None:
+async def test_in_force_is_what_the_gate_says(
+    shop: Shop, changes: dict[str, Any], in_force: bool
+) -> None:
     now_s = time.time()
     stamps = {"published_at": int(now_s), "suppression_checked_at": int(now_s)}
     shop.publish_list([entry(around_s=now_s, **changes)], **stamps)
@@ -81,9 +89,13 @@ async def test_in_force_is_what_the_gate_says(shop: Shop, changes: dict[str, Any
 
 @pytest.mark.requirement("R-15", "R-28")
 @pytest.mark.parametrize("flags", [[], ["explicit"]])
-async def test_in_a_sensitive_store_only_an_explicit_consent_is_in_force(shop: Shop, flags: list[str]) -> None:
+async def test_in_a_sensitive_store_only_an_explicit_consent_is_in_force(
+    shop: Shop, flags: list[str]
+) -> None:
     now_s = time.time()
-    shop.config.write_text(shop.config.read_text().replace("store: {", "store: {sensitive: true, ", 1))
+    shop.config.write_text(
+        shop.config.read_text().replace("store: {", "store: {sensitive: true, ", 1)
+    )
     stamps = {"published_at": int(now_s), "suppression_checked_at": int(now_s)}
     shop.publish_list([entry(around_s=now_s, flags=flags)], **stamps)
     told = (await _asked(shop))["entry"]
@@ -91,8 +103,12 @@ async def test_in_a_sensitive_store_only_an_explicit_consent_is_in_force(shop: S
     assert told["in_force"] is bool(flags)
 
 
-async def test_a_reference_of_one_repeated_byte_is_none_for_such_bytes_stand_in_every_file(shop: Shop) -> None:
-    code, out, err = await shop.run("subject-report", "--config", shop.config, "--ref", "AAAAAAAAAAA")
+async def test_a_reference_of_one_repeated_byte_is_none_for_such_bytes_stand_in_every_file(
+    shop: Shop,
+) -> None:
+    code, out, err = await shop.run(
+        "subject-report", "--config", shop.config, "--ref", "AAAAAAAAAAA"
+    )
     assert (code, out) == (2, "")
     assert "not a reference" in err
 
@@ -120,7 +136,9 @@ async def test_what_a_notice_took_away_is_left_out_and_the_file_named(
 async def test_paused_and_objected_are_told(shop: Shop) -> None:
     now_s = time.time()
     stamps = {"published_at": int(now_s), "suppression_checked_at": int(now_s)}
-    shop.publish_list([entry(around_s=now_s, paused_until=int(now_s + DAY_S), objected=True)], **stamps)
+    shop.publish_list(
+        [entry(around_s=now_s, paused_until=int(now_s + DAY_S), objected=True)], **stamps
+    )
     told = (await _asked(shop))["entry"]
     assert isinstance(told, dict)
     assert told["objected"]
@@ -128,15 +146,24 @@ async def test_paused_and_objected_are_told(shop: Shop) -> None:
     assert not told["in_force"]
 
 
-async def test_the_reference_may_come_by_standard_input_and_a_bad_one_is_not_repeated(shop: Shop) -> None:
+async def test_the_reference_may_come_by_standard_input_and_a_bad_one_is_not_repeated(
+    shop: Shop,
+) -> None:
     arguments = ("subject-report", "--config", shop.config, "--ref", "-", "--json")
     for line, code in ((f"{REF}\n", 0), ("", 2)):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "presence", *arguments,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+            sys.executable,
+            "-m",
+            "presence",
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         out, _ = await process.communicate(line.encode())
         assert (process.returncode, bool(out)) == (code, code == 0)
-    code, out_text, err = await shop.run("subject-report", "--config", shop.config, "--ref", "mZ3kQ0a1Bc8x")
+    code, out_text, err = await shop.run(
+        "subject-report", "--config", shop.config, "--ref", "mZ3kQ0a1Bc8x"
+    )
     assert (code, out_text) == (2, "")
     assert "mZ3kQ0a1Bc8x" not in err

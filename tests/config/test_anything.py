@@ -26,14 +26,21 @@ scalars = (
     | st.sampled_from(["acme", "09:00-21:00", "24:00", "Europe", "../x", "\0", "mqtt://a:b@c", "5"])
 )
 keys = st.sampled_from(
-    sorted({key for section in WHOLE.values() if isinstance(section, dict) for key in section} | set(WHOLE))
+    sorted(
+        {key for section in WHOLE.values() if isinstance(section, dict) for key in section}
+        | set(WHOLE)
+    )
 )
 structures = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys | st.text(max_size=4), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(keys | st.text(max_size=4), inner, max_size=5)
+    ),
     max_leaves=15,
 )
-yaml_signs = st.text(alphabet="ab0:-,[]{}#&*!|>'\"%@`?~<=. \n\t\\xUu_+éß\x00\ud800\u2028", max_size=60)
+yaml_signs = st.text(
+    alphabet="ab0:-,[]{}#&*!|>'\"%@`?~<=. \n\t\\xUu_+éß\x00\ud800\u2028", max_size=60
+)
 
 
 def read(text: str) -> tuple[Settings | None, list[str]]:
@@ -54,8 +61,12 @@ def test_no_structure_is_more_than_refused(structure: object) -> None:
 
 
 @given(st.data())
-def test_one_strange_value_in_a_good_file_is_taken_or_refused_with_its_line(data: st.DataObject) -> None:
-    section = data.draw(st.sampled_from(sorted({name for name in WHOLE if WHOLE[name]} - {"audiences"})))
+def test_one_strange_value_in_a_good_file_is_taken_or_refused_with_its_line(
+    data: st.DataObject,
+) -> None:
+    section = data.draw(
+        st.sampled_from(sorted({name for name in WHOLE if WHOLE[name]} - {"audiences"}))
+    )
     key = data.draw(st.sampled_from(sorted(WHOLE[section])))
     text = yaml.safe_dump({**WHOLE, section: {**WHOLE[section], key: data.draw(structures)}})
     settings, problems = read(text)
@@ -67,7 +78,11 @@ def test_one_strange_value_in_a_good_file_is_taken_or_refused_with_its_line(data
 def test_a_file_damaged_by_hand_is_no_more_than_refused(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(LINES) - 1))
     column = data.draw(st.integers(0, len(LINES[at])))
-    damaged = LINES[at][:column] + data.draw(yaml_signs) + LINES[at][column + data.draw(st.integers(0, 3)) :]
+    damaged = (
+        LINES[at][:column]
+        + data.draw(yaml_signs)
+        + LINES[at][column + data.draw(st.integers(0, 3)) :]
+    )
     read("\n".join([*LINES[:at], damaged, *LINES[at + 1 :]]))
 
 
@@ -77,7 +92,9 @@ def test_no_damage_near_a_secret_brings_it_into_a_message(data: st.DataObject) -
     at = LINES.index("  port: 1883")
     lines = [*LINES[: at + 1], f"  password_file: {secret}", *LINES[at + 1 :]]
     damaged = data.draw(st.integers(at - 1, at + 2))
-    column = data.draw(st.integers(0, lines[damaged].find(secret) if secret in lines[damaged] else 8))
+    column = data.draw(
+        st.integers(0, lines[damaged].find(secret) if secret in lines[damaged] else 8)
+    )
     end = column + data.draw(st.integers(0, 3))
     lines[damaged] = lines[damaged][:column] + data.draw(yaml_signs) + lines[damaged][end:]
     assert secret not in "".join(read("\n".join(lines))[1])
@@ -89,5 +106,7 @@ def test_no_depth_is_more_than_refused(opening: str) -> None:
 
 
 def test_aliases_of_aliases_are_never_expanded() -> None:
-    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+    bomb = "a0: &a0 [x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40)
+    )
     assert read(bomb + "store: *a39\nentry: &e {window_s: *e}\n")[0] is None

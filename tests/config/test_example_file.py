@@ -1,7 +1,7 @@
 """`config/presence.yaml` shows every setting, and what its comments say is what the code does.
 
-Above each setting stands a line of facts, `# seconds · default 15 · 2 to 60`; "#key: value" is a setting that is
-switched off, "# words" are words.
+Above each setting stands a line of facts, `# seconds · default 15 · 2 to 60`; "#key: value" is a
+setting that is switched off, "# words" are words.
 """
 
 import re
@@ -91,15 +91,23 @@ def facts(setting: Shown) -> str:
 
 
 def kind_of(setting: Shown) -> str:
-    wanted = next((each for each in get_args(setting.wanted) if NoneType in get_args(setting.wanted)), setting.wanted)
-    unit = next((unit for suffix, unit in UNITS.items() if setting.field.name.endswith(suffix)), None)
+    wanted = next(
+        (each for each in get_args(setting.wanted) if NoneType in get_args(setting.wanted)),
+        setting.wanted,
+    )
+    unit = next(
+        (unit for suffix, unit in UNITS.items() if setting.field.name.endswith(suffix)), None
+    )
     if get_origin(wanted) in (list, dict):
         return "list" if get_origin(wanted) is list else "table"
     if issubclass(wanted, StrEnum):
         return f"one of {', '.join(wanted)}"
     if wanted is int:
         return f"whole {unit or 'number'}"
-    return unit or {bool: "true or false", str: "text", Path: "path", date: "date", float: "number"}[wanted]
+    return (
+        unit
+        or {bool: "true or false", str: "text", Path: "path", date: "date", float: "number"}[wanted]
+    )
 
 
 def default_of(field: Field[Any]) -> str:
@@ -109,18 +117,28 @@ def default_of(field: Field[Any]) -> str:
         return "required"
     if field.default is None:
         return "optional"
-    return f"default {str(field.default).lower() if isinstance(field.default, bool) else field.default}"
+    return (
+        "default "
+        f"{str(field.default).lower() if isinstance(field.default, bool) else field.default}"
+    )
 
 
 def test_the_file_loads_as_it_stands() -> None:
     settings = load_settings(FILE)
-    assert settings.consent.list == f"{settings.store.chain}/{settings.store.store}" == "acme/fi-0042"
+    assert (
+        settings.consent.list == f"{settings.store.chain}/{settings.store.store}" == "acme/fi-0042"
+    )
 
 
 def test_the_file_loads_with_every_setting_switched_on() -> None:
     mqtt = parse_settings(IN_USE, name="presence.yaml").mqtt
     assert mqtt.tls is not None
-    assert None not in (mqtt.username, mqtt.password_file, mqtt.tls.certificate_file, mqtt.tls.key_file)
+    assert None not in (
+        mqtt.username,
+        mqtt.password_file,
+        mqtt.tls.certificate_file,
+        mqtt.tls.key_file,
+    )
 
 
 def test_all_its_paths_are_where_a_daemon_keeps_things() -> None:
@@ -163,7 +181,9 @@ def test_the_example_in_a_refusal_is_one_that_is_taken(setting: Shown) -> None:
     indent = len(lines[at]) - len(lines[at].lstrip(" "))
     rest = lines[at + 1 :]
     if re.search(r":$", lines[at]):  # the value stands on the lines below: drop them
-        rest = rest[next(i for i, line in enumerate(rest) if len(line) - len(line.lstrip(" ")) <= indent) :]
+        rest = rest[
+            next(i for i, line in enumerate(rest) if len(line) - len(line.lstrip(" ")) <= indent) :
+        ]
     lines[at:] = [f"{lines[at].partition(':')[0]}: {sample}", *rest]
     assert parse_settings("\n".join(lines), name="presence.yaml")
 

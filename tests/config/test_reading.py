@@ -81,13 +81,17 @@ def test_paths_are_absolute_though_the_file_was_named_from_the_working_folder(
     ("written", "protocol"),
     [("5", MqttProtocol.V5), ('"5"', MqttProtocol.V5), ("3.1.1", MqttProtocol.V311)],
 )
-def test_the_protocol_may_be_written_as_a_number_or_a_text(written: str, protocol: MqttProtocol) -> None:
+def test_the_protocol_may_be_written_as_a_number_or_a_text(
+    written: str, protocol: MqttProtocol
+) -> None:
     assert read(f"mqtt: {{protocol: {written}}}").mqtt.protocol is protocol
 
 
 @pytest.mark.parametrize("word", ["yes", "on", "True", "true"])
 def test_a_switch_may_be_written_as_yaml_allows(word: str) -> None:
-    assert parse_settings(LEAST.replace("{chain", f"{{sensitive: {word}, chain"), name="p").store.sensitive
+    assert parse_settings(
+        LEAST.replace("{chain", f"{{sensitive: {word}, chain"), name="p"
+    ).store.sensitive
 
 
 def test_a_whole_number_is_a_number_too() -> None:
@@ -98,7 +102,10 @@ def test_a_whole_number_is_a_number_too() -> None:
 
 def test_opening_hours_are_texts_without_quotes() -> None:
     text = LEAST.replace("{chain", "{opening_hours: {mon: 09:00-21:00, fri: 18:00-02:00}, chain")
-    assert parse_settings(text, name="p").store.opening_hours == {"mon": "09:00-21:00", "fri": "18:00-02:00"}
+    assert parse_settings(text, name="p").store.opening_hours == {
+        "mon": "09:00-21:00",
+        "fri": "18:00-02:00",
+    }
 
 
 def test_a_broker_elsewhere_is_taken_with_tls() -> None:
@@ -112,7 +119,9 @@ def test_plain_text_is_taken_on_this_machine(host: str) -> None:
 
 
 def test_a_notice_past_its_review_is_no_mistake_in_the_file() -> None:
-    assert parse_settings(LEAST.replace("2027-03-01", "2020-01-01"), name="p").notice.review_by == date(2020, 1, 1)
+    assert parse_settings(
+        LEAST.replace("2027-03-01", "2020-01-01"), name="p"
+    ).notice.review_by == date(2020, 1, 1)
 
 
 def test_an_audience_that_serves_needs_no_campaign() -> None:
@@ -154,22 +163,35 @@ def test_a_relation_is_judged_although_another_setting_is_broken() -> None:
     )
     problems = refusal_of(text)
     assert len(problems) == 4
-    assert any("consent.list: is of another chain than store.chain: use acme/…" in it for it in problems)
+    assert any(
+        "consent.list: is of another chain than store.chain: use acme/…" in it for it in problems
+    )
     assert any("audiences[1].name: is taken" in it for it in problems)
 
 
 def test_a_relation_does_not_repeat_what_is_wrong_with_its_settings() -> None:
     text = LEAST.replace("acme/fi-0042", "ACME").replace("ap2:1551", "cars")
-    assert len(refusal_of(text + "entry: {enter_rssi_dbm: x, exit_rssi_dbm: -30}\nmqtt: {host: a.b, tls: 5}")) == 4
+    assert (
+        len(
+            refusal_of(
+                text + "entry: {enter_rssi_dbm: x, exit_rssi_dbm: -30}\nmqtt: {host: a.b, tls: 5}"
+            )
+        )
+        == 4
+    )
 
 
 def test_sections_built_by_hand_can_be_asked_for_their_problems() -> None:
     assert list(problems(read().entry)) == []
-    assert next(problems(replace(read().entry, exit_rssi_dbm=-50))).startswith("exit_rssi_dbm lies above")
+    assert next(problems(replace(read().entry, exit_rssi_dbm=-50))).startswith(
+        "exit_rssi_dbm lies above"
+    )
 
 
 def test_a_file_that_is_not_there_is_named_with_the_next_step(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"absent\.yaml: cannot be read \(No such file.*--config"):
+    with pytest.raises(
+        ConfigurationError, match=r"absent\.yaml: cannot be read \(No such file.*--config"
+    ):
         load_settings(tmp_path / "absent.yaml")
 
 
@@ -202,8 +224,12 @@ def test_a_path_may_name_a_credential_of_systemd(monkeypatch: pytest.MonkeyPatch
     assert settings.store.key_file == Path("/run/credentials/presence.service/store.key")
 
 
-def test_a_credential_without_its_service_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_credential_without_its_service_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    (problem,) = refusal_of(LEAST.replace("key_file: store.key", "key_file: $CREDENTIALS_DIRECTORY/store.key"))
+    (problem,) = refusal_of(
+        LEAST.replace("key_file: store.key", "key_file: $CREDENTIALS_DIRECTORY/store.key")
+    )
     assert problem.startswith("presence.yaml:1: store.key_file: is a credential of systemd")
     assert "LoadCredential=" in problem

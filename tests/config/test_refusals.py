@@ -37,58 +37,168 @@ def refusal_of(text: str) -> ConfigurationError:
 # What the least file says → what is written in its place → what the refusal says.
 CHANGES = [
     # keys
-    ("  chain: acme\n", "", "presence.yaml:1: store.chain: is missing: use 1–32 of", "e.g. `chain: acme`"),
-    ("notice:", "notices:", ":1: notice: is missing: add this section, with at least id, controller, dpo_contact"),
+    (
+        "  chain: acme\n",
+        "",
+        "presence.yaml:1: store.chain: is missing: use 1–32 of",
+        "e.g. `chain: acme`",
+    ),
+    (
+        "notice:",
+        "notices:",
+        ":1: notice: is missing: add this section, with at least id, controller, dpo_contact",
+    ),
     ("notice:", "notices:", ":6: notices: is not a setting: did you mean `notice`?"),
     ("  store: fi", "  stroe: fi", ":3: store.stroe: is not a setting: did you mean `store`?"),
-    ("  id: fi", "  window_s: 5\n  id: fi", ":7: notice.window_s: is not a setting here: move it to `entry`"),
+    (
+        "  id: fi",
+        "  window_s: 5\n  id: fi",
+        ":7: notice.window_s: is not a setting here: move it to `entry`",
+    ),
     ("  id: fi", "  ca_file: x\n  id: fi", "is not a setting here: move it to `mqtt.tls`"),
-    ("  id: fi", "  zzz: 5\n  id: fi", "notice.zzz: is not a setting: remove it, or use one of id, controller"),
+    (
+        "  id: fi",
+        "  zzz: 5\n  id: fi",
+        "notice.zzz: is not a setting: remove it, or use one of id, controller",
+    ),
     ("  id: fi", "  relations: 5\n  id: fi", "notice.relations: is not a setting: remove it"),
-    ("  store: fi", "  chain: b\n  store: fi", ":3: store: chain stands a second time, first in line 2"),
+    (
+        "  store: fi",
+        "  chain: b\n  store: fi",
+        ":3: store: chain stands a second time, first in line 2",
+    ),
     ("  store: fi", "  chain:b: c\n  store: fi", ":3: store: holds a key that is no plain word"),
     ("  store: fi", "  [a, b]: c\n  store: fi", ":3: store: holds a key that is no plain word"),
-    ("notice:", "<<: {a: b}\nnotice:", ":6: merge keys (<<) are not read here: write the settings out"),
+    (
+        "notice:",
+        "<<: {a: b}\nnotice:",
+        ":6: merge keys (<<) are not read here: write the settings out",
+    ),
     # sections and lists
-    ("  - name: offers-main\n    campaigns: [ap2:1551]", "  name: x", ":14: audiences: needs a list, not a group"),
-    ("  - name: offers-main\n    campaigns: [ap2:1551]", "  []", "audiences: is empty, so no event could be sent"),
+    (
+        "  - name: offers-main\n    campaigns: [ap2:1551]",
+        "  name: x",
+        ":14: audiences: needs a list, not a group",
+    ),
+    (
+        "  - name: offers-main\n    campaigns: [ap2:1551]",
+        "  []",
+        "audiences: is empty, so no event could be sent",
+    ),
     ("  - name: offers-main\n    campaigns", "  - campaigns", ":15: audiences[0].name: is missing"),
-    ("  - name: offers-main", "  - 5\n  - name: offers-main", ":15: audiences[0]: needs its settings on the lines"),
-    ("    campaigns: [ap2:1551]", "    campaigns: cars", ":16: audiences[0].campaigns: needs a list, e.g. `campaigns"),
-    ("[ap2:1551]", "[ap2:1551, cars]", "audiences[0].campaigns[1]: text 'cars' does not fit: use categories such as"),
-    ("[ap2:1551]", "\n    - ap2:1\n    - [x]", ":18: audiences[0].campaigns[1]: needs text", "not a list"),
-    ("    campaigns: [ap2:1551]", "    purpose: offers", ":15: audiences[0].campaigns: is empty, so nothing"),
-    ("    campaigns: [ap2:1551]", "    purpose: spam", "needs one of offers, service, e.g. `purpose: offers`"),
-    ("audiences:", "audiences:\n  - {name: offers-main, purpose: service}", ":16: audiences[1].name: is taken"),
+    (
+        "  - name: offers-main",
+        "  - 5\n  - name: offers-main",
+        ":15: audiences[0]: needs its settings on the lines",
+    ),
+    (
+        "    campaigns: [ap2:1551]",
+        "    campaigns: cars",
+        ":16: audiences[0].campaigns: needs a list, e.g. `campaigns",
+    ),
+    (
+        "[ap2:1551]",
+        "[ap2:1551, cars]",
+        "audiences[0].campaigns[1]: text 'cars' does not fit: use categories such as",
+    ),
+    (
+        "[ap2:1551]",
+        "\n    - ap2:1\n    - [x]",
+        ":18: audiences[0].campaigns[1]: needs text",
+        "not a list",
+    ),
+    (
+        "    campaigns: [ap2:1551]",
+        "    purpose: offers",
+        ":15: audiences[0].campaigns: is empty, so nothing",
+    ),
+    (
+        "    campaigns: [ap2:1551]",
+        "    purpose: spam",
+        "needs one of offers, service, e.g. `purpose: offers`",
+    ),
+    (
+        "audiences:",
+        "audiences:\n  - {name: offers-main, purpose: service}",
+        ":16: audiences[1].name: is taken",
+    ),
     # texts, and what YAML makes of them
-    ("  store: fi-0042", "  store: no", ":3: store.store: needs text, e.g. `store: fi-0042`, not true/false 'no': put"),
+    (
+        "  store: fi-0042",
+        "  store: no",
+        ":3: store.store: needs text, e.g. `store: fi-0042`, not true/false 'no': put",
+    ),
     ("  store: fi-0042", "  store: 0042", "not a number '0042': put it in quotes"),
-    ("  store: fi-0042", "  store:", ":3: store.store: needs text, e.g. `store: fi-0042`, not nothing"),
-    ("  store: fi-0042", '  store: ""', "store.store: needs text, e.g. `store: fi-0042`, not an empty text"),
+    (
+        "  store: fi-0042",
+        "  store:",
+        ":3: store.store: needs text, e.g. `store: fi-0042`, not nothing",
+    ),
+    (
+        "  store: fi-0042",
+        '  store: ""',
+        "store.store: needs text, e.g. `store: fi-0042`, not an empty text",
+    ),
     ("  store: fi-0042", "  store: !x y", "not a value with a tag 'y'"),
-    ("  store: fi-0042", "  store: FI/42", "store.store: text 'FI/42' does not fit: use 1–32 of a–z, 0–9 and '-'"),
+    (
+        "  store: fi-0042",
+        "  store: FI/42",
+        "store.store: text 'FI/42' does not fit: use 1–32 of a–z, 0–9 and '-'",
+    ),
     ("  store: fi-0042", "  store: &a {b: *a}", "store.store: needs text", "not a group of keys"),
-    ("Acme Oy", "|\n    Acme\n    Oy", ":8: notice.controller: needs text", "remove the line break or control"),
+    (
+        "Acme Oy",
+        "|\n    Acme\n    Oy",
+        ":8: notice.controller: needs text",
+        "remove the line break or control",
+    ),
     ("Acme Oy", '"Acme \\ud800"', "remove the line break or control character"),
-    ("/etc/presence/store.key", "[a]", ":5: store.key_file: needs a path, e.g. `key_file: /etc/presence/store.key`"),
-    ("/etc/presence/store.key", '"a\\0b"', "store.key_file: needs a path", "remove the line break or control"),
+    (
+        "/etc/presence/store.key",
+        "[a]",
+        ":5: store.key_file: needs a path, e.g. `key_file: /etc/presence/store.key`",
+    ),
+    (
+        "/etc/presence/store.key",
+        '"a\\0b"',
+        "store.key_file: needs a path",
+        "remove the line break or control",
+    ),
     # dates
-    ("2027-03-01", "soon", ":10: notice.review_by: needs a date, e.g. `review_by: 2027-03-01`, not text 'soon'"),
+    (
+        "2027-03-01",
+        "soon",
+        ":10: notice.review_by: needs a date, e.g. `review_by: 2027-03-01`, not text 'soon'",
+    ),
     ("2027-03-01", "2027-02-30", "not a date '2027-02-30': the calendar has no such day"),
     ("2027-03-01", "2027-03-01 12:00:00", "write year-month-day"),
     ("2027-03-01", "20270301", "not a number '20270301': write year-month-day"),
     # between settings
-    ("list: acme/", "list: other/", ":13: consent.list: is of another chain than store.chain: use acme/…"),
+    (
+        "list: acme/",
+        "list: other/",
+        ":13: consent.list: is of another chain than store.chain: use acme/…",
+    ),
 ]
 
 # A section that is added → what the refusal says; its first line is the 17th of the file.
 ADDITIONS = [
-    ("radio: {mode: passive}\nidentity: {irk_file: a.json}", "identity.irk_file", "needs radio.mode active"),
+    (
+        "radio: {mode: passive}\nidentity: {irk_file: a.json}",
+        "identity.irk_file",
+        "needs radio.mode active",
+    ),
     ("entry: 5", ":17: entry: needs its settings on the lines below it, indented, not a number"),
     ("entry:\n  window_s: 90", ":18: entry.window_s: 90 s is outside the limits: use 2 to 60 s"),
-    ("entry: {enter_rssi_dbm: 75}", "entry.enter_rssi_dbm: 75 dBm is outside the limits: use -110 to -20 dBm"),
+    (
+        "entry: {enter_rssi_dbm: 75}",
+        "entry.enter_rssi_dbm: 75 dBm is outside the limits: use -110 to -20 dBm",
+    ),
     ("entry: {min_sightings: 1}", "entry.min_sightings: 1 is outside the limits: use 2 to 50"),
-    ("entry: {min_sightings: 4.5}", "needs a whole number, e.g. `min_sightings: 4`, not a number '4.5': write it with"),
+    (
+        "entry: {min_sightings: 4.5}",
+        "needs a whole number, e.g. `min_sightings: 4`, not a number '4.5': write it with",
+    ),
     ("entry: {min_sightings: true}", "not true/false 'true': true and false are not numbers"),
     ("entry: {window_s: on}", "needs a number, e.g. `window_s: 15`, not true/false 'on'"),
     ("entry: {window_s: 1:30}", "not a number '1:30': YAML reads colons as base 60"),
@@ -104,44 +214,123 @@ ADDITIONS = [
     ("entry: {min_sightings: " + "9" * 5000 + "}", "999…': write it with fewer digits"),
     ("entry: {window_s: fifteen}", "not text 'fifteen'"),
     ("entry: {window_s: }", "needs a number, e.g. `window_s: 15`, not nothing"),
-    ("entry: {exit_rssi_dbm: -60}", "entry.exit_rssi_dbm: lies above enter_rssi_dbm", "put it 5–15 dB below"),
-    ("radio: {mode: loud}", "radio.mode: needs one of auto, active, passive, e.g. `mode: auto`, not text 'loud'"),
-    ("radio: {mode: [active]}", "radio.mode: needs one of auto, active, passive, e.g. `mode: auto`, not a list"),
-    ("radio: {adapters: [hci0], door_adapters: [hci1]}", "radio.door_adapters: names hci1, which is not among"),
-    ("radio: {adapters: [hci0], door_adapters: [hci0]}", "radio.door_adapters: names every adapter"),
-    ("radio: {adapters: hci0}", "radio.adapters: needs a list, e.g. `adapters: [hci0]`, not text 'hci0'"),
+    (
+        "entry: {exit_rssi_dbm: -60}",
+        "entry.exit_rssi_dbm: lies above enter_rssi_dbm",
+        "put it 5–15 dB below",
+    ),
+    (
+        "radio: {mode: loud}",
+        "radio.mode: needs one of auto, active, passive, e.g. `mode: auto`, not text 'loud'",
+    ),
+    (
+        "radio: {mode: [active]}",
+        "radio.mode: needs one of auto, active, passive, e.g. `mode: auto`, not a list",
+    ),
+    (
+        "radio: {adapters: [hci0], door_adapters: [hci1]}",
+        "radio.door_adapters: names hci1, which is not among",
+    ),
+    (
+        "radio: {adapters: [hci0], door_adapters: [hci0]}",
+        "radio.door_adapters: names every adapter",
+    ),
+    (
+        "radio: {adapters: hci0}",
+        "radio.adapters: needs a list, e.g. `adapters: [hci0]`, not text 'hci0'",
+    ),
     ("radio: {adapters: }", "radio.adapters: needs a list, e.g. `adapters: [hci0]`, not nothing"),
-    ("radio: {adapters: [hci٣]}", "radio.adapters[0]: text 'hci٣' does not fit: use names such as hci0"),
-    ("mqtt: {protocol: 4}", "mqtt.protocol: needs one of 5, 3.1.1, e.g. `protocol: 5`, not a number '4'"),
+    (
+        "radio: {adapters: [hci٣]}",
+        "radio.adapters[0]: text 'hci٣' does not fit: use names such as hci0",
+    ),
+    (
+        "mqtt: {protocol: 4}",
+        "mqtt.protocol: needs one of 5, 3.1.1, e.g. `protocol: 5`, not a number '4'",
+    ),
     ("mqtt: {port: 70000}", "mqtt.port: 70000 is outside the limits: use 1 to 65535"),
-    ("mqtt: {host: 10.0.0.5}", ":17: mqtt.tls: is missing and the broker is another machine: add tls with ca_file"),
-    ("mqtt: {host: localhost.evil.example}", "mqtt.tls: is missing and the broker is another machine"),
+    (
+        "mqtt: {host: 10.0.0.5}",
+        ":17: mqtt.tls: is missing and the broker is another machine: add tls with ca_file",
+    ),
+    (
+        "mqtt: {host: localhost.evil.example}",
+        "mqtt.tls: is missing and the broker is another machine",
+    ),
     ("mqtt: {password_file: p}", "mqtt.password_file: stands without username: add the username"),
     ("mqtt:\n  tls: {}", ":18: mqtt.tls.ca_file: is missing: name the certificate authority"),
-    ("mqtt: {tls: {ca_file: c, key_file: k}}", "mqtt.tls.certificate_file: goes with key_file: give both"),
+    (
+        "mqtt: {tls: {ca_file: c, key_file: k}}",
+        "mqtt.tls.certificate_file: goes with key_file: give both",
+    ),
     ("mqtt: {tls: on}", "mqtt.tls: needs its settings on the lines below it"),
-    ("log: {level: loud}", "log.level: text 'loud' does not fit: use debug, info, warning or error"),
-    ("storage: {state_dir: /x, runtime_dir: /x}", "storage.runtime_dir: equals state_dir: keep it on a tmpfs"),
+    (
+        "log: {level: loud}",
+        "log.level: text 'loud' does not fit: use debug, info, warning or error",
+    ),
+    (
+        "storage: {state_dir: /x, runtime_dir: /x}",
+        "storage.runtime_dir: equals state_dir: keep it on a tmpfs",
+    ),
 ]
 
 # What is added to `store` → what the refusal says; it is the 6th line of the file.
 STORES = [
-    ("time_zone: Europe/Helsingfors", ":6: store.time_zone: is not in the time-zone", "did you mean Europe/Helsinki?"),
+    (
+        "time_zone: Europe/Helsingfors",
+        ":6: store.time_zone: is not in the time-zone",
+        "did you mean Europe/Helsinki?",
+    ),
     ("time_zone: Europe", ":6: store.time_zone: is not in the time-zone database"),
     ("time_zone: ../../etc/passwd", "store.time_zone: is not in the time-zone database"),
     ("time_zone: right/Europe/Helsinki", "store.time_zone: is not in the time-zone database"),
-    ("opening_hours: always", "store.opening_hours: needs a group of keys, e.g. `opening_hours: {mon: 09:00-21:00}`"),
+    (
+        "opening_hours: always",
+        "store.opening_hours: needs a group of keys, e.g. `opening_hours: {mon: 09:00-21:00}`",
+    ),
     ("opening_hours:", "store.opening_hours: needs a group of keys", "not nothing"),
-    ("opening_hours: {mon: 9-21}", "store.opening_hours.mon: text '9-21' does not fit: use days mon…sun with"),
-    ("opening_hours: {mon: 9:00}", "opening_hours.mon: needs text", "not a number '9:00': use days mon…sun with"),
-    ("opening_hours: {mon: 09:00-24:30}", "store.opening_hours.mon: text '09:00-24:30' does not fit"),
-    ("opening_hours: {mon: 09:00-09:00}", "store.opening_hours.mon: closes as it opens: write 00:00-24:00"),
-    ("opening_hours: {monday: 09:00-21:00}", "store.opening_hours.monday: is no day: use mon, tue, wed, thu"),
-    ("opening_hours: {mon: 09:00-21:00, mon: 09:00-18:00}", "store.opening_hours: mon stands a second time"),
-    ("sensitive: maybe", "store.sensitive: needs true or false, e.g. `sensitive: false`, not text 'maybe'"),
-    ('sensitive: "yes"', "store.sensitive: needs true or false", "not text 'yes': remove the quotes"),
-    ("sensitive: 1", "store.sensitive: needs true or false, e.g. `sensitive: false`, not a number '1'"),
-    ("opening_margin_min: 121", "store.opening_margin_min: 121 min is outside the limits: use 0 to 120 min"),
+    (
+        "opening_hours: {mon: 9-21}",
+        "store.opening_hours.mon: text '9-21' does not fit: use days mon…sun with",
+    ),
+    (
+        "opening_hours: {mon: 9:00}",
+        "opening_hours.mon: needs text",
+        "not a number '9:00': use days mon…sun with",
+    ),
+    (
+        "opening_hours: {mon: 09:00-24:30}",
+        "store.opening_hours.mon: text '09:00-24:30' does not fit",
+    ),
+    (
+        "opening_hours: {mon: 09:00-09:00}",
+        "store.opening_hours.mon: closes as it opens: write 00:00-24:00",
+    ),
+    (
+        "opening_hours: {monday: 09:00-21:00}",
+        "store.opening_hours.monday: is no day: use mon, tue, wed, thu",
+    ),
+    (
+        "opening_hours: {mon: 09:00-21:00, mon: 09:00-18:00}",
+        "store.opening_hours: mon stands a second time",
+    ),
+    (
+        "sensitive: maybe",
+        "store.sensitive: needs true or false, e.g. `sensitive: false`, not text 'maybe'",
+    ),
+    (
+        'sensitive: "yes"',
+        "store.sensitive: needs true or false",
+        "not text 'yes': remove the quotes",
+    ),
+    (
+        "sensitive: 1",
+        "store.sensitive: needs true or false, e.g. `sensitive: false`, not a number '1'",
+    ),
+    (
+        "opening_margin_min: 121",
+        "store.opening_margin_min: 121 min is outside the limits: use 0 to 120 min",
+    ),
 ]
 
 # A text that is no mapping of ours at all → what the refusal says.
@@ -152,10 +341,16 @@ TEXTS = [
     ("- store\n", "presence.yaml:1: is a list, not a group of sections"),
     ("store", "presence.yaml:1: is text, not a group of sections"),
     ("store:\n  chain: [a\nnotice: b\n", "presence.yaml:3: is not YAML: expected ',' or ']'"),
-    ("store:\n\tchain: a\n", "presence.yaml:2: is not YAML: found character '\\t' that cannot start any token"),
+    (
+        "store:\n\tchain: a\n",
+        "presence.yaml:2: is not YAML: found character '\\t' that cannot start any token",
+    ),
     ("store: a: b\n", "presence.yaml:1: is not YAML: mapping values are not allowed here"),
     ("store: *absent\n", "presence.yaml:1: is not YAML: found undefined alias …"),
-    ("a: b\n---\nc: d\n", "presence.yaml:2: is not YAML: but found another document, expected a single document"),
+    (
+        "a: b\n---\nc: d\n",
+        "presence.yaml:2: is not YAML: but found another document, expected a single document",
+    ),
     ("store:\n  a: \x07\n", "presence.yaml:2: holds a character that YAML forbids: remove it"),
     ('a: "\\UFFFFFFFF"', "holds an escape or a number that YAML cannot read"),
     ("[" * 5000, "is nested too deeply"),
@@ -166,7 +361,9 @@ def assert_told(error: ConfigurationError, *parts: str) -> None:
     assert any(all(part in problem for part in parts) for problem in error.problems), error
 
 
-@pytest.mark.parametrize(("good", "bad", "parts"), [(good, bad, parts) for good, bad, *parts in CHANGES])
+@pytest.mark.parametrize(
+    ("good", "bad", "parts"), [(good, bad, parts) for good, bad, *parts in CHANGES]
+)
 def test_a_mistake_in_what_must_stand_is_named(good: str, bad: str, parts: list[str]) -> None:
     assert good in LEAST
     assert_told(refusal_of(LEAST.replace(good, bad, 1)), *parts)
@@ -196,14 +393,20 @@ def test_a_text_that_is_no_configuration_is_refused_with_its_line(text: str, par
 @pytest.mark.requirement("R-27")
 @pytest.mark.parametrize("key", ["verify", "insecure", "verify_certificate", "tls_insecure"])
 def test_there_is_no_setting_that_switches_verification_off(key: str) -> None:
-    error = refusal_of(LEAST + f"mqtt: {{host: broker.example, tls: {{ca_file: ca.pem, {key}: false}}}}")
+    error = refusal_of(
+        LEAST + f"mqtt: {{host: broker.example, tls: {{ca_file: ca.pem, {key}: false}}}}"
+    )
     assert_told(error, f"mqtt.tls.{key}: is not a setting")
 
 
 @pytest.mark.requirement("R-27")
 @pytest.mark.parametrize("host", ["broker.example", "10.0.0.5", "::2", "128.0.0.1"])
 def test_plain_text_never_leaves_this_machine(host: str) -> None:
-    assert_told(refusal_of(LEAST + f'mqtt: {{host: "{host}"}}'), "mqtt.tls: is missing", "add tls with ca_file")
+    assert_told(
+        refusal_of(LEAST + f'mqtt: {{host: "{host}"}}'),
+        "mqtt.tls: is missing",
+        "add tls with ca_file",
+    )
 
 
 @pytest.mark.parametrize(

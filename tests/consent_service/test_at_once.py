@@ -16,7 +16,16 @@ from presence.consent_service.register import State
 from presence.consent_service.service import ConsentService
 from presence.errors import ConsentServiceError
 from tests.support.builders import START_S
-from tests.support.consent_services import CARS, DAY_S, GARDEN, Clock, Reader, a_service, a_wish, untold
+from tests.support.consent_services import (
+    CARS,
+    DAY_S,
+    GARDEN,
+    Clock,
+    Reader,
+    a_service,
+    a_wish,
+    untold,
+)
 
 ROUNDS = 60
 Act = Callable[[ConsentService, str], object]
@@ -114,7 +123,9 @@ def within(service: ConsentService) -> Iterator[None]:
 
 @pytest.mark.requirement("R-10")
 @pytest.mark.parametrize("act", [narrows, pauses, resumes, withdraws, renews])
-def test_an_objection_is_not_overwritten_by_who_read_before_it(service: ConsentService, act: Act) -> None:
+def test_an_objection_is_not_overwritten_by_who_read_before_it(
+    service: ConsentService, act: Act
+) -> None:
     added = service.add(a_wish())
     refused = beaten_to_it(service.directory, act, objects)
     known = service.register.get(added.ref)
@@ -124,7 +135,9 @@ def test_an_objection_is_not_overwritten_by_who_read_before_it(service: ConsentS
 
 
 @pytest.mark.requirement("R-36")
-def test_of_two_changes_at_once_both_are_made_and_the_second_knows_of_the_first(service: ConsentService) -> None:
+def test_of_two_changes_at_once_both_are_made_and_the_second_knows_of_the_first(
+    service: ConsentService,
+) -> None:
     added = service.add(a_wish())
     assert beaten_to_it(service.directory, narrows, pauses) is None
     known = service.register.get(added.ref)
@@ -135,7 +148,9 @@ def test_of_two_changes_at_once_both_are_made_and_the_second_knows_of_the_first(
     assert [grant.category for grant in known.consent.grants] == [GARDEN]
 
 
-def test_words_that_another_command_gave_a_number_are_read_by_it(service: ConsentService, tmp_path: Path) -> None:
+def test_words_that_another_command_gave_a_number_are_read_by_it(
+    service: ConsentService, tmp_path: Path
+) -> None:
     other = opened(service.directory)
     first = other.add(a_wish("ben", categories={"ap2:1600": None}))
     second = service.add(a_wish("carl", categories={"ap2:1601": None}))
@@ -146,7 +161,10 @@ def test_words_that_another_command_gave_a_number_are_read_by_it(service: Consen
             assert known.consent is not None
             assert [grant.category for grant in known.consent.grants] == [category]
     service.publish()
-    assert Reader(tmp_path / "repository", tmp_path / "gateway", Clock()).entries().keys() == {first.ref, second.ref}
+    assert Reader(tmp_path / "repository", tmp_path / "gateway", Clock()).entries().keys() == {
+        first.ref,
+        second.ref,
+    }
     other.close()
 
 
@@ -172,12 +190,15 @@ def hold_the_write_lock(directory: Path, done: Event) -> None:
 
 
 @pytest.mark.requirement("R-10")
-def test_whoever_objects_while_others_change_and_import_has_objected(service: ConsentService) -> None:
+def test_whoever_objects_while_others_change_and_import_has_objected(
+    service: ConsentService,
+) -> None:
     service.add_all([a_wish(f"customer {number}") for number in range(ROUNDS)], told=untold)
     spawn = multiprocessing.get_context("spawn")
     rounds, done = spawn.Barrier(3), spawn.Event()
     acts = [
-        spawn.Process(target=act_in_rounds, args=(service.directory, act, rounds)) for act in (objects, narrows, renews)
+        spawn.Process(target=act_in_rounds, args=(service.directory, act, rounds))
+        for act in (objects, narrows, renews)
     ]
     holder = spawn.Process(target=hold_the_write_lock, args=(service.directory, done))
     for process in (*acts, holder):
@@ -198,7 +219,12 @@ def test_whoever_objects_while_others_change_and_import_has_objected(service: Co
 @pytest.mark.parametrize("shards_from", [3, 1000], ids=["shards", "one segment"])
 @pytest.mark.parametrize("rebase", [False, True])
 def test_what_is_published_while_others_change_fits_its_own_count(
-    service: ConsentService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards_from: int, *, rebase: bool
+    service: ConsentService,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shards_from: int,
+    *,
+    rebase: bool,
 ) -> None:
     monkeypatch.setattr("presence.consent_service.publishing.SHARDS_FROM", shards_from)
     service.add_all([a_wish(f"customer {number}") for number in range(400)], told=untold)
@@ -241,10 +267,14 @@ def publish_in_rounds(directory: Path, rounds: Barrier) -> None:
     service.close()
 
 
-def test_two_publications_at_once_come_one_after_the_other(service: ConsentService, tmp_path: Path) -> None:
+def test_two_publications_at_once_come_one_after_the_other(
+    service: ConsentService, tmp_path: Path
+) -> None:
     spawn = multiprocessing.get_context("spawn")
     rounds = spawn.Barrier(2)
-    several = [spawn.Process(target=publish_in_rounds, args=(service.directory, rounds)) for _ in range(2)]
+    several = [
+        spawn.Process(target=publish_in_rounds, args=(service.directory, rounds)) for _ in range(2)
+    ]
     for process in several:
         process.start()
     for process in several:
@@ -256,7 +286,9 @@ def test_two_publications_at_once_come_one_after_the_other(service: ConsentServi
 def test_who_has_to_wait_too_long_is_told_for_whom(service: ConsentService, tmp_path: Path) -> None:
     with (
         alone(tmp_path / "publish.lock", "publishes"),
-        pytest.raises(ConsentServiceError, match=rf"another command \(process {os.getpid()}\) publishes"),
+        pytest.raises(
+            ConsentServiceError, match=rf"another command \(process {os.getpid()}\) publishes"
+        ),
         alone(tmp_path / "publish.lock", "publishes", wait_s=0.05),
     ):
         raise AssertionError("two of them were alone")

@@ -55,7 +55,16 @@ def listed(typed: Typed) -> Typed:
     return typed
 
 
-AGREED = ("--purpose", "presence", "--purpose", "offers", "--category", "ap2:1551=+90d", "--until", "+300d")
+AGREED = (
+    "--purpose",
+    "presence",
+    "--purpose",
+    "offers",
+    "--category",
+    "ap2:1551=+90d",
+    "--until",
+    "+300d",
+)
 
 
 def keys_of(folder: Path) -> Any:
@@ -93,7 +102,12 @@ def test_what_takes_away_leaves_a_signed_notice_in_the_outbox(
     listed: Typed, folder: Path, command: tuple[str, ...], row: str
 ) -> None:
     answer = listed(*command)
-    assert (answer["code"], answer["notice"], answer["list_seq"], answer["sent"]) == (0, 1, 2, False)
+    assert (answer["code"], answer["notice"], answer["list_seq"], answer["sent"]) == (
+        0,
+        1,
+        2,
+        False,
+    )
     message = Path(answer["file"]).read_bytes()
     notice = read_notice(message, keys=keys_of(folder), list_name="acme/fi-0042")
     assert getattr(notice.rows[0], row)
@@ -144,23 +158,35 @@ def test_a_resumed_customer_is_back_with_the_next_list(listed: Typed) -> None:
 def test_what_was_narrowed_comes_back_where_it_is_asked_for_again(listed: Typed) -> None:
     listed("narrow", "anna", "--category", "ap2:1551")
     renewed = listed("add", "anna", *AGREED)
-    assert (renewed["stays_away"], listed("show", "anna")["refused"]) == (["ap2:1551"], ["ap2:1551"])
+    assert (renewed["stays_away"], listed("show", "anna")["refused"]) == (
+        ["ap2:1551"],
+        ["ap2:1551"],
+    )
     strange = listed("add", "anna", *AGREED, "--again", "ap2:1285")
-    assert (strange["code"], "--again ap2:1285: name it as --category" in strange["errors"]) == (78, True)
+    assert (strange["code"], "--again ap2:1285: name it as --category" in strange["errors"]) == (
+        78,
+        True,
+    )
     again = listed("add", "anna", *AGREED, "--again", "ap2:1551")
     assert (again["stays_away"], listed("show", "anna")["refused"]) == ([], [])
 
 
 @pytest.mark.requirement("R-34")
-def test_what_a_renewal_takes_away_leaves_a_signed_notice_in_the_outbox(listed: Typed, folder: Path) -> None:
+def test_what_a_renewal_takes_away_leaves_a_signed_notice_in_the_outbox(
+    listed: Typed, folder: Path
+) -> None:
     renewed = listed("add", "anna", "--purpose", "presence", "--until", "+300d")
     (notice,) = renewed["notices"]
-    said = read_notice(Path(notice["file"]).read_bytes(), keys=keys_of(folder), list_name="acme/fi-0042")
+    said = read_notice(
+        Path(notice["file"]).read_bytes(), keys=keys_of(folder), list_name="acme/fi-0042"
+    )
     taken = [(row.purposes, row.categories) for row in said.rows]
     assert sorted(taken, key=str) == sorted([({"offers"}, set()), (set(), {"ap2:1551"})], key=str)
 
 
-def test_columns_may_be_parted_by_semicolons_where_that_is_said(listed: Typed, tmp_path: Path) -> None:
+def test_columns_may_be_parted_by_semicolons_where_that_is_said(
+    listed: Typed, tmp_path: Path
+) -> None:
     file = tmp_path / "export.csv"
     now_s = int(time.time())
     file.write_text(
@@ -171,7 +197,9 @@ def test_columns_may_be_parted_by_semicolons_where_that_is_said(listed: Typed, t
     assert listed("import", str(file), "--delimiter", ";")["added"] == 1
 
 
-def test_an_import_names_bad_lines_takes_the_others_and_ends_with_1(listed: Typed, tmp_path: Path) -> None:
+def test_an_import_names_bad_lines_takes_the_others_and_ends_with_1(
+    listed: Typed, tmp_path: Path
+) -> None:
     file = tmp_path / "export.csv"
     key = "00" * 16
     file.write_text(
@@ -186,14 +214,22 @@ def test_an_import_names_bad_lines_takes_the_others_and_ends_with_1(listed: Type
 
 
 @pytest.mark.requirement("T-19")
-def test_a_list_that_grows_by_a_fifth_at_once_needs_somebody_who_says_why(listed: Typed, tmp_path: Path) -> None:
+def test_a_list_that_grows_by_a_fifth_at_once_needs_somebody_who_says_why(
+    listed: Typed, tmp_path: Path
+) -> None:
     def export(first: int, last: int) -> str:
         file = tmp_path / "export.jsonl"
         rows = (
-            {"subject": f"c{n}", "purpose": "presence", "value": "given", "timestamp": int(time.time()),
-             "expiry": int(time.time() + 9e6), "identity_key": f"{n:032x}"}
+            {
+                "subject": f"c{n}",
+                "purpose": "presence",
+                "value": "given",
+                "timestamp": int(time.time()),
+                "expiry": int(time.time() + 9e6),
+                "identity_key": f"{n:032x}",
+            }
             for n in range(first, last)
-        )  # fmt: skip
+        )
         file.write_text("\n".join(map(json.dumps, rows)))
         return str(file)
 
@@ -206,14 +242,19 @@ def test_a_list_that_grows_by_a_fifth_at_once_needs_somebody_who_says_why(listed
 
 
 @pytest.mark.requirement("R-44")
-def test_keys_are_rotated_with_two_root_keys_brought_back(listed: Typed, folder: Path, tmp_path: Path) -> None:
+def test_keys_are_rotated_with_two_root_keys_brought_back(
+    listed: Typed, folder: Path, tmp_path: Path
+) -> None:
     safe = tmp_path / "safe"
     (folder / "keys" / "root").rename(safe)
     away = listed("rotate", "timestamp")
     assert (away["code"], "--root-keys" in away["errors"]) == (1, True)
     assert listed("rotate", "online", "--root-keys", str(safe))["root"] == 2
     (safe / "1.pem").unlink()
-    assert listed("rotate", "root", "--root-keys", str(safe), "--new-key", str(safe / "4.pem"))["root"] == 3
+    assert (
+        listed("rotate", "root", "--root-keys", str(safe), "--new-key", str(safe / "4.pem"))["root"]
+        == 3
+    )
     assert listed("rotate", "timestamp", "--root-keys", str(safe))["root"] == 4
 
 
@@ -228,7 +269,9 @@ def test_a_new_key_for_notices_is_published_and_signs_the_next(listed: Typed, fo
 
 
 @pytest.mark.requirement("R-44")
-def test_a_stolen_key_for_notices_is_replaced_and_named_by_one_command(listed: Typed, folder: Path) -> None:
+def test_a_stolen_key_for_notices_is_replaced_and_named_by_one_command(
+    listed: Typed, folder: Path
+) -> None:
     waiting = Path(listed("narrow", "anna", "--purpose", "offers")["file"])
     assert listed("rotate", "timestamp", "--stolen")["code"] == 78
     assert listed("rotate", "notices", "--stolen")["code"] == 0
@@ -269,18 +312,28 @@ def test_a_broker_that_is_away_loses_no_notice(listed: Typed, folder: Path) -> N
 
 @needs_mosquitto
 @pytest.mark.requirement("R-08")
-async def test_notices_and_heads_reach_a_broker_in_their_order(listed: Typed, folder: Path, tmp_path: Path) -> None:
+async def test_notices_and_heads_reach_a_broker_in_their_order(
+    listed: Typed, folder: Path, tmp_path: Path
+) -> None:
     import asyncio
 
     keys = keys_of(folder)
     await asyncio.to_thread(listed, "narrow", "anna", "--purpose", "offers")
-    async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/acme/ctl/#") as heard:
-        answer = await asyncio.to_thread(listed, "withdraw", "anna", "--mqtt", f"127.0.0.1:{broker.port}")
+    async with (
+        mosquitto(tmp_path) as broker,
+        listener(broker.port, "presence/v1/acme/ctl/#") as heard,
+    ):
+        answer = await asyncio.to_thread(
+            listed, "withdraw", "anna", "--mqtt", f"127.0.0.1:{broker.port}"
+        )
         await asyncio.to_thread(listed, "publish", "--mqtt", f"127.0.0.1:{broker.port}")
         messages = [await asyncio.wait_for(heard.get(), 10) for _ in range(3)]
     assert answer["sent"] is True
     assert [message.topic.split("/")[4] for message in messages] == ["revoke", "revoke", "head"]
-    notices = [read_notice(message.payload, keys=keys, list_name="acme/fi-0042") for message in messages[:2]]
+    notices = [
+        read_notice(message.payload, keys=keys, list_name="acme/fi-0042")
+        for message in messages[:2]
+    ]
     head = read_head(messages[2].payload, keys=keys, list_name="acme/fi-0042", now_s=time.time())
     assert [notice.seq for notice in notices] == [1, 2]
     assert (head.list_seq, head.notice_seq) == (2, 2)
@@ -288,9 +341,14 @@ async def test_notices_and_heads_reach_a_broker_in_their_order(listed: Typed, fo
 
 
 @needs_mosquitto
-async def test_a_notice_that_another_command_carried_meanwhile_is_passed_over(listed: Typed, tmp_path: Path) -> None:
+async def test_a_notice_that_another_command_carried_meanwhile_is_passed_over(
+    listed: Typed, tmp_path: Path
+) -> None:
     file = Path((await asyncio.to_thread(listed, "withdraw", "anna"))["file"])
-    async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/acme/ctl/#") as heard:
+    async with (
+        mosquitto(tmp_path) as broker,
+        listener(broker.port, "presence/v1/acme/ctl/#") as heard,
+    ):
         post = Post(MqttSettings(host="127.0.0.1", port=broker.port), "acme/fi-0042")
         await post.carry([file.with_name("000000000.jws"), file])
         message = await asyncio.wait_for(heard.get(), 10)
@@ -307,7 +365,9 @@ async def test_whoever_is_ended_while_the_broker_does_not_answer_ends_at_once() 
 
     connected = asyncio.Event()
     server = await asyncio.start_server(says_nothing, "127.0.0.1", 0)
-    post = Post(MqttSettings(host="127.0.0.1", port=server.sockets[0].getsockname()[1]), "acme/fi-0042")
+    post = Post(
+        MqttSettings(host="127.0.0.1", port=server.sockets[0].getsockname()[1]), "acme/fi-0042"
+    )
     async with asyncio.TaskGroup() as tasks:
         carrying = tasks.create_task(post.carry([], b"a head"))
         await asyncio.wait_for(connected.wait(), 10)
@@ -332,11 +392,23 @@ def test_an_audience_is_given_its_own_keys_as_the_offer_engine_reads_them(
     assert "offers-main" in refused["errors"]
 
 
-# ---------------------------------------------------------------- as processes: the loop, and a terminal
+# ---------------------------------------------------------------- as processes: the loop, and a
+# terminal
 
 
-def a_process(folder: Path, action: str, *arguments: str, **streams: Any) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "presence", "consents", action, "--directory", str(folder), *arguments]
+def a_process(
+    folder: Path, action: str, *arguments: str, **streams: Any
+) -> "subprocess.Popen[str]":
+    command = [
+        sys.executable,
+        "-m",
+        "presence",
+        "consents",
+        action,
+        "--directory",
+        str(folder),
+        *arguments,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(command, env=environment, text=True, **streams)
 
@@ -349,7 +421,9 @@ async def test_the_loop_gives_out_what_others_change_says_heads_and_ends_when_as
     async with mosquitto(tmp_path) as broker, listener(broker.port) as queue:
         to_broker = ("--mqtt", f"127.0.0.1:{broker.port}")
         with (tmp_path / "said").open("w") as said:
-            loop = a_process(folder, "publish", "--loop", "--every", "1", "--json", *to_broker, stdout=said)
+            loop = a_process(
+                folder, "publish", "--loop", "--every", "1", "--json", *to_broker, stdout=said
+            )
         await until(lambda: entries_of(tmp_path / "said")[-1:] == [1])
         listed("add", "berit", *AGREED)
         await until(lambda: entries_of(tmp_path / "said")[-1] == 2)
@@ -364,7 +438,11 @@ async def test_the_loop_gives_out_what_others_change_says_heads_and_ends_when_as
 
 
 def entries_of(said: Path) -> list[int]:
-    return [json.loads(line)["entries"] for line in said.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [
+        json.loads(line)["entries"]
+        for line in said.read_text().splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -373,10 +451,14 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-def test_on_a_terminal_an_import_says_how_far_it_is(listed: Typed, folder: Path, tmp_path: Path) -> None:
+def test_on_a_terminal_an_import_says_how_far_it_is(
+    listed: Typed, folder: Path, tmp_path: Path
+) -> None:
     export = tmp_path / "export.csv"
     now_s = int(time.time())
-    lines = (f"c{n},presence,given,{now_s - 60},{now_s + 8_640_000},{n:032x}\n" for n in range(12_000))
+    lines = (
+        f"c{n},presence,given,{now_s - 60},{now_s + 8_640_000},{n:032x}\n" for n in range(12_000)
+    )
     export.write_text("subject,purpose,value,timestamp,expiry,identity_key\n" + "".join(lines))
     ours, theirs = pty.openpty()
     process = a_process(folder, "import", str(export), stdout=subprocess.PIPE, stderr=theirs)

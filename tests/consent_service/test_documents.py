@@ -1,4 +1,6 @@
-"""docs/consent-list.md says what the code does: the segment byte by byte, every action and every column."""
+"""docs/consent-list.md says what the code does: the segment byte by byte, every action and every
+column.
+"""
 
 import argparse
 import re
@@ -38,7 +40,9 @@ def test_the_documented_segment_is_the_one_that_is_written() -> None:
         pairwise_keys={"offers-main": bytes(range(16))},
     )
     record = encode_record(consent, Words(("fi-0042", "ap2:1551", "ap2:1552", "offers-main")))
-    packed = pack_base(SegmentHeader("acme/fi-0042", Kind.BASE, 12, 88000, 1), [(consent.ref, record)])
+    packed = pack_base(
+        SegmentHeader("acme/fi-0042", Kind.BASE, 12, 88000, 1), [(consent.ref, record)]
+    )
     plain = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
     assert bytes.fromhex("".join(rows)) == plain
 
@@ -55,9 +59,17 @@ def test_the_documented_export_is_one() -> None:
 
 
 def test_every_action_is_documented() -> None:
-    commands = next(each for each in parser()._actions if isinstance(each, argparse._SubParsersAction))
+    commands = next(
+        each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)
+    )
     consents = commands.choices["consents"]
-    actions = next(each for each in consents._actions if isinstance(each, argparse._SubParsersAction)).choices
+    actions = next(
+        each for each in consents._actions if isinstance(each, argparse._SubParsersAction)
+    ).choices
     publisher = DOCUMENT[DOCUMENT.index("# The reference publisher") :]
     assert [name for name in actions if f"`{name}`" not in publisher] == []
-    assert [name for name in actions if f"\n  {name} " not in (consents.description or "") and name != "resume"] == []
+    assert [
+        name
+        for name in actions
+        if f"\n  {name} " not in (consents.description or "") and name != "resume"
+    ] == []

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.consent_service.import_lines import BadLine, Line, parse_line, rows_of_csv, rows_of_json_lines
+from presence.consent_service.import_lines import (
+    BadLine,
+    Line,
+    parse_line,
+    rows_of_csv,
+    rows_of_json_lines,
+)
 from presence.consent_service.importing import Imported, import_rows, wish_of
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Flag, Purpose
@@ -41,7 +47,9 @@ def notices() -> list[Notice]:
 @pytest.fixture
 def take(service: ConsentService, notices: list[Notice]) -> Import:
     def take(*lines: str, header: str = HEADER) -> Imported:
-        return import_rows(service, rows_of_csv([header, *lines]), audiences=AUDIENCES, told=notices.append)
+        return import_rows(
+            service, rows_of_csv([header, *lines]), audiences=AUDIENCES, told=notices.append
+        )
 
     return take
 
@@ -77,7 +85,9 @@ def test_extra_data_of_persons_is_dropped_and_reaches_no_file(
     service: ConsentService, take: Import, tmp_path: Path
 ) -> None:
     header = "subject,email,purpose,value,timestamp,notice,expiry,identity_key,phone"
-    done = take(f"anna,anna@example.org,presence,given,{BEGUN},n,{LATE},{KEY},+358401234567", header=header)
+    done = take(
+        f"anna,anna@example.org,presence,given,{BEGUN},n,{LATE},{KEY},+358401234567", header=header
+    )
     service.publish()
     assert (done.added, done.dropped) == (1, {"email", "phone"})
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
@@ -91,7 +101,9 @@ def test_neither_customer_number_nor_identity_key_is_in_what_gateways_fetch(
 ) -> None:
     take(presence("customer-4711"))
     service.publish()
-    fetched = b"".join(path.read_bytes() for path in (tmp_path / "repository").rglob("*") if path.is_file())
+    fetched = b"".join(
+        path.read_bytes() for path in (tmp_path / "repository").rglob("*") if path.is_file()
+    )
     assert b"customer-4711" not in fetched
     assert bytes(range(16)) not in fetched
 
@@ -125,16 +137,22 @@ def test_a_bad_line_is_named_by_number_and_reason_and_the_others_stand(
 
 def test_a_reason_never_repeats_what_stood_in_the_line(take: Import) -> None:
     done = take("anna@example.org,presence,secret-word,2026-99-99,n,x,abcdef,S!,q,w")
-    assert not any(word in done.bad[0][1] for word in ("anna", "secret-word", "2026-99", "abcdef", "S!"))
+    assert not any(
+        word in done.bad[0][1] for word in ("anna", "secret-word", "2026-99", "abcdef", "S!")
+    )
 
 
-def test_an_unreadable_line_of_a_customer_lets_nothing_be_given_to_them(service: ConsentService, take: Import) -> None:
+def test_an_unreadable_line_of_a_customer_lets_nothing_be_given_to_them(
+    service: ConsentService, take: Import
+) -> None:
     take(presence(), f"anna,ap2:1551,perhaps,{BEGUN},n,{LATE}")
     assert not service.knows("anna")
 
 
 @pytest.mark.requirement("R-15")
-def test_a_sensitive_category_needs_its_own_explicit_mark(service: ConsentService, take: Import) -> None:
+def test_a_sensitive_category_needs_its_own_explicit_mark(
+    service: ConsentService, take: Import
+) -> None:
     plain = take(presence(), f"anna,ap2:1001,given,{BEGUN},n,{LATE}")
     assert "explicitly" in plain.bad[0][1]
     assert not service.knows("anna")
@@ -143,7 +161,9 @@ def test_a_sensitive_category_needs_its_own_explicit_mark(service: ConsentServic
 
 
 @pytest.mark.requirement("R-10")
-def test_an_objection_in_a_file_is_for_ever(service: ConsentService, take: Import, notices: list[Notice]) -> None:
+def test_an_objection_in_a_file_is_for_ever(
+    service: ConsentService, take: Import, notices: list[Notice]
+) -> None:
     take(presence())
     assert take(presence(), f"anna,offers,objected,{BEGUN}").objected == 1
     assert [row.objected for notice in notices for row in notice.rows] == [True]
@@ -165,7 +185,10 @@ def test_who_gave_no_presence_is_withdrawn_by_a_newer_export_only(
     service: ConsentService, take: Import, notices: list[Notice]
 ) -> None:
     take(presence(), presence("bob"))
-    old, new = presence(value="withdrawn", when=BEFORE), presence("bob", value="withdrawn", when=BEGUN)
+    old, new = (
+        presence(value="withdrawn", when=BEFORE),
+        presence("bob", value="withdrawn", when=BEGUN),
+    )
     done = take(old, new, presence("carl", value="no"))
     assert (done.withdrawn, done.passed_over) == (1, 2)
     assert (service.knows("anna"), service.knows("bob")) == (True, False)
@@ -180,7 +203,11 @@ def test_json_lines_say_the_same_as_csv() -> None:
     (first, row), (second, damaged) = rows
     line = parse_line(row)
     assert (first, second) == (1, 2)
-    assert (line.stores, line.flags, line.decided_s) == (("fi-0042", "fi-0043"), {Flag.TEST}, START_S)
+    assert (line.stores, line.flags, line.decided_s) == (
+        ("fi-0042", "fi-0043"),
+        {Flag.TEST},
+        START_S,
+    )
     with pytest.raises(BadLine, match="damaged"):
         parse_line(damaged)
 
@@ -197,7 +224,13 @@ def test_nothing_of_the_file_is_left_behind(service: ConsentService, take: Impor
 
 LINES = st.builds(
     lambda purpose, value, day: parse_line(
-        {"subject": "anna", "purpose": purpose, "value": value, "timestamp": START_S + day, "expiry": LATE}
+        {
+            "subject": "anna",
+            "purpose": purpose,
+            "value": value,
+            "timestamp": START_S + day,
+            "expiry": LATE,
+        }
     ),
     st.sampled_from(["presence", "offers", "ap2:1551", "ap2:1285"]),
     st.sampled_from(["given", "refused"]),
@@ -218,7 +251,9 @@ def test_the_order_of_lines_changes_nothing(lines: list[Line]) -> None:
 def test_one_more_refusal_never_gives_more(lines: list[Line], another: Line) -> None:
     if another.value != "not_given":
         return
-    before, after = (wish_of(each, group="fi-0042", audiences=AUDIENCES) for each in (lines, [*lines, another]))
+    before, after = (
+        wish_of(each, group="fi-0042", audiences=AUDIENCES) for each in (lines, [*lines, another])
+    )
     if after is not None:
         assert before is not None
         assert after.purposes <= before.purposes

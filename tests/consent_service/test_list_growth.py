@@ -1,4 +1,6 @@
-"""A list that grows by more than a fifth, from the publisher's folder or a thief's hands to the gateway (T-19)."""
+"""A list that grows by more than a fifth, from the publisher's folder or a thief's hands to the
+gateway (T-19).
+"""
 
 import json
 import sqlite3
@@ -92,7 +94,9 @@ def shop(tmp_path: Path, repository: Repository) -> Iterator[Shop]:
     shop.list.close()
 
 
-def test_a_thief_of_the_online_keys_gains_a_fifth_and_no_more(shop: Shop, repository: Repository) -> None:
+def test_a_thief_of_the_online_keys_gains_a_fifth_and_no_more(
+    shop: Shop, repository: Repository
+) -> None:
     grown(repository, 120).publish()
     assert shop.look() == 120
     grown(repository, 121).publish()
@@ -140,7 +144,9 @@ def test_what_is_taken_within_a_day_is_measured_by_the_fewest_of_it_also_after_a
     assert shop.look() == 140
 
 
-def test_an_approved_list_is_taken_and_the_next_is_measured_by_it(shop: Shop, repository: Repository) -> None:
+def test_an_approved_list_is_taken_and_the_next_is_measured_by_it(
+    shop: Shop, repository: Repository
+) -> None:
     grown(repository, 300).approve().publish()
     assert shop.look() == 300
     grown(repository, 361).publish()
@@ -190,7 +196,9 @@ def test_online_keys_name_no_approval_key_of_their_own(shop: Shop, repository: R
     grown(repository, 300).approve(key=mine).publish()
     shop.refuses("forged")
     thief = [repository.signers["root"][0], CryptoSigner.generate_ed25519()]
-    repository.root.signed.unrecognized_fields[ROOT_FIELD] = root_field("approval-1", mine.public_key())
+    repository.root.signed.unrecognized_fields[ROOT_FIELD] = root_field(
+        "approval-1", mine.public_key()
+    )
     repository.root.signed.version += 1
     repository.publish_root(signers=thief)
     with pytest.raises(ConsentListError, match="not proven"):
@@ -201,7 +209,9 @@ def test_online_keys_name_no_approval_key_of_their_own(shop: Shop, repository: R
 def test_a_new_root_replaces_the_approval_key(shop: Shop, repository: Repository) -> None:
     stolen, repository.approval_key = repository.approval_key, Ed25519PrivateKey.generate()
     root = repository.root.signed
-    root.unrecognized_fields[ROOT_FIELD] = root_field("approval-2", repository.approval_key.public_key())
+    root.unrecognized_fields[ROOT_FIELD] = root_field(
+        "approval-2", repository.approval_key.public_key()
+    )
     root.version += 1
     repository.publish_root()
     grown(repository, 300).approve(key=stolen).publish()
@@ -227,7 +237,9 @@ def test_under_a_root_of_an_older_version_lists_grow_by_a_fifth_and_the_refusal_
         shop.refuses("rotate approval")
 
 
-def test_a_store_of_an_older_version_measures_by_what_it_holds(shop: Shop, repository: Repository) -> None:
+def test_a_store_of_an_older_version_measures_by_what_it_holds(
+    shop: Shop, repository: Repository
+) -> None:
     shop.list.close()
     path = shop.folder / "signed-list.sqlite"
     with closing(sqlite3.connect(path)) as database:
@@ -268,7 +280,9 @@ class Chain:
         now_s = time.time()
         times = {"not_before_s": now_s - 60, "not_after_s": now_s + 90 * DAY_S}
         with closing(ConsentService(self.folder, None, clock=time.time)) as service:
-            service.add_all([a_wish(f"c{n}", **times) for n in range(first, last)], told=lambda _: None)
+            service.add_all(
+                [a_wish(f"c{n}", **times) for n in range(first, last)], told=lambda _: None
+            )
 
     @property
     def safe(self) -> Path:
@@ -300,16 +314,25 @@ def fed(tmp_path: Path, chain: Chain) -> Iterator[Shop]:
     shop.list.close()
 
 
-def test_growth_is_asked_for_and_approved_with_the_key_from_the_safe(chain: Chain, fed: Shop) -> None:
+def test_growth_is_asked_for_and_approved_with_the_key_from_the_safe(
+    chain: Chain, fed: Shop
+) -> None:
     chain.agree(100, 121)
     refused = chain("publish")
     assert refused["code"] == 1
-    assert "from 100 to 121 customers within a day, and gateways take 120 at most" in refused["errors"]
+    assert (
+        "from 100 to 121 customers within a day, and gateways take 120 at most" in refused["errors"]
+    )
     assert "--approve-growth" in refused["errors"]
     away = chain("publish", "--approve-growth")
     assert (away["code"], "--approval-key FILE" in away["errors"]) == (1, True)
     assert fed.look() == 100
-    assert chain("publish", "--approve-growth", "--approval-key", str(chain.safe / "approval.pem"))["code"] == 0
+    assert (
+        chain("publish", "--approve-growth", "--approval-key", str(chain.safe / "approval.pem"))[
+            "code"
+        ]
+        == 0
+    )
     assert fed.look() == 121
     chain.agree(121, 145)
     assert chain("publish")["entries"] == 145  # measured by what was approved, here and there
@@ -326,24 +349,39 @@ def test_a_gateway_that_missed_the_approved_list_takes_the_next_and_one_with_a_n
     assert fed.look() == 210
 
 
-def test_without_the_publishers_own_gate_the_gateway_refuses_all_the_same(chain: Chain, fed: Shop) -> None:
+def test_without_the_publishers_own_gate_the_gateway_refuses_all_the_same(
+    chain: Chain, fed: Shop
+) -> None:
     """Whoever is at home in the publisher's machine makes it forget."""
     chain.agree(100, 200)
-    with closing(ConsentService(chain.folder, None, clock=time.time)) as service, service.register.transaction():
+    with (
+        closing(ConsentService(chain.folder, None, clock=time.time)) as service,
+        service.register.transaction(),
+    ):
         service.register.set_fact("counts", "[]")
     assert chain("publish")["entries"] == 200
     fed.refuses("nobody approved it")
-    assert chain("publish", "--approve-growth", "--approval-key", str(chain.safe / "approval.pem"))["code"] == 0
+    assert (
+        chain("publish", "--approve-growth", "--approval-key", str(chain.safe / "approval.pem"))[
+            "code"
+        ]
+        == 0
+    )
     assert fed.look() == 200
 
 
 def test_another_key_than_the_roots_approves_nothing(chain: Chain, tmp_path: Path) -> None:
     chain.agree(100, 200)
     answer = chain("publish", "--approve-growth", "--approval-key", str(chain.safe / "1.pem"))
-    assert (answer["code"], "the newest root names another approval key" in answer["errors"]) == (1, True)
+    assert (answer["code"], "the newest root names another approval key" in answer["errors"]) == (
+        1,
+        True,
+    )
 
 
-def test_the_approval_key_is_replaced_under_a_new_root_also_while_growth_waits(chain: Chain, fed: Shop) -> None:
+def test_the_approval_key_is_replaced_under_a_new_root_also_while_growth_waits(
+    chain: Chain, fed: Shop
+) -> None:
     chain.agree(100, 200)
     new = chain.safe / "approval-2.pem"
     rotated = chain("rotate", "approval", "--root-keys", str(chain.safe), "--new-key", str(new))
@@ -356,13 +394,17 @@ def test_the_approval_key_is_replaced_under_a_new_root_also_while_growth_waits(c
     assert fed.look() == 200
 
 
-def test_a_list_of_an_older_version_is_told_what_makes_an_approval_key(chain: Chain, fed: Shop) -> None:
+def test_a_list_of_an_older_version_is_told_what_makes_an_approval_key(
+    chain: Chain, fed: Shop
+) -> None:
     repository = chain.folder / "repository/metadata/1.root.json"
     value = json.loads(repository.read_text())
     del value["signed"][ROOT_FIELD]
     repository.write_text(json.dumps(value))
     chain.agree(100, 200)
-    answer = chain("publish", "--approve-growth", "--approval-key", str(chain.safe / "approval.pem"))
+    answer = chain(
+        "publish", "--approve-growth", "--approval-key", str(chain.safe / "approval.pem")
+    )
     assert (answer["code"], "rotate approval --new-key FILE" in answer["errors"]) == (1, True)
 
 
@@ -373,7 +415,12 @@ def test_online_keys_can_be_replaced_while_growth_waits(chain: Chain, fed: Shop)
     assert "from 100 to 200" in rotated["errors"]
     fed.restart()
     assert fed.look() == 100  # the list before, under the new keys
-    assert chain("publish", "--approve-growth", "--approval-key", str(chain.safe / "approval.pem"))["code"] == 0
+    assert (
+        chain("publish", "--approve-growth", "--approval-key", str(chain.safe / "approval.pem"))[
+            "code"
+        ]
+        == 0
+    )
     assert fed.look() == 200
 
 
@@ -385,7 +432,10 @@ def test_the_approval_key_is_no_root_key(chain: Chain) -> None:
 
 
 def test_a_register_of_an_older_version_measures_by_what_it_released_last(chain: Chain) -> None:
-    with closing(ConsentService(chain.folder, None, clock=time.time)) as service, service.register.transaction():
+    with (
+        closing(ConsentService(chain.folder, None, clock=time.time)) as service,
+        service.register.transaction(),
+    ):
         service.register.set_fact("counts", "")
         service.register.set_fact("released_count", 100)
     chain.agree(100, 121)

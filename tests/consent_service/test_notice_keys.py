@@ -41,16 +41,27 @@ def read(message: bytes, key_set: KeySet) -> Notice:
 
 
 @pytest.mark.requirement("R-44")
-def test_a_key_that_was_stolen_is_named_so_in_every_list_from_then_on(service: ConsentService, reader: Reader) -> None:
+def test_a_key_that_was_stolen_is_named_so_in_every_list_from_then_on(
+    service: ConsentService, reader: Reader
+) -> None:
     service.renew_notice_key(stolen=True)
     service.publish()
-    assert (published(reader).keys.keys(), published(reader).revoked) == ({"notices-1"}, {"notices-0"})
+    assert (published(reader).keys.keys(), published(reader).revoked) == (
+        {"notices-1"},
+        {"notices-0"},
+    )
     service.renew_notice_key(stolen=False)
     service.publish()
-    assert (published(reader).keys.keys(), published(reader).revoked) == ({"notices-2"}, {"notices-0"})
+    assert (published(reader).keys.keys(), published(reader).revoked) == (
+        {"notices-2"},
+        {"notices-0"},
+    )
     service.renew_notice_key(stolen=True)
     service.publish()
-    assert (published(reader).keys.keys(), published(reader).revoked) == ({"notices-3"}, {"notices-0", "notices-2"})
+    assert (published(reader).keys.keys(), published(reader).revoked) == (
+        {"notices-3"},
+        {"notices-0", "notices-2"},
+    )
 
 
 @pytest.mark.requirement("R-44")
@@ -61,7 +72,9 @@ def test_what_the_thief_signs_is_nobody_s_word(service: ConsentService, reader: 
     with pytest.raises(Ignored, match=Unproven.UNKNOWN_KEY):
         read(stolen, published(reader))
     assert read(service.sign(service.withdraw("anna")), published(reader)).rows[0].removed
-    assert read_head(service.head(), keys=published(reader).keys, list_name="acme/fi-0042", now_s=START_S)
+    assert read_head(
+        service.head(), keys=published(reader).keys, list_name="acme/fi-0042", now_s=START_S
+    )
 
 
 @pytest.mark.requirement("R-44", "R-08")
@@ -91,14 +104,18 @@ def test_notices_that_wait_are_signed_anew_under_their_numbers(
     assert outbox.waiting()[2].read_bytes() == b"not one of ours"
 
 
-def test_a_crash_while_a_key_is_made_leaves_the_old_one_in_force(service: ConsentService, reader: Reader) -> None:
+def test_a_crash_while_a_key_is_made_leaves_the_old_one_in_force(
+    service: ConsentService, reader: Reader
+) -> None:
     service.keys.make_notice_key(1)
     service.publish()
     assert published(reader).keys.keys() == {"notices-0"}
     read(service.sign(service.withdraw("anna")), published(reader))
 
 
-def test_a_key_that_an_older_version_replaced_in_its_place_is_found(service: ConsentService, reader: Reader) -> None:
+def test_a_key_that_an_older_version_replaced_in_its_place_is_found(
+    service: ConsentService, reader: Reader
+) -> None:
     with service.register.transaction():
         service.register.set_fact("notice_key", 2)
     service.publish()

@@ -1,4 +1,6 @@
-"""What a customer took away stays away until they give it again; what a change takes away is told at once."""
+"""What a customer took away stays away until they give it again; what a change takes away is told
+at once.
+"""
 
 import math
 import sqlite3
@@ -58,11 +60,16 @@ KEY = "000102030405060708090a0b0c0d0e0f"
 ALL = ("presence", "offers", CARS, GARDEN)
 
 
-def exported(service: ConsentService, **decided: tuple[str, float]) -> tuple[Imported, list[Notice]]:
+def exported(
+    service: ConsentService, **decided: tuple[str, float]
+) -> tuple[Imported, list[Notice]]:
     """An export of Anna: by purpose or category (`_` for `:`) the value and when."""
     told: list[Notice] = []
     end = rfc3339(START_S + 90 * DAY_S)
-    lines = [f"anna,{what.replace('_', ':')},{value},{when_s},{end}" for what, (value, when_s) in decided.items()]
+    lines = [
+        f"anna,{what.replace('_', ':')},{value},{when_s},{end}"
+        for what, (value, when_s) in decided.items()
+    ]
     done = import_rows(
         service,
         rows_of_csv(["subject,purpose,value,timestamp,expiry", *lines]),
@@ -80,16 +87,25 @@ def renewed(service: ConsentService) -> None:
 
 
 def renewed_by_import(service: ConsentService) -> None:
-    """Another line of the same customer is newer; the lines of what she took away are as they were."""
+    """Another line of the same customer is newer; the lines of what she took away are as they
+    were.
+    """
     late = service.clock()
-    done, _ = exported(service, presence=("given", late), offers=("given", START_S), ap2_1551=("given", START_S),
-                       ap2_1285=("given", START_S))  # fmt: skip
+    done, _ = exported(
+        service,
+        presence=("given", late),
+        offers=("given", START_S),
+        ap2_1551=("given", START_S),
+        ap2_1285=("given", START_S),
+    )
     assert (done.bad, done.added, done.still_taken) == ([], 1, 1)
 
 
 @pytest.mark.requirement("R-11", "R-34")
 @pytest.mark.parametrize("renew", [renewed, renewed_by_import])
-def test_a_pause_survives_a_renewal_until_it_is_resumed(service: ConsentService, clock: Clock, renew: Act) -> None:
+def test_a_pause_survives_a_renewal_until_it_is_resumed(
+    service: ConsentService, clock: Clock, renew: Act
+) -> None:
     service.pause("anna", math.inf)
     clock.now_s += HOUR_S
     renew(service)
@@ -105,7 +121,10 @@ def test_a_pause_survives_a_renewal_until_it_is_resumed(service: ConsentService,
 @pytest.mark.parametrize("renew", [renewed, renewed_by_import])
 @pytest.mark.parametrize(
     "take",
-    [lambda service: service.narrow("anna", categories=[CARS]), lambda service: service.fulfil("anna", CARS)],
+    [
+        lambda service: service.narrow("anna", categories=[CARS]),
+        lambda service: service.fulfil("anna", CARS),
+    ],
     ids=["narrowed", "fulfilled"],
 )
 def test_a_category_that_was_taken_away_survives_no_renewal(
@@ -137,7 +156,12 @@ def test_a_line_for_that_category_decided_later_gives_it_again_and_nothing_else(
     service.narrow("anna", categories=[CARS, GARDEN])
     taken_s = clock.now_s
     clock.now_s += HOUR_S
-    exported(service, presence=("given", clock.now_s), ap2_1551=("given", taken_s), ap2_1285=("given", taken_s + 1))
+    exported(
+        service,
+        presence=("given", clock.now_s),
+        ap2_1551=("given", taken_s),
+        ap2_1285=("given", taken_s + 1),
+    )
     assert categories(anna(service)) == {GARDEN}
     assert anna(service).refused_categories == {CARS}
     clock.now_s += HOUR_S
@@ -146,7 +170,9 @@ def test_a_line_for_that_category_decided_later_gives_it_again_and_nothing_else(
 
 
 @pytest.mark.requirement("R-34")
-def test_a_renewal_that_asks_for_it_again_by_name_gives_it_again(service: ConsentService, clock: Clock) -> None:
+def test_a_renewal_that_asks_for_it_again_by_name_gives_it_again(
+    service: ConsentService, clock: Clock
+) -> None:
     service.narrow("anna", categories=[CARS], purposes=[Purpose.OFFERS])
     clock.now_s += HOUR_S
     added = service.add(a_wish(said_s={CARS: clock.now_s}))
@@ -157,7 +183,9 @@ def test_a_renewal_that_asks_for_it_again_by_name_gives_it_again(service: Consen
 
 
 @pytest.mark.requirement("R-34")
-def test_a_refusal_in_an_export_outlives_the_line_that_said_it(service: ConsentService, clock: Clock) -> None:
+def test_a_refusal_in_an_export_outlives_the_line_that_said_it(
+    service: ConsentService, clock: Clock
+) -> None:
     exported(service, presence=("given", clock.now_s), ap2_1551=("refused", clock.now_s))
     clock.now_s += HOUR_S
     exported(service, presence=("given", clock.now_s), ap2_1551=("given", START_S))
@@ -166,7 +194,9 @@ def test_a_refusal_in_an_export_outlives_the_line_that_said_it(service: ConsentS
 
 
 @pytest.mark.requirement("R-34")
-def test_what_was_taken_away_stays_away_beyond_the_end_of_the_agreement(service: ConsentService, clock: Clock) -> None:
+def test_what_was_taken_away_stays_away_beyond_the_end_of_the_agreement(
+    service: ConsentService, clock: Clock
+) -> None:
     service.narrow("anna", categories=[CARS])
     service.pause("anna", math.inf)
     clock.now_s = START_S + 101 * DAY_S
@@ -176,7 +206,9 @@ def test_what_was_taken_away_stays_away_beyond_the_end_of_the_agreement(service:
     assert anna(service).paused_until_s == math.inf
 
 
-def test_presence_that_was_taken_away_is_not_given_by_a_renewal(service: ConsentService, clock: Clock) -> None:
+def test_presence_that_was_taken_away_is_not_given_by_a_renewal(
+    service: ConsentService, clock: Clock
+) -> None:
     service.narrow("anna", purposes=[Purpose.PRESENCE])
     clock.now_s += HOUR_S
     with pytest.raises(ConsentServiceError, match="took `presence` away later"):
@@ -186,7 +218,9 @@ def test_presence_that_was_taken_away_is_not_given_by_a_renewal(service: Consent
 
 
 @pytest.mark.requirement("R-12", "R-36")
-def test_after_a_withdrawal_counts_what_was_decided_after_it(service: ConsentService, clock: Clock) -> None:
+def test_after_a_withdrawal_counts_what_was_decided_after_it(
+    service: ConsentService, clock: Clock
+) -> None:
     service.narrow("anna", categories=[GARDEN])
     service.withdraw("anna")
     assert service.register.taken(service.ref_of("anna")).keys() == {"*"}
@@ -197,15 +231,20 @@ def test_after_a_withdrawal_counts_what_was_decided_after_it(service: ConsentSer
     withdrawn_s = clock.now_s
     clock.now_s += HOUR_S
     told: list[Notice] = []
-    rows = [f"anna,presence,given,{withdrawn_s + 9},{rfc3339(START_S + 90 * DAY_S)},{KEY}",
-            f"anna,{CARS},given,{START_S},,", f"anna,{GARDEN},given,{withdrawn_s + 9},,"]  # fmt: skip
+    rows = [
+        f"anna,presence,given,{withdrawn_s + 9},{rfc3339(START_S + 90 * DAY_S)},{KEY}",
+        f"anna,{CARS},given,{START_S},,",
+        f"anna,{GARDEN},given,{withdrawn_s + 9},,",
+    ]
     header = "subject,purpose,value,timestamp,expiry,identity_key"
     import_rows(service, rows_of_csv([header, *rows]), audiences={}, told=told.append)
     assert categories(anna(service)) == {GARDEN}
     assert told == []
 
 
-def test_who_renewed_before_the_end_is_taken_up_after_it(service: ConsentService, clock: Clock) -> None:
+def test_who_renewed_before_the_end_is_taken_up_after_it(
+    service: ConsentService, clock: Clock
+) -> None:
     clock.now_s = START_S + 100 * DAY_S + 60
     service.publish()
     assert not service.knows("anna")
@@ -238,7 +277,8 @@ def test_what_was_withdrawn_or_refused_counts_though_the_customer_did_something_
     assert [row.removed for notice in told for row in notice.rows] == [True]
 
 
-# ---------------------------------------------------------------- what a change takes away is told at once
+# ---------------------------------------------------------------- what a change takes away is told
+# at once
 
 
 @pytest.mark.requirement("R-34")
@@ -248,7 +288,10 @@ def test_what_was_withdrawn_or_refused_counts_though_the_customer_did_something_
         ({"categories": {CARS: None}}, [{"categories": {GARDEN}}]),
         ({"categories": {CARS: START_S + 3 * HOUR_S / 2, GARDEN: None}}, [{"categories": {CARS}}]),
         ({"refused": frozenset({"ap2:1552"})}, [{"categories": {"ap2:1552"}}]),
-        ({"purposes": frozenset({Purpose.PRESENCE}), "audiences": ()}, [{"purposes": {Purpose.OFFERS}}]),
+        (
+            {"purposes": frozenset({Purpose.PRESENCE}), "audiences": ()},
+            [{"purposes": {Purpose.OFFERS}}],
+        ),
         ({"not_after_s": START_S + 3 * HOUR_S / 2}, [{"removed": True, "version": 1}]),
         ({"not_before_s": START_S + DAY_S}, [{"removed": True, "version": 1}]),
         ({"scope": Scope(frozenset({"fi-0043"}))}, [{"removed": True, "version": 1}]),
@@ -293,9 +336,16 @@ def test_fewer_places_and_a_lost_explicit_mark_are_told_too(
 
 
 @pytest.mark.requirement("R-34")
-def test_what_an_import_takes_away_is_told_in_a_notice_at_once(service: ConsentService, clock: Clock) -> None:
-    done, told = exported(service, presence=("given", clock.now_s), offers=("refused", clock.now_s),
-                          ap2_1551=("refused", clock.now_s), ap2_1285=("given", START_S))  # fmt: skip
+def test_what_an_import_takes_away_is_told_in_a_notice_at_once(
+    service: ConsentService, clock: Clock
+) -> None:
+    done, told = exported(
+        service,
+        presence=("given", clock.now_s),
+        offers=("refused", clock.now_s),
+        ap2_1551=("refused", clock.now_s),
+        ap2_1285=("given", START_S),
+    )
     assert done.added == 1
     (notice,) = told
     ref = service.ref_of("anna")
@@ -322,7 +372,10 @@ def test_what_lines_refuse_is_taken_also_where_another_line_of_theirs_cannot_be_
 
 
 def test_many_rows_are_told_in_as_many_notices_as_it_takes() -> None:
-    removals = [Narrowing(bytes([7] * 6) + number.to_bytes(2, "big"), 3, removed=True) for number in range(2500)]
+    removals = [
+        Narrowing(bytes([7] * 6) + number.to_bytes(2, "big"), 3, removed=True)
+        for number in range(2500)
+    ]
     wordy = [
         Narrowing(row.ref, 3, categories=frozenset(f"ap2:{'x' * 28}{n:04d}" for n in range(100)))
         for row in removals[:40]
@@ -332,7 +385,9 @@ def test_many_rows_are_told_in_as_many_notices_as_it_takes() -> None:
         assert [row for some in several for row in some] == rows
         assert all(len(some) <= MOST_ROWS for some in several)
         for number, some in enumerate(several, start=1):
-            message = sign_notice(Notice("acme/fi-0042", number, number - 1, 1, 0, some), kid=KID, key=SIGNER)
+            message = sign_notice(
+                Notice("acme/fi-0042", number, number - 1, 1, 0, some), kid=KID, key=SIGNER
+            )
             assert len(message) < 65_536
 
 
@@ -355,7 +410,17 @@ def an_old_register(path: Path, service: ConsentService) -> None:
     """As version 1 would hold Anna, narrowed and paused, one who objected, and one who withdrew."""
     words = Words()
     consent = anna(service)
-    row = (consent.ref, 4, "active", 2, "anna", bytes(16), consent.not_after_s, encode_record(consent, words), START_S)
+    row = (
+        consent.ref,
+        4,
+        "active",
+        2,
+        "anna",
+        bytes(16),
+        consent.not_after_s,
+        encode_record(consent, words),
+        START_S,
+    )
     with sqlite3.connect(path) as database:
         database.executescript(OLD_SCHEMA)
         database.execute("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?)", row)
@@ -363,7 +428,9 @@ def an_old_register(path: Path, service: ConsentService) -> None:
             gone = (service.ref_of(name), 2, state, 2, None, None, None, None, START_S)
             database.execute("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?)", gone)
         database.executemany("INSERT INTO word VALUES (?, ?)", enumerate(words.all))
-        database.executemany("INSERT INTO fact VALUES (?, ?)", [("seq", 2), ("list", "acme/fi-0042")])
+        database.executemany(
+            "INSERT INTO fact VALUES (?, ?)", [("seq", 2), ("list", "acme/fi-0042")]
+        )
     database.close()
 
 

@@ -1,4 +1,6 @@
-"""The consent service in small: what it is told, what gateways read of it, and what never leaves it."""
+"""The consent service in small: what it is told, what gateways read of it, and what never leaves
+it.
+"""
 
 import dataclasses
 import math
@@ -19,7 +21,16 @@ from presence.core.consent.segments import later_keys_path, read_record
 from presence.core.recognition.identifiers import WINDOW_S, window_at, window_key
 from presence.errors import ConsentServiceError
 from tests.support.builders import START_S
-from tests.support.consent_services import CARS, DAY_S, GARDEN, Clock, Reader, a_service, a_wish, untold
+from tests.support.consent_services import (
+    CARS,
+    DAY_S,
+    GARDEN,
+    Clock,
+    Reader,
+    a_service,
+    a_wish,
+    untold,
+)
 
 
 @pytest.fixture
@@ -41,13 +52,21 @@ def reader(tmp_path: Path, service: ConsentService, clock: Clock) -> Reader:
 
 def consents(reader: Reader) -> dict[bytes, Consent]:
     words = reader.manifest().words
-    return {ref: read_record(ref, record, words, max_span_s=MAX_SPAN_S) for ref, record in reader.entries().items()}
+    return {
+        ref: read_record(ref, record, words, max_span_s=MAX_SPAN_S)
+        for ref, record in reader.entries().items()
+    }
 
 
 def test_what_was_agreed_is_what_a_gateway_reads(service: ConsentService, reader: Reader) -> None:
     added = service.add(a_wish(categories={CARS: START_S + 5 * DAY_S, GARDEN: None}))
     published = service.publish()
-    assert (published.seq, published.entries, published.changed, published.rebased) == (1, 1, 1, True)
+    assert (published.seq, published.entries, published.changed, published.rebased) == (
+        1,
+        1,
+        1,
+        True,
+    )
     (consent,) = consents(reader).values()
     assert (consent.ref, consent.version) == (added.ref, 1)
     assert {grant.category: grant.not_after_s for grant in consent.grants} == {
@@ -56,7 +75,11 @@ def test_what_was_agreed_is_what_a_gateway_reads(service: ConsentService, reader
     }
     assert dict(consent.pairwise_keys) == dict(added.pairwise_keys)
     manifest = reader.manifest()
-    assert (manifest.header.name, manifest.header.count, manifest.notice) == ("acme/fi-0042", 1, "fi-2026-03")
+    assert (manifest.header.name, manifest.header.count, manifest.notice) == (
+        "acme/fi-0042",
+        1,
+        "fi-2026-03",
+    )
 
 
 @pytest.mark.requirement("R-28", "T-13")
@@ -86,7 +109,9 @@ def test_the_next_window_comes_in_time_and_the_last_one_goes(
     assert reader.updater().get_targetinfo(f"keys/{window - 1}/all.seg") is None
 
 
-def test_changes_come_as_deltas_and_after_many_of_them_as_a_new_base(service: ConsentService, reader: Reader) -> None:
+def test_changes_come_as_deltas_and_after_many_of_them_as_a_new_base(
+    service: ConsentService, reader: Reader
+) -> None:
     service.publish()
     for number in range(REBASE_AFTER):
         service.add(a_wish(f"customer {number}"))
@@ -136,7 +161,9 @@ def test_who_withdraws_is_gone_and_comes_back_with_a_higher_version(
 
 
 @pytest.mark.requirement("R-10")
-def test_an_objection_is_for_ever_also_for_who_was_never_there(service: ConsentService, reader: Reader) -> None:
+def test_an_objection_is_for_ever_also_for_who_was_never_there(
+    service: ConsentService, reader: Reader
+) -> None:
     service.add(a_wish())
     service.publish()
     service.object("anna")
@@ -151,7 +178,9 @@ def test_an_objection_is_for_ever_also_for_who_was_never_there(service: ConsentS
 
 
 @pytest.mark.requirement("R-34", "R-35")
-def test_what_is_narrowed_fulfilled_or_paused_is_so_in_the_next_list(service: ConsentService, reader: Reader) -> None:
+def test_what_is_narrowed_fulfilled_or_paused_is_so_in_the_next_list(
+    service: ConsentService, reader: Reader
+) -> None:
     service.add(a_wish())
     service.narrow("anna", purposes=[Purpose.OFFERS])
     service.fulfil("anna", CARS)
@@ -227,7 +256,15 @@ def test_each_taking_away_is_a_signed_notice_that_the_published_keys_prove(
         ({"categories": {CARS: START_S - 3 * DAY_S}}, "ends before"),
         ({"identity_key": b"short"}, "16 bytes"),
     ],
-    ids=["too long", "ended", "nowhere", "no presence", "sensitive", "a category that is over", "a short key"],
+    ids=[
+        "too long",
+        "ended",
+        "nowhere",
+        "no presence",
+        "sensitive",
+        "a category that is over",
+        "a short key",
+    ],
 )
 @pytest.mark.requirement("R-07", "R-15")
 def test_what_no_gateway_may_believe_is_not_taken_up(
@@ -263,7 +300,11 @@ def test_a_sensitive_category_is_taken_up_where_it_was_agreed_to_explicitly(
     service: ConsentService, reader: Reader
 ) -> None:
     service.add(
-        a_wish(categories={"ap2:1001": None}, explicit=frozenset({"ap2:1001"}), flags=frozenset({Flag.EXPLICIT}))
+        a_wish(
+            categories={"ap2:1001": None},
+            explicit=frozenset({"ap2:1001"}),
+            flags=frozenset({Flag.EXPLICIT}),
+        )
     )
     service.publish()
     (consent,) = consents(reader).values()
@@ -280,7 +321,9 @@ def test_a_crash_between_the_register_and_the_repository_loses_no_change(
     service.publish()
     service.add(a_wish("anna"))
     with monkeypatch.context() as patched:
-        patched.setattr(service.repository, "release", lambda *_: (_ for _ in ()).throw(OSError("power failed")))
+        patched.setattr(
+            service.repository, "release", lambda *_: (_ for _ in ()).throw(OSError("power failed"))
+        )
         with pytest.raises(OSError, match="power failed"):
             service.publish()
     assert reader.manifest().header.seq == 1
@@ -290,7 +333,9 @@ def test_a_crash_between_the_register_and_the_repository_loses_no_change(
 
 
 @pytest.mark.requirement("R-12")
-def test_a_new_base_leaves_no_bytes_of_who_left(service: ConsentService, tmp_path: Path, reader: Reader) -> None:
+def test_a_new_base_leaves_no_bytes_of_who_left(
+    service: ConsentService, tmp_path: Path, reader: Reader
+) -> None:
     added = service.add(a_wish())
     service.publish()
     service.withdraw("anna")
@@ -318,7 +363,9 @@ def test_a_stolen_timestamp_key_is_replaced_by_two_root_keys_of_three(
 
 
 @pytest.mark.requirement("R-44")
-def test_a_lost_root_key_is_replaced_by_the_two_others(service: ConsentService, reader: Reader, tmp_path: Path) -> None:
+def test_a_lost_root_key_is_replaced_by_the_two_others(
+    service: ConsentService, reader: Reader, tmp_path: Path
+) -> None:
     service.publish()
     lost = tmp_path / "service" / "keys" / "root" / "2.pem"
     lost.unlink()
@@ -337,15 +384,22 @@ def test_one_root_key_is_not_enough(service: ConsentService, tmp_path: Path) -> 
         service.repository.rotate(("timestamp",), None, START_S)
 
 
-def test_a_second_init_changes_nothing(service: ConsentService, tmp_path: Path, clock: Clock) -> None:
+def test_a_second_init_changes_nothing(
+    service: ConsentService, tmp_path: Path, clock: Clock
+) -> None:
     before = (tmp_path / "service" / "keys" / "service.key").read_bytes()
     with pytest.raises(ConsentServiceError, match="already"):
         a_service(tmp_path, clock)
     assert (tmp_path / "service" / "keys" / "service.key").read_bytes() == before
 
 
-def test_private_keys_are_readable_by_their_owner_alone(service: ConsentService, tmp_path: Path) -> None:
-    files = [*(tmp_path / "service" / "keys").rglob("*.pem"), tmp_path / "service" / "register.sqlite"]
+def test_private_keys_are_readable_by_their_owner_alone(
+    service: ConsentService, tmp_path: Path
+) -> None:
+    files = [
+        *(tmp_path / "service" / "keys").rglob("*.pem"),
+        tmp_path / "service" / "register.sqlite",
+    ]
     assert len(files) == 9
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
@@ -372,7 +426,9 @@ def test_a_large_list_is_cut_into_shards_and_a_change_rewrites_none(
     assert len(reader.window_keys(window)) == 21
 
 
-def test_two_devices_of_one_person_share_the_pairwise_key_and_no_ref(service: ConsentService) -> None:
+def test_two_devices_of_one_person_share_the_pairwise_key_and_no_ref(
+    service: ConsentService,
+) -> None:
     phone = service.add(a_wish("anna's phone", person="anna"))
     watch = service.add(a_wish("anna's watch", person="anna"))
     assert phone.pairwise_keys == watch.pairwise_keys
@@ -391,7 +447,9 @@ def test_the_register_reads_back_what_was_put(service: ConsentService) -> None:
     assert decode_whole_record(only[0], only[1], service.register.words) == known.consent
 
 
-def test_of_two_keys_for_one_customer_the_last_counts(service: ConsentService, reader: Reader) -> None:
+def test_of_two_keys_for_one_customer_the_last_counts(
+    service: ConsentService, reader: Reader
+) -> None:
     first = service.add(a_wish())
     service.publish()
     service.withdraw("anna")
@@ -399,7 +457,11 @@ def test_of_two_keys_for_one_customer_the_last_counts(service: ConsentService, r
     again = service.add(a_wish())
     service.publish()
     assert again.identity_key != first.identity_key
-    assert reader.window_keys(window_at(START_S)) == {first.ref: window_key(again.identity_key, START_S)}
+    assert reader.window_keys(window_at(START_S)) == {
+        first.ref: window_key(again.identity_key, START_S)
+    }
     service.publish(rebase=True)
-    assert reader.window_keys(window_at(START_S)) == {first.ref: window_key(again.identity_key, START_S)}
+    assert reader.window_keys(window_at(START_S)) == {
+        first.ref: window_key(again.identity_key, START_S)
+    }
     assert not [path for path in service.repository.targets() if "/n" in path]

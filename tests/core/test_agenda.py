@@ -8,7 +8,10 @@ from presence.core.agenda import AT_ONCE, Agenda
 TIMES = st.floats(0, 20)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.one_of(TIMES, st.none()))), st.lists(TIMES).map(sorted))
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.one_of(TIMES, st.none()))),
+    st.lists(TIMES).map(sorted),
+)
 def test_whatever_is_put_in_is_taken_once_and_when_it_is_due(
     puts: list[tuple[str, float | None]], ticks: list[float]
 ) -> None:

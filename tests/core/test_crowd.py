@@ -1,4 +1,6 @@
-"""What a tick and an advertisement ask, counted: of those whose answer may have changed, not of everybody present."""
+"""What a tick and an advertisement ask, counted: of those whose answer may have changed, not of
+everybody present.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -138,10 +140,16 @@ def test_nobody_is_watched_of_whom_nothing_is_known_any_more() -> None:
     engine.advance(moment(2000))
     engine.advance(moment(2000 + LOOK_AGAIN_S))
 
-    assert (engine.visits(), engine.announcements(), engine._known(), len(engine._let_in)) == ((), (), set(), 0)
+    assert (engine.visits(), engine.announcements(), engine._known(), len(engine._let_in)) == (
+        (),
+        (),
+        set(),
+        0,
+    )
 
 
-# ---------------------------------------------------------------- what was allowed is not allowed for ever
+# ---------------------------------------------------------------- what was allowed is not allowed
+# for ever
 
 
 def heard(engine: Engine, second: float) -> dict[Reason, int]:
@@ -187,7 +195,9 @@ def test_somebody_who_was_let_in_is_refused_while_the_list_is_stale() -> None:
 
 
 @pytest.mark.requirement("R-08", "R-11")
-def test_a_notice_counts_for_somebody_who_was_let_in_and_of_whom_nothing_is_known_any_more() -> None:
+def test_a_notice_counts_for_somebody_who_was_let_in_and_of_whom_nothing_is_known_any_more() -> (
+    None
+):
     engine = an_engine(consent())
     engine.receive(advertisement())
     engine.advance(moment(100))
@@ -254,7 +264,8 @@ def test_a_grant_that_ends_is_looked_at_then_though_another_one_lasts() -> None:
     assert engine.announcements() == ()
 
 
-# ---------------------------------------------------------------- before the first list, after a withdrawal
+# ---------------------------------------------------------------- before the first list, after a
+# withdrawal
 
 
 @pytest.mark.requirement("R-09", "R-34")
@@ -308,7 +319,9 @@ def test_in_one_round_of_turns_each_last_hearing_is_stored_once() -> None:
 
     turns = [dict(engine.heard_anew([turn]).heard) for turn in range(SHARES)]
 
-    assert {ref: at for turn in turns for ref, at in turn.items()} == dict.fromkeys(CROWD[:10], moment(20))
+    assert {ref: at for turn in turns for ref, at in turn.items()} == dict.fromkeys(
+        CROWD[:10], moment(20)
+    )
     assert sum(map(len, turns)) == 10
     assert not engine.heard_anew(range(SHARES))
 

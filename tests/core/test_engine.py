@@ -66,7 +66,9 @@ def test_strangers_cause_no_step_and_leave_no_object() -> None:
 def test_strangers_of_our_own_format_are_strangers() -> None:
     engine = an_engine(consent())
     for number in range(2_000):
-        assert not engine.receive(advertisement(identifier=number.to_bytes(8, "big"), at=moment(number / 100)))
+        assert not engine.receive(
+            advertisement(identifier=number.to_bytes(8, "big"), at=moment(number / 100))
+        )
 
     assert engine.counts.unknown == 2_000
     assert engine.visits() == ()
@@ -89,23 +91,40 @@ def test_counts_are_totals_by_reason_and_name_nobody() -> None:
 
     counted = engine.counts.as_dict()
 
-    assert (counted["heard"], counted["recognised"], counted["other_format"], counted["unknown"]) == (10, 8, 1, 1)
+    assert (
+        counted["heard"],
+        counted["recognised"],
+        counted["other_format"],
+        counted["unknown"],
+    ) == (10, 8, 1, 1)
     assert {type(key) for key in counted} == {str}
     assert all(isinstance(value, int | dict) for value in counted.values())
 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([ANNA, BERIT, CARL, None]), st.floats(-200, 200), st.booleans(), st.booleans()),
+        st.tuples(
+            st.sampled_from([ANNA, BERIT, CARL, None]),
+            st.floats(-200, 200),
+            st.booleans(),
+            st.booleans(),
+        ),
         max_size=30,
     )
 )
-def test_every_advertisement_is_counted_exactly_once(heard: list[tuple[bytes | None, float, bool, bool]]) -> None:
+def test_every_advertisement_is_counted_exactly_once(
+    heard: list[tuple[bytes | None, float, bool, bool]],
+) -> None:
     engine = Engine(rules(hours=OpeningHours({"mon": "00:00-14:05"})))
     engine.trust(standing())
     double = window_keys(CARL)[0]._replace(ref=BERIT)
     engine.apply(
-        a_list(consent(), consent(ref=BERIT, paused_until_s=START_S + 9), keys=[*window_keys(ANNA), double]), moment()
+        a_list(
+            consent(),
+            consent(ref=BERIT, paused_until_s=START_S + 9),
+            keys=[*window_keys(ANNA), double],
+        ),
+        moment(),
     )
     for ref, second, told, fresh in heard:
         engine.trust(standing(publishing=fresh))
@@ -140,8 +159,12 @@ def test_before_it_is_told_the_time_the_shop_is_closed() -> None:
 
 @pytest.mark.requirement("R-09", "R-34")
 @pytest.mark.parametrize("after", [(), (consent(objected=True),)], ids=["off the list", "objected"])
-def test_whom_a_new_list_has_no_more_is_taken_back_also_while_nobody_believes_it(after: tuple[Consent, ...]) -> None:
-    """Found by the consent model checker: the clock was wrong as the list came, and what was told stood."""
+def test_whom_a_new_list_has_no_more_is_taken_back_also_while_nobody_believes_it(
+    after: tuple[Consent, ...],
+) -> None:
+    """Found by the consent model checker: the clock was wrong as the list came, and what was told
+    stood.
+    """
     engine = an_engine(consent())
     step = walk_in(engine)
     engine.release(step.queued[0], moment(8))
@@ -202,8 +225,12 @@ WITHOUT_A_CONSENT_IN_FORCE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.requirement("R-29")
 @pytest.mark.parametrize("why", WITHOUT_A_CONSENT_IN_FORCE)
-def test_of_who_has_no_consent_in_force_nobody_is_told_and_nobody_else_is_told_otherwise(why: str) -> None:
-    """So nothing outside can be blocked, slowed or priced by a missing consent: there is no such output."""
+def test_of_who_has_no_consent_in_force_nobody_is_told_and_nobody_else_is_told_otherwise(
+    why: str,
+) -> None:
+    """So nothing outside can be blocked, slowed or priced by a missing consent: there is no such
+    output.
+    """
     berit = consent(ref=BERIT, **WITHOUT_A_CONSENT_IN_FORCE[why])
     alone, beside = an_engine(consent()), an_engine(consent(), berit)
 
@@ -292,7 +319,12 @@ def test_a_restart_during_a_visit_gives_no_second_entered() -> None:
     walk_in(before)
     send_all(before, moment(8))
 
-    after = Engine(rules(), visits=before.visits(), pending=before.pending(), announcements=before.announcements())
+    after = Engine(
+        rules(),
+        visits=before.visits(),
+        pending=before.pending(),
+        announcements=before.announcements(),
+    )
     after.trust(standing())
     after.apply(a_list(consent()), moment(20))
 
@@ -400,13 +432,17 @@ def consents_of_the_day() -> st.SearchStrategy[dict[str, Any]]:
             "scope": st.just(Scope(frozenset({"elsewhere"}))),
             "purposes": st.sets(st.sampled_from(Purpose)).map(frozenset)
             | st.sampled_from(Purpose).map(lambda one: frozenset(Purpose) - {one}),
-            "grants": st.sampled_from([(), (grant(CARS),), (grant(CARS, end_s=START_S + 300), grant(GARDEN))]),
+            "grants": st.sampled_from(
+                [(), (grant(CARS),), (grant(CARS, end_s=START_S + 300), grant(GARDEN))]
+            ),
         },
     )
 
 
 class AnyAfternoon(RuleBasedStateMachine):
-    """People come and go, lists change, connections break, the gateway restarts; somebody reads all that is sent."""
+    """People come and go, lists change, connections break, the gateway restarts; somebody reads all
+    that is sent.
+    """
 
     @initialize()
     def open_the_shop(self) -> None:
@@ -445,7 +481,9 @@ class AnyAfternoon(RuleBasedStateMachine):
         self.put_list()
         if self.fresh:
             assert ref not in {visit.ref for visit in self.engine.visits()}
-            assert ref not in {o.ref for o in self.engine.pending() if o.type.value != "presence.withdrawn.v1"}
+            assert ref not in {
+                o.ref for o in self.engine.pending() if o.type.value != "presence.withdrawn.v1"
+            }
 
     @rule(fresh=st.booleans())
     def the_list_grows_stale_or_is_proven(self, fresh: bool) -> None:
@@ -480,7 +518,9 @@ class AnyAfternoon(RuleBasedStateMachine):
             return
         audience = OFFERS if event["data"]["audience"] == OFFERS.name else PICK_UP
         now_s = moment(self.now_s).utc_s
-        answer = decide(self.consents.get(ref), audience, PLACE, standing(publishing=self.fresh), now_s)
+        answer = decide(
+            self.consents.get(ref), audience, PLACE, standing(publishing=self.fresh), now_s
+        )
         assert isinstance(answer, Allowed), "published without a right"
         stable = subject_of_day(pairwise_key(ref, audience.name), STABLE_DAY)
         assert event["subject"] != stable or self.consents[ref].profiled, "profiled without a right"

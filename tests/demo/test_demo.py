@@ -47,8 +47,13 @@ LIMIT_S = 90
 needs_amqtt = pytest.mark.skipif(
     find_spec("amqtt") is None, reason="amqtt is not installed: pip install 'presence[demo]'"
 )
-needs_rich = pytest.mark.skipif(find_spec("rich") is None, reason="rich is not installed: pip install 'presence[demo]'")
-BROKERS = [pytest.param("mosquitto", marks=needs_mosquitto), pytest.param("embedded", marks=needs_amqtt)]
+needs_rich = pytest.mark.skipif(
+    find_spec("rich") is None, reason="rich is not installed: pip install 'presence[demo]'"
+)
+BROKERS = [
+    pytest.param("mosquitto", marks=needs_mosquitto),
+    pytest.param("embedded", marks=needs_amqtt),
+]
 ADDRESS = bytes.fromhex("4af0c6d2913e")
 CALLER = bytes.fromhex("5bc0ffee4d11")
 
@@ -78,11 +83,18 @@ def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
     account = json.loads(done.stdout)
     assert account["ok"]
     assert account["problems"] == []
-    assert account["heard"] == account["strangers"]["heard"] + account["recognised"] + sum(account["refused"].values())
+    assert account["heard"] == account["strangers"]["heard"] + account["recognised"] + sum(
+        account["refused"].values()
+    )
     assert account["heard"] > 2000
     assert set(account["refused"]) == {"expired", "paused", "objected", "out_of_scope"}
     assert account["withheld"] == {"no_category": 1}
-    assert (account["entered"], account["left"], account["withdrawn"], account["published"]) == (5, 1, 1, 6)
+    assert (account["entered"], account["left"], account["withdrawn"], account["published"]) == (
+        5,
+        1,
+        1,
+        6,
+    )
     assert (account["offers"], account["offers_cancelled"]) == (4, 1)
     assert account["answered"] >= 3
     assert account["unanswered"].keys() == {"unknown"}
@@ -114,7 +126,10 @@ def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account
         r"\d\d:\d\d  offer +offer to Aino: ",
         r"\d\d:\d\d  entered +Jonas entered, answered the doorbell; may hear of cars",
         r"\d\d:\d\d  list +David withdraws in the app",
-        r"\d\d:\d\d  withdrawn +David is taken back \(withdrawn\)\n[\s\S]*  list +list number 88214 says the same",
+        (
+            r"\d\d:\d\d  withdrawn +David is taken back \(withdrawn\)\n[\s\S]*  list +list number "
+            r"88214 says the same"
+        ),
         r"\d\d:\d\d  cancelled +the offer to David is cancelled",
         r"\d\d:\d\d  left +Aino left again",
         r"  stored about strangers: nothing\. Of what they sent \d+ pieces were sought",
@@ -128,7 +143,9 @@ def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account
 def test_on_a_terminal_the_shop_is_drawn_and_the_account_stays_on_the_shells_screen():
     controller, terminal = pty.openpty()
     screen_of_80_by_24 = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-    running = subprocess.Popen(command(), stdin=terminal, stdout=terminal, stderr=terminal, env=screen_of_80_by_24)
+    running = subprocess.Popen(
+        command(), stdin=terminal, stdout=terminal, stderr=terminal, env=screen_of_80_by_24
+    )
     os.close(terminal)
     screen = b""
     while True:
@@ -139,7 +156,13 @@ def test_on_a_terminal_the_shop_is_drawn_and_the_account_stays_on_the_shells_scr
     os.close(controller)
     assert running.wait(LIMIT_S) == 0
     drawn, _, after = screen.partition(b"\x1b[?1049l")  # back to the shell's own screen
-    for part in ("customers of the chain", "counts: how many, never who", "Farid", "offer: cars", "offer gone"):
+    for part in (
+        "customers of the chain",
+        "counts: how many, never who",
+        "Farid",
+        "offer: cars",
+        "offer gone",
+    ):
         assert part.encode() in drawn
     assert b"1 cancelled; 5 entered, 1 left, 1 withdrawn" in drawn  # the last row, to its last word
     assert b"stored about strangers: nothing" in after
@@ -152,9 +175,12 @@ class Terminal(io.StringIO):
 
 @needs_rich
 @pytest.mark.parametrize(
-    ("columns", "rows", "audience"), [(80, 24, "LiveView"), (79, 24, "PlainLines"), (80, 23, "PlainLines")]
+    ("columns", "rows", "audience"),
+    [(80, 24, "LiveView"), (79, 24, "PlainLines"), (80, 23, "PlainLines")],
 )
-def test_a_terminal_too_small_for_the_picture_gets_plain_lines(monkeypatch, columns, rows, audience):
+def test_a_terminal_too_small_for_the_picture_gets_plain_lines(
+    monkeypatch, columns, rows, audience
+):
     for name, value in {"TERM": "xterm", "COLUMNS": columns, "LINES": rows}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr("sys.stdout", terminal := Terminal())
@@ -166,7 +192,9 @@ def test_a_terminal_too_small_for_the_picture_gets_plain_lines(monkeypatch, colu
 def test_a_speed_that_cannot_be_is_refused_in_words_of_the_user(capsys, speed):
     with pytest.raises(SystemExit, match="2"):
         main(["demo", "--speed", speed])
-    assert f"argument --speed: {speed!r} is not a number between 0.1 and 30" in capsys.readouterr().err
+    assert (
+        f"argument --speed: {speed!r} is not a number between 0.1 and 30" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -193,7 +221,9 @@ def test_an_interrupted_demo_ends_cleanly_and_leaves_no_folder(number, code, tmp
 def test_the_consent_list_of_the_story_is_one_that_the_gateway_takes_whole():
     people = cast(seed=7)
     header, *entries = consent_list(people, seq=1, now_s=START_S)
-    parsed = assemble(parse_header(header), [parse_entry(entry, max_span_s=396 * 86_400) for entry in entries], {})
+    parsed = assemble(
+        parse_header(header), [parse_entry(entry, max_span_s=396 * 86_400) for entry in entries], {}
+    )
     assert len(parsed.entries) == len(people) == header["count"]
     assert not parsed.refused
     assert not any(person.name in json.dumps([header, *entries]) for person in people)
@@ -210,7 +240,9 @@ def test_the_story_comes_true_whatever_the_seed(tmp_path):
             seed=seed,
             seconds=SECONDS,
         )
-        doorbell = a_doorbell(shop.clock, [person.pocket() for person in people if person.rings], seed=seed)
+        doorbell = a_doorbell(
+            shop.clock, [person.pocket() for person in people if person.rings], seed=seed
+        )
         visits = Visits(settings.entry)
         entered: dict[str, list[float]] = defaultdict(list)
         for report in shop.reports():
@@ -220,7 +252,9 @@ def test_the_story_comes_true_whatever_the_seed(tmp_path):
                     entered[report.phone.name].append(report.at_s)
         for heard in doorbell.heard():
             for age_s, rssi_dbm in heard.readings:
-                sighting = Sighting(moment(heard.at_s - age_s), heard.pocket.name.encode(), rssi_dbm)
+                sighting = Sighting(
+                    moment(heard.at_s - age_s), heard.pocket.name.encode(), rssi_dbm
+                )
                 if any(isinstance(event, Entered) for event in visits.observe(sighting)):
                     entered[heard.pocket.name].append(heard.at_s)
         assert set(entered) == {person.name for person in people if person.goes_in}, seed
@@ -236,16 +270,22 @@ def test_a_greeting_too_many_and_one_too_few_are_problems():
     assert list(story_problems(greeted)) == []
     assert any("Bruno" in problem for problem in story_problems(Role(bruno, allow=aino.allow)))
     greeted.said["entered"] += 1
-    assert list(story_problems(greeted)) == ["Aino (cars, visit end): 2 × `entered`, the story has 1"]
+    assert list(story_problems(greeted)) == [
+        "Aino (cars, visit end): 2 × `entered`, the story has 1"
+    ]
     assert any("0 × `entered`" in problem for problem in story_problems(Role(aino)))
     assert any("offers" in problem for problem in story_problems(replace(greeted, offers=[])))
 
 
-def a_doorbell(clock: SimulatedClock, pockets: Sequence[Pocket] = (), *, seed: int = 1) -> SimulatedDoorbell:
+def a_doorbell(
+    clock: SimulatedClock, pockets: Sequence[Pocket] = (), *, seed: int = 1
+) -> SimulatedDoorbell:
     return SimulatedDoorbell(pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS)
 
 
-def a_play(folder: Path, gateway: Gateway, shop: SimulatedShop, doorbell: SimulatedDoorbell) -> Play:
+def a_play(
+    folder: Path, gateway: Gateway, shop: SimulatedShop, doorbell: SimulatedDoorbell
+) -> Play:
     people = cast(seed=1)
     broker = LocalBroker("mosquitto", MqttProtocol.V5, 1883)
     return Play(
@@ -268,12 +308,20 @@ def test_a_leak_anywhere_and_a_blind_search_are_problems_of_the_account(tmp_path
     broker = LocalBroker("mosquitto", MqttProtocol.V5, 1883)
     settings = demo_settings(tmp_path, broker)
     ConsentService(settings.consent, broker)
-    message = Message("presence/v1/acme/fi-0042/evt/offers-main", ADDRESS[::-1].hex(":").encode(), "", retained=False)
+    message = Message(
+        "presence/v1/acme/fi-0042/evt/offers-main",
+        ADDRESS[::-1].hex(":").encode(),
+        "",
+        retained=False,
+    )
     doorbell = a_doorbell(shop.clock)
     doorbell.answers.append(Answered(CALLER, bytes(17), bytes(range(28)), customer=False))
     with gateway_of(settings, shop, doorbell, KeptStatus()) as gateway:
         traces = Traces(
-            tmp_path, [message], log=f"heard {ADDRESS.hex()}, dev_{CALLER.hex('_').upper()} rang", status=""
+            tmp_path,
+            [message],
+            log=f"heard {ADDRESS.hex()}, dev_{CALLER.hex('_').upper()} rang",
+            status="",
         )
         account = close_the_books(a_play(tmp_path, gateway, shop, doorbell), traces)
     assert "of a stranger: address (hexadecimal) stands in log lines" in account.problems
@@ -306,7 +354,9 @@ def test_a_leak_anywhere_and_a_blind_search_are_problems_of_the_account(tmp_path
     ],
 )
 def test_a_planted_address_is_found_however_it_is_written(leak):
-    found = marks.search({ADDRESS: "address"}, {"clean": os.urandom(5000), "log lines": b"noise " + leak + b" noise"})
+    found = marks.search(
+        {ADDRESS: "address"}, {"clean": os.urandom(5000), "log lines": b"noise " + leak + b" noise"}
+    )
     assert {finding.where for finding in found} == {"log lines"}
     assert all(finding.kind.startswith("address") for finding in found)
 

@@ -27,7 +27,10 @@ def repository(tmp_path: Path) -> Repository:
 def shop(tmp_path: Path, repository: Repository) -> Shop:
     shop = Shop(tmp_path / "shop", free_port()).open([entry(around_s=time.time())])
     text = shop.config.read_text()
-    signed = f"repository: {repository.folder}, root_file: {repository.root_file}, require_synchronised_clock: false"
+    signed = (
+        f"repository: {repository.folder}, root_file: {repository.root_file}, "
+        "require_synchronised_clock: false"
+    )
     shop.config.write_text(text.replace("poll_s: 1}", f"{signed}}}"))
     (shop.folder / "run").mkdir()
     return shop
@@ -65,7 +68,9 @@ async def test_what_is_wrong_with_a_repository_is_said_with_the_next_step(
 
 
 @pytest.mark.requirement("R-28")
-async def test_the_daemon_runs_on_a_signed_list_and_an_access_request_is_answered_from_it(shop: Shop) -> None:
+async def test_the_daemon_runs_on_a_signed_list_and_an_access_request_is_answered_from_it(
+    shop: Shop,
+) -> None:
     process = await shop.start("run", "--config", shop.config)
     assert process.stdout is not None
     journal = []
@@ -75,7 +80,9 @@ async def test_the_daemon_runs_on_a_signed_list_and_an_access_request_is_answere
     process.terminate()
     await process.communicate()
     assert process.returncode == 0
-    _, out, _ = await shop.run("subject-report", "--config", shop.config, "--ref", base64url(ANNA), "--json")
+    _, out, _ = await shop.run(
+        "subject-report", "--config", shop.config, "--ref", base64url(ANNA), "--json"
+    )
     report = json.loads(out)
     assert (report["list"]["seq"], report["entry"]["version"], report["visits_stored"]) == (1, 7, 0)
     assert report["files_with_the_reference"] == ["signed-list.sqlite"]
@@ -86,23 +93,31 @@ async def test_the_daemon_runs_on_a_signed_list_and_an_access_request_is_answere
 def test_where_the_clock_cannot_be_asked_the_daemon_does_not_start_and_says_who_must_mend_what(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The sandbox forbids it for ever: a daemon that went on would be silent for ever, and blame the clock."""
+    """The sandbox forbids it for ever: a daemon that went on would be silent for ever, and blame
+    the clock.
+    """
 
     def unreadable() -> bool:
         raise ClockUnreadable("Operation not permitted")
 
-    shop.config.write_text(shop.config.read_text().replace(", require_synchronised_clock: false", ""))
+    shop.config.write_text(
+        shop.config.read_text().replace(", require_synchronised_clock: false", "")
+    )
     monkeypatch.setattr(assembly, "is_synchronised", unreadable)
     assert main(["run", "--config", str(shop.config)]) == 1
     assert "ProtectClock=" in capsys.readouterr().err
 
 
-async def test_entries_that_share_a_key_are_warned_of_in_a_signed_list(shop: Shop, repository: Repository) -> None:
+async def test_entries_that_share_a_key_are_warned_of_in_a_signed_list(
+    shop: Shop, repository: Repository
+) -> None:
     repository.keys([])
     keys = {key.window: key.key for key in window_keys(ANNA, time.time())}
     for window, key in keys.items():
         head = SegmentHeader(repository.name, Kind.KEYS, repository.epoch, window, 2)
-        repository.files[keys_path(window, WHOLE)] = pack_keys(head, sorted([(ANNA, key), (BERIT, key)]))
+        repository.files[keys_path(window, WHOLE)] = pack_keys(
+            head, sorted([(ANNA, key), (BERIT, key)])
+        )
     repository.publish()
     assert (await shared(shop)) == ("WARN", "2 entries share a key")
 

@@ -21,7 +21,9 @@ from tests.support.paths import ROOT
 EXAMPLE = ROOT / "config" / "presence.yaml"
 UUID = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
 
-pytestmark = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
+)
 
 
 @pytest.fixture
@@ -36,7 +38,9 @@ def settings(**changes: Any) -> Settings:
     return replace(example, doorbell=replace(example.doorbell, **values))
 
 
-async def found(bus: str, settings: Settings, **adapters: FakeAdapter) -> dict[str, tuple[Verdict, str]]:
+async def found(
+    bus: str, settings: Settings, **adapters: FakeAdapter
+) -> dict[str, tuple[Verdict, str]]:
     async with a_bluetoothd(bus, **adapters):
         findings = await look_at_doorbell(settings, bus_address=bus)
     return {finding.name: (finding.verdict, finding.next_step) for finding in findings}
@@ -51,12 +55,16 @@ async def test_the_doorbell_is_off_by_default_and_then_nothing_is_asked() -> Non
 @pytest.mark.requirement("R-70")
 @pytest.mark.parametrize("beacon", [None, UUID], ids=["alone", "with its beacon"])
 async def test_an_adapter_of_its_own_that_can_ring_passes(bus: str, beacon: str | None) -> None:
-    assert await found(bus, settings(beacon_uuid=beacon), hci1=FakeAdapter()) == {"doorbell": (Verdict.PASS, "")}
+    assert await found(bus, settings(beacon_uuid=beacon), hci1=FakeAdapter()) == {
+        "doorbell": (Verdict.PASS, "")
+    }
 
 
 async def test_a_doorbell_that_rings_already_passes(bus: str) -> None:
     ringing = FakeAdapter(places=0, places_used=2)
-    assert await found(bus, settings(beacon_uuid=UUID), hci1=ringing) == {"doorbell": (Verdict.PASS, "")}
+    assert await found(bus, settings(beacon_uuid=UUID), hci1=ringing) == {
+        "doorbell": (Verdict.PASS, "")
+    }
 
 
 @pytest.mark.requirement("R-70")
@@ -80,7 +88,10 @@ async def test_what_an_adapter_lacks_is_named_with_its_next_step(
 
 async def test_a_legacy_adapter_lets_doorbell_and_beacon_take_turns(bus: str) -> None:
     legacy = FakeAdapter(extended=False)
-    assert (await found(bus, settings(beacon_uuid=UUID), hci1=legacy))["doorbell beacon"] == (Verdict.WARN, TURNS)
+    assert (await found(bus, settings(beacon_uuid=UUID), hci1=legacy))["doorbell beacon"] == (
+        Verdict.WARN,
+        TURNS,
+    )
     assert list(await found(bus, settings(), hci1=legacy)) == ["doorbell"]
 
 
@@ -103,8 +114,12 @@ def test_an_adapter_that_scans_is_not_shared_unless_it_is_said_so(tmp_path: Path
         load_settings(file)
 
 
-async def test_an_adapter_that_is_not_there_and_a_bluetoothd_that_is_not_are_told_apart(bus: str) -> None:
-    assert await found(bus, settings(), hci0=FakeAdapter()) == {"doorbell": (Verdict.FAIL, NO_ADAPTER)}
+async def test_an_adapter_that_is_not_there_and_a_bluetoothd_that_is_not_are_told_apart(
+    bus: str,
+) -> None:
+    assert await found(bus, settings(), hci0=FakeAdapter()) == {
+        "doorbell": (Verdict.FAIL, NO_ADAPTER)
+    }
     (alone,) = await look_at_doorbell(settings(), bus_address=bus)
     assert alone.next_step == RadioFault.NO_BLUEZ.value
     (lost,) = await look_at_doorbell(settings(), bus_address="unix:path=/nowhere/bus")
@@ -112,7 +127,9 @@ async def test_an_adapter_that_is_not_there_and_a_bluetoothd_that_is_not_are_tol
 
 
 @pytest.mark.requirement("R-61")
-async def test_a_bluetoothd_that_hangs_does_not_make_the_check_hang(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bluetoothd_that_hangs_does_not_make_the_check_hang(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(abilities, "ANSWER_S", 0.2)
     async with a_bluetoothd(bus) as bluez, asyncio.timeout(5):
         bluez.hangs = True

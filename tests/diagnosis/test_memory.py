@@ -1,4 +1,6 @@
-"""`presence check`: do window keys and visits stay in memory? Swap, and whether limits are heeded."""
+"""`presence check`: do window keys and visits stay in memory? Swap, and whether limits are
+heeded.
+"""
 
 from pathlib import Path
 
@@ -51,9 +53,17 @@ def verdict(root: Path) -> tuple[Verdict, str]:
         ({"swaps": HEAD + FILE}, Verdict.PASS, "kept out of it"),
         ({"swaps": HEAD + FILE, "swap_max": "0\n"}, Verdict.PASS, "kept out of it"),
         ({"swaps": HEAD + FILE, "swap_max": "max\n"}, Verdict.FAIL, "MemorySwapMax=0"),
-        ({"swaps": HEAD + FILE, "controllers": "cpuset cpu io pids\n"}, Verdict.FAIL, "cgroup_enable=memory"),
+        (
+            {"swaps": HEAD + FILE, "controllers": "cpuset cpu io pids\n"},
+            Verdict.FAIL,
+            "cgroup_enable=memory",
+        ),
         ({"swaps": HEAD + FILE, "controllers": "cpu\n"}, Verdict.FAIL, "dphys-swapfile"),
-        ({"swaps": HEAD + ZRAM, "controllers": "cpu\n", "backing": "/dev/loop0"}, Verdict.FAIL, "/etc/rpi/swap.conf"),
+        (
+            {"swaps": HEAD + ZRAM, "controllers": "cpu\n", "backing": "/dev/loop0"},
+            Verdict.FAIL,
+            "/etc/rpi/swap.conf",
+        ),
         ({"swaps": HEAD + ZRAM, "controllers": "cpu\n"}, Verdict.WARN, "zram"),
         ({"controllers": "cpu\n"}, Verdict.WARN, "MemoryMax"),
         ({"controllers": None}, Verdict.WARN, "MemoryMax"),
@@ -69,13 +79,19 @@ def test_swap_is_found_where_nothing_keeps_the_daemon_out_of_it(
 
 @pytest.mark.parametrize(
     ("swap_max", "controllers", "expected"),
-    [("0\n", "memory\n", Verdict.PASS), ("max\n", "memory\n", Verdict.FAIL), (None, "cpu\n", Verdict.FAIL)],
+    [
+        ("0\n", "memory\n", Verdict.PASS),
+        ("max\n", "memory\n", Verdict.FAIL),
+        (None, "cpu\n", Verdict.FAIL),
+    ],
 )
 def test_inside_the_sandbox_where_swap_is_not_to_be_seen_the_units_own_limit_counts(
     swap_max: str | None, controllers: str, expected: Verdict, tmp_path: Path
 ) -> None:
     own = "0::/system.slice/presence.service\n"
-    found, said = verdict(machine(tmp_path, swaps=None, swap_max=swap_max, controllers=controllers, own=own))
+    found, said = verdict(
+        machine(tmp_path, swaps=None, swap_max=swap_max, controllers=controllers, own=own)
+    )
     assert found is expected, said
 
 

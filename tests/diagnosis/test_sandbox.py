@@ -1,4 +1,6 @@
-"""`presence check --inside`: the unit's own text, run once more under another name. (Real systemd: tests/system.)"""
+"""`presence check --inside`: the unit's own text, run once more under another name. (Real systemd:
+tests/system.)
+"""
 
 import asyncio
 import json
@@ -61,14 +63,20 @@ class Systemd:
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(sandbox, "is_limited", lambda: True)
-    known = Systemd(tmp_path, bus=lambda address: monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address))
+    known = Systemd(
+        tmp_path, bus=lambda address: monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+    )
     known.bus(f"unix:path={tmp_path}/no-bus")
     return known
 
 
-def test_the_check_runs_in_the_units_own_text_with_its_drop_ins_and_its_settings(systemd: Systemd) -> None:
+def test_the_check_runs_in_the_units_own_text_with_its_drop_ins_and_its_settings(
+    systemd: Systemd,
+) -> None:
     with (systemd.folder / "unit").open("a") as unit:
-        unit.write(f"\n# a drop-in\n[Service]\nExecStart=\nExecStart={OURS} run --config /srv/other.yaml\n")
+        unit.write(
+            f"\n# a drop-in\n[Service]\nExecStart=\nExecStart={OURS} run --config /srv/other.yaml\n"
+        )
     findings_inside(str(systemd.command), systemd.units)
     assert systemd.told("started").strip() == f"{OURS} check --json --config /srv/other.yaml"
     assert list(systemd.units.iterdir()) == []
@@ -87,7 +95,9 @@ def test_where_no_bluetoothd_is_what_was_found_inside_stands(systemd: Systemd) -
 
 
 @pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
-async def test_what_the_sandbox_hides_of_bluetoothd_is_asked_outside(systemd: Systemd, tmp_path: Path) -> None:
+async def test_what_the_sandbox_hides_of_bluetoothd_is_asked_outside(
+    systemd: Systemd, tmp_path: Path
+) -> None:
     unit = systemd.folder / "unit"
     unit.write_text(unit.read_text().replace("/etc/presence/presence.yaml", str(EXAMPLE)))
     async with a_bus(tmp_path) as bus, a_bluetoothd(bus):
@@ -102,8 +112,15 @@ async def test_what_the_sandbox_hides_of_bluetoothd_is_asked_outside(systemd: Sy
 def test_where_limits_have_no_effect_root_says_whether_there_is_a_swap(
     systemd: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a gateway whose swap was turned off, as told, would FAIL for ever: /proc/swaps is hidden inside."""
-    hidden = {"name": "memory", "verdict": "FAIL", "found": "swap cannot be seen from here", "next_step": "turn it off"}
+    """Else a gateway whose swap was turned off, as told, would FAIL for ever: /proc/swaps is hidden
+    inside.
+    """
+    hidden = {
+        "name": "memory",
+        "verdict": "FAIL",
+        "found": "swap cannot be seen from here",
+        "next_step": "turn it off",
+    }
     systemd.says(json.dumps({"verdict": "FAIL", "findings": [hidden]}))
     seen = Finding("memory", Verdict.WARN, "no swap, but the kernel's memory controller is off")
     monkeypatch.setattr(sandbox, "look_at_memory", lambda: iter([seen]))
@@ -125,7 +142,9 @@ def test_a_unit_that_runs_something_else_is_none_of_ours() -> None:
         once("[Service]\nExecStart=/bin/true\n", Path("/run/nowhere"))
 
 
-def test_only_root_may_ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_root_may_ask(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(["check", "--inside"]) == 1
     assert "sudo presence check --inside" in capsys.readouterr().err

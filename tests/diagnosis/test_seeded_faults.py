@@ -1,4 +1,6 @@
-"""`presence check` finds each of the twelve faults of R-70 that were put in on purpose, and says the next step."""
+"""`presence check` finds each of the twelve faults of R-70 that were put in on purpose, and says
+the next step.
+"""
 
 import os
 import shutil
@@ -24,7 +26,9 @@ from tests.support.mqtt_parts import EVENTS, new_publisher, running
 from tests.support.shops import Shop, entry
 
 pytestmark = pytest.mark.requirement("R-70")
-needs_a_bus = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+needs_a_bus = pytest.mark.skipif(
+    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
+)
 
 
 @pytest.fixture
@@ -46,8 +50,12 @@ def change(shop: Shop, old: str, new: str) -> None:
 
 
 async def found(shop: Shop) -> dict[str, Finding]:
-    findings = {finding.name: finding for finding in await check.findings_of(shop.config, quiet=True)}
-    assert all(finding.next_step for finding in findings.values() if finding.verdict is Verdict.FAIL)
+    findings = {
+        finding.name: finding for finding in await check.findings_of(shop.config, quiet=True)
+    }
+    assert all(
+        finding.next_step for finding in findings.values() if finding.verdict is Verdict.FAIL
+    )
     return findings
 
 
@@ -58,29 +66,44 @@ async def bus(tmp_path: Path, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> As
         yield address
 
 
-async def test_a_door_that_was_never_calibrated_or_was_changed_since_is_a_warning(shop: Shop) -> None:
+async def test_a_door_that_was_never_calibrated_or_was_changed_since_is_a_warning(
+    shop: Shop,
+) -> None:
     (settings := load_settings(shop.config)).storage.state_dir.mkdir()
     never = (await found(shop))["door"]
     calibration.record(settings, "WARN", "enter at -75 dBm", time.time())
     calibrated = (await found(shop))["door"]
     change(shop, "log:", "entry: {enter_rssi_dbm: -80}\nlog:")
     changed = (await found(shop))["door"]
-    assert [each.verdict for each in (never, calibrated, changed)] == [Verdict.WARN, Verdict.PASS, Verdict.WARN]
+    assert [each.verdict for each in (never, calibrated, changed)] == [
+        Verdict.WARN,
+        Verdict.PASS,
+        Verdict.WARN,
+    ]
     assert "scan-test" in never.next_step
     assert f"--config {shop.config}" in never.next_step
     assert "enter at -75 dBm" in calibrated.found
     assert "entry.enter_rssi_dbm" in changed.found
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root only: it becomes a user who may not write there")
-async def test_a_runtime_folder_that_comes_with_the_daemon_is_no_fault_before_its_first_start(tmp_path: Path) -> None:
-    """docs/install.md has the check before the start; RuntimeDirectory= makes /run/presence, and only then."""
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="root only: it becomes a user who may not write there"
+)
+async def test_a_runtime_folder_that_comes_with_the_daemon_is_no_fault_before_its_first_start(
+    tmp_path: Path,
+) -> None:
+    """docs/install.md has the check before the start; RuntimeDirectory= makes /run/presence, and
+    only then.
+    """
     settings = load_settings(a_shop(tmp_path).config)
     theirs = replace(settings.storage, runtime_dir=Path("/run/presence-not-started"))
     elsewhere = replace(settings.storage, runtime_dir=Path("/opt/presence-not-started"))
     os.seteuid(65534)
     try:
-        found = [{f.name: f for f in check.look_at_storage(replace(settings, storage=s))} for s in (theirs, elsewhere)]
+        found = [
+            {f.name: f for f in check.look_at_storage(replace(settings, storage=s))}
+            for s in (theirs, elsewhere)
+        ]
     finally:
         os.seteuid(0)
     assert [each["runtime_dir"].verdict for each in found] == [Verdict.PASS, Verdict.FAIL]
@@ -97,8 +120,12 @@ async def test_1_no_adapter(shop: Shop, bus: str) -> None:
 
 
 @needs_a_bus
-async def test_2_no_experimental_interface(shop: Shop, bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.version_of", lambda *_: BluezVersion(5, 66), raising=False)
+async def test_2_no_experimental_interface(
+    shop: Shop, bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "presence.edges.bluez.diagnosis.version_of", lambda *_: BluezVersion(5, 66), raising=False
+    )
     change(shop, "storage:", "radio: {mode: passive}\nstorage:")
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = False
@@ -107,7 +134,9 @@ async def test_2_no_experimental_interface(shop: Shop, bus: str, monkeypatch: py
     assert "--experimental" in findings["radio mode"].next_step
 
 
-async def test_3_a_clock_that_nobody_disciplines(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_3_a_clock_that_nobody_disciplines(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(check, "is_synchronised", lambda: False)
     clock = (await found(shop))["clock"]
     assert (
@@ -116,7 +145,9 @@ async def test_3_a_clock_that_nobody_disciplines(shop: Shop, monkeypatch: pytest
     assert "timedatectl" in clock.next_step
 
 
-async def test_3_a_sandbox_that_does_not_let_the_clock_be_asked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_3_a_sandbox_that_does_not_let_the_clock_be_asked(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`timedatectl set-ntp true` would help nothing."""
 
     def unreadable() -> bool:
@@ -220,5 +251,7 @@ async def test_a_broker_that_is_right_is_found_so_and_no_audience_of_customers_h
     async with mosquitto(tmp_path) as broker, listener(broker.port, EVENTS) as events:
         change(shop, f"port: {shop.port}", f"port: {broker.port}")
         findings = await found(shop)
-        assert [findings[name].verdict for name in ("broker", "access", "name")] == [Verdict.PASS] * 3
+        assert [findings[name].verdict for name in ("broker", "access", "name")] == [
+            Verdict.PASS
+        ] * 3
         assert events.empty()

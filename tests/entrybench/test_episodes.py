@@ -9,7 +9,9 @@ from scripts.entrybench.radio import Radio
 from scripts.entrybench.trial import OurRule, Tried
 from tests.entrybench.test_radio import AIR
 
-recorded = pytest.mark.skipif(not walks.WALKS.exists(), reason="the recordings are not beside this checkout")
+recorded = pytest.mark.skipif(
+    not walks.WALKS.exists(), reason="the recordings are not beside this checkout"
+)
 SECONDS = np.arange(20.0)
 
 
@@ -58,11 +60,15 @@ def test_glass_costs_less_than_it_would_through_the_open_door_nothing() -> None:
 
 
 def test_the_flat_is_behind_a_wall() -> None:
-    assert shop.walls_db(np.array([-7.0]), np.array([4.0]), shop.ADVISED.gateway).tolist() == [shop.WALL_DB]
+    assert shop.walls_db(np.array([-7.0]), np.array([4.0]), shop.ADVISED.gateway).tolist() == [
+        shop.WALL_DB
+    ]
 
 
 def test_advertisements_keep_the_interval_and_its_random_delay() -> None:
-    gaps = np.concatenate([np.diff(shop.advertised_s(60, np.random.default_rng(seed))) for seed in range(40)])
+    gaps = np.concatenate(
+        [np.diff(shop.advertised_s(60, np.random.default_rng(seed))) for seed in range(40)]
+    )
 
     assert gaps.min() >= min(shop.INTERVALS_S)
     assert len(np.unique(np.round(gaps, 4))) > 100
@@ -72,7 +78,9 @@ def test_the_same_seed_gives_the_same_people() -> None:
     one, other = (shop.episodes(shop.OUTSIDERS, 100, AIR, 7) for _ in range(2))
 
     assert all(
-        a.kind == b.kind and np.array_equal(a.at_s, b.at_s) and np.array_equal(a.rssi_dbm, b.rssi_dbm)
+        a.kind == b.kind
+        and np.array_equal(a.at_s, b.at_s)
+        and np.array_equal(a.rssi_dbm, b.rssi_dbm)
         for a, b in zip(one, other, strict=True)
     )
 

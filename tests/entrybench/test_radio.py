@@ -1,4 +1,6 @@
-"""The air of the simulated shop: each part as its formula says, and the whole as the recorded bodies."""
+"""The air of the simulated shop: each part as its formula says, and the whole as the recorded
+bodies.
+"""
 
 from dataclasses import replace
 
@@ -21,7 +23,9 @@ AIR = Radio(
     edge_dbm=-97,
 )
 
-recorded = pytest.mark.skipif(not bodies.BODIES.exists(), reason="the recordings are not beside this checkout")
+recorded = pytest.mark.skipif(
+    not bodies.BODIES.exists(), reason="the recordings are not beside this checkout"
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +62,10 @@ def test_shadowing_forgets_with_the_way_walked() -> None:
     rng = np.random.default_rng(2)
     still_air = replace(AIR, shadow_s=1e9)
     pairs = np.array(
-        [radio.shadowing_db(still_air, np.array([0.0, 2.0]), np.array([0.0, 1.0]), rng) for _ in range(20_000)]
+        [
+            radio.shadowing_db(still_air, np.array([0.0, 2.0]), np.array([0.0, 1.0]), rng)
+            for _ in range(20_000)
+        ]
     )
 
     assert np.corrcoef(pairs.T)[0, 1] == pytest.approx(np.exp(-1), abs=0.02)

@@ -10,7 +10,9 @@ from scripts.entrybench.trial import OurRule
 
 
 def every(seconds: float, *readings: int) -> Heard:
-    return Heard([i * seconds for i in range(len(readings))], list(readings), [False] * len(readings))
+    return Heard(
+        [i * seconds for i in range(len(readings))], list(readings), [False] * len(readings)
+    )
 
 
 def test_the_first_packet_is_an_entry() -> None:
@@ -20,7 +22,10 @@ def test_the_first_packet_is_an_entry() -> None:
 
 
 def test_altbeacon_leaves_ten_seconds_after_the_last_packet() -> None:
-    assert rules.gate([0, 5, 20], [-80, -80, -80], -1e9, -1e9, rules.ALTBEACON_AWAY_S) == [(0, 15), (20, 30)]
+    assert rules.gate([0, 5, 20], [-80, -80, -80], -1e9, -1e9, rules.ALTBEACON_AWAY_S) == [
+        (0, 15),
+        (20, 30),
+    ]
 
 
 def test_espresense_drops_what_lies_outside_the_fences() -> None:
@@ -34,7 +39,10 @@ def test_espresense_forgets_after_fifteen_seconds() -> None:
 
 
 def test_espresense_enters_at_two_metres_and_leaves_beyond_four() -> None:
-    enter, leave = (rules.espresense_level_dbm(-60, d) for d in (rules.ESPRESENSE_ENTER_M, rules.ESPRESENSE_EXIT_M))
+    enter, leave = (
+        rules.espresense_level_dbm(-60, d)
+        for d in (rules.ESPRESENSE_ENTER_M, rules.ESPRESENSE_EXIT_M)
+    )
 
     assert (enter, leave) == (pytest.approx(-68.13, abs=0.01), pytest.approx(-76.26, abs=0.01))
     assert rules.gate(range(4), [-69, -68, -76, -77], enter, leave, 10) == [(1, 3)]
@@ -60,7 +68,9 @@ def test_room_assistant_is_where_the_nearer_instance_is() -> None:
 
 
 def test_happy_bubbles_wants_eight_looks_after_the_majority() -> None:
-    """30 empty readings at 2.25 each are outvoted by the 18th of -75 dBm (1.69 each), at 17 s; looks once a second."""
+    """30 empty readings at 2.25 each are outvoted by the 18th of -75 dBm (1.69 each), at 17 s;
+    looks once a second.
+    """
     [(since_s, _)] = rules.happy_bubbles(every(1, *[-75] * 60))
 
     assert since_s == pytest.approx(18 + 8, abs=1)

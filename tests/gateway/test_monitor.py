@@ -32,12 +32,23 @@ from tests.support.paths import ROOT
 from tests.support.watched import Watched
 
 NAMES_OF_THE_REQUIREMENTS = (
-    "presence_build_info", "presence_armed", "presence_list_age_seconds", "presence_list_entries",
-    "presence_list_freshness", "presence_sync_refresh_total", "presence_sync_last_success_timestamp_seconds",
-    "presence_adverts_dropped_total", "presence_events_published_total",
-    "presence_outbox_items", "presence_mqtt_connected", "presence_mqtt_reason_total", "presence_scan_gap_seconds",
-    "presence_adapter_up", "presence_key_window_end_timestamp_seconds", "presence_disk_free_bytes",
-)  # fmt: skip
+    "presence_build_info",
+    "presence_armed",
+    "presence_list_age_seconds",
+    "presence_list_entries",
+    "presence_list_freshness",
+    "presence_sync_refresh_total",
+    "presence_sync_last_success_timestamp_seconds",
+    "presence_adverts_dropped_total",
+    "presence_events_published_total",
+    "presence_outbox_items",
+    "presence_mqtt_connected",
+    "presence_mqtt_reason_total",
+    "presence_scan_gap_seconds",
+    "presence_adapter_up",
+    "presence_key_window_end_timestamp_seconds",
+    "presence_disk_free_bytes",
+)
 """§6.1, without four: docs/operations.md says why."""
 
 
@@ -68,7 +79,13 @@ async def test_no_trouble_of_any_kind_brings_a_new_series() -> None:
         watched.radio.condition = condition
         for code in (0x87, 0x42, 0xFF):
             watched.publisher.counters.refused[code] += 1
-        for event in ("consent.frozen", "consent.refused", "broker.duplicate", "storage.failed", "anything.else"):
+        for event in (
+            "consent.frozen",
+            "consent.refused",
+            "broker.duplicate",
+            "storage.failed",
+            "anything.else",
+        ):
             watched.oversight.tell(event, {"reason": str(condition)})
         watched.clock.pass_s(4000)
         watched.oversight.look()
@@ -85,7 +102,9 @@ def test_the_names_are_those_of_the_requirements() -> None:
 def test_every_metric_is_described_for_the_operator() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
 
-    assert [f.full_name for f in families(Watched().oversight.look()) if f"`{f.full_name}" not in page] == []
+    assert [
+        f.full_name for f in families(Watched().oversight.look()) if f"`{f.full_name}" not in page
+    ] == []
 
 
 STAY_S = 360
@@ -93,14 +112,20 @@ AUDIENCES = (OFFERS, PICK_UP, *(replace(OFFERS, name=f"offers-{n}") for n in ran
 
 
 def exported(watched: Watched) -> bytes:
-    """Every byte that leaves the process: the scrape, `presence status --json`, and what systemd shows."""
+    """Every byte that leaves the process: the scrape, `presence status --json`, and what systemd
+    shows.
+    """
     exposition = Exposition()
     exposition.overview = seen = watched.oversight.look()
-    return b"\n".join((exposition.text(), status_answer(seen), watched.gateway.status_line().encode()))
+    return b"\n".join(
+        (exposition.text(), status_answer(seen), watched.gateway.status_line().encode())
+    )
 
 
 async def an_hour(*, customer: bool) -> list[bytes]:
-    """A shop with eight audiences in which nobody is, or one customer for six minutes; looked at every ten seconds."""
+    """A shop with eight audiences in which nobody is, or one customer for six minutes; looked at
+    every ten seconds.
+    """
     given = rules(audiences=AUDIENCES)
     keys = {audience.name: pairwise_key(ANNA, audience.name) for audience in AUDIENCES}
     purposes = frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.SERVICE})
@@ -142,15 +167,21 @@ async def refuse_half(watched: Watched) -> None:
 
 
 @pytest.mark.requirement("R-23", "R-24", "T-14", "T-16")
-async def test_one_customer_for_six_minutes_changes_no_exported_byte_against_an_empty_hour() -> None:
+async def test_one_customer_for_six_minutes_changes_no_exported_byte_against_an_empty_hour() -> (
+    None
+):
     nobody, one = await an_hour(customer=False), await an_hour(customer=True)
 
-    assert [n for n, (empty, busy) in enumerate(zip(nobody, one, strict=True)) if empty != busy] == []
+    assert [
+        n for n, (empty, busy) in enumerate(zip(nobody, one, strict=True)) if empty != busy
+    ] == []
     assert nobody[0] != nobody[-1], "time passes, and shows"
 
 
 @pytest.mark.requirement("R-23")
-async def test_customers_are_counted_by_persons_and_five_of_them_show_when_the_hour_is_over() -> None:
+async def test_customers_are_counted_by_persons_and_five_of_them_show_when_the_hour_is_over() -> (
+    None
+):
     watched = Watched()
     people = [bytes([n]) * 8 for n in range(1, 8)]
     watched.consents.put(a_list(*(consent(ref=ref) for ref in people)))
@@ -161,7 +192,12 @@ async def test_customers_are_counted_by_persons_and_five_of_them_show_when_the_h
     assert as_json(watched.oversight.look())["hourly"]["recognised"] == 0
     watched.clock.pass_s(3600)
     hourly = as_json(watched.oversight.look())["hourly"]
-    assert (hourly["recognised"], hourly["entered"], hourly["published"], hourly["left"]) == (5, 5, 5, 0)
+    assert (hourly["recognised"], hourly["entered"], hourly["published"], hourly["left"]) == (
+        5,
+        5,
+        5,
+        0,
+    )
     assert "heard" not in hourly
 
 
@@ -201,7 +237,11 @@ async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:
     watched.clock.pass_s(3000)
     seen = watched.oversight.look()
 
-    assert (seen.armed, seen.radios[0].state, seen.radios[0].gap_s) == (False, RadioState.RESTING, 0)
+    assert (seen.armed, seen.radios[0].state, seen.radios[0].gap_s) == (
+        False,
+        RadioState.RESTING,
+        0,
+    )
 
 
 async def test_refusals_of_events_are_told_by_the_hour_and_others_at_once() -> None:
@@ -239,7 +279,9 @@ def test_an_alarm_is_counted_by_its_reason(event: str, alarm: Alarm) -> None:
 
 
 @pytest.mark.requirement("R-23", "R-66")
-async def test_who_comes_to_the_doorbell_is_told_by_the_hour_and_rounded_and_whether_it_rings_at_once() -> None:
+async def test_who_comes_to_the_doorbell_is_told_by_the_hour_and_rounded_and_whether_it_rings_at_once() -> (
+    None
+):
     watched = Watched()
     before = scrape(watched)
     bell = watched.doorbell
@@ -251,20 +293,30 @@ async def test_who_comes_to_the_doorbell_is_told_by_the_hour_and_rounded_and_whe
     watched.gateway.pipeline.receive(Unanswered.LATE)
 
     at_once = scrape(watched)
-    changed = {series for series, value in at_once.items() if "doorbell" in series and value != before[series]}
-    assert changed == {'presence_doorbell_ringing{adapter="hci1"}', 'presence_doorbell_outages_total{adapter="hci1"}'}
+    changed = {
+        series
+        for series, value in at_once.items()
+        if "doorbell" in series and value != before[series]
+    }
+    assert changed == {
+        'presence_doorbell_ringing{adapter="hci1"}',
+        'presence_doorbell_outages_total{adapter="hci1"}',
+    }
     assert "doorbell hci1: hci1 is off: power it on" in next_steps(watched.oversight.look())
 
     watched.clock.pass_s(3600)
-    told = {series: value for series, value in scrape(watched).items() if "doorbell" in series and value}
+    told = {
+        series: value for series, value in scrape(watched).items() if "doorbell" in series and value
+    }
     assert scrape(watched).keys() == before.keys()
     assert told == {
         'presence_doorbell_outages_total{adapter="hci1"}': 1,
         "presence_doorbell_links_total": 200,
         'presence_doorbell_answers_total{result="malformed"}': 100,
     }
-    assert "does NOT ring; hourly: answers accepted 0, worth nothing 100; connections 200, sent away 0" in "\n".join(
-        as_lines(as_json(watched.oversight.look()))
+    assert (
+        "does NOT ring; hourly: answers accepted 0, worth nothing 100; connections 200, sent away 0"
+        in "\n".join(as_lines(as_json(watched.oversight.look())))
     )
 
 
@@ -283,7 +335,10 @@ async def test_a_gateway_without_a_doorbell_has_no_word_of_it_in_its_status() ->
 @pytest.mark.requirement("R-23")
 def test_one_customers_withdrawal_is_in_no_metric_and_a_forged_notice_at_once() -> None:
     watched = Watched()
-    applied, refused = (f'presence_sync_refresh_total{{plane="b",result="{word}"}}' for word in ("applied", "refused"))
+    applied, refused = (
+        f'presence_sync_refresh_total{{plane="b",result="{word}"}}'
+        for word in ("applied", "refused")
+    )
     scrape(watched)
     for event in ("restriction.applied", "restriction.refused"):
         watched.oversight.tell(event, {})
@@ -302,7 +357,9 @@ async def test_a_card_that_went_read_only_is_told_until_it_is_healed() -> None:
     for watched.read_only in (False, True, False):
         status = as_json(watched.oversight.look())
         steps = [step for step in status["next_steps"] if "read-only" in step]
-        told.append((status["state_read_only"], scrape(watched)["presence_state_read_only"], len(steps)))
+        told.append(
+            (status["state_read_only"], scrape(watched)["presence_state_read_only"], len(steps))
+        )
     assert told == [(False, 0.0, 0), (True, 1.0, 1), (False, 0.0, 0)]
 
 

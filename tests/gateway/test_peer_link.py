@@ -1,4 +1,6 @@
-"""Speaking with peers over a broker: claims before events, what was told after them, and nobody else believed."""
+"""Speaking with peers over a broker: claims before events, what was told after them, and nobody
+else believed.
+"""
 
 import asyncio
 import contextlib
@@ -10,14 +12,32 @@ import pytest
 
 from presence.config.settings import PeerSettings
 from presence.core.event.election import Peers
-from presence.core.event.peer_message import EXPIRY_S, Ignored, Said, Seen, decode_seen, encode_seen, opaque
+from presence.core.event.peer_message import (
+    EXPIRY_S,
+    Ignored,
+    Said,
+    Seen,
+    decode_seen,
+    encode_seen,
+    opaque,
+)
 from presence.errors import BrokerError
 from presence.gateway.peer_link import Peering
 from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
 from tests.support.brokers import PUBACK, FakeBroker, packet
-from tests.support.builders import PLACE, STORE_KEY, DoorRule, a_list, approach, consent, moment, rules, standing
+from tests.support.builders import (
+    PLACE,
+    STORE_KEY,
+    DoorRule,
+    a_list,
+    approach,
+    consent,
+    moment,
+    rules,
+    standing,
+)
 from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
 from tests.support.mqtt_parts import Told, new_publisher, running
 
@@ -60,7 +80,9 @@ class Door:
         for heard in approach():
             self.pipeline.receive(heard)
         peers = Peers(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
-        self.peering = Peering(peers, self.pipeline, self.link, self.clock, tell=self.tell, chance=lambda: 0.0)
+        self.peering = Peering(
+            peers, self.pipeline, self.link, self.clock, tell=self.tell, chance=lambda: 0.0
+        )
         self.relay = Relay(self.pipeline, self.link, self.clock, tell=self.tell, turns=self.peering)
         if company:
             self.hear(Said.HERE, "somebody-else")
@@ -69,9 +91,13 @@ class Door:
     def event_id(self) -> str:
         return self.pipeline.pending()[0].id
 
-    def hear(self, said: Said, event_id: str, *, key: bytes = STORE_KEY, gateway: str = "door-1") -> None:
+    def hear(
+        self, said: Said, event_id: str, *, key: bytes = STORE_KEY, gateway: str = "door-1"
+    ) -> None:
         name = opaque(STORE_KEY, event_id)
-        payload = encode_seen(Seen(said, name, name, gateway, int(self.clock.now().utc_s)), key, PLACE)
+        payload = encode_seen(
+            Seen(said, name, name, gateway, int(self.clock.now().utc_s)), key, PLACE
+        )
         self.peering.hear(TOPIC, payload, False)
 
     async def after(self, seconds: float) -> None:
@@ -143,7 +169,9 @@ async def test_after_the_event_the_peers_are_told(door: Door) -> None:
 
 
 @pytest.mark.requirement("R-53")
-async def test_what_a_peer_told_is_not_told_again_and_a_withdrawal_is_still_possible(door: Door) -> None:
+async def test_what_a_peer_told_is_not_told_again_and_a_withdrawal_is_still_possible(
+    door: Door,
+) -> None:
     event_id = door.event_id
     door.hear(Said.TOLD, event_id)
     await door.after(5)
@@ -170,7 +198,9 @@ async def test_a_forged_word_silences_nothing_and_is_told_with_its_remedy(door: 
 
 @pytest.mark.requirement("R-54")
 async def test_a_word_that_is_played_back_again_and_again_is_answered_once(door: Door) -> None:
-    """Whoever may write there needs no key for that, and each answer costs the more the more customers are present."""
+    """Whoever may write there needs no key for that, and each answer costs the more the more
+    customers are present.
+    """
     await door.after(0)
     await door.after(0.8)
     for _ in range(2000):
@@ -187,7 +217,9 @@ async def test_a_word_that_is_played_back_again_and_again_is_answered_once(door:
 
 @pytest.mark.requirement("R-53")
 @pytest.mark.parametrize("code", [0x80, 0x83, 0x87, 0x97])
-async def test_where_the_broker_takes_no_word_events_go_out_at_their_time_all_the_same(door: Door, code: int) -> None:
+async def test_where_the_broker_takes_no_word_events_go_out_at_their_time_all_the_same(
+    door: Door, code: int
+) -> None:
     await door.after(0)
     door.link.refuse(code)
     await door.after(0.8)
@@ -196,7 +228,9 @@ async def test_where_the_broker_takes_no_word_events_go_out_at_their_time_all_th
     assert door.peering.unheard == {code: 1}
 
 
-async def test_a_word_that_gets_no_answer_holds_up_neither_the_event_nor_the_next_word(door: Door) -> None:
+async def test_a_word_that_gets_no_answer_holds_up_neither_the_event_nor_the_next_word(
+    door: Door,
+) -> None:
     await door.after(0)
     door.link.swallows = True
     await door.after(0.8)
@@ -222,7 +256,9 @@ async def test_a_connection_lost_at_the_event_begins_anew(door: Door) -> None:
     assert (door.words(), len(door.events())) == ([Said.CLAIM, Said.CLAIM, Said.TOLD], 1)
 
 
-async def test_words_for_a_broker_that_is_away_are_dropped_and_the_speaking_goes_on(door: Door) -> None:
+async def test_words_for_a_broker_that_is_away_are_dropped_and_the_speaking_goes_on(
+    door: Door,
+) -> None:
     await door.after(0)
     await door.after(0.8)
     door.link.lose_connection_once()
@@ -230,20 +266,31 @@ async def test_words_for_a_broker_that_is_away_are_dropped_and_the_speaking_goes
     await door.spoken()
     door.hear(Said.CLAIM, door.events()[0], gateway="door-3")
     await door.spoken()
-    assert door.words() == [Said.CLAIM, Said.TOLD, Said.TOLD]  # the last is the answer to the second claim
+    assert door.words() == [
+        Said.CLAIM,
+        Said.TOLD,
+        Said.TOLD,
+    ]  # the last is the answer to the second claim
 
 
 @pytest.mark.requirement("R-53")
 async def test_a_node_of_the_brokers_cluster_that_is_gone_mutes_nobody(door: Door) -> None:
-    """RabbitMQ answers 0x83 to what a queue on a dead node should have had: here, every word to the peers."""
+    """RabbitMQ answers 0x83 to what a queue on a dead node should have had: here, every word to the
+    peers.
+    """
 
     def puback(mid: int, publish: bytes) -> bytes:
         return packet(PUBACK, struct.pack("!HBB", mid, 0x83 if b"/peer/seen" in publish else 0, 0))
 
     told = Told()
-    async with FakeBroker(puback=puback).running() as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        FakeBroker(puback=puback).running() as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         peers = Peers(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
-        peering = Peering(peers, door.pipeline, publisher, door.clock, tell=told, chance=lambda: 0.0)
+        peering = Peering(
+            peers, door.pipeline, publisher, door.clock, tell=told, chance=lambda: 0.0
+        )
         relay = Relay(door.pipeline, publisher, door.clock, tell=told, turns=peering)
         async with asyncio.TaskGroup() as tasks:
             speaking = tasks.create_task(peering.run())

@@ -1,4 +1,6 @@
-"""The engine with its store: stored before sent, right though the disk is full, and the same after a restart."""
+"""The engine with its store: stored before sent, right though the disk is full, and the same after
+a restart.
+"""
 
 import asyncio
 import json
@@ -31,7 +33,9 @@ from tests.support.builders import (
 from tests.support.fakes import FakeTell, MemoryStore
 
 
-def a_pipeline(store: MemoryStore | None = None, *, tell: FakeTell | None = None, **changes: object) -> Pipeline:
+def a_pipeline(
+    store: MemoryStore | None = None, *, tell: FakeTell | None = None, **changes: object
+) -> Pipeline:
     """A pipeline with a fresh list on which Anna stands."""
     pipeline = Pipeline(rules(**changes), store or MemoryStore(), tell=tell or FakeTell())
     pipeline.apply(a_list(consent()), standing(), moment())
@@ -229,7 +233,9 @@ def test_a_crash_loses_at_most_ten_seconds_of_the_last_hearing() -> None:
 
 
 @pytest.mark.requirement("R-49", "R-58")
-@pytest.mark.parametrize(("now_s", "expiry_s"), [(7, 120), (8, 119), (66.5, 60), (126, 1), (126.9, 1)])
+@pytest.mark.parametrize(
+    ("now_s", "expiry_s"), [(7, 120), (8, 119), (66.5, 60), (126, 1), (126.9, 1)]
+)
 def test_the_expiry_is_what_is_left_at_the_hand_over(now_s: float, expiry_s: int) -> None:
     pipeline = a_pipeline()
     come_in(pipeline)
@@ -263,7 +269,9 @@ def test_a_message_carries_topic_type_and_id_beside_the_payload() -> None:
 
 
 @pytest.mark.requirement("R-53")
-def test_an_event_that_was_not_acknowledged_is_sent_again_after_a_restart_with_the_same_id() -> None:
+def test_an_event_that_was_not_acknowledged_is_sent_again_after_a_restart_with_the_same_id() -> (
+    None
+):
     store = MemoryStore()
     before = a_pipeline(store)
     come_in(before)
@@ -300,7 +308,9 @@ def test_a_withdrawal_while_the_gateway_was_down_is_told_after_the_restart() -> 
 
 @pytest.mark.requirement("R-09", "R-53")
 def test_what_was_taken_back_before_the_process_was_killed_is_not_announced_again() -> None:
-    """Agreed anew within the bucket of the first entry: it would have the id that readers know as withdrawn."""
+    """Agreed anew within the bucket of the first entry: it would have the id that readers know as
+    withdrawn.
+    """
     store = MemoryStore()
     before = a_pipeline(store)
     come_in(before)

@@ -1,4 +1,6 @@
-"""The watchdog is fed by every part's progress; a part that hangs is named, and a quiet shop is no fault (R-60)."""
+"""The watchdog is fed by every part's progress; a part that hangs is named, and a quiet shop is no
+fault (R-60).
+"""
 
 import asyncio
 import contextlib
@@ -355,7 +357,9 @@ async def test_a_radio_that_hangs_is_named_and_the_watchdog_is_not_fed(
 
     monkeypatch.setattr(scanner.Bluez, "connect", connects)
     gate = Gate()
-    radio = scanner.BluezScanner(Wish(mode=RadioMode.PASSIVE), adapter="hci9", clock=SystemClock(), tell=FakeTell())
+    radio = scanner.BluezScanner(
+        Wish(mode=RadioMode.PASSIVE), adapter="hci9", clock=SystemClock(), tell=FakeTell()
+    )
     async with gate.running(sources=[radio]):
         await gate.names("radio")
 
@@ -374,7 +378,9 @@ run.start(type("O", (), {"config": "secret-value"}))
 
 
 @pytest.mark.requirement("R-60", "R-65")
-async def test_a_loop_that_hangs_as_a_whole_shows_where_it_stands_when_systemd_ends_it(tmp_path: Path) -> None:
+async def test_a_loop_that_hangs_as_a_whole_shows_where_it_stands_when_systemd_ends_it(
+    tmp_path: Path,
+) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HANGS, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path,

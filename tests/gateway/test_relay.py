@@ -1,4 +1,6 @@
-"""The outbox is emptied in order, at least once, and every event is decided anew as it is handed over."""
+"""The outbox is emptied in order, at least once, and every event is decided anew as it is handed
+over.
+"""
 
 import asyncio
 import json
@@ -16,7 +18,19 @@ from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
 from tests.support.brokers import PUBACK, FakeBroker, packet
-from tests.support.builders import ANNA, BERIT, CARL, CARS, a_list, approach, consent, grant, moment, rules, standing
+from tests.support.builders import (
+    ANNA,
+    BERIT,
+    CARL,
+    CARS,
+    a_list,
+    approach,
+    consent,
+    grant,
+    moment,
+    rules,
+    standing,
+)
 from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
 from tests.support.mqtt_parts import Told, an_event, message, new_publisher, running
 
@@ -47,7 +61,9 @@ class Shop:
         return self.pipeline.pending()
 
     def allowed(self) -> list[list[str]]:
-        return [json.loads(message.payload)["data"]["allow"] for message in self.publisher.published]
+        return [
+            json.loads(message.payload)["data"]["allow"] for message in self.publisher.published
+        ]
 
     def types(self) -> list[str]:
         return [message.event_type for message in self.publisher.published]
@@ -68,7 +84,9 @@ async def test_events_go_out_in_the_order_of_the_entries(shop: Shop) -> None:
 
 
 @pytest.mark.requirement("R-53")
-async def test_an_event_whose_connection_was_lost_is_sent_again_with_the_same_id(shop: Shop) -> None:
+async def test_an_event_whose_connection_was_lost_is_sent_again_with_the_same_id(
+    shop: Shop,
+) -> None:
     [event_id] = shop.come_in(ANNA)
     shop.publisher.lose_connection_once()
 
@@ -80,7 +98,9 @@ async def test_an_event_whose_connection_was_lost_is_sent_again_with_the_same_id
 
 
 @pytest.mark.requirement("R-53")
-async def test_an_event_whose_acknowledgement_was_lost_arrives_twice_under_one_id(shop: Shop) -> None:
+async def test_an_event_whose_acknowledgement_was_lost_arrives_twice_under_one_id(
+    shop: Shop,
+) -> None:
     [event_id] = shop.come_in(ANNA)
     shop.publisher.lose_connection_once(delivered=True)
 
@@ -144,14 +164,19 @@ async def test_twenty_refused_visits_are_one_line_on_the_border_of_the_hour(shop
 
 
 @pytest.mark.requirement("R-23", "R-51")
-async def test_a_broker_that_denies_each_event_makes_no_record_of_visits_in_the_journal(shop: Shop) -> None:
+async def test_a_broker_that_denies_each_event_makes_no_record_of_visits_in_the_journal(
+    shop: Shop,
+) -> None:
     def puback(mid: int, publish: bytes) -> bytes:
         return packet(PUBACK, struct.pack("!HBB", mid, 0x87 if b"/evt/" in publish else 0, 0))
 
     told = Told()
     visits = [bytes([n]) * 8 for n in range(20)]
     shop.put(*(consent(ref=ref) for ref in visits))
-    async with FakeBroker(puback=puback).running() as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        FakeBroker(puback=puback).running() as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         relay = Relay(shop.pipeline, publisher, shop.clock, tell=told)
         for ref in visits:
             relay.advance(shop.clock.now())
@@ -168,7 +193,9 @@ async def test_a_broker_that_denies_each_event_makes_no_record_of_visits_in_the_
 
 @pytest.mark.requirement("R-23")
 @pytest.mark.parametrize("code", [0x87, 0x97])
-async def test_who_was_refused_alone_leaves_no_line_however_often_it_was_tried(shop: Shop, code: int) -> None:
+async def test_who_was_refused_alone_leaves_no_line_however_often_it_was_tried(
+    shop: Shop, code: int
+) -> None:
     shop.relay.advance(shop.clock.now())
     shop.publisher.refuse(code, times=20)
     shop.come_in(ANNA)
@@ -182,7 +209,9 @@ async def test_who_was_refused_alone_leaves_no_line_however_often_it_was_tried(s
 
 
 @pytest.mark.requirement("R-50", "R-51")
-async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_second(shop: Shop) -> None:
+async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_second(
+    shop: Shop,
+) -> None:
     relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5)
     shop.publisher.refuse(0x97, times=1000)
     shop.come_in(ANNA)
@@ -199,7 +228,9 @@ async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_se
 
 
 async def test_an_event_that_is_not_taken_holds_up_nobody_elses(shop: Shop) -> None:
-    shop.relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5)
+    shop.relay = Relay(
+        shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5
+    )
     shop.publisher.refuse(0x83)
     held, other = shop.come_in(ANNA, BERIT)
 
@@ -234,7 +265,9 @@ class Box:
 
 
 @pytest.mark.requirement("R-09")
-async def test_later_events_of_a_subject_wait_for_one_that_is_not_taken_and_its_withdrawal_does_not() -> None:
+async def test_later_events_of_a_subject_wait_for_one_that_is_not_taken_and_its_withdrawal_does_not() -> (
+    None
+):
     def outgoing(kind: EventType, ref: bytes, name: str) -> Outgoing:
         return Outgoing(name, kind, "offers-main", ref, "p_x", moment(), moment().monotonic_s + 120)
 
@@ -255,8 +288,12 @@ async def test_later_events_of_a_subject_wait_for_one_that_is_not_taken_and_its_
     assert publisher.ids() == ["withdrawn", "another", "left", "entered anew"]
 
 
-async def test_a_connection_that_one_event_ends_again_and_again_does_not_hold_up_the_others(shop: Shop) -> None:
-    shop.relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 1.0)
+async def test_a_connection_that_one_event_ends_again_and_again_does_not_hold_up_the_others(
+    shop: Shop,
+) -> None:
+    shop.relay = Relay(
+        shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 1.0
+    )
     held, other = shop.come_in(ANNA, BERIT)
     for _ in range(2):
         shop.publisher.lose_connection_once()
@@ -366,7 +403,9 @@ async def test_with_a_stale_list_events_wait_and_are_not_complained_about(shop: 
 
 
 @pytest.mark.requirement("R-08")
-async def test_with_a_stale_list_a_withdrawal_goes_out_past_the_events_that_wait(shop: Shop) -> None:
+async def test_with_a_stale_list_a_withdrawal_goes_out_past_the_events_that_wait(
+    shop: Shop,
+) -> None:
     shop.come_in(ANNA)
     await shop.relay.empty()
     shop.come_in(BERIT)

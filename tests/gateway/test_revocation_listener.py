@@ -1,4 +1,6 @@
-"""Notices and heads as they arrive: what our consent service signed counts and stays, and a lost one is missed."""
+"""Notices and heads as they arrive: what our consent service signed counts and stays, and a lost
+one is missed.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -31,7 +33,14 @@ from presence.gateway.revocation_listener import (
 )
 from presence.ports import Proven
 from tests.support.builders import ANNA, BERIT, CARS, START_S, a_list, approach, consent, rules
-from tests.support.fakes import FakeClock, FakeConsentSource, FakePublisher, FakeTell, MemoryAcceptedLists, MemoryStore
+from tests.support.fakes import (
+    FakeClock,
+    FakeConsentSource,
+    FakePublisher,
+    FakeTell,
+    MemoryAcceptedLists,
+    MemoryStore,
+)
 from tests.support.revocations import KEYS, LIST, OTHER, head, notice, removal, signed
 
 
@@ -78,7 +87,9 @@ class Gateway:
             complaints=[],
             synchronised=lambda: True,
         )
-        self.pipeline = Pipeline(rules(), MemoryStore(), tell=self.tell, restrictions=Restrictions(self.store.load()))
+        self.pipeline = Pipeline(
+            rules(), MemoryStore(), tell=self.tell, restrictions=Restrictions(self.store.load())
+        )
         self.asked = 0
         self.withdrawal = Withdrawal(
             LIST,
@@ -132,7 +143,9 @@ Start = Callable[..., Gateway]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """One gateway after the other on what is there, as after a kill -9; all are closed at the end."""
+    """One gateway after the other on what is there, as after a kill -9; all are closed at the
+    end.
+    """
     with ExitStack() as stack:
         yield lambda *store, **more: stack.enter_context(closing(Gateway(tmp_path, *store, **more)))
 
@@ -198,7 +211,9 @@ async def test_a_copy_of_an_old_notice_does_not_touch_who_agreed_anew(gateway: G
 
 
 @pytest.mark.requirement("R-08", "R-41")
-async def test_neither_kill_9_nor_an_old_list_brings_back_what_was_taken(gateway: Gateway, start: Start) -> None:
+async def test_neither_kill_9_nor_an_old_list_brings_back_what_was_taken(
+    gateway: Gateway, start: Start
+) -> None:
     gateway.hear(notice(removal(), Narrowing(BERIT, 2, categories=frozenset({CARS}))))
     again = start()
     await again.look(a_list(consent(), consent(ref=BERIT)))
@@ -208,7 +223,9 @@ async def test_neither_kill_9_nor_an_old_list_brings_back_what_was_taken(gateway
 
 
 @pytest.mark.requirement("R-12")
-async def test_what_the_list_says_too_is_gone_from_the_file(gateway: Gateway, tmp_path: Path) -> None:
+async def test_what_the_list_says_too_is_gone_from_the_file(
+    gateway: Gateway, tmp_path: Path
+) -> None:
     gateway.hear(notice())
     assert ANNA in (tmp_path / "withdrawn.sqlite").read_bytes()
     await gateway.look(a_list(consent(ref=BERIT), seq=8))
@@ -354,7 +371,9 @@ async def test_a_flood_of_replays_costs_no_commit_and_no_signature(
     assert gateway.store.commits == 1  # type: ignore[attr-defined]
     assert looked_at == []
     assert gateway.withdrawal.ignored == {COPY: 2000}
-    gateway.hear(notice(removal(BERIT), seq=2, previous=1))  # what is new is taken in the midst of it
+    gateway.hear(
+        notice(removal(BERIT), seq=2, previous=1)
+    )  # what is new is taken in the midst of it
     assert await gateway.visitor(BERIT) == []
     assert gateway.asked == 0
 
@@ -400,8 +419,12 @@ FAR = (1 << 53) - 1
 async def test_what_a_stolen_key_took_away_for_ever_is_given_back_when_the_list_says_it_was_stolen(
     gateway: Gateway, tmp_path: Path
 ) -> None:
-    gateway.hear(notice(removal(version=FAR), removal(BERIT, FAR), seq=FAR, previous=0, list_seq=FAR))
-    gateway.hear(head(list_seq=FAR, notice_seq=FAR, timestamp_version=FAR, issued_s=int(START_S) + 1))
+    gateway.hear(
+        notice(removal(version=FAR), removal(BERIT, FAR), seq=FAR, previous=0, list_seq=FAR)
+    )
+    gateway.hear(
+        head(list_seq=FAR, notice_seq=FAR, timestamp_version=FAR, issued_s=int(START_S) + 1)
+    )
     await gateway.look(_signed(40, seq=8, published_at_s=START_S + 2))
     assert await gateway.visitor() == []
 
@@ -433,7 +456,9 @@ async def test_what_another_key_said_too_stays_when_one_is_stolen(gateway: Gatew
 
 
 @pytest.mark.requirement("R-44")
-async def test_a_key_that_the_operators_own_file_calls_stolen_is_heeded_at_the_start(start: Start) -> None:
+async def test_a_key_that_the_operators_own_file_calls_stolen_is_heeded_at_the_start(
+    start: Start,
+) -> None:
     before = start()
     await before.look(a_list(consent()))
     before.hear(notice(removal(version=FAR), list_seq=FAR))
@@ -468,8 +493,12 @@ def _with_keys(keys: bytes, **changes: object) -> Proven:
 
 
 @pytest.mark.requirement("R-34", "R-43")
-async def test_a_notice_that_comes_while_our_clock_is_behind_takes_away_all_the_same(gateway: Gateway) -> None:
-    """Found by the consent model checker: it was ignored as one from the future, and the clock was mended then."""
+async def test_a_notice_that_comes_while_our_clock_is_behind_takes_away_all_the_same(
+    gateway: Gateway,
+) -> None:
+    """Found by the consent model checker: it was ignored as one from the future, and the clock was
+    mended then.
+    """
     now_s = gateway.clock.now().utc_s
     gateway.clock.set_wall_clock(now_s - 700)
     gateway.hear(notice(issued_s=int(now_s)))
@@ -477,7 +506,9 @@ async def test_a_notice_that_comes_while_our_clock_is_behind_takes_away_all_the_
     assert await gateway.visitor() == []
 
 
-async def test_a_hole_before_a_notice_from_the_future_closes_with_a_list_of_today(gateway: Gateway) -> None:
+async def test_a_hole_before_a_notice_from_the_future_closes_with_a_list_of_today(
+    gateway: Gateway,
+) -> None:
     now_s = gateway.clock.now().utc_s
     gateway.hear(notice(seq=5, previous=4, issued_s=int(now_s + 86_400)))
     gateway.clock.pass_s(600)

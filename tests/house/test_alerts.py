@@ -1,7 +1,8 @@
-"""Every alert fires in the state that it is for, stays silent where all is well, and has its line in the runbook.
+"""Every alert fires in the state that it is for, stays silent where all is well, and has its line
+in the runbook.
 
-A gateway of stand-ins is brought into the state; its own series, minute by minute, are what `promtool` (of Debian's
-package prometheus) evaluates the shipped rules over.
+A gateway of stand-ins is brought into the state; its own series, minute by minute, are what
+`promtool` (of Debian's package prometheus) evaluates the shipped rules over.
 """
 
 import math
@@ -24,7 +25,9 @@ from tests.support.watched import Watched
 
 RULES = ROOT / "config" / "prometheus" / "alerts.yaml"
 ALERTS: dict[str, dict[str, Any]] = {
-    rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+    rule["alert"]: rule
+    for group in yaml.safe_load(RULES.read_text())["groups"]
+    for rule in group["rules"]
 }
 MINUTES = 45
 EVENTS = {
@@ -37,7 +40,9 @@ EVENTS = {
     "PresenceAudit": "audit.failed",
 }
 
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool: apt install prometheus")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="no promtool: apt install prometheus"
+)
 
 State = Callable[[Watched, int], None]
 """Changes the gateway at the beginning of a minute."""
@@ -120,7 +125,9 @@ STATES: dict[str, list[State | None]] = {
     "PresenceNotPublishing": [unlisted],
     "PresenceKeysEnd": [keyless],
     "PresenceRadioAway": [setting(radio__condition=Condition.AWAY)],
-    "PresenceRadioDeaf": [setting(radio__condition=c) for c in (Condition.DEAF, Condition.HIDING, Condition.SPENT)],
+    "PresenceRadioDeaf": [
+        setting(radio__condition=c) for c in (Condition.DEAF, Condition.HIDING, Condition.SPENT)
+    ],
     "PresenceDoorbell": [setting(doorbell__trouble="the adapter is off")],
     "PresenceBrokerAway": [setting(publisher__is_connected=False)],
     "PresenceNotAuthorised": [denied],
@@ -133,7 +140,9 @@ STATES: dict[str, list[State | None]] = {
 
 
 async def series(state: State | None) -> dict[str, list[float]]:
-    """Series → its value in each minute. None: the gateway falls silent in the tenth minute, its file stays."""
+    """Series → its value in each minute. None: the gateway falls silent in the tenth minute, its
+    file stays.
+    """
     watched = Watched()
     await watched.hears(())
     values: dict[str, list[float]] = defaultdict(list)
@@ -169,8 +178,12 @@ def fires(tmp_path: Path, recorded: dict[str, list[float]]) -> set[str]:
     ]
     test = {"interval": "1m", "input_series": inputs, "promql_expr_test": wanted}
     file = tmp_path / "test.yaml"
-    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]}))
-    said = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
+    file.write_text(
+        yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [test]})
+    )
+    said = subprocess.run(
+        ["promtool", "test", "rules", file], capture_output=True, text=True, check=False
+    )
     return set(_firing(said.stdout + said.stderr))
 
 
@@ -187,8 +200,12 @@ def test_every_alert_has_a_state_that_makes_it_fire() -> None:
 
 @needs_promtool
 @pytest.mark.requirement("R-69")
-@pytest.mark.parametrize(("alert", "state"), [(alert, state) for alert, states in STATES.items() for state in states])
-async def test_an_alert_fires_in_the_state_that_it_is_for(tmp_path: Path, alert: str, state: State | None) -> None:
+@pytest.mark.parametrize(
+    ("alert", "state"), [(alert, state) for alert, states in STATES.items() for state in states]
+)
+async def test_an_alert_fires_in_the_state_that_it_is_for(
+    tmp_path: Path, alert: str, state: State | None
+) -> None:
     assert alert in fires(tmp_path, await series(state))
 
 

@@ -1,4 +1,6 @@
-"""The contract: closed schemas that are frozen, an AsyncAPI document that is true, documents whose examples hold."""
+"""The contract: closed schemas that are frozen, an AsyncAPI document that is true, documents whose
+examples hold.
+"""
 
 import copy
 import json
@@ -17,7 +19,16 @@ from presence.core.event import cloudevent
 from presence.core.event.cloudevent import CONTENT_TYPE, EventType, WithdrawnReason
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import PLACE
-from tests.support.contract import EVENT, SCHEMA_URN, STATE, BreaksTheContract, check, problems, schema, schema_names
+from tests.support.contract import (
+    EVENT,
+    SCHEMA_URN,
+    STATE,
+    BreaksTheContract,
+    check,
+    problems,
+    schema,
+    schema_names,
+)
 from tests.support.fakes import FakePublisher
 from tests.support.mqtt_parts import EVENTS, an_event, message, new_publisher, running, state_of
 from tests.support.mqtt_parts import STATE as STATE_TOPIC
@@ -40,15 +51,22 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def promise(value: Any, *, names: bool = False) -> Any:
-    """A schema without its words: what a subscriber may rely on. `names`: the keys are names of properties."""
+    """A schema without its words: what a subscriber may rely on. `names`: the keys are names of
+    properties.
+    """
     if isinstance(value, dict):
         kept = {key: inner for key, inner in value.items() if names or key not in WORDS_ONLY}
-        return {key: promise(inner, names=key == "properties" and not names) for key, inner in kept.items()}
+        return {
+            key: promise(inner, names=key == "properties" and not names)
+            for key, inner in kept.items()
+        }
     return value
 
 
 def breaks(older: Any, newer: Any, path: str = "$") -> list[str]:
-    """What a newer minor of a schema may not do: take away, change, or demand more. (It may name itself anew.)"""
+    """What a newer minor of a schema may not do: take away, change, or demand more. (It may name
+    itself anew.)
+    """
     found = []
     for key, inner in older.items():
         if path == "$" and key == "$id":
@@ -57,7 +75,11 @@ def breaks(older: Any, newer: Any, path: str = "$") -> list[str]:
             found.append(f"{path}.{key} is gone")
         elif key == "required":
             found += [f"{path}.{name} is required now" for name in newer[key] if name not in inner]
-            found += [f"{path}.{name} is not required any more" for name in inner if name not in newer[key]]
+            found += [
+                f"{path}.{name} is not required any more"
+                for name in inner
+                if name not in newer[key]
+            ]
         elif isinstance(inner, dict) and isinstance(newer[key], dict):
             found += breaks(inner, newer[key], f"{path}.{key}")
         elif inner != newer[key] and not path.endswith(".dataschema"):
@@ -157,7 +179,9 @@ def test_the_golden_events_are_valid(kind: str) -> None:
 )
 def test_a_wrong_event_is_noticed(where: str, extra: dict[str, Any]) -> None:
     event = json.loads(an_event())
-    {"event": event, "data": event["data"], "consent": event["data"]["consent"]}[where].update(extra)
+    {"event": event, "data": event["data"], "consent": event["data"]["consent"]}[where].update(
+        extra
+    )
     with pytest.raises(BreaksTheContract):
         check(EVENTS, json.dumps(event).encode())
 
@@ -177,7 +201,9 @@ def test_a_wrong_event_is_noticed(where: str, extra: dict[str, Any]) -> None:
         (STATE_TOPIC.replace("state", "mood"), json.dumps(state_of("online")).encode(), True),
     ],
 )
-def test_what_is_not_at_home_on_its_topic_is_noticed(topic: str, payload: bytes, retained: bool) -> None:
+def test_what_is_not_at_home_on_its_topic_is_noticed(
+    topic: str, payload: bytes, retained: bool
+) -> None:
     with pytest.raises(BreaksTheContract):
         check(topic, payload, retained=retained)
 
@@ -206,8 +232,9 @@ def test_schemas_are_found_as_package_data() -> None:
 
 @pytest.mark.requirement("R-57")
 def test_a_schema_that_was_given_out_is_never_changed() -> None:
-    """To add a field: a new minor (entered-1.1.json, and its name as dataschema). Then freeze it too:
-    add its promise to tests/vectors/schemas.json. To remove one: a v2 type."""
+    """To add a field: a new minor (entered-1.1.json, and its name as dataschema). Then freeze it
+    too: add its promise to tests/vectors/schemas.json. To remove one: a v2 type.
+    """
     assert {name: promise(schema(name)) for name in schema_names()} == FROZEN
 
 
@@ -276,7 +303,9 @@ def resolve(value: Any, base: Path = ASYNCAPI_FILE) -> Any:
         assert value.keys() == {"$ref"}
         file, _, pointer = value["$ref"].partition("#")
         target = base if not file else (base.parent / file).resolve()
-        found: Any = DOCUMENT if target == ASYNCAPI_FILE else json.loads(target.read_text(encoding="utf-8"))
+        found: Any = (
+            DOCUMENT if target == ASYNCAPI_FILE else json.loads(target.read_text(encoding="utf-8"))
+        )
         for step in pointer.split("/")[1:]:
             found = found[step]
         return resolve(found, target)
@@ -290,7 +319,12 @@ RESOLVED: dict[str, Any] = resolve(DOCUMENT)
 
 def test_the_channels_are_the_topics_of_the_code() -> None:
     addresses = {name: channel["address"] for name, channel in RESOLVED["channels"].items()}
-    names = {"chain": PLACE.chain, "store": PLACE.store, "audience": "offers-main", "gateway": "door-1"}
+    names = {
+        "chain": PLACE.chain,
+        "store": PLACE.store,
+        "audience": "offers-main",
+        "gateway": "door-1",
+    }
     assert addresses["events"].format(**names) == cloudevent.topic(PLACE, "offers-main") == EVENTS
     assert addresses["state"].format(**names) == STATE_TOPIC
     assert EVENT.fullmatch(addresses["events"].format(**names))
@@ -299,7 +333,9 @@ def test_the_channels_are_the_topics_of_the_code() -> None:
     for channel in RESOLVED["channels"].values():
         assert set(re.findall(r"{(\w+)}", channel["address"])) == channel["parameters"].keys()
         for parameter in channel["parameters"].values():
-            assert all(re.fullmatch(r"[a-z0-9-]{1,32}", example) for example in parameter["examples"])
+            assert all(
+                re.fullmatch(r"[a-z0-9-]{1,32}", example) for example in parameter["examples"]
+            )
 
 
 def test_every_message_of_the_code_is_in_the_document_with_its_own_schema() -> None:
@@ -314,12 +350,16 @@ def test_every_message_of_the_code_is_in_the_document_with_its_own_schema() -> N
 def test_every_example_of_the_document_is_valid(name: str) -> None:
     examples = RESOLVED["components"]["messages"][name]["examples"]
     assert examples
-    assert [problems(example["payload"], f"{name}-1.0") for example in examples] == [[]] * len(examples)
+    assert [problems(example["payload"], f"{name}-1.0") for example in examples] == [[]] * len(
+        examples
+    )
 
 
 @pytest.mark.requirement("R-48")
 def test_content_type_quality_retention_and_expiry_are_those_of_the_code() -> None:
-    visits, state = (RESOLVED["operations"][name]["bindings"]["mqtt"] for name in ("tellVisits", "tellState"))
+    visits, state = (
+        RESOLVED["operations"][name]["bindings"]["mqtt"] for name in ("tellVisits", "tellState")
+    )
     assert (visits["qos"], visits["retain"], visits["messageExpiryInterval"]) == (1, False, 120)
     assert (state["qos"], state["retain"]) == (1, True)
     for kind in KINDS:
@@ -337,4 +377,6 @@ def test_the_events_in_the_documents_are_valid(document: str) -> None:
     found = [event for event in shown if "specversion" in event]
     assert found
     for event in found:
-        check(f"presence/v1/acme/fi-0042/evt/{event['data']['audience']}", json.dumps(event).encode())
+        check(
+            f"presence/v1/acme/fi-0042/evt/{event['data']['audience']}", json.dumps(event).encode()
+        )

@@ -1,4 +1,6 @@
-"""Whatever we open we close, also where it cannot be used: Python 3.13 warns of a database that was forgotten."""
+"""Whatever we open we close, also where it cannot be used: Python 3.13 warns of a database that was
+forgotten.
+"""
 
 import os
 import sqlite3
@@ -38,12 +40,20 @@ def service_without_keys(folder: Path) -> None:
             key.unlink()
 
 
-@pytest.mark.parametrize("spoil", [service_without_register, service_with_another_schema, service_without_keys])
-def test_a_consent_service_that_cannot_start_leaves_nothing_open(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(
+    "spoil", [service_without_register, service_with_another_schema, service_without_keys]
+)
+def test_a_consent_service_that_cannot_start_leaves_nothing_open(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
     directory, output = tmp_path / "service", tmp_path / "repository"
-    ConsentService.create(directory, output, list_name="acme/fi", notice="fi-1", clock=lambda: START_S).close()
+    ConsentService.create(
+        directory, output, list_name="acme/fi", notice="fi-1", clock=lambda: START_S
+    ).close()
     spoil(directory)
-    with pytest.raises((PresenceError, sqlite3.Error)) as _refused:  # which holds on to all that its frames held
+    with pytest.raises(
+        (PresenceError, sqlite3.Error)
+    ) as _refused:  # which holds on to all that its frames held
         ConsentService(directory, None, clock=lambda: START_S)
     assert open_below(tmp_path) == []
 
@@ -53,7 +63,9 @@ def test_a_gateway_whose_list_cannot_be_read_leaves_nothing_open(tmp_path: Path)
     ListStore(storage.state_dir).close()
     with closing(sqlite3.connect(storage.state_dir / "signed-list.sqlite")) as database:
         database.execute("DROP TABLE list")
-    consent = ConsentSettings(repository=str(tmp_path), root_file=tmp_path / "root.json", list="acme/fi")
+    consent = ConsentSettings(
+        repository=str(tmp_path), root_file=tmp_path / "root.json", list="acme/fi"
+    )
     with pytest.raises(PresenceError) as _refused:
         SignedList.of(consent, storage)
     assert open_below(tmp_path) == []

@@ -1,5 +1,6 @@
-"""The attack suite: whatever a server, a mirror, a thief of keys or of disks does, the list in force stays, no lease
-grows longer, and nothing that was silent speaks (R-39, R-42, R-43, R-44; T-09…T-12).
+"""The attack suite: whatever a server, a mirror, a thief of keys or of disks does, the list in
+force stays, no lease grows longer, and nothing that was silent speaks (R-39, R-42, R-43, R-44;
+T-09…T-12).
 
 Each attack is carried out on a real TUF repository, against the running daemon.
 """
@@ -36,7 +37,9 @@ def door(tmp_path: Path, repository: Repository) -> Door:
 
 
 async def withstands(door: Door, attack: Callable[[], object], *, refusal: str) -> None:
-    """The list, its keys and its lease are those of before the attack, which was told of in these words."""
+    """The list, its keys and its lease are those of before the attack, which was told of in these
+    words.
+    """
     async with door.running():
         renewal = door.gateway.renewal
         lease, entries = renewal.lease, renewal.entries
@@ -56,7 +59,9 @@ async def withstands(door: Door, attack: Callable[[], object], *, refusal: str) 
         assert not door.publishes
 
 
-async def test_without_an_attack_customers_are_told_of_and_news_arrive(door: Door, repository: Repository) -> None:
+async def test_without_an_attack_customers_are_told_of_and_news_arrive(
+    door: Door, repository: Repository
+) -> None:
     async with door.running():
         assert await door.somebody_comes_in(ANNA) == 1
         repository.delta([Delete(BERIT, 8)], count=1).publish()
@@ -72,7 +77,9 @@ def put_back(repository: Repository, old: Path) -> None:
 
 @pytest.mark.requirement("R-39", "T-09")
 @pytest.mark.parametrize("memory_lost", [False, True])
-async def test_rollback(door: Door, repository: Repository, tmp_path: Path, *, memory_lost: bool) -> None:
+async def test_rollback(
+    door: Door, repository: Repository, tmp_path: Path, *, memory_lost: bool
+) -> None:
     """Also where TUF's own memory of versions was lost: ours is stored with the list."""
     repository.copy_to(tmp_path / "old")
     repository.publish()
@@ -109,7 +116,9 @@ async def test_mix_and_match(door: Door, repository: Repository, role: str) -> N
 
 
 @pytest.mark.requirement("R-39", "T-09", "T-10")
-async def test_another_snapshot_under_the_timestamp_that_we_have(door: Door, repository: Repository) -> None:
+async def test_another_snapshot_under_the_timestamp_that_we_have(
+    door: Door, repository: Repository
+) -> None:
     """python-tuf passes it over in silence."""
 
     def attack() -> None:
@@ -123,7 +132,9 @@ async def test_another_snapshot_under_the_timestamp_that_we_have(door: Door, rep
 
 
 @pytest.mark.requirement("R-39", "T-09", "T-10")
-async def test_another_snapshot_under_the_number_that_we_have(door: Door, repository: Repository) -> None:
+async def test_another_snapshot_under_the_number_that_we_have(
+    door: Door, repository: Repository
+) -> None:
     """A newer timestamp with another hash: python-tuf does not fetch a snapshot that it has."""
 
     def attack() -> None:
@@ -136,7 +147,8 @@ async def test_another_snapshot_under_the_number_that_we_have(door: Door, reposi
 
 @pytest.mark.requirement("R-39", "T-09")
 @pytest.mark.parametrize(
-    "path", ["metadata/*.targets.json", "targets/*.manifest.json", "targets/delta/*", "targets/keys/*/*"]
+    "path",
+    ["metadata/*.targets.json", "targets/*.manifest.json", "targets/delta/*", "targets/keys/*/*"],
 )
 async def test_tampering(door: Door, repository: Repository, path: str) -> None:
     def attack() -> None:
@@ -150,7 +162,9 @@ async def test_tampering(door: Door, repository: Repository, path: str) -> None:
 
 
 @pytest.mark.requirement("R-39")
-@pytest.mark.parametrize("path", ["metadata/timestamp.json", "metadata/2.targets.json", "targets/*.manifest.json"])
+@pytest.mark.parametrize(
+    "path", ["metadata/timestamp.json", "metadata/2.targets.json", "targets/*.manifest.json"]
+)
 async def test_endless_data(door: Door, repository: Repository, path: str) -> None:
     def attack() -> None:
         repository.publish()
@@ -165,7 +179,9 @@ async def test_endless_data(door: Door, repository: Repository, path: str) -> No
 async def test_a_segment_that_unpacks_without_end(door: Door, repository: Repository) -> None:
     def attack() -> None:
         repository.delta([], count=2)
-        repository.files["delta/2.seg"] = zstandard.ZstdCompressor(level=19).compress(bytes(300 << 20))
+        repository.files["delta/2.seg"] = zstandard.ZstdCompressor(level=19).compress(
+            bytes(300 << 20)
+        )
         repository.publish()
 
     await withstands(door, attack, refusal="bytes unpacked")
@@ -213,7 +229,9 @@ async def test_a_list_that_does_not_add_up(door: Door, repository: Repository, c
 
 @pytest.mark.requirement("R-39", "R-44")
 @pytest.mark.parametrize("signing", [0, 1])
-async def test_a_root_of_fewer_than_two_keys(door: Door, repository: Repository, signing: int) -> None:
+async def test_a_root_of_fewer_than_two_keys(
+    door: Door, repository: Repository, signing: int
+) -> None:
     def attack() -> None:
         evil = CryptoSigner.generate_ed25519()
         repository.root.signed.add_key(evil.public_key, "timestamp")
@@ -251,7 +269,9 @@ async def test_a_stolen_timestamp_key_makes_no_list_and_is_rotated_away_without_
 
 
 @pytest.mark.requirement("R-44")
-async def test_a_root_key_is_lost_and_the_two_others_go_on(door: Door, repository: Repository) -> None:
+async def test_a_root_key_is_lost_and_the_two_others_go_on(
+    door: Door, repository: Repository
+) -> None:
     async with door.running():
         for role in ("timestamp", "snapshot", "targets"):
             repository.rotate(role)
@@ -291,7 +311,9 @@ def turn_the_clock(door: Door, monkeypatch: pytest.MonkeyPatch, by_s: float) -> 
             return datetime.now(UTC) + timedelta(seconds=by_s)
 
     door.clock.set_s = by_s
-    monkeypatch.setattr(trusted_metadata_set, "datetime", SimpleNamespace(datetime=Turned, timezone=timezone))
+    monkeypatch.setattr(
+        trusted_metadata_set, "datetime", SimpleNamespace(datetime=Turned, timezone=timezone)
+    )
 
 
 @pytest.mark.requirement("R-43", "T-12")
@@ -327,7 +349,9 @@ async def test_a_clock_that_nobody_disciplines_publishes_nothing(door: Door) -> 
 
 
 @pytest.mark.requirement("R-12", "T-13")
-async def test_after_two_windows_without_a_list_no_key_is_left(door: Door, repository: Repository) -> None:
+async def test_after_two_windows_without_a_list_no_key_is_left(
+    door: Door, repository: Repository
+) -> None:
     async with door.running():
         away = repository.folder.rename(repository.folder.with_name("away"))
         door.clock.passed_s = DEAD_S + 60

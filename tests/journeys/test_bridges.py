@@ -1,4 +1,6 @@
-"""A store's broker bridged to a chain's: what an event keeps on the way, and what the engine makes of a late one."""
+"""A store's broker bridged to a chain's: what an event keeps on the way, and what the engine makes
+of a late one.
+"""
 
 import asyncio
 import contextlib
@@ -96,10 +98,15 @@ def an_event() -> dict[str, Any]:
 
 @VERSIONS
 @pytest.mark.requirement("R-55")
-async def test_an_event_comes_through_a_bridge_complete_and_valid(version: str, tmp_path: Path) -> None:
+async def test_an_event_comes_through_a_bridge_complete_and_valid(
+    version: str, tmp_path: Path
+) -> None:
     event = an_event()
     payload = json.dumps(event).encode()
-    async with bridged(tmp_path, version) as through, running(new_publisher(through.store_port)) as publisher:
+    async with (
+        bridged(tmp_path, version) as through,
+        running(new_publisher(through.store_port)) as publisher,
+    ):
         await publisher.publish(message(topic=PEERS, payload=b"{}"))
         await publisher.publish(message(topic=EVENTS, payload=payload, expiry_s=90))
         got = await asyncio.wait_for(through.arrived.get(), 5)
@@ -111,7 +118,9 @@ async def test_an_event_comes_through_a_bridge_complete_and_valid(version: str, 
         assert 80 <= properties["MessageExpiryInterval"] <= 90
         assert properties["ContentType"].startswith("application/cloudevents+json")
     else:
-        assert "MessageExpiryInterval" not in properties  # what survives is valid_until in the payload
+        assert (
+            "MessageExpiryInterval" not in properties
+        )  # what survives is valid_until in the payload
 
 
 @contextlib.asynccontextmanager
@@ -121,7 +130,9 @@ async def kept_session(port: int) -> AsyncIterator["asyncio.Queue[bytes]"]:
     client = paho.Client(CallbackAPIVersion.VERSION2, "engine", protocol=paho.MQTTv5)
     client.on_connect = lambda *_: client.subscribe(EVENTS, 1)
     client.on_subscribe = lambda *_: loop.call_soon_threadsafe(subscribed.set)
-    client.on_message = lambda _client, _data, got: loop.call_soon_threadsafe(heard.put_nowait, got.payload)
+    client.on_message = lambda _client, _data, got: loop.call_soon_threadsafe(
+        heard.put_nowait, got.payload
+    )
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = 60
     client.connect("127.0.0.1", port, clean_start=False, properties=properties)
@@ -137,11 +148,16 @@ async def kept_session(port: int) -> AsyncIterator["asyncio.Queue[bytes]"]:
 @pytest.mark.slow
 @VERSIONS
 @pytest.mark.requirement("R-55", "R-58")
-async def test_an_event_that_a_broker_kept_too_long_is_refused_by_the_engine(version: str, tmp_path: Path) -> None:
+async def test_an_event_that_a_broker_kept_too_long_is_refused_by_the_engine(
+    version: str, tmp_path: Path
+) -> None:
     event = an_event()
     event["data"]["valid_until"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
     payload = json.dumps(event).encode()
-    async with bridged(tmp_path, version) as through, running(new_publisher(through.store_port)) as publisher:
+    async with (
+        bridged(tmp_path, version) as through,
+        running(new_publisher(through.store_port)) as publisher,
+    ):
         async with kept_session(through.chain_port):
             pass
         await publisher.publish(message(topic=EVENTS, payload=payload, expiry_s=2))
@@ -162,10 +178,15 @@ async def test_an_event_that_a_broker_kept_too_long_is_refused_by_the_engine(ver
 @pytest.mark.slow
 @VERSIONS
 @pytest.mark.requirement("R-55", "R-58")
-async def test_what_a_cut_bridge_kept_comes_late_or_never_and_always_whole(version: str, tmp_path: Path) -> None:
+async def test_what_a_cut_bridge_kept_comes_late_or_never_and_always_whole(
+    version: str, tmp_path: Path
+) -> None:
     event = an_event()
     payload = json.dumps(event).encode()
-    async with bridged(tmp_path, version) as through, running(new_publisher(through.store_port)) as publisher:
+    async with (
+        bridged(tmp_path, version) as through,
+        running(new_publisher(through.store_port)) as publisher,
+    ):
         through.cable.cut()
         await publisher.publish(message(topic=EVENTS, payload=payload, expiry_s=90))
         await publisher.publish(message(topic=EVENTS, payload=payload, expiry_s=1))

@@ -24,20 +24,33 @@ async def messages(queue: asyncio.Queue) -> dict[str, bytes]:  # type: ignore[ty
     await asyncio.sleep(0.3)
     heard = [queue.get_nowait() for _ in range(queue.qsize())]
     return {
-        f"message {n}": b"\n".join((m.topic.encode(), m.payload, json.dumps(m.properties.json()).encode()))
+        f"message {n}": b"\n".join(
+            (m.topic.encode(), m.payload, json.dumps(m.properties.json()).encode())
+        )
         for n, m in enumerate(heard)
     }
 
 
 @needs_mosquitto
 @pytest.mark.requirement("R-01", "R-03", "T-15")
-async def test_ten_thousand_strangers_in_a_replay_leave_no_trace_in_files_lines_and_messages(tmp_path: Path) -> None:
-    crowd = [(START_S + n / 400, a, -50, p) for n, (a, p) in enumerate(strangers(COUNT)) if p[0] < len(p)]
+async def test_ten_thousand_strangers_in_a_replay_leave_no_trace_in_files_lines_and_messages(
+    tmp_path: Path,
+) -> None:
+    crowd = [
+        (START_S + n / 400, a, -50, p) for n, (a, p) in enumerate(strangers(COUNT)) if p[0] < len(p)
+    ]
     recording = capture(tmp_path / "shop.btsnoop", [*crowd, *walking_in()])
     async with mosquitto(tmp_path) as broker, listener(broker.port) as queue:
         shop = Shop(tmp_path / "shop", broker.port).open([entry()])
         code, out, err = await shop.run(
-            "replay", recording, "--config", shop.config, "--json", "--publish", "--state", tmp_path / "s"
+            "replay",
+            recording,
+            "--config",
+            shop.config,
+            "--json",
+            "--publish",
+            "--state",
+            tmp_path / "s",
         )
         heard = await messages(queue)
     result = json.loads(out)
@@ -45,7 +58,12 @@ async def test_ten_thousand_strangers_in_a_replay_leave_no_trace_in_files_lines_
     assert result["published"] == 1
     assert result["other_format"] + result["unknown"] >= COUNT * 0.8
     assert len(heard) == 1
-    places = {"stdout": out.encode(), "stderr": err.encode(), **heard, **files_below(tmp_path / "s", shop.folder)}
+    places = {
+        "stdout": out.encode(),
+        "stderr": err.encode(),
+        **heard,
+        **files_below(tmp_path / "s", shop.folder),
+    }
     assert traces(places, COUNT) == []
 
 
@@ -55,7 +73,9 @@ async def test_ten_thousand_strangers_past_a_running_gateway_leave_no_trace(tmp_
     now_s = time.time()
     async with mosquitto(tmp_path) as broker, listener(broker.port) as queue:
         shop = Shop(tmp_path / "shop", broker.port)
-        shop.open([entry(around_s=now_s)], published_at=int(now_s), suppression_checked_at=int(now_s))
+        shop.open(
+            [entry(around_s=now_s)], published_at=int(now_s), suppression_checked_at=int(now_s)
+        )
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.support.shop_process", shop.config, str(COUNT),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=ROOT,
@@ -67,7 +87,9 @@ async def test_ten_thousand_strangers_past_a_running_gateway_leave_no_trace(tmp_
     places = {"output": out, **heard, **files_below(shop.folder)}
     assert {"run/visits.sqlite", "state/consents.sqlite"} <= places.keys()
     assert any(b"presence.entered.v1" in content for content in heard.values())
-    assert ANNA in places["run/visits.sqlite"], "the customer inside is known, so the search had something to look at"
+    assert ANNA in places["run/visits.sqlite"], (
+        "the customer inside is known, so the search had something to look at"
+    )
     assert traces(places, COUNT) == []
 
 

@@ -32,7 +32,11 @@ from tests.support.signed_lists import LIST
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[ConsentService]:
     service = ConsentService.create(
-        tmp_path / "service", tmp_path / "repository", list_name=LIST, notice="fi-2026-03", clock=time.time
+        tmp_path / "service",
+        tmp_path / "repository",
+        list_name=LIST,
+        notice="fi-2026-03",
+        clock=time.time,
     )
     service.suppression_checked()
     yield service
@@ -46,9 +50,13 @@ def root_file(tmp_path: Path, service: ConsentService) -> Path:
     return file
 
 
-def a_gateway(folder: Path, location: str, root_file: Path, ca_file: Path | None = None) -> SignedList:
+def a_gateway(
+    folder: Path, location: str, root_file: Path, ca_file: Path | None = None
+) -> SignedList:
     tuf = TufRepository(location, root_file=root_file, metadata_dir=folder / "tuf", ca_file=ca_file)
-    return SignedList(tuf, ListStore(folder), WindowKeyFiles(folder / "run"), name=LIST, max_span_s=396 * DAY_S)
+    return SignedList(
+        tuf, ListStore(folder), WindowKeyFiles(folder / "run"), name=LIST, max_span_s=396 * DAY_S
+    )
 
 
 def read(gateway: SignedList) -> Proven:
@@ -107,16 +115,22 @@ def authority(tmp_path: Path) -> Path:
         .serial_number(1)
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    (tmp_path / "server.pem").write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "server.pem").write_bytes(
+        private + certificate.public_bytes(serialization.Encoding.PEM)
+    )
     file = tmp_path / "ca.pem"
     file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return file
@@ -146,7 +160,9 @@ def test_a_list_is_read_over_https_from_a_server_that_is_verified(
         assert read(gateway).entries == 1
     with (
         closing(a_gateway(tmp_path / "stranger", server, root_file)) as stranger,
-        pytest.raises(ConsentListError, match=r"cannot be fetched \(SSLError\).*repository_ca_file"),
+        pytest.raises(
+            ConsentListError, match=r"cannot be fetched \(SSLError\).*repository_ca_file"
+        ),
     ):
         stranger.read()
 

@@ -1,7 +1,9 @@
-"""What a customer does in the app, and what the offer engine receives: from the consent service to the event.
+"""What a customer does in the app, and what the offer engine receives: from the consent service to
+the event.
 
-Each test is one transition, through everything that is real: publisher, signed list, signed notice, mosquitto, the
-daemon in its own process, the reference engine. Anna stands in the shop all the while.
+Each test is one transition, through everything that is real: publisher, signed list, signed notice,
+mosquitto, the daemon in its own process, the reference engine. Anna stands in the shop all the
+while.
 """
 
 import asyncio
@@ -107,7 +109,9 @@ async def test_paused_she_is_left_alone(walk: Journey) -> None:
 
 
 @pytest.mark.requirement("R-10", "R-09")
-async def test_an_objection_is_obeyed_at_once_and_stays_when_the_list_follows(walk: Journey) -> None:
+async def test_an_objection_is_obeyed_at_once_and_stays_when_the_list_follows(
+    walk: Journey,
+) -> None:
     await _inside(walk)
     await walk.say("object")
     await _taken_back(walk, "objected")
@@ -117,7 +121,9 @@ async def test_an_objection_is_obeyed_at_once_and_stays_when_the_list_follows(wa
 
 
 @pytest.mark.requirement("R-08", "R-09", "T-24")
-async def test_withdrawn_she_is_taken_back_within_a_second_and_nothing_comes_after(walk: Journey) -> None:
+async def test_withdrawn_she_is_taken_back_within_a_second_and_nothing_comes_after(
+    walk: Journey,
+) -> None:
     await _inside(walk)
     await walk.say("withdraw")
     said_s = time.time()
@@ -161,7 +167,9 @@ async def test_expired_while_the_way_to_the_consent_service_is_cut_she_is_taken_
 
 
 @pytest.mark.requirement("T-07", "R-39")
-async def test_a_notice_of_another_service_takes_nothing_away_and_is_told(walk: Journey, tmp_path: Path) -> None:
+async def test_a_notice_of_another_service_takes_nothing_away_and_is_told(
+    walk: Journey, tmp_path: Path
+) -> None:
     await _inside(walk)
     (tmp_path / "other").mkdir()
     async with journey(tmp_path / "other") as other:
@@ -183,13 +191,17 @@ async def test_a_repository_that_is_held_back_is_told_of(walk: Journey, tmp_path
 
 
 @pytest.mark.requirement("R-44", "T-07")
-async def test_what_a_thief_of_the_notices_key_took_away_is_given_back_by_one_command(walk: Journey) -> None:
+async def test_what_a_thief_of_the_notices_key_took_away_is_given_back_by_one_command(
+    walk: Journey,
+) -> None:
     await _inside(walk)
     ref = decode_base64url((await walk.consents("show", NAME))["ref"].encode())
     stolen = load_pem_private_key((walk.folder / "keys/notices.pem").read_bytes(), None)
     assert isinstance(stolen, Ed25519PrivateKey)
     latest = (1 << 53) - 1
-    for_ever = Notice(LIST, latest, latest - 1, latest, int(time.time()), (Narrowing(ref, latest, removed=True),))
+    for_ever = Notice(
+        LIST, latest, latest - 1, latest, int(time.time()), (Narrowing(ref, latest, removed=True),)
+    )
     await walk.send(topic_of_notices(LIST), sign_notice(for_ever, kid="notices-0", key=stolen))
     assert (await walk.next())[0] == "withdrawn"
     await walk.consents("rotate", "notices", "--stolen")

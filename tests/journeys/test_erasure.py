@@ -1,4 +1,5 @@
-"""Whoever withdrew is erased: from the files, from the runtime directory, and from the daemon's memory (R-12).
+"""Whoever withdrew is erased: from the files, from the runtime directory, and from the daemon's
+memory (R-12).
 
 As the service runs: its unit has freed memory overwritten at once (systemd/presence.service).
 """
@@ -26,7 +27,11 @@ WITHIN_S = 30.0
 
 def environment_of_the_unit() -> dict[str, str]:
     lines = UNIT.read_text().splitlines()
-    return dict(line.removeprefix("Environment=").split("=", 1) for line in lines if line.startswith("Environment="))
+    return dict(
+        line.removeprefix("Environment=").split("=", 1)
+        for line in lines
+        if line.startswith("Environment=")
+    )
 
 
 @pytest.mark.requirement("R-12", "T-13", "T-15")
@@ -36,7 +41,9 @@ async def test_after_a_withdrawal_and_the_next_base_nothing_of_her_is_in_memory_
 ) -> None:
     overwritten = environment_of_the_unit()
     assert overwritten.keys() >= {"PYTHONMALLOC", "GLIBC_TUNABLES"}
-    assert "python -sPB -m presence" in UNIT.read_text(), "with -I or -E Python ignores PYTHONMALLOC"
+    assert "python -sPB -m presence" in UNIT.read_text(), (
+        "with -I or -E Python ignores PYTHONMALLOC"
+    )
     async with journey(tmp_path) as walk:
         await walk.agree()
         await walk.agree(CARS, name="berit", ref=BERIT)
@@ -64,4 +71,8 @@ async def test_after_a_withdrawal_and_the_next_base_nothing_of_her_is_in_memory_
 
         files = [path for path in walk.folder.glob("gateway/*/**/*") if path.is_file()]
         assert left == dict.fromkeys(sought, 0)
-        assert [path.name for path in files if any(value in path.read_bytes() for value in sought.values())] == []
+        assert [
+            path.name
+            for path in files
+            if any(value in path.read_bytes() for value in sought.values())
+        ] == []

@@ -1,4 +1,6 @@
-"""Several gateways in one store, each a process of its own, on real brokers: the engine acts once (R-53)."""
+"""Several gateways in one store, each a process of its own, on real brokers: the engine acts once
+(R-53).
+"""
 
 from pathlib import Path
 
@@ -18,7 +20,9 @@ def acted_once(counted: Counted, shop: Store) -> None:
 
 @pytest.mark.requirement("R-53")
 @pytest.mark.parametrize("count", [1, 2, 4])
-async def test_gateways_that_hear_the_same_shop_tell_each_visit_once(count: int, tmp_path: Path) -> None:
+async def test_gateways_that_hear_the_same_shop_tell_each_visit_once(
+    count: int, tmp_path: Path
+) -> None:
     guests = visitors(6)
     async with (
         mosquitto(tmp_path) as broker,
@@ -29,9 +33,12 @@ async def test_gateways_that_hear_the_same_shop_tell_each_visit_once(count: int,
         await shop.finish()
         said = [words.get_nowait().payload for _ in range(words.qsize())]
     acted_once(counted, shop)
-    # Most of them decided alike, or there was nothing to agree on. How many, depends on the machine's load.
+    # Most of them decided alike, or there was nothing to agree on. How many, depends on the
+    # machine's load.
     assert sum(shop.deciders.values()) > len(guests) or count == 1
-    assert sum(counted.copies.values()) <= len(guests) + (count > 1)  # a first tie, before they know of one another
+    assert sum(counted.copies.values()) <= len(guests) + (
+        count > 1
+    )  # a first tie, before they know of one another
     delays_s = [counted.arrived[key] - shop.decided[key] for key in counted.entered()]
     assert min(delays_s) > 0.04  # the hold-off
     assert max(delays_s) < 2
@@ -39,12 +46,16 @@ async def test_gateways_that_hear_the_same_shop_tell_each_visit_once(count: int,
 
 
 @pytest.mark.requirement("R-53", "T-21")
-async def test_a_gateway_that_is_killed_mid_visit_costs_no_visit_and_its_withdrawals_are_told(tmp_path: Path) -> None:
+async def test_a_gateway_that_is_killed_mid_visit_costs_no_visit_and_its_withdrawals_are_told(
+    tmp_path: Path,
+) -> None:
     guests = visitors(6, stays_s=10)
     async with (
         mosquitto(tmp_path) as broker,
         engine([broker.port], guests) as counted,
-        store(tmp_path, [broker.port] * 3, guests, offsets_db=lambda n: 0.0 if n == 1 else -8.0) as shop,
+        store(
+            tmp_path, [broker.port] * 3, guests, offsets_db=lambda n: 0.0 if n == 1 else -8.0
+        ) as shop,
     ):
         await counted.offered(3)
         shop.kill(1)  # the nearest: most were told by it
@@ -57,7 +68,9 @@ async def test_a_gateway_that_is_killed_mid_visit_costs_no_visit_and_its_withdra
 
 
 @pytest.mark.requirement("R-53")
-async def test_while_the_broker_is_split_both_parts_tell_under_one_id_and_the_engine_acts_once(tmp_path: Path) -> None:
+async def test_while_the_broker_is_split_both_parts_tell_under_one_id_and_the_engine_acts_once(
+    tmp_path: Path,
+) -> None:
     guests = visitors(5)
     (tmp_path / "other").mkdir()
     async with (
@@ -73,7 +86,9 @@ async def test_while_the_broker_is_split_both_parts_tell_under_one_id_and_the_en
 
 
 @pytest.mark.requirement("R-53", "R-58")
-async def test_gateways_that_were_cut_off_learn_what_was_told_and_stay_silent(tmp_path: Path) -> None:
+async def test_gateways_that_were_cut_off_learn_what_was_told_and_stay_silent(
+    tmp_path: Path,
+) -> None:
     guests = visitors(6, every_s=1, stays_s=8)
     async with (
         mosquitto(tmp_path) as broker,
@@ -88,5 +103,9 @@ async def test_gateways_that_were_cut_off_learn_what_was_told_and_stay_silent(tm
         await shop.finish()
     acted_once(counted, shop)
     assert len(counted.entered()) == len(guests)
-    assert [shop.deciders[key] for key in counted.entered()].count(2) >= 4  # it heard and decided all the same
-    assert sum(counted.copies.values()) <= len(guests) + 2  # one may have been on its way at either end of the cut
+    assert [shop.deciders[key] for key in counted.entered()].count(
+        2
+    ) >= 4  # it heard and decided all the same
+    assert (
+        sum(counted.copies.values()) <= len(guests) + 2
+    )  # one may have been on its way at either end of the cut

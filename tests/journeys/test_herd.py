@@ -11,7 +11,10 @@ def test_the_rate_after_an_outage_stays_below_twice_that_of_every_day(outage_s: 
     gateways, every_s = 2000, 60.0
     steady = gateways / every_s
     seconds = looks(gateways=gateways, every_s=every_s, outage_s=outage_s, seed=7)
-    minutes = [sum(seconds[s + n] for n in range(60)) / 60 for s in range(int(outage_s), int(outage_s + AFTER_S), 60)]
+    minutes = [
+        sum(seconds[s + n] for n in range(60)) / 60
+        for s in range(int(outage_s), int(outage_s + AFTER_S), 60)
+    ]
     assert max(minutes) < 1.5 * steady
     assert max(seconds[s] for s in range(int(outage_s), int(outage_s + AFTER_S))) < 2.5 * steady
     assert seconds[int(outage_s)] < steady

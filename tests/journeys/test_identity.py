@@ -39,8 +39,12 @@ def test_the_same_identifier_in_an_ibeacon_of_the_chain_leads_to_the_same_visit(
     engine = an_engine(consent(), formats=(*FORMATS, ibeacon.format_for(PREFIX)))
     for second in range(4):
         engine.receive(advertisement(at=moment(second)))
-    steps = [engine.receive(as_ibeacon(moment(second), prefix=PREFIX)._replace(address=advertisement().address))  # type: ignore[attr-defined]
-             for second in range(4, 9)]  # fmt: skip
+    steps = [
+        engine.receive(
+            as_ibeacon(moment(second), prefix=PREFIX)._replace(address=advertisement().address)
+        )  # type: ignore[attr-defined]
+        for second in range(4, 9)
+    ]
 
     assert engine.counts.entered == 1
     assert [outgoing.ref for step in steps for outgoing in step.queued] == [ANNA]
@@ -54,7 +58,9 @@ def test_an_ibeacon_of_another_chain_is_a_stranger() -> None:
     assert (engine.counts.other_format, engine.counts.recognised) == (1, 0)
 
 
-def test_a_test_phone_is_known_by_its_resolvable_address_and_a_strangers_address_is_not_kept() -> None:
+def test_a_test_phone_is_known_by_its_resolvable_address_and_a_strangers_address_is_not_kept() -> (
+    None
+):
     engine = an_engine(consent(), irks={ANNA: IRK})
     heard = advertisement_from_payload(moment(), RPA, -60, b"\x02\x01\x06")
 
@@ -86,11 +92,15 @@ def test_an_identifier_to_and_fro_under_two_addresses_is_held_back_and_counted()
 
 
 @pytest.mark.requirement("T-03", "T-04")
-def test_a_flood_of_our_format_from_fifty_thousand_addresses_holds_nothing_and_the_customer_is_found() -> None:
+def test_a_flood_of_our_format_from_fifty_thousand_addresses_holds_nothing_and_the_customer_is_found() -> (
+    None
+):
     engine = an_engine(consent())
     for n in range(50_000):
         engine.receive(
-            advertisement(identifier=n.to_bytes(8, "big"), address=n.to_bytes(6, "big"), at=moment(n / 50_000))
+            advertisement(
+                identifier=n.to_bytes(8, "big"), address=n.to_bytes(6, "big"), at=moment(n / 50_000)
+            )
         )
     for heard in approach(moment(2)):
         engine.receive(heard)
@@ -122,7 +132,9 @@ def test_a_list_that_comes_while_tables_are_built_elsewhere_is_used_when_they_ar
 def test_with_ibeacons_or_addresses_bluez_leaves_nothing_out_and_else_it_does() -> None:
     assert active_arguments("hci0")["service_uuids"]
     assert active_arguments("hci0", everything=True)["service_uuids"] is None
-    assert b"\x4c\x00\x02\x15" + PREFIX in [tuple(pattern)[2] for pattern in patterns(BluezVersion(5, 83), PREFIX)]
+    assert b"\x4c\x00\x02\x15" + PREFIX in [
+        tuple(pattern)[2] for pattern in patterns(BluezVersion(5, 83), PREFIX)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -132,10 +144,15 @@ def test_with_ibeacons_or_addresses_bluez_leaves_nothing_out_and_else_it_does() 
         (json.dumps({base64url(ANNA): IRK.hex()}), None),
         ("[]", "not a JSON object"),
         (json.dumps({base64url(ANNA): "ec02"}), "not a JSON object"),
-        (json.dumps({base64url(n.to_bytes(8, "big")): f"{n:032x}" for n in range(1001)}), "at most 1000"),
+        (
+            json.dumps({base64url(n.to_bytes(8, "big")): f"{n:032x}" for n in range(1001)}),
+            "at most 1000",
+        ),
     ],
 )
-def test_a_file_of_test_phones_is_read_or_refused_with_the_reason(text: str, words: str | None, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_of_test_phones_is_read_or_refused_with_the_reason(
+    text: str, words: str | None, tmp_path
+) -> None:  # type: ignore[no-untyped-def]
     file = tmp_path / "irks.json"
     file.write_text(text)
     if words is None:
@@ -151,7 +168,9 @@ def test_the_settings_switch_formats_on(tmp_path) -> None:  # type: ignore[no-un
 
     shop = Shop(tmp_path, 1883).open([])
     assert rules_of(load_settings(shop.config), bytes(32)).formats == FORMATS
-    shop.config.write_text(shop.config.read_text() + f'identity: {{ibeacon_prefix: "{PREFIX.hex()}"}}\n')
+    shop.config.write_text(
+        shop.config.read_text() + f'identity: {{ibeacon_prefix: "{PREFIX.hex()}"}}\n'
+    )
     settings = load_settings(shop.config)
 
     assert len(rules_of(settings, bytes(32)).formats) == 2

@@ -1,6 +1,8 @@
-"""Every fault of a connection to the list's server is a look that failed: told, and nothing else (R-39, R-60).
+"""Every fault of a connection to the list's server is a look that failed: told, and nothing else
+(R-39, R-60).
 
-A real repository over the real HTTPS client, through a proxy that breaks the connection at a byte of its own choice.
+A real repository over the real HTTPS client, through a proxy that breaks the connection at a byte
+of its own choice.
 """
 
 import asyncio
@@ -64,7 +66,9 @@ class Line:
     tell: FakeTell
 
     async def first_look(self, fault: Fault | None) -> bool:
-        """Whether it took the list in. The lease of before the look is the same where it did not."""
+        """Whether it took the list in. The lease of before the look is the same where it did
+        not.
+        """
         self.proxy.fault = fault
         lease = self.renewal.lease
         shutil.rmtree(self.folder / "state", ignore_errors=True)
@@ -94,7 +98,9 @@ class Line:
         return SignedList(tuf, store, keys, name=LIST, max_span_s=MAX_SPAN_S)
 
     def reason(self) -> str:
-        return str([fields["reason"] for event, fields in self.tell.told if event == "consent.refused"][-1])
+        return str(
+            [fields["reason"] for event, fields in self.tell.told if event == "consent.refused"][-1]
+        )
 
 
 def a_renewal(source: ConsentSource, tell: FakeTell) -> Renewal:
@@ -140,7 +146,9 @@ def some(length: int, count: int) -> Iterator[int]:
 
 
 async def length_of_a_look(line: Line) -> int:
-    """Bytes that the server says on one connection while a gateway takes the list in for the first time."""
+    """Bytes that the server says on one connection while a gateway takes the list in for the first
+    time.
+    """
     assert await line.first_look(None)
     return line.proxy.passed
 
@@ -173,7 +181,9 @@ async def test_a_connection_on_which_nothing_comes_any_more_is_a_look_that_faile
 async def test_a_connection_that_breaks_at_any_byte_is_a_look_that_failed(
     tmp_path: Path, repository: Repository, *, plain: bool
 ) -> None:
-    """As many bytes and kinds as the time takes (PRESENCE_FAULTS_S), others each run; a failure names its own."""
+    """As many bytes and kinds as the time takes (PRESENCE_FAULTS_S), others each run; a failure
+    names its own.
+    """
     async with a_line(tmp_path, repository, plain=plain) as line:
         length = await length_of_a_look(line)
         faults = [Fault(kind, at) for kind in ENDING for at in range(length)]
@@ -206,7 +216,9 @@ async def test_the_running_gateway_lives_through_a_cut_and_heals_with_the_next_l
             assert door.gateway.renewal.lease is not lease
 
 
-async def test_a_cut_is_told_by_its_type_and_its_file(tmp_path: Path, repository: Repository) -> None:
+async def test_a_cut_is_told_by_its_type_and_its_file(
+    tmp_path: Path, repository: Repository
+) -> None:
     async with a_line(tmp_path, repository, plain=True) as line:
         length = await length_of_a_look(line)
         await line.first_look(Fault(Kind.CUT, length - 1))
@@ -214,7 +226,9 @@ async def test_a_cut_is_told_by_its_type_and_its_file(tmp_path: Path, repository
         assert "is the network up" in line.reason()
 
 
-async def test_bytes_that_drip_are_a_list_in_the_end(tmp_path: Path, repository: Repository) -> None:
+async def test_bytes_that_drip_are_a_list_in_the_end(
+    tmp_path: Path, repository: Repository
+) -> None:
     async with a_line(tmp_path, repository, plain=True) as line:
         length = await length_of_a_look(line)
         assert await line.first_look(Fault(Kind.DRIP, length - 40))
@@ -233,7 +247,9 @@ async def test_a_server_that_drips_is_given_up_though_each_byte_comes_in_time(
 
 @pytest.mark.requirement("R-39")
 @pytest.mark.parametrize("kind", [Kind.DRIP, Kind.STALL])
-async def test_a_look_that_waits_for_headers_is_ended(tmp_path: Path, repository: Repository, kind: Kind) -> None:
+async def test_a_look_that_waits_for_headers_is_ended(
+    tmp_path: Path, repository: Repository, kind: Kind
+) -> None:
     async with a_line(tmp_path, repository, plain=True) as line:
         line.renewal.look_s = 0.3
         assert not await line.first_look(Fault(kind, 5))
@@ -242,7 +258,9 @@ async def test_a_look_that_waits_for_headers_is_ended(tmp_path: Path, repository
 
 
 @pytest.mark.requirement("R-43", "T-12")
-@pytest.mark.parametrize(("ahead_s", "freshness"), [(0, Freshness.FRESH), (120, Freshness.CLOCK_BAD)])
+@pytest.mark.parametrize(
+    ("ahead_s", "freshness"), [(0, Freshness.FRESH), (120, Freshness.CLOCK_BAD)]
+)
 async def test_a_clock_behind_the_date_of_the_lists_server_is_not_believed(
     tmp_path: Path, repository: Repository, ahead_s: float, freshness: Freshness
 ) -> None:
@@ -293,7 +311,9 @@ async def test_a_stick_that_cannot_be_read_is_a_look_that_failed_and_gets_the_bl
 
 @pytest.mark.requirement("R-39", "R-47")
 @pytest.mark.parametrize("target", ["/proc/kmsg", "/proc/self/mem", "/dev/tty", "pipe", "loop"])
-async def test_a_stick_cannot_make_a_look_wait_for_ever(tmp_path: Path, repository: Repository, target: str) -> None:
+async def test_a_stick_cannot_make_a_look_wait_for_ever(
+    tmp_path: Path, repository: Repository, target: str
+) -> None:
     """A special file would be read without an end, or not at all."""
     manifest = next(repository.folder.glob("targets/*.manifest.json"))
     manifest.unlink()
@@ -317,7 +337,9 @@ def test_a_pipe_in_place_of_the_plain_list_is_no_list(tmp_path: Path) -> None:
 
 @dataclass
 class SlowLine:
-    """A list of many files on a server that takes its time, and a gateway that is started again and again."""
+    """A list of many files on a server that takes its time, and a gateway that is started again and
+    again.
+    """
 
     folder: Path
     server: ListServer
@@ -334,7 +356,9 @@ class SlowLine:
         return SignedList(tuf, store, keys, name=LIST, max_span_s=MAX_SPAN_S)
 
     def fetched(self) -> Counter[str]:
-        """How often each file of the list was asked for; what changes with each publication is left out."""
+        """How often each file of the list was asked for; what changes with each publication is left
+        out.
+        """
         return Counter(path for path in self.server.asked if "/base/" in path or "/keys/" in path)
 
 

@@ -1,4 +1,6 @@
-"""What can be learnt from the wire: by a broker, by two engines that compare notes, by a watcher outside."""
+"""What can be learnt from the wire: by a broker, by two engines that compare notes, by a watcher
+outside.
+"""
 
 import asyncio
 import itertools
@@ -82,7 +84,9 @@ SAME_WHICHEVER_CUSTOMER = ("subject", "id")
 
 @pytest.fixture(scope="module")
 def captured() -> list[list[dict[str, Any]]]:
-    """What a broker sees: for each of 10,000 customers the `entered` of two audiences on two days, as published."""
+    """What a broker sees: for each of 10,000 customers the `entered` of two audiences on two days,
+    as published.
+    """
     chance = os.urandom(16 * len(AUDIENCES) * REFS)
     people = []
     for number in range(REFS):
@@ -91,12 +95,23 @@ def captured() -> list[list[dict[str, Any]]]:
         for n, audience in enumerate(AUDIENCES):
             pairwise_key = chance[16 * (len(AUDIENCES) * number + n) :][:16]
             for at_s in DAYS:
-                name = event_id(STORE_KEY, EventType.ENTERED, audience, ref, visit_bucket(at_s, 900))
+                name = event_id(
+                    STORE_KEY, EventType.ENTERED, audience, ref, visit_bucket(at_s, 900)
+                )
                 data = entered_data(
-                    "offers", (CARS,), at_s + 1800, list_seq=7, notice="fi-2026-03", assurance=Assurance.BROADCAST
+                    "offers",
+                    (CARS,),
+                    at_s + 1800,
+                    list_seq=7,
+                    notice="fi-2026-03",
+                    assurance=Assurance.BROADCAST,
                 )
                 subject = subject_of_day(pairwise_key, utc_day(at_s))
-                events.append(json.loads(encode(Event(EventType.ENTERED, name, subject, audience, at_s, data), PLACE)))
+                events.append(
+                    json.loads(
+                        encode(Event(EventType.ENTERED, name, subject, audience, at_s, data), PLACE)
+                    )
+                )
         people.append(events)
     return people
 
@@ -114,16 +129,21 @@ Pairs = list[tuple[str, str]]
 
 
 def beyond_chance(pairs: Pairs, alphabet: int, *, anywhere: bool) -> list[str]:
-    """Where pairs of values agree in 1, 2 or 3 characters more or less often than chance has it, by six standard
-    deviations: at their beginnings, or at the same place wherever that is."""
+    """Where pairs of values agree in 1, 2 or 3 characters more or less often than chance has it, by
+    six standard deviations: at their beginnings, or at the same place wherever that is.
+    """
     found = []
     for length in (1, 2, 3):
         # The last character holds fewer bits than others, so it is left out.
         starts = range(len(pairs[0][0]) - length) if anywhere else range(1)
-        agreed = sum(one[n : n + length] == other[n : n + length] for one, other in pairs for n in starts)
+        agreed = sum(
+            one[n : n + length] == other[n : n + length] for one, other in pairs for n in starts
+        )
         expected = len(pairs) * len(starts) / alphabet**length
         if abs(agreed - expected) > 6 * expected**0.5 + 6:
-            found.append(f"{agreed} of {len(pairs) * len(starts)} agree in {length}, expected {expected:.0f}")
+            found.append(
+                f"{agreed} of {len(pairs) * len(starts)} agree in {length}, expected {expected:.0f}"
+            )
     return found
 
 
@@ -147,7 +167,9 @@ def test_one_customers_values_agree_no_more_than_chance_has_it(
 def test_the_same_measure_sees_one_customer_in_fifty_whose_subject_stays(
     captured: list[list[dict[str, Any]]], anywhere: bool
 ) -> None:
-    """The counter-check: the pairs of two days, and among them those who agreed to profiling and keep a subject."""
+    """The counter-check: the pairs of two days, and among them those who agreed to profiling and
+    keep a subject.
+    """
     pairs = [(events[0]["subject"][2:], events[1]["subject"][2:]) for events in captured]
     assert beyond_chance(pairs, 64, anywhere=anywhere) == []
     stable = [(one, one) if n % 50 == 0 else (one, other) for n, (one, other) in enumerate(pairs)]
@@ -155,10 +177,18 @@ def test_the_same_measure_sees_one_customer_in_fifty_whose_subject_stays(
 
 
 @pytest.mark.requirement("R-22", "R-24", "T-06", "T-17")
-def test_nothing_else_in_an_event_depends_on_who_it_is(captured: list[list[dict[str, Any]]]) -> None:
+def test_nothing_else_in_an_event_depends_on_who_it_is(
+    captured: list[list[dict[str, Any]]],
+) -> None:
     for n in range(len(AUDIENCES) * len(DAYS)):
         rest = {
-            json.dumps({key: value for key, value in events[n].items() if key not in SAME_WHICHEVER_CUSTOMER})
+            json.dumps(
+                {
+                    key: value
+                    for key, value in events[n].items()
+                    if key not in SAME_WHICHEVER_CUSTOMER
+                }
+            )
             for events in captured
         }
         assert len(rest) == 1
@@ -172,11 +202,15 @@ FULL_MINUTE_S = 53
 
 @pytest.mark.requirement("R-21", "T-26")
 def test_two_who_enter_in_one_minute_cannot_be_told_apart_by_any_time_in_their_events() -> None:
-    """The whole message of an entry in any second of a minute is the same, byte for byte: id, time, valid_until."""
+    """The whole message of an entry in any second of a minute is the same, byte for byte: id, time,
+    valid_until.
+    """
     messages = set()
     for second in range(60):
         engine = an_engine(consent())
-        walk_in(engine, start=moment(FULL_MINUTE_S + second - 7))  # the eighth advertisement decides
+        walk_in(
+            engine, start=moment(FULL_MINUTE_S + second - 7)
+        )  # the eighth advertisement decides
         [waiting] = engine.pending()
         released = engine.release(waiting, moment(FULL_MINUTE_S + second + 1))
         assert isinstance(released, tuple)
@@ -186,7 +220,9 @@ def test_two_who_enter_in_one_minute_cannot_be_told_apart_by_any_time_in_their_e
 
 @pytest.mark.requirement("R-21", "T-26")
 def test_left_and_withdrawn_tell_no_second_either() -> None:
-    engine = an_engine(consent(purposes=frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.VISIT_END})))
+    engine = an_engine(
+        consent(purposes=frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.VISIT_END}))
+    )
     walk_in(engine)
     send_all(engine, moment(8))
     engine.advance(moment(417))
@@ -199,13 +235,20 @@ def test_left_and_withdrawn_tell_no_second_either() -> None:
 # ---------------------------------------------------------------- where
 
 
-async def published(*refs: bytes, audiences: tuple[Audience, ...] = (OFFERS, PICK_UP), **changes: Any) -> FakePublisher:
-    """All that goes out of a shop in which these customers came in, left again, and one of them withdrew."""
+async def published(
+    *refs: bytes, audiences: tuple[Audience, ...] = (OFFERS, PICK_UP), **changes: Any
+) -> FakePublisher:
+    """All that goes out of a shop in which these customers came in, left again, and one of them
+    withdrew.
+    """
     clock, publisher = FakeClock(), FakePublisher()
     pipeline = Pipeline(rules(audiences=audiences, **changes), MemoryStore(), tell=FakeTell())
     everything = frozenset(Purpose) - {Purpose.PROFILING}
     granted = (grant(CARS), grant(GARDEN), grant(SHOES))
-    consents = [consent(ref=ref, purposes=everything, grants=granted[:n]) for n, ref in enumerate(refs, start=1)]
+    consents = [
+        consent(ref=ref, purposes=everything, grants=granted[:n])
+        for n, ref in enumerate(refs, start=1)
+    ]
     pipeline.apply(a_list(*consents), standing(parents={}), clock.now())
     relay = Relay(pipeline, publisher, clock, tell=FakeTell())
     for ref in refs:
@@ -221,8 +264,16 @@ async def published(*refs: bytes, audiences: tuple[Audience, ...] = (OFFERS, PIC
 
 @pytest.mark.requirement("R-03", "R-22", "T-06")
 async def test_topics_are_the_same_whoever_comes_in() -> None:
-    topics = [{message.topic for message in (await published(ref)).published} for ref in (ANNA, BERIT, CARL)]
-    assert topics[0] == topics[1] == topics[2] == {f"presence/v1/acme/fi-0042/evt/{a.name}" for a in (OFFERS, PICK_UP)}
+    topics = [
+        {message.topic for message in (await published(ref)).published}
+        for ref in (ANNA, BERIT, CARL)
+    ]
+    assert (
+        topics[0]
+        == topics[1]
+        == topics[2]
+        == {f"presence/v1/acme/fi-0042/evt/{a.name}" for a in (OFFERS, PICK_UP)}
+    )
 
 
 # ---------------------------------------------------------------- how long: padding
@@ -241,15 +292,21 @@ async def test_without_padding_sizes_tell_kinds_and_numbers_of_categories() -> N
     """The counter-check: what padding is for."""
     sent = (await published(ANNA, BERIT, CARL, audiences=(ALL_CATEGORIES,))).published
     assert kinds_of(sent) == {"entered", "left", "withdrawn"}
-    assert len({len(message.payload) for message in sent}) == 5  # one, two and three categories, and the other kinds
+    assert (
+        len({len(message.payload) for message in sent}) == 5
+    )  # one, two and three categories, and the other kinds
 
 
 @pytest.mark.requirement("T-16", "R-21", "R-57")
 async def test_padded_events_are_all_of_one_size_and_as_valid_as_before() -> None:
     plain = (await published(ANNA, BERIT, CARL, audiences=(ALL_CATEGORIES,))).published
-    sent = (await published(ANNA, BERIT, CARL, audiences=(ALL_CATEGORIES,), pad_to_bytes=SIZE)).published
+    sent = (
+        await published(ANNA, BERIT, CARL, audiences=(ALL_CATEGORIES,), pad_to_bytes=SIZE)
+    ).published
     assert {len(message.payload) for message in sent} == {SIZE}
-    assert [json.loads(message.payload) for message in sent] == [json.loads(message.payload) for message in plain]
+    assert [json.loads(message.payload) for message in sent] == [
+        json.loads(message.payload) for message in plain
+    ]
     for message in sent:
         check(message.topic, message.payload)
         assert not message.copies
@@ -258,11 +315,15 @@ async def test_padded_events_are_all_of_one_size_and_as_valid_as_before() -> Non
 @pytest.mark.requirement("T-16")
 async def test_padded_events_make_packets_of_one_size_on_the_wire() -> None:
     """With their properties and all: what TLS shows to somebody outside."""
-    sent = (await published(ANNA, BERIT, CARL, audiences=(ALL_CATEGORIES,), pad_to_bytes=SIZE)).published
+    sent = (
+        await published(ANNA, BERIT, CARL, audiences=(ALL_CATEGORIES,), pad_to_bytes=SIZE)
+    ).published
     async with FakeBroker().running() as broker, running(new_publisher(broker.port)) as publisher:
         for message in sent:
             await publisher.publish(message)
-    packets = [body for kind, body in broker.packets if kind == PUBLISH and b'"specversion"' in body]
+    packets = [
+        body for kind, body in broker.packets if kind == PUBLISH and b'"specversion"' in body
+    ]
     assert len(packets) == len(sent) >= 6
     assert len({len(packet) for packet in packets}) == 1
 
@@ -277,7 +338,9 @@ def test_a_size_that_some_event_would_exceed_is_refused_with_the_size_that_will_
     with pytest.raises(ConfigurationError) as refusal:
         padded(300)
     [problem] = refusal.value.problems
-    assert "events.pad_to_bytes is smaller than the longest event: use at least" in problem.replace(": is", " is")
+    assert "events.pad_to_bytes is smaller than the longest event: use at least" in problem.replace(
+        ": is", " is"
+    )
     least = int(problem.rpartition("at least ")[2].split(",")[0])
     assert padded(least).pad_to_bytes == least
     with pytest.raises(ConfigurationError):
@@ -319,7 +382,9 @@ class TimedPublisher(FakePublisher):
 
 
 class Evening:
-    """A radio that hears these advertisements, one every few milliseconds, and is at its end after a second."""
+    """A radio that hears these advertisements, one every few milliseconds, and is at its end after
+    a second.
+    """
 
     def __init__(self, heard: Iterator[Advertisement]) -> None:
         self._heard = heard
@@ -341,7 +406,11 @@ async def evening(*refs: bytes) -> tuple[TimedPublisher, list[float], list[dict[
     )
     parts = Parts(
         rules=rules(),
-        sources=[Evening(heard for n, ref in enumerate(refs) for heard in approach(moment(9 * n), ref=ref))],
+        sources=[
+            Evening(
+                heard for n, ref in enumerate(refs) for heard in approach(moment(9 * n), ref=ref)
+            )
+        ],
         consents=consents,
         accepted=MemoryAcceptedLists(),
         visits=MemoryStore(),
@@ -368,7 +437,9 @@ async def test_the_state_comes_at_fixed_intervals_and_not_because_somebody_came_
     assert (len(quiet.published), len(busy.published)) == (0, 3)
     for told, due_s in ((quiet, quiet_due_s), (busy, busy_due_s)):
         assert len(told.told_at_s) >= 8
-        assert all(at_s >= due - 0.001 for at_s, due in zip(told.told_at_s, due_s, strict=True))  # never one too many
+        assert all(
+            at_s >= due - 0.001 for at_s, due in zip(told.told_at_s, due_s, strict=True)
+        )  # never one too many
     assert quiet_state == busy_state
     assert problems({"state": "online", **busy_state[0]}, "state-1.0") == []
 
@@ -376,8 +447,13 @@ async def test_the_state_comes_at_fixed_intervals_and_not_because_somebody_came_
 @needs_mosquitto
 @pytest.mark.slow
 @pytest.mark.requirement("R-23", "T-16")
-async def test_the_daemon_tells_its_state_anew_at_the_interval_of_the_configuration(tmp_path: Path) -> None:
-    async with mosquitto(tmp_path) as broker, listener(broker.port, "presence/v1/+/+/gw/+/state") as states:
+async def test_the_daemon_tells_its_state_anew_at_the_interval_of_the_configuration(
+    tmp_path: Path,
+) -> None:
+    async with (
+        mosquitto(tmp_path) as broker,
+        listener(broker.port, "presence/v1/+/+/gw/+/state") as states,
+    ):
         shop = Shop(tmp_path / "shop", broker.port).open([entry()])
         text = shop.config.read_text().replace("mqtt: {", "mqtt: {state_interval_s: 5, ")
         shop.config.write_text(text)

@@ -1,4 +1,6 @@
-"""The emulator sends what a gateway recognises, and the document for app developers says what the emulator sends."""
+"""The emulator sends what a gateway recognises, and the document for app developers says what the
+emulator sends.
+"""
 
 import asyncio
 import json
@@ -29,14 +31,25 @@ from presence.edges.capture import CaptureReader
 from scripts.app_emulator.__main__ import main
 from scripts.app_emulator.outputs import go_on_air
 from scripts.app_emulator.phones import encoder, phone_of_identity_key
-from tests.support.builders import ANNA, BERIT, START_S, entry_json, header_json, identity_key, moment, window_keys
+from tests.support.builders import (
+    ANNA,
+    BERIT,
+    START_S,
+    entry_json,
+    header_json,
+    identity_key,
+    moment,
+    window_keys,
+)
 from tests.support.fake_advertising import a_bluez, a_bus
 from tests.support.paths import ROOT
 
 DOCUMENT = ROOT / "docs" / "app-integration.md"
 PREFIX = "0f1e2d3c4b5a6978"
 KEY = identity_key(ANNA).hex()
-needs_dbus = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+needs_dbus = pytest.mark.skipif(
+    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
+)
 
 
 def emulated(*arguments: str) -> int:
@@ -56,8 +69,12 @@ def recognised(advertisement: Advertisement) -> object:
 def a_list(directory: Path, *flags_of_each: list[str]) -> Path:
     path = directory / "consents.jsonl"
     refs = (ANNA, BERIT)
-    entries = [entry_json(of=ref, flags=flags) for ref, flags in zip(refs, flags_of_each, strict=False)]
-    path.write_text("".join(json.dumps(value) + "\n" for value in (header_json(count=len(entries)), *entries)))
+    entries = [
+        entry_json(of=ref, flags=flags) for ref, flags in zip(refs, flags_of_each, strict=False)
+    ]
+    path.write_text(
+        "".join(json.dumps(value) + "\n" for value in (header_json(count=len(entries)), *entries))
+    )
     return path
 
 
@@ -67,7 +84,12 @@ def test_a_capture_of_the_emulator_is_recognised_from_its_first_to_its_last_adve
 ) -> None:
     path = tmp_path / "walk.btsnoop"
 
-    assert emulated("capture", str(path), "--identity-key", KEY, "--seconds", "3", "--rssi=-90:-60", *form) == 0
+    assert (
+        emulated(
+            "capture", str(path), "--identity-key", KEY, "--seconds", "3", "--rssi=-90:-60", *form
+        )
+        == 0
+    )
 
     reader = CaptureReader(path)
     heard = list(reader.advertisements())
@@ -78,7 +100,9 @@ def test_a_capture_of_the_emulator_is_recognised_from_its_first_to_its_last_adve
     assert heard[-1].at.utc_s == pytest.approx(START_S + 2.75)
 
 
-def test_lines_say_what_the_capture_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_say_what_the_capture_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "walk.btsnoop"
     common = ["--identity-key", KEY, "--identity-key", identity_key(BERIT).hex(), "--seconds", "2"]
 
@@ -97,18 +121,31 @@ def test_lines_say_what_the_capture_says(tmp_path: Path, capsys: pytest.CaptureF
     assert {recognised(one) for one in captured} == {ANNA, BERIT}
 
 
-def test_the_address_changes_with_the_identifier_and_looks_private(capsys: pytest.CaptureFixture[str]) -> None:
-    emulated("lines", "-", "--identity-key", KEY, "--seconds", str(3 * SLOT_S), "--interval-ms", "10000")
+def test_the_address_changes_with_the_identifier_and_looks_private(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    emulated(
+        "lines", "-", "--identity-key", KEY, "--seconds", str(3 * SLOT_S), "--interval-ms", "10000"
+    )
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     pairs = list(dict.fromkeys((line["address"], line["payload"]) for line in lines))
-    assert len(pairs) == len({address for address, _ in pairs}) == len({payload for _, payload in pairs}) == 4
+    assert (
+        len(pairs)
+        == len({address for address, _ in pairs})
+        == len({payload for _, payload in pairs})
+        == 4
+    )
     assert all(int(address[:2], 16) >> 6 == 0b01 for address, _ in pairs)
 
 
 @pytest.mark.requirement("T-01")
-def test_a_phone_as_the_emulator_plays_it_is_never_suspect(capsys: pytest.CaptureFixture[str]) -> None:
-    emulated("lines", "-", "--identity-key", KEY, "--seconds", str(2 * SLOT_S), "--interval-ms", "1000")
+def test_a_phone_as_the_emulator_plays_it_is_never_suspect(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    emulated(
+        "lines", "-", "--identity-key", KEY, "--seconds", str(2 * SLOT_S), "--interval-ms", "1000"
+    )
 
     suspicion = Suspicion()
     for line in map(json.loads, capsys.readouterr().out.splitlines()):
@@ -126,14 +163,18 @@ def test_test_consents_of_a_list_are_played_until_their_keys_are_over(
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     heard = [
-        advertisement_from_payload(moment(line["t"] - START_S), bytes(6), -60, bytes.fromhex(line["payload"]))
+        advertisement_from_payload(
+            moment(line["t"] - START_S), bytes(6), -60, bytes.fromhex(line["payload"])
+        )
         for line in lines
     ]
     assert {recognised(one) for one in heard} == {ANNA}
     assert {window_at(line["t"]) for line in lines} == {window_at(START_S), window_at(START_S) + 1}
 
 
-def test_real_customers_of_a_list_are_not_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_real_customers_of_a_list_are_not_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert emulated("lines", "-", "--consents", str(a_list(tmp_path, [], ["explicit"]))) == 1
 
     said = capsys.readouterr()
@@ -141,7 +182,9 @@ def test_real_customers_of_a_list_are_not_played(tmp_path: Path, capsys: pytest.
     assert not said.out
 
 
-def test_an_entry_that_cannot_be_read_is_named_by_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_entry_that_cannot_be_read_is_named_by_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = a_list(tmp_path, ["test"])
     path.write_text(path.read_text() + "{}\n")
 
@@ -178,7 +221,9 @@ def test_a_day_is_given_with_its_zone(capsys: pytest.CaptureFixture[str]) -> Non
 @needs_dbus
 async def test_on_air_it_sends_the_present_identifier_of_each_phone(tmp_path: Path) -> None:
     keys = [identity_key(ANNA), identity_key(BERIT)]
-    phones = [phone_of_identity_key(key, encoder("E1", prefix=b"", tx_power_dbm=-20)) for key in keys]
+    phones = [
+        phone_of_identity_key(key, encoder("E1", prefix=b"", tx_power_dbm=-20)) for key in keys
+    ]
     slot = slot_at(time.time())
     async with a_bus(tmp_path) as bus, a_bluez(bus) as bluez:
         await go_on_air(phones, Advertiser(bus_address=bus), seconds=0.3)
@@ -189,10 +234,14 @@ async def test_on_air_it_sends_the_present_identifier_of_each_phone(tmp_path: Pa
 
 
 @pytest.mark.requirement("R-31", "T-24")
-def test_from_the_second_in_which_the_consent_ends_nothing_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_the_second_in_which_the_consent_ends_nothing_is_sent(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     a_minute = ["--identity-key", KEY, "--seconds", "60", "--interval-ms", "500"]
     assert emulated("lines", "-", *a_minute, "--until", str(START_S + 20)) == 0
-    assert [json.loads(line)["t"] for line in capsys.readouterr().out.splitlines()][-1] == START_S + 19.5
+    assert [json.loads(line)["t"] for line in capsys.readouterr().out.splitlines()][
+        -1
+    ] == START_S + 19.5
 
     assert emulated("lines", "-", *a_minute, "--until", str(START_S)) == 0
     assert not capsys.readouterr().out
@@ -206,7 +255,9 @@ def test_from_the_second_in_which_the_consent_ends_nothing_is_sent(capsys: pytes
 async def test_on_air_there_is_nothing_once_the_consent_has_ended(tmp_path: Path) -> None:
     phone = phone_of_identity_key(identity_key(ANNA), encoder("E1", prefix=b"", tx_power_dbm=-20))
     async with a_bus(tmp_path) as bus, a_bluez(bus) as bluez:
-        await asyncio.wait_for(go_on_air([phone], Advertiser(bus_address=bus), 60, until_s=time.time() + 0.3), 10)
+        await asyncio.wait_for(
+            go_on_air([phone], Advertiser(bus_address=bus), 60, until_s=time.time() + 0.3), 10
+        )
         await until(lambda: not bluez.on_air)
         assert bluez.seen
 
@@ -234,7 +285,9 @@ async def test_one_tap_takes_the_phone_off_air_without_a_network(tmp_path: Path)
 
 def networked(pid: int) -> list[str]:
     """The process's sockets of the Internet's families."""
-    table = "".join(Path(f"/proc/{pid}/net/{kind}").read_text() for kind in ("tcp", "tcp6", "udp", "udp6"))
+    table = "".join(
+        Path(f"/proc/{pid}/net/{kind}").read_text() for kind in ("tcp", "tcp6", "udp", "udp6")
+    )
     held = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
     return [name for name in held if name.startswith("socket:") and f" {name[8:-1]} " in table]
 
@@ -249,10 +302,14 @@ def test_help_shows_examples_that_work() -> None:
     """As the script is started, without a terminal."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
     command = [sys.executable, "-m", "scripts.app_emulator"]
-    text = subprocess.run([*command, "--help"], env=environment, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        [*command, "--help"], env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
     for name in ("show", "capture", "lines", "air"):
-        assert re.search(rf"^ +scripts/app-emulator {name} .*(--identity-key|--consents) ", text, re.MULTILINE)
+        assert re.search(
+            rf"^ +scripts/app-emulator {name} .*(--identity-key|--consents) ", text, re.MULTILINE
+        )
     assert os.access(ROOT / "scripts" / "app-emulator", os.X_OK)
 
 
@@ -283,7 +340,9 @@ def test_the_vectors_of_the_document_follow_from_its_formulas() -> None:
         assert row["e2"] == "02011a1aff4c000215" + PREFIX + row["eid"] + "00000000c5"
 
 
-def test_the_vectors_of_the_document_are_what_the_emulator_sends(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_vectors_of_the_document_are_what_the_emulator_sends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     for row in vectors():
         common = ["--identity-key", row["identity_key"], "--start", str(row["t"])]
         main(["show", *common, "--tx-power=-18"])
@@ -296,7 +355,11 @@ def test_the_vectors_of_the_document_are_what_the_emulator_sends(capsys: pytest.
 
 def test_the_document_names_the_published_vectors() -> None:
     published = json.loads((ROOT / "tests" / "vectors" / "identity.json").read_text())["vectors"]
-    known = {(v["ik"], v["t"], v["eid"]) for v in published if v["kind"] == "eddystone_eid" and v.get("k") == 10}
+    known = {
+        (v["ik"], v["t"], v["eid"])
+        for v in published
+        if v["kind"] == "eddystone_eid" and v.get("k") == 10
+    }
 
     ours = {(row["identity_key"], row["t"], row["eid"]) for row in vectors()}
     assert len(ours & known) == 2  # type: ignore[operator]

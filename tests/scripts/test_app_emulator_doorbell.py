@@ -1,4 +1,6 @@
-"""The emulator's phone at the doorbell: a made-up radio, and the gateway's real protocol on the other side."""
+"""The emulator's phone at the doorbell: a made-up radio, and the gateway's real protocol on the
+other side.
+"""
 
 import argparse
 import json
@@ -70,7 +72,9 @@ class Foreign(Gateway):
 class Air:
     """Implements Central: `sounds` is what is heard, `lost` how many connections fail first."""
 
-    def __init__(self, gateway: Gateway, sounds: Sequence[Sound], *, lost: int = 0, lost_after: bool = False) -> None:
+    def __init__(
+        self, gateway: Gateway, sounds: Sequence[Sound], *, lost: int = 0, lost_after: bool = False
+    ) -> None:
         self.gateway = gateway
         self.asked: list[str] = []
         self._sounds = sounds
@@ -112,7 +116,9 @@ async def answered(air: Air, clock: FakeClock, customer: Customer = PHONE) -> An
     return await answer_once(air, customer, clock, listen_s=5, chance=lambda _least, _most: 0.0)
 
 
-async def test_an_answer_is_genuine_and_carries_what_was_heard_of_the_loudest_gateway(clock: FakeClock) -> None:
+async def test_an_answer_is_genuine_and_carries_what_was_heard_of_the_loudest_gateway(
+    clock: FakeClock,
+) -> None:
     gateway = Gateway(clock)
     far = heard(clock, (4.0, -80), (0.2, -79), gateway="far")
     near = heard(clock, (3.0, -62), (2.0, -55), (0.1, -58))
@@ -124,7 +130,11 @@ async def test_an_answer_is_genuine_and_carries_what_was_heard_of_the_loudest_ga
     now = clock.now()
     assert isinstance(answer, Answer)
     assert is_genuine(answer, window_key(KEY, now.utc_s), PLACE, slot_at(now.utc_s))
-    assert [(round(age_s, 1), rssi_dbm) for age_s, rssi_dbm in answer.readings] == [(3.0, -62), (2.0, -55), (0.1, -58)]
+    assert [(round(age_s, 1), rssi_dbm) for age_s, rssi_dbm in answer.readings] == [
+        (3.0, -62),
+        (2.0, -55),
+        (0.1, -58),
+    ]
     assert air.asked == ["near"]
     assert (done.gateways, done.readings, done.strongest_dbm, done.attempts) == (2, 3, -55, 1)
     assert done.first_heard_to_written_s == pytest.approx(3.0)
@@ -165,7 +175,9 @@ async def test_a_link_that_breaks_after_the_answer_is_not_answered_twice(clock: 
         ("foreign", "not version 1"),
     ],
 )
-async def test_whoever_cannot_answer_says_why_and_what_to_try(case: str, says: str, clock: FakeClock) -> None:
+async def test_whoever_cannot_answer_says_why_and_what_to_try(
+    case: str, says: str, clock: FakeClock
+) -> None:
     sounds = [] if case == "silence" else heard(clock, (0.1, -58))
     gateway = (Foreign if case == "foreign" else Gateway)(clock)
     air = Air(gateway, sounds, lost=ATTEMPTS if case == "lost" else 0)
@@ -181,7 +193,9 @@ async def test_whoever_cannot_answer_says_why_and_what_to_try(case: str, says: s
 @pytest.mark.parametrize("count", [1, 5, MOST_READINGS, MOST_READINGS + 1, 200])
 def test_readings_are_evenly_chosen_and_the_newest_is_among_them(count: int) -> None:
     now_s = moment().monotonic_s
-    sounds = [Sound(now_s - 20 + 20 * number / count, -60 - number % 40, "g") for number in range(count)]
+    sounds = [
+        Sound(now_s - 20 + 20 * number / count, -60 - number % 40, "g") for number in range(count)
+    ]
 
     readings = readings_of(sounds, now_s)
 
@@ -225,7 +239,12 @@ async def test_each_answer_and_each_failure_is_a_line_of_json(
 def test_a_mistake_in_the_options_says_what_is_wanted(
     change: dict[str, str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    right = {"--identity-key": KEY.hex(), "--service-uuid": SERVICE, "--chain": "acme", "--store": "fi-0042"}
+    right = {
+        "--identity-key": KEY.hex(),
+        "--service-uuid": SERVICE,
+        "--chain": "acme",
+        "--store": "fi-0042",
+    }
     words = [word for pair in (right | change).items() for word in pair]
 
     with pytest.raises(SystemExit) as ended:
@@ -235,7 +254,9 @@ def test_a_mistake_in_the_options_says_what_is_wanted(
     assert says in capsys.readouterr().err
 
 
-async def test_without_bluetoothd_the_next_step_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_bluetoothd_the_next_step_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     try:
         async with a_bus(tmp_path) as bus:
             monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus)

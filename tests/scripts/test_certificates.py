@@ -1,4 +1,6 @@
-"""The certificates that `scripts/dev-broker` makes hold before a client that takes RFC 5280 at its word."""
+"""The certificates that `scripts/dev-broker` makes hold before a client that takes RFC 5280 at its
+word.
+"""
 
 import ssl
 from pathlib import Path
@@ -6,7 +8,9 @@ from pathlib import Path
 from scripts.dev_broker.certificates import Authority
 
 
-def shake_hands(client: ssl.SSLObject, server: ssl.SSLObject, wires: tuple[ssl.MemoryBIO, ...]) -> None:
+def shake_hands(
+    client: ssl.SSLObject, server: ssl.SSLObject, wires: tuple[ssl.MemoryBIO, ...]
+) -> None:
     """Carry bytes to and fro until both are content; raises SSLError."""
     to_client, from_client, to_server, from_server = wires
     waiting = {client, server}
@@ -21,7 +25,9 @@ def shake_hands(client: ssl.SSLObject, server: ssl.SSLObject, wires: tuple[ssl.M
             to_client.write(from_server.read())
 
 
-def test_a_strict_client_takes_the_brokers_certificate_and_the_broker_the_clients(tmp_path: Path) -> None:
+def test_a_strict_client_takes_the_brokers_certificate_and_the_broker_the_clients(
+    tmp_path: Path,
+) -> None:
     authority = Authority(tmp_path)
     authority.broker()
     authority.client("gateway")

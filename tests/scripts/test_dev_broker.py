@@ -1,4 +1,6 @@
-"""config/mosquitto on a real mosquitto: who may say and hear what, by certificate; and `scripts/dev-broker` itself."""
+"""config/mosquitto on a real mosquitto: who may say and hear what, by certificate; and
+`scripts/dev-broker` itself.
+"""
 
 import asyncio
 import contextlib
@@ -20,7 +22,15 @@ from presence.config import Settings, load_settings
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import MessageRefused
 from presence.simulation.local_broker import answers, find_mosquitto, free_port, stop
-from scripts.dev_broker.store import AUDIENCE, ENGINE, EXAMPLES, GATEWAY, broker_config, find_plugin, lay_out
+from scripts.dev_broker.store import (
+    AUDIENCE,
+    ENGINE,
+    EXAMPLES,
+    GATEWAY,
+    broker_config,
+    find_plugin,
+    lay_out,
+)
 from tests.support.brokers import needs_mosquitto
 from tests.support.contract import check
 from tests.support.mqtt_parts import Told, an_event, message, running, state_of
@@ -49,7 +59,9 @@ class Store:
 
     def gateway(self, told: Told) -> MqttPublisher:
         settings = self.settings
-        return MqttPublisher(settings.mqtt, settings.store, state=state_of, tell=told, chance=lambda: 0.01)
+        return MqttPublisher(
+            settings.mqtt, settings.store, state=state_of, tell=told, chance=lambda: 0.01
+        )
 
 
 @contextlib.asynccontextmanager
@@ -77,7 +89,9 @@ class Client:
         self.heard: asyncio.Queue[paho.MQTTMessage] = asyncio.Queue()
         self._answers: asyncio.Queue[int] = asyncio.Queue()
         self._client = client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-        client.tls_set(store.folder / "ca.pem", store.folder / f"{name}.pem", store.folder / f"{name}.key")
+        client.tls_set(
+            store.folder / "ca.pem", store.folder / f"{name}.pem", store.folder / f"{name}.key"
+        )
         client.on_connect = lambda *values: self._answered(values[3].value)
         client.on_disconnect = lambda *values: self._answered(-1)
         client.on_publish = lambda *values: self._answered(values[3].value)
@@ -124,7 +138,9 @@ class Client:
 @needs_mosquitto
 @pytest.mark.requirement("R-27")
 @pytest.mark.parametrize("dynamic_security", [False, pytest.param(True, marks=needs_plugin)])
-async def test_a_gateway_publishes_its_events_and_its_state_over_tls(tmp_path: Path, dynamic_security: bool) -> None:
+async def test_a_gateway_publishes_its_events_and_its_state_over_tls(
+    tmp_path: Path, dynamic_security: bool
+) -> None:
     told = Told()
     async with (
         a_store(tmp_path, dynamic_security=dynamic_security) as store,
@@ -136,7 +152,10 @@ async def test_a_gateway_publishes_its_events_and_its_state_over_tls(tmp_path: P
         async with running(store.gateway(told)) as gateway:
             await gateway.publish(message(7))
             assert (await asyncio.wait_for(engine.heard.get(), 5)).payload == an_event(7)
-        states = [json.loads((await asyncio.wait_for(monitor.heard.get(), 5)).payload)["state"] for _ in range(2)]
+        states = [
+            json.loads((await asyncio.wait_for(monitor.heard.get(), 5)).payload)["state"]
+            for _ in range(2)
+        ]
     assert states == ["online", "stopped"]
     assert "broker.refused" not in [name for name, _ in told.events]
 
@@ -174,8 +193,12 @@ async def test_a_gateway_hears_neither_events_nor_offers_not_even_its_own(
         Client(store, GATEWAY) as gateway,
         Client(store, ENGINE) as engine,
     ):
-        codes = [await gateway.subscribe(topic) for topic in (EVENTS, OFFERS, f"{PLACE}/evt/+", "#")]
-        assert codes == [NOT_AUTHORIZED if dynamic_security else 1] * 4  # a list accepts, and delivers nothing
+        codes = [
+            await gateway.subscribe(topic) for topic in (EVENTS, OFFERS, f"{PLACE}/evt/+", "#")
+        ]
+        assert (
+            codes == [NOT_AUTHORIZED if dynamic_security else 1] * 4
+        )  # a list accepts, and delivers nothing
         assert await gateway.subscribe(f"{PLACE}/peer/seen") == 1
         assert await gateway.publish(EVENTS, an_event()) in (0, 16)
         assert await engine.publish(OFFERS, b"{}") in (0, 16)
@@ -198,7 +221,10 @@ async def test_a_gateway_hears_of_withdrawals_from_the_consent_service_and_from_
         assert [await other.publish(REVOKE) for other in (gateway, engine)] == [NOT_AUTHORIZED] * 2
         assert await service.publish(HEAD, b"head") in (0, 16)
         assert await service.publish(REVOKE, b"notice") in (0, 16)
-        assert [(await asyncio.wait_for(gateway.heard.get(), 5)).payload for _ in range(2)] == [b"head", b"notice"]
+        assert [(await asyncio.wait_for(gateway.heard.get(), 5)).payload for _ in range(2)] == [
+            b"head",
+            b"notice",
+        ]
 
 
 # ---------------------------------------------------------------- the engine
@@ -215,13 +241,24 @@ async def test_an_engine_hears_its_own_audience_only_and_writes_nothing_but_offe
         Client(store, GATEWAY) as gateway,
         Client(store, ENGINE) as engine,
     ):
-        others = (f"{PLACE}/evt/pick-up", f"{PLACE}/evt/+", f"{PLACE}/gw/+/state", f"{PLACE}/peer/seen", "presence/#")
+        others = (
+            f"{PLACE}/evt/pick-up",
+            f"{PLACE}/evt/+",
+            f"{PLACE}/gw/+/state",
+            f"{PLACE}/peer/seen",
+            "presence/#",
+        )
         codes = [await engine.subscribe(topic) for topic in others]
         assert codes == [NOT_AUTHORIZED if dynamic_security else 1] * len(others)
         for topic in (f"{PLACE}/gw/{GATEWAY}/state", f"{PLACE}/peer/seen"):
             assert await gateway.publish(topic, json.dumps(state_of("online")).encode()) in (0, 16)
         assert await gateway.publish(f"{PLACE}/evt/pick-up", b"{}") in (0, 16)
-        refused = [EVENTS, f"{PLACE}/offer/pick-up", f"{PLACE}/gw/{GATEWAY}/state", f"{PLACE}/peer/seen"]
+        refused = [
+            EVENTS,
+            f"{PLACE}/offer/pick-up",
+            f"{PLACE}/gw/{GATEWAY}/state",
+            f"{PLACE}/peer/seen",
+        ]
         assert [await engine.publish(topic) for topic in refused] == [NOT_AUTHORIZED] * len(refused)
         assert await engine.subscribe(OFFERS) == 1
         assert await engine.nothing_else(OFFERS)
@@ -278,7 +315,9 @@ async def greeted(port: int, context: ssl.SSLContext) -> str:
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_tls_1_2_and_1_3_are_spoken(tmp_path: Path, version: ssl.TLSVersion) -> None:
     async with a_store(tmp_path) as store:
-        assert await greeted(store.port, context_of(store, version)) == version.name.replace("_", ".")
+        assert await greeted(store.port, context_of(store, version)) == version.name.replace(
+            "_", "."
+        )
 
 
 @needs_mosquitto
@@ -301,7 +340,9 @@ def context_of(store: Store, version: ssl.TLSVersion) -> ssl.SSLContext:
 @needs_mosquitto
 @needs_plugin
 @pytest.mark.requirement("T-13")
-async def test_a_stolen_gateway_is_cut_off_at_once_and_finds_no_rights_when_it_comes_back(tmp_path: Path) -> None:
+async def test_a_stolen_gateway_is_cut_off_at_once_and_finds_no_rights_when_it_comes_back(
+    tmp_path: Path,
+) -> None:
     told = Told()
     async with (
         a_store(tmp_path, dynamic_security=True) as store,
@@ -309,7 +350,10 @@ async def test_a_stolen_gateway_is_cut_off_at_once_and_finds_no_rights_when_it_c
         running(store.gateway(told)) as gateway,
     ):
         order = {"commands": [{"command": "deleteClient", "username": GATEWAY}]}
-        assert await admin.publish("$CONTROL/dynamic-security/v1", json.dumps(order).encode()) in (0, 16)
+        assert await admin.publish("$CONTROL/dynamic-security/v1", json.dumps(order).encode()) in (
+            0,
+            16,
+        )
         await told.wait("broker.lost")
         await asyncio.wait_for(gateway.connected(), 10)
         with pytest.raises(MessageRefused):
@@ -326,15 +370,24 @@ def test_the_list_and_dynamic_security_give_the_same_rights() -> None:
             case ["user", user]:
                 pass
             case ["topic", access, topic]:
-                rights |= {(user, way, topic) for way in ("read", "write") if access in (way, "readwrite")}
+                rights |= {
+                    (user, way, topic) for way in ("read", "write") if access in (way, "readwrite")
+                }
     document = json.loads((EXAMPLES / "dynamic-security.json").read_text())
     roles = {role["rolename"]: role["acls"] for role in document["roles"]}
     ways = {"publishClientSend": "write", "publishClientReceive": "read"}
     dynamic, subscribed = set(), set()
     for client in document["clients"]:
-        assert set(client) <= {"username", "textname", "roles"}  # no password: the certificate is asked for
+        assert set(client) <= {
+            "username",
+            "textname",
+            "roles",
+        }  # no password: the certificate is asked for
         for acl in (
-            acl for role in client["roles"] for acl in roles[role["rolename"]] if client["username"] != "admin"
+            acl
+            for role in client["roles"]
+            for acl in roles[role["rolename"]]
+            if client["username"] != "admin"
         ):
             if acl["acltype"] in ways:
                 dynamic.add((client["username"], ways[acl["acltype"]], acl["topic"]))
@@ -343,14 +396,21 @@ def test_the_list_and_dynamic_security_give_the_same_rights() -> None:
     assert dynamic == rights
     assert subscribed == {right for right in rights if right[1] == "read"}
     assert document["defaultACLAccess"] == {
-        "publishClientSend": False, "publishClientReceive": False, "subscribe": False, "unsubscribe": True,
-    }  # fmt: skip
+        "publishClientSend": False,
+        "publishClientReceive": False,
+        "subscribe": False,
+        "unsubscribe": True,
+    }
 
 
 @pytest.mark.requirement("R-27")
 def test_the_shipped_configuration_asks_for_certificates_and_lets_nobody_in_without() -> None:
     lines = (EXAMPLES / "mosquitto.conf").read_text().splitlines()
-    assert {"require_certificate true", "use_identity_as_username true", "allow_anonymous false"} <= set(lines)
+    assert {
+        "require_certificate true",
+        "use_identity_as_username true",
+        "allow_anonymous false",
+    } <= set(lines)
     assert {"tls_version tlsv1.2", "persistence false"} <= set(lines)
     assert [line for line in lines if line.startswith("listener")] == ["listener 8883"]
 
@@ -413,7 +473,15 @@ async def test_the_five_minutes_of_the_guide_end_with_an_offer(tmp_path: Path) -
         key = (folder / "dana.identity-key").read_text()
         capture = folder / "walk.btsnoop"
         await run(
-            sys.executable, "-m", "scripts.app_emulator", "capture", capture, "--identity-key", key, "--seconds", "30"
+            sys.executable,
+            "-m",
+            "scripts.app_emulator",
+            "capture",
+            capture,
+            "--identity-key",
+            key,
+            "--seconds",
+            "30",
         )
         replay = (
             sys.executable,
@@ -438,10 +506,17 @@ async def test_the_five_minutes_of_the_guide_end_with_an_offer(tmp_path: Path) -
 
 
 @needs_mosquitto
-async def test_ctrl_c_ends_the_broker_and_removes_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ctrl_c_ends_the_broker_and_removes_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     broker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "scripts.dev_broker", "--dynamic-security", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "scripts.dev_broker",
+        "--dynamic-security",
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert broker.stdout is not None
     said = await line_with(broker.stdout, "deleteClient")
@@ -457,9 +532,17 @@ async def test_a_port_that_is_taken_is_told_with_the_brokers_own_words(tmp_path:
     port = server.sockets[0].getsockname()[1]
     async with server:
         broker = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "scripts.dev_broker", "--port", f"{port}", "--keep", tmp_path, cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+            sys.executable,
+            "-m",
+            "scripts.dev_broker",
+            "--port",
+            f"{port}",
+            "--keep",
+            tmp_path,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         _, err = await asyncio.wait_for(broker.communicate(), 20)
     assert broker.returncode == 1
     assert b"Address already in use" in err or b"not installed" in err

@@ -14,7 +14,9 @@ from tests.support.paths import ROOT
 UNIT = ROOT / "systemd" / "presence.service"
 KEPT = {"etc/presence/presence.yaml", "etc/presence/store.key"}
 
-needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+needs_analyze = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
 
 
 def install(root: Path, *options: str) -> str:
@@ -22,26 +24,40 @@ def install(root: Path, *options: str) -> str:
 
 
 def _run(script: str, *options: str) -> str:
-    done = subprocess.run([ROOT / "scripts" / script, *options], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [ROOT / "scripts" / script, *options], capture_output=True, text=True, check=True
+    )
     assert done.stderr == ""
     return done.stdout
 
 
 def files(root: Path) -> dict[str, tuple[int, bytes]]:
     found = (path for path in root.rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): (path.stat().st_mode & 0o777, path.read_bytes()) for path in found}
+    return {
+        str(path.relative_to(root)): (path.stat().st_mode & 0o777, path.read_bytes())
+        for path in found
+    }
 
 
 @needs_analyze
 @pytest.mark.requirement("R-62")
 def test_the_unit_is_exposed_by_1_point_5_at_most() -> None:
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=15", "--no-pager", str(UNIT)]
+    command = [
+        "systemd-analyze",
+        "security",
+        "--offline=true",
+        "--threshold=15",
+        "--no-pager",
+        str(UNIT),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
 def test_the_sandbox_lets_the_clock_be_asked() -> None:
-    """Of two words on one call the last counts, and `ProtectClock=` would be one more (tests/system shows it)."""
+    """Of two words on one call the last counts, and `ProtectClock=` would be one more (tests/system
+    shows it).
+    """
     lines = [line for line in UNIT.read_text().splitlines() if not line.startswith("#")]
     filters = [line for line in lines if line.startswith("SystemCallFilter=")]
     assert filters[-1] == "SystemCallFilter=adjtimex clock_adjtime clock_adjtime64"
@@ -67,7 +83,9 @@ MemoryDenyWriteExecute=true
 
 
 def a_bluetooth_unit(folder: Path) -> Path:
-    """Debian's unit with our drop-in, but for the program, which is not on the machine of the tests."""
+    """Debian's unit with our drop-in, but for the program, which is not on the machine of the
+    tests.
+    """
     unit, drop_in = folder / "bluetooth.service", folder / "bluetooth.service.d" / "presence.conf"
     unit.write_text(DEBIANS.replace("/usr/libexec/bluetooth/bluetoothd", "/bin/true"))
     drop_in.parent.mkdir()
@@ -78,9 +96,18 @@ def a_bluetooth_unit(folder: Path) -> Path:
 
 @needs_analyze
 @pytest.mark.requirement("R-62")
-def test_bluetoothd_which_parses_what_strangers_send_is_exposed_by_3_at_most(tmp_path: Path) -> None:
+def test_bluetoothd_which_parses_what_strangers_send_is_exposed_by_3_at_most(
+    tmp_path: Path,
+) -> None:
     unit = str(a_bluetooth_unit(tmp_path))
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=30", "--no-pager", unit]
+    command = [
+        "systemd-analyze",
+        "security",
+        "--offline=true",
+        "--threshold=30",
+        "--no-pager",
+        unit,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -109,14 +136,23 @@ def test_systemd_finds_nothing_to_say_about_our_units(tmp_path: Path) -> None:
     unit.write_text(text.replace("file:/usr/share/doc/presence/install.md", "man:systemd(1)"))
     mount = tmp_path / "var-lib-bluetooth.mount"
     mount.write_text((ROOT / "systemd" / mount.name).read_text())
-    command = ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", str(unit), str(mount)]
+    command = [
+        "systemd-analyze",
+        "verify",
+        "--recursive-errors=no",
+        "--man=no",
+        str(unit),
+        str(mount),
+    ]
     command.append(str(a_bluetooth_unit(tmp_path)))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     said = [line for line in done.stderr.splitlines() if any(name in line for name in OUR_UNITS)]
     assert said == []
 
 
-def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(tmp_path: Path) -> None:
+def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(
+    tmp_path: Path,
+) -> None:
     install(tmp_path)
     found = files(tmp_path)
     assert found.keys() == KEPT | {
@@ -131,7 +167,10 @@ def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(t
     }
     mode, key = found["etc/presence/store.key"]
     assert (mode, len(bytes.fromhex(key.decode()))) == (0o400, 32)
-    assert found["etc/presence/presence.yaml"] == (0o640, (ROOT / "config" / "presence.yaml").read_bytes())
+    assert found["etc/presence/presence.yaml"] == (
+        0o640,
+        (ROOT / "config" / "presence.yaml").read_bytes(),
+    )
 
 
 def test_installing_twice_changes_nothing_and_says_so(tmp_path: Path) -> None:
@@ -144,7 +183,10 @@ def test_installing_twice_changes_nothing_and_says_so(tmp_path: Path) -> None:
 
 def test_an_upgrade_keeps_the_sites_own_files_and_renews_ours(tmp_path: Path) -> None:
     install(tmp_path)
-    settings, unit = tmp_path / "etc/presence/presence.yaml", tmp_path / "etc/systemd/system/presence.service"
+    settings, unit = (
+        tmp_path / "etc/presence/presence.yaml",
+        tmp_path / "etc/systemd/system/presence.service",
+    )
     key = (tmp_path / "etc/presence/store.key").read_bytes()
     settings.write_text("ours: now\n")
     unit.write_text("[Unit]\nDescription=an older version\n")
@@ -172,14 +214,24 @@ def test_modes_do_not_depend_on_roots_umask(umask: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="root only: it is root whom somebody else's program must not reach")
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="root only: it is root whom somebody else's program must not reach"
+)
 @pytest.mark.parametrize("place", [".setup/uv-9.9.9/bin/uv", ".venv/bin/python"])
 def test_as_root_nothing_is_started_that_another_user_may_have_put_into_the_checkout(
     place: str, tmp_path: Path
 ) -> None:
     checkout, proof = tmp_path / "checkout", tmp_path / "started"
     checkout.mkdir()
-    for name in ("presence", "scripts", "config", "pyproject.toml", "uv.lock", "README.md", "LICENSE"):
+    for name in (
+        "presence",
+        "scripts",
+        "config",
+        "pyproject.toml",
+        "uv.lock",
+        "README.md",
+        "LICENSE",
+    ):
         subprocess.run(["cp", "-r", ROOT / name, checkout / name], check=True)
     planted = checkout / place
     planted.parent.mkdir(parents=True)
@@ -187,33 +239,51 @@ def test_as_root_nothing_is_started_that_another_user_may_have_put_into_the_chec
     planted.chmod(0o755)
     subprocess.run(["chown", "-R", "nobody", checkout], check=True)
     done = subprocess.run(
-        [checkout / "scripts" / "wheelhouse", tmp_path / "wheels"], capture_output=True, text=True, check=False
+        [checkout / "scripts" / "wheelhouse", tmp_path / "wheels"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert not proof.exists()
     assert "working in a clean copy" in done.stdout
-    if done.returncode:  # without a network, or a mirror: nothing of the user's was taken in its place
+    if (
+        done.returncode
+    ):  # without a network, or a mirror: nothing of the user's was taken in its place
         assert "uv" in done.stderr
     else:
         assert list((tmp_path / "wheels").glob("presence-*.whl"))
-    assert subprocess.run(["find", checkout, "!", "-user", "nobody"], capture_output=True, check=True).stdout == b""
+    assert (
+        subprocess.run(
+            ["find", checkout, "!", "-user", "nobody"], capture_output=True, check=True
+        ).stdout
+        == b""
+    )
 
 
 def test_purging_stops_the_journal_before_it_is_removed() -> None:
     """Its writer would make it anew (tests/system looks at the folder itself)."""
     script = (ROOT / "scripts" / "uninstall").read_text()
-    stopped, removed = script.index("systemd-journald@presence.service"), script.index("rm -rf /var/log/journal/")
+    stopped, removed = (
+        script.index("systemd-journald@presence.service"),
+        script.index("rm -rf /var/log/journal/"),
+    )
     assert stopped < removed
 
 
 @pytest.mark.parametrize(
     ("record", "same"),
     [
-        ("presence/a.py,sha256=1,5\npresence/__pycache__/a.cpython-313.pyc,,\n../direct_url.json,sha256=9,7\n", True),
+        (
+            "presence/a.py,sha256=1,5\npresence/__pycache__/a.cpython-313.pyc,,\n../direct_url.json,sha256=9,7\n",
+            True,
+        ),
         ("presence/a.py,sha256=2,5\n", False),
         ("presence/a.py,sha256=1,5\npresence/b.py,sha256=1,5\n", False),
     ],
 )
-def test_only_a_program_with_other_files_is_a_change_that_restarts_it(record: str, same: bool, tmp_path: Path) -> None:
+def test_only_a_program_with_other_files_is_a_change_that_restarts_it(
+    record: str, same: bool, tmp_path: Path
+) -> None:
     script = (ROOT / "scripts" / "install").read_text()
     function = script[script.index("fingerprint() {") : script.index("install_program() {")]
     written = tmp_path / "lib/python3.13/site-packages/presence-1.dist-info/RECORD"
@@ -242,9 +312,13 @@ def test_uninstalling_keeps_settings_and_keys_and_purging_leaves_nothing(tmp_pat
 
 @pytest.mark.parametrize("script", ["install", "uninstall", "wheelhouse"])
 def test_the_scripts_explain_themselves_and_refuse_what_they_do_not_know(script: str) -> None:
-    shown = subprocess.run([ROOT / "scripts" / script, "--help"], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        [ROOT / "scripts" / script, "--help"], capture_output=True, text=True, check=False
+    )
     assert f"scripts/{script}" in shown.stdout + shown.stderr
-    unknown = subprocess.run([ROOT / "scripts" / script, "--bogus"], capture_output=True, text=True, check=False)
+    unknown = subprocess.run(
+        [ROOT / "scripts" / script, "--bogus"], capture_output=True, text=True, check=False
+    )
     assert unknown.returncode == 64
 
 
@@ -261,5 +335,8 @@ def test_bluetoothd_leaves_out_every_plug_in_that_touches_phones() -> None:
 
 def test_the_unit_starts_what_the_installation_makes() -> None:
     unit = UNIT.read_text()
-    assert "ExecStart=/opt/presence/bin/python -sPB -m presence run --config /etc/presence/presence.yaml\n" in unit
+    assert (
+        "ExecStart=/opt/presence/bin/python -sPB -m presence run --config "
+        "/etc/presence/presence.yaml\n"
+    ) in unit
     assert "environment=/opt/presence\n" in (ROOT / "scripts" / "install").read_text()

@@ -45,7 +45,9 @@ OFFERS = {"ap2:1551": "coffee", "ap2:1285": "tulips"}
 
 
 def engine(**manners: Any) -> Engine:
-    return Engine({"Anna": KEY, "Ben": OTHER_KEY}, OFFERS, Manners(**({"cool_down_s": 0} | manners)))
+    return Engine(
+        {"Anna": KEY, "Ben": OTHER_KEY}, OFFERS, Manners(**({"cool_down_s": 0} | manners))
+    )
 
 
 def ident(number: int) -> str:
@@ -53,7 +55,9 @@ def ident(number: int) -> str:
     return base64.b32encode(number.to_bytes(16, "big"))[:26].decode().lower()
 
 
-def entered(number: int = 1, *, day: bytes = b"2026-11-23", key: bytes = KEY, **data: Any) -> dict[str, Any]:
+def entered(
+    number: int = 1, *, day: bytes = b"2026-11-23", key: bytes = KEY, **data: Any
+) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "type": "presence.entered.v1",
@@ -129,7 +133,9 @@ def test_the_subjects_in_the_guide_are_those_of_the_engine_and_of_the_gateway() 
         assert subject_of_day(bytes.fromhex(key), day.encode()) == wanted
 
 
-def test_every_option_of_the_engine_that_the_guide_names_exists(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_option_of_the_engine_that_the_guide_names_exists(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
@@ -144,7 +150,9 @@ def test_every_option_of_the_engine_that_the_guide_names_exists(capsys: pytest.C
 
 
 @pytest.mark.parametrize("day", [b"2026-11-22", b"2026-11-23", b"2026-11-24", b"stable"])
-def test_customers_of_today_and_its_neighbours_and_those_with_profiling_are_known(day: bytes) -> None:
+def test_customers_of_today_and_its_neighbours_and_those_with_profiling_are_known(
+    day: bytes,
+) -> None:
     assert len(engine().handle(entered(day=day), NOW)) == 1
 
 
@@ -158,7 +166,9 @@ def test_the_subject_of_another_day_is_nobody(day: bytes) -> None:
 def test_the_table_is_made_anew_when_the_day_changes() -> None:
     our = engine()
     our.handle(entered(1), NOW)
-    later = entered(2, day=b"2026-11-25", valid_until="2026-11-25T14:35:00Z") | {"time": "2026-11-25T14:05:00Z"}
+    later = entered(2, day=b"2026-11-25", valid_until="2026-11-25T14:35:00Z") | {
+        "time": "2026-11-25T14:05:00Z"
+    }
     assert len(our.handle(later, NOW + 2 * 86_400)) == 1
 
 
@@ -197,7 +207,11 @@ def test_a_withdrawal_cancels_what_was_offered_once() -> None:
     our = engine()
     (offer,) = our.handle(entered(), NOW)
     (cancel,) = our.handle(withdrawn(), NOW + 1)
-    assert (cancel["offer_id"], cancel["cancelled"], cancel["reason"]) == (offer["offer_id"], True, "withdrawn")
+    assert (cancel["offer_id"], cancel["cancelled"], cancel["reason"]) == (
+        offer["offer_id"],
+        True,
+        "withdrawn",
+    )
     assert cancel["text"] == ""
     assert our.handle(withdrawn(), NOW + 2) == []
 
@@ -215,8 +229,12 @@ def test_left_is_counted_and_answered_with_nothing() -> None:
 
 
 def anything_kept(our: Engine) -> str:
-    """All that the engine holds, but for what it was given at its start: the customers and their table of the day."""
-    return repr({name: value for name, value in vars(our).items() if name not in ("_customers", "_table")})
+    """All that the engine holds, but for what it was given at its start: the customers and their
+    table of the day.
+    """
+    return repr(
+        {name: value for name, value in vars(our).items() if name not in ("_customers", "_table")}
+    )
 
 
 @pytest.mark.requirement("T-26")
@@ -224,8 +242,19 @@ def test_nothing_about_a_visit_is_kept_longer_than_an_hour_even_when_no_other_ev
     our = engine()
     (offer,) = our.handle(entered(), NOW)
     our.handle(withdrawn(7), NOW)
-    our.learn({**offer, "in_answer_to": {"source": "urn:presence:acme:fi-0042", "id": ident(9)}}, NOW)
-    marks = (ident(1), ident(7), ident(9), ident(1007), offer["subject"], offer["offer_id"], "Anna", str(NOW)[:9])
+    our.learn(
+        {**offer, "in_answer_to": {"source": "urn:presence:acme:fi-0042", "id": ident(9)}}, NOW
+    )
+    marks = (
+        ident(1),
+        ident(7),
+        ident(9),
+        ident(1007),
+        offer["subject"],
+        offer["offer_id"],
+        "Anna",
+        str(NOW)[:9],
+    )
     assert all(mark in anything_kept(our) for mark in (*marks[:-2], "Anna"))
     our.forget(NOW + 3600 - FORGET_EVERY_S)
     assert [mark for mark in marks if mark in anything_kept(our)] == []
@@ -272,7 +301,9 @@ def test_the_memory_of_what_was_had_is_bounded() -> None:
 
 
 @pytest.mark.requirement("R-24")
-def test_a_customer_gets_at_most_so_many_offers_within_the_hour_and_another_has_a_count_of_their_own() -> None:
+def test_a_customer_gets_at_most_so_many_offers_within_the_hour_and_another_has_a_count_of_their_own() -> (
+    None
+):
     our = engine(per_hour=2)
     assert [len(our.handle(entered(number), NOW + number)) for number in range(4)] == [1, 1, 0, 0]
     assert len(our.handle(entered(5, key=OTHER_KEY), NOW)) == 1
@@ -286,7 +317,12 @@ def test_a_customer_gets_at_most_so_many_offers_within_the_hour_and_another_has_
 def test_one_visit_told_under_two_ids_is_answered_once_and_the_next_visit_again() -> None:
     our = engine(cool_down_s=600)
     told = [(1, 0.0), (2, 0.4), (3, 599.0), (4, 600.0)]
-    assert [len(our.handle(entered(number), NOW + after_s)) for number, after_s in told] == [1, 0, 0, 1]
+    assert [len(our.handle(entered(number), NOW + after_s)) for number, after_s in told] == [
+        1,
+        0,
+        0,
+        1,
+    ]
     assert our.counts["too_soon"] == 2
     assert Manners().cool_down_s >= 300
 
@@ -305,7 +341,9 @@ def test_in_quiet_hours_nothing_is_offered_and_nothing_is_made_up_for_later(
     quiet: str, now: float, comes: bool
 ) -> None:
     our = engine(quiet=hours(quiet))
-    event = entered(valid_until="2026-11-24T14:35:00Z") | {"time": datetime.fromtimestamp(now, UTC).isoformat()}
+    event = entered(valid_until="2026-11-24T14:35:00Z") | {
+        "time": datetime.fromtimestamp(now, UTC).isoformat()
+    }
     assert bool(our.handle(event, now)) is comes
     assert our.counts["quiet"] == (not comes)
     our.forget(now + 3600)
@@ -318,7 +356,9 @@ def test_quiet_hours_are_those_of_the_shops_zone() -> None:
 
 
 @pytest.mark.parametrize("text", ["21-", "21:00", "25:00-26:00", "21:00-22:00-23:00", ""])
-def test_quiet_hours_that_are_none_are_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_hours_that_are_none_are_refused(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         main(["--chain=a", "--store=b", "--audience=c", f"--quiet={text}"])
     assert "argument --quiet: invalid hours value" in capsys.readouterr().err
@@ -352,7 +392,9 @@ def test_any_instance_can_cancel_what_another_offered() -> None:
     assert one.handle(withdrawn(), NOW + 2) == []  # nothing is left to cancel
 
 
-def test_an_offer_to_an_event_that_was_withdrawn_elsewhere_meanwhile_is_cancelled_by_who_knows_it() -> None:
+def test_an_offer_to_an_event_that_was_withdrawn_elsewhere_meanwhile_is_cancelled_by_who_knows_it() -> (
+    None
+):
     one, other = engine(), engine()
     assert other.handle(withdrawn(), NOW) == []
     (offer,) = one.handle(entered(), NOW)
@@ -374,7 +416,9 @@ def test_the_cap_counts_what_other_instances_offered() -> None:
         st.none() | st.booleans() | st.integers() | st.text(),
         lambda inner: (
             st.lists(inner)
-            | st.dictionaries(st.sampled_from(["in_answer_to", "source", "id", "valid_until", "cancelled"]), inner)
+            | st.dictionaries(
+                st.sampled_from(["in_answer_to", "source", "id", "valid_until", "cancelled"]), inner
+            )
         ),
     )
 )
@@ -396,7 +440,10 @@ def test_the_built_in_offers_are_about_what_the_taxonomy_says() -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["source", "id", "type", "data"]), inner),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["source", "id", "type", "data"]), inner)
+        ),
     )
 )
 def test_whatever_is_no_event_is_counted_and_does_no_harm(event: object) -> None:
@@ -415,7 +462,8 @@ def test_an_event_without_a_proper_end_of_validity_is_malformed(valid_until: obj
 def test_customers_are_read_from_json_lines(tmp_path: Path) -> None:
     file = tmp_path / "customers.jsonl"
     file.write_text(
-        f'{{"customer": "Anna", "pairwise_key": "{KEY.hex()}"}}\n\n{{"customer": 7, "pairwise_key": "00"}}\n'
+        f'{{"customer": "Anna", "pairwise_key": "{KEY.hex()}"}}\n\n{{"customer": 7, '
+        f'"pairwise_key": "00"}}\n'
     )
     assert read_customers(file) == {"Anna": KEY, "7": b"\0"}
 
@@ -429,7 +477,9 @@ def test_help_teaches_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
         assert word in help_text
 
 
-def test_a_file_of_customers_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_customers_that_is_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "customers").write_text('{"customer": "Anna"}')
     with pytest.raises(SystemExit):
         main(["--chain=a", "--store=b", "--audience=c", f"--customers={tmp_path / 'customers'}"])
@@ -442,9 +492,14 @@ TOPIC = "presence/v1/acme/fi-0042"
 
 
 @asynccontextmanager
-async def instance(port: int, customers: Path, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def instance(
+    port: int, customers: Path, *options: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The engine as a process of its own; it listens when the block is entered."""
-    command = f"--port={port} --chain=acme --store=fi-0042 --audience=offers-main --json --customers={customers}"
+    command = (
+        f"--port={port} --chain=acme --store=fi-0042 --audience=offers-main --json "
+        f"--customers={customers}"
+    )
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "scripts/offer_engine.py",
@@ -457,7 +512,9 @@ async def instance(port: int, customers: Path, *options: str) -> AsyncIterator[a
     assert process.stderr is not None
     assert b"listening" in await asyncio.wait_for(process.stderr.readline(), 10)
     if "--group" in " ".join(options):
-        assert b"listening" in await asyncio.wait_for(process.stderr.readline(), 10)  # to the other instances
+        assert b"listening" in await asyncio.wait_for(
+            process.stderr.readline(), 10
+        )  # to the other instances
     try:
         yield process
     finally:
@@ -484,14 +541,18 @@ def now_entered(number: int) -> dict[str, Any]:
 async def publish(publisher: MqttPublisher, *bodies: bytes) -> None:
     for number, body in enumerate(bodies):
         await publisher.publish(
-            OutgoingMessage(f"{TOPIC}/evt/offers-main", body, 60, "presence.entered.v1", f"{number}")
+            OutgoingMessage(
+                f"{TOPIC}/evt/offers-main", body, 60, "presence.entered.v1", f"{number}"
+            )
         )
 
 
 @needs_mosquitto
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 @pytest.mark.requirement("R-55", "R-58")
-async def test_events_of_the_gateway_become_offers_on_the_broker(protocol: str, customers: Path) -> None:
+async def test_events_of_the_gateway_become_offers_on_the_broker(
+    protocol: str, customers: Path
+) -> None:
     first, second = (json.dumps(now_entered(n)).encode() for n in (1, 2))
     async with (
         LocalBroker.start("mosquitto") as broker,
@@ -502,7 +563,9 @@ async def test_events_of_the_gateway_become_offers_on_the_broker(protocol: str, 
         await publish(publisher, b"{", b"[" * 60_000, first, first, second)
         offers = [await asyncio.wait_for(heard.get(), 5) for _ in range(2)]
         assert process.stdout is not None
-        printed = [json.loads(await asyncio.wait_for(process.stdout.readline(), 5)) for _ in range(2)]
+        printed = [
+            json.loads(await asyncio.wait_for(process.stdout.readline(), 5)) for _ in range(2)
+        ]
         process.terminate()
         out, err = await asyncio.wait_for(process.communicate(), 5)
     assert process.returncode == 0
@@ -517,7 +580,9 @@ async def test_events_of_the_gateway_become_offers_on_the_broker(protocol: str, 
 @needs_mosquitto
 @pytest.mark.requirement("R-53")
 async def test_several_instances_share_the_load_and_answer_each_visit_once(customers: Path) -> None:
-    """Every event comes three times, as from three gateways, some of it withdrawn: three instances, one answer each."""
+    """Every event comes three times, as from three gateways, some of it withdrawn: three instances,
+    one answer each.
+    """
     events = [json.dumps(now_entered(number)).encode() for number in range(31)]
     backs = [json.dumps(withdrawn(number)).encode() for number in range(5)]
     options = ("--group=engines", "--per-hour=1000", "--cool-down=0")
@@ -531,7 +596,9 @@ async def test_several_instances_share_the_load_and_answer_each_visit_once(custo
     ):
         for _copies in range(3):
             await publish(publisher, *events)
-            await asyncio.sleep(0.3)  # gateways hear a customer at different times; see the hold-off among peers
+            await asyncio.sleep(
+                0.3
+            )  # gateways hear a customer at different times; see the hold-off among peers
         await publish(publisher, *backs)
         await asyncio.sleep(0.5)
         counts = []
@@ -542,7 +609,9 @@ async def test_several_instances_share_the_load_and_answer_each_visit_once(custo
         offers = [json.loads(heard.get_nowait().payload) for _ in range(heard.qsize())]
     made = [offer["in_answer_to"]["id"] for offer in offers if not offer.get("cancelled")]
     assert sorted(made) == sorted(ident(number) for number in range(31))
-    assert {offer["in_answer_to"]["id"] for offer in offers if offer.get("cancelled")} == {ident(n) for n in range(5)}
+    assert {offer["in_answer_to"]["id"] for offer in offers if offer.get("cancelled")} == {
+        ident(n) for n in range(5)
+    }
     assert len(offers) == 36
     assert all(count["offered"] >= 5 for count in counts), counts  # the load is shared
     assert sum(count.get("duplicate", 0) for count in counts) == 62

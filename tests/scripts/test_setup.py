@@ -1,4 +1,6 @@
-"""What a first start fetches, from where, and what it says where that cannot be: a package index on loopback."""
+"""What a first start fetches, from where, and what it says where that cannot be: a package index on
+loopback.
+"""
 
 import base64
 import hashlib
@@ -22,7 +24,12 @@ import pytest
 
 from scripts.dev_broker.certificates import Authority
 from scripts.fetch_uv import CannotFetch, Machine, Wheel, choose_wheel, fetch_program
-from scripts.package_settings import PackageSettings, UnreadableSettings, read_settings, without_password
+from scripts.package_settings import (
+    PackageSettings,
+    UnreadableSettings,
+    read_settings,
+    without_password,
+)
 from tests.support.paths import ROOT
 
 NAME = "uv-9.9.9-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
@@ -41,7 +48,9 @@ CONTENT = wheel_of(b"#!/bin/sh\necho uv 9.9.9\n")
 
 @dataclass
 class Index:
-    """What it has, by path: content and kind, or where to go instead; who asked for what, and with which password."""
+    """What it has, by path: content and kind, or where to go instead; who asked for what, and with
+    which password.
+    """
 
     address: str = ""
     pages: dict[str, tuple[bytes, str]] = field(default_factory=dict)
@@ -50,9 +59,14 @@ class Index:
     breaks: int = 0
     """How many of the next answers end in their middle."""
 
-    def page(self, *names: str, at: str = "/simple/uv/", href: str = "../../files/{}#sha256=1") -> None:
+    def page(
+        self, *names: str, at: str = "/simple/uv/", href: str = "../../files/{}#sha256=1"
+    ) -> None:
         anchors = "".join(f'<a href="{href.format(name)}" data-x>{name}</a><br/>' for name in names)
-        self.pages[at] = (f"<!DOCTYPE html><html><body>{anchors}</body></html>".encode(), "text/html")
+        self.pages[at] = (
+            f"<!DOCTYPE html><html><body>{anchors}</body></html>".encode(),
+            "text/html",
+        )
 
     def file(self, content: bytes = CONTENT, *, name: str = NAME) -> None:
         self.pages[f"/files/{name}"] = (content, "application/octet-stream")
@@ -86,7 +100,9 @@ def answer(index: Index) -> type[http.server.BaseHTTPRequestHandler]:
     return Answer
 
 
-def serve(index: Index, context: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> Iterator[Index]:
+def serve(
+    index: Index, context: ssl.SSLContext | None = None, *, host: str = "127.0.0.1"
+) -> Iterator[Index]:
     with http.server.ThreadingHTTPServer((host, 0), answer(index)) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -120,12 +136,16 @@ def other_index() -> Iterator[Index]:
 
 
 def locked(index: Index, *, content: bytes = CONTENT) -> Wheel:
-    return Wheel(NAME, f"{index.address}/files/{NAME}", hashlib.sha256(content).hexdigest(), len(content))
+    return Wheel(
+        NAME, f"{index.address}/files/{NAME}", hashlib.sha256(content).hexdigest(), len(content)
+    )
 
 
 def mirrored(content: bytes = CONTENT) -> Wheel:
     """A file whose locked address leads nowhere: it can come from a mirror only."""
-    return Wheel(NAME, f"http://127.0.0.1:9/{NAME}", hashlib.sha256(content).hexdigest(), len(content))
+    return Wheel(
+        NAME, f"http://127.0.0.1:9/{NAME}", hashlib.sha256(content).hexdigest(), len(content)
+    )
 
 
 def fetch(wheel: Wheel, settings: PackageSettings, folder: Path) -> bytes:
@@ -139,7 +159,8 @@ def fetch(wheel: Wheel, settings: PackageSettings, folder: Path) -> bytes:
 PROGRAM = b"#!/bin/sh\necho uv 9.9.9\n"
 
 
-# --- the wheel for this machine ---------------------------------------------------------------------------------------
+# --- the wheel for this machine
+# ---------------------------------------------------------------------------------------
 
 
 def wheels() -> list[dict[str, Any]]:
@@ -153,16 +174,27 @@ def wheels() -> list[dict[str, Any]]:
         (Machine("linux", "x86_64", (2, 36)), "manylinux_2_17_x86_64.manylinux2014_x86_64"),
         (Machine("linux", "x86_64", ()), "musllinux_1_1_x86_64"),
         (Machine("linux", "x86_64", (2, 12)), None),  # a glibc older than any wheel wants
-        (Machine("linux", "aarch64", (2, 36)), "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64"),
-        (Machine("linux", "aarch64", ()), "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64"),
-        (Machine("linux", "armv7l", (2, 41)), "manylinux_2_17_armv7l.manylinux2014_armv7l.musllinux_1_1_armv7l"),
+        (
+            Machine("linux", "aarch64", (2, 36)),
+            "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64",
+        ),
+        (
+            Machine("linux", "aarch64", ()),
+            "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64",
+        ),
+        (
+            Machine("linux", "armv7l", (2, 41)),
+            "manylinux_2_17_armv7l.manylinux2014_armv7l.musllinux_1_1_armv7l",
+        ),
         (Machine("linux", "armv6l", (2, 36)), "linux_armv6l"),
         (Machine("linux", "mips", (2, 36)), None),
         (Machine("darwin", "arm64", ()), "macosx_11_0_arm64"),
         (Machine("win32", "x86_64", ()), None),
     ],
 )
-def test_the_lock_has_a_uv_for_each_machine_that_runs_us(machine: Machine, platform: str | None) -> None:
+def test_the_lock_has_a_uv_for_each_machine_that_runs_us(
+    machine: Machine, platform: str | None
+) -> None:
     if platform is None:
         with pytest.raises(CannotFetch, match=r"no uv for this machine .* Next step: install uv"):
             choose_wheel(wheels(), machine)
@@ -176,7 +208,8 @@ def test_the_lock_has_a_uv_for_this_machine() -> None:
     assert wheel.size > 1_000_000
 
 
-# --- fetching ---------------------------------------------------------------------------------------------------------
+# --- fetching
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_without_a_mirror_uv_comes_from_its_locked_address(index: Index, tmp_path: Path) -> None:
@@ -190,10 +223,16 @@ def test_a_mirror_is_asked_for_the_file_by_its_name(index: Index, tmp_path: Path
 
 
 @pytest.mark.parametrize("address", ["files/{}", "/files/{}?token=1#sha256=2", "../files/{}"])
-def test_a_mirror_that_speaks_json_is_understood(index: Index, tmp_path: Path, address: str) -> None:
-    page = {"files": [{"filename": "x", "url": "x"}, {"filename": NAME, "url": address.format(NAME)}]}
+def test_a_mirror_that_speaks_json_is_understood(
+    index: Index, tmp_path: Path, address: str
+) -> None:
+    page = {
+        "files": [{"filename": "x", "url": "x"}, {"filename": NAME, "url": address.format(NAME)}]
+    }
     index.pages["/uv/"] = (json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json")
-    index.pages[f"/uv/files/{NAME}"] = index.pages[f"/files/{NAME}?token=1"] = index.pages[f"/files/{NAME}"]
+    index.pages[f"/uv/files/{NAME}"] = index.pages[f"/files/{NAME}?token=1"] = index.pages[
+        f"/files/{NAME}"
+    ]
     assert fetch(mirrored(), PackageSettings(index=index.address), tmp_path) == PROGRAM
 
 
@@ -206,13 +245,21 @@ def test_a_page_may_name_another_base_for_its_links(index: Index, tmp_path: Path
 
 def test_an_index_may_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "simple" / "uv").mkdir(parents=True)
-    (tmp_path / "simple" / "uv" / "index.html").write_text(f'<a href="{NAME}">{NAME}</a>', encoding="utf-8")
+    (tmp_path / "simple" / "uv" / "index.html").write_text(
+        f'<a href="{NAME}">{NAME}</a>', encoding="utf-8"
+    )
     (tmp_path / "simple" / "uv" / NAME).write_bytes(CONTENT)
-    for named in (str(tmp_path / "simple"), (tmp_path / "simple").as_uri(), f"ours={tmp_path / 'simple'}"):
+    for named in (
+        str(tmp_path / "simple"),
+        (tmp_path / "simple").as_uri(),
+        f"ours={tmp_path / 'simple'}",
+    ):
         assert fetch(mirrored(), PackageSettings(index=named), tmp_path / "got") == PROGRAM
 
 
-def test_where_no_index_is_wanted_a_folder_or_a_page_of_links_will_do(index: Index, tmp_path: Path) -> None:
+def test_where_no_index_is_wanted_a_folder_or_a_page_of_links_will_do(
+    index: Index, tmp_path: Path
+) -> None:
     (tmp_path / "wheels").mkdir()
     (tmp_path / "wheels" / NAME).write_bytes(CONTENT)
     offline = PackageSettings(no_index=True, folders=(str(tmp_path / "wheels"),))
@@ -221,21 +268,31 @@ def test_where_no_index_is_wanted_a_folder_or_a_page_of_links_will_do(index: Ind
     assert fetch(mirrored(), online, tmp_path / "second") == PROGRAM
 
 
-def test_what_the_first_index_does_not_have_the_second_may(index: Index, other_index: Index, tmp_path: Path) -> None:
+def test_what_the_first_index_does_not_have_the_second_may(
+    index: Index, other_index: Index, tmp_path: Path
+) -> None:
     settings = PackageSettings(index=other_index.address, more_indexes=(f"{index.address}/simple",))
     assert fetch(mirrored(), settings, tmp_path) == PROGRAM
 
 
 def test_what_no_index_has_is_said_with_the_next_step(index: Index, tmp_path: Path) -> None:
     index.page("uv-9.9.8-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
-    with pytest.raises(CannotFetch, match=rf"/simple: no {NAME} there\. Next step: have it mirrored"):
+    with pytest.raises(
+        CannotFetch, match=rf"/simple: no {NAME} there\. Next step: have it mirrored"
+    ):
         fetch(mirrored(), PackageSettings(index=f"{index.address}/simple"), tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", wheel_of(b"something else"), CONTENT + b"x", CONTENT[:-1]])
-def test_another_file_than_the_locked_one_is_never_kept(index: Index, tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", wheel_of(b"something else"), CONTENT + b"x", CONTENT[:-1]]
+)
+def test_another_file_than_the_locked_one_is_never_kept(
+    index: Index, tmp_path: Path, content: bytes
+) -> None:
     index.file(content)
-    with pytest.raises(CannotFetch, match=r"is not the file that uv.lock names: .* Next step: start again"):
+    with pytest.raises(
+        CannotFetch, match=r"is not the file that uv.lock names: .* Next step: start again"
+    ):
         fetch(locked(index), PackageSettings(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -247,21 +304,32 @@ def test_a_connection_that_breaks_is_tried_again(index: Index, tmp_path: Path, b
     assert len(index.asked) == breaks + 1
 
 
-def test_a_connection_that_breaks_each_time_is_said_with_the_next_step(index: Index, tmp_path: Path) -> None:
+def test_a_connection_that_breaks_each_time_is_said_with_the_next_step(
+    index: Index, tmp_path: Path
+) -> None:
     index.breaks = 3
-    with pytest.raises(CannotFetch, match=r"cannot be reached: .* Next step: mend the network or the proxy"):
+    with pytest.raises(
+        CannotFetch, match=r"cannot be reached: .* Next step: mend the network or the proxy"
+    ):
         fetch(locked(index), PackageSettings(), tmp_path)
     assert len(index.asked) == 3
 
 
-def test_what_is_no_page_of_an_index_is_said_with_the_next_step(index: Index, tmp_path: Path) -> None:
+def test_what_is_no_page_of_an_index_is_said_with_the_next_step(
+    index: Index, tmp_path: Path
+) -> None:
     index.pages["/simple/uv/"] = (b'{"files":[', "application/json")
-    with pytest.raises(CannotFetch, match=r"not a page of a package index .* Next step: see whether"):
+    with pytest.raises(
+        CannotFetch, match=r"not a page of a package index .* Next step: see whether"
+    ):
         fetch(mirrored(), PackageSettings(index=f"{index.address}/simple"), tmp_path)
 
 
 def test_what_nobody_serves_is_said_with_the_next_step(tmp_path: Path) -> None:
-    with pytest.raises(CannotFetch, match=r"cannot be reached: .*refused.* Next step: mend the network or the proxy"):
+    with pytest.raises(
+        CannotFetch,
+        match=r"cannot be reached: .*refused.* Next step: mend the network or the proxy",
+    ):
         fetch(mirrored(), PackageSettings(), tmp_path)
 
 
@@ -272,14 +340,17 @@ def test_a_server_that_refuses_is_not_asked_again(index: Index, tmp_path: Path) 
     assert len(index.asked) == 1
 
 
-# --- names, passwords, certificates, proxies --------------------------------------------------------------------------
+# --- names, passwords, certificates, proxies
+# --------------------------------------------------------------------------
 
 
 def basic(login: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{login}:{password}'.encode()).decode()}"
 
 
-def test_the_password_in_an_address_is_for_that_host_alone(index: Index, other_index: Index, tmp_path: Path) -> None:
+def test_the_password_in_an_address_is_for_that_host_alone(
+    index: Index, other_index: Index, tmp_path: Path
+) -> None:
     index.moved[f"/files/{NAME}"] = f"{other_index.address}/files/{NAME}"
     other_index.file()
     address = index.address.replace("//", "//anna:p%40ss@")
@@ -300,7 +371,9 @@ def test_no_message_shows_a_password(index: Index, tmp_path: Path) -> None:
 
 
 def test_netrc_is_asked_for_a_password(index: Index, tmp_path: Path) -> None:
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login berit password pw\n", encoding="utf-8")
+    (tmp_path / ".netrc").write_text(
+        "machine 127.0.0.1 login berit password pw\n", encoding="utf-8"
+    )
     (tmp_path / ".netrc").chmod(0o600)
     fetch(locked(index), PackageSettings(), tmp_path)
     assert index.asked == [(f"/files/{NAME}", basic("berit", "pw"))]
@@ -334,19 +407,30 @@ def index_with_tls(certificates: Path) -> Iterator[Index]:
     yield from serve(index, context)
 
 
-def test_a_certificate_that_nobody_knows_is_not_trusted(index_with_tls: Index, tmp_path: Path) -> None:
-    with pytest.raises(CannotFetch, match=r"cannot be trusted: .* Next step: .*ca-certificates.*SSL_CERT_FILE"):
+def test_a_certificate_that_nobody_knows_is_not_trusted(
+    index_with_tls: Index, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        CannotFetch, match=r"cannot be trusted: .* Next step: .*ca-certificates.*SSL_CERT_FILE"
+    ):
         fetch(locked(index_with_tls), PackageSettings(), tmp_path)
     assert index_with_tls.asked == []
 
 
-def test_a_company_may_have_its_own_authority(index_with_tls: Index, certificates: Path, tmp_path: Path) -> None:
+def test_a_company_may_have_its_own_authority(
+    index_with_tls: Index, certificates: Path, tmp_path: Path
+) -> None:
     settings = PackageSettings(certificates=str(certificates / "ca.pem"))
     assert fetch(locked(index_with_tls), settings, tmp_path / "got") == PROGRAM
 
 
 def test_a_host_that_pip_trusts_needs_no_certificate(index_with_tls: Index, tmp_path: Path) -> None:
-    assert fetch(locked(index_with_tls), PackageSettings(trusted_hosts=("127.0.0.1",)), tmp_path / "got") == PROGRAM
+    assert (
+        fetch(
+            locked(index_with_tls), PackageSettings(trusted_hosts=("127.0.0.1",)), tmp_path / "got"
+        )
+        == PROGRAM
+    )
     with pytest.raises(CannotFetch, match="cannot be trusted"):
         fetch(locked(index_with_tls), PackageSettings(trusted_hosts=("127.0.0.2",)), tmp_path)
 
@@ -354,11 +438,14 @@ def test_a_host_that_pip_trusts_needs_no_certificate(index_with_tls: Index, tmp_
 def test_a_file_without_certificates_is_named(index: Index, tmp_path: Path) -> None:
     for name in ("nothing.pem", NAME):
         (tmp_path / NAME).write_bytes(CONTENT)
-        with pytest.raises(CannotFetch, match=rf"{name}: .*not a file of certificates\. Next step: set"):
+        with pytest.raises(
+            CannotFetch, match=rf"{name}: .*not a file of certificates\. Next step: set"
+        ):
             fetch(locked(index), PackageSettings(certificates=str(tmp_path / name)), tmp_path)
 
 
-# --- the user's settings ----------------------------------------------------------------------------------------------
+# --- the user's settings
+# ----------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -375,7 +462,11 @@ class Home:
         return file
 
     def settings(self, **variables: str) -> PackageSettings:
-        environment: Mapping[str, str] = {"HOME": str(self.folder / "home"), **self.environment, **variables}
+        environment: Mapping[str, str] = {
+            "HOME": str(self.folder / "home"),
+            **self.environment,
+            **variables,
+        }
         return read_settings(environment, self.folder / "etc")
 
 
@@ -415,10 +506,15 @@ def test_the_user_has_the_last_word_of_pips_files_and_a_variable_of_all(home: Ho
     assert home.settings().index == "toml"
     assert home.settings(PIP_INDEX_URL="pip").index == "pip"
     assert home.settings(PIP_INDEX_URL="pip", UV_INDEX_URL="old uv").index == "old uv"
-    assert home.settings(PIP_INDEX_URL="pip", UV_INDEX_URL="old uv", UV_DEFAULT_INDEX="uv").index == "uv"
+    assert (
+        home.settings(PIP_INDEX_URL="pip", UV_INDEX_URL="old uv", UV_DEFAULT_INDEX="uv").index
+        == "uv"
+    )
 
 
-@pytest.mark.parametrize("text", ['index-url = "a"', '[pip]\nindex-url = "a"', '[[index]]\nurl = "a"\ndefault = true'])
+@pytest.mark.parametrize(
+    "text", ['index-url = "a"', '[pip]\nindex-url = "a"', '[[index]]\nurl = "a"\ndefault = true']
+)
 def test_uv_toml_may_name_an_index_in_three_ways(home: Home, text: str) -> None:
     home.write("etc/uv/uv.toml", text)
     assert home.settings().index == "a"
@@ -427,7 +523,9 @@ def test_uv_toml_may_name_an_index_in_three_ways(home: Home, text: str) -> None:
 def test_a_second_index_beside_the_usual_one_is_not_a_mirror(home: Home) -> None:
     home.write("etc/pip.conf", "[global]\nextra-index-url = a\n  b\nfind-links = /c\n")
     assert not home.settings().name_a_mirror
-    home.write("etc/pip.conf", "[global]\nextra_index_url = a\n  b\nfind-links = /c\nindex-url = d\n")
+    home.write(
+        "etc/pip.conf", "[global]\nextra_index_url = a\n  b\nfind-links = /c\nindex-url = d\n"
+    )
     assert home.settings().name_a_mirror
     assert home.settings().places == ("/c", "d", "a", "b")
 
@@ -449,7 +547,11 @@ def test_uv_is_told_what_pips_settings_say(home: Home) -> None:
         "HTTPS_PROXY": "http://proxy.example:3128",
         "HTTP_PROXY": "http://proxy.example:3128",
     }
-    mine = {"SSL_CERT_FILE": "/mine.pem", "HTTPS_PROXY": "http://mine.example", "UV_INDEX": "https://mine.example"}
+    mine = {
+        "SSL_CERT_FILE": "/mine.pem",
+        "HTTPS_PROXY": "http://mine.example",
+        "UV_INDEX": "https://mine.example",
+    }
     assert not home.settings(**mine).for_uv(mine).keys() & mine.keys()
 
 
@@ -463,7 +565,8 @@ def test_settings_that_cannot_be_read_are_an_error_with_their_file(home: Home) -
         home.settings()
 
 
-# --- the whole set-up -------------------------------------------------------------------------------------------------
+# --- the whole set-up
+# -------------------------------------------------------------------------------------------------
 
 UV = """#!/bin/sh
 if [ "$1" = --version ]; then echo "uv 9.9.9 (a test)"; exit; fi
@@ -475,25 +578,30 @@ mkdir -p "$VIRTUAL_ENV/bin" && ln -sf "$UV_PYTHON" "$VIRTUAL_ENV/bin/python"
 
 @dataclass
 class Checkout:
-    """A copy of what sets itself up, and of a lock that names a uv of ours, which only notes what it is asked."""
+    """A copy of what sets itself up, and of a lock that names a uv of ours, which only notes what
+    it is asked.
+    """
 
     folder: Path
     index: Index
 
     def lock(self, content: bytes) -> None:
-        name = (
-            f"uv-9.9.9-py3-none-manylinux_2_5_{Machine.here().processor}.musllinux_1_1_{Machine.here().processor}.whl"
-        )
+        name = f"uv-9.9.9-py3-none-manylinux_2_5_{Machine.here().processor}.musllinux_1_1_{Machine.here().processor}.whl"
         self.index.file(content, name=name)
         self.index.page(name)
         (self.folder / "uv.lock").write_text(
-            f'[[package]]\nname = "uv"\nversion = "9.9.9"\nwheels = [{{ url = "{self.index.address}/files/{name}",'
+            f'[[package]]\nname = "uv"\nversion = "9.9.9"\nwheels = [{{ url = '
+            f'"{self.index.address}/files/{name}",'
             f' hash = "sha256:{hashlib.sha256(content).hexdigest()}", size = {len(content)} }}]\n',
             encoding="utf-8",
         )
 
     def set_up(self, **variables: str) -> "subprocess.CompletedProcess[str]":
-        environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder / "home"), "PIP_CONFIG_FILE": os.devnull}
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(self.folder / "home"),
+            "PIP_CONFIG_FILE": os.devnull,
+        }
         return subprocess.run(
             [sys.executable, "-IS", self.folder / "scripts" / "setup.py", "demo"],
             env=environment | variables, capture_output=True, text=True, check=False,
@@ -507,7 +615,12 @@ class Checkout:
 def checkout(tmp_path: Path, index: Index) -> Checkout:
     checkout = Checkout(tmp_path / "checkout", index)
     (checkout.folder / "scripts").mkdir(parents=True)
-    for name in ("scripts/setup.py", "scripts/fetch_uv.py", "scripts/package_settings.py", "pyproject.toml"):
+    for name in (
+        "scripts/setup.py",
+        "scripts/fetch_uv.py",
+        "scripts/package_settings.py",
+        "pyproject.toml",
+    ):
         shutil.copy(ROOT / name, checkout.folder / name)
     checkout.lock(wheel_of(UV.encode()))
     return checkout
@@ -516,7 +629,9 @@ def checkout(tmp_path: Path, index: Index) -> Checkout:
 def test_a_first_start_fetches_uv_and_lets_it_install_what_is_locked(checkout: Checkout) -> None:
     done = checkout.set_up()
     assert done.returncode == 0, done.stderr
-    assert [line.partition(" --no-default")[0] for line in checkout.asked_of_uv()] == ["sync --frozen"]
+    assert [line.partition(" --no-default")[0] for line in checkout.asked_of_uv()] == [
+        "sync --frozen"
+    ]
     again = checkout.set_up()
     assert (again.returncode, again.stderr) == (0, "")
     assert len(checkout.asked_of_uv()) == 1
@@ -535,10 +650,14 @@ def test_a_first_start_behind_a_mirror_takes_everything_from_there(checkout: Che
     assert "--require-hashes" in asked[2]
 
 
-def test_a_first_start_that_cannot_fetch_uv_says_what_to_do_and_ends_with_69(checkout: Checkout) -> None:
+def test_a_first_start_that_cannot_fetch_uv_says_what_to_do_and_ends_with_69(
+    checkout: Checkout,
+) -> None:
     done = checkout.set_up(PIP_INDEX_URL="http://127.0.0.1:9/simple")
     assert done.returncode == 69
-    assert done.stderr.splitlines()[-1].startswith("presence: http://127.0.0.1:9/simple/uv/ cannot be reached: ")
+    assert done.stderr.splitlines()[-1].startswith(
+        "presence: http://127.0.0.1:9/simple/uv/ cannot be reached: "
+    )
     assert not (checkout.folder / ".venv").exists()
 
 

@@ -1,4 +1,6 @@
-"""How the system tests judge (tests/system/days.py): what fails is played once more, and times are the host's."""
+"""How the system tests judge (tests/system/days.py): what fails is played once more, and times are
+the host's.
+"""
 
 import json
 import os
@@ -24,9 +26,14 @@ class Machines:
         self.commands: list[str] = []
         self._told = iter(told)
 
-    def run(self, _image: Path, _source: Path, out: Path, command: str, *, timeout_s: float) -> Result:
+    def run(
+        self, _image: Path, _source: Path, out: Path, command: str, *, timeout_s: float
+    ) -> Result:
         self.commands.append(command)
-        lines = [{"scenario": name, "took_s": 1.0, "facts": facts} for name, facts in next(self._told).items()]
+        lines = [
+            {"scenario": name, "took_s": 1.0, "facts": facts}
+            for name, facts in next(self._told).items()
+        ]
         (out / "results").write_text("".join(json.dumps(line) + "\n" for line in lines))
         return Result(0, timeout_s, out)
 
@@ -56,9 +63,12 @@ def at_most(day: Day, limit_s: float) -> Callable[[], None]:
     return test
 
 
-def test_what_fails_once_is_played_again_alone_on_a_fresh_machine(play: Callable[[Machines], Day]) -> None:
+def test_what_fails_once_is_played_again_alone_on_a_fresh_machine(
+    play: Callable[[Machines], Day],
+) -> None:
     machines = Machines(
-        {"install": {}, "killed": {"back_s": 50}, "other": {}}, {"install": {}, "killed": {"back_s": 5}}
+        {"install": {}, "killed": {"back_s": 50}, "other": {}},
+        {"install": {}, "killed": {"back_s": 5}},
     )
     day = play(machines)
     judge(at_most(day, 30), [day])
@@ -74,7 +84,9 @@ def test_what_fails_twice_has_failed(play: Callable[[Machines], Day]) -> None:
     assert day.repeats == 1
 
 
-def test_where_much_fails_it_is_no_noise_and_nothing_more_is_repeated(play: Callable[[Machines], Day]) -> None:
+def test_where_much_fails_it_is_no_noise_and_nothing_more_is_repeated(
+    play: Callable[[Machines], Day],
+) -> None:
     slow = {"install": {}, "killed": {"back_s": 50}}
     day = play(Machines(*[slow] * (REPEATS + 1)))
     for _ in range(REPEATS + 2):
@@ -83,7 +95,9 @@ def test_where_much_fails_it_is_no_noise_and_nothing_more_is_repeated(play: Call
     assert day.repeats == REPEATS
 
 
-def test_a_clock_that_runs_fast_is_measured_by_the_hosts(tmp_path: Path, play: Callable[[Machines], Day]) -> None:
+def test_a_clock_that_runs_fast_is_measured_by_the_hosts(
+    tmp_path: Path, play: Callable[[Machines], Day]
+) -> None:
     for end, guest_s, host_s in (("begin", 100, 1000), ("end", 160, 1030)):
         mark = tmp_path / f"clock-killed-{end}"
         mark.write_text(str(guest_s))
@@ -94,7 +108,9 @@ def test_a_clock_that_runs_fast_is_measured_by_the_hosts(tmp_path: Path, play: C
     assert day.seconds("killed", "back_s") == 25.0
 
 
-@pytest.mark.parametrize(("ci", "user", "code"), [("true", "0", 1), ("true", "1000", 0), ("false", "0", 0)])
+@pytest.mark.parametrize(
+    ("ci", "user", "code"), [("true", "0", 1), ("true", "1000", 0), ("false", "0", 0)]
+)
 def test_a_machine_that_cannot_be_had_is_a_failure_for_root_in_ci_alone(
     tmp_path: Path, ci: str, user: str, code: int
 ) -> None:

@@ -16,7 +16,8 @@ from tests.support.brokers import needs_mosquitto
 from tests.support.mqtt_parts import Told, message, new_publisher, running
 
 needs_amqtt = pytest.mark.skipif(
-    importlib.util.find_spec("amqtt") is None, reason="amqtt is not installed: pip install 'presence[demo]'"
+    importlib.util.find_spec("amqtt") is None,
+    reason="amqtt is not installed: pip install 'presence[demo]'",
 )
 EITHER = pytest.mark.parametrize(
     ("kind", "protocol"),
@@ -33,13 +34,17 @@ async def test_a_message_goes_out_and_comes_back(kind: Kind, protocol: MqttProto
     async with LocalBroker.start(kind) as broker:
         assert (broker.kind, broker.protocol, broker.host) == (kind, protocol, "127.0.0.1")
         async with running(new_publisher(broker.port, protocol=broker.protocol)) as publisher:
-            await publisher.subscribe("ctl/a", lambda _topic, payload, _retained: got.put_nowait(payload))
+            await publisher.subscribe(
+                "ctl/a", lambda _topic, payload, _retained: got.put_nowait(payload)
+            )
             await publisher.publish(message(topic="ctl/a", payload=b"hello"))
             assert await asyncio.wait_for(got.get(), 5) == b"hello"
 
 
 @EITHER
-async def test_the_broker_is_gone_when_the_block_is_left(kind: Kind, protocol: MqttProtocol) -> None:
+async def test_the_broker_is_gone_when_the_block_is_left(
+    kind: Kind, protocol: MqttProtocol
+) -> None:
     async with LocalBroker.start(kind) as broker:
         pass
     with pytest.raises(ConnectionRefusedError):
@@ -65,11 +70,15 @@ async def test_the_broker_is_gone_when_the_block_raises(kind: Kind, protocol: Mq
 async def test_what_is_lost_is_said_in_a_sentence(kind: Kind, protocol: MqttProtocol) -> None:
     sentence = LocalBroker(kind, protocol, 1).loses
     assert (sentence == "") is (protocol is MqttProtocol.V5)
-    assert kind == "mosquitto" or all(word in sentence for word in ("reason codes", "message expiry", "content type"))
+    assert kind == "mosquitto" or all(
+        word in sentence for word in ("reason codes", "message expiry", "content type")
+    )
 
 
 @needs_amqtt
-async def test_mqtt_5_to_the_embedded_broker_fails_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_mqtt_5_to_the_embedded_broker_fails_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """amqtt stumbles over the properties of our CONNECT and does not answer at all."""
     monkeypatch.setattr("presence.edges.mqtt.connection.TCP_TIMEOUT_S", 0.0)
     told = Told()
@@ -87,13 +96,17 @@ async def test_mosquitto_is_taken_where_it_is_installed() -> None:
 
 
 @needs_amqtt
-async def test_the_embedded_broker_is_taken_where_mosquitto_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_embedded_broker_is_taken_where_mosquitto_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(local_broker, "find_mosquitto", lambda: None)
     async with LocalBroker.start() as broker:
         assert broker.kind == "embedded"
 
 
-async def test_without_mosquitto_its_preference_is_refused_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_mosquitto_its_preference_is_refused_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(local_broker, "find_mosquitto", lambda: None)
     with pytest.raises(BrokerError, match="apt install mosquitto"):
         async with LocalBroker.start("mosquitto"):
@@ -112,7 +125,9 @@ async def test_a_broker_that_does_not_start_is_shown_with_the_end_of_its_log(
             pass
 
 
-def test_mosquitto_is_found_outside_of_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mosquitto_is_found_outside_of_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     found = local_broker.find_mosquitto()
     assert found is None or found.parent.name == "sbin"

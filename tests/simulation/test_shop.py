@@ -1,4 +1,6 @@
-"""The simulated shop: one seed gives one day, payloads are real ones, walls and distance weaken them."""
+"""The simulated shop: one seed gives one day, payloads are real ones, walls and distance weaken
+them.
+"""
 
 import itertools
 import math
@@ -7,7 +9,11 @@ from statistics import median
 
 import pytest
 
-from presence.core.recognition.advertisement import MalformedPayload, advertisement_from_payload, decode_payload
+from presence.core.recognition.advertisement import (
+    MalformedPayload,
+    advertisement_from_payload,
+    decode_payload,
+)
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at, window_key
 from presence.simulation import (
@@ -36,7 +42,13 @@ COUNTER = [(Spot(1.0, 2.5), 20.0)]
 WINDOW = [(Spot(4.0, -2.0), 20.0)]
 
 
-def a_shop(*phones: Phone, seed: int = 7, start_s: float = 0.0, seconds: float = SECONDS, air: Air | None = None):
+def a_shop(
+    *phones: Phone,
+    seed: int = 7,
+    start_s: float = 0.0,
+    seconds: float = SECONDS,
+    air: Air | None = None,
+):
     clock = SimulatedClock(moment(start_s), speed=10_000)
     return SimulatedShop(phones, clock, seed=seed, seconds=seconds, air=air)
 
@@ -64,32 +76,46 @@ def test_the_same_seed_gives_the_same_day_to_the_last_byte():
 
 def test_another_seed_gives_another_day():
     first, second = heard(a_shop(a_customer(), seed=1)), heard(a_shop(a_customer(), seed=2))
-    assert [(report.at_s, report.rssi_dbm) for report in first] != [(r.at_s, r.rssi_dbm) for r in second]
+    assert [(report.at_s, report.rssi_dbm) for report in first] != [
+        (r.at_s, r.rssi_dbm) for r in second
+    ]
 
 
 def test_who_comes_when_and_how_strong_does_not_depend_on_the_date_but_identifiers_do():
     now, tomorrow = heard(a_shop(a_customer())), heard(a_shop(a_customer(), start_s=DAY_S))
-    assert [(r.at_s, r.phone.name, r.rssi_dbm) for r in now] == [(r.at_s, r.phone.name, r.rssi_dbm) for r in tomorrow]
+    assert [(r.at_s, r.phone.name, r.rssi_dbm) for r in now] == [
+        (r.at_s, r.phone.name, r.rssi_dbm) for r in tomorrow
+    ]
     assert {r.payload for r in now}.isdisjoint(r.payload for r in tomorrow)
 
 
 def test_advertisements_come_in_order_of_time():
-    times = [report.at_s for report in heard(a_shop(a_customer(), *crowd(30, seed=1, seconds=SECONDS)))]
+    times = [
+        report.at_s for report in heard(a_shop(a_customer(), *crowd(30, seed=1, seconds=SECONDS)))
+    ]
     assert times == sorted(times)
     assert 0 <= times[0] < times[-1] < SECONDS
 
 
 def test_one_crowd_member_more_changes_nothing_for_the_others():
     alone = heard(a_shop(a_customer()))
-    among = [report for report in heard(a_shop(a_customer(), *crowd(9, seed=7, seconds=60))) if report.phone.customer]
+    among = [
+        report
+        for report in heard(a_shop(a_customer(), *crowd(9, seed=7, seconds=60)))
+        if report.phone.customer
+    ]
     assert among == alone
 
 
 def test_a_customers_payload_is_the_identifier_of_its_slot():
     report = heard(a_shop(a_customer()))[0]
-    advertisement = advertisement_from_payload(moment(report.at_s), report.address, report.rssi_dbm, report.payload)
+    advertisement = advertisement_from_payload(
+        moment(report.at_s), report.address, report.rssi_dbm, report.payload
+    )
     utc_s = START_S + report.at_s
-    assert eddystone.identifier(advertisement) == ephemeral_identifier(window_key(KEY, utc_s), slot_at(utc_s))
+    assert eddystone.identifier(advertisement) == ephemeral_identifier(
+        window_key(KEY, utc_s), slot_at(utc_s)
+    )
 
 
 def test_identifier_and_address_change_together_when_the_slot_is_over():
@@ -102,14 +128,22 @@ def test_identifier_and_address_change_together_when_the_slot_is_over():
 
 
 def test_a_stranger_changes_address_and_payload_together_when_its_life_is_over():
-    phone = Phone("stranger", standing_still(Spot(1, 2)), StrangerBroadcast("apple nearby", life_s=20, phase_s=10))
-    pairs = [pair for pair, _ in itertools.groupby((r.address, r.payload) for r in heard(a_shop(phone)))]
+    phone = Phone(
+        "stranger",
+        standing_still(Spot(1, 2)),
+        StrangerBroadcast("apple nearby", life_s=20, phase_s=10),
+    )
+    pairs = [
+        pair for pair, _ in itertools.groupby((r.address, r.payload) for r in heard(a_shop(phone)))
+    ]
     assert len(pairs) == 4
     assert len({address for address, _ in pairs}) == len({payload for _, payload in pairs}) == 4
 
 
 def test_addresses_are_resolvable_private_ones():
-    assert {report.address[0] >> 6 for report in heard(a_shop(*crowd(30, seed=3, seconds=SECONDS)))} == {0b01}
+    assert {
+        report.address[0] >> 6 for report in heard(a_shop(*crowd(30, seed=3, seconds=SECONDS)))
+    } == {0b01}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -167,7 +201,8 @@ def test_who_passes_by_is_weaker_than_who_comes_in_most_of_the_time():
                 readings[name].append(report.rssi_dbm)
     threshold_dbm = -82
     inside, window, street = (
-        sum(rssi_dbm >= threshold_dbm for rssi_dbm in readings[name]) / len(readings[name]) for name in walks
+        sum(rssi_dbm >= threshold_dbm for rssi_dbm in readings[name]) / len(readings[name])
+        for name in walks
     )
     assert inside > 0.85
     assert window < 0.15
@@ -176,7 +211,9 @@ def test_who_passes_by_is_weaker_than_who_comes_in_most_of_the_time():
 
 def test_a_walk_has_no_leaps():
     walk = visiting(20, [(Spot(2, 3), 5), (Spot(-3, 6), 5)], then_left=False)
-    spots = [walk.at(walk.begins_s + n / 10) for n in range(int((walk.ends_s - walk.begins_s) * 10))]
+    spots = [
+        walk.at(walk.begins_s + n / 10) for n in range(int((walk.ends_s - walk.begins_s) * 10))
+    ]
     for before, after in itertools.pairwise(spots):
         assert before is not None
         assert after is not None
@@ -200,7 +237,9 @@ async def test_the_source_hands_over_what_decodes_and_counts_what_does_not():
     assert shop.heard + shop.malformed == len(reports)
     assert shop.malformed > 0
     assert taken[0].at == moment(reports[0].at_s)
-    assert {(said.address, said.payload) for said in shop.said} == {(r.address, r.payload) for r in reports}
+    assert {(said.address, said.payload) for said in shop.said} == {
+        (r.address, r.payload) for r in reports
+    }
     assert {said.customer for said in shop.said} == {True, False}
 
 
@@ -208,7 +247,9 @@ async def test_the_source_keeps_pace_with_its_clock():
     clock = SimulatedClock(moment(), speed=20)
     shop = SimulatedShop([a_customer(standing_still(Spot(1, 2)))], clock, seed=1, seconds=6)
     late_s = []
-    await shop.run(lambda advertisement: late_s.append(clock.elapsed_s - (advertisement.at.utc_s - START_S)))
+    await shop.run(
+        lambda advertisement: late_s.append(clock.elapsed_s - (advertisement.at.utc_s - START_S))
+    )
     assert min(late_s) >= -1e-6
     assert median(late_s) < 1
     assert clock.elapsed_s >= 6

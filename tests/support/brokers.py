@@ -1,4 +1,6 @@
-"""Brokers for tests: a real mosquitto with a configuration of the test, and one that answers wrongly on purpose."""
+"""Brokers for tests: a real mosquitto with a configuration of the test, and one that answers
+wrongly on purpose.
+"""
 
 import asyncio
 import contextlib
@@ -40,7 +42,9 @@ class Mosquitto:
             lines.append("allow_anonymous true")
         config.write_text("\n".join(lines) + "\n")
         with (self.folder / "mosquitto.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(mosquitto, "-c", config, stdout=log, stderr=log)
+            self._process = await asyncio.create_subprocess_exec(
+                mosquitto, "-c", config, stdout=log, stderr=log
+            )
         assert await answers(self._process, self.port), (self.folder / "mosquitto.log").read_text()
 
     async def kill(self) -> None:
@@ -68,8 +72,14 @@ async def mosquitto(folder: Path, *lines: str) -> AsyncIterator[Mosquitto]:
 
 @contextlib.asynccontextmanager
 async def listener(port: int, topic: str = "#") -> AsyncIterator["asyncio.Queue[paho.MQTTMessage]"]:
-    """Everything that a client subscribed to `topic` is sent, in order; at the end, whatever broke the contract."""
-    loop, heard, subscribed = asyncio.get_running_loop(), asyncio.Queue[paho.MQTTMessage](), asyncio.Event()
+    """Everything that a client subscribed to `topic` is sent, in order; at the end, whatever broke
+    the contract.
+    """
+    loop, heard, subscribed = (
+        asyncio.get_running_loop(),
+        asyncio.Queue[paho.MQTTMessage](),
+        asyncio.Event(),
+    )
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     broken: list[BreaksTheContract] = []
 
@@ -123,7 +133,9 @@ class FakeBroker:
     connack: bytes | None = packet(CONNACK, b"\x00\x00\x00")
     """None: no answer at all."""
     suback: int = 1
-    puback: Callable[[int, bytes], bytes | None] = lambda mid, _publish: packet(PUBACK, struct.pack("!H", mid))
+    puback: Callable[[int, bytes], bytes | None] = lambda mid, _publish: packet(
+        PUBACK, struct.pack("!H", mid)
+    )
     """Takes packet id and body of a PUBLISH; None: no acknowledgement."""
     puback_delay_s: float = 0.0
     cut_after: int | None = None
@@ -194,7 +206,9 @@ class FakeBroker:
         topic_length = struct.unpack_from("!H", body)[0]
         answer = self.puback(struct.unpack_from("!H", body, 2 + topic_length)[0], body)
         if answer is not None:
-            asyncio.get_running_loop().call_later(self.puback_delay_s, self._acknowledge, answer, writer)
+            asyncio.get_running_loop().call_later(
+                self.puback_delay_s, self._acknowledge, answer, writer
+            )
 
     def _acknowledge(self, answer: bytes, writer: asyncio.StreamWriter) -> None:
         self.unacknowledged -= 1

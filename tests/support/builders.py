@@ -1,7 +1,9 @@
-"""Ready-made values: a test names only what it is about, the rest is a customer on an ordinary afternoon.
+"""Ready-made values: a test names only what it is about, the rest is a customer on an ordinary
+afternoon.
 
-The afternoon is `START_S`, 2026-11-23T14:05:07Z, in store fi-0042 of the chain acme. Every subject's keys follow from
-its ref, so that `advertisement(ref=ANNA)` is heard as Anna wherever a list holds `consent(ref=ANNA)`.
+The afternoon is `START_S`, 2026-11-23T14:05:07Z, in store fi-0042 of the chain acme. Every
+subject's keys follow from its ref, so that `advertisement(ref=ANNA)` is heard as Anna wherever a
+list holds `consent(ref=ANNA)`.
 """
 
 import itertools
@@ -88,7 +90,9 @@ def advertisement(
     """A phone near the door; `identifier` overrides what the subject's own phone would send."""
     at = moment() if at is None else at
     eid = identifier_of(ref, at.utc_s) if identifier is None else identifier
-    heard = advertisement_from_payload(at, address, 0, eddystone.payload(eid, tx_power_dbm=-18), adapter="hci0")
+    heard = advertisement_from_payload(
+        at, address, 0, eddystone.payload(eid, tx_power_dbm=-18), adapter="hci0"
+    )
     return heard._replace(rssi_dbm=rssi_dbm)
 
 
@@ -98,18 +102,26 @@ def stranger(number: int = 0, *, at: Moment | None = None) -> Advertisement:
     return advertisement_from_payload(at or moment(), number.to_bytes(6, "big"), -55, payload)
 
 
-def sighting(*, ref: bytes = ANNA, at: Moment | None = None, rssi_dbm: int | None = -60) -> Sighting:
+def sighting(
+    *, ref: bytes = ANNA, at: Moment | None = None, rssi_dbm: int | None = -60
+) -> Sighting:
     return Sighting(moment() if at is None else at, ref, rssi_dbm)
 
 
 def grant(
-    category: str = CARS, *, start_s: float = -math.inf, end_s: float = math.inf, explicit: bool = False
+    category: str = CARS,
+    *,
+    start_s: float = -math.inf,
+    end_s: float = math.inf,
+    explicit: bool = False,
 ) -> Grant:
     return Grant(category, start_s, end_s, explicit)
 
 
 def consent(**changes: Any) -> Consent:
-    """Anna wants to hear about cars and garden, and agreed to all that is not sensitive; in force for 100 days."""
+    """Anna wants to hear about cars and garden, and agreed to all that is not sensitive; in force
+    for 100 days.
+    """
     ref = changes.get("ref", ANNA)
     values: dict[str, Any] = {
         "ref": ref,
@@ -119,7 +131,9 @@ def consent(**changes: Any) -> Consent:
         "not_after_s": START_S + 100 * DAY_S,
         "scope": Scope(frozenset({PLACE.store})),
         "grants": (grant(CARS), grant(GARDEN)),
-        "pairwise_keys": {name: pairwise_key(ref, name) for name in (OFFERS.name, PICK_UP.name, "test")},
+        "pairwise_keys": {
+            name: pairwise_key(ref, name) for name in (OFFERS.name, PICK_UP.name, "test")
+        },
         **changes,
     }
     return Consent(**values)
@@ -128,7 +142,9 @@ def consent(**changes: Any) -> Consent:
 def window_keys(ref: bytes, around_s: float = START_S) -> tuple[WindowKey, ...]:
     """What a list holds: this window's key and the next."""
     window = window_at(around_s)
-    return tuple(WindowKey(ref, w, window_key(identity_key(ref), w * WINDOW_S)) for w in (window, window + 1))
+    return tuple(
+        WindowKey(ref, w, window_key(identity_key(ref), w * WINDOW_S)) for w in (window, window + 1)
+    )
 
 
 def header(**changes: Any) -> ListHeader:
@@ -143,12 +159,16 @@ def header(**changes: Any) -> ListHeader:
     return ListHeader(**values)
 
 
-def a_list(*consents: Consent, keys: Iterable[WindowKey] | None = None, **changes: Any) -> ConsentList:
+def a_list(
+    *consents: Consent, keys: Iterable[WindowKey] | None = None, **changes: Any
+) -> ConsentList:
     """A verified list of these consents; further arguments change its header."""
     held = {c.ref: window_keys(c.ref) for c in consents}
     if keys is not None:
         held = {ref: tuple(key for key in keys if key.ref == ref) for ref in held}
-    return ConsentList(header(count=len(consents), **changes), {c.ref: Entry(c, held[c.ref]) for c in consents})
+    return ConsentList(
+        header(count=len(consents), **changes), {c.ref: Entry(c, held[c.ref]) for c in consents}
+    )
 
 
 def base64url(data: bytes) -> str:
@@ -156,7 +176,9 @@ def base64url(data: bytes) -> str:
 
 
 def entry_json(**changes: Any) -> dict[str, Any]:
-    """One entry of a list as the consent service writes it; a change to `...` leaves the field out."""
+    """One entry of a list as the consent service writes it; a change to `...` leaves the field
+    out.
+    """
     ref = changes.pop("of", ANNA)
     window = window_at(START_S)
     entry: dict[str, Any] = {
@@ -208,7 +230,9 @@ def standing(**changes: Any) -> ListStanding:
 
 @dataclass(frozen=True, kw_only=True)
 class DoorRule:
-    """An entry rule whose numbers are easy to count with: 70 dB·s, 10 a second for who is strong."""
+    """An entry rule whose numbers are easy to count with: 70 dB·s, 10 a second for who is
+    strong.
+    """
 
     enter_rssi_dbm: float = -75
     evidence_db_s: float = 70
@@ -245,8 +269,12 @@ APPROACH_S: Final = 7.0
 """How long `approach` takes: with DoorRule the eighth reading brings the evidence to 70 dB·s."""
 
 
-def approach(start: Moment | None = None, *, ref: bytes = ANNA, rssi_dbm: int = -60) -> Iterator[Advertisement]:
-    """The eight advertisements, one a second, by which DoorRule lets somebody in: the last one decides."""
+def approach(
+    start: Moment | None = None, *, ref: bytes = ANNA, rssi_dbm: int = -60
+) -> Iterator[Advertisement]:
+    """The eight advertisements, one a second, by which DoorRule lets somebody in: the last one
+    decides.
+    """
     first = start or moment()
     for second in range(int(APPROACH_S) + 1):
         yield advertisement(ref=ref, at=first.later(second), rssi_dbm=rssi_dbm)
@@ -261,7 +289,9 @@ def walk_in(engine: Engine, *, ref: bytes = ANNA, start: Moment | None = None) -
     )
 
 
-def stay(engine: Engine, start: Moment, until: Moment, *, ref: bytes = ANNA, every_s: float = 30) -> list[Outgoing]:
+def stay(
+    engine: Engine, start: Moment, until: Moment, *, ref: bytes = ANNA, every_s: float = 30
+) -> list[Outgoing]:
     """Somebody is heard inside, time passes, and what was queued meanwhile comes back."""
     queued: list[Outgoing] = []
     now = start
@@ -285,7 +315,12 @@ def send_all(engine: Engine, now: Moment, *, acknowledged: bool = True) -> list[
 
 
 def visit(**changes: Any) -> Visit:
-    values: dict[str, Any] = {"ref": ANNA, "entered_at": moment(7), "heard_at": moment(60), **changes}
+    values: dict[str, Any] = {
+        "ref": ANNA,
+        "entered_at": moment(7),
+        "heard_at": moment(60),
+        **changes,
+    }
     return Visit(**values)
 
 

@@ -1,7 +1,8 @@
-"""Ten thousand strangers whose every mark begins with the same rare bytes, so that one search finds any of them.
+"""Ten thousand strangers whose every mark begins with the same rare bytes, so that one search finds
+any of them.
 
-The search for whole marks is the demo's own (`presence.demo.marks`); here the common beginning is sought in each
-spelling, and every hash of every mark.
+The search for whole marks is the demo's own (`presence.demo.marks`); here the common beginning is
+sought in each spelling, and every hash of every mark.
 """
 
 import hashlib
@@ -55,7 +56,13 @@ def traces(places: Mapping[str, bytes], count: int) -> list[str]:
 def _hashed(places: Mapping[str, bytes], count: int) -> Iterator[str]:
     hashes: dict[bytes, str] = {}
     for address, payload in strangers(count):
-        for mark in (address, payload, address.hex().encode(), address.hex(":").encode(), payload[2:]):
+        for mark in (
+            address,
+            payload,
+            address.hex().encode(),
+            address.hex(":").encode(),
+            payload[2:],
+        ):
             for name in ("md5", "sha1", "sha256"):
                 hashes[hashlib.new(name, mark, usedforsecurity=False).digest()] = name
             hashes[b"%08x" % zlib.crc32(mark)] = "crc32"

@@ -1,7 +1,8 @@
 """Captures made by hand: writers for every format that the capture edge reads.
 
-Written from the specifications, not from the reader: the checksum below works bit by bit where the reader uses a
-table, and the layouts are spelt out field by field. Addresses are given as printed, most significant byte first.
+Written from the specifications, not from the reader: the checksum below works bit by bit where the
+reader uses a table, and the layouts are spelt out field by field. Addresses are given as printed,
+most significant byte first.
 """
 
 import heapq
@@ -62,7 +63,13 @@ def legacy_event(*heard: Heard, count: int | None = None) -> bytes:
 def directed_event(*heard: Heard, count: int | None = None) -> bytes:
     reports = b""
     for report in heard:
-        reports += bytes([0x01, 0x01]) + report.address[::-1] + b"\xfe" + bytes(6) + struct.pack("b", report.rssi_dbm)
+        reports += (
+            bytes([0x01, 0x01])
+            + report.address[::-1]
+            + b"\xfe"
+            + bytes(6)
+            + struct.pack("b", report.rssi_dbm)
+        )
     return meta_event(0x0B, len(heard) if count is None else count, reports)
 
 
@@ -85,7 +92,9 @@ def extended_event(*heard: Heard, count: int | None = None) -> bytes:
 
 
 def crc24(pdu: bytes) -> bytes:
-    """The checksum, bit by bit as drawn in the specification; on the air its most significant bit goes first."""
+    """The checksum, bit by bit as drawn in the specification; on the air its most significant bit
+    goes first.
+    """
     register = 0x555555
     for byte in pdu:
         for position in range(8):
@@ -104,11 +113,23 @@ def legacy_pdu(kind: int, address: bytes = CUSTOMER, payload: bytes = EDDYSTONE)
 
 
 def extended_pdu(
-    *, address: bytes | None = CUSTOMER, payload: bytes = EDDYSTONE, points_on: bool = False, acad: bytes = b""
+    *,
+    address: bytes | None = CUSTOMER,
+    payload: bytes = EDDYSTONE,
+    points_on: bool = False,
+    acad: bytes = b"",
 ) -> bytes:
-    """The common extended advertising payload format, with ADI and, where it points on, AuxPtr (§2.3.4)."""
+    """The common extended advertising payload format, with ADI and, where it points on, AuxPtr
+    (§2.3.4).
+    """
     flags = (address is not None) | 1 << 3 | points_on << 4
-    fields = bytes([flags]) + (address[::-1] if address else b"") + b"\x34\x12" + b"\x25\x10\x00" * points_on + acad
+    fields = (
+        bytes([flags])
+        + (address[::-1] if address else b"")
+        + b"\x34\x12"
+        + b"\x25\x10\x00" * points_on
+        + acad
+    )
     return pdu(EXTENDED_PDU, bytes([len(fields)]) + fields + payload)
 
 
@@ -127,13 +148,20 @@ def with_phdr(packet: bytes, *, power_dbm: int = -60, flags: int = 0x0C03) -> by
 
 
 def nordic(
-    packet: bytes, version: int, *, rssi_dbm: int = -60, flags: int = 0x01, packet_id: int | None = None
+    packet: bytes,
+    version: int,
+    *,
+    rssi_dbm: int = -60,
+    flags: int = 0x01,
+    packet_id: int | None = None,
 ) -> bytes:
     """Link type 272, as protocol version 0 to 3 wrote it."""
     fields = struct.pack("<BBBHI", flags, 37, -rssi_dbm, 0, 150)
     number = (0x02 if version == 3 else 0x06) if packet_id is None else packet_id
     if version == 0:
-        return b"\xbe\xef" + struct.pack("<BHHB", number, 1, 0, len(fields + packet)) + fields + packet
+        return (
+            b"\xbe\xef" + struct.pack("<BHHB", number, 1, 0, len(fields + packet)) + fields + packet
+        )
     body = bytes([1 + len(fields)]) + fields + packet
     if version == 1:
         return struct.pack("<BBBBHB", 5, 6, len(body), version, 1, number) + body
@@ -153,19 +181,31 @@ class Entry(NamedTuple):
 
 def btsnoop_record(entry: Entry) -> bytes:
     time_us = round(entry.utc_s * 1e6) + BTSNOOP_EPOCH_US
-    return struct.pack(">IIIIq", len(entry.data), len(entry.data), entry.flags, 0, time_us) + entry.data
+    return (
+        struct.pack(">IIIIq", len(entry.data), len(entry.data), entry.flags, 0, time_us)
+        + entry.data
+    )
 
 
 def btsnoop(entries: Iterable[Entry], *, data_link: int = 1002, version: int = 1) -> bytes:
-    return b"btsnoop\0" + struct.pack(">II", version, data_link) + b"".join(map(btsnoop_record, entries))
+    return (
+        b"btsnoop\0"
+        + struct.pack(">II", version, data_link)
+        + b"".join(map(btsnoop_record, entries))
+    )
 
 
-def pcap(entries: Iterable[Entry], *, link_type: int, byte_order: str = "<", ticks_per_s: int = 10**6) -> bytes:
+def pcap(
+    entries: Iterable[Entry], *, link_type: int, byte_order: str = "<", ticks_per_s: int = 10**6
+) -> bytes:
     magic = {10**6: 0xA1B2C3D4, 10**9: 0xA1B23C4D}[ticks_per_s]
     file = struct.pack(byte_order + "IHHIIII", magic, 2, 4, 0, 0, 65535, link_type)
     for entry in entries:
         seconds, fraction = divmod(round(entry.utc_s * ticks_per_s), ticks_per_s)
-        file += struct.pack(byte_order + "IIII", seconds, fraction, len(entry.data), len(entry.data)) + entry.data
+        file += (
+            struct.pack(byte_order + "IIII", seconds, fraction, len(entry.data), len(entry.data))
+            + entry.data
+        )
     return file
 
 
@@ -191,17 +231,25 @@ class PcapngWriter:
     def option(self, code: int, value: bytes) -> bytes:
         return struct.pack(self._order + "HH", code, len(value)) + value + bytes(-len(value) % 4)
 
-    def enhanced(self, data: bytes, ticks: int = round(NOON_S * 1e6), *, interface: int = 0) -> None:
+    def enhanced(
+        self, data: bytes, ticks: int = round(NOON_S * 1e6), *, interface: int = 0
+    ) -> None:
         size = len(data)
-        fields = struct.pack(self._order + "IIIII", interface, ticks >> 32, ticks & 0xFFFFFFFF, size, size)
+        fields = struct.pack(
+            self._order + "IIIII", interface, ticks >> 32, ticks & 0xFFFFFFFF, size, size
+        )
         self.block(6, fields + data)
 
     def simple(self, data: bytes, *, original_bytes: int | None = None) -> None:
         self.block(3, struct.pack(self._order + "I", original_bytes or len(data)) + data)
 
-    def obsolete(self, data: bytes, ticks: int = round(NOON_S * 1e6), *, interface: int = 0) -> None:
+    def obsolete(
+        self, data: bytes, ticks: int = round(NOON_S * 1e6), *, interface: int = 0
+    ) -> None:
         size = len(data)
-        fields = struct.pack(self._order + "HHIIII", interface, 7, ticks >> 32, ticks & 0xFFFFFFFF, size, size)
+        fields = struct.pack(
+            self._order + "HHIIII", interface, 7, ticks >> 32, ticks & 0xFFFFFFFF, size, size
+        )
         self.block(2, fields + data)
 
 
@@ -211,19 +259,27 @@ H4_EVENT: Final = b"\x04"
 
 
 def splice_btsnoop(
-    source: Path, target: Path, reports: Iterable[tuple[float, bytes, int, bytes]], *, extended: bool = False
+    source: Path,
+    target: Path,
+    reports: Iterable[tuple[float, bytes, int, bytes]],
+    *,
+    extended: bool = False,
 ) -> None:
     """Write `source` to `target` with more advertising reports in it, merged by time.
 
-    Each report is (utc_s, address as printed, rssi_dbm, payload) and becomes one event of its own, in the shape of
-    the source's data link (1001, 1002 or 2001); legacy, or `extended` where the recording phone used those.
+    Each report is (utc_s, address as printed, rssi_dbm, payload) and becomes one event of its own,
+    in the shape of the source's data link (1001, 1002 or 2001); legacy, or `extended` where the
+    recording phone used those.
     """
     file = source.read_bytes()
     (data_link,) = struct.unpack_from(">I", file, 12)
     as_event = extended_event if extended else legacy_event
     indicator = H4_EVENT if data_link == 1002 else b""
     added = (
-        (round(utc_s * 1e6), btsnoop_record(Entry(indicator + as_event(Heard(address, rssi_dbm, payload)), utc_s)))
+        (
+            round(utc_s * 1e6),
+            btsnoop_record(Entry(indicator + as_event(Heard(address, rssi_dbm, payload)), utc_s)),
+        )
         for utc_s, address, rssi_dbm, payload in sorted(reports)
     )
     merged = heapq.merge(_timed_records(file), added, key=lambda timed: timed[0])

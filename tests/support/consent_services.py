@@ -1,4 +1,6 @@
-"""A consent service in a folder, a clock that tests turn, and a gateway's eyes: python-tuf's own client."""
+"""A consent service in a folder, a clock that tests turn, and a gateway's eyes: python-tuf's own
+client.
+"""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +16,15 @@ from presence.consent_service.wishes import Wish
 from presence.core.consent.manifest import Manifest, read_manifest
 from presence.core.consent.model import Purpose, Scope
 from presence.core.consent.revocation import Notice
-from presence.core.consent.segments import Kind, Put, base_rows, delta_rows, key_columns, merged, unpack
+from presence.core.consent.segments import (
+    Kind,
+    Put,
+    base_rows,
+    delta_rows,
+    key_columns,
+    merged,
+    unpack,
+)
 from tests.support.builders import START_S
 
 CARS, TYRES, GARDEN = "ap2:1551", "ap2:1552", "ap2:1285"
@@ -31,7 +41,11 @@ class Clock:
 
 def a_service(directory: Path, clock: Clock) -> ConsentService:
     return ConsentService.create(
-        directory / "service", directory / "repository", list_name="acme/fi-0042", notice="fi-2026-03", clock=clock
+        directory / "service",
+        directory / "repository",
+        list_name="acme/fi-0042",
+        notice="fi-2026-03",
+        clock=clock,
     )
 
 

@@ -1,7 +1,8 @@
-"""What every message in every test has to be: of the closed schema of its topic, and at home where it was published.
+"""What every message in every test has to be: of the closed schema of its topic, and at home where
+it was published.
 
-`FakePublisher`, `brokers.listener` and `builders.send_all` pass everything through `check`, so that a message that
-the contract does not know fails whichever test first saw it.
+`FakePublisher`, `brokers.listener` and `builders.send_all` pass everything through `check`, so that
+a message that the contract does not know fails whichever test first saw it.
 """
 
 import json
@@ -14,10 +15,14 @@ from jsonschema import Draft202012Validator
 
 SCHEMA_URN: Final = "urn:presence:schema:"
 NAME: Final = "[a-z0-9-]{1,32}"
-EVENT: Final = re.compile(rf"presence/v1/(?P<chain>{NAME})/(?P<store>{NAME})/evt/(?P<audience>{NAME})")
+EVENT: Final = re.compile(
+    rf"presence/v1/(?P<chain>{NAME})/(?P<store>{NAME})/evt/(?P<audience>{NAME})"
+)
 STATE: Final = re.compile(rf"presence/v1/{NAME}/{NAME}/gw/{NAME}/state")
 OURS: Final = re.compile(r"presence/v1/.*/(evt|gw)/.*")
-"""What only this contract may speak on; other topics (peers, offers, control) are other contracts."""
+"""What only this contract may speak on; other topics (peers, offers, control) are other
+contracts.
+"""
 
 
 class BreaksTheContract(AssertionError):
@@ -28,7 +33,13 @@ class BreaksTheContract(AssertionError):
 def schema_names() -> tuple[str, ...]:
     """`entered-1.0`, …: what lies in the package."""
     folder = files("presence").joinpath("schemas")
-    return tuple(sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json")))
+    return tuple(
+        sorted(
+            file.name.removesuffix(".json")
+            for file in folder.iterdir()
+            if file.name.endswith(".json")
+        )
+    )
 
 
 @cache
@@ -50,7 +61,9 @@ def problems(value: object, name: str) -> list[str]:
 
 def check_event(value: Any) -> dict[str, Any]:
     """An event by the schema that it names itself; raises BreaksTheContract."""
-    name = str(value.get("dataschema", "")).removeprefix(SCHEMA_URN) if isinstance(value, dict) else ""
+    name = (
+        str(value.get("dataschema", "")).removeprefix(SCHEMA_URN) if isinstance(value, dict) else ""
+    )
     if name not in schema_names() or name.startswith("state"):
         raise BreaksTheContract(f"names no schema of ours: {value}")
     if found := problems(value, name):
@@ -69,7 +82,11 @@ def check(topic: str, payload: bytes, *, retained: bool = False) -> None:
         raise BreaksTheContract(f"{topic}: {error}: {payload[:200]!r}") from None
     if place := EVENT.fullmatch(topic):
         event = check_event(value)
-        at_home = (f"urn:presence:{place['chain']}:{place['store']}", place["store"], place["audience"])
+        at_home = (
+            f"urn:presence:{place['chain']}:{place['store']}",
+            place["store"],
+            place["audience"],
+        )
         if (event["source"], event["data"]["store"], event["data"]["audience"]) != at_home:
             raise BreaksTheContract(f"{topic} is not where this event belongs: {event}")
         if retained:

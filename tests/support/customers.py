@@ -1,7 +1,9 @@
-"""The customer's side, end to end: the consent service with its signed list and notices, a real broker, the running
-daemon in a process of its own, and what the reference offer engine makes of its events.
+"""The customer's side, end to end: the consent service with its signed list and notices, a real
+broker, the running daemon in a process of its own, and what the reference offer engine makes of its
+events.
 
-One customer, Anna: her phone stands in the shop from some seconds after the start on, for as long as the test takes.
+One customer, Anna: her phone stands in the shop from some seconds after the start on, for as long
+as the test takes.
 """
 
 import asyncio
@@ -61,9 +63,19 @@ class Journey:
     async def consents(self, action: str, *arguments: str) -> dict[str, Any]:
         """`presence consents …`, as the consent platform runs it; its answer."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "presence", "consents", action, "--directory", self.folder, "--json", *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=ENVIRONMENT,
-        )  # fmt: skip
+            sys.executable,
+            "-m",
+            "presence",
+            "consents",
+            action,
+            "--directory",
+            self.folder,
+            "--json",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=ENVIRONMENT,
+        )
         out, err = await process.communicate()
         assert process.returncode == 0, err.decode()
         answer: dict[str, Any] = json.loads(out)
@@ -79,17 +91,32 @@ class Journey:
         (self.folder / "new").symlink_to(self.folder / "frozen")
         (self.folder / "new").replace(self.folder / "mirror")
 
-    async def agree(self, *interests: str, until_s: float | None = None, name: str = NAME, ref: bytes = ANNA) -> None:
+    async def agree(
+        self, *interests: str, until_s: float | None = None, name: str = NAME, ref: bytes = ANNA
+    ) -> None:
         """She agrees, and the list with it is published; the engine has her pairwise key."""
         key = self.folder / f"{ref.hex()}.key"
         key.write_text(identity_key(ref).hex())
-        categories = (word for interest in interests or (CARS, GARDEN) for word in ("--category", interest))
+        categories = (
+            word for interest in interests or (CARS, GARDEN) for word in ("--category", interest)
+        )
         await self.consents(
-            "add", name, "--purpose", "presence", "--purpose", "offers", *categories, "--identity-key", str(key),
-            "--until", iso(until_s or time.time() + 100 * DAY_S),
-        )  # fmt: skip
+            "add",
+            name,
+            "--purpose",
+            "presence",
+            "--purpose",
+            "offers",
+            *categories,
+            "--identity-key",
+            str(key),
+            "--until",
+            iso(until_s or time.time() + 100 * DAY_S),
+        )
         await self.publish()
-        self.engine = Engine({name: self.pairwise_key(name)}, {CARS: "a wheel change", GARDEN: "bulbs"})
+        self.engine = Engine(
+            {name: self.pairwise_key(name)}, {CARS: "a wheel change", GARDEN: "bulbs"}
+        )
 
     def pairwise_key(self, name: str) -> bytes:
         """What the consent service gives the audience's engine, by a way of their own."""
@@ -122,13 +149,17 @@ class Journey:
         assert self._process is not None
         return self._process.pid
 
-    async def start(self, *, seconds: float = 60.0, environment: Mapping[str, str] | None = None) -> None:
+    async def start(
+        self, *, seconds: float = 60.0, environment: Mapping[str, str] | None = None
+    ) -> None:
         """The daemon, and Anna's phone once it hears."""
         folder = self.folder / "gateway"
         folder.mkdir(exist_ok=True)
         (folder / "store.key").write_text("ab" * 32)
         (folder / "store.key").chmod(0o600)
-        (folder / "root.json").write_bytes((self.folder / "repository/metadata/1.root.json").read_bytes())
+        (folder / "root.json").write_bytes(
+            (self.folder / "repository/metadata/1.root.json").read_bytes()
+        )
         (folder / "presence.yaml").write_text(
             CONFIG.format(
                 repository=self.folder / "mirror",
@@ -140,11 +171,20 @@ class Journey:
         )
         plan = Plan("gw-1", "", seconds, [Visitor(ANNA.hex(), 0.5, seconds)], lost_share=0.0)
         (folder / "plan.json").write_text(json.dumps(asdict(plan)))
-        with (self.folder / "out").open("ab") as out, (self.folder / "journal").open("ab") as journal:
+        with (
+            (self.folder / "out").open("ab") as out,
+            (self.folder / "journal").open("ab") as journal,
+        ):
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.support.gateway_process", folder / "presence.yaml", folder / "plan.json",
-                stdout=out, stderr=journal, env={**ENVIRONMENT, **(environment or {})},
-            )  # fmt: skip
+                sys.executable,
+                "-m",
+                "tests.support.gateway_process",
+                folder / "presence.yaml",
+                folder / "plan.json",
+                stdout=out,
+                stderr=journal,
+                env={**ENVIRONMENT, **(environment or {})},
+            )
 
     async def kill(self) -> None:
         """kill -9."""

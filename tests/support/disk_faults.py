@@ -1,7 +1,9 @@
-"""Stores on a disk that fails at the n-th write: `fiu-run -x python -m tests.support.disk_faults STORE ERRNO FOLDER`.
+"""Stores on a disk that fails at the n-th write: `fiu-run -x python -m tests.support.disk_faults
+STORE ERRNO FOLDER`.
 
-libfiu lets the calls of libc fail; which one is decided here, by counting. From the n-th on all of them fail, as on a
-disk that is full or gone. Standard output: one JSON line for each n, until nothing fails any more.
+libfiu lets the calls of libc fail; which one is decided here, by counting. From the n-th on all of
+them fail, as on a disk that is full or gone. Standard output: one JSON line for each n, until
+nothing fails any more.
 """
 
 import ctypes
@@ -30,10 +32,19 @@ from tests.support.revocations import removal
 from tests.support.signed_lists import LIST, Repository, agreed
 
 WRITES = (
-    "rw/write", "rw/pwrite", "rw/writev", "rw/truncate", "rw/ftruncate", "sync/fsync", "sync/fdatasync", "dir/rename",
+    "rw/write",
+    "rw/pwrite",
+    "rw/writev",
+    "rw/truncate",
+    "rw/ftruncate",
+    "sync/fsync",
+    "sync/fdatasync",
+    "dir/rename",
     "dir/unlink",
-)  # fmt: skip
-Decide = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_void_p, ctypes.c_void_p)
+)
+Decide = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_void_p, ctypes.c_void_p
+)
 
 
 class Disk:
@@ -108,9 +119,15 @@ def signed(folder: Path) -> tuple[Callable[[], None], Callable[[], object]]:
     repository = Repository(folder / "repository").base([agreed(ANNA)]).publish()
 
     def look() -> None:
-        tuf = TufRepository(str(repository.folder), root_file=repository.root_file, metadata_dir=folder / "state/tuf")
+        tuf = TufRepository(
+            str(repository.folder),
+            root_file=repository.root_file,
+            metadata_dir=folder / "state/tuf",
+        )
         store = ListStore(folder / "state")
-        source = SignedList(tuf, store, WindowKeyFiles(folder / "run"), name=LIST, max_span_s=396 * 86_400)
+        source = SignedList(
+            tuf, store, WindowKeyFiles(folder / "run"), name=LIST, max_span_s=396 * 86_400
+        )
         with closing(source):
             source.read()
 
@@ -140,14 +157,20 @@ def audit(folder: Path) -> tuple[Callable[[], None], Callable[[], object]]:
     write("armed")
 
     def state() -> object:
-        return [json.loads(line)["what"] for line in (folder / "audit.jsonl").read_text().splitlines()]
+        return [
+            json.loads(line)["what"] for line in (folder / "audit.jsonl").read_text().splitlines()
+        ]
 
     return lambda: write("config.applied"), state
 
 
 STORES: dict[str, Callable[[Path], tuple[Callable[[], None], Callable[[], object]]]] = {
-    "runtime": runtime, "consents": consents, "withdrawn": withdrawn, "signed": signed, "audit": audit,
-}  # fmt: skip
+    "runtime": runtime,
+    "consents": consents,
+    "withdrawn": withdrawn,
+    "signed": signed,
+    "audit": audit,
+}
 
 
 def tried(disk: Disk, act: Callable[[], None], at: int) -> tuple[str, str]:

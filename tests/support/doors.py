@@ -1,7 +1,8 @@
-"""Several gateways of one store in one process and on one clock: engines and peers as the daemon joins them.
+"""Several gateways of one store in one process and on one clock: engines and peers as the daemon
+joins them.
 
-The broker between them is a list of messages with a moment of arrival; a test says who is cut off, who is dead, and
-what is lost on the way.
+The broker between them is a list of messages with a moment of arrival; a test says who is cut off,
+who is dead, and what is lost on the way.
 """
 
 import json
@@ -17,7 +18,17 @@ from presence.core.event.election import Adopt, Ours, Peers, Wait
 from presence.core.event.peer_message import Said, Seen, decode_seen, encode_seen
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
-from tests.support.builders import ANNA, PLACE, STORE_KEY, DoorRule, a_list, advertisement, an_engine, consent, moment
+from tests.support.builders import (
+    ANNA,
+    PLACE,
+    STORE_KEY,
+    DoorRule,
+    a_list,
+    advertisement,
+    an_engine,
+    consent,
+    moment,
+)
 
 STEP_S = 0.01
 LATENCY_S = 0.02
@@ -44,7 +55,9 @@ class Sent:
 class Door:
     """One gateway."""
 
-    def __init__(self, name: str, consents: Iterable[Consent], chance: Random, **rules: Any) -> None:
+    def __init__(
+        self, name: str, consents: Iterable[Consent], chance: Random, **rules: Any
+    ) -> None:
         self.name = name
         self.engine = an_engine(*consents, **rules)
         self.peers = Peers(PLACE, STORE_KEY, name, RULE, rules.get("entry", DoorRule()))
@@ -54,7 +67,9 @@ class Door:
         """Doors of different groups do not hear one another: the broker is split."""
         self.adopted = 0
 
-    def work(self, now: Moment, say: Callable[["Door", Seen], None], send: Callable[["Door", Any], bool]) -> None:
+    def work(
+        self, now: Moment, say: Callable[["Door", Seen], None], send: Callable[["Door", Any], bool]
+    ) -> None:
         """What relay and peering do: everything in the outbox that can be done now."""
         for outgoing in self.engine.pending():
             while True:
@@ -92,10 +107,14 @@ class Doors:
     _air: list[tuple[float, Door, Advertisement]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, count: int, *consents: Consent, seed: int = 1, acquainted: bool = True, **rules: Any) -> "Doors":
+    def of(
+        cls, count: int, *consents: Consent, seed: int = 1, acquainted: bool = True, **rules: Any
+    ) -> "Doors":
         """`acquainted`: each has heard of another before, as after the first visit of the day."""
         known = consents or (consent(),)
-        doors = [Door(f"door-{n}", known, Random(f"{seed}/{n}"), **rules) for n in range(1, count + 1)]
+        doors = [
+            Door(f"door-{n}", known, Random(f"{seed}/{n}"), **rules) for n in range(1, count + 1)
+        ]
         for door in doors if acquainted and count > 1 else ():
             door.peers.hear(Seen(Said.HERE, "", "", "another", 0), (), moment())
         return cls(doors)
@@ -104,20 +123,42 @@ class Doors:
         return self.doors[number - 1]
 
     def walk_in(
-        self, *numbers: int, start_s: float = 0.0, late_s: float = 0.0, rssi_dbm: int = -60, ref: bytes = ANNA
+        self,
+        *numbers: int,
+        start_s: float = 0.0,
+        late_s: float = 0.0,
+        rssi_dbm: int = -60,
+        ref: bytes = ANNA,
     ) -> "Doors":
-        """Somebody comes in, heard by these doors; each a little later than the one before (`late_s`)."""
+        """Somebody comes in, heard by these doors; each a little later than the one before
+        (`late_s`).
+        """
         for order, number in enumerate(numbers):
-            self.heard(number, start_s + order * late_s, start_s + order * late_s + 8, rssi_dbm=rssi_dbm, ref=ref)
+            self.heard(
+                number,
+                start_s + order * late_s,
+                start_s + order * late_s + 8,
+                rssi_dbm=rssi_dbm,
+                ref=ref,
+            )
         return self
 
     def heard(
-        self, number: int, start_s: float, end_s: float, *, every_s: float = 1, rssi_dbm: int = -60, ref: bytes = ANNA
+        self,
+        number: int,
+        start_s: float,
+        end_s: float,
+        *,
+        every_s: float = 1,
+        rssi_dbm: int = -60,
+        ref: bytes = ANNA,
     ) -> None:
         at_s = start_s
         while at_s < end_s:
             at = moment(at_s)
-            self._air.append((at.monotonic_s, self[number], advertisement(ref=ref, at=at, rssi_dbm=rssi_dbm)))
+            self._air.append(
+                (at.monotonic_s, self[number], advertisement(ref=ref, at=at, rssi_dbm=rssi_dbm))
+            )
             at_s += every_s
         self._air.sort(key=lambda heard: heard[0])
 

@@ -1,7 +1,8 @@
 """A working stand-in for bluetoothd's advertising, on a D-Bus daemon of its own.
 
-It does what bluetoothd does with a registration: reads the advertisement's properties from the client that registered
-it, takes it off air when that client unregisters it or leaves the bus, and refuses more than it has places for.
+It does what bluetoothd does with a registration: reads the advertisement's properties from the
+client that registered it, takes it off air when that client unregisters it or leaves the bus, and
+refuses more than it has places for.
 """
 
 import asyncio
@@ -27,7 +28,9 @@ CONFIG = """\
 
 
 class FakeBluez:
-    """`on_air` is what would be sent now: (client, path) → the advertisement's properties, in plain values."""
+    """`on_air` is what would be sent now: (client, path) → the advertisement's properties, in plain
+    values.
+    """
 
     def __init__(self, bus: MessageBus, *, places: int) -> None:
         self._bus = bus
@@ -47,14 +50,18 @@ class FakeBluez:
         if message.message_type is not MessageType.METHOD_CALL or message.interface != MANAGER:
             return None
         if message.path != "/org/bluez/hci0":
-            return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownObject", "no such adapter")
+            return Message.new_error(
+                message, "org.freedesktop.DBus.Error.UnknownObject", "no such adapter"
+            )
         key = (str(message.sender), message.body[0])
         if message.member == "UnregisterAdvertisement":
             if self.on_air.pop(key, None) is None:
                 return Message.new_error(message, "org.bluez.Error.DoesNotExist", "Does Not Exist")
             return Message.new_method_return(message)
         if len(self.on_air) >= self._places:
-            return Message.new_error(message, "org.bluez.Error.NotPermitted", "Maximum advertisements reached")
+            return Message.new_error(
+                message, "org.bluez.Error.NotPermitted", "Maximum advertisements reached"
+            )
         self._later(self._register(message, key))
         return True
 
@@ -73,7 +80,9 @@ class FakeBluez:
         assert reply is not None
         properties = {name: value.value for name, value in reply.body[0].items()}
         for name in ("ServiceData", "ManufacturerData"):
-            properties[name] = {of: bytes(data.value) for of, data in properties.get(name, {}).items()}
+            properties[name] = {
+                of: bytes(data.value) for of, data in properties.get(name, {}).items()
+            }
         self.on_air[key] = properties
         self.seen.append(properties)
         self._bus.send(Message.new_method_return(message))
@@ -81,9 +90,15 @@ class FakeBluez:
 
 @contextlib.asynccontextmanager
 async def a_bus(directory: Path, services: Path | None = None) -> AsyncIterator[str]:
-    """A D-Bus daemon with nobody on it; its address. `services`: a folder of those that it can start."""
+    """A D-Bus daemon with nobody on it; its address. `services`: a folder of those that it can
+    start.
+    """
     socket, config = directory / "bus", directory / "bus.conf"
-    config.write_text(CONFIG.format(socket=socket, services=f"<servicedir>{services}</servicedir>" if services else ""))
+    config.write_text(
+        CONFIG.format(
+            socket=socket, services=f"<servicedir>{services}</servicedir>" if services else ""
+        )
+    )
     daemon = await asyncio.create_subprocess_exec(
         "dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address=1",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,

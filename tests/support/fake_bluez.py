@@ -1,8 +1,9 @@
-"""A working stand-in for bluetoothd on a D-Bus daemon of its own, so that bleak itself can run against it.
+"""A working stand-in for bluetoothd on a D-Bus daemon of its own, so that bleak itself can run
+against it.
 
-It keeps what bluetoothd promises its clients on D-Bus: adapters that come and go, discovery sessions with their UUID
-filter, monitors with their patterns, devices that appear and change. And it fails as radios do: deaf, or with its
-duplicates hidden.
+It keeps what bluetoothd promises its clients on D-Bus: adapters that come and go, discovery
+sessions with their UUID filter, monitors with their patterns, devices that appear and change. And
+it fails as radios do: deaf, or with its duplicates hidden.
 """
 
 import asyncio
@@ -88,7 +89,9 @@ class FakeBluetoothd:
         self._bus.add_message_handler(self._on_message)
         rule = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'"
         daemon = "org.freedesktop.DBus"
-        await self._bus.call(Message(daemon, "/org/freedesktop/DBus", daemon, "AddMatch", signature="s", body=[rule]))
+        await self._bus.call(
+            Message(daemon, "/org/freedesktop/DBus", daemon, "AddMatch", signature="s", body=[rule])
+        )
         await self._bus.request_name("org.bluez")
 
     async def stop(self) -> None:
@@ -107,7 +110,13 @@ class FakeBluetoothd:
 
     def plug(self, name: str, adapter: FakeAdapter) -> None:
         self.adapters[name] = adapter
-        self._signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [f"/org/bluez/{name}", self._interfaces(name)])
+        self._signal(
+            "/",
+            OBJECTS,
+            "InterfacesAdded",
+            "oa{sa{sv}}",
+            [f"/org/bluez/{name}", self._interfaces(name)],
+        )
 
     def power(self, name: str, powered: bool) -> None:
         adapter = self.adapters[name]
@@ -138,16 +147,24 @@ class FakeBluetoothd:
             assert self._bus is not None
             self._bus.disconnect()
             return
-        monitors = [key for key, patterns in adapter.monitors.items() if _matches(patterns, service_data or {}, flags)]
+        monitors = [
+            key
+            for key, patterns in adapter.monitors.items()
+            if _matches(patterns, service_data or {}, flags)
+        ]
         if not listeners and not monitors:
             return
         path = f"/org/bluez/{name}/dev_{address.replace(':', '_')}"
         now: dict[str, Any] = {
             "RSSI": Variant("n", rssi_dbm),
             "UUIDs": Variant("as", list(uuids)),
-            "ServiceData": Variant("a{sv}", {u: Variant("ay", d) for u, d in (service_data or {}).items()}),
+            "ServiceData": Variant(
+                "a{sv}", {u: Variant("ay", d) for u, d in (service_data or {}).items()}
+            ),
             "AdvertisingFlags": Variant("ay", bytes([] if flags is None else [flags])),
-            "ManufacturerData": Variant("a{qv}", {c: Variant("ay", d) for c, d in (manufacturer_data or {}).items()}),
+            "ManufacturerData": Variant(
+                "a{qv}", {c: Variant("ay", d) for c, d in (manufacturer_data or {}).items()}
+            ),
         }
         before = adapter.devices.get(path)
         if before is None:
@@ -156,9 +173,21 @@ class FakeBluetoothd:
                 "Adapter": Variant("o", f"/org/bluez/{name}"),
                 "Paired": Variant("b", self.paired),
             }
-            adapter.devices[path] = {**fixed, "Alias": Variant("s", address.replace(":", "-")), **now}
-            self._signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [path, {DEVICE: adapter.devices[path]}])
-        elif not (adapter.hides_duplicates and all(before[key] == value for key, value in now.items())):
+            adapter.devices[path] = {
+                **fixed,
+                "Alias": Variant("s", address.replace(":", "-")),
+                **now,
+            }
+            self._signal(
+                "/",
+                OBJECTS,
+                "InterfacesAdded",
+                "oa{sa{sv}}",
+                [path, {DEVICE: adapter.devices[path]}],
+            )
+        elif not (
+            adapter.hides_duplicates and all(before[key] == value for key, value in now.items())
+        ):
             every = any(wish.get("DuplicateData") for wish in listeners)
             near = abs(before["RSSI"].value - rssi_dbm) < RSSI_THRESHOLD_DB
             exact = every and (not self.spares_rssi or any("RSSI" in wish for wish in listeners))
@@ -193,7 +222,9 @@ class FakeBluetoothd:
             client, _, owner = message.body
             for adapter in self.adapters.values() if not owner else ():
                 adapter.sessions.pop(client, None)
-                adapter.monitors = {key: value for key, value in adapter.monitors.items() if key[0] != client}
+                adapter.monitors = {
+                    key: value for key, value in adapter.monitors.items() if key[0] != client
+                }
             return None
         if message.message_type is not MessageType.METHOD_CALL:
             return None
@@ -203,7 +234,9 @@ class FakeBluetoothd:
             self._held.append(message)
             return True
         if self.denies:
-            return Message.new_error(message, "org.freedesktop.DBus.Error.AccessDenied", "not for you")
+            return Message.new_error(
+                message, "org.freedesktop.DBus.Error.AccessDenied", "not for you"
+            )
         return self._answer(message)
 
     def _answer(self, message: Message) -> Message | None:
@@ -218,20 +251,31 @@ class FakeBluetoothd:
             return Message.new_method_return(message, "a{oa{sa{sv}}}", [objects])
         name, _, device = (message.path or "").removeprefix("/org/bluez/").partition("/")
         if device and name in self.adapters and message.path in self.adapters[name].devices:
-            return Message.new_method_return(message, "a{sv}", [self.adapters[name].devices[message.path]])
+            return Message.new_method_return(
+                message, "a{sv}", [self.adapters[name].devices[message.path]]
+            )
         if name not in self.adapters:
-            return Message.new_error(message, UNKNOWN_OBJECT, f'Method "{message.member}" doesn\'t exist')
+            return Message.new_error(
+                message, UNKNOWN_OBJECT, f'Method "{message.member}" doesn\'t exist'
+            )
         found: Callable[[Message, str], Message] | None = {
-            "GetAll": self._get_all, "Set": self._set, "SetDiscoveryFilter": self._set_filter,
-            "StartDiscovery": self._start, "StopDiscovery": self._stop, "RegisterMonitor": self._register,
-            "UnregisterMonitor": self._unregister, "RemoveDevice": self._remove,
-        }.get(message.member or "")  # fmt: skip
+            "GetAll": self._get_all,
+            "Set": self._set,
+            "SetDiscoveryFilter": self._set_filter,
+            "StartDiscovery": self._start,
+            "StopDiscovery": self._stop,
+            "RegisterMonitor": self._register,
+            "UnregisterMonitor": self._unregister,
+            "RemoveDevice": self._remove,
+        }.get(message.member or "")
         return found(message, name) if found else None
 
     def _get_all(self, message: Message, name: str) -> Message:
         properties = self._interfaces(name).get(message.body[0])
         if properties is None:
-            return Message.new_error(message, "org.freedesktop.DBus.Error.InvalidArgs", "No such interface")
+            return Message.new_error(
+                message, "org.freedesktop.DBus.Error.InvalidArgs", "No such interface"
+            )
         return Message.new_method_return(message, "a{sv}", [properties])
 
     def _set(self, message: Message, name: str) -> Message:
@@ -254,8 +298,12 @@ class FakeBluetoothd:
         if not adapter.powered:
             return Message.new_error(message, "org.bluez.Error.NotReady", "Resource Not Ready")
         adapter.sessions[str(message.sender)] = self._asked.get((str(message.sender), name), {})
-        adapter.starts += bool(adapter.sessions[str(message.sender)].get("UUIDs"))  # a probe has none
-        adapter.deaf = adapter.deaf and not (adapter.hears_after == "restart" and adapter.starts > 1)
+        adapter.starts += bool(
+            adapter.sessions[str(message.sender)].get("UUIDs")
+        )  # a probe has none
+        adapter.deaf = adapter.deaf and not (
+            adapter.hears_after == "restart" and adapter.starts > 1
+        )
         self._changed(f"/org/bluez/{name}", ADAPTER, {"Discovering": Variant("b", True)})
         return Message.new_method_return(message)
 
@@ -266,7 +314,9 @@ class FakeBluetoothd:
 
     def _register(self, message: Message, name: str) -> Message:
         if not self.experimental:
-            return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownMethod", "no such method")
+            return Message.new_error(
+                message, "org.freedesktop.DBus.Error.UnknownMethod", "no such method"
+            )
         task = asyncio.ensure_future(self._read_monitor(str(message.sender), message.body[0], name))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -276,8 +326,13 @@ class FakeBluetoothd:
         await asyncio.sleep(0.02)  # bleak exports the monitor once it is registered
         if self._bus is None:  # stopped meanwhile
             return
-        reply = await self._bus.call(Message(client, path, PROPERTIES, "GetAll", signature="s", body=[MONITOR]))
-        patterns = [(start, kind, bytes(content)) for start, kind, content in reply.body[0]["Patterns"].value]
+        reply = await self._bus.call(
+            Message(client, path, PROPERTIES, "GetAll", signature="s", body=[MONITOR])
+        )
+        patterns = [
+            (start, kind, bytes(content))
+            for start, kind, content in reply.body[0]["Patterns"].value
+        ]
         if refused := self.adapters[name].refuses_monitors:
             if refused == "release":
                 self._send(Message(client, path, MONITOR, "Release"))
@@ -302,7 +357,9 @@ class FakeBluetoothd:
             ADAPTER: {
                 "Address": Variant("s", "00:00:5E:00:53:01"),
                 "Powered": Variant("b", adapter.powered),
-                "PowerState": Variant("s", "off-blocked" if adapter.blocked else "on" if adapter.powered else "off"),
+                "PowerState": Variant(
+                    "s", "off-blocked" if adapter.blocked else "on" if adapter.powered else "off"
+                ),
                 "Discovering": Variant("b", bool(adapter.sessions)),
                 "Roles": Variant("as", list(adapter.roles)),
             }
@@ -311,7 +368,9 @@ class FakeBluetoothd:
             interfaces[ADVERTISING] = {
                 "SupportedInstances": Variant("y", adapter.places),
                 "ActiveInstances": Variant("y", adapter.places_used),
-                "SupportedSecondaryChannels": Variant("as", ["1M", "2M"] if adapter.extended else []),
+                "SupportedSecondaryChannels": Variant(
+                    "as", ["1M", "2M"] if adapter.extended else []
+                ),
             }
         if adapter.serves:
             interfaces[GATT] = {}
@@ -326,7 +385,9 @@ class FakeBluetoothd:
     def _changed(self, path: str, interface: str, changed: dict[str, Variant]) -> None:
         self._signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [interface, changed, []])
 
-    def _signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
+    def _signal(
+        self, path: str, interface: str, member: str, signature: str, body: list[Any]
+    ) -> None:
         self._send(Message.new_signal(path, interface, member, signature, body))
 
     def _send(self, message: Message) -> None:
@@ -335,7 +396,9 @@ class FakeBluetoothd:
 
     def _send_as_is(self, message: Message) -> None:
         if self._bus is not None and self._bus.connected:
-            self._bus.send(message).add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+            self._bus.send(message).add_done_callback(
+                lambda sent: sent.cancelled() or sent.exception()
+            )
 
 
 def _wanted(wish: dict[str, Any], uuids: tuple[str, ...]) -> bool:
@@ -343,7 +406,9 @@ def _wanted(wish: dict[str, Any], uuids: tuple[str, ...]) -> bool:
     return not wish.get("UUIDs") or bool(set(wish["UUIDs"]) & set(uuids))
 
 
-def _matches(patterns: list[tuple[int, int, bytes]], service_data: Mapping[str, bytes], flags: int | None) -> bool:
+def _matches(
+    patterns: list[tuple[int, int, bytes]], service_data: Mapping[str, bytes], flags: int | None
+) -> bool:
     """As from BlueZ 5.71 on: the service data without its UUID."""
     compared = {0x16: service_data.values(), 0x01: [] if flags is None else [bytes([flags])]}
     return any(

@@ -1,7 +1,8 @@
-"""A working stand-in for bluetoothd as a peripheral: takes an application, and phones connect, read, write and stay.
+"""A working stand-in for bluetoothd as a peripheral: takes an application, and phones connect,
+read, write and stay.
 
-While a phone is connected nothing connectable is on air until it is registered anew, as with extended advertising
-(../shared/vm/doorbell/README.md).
+While a phone is connected nothing connectable is on air until it is registered anew, as with
+extended advertising (../shared/vm/doorbell/README.md).
 """
 
 import contextlib
@@ -38,14 +39,20 @@ class Phone:
         self._bluez.silence()
         properties = {"Connected": Variant("b", True), "Paired": Variant("b", self.paired)}
         if self._known:
-            self._bluez.signal(self.path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, properties, []])
+            self._bluez.signal(
+                self.path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, properties, []]
+            )
         else:
-            self._bluez.signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [self.path, {DEVICE: properties}])
+            self._bluez.signal(
+                "/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [self.path, {DEVICE: properties}]
+            )
 
     async def disconnect(self) -> None:
         self.connected = False
         properties = {"Connected": Variant("b", False)}
-        self._bluez.signal(self.path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, properties, []])
+        self._bluez.signal(
+            self.path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, properties, []]
+        )
 
     async def read(self, uuid: str) -> bytes:
         reply = await self._bluez.ask(uuid, "ReadValue", "a{sv}", [self._options()])
@@ -57,11 +64,17 @@ class Phone:
             raise WriteFailed(reply.error_name)
 
     def _options(self) -> dict[str, Variant]:
-        return {"device": Variant("o", self.path), "link": Variant("s", "LE"), "mtu": Variant("q", 517)}
+        return {
+            "device": Variant("o", self.path),
+            "link": Variant("s", "LE"),
+            "mtu": Variant("q", 517),
+        }
 
 
 class FakeBell(FakeBluez):
-    """`application` is what was registered: (client, path) → the managed objects, in plain values."""
+    """`application` is what was registered: (client, path) → the managed objects, in plain
+    values.
+    """
 
     def __init__(self, bus: MessageBus, *, places: int = 4) -> None:
         super().__init__(bus, places=places)
@@ -95,7 +108,9 @@ class FakeBell(FakeBluez):
             each["Type"] == "peripheral" and not each.get("silent") for each in self.on_air.values()
         )
 
-    def signal(self, path: str, interface: str, member: str, signature: str, body: list[Any]) -> None:
+    def signal(
+        self, path: str, interface: str, member: str, signature: str, body: list[Any]
+    ) -> None:
         self._bus.send(Message.new_signal(path, interface, member, signature, body))
 
     def power(self, powered: bool) -> None:
@@ -107,11 +122,20 @@ class FakeBell(FakeBluez):
 
     def lose_adapter(self) -> None:
         self.on_air.clear()
-        self.signal("/", OBJECTS, "InterfacesRemoved", "oas", [ADAPTER, ["org.bluez.Adapter1", MANAGER]])
+        self.signal(
+            "/", OBJECTS, "InterfacesRemoved", "oas", [ADAPTER, ["org.bluez.Adapter1", MANAGER]]
+        )
 
     async def ask(self, uuid: str, member: str, signature: str, body: list[Any]) -> Message:
         path = next(p for p, interfaces in self.objects.items() if interfaces.get("UUID") == uuid)
-        call = Message(self._client, path, "org.bluez.GattCharacteristic1", member, signature=signature, body=body)
+        call = Message(
+            self._client,
+            path,
+            "org.bluez.GattCharacteristic1",
+            member,
+            signature=signature,
+            body=body,
+        )
         reply = await self._bus.call(call)
         assert reply is not None
         return reply
@@ -161,9 +185,12 @@ async def a_bell(address: str) -> AsyncIterator[FakeBell]:
     """org.bluez with an adapter hci0 on that bus."""
     bus = await MessageBus(bus_address=address).connect()
     bluez = FakeBell(bus)
-    rule = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'"  # who leaves is off air
+    # who leaves is off air
+    rule = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'"
     daemon = "org.freedesktop.DBus"
-    await bus.call(Message(daemon, "/org/freedesktop/DBus", daemon, "AddMatch", signature="s", body=[rule]))
+    await bus.call(
+        Message(daemon, "/org/freedesktop/DBus", daemon, "AddMatch", signature="s", body=[rule])
+    )
     await bus.request_name("org.bluez")
     try:
         yield bluez

@@ -14,7 +14,13 @@ from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Visit
 from presence.edges.mqtt.reasons import PERMANENT
-from presence.errors import BrokerError, ConsentListError, MessageNotTaken, MessageRefused, StorageError
+from presence.errors import (
+    BrokerError,
+    ConsentListError,
+    MessageNotTaken,
+    MessageRefused,
+    StorageError,
+)
 from presence.ports import Hear, OutgoingMessage, Progress, Stored
 from tests.support.builders import moment
 from tests.support.contract import check
@@ -56,7 +62,8 @@ class FakeTell:
 class FakePublisher:
     """A broker that takes every message, unless it is told to fail.
 
-    `published` holds what the broker has, copies included; `acknowledged` what the caller knows it has.
+    `published` holds what the broker has, copies included; `acknowledged` what the caller knows it
+    has.
     """
 
     def __init__(self) -> None:
@@ -70,8 +77,12 @@ class FakePublisher:
         self._taken = asyncio.Event()
 
     def lose_connection_once(self, *, delivered: bool = False) -> None:
-        """The next message fails; `delivered`: it arrived, and only its acknowledgement was lost."""
-        self._failures.append((BrokerError("the connection was lost before the acknowledgement"), delivered))
+        """The next message fails; `delivered`: it arrived, and only its acknowledgement was
+        lost.
+        """
+        self._failures.append(
+            (BrokerError("the connection was lost before the acknowledgement"), delivered)
+        )
 
     def refuse(self, reason_code: int = 0x87, *, times: int = 1) -> None:
         """The broker does not take the next messages: never, or not now."""
@@ -127,7 +138,9 @@ class FakePublisher:
 
 
 class MemoryStore:
-    """Implements ports.VisitStore; survives a restart of the engine as long as the test holds it."""
+    """Implements ports.VisitStore; survives a restart of the engine as long as the test holds
+    it.
+    """
 
     def __init__(self, stored: Stored | None = None) -> None:
         self._visits: dict[bytes, Visit] = {}
@@ -162,7 +175,9 @@ class MemoryStore:
                 self._visits[ref] = replace(self._visits[ref], heard_at=at)
         for outgoing in step.queued:
             self._outbox.setdefault(outgoing.id, outgoing)
-        self._announcements.update({announcement.event_id: announcement for announcement in step.announced})
+        self._announcements.update(
+            {announcement.event_id: announcement for announcement in step.announced}
+        )
         self._taken_back.update({each.event_id: each for each in step.taken_back})
         for ref in step.forgotten:
             self._visits.pop(ref, None)
@@ -181,7 +196,9 @@ class MemoryStore:
         self._write()
         self._visits = {visit.ref: visit for visit in stored.visits}
         self._outbox = {outgoing.id: outgoing for outgoing in stored.pending}
-        self._announcements = {announcement.event_id: announcement for announcement in stored.announcements}
+        self._announcements = {
+            announcement.event_id: announcement for announcement in stored.announcements
+        }
         self._taken_back = {each.event_id: each for each in stored.taken_back}
 
     def close(self) -> None:
@@ -247,10 +264,14 @@ class MemoryAcceptedLists:
         if seq < self._seq.get(name, 0):
             raise ConsentListError(f"list {name}: number {seq} is older than {self._seq[name]}")
         entries = {
-            ref: entry for ref, entry in consents.entries.items() if entry.consent.version >= self._versions.get(ref, 0)
+            ref: entry
+            for ref, entry in consents.entries.items()
+            if entry.consent.version >= self._versions.get(ref, 0)
         }
         versions = {ref: entry.consent.version for ref, entry in entries.items()}
-        self._versions = {ref: versions.get(ref, self._versions.get(ref, 0)) for ref in consents.entries}
+        self._versions = {
+            ref: versions.get(ref, self._versions.get(ref, 0)) for ref in consents.entries
+        }
         self._seq[name] = seq
         older = len(consents.entries) - len(entries)
         refused = {**consents.refused, "older version": older} if older else consents.refused

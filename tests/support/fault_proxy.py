@@ -1,9 +1,11 @@
-"""A proxy that breaks what it carries: TCP or a Unix socket in front, TCP or a Unix socket behind, TLS where asked for.
+"""A proxy that breaks what it carries: TCP or a Unix socket in front, TCP or a Unix socket behind,
+TLS where asked for.
 
     client ──► FaultProxy ──► server        the server's answers meet the fault, after so many bytes of each connection
 
-It knows no protocol, so it serves HTTPS, MQTT and D-Bus alike. With a TLS context of its own it ends the client's TLS
-and speaks plainly to the server: a cut then falls between two bytes of HTTP, and the client's TLS is closed properly.
+It knows no protocol, so it serves HTTPS, MQTT and D-Bus alike. With a TLS context of its own it
+ends the client's TLS and speaks plainly to the server: a cut then falls between two bytes of HTTP,
+and the client's TLS is closed properly.
 """
 
 import asyncio
@@ -102,7 +104,9 @@ class FaultProxy:
                 await onward.drain()
             onward.write_eof()
 
-    async def _answer(self, server: asyncio.StreamReader, back: asyncio.StreamWriter) -> Kind | None:
+    async def _answer(
+        self, server: asyncio.StreamReader, back: asyncio.StreamWriter
+    ) -> Kind | None:
         """Until the server's end, or until the fault has done its work: which one."""
         passed = 0
         while data := await server.read(CHUNK):
@@ -122,7 +126,9 @@ class FaultProxy:
         await back.wait_closed()
         return None
 
-    async def _break(self, kind: Kind, rest: bytes, server: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def _break(
+        self, kind: Kind, rest: bytes, server: asyncio.StreamReader, back: asyncio.StreamWriter
+    ) -> None:
         match kind:
             case Kind.CUT:
                 back.close()
@@ -142,14 +148,18 @@ class FaultProxy:
             case Kind.DRIP:
                 await self._drip(rest, server, back)
 
-    async def _reorder(self, rest: bytes, server: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def _reorder(
+        self, rest: bytes, server: asyncio.StreamReader, back: asyncio.StreamWriter
+    ) -> None:
         half = len(rest) // 2
         back.write(rest[half:] + rest[:half])
         while data := await server.read(CHUNK):
             back.write(data)
             await back.drain()
 
-    async def _drip(self, rest: bytes, server: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def _drip(
+        self, rest: bytes, server: asyncio.StreamReader, back: asyncio.StreamWriter
+    ) -> None:
         while rest:
             for byte in rest:
                 back.write(bytes([byte]))
@@ -200,7 +210,9 @@ async def fault_proxy(
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(AttributeError):  # Python before 3.11.3: a TLS transport that is closed already
+    with contextlib.suppress(
+        AttributeError
+    ):  # Python before 3.11.3: a TLS transport that is closed already
         writer.transport.abort()
 
 

@@ -1,10 +1,12 @@
-"""One of several gateways, in a process of its own: the simulated shop as this one's radio hears it.
+"""One of several gateways, in a process of its own: the simulated shop as this one's radio hears
+it.
 
     python -m tests.support.gateway_process CONFIG PLAN
 
-PLAN is JSON (see tests.support.gateways.Plan). All gateways play the same phones from the same second on; each hears
-them with its own strength and noise, and loses its own share. Everything but the source is what `presence run` joins.
-Standard output: one JSON line at each decision that somebody entered, and one with totals at the end.
+PLAN is JSON (see tests.support.gateways.Plan). All gateways play the same phones from the same
+second on; each hears them with its own strength and noise, and loses its own share. Everything but
+the source is what `presence run` joins. Standard output: one JSON line at each decision that
+somebody entered, and one with totals at the end.
 """
 
 import asyncio
@@ -68,7 +70,13 @@ class Ear:
         await asyncio.sleep(max(0.0, starts_at - time.time()))
         now = SystemClock().now()
         start = Moment(now.monotonic_s + starts_at - now.utc_s, starts_at)
-        shop = SimulatedShop(phones(plan), SimulatedClock(start), seed=plan["seed"], seconds=plan["seconds"], air=Air())
+        shop = SimulatedShop(
+            phones(plan),
+            SimulatedClock(start),
+            seed=plan["seed"],
+            seconds=plan["seconds"],
+            air=Air(),
+        )
 
         def hear_some(advertisement: Advertisement) -> None:
             if chance.random() >= plan["lost_share"] and advertisement.rssi_dbm is not None:
@@ -106,7 +114,9 @@ def main() -> None:
     plan = json.loads(Path(sys.argv[2]).read_text())
     logs.configure(level="info", style=settings.log.format, stream=sys.stderr)
     with ExitStack() as stack:
-        gateway = gateway_of(settings, Notifier(), stack, sources=[Ear(plan, Path(sys.argv[1]).parent / "ready")])
+        gateway = gateway_of(
+            settings, Notifier(), stack, sources=[Ear(plan, Path(sys.argv[1]).parent / "ready")]
+        )
         asyncio.run(serve(gateway))
     say({"totals": dict(gateway.pipeline.counts)})
 

@@ -1,4 +1,6 @@
-"""A store with several real gateways: a process each, one simulated shop, one or more brokers, the reference engine."""
+"""A store with several real gateways: a process each, one simulated shop, one or more brokers, the
+reference engine.
+"""
 
 import asyncio
 import contextlib
@@ -27,7 +29,8 @@ LEAD_S = 0.5
 EVENTS = "presence/v1/acme/fi-0042/evt/+"
 PEERS = "presence/v1/acme/fi-0042/peer/seen"
 QUICK = (
-    "entry: {enter_rssi_dbm: -85, evidence_db_s: 5, exit_rssi_dbm: -90, window_s: 4, min_sightings: 3, "
+    "entry: {enter_rssi_dbm: -85, evidence_db_s: 5, exit_rssi_dbm: -90, window_s: 4, "
+    "min_sightings: 3, "
     "min_duration_s: 1}"
 )
 """A door that decides after a good second, so that a test need not wait long."""
@@ -51,7 +54,9 @@ class Plan:
 
     gateway: str
     together: str
-    """A file in which the moment at which all begin to hear will stand; empty: as soon as it hears."""
+    """A file in which the moment at which all begin to hear will stand; empty: as soon as it
+    hears.
+    """
     seconds: float
     visitors: list[Visitor]
     offset_db: float = 0.0
@@ -80,13 +85,21 @@ class Store:
         shop.config.write_text(config + lines + "\n")
         (folder / "plan.json").write_text(json.dumps(asdict(plan)))
         self.processes[number] = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.support.gateway_process", shop.config, folder / "plan.json",
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 20,
+            sys.executable,
+            "-m",
+            "tests.support.gateway_process",
+            shop.config,
+            folder / "plan.json",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=1 << 20,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+        )
 
     async def ready(self) -> None:
-        """Return when every process could hear: one that begins late would play what is over, and nobody enters."""
+        """Return when every process could hear: one that begins late would play what is over, and
+        nobody enters.
+        """
         async with asyncio.timeout(READY_S):
             for shop in self.shops.values():
                 while not (shop.folder / "ready").exists():  # noqa: ASYNC110 - another process's file
@@ -94,7 +107,9 @@ class Store:
 
     def withdraw(self, ref: str) -> None:
         """The consent service publishes a list without this customer, to every gateway."""
-        rows = [row for row, guest in zip(self._entries(), self.guests, strict=True) if guest.ref != ref]
+        rows = [
+            row for row, guest in zip(self._entries(), self.guests, strict=True) if guest.ref != ref
+        ]
         for shop in self.shops.values():
             shop.publish_list(rows, **self._header(1))
 
@@ -104,7 +119,9 @@ class Store:
 
     async def finish(self) -> "Store":
         """Wait until all have played to the end (or are dead), and gather what they said."""
-        outputs = await asyncio.gather(*(process.communicate() for process in self.processes.values()))
+        outputs = await asyncio.gather(
+            *(process.communicate() for process in self.processes.values())
+        )
         for number, (out, err) in zip(self.processes, outputs, strict=True):
             self.complaints[number] = err.decode()
             assert self.processes[number].returncode in (0, -signal.SIGKILL), err.decode()
@@ -117,7 +134,9 @@ class Store:
             self.totals.append(line["totals"])
         else:
             self.deciders[line["decided"]] += 1
-            self.decided[line["decided"]] = min(line["at"], self.decided.get(line["decided"], line["at"]))
+            self.decided[line["decided"]] = min(
+                line["at"], self.decided.get(line["decided"], line["at"])
+            )
 
     def _entries(self) -> list[dict[str, Any]]:
         return [entry(bytes.fromhex(guest.ref), around_s=self.opened_at) for guest in self.guests]
@@ -138,13 +157,17 @@ async def store(
     lost_share: float = 0.2,
     seconds: float | None = None,
 ) -> AsyncIterator[Store]:
-    """One gateway for each port (of its broker); they begin to hear together. None outlives the block."""
+    """One gateway for each port (of its broker); they begin to hear together. None outlives the
+    block.
+    """
     together = folder / "together"
     open_s = seconds or max(guest.at_s + guest.stays_s for guest in guests)
     shop = Store(folder, guests, time.time())
     try:
         for number, port in enumerate(ports, 1):
-            plan = Plan(f"door-{number}", str(together), open_s, guests, offsets_db(number), lost_share)
+            plan = Plan(
+                f"door-{number}", str(together), open_s, guests, offsets_db(number), lost_share
+            )
             await shop.start(number, port, plan, lines)
         await shop.ready()
         together.write_text(str(time.time() + LEAD_S))
@@ -198,7 +221,8 @@ class Counted:
 async def engine(ports: Iterable[int], guests: list[Visitor]) -> AsyncIterator[Counted]:
     """The reference engine with these customers, on all these brokers."""
     deciding = Engine(
-        {guest.ref: pairwise_key(bytes.fromhex(guest.ref), AUDIENCE) for guest in guests}, {"ap2:1551": "coffee"}
+        {guest.ref: pairwise_key(bytes.fromhex(guest.ref), AUDIENCE) for guest in guests},
+        {"ap2:1551": "coffee"},
     )
     counted = Counted()
 
@@ -207,7 +231,9 @@ async def engine(ports: Iterable[int], guests: list[Visitor]) -> AsyncIterator[C
             counted.take(deciding, (await heard.get()).payload)
 
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        queues = [await stack.enter_async_context(listener(port, EVENTS)) for port in dict.fromkeys(ports)]
+        queues = [
+            await stack.enter_async_context(listener(port, EVENTS)) for port in dict.fromkeys(ports)
+        ]
         taking = [tasks.create_task(take(queue)) for queue in queues]
         yield counted
         await asyncio.sleep(0.1)  # what the broker has taken is on its way

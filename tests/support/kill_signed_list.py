@@ -1,8 +1,10 @@
-"""A gateway's looks at its list that are killed at their n-th write: `python -m tests.support.kill_signed_list FOLDER`.
+"""A gateway's looks at its list that are killed at their n-th write: `python -m
+tests.support.kill_signed_list FOLDER`.
 
-Standard input: an N a line, each for a look in a process of its own (a fork). Every statement that SQLite begins, every
-file that is opened for writing, renamed or removed counts as one write; at the N-th the process kills itself as `kill
--9` does. Standard output: how each look ended, 0 where it was done before.
+Standard input: an N a line, each for a look in a process of its own (a fork). Every statement that
+SQLite begins, every file that is opened for writing, renamed or removed counts as one write; at the
+N-th the process kills itself as `kill -9` does. Standard output: how each look ended, 0 where it
+was done before.
 """
 
 import os
@@ -29,7 +31,9 @@ class Fuse:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def audit(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event in COUNTED and (event != "open" or (isinstance(arguments[2], int) and arguments[2] & os.O_ACCMODE)):
+        if event in COUNTED and (
+            event != "open" or (isinstance(arguments[2], int) and arguments[2] & os.O_ACCMODE)
+        ):
             self.burn()
 
 
@@ -37,7 +41,9 @@ def look(folder: Path, writes: int) -> None:
     fuse = Fuse(writes)
     state = folder / "door/state"
     tuf = TufRepository(
-        str(folder / "repository"), root_file=folder / "repository-root.json", metadata_dir=state / "tuf"
+        str(folder / "repository"),
+        root_file=folder / "repository-root.json",
+        metadata_dir=state / "tuf",
     )
     store = ListStore(state)
     keys = WindowKeyFiles(folder / "door/run")

@@ -1,4 +1,6 @@
-"""A consent service's web server: a folder over HTTP or HTTPS on this machine, with a clock that a test may set."""
+"""A consent service's web server: a folder over HTTP or HTTPS on this machine, with a clock that a
+test may set.
+"""
 
 import functools
 import http.server
@@ -82,7 +84,9 @@ def list_server(folder: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[
     handler = functools.partial(_Handler, told, directory=str(folder))
     with _Server(("127.0.0.1", 0), handler) as httpd:
         if tls is not None:
-            httpd.socket = tls.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
+            httpd.socket = tls.wrap_socket(
+                httpd.socket, server_side=True, do_handshake_on_connect=False
+            )
         told.port = httpd.server_port
         serving = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05})
         serving.start()

@@ -23,7 +23,12 @@ SUBJECT = "p_xjcVKc5w07Djo4pEbCUcXQ"
 def an_event(number: int = 0) -> bytes:
     """An event as it is published; `number` is that of its consent list."""
     data = entered_data(
-        "offers", ("ap2:1551",), START_S + 1800, list_seq=number, notice="fi-2026-03", assurance=Assurance.BROADCAST
+        "offers",
+        ("ap2:1551",),
+        START_S + 1800,
+        list_seq=number,
+        notice="fi-2026-03",
+        assurance=Assurance.BROADCAST,
     )
     event_id = base64.b32encode(number.to_bytes(16, "big"))[:26].decode().lower()
     return encode(Event(EventType.ENTERED, event_id, SUBJECT, "offers-main", START_S, data), PLACE)
@@ -85,7 +90,9 @@ def new_publisher(port: int, told: Told | None = None, **settings: Any) -> MqttP
 
 
 @contextlib.asynccontextmanager
-async def running(publisher: MqttPublisher, *, connected: bool = True) -> AsyncIterator[MqttPublisher]:
+async def running(
+    publisher: MqttPublisher, *, connected: bool = True
+) -> AsyncIterator[MqttPublisher]:
     """The publisher at work; closed in good order at the end."""
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(publisher.run())

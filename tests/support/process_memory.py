@@ -1,4 +1,6 @@
-"""What a process holds in memory: every writable mapping of it, read through /proc (Linux, our own processes)."""
+"""What a process holds in memory: every writable mapping of it, read through /proc (Linux, our own
+processes).
+"""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,8 @@
-"""docs/requirements.md: its titles are those of ``requirements.toml``, its `Shown by` lines are made from the tests.
+"""docs/requirements.md: its titles are those of ``requirements.toml``, its `Shown by` lines are
+made from the tests.
 
-The text of each number is written by hand and stays as it is. Who shows a number is read from the markers in the
-sources, so that neither a test run nor a collection is needed.
+The text of each number is written by hand and stays as it is. Who shows a number is read from the
+markers in the sources, so that neither a test run nor a collection is needed.
 """
 
 import ast
@@ -50,7 +51,9 @@ def with_shown(page: str, files: Mapping[str, list[str]]) -> str:
 
 
 def files_by_number(folder: Path = ROOT / "tests") -> dict[str, list[str]]:
-    """Give, for each number that a marker names, the test files with such a marker, in order of their names."""
+    """Give, for each number that a marker names, the test files with such a marker, in order of
+    their names.
+    """
     found: dict[str, list[str]] = {}
     for path in sorted(folder.rglob("test_*.py")):
         for number in sorted(set(_numbers(ast.parse(path.read_text(encoding="utf-8"))))):

@@ -1,6 +1,7 @@
 """The table of `scripts/requirements`: each number of the list, and the tests that show it.
 
-Tests are collected for it, not run: the table says what is meant to be shown, a test run says whether it is.
+Tests are collected for it, not run: the table says what is meant to be shown, a test run says
+whether it is.
 """
 
 import argparse
@@ -18,13 +19,23 @@ from tests.support.requirements import load_titles
 def main(arguments: list[str] | None = None) -> int:
     """Print the table that the command line asks for; 1 where the tests cannot be collected."""
     parser = argparse.ArgumentParser(prog="scripts/requirements", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="for programs: number, title and tests of each")
-    parser.add_argument("--missing", action="store_true", help="only the numbers that no test shows yet")
-    parser.add_argument("--summary", action="store_true", help="only how many there are, and which are missing")
-    parser.add_argument("--write", action="store_true", help="write anew who shows what in docs/requirements.md")
+    parser.add_argument(
+        "--json", action="store_true", help="for programs: number, title and tests of each"
+    )
+    parser.add_argument(
+        "--missing", action="store_true", help="only the numbers that no test shows yet"
+    )
+    parser.add_argument(
+        "--summary", action="store_true", help="only how many there are, and which are missing"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write anew who shows what in docs/requirements.md"
+    )
     options = parser.parse_args(arguments)
     if options.write:
-        PAGE.write_text(with_shown(PAGE.read_text(encoding="utf-8"), files_by_number()), encoding="utf-8")
+        PAGE.write_text(
+            with_shown(PAGE.read_text(encoding="utf-8"), files_by_number()), encoding="utf-8"
+        )
         return 0
     shown = collect()
     if shown is None:
@@ -33,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     missing = [number for number in titles if not shown[number]]
     wanted = missing if options.missing else list(titles)
     if options.json:
-        rows = [{"number": number, "title": titles[number], "tests": shown[number]} for number in wanted]
+        rows = [
+            {"number": number, "title": titles[number], "tests": shown[number]} for number in wanted
+        ]
         print(json.dumps(rows, indent=2))
         return 0
     if not options.summary:
@@ -52,9 +65,20 @@ def collect() -> dict[str, list[str]] | None:
     """Ask pytest who shows what; None, and pytest's own words, where it cannot tell."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "shown.json"
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", f"--requirements-to={answer}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--collect-only",
+            "-q",
+            f"--requirements-to={answer}",
+        ]
         done = subprocess.run(
-            [*command, "--continue-on-collection-errors"], cwd=ROOT, capture_output=True, text=True, check=False
+            [*command, "--continue-on-collection-errors"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode not in {0, 5}:  # 5: there is no test yet
             print(done.stdout[-4000:] + done.stderr[-4000:], file=sys.stderr)

@@ -1,7 +1,8 @@
-"""The pytest plugin that ties tests to the numbers of ``requirements.toml``, and says what was skipped.
+"""The pytest plugin that ties tests to the numbers of ``requirements.toml``, and says what was
+skipped.
 
-A test names what it shows: ``@pytest.mark.requirement("R-05", "T-03")``. A number that is not in the list stops
-the run before the first test: a typing error must not pass for a requirement shown.
+A test names what it shows: ``@pytest.mark.requirement("R-05", "T-03")``. A number that is not in
+the list stops the run before the first test: a typing error must not pass for a requirement shown.
 """
 
 from __future__ import annotations
@@ -28,10 +29,17 @@ def load_titles() -> dict[str, str]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Know the option through which `scripts/requirements` learns which test shows which number."""
-    parser.addoption("--requirements-to", metavar="FILE", type=Path, help="write as JSON which tests show each number")
+    parser.addoption(
+        "--requirements-to",
+        metavar="FILE",
+        type=Path,
+        help="write as JSON which tests show each number",
+    )
 
 
-@pytest.hookimpl(tryfirst=True)  # before -k, -m and --lf take tests away: every marker is checked in every run
+@pytest.hookimpl(
+    tryfirst=True
+)  # before -k, -m and --lf take tests away: every marker is checked in every run
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check every marker, and write down who shows what where that was asked for."""
     shown: dict[str, list[str]] = {number: [] for number in load_titles()}
@@ -68,4 +76,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     longrepr = report.longrepr  # of a skipped test: (file, line, "Skipped: reason")
     text = str(longrepr[2] if isinstance(longrepr, tuple) else longrepr)
-    return text.removeprefix("Skipped: ").removeprefix("unconditional skip").strip() or "no reason was given"
+    return (
+        text.removeprefix("Skipped: ").removeprefix("unconditional skip").strip()
+        or "no reason was given"
+    )

@@ -50,7 +50,9 @@ def main() -> None:
     with ExitStack() as stack:
         gateway = gateway_of(settings, Notifier(), stack, sources=[Crowd(int(sys.argv[2]))])
         asyncio.run(gateway.run())
-        sys.stdout.write("entered {entered}, published {published}\n".format(**gateway.pipeline.counts))
+        sys.stdout.write(
+            "entered {entered}, published {published}\n".format(**gateway.pipeline.counts)
+        )
 
 
 if __name__ == "__main__":

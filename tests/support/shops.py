@@ -1,4 +1,6 @@
-"""A shop on disk: configuration, key and consent list, as an operator would lay them out, and the program run on it."""
+"""A shop on disk: configuration, key and consent list, as an operator would lay them out, and the
+program run on it.
+"""
 
 import asyncio
 import json
@@ -11,7 +13,16 @@ from typing import Any
 
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import WINDOW_S, window_at
-from tests.support.builders import ANNA, DAY_S, START_S, base64url, entry_json, header_json, identifier_of, window_keys
+from tests.support.builders import (
+    ANNA,
+    DAY_S,
+    START_S,
+    base64url,
+    entry_json,
+    header_json,
+    identifier_of,
+    window_keys,
+)
 from tests.support.paths import ROOT
 
 CONFIG = """
@@ -68,9 +79,15 @@ class Shop:
 
 
 def walking_in(
-    ref: bytes = ANNA, *, at_s: float = START_S, seconds: float = 20, address: bytes = b"\x4a\x01\x02\x03\x04\x05"
+    ref: bytes = ANNA,
+    *,
+    at_s: float = START_S,
+    seconds: float = 20,
+    address: bytes = b"\x4a\x01\x02\x03\x04\x05",
 ) -> list[tuple[float, bytes, int, bytes]]:
-    """What is heard of somebody who comes in: (utc_s, address, rssi_dbm, payload), four a second."""
+    """What is heard of somebody who comes in: (utc_s, address, rssi_dbm, payload), four a
+    second.
+    """
     return [
         (t, address, -55, eddystone.payload(identifier_of(ref, t), tx_power_dbm=-18))
         for t in (at_s + n / 4 for n in range(int(seconds * 4)))

@@ -1,4 +1,6 @@
-"""A running gateway (the daemon's own join) whose list is signed and lies in a directory; time and world are fakes."""
+"""A running gateway (the daemon's own join) whose list is signed and lies in a directory; time and
+world are fakes.
+"""
 
 import asyncio
 import contextlib
@@ -18,7 +20,13 @@ from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
 from presence.ports import Hear
 from tests.support.builders import approach, rules
-from tests.support.fakes import FakeNotifier, FakePublisher, FakeTell, MemoryAcceptedLists, MemoryStore
+from tests.support.fakes import (
+    FakeNotifier,
+    FakePublisher,
+    FakeTell,
+    MemoryAcceptedLists,
+    MemoryStore,
+)
 from tests.support.signed_lists import LIST, Repository
 
 MAX_SPAN_S = 396 * 86_400
@@ -70,7 +78,11 @@ class Door:
             ca_file=self.folder / "tls/ca.pem" if self.location else None,
         )
         return SignedList(
-            tuf, ListStore(self.state), WindowKeyFiles(self.folder / "run"), name=LIST, max_span_s=MAX_SPAN_S
+            tuf,
+            ListStore(self.state),
+            WindowKeyFiles(self.folder / "run"),
+            name=LIST,
+            max_span_s=MAX_SPAN_S,
         )
 
     @contextlib.asynccontextmanager
@@ -146,7 +158,9 @@ class Door:
 
     def refusal(self) -> str:
         """Why the last look failed."""
-        return str([fields["reason"] for event, fields in self.tell.told if event == "consent.refused"][-1])
+        return str(
+            [fields["reason"] for event, fields in self.tell.told if event == "consent.refused"][-1]
+        )
 
     def image(self, name: str) -> Path:
         """A copy of the disk."""

@@ -1,7 +1,9 @@
-"""A working TUF repository of one list in a directory, for the gateway's side: with all keys at hand, so that a test
-can also do what the owner of a stolen key, a frozen mirror or a broken server would do.
+"""A working TUF repository of one list in a directory, for the gateway's side: with all keys at
+hand, so that a test can also do what the owner of a stolen key, a frozen mirror or a broken server
+would do.
 
-It is not the reference publisher (presence.consent_service), and shares no code with it but the segments.
+It is not the reference publisher (presence.consent_service), and shares no code with it but the
+segments.
 """
 
 import copy
@@ -45,7 +47,9 @@ ROOT_KEYS = 3
 def agreed(ref: bytes, **changes: Any) -> Consent:
     """A consent such as a service publishes: every grant lies within it."""
     start_s, end_s = START_S - DAY_S, START_S + 100 * DAY_S
-    return consent(**{"ref": ref, "version": 7, "grants": (grant(start_s=start_s, end_s=end_s),), **changes})
+    return consent(
+        **{"ref": ref, "version": 7, "grants": (grant(start_s=start_s, end_s=end_s),), **changes}
+    )
 
 
 def agreed_now(ref: bytes, **changes: Any) -> Consent:
@@ -55,7 +59,9 @@ def agreed_now(ref: bytes, **changes: Any) -> Consent:
 
 
 class Repository:
-    """Publishes into `folder`; every part of the metadata may be changed between `stage` and `release`."""
+    """Publishes into `folder`; every part of the metadata may be changed between `stage` and
+    `release`.
+    """
 
     def __init__(self, folder: Path, *, name: str = LIST, sharded: bool = False) -> None:
         self.folder = folder
@@ -65,7 +71,10 @@ class Repository:
         (folder / "metadata").mkdir(parents=True)
         self.signers = {
             "root": [CryptoSigner.generate_ed25519() for _ in range(ROOT_KEYS)],
-            **{role: [CryptoSigner.generate_ed25519()] for role in ("timestamp", "snapshot", "targets")},
+            **{
+                role: [CryptoSigner.generate_ed25519()]
+                for role in ("timestamp", "snapshot", "targets")
+            },
         }
         self.words = Words()
         self.seq = self.epoch = self.base_seq = 1
@@ -76,7 +85,9 @@ class Repository:
         self.approval_key = Ed25519PrivateKey.generate()
         self.approved_by = ""
         root = Root(expires=_in(days=365), consistent_snapshot=True)
-        root.unrecognized_fields[ROOT_FIELD] = root_field("approval-1", self.approval_key.public_key())
+        root.unrecognized_fields[ROOT_FIELD] = root_field(
+            "approval-1", self.approval_key.public_key()
+        )
         for role, signers in self.signers.items():
             for signer in signers:
                 root.add_key(signer.public_key, role)
@@ -99,7 +110,9 @@ class Repository:
         rows = [(each.ref, encode_record(each, self.words)) for each in consents]
         return self.base_of(rows, keyed=[each.ref for each in consents])
 
-    def base_of(self, rows: list[tuple[bytes, bytes]], *, keyed: Iterable[bytes] = ()) -> "Repository":
+    def base_of(
+        self, rows: list[tuple[bytes, bytes]], *, keyed: Iterable[bytes] = ()
+    ) -> "Repository":
         """Records as they are, also those that no encoder makes."""
         shards: dict[str, list[tuple[bytes, bytes]]] = {} if self.sharded else {WHOLE: []}
         for ref, record in rows:
@@ -113,12 +126,16 @@ class Repository:
 
     def keys(self, refs: Iterable[bytes], *, around_s: float | None = None) -> "Repository":
         around_s = time.time() if around_s is None else around_s
-        self.files = {path: data for path, data in self.files.items() if not path.startswith("keys/")}
+        self.files = {
+            path: data for path, data in self.files.items() if not path.startswith("keys/")
+        }
         self.windows = [window_at(around_s), window_at(around_s) + 1]
         rows: dict[tuple[int, str], list[tuple[bytes, bytes]]] = {}
         for ref in sorted(refs):
             for key in window_keys(ref, around_s):
-                rows.setdefault((key.window, shard_of(ref, sharded=self.sharded)), []).append((ref, key.key))
+                rows.setdefault((key.window, shard_of(ref, sharded=self.sharded)), []).append(
+                    (ref, key.key)
+                )
         for (window, shard), some in rows.items():
             head = SegmentHeader(self.name, Kind.KEYS, self.epoch, window, len(some))
             self.files[keys_path(window, shard)] = pack_keys(head, some)
@@ -136,22 +153,40 @@ class Repository:
     def manifest(self) -> bytes:
         now_s = time.time()
         values: dict[str, Any] = {
-            "name": self.name, "seq": self.seq, "published_at_s": now_s, "suppression_checked_at_s": now_s - 3600,
+            "name": self.name,
+            "seq": self.seq,
+            "published_at_s": now_s,
+            "suppression_checked_at_s": now_s - 3600,
             "count": self.count,
-        }  # fmt: skip
+        }
         header = ListHeader(**{**values, **self.manifest_changes})
         return write_manifest(
             Manifest(
-                header, "fi-2026-03", self.epoch, self.base_seq, tuple(self.shards), tuple(self.windows),
-                tuple(self.words.all), self.approved_by,
+                header,
+                "fi-2026-03",
+                self.epoch,
+                self.base_seq,
+                tuple(self.shards),
+                tuple(self.windows),
+                tuple(self.words.all),
+                self.approved_by,
             ),
             "2.0",
-        )  # fmt: skip
+        )
 
-    def approve(self, *, key: Ed25519PrivateKey | None = None, kid: str = "approval-1", **changes: Any) -> "Repository":
-        """The list as it stands now may have so many entries; or whatever `changes` makes of that."""
+    def approve(
+        self, *, key: Ed25519PrivateKey | None = None, kid: str = "approval-1", **changes: Any
+    ) -> "Repository":
+        """The list as it stands now may have so many entries; or whatever `changes` makes of
+        that.
+        """
         edition = Edition(self.root.signed.version, self.epoch, self.seq)
-        values: dict[str, Any] = {"name": self.name, "edition": edition, "count": self.count, **changes}
+        values: dict[str, Any] = {
+            "name": self.name,
+            "edition": edition,
+            "count": self.count,
+            **changes,
+        }
         self.approved_by = sign_approval(Approval(**values), kid=kid, key=key or self.approval_key)
         return self
 
@@ -209,7 +244,9 @@ class Repository:
         self.put("root")
 
     def rotate(self, role: str) -> CryptoSigner:
-        """A new key for an online role, by a new root of two of its three keys. Returns the old key."""
+        """A new key for an online role, by a new root of two of its three keys. Returns the old
+        key.
+        """
         (old,) = self.signers[role]
         new = CryptoSigner.generate_ed25519()
         self.root.signed.revoke_key(old.public_key.keyid, role)
@@ -236,7 +273,9 @@ class Repository:
 
 
 def with_signed_list(shop: Shop, folder: Path, *consents: Consent) -> Repository:
-    """The shop's configuration as docs/install.md has it: the list is signed, the plain file is not there."""
+    """The shop's configuration as docs/install.md has it: the list is signed, the plain file is not
+    there.
+    """
     repository = Repository(folder / "repository").base(consents).publish()
     (shop.folder / "consents.jsonl").unlink()
     (shop.folder / "run").mkdir()

@@ -1,4 +1,6 @@
-"""A gateway of stand-ins that an operator looks at: what is on show follows from what the test does to its parts."""
+"""A gateway of stand-ins that an operator looks at: what is on show follows from what the test does
+to its parts.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,6 @@
-"""`presence scan-test` as the technician uses it: in the simulated shop, with captures, and on files of their own."""
+"""`presence scan-test` as the technician uses it: in the simulated shop, with captures, and on
+files of their own.
+"""
 
 import asyncio
 import json
@@ -71,7 +73,9 @@ EXAMPLE = ROOT / "config" / "presence.yaml"
 
 def scan_test(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "presence", "scan-test", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, check=False, timeout=LIMIT_S
+    )
 
 
 def simulated(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -83,12 +87,16 @@ def simulated(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @needs_mosquitto
 @pytest.mark.requirement("R-19", "R-20", "T-25")
-def test_a_whole_visit_in_the_simulated_shop_passes_and_suggests_a_threshold(tmp_path: Path) -> None:
+def test_a_whole_visit_in_the_simulated_shop_passes_and_suggests_a_threshold(
+    tmp_path: Path,
+) -> None:
     page = tmp_path / "door.html"
     done = simulated("--json", "--report", page)
     assert done.returncode in (0, 1), done.stderr
     result = json.loads(done.stdout)
-    assert result["verdict"] == result["steps"]["walk"]["verdict"], "the door may be a difficult one, the rest is not"
+    assert result["verdict"] == result["steps"]["walk"]["verdict"], (
+        "the door may be a difficult one, the rest is not"
+    )
     assert list(result["steps"]) == ["radio", "phone", "walk", "broker"]
     radio, phone, walk, broker = result["steps"].values()
     assert radio["strangers"] > 100
@@ -120,7 +128,9 @@ def test_every_line_of_the_screen_fits_eighty_columns() -> None:
 
 
 def test_two_visits_with_one_seed_suggest_the_same() -> None:
-    first, second = (json.loads(simulated("--json", "--steps", "walk", "--rounds", "2").stdout) for _ in range(2))
+    first, second = (
+        json.loads(simulated("--json", "--steps", "walk", "--rounds", "2").stdout) for _ in range(2)
+    )
     assert first["steps"]["walk"]["suggested"] == second["steps"]["walk"]["suggested"]
 
 
@@ -176,9 +186,19 @@ async def test_strangers_in_the_simulated_shop_are_a_count_and_nothing_else(tmp_
 def recorded(folder: Path, *, crowd: int = 0) -> Path:
     """Past the door from 5 to 17 s, in from 30 s; beside it marked strangers."""
     past = [(t, a, -88, p) for t, a, _, p in walking_in(at_s=START_S + 5, seconds=12)]
-    within = [(t, a, -66 - n % 3, p) for n, (t, a, _, p) in enumerate(walking_in(at_s=START_S + 30, seconds=40))]
-    others = [(START_S + n * 0.01, a, -60, p) for n, (a, p) in enumerate(strangers(crowd)) if p[0] < len(p)]
-    return capture(folder / "walk.btsnoop", [(START_S, b"\x4a\x01\x02\x03\x04\x05", -99, b""), *past, *within, *others])
+    within = [
+        (t, a, -66 - n % 3, p)
+        for n, (t, a, _, p) in enumerate(walking_in(at_s=START_S + 30, seconds=40))
+    ]
+    others = [
+        (START_S + n * 0.01, a, -60, p)
+        for n, (a, p) in enumerate(strangers(crowd))
+        if p[0] < len(p)
+    ]
+    return capture(
+        folder / "walk.btsnoop",
+        [(START_S, b"\x4a\x01\x02\x03\x04\x05", -99, b""), *past, *within, *others],
+    )
 
 
 def a_shop(folder: Path) -> Shop:
@@ -186,38 +206,64 @@ def a_shop(folder: Path) -> Shop:
 
 
 @pytest.mark.requirement("R-01", "R-03", "R-19")
-def test_marked_strangers_in_a_capture_leave_no_trace_in_output_json_and_report(tmp_path: Path) -> None:
+def test_marked_strangers_in_a_capture_leave_no_trace_in_output_json_and_report(
+    tmp_path: Path,
+) -> None:
     count = 4000
     shop, file = a_shop(tmp_path), recorded(tmp_path, crowd=count)
     page, written = tmp_path / "door.html", shop.config.read_text()
     marks_given = "past:5-17,in:30-42,inside:42-60"
-    done = scan_test("--config", shop.config, "--replay", file, "--marks", marks_given, "--json", "--report", page)
+    done = scan_test(
+        "--config",
+        shop.config,
+        "--replay",
+        file,
+        "--marks",
+        marks_given,
+        "--json",
+        "--report",
+        page,
+    )
     assert done.returncode in (0, 1), done.stderr
     steps = json.loads(done.stdout)["steps"]
     assert steps["radio"]["strangers"] > 0.8 * count
     assert steps["walk"]["suggested"]["rates"]["past"]["wrong"] == 0
     assert steps["walk"]["suggested"]["rates"]["in"]["wrong"] == 0
     assert -88 < steps["walk"]["suggested"]["entry"]["enter_rssi_dbm"] < -65
-    places = {"stdout": done.stdout.encode(), "stderr": done.stderr.encode(), "report": page.read_bytes()}
+    places = {
+        "stdout": done.stdout.encode(),
+        "stderr": done.stderr.encode(),
+        "report": page.read_bytes(),
+    }
     places |= {path.name: path.read_bytes() for path in shop.folder.rglob("*") if path.is_file()}
     assert traces(places, count) == []
     assert shop.config.read_text() == written
-    assert sorted(path.name for path in shop.folder.iterdir()) == ["consents.jsonl", "presence.yaml", "store.key"]
+    assert sorted(path.name for path in shop.folder.iterdir()) == [
+        "consents.jsonl",
+        "presence.yaml",
+        "store.key",
+    ]
 
 
 def walk_of_now(folder: Path, ref: bytes = ANNA) -> Path:
     return capture(folder / "now.btsnoop", walking_in(ref, at_s=time.time(), seconds=40))
 
 
-def test_a_shop_with_the_signed_list_can_be_calibrated_and_nothing_of_the_look_stays(tmp_path: Path) -> None:
+def test_a_shop_with_the_signed_list_can_be_calibrated_and_nothing_of_the_look_stays(
+    tmp_path: Path,
+) -> None:
     shop = a_shop(tmp_path)
-    with_signed_list(shop, tmp_path, agreed_now(ANNA, flags=frozenset({Flag.TEST})), agreed_now(BERIT))
+    with_signed_list(
+        shop, tmp_path, agreed_now(ANNA, flags=frozenset({Flag.TEST})), agreed_now(BERIT)
+    )
     command = ("--config", shop.config, "--replay", walk_of_now(tmp_path), "--json")
     done = scan_test(*command, "--marks", "in:0-12,inside:12-40", "--steps", "phone")
     assert done.returncode == 0, done.stderr
     phone = json.loads(done.stdout)["steps"]["phone"]
     assert (phone["test_phones_in_list"], phone["test_phones_heard"]) == (1, 1)
-    of_berit = scan_test("--config", shop.config, "--replay", walk_of_now(tmp_path, BERIT), "--json")
+    of_berit = scan_test(
+        "--config", shop.config, "--replay", walk_of_now(tmp_path, BERIT), "--json"
+    )
     assert json.loads(of_berit.stdout)["steps"]["phone"]["test_phones_heard"] == 0
     assert list((shop.folder / "run").iterdir()) == []
     assert not (shop.folder / "state").exists()
@@ -238,7 +284,9 @@ def test_a_capture_without_marks_tells_of_radio_and_phone_alone(tmp_path: Path) 
     done = scan_test("--config", shop.config, "--replay", file, "--json")
     assert list(json.loads(done.stdout)["steps"]) == ["radio", "phone"]
     assert scan_test("--config", shop.config, "--replay", file, "--steps", "walk").returncode == 78
-    assert scan_test("--config", shop.config, "--replay", file, "--steps", "broker").returncode == 78
+    assert (
+        scan_test("--config", shop.config, "--replay", file, "--steps", "broker").returncode == 78
+    )
 
 
 def test_a_damaged_capture_is_a_warning_and_what_is_readable_counts(tmp_path: Path) -> None:
@@ -262,9 +310,19 @@ def test_marks_that_cannot_be_read_are_refused_in_words(text: str) -> None:
 def test_customers_are_strangers_to_the_technician() -> None:
     phones = TestPhones(a_list(with_flags(Flag.TEST), consent(ref=BERIT)), rules(), moment())
     heard = Heard(0.0)
-    for heard_one in (advertisement(), advertisement(ref=BERIT), stranger(), advertisement(rssi_dbm=None)):
+    for heard_one in (
+        advertisement(),
+        advertisement(ref=BERIT),
+        stranger(),
+        advertisement(rssi_dbm=None),
+    ):
         phones.hear(heard_one, heard)
-    assert (heard.strangers, list(heard.phones), heard.unknown_strength, heard.number) == (2, [ANNA], 1, 4)
+    assert (heard.strangers, list(heard.phones), heard.unknown_strength, heard.number) == (
+        2,
+        [ANNA],
+        1,
+        4,
+    )
     assert "a1a2a3" not in repr(heard)
 
 
@@ -276,8 +334,13 @@ def test_the_list_for_the_gateway_of_the_last_step_holds_test_phones_only() -> N
     assert source.read() is None
 
 
-def heard_phone(rssi_dbm: int = -60, *, every_s: float = 0.25, seconds: float = 10) -> tuple[TestPhones, Heard]:
-    phones, heard = TestPhones(a_list(with_flags(Flag.TEST)), rules(), moment()), Heard(moment().monotonic_s)
+def heard_phone(
+    rssi_dbm: int = -60, *, every_s: float = 0.25, seconds: float = 10
+) -> tuple[TestPhones, Heard]:
+    phones, heard = (
+        TestPhones(a_list(with_flags(Flag.TEST)), rules(), moment()),
+        Heard(moment().monotonic_s),
+    )
     for n in range(int(seconds / every_s)):
         phones.hear(advertisement(at=moment(n * every_s), rssi_dbm=rssi_dbm), heard)
     return phones, heard
@@ -309,7 +372,9 @@ def test_a_phone_that_is_not_heard_has_a_reason_for_each_cause() -> None:
 
     phones = TestPhones(a_list(with_flags(Flag.TEST)), rules(), moment())
     assert "flag `test`" in said(TestPhones(a_list(consent()), rules(), moment()))
-    assert "window's keys" in said(TestPhones(a_list(with_flags(Flag.TEST), keys=()), rules(), moment()))
+    assert "window's keys" in said(
+        TestPhones(a_list(with_flags(Flag.TEST), keys=()), rules(), moment())
+    )
     assert "plug one in" in said(phones, fault="no Bluetooth adapter: plug one in")
     assert "app running" in said(phones)
 
@@ -373,20 +438,32 @@ async def test_between_acts_the_radio_listens_on_and_nobody_hears_it(tmp_path: P
 
 @pytest.mark.skipif(Path("/sys/class/bluetooth").exists(), reason="this machine has a radio")
 @pytest.mark.slow
-def test_without_a_radio_each_step_fails_with_its_next_step_and_nothing_is_stored(tmp_path: Path) -> None:
+def test_without_a_radio_each_step_fails_with_its_next_step_and_nothing_is_stored(
+    tmp_path: Path,
+) -> None:
     now_s = time.time()
     stamps = {"published_at": int(now_s), "suppression_checked_at": int(now_s)}
-    shop = Shop(tmp_path / "shop", free_port()).open([entry(around_s=now_s, flags=["test"])], **stamps)
+    shop = Shop(tmp_path / "shop", free_port()).open(
+        [entry(around_s=now_s, flags=["test"])], **stamps
+    )
     done = scan_test("--config", shop.config, "--yes", "--ready", "0", "--steps", "radio", "--json")
     assert done.returncode == 2, done.stderr
     steps = json.loads(done.stdout)["steps"].values()
     assert all(step["verdict"] == "FAIL" and step["next_step"] for step in steps)
-    assert sorted(path.name for path in shop.folder.iterdir()) == ["consents.jsonl", "presence.yaml", "store.key"]
+    assert sorted(path.name for path in shop.folder.iterdir()) == [
+        "consents.jsonl",
+        "presence.yaml",
+        "store.key",
+    ]
 
 
 def test_the_wait_between_coming_in_and_staying_is_no_part_of_the_walk() -> None:
     walks = Walks()
-    for doing, began_s, seconds in ((Doing.PAST, 0.0, 12), (Doing.IN, 100.0, 12), (Doing.INSIDE, 500.0, 20)):
+    for doing, began_s, seconds in (
+        (Doing.PAST, 0.0, 12),
+        (Doing.IN, 100.0, 12),
+        (Doing.INSIDE, 500.0, 20),
+    ):
         readings = [Reading(began_s + n, -70) for n in range(seconds)]
         walks.add(Act(doing, seconds, ""), Heard(began_s, phones={ANNA: readings}))
     past, within = walks.trials()
@@ -406,7 +483,9 @@ def applied(text: str, values: dict[str, float], folder: Path) -> str:
 VALUES = {"enter_rssi_dbm": -79.0, "exit_rssi_dbm": -86.5, "window_s": 8.0}
 
 
-def test_only_the_changed_values_of_the_example_file_change_and_all_comments_stay(tmp_path: Path) -> None:
+def test_only_the_changed_values_of_the_example_file_change_and_all_comments_stay(
+    tmp_path: Path,
+) -> None:
     old = EXAMPLE.read_text()
     new = applied(old, VALUES, tmp_path)
     changed = [(a, b) for a, b in zip(old.splitlines(), new.splitlines(), strict=True) if a != b]
@@ -415,7 +494,10 @@ def test_only_the_changed_values_of_the_example_file_change_and_all_comments_sta
         ("  exit_rssi_dbm: -85", "  exit_rssi_dbm: -86.5"),
         ("  window_s: 15", "  window_s: 8"),
     ]
-    assert list(applying.difference(old, new))[1:3] == ["-  enter_rssi_dbm: -75", "+  enter_rssi_dbm: -79"]
+    assert list(applying.difference(old, new))[1:3] == [
+        "-  enter_rssi_dbm: -75",
+        "+  enter_rssi_dbm: -79",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -432,7 +514,9 @@ def test_only_the_changed_values_of_the_example_file_change_and_all_comments_sta
     ],
 )
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_the_section_may_be_missing_empty_short_or_long(section: str, ends: str, tmp_path: Path) -> None:
+def test_the_section_may_be_missing_empty_short_or_long(
+    section: str, ends: str, tmp_path: Path
+) -> None:
     shop = Shop(tmp_path, 1883).open([entry()])
     base = shop.config.read_text()
     base = base.replace("log: {format: json}\n", "") if "log:" in section else base
@@ -443,12 +527,18 @@ def test_the_section_may_be_missing_empty_short_or_long(section: str, ends: str,
     assert (tuned.enter_rssi_dbm, tuned.exit_rssi_dbm, tuned.window_s) == (-79, -86.5, 8)
     if "enter_rssi_dbm" not in section:
         assert new.index("enter_rssi_dbm") < new.index("exit_rssi_dbm") < new.index("window_s")
-    assert [word for word in ("# tuned in May", "# short", "# why", "# three", "# old") if word in section] == [
+    assert [
+        word
+        for word in ("# tuned in May", "# short", "# why", "# three", "# old")
+        if word in section
+    ] == [
         word for word in ("# tuned in May", "# short", "# why", "# three", "# old") if word in new
     ]
 
 
-def test_the_old_file_is_kept_and_a_file_that_would_not_load_is_never_put_in_place(tmp_path: Path) -> None:
+def test_the_old_file_is_kept_and_a_file_that_would_not_load_is_never_put_in_place(
+    tmp_path: Path,
+) -> None:
     shop = Shop(tmp_path, 1883).open([entry()])
     shop.config.chmod(0o640)
     old = applying.read(shop.config)
@@ -473,7 +563,18 @@ MARKS = "past:5-17,in:30-42,inside:42-60"
 def test_apply_shows_the_difference_and_writes_what_was_suggested(tmp_path: Path) -> None:
     shop, file = a_shop(tmp_path), recorded(tmp_path)
     old = shop.config.read_text()
-    command = ("--config", shop.config, "--replay", file, "--marks", MARKS, "--steps", "walk", "--json", "--apply")
+    command = (
+        "--config",
+        shop.config,
+        "--replay",
+        file,
+        "--marks",
+        MARKS,
+        "--steps",
+        "walk",
+        "--json",
+        "--apply",
+    )
     refused = scan_test(*command, stdin="\n")
     assert refused.returncode in (0, 1), refused.stderr
     assert "nothing was written" in refused.stderr
@@ -513,7 +614,18 @@ async def test_a_walk_of_this_door_that_is_applied_is_recorded_and_one_of_a_capt
 def test_yes_means_ready_and_never_that_a_file_may_be_written(tmp_path: Path) -> None:
     shop, file = a_shop(tmp_path), recorded(tmp_path)
     old = shop.config.read_text()
-    done = scan_test("--config", shop.config, "--replay", file, "--marks", MARKS, "--steps", "walk", "--apply", "--yes")
+    done = scan_test(
+        "--config",
+        shop.config,
+        "--replay",
+        file,
+        "--marks",
+        MARKS,
+        "--steps",
+        "walk",
+        "--apply",
+        "--yes",
+    )
     assert done.returncode == 69
     assert "nothing was written" in done.stderr
     assert shop.config.read_text() == old
@@ -523,7 +635,9 @@ def test_yes_means_ready_and_never_that_a_file_may_be_written(tmp_path: Path) ->
 def test_practice_is_never_written_into_a_real_file(tmp_path: Path, more: tuple[str, ...]) -> None:
     shop = Shop(tmp_path, 1883).open([entry()])
     old = shop.config.read_text()
-    done = scan_test("--simulated", "--speed", "300", "--config", shop.config, "--apply", *more, stdin="y\n")
+    done = scan_test(
+        "--simulated", "--speed", "300", "--config", shop.config, "--apply", *more, stdin="y\n"
+    )
     assert done.returncode == 78
     assert "--apply" in done.stderr
     assert (done.stdout, shop.config.read_text()) == ("", old)
@@ -532,11 +646,17 @@ def test_practice_is_never_written_into_a_real_file(tmp_path: Path, more: tuple[
 # --- the verdict ---
 
 
-def walked(*, false: float = 0.0, missed: float = 0.0, walks: int = 6, this_phone: float = 0.001) -> Tuning:
+def walked(
+    *, false: float = 0.0, missed: float = 0.0, walks: int = 6, this_phone: float = 0.001
+) -> Tuning:
     """A walk that went well with the technician's phone; the shares are those of any phone."""
     rates = {
         kind: Rate(0, walks, 0.39, this_phone, 0.02, any_phone)
-        for kind, any_phone in ((Walked.PAST, false / 2), (Walked.WINDOW, false), (Walked.IN, missed))
+        for kind, any_phone in (
+            (Walked.PAST, false / 2),
+            (Walked.WINDOW, false),
+            (Walked.IN, missed),
+        )
     }
     now = EntrySettings()
     return Tuning(now, Assessment(-75, rates, (4.0,)), now, Assessment(-75, rates, (4.0,)), Walks())
@@ -556,10 +676,14 @@ def walked(*, false: float = 0.0, missed: float = 0.0, walks: int = 6, this_phon
         (walked(this_phone=0.2), Verdict.FAIL),
     ],
 )
-def test_the_verdict_judges_any_phone_and_the_headline_says_it(tuned: Tuning, verdict: Verdict) -> None:
+def test_the_verdict_judges_any_phone_and_the_headline_says_it(
+    tuned: Tuning, verdict: Verdict
+) -> None:
     finding = judge_walk(tuned).finding
     assert finding.verdict is verdict
-    false, missed = (tuned.assessed_new.rates[kind].any_phone for kind in (Walked.WINDOW, Walked.IN))
+    false, missed = (
+        tuned.assessed_new.rates[kind].any_phone for kind in (Walked.WINDOW, Walked.IN)
+    )
     assert f"any phone {share(false)} false, {share(missed)} missed" in finding.found
     assert (finding.next_step == "") is (verdict is Verdict.PASS)
 
@@ -575,7 +699,12 @@ class Terminal:
         command = [sys.executable, "-m", "presence", "scan-test", *map(str, arguments)]
         environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
         self.process = subprocess.Popen(
-            command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, start_new_session=True
+            command,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=environment,
+            start_new_session=True,
         )
         os.close(terminal)
         self.screen = ""
@@ -615,7 +744,9 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
             one.process.wait()
 
 
-def test_on_a_terminal_it_asks_shows_a_bar_and_waits_for_enter(terminal: Callable[..., Terminal]) -> None:
+def test_on_a_terminal_it_asks_shows_a_bar_and_waits_for_enter(
+    terminal: Callable[..., Terminal],
+) -> None:
     technician = terminal("--simulated", "--steps", "phone", "--speed", "20")
     technician.read("Enter when you are ready")
     technician.type("\n")
@@ -625,7 +756,9 @@ def test_on_a_terminal_it_asks_shows_a_bar_and_waits_for_enter(terminal: Callabl
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_leaves_the_terminal_as_it_was(terminal: Callable[..., Terminal], number: int) -> None:
+def test_an_interruption_leaves_the_terminal_as_it_was(
+    terminal: Callable[..., Terminal], number: int
+) -> None:
     technician = terminal("--simulated", "--steps", "phone,walk", "--speed", "2")
     technician.read("Enter when you are ready")
     technician.type("\n")
@@ -633,7 +766,11 @@ def test_an_interruption_leaves_the_terminal_as_it_was(terminal: Callable[..., T
     technician.process.send_signal(number)
     assert technician.end() == 128 + number
     assert "Traceback" not in technician.screen
-    for mode in ("\x1b[?25l", "\x1b[?1049h", "\x1b[?2004h"):  # cursor, other screen, bracketed paste
+    for mode in (
+        "\x1b[?25l",
+        "\x1b[?1049h",
+        "\x1b[?2004h",
+    ):  # cursor, other screen, bracketed paste
         assert mode not in technician.screen
 
 
@@ -659,7 +796,12 @@ async def tried(configure: Callable[[Any], Any]) -> str:
         given = rules_of(settings, read_store_key(settings.store.key_file))
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
         session = Session(
-            Plan(steps=(Step.BROKER,)), settings, given, ear=ear, phones=phones, screen=Screen(StringIO(), yes=True)
+            Plan(steps=(Step.BROKER,)),
+            settings,
+            given,
+            ear=ear,
+            phones=phones,
+            screen=Screen(StringIO(), yes=True),
         )
         finding = (await session.run()).results[Step.BROKER].finding
     assert finding.verdict is Verdict.FAIL
@@ -675,17 +817,25 @@ async def test_a_broker_that_is_not_there_fails_with_its_address_and_a_next_step
 
 
 @needs_mosquitto
-async def test_without_the_audience_the_daemon_would_not_tell_and_the_technician_learns_it(tmp_path: Path) -> None:
+async def test_without_the_audience_the_daemon_would_not_tell_and_the_technician_learns_it(
+    tmp_path: Path,
+) -> None:
     from presence.survey.practice import with_broker
 
     with practice(4, None) as shop:
-        settings = replace(shop.settings, audiences=[replace(shop.settings.audiences[0], name="pick-up")])
+        settings = replace(
+            shop.settings, audiences=[replace(shop.settings.audiences[0], name="pick-up")]
+        )
         ear = SimulatedEar(shop.identity_key, speed=100, seed=4)
         given = rules_of(settings, read_store_key(settings.store.key_file))
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
         plan = Plan(steps=(Step.PHONE, Step.BROKER), broker=with_broker)
-        settings = replace(settings, entry=replace(settings.entry, enter_rssi_dbm=-84, exit_rssi_dbm=-92))
-        session = Session(plan, settings, given, ear=ear, phones=phones, screen=Screen(StringIO(), yes=True))
+        settings = replace(
+            settings, entry=replace(settings.entry, enter_rssi_dbm=-84, exit_rssi_dbm=-92)
+        )
+        session = Session(
+            plan, settings, given, ear=ear, phones=phones, screen=Screen(StringIO(), yes=True)
+        )
         outcome = await session.run()
     finding = outcome.results[Step.BROKER].finding
     assert finding.verdict is Verdict.WARN, finding

@@ -1,6 +1,8 @@
-"""Two conversions for `build`: file names on stdin → an initrd (newc cpio), and a bzImage → the kernel inside it.
+"""Two conversions for `build`: file names on stdin → an initrd (newc cpio), and a bzImage → the
+kernel inside it.
 
-cpio: the "New ASCII Format" of cpio(5). bzImage: Documentation/arch/x86/boot.rst, offsets 0x1f1, 0x248 and 0x24c.
+cpio: the "New ASCII Format" of cpio(5). bzImage: Documentation/arch/x86/boot.rst, offsets 0x1f1,
+0x248 and 0x24c.
 """
 
 import lzma
@@ -36,7 +38,9 @@ def kernel_of(image: bytes) -> bytes:
     offset, length = struct.unpack_from("<II", image, 0x248)
     packed = image[start + offset : start + offset + length]
     if packed.startswith(b"\x28\xb5\x2f\xfd"):
-        return subprocess.run(["zstd", "-dcq"], input=packed, capture_output=True, check=False).stdout
+        return subprocess.run(
+            ["zstd", "-dcq"], input=packed, capture_output=True, check=False
+        ).stdout
     return lzma.LZMADecompressor().decompress(packed)
 
 

@@ -1,11 +1,13 @@
-"""A day in the machine, played once for all its tests; and what seems to fail, played once more on a fresh machine.
+"""A day in the machine, played once for all its tests; and what seems to fail, played once more on
+a fresh machine.
 
-An emulator on a shared host is late now and then. So a test that fails asks for its scenario again, on a machine that
-was just started: only what fails twice in a row counts (`conftest.py`). Not more than REPEATS times a day, though:
-where more than that fails, it is no noise.
+An emulator on a shared host is late now and then. So a test that fails asks for its scenario again,
+on a machine that was just started: only what fails twice in a row counts (`conftest.py`). Not more
+than REPEATS times a day, though: where more than that fails, it is no noise.
 
-The guest's clock may run faster or slower than the host's. Each scenario says when it began and ended by the guest's
-clock, and the host's file system says when it said so: `seconds` gives host seconds.
+The guest's clock may run faster or slower than the host's. Each scenario says when it began and
+ended by the guest's clock, and the host's file system says when it said so: `seconds` gives host
+seconds.
 """
 
 import json
@@ -20,7 +22,9 @@ from tests.system.machine import Result, run
 
 REPEATS: Final = 3
 FACTORS: Final = (0.5, 4.0)
-"""Guest seconds per host second, as far as that is believed: beyond it a time says nothing at all."""
+"""Guest seconds per host second, as far as that is believed: beyond it a time says nothing at
+all.
+"""
 
 
 @dataclass
@@ -53,20 +57,27 @@ class Day:
         self.asked.add(scenario)
         assert scenario in self.lines, f"{scenario} was not played: the day ended before"
         told = self.lines[scenario]
-        assert "error" not in told, f"{told['error']}\n{told.get('where')}\n{told.get('status')}\n{told.get('journal')}"
+        assert "error" not in told, (
+            f"{told['error']}\n{told.get('where')}\n{told.get('status')}\n{told.get('journal')}"
+        )
         found: dict[str, Any] = told["facts"]
         return found
 
     def seconds(self, scenario: str, key: str) -> float:
         """A time that the guest measured, in seconds of the host where the guest's are shorter."""
-        return float(self.facts(scenario)[key]) / max(1.0, float(self.lines[scenario].get("clock_factor", 1.0)))
+        return float(self.facts(scenario)[key]) / max(
+            1.0, float(self.lines[scenario].get("clock_factor", 1.0))
+        )
 
     def again(self) -> bool:
         """Play what was asked for on a fresh machine; False where enough was repeated."""
         if not self.asked or self.repeats >= REPEATS:
             return False
         self.repeats += 1
-        wanted = [*self.first, *(name for name in self.lines if name in self.asked and name not in self.first)]
+        wanted = [
+            *self.first,
+            *(name for name in self.lines if name in self.asked and name not in self.first),
+        ]
         wanted += [name for name in sorted(self.asked) if name not in self.lines]
         print(f"presence: once more on a fresh machine: {', '.join(sorted(self.asked))}")  # noqa: T201
         self.lines |= self._played(self.only(wanted))
@@ -78,7 +89,9 @@ class Day:
         self.bring(source)
         python = self.python.replace("{GUEST}", GUEST)
         command = f"{python} -B {GUEST}/{self.script} {arguments}"
-        result: Result = run(Path(os.environ["PRESENCE_MACHINE"]), source, out, command, timeout_s=self.limit_s)
+        result: Result = run(
+            Path(os.environ["PRESENCE_MACHINE"]), source, out, command, timeout_s=self.limit_s
+        )
         told = [json.loads(line) for line in result.text("results").splitlines()]
         for line in told:
             line["clock_factor"] = clock_factor(out, line["scenario"])
@@ -104,7 +117,9 @@ def judge(test: Callable[[], object], days: list[Day]) -> None:
 
 
 def clock_factor(out: Path, scenario: str) -> float:
-    """Guest seconds per host second while it was played: the guest wrote its clock, and the host when that was."""
+    """Guest seconds per host second while it was played: the guest wrote its clock, and the host
+    when that was.
+    """
     marks = [out / f"clock-{scenario}-{end}" for end in ("begin", "end")]
     if not all(mark.exists() for mark in marks):
         return 1.0
@@ -113,4 +128,6 @@ def clock_factor(out: Path, scenario: str) -> float:
     )
     if host_to - host_from < 1:
         return 1.0
-    return round(min(max((guest_to - guest_from) / (host_to - host_from), FACTORS[0]), FACTORS[1]), 2)
+    return round(
+        min(max((guest_to - guest_from) / (host_to - host_from), FACTORS[0]), FACTORS[1]), 2
+    )

@@ -1,7 +1,8 @@
 """Starts the machine that `build` made, hands it a command, and brings back what it left in /out.
 
-QEMU's emulator on purpose: this must run where there is no KVM. About one start in fifteen dies in the guest kernel's
-early code (its patching of its own text against the emulator's threads): it is started again, and said.
+QEMU's emulator on purpose: this must run where there is no KVM. About one start in fifteen dies in
+the guest kernel's early code (its patching of its own text against the emulator's threads): it is
+started again, and said.
 """
 
 import subprocess
@@ -13,7 +14,8 @@ from typing import Final
 
 STARTS: Final = 3
 KERNEL_OPTIONS: Final = (
-    "console=ttyS0,115200 quiet loglevel=3 panic=-1 mitigations=off systemd.show_status=false random.trust_cpu=on "
+    "console=ttyS0,115200 quiet loglevel=3 panic=-1 mitigations=off systemd.show_status=false "
+    "random.trust_cpu=on "
     "tsc=reliable audit=0 selinux=0 apparmor=0 no_timer_check 8250.nr_uarts=1"
 )
 
@@ -46,10 +48,19 @@ def run(image: Path, source: Path, out: Path, command: str, *, timeout_s: float)
             return Result(int((out / "code").read_text()), seconds, out)
         if not ended:
             break
-        print(f"presence: the machine died at start {start}, after {seconds:.0f} s: once more", file=sys.stderr)  # noqa: T201
-    console = (out / "console").read_text("utf-8", "replace")[-3000:] if (out / "console").exists() else ""
+        print(  # noqa: T201
+            f"presence: the machine died at start {start}, after {seconds:.0f} s: once more",
+            file=sys.stderr,
+        )
+    console = (
+        (out / "console").read_text("utf-8", "replace")[-3000:]
+        if (out / "console").exists()
+        else ""
+    )
     said = "".join(
-        (out / name).read_text("utf-8", "replace")[-2000:] for name in ("stdout", "stderr") if (out / name).exists()
+        (out / name).read_text("utf-8", "replace")[-2000:]
+        for name in ("stdout", "stderr")
+        if (out / name).exists()
     )
     raise MachineFailed(f"no result after {seconds:.0f} s\n{console}\n{said}")
 
@@ -58,15 +69,45 @@ def _run_once(image: Path, source: Path, out: Path, timeout_s: float) -> bool:
     """False where it had to be killed."""
     share = "security_model=none,multidevs=remap"
     command = [
-        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-M", "q35", "-no-reboot",
-        "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "Nehalem", "-smp", "2", "-m", "1536M",
-        "-kernel", f"{image}/vmlinux", "-initrd", f"{image}/initrd.img", "-append", KERNEL_OPTIONS,
-        "-drive", f"file={image}/root.img,if=none,id=disk,format=raw,snapshot=on,cache=unsafe,aio=threads",
-        "-device", "virtio-blk-pci,drive=disk",
-        "-fsdev", f"local,id=src,path={source},readonly=on,{share}", "-device", "virtio-9p-pci,fsdev=src,mount_tag=src",
-        "-fsdev", f"local,id=out,path={out},{share}", "-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
-        "-device", "virtio-rng-pci", "-serial", f"file:{out}/console",
-    ]  # fmt: skip
+        "qemu-system-x86_64",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-M",
+        "q35",
+        "-no-reboot",
+        "-accel",
+        "tcg,thread=multi,tb-size=256",
+        "-cpu",
+        "Nehalem",
+        "-smp",
+        "2",
+        "-m",
+        "1536M",
+        "-kernel",
+        f"{image}/vmlinux",
+        "-initrd",
+        f"{image}/initrd.img",
+        "-append",
+        KERNEL_OPTIONS,
+        "-drive",
+        f"file={image}/root.img,if=none,id=disk,format=raw,snapshot=on,cache=unsafe,aio=threads",
+        "-device",
+        "virtio-blk-pci,drive=disk",
+        "-fsdev",
+        f"local,id=src,path={source},readonly=on,{share}",
+        "-device",
+        "virtio-9p-pci,fsdev=src,mount_tag=src",
+        "-fsdev",
+        f"local,id=out,path={out},{share}",
+        "-device",
+        "virtio-9p-pci,fsdev=out,mount_tag=out",
+        "-device",
+        "virtio-rng-pci",
+        "-serial",
+        f"file:{out}/console",
+    ]
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         machine.wait(timeout_s)

@@ -1,5 +1,7 @@
-"""The day in a shop as shipped: every default, the signed list over HTTPS, TLS and access list at the broker, a walked
-door, a customer who is greeted and then withdraws (guest/as_shipped.py). Each part builds on the one before."""
+"""The day in a shop as shipped: every default, the signed list over HTTPS, TLS and access list at
+the broker, a walked door, a customer who is greeted and then withdraws (guest/as_shipped.py). Each
+part builds on the one before.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,9 @@ from tests.system.days import Day
 
 DAY_S = 1500
 READY_S, FRESH_AGAIN_S = 40.0, 150.0
-"""An emulator on a busy host starts Python in 15 s; after a look that hung the next one comes late."""
+"""An emulator on a busy host starts Python in 15 s; after a look that hung the next one comes
+late.
+"""
 GREETED_S, WITHDRAWN_S = 15.0, 5.0
 """From coming in to the offer; from the end of the command to the offer taken back."""
 
@@ -39,15 +43,21 @@ def test_the_broker_of_the_documentation_starts_and_the_list_is_published(shop: 
 
 
 @pytest.mark.requirement("R-62")
-def test_from_inside_the_sandbox_an_undisciplined_clock_is_told_from_a_disciplined_one(shop: Day) -> None:
+def test_from_inside_the_sandbox_an_undisciplined_clock_is_told_from_a_disciplined_one(
+    shop: Day,
+) -> None:
     """Both answers come from the unit's own sandbox: what it may not ask would be a third."""
     told = shop.facts("configure")
-    assert told["undisciplined"]["clock"].startswith("FAIL the kernel does not say that it is synchronised")
+    assert told["undisciplined"]["clock"].startswith(
+        "FAIL the kernel does not say that it is synchronised"
+    )
     assert told["check"]["clock"] == "PASS synchronised "
     assert shop.facts("start")["synchronised"] == "yes"
 
 
-def test_before_its_start_everything_but_a_phone_near_it_and_a_walked_door_is_found_in_place(shop: Day) -> None:
+def test_before_its_start_everything_but_a_phone_near_it_and_a_walked_door_is_found_in_place(
+    shop: Day,
+) -> None:
     check = shop.facts("configure")["check"]
     assert [name for name, said in check.items() if said.startswith("FAIL")] == []
     assert check["consent list"].startswith("PASS acme/fi-0042 number 1, 3 entries, fresh")
@@ -67,7 +77,9 @@ def test_the_list_comes_over_https_and_is_fresh(shop: Day) -> None:
 
 def test_a_technician_finds_the_threshold_of_this_door_and_it_is_written(shop: Day) -> None:
     told = shop.facts("calibrate")
-    assert told["code"] in {0, 1}, told["said"]  # a handful of walks may leave a WARN: docs/technician.md
+    assert told["code"] in {0, 1}, told[
+        "said"
+    ]  # a handful of walks may leave a WARN: docs/technician.md
     assert "FAIL" not in told["said"]
     assert "written; the old file is" in told["said"]
     assert "seen back from 127.0.0.1:8883" in " ".join(told["said"].split())
@@ -98,7 +110,9 @@ def test_a_customer_who_withdraws_is_forgotten_in_seconds_and_stays_forgotten(sh
     told = shop.facts("withdraw")
     assert told["events"] == ["presence.entered.v1", "presence.withdrawn.v1"]
     assert told["offers"][1]["cancelled"]
-    assert told["withdrawn_s"] - told["command_s"] <= WITHDRAWN_S  # the command itself starts Python, in an emulator
+    assert (
+        told["withdrawn_s"] - told["command_s"] <= WITHDRAWN_S
+    )  # the command itself starts Python, in an emulator
     assert told["silent"]
     # The gateway hears: somebody else is greeted.
     assert told["afterwards"] == ["presence.entered.v1"]

@@ -1,6 +1,8 @@
-"""What a day at the doorbell showed: a real bluetoothd rings, phones on a virtual air answer (guest/doorbell_day.py).
+"""What a day at the doorbell showed: a real bluetoothd rings, phones on a virtual air answer
+(guest/doorbell_day.py).
 
-How many strangers, rings and so on: PRESENCE_DOORBELL, as doorbell_day.py takes it, e.g. `--strangers 1000`.
+How many strangers, rings and so on: PRESENCE_DOORBELL, as doorbell_day.py takes it, e.g.
+`--strangers 1000`.
 """
 
 import os
@@ -17,7 +19,9 @@ DAY_S = 1500
 FULL_DAY_S = 5400
 TRIAL = ROOT.parent / "shared" / "vm" / "doorbell" / "gw.py"
 TRIAL_RATIO = 1.5
-"""The issue's goal, from the first advertisement to the answer; measured in one machine, in turns."""
+"""The issue's goal, from the first advertisement to the answer; measured in one machine, in
+turns.
+"""
 ON_AIR = [0, "020104" + "1107102a8b0f6f3f3b9d0e4f3a7c521e0c5f"]
 """Connectable; flags, and the list of service UUIDs."""
 COUNTED = {
@@ -50,8 +54,12 @@ def bell(folder: Callable[[str], Path]) -> Day:
         first=("power_on",),
         only=lambda names: f"{numbers} --only {','.join(names)}",
         arguments=numbers,
-        # bumble is in an environment of its own; to it come the packages of the daemon, for the phones' side.
-        python="PYTHONPATH={GUEST}:/src/checkout:$(echo /opt/presence/lib/python3*/site-packages) /opt/air/bin/python",
+        # bumble is in an environment of its own; to it come the packages of the daemon, for the
+        # phones' side.
+        python=(
+            "PYTHONPATH={GUEST}:/src/checkout:$(echo "
+            "/opt/presence/lib/python3*/site-packages) /opt/air/bin/python"
+        ),
         bring=_bring_the_trial,
     ).play()
 
@@ -93,7 +101,9 @@ def test_whatever_is_wrong_with_an_answer_is_counted_and_never_published(bell: D
 def test_a_wrong_answer_looks_like_a_right_one_from_outside(bell: Day) -> None:
     told = bell.facts("refused")["write_s"]
     right = told.pop("right")
-    assert max(abs(each - right) for each in told.values()) <= 0.1  # all of it is the machine's noise
+    assert (
+        max(abs(each - right) for each in told.values()) <= 0.1
+    )  # all of it is the machine's noise
 
 
 def test_the_bell_rings_on_beside_one_who_says_nothing_and_who_is_sent_away(bell: Day) -> None:
@@ -126,7 +136,10 @@ def test_a_stranger_sees_no_other_service_of_ours_and_cannot_pair(bell: Day) -> 
     told = bell.facts("looked_at")
     ours = [uuid for uuid in told["services"] if not uuid.startswith("UUID-16:")]
     assert [uuid.lower() for uuid in ours] == ["5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"]
-    assert {uuid[8:12] for uuid in told["services"] if uuid.startswith("UUID-16:")} == {"1800", "1801"}
+    assert {uuid[8:12] for uuid in told["services"] if uuid.startswith("UUID-16:")} == {
+        "1800",
+        "1801",
+    }
     assert not told["pairing"].startswith("paired")
 
 

@@ -1,4 +1,6 @@
-"""What a day in the machine showed: real BlueZ, systemd, D-Bus and mosquitto over a virtual radio (guest/day.py)."""
+"""What a day in the machine showed: real BlueZ, systemd, D-Bus and mosquitto over a virtual radio
+(guest/day.py).
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,11 @@ def test_the_installation_makes_everything_once_and_erases_what_bluetoothd_left(
     told = day.facts("install")
     assert "made      /etc/systemd/system/presence.service" in told["first"]
     assert "erased    /var/lib/bluetooth" in told["first"]
-    assert {line.split()[0] for line in told["again"].split("\n\n")[0].splitlines()} <= {"same", "kept", "program"}
+    assert {line.split()[0] for line in told["again"].split("\n\n")[0].splitlines()} <= {
+        "same",
+        "kept",
+        "program",
+    }
     assert told["erased"]
 
 
@@ -135,7 +141,9 @@ def test_a_flood_of_strangers_costs_nothing_and_the_customer_is_found_within(day
 
 
 @pytest.mark.requirement("T-20")
-def test_a_card_that_turns_read_only_under_the_service_is_told_and_customers_are_told_of(day: Day) -> None:
+def test_a_card_that_turns_read_only_under_the_service_is_told_and_customers_are_told_of(
+    day: Day,
+) -> None:
     told = day.facts("card_turned_read_only")
     assert day.seconds("card_turned_read_only", "entered_s") <= SPARE_S
     assert day.seconds("card_turned_read_only", "told_s") <= 60

@@ -1,4 +1,6 @@
-"""`presence consents add, narrow, fulfil, pause, resume, withdraw, object`: what one customer decides."""
+"""`presence consents add, narrow, fulfil, pause, resume, withdraw, object`: what one customer
+decides.
+"""
 
 import argparse
 import math
@@ -30,27 +32,55 @@ from presence.errors import ConfigurationError
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     _register_add(actions)
-    narrow = _taking(actions, "narrow", _narrow, "end categories or purposes, everything else stays")
-    narrow.add_argument("--category", action="append", default=[], metavar="CATEGORY", help="e.g. ap2:1551")
-    narrow.add_argument("--purpose", action="append", default=[], choices=list(Purpose), help="several times")
-    fulfil = _taking(actions, "fulfil", _fulfil, "the customer has what they looked for: that interest ends now")
+    narrow = _taking(
+        actions, "narrow", _narrow, "end categories or purposes, everything else stays"
+    )
+    narrow.add_argument(
+        "--category", action="append", default=[], metavar="CATEGORY", help="e.g. ap2:1551"
+    )
+    narrow.add_argument(
+        "--purpose", action="append", default=[], choices=list(Purpose), help="several times"
+    )
+    fulfil = _taking(
+        actions, "fulfil", _fulfil, "the customer has what they looked for: that interest ends now"
+    )
     fulfil.add_argument("category", metavar="CATEGORY", help="e.g. ap2:1551")
     pause = _taking(actions, "pause", _pause, "nothing until a time")
-    pause.add_argument("--until", type=moment, default=math.inf, metavar="TIME", help="without it: until `resume`")
-    add_customer(add_action(actions, "resume", _resume, "end a pause; gateways learn it with the next `publish`"))
-    _taking(actions, "withdraw", _withdraw, "the customer takes back everything; they may agree again later")
-    _taking(actions, "object", _object, "the customer wants no advertising: beats everything, for ever")
+    pause.add_argument(
+        "--until", type=moment, default=math.inf, metavar="TIME", help="without it: until `resume`"
+    )
+    add_customer(
+        add_action(
+            actions, "resume", _resume, "end a pause; gateways learn it with the next `publish`"
+        )
+    )
+    _taking(
+        actions,
+        "withdraw",
+        _withdraw,
+        "the customer takes back everything; they may agree again later",
+    )
+    _taking(
+        actions, "object", _object, "the customer wants no advertising: beats everything, for ever"
+    )
 
 
 def _taking(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, start: object, description: str
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    start: object,
+    description: str,
 ) -> argparse.ArgumentParser:
     def run(options: argparse.Namespace) -> int:
         with service_of(options) as service:
             notice: Notice = start(service, customer(options), options)  # type: ignore[operator]
             values = tell(options, service, notice)
         where = "is sent" if values["sent"] else f"waits in {values['file']}"
-        return answer(options, values, f"done: notice {notice.seq} {where}; list {notice.list_seq} will say it too")
+        return answer(
+            options,
+            values,
+            f"done: notice {notice.seq} {where}; list {notice.list_seq} will say it too",
+        )
 
     action = add_action(actions, name, run, description)
     add_customer(action)
@@ -71,8 +101,12 @@ def _fulfil(service: ConsentService, name: str, options: argparse.Namespace) -> 
 
 def _pause(service: ConsentService, name: str, options: argparse.Namespace) -> Notice:
     if options.until <= service.clock():
-        raise ConfigurationError(["--until lies in the past: `presence consents resume` ends a pause"])
-    return service.pause(name, options.until if options.until == math.inf else math.ceil(options.until))
+        raise ConfigurationError(
+            ["--until lies in the past: `presence consents resume` ends a pause"]
+        )
+    return service.pause(
+        name, options.until if options.until == math.inf else math.ceil(options.until)
+    )
 
 
 def _withdraw(service: ConsentService, name: str, _: argparse.Namespace) -> Notice:
@@ -86,43 +120,96 @@ def _object(service: ConsentService, name: str, _: argparse.Namespace) -> Notice
 def _resume(options: argparse.Namespace) -> int:
     with service_of(options) as service:
         service.resume(customer(options))
-    return answer(options, {"resumed": True}, "the pause is over with the next `presence consents publish`")
+    return answer(
+        options, {"resumed": True}, "the pause is over with the next `presence consents publish`"
+    )
 
 
 def _register_add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    add = add_action(actions, "add", _add, "a customer agreed: take it up, or put it in place of what was")
+    add = add_action(
+        actions, "add", _add, "a customer agreed: take it up, or put it in place of what was"
+    )
     add_customer(add)
-    add.add_argument("--purpose", action="append", default=[], choices=list(Purpose), help="several times")
+    add.add_argument(
+        "--purpose", action="append", default=[], choices=list(Purpose), help="several times"
+    )
     add.add_argument(
         "--category", action="append", default=[], type=_category, metavar="CATEGORY[=TIME]",
         help="wants to hear of it, until then; several times",
     )  # fmt: skip
     add.add_argument(
-        "--explicit-category", action="append", default=[], type=_category, metavar="CATEGORY[=TIME]",
-        help="the same for a sensitive one, where the customer agreed explicitly to this very category",
-    )  # fmt: skip
-    add.add_argument("--refuse", action="append", default=[], metavar="CATEGORY", help="whatever a parent's grant says")
+        "--explicit-category",
+        action="append",
+        default=[],
+        type=_category,
+        metavar="CATEGORY[=TIME]",
+        help=(
+            "the same for a sensitive one, where the customer agreed explicitly to this very "
+            "category"
+        ),
+    )
     add.add_argument(
-        "--again", action="append", default=[], metavar="WORD",
-        help="a category or purpose of this agreement that the customer took away before and asks for anew",
-    )  # fmt: skip
-    add.add_argument("--until", type=moment, required=True, metavar="TIME", help="at most 13 months after the start")
+        "--refuse",
+        action="append",
+        default=[],
+        metavar="CATEGORY",
+        help="whatever a parent's grant says",
+    )
+    add.add_argument(
+        "--again",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help=(
+            "a category or purpose of this agreement that the customer took away before and "
+            "asks for anew"
+        ),
+    )
+    add.add_argument(
+        "--until",
+        type=moment,
+        required=True,
+        metavar="TIME",
+        help="at most 13 months after the start",
+    )
     add.add_argument("--from", dest="start_s", type=moment, metavar="TIME", help="the start (now)")
     add.add_argument("--given", type=moment, metavar="TIME", help="when the customer said so (now)")
-    add.add_argument("--store", action="append", default=[], metavar="STORE", help="several times (the list's own)")
-    add.add_argument("--chain-wide", action="store_true", help="in every store of the chain")
-    add.add_argument("--explicit", action="store_true", help="agreed explicitly to sensitive stores")
-    add.add_argument("--no-profiling", action="store_true", help="a minor: no categories, daily pseudonyms")
-    add.add_argument("--test", action="store_true", help="a technician's phone")
-    add.add_argument("--person", default="", metavar="NAME", help="of several devices of one person: the same name")
     add.add_argument(
-        "--identity-key", type=Path, metavar="FILE", help="32 hex digits; - for standard input; without it one is made"
+        "--store",
+        action="append",
+        default=[],
+        metavar="STORE",
+        help="several times (the list's own)",
+    )
+    add.add_argument("--chain-wide", action="store_true", help="in every store of the chain")
+    add.add_argument(
+        "--explicit", action="store_true", help="agreed explicitly to sensitive stores"
+    )
+    add.add_argument(
+        "--no-profiling", action="store_true", help="a minor: no categories, daily pseudonyms"
+    )
+    add.add_argument("--test", action="store_true", help="a technician's phone")
+    add.add_argument(
+        "--person",
+        default="",
+        metavar="NAME",
+        help="of several devices of one person: the same name",
+    )
+    add.add_argument(
+        "--identity-key",
+        type=Path,
+        metavar="FILE",
+        help="32 hex digits; - for standard input; without it one is made",
     )
     add_broker(add)
 
 
 def _add(options: argparse.Namespace) -> int:
-    flags = {Flag.EXPLICIT: options.explicit, Flag.NO_PROFILING: options.no_profiling, Flag.TEST: options.test}
+    flags = {
+        Flag.EXPLICIT: options.explicit,
+        Flag.NO_PROFILING: options.no_profiling,
+        Flag.TEST: options.test,
+    }
     chosen = frozenset(flag for flag, wanted in flags.items() if wanted)
     purposes = frozenset(Purpose(purpose) for purpose in options.purpose or (Purpose.PRESENCE,))
     now_s = time.time()
@@ -159,8 +246,10 @@ def _add(options: argparse.Namespace) -> int:
     if not key and not known:
         values["identity_key"] = added.identity_key.hex()
         lines.append(f"identity key, for the customer's phone alone: {values['identity_key']}")
-    lines += [f"{word} stays away: the customer took it away; --again {word}, if they ask for it anew"
-              for word in sorted(added.stays)]  # fmt: skip
+    lines += [
+        f"{word} stays away: the customer took it away; --again {word}, if they ask for it anew"
+        for word in sorted(added.stays)
+    ]
     if added.paused:
         lines.append("the customer's pause stays: `presence consents resume` ends it")
     if told:
@@ -169,11 +258,15 @@ def _add(options: argparse.Namespace) -> int:
     return answer(options, values, "\n  ".join(lines))
 
 
-def _again(options: argparse.Namespace, purposes: frozenset[Purpose], now_s: float) -> dict[str, float]:
+def _again(
+    options: argparse.Namespace, purposes: frozenset[Purpose], now_s: float
+) -> dict[str, float]:
     """What the customer asks for by itself, and when."""
     named = {*purposes, *(category for category, _ in options.category + options.explicit_category)}
     if strange := set(options.again) - named:
-        raise ConfigurationError([f"--again {word}: name it as --category or --purpose, too" for word in strange])
+        raise ConfigurationError(
+            [f"--again {word}: name it as --category or --purpose, too" for word in strange]
+        )
     return dict.fromkeys(options.again, now_s if options.given is None else options.given)
 
 
@@ -184,7 +277,9 @@ def _identity_key(path: Path | None) -> bytes:
         text = sys.stdin.readline() if str(path) == "-" else path.read_text(encoding="ascii")
         return parse_identity_key(text.strip())
     except (OSError, ValueError):
-        raise ConfigurationError([f"--identity-key {path}: a file with 32 hex digits is wanted"]) from None
+        raise ConfigurationError(
+            [f"--identity-key {path}: a file with 32 hex digits is wanted"]
+        ) from None
 
 
 def _category(text: str) -> tuple[str, float | None]:

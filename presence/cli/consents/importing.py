@@ -7,8 +7,21 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from presence.cli.consents.bar import Bar
-from presence.cli.consents.options import add_action, add_broker, answer, outbox_of, post_of, service_of, warn
-from presence.consent_service.import_lines import DELIMITERS, BadLine, rows_of_csv, rows_of_json_lines
+from presence.cli.consents.options import (
+    add_action,
+    add_broker,
+    answer,
+    outbox_of,
+    post_of,
+    service_of,
+    warn,
+)
+from presence.consent_service.import_lines import (
+    DELIMITERS,
+    BadLine,
+    rows_of_csv,
+    rows_of_json_lines,
+)
 from presence.consent_service.importing import Imported, import_rows
 from presence.core.consent.revocation import Notice
 from presence.errors import ConfigurationError, ConsentServiceError
@@ -18,17 +31,27 @@ JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     action = add_action(
-        actions, "import", start, "take in an export, CSV or JSON Lines; names every line it cannot use"
+        actions,
+        "import",
+        start,
+        "take in an export, CSV or JSON Lines; names every line it cannot use",
     )
-    action.add_argument("file", type=Path, metavar="FILE", help=".csv, or .jsonl; columns: docs/consent-list.md")
-    action.add_argument("--delimiter", choices=DELIMITERS, default=",", help="between the columns of a CSV (,)")
+    action.add_argument(
+        "file", type=Path, metavar="FILE", help=".csv, or .jsonl; columns: docs/consent-list.md"
+    )
+    action.add_argument(
+        "--delimiter", choices=DELIMITERS, default=",", help="between the columns of a CSV (,)"
+    )
     action.add_argument("--format", choices=("csv", "jsonl"), help="where the name does not say it")
     add_broker(action)
 
 
 def start(options: argparse.Namespace) -> int:
     try:
-        with options.file.open(encoding="utf-8-sig", newline="") as text, service_of(options) as service:
+        with (
+            options.file.open(encoding="utf-8-sig", newline="") as text,
+            service_of(options) as service,
+        ):
             outbox, post = outbox_of(service), post_of(options, service)
 
             def told(notice: Notice) -> None:
@@ -43,7 +66,9 @@ def start(options: argparse.Namespace) -> int:
                 bar.show(lines / of, f"taking up: {lines:,} of {of:,} lines")
 
             rows = _rows(options, text)
-            done = import_rows(service, rows, audiences=service.audiences(), told=told, read=read, taken=taken)
+            done = import_rows(
+                service, rows, audiences=service.audiences(), told=told, read=read, taken=taken
+            )
             bar.clear()
             code = _report(options, done)
             if post is not None:
@@ -51,7 +76,9 @@ def start(options: argparse.Namespace) -> int:
     except BadLine as error:
         raise ConsentServiceError(f"{options.file}: {error}") from None
     except UnicodeDecodeError as error:
-        raise ConsentServiceError(f"{options.file}: not UTF-8, at byte {error.start}: nothing was taken") from None
+        raise ConsentServiceError(
+            f"{options.file}: not UTF-8, at byte {error.start}: nothing was taken"
+        ) from None
     except OSError as error:
         raise ConfigurationError([f"{options.file}: {error.strerror}"]) from error
     return code
@@ -61,23 +88,40 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
     for number, reason in done.bad:
         print(f"{options.file}:{number}: {reason}", file=sys.stderr)
     values = {
-        "lines": done.lines, "added": done.added, "withdrawn": done.withdrawn, "objected": done.objected,
-        "passed_over": done.passed_over, "still_taken": done.still_taken,
-        "over": done.over, "over_categories": done.over_categories, "doubts": dict(done.doubts),
+        "lines": done.lines,
+        "added": done.added,
+        "withdrawn": done.withdrawn,
+        "objected": done.objected,
+        "passed_over": done.passed_over,
+        "still_taken": done.still_taken,
+        "over": done.over,
+        "over_categories": done.over_categories,
+        "doubts": dict(done.doubts),
         "bad": [{"line": number, "reason": reason} for number, reason in done.bad],
         "dropped_columns": sorted(done.dropped),
-    }  # fmt: skip
-    dropped = f"; not taken, as no gateway may have it: {', '.join(sorted(done.dropped))}" if done.dropped else ""
-    stays = (
-        f"  {done.still_taken} of them stay paused, or without what they took away before\n" if done.still_taken else ""
+    }
+    dropped = (
+        f"; not taken, as no gateway may have it: {', '.join(sorted(done.dropped))}"
+        if done.dropped
+        else ""
     )
-    over = f"  {done.over} agreements over already, and {done.over_categories} interests of the others\n"
+    stays = (
+        f"  {done.still_taken} of them stay paused, or without what they took away before\n"
+        if done.still_taken
+        else ""
+    )
+    over = (
+        f"  {done.over} agreements over already, and {done.over_categories} interests of the "
+        "others\n"
+    )
     warn(f"{number} customers: {doubt}" for doubt, number in done.doubts.most_common())
     answer(
         options,
         values,
-        f"{done.lines} lines: {done.added} customers taken up, {done.withdrawn} withdrawn, {done.objected} objected, "
-        f"{done.passed_over} without `presence` passed over, {len(done.bad)} lines not used{dropped}\n"
+        f"{done.lines} lines: {done.added} customers taken up, {done.withdrawn} withdrawn, "
+        f"{done.objected} objected, "
+        f"{done.passed_over} without `presence` passed over, {len(done.bad)} lines not "
+        f"used{dropped}\n"
         f"{stays if done.still_taken else ''}{over if done.over or done.over_categories else ''}"
         "  gateways learn it with the next `presence consents publish`",
     )

@@ -1,4 +1,6 @@
-"""`presence consents status, show, customers`: the list in numbers, one agreement, one audience's keys."""
+"""`presence consents status, show, customers`: the list in numbers, one agreement, one audience's
+keys.
+"""
 
 import argparse
 import json
@@ -20,10 +22,15 @@ from presence.errors import ConsentServiceError
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     add_action(actions, "status", _status, "how the list is, in numbers; of nobody in particular")
-    show = add_action(actions, "show", _show, "one agreement, as gateways are given it; no key is shown")
+    show = add_action(
+        actions, "show", _show, "one agreement, as gateways are given it; no key is shown"
+    )
     add_customer(show)
     customers = add_action(
-        actions, "customers", _customers, "the pairwise keys of one audience, for its offer engine; secret"
+        actions,
+        "customers",
+        _customers,
+        "the pairwise keys of one audience, for its offer engine; secret",
     )
     customers.add_argument("audience", metavar="AUDIENCE", help="as at `init`")
 
@@ -50,9 +57,15 @@ def _status(options: argparse.Namespace) -> int:
     if sharing:
         advice.append(sharing_advice(sharing))
     if not checked_s:
-        advice.append("opt-out registers were never applied: no offers (publish --suppression-checked)")
+        advice.append(
+            "opt-out registers were never applied: no offers (publish --suppression-checked)"
+        )
     lines = [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in values.items()]
-    return answer(options, {**values, "next_steps": advice}, "\n".join([*lines, *(f"→ {step}" for step in advice)]))
+    return answer(
+        options,
+        {**values, "next_steps": advice},
+        "\n".join([*lines, *(f"→ {step}" for step in advice)]),
+    )
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -74,21 +87,31 @@ def _show(options: argparse.Namespace) -> int:
             "from": rfc3339(consent.not_before_s),
             "until": rfc3339(consent.not_after_s),
             "categories": {grant.category: rfc3339(grant.not_after_s) for grant in consent.grants},
-            "over": sorted(grant.category for grant in consent.grants if grant.not_after_s <= now_s),
+            "over": sorted(
+                grant.category for grant in consent.grants if grant.not_after_s <= now_s
+            ),
             "refused": sorted(consent.refused_categories),
             "paused": consent.paused_until_s > now_s,
-            "stores": "all of the chain" if consent.scope.chain_wide else sorted(consent.scope.stores),
+            "stores": "all of the chain"
+            if consent.scope.chain_wide
+            else sorted(consent.scope.stores),
             "audiences": sorted(consent.pairwise_keys),
             "flags": sorted(consent.flags),
         }
-    return answer(options, values, "\n".join(f"{name}: {_words(value)}" for name, value in values.items()))
+    return answer(
+        options, values, "\n".join(f"{name}: {_words(value)}" for name, value in values.items())
+    )
 
 
 def _customers(options: argparse.Namespace) -> int:
-    """One line for each customer who has a key for it, in the form that scripts/offer_engine.py reads."""
+    """One line for each customer who has a key for it, in the form that scripts/offer_engine.py
+    reads.
+    """
     with service_of(options) as service:
         if options.audience not in service.audiences():
-            raise ConsentServiceError(f"no audience of this list: use {', '.join(service.audiences()) or 'init first'}")
+            raise ConsentServiceError(
+                f"no audience of this list: use {', '.join(service.audiences()) or 'init first'}"
+            )
         for name, consent in service.register.customers():
             key = consent.pairwise_keys.get(options.audience)
             if key is not None:

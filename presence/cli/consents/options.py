@@ -1,4 +1,6 @@
-"""What the actions of `presence consents` have in common: the folder, the broker, times, and how they answer."""
+"""What the actions of `presence consents` have in common: the folder, the broker, times, and how
+they answer.
+"""
 
 import argparse
 import json
@@ -28,9 +30,15 @@ def add_action(
     description: str,
 ) -> argparse.ArgumentParser:
     """An action with the folder and `--json`."""
-    action = actions.add_parser(name, help=description, description=f"{description[0].upper()}{description[1:]}.")
+    action = actions.add_parser(
+        name, help=description, description=f"{description[0].upper()}{description[1:]}."
+    )
     action.add_argument(
-        "--directory", type=Path, default=Path("consents"), metavar="DIR", help="the list's folder (consents)"
+        "--directory",
+        type=Path,
+        default=Path("consents"),
+        metavar="DIR",
+        help="the list's folder (consents)",
     )
     action.add_argument("--json", action="store_true", help="one JSON object on stdout")
     action.set_defaults(start=start)
@@ -38,16 +46,22 @@ def add_action(
 
 
 def add_broker(action: argparse.ArgumentParser) -> None:
-    action.add_argument("--mqtt", type=_host_and_port, metavar="HOST:PORT", help="send notices to this broker now")
+    action.add_argument(
+        "--mqtt", type=_host_and_port, metavar="HOST:PORT", help="send notices to this broker now"
+    )
     action.add_argument("--mqtt-user", metavar="NAME")
     action.add_argument("--mqtt-password-file", type=Path, metavar="FILE")
-    action.add_argument("--mqtt-ca", type=Path, metavar="FILE", help="TLS: the broker's authority, PEM")
+    action.add_argument(
+        "--mqtt-ca", type=Path, metavar="FILE", help="TLS: the broker's authority, PEM"
+    )
     action.add_argument("--mqtt-certificate", type=Path, metavar="FILE")
     action.add_argument("--mqtt-key", type=Path, metavar="FILE")
 
 
 def add_customer(action: argparse.ArgumentParser) -> None:
-    action.add_argument("id", metavar="ID", help="your name for this agreement; - reads it from standard input")
+    action.add_argument(
+        "id", metavar="ID", help="your name for this agreement; - reads it from standard input"
+    )
 
 
 def customer(options: argparse.Namespace) -> str:
@@ -74,11 +88,21 @@ def post_of(options: argparse.Namespace, service: ConsentService) -> Post | None
     host, port = options.mqtt
     tls = None
     if options.mqtt_ca is not None:
-        tls = TlsSettings(ca_file=options.mqtt_ca, certificate_file=options.mqtt_certificate, key_file=options.mqtt_key)
+        tls = TlsSettings(
+            ca_file=options.mqtt_ca,
+            certificate_file=options.mqtt_certificate,
+            key_file=options.mqtt_key,
+        )
     elif host not in LOOPBACK:
-        raise ConfigurationError([f"--mqtt {host}: another machine is reached by TLS only: name its --mqtt-ca"])
+        raise ConfigurationError(
+            [f"--mqtt {host}: another machine is reached by TLS only: name its --mqtt-ca"]
+        )
     settings = MqttSettings(
-        host=host, port=port, username=options.mqtt_user, password_file=options.mqtt_password_file, tls=tls
+        host=host,
+        port=port,
+        username=options.mqtt_user,
+        password_file=options.mqtt_password_file,
+        tls=tls,
     )
     return Post(settings, service.list_name)
 
@@ -88,7 +112,9 @@ def outbox_of(service: ConsentService) -> Outbox:
 
 
 def tell(options: argparse.Namespace, service: ConsentService, notice: Notice) -> dict[str, object]:
-    """Sign the notice, put it into the outbox, and send what waits there where a broker is named."""
+    """Sign the notice, put it into the outbox, and send what waits there where a broker is
+    named.
+    """
     outbox = outbox_of(service)
     path = outbox.put(notice.seq, service.sign(notice))
     post = post_of(options, service)
@@ -99,7 +125,8 @@ def tell(options: argparse.Namespace, service: ConsentService, notice: Notice) -
         post.send(outbox.waiting())
     except BrokerError as error:
         raise BrokerError(
-            f"registered and signed, but not sent: {error}; it waits in {outbox.directory} for the next --mqtt, and "
+            f"registered and signed, but not sent: {error}; it waits in {outbox.directory} for "
+            "the next --mqtt, and "
             "`presence consents publish` tells gateways too"
         ) from error
     return answer | {"sent": True}
@@ -108,7 +135,8 @@ def tell(options: argparse.Namespace, service: ConsentService, notice: Notice) -
 def sharing_advice(refs: Sequence[bytes]) -> str:
     several = ", ".join(map(ref_text, refs[:10])) + (", …" if len(refs) > 10 else "")
     return (
-        f"{len(refs)} agreements share identity keys ({several}): no gateway recognises any of them; withdraw all but "
+        f"{len(refs)} agreements share identity keys ({several}): no gateway recognises any of "
+        "them; withdraw all but "
         "one of each key, and give the other phones keys of their own"
     )
 
@@ -134,7 +162,8 @@ def moment(text: str) -> float:
         return parse_time(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text}: a date (2027-03-01), a date and time (2027-03-01T12:00:00Z), UTC seconds, or +90d"
+            f"{text}: a date (2027-03-01), a date and time (2027-03-01T12:00:00Z), UTC seconds, "
+            "or +90d"
         ) from None
 
 

@@ -35,44 +35,75 @@ ROOT: Final = "root"
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     publish = add_action(
-        actions, "publish", _publish, "write and sign what gateways fetch; without a change, sign anew"
+        actions,
+        "publish",
+        _publish,
+        "write and sign what gateways fetch; without a change, sign anew",
     )
-    publish.add_argument("--loop", action="store_true", help="until Ctrl-C; with --mqtt also heads and notices")
-    publish.add_argument("--every", type=float, default=60.0, metavar="S", help="with --loop: seconds (60)")
-    publish.add_argument("--new-base", action="store_true", help="leave nothing of customers who left in any file")
     publish.add_argument(
-        "--suppression-checked", type=moment, metavar="TIME",
-        help="when opt-out registers were last applied (now …); older than 24 h: gateways send no offers",
-    )  # fmt: skip
+        "--loop", action="store_true", help="until Ctrl-C; with --mqtt also heads and notices"
+    )
+    publish.add_argument(
+        "--every", type=float, default=60.0, metavar="S", help="with --loop: seconds (60)"
+    )
+    publish.add_argument(
+        "--new-base", action="store_true", help="leave nothing of customers who left in any file"
+    )
+    publish.add_argument(
+        "--suppression-checked",
+        type=moment,
+        metavar="TIME",
+        help=(
+            "when opt-out registers were last applied (now …); older than 24 h: gateways send "
+            "no offers"
+        ),
+    )
     publish.add_argument(
         "--approve-growth",
         action="store_true",
         help="over a fifth more customers in a day is no mistake, signed by name",
     )
     publish.add_argument(
-        "--approval-key", type=Path, metavar="FILE", help="with --approve-growth (keys/root/approval.pem in the folder)"
+        "--approval-key",
+        type=Path,
+        metavar="FILE",
+        help="with --approve-growth (keys/root/approval.pem in the folder)",
     )
     add_broker(publish)
-    add_broker(add_action(actions, "head", _head, "sign the heartbeat: what is the newest of everything"))
+    add_broker(
+        add_action(actions, "head", _head, "sign the heartbeat: what is the newest of everything")
+    )
     rotate = add_action(actions, "rotate", _rotate, "replace keys under a new root, and publish")
     rotate.add_argument(
-        "role", choices=(*ONLINE, NOTICES, "online", APPROVAL, ROOT), help="whose key; online: all three of TUF"
+        "role",
+        choices=(*ONLINE, NOTICES, "online", APPROVAL, ROOT),
+        help="whose key; online: all three of TUF",
     )
     rotate.add_argument(
-        "--root-keys", type=Path, metavar="DIR", help="where two root keys are (keys/root in the folder)"
+        "--root-keys",
+        type=Path,
+        metavar="DIR",
+        help="where two root keys are (keys/root in the folder)",
     )
     rotate.add_argument(
-        "--stolen", action="store_true", help="with notices: gateways forget all that the old key took away"
+        "--stolen",
+        action="store_true",
+        help="with notices: gateways forget all that the old key took away",
     )
     rotate.add_argument(
-        "--new-key", type=Path, metavar="FILE", help="with root and approval: where the new key is to be written"
+        "--new-key",
+        type=Path,
+        metavar="FILE",
+        help="with root and approval: where the new key is to be written",
     )
 
 
 def _publish(options: argparse.Namespace) -> int:
     if options.loop:
         if not 1 <= options.every <= 600:
-            raise ConfigurationError(["--every: 1 to 600 seconds, gateways fall silent after their lease"])
+            raise ConfigurationError(
+                ["--every: 1 to 600 seconds, gateways fall silent after their lease"]
+            )
         outcome = asyncio.run(unless_terminated(_loop(options)))
         return TERMINATED if outcome is None else outcome
     with service_of(options) as service:
@@ -147,25 +178,34 @@ def _head(options: argparse.Namespace) -> int:
         if post is not None:
             post.send(outbox.waiting(), head)
     sent = post is not None
-    return answer(options, {"head": head.decode(), "sent": sent}, "the head is sent" if sent else head.decode())
+    return answer(
+        options,
+        {"head": head.decode(), "sent": sent},
+        "the head is sent" if sent else head.decode(),
+    )
 
 
 def _rotate(options: argparse.Namespace) -> int:
     with service_of(options) as service, service.alone():
         version = _replace_keys(service, options)
-        if options.role == APPROVAL:  # the new root says it; a list that waits for an approval can wait on
+        if (
+            options.role == APPROVAL
+        ):  # the new root says it; a list that waits for an approval can wait on
             return answer(
                 options,
                 {"role": APPROVAL, "root": version},
-                f"approval: a new key in {options.new_key}, under root {version}: keep it with the root keys\n"
-                "  gateways that had not taken a list that was approved before ask for --approve-growth anew",
+                f"approval: a new key in {options.new_key}, under root {version}: keep it with "
+                "the root keys\n"
+                "  gateways that had not taken a list that was approved before ask for "
+                "--approve-growth anew",
             )
         try:
             published = service.publish()
         except GrowthRefused as error:
             service.release_anew()
             raise ConsentServiceError(
-                f"{options.role}: a new key; what is published already is signed anew, and nothing new is: {error}"
+                f"{options.role}: a new key; what is published already is signed anew, and "
+                f"nothing new is: {error}"
             ) from error
     root = "" if version is None else f" under root {version}"
     values = {"role": options.role, "root": version, **_values(published)}
@@ -175,14 +215,18 @@ def _rotate(options: argparse.Namespace) -> int:
 def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int | None:
     """The version of the new root; None where there is none, as for notices."""
     if options.stolen and options.role != NOTICES:
-        raise ConfigurationError(["--stolen goes with notices: other keys count for nothing once they are replaced"])
+        raise ConfigurationError(
+            ["--stolen goes with notices: other keys count for nothing once they are replaced"]
+        )
     if options.role == NOTICES:
         service.renew_notice_key(stolen=options.stolen)
         outbox_of(service).sign_anew(service.sign_anew)
         return None
     if options.role in {ROOT, APPROVAL}:
         if options.new_key is None or options.new_key.exists():
-            raise ConfigurationError([f"--new-key: name the file, not there yet, for the new {options.role} key"])
+            raise ConfigurationError(
+                [f"--new-key: name the file, not there yet, for the new {options.role} key"]
+            )
         repository, now_s = service.repository, service.clock()
         if options.role == ROOT:
             return repository.replace_root_key(options.new_key, now_s, options.root_keys)
@@ -206,6 +250,7 @@ def _sentence(published: Published) -> str:
     base = ", with a new base" if published.rebased else ""
     sharing = f"\n  {sharing_advice(published.sharing)}" if published.sharing else ""
     return (
-        f"list {published.seq}: {published.entries} customers, {published.changed} changes{base}; signed as "
+        f"list {published.seq}: {published.entries} customers, {published.changed} changes{base}; "
+        "signed as "
         f"{published.timestamp_version}{sharing}"
     )

@@ -20,10 +20,20 @@ def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "--audience", action="append", default=[], type=_audience, metavar="NAME=PURPOSE",
         help="who is told, e.g. offers-main=offers; several times",
     )  # fmt: skip
-    action.add_argument("--notice", default="", metavar="VERSION", help="of the privacy notice, e.g. fi-2026-03")
-    action.add_argument("--taxonomy", type=Path, metavar="FILE", help='JSON: {"ap2:1552": "ap2:1551"}, child to parent')
     action.add_argument(
-        "--output", type=Path, metavar="DIR", help="what gateways will fetch (`repository` in the folder)"
+        "--notice", default="", metavar="VERSION", help="of the privacy notice, e.g. fi-2026-03"
+    )
+    action.add_argument(
+        "--taxonomy",
+        type=Path,
+        metavar="FILE",
+        help='JSON: {"ap2:1552": "ap2:1551"}, child to parent',
+    )
+    action.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="what gateways will fetch (`repository` in the folder)",
     )
 
 
@@ -39,28 +49,41 @@ def start(options: argparse.Namespace) -> int:
         service.register.set_fact("audiences", json.dumps(dict(options.audience)))
     root, offline = output / "metadata" / "1.root.json", service.keys.directory / "root"
     service.close()
-    values = {"list": options.list, "repository": str(output), "root": str(root), "root_keys": str(offline)}
+    values = {
+        "list": options.list,
+        "repository": str(output),
+        "root": str(root),
+        "root_keys": str(offline),
+    }
     return answer(
         options,
         values,
         f"{options.list}: an empty list in {options.directory}\n"
-        f"  now carry {offline} away: three root keys, for two safes and a deputy; two of them make a new root.\n"
-        "    They have no passphrase, and whoever has two of them can sign any list. With them goes approval.pem:\n"
-        "    it alone says that a list may grow by more than a fifth a day (publish --approve-growth)\n"
+        f"  now carry {offline} away: three root keys, for two safes and a deputy; two of them "
+        "make a new root.\n"
+        "    They have no passphrase, and whoever has two of them can sign any list. With them "
+        "goes approval.pem:\n"
+        "    it alone says that a list may grow by more than a fifth a day (publish "
+        "--approve-growth)\n"
         f"  give gateways {root} by hand (consent.root_file), and {output} over HTTPS with client\n"
-        "    certificates or as a folder: it holds keys by which customers are recognised for a day\n"
+        "    certificates or as a folder: it holds keys by which customers are recognised for a "
+        "day\n"
         "  then: presence consents add …, presence consents publish",
     )
 
 
 def _parents(options: argparse.Namespace) -> dict[str, str]:
-    """The taxonomy; with it, the header is judged as gateways judge it. Raises ConfigurationError."""
+    """The taxonomy; with it, the header is judged as gateways judge it. Raises
+    ConfigurationError.
+    """
     parents: Any = {}
     if options.taxonomy is not None:
         try:
             parents = json.loads(options.taxonomy.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigurationError([f"--taxonomy {options.taxonomy}: {error}: a JSON object is wanted"]) from error
+            raise ConfigurationError(
+                [f"--taxonomy {options.taxonomy}: {error}: a JSON object is wanted"]
+            ) from error
     header = {"v": 1, "list": options.list, "taxonomy": {"parents": parents}}
     counts = dict.fromkeys(("seq", "published_at", "suppression_checked_at", "count"), 0)
     try:
@@ -75,5 +98,7 @@ def _parents(options: argparse.Namespace) -> dict[str, str]:
 def _audience(text: str) -> tuple[str, str]:
     name, _, purpose = text.partition("=")
     if not name or purpose not in list(Purpose):
-        raise argparse.ArgumentTypeError(f"{text}: NAME=PURPOSE, of the purposes {', '.join(Purpose)}")
+        raise argparse.ArgumentTypeError(
+            f"{text}: NAME=PURPOSE, of the purposes {', '.join(Purpose)}"
+        )
     return name, purpose

@@ -6,15 +6,16 @@
                             └──────────── a newer list is proven ┴────────────────────┘
     CLOCK_BAD from anywhere but DEAD: silent like STALE, until the clock is right again
 
-1. Age is the larger of two: what the wall clock says since publication, and what CLOCK_BOOTTIME says since the proof,
-   plus the age that the list had then. So a clock set forward makes the list stale, and one set back never makes it
-   younger (R-43).
-2. CLOCK_BAD: behind the list's last signing time (also that of the list before the restart), behind what has passed
-   since a proof, behind the list's server by more than a minute, or not synchronised where that is asked for.
-   Another proof under a clock that went back does not make it right (`least`): only the server's clock confirms it, or
-   a start anew.
+1. Age is the larger of two: what the wall clock says since publication, and what CLOCK_BOOTTIME
+   says since the proof, plus the age that the list had then. So a clock set forward makes the list
+   stale, and one set back never makes it younger (R-43).
+2. CLOCK_BAD: behind the list's last signing time (also that of the list before the restart), behind
+   what has passed since a proof, behind the list's server by more than a minute, or not
+   synchronised where that is asked for. Another proof under a clock that went back does not make it
+   right (`least`): only the server's clock confirms it, or a start anew.
 3. Only a proven list begins a lease, and it counts from the publication. No error makes it longer.
-4. DEAD counts by both clocks too: whatever the reason, keys that nobody could use any more are not kept.
+4. DEAD counts by both clocks too: whatever the reason, keys that nobody could use any more are not
+   kept.
 """
 
 from dataclasses import dataclass
@@ -49,10 +50,17 @@ PUBLISHING: Final = frozenset({Freshness.FRESH, Freshness.AGING})
 NEXT_STEP: Final = {
     Freshness.BOOT: "no list proven since the start, nothing is published: see `presence check`",
     Freshness.FRESH: "",
-    Freshness.AGING: "the list grows old: is the consent service still publishing, and does it reach us?",
-    Freshness.STALE: "the list's lease is over, nothing is published: `presence check`, then bring a newer list",
+    Freshness.AGING: (
+        "the list grows old: is the consent service still publishing, and does it reach us?"
+    ),
+    Freshness.STALE: (
+        "the list's lease is over, nothing is published: `presence check`, then bring a newer list"
+    ),
     Freshness.CLOCK_BAD: "the clock is not to be believed: `timedatectl set-ntp true`, then wait",
-    Freshness.DEAD: "no list for 36 hours, its keys are wiped: mend the way to the consent service (`presence check`)",
+    Freshness.DEAD: (
+        "no list for 36 hours, its keys are wiped: mend the way to the consent "
+        "service (`presence check`)"
+    ),
 }
 
 
@@ -60,13 +68,18 @@ class ClockDoubt(Enum):
     """Why the clock is not believed; the value is the next step."""
 
     UNSYNCHRONISED = "nothing disciplines the clock: `timedatectl set-ntp true`, then wait"
-    BEHIND_LIST = "the clock is behind the moment at which a list was signed: `timedatectl set-ntp true`, then wait"
+    BEHIND_LIST = (
+        "the clock is behind the moment at which a list was signed: `timedatectl "
+        "set-ntp true`, then wait"
+    )
     BEHIND_SERVER = (
-        "the clock is more than a minute behind that of the list's server: `timedatectl set-ntp true`, then wait; "
+        "the clock is more than a minute behind that of the list's server: `timedatectl set-ntp "
+        "true`, then wait; "
         "where the gateway's clock is right, the server's is wrong: tell the consent service"
     )
     WENT_BACK = (
-        "the clock went back since a list was proven: `timedatectl`; if it was ahead then and is right now, "
+        "the clock went back since a list was proven: `timedatectl`; if it was ahead then and is "
+        "right now, "
         "`systemctl restart presence`"
     )
 
@@ -103,7 +116,9 @@ class Lease:
             return ClockDoubt.UNSYNCHRONISED
         if now.utc_s < self.header.published_at_s - CLOCK_TOLERANCE_S:
             return ClockDoubt.BEHIND_LIST
-        behind = (least for least in self._bounds() if now.utc_s < least.utc_s(now) - CLOCK_TOLERANCE_S)
+        behind = (
+            least for least in self._bounds() if now.utc_s < least.utc_s(now) - CLOCK_TOLERANCE_S
+        )
         return next((least.otherwise for least in behind), None)
 
     def latest(self, now: Moment) -> Least:
@@ -125,11 +140,14 @@ class Lease:
         return (proof,) if self.least is None else (self.least, proof)
 
 
-def least(now: Moment, *, before: Lease | None = None, server: Moment | None = None) -> Least | None:
-    """For the lease that begins now, in place of `before`; `server`: what the list's server said that the time is.
+def least(
+    now: Moment, *, before: Lease | None = None, server: Moment | None = None
+) -> Least | None:
+    """For the lease that begins now, in place of `before`; `server`: what the list's server said
+    that the time is.
 
-    A clock that agrees with the server is right, whatever it showed before. A server whose answers come late out of a
-    cache never agrees, and says nothing against a clock that is ahead of them.
+    A clock that agrees with the server is right, whatever it showed before. A server whose answers
+    come late out of a cache never agrees, and says nothing against a clock that is ahead of them.
     """
     bounds = [] if before is None else [before.latest(now)]
     if server is not None:
@@ -141,8 +159,12 @@ def least(now: Moment, *, before: Lease | None = None, server: Moment | None = N
     return max(bounds, key=lambda bound: bound.utc_s(now), default=None)
 
 
-def freshness(lease: Lease | None, now: Moment, *, synchronised: bool = True, last_signed_s: float = 0.0) -> Freshness:
-    """`last_signed_s`: when the newest list was signed that this gateway ever had, also before its start."""
+def freshness(
+    lease: Lease | None, now: Moment, *, synchronised: bool = True, last_signed_s: float = 0.0
+) -> Freshness:
+    """`last_signed_s`: when the newest list was signed that this gateway ever had, also before its
+    start.
+    """
     if lease is not None:
         return lease.freshness(now, synchronised=synchronised)
     doubt = clock_doubt(None, now, synchronised=synchronised, last_signed_s=last_signed_s)

@@ -2,14 +2,18 @@
 
 Rules, each with the requirement that asks for it:
 
-1. A consent speaks for `not_before_s <= now < not_after_s`, and so does every grant in it (R-06, R-35).
+1. A consent speaks for `not_before_s <= now < not_after_s`, and so does every grant in it (R-06,
+   R-35).
 2. No purpose implies another: an event needs `presence` *and* the purpose of its audience (R-05).
 3. An objection beats every purpose and has no end (R-10). A pause suspends without deleting (R-11).
-4. A sensitive store needs the flag `explicit`; a sensitive category needs it on its own grant (R-15).
-5. A grant on a category covers its children; a refusal on it or on any ancestor wins over every grant. A category
-   whose place neither the built-in taxonomy nor the list's knows is never named: its ancestors may be refused.
+4. A sensitive store needs the flag `explicit`; a sensitive category needs it on its own grant
+   (R-15).
+5. A grant on a category covers its children; a refusal on it or on any ancestor wins over every
+   grant. A category whose place neither the built-in taxonomy nor the list's knows is never named:
+   its ancestors may be refused.
 6. An audience hears of a category only while it runs a campaign for it (`Audience.campaigns`).
-7. Doubt is refusal: whatever is unknown, unreadable or not provably fresh is Denied with its reason.
+7. Doubt is refusal: whatever is unknown, unreadable or not provably fresh is Denied with its
+   reason.
 
 Times are UTC seconds. Nothing here reads a clock.
 """
@@ -55,11 +59,15 @@ class ListStanding:
     """What the gate must know of the list as a whole."""
 
     publishing: bool
-    """False from BOOT until the list is proven, and again when its lease is over or the clock cannot be trusted."""
+    """False from BOOT until the list is proven, and again when its lease is over or the clock
+    cannot be trusted.
+    """
     seq: int = 0
     suppression_checked_at_s: float = 0.0
     parents: Mapping[str, str] = field(default_factory=dict)
-    """The list's own taxonomy, category → parent category; `presence.core.consent.taxonomy` has what is built in."""
+    """The list's own taxonomy, category → parent category; `presence.core.consent.taxonomy` has
+    what is built in.
+    """
 
     def suppression_applied(self, now_s: float) -> bool:
         """Whether the opt-out registers were applied within a day."""
@@ -89,7 +97,9 @@ def believed(standing: ListStanding) -> Denied | None:
 
 
 def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | None:
-    """The second: what does this person allow? Why they may not be recognised here and now, or None."""
+    """The second: what does this person allow? Why they may not be recognised here and now, or
+    None.
+    """
     if consent is None:
         return Denied(Reason.UNKNOWN)
     if consent.objected:
@@ -109,12 +119,18 @@ def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | N
     return None
 
 
-def in_force(consent: Consent | None, place: Place, standing: ListStanding, now_s: float) -> Denied | None:
-    """Both questions: why this subject may not be recognised here and now, or None where they may."""
+def in_force(
+    consent: Consent | None, place: Place, standing: ListStanding, now_s: float
+) -> Denied | None:
+    """Both questions: why this subject may not be recognised here and now, or None where they
+    may.
+    """
     return believed(standing) or permitted(consent, place, now_s)
 
 
-def decide(consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float) -> Decision:
+def decide(
+    consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float
+) -> Decision:
     """The gate. Asked when a subject enters, and again at the moment of sending."""
     return believed(standing) or permitted_to(consent, audience, place, standing, now_s)
 
@@ -122,7 +138,9 @@ def decide(consent: Consent | None, audience: Audience, place: Place, standing: 
 def permitted_to(
     consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float
 ) -> Decision:
-    """What this person allows an audience; of the list's standing all counts but whether it may be believed."""
+    """What this person allows an audience; of the list's standing all counts but whether it may be
+    believed.
+    """
     denied = permitted(consent, place, now_s)
     if denied is not None or consent is None:
         return denied or Denied(Reason.UNKNOWN)
@@ -139,7 +157,9 @@ def permitted_to(
     return _decide_offers(consent, audience, standing.parents, now_s)
 
 
-def _decide_offers(consent: Consent, audience: Audience, parents: Mapping[str, str], now_s: float) -> Decision:
+def _decide_offers(
+    consent: Consent, audience: Audience, parents: Mapping[str, str], now_s: float
+) -> Decision:
     if Flag.NO_PROFILING in consent.flags:
         return Denied(Reason.NO_CATEGORY)
     allowed: list[str] = []
@@ -152,8 +172,12 @@ def _decide_offers(consent: Consent, audience: Audience, parents: Mapping[str, s
     return Allowed(tuple(allowed), until_s) if allowed else Denied(Reason.NO_CATEGORY)
 
 
-def _granted_until(consent: Consent, category: str, parents: Mapping[str, str], now_s: float) -> float | None:
-    """When the longest grant that covers the category ends; None where none does, a refusal stands or may stand."""
+def _granted_until(
+    consent: Consent, category: str, parents: Mapping[str, str], now_s: float
+) -> float | None:
+    """When the longest grant that covers the category ends; None where none does, a refusal stands
+    or may stand.
+    """
     if not is_known(category, parents):
         return None
     line = tuple(lineage(category, parents))

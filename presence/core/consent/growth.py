@@ -1,21 +1,27 @@
-"""May a list have so many more entries than it had? A fifth within a day; for more, somebody has signed by name (T-19).
+"""May a list have so many more entries than it had? A fifth within a day; for more, somebody has
+signed by name (T-19).
 
     what we had: (hour, fewest entries) ──► a fifth more than the fewest of the last day: taken
                                         └─► more: refused, unless the manifest's `approved_by` says otherwise
 
-Who holds the keys that are online can sign any list. The key of approvals is not online, and is named by the root
-alone (`x-presence-approval`), so that no role that is online can put another one in its place.
+Who holds the keys that are online can sign any list. The key of approvals is not online, and is
+named by the root alone (`x-presence-approval`), so that no role that is online can put another one
+in its place.
 
-1. An approval says: this list has so many entries in this edition. It stands for an edition that the gateway has not
-   seen: a newer one than its own, and not newer than the one that is offered. So a gateway that missed the list that
-   was approved takes the next one too, and an approval cannot be played back to one that had it.
-2. In the edition that it names the number is exactly the approved one; after it, a fifth more at most.
-3. Measured by the fewest of a day: neither many small steps nor a list that shrinks first gain more than a fifth.
-4. A gateway that was away for days may have missed as many fifths. The publisher looks back some hours further than
-   gateways do (a list that is proven is never older than its timestamp's half an hour), so what it lets through without
-   an approval no gateway refuses.
-5. The first list has nothing to be measured by, and lists below a hundred entries grow as they like. A list that once
-   had a hundred never gets below this rule again: it counts as a hundred, however short it becomes.
+1. An approval says: this list has so many entries in this edition. It stands for an edition that
+   the gateway has not seen: a newer one than its own, and not newer than the one that is offered.
+   So a gateway that missed the list that was approved takes the next one too, and an approval
+   cannot be played back to one that had it.
+2. In the edition that it names the number is exactly the approved one; after it, a fifth more at
+   most.
+3. Measured by the fewest of a day: neither many small steps nor a list that shrinks first gain more
+   than a fifth.
+4. A gateway that was away for days may have missed as many fifths. The publisher looks back some
+   hours further than gateways do (a list that is proven is never older than its timestamp's half an
+   hour), so what it lets through without an approval no gateway refuses.
+5. The first list has nothing to be measured by, and lists below a hundred entries grow as they
+   like. A list that once had a hundred never gets below this rule again: it counts as a hundred,
+   however short it becomes.
 """
 
 import json
@@ -24,21 +30,35 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from presence.core.consent.jws import Keys, Unproven, decode_base64url, encode_base64url, sign, strict_json, verify
+from presence.core.consent.jws import (
+    Keys,
+    Unproven,
+    decode_base64url,
+    encode_base64url,
+    sign,
+    strict_json,
+    verify,
+)
 from presence.core.consent.list_json import Refused
 
 GROWTH_FROM: Final = 100
 HOUR_S: Final = 3600
 DAY_H: Final = 24
 PUBLISHER_H: Final = 26
-"""How far the publisher looks back: a day, the hour that is under way, and the half hour of rule 4."""
+"""How far the publisher looks back: a day, the hour that is under way, and the half hour of rule
+4.
+"""
 MOST_DAYS_AWAY: Final = 30
 TYP: Final = "presence-growth+jws"
 ROOT_FIELD: Final = "x-presence-approval"
-"""Of TUF's root: {"kid": …, "ed25519": base64url of the public key}. Signed, and kept by every TUF client."""
+"""Of TUF's root: {"kid": …, "ed25519": base64url of the public key}. Signed, and kept by every TUF
+client.
+"""
 
 Counts = tuple[tuple[int, int], ...]
-"""Hours since 1970, oldest first, each with the fewest entries of a list that was taken in it. Empty: no rule yet."""
+"""Hours since 1970, oldest first, each with the fewest entries of a list that was taken in it.
+Empty: no rule yet.
+"""
 
 
 class Edition(NamedTuple):
@@ -87,7 +107,9 @@ def anew(counts: Counts, approved: int) -> Counts:
 
 
 def most(counts: Counts, now_s: float) -> int | None:
-    """The most entries that a gateway takes without an approval; None where there is no rule yet."""
+    """The most entries that a gateway takes without an approval; None where there is no rule
+    yet.
+    """
     if not counts:
         return None
     days = -(-(_hour(now_s) - counts[-1][0]) // DAY_H)
@@ -95,11 +117,15 @@ def most(counts: Counts, now_s: float) -> int | None:
 
 
 def most_published(counts: Counts, now_s: float) -> int | None:
-    """The most that the publisher gives out without an approval: never more than any gateway takes (rule 4)."""
+    """The most that the publisher gives out without an approval: never more than any gateway takes
+    (rule 4).
+    """
     return _fifths(_fewest(counts, now_s, PUBLISHER_H), 1) if counts else None
 
 
-def judge(counts: Counts, now_s: float, offered: Offered, held: Edition | None, keys: Keys) -> Counts:
+def judge(
+    counts: Counts, now_s: float, offered: Offered, held: Edition | None, keys: Keys
+) -> Counts:
     """What to measure the next list by, once this one is taken. `held`: ours. Raises Refused."""
     approval = _read(offered, held, keys)
     if isinstance(approval, Approval):
@@ -107,7 +133,8 @@ def judge(counts: Counts, now_s: float, offered: Offered, held: Edition | None, 
     at_most = most(counts, now_s)
     if at_most is not None and offered.count > at_most:
         raise Refused(
-            f"it grew to {offered.count} entries, and {at_most} are the most that this gateway takes by itself: "
+            f"it grew to {offered.count} entries, and {at_most} are the most that this gateway "
+            "takes by itself: "
             f"{approval if isinstance(approval, str) else 'an approval is there, and for fewer'}"
         )
     return noted(counts, now_s, offered.count)
@@ -138,7 +165,8 @@ def _read(offered: Offered, held: Edition | None, keys: Keys) -> Approval | str:
     """The approval that came with the list, or what is the matter with it and what to do."""
     if not keys:
         return (
-            "its root names no key of approvals: `presence consents rotate approval`, then `publish --approve-growth`"
+            "its root names no key of approvals: `presence consents rotate approval`, then "
+            "`publish --approve-growth`"
         )
     again = "`presence consents publish --approve-growth`, once it is known where they come from"
     if not offered.approved_by:
@@ -172,7 +200,9 @@ def _parse(payload: bytes) -> Approval | Unproven:
 
 def _fewest(counts: Counts, now_s: float, hours: int) -> int:
     """Of the last hours; where no list was taken in them, of the last list before."""
-    return min((count for hour, count in counts if hour >= _hour(now_s) - hours), default=counts[-1][1])
+    return min(
+        (count for hour, count in counts if hour >= _hour(now_s) - hours), default=counts[-1][1]
+    )
 
 
 def _fifths(count: int, days: int) -> int:

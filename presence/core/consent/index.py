@@ -1,13 +1,15 @@
-"""Every consent of a list, by ref, in some 60 bytes each: a million in 60 MB where a dict of objects takes 1.6 GB.
+"""Every consent of a list, by ref, in some 60 bytes each: a million in 60 MB where a dict of
+objects takes 1.6 GB.
 
     refs     sorted numbers of 8 bytes, with an index by prefix      9 bytes an entry
     starts   where the record of each begins                         4
     records  presence.core.consent.record, in the order they came    ~45
     words    stores, categories and audiences, each once
 
-A consent is decoded when somebody asks for it, some 10 µs. Those of customers who are present are asked for with every
-advertisement, so the last few thousand are kept as they are. Only consents of the list get there: a stranger's ref
-does not exist. An index is not changed; a new list makes a new one.
+A consent is decoded when somebody asks for it, some 10 µs. Those of customers who are present are
+asked for with every advertisement, so the last few thousand are kept as they are. Only consents of
+the list get there: a stranger's ref does not exist. An index is not changed; a new list makes a new
+one.
 
 Two entries for one ref: rule 4 of presence.core.consent.list_json.
 """
@@ -28,7 +30,9 @@ from presence.core.recognition.prefix_search import PrefixSearch
 D = TypeVar("D")
 
 CACHED: Final = 16_384
-"""Consents kept decoded, twice over (see `_Recent`): more than the customers who are in one shop at a time."""
+"""Consents kept decoded, twice over (see `_Recent`): more than the customers who are in one shop at
+a time.
+"""
 MOST_RECORD_BYTES: Final = 0xFFFF_0000
 MAGIC: Final = b"presence consent index 1"
 _LENGTHS: Final = Struct("<QQQ")
@@ -42,7 +46,13 @@ class DamagedIndex(ValueError):
 class ConsentIndex(Mapping[bytes, Consent]):
     """ref (8 bytes) → Consent."""
 
-    def __init__(self, refs: NDArray[np.uint64], starts: NDArray[np.uint32], records: Buffer, words: list[str]) -> None:
+    def __init__(
+        self,
+        refs: NDArray[np.uint64],
+        starts: NDArray[np.uint32],
+        records: Buffer,
+        words: list[str],
+    ) -> None:
         """Columns: refs sorted and different, the start of each one's record."""
         self._refs = PrefixSearch(refs)
         self._starts = starts.data
@@ -52,7 +62,9 @@ class ConsentIndex(Mapping[bytes, Consent]):
 
     @classmethod
     def from_consents(cls, consents: Iterable[Consent]) -> "ConsentIndex":
-        """From single consents in any order, in one pass; needs little more memory than the index itself."""
+        """From single consents in any order, in one pass; needs little more memory than the index
+        itself.
+        """
         words = Words()
         refs, starts, records = array("Q"), array("I"), bytearray()
         for consent in consents:
@@ -60,17 +72,21 @@ class ConsentIndex(Mapping[bytes, Consent]):
             starts.append(len(records))
             records += encode_record(consent, words)
             if len(records) > MOST_RECORD_BYTES:
-                raise ValueError("the consents of one index take at most 4 GiB, some 90 million: cut the list")
+                raise ValueError(
+                    "the consents of one index take at most 4 GiB, some 90 million: cut the list"
+                )
         return cls(
-            *_sorted(np.frombuffer(refs, np.uint64), np.frombuffer(starts, np.uint32), records), records, words.all
+            *_sorted(np.frombuffer(refs, np.uint64), np.frombuffer(starts, np.uint32), records),
+            records,
+            words.all,
         )
 
     @classmethod
     def load(cls, dump: bytes | memoryview) -> "ConsentIndex":
         """What `dump` wrote. Keeps the buffer and copies nothing of it.
 
-        Raises DamagedIndex where the columns do not fit together. That a record is what was written is for the
-        keeper of the file to prove, by a digest.
+        Raises DamagedIndex where the columns do not fit together. That a record is what was written
+        is for the keeper of the file to prove, by a digest.
         """
         view = memoryview(dump).toreadonly()
         start = len(MAGIC) + _LENGTHS.size
@@ -91,7 +107,9 @@ class ConsentIndex(Mapping[bytes, Consent]):
         return cls(refs, starts, records, words)
 
     def dump(self) -> Iterator[Buffer]:
-        """The parts of a file that `load` reads back without parsing. Holds pairwise keys: secret."""
+        """The parts of a file that `load` reads back without parsing. Holds pairwise keys:
+        secret.
+        """
         words = json.dumps(self._words).encode()
         yield MAGIC + _LENGTHS.pack(len(self), len(self._records), len(words))
         yield self._refs.numbers.cast("B")
@@ -148,7 +166,8 @@ class ConsentIndex(Mapping[bytes, Consent]):
 class _Recent:
     """The consents last asked for: at least `size`, at most twice as many.
 
-    Two generations in place of an exact order of use: a look-up in the young one costs one look-up in a dict.
+    Two generations in place of an exact order of use: a look-up in the young one costs one look-up
+    in a dict.
     """
 
     __slots__ = ("_old", "_size", "_young")
@@ -175,7 +194,9 @@ class _Recent:
 def _sorted(
     refs: NDArray[np.uint64], starts: NDArray[np.uint32], records: bytearray
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """The columns in the order of the refs, each ref once. Records that do not stand are overwritten."""
+    """The columns in the order of the refs, each ref once. Records that do not stand are
+    overwritten.
+    """
     order = np.argsort(refs, kind="stable")
     ordered = refs[order]
     twins = np.flatnonzero(ordered[1:] == ordered[:-1])
@@ -184,7 +205,9 @@ def _sorted(
     stops = np.append(starts[1:], np.uint32(len(records)))
     stands = np.ones(len(order), np.bool_)
     for ref in np.unique(ordered[twins]):
-        rivals = np.arange(np.searchsorted(ordered, ref), np.searchsorted(ordered, ref, side="right"))
+        rivals = np.arange(
+            np.searchsorted(ordered, ref), np.searchsorted(ordered, ref, side="right")
+        )
         versions = [record_version(records, int(starts[entry])) for entry in order[rivals]]
         for position, version in zip(rivals, versions, strict=True):
             stands[position] = version == max(versions) and versions.count(version) == 1

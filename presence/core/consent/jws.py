@@ -1,13 +1,18 @@
-"""Compact JWS with Ed25519 and nothing else: how the consent service signs what it sends over a broker.
+"""Compact JWS with Ed25519 and nothing else: how the consent service signs what it sends over a
+broker.
 
-    base64url({"alg":"EdDSA","kid":"r1","typ":"presence-revoke+jws"}) . base64url(payload) . base64url(signature)
+    base64url({"alg":"EdDSA","kid":"r1","typ":"presence-revoke+jws"}) . base64url(payload) .
+    base64url(signature)
 
 RFC 7515 and RFC 8037, without their choices:
 
-1. The key decides, not the message: `alg` says EdDSA or Ed25519 (RFC 9864), all else is refused before any arithmetic.
-2. The header holds alg, kid and typ, each once, and nothing else: no key, address or chain that came with the message.
-3. A key is known by its `kid` from a set that was proven beforehand (JWK set, RFC 7517; a TUF target). The set may
-   also name the `kid`s of keys that were stolen (`revoked`): what they signed never counted, and is to be forgotten.
+1. The key decides, not the message: `alg` says EdDSA or Ed25519 (RFC 9864), all else is refused
+   before any arithmetic.
+2. The header holds alg, kid and typ, each once, and nothing else: no key, address or chain that
+   came with the message.
+3. A key is known by its `kid` from a set that was proven beforehand (JWK set, RFC 7517; a TUF
+   target). The set may also name the `kid`s of keys that were stolen (`revoked`): what they signed
+   never counted, and is to be forgotten.
 4. Base64url in its one spelling, without padding: one signed text has one encoding.
 """
 
@@ -74,7 +79,11 @@ def verify(message: bytes, *, typ: str, keys: Keys) -> bytes | Unproven:
         signature = decode_base64url(parts[2])
     except ValueError:
         return Unproven.MALFORMED
-    if not isinstance(header, dict) or header.keys() != {"alg", "kid", "typ"} or header["typ"] != typ:
+    if (
+        not isinstance(header, dict)
+        or header.keys() != {"alg", "kid", "typ"}
+        or header["typ"] != typ
+    ):
         return Unproven.MALFORMED
     if header["alg"] not in list(ALGORITHMS) or not signature:
         return Unproven.UNSIGNED
@@ -106,7 +115,9 @@ def parse_key_set(text: bytes) -> KeySet:
         several = value["keys"]
         revoked = value.get("revoked", [])
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise BadKeys('not a JWK set: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":…,"x":…}]}') from None
+        raise BadKeys(
+            'not a JWK set: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":…,"x":…}]}'
+        ) from None
     if not isinstance(several, list) or len(several) > MOST_KEYS:
         raise BadKeys(f"keys is not a list of at most {MOST_KEYS}")
     keys: dict[str, Ed25519PublicKey] = {}
@@ -114,14 +125,19 @@ def parse_key_set(text: bytes) -> KeySet:
         if not isinstance(item, dict):
             raise BadKeys(f"keys[{number}] is not an object")
         if "d" in item:
-            raise BadKeys(f"keys[{number}] holds a private key (d): it is burnt, make a new one and publish `x` alone")
+            raise BadKeys(
+                f"keys[{number}] holds a private key (d): it is burnt, make a new one and publish "
+                "`x` alone"
+            )
         if item.get("kty") != "OKP" or item.get("crv") != "Ed25519":
             continue
         kid = item.get("kid")
         if not _is_kid(kid) or kid in keys:
             raise BadKeys(f"keys[{number}]: kid is not a name of its own")
         try:
-            keys[kid] = Ed25519PublicKey.from_public_bytes(decode_base64url(str(item.get("x")).encode()))
+            keys[kid] = Ed25519PublicKey.from_public_bytes(
+                decode_base64url(str(item.get("x")).encode())
+            )
         except ValueError:
             raise BadKeys(f"keys[{number}]: x is not 32 bytes in base64url") from None
     if not keys:
@@ -156,7 +172,9 @@ def encode_keys(keys: Keys, revoked: Iterable[str] = ()) -> bytes:
         for kid, key in sorted(keys.items())
     ]
     stolen = sorted(set(revoked))
-    return json.dumps({"keys": several, **({"revoked": stolen} if stolen else {})}, separators=(",", ":")).encode()
+    return json.dumps(
+        {"keys": several, **({"revoked": stolen} if stolen else {})}, separators=(",", ":")
+    ).encode()
 
 
 def encode_base64url(data: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""What the consent service sends: a header and entries, as plain JSON values, made into a ConsentList.
+"""What the consent service sends: a header and entries, as plain JSON values, made into a
+ConsentList.
 
 The entry is the logical JSON of REQUIREMENTS.md §2.3; docs/consent-list.md shows it line by line:
 
@@ -8,12 +9,14 @@ The entry is the logical JSON of REQUIREMENTS.md §2.3; docs/consent-list.md sho
      "grants": [["ap2:1551", 1798761600], ["-ap2:1552", 0]]}
 
 Rules:
-1. An entry that is not understood to its last field is refused, and only that entry (fail closed): an unknown field,
-   purpose or flag may take rights away. What the refusal says names the field, never a value of it.
+1. An entry that is not understood to its last field is refused, and only that entry (fail closed):
+   an unknown field, purpose or flag may take rights away. What the refusal says names the field,
+   never a value of it.
 2. No end, or more than `max_span_s` between start and end: refused (R-07).
 3. An unreadable pause is a pause (R-11). An end of 0 in a grant means "as long as the entry".
 4. Two entries for one ref: the higher version counts; two of one version cancel each other out.
-5. A refused entry takes every other one of its ref with it: what could not be read may have taken rights away.
+5. A refused entry takes every other one of its ref with it: what could not be read may have taken
+   rights away.
 """
 
 import math
@@ -64,7 +67,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ConsentList:
-    """A whole list, verified as far as its transport can. `refused` counts entries left out, by what was wrong."""
+    """A whole list, verified as far as its transport can. `refused` counts entries left out, by
+    what was wrong.
+    """
 
     header: ListHeader
     entries: Mapping[bytes, Entry] = field(repr=False)
@@ -75,7 +80,9 @@ def parse_header(value: object) -> ListHeader:
     """The first line of a list; raises Refused."""
     header = _mapping(value, "header")
     if type(header.get("v")) is not int or header["v"] != FORMAT_VERSION:
-        raise Refused(f"header: v is not {FORMAT_VERSION}; this gateway reads version {FORMAT_VERSION} only")
+        raise Refused(
+            f"header: v is not {FORMAT_VERSION}; this gateway reads version {FORMAT_VERSION} only"
+        )
     if missing := _HEADER - header.keys():
         raise Refused(f"header: {', '.join(sorted(missing))} missing")
     name = header["list"]
@@ -120,7 +127,8 @@ def parse_entry(value: object, *, max_span_s: float) -> Entry:
         grants=grants,
         refused_categories=refused_categories,
         pairwise_keys={
-            _name(audience, "pk"): _bytes(key, KEY_BYTES, "pk") for audience, key in _mapping(entry["pk"], "pk").items()
+            _name(audience, "pk"): _bytes(key, KEY_BYTES, "pk")
+            for audience, key in _mapping(entry["pk"], "pk").items()
         },
         flags=_words(entry.get("flags", []), Flag, "flags"),
         paused_until_s=_paused_until(entry.get("paused_until", 0)),
@@ -138,9 +146,15 @@ def ref_of_refused(value: object) -> bytes | None:
 
 
 def assemble(
-    header: ListHeader, entries: Iterable[Entry], refused: Mapping[str, int], *, doubted: Iterable[bytes] = ()
+    header: ListHeader,
+    entries: Iterable[Entry],
+    refused: Mapping[str, int],
+    *,
+    doubted: Iterable[bytes] = (),
 ) -> ConsentList:
-    """The list of all entries that stand, by ref (rules 4 and 5). Raises Refused where entries are missing."""
+    """The list of all entries that stand, by ref (rules 4 and 5). Raises Refused where entries are
+    missing.
+    """
     by_ref: dict[bytes, Entry] = {}
     cancelled: dict[bytes, int] = {}
     left_out = dict(refused)
@@ -149,7 +163,9 @@ def assemble(
         seen += 1
         ref, version = entry.consent.ref, entry.consent.version
         other = by_ref.get(ref)
-        if cancelled.get(ref, -1) >= version or (other is not None and other.consent.version > version):
+        if cancelled.get(ref, -1) >= version or (
+            other is not None and other.consent.version > version
+        ):
             left_out["superseded"] = left_out.get("superseded", 0) + 1
         elif other is not None and other.consent.version == version:
             del by_ref[ref]
@@ -160,7 +176,10 @@ def assemble(
                 left_out["superseded"] = left_out.get("superseded", 0) + 1
             by_ref[ref] = entry
     if seen != header.count:
-        raise Refused(f"the header announces {header.count} entries, {seen} were found: the list was cut short")
+        raise Refused(
+            f"the header announces {header.count} entries, {seen} were found: the list was cut "
+            "short"
+        )
     for ref in doubted:
         if by_ref.pop(ref, None) is not None:
             left_out["doubted"] = left_out.get("doubted", 0) + 1
@@ -199,7 +218,11 @@ def _paused_until(value: object) -> float:
 
 def _bytes(value: object, length: int, key: str) -> bytes:
     """Base64url without padding, of exactly `length` bytes and in its one canonical spelling."""
-    if isinstance(value, str) and len(value) == -(-length * 4 // 3) and re.fullmatch(r"[\w-]+", value, re.ASCII):
+    if (
+        isinstance(value, str)
+        and len(value) == -(-length * 4 // 3)
+        and re.fullmatch(r"[\w-]+", value, re.ASCII)
+    ):
         data = urlsafe_b64decode(value + "=" * (-len(value) % 4))
         if urlsafe_b64encode(data).rstrip(b"=").decode() == value:
             return data
@@ -237,7 +260,9 @@ def _scope(value: object) -> Scope:
     raise Refused("scope is none of store, stores and chain")
 
 
-def _grants(value: object, start_s: float, end_s: float) -> tuple[tuple[Grant, ...], frozenset[str]]:
+def _grants(
+    value: object, start_s: float, end_s: float
+) -> tuple[tuple[Grant, ...], frozenset[str]]:
     if not isinstance(value, list):
         raise Refused("grants is not a list")
     grants: list[Grant] = []
@@ -249,7 +274,10 @@ def _grants(value: object, start_s: float, end_s: float) -> tuple[tuple[Grant, .
             case {"category": str(category), **rest} if not rest.keys() - {"nb", "na", "explicit"}:
                 parts = item
             case _:
-                raise Refused("grants holds something that is neither [category, end] nor an object of version 1")
+                raise Refused(
+                    "grants holds something that is neither [category, end] nor an object of "
+                    "version 1"
+                )
         if not _is_category(category.removeprefix("-")):
             raise Refused("grants holds a category that is not like ap2:1551")
         if category.startswith("-"):
@@ -273,4 +301,6 @@ def _window_keys(ref: bytes, value: object) -> tuple[WindowKey, ...]:
     if len(keys) > 2:
         raise Refused("win: more than this window and the next (a gateway holds no more)")
     first = start // WINDOW_S
-    return tuple(WindowKey(ref, first + n, _bytes(key, KEY_BYTES, "win.keys")) for n, key in enumerate(keys))
+    return tuple(
+        WindowKey(ref, first + n, _bytes(key, KEY_BYTES, "win.keys")) for n, key in enumerate(keys)
+    )

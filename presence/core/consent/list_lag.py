@@ -1,11 +1,13 @@
-"""What the consent service's heartbeat says against what plane A gives: who is behind, and who is held back (T-09).
+"""What the consent service's heartbeat says against what plane A gives: who is behind, and who is
+held back (T-09).
 
     head ──heard──► behind? ask plane A at once
     look at plane A ──looked──► as new as the head: all is well
                          └────► older, and older again: FROZEN, somebody keeps the news from us
 
-A frozen plane A is believed no longer than its own age allows: what it proves from then on makes no lease longer.
-Whoever cannot be reached is not frozen: such looks are not counted, the lease runs out by itself.
+A frozen plane A is believed no longer than its own age allows: what it proves from then on makes no
+lease longer. Whoever cannot be reached is not frozen: such looks are not counted, the lease runs
+out by itself.
 """
 
 from typing import Final
@@ -40,9 +42,13 @@ class Heads:
         return True
 
     def behind(self, timestamp_version: int, list_seq: int) -> bool:
-        """Whether the newest head knows of more than this; a plain file has no timestamp, version 0."""
+        """Whether the newest head knows of more than this; a plain file has no timestamp, version
+        0.
+        """
         head = self.newest
-        return head is not None and (0 < timestamp_version < head.timestamp_version or list_seq < head.list_seq)
+        return head is not None and (
+            0 < timestamp_version < head.timestamp_version or list_seq < head.list_seq
+        )
 
     def looked(self, timestamp_version: int, list_seq: int) -> None:
         """Plane A answered, and this is the newest that it has."""

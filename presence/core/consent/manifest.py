@@ -1,16 +1,20 @@
-"""What a signed list says of itself: `manifest.json`, the one target that changes with every publication.
+"""What a signed list says of itself: `manifest.json`, the one target that changes with every
+publication.
 
-    {"v": 1, "list": "acme/fi-0042", "seq": 88213, "published_at": …, "suppression_checked_at": …, "count": 20000,
+    {"v": 1, "list": "acme/fi-0042", "seq": 88213, "published_at": …, "suppression_checked_at": …,
+    "count": 20000,
      "taxonomy": {"version": "2.0", "parents": {"ap2:1552": "ap2:1551"}}, "notice": "fi-2026-03",
-     "epoch": 12, "base": {"seq": 88000, "shards": ["00", …]}, "deltas": [88001, 88213], "windows": [27396, 27397],
-     "words": ["fi-0042", "ap2:1551", "offers-main"], "approved_by": "eyJhbGciOi…"}
+     "epoch": 12, "base": {"seq": 88000, "shards": ["00", …]}, "deltas": [88001, 88213], "windows":
+     [27396, 27397], "words": ["fi-0042", "ap2:1551", "offers-main"], "approved_by": "eyJhbGciOi…"}
 
-* `seq` grows by one with each change. A publication without a change moves `published_at` alone: it renews the lease.
+* `seq` grows by one with each change. A publication without a change moves `published_at` alone: it
+  renews the lease.
 * `deltas` are those from the base to `seq`, without a gap; null where the base is `seq`.
 * `words` only grows within an epoch: records of base and deltas refer to it by number.
-* `approved_by`: the newest approval that the list grows (presence.core.consent.growth), in every manifest since; or
-  missing.
-* A key that is not named here is passed over: what a minor version adds takes nothing away (R-38). `v` 2 is refused.
+* `approved_by`: the newest approval that the list grows (presence.core.consent.growth), in every
+  manifest since; or missing.
+* A key that is not named here is passed over: what a minor version adds takes nothing away (R-38).
+  `v` 2 is refused.
 """
 
 import json
@@ -48,7 +52,9 @@ class Manifest:
 
     def deltas_after(self, seq: int) -> range | None:
         """The deltas that lead from `seq` to here, perhaps none; None where only the base does."""
-        return range(seq + 1, self.header.seq + 1) if self.base_seq <= seq <= self.header.seq else None
+        return (
+            range(seq + 1, self.header.seq + 1) if self.base_seq <= seq <= self.header.seq else None
+        )
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -65,7 +71,9 @@ def read_manifest(data: bytes) -> Manifest:
         raise Refused("the manifest names no base")
     base_seq, shards = _count(base.get("seq"), "base.seq"), base.get("shards")
     if not isinstance(shards, list) or not (shards == [WHOLE] or all(map(_is_shard, shards))):
-        raise Refused("the manifest: base.shards is neither [all] nor a list of two hex digits each")
+        raise Refused(
+            "the manifest: base.shards is neither [all] nor a list of two hex digits each"
+        )
     _check_deltas(value.get("deltas"), base_seq, header.seq)
     windows, words = value.get("windows"), value.get("words")
     if not isinstance(windows, list) or len(windows) > 2:
@@ -111,7 +119,9 @@ def write_manifest(manifest: Manifest, taxonomy_version: str) -> bytes:
 def _check_deltas(value: object, base_seq: int, seq: int) -> None:
     expected = [base_seq + 1, seq] if seq > base_seq else None
     if value != expected or seq < base_seq or seq - base_seq > MOST_DELTAS:
-        raise Refused(f"the manifest: deltas do not lead from base.seq to seq in at most {MOST_DELTAS} steps")
+        raise Refused(
+            f"the manifest: deltas do not lead from base.seq to seq in at most {MOST_DELTAS} steps"
+        )
 
 
 def _count(value: object, key: str) -> int:

@@ -1,4 +1,6 @@
-"""What a customer agreed to: purposes, categories, places and times; nothing that names a person."""
+"""What a customer agreed to: purposes, categories, places and times; nothing that names a
+person.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,8 +59,8 @@ class Scope:
 class Consent:
     """One entry of the list: what one subject agreed to. Holds nothing that names a person.
 
-    Invariant (held by `presence.core.consent.list_json`): `not_before_s < not_after_s`, and every grant lies within
-    them.
+    Invariant (held by `presence.core.consent.list_json`): `not_before_s < not_after_s`, and every
+    grant lies within them.
     """
 
     ref: bytes = field(repr=False)
@@ -79,7 +81,9 @@ class Consent:
 
     @property
     def profiled(self) -> bool:
-        """Whether an audience may know this customer again on another day (R-22); never a minor (R-14)."""
+        """Whether an audience may know this customer again on another day (R-22); never a minor
+        (R-14).
+        """
         return Purpose.PROFILING in self.purposes and Flag.NO_PROFILING not in self.flags
 
 

@@ -10,9 +10,10 @@
     refusals   v, then a category v each
     audiences  v, then each: name v · pairwise key 16
 
-v is a number of 7 bits a byte, low bits first, the high bit set where more follow. t is 4 bytes (FF FF FF FF: no
-end), or 8 where the record is exact. Words (stores, categories, audiences) are numbers of a side table that all
-records share. The order of PURPOSES and FLAGS is part of the format: new words go to the end.
+v is a number of 7 bits a byte, low bits first, the high bit set where more follow. t is 4 bytes (FF
+FF FF FF: no end), or 8 where the record is exact. Words (stores, categories, audiences) are numbers
+of a side table that all records share. The order of PURPOSES and FLAGS is part of the format: new
+words go to the end.
 """
 
 import math
@@ -23,8 +24,13 @@ from typing import Final
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 
 PURPOSES: Final = (
-    Purpose.PRESENCE, Purpose.OFFERS, Purpose.SERVICE, Purpose.VISIT_END, Purpose.PROFILING, Purpose.MEASUREMENT,
-)  # fmt: skip
+    Purpose.PRESENCE,
+    Purpose.OFFERS,
+    Purpose.SERVICE,
+    Purpose.VISIT_END,
+    Purpose.PROFILING,
+    Purpose.MEASUREMENT,
+)
 FLAGS: Final = (Flag.EXPLICIT, Flag.NO_PROFILING, Flag.TEST)
 OBJECTED, PAUSED, CHAIN_WIDE, EXACT = 8, 16, 32, 64
 EXPLICIT, OWN_START, OWN_END = 1, 2, 4
@@ -35,10 +41,12 @@ MOST_NUMBER_BITS: Final = 56
 Buffer = bytes | bytearray | memoryview
 
 _PURPOSES_OF: Final = tuple(
-    frozenset(purpose for n, purpose in enumerate(PURPOSES) if bits >> n & 1) for bits in range(1 << len(PURPOSES))
+    frozenset(purpose for n, purpose in enumerate(PURPOSES) if bits >> n & 1)
+    for bits in range(1 << len(PURPOSES))
 )
 _FLAGS_OF: Final = tuple(
-    frozenset(flag for n, flag in enumerate(FLAGS) if bits >> n & 1) for bits in range(1 << len(FLAGS))
+    frozenset(flag for n, flag in enumerate(FLAGS) if bits >> n & 1)
+    for bits in range(1 << len(FLAGS))
 )
 _BITS_OF_PURPOSES: Final = {purposes: bits for bits, purposes in enumerate(_PURPOSES_OF)}
 _BITS_OF_FLAGS: Final = {flags: bits for bits, flags in enumerate(_FLAGS_OF)}
@@ -48,7 +56,9 @@ _EXACT: Final = Struct("<d")
 
 
 class Words:
-    """The side table: every word once. Grows only; a list has as many as its stores, categories and audiences."""
+    """The side table: every word once. Grows only; a list has as many as its stores, categories and
+    audiences.
+    """
 
     def __init__(self, words: Iterable[str] = ()) -> None:
         self.all: list[str] = list(words)
@@ -96,15 +106,17 @@ def encode_record(consent: Consent, words: Words) -> bytes:
 
 
 def decode_record(ref: bytes, records: Buffer, start: int, words: Sequence[str]) -> Consent:
-    """The consent of this ref whose record begins at `start`; `words` as when it was encoded, or more of them."""
+    """The consent of this ref whose record begins at `start`; `words` as when it was encoded, or
+    more of them.
+    """
     return _decode(ref, _Reader(records, start, words))
 
 
 def decode_whole_record(ref: bytes, record: bytes, words: Sequence[str] | Words) -> Consent:
     """The consent of a record that stands alone and may be anybody's; nothing of it is passed over.
 
-    `words`: where many records are read, Words once for all of them. Raises ValueError or IndexError where it is not
-    exactly one record of version 1.
+    `words`: where many records are read, Words once for all of them. Raises ValueError or
+    IndexError where it is not exactly one record of version 1.
     """
     if not isinstance(words, Words):
         words = Words(words)

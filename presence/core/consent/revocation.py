@@ -1,7 +1,9 @@
-"""Plane B: signed notices that can only take away, and the heartbeat that shows a frozen plane A (DESIGN.md §8).
+"""Plane B: signed notices that can only take away, and the heartbeat that shows a frozen plane A
+(DESIGN.md §8).
 
-    presence/v1/{chain}/ctl/revoke/{group}   QoS 1, not retained   a Notice      of the list {chain}/{group}
-    presence/v1/{chain}/ctl/head/{group}     QoS 1, retained       a Head, every 30 s
+    presence/v1/{chain}/ctl/revoke/{group}   QoS 1, not retained   a Notice      of the list
+    {chain}/{group} presence/v1/{chain}/ctl/head/{group}     QoS 1, retained       a Head, every 30
+    s
 
 A notice, as JSON in a JWS (presence.core.consent.jws) of type presence-revoke+jws:
 
@@ -9,12 +11,14 @@ A notice, as JSON in a JWS (presence.core.consent.jws) of type presence-revoke+j
      "rm":[["mZ3kQ0a1Bc8",13]], "narrow":[["…",8,["-ap2:1551","-purpose:offers"]]],
      "pause":[["…",4,1796000000]], "object":[["…",6]]}
 
-1. `seq` counts the notices of the list, one after the other; `prev` is the one before. A hole is a lost notice.
+1. `seq` counts the notices of the list, one after the other; `prev` is the one before. A hole is a
+   lost notice.
 2. `list_seq` is the list of plane A that holds this change: that number or a later one.
-3. Each row is [ref, ver …]: `ver` is the version that the change made. The notice speaks of entries of that version
-   and of all before it; only a higher one is out of its reach.
+3. Each row is [ref, ver …]: `ver` is the version that the change made. The notice speaks of entries
+   of that version and of all before it; only a higher one is out of its reach.
 4. There is no word by which a notice could give: a pause that ends early, a category, a purpose.
-5. A notice that is not understood to its last field is refused as a whole. What it took away, plane A takes away.
+5. A notice that is not understood to its last field is refused as a whole. What it took away, plane
+   A takes away.
 """
 
 import json
@@ -47,7 +51,9 @@ HEAD_INTERVAL_S: Final = 30
 HEAD_MAX_AGE_S: Final = 300.0
 """An older head is a retained one whose sender is gone, or a replay: it says nothing of now."""
 AHEAD_S: Final = 300.0
-"""So far may the consent service's clock be ahead of ours; a clock that is further off publishes nothing anyway."""
+"""So far may the consent service's clock be ahead of ours; a clock that is further off publishes
+nothing anyway.
+"""
 MOST_ROWS: Final = 1000
 """Of one notice, all kinds together; some 30 kB. Whoever takes away more publishes several."""
 
@@ -60,7 +66,9 @@ _HEAD: Final = frozenset({"iss", "list", "tuf_ts", "list_seq", "rev_seq", "iat"}
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """What one row takes away of every entry of its ref up to `version`. Everything is off by default."""
+    """What one row takes away of every entry of its ref up to `version`. Everything is off by
+    default.
+    """
 
     ref: bytes = field(repr=False)
     version: int
@@ -96,7 +104,9 @@ class Head:
 
 
 class Ignored(ValueError):
-    """A signed message that has no effect all the same; `why` is one of a closed set, for counting."""
+    """A signed message that has no effect all the same; `why` is one of a closed set, for
+    counting.
+    """
 
     def __init__(self, why: "Unproven | str") -> None:
         super().__init__(str(why))
@@ -120,7 +130,8 @@ def topic_of_head(list_name: str) -> str:
 
 
 def sign_notice(notice: Notice, *, kid: str, key: Ed25519PrivateKey) -> bytes:
-    """The JWS to be published. Raises ValueError where no gateway would take it, or would take it for something else.
+    """The JWS to be published. Raises ValueError where no gateway would take it, or would take it
+    for something else.
 
     Each row takes away one kind of thing: removal, objection, pause, or categories and purposes.
     """
@@ -130,7 +141,10 @@ def sign_notice(notice: Notice, *, kid: str, key: Ed25519PrivateKey) -> bytes:
     except Ignored:
         raise ValueError(f"a notice has 1 to {MOST_ROWS} rows, and prev before seq") from None
     if frozenset(read.rows) != frozenset(map(_to_the_second, notice.rows)):
-        raise ValueError("a row takes away one kind of thing: removed, objected, paused, or categories and purposes")
+        raise ValueError(
+            "a row takes away one kind of thing: removed, objected, paused, or categories and "
+            "purposes"
+        )
     return sign(payload, typ=NOTICE_TYPE, kid=kid, key=key)
 
 
@@ -149,8 +163,9 @@ def sign_head(head: Head, *, kid: str, key: Ed25519PrivateKey) -> bytes:
 def read_notice(message: bytes, *, keys: Keys, list_name: str) -> Notice:
     """The notice that these bytes are. Raises Ignored.
 
-    Its date says nothing against it: an old one only takes away, and versions tell what it no longer concerns; and one
-    from the future tells of a clock that is wrong, which may be ours. Nobody is to be greeted for that.
+    Its date says nothing against it: an old one only takes away, and versions tell what it no
+    longer concerns; and one from the future tells of a clock that is wrong, which may be ours.
+    Nobody is to be greeted for that.
     """
     notice = _parse_notice(_proven(message, NOTICE_TYPE, keys))
     _check(notice, list_name)
@@ -290,7 +305,11 @@ def _notice_value(notice: Notice) -> Mapping[str, object]:
 
 def _to_the_second(row: Narrowing) -> Narrowing:
     """A pause ends on a whole second, rather later than sooner."""
-    return row if row.paused_until_s == math.inf else replace(row, paused_until_s=float(math.ceil(row.paused_until_s)))
+    return (
+        row
+        if row.paused_until_s == math.inf
+        else replace(row, paused_until_s=float(math.ceil(row.paused_until_s)))
+    )
 
 
 def _kind(row: Narrowing) -> tuple[str, list[object]]:
@@ -300,7 +319,10 @@ def _kind(row: Narrowing) -> tuple[str, list[object]]:
         return "object", []
     if row.paused_until_s:
         return "pause", [None if row.paused_until_s == math.inf else math.ceil(row.paused_until_s)]
-    words = [*(f"-{name}" for name in sorted(row.categories)), *(f"{_PURPOSE}{name}" for name in sorted(row.purposes))]
+    words = [
+        *(f"-{name}" for name in sorted(row.categories)),
+        *(f"{_PURPOSE}{name}" for name in sorted(row.purposes)),
+    ]
     return "narrow", [words]
 
 

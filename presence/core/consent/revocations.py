@@ -1,19 +1,23 @@
-"""What notices took away, in front of the list until the list says so itself: rights only shrink (R-34, R-41).
+"""What notices took away, in front of the list until the list says so itself: rights only shrink
+(R-34, R-41).
 
     notice ──apply──► held rows ──narrowed(consent)──► the consent without what was taken, or None
     new list ─settle─► rows that it has caught up with are let go
 
-1. A row holds for entries up to its version. Only plane A, with a higher version, is out of its reach.
-2. It is let go once the list is as new as the notice says (`list_seq`) and the entry is gone, or speaks for itself: has
-   a higher version, or this very one (but an entry that should be gone, or should be objected to, stays restricted).
-3. Rows for one version are joined: whichever order they come in, and however often, the same is taken away. Those that
-   another key signed stay apart.
-4. What a stolen key took away is lifted when the signed list says that it was stolen (`revoked` in notices.jwks), and
-   nothing else: a version beyond every other denies until then.
-5. Memory is bounded, whoever signs: so many refs that the list does not know, and so many versions of one ref (beyond
-   it the lowest is taken into the next one, which denies more and never less).
+1. A row holds for entries up to its version. Only plane A, with a higher version, is out of its
+   reach.
+2. It is let go once the list is as new as the notice says (`list_seq`) and the entry is gone, or
+   speaks for itself: has a higher version, or this very one (but an entry that should be gone, or
+   should be objected to, stays restricted).
+3. Rows for one version are joined: whichever order they come in, and however often, the same is
+   taken away. Those that another key signed stay apart.
+4. What a stolen key took away is lifted when the signed list says that it was stolen (`revoked` in
+   notices.jwks), and nothing else: a version beyond every other denies until then.
+5. Memory is bounded, whoever signs: so many refs that the list does not know, and so many versions
+   of one ref (beyond it the lowest is taken into the next one, which denies more and never less).
 
-They are kept through a restart (ports.RestrictionStore), so that nothing of it comes back with the power.
+They are kept through a restart (ports.RestrictionStore), so that nothing of it comes back with the
+power.
 """
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -26,14 +30,18 @@ from presence.core.consent.revocation import Narrowing, Notice
 D = TypeVar("D")
 
 MOST_UNLISTED: Final = 10_000
-"""Refs that no entry of the list in force has: of entries that come with the next one, or invented."""
+"""Refs that no entry of the list in force has: of entries that come with the next one, or
+invented.
+"""
 MOST_VERSIONS: Final = 8
 """Of one ref and key: so often is an entry changed between two lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """What is taken from entries of one ref up to one version, until list number `list_seq` at least."""
+    """What is taken from entries of one ref up to one version, until list number `list_seq` at
+    least.
+    """
 
     taken: Narrowing
     list_seq: int
@@ -74,7 +82,9 @@ class Applied:
     new: tuple[Restriction, ...] = ()
     """To be stored."""
     gone: tuple[Restriction, ...] = field(default=(), repr=False)
-    """To be removed from the store, before `new` is stored: taken into a row of a higher version."""
+    """To be removed from the store, before `new` is stored: taken into a row of a higher
+    version.
+    """
     left_out: int = 0
     """Rows that there was no room for: only the list takes these away."""
 
@@ -91,13 +101,17 @@ class Restrictions:
         return sum(map(len, self._by_ref.values()))
 
     def __iter__(self) -> Iterator[Restriction]:
-        return (restriction for several in self._by_ref.values() for restriction in several.values())
+        return (
+            restriction for several in self._by_ref.values() for restriction in several.values()
+        )
 
     def __repr__(self) -> str:
         return f"Restrictions({len(self)})"
 
     def apply(self, notice: Notice, listed: Container[bytes] = ()) -> Applied:
-        """Take in a notice; nothing is new where all of it was held before. `listed`: refs of the list in force."""
+        """Take in a notice; nothing is new where all of it was held before. `listed`: refs of the
+        list in force.
+        """
         new: dict[tuple[bytes, int, str], Restriction] = {}
         gone: list[Restriction] = []
         unlisted = left_out = 0
@@ -115,13 +129,16 @@ class Restrictions:
             if lowest is not None:
                 low, joined = lowest
                 new.pop(low.key, None)
-                gone.append(low)  # also where this notice made it: an older state of it may be stored
+                gone.append(
+                    low
+                )  # also where this notice made it: an older state of it may be stored
                 if joined is not None:
                     new[joined.key] = joined
         return Applied(tuple(new.values()), tuple(gone), left_out)
 
     def lift(self, kids: Collection[str]) -> tuple[Restriction, ...]:
-        """Let go of what these keys alone have said, and of what nobody knows who signed: the list says it by now.
+        """Let go of what these keys alone have said, and of what nobody knows who signed: the list
+        says it by now.
 
         Answers with what was let go, to be removed from the store.
         """
@@ -142,11 +159,19 @@ class Restrictions:
         return narrowed
 
     def settle(
-        self, consents: Mapping[bytes, Consent], list_seq: int, *, among: Iterable[Restriction] | None = None
+        self,
+        consents: Mapping[bytes, Consent],
+        list_seq: int,
+        *,
+        among: Iterable[Restriction] | None = None,
     ) -> tuple[Restriction, ...]:
-        """Let go of what this list says by itself; what was let go, to be removed from the store."""
+        """Let go of what this list says by itself; what was let go, to be removed from the
+        store.
+        """
         held = self if among is None else among
-        gone = tuple(each for each in held if each.is_said_by(consents.get(each.taken.ref), list_seq))
+        gone = tuple(
+            each for each in held if each.is_said_by(consents.get(each.taken.ref), list_seq)
+        )
         for restriction in gone:
             self._let_go(restriction)
         return gone
@@ -167,7 +192,9 @@ class Restrictions:
         return None if held == before else held
 
     def _join_lowest(self, ref: bytes, kid: str) -> tuple[Restriction, Restriction | None] | None:
-        """Rule 5: what was taken into the next version, and that one where it changed; None where there is room."""
+        """Rule 5: what was taken into the next version, and that one where it changed; None where
+        there is room.
+        """
         several = self._by_ref[ref]
         versions = sorted(version for version, signer in several if signer == kid)
         if len(versions) <= MOST_VERSIONS:

@@ -1,15 +1,16 @@
-"""The files of a signed consent list: a manifest, and segments of rows (docs/consent-list.md, byte by byte).
+"""The files of a signed consent list: a manifest, and segments of rows (docs/consent-list.md, byte
+by byte).
 
-    segment = zstd( length of header 4, big-endian ‖ header, CBOR ‖ rows )
-    header  = {"v": 1, "list": "acme/fi-0042", "kind": "base" | "delta" | "keys", "epoch": n, "number": n, "count": n}
+    segment = zstd( length of header 4, big-endian ‖ header, CBOR ‖ rows ) header  = {"v": 1,
+    "list": "acme/fi-0042", "kind": "base" | "delta" | "keys", "epoch": n, "number": n, "count": n}
               `number`: of the list for base and delta, of the window for keys
     base    ref 8 ‖ length v ‖ record                                       presence.core.consent.record
     delta   00 ‖ ref 8 ‖ length v ‖ record       put
             01 ‖ ref 8 ‖ version v               delete
     keys    ref 8 ‖ window key 16                sorted by ref
 
-v is a number of 7 bits a byte, low bits first, as in a record. That the consent service made a segment, TUF proves;
-what is checked here is that it fits: to its header, and to its end.
+v is a number of 7 bits a byte, low bits first, as in a record. That the consent service made a
+segment, TUF proves; what is checked here is that it fits: to its header, and to its end.
 """
 
 import io
@@ -27,9 +28,13 @@ from presence.core.consent.model import Consent
 from presence.core.consent.record import Words, decode_whole_record
 
 SHARDS_FROM: Final = 4096
-"""Entries from which a list is cut into 256 shards by the first byte of the ref; a smaller one is the shard `all`."""
+"""Entries from which a list is cut into 256 shards by the first byte of the ref; a smaller one is
+the shard `all`.
+"""
 MOST_SEGMENT_BYTES: Final = 1 << 28
-"""Unpacked: 256 MiB, a shard of some 4 million entries. What claims to be larger is refused (endless data)."""
+"""Unpacked: 256 MiB, a shard of some 4 million entries. What claims to be larger is refused
+(endless data).
+"""
 MOST_HEADER_BYTES: Final = 1024
 COMPRESSION_LEVEL: Final = 3
 WHOLE: Final = "all"
@@ -84,8 +89,10 @@ def keys_path(window: int, shard: str) -> str:
 
 
 def later_keys_path(window: int, seq: int) -> str:
-    """The keys of those whom the delta of this number brought or changed; in the order of names it comes after all
-    shards, and a later one after an earlier one: of two keys for one ref the last counts."""
+    """The keys of those whom the delta of this number brought or changed; in the order of names it
+    comes after all shards, and a later one after an earlier one: of two keys for one ref the last
+    counts.
+    """
     return f"keys/{window}/n{seq:016}.seg"
 
 
@@ -108,10 +115,14 @@ def pack_keys(header: SegmentHeader, rows: Iterable[tuple[bytes, bytes]]) -> byt
     return _pack(header, (ref + key for ref, key in rows))
 
 
-def unpack(data: bytes, *, most_bytes: int = MOST_SEGMENT_BYTES) -> tuple[SegmentHeader, memoryview]:
+def unpack(
+    data: bytes, *, most_bytes: int = MOST_SEGMENT_BYTES
+) -> tuple[SegmentHeader, memoryview]:
     """The header and the rows; raises DamagedSegment. Never takes more memory than `most_bytes`."""
     try:
-        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=False) as reader:
+        with zstandard.ZstdDecompressor().stream_reader(
+            io.BytesIO(data), read_across_frames=False
+        ) as reader:
             plain = reader.read(most_bytes + 1)
     except (zstandard.ZstdError, MemoryError):
         raise DamagedSegment("not zstd, or cut short") from None
@@ -124,7 +135,9 @@ def unpack(data: bytes, *, most_bytes: int = MOST_SEGMENT_BYTES) -> tuple[Segmen
 
 
 def base_rows(header: SegmentHeader, rows: memoryview) -> Iterator[tuple[bytes, bytes]]:
-    """Ref and record, in the order they came; raises DamagedSegment where rows and header disagree."""
+    """Ref and record, in the order they came; raises DamagedSegment where rows and header
+    disagree.
+    """
     reader = _Rows(header, rows, Kind.BASE)
     while reader.more():
         yield reader.take(REF_BYTES), reader.take(reader.number())
@@ -143,7 +156,9 @@ def delta_rows(header: SegmentHeader, rows: memoryview) -> Iterator[Change]:
 
 
 def key_columns(header: SegmentHeader, rows: memoryview) -> tuple[bytes, bytearray]:
-    """Refs and keys apart, as `KeyRing.from_bytes` takes them; raises DamagedSegment. The keys are secret."""
+    """Refs and keys apart, as `KeyRing.from_bytes` takes them; raises DamagedSegment. The keys are
+    secret.
+    """
     width = REF_BYTES + KEY_BYTES
     if header.kind is not Kind.KEYS or len(rows) != width * header.count:
         raise DamagedSegment("keys that do not fit their header")
@@ -151,9 +166,11 @@ def key_columns(header: SegmentHeader, rows: memoryview) -> tuple[bytes, bytearr
     return table[:, :REF_BYTES].tobytes(), bytearray(table[:, REF_BYTES:].tobytes())
 
 
-def read_record(ref: bytes, record: bytes, words: Sequence[str] | Words, *, max_span_s: float) -> Consent:
-    """The consent, under the rules of presence.core.consent.list_json; raises Refused, whose words hold no value of
-    it.
+def read_record(
+    ref: bytes, record: bytes, words: Sequence[str] | Words, *, max_span_s: float
+) -> Consent:
+    """The consent, under the rules of presence.core.consent.list_json; raises Refused, whose words
+    hold no value of it.
     """
     try:
         consent = decode_whole_record(ref, record, words)
@@ -164,7 +181,9 @@ def read_record(ref: bytes, record: bytes, words: Sequence[str] | Words, *, max_
         raise Refused("na does not lie after nb")
     if end_s - start_s > max_span_s:
         raise Refused("the span from nb to na is longer than consent.max_span_days allows")
-    if not all(start_s <= grant.not_before_s and grant.not_after_s <= end_s for grant in consent.grants):
+    if not all(
+        start_s <= grant.not_before_s and grant.not_after_s <= end_s for grant in consent.grants
+    ):
         raise Refused("a grant reaches beyond its consent")
     if not consent.scope.chain_wide and not consent.scope.stores:
         raise Refused("scope is none of store, stores and chain")
@@ -176,9 +195,11 @@ Held = tuple[int, bytes | None]
 
 
 def merged(held: Held | None, change: Change, version: int) -> Held:
-    """What is held of a ref after a change of this version; the order in which changes come does not matter (R-36).
+    """What is held of a ref after a change of this version; the order in which changes come does
+    not matter (R-36).
 
-    The higher version wins. Of one version: a deletion wins, and two different records cancel each other out.
+    The higher version wins. Of one version: a deletion wins, and two different records cancel each
+    other out.
     """
     record = change.record if isinstance(change, Put) else None
     if held is None or version > held[0]:
@@ -199,7 +220,9 @@ class _Rows:
         self._at = 0
 
     def more(self) -> bool:
-        """Another row? Raises DamagedSegment where the count of the header and the bytes disagree."""
+        """Another row? Raises DamagedSegment where the count of the header and the bytes
+        disagree.
+        """
         if (self._left == 0) != (self._at == len(self._rows)):
             raise DamagedSegment("more or fewer rows than the header says")
         self._left -= 1
@@ -240,7 +263,12 @@ def _header(data: bytes) -> SegmentHeader:
 
 
 def _pack(header: SegmentHeader, rows: Iterable[bytes]) -> bytes:
-    fields = {"v": FORMAT_VERSION, "list": header.list, "kind": header.kind.value, "epoch": header.epoch}
+    fields = {
+        "v": FORMAT_VERSION,
+        "list": header.list,
+        "kind": header.kind.value,
+        "epoch": header.epoch,
+    }
     head = cbor2.dumps({**fields, "number": header.number, "count": header.count})
     compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compressobj()
     packed = bytearray(compressor.compress(len(head).to_bytes(4, "big") + head))

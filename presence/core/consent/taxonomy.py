@@ -1,5 +1,5 @@
-"""Which category lies below which: the IAB Ad Product Taxonomy 2.0 as built in, and what a list adds
-to it.
+"""Which category lies below which: the IAB Ad Product Taxonomy 2.0 as built in, and what a list
+adds to it.
 
 A customer's refusal, and the deny list of what may reveal something sensitive, hold for all that
 lies below a node. So whoever does not know the tree cannot know what was refused. It ships with us,
@@ -23,7 +23,9 @@ SENSITIVE_CATEGORIES: Final = frozenset(
         1334, 1344, 1349, 1361, 1378, 1473, 1474, 1487, 1519, 1544, 1576,
     )
 )  # fmt: skip
-"""Nodes of the IAB Ad Product Taxonomy 2.0 that can reveal what GDPR art. 9 protects (REQUIREMENTS.md §2.4)."""
+"""Nodes of the IAB Ad Product Taxonomy 2.0 that can reveal what GDPR art. 9 protects
+(REQUIREMENTS.md §2.4).
+"""
 
 _LAST: Final = 1582
 _TIER_1: Final = """
@@ -64,12 +66,16 @@ PARENTS: Final[Mapping[str, str]] = _built_in()
 
 
 def is_known(category: str, parents: Mapping[str, str]) -> bool:
-    """Whether its place is known, so that a refusal above it would be found. `parents`: what the list adds."""
+    """Whether its place is known, so that a refusal above it would be found. `parents`: what the
+    list adds.
+    """
     return category in PARENTS or category in parents or category in parents.values()
 
 
 def lineage(category: str, parents: Mapping[str, str]) -> Iterator[str]:
-    """The category and its ancestors here and in the list, nearest first; a ring ends where it closes."""
+    """The category and its ancestors here and in the list, nearest first; a ring ends where it
+    closes.
+    """
     seen = {category}
     nodes = [category]
     for node in nodes:
@@ -80,5 +86,7 @@ def lineage(category: str, parents: Mapping[str, str]) -> Iterator[str]:
 
 
 def is_sensitive(category: str, parents: Mapping[str, str]) -> bool:
-    """Whether it lies on or below a node of the deny list: it needs an explicit grant of its own (R-15)."""
+    """Whether it lies on or below a node of the deny list: it needs an explicit grant of its own
+    (R-15).
+    """
     return not SENSITIVE_CATEGORIES.isdisjoint(lineage(category, parents))

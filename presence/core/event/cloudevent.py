@@ -1,13 +1,16 @@
-"""The JSON that we publish: structured CloudEvents 1.0 with a closed schema (DESIGN.md §9, R-21, R-22).
+"""The JSON that we publish: structured CloudEvents 1.0 with a closed schema (DESIGN.md §9, R-21,
+R-22).
 
 An event tells an audience as little as lets it help: nothing in it joins two days or two audiences.
 
-* `source` is the store and `id` follows from its content, so every gateway of a store gives one visit the same pair.
-  The id is made for one audience: two engines that compare ids learn nothing (R-22).
+* `source` is the store and `id` follows from its content, so every gateway of a store gives one
+  visit the same pair. The id is made for one audience: two engines that compare ids learn nothing
+  (R-22).
 * `subject` is made from the audience's own pairwise key and the UTC day on which the visit began.
 * `time` is cut to the minute. There is no strength, gateway, zone, duration, ref or version.
-* Padded events are all of one size: else a watcher of encrypted traffic could tell kinds and interests (T-16).
-  Spaces after a JSON text belong to no value (RFC 8259 §2), so the closed schema stays what it is.
+* Padded events are all of one size: else a watcher of encrypted traffic could tell kinds and
+  interests (T-16). Spaces after a JSON text belong to no value (RFC 8259 §2), so the closed schema
+  stays what it is.
 """
 
 import hmac
@@ -54,9 +57,13 @@ class Assurance(StrEnum):
     """How the gateway knows; a closed enumeration of the schema."""
 
     BROADCAST = "broadcast"
-    """It heard the customer's identifier, which can be recorded and played back while its slot lasts."""
+    """It heard the customer's identifier, which can be recorded and played back while its slot
+    lasts.
+    """
     CHALLENGE = "challenge"
-    """The phone answered a challenge of this gateway just now (presence.core.recognition.challenge)."""
+    """The phone answered a challenge of this gateway just now
+    (presence.core.recognition.challenge).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +83,31 @@ def event_id(store_key: bytes, kind: EventType, audience: str, ref: bytes, bucke
 
     `bucket` numbers the stretch of time in which the visit began (see `visit_bucket`).
     """
-    content = b"\0".join((b"presence event v1", kind.encode(), audience.encode(), ref, str(bucket).encode()))
+    content = b"\0".join(
+        (b"presence event v1", kind.encode(), audience.encode(), ref, str(bucket).encode())
+    )
     return b32encode(hmac.digest(store_key, content, "sha256"))[:26].decode().lower()
 
 
 def visit_bucket(entered_s: float, bucket_s: float) -> int:
-    """Two visits of one subject never share a bucket while `bucket_s` is at most the re-entry cooldown."""
+    """Two visits of one subject never share a bucket while `bucket_s` is at most the re-entry
+    cooldown.
+    """
     return int(entered_s // bucket_s)
 
 
 def subject_of_day(pairwise_key: bytes, day: bytes) -> str:
-    """`p_` and 22 characters of base64url (128 bits). `day` is `YYYY-MM-DD` in UTC, or `STABLE_DAY` where the
-    customer granted `profiling`. The audience computes the same from its copy of the key."""
+    """`p_` and 22 characters of base64url (128 bits). `day` is `YYYY-MM-DD` in UTC, or `STABLE_DAY`
+    where the customer granted `profiling`. The audience computes the same from its copy of the key.
+    """
     digest = hmac.digest(pairwise_key, b"presence subject v1\0" + day, "sha256")[:16]
     return "p_" + urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def subjects_of(consent: Consent | None, audience: str, day: str) -> tuple[str, ...]:
-    """The subjects under which the consent lets an entry of this day be told, first the one that it asks for."""
+    """The subjects under which the consent lets an entry of this day be told, first the one that it
+    asks for.
+    """
     key = consent.pairwise_keys.get(audience) if consent else None
     if consent is None or key is None:
         return ()
@@ -126,10 +140,18 @@ def encode(event: Event, place: Place, *, pad_to_bytes: int = 0) -> bytes:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode().ljust(pad_to_bytes)
 
 
-def largest_bytes(place: Place, audience: str, purpose: str, categories: tuple[str, ...], notice: str) -> int:
-    """How long an event for this audience can be: an `entered` with all its categories, of a list of 16 digits."""
-    data = entered_data(purpose, categories, 0, list_seq=10**15, notice=notice, assurance=Assurance.BROADCAST)
-    return len(encode(Event(EventType.ENTERED, "x" * 26, "p_" + "x" * 22, audience, 0, data), place))
+def largest_bytes(
+    place: Place, audience: str, purpose: str, categories: tuple[str, ...], notice: str
+) -> int:
+    """How long an event for this audience can be: an `entered` with all its categories, of a list
+    of 16 digits.
+    """
+    data = entered_data(
+        purpose, categories, 0, list_seq=10**15, notice=notice, assurance=Assurance.BROADCAST
+    )
+    return len(
+        encode(Event(EventType.ENTERED, "x" * 26, "p_" + "x" * 22, audience, 0, data), place)
+    )
 
 
 def entered_data(

@@ -1,7 +1,8 @@
 """How long a gateway lets a nearer one tell an event first: the stronger the signal, the shorter.
 
-The nearest gateway has the best view of who really came in, and a wait that differs keeps gateways that hear alike
-from speaking at once. In a model with 2–8 gateways 3–6 % of the visits were told twice (REQUIREMENTS.md §4.6).
+The nearest gateway has the best view of who really came in, and a wait that differs keeps gateways
+that hear alike from speaking at once. In a model with 2–8 gateways 3–6 % of the visits were told
+twice (REQUIREMENTS.md §4.6).
 """
 
 from typing import Final, Protocol
@@ -25,8 +26,12 @@ class PeerRule(Protocol):
     def takeover_ms(self) -> float: ...
 
 
-def hold_off_s(rule: PeerRule, strength_dbm: float | None, enter_rssi_dbm: float, chance: float) -> float:
-    """How long a gateway waits for a nearer one. `chance` is from 0 to 1; no strength counts as the weakest."""
+def hold_off_s(
+    rule: PeerRule, strength_dbm: float | None, enter_rssi_dbm: float, chance: float
+) -> float:
+    """How long a gateway waits for a nearer one. `chance` is from 0 to 1; no strength counts as the
+    weakest.
+    """
     over_db = 0.0 if strength_dbm is None else strength_dbm - enter_rssi_dbm
     weakness = min(1.0, max(0.0, 1.0 - over_db / STRONG_DB))
     share = (1 - CHANCE_SHARE) * weakness + CHANCE_SHARE * chance

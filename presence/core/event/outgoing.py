@@ -1,4 +1,6 @@
-"""What the engine answers with: the changes to be stored in one transaction, and the events on their way out."""
+"""What the engine answers with: the changes to be stored in one transaction, and the events on
+their way out.
+"""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,14 +12,18 @@ from presence.core.visit.visits import Visit
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An event in the outbox. What it may say is decided when it is sent, by the gate (see `Teller.release`)."""
+    """An event in the outbox. What it may say is decided when it is sent, by the gate (see
+    `Teller.release`).
+    """
 
     id: str
     type: EventType
     audience: str
     ref: bytes = field(repr=False)
     subject: str = field(repr=False)
-    """For `left` and `withdrawn` that of their `entered`; an `entered` has none before it is sent."""
+    """For `left` and `withdrawn` that of their `entered`; an `entered` has none before it is
+    sent.
+    """
     occurred_at: Moment
     expires_s: float
     """Monotonic seconds: not sent from then on."""
@@ -26,7 +32,9 @@ class Outgoing:
     reason: str = ""
     """For `withdrawn`: a WithdrawnReason."""
     strength_dbm: float | None = field(default=None, repr=False, compare=False)
-    """Smoothed, at the entry: the nearest gateway tells it (see `Peers`). Never stored, never sent (R-03)."""
+    """Smoothed, at the entry: the nearest gateway tells it (see `Peers`). Never stored, never sent
+    (R-03).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,9 @@ class Announcement:
     valid_until_s: float
     """UTC: the audience may act until then."""
     day: str
-    """UTC day of the entry, `YYYY-MM-DD`: with it a subject of the day is known from a stable one."""
+    """UTC day of the entry, `YYYY-MM-DD`: with it a subject of the day is known from a stable
+    one.
+    """
 
 
 class TakenBack(NamedTuple):
@@ -54,7 +64,9 @@ class TakenBack(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Changes that belong together. Stored whole or not at all: never an event without its state, nor the reverse."""
+    """Changes that belong together. Stored whole or not at all: never an event without its state,
+    nor the reverse.
+    """
 
     saved: tuple[Visit, ...] = ()
     heard: tuple[tuple[bytes, Moment], ...] = field(default=(), repr=False)
@@ -72,7 +84,14 @@ class Step:
     """Ids of what was taken back so long ago that no new entry can have them."""
 
     def __bool__(self) -> bool:
-        changes = self.saved or self.heard or self.forgotten or self.queued or self.cancelled or self.announced
+        changes = (
+            self.saved
+            or self.heard
+            or self.forgotten
+            or self.queued
+            or self.cancelled
+            or self.announced
+        )
         return bool(changes or self.retracted or self.taken_back or self.let_go)
 
 

@@ -1,12 +1,16 @@
-"""What the gateways of one store say to one another about an event: an opaque name, sealed with the store's key.
+"""What the gateways of one store say to one another about an event: an opaque name, sealed with the
+store's key.
 
-    presence/v1/{chain}/{store}/peer/seen      QoS 1, not retained, a few seconds of life, never bridged
+    presence/v1/{chain}/{store}/peer/seen      QoS 1, not retained, a few seconds of life, never
+    bridged
     {"said":"claim","visit":"…26…","told":"…26…","gateway":"door-1","at":1795442707,"mac":"…22…"}
 
-1. `visit` is HMAC(store key, event id): neither ref, subject nor audience, and whoever reads it cannot join it with
-   the event, for that they would need the store's key.
-2. A message without a good MAC is nothing: a broker, or whoever may write to it, cannot silence an event by it.
-3. `at` is sealed too and must be close to now, so that an old message that somebody kept has no effect.
+1. `visit` is HMAC(store key, event id): neither ref, subject nor audience, and whoever reads it
+   cannot join it with the event, for that they would need the store's key.
+2. A message without a good MAC is nothing: a broker, or whoever may write to it, cannot silence an
+   event by it.
+3. `at` is sealed too and must be close to now, so that an old message that somebody kept has no
+   effect.
 4. The object is closed: any other key, type or length makes it malformed (R-21, R-54).
 """
 
@@ -23,7 +27,9 @@ from presence.core.place import Place
 EXPIRY_S: Final = 10
 """At the broker: whoever hears it later decides without it."""
 SKEW_S: Final = 30.0
-"""How far the clocks of two gateways may lie apart; a clock that is not synchronised publishes nothing anyway."""
+"""How far the clocks of two gateways may lie apart; a clock that is not synchronised publishes
+nothing anyway.
+"""
 LONGEST: Final = 512
 """Bytes; ours have about 160."""
 
@@ -56,7 +62,9 @@ class Seen:
     said: Said
     visit: str
     told: str
-    """The name under which it was told: another one than `visit` where the visit began in another bucket."""
+    """The name under which it was told: another one than `visit` where the visit began in another
+    bucket.
+    """
     gateway: str
     at_s: int
 
@@ -66,7 +74,9 @@ def topic_of_peers(place: Place) -> str:
 
 
 def opaque(store_key: bytes, event_id: str) -> str:
-    """26 characters of lower-case base32 that only gateways of this store can make from an event's id."""
+    """26 characters of lower-case base32 that only gateways of this store can make from an event's
+    id.
+    """
     digest = hmac.digest(store_key, b"presence seen v1\0" + event_id.encode(), "sha256")
     return b32encode(digest)[:26].decode().lower()
 
@@ -98,10 +108,20 @@ def decode_seen(payload: bytes, store_key: bytes, place: Place, now_utc_s: float
 
 
 def _parsed(body: Any) -> Seen | None:
-    if not isinstance(body, dict) or body.keys() != {"said", "visit", "told", "gateway", "at", "mac"}:
+    if not isinstance(body, dict) or body.keys() != {
+        "said",
+        "visit",
+        "told",
+        "gateway",
+        "at",
+        "mac",
+    }:
         return None
     patterns = {"visit": _OPAQUE, "told": _OPAQUE, "gateway": _NAME, "mac": _MAC}
-    if not all(isinstance(body[key], str) and pattern.fullmatch(body[key]) for key, pattern in patterns.items()):
+    if not all(
+        isinstance(body[key], str) and pattern.fullmatch(body[key])
+        for key, pattern in patterns.items()
+    ):
         return None
     if type(body["at"]) is not int or body["said"] not in list(Said):
         return None
@@ -109,6 +129,14 @@ def _parsed(body: Any) -> Seen | None:
 
 
 def _mac(seen: Seen, store_key: bytes, place: Place) -> str:
-    words = ("presence seen mac v1", place.chain, place.store, seen.said, seen.visit, seen.told, seen.gateway)
+    words = (
+        "presence seen mac v1",
+        place.chain,
+        place.store,
+        seen.said,
+        seen.visit,
+        seen.told,
+        seen.gateway,
+    )
     content = "\0".join((*words, str(seen.at_s))).encode()
     return urlsafe_b64encode(hmac.digest(store_key, content, "sha256")[:16]).rstrip(b"=").decode()

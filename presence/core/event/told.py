@@ -15,7 +15,9 @@ from presence.core.timestamps import Moment
 class Told(ByRef[Announcement]):
     """Announcements by the id of their `entered`."""
 
-    def __init__(self, announcements: Iterable[Announcement], taken_back: Iterable[TakenBack]) -> None:
+    def __init__(
+        self, announcements: Iterable[Announcement], taken_back: Iterable[TakenBack]
+    ) -> None:
         self._over = Agenda[str]()
         self._taken_back = dict(taken_back)
         """Ids → monotonic time, oldest first."""
@@ -62,6 +64,8 @@ class Told(ByRef[Announcement]):
 
     def let_go(self, now: Moment, draft: Draft) -> None:
         """Of what was taken back so long ago that no new entry can have its id."""
-        for event_id in tuple(takewhile(lambda key: now.monotonic_s >= self._taken_back[key], self._taken_back)):
+        for event_id in tuple(
+            takewhile(lambda key: now.monotonic_s >= self._taken_back[key], self._taken_back)
+        ):
             del self._taken_back[event_id]
             draft.let_go.append(event_id)

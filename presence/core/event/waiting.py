@@ -1,7 +1,7 @@
 """The outbox in the engine's memory: what waits to be sent, in its order and by person.
 
-It is bounded, and full it lets go of the oldest. A withdrawal is never let go of for another event (R-09), and always
-has room: never more of them wait than there were announcements.
+It is bounded, and full it lets go of the oldest. A withdrawal is never let go of for another event
+(R-09), and always has room: never more of them wait than there were announcements.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,9 @@ class Waiting(ByRef[Outgoing]):
         return super().pop(key)
 
     def queue(self, outgoing: Outgoing, most: int, draft: Draft) -> list[Outgoing]:
-        """Take it in; answers with what was dropped for it, or with itself where it finds no room."""
+        """Take it in; answers with what was dropped for it, or with itself where it finds no
+        room.
+        """
         dropped: list[Outgoing] = []
         if outgoing.id in self:
             return dropped
@@ -54,4 +56,8 @@ class Waiting(ByRef[Outgoing]):
     def left_of(self, announcement: Announcement) -> list[Outgoing]:
         """A `left` that waits, of what was announced."""
         waiting = self.of(announcement.ref)
-        return [each for each in waiting if each.type is EventType.LEFT and each.entered_id == announcement.event_id]
+        return [
+            each
+            for each in waiting
+            if each.type is EventType.LEFT and each.entered_id == announcement.event_id
+        ]

@@ -1,4 +1,6 @@
-"""Counts those told events that an operator is alarmed of, and remembers whether the state can be stored."""
+"""Counts those told events that an operator is alarmed of, and remembers whether the state can be
+stored.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -24,7 +26,9 @@ REFRESHES: Final = {
 }
 """Told event → plane and result."""
 JUMP_S: Final = 5.0
-"""The wall clock is disciplined by slewing: a step of seconds is somebody's doing, or the first synchronisation."""
+"""The wall clock is disciplined by slewing: a step of seconds is somebody's doing, or the first
+synchronisation.
+"""
 
 
 class Noticed:

@@ -1,14 +1,16 @@
-"""The audit log's chain: each line carries the hash of the one before, so a changed or missing line shows (R-68).
+"""The audit log's chain: each line carries the hash of the one before, so a changed or missing line
+shows (R-68).
 
     {"n":1,"at":"…","what":"list.applied","seq":7,"count":120,"digest":"…","prev":"000…"}
                                                                           ▲
     {"n":2,"at":"…","what":"clock.jumped","seconds":-3600,"prev":"<sha256 of line 1>"}
 
-Beside the log stands its head: number and hash of the last line, and the number of the first one that is kept. It shows
-what the chain alone cannot: that lines are missing at the end or at the beginning.
+Beside the log stands its head: number and hash of the last line, and the number of the first one
+that is kept. It shows what the chain alone cannot: that lines are missing at the end or at the
+beginning.
 
-Whoever may write both files can write them anew as a whole. Therefore `presence audit verify` prints the head: noted
-elsewhere, it proves every line up to it.
+Whoever may write both files can write them anew as a whole. Therefore `presence audit verify`
+prints the head: noted elsewhere, it proves every line up to it.
 """
 
 import hashlib
@@ -21,7 +23,9 @@ ORIGIN: Final = "0" * 64
 """What the very first line follows from."""
 LINE_MAX: Final = 4096
 BROKEN: Final = "audit.broken"
-"""Recorded where the chain was found broken at a start; the log is not whole again until it is put away."""
+"""Recorded where the chain was found broken at a start; the log is not whole again until it is put
+away.
+"""
 
 Value = str | int | float | bool | None
 
@@ -61,7 +65,9 @@ def encode(what: str, details: Mapping[str, Value], *, at: str, after: Link) -> 
 
 
 def verify(lines: Iterable[tuple[str, bytes]], head: Head | None) -> Verdict:
-    """Follow the chain over (place, line without line feed); `head` None: nothing was ever written."""
+    """Follow the chain over (place, line without line feed); `head` None: nothing was ever
+    written.
+    """
     verdict = Verdict()
     expected: Link | None = None
     at_head = ""
@@ -75,13 +81,17 @@ def verify(lines: Iterable[tuple[str, bytes]], head: Head | None) -> Verdict:
         if verdict.lines == 0:
             verdict.first_n = n
             if n == 1 and prev != ORIGIN:
-                verdict.problem = verdict.problem or f"{place}: the first line follows from another one"
+                verdict.problem = (
+                    verdict.problem or f"{place}: the first line follows from another one"
+                )
         elif expected is not None and (n, prev) != (expected.n + 1, expected.digest):
             verdict.problem = verdict.problem or _misfit(place, n, expected)
         expected = verdict.last = Link(n, digest_of(line))
         verdict.lines += 1
         if record["what"] == BROKEN:
-            verdict.problem = verdict.problem or f"{place}: the gateway found at a start: {record.get('problem')}"
+            verdict.problem = (
+                verdict.problem or f"{place}: the gateway found at a start: {record.get('problem')}"
+            )
         verdict.latest[record["what"]] = record
         if head is not None and n == head.last.n:
             at_head = verdict.last.digest
@@ -91,7 +101,10 @@ def verify(lines: Iterable[tuple[str, bytes]], head: Head | None) -> Verdict:
 
 def _misfit(place: str, n: int, expected: Link) -> str:
     if n != expected.n + 1:
-        return f"{place}: number {n} stands where {expected.n + 1} should: lines are missing, or were put in"
+        return (
+            f"{place}: number {n} stands where {expected.n + 1} should: lines are missing, or "
+            "were put in"
+        )
     return f"{place}: number {n} does not follow from the line before: one of the two was changed"
 
 
@@ -103,9 +116,15 @@ def _against(head: Head | None, verdict: Verdict, at_head: str) -> str:
     if verdict.lines == 0:
         return f"the log is gone: its head speaks of {head.last.n} lines"
     if verdict.first_n > head.first_n:
-        return f"lines are missing at the beginning: it starts with {verdict.first_n} and not with {head.first_n}"
+        return (
+            f"lines are missing at the beginning: it starts with {verdict.first_n} and not "
+            f"with {head.first_n}"
+        )
     if verdict.last.n < head.last.n:
-        return f"lines are missing at the end: it ends with {verdict.last.n} and not with {head.last.n}"
+        return (
+            f"lines are missing at the end: it ends with {verdict.last.n} and not with "
+            f"{head.last.n}"
+        )
     if at_head != head.last.digest:
         return f"number {head.last.n} is not the line that the head speaks of: it was changed"
     return ""

@@ -1,6 +1,8 @@
-"""Counts of customers as they may leave the shop: rounded to 5, nothing under 5, and only when an hour is over (R-23).
+"""Counts of customers as they may leave the shop: rounded to 5, nothing under 5, and only when an
+hour is over (R-23).
 
-Each hour is rounded by itself and added up, so that one customer in an hour changes nothing, whatever came before.
+Each hour is rounded by itself and added up, so that one customer in an hour changes nothing,
+whatever came before.
 """
 
 from collections import Counter
@@ -69,7 +71,9 @@ class HourlyPersons:
 
 
 class HourlyNews(Generic[Kind]):
-    """Counts for the journal: told on an hour's border only, and only once there are five of a kind to tell of."""
+    """Counts for the journal: told on an hour's border only, and only once there are five of a kind
+    to tell of.
+    """
 
     def __init__(self) -> None:
         self._hour: int | None = None

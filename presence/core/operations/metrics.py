@@ -1,7 +1,9 @@
-"""Which number stands under which name: the series of Prometheus, made from an Overview (REQUIREMENTS.md §6.1).
+"""Which number stands under which name: the series of Prometheus, made from an Overview
+(REQUIREMENTS.md §6.1).
 
-1. Every value of every label is known before the start (R-66): a series is there from the first scrape, with 0, and no
-   other ever comes. Labels are `state`, `result`, `reason`, `plane`, `type`, `code`, `adapter` and `version`.
+1. Every value of every label is known before the start (R-66): a series is there from the first
+   scrape, with 0, and no other ever comes. Labels are `state`, `result`, `reason`, `plane`, `type`,
+   `code`, `adapter` and `version`.
 2. Names: prefix `presence_`, base units, `_total` for what only grows.
 3. A number that is not known is left out of the list of values, not of the series: it is NaN.
 """
@@ -40,23 +42,40 @@ class Family:
 def families(seen: Overview) -> Iterator[Family]:
     """All of them, always, in one order."""
     yield Family(
-        "presence_build_info", "gauge", "1; the version is in the label", (((("version", seen.version),), 1.0),)
+        "presence_build_info",
+        "gauge",
+        "1; the version is in the label",
+        (((("version", seen.version),), 1.0),),
     )
     yield _one("presence_taken_timestamp_seconds", "when these numbers were taken", seen.at.utc_s)
     yield _one("presence_start_timestamp_seconds", "when this gateway started", seen.started_utc_s)
-    yield _one("presence_armed", "1 while the notice is current and scanning is allowed", seen.armed)
+    yield _one(
+        "presence_armed", "1 while the notice is current and scanning is allowed", seen.armed
+    )
     yield _one("presence_open", "1 in opening hours", seen.open)
     yield from _of_the_list(seen)
     yield from _of_the_radio(seen)
     yield from _of_the_doorbell(seen)
     yield from _of_the_broker(seen)
-    yield _one("presence_clock_synchronised", "1 while the kernel says that something disciplines it",
-               seen.clock_synchronised)  # fmt: skip
+    yield _one(
+        "presence_clock_synchronised",
+        "1 while the kernel says that something disciplines it",
+        seen.clock_synchronised,
+    )
     yield _one("presence_disk_free_bytes", "room where storage.state_dir is", seen.disk_free_bytes)
-    yield _one("presence_calibrated", "1 while a walk has shown that the entry settings fit the door",
-               not seen.calibration)  # fmt: skip
-    yield _one("presence_state_read_only", "1 while the disk of storage.state_dir is read-only", seen.state_read_only)
-    yield _one("presence_storage_failing", "1 while the state cannot be stored", seen.storage_failing)
+    yield _one(
+        "presence_calibrated",
+        "1 while a walk has shown that the entry settings fit the door",
+        not seen.calibration,
+    )
+    yield _one(
+        "presence_state_read_only",
+        "1 while the disk of storage.state_dir is read-only",
+        seen.state_read_only,
+    )
+    yield _one(
+        "presence_storage_failing", "1 while the state cannot be stored", seen.storage_failing
+    )
     yield Family(
         "presence_alarms", "counter", "what a person must look into",
         tuple(((("reason", alarm.value),), seen.alarms.get(alarm, 0)) for alarm in Alarm),
@@ -68,46 +87,92 @@ def _of_the_list(seen: Overview) -> Iterator[Family]:
                  _one_hot("state", Freshness, seen.freshness))  # fmt: skip
     yield _one("presence_list_age_seconds", "age of the list in force", seen.list_age_s)
     yield _one("presence_list_entries", "consents in the list, rounded to 100", seen.list_entries)
-    yield _one("presence_key_window_end_timestamp_seconds", "when the last window of our keys is over",
-               seen.key_window_end_utc_s)  # fmt: skip
-    yield _one("presence_sync_last_success_timestamp_seconds", "when a list was last proven", seen.list_proven_utc_s)
+    yield _one(
+        "presence_key_window_end_timestamp_seconds",
+        "when the last window of our keys is over",
+        seen.key_window_end_utc_s,
+    )
+    yield _one(
+        "presence_sync_last_success_timestamp_seconds",
+        "when a list was last proven",
+        seen.list_proven_utc_s,
+    )
     yield Family(
-        "presence_sync_refresh", "counter", "lists taken in, and looks that failed (plane a: lists, b: notices)",
+        "presence_sync_refresh",
+        "counter",
+        "lists taken in, and looks that failed (plane a: lists, b: notices)",
         tuple(
             ((("plane", plane), ("result", result)), seen.refreshes.get(f"{plane}.{result}", 0))
-            for plane in PLANES for result in RESULTS
+            for plane in PLANES
+            for result in RESULTS
         ),
-    )  # fmt: skip
+    )
 
 
 def _of_the_radio(seen: Overview) -> Iterator[Family]:
     radios = seen.radios
-    yield Family("presence_adapter_up", "gauge", "1 while the adapter listens, or rests as it should",
-                 tuple(((("adapter", r.adapter),), float(r.gap_s == 0)) for r in radios))  # fmt: skip
+    yield Family(
+        "presence_adapter_up",
+        "gauge",
+        "1 while the adapter listens, or rests as it should",
+        tuple(((("adapter", r.adapter),), float(r.gap_s == 0)) for r in radios),
+    )
     yield Family("presence_adapter_state", "gauge", "1 at the state that holds", tuple(
         ((("adapter", r.adapter), *labels), value) for r in radios for labels, value in
         _one_hot("state", RadioState, r.state)
     ))  # fmt: skip
-    yield Family("presence_scan_gap_seconds", "gauge", "how long the adapter has not been able to hear",
-                 tuple(((("adapter", r.adapter),), r.gap_s) for r in radios))  # fmt: skip
-    yield Family("presence_radio_recovery", "counter", "steps taken to bring a deaf radio back", tuple(
-        ((("adapter", r.adapter), ("reason", step.value)), r.steps.get(step, 0)) for r in radios for step in Step
-    ))  # fmt: skip
-    yield Family("presence_adverts_dropped", "counter", "advertisements that were lost in the machine",
-                 (((("reason", "overflow"),), seen.overflowed),))  # fmt: skip
+    yield Family(
+        "presence_scan_gap_seconds",
+        "gauge",
+        "how long the adapter has not been able to hear",
+        tuple(((("adapter", r.adapter),), r.gap_s) for r in radios),
+    )
+    yield Family(
+        "presence_radio_recovery",
+        "counter",
+        "steps taken to bring a deaf radio back",
+        tuple(
+            ((("adapter", r.adapter), ("reason", step.value)), r.steps.get(step, 0))
+            for r in radios
+            for step in Step
+        ),
+    )
+    yield Family(
+        "presence_adverts_dropped",
+        "counter",
+        "advertisements that were lost in the machine",
+        (((("reason", "overflow"),), seen.overflowed),),
+    )
 
 
 def _of_the_doorbell(seen: Overview) -> Iterator[Family]:
     bells = () if seen.bell is None else (seen.bell,)
     hourly = {} if seen.bell is None else seen.bell.hourly
-    yield Family("presence_doorbell_ringing", "gauge", "1 while the doorbell is on air",
-                 tuple(((("adapter", bell.adapter),), float(not bell.trouble)) for bell in bells))  # fmt: skip
-    yield Family("presence_doorbell_outages", "counter", "times that the doorbell went off air by itself",
-                 tuple(((("adapter", bell.adapter),), bell.outages) for bell in bells))  # fmt: skip
-    for name, meaning in (("links", "connections of anybody"), ("sent_away", "connections that we ended")):
-        yield Family(f"presence_doorbell_{name}", "counter", f"{meaning}, by the hour and rounded to 100",
-                     (((), hourly.get(name, 0)),))  # fmt: skip
-    meaning = "what answers were worth, by the hour: accepted in people, rounded to 5; the rest to 100"
+    yield Family(
+        "presence_doorbell_ringing",
+        "gauge",
+        "1 while the doorbell is on air",
+        tuple(((("adapter", bell.adapter),), float(not bell.trouble)) for bell in bells),
+    )
+    yield Family(
+        "presence_doorbell_outages",
+        "counter",
+        "times that the doorbell went off air by itself",
+        tuple(((("adapter", bell.adapter),), bell.outages) for bell in bells),
+    )
+    for name, meaning in (
+        ("links", "connections of anybody"),
+        ("sent_away", "connections that we ended"),
+    ):
+        yield Family(
+            f"presence_doorbell_{name}",
+            "counter",
+            f"{meaning}, by the hour and rounded to 100",
+            (((), hourly.get(name, 0)),),
+        )
+    meaning = (
+        "what answers were worth, by the hour: accepted in people, rounded to 5; the rest to 100"
+    )
     yield Family("presence_doorbell_answers", "counter", meaning, tuple(
         ((("result", result),), hourly.get(result, 0)) for result in ANSWERS
     ))  # fmt: skip
@@ -123,17 +188,29 @@ def _of_the_broker(seen: Overview) -> Iterator[Family]:
     yield Family("presence_events_published", "counter", meaning, tuple(
         ((("result", result),), seen.hourly.get(result, 0)) for result in results
     ))  # fmt: skip
-    yield _one("presence_outbox_items", "people whose events wait, as of the last full hour, rounded to 5", seen.outbox)
+    yield _one(
+        "presence_outbox_items",
+        "people whose events wait, as of the last full hour, rounded to 5",
+        seen.outbox,
+    )
     yield _one("presence_mqtt_connected", "1 while the broker is there", seen.broker_connected)
-    codes = [*((f"0x{code:02X}", seen.broker_codes.get(code, 0)) for code in BROKER_CODES),
-             ("other", sum(n for code, n in seen.broker_codes.items() if code not in BROKER_CODES))]  # fmt: skip
-    yield Family("presence_mqtt_reason", "counter", "refusals by the broker: connection, subscription, state; "
-                 "those of events by the hour", tuple(((("code", code),), n) for code, n in codes))  # fmt: skip
+    codes = [
+        *((f"0x{code:02X}", seen.broker_codes.get(code, 0)) for code in BROKER_CODES),
+        ("other", sum(n for code, n in seen.broker_codes.items() if code not in BROKER_CODES)),
+    ]
+    yield Family(
+        "presence_mqtt_reason",
+        "counter",
+        "refusals by the broker: connection, subscription, state; those of events by the hour",
+        tuple(((("code", code),), n) for code, n in codes),
+    )
 
 
 def _one(name: str, meaning: str, value: float | None) -> Family:
     return Family(name, "gauge", meaning, (((), math.nan if value is None else float(value)),))
 
 
-def _one_hot(label: str, words: type[Freshness] | type[RadioState], holds: str) -> tuple[tuple[Labels, float], ...]:
+def _one_hot(
+    label: str, words: type[Freshness] | type[RadioState], holds: str
+) -> tuple[tuple[Labels, float], ...]:
     return tuple((((label, word.value),), float(word.value == holds)) for word in words)

@@ -11,17 +11,22 @@
          └──repeats are missing: a step──► HIDING ──repeats arrive──► WELL
 
 Rules:
-1. Heard is what carries something: a controller that has lost its wits goes on reporting empty advertisements.
-2. Silence proves nothing: with our filter a shop without customers is silent. So after some minutes of it we ask for a
-   *probe*: a look of some seconds for anybody at all, of which we learn only whether there was somebody. One that hears
-   somebody proves the radio well and the shop quiet. Three in a row that hear nobody are what we call deaf.
-3. Steps go from mild to harsh (`LADDER`), the wait doubling from one to the next. A sign of life ends the spell; a
-   spell that follows within RELAPSE_S goes on where the last one stopped. While others are heard the shop counts as
-   quiet: after hours a new scan, in case bluetoothd is stuck; that is no spell, and no step of the day's.
+1. Heard is what carries something: a controller that has lost its wits goes on reporting empty
+   advertisements.
+2. Silence proves nothing: with our filter a shop without customers is silent. So after some minutes
+   of it we ask for a *probe*: a look of some seconds for anybody at all, of which we learn only
+   whether there was somebody. One that hears somebody proves the radio well and the shop quiet.
+   Three in a row that hear nobody are what we call deaf.
+3. Steps go from mild to harsh (`LADDER`), the wait doubling from one to the next. A sign of life
+   ends the spell; a spell that follows within RELAPSE_S goes on where the last one stopped. While
+   others are heard the shop counts as quiet: after hours a new scan, in case bluetoothd is stuck;
+   that is no spell, and no step of the day's.
 4. At most `DAILY` of each step in any 24 h: then a person is told, and we only go on probing.
-5. No step while no scan runs (whoever starts it tries anyway, and says why it fails) or while the shop is closed.
-6. Repeats: a phone in the shop is heard several times a second. Many advertisements that are nearly all of different
-   senders mean that the controller or the kernel hides repeats: nobody would ever be heard long enough to enter.
+5. No step while no scan runs (whoever starts it tries anyway, and says why it fails) or while the
+   shop is closed.
+6. Repeats: a phone in the shop is heard several times a second. Many advertisements that are nearly
+   all of different senders mean that the controller or the kernel hides repeats: nobody would ever
+   be heard long enough to enter.
 """
 
 from collections.abc import Iterable
@@ -29,7 +34,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from presence.core.operations.radio_steps import DAILY, LADDER, LONGEST_WAIT_S, PATIENCE, Action, Evidence, Step, wait_s
+from presence.core.operations.radio_steps import (
+    DAILY,
+    LADDER,
+    LONGEST_WAIT_S,
+    PATIENCE,
+    Action,
+    Evidence,
+    Step,
+    wait_s,
+)
 from presence.core.timestamps import Moment
 
 
@@ -51,16 +65,18 @@ HOUR_S: Final = 3600.0
 DAY_S: Final = 86_400.0
 RELAPSE_S: Final = 3600.0
 PROBE_EVERY_S: Final = 210.0
-"""Of silence, before and between probes that hear somebody. With the next two it finds a deaf radio within 10 min, also
-when each answer comes a look and a probe late: 210 + 90 + 90 + 3 × (30 + 10) s."""
+"""Of silence, before and between probes that hear somebody. With the next two it finds a deaf radio
+within 10 min, also when each answer comes a look and a probe late: 210 + 90 + 90 + 3 × (30 + 10) s.
+"""
 PROBE_AGAIN_S: Final = 90.0
 """After a probe that heard nobody."""
 SILENT_PROBES: Final = 3
 JUDGED_FROM: Final = 20
 """So many advertisements in one look before their repeats are judged."""
 REPEATS_FROM: Final = 1.2
-"""Advertisements per sender that prove repeats. A phone in the shop brings dozens in half a minute; one at the edge
-of hearing is heard once or twice."""
+"""Advertisements per sender that prove repeats. A phone in the shop brings dozens in half a minute;
+one at the edge of hearing is heard once or twice.
+"""
 HIDDEN_LOOKS: Final = 4
 """Looks in a row (2 min) without repeats before we say so."""
 
@@ -89,10 +105,14 @@ class Totals:
 
 
 class RadioHealth:
-    """Of one radio. Told of each change, look and probe; answers with what to do. One task owns it."""
+    """Of one radio. Told of each change, look and probe; answers with what to do. One task owns
+    it.
+    """
 
     def __init__(self, *, silence_s: float, taken: Iterable[tuple[float, Step]] = ()) -> None:
-        """`taken`: steps of the last 24 h with their monotonic time, from before we were started anew."""
+        """`taken`: steps of the last 24 h with their monotonic time, from before we were started
+        anew.
+        """
         self.condition = Condition.AWAY
         self.totals = Totals()
         self._silence_s = silence_s
@@ -162,7 +182,9 @@ class RadioHealth:
         return now.monotonic_s - max(self._ours_s, self._probed_s) >= wait
 
     def probed(self, heard_somebody: bool | None, now: Moment) -> Action | None:
-        """Take in what a probe found, None where it could not be made; the step that it calls for."""
+        """Take in what a probe found, None where it could not be made; the step that it calls
+        for.
+        """
         self._probed_s = now.monotonic_s
         if heard_somebody is None or self.condition in (Condition.AWAY, Condition.CLOSED):
             return None
@@ -176,7 +198,9 @@ class RadioHealth:
         return None
 
     def declined(self, now: Moment) -> Action | None:
-        """The step that was just asked for cannot be taken: the next harsher one instead, if there is one."""
+        """The step that was just asked for cannot be taken: the next harsher one instead, if there
+        is one.
+        """
         if not self._taken:
             return None
         _, step = self._taken.pop()
@@ -196,7 +220,9 @@ class RadioHealth:
             return None
         stepped_s = self._taken[-1][0] if self._taken and self._attempt else -LONGEST_WAIT_S
         judged = self._looks_without_repeats >= HIDDEN_LOOKS
-        if judged and now_s - stepped_s >= wait_s(Evidence.NO_REPEATS, self._attempt, self._silence_s):
+        if judged and now_s - stepped_s >= wait_s(
+            Evidence.NO_REPEATS, self._attempt, self._silence_s
+        ):
             return self._act(Evidence.NO_REPEATS, now_s)
         return None
 
@@ -216,7 +242,8 @@ class RadioHealth:
             return self._act(Evidence.DEAF, now_s) if waited else None
         in_spell = self._deaf_since_s is not None or self._silent_probes > 0
         patience_s = wait_s(Evidence.QUIET, self._renewals, self._silence_s)
-        # On the border of an hour only: told so long after our last customer, it would say when they were here (R-23).
+        # On the border of an hour only: told so long after our last customer, it would say when
+        # they were here (R-23).
         hour_over, self._judged_s = now_s // HOUR_S > self._judged_s // HOUR_S, now_s
         if in_spell or not hour_over or now_s - max(self._ours_s, self._renewed_s) < patience_s:
             return None
@@ -242,7 +269,9 @@ class RadioHealth:
         self.condition = Condition.HIDING if evidence is Evidence.NO_REPEATS else Condition.DEAF
         self._rung = (LADDER.index(step) + 1) % len(LADDER)
         self._begin_waiting(now_s)
-        return Action(step, evidence, self._attempt, wait_s(evidence, self._attempt, self._silence_s))
+        return Action(
+            step, evidence, self._attempt, wait_s(evidence, self._attempt, self._silence_s)
+        )
 
     def _end_well(self, now_s: float, condition: Condition) -> None:
         if self._deaf_since_s is not None:

@@ -1,15 +1,18 @@
 """What can be tried with a radio that hears nothing, on what evidence, and after how long.
 
-From mild to harsh: a new scan costs nothing, off and on again a second, a restart of ourselves a few. How far we go
-depends on how sure we are:
+From mild to harsh: a new scan costs nothing, off and on again a second, a restart of ourselves a
+few. How far we go depends on how sure we are:
 
-| evidence                                        | first step after | next steps         | harshest    |
+| evidence                                        | first step after | next steps         | harshest
+|
 |-------------------------------------------------|------------------|--------------------|-------------|
-| three looks for anybody at all found nobody     | the third look   | 10, 20, 40 … min   | ask systemd |
-| others are heard, or we do not know, ours not   | 4 × `silence_s`  | twice that         | a new scan  |
-| repeated advertisements do not arrive           | 2 min of them    | 10, 20, 40 … min   | off and on  |
+| three looks for anybody at all found nobody     | the third look   | 10, 20, 40 … min   | ask
+systemd | | others are heard, or we do not know, ours not   | 4 × `silence_s`  | twice that | a new
+scan  | | repeated advertisements do not arrive           | 2 min of them    | 10, 20, 40 … min   |
+off and on  |
 
-A restart of ourselves cannot help where others are heard or repeats are hidden, so it is not tried there.
+A restart of ourselves cannot help where others are heard or repeats are hidden, so it is not tried
+there.
 """
 
 from dataclasses import dataclass
@@ -28,8 +31,9 @@ class Step(StrEnum):
 LADDER: Final = tuple(Step)
 
 DAILY: Final = {Step.RESTART_SCAN: 6, Step.POWER_CYCLE: 3, Step.ASK_SYSTEMD: 1}
-"""Of each step in any 24 hours. A radio that fails more often than that is a case for a person; and a place where truly
-nobody sends (a cellar) loses a few seconds a day to us, no more."""
+"""Of each step in any 24 hours. A radio that fails more often than that is a case for a person; and
+a place where truly nobody sends (a cellar) loses a few seconds a day to us, no more.
+"""
 
 
 class Evidence(Enum):

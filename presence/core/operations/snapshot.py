@@ -1,8 +1,9 @@
-"""What an operator may know of a running gateway: metrics and `presence status` are made from nothing else.
+"""What an operator may know of a running gateway: metrics and `presence status` are made from
+nothing else.
 
-Counts that one customer can change are in `hourly` and `outbox`, which were rounded and held back to the hour before
-they came here (R-23). A radio that just heard somebody and one in a quiet shop are both `listening`: the difference
-would tell that somebody is there.
+Counts that one customer can change are in `hourly` and `outbox`, which were rounded and held back
+to the hour before they came here (R-23). A radio that just heard somebody and one in a quiet shop
+are both `listening`: the difference would tell that somebody is there.
 """
 
 from collections.abc import Mapping
@@ -17,22 +18,56 @@ from presence.core.recognition.challenge import Unanswered
 from presence.core.timestamps import Moment
 
 HOURLY: Final = (
-    "recognised", "entered", "left", "withdrawn", "published", "refused", "blocked", "expired", "dropped",
-)  # fmt: skip
-"""What is told by the hour, each as how many different people: a count of advertisements or events tells of one
-customer how long they stayed. `refused` here: whose events the broker refused."""
+    "recognised",
+    "entered",
+    "left",
+    "withdrawn",
+    "published",
+    "refused",
+    "blocked",
+    "expired",
+    "dropped",
+)
+"""What is told by the hour, each as how many different people: a count of advertisements or events
+tells of one customer how long they stayed. `refused` here: whose events the broker refused.
+"""
 
 ANSWERS: Final = ("accepted", *Unanswered)
 """What an answer at the doorbell was worth."""
 
 RINGS: Final = ("links", "sent_away", *ANSWERS)
-"""The counts of the doorbell that are told by the hour: connections, those ended by us, and what was answered. Accepted
-answers are counted in people; of the rest nobody knows whose they are, so they are told in hundreds alone."""
+"""The counts of the doorbell that are told by the hour: connections, those ended by us, and what
+was answered. Accepted answers are counted in people; of the rest nobody knows whose they are, so
+they are told in hundreds alone.
+"""
 RINGS_STEP: Final = 100
-"""A phone that does as docs/app-integration.md says makes eight connections an hour, sixteen on a bad day."""
+"""A phone that does as docs/app-integration.md says makes eight connections an hour, sixteen on a
+bad day.
+"""
 
-BROKER_CODES: Final = (0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8C, 0x8D, 0x8E, 0x90, 0x91, 0x93,
-                       0x95, 0x97, 0x99, 0x9B, 0x9D)  # fmt: skip
+BROKER_CODES: Final = (
+    0x80,
+    0x82,
+    0x83,
+    0x84,
+    0x85,
+    0x86,
+    0x87,
+    0x88,
+    0x89,
+    0x8A,
+    0x8C,
+    0x8D,
+    0x8E,
+    0x90,
+    0x91,
+    0x93,
+    0x95,
+    0x97,
+    0x99,
+    0x9B,
+    0x9D,
+)
 """Reason codes that have a series of their own (MQTT 5.0 §2.4); the rest are `other`."""
 
 

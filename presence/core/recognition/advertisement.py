@@ -1,11 +1,12 @@
 """An advertisement as it was heard, and the decoding of its raw payload.
 
-Every source hands the same `Advertisement` to the engine: BlueZ gives the decoded fields, captures and the simulated
-shop give raw payloads that `decode_payload` turns into the same fields. Where one payload names a UUID or a company
-twice, the last one counts, as in BlueZ, so that a replay sees what the radio would have seen.
+Every source hands the same `Advertisement` to the engine: BlueZ gives the decoded fields, captures
+and the simulated shop give raw payloads that `decode_payload` turns into the same fields. Where one
+payload names a UUID or a company twice, the last one counts, as in BlueZ, so that a replay sees
+what the radio would have seen.
 
-AD structures: Bluetooth Core 5.4, Vol 3 Part C §11 (length, type, data; a zero length ends the significant part);
-types: Assigned Numbers §2.3.
+AD structures: Bluetooth Core 5.4, Vol 3 Part C §11 (length, type, data; a zero length ends the
+significant part); types: Assigned Numbers §2.3.
 """
 
 from collections.abc import Mapping
@@ -21,9 +22,11 @@ AD_SERVICE_DATA_128: Final = 0x21
 RSSI_UNAVAILABLE_DBM: Final = 127
 """Core Vol 4 Part E §7.7.65.2: 127 means "RSSI is not available"."""
 RSSI_PLAUSIBLE_DBM: Final = range(-126, 1)
-"""HCI allows −127…+20. Above 0 dBm more than a milliwatt would have arrived, which no phone can send across any
-distance (+10 dBm EIRP and ~40 dB of loss over the first metre), and −127 is what BlueZ shows for "not heard now".
-Such readings occur in real captures (up to +12 dBm); they prove that something was heard, never how near it was."""
+"""HCI allows −127…+20. Above 0 dBm more than a milliwatt would have arrived, which no phone can
+send across any distance (+10 dBm EIRP and ~40 dB of loss over the first metre), and −127 is what
+BlueZ shows for "not heard now". Such readings occur in real captures (up to +12 dBm); they prove
+that something was heard, never how near it was.
+"""
 
 NO_FIELDS: Final[Mapping[str, bytes]] = MappingProxyType({})
 NO_MANUFACTURER_DATA: Final[Mapping[int, bytes]] = MappingProxyType({})
@@ -37,7 +40,9 @@ class Advertisement(NamedTuple):
 
     at: Moment
     address: bytes
-    """6 bytes, most significant first (as printed). Used only to notice one identifier under two addresses."""
+    """6 bytes, most significant first (as printed). Used only to notice one identifier under two
+    addresses.
+    """
     rssi_dbm: int | None
     """None where unknown or impossible; see `plausible_rssi_dbm`."""
     service_data: Mapping[str, bytes] = NO_FIELDS
@@ -103,4 +108,6 @@ def advertisement_from_payload(
 ) -> Advertisement:
     """A raw report as an Advertisement; raises MalformedPayload."""
     service_data, manufacturer_data = decode_payload(payload)
-    return Advertisement(at, address, plausible_rssi_dbm(rssi_dbm), service_data, manufacturer_data, adapter)
+    return Advertisement(
+        at, address, plausible_rssi_dbm(rssi_dbm), service_data, manufacturer_data, adapter
+    )

@@ -1,4 +1,5 @@
-"""The doorbell: a phone that heard the gateway connects to it, and proves who it is (docs/doorbell.md, byte by byte).
+"""The doorbell: a phone that heard the gateway connects to it, and proves who it is
+(docs/doorbell.md, byte by byte).
 
     phone                                                gateway
       │ ◄───────────── advertisement: doorbell service ────── │      measures the strength of each
@@ -8,18 +9,24 @@
       │                       (always taken, never answered)  │      verify: whose identifier, whose MAC
       │ ── disconnect                                         │
 
-    challenge  01 ‖ nonce 16                                                                   17 bytes
-    answer     01 ‖ EID 8 ‖ n ‖ n × (age 1, strength 1) ‖ MAC 16                   26 + 2n bytes, 1 ≤ n ≤ 32
-    key        HKDF-SHA256(TK, no salt, info "presence doorbell v1", 32 bytes)                 RFC 5869
-    MAC        HMAC-SHA256(key, "presence doorbell answer v1" ‖ 00 ‖ challenge ‖ len chain ‖ chain ‖ len store ‖ store
-               ‖ slot 4 ‖ the answer without its MAC), the first 16 bytes          RFC 2104, RFC 4868 §2.6 (half)
+    challenge  01 ‖ nonce 16                                                                   17
+    bytes answer     01 ‖ EID 8 ‖ n ‖ n × (age 1, strength 1) ‖ MAC 16                   26 + 2n
+    bytes, 1 ≤ n ≤ 32 key        HKDF-SHA256(TK, no salt, info "presence doorbell v1", 32 bytes)
+    RFC 5869 MAC        HMAC-SHA256(key, "presence doorbell answer v1" ‖ 00 ‖ challenge ‖ len chain
+    ‖ chain ‖ len store ‖ store
+               ‖ slot 4 ‖ the answer without its MAC), the first 16 bytes          RFC 2104, RFC
+               4868 §2.6 (half)
 
-Numbers are big-endian; a length is one byte. `age` counts tenths of a second before the answer, oldest reading first;
-`strength` is dBm, signed. TK and EID are those of presence.core.recognition.identifiers, `slot` is the slot of the EID.
+Numbers are big-endian; a length is one byte. `age` counts tenths of a second before the answer,
+oldest reading first; `strength` is dBm, signed. TK and EID are those of
+presence.core.recognition.identifiers, `slot` is the slot of the EID.
 
-1. Whatever is wrong with an answer, the phone is told nothing, and nothing changes but a count (R-01).
-2. A challenge is good for one connection, one answer and CHALLENGE_S. So a recorded answer is worth nothing.
-3. The gateway holds window keys only: a stolen one can play customers for as long as it has keys, and no longer.
+1. Whatever is wrong with an answer, the phone is told nothing, and nothing changes but a count
+   (R-01).
+2. A challenge is good for one connection, one answer and CHALLENGE_S. So a recorded answer is worth
+   nothing.
+3. The gateway holds window keys only: a stolen one can play customers for as long as it has keys,
+   and no longer.
 """
 
 import hmac
@@ -42,14 +49,22 @@ ANSWER_UUID: Final = "70726573-656e-6365-0001-616e73776572"
 VERSION: Final = 1
 NONCE_BYTES: Final = 16
 CHALLENGE_S: Final = 5.0
-"""From the reading of a challenge to its answer; a phone needs some 0.1 s (../shared/vm/doorbell: 0.26 s in all)."""
+"""From the reading of a challenge to its answer; a phone needs some 0.1 s (../shared/vm/doorbell:
+0.26 s in all).
+"""
 MOST_LINKS: Final = 32
-"""Connections with a challenge open. Controllers hold fewer; a peer beyond it reads a challenge that nobody keeps."""
+"""Connections with a challenge open. Controllers hold fewer; a peer beyond it reads a challenge
+that nobody keeps.
+"""
 MOST_READINGS: Final = 32
-"""So that an answer fits into one write with the smallest MTU that iOS asks for (185 bytes, ATT header 3)."""
+"""So that an answer fits into one write with the smallest MTU that iOS asks for (185 bytes, ATT
+header 3).
+"""
 AGE_UNIT_S: Final = 0.1
 STRONGEST_DBM: Final = 20
-"""Core Specification 5.4, Vol 4, Part E, 7.7.65.2: −127 to +20 dBm; 127 means that there is none."""
+"""Core Specification 5.4, Vol 4, Part E, 7.7.65.2: −127 to +20 dBm; 127 means that there is
+none.
+"""
 MAC_BYTES: Final = 16
 EID_BYTES: Final = 8
 HEADER_BYTES: Final = 1 + EID_BYTES + 1
@@ -95,7 +110,9 @@ class Answer:
 
 
 class Bell:
-    """The challenges of the connections that are open. A `link` is whatever names one, and is not kept beyond it."""
+    """The challenges of the connections that are open. A `link` is whatever names one, and is not
+    kept beyond it.
+    """
 
     def __init__(self) -> None:
         self._open: dict[Hashable, tuple[bytes, Moment]] = {}
@@ -104,7 +121,9 @@ class Bell:
         return len(self._open)
 
     def challenge(self, link: Hashable, nonce: bytes, now: Moment) -> bytes:
-        """What the phone reads; the same while the challenge of this link is open. `nonce`: 16 random bytes."""
+        """What the phone reads; the same while the challenge of this link is open. `nonce`: 16
+        random bytes.
+        """
         if len(nonce) != NONCE_BYTES:
             raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
         self._forget_late(now)
@@ -138,30 +157,50 @@ class Bell:
 
 
 def is_genuine(answer: Answer, window_key: bytes, place: Place, slot: int) -> bool:
-    """Was it made by a holder of this window key, for this challenge, store and slot? Takes the same time for all."""
-    return hmac.compare_digest(answer.mac, _mac(answer.challenge, answer.signed, window_key, place, slot))
+    """Was it made by a holder of this window key, for this challenge, store and slot? Takes the
+    same time for all.
+    """
+    return hmac.compare_digest(
+        answer.mac, _mac(answer.challenge, answer.signed, window_key, place, slot)
+    )
 
 
-def make_answer(challenge: bytes, readings: Sequence[Reading], window_key: bytes, place: Place, slot: int) -> bytes:
+def make_answer(
+    challenge: bytes, readings: Sequence[Reading], window_key: bytes, place: Place, slot: int
+) -> bytes:
     """The phone's side: what it writes. Raises ValueError where the readings cannot be encoded."""
     series = bytearray()
     for age_s, rssi_dbm in readings:
         series += round(age_s / AGE_UNIT_S).to_bytes(1, "big")
         series += rssi_dbm.to_bytes(1, "big", signed=True)
-    signed = bytes((VERSION,)) + ephemeral_identifier(window_key, slot) + bytes((len(readings),)) + series
+    signed = (
+        bytes((VERSION,))
+        + ephemeral_identifier(window_key, slot)
+        + bytes((len(readings),))
+        + series
+    )
     if _parse(signed + bytes(MAC_BYTES)) is None:
-        raise ValueError(f"an answer has 1 to {MOST_READINGS} readings, oldest first, of -127 to {STRONGEST_DBM} dBm")
+        raise ValueError(
+            f"an answer has 1 to {MOST_READINGS} readings, oldest first, of -127 to "
+            f"{STRONGEST_DBM} dBm"
+        )
     return signed + _mac(challenge, signed, window_key, place, slot)
 
 
 def answer_key(window_key: bytes) -> bytes:
-    """The key of all answers in a window (32 bytes): the window key itself stays what makes identifiers."""
+    """The key of all answers in a window (32 bytes): the window key itself stays what makes
+    identifiers.
+    """
     return HKDF(SHA256(), 32, salt=None, info=b"presence doorbell v1").derive(window_key)
 
 
 def _mac(challenge: bytes, signed: bytes, window_key: bytes, place: Place, slot: int) -> bytes:
-    names = b"".join(bytes((len(name),)) + name for name in (place.chain.encode(), place.store.encode()))
-    content = b"presence doorbell answer v1\0" + challenge + names + slot.to_bytes(4, "big") + signed
+    names = b"".join(
+        bytes((len(name),)) + name for name in (place.chain.encode(), place.store.encode())
+    )
+    content = (
+        b"presence doorbell answer v1\0" + challenge + names + slot.to_bytes(4, "big") + signed
+    )
     return hmac.digest(answer_key(window_key), content, "sha256")[:MAC_BYTES]
 
 
@@ -173,8 +212,15 @@ def _parse(written: bytes) -> tuple[bytes, tuple[Reading, ...]] | None:
     series = written[HEADER_BYTES:-MAC_BYTES]
     if len(series) != 2 * count:
         return None
-    ages, strengths = series[::2], [strength - 256 if strength > 127 else strength for strength in series[1::2]]
-    if list(ages) != sorted(ages, reverse=True) or not all(-127 <= each <= STRONGEST_DBM for each in strengths):
+    ages, strengths = (
+        series[::2],
+        [strength - 256 if strength > 127 else strength for strength in series[1::2]],
+    )
+    if list(ages) != sorted(ages, reverse=True) or not all(
+        -127 <= each <= STRONGEST_DBM for each in strengths
+    ):
         return None
-    readings = (Reading(age * AGE_UNIT_S, strength) for age, strength in zip(ages, strengths, strict=True))
+    readings = (
+        Reading(age * AGE_UNIT_S, strength) for age, strength in zip(ages, strengths, strict=True)
+    )
     return eid, tuple(readings)

@@ -21,7 +21,9 @@ K: Final = 10
 SLOT_S: Final = 1 << K
 WINDOW_S: Final = 1 << 16
 NEIGHBOUR_TOLERANCE_S: Final = 120
-"""A phone's clock may be this wrong: the slot before and after count only this near to a boundary (DESIGN.md §7)."""
+"""A phone's clock may be this wrong: the slot before and after count only this near to a boundary
+(DESIGN.md §7).
+"""
 
 
 class WindowKey(NamedTuple):
@@ -53,7 +55,9 @@ def _encrypt_block(key: bytes, block: bytes) -> bytes:
 
 
 def window_key(identity_key: bytes, utc_s: float) -> bytes:
-    """TK of the window around `utc_s`. Needs the identity key: phones and the publisher call this, a gateway never."""
+    """TK of the window around `utc_s`. Needs the identity key: phones and the publisher call this,
+    a gateway never.
+    """
     return _encrypt_block(identity_key, window_block(window_at(utc_s)))
 
 

@@ -1,15 +1,18 @@
-"""The window keys that a gateway holds: 24 bytes an entry and window, and nothing of them left when a window is over.
+"""The window keys that a gateway holds: 24 bytes an entry and window, and nothing of them left when
+a window is over.
 
     window 27396   refs uint64[N]   keys uint8[N, 16]
     window 27397   the same refs    keys uint8[N, 16]
 
-Where two windows list the same refs in the same order (an ordinary list does), they share one array of refs.
+Where two windows list the same refs in the same order (an ordinary list does), they share one array
+of refs.
 
-A ring is not changed. A new list makes a new ring; `erase` then overwrites the old one's keys, and `since` those of
-windows that are over.
+A ring is not changed. A new list makes a new ring; `erase` then overwrites the old one's keys, and
+`since` those of windows that are over.
 
-Trap: a table that was being built while its keys were erased is made from zeros. Whoever builds it must drop it when
-its ring was replaced meanwhile, or its window is over; both are tables that nobody wants any more.
+Trap: a table that was being built while its keys were erased is made from zeros. Whoever builds it
+must drop it when its ring was replaced meanwhile, or its window is over; both are tables that
+nobody wants any more.
 """
 
 from array import array
@@ -64,16 +67,29 @@ class KeyRing:
                 parts = gathered[window] = (array("Q"), bytearray())
             parts[0].append(int.from_bytes(ref, "big"))
             parts[1].extend(key)
-        return cls({window: WindowKeys(_numbers(refs), _rows(keys)) for window, (refs, keys) in gathered.items()})
+        return cls(
+            {
+                window: WindowKeys(_numbers(refs), _rows(keys))
+                for window, (refs, keys) in gathered.items()
+            }
+        )
 
     @classmethod
-    def from_bytes(cls, windows: Mapping[int, tuple[bytes | bytearray, bytes | bytearray]]) -> "KeyRing":
+    def from_bytes(
+        cls, windows: Mapping[int, tuple[bytes | bytearray, bytes | bytearray]]
+    ) -> "KeyRing":
         """From raw columns: refs of 8 bytes big-endian, keys of 16.
 
-        A bytearray of keys is taken over, and erased when its time comes; bytes are copied, and the original is the
-        caller's to get rid of. Raises ValueError where a column's length does not fit.
+        A bytearray of keys is taken over, and erased when its time comes; bytes are copied, and the
+        original is the caller's to get rid of. Raises ValueError where a column's length does not
+        fit.
         """
-        return cls({window: WindowKeys(_refs(refs), _rows(keys)) for window, (refs, keys) in windows.items()})
+        return cls(
+            {
+                window: WindowKeys(_refs(refs), _rows(keys))
+                for window, (refs, keys) in windows.items()
+            }
+        )
 
     def __repr__(self) -> str:
         return f"KeyRing({ {window: len(keys) for window, keys in self._windows.items()} })"
@@ -92,11 +108,15 @@ class KeyRing:
         return sum(refs.values()) + sum(keys.keys.nbytes for keys in self._windows.values())
 
     def window(self, number: int) -> WindowKeys:
-        """The keys of a window; none where the ring does not hold it: then the gateway is blind (T-13)."""
+        """The keys of a window; none where the ring does not hold it: then the gateway is blind
+        (T-13).
+        """
         return self._windows.get(number, _NO_KEYS)
 
     def key(self, ref: bytes, window: int) -> bytes | None:
-        """The window key of one subject (16 bytes), or None where the ring does not hold it. Looks through all refs."""
+        """The window key of one subject (16 bytes), or None where the ring does not hold it. Looks
+        through all refs.
+        """
         keys = self.window(window)
         rows = np.flatnonzero(keys.refs == int.from_bytes(ref, "big"))
         return bytes(keys.keys[rows[0]]) if len(rows) == 1 else None
@@ -117,7 +137,10 @@ class KeyRing:
 def _share_refs(windows: Mapping[int, WindowKeys]) -> dict[int, WindowKeys]:
     shared: dict[int, WindowKeys] = {}
     for number, keys in windows.items():
-        twin = next((other.refs for other in shared.values() if np.array_equal(other.refs, keys.refs)), keys.refs)
+        twin = next(
+            (other.refs for other in shared.values() if np.array_equal(other.refs, keys.refs)),
+            keys.refs,
+        )
         shared[number] = WindowKeys(twin, keys.keys)
     return shared
 
@@ -128,12 +151,16 @@ def _numbers(refs: "array[int]") -> NDArray[np.uint64]:
 
 def _refs(refs: bytes | bytearray) -> NDArray[np.uint64]:
     if len(refs) % REF_BYTES:
-        raise ValueError(f"refs are {REF_BYTES} bytes each, {len(refs)} bytes do not divide by that")
+        raise ValueError(
+            f"refs are {REF_BYTES} bytes each, {len(refs)} bytes do not divide by that"
+        )
     return np.frombuffer(refs, ">u8").astype(np.uint64)
 
 
 def _rows(keys: bytes | bytearray) -> NDArray[np.uint8]:
     if len(keys) % KEY_BYTES:
-        raise ValueError(f"keys are {KEY_BYTES} bytes each, {len(keys)} bytes do not divide by that")
+        raise ValueError(
+            f"keys are {KEY_BYTES} bytes each, {len(keys)} bytes do not divide by that"
+        )
     rows: NDArray[Any] = np.frombuffer(keys, np.uint8).reshape(-1, KEY_BYTES)
     return rows if rows.flags.writeable else rows.copy()

@@ -1,16 +1,18 @@
 """From an advertisement to the subject it belongs to, or nobody.
 
-1. An identifier counts only in its own slot, or in a neighbouring one within 120 s of the boundary: a recording is
-   dead when its slot is over (T-01).
+1. An identifier counts only in its own slot, or in a neighbouring one within 120 s of the boundary:
+   a recording is dead when its slot is over (T-01).
 2. An identifier that two subjects claim belongs to nobody.
-3. Nothing of an advertisement that belongs to nobody is kept; the counters of the engine say how many there were.
+3. Nothing of an advertisement that belongs to nobody is kept; the counters of the engine say how
+   many there were.
 
     keys ──► wanted(now): last, this and next slot ──► build_table, off the event loop ──► install
                                                                                              │
     advertisement ──► format ──► identifier ──► the tables that count at this second ◄───────┘
 
-A table stays in use until its successor is there: after a new list those who left it are still found, and the gate
-refuses them; those who came are found once their tables are built. No moment is without tables.
+A table stays in use until its successor is there: after a new list those who left it are still
+found, and the gate refuses them; those who came are found once their tables are built. No moment is
+without tables.
 """
 
 from enum import Enum, auto
@@ -30,7 +32,9 @@ class Nobody(Enum):
     OTHER_FORMAT = auto()
     """Not one of our formats: nearly everything on air."""
     UNKNOWN = auto()
-    """Our format, but no identifier of the list: another chain's customer, or a phone outside its slot."""
+    """Our format, but no identifier of the list: another chain's customer, or a phone outside its
+    slot.
+    """
     AMBIGUOUS = auto()
     """Two subjects claim the identifier."""
 
@@ -43,13 +47,17 @@ class Match(NamedTuple):
 
 
 SLOTS_AROUND: Final = (0, 1, -1)
-"""The slots for which tables are held, most urgent first: this, the next, which is ready before it starts, the last."""
+"""The slots for which tables are held, most urgent first: this, the next, which is ready before it
+starts, the last.
+"""
 
 
 class Matcher:
     """Holds the identifiers that are on air around now."""
 
-    def __init__(self, formats: tuple[Format, ...] = FORMATS, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self, formats: tuple[Format, ...] = FORMATS, resolver: Resolver | None = None
+    ) -> None:
         self._formats = formats
         self._resolver = resolver
         self._ring = KeyRing()
@@ -77,7 +85,9 @@ class Matcher:
         self._accepted_until_s = 0.0
 
     def wanted(self, utc_s: float) -> tuple[list[int], KeyRing]:
-        """The slots whose tables are missing, most urgent first, and the keys to build them from."""
+        """The slots whose tables are missing, most urgent first, and the keys to build them
+        from.
+        """
         slots = (slot_at(utc_s) + offset for offset in SLOTS_AROUND)
         return [slot for slot in slots if slot not in self._current], self._ring
 
@@ -91,11 +101,14 @@ class Matcher:
     def advance(self, utc_s: float) -> None:
         """Drop the tables of slots that are over, and erase the keys of windows that are.
 
-        Keys go only where those of a later window are held: a clock that jumps ahead for a moment erases nothing.
+        Keys go only where those of a later window are held: a clock that jumps ahead for a moment
+        erases nothing.
         """
         earliest, latest = slot_at(utc_s) - 1, slot_at(utc_s) + 1
         if any(not earliest <= slot <= latest for slot in self._tables):
-            self._tables = {slot: table for slot, table in self._tables.items() if earliest <= slot <= latest}
+            self._tables = {
+                slot: table for slot, table in self._tables.items() if earliest <= slot <= latest
+            }
             self._current &= self._tables.keys()
             self._accepted_until_s = 0.0
         present, windows = window_of_slot(earliest), self._ring.windows
@@ -115,7 +128,10 @@ class Matcher:
             identifier = identify(advertisement)
             if identifier is not None:
                 return self.whose(identifier, advertisement.at.utc_s)
-        if self._resolver is not None and (ref := self._resolver.resolve(advertisement)) is not None:
+        if (
+            self._resolver is not None
+            and (ref := self._resolver.resolve(advertisement)) is not None
+        ):
             return Match(ref, None)
         return Nobody.OTHER_FORMAT
 

@@ -1,10 +1,10 @@
 """Finding one of millions of evenly spread 8-byte numbers in nearly the time of one of a thousand.
 
-    starts   how many numbers begin with a smaller prefix; about four numbers share a prefix, however many there are
-    numbers  sorted; the few that share the wanted one's prefix are bisected
+    starts   how many numbers begin with a smaller prefix; about four numbers share a prefix,
+    however many there are numbers  sorted; the few that share the wanted one's prefix are bisected
 
-Identifiers are ciphertext and refs are random, so prefixes fill evenly. Somebody who chose the numbers could only make
-the bisection longer: 23 steps among eight million.
+Identifiers are ciphertext and refs are random, so prefixes fill evenly. Somebody who chose the
+numbers could only make the bisection longer: 23 steps among eight million.
 """
 
 from bisect import bisect_left
@@ -14,12 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUMBERS_PER_PREFIX: Final = 4
-"""A byte of index for each number. 16 in place of 4 would save three quarters of it and cost some 50 ns a search."""
+"""A byte of index for each number. 16 in place of 4 would save three quarters of it and cost some
+50 ns a search.
+"""
 MAX_PREFIX_BITS: Final = 24
 
 
 class PrefixSearch:
-    """Sorted numbers with an index of their prefixes. Python reads an item of a memoryview as fast as one of a list."""
+    """Sorted numbers with an index of their prefixes. Python reads an item of a memoryview as fast
+    as one of a list.
+    """
 
     __slots__ = ("_shift", "_starts", "numbers")
 

@@ -1,10 +1,14 @@
-"""Which phones answered a challenge at the doorbell just now (presence.core.recognition.challenge)."""
+"""Which phones answered a challenge at the doorbell just now
+(presence.core.recognition.challenge).
+"""
 
 from itertools import takewhile
 from typing import Final
 
 PROOF_S: Final = 120.0
-"""So long after its answer a phone is thought to be the one that is heard; no event waits longer."""
+"""So long after its answer a phone is thought to be the one that is heard; no event waits
+longer.
+"""
 
 
 class Proofs:

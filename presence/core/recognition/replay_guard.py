@@ -1,39 +1,49 @@
-"""One identifier under two addresses at once: somebody replays it. Which of the two is the phone cannot be told.
+"""One identifier under two addresses at once: somebody replays it. Which of the two is the phone
+cannot be told.
 
-A phone changes its address now and then, and the identifier changes with every slot; both go forward only:
+A phone changes its address now and then, and the identifier changes with every slot; both go
+forward only:
 
     slot 5: A A A A B B B │ slot 6: C C C …        one address after another: a phone
 
-    slot 5: A A x A                                to and fro: suspect
-    slot 5: A x1 A x2 …                            the same, with a new address each time
-    slot 5: x1 x2 x3 x4 x5                         more addresses than a phone uses in a slot: suspect
-    slot 6: C C, then slot 5's identifier          back to an older slot: suspect
+    slot 5: A A x A                                to and fro: suspect slot 5: A x1 A x2 …
+    the same, with a new address each time slot 5: x1 x2 x3 x4 x5                         more
+    addresses than a phone uses in a slot: suspect slot 6: C C, then slot 5's identifier
+    back to an older slot: suspect
 
 Rules:
-1. A sighting under an address that was left, or of a slot that was left, is suspect. Two radios may hand over a
-   change a moment late, so what arrives within OVERLAP_S of the change still belongs to the old address.
+1. A sighting under an address that was left, or of a slot that was left, is suspect. Two radios may
+   hand over a change a moment late, so what arrives within OVERLAP_S of the change still belongs to
+   the old address.
 2. More than MAX_ADDRESSES addresses in a slot are suspect.
-3. Suspect means held back: neither the phone's nor the other's sightings count until the slot is over. Nobody is
-   better than the wrong one. The next slot starts anew: whoever wants to disturb again must have heard its identifier.
-   (So a replayer in the shop can keep a customer from being recognised. They could as well jam the radio.)
-4. State exists for subjects with a consent in force only, in a fixed amount for each, and is dropped two slots later.
-   A flood under new addresses reaches MAX_ADDRESSES and adds nothing more. Above MAX_SUBJECTS, which no shop holds,
-   whoever is not yet known is held back: those who are known are not pushed out by a flood of recorded identifiers.
+3. Suspect means held back: neither the phone's nor the other's sightings count until the slot is
+   over. Nobody is better than the wrong one. The next slot starts anew: whoever wants to disturb
+   again must have heard its identifier. (So a replayer in the shop can keep a customer from being
+   recognised. They could as well jam the radio.)
+4. State exists for subjects with a consent in force only, in a fixed amount for each, and is
+   dropped two slots later. A flood under new addresses reaches MAX_ADDRESSES and adds nothing more.
+   Above MAX_SUBJECTS, which no shop holds, whoever is not yet known is held back: those who are
+   known are not pushed out by a flood of recorded identifiers.
 
-One identity key on two phones looks the same as a replay: every phone needs an enrolment of its own.
+One identity key on two phones looks the same as a replay: every phone needs an enrolment of its
+own.
 """
 
 from typing import Final
 
 MAX_ADDRESSES: Final = 4
-"""In one slot (17 min): the change with the slot, a change of the system's own (every 15 min), two restarts."""
+"""In one slot (17 min): the change with the slot, a change of the system's own (every 15 min), two
+restarts.
+"""
 OVERLAP_S: Final = 3.0
 """Longer than the intake queue holds an advertisement, shorter than a replay is of use."""
 MAX_SUBJECTS: Final = 65_536
 
 
 class _Trail:
-    """What one subject was heard under in the newest slot. `left` is empty and `address` None once suspect."""
+    """What one subject was heard under in the newest slot. `left` is empty and `address` None once
+    suspect.
+    """
 
     __slots__ = ("address", "changed_at_s", "left", "slot", "slot_since_s")
 
@@ -58,7 +68,9 @@ class Suspicion:
         return len(self._trails)
 
     def holds_back(self, ref: bytes, slot: int, address: bytes, monotonic_s: float) -> bool:
-        """Take in one sighting of a subject whose consent is in force; whether it must not count."""
+        """Take in one sighting of a subject whose consent is in force; whether it must not
+        count.
+        """
         trail = self._trails.get(ref)
         if trail is None:
             if len(self._trails) >= self._max_subjects:

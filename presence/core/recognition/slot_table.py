@@ -4,8 +4,8 @@
     rows   whose: the row of its owner in the window's keys, or CLAIMED  4
     index  by prefix (presence.core.recognition.prefix_search)                       1
 
-An identifier that two subjects claim, or three, belongs to nobody: all of its rows are CLAIMED. One subject that is
-listed twice with one key is no conflict.
+An identifier that two subjects claim, or three, belongs to nobody: all of its rows are CLAIMED. One
+subject that is listed twice with one key is no conflict.
 """
 
 from enum import Enum, auto
@@ -31,11 +31,15 @@ class Claim(Enum):
 
 
 class SlotTable:
-    """All identifiers of one slot. Immutable: made off the event loop, then put in place of an older one."""
+    """All identifiers of one slot. Immutable: made off the event loop, then put in place of an
+    older one.
+    """
 
     __slots__ = ("_eids", "_refs", "_rows", "slot")
 
-    def __init__(self, slot: int, eids: PrefixSearch, rows: NDArray[np.uint32], refs: NDArray[np.uint64]) -> None:
+    def __init__(
+        self, slot: int, eids: PrefixSearch, rows: NDArray[np.uint32], refs: NDArray[np.uint64]
+    ) -> None:
         self.slot = slot
         self._eids = eids
         self._rows = rows.data
@@ -51,7 +55,9 @@ class SlotTable:
         return self._eids.nbytes + self._rows.nbytes
 
     def find(self, identifier: bytes) -> bytes | Claim | None:
-        """The ref (8 bytes) of the one subject that broadcasts this, AMBIGUOUS, or None where nobody does."""
+        """The ref (8 bytes) of the one subject that broadcasts this, AMBIGUOUS, or None where
+        nobody does.
+        """
         position = self._eids.find(int.from_bytes(identifier, "big"))
         if position < 0:
             return None
@@ -76,7 +82,9 @@ def build_table(slot: int, keys: KeyRing, *, chunk: int = CHUNK) -> SlotTable:
 
 
 def identifier_block(slot: int) -> bytes:
-    """What is encrypted under every window key of a slot (see presence.core.recognition.identifiers)."""
+    """What is encrypted under every window key of a slot (see
+    presence.core.recognition.identifiers).
+    """
     return bytes(11) + bytes((K,)) + (slot << K & 0xFFFF_FFFF).to_bytes(4, "big")
 
 
@@ -89,8 +97,12 @@ def _identifiers(slot: int, window: WindowKeys, chunk: int) -> NDArray[np.uint64
     return eids
 
 
-def _cancel_claims(eids: NDArray[np.uint64], rows: NDArray[np.uint32], refs: NDArray[np.uint64]) -> None:
-    """Mark every row of an identifier that more than one ref claims. Work only where identifiers meet: hardly ever."""
+def _cancel_claims(
+    eids: NDArray[np.uint64], rows: NDArray[np.uint32], refs: NDArray[np.uint64]
+) -> None:
+    """Mark every row of an identifier that more than one ref claims. Work only where identifiers
+    meet: hardly ever.
+    """
     again = np.flatnonzero(eids[1:] == eids[:-1])
     claimed = again[refs[rows[again]] != refs[rows[again + 1]]]
     for eid in np.unique(eids[claimed]):

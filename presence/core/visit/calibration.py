@@ -2,17 +2,19 @@
 
     walks ─► critical threshold of each ─► margin to a threshold ─► error rates with limits ─► the best candidate
 
-The *critical threshold* of a walk is the highest `enter_rssi_dbm` at which the rule of `presence.core.visit.visits`,
-run over what was recorded, finds an entry in it. Above it a walk-past is passed over and an entry is missed. The
-distance between a threshold and it is the walk's *margin*, in dB: negative where the rule was wrong about this walk.
+The *critical threshold* of a walk is the highest `enter_rssi_dbm` at which the rule of
+`presence.core.visit.visits`, run over what was recorded, finds an entry in it. Above it a walk-past
+is passed over and an entry is missed. The distance between a threshold and it is the walk's
+*margin*, in dB: negative where the rule was wrong about this walk.
 
 How sure? A handful of walks shows little, and three different answers are given and not mixed:
 
-1. *Counted*: wrong walks of all, with the exact upper limit (Clopper and Pearson, 1934). None wrong of 6 still allows
-   39 %.
-2. *This phone*: margins vary like a normal distribution, so how far they lie from zero tells more than that none
-   crossed it. The spread is pooled over kinds of walk, and with few walks leans on a prior. The limit is the usual one
-   for a proportion under a normal curve: var(z) ≈ 1/n + z²/2f (Hahn and Meeker, Statistical Intervals, §4.5).
+1. *Counted*: wrong walks of all, with the exact upper limit (Clopper and Pearson, 1934). None wrong
+   of 6 still allows 39 %.
+2. *This phone*: margins vary like a normal distribution, so how far they lie from zero tells more
+   than that none crossed it. The spread is pooled over kinds of walk, and with few walks leans on a
+   prior. The limit is the usual one for a proportion under a normal curve: var(z) ≈ 1/n + z²/2f
+   (Hahn and Meeker, Statistical Intervals, §4.5).
 3. *Any phone*: the same with the spread between phones on top, which one test phone cannot show.
 
 All limits are one-sided, 95 %.
@@ -34,15 +36,20 @@ STEP_DBM: Final = 0.5
 LOWEST_DBM: Final = -110.0
 HIGHEST_DBM: Final = -20.0
 MOST_MARGIN_DB: Final = 15.0
-"""A walk that was not heard at all is no more certain than one that kept so far away from the threshold."""
+"""A walk that was not heard at all is no more certain than one that kept so far away from the
+threshold.
+"""
 PRIOR_SPREAD_DB: Final = 3.0
 PRIOR_WEIGHT: Final = 4
 """What one phone's walks vary by, before any was walked: counts as so many walks."""
 PHONES_SPREAD_DB: Final = 4.5
-"""Standard deviation of the mean strength between pairs of phones on bodies at 1–4 m: 4.1–4.5 dB over 194 pairs of the
-recordings DP-3T/bt-measurements exp34 (queue and lunch)."""
+"""Standard deviation of the mean strength between pairs of phones on bodies at 1–4 m: 4.1–4.5 dB
+over 194 pairs of the recordings DP-3T/bt-measurements exp34 (queue and lunch).
+"""
 COST_OF_FALSE: Final = 5.0
-"""More people pass a door than come in, and a greeting in the street is worse than none in the shop."""
+"""More people pass a door than come in, and a greeting in the street is worse than none in the
+shop.
+"""
 SLOWER_BY_S: Final = 1.0
 CHEAPER_BY: Final = 0.01
 """A candidate must cost so much less before somebody has to wait a second longer for it."""
@@ -105,8 +112,12 @@ class Assessment:
 
     @property
     def cost(self) -> float:
-        """Mean share of false entries, dear, and of missed ones. Kinds that nobody walked count nothing."""
-        false = [self.rates[kind].expected for kind in (Walked.PAST, Walked.WINDOW) if kind in self.rates]
+        """Mean share of false entries, dear, and of missed ones. Kinds that nobody walked count
+        nothing.
+        """
+        false = [
+            self.rates[kind].expected for kind in (Walked.PAST, Walked.WINDOW) if kind in self.rates
+        ]
         missed = self.rates[Walked.IN].expected if Walked.IN in self.rates else 0.0
         return (COST_OF_FALSE * fmean(false) if false else 0.0) + missed
 
@@ -126,7 +137,9 @@ def entered_after_s(rule: EntryRule, trial: Trial) -> float | None:
 
 
 def critical_dbm(candidate: Candidate, trial: Trial) -> float:
-    """The highest threshold, on a grid of 0.5 dB, that finds an entry; LOWEST_DBM where none does."""
+    """The highest threshold, on a grid of 0.5 dB, that finds an entry; LOWEST_DBM where none
+    does.
+    """
     low, high = 0, round((HIGHEST_DBM - LOWEST_DBM) / STEP_DBM)
     while low < high:
         middle = (low + high + 1) // 2
@@ -143,7 +156,9 @@ def assess(candidate: Candidate, enter_dbm: float, trials: Sequence[Trial]) -> A
     return _assess(candidate, enter_dbm, trials, criticals)
 
 
-def suggest(candidates: Iterable[Candidate], trials: Sequence[Trial]) -> tuple[Candidate, Assessment]:
+def suggest(
+    candidates: Iterable[Candidate], trials: Sequence[Trial]
+) -> tuple[Candidate, Assessment]:
     """The best candidate with its best threshold; needs a candidate, and walks outside and in.
 
     Of candidates that cost about the same, the quickest.
@@ -170,14 +185,18 @@ def suggest_exit(enter_dbm: float, inside: Sequence[Reading], window_s: float) -
 
 
 def smoothed_over(readings: Sequence[Reading], window_s: float) -> list[float]:
-    """The strength that the rule compares with `exit_rssi_dbm` at each reading inside, from the third on."""
+    """The strength that the rule compares with `exit_rssi_dbm` at each reading inside, from the
+    third on.
+    """
     strengths: list[float] = []
     last_s, level_dbm = -inf, 0.0
     for at_s, rssi_dbm, at_door in readings:
         if at_door:
             continue
         silence_s = at_s - last_s
-        level_dbm = smoothed_dbm(level_dbm, rssi_dbm, inf if silence_s > window_s else max(silence_s, 0.0))
+        level_dbm = smoothed_dbm(
+            level_dbm, rssi_dbm, inf if silence_s > window_s else max(silence_s, 0.0)
+        )
         last_s = at_s
         strengths.append(level_dbm)
     return strengths[2:]
@@ -190,7 +209,9 @@ def counted_at_most(wrong: int, walks: int) -> float:
     low, high = 0.0, 1.0
     for _ in range(40):
         share = (low + high) / 2
-        so_few = sum(comb(walks, n) * share**n * (1 - share) ** (walks - n) for n in range(wrong + 1))
+        so_few = sum(
+            comb(walks, n) * share**n * (1 - share) ** (walks - n) for n in range(wrong + 1)
+        )
         low, high = (share, high) if so_few > 1 - LIMIT else (low, share)
     return high
 
@@ -202,20 +223,28 @@ def _is_better(one: Assessment, other: Assessment) -> bool:
     return one.cost < other.cost + CHEAPER_BY and one.median_s < other.median_s - SLOWER_BY_S
 
 
-def _assess(candidate: Candidate, enter_dbm: float, trials: Sequence[Trial], criticals: Sequence[float]) -> Assessment:
+def _assess(
+    candidate: Candidate, enter_dbm: float, trials: Sequence[Trial], criticals: Sequence[float]
+) -> Assessment:
     margins: dict[Walked, list[float]] = {}
     for trial, critical in zip(trials, criticals, strict=True):
-        margin = critical - enter_dbm if trial.kind is Walked.IN else enter_dbm - critical - STEP_DBM
+        margin = (
+            critical - enter_dbm if trial.kind is Walked.IN else enter_dbm - critical - STEP_DBM
+        )
         margins.setdefault(trial.kind, []).append(max(-MOST_MARGIN_DB, min(MOST_MARGIN_DB, margin)))
     spread, freedom = _spread(margins.values())
     rates = {kind: _rate(margins[kind], spread, freedom) for kind in Walked if kind in margins}
     rule = candidate(enter_dbm)
     after = (entered_after_s(rule, trial) for trial in trials if trial.kind is Walked.IN)
-    return Assessment(enter_dbm, rates, tuple(sorted(seconds for seconds in after if seconds is not None)))
+    return Assessment(
+        enter_dbm, rates, tuple(sorted(seconds for seconds in after if seconds is not None))
+    )
 
 
 def _spread(groups: Iterable[Sequence[float]]) -> tuple[float, int]:
-    """The standard deviation within the kinds of walk together with the prior, and its degrees of freedom."""
+    """The standard deviation within the kinds of walk together with the prior, and its degrees of
+    freedom.
+    """
     squares, freedom = PRIOR_WEIGHT * PRIOR_SPREAD_DB**2, PRIOR_WEIGHT
     for group in groups:
         mean = fmean(group)

@@ -2,28 +2,31 @@
 
     reading ─► above or below enter_rssi_dbm, + lead over the door ─► clipped ─► × seconds ─► sum, never under 0
 
-10 dB above it for 3 s speak as loud as 3 dB for 10 s, and what is below takes away. The sum never falls under 0, so
-that an hour on the pavement does not count against somebody who then comes in. That is Page's test for a change
-(Biometrika 41 (1954) 100), which finds a change soonest for a given rate of false alarms; walking past gives strength
-without time, living next door time without strength.
+10 dB above it for 3 s speak as loud as 3 dB for 10 s, and what is below takes away. The sum never
+falls under 0, so that an hour on the pavement does not count against somebody who then comes in.
+That is Page's test for a change (Biometrika 41 (1954) 100), which finds a change soonest for a
+given rate of false alarms; walking past gives strength without time, living next door time without
+strength.
 
 Rules that are easy to get wrong:
 
-1. Never on the first advertisement: evidence needs time between readings, `min_sightings` of them since it began
-   to grow, and `min_duration_s` (R-19).
-2. A reading speaks for the time since the one before, at most MOST_CREDIT_S: neither a phone that advertises ten
-   times a second nor one that was silent for a while gains by it.
-3. No reading speaks louder than MOST_ABOVE_DB or MOST_BELOW_DB, nor moves a smoothed strength as if it were further
-   off than MOST_STEP_DB: fading throws single readings 10–20 dB off both ways.
-4. Readings that are late (older than the last one of their place) change nothing, so no order of arrival invents
-   a duration.
+1. Never on the first advertisement: evidence needs time between readings, `min_sightings` of them
+   since it began to grow, and `min_duration_s` (R-19).
+2. A reading speaks for the time since the one before, at most MOST_CREDIT_S: neither a phone that
+   advertises ten times a second nor one that was silent for a while gains by it.
+3. No reading speaks louder than MOST_ABOVE_DB or MOST_BELOW_DB, nor moves a smoothed strength as if
+   it were further off than MOST_STEP_DB: fading throws single readings 10–20 dB off both ways.
+4. Readings that are late (older than the last one of their place) change nothing, so no order of
+   arrival invents a duration.
 
-A second adapter at the door tells what one alone cannot: a phone with a loud radio outside from one in a pocket inside.
-Whatever body and pocket take, they take from both, so the *lead* of the adapter inside over the one at the door is
-where somebody is. Readings at the door are no evidence by themselves.
+A second adapter at the door tells what one alone cannot: a phone with a loud radio outside from one
+in a pocket inside. Whatever body and pocket take, they take from both, so the *lead* of the adapter
+inside over the one at the door is where somebody is. Readings at the door are no evidence by
+themselves.
 
-No reading is kept: a subject is a few numbers (R-18), and no advertisement costs more than the one before. Comparisons
-stand where min() and max() would: they cost a third, eight thousand times a second.
+No reading is kept: a subject is a few numbers (R-18), and no advertisement costs more than the one
+before. Comparisons stand where min() and max() would: they cost a third, eight thousand times a
+second.
 """
 
 from math import exp, inf
@@ -32,11 +35,15 @@ from typing import Final, Protocol
 MOST_ABOVE_DB: Final = 10.0
 MOST_BELOW_DB: Final = 8.0
 MOST_STEP_DB: Final = 12.0
-"""Three standard deviations of the fading that was fitted to phones on bodies (3.9 dB, scripts/entrybench)."""
+"""Three standard deviations of the fading that was fitted to phones on bodies (3.9 dB,
+scripts/entrybench).
+"""
 MOST_CREDIT_S: Final = 1.0
 """The slowest advertising in use: Android's low power is one packet a second."""
 SMOOTHING_S: Final = 2.0
-"""Time constant of the smoothed strengths: a step or two, about as long as somebody stands between."""
+"""Time constant of the smoothed strengths: a step or two, about as long as somebody stands
+between.
+"""
 DOOR_FRESH_S: Final = 10.0
 """A lead over what was heard at the door longer ago says nothing."""
 MOST_LEAD_DB: Final = 5.0
@@ -67,7 +74,9 @@ class EntryRule(Protocol):
 
 
 class Approach:
-    """What is known of one subject's strength since the last silence of `window_s`. All times are monotonic."""
+    """What is known of one subject's strength since the last silence of `window_s`. All times are
+    monotonic.
+    """
 
     __slots__ = ("at_s", "began_s", "door_s", "doors", "evidence_db_s", "level_dbm", "sightings")
 
@@ -97,7 +106,9 @@ class Approach:
             self.door_s = max(self.door_s, now_s)
 
     def hear_inside(self, rssi_dbm: int, now_s: float) -> float | None:
-        """Take in the level of a reading; seconds since the one before (inf: the first), or None where it is late."""
+        """Take in the level of a reading; seconds since the one before (inf: the first), or None
+        where it is late.
+        """
         since_s = now_s - self.at_s
         if since_s < 0:  # rule 4
             return None
@@ -131,14 +142,18 @@ class Approach:
     def _lead_db(self) -> float:
         """What the place adds to a reading inside; 0 where no door heard the subject lately."""
         doors = (self.doors or {}).values()
-        door_dbm = max((dbm for at_s, dbm in doors if self.at_s - at_s <= DOOR_FRESH_S), default=None)
+        door_dbm = max(
+            (dbm for at_s, dbm in doors if self.at_s - at_s <= DOOR_FRESH_S), default=None
+        )
         if door_dbm is None:
             return 0.0
         return min(max(self.level_dbm - door_dbm, -MOST_LAG_DB), MOST_LEAD_DB)
 
 
 def smoothed_dbm(level_dbm: float, rssi_dbm: float, since_s: float) -> float:
-    """The smoothed strength after one more reading, `since_s` after the one before; the first (inf) stands as it is."""
+    """The smoothed strength after one more reading, `since_s` after the one before; the first (inf)
+    stands as it is.
+    """
     if since_s == inf:
         return rssi_dbm
     step_db = rssi_dbm - level_dbm

@@ -10,7 +10,9 @@ WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @dataclass(frozen=True, slots=True)
 class OpeningHours:
-    """Local hours of the week. No hours at all means always open; a weekday left out is a closed day."""
+    """Local hours of the week. No hours at all means always open; a weekday left out is a closed
+    day.
+    """
 
     hours: Mapping[str, str] = field(default_factory=dict)
     """`mon` … `sun` → `HH:MM-HH:MM`; an end before the start runs past midnight."""
@@ -23,7 +25,8 @@ class OpeningHours:
             return True
         local = datetime.fromtimestamp(utc_s, self.zone)
         minute = local.hour * 60 + local.minute + local.second / 60
-        # Yesterday's and tomorrow's hours count too: they may run past midnight, or begin within the margin.
+        # Yesterday's and tomorrow's hours count too: they may run past midnight, or begin within
+        # the margin.
         return any(self._covers(local.weekday() + day, minute - day * 1440) for day in (-1, 0, 1))
 
     def _covers(self, weekday: int, minute: float) -> bool:

@@ -10,11 +10,14 @@ What evidence is, and what a second adapter at the door adds to it: `presence.co
 
 Rules that are easy to get wrong:
 
-1. A visit ends when the subject was last *heard inside*, not when we gave up waiting: `Left.at` is that moment.
+1. A visit ends when the subject was last *heard inside*, not when we gave up waiting: `Left.at` is
+   that moment.
 2. Time passes in `advance`, not with the next advertisement: a phone that is gone sends none.
 3. Sightings that are late change nothing: a visit never becomes older.
-4. No visit spans a silence: a sighting after `absence_s` finds the visit ended, whether `advance` was called or not.
-5. An approach that never became an entry leaves no event at all, and is forgotten after one silent window.
+4. No visit spans a silence: a sighting after `absence_s` finds the visit ended, whether `advance`
+   was called or not.
+5. An approach that never became an entry leaves no event at all, and is forgotten after one silent
+   window.
 
 A tick looks at those whose silence may be over, not at everybody: see `presence.core.agenda`.
 """
@@ -28,7 +31,9 @@ from presence.core.timestamps import Moment
 from presence.core.visit.evidence import Approach, EntryRule
 
 SHARES: Final = 20
-"""In so many turns the last hearing of everybody is stored, so that no turn has to store a crowd."""
+"""In so many turns the last hearing of everybody is stored, so that no turn has to store a
+crowd.
+"""
 
 
 class Sighting(NamedTuple):
@@ -43,9 +48,10 @@ class Sighting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A subject who has entered. Once `left_at` is set they count as gone, and a new visit needs a silence of
-    `reentry_cooldown_s`: being heard again puts it off (`heard_at`), so that a phone that paused too long inside
-    does not make its owner enter twice."""
+    """A subject who has entered. Once `left_at` is set they count as gone, and a new visit needs a
+    silence of `reentry_cooldown_s`: being heard again puts it off (`heard_at`), so that a phone
+    that paused too long inside does not make its owner enter twice.
+    """
 
     ref: bytes = field(repr=False)
     entered_at: Moment
@@ -80,7 +86,9 @@ VisitEvent = Entered | Left | Over
 
 
 class _Stay:
-    """A visit that goes on: as `Visit`, but it changes with each advertisement, which must be cheap."""
+    """A visit that goes on: as `Visit`, but it changes with each advertisement, which must be
+    cheap.
+    """
 
     __slots__ = ("entered_at", "heard_at", "left_at", "saved_at")
 
@@ -97,11 +105,17 @@ class _Stay:
 
 
 class Visits:
-    """All approaches and visits of one gateway. Memory is bounded by the number of subjects in the list."""
+    """All approaches and visits of one gateway. Memory is bounded by the number of subjects in the
+    list.
+    """
 
-    def __init__(self, rule: EntryRule, visits: Iterable[Visit] = (), *, door_adapters: Collection[str] = ()) -> None:
+    def __init__(
+        self, rule: EntryRule, visits: Iterable[Visit] = (), *, door_adapters: Collection[str] = ()
+    ) -> None:
         self._approaches: dict[bytes, Approach] = {}
-        self._stays = {each.ref: _Stay(each.entered_at, each.heard_at, each.left_at) for each in visits}
+        self._stays = {
+            each.ref: _Stay(each.entered_at, each.heard_at, each.left_at) for each in visits
+        }
         self._silences = Agenda[bytes]()
         """When a visit may end, or its cooldown."""
         self._fading = Agenda[bytes]()
@@ -120,12 +134,16 @@ class Visits:
         return None if stay is None else _as_visit(ref, stay)
 
     def evidence_db_s(self, ref: bytes) -> float:
-        """What speaks for an entry now; 0 where nothing does. An entry needs the rule's `evidence_db_s`."""
+        """What speaks for an entry now; 0 where nothing does. An entry needs the rule's
+        `evidence_db_s`.
+        """
         approach = self._approaches.get(ref)
         return approach.evidence_db_s if approach else 0.0
 
     def change_rule(self, rule: EntryRule, *, door_adapters: Collection[str] = ()) -> None:
-        """New settings; visits go on, approaches are judged by the new rule from the next reading on."""
+        """New settings; visits go on, approaches are judged by the new rule from the next reading
+        on.
+        """
         self._rule = rule
         self._door_adapters = frozenset(door_adapters)
         for ref in self._stays:
@@ -139,7 +157,9 @@ class Visits:
         rule, now_s = self._rule, at.monotonic_s
         events: list[VisitEvent] = []
         stay = self._stays.get(ref)
-        if stay is not None and now_s - stay.heard_at.monotonic_s >= min(rule.absence_s, rule.reentry_cooldown_s):
+        if stay is not None and now_s - stay.heard_at.monotonic_s >= min(
+            rule.absence_s, rule.reentry_cooldown_s
+        ):
             events = self._let_pass(ref, stay, at)
             stay = self._stays.get(ref)
         if rssi_dbm is None:
@@ -181,7 +201,9 @@ class Visits:
         return events
 
     def heard_anew(self, turns: Iterable[int]) -> list[tuple[bytes, Moment]]:
-        """Those of the turns' shares who were heard since they were last stored: SHARES turns are all visits once."""
+        """Those of the turns' shares who were heard since they were last stored: SHARES turns are
+        all visits once.
+        """
         anew = []
         for turn in turns:
             for ref in self._shares[turn % SHARES]:
@@ -219,7 +241,9 @@ class Visits:
             self.forget(ref)  # an approach too: it began before there could be evidence
             events.append(Over(ref))
         else:
-            longest_s = self._rule.absence_s if stay.left_at is None else self._rule.reentry_cooldown_s
+            longest_s = (
+                self._rule.absence_s if stay.left_at is None else self._rule.reentry_cooldown_s
+            )
             self._silences.put(ref, stay.heard_at.monotonic_s + longest_s)
         return events
 

@@ -30,7 +30,9 @@ def wish_of(settings: Settings) -> Wish:
 
 
 def radios(settings: Settings, *, clock: Clock, tell: Tell) -> list[BluezScanner]:
-    """One for each adapter of the settings, for a look at the radio: they take no steps of recovery."""
+    """One for each adapter of the settings, for a look at the radio: they take no steps of
+    recovery.
+    """
     return [_radio(settings, adapter, clock, tell) for adapter in settings.radio.adapters or [""]]
 
 
@@ -38,7 +40,9 @@ def watched_radios(
     settings: Settings, *, clock: Clock, tell: Tell, open_at: Callable[[float], bool]
 ) -> list[BluezScanner]:
     """The same for the daemon: they heal themselves, and rest while the shop is closed."""
-    means = Means(silence_s=settings.radio.silence_min * 60, ledger=Ledger(settings.storage.runtime_dir))
+    means = Means(
+        silence_s=settings.radio.silence_min * 60, ledger=Ledger(settings.storage.runtime_dir)
+    )
     found = [
         _radio(settings, adapter, clock, tell, means=means, open_at=open_at)
         for adapter in settings.radio.adapters or [""]

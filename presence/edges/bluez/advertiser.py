@@ -1,14 +1,18 @@
-"""Sends advertisements through BlueZ (org.bluez.LEAdvertisingManager1): for test phones that a computer plays.
+"""Sends advertisements through BlueZ (org.bluez.LEAdvertisingManager1): for test phones that a
+computer plays.
 
-bluetoothd reads the advertisement that we export, puts flags and lengths to it, and hands it to the kernel:
+bluetoothd reads the advertisement that we export, puts flags and lengths to it, and hands it to the
+kernel:
 
     RegisterAdvertisement(path) ──► bluetoothd ──► Properties.GetAll(path) ──► on air
     UnregisterAdvertisement(path), or we leave the bus ──► off air
 
 * A payload is handed over in BlueZ's own terms, so the order of its AD structures is BlueZ's.
-* A new payload is a new advertisement. The old one is taken back first: an adapter has few places (often 4).
-* On air stands the adapter's address. It changes only with `Privacy = device` in /etc/bluetooth/main.conf, and then
-  on the kernel's timer; a phone's address changes with its identifier (docs/app-integration.md).
+* A new payload is a new advertisement. The old one is taken back first: an adapter has few places
+  (often 4).
+* On air stands the adapter's address. It changes only with `Privacy = device` in
+  /etc/bluetooth/main.conf, and then on the kernel's timer; a phone's address changes with its
+  identifier (docs/app-integration.md).
 * The interval is a request: some versions of BlueZ heed it only with `bluetoothd --experimental`.
 """
 
@@ -31,13 +35,17 @@ _READ: Final = PropertyAccess.READ
 
 
 class ExportedAdvertisement(ServiceInterface):
-    """One payload as bluetoothd reads it: manufacturer data and service data, for whoever listens."""
+    """One payload as bluetoothd reads it: manufacturer data and service data, for whoever
+    listens.
+    """
 
     def __init__(self, payload: bytes, interval_ms: int) -> None:
         super().__init__("org.bluez.LEAdvertisement1")
         service_data, manufacturer_data = decode_payload(payload)
         self._service_data = {uuid: Variant("ay", data) for uuid, data in service_data.items()}
-        self._manufacturer_data = {company: Variant("ay", data) for company, data in manufacturer_data.items()}
+        self._manufacturer_data = {
+            company: Variant("ay", data) for company, data in manufacturer_data.items()
+        }
         self._interval_ms = interval_ms
 
     @dbus_method()
@@ -70,9 +78,13 @@ class ExportedAdvertisement(ServiceInterface):
 
 
 class Advertiser:
-    """The advertisements that we have on air, by number. `async with`; afterwards all are off air."""
+    """The advertisements that we have on air, by number. `async with`; afterwards all are off
+    air.
+    """
 
-    def __init__(self, adapter: str = "hci0", *, interval_ms: int = 250, bus_address: str | None = None) -> None:
+    def __init__(
+        self, adapter: str = "hci0", *, interval_ms: int = 250, bus_address: str | None = None
+    ) -> None:
         """`bus_address` is the system bus where None."""
         self._path = f"/org/bluez/{adapter}"
         self._adapter = adapter
@@ -82,13 +94,18 @@ class Advertiser:
 
     async def __aenter__(self) -> "Advertiser":
         try:
-            self._bus = await MessageBus(bus_address=self._bus_address, bus_type=BusType.SYSTEM).connect()
+            self._bus = await MessageBus(
+                bus_address=self._bus_address, bus_type=BusType.SYSTEM
+            ).connect()
         except OSError as error:
             raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error}") from error
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._bus.disconnect()  # bluetoothd takes everything of a client that left off air
 

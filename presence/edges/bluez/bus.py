@@ -12,7 +12,9 @@ from presence.errors import RadioError, RadioFault
 BLUEZ: Final = "org.bluez"
 
 CALL_S: Final = 10.0
-"""Disconnect, the slowest, takes 1.9 to 2.9 s (../shared/vm/doorbell); one that hangs must not make us hang (R-61)."""
+"""Disconnect, the slowest, takes 1.9 to 2.9 s (../shared/vm/doorbell); one that hangs must not make
+us hang (R-61).
+"""
 
 _FAULTS: Final = {
     "org.freedesktop.DBus.Error.ServiceUnknown": RadioFault.NO_BLUEZ,
@@ -30,7 +32,9 @@ _FAULTS: Final = {
 async def call_bluez(
     bus: MessageBus, path: str, method: str, signature: str = "", body: Sequence[Any] = ()
 ) -> list[Any]:
-    """What bluetoothd answers to `method`, an interface and a member with a dot between; raises RadioError."""
+    """What bluetoothd answers to `method`, an interface and a member with a dot between; raises
+    RadioError.
+    """
     interface, _, member = method.rpartition(".")
     message = Message(BLUEZ, path, interface, member, signature=signature, body=list(body))
     try:

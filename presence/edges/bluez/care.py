@@ -1,14 +1,18 @@
-"""Cares for one radio: looks how it does, takes the steps that its health calls for, and says each with its reason.
+"""Cares for one radio: looks how it does, takes the steps that its health calls for, and says each
+with its reason.
 
 What to do, and when, is decided in presence.core.operations.radio_health; here it is done:
 
-| step         | how                                                            | where it is not possible            |
+| step         | how                                                            | where it is not
+possible            |
 |--------------|----------------------------------------------------------------|-------------------------------------|
-| restart_scan | the scanner leaves its scan and begins another                 | –                                   |
-| power_cycle  | Adapter1.Powered off and on, over D-Bus                        | bluetoothd refuses                  |
-| ask_systemd  | the daemon ends with code 75; `Restart=always` starts it anew  | another radio of ours hears         |
+| restart_scan | the scanner leaves its scan and begins another                 | – | | power_cycle
+| Adapter1.Powered off and on, over D-Bus                        | bluetoothd refuses | |
+ask_systemd  | the daemon ends with code 75; `Restart=always` starts it anew  | another radio of
+ours hears         |
 
-Beside them `power_on`: an adapter that somebody switched off is switched on again, for it is there to listen.
+Beside them `power_on`: an adapter that somebody switched off is switched on again, for it is there
+to listen.
 """
 
 import asyncio
@@ -34,7 +38,8 @@ LONGEST_OFF_S: Final = 300.0
 """Who switches the adapter off again and again waits for us so long at most, from 3 s on."""
 LASTS_S: Final = 600.0
 CALL_A_PERSON: Final = (
-    "hold a phone near: if it is heard, nobody was here; else pull the adapter out and plug it in, or cut the "
+    "hold a phone near: if it is heard, nobody was here; else pull the adapter out and plug it "
+    "in, or cut the "
     "machine's power for ten seconds (a restart may not do); then `presence check`"
 )
 
@@ -74,7 +79,9 @@ class Care:
         self.health.listening(self._clock.now())
 
     async def look(self, adapter: str, mode: RadioMode) -> Action | None:
-        """What came since the last look, and after minutes of silence a probe; the step that is called for."""
+        """What came since the last look, and after minutes of silence a probe; the step that is
+        called for.
+        """
         heard, senders = self.tally.take()
         now = self._clock.now()
         action = self._told(adapter, lambda: self.health.observe(Look(heard, senders), now))
@@ -91,7 +98,9 @@ class Care:
         return self._told(adapter, lambda: self.health.probed(answer, now))
 
     async def take(self, action: Action | None, adapter: str) -> None:
-        """Take the step, or the first after it that is possible. Raises RadioError where systemd must do it."""
+        """Take the step, or the first after it that is possible. Raises RadioError where systemd
+        must do it.
+        """
         while action is not None:
             self._tell(
                 "radio.recovering",
@@ -105,33 +114,46 @@ class Care:
             try:
                 await self._do(action.step, adapter)
             except Declined as why:
-                self._tell("radio.declined", {"adapter": adapter, "what": action.step.value, "reason": str(why)})
+                self._tell(
+                    "radio.declined",
+                    {"adapter": adapter, "what": action.step.value, "reason": str(why)},
+                )
                 action = self.health.declined(self._clock.now())
             else:
                 return
 
     async def switch_on(self, bluez: Bluez, adapter: Adapter) -> None:
-        """Somebody has switched it off, or a power cycle of ours was cut short. Raises RadioError."""
-        if adapter.blocked:  # it would only be refused; bluetoothd powers it by itself when the block is gone
+        """Somebody has switched it off, or a power cycle of ours was cut short. Raises
+        RadioError.
+        """
+        if (
+            adapter.blocked
+        ):  # it would only be refused; bluetoothd powers it by itself when the block is gone
             raise RadioError(RadioFault.BLOCKED, f"{adapter.name} is blocked")
         now_s = self._clock.now().monotonic_s
         self._switched = [at_s for at_s in self._switched if now_s - at_s < LASTS_S]
-        wait_s = min(LONGEST_OFF_S, 3.0 * 2.0 ** min(len(self._switched), 8)) if self._switched else 0.0
+        wait_s = (
+            min(LONGEST_OFF_S, 3.0 * 2.0 ** min(len(self._switched), 8)) if self._switched else 0.0
+        )
         if self._switched and now_s - self._switched[-1] < wait_s:
             raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} was switched off again")
         self._switched.append(now_s)
         self._tell(
             "radio.recovering",
             {
-                "adapter": adapter.name, "what": "power_on", "reason": "the adapter was switched off, and is to listen",
+                "adapter": adapter.name,
+                "what": "power_on",
+                "reason": "the adapter was switched off, and is to listen",
                 "attempt": len(self._switched),
             },
-        )  # fmt: skip
+        )
         try:
             await bluez.set_powered(adapter.name, powered=True)
         except RadioError as error:
             fault = RadioFault.POWERED_OFF if error.fault is RadioFault.OTHER else error.fault
-            raise RadioError(fault, f"{adapter.name} could not be switched on: {error.detail}") from error
+            raise RadioError(
+                fault, f"{adapter.name} could not be switched on: {error.detail}"
+            ) from error
 
     def _told(self, adapter: str, learn: Callable[[], Action | None]) -> Action | None:
         """What health makes of something new; a change of its condition is told."""
@@ -141,14 +163,21 @@ class Care:
         if deaf_s and not self.health.deaf_s(now):
             self._tell("radio.recovered", {"adapter": adapter, "seconds": round(deaf_s)})
         if self.health.condition is Condition.SPENT and before is not Condition.SPENT:
-            reason = "nobody is heard, or repeats are hidden, and all recovery steps of a day are used up"
-            self._tell("radio.spent", {"adapter": adapter, "reason": reason, "next_step": CALL_A_PERSON})
+            reason = (
+                "nobody is heard, or repeats are hidden, and all recovery steps of a day "
+                "are used up"
+            )
+            self._tell(
+                "radio.spent", {"adapter": adapter, "reason": reason, "next_step": CALL_A_PERSON}
+            )
         return action
 
     def _cannot_probe(self, adapter: str, error: BaseException) -> None:
         """Told once, until one can be made again."""
         if not self._told_no_probe:
-            self._tell("radio.declined", {"adapter": adapter, "what": "probe", "reason": reason_of(error)})
+            self._tell(
+                "radio.declined", {"adapter": adapter, "what": "probe", "reason": reason_of(error)}
+            )
         self._told_no_probe = True
 
     @property
@@ -164,7 +193,9 @@ class Care:
             raise RadioError(RadioFault.DEAF, adapter)
 
     async def _power_cycle(self, adapter: str) -> None:
-        """One that is left off is switched on by whoever looks for it next, also in our next life."""
+        """One that is left off is switched on by whoever looks for it next, also in our next
+        life.
+        """
         off = False
         try:
             async with Bluez.connect() as bluez:

@@ -4,9 +4,10 @@
     passive  ► a monitor of our own, or a RadioError that says why it cannot serve
     auto     ► passive where it hears every advertisement, for it sends nothing; else active, with the reason
 
-A passive scan cannot serve where BlueZ is too old, spells patterns wrongly or can be killed by one, where bluetoothd
-offers no monitors or the kernel refuses ours, or where the controller filters by itself and tells of each device once.
-Addresses of test phones (R1) come with any payload, so that no pattern finds them.
+A passive scan cannot serve where BlueZ is too old, spells patterns wrongly or can be killed by one,
+where bluetoothd offers no monitors or the kernel refuses ours, or where the controller filters by
+itself and tells of each device once. Addresses of test phones (R1) come with any payload, so that
+no pattern finds them.
 """
 
 import asyncio
@@ -45,9 +46,15 @@ class Choice:
 
 
 async def choose(
-    wish: Wish, bluez: Bluez, adapter: str, *, hides_repeats: bool = False, refusal: RadioError | None = None
+    wish: Wish,
+    bluez: Bluez,
+    adapter: str,
+    *,
+    hides_repeats: bool = False,
+    refusal: RadioError | None = None,
 ) -> Choice:
-    """`hides_repeats`: repeats were missing here lately; `refusal`: the kernel did not take our monitor.
+    """`hides_repeats`: repeats were missing here lately; `refusal`: the kernel did not take our
+    monitor.
 
     Raises RadioError where the mode cannot be had.
     """
@@ -55,7 +62,9 @@ async def choose(
     if wish.mode is not RadioMode.ACTIVE:
         hindrance = await _hindrance(wish, version, bluez, adapter) or refusal
         if hindrance is None and hides_repeats and wish.mode is RadioMode.AUTO:
-            hindrance = RadioError(RadioFault.CONTROLLER_FILTERS, "repeats were missing in a passive scan")
+            hindrance = RadioError(
+                RadioFault.CONTROLLER_FILTERS, "repeats were missing in a passive scan"
+            )
         if hindrance is None:
             return Choice(RadioMode.PASSIVE, MonitorScan(patterns(version, wish.ibeacon_prefix)))
         if wish.mode is not RadioMode.AUTO:
@@ -66,9 +75,13 @@ async def choose(
     return Choice(RadioMode.ACTIVE, BleakScan(everything=exposure is not None), hindrance, exposure)
 
 
-async def _hindrance(wish: Wish, version: BluezVersion | None, bluez: Bluez, adapter: str) -> RadioError | None:
+async def _hindrance(
+    wish: Wish, version: BluezVersion | None, bluez: Bluez, adapter: str
+) -> RadioError | None:
     if wish.addresses:
-        return RadioError(RadioFault.UNSUPPORTED, "a passive scan finds no addresses (identity.irk_file)")
+        return RadioError(
+            RadioFault.UNSUPPORTED, "a passive scan finds no addresses (identity.irk_file)"
+        )
     try:
         patterns(version, wish.ibeacon_prefix)
     except RadioError as error:
@@ -77,5 +90,7 @@ async def _hindrance(wish: Wish, version: BluezVersion | None, bluez: Bluez, ada
     if features is None:
         return RadioError(RadioFault.UNSUPPORTED, "bluetoothd offers no advertisement monitors")
     if FILTERS_ITSELF in features:
-        return RadioError(RadioFault.CONTROLLER_FILTERS, f"{adapter} filters advertisements by itself")
+        return RadioError(
+            RadioFault.CONTROLLER_FILTERS, f"{adapter} filters advertisements by itself"
+        )
     return None

@@ -1,10 +1,11 @@
 """What bluetoothd says of our adapter, over a D-Bus connection of our own.
 
-bleak tells nobody that its scan has ended: not when bluetoothd was restarted, not when the adapter was pulled out or
-powered off. So we ask, every few seconds and whenever a signal says that something has changed.
+bleak tells nobody that its scan has ended: not when bluetoothd was restarted, not when the adapter
+was pulled out or powered off. So we ask, every few seconds and whenever a signal says that
+something has changed.
 
-Asked is only what is as small with fifty thousand strangers around as with none: never GetManagedObjects, and never
-an introspection of the adapter, which lists every device.
+Asked is only what is as small with fifty thousand strangers around as with none: never
+GetManagedObjects, and never an introspection of the adapter, which lists every device.
 """
 
 import asyncio
@@ -53,7 +54,9 @@ class Adapter:
 
     name: str
     owner: str
-    """bluetoothd's name on the bus: another one means that it was restarted, and our scan with it ended."""
+    """bluetoothd's name on the bus: another one means that it was restarted, and our scan with it
+    ended.
+    """
     powered: bool
     discovering: bool
     blocked: bool = False
@@ -61,7 +64,9 @@ class Adapter:
 
 
 class Bluez:
-    """Ask while it is connected; `changed` is set when a signal says that asking again is worth it."""
+    """Ask while it is connected; `changed` is set when a signal says that asking again is worth
+    it.
+    """
 
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
@@ -85,9 +90,13 @@ class Bluez:
 
     async def adapter_names(self) -> list[str]:
         """In the order of their numbers. Raises RadioError."""
-        xml = await self.call(Message(BLUEZ, "/org/bluez", "org.freedesktop.DBus.Introspectable", "Introspect"))
+        xml = await self.call(
+            Message(BLUEZ, "/org/bluez", "org.freedesktop.DBus.Introspectable", "Introspect")
+        )
         nodes = (node.name or "" for node in Node.parse(xml[0]).nodes)
-        return sorted((name for name in nodes if name.startswith("hci")), key=lambda name: (len(name), name))
+        return sorted(
+            (name for name in nodes if name.startswith("hci")), key=lambda name: (len(name), name)
+        )
 
     async def adapter(self, name: str) -> Adapter:
         """This one, or where `name` is empty the first that is powered. Raises RadioError."""
@@ -95,7 +104,10 @@ class Bluez:
         names = await self.adapter_names()
         if not names or (name and name not in names):
             others = f"; there: {', '.join(names)}" if names else ", and no other"
-            raise RadioError(RadioFault.NO_ADAPTER, f"{name} is not there{others}" if name else "no adapter is there")
+            raise RadioError(
+                RadioFault.NO_ADAPTER,
+                f"{name} is not there{others}" if name else "no adapter is there",
+            )
         found = [await self._adapter(candidate, owner) for candidate in ([name] if name else names)]
         return next((adapter for adapter in found if adapter.powered), found[0])
 
@@ -111,10 +123,13 @@ class Bluez:
     async def set_powered(self, name: str, *, powered: bool) -> None:
         """Raises RadioError."""
         body = [ADAPTER, "Powered", Variant("b", powered)]
-        await self.call(Message(BLUEZ, f"/org/bluez/{name}", PROPERTIES, "Set", signature="ssv", body=body))
+        await self.call(
+            Message(BLUEZ, f"/org/bluez/{name}", PROPERTIES, "Set", signature="ssv", body=body)
+        )
 
     async def monitor_features(self, name: str) -> list[str] | None:
-        """What advertisement monitors, which passive scans need, can do here; None where there are none.
+        """What advertisement monitors, which passive scans need, can do here; None where there are
+        none.
 
         Raises RadioError.
         """
@@ -130,7 +145,9 @@ class Bluez:
         return await call(self._bus, message)
 
     async def _owner(self) -> str:
-        """Of bluetoothd's name on the bus; one that is dead is started, as by any ordinary call. Raises RadioError."""
+        """Of bluetoothd's name on the bus; one that is dead is started, as by any ordinary call.
+        Raises RadioError.
+        """
         asked = to_daemon("GetNameOwner", BLUEZ)  # this by itself starts nobody
         try:
             return str((await self.call(asked))[0])
@@ -140,21 +157,32 @@ class Bluez:
             if error.fault is not RadioFault.NO_BLUEZ:
                 raise
         start = Message(
-            _DAEMON, "/org/freedesktop/DBus", _DAEMON, "StartServiceByName", signature="su", body=[BLUEZ, 0]
+            _DAEMON,
+            "/org/freedesktop/DBus",
+            _DAEMON,
+            "StartServiceByName",
+            signature="su",
+            body=[BLUEZ, 0],
         )
         try:
             await self.call(start)
         except RadioError as error:
-            raise RadioError(RadioFault.NO_BLUEZ, f"bluetoothd is not there: {error.detail}") from error
+            raise RadioError(
+                RadioFault.NO_BLUEZ, f"bluetoothd is not there: {error.detail}"
+            ) from error
         return str((await self.call(to_daemon("GetNameOwner", BLUEZ)))[0])
 
     async def _adapter(self, name: str, owner: str) -> Adapter:
         found = await self._properties(name, ADAPTER)
         blocked = found.get("PowerState") == "off-blocked"
-        return Adapter(name, owner, bool(found.get("Powered")), bool(found.get("Discovering")), blocked)
+        return Adapter(
+            name, owner, bool(found.get("Powered")), bool(found.get("Discovering")), blocked
+        )
 
     async def _properties(self, name: str, interface: str) -> dict[str, Any]:
-        message = Message(BLUEZ, f"/org/bluez/{name}", PROPERTIES, "GetAll", signature="s", body=[interface])
+        message = Message(
+            BLUEZ, f"/org/bluez/{name}", PROPERTIES, "GetAll", signature="s", body=[interface]
+        )
         return {key: value.value for key, value in (await self.call(message))[0].items()}
 
     def _on_message(self, message: Message) -> None:
@@ -173,7 +201,9 @@ async def call(bus: MessageBus, message: Message) -> list[Any]:
     except TimeoutError:
         raise NoAnswer(RadioFault.NO_BLUEZ, f"{what}: no answer within {CALL_S:g} s") from None
     except (OSError, EOFError) as error:
-        raise RadioError(RadioFault.NO_BLUEZ, f"{what}: {error or 'the connection to D-Bus was lost'}") from error
+        raise RadioError(
+            RadioFault.NO_BLUEZ, f"{what}: {error or 'the connection to D-Bus was lost'}"
+        ) from error
     if reply is None:
         raise RadioError(RadioFault.NO_BLUEZ, f"{what}: the connection to D-Bus was lost")
     if reply.message_type is MessageType.ERROR:

@@ -28,11 +28,21 @@ from presence.ports import Clock
 
 LISTEN_S: Final = 5.0
 UPGRADE_STEP: Final = "upgrade BlueZ: this version cannot leave bystanders out of an active scan"
-MODE_STEP: Final = "mend that to send nothing (docs/radio-modes.md), or set radio.mode active if it is meant to be so"
+MODE_STEP: Final = (
+    "mend that to send nothing (docs/radio-modes.md), or set radio.mode active if "
+    "it is meant to be so"
+)
 DUTY_STEP: Final = "set ScanIntervalAdvMonitor=96 and ScanWindowAdvMonitor=96 under [LE] in"
-CACHE_STEP: Final = "give bluetoothd a tmpfs for /var/lib/bluetooth: install the drop-in of systemd/, restart bluetooth"
-PLUGINS_STEP: Final = "start bluetoothd with `--plugin=hostname,policy`: install the drop-in of systemd/"
-HIDDEN_STEP: Final = "off and on again, then another adapter: this controller or its driver filters duplicates"
+CACHE_STEP: Final = (
+    "give bluetoothd a tmpfs for /var/lib/bluetooth: install the drop-in of "
+    "systemd/, restart bluetooth"
+)
+PLUGINS_STEP: Final = (
+    "start bluetoothd with `--plugin=hostname,policy`: install the drop-in of systemd/"
+)
+HIDDEN_STEP: Final = (
+    "off and on again, then another adapter: this controller or its driver filters duplicates"
+)
 
 
 class Verdict(Enum):
@@ -49,7 +59,9 @@ class Answer:
     next_step: str = ""
 
 
-async def diagnose(settings: Settings, clock: Clock, listen_s: float = LISTEN_S) -> AsyncIterator[Answer]:
+async def diagnose(
+    settings: Settings, clock: Clock, listen_s: float = LISTEN_S
+) -> AsyncIterator[Answer]:
     """Answers in the order of the questions; the last is named `radio`."""
     names = settings.radio.adapters or [""]
     try:
@@ -65,7 +77,8 @@ async def diagnose(settings: Settings, clock: Clock, listen_s: float = LISTEN_S)
 
 
 async def diagnose_bluetoothd(settings: Settings) -> list[Answer]:
-    """The questions about bluetoothd alone, for root to ask: a sandbox does not see another's process.
+    """The questions about bluetoothd alone, for root to ask: a sandbox does not see another's
+    process.
 
     Empty where no scan can be tried: whoever tries one is told why.
     """
@@ -83,33 +96,54 @@ async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Ans
     for adapter in adapters:
         if not adapter.powered:
             raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
-    answers.append(Answer("adapters", Verdict.GOOD, f"{', '.join(adapter.name for adapter in adapters)}: powered"))
+    answers.append(
+        Answer(
+            "adapters", Verdict.GOOD, f"{', '.join(adapter.name for adapter in adapters)}: powered"
+        )
+    )
     version = await asyncio.to_thread(bluez_version)
     answers.append(Answer("bluez", Verdict.GOOD, str(version or "version unknown")))
     command = command_of(await bluez.process())
     main_conf = None if command is None else main_conf_of(command)
-    answers += [await _mode(wish_of(settings), bluez, adapter.name, main_conf) for adapter in adapters]
+    answers += [
+        await _mode(wish_of(settings), bluez, adapter.name, main_conf) for adapter in adapters
+    ]
     return [*answers, *await _traces(bluez)]
 
 
 async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path | None) -> Answer:
-    """What the settings want, and what can be had. `main_conf`: None where bluetoothd is out of our sight."""
+    """What the settings want, and what can be had. `main_conf`: None where bluetoothd is out of our
+    sight.
+    """
     try:
         choice = await choose(wish, bluez, adapter)
     except RadioError as error:
-        return Answer("radio mode", Verdict.BAD, f"{adapter}: {wish.mode}: {error.detail}", error.fault.value)
-    exposed = f"; bystanders reach this process and are dropped here: {choice.exposure}" if choice.exposure else ""
+        return Answer(
+            "radio mode", Verdict.BAD, f"{adapter}: {wish.mode}: {error.detail}", error.fault.value
+        )
+    exposed = (
+        f"; bystanders reach this process and are dropped here: {choice.exposure}"
+        if choice.exposure
+        else ""
+    )
     version = await asyncio.to_thread(bluez_version)
     flawed = choice.mode is RadioMode.ACTIVE and DIES_OF_UUID_FILTERS.of(version)
     if choice.hindrance:
         found = f"{adapter}: active, which sends scan requests: {choice.hindrance.detail}"
-        return Answer("radio mode", Verdict.DOUBTFUL, found + exposed, UPGRADE_STEP if flawed else MODE_STEP)
+        return Answer(
+            "radio mode", Verdict.DOUBTFUL, found + exposed, UPGRADE_STEP if flawed else MODE_STEP
+        )
     if flawed:
         return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: active{exposed}", UPGRADE_STEP)
     share = 1.0 if main_conf is None else await asyncio.to_thread(passive_share, main_conf)
     if choice.mode is RadioMode.PASSIVE and share < 1:
         next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
-        return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: passive, listens {share:.0%} of the time", next_step)
+        return Answer(
+            "radio mode",
+            Verdict.DOUBTFUL,
+            f"{adapter}: passive, listens {share:.0%} of the time",
+            next_step,
+        )
     return Answer("radio mode", Verdict.GOOD, f"{adapter}: {choice.mode}{exposed}")
 
 
@@ -118,7 +152,12 @@ async def _traces(bluez: Bluez) -> list[Answer]:
     mounts, command = mounts_of(process), command_of(process)
     if mounts is None or command is None:
         return [
-            Answer("bluez traces", Verdict.DOUBTFUL, "bluetoothd's mounts and options cannot be seen", "run as root")
+            Answer(
+                "bluez traces",
+                Verdict.DOUBTFUL,
+                "bluetoothd's mounts and options cannot be seen",
+                "run as root",
+            )
         ]
     disks = caches_on_disk(await bluez.addresses(), mounts)
     plugins = phone_plugins(command)
@@ -128,7 +167,9 @@ async def _traces(bluez: Bluez) -> list[Answer]:
         cache = Answer("bluez cache", Verdict.BAD, found, CACHE_STEP)
     doors = Answer("bluez plug-ins", Verdict.GOOD, "none that touches phones")
     if plugins:
-        shown = ", ".join(plugins[:4]) + (f" and {len(plugins) - 4} more" if len(plugins) > 4 else "")
+        shown = ", ".join(plugins[:4]) + (
+            f" and {len(plugins) - 4} more" if len(plugins) > 4 else ""
+        )
         doors = Answer("bluez plug-ins", Verdict.BAD, f"{shown} may answer phones", PLUGINS_STEP)
     return [cache, doors]
 
@@ -141,11 +182,16 @@ async def _listen(radio: BluezScanner, listen_s: float) -> list[Answer]:
         return [Answer("radio", Verdict.BAD, f"{name}: no scan: {error.detail}", error.fault.value)]
     answers = [Answer("radio", Verdict.GOOD, f"{radio.name}: a scan in mode {radio.mode} starts")]
     if radio.refusal:
-        found = f"{radio.name}: a scan in mode {radio.mode} starts, none in passive: {radio.refusal[1].detail}"
+        found = (
+            f"{radio.name}: a scan in mode {radio.mode} starts, none in passive: "
+            f"{radio.refusal[1].detail}"
+        )
         answers = [Answer("radio", Verdict.DOUBTFUL, found, MODE_STEP)]
     if not heard:
         found = f"nothing heard in {listen_s:g} s: nobody of ours may be here"
-        answers.append(Answer("repeats", Verdict.DOUBTFUL, found, "hold a test phone near, and look again"))
+        answers.append(
+            Answer("repeats", Verdict.DOUBTFUL, found, "hold a test phone near, and look again")
+        )
     elif senders is not None and heard >= JUDGED_FROM and heard < REPEATS_FROM * senders:
         found = f"{heard} heard, of about {senders:.0f} senders: repeats are hidden"
         answers.append(Answer("repeats", Verdict.BAD, found, HIDDEN_STEP))

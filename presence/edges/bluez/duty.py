@@ -4,8 +4,9 @@
     ScanIntervalAdvMonitor=96      in 0.625 ms: 60 ms
     ScanWindowAdvMonitor=96        the same: listen all the time
 
-Without it the kernel takes 60 ms and 30 ms (DISCOV_LE_SCAN_INT_CONN … of Linux), and half of all advertisements fall
-into the gaps. An active scan always listens all the time. bluetoothd 5.82 calls both keys unknown, and heeds them.
+Without it the kernel takes 60 ms and 30 ms (DISCOV_LE_SCAN_INT_CONN … of Linux), and half of all
+advertisements fall into the gaps. An active scan always listens all the time. bluetoothd 5.82 calls
+both keys unknown, and heeds them.
 """
 
 import configparser
@@ -24,14 +25,18 @@ def listening_share(text: str) -> float:
     try:
         parser.read_string(text)
         section = parser["LE"]
-        interval, window = (int(section[f"Scan{part}AdvMonitor"], 0) for part in ("Interval", "Window"))
+        interval, window = (
+            int(section[f"Scan{part}AdvMonitor"], 0) for part in ("Interval", "Window")
+        )
     except (configparser.Error, KeyError, ValueError, TypeError):
         return KERNELS_SHARE
     return min(1.0, window / interval) if interval > 0 else KERNELS_SHARE
 
 
 def main_conf_of(command: Sequence[str]) -> Path:
-    """The file that bluetoothd with this command line reads: `-f FILE`, `--configfile=FILE`, or the usual one."""
+    """The file that bluetoothd with this command line reads: `-f FILE`, `--configfile=FILE`, or the
+    usual one.
+    """
     for word, following in zip_longest(command, command[1:], fillvalue=""):
         if word in ("-f", "--configfile"):
             return Path(following)

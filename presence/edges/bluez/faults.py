@@ -7,9 +7,19 @@ from dbus_fast import AuthError, DBusError
 
 from presence.errors import RadioError, RadioFault
 
-ERRORS: Final = (RadioError, BleakError, DBusError, AuthError, OSError, EOFError, TimeoutError, AssertionError)
-"""What bleak and dbus-fast raise when bluetoothd, the bus or the controller goes away in the middle of something;
-bleak asserts that a reply is a reply."""
+ERRORS: Final = (
+    RadioError,
+    BleakError,
+    DBusError,
+    AuthError,
+    OSError,
+    EOFError,
+    TimeoutError,
+    AssertionError,
+)
+"""What bleak and dbus-fast raise when bluetoothd, the bus or the controller goes away in the middle
+of something; bleak asserts that a reply is a reply.
+"""
 
 _SIGNS: Final = (
     ("ServiceUnknown", RadioFault.NO_BLUEZ),
@@ -37,9 +47,15 @@ def fault_of(error: BaseException) -> RadioFault:
             return fault
     if isinstance(error, AuthError):
         return RadioFault.DENIED
-    return RadioFault.NO_BLUEZ if isinstance(error, OSError | EOFError | TimeoutError) else RadioFault.OTHER
+    return (
+        RadioFault.NO_BLUEZ
+        if isinstance(error, OSError | EOFError | TimeoutError)
+        else RadioFault.OTHER
+    )
 
 
 def reason_of(error: BaseException) -> str:
     """For the journal: short, and never empty."""
-    return (error.detail if isinstance(error, RadioError) else str(error))[:200] or type(error).__name__
+    return (error.detail if isinstance(error, RadioError) else str(error))[:200] or type(
+        error
+    ).__name__

@@ -1,7 +1,7 @@
 """Remembers the day's recovery steps through a restart of ourselves, so that the daily cap is one.
 
-A small JSON file in the runtime directory: adapter → steps with the boot-time second at which they were taken. It dies
-with the machine's uptime, as that clock does. Nothing in it is about a person.
+A small JSON file in the runtime directory: adapter → steps with the boot-time second at which they
+were taken. It dies with the machine's uptime, as that clock does. Nothing in it is about a person.
 """
 
 import json

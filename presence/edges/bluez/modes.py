@@ -3,12 +3,14 @@
 `active`: UUID filter, DuplicateData, and an RSSI that everybody has.
 * Without DuplicateData an active scan pauses for 5 s in every 16 (measured: DESIGN.md §5).
 * Only UUIDs in the *list* of UUIDs count for the filter; service data alone does not.
-* After 5.87 (commit e004414a1) a filter without an RSSI or path-loss term gets changes of RSSI from 8 dB on only. The
-  lowest value that src/adapter.c (parse_rssi) takes is -127: by it neither bluetoothd nor the kernel (mgmt.c,
-  is_filter_match) drops anything but reports without any strength, which are of no use to us. Read in 5.66 … 5.87.
+* After 5.87 (commit e004414a1) a filter without an RSSI or path-loss term gets changes of RSSI from
+  8 dB on only. The lowest value that src/adapter.c (parse_rssi) takes is -127: by it neither
+  bluetoothd nor the kernel (mgmt.c, is_filter_match) drops anything but reports without any
+  strength, which are of no use to us. Read in 5.66 … 5.87.
 * 5.87 dies of a UUID filter: there it is left out, and the engine drops bystanders.
 
-`passive`: patterns. How the bytes of one for service data are compared depends on the version of BlueZ (DESIGN.md §5):
+`passive`: patterns. How the bytes of one for service data are compared depends on the version of
+BlueZ (DESIGN.md §5):
 
 | BlueZ       | compared with                                 | our pattern |
 |-------------|-----------------------------------------------|-------------|
@@ -16,11 +18,12 @@
 | 5.69, 5.70  | nothing: it never matches                     | refused     |
 | from 5.71   | the service data without the UUID, of any     | `30`        |
 
-From 5.71 on a bystander whose service data begins with `30` matches too, whatever its UUID; the engine drops it.
-Manufacturer data is compared with the company first in all of them; 5.76 to 5.82 can be killed where such a pattern is
-set. Where the version is not known, both spellings are given (the wrong one matches little, and the engine drops it),
-and no pattern for manufacturer data. Never more than seven patterns: of eight and more bluetoothd computes a size that
-does not fit into its 8 bits, and writes past the end of its memory (bluez/bluez pull request 2398).
+From 5.71 on a bystander whose service data begins with `30` matches too, whatever its UUID; the
+engine drops it. Manufacturer data is compared with the company first in all of them; 5.76 to 5.82
+can be killed where such a pattern is set. Where the version is not known, both spellings are given
+(the wrong one matches little, and the engine drops it), and no pattern for manufacturer data. Never
+more than seven patterns: of eight and more bluetoothd computes a size that does not fit into its 8
+bits, and writes past the end of its memory (bluez/bluez pull request 2398).
 """
 
 from typing import Any, Final
@@ -53,9 +56,18 @@ def patterns(version: BluezVersion | None, ibeacon_prefix: bytes | None = None) 
         raise RadioError(RadioFault.UNSUPPORTED, f"BlueZ {version} knows no passive scan")
     if MATCHES_NO_SERVICE_DATA.of(version):
         raise RadioError(RadioFault.BROKEN_PATTERNS, f"BlueZ {version}")
-    if ibeacon_prefix is not None and (version is None or DIES_OF_MANUFACTURER_PATTERNS.of(version)):
-        which = f"BlueZ {version} dies" if version else "BlueZ, whose version is not known here, may die"
-        detail = f"{which} of a pattern for iBeacons (identity.ibeacon_prefix) when a long advertisement comes"
+    if ibeacon_prefix is not None and (
+        version is None or DIES_OF_MANUFACTURER_PATTERNS.of(version)
+    ):
+        which = (
+            f"BlueZ {version} dies"
+            if version
+            else "BlueZ, whose version is not known here, may die"
+        )
+        detail = (
+            f"{which} of a pattern for iBeacons (identity.ibeacon_prefix) when a long "
+            "advertisement comes"
+        )
         raise RadioError(RadioFault.CRASHING_PATTERNS, detail)
     spelt = []
     if version is None or version <= RAW_UP_TO:
@@ -70,10 +82,12 @@ def patterns(version: BluezVersion | None, ibeacon_prefix: bytes | None = None) 
 
 
 ANYBODY: Final = tuple(
-    OrPattern(0, AdvertisementDataType.FLAGS, bytes([flags])) for flags in (0x1A, 0x06, 0x02, 0x04, 0x05, 0x18, 0x1B)
+    OrPattern(0, AdvertisementDataType.FLAGS, bytes([flags]))
+    for flags in (0x1A, 0x06, 0x02, 0x04, 0x05, 0x18, 0x1B)
 )
-"""What a passive probe matches: the flags that phones, watches and things of the house advertise with, in every BlueZ.
-Whoever advertises without flags, as some beacons do, is not found by it."""
+"""What a passive probe matches: the flags that phones, watches and things of the house advertise
+with, in every BlueZ. Whoever advertises without flags, as some beacons do, is not found by it.
+"""
 
 
 def active_arguments(adapter: str, *, everything: bool = False) -> dict[str, Any]:
@@ -87,7 +101,8 @@ def active_arguments(adapter: str, *, everything: bool = False) -> dict[str, Any
 def why_everything(
     version: BluezVersion | None, *, ibeacon_prefix: bytes | None = None, addresses: bool = False
 ) -> str | None:
-    """Why an active scan cannot leave bystanders out of this process, so that the engine drops them; None: it can.
+    """Why an active scan cannot leave bystanders out of this process, so that the engine drops
+    them; None: it can.
 
     iBeacons carry no service UUID, and a resolvable address comes with any payload.
     """

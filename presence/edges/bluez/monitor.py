@@ -1,22 +1,28 @@
-"""A passive scan by an advertisement monitor of our own: sends nothing on air, and hears of every advertisement.
+"""A passive scan by an advertisement monitor of our own: sends nothing on air, and hears of every
+advertisement.
 
     RegisterMonitor ──► bluetoothd ──DeviceFound(device), at each match──► GetAll(device) ──► one advertisement
                                                                             └► RemoveDevice(device)
 
-* bleak registers the same monitor and leaves DeviceFound unheard: it calls back when a property changes, which a
-  steady beacon's do not. bluetoothd calls DeviceFound at every match (src/adv_monitor.c, adv_monitor_filter_rssi).
-* A device is forgotten as soon as it was read. That is what makes RSSI exact: of a device that it knows, bluetoothd
-  shows changes from 8 dB on only (src/device.c). And neither BlueZ nor we keep anything between two advertisements.
+* bleak registers the same monitor and leaves DeviceFound unheard: it calls back when a property
+  changes, which a steady beacon's do not. bluetoothd calls DeviceFound at every match
+  (src/adv_monitor.c, adv_monitor_filter_rssi).
+* A device is forgotten as soon as it was read. That is what makes RSSI exact: of a device that it
+  knows, bluetoothd shows changes from 8 dB on only (src/device.c). And neither BlueZ nor we keep
+  anything between two advertisements.
 
 Traps:
-* RSSISamplingPeriod alone makes a monitor mute: bluetoothd then takes it for one with thresholds, which are never met.
-* RegisterMonitor says nothing of the kernel: it has taken the monitor when bluetoothd calls Activate, and refuses it
-  where Release comes instead (src/adv_monitor.c, add_adv_patterns_monitor_cb).
-* A controller that filters by itself (Microsoft's extension; `controller-patterns` in SupportedFeatures) tells of each
-  device once. There a passive scan cannot serve, and is refused.
-* dbus-fast closes a connection whose socket is full, so that only few calls may be under way. Who falls behind gives up
-  the exact strength first (devices are no longer forgotten, which costs bluetoothd the most), then repeats, and in a
-  flood of our own format the oldest: `dropped` counts them.
+* RSSISamplingPeriod alone makes a monitor mute: bluetoothd then takes it for one with thresholds,
+  which are never met.
+* RegisterMonitor says nothing of the kernel: it has taken the monitor when bluetoothd calls
+  Activate, and refuses it where Release comes instead (src/adv_monitor.c,
+  add_adv_patterns_monitor_cb).
+* A controller that filters by itself (Microsoft's extension; `controller-patterns` in
+  SupportedFeatures) tells of each device once. There a passive scan cannot serve, and is refused.
+* dbus-fast closes a connection whose socket is full, so that only few calls may be under way. Who
+  falls behind gives up the exact strength first (devices are no longer forgotten, which costs
+  bluetoothd the most), then repeats, and in a flood of our own format the oldest: `dropped` counts
+  them.
 
 docs/radio-modes.md has the numbers.
 """
@@ -73,8 +79,14 @@ class MonitorScan:
         try:
             async with asyncio.timeout(START_S):
                 await bus.connect()
-                await call(bus, Message(BLUEZ, manager, MONITORS, "RegisterMonitor", signature="o", body=[PATH]))
-            # Exported once it is registered: bluetoothd takes monitors by the signal that one was added.
+                await call(
+                    bus,
+                    Message(
+                        BLUEZ, manager, MONITORS, "RegisterMonitor", signature="o", body=[PATH]
+                    ),
+                )
+            # Exported once it is registered: bluetoothd takes monitors by the signal that one was
+            # added.
             bus.export(PATH, ExportedMonitor(self, _Reader(self, bus, manager, take), self._wanted))
             try:
                 await self._activated(adapter)
@@ -82,7 +94,14 @@ class MonitorScan:
             finally:
                 with suppress(*ERRORS):
                     async with asyncio.timeout(STOP_S):
-                        message = Message(BLUEZ, manager, MONITORS, "UnregisterMonitor", signature="o", body=[PATH])
+                        message = Message(
+                            BLUEZ,
+                            manager,
+                            MONITORS,
+                            "UnregisterMonitor",
+                            signature="o",
+                            body=[PATH],
+                        )
                         await call(bus, message)
         finally:
             bus.disconnect()
@@ -96,7 +115,9 @@ class MonitorScan:
             detail = f"bluetoothd did not activate the monitor on {adapter} within {ACTIVATE_S:g} s"
             raise RadioError(RadioFault.MONITOR_REFUSED, detail) from None
         if self.lost:
-            raise RadioError(RadioFault.MONITOR_REFUSED, f"the kernel did not take the monitor on {adapter}")
+            raise RadioError(
+                RadioFault.MONITOR_REFUSED, f"the kernel did not take the monitor on {adapter}"
+            )
 
 
 class _Reader:
@@ -108,7 +129,9 @@ class _Reader:
         self._bus = bus
         self._take = take
         self._waiting: dict[str, None] = {}
-        """Devices in the order of their first match. One that matches again before its turn is read once."""
+        """Devices in the order of their first match. One that matches again before its turn is read
+        once.
+        """
         self._unanswered: dict[int, str] = {}
         """Serial of a call → the device that it reads; nothing where it only has one forgotten."""
         bus.add_message_handler(self._on_message)
@@ -127,16 +150,26 @@ class _Reader:
         while self._waiting and len(self._unanswered) < UNANSWERED:
             device = next(iter(self._waiting))
             del self._waiting[device]
-            self._call(Message(BLUEZ, device, PROPERTIES, "GetAll", signature="s", body=[DEVICE]), device)
+            self._call(
+                Message(BLUEZ, device, PROPERTIES, "GetAll", signature="s", body=[DEVICE]), device
+            )
 
     def _on_message(self, message: Message) -> None:
-        if message.message_type is MessageType.SIGNAL or message.reply_serial not in self._unanswered:
+        if (
+            message.message_type is MessageType.SIGNAL
+            or message.reply_serial not in self._unanswered
+        ):
             return
         path = self._unanswered.pop(message.reply_serial)
         if path and message.message_type is MessageType.METHOD_RETURN:  # else it has just gone
             device = {key: value.value for key, value in message.body[0].items()}
             if not self._waiting and not any(device.get(key) for key in KNOWN_BY):
-                self._call(Message(BLUEZ, self._adapter, ADAPTER, "RemoveDevice", signature="o", body=[path]), "")
+                self._call(
+                    Message(
+                        BLUEZ, self._adapter, ADAPTER, "RemoveDevice", signature="o", body=[path]
+                    ),
+                    "",
+                )
             self._hand_over(device)
         self._ask()
 
@@ -149,8 +182,13 @@ class _Reader:
         self._bus.send(message).add_done_callback(_look_away)
 
     def _hand_over(self, device: dict[str, Any]) -> None:
-        service_data = {uuid: bytes(data.value) for uuid, data in device.get("ServiceData", {}).items()}
-        manufacturer_data = {company: bytes(data.value) for company, data in device.get("ManufacturerData", {}).items()}
+        service_data = {
+            uuid: bytes(data.value) for uuid, data in device.get("ServiceData", {}).items()
+        }
+        manufacturer_data = {
+            company: bytes(data.value)
+            for company, data in device.get("ManufacturerData", {}).items()
+        }
         self._take(device["Address"], device.get("RSSI", GONE_DBM), service_data, manufacturer_data)
 
 

@@ -1,12 +1,15 @@
-"""Is there anybody at all to be heard? A look of some seconds for whomever, which ends with the first who is.
+"""Is there anybody at all to be heard? A look of some seconds for whomever, which ends with the
+first who is.
 
-With our filter a deaf radio and an empty shop look alike. So after minutes of silence bluetoothd is asked for anybody:
+With our filter a deaf radio and an empty shop look alike. So after minutes of silence bluetoothd is
+asked for anybody:
 
     passive  ► a second monitor, for the flags that nearly everybody advertises with: sends nothing
     active   ► a second discovery session, without a filter
 
-What comes of it is one bit. A bystander who is met is on D-Bus for that moment: of what bluetoothd says of it nothing
-is handed on, kept or logged (R-01 … R-04), and bluetoothd is told to forget it. docs/radio-modes.md: what remains.
+What comes of it is one bit. A bystander who is met is on D-Bus for that moment: of what bluetoothd
+says of it nothing is handed on, kept or logged (R-01 … R-04), and bluetoothd is told to forget it.
+docs/radio-modes.md: what remains.
 """
 
 import asyncio
@@ -64,7 +67,12 @@ async def _by_discovery(adapter: str, seconds: float) -> bool:
             rule = f"type='signal',sender='{BLUEZ}',member='InterfacesAdded',arg0path='{manager}/'"
             await call(bus, to_daemon("AddMatch", rule))
             wanted = {"Transport": Variant("s", "le")}
-            await call(bus, Message(BLUEZ, manager, ADAPTER, "SetDiscoveryFilter", signature="a{sv}", body=[wanted]))
+            await call(
+                bus,
+                Message(
+                    BLUEZ, manager, ADAPTER, "SetDiscoveryFilter", signature="a{sv}", body=[wanted]
+                ),
+            )
             await call(bus, Message(BLUEZ, manager, ADAPTER, "StartDiscovery"))
         try:
             return await _in_time(heard, seconds)
@@ -75,7 +83,15 @@ async def _by_discovery(adapter: str, seconds: float) -> bool:
                     for path in met:
                         with suppress(RadioError):  # it has gone by itself
                             await call(
-                                bus, Message(BLUEZ, manager, ADAPTER, "RemoveDevice", signature="o", body=[path])
+                                bus,
+                                Message(
+                                    BLUEZ,
+                                    manager,
+                                    ADAPTER,
+                                    "RemoveDevice",
+                                    signature="o",
+                                    body=[path],
+                                ),
                             )
     finally:
         bus.disconnect()

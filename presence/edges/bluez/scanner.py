@@ -1,13 +1,15 @@
-"""Hears advertisements on one adapter, until cancelled; comes back by itself after each fault. Never connects or pairs.
+"""Hears advertisements on one adapter, until cancelled; comes back by itself after each fault.
+Never connects or pairs.
 
     shop closed: rests ──opens──► connects to D-Bus, finds its adapter ──► scans, and looks around every few seconds
          ▲                              ▲                                    │
          └───────────closes─────────────┼──── 3 s ◄── adapter, bluetoothd or bus is gone, or a scan cannot begin
                                         └──────────── a step of recovery was taken (see care)
 
-Outside opening hours nothing is scanned (R-19). What heals is told once when it breaks and once when it scans again.
-An adapter that is off is switched on where we care for it, and a monitor that the kernel refuses gives way to an active
-scan where the mode is `auto`, until bluetoothd starts anew.
+Outside opening hours nothing is scanned (R-19). What heals is told once when it breaks and once
+when it scans again. An adapter that is off is switched on where we care for it, and a monitor that
+the kernel refuses gives way to an active scan where the mode is `auto`, until bluetoothd starts
+anew.
 """
 
 import asyncio
@@ -34,12 +36,16 @@ GOING_DBM: Final = -127
 """bleak's word where BlueZ took the RSSI back: the device is going, and nothing was heard."""
 
 
-GONE: Final = frozenset({RadioFault.NO_BLUEZ, RadioFault.NO_ADAPTER, RadioFault.POWERED_OFF, RadioFault.BLOCKED})
+GONE: Final = frozenset(
+    {RadioFault.NO_BLUEZ, RadioFault.NO_ADAPTER, RadioFault.POWERED_OFF, RadioFault.BLOCKED}
+)
 """Faults that end when something returns: looked for at one pace, so that R-61 holds."""
 LONGEST_RETRY_S: Final = 12.0
 """All other faults: twice as long from one attempt to the next, and R-61 holds still."""
 SILENT_LOOKS: Final = 3
-"""bluetoothd may be busy for so many looks, of up to 7 s each: a scan begun anew would only keep it busier."""
+"""bluetoothd may be busy for so many looks, of up to 7 s each: a scan begun anew would only keep it
+busier.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +64,9 @@ DEFAULT_PACE: Final = Pace()
 
 
 class BluezScanner:
-    """One radio. `heard`, `condition` and `totals` are for metrics and health; nothing in them is about a person."""
+    """One radio. `heard`, `condition` and `totals` are for metrics and health; nothing in them is
+    about a person.
+    """
 
     def __init__(
         self,
@@ -71,7 +79,9 @@ class BluezScanner:
         open_at: Callable[[float], bool] = lambda _utc_s: True,
         pace: Pace = DEFAULT_PACE,
     ) -> None:
-        """`adapter` empty: the first that is powered. `means` None: a deaf radio is nobody's business here."""
+        """`adapter` empty: the first that is powered. `means` None: a deaf radio is nobody's
+        business here.
+        """
         self.adapter = adapter
         self.heard = 0
         self.started = 0
@@ -92,7 +102,9 @@ class BluezScanner:
         self._began_s: float | None = None
         """When the scan began that runs now, or that has just ended."""
         self.refusal: tuple[str, RadioError] | None = None
-        """The bluetoothd (its name on the bus) whose kernel did not take our monitor, and in which words."""
+        """The bluetoothd (its name on the bus) whose kernel did not take our monitor, and in which
+        words.
+        """
         self._tally = Tally()
         if means is not None:
             self.care = Care(adapter, means, clock=clock, tell=tell)
@@ -132,7 +144,9 @@ class BluezScanner:
                 await self.care.take(action, self._name)
 
     async def listen(self, seconds: float) -> tuple[int, float | None]:
-        """Scan for so long; how many advertisements came, of about how many senders. Raises RadioError."""
+        """Scan for so long; how many advertisements came, of about how many senders. Raises
+        RadioError.
+        """
         try:
             async with self._scanning():
                 await asyncio.sleep(seconds)
@@ -153,7 +167,9 @@ class BluezScanner:
                 yield bluez, adapter, choice
 
     async def _switch_on(self, bluez: Bluez, adapter: Adapter) -> None:
-        """Where nobody cares, or for the first look: bluetoothd may be about to do it. Raises RadioError."""
+        """Where nobody cares, or for the first look: bluetoothd may be about to do it. Raises
+        RadioError.
+        """
         if self.care is None or self._failing not in (RadioFault.POWERED_OFF, RadioFault.BLOCKED):
             fault = RadioFault.BLOCKED if adapter.blocked else RadioFault.POWERED_OFF
             raise RadioError(fault, f"{adapter.name} is {'blocked' if adapter.blocked else 'off'}")
@@ -163,18 +179,25 @@ class BluezScanner:
         """A scan that has begun. Raises what `faults.ERRORS` lists."""
         hiding = self.care is not None and self.care.health.condition is Condition.HIDING
         refusal = self.refusal[1] if self.refusal and self.refusal[0] == adapter.owner else None
-        choice = await choose(self._wish, bluez, adapter.name, hides_repeats=hiding, refusal=refusal)
+        choice = await choose(
+            self._wish, bluez, adapter.name, hides_repeats=hiding, refusal=refusal
+        )
         try:
             await scans.enter_async_context(choice.scan.on(adapter.name, self._take))
         except RadioError as error:
-            if error.fault is not RadioFault.MONITOR_REFUSED or self._wish.mode is not RadioMode.AUTO:
+            if (
+                error.fault is not RadioFault.MONITOR_REFUSED
+                or self._wish.mode is not RadioMode.AUTO
+            ):
                 raise
             self.refusal = (adapter.owner, error)
             return await self._begin(bluez, adapter, scans)
         return choice
 
     async def _look_around(self, bluez: Bluez, adapter: Adapter, scan: Scan) -> Action | None:
-        """Until the shop closes or a step is called for. Raises RadioError when the scan has ended."""
+        """Until the shop closes or a step is called for. Raises RadioError when the scan has
+        ended.
+        """
         if self.care is None:
             await self._watch(bluez, adapter, scan, lambda: False)
             return None
@@ -192,14 +215,18 @@ class BluezScanner:
         return calls_for
 
     async def _care_for(self, care: Care, adapter: str) -> Action:
-        """Until a step is called for. It has a task: a probe takes seconds, and bluetoothd is watched meanwhile."""
+        """Until a step is called for. It has a task: a probe takes seconds, and bluetoothd is
+        watched meanwhile.
+        """
         while True:
             await asyncio.sleep(self._pace.health_s)
             action = await care.look(adapter, self.mode)
             if action:
                 return action
 
-    async def _watch(self, bluez: Bluez, adapter: Adapter, scan: Scan, enough: Callable[[], bool]) -> None:
+    async def _watch(
+        self, bluez: Bluez, adapter: Adapter, scan: Scan, enough: Callable[[], bool]
+    ) -> None:
         stopped, unanswered = False, 0
         while self._open() and not enough():
             beat()
@@ -218,7 +245,9 @@ class BluezScanner:
             if not now.powered:
                 raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
             if scan.lost:
-                raise RadioError(RadioFault.OTHER, f"bluetoothd let go of the monitor on {adapter.name}")
+                raise RadioError(
+                    RadioFault.OTHER, f"bluetoothd let go of the monitor on {adapter.name}"
+                )
             still = scan.shows_discovering and not now.discovering
             if still and stopped and not woken:
                 raise RadioError(RadioFault.OTHER, f"the scan on {adapter.name} has ended")
@@ -240,7 +269,9 @@ class BluezScanner:
         """Until the shop opens."""
         if self.care:
             self.care.health.closed()
-        self._tell("radio.resting", {**self._fields(), "reason": "the shop is closed: nothing is scanned"})
+        self._tell(
+            "radio.resting", {**self._fields(), "reason": "the shop is closed: nothing is scanned"}
+        )
         while not self._open():
             with resting():
                 await asyncio.sleep(self._pace.look_s)
@@ -252,7 +283,10 @@ class BluezScanner:
         reasons = [f"not passive: {choice.hindrance.detail}"] if choice.hindrance else []
         if choice.exposure:
             reasons.append(f"bystanders reach this process and are dropped here: {choice.exposure}")
-        self._tell("radio.scanning", {**self._fields(), **({"reason": "; ".join(reasons)} if reasons else {})})
+        self._tell(
+            "radio.scanning",
+            {**self._fields(), **({"reason": "; ".join(reasons)} if reasons else {})},
+        )
         if self.care:
             self.care.listening()
 
@@ -262,7 +296,10 @@ class BluezScanner:
             self.care.health.away()
         fault = fault_of(error)
         if fault is not self._failing:
-            self._tell("radio.failed", {**self._fields(), "reason": reason_of(error), "next_step": fault.value})
+            self._tell(
+                "radio.failed",
+                {**self._fields(), "reason": reason_of(error), "next_step": fault.value},
+            )
         self._failing = fault
 
     def _retry_s(self, fault: RadioFault) -> float:
@@ -270,12 +307,22 @@ class BluezScanner:
         if fault in GONE:
             return self._pace.retry_s
         began_s, self._began_s = self._began_s, None
-        lasted = began_s is not None and asyncio.get_running_loop().time() - began_s > 2 * self._pace.health_s
+        lasted = (
+            began_s is not None
+            and asyncio.get_running_loop().time() - began_s > 2 * self._pace.health_s
+        )
         self._refused = 1 if lasted else self._refused + 1
-        return min(self._pace.retry_s * 2.0 ** min(self._refused - 1, 16), max(LONGEST_RETRY_S, self._pace.retry_s))
+        return min(
+            self._pace.retry_s * 2.0 ** min(self._refused - 1, 16),
+            max(LONGEST_RETRY_S, self._pace.retry_s),
+        )
 
     def _take(
-        self, address: str, rssi_dbm: int, service_data: Mapping[str, bytes], manufacturer_data: Mapping[int, bytes]
+        self,
+        address: str,
+        rssi_dbm: int,
+        service_data: Mapping[str, bytes],
+        manufacturer_data: Mapping[int, bytes],
     ) -> None:
         if rssi_dbm == GOING_DBM:
             return

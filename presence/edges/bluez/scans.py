@@ -1,6 +1,8 @@
-"""The ways to listen, each a small class: what it brings, and `on`. `BleakScan` here, `MonitorScan` in `monitor`.
+"""The ways to listen, each a small class: what it brings, and `on`. `BleakScan` here, `MonitorScan`
+in `monitor`.
 
-Trap: when the controller or bluetoothd has vanished, bleak's stop() raises, or waits for an answer that never comes.
+Trap: when the controller or bluetoothd has vanished, bleak's stop() raises, or waits for an answer
+that never comes.
 """
 
 import asyncio
@@ -16,7 +18,9 @@ from presence.edges.bluez.faults import ERRORS
 from presence.edges.bluez.modes import active_arguments
 
 Take = Callable[[str, int, Mapping[str, bytes], Mapping[int, bytes]], None]
-"""Address, RSSI in dBm, service data by UUID, manufacturer data by company. Called for each advertisement."""
+"""Address, RSSI in dBm, service data by UUID, manufacturer data by company. Called for each
+advertisement.
+"""
 
 START_S: Final = 8.0
 STOP_S: Final = 3.0
@@ -39,7 +43,9 @@ class Scan(Protocol):
     """bluetoothd has said that it ended."""
 
     def on(self, adapter: str, take: Take) -> AbstractAsyncContextManager[None]:
-        """Scans inside the block. Raises what `faults.ERRORS` lists when it cannot begin; ends without a word."""
+        """Scans inside the block. Raises what `faults.ERRORS` lists when it cannot begin; ends
+        without a word.
+        """
 
 
 class BleakScan:
@@ -54,7 +60,9 @@ class BleakScan:
 
     @asynccontextmanager
     async def on(self, adapter: str, take: Take) -> AsyncIterator[None]:
-        scanner = BleakScanner(found_by(take), **active_arguments(adapter, everything=self._everything))
+        scanner = BleakScanner(
+            found_by(take), **active_arguments(adapter, everything=self._everything)
+        )
         async with asyncio.timeout(START_S):
             await scanner.start()
         try:

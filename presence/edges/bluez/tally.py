@@ -1,8 +1,8 @@
 """How many advertisements came, and about how many different senders they had; never which.
 
-Linear counting (Whang, Vander-Zanden, Taylor 1990): each address sets one of 1024 marks, chosen by Python's own hash,
-which is keyed anew in each process. What is left of an address is one of 1024 numbers, for half a minute: nobody can
-be told from another by it, and R-02 holds.
+Linear counting (Whang, Vander-Zanden, Taylor 1990): each address sets one of 1024 marks, chosen by
+Python's own hash, which is keyed anew in each process. What is left of an address is one of 1024
+numbers, for half a minute: nobody can be told from another by it, and R-02 holds.
 """
 
 import math
@@ -28,7 +28,9 @@ class Tally:
         self._marks.add(hash(address) % MARKS)
 
     def take(self) -> tuple[int, float | None]:
-        """Advertisements, and the estimate of their senders, or None where they were too many to tell."""
+        """Advertisements, and the estimate of their senders, or None where they were too many to
+        tell.
+        """
         heard, marked = self._heard, len(self._marks)
         self._heard = 0
         self._marks = set()

@@ -7,8 +7,8 @@
 |           | anybody, write past the end of a buffer: bluetoothd dies          |                                      |
 | 5.87      | a UUID filter, and an advertisement that matches it: it dies      | 91c340d35 … 82af2beaf, issue 2282    |
 
-Debian's 5.82-1.1 has the second (tried in a virtual machine on 2026-11-29). Whether a distribution has mended one of
-its own is not told by the number: a version in the table counts as flawed.
+Debian's 5.82-1.1 has the second (tried in a virtual machine on 2026-11-29). Whether a distribution
+has mended one of its own is not told by the number: a version in the table counts as flawed.
 """
 
 import re
@@ -23,7 +23,9 @@ BLUETOOTHD: Final = (
     Path("/usr/local/libexec/bluetooth/bluetoothd"),
 )
 DPKG_STATUS: Final = Path("/var/lib/dpkg/status")
-_PACKAGE: Final = re.compile(r"^Package: bluez\n(?:.+\n)*?Version: (?:\d+:)?(\d+\.\d+)", re.MULTILINE)
+_PACKAGE: Final = re.compile(
+    r"^Package: bluez\n(?:.+\n)*?Version: (?:\d+:)?(\d+\.\d+)", re.MULTILINE
+)
 _PATIENCE_S: Final = 5.0
 
 
@@ -55,7 +57,9 @@ def parse_version(text: str) -> BluezVersion | None:
     return BluezVersion(int(found[1]), int(found[2])) if found else None
 
 
-def bluez_version(programs: tuple[Path, ...] = BLUETOOTHD, status: Path = DPKG_STATUS) -> BluezVersion | None:
+def bluez_version(
+    programs: tuple[Path, ...] = BLUETOOTHD, status: Path = DPKG_STATUS
+) -> BluezVersion | None:
     """None where it cannot be told. Blocks for some milliseconds: call it in a worker thread.
 
     Our unit may not start what lies in /usr/libexec; there the package's version has to do.
@@ -65,7 +69,11 @@ def bluez_version(programs: tuple[Path, ...] = BLUETOOTHD, status: Path = DPKG_S
             continue
         try:
             done = subprocess.run(  # noqa: S603 - a path of ours, no words of anybody else's
-                [program, "--version"], capture_output=True, text=True, timeout=_PATIENCE_S, check=True
+                [program, "--version"],
+                capture_output=True,
+                text=True,
+                timeout=_PATIENCE_S,
+                check=True,
             )
         except (OSError, subprocess.SubprocessError):
             continue

@@ -1,6 +1,7 @@
 """Captures: recordings of what a radio heard, read back as advertisements.
 
-btsnoop (Android, btmon), pcap and pcapng (tcpdump, Wireshark, sniffers), with HCI events or packets from the air.
+btsnoop (Android, btmon), pcap and pcapng (tcpdump, Wireshark, sniffers), with HCI events or packets
+from the air.
 """
 
 from presence.edges.capture.counts import ReportCounts

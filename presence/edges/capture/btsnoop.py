@@ -3,8 +3,8 @@
     header   "btsnoop" 0 | version 4 | data link 4
     record   original length 4 | included length 4 | flags 4 | cumulative drops 4 | time 8 | data
 
-All big-endian, after RFC 1761 (snoop) with Bluetooth's own flags and clock: microseconds since the year 0 AD, of
-which 0x00DCDDB30F2F8000 had passed at 1970-01-01 (BlueZ, src/shared/btsnoop.c).
+All big-endian, after RFC 1761 (snoop) with Bluetooth's own flags and clock: microseconds since the
+year 0 AD, of which 0x00DCDDB30F2F8000 had passed at 1970-01-01 (BlueZ, src/shared/btsnoop.c).
 """
 
 import struct
@@ -27,7 +27,9 @@ class BtsnoopCapture:
 
     def __init__(self, file: CaptureFile) -> None:
         if len(file.data) < HEADER.size:
-            raise file.fault(len(file.data), "the btsnoop header of 16 bytes is cut short", CUT_SHORT)
+            raise file.fault(
+                len(file.data), "the btsnoop header of 16 bytes is cut short", CUT_SHORT
+            )
         _, version, self._link_type = HEADER.unpack_from(file.data)
         if version != VERSION:
             raise file.fault(8, f"expected btsnoop version {VERSION}", "convert it with Wireshark")
@@ -48,7 +50,9 @@ class BtsnoopCapture:
         while at < size:
             start = at + header_bytes
             if start > size:
-                raise file.fault(at, f"a record header of {header_bytes} bytes is cut short", CUT_SHORT)
+                raise file.fault(
+                    at, f"a record header of {header_bytes} bytes is cut short", CUT_SHORT
+                )
             original, included, flags, _, time_us = header_of(data, at)
             if included > original or included > MAX_RECORD_BYTES:
                 raise file.fault(at, "a record's length is impossible", DAMAGED)

@@ -1,8 +1,9 @@
 """The checksum at the end of every packet on the air.
 
-Core 5.4, Vol 6 Part B §3.1.1: polynomial x²⁴ + x¹⁰ + x⁹ + x⁶ + x⁴ + x³ + x + 1, preset to 0x555555 on the advertising
-channels, data least significant bit first. The register is kept bit-reversed here, so that each byte is one table
-look-up and the result compares with the three bytes as captured.
+Core 5.4, Vol 6 Part B §3.1.1: polynomial x²⁴ + x¹⁰ + x⁹ + x⁶ + x⁴ + x³ + x + 1, preset to 0x555555
+on the advertising channels, data least significant bit first. The register is kept bit-reversed
+here, so that each byte is one table look-up and the result compares with the three bytes as
+captured.
 """
 
 from typing import Final

@@ -2,8 +2,8 @@
 
     event code 0x3E (LE Meta) | parameter length | subevent | number of reports | reports …
 
-The specification lists the parameters as arrays (`Address[i]`), but every controller sends report after report, and
-so do Linux, btmon and Wireshark read them: the layouts below are of one report.
+The specification lists the parameters as arrays (`Address[i]`), but every controller sends report
+after report, and so do Linux, btmon and Wireshark read them: the layouts below are of one report.
 Core 5.4, Vol 4 Part E §5.4.4 (event packet), §7.7.65.2, §7.7.65.11, §7.7.65.13.
 """
 
@@ -33,7 +33,9 @@ TakeReports = Callable[[bytes, int, int, str], Sequence[Report]]
 
 
 class HciEvents:
-    """Takes the events of one data link apart; remembers nothing but unfinished extended advertisements."""
+    """Takes the events of one data link apart; remembers nothing but unfinished extended
+    advertisements.
+    """
 
     def __init__(self, counts: ReportCounts) -> None:
         self._counts = counts
@@ -77,7 +79,9 @@ class HciEvents:
         return reports
 
     def _directed(self, data: bytes, at: int, end: int, adapter: str) -> list[Report]:
-        """§7.7.65.11: event type 1, address type 1, address 6, direct address type 1, direct address 6, RSSI 1."""
+        """§7.7.65.11: event type 1, address type 1, address 6, direct address type 1, direct
+        address 6, RSSI 1.
+        """
         reports: list[Report] = []
         counts = self._counts
         left = data[at] if at < end else 0
@@ -88,7 +92,9 @@ class HciEvents:
                 counts.malformed_reports += 1
                 break
             rssi = data[at + 15]
-            reports.append((data[at + 7 : at + 1 : -1], rssi if rssi < 128 else rssi - 256, b"", adapter))
+            reports.append(
+                (data[at + 7 : at + 1 : -1], rssi if rssi < 128 else rssi - 256, b"", adapter)
+            )
             counts.directed += 1
             at += DIRECTED_BYTES
             left -= 1
@@ -102,7 +108,11 @@ class HciEvents:
         at += 1
         counts.malformed_reports += not left
         while left:
-            stop = at + EXTENDED_FIXED_BYTES + data[at + 23] if end - at >= EXTENDED_FIXED_BYTES else end + 1
+            stop = (
+                at + EXTENDED_FIXED_BYTES + data[at + 23]
+                if end - at >= EXTENDED_FIXED_BYTES
+                else end + 1
+            )
             if stop > end:
                 counts.malformed_reports += 1
                 break
@@ -121,15 +131,20 @@ class HciEvents:
     def _extended_payload(self, data: bytes, at: int, stop: int, adapter: str) -> bytes | None:
         """The advertising data that this report completes, or None.
 
-        event type 2 | address type 1 | address 6 | primary PHY 1 | secondary PHY 1 | SID 1 | TX power 1 | RSSI 1 |
-        periodic interval 2 | direct address type 1 | direct address 6 | data length 1 | data
-        Event type: bit 3 scan response, bits 5 and 6 data status.
+        event type 2 | address type 1 | address 6 | primary PHY 1 | secondary PHY 1 | SID 1 | TX
+        power 1 | RSSI 1 | periodic interval 2 | direct address type 1 | direct address 6 | data
+        length 1 | data Event type: bit 3 scan response, bits 5 and 6 data status.
         """
         status = data[at] >> 5 & 0b11
         part = data[at + EXTENDED_FIXED_BYTES : stop]
         if status == DATA_COMPLETE and not self._chains:
             return part
-        key = (data[at + 2 : at + 9], data[at + 11], bool(data[at] & EXTENDED_SCAN_RESPONSE), adapter)
+        key = (
+            data[at + 2 : at + 9],
+            data[at + 11],
+            bool(data[at] & EXTENDED_SCAN_RESPONSE),
+            adapter,
+        )
         if status == DATA_MORE_TO_COME:
             self._chains.extend(key, part)
             self._counts.fragments += 1

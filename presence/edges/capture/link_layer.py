@@ -1,13 +1,16 @@
 """Advertising packets as a sniffer takes them from the air.
 
-    access address 4 | PDU header 2 (type in the low 4 bits, length in the second byte) | payload | CRC 3
+    access address 4 | PDU header 2 (type in the low 4 bits, length in the second byte) | payload |
+    CRC 3
 
-Core 5.4, Vol 6 Part B §2.1 (packet), §2.3 (advertising PDUs), §2.3.4 (common extended advertising payload format).
-On the coded PHY a sniffer puts one byte, the coding indicator, behind the access address (§2.2).
+Core 5.4, Vol 6 Part B §2.1 (packet), §2.3 (advertising PDUs), §2.3.4 (common extended advertising
+payload format). On the coded PHY a sniffer puts one byte, the coding indicator, behind the access
+address (§2.2).
 
-A PDU without an advertiser's address (anonymous, or the continuation of a chain) is left out: continuations name
-their advertiser only by time and channel, and anonymous advertisements are nobody's. An AUX_SCAN_RSP looks like an
-AUX_ADV_IND (only the time tells them apart) and is not counted as a scan response.
+A PDU without an advertiser's address (anonymous, or the continuation of a chain) is left out:
+continuations name their advertiser only by time and channel, and anonymous advertisements are
+nobody's. An AUX_SCAN_RSP looks like an AUX_ADV_IND (only the time tells them apart) and is not
+counted as a scan response.
 """
 
 from collections.abc import Sequence
@@ -24,12 +27,18 @@ ADVERTISING_ACCESS_ADDRESS: Final = 0x8E89BED6.to_bytes(4, "little")
 ADV_DIRECT_IND: Final = 0b0001
 SCAN_RSP: Final = 0b0100
 LEGACY_WITH_PAYLOAD: Final = frozenset({0b0000, 0b0010, SCAN_RSP, 0b0110})
-"""ADV_IND, ADV_NONCONN_IND, SCAN_RSP, ADV_SCAN_IND: address 6, then AD structures (§2.3.1, §2.3.2)."""
+"""ADV_IND, ADV_NONCONN_IND, SCAN_RSP, ADV_SCAN_IND: address 6, then AD structures (§2.3.1,
+§2.3.2).
+"""
 EXTENDED: Final = 0b0111
-"""ADV_EXT_IND, AUX_ADV_IND, AUX_SCAN_RSP, AUX_SYNC_IND and AUX_CHAIN_IND share one number (§2.3, table 2.3)."""
+"""ADV_EXT_IND, AUX_ADV_IND, AUX_SCAN_RSP, AUX_SYNC_IND and AUX_CHAIN_IND share one number (§2.3,
+table 2.3).
+"""
 
 HAS_ADVERTISER, HAS_AUX_POINTER = 1 << 0, 1 << 4
-"""Extended header flags (§2.3.4.1): what follows, in this order: AdvA 6, TargetA 6, CTEInfo 1, ADI 2, AuxPtr 3, …"""
+"""Extended header flags (§2.3.4.1): what follows, in this order: AdvA 6, TargetA 6, CTEInfo 1, ADI
+2, AuxPtr 3, …
+"""
 
 
 class LinkLayerPackets:
@@ -48,7 +57,9 @@ class LinkLayerPackets:
         crc_valid: bool | None,
         coded: bool = False,
     ) -> Sequence[Report]:
-        """The report in the packet at data[start:stop]; `crc_valid` is None where nobody has checked."""
+        """The report in the packet at data[start:stop]; `crc_valid` is None where nobody has
+        checked.
+        """
         counts = self.counts
         if data[start : start + 4] != ADVERTISING_ACCESS_ADDRESS or stop - start < 4:
             counts.other_records += 1
@@ -86,8 +97,8 @@ class LinkLayerPackets:
     def _extended(self, data: bytes, at: int, end: int, rssi_dbm: int) -> Sequence[Report]:
         """§2.3.4: header length 6 bits and AdvMode 2 bits | flags and fields | advertising data.
 
-        An ADV_EXT_IND that only points to where the data will be sent is no report, as for a controller. Data that
-        goes on in a chain (AuxPtr present) is used as far as it is.
+        An ADV_EXT_IND that only points to where the data will be sent is no report, as for a
+        controller. Data that goes on in a chain (AuxPtr present) is used as far as it is.
         """
         counts = self.counts
         header_bytes = data[at] & 0x3F if at < end else end
@@ -102,4 +113,11 @@ class LinkLayerPackets:
             return NO_REPORTS
         counts.extended += 1
         payload = data[data_at:end]
-        return ((data[at + 2 : at + 8][::-1], rssi_dbm, whole_structures(payload) if points_on else payload, ""),)
+        return (
+            (
+                data[at + 2 : at + 8][::-1],
+                rssi_dbm,
+                whole_structures(payload) if points_on else payload,
+                "",
+            ),
+        )

@@ -1,7 +1,7 @@
 """Data link types: what a record's bytes are, and how to get at the advertising in them.
 
-btsnoop numbers its data links itself (1001, 1002; BlueZ added 2001), pcap and pcapng use tcpdump's LINKTYPE numbers
-(tcpdump.org/linktypes). The two do not overlap.
+btsnoop numbers its data links itself (1001, 1002; BlueZ added 2001), pcap and pcapng use tcpdump's
+LINKTYPE numbers (tcpdump.org/linktypes). The two do not overlap.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,9 @@ H4_EVENT: Final = 0x04
 H4_DIRECTION_BYTES: Final = 4
 """LINKTYPE_BLUETOOTH_HCI_H4_WITH_PHDR: the direction, big-endian, comes first."""
 H1_RECEIVED_EVENT: Final = 0b11
-"""btsnoop record flags: bit 0 received by the host, bit 1 command or event; without an indicator byte they tell."""
+"""btsnoop record flags: bit 0 received by the host, bit 1 command or event; without an indicator
+byte they tell.
+"""
 MONITOR_EVENT: Final = 3
 """BTSNOOP_OPCODE_EVENT_PKT of BlueZ (doc/btsnoop.txt)."""
 MONITOR_HEADER_BYTES: Final = 4
@@ -50,7 +52,8 @@ def describe_link(link_type: int) -> str:
 def unreadable(what: str, link_type: int, readable: Mapping[int, str]) -> str:
     """The finding for a link type that is not in `readable`.
 
-    Both registries have 16 bits; a larger number comes from a broken file and may be a piece of an address.
+    Both registries have 16 bits; a larger number comes from a broken file and may be a piece of an
+    address.
     """
     found = f"{what} {link_type}" if link_type <= 0xFFFF else f"an impossible {what}"
     return f"{found}, expected one of {', '.join(map(describe_link, readable))}"

@@ -3,8 +3,8 @@
     header   magic 4 | version 2+2 | reserved 4+4 | snapshot length 4 | link type 4
     record   seconds 4 | fraction 4 | captured length 4 | original length 4 | data
 
-In the byte order of the machine that wrote it, which the magic tells, as it tells whether fractions are micro- or
-nanoseconds (draft-ietf-opsawg-pcap §4, §5).
+In the byte order of the machine that wrote it, which the magic tells, as it tells whether fractions
+are micro- or nanoseconds (draft-ietf-opsawg-pcap §4, §5).
 """
 
 import struct
@@ -26,7 +26,9 @@ VARIANTS: Final[dict[bytes, tuple[str, int]]] = {
 HEADER_BYTES: Final = 24
 LINK_TYPE_OFFSET: Final = 20
 LINK_TYPE_MASK: Final = 0x03FFFFFF
-"""The upper bits tell the length of a frame check sequence, not the link type (libpcap, LT_LINKTYPE)."""
+"""The upper bits tell the length of a frame check sequence, not the link type (libpcap,
+LT_LINKTYPE).
+"""
 
 
 class PcapCapture:
@@ -34,7 +36,9 @@ class PcapCapture:
 
     def __init__(self, file: CaptureFile) -> None:
         if len(file.data) < HEADER_BYTES:
-            raise file.fault(len(file.data), f"the pcap header of {HEADER_BYTES} bytes is cut short", CUT_SHORT)
+            raise file.fault(
+                len(file.data), f"the pcap header of {HEADER_BYTES} bytes is cut short", CUT_SHORT
+            )
         self._byte_order, self._ticks_per_s = VARIANTS[file.data[:4]]
         (link_field,) = struct.unpack_from(self._byte_order + "I", file.data, LINK_TYPE_OFFSET)
         self._link_type = link_field & LINK_TYPE_MASK
@@ -57,7 +61,9 @@ class PcapCapture:
         while at < size:
             start = at + header_bytes
             if start > size:
-                raise file.fault(at, f"a record header of {header_bytes} bytes is cut short", CUT_SHORT)
+                raise file.fault(
+                    at, f"a record header of {header_bytes} bytes is cut short", CUT_SHORT
+                )
             seconds, fraction, included, original = header_of(data, at)
             if included > original or included > MAX_RECORD_BYTES:
                 raise file.fault(at, "a record's length is impossible", DAMAGED)

@@ -2,9 +2,10 @@
 
     block    type 4 | total length 4 | body, padded to 4 | total length 4
 
-draft-ietf-opsawg-pcapng: §3.1 blocks, §3.5 options, §4.1 section header, §4.2 interface description, §4.3 enhanced
-packet, §4.4 simple packet, appendix A obsolete packet. Each section has its own byte order and its own interfaces;
-each interface has its own link type and its own clock resolution. Blocks of other types are skipped.
+draft-ietf-opsawg-pcapng: §3.1 blocks, §3.5 options, §4.1 section header, §4.2 interface
+description, §4.3 enhanced packet, §4.4 simple packet, appendix A obsolete packet. Each section has
+its own byte order and its own interfaces; each interface has its own link type and its own clock
+resolution. Blocks of other types are skipped.
 """
 
 import struct
@@ -30,8 +31,10 @@ BLOCK_BYTES: Final = 12
 """A block without a body."""
 
 PACKET_FIELDS: Final = {ENHANCED_PACKET: "IIIII", SIMPLE_PACKET: "I", OBSOLETE_PACKET: "H2xIIII"}
-"""Before the data: interface (the obsolete one: 2 bytes, and 2 of drops), time high, time low, captured length,
-original length; the simple packet has the original length only (§4.3, §4.4, appendix A)."""
+"""Before the data: interface (the obsolete one: 2 bytes, and 2 of drops), time high, time low,
+captured length, original length; the simple packet has the original length only (§4.3, §4.4,
+appendix A).
+"""
 
 
 class Interface(NamedTuple):
@@ -67,7 +70,10 @@ class PcapngCapture:
                 byte_order = self._section(at)
                 self._interfaces = []
                 lengths = struct.Struct(byte_order + "II")
-                packets = {kind: struct.Struct(byte_order + fields) for kind, fields in PACKET_FIELDS.items()}
+                packets = {
+                    kind: struct.Struct(byte_order + fields)
+                    for kind, fields in PACKET_FIELDS.items()
+                }
             end = self._block_end(at, lengths)
             kind = lengths.unpack_from(data, at)[0]
             if kind == INTERFACE_DESCRIPTION:
@@ -77,14 +83,20 @@ class PcapngCapture:
             at = end
         if self._link_types and self._link_types.isdisjoint(PCAP_LINKS):
             readable = ", ".join(map(describe_link, PCAP_LINKS))
-            raise file.fault(0, f"no interface with one of the link types {readable}", "capture Bluetooth")
+            raise file.fault(
+                0, f"no interface with one of the link types {readable}", "capture Bluetooth"
+            )
 
     def _section(self, at: int) -> str:
         """The byte order of the section that begins at `at`."""
         byte_order = BYTE_ORDERS.get(self._file.data[at + 8 : at + 12])
         if byte_order is None:
             whole = len(self._file.data) >= at + 12
-            finding = "a section header without its byte-order mark" if whole else "a section header is cut short"
+            finding = (
+                "a section header without its byte-order mark"
+                if whole
+                else "a section header is cut short"
+            )
             raise self._file.fault(at, finding, DAMAGED if whole else CUT_SHORT)
         return byte_order
 
@@ -116,7 +128,9 @@ class PcapngCapture:
         return Interface(decoder_for(link_type, counts), snapshot_bytes, *clock)
 
     def _packet(self, kind: int, at: int, end: int, fixed: struct.Struct) -> Record:
-        """The record in a packet block; a simple packet has no time and is dated like the one before it."""
+        """The record in a packet block; a simple packet has no time and is dated like the one
+        before it.
+        """
         file = self._file
         start = at + 8 + fixed.size
         if start > end - 4:

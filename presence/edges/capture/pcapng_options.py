@@ -2,9 +2,9 @@
 
     option   code 2 | length 2 | value, padded to 4     until code 0, or the end of the block
 
-draft-ietf-opsawg-pcapng §3.5, §4.2: `if_tsresol` (9, one byte) is the resolution of its time stamps as a negative
-power of ten, or of two where the top bit is set, 10⁻⁶ where absent; `if_tsoffset` (14, eight bytes) is a number of
-seconds to add.
+draft-ietf-opsawg-pcapng §3.5, §4.2: `if_tsresol` (9, one byte) is the resolution of its time stamps
+as a negative power of ten, or of two where the top bit is set, 10⁻⁶ where absent; `if_tsoffset`
+(14, eight bytes) is a number of seconds to add.
 """
 
 import struct
@@ -34,7 +34,9 @@ def clock_of(data: bytes, at: int, end: int, byte_order: str) -> InterfaceClock 
             return None
         if code == IF_TSRESOL and length == 1:
             exponent = data[value] & ~POWER_OF_TWO
-            clock = clock._replace(ticks_per_s=(2 if data[value] & POWER_OF_TWO else 10) ** exponent)
+            clock = clock._replace(
+                ticks_per_s=(2 if data[value] & POWER_OF_TWO else 10) ** exponent
+            )
         elif code == IF_TSOFFSET and length == 8:
             clock = clock._replace(offset_s=struct.unpack_from(byte_order + "q", data, value)[0])
     return clock

@@ -1,7 +1,7 @@
 """A capture, read from its first advertisement to its last.
 
-Time is the capture's own: both readings of a moment are the record's UTC, except that the monotonic one stands still
-where the recorder's clock was set back.
+Time is the capture's own: both readings of a moment are the record's UTC, except that the monotonic
+one stands still where the recorder's clock was set back.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,9 @@ from presence.edges.capture.counts import ReportCounts
 from presence.edges.capture.records import DAMAGED, CaptureFile, Container, load_capture
 
 END_OF_DATES_UTC_S: Final = 253_402_300_800.0
-"""9999-12-31T24:00:00Z, the last that RFC 3339 can write; a later (or negative) time stamp is a damaged one."""
+"""9999-12-31T24:00:00Z, the last that RFC 3339 can write; a later (or negative) time stamp is a
+damaged one.
+"""
 
 _CONTAINERS: Final[dict[bytes, Callable[[CaptureFile], Container]]] = {
     btsnoop.MAGIC: btsnoop.BtsnoopCapture,
@@ -37,15 +39,19 @@ def _open_container(file: CaptureFile) -> Container:
     raise file.fault(
         0,
         "expected btsnoop, pcap or pcapng",
-        "record with `btmon -w`, Android's HCI snoop log, or Wireshark; unpack it first if it is compressed",
+        (
+            "record with `btmon -w`, Android's HCI snoop log, or Wireshark; unpack it first if "
+            "it is "
+            "compressed"
+        ),
     )
 
 
 class CaptureReader:
     """Reads one capture; no advertisement is kept once it was handed on.
 
-    Raises CaptureError at once where the file is of a kind that we do not read, and from `advertisements` where it
-    breaks off, after all that could be read before.
+    Raises CaptureError at once where the file is of a kind that we do not read, and from
+    `advertisements` where it breaks off, after all that could be read before.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,12 +75,16 @@ class CaptureReader:
             if not reports:
                 continue
             if not 0.0 <= utc_s < END_OF_DATES_UTC_S:
-                raise self._file.fault(start, "the record before this byte has an impossible date", DAMAGED)
+                raise self._file.fault(
+                    start, "the record before this byte has an impossible date", DAMAGED
+                )
             monotonic_s = max(monotonic_s, utc_s)
             at = Moment(monotonic_s, utc_s)
             for address, rssi_dbm, payload, adapter in reports:
                 try:
-                    heard = advertisement_from_payload(at, address, rssi_dbm, payload, adapter=adapter)
+                    heard = advertisement_from_payload(
+                        at, address, rssi_dbm, payload, adapter=adapter
+                    )
                 except MalformedPayload:
                     counts.malformed_payloads += 1
                     continue

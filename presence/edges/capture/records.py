@@ -14,10 +14,14 @@ from presence.edges.capture.counts import ReportCounts
 from presence.errors import CaptureError
 
 Report = tuple[bytes, int, bytes, str]
-"""Address (most significant byte first), RSSI in dBm as read (127: unknown), payload, adapter (`hci0`, or empty)."""
+"""Address (most significant byte first), RSSI in dBm as read (127: unknown), payload, adapter
+(`hci0`, or empty).
+"""
 
 Decode = Callable[[bytes, int, int, int], Sequence[Report]]
-"""The reports in data[start:stop], given (data, start, stop, flags); flags are btsnoop's, 0 elsewhere. Never raises."""
+"""The reports in data[start:stop], given (data, start, stop, flags); flags are btsnoop's, 0
+elsewhere. Never raises.
+"""
 
 Record = tuple[float, Decode, int, int, int]
 """UTC in seconds, the decoder of the record's data link, start, stop, flags."""
@@ -27,10 +31,17 @@ NO_REPORTS: Final[Sequence[Report]] = ()
 MAX_CAPTURE_BYTES: Final = 1 << 30
 """A capture is read in one go; 1 GiB holds about ten million records, a week of a crowded shop."""
 MAX_RECORD_BYTES: Final = 262_144
-"""libpcap's MAXIMUM_SNAPLEN; an HCI packet has at most 65,540 bytes. A longer record is a damaged length."""
+"""libpcap's MAXIMUM_SNAPLEN; an HCI packet has at most 65,540 bytes. A longer record is a damaged
+length.
+"""
 
-CUT_SHORT: Final = "copy the file again, or keep to what was read: everything before this byte is sound"
-DAMAGED: Final = "everything before this byte was read; record again, or copy the file again if its origin is sound"
+CUT_SHORT: Final = (
+    "copy the file again, or keep to what was read: everything before this byte is sound"
+)
+DAMAGED: Final = (
+    "everything before this byte was read; record again, or copy the file again if "
+    "its origin is sound"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,9 @@ class CaptureFile:
     data: bytes
 
     def fault(self, offset: int, finding: str, remedy: str) -> CaptureError:
-        """The error to raise. `finding` must not quote the file: a broken length may be a piece of an address."""
+        """The error to raise. `finding` must not quote the file: a broken length may be a piece of
+        an address.
+        """
         return CaptureError(f"{self.name}, byte {offset}: {finding}; {remedy}", offset=offset)
 
 
@@ -53,7 +66,9 @@ class Container(Protocol):
         """For people, e.g. `btsnoop, data link 1002 (HCI UART, H4)`."""
 
     def records(self, counts: ReportCounts) -> Iterator[Record]:
-        """The records in file order; raises CaptureError after the last whole one where the file breaks off."""
+        """The records in file order; raises CaptureError after the last whole one where the file
+        breaks off.
+        """
 
 
 def load_capture(path: Path) -> CaptureFile:
@@ -61,10 +76,16 @@ def load_capture(path: Path) -> CaptureFile:
     try:
         if path.stat().st_size > MAX_CAPTURE_BYTES:
             raise CaptureError(
-                f"{path.name}: more than {MAX_CAPTURE_BYTES >> 20} MiB; cut it into pieces, e.g. with `editcap -c`",
+                (
+                    f"{path.name}: more than {MAX_CAPTURE_BYTES >> 20} MiB; cut it into pieces, "
+                    "e.g. "
+                    "with `editcap -c`"
+                ),
                 offset=0,
             )
         return CaptureFile(path.name, path.read_bytes())
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise CaptureError(f"{path.name}: {reason}; name a capture that this user may read", offset=0) from error
+        raise CaptureError(
+            f"{path.name}: {reason}; name a capture that this user may read", offset=0
+        ) from error

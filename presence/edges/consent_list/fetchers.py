@@ -1,7 +1,9 @@
-"""How the bytes of a signed list come: over HTTPS, or from a directory (a USB stick, an rsync mirror).
+"""How the bytes of a signed list come: over HTTPS, or from a directory (a USB stick, an rsync
+mirror).
 
-Neither believes what it fetches; that is TUF's part. Both are bounded in size and in time, and keep what they fetch in
-memory: python-tuf's own download_file goes through /tmp, and window keys may not touch a disk.
+Neither believes what it fetches; that is TUF's part. Both are bounded in size and in time, and keep
+what they fetch in memory: python-tuf's own download_file goes through /tmp, and window keys may not
+touch a disk.
 """
 
 import io
@@ -17,7 +19,12 @@ from typing import IO, Any, Final
 from urllib.parse import unquote, urlsplit
 
 import urllib3
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
+from tuf.api.exceptions import (
+    DownloadError,
+    DownloadHTTPError,
+    DownloadLengthMismatchError,
+    SlowRetrievalError,
+)
 from tuf.ngclient import FetcherInterface
 
 from presence import __version__
@@ -28,12 +35,16 @@ from presence.edges.host.clock import SystemClock
 CONNECT_S: Final = 5.0
 BETWEEN_BYTES_S: Final = 8.0
 FETCH_S: Final = 300.0
-"""The longest that one look fetches. A server that drips is no server; what came whole of a long list is kept."""
+"""The longest that one look fetches. A server that drips is no server; what came whole of a long
+list is kept.
+"""
 CHUNK: Final = 1 << 18
 
 
 TIMESTAMP: Final = "/timestamp.json"
-"""Asked for with each look, and never the same for long: its answer's Date is the server's clock."""
+"""Asked for with each look, and never the same for long: its answer's Date is the server's
+clock.
+"""
 
 
 class Unreadable(DownloadError):
@@ -91,10 +102,12 @@ class BoundedFetcher(FetcherInterface):
 
 
 class HttpsFetcher(BoundedFetcher):
-    """Keeps its connection from look to look. Certificates are verified, always; no redirection is followed.
+    """Keeps its connection from look to look. Certificates are verified, always; no redirection is
+    followed.
 
-    Bytes are taken as they come (`read1`): urllib3's `stream` gives nothing before a chunk is full, so that a server
-    which drips would be waited for without a look at the time. Only its headers can still drip: `give_up` ends that.
+    Bytes are taken as they come (`read1`): urllib3's `stream` gives nothing before a chunk is full,
+    so that a server which drips would be waited for without a look at the time. Only its headers
+    can still drip: `give_up` ends that.
     """
 
     def __init__(self, ca_file: Path | None) -> None:
@@ -129,7 +142,9 @@ class HttpsFetcher(BoundedFetcher):
 
     @staticmethod
     def _chunks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """The body; where the status is not 200 it is passed over, so that the connection can be used again."""
+        """The body; where the status is not 200 it is passed over, so that the connection can be
+        used again.
+        """
         found = response.status == 200
         try:
             while chunk := response.read1(CHUNK, decode_content=False):
@@ -150,7 +165,9 @@ class HttpsFetcher(BoundedFetcher):
 
 
 def _date_of(response: urllib3.BaseHTTPResponse, now: Moment) -> Moment | None:
-    """What the server's clock shows (RFC 9110 §6.6.1), later by as much as a cache says that it kept the answer."""
+    """What the server's clock shows (RFC 9110 §6.6.1), later by as much as a cache says that it
+    kept the answer.
+    """
     try:
         date = parsedate_to_datetime(response.headers.get("Date", ""))
     except (ValueError, TypeError):

@@ -1,4 +1,5 @@
-"""The files of a signed list as they come: kept where they must not come again, opened, and judged by their name.
+"""The files of a signed list as they come: kept where they must not come again, opened, and judged
+by their name.
 
 base         `fetched` in the state directory, until the whole of it is loaded
 window keys  `keys` in the runtime directory (memory), as long as the list names them
@@ -30,7 +31,9 @@ from presence.ports import Progress
 class ListFiles:
     """Used by one thread at a time; `progress` is looked at by others."""
 
-    def __init__(self, repository: TufRepository, fetched: SegmentFiles, keys: SegmentFiles, *, name: str) -> None:
+    def __init__(
+        self, repository: TufRepository, fetched: SegmentFiles, keys: SegmentFiles, *, name: str
+    ) -> None:
         self.progress: Progress | None = None
         self.came = 0
         """Files that this look has brought, to be kept."""
@@ -46,7 +49,9 @@ class ListFiles:
         """A whole list is in the store: what came of a base is wanted no more."""
         self._fetched.keep_only(())
 
-    def base(self, proof: Proof, shard: str, manifest: Manifest) -> tuple[str, SegmentHeader, memoryview]:
+    def base(
+        self, proof: Proof, shard: str, manifest: Manifest
+    ) -> tuple[str, SegmentHeader, memoryview]:
         """A segment of the base, from where it was kept."""
         path = base_path(manifest.epoch, shard)
         target = proof.targets.get(path)
@@ -54,12 +59,18 @@ class ListFiles:
         data = self._repository.fetch(proof, path) if data is None else data
         return path, *self.opened(data, path, Kind.BASE, manifest, manifest.base_seq)
 
-    def delta(self, proof: Proof, seq: int, manifest: Manifest) -> tuple[str, SegmentHeader, memoryview]:
+    def delta(
+        self, proof: Proof, seq: int, manifest: Manifest
+    ) -> tuple[str, SegmentHeader, memoryview]:
         path = delta_path(seq)
-        return path, *self.opened(self._repository.fetch(proof, path), path, Kind.DELTA, manifest, seq)
+        return path, *self.opened(
+            self._repository.fetch(proof, path), path, Kind.DELTA, manifest, seq
+        )
 
     def bring(self, proof: Proof, manifest: Manifest, *, whole: bool) -> None:
-        """Fetch what is not here yet: the segments of the base where it is wanted. Keys follow with `_ring`."""
+        """Fetch what is not here yet: the segments of the base where it is wanted. Keys follow with
+        `_ring`.
+        """
         paths = [base_path(manifest.epoch, shard) for shard in manifest.shards] if whole else []
         targets = {path: proof.targets[path] for path in paths if path in proof.targets}
         fetched = self._fetched
@@ -69,7 +80,9 @@ class ListFiles:
         for path, target in targets.items():
             self._kept_or_fetched(proof, path, target, fetched)
 
-    def _kept_or_fetched(self, proof: Proof, path: str, target: TargetFile, files: SegmentFiles) -> bytes:
+    def _kept_or_fetched(
+        self, proof: Proof, path: str, target: TargetFile, files: SegmentFiles
+    ) -> bytes:
         data = files.read(target)
         if data is None:
             data = self._repository.fetch(proof, path)
@@ -83,19 +96,31 @@ class ListFiles:
         self, data: bytes, path: str, kind: Kind, manifest: Manifest, number: int
     ) -> tuple[SegmentHeader, memoryview]:
         header, rows = unpack(data)
-        epoch = header.epoch if kind is Kind.KEYS else manifest.epoch  # keys know no words: they outlive an epoch
-        if (header.list, header.kind, header.epoch, header.number) != (self._name, kind, epoch, number):
+        epoch = (
+            header.epoch if kind is Kind.KEYS else manifest.epoch
+        )  # keys know no words: they outlive an epoch
+        if (header.list, header.kind, header.epoch, header.number) != (
+            self._name,
+            kind,
+            epoch,
+            number,
+        ):
             raise DamagedSegment(f"{path} is not what its name says")
         return header, rows
 
     def ring(self, proof: Proof, manifest: Manifest, index: ConsentIndex) -> KeyRing:
         windows = {
-            window: gathered(self._key_segments(proof, manifest, window), index.refs) for window in manifest.windows
+            window: gathered(self._key_segments(proof, manifest, window), index.refs)
+            for window in manifest.windows
         }
-        self._keys.keep_only({name_of(target) for target in key_targets(proof, manifest.windows).values()})
+        self._keys.keep_only(
+            {name_of(target) for target in key_targets(proof, manifest.windows).values()}
+        )
         return KeyRing(windows)
 
-    def _key_segments(self, proof: Proof, manifest: Manifest, window: int) -> Iterator[tuple[bytes, bytearray]]:
+    def _key_segments(
+        self, proof: Proof, manifest: Manifest, window: int
+    ) -> Iterator[tuple[bytes, bytearray]]:
         for path, target in sorted(key_targets(proof, [window]).items()):
             data = self._kept_or_fetched(proof, path, target, self._keys)
             try:

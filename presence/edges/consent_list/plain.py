@@ -1,7 +1,8 @@
-"""The plain consent list: `consents.jsonl` in a local directory, a header line and one entry a line.
+"""The plain consent list: `consents.jsonl` in a local directory, a header line and one entry a
+line.
 
-For tests, demonstrations and first steps: whoever can write the file can grant. The signed list takes its place
-behind the same port.
+For tests, demonstrations and first steps: whoever can write the file can grant. The signed list
+takes its place behind the same port.
 """
 
 import hashlib
@@ -31,7 +32,9 @@ MOST_COMPLAINTS = 20
 
 
 class ConsentFile:
-    """Reads the list when the file has changed. Writers replace the file (rename), they do not edit it in place."""
+    """Reads the list when the file has changed. Writers replace the file (rename), they do not edit
+    it in place.
+    """
 
     def __init__(self, directory: Path, *, list_name: str, max_span_s: float) -> None:
         self.path = directory / FILE_NAME
@@ -39,7 +42,9 @@ class ConsentFile:
         self._max_span_s = max_span_s
         self._seen: tuple[int, int, int] | None = None
         self.complaints: list[str] = []
-        """The first entries left out, by line number and reason: what the consent service must mend."""
+        """The first entries left out, by line number and reason: what the consent service must
+        mend.
+        """
         self.digest = ""
         """SHA-256 of the file that was read last, for the audit log."""
         self.last_signed_s = 0.0
@@ -63,7 +68,8 @@ class ConsentFile:
                 consents = self._parse(self._digesting(file))
         except OSError as error:
             raise ConsentListError(
-                f"{self.path}: {error.strerror}: put the list there, readable for this user (consent.directory)"
+                f"{self.path}: {error.strerror}: put the list there, readable for this user "
+                "(consent.directory)"
             ) from error
         self._seen = version
         return consents
@@ -90,7 +96,9 @@ class ConsentFile:
             entries = list(self._entries(lines, refused, doubted))
             return assemble(header, entries, refused, doubted=doubted)
         except Refused as error:
-            raise ConsentListError(f"{self.path}: {error}; ask the consent service for a new list") from error
+            raise ConsentListError(
+                f"{self.path}: {error}; ask the consent service for a new list"
+            ) from error
 
     def _header(self, line: bytes) -> ListHeader:
         try:
@@ -99,10 +107,14 @@ class ConsentFile:
             raise Refused("line 1 is not the JSON header of a consent list") from None
         header = parse_header(value)
         if header.name != self._list_name:
-            raise Refused(f"line 1: this is the list {header.name}, consent.list asks for {self._list_name}")
+            raise Refused(
+                f"line 1: this is the list {header.name}, consent.list asks for {self._list_name}"
+            )
         return header
 
-    def _entries(self, lines: Iterator[bytes], refused: Counter[str], doubted: set[bytes]) -> Iterator[Entry]:
+    def _entries(
+        self, lines: Iterator[bytes], refused: Counter[str], doubted: set[bytes]
+    ) -> Iterator[Entry]:
         for number, line in enumerate(lines, start=2):
             if not line.strip():
                 continue
@@ -118,7 +130,9 @@ class ConsentFile:
 
 
 def _json(line: bytes) -> object:
-    """Raises Refused; also where a name stands twice, since the second might give back what the first took away."""
+    """Raises Refused; also where a name stands twice, since the second might give back what the
+    first took away.
+    """
     try:
         return json.loads(line, object_pairs_hook=_no_name_twice)
     except Refused:

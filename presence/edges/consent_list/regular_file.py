@@ -1,4 +1,6 @@
-"""Opens what is a file for sure: no pipe, no device and no window into the kernel, which may keep a reader for ever."""
+"""Opens what is a file for sure: no pipe, no device and no window into the kernel, which may keep a
+reader for ever.
+"""
 
 import errno
 import os

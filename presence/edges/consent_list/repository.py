@@ -1,11 +1,13 @@
-"""One list's TUF repository, seen by a client that trusts nothing but its root (python-tuf does the proving).
+"""One list's TUF repository, seen by a client that trusts nothing but its root (python-tuf does the
+proving).
 
 Beyond python-tuf, because it passes both over in silence:
 
-1. A timestamp of the version that we have, which names another snapshot, is properly signed and ignored by python-tuf.
-   Somebody is shown a list that others are not: refused.
-2. A snapshot or targets of the version that we have is not fetched again, also where the newer timestamp names another
-   hash. We compare what we have with the hash; hashes are not optional here.
+1. A timestamp of the version that we have, which names another snapshot, is properly signed and
+   ignored by python-tuf. Somebody is shown a list that others are not: refused.
+2. A snapshot or targets of the version that we have is not fetched again, also where the newer
+   timestamp names another hash. We compare what we have with the hash; hashes are not optional
+   here.
 
 Trap: an Updater may refresh once; there is a new one for each look. All calls block.
 """
@@ -31,7 +33,13 @@ from urllib3.exceptions import MaxRetryError
 from presence.core.consent.growth import ROOT_FIELD, parse_root_field
 from presence.core.consent.jws import Keys
 from presence.core.timestamps import Moment
-from presence.edges.consent_list.fetchers import BoundedFetcher, DirectoryFetcher, HttpsFetcher, OutOfTime, Unreadable
+from presence.edges.consent_list.fetchers import (
+    BoundedFetcher,
+    DirectoryFetcher,
+    HttpsFetcher,
+    OutOfTime,
+    Unreadable,
+)
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError
 
 MOST_TARGET_BYTES: Final = 1 << 26
@@ -71,7 +79,9 @@ class Proof:
 class TufRepository:
     """Where a list comes from: `https://…`, or a directory."""
 
-    def __init__(self, location: str, *, root_file: Path, metadata_dir: Path, ca_file: Path | None = None) -> None:
+    def __init__(
+        self, location: str, *, root_file: Path, metadata_dir: Path, ca_file: Path | None = None
+    ) -> None:
         self.location = location.rstrip("/")
         self._root_file = root_file
         self._metadata_dir = metadata_dir
@@ -95,14 +105,20 @@ class TufRepository:
         self._fetcher.give_up()
 
     def refresh(self) -> Proof:
-        """Raises ConsentListError where nothing is proven, StorageError where our own folder cannot be written."""
+        """Raises ConsentListError where nothing is proven, StorageError where our own folder cannot
+        be written.
+        """
         root = self._trusted_root()
         fetcher = self._fetcher
         fetcher.begin()
         try:
             self._metadata_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             updater = Updater(
-                str(self._metadata_dir), f"{self._base}/metadata/", fetcher=fetcher, config=CONFIG, bootstrap=root
+                str(self._metadata_dir),
+                f"{self._base}/metadata/",
+                fetcher=fetcher,
+                config=CONFIG,
+                bootstrap=root,
             )
             updater.refresh()
             return self._proof(fetcher)
@@ -111,15 +127,23 @@ class TufRepository:
             raise kind(f"{self.location}: {_reason(error)}") from error
         except OSError as error:
             where = self._metadata_dir
-            raise StorageError(f"{where}: {error.strerror}: make room, or give the folder back to us") from error
+            raise StorageError(
+                f"{where}: {error.strerror}: make room, or give the folder back to us"
+            ) from error
 
     def fetch(self, proof: Proof, path: str) -> bytes:
-        """A target, verified; in memory only. Raises ConsentListError, ListUnfinished where the look's time is over."""
+        """A target, verified; in memory only. Raises ConsentListError, ListUnfinished where the
+        look's time is over.
+        """
         target = proof.targets.get(path)
         if target is None:
-            raise ConsentListError(f"{self.location}: the signed list has no {path}: publish it anew")
+            raise ConsentListError(
+                f"{self.location}: the signed list has no {path}: publish it anew"
+            )
         try:
-            data = self._fetcher.download_bytes(self._url(proof, target), min(target.length, MOST_TARGET_BYTES))
+            data = self._fetcher.download_bytes(
+                self._url(proof, target), min(target.length, MOST_TARGET_BYTES)
+            )
             target.verify_length_and_hashes(data)
         except OutOfTime as error:
             raise ListUnfinished(f"{self.location}: {path}: {_reason(error)}") from error
@@ -137,22 +161,26 @@ class TufRepository:
             return self._root_file.read_bytes()
         except OSError as error:
             raise ConsentListError(
-                f"consent.root_file {self._root_file}: {error.strerror}: install the root.json that the consent "
+                f"consent.root_file {self._root_file}: {error.strerror}: install the root.json "
+                "that the consent "
                 "service gave you, by hand and not from the repository"
             ) from error
 
     def _proof(self, fetcher: BoundedFetcher) -> Proof:
         """From what python-tuf has just proven and kept; checked again by hash (rules 1 and 2)."""
         kept = {
-            name: (self._metadata_dir / f"{name}.json").read_bytes() for name in ("timestamp", "snapshot", "targets")
+            name: (self._metadata_dir / f"{name}.json").read_bytes()
+            for name in ("timestamp", "snapshot", "targets")
         }
         root = Metadata[Root].from_bytes((self._metadata_dir / "root.json").read_bytes()).signed
         timestamp = Metadata[Timestamp].from_bytes(kept["timestamp"]).signed
         shown = Metadata[Timestamp].from_bytes(fetcher.timestamp).signed
         if shown.version == timestamp.version and shown.snapshot_meta != timestamp.snapshot_meta:
             raise ListRolledBack(
-                f"{self.location}: two different lists under one number (timestamp {timestamp.version}): somebody "
-                "shows us another list than before; tell the consent service, whose timestamp key may be stolen"
+                f"{self.location}: two different lists under one number (timestamp "
+                f"{timestamp.version}): somebody "
+                "shows us another list than before; tell the consent service, whose timestamp key "
+                "may be stolen"
             )
         _verify("snapshot", timestamp.snapshot_meta, kept["snapshot"])
         snapshot = Metadata[Snapshot].from_bytes(kept["snapshot"]).signed
@@ -184,19 +212,37 @@ def _reason(error: Exception) -> str:
     """What python-tuf found, with who must act."""
     match error:
         case DownloadHTTPError(status_code=404):
-            return "not found: is consent.repository right, and has the consent service published there?"
+            return (
+                "not found: is consent.repository right, and has the consent service "
+                "published there?"
+            )
         case DownloadHTTPError():
             return f"the server answers with {error.status_code}: ask the consent service"
         case Unreadable():
-            return f"cannot be read ({error}): is the stick or mirror whole, and its list copied to the end?"
+            return (
+                f"cannot be read ({error}): is the stick or mirror whole, and its list copied "
+                "to the end?"
+            )
         case DownloadError():
             cause = error.__cause__
             cause = cause.reason or cause if isinstance(cause, MaxRetryError) else cause
             kind = f" ({type(cause).__name__})" if cause is not None else ""
-            return f"cannot be fetched{kind}, {error}: is the network up, and consent.repository_ca_file right?"
+            return (
+                f"cannot be fetched{kind}, {error}: is the network up, and "
+                "consent.repository_ca_file right?"
+            )
         case ExpiredMetadataError():
-            return f"expired ({error}): the consent service publishes no more, or its newer lists are held back from us"
+            return (
+                f"expired ({error}): the consent service publishes no more, or its newer "
+                "lists are held back from us"
+            )
         case BadVersionNumberError():
-            return f"older than what we had ({error}): somebody brought back an old list; publish a new one"
+            return (
+                f"older than what we had ({error}): somebody brought back an old list; "
+                "publish a new one"
+            )
         case _:
-            return f"not proven ({error}): tampered with, or signed with keys that consent.root_file does not lead to"
+            return (
+                f"not proven ({error}): tampered with, or signed with keys that "
+                "consent.root_file does not lead to"
+            )

@@ -1,5 +1,5 @@
-"""Rows of a signed list's segments, judged: records one by one (presence.core.consent.segments), keys by whose they
-are.
+"""Rows of a signed list's segments, judged: records one by one (presence.core.consent.segments),
+keys by whose they are.
 """
 
 from collections import Counter
@@ -27,7 +27,9 @@ class Taken:
         self.complaints: list[str] = []
         self.rows = 0
 
-    def base(self, path: str, header: SegmentHeader, rows: memoryview) -> Iterator[tuple[bytes, bytes]]:
+    def base(
+        self, path: str, header: SegmentHeader, rows: memoryview
+    ) -> Iterator[tuple[bytes, bytes]]:
         """The rows of a shard that stand; of two for one ref neither does."""
         stand: dict[bytes, bytes] = {}
         doubted: set[bytes] = set()
@@ -59,7 +61,8 @@ class Taken:
 
 
 def gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uint64]) -> WindowKeys:
-    """One window's keys, of the wanted refs alone (sorted); of two keys for one ref the last counts.
+    """One window's keys, of the wanted refs alone (sorted); of two keys for one ref the last
+    counts.
 
     What they were gathered from is overwritten.
     """

@@ -1,12 +1,13 @@
 """Files of the signed list that came and are not in use yet, each named after its hash.
 
-    keys        window keys between two starts of the daemon: in the runtime directory, which is memory, and on no disk
-    fetched     segments of a base on their way: in the state directory, until all of them are loaded or wanted no more
+    keys        window keys between two starts of the daemon: in the runtime directory, which is
+    memory, and on no disk fetched     segments of a base on their way: in the state directory,
+    until all of them are loaded or wanted no more
 
-A file holds one segment as it came; it is believed only after TUF's hash of it fits. So what came over a slow or a
-broken line need not come again, whatever happened meanwhile. Keys that the signed list names no more (windows that are
-over, shards without somebody who withdrew) are removed with every list that is proven, and all of them when the list is
-dead (R-12, T-13).
+A file holds one segment as it came; it is believed only after TUF's hash of it fits. So what came
+over a slow or a broken line need not come again, whatever happened meanwhile. Keys that the signed
+list names no more (windows that are over, shards without somebody who withdrew) are removed with
+every list that is proven, and all of them when the list is dead (R-12, T-13).
 """
 
 from collections.abc import Container
@@ -48,7 +49,9 @@ class SegmentFiles:
             raise StorageError(f"{self._folder}: {error.strerror}: {self._room}") from error
 
     def keep_only(self, targets: Container[str]) -> None:
-        """Remove every file that is none of these (`name_of`); what it held is overwritten first."""
+        """Remove every file that is none of these (`name_of`); what it held is overwritten
+        first.
+        """
         if self._folder.is_dir():
             for file in self._folder.iterdir():
                 if file.name not in targets:

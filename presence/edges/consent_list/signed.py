@@ -1,13 +1,19 @@
-"""The signed list (plane A): from TUF's targets to what the engine uses. Behind the same port as the plain file.
+"""The signed list (plane A): from TUF's targets to what the engine uses. Behind the same port as
+the plain file.
 
     look ─► refresh (TUF) ─► manifest ─► base (kept as it comes) or deltas ─► one transaction ─► index ┐
                                      └─► window keys (in memory only, kept as they come) ────► ring ┴─► Proven
 
-1. Nothing is delivered before plane A has given, in this start, the version that is stored or a newer one (R-42).
-2. A list of another name, an older number, or one that does not add up is refused as a whole; the list in force stays.
-3. An entry that is not understood is left out and counted, and takes all of its ref with it; the others stand.
-4. A list that does not come within one look, or on a line that breaks, goes on where it stopped: also after a restart.
-5. A list that grew by more than a fifth within a day is refused without an approval (presence.core.consent.growth).
+1. Nothing is delivered before plane A has given, in this start, the version that is stored or a
+   newer one (R-42).
+2. A list of another name, an older number, or one that does not add up is refused as a whole; the
+   list in force stays.
+3. An entry that is not understood is left out and counted, and takes all of its ref with it; the
+   others stand.
+4. A list that does not come within one look, or on a line that breaks, goes on where it stopped:
+   also after a restart.
+5. A list that grew by more than a fifth within a day is refused without an approval
+   (presence.core.consent.growth).
 6. Keys of refs that are no entries are not taken over, and keys are on no disk.
 """
 
@@ -131,7 +137,9 @@ class SignedList:
         """See ConsentSource.read."""
         with self._looking:
             if self._closed:
-                raise ConsentListError(f"{self._repository.location}: not looked at, the gateway stops")
+                raise ConsentListError(
+                    f"{self._repository.location}: not looked at, the gateway stops"
+                )
             self._files.came = 0
             try:
                 return self._look()
@@ -165,16 +173,22 @@ class SignedList:
         self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
         now_kept = self._store.kept()
         assert now_kept is not None  # noqa: S101 - stored a moment ago
-        paths = frozenset(name_of(target) for target in key_targets(proof, manifest.windows).values())
+        paths = frozenset(
+            name_of(target) for target in key_targets(proof, manifest.windows).values()
+        )
         prepared = None
         if was is None or self._undelivered or paths != was.keys:
-            index = self._store.index(manifest.words) if was is None or self._undelivered else was.index
+            index = (
+                self._store.index(manifest.words) if was is None or self._undelivered else was.index
+            )
             prepared = Prepared(index, self._files.ring(proof, manifest, index))
             was = self._delivered = _Delivered(digest, paths, "", index)
             self._undelivered = False
         was.manifest = digest
         self.digest, self.root_version = digest.hex(), proof.versions.root
-        was.notice_keys = name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""
+        was.notice_keys = (
+            name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""
+        )
         self._timestamp_version = proof.versions.timestamp
         return Proven(
             header=manifest.header,
@@ -202,12 +216,16 @@ class SignedList:
     def _notice_keys(self, proof: Proof) -> bytes:
         """Who may sign notices, where that is not as it was; a list may come without."""
         target = proof.targets.get(NOTICE_KEYS)
-        if target is None or (self._delivered is not None and self._delivered.notice_keys == name_of(target)):
+        if target is None or (
+            self._delivered is not None and self._delivered.notice_keys == name_of(target)
+        ):
             return b""
         return self._repository.fetch(proof, NOTICE_KEYS)
 
     def _refuse_older(self, proof: Proof, kept: Kept) -> None:
-        """TUF's own memory may have been lost or put back; a new root begins anew, since keys were replaced."""
+        """TUF's own memory may have been lost or put back; a new root begins anew, since keys were
+        replaced.
+        """
         had, got = kept.versions, proof.versions
         if got.root < had.root or (
             got.root == had.root and (got.timestamp, got.snapshot) < (had.timestamp, had.snapshot)
@@ -218,10 +236,14 @@ class SignedList:
     def _store_changes(
         self, proof: Proof, manifest: Manifest, digest: bytes, kept: Kept | None
     ) -> tuple[bool, tuple[str, ...]]:
-        """Bring the store to this manifest, in one transaction. Whether entries changed, and complaints."""
+        """Bring the store to this manifest, in one transaction. Whether entries changed, and
+        complaints.
+        """
         header = manifest.header
         if header.name != self._name:
-            raise self._repository.refusal(f"this is the list {header.name}, consent.list asks for {self._name}")
+            raise self._repository.refusal(
+                f"this is the list {header.name}, consent.list asks for {self._name}"
+            )
         if (
             kept is not None
             and header.seq < kept.seq
@@ -248,21 +270,33 @@ class SignedList:
                     self._apply_delta(proof, manifest, seq, changing, taken)
                 count = changing.count()
                 if count > header.count or count + sum(taken.refused.values()) < header.count:
-                    raise self._repository.refusal(f"the manifest announces {header.count} entries, {count} were found")
+                    raise self._repository.refusal(
+                        f"the manifest announces {header.count} entries, {count} were found"
+                    )
                 signed_s = max(header.published_at_s, kept.signed_s if kept else 0.0)
                 changing.keep(
                     Kept(
-                        header.name, header.seq, manifest.epoch, manifest.words, digest, signed_s, self._max_span_s,
-                        taken.refused, proof.versions, counts,
+                        header.name,
+                        header.seq,
+                        manifest.epoch,
+                        manifest.words,
+                        digest,
+                        signed_s,
+                        self._max_span_s,
+                        taken.refused,
+                        proof.versions,
+                        counts,
                     )
-                )  # fmt: skip
+                )
         except DamagedSegment as error:
             raise self._repository.refusal(str(error)) from None
         self._files.loaded()
         return taken.rows > 0, tuple(taken.complaints)
 
     def _counts(self, proof: Proof, manifest: Manifest, kept: Kept | None) -> Counts:
-        """What the next list is measured by. Raises ListGrew, before anything of a list that grew is fetched."""
+        """What the next list is measured by. Raises ListGrew, before anything of a list that grew
+        is fetched.
+        """
         header = manifest.header
         edition = Edition(proof.versions.root, manifest.epoch, header.seq)
         offered = Offered(header.name, edition, header.count, manifest.approved_by)
@@ -273,7 +307,9 @@ class SignedList:
         try:
             return judge(counts, self._clock(), offered, held, proof.approvers)
         except Refused as error:
-            raise ListGrew(str(self._repository.refusal(str(error))), entries=header.count) from None
+            raise ListGrew(
+                str(self._repository.refusal(str(error))), entries=header.count
+            ) from None
 
     def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
         """Those that lead from the store to the manifest; None where only the base does."""
@@ -281,10 +317,14 @@ class SignedList:
         if kept is None or (kept.name, kept.epoch, kept.max_span_s) != judged:
             return None
         if manifest.words[: len(kept.words)] != kept.words:
-            raise self._repository.refusal("its words changed within an epoch: publish a new base under a new epoch")
+            raise self._repository.refusal(
+                "its words changed within an epoch: publish a new base under a new epoch"
+            )
         return manifest.deltas_after(kept.seq)
 
-    def _load_base(self, proof: Proof, manifest: Manifest, changing: Changing, taken: Taken) -> None:
+    def _load_base(
+        self, proof: Proof, manifest: Manifest, changing: Changing, taken: Taken
+    ) -> None:
         changing.begin_base()
         for shard in manifest.shards:
             path, header, rows = self._files.base(proof, shard, manifest)
@@ -292,7 +332,9 @@ class SignedList:
         changing.end_base()
         taken.rows += 1
 
-    def _apply_delta(self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: Taken) -> None:
+    def _apply_delta(
+        self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: Taken
+    ) -> None:
         path, header, rows = self._files.delta(proof, seq, manifest)
         doubted: set[bytes] = set()
         for change in delta_rows(header, rows):

@@ -1,12 +1,16 @@
-"""The signed list on disk: every entry as its record, with how new it is; all of it changes in one transaction.
+"""The signed list on disk: every entry as its record, with how new it is; all of it changes in one
+transaction.
 
-    list     one row: name, seq, epoch, words, the manifest's digest, TUF's versions, when it was signed,
+    list     one row: name, seq, epoch, words, the manifest's digest, TUF's versions, when it was
+    signed,
              and how many entries it had within the last day
-    entry    ref → version, record (presence.core.consent.record)         no window key, ever
-    gone     a digest of ref → version that took it away, within this epoch: no lower version comes back (R-36)
+    entry    ref → version, record (presence.core.consent.record)         no window key, ever gone
+    a digest of ref → version that took it away, within this epoch: no lower version comes back
+    (R-36)
 
-Removed rows are overwritten (`secure_delete`); there is no write-ahead log, and the journal is gone after the commit.
-What is read here at the start is no proof: plane A must give this version or a newer one first (R-42).
+Removed rows are overwritten (`secure_delete`); there is no write-ahead log, and the journal is gone
+after the commit. What is read here at the start is no proof: plane A must give this version or a
+newer one first (R-42).
 """
 
 import hashlib
@@ -79,14 +83,21 @@ class ListStore(Database):
     """One list. Used by one thread at a time."""
 
     LOST = (
-        "The list is fetched again. TUF's own memory (tuf, beside it) still refuses older lists while it is there; "
-        "which entries were taken away under which number is forgotten. Find out who touched the file"
+        "The list is fetched again. TUF's own memory (tuf, beside it) still refuses older lists "
+        "while it is there; "
+        "which entries were taken away under which number is forgotten. Find out who touched the "
+        "file"
     )
 
     def __init__(self, directory: Path, *, begins_anew: bool = False) -> None:
         path, witness = directory / SIGNED_LIST, directory / METADATA / "timestamp.json"
         super().__init__(
-            path, LIST_SCHEMA, durable=True, upgrades=LIST_UPGRADES, witness=witness, begins_anew=begins_anew
+            path,
+            LIST_SCHEMA,
+            durable=True,
+            upgrades=LIST_UPGRADES,
+            witness=witness,
+            begins_anew=begins_anew,
         )
         try:
             self.kept()
@@ -105,13 +116,23 @@ class ListStore(Database):
             return None
         _, name, seq, epoch, words, manifest, signed_s, max_span_s, refused, *versions, counts = row
         return Kept(
-            name, seq, epoch, tuple(json.loads(words)), manifest, signed_s, max_span_s, json.loads(refused),
-            Versions(*versions), tuple((hour, fewest) for hour, fewest in json.loads(counts)),
-        )  # fmt: skip
+            name,
+            seq,
+            epoch,
+            tuple(json.loads(words)),
+            manifest,
+            signed_s,
+            max_span_s,
+            json.loads(refused),
+            Versions(*versions),
+            tuple((hour, fewest) for hour, fewest in json.loads(counts)),
+        )
 
     @contextmanager
     def changing(self) -> Iterator["Changing"]:
-        """Everything in it is stored together with what `keep` is told, or nothing is. Raises StorageError."""
+        """Everything in it is stored together with what `keep` is told, or nothing is. Raises
+        StorageError.
+        """
         with self._transaction() as database:
             yield Changing(database)
         remove(aside(self._path))
@@ -138,11 +159,15 @@ class ListStore(Database):
                 lengths.append(np.fromiter(map(len, some), np.uint32, len(some)))
                 records += b"".join(some)
         if len(records) > MOST_RECORD_BYTES:
-            raise ConsentListError("the list is longer than one gateway holds: cut it into lists for groups of stores")
+            raise ConsentListError(
+                "the list is longer than one gateway holds: cut it into lists for groups of stores"
+            )
         sizes = np.concatenate(lengths)
         starts = np.zeros(len(sizes), np.uint32)
         np.cumsum(sizes[:-1], out=starts[1:])
-        return ConsentIndex(np.frombuffer(refs, ">u8").astype(np.uint64), starts, records, list(words))
+        return ConsentIndex(
+            np.frombuffer(refs, ">u8").astype(np.uint64), starts, records, list(words)
+        )
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -167,7 +192,9 @@ class Changing:
         self._database.execute("DELETE FROM gone")
 
     def put_base(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Ref and record. An older version than the one we had does not count (R-36): neither of them stands then."""
+        """Ref and record. An older version than the one we had does not count (R-36): neither of
+        them stands then.
+        """
         self._database.executemany(
             "INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (ref) DO UPDATE SET "
             "version = excluded.version, record = excluded.record, load = excluded.load "
@@ -189,7 +216,9 @@ class Changing:
         self._set(ref, *after)
 
     def refuse(self, ref: bytes) -> None:
-        """What could not be read may have taken rights away: nothing stands of this ref (rule 5 of feed)."""
+        """What could not be read may have taken rights away: nothing stands of this ref (rule 5 of
+        feed).
+        """
         held = self._held(ref)
         if held is not None and held[1] is not None:
             self._set(ref, held[0], None)
@@ -202,21 +231,35 @@ class Changing:
         self._database.execute(
             "INSERT OR REPLACE INTO list VALUES (1,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
-                kept.name, kept.seq, kept.epoch, json.dumps(kept.words), kept.manifest, kept.signed_s, kept.max_span_s,
-                json.dumps(dict(kept.refused)), *kept.versions, json.dumps(kept.counts),
+                kept.name,
+                kept.seq,
+                kept.epoch,
+                json.dumps(kept.words),
+                kept.manifest,
+                kept.signed_s,
+                kept.max_span_s,
+                json.dumps(dict(kept.refused)),
+                *kept.versions,
+                json.dumps(kept.counts),
             ),
-        )  # fmt: skip
+        )
 
     def _held(self, ref: bytes) -> Held | None:
-        row = self._database.execute("SELECT version, record FROM entry WHERE ref = ?", (ref,)).fetchone()
+        row = self._database.execute(
+            "SELECT version, record FROM entry WHERE ref = ?", (ref,)
+        ).fetchone()
         if row is None:
-            row = self._database.execute("SELECT version, NULL FROM gone WHERE mark = ?", (_mark(ref),)).fetchone()
+            row = self._database.execute(
+                "SELECT version, NULL FROM gone WHERE mark = ?", (_mark(ref),)
+            ).fetchone()
         return None if row is None else (row[0], row[1])
 
     def _set(self, ref: bytes, version: int, record: bytes | None) -> None:
         if record is None:
             self._database.execute("DELETE FROM entry WHERE ref = ?", (ref,))
-            self._database.execute("INSERT OR REPLACE INTO gone VALUES (?, ?)", (_mark(ref), version))
+            self._database.execute(
+                "INSERT OR REPLACE INTO gone VALUES (?, ?)", (_mark(ref), version)
+            )
         else:
             row = (ref, version, record, self._load)
             self._database.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)", row)

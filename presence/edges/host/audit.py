@@ -1,9 +1,11 @@
-"""The audit log on disk: what was decided about this gateway, and nothing about a person (REQUIREMENTS.md §6.3).
+"""The audit log on disk: what was decided about this gateway, and nothing about a person
+(REQUIREMENTS.md §6.3).
 
     note ──► waiting (bounded) ──► run: append, fsync, then the head ──► audit.jsonl, audit.head
                                      └── disk full: told once, tried again; the gateway goes on
 
-When a file is large it becomes audit.1.jsonl and the one before that goes; the chain runs on through both.
+When a file is large it becomes audit.1.jsonl and the one before that goes; the chain runs on
+through both.
 """
 
 import asyncio
@@ -43,7 +45,9 @@ ON_CHANGE: Final = frozenset({"config.applied", "armed", "root.trusted"})
 
 
 class AuditLog:
-    """`note` listens to what is told; `run` writes it down. Never fails, never stops the gateway."""
+    """`note` listens to what is told; `run` writes it down. Never fails, never stops the
+    gateway.
+    """
 
     def __init__(
         self,
@@ -55,7 +59,9 @@ class AuditLog:
         retry_s: float = RETRY_S,
         file_max: int = FILE_MAX,
     ) -> None:
-        """`digest`: of the list that was just applied; `root`: the version of its signed root, 0 where it has none."""
+        """`digest`: of the list that was just applied; `root`: the version of its signed root, 0
+        where it has none.
+        """
         self.tell: Tell = lambda _event, _fields: None
         """To be set by whoever joins the parts: what is told there comes back to `note`."""
         self._directory = directory
@@ -127,7 +133,9 @@ class AuditLog:
         return True
 
     def _open(self) -> None:
-        """Find the end of the chain. A chain that is broken goes on from its last line: the break stays visible."""
+        """Find the end of the chain. A chain that is broken goes on from its last line: the break
+        stays visible.
+        """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         mend_torn_line(self._directory)
         verdict = look_at(self._directory)
@@ -141,7 +149,11 @@ class AuditLog:
 
     def _append(self, what: str, at: str, details: Mapping[str, Value]) -> None:
         latest = self._latest.get(what)
-        if what in ON_CHANGE and latest is not None and all(latest.get(k) == v for k, v in details.items()):
+        if (
+            what in ON_CHANGE
+            and latest is not None
+            and all(latest.get(k) == v for k, v in details.items())
+        ):
             return
         line, link = encode(what, details, at=at, after=self._last)
         path = self._directory / FILE_NAME
@@ -157,7 +169,10 @@ class AuditLog:
 
     def _failed(self, reason: str) -> None:
         if not self._failing:
-            self.tell("audit.failed", {"reason": reason, "next_step": "make room, or give the folder back to us"})
+            self.tell(
+                "audit.failed",
+                {"reason": reason, "next_step": "make room, or give the folder back to us"},
+            )
         self._failing = True
 
 
@@ -225,14 +240,20 @@ def _write_head(directory: Path, head: Head) -> None:
     new = directory / f".{HEAD_NAME}.new"
     with new.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
-        file.write(json.dumps({"n": head.last.n, "digest": head.last.digest, "first_n": head.first_n}).encode())
+        file.write(
+            json.dumps(
+                {"n": head.last.n, "digest": head.last.digest, "first_n": head.first_n}
+            ).encode()
+        )
         file.flush()
         os.fsync(file.fileno())
     new.replace(directory / HEAD_NAME)
 
 
 def mend_torn_line(directory: Path) -> None:
-    """A crash in the middle of writing leaves half a line at the end, of which the head knows nothing yet."""
+    """A crash in the middle of writing leaves half a line at the end, of which the head knows
+    nothing yet.
+    """
     path = directory / FILE_NAME
     if not path.exists():
         return

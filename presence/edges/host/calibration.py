@@ -1,9 +1,11 @@
 """What `scan-test --apply` leaves behind: which settings a walk of this door has shown to fit.
 
-    calibration.json in storage.state_dir: {"v": 1, "at": …, "verdict": "PASS", "found": …, "settings": {…}}
+    calibration.json in storage.state_dir: {"v": 1, "at": …, "verdict": "PASS", "found": …,
+    "settings": {…}}
 
-The settings themselves, not a digest of them: so what was changed since can be named, and a setting that a later
-version brings is no change. An adapter that was exchanged for another of the same name cannot be seen.
+The settings themselves, not a digest of them: so what was changed since can be named, and a setting
+that a later version brings is no change. An adapter that was exchanged for another of the same name
+cannot be seen.
 """
 
 import json
@@ -34,11 +36,16 @@ class Calibration:
 def record(settings: Settings, verdict: str, found: str, utc_s: float) -> None:
     """Replaces an older record. Raises StorageError.
 
-    Root writes here into the daemon's folder: a file that did not exist before, renamed, follows no link of anybody's.
+    Root writes here into the daemon's folder: a file that did not exist before, renamed, follows no
+    link of anybody's.
     """
     values = {
-        "v": VERSION, "at": rfc3339(utc_s), "verdict": verdict, "found": found, "settings": _of_the_door(settings),
-    }  # fmt: skip
+        "v": VERSION,
+        "at": rfc3339(utc_s),
+        "verdict": verdict,
+        "found": found,
+        "settings": _of_the_door(settings),
+    }
     path = settings.storage.state_dir / FILE_NAME
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,12 +53,17 @@ def record(settings: Settings, verdict: str, found: str, utc_s: float) -> None:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(values, file, indent=1)
-                os.fchmod(file.fileno(), 0o644)  # the folder is the daemon's alone; the file may be root's
+                os.fchmod(
+                    file.fileno(), 0o644
+                )  # the folder is the daemon's alone; the file may be root's
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
-        next_step = "run it as a user who may write there (sudo); until then `check` calls the door uncalibrated"
+        next_step = (
+            "run it as a user who may write there (sudo); until then `check` calls the "
+            "door uncalibrated"
+        )
         raise StorageError(f"{path}: {error.strerror}: {next_step}") from error
 
 
@@ -73,10 +85,15 @@ def doubt(settings: Settings) -> str:
         return "never calibrated, so most who come in are missed"
     present = _of_the_door(settings)
     changed = sorted(key for key, value in kept.settings.items() if present.get(key) != value)
-    return f"calibrated on {kept.at[:10]} and changed since: {', '.join(changed)}" if changed else ""
+    return (
+        f"calibrated on {kept.at[:10]} and changed since: {', '.join(changed)}" if changed else ""
+    )
 
 
 def _of_the_door(settings: Settings) -> dict[str, object]:
     """As JSON gives them back: numbers and lists."""
-    radio = {"radio.adapters": list(settings.radio.adapters), "radio.door_adapters": list(settings.radio.door_adapters)}
+    radio = {
+        "radio.adapters": list(settings.radio.adapters),
+        "radio.door_adapters": list(settings.radio.door_adapters),
+    }
     return {**{f"entry.{key}": value for key, value in asdict(settings.entry).items()}, **radio}

@@ -24,10 +24,11 @@ class SystemClock:
 
 
 def is_synchronised(read: Callable[[], int] | None = None) -> bool:
-    """Whether the kernel says that something disciplines its clock. Raises ClockUnreadable where it does not answer.
+    """Whether the kernel says that something disciplines its clock. Raises ClockUnreadable where it
+    does not answer.
 
-    No answer is no "unsynchronised": a sandbox that forbids the question (ProtectClock=) forbids it for ever, and
-    whoever is told to synchronise the clock would do so in vain.
+    No answer is no "unsynchronised": a sandbox that forbids the question (ProtectClock=) forbids it
+    for ever, and whoever is told to synchronise the clock would do so in vain.
     """
     try:
         return (read or _adjtimex)() < _TIME_ERROR

@@ -15,7 +15,9 @@ def free_bytes(directory: Path) -> int | None:
 
 
 def is_read_only(directory: Path, ask: Callable[[Path], os.statvfs_result] = os.statvfs) -> bool:
-    """Whether nothing can be written there, for instance because the kernel no longer trusts a card."""
+    """Whether nothing can be written there, for instance because the kernel no longer trusts a
+    card.
+    """
     try:
         return bool(ask(directory).f_flag & os.ST_RDONLY)
     except OSError:

@@ -1,8 +1,9 @@
 """structlog to the journal, through a list of what may be said.
 
-An allow-list, not a block-list: a key that is not registered here is dropped, and inside allowed values whatever looks
-like an address, a UUID, a key or an identifier is cut out. bleak, dbus-fast and paho go through the same chain. No
-exception is printed with its locals, and its text passes the same scissors (R-03, R-65).
+An allow-list, not a block-list: a key that is not registered here is dropped, and inside allowed
+values whatever looks like an address, a UUID, a key or an identifier is cut out. bleak, dbus-fast
+and paho go through the same chain. No exception is printed with its locals, and its text passes the
+same scissors (R-03, R-65).
 """
 
 import logging
@@ -23,14 +24,54 @@ from presence.errors import PresenceError, type_and_place
 
 ALLOWED_KEYS: Final = frozenset(
     {
-        "event", "level", "timestamp", "component", "adapter", "mode", "reason", "next_step", "remedy",
-        "seconds", "next_attempt_s", "attempt", "code", "reason_code", "type", "topic", "what", "lost", "list",
-        "seq", "entries", "refused", "freshness", "age_s", "state", "host", "port", "protocol", "count",
-        "heard", "recognised", "published", "dropped", "version", "file", "line", "problem", "problems",
-        "status", "total", "exception", "error", "signal", "setting", "audiences",
+        "event",
+        "level",
+        "timestamp",
+        "component",
+        "adapter",
+        "mode",
+        "reason",
+        "next_step",
+        "remedy",
+        "seconds",
+        "next_attempt_s",
+        "attempt",
+        "code",
+        "reason_code",
+        "type",
+        "topic",
+        "what",
+        "lost",
+        "list",
+        "seq",
+        "entries",
+        "refused",
+        "freshness",
+        "age_s",
+        "state",
+        "host",
+        "port",
+        "protocol",
+        "count",
+        "heard",
+        "recognised",
+        "published",
+        "dropped",
+        "version",
+        "file",
+        "line",
+        "problem",
+        "problems",
+        "status",
+        "total",
+        "exception",
+        "error",
+        "signal",
+        "setting",
+        "audiences",
         "uid",  # of this machine's user who asked for metrics or the like (technician.asked)
     }
-)  # fmt: skip
+)
 """Register a key here only if no value of it can ever be about a customer or a passer-by."""
 
 DROPPED: Final = "<dropped>"
@@ -39,7 +80,8 @@ _SECRETS: Final = re.compile(
     r"|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"  # a UUID
     r"|(?<![0-9A-Za-z])(?:0x)?(?=[0-9A-Fa-f]*\d)[0-9A-Fa-f]{12,}(?![0-9A-Za-z])"  # hexadecimal
     r"|(?<![\w/.-])(?=[a-z]*\d)[a-z2-7]{26}(?!\w)"  # the id of an event
-    r"|(?<![\w/.-])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Z])(?=[\w+/-]*[a-z])[\w+/-]{11,}={1,2}"  # base64 with padding
+    # base64 with padding
+    r"|(?<![\w/.-])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Z])(?=[\w+/-]*[a-z])[\w+/-]{11,}={1,2}"
     r"|(?<![\w/.-])(?=[\w+-]*\d)(?=[\w+-]*[A-Z])(?=[\w+-]*[a-z])[\w+-]{11,}"  # base64 without
     r"|\\x[0-9A-Fa-f]{2}.*"  # bytes, as Python prints them
 )
@@ -54,7 +96,9 @@ def scrub(text: str) -> str:
 
 
 def cleaned(value: object) -> object:
-    """The value, however deep, with every text in it scrubbed; what is no plain value is dropped. Numbers stay."""
+    """The value, however deep, with every text in it scrubbed; what is no plain value is dropped.
+    Numbers stay.
+    """
     if isinstance(value, str):
         return scrub(value)
     if value is None or isinstance(value, bool | int | float):
@@ -72,10 +116,12 @@ def keep_allowed(_logger: WrappedLogger, _name: str, event: EventDict) -> EventD
 
 
 def summarise_exception(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """An exception as its type and the place it came from: no source lines, no locals; its text where we know of whom.
+    """An exception as its type and the place it came from: no source lines, no locals; its text
+    where we know of whom.
 
-    Python puts values into its texts (a KeyError its key, a decoder its bytes, asyncio a callback's arguments), and
-    a device's name looks like any word. So another's message that comes with an exception ends before it quotes.
+    Python puts values into its texts (a KeyError its key, a decoder its bytes, asyncio a callback's
+    arguments), and a device's name looks like any word. So another's message that comes with an
+    exception ends before it quotes.
     """
     info: Any = event.pop("exc_info", None)
     if info is True:
@@ -84,7 +130,9 @@ def summarise_exception(_logger: WrappedLogger, _name: str, event: EventDict) ->
     if isinstance(error, BaseException):
         event["exception"] = f"{type_and_place(error)}{_known_text(error)}"
         if "_record" in event and not event.get("_from_structlog"):
-            event["event"] = _BEFORE_A_QUOTATION.split(str(event.get("event")), maxsplit=1)[0].strip()[:80]
+            event["event"] = _BEFORE_A_QUOTATION.split(str(event.get("event")), maxsplit=1)[
+                0
+            ].strip()[:80]
     return event
 
 
@@ -96,8 +144,12 @@ def _known_text(error: BaseException) -> str:
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as in logging
-        """A message that cannot be formatted is told without its arguments; Python would print them (R-65)."""
-        with suppress(OSError, ValueError):  # the stream itself is gone or closed: nobody is left to be told
+        """A message that cannot be formatted is told without its arguments; Python would print them
+        (R-65).
+        """
+        with suppress(
+            OSError, ValueError
+        ):  # the stream itself is gone or closed: nobody is left to be told
             self.stream.write(f"a log line of {scrub(record.name)} could not be written\n")
 
 
@@ -125,7 +177,11 @@ def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=chain,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, keep_allowed, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                keep_allowed,
+                renderer,
+            ],
         )
     )
     logging.raiseExceptions = False  # other libraries' handlers, too, are not to print arguments
@@ -136,13 +192,21 @@ def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:
 
 
 def tell_uncaught() -> None:
-    """What nobody caught ends the process in our own words: Python's would print a KeyError with its key (R-65)."""
+    """What nobody caught ends the process in our own words: Python's would print a KeyError with
+    its key (R-65).
+    """
     sys.excepthook = _uncaught
-    threading.excepthook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
-    sys.unraisablehook = lambda failed: _uncaught(failed.exc_type, failed.exc_value, failed.exc_traceback)
+    threading.excepthook = lambda failed: _uncaught(
+        failed.exc_type, failed.exc_value, failed.exc_traceback
+    )
+    sys.unraisablehook = lambda failed: _uncaught(
+        failed.exc_type, failed.exc_value, failed.exc_traceback
+    )
 
 
-def _uncaught(_kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None) -> None:
+def _uncaught(
+    _kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None
+) -> None:
     for each in _leaves(error):
         structlog.stdlib.get_logger("presence").critical("gateway.failed", exc_info=each)
 
@@ -157,27 +221,67 @@ def _leaves(error: BaseException | None) -> Iterator[BaseException]:
 
 WARNINGS: Final = frozenset(
     {
-        "broker.lost", "broker.refused", "broker.unreachable", "broker.old_protocol", "broker.handler_failed",
-        "broker.duplicate", "peers.ignored", "peers.unheard",
+        "broker.lost",
+        "broker.refused",
+        "broker.unreachable",
+        "broker.old_protocol",
+        "broker.handler_failed",
+        "broker.duplicate",
+        "peers.ignored",
+        "peers.unheard",
         "broker.hung_up",
-        "radio.failed", "radio.recovering", "radio.declined", "radio.spent",
-        "event.refused", "storage.failed", "consent.refused", "consent.entries_refused",
-        "config.refused", "intake.overflowed", "store.disarmed", "gateway.failed", "gateway.part_hangs",
-        "doorbell.failed", "consent.frozen", "notices.keys_refused", "restriction.refused",
-        "metrics.failed", "status.failed", "audit.failed", "clock.jumped", "consent.rolled_back",
-        "consent.grew", "consent.memory_lost", "storage.begun_anew",
+        "radio.failed",
+        "radio.recovering",
+        "radio.declined",
+        "radio.spent",
+        "event.refused",
+        "storage.failed",
+        "consent.refused",
+        "consent.entries_refused",
+        "config.refused",
+        "intake.overflowed",
+        "store.disarmed",
+        "gateway.failed",
+        "gateway.part_hangs",
+        "doorbell.failed",
+        "consent.frozen",
+        "notices.keys_refused",
+        "restriction.refused",
+        "metrics.failed",
+        "status.failed",
+        "audit.failed",
+        "clock.jumped",
+        "consent.rolled_back",
+        "consent.grew",
+        "consent.memory_lost",
+        "storage.begun_anew",
     }
-)  # fmt: skip
+)
 """Events that somebody should look at."""
 NEWS: Final = frozenset(
     {
-        "audit.recovered", "broker.connected", "config.reloaded", "consent.applied", "consent.caught_up",
-        "consent.fetching", "consent.freshness", "doorbell.ready", "gateway.started", "gateway.stopping",
-        "radio.recovered", "radio.resting", "radio.scanning", "restriction.applied", "restriction.lifted",
-        "storage.recovered", "technician.asked",
+        "audit.recovered",
+        "broker.connected",
+        "config.reloaded",
+        "consent.applied",
+        "consent.caught_up",
+        "consent.fetching",
+        "consent.freshness",
+        "doorbell.ready",
+        "gateway.started",
+        "gateway.stopping",
+        "radio.recovered",
+        "radio.resting",
+        "radio.scanning",
+        "restriction.applied",
+        "restriction.lifted",
+        "storage.recovered",
+        "technician.asked",
     }
-)  # fmt: skip
-"""Events that are told at `info`. One that stands in neither set is told as a warning, and fails a test."""
+)
+"""Events that are told at `info`. One that stands in neither set is told as a warning, and fails a
+test.
+"""
 
 
 def tell(event: str, fields: Mapping[str, object]) -> None:

@@ -1,7 +1,7 @@
 """Shows the metrics to Prometheus: as a file for node_exporter, or over HTTP on this machine only.
 
-The numbers are taken at fixed intervals in the event loop; whoever scrapes gets the last ones, from a thread that
-touches nothing else.
+The numbers are taken at fixed intervals in the event loop; whoever scrapes gets the last ones, from
+a thread that touches nothing else.
 """
 
 import asyncio
@@ -48,9 +48,13 @@ class Exposition(Collector):
 
 
 class MetricsExporter:
-    """Runs in the daemon's TaskGroup. What fails is told once and tried again: metrics never stop the gateway."""
+    """Runs in the daemon's TaskGroup. What fails is told once and tried again: metrics never stop
+    the gateway.
+    """
 
-    def __init__(self, settings: MetricsSettings, look: Callable[[], Overview], *, tell: Tell) -> None:
+    def __init__(
+        self, settings: MetricsSettings, look: Callable[[], Overview], *, tell: Tell
+    ) -> None:
         self._settings = settings
         self._look = look
         self._tell = tell
@@ -79,7 +83,9 @@ class MetricsExporter:
             yield
             return
         try:
-            server, thread = start_http_server(self._settings.port, addr=LOOPBACK, registry=self.exposition.registry)
+            server, thread = start_http_server(
+                self._settings.port, addr=LOOPBACK, registry=self.exposition.registry
+            )
         except OSError as error:
             self._failed(f"metrics.port {self._settings.port}: {error.strerror}")
             yield
@@ -99,7 +105,9 @@ class MetricsExporter:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """A reader sees the old file or the new one, never half of one. Readable for all: node_exporter is another user."""
+    """A reader sees the old file or the new one, never half of one. Readable for all: node_exporter
+    is another user.
+    """
     new = path.with_name(f".{path.name}.new")
     with new.open("wb") as file:
         os.fchmod(file.fileno(), 0o644)

@@ -18,7 +18,8 @@ def alone(directory: Path) -> Iterator[TextIO]:
         handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError(
-            f"storage.runtime_dir {directory}: {error.strerror}: give the folder to this user, or name another"
+            f"storage.runtime_dir {directory}: {error.strerror}: give the folder to this user, or "
+            "name another"
         ) from error
     with os.fdopen(handle, "w") as lock:
         try:

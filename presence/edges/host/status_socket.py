@@ -1,7 +1,8 @@
-"""Answers technicians over a Unix socket: one word in, one JSON object or text out, and the line is closed.
+"""Answers technicians over a Unix socket: one word in, one JSON object or text out, and the line is
+closed.
 
-Who may ask is decided by the mode of the socket (0660) and its group. A client that is silent, slow or many harms
-nobody: all limits are below. Nothing can be changed over it.
+Who may ask is decided by the mode of the socket (0660) and its group. A client that is silent, slow
+or many harms nobody: all limits are below. Nothing can be changed over it.
 """
 
 import asyncio
@@ -32,7 +33,13 @@ class StatusSocket:
     """Runs in the daemon's TaskGroup; never fails, never stops the gateway."""
 
     def __init__(
-        self, directory: Path, answers: Answers, *, group: str | None, tell: Tell, patience_s: float = PATIENCE_S
+        self,
+        directory: Path,
+        answers: Answers,
+        *,
+        group: str | None,
+        tell: Tell,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.path = directory / FILE_NAME
         self._answers = answers
@@ -45,13 +52,23 @@ class StatusSocket:
     async def run(self) -> None:
         try:
             with self._bound() as listening:
-                server = await asyncio.start_unix_server(self._serve, sock=listening, limit=REQUEST_MAX)
+                server = await asyncio.start_unix_server(
+                    self._serve, sock=listening, limit=REQUEST_MAX
+                )
                 async with server:
                     await asyncio.Event().wait()
         except (OSError, KeyError) as error:
-            reason = f"no group {self._group}" if isinstance(error, KeyError) else str(error.strerror or error)
-            next_step = "see status.group and storage.runtime_dir: this user must be a member of the group"
-            self._tell("status.failed", {"file": str(self.path), "reason": reason, "next_step": next_step})
+            reason = (
+                f"no group {self._group}"
+                if isinstance(error, KeyError)
+                else str(error.strerror or error)
+            )
+            next_step = (
+                "see status.group and storage.runtime_dir: this user must be a member of the group"
+            )
+            self._tell(
+                "status.failed", {"file": str(self.path), "reason": reason, "next_step": next_step}
+            )
 
     @contextmanager
     def _bound(self) -> Iterator[socket.socket]:
@@ -80,7 +97,13 @@ class StatusSocket:
                 self.turned_away += 1
             else:
                 await self._answer(reader, writer)
-        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (
+            OSError,
+            TimeoutError,
+            ValueError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+        ):
             pass  # a client that went away, was silent or said too much
         finally:
             self._clients -= 1
@@ -94,7 +117,9 @@ class StatusSocket:
             writer.write(b"")
             return
         if word != "status":
-            asked_by = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+            asked_by = writer.get_extra_info("socket").getsockopt(
+                socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size
+            )
             self._tell("technician.asked", {"what": word, "uid": _UCRED.unpack(asked_by)[1]})
         writer.write(answer())
         async with asyncio.timeout(self._patience_s):

@@ -13,7 +13,8 @@ class Notifier:
         environment = dict(os.environ) if environment is None else environment
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        # The manager kills us after WATCHDOG_USEC without a sign of life; half of it is the advised rhythm.
+        # The manager kills us after WATCHDOG_USEC without a sign of life; half of it is the advised
+        # rhythm.
         self.watchdog_s = int(environment.get("WATCHDOG_USEC", "0")) / 1e6 / 2
 
     def ready(self, status: str) -> None:
@@ -41,6 +42,6 @@ class Notifier:
             try:
                 notify.sendto(message.encode(), self._address)
             except OSError:
-                # The manager is away for a moment (daemon-reexec); the next sign of life reaches it. A dead manager
-                # cannot be told anything, so there is nobody to report this to.
+                # The manager is away for a moment (daemon-reexec); the next sign of life reaches
+                # it. A dead manager cannot be told anything, so there is nobody to report this to.
                 return

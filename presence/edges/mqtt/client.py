@@ -1,7 +1,9 @@
-"""paho's client as we use it: one connection, no queue, no reconnection, and a thread that never dies unheard.
+"""paho's client as we use it: one connection, no queue, no reconnection, and a thread that never
+dies unheard.
 
-paho ends its network thread at the first exception of a callback (or of its own code) without a word. `loop_forever`
-is what its thread runs, so paho documents; here it always says that it has ended, and why (R-52).
+paho ends its network thread at the first exception of a callback (or of its own code) without a
+word. `loop_forever` is what its thread runs, so paho documents; here it always says that it has
+ended, and why (R-52).
 """
 
 import traceback
@@ -23,10 +25,14 @@ TCP_TIMEOUT_S: Final = 5.0
 RECEIVE_MAX: Final = 20
 PACKET_MAX: Final = 64 * 1024
 READ_MAX: Final = 1024 * 1024
-"""A broker that announces a longer packet ignores what we asked for; paho would take in up to 256 MB."""
+"""A broker that announces a longer packet ignores what we asked for; paho would take in up to 256
+MB.
+"""
 WILL_DELAY_S: Final = 30
-"""By MQTT 5.0 §3.1.3.2.2 a will goes out when its delay is over or the session ends, so the session lasts as long. Who
-comes back sooner begins a new session (clean start): by the letter the will may go out then, right before the birth."""
+"""By MQTT 5.0 §3.1.3.2.2 a will goes out when its delay is over or the session ends, so the session
+lasts as long. Who comes back sooner begins a new session (clean start): by the letter the will may
+go out then, right before the birth.
+"""
 JSON: Final = "application/json"
 
 
@@ -47,7 +53,9 @@ class Client(paho.Client):
 
     ended: Callable[[Exception | None], None]
 
-    def __init__(self, settings: MqttSettings, *, client_id: str, credentials: Credentials, will: Will | None) -> None:
+    def __init__(
+        self, settings: MqttSettings, *, client_id: str, credentials: Credentials, will: Will | None
+    ) -> None:
         v5 = settings.protocol is MqttProtocol.V5
         super().__init__(
             CallbackAPIVersion.VERSION2,
@@ -68,7 +76,9 @@ class Client(paho.Client):
                 will_properties.WillDelayInterval = WILL_DELAY_S
             self.will_set(will.topic, will.payload, qos=1, retain=True, properties=will_properties)
         options: dict[str, Any] = (
-            {"clean_start": True, "properties": _limits(0 if will is None else WILL_DELAY_S)} if v5 else {}
+            {"clean_start": True, "properties": _limits(0 if will is None else WILL_DELAY_S)}
+            if v5
+            else {}
         )
         self.connect_async(settings.host, settings.port, keepalive=settings.keep_alive_s, **options)
 
@@ -102,13 +112,16 @@ class Client(paho.Client):
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > READ_MAX:
             raise PacketTooLong(
-                f"the broker announced a packet of {bufsize} bytes, and we asked for {PACKET_MAX} at most"
+                f"the broker announced a packet of {bufsize} bytes, and we asked for {PACKET_MAX} "
+                "at most"
             )
         return super()._sock_recv(bufsize)
 
 
 def _without_frames(raised: Exception) -> Exception:
-    """Keep no frames: they hold the client, and with it two descriptors of paho until the garbage collector comes."""
+    """Keep no frames: they hold the client, and with it two descriptors of paho until the garbage
+    collector comes.
+    """
     if not isinstance(raised, OSError | BrokerError):
         last = traceback.extract_tb(raised.__traceback__)[-1]
         raised.add_note(f"{Path(last.filename).name}:{last.lineno}")

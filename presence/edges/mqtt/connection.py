@@ -1,15 +1,19 @@
-"""One connection to a broker, from CONNECT to its end. It is never used again: the next one is a new object.
+"""One connection to a broker, from CONNECT to its end. It is never used again: the next one is a
+new object.
 
     network thread (paho)                          event loop
     on_connect, on_publish,   ── call_soon_threadsafe ──►  futures, `ended`, the caller's `receive`
     on_subscribe, on_message,
     and the end of the thread, whatever ended it
 
-1. Nothing is handed to paho before CONNACK or after the end: what paho queues goes out later with its old expiry.
-2. A slot is taken before a message is handed over and given back by its PUBACK only, so that a caller who gave up
-   waiting does not make room for an eleventh message (R-50). Best-effort messages have a share of the slots: those
-   that are never answered neither end the connection nor leave the others without a slot.
-3. The network thread always says that it has ended; an exception in it, ours or paho's, is in `Ending.fault` (R-52).
+1. Nothing is handed to paho before CONNACK or after the end: what paho queues goes out later with
+   its old expiry.
+2. A slot is taken before a message is handed over and given back by its PUBACK only, so that a
+   caller who gave up waiting does not make room for an eleventh message (R-50). Best-effort
+   messages have a share of the slots: those that are never answered neither end the connection nor
+   leave the others without a slot.
+3. The network thread always says that it has ended; an exception in it, ours or paho's, is in
+   `Ending.fault` (R-52).
 """
 
 import asyncio
@@ -79,7 +83,11 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether the broker has accepted us, and nothing has ended it since."""
-        accepted = self._accepted.done() and not self._accepted.cancelled() and self._accepted.result() >= 0
+        accepted = (
+            self._accepted.done()
+            and not self._accepted.cancelled()
+            and self._accepted.result() >= 0
+        )
         return accepted and not self._aborted and not self.ended.is_set()
 
     async def open(self) -> None:
@@ -103,12 +111,17 @@ class Connection:
         expiry_s: float | None = None,
         best_effort: bool = False,
     ) -> int:
-        """Hand one message over and return the reason code of its PUBACK (0 where the protocol has none).
+        """Hand one message over and return the reason code of its PUBACK (0 where the protocol has
+        none).
 
-        `expiry_s` counts from the call: waiting for a slot uses it up. Raises BrokerError where it is used up, where
-        the connection ends, or where no PUBACK comes in time (which ends the connection, unless it is best effort).
+        `expiry_s` counts from the call: waiting for a slot uses it up. Raises BrokerError where it
+        is used up, where the connection ends, or where no PUBACK comes in time (which ends the
+        connection, unless it is best effort).
         """
-        if self._packet_max is not None and len(topic.encode()) + len(payload) + HEAD_MAX > self._packet_max:
+        if (
+            self._packet_max is not None
+            and len(topic.encode()) + len(payload) + HEAD_MAX > self._packet_max
+        ):
             return PACKET_TOO_LARGE
         deadline = None if expiry_s is None else self._loop.time() + expiry_s
         await self._take_slot()
@@ -119,7 +132,9 @@ class Connection:
             left_s = deadline - self._loop.time()
             if left_s <= 0:
                 self._slots.release()
-                raise BrokerError("the message expired while earlier ones waited for their acknowledgement")
+                raise BrokerError(
+                    "the message expired while earlier ones waited for their acknowledgement"
+                )
             properties.MessageExpiryInterval = max(1, round(left_s))
         info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -127,19 +142,25 @@ class Connection:
             raise self._error()
         if best_effort:
             self._best_effort.add(info.mid)
-        return await self._answer(info.mid, f"no PUBACK within {self._settings.acknowledge_timeout_s:g} s")
+        return await self._answer(
+            info.mid, f"no PUBACK within {self._settings.acknowledge_timeout_s:g} s"
+        )
 
     async def subscribe(self, topic: str, *, no_local: bool) -> int:
         """Return the reason code of the SUBACK. Raises BrokerError."""
         await self._take_slot()
         if self._settings.protocol is MqttProtocol.V5:
-            result, mid = self._client.subscribe(topic, options=SubscribeOptions(qos=1, noLocal=no_local))
+            result, mid = self._client.subscribe(
+                topic, options=SubscribeOptions(qos=1, noLocal=no_local)
+            )
         else:
             result, mid = self._client.subscribe(topic, qos=1)
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             self._slots.release()
             raise self._error()
-        return await self._answer(mid, f"no SUBACK within {self._settings.acknowledge_timeout_s:g} s")
+        return await self._answer(
+            mid, f"no SUBACK within {self._settings.acknowledge_timeout_s:g} s"
+        )
 
     async def close(self) -> None:
         """Say DISCONNECT, so that the broker forgets the will, and wait for the end."""
@@ -147,7 +168,9 @@ class Connection:
         await self.ended.wait()
 
     def abort(self, why: str) -> None:
-        """End it without DISCONNECT. Returns at once; `ended` follows when the network thread has noticed."""
+        """End it without DISCONNECT. Returns at once; `ended` follows when the network thread has
+        noticed.
+        """
         self._hint = self._hint or Ending(why)
         self._aborted = True
         self._shut(self._client.socket())
@@ -187,24 +210,39 @@ class Connection:
         client.on_socket_open = self._on_socket_open
         return client
 
-    # --- in the network thread: take the values out and hand them to the event loop, nothing else ---
+    # --- in the network thread: take the values out and hand them to the event loop, nothing else
+    # ---
 
     def _on_connect(
-        self, _client: object, _data: object, _flags: object, code: ReasonCode, props: Properties | None
+        self,
+        _client: object,
+        _data: object,
+        _flags: object,
+        code: ReasonCode,
+        props: Properties | None,
     ) -> None:
         limits = (getattr(props, "ReceiveMaximum", None), getattr(props, "MaximumPacketSize", None))
         self._in_loop(self._accept, code.value, limits)
 
     def _on_disconnect(
-        self, _client: object, _data: object, flags: paho.DisconnectFlags, code: ReasonCode, _props: object
+        self,
+        _client: object,
+        _data: object,
+        flags: paho.DisconnectFlags,
+        code: ReasonCode,
+        _props: object,
     ) -> None:
         said = code.value if flags.is_disconnect_packet_from_server else None
         self._in_loop(self._note, said, code.getName())
 
-    def _on_publish(self, _client: object, _data: object, mid: int, code: ReasonCode, _props: object) -> None:
+    def _on_publish(
+        self, _client: object, _data: object, mid: int, code: ReasonCode, _props: object
+    ) -> None:
         self._in_loop(self._settle, mid, code.value)
 
-    def _on_subscribe(self, _client: object, _data: object, mid: int, codes: list[ReasonCode], _props: object) -> None:
+    def _on_subscribe(
+        self, _client: object, _data: object, mid: int, codes: list[ReasonCode], _props: object
+    ) -> None:
         self._in_loop(self._settle, mid, codes[0].value)
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
@@ -224,18 +262,25 @@ class Connection:
         if self._aborted:
             self._shut(opened)
         elif isinstance(opened, socket.socket):
-            # Without it a second message may wait for the acknowledgement of the first by TCP, up to 40 ms.
+            # Without it a second message may wait for the acknowledgement of the first by TCP, up
+            # to 40 ms.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @staticmethod
     def _shut(opened: object) -> None:
-        """Cut a connection that the network thread is reading: it wakes with end of file and tidies up itself."""
+        """Cut a connection that the network thread is reading: it wakes with end of file and tidies
+        up itself.
+        """
         if isinstance(opened, socket.socket):
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(opened, socket.SHUT_RDWR)  # SSLSocket's own would race with the reader
+                socket.socket.shutdown(
+                    opened, socket.SHUT_RDWR
+                )  # SSLSocket's own would race with the reader
 
     def _in_loop(self, call: Callable[..., None], *values: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody is left to be told
+        with contextlib.suppress(
+            RuntimeError
+        ):  # the event loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(call, *values)
 
     # --- in the event loop ---
@@ -286,7 +331,15 @@ class Connection:
             self._accepted.set_result(-1)
         for mid in tuple(self._answers):
             self._settle(mid, -1)
-        # Break the circle client → callback → connection → client, so that paho closes its descriptors at once.
-        for callback in ("on_connect", "on_disconnect", "on_publish", "on_subscribe", "on_message", "on_socket_open"):
+        # Break the circle client → callback → connection → client, so that paho closes its
+        # descriptors at once.
+        for callback in (
+            "on_connect",
+            "on_disconnect",
+            "on_publish",
+            "on_subscribe",
+            "on_message",
+            "on_socket_open",
+        ):
             setattr(self._client, callback, None)
         self._client.ended = lambda _fault: None

@@ -1,4 +1,6 @@
-"""What we show to the broker and whom we believe: password, client certificate, and one pinned authority."""
+"""What we show to the broker and whom we believe: password, client certificate, and one pinned
+authority.
+"""
 
 import ssl
 from dataclasses import dataclass
@@ -9,7 +11,9 @@ from presence.errors import ConfigurationError
 
 
 class _ClosingSocket(ssl.SSLSocket):
-    """paho forgets the socket where the handshake fails; it would stay open until the garbage collector comes."""
+    """paho forgets the socket where the handshake fails; it would stay open until the garbage
+    collector comes.
+    """
 
     def do_handshake(self, block: bool = False) -> None:
         try:
@@ -28,13 +32,19 @@ class Credentials:
 
 
 def load_credentials(settings: MqttSettings) -> Credentials:
-    """Read the files anew (they may have been rotated). Raises ConfigurationError that names the key and the file."""
+    """Read the files anew (they may have been rotated). Raises ConfigurationError that names the
+    key and the file.
+    """
     password = None
     if settings.password_file is not None:
         try:
-            password = settings.password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+            password = (
+                settings.password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+            )
         except (OSError, UnicodeError) as error:
-            raise ConfigurationError([_unreadable("mqtt.password_file", settings.password_file, error)]) from error
+            raise ConfigurationError(
+                [_unreadable("mqtt.password_file", settings.password_file, error)]
+            ) from error
     return Credentials(password, None if settings.tls is None else _tls_context(settings.tls))
 
 
@@ -52,11 +62,16 @@ def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
             # Without a password OpenSSL would ask for one on the terminal where the key has one.
             context.load_cert_chain(tls.certificate_file, tls.key_file, password="")
         except OSError as error:
-            problem = _unreadable("mqtt.tls.certificate_file and key_file", tls.certificate_file, error)
+            problem = _unreadable(
+                "mqtt.tls.certificate_file and key_file", tls.certificate_file, error
+            )
             raise ConfigurationError([problem]) from error
     return context
 
 
 def _unreadable(key: str, path: Path, error: Exception) -> str:
     what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"{key}: {path} cannot be used ({what}): it must be readable by the daemon, PEM or UTF-8, without passphrase"
+    return (
+        f"{key}: {path} cannot be used ({what}): it must be readable by the daemon, PEM or "
+        "UTF-8, without passphrase"
+    )

@@ -1,19 +1,24 @@
-"""Events, health and subscriptions over MQTT: `publish` returns when the broker has taken the message, never before.
+"""Events, health and subscriptions over MQTT: `publish` returns when the broker has taken the
+message, never before.
 
     run():  connect ─► subscribe ─► birth ─► connected ─► lost ─► wait (full jitter) ─► connect, a new object …
     cancelled: `stopped` ─► DISCONNECT
 
-1. Only `run` connects and waits; everything else uses the connection that it holds, or fails with BrokerError.
-2. A reason code ≥ 0x80 in PUBACK is a refusal. Of those, four speak of the message (MessageRefused, R-51); the rest
-   speak of the broker's state, and the message may be sent again (MessageNotTaken). Neither is told here: a line for
-   each refused event would be a record of visits (R-23).
-3. A message that is not acknowledged in time ends the connection: what we know of it may no longer be true. Words to
-   other gateways are best effort: one node of a cluster that is gone leaves them without an answer.
-4. The back-off grows while connections are short, whether they were refused or lost: two gateways of one name would
-   throw each other out for ever (0x8E, R-56). A broker that is restarted again and again is no such twin.
-5. Nothing about a person is retained, is in a will, or is told to the caller's log (R-48). A connection that ends while
-   a message waits for its acknowledgement is told by the hour: some brokers hang up on what they do not allow, and a
-   line for each would be one for each visit (R-23).
+1. Only `run` connects and waits; everything else uses the connection that it holds, or fails with
+   BrokerError.
+2. A reason code ≥ 0x80 in PUBACK is a refusal. Of those, four speak of the message (MessageRefused,
+   R-51); the rest speak of the broker's state, and the message may be sent again (MessageNotTaken).
+   Neither is told here: a line for each refused event would be a record of visits (R-23).
+3. A message that is not acknowledged in time ends the connection: what we know of it may no longer
+   be true. Words to other gateways are best effort: one node of a cluster that is gone leaves them
+   without an answer.
+4. The back-off grows while connections are short, whether they were refused or lost: two gateways
+   of one name would throw each other out for ever (0x8E, R-56). A broker that is restarted again
+   and again is no such twin.
+5. Nothing about a person is retained, is in a will, or is told to the caller's log (R-48). A
+   connection that ends while a message waits for its acknowledgement is told by the hour: some
+   brokers hang up on what they do not allow, and a line for each would be one for each visit
+   (R-23).
 """
 
 import asyncio
@@ -49,10 +54,13 @@ BACKOFF_FIRST_S: Final = 1.0
 STABLE_S: Final = 30.0
 """A connection that lasted so long starts the back-off anew."""
 CONTENDED: Final = 3
-"""So many connections lost within STABLE_S each, the last one from a broker that goes on: to a gateway of our name.
-Strict brokers say 0x8E then; mosquitto 2.0.11 only closes."""
+"""So many connections lost within STABLE_S each, the last one from a broker that goes on: to a
+gateway of our name. Strict brokers say 0x8E then; mosquitto 2.0.11 only closes.
+"""
 FAREWELL_S: Final = 2.0
-"""How long `stopped` and DISCONNECT may take; systemd waits 90 s, the person at the terminal does not."""
+"""How long `stopped` and DISCONNECT may take; systemd waits 90 s, the person at the terminal does
+not.
+"""
 
 Handler = Callable[[str, bytes, bool], None]
 """Takes topic, payload and "was retained", in the event loop; returns at once."""
@@ -77,9 +85,9 @@ class MqttPublisher:
         role: str = "",
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`state` gives what is retained as our state for the names `online`, `stopped` and `lost`; without it there
-        is neither birth nor will. A `role` beside the daemon's makes the client id another one, so that a check or a
-        replay does not throw the daemon out.
+        """`state` gives what is retained as our state for the names `online`, `stopped` and `lost`;
+        without it there is neither birth nor will. A `role` beside the daemon's makes the client id
+        another one, so that a check or a replay does not throw the daemon out.
 
         Raises ConfigurationError where a password or certificate cannot be read.
         """
@@ -87,7 +95,9 @@ class MqttPublisher:
         self.counters = Counters()
         self._report = Report(self.counters, tell)
         self._settings = settings
-        self._client_id = f"presence-{store.chain}-{store.store}-{store.gateway}" + (f"-{role}" if role else "")
+        self._client_id = f"presence-{store.chain}-{store.store}-{store.gateway}" + (
+            f"-{role}" if role else ""
+        )
         self._state_topic = f"presence/v1/{store.chain}/{store.store}/gw/{store.gateway}/state"
         self._state = state
         self._chance = chance
@@ -122,10 +132,13 @@ class MqttPublisher:
                     contended = contended or await witness.outlived()
             if stable:
                 attempts = 0
-            # Who is turned away has no twin, and neither has who loses a broker that ends: it is in trouble.
+            # Who is turned away has no twin, and neither has who loses a broker that ends: it is in
+            # trouble.
             broker_ended = witness is not None and not contended
             soon_lost = 0 if stable or not was_up or broker_ended else soon_lost + 1
-            ceiling_s = min(self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16))
+            ceiling_s = min(
+                self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16)
+            )
             attempts += 1
             wait_s = self._chance() * ceiling_s
             self._report.ended(ending, was_up=was_up, wait_s=wait_s, contended=contended)
@@ -150,7 +163,9 @@ class MqttPublisher:
             self.counters.refused[code] += 1
             (self.counters.refused_events if is_event else self.counters.refused_words)[code] += 1
             kind = MessageRefused if code in PERMANENT else MessageNotTaken
-            raise kind(f"the broker refused a message: {name(code)}: {remedy(code)}", reason_code=code)
+            raise kind(
+                f"the broker refused a message: {name(code)}: {remedy(code)}", reason_code=code
+            )
         self.counters.published += is_event
 
     async def publish_state(self) -> None:
@@ -169,7 +184,9 @@ class MqttPublisher:
         `no_local`: not what we published ourselves (MQTT 5 only). A refusal is told, not raised.
         """
         if "#" in topic:
-            raise ValueError("the daemon subscribes to what it knows: name the topic, `+` for one level")
+            raise ValueError(
+                "the daemon subscribes to what it knows: name the topic, `+` for one level"
+            )
         self._subscriptions[topic] = _Subscription(handler, no_local)
         if self._connection is not None and self.is_connected:
             with contextlib.suppress(BrokerError):
@@ -181,13 +198,19 @@ class MqttPublisher:
 
     def _usable(self) -> Connection:
         if self._connection is None or not self.is_connected or self._connection.ended.is_set():
-            raise BrokerError(f"not connected to the broker: {self.trouble or 'the connection was lost'}")
+            raise BrokerError(
+                f"not connected to the broker: {self.trouble or 'the connection was lost'}"
+            )
         return self._connection
 
     @contextlib.asynccontextmanager
     async def _witness(self, *, needed: bool) -> AsyncIterator[Witness | None]:
         settings = self._settings
-        witness = await Witness.called(settings.host, settings.port, within_s=STABLE_S) if needed else None
+        witness = (
+            await Witness.called(settings.host, settings.port, within_s=STABLE_S)
+            if needed
+            else None
+        )
         try:
             yield witness
         finally:
@@ -201,7 +224,9 @@ class MqttPublisher:
                 self._settings,
                 client_id=self._client_id,
                 credentials=load_credentials(self._settings),
-                will=None if self._state is None else Will(self._state_topic, self._encoded_state("lost")),
+                will=None
+                if self._state is None
+                else Will(self._state_topic, self._encoded_state("lost")),
                 receive=self._receive,
                 dropped=self.counters.dropped,
             )
@@ -240,7 +265,8 @@ class MqttPublisher:
                 async with asyncio.timeout(FAREWELL_S):
                     await self._retain_state(connection, "stopped")
                     await connection.close()
-        # Otherwise without DISCONNECT, so that a birth which went out already is followed by the will.
+        # Otherwise without DISCONNECT, so that a birth which went out already is followed by the
+        # will.
         connection.abort("stopped")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
@@ -256,7 +282,9 @@ class MqttPublisher:
             return
         properties = content(JSON) if self._v5 else None
         payload = self._encoded_state(state)
-        code = await connection.publish(self._state_topic, payload, retain=True, properties=properties)
+        code = await connection.publish(
+            self._state_topic, payload, retain=True, properties=properties
+        )
         if code >= FAILURE:
             self._report.refused("state", code, self._state_topic)
 

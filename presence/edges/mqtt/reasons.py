@@ -1,6 +1,7 @@
 """What a broker means by its reason code, and what the operator does about it.
 
-Codes: MQTT 5.0 §2.4. A broker that speaks 3.1.1 gives none in PUBACK, and paho translates those of its CONNACK.
+Codes: MQTT 5.0 §2.4. A broker that speaks 3.1.1 gives none in PUBACK, and paho translates those of
+its CONNACK.
 """
 
 import ssl
@@ -19,11 +20,16 @@ TOPIC_NAME_INVALID: Final = 0x90
 PACKET_TOO_LARGE: Final = 0x95
 PAYLOAD_FORMAT_INVALID: Final = 0x99
 
-PERMANENT: Final = frozenset({NOT_AUTHORIZED, TOPIC_NAME_INVALID, PACKET_TOO_LARGE, PAYLOAD_FORMAT_INVALID})
-"""The same message will be refused again. All other codes of a PUBACK speak of the broker's state of the moment.
-(0x95 is not in PUBACK: we find it ourselves by the Maximum Packet Size of CONNACK.)"""
+PERMANENT: Final = frozenset(
+    {NOT_AUTHORIZED, TOPIC_NAME_INVALID, PACKET_TOO_LARGE, PAYLOAD_FORMAT_INVALID}
+)
+"""The same message will be refused again. All other codes of a PUBACK speak of the broker's state
+of the moment. (0x95 is not in PUBACK: we find it ourselves by the Maximum Packet Size of CONNACK.)
+"""
 
-LOST_WITH_311: Final = "reason codes (a denied publish reads as success), message expiry and content type"
+LOST_WITH_311: Final = (
+    "reason codes (a denied publish reads as success), message expiry and content type"
+)
 """What nobody gets back from a broker that speaks 3.1.1 only (REQUIREMENTS.md §4.5)."""
 
 ONLY_311: Final = (
@@ -37,24 +43,39 @@ NO_ANSWER: Final = (
 )
 
 HUNG_UP: Final = (
-    "the broker ends the connection, or never answers, where we publish: read its log; its access list may deny us our "
+    "the broker ends the connection, or never answers, where we publish: read its log; its access "
+    "list may deny us our "
     "topics (`presence check`, question `access`)"
 )
 
-CREDENTIALS: Final = "check mqtt.username, the content of mqtt.password_file, and the account on the broker"
+CREDENTIALS: Final = (
+    "check mqtt.username, the content of mqtt.password_file, and the account on the broker"
+)
 
 _REMEDIES: Final[Mapping[int, str]] = {
-    0x82: "the broker or something between breaks the protocol: read the broker's log, check mqtt.port",
+    0x82: (
+        "the broker or something between breaks the protocol: read the broker's log, check "
+        "mqtt.port"
+    ),
     UNSUPPORTED_PROTOCOL: ONLY_311,
-    0x85: "the broker does not take the name of this gateway as client id: change store.gateway or its rules",
+    0x85: (
+        "the broker does not take the name of this gateway as client id: change store.gateway "
+        "or its rules"
+    ),
     0x86: CREDENTIALS,
-    NOT_AUTHORIZED: "allow this gateway in the broker's access list: write …/evt/+ and its own …/gw/{gateway}/#",
+    NOT_AUTHORIZED: (
+        "allow this gateway in the broker's access list: write …/evt/+ and its own …/gw/{gateway}/#"
+    ),
     0x88: "the broker is overloaded or starting: wait, or read its log",
     0x8A: "this gateway is banned on the broker: ask who runs it",
-    0x8C: "the broker wants another way to authenticate: use a password or a client certificate there",
+    0x8C: (
+        "the broker wants another way to authenticate: use a password or a client certificate there"
+    ),
     0x8D: "the broker heard nothing for too long: check the network, or raise mqtt.keep_alive_s",
-    SESSION_TAKEN_OVER: "another gateway uses the same chain, store and gateway name, or the same certificate: give "
-    "each its own store.gateway and certificate; if you know of no other, somebody has copied this one: revoke it",
+    SESSION_TAKEN_OVER: "another gateway uses the same chain, store and gateway name, or the same "
+    "certificate: give "
+    "each its own store.gateway and certificate; if you know of no other, somebody has copied "
+    "this one: revoke it",
     PACKET_TOO_LARGE: "raise the broker's largest packet size to 64 KiB",
     0x97: "the broker's quota is used up: raise it there",
     0x9A: "the broker keeps no retained messages: switch them on, the gateway's state needs one",
@@ -65,7 +86,12 @@ _REMEDIES: Final[Mapping[int, str]] = {
 
 def name(code: int) -> str:
     """`0x87 Not authorized`, in the words of the specification."""
-    for packet in (PacketTypes.PUBACK, PacketTypes.CONNACK, PacketTypes.DISCONNECT, PacketTypes.SUBACK):
+    for packet in (
+        PacketTypes.PUBACK,
+        PacketTypes.CONNACK,
+        PacketTypes.DISCONNECT,
+        PacketTypes.SUBACK,
+    ):
         try:
             return f"0x{code:02x} {ReasonCode(packet, identifier=code).getName()}"
         except (KeyError, ValueError):
@@ -87,9 +113,15 @@ def remedy_of_fault(fault: BaseException) -> str:
     """The next step where the connection could not even be made."""
     match fault:
         case ssl.SSLCertVerificationError():
-            return "mqtt.tls.ca_file must hold the authority that signed the broker, and mqtt.host the name it signed"
+            return (
+                "mqtt.tls.ca_file must hold the authority that signed the broker, and "
+                "mqtt.host the name it signed"
+            )
         case ssl.SSLError():
-            return "mqtt.port must be the broker's TLS port (often 8883), and the broker may want a client certificate"
+            return (
+                "mqtt.port must be the broker's TLS port (often 8883), and the broker may "
+                "want a client certificate"
+            )
         case ConnectionRefusedError():
             return "nothing listens there: start the broker, check mqtt.host and mqtt.port"
         case TimeoutError():

@@ -1,6 +1,7 @@
 """What an operator is told of the connection to the broker, and what is counted of it.
 
-No line may follow a visit: connections that end while a message waits for its acknowledgement are told by the hour.
+No line may follow a visit: connections that end while a message waits for its acknowledgement are
+told by the hour.
 """
 
 from collections import Counter
@@ -32,7 +33,9 @@ class Ending:
     reason_code: int | None = None
     """What the broker said in CONNACK or DISCONNECT."""
     fault: BaseException | None = None
-    """What was raised in the network thread: OSError where the network failed, otherwise a fault of ours or paho's."""
+    """What was raised in the network thread: OSError where the network failed, otherwise a fault of
+    ours or paho's.
+    """
     unanswered: bool = False
     """While a message of ours waited for its acknowledgement: the broker may not have liked it."""
 
@@ -62,7 +65,9 @@ class Counters:
     refused_words: Counter[int] = field(default_factory=Counter)
     """Of those, the ones of words to other gateways."""
     faults: int = 0
-    """Exceptions in a callback or in paho, each of which ended a connection, and in handlers, which did not."""
+    """Exceptions in a callback or in paho, each of which ended a connection, and in handlers, which
+    did not.
+    """
     unknown_topic: int = 0
     dropped: Dropped = field(default_factory=Dropped)
 
@@ -92,12 +97,20 @@ class Report:
             return
         self._tell("broker.connected", {"host": settings.host, "protocol": settings.protocol.value})
         if settings.protocol is not MqttProtocol.V5:
-            self._tell("broker.old_protocol", {"lost": LOST_WITH_311, "remedy": 'set mqtt.protocol: "5"'})
+            self._tell(
+                "broker.old_protocol", {"lost": LOST_WITH_311, "remedy": 'set mqtt.protocol: "5"'}
+            )
 
     def refused(self, what: str, code: int, topic: str) -> None:
         """A subscription or the state, which follow no visit."""
         self._counters.refused[code] += 1
-        fields = {"what": what, "topic": topic, "reason_code": code, "reason": name(code), "remedy": remedy(code)}
+        fields = {
+            "what": what,
+            "topic": topic,
+            "reason_code": code,
+            "reason": name(code),
+            "remedy": remedy(code),
+        }
         self._tell("broker.refused", fields)
 
     def handler_failed(self, topic: str, error: Exception) -> None:
@@ -105,11 +118,16 @@ class Report:
         self._handler_faults[topic] += 1
         count = self._handler_faults[topic]
         if count & (count - 1) == 0:  # 1, 2, 4, 8 …: words of peers come with visits
-            self._tell("broker.handler_failed", {"topic": topic, "error": type(error).__name__, "count": count})
+            self._tell(
+                "broker.handler_failed",
+                {"topic": topic, "error": type(error).__name__, "count": count},
+            )
 
     def ended(self, ending: Ending, *, was_up: bool, wait_s: float, contended: bool) -> None:
         """A connection, or an attempt at one, is over; the next one is tried in `wait_s`."""
-        ours = ending.fault is not None and not isinstance(ending.fault, OSError | ConfigurationError)
+        ours = ending.fault is not None and not isinstance(
+            ending.fault, OSError | ConfigurationError
+        )
         if was_up:
             self._counters.disconnects += 1
         else:
@@ -125,7 +143,10 @@ class Report:
             return
         self._tell(event, {**fields, "next_attempt_s": round(wait_s, 1)})
         if contended:
-            reason = "the broker ends our connections as soon as they are made: somebody else uses our name"
+            reason = (
+                "the broker ends our connections as soon as they are made: somebody else "
+                "uses our name"
+            )
             self._tell("broker.duplicate", {"reason": reason, "remedy": remedy(SESSION_TAKEN_OVER)})
 
 
@@ -135,7 +156,11 @@ def _as_told(ending: Ending, *, was_up: bool, contended: bool) -> tuple[str, dic
     fields: dict[str, object] = {"reason": ending.detail}
     match ending:
         case Ending(reason_code=int(code)):
-            fields |= {"reason": name(code), "reason_code": code, "remedy": remedy(code, connecting=not was_up)}
+            fields |= {
+                "reason": name(code),
+                "reason_code": code,
+                "remedy": remedy(code, connecting=not was_up),
+            }
             if not was_up:
                 event = "broker.refused"
                 fields["what"] = "connection"
@@ -144,7 +169,9 @@ def _as_told(ending: Ending, *, was_up: bool, contended: bool) -> tuple[str, dic
         case Ending(fault=BaseException() as fault):
             fields["remedy"] = remedy_of_fault(fault)
         case _ if was_up:
-            fields["remedy"] = f"perhaps {remedy(SESSION_TAKEN_OVER)}" if contended else "read the broker's log"
+            fields["remedy"] = (
+                f"perhaps {remedy(SESSION_TAKEN_OVER)}" if contended else "read the broker's log"
+            )
         case _:
             fields["remedy"] = NO_ANSWER
     return event, fields

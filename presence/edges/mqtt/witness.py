@@ -1,7 +1,9 @@
-"""Tells a broker that ended our connection from one that ended itself: a second connection, which says nothing.
+"""Tells a broker that ended our connection from one that ended itself: a second connection, which
+says nothing.
 
-Where ours is closed and this one is not, the broker goes on, and somebody else has connected under our name (R-56). A
-strict broker says so (0x8E); mosquitto 2.0.11 only closes. A broker that is restarted closes both.
+Where ours is closed and this one is not, the broker goes on, and somebody else has connected under
+our name (R-56). A strict broker says so (0x8E); mosquitto 2.0.11 only closes. A broker that is
+restarted closes both.
 """
 
 import asyncio
@@ -16,7 +18,9 @@ GRACE_S: Final = 0.5
 class Witness:
     """A connection to the broker's port, closed by `close`, or by itself after `within_s`."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, within_s: float) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, within_s: float
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._end = asyncio.get_running_loop().call_later(within_s, writer.close)

@@ -1,7 +1,7 @@
 """What notices took away, kept through kill -9 and the loss of power until the list says it too.
 
-One small SQLite file beside the list's, with the same promises (presence.edges.sqlite.store): a row that is let go is
-overwritten, and no log of the database keeps it.
+One small SQLite file beside the list's, with the same promises (presence.edges.sqlite.store): a row
+that is let go is overwritten, and no log of the database keeps it.
 """
 
 import json
@@ -31,19 +31,27 @@ CREATE TABLE withdrawn (
 INSERT INTO withdrawn SELECT ref, version, list_seq, removed, objected, paused_until, words, '' FROM older;
 DROP TABLE older;
 """
-"""From version 1 to 2 of the file: by whom a row was signed, so that a stolen key's can be lifted."""
+"""From version 1 to 2 of the file: by whom a row was signed, so that a stolen key's can be
+lifted.
+"""
 
 
 class WithdrawnStore(Database):
-    """Implements ports.RestrictionStore in the state directory. Never begun anew: nothing else has it yet."""
+    """Implements ports.RestrictionStore in the state directory. Never begun anew: nothing else has
+    it yet.
+    """
 
     NEXT_STEP = (
-        "stop presence, put this file away together with the list's (signed-list.sqlite, or the plain one), and start "
-        "when the consent service has published a new one: what notices took away stands in no other place until then"
+        "stop presence, put this file away together with the list's (signed-list.sqlite, or the "
+        "plain one), and start "
+        "when the consent service has published a new one: what notices took away stands in no "
+        "other place until then"
     )
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory / "withdrawn.sqlite", WITHDRAWN_SCHEMA, durable=True, upgrades=(WHO_SIGNED,))
+        super().__init__(
+            directory / "withdrawn.sqlite", WITHDRAWN_SCHEMA, durable=True, upgrades=(WHO_SIGNED,)
+        )
 
     def load(self) -> tuple[Restriction, ...]:
         try:
@@ -51,12 +59,15 @@ class WithdrawnStore(Database):
             return tuple(_restriction(row) for row in rows)
         except (sqlite3.Error, ValueError) as error:
             raise StorageError(
-                f"{self._path}: {error}: what was withdrawn cannot be read; remove the file only together with the list"
+                f"{self._path}: {error}: what was withdrawn cannot be read; remove the file only "
+                "together with the list"
             ) from error
 
     def last_notice(self, list_name: str) -> int:
         try:
-            row = self._database.execute("SELECT seq FROM notice WHERE list = ?", (list_name,)).fetchone()
+            row = self._database.execute(
+                "SELECT seq FROM notice WHERE list = ?", (list_name,)
+            ).fetchone()
         except sqlite3.Error as error:
             raise unusable(self._path, error) from error
         return int(row[0]) if row else 0
@@ -71,9 +82,13 @@ class WithdrawnStore(Database):
     ) -> None:
         with self._transaction() as database:
             _remove(database, gone)
-            database.executemany("INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?,?,?,?,?)", map(_row, restrictions))
+            database.executemany(
+                "INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?,?,?,?,?)", map(_row, restrictions)
+            )
             if last_notice is not None:
-                database.execute("INSERT OR REPLACE INTO notice VALUES (?, ?)", (list_name, last_notice))
+                database.execute(
+                    "INSERT OR REPLACE INTO notice VALUES (?, ?)", (list_name, last_notice)
+                )
 
     def let_go(self, restrictions: tuple[Restriction, ...]) -> None:
         with self._transaction() as database:

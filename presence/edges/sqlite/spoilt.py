@@ -1,8 +1,9 @@
-"""Files of ours that cannot be used as they are: damaged, emptied, gone, or of a newer version of the program.
+"""Files of ours that cannot be used as they are: damaged, emptied, gone, or of a newer version of
+the program.
 
-What can be had anew is begun anew, and told: a gateway that does not start for a torn file helps nobody. What protected
-the customers in it is lost then, and whoever tore it may have wanted just that; so it is an alarm, in words of what is
-protected still.
+What can be had anew is begun anew, and told: a gateway that does not start for a torn file helps
+nobody. What protected the customers in it is lost then, and whoever tore it may have wanted just
+that; so it is an alarm, in words of what is protected still.
 """
 
 import sqlite3
@@ -55,7 +56,9 @@ def remove(path: Path) -> None:
 
 
 def missing(path: Path, witness: Path) -> str:
-    """Why a file that `witness` shows was there before is none any more; empty where all is well."""
+    """Why a file that `witness` shows was there before is none any more; empty where all is
+    well.
+    """
     try:
         size = path.stat().st_size
     except FileNotFoundError:

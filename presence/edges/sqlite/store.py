@@ -1,9 +1,11 @@
-"""SQLite on two floors: visits and outbox in the runtime directory, consents in the state directory.
+"""SQLite on two floors: visits and outbox in the runtime directory, consents in the state
+directory.
 
-`visits.sqlite` lives in tmpfs (RuntimeDirectory): it survives a crash of the daemon and not the power, so that no
-visit is ever on a disk. `consents.sqlite` remembers the last list: its sequence number and each entry's version, so
-that an older list or an older entry is refused. Neither holds anything of a stranger; removed rows are overwritten
-(`secure_delete`), and no write-ahead log or journal keeps them (journal mode DELETE).
+`visits.sqlite` lives in tmpfs (RuntimeDirectory): it survives a crash of the daemon and not the
+power, so that no visit is ever on a disk. `consents.sqlite` remembers the last list: its sequence
+number and each entry's version, so that an older list or an older entry is refused. Neither holds
+anything of a stranger; removed rows are overwritten (`secure_delete`), and no write-ahead log or
+journal keeps them (journal mode DELETE).
 """
 
 import json
@@ -21,7 +23,15 @@ from presence.core.event.cloudevent import EventType
 from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Visit
-from presence.edges.sqlite.spoilt import Spoilt, aside, is_damage, missing, put_aside, remove, trouble
+from presence.edges.sqlite.spoilt import (
+    Spoilt,
+    aside,
+    is_damage,
+    missing,
+    put_aside,
+    remove,
+    trouble,
+)
 from presence.errors import ListRolledBack, MemoryLost, StorageError
 from presence.ports import Stored
 
@@ -46,7 +56,9 @@ VISIT_UPGRADES = (
     """,
     "CREATE TABLE taken_back (event_id TEXT PRIMARY KEY, until_mono REAL NOT NULL) STRICT;",
 )
-"""From each version to the next: the file outlives an upgrade of the daemon (RuntimeDirectoryPreserve)."""
+"""From each version to the next: the file outlives an upgrade of the daemon
+(RuntimeDirectoryPreserve).
+"""
 
 CONSENTS: Final = "consents.sqlite"
 CONSENT_SCHEMA = """
@@ -55,13 +67,19 @@ CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITH
 """
 
 
-def open_database(path: Path, schema: str, *, durable: bool, upgrades: tuple[str, ...] = ()) -> sqlite3.Connection:
-    """Open, create or upgrade; raises StorageError. `durable`: a commit survives the loss of power."""
+def open_database(
+    path: Path, schema: str, *, durable: bool, upgrades: tuple[str, ...] = ()
+) -> sqlite3.Connection:
+    """Open, create or upgrade; raises StorageError. `durable`: a commit survives the loss of
+    power.
+    """
     steps = (schema, *upgrades)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5, cached_statements=0)
+        database = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=5, cached_statements=0
+        )
     except (sqlite3.Error, OSError) as error:
         raise unusable(path, error) from error
     try:
@@ -71,7 +89,9 @@ def open_database(path: Path, schema: str, *, durable: bool, upgrades: tuple[str
         )
         found = database.execute("PRAGMA user_version").fetchone()[0]
         for version, step in enumerate(steps[found:], found + 1):
-            database.executescript(f"BEGIN EXCLUSIVE; {step} PRAGMA user_version={version}; COMMIT;")
+            database.executescript(
+                f"BEGIN EXCLUSIVE; {step} PRAGMA user_version={version}; COMMIT;"
+            )
     except sqlite3.Error as error:
         database.close()
         raise unusable(path, error) from error
@@ -89,7 +109,9 @@ class Database:
     """One file, its transactions, and its errors in words."""
 
     LOST: ClassVar[str] = ""
-    """What is lost with the file, and what to do then; empty: it is never begun anew, and somebody must act."""
+    """What is lost with the file, and what to do then; empty: it is never begun anew, and somebody
+    must act.
+    """
     NEXT_STEP: ClassVar[str] = "stop presence, put the file away, and start it again"
 
     def __init__(
@@ -102,8 +124,9 @@ class Database:
         witness: Path | None = None,
         begins_anew: bool = False,
     ) -> None:
-        """`witness`: a file that is there only where this one was before. `begins_anew`: for the daemon, not for
-        those who only look."""
+        """`witness`: a file that is there only where this one was before. `begins_anew`: for the
+        daemon, not for those who only look.
+        """
         self._path = path
         self._open = partial(open_database, path, schema, durable=durable, upgrades=upgrades)
         self._begins_anew = begins_anew and bool(self.LOST)
@@ -150,13 +173,19 @@ class Database:
 
 
 class RuntimeStore(Database):
-    """Implements ports.VisitStore. Monotonic times in it hold until the machine is switched off, as the file does."""
+    """Implements ports.VisitStore. Monotonic times in it hold until the machine is switched off, as
+    the file does.
+    """
 
     LOST = "The present visits are forgotten, and events that waited; nothing else"
 
     def __init__(self, directory: Path, *, begins_anew: bool = False) -> None:
         super().__init__(
-            directory / "visits.sqlite", VISIT_SCHEMA, durable=False, upgrades=VISIT_UPGRADES, begins_anew=begins_anew
+            directory / "visits.sqlite",
+            VISIT_SCHEMA,
+            durable=False,
+            upgrades=VISIT_UPGRADES,
+            begins_anew=begins_anew,
         )
 
     def load(self) -> Stored:
@@ -182,7 +211,17 @@ class RuntimeStore(Database):
                 for ref, em, eu, hm, hu, lm, lu in visits
             ),
             tuple(
-                Outgoing(key, EventType(kind), audience, ref, subject, Moment(om, ou), expires, entered, reason)
+                Outgoing(
+                    key,
+                    EventType(kind),
+                    audience,
+                    ref,
+                    subject,
+                    Moment(om, ou),
+                    expires,
+                    entered,
+                    reason,
+                )
                 for key, kind, audience, ref, subject, om, ou, expires, entered, reason in outbox
             ),
             tuple(
@@ -199,10 +238,18 @@ class RuntimeStore(Database):
                 "UPDATE visit SET heard_mono = ?, heard_utc = ? WHERE ref = ?",
                 [(at.monotonic_s, at.utc_s, ref) for ref, at in step.heard],
             )
-            database.executemany("DELETE FROM visit WHERE ref = ?", ((ref,) for ref in step.forgotten))
-            database.executemany("DELETE FROM outbox WHERE id = ?", ((key,) for key in step.cancelled))
-            database.executemany("DELETE FROM announcement WHERE event_id = ?", ((key,) for key in step.retracted))
-            database.executemany("DELETE FROM taken_back WHERE event_id = ?", ((key,) for key in step.let_go))
+            database.executemany(
+                "DELETE FROM visit WHERE ref = ?", ((ref,) for ref in step.forgotten)
+            )
+            database.executemany(
+                "DELETE FROM outbox WHERE id = ?", ((key,) for key in step.cancelled)
+            )
+            database.executemany(
+                "DELETE FROM announcement WHERE event_id = ?", ((key,) for key in step.retracted)
+            )
+            database.executemany(
+                "DELETE FROM taken_back WHERE event_id = ?", ((key,) for key in step.let_go)
+            )
 
     def remove(self, event_id: str) -> None:
         with self._transaction() as database:
@@ -229,14 +276,32 @@ def _write(
     database.executemany(
         "INSERT OR IGNORE INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?)",
         (
-            (o.id, o.type.value, o.audience, o.ref, o.subject, *o.occurred_at, o.expires_s, o.entered_id, o.reason)
+            (
+                o.id,
+                o.type.value,
+                o.audience,
+                o.ref,
+                o.subject,
+                *o.occurred_at,
+                o.expires_s,
+                o.entered_id,
+                o.reason,
+            )
             for o in outbox
         ),
     )
     database.executemany(
         "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?,?)",
         (
-            (a.event_id, a.audience, a.ref, a.subject, json.dumps(a.categories), a.valid_until_s, a.day)
+            (
+                a.event_id,
+                a.audience,
+                a.ref,
+                a.subject,
+                json.dumps(a.categories),
+                a.valid_until_s,
+                a.day,
+            )
             for a in announcements
         ),
     )
@@ -247,14 +312,19 @@ class ConsentStore(Database):
     """What is remembered of the list beyond a restart: how new it was."""
 
     LOST = (
-        "Nothing remembers how new the plain list was: an older one would be taken. Compare its number with that of "
+        "Nothing remembers how new the plain list was: an older one would be taken. Compare its "
+        "number with that of "
         "the consent service, and find out who touched the file"
     )
 
-    def __init__(self, directory: Path, *, begins_anew: bool = False, audited: Path | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, begins_anew: bool = False, audited: Path | None = None
+    ) -> None:
         """`audited`: the audit log, which is there only where this store was."""
         path = directory / CONSENTS
-        super().__init__(path, CONSENT_SCHEMA, durable=True, witness=audited, begins_anew=begins_anew)
+        super().__init__(
+            path, CONSENT_SCHEMA, durable=True, witness=audited, begins_anew=begins_anew
+        )
 
     def accept(self, consents: ConsentList) -> ConsentList:
         """The list without entries older than what we had; remembers it in one transaction.
@@ -266,12 +336,15 @@ class ConsentStore(Database):
             row = database.execute("SELECT seq FROM list WHERE name = ?", (header.name,)).fetchone()
             if row is not None and header.seq < row[0]:
                 raise ListRolledBack(
-                    f"list {header.name}: number {header.seq} is older than {row[0]}, which this gateway already had: "
+                    f"list {header.name}: number {header.seq} is older than {row[0]}, which this "
+                    "gateway already had: "
                     "somebody brought back an old list; publish a new one"
                 )
             known: dict[bytes, int] = dict(database.execute("SELECT ref, version FROM entry"))
             entries = {
-                ref: entry for ref, entry in consents.entries.items() if entry.consent.version >= known.get(ref, 0)
+                ref: entry
+                for ref, entry in consents.entries.items()
+                if entry.consent.version >= known.get(ref, 0)
             }
             gone = [(ref,) for ref in known.keys() - consents.entries.keys()]
             database.executemany("DELETE FROM entry WHERE ref = ?", gone)

@@ -1,4 +1,6 @@
-"""May the list be believed? Silence is the answer to every doubt, and no clock makes a list younger."""
+"""May the list be believed? Silence is the answer to every doubt, and no clock makes a list
+younger.
+"""
 
 import pytest
 from hypothesis import given
@@ -76,7 +78,9 @@ def test_a_clock_behind_the_list_is_wrong() -> None:
 
 @pytest.mark.requirement("R-43", "T-12")
 @given(st.floats(0, 5000), st.floats(-YEAR_S, YEAR_S))
-def test_setting_the_wall_clock_never_makes_a_list_younger(passed_s: float, set_by_s: float) -> None:
+def test_setting_the_wall_clock_never_makes_a_list_younger(
+    passed_s: float, set_by_s: float
+) -> None:
     lease = a_lease()
     honest = moment(passed_s)
     moved = honest._replace(utc_s=honest.utc_s + set_by_s)
@@ -89,7 +93,9 @@ def test_setting_the_wall_clock_never_makes_a_list_younger(passed_s: float, set_
 @pytest.mark.requirement("R-43", "T-12")
 @pytest.mark.parametrize("years", [-1, 1])
 def test_a_clock_set_by_a_year_while_a_list_holds_is_not_believed(years: int) -> None:
-    """Set forward it would start consents that are not valid yet, set back revive those that are over."""
+    """Set forward it would start consents that are not valid yet, set back revive those that are
+    over.
+    """
     now = moment(60)
 
     assert not standing(a_lease(), now._replace(utc_s=now.utc_s + years * YEAR_S)).publishing
@@ -109,7 +115,9 @@ def test_a_clock_set_by_a_year_while_a_list_holds_is_not_believed(years: int) ->
 def test_whatever_happens_to_the_clock_only_a_list_that_was_proven_within_the_lease_publishes(
     steps: list[tuple[str, float]],
 ) -> None:
-    """A model that knows the true time: publishing means a proof within the lease, at its true age."""
+    """A model that knows the true time: publishing means a proof within the lease, at its true
+    age.
+    """
     now, true_s, offset_s, synchronised = moment(), START_S, 0.0, True
     lease: Lease | None = None
     published_true_s = -1e9
@@ -121,7 +129,9 @@ def test_whatever_happens_to_the_clock_only_a_list_that_was_proven_within_the_le
             now = now._replace(utc_s=true_s + offset_s)
         elif step == "synchronised":
             synchronised = bool(value)
-        elif offset_s == 0:  # a proof under a wrong clock: see the attack suite, TUF's expiry is asked there
+        elif (
+            offset_s == 0
+        ):  # a proof under a wrong clock: see the attack suite, TUF's expiry is asked there
             published_true_s = true_s - value
             lease = Lease(header(published_at_s=published_true_s), now, 900)
         if standing(lease, now, synchronised=synchronised).publishing:
@@ -142,7 +152,9 @@ def test_a_clock_that_nobody_disciplines_is_not_believed_where_that_is_asked_for
 
 
 @pytest.mark.requirement("R-42", "R-43")
-def test_after_a_restart_a_clock_behind_the_last_signing_time_is_wrong_before_any_list_is_proven() -> None:
+def test_after_a_restart_a_clock_behind_the_last_signing_time_is_wrong_before_any_list_is_proven() -> (
+    None
+):
     assert freshness(None, moment(), last_signed_s=START_S + 5.1) is Freshness.CLOCK_BAD
     assert freshness(None, moment(), last_signed_s=START_S + 5) is Freshness.BOOT
 
@@ -169,11 +181,19 @@ def test_a_clock_that_is_put_right_by_a_little_is_believed() -> None:
 
 
 def test_the_gate_is_told_what_the_header_says() -> None:
-    lease = Lease(header(seq=9, parents={"ap2:2": "ap2:1"}, suppression_checked_at_s=START_S - 9), moment(), 900)
+    lease = Lease(
+        header(seq=9, parents={"ap2:2": "ap2:1"}, suppression_checked_at_s=START_S - 9),
+        moment(),
+        900,
+    )
 
     told = standing(lease, moment())
 
-    assert (told.seq, told.parents, told.suppression_checked_at_s) == (9, {"ap2:2": "ap2:1"}, START_S - 9)
+    assert (told.seq, told.parents, told.suppression_checked_at_s) == (
+        9,
+        {"ap2:2": "ap2:1"},
+        START_S - 9,
+    )
 
 
 def set_back(now: Moment, by_s: float) -> Moment:
@@ -181,7 +201,9 @@ def set_back(now: Moment, by_s: float) -> Moment:
 
 
 @pytest.mark.requirement("R-43", "T-12")
-def test_a_clock_set_back_by_seconds_after_the_proof_is_wrong_though_it_is_ahead_of_the_list() -> None:
+def test_a_clock_set_back_by_seconds_after_the_proof_is_wrong_though_it_is_ahead_of_the_list() -> (
+    None
+):
     lease = a_lease(age_s=300)
 
     assert lease.freshness(set_back(moment(60), 5)) is Freshness.AGING
@@ -195,11 +217,17 @@ def test_a_list_keeps_the_age_that_it_had_at_the_proof_when_the_clock_is_set_bac
     assert a_lease(age_s=DEAD_S - 60).freshness(set_back(moment(61), 700)) is Freshness.DEAD
 
 
-def a_proof(now: Moment, *, age_s: float = 0, before: Lease | None = None, server_s: float | None = None) -> Lease:
-    """A list published so long before `now` by the true time, whose server says that it is `server_s`."""
+def a_proof(
+    now: Moment, *, age_s: float = 0, before: Lease | None = None, server_s: float | None = None
+) -> Lease:
+    """A list published so long before `now` by the true time, whose server says that it is
+    `server_s`.
+    """
     server = None if server_s is None else Moment(now.monotonic_s, server_s)
     published_s = moment().utc_s + now.monotonic_s - moment().monotonic_s - age_s
-    return Lease(header(published_at_s=published_s), now, 900, least(now, before=before, server=server))
+    return Lease(
+        header(published_at_s=published_s), now, 900, least(now, before=before, server=server)
+    )
 
 
 @pytest.mark.requirement("R-43", "T-12")
@@ -216,13 +244,17 @@ def test_a_clock_behind_the_lists_server_by_more_than_a_minute_is_wrong() -> Non
     assert within.clock_doubt(set_back(moment(), 60)) is None
 
 
-def test_a_server_whose_answers_come_late_says_nothing_against_a_clock_that_is_ahead_of_them() -> None:
+def test_a_server_whose_answers_come_late_says_nothing_against_a_clock_that_is_ahead_of_them() -> (
+    None
+):
     assert a_proof(moment(), server_s=moment().utc_s - 3600).freshness(moment()) is Freshness.FRESH
 
 
 @pytest.mark.requirement("R-43", "T-12")
 def test_another_proof_does_not_make_a_clock_right_that_went_back() -> None:
-    """Without a server's clock (a stick), the last proof and what has passed since are all there is to ask."""
+    """Without a server's clock (a stick), the last proof and what has passed since are all there is
+    to ask.
+    """
     first = a_proof(moment(), age_s=800)
     later = set_back(moment(300), 200)
     again = a_proof(later, age_s=250, before=first)
@@ -242,8 +274,14 @@ def test_a_clock_that_was_ahead_and_agrees_with_the_server_now_is_right() -> Non
 
     assert a_proof(right, before=first).freshness(right) is Freshness.CLOCK_BAD
     for agrees_s in (-60, 0, 60):
-        assert a_proof(right, before=first, server_s=right.utc_s + agrees_s).freshness(right) is Freshness.FRESH
-    assert a_proof(right, before=first, server_s=right.utc_s - 61).clock_doubt(right) is ClockDoubt.WENT_BACK
+        assert (
+            a_proof(right, before=first, server_s=right.utc_s + agrees_s).freshness(right)
+            is Freshness.FRESH
+        )
+    assert (
+        a_proof(right, before=first, server_s=right.utc_s - 61).clock_doubt(right)
+        is ClockDoubt.WENT_BACK
+    )
 
 
 @pytest.mark.requirement("R-43", "T-12")
@@ -257,7 +295,9 @@ def test_a_clock_that_was_ahead_and_agrees_with_the_server_now_is_right() -> Non
         )
     )
 )
-def test_with_the_servers_clock_no_proof_under_a_clock_that_is_behind_publishes(steps: list[tuple[str, float]]) -> None:
+def test_with_the_servers_clock_no_proof_under_a_clock_that_is_behind_publishes(
+    steps: list[tuple[str, float]],
+) -> None:
     true, offset_s, lease, published_s = moment(), 0.0, None, 0.0
     for step, value in steps:
         if step == "pass":
@@ -265,7 +305,9 @@ def test_with_the_servers_clock_no_proof_under_a_clock_that_is_behind_publishes(
         elif step == "set":
             offset_s = value
         else:
-            lease = a_proof(set_back(true, -offset_s), age_s=value, before=lease, server_s=true.utc_s)
+            lease = a_proof(
+                set_back(true, -offset_s), age_s=value, before=lease, server_s=true.utc_s
+            )
             published_s = true.utc_s - value
         if lease and lease.freshness(set_back(true, -offset_s)) in PUBLISHING:
             assert offset_s >= -60 - 1e-3

@@ -1,4 +1,6 @@
-"""The gate: every state of a consent, every set of purposes, every grant, at every border of time."""
+"""The gate: every state of a consent, every set of purposes, every grant, at every border of
+time.
+"""
 
 import math
 from itertools import chain, combinations
@@ -53,9 +55,13 @@ def ask(
     return decide(record, audience, place, of_list or standing(), now_s)
 
 
-def categories(record: Consent, *, campaigns: set[str] | None = None, **parents_and_time: object) -> tuple[str, ...]:
+def categories(
+    record: Consent, *, campaigns: set[str] | None = None, **parents_and_time: object
+) -> tuple[str, ...]:
     """What the offers audience may hear of; nothing where it is denied for want of a category."""
-    audience = OFFERS if campaigns is None else Audience(OFFERS.name, Purpose.OFFERS, frozenset(campaigns))
+    audience = (
+        OFFERS if campaigns is None else Audience(OFFERS.name, Purpose.OFFERS, frozenset(campaigns))
+    )
     answer = ask(record, audience=audience, **parents_and_time)  # type: ignore[arg-type]
     if isinstance(answer, Denied):
         assert answer.reason is Reason.NO_CATEGORY
@@ -85,20 +91,45 @@ STATES = [
         id="objected, with every bit set",
     ),
     pytest.param(
-        consent(objected=True, not_after_s=START_S - 1), {}, Reason.OBJECTED, id="objected, the consent long over"
+        consent(objected=True, not_after_s=START_S - 1),
+        {},
+        Reason.OBJECTED,
+        id="objected, the consent long over",
     ),
-    pytest.param(consent(scope=Scope(frozenset({"fi-0043"}))), {}, Reason.OUT_OF_SCOPE, id="another store"),
-    pytest.param(consent(scope=Scope(frozenset({"fi-0043", "fi-0042"}))), {}, None, id="one of several stores"),
+    pytest.param(
+        consent(scope=Scope(frozenset({"fi-0043"}))), {}, Reason.OUT_OF_SCOPE, id="another store"
+    ),
+    pytest.param(
+        consent(scope=Scope(frozenset({"fi-0043", "fi-0042"}))),
+        {},
+        None,
+        id="one of several stores",
+    ),
     pytest.param(consent(scope=Scope(frozenset())), {}, Reason.OUT_OF_SCOPE, id="no store at all"),
-    pytest.param(consent(scope=Scope(frozenset(), chain_wide=True)), {}, None, id="the whole chain"),
+    pytest.param(
+        consent(scope=Scope(frozenset(), chain_wide=True)), {}, None, id="the whole chain"
+    ),
     pytest.param(with_purposes(Purpose.OFFERS), {}, Reason.NO_PRESENCE, id="no presence"),
-    pytest.param(consent(), {"of_list": standing(publishing=False)}, Reason.LIST_STALE, id="list stale"),
-    pytest.param(None, {"of_list": standing(publishing=False)}, Reason.LIST_STALE, id="list stale, nobody"),
+    pytest.param(
+        consent(), {"of_list": standing(publishing=False)}, Reason.LIST_STALE, id="list stale"
+    ),
+    pytest.param(
+        None, {"of_list": standing(publishing=False)}, Reason.LIST_STALE, id="list stale, nobody"
+    ),
     pytest.param(consent(), {"place": CLINIC}, Reason.NOT_EXPLICIT, id="sensitive store"),
-    pytest.param(with_flags(Flag.EXPLICIT), {"place": CLINIC}, None, id="sensitive store, explicit"),
+    pytest.param(
+        with_flags(Flag.EXPLICIT), {"place": CLINIC}, None, id="sensitive store, explicit"
+    ),
     pytest.param(with_flags(Flag.TEST), {}, Reason.TEST_ONLY, id="a technician's phone"),
-    pytest.param(with_flags(Flag.TEST), {"audience": TEST}, None, id="a technician's phone, for the test audience"),
-    pytest.param(consent(), {"audience": TEST}, Reason.TEST_ONLY, id="a customer, for the test audience"),
+    pytest.param(
+        with_flags(Flag.TEST),
+        {"audience": TEST},
+        None,
+        id="a technician's phone, for the test audience",
+    ),
+    pytest.param(
+        consent(), {"audience": TEST}, Reason.TEST_ONLY, id="a customer, for the test audience"
+    ),
     pytest.param(consent(pairwise_keys={}), {}, Reason.NO_PAIRWISE_KEY, id="no pairwise key"),
     pytest.param(consent(), {"audience": PICK_UP}, Reason.NO_PURPOSE, id="another purpose"),
     pytest.param(
@@ -119,7 +150,9 @@ STATES = [
         Reason.SUPPRESSION_STALE,
         id="opt-out registers applied in the future",
     ),
-    pytest.param(with_flags(Flag.NO_PROFILING), {}, Reason.NO_CATEGORY, id="a minor hears of no category"),
+    pytest.param(
+        with_flags(Flag.NO_PROFILING), {}, Reason.NO_CATEGORY, id="a minor hears of no category"
+    ),
 ]
 
 
@@ -143,10 +176,15 @@ def test_a_service_message_does_not_wait_for_the_opt_out_registers() -> None:
 
 @pytest.mark.requirement("R-05")
 @pytest.mark.parametrize("audience", [OFFERS, PICK_UP], ids=lambda audience: audience.purpose)
-def test_presence_and_the_purpose_of_the_audience_are_needed_and_suffice(audience: Audience) -> None:
+def test_presence_and_the_purpose_of_the_audience_are_needed_and_suffice(
+    audience: Audience,
+) -> None:
     """All 2^6 sets of purposes."""
     every_set = chain.from_iterable(combinations(Purpose, size) for size in range(len(Purpose) + 1))
-    answers = {frozenset(purposes): ask(with_purposes(*purposes), audience=audience) for purposes in every_set}
+    answers = {
+        frozenset(purposes): ask(with_purposes(*purposes), audience=audience)
+        for purposes in every_set
+    }
 
     assert len(answers) == 64
     for purposes, answer in answers.items():
@@ -165,15 +203,23 @@ GRANTS = [
     pytest.param([grant(CARS, start_s=START_S + 0.001)], (), id="not yet"),
     pytest.param([grant(CARS, end_s=START_S + 1)], (CARS,), id="for one second more"),
     pytest.param([grant(CARS, end_s=START_S)], (), id="over this second"),
-    pytest.param([grant(CARS, end_s=START_S), grant(CARS, end_s=START_S + 9)], (CARS,), id="one over, one in force"),
-    pytest.param([grant(CARS, end_s=START_S), grant(GARDEN)], (GARDEN,), id="one over leaves the other"),
+    pytest.param(
+        [grant(CARS, end_s=START_S), grant(CARS, end_s=START_S + 9)],
+        (CARS,),
+        id="one over, one in force",
+    ),
+    pytest.param(
+        [grant(CARS, end_s=START_S), grant(GARDEN)], (GARDEN,), id="one over leaves the other"
+    ),
     pytest.param([grant(CARS, start_s=START_S + 5, end_s=START_S + 4)], (), id="inside out"),
 ]
 
 
 @pytest.mark.requirement("R-06", "R-35")
 @pytest.mark.parametrize(("grants", "allowed"), GRANTS)
-def test_a_category_is_named_while_its_own_grant_holds(grants: list[Grant], allowed: tuple[str, ...]) -> None:
+def test_a_category_is_named_while_its_own_grant_holds(
+    grants: list[Grant], allowed: tuple[str, ...]
+) -> None:
     assert categories(consent(grants=tuple(grants))) == allowed
 
 
@@ -232,7 +278,9 @@ def test_a_sensitive_category_is_named_only_with_an_explicit_grant_of_its_own(no
     tree = standing(parents=taxonomy((child, node)))
 
     def found(*grants: Grant, flags: frozenset[Flag] = frozenset()) -> tuple[str, ...]:
-        return categories(consent(grants=grants, flags=flags), campaigns={node, child}, of_list=tree)
+        return categories(
+            consent(grants=grants, flags=flags), campaigns={node, child}, of_list=tree
+        )
 
     assert found(grant(node)) == ()
     assert found(grant(node), flags=frozenset({Flag.EXPLICIT})) == ()
@@ -265,7 +313,8 @@ def test_the_deny_list_is_the_one_of_the_requirements() -> None:
     assert {f"ap2:{node}" for node in nodes.split()} == SENSITIVE_CATEGORIES
 
 
-# ---------------------------------------------------------------- without a taxonomy of the list's own
+# ---------------------------------------------------------------- without a taxonomy of the list's
+# own
 
 BEER, WINE, ALCOHOL = "ap2:1004", "ap2:1007", "ap2:1002"
 BELOW_SENSITIVE = {
@@ -282,7 +331,9 @@ NO_TAXONOMY = standing(parents={})
 
 @pytest.mark.requirement("R-15")
 @pytest.mark.parametrize("node", BELOW_SENSITIVE)
-def test_what_lies_below_a_sensitive_node_is_sensitive_without_a_taxonomy_in_the_list(node: str) -> None:
+def test_what_lies_below_a_sensitive_node_is_sensitive_without_a_taxonomy_in_the_list(
+    node: str,
+) -> None:
     def found(*grants: Grant) -> tuple[str, ...]:
         return categories(consent(grants=grants), campaigns={node}, of_list=NO_TAXONOMY)
 
@@ -314,14 +365,18 @@ def test_a_list_can_make_a_node_of_ours_sensitive() -> None:
 
 
 @pytest.mark.requirement("R-15", "R-37")
-@pytest.mark.parametrize("parents", [{}, {"acme:shoes": "acme:all"}], ids=["no taxonomy", "a taxonomy"])
+@pytest.mark.parametrize(
+    "parents", [{}, {"acme:shoes": "acme:all"}], ids=["no taxonomy", "a taxonomy"]
+)
 @pytest.mark.parametrize("unknown", ["ap2:1583", "acme:boots"])
 def test_a_campaign_for_a_category_whose_place_nobody_knows_reaches_nobody(
     unknown: str, parents: dict[str, str]
 ) -> None:
     record = consent(grants=(grant(unknown, explicit=True), grant(CARS)))
 
-    assert categories(record, campaigns={unknown, CARS}, of_list=standing(parents=parents)) == (CARS,)
+    assert categories(record, campaigns={unknown, CARS}, of_list=standing(parents=parents)) == (
+        CARS,
+    )
 
 
 @pytest.mark.requirement("R-37")
@@ -431,7 +486,9 @@ def test_a_consent_prints_without_its_ref_and_keys() -> None:
     ("checked_s", "applied"),
     [(START_S + 5, True), (START_S + 5.1, False), (START_S, True), (START_S - 24 * 3600, True)],
 )
-def test_opt_out_registers_count_for_a_day_and_not_from_the_future(checked_s: float, applied: bool) -> None:
+def test_opt_out_registers_count_for_a_day_and_not_from_the_future(
+    checked_s: float, applied: bool
+) -> None:
     assert standing(suppression_checked_at_s=checked_s).suppression_applied(START_S) is applied
 
 

@@ -53,18 +53,24 @@ def takes(counts: Counts, count: int, *, now_s: float = NOW_S) -> bool:
 
 def approved(**changes: Any) -> str:
     return sign_approval(
-        Approval(**{"name": NAME, "edition": NEXT, "count": 1000, **changes}), kid="approval-1", key=KEY
+        Approval(**{"name": NAME, "edition": NEXT, "count": 1000, **changes}),
+        kid="approval-1",
+        key=KEY,
     )
 
 
-def refusal(approved_by: str, *, offered: Edition = NEXT, count: int = 1000, held: Edition | None = HELD) -> str:
+def refusal(
+    approved_by: str, *, offered: Edition = NEXT, count: int = 1000, held: Edition | None = HELD
+) -> str:
     """Of a gateway that had 100 entries."""
     with pytest.raises(Refused) as refused:
         judge(had(100), NOW_S, Offered(NAME, offered, count, approved_by), held, KEYS)
     return str(refused.value)
 
 
-@pytest.mark.parametrize(("before", "at_most"), [(100, 120), (101, 121), (104, 124), (105, 126), (1000, 1200)])
+@pytest.mark.parametrize(
+    ("before", "at_most"), [(100, 120), (101, 121), (104, 124), (105, 126), (1000, 1200)]
+)
 def test_a_fifth_more_is_taken_and_one_more_than_that_is_not(before: int, at_most: int) -> None:
     assert takes(had(before), at_most)
     assert not takes(had(before), at_most + 1)
@@ -72,7 +78,8 @@ def test_a_fifth_more_is_taken_and_one_more_than_that_is_not(before: int, at_mos
 
 def test_the_refusal_names_both_numbers_and_the_next_step() -> None:
     assert refusal("") == (
-        "it grew to 1000 entries, and 120 are the most that this gateway takes by itself: nobody approved it: "
+        "it grew to 1000 entries, and 120 are the most that this gateway takes by itself: nobody "
+        "approved it: "
         "`presence consents publish --approve-growth`, once it is known where they come from"
     )
 
@@ -105,8 +112,12 @@ def test_small_steps_gain_a_fifth_within_a_day_and_not_more() -> None:
     assert not takes(counts, 1321, now_s=NOW_S + 25 * HOUR_S)
 
 
-@pytest.mark.parametrize(("hours", "at_most"), [(24, 1200), (25, 1440), (48, 1440), (49, 1728), (10_000, 237_376)])
-def test_a_gateway_that_was_away_may_have_missed_a_fifth_for_each_day(hours: int, at_most: int) -> None:
+@pytest.mark.parametrize(
+    ("hours", "at_most"), [(24, 1200), (25, 1440), (48, 1440), (49, 1728), (10_000, 237_376)]
+)
+def test_a_gateway_that_was_away_may_have_missed_a_fifth_for_each_day(
+    hours: int, at_most: int
+) -> None:
     assert most(had(1000, hours), NOW_S) == at_most
 
 
@@ -148,7 +159,9 @@ def test_a_gateway_that_missed_the_approved_list_takes_the_next_one() -> None:
     later = Edition(1, 13, 520)
     counts = judge(had(100), NOW_S, Offered(NAME, later, 1200, approved()), HELD, KEYS)
     assert counts == had(1000)
-    assert refusal(approved(), offered=later, count=1201).endswith(": an approval is there, and for fewer")
+    assert refusal(approved(), offered=later, count=1201).endswith(
+        ": an approval is there, and for fewer"
+    )
 
 
 def test_an_approval_is_the_measure_too_where_nobody_needed_it() -> None:
@@ -183,25 +196,40 @@ def test_days_away_count_for_an_approved_list_too() -> None:
         (approved(edition=Edition(2, 12, 501)), "for a newer list"),
         (sign_approval(Approval(NAME, NEXT, 1000), kid="approval-1", key=OTHER), "forged"),
         (sign_approval(Approval(NAME, NEXT, 1000), kid="approval-2", key=KEY), "unknown_key"),
-        (sign(b'{"list":"acme/fi-0042"}', typ=TYP, kid="approval-1", key=KEY).decode(), "malformed"),
+        (
+            sign(b'{"list":"acme/fi-0042"}', typ=TYP, kid="approval-1", key=KEY).decode(),
+            "malformed",
+        ),
         (sign(b"[1]", typ=TYP, kid="approval-1", key=KEY).decode(), "malformed"),
         (approved(count=1000.0), "malformed"),
         (approved(count=True), "malformed"),
         (approved(name=7), "malformed"),
-        (sign(json.dumps({"list": NAME, **NEXT._asdict(), "count": 1000}).encode(),
-              typ="presence-head+jws", kid="approval-1", key=KEY).decode(), "malformed"),
+        (
+            sign(
+                json.dumps({"list": NAME, **NEXT._asdict(), "count": 1000}).encode(),
+                typ="presence-head+jws",
+                kid="approval-1",
+                key=KEY,
+            ).decode(),
+            "malformed",
+        ),
         ("é.x.y", "malformed"),
         ("yes", "malformed"),
     ],
-)  # fmt: skip
-def test_an_approval_that_is_not_for_this_list_lets_nothing_in(approved_by: str, reason: str) -> None:
+)
+def test_an_approval_that_is_not_for_this_list_lets_nothing_in(
+    approved_by: str, reason: str
+) -> None:
     assert reason in refusal(approved_by)
-    judge(had(1000), NOW_S, Offered(NAME, NEXT, 1000, approved_by), HELD, KEYS)  # and takes nothing away
+    judge(
+        had(1000), NOW_S, Offered(NAME, NEXT, 1000, approved_by), HELD, KEYS
+    )  # and takes nothing away
 
 
 def test_under_a_root_without_a_key_nobody_can_approve() -> None:
     with pytest.raises(
-        Refused, match=r"itself: its root names no key .*: `presence consents rotate approval`, .*-growth`$"
+        Refused,
+        match=r"itself: its root names no key .*: `presence consents rotate approval`, .*-growth`$",
     ):
         judge(had(100), NOW_S, Offered(NAME, NEXT, 1000, approved()), HELD, {})
     judge(had(100), NOW_S, Offered(NAME, NEXT, 120, ""), HELD, {})
@@ -209,7 +237,11 @@ def test_under_a_root_without_a_key_nobody_can_approve() -> None:
 
 def test_the_key_comes_back_from_the_root_as_it_was_written() -> None:
     (kid, key), *others = parse_root_field(root_field("approval-1", KEY.public_key())).items()
-    assert (kid, key.public_bytes_raw(), others) == ("approval-1", KEY.public_key().public_bytes_raw(), [])
+    assert (kid, key.public_bytes_raw(), others) == (
+        "approval-1",
+        KEY.public_key().public_bytes_raw(),
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -222,7 +254,9 @@ def test_a_root_that_names_a_key_in_no_way_that_we_know_names_nobody(value: obje
 
 
 @given(
-    steps=st.lists(st.tuples(st.integers(1, 40 * 3600), st.integers(0, 3000), st.booleans()), max_size=40),
+    steps=st.lists(
+        st.tuples(st.integers(1, 40 * 3600), st.integers(0, 3000), st.booleans()), max_size=40
+    ),
     seen=st.lists(st.booleans(), min_size=40, max_size=40),
     late_s=st.lists(st.integers(0, 1800), min_size=40, max_size=40),
 )

@@ -1,4 +1,6 @@
-"""A consent goes into a few bytes and comes out as it was; a ref leads to its consent, and to no other."""
+"""A consent goes into a few bytes and comes out as it was; a ref leads to its consent, and to no
+other.
+"""
 
 import math
 import os
@@ -12,7 +14,9 @@ from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.consent.record import FLAGS, PURPOSES
 from tests.support.builders import ANNA, BERIT, CARL, DAY_S, PLACE, START_S, consent, grant
 
-TIMES = st.floats(0, 1 << 32, allow_nan=False) | st.integers(0, 1 << 32).map(float) | st.just(math.inf)
+TIMES = (
+    st.floats(0, 1 << 32, allow_nan=False) | st.integers(0, 1 << 32).map(float) | st.just(math.inf)
+)
 NAMES = st.text("abcdefghij-0123456789", min_size=1, max_size=8)
 CATEGORIES = st.integers(1, 2000).map("ap2:{}".format)
 GRANTS = st.builds(Grant, CATEGORIES, TIMES | st.just(-math.inf), TIMES, st.booleans())
@@ -54,7 +58,12 @@ def test_every_field_of_every_consent_comes_back(consents: list[Consent]) -> Non
         {"paused_until_s": START_S + 0.5},
         {"objected": True},
         {"refused_categories": frozenset({"ap2:1552", "ap2:1"})},
-        {"grants": (grant("ap2:1551", start_s=-math.inf), grant("ap2:1551", end_s=START_S, explicit=True))},
+        {
+            "grants": (
+                grant("ap2:1551", start_s=-math.inf),
+                grant("ap2:1551", end_s=START_S, explicit=True),
+            )
+        },
         {"scope": Scope(frozenset(), chain_wide=True)},
         {"pairwise_keys": {}, "grants": ()},
         {"not_after_s": START_S + DAY_S / 3},
@@ -89,12 +98,22 @@ def test_an_empty_index_is_an_index() -> None:
 @pytest.mark.requirement("R-36")
 @pytest.mark.parametrize(
     ("versions", "stands"),
-    [((1, 2), 2), ((2, 1), 2), ((2, 2), None), ((1, 1, 2), 2), ((2, 2, 1), None), ((3, 1, 3), None), ((1, 3, 2), 3)],
+    [
+        ((1, 2), 2),
+        ((2, 1), 2),
+        ((2, 2), None),
+        ((1, 1, 2), 2),
+        ((2, 2, 1), None),
+        ((3, 1, 3), None),
+        ((1, 3, 2), 3),
+    ],
 )
 def test_of_entries_for_one_ref_the_highest_version_stands_if_it_is_alone(
     versions: tuple[int, ...], stands: int | None
 ) -> None:
-    index = ConsentIndex.from_consents([*(consent(version=version) for version in versions), consent(ref=BERIT)])
+    index = ConsentIndex.from_consents(
+        [*(consent(version=version) for version in versions), consent(ref=BERIT)]
+    )
 
     found = index.get(ANNA)
     assert (found and found.version) == stands
@@ -106,7 +125,9 @@ def test_of_entries_for_one_ref_the_highest_version_stands_if_it_is_alone(
 def test_nothing_of_an_entry_that_does_not_stand_stays_in_the_records() -> None:
     key = b"a key of version"
 
-    index = ConsentIndex.from_consents([consent(version=1, pairwise_keys={"offers-main": key}), consent(version=2)])
+    index = ConsentIndex.from_consents(
+        [consent(version=1, pairwise_keys={"offers-main": key}), consent(version=2)]
+    )
 
     assert key not in dumped(index)
 
@@ -139,7 +160,10 @@ def test_an_entry_with_one_audience_and_two_grants_takes_at_most_64_bytes() -> N
             ref=os.urandom(8),
             version=1000 + n,
             scope=Scope(frozenset({f"fi-{n % 300:04}"})),
-            grants=tuple(grant(f"ap2:{n % k}", start_s=START_S - DAY_S, end_s=START_S + k) for k in (700, 701)),
+            grants=tuple(
+                grant(f"ap2:{n % k}", start_s=START_S - DAY_S, end_s=START_S + k)
+                for k in (700, 701)
+            ),
             pairwise_keys={"offers-main": os.urandom(16)},
         )
         for n in range(2000)
@@ -155,7 +179,14 @@ def test_a_pairwise_key_of_another_length_is_refused() -> None:
 
 def test_the_numbers_of_purposes_and_flags_are_those_that_dumps_are_written_with() -> None:
     """New words go to the end: a dump of yesterday must not grant something else today."""
-    assert [str(p) for p in PURPOSES] == ["presence", "offers", "service", "visit_end", "profiling", "measurement"]
+    assert [str(p) for p in PURPOSES] == [
+        "presence",
+        "offers",
+        "service",
+        "visit_end",
+        "profiling",
+        "measurement",
+    ]
     assert [str(f) for f in FLAGS] == ["explicit", "no_profiling", "test"]
     assert set(PURPOSES) == set(Purpose)
     assert set(FLAGS) == set(Flag)

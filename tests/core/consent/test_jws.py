@@ -1,4 +1,6 @@
-"""What is signed, byte by byte, and the last size that is taken; what else is refused stands in test_notices.py."""
+"""What is signed, byte by byte, and the last size that is taken; what else is refused stands in
+test_notices.py.
+"""
 
 import json
 
@@ -27,8 +29,12 @@ X = encode_base64url(SIGNER.public_key().public_bytes_raw()).decode()
 
 
 def key_set(count: int = 1, revoked: int = 0, kid_length: int = 2) -> bytes:
-    several = [{"kty": "OKP", "crv": "Ed25519", "kid": f"{n:0{kid_length}}", "x": X} for n in range(count)]
-    return json.dumps({"keys": several, "revoked": [f"stolen-{n}" for n in range(revoked)]}).encode()
+    several = [
+        {"kty": "OKP", "crv": "Ed25519", "kid": f"{n:0{kid_length}}", "x": X} for n in range(count)
+    ]
+    return json.dumps(
+        {"keys": several, "revoked": [f"stolen-{n}" for n in range(revoked)]}
+    ).encode()
 
 
 def test_the_header_is_written_without_a_space_as_the_documentation_shows_it() -> None:
@@ -46,7 +52,10 @@ def test_a_message_of_the_longest_size_is_taken_and_one_byte_more_is_not() -> No
     assert len(message) == LONGEST
     assert verify(message, typ=TYP, keys=KEYS) == bytes(longest)
     assert kid_of(message) == KID
-    assert verify(sign(bytes(longest + 1), typ=TYP, kid=KID, key=SIGNER), typ=TYP, keys=KEYS) is Unproven.MALFORMED
+    assert (
+        verify(sign(bytes(longest + 1), typ=TYP, kid=KID, key=SIGNER), typ=TYP, keys=KEYS)
+        is Unproven.MALFORMED
+    )
 
 
 def test_base64url_loses_its_padding_and_nothing_else() -> None:
@@ -60,7 +69,10 @@ def test_a_set_of_keys_is_written_as_others_read_it() -> None:
     key = f'{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"r1","x":"{X}"}}'
 
     assert encode_keys(KEYS).decode() == f'{{"keys":[{key}]}}'
-    assert encode_keys(KEYS, ["r2", "r0", "r2"]).decode() == f'{{"keys":[{key}],"revoked":["r0","r2"]}}'
+    assert (
+        encode_keys(KEYS, ["r2", "r0", "r2"]).decode()
+        == f'{{"keys":[{key}],"revoked":["r0","r2"]}}'
+    )
     assert parse_key_set(encode_keys(KEYS, ["r0"])) == KeySet(dict(KEYS), frozenset({"r0"}))
 
 
@@ -69,7 +81,11 @@ def test_a_set_of_keys_is_written_as_others_read_it() -> None:
     [
         pytest.param(key_set(MOST_KEYS), key_set(MOST_KEYS + 1), id="keys"),
         pytest.param(key_set(1, MOST_REVOKED), key_set(1, MOST_REVOKED + 1), id="stolen keys"),
-        pytest.param(key_set(kid_length=LONGEST_KID), key_set(kid_length=LONGEST_KID + 1), id="letters of a kid"),
+        pytest.param(
+            key_set(kid_length=LONGEST_KID),
+            key_set(kid_length=LONGEST_KID + 1),
+            id="letters of a kid",
+        ),
     ],
 )
 def test_a_set_may_hold_so_many_and_not_one_more(most: bytes, beyond: bytes) -> None:

@@ -35,7 +35,12 @@ def test_an_older_head_is_no_news_and_the_same_one_again_is_none_the_worse() -> 
 def test_a_plain_file_has_no_timestamp_to_be_behind_with() -> None:
     heads = Heads()
     heads.heard(head(timestamp_version=4711))
-    assert [heads.behind(version, 7) for version in (0, 1, 4710, 4711)] == [False, True, True, False]
+    assert [heads.behind(version, 7) for version in (0, 1, 4710, 4711)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_what_a_thief_said_is_forgotten_with_all_that_was_counted_against_it() -> None:

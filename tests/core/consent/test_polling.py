@@ -10,7 +10,9 @@ CHANCES = st.floats(0, 1, exclude_max=True)
 
 
 @given(st.floats(1, 600), st.integers(0, 10_000), CHANCES)
-def test_a_pause_is_never_none_and_never_longer_than_ten_minutes(every_s: float, errors: int, chance: float) -> None:
+def test_a_pause_is_never_none_and_never_longer_than_ten_minutes(
+    every_s: float, errors: int, chance: float
+) -> None:
     assert LEAST_S <= pause_s(every_s, errors, chance) <= CAP_S
 
 

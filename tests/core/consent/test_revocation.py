@@ -137,7 +137,9 @@ def test_a_pause_ends_at_any_second_that_can_be_read(until_s: int, ends_s: float
         ({"rm": [[list(range(11)), 2]]}, Unproven.MALFORMED),
     ],
 )
-def test_a_notice_with_a_field_beyond_its_border_is_nothing(change: dict[str, Any], why: str) -> None:
+def test_a_notice_with_a_field_beyond_its_border_is_nothing(
+    change: dict[str, Any], why: str
+) -> None:
     assert _read(_by_us(_payload(**change))) == why
 
 
@@ -154,10 +156,23 @@ def test_the_notice_of_the_documentation_is_read() -> None:
 
 
 def test_the_published_example_of_eddsa_is_verified_up_to_its_poor_header() -> None:
-    """RFC 8037, appendix A.4: our header rule refuses it (no kid, no typ), its key and signature are understood."""
-    jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+    """RFC 8037, appendix A.4: our header rule refuses it (no kid, no typ), its key and signature
+    are understood.
+    """
+    jwks = {
+        "keys": [
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "kid": "a",
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+            }
+        ]
+    }
     content = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"
-    signature = b"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+    signature = (
+        b"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+    )
     keys = parse_keys(json.dumps(jwks).encode())
     keys["a"].verify(decode_base64url(signature), content)
     assert verify(content + b"." + signature, typ=NOTICE_TYPE, keys=keys) is Unproven.MALFORMED
@@ -187,7 +202,9 @@ def test_the_published_example_of_eddsa_is_verified_up_to_its_poor_header() -> N
         (signed(notice(list_name="acme/fi-0043")), FOREIGN),
     ],
 )
-def test_what_the_consent_service_did_not_sign_for_this_list_is_nothing(message: bytes, why: str) -> None:
+def test_what_the_consent_service_did_not_sign_for_this_list_is_nothing(
+    message: bytes, why: str
+) -> None:
     assert _read(message) == why
 
 
@@ -253,7 +270,10 @@ def test_a_pause_is_signed_to_the_whole_second_rather_longer_than_asked() -> Non
 
 
 def test_a_notice_takes_away_whatever_its_date_an_old_or_early_head_says_nothing() -> None:
-    for issued_s in (START_S - 86_400, START_S + 86_400):  # from the future: the clock that is wrong may be ours
+    for issued_s in (
+        START_S - 86_400,
+        START_S + 86_400,
+    ):  # from the future: the clock that is wrong may be ours
         assert isinstance(_read(signed(notice(issued_s=int(issued_s)))), Notice)
     assert isinstance(_read_head(signed(head()), now_s=START_S + HEAD_MAX_AGE_S), Head)
     assert _read_head(signed(head()), now_s=START_S + HEAD_MAX_AGE_S + 1) == UNTIMELY

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from presence.core.consent.gate import Allowed, ListStanding, decide, in_force
 from presence.core.consent.model import Audience, Consent, Flag, Purpose, Scope
 from presence.core.consent.revocation import Narrowing, Notice
-from presence.core.consent.revocations import MOST_VERSIONS, Applied, Restricted, Restriction, Restrictions
+from presence.core.consent.revocations import (
+    MOST_VERSIONS,
+    Applied,
+    Restricted,
+    Restriction,
+    Restrictions,
+)
 from presence.core.engine import Engine
 from tests.support.builders import (
     ANNA,
@@ -37,7 +43,9 @@ from tests.support.revocations import notice, removal
 
 CATEGORIES = st.frozensets(st.sampled_from([CARS, VANS, GARDEN, HEALTH]), max_size=3)
 PURPOSES = st.frozensets(st.sampled_from(list(Purpose)), max_size=6)
-TIMES_S = st.sampled_from([0.0, START_S - DAY_S, START_S, START_S + DAY_S, START_S + 50 * DAY_S, math.inf])
+TIMES_S = st.sampled_from(
+    [0.0, START_S - DAY_S, START_S, START_S + DAY_S, START_S + 50 * DAY_S, math.inf]
+)
 VERSIONS = st.integers(0, 3)
 
 rows = st.builds(
@@ -80,12 +88,19 @@ def _rights(held: Consent | None, now_s: float) -> set[str]:
     for audience in (EVERYTHING, PICK_UP):
         decision = decide(held, audience, PLACE, PUBLISHING, now_s)
         if isinstance(decision, Allowed):
-            rights |= {f"tell {audience.name}", *(f"{audience.name} {category}" for category in decision.categories)}
+            rights |= {
+                f"tell {audience.name}",
+                *(f"{audience.name} {category}" for category in decision.categories),
+            }
     return rights
 
 
 @pytest.mark.requirement("R-41", "R-34")
-@given(consents, st.lists(notices, max_size=4), st.sampled_from([0.0, 1.0, DAY_S - 1, DAY_S, 60 * DAY_S, 200 * DAY_S]))
+@given(
+    consents,
+    st.lists(notices, max_size=4),
+    st.sampled_from([0.0, 1.0, DAY_S - 1, DAY_S, 60 * DAY_S, 200 * DAY_S]),
+)
 def test_rights_after_any_notice_are_a_subset_of_the_rights_before(
     held: Consent, several: list, later_s: float
 ) -> None:
@@ -99,7 +114,9 @@ def test_rights_after_any_notice_are_a_subset_of_the_rights_before(
 
 
 @given(consents, st.lists(notices, min_size=1, max_size=4))
-def test_the_order_and_the_number_of_copies_of_notices_do_not_matter(held: Consent, several: list[Notice]) -> None:
+def test_the_order_and_the_number_of_copies_of_notices_do_not_matter(
+    held: Consent, several: list[Notice]
+) -> None:
     outcomes = []
     for order in permutations(several):
         restrictions = Restrictions()
@@ -136,7 +153,9 @@ ONE_KIND_EACH = [
 
 @pytest.mark.requirement("R-34", "R-41")
 @pytest.mark.parametrize("pair", list(permutations(ONE_KIND_EACH, 2)))
-def test_rows_for_one_version_take_away_together_what_each_takes_away(pair: tuple[Narrowing, Narrowing]) -> None:
+def test_rows_for_one_version_take_away_together_what_each_takes_away(
+    pair: tuple[Narrowing, Narrowing],
+) -> None:
     restrictions, held = Restrictions(), consent(version=5)
     for seq, row in enumerate(pair, start=1):
         restrictions.apply(notice(row, seq=seq, kid="r1"))
@@ -150,7 +169,9 @@ def test_rows_for_one_version_take_away_together_what_each_takes_away(pair: tupl
 
 
 @pytest.mark.requirement("R-41")
-@pytest.mark.parametrize("categories", [(CARS,), (CARS, GARDEN, VANS)], ids=["the same each time", "in turn"])
+@pytest.mark.parametrize(
+    "categories", [(CARS,), (CARS, GARDEN, VANS)], ids=["the same each time", "in turn"]
+)
 @pytest.mark.parametrize("at_once", [1, 3, 12])
 def test_what_is_to_be_stored_and_removed_makes_the_store_say_what_is_held(
     categories: tuple[str, ...], at_once: int
@@ -158,7 +179,8 @@ def test_what_is_to_be_stored_and_removed_makes_the_store_say_what_is_held(
     restrictions = Restrictions()
     stored: dict[tuple[bytes, int, str], Restriction] = {}
     several = [
-        Narrowing(ANNA, version, categories=frozenset({categories[version % len(categories)]})) for version in range(12)
+        Narrowing(ANNA, version, categories=frozenset({categories[version % len(categories)]}))
+        for version in range(12)
     ]
     for first in range(0, 12, at_once):
         applied = restrictions.apply(notice(*several[first : first + at_once], seq=first + 1))
@@ -176,12 +198,17 @@ def test_a_restricted_list_answers_with_what_was_asked_for_in_place_of_nobody() 
     assert Restricted({}, Restrictions()).get(ANNA, somebody) is somebody
 
 
-def test_references_that_no_list_knows_are_counted_over_all_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_references_that_no_list_knows_are_counted_over_all_notices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("presence.core.consent.revocations.MOST_UNLISTED", 2)
     restrictions, listed = Restrictions(), {ANNA, BERIT}
     restrictions.apply(notice(removal(), removal(BERIT)), listed)
 
-    left_out = [restrictions.apply(notice(removal(bytes([n]) * 8), seq=n), listed).left_out for n in range(2, 5)]
+    left_out = [
+        restrictions.apply(notice(removal(bytes([n]) * 8), seq=n), listed).left_out
+        for n in range(2, 5)
+    ]
 
     assert left_out == [0, 0, 1]
 
@@ -196,9 +223,14 @@ def test_of_some_rows_only_these_are_let_go_though_the_list_says_others_too() ->
 
 @pytest.mark.requirement("R-34", "R-41")
 @pytest.mark.parametrize("order", [(8, 9), (9, 8)])
-def test_a_row_that_two_notices_speak_of_is_held_until_the_list_says_both(order: tuple[int, int]) -> None:
+def test_a_row_that_two_notices_speak_of_is_held_until_the_list_says_both(
+    order: tuple[int, int],
+) -> None:
     restrictions = Restrictions()
-    rows = {8: Narrowing(ANNA, 5, categories=frozenset({CARS})), 9: Narrowing(ANNA, 5, categories=frozenset({GARDEN}))}
+    rows = {
+        8: Narrowing(ANNA, 5, categories=frozenset({CARS})),
+        9: Narrowing(ANNA, 5, categories=frozenset({GARDEN})),
+    }
     for list_seq in order:
         restrictions.apply(notice(rows[list_seq], list_seq=list_seq))
     assert restrictions.settle({ANNA: consent(version=5)}, 8) == ()
@@ -236,7 +268,9 @@ def test_however_many_versions_a_key_speaks_of_few_are_held_and_no_less_is_taken
 
 
 @pytest.mark.requirement("R-54")
-def test_references_that_the_list_does_not_know_are_held_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_references_that_the_list_does_not_know_are_held_up_to_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("presence.core.consent.revocations.MOST_UNLISTED", 3)
     restrictions = Restrictions()
     invented = [removal(bytes([n]) * 8) for n in range(5)]
@@ -291,7 +325,9 @@ def test_the_restricted_list_is_a_list_without_the_withdrawn() -> None:
         restricted[ANNA]
 
 
-def _engine(*several: Consent, restrictions: Restrictions | None = None, **changes: object) -> Engine:
+def _engine(
+    *several: Consent, restrictions: Restrictions | None = None, **changes: object
+) -> Engine:
     engine = Engine(rules(**changes), restrictions=restrictions)
     engine.trust(standing())
     engine.apply(a_list(*(several or (consent(),))), moment())
@@ -311,7 +347,9 @@ KINDS = [
 
 @pytest.mark.requirement("R-08", "R-09", "R-34")
 @pytest.mark.parametrize(("row", "reason"), KINDS)
-def test_who_was_told_is_told_of_the_end_at_once_and_then_there_is_silence(row: Narrowing, reason: str) -> None:
+def test_who_was_told_is_told_of_the_end_at_once_and_then_there_is_silence(
+    row: Narrowing, reason: str
+) -> None:
     engine = _engine()
     walk_in(engine)
     (entered,) = send_all(engine, moment(10))
@@ -379,14 +417,18 @@ def test_before_the_first_list_what_ends_a_consent_whole_takes_back_at_once(row:
 
 
 @pytest.mark.requirement("R-41")
-def test_of_a_notice_that_the_list_knows_of_already_nothing_is_new_and_other_rows_stay_to_be_settled() -> None:
+def test_of_a_notice_that_the_list_knows_of_already_nothing_is_new_and_other_rows_stay_to_be_settled() -> (
+    None
+):
     berits = Restriction(removal(BERIT), 7)
     engine = _engine(consent(version=3), restrictions=Restrictions([berits]))
 
     applied, step = engine.take_away(notice(removal(), removal(bytes(8)), list_seq=7), moment(1))
     assert (applied, bool(step)) == (Applied(), False)
 
-    applied, _ = engine.take_away(notice(removal(), removal(bytes(8), 9), list_seq=8, seq=2), moment(1))
+    applied, _ = engine.take_away(
+        notice(removal(), removal(bytes(8), 9), list_seq=8, seq=2), moment(1)
+    )
     assert [each.key for each in applied.new] == [(ANNA, 2, ""), (bytes(8), 9, "")]
     assert engine.settle() == (berits,)
 

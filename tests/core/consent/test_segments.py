@@ -1,4 +1,6 @@
-"""The files of a signed list: read back what was written, refuse what does not fit, merge in any order."""
+"""The files of a signed list: read back what was written, refuse what does not fit, merge in any
+order.
+"""
 
 import random
 from dataclasses import replace
@@ -10,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.consent.list_json import ListHeader, Refused
-from presence.core.consent.manifest import MOST_BYTES, MOST_DELTAS, MOST_WORDS, Manifest, read_manifest, write_manifest
+from presence.core.consent.manifest import (
+    MOST_BYTES,
+    MOST_DELTAS,
+    MOST_WORDS,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
 from presence.core.consent.model import Consent, Grant, Scope
 from presence.core.consent.record import Words, encode_record
 from presence.core.consent.segments import (
@@ -37,7 +46,9 @@ from tests.support.builders import ANNA, START_S, consent
 refs = st.binary(min_size=8, max_size=8)
 rows = st.lists(st.tuples(refs, st.binary(max_size=300)), max_size=20)
 versions = st.integers(0, 2**53)
-changes = st.lists(st.builds(Put, refs, st.binary(max_size=300)) | st.builds(Delete, refs, versions), max_size=20)
+changes = st.lists(
+    st.builds(Put, refs, st.binary(max_size=300)) | st.builds(Delete, refs, versions), max_size=20
+)
 SPAN_S = 396 * 86_400.0
 
 
@@ -75,7 +86,8 @@ def test_damage_is_refused_and_never_read_as_something_else(
         found = list(base_rows(head, body))
     except DamagedSegment:
         return
-    # zstd has no checksum of its own here, for the digest of the target proves every byte: only the form is judged.
+    # zstd has no checksum of its own here, for the digest of the target proves every byte: only the
+    # form is judged.
     assert len(found) == head.count
 
 
@@ -147,7 +159,13 @@ def test_a_damaged_record_is_refused_or_is_a_consent_within_its_limits(data: st.
 
 @pytest.mark.parametrize(
     "record",
-    [b"", b"\x01", a_record(listed())[0][:-1], a_record(listed())[0] + b"\0", b"\x40" + a_record(listed())[0][1:]],
+    [
+        b"",
+        b"\x01",
+        a_record(listed())[0][:-1],
+        a_record(listed())[0] + b"\0",
+        b"\x40" + a_record(listed())[0][1:],
+    ],
     ids=["nothing", "a byte", "cut short", "too long", "an unknown purpose"],
 )
 def test_what_is_not_one_record_of_version_1_is_refused(record: bytes) -> None:
@@ -175,7 +193,9 @@ def test_an_entry_that_a_list_may_not_hold_is_refused(changed: dict[str, object]
 
 # ---------------------------------------------------------------- merging
 
-contested = st.lists(st.tuples(st.integers(1, 4), st.sampled_from([b"a", b"b", None])), min_size=1, max_size=8)
+contested = st.lists(
+    st.tuples(st.integers(1, 4), st.sampled_from([b"a", b"b", None])), min_size=1, max_size=8
+)
 
 
 @pytest.mark.requirement("R-36")
@@ -203,11 +223,18 @@ def test_shuffled_deltas_end_the_same_and_a_lower_version_never_wins(
 def test_a_row_that_was_deleted_comes_back_with_a_higher_version_only() -> None:
     gone = merged((5, b"a"), Delete(ANNA, 5), 5)
     assert gone == (5, None)
-    assert [merged(gone, Put(ANNA, b"a"), version) for version in (4, 5, 6)] == [(5, None), (5, None), (6, b"a")]
+    assert [merged(gone, Put(ANNA, b"a"), version) for version in (4, 5, 6)] == [
+        (5, None),
+        (5, None),
+        (6, b"a"),
+    ]
 
 
 def test_a_small_list_is_one_shard_and_a_large_one_is_cut_by_the_first_byte() -> None:
-    assert [shard_of(b"\xa1" + bytes(7), sharded=sharded) for sharded in (False, True)] == ["all", "a1"]
+    assert [shard_of(b"\xa1" + bytes(7), sharded=sharded) for sharded in (False, True)] == [
+        "all",
+        "a1",
+    ]
 
 
 # ---------------------------------------------------------------- the manifest
@@ -283,10 +310,14 @@ def test_what_a_minor_version_adds_is_passed_over_and_another_major_version_is_r
 
 
 def test_a_notice_or_an_approval_that_is_no_text_is_none() -> None:
-    data = write_manifest(a_manifest(), "2.0").replace(b'"notice":"fi-2026-03"', b'"notice":7,"approved_by":[]')
+    data = write_manifest(a_manifest(), "2.0").replace(
+        b'"notice":"fi-2026-03"', b'"notice":7,"approved_by":[]'
+    )
 
     assert read_manifest(data) == a_manifest(notice="")
-    assert read_manifest(data.replace(b'"notice":7,"approved_by":[],', b"")) == a_manifest(notice="")
+    assert read_manifest(data.replace(b'"notice":7,"approved_by":[],', b"")) == a_manifest(
+        notice=""
+    )
 
 
 def test_a_manifest_of_the_longest_size_is_read_and_one_byte_more_is_refused() -> None:
@@ -298,7 +329,11 @@ def test_a_manifest_of_the_longest_size_is_read_and_one_byte_more_is_refused() -
 
 
 REPLACEMENTS = {
-    "deltas with a gap": (b'"deltas":[88201,88213]', b'"deltas":[88202,88213]', "deltas do not lead"),
+    "deltas with a gap": (
+        b'"deltas":[88201,88213]',
+        b'"deltas":[88202,88213]',
+        "deltas do not lead",
+    ),
     "no deltas": (b'"deltas":[88201,88213]', b'"deltas":null', "deltas do not lead"),
     "too many deltas": (
         b'"seq":88200,"shards":["all"]},"deltas":[88201',
@@ -316,13 +351,25 @@ REPLACEMENTS = {
     "all and a part": (b'"shards":["all"]', b'"shards":["all","00"]', "base.shards"),
     "a path": (b'"shards":["all"]', b'"shards":["../x"]', "base.shards"),
     "three windows": (b'"windows":[27396,27397]', b'"windows":[1,2,3]', "windows are at most"),
-    "a window in words": (b'"windows":[27396,27397]', b'"windows":["now"]', "windows is not a whole number"),
+    "a window in words": (
+        b'"windows":[27396,27397]',
+        b'"windows":["now"]',
+        "windows is not a whole number",
+    ),
     "a word with a zero": (b'"words":["fi-0042"', b'"words":["\\u0000"', "words is not a list"),
-    "words that are a text": (b'"words":["fi-0042","ap2:1551","offers-main"]', b'"words":"abc"', "words is not a list"),
+    "words that are a text": (
+        b'"words":["fi-0042","ap2:1551","offers-main"]',
+        b'"words":"abc"',
+        "words is not a list",
+    ),
     "words that are missing": (b'"words"', b'"wards"', "words is not a list"),
     "an epoch that is true": (b'"epoch":3', b'"epoch":true', "epoch is not a whole number"),
     "an epoch below zero": (b'"epoch":3', b'"epoch":-1', "epoch is not a whole number"),
-    "an epoch too large for JSON": (b'"epoch":3', f'"epoch":{1 << 53}'.encode(), "epoch is not a whole number"),
+    "an epoch too large for JSON": (
+        b'"epoch":3',
+        f'"epoch":{1 << 53}'.encode(),
+        "epoch is not a whole number",
+    ),
     "no JSON": (b"{", b"[", "manifest is not a JSON object"),
 }
 
@@ -336,7 +383,9 @@ def test_a_manifest_that_does_not_fit_is_refused_with_the_field(what: str) -> No
         read_manifest(data.replace(old, new, 1))
 
 
-@pytest.mark.parametrize("data", [b"[]", b"7", b"null", b"[" * 100_000], ids=["list", "number", "null", "too deep"])
+@pytest.mark.parametrize(
+    "data", [b"[]", b"7", b"null", b"[" * 100_000], ids=["list", "number", "null", "too deep"]
+)
 def test_what_is_no_object_is_no_manifest(data: bytes) -> None:
     with pytest.raises(Refused, match="not a JSON object"):
         read_manifest(data)

@@ -6,14 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.consent.taxonomy import PARENTS, SENSITIVE_CATEGORIES, is_known, is_sensitive, lineage
+from presence.core.consent.taxonomy import (
+    PARENTS,
+    SENSITIVE_CATEGORIES,
+    is_known,
+    is_sensitive,
+    lineage,
+)
 from tests.support.builders import CARS, GARDEN, HEALTH, VANS
 
 NODES = st.sampled_from([*PARENTS, "acme:1", "acme:2", "acme:3"])
 
 
 def test_the_built_in_taxonomy_is_the_one_of_the_iab() -> None:
-    """The digest was made from IAB's own file by another program: a line `node parent` each, a root its own parent."""
+    """The digest was made from IAB's own file by another program: a line `node parent` each, a root
+    its own parent.
+    """
     lines = "".join(f"{node[4:]} {parent[4:]}\n" for node, parent in PARENTS.items())
 
     assert hashlib.sha256(lines.encode()).hexdigest() == (

@@ -103,9 +103,27 @@ def test_a_withdrawn_event_is_the_golden_file() -> None:
 
 # ---------------------------------------------------------------- what is in it
 
-KEYS = {"specversion", "type", "source", "id", "subject", "time", "datacontenttype", "dataschema", "data"}
+KEYS = {
+    "specversion",
+    "type",
+    "source",
+    "id",
+    "subject",
+    "time",
+    "datacontenttype",
+    "dataschema",
+    "data",
+}
 DATA_KEYS = {
-    "presence.entered.v1": {"audience", "store", "purposes", "allow", "valid_until", "consent", "assurance"},
+    "presence.entered.v1": {
+        "audience",
+        "store",
+        "purposes",
+        "allow",
+        "valid_until",
+        "consent",
+        "assurance",
+    },
     "presence.left.v1": {"audience", "store", "entered_id"},
     "presence.withdrawn.v1": {"audience", "store", "entered_id", "reason"},
 }
@@ -121,7 +139,9 @@ DATA_KEYS = {
 def test_every_event_has_the_documented_keys_and_no_others(
     purposes: set[Purpose], flags: set[Flag], withdrawn: bool, second: int
 ) -> None:
-    engine = an_engine(consent(purposes=frozenset(purposes), flags=frozenset(flags)), audiences=(OFFERS, PICK_UP))
+    engine = an_engine(
+        consent(purposes=frozenset(purposes), flags=frozenset(flags)), audiences=(OFFERS, PICK_UP)
+    )
     walk_in(engine, start=moment(second))
     sent = send_all(engine, moment(second + 8))
     if withdrawn:
@@ -150,7 +170,13 @@ def test_an_event_holds_no_stable_handle_in_any_spelling() -> None:
 
     heard = b"\x4a\x11\x22\x33\x44\x55"
 
-    for secret in (ANNA, heard, identifier_of(ANNA, START_S), pairwise_key(ANNA, OFFERS.name), STORE_KEY):
+    for secret in (
+        ANNA,
+        heard,
+        identifier_of(ANNA, START_S),
+        pairwise_key(ANNA, OFFERS.name),
+        STORE_KEY,
+    ):
         for spelling in (secret.hex(), secret.hex(":"), secret[::-1].hex(), base64url(secret)):
             assert spelling.lower() not in message.lower()
     for word in ("4711", "-60", "hci0", "door"):
@@ -176,7 +202,9 @@ def test_times_are_cut_and_ends_are_exact(occurred_s: float, until_s: float) -> 
         "p_x",
         "offers-main",
         occurred_s,
-        entered_data("offers", (CARS,), until_s, list_seq=1, notice="n", assurance=Assurance.CHALLENGE),
+        entered_data(
+            "offers", (CARS,), until_s, list_seq=1, notice="n", assurance=Assurance.CHALLENGE
+        ),
     )
     body = json.loads(encode(event, PLACE))
 
@@ -203,7 +231,10 @@ def test_subjects_and_ids_of_audiences_and_days_never_meet() -> None:
         for audience in (0, 1):
             key = chance[16 * (2 * n + audience) :][:16]
             subjects += [subject_of_day(key, day)[2:] for day in (b"2026-11-23", b"2026-11-24")]
-            ids += [event_id(STORE_KEY, EventType.ENTERED, f"audience-{audience}", ref, b) for b in (1, 97)]
+            ids += [
+                event_id(STORE_KEY, EventType.ENTERED, f"audience-{audience}", ref, b)
+                for b in (1, 97)
+            ]
 
     for values, alphabet in ((subjects, 64), (ids, 32)):
         assert len(set(values)) == len(values) == 40_000
@@ -232,7 +263,9 @@ def day_by_day(*purposes: Purpose, flags: frozenset[Flag] = frozenset()) -> list
 
     for day in (0, 1):
         start = moment(day * DAY_S)
-        record = consent(purposes=frozenset({Purpose.PRESENCE, Purpose.SERVICE, *purposes}), flags=flags)
+        record = consent(
+            purposes=frozenset({Purpose.PRESENCE, Purpose.SERVICE, *purposes}), flags=flags
+        )
         engine = Engine(rules(audiences=(PICK_UP,)))
         engine.trust(standing(suppression_checked_at_s=start.utc_s))
         key = WindowKey(ANNA, window_at(start.utc_s), window_key(identity_key(ANNA), start.utc_s))
@@ -291,7 +324,11 @@ def test_two_gateways_give_one_visit_the_same_source_and_id() -> None:
 
     [one], [other] = (send_all(door, moment(12)) for door in doors)
 
-    assert (one["source"], one["id"], one["subject"]) == (other["source"], other["id"], other["subject"])
+    assert (one["source"], one["id"], one["subject"]) == (
+        other["source"],
+        other["id"],
+        other["subject"],
+    )
 
 
 def test_an_id_is_the_same_after_a_restart() -> None:
@@ -299,7 +336,12 @@ def test_an_id_is_the_same_after_a_restart() -> None:
     walk_in(before)
     [sent] = send_all(before, moment(8), acknowledged=False)
 
-    after = Engine(rules(), visits=before.visits(), pending=before.pending(), announcements=before.announcements())
+    after = Engine(
+        rules(),
+        visits=before.visits(),
+        pending=before.pending(),
+        announcements=before.announcements(),
+    )
     after.trust(standing())
     after.apply(a_list(consent()), moment(20))
 
@@ -337,18 +379,24 @@ def test_allow_is_sorted_so_that_its_order_tells_nothing() -> None:
 def test_the_largest_event_is_as_long_as_one_with_all_its_categories() -> None:
     categories = (GARDEN, CARS)
     body = (
-        '{"specversion":"1.0","type":"presence.entered.v1","source":"urn:presence:acme:fi-0042","id":"' + "x" * 26
-        + '","subject":"p_' + "x" * 22 + '","time":"1970-01-01T00:00:00Z","datacontenttype":"application/json",'
+        '{"specversion":"1.0","type":"presence.entered.v1","source":"urn:presence:acme:fi-0042","id":"'
+        + "x" * 26
+        + '","subject":"p_'
+        + "x" * 22
+        + '","time":"1970-01-01T00:00:00Z","datacontenttype":"application/json",'
         '"dataschema":"urn:presence:schema:entered-1.0","data":{"audience":"offers-main","store":"fi-0042",'
         '"purposes":["offers"],"allow":["ap2:1285","ap2:1551"],"valid_until":"1970-01-01T00:00:00Z",'
         '"consent":{"list_seq":1000000000000000,"notice":"fi-2026-03"},"assurance":"broadcast"}}'
-    )  # fmt: skip
+    )
     assert largest_bytes(PLACE, "offers-main", "offers", categories, "fi-2026-03") == len(body)
 
 
 @pytest.mark.requirement("R-22")
 def test_a_consent_allows_the_subject_of_the_day_and_with_profiling_the_stable_one_first() -> None:
-    key, profiling = pairwise_key(ANNA, OFFERS.name), frozenset({Purpose.PRESENCE, Purpose.PROFILING})
+    key, profiling = (
+        pairwise_key(ANNA, OFFERS.name),
+        frozenset({Purpose.PRESENCE, Purpose.PROFILING}),
+    )
     day, stable = subject_of_day(key, b"2026-11-23"), subject_of_day(key, STABLE_DAY)
 
     assert subjects_of(None, OFFERS.name, "2026-11-23") == ()
@@ -359,4 +407,6 @@ def test_a_consent_allows_the_subject_of_the_day_and_with_profiling_the_stable_o
 
 def test_an_event_is_padded_behind_its_text() -> None:
     event = Event(EventType.LEFT, "x", "p_x", "offers-main", START_S)
-    assert encode(event, PLACE, pad_to_bytes=2048) == encode(event, PLACE) + b" " * (2048 - len(encode(event, PLACE)))
+    assert encode(event, PLACE, pad_to_bytes=2048) == encode(event, PLACE) + b" " * (
+        2048 - len(encode(event, PLACE))
+    )

@@ -1,4 +1,6 @@
-"""Who is told what: the gate asked again at the moment of sending, and withdrawals after what was said."""
+"""Who is told what: the gate asked again at the moment of sending, and withdrawals after what was
+said.
+"""
 
 import math
 from typing import Any
@@ -69,7 +71,10 @@ LAPSED = [
     pytest.param({"purposes": frozenset({Purpose.OFFERS})}, id="no presence"),
     pytest.param({"purposes": frozenset({Purpose.PRESENCE})}, id="no purpose"),
     pytest.param({"grants": ()}, id="no category"),
-    pytest.param({"grants": (grant(CARS, end_s=START_S + 10), grant(GARDEN, end_s=START_S + 10))}, id="grants over"),
+    pytest.param(
+        {"grants": (grant(CARS, end_s=START_S + 10), grant(GARDEN, end_s=START_S + 10))},
+        id="grants over",
+    ),
     pytest.param({"refused_categories": frozenset({CARS, GARDEN})}, id="categories refused"),
     pytest.param({"pairwise_keys": {}}, id="no pairwise key"),
     pytest.param({"flags": frozenset({Flag.TEST})}, id="a test phone"),
@@ -79,7 +84,9 @@ LAPSED = [
 
 @pytest.mark.requirement("R-05", "R-06", "R-08", "R-09", "R-10", "R-11")
 @pytest.mark.parametrize("change", LAPSED)
-def test_a_consent_that_lapses_between_entry_and_sending_publishes_nothing(change: dict[str, Any] | None) -> None:
+def test_a_consent_that_lapses_between_entry_and_sending_publishes_nothing(
+    change: dict[str, Any] | None,
+) -> None:
     engine = an_engine(consent())
     assert walk_in(engine).queued
 
@@ -94,7 +101,9 @@ def test_a_consent_that_lapses_between_entry_and_sending_publishes_nothing(chang
 
 @pytest.mark.requirement("R-05", "R-06", "R-10", "R-11")
 @pytest.mark.parametrize("change", LAPSED)
-def test_a_consent_that_does_not_hold_at_the_entry_publishes_nothing(change: dict[str, Any] | None) -> None:
+def test_a_consent_that_does_not_hold_at_the_entry_publishes_nothing(
+    change: dict[str, Any] | None,
+) -> None:
     engine = an_engine(*([] if change is None else [consent(**change)]), at=moment(20))
 
     assert walk_in(engine, start=moment(20)).queued == ()
@@ -107,7 +116,9 @@ def test_a_consent_that_does_not_hold_at_the_entry_publishes_nothing(change: dic
     [{"not_after_s": START_S + 10}, {"grants": (grant(CARS, end_s=START_S + 10),)}],
     ids=["the consent", "its only grant"],
 )
-def test_an_end_that_comes_while_an_event_waits_stops_it_at_that_second(change: dict[str, Any]) -> None:
+def test_an_end_that_comes_while_an_event_waits_stops_it_at_that_second(
+    change: dict[str, Any],
+) -> None:
     """Nobody told the engine of the time: the gate asks for itself."""
     on_time, too_late = an_engine(consent(**change)), an_engine(consent(**change))
     walk_in(on_time)
@@ -139,7 +150,9 @@ def test_a_campaign_that_ends_between_entry_and_sending_is_not_named() -> None:
     engine = an_engine(consent())
     walk_in(engine)
 
-    engine.change_rules(rules(audiences=(Audience(OFFERS.name, Purpose.OFFERS, frozenset({CARS})),)))
+    engine.change_rules(
+        rules(audiences=(Audience(OFFERS.name, Purpose.OFFERS, frozenset({CARS})),))
+    )
 
     assert send_all(engine, moment(9))[0]["data"]["allow"] == [CARS]
 
@@ -166,7 +179,10 @@ def test_an_offer_may_be_acted_on_for_half_an_hour_told_to_the_minute() -> None:
 
 @pytest.mark.requirement("R-06", "R-35")
 def test_an_offer_may_be_acted_on_no_longer_than_the_consent_and_its_grants_hold() -> None:
-    for change in ({"not_after_s": START_S + 100}, {"grants": (grant(CARS, end_s=START_S + 100), grant(GARDEN))}):
+    for change in (
+        {"not_after_s": START_S + 100},
+        {"grants": (grant(CARS, end_s=START_S + 100), grant(GARDEN))},
+    ):
         engine = an_engine(consent(**change))
         walk_in(engine)
 
@@ -292,7 +308,9 @@ def test_more_withdrawals_at_once_than_the_outbox_is_long_are_all_told(by: str) 
     engine = told_of(refs, outbox_length=3)
 
     if by == "a notice":
-        step = engine.take_away(notice(*(Narrowing(ref, 1, removed=True) for ref in refs)), moment(20))[1]
+        step = engine.take_away(
+            notice(*(Narrowing(ref, 1, removed=True) for ref in refs)), moment(20)
+        )[1]
     else:
         step = engine.apply(a_list(), moment(20))
 
@@ -312,7 +330,11 @@ REASONS = [
     pytest.param({"paused_until_s": math.inf}, "paused", id="pause unreadable"),
     pytest.param({"scope": Scope(frozenset({"fi-0001"}))}, "unspecified", id="out of scope"),
     pytest.param({"purposes": frozenset({Purpose.OFFERS})}, "unspecified", id="no presence"),
-    pytest.param({"purposes": frozenset({Purpose.PRESENCE, Purpose.VISIT_END})}, "unspecified", id="no purpose"),
+    pytest.param(
+        {"purposes": frozenset({Purpose.PRESENCE, Purpose.VISIT_END})},
+        "unspecified",
+        id="no purpose",
+    ),
     pytest.param({"grants": (grant(CARS),)}, "unspecified", id="narrowed"),
     pytest.param({"grants": ()}, "unspecified", id="no category"),
 ]
@@ -335,7 +357,9 @@ def test_a_right_that_ends_during_a_visit_gives_one_withdrawn_and_then_silence(
     told += send_all(engine, moment(201))
     engine.advance(moment(1000))
     told += [
-        event for event in send_all(engine, moment(1000)) if reason != "unspecified" or "left" not in event["type"]
+        event
+        for event in send_all(engine, moment(1000))
+        if reason != "unspecified" or "left" not in event["type"]
     ]
 
     assert len(told) == 1
@@ -356,7 +380,9 @@ def test_after_a_withdrawn_no_left_is_told() -> None:
         engine = an_engine(consent(purposes=ALL))
         walk_in(engine)
         send_all(engine, moment(SENT_S))
-        engine.apply(a_list(*(() if change is None else (consent(purposes=ALL, **change),))), moment(60))
+        engine.apply(
+            a_list(*(() if change is None else (consent(purposes=ALL, **change),))), moment(60)
+        )
         send_all(engine, moment(60))
 
         engine.advance(moment(1000))
@@ -404,8 +430,12 @@ def test_what_was_never_sent_is_never_taken_back() -> None:
 
 
 @pytest.mark.requirement("R-09", "R-53")
-def test_whoever_was_taken_back_and_comes_in_again_at_once_is_not_announced_under_the_old_id() -> None:
-    """A pause of a minute: the new visit falls into the bucket of the old one, and readers know its id as over."""
+def test_whoever_was_taken_back_and_comes_in_again_at_once_is_not_announced_under_the_old_id() -> (
+    None
+):
+    """A pause of a minute: the new visit falls into the bucket of the old one, and readers know its
+    id as over.
+    """
     engine = entered_and_told()
     engine.apply(a_list(), moment(20))
     assert types(send_all(engine, moment(20))) == ["presence.withdrawn.v1"]
@@ -423,7 +453,9 @@ def test_whoever_was_taken_back_and_comes_in_again_at_once_is_not_announced_unde
 def test_what_was_taken_back_stays_so_through_a_restart() -> None:
     before = entered_and_told()
     step = before.apply(a_list(), moment(20))
-    after = Engine(rules(), visits=before.visits(), pending=before.pending(), taken_back=step.taken_back)
+    after = Engine(
+        rules(), visits=before.visits(), pending=before.pending(), taken_back=step.taken_back
+    )
     after.trust(standing())
     after.apply(a_list(consent(version=2)), moment(30))
 
@@ -446,7 +478,9 @@ def test_the_word_of_a_peer_does_not_announce_again_what_was_taken_back_here() -
     engine.apply(a_list(), moment(20))
     send_all(engine, moment(20))
     engine.apply(a_list(consent(version=2)), moment(30))
-    walk_in(engine, start=moment(600))  # in the next bucket, and a peer told it under the id of the one before
+    walk_in(
+        engine, start=moment(600)
+    )  # in the next bucket, and a peer told it under the id of the one before
     [new] = engine.pending()
     assert new.id != waiting.id
 
@@ -469,7 +503,10 @@ def test_what_a_peer_told_while_our_list_was_stale_is_taken_back_here_too() -> N
     engine.take_away(notice(Narrowing(ANNA, 1, removed=True)), moment(20))
 
     [withdrawn] = send_all(engine, moment(20))
-    assert (withdrawn["type"], withdrawn["data"]["entered_id"]) == ("presence.withdrawn.v1", waiting.id)
+    assert (withdrawn["type"], withdrawn["data"]["entered_id"]) == (
+        "presence.withdrawn.v1",
+        waiting.id,
+    )
 
 
 @pytest.mark.requirement("R-09")
@@ -626,8 +663,12 @@ def test_a_left_that_waits_is_not_told_to_an_audience_that_lost_its_right(by: st
 
 @pytest.mark.requirement("R-05", "R-34")
 @pytest.mark.parametrize("by", WAYS)
-def test_no_left_is_queued_for_an_audience_that_lost_its_right_after_everybody_stopped_acting(by: str) -> None:
-    """Nothing is taken back any more, so the `entered` stands; its audience has no right to its end all the same."""
+def test_no_left_is_queued_for_an_audience_that_lost_its_right_after_everybody_stopped_acting(
+    by: str,
+) -> None:
+    """Nothing is taken back any more, so the `entered` stands; its audience has no right to its end
+    all the same.
+    """
     engine = entered_and_told(purposes=ALL)
     stay(engine, moment(30), moment(1900))
     lose_the_purpose(engine, by, moment(1901))
@@ -641,7 +682,10 @@ def test_no_left_is_queued_for_an_audience_that_lost_its_right_after_everybody_s
 @pytest.mark.requirement("R-05", "R-06")
 def test_the_gate_is_asked_for_a_left_at_that_second_too() -> None:
     """Nobody told the engine of the time."""
-    record = {"purposes": ALL, "grants": (grant(CARS, end_s=START_S + 400), grant(GARDEN, end_s=START_S + 400))}
+    record = {
+        "purposes": ALL,
+        "grants": (grant(CARS, end_s=START_S + 400), grant(GARDEN, end_s=START_S + 400)),
+    }
     on_time, too_late = entered_and_told(**record), entered_and_told(**record)
     on_time.advance(moment(7 + 300))
     too_late.advance(moment(7 + 300))
@@ -652,7 +696,9 @@ def test_the_gate_is_asked_for_a_left_at_that_second_too() -> None:
 
 
 @pytest.mark.requirement("R-08")
-def test_while_the_list_is_stale_no_left_is_told_and_one_that_waits_goes_out_once_it_is_proven() -> None:
+def test_while_the_list_is_stale_no_left_is_told_and_one_that_waits_goes_out_once_it_is_proven() -> (
+    None
+):
     queued, ended = entered_and_told(purposes=ALL), entered_and_told(purposes=ALL)
     queued.advance(moment(7 + 300))
     for engine in (queued, ended):
@@ -699,7 +745,9 @@ def test_nothing_is_remembered_of_a_visit_on_which_nobody_may_act_any_more() -> 
 
 
 def test_the_day_of_a_subject_is_that_of_the_entry_to_the_end_of_the_visit() -> None:
-    """14:05 plus ten hours is another day in UTC, and the audience must still know whom `withdrawn` is about."""
+    """14:05 plus ten hours is another day in UTC, and the audience must still know whom `withdrawn`
+    is about.
+    """
     before_midnight = moment(1795478400.0 - START_S - 10)
     from_noon_on = consent(not_after_s=START_S + 2 * DAY_S)
     engine = an_engine(from_noon_on, at=before_midnight)
@@ -713,7 +761,9 @@ def test_the_day_of_a_subject_is_that_of_the_entry_to_the_end_of_the_visit() -> 
     assert entered["subject"] == withdrawn["subject"]
 
 
-def test_an_event_of_an_older_version_of_the_configuration_is_released_by_the_rules_of_today() -> None:
+def test_an_event_of_an_older_version_of_the_configuration_is_released_by_the_rules_of_today() -> (
+    None
+):
     """After a restart the outbox may hold an audience that is no longer configured."""
     engine = Engine(rules(), pending=[outgoing(audience="gone")])
     engine.trust(standing())
@@ -724,7 +774,11 @@ def test_an_event_of_an_older_version_of_the_configuration_is_released_by_the_ru
 
 
 def test_types_of_events_are_the_closed_list_of_version_1() -> None:
-    assert [kind.value for kind in EventType] == ["presence.entered.v1", "presence.left.v1", "presence.withdrawn.v1"]
+    assert [kind.value for kind in EventType] == [
+        "presence.entered.v1",
+        "presence.left.v1",
+        "presence.withdrawn.v1",
+    ]
 
 
 # ---------------------------------------------------------------- whose subject
@@ -768,7 +822,9 @@ def test_a_pairwise_key_that_was_replaced_makes_no_subject_any_more() -> None:
 @pytest.mark.requirement("R-22", "R-34", "R-09")
 @pytest.mark.parametrize("by", WAYS[:2])
 @pytest.mark.parametrize("acknowledged", [True, False])
-def test_what_was_told_of_a_stable_subject_is_taken_back_when_profiling_ends(by: str, acknowledged: bool) -> None:
+def test_what_was_told_of_a_stable_subject_is_taken_back_when_profiling_ends(
+    by: str, acknowledged: bool
+) -> None:
     engine = an_engine(consent(purposes=PROFILED))
     walk_in(engine)
     [entered] = send_all(engine, moment(SENT_S), acknowledged=acknowledged)
@@ -777,7 +833,10 @@ def test_what_was_told_of_a_stable_subject_is_taken_back_when_profiling_ends(by:
     [withdrawn] = send_all(engine, moment(60))
     engine.advance(moment(400))
 
-    assert (withdrawn["type"], withdrawn["subject"]) == ("presence.withdrawn.v1", entered["subject"])
+    assert (withdrawn["type"], withdrawn["subject"]) == (
+        "presence.withdrawn.v1",
+        entered["subject"],
+    )
     assert withdrawn["data"]["reason"] == "unspecified"
     assert send_all(engine, moment(400)) == []
 
@@ -798,10 +857,15 @@ def test_what_was_told_under_a_pairwise_key_is_taken_back_when_the_key_is_replac
     engine = entered_and_told(purposes=ALL)
     [announced] = engine.announcements()
 
-    engine.apply(a_list(consent(version=2, purposes=ALL, pairwise_keys={OFFERS.name: bytes(16)})), moment(60))
+    engine.apply(
+        a_list(consent(version=2, purposes=ALL, pairwise_keys={OFFERS.name: bytes(16)})), moment(60)
+    )
 
     [withdrawn] = send_all(engine, moment(60))
-    assert (withdrawn["data"]["entered_id"], withdrawn["subject"]) == (announced.event_id, announced.subject)
+    assert (withdrawn["data"]["entered_id"], withdrawn["subject"]) == (
+        announced.event_id,
+        announced.subject,
+    )
 
 
 @pytest.mark.requirement("R-22")
@@ -809,7 +873,9 @@ def test_what_was_told_under_a_pairwise_key_is_taken_back_when_the_key_is_replac
 def test_an_event_that_is_sent_again_and_its_left_keep_the_subject_of_the_first_copy(
     before: frozenset[Purpose],
 ) -> None:
-    """Profiling that is granted meanwhile is for the next visit: one visit under two subjects would join them."""
+    """Profiling that is granted meanwhile is for the next visit: one visit under two subjects would
+    join them.
+    """
     engine = an_engine(consent(purposes=before))
     walk_in(engine)
     [first] = send_all(engine, moment(SENT_S), acknowledged=False)
@@ -819,11 +885,15 @@ def test_an_event_that_is_sent_again_and_its_left_keep_the_subject_of_the_first_
     engine.advance(moment(7 + 300))
     [left] = send_all(engine, moment(7 + 300))
 
-    assert {first["subject"], again["subject"], left["subject"]} == {STABLE if before is PROFILED else OF_THE_DAY}
+    assert {first["subject"], again["subject"], left["subject"]} == {
+        STABLE if before is PROFILED else OF_THE_DAY
+    }
 
 
 @pytest.mark.requirement("R-22")
-def test_an_event_that_was_narrowed_while_the_list_was_stale_is_taken_back_and_not_sent_again() -> None:
+def test_an_event_that_was_narrowed_while_the_list_was_stale_is_taken_back_and_not_sent_again() -> (
+    None
+):
     for later in ({"purposes": ALL}, {"purposes": PROFILED, "grants": (grant(CARS),)}):
         engine = an_engine(consent(purposes=PROFILED))
         walk_in(engine)
@@ -841,7 +911,9 @@ def test_an_event_that_was_narrowed_while_the_list_was_stale_is_taken_back_and_n
 @pytest.mark.requirement("R-14", "R-22")
 def test_a_minor_who_agreed_to_profiling_has_a_subject_of_the_day() -> None:
     audience = Audience(PICK_UP.name, Purpose.SERVICE, frozenset())
-    engine = an_engine(consent(purposes=PROFILED, flags=frozenset({Flag.NO_PROFILING})), audiences=(audience,))
+    engine = an_engine(
+        consent(purposes=PROFILED, flags=frozenset({Flag.NO_PROFILING})), audiences=(audience,)
+    )
     walk_in(engine)
 
     [entered] = send_all(engine, moment(SENT_S))

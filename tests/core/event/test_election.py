@@ -59,7 +59,9 @@ def test_a_gateway_that_hears_the_customer_later_stays_silent() -> None:
 
 
 @pytest.mark.requirement("R-53")
-def test_a_customer_who_walks_into_another_reach_after_twenty_minutes_has_not_entered_anew() -> None:
+def test_a_customer_who_walks_into_another_reach_after_twenty_minutes_has_not_entered_anew() -> (
+    None
+):
     doors = Doors.of(2)
     doors.heard(1, 0, 1300, every_s=20)
     doors.heard(1, 0, 10)
@@ -77,7 +79,9 @@ def test_at_the_border_of_two_buckets_the_later_gateway_takes_over_the_id() -> N
     doors.now = moment(BORDER_S - 10)
     doors.run(BORDER_S + 10)
     assert len(doors.ids()) == 1
-    assert [a.event_id for door in doors.doors for a in door.engine.announcements()] == doors.ids() * 2
+    assert [
+        a.event_id for door in doors.doors for a in door.engine.announcements()
+    ] == doors.ids() * 2
 
 
 @pytest.mark.requirement("R-53")
@@ -108,7 +112,9 @@ def test_a_withdrawal_is_told_once_by_the_gateway_that_told_the_entry() -> None:
 
 
 @pytest.mark.requirement("R-53", "R-09")
-def test_a_withdrawal_reaches_those_who_were_told_although_the_gateway_that_told_them_is_dead() -> None:
+def test_a_withdrawal_reaches_those_who_were_told_although_the_gateway_that_told_them_is_dead() -> (
+    None
+):
     doors = Doors.of(4).walk_in(1, 2, 3, 4).run(20)
     teller = next(door for door in doors.doors if door.name == doors.by()[0])
     teller.alive = False
@@ -119,7 +125,9 @@ def test_a_withdrawal_reaches_those_who_were_told_although_the_gateway_that_told
 
 
 @pytest.mark.requirement("R-09")
-def test_whichever_gateway_has_the_new_list_first_takes_the_entry_back_and_the_others_stay_silent() -> None:
+def test_whichever_gateway_has_the_new_list_first_takes_the_entry_back_and_the_others_stay_silent() -> (
+    None
+):
     doors = Doors.of(3).walk_in(1, 2, 3).run(20)
     silent = [n for n in (1, 2, 3) if doors[n].name != doors.by()[0]]
     doors.publish_list(to=silent[:1])
@@ -163,7 +171,9 @@ def test_in_a_split_every_part_tells_it_under_the_same_id() -> None:
 def test_whatever_is_lost_copies_have_one_id_and_nobody_is_silenced(
     count: int, seed: int, lost_share: float, late_s: float, *, dies: bool, acquainted: bool
 ) -> None:
-    doors = Doors.of(count, seed=seed, acquainted=acquainted).walk_in(*range(1, count + 1), late_s=late_s)
+    doors = Doors.of(count, seed=seed, acquainted=acquainted).walk_in(
+        *range(1, count + 1), late_s=late_s
+    )
     chance = doors[1].chance
     doors.lost = lambda _seen, _door: chance.random() < lost_share
     if dies:  # as soon as the broker has its event
@@ -225,7 +235,11 @@ def test_what_a_peer_has_told_is_adopted_at_once() -> None:
 
 
 def test_here_silences_an_end_and_nothing_else() -> None:
-    ours, entered, left = peers(), outgoing(), outgoing(id="left", type=EventType.LEFT, entered_id="x")
+    ours, entered, left = (
+        peers(),
+        outgoing(),
+        outgoing(id="left", type=EventType.LEFT, entered_id="x"),
+    )
     for event in (entered, left):
         ours.turn(event, moment(), 0.0)
         ours.hear(word(Said.HERE, event.id), (), moment())

@@ -1,4 +1,6 @@
-"""The outbox and what was told, record by record: what is dropped, what is remembered, and in which order."""
+"""The outbox and what was told, record by record: what is dropped, what is remembered, and in which
+order.
+"""
 
 from dataclasses import fields
 from typing import Any
@@ -51,12 +53,15 @@ def restarted(**changes: Any) -> Engine:
     return engine
 
 
-# ---------------------------------------------------------------- what is counted, in events and in persons
+# ---------------------------------------------------------------- what is counted, in events and in
+# persons
 
 
 @pytest.mark.requirement("R-23")
 def test_visits_are_counted_and_so_are_their_persons() -> None:
-    engine = an_engine(consent(purposes=ALL, grants=()), consent(ref=BERIT, purposes=ALL, grants=()))
+    engine = an_engine(
+        consent(purposes=ALL, grants=()), consent(ref=BERIT, purposes=ALL, grants=())
+    )
     for ref in (ANNA, BERIT):
         walk_in(engine, ref=ref)
     engine.advance(moment(400))
@@ -112,7 +117,8 @@ def test_events_that_found_no_room_are_counted_and_so_are_their_persons() -> Non
     assert engine.counts.persons.take()["dropped"] == 2
 
 
-# ---------------------------------------------------------------- what is known of somebody who is not here
+# ---------------------------------------------------------------- what is known of somebody who is
+# not here
 
 
 @pytest.mark.requirement("R-09")
@@ -161,7 +167,9 @@ def test_a_withdrawal_is_told_only_while_somebody_might_act(after_s: float, told
 
 @pytest.mark.requirement("R-09")
 @pytest.mark.parametrize(("after_s", "told"), [(100, 1), (219.9, 1), (220, 0)])
-def test_a_consent_that_ran_out_is_told_of_as_long_as_an_event_waits(after_s: float, told: int) -> None:
+def test_a_consent_that_ran_out_is_told_of_as_long_as_an_event_waits(
+    after_s: float, told: int
+) -> None:
     engine = restarted(announcements=[announcement(valid_until_s=START_S + 100)])
 
     step = engine.apply(a_list(consent(version=2, not_after_s=START_S + 100)), moment(after_s))
@@ -196,7 +204,9 @@ def test_a_left_carries_no_reason() -> None:
 def test_an_event_that_says_more_than_is_allowed_now_is_stopped_by_its_reason(
     later: dict[str, Any], why: Reason
 ) -> None:
-    """The list was stale as it came, and nobody looked again before the event was sent once more."""
+    """The list was stale as it came, and nobody looked again before the event was sent once
+    more.
+    """
     engine = an_engine(consent(purposes=PROFILED))
     walk_in(engine)
     send_all(engine, moment(8), acknowledged=False)
@@ -257,7 +267,9 @@ def test_what_is_taken_back_once_more_is_remembered_longer_and_holds_up_nothing_
 
 @pytest.mark.requirement("R-05")
 def test_a_left_of_an_entry_that_nobody_remembers_is_stopped() -> None:
-    engine = restarted(pending=[outgoing(type=EventType.LEFT, entered_id="forgotten", subject="p_")])
+    engine = restarted(
+        pending=[outgoing(type=EventType.LEFT, entered_id="forgotten", subject="p_")]
+    )
     engine.apply(a_list(consent(purposes=ALL)), moment(60))
 
     assert send_all(engine, moment(61)) == []
@@ -269,7 +281,10 @@ def test_an_event_that_a_peer_told_leaves_the_store_and_a_left_is_no_announcemen
     walk_in(engine)
     [entered] = engine.pending()
     step = engine.adopt(entered, entered.id, moment(8))
-    assert (step.cancelled, [each.event_id for each in step.announced]) == ((entered.id,), [entered.id])
+    assert (step.cancelled, [each.event_id for each in step.announced]) == (
+        (entered.id,),
+        [entered.id],
+    )
 
     [left] = engine.advance(moment(400)).queued
     assert engine.adopt(left, left.id, moment(401)) == Step(cancelled=(left.id,))
@@ -304,7 +319,9 @@ def test_what_is_not_held_can_be_let_go_of() -> None:
 
 
 def test_only_a_left_of_the_very_entry_is_its_left() -> None:
-    its, other = (outgoing(id=f"left of {of}", type=EventType.LEFT, entered_id=of) for of in ("one", "two"))
+    its, other = (
+        outgoing(id=f"left of {of}", type=EventType.LEFT, entered_id=of) for of in ("one", "two")
+    )
     withdrawn = outgoing(id="withdrawn of one", type=EventType.WITHDRAWN, entered_id="one")
 
     assert Waiting([withdrawn, other, its]).left_of(announcement(event_id="one")) == [its]
@@ -315,7 +332,11 @@ def test_what_is_dropped_for_a_newer_event_leaves_the_store_too() -> None:
 
     [dropped] = waiting.queue(outgoing(id="new"), 1, draft)
 
-    assert (dropped.id, draft.cancelled, [each.id for each in draft.queued]) == ("old", ["old"], ["new"])
+    assert (dropped.id, draft.cancelled, [each.id for each in draft.queued]) == (
+        "old",
+        ["old"],
+        ["new"],
+    )
 
 
 def test_an_answer_counts_to_the_second_and_another_one_begins_anew() -> None:

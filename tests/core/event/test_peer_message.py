@@ -51,7 +51,13 @@ def test_nothing_in_it_is_a_person_an_event_or_an_audience() -> None:
 @pytest.mark.requirement("T-21", "T-22")
 @pytest.mark.parametrize(
     "change",
-    [{"said": "told"}, {"visit": "a" * 26}, {"told": "a" * 26}, {"gateway": "door-2"}, {"at": int(START_S) + 1}],
+    [
+        {"said": "told"},
+        {"visit": "a" * 26},
+        {"told": "a" * 26},
+        {"gateway": "door-2"},
+        {"at": int(START_S) + 1},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_forged_word_is_nothing(change: dict[str, Any]) -> None:

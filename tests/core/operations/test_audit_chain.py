@@ -45,7 +45,9 @@ def test_a_chain_that_nobody_touched_is_whole(count: int) -> None:
 @pytest.mark.requirement("R-68")
 @settings(deadline=None)
 @given(st.integers(2, 20), st.data())
-def test_a_changed_line_is_named_or_the_one_that_follows_it(count: int, data: st.DataObject) -> None:
+def test_a_changed_line_is_named_or_the_one_that_follows_it(
+    count: int, data: st.DataObject
+) -> None:
     lines, head = chain(count)
     at = data.draw(st.integers(0, count - 1))
     where = data.draw(st.integers(0, len(lines[at]) - 1))
@@ -55,7 +57,13 @@ def test_a_changed_line_is_named_or_the_one_that_follows_it(count: int, data: st
 
     problem = judged(lines, head).problem
 
-    named = (f"line {at + 1}:", f"line {at + 2}:", "number", "lines are missing at the end", "lines are missing at the")
+    named = (
+        f"line {at + 1}:",
+        f"line {at + 2}:",
+        "number",
+        "lines are missing at the end",
+        "lines are missing at the",
+    )
     assert problem.startswith(named)
 
 
@@ -104,11 +112,15 @@ def test_lines_in_another_order_or_put_in_are_noticed(count: int, data: st.DataO
         (lambda lines: [*lines[:2], b"x" * 5000, *lines[3:]], "line 3: not a line"),
     ],
 )
-def test_the_head_shows_what_the_chain_alone_cannot(tamper: Callable[[list[bytes]], list[bytes]], words: str) -> None:
+def test_the_head_shows_what_the_chain_alone_cannot(
+    tamper: Callable[[list[bytes]], list[bytes]], words: str
+) -> None:
     lines, head = chain(5)
     problem = judged(tamper(lines), head).problem
 
-    assert (words in problem) if words else problem == "", "more lines than the head knows were written after it"
+    assert (words in problem) if words else problem == "", (
+        "more lines than the head knows were written after it"
+    )
 
 
 def test_a_head_that_is_gone_is_noticed_too() -> None:
@@ -117,6 +129,8 @@ def test_a_head_that_is_gone_is_noticed_too() -> None:
 
 def test_a_break_that_was_found_once_is_not_forgotten() -> None:
     lines, head = chain(2)
-    line, last = encode("audit.broken", {"problem": "lines are missing at the end"}, at=AT, after=head.last)
+    line, last = encode(
+        "audit.broken", {"problem": "lines are missing at the end"}, at=AT, after=head.last
+    )
 
     assert "lines are missing at the end" in judged([*lines, line[:-1]], Head(last, 1)).problem

@@ -1,4 +1,6 @@
-"""Counts of customers leave the shop rounded, by the hour, and not at all where they are few (R-23, T-16)."""
+"""Counts of customers leave the shop rounded, by the hour, and not at all where they are few (R-23,
+T-16).
+"""
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,9 @@ LATER_S = float(HOUR_S)
 
 
 @pytest.mark.requirement("R-23")
-@pytest.mark.parametrize(("count", "told"), [(0, 0), (1, 0), (4, 0), (5, 5), (7, 5), (8, 10), (12, 10), (13, 15)])
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, 0), (1, 0), (4, 0), (5, 5), (7, 5), (8, 10), (12, 10), (13, 15)]
+)
 def test_a_count_is_rounded_to_five_and_hidden_below(count: int, told: int) -> None:
     assert rounded(count) == told
 
@@ -48,9 +52,15 @@ def test_a_clock_that_goes_back_releases_nothing() -> None:
 def test_a_level_is_the_one_of_the_last_full_hour() -> None:
     levels = HourlyLevels()
 
-    assert [levels.release(level, moment(at_s)) for level, at_s in ((40, 0), (40, 60), (41, LATER_S), (0, 3700))] == [
-        0, 0, 40, 40,
-    ]  # fmt: skip
+    assert [
+        levels.release(level, moment(at_s))
+        for level, at_s in ((40, 0), (40, 60), (41, LATER_S), (0, 3700))
+    ] == [
+        0,
+        0,
+        40,
+        40,
+    ]
 
 
 @pytest.mark.requirement("R-23")
@@ -70,7 +80,9 @@ def test_news_wait_for_the_border_of_an_hour_and_for_five_of_a_kind() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 4000)), max_size=60))
-def test_whatever_happens_only_multiples_of_five_are_told_and_they_never_fall(steps: list[tuple[int, int]]) -> None:
+def test_whatever_happens_only_multiples_of_five_are_told_and_they_never_fall(
+    steps: list[tuple[int, int]],
+) -> None:
     counts, total, at_s, last, hour = HourlyCounts(), 0, 0, 0, -1
     for more, seconds in steps:
         total, at_s = total + more, at_s + seconds

@@ -1,4 +1,6 @@
-"""A deaf radio is helped step by step, a quiet shop is left in peace, and no day holds more than its steps."""
+"""A deaf radio is helped step by step, a quiet shop is left in peace, and no day holds more than
+its steps.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -33,7 +35,9 @@ FOUND_S = PROBE_EVERY_S + (SILENT_PROBES - 1) * (PROBE_AGAIN_S + PROBE_S) + PROB
 
 
 class Radio:
-    """A radio in a shop that is open from the start; `others`: whom a probe hears, None where none can be made."""
+    """A radio in a shop that is open from the start; `others`: whom a probe hears, None where none
+    can be made.
+    """
 
     def __init__(self, health: RadioHealth | None = None, now: Moment | None = None) -> None:
         self.health = health or RadioHealth(silence_s=SILENCE_S)
@@ -41,7 +45,9 @@ class Radio:
         self.health.listening(self.now)
         self.probes = 0
 
-    def hears(self, look: Look, seconds: float, *, others: bool | None = False) -> list[tuple[float, Action]]:
+    def hears(
+        self, look: Look, seconds: float, *, others: bool | None = False
+    ) -> list[tuple[float, Action]]:
         """The same look again and again; the actions with the seconds after which they came."""
         began, actions = self.now, []
         while self.now.monotonic_s < began.monotonic_s + seconds:
@@ -62,7 +68,9 @@ def steps(actions: list[tuple[float, Action]]) -> list[Step]:
 
 def waits(actions: list[tuple[float, Action]]) -> list[float]:
     """From each step to the next, in minutes."""
-    return [round((later - sooner) / 60, 1) for (sooner, _), (later, _) in itertools.pairwise(actions)]
+    return [
+        round((later - sooner) / 60, 1) for (sooner, _), (later, _) in itertools.pairwise(actions)
+    ]
 
 
 @pytest.mark.requirement("R-60")
@@ -103,7 +111,11 @@ def test_the_steps_become_harsher_and_the_waits_longer() -> None:
     assert actions[0][0] <= FOUND_S + SILENT_PROBES * LOOK_S
     assert waits(actions) == [pytest.approx(10, abs=1), pytest.approx(20, abs=1)]
     assert {action.evidence for _, action in actions} == {Evidence.DEAF}
-    assert [(action.attempt, action.next_s) for _, action in actions] == [(1, 600), (2, 1200), (3, 2400)]
+    assert [(action.attempt, action.next_s) for _, action in actions] == [
+        (1, 600),
+        (2, 1200),
+        (3, 2400),
+    ]
     assert radio.health.condition is Condition.DEAF
 
 
@@ -126,7 +138,9 @@ def test_a_place_where_nobody_ever_sends_is_let_be_after_a_few_steps_a_day() -> 
 
 @pytest.mark.requirement("R-23")
 def test_a_new_scan_in_a_quiet_shop_does_not_date_the_last_customer() -> None:
-    """It is told at once, so it comes on the border of an hour, whenever in the hour before the customer was here."""
+    """It is told at once, so it comes on the border of an hour, whenever in the hour before the
+    customer was here.
+    """
     moments = []
     for minutes in (3, 17, 29):
         radio = Radio()
@@ -241,7 +255,9 @@ def test_hidden_repeats_never_lead_to_more_than_off_and_on() -> None:
     assert set(steps(actions)) == {Step.RESTART_SCAN, Step.POWER_CYCLE}
 
 
-@pytest.mark.parametrize("look", [Look(19, senders=19.0), Look(500, senders=None), Look(30, senders=25.0)])
+@pytest.mark.parametrize(
+    "look", [Look(19, senders=19.0), Look(500, senders=None), Look(30, senders=25.0)]
+)
 def test_what_cannot_be_told_or_does_repeat_is_no_reason(look: Look) -> None:
     radio = Radio()
     assert radio.hears(look, HOUR_S) == []
@@ -287,15 +303,20 @@ def test_the_steps_before_a_restart_of_ourselves_count_after_it() -> None:
 
 LOOKS = st.sampled_from([NOTHING, NOTHING, CUSTOMER, ONCE_EACH, Look(1, senders=1.0)])
 CHANGES = st.sampled_from([RadioHealth.away, RadioHealth.closed, None])
-SPELLS = st.lists(st.tuples(CHANGES, LOOKS, st.sampled_from([True, False, None]), st.integers(1, 400)), max_size=40)
+SPELLS = st.lists(
+    st.tuples(CHANGES, LOOKS, st.sampled_from([True, False, None]), st.integers(1, 400)),
+    max_size=40,
+)
 
 
 @given(SPELLS, st.booleans())
 def test_whatever_comes_the_promises_hold(
-    spells: list[tuple[Callable[[RadioHealth], None] | None, Look, bool | None, int]], declining: bool
+    spells: list[tuple[Callable[[RadioHealth], None] | None, Look, bool | None, int]],
+    declining: bool,
 ) -> None:
-    """No day holds more than its steps, none follows another sooner than it may, none is harsher than its evidence
-    allows, and none comes while the shop is closed or no scan runs."""
+    """No day holds more than its steps, none follows another sooner than it may, none is harsher
+    than its evidence allows, and none comes while the shop is closed or no scan runs.
+    """
     radio = Radio()
     health = radio.health
     taken: list[tuple[float, Step]] = []

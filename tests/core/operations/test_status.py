@@ -53,14 +53,23 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
         ({"freshness": Freshness.STALE, "next_step": NEXT_STEP[Freshness.STALE]}, "newer list"),
         ({"key_window_end_utc_s": START_S + 7000}, "next one's keys"),
         ({"key_window_end_utc_s": 0.0}, "next one's keys"),
-        *(({"radios": (Radio("hci1", state, 70),)}, "radio hci1") for state in list(RadioState)[2:]),
-        ({"broker_connected": False, "broker_trouble": "not authorized: mend the access list"}, "mend the access"),
+        *(
+            ({"radios": (Radio("hci1", state, 70),)}, "radio hci1")
+            for state in list(RadioState)[2:]
+        ),
+        (
+            {"broker_connected": False, "broker_trouble": "not authorized: mend the access list"},
+            "mend the access",
+        ),
         ({"storage_failing": True}, "make room"),
         ({"calibration": "never calibrated"}, "door: never calibrated: walk it with a test phone"),
         ({"disk_free_bytes": 1000}, "make room"),
         ({"state_read_only": True}, "read-only"),
         ({"clock_synchronised": False}, "timedatectl"),
-        ({"clock_synchronised": False, "clock_trouble": "the sandbox forbids adjtimex"}, "the sandbox forbids"),
+        (
+            {"clock_synchronised": False, "clock_trouble": "the sandbox forbids adjtimex"},
+            "the sandbox forbids",
+        ),
         ({"overflowed": 3}, "overflow"),
         *(({"alarms": {alarm: 1}}, f"alarm {alarm}") for alarm in Alarm),
     ],

@@ -46,11 +46,14 @@ def test_a_complaint_about_a_payload_holds_nothing_of_it(payload: bytes) -> None
     st.dictionaries(st.integers(0, 0xFFFF), st.binary(max_size=20), max_size=4),
     st.binary(max_size=8).map(lambda padding: bytes(len(padding))),
 )
-def test_what_was_put_in_comes_out(services: dict[int, bytes], companies: dict[int, bytes], padding: bytes) -> None:
+def test_what_was_put_in_comes_out(
+    services: dict[int, bytes], companies: dict[int, bytes], padding: bytes
+) -> None:
     structures = [(0x16, uuid, data) for uuid, data in services.items()]
     structures += [(0xFF, company, data) for company, data in companies.items()]
     payload = b"".join(
-        bytes((len(data) + 3, kind)) + number.to_bytes(2, "little") + data for kind, number, data in structures
+        bytes((len(data) + 3, kind)) + number.to_bytes(2, "little") + data
+        for kind, number, data in structures
     )
 
     assert decode_payload(payload + padding) == (
@@ -105,14 +108,28 @@ def test_of_two_service_data_with_one_uuid_the_last_counts() -> None:
 
 @pytest.mark.parametrize(
     ("reading_dbm", "expected"),
-    [(-60, -60), (0, 0), (-126, -126), (127, None), (-127, None), (-128, None), (1, None), (12, None), (20, None)],
+    [
+        (-60, -60),
+        (0, 0),
+        (-126, -126),
+        (127, None),
+        (-127, None),
+        (-128, None),
+        (1, None),
+        (12, None),
+        (20, None),
+    ],
 )
-def test_a_reading_that_says_nothing_about_distance_is_none(reading_dbm: int, expected: int | None) -> None:
+def test_a_reading_that_says_nothing_about_distance_is_none(
+    reading_dbm: int, expected: int | None
+) -> None:
     assert plausible_rssi_dbm(reading_dbm) == expected
 
 
 def test_a_raw_report_becomes_an_advertisement() -> None:
-    heard = advertisement_from_payload(moment(), b"\x01" * 6, 127, bytes.fromhex("0416aafe01"), adapter="hci1")
+    heard = advertisement_from_payload(
+        moment(), b"\x01" * 6, 127, bytes.fromhex("0416aafe01"), adapter="hci1"
+    )
 
     assert heard.rssi_dbm is None
     assert heard.service_data == {UUID16: b"\x01"}

@@ -1,4 +1,6 @@
-"""The vectorised AES against the specification, against `cryptography`, and at the borders of its chunks."""
+"""The vectorised AES against the specification, against `cryptography`, and at the borders of its
+chunks.
+"""
 
 import json
 import os
@@ -45,8 +47,16 @@ def encrypted(key: bytes, block: bytes) -> bytes:
 def test_the_examples_of_fips_197_come_out() -> None:
     """Appendix B and appendix C.1."""
     for key, plain, cipher in (
-        ("2b7e151628aed2a6abf7158809cf4f3c", "3243f6a8885a308d313198a2e0370734", "3925841d02dc09fbdc118597196a0b32"),
-        ("000102030405060708090a0b0c0d0e0f", "00112233445566778899aabbccddeeff", "69c4e0d86a7b0430d8cdb78070b4c55a"),
+        (
+            "2b7e151628aed2a6abf7158809cf4f3c",
+            "3243f6a8885a308d313198a2e0370734",
+            "3925841d02dc09fbdc118597196a0b32",
+        ),
+        (
+            "000102030405060708090a0b0c0d0e0f",
+            "00112233445566778899aabbccddeeff",
+            "69c4e0d86a7b0430d8cdb78070b4c55a",
+        ),
     ):
         assert encrypted(bytes.fromhex(key), bytes.fromhex(plain)).hex() == cipher
 
@@ -54,7 +64,10 @@ def test_the_examples_of_fips_197_come_out() -> None:
 def test_every_published_block_comes_out() -> None:
     blocks = [vector for vector in vectors() if vector["kind"] == "aes128"]
     for vector in blocks:
-        assert encrypted(bytes.fromhex(vector["key"]), bytes.fromhex(vector["plain"])).hex() == vector["cipher"]
+        assert (
+            encrypted(bytes.fromhex(vector["key"]), bytes.fromhex(vector["plain"])).hex()
+            == vector["cipher"]
+        )
     assert blocks
 
 
@@ -70,7 +83,9 @@ def test_every_published_identifier_comes_out() -> None:
             k, identity_key = vector["k"], bytes.fromhex(vector["ik"])
             window_block = bytes(11) + b"\xff\x00\x00" + (window_at(t) & 0xFFFF).to_bytes(2, "big")
             slot_block = bytes(11) + bytes((k,)) + (t >> k << k).to_bytes(4, "big")
-            assert encrypted(encrypted(identity_key, window_block), slot_block)[:8].hex() == eid, vector["provenance"]
+            assert encrypted(encrypted(identity_key, window_block), slot_block)[:8].hex() == eid, (
+                vector["provenance"]
+            )
             assert k != 10 or slot_block == identifier_block(t >> 10)
             checked += 1
     assert checked >= 13
@@ -105,7 +120,9 @@ def test_a_chunk_that_is_not_full_loses_no_key(count: int) -> None:
     ciphertexts = encrypt_under_each(keys, block, chunk=8)
 
     assert ciphertexts.shape == (count, 16)
-    assert [c.tobytes() for c in ciphertexts] == [by_cryptography(key.tobytes(), block) for key in keys]
+    assert [c.tobytes() for c in ciphertexts] == [
+        by_cryptography(key.tobytes(), block) for key in keys
+    ]
 
 
 def test_keys_are_read_and_not_written() -> None:

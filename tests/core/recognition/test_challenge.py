@@ -59,7 +59,9 @@ SERIES = (Reading(4.0, -62), Reading(2.1, -58), Reading(0.3, -55))
 VECTORS = json.loads((ROOT / "tests" / "vectors" / "doorbell.json").read_text())
 
 
-def written(challenge: bytes = CHALLENGE, place: Place = PLACE, slot: int = SLOT, key: bytes = KEY) -> bytes:
+def written(
+    challenge: bytes = CHALLENGE, place: Place = PLACE, slot: int = SLOT, key: bytes = KEY
+) -> bytes:
     return make_answer(challenge, SERIES, key, place, slot)
 
 
@@ -76,11 +78,15 @@ readings = st.lists(one_reading, min_size=1, max_size=MOST_READINGS).map(
 
 
 @given(readings, st.binary(min_size=16, max_size=16))
-def test_what_a_phone_writes_is_read_back_and_is_genuine(series: tuple[Reading, ...], key: bytes) -> None:
+def test_what_a_phone_writes_is_read_back_and_is_genuine(
+    series: tuple[Reading, ...], key: bytes
+) -> None:
     answer = rung(make_answer(CHALLENGE, series, key, PLACE, SLOT))
     assert isinstance(answer, Answer)
     assert answer.eid == ephemeral_identifier(key, SLOT)
-    assert [(round(r.age_s, 1), r.rssi_dbm) for r in answer.readings] == [(r.age_s, r.rssi_dbm) for r in series]
+    assert [(round(r.age_s, 1), r.rssi_dbm) for r in answer.readings] == [
+        (r.age_s, r.rssi_dbm) for r in series
+    ]
     assert is_genuine(answer, key, PLACE, SLOT)
 
 
@@ -111,7 +117,13 @@ def test_one_bit_changed_makes_it_worth_nothing(bit: int) -> None:
         written(slot=SLOT + 1),
         written(key=bytes(16)),
     ],
-    ids=["another challenge", "another store", "names that run into each other", "another slot", "another key"],
+    ids=[
+        "another challenge",
+        "another store",
+        "names that run into each other",
+        "another slot",
+        "another key",
+    ],
 )
 def test_an_answer_to_something_else_is_forged(payload: bytes) -> None:
     answer = rung(payload)
@@ -121,7 +133,8 @@ def test_an_answer_to_something_else_is_forged(payload: bytes) -> None:
 
 def test_macs_are_compared_in_constant_time() -> None:
     source = inspect.getsource(is_genuine)
-    assert "hmac.compare_digest(answer.mac, " in source
+    assert "hmac.compare_digest(" in source
+    assert "answer.mac" in source
     assert "==" not in source
 
 
@@ -166,7 +179,9 @@ def test_a_challenge_stays_the_same_while_it_is_open_and_counts_for_one_answer()
     assert bell.challenge("phone", bytes(16), moment(1)) == b"\x01" + bytes(16)
 
 
-def test_an_answer_without_a_reading_of_the_challenge_or_over_another_connection_counts_for_nothing() -> None:
+def test_an_answer_without_a_reading_of_the_challenge_or_over_another_connection_counts_for_nothing() -> (
+    None
+):
     bell = Bell()
     assert bell.answer("phone", written(), moment()) is Unanswered.NO_CHALLENGE
     bell.challenge("phone", NONCE, moment())
@@ -192,15 +207,22 @@ def test_strangers_who_hold_every_place_hold_it_for_seconds() -> None:
     assert isinstance(bell.answer("phone", written(), moment(CHALLENGE_S + 1)), Answer)
 
 
-# ---------------------------------------------------------------- an answer is a sighting like any other
+# ---------------------------------------------------------------- an answer is a sighting like any
+# other
 
 
 INSIDE = tuple(Reading(8.0 - second, -60) for second in range(9))
-"""Heard once a second for eight seconds, as near as a customer in the shop: the walk-in of tests.support.builders."""
+"""Heard once a second for eight seconds, as near as a customer in the shop: the walk-in of
+tests.support.builders.
+"""
 
 
 def answered(
-    *, ref: bytes = ANNA, at: Moment | None = None, series: tuple[Reading, ...] = INSIDE, place: Place = PLACE
+    *,
+    ref: bytes = ANNA,
+    at: Moment | None = None,
+    series: tuple[Reading, ...] = INSIDE,
+    place: Place = PLACE,
 ) -> Answer | Unanswered:
     """What a customer's phone writes to a bell at this time."""
     now = at or moment()
@@ -243,7 +265,9 @@ def test_who_answers_first_and_is_heard_afterwards_makes_one_visit() -> None:
 
 
 def test_seconds_that_the_gateway_heard_and_the_phone_reports_count_once() -> None:
-    """Both together are no more evidence than one of them: late readings add nothing (core.evidence, rule 4)."""
+    """Both together are no more evidence than one of them: late readings add nothing
+    (core.evidence, rule 4).
+    """
     engine, early, late = an_engine(consent()), list(approach())[:6], list(approach())[6:]
     for heard in early:
         assert not engine.receive(heard).queued
@@ -253,7 +277,9 @@ def test_seconds_that_the_gateway_heard_and_the_phone_reports_count_once() -> No
 
 
 @given(st.lists(st.tuples(st.floats(0, 8), st.booleans(), st.floats(0, 25)), max_size=12))
-def test_however_hearing_and_answering_alternate_there_is_one_visit(steps: list[tuple[float, bool, float]]) -> None:
+def test_however_hearing_and_answering_alternate_there_is_one_visit(
+    steps: list[tuple[float, bool, float]],
+) -> None:
     engine, now, queued = an_engine(consent()), moment(), 0
     for pause_s, answers, oldest_s in steps:
         now = now.later(pause_s)
@@ -287,7 +313,9 @@ def test_an_event_that_is_sent_later_than_the_proof_lasts_says_broadcast() -> No
 @pytest.mark.requirement("R-12")
 @pytest.mark.parametrize("seconds", [1, 30], ids=["while known", "when only the answer is known"])
 @pytest.mark.parametrize("by", ["a notice", "a list"])
-def test_an_answer_is_forgotten_with_the_consent_under_which_it_was_given(by: str, seconds: int) -> None:
+def test_an_answer_is_forgotten_with_the_consent_under_which_it_was_given(
+    by: str, seconds: int
+) -> None:
     engine = an_engine(consent())
     engine.answered(answered(series=(Reading(0.0, -100),)))
     engine.advance(moment(seconds))
@@ -347,7 +375,9 @@ def test_an_answer_that_counts_for_nothing_changes_nothing_but_a_count(
 
 
 def test_of_a_visit_that_an_answer_begins_and_ends_nothing_is_stored() -> None:
-    """Never so with settings that a shop may have: no answer reaches back as far as the shortest absence."""
+    """Never so with settings that a shop may have: no answer reaches back as far as the shortest
+    absence.
+    """
     engine = an_engine(consent(), entry=DoorRule(absence_s=5, reentry_cooldown_s=5))
     series = (*(Reading(20.0 - second, -60) for second in range(8)), Reading(0.0, -60))
 

@@ -67,12 +67,17 @@ def test_identifiers_are_those_of_the_published_vectors() -> None:
 
 def test_identifiers_are_those_of_the_shared_vectors() -> None:
     if not SHARED.exists():
-        pytest.skip("the shared collection of vectors is not beside this checkout; our copy of it was tested")
+        pytest.skip(
+            "the shared collection of vectors is not beside this checkout; our copy of it was "
+            "tested"
+        )
     assert check(SHARED) >= 13
 
 
 def test_the_advertisement_is_that_of_the_specification() -> None:
-    vector = next(v for v in json.loads(OURS.read_text())["vectors"] if v["kind"] == "eddystone_eid_adv")
+    vector = next(
+        v for v in json.loads(OURS.read_text())["vectors"] if v["kind"] == "eddystone_eid_adv"
+    )
 
     payload = eddystone.payload(bytes.fromhex(vector["eid"]), tx_power_dbm=vector["tx_power"])
 
@@ -87,7 +92,9 @@ def test_a_slot_lies_in_the_window_of_its_start(t: int) -> None:
 
 @pytest.mark.requirement("T-01")
 @given(st.floats(0, 1023.999), st.integers(1_000_000, 4_000_000))
-def test_a_neighbouring_slot_counts_only_within_120_s_of_the_boundary(into_s: float, slot: int) -> None:
+def test_a_neighbouring_slot_counts_only_within_120_s_of_the_boundary(
+    into_s: float, slot: int
+) -> None:
     accepted = set(slots_to_accept(slot * SLOT_S + into_s))
 
     assert slot in accepted

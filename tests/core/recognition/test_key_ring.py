@@ -14,7 +14,10 @@ from tests.support.builders import ANNA, BERIT, START_S, window_keys
 
 WINDOW = window_at(START_S)
 KEYS = st.builds(
-    WindowKey, st.binary(min_size=8, max_size=8), st.integers(27_000, 27_003), st.binary(min_size=16, max_size=16)
+    WindowKey,
+    st.binary(min_size=8, max_size=8),
+    st.integers(27_000, 27_003),
+    st.binary(min_size=16, max_size=16),
 )
 
 
@@ -88,7 +91,9 @@ def test_erasing_overwrites_the_very_buffer_that_was_handed_over() -> None:
 
     assert columns == bytes(160)
     slot = 1 << 6
-    assert all(build_table(slot, ring).find(ephemeral_identifier(key, slot)) is None for key in keys)
+    assert all(
+        build_table(slot, ring).find(ephemeral_identifier(key, slot)) is None for key in keys
+    )
 
 
 @pytest.mark.requirement("R-03")
@@ -102,4 +107,8 @@ def test_a_ring_prints_without_refs_and_keys() -> None:
 def test_ring_columns_are_of_fixed_width() -> None:
     window = KeyRing.from_keys(window_keys(ANNA)).window(WINDOW)
 
-    assert (window.refs.dtype, window.keys.dtype, window.keys.shape) == (np.uint64, np.uint8, (1, 16))
+    assert (window.refs.dtype, window.keys.dtype, window.keys.shape) == (
+        np.uint64,
+        np.uint8,
+        (1, 16),
+    )

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from presence.core.recognition.advertisement import Advertisement
-from presence.core.recognition.identifiers import SLOT_S, WINDOW_S, WindowKey, slot_at, window_at, window_key
+from presence.core.recognition.identifiers import (
+    SLOT_S,
+    WINDOW_S,
+    WindowKey,
+    slot_at,
+    window_at,
+    window_key,
+)
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Matcher, Nobody
 from presence.core.recognition.prefix_search import PrefixSearch
@@ -57,7 +64,13 @@ def table_of(slot: int, identifier: bytes, ref: bytes) -> SlotTable:
 def test_an_identifier_in_its_slot_belongs_to_its_subject() -> None:
     middle = SLOT_START_S + 500
 
-    assert whose(a_matcher(*window_keys(ANNA), *window_keys(BERIT)), heard(middle, sent_s=middle, ref=BERIT)) == BERIT
+    assert (
+        whose(
+            a_matcher(*window_keys(ANNA), *window_keys(BERIT)),
+            heard(middle, sent_s=middle, ref=BERIT),
+        )
+        == BERIT
+    )
 
 
 @pytest.mark.requirement("T-01")
@@ -84,7 +97,9 @@ def test_a_neighbouring_slot_counts_within_120_s_of_the_boundary_and_no_longer(
 ) -> None:
     sent_s = SLOT_START_S + sent_slot * SLOT_S + 500
 
-    found = whose(a_matcher(utc_s=SLOT_START_S + heard_s), heard(SLOT_START_S + heard_s, sent_s=sent_s))
+    found = whose(
+        a_matcher(utc_s=SLOT_START_S + heard_s), heard(SLOT_START_S + heard_s, sent_s=sent_s)
+    )
 
     assert found == (ANNA if known else Nobody.UNKNOWN)
 
@@ -117,7 +132,9 @@ def test_without_a_key_for_the_window_the_gateway_is_blind() -> None:
     key, _ = window_keys(ANNA)
     matcher = a_matcher(key)
 
-    assert whose(matcher, heard(WINDOW_START_S + 200, sent_s=WINDOW_START_S + 200)) is Nobody.UNKNOWN
+    assert (
+        whose(matcher, heard(WINDOW_START_S + 200, sent_s=WINDOW_START_S + 200)) is Nobody.UNKNOWN
+    )
 
 
 @pytest.mark.requirement("T-19")
@@ -129,14 +146,22 @@ def test_an_identifier_that_two_subjects_claim_is_ambiguous() -> None:
 
 
 def test_the_same_identifier_in_neighbouring_slots_for_two_subjects_is_ambiguous() -> None:
-    """Near a boundary two slots count: an identifier of one subject's old slot and another's new one is nobody's."""
+    """Near a boundary two slots count: an identifier of one subject's old slot and another's new
+    one is nobody's.
+    """
     slot, claimed = slot_at(SLOT_START_S), b"8 bytes!"
     matcher = a_matcher(utc_s=SLOT_START_S)
     _, ring = matcher.wanted(SLOT_START_S)
-    for number, ref in ((slot - 1, ANNA), (slot, BERIT)):  # no such pair of keys is found in a lifetime: laid by hand
+    for number, ref in (
+        (slot - 1, ANNA),
+        (slot, BERIT),
+    ):  # no such pair of keys is found in a lifetime: laid by hand
         matcher.install(table_of(number, claimed, ref), ring)
 
-    assert whose(matcher, advertisement(at=at(SLOT_START_S + 10), identifier=claimed)) is Nobody.AMBIGUOUS
+    assert (
+        whose(matcher, advertisement(at=at(SLOT_START_S + 10), identifier=claimed))
+        is Nobody.AMBIGUOUS
+    )
     assert whose(matcher, advertisement(at=at(SLOT_START_S + 500), identifier=claimed)) == BERIT
 
 
@@ -172,7 +197,8 @@ def test_a_clock_set_back_by_days_is_followed() -> None:
     assert whose(matcher, heard(earlier, sent_s=earlier)) == ANNA
 
 
-# ---------------------------------------------------------------- tables built beside the event loop
+# ---------------------------------------------------------------- tables built beside the event
+# loop
 
 
 def test_the_tables_of_this_the_next_and_the_last_slot_are_wanted_the_present_one_first() -> None:

@@ -13,8 +13,12 @@ SLOT = 1_753_362
 LETTERS = {letter: letter.encode() * 6 for letter in "ABCDEFGHXYZ"}
 
 
-def held_back(sightings: str, *, every_s: float = 1.0, ref: bytes = ANNA, into: Suspicion | None = None) -> str:
-    """One letter a sighting, its address; `|` begins the next slot, `<` goes back one. `!` where held back."""
+def held_back(
+    sightings: str, *, every_s: float = 1.0, ref: bytes = ANNA, into: Suspicion | None = None
+) -> str:
+    """One letter a sighting, its address; `|` begins the next slot, `<` goes back one. `!` where
+    held back.
+    """
     suspicion = Suspicion() if into is None else into
     slot, now_s, answers = SLOT, 0.0, ""
     for letter in sightings:
@@ -27,7 +31,9 @@ def held_back(sightings: str, *, every_s: float = 1.0, ref: bytes = ANNA, into: 
     return answers
 
 
-@pytest.mark.parametrize("sightings", ["AAAA", "AAABBB", "ABCD", "AAAA|BBBB|CCCC", "AAA|AAA", "ABCD|EFGH"])
+@pytest.mark.parametrize(
+    "sightings", ["AAAA", "AAABBB", "ABCD", "AAAA|BBBB|CCCC", "AAA|AAA", "ABCD|EFGH"]
+)
 def test_addresses_one_after_another_are_a_phone(sightings: str) -> None:
     assert "!" not in held_back(sightings, every_s=60)
 
@@ -80,7 +86,9 @@ def test_one_subject_s_replay_is_not_another_s() -> None:
 def test_a_flood_under_new_addresses_holds_no_more_than_the_first_few() -> None:
     suspicion = Suspicion()
     tracemalloc.start()
-    answers = [suspicion.holds_back(ANNA, SLOT, n.to_bytes(6, "big"), n * 0.001) for n in range(50_000)]
+    answers = [
+        suspicion.holds_back(ANNA, SLOT, n.to_bytes(6, "big"), n * 0.001) for n in range(50_000)
+    ]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -95,7 +103,9 @@ def test_recorded_identifiers_by_the_thousand_push_nobody_out() -> None:
     suspicion = Suspicion(max_subjects=100)
     assert not suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 0)
 
-    answers = [suspicion.holds_back(n.to_bytes(8, "big"), SLOT, LETTERS["X"], 1) for n in range(500)]
+    answers = [
+        suspicion.holds_back(n.to_bytes(8, "big"), SLOT, LETTERS["X"], 1) for n in range(500)
+    ]
 
     assert answers.count(False) == 99
     assert len(suspicion) == 100
@@ -133,7 +143,11 @@ def test_nothing_is_held_of_a_subject_whose_consent_ended() -> None:
     assert suspicion.refs() == {BERIT}
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("ABCDEFGHX"), st.floats(0, 100)), max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from("ABCDEFGHX"), st.floats(0, 100)), max_size=60
+    )
+)
 def test_once_held_back_a_slot_stays_held_back(heard: list[tuple[int, str, float]]) -> None:
     """And no slot lets more addresses through than a phone uses."""
     suspicion = Suspicion()

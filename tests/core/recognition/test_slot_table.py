@@ -1,4 +1,6 @@
-"""Whose identifier it is, among none and among hundreds of thousands; and that two owners are none."""
+"""Whose identifier it is, among none and among hundreds of thousands; and that two owners are
+none.
+"""
 
 import os
 from bisect import bisect_left
@@ -9,7 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.recognition.identifiers import WindowKey, ephemeral_identifier, slot_at, window_at
+from presence.core.recognition.identifiers import (
+    WindowKey,
+    ephemeral_identifier,
+    slot_at,
+    window_at,
+)
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.prefix_search import PrefixSearch
 from presence.core.recognition.slot_table import Claim, SlotTable, build_table
@@ -62,8 +69,12 @@ def test_a_table_takes_the_keys_of_its_own_window_only() -> None:
 
 
 @pytest.mark.requirement("T-19")
-@pytest.mark.parametrize("claimants", [(ANNA, BERIT), (ANNA, BERIT, CARL), (ANNA, ANNA, BERIT), (BERIT, ANNA, ANNA)])
-def test_an_identifier_that_several_subjects_claim_belongs_to_none(claimants: tuple[bytes, ...]) -> None:
+@pytest.mark.parametrize(
+    "claimants", [(ANNA, BERIT), (ANNA, BERIT, CARL), (ANNA, ANNA, BERIT), (BERIT, ANNA, ANNA)]
+)
+def test_an_identifier_that_several_subjects_claim_belongs_to_none(
+    claimants: tuple[bytes, ...],
+) -> None:
     claimed, other = key_of(ANNA), key_of(b"someone!")
 
     table = a_table(*(claimed._replace(ref=ref) for ref in claimants), other)
@@ -73,7 +84,9 @@ def test_an_identifier_that_several_subjects_claim_belongs_to_none(claimants: tu
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=30))
-def test_an_identifier_has_an_owner_only_if_all_who_list_its_key_are_one(listed: list[tuple[int, int]]) -> None:
+def test_an_identifier_has_an_owner_only_if_all_who_list_its_key_are_one(
+    listed: list[tuple[int, int]],
+) -> None:
     """Few refs and few keys, so that they meet in every way."""
     keys = [WindowKey(bytes((ref,)) * 8, WINDOW, bytes((key,)) * 16) for ref, key in listed]
 
@@ -128,7 +141,9 @@ NUMBERS = st.integers(0, (1 << 64) - 1)
 
 
 @given(st.lists(NUMBERS | st.integers(0, 40), max_size=200), st.lists(NUMBERS, max_size=20))
-def test_a_prefix_search_finds_the_first_of_equals_or_nothing(numbers: list[int], others: list[int]) -> None:
+def test_a_prefix_search_finds_the_first_of_equals_or_nothing(
+    numbers: list[int], others: list[int]
+) -> None:
     """Also where all numbers crowd under one prefix."""
     search, ordered = search_in(numbers), sorted(numbers)
 

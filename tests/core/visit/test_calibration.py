@@ -32,7 +32,8 @@ def candidate(**changes: float) -> Candidate:
 def walk(kind: Walked, rssi_dbm: int, *, seconds: float = 20, wobble: int = 2) -> Trial:
     """Four readings a second around a strength."""
     readings = tuple(
-        Reading(100 + n / 4, rssi_dbm + (n * 7 % (2 * wobble + 1)) - wobble) for n in range(int(seconds * 4))
+        Reading(100 + n / 4, rssi_dbm + (n * 7 % (2 * wobble + 1)) - wobble)
+        for n in range(int(seconds * 4))
     )
     return Trial(kind, 100.0, readings)
 
@@ -72,9 +73,12 @@ def test_a_stronger_phone_moves_the_critical_threshold_by_as_much(by_db: int) ->
 
 
 @pytest.mark.parametrize(
-    ("wrong", "of", "limit"), [(0, 3, 0.6316), (0, 6, 0.3930), (0, 59, 0.0495), (1, 10, 0.3942), (3, 3, 1.0)]
+    ("wrong", "of", "limit"),
+    [(0, 3, 0.6316), (0, 6, 0.3930), (0, 59, 0.0495), (1, 10, 0.3942), (3, 3, 1.0)],
 )
-def test_the_counted_limit_is_that_of_clopper_and_pearson(wrong: int, of: int, limit: float) -> None:
+def test_the_counted_limit_is_that_of_clopper_and_pearson(
+    wrong: int, of: int, limit: float
+) -> None:
     assert counted_at_most(wrong, of) == pytest.approx(limit, abs=5e-4)
 
 
@@ -112,21 +116,33 @@ def test_no_walk_of_a_handful_is_reason_for_certainty() -> None:
 
 def test_a_threshold_on_the_wrong_side_counts_its_mistakes() -> None:
     rates = assess(candidate(), -60, walks(-90, -70)).rates
-    assert (rates[Walked.IN].wrong, rates[Walked.PAST].wrong, rates[Walked.WINDOW].wrong) == (3, 0, 0)
+    assert (rates[Walked.IN].wrong, rates[Walked.PAST].wrong, rates[Walked.WINDOW].wrong) == (
+        3,
+        0,
+        0,
+    )
     rates = assess(candidate(), -100, walks(-90, -70)).rates
-    assert (rates[Walked.IN].wrong, rates[Walked.PAST].wrong, rates[Walked.WINDOW].wrong) == (0, 3, 3)
+    assert (rates[Walked.IN].wrong, rates[Walked.PAST].wrong, rates[Walked.WINDOW].wrong) == (
+        0,
+        3,
+        3,
+    )
 
 
 def test_of_two_rules_that_err_alike_the_quicker_is_taken() -> None:
     slow = candidate()
     quick = lambda dbm: replace(slow(dbm), evidence_db_s=20)  # noqa: E731
-    chosen, found = suggest([lambda dbm: replace(slow(dbm), evidence_db_s=80), quick], walks(-95, -60))
+    chosen, found = suggest(
+        [lambda dbm: replace(slow(dbm), evidence_db_s=80), quick], walks(-95, -60)
+    )
     assert chosen is quick
     assert found.median_s < 4
 
 
 @given(st.lists(st.integers(-100, -40), max_size=80), st.integers(-95, -50))
-def test_the_exit_lies_five_to_fifteen_decibels_below_the_entry(levels: list[int], enter_dbm: int) -> None:
+def test_the_exit_lies_five_to_fifteen_decibels_below_the_entry(
+    levels: list[int], enter_dbm: int
+) -> None:
     inside = [Reading(n / 4, level) for n, level in enumerate(levels)]
     assert enter_dbm - 15 <= suggest_exit(enter_dbm, inside, 8.0) <= enter_dbm - 5
 
@@ -140,7 +156,10 @@ def test_smoothing_sees_the_last_seconds_only() -> None:
 
 
 def test_smoothing_begins_anew_after_a_silence_and_leaves_the_door_out() -> None:
-    readings = [Reading(float(n), -90) for n in range(3)] + [Reading(3.0, -40, at_door=True), Reading(20.0, -60)]
+    readings = [Reading(float(n), -90) for n in range(3)] + [
+        Reading(3.0, -40, at_door=True),
+        Reading(20.0, -60),
+    ]
     assert smoothed_over(readings, 15.0) == [-90, -60]
 
 

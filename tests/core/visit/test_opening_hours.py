@@ -26,7 +26,9 @@ def test_without_hours_the_shop_is_always_open() -> None:
     ("clock", "is_open"),
     [("08:59:59", False), ("09:00", True), ("20:59:59", True), ("21:00", False), ("00:00", False)],
 )
-def test_the_shop_is_open_from_the_first_minute_to_before_the_last(clock: str, is_open: bool) -> None:
+def test_the_shop_is_open_from_the_first_minute_to_before_the_last(
+    clock: str, is_open: bool
+) -> None:
     assert OpeningHours({"mon": "09:00-21:00"}).open_at(seconds(MONDAY, clock)) is is_open
 
 
@@ -40,7 +42,10 @@ def test_a_day_left_out_is_closed() -> None:
     [("08:44:59", False), ("08:45", True), ("21:14:59", True), ("21:15", False)],
 )
 def test_the_margin_counts_before_and_after(clock: str, is_open: bool) -> None:
-    assert OpeningHours({"mon": "09:00-21:00"}, margin_min=15).open_at(seconds(MONDAY, clock)) is is_open
+    assert (
+        OpeningHours({"mon": "09:00-21:00"}, margin_min=15).open_at(seconds(MONDAY, clock))
+        is is_open
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +75,9 @@ def test_the_night_from_sunday_to_monday_is_a_night_too() -> None:
         ("12:00-24:00", "00:15", TUESDAY, False),
     ],
 )
-def test_the_margin_reaches_into_the_neighbouring_day(spell: str, clock: str, day: str, is_open: bool) -> None:
+def test_the_margin_reaches_into_the_neighbouring_day(
+    spell: str, clock: str, day: str, is_open: bool
+) -> None:
     assert OpeningHours({"mon": spell}, margin_min=15).open_at(seconds(day, clock)) is is_open
 
 

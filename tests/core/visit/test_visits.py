@@ -1,4 +1,6 @@
-"""The visit machine: what must hold for every string of sightings, and the cases that are easy to get wrong."""
+"""The visit machine: what must hold for every string of sightings, and the cases that are easy to
+get wrong.
+"""
 
 from bisect import insort
 from collections.abc import Iterable
@@ -28,9 +30,17 @@ STRONG, BETWEEN, WEAK = -60, -80, -100
 
 
 def hear(
-    visits: Visits, *seconds: float, rssi_dbm: int | None = STRONG, ref: bytes = ANNA, adapter: str = "hci0"
+    visits: Visits,
+    *seconds: float,
+    rssi_dbm: int | None = STRONG,
+    ref: bytes = ANNA,
+    adapter: str = "hci0",
 ) -> list[VisitEvent]:
-    return [event for second in seconds for event in visits.observe(Sighting(moment(second), ref, rssi_dbm, adapter))]
+    return [
+        event
+        for second in seconds
+        for event in visits.observe(Sighting(moment(second), ref, rssi_dbm, adapter))
+    ]
 
 
 def inside(heard_s: float = 60, **rule_changes: float) -> Visits:
@@ -48,8 +58,12 @@ def test_a_sighting_after_an_absence_finds_the_visit_ended_though_no_time_was_to
     assert hear(visits, 700) == [Left(ANNA, moment(7), moment(60 + 299.9))]
 
 
-def test_a_sighting_after_a_cooldown_shorter_than_an_absence_begins_a_visit_though_no_time_was_told() -> None:
-    """The settings changed, or the gateway was started anew with others, while somebody had left."""
+def test_a_sighting_after_a_cooldown_shorter_than_an_absence_begins_a_visit_though_no_time_was_told() -> (
+    None
+):
+    """The settings changed, or the gateway was started anew with others, while somebody had
+    left.
+    """
     rule = DoorRule(absence_s=300, reentry_cooldown_s=100)
     visits = Visits(rule, [visit(heard_at=moment(60), left_at=moment(60))])
 
@@ -95,7 +109,9 @@ def test_sightings_a_silent_window_apart_are_no_entry() -> None:
 
 @pytest.mark.requirement("R-19")
 @pytest.mark.parametrize("pause_s", [1.0, 3.0, 14.0])
-def test_a_reading_speaks_for_a_second_at_most_however_long_the_silence_before_it(pause_s: float) -> None:
+def test_a_reading_speaks_for_a_second_at_most_however_long_the_silence_before_it(
+    pause_s: float,
+) -> None:
     visits = Visits(RULE)
     hear(visits, 0, pause_s, 2 * pause_s)
 
@@ -165,10 +181,14 @@ def test_an_hour_on_the_pavement_does_not_count_against_somebody_who_then_comes_
 def test_less_strength_takes_longer() -> None:
     visits = Visits(RULE)
 
-    assert hear(visits, *range(60), rssi_dbm=-72)[0] == Entered(ANNA, moment(24))  # 70 dB·s at 3 a second
+    assert hear(visits, *range(60), rssi_dbm=-72)[0] == Entered(
+        ANNA, moment(24)
+    )  # 70 dB·s at 3 a second
 
 
-@pytest.mark.parametrize(("changes", "entered_s"), [({"min_sightings": 10}, 10), ({"min_duration_s": 12}, 12)])
+@pytest.mark.parametrize(
+    ("changes", "entered_s"), [({"min_sightings": 10}, 10), ({"min_duration_s": 12}, 12)]
+)
 def test_evidence_alone_is_not_enough(changes: dict[str, float], entered_s: int) -> None:
     visits = Visits(DoorRule(**changes))  # type: ignore[arg-type]
 
@@ -244,7 +264,9 @@ def test_a_sighting_without_a_strength_keeps_a_visitor_inside() -> None:
 @pytest.mark.requirement("R-20")
 def test_a_phone_heard_weakly_from_outside_has_left() -> None:
     visits = inside(60)
-    events = [event for second in range(61, 400, 20) for event in hear(visits, second, rssi_dbm=WEAK)]
+    events = [
+        event for second in range(61, 400, 20) for event in hear(visits, second, rssi_dbm=WEAK)
+    ]
 
     assert events == [Left(ANNA, moment(7), moment(60))]
 
@@ -253,7 +275,9 @@ def test_a_phone_heard_weakly_from_outside_has_left() -> None:
 def test_a_phone_between_the_thresholds_stays_inside() -> None:
     visits = inside(60)
 
-    assert [event for second in range(61, 2000, 20) for event in hear(visits, second, rssi_dbm=BETWEEN)] == []
+    assert [
+        event for second in range(61, 2000, 20) for event in hear(visits, second, rssi_dbm=BETWEEN)
+    ] == []
 
 
 @pytest.mark.requirement("R-20")
@@ -365,7 +389,9 @@ def test_a_flood_from_one_phone_leaves_numbers_and_no_readings() -> None:
     hear(visits, *(n / 1000 for n in range(5000)), rssi_dbm=BETWEEN)
 
     approach = visits._approaches[ANNA]
-    assert all(isinstance(getattr(approach, name), float | int | None) for name in approach.__slots__)
+    assert all(
+        isinstance(getattr(approach, name), float | int | None) for name in approach.__slots__
+    )
 
 
 def test_a_long_approach_is_not_forgotten_while_it_is_heard() -> None:
@@ -426,14 +452,18 @@ def test_a_step_is_followed_within_seconds() -> None:
 
 
 @given(st.integers(-126, 0), st.integers(-126, 0), st.floats(0, 60))
-def test_smoothing_stays_between_the_level_and_the_reading(level_dbm: int, rssi_dbm: int, since_s: float) -> None:
+def test_smoothing_stays_between_the_level_and_the_reading(
+    level_dbm: int, rssi_dbm: int, since_s: float
+) -> None:
     smoothed = smoothed_dbm(level_dbm, rssi_dbm, since_s)
 
     assert min(level_dbm, rssi_dbm) <= smoothed <= max(level_dbm, rssi_dbm)
 
 
 @given(st.integers(-126, 0), st.integers(-126, 0), st.floats(0, 60))
-def test_no_reading_moves_the_level_by_more_than_a_fade(level_dbm: int, rssi_dbm: int, since_s: float) -> None:
+def test_no_reading_moves_the_level_by_more_than_a_fade(
+    level_dbm: int, rssi_dbm: int, since_s: float
+) -> None:
     assert abs(smoothed_dbm(level_dbm, rssi_dbm, since_s) - level_dbm) <= 12
 
 
@@ -490,8 +520,12 @@ def test_a_door_that_heard_nothing_lately_says_nothing() -> None:
     assert hear(visits, *(start_s + n for n in range(8))) != []
 
 
-@pytest.mark.parametrize(("late_s", "evidence_db_s"), [(0, 0), (1, 5)], ids=["just lately", "no more"])
-def test_what_the_door_heard_counts_for_ten_seconds_and_then_not_at_all(late_s: int, evidence_db_s: float) -> None:
+@pytest.mark.parametrize(
+    ("late_s", "evidence_db_s"), [(0, 0), (1, 5)], ids=["just lately", "no more"]
+)
+def test_what_the_door_heard_counts_for_ten_seconds_and_then_not_at_all(
+    late_s: int, evidence_db_s: float
+) -> None:
     visits = two_adapters()
     hear(visits, 0, rssi_dbm=-60, adapter="hci1")
     hear(visits, DOOR_FRESH_S - 1 + late_s, DOOR_FRESH_S + late_s, rssi_dbm=-70)
@@ -510,10 +544,14 @@ def test_who_left_begins_to_approach_anew() -> None:
 def test_the_door_keeps_no_visit_alive() -> None:
     visits = Visits(RULE, [visit(heard_at=moment(60))], door_adapters=("hci1",))
 
-    assert hear(visits, *range(61, 400, 20), rssi_dbm=STRONG, adapter="hci1") == [Left(ANNA, moment(7), moment(60))]
+    assert hear(visits, *range(61, 400, 20), rssi_dbm=STRONG, adapter="hci1") == [
+        Left(ANNA, moment(7), moment(60))
+    ]
 
 
-LEVELS = st.lists(st.tuples(st.sampled_from([0.25, 0.5, 1.0, 3.0]), st.integers(-95, -55)), max_size=60)
+LEVELS = st.lists(
+    st.tuples(st.sampled_from([0.25, 0.5, 1.0, 3.0]), st.integers(-95, -55)), max_size=60
+)
 
 
 @given(LEVELS)
@@ -528,13 +566,17 @@ def test_a_door_that_hears_nobody_changes_nothing(story: list[tuple[float, int]]
 def test_whoever_is_no_stronger_at_the_door_is_found_no_later_with_an_adapter_there(
     story: list[tuple[float, int]],
 ) -> None:
-    """Both are smoothed alike, so that 3 dB less in each reading are 3 dB less in what is compared."""
+    """Both are smoothed alike, so that 3 dB less in each reading are 3 dB less in what is
+    compared.
+    """
     one, two, now_s = Visits(RULE), two_adapters(), 0.0
     for pause_s, rssi_dbm in story:
         now_s += pause_s
         hear(two, now_s, rssi_dbm=rssi_dbm - 3, adapter="hci1")
         alone, together = hear(one, now_s, rssi_dbm=rssi_dbm), hear(two, now_s, rssi_dbm=rssi_dbm)
-        assert two.evidence_db_s(ANNA) >= one.evidence_db_s(ANNA) or ANNA in [each.ref for each in two]
+        assert two.evidence_db_s(ANNA) >= one.evidence_db_s(ANNA) or ANNA in [
+            each.ref for each in two
+        ]
         assert not alone or together or two.get(ANNA)
 
 
@@ -556,7 +598,24 @@ def test_whoever_is_stronger_at_the_door_is_found_no_sooner_with_an_adapter_ther
 REFS = st.sampled_from([ANNA, BERIT, CARL])
 READINGS = st.sampled_from([STRONG, STRONG, STRONG, BETWEEN, WEAK, None])
 PAUSES = st.sampled_from(
-    [0.0, 0.125, 0.5, 1.0, 1.0, 2.0, 5.0, 14.75, 15.0, 16.0, 100.0, 299.75, 300.0, 301.0, 900.0, 1e4]
+    [
+        0.0,
+        0.125,
+        0.5,
+        1.0,
+        1.0,
+        2.0,
+        5.0,
+        14.75,
+        15.0,
+        16.0,
+        100.0,
+        299.75,
+        300.0,
+        301.0,
+        900.0,
+        1e4,
+    ]
 )
 """Eighths of seconds, so that sums are exact."""
 
@@ -568,7 +627,10 @@ def play(story: Story) -> list[tuple[float, VisitEvent]]:
     visits, now_s, events = Visits(RULE), 0.0, []
     for pause_s, ref, rssi_dbm, told in story:
         now_s += pause_s
-        events += [(now_s, event) for event in visits.observe(sighting(ref=ref, at=moment(now_s), rssi_dbm=rssi_dbm))]
+        events += [
+            (now_s, event)
+            for event in visits.observe(sighting(ref=ref, at=moment(now_s), rssi_dbm=rssi_dbm))
+        ]
         if told:
             events += [(now_s, event) for event in visits.advance(moment(now_s))]
     return events
@@ -581,7 +643,12 @@ def test_the_same_day_gives_the_same_events(story: Story) -> None:
 
 
 @settings(max_examples=100)
-@given(st.lists(st.tuples(PAUSES, st.just(ANNA), st.sampled_from([STRONG, None]), st.booleans()), max_size=60))
+@given(
+    st.lists(
+        st.tuples(PAUSES, st.just(ANNA), st.sampled_from([STRONG, None]), st.booleans()),
+        max_size=60,
+    )
+)
 def test_whoever_is_heard_well_leaves_when_they_were_heard_last(story: Story) -> None:
     heard_s, now_s = [], 0.0
     for pause_s, *_ in story:
@@ -590,15 +657,26 @@ def test_whoever_is_heard_well_leaves_when_they_were_heard_last(story: Story) ->
 
     for left_s, event in play(story):
         if isinstance(event, Left):
-            before = [moment(second) for second in heard_s if moment(second).monotonic_s <= event.at.monotonic_s]
-            after = [second for second in heard_s if moment(second).monotonic_s > event.at.monotonic_s]
+            before = [
+                moment(second)
+                for second in heard_s
+                if moment(second).monotonic_s <= event.at.monotonic_s
+            ]
+            after = [
+                second for second in heard_s if moment(second).monotonic_s > event.at.monotonic_s
+            ]
             assert event.at == before[-1]
-            assert all(second - (event.at.monotonic_s - moment().monotonic_s) >= RULE.absence_s for second in after[:1])
+            assert all(
+                second - (event.at.monotonic_s - moment().monotonic_s) >= RULE.absence_s
+                for second in after[:1]
+            )
             assert left_s >= event.at.monotonic_s - moment().monotonic_s
 
 
 class AnyDay(RuleBasedStateMachine):
-    """A shop with three customers, sightings early, late, weak or without a strength, silences, and withdrawals."""
+    """A shop with three customers, sightings early, late, weak or without a strength, silences, and
+    withdrawals.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -631,14 +709,18 @@ class AnyDay(RuleBasedStateMachine):
             self.somebody_is_heard(ref, STRONG, 1.0)
 
     @rule(ref=REFS, rssi_dbm=READINGS, late_s=st.sampled_from([0.125, 1.0, 20.0, 400.0]))
-    def a_late_sighting_makes_no_visit_older(self, ref: bytes, rssi_dbm: int | None, late_s: float) -> None:
+    def a_late_sighting_makes_no_visit_older(
+        self, ref: bytes, rssi_dbm: int | None, late_s: float
+    ) -> None:
         if not self.heard_s.get(ref):
             return
         before = self.visits.get(ref)
         at = moment(self.heard_s[ref][-1] - late_s)
         assert self.visits.observe(sighting(ref=ref, at=at, rssi_dbm=rssi_dbm)) == []
         after = self.visits.get(ref)
-        if after != before:  # between two hearings after all, and heard inside: the visit is that much younger
+        if (
+            after != before
+        ):  # between two hearings after all, and heard inside: the visit is that much younger
             assert before is not None
             assert after == replace(before, heard_at=at)
             assert at.monotonic_s > before.heard_at.monotonic_s
@@ -660,9 +742,17 @@ class AnyDay(RuleBasedStateMachine):
     def the_last_hearing_never_goes_back(self) -> None:
         for found in self.visits:
             last = self.last_heard_at.get(found.ref)
-            assert last is None or found.heard_at.monotonic_s >= last.monotonic_s or found.ref not in self.entered_s
+            assert (
+                last is None
+                or found.heard_at.monotonic_s >= last.monotonic_s
+                or found.ref not in self.entered_s
+            )
             self.last_heard_at[found.ref] = found.heard_at
-            assert found.entered_at.monotonic_s <= found.heard_at.monotonic_s <= moment(self.now_s).monotonic_s
+            assert (
+                found.entered_at.monotonic_s
+                <= found.heard_at.monotonic_s
+                <= moment(self.now_s).monotonic_s
+            )
 
     def check(self, events: Iterable[VisitEvent]) -> None:
         for event in events:
@@ -684,7 +774,9 @@ class AnyDay(RuleBasedStateMachine):
                 break
             unbroken.append(second)
         assert sum(second >= unbroken[-1] for second in heard) >= RULE.min_sightings
-        assert unbroken[0] - unbroken[-1] >= max(RULE.min_duration_s, RULE.evidence_db_s / MOST_ABOVE_DB)
+        assert unbroken[0] - unbroken[-1] >= max(
+            RULE.min_duration_s, RULE.evidence_db_s / MOST_ABOVE_DB
+        )
         if event.ref in self.gone_s:
             assert self.now_s - self.gone_s.pop(event.ref) >= RULE.reentry_cooldown_s
         self.entered_s[event.ref] = self.now_s

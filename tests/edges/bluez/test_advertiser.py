@@ -17,7 +17,9 @@ PREFIX = bytes.fromhex("0f1e2d3c4b5a6978")
 E1 = eddystone.payload(EID, tx_power_dbm=-18)
 E2 = ibeacon.payload(PREFIX, EID, tx_power_dbm=-59)
 
-pytestmark = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
+)
 
 
 @pytest.fixture
@@ -32,8 +34,12 @@ async def bluez(bus: str) -> AsyncIterator[FakeBluez]:
         yield bluez
 
 
-async def test_an_eddystone_frame_is_handed_over_with_its_uuid_in_the_list(bus: str, bluez: FakeBluez) -> None:
-    """Without the UUID list BlueZ's own filter would keep the advertisement from our gateway (DESIGN.md §5)."""
+async def test_an_eddystone_frame_is_handed_over_with_its_uuid_in_the_list(
+    bus: str, bluez: FakeBluez
+) -> None:
+    """Without the UUID list BlueZ's own filter would keep the advertisement from our gateway
+    (DESIGN.md §5).
+    """
     async with Advertiser(bus_address=bus, interval_ms=200) as advertiser:
         await advertiser.put(0, E1)
 
@@ -72,7 +78,9 @@ async def test_a_new_payload_takes_the_place_of_the_old_one(bus: str, bluez: Fak
         assert len(bluez.on_air) == 1
 
 
-async def test_everything_is_off_air_when_the_advertiser_is_left(bus: str, bluez: FakeBluez) -> None:
+async def test_everything_is_off_air_when_the_advertiser_is_left(
+    bus: str, bluez: FakeBluez
+) -> None:
     async with Advertiser(bus_address=bus) as advertiser:
         await advertiser.put(0, E1)
         assert bluez.on_air
@@ -94,7 +102,9 @@ async def test_more_than_the_adapter_has_places_for_is_refused_with_bluez_s_word
         await advertiser.put(0, E2)
 
 
-async def test_an_adapter_that_is_not_there_is_said_to_be_missing(bus: str, bluez: FakeBluez) -> None:
+async def test_an_adapter_that_is_not_there_is_said_to_be_missing(
+    bus: str, bluez: FakeBluez
+) -> None:
     async with Advertiser("hci7", bus_address=bus) as advertiser:
         with pytest.raises(RadioError, match="hci7") as raised:
             await advertiser.put(0, E1)

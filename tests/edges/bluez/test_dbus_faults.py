@@ -1,4 +1,5 @@
-"""A D-Bus connection that breaks at any byte is a fault of the radio: told, and healed by itself (R-61).
+"""A D-Bus connection that breaks at any byte is a fault of the radio: told, and healed by itself
+(R-61).
 
 A real dbus-daemon behind the proxy, and a stand-in for bluetoothd that is connected to it directly.
 """
@@ -21,7 +22,9 @@ from tests.support.fake_bluez import a_bluetoothd
 from tests.support.fake_gatt import a_bell
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
 
-pytestmark = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
+)
 
 KINDS = [Kind.CUT, Kind.RESET, Kind.HALF_CLOSE, Kind.STALL]
 IMPATIENT_S = 1.0
@@ -29,14 +32,21 @@ IMPATIENT_S = 1.0
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((connection, "CALL_S"), (bus, "CALL_S"), (scans, "START_S"), (scans, "STOP_S")):
+    for module, name in (
+        (connection, "CALL_S"),
+        (bus, "CALL_S"),
+        (scans, "START_S"),
+        (scans, "STOP_S"),
+    ):
         monkeypatch.setattr(module, name, IMPATIENT_S)
     for module in (server, stay):
         monkeypatch.setattr(module, "CALL_S", IMPATIENT_S)
 
 
 @pytest.fixture
-async def wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[FaultProxy, str]]:
+async def wire(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[FaultProxy, str]]:
     """The proxy before the bus, where the scanner looks for it; and the bus itself."""
     before = tmp_path / "before"
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={before}")
@@ -49,7 +59,9 @@ def positions(length: int, every: int) -> range:
     return range(0, length, max(1, every))
 
 
-async def scans_in_spite_of(wire: tuple[FaultProxy, str], mode: RadioMode, kind: Kind, count: int) -> None:
+async def scans_in_spite_of(
+    wire: tuple[FaultProxy, str], mode: RadioMode, kind: Kind, count: int
+) -> None:
     proxy, address = wire
     async with a_bluetoothd(address) as bluez:
         async with running(wish=Wish(mode=mode)) as radio:
@@ -60,7 +72,9 @@ async def scans_in_spite_of(wire: tuple[FaultProxy, str], mode: RadioMode, kind:
             await _close_bleak()
             proxy.fault = Fault(kind, at, once=True)
             async with running(wish=Wish(mode=mode)) as radio:
-                await until(lambda: radio.scanner.started > 0 and proxy.fault is None, patience_s=20)
+                await until(
+                    lambda: radio.scanner.started > 0 and proxy.fault is None, patience_s=20
+                )
                 await until(lambda: radio.scanner._failing is None, patience_s=20)
             assert set(radio.tell.names()) <= {"radio.scanning", "radio.failed"}
         assert bluez is not None
@@ -106,4 +120,6 @@ async def test_a_bus_that_breaks_anywhere_is_a_fault_of_the_doorbell_that_heals(
                 try:
                     await until(lambda: bell.trouble is None and proxy.fault is None, patience_s=20)
                 except TimeoutError:
-                    pytest.fail(f"at byte {at} of {length}: {bell.trouble}, struck: {proxy.fault is None}")
+                    pytest.fail(
+                        f"at byte {at} of {length}: {bell.trouble}, struck: {proxy.fault is None}"
+                    )

@@ -24,7 +24,13 @@ from presence.edges.bluez.diagnosis import (
     diagnose,
 )
 from presence.edges.bluez.duty import MAIN_CONF, listening_share, main_conf_of, passive_share
-from presence.edges.bluez.traces import caches_on_disk, command_of, filesystem_of, mounts_of, phone_plugins
+from presence.edges.bluez.traces import (
+    caches_on_disk,
+    command_of,
+    filesystem_of,
+    mounts_of,
+    phone_plugins,
+)
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioFault
 from tests.edges.bluez.test_scanner import EID, a_version, bus
@@ -35,7 +41,8 @@ from tests.support.paths import ROOT
 
 __all__ = ["bus"]
 needs_a_bus = pytest.mark.skipif(
-    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed: apt install dbus-daemon"
+    shutil.which("dbus-daemon") is None,
+    reason="dbus-daemon is not installed: apt install dbus-daemon",
 )
 EXAMPLE = ROOT / "config" / "presence.yaml"
 DISK = """\
@@ -44,7 +51,9 @@ DISK = """\
 24 22 0:22 / /var/lib/my\\040files rw - xfs /dev/sdb rw
 """
 STATE_IN_MEMORY = DISK + "99 22 0:50 / /var/lib/bluetooth rw,nosuid - tmpfs tmpfs rw,size=1024k\n"
-CACHE_IN_MEMORY = DISK + "99 22 0:50 / /var/lib/bluetooth/00:00:5E:00:53:01/cache rw - tmpfs tmpfs rw\n"
+CACHE_IN_MEMORY = (
+    DISK + "99 22 0:50 / /var/lib/bluetooth/00:00:5E:00:53:01/cache rw - tmpfs tmpfs rw\n"
+)
 HIDDEN_AGAIN = STATE_IN_MEMORY + "100 99 8:1 /b /var/lib/bluetooth rw - ext4 /dev/sda1 rw\n"
 ADDRESS = "00:00:5E:00:53:01"
 
@@ -56,7 +65,9 @@ ADDRESS = "00:00:5E:00:53:01"
         ("", ["an unknown filesystem"]), ("nonsense\n1 2\n", ["an unknown filesystem"]),
     ],
 )  # fmt: skip
-def test_a_cache_is_on_the_filesystem_that_bluetoothd_sees_there(mountinfo: str, disks: list[str]) -> None:
+def test_a_cache_is_on_the_filesystem_that_bluetoothd_sees_there(
+    mountinfo: str, disks: list[str]
+) -> None:
     assert caches_on_disk([ADDRESS.lower()], mountinfo) == disks
 
 
@@ -72,10 +83,16 @@ def test_a_mount_point_with_a_blank_is_read_as_the_kernel_writes_it() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ["--noplugin=*"], ["--plugin=hostname,policy"], ["--plugin", "policy"], ["-p", "hostname policy"],
-        ["-phostname,policy"], ["-P", "*"], ["--experimental", "--plugin="], ["-d", "-P*", "--plugin=a2dp"],
+        ["--noplugin=*"],
+        ["--plugin=hostname,policy"],
+        ["--plugin", "policy"],
+        ["-p", "hostname policy"],
+        ["-phostname,policy"],
+        ["-P", "*"],
+        ["--experimental", "--plugin="],
+        ["-d", "-P*", "--plugin=a2dp"],
     ],
-)  # fmt: skip
+)
 def test_a_bluetoothd_that_loads_no_plug_in_for_phones_passes(options: list[str]) -> None:
     assert phone_plugins(["/usr/libexec/bluetooth/bluetoothd", *options]) == []
 
@@ -88,7 +105,9 @@ def test_patterns_are_heeded(options: list[str], loaded: list[str]) -> None:
     assert phone_plugins(["bluetoothd", *options]) == loaded
 
 
-@pytest.mark.parametrize("options", [[], ["--experimental"], ["--noplugin=sap"], ["-d", "--compat"]])
+@pytest.mark.parametrize(
+    "options", [[], ["--experimental"], ["--noplugin=sap"], ["-d", "--compat"]]
+)
 def test_a_bluetoothd_as_shipped_does_not_pass(options: list[str]) -> None:
     assert {"a2dp", "input", "hog"} <= set(phone_plugins(["bluetoothd", *options]))
 
@@ -117,7 +136,9 @@ async def on_air(bluez: FakeBluetoothd, phones: int) -> AsyncIterator[None]:
         while True:
             for number in range(phones):
                 address = f"4A:11:22:33:44:{number:02X}"
-                bluez.advertise(address, -60, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+                bluez.advertise(
+                    address, -60, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
+                )
             await asyncio.sleep(0.01)
 
     async with asyncio.TaskGroup() as tasks:
@@ -130,20 +151,34 @@ async def on_air(bluez: FakeBluetoothd, phones: int) -> AsyncIterator[None]:
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_of_a_sound_radio_each_question_has_a_good_answer(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_a_sound_radio_each_question_has_a_good_answer(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: STATE_IN_MEMORY)
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.command_of", lambda _: ["bluetoothd", "-P", "*"])
+    monkeypatch.setattr(
+        "presence.edges.bluez.diagnosis.command_of", lambda _: ["bluetoothd", "-P", "*"]
+    )
     async with a_bluetoothd(bus) as bluez, on_air(bluez, 3):
         found = await answers(settings(), 0.3)
         assert bluez.adapters["hci0"].sessions == {}
-    assert list(found) == ["adapters", "bluez", "radio mode", "bluez cache", "bluez plug-ins", "radio", "repeats"]
+    assert list(found) == [
+        "adapters",
+        "bluez",
+        "radio mode",
+        "bluez cache",
+        "bluez plug-ins",
+        "radio",
+        "repeats",
+    ]
     assert {answer.verdict for answer in found.values()} == {Verdict.GOOD}
     assert {answer.next_step for answer in found.values()} == {""}
 
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_a_radio_that_leaves_traces_fails_loudly(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_radio_that_leaves_traces_fails_loudly(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: DISK)
     monkeypatch.setattr("presence.edges.bluez.diagnosis.command_of", lambda _: ["bluetoothd"])
     async with a_bluetoothd(bus):
@@ -173,7 +208,11 @@ async def test_what_cannot_be_seen_is_doubtful(bus: str, monkeypatch: pytest.Mon
     ],
 )
 async def test_a_passive_scan_has_needs_of_its_own(
-    bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion, experimental: bool, next_step: str
+    bus: str,
+    monkeypatch: pytest.MonkeyPatch,
+    version: BluezVersion,
+    experimental: bool,
+    next_step: str,
 ) -> None:
     a_version(monkeypatch, version)
     monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda _: 1.0)
@@ -205,7 +244,9 @@ async def test_a_bluez_that_cannot_leave_bystanders_out_is_named_with_the_upgrad
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_a_bluez_that_anybody_can_kill_is_named(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bluez_that_anybody_can_kill_is_named(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
     wanted = settings(RadioMode.PASSIVE)
     wanted = replace(wanted, identity=replace(wanted.identity, ibeacon_prefix="5072657365636531"))
@@ -218,7 +259,9 @@ async def test_a_bluez_that_anybody_can_kill_is_named(bus: str, monkeypatch: pyt
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_a_kernel_that_takes_no_monitor_is_found_out_by_trying(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_kernel_that_takes_no_monitor_is_found_out_by_trying(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
     async with a_bluetoothd(bus, hci0=FakeAdapter(refuses_monitors="release")):
         auto = (await answers(settings(RadioMode.AUTO)))["radio"]
@@ -250,10 +293,13 @@ def test_how_long_a_passive_scan_listens_stands_in_main_conf(text: str, share: f
 @pytest.mark.parametrize(
     ("options", "file"),
     [
-        ([], MAIN_CONF), (["--experimental"], MAIN_CONF),
-        (["-f", "/a"], Path("/a")), (["--configfile=/b", "-E"], Path("/b")), (["--configfile", "/c"], Path("/c")),
+        ([], MAIN_CONF),
+        (["--experimental"], MAIN_CONF),
+        (["-f", "/a"], Path("/a")),
+        (["--configfile=/b", "-E"], Path("/b")),
+        (["--configfile", "/c"], Path("/c")),
     ],
-)  # fmt: skip
+)
 def test_bluetoothd_may_have_been_given_another_file(options: list[str], file: Path) -> None:
     assert main_conf_of(["bluetoothd", *options]) == file
 
@@ -263,11 +309,17 @@ def test_a_bluetoothd_out_of_sight_has_the_usual_file() -> None:
     assert main_conf_of([]) == MAIN_CONF
 
 
-def test_the_installation_lets_a_passive_scan_listen_all_the_time_and_loads_no_plug_in_for_phones() -> None:
+def test_the_installation_lets_a_passive_scan_listen_all_the_time_and_loads_no_plug_in_for_phones() -> (
+    None
+):
     systemd = EXAMPLE.parents[1] / "systemd"
     assert passive_share(systemd / "bluetooth.conf") == 1
     drop_in = (systemd / "bluetooth.service.d" / "presence.conf").read_text()
-    command = [line.removeprefix("ExecStart=") for line in drop_in.splitlines() if line.startswith("ExecStart=/")][-1]
+    command = [
+        line.removeprefix("ExecStart=")
+        for line in drop_in.splitlines()
+        if line.startswith("ExecStart=/")
+    ][-1]
     assert phone_plugins(command.split()) == []
     assert "--experimental" in command.split()
 
@@ -301,7 +353,11 @@ async def test_hidden_repeats_are_found(bus: str) -> None:
     [
         ({"hci0": FakeAdapter()}, ("hci1",), RadioFault.NO_ADAPTER),
         ({"hci0": FakeAdapter(powered=False)}, (), RadioFault.POWERED_OFF),
-        ({"hci0": FakeAdapter(), "hci1": FakeAdapter(powered=False)}, ("hci0", "hci1"), RadioFault.POWERED_OFF),
+        (
+            {"hci0": FakeAdapter(), "hci1": FakeAdapter(powered=False)},
+            ("hci0", "hci1"),
+            RadioFault.POWERED_OFF,
+        ),
     ],
 )
 async def test_an_adapter_that_is_not_ready_is_named_with_its_next_step(

@@ -1,4 +1,6 @@
-"""The doorbell on a real D-Bus with a stand-in for bluetoothd: what is exported, who comes, who is sent away."""
+"""The doorbell on a real D-Bus with a stand-in for bluetoothd: what is exported, who comes, who is
+sent away.
+"""
 
 import asyncio
 import shutil
@@ -35,7 +37,9 @@ KEY = bytes(range(16))
 SLOT = 1_753_362
 SERIES = (Reading(1.0, -60), Reading(0.0, -58))
 
-pytestmark = pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
+)
 
 
 class Ears:
@@ -77,11 +81,15 @@ async def soon(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_the_doorbell_and_its_beacon_are_on_air_with_nothing_else(bus: str, bluez: FakeBell) -> None:
+async def test_the_doorbell_and_its_beacon_are_on_air_with_nothing_else(
+    bus: str, bluez: FakeBell
+) -> None:
     ears = Ears()
     async with ringing(bus, ears, beacon_uuid=BEACON, beacon_major=42, interval_ms=200) as bell:
         await soon(lambda: bell.trouble is None)
-        doorbell, beacon = sorted(bluez.on_air.values(), key=lambda each: each["Type"], reverse=True)
+        doorbell, beacon = sorted(
+            bluez.on_air.values(), key=lambda each: each["Type"], reverse=True
+        )
     assert doorbell == {
         "Type": "peripheral",
         "ServiceUUIDs": [SERVICE],
@@ -94,7 +102,9 @@ async def test_the_doorbell_and_its_beacon_are_on_air_with_nothing_else(bus: str
     assert beacon["ServiceUUIDs"] == []
     data = beacon["ManufacturerData"][0x004C]
     assert data.hex() == "0215" + BEACON.replace("-", "") + "002a" + "0000" + "c5"
-    assert sorted(each["UUID"] for each in bluez.objects.values()) == sorted([SERVICE, CHALLENGE_UUID, ANSWER_UUID])
+    assert sorted(each["UUID"] for each in bluez.objects.values()) == sorted(
+        [SERVICE, CHALLENGE_UUID, ANSWER_UUID]
+    )
     assert [each["Flags"] for each in bluez.objects.values() if "Flags" in each] in (
         [["read"], ["write"]],
         [["write"], ["read"]],
@@ -103,7 +113,9 @@ async def test_the_doorbell_and_its_beacon_are_on_air_with_nothing_else(bus: str
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["seen before", "never seen"])
-async def test_a_phone_reads_answers_and_is_handed_over(bus: str, bluez: FakeBell, known: bool) -> None:
+async def test_a_phone_reads_answers_and_is_handed_over(
+    bus: str, bluez: FakeBell, known: bool
+) -> None:
     ears = Ears()
     async with ringing(bus, ears) as bell:
         await soon(lambda: bell.trouble is None)
@@ -178,8 +190,12 @@ async def test_the_doorbell_rings_on_while_a_stranger_holds_a_link_and_the_stran
     assert "C0_FF_EE" not in str(ears.told)
 
 
-async def test_strangers_who_are_gone_before_they_are_attended_to_stop_nothing(bus: str, bluez: FakeBell) -> None:
-    """Found in the virtual machine: the end of a link came in the same read as its beginning, and ended the daemon."""
+async def test_strangers_who_are_gone_before_they_are_attended_to_stop_nothing(
+    bus: str, bluez: FakeBell
+) -> None:
+    """Found in the virtual machine: the end of a link came in the same read as its beginning, and
+    ended the daemon.
+    """
     async with ringing(bus, Ears(), link_s=0.1) as bell:
         await soon(lambda: bell.trouble is None)
         for number in range(20):
@@ -226,24 +242,38 @@ async def test_a_bluetoothd_that_hangs_is_an_outage_and_the_doorbell_comes_back(
 async def test_nothing_is_asked_of_bluetoothd_but_to_advertise_to_serve_and_to_end_links(
     bus: str, bluez: FakeBell
 ) -> None:
-    """No agent, so nobody can pair; no connection from us to anybody; no discovery of what they have."""
+    """No agent, so nobody can pair; no connection from us to anybody; no discovery of what they
+    have.
+    """
     async with ringing(bus, Ears(), beacon_uuid=BEACON, link_s=0.1) as bell:
         await soon(lambda: bell.trouble is None)
         await bluez.phone().connect()
         await soon(lambda: bluez.sent_away)
     assert bluez.called - {"GetAll", "Introspect"} == {
-        "RegisterApplication", "RegisterAdvertisement", "UnregisterAdvertisement", "Get", "Disconnect",
-    }  # fmt: skip
+        "RegisterApplication",
+        "RegisterAdvertisement",
+        "UnregisterAdvertisement",
+        "Get",
+        "Disconnect",
+    }
 
 
-def test_the_installation_lets_bluetoothd_show_nothing_else_and_ask_nothing_of_who_connects() -> None:
+def test_the_installation_lets_bluetoothd_show_nothing_else_and_ask_nothing_of_who_connects() -> (
+    None
+):
     """What each setting is for: docs/doorbell.md."""
     lines = (ROOT / "systemd" / "bluetooth.conf").read_text().splitlines()
-    settings = dict(line.replace(" ", "").split("=") for line in lines if "=" in line and not line.startswith("#"))
+    settings = dict(
+        line.replace(" ", "").split("=")
+        for line in lines
+        if "=" in line and not line.startswith("#")
+    )
     assert (settings["DeviceID"], settings["ReverseServiceDiscovery"]) == ("false", "false")
     assert (settings["Client"], settings["Cache"]) == ("false", "no")
     assert 0 < int(settings["TemporaryTimeout"]) <= 30, "0 would keep strangers for ever"
-    assert settings.keys().isdisjoint({"AlwaysPairable", "JustWorksRepairing", "Pairable"}), "refused by default"
+    assert settings.keys().isdisjoint({"AlwaysPairable", "JustWorksRepairing", "Pairable"}), (
+        "refused by default"
+    )
 
 
 async def test_a_paired_keyboard_is_left_alone(bus: str, bluez: FakeBell) -> None:
@@ -255,7 +285,9 @@ async def test_a_paired_keyboard_is_left_alone(bus: str, bluez: FakeBell) -> Non
 
 
 @pytest.mark.requirement("R-61")
-async def test_many_strangers_at_once_are_sent_away_and_the_doorbell_still_rings(bus: str, bluez: FakeBell) -> None:
+async def test_many_strangers_at_once_are_sent_away_and_the_doorbell_still_rings(
+    bus: str, bluez: FakeBell
+) -> None:
     async with ringing(bus, Ears(), link_s=0.2) as bell:
         await soon(lambda: bell.trouble is None)
         strangers: list[Phone] = [bluez.phone(number) for number in range(60)]

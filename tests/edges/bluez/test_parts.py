@@ -25,9 +25,17 @@ RAW, STRIPPED = b"\xaa\xfe\x30", b"\x30"
 
 @pytest.mark.parametrize(
     ("text", "version"),
-    [("5.66\n", (5, 66)), ("5.82-1.1", (5, 82)), ("bluetoothd: not found", None), ("", None), ("6.0", (6, 0))],
+    [
+        ("5.66\n", (5, 66)),
+        ("5.82-1.1", (5, 82)),
+        ("bluetoothd: not found", None),
+        ("", None),
+        ("6.0", (6, 0)),
+    ],
 )
-def test_a_version_is_read_as_bluetoothd_and_debian_write_it(text: str, version: tuple[int, int] | None) -> None:
+def test_a_version_is_read_as_bluetoothd_and_debian_write_it(
+    text: str, version: tuple[int, int] | None
+) -> None:
     assert parse_version(text) == version
 
 
@@ -41,7 +49,8 @@ def test_bluetoothd_itself_is_asked_and_else_the_package(tmp_path: Path) -> None
     status = tmp_path / "status"
     status.write_text(
         "Package: bluez-cups\nVersion: 1.2-3\n\nPackage: bluez\nStatus: install ok installed\n"
-        "Architecture: amd64\nVersion: 5.66-1+deb12u2\nDepends: dbus\n\nPackage: bluez-tools\nVersion: 2.0-1\n"
+        "Architecture: amd64\nVersion: 5.66-1+deb12u2\nDepends: dbus\n\nPackage: "
+        "bluez-tools\nVersion: 2.0-1\n"
     )
     works = program(tmp_path / "bluetoothd", "echo 5.82")
     fails = program(tmp_path / "forbidden", "exit 1")
@@ -59,7 +68,9 @@ def test_bluetoothd_itself_is_asked_and_else_the_package(tmp_path: Path) -> None
         (None, [RAW, STRIPPED]),
     ],
 )  # fmt: skip
-def test_each_bluez_gets_the_spelling_that_it_compares_with(version: BluezVersion, contents: list[bytes]) -> None:
+def test_each_bluez_gets_the_spelling_that_it_compares_with(
+    version: BluezVersion, contents: list[bytes]
+) -> None:
     assert [pattern.content_of_pattern for pattern in patterns(version)] == contents
 
 
@@ -104,7 +115,10 @@ def test_of_an_address_nothing_is_kept_but_one_of_a_thousand_numbers() -> None:
 
 def test_the_days_steps_are_remembered_for_each_adapter(tmp_path: Path) -> None:
     now, ledger = moment().later(2 * DAY_S), Ledger(tmp_path)
-    long_ago, lately = (now.monotonic_s - DAY_S - 1, Step.POWER_CYCLE), (now.monotonic_s - 60, Step.RESTART_SCAN)
+    long_ago, lately = (
+        (now.monotonic_s - DAY_S - 1, Step.POWER_CYCLE),
+        (now.monotonic_s - 60, Step.RESTART_SCAN),
+    )
     ledger.write("hci0", (long_ago, lately))
     ledger.write("hci1", ((now.monotonic_s, Step.ASK_SYSTEMD),))
     assert Ledger(tmp_path).read("hci0", now) == (lately,)
@@ -114,7 +128,9 @@ def test_the_days_steps_are_remembered_for_each_adapter(tmp_path: Path) -> None:
     assert Ledger(tmp_path).read("hci0", after_a_boot) == ()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"hci0": 3}', '{"hci0": [[1, "dance"]]}', '{"hci0": [3]}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"hci0": 3}', '{"hci0": [[1, "dance"]]}', '{"hci0": [3]}', "\xff"]
+)
 def test_a_memory_of_steps_that_makes_no_sense_counts_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text, "latin-1")
     assert Ledger(tmp_path).read("hci0", moment()) == ()
@@ -129,12 +145,24 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_only(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("error", "fault"),
     [
-        (BleakDBusError("org.bluez.Error.NotReady", ["Resource Not Ready"]), RadioFault.POWERED_OFF),
-        (BleakDBusError("org.freedesktop.DBus.Error.AccessDenied", ["Rejected"]), RadioFault.DENIED),
-        (BleakDBusError("org.freedesktop.DBus.Error.ServiceUnknown", ["The name"]), RadioFault.NO_BLUEZ),
+        (
+            BleakDBusError("org.bluez.Error.NotReady", ["Resource Not Ready"]),
+            RadioFault.POWERED_OFF,
+        ),
+        (
+            BleakDBusError("org.freedesktop.DBus.Error.AccessDenied", ["Rejected"]),
+            RadioFault.DENIED,
+        ),
+        (
+            BleakDBusError("org.freedesktop.DBus.Error.ServiceUnknown", ["The name"]),
+            RadioFault.NO_BLUEZ,
+        ),
         (BleakDBusError("org.bluez.Error.Failed", ["Failed"]), RadioFault.OTHER),
         (BleakError("adapter 'hci0' not found"), RadioFault.NO_ADAPTER),
-        (BleakError("passive scanning on Linux requires BlueZ >= 5.56 with --experimental"), RadioFault.UNSUPPORTED),
+        (
+            BleakError("passive scanning on Linux requires BlueZ >= 5.56 with --experimental"),
+            RadioFault.UNSUPPORTED,
+        ),
         (AuthError("no"), RadioFault.DENIED),
         (FileNotFoundError(2, os.strerror(2)), RadioFault.NO_BLUEZ),
         (EOFError(), RadioFault.NO_BLUEZ),
@@ -142,6 +170,8 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_only(tmp_path: Path) -
         (RadioError(RadioFault.BROKEN_PATTERNS, "BlueZ 5.70"), RadioFault.BROKEN_PATTERNS),
     ],
 )
-def test_a_fault_is_named_by_what_the_technician_has_to_do(error: Exception, fault: RadioFault) -> None:
+def test_a_fault_is_named_by_what_the_technician_has_to_do(
+    error: Exception, fault: RadioFault
+) -> None:
     assert fault_of(error) is fault
     assert reason_of(error)

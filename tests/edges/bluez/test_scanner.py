@@ -1,4 +1,6 @@
-"""bleak itself against a bluetoothd of ours: how we listen, and what happens when parts of the radio go and return."""
+"""bleak itself against a bluetoothd of ours: how we listen, and what happens when parts of the
+radio go and return.
+"""
 
 import asyncio
 import contextlib
@@ -30,7 +32,8 @@ from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
 from tests.support.fakes import FakeClock, FakeTell
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed: apt install dbus-daemon"
+    shutil.which("dbus-daemon") is None,
+    reason="dbus-daemon is not installed: apt install dbus-daemon",
 )
 
 PHONE = "4A:11:22:33:44:F5"
@@ -72,7 +75,11 @@ class Running:
         self.clock = FakeClock()
         self.tell = FakeTell()
         self.heard: list[Advertisement] = []
-        wanted: dict[str, Any] = {"wish": Wish(mode=RadioMode.ACTIVE), "adapter": "hci0", "pace": HURRY}
+        wanted: dict[str, Any] = {
+            "wish": Wish(mode=RadioMode.ACTIVE),
+            "adapter": "hci0",
+            "pace": HURRY,
+        }
         self.scanner = BluezScanner(**{**wanted, **options}, clock=self.clock, tell=self.tell)
 
     async def told(self, event: str, times: int = 1) -> dict[str, object]:
@@ -107,7 +114,9 @@ async def hears(bluez: FakeBluetoothd, radio: Running, *, name: str = "hci0") ->
     before = len(radio.heard)
 
     def arrived() -> bool:
-        bluez.advertise(PHONE, -60, name=name, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+        bluez.advertise(
+            PHONE, -60, name=name, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
+        )
         return len(radio.heard) > before
 
     await until(arrived)
@@ -118,10 +127,16 @@ async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus
     async with a_bluetoothd(bus) as bluez, running() as radio:
         await radio.told("radio.scanning")
         for rssi_dbm in (-60, -64, -64):
-            bluez.advertise(PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
-            bluez.advertise("00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"})
+            bluez.advertise(
+                PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
+            )
+            bluez.advertise(
+                "00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"}
+            )
         await until(lambda: len(radio.heard) == 3)
-    assert bluez.filters == [{"Transport": "le", "DuplicateData": True, "RSSI": -127, "UUIDs": [SERVICE_UUID]}]
+    assert bluez.filters == [
+        {"Transport": "le", "DuplicateData": True, "RSSI": -127, "UUIDs": [SERVICE_UUID]}
+    ]
     assert [heard.rssi_dbm for heard in radio.heard] == [-60, -64, -64]
     assert {heard.service_data[SERVICE_UUID] for heard in radio.heard} == {EID}
     assert {heard.adapter for heard in radio.heard} == {"hci0"}
@@ -149,7 +164,10 @@ async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
     patterns: list[tuple[int, int, bytes]],
 ) -> None:
     a_version(monkeypatch, version)
-    async with a_bluetoothd(bus) as bluez, running(wish=Wish(mode=RadioMode.PASSIVE, ibeacon_prefix=prefix)) as radio:
+    async with (
+        a_bluetoothd(bus) as bluez,
+        running(wish=Wish(mode=RadioMode.PASSIVE, ibeacon_prefix=prefix)) as radio,
+    ):
         await until(lambda: bool(bluez.patterns))
         if version is None or version >= (5, 71):
             await hears(bluez, radio)
@@ -157,7 +175,9 @@ async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
     assert bluez.filters == []
 
 
-async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a_version(monkeypatch, BluezVersion(5, 70))
     async with a_bluetoothd(bus), running(wish=PASSIVE) as radio:
         told = await radio.told("radio.failed")
@@ -173,9 +193,17 @@ async def test_a_passive_scan_brings_every_repeat_with_its_own_strength_and_leav
     async with a_bluetoothd(bus) as bluez, running(wish=PASSIVE) as radio:
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         for number, rssi_dbm in enumerate((-60, -61, -61, -64, -70), 1):
-            bluez.advertise(PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
-            bluez.advertise("00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"})
-            await until(lambda number=number: len(radio.heard) == number and bluez.adapters["hci0"].devices == {})
+            bluez.advertise(
+                PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
+            )
+            bluez.advertise(
+                "00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"}
+            )
+            await until(
+                lambda number=number: (
+                    len(radio.heard) == number and bluez.adapters["hci0"].devices == {}
+                )
+            )
     assert [heard.rssi_dbm for heard in radio.heard] == [-60, -61, -61, -64, -70]
     assert {heard.service_data[SERVICE_UUID] for heard in radio.heard} == {EID}
     assert bluez.adapters["hci0"].starts == 0
@@ -201,7 +229,10 @@ async def test_a_flood_in_a_passive_scan_is_dropped_from_its_old_end_and_counted
     a_version(monkeypatch, BluezVersion(5, 82))
     monkeypatch.setattr("presence.edges.bluez.monitor.WAITING", 8)
     scan, heard = MonitorScan(patterns(None)), list[str]()
-    async with a_bluetoothd(bus) as bluez, scan.on("hci0", lambda address, *_: heard.append(address)):
+    async with (
+        a_bluetoothd(bus) as bluez,
+        scan.on("hci0", lambda address, *_: heard.append(address)),
+    ):
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         bluez.holds_answers = True
         for number in range(100):
@@ -228,12 +259,20 @@ async def test_a_monitor_that_bluetoothd_lets_go_of_is_registered_again(
     [
         ((BluezVersion(5, 82), True, False), "passive", None),
         ((BluezVersion(5, 70), True, False), "active", "not passive: BlueZ 5.70"),
-        ((BluezVersion(5, 66), False, False), "active", "not passive: bluetoothd offers no advertisement monitors"),
+        (
+            (BluezVersion(5, 66), False, False),
+            "active",
+            "not passive: bluetoothd offers no advertisement monitors",
+        ),
         ((None, True, True), "active", "not passive: hci0 filters advertisements by itself"),
     ],
 )
 async def test_auto_is_passive_where_that_serves_and_else_active_with_the_reason(
-    bus: str, monkeypatch: pytest.MonkeyPatch, here: tuple[BluezVersion, bool, bool], mode: str, reason: str | None
+    bus: str,
+    monkeypatch: pytest.MonkeyPatch,
+    here: tuple[BluezVersion, bool, bool],
+    mode: str,
+    reason: str | None,
 ) -> None:
     version, experimental, filters = here
     a_version(monkeypatch, version)
@@ -249,8 +288,13 @@ async def test_a_controller_that_filters_by_itself_is_refused_a_passive_scan(
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
-    async with a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=True)), running(wish=PASSIVE) as radio:
-        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.CONTROLLER_FILTERS.value
+    async with (
+        a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=True)),
+        running(wish=PASSIVE) as radio,
+    ):
+        assert (await radio.told("radio.failed"))[
+            "next_step"
+        ] == RadioFault.CONTROLLER_FILTERS.value
 
 
 async def test_without_the_experimental_interface_a_passive_scan_says_so(bus: str) -> None:
@@ -291,8 +335,13 @@ async def test_an_adapter_pulled_out_and_plugged_in_again(bus: str) -> None:
     assert radio.tell.names() == ["radio.scanning", "radio.failed", "radio.scanning"]
 
 
-async def test_an_adapter_that_comes_late_is_found_and_the_first_powered_one_serves(bus: str) -> None:
-    async with a_bluetoothd(bus, hci0=FakeAdapter(powered=False)) as bluez, running(adapter="") as radio:
+async def test_an_adapter_that_comes_late_is_found_and_the_first_powered_one_serves(
+    bus: str,
+) -> None:
+    async with (
+        a_bluetoothd(bus, hci0=FakeAdapter(powered=False)) as bluez,
+        running(adapter="") as radio,
+    ):
         assert (await radio.told("radio.failed"))["next_step"] == RadioFault.POWERED_OFF.value
         bluez.plug("hci1", FakeAdapter())
         await hears(bluez, radio, name="hci1")
@@ -329,7 +378,9 @@ async def test_a_scan_that_ended_without_a_word_is_begun_again(bus: str) -> None
         await hears(bluez, radio)
 
 
-async def test_a_bluetoothd_that_hangs_is_left_after_a_while(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bluetoothd_that_hangs_is_left_after_a_while(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.2)
     monkeypatch.setattr("presence.edges.bluez.scans.STOP_S", 0.2)
     async with a_bluetoothd(bus) as bluez, running() as radio:
@@ -341,7 +392,9 @@ async def test_a_bluetoothd_that_hangs_is_left_after_a_while(bus: str, monkeypat
 
 
 @pytest.mark.requirement("T-04")
-async def test_a_bluetoothd_that_is_busy_for_a_moment_keeps_its_scan(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bluetoothd_that_is_busy_for_a_moment_keeps_its_scan(
+    bus: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.6)
     async with a_bluetoothd(bus) as bluez, running() as radio:
         await radio.told("radio.scanning")
@@ -390,7 +443,9 @@ async def test_a_device_that_goes_is_not_heard(bus: str) -> None:
         before = len(radio.heard)
         path = f"/org/bluez/hci0/dev_{PHONE.replace(':', '_')}"
         gone = ["org.bluez.Device1", {}, ["RSSI"]]
-        bluez._signal(path, "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", gone)
+        bluez._signal(
+            path, "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", gone
+        )
         await hears(bluez, radio)
     assert None not in [heard.rssi_dbm for heard in radio.heard[before:]]
 
@@ -398,7 +453,10 @@ async def test_a_device_that_goes_is_not_heard(bus: str) -> None:
 @pytest.mark.requirement("R-19")
 async def test_while_the_shop_is_closed_nothing_is_scanned(bus: str) -> None:
     hours = {"open": False}
-    async with a_bluetoothd(bus) as bluez, running(open_at=lambda _: hours["open"], means=Means()) as radio:
+    async with (
+        a_bluetoothd(bus) as bluez,
+        running(open_at=lambda _: hours["open"], means=Means()) as radio,
+    ):
         await radio.told("radio.resting")
         assert bluez.adapters["hci0"].starts == 0
         assert radio.scanner.condition is Condition.CLOSED
@@ -419,7 +477,9 @@ def means(tmp_path: Path, *, probe: Any = None) -> Means:
 
 
 async def silence(radio: Running, true: Callable[[], bool]) -> None:
-    """The shop's time passes, half a minute from look to look, until it is so. (How many minutes: tests/core.)"""
+    """The shop's time passes, half a minute from look to look, until it is so. (How many minutes:
+    tests/core.)
+    """
 
     async def pass_time() -> None:
         while True:
@@ -439,7 +499,9 @@ async def silence_told(radio: Running, event: str, times: int = 1) -> dict[str, 
 
 @pytest.mark.requirement("R-60")
 @pytest.mark.parametrize("cure", ["restart", "power"])
-async def test_a_deaf_radio_is_found_and_helped_step_by_step(bus: str, tmp_path: Path, cure: str) -> None:
+async def test_a_deaf_radio_is_found_and_helped_step_by_step(
+    bus: str, tmp_path: Path, cure: str
+) -> None:
     deaf = FakeAdapter(deaf=True, hears_after=cure)
     async with a_bluetoothd(bus, hci0=deaf) as bluez, running(means=means(tmp_path)) as radio:
         await radio.told("radio.scanning")
@@ -477,7 +539,10 @@ async def test_a_quiet_shop_in_a_street_with_people_is_left_alone_and_nobody_of_
             await asyncio.sleep(0.005)
 
     wish = Wish(mode=mode)
-    async with a_bluetoothd(bus) as bluez, running(wish=wish, means=means(tmp_path, probe=probe)) as radio:
+    async with (
+        a_bluetoothd(bus) as bluez,
+        running(wish=wish, means=means(tmp_path, probe=probe)) as radio,
+    ):
         await radio.told("radio.scanning")
         await silence(radio, lambda: len(probes) == 6)
         await until(lambda: bluez.adapters["hci0"].devices == {})
@@ -526,7 +591,9 @@ async def test_an_empty_report_in_a_probe_is_no_sign_of_life(bus: str) -> None:
         assert bluez.adapters["hci0"].devices == {}
 
 
-async def test_a_probe_that_cannot_be_made_is_told_once_and_proves_nothing(bus: str, tmp_path: Path) -> None:
+async def test_a_probe_that_cannot_be_made_is_told_once_and_proves_nothing(
+    bus: str, tmp_path: Path
+) -> None:
     tried = 0
 
     async def probe(adapter: str, mode: RadioMode) -> bool:
@@ -537,7 +604,9 @@ async def test_a_probe_that_cannot_be_made_is_told_once_and_proves_nothing(bus: 
     async with a_bluetoothd(bus), running(means=means(tmp_path, probe=probe)) as radio:
         await radio.told("radio.scanning")
         await silence(radio, lambda: tried == 5)
-    assert [event for event in radio.tell.names() if event != "radio.scanning"] == ["radio.declined"]
+    assert [event for event in radio.tell.names() if event != "radio.scanning"] == [
+        "radio.declined"
+    ]
     assert (await radio.told("radio.declined"))["what"] == "probe"
 
 
@@ -575,7 +644,9 @@ async def test_at_the_end_of_the_ladder_systemd_is_asked_and_what_is_not_possibl
         ("radio.recovering", "power_cycle"), ("radio.declined", "power_cycle"),
         ("radio.recovering", "ask_systemd"),
     ]  # fmt: skip
-    assert [step for _, step in Ledger(tmp_path).read("hci0", radio.clock.now())][-1] is Step.ASK_SYSTEMD
+    assert [step for _, step in Ledger(tmp_path).read("hci0", radio.clock.now())][
+        -1
+    ] is Step.ASK_SYSTEMD
 
 
 async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) -> None:
@@ -587,7 +658,9 @@ async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) ->
     well.tally.add(PHONE)
     assert await well.look("hci1", RadioMode.ACTIVE) is None
     await deaf.take(Action(Step.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
-    assert [fields["what"] for name, fields in tell.told if name == "radio.declined"] == ["ask_systemd"]
+    assert [fields["what"] for name, fields in tell.told if name == "radio.declined"] == [
+        "ask_systemd"
+    ]
     well.health.away()
     with pytest.raises(RadioError, match="systemd"):
         await deaf.take(Action(Step.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
@@ -605,16 +678,25 @@ async def test_repeats_that_are_hidden_are_noticed(bus: str, tmp_path: Path) -> 
             for number in itertools.islice(phones, 10):
                 phone = f"4A:11:22:33:{number // 256:02X}:{number % 256:02X}"
                 for _ in range(5):
-                    bluez.advertise(phone, -60, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+                    bluez.advertise(
+                        phone, -60, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
+                    )
             return "radio.recovering" in radio.tell.names()
 
         await until(crowd)
-        assert "repeated advertisements do not arrive" in str((await radio.told("radio.recovering"))["reason"])
+        assert "repeated advertisements do not arrive" in str(
+            (await radio.told("radio.recovering"))["reason"]
+        )
         assert radio.scanner.condition is Condition.HIDING
 
 
-async def test_an_adapter_that_would_not_come_on_again_is_switched_on_later(bus: str, tmp_path: Path) -> None:
-    async with a_bluetoothd(bus, hci0=FakeAdapter(deaf=True)) as bluez, running(means=means(tmp_path)) as radio:
+async def test_an_adapter_that_would_not_come_on_again_is_switched_on_later(
+    bus: str, tmp_path: Path
+) -> None:
+    async with (
+        a_bluetoothd(bus, hci0=FakeAdapter(deaf=True)) as bluez,
+        running(means=means(tmp_path)) as radio,
+    ):
         await radio.told("radio.scanning")
         await silence_told(radio, "radio.scanning", times=2)
         adapter = bluez.adapters["hci0"]
@@ -637,8 +719,13 @@ async def test_an_adapter_that_would_not_come_on_again_is_switched_on_later(bus:
 async def test_an_adapter_that_somebody_switched_off_is_switched_on_again_with_the_reason(
     bus: str, tmp_path: Path, before: bool
 ) -> None:
-    """Also where it was off before we came: a power cycle of ours that was cut short leaves it so."""
-    async with a_bluetoothd(bus, hci0=FakeAdapter(powered=before)) as bluez, running(means=means(tmp_path)) as radio:
+    """Also where it was off before we came: a power cycle of ours that was cut short leaves it
+    so.
+    """
+    async with (
+        a_bluetoothd(bus, hci0=FakeAdapter(powered=before)) as bluez,
+        running(means=means(tmp_path)) as radio,
+    ):
         if before:
             await radio.told("radio.scanning")
             bluez.power("hci0", False)
@@ -676,7 +763,9 @@ async def test_an_adapter_that_rfkill_blocks_is_not_fought_over(bus: str, tmp_pa
 
 
 @pytest.mark.requirement("R-19")
-async def test_while_the_shop_is_closed_an_adapter_that_is_off_stays_off(bus: str, tmp_path: Path) -> None:
+async def test_while_the_shop_is_closed_an_adapter_that_is_off_stays_off(
+    bus: str, tmp_path: Path
+) -> None:
     off = FakeAdapter(powered=False)
     options: dict[str, Any] = {"means": means(tmp_path), "open_at": lambda _: False}
     async with a_bluetoothd(bus, hci0=off), running(**options) as radio:
@@ -720,7 +809,9 @@ async def test_a_passive_scan_that_the_kernel_refuses_says_what_to_do_and_tries_
 
         bluez._register = counted  # type: ignore[method-assign]
         async with running(wish=PASSIVE) as radio:
-            assert (await radio.told("radio.failed"))["next_step"] == RadioFault.MONITOR_REFUSED.value
+            assert (await radio.told("radio.failed"))[
+                "next_step"
+            ] == RadioFault.MONITOR_REFUSED.value
             await until(lambda: len(tries) == 5)
     waits = [later - sooner for sooner, later in itertools.pairwise(tries)]
     assert waits[-1] > 4 * HURRY.retry_s
@@ -733,7 +824,9 @@ async def test_after_bluez_5_87_each_advertisement_has_its_own_strength_still(bu
         bluez.spares_rssi = True
         await radio.told("radio.scanning")
         for rssi_dbm in (-60, -61, -64):
-            bluez.advertise(PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID})
+            bluez.advertise(
+                PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
+            )
         await until(lambda: len(radio.heard) == 3)
     assert [heard.rssi_dbm for heard in radio.heard] == [-60, -61, -64]
 
@@ -746,7 +839,9 @@ async def test_bluez_5_87_is_asked_without_the_uuid_filter_that_kills_it(
         bluez.dies_of_uuids = True
         told = await radio.told("radio.scanning")
         assert "BlueZ 5.87 dies of UUID filters" in str(told["reason"])
-        bluez.advertise("00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"})
+        bluez.advertise(
+            "00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"}
+        )
         await hears(bluez, radio)
     assert radio.tell.names() == ["radio.scanning"]
 
@@ -762,13 +857,17 @@ async def test_where_a_long_advertisement_could_kill_bluetoothd_no_pattern_for_i
             assert told["mode"] == "active"
             assert "long advertisement" in str(told["reason"])
         async with running(wish=Wish(mode=RadioMode.PASSIVE, ibeacon_prefix=PREFIX)) as radio:
-            assert (await radio.told("radio.failed"))["next_step"] == RadioFault.CRASHING_PATTERNS.value
+            assert (await radio.told("radio.failed"))[
+                "next_step"
+            ] == RadioFault.CRASHING_PATTERNS.value
     assert bluez.patterns == []
 
 
 async def test_an_adapter_that_is_not_there_is_told_with_those_that_are(bus: str) -> None:
     async with a_bluetoothd(bus, hci1=FakeAdapter(), hci2=FakeAdapter()), running() as radio:
-        assert (await radio.told("radio.failed"))["reason"] == "hci0 is not there; there: hci1, hci2"
+        assert (await radio.told("radio.failed"))[
+            "reason"
+        ] == "hci0 is not there; there: hci1, hci2"
 
 
 @pytest.mark.requirement("R-61")
@@ -781,7 +880,9 @@ async def test_a_dead_bluetoothd_is_started_by_an_ordinary_call(
     program = tmp_path / "bluetoothd"
     program.write_text(f"#!/bin/sh\ntouch {started}\n")
     program.chmod(0o755)
-    (services / "org.bluez.service").write_text(f"[D-BUS Service]\nName=org.bluez\nExec={program}\n")
+    (services / "org.bluez.service").write_text(
+        f"[D-BUS Service]\nName=org.bluez\nExec={program}\n"
+    )
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
     async with a_bus(tmp_path, services=services) as address:
         async with running() as radio:

@@ -1,4 +1,6 @@
-"""Damaged, truncated and foreign files: all before the damage is read, and the error says where, and what to do."""
+"""Damaged, truncated and foreign files: all before the damage is read, and the error says where,
+and what to do.
+"""
 
 import re
 import struct
@@ -55,22 +57,32 @@ def pcapng_of(link_type: int, records: Iterable[bytes]) -> bytes:
 FILES = {
     "btsnoop_h4": btsnoop(Entry(b"\x04" + event) for event in EVENTS),
     "btsnoop_h1": btsnoop(map(Entry, EVENTS), data_link=1001),
-    "btsnoop_monitor": btsnoop((Entry(event, flags=MONITOR_EVENT) for event in EVENTS), data_link=2001),
+    "btsnoop_monitor": btsnoop(
+        (Entry(event, flags=MONITOR_EVENT) for event in EVENTS), data_link=2001
+    ),
     "pcap_h4": pcap((Entry(b"\x04" + event) for event in EVENTS), link_type=187),
-    "pcap_monitor": pcap((Entry(b"\x00\x00\x00\x03" + event) for event in EVENTS), link_type=254, byte_order=">"),
+    "pcap_monitor": pcap(
+        (Entry(b"\x00\x00\x00\x03" + event) for event in EVENTS), link_type=254, byte_order=">"
+    ),
     "pcap_air": pcap(map(Entry, PACKETS), link_type=251),
     "pcap_phdr": pcap(map(Entry, map(with_phdr, PACKETS)), link_type=256, ticks_per_s=10**9),
-    "pcap_nordic": pcap((Entry(nordic(packet, n)) for n in range(4) for packet in PACKETS), link_type=272),
+    "pcap_nordic": pcap(
+        (Entry(nordic(packet, n)) for n in range(4) for packet in PACKETS), link_type=272
+    ),
     "pcapng_h4": pcapng_of(201, (b"\x00\x00\x00\x01\x04" + event for event in EVENTS)),
     "pcapng_phdr": pcapng_of(256, map(with_phdr, PACKETS)),
 }
 
 
 def read_to_the_end(path: Path) -> tuple[list[Advertisement], CaptureError | None]:
-    """What could be read, and the error at which it ended; any other error passes through and fails the test."""
+    """What could be read, and the error at which it ended; any other error passes through and fails
+    the test.
+    """
     heard: list[Advertisement] = []
     try:
-        heard.extend(CaptureReader(path).advertisements())  # a list keeps what it got before the error
+        heard.extend(
+            CaptureReader(path).advertisements()
+        )  # a list keeps what it got before the error
     except CaptureError as error:
         return heard, error
     return heard, None
@@ -85,7 +97,9 @@ def read_bytes(directory: Path, file: bytes) -> tuple[list[Advertisement], Captu
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_truncated_anywhere_gives_all_whole_records_before(tmp_path: Path, name: str) -> None:
+def test_a_file_truncated_anywhere_gives_all_whole_records_before(
+    tmp_path: Path, name: str
+) -> None:
     file = FILES[name]
     complete, error = read_bytes(tmp_path, file)
     assert error is None
@@ -116,13 +130,21 @@ def test_the_offset_is_where_the_broken_record_begins(tmp_path: Path) -> None:
 @pytest.mark.parametrize("included", [0xFFFFFFFF, 0x7FFFFFFF, 262_145])
 def test_an_absurd_length_is_an_error_at_its_record(tmp_path: Path, included: int) -> None:
     sound = btsnoop([Entry(b"\x04" + EVENTS[0])])
-    _, btsnoop_error = read_bytes(tmp_path, sound + struct.pack(">IIIIq", 0xFFFFFFFF, included, 0, 0, 0))
+    _, btsnoop_error = read_bytes(
+        tmp_path, sound + struct.pack(">IIIIq", 0xFFFFFFFF, included, 0, 0, 0)
+    )
     sound_pcap = FILES["pcap_h4"]
-    _, pcap_error = read_bytes(tmp_path, sound_pcap + struct.pack("<IIII", 0, 0, included, 0xFFFFFFFF))
+    _, pcap_error = read_bytes(
+        tmp_path, sound_pcap + struct.pack("<IIII", 0, 0, included, 0xFFFFFFFF)
+    )
     sound_pcapng = FILES["pcapng_h4"]
     _, pcapng_error = read_bytes(tmp_path, sound_pcapng + struct.pack("<III", 6, included & ~3, 0))
 
-    for error, file in ((btsnoop_error, sound), (pcap_error, sound_pcap), (pcapng_error, sound_pcapng)):
+    for error, file in (
+        (btsnoop_error, sound),
+        (pcap_error, sound_pcap),
+        (pcapng_error, sound_pcapng),
+    ):
         assert error is not None
         assert error.offset == len(file)
 
@@ -136,7 +158,9 @@ def test_a_record_cannot_hold_more_than_there_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("year", [-62_135_596_800.0, -1.0, 253_402_300_800.0])
 def test_a_date_that_no_calendar_holds_is_damage(tmp_path: Path, year: float) -> None:
-    heard, error = read_bytes(tmp_path, btsnoop([Entry(b"\x04" + EVENTS[1]), Entry(b"\x04" + EVENTS[1], utc_s=year)]))
+    heard, error = read_bytes(
+        tmp_path, btsnoop([Entry(b"\x04" + EVENTS[1]), Entry(b"\x04" + EVENTS[1], utc_s=year)])
+    )
 
     assert len(heard) == 1
     assert error is not None
@@ -206,7 +230,9 @@ def ethernet_only() -> bytes:
         (ethernet_only(), "no interface with one of the link types 187 "),
     ],
 )
-def test_a_file_that_is_not_ours_to_read_is_refused_with_the_reason(tmp_path: Path, file: bytes, finding: str) -> None:
+def test_a_file_that_is_not_ours_to_read_is_refused_with_the_reason(
+    tmp_path: Path, file: bytes, finding: str
+) -> None:
     heard, error = read_bytes(tmp_path, file)
 
     assert heard == []
@@ -255,21 +281,27 @@ def spellings_of(secret: bytes) -> Iterable[str]:
 # --- whatever the bytes: nothing but CaptureError ---
 
 anything_goes = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 magics = st.sampled_from([file[:n] for file in FILES.values() for n in (8, 16, 24, 28, 48)])
 
 
 @anything_goes
 @given(start=st.one_of(st.just(b""), magics), rest=st.binary(max_size=400))
-def test_arbitrary_bytes_raise_nothing_but_capture_errors(tmp_path: Path, start: bytes, rest: bytes) -> None:
+def test_arbitrary_bytes_raise_nothing_but_capture_errors(
+    tmp_path: Path, start: bytes, rest: bytes
+) -> None:
     read_bytes(tmp_path, start + rest)
 
 
 @anything_goes
 @given(
     name=st.sampled_from(sorted(FILES)),
-    flips=st.lists(st.tuples(st.integers(min_value=0), st.integers(0, 255)), min_size=1, max_size=12),
+    flips=st.lists(
+        st.tuples(st.integers(min_value=0), st.integers(0, 255)), min_size=1, max_size=12
+    ),
     length=st.integers(min_value=0),
 )
 def test_a_mutated_capture_raises_nothing_but_capture_errors(
@@ -282,8 +314,13 @@ def test_a_mutated_capture_raises_nothing_but_capture_errors(
 
 
 @anything_goes
-@given(records=st.lists(st.binary(max_size=60), max_size=12), link=st.sampled_from([187, 201, 251, 254, 256, 272]))
-def test_arbitrary_records_raise_nothing_at_all(tmp_path: Path, records: list[bytes], link: int) -> None:
+@given(
+    records=st.lists(st.binary(max_size=60), max_size=12),
+    link=st.sampled_from([187, 201, 251, 254, 256, 272]),
+)
+def test_arbitrary_records_raise_nothing_at_all(
+    tmp_path: Path, records: list[bytes], link: int
+) -> None:
     _, error = read_bytes(tmp_path, pcap(map(Entry, records), link_type=link))
 
     assert error is None

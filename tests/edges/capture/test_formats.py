@@ -60,7 +60,9 @@ def opened(tmp_path: Path) -> Open:
     return opened_file
 
 
-def assert_is_the_customer(reader: CaptureReader, *, rssi_dbm: int | None = -60, adapter: str = "") -> None:
+def assert_is_the_customer(
+    reader: CaptureReader, *, rssi_dbm: int | None = -60, adapter: str = ""
+) -> None:
     [heard] = reader.advertisements()
     assert heard.at == pytest.approx((NOON_S, NOON_S), abs=1e-6)
     assert heard.address == CUSTOMER
@@ -85,7 +87,9 @@ def test_btsnoop_h4_is_read(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("flags", [0, 1, 2])
-def test_btsnoop_unencapsulated_tells_events_from_data_and_commands_by_the_flags(opened: Open, flags: int) -> None:
+def test_btsnoop_unencapsulated_tells_events_from_data_and_commands_by_the_flags(
+    opened: Open, flags: int
+) -> None:
     reader = opened(btsnoop([Entry(EVENT, flags=flags), Entry(EVENT, flags=3)], data_link=1001))
 
     assert_is_the_customer(reader)
@@ -112,10 +116,14 @@ def test_pcap_is_read_in_both_byte_orders_and_resolutions(
     opened: Open, link_type: int, byte_order: str, ticks_per_s: int
 ) -> None:
     entries = [Entry(RECORDS_BY_LINK[link_type])]
-    reader = opened(pcap(entries, link_type=link_type, byte_order=byte_order, ticks_per_s=ticks_per_s))
+    reader = opened(
+        pcap(entries, link_type=link_type, byte_order=byte_order, ticks_per_s=ticks_per_s)
+    )
 
     assert_is_the_customer(
-        reader, rssi_dbm=None if link_type == 251 else -60, adapter="hci2" if link_type == 254 else ""
+        reader,
+        rssi_dbm=None if link_type == 251 else -60,
+        adapter="hci2" if link_type == 254 else "",
     )
     assert reader.format == f"pcap, link type {link_type} ({NAMES_BY_LINK[link_type]})"
 
@@ -151,18 +159,24 @@ def test_pcapng_is_read_in_both_byte_orders(opened: Open, link_type: int, byte_o
     reader = opened(writer.file)
 
     assert_is_the_customer(
-        reader, rssi_dbm=None if link_type == 251 else -60, adapter="hci2" if link_type == 254 else ""
+        reader,
+        rssi_dbm=None if link_type == 251 else -60,
+        adapter="hci2" if link_type == 254 else "",
     )
     assert reader.format == f"pcapng, link type {link_type} ({NAMES_BY_LINK[link_type]})"
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
-def test_pcapng_interfaces_each_have_their_own_link_type_and_clock(opened: Open, byte_order: str) -> None:
+def test_pcapng_interfaces_each_have_their_own_link_type_and_clock(
+    opened: Open, byte_order: str
+) -> None:
     writer = PcapngWriter(byte_order)
     offset_s = (1_000_000_000).to_bytes(8, "little" if byte_order == "<" else "big")
     writer.interface(187, writer.option(9, b"\x09") + writer.option(0, b""))
     writer.interface(1)
-    writer.interface(256, writer.option(2, b"radio") + writer.option(9, b"\x8a") + writer.option(14, offset_s))
+    writer.interface(
+        256, writer.option(2, b"radio") + writer.option(9, b"\x8a") + writer.option(14, offset_s)
+    )
     writer.enhanced(RECORDS_BY_LINK[187], ticks=round(NOON_S * 10**9))
     writer.enhanced(b"ethernet, or anything", interface=1)
     writer.enhanced(RECORDS_BY_LINK[256], ticks=1024 * 5 + 512, interface=2)
@@ -210,7 +224,9 @@ def entries_at(times_s: Iterable[float]) -> bytes:
     return btsnoop(Entry(b"\x04" + legacy_event(Heard(STRANGER)), utc_s) for utc_s in times_s)
 
 
-def test_a_clock_that_was_set_back_moves_the_date_and_never_the_monotonic_reading(opened: Open) -> None:
+def test_a_clock_that_was_set_back_moves_the_date_and_never_the_monotonic_reading(
+    opened: Open,
+) -> None:
     reader = opened(entries_at([1000.0, 2000.0, 1500.0, 2500.0]))
 
     assert [heard.at for heard in reader.advertisements()] == [

@@ -47,7 +47,9 @@ def read(tmp_path: Path) -> Read:
 
 
 @pytest.mark.parametrize("event", [legacy_event, extended_event])
-def test_a_report_gives_time_address_strength_and_fields(read: Read, event: Callable[..., bytes]) -> None:
+def test_a_report_gives_time_address_strength_and_fields(
+    read: Read, event: Callable[..., bytes]
+) -> None:
     [heard], _ = read(event(Heard()))
 
     assert heard.at == (NOON_S, NOON_S)
@@ -59,7 +61,9 @@ def test_a_report_gives_time_address_strength_and_fields(read: Read, event: Call
 
 
 @pytest.mark.parametrize("event", [legacy_event, extended_event])
-def test_reports_of_one_event_lie_one_after_another(read: Read, event: Callable[..., bytes]) -> None:
+def test_reports_of_one_event_lie_one_after_another(
+    read: Read, event: Callable[..., bytes]
+) -> None:
     heard, counts = read(event(Heard(rssi_dbm=-50), Heard(STRANGER, -90, NAME), Heard(payload=b"")))
 
     assert [(one.address, one.rssi_dbm, len(one.service_data)) for one in heard] == [
@@ -90,14 +94,18 @@ def test_scan_responses_are_counted_in_either_event(read: Read) -> None:
 def test_unknown_and_impossible_strengths_are_told_apart_and_given_to_nobody(
     read: Read, event: Callable[..., bytes]
 ) -> None:
-    heard, counts = read(event(Heard(rssi_dbm=127), Heard(rssi_dbm=12), Heard(rssi_dbm=-127), Heard(rssi_dbm=0)))
+    heard, counts = read(
+        event(Heard(rssi_dbm=127), Heard(rssi_dbm=12), Heard(rssi_dbm=-127), Heard(rssi_dbm=0))
+    )
 
     assert [one.rssi_dbm for one in heard] == [None, None, None, 0]
     assert (counts.rssi_unknown, counts.rssi_impossible, counts.reports) == (1, 2, 4)
 
 
 @pytest.mark.parametrize("event", [legacy_event, extended_event])
-def test_a_malformed_payload_is_counted_and_its_neighbours_are_read(read: Read, event: Callable[..., bytes]) -> None:
+def test_a_malformed_payload_is_counted_and_its_neighbours_are_read(
+    read: Read, event: Callable[..., bytes]
+) -> None:
     heard, counts = read(event(Heard(payload=b"\x09\x16\xaa"), Heard(STRANGER)))
 
     assert [one.address for one in heard] == [STRANGER]
@@ -115,15 +123,21 @@ def test_an_event_that_announces_more_reports_than_it_holds_gives_those_it_holds
 
 
 @pytest.mark.parametrize("event", [legacy_event, extended_event])
-def test_a_payload_that_runs_over_its_event_is_not_used(read: Read, event: Callable[..., bytes]) -> None:
+def test_a_payload_that_runs_over_its_event_is_not_used(
+    read: Read, event: Callable[..., bytes]
+) -> None:
     heard, counts = read(event(Heard(), Heard(announced_payload_bytes=200)))
 
     assert len(heard) == 1
     assert (counts.reports, counts.malformed_reports) == (1, 1)
 
 
-@pytest.mark.parametrize("event", [legacy_event(Heard()), directed_event(Heard()), extended_event(Heard())])
-def test_an_event_cut_off_anywhere_gives_no_advertisement_and_no_other_trouble(read: Read, event: bytes) -> None:
+@pytest.mark.parametrize(
+    "event", [legacy_event(Heard()), directed_event(Heard()), extended_event(Heard())]
+)
+def test_an_event_cut_off_anywhere_gives_no_advertisement_and_no_other_trouble(
+    read: Read, event: bytes
+) -> None:
     pieces = [event[:length] for length in range(len(event))]
     heard, counts = read(*pieces)
 
@@ -139,8 +153,15 @@ def test_an_event_that_ends_before_its_record_keeps_to_its_own_length(read: Read
 
 def test_commands_data_and_other_events_are_only_counted(read: Read, tmp_path: Path) -> None:
     path = tmp_path / "made.btsnoop"
-    records = [b"\x01\x0c\x20\x02\x01\x00", b"\x02\x40\x00\x02\x00\xff\xff", b"\x04\x0e\x04\x01\x0c\x20\x00", b""]
-    path.write_bytes(btsnoop(map(Entry, [*records, b"\x04\x3e\x0a\x03\x00\x40\x00\x18\x00\x00\x00\x48\x00"])))
+    records = [
+        b"\x01\x0c\x20\x02\x01\x00",
+        b"\x02\x40\x00\x02\x00\xff\xff",
+        b"\x04\x0e\x04\x01\x0c\x20\x00",
+        b"",
+    ]
+    path.write_bytes(
+        btsnoop(map(Entry, [*records, b"\x04\x3e\x0a\x03\x00\x40\x00\x18\x00\x00\x00\x48\x00"]))
+    )
     reader = CaptureReader(path)
 
     assert list(reader.advertisements()) == []
@@ -176,7 +197,9 @@ def test_a_scan_response_does_not_end_the_advertisement_it_answers(read: Read) -
     assert [dict(one.service_data) for one in heard] == [{}, {EDDYSTONE_UUID: EDDYSTONE_DATA}]
 
 
-def test_data_that_the_controller_cut_off_is_used_up_to_its_last_whole_structure(read: Read) -> None:
+def test_data_that_the_controller_cut_off_is_used_up_to_its_last_whole_structure(
+    read: Read,
+) -> None:
     heard, counts = read(
         extended_event(Heard(payload=EDDYSTONE, event_type=MORE_TO_COME, sid=1)),
         extended_event(Heard(payload=b"\x1e\xff\x4c\x00", event_type=TRUNCATED, sid=1)),

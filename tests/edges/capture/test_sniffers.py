@@ -1,4 +1,6 @@
-"""Packets that a sniffer took from the air: which of them are advertisements, and which were received with errors."""
+"""Packets that a sniffer took from the air: which of them are advertisements, and which were
+received with errors.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -113,7 +115,9 @@ def test_the_table_driven_checksum_agrees_with_the_drawing_of_the_specification(
 
 
 def test_the_checksum_of_a_packet_that_another_program_checked() -> None:
-    """Wireshark 4.0.17 shows "CRC: 0xce79fa" for it and no complaint; it turns the bits of each byte round."""
+    """Wireshark 4.0.17 shows "CRC: 0xce79fa" for it and no complaint; it turns the bits of each
+    byte round.
+    """
     content = bytes.fromhex("401b 563412eeffc0 02010603 03aafe0d16aafe30ee0123456789abcdef")
     checksum = advertising_crc(content)
 
@@ -122,7 +126,10 @@ def test_the_checksum_of_a_packet_that_another_program_checked() -> None:
 
 
 def test_a_packet_without_signal_header_is_believed_only_if_its_checksum_holds(read: Read) -> None:
-    good, bad = air_packet(legacy_pdu(ADV_IND)), air_packet(legacy_pdu(ADV_IND, STRANGER), damaged=True)
+    good, bad = (
+        air_packet(legacy_pdu(ADV_IND)),
+        air_packet(legacy_pdu(ADV_IND, STRANGER), damaged=True),
+    )
     heard, counts = read(LINK_LAYER, bad, good, bad)
 
     assert fields_of(heard) == [THE_CUSTOMER]
@@ -161,7 +168,9 @@ def test_a_signal_power_that_the_header_calls_invalid_is_unknown(read: Read) -> 
 
 
 def test_whitened_packets_are_left_out(read: Read) -> None:
-    heard, counts = read(WITH_PHDR, with_phdr(air_packet(legacy_pdu(ADV_IND)), flags=CHECKED | VALID))
+    heard, counts = read(
+        WITH_PHDR, with_phdr(air_packet(legacy_pdu(ADV_IND)), flags=CHECKED | VALID)
+    )
 
     assert heard == []
     assert counts == ReportCounts(other_records=1)
@@ -201,7 +210,9 @@ def test_every_version_of_the_nordic_header_is_read(read: Read, version: int) ->
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3])
-def test_a_nordic_record_cut_off_anywhere_is_never_an_advertisement(read: Read, version: int) -> None:
+def test_a_nordic_record_cut_off_anywhere_is_never_an_advertisement(
+    read: Read, version: int
+) -> None:
     record = nordic(air_packet(legacy_pdu(ADV_IND)), version)
     heard, counts = read(NORDIC, *(record[:length] for length in range(len(record))))
 
@@ -237,7 +248,9 @@ def test_data_that_goes_on_in_a_chain_is_used_up_to_its_last_whole_structure(rea
     assert (counts.extended, counts.other_records) == (1, 1)
 
 
-@pytest.mark.parametrize("body", [b"", b"\x3f", b"\x03\x01\x00\x00", b"\x07\x01\x00", b"\x01\x01" + CUSTOMER])
+@pytest.mark.parametrize(
+    "body", [b"", b"\x3f", b"\x03\x01\x00\x00", b"\x07\x01\x00", b"\x01\x01" + CUSTOMER]
+)
 def test_an_extended_header_that_runs_over_its_pdu_is_malformed(read: Read, body: bytes) -> None:
     heard, counts = read(LINK_LAYER, air_packet(pdu(EXTENDED_PDU, body)))
 

@@ -1,7 +1,8 @@
-"""kill -9 at every write of a look: list and number stay one, and the next look ends where it should (R-40).
+"""kill -9 at every write of a look: list and number stay one, and the next look ends where it
+should (R-40).
 
-What SQLite itself does between two of its writes is its own promise (a commit is whole); each statement is a place to
-die here, and each file of TUF's metadata and of the window keys.
+What SQLite itself does between two of its writes is its own promise (a commit is whole); each
+statement is a place to die here, and each file of TUF's metadata and of the window keys.
 """
 
 import os
@@ -27,13 +28,20 @@ DONE, KILLED = 0, -signal.SIGKILL
 
 
 class Killer:
-    """Looks that die; a process in which everything is imported, so that one costs no more than a fork."""
+    """Looks that die; a process in which everything is imported, so that one costs no more than a
+    fork.
+    """
 
     def __init__(self, folder: Path) -> None:
         command = [sys.executable, "-m", "tests.support.kill_signed_list", folder]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self._process = subprocess.Popen(
-            command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def look(self, writes: int) -> int:
@@ -78,7 +86,10 @@ def worlds(tmp_path: Path) -> tuple[Repository, dict[int, dict[bytes, Consent]]]
 
 
 def change(repository: Repository) -> None:
-    rows = [Delete(ANNA, 8), *(Put(each.ref, encode_record(each, repository.words)) for each in changed())]
+    rows = [
+        Delete(ANNA, 8),
+        *(Put(each.ref, encode_record(each, repository.words)) for each in changed()),
+    ]
     repository.delta(rows, count=2).keys([BERIT, CARL]).publish()
 
 
@@ -113,7 +124,9 @@ async def dies_at(killer: Killer, tmp_path: Path, places: range) -> int:
     return died
 
 
-async def comes_back(tmp_path: Path, repository: Repository, truth: dict[int, dict[bytes, Consent]]) -> None:
+async def comes_back(
+    tmp_path: Path, repository: Repository, truth: dict[int, dict[bytes, Consent]]
+) -> None:
     """The daemon that is started next has the list that is true now."""
     async with Door(tmp_path / "door", repository).running() as door:
         assert door.gateway.renewal.errors == 0
@@ -122,11 +135,15 @@ async def comes_back(tmp_path: Path, repository: Repository, truth: dict[int, di
 
 
 @pytest.mark.requirement("R-40")
-async def test_killed_at_some_writes_the_list_stays_one_with_its_number(killer: Killer, tmp_path: Path) -> None:
+async def test_killed_at_some_writes_the_list_stays_one_with_its_number(
+    killer: Killer, tmp_path: Path
+) -> None:
     assert await dies_at(killer, tmp_path, range(3, 100, 9)) > 4
 
 
 @pytest.mark.slow
 @pytest.mark.requirement("R-40")
-async def test_killed_at_every_write_the_list_stays_one_with_its_number(killer: Killer, tmp_path: Path) -> None:
+async def test_killed_at_every_write_the_list_stays_one_with_its_number(
+    killer: Killer, tmp_path: Path
+) -> None:
     assert await dies_at(killer, tmp_path, range(1, 200)) > 40

@@ -1,4 +1,6 @@
-"""The list in a file: read when it has changed, whole or not at all, line by line where a line is at fault."""
+"""The list in a file: read when it has changed, whole or not at all, line by line where a line is
+at fault.
+"""
 
 import json
 import os
@@ -65,7 +67,9 @@ def test_a_file_that_was_replaced_is_read_again(tmp_path: Path, source: ConsentF
     before = put(tmp_path, entry_json()).stat()
     read(source)
     after = put(tmp_path, entry_json(of=BERIT))
-    os.utime(after, ns=(before.st_atime_ns, before.st_mtime_ns))  # of the same length and time, as in one second
+    os.utime(
+        after, ns=(before.st_atime_ns, before.st_mtime_ns)
+    )  # of the same length and time, as in one second
 
     assert read(source).entries.keys() == {BERIT}
 
@@ -115,7 +119,9 @@ def test_a_file_without_a_header_is_refused_with_a_next_step(
 ) -> None:
     put_text(tmp_path, text)
 
-    with pytest.raises(ConsentListError, match=r"consents\.jsonl: .*; ask the consent service for a new list"):
+    with pytest.raises(
+        ConsentListError, match=r"consents\.jsonl: .*; ask the consent service for a new list"
+    ):
         source.read()
 
 
@@ -128,13 +134,17 @@ def test_a_file_that_is_not_there_is_refused_with_a_next_step(source: ConsentFil
 def test_the_list_of_another_store_is_refused(tmp_path: Path, source: ConsentFile) -> None:
     put(tmp_path, entry_json(), list="acme/fi-0043")
 
-    with pytest.raises(ConsentListError, match=r"acme/fi-0043.*consent\.list asks for acme/fi-0042"):
+    with pytest.raises(
+        ConsentListError, match=r"acme/fi-0043.*consent\.list asks for acme/fi-0042"
+    ):
         source.read()
 
 
 @pytest.mark.requirement("R-39")
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
-def test_a_list_cut_short_anywhere_is_refused_or_lacks_a_line(tmp_path: Path, source: ConsentFile, kept: float) -> None:
+def test_a_list_cut_short_anywhere_is_refused_or_lacks_a_line(
+    tmp_path: Path, source: ConsentFile, kept: float
+) -> None:
     path = put(tmp_path, *(entry_json(of=ref) for ref in (ANNA, BERIT, CARL)))
     whole = path.read_bytes()
     put_text(tmp_path, whole[: int(len(whole) * kept)].rpartition(b"\n")[0])
@@ -143,7 +153,9 @@ def test_a_list_cut_short_anywhere_is_refused_or_lacks_a_line(tmp_path: Path, so
         source.read()
 
 
-def test_a_list_cut_short_within_its_last_line_lacks_that_line(tmp_path: Path, source: ConsentFile) -> None:
+def test_a_list_cut_short_within_its_last_line_lacks_that_line(
+    tmp_path: Path, source: ConsentFile
+) -> None:
     path = put(tmp_path, entry_json(), entry_json(of=BERIT))
     put_text(tmp_path, path.read_bytes()[:-40])
 
@@ -161,7 +173,9 @@ def test_a_list_cut_short_within_its_last_line_lacks_that_line(tmp_path: Path, s
     ("line", "reason"),
     [
         pytest.param(entry_json(of=BERIT, na=...), "na missing", id="no end"),
-        pytest.param(entry_json(of=BERIT, na=int(START_S + 500 * DAY_S)), "the span", id="too long"),
+        pytest.param(
+            entry_json(of=BERIT, na=int(START_S + 500 * DAY_S)), "the span", id="too long"
+        ),
         pytest.param(entry_json(of=BERIT, restricted=True), "unknown field", id="restricted"),
         pytest.param(entry_json(of=BERIT, age=17), "unknown field", id="age"),
         pytest.param("{", "not JSON", id="half a line"),
@@ -188,7 +202,9 @@ def test_an_entry_at_fault_is_left_out_named_by_its_line_and_the_others_stand(
 
 @pytest.mark.requirement("R-10", "T-19")
 def test_an_entry_that_says_two_things_is_left_out(tmp_path: Path, source: ConsentFile) -> None:
-    """JSON lets a name occur twice, and its readers take the last: an objection must not vanish behind a second one."""
+    """JSON lets a name occur twice, and its readers take the last: an objection must not vanish
+    behind a second one.
+    """
     twice = json.dumps(entry_json(objected=True))[:-1] + ', "objected": false}'
     put(tmp_path, twice, entry_json(of=BERIT))
 
@@ -197,16 +213,27 @@ def test_an_entry_that_says_two_things_is_left_out(tmp_path: Path, source: Conse
 
 @pytest.mark.requirement("R-03")
 def test_a_complaint_holds_nothing_of_the_entry(tmp_path: Path, source: ConsentFile) -> None:
-    entry = entry_json(of=BERIT, email="anna.virtanen@example.com", purposes=["presence", "anything"])
+    entry = entry_json(
+        of=BERIT, email="anna.virtanen@example.com", purposes=["presence", "anything"]
+    )
     put(tmp_path, entry)
     read(source)
 
     said = " ".join(source.complaints)
-    for value in (entry["ref"], "anna", "example", "anything", *entry["win"]["keys"], *entry["pk"].values()):
+    for value in (
+        entry["ref"],
+        "anna",
+        "example",
+        "anything",
+        *entry["win"]["keys"],
+        *entry["pk"].values(),
+    ):
         assert value not in said
 
 
-def test_a_list_full_of_faults_is_complained_about_in_twenty_lines(tmp_path: Path, source: ConsentFile) -> None:
+def test_a_list_full_of_faults_is_complained_about_in_twenty_lines(
+    tmp_path: Path, source: ConsentFile
+) -> None:
     put(tmp_path, *["null"] * 1000)
 
     assert read(source).refused == {"entry is not an object": 1000}
@@ -223,7 +250,9 @@ def test_complaints_are_of_the_last_reading(tmp_path: Path, source: ConsentFile)
 
 
 @pytest.mark.requirement("R-36")
-def test_of_two_lines_for_one_subject_the_higher_version_counts(tmp_path: Path, source: ConsentFile) -> None:
+def test_of_two_lines_for_one_subject_the_higher_version_counts(
+    tmp_path: Path, source: ConsentFile
+) -> None:
     put(tmp_path, entry_json(ver=3), entry_json(ver=2, objected=True))
 
     assert read(source).entries[ANNA].consent.version == 3

@@ -1,4 +1,6 @@
-"""The signed list on the gateway: what is taken, what is left out, what is kept and what is gone."""
+"""The signed list on the gateway: what is taken, what is left out, what is kept and what is
+gone.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +33,9 @@ class Client:
 
     def start(self) -> SignedList:
         tuf = TufRepository(
-            str(self.repository.folder), root_file=self.repository.root_file, metadata_dir=self.state / "tuf"
+            str(self.repository.folder),
+            root_file=self.repository.root_file,
+            metadata_dir=self.state / "tuf",
         )
         store, keys = ListStore(self.state, begins_anew=True), WindowKeyFiles(self.runtime)
         return SignedList(tuf, store, keys, name=self.name, max_span_s=MAX_SPAN_S)
@@ -74,7 +78,9 @@ def test_a_list_is_read_with_its_keys(client: Client, repository: Repository) ->
     assert client.list.last_signed_s == proven.header.published_at_s
 
 
-def test_what_has_not_changed_is_not_delivered_again(client: Client, repository: Repository) -> None:
+def test_what_has_not_changed_is_not_delivered_again(
+    client: Client, repository: Repository
+) -> None:
     client.read()
     assert client.list.read() is None
     repository.release(of=["timestamp"])
@@ -96,7 +102,9 @@ def test_deltas_put_and_take_away(client: Client, repository: Repository) -> Non
     words = repository.words
     changed = agreed(BERIT, version=8, grants=())
     repository.delta([Put(BERIT, encode_record(changed, words)), Delete(ANNA, 9)], count=1)
-    repository.delta([Put(CARL, encode_record(agreed(CARL), words))], count=2).keys([BERIT, CARL]).publish()
+    repository.delta([Put(CARL, encode_record(agreed(CARL), words))], count=2).keys(
+        [BERIT, CARL]
+    ).publish()
     proven = client.read()
     assert proven.prepared is not None
     assert set(proven.prepared.consents) == {BERIT, CARL}
@@ -105,11 +113,15 @@ def test_deltas_put_and_take_away(client: Client, repository: Repository) -> Non
 
 
 @pytest.mark.requirement("R-36")
-def test_what_was_taken_away_comes_back_only_by_a_higher_version(client: Client, repository: Repository) -> None:
+def test_what_was_taken_away_comes_back_only_by_a_higher_version(
+    client: Client, repository: Repository
+) -> None:
     client.read()
     version = agreed(ANNA).version
     row = encode_record(agreed(ANNA), repository.words)
-    repository.delta([Delete(ANNA, version + 1)], count=1).delta([Put(ANNA, row)], count=1).publish()
+    repository.delta([Delete(ANNA, version + 1)], count=1).delta(
+        [Put(ANNA, row)], count=1
+    ).publish()
     assert client.refs() == {BERIT}
     newer = encode_record(agreed(ANNA, version=version + 2), repository.words)
     repository.delta([Put(ANNA, newer)], count=2).publish()
@@ -117,7 +129,9 @@ def test_what_was_taken_away_comes_back_only_by_a_higher_version(client: Client,
 
 
 @pytest.mark.requirement("R-36")
-def test_a_new_base_never_brings_back_a_lower_version(client: Client, repository: Repository) -> None:
+def test_a_new_base_never_brings_back_a_lower_version(
+    client: Client, repository: Repository
+) -> None:
     client.read()
     repository.seq += 1
     older = agreed(ANNA, version=agreed(ANNA).version - 1)
@@ -141,7 +155,9 @@ def test_after_a_restart_nothing_is_delivered_before_the_repository_proves_the_l
 
 
 @pytest.mark.requirement("R-07")
-def test_an_entry_that_is_not_understood_is_left_out_and_counted(client: Client, repository: Repository) -> None:
+def test_an_entry_that_is_not_understood_is_left_out_and_counted(
+    client: Client, repository: Repository
+) -> None:
     too_long = agreed(CARL, not_after_s=agreed(CARL).not_before_s + 2 * MAX_SPAN_S)
     rows = [(each.ref, encode_record(each, repository.words)) for each in (agreed(ANNA), too_long)]
     repository.seq += 1
@@ -155,13 +171,17 @@ def test_an_entry_that_is_not_understood_is_left_out_and_counted(client: Client,
     assert client.read().refused == proven.refused
 
 
-def test_a_delta_that_is_not_understood_takes_the_whole_entry_away(client: Client, repository: Repository) -> None:
+def test_a_delta_that_is_not_understood_takes_the_whole_entry_away(
+    client: Client, repository: Repository
+) -> None:
     client.read()
     repository.delta([Put(ANNA, b"\xff\xff")], count=2).publish()
     assert client.refs() == {BERIT}
 
 
-def test_keys_of_refs_that_are_no_entries_are_not_taken_over(client: Client, repository: Repository) -> None:
+def test_keys_of_refs_that_are_no_entries_are_not_taken_over(
+    client: Client, repository: Repository
+) -> None:
     repository.keys([ANNA, BERIT, CARL]).publish()
     proven = client.read()
     assert proven.prepared is not None
@@ -194,19 +214,30 @@ def test_a_removed_row_is_in_no_file_any_more(client: Client, repository: Reposi
     assert any(secret in file.read_bytes() for file in client.state.rglob("*") if file.is_file())
     repository.delta([Delete(ANNA, 9)], count=1).keys([BERIT]).publish()
     client.read()
-    files = [file for place in (client.state, client.runtime) for file in place.rglob("*") if file.is_file()]
+    files = [
+        file
+        for place in (client.state, client.runtime)
+        for file in place.rglob("*")
+        if file.is_file()
+    ]
     assert all(secret not in file.read_bytes() and ANNA not in file.read_bytes() for file in files)
 
 
 def test_a_list_in_shards_is_one_list(tmp_path: Path) -> None:
     refs = [bytes([n]) * 8 for n in range(0, 256, 5)]
-    repository = Repository(tmp_path / "repository", sharded=True).base(agreed(ref) for ref in refs).publish()
+    repository = (
+        Repository(tmp_path / "repository", sharded=True)
+        .base(agreed(ref) for ref in refs)
+        .publish()
+    )
     client = Client(tmp_path / "gateway", repository)
     assert client.refs() == set(refs)
     client.list.close()
 
 
-def test_a_gateway_that_missed_the_deltas_takes_the_new_base(client: Client, repository: Repository) -> None:
+def test_a_gateway_that_missed_the_deltas_takes_the_new_base(
+    client: Client, repository: Repository
+) -> None:
     client.read()
     repository.seq += 40
     repository.base([agreed(CARL)], new_epoch=True).publish()

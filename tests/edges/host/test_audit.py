@@ -1,4 +1,6 @@
-"""The audit log on disk: what goes in, what never does, and what happens when the disk is full or somebody meddles."""
+"""The audit log on disk: what goes in, what never does, and what happens when the disk is full or
+somebody meddles.
+"""
 
 import asyncio
 import contextlib
@@ -47,15 +49,24 @@ async def test_what_was_decided_about_the_gateway_is_recorded_in_a_chain(tmp_pat
     assert {k: first[k] for k in ("n", "what", "list", "seq", "entries", "digest")} == {
         "n": 1, "what": "list.applied", **APPLIED, "digest": "ab" * 32,
     }  # fmt: skip
-    assert (second["what"], second["seconds"], "next_step" in second) == ("clock.jumped", -3600, False)
+    assert (second["what"], second["seconds"], "next_step" in second) == (
+        "clock.jumped",
+        -3600,
+        False,
+    )
     assert (third["what"], third["asked"], third["uid"]) == ("technician.asked", "metrics", 1000)
     assert look_at(tmp_path).problem == ""
     assert told.told == []
-    assert [os.lstat(tmp_path / name).st_mode & 0o777 for name in (FILE_NAME, HEAD_NAME)] == [0o600, 0o600]
+    assert [os.lstat(tmp_path / name).st_mode & 0o777 for name in (FILE_NAME, HEAD_NAME)] == [
+        0o600,
+        0o600,
+    ]
 
 
 @pytest.mark.requirement("R-68", "T-19")
-async def test_a_list_that_was_refused_as_it_grew_is_recorded_with_its_entries(tmp_path: Path) -> None:
+async def test_a_list_that_was_refused_as_it_grew_is_recorded_with_its_entries(
+    tmp_path: Path,
+) -> None:
     async with running(tmp_path) as (log, _):
         log.note("consent.grew", {"seq": 7, "entries": 900, "next_step": "look"})
     [record] = records(tmp_path)
@@ -65,21 +76,42 @@ async def test_a_list_that_was_refused_as_it_grew_is_recorded_with_its_entries(t
 @pytest.mark.requirement("T-14")
 async def test_what_happens_to_customers_is_never_recorded(tmp_path: Path) -> None:
     async with running(tmp_path) as (log, _):
-        for event in ("event.refused", "restriction.applied", "radio.recovered", "broker.connected", "anything"):
-            log.note(event, {"seq": 1, "topic": "presence/v1/acme/fi-0042/evt/offers-main", "ref": "mZ3kQ0a1Bc8"})
-        log.note("consent.applied", {**APPLIED, "ref": "mZ3kQ0a1Bc8", "entries": {"mZ3kQ0a1Bc8": 1}})
+        for event in (
+            "event.refused",
+            "restriction.applied",
+            "radio.recovered",
+            "broker.connected",
+            "anything",
+        ):
+            log.note(
+                event,
+                {
+                    "seq": 1,
+                    "topic": "presence/v1/acme/fi-0042/evt/offers-main",
+                    "ref": "mZ3kQ0a1Bc8",
+                },
+            )
+        log.note(
+            "consent.applied", {**APPLIED, "ref": "mZ3kQ0a1Bc8", "entries": {"mZ3kQ0a1Bc8": 1}}
+        )
 
     [record] = records(tmp_path)
     assert "mZ3kQ0a1Bc8" not in json.dumps(record)
 
 
-async def test_the_chain_goes_on_after_a_restart_and_what_did_not_change_is_not_told_again(tmp_path: Path) -> None:
+async def test_the_chain_goes_on_after_a_restart_and_what_did_not_change_is_not_told_again(
+    tmp_path: Path,
+) -> None:
     for digest in ("one", "one", "two"):
         async with running(tmp_path) as (log, _):
             log.record("config.applied", {"digest": digest})
             log.record("armed", {"armed": True})
 
-    assert [(r["n"], r.get("digest")) for r in records(tmp_path)] == [(1, "one"), (2, None), (3, "two")]
+    assert [(r["n"], r.get("digest")) for r in records(tmp_path)] == [
+        (1, "one"),
+        (2, None),
+        (3, "two"),
+    ]
     assert look_at(tmp_path).problem == ""
 
 
@@ -119,7 +151,9 @@ async def test_a_break_is_told_at_the_start_recorded_once_and_stays_visible(tmp_
     assert "missing at the end" in look_at(tmp_path).problem
 
 
-async def test_a_full_disk_is_told_once_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_told_once_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     append = audit._append_whole
 
     def full(_path: Path, _line: bytes) -> int:

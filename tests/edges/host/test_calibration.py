@@ -23,7 +23,11 @@ def test_a_door_is_doubted_until_a_walk_of_it_was_applied(settings: Settings) ->
     assert calibration.doubt(settings) == ""
     kept = calibration.read(settings)
     assert kept is not None
-    assert (kept.at, kept.verdict, kept.found) == ("2026-11-23T14:05:07Z", "PASS", "enter at -83 dBm")
+    assert (kept.at, kept.verdict, kept.found) == (
+        "2026-11-23T14:05:07Z",
+        "PASS",
+        "enter at -83 dBm",
+    )
 
 
 @pytest.mark.parametrize(
@@ -32,10 +36,15 @@ def test_a_door_is_doubted_until_a_walk_of_it_was_applied(settings: Settings) ->
         (lambda s: replace(s, entry=replace(s.entry, enter_rssi_dbm=-70)), "entry.enter_rssi_dbm"),
         (lambda s: replace(s, entry=replace(s.entry, absence_s=400)), "entry.absence_s"),
         (lambda s: replace(s, radio=replace(s.radio, adapters=["hci1"])), "radio.adapters"),
-        (lambda s: replace(s, radio=replace(s.radio, adapters=["hci1"], door_adapters=["hci1"])), "door_adapters"),
+        (
+            lambda s: replace(s, radio=replace(s.radio, adapters=["hci1"], door_adapters=["hci1"])),
+            "door_adapters",
+        ),
     ],
 )
-def test_what_was_changed_since_the_walk_is_named(settings: Settings, change: object, named: str) -> None:
+def test_what_was_changed_since_the_walk_is_named(
+    settings: Settings, change: object, named: str
+) -> None:
     calibration.record(settings, "PASS", "", AT_S)
     changed = change(settings)  # type: ignore[operator]
     assert "changed since" in calibration.doubt(changed)
@@ -48,7 +57,9 @@ def test_a_change_that_has_nothing_to_do_with_the_door_is_none(settings: Setting
     assert calibration.doubt(replace(settings, mqtt=replace(settings.mqtt, port=8883))) == ""
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"v": 1}', b'{"v": 2, "settings": {}}', b"\xff"])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b'{"v": 1}', b'{"v": 2, "settings": {}}', b"\xff"]
+)
 def test_a_record_that_cannot_be_read_is_none(settings: Settings, text: bytes) -> None:
     calibration.record(settings, "PASS", "", AT_S)
     (settings.storage.state_dir / calibration.FILE_NAME).write_bytes(text)

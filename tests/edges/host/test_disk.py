@@ -8,8 +8,12 @@ import pytest
 from presence.edges.host.disk import free_bytes, is_read_only
 
 
-@pytest.mark.parametrize(("flags", "read_only"), [(0, False), (os.ST_RDONLY, True), (os.ST_NOSUID, False)])
-def test_a_file_system_that_went_read_only_is_seen(tmp_path: Path, flags: int, read_only: bool) -> None:
+@pytest.mark.parametrize(
+    ("flags", "read_only"), [(0, False), (os.ST_RDONLY, True), (os.ST_NOSUID, False)]
+)
+def test_a_file_system_that_went_read_only_is_seen(
+    tmp_path: Path, flags: int, read_only: bool
+) -> None:
     real = os.statvfs(tmp_path)
 
     def asked(path: Path) -> os.statvfs_result:

@@ -1,4 +1,6 @@
-"""What may be said: listed keys only, and in them nothing that could name somebody, whoever speaks."""
+"""What may be said: listed keys only, and in them nothing that could name somebody, whoever
+speaks.
+"""
 
 import ast
 import asyncio
@@ -53,18 +55,36 @@ KINDS = re.compile(
     r"|storage|store|technician)\.[a-z_]+"
 )
 NO_EVENTS = {
-    "audit.head", "audit.jsonl", "broker.log", "metrics.prom", "status.json", "status.sock", "store.key",  # files
+    # files
+    "audit.head",
+    "audit.jsonl",
+    "broker.log",
+    "metrics.prom",
+    "status.json",
+    "status.sock",
+    "store.key",
     "notices.jwks",  # a target of the list
-    "radio.adapters", "radio.door_adapters",  # settings
-    "audit.broken", "config.applied",  # records of the audit log
-}  # fmt: skip
+    "radio.adapters",
+    "radio.door_adapters",  # settings
+    "audit.broken",
+    "config.applied",  # records of the audit log
+}
 
 
 def told_in_the_source() -> set[str]:
-    """Every literal of the package that looks like an operational event, whichever way it reaches `tell`."""
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in Path(presence.__file__).parent.rglob("*.py"))
+    """Every literal of the package that looks like an operational event, whichever way it reaches
+    `tell`.
+    """
+    trees = (
+        ast.parse(path.read_text(encoding="utf-8"))
+        for path in Path(presence.__file__).parent.rglob("*.py")
+    )
     nodes = (node for tree in trees for node in ast.walk(tree))
-    words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    words = {
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
     return {word for word in words if KINDS.fullmatch(word)} - NO_EVENTS
 
 
@@ -73,12 +93,16 @@ def test_the_level_of_every_event_that_is_told_anywhere_was_decided() -> None:
     assert frozenset() == logs.WARNINGS & logs.NEWS
 
 
-@pytest.mark.parametrize("event", ["consent.frozen", "restriction.refused", "notices.keys_refused", "doorbell.failed"])
+@pytest.mark.parametrize(
+    "event", ["consent.frozen", "restriction.refused", "notices.keys_refused", "doorbell.failed"]
+)
 def test_what_somebody_must_look_at_is_a_warning(journal: io.StringIO, event: str) -> None:
     logging.getLogger("presence").setLevel(logging.WARNING)
     logs.tell(event, {})
     logs.tell("gateway.started", {})
-    assert [(record["event"], record["level"]) for record in records(journal)] == [(event, "warning")]
+    assert [(record["event"], record["level"]) for record in records(journal)] == [
+        (event, "warning")
+    ]
 
 
 def test_an_event_that_nobody_decided_about_is_a_warning(journal: io.StringIO) -> None:
@@ -97,7 +121,10 @@ def test_the_journal_says_which_user_of_the_machine_asked(journal: io.StringIO) 
 
 @pytest.mark.requirement("R-65")
 def test_a_key_that_is_not_listed_is_dropped(journal: io.StringIO) -> None:
-    logs.tell("gateway.started", {"version": "1", "address": ADDRESS, "rssi": -60, "ref": REF, "name": "Anna's phone"})
+    logs.tell(
+        "gateway.started",
+        {"version": "1", "address": ADDRESS, "rssi": -60, "ref": REF, "name": "Anna's phone"},
+    )
 
     [record] = records(journal)
     assert record.keys() == {"event", "level", "timestamp", "version"}
@@ -143,7 +170,9 @@ NAMING = [
 
 @pytest.mark.requirement("R-03", "R-65", "T-15")
 @pytest.mark.parametrize("secret", NAMING)
-@pytest.mark.parametrize("sentence", ["{}", "device {} is lost", "[{}]", "({})", "key={}", "'{}',", "heard:{}"])
+@pytest.mark.parametrize(
+    "sentence", ["{}", "device {} is lost", "[{}]", "({})", "key={}", "'{}',", "heard:{}"]
+)
 def test_what_could_name_somebody_is_cut_out(secret: str, sentence: str) -> None:
     said = logs.scrub(sentence.format(secret))
 
@@ -164,7 +193,9 @@ def spellings(secret: bytes) -> list[str]:
 
 
 @pytest.mark.requirement("R-03", "R-65")
-@pytest.mark.parametrize("secret", [identifier_of(ANNA, 1.8e9), pairwise_key(ANNA, "offers-main"), ANNA])
+@pytest.mark.parametrize(
+    "secret", [identifier_of(ANNA, 1.8e9), pairwise_key(ANNA, "offers-main"), ANNA]
+)
 def test_an_identifier_is_cut_out_in_every_spelling(secret: bytes) -> None:
     for spelling in spellings(secret):
         assert spelling not in logs.scrub(f"seen {spelling} near the door"), spelling
@@ -180,7 +211,10 @@ def test_any_address_is_cut_out(address: bytes) -> None:
     [
         "/etc/presence/presence.yaml",
         "/var/lib/presence/consent/consents.jsonl line 12: the span from nb to na is longer",
-        "/run/presence/visits.sqlite: database or disk is full: make room, or give the folder back to us",
+        (
+            "/run/presence/visits.sqlite: database or disk is full: make room, or give the folder "
+            "back to us"
+        ),
         "/home/Elina/Projects2026/presence/store.key",
         "broker.acme.example:8883",
         "offers-main",
@@ -207,7 +241,10 @@ def test_paths_times_and_ordinary_words_survive(words: str) -> None:
 def test_values_are_cleaned_however_deep_they_lie(journal: io.StringIO) -> None:
     logs.tell(
         "consent.entries_refused",
-        {"problems": [f"heard {ADDRESS}", {ADDRESS: [REF]}], "refused": {"na missing": 3, "nested": (ADDRESS,)}},
+        {
+            "problems": [f"heard {ADDRESS}", {ADDRESS: [REF]}],
+            "refused": {"na missing": 3, "nested": (ADDRESS,)},
+        },
     )
 
     [record] = records(journal)
@@ -217,7 +254,9 @@ def test_values_are_cleaned_however_deep_they_lie(journal: io.StringIO) -> None:
 
 
 @pytest.mark.requirement("R-65")
-@pytest.mark.parametrize("value", [ANNA, bytearray(ANNA), {ANNA}, object(), Exception(ADDRESS), memoryview(ANNA)])
+@pytest.mark.parametrize(
+    "value", [ANNA, bytearray(ANNA), {ANNA}, object(), Exception(ADDRESS), memoryview(ANNA)]
+)
 def test_a_value_of_any_other_kind_is_dropped(journal: io.StringIO, value: object) -> None:
     logs.tell("gateway.started", {"reason": value})
 
@@ -228,14 +267,21 @@ def test_numbers_and_flags_are_kept_as_they_are(journal: io.StringIO) -> None:
     logs.tell("gateway.started", {"count": 3, "age_s": 1.5, "state": True, "reason": None})
 
     [record] = records(journal)
-    assert (record["count"], record["age_s"], record["state"], record["reason"]) == (3, 1.5, True, None)
+    assert (record["count"], record["age_s"], record["state"], record["reason"]) == (
+        3,
+        1.5,
+        True,
+        None,
+    )
 
 
 # ---------------------------------------------------------------- others' loggers
 
 
 @pytest.mark.requirement("R-65", "T-15")
-@pytest.mark.parametrize("name", ["bleak.backends.bluezdbus.manager", "dbus_fast", "paho.mqtt.client", "asyncio", "x"])
+@pytest.mark.parametrize(
+    "name", ["bleak.backends.bluezdbus.manager", "dbus_fast", "paho.mqtt.client", "asyncio", "x"]
+)
 def test_a_third_party_goes_through_the_same_scissors(journal: io.StringIO, name: str) -> None:
     logging.getLogger(name).error("lost %s at %s", ADDRESS, DBUS, extra={"address": ADDRESS})
     logging.getLogger(name).warning("%(who)s left", {"who": REF})
@@ -274,7 +320,9 @@ def test_an_exception_is_told_without_what_it_holds(journal: io.StringIO, *, our
 
     [record] = records(journal)
     assert record["exception"].startswith("ValueError at fail:")
-    assert "no such device" not in record["exception"], "a device's name would look like any word of it"
+    assert "no such device" not in record["exception"], (
+        "a device's name would look like any word of it"
+    )
     assert ADDRESS not in journal.getvalue()
     assert "Traceback" not in journal.getvalue()
     assert "in_a_local" not in journal.getvalue()
@@ -313,17 +361,29 @@ class Callback:
 
 
 @pytest.mark.requirement("R-65", "R-03", "T-15")
-@pytest.mark.parametrize("logger", ["dbus_fast.message_bus", "paho.mqtt.client", "asyncio", "presence"])
+@pytest.mark.parametrize(
+    "logger", ["dbus_fast.message_bus", "paho.mqtt.client", "asyncio", "presence"]
+)
 @pytest.mark.parametrize(
     "error",
-    [KeyError(NAME), ValueError(f"bad name {NAME}"), KeyError(b"CANARY\xc9"), OSError(f"no {NAME}"), LookupError(NAME)],
+    [
+        KeyError(NAME),
+        ValueError(f"bad name {NAME}"),
+        KeyError(b"CANARY\xc9"),
+        OSError(f"no {NAME}"),
+        LookupError(NAME),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_the_words_of_an_advertisement_in_an_exception_are_not_told_whoever_tells_it(
     journal: io.StringIO, logger: str, error: Exception
 ) -> None:
-    """As dbus_fast tells of a handler that failed, with the text of the exception in its message."""
-    error = type(error)(*error.args)  # the case's own would hold this test's frames until the end of the run
+    """As dbus_fast tells of a handler that failed, with the text of the exception in its
+    message.
+    """
+    error = type(error)(
+        *error.args
+    )  # the case's own would hold this test's frames until the end of the run
     try:
         Callback(error).hear(ADDRESS, NAME)
     except Exception as caught:
@@ -337,7 +397,9 @@ def test_the_words_of_an_advertisement_in_an_exception_are_not_told_whoever_tell
 
 
 @pytest.mark.requirement("R-65", "R-03", "T-15")
-async def test_a_callback_of_the_loop_that_fails_is_told_without_its_arguments(journal: io.StringIO) -> None:
+async def test_a_callback_of_the_loop_that_fails_is_told_without_its_arguments(
+    journal: io.StringIO,
+) -> None:
     asyncio.get_running_loop().call_soon(Callback(ValueError(NAME)).hear, b"CANARY", NAME)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -350,7 +412,10 @@ async def test_a_callback_of_the_loop_that_fails_is_told_without_its_arguments(j
 
 @pytest.mark.requirement("R-65", "T-15")
 async def test_a_task_that_fails_unseen_is_told_without_what_it_holds(journal: io.StringIO) -> None:
-    handler = {"message": f"Task exception was never retrieved for {ADDRESS}", "exception": ValueError(ADDRESS)}
+    handler = {
+        "message": f"Task exception was never retrieved for {ADDRESS}",
+        "exception": ValueError(ADDRESS),
+    }
 
     asyncio.get_running_loop().call_exception_handler(handler)
 
@@ -361,7 +426,9 @@ async def test_a_task_that_fails_unseen_is_told_without_what_it_holds(journal: i
 @pytest.mark.requirement("R-65", "T-15")
 @pytest.mark.requirement("R-65", "T-15")
 def test_what_nobody_catches_ends_the_process_without_telling_what_it_holds() -> None:
-    """Found in the virtual machine: Python's own traceback showed a KeyError with an address for its key."""
+    """Found in the virtual machine: Python's own traceback showed a KeyError with an address for
+    its key.
+    """
     program = f"""
 import sys
 import presence
@@ -371,7 +438,9 @@ logs.configure(level="info", style=LogFormat.JSON, stream=sys.stdout)
 logs.tell_uncaught()
 raise ExceptionGroup("several", [ExceptionGroup("more", [KeyError({DBUS!r})]), ValueError({ADDRESS!r})])
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
     assert (done.returncode, done.stderr) == (1, "")
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [each["event"] for each in told] == ["gateway.failed"] * 2
@@ -382,7 +451,9 @@ raise ExceptionGroup("several", [ExceptionGroup("more", [KeyError({DBUS!r})]), V
 def test_a_message_that_cannot_be_put_together_is_not_printed_past_the_journal(
     journal: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Python's logging prints the arguments of a broken message to standard error, which is the journal too."""
+    """Python's logging prints the arguments of a broken message to standard error, which is the
+    journal too.
+    """
     logging.getLogger("bleak").warning("%d advertisements of one device", ADDRESS)
 
     shown = "".join(capsys.readouterr()) + journal.getvalue()
@@ -401,7 +472,9 @@ def test_people_at_a_terminal_see_no_more_than_the_journal(journal: io.StringIO)
     stream = io.StringIO()
     logs.configure(level="info", style=LogFormat.HUMAN, stream=stream)
 
-    logs.tell("gateway.started", {"version": "1", "address": ADDRESS, "reason": f"at {DBUS} {os.sep}"})
+    logs.tell(
+        "gateway.started", {"version": "1", "address": ADDRESS, "reason": f"at {DBUS} {os.sep}"}
+    )
 
     assert "gateway.started" in stream.getvalue()
     assert "version" in stream.getvalue()

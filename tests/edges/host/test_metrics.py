@@ -48,10 +48,18 @@ def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["presence.prom"]
 
 
-async def test_a_folder_that_cannot_be_written_is_told_once_and_the_gateway_goes_on(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_is_told_once_and_the_gateway_goes_on(
+    tmp_path: Path,
+) -> None:
     told = FakeTell()
 
-    await exported(told, 1.3, export=MetricsExport.TEXTFILE, textfile=tmp_path / "away" / "p.prom", interval_s=1)
+    await exported(
+        told,
+        1.3,
+        export=MetricsExport.TEXTFILE,
+        textfile=tmp_path / "away" / "p.prom",
+        interval_s=1,
+    )
 
     [(event, fields)] = told.told
     assert event == "metrics.failed"
@@ -73,7 +81,9 @@ async def test_over_http_it_is_there_on_this_machine_only_and_gone_with_the_gate
         await asyncio.sleep(0.05)
         text = await asyncio.to_thread(scrape)
         with pytest.raises(OSError, match="refused"):
-            await asyncio.to_thread(scrape, "127.0.0.2")  # another address of this machine: bound to one only
+            await asyncio.to_thread(
+                scrape, "127.0.0.2"
+            )  # another address of this machine: bound to one only
         running.cancel()
 
     assert "presence_armed 1.0" in text

@@ -20,7 +20,11 @@ ANSWERS = {"status": lambda: b'{"well": true}', "metrics": lambda: b"presence_ar
 
 @contextlib.asynccontextmanager
 async def served(
-    folder: Path, *, group: str | None = None, patience_s: float = 2.0, answers: status_socket.Answers = ANSWERS
+    folder: Path,
+    *,
+    group: str | None = None,
+    patience_s: float = 2.0,
+    answers: status_socket.Answers = ANSWERS,
 ) -> AsyncIterator[tuple[StatusSocket, FakeTell]]:
     told = FakeTell()
     server = StatusSocket(folder, answers, group=group, tell=told, patience_s=patience_s)
@@ -35,7 +39,9 @@ async def question(server: StatusSocket, word: str) -> bytes:
     return await asyncio.to_thread(ask, server.path, word)
 
 
-async def test_a_question_is_answered_and_the_socket_is_gone_with_the_gateway(tmp_path: Path) -> None:
+async def test_a_question_is_answered_and_the_socket_is_gone_with_the_gateway(
+    tmp_path: Path,
+) -> None:
     async with served(tmp_path) as (server, told):
         assert await question(server, "status") == b'{"well": true}'
         assert await question(server, "metrics") == b"presence_armed 1.0\n"
@@ -79,7 +85,9 @@ async def test_what_is_no_question_gets_no_answer(tmp_path: Path, word: str) -> 
         assert await question(server, "status")
 
 
-async def test_who_says_nothing_is_sent_away_and_others_are_answered_meanwhile(tmp_path: Path) -> None:
+async def test_who_says_nothing_is_sent_away_and_others_are_answered_meanwhile(
+    tmp_path: Path,
+) -> None:
     async with served(tmp_path, patience_s=0.3) as (server, _):
         reader, writer = await asyncio.open_unix_connection(server.path)
         assert await question(server, "status")

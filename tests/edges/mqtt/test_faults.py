@@ -1,4 +1,6 @@
-"""A connection to a real broker that breaks at any byte of its answers costs no event, and doubles none but by id."""
+"""A connection to a real broker that breaks at any byte of its answers costs no event, and doubles
+none but by id.
+"""
 
 import asyncio
 import contextlib
@@ -59,9 +61,14 @@ class Outbox:
     @staticmethod
     def _outgoing(key: str) -> Outgoing:
         return Outgoing(
-            id=key, type=EventType.ENTERED, audience="offers-main", ref=key.encode().ljust(8), subject="",
-            occurred_at=moment(), expires_s=moment().monotonic_s + 120,
-        )  # fmt: skip
+            id=key,
+            type=EventType.ENTERED,
+            audience="offers-main",
+            ref=key.encode().ljust(8),
+            subject="",
+            occurred_at=moment(),
+            expires_s=moment().monotonic_s + 120,
+        )
 
 
 @dataclass
@@ -92,14 +99,18 @@ class Wire:
         return new_publisher(self.proxy.port, **IMPATIENT)
 
     async def _takes_stock(self) -> None:
-        """Every event of this trial is at the broker; a copy, however late, has the id and the words of the first."""
+        """Every event of this trial is at the broker; a copy, however late, has the id and the
+        words of the first.
+        """
         wanted = {f"{self.trials}-{number}" for number in range(EACH)}
         async with asyncio.timeout(10):
             while wanted - self.words.keys() or not self.heard.empty():
                 heard = await self.heard.get()
                 key = dict(heard.properties.UserProperty)["id"] if heard.properties else ""
                 assert self.words.setdefault(key, heard.payload) == heard.payload
-        assert self.words.keys() == {f"{trial}-{n}" for trial in range(1, self.trials + 1) for n in range(EACH)}
+        assert self.words.keys() == {
+            f"{trial}-{n}" for trial in range(1, self.trials + 1) for n in range(EACH)
+        }
 
 
 @contextlib.asynccontextmanager
@@ -125,14 +136,18 @@ async def tried(folder: Path, kinds: Iterable[Kind], every: int) -> Wire:
 
 @pytest.mark.requirement("R-50", "R-52")
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_connection_that_breaks_in_the_brokers_answer_costs_no_event(tmp_path: Path, kind: Kind) -> None:
+async def test_a_connection_that_breaks_in_the_brokers_answer_costs_no_event(
+    tmp_path: Path, kind: Kind
+) -> None:
     wire = await tried(tmp_path, [kind], 7 if kind in (Kind.STALL, Kind.HALF_CLOSE) else 4)
     assert len(wire.words) == wire.trials * EACH
 
 
 @pytest.mark.slow
 @pytest.mark.requirement("R-50", "R-52")
-@pytest.mark.parametrize("kind", [Kind.CUT, Kind.RESET, Kind.DRIP])  # the others wait for a second each
+@pytest.mark.parametrize(
+    "kind", [Kind.CUT, Kind.RESET, Kind.DRIP]
+)  # the others wait for a second each
 async def test_a_connection_that_breaks_at_any_byte_of_the_brokers_answers_costs_no_event(
     tmp_path: Path, kind: Kind
 ) -> None:

@@ -32,7 +32,9 @@ pytestmark = needs_mosquitto
 DENYING_ACL = f"topic write {STATE}\ntopic read {EVENTS}\ntopic read {STATE}\n"
 
 
-async def test_publish_returns_on_the_acknowledgement_and_the_properties_arrive(tmp_path: Path) -> None:
+async def test_publish_returns_on_the_acknowledgement_and_the_properties_arrive(
+    tmp_path: Path,
+) -> None:
     async with mosquitto(tmp_path) as broker, listener(broker.port, EVENTS) as heard:
         async with running(new_publisher(broker.port)) as publisher:
             await publisher.publish(message(7))
@@ -51,7 +53,9 @@ async def test_publish_returns_on_the_acknowledgement_and_the_properties_arrive(
 
 
 @pytest.mark.requirement("R-49")
-async def test_nothing_is_handed_over_while_disconnected_and_nothing_comes_later(tmp_path: Path) -> None:
+async def test_nothing_is_handed_over_while_disconnected_and_nothing_comes_later(
+    tmp_path: Path,
+) -> None:
     told, broker = Told(), Mosquitto(tmp_path)
     async with running(new_publisher(broker.port, told), connected=False) as publisher:
         await told.wait("broker.unreachable", 2)
@@ -71,7 +75,10 @@ async def test_nothing_is_handed_over_while_disconnected_and_nothing_comes_later
 
 async def test_after_a_restart_of_the_broker_a_new_client_publishes_again(tmp_path: Path) -> None:
     told = Told()
-    async with mosquitto(tmp_path) as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        mosquitto(tmp_path) as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         first = publisher._connection
         await broker.stop()
         await told.wait("broker.lost")
@@ -85,11 +92,16 @@ async def test_after_a_restart_of_the_broker_a_new_client_publishes_again(tmp_pa
 
 
 @pytest.mark.requirement("R-51")
-async def test_a_publish_that_the_access_list_denies_is_refused_with_its_reason_code(tmp_path: Path) -> None:
+async def test_a_publish_that_the_access_list_denies_is_refused_with_its_reason_code(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "acl").write_text(DENYING_ACL)
     told = Told()
     acl = f"acl_file {tmp_path / 'acl'}"
-    async with mosquitto(tmp_path, acl) as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        mosquitto(tmp_path, acl) as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         with pytest.raises(MessageRefused, match="Not authorized") as refusal:
             await publisher.publish(message())
         assert publisher.is_connected
@@ -110,14 +122,20 @@ async def test_a_late_subscriber_gets_our_state_and_no_event(tmp_path: Path) -> 
             state = await asyncio.wait_for(heard.get(), 5)
             await publisher.publish(message(2))  # the proof that nothing else was on its way
             event = await asyncio.wait_for(heard.get(), 5)
-    assert (state.topic, state.retain, json.loads(state.payload)["state"]) == (STATE, True, "online")
+    assert (state.topic, state.retain, json.loads(state.payload)["state"]) == (
+        STATE,
+        True,
+        "online",
+    )
     assert (event.topic, event.payload) == (EVENTS, an_event(2))
 
 
 async def test_birth_and_stopped_are_retained_and_a_good_end_leaves_no_will(tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker, listener(broker.port, STATE) as heard:
         async with running(new_publisher(broker.port)):
-            assert json.loads((await asyncio.wait_for(heard.get(), 5)).payload) == state_of("online")
+            assert json.loads((await asyncio.wait_for(heard.get(), 5)).payload) == state_of(
+                "online"
+            )
         assert json.loads((await asyncio.wait_for(heard.get(), 5)).payload)["state"] == "stopped"
         async with listener(broker.port, STATE) as late:
             retained = await asyncio.wait_for(late.get(), 5)
@@ -136,13 +154,17 @@ async def test_a_gateway_that_vanishes_is_told_lost_by_its_will(
         async with running(publisher):
             assert publisher._connection is not None
             publisher._connection.abort("as if the power failed")
-            states = [json.loads((await asyncio.wait_for(heard.get(), 5)).payload) for _ in range(2)]
+            states = [
+                json.loads((await asyncio.wait_for(heard.get(), 5)).payload) for _ in range(2)
+            ]
             assert states == [state_of("online"), state_of("lost")]
             async with listener(broker.port, STATE) as late:
                 assert (await asyncio.wait_for(late.get(), 5)).retain
 
 
-async def test_a_check_beside_the_daemon_does_not_throw_it_out_and_leaves_its_state_alone(tmp_path: Path) -> None:
+async def test_a_check_beside_the_daemon_does_not_throw_it_out_and_leaves_its_state_alone(
+    tmp_path: Path,
+) -> None:
     told = Told()
     async with (
         mosquitto(tmp_path) as broker,
@@ -154,7 +176,9 @@ async def test_a_check_beside_the_daemon_does_not_throw_it_out_and_leaves_its_st
             await check.publish(message())
         await daemon.publish_state()
         assert told.all("broker.lost") == []
-        states = [json.loads((await asyncio.wait_for(heard.get(), 5)).payload)["state"] for _ in range(2)]
+        states = [
+            json.loads((await asyncio.wait_for(heard.get(), 5)).payload)["state"] for _ in range(2)
+        ]
         assert states == ["online", "online"]  # of the daemon: its birth, and what it has just told
 
 
@@ -165,14 +189,18 @@ async def test_the_state_is_told_anew_on_request(tmp_path: Path) -> None:
         running(new_publisher(broker.port)) as publisher,
     ):
         await publisher.publish_state()
-        states = [json.loads((await asyncio.wait_for(heard.get(), 5)).payload)["state"] for _ in range(2)]
+        states = [
+            json.loads((await asyncio.wait_for(heard.get(), 5)).payload)["state"] for _ in range(2)
+        ]
     assert states == ["online", "online"]
 
 
 async def test_mqtt_3_1_1_is_possible_with_a_warning(tmp_path: Path) -> None:
     told = Told()
     async with mosquitto(tmp_path) as broker, listener(broker.port, EVENTS) as heard:
-        async with running(new_publisher(broker.port, told, protocol=MqttProtocol.V311)) as publisher:
+        async with running(
+            new_publisher(broker.port, told, protocol=MqttProtocol.V311)
+        ) as publisher:
             await publisher.publish(message(3))
         assert (await asyncio.wait_for(heard.get(), 5)).payload == an_event(3)
     assert "reason codes" in told.all("broker.old_protocol")[0]["lost"]
@@ -180,7 +208,10 @@ async def test_mqtt_3_1_1_is_possible_with_a_warning(tmp_path: Path) -> None:
 
 async def test_subscriptions_are_made_again_at_each_connection(tmp_path: Path) -> None:
     told, got = Told(), asyncio.Queue[tuple[str, bytes, bool]]()
-    async with mosquitto(tmp_path) as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        mosquitto(tmp_path) as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         await publisher.subscribe("ctl/+", lambda *heard: got.put_nowait(heard))
         await publisher.publish(message(1, topic="ctl/a"))
         assert await asyncio.wait_for(got.get(), 5) == ("ctl/a", an_event(1), False)
@@ -198,14 +229,18 @@ async def test_without_local_echo_we_do_not_hear_ourselves(tmp_path: Path) -> No
         await publisher.subscribe(
             "peer/seen", lambda _topic, payload, _retained: got.put_nowait(payload), no_local=True
         )
-        await publisher.subscribe("mark", lambda _topic, payload, _retained: got.put_nowait(payload))
+        await publisher.subscribe(
+            "mark", lambda _topic, payload, _retained: got.put_nowait(payload)
+        )
         await publisher.publish(message(1, topic="peer/seen"))
         await publisher.publish(message(2, topic="mark"))
         first = await asyncio.wait_for(got.get(), 5)
     assert first == an_event(2)
 
 
-async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes(tmp_path: Path) -> None:
+async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes(
+    tmp_path: Path,
+) -> None:
     told, got = Told(), asyncio.Event()
 
     def handler(_topic: str, payload: bytes, _retained: bool) -> None:
@@ -213,18 +248,25 @@ async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes
             raise ValueError("secret")
         got.set()
 
-    async with mosquitto(tmp_path) as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        mosquitto(tmp_path) as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         await publisher.subscribe("ctl/a", handler)
         await publisher.publish(message(topic="ctl/a", payload=b"bad"))
         await publisher.publish(message(topic="ctl/a", payload=b"good"))
         await asyncio.wait_for(got.wait(), 5)
         assert publisher.is_connected
     assert publisher.counters.faults == 1
-    assert told.all("broker.handler_failed") == [{"topic": "ctl/a", "error": "ValueError", "count": 1}]
+    assert told.all("broker.handler_failed") == [
+        {"topic": "ctl/a", "error": "ValueError", "count": 1}
+    ]
 
 
 @pytest.mark.requirement("R-56", "T-21")
-async def test_two_gateways_of_one_name_both_raise_the_alarm_that_says_what_to_do(tmp_path: Path) -> None:
+async def test_two_gateways_of_one_name_both_raise_the_alarm_that_says_what_to_do(
+    tmp_path: Path,
+) -> None:
     first, second = Told(), Told()
     async with (
         mosquitto(tmp_path) as broker,
@@ -249,7 +291,9 @@ async def test_two_gateways_with_one_account_are_noticed_where_the_broker_takes_
         on_this = replace(settings, port=broker.port)
         async with (
             running(MqttPublisher(on_this, STORE, tell=first, chance=lambda: 0.01)),
-            running(MqttPublisher(on_this, door_2, tell=second, chance=lambda: 0.01), connected=False),
+            running(
+                MqttPublisher(on_this, door_2, tell=second, chance=lambda: 0.01), connected=False
+            ),
         ):
             for told in (first, second):
                 assert "same certificate" in (await told.wait("broker.duplicate"))["remedy"]
@@ -258,7 +302,10 @@ async def test_two_gateways_with_one_account_are_noticed_where_the_broker_takes_
 @pytest.mark.requirement("R-56")
 async def test_a_broker_that_is_restarted_again_and_again_is_no_twin(tmp_path: Path) -> None:
     told = Told()
-    async with mosquitto(tmp_path) as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        mosquitto(tmp_path) as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         for number in range(1, 4):
             await broker.stop()
             await told.wait("broker.unreachable", number)
@@ -269,7 +316,9 @@ async def test_a_broker_that_is_restarted_again_and_again_is_no_twin(tmp_path: P
 
 
 @pytest.mark.requirement("R-56")
-async def test_ten_restarts_of_the_broker_that_nobody_sees_it_away_in_are_no_twin(tmp_path: Path) -> None:
+async def test_ten_restarts_of_the_broker_that_nobody_sees_it_away_in_are_no_twin(
+    tmp_path: Path,
+) -> None:
     told = Told()
     async with mosquitto(tmp_path) as broker:
         publisher = new_publisher(broker.port, told, reconnect_max_s=1)
@@ -298,7 +347,9 @@ async def test_two_gateways_of_one_name_are_noticed_and_slow_down(tmp_path: Path
 
 
 @pytest.mark.requirement("R-52")
-@pytest.mark.parametrize("callback", ["_on_connect", "_on_publish", "_on_socket_open", "_on_disconnect"])
+@pytest.mark.parametrize(
+    "callback", ["_on_connect", "_on_publish", "_on_socket_open", "_on_disconnect"]
+)
 async def test_an_exception_in_a_callback_ends_the_connection_in_sight_and_the_next_one_works(
     callback: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,7 +374,9 @@ async def test_an_exception_in_a_callback_ends_the_connection_in_sight_and_the_n
             await publisher.publish(message())
     assert publisher.counters.faults == 1
     assert any(
-        "RuntimeError: a fault of ours" in str(fields["reason"]) for _name, fields in told.events if "reason" in fields
+        "RuntimeError: a fault of ours" in str(fields["reason"])
+        for _name, fields in told.events
+        if "reason" in fields
     )
 
 
@@ -336,7 +389,10 @@ async def test_an_exception_on_an_incoming_message_ends_the_connection_in_sight(
 
     told = Told()
     monkeypatch.setattr(Connection, "_on_message", faulty)
-    async with mosquitto(tmp_path) as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        mosquitto(tmp_path) as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         await publisher.subscribe("ctl/a", lambda *_: None)
         with contextlib.suppress(BrokerError):
             await publisher.publish(message(topic="ctl/a"))
@@ -344,7 +400,9 @@ async def test_an_exception_on_an_incoming_message_ends_the_connection_in_sight(
         await asyncio.wait_for(publisher.connected(), 10)
 
 
-async def test_descriptors_do_not_add_up_over_connections_even_without_the_garbage_collector(tmp_path: Path) -> None:
+async def test_descriptors_do_not_add_up_over_connections_even_without_the_garbage_collector(
+    tmp_path: Path,
+) -> None:
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
@@ -371,12 +429,16 @@ async def test_descriptors_do_not_add_up_over_connections_even_without_the_garba
 async def test_the_password_comes_from_its_file_and_a_wrong_one_is_told(tmp_path: Path) -> None:
     accounts, secret = tmp_path / "accounts", tmp_path / "secret"
     secret.write_text("right one\n")
-    hashed = await asyncio.create_subprocess_exec("mosquitto_passwd", "-b", "-c", accounts, "door-1", "right one")
+    hashed = await asyncio.create_subprocess_exec(
+        "mosquitto_passwd", "-b", "-c", accounts, "door-1", "right one"
+    )
     assert await hashed.wait() == 0
     told = Told()
     lines = ("allow_anonymous false", f"password_file {accounts}")
     async with mosquitto(tmp_path, *lines) as broker:
-        async with running(new_publisher(broker.port, told, username="door-1", password_file=secret)) as publisher:
+        async with running(
+            new_publisher(broker.port, told, username="door-1", password_file=secret)
+        ) as publisher:
             assert publisher.is_connected
         secret.write_text("wrong one\n")
         publisher = new_publisher(broker.port, told, username="door-1", password_file=secret)

@@ -11,14 +11,33 @@ import pytest
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import BrokerError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
-from tests.support.brokers import CONNACK, CONNECT, DISCONNECT, PUBACK, PUBLISH, FakeBroker, packet, published
+from tests.support.brokers import (
+    CONNACK,
+    CONNECT,
+    DISCONNECT,
+    PUBACK,
+    PUBLISH,
+    FakeBroker,
+    packet,
+    published,
+)
 from tests.support.builders import moment
-from tests.support.mqtt_parts import STATE, Told, an_event, message, new_publisher, running, state_of
+from tests.support.mqtt_parts import (
+    STATE,
+    Told,
+    an_event,
+    message,
+    new_publisher,
+    running,
+    state_of,
+)
 
 
 def refuse(code: int) -> Callable[[int, bytes], bytes]:
     """Take our state; refuse events with this reason code."""
-    return lambda mid, publish: packet(PUBACK, struct.pack("!HBB", mid, 0 if b"/gw/" in publish else code, 0))
+    return lambda mid, publish: packet(
+        PUBACK, struct.pack("!HBB", mid, 0 if b"/gw/" in publish else code, 0)
+    )
 
 
 def only_birth(mid: int, publish: bytes) -> bytes | None:
@@ -28,7 +47,10 @@ def only_birth(mid: int, publish: bytes) -> bytes | None:
 
 @pytest.mark.requirement("R-50")
 async def test_of_300_messages_never_more_than_ten_are_unacknowledged() -> None:
-    async with FakeBroker(puback_delay_s=0.003).running() as broker, running(new_publisher(broker.port)) as publisher:
+    async with (
+        FakeBroker(puback_delay_s=0.003).running() as broker,
+        running(new_publisher(broker.port)) as publisher,
+    ):
         await asyncio.gather(*(publisher.publish(message(number)) for number in range(300)))
     assert broker.most_unacknowledged == 10
     assert publisher.counters.published == 300
@@ -45,7 +67,9 @@ async def test_a_caller_who_gives_up_waiting_makes_no_room_for_an_eleventh_messa
         running(new_publisher(broker.port)) as publisher,
     ):
         for _ in range(3):
-            callers = [asyncio.ensure_future(publisher.publish(message(number))) for number in range(10)]
+            callers = [
+                asyncio.ensure_future(publisher.publish(message(number))) for number in range(10)
+            ]
             await asyncio.sleep(0.02)
             for caller in callers:
                 caller.cancel()
@@ -65,7 +89,10 @@ async def test_a_smaller_receive_maximum_of_the_broker_is_kept() -> None:
 
 async def test_a_message_larger_than_the_broker_takes_is_refused_without_sending_it() -> None:
     connack = packet(CONNACK, b"\x00\x00\x05\x27\x00\x00\x04\x00")
-    async with FakeBroker(connack).running() as broker, running(new_publisher(broker.port)) as publisher:
+    async with (
+        FakeBroker(connack).running() as broker,
+        running(new_publisher(broker.port)) as publisher,
+    ):
         with pytest.raises(MessageRefused) as refusal:
             await publisher.publish(message(payload=b"x" * 1000))
         assert refusal.value.reason_code == 0x95
@@ -75,7 +102,10 @@ async def test_a_message_larger_than_the_broker_takes_is_refused_without_sending
 @pytest.mark.requirement("R-51")
 @pytest.mark.parametrize("code", [0x87, 0x90, 0x99])
 async def test_a_reason_code_about_the_message_refuses_it_for_good(code: int) -> None:
-    async with FakeBroker(puback=refuse(code)).running() as broker, running(new_publisher(broker.port)) as publisher:
+    async with (
+        FakeBroker(puback=refuse(code)).running() as broker,
+        running(new_publisher(broker.port)) as publisher,
+    ):
         with pytest.raises(MessageRefused) as refusal:
             await publisher.publish(message())
         assert publisher.is_connected
@@ -86,7 +116,10 @@ async def test_a_reason_code_about_the_message_refuses_it_for_good(code: int) ->
 @pytest.mark.requirement("R-51")
 @pytest.mark.parametrize("code", [0x80, 0x83, 0x97])
 async def test_a_reason_code_about_the_moment_lets_the_message_be_sent_again(code: int) -> None:
-    async with FakeBroker(puback=refuse(code)).running() as broker, running(new_publisher(broker.port)) as publisher:
+    async with (
+        FakeBroker(puback=refuse(code)).running() as broker,
+        running(new_publisher(broker.port)) as publisher,
+    ):
         with pytest.raises(MessageNotTaken) as refusal:
             await publisher.publish(message())
         assert publisher.is_connected
@@ -95,7 +128,10 @@ async def test_a_reason_code_about_the_moment_lets_the_message_be_sent_again(cod
 
 
 async def test_nobody_subscribed_is_no_refusal() -> None:
-    async with FakeBroker(puback=refuse(0x10)).running() as broker, running(new_publisher(broker.port)) as publisher:
+    async with (
+        FakeBroker(puback=refuse(0x10)).running() as broker,
+        running(new_publisher(broker.port)) as publisher,
+    ):
         await publisher.publish(message())
 
 
@@ -154,11 +190,15 @@ async def test_a_message_that_expires_while_it_waits_for_its_turn_is_not_sent() 
 
 def word(number: int) -> OutgoingMessage:
     """To other gateways."""
-    return OutgoingMessage("presence/v1/acme/fi-0042/peer/seen", b'{"said":"%d"}' % number, 10, "", "")
+    return OutgoingMessage(
+        "presence/v1/acme/fi-0042/peer/seen", b'{"said":"%d"}' % number, 10, "", ""
+    )
 
 
 @pytest.mark.requirement("R-50", "R-53")
-async def test_words_that_are_never_acknowledged_end_no_connection_and_leave_room_for_events() -> None:
+async def test_words_that_are_never_acknowledged_end_no_connection_and_leave_room_for_events() -> (
+    None
+):
     def puback(mid: int, publish: bytes) -> bytes | None:
         return None if b"/peer/seen" in publish else packet(PUBACK, struct.pack("!H", mid))
 
@@ -196,7 +236,9 @@ async def test_no_connack_ends_the_attempt_and_says_so(monkeypatch: pytest.Monke
         assert "did not answer CONNECT" in (await told.wait("broker.unreachable"))["reason"]
 
 
-@pytest.mark.parametrize("garbage", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 40, b"\x20\xff\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "garbage", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 40, b"\x20\xff\xff\xff\xff\xff"]
+)
 async def test_garbage_in_place_of_a_connack_is_told_with_a_remedy(
     garbage: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,7 +257,10 @@ async def test_garbage_in_place_of_a_connack_is_told_with_a_remedy(
 )
 async def test_garbage_on_a_good_connection_ends_it_and_the_next_one_works(garbage: bytes) -> None:
     told = Told()
-    async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        FakeBroker().running() as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         broker.say(garbage)
         await told.wait("broker.lost")
         await asyncio.wait_for(publisher.connected(), 5)
@@ -249,16 +294,23 @@ async def test_a_session_taken_over_names_the_twin() -> None:
 
 @pytest.mark.requirement("R-56")
 async def test_a_broker_that_hangs_up_on_what_it_does_not_allow_is_no_twin() -> None:
-    """Some answer a publish that the access list denies by closing the connection (AWS IoT, EMQX as it may be set)."""
+    """Some answer a publish that the access list denies by closing the connection (AWS IoT, EMQX as
+    it may be set).
+    """
     told = Told()
-    async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        FakeBroker().running() as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         for number in range(5):
             await be_hung_up_on(broker, publisher, number)
     assert told.all("broker.duplicate") == []
 
 
 @pytest.mark.requirement("R-23")
-async def test_a_broker_that_hangs_up_on_each_event_leaves_one_line_on_the_border_of_the_hour() -> None:
+async def test_a_broker_that_hangs_up_on_each_event_leaves_one_line_on_the_border_of_the_hour() -> (
+    None
+):
     told = Told()
     async with FakeBroker().running() as broker:
         publisher = new_publisher(broker.port, told, reconnect_max_s=1)
@@ -291,7 +343,9 @@ async def lost(publisher: MqttPublisher, times: int) -> None:
 
 
 @pytest.mark.requirement("R-56")
-async def test_a_broker_that_goes_on_and_ends_our_connection_three_times_has_another_of_our_name() -> None:
+async def test_a_broker_that_goes_on_and_ends_our_connection_three_times_has_another_of_our_name() -> (
+    None
+):
     told = Told()
     async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)):
         for number in range(1, 4):
@@ -316,7 +370,9 @@ async def test_the_back_off_doubles_up_to_the_maximum_while_connections_are_shor
 async def test_odd_messages_from_the_broker_are_dropped_and_counted() -> None:
     got = asyncio.Queue[bytes]()
     async with FakeBroker().running() as broker, running(new_publisher(broker.port)) as publisher:
-        await publisher.subscribe("ctl/a", lambda _topic, payload, _retained: got.put_nowait(payload))
+        await publisher.subscribe(
+            "ctl/a", lambda _topic, payload, _retained: got.put_nowait(payload)
+        )
         broker.say(published(b"ctl/unknown", b"1"))
         broker.say(published(b"\xff\xfe", b"2"))
         broker.say(published(b"ctl/a", b"x" * (64 * 1024 + 1)))
@@ -324,13 +380,20 @@ async def test_odd_messages_from_the_broker_are_dropped_and_counted() -> None:
         assert await asyncio.wait_for(got.get(), 5) == b"good"
         assert publisher.is_connected
     counters = publisher.counters
-    assert (counters.unknown_topic, counters.dropped.not_utf8, counters.dropped.oversize) == (1, 1, 1)
+    assert (counters.unknown_topic, counters.dropped.not_utf8, counters.dropped.oversize) == (
+        1,
+        1,
+        1,
+    )
 
 
 @pytest.mark.requirement("R-54")
 async def test_a_packet_of_200_megabytes_is_not_read_at_all() -> None:
     told = Told()
-    async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)) as publisher:
+    async with (
+        FakeBroker().running() as broker,
+        running(new_publisher(broker.port, told)) as publisher,
+    ):
         broker.say(b"\x30" + b"\x80\x80\x80\x64" + b"x" * 2000)
         assert "209715200 bytes" in (await told.wait("broker.lost"))["reason"]
         await asyncio.wait_for(publisher.connected(), 5)
@@ -358,7 +421,11 @@ async def test_a_denied_subscription_is_told_and_does_not_hinder_events() -> Non
         async with running(publisher):
             await publisher.publish(message())
     fields = told.all("broker.refused")[0]
-    assert (fields["what"], fields["topic"], fields["reason_code"]) == ("subscription", "ctl/a", 0x87)
+    assert (fields["what"], fields["topic"], fields["reason_code"]) == (
+        "subscription",
+        "ctl/a",
+        0x87,
+    )
 
 
 @pytest.mark.requirement("R-48")
@@ -369,8 +436,12 @@ async def test_connect_carries_the_agreed_limits_and_the_will_of_the_gateway() -
     assert flags == 0b0010_1110  # will retained, will QoS 1, will, clean start
     assert keep_alive == 20
     properties = connect[11 : 11 + connect[10]]
-    assert properties == b"\x11\0\0\0\x1e" + b"\x21\x00\x14" + b"\x27\x00\x01\x00\x00"  # session 30 s, receive 20
-    assert b"\x18\x00\x00\x00\x1e" in connect  # will delay 30 s: a session that ended before would bring it at once
+    assert (
+        properties == b"\x11\0\0\0\x1e" + b"\x21\x00\x14" + b"\x27\x00\x01\x00\x00"
+    )  # session 30 s, receive 20
+    assert (
+        b"\x18\x00\x00\x00\x1e" in connect
+    )  # will delay 30 s: a session that ended before would bring it at once
     assert json.loads(connect[connect.index(b"{") :]) == state_of("lost")
     assert STATE.encode() in connect
 
@@ -379,11 +450,15 @@ async def test_stopping_says_stopped_and_then_disconnect() -> None:
     async with FakeBroker().running() as broker, running(new_publisher(broker.port)):
         pass
     assert broker.kinds() == [CONNECT, PUBLISH, PUBLISH, DISCONNECT]
-    assert broker.packets[-1][1] == b"\x00\x05\x11\0\0\0\0"  # a good end, and the session ends with it
+    assert (
+        broker.packets[-1][1] == b"\x00\x05\x11\0\0\0\0"
+    )  # a good end, and the session ends with it
     assert b'"stopped"' in broker.packets[2][1]
 
 
-async def test_stopping_does_not_wait_long_for_a_broker_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopping_does_not_wait_long_for_a_broker_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("presence.edges.mqtt.publisher.FAREWELL_S", 0.1)
     async with (
         FakeBroker(puback=only_birth).running() as broker,

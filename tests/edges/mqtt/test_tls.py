@@ -61,16 +61,27 @@ class Authority:
             .not_valid_after(now + datetime.timedelta(hours=1))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(alternative, critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
             .sign(self._key, hashes.SHA256())
         )
 
-    def _write(self, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-        (self.folder / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    def _write(
+        self, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
+    ) -> None:
+        (self.folder / f"{name}.crt").write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+        )
         (self.folder / f"{name}.key").write_bytes(
             key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
             )
         )
 
@@ -85,7 +96,9 @@ def tls_lines(authority: Authority, *, address: str = "127.0.0.1") -> list[str]:
 
 
 @needs_mosquitto
-async def test_events_go_over_tls_where_the_pinned_authority_signed_the_broker(tmp_path: Path) -> None:
+async def test_events_go_over_tls_where_the_pinned_authority_signed_the_broker(
+    tmp_path: Path,
+) -> None:
     authority = Authority(tmp_path, "ours")
     tls = TlsSettings(ca_file=authority.file)
     async with (
@@ -134,7 +147,9 @@ async def test_a_broker_that_wants_our_certificate_gets_it(tmp_path: Path) -> No
 async def test_tls_against_a_port_without_it_says_so(tmp_path: Path) -> None:
     authority, told = Authority(tmp_path, "ours"), Told()
     async with FakeBroker().running() as broker:
-        publisher = new_publisher(broker.port, told, tls=TlsSettings(ca_file=authority.file), acknowledge_timeout_s=0.2)
+        publisher = new_publisher(
+            broker.port, told, tls=TlsSettings(ca_file=authority.file), acknowledge_timeout_s=0.2
+        )
         async with running(publisher, connected=False):
             async with asyncio.timeout(5):
                 while not broker.writers:  # noqa: ASYNC110 - a moment of a test
@@ -145,7 +160,9 @@ async def test_tls_against_a_port_without_it_says_so(tmp_path: Path) -> None:
 
 
 def test_nothing_below_tls_1_2_no_name_unchecked_and_no_authority_but_ours(tmp_path: Path) -> None:
-    context = load_credentials(MqttSettings(tls=TlsSettings(ca_file=Authority(tmp_path, "ours").file))).tls
+    context = load_credentials(
+        MqttSettings(tls=TlsSettings(ca_file=Authority(tmp_path, "ours").file))
+    ).tls
     assert context is not None
     assert (context.minimum_version, context.verify_mode, context.check_hostname) == (
         ssl.TLSVersion.TLSv1_2,
@@ -161,7 +178,9 @@ def test_an_authority_that_cannot_be_read_is_named_before_the_daemon_starts(tmp_
         new_publisher(1, tls=TlsSettings(ca_file=tmp_path / "ca.crt"))
 
 
-def test_a_key_with_a_passphrase_is_refused_and_does_not_ask_for_it_on_the_terminal(tmp_path: Path) -> None:
+def test_a_key_with_a_passphrase_is_refused_and_does_not_ask_for_it_on_the_terminal(
+    tmp_path: Path,
+) -> None:
     authority = Authority(tmp_path, "ours")
     certificate, key = authority.issue("door-1")
     locked = serialization.load_pem_private_key(key.read_bytes(), None).private_bytes(
@@ -171,4 +190,6 @@ def test_a_key_with_a_passphrase_is_refused_and_does_not_ask_for_it_on_the_termi
     )
     key.write_bytes(locked)
     with pytest.raises(ConfigurationError, match="without passphrase"):
-        new_publisher(1, tls=TlsSettings(ca_file=authority.file, certificate_file=certificate, key_file=key))
+        new_publisher(
+            1, tls=TlsSettings(ca_file=authority.file, certificate_file=certificate, key_file=key)
+        )

@@ -1,4 +1,6 @@
-"""A disk that is full or gone at any write: the old state stays or the new one is whole, and the file is named."""
+"""A disk that is full or gone at any write: the old state stays or the new one is whole, and the
+file is named.
+"""
 
 import errno
 import json
@@ -19,9 +21,20 @@ pytestmark = pytest.mark.skipif(
 
 
 def lines(store: str, number: int, folder: Path) -> list[dict[str, Any]]:
-    command = ["fiu-run", "-x", sys.executable, "-m", "tests.support.disk_faults", store, str(number), str(folder)]
+    command = [
+        "fiu-run",
+        "-x",
+        sys.executable,
+        "-m",
+        "tests.support.disk_faults",
+        store,
+        str(number),
+        str(folder),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -39,7 +52,9 @@ def lines(store: str, number: int, folder: Path) -> list[dict[str, Any]]:
         ("audit", "audit"),
     ],
 )
-def test_a_write_that_fails_is_told_and_loses_nothing(tmp_path: Path, store: str, file: str, number: int) -> None:
+def test_a_write_that_fails_is_told_and_loses_nothing(
+    tmp_path: Path, store: str, file: str, number: int
+) -> None:
     tried = lines(store, number, tmp_path)
     new = tried[-1]["then"]
     assert tried[-1]["how"] == "done"

@@ -46,10 +46,14 @@ def test_what_was_kept_is_there_again_by_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("R-41", "R-44")
-def test_a_file_of_before_keys_were_told_apart_keeps_what_it_held_for_nobody_knows_whom(tmp_path: Path) -> None:
+def test_a_file_of_before_keys_were_told_apart_keeps_what_it_held_for_nobody_knows_whom(
+    tmp_path: Path,
+) -> None:
     before = sqlite3.connect(tmp_path / "withdrawn.sqlite")
     before.executescript(f"{WITHDRAWN_SCHEMA} PRAGMA user_version=1;")
-    before.execute("INSERT INTO withdrawn VALUES (?,?,?,?,?,?,?)", (ANNA, 5, 8, True, False, 0.0, "[[], []]"))
+    before.execute(
+        "INSERT INTO withdrawn VALUES (?,?,?,?,?,?,?)", (ANNA, 5, 8, True, False, 0.0, "[[], []]")
+    )
     before.execute("INSERT INTO notice VALUES (?, ?)", (LIST, 17))
     before.commit()
     before.close()

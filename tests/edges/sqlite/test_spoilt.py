@@ -1,4 +1,6 @@
-"""Files that are damaged, emptied, gone or of a newer version: begun anew where that can be, and always told."""
+"""Files that are damaged, emptied, gone or of a newer version: begun anew where that can be, and
+always told.
+"""
 
 import os
 import sqlite3
@@ -44,8 +46,12 @@ def torn_inside(path: Path) -> None:
         file.write(os.urandom(size - 4096))
 
 
-@pytest.mark.parametrize(("spoil", "word"), [(torn, "damaged"), (newer, "newer version"), (torn_inside, "damaged")])
-def test_visits_that_cannot_be_read_are_forgotten_and_told(tmp_path: Path, spoil: Spoil, word: str) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "word"), [(torn, "damaged"), (newer, "newer version"), (torn_inside, "damaged")]
+)
+def test_visits_that_cannot_be_read_are_forgotten_and_told(
+    tmp_path: Path, spoil: Spoil, word: str
+) -> None:
     path = tmp_path / "visits.sqlite"
     RuntimeStore(tmp_path).close()
     spoil(path)
@@ -61,7 +67,8 @@ def test_visits_that_cannot_be_read_are_forgotten_and_told(tmp_path: Path, spoil
 
 @pytest.mark.requirement("R-42")
 @pytest.mark.parametrize(
-    ("spoil", "word"), [(torn, "damaged"), (newer, "newer"), (emptied, "empty"), (os.remove, "gone")]
+    ("spoil", "word"),
+    [(torn, "damaged"), (newer, "newer"), (emptied, "empty"), (os.remove, "gone")],
 )
 def test_a_memory_of_the_plain_list_that_is_lost_is_told_with_what_is_protected_no_more(
     tmp_path: Path, spoil: Spoil, word: str
@@ -85,7 +92,13 @@ def test_a_memory_of_the_plain_list_that_is_lost_is_told_with_what_is_protected_
 @pytest.mark.requirement("R-36", "R-42")
 @pytest.mark.parametrize(
     ("spoil", "word"),
-    [(torn, "damaged"), (torn_inside, "damaged"), (newer, "newer"), (emptied, "empty"), (os.remove, "gone")],
+    [
+        (torn, "damaged"),
+        (torn_inside, "damaged"),
+        (newer, "newer"),
+        (emptied, "empty"),
+        (os.remove, "gone"),
+    ],
 )
 def test_a_memory_of_the_signed_list_that_is_lost_is_told_and_the_list_comes_again(
     tmp_path: Path, spoil: Spoil, word: str
@@ -108,14 +121,18 @@ def test_a_memory_of_the_signed_list_that_is_lost_is_told_and_the_list_comes_aga
         client.list.close()
 
 
-def test_a_list_that_is_found_damaged_while_it_is_used_is_begun_anew_by_the_look_that_finds_it(tmp_path: Path) -> None:
+def test_a_list_that_is_found_damaged_while_it_is_used_is_begun_anew_by_the_look_that_finds_it(
+    tmp_path: Path,
+) -> None:
     repository = Repository(tmp_path / "repository").base([agreed(ANNA)]).publish()
     client = Client(tmp_path / "gateway", repository)
     try:
         client.read()
         path = client.state / "signed-list.sqlite"
         torn_inside(path)
-        with path.open("r+b") as file:  # its change counter: what SQLite remembers of the file counts no more
+        with path.open(
+            "r+b"
+        ) as file:  # its change counter: what SQLite remembers of the file counts no more
             file.seek(24)
             file.write(os.urandom(4))
         repository.publish()

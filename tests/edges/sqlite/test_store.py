@@ -1,4 +1,6 @@
-"""What survives: the promises of ports.VisitStore, shown by the stand-in and by SQLite alike; then SQLite's own."""
+"""What survives: the promises of ports.VisitStore, shown by the stand-in and by SQLite alike; then
+SQLite's own.
+"""
 
 import contextlib
 import os
@@ -18,14 +20,28 @@ from presence.core.event.outgoing import Step, TakenBack
 from presence.edges.sqlite.store import VISIT_SCHEMA, ConsentStore, RuntimeStore
 from presence.errors import ConsentListError, StorageError
 from presence.ports import Stored
-from tests.support.builders import ANNA, BERIT, CARL, a_list, announcement, consent, moment, outgoing, visit
+from tests.support.builders import (
+    ANNA,
+    BERIT,
+    CARL,
+    a_list,
+    announcement,
+    consent,
+    moment,
+    outgoing,
+    visit,
+)
 from tests.support.fakes import MemoryStore
 
 Reopen = Callable[[], RuntimeStore | MemoryStore]
 
 FULL_VISIT = visit(left_at=moment(60.25))
 WITHDRAWN = outgoing(
-    id="later", type=EventType.WITHDRAWN, entered_id=outgoing().id, reason="objected", occurred_at=moment(0.123456789)
+    id="later",
+    type=EventType.WITHDRAWN,
+    entered_id=outgoing().id,
+    reason="objected",
+    occurred_at=moment(0.123456789),
 )
 ANNOUNCED = announcement(categories=("ap2:1", "ap2:2", "x:é"), valid_until_s=1.5e9 + 0.25)
 A_STEP = Step(
@@ -77,7 +93,12 @@ def test_a_step_forgets_cancels_and_retracts(reopen: Reopen) -> None:
     store.commit(A_STEP)
 
     store.commit(
-        Step(forgotten=(ANNA,), cancelled=(outgoing().id,), retracted=(ANNOUNCED.event_id,), let_go=("before",))
+        Step(
+            forgotten=(ANNA,),
+            cancelled=(outgoing().id,),
+            retracted=(ANNOUNCED.event_id,),
+            let_go=("before",),
+        )
     )
 
     assert reopen().load() == Stored((A_STEP.saved[1],), (WITHDRAWN,))
@@ -86,7 +107,9 @@ def test_a_step_forgets_cancels_and_retracts(reopen: Reopen) -> None:
 def test_a_step_that_forgets_what_it_saves_keeps_nothing(reopen: Reopen) -> None:
     store = reopen()
 
-    store.commit(Step(saved=(visit(),), queued=(outgoing(),), forgotten=(ANNA,), cancelled=(outgoing().id,)))
+    store.commit(
+        Step(saved=(visit(),), queued=(outgoing(),), forgotten=(ANNA,), cancelled=(outgoing().id,))
+    )
 
     assert store.load() == Stored()
 
@@ -140,7 +163,9 @@ def test_an_event_that_left_the_outbox_is_gone(reopen: Reopen) -> None:
 
     store.remove(outgoing().id)
 
-    assert reopen().load() == Stored(A_STEP.saved, (WITHDRAWN,), A_STEP.announced, A_STEP.taken_back)
+    assert reopen().load() == Stored(
+        A_STEP.saved, (WITHDRAWN,), A_STEP.announced, A_STEP.taken_back
+    )
 
 
 def test_all_of_it_is_replaced_by_all_of_something_else(reopen: Reopen) -> None:
@@ -191,17 +216,24 @@ KILLED, FINISHED, FAILED = 9, 0, 1
 
 
 def die_after(
-    statements: int, kind: type[RuntimeStore | ConsentStore], directory: Path, work: Callable[[Any], Any]
+    statements: int,
+    kind: type[RuntimeStore | ConsentStore],
+    directory: Path,
+    work: Callable[[Any], Any],
 ) -> int:
     """Let a process of its own do the work and die after so many statements of it; how it ended."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, of which the child uses none
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of threads, of which the child uses none
         child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     try:
         connect = sqlite3.connect
-        sqlite3.connect = lambda *arguments, **options: connect(*arguments, factory=Mortal, **options)  # type: ignore
+        sqlite3.connect = lambda *arguments, **options: connect(
+            *arguments, factory=Mortal, **options
+        )  # type: ignore
         store = kind(directory)
         Mortal.statements_left = statements
         work(store)
@@ -266,7 +298,9 @@ def test_a_kill_while_a_list_is_taken_in_leaves_the_old_number_and_versions(tmp_
                     after.accept(a_list(consent(version=6), seq=7))
                 return
             assert end == KILLED
-            assert after.accept(a_list(consent(version=6), seq=7)).entries.keys() == {ANNA}, statements
+            assert after.accept(a_list(consent(version=6), seq=7)).entries.keys() == {ANNA}, (
+                statements
+            )
     pytest.fail("taking in a list takes fewer statements than this")
 
 
@@ -274,9 +308,13 @@ STEPS = st.builds(
     Step,
     saved=st.lists(st.sampled_from([visit(), FULL_VISIT, visit(ref=BERIT)]), max_size=2).map(tuple),
     forgotten=st.lists(st.sampled_from([ANNA, BERIT]), max_size=1).map(tuple),
-    queued=st.lists(st.sampled_from([outgoing(), WITHDRAWN, outgoing(id="x")]), max_size=2).map(tuple),
+    queued=st.lists(st.sampled_from([outgoing(), WITHDRAWN, outgoing(id="x")]), max_size=2).map(
+        tuple
+    ),
     cancelled=st.lists(st.sampled_from([outgoing().id, "later", "x"]), max_size=1).map(tuple),
-    announced=st.lists(st.sampled_from([ANNOUNCED, announcement(event_id="x")]), max_size=2).map(tuple),
+    announced=st.lists(st.sampled_from([ANNOUNCED, announcement(event_id="x")]), max_size=2).map(
+        tuple
+    ),
     retracted=st.lists(st.sampled_from([ANNOUNCED.event_id, "x"]), max_size=1).map(tuple),
 )
 
@@ -312,7 +350,9 @@ def on_disk(directory: Path) -> bytes:
 
 @pytest.mark.requirement("R-12")
 @pytest.mark.parametrize("way", ["step by step", "replaced"])
-def test_what_is_removed_leaves_no_byte_in_the_file(tmp_path: Path, store: RuntimeStore, way: str) -> None:
+def test_what_is_removed_leaves_no_byte_in_the_file(
+    tmp_path: Path, store: RuntimeStore, way: str
+) -> None:
     refs = [bytes([n]) * 7 + b"!" for n in range(65, 90)]
     secrets = [*refs, b"p_secret", b"ap2:secret", b"secret-id"]
     for n, ref in enumerate(refs):
@@ -320,7 +360,9 @@ def test_what_is_removed_leaves_no_byte_in_the_file(tmp_path: Path, store: Runti
             Step(
                 saved=(visit(ref=ref),),
                 queued=(outgoing(id=f"secret-id{n}", ref=ref, subject=f"p_secret{n}"),),
-                announced=(announcement(event_id=f"secret-id{n}", ref=ref, categories=("ap2:secret",)),),
+                announced=(
+                    announcement(event_id=f"secret-id{n}", ref=ref, categories=("ap2:secret",)),
+                ),
             )
         )
     assert all(secret in on_disk(tmp_path) for secret in secrets)
@@ -337,7 +379,9 @@ def test_what_is_removed_leaves_no_byte_in_the_file(tmp_path: Path, store: Runti
 
 
 @pytest.mark.requirement("R-12")
-def test_a_subject_taken_off_the_list_leaves_no_byte_in_the_file(tmp_path: Path, accepted: ConsentStore) -> None:
+def test_a_subject_taken_off_the_list_leaves_no_byte_in_the_file(
+    tmp_path: Path, accepted: ConsentStore
+) -> None:
     refs = [bytes([n]) * 7 + b"!" for n in range(65, 90)]
     accepted.accept(a_list(*(consent(ref=ref) for ref in refs), seq=1))
     assert all(ref in on_disk(tmp_path) for ref in refs)
@@ -355,7 +399,9 @@ def test_the_consent_store_never_holds_a_key(tmp_path: Path, accepted: ConsentSt
 
     found = on_disk(tmp_path)
     assert not any(key in found for key in record.pairwise_keys.values())
-    assert not any(key.key in found for entry in a_list(record).entries.values() for key in entry.keys)
+    assert not any(
+        key.key in found for entry in a_list(record).entries.values() for key in entry.keys
+    )
 
 
 @pytest.mark.requirement("R-18")
@@ -382,12 +428,16 @@ def test_a_file_of_another_version_is_refused_with_a_next_step(tmp_path: Path) -
     with contextlib.closing(sqlite3.connect(tmp_path / "visits.sqlite")) as database:
         database.execute("PRAGMA user_version=99")
 
-    with pytest.raises(StorageError, match=r"visits\.sqlite: written by a newer version.*put the file away"):
+    with pytest.raises(
+        StorageError, match=r"visits\.sqlite: written by a newer version.*put the file away"
+    ):
         RuntimeStore(tmp_path)
 
 
 def test_a_file_of_the_version_before_is_upgraded_with_all_that_is_in_it(tmp_path: Path) -> None:
-    """As version 1 wrote it: the daemon was upgraded and started again, and somebody is in the shop."""
+    """As version 1 wrote it: the daemon was upgraded and started again, and somebody is in the
+    shop.
+    """
     with contextlib.closing(sqlite3.connect(tmp_path / "visits.sqlite")) as database:
         database.executescript(VISIT_SCHEMA)
         now, told = moment(7), announcement(event_id="told")
@@ -395,8 +445,28 @@ def test_a_file_of_the_version_before_is_upgraded_with_all_that_is_in_it(tmp_pat
         database.executemany(
             "INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
-                ("a", "presence.entered.v1", "offers-main", ANNA, "p_of_the_entry", *now, 9e9, "", ""),
-                ("b", "presence.withdrawn.v1", "offers-main", BERIT, "p_told", *now, 9e9, "before", "withdrawn"),
+                (
+                    "a",
+                    "presence.entered.v1",
+                    "offers-main",
+                    ANNA,
+                    "p_of_the_entry",
+                    *now,
+                    9e9,
+                    "",
+                    "",
+                ),
+                (
+                    "b",
+                    "presence.withdrawn.v1",
+                    "offers-main",
+                    BERIT,
+                    "p_told",
+                    *now,
+                    9e9,
+                    "before",
+                    "withdrawn",
+                ),
             ],
         )
         database.executemany(
@@ -415,13 +485,18 @@ def test_a_file_of_the_version_before_is_upgraded_with_all_that_is_in_it(tmp_pat
 
     assert [each.ref for each in stored.visits] == [ANNA]
     assert [each.subject for each in stored.pending] == ["", "p_told"]
-    assert [(each.event_id, each.day) for each in stored.announcements] == [("told", "2026-11-23"), ("of-who-left", "")]
+    assert [(each.event_id, each.day) for each in stored.announcements] == [
+        ("told", "2026-11-23"),
+        ("of-who-left", ""),
+    ]
     with contextlib.closing(RuntimeStore(tmp_path)) as again:
         assert len(again.load().visits) == 2
 
 
 def test_a_file_that_is_no_database_is_refused_with_a_next_step(tmp_path: Path) -> None:
-    (tmp_path / "visits.sqlite").write_bytes(b"not a database at all, but long enough to be read as one" * 100)
+    (tmp_path / "visits.sqlite").write_bytes(
+        b"not a database at all, but long enough to be read as one" * 100
+    )
 
     with pytest.raises(StorageError, match=r"visits\.sqlite"):
         RuntimeStore(tmp_path)
@@ -441,7 +516,9 @@ def test_a_full_disk_is_a_storage_error_and_the_old_state_stands(store: RuntimeS
     store._database.execute(f"PRAGMA max_page_count={pages}")
 
     with pytest.raises(StorageError, match="make room"):
-        store.commit(Step(queued=tuple(outgoing(id=f"{n:0200}") for n in range(500)), forgotten=(ANNA,)))
+        store.commit(
+            Step(queued=tuple(outgoing(id=f"{n:0200}") for n in range(500)), forgotten=(ANNA,))
+        )
 
     assert store.load() == Stored((visit(),))
     store._database.execute("PRAGMA max_page_count=100000")
@@ -450,9 +527,13 @@ def test_a_full_disk_is_a_storage_error_and_the_old_state_stands(store: RuntimeS
 
 
 @pytest.mark.requirement("T-20")
-def test_a_store_that_somebody_else_has_locked_is_a_storage_error(tmp_path: Path, store: RuntimeStore) -> None:
+def test_a_store_that_somebody_else_has_locked_is_a_storage_error(
+    tmp_path: Path, store: RuntimeStore
+) -> None:
     store._database.execute("PRAGMA busy_timeout=1")
-    with contextlib.closing(sqlite3.connect(tmp_path / "visits.sqlite", isolation_level=None)) as other:
+    with contextlib.closing(
+        sqlite3.connect(tmp_path / "visits.sqlite", isolation_level=None)
+    ) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StorageError, match="locked"):
             store.commit(A_STEP)
@@ -536,7 +617,9 @@ def test_lists_of_different_names_are_numbered_apart(accepted: ConsentStore) -> 
 
 
 @pytest.mark.requirement("R-24")
-def test_no_table_holds_a_subject_with_a_time_beyond_the_present_visit(tmp_path: Path, accepted: ConsentStore) -> None:
+def test_no_table_holds_a_subject_with_a_time_beyond_the_present_visit(
+    tmp_path: Path, accepted: ConsentStore
+) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / "consents.sqlite")) as database:
         columns = {
             (table, column)

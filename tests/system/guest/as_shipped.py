@@ -1,8 +1,10 @@
-"""The day in a shop as shipped: what docs/install.md tells to do, every default, and a customer who is greeted.
+"""The day in a shop as shipped: what docs/install.md tells to do, every default, and a customer who
+is greeted.
 
-One machine stands for three: the chain's server (consent service and HTTPS), the broker, the gateway. Nothing is set by
-hand that docs/install.md does not tell to set; its shell blocks are run as they stand there (`documented`). One JSON
-line for each part in /out/results; a part that raises ends the day, for the next one builds on it.
+One machine stands for three: the chain's server (consent service and HTTPS), the broker, the
+gateway. Nothing is set by hand that docs/install.md does not tell to set; its shell blocks are run
+as they stand there (`documented`). One JSON line for each part in /out/results; a part that raises
+ends the day, for the next one builds on it.
 """
 
 import json
@@ -15,7 +17,16 @@ from typing import Any
 import technician
 from controller import Controller
 from gateway import SETTINGS, Air, Customer, journal, sh, state, unpack_wheels, until
-from shop import CHAIN, TEST_PHONE, ConsentService, OfferEngine, Watcher, disciplined_clock, documented, settings
+from shop import (
+    CHAIN,
+    TEST_PHONE,
+    ConsentService,
+    OfferEngine,
+    Watcher,
+    disciplined_clock,
+    documented,
+    settings,
+)
 from telling import mark_clock, tell
 
 CHECKOUT = Path("/src/checkout")
@@ -43,7 +54,10 @@ class Day:
         return {"broker": sh("systemctl is-active mosquitto"), "published": self.service.publish()}
 
     def configure(self) -> dict[str, Any]:
-        for block in ("install -m 644 ca.pem /etc/presence/broker-ca.pem", "install -m 644 1.root.json"):
+        for block in (
+            "install -m 644 ca.pem /etc/presence/broker-ca.pem",
+            "install -m 644 1.root.json",
+        ):
             documented(block, CHAIN)
         SETTINGS.write_text(settings(SETTINGS.read_text()))
         undisciplined = self.inside()
@@ -55,7 +69,9 @@ class Day:
         began = time.monotonic()
         sh("systemctl start presence")
         ready_s = time.monotonic() - began
-        until(lambda: self.air.controller is not None and self.air.controller.scans(0), 60, "scanning")
+        until(
+            lambda: self.air.controller is not None and self.air.controller.scans(0), 60, "scanning"
+        )
         until(lambda: "fresh" in sh("presence status", check=False), 60, "a fresh list")
         return {
             "ready_s": ready_s, "status": json.loads(sh("presence status --json", check=False)),
@@ -63,17 +79,25 @@ class Day:
         }  # fmt: skip
 
     def calibrate(self) -> dict[str, Any]:
-        """The technician walks; meanwhile the daemon goes on. (The tool's walks take the time that they take.)"""
+        """The technician walks; meanwhile the daemon goes on. (The tool's walks take the time that
+        they take.)
+        """
         before = SETTINGS.read_text()
         told = technician.walks(self.air, self.phone)
         after = SETTINGS.read_text()
         sh("systemctl reload presence")
         until(lambda: state("ActiveState") == "active", 60, "the daemon again")
         changed = [line.strip() for line in after.splitlines() if line not in before.splitlines()]
-        return {**told, "changed": changed, "status": json.loads(sh("presence status --json", check=False))}
+        return {
+            **told,
+            "changed": changed,
+            "status": json.loads(sh("presence status --json", check=False)),
+        }
 
     def slow_list(self) -> dict[str, Any]:
-        """The list's server takes connections and answers nothing: the service is ready all the same, and silent."""
+        """The list's server takes connections and answers nothing: the service is ready all the
+        same, and silent.
+        """
         self.service.stalls.set()
         began = time.monotonic()
         sh("systemctl restart presence")
@@ -92,7 +116,12 @@ class Day:
         outside = len(self.watcher.events)
         self.air.hear(self.dana.address, self.dana.payload, INSIDE_DBM)
         offer_s = until(lambda: self.engine.offers, 60, "an offer")
-        return {"outside": outside, "offer_s": offer_s, "offers": self.engine.offers[:], "events": self.watcher.told()}
+        return {
+            "outside": outside,
+            "offer_s": offer_s,
+            "offers": self.engine.offers[:],
+            "events": self.watcher.told(),
+        }
 
     def withdraw(self) -> dict[str, Any]:
         """She takes back everything while she stands there; and stands there on."""
@@ -102,21 +131,35 @@ class Day:
         until(lambda: len(self.engine.offers) > 1, 60, "the offer taken back")
         withdrawn_s = time.monotonic() - began
         told = self.watcher.told()
-        sh("systemctl stop presence; systemctl start presence")  # no visit is remembered any more: she might enter anew
+        sh(
+            "systemctl stop presence; systemctl start presence"
+        )  # no visit is remembered any more: she might enter anew
         until(lambda: "fresh" in sh("presence status", check=False), 60, "a fresh list")
         time.sleep(20)
         silent = self.watcher.told() == told
-        self.air.hear(self.berit.address, self.berit.payload, INSIDE_DBM)  # and the gateway does hear
+        self.air.hear(
+            self.berit.address, self.berit.payload, INSIDE_DBM
+        )  # and the gateway does hear
         until(lambda: len(self.engine.offers) > 2, 60, "an offer for somebody else")
         return {
-            "command_s": command_s, "withdrawn_s": withdrawn_s, "offers": self.engine.offers[:], "events": told,
-            "silent": silent, "afterwards": self.watcher.told()[len(told) :],
-        }  # fmt: skip
+            "command_s": command_s,
+            "withdrawn_s": withdrawn_s,
+            "offers": self.engine.offers[:],
+            "events": told,
+            "silent": silent,
+            "afterwards": self.watcher.told()[len(told) :],
+        }
 
     def again(self) -> dict[str, Any]:
-        """An upgrade over the shop as it runs: settings stay, and the installer ends with the check from inside."""
+        """An upgrade over the shop as it runs: settings stay, and the installer ends with the check
+        from inside.
+        """
         kept = SETTINGS.read_text()
-        return {"said": self.installer(), "kept": SETTINGS.read_text() == kept, "active": state("ActiveState")}
+        return {
+            "said": self.installer(),
+            "kept": SETTINGS.read_text() == kept,
+            "active": state("ActiveState"),
+        }
 
     @staticmethod
     def installer() -> str:
@@ -129,10 +172,23 @@ class Day:
         if not said.startswith("{"):
             raise AssertionError(said)
         told = json.loads(said)
-        return {each["name"]: f"{each['verdict']} {each['found']} {each['next_step']}" for each in told["findings"]}
+        return {
+            each["name"]: f"{each['verdict']} {each['found']} {each['next_step']}"
+            for each in told["findings"]
+        }
 
 
-PARTS = ("install", "chain", "configure", "start", "calibrate", "slow_list", "greet", "withdraw", "again")
+PARTS = (
+    "install",
+    "chain",
+    "configure",
+    "start",
+    "calibrate",
+    "slow_list",
+    "greet",
+    "withdraw",
+    "again",
+)
 
 
 def main() -> None:

@@ -1,8 +1,10 @@
-"""A Bluetooth LE controller that exists only here: Linux talks to it through /dev/vhci as to any USB stick.
+"""A Bluetooth LE controller that exists only here: Linux talks to it through /dev/vhci as to any
+USB stick.
 
-It answers the HCI commands that bring an LE-only 4.2 controller up (Core Specification 5.4, Vol 4, Part E; numbers of
-its sections beside each), and reports whatever `advertise` is told while the host scans. Needs root and hci_vhci.
-Legacy advertising reports (7.7.65.2) only; without duplicate filtering, as a controller that reports everything.
+It answers the HCI commands that bring an LE-only 4.2 controller up (Core Specification 5.4, Vol 4,
+Part E; numbers of its sections beside each), and reports whatever `advertise` is told while the
+host scans. Needs root and hci_vhci. Legacy advertising reports (7.7.65.2) only; without duplicate
+filtering, as a controller that reports everything.
 """
 
 import os
@@ -23,7 +25,9 @@ UNKNOWN_COMMAND: Final = b"\x01"
 SET_SCAN_PARAMETERS, SET_SCAN_ENABLE, RESET = 0x200B, 0x200C, 0x0C03
 
 ANSWERS: Final = {
-    0x1001: struct.pack("<BHBHH", 0x08, 0, 0x08, 0x05F1, 0),  # 7.4.1 version: 4.2, the Linux Foundation
+    0x1001: struct.pack(
+        "<BHBHH", 0x08, 0, 0x08, 0x05F1, 0
+    ),  # 7.4.1 version: 4.2, the Linux Foundation
     0x1003: bytes((0, 0, 0, 0, 0x60, 0, 0, 0)),  # 7.4.3 features: LE, no BR/EDR
     0x1005: struct.pack("<HBHH", 251, 0, 8, 0),  # 7.4.5 buffer size
     0x2002: struct.pack("<HB", 251, 8),  # 7.8.2 LE buffer size
@@ -34,8 +38,10 @@ ANSWERS: Final = {
 }
 SILENT: Final = frozenset(
     (
-        0x0C01, 0x0C13, 0x0C24, 0x0C31, 0x0C33, 0x0C52, 0x0C63, 0x0C6D,  # 7.3: masks, name, flow control, LE support
-        0x2001, 0x2005, 0x2006, 0x2008, 0x2009, 0x200A, 0x2010, 0x2011, 0x2012,  # 7.8: masks, address, lists
+        # 7.3: masks, name, flow control, LE support
+        0x0C01, 0x0C13, 0x0C24, 0x0C31, 0x0C33, 0x0C52, 0x0C63, 0x0C6D,
+        # 7.8: masks, address, lists
+        0x2001, 0x2005, 0x2006, 0x2008, 0x2009, 0x200A, 0x2010, 0x2011, 0x2012,
     )
 )  # fmt: skip
 SUPPORTED: Final = (
@@ -64,7 +70,9 @@ class Controller:
         self._server.start()
 
     def unplug(self) -> None:
-        """The adapter is gone when this returns. (The kernel lets go of it only when nobody reads any more.)"""
+        """The adapter is gone when this returns. (The kernel lets go of it only when nobody reads
+        any more.)
+        """
         self._scanning.clear()
         self._unplugged.set()
         self._server.join()
@@ -76,11 +84,18 @@ class Controller:
         return self._scanning.wait(within_s)
 
     def advertise(self, address: bytes, payload: bytes, rssi_dbm: int) -> bool:
-        """One advertisement of a random address on air; False where nobody scanned. 6 bytes, at most 31, dBm."""
+        """One advertisement of a random address on air; False where nobody scanned. 6 bytes, at
+        most 31, dBm.
+        """
         if not self._scanning.is_set():
             self.unheard += 1
             return False
-        report = bytes((ADVERTISING_REPORT, 1, NONCONNECTABLE, 1)) + address[::-1] + bytes((len(payload),)) + payload
+        report = (
+            bytes((ADVERTISING_REPORT, 1, NONCONNECTABLE, 1))
+            + address[::-1]
+            + bytes((len(payload),))
+            + payload
+        )
         self._event(LE_META, report + struct.pack("b", rssi_dbm))
         self.reported += 1
         return True
@@ -111,7 +126,11 @@ class Controller:
                 octets[octet] = sum(1 << bit for bit in bits)
             return OK + octets
         if opcode == 0x1004:  # 7.4.4 features, by page
-            return OK + bytes((parameters[0], 0)) + (ANSWERS[0x1003] if parameters[0] == 0 else bytes(8))
+            return (
+                OK
+                + bytes((parameters[0], 0))
+                + (ANSWERS[0x1003] if parameters[0] == 0 else bytes(8))
+            )
         if opcode == 0x1009:  # 7.4.6 our address
             return OK + self._address
         if opcode == 0x2018:  # 7.8.23 random number

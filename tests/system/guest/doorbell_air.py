@@ -1,15 +1,19 @@
-"""A virtual air with connections: bumble's controllers on one link, one of them Linux's own through /dev/vhci.
+"""A virtual air with connections: bumble's controllers on one link, one of them Linux's own through
+/dev/vhci.
 
     gateway: bluetoothd ─ kernel ─ /dev/vhci ─ Radio ─┐
     phones:  bumble host ─────────────────── Radio ─┴─ Ether
 
-Runs with bumble 0.0.236 as root. What bumble's controller lacks for this is added here, as ../shared/vm/doorbell found:
+Runs with bumble 0.0.236 as root. What bumble's controller lacks for this is added here, as
+../shared/vm/doorbell found:
 
-* ACL data carries the connection's own address (bumble always says the random one, and every reply is lost);
+* ACL data carries the connection's own address (bumble always says the random one, and every reply
+  is lost);
 * advertisements that nobody may connect to, and their true event types, strengths and intervals;
 * a connection that nobody accepted fails with 0x3E; creating one can be cancelled.
 
-Numbers: Core Specification 5.4, Vol 4, Part E. No loss, no radio timing: times are the cost of software.
+Numbers: Core Specification 5.4, Vol 4, Part E. No loss, no radio timing: times are the cost of
+software.
 """
 
 import asyncio
@@ -96,7 +100,9 @@ class Ether(LocalLink):
         connection = sender.le_connections.get(destination)
         receiver = self.find_le_controller(destination)
         if connection and receiver:
-            asyncio.get_running_loop().call_soon(receiver.on_link_acl_data, connection.self_address, transport, data)
+            asyncio.get_running_loop().call_soon(
+                receiver.on_link_acl_data, connection.self_address, transport, data
+            )
 
     def send_ll_control_pdu(self, sender_address: Any, receiver_address: Any, packet: Any) -> None:
         if self.find_le_controller(receiver_address):
@@ -104,7 +110,9 @@ class Ether(LocalLink):
 
     def send_advertising_pdu(self, sender: Any, packet: Any) -> None:
         if self.recording and isinstance(packet, Heard):
-            self.recorded.append((time.monotonic(), str(packet.advertiser_address), packet.kind, packet.data))
+            self.recorded.append(
+                (time.monotonic(), str(packet.advertiser_address), packet.kind, packet.data)
+            )
         listeners = [each for each in self.controllers if each is not sender]
         random.shuffle(listeners)  # else the same phone wins every race
         for listener in listeners:
@@ -112,11 +120,17 @@ class Ether(LocalLink):
 
 
 class Radio(bumble_controller.Controller):
-    """`extended`: with LE extended advertising (4.1.2 Vol 6, Part B), as a Bluetooth 5 adapter has it."""
+    """`extended`: with LE extended advertising (4.1.2 Vol 6, Part B), as a Bluetooth 5 adapter has
+    it.
+    """
 
     def __init__(self, name: str, ether: Ether, address: str, *, extended: bool = False) -> None:
         features = hci.LeFeatureMask
-        without = features.LE_EXTENDED_ADVERTISING | features.LE_PERIODIC_ADVERTISING | features.LL_PRIVACY
+        without = (
+            features.LE_EXTENDED_ADVERTISING
+            | features.LE_PERIODIC_ADVERTISING
+            | features.LL_PRIVACY
+        )
         base = bumble_controller.Controller
         self.extended = extended
         self.le_features = base.le_features & ~without
@@ -133,10 +147,16 @@ class Radio(bumble_controller.Controller):
             return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
         pending, self.pending_le_connection = self.pending_le_connection, None
         cancelled = hci.HCI_LE_Connection_Complete_Event(
-            status=0x02, connection_handle=0, role=0, peer_address_type=pending.peer_address.address_type,
-            peer_address=pending.peer_address, connection_interval=0, peripheral_latency=0, supervision_timeout=0,
+            status=0x02,
+            connection_handle=0,
+            role=0,
+            peer_address_type=pending.peer_address.address_type,
+            peer_address=pending.peer_address,
+            connection_interval=0,
+            peripheral_latency=0,
+            supervision_timeout=0,
             central_clock_accuracy=0,
-        )  # fmt: skip
+        )
         asyncio.get_running_loop().call_soon(self.send_hci_packet, cancelled)
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
@@ -147,17 +167,24 @@ class Radio(bumble_controller.Controller):
         if self.le_scan_enable:
             self._report(packet)
         pending = self.pending_le_connection
-        if pending and packet.kind == CONNECTABLE and pending.peer_address == packet.advertiser_address:
+        if (
+            pending
+            and packet.kind == CONNECTABLE
+            and pending.peer_address == packet.advertiser_address
+        ):
             self.create_le_connection(packet.advertiser_address)
 
     def _report(self, heard: Heard) -> None:
         address, kind = bytes(heard.advertiser_address), int(heard.advertiser_address.address_type)
         strength, length = struct.pack("b", STRENGTH_DBM), bytes((len(heard.data),))
         if self.extended:
-            # One report: event type, address, both PHYs, set, power, strength, no periodic interval, no direct address.
+            # One report: event type, address, both PHYs, set, power, strength, no periodic
+            # interval, no direct address.
             event = struct.pack("<H", EXTENDED_EVENT[heard.kind])
             between = bytes((1, 0, 0xFF, 0x7F)) + strength + bytes(9)
-            body = bytes((0x0D, 1)) + event + bytes((kind,)) + address + between + length + heard.data
+            body = (
+                bytes((0x0D, 1)) + event + bytes((kind,)) + address + between + length + heard.data
+            )
         else:
             body = bytes((0x02, 1, heard.kind, kind)) + address + length + heard.data + strength
         if self.host:

@@ -1,4 +1,6 @@
-"""What the daemon counted, exactly and at once: its metrics round the numbers and wait for the hour (R-23)."""
+"""What the daemon counted, exactly and at once: its metrics round the numbers and wait for the hour
+(R-23).
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Scenarios of the doorbell: customers alone and at once, who is silent, who looks around, a bell that was gone."""
+"""Scenarios of the doorbell: customers alone and at once, who is silent, who looks around, a bell
+that was gone.
+"""
 
 import argparse
 import asyncio
@@ -30,15 +32,23 @@ async def power_on(shop: Shop, options: Options) -> dict[str, Any]:
     phone = await shop.phone()
     _, heard_s = await phone.hear(within_s=60)
     on_air = await shop.recorded(3.0)
-    version = await sh_("uname -r; bluetoothctl --version; /opt/air/bin/pip list 2>/dev/null | grep bumble")
+    version = await sh_(
+        "uname -r; bluetoothctl --version; /opt/air/bin/pip list 2>/dev/null | grep bumble"
+    )
     return {
-        "adapter": shop.adapter.name, "first_advertisement_s": heard_s - began, "on_air": _kinds(on_air),
-        "in_3_s": len(on_air), "versions": version, "guests": guests,
-    }  # fmt: skip
+        "adapter": shop.adapter.name,
+        "first_advertisement_s": heard_s - began,
+        "on_air": _kinds(on_air),
+        "in_3_s": len(on_air),
+        "versions": version,
+        "guests": guests,
+    }
 
 
 async def enters(shop: Shop, options: Options) -> dict[str, Any]:
-    """A phone listens as an app does and answers, in the emulator's own words; from the first advertisement."""
+    """A phone listens as an app does and answers, in the emulator's own words; from the first
+    advertisement.
+    """
     to_event, after_listening, to_written, links = [], [], [], []
     assurance, attempts = set(), 0
     phone = await shop.phone()
@@ -58,14 +68,20 @@ async def enters(shop: Shop, options: Options) -> dict[str, Any]:
         links.append(told.link_s)
         attempts += told.attempts
     return {
-        "repeats": options.repeats, "first_advertisement_to_event_s": spread(to_event),
-        "of_it_after_listening_s": spread(after_listening), "first_advertisement_to_written_s": spread(to_written),
-        "link_s": spread(links), "assurance": sorted(assurance), "attempts": attempts,
-    }  # fmt: skip
+        "repeats": options.repeats,
+        "first_advertisement_to_event_s": spread(to_event),
+        "of_it_after_listening_s": spread(after_listening),
+        "first_advertisement_to_written_s": spread(to_written),
+        "link_s": spread(links),
+        "assurance": sorted(assurance),
+        "attempts": attempts,
+    }
 
 
 async def silent(shop: Shop, options: Options) -> dict[str, Any]:
-    """One connects and says nothing: how soon the bell rings again, and how soon the silent one is sent away."""
+    """One connects and says nothing: how soon the bell rings again, and how soon the silent one is
+    sent away.
+    """
     one, other = await shop.phone(), await shop.phone()
     rings_again, gone, rung = [], [], []
     for _ in range(5):
@@ -88,9 +104,11 @@ async def silent(shop: Shop, options: Options) -> dict[str, Any]:
             rung.append(at - began)
             assert not holding.done(), "the silent one was gone already"
     return {
-        "rings_again_s": spread(rings_again), "another_entered_s": spread(rung),
-        "sent_away_s": spread([at for at, _ in gone]), "reasons": sorted({reason for _, reason in gone}),
-    }  # fmt: skip
+        "rings_again_s": spread(rings_again),
+        "another_entered_s": spread(rung),
+        "sent_away_s": spread([at for at, _ in gone]),
+        "reasons": sorted({reason for _, reason in gone}),
+    }
 
 
 async def crowd(shop: Shop, options: Options) -> dict[str, Any]:
@@ -103,7 +121,10 @@ async def crowd(shop: Shop, options: Options) -> dict[str, Any]:
             guests = [shop.guest() for _ in range(number)]
             began = time.monotonic()
             async with asyncio.TaskGroup() as tasks:
-                each = [tasks.create_task(ring(p, g.answer)) for p, g in zip(phones, guests, strict=False)]
+                each = [
+                    tasks.create_task(ring(p, g.answer))
+                    for p, g in zip(phones, guests, strict=False)
+                ]
             for guest in guests:
                 at, _ = await shop.event_of(guest)
                 taken.append(at - began)
@@ -119,8 +140,10 @@ async def bluetoothd_restarted(shop: Shop, options: Options) -> dict[str, Any]:
     """And, then, killed: how soon it rings again, and that it is answered."""
     phone, told = await shop.phone(), {}
     restarts = await run(shop.restarts)
-    down = {"restarted": "systemctl restart bluetooth", "killed": "systemctl kill -s KILL bluetooth; sleep 1; "
-            "systemctl restart bluetooth"}  # fmt: skip
+    down = {
+        "restarted": "systemctl restart bluetooth",
+        "killed": "systemctl kill -s KILL bluetooth; sleep 1; systemctl restart bluetooth",
+    }
     for name, command in down.items():
         await sh_(command)
         back = time.monotonic()
@@ -150,8 +173,11 @@ async def beacon(shop: Shop, options: Options) -> dict[str, Any]:
     await sh_("systemctl restart presence")
     await phone.hear(within_s=60)
     return {
-        "on_air": _kinds(on_air), "longest_silence_s": silences, "in_10_s": len(on_air), "answer_s": spread(answered),
-    }  # fmt: skip
+        "on_air": _kinds(on_air),
+        "longest_silence_s": silences,
+        "in_10_s": len(on_air),
+        "answer_s": spread(answered),
+    }
 
 
 async def looked_at(shop: Shop, options: Options) -> dict[str, Any]:
@@ -163,7 +189,9 @@ async def looked_at(shop: Shop, options: Options) -> dict[str, Any]:
         nonlocal paired
         for service in await link.peer.discover_services():
             found = await link.peer.discover_characteristics(service=service)
-            services[str(service.uuid)] = {str(each.uuid): [str(each.properties), await _value(each)] for each in found}
+            services[str(service.uuid)] = {
+                str(each.uuid): [str(each.properties), await _value(each)] for each in found
+            }
         try:
             await asyncio.wait_for(link.connection.pair(), 2)
             paired = f"paired: {link.connection.is_encrypted}"

@@ -1,4 +1,6 @@
-"""Scenarios of the doorbell: strangers, rings and customers in numbers, and the trial's server beside ours."""
+"""Scenarios of the doorbell: strangers, rings and customers in numbers, and the trial's server
+beside ours.
+"""
 
 import argparse
 import asyncio
@@ -62,13 +64,17 @@ async def throughput(shop: Shop, options: Options) -> dict[str, Any]:
     for guest in guests:
         await shop.event_of(guest)
     return {
-        "answers": len(guests), "a_minute": round(60 * len(guests) / took_s, 1), "attempts": sum(attempts),
+        "answers": len(guests),
+        "a_minute": round(60 * len(guests) / took_s, 1),
+        "attempts": sum(attempts),
         "customer_s": spread(waited),
-    }  # fmt: skip
+    }
 
 
 async def besieged(shop: Shop, options: Options) -> dict[str, Any]:
-    """Six phones connect, say nothing until they are sent away, and come again, while customers answer."""
+    """Six phones connect, say nothing until they are sent away, and come again, while customers
+    answer.
+    """
     phones, customer = [await shop.phone() for _ in range(6)], await shop.phone()
     links, entered, attempts = 0, [], []
     over = asyncio.Event()
@@ -95,11 +101,18 @@ async def besieged(shop: Shop, options: Options) -> dict[str, Any]:
             await asyncio.sleep(1)
         over.set()
     await customer.hear(within_s=60)
-    return {"silent_links": links, "entered": len(entered), "entered_s": spread(entered), "attempts": sum(attempts)}
+    return {
+        "silent_links": links,
+        "entered": len(entered),
+        "entered_s": spread(entered),
+        "attempts": sum(attempts),
+    }
 
 
 async def beside_the_trial(shop: Shop, options: Options) -> dict[str, Any]:
-    """../shared/vm/doorbell's server and ours, in turns on the same adapter, the same phone, the same steps."""
+    """../shared/vm/doorbell's server and ours, in turns on the same adapter, the same phone, the
+    same steps.
+    """
     phone = await shop.phone()
     times: dict[str, list[float]] = {"trial": [], "ours": []}
     for _ in range(2):
@@ -122,7 +135,9 @@ async def beside_the_trial(shop: Shop, options: Options) -> dict[str, Any]:
 
 
 async def strangers(shop: Shop, options: Options) -> dict[str, Any]:
-    """They connect, three at a time; a customer is heard and another answers before, meanwhile and after."""
+    """They connect, three at a time; a customer is heard and another answers before, meanwhile and
+    after.
+    """
     number, ways = options.strangers, 0
     phones = [await shop.phone(canary=True, resolvable=n == 0) for n in range(3)]
     owner, done, failed = await shop.phone(), 0, 0
@@ -135,7 +150,9 @@ async def strangers(shop: Shop, options: Options) -> dict[str, Any]:
         shop.air.hear(listener.address, listener.payload)
         seen = await ring(owner, guest.answer)
         rung.append(((await shop.event_of(guest))[0]) - seen.heard_s)
-        await until_(lambda: len(shop.events_of(listener)) > before, 60, "the customer who is heard")
+        await until_(
+            lambda: len(shop.events_of(listener)) > before, 60, "the customer who is heard"
+        )
         heard.append(time.monotonic() - began)
         shop.air.silence()
 
@@ -171,12 +188,18 @@ async def strangers(shop: Shop, options: Options) -> dict[str, Any]:
     later = await run(traces)
     said = b"\n".join(shop.engine.everything).lower()
     return {
-        "strangers": done, "not_connected": failed, "a_minute": round(60 * done / took_s, 1), "kib": memory,
+        "strangers": done,
+        "not_connected": failed,
+        "a_minute": round(60 * done / took_s, 1),
+        "kib": memory,
         "heard_customer_entered_s": [round(each, 2) for each in heard],
         "answering_customer_entered_s": [round(each, 2) for each in rung],
-        "at_once": at_once, "after_45_s": later, "mqtt": b"7a:9d:e1" in said or b"7a9de1" in said,
-        "metrics": len(await run(metrics)), "restarts": await run(shop.restarts),
-    }  # fmt: skip
+        "at_once": at_once,
+        "after_45_s": later,
+        "mqtt": b"7a:9d:e1" in said or b"7a9de1" in said,
+        "metrics": len(await run(metrics)),
+        "restarts": await run(shop.restarts),
+    }
 
 
 def _trial_answer(challenge: bytes) -> bytes:

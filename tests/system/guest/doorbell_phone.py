@@ -1,4 +1,6 @@
-"""A phone near the doorbell: implements scripts.app_emulator.doorbell.Central on the virtual air, and can misbehave."""
+"""A phone near the doorbell: implements scripts.app_emulator.doorbell.Central on the virtual air,
+and can misbehave.
+"""
 
 import asyncio
 import contextlib
@@ -20,7 +22,9 @@ from scripts.app_emulator.doorbell import LinkLost, Sound
 
 SERVICE_UUID: Final = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
 CANARY: Final = bytes.fromhex("c57a9de1")
-"""Every stranger's address begins so; the first byte has 01 in place of 11 at its top where it is resolvable."""
+"""Every stranger's address begins so; the first byte has 01 in place of 11 at its top where it is
+resolvable.
+"""
 CALL_S: Final = 8.0
 MTU: Final = 517
 
@@ -28,11 +32,15 @@ MTU: Final = 517
 class Phone:
     """`resolvable`: its addresses look as those of a phone do; otherwise they are static ones."""
 
-    def __init__(self, name: str, ether: Ether, *, resolvable: bool = True, canary: bool = False) -> None:
+    def __init__(
+        self, name: str, ether: Ether, *, resolvable: bool = True, canary: bool = False
+    ) -> None:
         self._top = 0x40 if resolvable else 0xC0
         self._canary = canary
         self.radio = Radio(name, ether, "00:00:00:00:00:00")
-        self.device = Device(name=name, address=self._new(), host=Host(self.radio, AsyncPipeSink(self.radio)))
+        self.device = Device(
+            name=name, address=self._new(), host=Host(self.radio, AsyncPipeSink(self.radio))
+        )
 
     async def switch_on(self) -> None:
         await self.device.power_on()
@@ -41,10 +49,14 @@ class Phone:
         """To one that nobody had."""
         address = self._new()
         self.device.random_address = address
-        await self.device.send_sync_command(hci.HCI_LE_Set_Random_Address_Command(random_address=address))
+        await self.device.send_sync_command(
+            hci.HCI_LE_Set_Random_Address_Command(random_address=address)
+        )
         return str(address).split("/")[0]
 
-    async def hear(self, service_uuid: str = SERVICE_UUID, within_s: float = 20.0) -> tuple[Address, float]:
+    async def hear(
+        self, service_uuid: str = SERVICE_UUID, within_s: float = 20.0
+    ) -> tuple[Address, float]:
         """The first advertisement of the doorbell: who, when (monotonic)."""
         first: asyncio.Future[tuple[Address, float]] = asyncio.get_running_loop().create_future()
 
@@ -98,7 +110,9 @@ class Phone:
                     await asyncio.wait_for(connection.disconnect(), 3)
 
     @asynccontextmanager
-    async def _scan(self, service_uuid: str, take: Callable[[Address, float], None]) -> AsyncIterator[None]:
+    async def _scan(
+        self, service_uuid: str, take: Callable[[Address, float], None]
+    ) -> AsyncIterator[None]:
         wanted = bytes.fromhex(service_uuid.replace("-", ""))[::-1]
 
         def on_advertisement(heard: Any) -> None:
@@ -116,7 +130,9 @@ class Phone:
     def _new(self) -> Address:
         first, rest = (CANARY[0], CANARY[1:]) if self._canary else (os.urandom(1)[0], b"")
         tail = os.urandom(5 - len(rest))
-        return Address((bytes((self._top | first & 0x3F,)) + rest + tail)[::-1], Address.RANDOM_DEVICE_ADDRESS)
+        return Address(
+            (bytes((self._top | first & 0x3F,)) + rest + tail)[::-1], Address.RANDOM_DEVICE_ADDRESS
+        )
 
 
 class Link:

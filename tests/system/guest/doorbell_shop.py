@@ -1,4 +1,6 @@
-"""A shop with a doorbell, its customers and whoever else comes: what the scenarios of doorbell_day are made of."""
+"""A shop with a doorbell, its customers and whoever else comes: what the scenarios of doorbell_day
+are made of.
+"""
 
 import asyncio
 import contextlib
@@ -39,7 +41,9 @@ from scripts.app_emulator.doorbell import LinkLost
 PLACE: Final = Place("acme", "fi-0042")
 ADAPTER_ADDRESS: Final = "00:AA:01:00:00:42/P"
 WALKED_IN: Final = tuple(Reading(tenths / 10, -50) for tenths in range(32, 0, -1))
-"""What a phone has after 3.2 s near the gateway: as strong as counts, so that one answer is an entry."""
+"""What a phone has after 3.2 s near the gateway: as strong as counts, so that one answer is an
+entry.
+"""
 ATTEMPTS: Final = 8
 
 
@@ -68,10 +72,17 @@ class Guest(Customer):
         }
 
     def answer(
-        self, challenge: bytes, *, place: Place = PLACE, late_slots: int = 0, readings: Sequence[Reading] = WALKED_IN
+        self,
+        challenge: bytes,
+        *,
+        place: Place = PLACE,
+        late_slots: int = 0,
+        readings: Sequence[Reading] = WALKED_IN,
     ) -> bytes:
         now = time.time() - 1024 * late_slots
-        return make_answer(challenge, readings, window_key(self.identity_key, now), place, slot_at(now))
+        return make_answer(
+            challenge, readings, window_key(self.identity_key, now), place, slot_at(now)
+        )
 
 
 @dataclass
@@ -114,7 +125,9 @@ class Shop:
     def set_bell(self, **values: str) -> None:
         """Change the doorbell's settings; an empty value switches one off."""
         settings = SETTINGS.read_text()
-        before, bell, after = re.split(r"(\ndoorbell:\n.*?\n# -{16,})", settings, maxsplit=1, flags=re.DOTALL)
+        before, bell, after = re.split(
+            r"(\ndoorbell:\n.*?\n# -{16,})", settings, maxsplit=1, flags=re.DOTALL
+        )
         for name, value in values.items():
             line = f"  {name}: {value}" if value else f"  #{name}: ''"
             bell = re.sub(rf"(?m)^  #?{name}: .*$", line, bell)
@@ -136,7 +149,9 @@ class Shop:
 
     def events_of(self, guest: Guest) -> list[tuple[float, dict[str, Any]]]:
         subject = subject_of_day(guest.identity_key, utc_day(time.time()))
-        return [(at, event) for at, event in tuple(self.engine.events) if event["subject"] == subject]
+        return [
+            (at, event) for at, event in tuple(self.engine.events) if event["subject"] == subject
+        ]
 
     async def event_of(self, guest: Guest, within_s: float = 30.0) -> tuple[float, dict[str, Any]]:
         """When it came (monotonic), and what it says."""
@@ -205,7 +220,9 @@ async def visit(
     find: bool = True,
     within_s: float = 20,
 ) -> Visit:
-    """Hear, connect, find the service, and do what `use` does; raises LinkLost. The address is a new one."""
+    """Hear, connect, find the service, and do what `use` does; raises LinkLost. The address is a
+    new one.
+    """
     address = await phone.change_address()
     gateway, heard_s = await phone.hear(service_uuid, within_s)
     told = Visit(heard_s, address)
@@ -239,7 +256,9 @@ async def ring(phone: Phone, make: Callable[[bytes], bytes], **how: Any) -> Visi
 
 
 async def stranger(phone: Phone, way: int) -> bool:
-    """One who is not ours: connects and does one of five things. False where no connection came about."""
+    """One who is not ours: connects and does one of five things. False where no connection came
+    about.
+    """
 
     async def use(link: Link) -> None:
         if way % 5 == 1:
@@ -266,4 +285,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     """Median, p90 and the extremes, in seconds."""
     ranked = sorted(values)
     at = {"least": 0.0, "median": 0.5, "p90": 0.9, "most": 1.0}
-    return {name: round(ranked[min(len(ranked) - 1, int(share * len(ranked)))], 3) for name, share in at.items()}
+    return {
+        name: round(ranked[min(len(ranked) - 1, int(share * len(ranked)))], 3)
+        for name, share in at.items()
+    }

@@ -25,10 +25,17 @@ def traces() -> dict[str, list[str]]:
         for folder, _, names in os.walk(root):
             for path in (Path(folder) / name for name in names):
                 with contextlib.suppress(OSError):
-                    if path.is_file() and not path.is_symlink() and pattern.search(path.read_bytes()):
+                    if (
+                        path.is_file()
+                        and not path.is_symlink()
+                        and pattern.search(path.read_bytes())
+                    ):
                         found.append(str(path))
     sh("sync; journalctl --sync; journalctl --namespace=presence --sync", check=False)
-    said = sh("journalctl -b -o export --all; journalctl -b --namespace=presence -o export --all", check=False)
+    said = sh(
+        "journalctl -b -o export --all; journalctl -b --namespace=presence -o export --all",
+        check=False,
+    )
     return {
         "files": found,
         "journal": [line[:200] for line in said.splitlines() if pattern.search(line.encode())][:5],
@@ -39,5 +46,8 @@ def traces() -> dict[str, list[str]]:
 
 
 def metrics() -> str:
-    return sh("/opt/presence/bin/python -c 'import urllib.request as u; "
-              'print(u.urlopen("http://127.0.0.1:9464/metrics").read().decode())\'', check=False)  # fmt: skip
+    return sh(
+        "/opt/presence/bin/python -c 'import urllib.request as u; "
+        'print(u.urlopen("http://127.0.0.1:9464/metrics").read().decode())\'',
+        check=False,
+    )

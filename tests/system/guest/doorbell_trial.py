@@ -1,4 +1,6 @@
-"""The server of the trial (../shared/vm/doorbell/gw.py), where the host handed it over, to be measured beside ours."""
+"""The server of the trial (../shared/vm/doorbell/gw.py), where the host handed it over, to be
+measured beside ours.
+"""
 
 import asyncio
 import json
@@ -18,7 +20,12 @@ ANSWER: Final = "d00bbe11-0000-4000-8000-000000000003"
 async def serving(adapter: str) -> AsyncIterator[None]:
     """From its first advertisement on."""
     server = await asyncio.create_subprocess_exec(
-        "/opt/presence/bin/python", str(PROGRAM), "--adapter", adapter, "--readvert", stdout=asyncio.subprocess.PIPE
+        "/opt/presence/bin/python",
+        str(PROGRAM),
+        "--adapter",
+        adapter,
+        "--readvert",
+        stdout=asyncio.subprocess.PIPE,
     )
     assert server.stdout is not None
     async with asyncio.timeout(60):

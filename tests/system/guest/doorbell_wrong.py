@@ -1,4 +1,6 @@
-"""The doorbell and answers that are worth nothing: what is told, what is counted, what the phone sees."""
+"""The doorbell and answers that are worth nothing: what is told, what is counted, what the phone
+sees.
+"""
 
 import argparse
 import asyncio
@@ -20,7 +22,9 @@ TIMES: Final = 3
 
 
 async def refused(shop: Shop, _options: argparse.Namespace) -> dict[str, Any]:
-    """Whatever is wrong: nothing is told, it is counted, and the phone sees what a right one would see."""
+    """Whatever is wrong: nothing is told, it is counted, and the phone sees what a right one would
+    see.
+    """
     phone, good = await shop.phone(), shop.guest()
     ended, withdrawn = shop.guest(), shop.guest()
     ended.ends_after_s = ENDS_AFTER_S
@@ -31,7 +35,9 @@ async def refused(shop: Shop, _options: argparse.Namespace) -> dict[str, Any]:
         ends_at = time.monotonic() + ENDS_AFTER_S
         await phone.hear(within_s=60)
 
-        async def note(name: str, use: Callable[[Link], Any], *, times: int = 1, **how: Any) -> None:
+        async def note(
+            name: str, use: Callable[[Link], Any], *, times: int = 1, **how: Any
+        ) -> None:
             before = await counts()
             for _ in range(times):
                 await visit(phone, use, **how)
@@ -45,14 +51,20 @@ async def refused(shop: Shop, _options: argparse.Namespace) -> dict[str, Any]:
             await note(name, _timed(make, times.setdefault(name, [])), times=TIMES)
         await note("in_halves", _in_halves(good.answer))
         await asyncio.sleep(max(0.0, ends_at + 2 - time.monotonic()))
-        await note("permission_ended", _timed(ended.answer, times.setdefault("permission_ended", [])))
+        await note(
+            "permission_ended", _timed(ended.answer, times.setdefault("permission_ended", []))
+        )
         shop.guests.remove(withdrawn)
         await run(shop.give_out)
         await asyncio.sleep(5)
-        await note("permission_withdrawn", _timed(withdrawn.answer, times.setdefault("permission_withdrawn", [])))
+        await note(
+            "permission_withdrawn",
+            _timed(withdrawn.answer, times.setdefault("permission_withdrawn", [])),
+        )
         await asyncio.sleep(3)
         published = len(shop.engine.ids()) - events
-        # And nothing of all that keeps the customer from being recognised: in pieces of 18 bytes this time.
+        # And nothing of all that keeps the customer from being recognised: in pieces of 18 bytes
+        # this time.
         await note("in_pieces", _timed(good.answer, []), mtu=0)
         await shop.event_of(good)
         for _ in range(TIMES):
@@ -69,10 +81,14 @@ def _wrong(good: Guest, recorded: list[bytes]) -> dict[str, Make]:
         "replayed": lambda _: recorded[0],
         "replayed_own": lambda _: good.answer(b"\x01" + bytes(16)),
         "slot_before": lambda challenge: good.answer(challenge, late_slots=2),
-        "other_store": lambda challenge: good.answer(challenge, place=Place(PLACE.chain, "fi-0043")),
+        "other_store": lambda challenge: good.answer(
+            challenge, place=Place(PLACE.chain, "fi-0043")
+        ),
         "one_bit": lambda challenge: _flip(good.answer(challenge)),
         "one_bit_of_eid": lambda challenge: _flip(good.answer(challenge), 8 + random.randrange(64)),
-        "one_bit_of_mac": lambda challenge: _flip(good.answer(challenge), -1 - random.randrange(128)),
+        "one_bit_of_mac": lambda challenge: _flip(
+            good.answer(challenge), -1 - random.randrange(128)
+        ),
         "oversize": lambda challenge: good.answer(challenge) + bytes(100),
         "oversize_512": lambda challenge: good.answer(challenge).ljust(512, b"\0"),
         "empty": lambda _: b"",
@@ -113,7 +129,9 @@ def _in_halves(make: Make) -> Callable[[Link], Any]:
 
 
 def _flip(answer: bytes, bit: int | None = None) -> bytes:
-    """One bit changed: number `bit` of them, counted from the end where it is negative; by chance where None."""
+    """One bit changed: number `bit` of them, counted from the end where it is negative; by chance
+    where None.
+    """
     if bit is None:
         bit = random.randrange(8 * len(answer))
     place = 8 * len(answer) - 1 - bit if bit >= 0 else -1 - bit
@@ -122,6 +140,10 @@ def _flip(answer: bytes, bit: int | None = None) -> bytes:
 
 def _differs(before: dict[str, Any], after: dict[str, Any]) -> dict[str, int]:
     """What was counted in between."""
-    found = {name: after[name] - before[name] for name in ("answered", "entered") if after[name] != before[name]}
+    found = {
+        name: after[name] - before[name]
+        for name in ("answered", "entered")
+        if after[name] != before[name]
+    }
     old, new = before["unanswered"], after["unanswered"]
     return found | {name: n - old.get(name, 0) for name, n in new.items() if n != old.get(name, 0)}

@@ -1,4 +1,6 @@
-"""The gateway under test, seen from its own machine: installed, fed with customers, asked, broken."""
+"""The gateway under test, seen from its own machine: installed, fed with customers, asked,
+broken.
+"""
 
 import json
 import subprocess
@@ -16,7 +18,13 @@ from controller import Controller
 from paho.mqtt.enums import CallbackAPIVersion
 
 from presence.core.recognition.beacons import eddystone
-from presence.core.recognition.identifiers import WINDOW_S, ephemeral_identifier, slot_at, window_at, window_key
+from presence.core.recognition.identifiers import (
+    WINDOW_S,
+    ephemeral_identifier,
+    slot_at,
+    window_at,
+    window_key,
+)
 
 SETTINGS = Path("/etc/presence/presence.yaml")
 LIST = Path("/var/lib/presence/consent/consents.jsonl")
@@ -52,7 +60,9 @@ def install() -> str:
 def always_open(settings: str) -> str:
     """The example's settings for a shop that never closes, with a notice in force."""
     settings = settings.replace("    sat: 09:00-18:00\n    sun: 12:00-18:00\n", "")
-    days = "".join(f"    {day}: 00:00-24:00\n" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+    days = "".join(
+        f"    {day}: 00:00-24:00\n" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    )
     start, end = (
         settings.index("    mon: 09:00"),
         settings.index("    fri: 09:00-21:00\n") + len("    fri: 09:00-21:00\n"),
@@ -86,11 +96,21 @@ class Customer:
     def entry(self, now: float) -> dict[str, Any]:
         keys = [window_key(self.identity_key, now + n * WINDOW_S) for n in (0, 1)]
         return {
-            "ref": text(self.ref), "ver": 1, "purposes": ["presence", "offers"], "flags": [],
-            "win": {"start": window_at(now) * WINDOW_S, "len": WINDOW_S, "keys": [text(key) for key in keys]},
-            "pk": {"offers-main": text(bytes(16))}, "nb": int(now) - 86_400, "na": int(now) + 86_400,
-            "scope": {"type": "store", "id": "fi-0042"}, "grants": [["ap2:1551", 0]],
-        }  # fmt: skip
+            "ref": text(self.ref),
+            "ver": 1,
+            "purposes": ["presence", "offers"],
+            "flags": [],
+            "win": {
+                "start": window_at(now) * WINDOW_S,
+                "len": WINDOW_S,
+                "keys": [text(key) for key in keys],
+            },
+            "pk": {"offers-main": text(bytes(16))},
+            "nb": int(now) - 86_400,
+            "na": int(now) + 86_400,
+            "scope": {"type": "store", "id": "fi-0042"},
+            "grants": [["ap2:1551", 0]],
+        }
 
 
 def text(data: bytes) -> str:
@@ -109,7 +129,9 @@ class Air:
     def hear(self, address: bytes, payload: Callable[[], bytes], rssi_dbm: int = -50) -> None:
         self._phones[address] = lambda: (payload(), rssi_dbm)
 
-    def hear_varying(self, address: bytes, payload: Callable[[], bytes], rssi_dbm: Callable[[], int]) -> None:
+    def hear_varying(
+        self, address: bytes, payload: Callable[[], bytes], rssi_dbm: Callable[[], int]
+    ) -> None:
         self._phones[address] = lambda: (payload(), rssi_dbm())
 
     def silence(self) -> None:
@@ -120,7 +142,9 @@ class Air:
             controller = self.controller
             for address, phone in list(self._phones.items()):
                 if controller is not None:
-                    with suppress(OSError):  # the adapter went away or down under it: not heard, as on any air
+                    with suppress(
+                        OSError
+                    ):  # the adapter went away or down under it: not heard, as on any air
                         controller.advertise(address, *phone())
             time.sleep(self._every_s)
 
@@ -132,7 +156,9 @@ class Engine:
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     everything: list[bytes] = field(default_factory=list)
     """Every topic and every payload."""
-    client: paho.Client = field(default_factory=lambda: paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5))
+    client: paho.Client = field(
+        default_factory=lambda: paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    )
     host, port = "127.0.0.1", 1883
 
     def start(self) -> None:
@@ -149,7 +175,9 @@ class Engine:
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
         self.everything += [message.topic.encode(), message.payload]
-        if "/evt/" in message.topic and not message.topic.endswith("/test"):  # `presence check` writes there
+        if "/evt/" in message.topic and not message.topic.endswith(
+            "/test"
+        ):  # `presence check` writes there
             self.events.append((time.monotonic(), json.loads(message.payload)))
 
     def ids(self, kind: str = "presence.entered.v1") -> list[str]:
@@ -159,11 +187,17 @@ class Engine:
 def publish_list(customers: list[Customer], seq: int, *, at: Path = LIST) -> None:
     now = time.time()
     head = {
-        "v": 1, "list": "acme/fi-0042", "seq": seq, "published_at": int(now), "suppression_checked_at": int(now),
+        "v": 1,
+        "list": "acme/fi-0042",
+        "seq": seq,
+        "published_at": int(now),
+        "suppression_checked_at": int(now),
         "count": len(customers),
-    }  # fmt: skip
+    }
     new = at.with_suffix(".new")
-    new.write_text("".join(json.dumps(line) + "\n" for line in (head, *(c.entry(now) for c in customers))))
+    new.write_text(
+        "".join(json.dumps(line) + "\n" for line in (head, *(c.entry(now) for c in customers)))
+    )
     sh(f"chown presence {new}")
     new.replace(at)
 
@@ -188,4 +222,6 @@ def stamp() -> str:
 
 def since(began: str) -> list[str]:
     """What the daemon said since then, whatever its form."""
-    return sh(f"journalctl --namespace=presence -o cat --no-pager --since '{began}'", check=False).splitlines()[-12:]
+    return sh(
+        f"journalctl --namespace=presence -o cat --no-pager --since '{began}'", check=False
+    ).splitlines()[-12:]

@@ -1,4 +1,6 @@
-"""What stands around the gateway in a shop as shipped: consent service, web server, offer engine."""
+"""What stands around the gateway in a shop as shipped: consent service, web server, offer
+engine.
+"""
 
 import ctypes
 import http.server
@@ -23,7 +25,10 @@ CHAIN = Path("/srv/chain")
 LIST, PORT, HTTPS = "acme/fi-0042", 8883, 8443
 SERVER = "consent.acme.example"
 TEST_PHONE = "test-phone"
-CLIENT = f"--mqtt localhost:{PORT} --mqtt-ca {CHAIN}/ca.pem --mqtt-certificate {CHAIN}/consent-service.pem"
+CLIENT = (
+    f"--mqtt localhost:{PORT} --mqtt-ca {CHAIN}/ca.pem --mqtt-certificate "
+    f"{CHAIN}/consent-service.pem"
+)
 CLIENT += f" --mqtt-key {CHAIN}/consent-service.key"
 ADJ_MAXERROR, ADJ_ESTERROR, ADJ_STATUS = 0x04, 0x08, 0x10
 """adjtimex(2)"""
@@ -38,8 +43,9 @@ def documented(words: str, folder: Path) -> None:
 
 
 def disciplined_clock() -> None:
-    """Stands for chrony or timesyncd, which a machine without a network has nothing for: the kernel is told what they
-    tell it, that its clock is disciplined."""
+    """Stands for chrony or timesyncd, which a machine without a network has nothing for: the kernel
+    is told what they tell it, that its clock is disciplined.
+    """
     timex = bytearray(256)
     struct.pack_into("<I", timex, 0, ADJ_STATUS | ADJ_MAXERROR | ADJ_ESTERROR)
     if ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(bytes(timex), 256)) < 0:
@@ -47,17 +53,23 @@ def disciplined_clock() -> None:
 
 
 def settings(example: str) -> str:
-    """The example with what docs/install.md tells to set: hours, notice, list, broker; and the audience `test`."""
+    """The example with what docs/install.md tells to set: hours, notice, list, broker; and the
+    audience `test`.
+    """
     text = always_open(example)
     blocks = re.findall(r"^```yaml\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE)
     for section in ("consent", "mqtt"):
         (block,) = [each for each in blocks if each.startswith(f"{section}:\n")]
         text = _with(text, section, block)
-    return text.replace("  - name: pick-up\n", "  - name: test\n    purpose: service\n\n  - name: pick-up\n")
+    return text.replace(
+        "  - name: pick-up\n", "  - name: test\n    purpose: service\n\n  - name: pick-up\n"
+    )
 
 
 def _with(text: str, section: str, block: str) -> str:
-    """The keys of the documented block put to the front of the section, in place of those that were there."""
+    """The keys of the documented block put to the front of the section, in place of those that were
+    there.
+    """
     head, _, rest = text.partition(f"\n{section}:\n")
     body, dashes, after = rest.partition("\n# ------")
     lines = block.splitlines()[1:]
@@ -67,7 +79,9 @@ def _with(text: str, section: str, block: str) -> str:
 
 
 class ConsentService:
-    """`presence consents` on the chain's machine, and the web server that hands out what it publishes."""
+    """`presence consents` on the chain's machine, and the web server that hands out what it
+    publishes.
+    """
 
     def __init__(self) -> None:
         self._directory = CHAIN / "acme"
@@ -77,12 +91,17 @@ class ConsentService:
 
     def begin(self, customers: dict[str, Customer]) -> None:
         sh("echo 127.0.0.1 consent.acme.example >>/etc/hosts")
-        self._consents(f"init --list {LIST} --notice fi-2026-03 --audience offers-main=offers --audience test=service")
+        self._consents(
+            f"init --list {LIST} --notice fi-2026-03 --audience offers-main=offers --audience "
+            "test=service"
+        )
         today = datetime.now(UTC).date()
         given, expiry = today - timedelta(days=1), today + timedelta(days=90)
         lines = ["subject,purpose,value,timestamp,notice,expiry,identity_key,flags"]
         for name, customer in customers.items():
-            wish, flag = (("service",), "test") if name == TEST_PHONE else (("offers", "ap2:1551"), "")
+            wish, flag = (
+                (("service",), "test") if name == TEST_PHONE else (("offers", "ap2:1551"), "")
+            )
             for purpose in ("presence", *wish):
                 key = customer.identity_key.hex() if purpose == "presence" else ""
                 lines.append(f"{name},{purpose},given,{given},fi-2026-03,{expiry},{key},{flag}")
@@ -117,11 +136,15 @@ class ConsentService:
         return sh(f"presence consents {verb} --directory {self._directory} {rest}")
 
     def _serve(self) -> None:
-        """A web server with a certificate of the chain's authority: any would do that serves a folder."""
+        """A web server with a certificate of the chain's authority: any would do that serves a
+        folder.
+        """
         certificate = "extendedKeyUsage=serverAuth -addext subjectAltName=DNS:" + SERVER
         sh(
-            f"cd {CHAIN} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 397 "
-            f"-subj /CN={SERVER} -CA ca.pem -CAkey ca.key -addext basicConstraints=critical,CA:FALSE "
+            f"cd {CHAIN} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+            "-days 397 "
+            f"-subj /CN={SERVER} -CA ca.pem -CAkey ca.key -addext "
+            "basicConstraints=critical,CA:FALSE "
             f"-addext {certificate} -keyout server.key -out server.pem 2>/dev/null"
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -159,13 +182,17 @@ class OfferEngine:
 
     def start(self, customers: Path) -> None:
         command = (
-            f"/opt/presence/bin/python -B /src/checkout/scripts/offer_engine.py --host localhost --port {PORT} "
+            "/opt/presence/bin/python -B /src/checkout/scripts/offer_engine.py --host localhost "
+            f"--port {PORT} "
             f"--tls-ca {CHAIN}/ca.pem --tls-cert {CHAIN}/engine-offers-main.pem --tls-key "
-            f"{CHAIN}/engine-offers-main.key --chain acme --store fi-0042 --audience offers-main --json "
+            f"{CHAIN}/engine-offers-main.key --chain acme --store fi-0042 --audience offers-main "
+            "--json "
             f"--customers {customers}"
         )
         log = (CHAIN / "engine.log").open("wb")
-        self._process = subprocess.Popen(command.split(), stdout=subprocess.PIPE, stderr=log, text=True)
+        self._process = subprocess.Popen(
+            command.split(), stdout=subprocess.PIPE, stderr=log, text=True
+        )
         threading.Thread(target=self._read, daemon=True).start()
         began = time.monotonic()
         while b"listening" not in (CHAIN / "engine.log").read_bytes():
@@ -190,7 +217,9 @@ class Watcher(Engine):
     host, port = "localhost", PORT
 
     def prepare(self, client: paho.Client) -> None:
-        client.tls_set(f"{CHAIN}/ca.pem", f"{CHAIN}/engine-offers-main.pem", f"{CHAIN}/engine-offers-main.key")
+        client.tls_set(
+            f"{CHAIN}/ca.pem", f"{CHAIN}/engine-offers-main.pem", f"{CHAIN}/engine-offers-main.key"
+        )
 
     def told(self) -> list[str]:
         return [event["type"] for _, event in self.events]

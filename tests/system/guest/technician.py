@@ -1,4 +1,6 @@
-"""The technician with a test phone: answers what `presence scan-test` asks, by walking as it says."""
+"""The technician with a test phone: answers what `presence scan-test` asks, by walking as it
+says.
+"""
 
 import re
 import subprocess
@@ -49,7 +51,9 @@ WALKS = {
     "Move about": _between((0, -55), (10, -62), (20, -56)),
     "Go out": _between((0, -58), (4, -75), (12, -95)),
 }
-"""What the tool asks for (its own words) → how strong the phone is then, 8 m from a gateway that hangs high."""
+"""What the tool asks for (its own words) → how strong the phone is then, 8 m from a gateway that
+hangs high.
+"""
 
 
 def walks(air: Air, phone: Customer, rounds: int = 2) -> dict[str, Any]:
@@ -78,12 +82,19 @@ def walks(air: Air, phone: Customer, rounds: int = 2) -> dict[str, Any]:
         asked = b""
     air.silence()
     text = re.sub(r"\n{3,}", "\n\n", said.decode("utf-8", "replace"))
-    return {"code": process.wait(), "acts": acts, "said": text[-6000:], "seconds": round(time.monotonic() - began)}
+    return {
+        "code": process.wait(),
+        "acts": acts,
+        "said": text[-6000:],
+        "seconds": round(time.monotonic() - began),
+    }
 
 
 def _walk(air: Air, phone: Customer, ask: str, chance: Random) -> None:
     (strength,) = (walk for words, walk in WALKS.items() if words in ask)
     began = time.monotonic()
     air.hear_varying(
-        phone.address, phone.payload, lambda: round(chance.gauss(strength(time.monotonic() - began), FADING_DB))
+        phone.address,
+        phone.payload,
+        lambda: round(chance.gauss(strength(time.monotonic() - began), FADING_DB)),
     )

@@ -1,4 +1,6 @@
-"""How a day's script tells the host: a JSON line for each scenario, and what the guest's clock showed meanwhile."""
+"""How a day's script tells the host: a JSON line for each scenario, and what the guest's clock
+showed meanwhile.
+"""
 
 import json
 import os
@@ -8,7 +10,9 @@ from typing import Any, TextIO
 
 
 def mark_clock(scenario: str, end: str) -> None:
-    """The host's file system dates the mark: so the host knows how fast this machine's clock runs."""
+    """The host's file system dates the mark: so the host knows how fast this machine's clock
+    runs.
+    """
     Path(f"/out/clock-{scenario}-{end}").write_text(str(time.monotonic()))
 
 

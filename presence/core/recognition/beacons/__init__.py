@@ -1,7 +1,7 @@
 """The formats in which a phone says "it's me"; one module each, one line of registration here.
 
-A format is a function from an advertisement to its rotating identifier (8 bytes), or None where the advertisement is
-not of that format. It raises nothing and keeps nothing.
+A format is a function from an advertisement to its rotating identifier (8 bytes), or None where the
+advertisement is not of that format. It raises nothing and keeps nothing.
 """
 
 from collections.abc import Callable

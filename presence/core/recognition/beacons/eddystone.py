@@ -1,7 +1,9 @@
-"""E1: Eddystone-EID, the ephemeral identifier frame (github.com/google/eddystone, eddystone-eid/README.md).
+"""E1: Eddystone-EID, the ephemeral identifier frame (github.com/google/eddystone,
+eddystone-eid/README.md).
 
-Service data of UUID 0xFEAA: frame type 0x30, calibrated transmit power at 0 m (1 byte), EID (8 bytes). The two
-reserved bytes that other Eddystone frames may carry are not part of this one: the frame ends after the EID.
+Service data of UUID 0xFEAA: frame type 0x30, calibrated transmit power at 0 m (1 byte), EID (8
+bytes). The two reserved bytes that other Eddystone frames may carry are not part of this one: the
+frame ends after the EID.
 """
 
 from typing import Final

@@ -1,11 +1,13 @@
-"""E2: the Eddystone identifier inside an iBeacon, which an iOS app in the foreground and Android can send.
+"""E2: the Eddystone identifier inside an iBeacon, which an iOS app in the foreground and Android
+can send.
 
 Manufacturer data of Apple (company 0x004C), after the company identifier:
 
     02 15 | UUID 16 = prefix of the chain 8 · EID 8 | major 00 00 | minor 00 00 | power at 1 m
 
-The prefix is one value for the whole chain, chosen once (any 8 random bytes): it tells our advertisements from other
-iBeacons. Major and minor are zero, so that nothing on air stays the same when the identifier changes but the prefix.
+The prefix is one value for the whole chain, chosen once (any 8 random bytes): it tells our
+advertisements from other iBeacons. Major and minor are zero, so that nothing on air stays the same
+when the identifier changes but the prefix.
 """
 
 from collections.abc import Callable
@@ -25,7 +27,9 @@ _PAYLOAD_HEAD: Final = bytes.fromhex("02011a1aff4c00")
 
 
 def format_for(prefix: bytes) -> Callable[[Advertisement], bytes | None]:
-    """The format of a chain: from an advertisement to its EID (8 bytes), or None where it is anything else."""
+    """The format of a chain: from an advertisement to its EID (8 bytes), or None where it is
+    anything else.
+    """
     head = _TYPE_AND_LENGTH + _checked(prefix, PREFIX_BYTES, "prefix")
 
     def identifier(advertisement: Advertisement) -> bytes | None:

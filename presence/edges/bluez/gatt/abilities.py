@@ -36,7 +36,9 @@ class Abilities:
 
 
 async def abilities_of(adapter: str, *, bus_address: str | None = None) -> Abilities:
-    """Raises RadioError where the adapter cannot be asked. `bus_address` is the system bus where None."""
+    """Raises RadioError where the adapter cannot be asked. `bus_address` is the system bus where
+    None.
+    """
     bus = MessageBus(bus_address=bus_address, bus_type=BusType.SYSTEM)
     try:
         async with asyncio.timeout(ANSWER_S):
@@ -61,7 +63,9 @@ async def abilities_of(adapter: str, *, bus_address: str | None = None) -> Abili
     )
 
 
-async def _properties_if_any(bus: MessageBus, adapter: str, interface: str) -> dict[str, Any] | None:
+async def _properties_if_any(
+    bus: MessageBus, adapter: str, interface: str
+) -> dict[str, Any] | None:
     """None where the adapter has no such interface."""
     try:
         return await _properties(bus, adapter, interface)
@@ -72,5 +76,7 @@ async def _properties_if_any(bus: MessageBus, adapter: str, interface: str) -> d
 
 
 async def _properties(bus: MessageBus, adapter: str, interface: str) -> dict[str, Any]:
-    (found,) = await call_bluez(bus, f"/org/bluez/{adapter}", f"{PROPERTIES}.GetAll", "s", [interface])
+    (found,) = await call_bluez(
+        bus, f"/org/bluez/{adapter}", f"{PROPERTIES}.GetAll", "s", [interface]
+    )
     return {name: value.value for name, value in found.items()}

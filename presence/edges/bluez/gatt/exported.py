@@ -11,7 +11,15 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from dbus_fast import DBusError, PropertyAccess, Variant
-from dbus_fast.annotations import DBusBool, DBusBytes, DBusDict, DBusObjectPath, DBusSignature, DBusStr, DBusUInt32
+from dbus_fast.annotations import (
+    DBusBool,
+    DBusBytes,
+    DBusDict,
+    DBusObjectPath,
+    DBusSignature,
+    DBusStr,
+    DBusUInt32,
+)
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
 APPLICATION: Final = "/org/presence/bell"
@@ -29,17 +37,25 @@ _READ: Final = PropertyAccess.READ
 
 
 class Advertised(ServiceInterface):
-    """One advertisement: of the doorbell where it has a service UUID, of the beacon where it has manufacturer data."""
+    """One advertisement: of the doorbell where it has a service UUID, of the beacon where it has
+    manufacturer data.
+    """
 
-    def __init__(self, interval_ms: int, *, service_uuid: str = "", manufacturer_data: bytes = b"") -> None:
+    def __init__(
+        self, interval_ms: int, *, service_uuid: str = "", manufacturer_data: bytes = b""
+    ) -> None:
         super().__init__("org.bluez.LEAdvertisement1")
         self._interval_ms = interval_ms
         self._service_uuids = [service_uuid] if service_uuid else []
-        self._manufacturer_data = {APPLE: Variant("ay", manufacturer_data)} if manufacturer_data else {}
+        self._manufacturer_data = (
+            {APPLE: Variant("ay", manufacturer_data)} if manufacturer_data else {}
+        )
 
     @dbus_method()
     def Release(self) -> None:  # noqa: N802 - the names are BlueZ's
-        """Called when bluetoothd lets go of it: it goes with the adapter, and comes back with it."""
+        """Called when bluetoothd lets go of it: it goes with the adapter, and comes back with
+        it.
+        """
 
     @dbus_property(access=_READ)
     def Type(self) -> DBusStr:  # noqa: N802
@@ -96,7 +112,9 @@ class _Characteristic(ServiceInterface):
 
 
 class Readable(_Characteristic):
-    """A characteristic that a phone reads; `read` takes the link's name and gives the whole value."""
+    """A characteristic that a phone reads; `read` takes the link's name and gives the whole
+    value.
+    """
 
     def __init__(self, uuid: str, read: Callable[[str], bytes]) -> None:
         super().__init__(uuid, "read")
@@ -108,7 +126,9 @@ class Readable(_Characteristic):
 
 
 class Writable(_Characteristic):
-    """A characteristic that a phone writes in one piece; pieces of a long write come put together by bluetoothd."""
+    """A characteristic that a phone writes in one piece; pieces of a long write come put together
+    by bluetoothd.
+    """
 
     def __init__(self, uuid: str, write: Callable[[str, bytes], None]) -> None:
         super().__init__(uuid, "write")
@@ -122,13 +142,17 @@ class Writable(_Characteristic):
 
 
 def beacon_data(uuid: str, major: int) -> bytes:
-    """Of an iBeacon (Proximity Beacon Specification), after the company: type, length, UUID, major, minor, power."""
+    """Of an iBeacon (Proximity Beacon Specification), after the company: type, length, UUID, major,
+    minor, power.
+    """
     power = MEASURED_POWER_DBM.to_bytes(1, "big", signed=True)
     return b"\x02\x15" + UUID(uuid).bytes + major.to_bytes(2, "big") + bytes(2) + power
 
 
 def _link(options: dict[str, Any]) -> str:
-    """The device's path: it names the connection as long as it lasts, and holds an address, so it goes nowhere else."""
+    """The device's path: it names the connection as long as it lasts, and holds an address, so it
+    goes nowhere else.
+    """
     device = options.get("device")
     return device.value if isinstance(device, Variant) and isinstance(device.value, str) else ""
 

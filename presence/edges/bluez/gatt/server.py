@@ -18,7 +18,9 @@ from presence.pulse import beat, resting
 RETRY_S: Final = 3.0
 """An adapter or bluetoothd that is back rings again within seconds."""
 SWITCH_ON_EVERY_S: Final = 60.0
-"""An adapter that somebody switched off is switched on again, and whoever does it again and again is not fought."""
+"""An adapter that somebody switched off is switched on again, and whoever does it again and again
+is not fought.
+"""
 
 BUS_ERRORS: Final = (OSError, EOFError, AuthError, DBusError)
 """What dbus-fast raises where the bus goes away in the middle of something."""
@@ -60,8 +62,8 @@ class Doorbell:
                 await self._serve(ring)
             except* (RadioError, *BUS_ERRORS) as errors:
                 self._failed(_first(errors))
-            # Python 3.11's TaskGroup swallows a cancellation that comes in the moment in which one of its tasks fails:
-            # bluetoothd and this daemon are often stopped together.
+            # Python 3.11's TaskGroup swallows a cancellation that comes in the moment in which one
+            # of its tasks fails: bluetoothd and this daemon are often stopped together.
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise asyncio.CancelledError
             with resting():
@@ -74,14 +76,22 @@ class Doorbell:
             async with asyncio.timeout(CALL_S):
                 await bus.connect()
         except TimeoutError:
-            raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: no answer within {CALL_S:g} s") from None
+            raise RadioError(
+                RadioFault.NO_BLUEZ, f"no D-Bus: no answer within {CALL_S:g} s"
+            ) from None
         except OSError as error:
             raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error.strerror}") from error
         try:
             await Stay(
-                bus, self._settings, self._clock, self.counters, nonce=self._nonce, ring=ring, ready=self._ready,
+                bus,
+                self._settings,
+                self._clock,
+                self.counters,
+                nonce=self._nonce,
+                ring=ring,
+                ready=self._ready,
                 may_switch_on=self._may_switch_on,
-            ).run()  # fmt: skip
+            ).run()
         finally:
             bus.disconnect()  # bluetoothd takes everything of a client that left off air
 
@@ -102,7 +112,11 @@ class Doorbell:
         if not self._told_trouble:
             self._told_trouble = True
             self.counters.outages += 1
-            fields = {"adapter": self._settings.adapter, "reason": error.detail, "next_step": error.fault.value}
+            fields = {
+                "adapter": self._settings.adapter,
+                "reason": error.detail,
+                "next_step": error.fault.value,
+            }
             self._tell("doorbell.failed", fields)
         self.trouble = str(error)
 
@@ -113,4 +127,6 @@ def _first(errors: BaseExceptionGroup[Exception]) -> RadioError:
         error = error.exceptions[0]
     if isinstance(error, RadioError):
         return error
-    return RadioError(RadioFault.NO_BLUEZ, f"the connection to D-Bus broke ({type(error).__name__})")
+    return RadioError(
+        RadioFault.NO_BLUEZ, f"the connection to D-Bus broke ({type(error).__name__})"
+    )

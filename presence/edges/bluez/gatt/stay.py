@@ -1,13 +1,17 @@
-"""The doorbell while bluetoothd and the adapter are there: registered, advertised anew at each connection.
+"""The doorbell while bluetoothd and the adapter are there: registered, advertised anew at each
+connection.
 
     register ──► advertised ──connected──► advertised anew ─┬─ link_s ──► sent away
                     ▲                      (one at a time)   └─ gone ───► challenge forgotten
                     └───────────────────────────────────────────┘
 
-1. Linux stops a connectable advertisement while a link is open (with extended advertising until the link ends), so it
-   is registered anew at each connection; one registration at a time, or none stays (../shared/vm/doorbell, README).
-2. `Disconnect` takes bluetoothd some two seconds, so the end of a link is asked for early: after `link_s`.
-3. Nobody is known here: a link's name (it holds an address) lives as long as the link, and is neither told nor stored.
+1. Linux stops a connectable advertisement while a link is open (with extended advertising until the
+   link ends), so it is registered anew at each connection; one registration at a time, or none
+   stays (../shared/vm/doorbell, README).
+2. `Disconnect` takes bluetoothd some two seconds, so the end of a link is asked for early: after
+   `link_s`.
+3. Nobody is known here: a link's name (it holds an address) lives as long as the link, and is
+   neither told nor stored.
 4. A device that is paired is the operator's own, a keyboard say: it is left alone.
 """
 
@@ -22,7 +26,13 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface
 
 from presence.config.settings import DoorbellSettings
-from presence.core.recognition.challenge import ANSWER_UUID, CHALLENGE_UUID, LONGEST_ANSWER, NONCE_BYTES, Bell
+from presence.core.recognition.challenge import (
+    ANSWER_UUID,
+    CHALLENGE_UUID,
+    LONGEST_ANSWER,
+    NONCE_BYTES,
+    Bell,
+)
 from presence.edges.bluez.bus import BLUEZ, CALL_S, call_bluez
 from presence.edges.bluez.gatt import exported
 from presence.edges.bluez.gatt.exported import Advertised, Readable, Service, Writable, beacon_data
@@ -85,7 +95,9 @@ class Stay:
         self._adapter = f"/org/bluez/{settings.adapter}"
         self._bell = Bell()
         self._connected: asyncio.Queue[tuple[str, asyncio.Event]] = asyncio.Queue()
-        """Links that nobody attends to yet, each with what is set when it is gone: it may be gone before its turn."""
+        """Links that nobody attends to yet, each with what is set when it is gone: it may be gone
+        before its turn.
+        """
         self._open: dict[str, asyncio.Event] = {}
         """Link → set when it is gone."""
         self._again = asyncio.Event()
@@ -98,7 +110,9 @@ class Stay:
         await self._listen()
         await self._see_to_power()
         self._export()
-        await self._adapter_call(f"{GATT}.RegisterApplication", "oa{sv}", [exported.APPLICATION, {}])
+        await self._adapter_call(
+            f"{GATT}.RegisterApplication", "oa{sv}", [exported.APPLICATION, {}]
+        )
         await self._advertise(exported.ADVERTISEMENT)
         if self._settings.beacon_uuid is not None:
             await self._advertise(exported.BEACON)
@@ -118,23 +132,34 @@ class Stay:
         try:
             async with asyncio.timeout(CALL_S):
                 for match in _MATCHES:
-                    add = Message(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", signature="s", body=[match])
+                    add = Message(
+                        BUS, "/org/freedesktop/DBus", BUS, "AddMatch", signature="s", body=[match]
+                    )
                     await self._bus.call(add)
         except TimeoutError:
             raise RadioError(RadioFault.NO_BLUEZ, f"D-Bus: no answer within {CALL_S:g} s") from None
 
     async def _see_to_power(self) -> None:
-        """bluetoothd takes advertisements for an adapter that is off, and they never go on air. Raises RadioError."""
+        """bluetoothd takes advertisements for an adapter that is off, and they never go on air.
+        Raises RadioError.
+        """
         (powered,) = await self._adapter_call(f"{PROPERTIES}.Get", "ss", [ADAPTER, "Powered"])
         if powered.value:
             return
         if not self._may_switch_on():
-            raise RadioError(RadioFault.POWERED_OFF, f"{self._settings.adapter} was switched off again")
-        await self._adapter_call(f"{PROPERTIES}.Set", "ssv", [ADAPTER, "Powered", Variant("b", True)])
+            raise RadioError(
+                RadioFault.POWERED_OFF, f"{self._settings.adapter} was switched off again"
+            )
+        await self._adapter_call(
+            f"{PROPERTIES}.Set", "ssv", [ADAPTER, "Powered", Variant("b", True)]
+        )
 
     def _export(self) -> None:
         settings = self._settings
-        uuid, interval_ms = settings.service_uuid or "", settings.interval_ms  # the relation of the settings saw to it
+        uuid, interval_ms = (
+            settings.service_uuid or "",
+            settings.interval_ms,
+        )  # the relation of the settings saw to it
         objects: dict[str, ServiceInterface] = {
             exported.ADVERTISEMENT: Advertised(interval_ms, service_uuid=uuid),
             exported.SERVICE: Service(uuid),
@@ -154,20 +179,26 @@ class Stay:
         self._ring(self._bell.answer(link, value[: LONGEST_ANSWER + 1], self._clock.now()))
 
     async def _attend(self, link: str, gone: asyncio.Event) -> None:
-        """Send away whoever is still there after link_s, and again while bluetoothd has not ended the link."""
+        """Send away whoever is still there after link_s, and again while bluetoothd has not ended
+        the link.
+        """
         self._counters.links += 1
         self._again.set()
         first = True
         while not await self._goes(gone):
             try:
-                paired = await call_bluez(self._bus, link, f"{PROPERTIES}.Get", "ss", [DEVICE, "Paired"])
+                paired = await call_bluez(
+                    self._bus, link, f"{PROPERTIES}.Get", "ss", [DEVICE, "Paired"]
+                )
                 if paired[0].value:
                     return
                 self._counters.sent_away += first
                 first = False
                 await call_bluez(self._bus, link, f"{DEVICE}.Disconnect")
             except RadioError as error:
-                if error.fault is RadioFault.NO_ADAPTER and self._open.get(link) is gone:  # it went without a word
+                if (
+                    error.fault is RadioFault.NO_ADAPTER and self._open.get(link) is gone
+                ):  # it went without a word
                     self._gone(link)
 
     async def _goes(self, gone: asyncio.Event) -> bool:
@@ -187,7 +218,9 @@ class Stay:
                 await self._again.wait()
             self._again.clear()
             with suppress(RadioError):  # not there any more: then it is registered all the same
-                await self._adapter_call(f"{ADVERTISING}.UnregisterAdvertisement", "o", [exported.ADVERTISEMENT])
+                await self._adapter_call(
+                    f"{ADVERTISING}.UnregisterAdvertisement", "o", [exported.ADVERTISEMENT]
+                )
             await self._advertise(exported.ADVERTISEMENT)
 
     async def _advertise(self, path: str) -> None:
@@ -206,9 +239,15 @@ class Stay:
         body: list[Any] = message.body
         if message.member == "PropertiesChanged" and body[0] == DEVICE and message.path is not None:
             self._changed(message.path, body[1])
-        elif message.member == "PropertiesChanged" and body[0] == ADAPTER and message.path == self._adapter:
+        elif (
+            message.member == "PropertiesChanged"
+            and body[0] == ADAPTER
+            and message.path == self._adapter
+        ):
             if "Powered" in body[1] and not body[1]["Powered"].value:
-                self._why = RadioError(RadioFault.POWERED_OFF, f"{self._settings.adapter} was switched off")
+                self._why = RadioError(
+                    RadioFault.POWERED_OFF, f"{self._settings.adapter} was switched off"
+                )
                 self._end()
         elif message.member == "InterfacesAdded":
             self._changed(body[0], body[1].get(DEVICE, {}))

@@ -16,7 +16,9 @@ def heard(payload: bytes) -> Advertisement:
 
 
 @given(st.binary(min_size=8, max_size=8), st.integers(-100, 20))
-def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(eid: bytes, tx_power_dbm: int) -> None:
+def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(
+    eid: bytes, tx_power_dbm: int
+) -> None:
     payload = eddystone.payload(eid, tx_power_dbm=tx_power_dbm)
 
     assert eddystone.identifier(heard(payload)) == eid
@@ -56,7 +58,9 @@ def test_any_other_frame_is_not_ours(frame: str, why: str) -> None:
 
 
 def test_the_frame_under_another_uuid_is_not_ours() -> None:
-    advertisement = heard(b"")._replace(service_data={"0000fd6f-0000-1000-8000-00805f9b34fb": b"\x30\xee" + EID})
+    advertisement = heard(b"")._replace(
+        service_data={"0000fd6f-0000-1000-8000-00805f9b34fb": b"\x30\xee" + EID}
+    )
 
     assert eddystone.identifier(advertisement) is None
 

@@ -24,7 +24,9 @@ def of_company(data: bytes, company: int = ibeacon.COMPANY) -> Advertisement:
 
 
 @given(EIGHT_BYTES, EIGHT_BYTES, st.integers(-127, 20))
-def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(prefix: bytes, eid: bytes, power: int) -> None:
+def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(
+    prefix: bytes, eid: bytes, power: int
+) -> None:
     payload = ibeacon.payload(prefix, eid, tx_power_dbm=power)
 
     assert ibeacon.format_for(prefix)(heard(payload)) == eid

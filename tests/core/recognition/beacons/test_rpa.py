@@ -50,7 +50,9 @@ def test_published_addresses_resolve(vector: dict[str, Any]) -> None:
 
 
 @given(st.binary(min_size=6, max_size=6))
-def test_an_address_resolves_where_its_hash_is_right_and_its_top_bits_are_01(address: bytes) -> None:
+def test_an_address_resolves_where_its_hash_is_right_and_its_top_bits_are_01(
+    address: bytes,
+) -> None:
     right = address[:3] + ah(IRK, address[:3])
     resolver = Resolver({ANNA: IRK})
 
@@ -88,7 +90,10 @@ def test_a_stranger_s_address_is_in_no_structure_afterwards() -> None:
     before = len(resolver._resolved)
 
     for number in range(5000):
-        assert resolved(resolver, (0x400000000000 | number << 24 | 0xABCDEF).to_bytes(6, "big")) is None
+        assert (
+            resolved(resolver, (0x400000000000 | number << 24 | 0xABCDEF).to_bytes(6, "big"))
+            is None
+        )
 
     assert len(resolver._resolved) == before == 0
 
