@@ -16,7 +16,7 @@ from presence.config.fields import Section, setting
 from presence.config.operating import MetricsSettings, StatusSettings
 
 NAME = r"[a-z0-9-]{1,32}"
-"""Chain, store, gateway and audience names stand in MQTT topics (REQUIREMENTS.md §4.2)."""
+"""Chain, store, gateway and audience names stand in MQTT topics (docs/design.md#topics)."""
 CATEGORY = r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}"
 """`taxonomy:node`, e.g. `ap2:1551` of the IAB Ad Product Taxonomy 2.0."""
 CLOCK_RANGE = r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)"

@@ -42,7 +42,7 @@ LIVES: Final = {
     "snapshot": timedelta(hours=24),
     "timestamp": timedelta(minutes=30),
 }
-"""How long each role's word holds (REQUIREMENTS.md §3.2)."""
+"""How long each role's word holds (docs/consent-list.md#plane-a-the-signed-list)."""
 
 
 class Repository:

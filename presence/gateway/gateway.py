@@ -164,7 +164,7 @@ class Gateway:
         return f"list {self.freshness}, {self.renewal.entries} entries{fetching}"
 
     def state(self) -> dict[str, object]:
-        """For the health topic: closed, no person in it (REQUIREMENTS.md §4.4)."""
+        """For the health topic: closed, no person in it (docs/design.md#connection)."""
         return {
             "sw": __version__,
             "freshness": str(self.freshness),

@@ -10,7 +10,7 @@ from presence.survey.ears import Ear
 from presence.survey.hearing import Heard, TestPhones, without_keys
 
 GAP_S: Final = 4.0
-"""An active scan without DuplicateData pauses for 5 s in every 16 (DESIGN.md §5)."""
+"""An active scan without DuplicateData pauses for 5 s in every 16 (docs/design.md#radio)."""
 SLOW_PER_S: Final = 1.0
 """An Android app in balanced mode sends four a second; half of them may be lost."""
 DEAF_PER_S: Final = 0.25

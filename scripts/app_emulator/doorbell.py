@@ -5,7 +5,7 @@
        │ nothing: NoAnswer                   │ lost: again, after a pause of chance, ATTEMPTS times
 
 Two phones that answer the same advertisement collide, so a phone tries again, not at once
-(../shared/vm/doorbell).
+(docs/design.md#doorbell).
 """
 
 import asyncio

@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="scripts/bench", description="Figures with their goals (DESIGN.md §6)."
+        prog="scripts/bench", description="Figures with their goals (docs/design.md#performance)."
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; default: all"

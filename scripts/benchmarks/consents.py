@@ -1,9 +1,9 @@
 """The reference publisher at size: import, first publication, a delta of 1,000, a publication
 without a change.
 
-PRESENCE_BENCH_CONSENTS says how many consents (20,000; DESIGN.md has 1000000 and 5000000). In a
-process of its own, so that the highest memory is the publisher's. Two lines of export a customer,
-through the same code as `consents import`.
+PRESENCE_BENCH_CONSENTS says how many consents (20,000; the goals of docs/design.md#performance
+speak of 1000000 and 5000000). In a process of its own, so that the highest memory is the
+publisher's. Two lines of export a customer, through the same code as `consents import`.
 """
 
 import json

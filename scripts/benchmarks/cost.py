@@ -14,7 +14,7 @@ from scripts.benchmarks.figure import Figure, interleaved_ns
 
 COUNT = 20_000
 GOAL_NS = 3_000
-"""DESIGN.md §6: under 3 µs per advertisement."""
+"""docs/design.md#performance: under 3 µs per advertisement."""
 
 
 def figures() -> Iterator[Figure]:

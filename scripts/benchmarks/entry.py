@@ -14,7 +14,7 @@ from scripts.entrybench.contest import MOST_PER_1000, OURS_ONE, OURS_TWO
 from scripts.entrybench.walks import WALKS
 
 FEWER = 5
-"""DESIGN.md §10, issue 8: false enters against the best of the others, when as quick."""
+"""docs/design.md#entry-rule: false enters against the best of the others, when as quick."""
 FOUND_PERCENT = 99
 MEDIAN_S = 8
 

@@ -10,8 +10,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`goal` is DESIGN.md §6's, as a number that `value` must not exceed, or must reach where
-    `at_least`.
+    """`goal` is that of docs/design.md#performance: a number that `value` must not exceed, or must
+    reach where `at_least`.
     """
 
     name: str

@@ -1,5 +1,5 @@
 """The whole pipeline behind bleak's callback, beside the same callback with an empty body
-(DESIGN.md §6: ≤ 1.5×).
+(docs/design.md#performance: ≤ 1.5×).
 
 bleak is given what BlueZ would send (the properties of a device) at the door where D-Bus hands them
 over; what is before that door, D-Bus and bluetoothd, is the same for both and left out. Each of 200

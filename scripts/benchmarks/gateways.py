@@ -21,7 +21,7 @@ VISITS = 20
 COUNTS = (1, 2, 4, 8)
 LOST_SHARE = 0.2
 MOST_PUBLISHES = 1.1
-"""REQUIREMENTS.md §4.6: 1.03–1.06 in a model."""
+"""docs/design.md#gateways: 1.03–1.06 in a model."""
 MEDIAN_S, P90_S = 0.7, 1.2
 """The hold-off (0.05–0.8 s) and the time to object (0.1 s); in the model, without the latter,
 0.41–0.44 s.

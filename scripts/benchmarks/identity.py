@@ -1,4 +1,5 @@
-"""Whose advertisement is this? Its cost from a thousand to five million consents (DESIGN.md §6).
+"""Whose advertisement is this? Its cost from a thousand to five million consents
+(docs/design.md#performance).
 
 PRESENCE_BENCH_MOST=100000 leaves the larger lists out.
 """

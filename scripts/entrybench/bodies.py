@@ -1,5 +1,4 @@
-"""Fits the radio of the simulated shop to phones on real bodies (../shared/data/bodies, see its
-README).
+"""Fits the radio of the simulated shop to phones on real bodies (docs/recordings.md#bodies).
 
 Two steps, because they answer two questions:
 

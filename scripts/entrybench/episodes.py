@@ -10,7 +10,7 @@ from scripts.entrybench.radio import Floats
 
 STAYS_S: Final = 5.0
 """Who crosses the line and is inside for at least so long has entered
-(../shared/data/README.md).
+(docs/recordings.md#walks).
 """
 
 

@@ -1,4 +1,4 @@
-"""Episodes from the recorded walks (../shared/data/walks): real readings, a real body, the true
+"""Episodes from the recorded walks (docs/recordings.md#walks): real readings, a real body, the true
 position.
 
 The geometry is fixed before any reading is looked at: a virtual gateway at one receiver, a virtual

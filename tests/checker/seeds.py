@@ -1,4 +1,4 @@
-"""Ways to a breach that an attacker found (attack.md, 2026-11-29), as the machine would walk them:
+"""Ways to a breach that an attacker found on 2026-11-29, as the machine would walk them:
 its seed corpus.
 """
 

@@ -1,5 +1,5 @@
-"""The promise, hunted from the register to the engine (DESIGN.md §13): minutes here, hours by
-`scripts/hunt`.
+"""The promise, hunted from the register to the engine (docs/design.md#proof): minutes here,
+hours by `scripts/hunt`.
 """
 
 from collections.abc import Callable, Iterator

@@ -20,7 +20,7 @@ PRESENCE, OFFERS, SERVICE, VISIT_END, PROFILING = (
 CARS, VANS, GARDEN, BEER = "ap2:1551", "ap2:1552", "ap2:1285", "ap2:1004"
 PARENT: Final = {VANS: CARS, BEER: "ap2:1002"}
 SENSITIVE: Final = frozenset({"ap2:1002", BEER})
-"""Alcohol, and beer below it (REQUIREMENTS.md §2.4)."""
+"""Alcohol, and beer below it (docs/design.md#taxonomy)."""
 PURPOSE_OF: Final = {"offers-main": OFFERS, "pick-up": SERVICE}
 CAMPAIGNS: Final = frozenset({CARS, VANS, GARDEN, BEER})
 

@@ -27,7 +27,7 @@ from tests.support.signed_lists import agreed_now, with_signed_list
 CAPTURES = ROOT.parent / "shared" / "data" / "captures"
 RECORDED = sorted(CAPTURES.glob("*.btsnoop"))
 with_captures = pytest.mark.skipif(
-    not RECORDED, reason="no recordings here: ../shared/data/captures is not there"
+    not RECORDED, reason="no recordings here: docs/recordings.md#captures"
 )
 
 H4_EVENT = b"\x04"

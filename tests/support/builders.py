@@ -53,7 +53,7 @@ CARS: Final = "ap2:1551"
 VANS: Final = "ap2:1552"
 GARDEN: Final = "ap2:1285"
 HEALTH: Final = "ap2:1473"
-"""On the deny list of REQUIREMENTS.md §2.4: needs an explicit grant of its own."""
+"""On the deny list of docs/design.md#taxonomy: needs an explicit grant of its own."""
 
 OFFERS: Final = Audience("offers-main", Purpose.OFFERS, frozenset({CARS, GARDEN}))
 PICK_UP: Final = Audience("pick-up", Purpose.SERVICE, frozenset())

@@ -402,7 +402,7 @@ class FakeBluetoothd:
 
 
 def _wanted(wish: dict[str, Any], uuids: tuple[str, ...]) -> bool:
-    """Only UUIDs of the list count, service data alone does not (DESIGN.md §5)."""
+    """Only UUIDs of the list count, service data alone does not (docs/design.md#radio)."""
     return not wish.get("UUIDs") or bool(set(wish["UUIDs"]) & set(uuids))
 
 

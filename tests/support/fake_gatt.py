@@ -2,7 +2,7 @@
 read, write and stay.
 
 While a phone is connected nothing connectable is on air until it is registered anew, as with
-extended advertising (../shared/vm/doorbell/README.md).
+extended advertising (docs/design.md#doorbell).
 """
 
 import contextlib

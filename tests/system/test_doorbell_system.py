@@ -169,5 +169,5 @@ def test_no_ring_is_lost(bell: Day) -> None:
 
 def test_the_bell_keeps_up_with_the_trial(bell: Day) -> None:
     if not TRIAL.exists():
-        pytest.skip("../shared/vm/doorbell is not here")
+        pytest.skip("the trial's server is not beside the checkout (docs/recordings.md#trial)")
     assert bell.facts("beside_the_trial")["ratio"] <= TRIAL_RATIO

@@ -1,7 +1,7 @@
 """What the consent service sends: a header and entries, as plain JSON values, made into a
 ConsentList.
 
-The entry is the logical JSON of REQUIREMENTS.md §2.3; docs/consent-list.md shows it line by line:
+The entry is the JSON of docs/consent-list.md#entry, line by line:
 
     {"ref": "mZ3kQ0a1Bc8", "ver": 12, "win": {"start": …, "len": 65536, "keys": ["…", "…"]},
      "pk": {"offers-main": "…"}, "purposes": ["presence", "offers"], "flags": [], "nb": …, "na": …,

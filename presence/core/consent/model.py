@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Purpose(StrEnum):
-    """The closed list of purposes, version 1 (REQUIREMENTS.md §2.4)."""
+    """The closed list of purposes, version 1 (docs/design.md#purposes)."""
 
     PRESENCE = "presence"
     OFFERS = "offers"

@@ -1,5 +1,5 @@
 """Plane B: signed notices that can only take away, and the heartbeat that shows a frozen plane A
-(DESIGN.md §8).
+(docs/design.md#consent).
 
     presence/v1/{chain}/ctl/revoke/{group}   QoS 1, not retained   a Notice      of the list
     {chain}/{group} presence/v1/{chain}/ctl/head/{group}     QoS 1, retained       a Head, every 30

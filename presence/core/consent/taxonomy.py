@@ -24,7 +24,7 @@ SENSITIVE_CATEGORIES: Final = frozenset(
     )
 )  # fmt: skip
 """Nodes of the IAB Ad Product Taxonomy 2.0 that can reveal what GDPR art. 9 protects
-(REQUIREMENTS.md §2.4).
+(docs/design.md#taxonomy).
 """
 
 _LAST: Final = 1582

@@ -1,5 +1,5 @@
-"""The JSON that we publish: structured CloudEvents 1.0 with a closed schema (DESIGN.md §9, R-21,
-R-22).
+"""The JSON that we publish: structured CloudEvents 1.0 with a closed schema
+(docs/design.md#event, R-21, R-22).
 
 An event tells an audience as little as lets it help: nothing in it joins two days or two audiences.
 

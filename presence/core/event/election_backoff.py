@@ -2,7 +2,7 @@
 
 The nearest gateway has the best view of who really came in, and a wait that differs keeps gateways
 that hear alike from speaking at once. In a model with 2–8 gateways 3–6 % of the visits were told
-twice (REQUIREMENTS.md §4.6).
+twice (docs/design.md#gateways).
 """
 
 from typing import Final, Protocol

@@ -1,5 +1,5 @@
 """Which number stands under which name: the series of Prometheus, made from an Overview
-(REQUIREMENTS.md §6.1).
+(docs/operations.md#metrics).
 
 1. Every value of every label is known before the start (R-66): a series is there from the first
    scrape, with 0, and no other ever comes. Labels are `state`, `result`, `reason`, `plane`, `type`,

@@ -49,7 +49,7 @@ ANSWER_UUID: Final = "70726573-656e-6365-0001-616e73776572"
 VERSION: Final = 1
 NONCE_BYTES: Final = 16
 CHALLENGE_S: Final = 5.0
-"""From the reading of a challenge to its answer; a phone needs some 0.1 s (../shared/vm/doorbell:
+"""From the reading of a challenge to its answer; a phone needs some 0.1 s (docs/design.md#doorbell:
 0.26 s in all).
 """
 MOST_LINKS: Final = 32

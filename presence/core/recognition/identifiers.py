@@ -22,7 +22,7 @@ SLOT_S: Final = 1 << K
 WINDOW_S: Final = 1 << 16
 NEIGHBOUR_TOLERANCE_S: Final = 120
 """A phone's clock may be this wrong: the slot before and after count only this near to a boundary
-(DESIGN.md §7).
+(docs/design.md#identity).
 """
 
 

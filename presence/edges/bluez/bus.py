@@ -12,8 +12,8 @@ from presence.errors import RadioError, RadioFault
 BLUEZ: Final = "org.bluez"
 
 CALL_S: Final = 10.0
-"""Disconnect, the slowest, takes 1.9 to 2.9 s (../shared/vm/doorbell); one that hangs must not make
-us hang (R-61).
+"""Disconnect, the slowest, takes 1.9 to 2.9 s (docs/design.md#doorbell); one that hangs must not
+make us hang (R-61).
 """
 
 _FAULTS: Final = {

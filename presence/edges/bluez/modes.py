@@ -1,7 +1,7 @@
 """What BlueZ is asked for in each radio mode, so that bluetoothd itself leaves bystanders out.
 
 `active`: UUID filter, DuplicateData, and an RSSI that everybody has.
-* Without DuplicateData an active scan pauses for 5 s in every 16 (measured: DESIGN.md §5).
+* Without DuplicateData an active scan pauses for 5 s in every 16 (measured: docs/design.md#radio).
 * Only UUIDs in the *list* of UUIDs count for the filter; service data alone does not.
 * After 5.87 (commit e004414a1) a filter without an RSSI or path-loss term gets changes of RSSI from
   8 dB on only. The lowest value that src/adapter.c (parse_rssi) takes is -127: by it neither
@@ -10,7 +10,7 @@
 * 5.87 dies of a UUID filter: there it is left out, and the engine drops bystanders.
 
 `passive`: patterns. How the bytes of one for service data are compared depends on the version of
-BlueZ (DESIGN.md §5):
+BlueZ (docs/design.md#radio):
 
 | BlueZ       | compared with                                 | our pattern |
 |-------------|-----------------------------------------------|-------------|

@@ -1,5 +1,5 @@
 """The audit log on disk: what was decided about this gateway, and nothing about a person
-(REQUIREMENTS.md §6.3).
+(docs/operations.md#the-audit-log).
 
     note ──► waiting (bounded) ──► run: append, fsync, then the head ──► audit.jsonl, audit.head
                                      └── disk full: told once, tried again; the gateway goes on

@@ -30,7 +30,7 @@ of the moment. (0x95 is not in PUBACK: we find it ourselves by the Maximum Packe
 LOST_WITH_311: Final = (
     "reason codes (a denied publish reads as success), message expiry and content type"
 )
-"""What nobody gets back from a broker that speaks 3.1.1 only (REQUIREMENTS.md §4.5)."""
+"""What nobody gets back from a broker that speaks 3.1.1 only (docs/design.md#paho)."""
 
 ONLY_311: Final = (
     'the broker speaks MQTT 3.1.1 only: use one that speaks 5, or set mqtt.protocol: "3.1.1" '

@@ -38,7 +38,7 @@ async def test_an_eddystone_frame_is_handed_over_with_its_uuid_in_the_list(
     bus: str, bluez: FakeBluez
 ) -> None:
     """Without the UUID list BlueZ's own filter would keep the advertisement from our gateway
-    (DESIGN.md §5).
+    (docs/design.md#radio).
     """
     async with Advertiser(bus_address=bus, interval_ms=200) as advertiser:
         await advertiser.put(0, E1)

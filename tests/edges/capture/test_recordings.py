@@ -30,12 +30,12 @@ needs_recordings = pytest.mark.skipif(
     not RECORDINGS.is_dir(),
     reason=(
         "the recordings (CC BY-ND, not ours to ship) are not beside the checkout: "
-        "../shared/data/captures"
+        "docs/recordings.md#captures"
     ),
 )
 
 ACCOUNTS = {
-    # name: HCI records, reports, of them scan responses, addresses (shared/data/README.md)
+    # name: HCI records, reports, of them scan responses, addresses (docs/recordings.md#captures)
     "phone18_legacy": (50_965, 19_078, 3_758, 602),
     "phone15_legacy": (42_053, 20_346, 4_192, 601),
     "phone07_extended": (25_557, 16_478, 4_464, 600),

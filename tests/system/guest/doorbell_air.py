@@ -5,7 +5,7 @@
     phones:  bumble host ─────────────────── Radio ─┴─ Ether
 
 Runs with bumble 0.0.236 as root. What bumble's controller lacks for this is added here, as
-../shared/vm/doorbell found:
+the trial before it found (docs/recordings.md#trial):
 
 * ACL data carries the connection's own address (bumble always says the random one, and every reply
   is lost);

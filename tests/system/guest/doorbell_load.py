@@ -110,8 +110,8 @@ async def besieged(shop: Shop, options: Options) -> dict[str, Any]:
 
 
 async def beside_the_trial(shop: Shop, options: Options) -> dict[str, Any]:
-    """../shared/vm/doorbell's server and ours, in turns on the same adapter, the same phone, the
-    same steps.
+    """The trial's server (docs/recordings.md#trial) and ours, in turns on the same adapter, the
+    same phone, the same steps.
     """
     phone = await shop.phone()
     times: dict[str, list[float]] = {"trial": [], "ours": []}

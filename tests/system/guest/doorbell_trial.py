@@ -1,4 +1,4 @@
-"""The server of the trial (../shared/vm/doorbell/gw.py), where the host handed it over, to be
+"""The server of the trial (docs/recordings.md#trial), where the host handed it over, to be
 measured beside ours.
 """
 

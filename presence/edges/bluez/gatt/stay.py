@@ -7,7 +7,7 @@ connection.
 
 1. Linux stops a connectable advertisement while a link is open (with extended advertising until the
    link ends), so it is registered anew at each connection; one registration at a time, or none
-   stays (../shared/vm/doorbell, README).
+   stays (docs/design.md#doorbell).
 2. `Disconnect` takes bluetoothd some two seconds, so the end of a link is asked for early: after
    `link_s`.
 3. Nobody is known here: a link's name (it holds an address) lives as long as the link, and is
