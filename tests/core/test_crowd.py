@@ -82,6 +82,7 @@ def test_a_tick_asks_of_nobody_whose_answer_cannot_have_changed() -> None:
 
     for second in range(10, 30):
         engine.advance(moment(second))
+    engine.advance(moment(29))
 
     assert asked.refs == []
 

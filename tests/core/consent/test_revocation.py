@@ -244,6 +244,7 @@ def test_a_changed_byte_anywhere_makes_it_nothing() -> None:
         _payload(rm=["oaKjpKWmp6g"]),
         _payload(rm=[["oaKjpKWmp6g", n] for n in range(MOST_ROWS + 1)]),
         _payload(narrow=[["oaKjpKWmp6g", 2, []]]),
+        _payload(narrow=[["oaKjpKWmp6g", 2, [7]]]),
         _payload(narrow=[["oaKjpKWmp6g", 2, ["ap2:1551"]]]),
         _payload(narrow=[["oaKjpKWmp6g", 2, ["+ap2:1551"]]]),
         _payload(narrow=[["oaKjpKWmp6g", 2, ["purpose:offers"]]]),

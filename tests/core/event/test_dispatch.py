@@ -24,6 +24,7 @@ from tests.support.builders import (
     PICK_UP,
     START_S,
     a_list,
+    advertisement,
     an_engine,
     announcement,
     consent,
@@ -42,6 +43,7 @@ from tests.support.builders import (
 from tests.support.revocations import notice
 
 ALL = frozenset(Purpose) - {Purpose.PROFILING}
+PRESENCE_AND_OFFERS = frozenset({Purpose.PRESENCE, Purpose.OFFERS})
 SENT_S = 8.0
 
 
@@ -742,6 +744,30 @@ def test_nothing_is_remembered_of_a_visit_on_which_nobody_may_act_any_more() -> 
     engine.advance(moment(1800))
 
     assert (engine.visits(), engine.announcements(), engine.pending()) == ((), (), ())
+
+
+@pytest.mark.requirement("R-24")
+@pytest.mark.parametrize("why", ["is inside", "has a left that waits"])
+@pytest.mark.parametrize("who", [ANNA, BERIT])
+def test_one_visit_that_is_remembered_holds_back_the_end_of_no_other(who: bytes, why: str) -> None:
+    """All that was told is looked at in one tick, whoever comes first."""
+    waits = why == "has a left that waits"
+    engine = an_engine(
+        *(
+            consent(ref=ref, purposes=ALL if waits and ref == who else PRESENCE_AND_OFFERS)
+            for ref in (ANNA, BERIT)
+        )
+    )
+    for ref in (ANNA, BERIT):
+        walk_in(engine, ref=ref)
+    send_all(engine, moment(SENT_S))
+    for second in range(30, 1801, 30):
+        for ref in (ANNA, BERIT):
+            if second <= 1480 or (ref == who and not waits):
+                engine.receive(advertisement(ref=ref, at=moment(second)))
+        engine.advance(moment(second))
+
+    assert [each.ref for each in engine.announcements()] == [who]
 
 
 def test_the_day_of_a_subject_is_that_of_the_entry_to_the_end_of_the_visit() -> None:

@@ -75,6 +75,14 @@ def test_out_of_order_lasts_for_seconds_not_longer() -> None:
     assert suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 2.1 + OVERLAP_S)
 
 
+def test_an_identifier_of_the_slot_before_may_come_as_late_as_an_address_and_no_later() -> None:
+    suspicion = Suspicion()
+    assert not suspicion.holds_back(ANNA, SLOT + 1, LETTERS["B"], 5000)
+
+    assert not suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 5000 + OVERLAP_S)
+    assert suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 5000.1 + OVERLAP_S)
+
+
 def test_one_subject_s_replay_is_not_another_s() -> None:
     suspicion = Suspicion()
     assert held_back("AXA", every_s=10, into=suspicion) == "..!"
@@ -130,6 +138,19 @@ def test_a_clock_set_back_leaves_nobody_suspect_for_days() -> None:
     suspicion.advance(SLOT - 100)
 
     assert not suspicion.holds_back(ANNA, SLOT - 100, LETTERS["B"], 10)
+
+
+@pytest.mark.requirement("T-12")
+def test_what_was_heard_in_the_next_slot_counts_where_a_clock_was_set_back_and_no_later_one() -> (
+    None
+):
+    suspicion = Suspicion()
+    held_back("AAA", into=suspicion)
+
+    suspicion.advance(SLOT - 1)
+    assert len(suspicion) == 1
+    suspicion.advance(SLOT - 2)
+    assert len(suspicion) == 0
 
 
 @pytest.mark.requirement("R-12")

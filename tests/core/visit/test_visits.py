@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
-from math import inf
+from math import exp, inf
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from presence.core.timestamps import Moment
-from presence.core.visit.evidence import DOOR_FRESH_S, MOST_ABOVE_DB, MOST_CREDIT_S, smoothed_dbm
+from presence.core.visit.evidence import (
+    DOOR_FRESH_S,
+    MOST_ABOVE_DB,
+    MOST_CREDIT_S,
+    SMOOTHING_S,
+    smoothed_dbm,
+)
 from presence.core.visit.visits import (
+    SHARES,
     Entered,
     Left,
     Over,
@@ -108,7 +115,7 @@ def test_sightings_a_silent_window_apart_are_no_entry() -> None:
 
 
 @pytest.mark.requirement("R-19")
-@pytest.mark.parametrize("pause_s", [1.0, 3.0, 14.0])
+@pytest.mark.parametrize("pause_s", [1.0, 3.0, RULE.window_s])
 def test_a_reading_speaks_for_a_second_at_most_however_long_the_silence_before_it(
     pause_s: float,
 ) -> None:
@@ -117,6 +124,19 @@ def test_a_reading_speaks_for_a_second_at_most_however_long_the_silence_before_i
 
     assert visits.evidence_db_s(ANNA) == 2 * MOST_ABOVE_DB * MOST_CREDIT_S
     assert visits.evidence_db_s(BERIT) == 0
+
+
+def test_a_little_strength_adds_up_however_little_each_reading_says() -> None:
+    visits = Visits(RULE)
+    hear(visits, *(n / 2 for n in range(21)), rssi_dbm=int(RULE.enter_rssi_dbm) + 1)
+
+    assert visits.evidence_db_s(ANNA) == pytest.approx(10)
+
+
+def test_two_readings_of_one_moment_are_two_sightings() -> None:
+    visits = Visits(DoorRule(min_sightings=12))
+
+    assert hear(visits, *(n // 2 for n in range(20))) == [Entered(ANNA, moment(7))]
 
 
 def test_a_phone_that_sends_ten_times_as_often_gains_nothing_by_it() -> None:
@@ -378,7 +398,9 @@ def test_an_approach_without_an_entry_is_forgotten_after_a_silent_window() -> No
     hear(visits, 0, 1)
     assert visits.refs() == {ANNA}
 
-    assert visits.advance(moment(17)) == []
+    assert visits.advance(moment(1 + RULE.window_s)) == []
+    assert visits.refs() == {ANNA}
+    assert visits.advance(moment(1.1 + RULE.window_s)) == []
 
     assert not visits.refs()
 
@@ -410,6 +432,13 @@ def test_visits_go_on_after_a_restart() -> None:
     after = Visits(RULE, before)
 
     assert after.advance(moment(10_000)) == [Left(ANNA, moment(7), moment(7)), Over(ANNA)]
+
+
+def test_the_last_hearing_of_a_visit_from_before_the_restart_is_stored_in_its_turn() -> None:
+    visits = inside(60)
+    hear(visits, 80)
+
+    assert visits.heard_anew(range(SHARES)) == [(ANNA, moment(80))]
 
 
 def test_a_changed_rule_holds_from_the_next_reading_on() -> None:
@@ -449,6 +478,11 @@ def test_a_step_is_followed_within_seconds() -> None:
         level_dbm = smoothed_dbm(level_dbm, -70, 1.0)
 
     assert level_dbm == pytest.approx(-70, abs=1)
+
+
+def test_after_the_time_constant_two_thirds_of_a_step_are_followed() -> None:
+    assert smoothed_dbm(-80, -70, SMOOTHING_S) == pytest.approx(-80 + 10 * (1 - exp(-1)))
+    assert smoothed_dbm(-80, -70, 2 * SMOOTHING_S) == pytest.approx(-80 + 10 * (1 - exp(-2)))
 
 
 @given(st.integers(-126, 0), st.integers(-126, 0), st.floats(0, 60))
@@ -498,6 +532,17 @@ def test_a_phone_in_a_pocket_inside_is_found_though_it_is_weak() -> None:
 
     assert [type(event) for event in events] == [Entered]
     assert hear(Visits(RULE), *range(60), rssi_dbm=-77) == []
+
+
+def test_who_is_heard_at_the_door_only_is_forgotten_after_a_silent_window() -> None:
+    visits = two_adapters()
+    hear(visits, 0, 1, adapter="hci1")
+
+    visits.advance(moment(1 + RULE.window_s))
+    assert visits.refs() == {ANNA}
+    visits.advance(moment(1.1 + RULE.window_s))
+
+    assert not visits.refs()
 
 
 @pytest.mark.parametrize("doors", [("hci1", "hci2"), ("hci2", "hci1")])
