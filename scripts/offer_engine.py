@@ -7,8 +7,8 @@ rules of the topic:
   1. You know your customers and nobody else: `subject` changes every day (UTC day on which the
      visit began), and you compute it from the pairwise key that the consent service gave you for
      each customer:
-         subject = "p_" + base64url(HMAC-SHA256(key, b"presence subject v1\\0" +
-         b"2026-11-23")[:16])   no padding
+         subject = "p_" + base64url(HMAC-SHA256(key, content)[:16]), no padding
+         content = b"presence subject v1\\0" + b"2026-11-23"
      For customers who granted profiling, b"stable" stands in place of the day. Keep that table to
      yourself.
   2. Events come at least once: drop what you have had, by (source, id).
@@ -20,8 +20,8 @@ rules of the topic:
   6. Keep nothing about a visit longer than an hour. That is why the cap below counts within the
      hour only.
 
-Subscribed: presence/v1/{chain}/{store}/evt/{audience}     answers:
-presence/v1/{chain}/{store}/offer/{audience}
+Subscribed: presence/v1/{chain}/{store}/evt/{audience}
+Answers:    presence/v1/{chain}/{store}/offer/{audience}
 
 With --group several instances share the load; each hears what the others offered, so copies are
 answered once and any of them can cancel. Copies handled at the very same instant still make two

@@ -1,10 +1,10 @@
 """The publisher's keys, each in a file of its own (PKCS #8, PEM, mode 0600).
 
-keys/root/1.pem, 2.pem, 3.pem   two of them sign a new root: carry the folder away after `init`, to
-a safe keys/root/approval.pem          approves that a list grows by more than a fifth a day: away
-with them keys/targets.pem, snapshot.pem, timestamp.pem   sign each publication: they stay online
-keys/notices.pem, notices-1.pem, …   signs notices and heads; the number is that of the `kid`
-keys/service.key                32 random bytes in hex, from which refs and pairwise keys are made
+keys/root/1.pem, 2.pem, 3.pem     two of them sign a new root: carry the folder away
+keys/root/approval.pem            a list grows by more than a fifth a day: away, too
+keys/targets.pem, snapshot.pem, timestamp.pem      sign each publication: they stay online
+keys/notices.pem, notices-1.pem, …     signs notices and heads; the number is that of the `kid`
+keys/service.key                  32 random bytes in hex, for refs and pairwise keys
 """
 
 import os

@@ -1,10 +1,10 @@
 """One at a time: locks on files in the service's folder, which a process that dies lets go of by
 itself.
 
-publish.lock    one publication: two would give one number to two contents import.lock     one
-import: its sorted lines are a file in the folder turn.lock       held while waiting for the
-register, so that nobody overtakes: an import that takes one batch after
-                the other would else keep a withdrawal waiting until its end
+    publish.lock    one publication: two would give one number to two contents
+    import.lock     one import: its sorted lines are a file in the folder
+    turn.lock       held while waiting for the register, so that nobody overtakes: an import that
+                    takes one batch after the other would else keep a withdrawal waiting
 """
 
 import fcntl

@@ -1,9 +1,10 @@
 """The register of consents (SQLite): who agreed to what, with the identity keys that never leave
 it.
 
-    active    the entry as it is published, its identity key, the consent platform's own id gone
-    ref and version alone: withdrawn or expired; an agreement given anew gets a higher version
-    (R-36) objected  ref and version alone, for ever: an objection beats every later entry (R-10)
+    active    the entry as it is published, its identity key, the consent platform's own id
+    gone      ref and version alone: withdrawn or expired; an agreement given anew gets a higher
+              version (R-36)
+    objected  ref and version alone, for ever: an objection beats every later entry (R-10)
 
 `changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So
 each delta can be made anew from here: after a crash between the register and the repository nothing

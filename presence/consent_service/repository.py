@@ -1,9 +1,10 @@
 """The TUF repository that gateways read, over HTTPS or from a folder
 (theupdateframework.github.io/specification).
 
-    metadata/ N.root.json · N.targets.json · N.snapshot.json · timestamp.json      consistent
-    snapshots targets/  base/… · delta/… · keys/… · manifest.json · notices.jwks             each
-    name with its digest before it
+    metadata/ N.root.json · N.targets.json · N.snapshot.json · timestamp.json
+              consistent snapshots
+    targets/  base/… · delta/… · keys/… · manifest.json · notices.jwks
+              each name with its digest before it
 
 What is new is written beside what is old, and becomes true with one rename: that of timestamp.json.
 Targets that no metadata names any more are deleted one publication later, so that a gateway that is

@@ -1,8 +1,8 @@
 """How strong a phone on a body is heard: path loss, shadowing, body, fading, and what the receiver
 misses.
 
-    rssi = level_1m − 10·n·log10(d) − walls + phone + shadowing − body + fading,   heard with
-    P(rssi)
+    rssi = level_1m − 10·n·log10(d) − walls + phone + shadowing − body + fading
+    heard with P(rssi)
 
 * *phone*: each phone, pocket and case by itself, constant for one person; normal.
 * *shadowing*: shelves and people between; normal, correlated as exp(−way/shadow_m − time/shadow_s)

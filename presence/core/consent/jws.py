@@ -1,8 +1,8 @@
 """Compact JWS with Ed25519 and nothing else: how the consent service signs what it sends over a
 broker.
 
-    base64url({"alg":"EdDSA","kid":"r1","typ":"presence-revoke+jws"}) . base64url(payload) .
-    base64url(signature)
+    base64url({"alg":"EdDSA","kid":"r1","typ":"presence-revoke+jws"})
+    . base64url(payload) . base64url(signature)
 
 RFC 7515 and RFC 8037, without their choices:
 

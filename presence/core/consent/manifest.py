@@ -1,11 +1,12 @@
 """What a signed list says of itself: `manifest.json`, the one target that changes with every
 publication.
 
-    {"v": 1, "list": "acme/fi-0042", "seq": 88213, "published_at": …, "suppression_checked_at": …,
-    "count": 20000,
+    {"v": 1, "list": "acme/fi-0042", "seq": 88213, "published_at": …,
+     "suppression_checked_at": …, "count": 20000,
      "taxonomy": {"version": "2.0", "parents": {"ap2:1552": "ap2:1551"}}, "notice": "fi-2026-03",
-     "epoch": 12, "base": {"seq": 88000, "shards": ["00", …]}, "deltas": [88001, 88213], "windows":
-     [27396, 27397], "words": ["fi-0042", "ap2:1551", "offers-main"], "approved_by": "eyJhbGciOi…"}
+     "epoch": 12, "base": {"seq": 88000, "shards": ["00", …]}, "deltas": [88001, 88213],
+     "windows": [27396, 27397], "words": ["fi-0042", "ap2:1551", "offers-main"],
+     "approved_by": "eyJhbGciOi…"}
 
 * `seq` grows by one with each change. A publication without a change moves `published_at` alone: it
   renews the lease.

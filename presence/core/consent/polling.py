@@ -1,7 +1,7 @@
 """How long to wait before the list is asked for again: never all gateways at once (R-46).
 
-    all is well    0 … 2 × every_s, evenly spread: `every_s` on average, and no two gateways keep
-    step after errors   0 … 2 × every_s × 2^errors, at most CAP_S: full jitter
+    all is well    0 … 2 × every_s, evenly spread: `every_s` on average, and no two keep step
+    after errors   0 … 2 × every_s × 2^errors, at most CAP_S: full jitter
 
 Full jitter spreads the first requests after an outage over as long as the gateways had backed off:
 10,000 of them, of which each waits up to 10 minutes, ask some 33 times a second (`scripts/bench

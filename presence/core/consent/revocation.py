@@ -1,9 +1,8 @@
 """Plane B: signed notices that can only take away, and the heartbeat that shows a frozen plane A
 (docs/design.md#consent).
 
-    presence/v1/{chain}/ctl/revoke/{group}   QoS 1, not retained   a Notice      of the list
-    {chain}/{group} presence/v1/{chain}/ctl/head/{group}     QoS 1, retained       a Head, every 30
-    s
+    presence/v1/{chain}/ctl/revoke/{group}   QoS 1, not retained   a Notice of {chain}/{group}
+    presence/v1/{chain}/ctl/head/{group}     QoS 1, retained       a Head, every 30 s
 
 A notice, as JSON in a JWS (presence.core.consent.jws) of type presence-revoke+jws:
 

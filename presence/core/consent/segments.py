@@ -1,10 +1,11 @@
 """The files of a signed consent list: a manifest, and segments of rows (docs/consent-list.md, byte
 by byte).
 
-    segment = zstd( length of header 4, big-endian ‖ header, CBOR ‖ rows ) header  = {"v": 1,
-    "list": "acme/fi-0042", "kind": "base" | "delta" | "keys", "epoch": n, "number": n, "count": n}
+    segment = zstd( length of header 4, big-endian ‖ header, CBOR ‖ rows )
+    header  = {"v": 1, "list": "acme/fi-0042", "kind": "base" | "delta" | "keys",
+               "epoch": n, "number": n, "count": n}
               `number`: of the list for base and delta, of the window for keys
-    base    ref 8 ‖ length v ‖ record                                       presence.core.consent.record
+    base    ref 8 ‖ length v ‖ record           presence.core.consent.record
     delta   00 ‖ ref 8 ‖ length v ‖ record       put
             01 ‖ ref 8 ‖ version v               delete
     keys    ref 8 ‖ window key 16                sorted by ref

@@ -1,8 +1,7 @@
 """What the gateways of one store say to one another about an event: an opaque name, sealed with the
 store's key.
 
-    presence/v1/{chain}/{store}/peer/seen      QoS 1, not retained, a few seconds of life, never
-    bridged
+    presence/v1/{chain}/{store}/peer/seen   QoS 1, not retained, some seconds of life, never bridged
     {"said":"claim","visit":"…26…","told":"…26…","gateway":"door-1","at":1795442707,"mac":"…22…"}
 
 1. `visit` is HMAC(store key, event id): neither ref, subject nor audience, and whoever reads it

@@ -3,13 +3,11 @@
 From mild to harsh: a new scan costs nothing, off and on again a second, a restart of ourselves a
 few. How far we go depends on how sure we are:
 
-| evidence                                        | first step after | next steps         | harshest
-|
-|-------------------------------------------------|------------------|--------------------|-------------|
-| three looks for anybody at all found nobody     | the third look   | 10, 20, 40 … min   | ask
-systemd | | others are heard, or we do not know, ours not   | 4 × `silence_s`  | twice that | a new
-scan  | | repeated advertisements do not arrive           | 2 min of them    | 10, 20, 40 … min   |
-off and on  |
+| evidence                              | first step after | next steps       | harshest    |
+|---------------------------------------|------------------|------------------|-------------|
+| three looks for anybody found nobody  | the third look   | 10, 20, 40 … min | ask systemd |
+| others are heard, or unknown; not us  | 4 × `silence_s`  | twice that       | a new scan  |
+| repeats do not arrive                 | 2 min of them    | 10, 20, 40 … min | off and on  |
 
 A restart of ourselves cannot help where others are heard or repeats are hidden, so it is not tried
 there.

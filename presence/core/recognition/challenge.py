@@ -9,13 +9,12 @@
       │                       (always taken, never answered)  │      verify: whose identifier, whose MAC
       │ ── disconnect                                         │
 
-    challenge  01 ‖ nonce 16                                                                   17
-    bytes answer     01 ‖ EID 8 ‖ n ‖ n × (age 1, strength 1) ‖ MAC 16                   26 + 2n
-    bytes, 1 ≤ n ≤ 32 key        HKDF-SHA256(TK, no salt, info "presence doorbell v1", 32 bytes)
-    RFC 5869 MAC        HMAC-SHA256(key, "presence doorbell answer v1" ‖ 00 ‖ challenge ‖ len chain
-    ‖ chain ‖ len store ‖ store
-               ‖ slot 4 ‖ the answer without its MAC), the first 16 bytes          RFC 2104, RFC
-               4868 §2.6 (half)
+    challenge  17 bytes: 01 ‖ nonce 16
+    answer     26 + 2n bytes, 1 ≤ n ≤ 32: 01 ‖ EID 8 ‖ n ‖ n × (age 1, strength 1) ‖ MAC 16
+    key        HKDF-SHA256(TK, no salt, info "presence doorbell v1", 32 bytes)             RFC 5869
+    MAC        HMAC-SHA256(key, content), the first 16 bytes             RFC 2104, 4868 §2.6 (half)
+    content    "presence doorbell answer v1" ‖ 00 ‖ challenge ‖ len chain ‖ chain ‖ len store
+               ‖ store ‖ slot 4 ‖ the answer without its MAC
 
 Numbers are big-endian; a length is one byte. `age` counts tenths of a second before the answer,
 oldest reading first; `strength` is dBm, signed. TK and EID are those of

@@ -1,7 +1,8 @@
 """Finding one of millions of evenly spread 8-byte numbers in nearly the time of one of a thousand.
 
     starts   how many numbers begin with a smaller prefix; about four numbers share a prefix,
-    however many there are numbers  sorted; the few that share the wanted one's prefix are bisected
+             however many there are
+    numbers  sorted; the few that share the wanted one's prefix are bisected
 
 Identifiers are ciphertext and refs are random, so prefixes fill evenly. Somebody who chose the
 numbers could only make the bisection longer: 23 steps among eight million.

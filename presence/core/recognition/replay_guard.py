@@ -6,10 +6,10 @@ forward only:
 
     slot 5: A A A A B B B │ slot 6: C C C …        one address after another: a phone
 
-    slot 5: A A x A                                to and fro: suspect slot 5: A x1 A x2 …
-    the same, with a new address each time slot 5: x1 x2 x3 x4 x5                         more
-    addresses than a phone uses in a slot: suspect slot 6: C C, then slot 5's identifier
-    back to an older slot: suspect
+    slot 5: A A x A                                to and fro: suspect
+    slot 5: A x1 A x2 …                            the same, with a new address each time
+    slot 5: x1 x2 x3 x4 x5                         more addresses than a phone uses in a slot
+    slot 6: C C, then slot 5's identifier          back to an older slot: suspect
 
 Rules:
 1. A sighting under an address that was left, or of a slot that was left, is suspect. Two radios may

@@ -3,13 +3,12 @@ with its reason.
 
 What to do, and when, is decided in presence.core.operations.radio_health; here it is done:
 
-| step         | how                                                            | where it is not
-possible            |
-|--------------|----------------------------------------------------------------|-------------------------------------|
-| restart_scan | the scanner leaves its scan and begins another                 | – | | power_cycle
-| Adapter1.Powered off and on, over D-Bus                        | bluetoothd refuses | |
-ask_systemd  | the daemon ends with code 75; `Restart=always` starts it anew  | another radio of
-ours hears         |
+| step         | how                                           | where it is not possible    |
+|--------------|-----------------------------------------------|-----------------------------|
+| restart_scan | the scanner leaves its scan, begins another   | –                           |
+| power_cycle  | Adapter1.Powered off and on, over D-Bus       | bluetoothd refuses          |
+| ask_systemd  | the daemon ends with code 75; systemd's       | another radio of ours hears |
+|              | `Restart=always` starts it anew               |                             |
 
 Beside them `power_on`: an adapter that somebody switched off is switched on again, for it is there
 to listen.

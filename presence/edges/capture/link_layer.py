@@ -1,7 +1,7 @@
 """Advertising packets as a sniffer takes them from the air.
 
-    access address 4 | PDU header 2 (type in the low 4 bits, length in the second byte) | payload |
-    CRC 3
+    access address 4 | PDU header 2 (type in the low 4 bits, length in the second byte)
+    | payload | CRC 3
 
 Core 5.4, Vol 6 Part B §2.1 (packet), §2.3 (advertising PDUs), §2.3.4 (common extended advertising
 payload format). On the coded PHY a sniffer puts one byte, the coding indicator, behind the access

@@ -3,16 +3,18 @@ held.
 
 Link type 256, LINKTYPE_BLUETOOTH_LE_LL_WITH_PHDR (tcpdump.org/linktypes), little-endian:
 
-    RF channel 1 | signal power dBm 1 | noise power 1 | access address offenses 1 | reference access
-    address 4 | flags 2
+    RF channel 1 | signal power dBm 1 | noise power 1 | access address offenses 1
+    | reference access address 4 | flags 2
 
 Link type 272, LINKTYPE_NORDIC_BLE: the nRF Sniffer's serial format, little-endian, by protocol
 version:
 
-    0   0xBE 0xEF | packet id 1 | counter 2 | unused 2 | payload length 1 | (no length byte) … 1
-    board 1 | header length 1 | payload length 1 | version 1 | counter 2 | packet id 1 | length 1 …
-    2,3 board 1 | payload length 2 | version 1 | counter 2 | packet id 1 | length 1 … …   flags 1 |
-    channel 1 | RSSI 1 (positive: −RSSI dBm) | event counter 2 | time 4 | packet from the air
+    0   0xBE 0xEF | packet id 1 | counter 2 | unused 2 | payload length 1 | (no length byte) …
+    1   board 1 | header length 1 | payload length 1 | version 1 | counter 2 | packet id 1
+        | length 1 …
+    2,3 board 1 | payload length 2 | version 1 | counter 2 | packet id 1 | length 1 …
+    …   flags 1 | channel 1 | RSSI 1 (positive: −RSSI dBm) | event counter 2 | time 4
+        | packet from the air
 """
 
 import struct

@@ -1,8 +1,9 @@
 """Files of the signed list that came and are not in use yet, each named after its hash.
 
     keys        window keys between two starts of the daemon: in the runtime directory, which is
-    memory, and on no disk fetched     segments of a base on their way: in the state directory,
-    until all of them are loaded or wanted no more
+                memory, and on no disk
+    fetched     segments of a base on their way: in the state directory, until all of them are
+                loaded or wanted no more
 
 A file holds one segment as it came; it is believed only after TUF's hash of it fits. So what came
 over a slow or a broken line need not come again, whatever happened meanwhile. Keys that the signed

@@ -2,11 +2,10 @@
 transaction.
 
     list     one row: name, seq, epoch, words, the manifest's digest, TUF's versions, when it was
-    signed,
-             and how many entries it had within the last day
-    entry    ref → version, record (presence.core.consent.record)         no window key, ever gone
-    a digest of ref → version that took it away, within this epoch: no lower version comes back
-    (R-36)
+             signed, and how many entries it had within the last day
+    entry    ref → version, record (presence.core.consent.record); no window key, ever
+    gone     a digest of ref → version that took it away, within this epoch: no lower version comes
+             back (R-36)
 
 Removed rows are overwritten (`secure_delete`); there is no write-ahead log, and the journal is gone
 after the commit. What is read here at the start is no proof: plane A must give this version or a

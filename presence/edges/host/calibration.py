@@ -1,7 +1,7 @@
 """What `scan-test --apply` leaves behind: which settings a walk of this door has shown to fit.
 
-    calibration.json in storage.state_dir: {"v": 1, "at": …, "verdict": "PASS", "found": …,
-    "settings": {…}}
+    calibration.json in storage.state_dir:
+    {"v": 1, "at": …, "verdict": "PASS", "found": …, "settings": {…}}
 
 The settings themselves, not a digest of them: so what was changed since can be named, and a setting
 that a later version brings is no change. An adapter that was exchanged for another of the same name

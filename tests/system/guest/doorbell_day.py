@@ -1,7 +1,7 @@
 """A day at the doorbell in its machine: every scenario in turn, one JSON line each in /out/results.
 
-    doorbell_day.py [--legacy] [--repeats N] [--strangers N] [--rings N] [--beside N] [--only
-    NAME,NAME]
+    doorbell_day.py [--legacy] [--repeats N] [--strangers N] [--rings N] [--beside N]
+                    [--only NAME,NAME]
 
 bluetoothd is real, the phones are bumble's on the same virtual air (doorbell_air). A scenario
 returns facts, for the host's tests to judge.
