@@ -69,7 +69,7 @@ def test_code_scripts_tests_documents_and_settings_are_all_read() -> None:
     [
         "R-05, T-26 and R-70",
         "docs/design.md, docs/design.md#on-air, docs/design.md#on-air-1, docs/design.md#data-flow-one-way",
-        "presence/core/engine.py, presence/core/ and presence/core",
+        "presence/core/engine.py, presence/core/, presence/core and core/engine.py",
         "presence.core, presence.core.engine, presence.core.engine.Engine, presence.core.engine.MOST",
         "presence/v1/{chain}/x, presence.entered.v1, presence.yaml.bak and https://x.example/a.md",
         "RFC 7515 §4, GT-05, R-5, bluez issue 2282",
@@ -90,6 +90,7 @@ def test_what_leads_somewhere_is_well(tree: Path, text: str) -> None:
         ("see docs/design.md §9", "docs/design.md §"),
         ("see DESIGN.md", "DESIGN.md"),
         ("see presence/core/gone.py", "presence/core/gone.py"),
+        ("see core/gone.py", "core/gone.py"),
         ("see presence.core.gone", "presence.core.gone"),
         ("see presence.core.engine.Gone", "presence.core.engine.Gone"),
         ("see " + "../shared" + "/vm", "../shared"),

@@ -2,7 +2,7 @@
 
     R-05, T-03                      an entry of docs/requirements.md
     docs/design.md#radio            a document, and a heading in it as GitHub spells its anchor
-    tests/house/test_house.py       a file or a folder of ours
+    tests/house/test_house.py       a file or a folder of ours; edges/bluez, below presence
     presence.core                   a module of ours, or what stands in one
 
 A path counts from the root; in a document, as in any link, also from the document's own folder.
@@ -43,7 +43,7 @@ _NUMBER = re.compile(r"(?<![\w-])[RT]-\d{2,}(?![\w-])")
 _DOCUMENT = re.compile(
     r"(?<![\w./:$}-])(?!/)(?P<name>[\w./-]*\w\.md)(?!\w)(?:#(?P<anchor>[\w-]*))?(?P<section> §)?"
 )
-_PATH = re.compile(rf"(?<![\w./:$}}-])(?:{'|'.join(FOLDERS)})/[\w./-]*[\w/]")
+_PATH = re.compile(rf"(?<![\w./:$}}-])(?:{'|'.join(FOLDERS)}|core|edges)/[\w./-]*[\w/]")
 _NAME = re.compile(r"(?<![\w./@-])presence\.[a-z_]+(?:\.\w+)*")
 _OUTSIDE = re.compile(r"\.\./shared|/work/[s]|(?<![\w-])issue \d{1,2}(?!\d)")
 
@@ -145,7 +145,7 @@ def _document(name: str, anchor: str | None, path: Path, root: Path) -> str:
 
 
 def _there(name: str, path: Path, root: Path) -> Path | None:
-    for folder in (root, path.parent):
+    for folder in (root, path.parent, root / "presence"):
         target = (folder / name).resolve()
         if target.is_relative_to(root) and target.exists():
             return target
