@@ -25,14 +25,14 @@ from presence.edges.sqlite.revocations import WithdrawnStore
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Notifier, Parts
-from presence.ports import AdvertisementSource, Clock, DoorbellSource, Hear
+from presence.ports import AdvertisementSource, Clock, DoorbellSource, OnAdvertisement
 from presence.watching import Watching
 
 
 class Disarmed:
     """A source that hears nothing: without a valid notice at the door nothing is scanned (R-16)."""
 
-    async def run(self, hear: Hear) -> None:  # noqa: ARG002 - nothing is heard
+    async def run(self, on_advertisement: OnAdvertisement) -> None:  # noqa: ARG002 - nothing is heard
         await asyncio.Event().wait()
 
 

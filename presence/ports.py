@@ -9,17 +9,17 @@ from presence.core.consent.revocations import Restriction
 from presence.core.engine import Prepared
 from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.recognition.advertisement import Advertisement
-from presence.core.recognition.challenge import Answer, Unanswered
+from presence.core.recognition.challenge import Answer, RejectReason
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Visit
 
-Rung = Answer | Unanswered
+DoorbellResponse = Answer | RejectReason
 """What a phone wrote at the doorbell."""
 
-Hear = Callable[[Advertisement], None]
+OnAdvertisement = Callable[[Advertisement], None]
 """Takes one advertisement in; returns at once, never raises, never blocks."""
 
-Ring = Callable[[Rung], None]
+OnResponse = Callable[[DoorbellResponse], None]
 """Takes one answer in, likewise."""
 
 Tell = Callable[[str, Mapping[str, object]], None]
@@ -35,7 +35,7 @@ class Clock(Protocol):
 class AdvertisementSource(Protocol):
     """A radio, a capture or a simulated shop."""
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         """Hand over advertisements until cancelled, or until the source is at its end.
 
         Raises RadioError or CaptureError where a person must act; heals what heals by itself.
@@ -45,7 +45,7 @@ class AdvertisementSource(Protocol):
 class DoorbellSource(Protocol):
     """Where phones come and answer (presence.core.recognition.challenge)."""
 
-    async def run(self, ring: Ring) -> None:
+    async def run(self, on_response: OnResponse) -> None:
         """Hand over what they write until cancelled; heals what heals by itself."""
 
 

@@ -22,8 +22,7 @@ from presence.diagnosis.doorbell import look_at_doorbell
 from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.memory import look_at_memory
 from presence.diagnosis.sandbox import findings_inside
-from presence.edges.bluez.diagnosis import Verdict as Answered
-from presence.edges.bluez.diagnosis import diagnose
+from presence.edges.bluez.diagnosis import RadioVerdict, diagnose
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConfigurationError
@@ -201,7 +200,9 @@ def look_at_storage(settings: Settings) -> Iterator[Finding]:
     ):
         if key == "runtime_dir" and _comes_with_the_unit(directory):
             yield Finding(
-                key, Verdict.PASS, f"{directory}: systemd makes it for the daemon, when it starts"
+                key,
+                Verdict.PASS,
+                f"{directory}: systemd makes it for the daemon, when it starts",
             )
             continue
         try:
@@ -279,7 +280,7 @@ def _door(settings: Settings, path: Path) -> Iterator[Finding]:
 
 async def _radio(settings: Settings) -> AsyncIterator[Finding]:
     async for answer in diagnose(settings, SystemClock()):
-        verdict = {Answered.GOOD: Verdict.PASS, Answered.DOUBTFUL: Verdict.WARN}.get(
+        verdict = {RadioVerdict.GOOD: Verdict.PASS, RadioVerdict.DOUBTFUL: Verdict.WARN}.get(
             answer.verdict, Verdict.FAIL
         )
         yield Finding(answer.question, verdict, answer.found, answer.next_step)

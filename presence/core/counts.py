@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from presence.core.consent.gate import Reason
-from presence.core.recognition.challenge import Unanswered
+from presence.core.recognition.challenge import RejectReason
 from presence.core.recognition.matcher import Nobody
 
 
@@ -49,7 +49,7 @@ class Counts:
     """Advertisements that the gate did not let in: consents not in force, or the shop closed."""
     answered: int = 0
     """Genuine answers at the doorbell, with a consent in force."""
-    unanswered: Counter[Unanswered] = field(default_factory=Counter)
+    unanswered: Counter[RejectReason] = field(default_factory=Counter)
     """Answers that count for nothing."""
     entered: int = 0
     left: int = 0

@@ -30,7 +30,7 @@ from presence.core.event.dispatch import Teller
 from presence.core.event.outgoing import Announcement, Draft, Outgoing, Step, TakenBack
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.rpa import Resolver
-from presence.core.recognition.challenge import Answer, Unanswered, is_genuine
+from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
 from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Match, Matcher, Nobody
@@ -141,15 +141,15 @@ class Engine:
         self._note(changes, at, draft)
         return draft.step()
 
-    def answered(self, answer: Answer | Unanswered) -> Step:
+    def answered(self, answer: Answer | RejectReason) -> Step:
         """Take in what a phone wrote at the doorbell: a genuine one is as many sightings as it has
         readings.
         """
-        if isinstance(answer, Unanswered):
+        if isinstance(answer, RejectReason):
             self.counts.unanswered[answer] += 1
             return NOTHING
         match = self._whose(answer)
-        if isinstance(match, Unanswered):
+        if isinstance(match, RejectReason):
             self.counts.unanswered[match] += 1
             return NOTHING
         self.counts.answered += 1
@@ -271,18 +271,18 @@ class Engine:
         """
         return Step(heard=tuple(self._visits.heard_anew(turns)))
 
-    def _whose(self, answer: Answer) -> Match | Unanswered:
+    def _whose(self, answer: Answer) -> Match | RejectReason:
         match = self._matcher.whose(answer.eid, answer.at.utc_s)
         if isinstance(match, Nobody):
-            return Unanswered.AMBIGUOUS if match is Nobody.AMBIGUOUS else Unanswered.UNKNOWN
+            return RejectReason.AMBIGUOUS if match is Nobody.AMBIGUOUS else RejectReason.UNKNOWN
         slot = match.slot or 0
         key = self._matcher.window_key(match.ref, slot)
         if key is None or not is_genuine(answer, key, self._rules.place, slot):
-            return Unanswered.FORGED
+            return RejectReason.FORGED
         return (
             match
             if self._open and self._denied(match.ref, answer.at) is None
-            else Unanswered.REFUSED
+            else RejectReason.REFUSED
         )
 
     def _denied(self, ref: bytes, now: Moment) -> Denied | None:

@@ -22,8 +22,7 @@ from typing import Final
 from presence.config import load_settings
 from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.memory import is_limited, look_at_memory
-from presence.edges.bluez.diagnosis import Verdict as Answered
-from presence.edges.bluez.diagnosis import diagnose_bluetoothd
+from presence.edges.bluez.diagnosis import RadioVerdict, diagnose_bluetoothd
 from presence.errors import ConfigurationError, InstallationError
 
 UNIT: Final = "presence.service"
@@ -147,7 +146,7 @@ async def _outside(config: Path) -> list[Finding]:
         settings = load_settings(config)
     except ConfigurationError:  # the check inside has said so
         return []
-    verdicts = {Answered.GOOD: Verdict.PASS, Answered.DOUBTFUL: Verdict.WARN}
+    verdicts = {RadioVerdict.GOOD: Verdict.PASS, RadioVerdict.DOUBTFUL: Verdict.WARN}
     return [
         Finding(
             answer.question,

@@ -19,7 +19,7 @@ from presence.core.operations.snapshot import (
     RINGS,
     RINGS_STEP,
     STATE_OF,
-    Bell,
+    DoorbellState,
     Overview,
     Radio,
     RadioState,
@@ -205,7 +205,9 @@ class Oversight:
         gap_s = now.monotonic_s - self._well_at_s.setdefault(label, self._started.monotonic_s)
         return Radio(label, state, gap_s, dict(radio.totals.steps))
 
-    def _bell(self, gateway: Gateway, people: Mapping[str, int], now: Moment) -> Bell | None:
+    def _bell(
+        self, gateway: Gateway, people: Mapping[str, int], now: Moment
+    ) -> DoorbellState | None:
         """Whoever comes to the door may be a customer, so all but the outages is told by the
         hour.
         """
@@ -219,7 +221,7 @@ class Oversight:
         }
         totals |= worthless if isinstance(worthless, Mapping) else {}
         hourly = self._rings.release(totals, now) | {"accepted": people.get("accepted", 0)}
-        return Bell(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
+        return DoorbellState(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
 
     @staticmethod
     def _window_end_s(gateway: Gateway, now: Moment) -> float:

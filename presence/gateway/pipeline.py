@@ -25,7 +25,7 @@ from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import SHARES, Visit
 from presence.errors import StorageError
-from presence.ports import OutgoingMessage, Rung, Stored, Tell, VisitStore
+from presence.ports import DoorbellResponse, OutgoingMessage, Stored, Tell, VisitStore
 
 SAVE_HEARD_S = 10
 """How often each visit's time of last hearing is stored: after a crash it ends at most this much
@@ -39,11 +39,11 @@ class Intake:
     """
 
     def __init__(self, length: int) -> None:
-        self._waiting: deque[Advertisement | Rung] = deque(maxlen=length)
+        self._waiting: deque[Advertisement | DoorbellResponse] = deque(maxlen=length)
         self._arrived = asyncio.Event()
         self.dropped = 0
 
-    def hear(self, heard: Advertisement | Rung) -> None:
+    def hear(self, heard: Advertisement | DoorbellResponse) -> None:
         waiting = self._waiting
         if len(waiting) == waiting.maxlen:
             self.dropped += 1
@@ -62,7 +62,7 @@ class Intake:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self, most: int) -> list[Advertisement | Rung]:
+    def take(self, most: int) -> list[Advertisement | DoorbellResponse]:
         """Up to `most` of those that wait, oldest first."""
         waiting = self._waiting
         if len(waiting) > most:
@@ -114,7 +114,7 @@ class Pipeline:
         """Of this hour, for the operator."""
         return self._engine.counts.persons
 
-    def receive(self, heard: Advertisement | Rung) -> None:
+    def receive(self, heard: Advertisement | DoorbellResponse) -> None:
         step = (
             self._engine.receive(heard)
             if isinstance(heard, Advertisement)

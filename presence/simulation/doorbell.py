@@ -1,7 +1,7 @@
 """The doorbell of a simulated shop: phones in pockets hear the gateway, connect, and answer
 (docs/doorbell.md).
 
-    gateway advertises ─► air ─► a phone's readings ─► every ANSWER_S: challenge, answer ─► the real Bell ─► ring
+    gateway advertises ─► air ─► a phone's readings ─► every ANSWER_S: challenge, answer ─► the real ChallengeRegistry
 
 An iPhone that is locked broadcasts nothing, so the radio beside it never hears of its owner. A
 pocket whose identity key is on nobody's list is a stranger that rings.
@@ -18,12 +18,12 @@ from presence.core.place import Place
 from presence.core.recognition.challenge import (
     MOST_READINGS,
     NONCE_BYTES,
-    Bell,
-    Reading,
+    ChallengeRegistry,
+    DoorbellReading,
     make_answer,
 )
 from presence.core.recognition.identifiers import slot_at, window_key
-from presence.ports import Ring
+from presence.ports import OnResponse
 from presence.simulation.air import Air, Link
 from presence.simulation.clock import SimulatedClock
 from presence.simulation.walks import Walk
@@ -48,13 +48,13 @@ class Pocket:
     customer: bool = True
 
 
-class Heard(NamedTuple):
+class PhoneHeard(NamedTuple):
     """The gateway's advertisement at a phone; `readings`: what it answers with now, else empty."""
 
     at_s: float
     pocket: Pocket
     rssi_dbm: int
-    readings: tuple[Reading, ...]
+    readings: tuple[DoorbellReading, ...]
 
 
 class Answered(NamedTuple):
@@ -90,21 +90,21 @@ class SimulatedDoorbell:
         self._seed = seed
         self._seconds = seconds
         self._air = air or Air()
-        self._bell = Bell()
+        self._challenges = ChallengeRegistry()
 
-    def heard(self) -> Iterator[Heard]:
+    def heard(self) -> Iterator[PhoneHeard]:
         """All that the phones hear, in order of time."""
         return heapq.merge(*map(self._of, self.pockets), key=lambda heard: heard.at_s)
 
-    async def run(self, ring: Ring) -> None:
+    async def run(self, on_response: OnResponse) -> None:
         for heard in self.heard():
             await self._clock.until(heard.at_s)
             self.last_heard[heard.pocket.name] = (heard.at_s, heard.rssi_dbm)
             if heard.readings:
-                self._answer(heard, ring)
+                self._answer(heard, on_response)
         await asyncio.Event().wait()  # until cancelled, like a real one
 
-    def _of(self, pocket: Pocket) -> Iterator[Heard]:
+    def _of(self, pocket: Pocket) -> Iterator[PhoneHeard]:
         chance = Random(f"{self._seed}/{pocket.name}/pocket")
         link = Link(self._air, chance)
         since: list[tuple[float, int]] = []
@@ -114,24 +114,25 @@ class SimulatedDoorbell:
             rssi_dbm = None if spot is None else link.receive(at_s, spot, pocket.power_dbm)
             if rssi_dbm is not None:
                 since.append((at_s, rssi_dbm))
-                readings: tuple[Reading, ...] = ()
+                readings: tuple[DoorbellReading, ...] = ()
                 if at_s - since[0][0] >= ANSWER_S:
                     readings = tuple(
-                        Reading(at_s - then_s, dbm) for then_s, dbm in since[-MOST_READINGS:]
+                        DoorbellReading(at_s - then_s, dbm)
+                        for then_s, dbm in since[-MOST_READINGS:]
                     )
                     since = []
-                yield Heard(at_s, pocket, rssi_dbm, readings)
+                yield PhoneHeard(at_s, pocket, rssi_dbm, readings)
             at_s += INTERVAL_S + chance.uniform(0, 0.01)
 
-    def _answer(self, heard: Heard, ring: Ring) -> None:
+    def _answer(self, heard: PhoneHeard, on_response: OnResponse) -> None:
         """A connection from its beginning to its end."""
         pocket, now = heard.pocket, self._clock.start.later(heard.at_s)
         chance = Random(f"{self._seed}/{pocket.name}/{heard.at_s}")
         address = chance.randbytes(6)
         link = f"/org/bluez/sim0/dev_{address.hex('_').upper()}"  # as BlueZ names one
-        challenge = self._bell.challenge(link, chance.randbytes(NONCE_BYTES), now)
+        challenge = self._challenges.challenge(link, chance.randbytes(NONCE_BYTES), now)
         key = window_key(pocket.identity_key, now.utc_s)
         written = make_answer(challenge, heard.readings, key, self._place, slot_at(now.utc_s))
         self.answers.append(Answered(address, challenge, written, pocket.customer))
-        ring(self._bell.answer(link, written, now))
-        self._bell.gone(link)
+        on_response(self._challenges.answer(link, written, now))
+        self._challenges.gone(link)

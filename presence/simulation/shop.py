@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from presence.core.recognition.advertisement import MalformedPayload, advertisement_from_payload
-from presence.ports import Hear
+from presence.ports import OnAdvertisement
 from presence.simulation.air import Air
 from presence.simulation.clock import SimulatedClock
 from presence.simulation.phones import Phone, Report
@@ -57,7 +57,7 @@ class SimulatedShop:
         ]
         return heapq.merge(*streams, key=lambda report: report.at_s)
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         clock = self.clock
         for number, report in enumerate(self.reports()):
             if report.at_s > clock.elapsed_s or number % YIELD_EVERY == 0:
@@ -76,5 +76,5 @@ class SimulatedShop:
                 self.malformed += 1
                 continue
             self.heard += 1
-            hear(advertisement)
+            on_advertisement(advertisement)
         await clock.until(self.seconds)

@@ -27,7 +27,7 @@ from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
-from presence.ports import Clock, Hear, OutgoingMessage, Progress, Stored, Tell
+from presence.ports import Clock, OnAdvertisement, OutgoingMessage, Progress, Stored, Tell
 from presence.survey.judging import Result
 
 CONNECT_S: Final = 8.0
@@ -90,10 +90,10 @@ class Fed:
     def __init__(self) -> None:
         self.over = asyncio.Event()
         self.listening = asyncio.Event()
-        self.hear: Hear = lambda _advertisement: None
+        self.on_advertisement: OnAdvertisement = lambda _advertisement: None
 
-    async def run(self, hear: Hear) -> None:
-        self.hear = hear
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
+        self.hear = on_advertisement
         self.listening.set()
         await self.over.wait()
 

@@ -17,7 +17,7 @@ from presence.edges.bluez.hci_count import ReportCounter
 from presence.edges.capture import CaptureReader
 from presence.edges.host.clock import SystemClock
 from presence.errors import CaptureError
-from presence.ports import Hear
+from presence.ports import OnAdvertisement
 from presence.simulation import (
     CustomerBroadcast,
     Phone,
@@ -48,7 +48,7 @@ class Ear(Protocol):
     def begin(self, act: Act) -> Moment:
         """The moment at which the act begins."""
 
-    async def listen(self, act: Act, hear: Hear) -> None:
+    async def listen(self, act: Act, on_advertisement: OnAdvertisement) -> None:
         """Hand over what is heard during the act that has begun; returns when it is over."""
 
 
@@ -64,7 +64,7 @@ class RadioEar:
         self.fault = ""
         self.on_air = on_air
         self._clock = SystemClock()
-        self._hear: Hear | None = None
+        self._on_advertisement: OnAdvertisement | None = None
         self.scanners = radios(settings, clock=self._clock, tell=self._tell)
 
     def now(self) -> Moment:
@@ -73,16 +73,16 @@ class RadioEar:
     def begin(self, act: Act) -> Moment:  # noqa: ARG002 - time is what it is
         return self._clock.now()
 
-    async def listen(self, act: Act, hear: Hear) -> None:
-        self._hear = hear
+    async def listen(self, act: Act, on_advertisement: OnAdvertisement) -> None:
+        self._on_advertisement = on_advertisement
         try:
             await asyncio.sleep(act.seconds)
         finally:
-            self._hear = None
+            self._on_advertisement = None
 
     def hear(self, advertisement: Advertisement) -> None:
-        if self._hear is not None:
-            self._hear(advertisement)
+        if self._on_advertisement is not None:
+            self._on_advertisement(advertisement)
 
     def _tell(self, event: str, fields: Mapping[str, object]) -> None:
         self.fault = str(fields.get("next_step", "")) if event == "radio.failed" else ""
@@ -132,7 +132,7 @@ class CaptureEar:
         self._now = self.start.later(act.from_s)
         return self._now
 
-    async def listen(self, act: Act, hear: Hear) -> None:
+    async def listen(self, act: Act, on_advertisement: OnAdvertisement) -> None:
         begins_s = self.start.monotonic_s + act.from_s
         try:
             for advertisement in self._reader.advertisements():
@@ -140,7 +140,7 @@ class CaptureEar:
                     break
                 if advertisement.at.monotonic_s >= begins_s:
                     self._now = advertisement.at
-                    hear(advertisement)
+                    on_advertisement(advertisement)
         except CaptureError:  # said in `fault` already; all before it counts
             pass
         await asyncio.sleep(0)
@@ -173,8 +173,8 @@ class SimulatedEar:
         self.shop = self._shop(act)
         return self._clock.start
 
-    async def listen(self, act: Act, hear: Hear) -> None:  # noqa: ARG002 - `begin` has set the stage
-        await self.shop.run(hear)
+    async def listen(self, act: Act, on_advertisement: OnAdvertisement) -> None:  # noqa: ARG002 - `begin` has set the stage
+        await self.shop.run(on_advertisement)
 
     def strangers(self, act: Act) -> Iterable[Phone]:
         return crowd(STRANGERS, seed=self._seed + self._acts, seconds=act.seconds)

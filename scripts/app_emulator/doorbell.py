@@ -22,7 +22,7 @@ from presence.core.recognition.challenge import (
     MOST_READINGS,
     NONCE_BYTES,
     VERSION,
-    Reading,
+    DoorbellReading,
     make_answer,
 )
 from presence.core.recognition.identifiers import slot_at, window_key
@@ -121,7 +121,7 @@ async def answer_once(
     trouble = ""
     for attempt in range(1, ATTEMPTS + 1):
         began_s = clock.now().monotonic_s
-        written: tuple[list[Reading], float] | None = None
+        written: tuple[list[DoorbellReading], float] | None = None
         try:
             async with central.connect(gateway) as peer:
                 written = await _exchange(peer, customer, clock, heard)
@@ -152,7 +152,7 @@ def pause_of(attempt: int, chance: Callable[[float, float], float]) -> float:
 
 async def _exchange(
     peer: Peer, customer: Customer, clock: Clock, heard: Sequence[Sound]
-) -> tuple[list[Reading], float]:
+) -> tuple[list[DoorbellReading], float]:
     """What was answered, and when it was written (monotonic)."""
     challenge = await peer.read(CHALLENGE_UUID)
     if len(challenge) != 1 + NONCE_BYTES or challenge[0] != VERSION:
@@ -168,7 +168,7 @@ async def _exchange(
     return series, clock.now().monotonic_s
 
 
-def readings_of(sounds: Sequence[Sound], now_s: float) -> list[Reading]:
+def readings_of(sounds: Sequence[Sound], now_s: float) -> list[DoorbellReading]:
     """At most MOST_READINGS, evenly chosen from what an age can tell of, oldest first; the newest
     always.
 
@@ -180,5 +180,6 @@ def readings_of(sounds: Sequence[Sound], now_s: float) -> list[Reading]:
         fresh[len(fresh) - 1 - number * len(fresh) // count] for number in reversed(range(count))
     ]
     return [
-        Reading(min(OLDEST_S, max(0.0, now_s - sound.at_s)), sound.rssi_dbm) for sound in chosen
+        DoorbellReading(min(OLDEST_S, max(0.0, now_s - sound.at_s)), sound.rssi_dbm)
+        for sound in chosen
     ]

@@ -74,7 +74,7 @@ def _scanners(directory: Path) -> tuple[Any, Any]:
     scanner = BluezScanner(
         Wish(mode=RadioMode.ACTIVE), adapter="hci0", clock=SteadyClock(), tell=tell
     )
-    scanner._hear = hear
+    scanner._on_advertisement = hear
     ours = BleakScanner(found_by(scanner._take), scanning_mode="active")._backend
     empty = BleakScanner(lambda _device, _data: None, scanning_mode="active")._backend
     return ours, empty

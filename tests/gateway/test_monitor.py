@@ -12,7 +12,7 @@ from presence.core.operations.metrics import families
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.snapshot import Alarm, RadioState
 from presence.core.operations.status import as_json, as_lines, next_steps
-from presence.core.recognition.challenge import Unanswered
+from presence.core.recognition.challenge import RejectReason
 from presence.edges.host.metrics import Exposition
 from presence.watching import status_answer
 from tests.support.builders import (
@@ -140,7 +140,7 @@ async def an_hour(*, customer: bool) -> list[bytes]:
             for n in range(10):
                 watched.gateway.pipeline.receive(advertisement(at=watched.clock.now().later(n)))
             bell.counters.links, bell.counters.sent_away = second // 30, second // 60
-            watched.gateway.pipeline.receive(Unanswered.LATE)
+            watched.gateway.pipeline.receive(RejectReason.LATE)
             await refuse_half(watched)
         elif second >= STAY_S:
             watched.radio.condition = Condition.QUIET
@@ -289,8 +289,8 @@ async def test_who_comes_to_the_doorbell_is_told_by_the_hour_and_rounded_and_whe
     bell.trouble, bell.counters.outages = "hci1 is off: power it on", 1
     bell.counters.links, bell.counters.sent_away = 223, 99
     for _ in range(110):
-        watched.gateway.pipeline.receive(Unanswered.MALFORMED)
-    watched.gateway.pipeline.receive(Unanswered.LATE)
+        watched.gateway.pipeline.receive(RejectReason.MALFORMED)
+    watched.gateway.pipeline.receive(RejectReason.LATE)
 
     at_once = scrape(watched)
     changed = {

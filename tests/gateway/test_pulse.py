@@ -28,7 +28,7 @@ from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway import gateway as daemon
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
-from presence.ports import Hear, OutgoingMessage
+from presence.ports import OnAdvertisement, OutgoingMessage
 from presence.pulse import Pulse, beat, branch, resting
 from tests.support.builders import a_list, approach, consent, moment, rules
 from tests.support.fakes import (
@@ -127,9 +127,9 @@ class HangingPublisher(FakePublisher):
 
 
 class OneVisitor:
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         for heard in approach():
-            hear(heard)
+            on_advertisement(heard)
         await asyncio.Event().wait()
 
 

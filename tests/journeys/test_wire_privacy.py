@@ -34,7 +34,7 @@ from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
 from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
-from presence.ports import Hear, OutgoingMessage
+from presence.ports import OnAdvertisement, OutgoingMessage
 from tests.config.test_refusals import LEAST
 from tests.support.brokers import PUBLISH, FakeBroker, listener, mosquitto, needs_mosquitto
 from tests.support.builders import (
@@ -389,11 +389,11 @@ class Evening:
     def __init__(self, heard: Iterator[Advertisement]) -> None:
         self._heard = heard
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         loop = asyncio.get_running_loop()
         end_s = loop.time() + 1
         for advertisement in self._heard:
-            hear(advertisement)
+            on_advertisement(advertisement)
             await asyncio.sleep(0.007)
         await asyncio.sleep(end_s - loop.time())
 

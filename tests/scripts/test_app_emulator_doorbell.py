@@ -16,8 +16,8 @@ from presence.core.recognition.challenge import (
     CHALLENGE_UUID,
     MOST_READINGS,
     Answer,
-    Bell,
-    Unanswered,
+    ChallengeRegistry,
+    RejectReason,
     is_genuine,
 )
 from presence.core.recognition.identifiers import slot_at, window_key
@@ -47,11 +47,11 @@ OPTIONS = argparse.Namespace(listen=0.1, every=None, json=True)
 
 
 class Gateway:
-    """A gateway within reach: the real Bell. Implements Peer for one connection at a time."""
+    """A gateway within reach: the real ChallengeRegistry. Implements Peer for one connection at a time."""
 
     def __init__(self, clock: FakeClock) -> None:
-        self.bell = Bell()
-        self.rung: list[Answer | Unanswered] = []
+        self.bell = ChallengeRegistry()
+        self.rung: list[Answer | RejectReason] = []
         self.links = 0
         self._clock = clock
 

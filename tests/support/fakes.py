@@ -21,7 +21,7 @@ from presence.errors import (
     MessageRefused,
     StorageError,
 )
-from presence.ports import Hear, OutgoingMessage, Progress, Stored
+from presence.ports import OnAdvertisement, OutgoingMessage, Progress, Stored
 from tests.support.builders import moment
 from tests.support.contract import check
 
@@ -216,9 +216,9 @@ class ScriptedSource:
     def __init__(self, advertisements: Iterable[Advertisement]) -> None:
         self._advertisements = tuple(advertisements)
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         for advertisement in self._advertisements:
-            hear(advertisement)
+            on_advertisement(advertisement)
             await asyncio.sleep(0)
 
 

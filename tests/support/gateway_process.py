@@ -27,7 +27,7 @@ from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.systemd import Notifier
 from presence.gateway.gateway import Gateway
-from presence.ports import Hear
+from presence.ports import OnAdvertisement
 from presence.simulation import Air, Phone, SimulatedClock, SimulatedShop
 from presence.simulation.broadcasts import CustomerBroadcast
 from presence.simulation.walks import Spot, Walk
@@ -64,7 +64,7 @@ class Ear:
             await asyncio.sleep(0.02)
         return time.time()
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         plan, chance = self._plan, self._chance
         starts_at = await self._begin()
         await asyncio.sleep(max(0.0, starts_at - time.time()))
@@ -81,7 +81,7 @@ class Ear:
         def hear_some(advertisement: Advertisement) -> None:
             if chance.random() >= plan["lost_share"] and advertisement.rssi_dbm is not None:
                 rssi_dbm = advertisement.rssi_dbm + plan["offset_db"] + chance.gauss(0, NOISE_DB)
-                hear(advertisement._replace(rssi_dbm=min(0, round(rssi_dbm))))
+                on_advertisement(advertisement._replace(rssi_dbm=min(0, round(rssi_dbm))))
 
         await shop.run(hear_some)
 

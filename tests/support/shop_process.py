@@ -16,7 +16,7 @@ from presence.core.recognition.advertisement import MalformedPayload, advertisem
 from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.systemd import Notifier
-from presence.ports import Hear
+from presence.ports import OnAdvertisement
 from tests.support.canary import strangers
 from tests.support.shops import walking_in
 
@@ -27,7 +27,7 @@ class Crowd:
     def __init__(self, count: int) -> None:
         self._count = count
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         clock = SystemClock()
         start = clock.now()
         customer = walking_in(at_s=start.utc_s, seconds=10)
@@ -35,10 +35,10 @@ class Crowd:
         share = len(crowd) // len(customer)
         for n, (at_s, address, rssi_dbm, payload) in enumerate(customer):
             at = start.later(at_s - start.utc_s)
-            hear(advertisement_from_payload(at, address, rssi_dbm, payload))
+            on_advertisement(advertisement_from_payload(at, address, rssi_dbm, payload))
             for stranger, said in crowd[n * share : (n + 1) * share]:
                 try:
-                    hear(advertisement_from_payload(at, stranger, -50, said))
+                    on_advertisement(advertisement_from_payload(at, stranger, -50, said))
                 except MalformedPayload:
                     continue
             await asyncio.sleep(0.02)

@@ -18,7 +18,7 @@ from presence.edges.consent_list.store import ListStore
 from presence.edges.host.clock import SystemClock
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
-from presence.ports import Hear
+from presence.ports import OnAdvertisement
 from tests.support.builders import approach, rules
 from tests.support.fakes import (
     FakeNotifier,
@@ -47,7 +47,7 @@ class ShiftedClock:
 class Quiet:
     """A radio that hears nothing."""
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         await asyncio.Event().wait()
 
 

@@ -32,7 +32,7 @@ from presence.diagnosis.findings import Verdict
 from presence.edges.bluez.hci_count import ReportCounter, reports_in
 from presence.edges.host import calibration
 from presence.errors import ConfigurationError, StorageError
-from presence.ports import Hear
+from presence.ports import OnAdvertisement
 from presence.simulation import Said
 from presence.simulation.local_broker import free_port
 from presence.survey import applying, report
@@ -151,8 +151,8 @@ class Eavesdropped(SimulatedEar):
 
     said: set[Said]
 
-    async def listen(self, act: Act, hear: Hear) -> None:
-        await super().listen(act, hear)
+    async def listen(self, act: Act, on_advertisement: OnAdvertisement) -> None:
+        await super().listen(act, on_advertisement)
         self.said = getattr(self, "said", set()) | self.shop.said
 
 

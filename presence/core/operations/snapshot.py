@@ -14,7 +14,7 @@ from typing import Final
 from presence.core.consent.freshness import Freshness
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.radio_steps import Step
-from presence.core.recognition.challenge import Unanswered
+from presence.core.recognition.challenge import RejectReason
 from presence.core.timestamps import Moment
 
 HOURLY: Final = (
@@ -32,7 +32,7 @@ HOURLY: Final = (
 tells of one customer how long they stayed. `refused` here: whose events the broker refused.
 """
 
-ANSWERS: Final = ("accepted", *Unanswered)
+ANSWERS: Final = ("accepted", *RejectReason)
 """What an answer at the doorbell was worth."""
 
 RINGS: Final = ("links", "sent_away", *ANSWERS)
@@ -122,7 +122,7 @@ class Radio:
 
 
 @dataclass(frozen=True, slots=True)
-class Bell:
+class DoorbellState:
     """The doorbell, where it is on."""
 
     adapter: str
@@ -154,7 +154,7 @@ class Overview:
     refreshes: Mapping[str, int]
     """Looks at the list that took in a new one (`applied`) or failed (`refused`)."""
     radios: tuple[Radio, ...]
-    bell: Bell | None = None
+    bell: DoorbellState | None = None
     broker_connected: bool
     broker_trouble: str
     broker_codes: Mapping[int, int]

@@ -5,7 +5,7 @@ a person.
 from typing import Any, Final
 
 from presence.core.consent.freshness import PUBLISHING
-from presence.core.operations.snapshot import ANSWERS, Alarm, Bell, Overview, RadioState
+from presence.core.operations.snapshot import ANSWERS, Alarm, DoorbellState, Overview, RadioState
 from presence.core.timestamps import rfc3339
 
 LITTLE_ROOM_BYTES: Final = 200_000_000
@@ -131,7 +131,7 @@ def as_json(seen: Overview) -> dict[str, Any]:
     }
 
 
-def _bell_as_json(bell: Bell) -> dict[str, Any]:
+def _bell_as_json(bell: DoorbellState) -> dict[str, Any]:
     return {
         "adapter": bell.adapter,
         "ringing": not bell.trouble,

@@ -2,12 +2,13 @@
 (docs/doorbell.md, byte by byte).
 
     phone                                                gateway
-      │ ◄───────────── advertisement: doorbell service ────── │      measures the strength of each
-      │ ── connect, read challenge ─────────────────────────► │      Bell.challenge: one for each connection
+      │ ◄───────────── advertisement: doorbell service ────── │
+      │     measures the strength of each                     │
+      │ ── connect, read challenge ─────────────────────────► │ challenge: one for each connection
       │ ◄──────────────────── version ‖ 16 random bytes ───── │
-      │ ── write answer ────────────────────────────────────► │      Bell.answer: form, order and time
-      │                       (always taken, never answered)  │      verify: whose identifier, whose MAC
-      │ ── disconnect                                         │
+      │ ── write answer ────────────────────────────────────► │ answer: form, order and time
+      │                       (always taken, never answered)  │ is_genuine: whose key, whose MAC
+      │ ── disconnect                                         │ gone
 
     challenge  17 bytes: 01 ‖ nonce 16
     answer     26 + 2n bytes, 1 ≤ n ≤ 32: 01 ‖ EID 8 ‖ n ‖ n × (age 1, strength 1) ‖ MAC 16
@@ -70,7 +71,7 @@ HEADER_BYTES: Final = 1 + EID_BYTES + 1
 LONGEST_ANSWER: Final = HEADER_BYTES + 2 * MOST_READINGS + MAC_BYTES
 
 
-class Reading(NamedTuple):
+class DoorbellReading(NamedTuple):
     """How strongly the phone heard the gateway's advertisement."""
 
     age_s: float
@@ -79,7 +80,7 @@ class Reading(NamedTuple):
     """−127 to +20."""
 
 
-class Unanswered(StrEnum):
+class RejectReason(StrEnum):
     """Why an answer counts for nothing; a closed set, for counting."""
 
     MALFORMED = "malformed"
@@ -101,14 +102,14 @@ class Answer:
 
     at: Moment
     eid: bytes = field(repr=False)
-    readings: tuple[Reading, ...]
+    readings: tuple[DoorbellReading, ...]
     challenge: bytes = field(repr=False)
     signed: bytes = field(repr=False)
     """The answer without its MAC."""
     mac: bytes = field(repr=False)
 
 
-class Bell:
+class ChallengeRegistry:
     """The challenges of the connections that are open. A `link` is whatever names one, and is not
     kept beyond it.
     """
@@ -131,16 +132,16 @@ class Bell:
             self._open[link] = (challenge, now)
         return challenge
 
-    def answer(self, link: Hashable, written: bytes, now: Moment) -> Answer | Unanswered:
+    def answer(self, link: Hashable, written: bytes, now: Moment) -> Answer | RejectReason:
         """What the phone wrote. The challenge is used up, whatever the answer is worth."""
         challenge, read_at = self._open.pop(link, (b"", now))
         parsed = _parse(written)
         if parsed is None:
-            return Unanswered.MALFORMED
+            return RejectReason.MALFORMED
         if not challenge:
-            return Unanswered.NO_CHALLENGE
+            return RejectReason.NO_CHALLENGE
         if not 0 <= now.monotonic_s - read_at.monotonic_s <= CHALLENGE_S:
-            return Unanswered.LATE
+            return RejectReason.LATE
         eid, readings = parsed
         return Answer(now, eid, readings, challenge, written[:-MAC_BYTES], written[-MAC_BYTES:])
 
@@ -165,7 +166,11 @@ def is_genuine(answer: Answer, window_key: bytes, place: Place, slot: int) -> bo
 
 
 def make_answer(
-    challenge: bytes, readings: Sequence[Reading], window_key: bytes, place: Place, slot: int
+    challenge: bytes,
+    readings: Sequence[DoorbellReading],
+    window_key: bytes,
+    place: Place,
+    slot: int,
 ) -> bytes:
     """The phone's side: what it writes. Raises ValueError where the readings cannot be encoded."""
     series = bytearray()
@@ -203,7 +208,7 @@ def _mac(challenge: bytes, signed: bytes, window_key: bytes, place: Place, slot:
     return hmac.digest(answer_key(window_key), content, "sha256")[:MAC_BYTES]
 
 
-def _parse(written: bytes) -> tuple[bytes, tuple[Reading, ...]] | None:
+def _parse(written: bytes) -> tuple[bytes, tuple[DoorbellReading, ...]] | None:
     """EID and readings, or None where it is no answer of version 1."""
     if not HEADER_BYTES + 2 + MAC_BYTES <= len(written) <= LONGEST_ANSWER or written[0] != VERSION:
         return None
@@ -220,6 +225,7 @@ def _parse(written: bytes) -> tuple[bytes, tuple[Reading, ...]] | None:
     ):
         return None
     readings = (
-        Reading(age * AGE_UNIT_S, strength) for age, strength in zip(ages, strengths, strict=True)
+        DoorbellReading(age * AGE_UNIT_S, strength)
+        for age, strength in zip(ages, strengths, strict=True)
     )
     return eid, tuple(readings)

@@ -45,23 +45,23 @@ HIDDEN_STEP: Final = (
 )
 
 
-class Verdict(Enum):
+class RadioVerdict(Enum):
     GOOD = "good"
     DOUBTFUL = "doubtful"
     BAD = "bad"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RadioAnswer:
     question: str
-    verdict: Verdict
+    verdict: RadioVerdict
     found: str
     next_step: str = ""
 
 
 async def diagnose(
     settings: Settings, clock: Clock, listen_s: float = LISTEN_S
-) -> AsyncIterator[Answer]:
+) -> AsyncIterator[RadioAnswer]:
     """Answers in the order of the questions; the last is named `radio`."""
     names = settings.radio.adapters or [""]
     try:
@@ -69,14 +69,16 @@ async def diagnose(
             for answer in await _bluez(settings, bluez, names):
                 yield answer
     except ERRORS as error:
-        yield Answer("radio", Verdict.BAD, f"no scan: {reason_of(error)}", fault_of(error).value)
+        yield RadioAnswer(
+            "radio", RadioVerdict.BAD, f"no scan: {reason_of(error)}", fault_of(error).value
+        )
         return
     for radio in radios(settings, clock=clock, tell=lambda _event, _fields: None):
         for answer in await _listen(radio, listen_s):
             yield answer
 
 
-async def diagnose_bluetoothd(settings: Settings) -> list[Answer]:
+async def diagnose_bluetoothd(settings: Settings) -> list[RadioAnswer]:
     """The questions about bluetoothd alone, for root to ask: a sandbox does not see another's
     process.
 
@@ -89,7 +91,7 @@ async def diagnose_bluetoothd(settings: Settings) -> list[Answer]:
         return []
 
 
-async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Answer]:
+async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[RadioAnswer]:
     """Raises RadioError where no scan can be tried."""
     answers = []
     adapters = [await bluez.adapter(name) for name in names]
@@ -97,12 +99,14 @@ async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Ans
         if not adapter.powered:
             raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
     answers.append(
-        Answer(
-            "adapters", Verdict.GOOD, f"{', '.join(adapter.name for adapter in adapters)}: powered"
+        RadioAnswer(
+            "adapters",
+            RadioVerdict.GOOD,
+            f"{', '.join(adapter.name for adapter in adapters)}: powered",
         )
     )
     version = await asyncio.to_thread(bluez_version)
-    answers.append(Answer("bluez", Verdict.GOOD, str(version or "version unknown")))
+    answers.append(RadioAnswer("bluez", RadioVerdict.GOOD, str(version or "version unknown")))
     command = command_of(await bluez.process())
     main_conf = None if command is None else main_conf_of(command)
     answers += [
@@ -111,15 +115,18 @@ async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Ans
     return [*answers, *await _traces(bluez)]
 
 
-async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path | None) -> Answer:
+async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path | None) -> RadioAnswer:
     """What the settings want, and what can be had. `main_conf`: None where bluetoothd is out of our
     sight.
     """
     try:
         choice = await choose(wish, bluez, adapter)
     except RadioError as error:
-        return Answer(
-            "radio mode", Verdict.BAD, f"{adapter}: {wish.mode}: {error.detail}", error.fault.value
+        return RadioAnswer(
+            "radio mode",
+            RadioVerdict.BAD,
+            f"{adapter}: {wish.mode}: {error.detail}",
+            error.fault.value,
         )
     exposed = (
         f"; bystanders reach this process and are dropped here: {choice.exposure}"
@@ -130,71 +137,88 @@ async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path | None) 
     flawed = choice.mode is RadioMode.ACTIVE and DIES_OF_UUID_FILTERS.of(version)
     if choice.hindrance:
         found = f"{adapter}: active, which sends scan requests: {choice.hindrance.detail}"
-        return Answer(
-            "radio mode", Verdict.DOUBTFUL, found + exposed, UPGRADE_STEP if flawed else MODE_STEP
+        return RadioAnswer(
+            "radio mode",
+            RadioVerdict.DOUBTFUL,
+            found + exposed,
+            UPGRADE_STEP if flawed else MODE_STEP,
         )
     if flawed:
-        return Answer("radio mode", Verdict.DOUBTFUL, f"{adapter}: active{exposed}", UPGRADE_STEP)
+        return RadioAnswer(
+            "radio mode", RadioVerdict.DOUBTFUL, f"{adapter}: active{exposed}", UPGRADE_STEP
+        )
     share = 1.0 if main_conf is None else await asyncio.to_thread(passive_share, main_conf)
     if choice.mode is RadioMode.PASSIVE and share < 1:
         next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
-        return Answer(
+        return RadioAnswer(
             "radio mode",
-            Verdict.DOUBTFUL,
+            RadioVerdict.DOUBTFUL,
             f"{adapter}: passive, listens {share:.0%} of the time",
             next_step,
         )
-    return Answer("radio mode", Verdict.GOOD, f"{adapter}: {choice.mode}{exposed}")
+    return RadioAnswer("radio mode", RadioVerdict.GOOD, f"{adapter}: {choice.mode}{exposed}")
 
 
-async def _traces(bluez: Bluez) -> list[Answer]:
+async def _traces(bluez: Bluez) -> list[RadioAnswer]:
     process = await bluez.process()
     mounts, command = mounts_of(process), command_of(process)
     if mounts is None or command is None:
         return [
-            Answer(
+            RadioAnswer(
                 "bluez traces",
-                Verdict.DOUBTFUL,
+                RadioVerdict.DOUBTFUL,
                 "bluetoothd's mounts and options cannot be seen",
                 "run as root",
             )
         ]
     disks = caches_on_disk(await bluez.addresses(), mounts)
     plugins = phone_plugins(command)
-    cache = Answer("bluez cache", Verdict.GOOD, "in memory")
+    cache = RadioAnswer("bluez cache", RadioVerdict.GOOD, "in memory")
     if disks:
         found = f"on {', '.join(disks)}: the names of strangers' devices are written to a disk"
-        cache = Answer("bluez cache", Verdict.BAD, found, CACHE_STEP)
-    doors = Answer("bluez plug-ins", Verdict.GOOD, "none that touches phones")
+        cache = RadioAnswer("bluez cache", RadioVerdict.BAD, found, CACHE_STEP)
+    doors = RadioAnswer("bluez plug-ins", RadioVerdict.GOOD, "none that touches phones")
     if plugins:
         shown = ", ".join(plugins[:4]) + (
             f" and {len(plugins) - 4} more" if len(plugins) > 4 else ""
         )
-        doors = Answer("bluez plug-ins", Verdict.BAD, f"{shown} may answer phones", PLUGINS_STEP)
+        doors = RadioAnswer(
+            "bluez plug-ins", RadioVerdict.BAD, f"{shown} may answer phones", PLUGINS_STEP
+        )
     return [cache, doors]
 
 
-async def _listen(radio: BluezScanner, listen_s: float) -> list[Answer]:
+async def _listen(radio: BluezScanner, listen_s: float) -> list[RadioAnswer]:
     try:
         heard, senders = await radio.listen(listen_s)
     except RadioError as error:
         name = radio.adapter or "default adapter"
-        return [Answer("radio", Verdict.BAD, f"{name}: no scan: {error.detail}", error.fault.value)]
-    answers = [Answer("radio", Verdict.GOOD, f"{radio.name}: a scan in mode {radio.mode} starts")]
+        return [
+            RadioAnswer(
+                "radio", RadioVerdict.BAD, f"{name}: no scan: {error.detail}", error.fault.value
+            )
+        ]
+    answers = [
+        RadioAnswer("radio", RadioVerdict.GOOD, f"{radio.name}: a scan in mode {radio.mode} starts")
+    ]
     if radio.refusal:
         found = (
             f"{radio.name}: a scan in mode {radio.mode} starts, none in passive: "
             f"{radio.refusal[1].detail}"
         )
-        answers = [Answer("radio", Verdict.DOUBTFUL, found, MODE_STEP)]
+        answers = [RadioAnswer("radio", RadioVerdict.DOUBTFUL, found, MODE_STEP)]
     if not heard:
         found = f"nothing heard in {listen_s:g} s: nobody of ours may be here"
         answers.append(
-            Answer("repeats", Verdict.DOUBTFUL, found, "hold a test phone near, and look again")
+            RadioAnswer(
+                "repeats", RadioVerdict.DOUBTFUL, found, "hold a test phone near, and look again"
+            )
         )
     elif senders is not None and heard >= JUDGED_FROM and heard < REPEATS_FROM * senders:
         found = f"{heard} heard, of about {senders:.0f} senders: repeats are hidden"
-        answers.append(Answer("repeats", Verdict.BAD, found, HIDDEN_STEP))
+        answers.append(RadioAnswer("repeats", RadioVerdict.BAD, found, HIDDEN_STEP))
     else:
-        answers.append(Answer("repeats", Verdict.GOOD, f"{heard} heard in {listen_s:g} s"))
+        answers.append(
+            RadioAnswer("repeats", RadioVerdict.GOOD, f"{heard} heard in {listen_s:g} s")
+        )
     return answers

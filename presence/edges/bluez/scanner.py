@@ -29,7 +29,7 @@ from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.scans import Scan
 from presence.edges.bluez.tally import Tally
 from presence.errors import RadioError, RadioFault
-from presence.ports import Clock, Hear, Tell
+from presence.ports import Clock, OnAdvertisement, Tell
 from presence.pulse import beat, resting
 
 GOING_DBM: Final = -127
@@ -95,7 +95,7 @@ class BluezScanner:
         self._tell = tell
         self._open_at = open_at
         self._pace = pace
-        self._hear: Hear = lambda _advertisement: None
+        self._on_advertisement: OnAdvertisement = lambda _advertisement: None
         self._failing: RadioFault | None = None
         self._refused = 0
         """Scans that could not begin or did not last, in a row, though all is there."""
@@ -123,9 +123,9 @@ class BluezScanner:
     def totals(self) -> Totals:
         return self.care.health.totals if self.care else Totals()
 
-    async def run(self, hear: Hear) -> None:
+    async def run(self, on_advertisement: OnAdvertisement) -> None:
         """Until cancelled. Raises RadioError where only a restart of ourselves is left to try."""
-        self._hear = hear
+        self._on_advertisement = on_advertisement
         while True:
             beat()
             if not self._open():
@@ -329,7 +329,7 @@ class BluezScanner:
         if service_data or manufacturer_data:
             self.heard += 1
             self._tally.add(address)
-        self._hear(
+        self._on_advertisement(
             Advertisement(
                 self._clock.now(),
                 bytes.fromhex(address.replace(":", "")),

@@ -19,9 +19,9 @@ from presence.core.recognition.challenge import (
     MOST_LINKS,
     MOST_READINGS,
     Answer,
-    Bell,
-    Reading,
-    Unanswered,
+    ChallengeRegistry,
+    DoorbellReading,
+    RejectReason,
     answer_key,
     is_genuine,
     make_answer,
@@ -55,7 +55,7 @@ NONCE = bytes(range(16))
 CHALLENGE = b"\x01" + NONCE
 KEY = bytes.fromhex("00112233445566778899aabbccddeeff")
 SLOT = 1_753_362
-SERIES = (Reading(4.0, -62), Reading(2.1, -58), Reading(0.3, -55))
+SERIES = (DoorbellReading(4.0, -62), DoorbellReading(2.1, -58), DoorbellReading(0.3, -55))
 VECTORS = json.loads((ROOT / "tests" / "vectors" / "doorbell.json").read_text())
 
 
@@ -65,13 +65,15 @@ def written(
     return make_answer(challenge, SERIES, key, place, slot)
 
 
-def rung(payload: bytes, *, after_s: float = 0.1) -> Answer | Unanswered:
-    bell = Bell()
+def rung(payload: bytes, *, after_s: float = 0.1) -> Answer | RejectReason:
+    bell = ChallengeRegistry()
     bell.challenge("phone", NONCE, moment())
     return bell.answer("phone", payload, moment(after_s))
 
 
-one_reading = st.builds(Reading, st.integers(0, 255).map(lambda n: n / 10), st.integers(-127, 20))
+one_reading = st.builds(
+    DoorbellReading, st.integers(0, 255).map(lambda n: n / 10), st.integers(-127, 20)
+)
 readings = st.lists(one_reading, min_size=1, max_size=MOST_READINGS).map(
     lambda series: tuple(sorted(series, key=lambda reading: -reading.age_s))
 )
@@ -79,7 +81,7 @@ readings = st.lists(one_reading, min_size=1, max_size=MOST_READINGS).map(
 
 @given(readings, st.binary(min_size=16, max_size=16))
 def test_what_a_phone_writes_is_read_back_and_is_genuine(
-    series: tuple[Reading, ...], key: bytes
+    series: tuple[DoorbellReading, ...], key: bytes
 ) -> None:
     answer = rung(make_answer(CHALLENGE, series, key, PLACE, SLOT))
     assert isinstance(answer, Answer)
@@ -95,7 +97,7 @@ def test_answers_are_byte_by_byte_those_that_openssl_makes(vector: dict[str, str
     place = Place(VECTORS["chain"], VECTORS["store"])
     key, challenge = bytes.fromhex(VECTORS["window_key"]), bytes.fromhex(VECTORS["challenge"])
     assert answer_key(key).hex() == VECTORS["answer_key"]
-    series = tuple(Reading(age_s, rssi_dbm) for age_s, rssi_dbm in vector["readings"])  # type: ignore[misc]
+    series = tuple(DoorbellReading(age_s, rssi_dbm) for age_s, rssi_dbm in vector["readings"])  # type: ignore[misc]
     made = make_answer(challenge, series, key, place, int(VECTORS["slot"]))
     assert made.hex() == vector["answer"]
 
@@ -105,7 +107,7 @@ def test_one_bit_changed_makes_it_worth_nothing(bit: int) -> None:
     forged = bytearray(written())
     forged[bit // 8] ^= 1 << bit % 8
     answer = rung(bytes(forged))
-    assert isinstance(answer, Unanswered) or not is_genuine(answer, KEY, PLACE, SLOT)
+    assert isinstance(answer, RejectReason) or not is_genuine(answer, KEY, PLACE, SLOT)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_macs_are_compared_in_constant_time() -> None:
 @given(st.binary(max_size=LONGEST_ANSWER + 40))
 def test_whatever_is_written_raises_nothing(payload: bytes) -> None:
     answer = rung(payload)
-    assert answer is Unanswered.MALFORMED or not is_genuine(answer, KEY, PLACE, SLOT)  # type: ignore[arg-type]
+    assert answer is RejectReason.MALFORMED or not is_genuine(answer, KEY, PLACE, SLOT)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -157,10 +159,10 @@ def test_whatever_is_written_raises_nothing(payload: bytes) -> None:
     ids=["nothing", "a piece", "a byte too many", "another version", "another count", "oversize"],
 )
 def test_what_is_no_answer_is_malformed_and_uses_the_challenge_up(payload: bytes) -> None:
-    bell = Bell()
+    bell = ChallengeRegistry()
     bell.challenge("phone", NONCE, moment())
-    assert bell.answer("phone", payload, moment()) is Unanswered.MALFORMED
-    assert bell.answer("phone", written(), moment()) is Unanswered.NO_CHALLENGE
+    assert bell.answer("phone", payload, moment()) is RejectReason.MALFORMED
+    assert bell.answer("phone", written(), moment()) is RejectReason.NO_CHALLENGE
 
 
 def test_readings_out_of_order_are_refused_on_both_sides() -> None:
@@ -171,38 +173,38 @@ def test_readings_out_of_order_are_refused_on_both_sides() -> None:
 
 
 def test_a_challenge_stays_the_same_while_it_is_open_and_counts_for_one_answer() -> None:
-    bell = Bell()
+    bell = ChallengeRegistry()
     first = bell.challenge("phone", NONCE, moment())
     assert bell.challenge("phone", bytes(16), moment(1)) == first == CHALLENGE
     assert isinstance(bell.answer("phone", written(), moment(1)), Answer)
-    assert bell.answer("phone", written(), moment(1)) is Unanswered.NO_CHALLENGE
+    assert bell.answer("phone", written(), moment(1)) is RejectReason.NO_CHALLENGE
     assert bell.challenge("phone", bytes(16), moment(1)) == b"\x01" + bytes(16)
 
 
 def test_an_answer_without_a_reading_of_the_challenge_or_over_another_connection_counts_for_nothing() -> (
     None
 ):
-    bell = Bell()
-    assert bell.answer("phone", written(), moment()) is Unanswered.NO_CHALLENGE
+    bell = ChallengeRegistry()
+    assert bell.answer("phone", written(), moment()) is RejectReason.NO_CHALLENGE
     bell.challenge("phone", NONCE, moment())
-    assert bell.answer("stranger", written(), moment()) is Unanswered.NO_CHALLENGE
+    assert bell.answer("stranger", written(), moment()) is RejectReason.NO_CHALLENGE
     bell.gone("phone")
-    assert bell.answer("phone", written(), moment()) is Unanswered.NO_CHALLENGE
+    assert bell.answer("phone", written(), moment()) is RejectReason.NO_CHALLENGE
 
 
 def test_a_late_answer_counts_for_nothing_and_a_clock_set_back_makes_none_timely() -> None:
-    assert rung(written(), after_s=CHALLENGE_S + 0.1) is Unanswered.LATE
-    assert rung(written(), after_s=-0.1) is Unanswered.LATE
+    assert rung(written(), after_s=CHALLENGE_S + 0.1) is RejectReason.LATE
+    assert rung(written(), after_s=-0.1) is RejectReason.LATE
     assert isinstance(rung(written(), after_s=CHALLENGE_S), Answer)
 
 
 def test_strangers_who_hold_every_place_hold_it_for_seconds() -> None:
-    bell = Bell()
+    bell = ChallengeRegistry()
     for number in range(10 * MOST_LINKS):
         bell.challenge(number, NONCE, moment())
     assert len(bell) == MOST_LINKS
     bell.challenge("phone", NONCE, moment(1))
-    assert bell.answer("phone", written(), moment(1)) is Unanswered.NO_CHALLENGE
+    assert bell.answer("phone", written(), moment(1)) is RejectReason.NO_CHALLENGE
     bell.challenge("phone", NONCE, moment(CHALLENGE_S + 1))
     assert isinstance(bell.answer("phone", written(), moment(CHALLENGE_S + 1)), Answer)
 
@@ -211,7 +213,7 @@ def test_strangers_who_hold_every_place_hold_it_for_seconds() -> None:
 # other
 
 
-INSIDE = tuple(Reading(8.0 - second, -60) for second in range(9))
+INSIDE = tuple(DoorbellReading(8.0 - second, -60) for second in range(9))
 """Heard once a second for eight seconds, as near as a customer in the shop: the walk-in of
 tests.support.builders.
 """
@@ -221,12 +223,12 @@ def answered(
     *,
     ref: bytes = ANNA,
     at: Moment | None = None,
-    series: tuple[Reading, ...] = INSIDE,
+    series: tuple[DoorbellReading, ...] = INSIDE,
     place: Place = PLACE,
-) -> Answer | Unanswered:
+) -> Answer | RejectReason:
     """What a customer's phone writes to a bell at this time."""
     now = at or moment()
-    bell = Bell()
+    bell = ChallengeRegistry()
     challenge = bell.challenge("phone", NONCE, now)
     key, slot = window_key(identity_key(ref), now.utc_s), slot_at(now.utc_s)
     return bell.answer("phone", make_answer(challenge, series, key, place, slot), now)
@@ -271,7 +273,7 @@ def test_seconds_that_the_gateway_heard_and_the_phone_reports_count_once() -> No
     engine, early, late = an_engine(consent()), list(approach())[:6], list(approach())[6:]
     for heard in early:
         assert not engine.receive(heard).queued
-    reported = tuple(Reading(5.0 - second, -60) for second in range(6))
+    reported = tuple(DoorbellReading(5.0 - second, -60) for second in range(6))
     assert not engine.answered(answered(at=early[-1].at, series=reported)).queued
     assert [len(engine.receive(heard).queued) for heard in late] == [0, 1]
 
@@ -285,7 +287,7 @@ def test_however_hearing_and_answering_alternate_there_is_one_visit(
         now = now.later(pause_s)
         engine.advance(now)
         if answers:
-            series = tuple(Reading(oldest_s * part / 8, -60) for part in range(8, -1, -1))
+            series = tuple(DoorbellReading(oldest_s * part / 8, -60) for part in range(8, -1, -1))
             queued += len(engine.answered(answered(at=now, series=series)).queued)
         else:
             queued += len(engine.receive(advertisement(at=now)).queued)
@@ -294,7 +296,7 @@ def test_however_hearing_and_answering_alternate_there_is_one_visit(
 
 def test_an_answer_proves_nothing_for_a_visit_that_begins_later() -> None:
     engine = an_engine(consent())
-    engine.answered(answered(series=(Reading(0.0, -100),)))
+    engine.answered(answered(series=(DoorbellReading(0.0, -100),)))
     engine.advance(moment(PROOF_S + 1))
     walk_in(engine, start=moment(PROOF_S + 1))
     (event,) = send_all(engine, moment(PROOF_S + 10))
@@ -304,7 +306,7 @@ def test_an_answer_proves_nothing_for_a_visit_that_begins_later() -> None:
 def test_an_event_that_is_sent_later_than_the_proof_lasts_says_broadcast() -> None:
     for sent_s, assurance in ((PROOF_S, "challenge"), (PROOF_S + 0.1, "broadcast")):
         engine = an_engine(consent())
-        engine.answered(answered(series=(Reading(0.0, -100),)))
+        engine.answered(answered(series=(DoorbellReading(0.0, -100),)))
         walk_in(engine, start=moment(PROOF_S - 10))
         (event,) = send_all(engine, moment(sent_s))
         assert event["data"]["assurance"] == assurance
@@ -317,7 +319,7 @@ def test_an_answer_is_forgotten_with_the_consent_under_which_it_was_given(
     by: str, seconds: int
 ) -> None:
     engine = an_engine(consent())
-    engine.answered(answered(series=(Reading(0.0, -100),)))
+    engine.answered(answered(series=(DoorbellReading(0.0, -100),)))
     engine.advance(moment(seconds))
     if by == "a notice":
         engine.take_away(notice(Narrowing(ANNA, 1, removed=True)), moment(seconds))
@@ -337,18 +339,20 @@ def test_outside_opening_hours_an_answer_at_the_bell_counts_for_nothing() -> Non
 
     assert engine.answered(answered()) == Step()
 
-    assert engine.counts.unanswered == {Unanswered.REFUSED: 1}
+    assert engine.counts.unanswered == {RejectReason.REFUSED: 1}
     assert (engine.visits(), engine.counts.answered) == ((), 0)
 
 
 def test_a_phone_that_passes_by_outside_has_not_entered_because_it_answered() -> None:
     engine = an_engine(consent())
-    assert not engine.answered(answered(series=(Reading(1.0, -95), Reading(0.0, -60)))).queued
+    assert not engine.answered(
+        answered(series=(DoorbellReading(1.0, -95), DoorbellReading(0.0, -60)))
+    ).queued
     assert engine.counts.answered == 1
 
 
 def test_the_offset_makes_the_phones_readings_comparable_with_ours() -> None:
-    weak = tuple(Reading(age_s, -86) for age_s, _ in INSIDE)
+    weak = tuple(DoorbellReading(age_s, -86) for age_s, _ in INSIDE)
     assert not an_engine(consent()).answered(answered(series=weak)).queued
     assert an_engine(consent(), doorbell_offset_db=20).answered(answered(series=weak)).queued
 
@@ -356,16 +360,16 @@ def test_the_offset_makes_the_phones_readings_comparable_with_ours() -> None:
 @pytest.mark.parametrize(
     ("changes", "answer", "why"),
     [
-        ({}, answered(ref=BERIT), Unanswered.UNKNOWN),
-        ({}, answered(place=Place("acme", "fi-0043")), Unanswered.FORGED),
-        ({"paused_until_s": START_S + 3600}, answered(), Unanswered.REFUSED),
-        ({"objected": True}, answered(), Unanswered.REFUSED),
-        ({}, Unanswered.LATE, Unanswered.LATE),
+        ({}, answered(ref=BERIT), RejectReason.UNKNOWN),
+        ({}, answered(place=Place("acme", "fi-0043")), RejectReason.FORGED),
+        ({"paused_until_s": START_S + 3600}, answered(), RejectReason.REFUSED),
+        ({"objected": True}, answered(), RejectReason.REFUSED),
+        ({}, RejectReason.LATE, RejectReason.LATE),
     ],
     ids=["not on the list", "another store", "paused", "objected", "late"],
 )
 def test_an_answer_that_counts_for_nothing_changes_nothing_but_a_count(
-    changes: dict[str, Any], answer: Answer | Unanswered, why: Unanswered
+    changes: dict[str, Any], answer: Answer | RejectReason, why: RejectReason
 ) -> None:
     engine = an_engine(consent(**changes))
 
@@ -379,7 +383,10 @@ def test_of_a_visit_that_an_answer_begins_and_ends_nothing_is_stored() -> None:
     absence.
     """
     engine = an_engine(consent(), entry=DoorRule(absence_s=5, reentry_cooldown_s=5))
-    series = (*(Reading(20.0 - second, -60) for second in range(8)), Reading(0.0, -60))
+    series = (
+        *(DoorbellReading(20.0 - second, -60) for second in range(8)),
+        DoorbellReading(0.0, -60),
+    )
 
     step = engine.answered(answered(series=series))
 
@@ -392,10 +399,10 @@ def test_each_answer_is_counted_and_each_person_once() -> None:
     for second, ref in enumerate((ANNA, BERIT, ANNA)):
         engine.answered(answered(ref=ref, at=moment(second)))
         engine.answered(answered(ref=CARL, at=moment(second)))
-        engine.answered(Unanswered.LATE)
+        engine.answered(RejectReason.LATE)
 
     assert engine.counts.answered == 3
-    assert engine.counts.unanswered == {Unanswered.UNKNOWN: 3, Unanswered.LATE: 3}
+    assert engine.counts.unanswered == {RejectReason.UNKNOWN: 3, RejectReason.LATE: 3}
     assert engine.counts.persons.take()["accepted"] == 2
 
 
@@ -415,7 +422,7 @@ def test_an_answer_that_two_customers_could_have_given_is_nobodys() -> None:
     engine.apply(a_list(consent(), consent(ref=BERIT), keys=[*window_keys(ANNA), double]), moment())
 
     assert engine.answered(answered()) == Step()
-    assert engine.counts.unanswered == {Unanswered.AMBIGUOUS: 1}
+    assert engine.counts.unanswered == {RejectReason.AMBIGUOUS: 1}
 
 
 def test_an_answer_from_another_slot_belongs_to_nobody() -> None:
@@ -424,7 +431,7 @@ def test_an_answer_from_another_slot_belongs_to_nobody() -> None:
     assert isinstance(early, Answer)
     engine.advance(moment(3 * SLOT_S))
     engine.answered(dataclasses.replace(early, at=moment(3 * SLOT_S)))
-    assert engine.counts.unanswered == {Unanswered.UNKNOWN: 1}
+    assert engine.counts.unanswered == {RejectReason.UNKNOWN: 1}
 
 
 def test_after_a_withdrawal_an_answer_is_a_strangers() -> None:

@@ -19,8 +19,8 @@ from presence.edges.bluez.diagnosis import (
     HIDDEN_STEP,
     MODE_STEP,
     UPGRADE_STEP,
-    Answer,
-    Verdict,
+    RadioAnswer,
+    RadioVerdict,
     diagnose,
 )
 from presence.edges.bluez.duty import MAIN_CONF, listening_share, main_conf_of, passive_share
@@ -124,7 +124,7 @@ def settings(mode: RadioMode = RadioMode.ACTIVE, *adapters: str) -> Settings:
     return replace(example, radio=replace(example.radio, mode=mode, adapters=list(adapters)))
 
 
-async def answers(settings: Settings, listen_s: float = 0.05) -> dict[str, Answer]:
+async def answers(settings: Settings, listen_s: float = 0.05) -> dict[str, RadioAnswer]:
     return {answer.question: answer async for answer in diagnose(settings, FakeClock(), listen_s)}
 
 
@@ -170,7 +170,7 @@ async def test_of_a_sound_radio_each_question_has_a_good_answer(
         "radio",
         "repeats",
     ]
-    assert {answer.verdict for answer in found.values()} == {Verdict.GOOD}
+    assert {answer.verdict for answer in found.values()} == {RadioVerdict.GOOD}
     assert {answer.next_step for answer in found.values()} == {""}
 
 
@@ -183,18 +183,18 @@ async def test_a_radio_that_leaves_traces_fails_loudly(
     monkeypatch.setattr("presence.edges.bluez.diagnosis.command_of", lambda _: ["bluetoothd"])
     async with a_bluetoothd(bus):
         found = await answers(settings())
-    assert found["bluez cache"].verdict is Verdict.BAD
+    assert found["bluez cache"].verdict is RadioVerdict.BAD
     assert "ext4" in found["bluez cache"].found
     assert found["bluez cache"].next_step == CACHE_STEP
-    assert found["bluez plug-ins"].verdict is Verdict.BAD
-    assert found["repeats"].verdict is Verdict.DOUBTFUL  # nobody was there
+    assert found["bluez plug-ins"].verdict is RadioVerdict.BAD
+    assert found["repeats"].verdict is RadioVerdict.DOUBTFUL  # nobody was there
 
 
 @needs_a_bus
 async def test_what_cannot_be_seen_is_doubtful(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: None)
     async with a_bluetoothd(bus):
-        assert (await answers(settings()))["bluez traces"].verdict is Verdict.DOUBTFUL
+        assert (await answers(settings()))["bluez traces"].verdict is RadioVerdict.DOUBTFUL
 
 
 @needs_a_bus
@@ -223,11 +223,11 @@ async def test_a_passive_scan_has_needs_of_its_own(
         active = await answers(settings(RadioMode.ACTIVE))
     assert passive["bluez"].found == str(version)
     assert passive["radio mode"].next_step == next_step
-    assert passive["radio"].verdict is (Verdict.BAD if next_step else Verdict.GOOD)
-    assert auto["radio mode"].verdict is (Verdict.DOUBTFUL if next_step else Verdict.GOOD)
+    assert passive["radio"].verdict is (RadioVerdict.BAD if next_step else RadioVerdict.GOOD)
+    assert auto["radio mode"].verdict is (RadioVerdict.DOUBTFUL if next_step else RadioVerdict.GOOD)
     assert ("active" in auto["radio mode"].found) == bool(next_step)
-    assert auto["radio"].verdict is Verdict.GOOD
-    assert active["radio mode"].verdict is Verdict.GOOD
+    assert auto["radio"].verdict is RadioVerdict.GOOD
+    assert active["radio mode"].verdict is RadioVerdict.GOOD
 
 
 @needs_a_bus
@@ -238,7 +238,7 @@ async def test_a_bluez_that_cannot_leave_bystanders_out_is_named_with_the_upgrad
     a_version(monkeypatch, BluezVersion(5, 87))
     async with a_bluetoothd(bus):
         found = (await answers(settings(RadioMode.ACTIVE)))["radio mode"]
-    assert (found.verdict, found.next_step) == (Verdict.DOUBTFUL, UPGRADE_STEP)
+    assert (found.verdict, found.next_step) == (RadioVerdict.DOUBTFUL, UPGRADE_STEP)
     assert "BlueZ 5.87" in found.found
 
 
@@ -254,7 +254,7 @@ async def test_a_bluez_that_anybody_can_kill_is_named(
         found = await answers(wanted)
     assert "BlueZ 5.82 dies" in found["radio mode"].found
     assert found["radio mode"].next_step == RadioFault.CRASHING_PATTERNS.value
-    assert found["radio"].verdict is Verdict.BAD
+    assert found["radio"].verdict is RadioVerdict.BAD
 
 
 @needs_a_bus
@@ -266,9 +266,12 @@ async def test_a_kernel_that_takes_no_monitor_is_found_out_by_trying(
     async with a_bluetoothd(bus, hci0=FakeAdapter(refuses_monitors="release")):
         auto = (await answers(settings(RadioMode.AUTO)))["radio"]
         passive = (await answers(settings(RadioMode.PASSIVE)))["radio"]
-    assert (auto.verdict, auto.next_step) == (Verdict.DOUBTFUL, MODE_STEP)
+    assert (auto.verdict, auto.next_step) == (RadioVerdict.DOUBTFUL, MODE_STEP)
     assert "did not take the monitor" in auto.found
-    assert (passive.verdict, passive.next_step) == (Verdict.BAD, RadioFault.MONITOR_REFUSED.value)
+    assert (passive.verdict, passive.next_step) == (
+        RadioVerdict.BAD,
+        RadioFault.MONITOR_REFUSED.value,
+    )
 
 
 LISTENS_ALWAYS = "[General]\nName = x\n[LE]\nScanIntervalAdvMonitor=96\nScanWindowAdvMonitor=0x60\n"
@@ -332,7 +335,7 @@ async def test_a_passive_scan_that_listens_half_of_the_time_is_doubtful(
     monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda _: 0.5)
     async with a_bluetoothd(bus):
         found = (await answers(settings(RadioMode.PASSIVE)))["radio mode"]
-    assert found.verdict is Verdict.DOUBTFUL
+    assert found.verdict is RadioVerdict.DOUBTFUL
     assert found.next_step.startswith(DUTY_STEP)
     assert "50%" in found.found
 
@@ -342,7 +345,7 @@ async def test_hidden_repeats_are_found(bus: str) -> None:
     hiding = FakeAdapter(hides_duplicates=True)
     async with a_bluetoothd(bus, hci0=hiding) as bluez, on_air(bluez, 40):
         found = await answers(settings(), 0.3)
-    assert found["repeats"].verdict is Verdict.BAD
+    assert found["repeats"].verdict is RadioVerdict.BAD
     assert found["repeats"].next_step == HIDDEN_STEP
 
 
@@ -366,7 +369,7 @@ async def test_an_adapter_that_is_not_ready_is_named_with_its_next_step(
     async with a_bluetoothd(bus, **adapters):
         found = await answers(settings(RadioMode.ACTIVE, *wanted))
     assert list(found) == ["radio"]
-    assert (found["radio"].verdict, found["radio"].next_step) == (Verdict.BAD, fault.value)
+    assert (found["radio"].verdict, found["radio"].next_step) == (RadioVerdict.BAD, fault.value)
 
 
 @needs_a_bus

@@ -16,15 +16,15 @@ from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
     Answer,
-    Reading,
-    Unanswered,
+    DoorbellReading,
+    RejectReason,
     is_genuine,
     make_answer,
 )
 from presence.edges.bluez import bus as bluez_bus
 from presence.edges.bluez.gatt import Doorbell, server
 from presence.errors import RadioFault
-from presence.ports import Rung
+from presence.ports import DoorbellResponse
 from tests.support.builders import PLACE
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_gatt import ADAPTER, FakeBell, Phone, a_bell
@@ -35,7 +35,7 @@ SERVICE = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
 BEACON = "0a6cb6b6-9b1f-4d59-8f5e-8a7a3b0d1c42"
 KEY = bytes(range(16))
 SLOT = 1_753_362
-SERIES = (Reading(1.0, -60), Reading(0.0, -58))
+SERIES = (DoorbellReading(1.0, -60), DoorbellReading(0.0, -58))
 
 pytestmark = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
@@ -46,7 +46,7 @@ class Ears:
     """What the doorbell handed over and said."""
 
     def __init__(self) -> None:
-        self.rung: list[Rung] = []
+        self.rung: list[DoorbellResponse] = []
         self.told: list[tuple[str, Any]] = []
 
     def tell(self, event: str, fields: Any) -> None:
@@ -155,10 +155,10 @@ async def test_every_connection_has_a_challenge_of_its_own_so_an_answer_cannot_b
     genuine, repeated, replayed, unread = ears.rung
     assert isinstance(genuine, Answer)
     assert is_genuine(genuine, KEY, PLACE, SLOT)
-    assert repeated is Unanswered.NO_CHALLENGE
+    assert repeated is RejectReason.NO_CHALLENGE
     assert isinstance(replayed, Answer)
     assert not is_genuine(replayed, KEY, PLACE, SLOT)
-    assert unread is Unanswered.NO_CHALLENGE
+    assert unread is RejectReason.NO_CHALLENGE
 
 
 async def test_whatever_is_written_the_phone_is_told_the_same(bus: str, bluez: FakeBell) -> None:
@@ -170,7 +170,7 @@ async def test_whatever_is_written_the_phone_is_told_the_same(bus: str, bluez: F
         for payload in (b"", b"\x01", bytes(4000)):
             await phone.write(ANSWER_UUID, payload)  # raises where the write is refused
         await soon(lambda: len(ears.rung) == 3)
-    assert ears.rung == [Unanswered.MALFORMED] * 3
+    assert ears.rung == [RejectReason.MALFORMED] * 3
 
 
 async def test_the_doorbell_rings_on_while_a_stranger_holds_a_link_and_the_stranger_is_sent_away(

@@ -15,14 +15,14 @@ WATCHED: Final = """
 import gc, json, signal, sys
 from presence.cli import main
 from presence.core.counts import Counts
-from presence.edges.bluez.gatt.stay import Counters
+from presence.edges.bluez.gatt.stay import DoorbellCounters
 
 def tell(*_):
     found = {}
     for each in gc.get_objects():
         if isinstance(each, Counts):
             found.update(each.as_dict())
-        elif isinstance(each, Counters):
+        elif isinstance(each, DoorbellCounters):
             found.update({name: getattr(each, name) for name in each.__slots__})
     with open("/run/presence/counts", "w") as file:
         json.dump(found, file)

@@ -34,13 +34,13 @@ from gateway import (
 
 from presence.core.event.cloudevent import subject_of_day, utc_day
 from presence.core.place import Place
-from presence.core.recognition.challenge import Reading, make_answer
+from presence.core.recognition.challenge import DoorbellReading, make_answer
 from presence.core.recognition.identifiers import slot_at, window_key
 from scripts.app_emulator.doorbell import LinkLost
 
 PLACE: Final = Place("acme", "fi-0042")
 ADAPTER_ADDRESS: Final = "00:AA:01:00:00:42/P"
-WALKED_IN: Final = tuple(Reading(tenths / 10, -50) for tenths in range(32, 0, -1))
+WALKED_IN: Final = tuple(DoorbellReading(tenths / 10, -50) for tenths in range(32, 0, -1))
 """What a phone has after 3.2 s near the gateway: as strong as counts, so that one answer is an
 entry.
 """
@@ -77,7 +77,7 @@ class Guest(Customer):
         *,
         place: Place = PLACE,
         late_slots: int = 0,
-        readings: Sequence[Reading] = WALKED_IN,
+        readings: Sequence[DoorbellReading] = WALKED_IN,
     ) -> bytes:
         now = time.time() - 1024 * late_slots
         return make_answer(

@@ -78,7 +78,7 @@ class Advertised(ServiceInterface):
         return self._interval_ms
 
 
-class Service(ServiceInterface):
+class ExportedService(ServiceInterface):
     def __init__(self, uuid: str) -> None:
         super().__init__("org.bluez.GattService1")
         self._uuid = uuid

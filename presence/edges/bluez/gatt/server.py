@@ -10,9 +10,9 @@ from dbus_fast.aio import MessageBus
 
 from presence.config.settings import DoorbellSettings
 from presence.edges.bluez.bus import CALL_S
-from presence.edges.bluez.gatt.stay import Counters, Stay
+from presence.edges.bluez.gatt.stay import DoorbellCounters, Stay
 from presence.errors import RadioError, RadioFault
-from presence.ports import Clock, Ring, Tell
+from presence.ports import Clock, OnResponse, Tell
 from presence.pulse import beat, resting
 
 RETRY_S: Final = 3.0
@@ -39,7 +39,7 @@ class Doorbell:
         nonce: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """`bus_address` is the system bus where None."""
-        self.counters = Counters()
+        self.counters = DoorbellCounters()
         self.trouble: str | None = "not registered yet"
         """Why the bell does not ring, with the next step; None while it does."""
         self._settings = settings
@@ -54,12 +54,12 @@ class Doorbell:
     def adapter(self) -> str:
         return self._settings.adapter
 
-    async def run(self, ring: Ring) -> None:
+    async def run(self, on_response: OnResponse) -> None:
         """Until cancelled."""
         while True:
             beat()
             try:
-                await self._serve(ring)
+                await self._serve(on_response)
             except* (RadioError, *BUS_ERRORS) as errors:
                 self._failed(_first(errors))
             # Python 3.11's TaskGroup swallows a cancellation that comes in the moment in which one
@@ -69,7 +69,7 @@ class Doorbell:
             with resting():
                 await asyncio.sleep(RETRY_S)
 
-    async def _serve(self, ring: Ring) -> None:
+    async def _serve(self, on_response: OnResponse) -> None:
         """One stay on the bus; ends with a RadioError."""
         bus = MessageBus(bus_address=self._bus_address, bus_type=BusType.SYSTEM)
         try:
@@ -88,7 +88,7 @@ class Doorbell:
                 self._clock,
                 self.counters,
                 nonce=self._nonce,
-                ring=ring,
+                on_response=on_response,
                 ready=self._ready,
                 may_switch_on=self._may_switch_on,
             ).run()

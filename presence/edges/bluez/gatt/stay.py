@@ -31,13 +31,19 @@ from presence.core.recognition.challenge import (
     CHALLENGE_UUID,
     LONGEST_ANSWER,
     NONCE_BYTES,
-    Bell,
+    ChallengeRegistry,
 )
 from presence.edges.bluez.bus import BLUEZ, CALL_S, call_bluez
 from presence.edges.bluez.gatt import exported
-from presence.edges.bluez.gatt.exported import Advertised, Readable, Service, Writable, beacon_data
+from presence.edges.bluez.gatt.exported import (
+    Advertised,
+    ExportedService,
+    Readable,
+    Writable,
+    beacon_data,
+)
 from presence.errors import RadioError, RadioFault
-from presence.ports import Clock, Ring
+from presence.ports import Clock, OnResponse
 from presence.pulse import branch, resting
 
 ADAPTER: Final = "org.bluez.Adapter1"
@@ -59,7 +65,7 @@ _MATCHES: Final = (
 
 
 @dataclass(slots=True)
-class Counters:
+class DoorbellCounters:
     """Since the start of the daemon: how many, never who."""
 
     links: int = 0
@@ -77,10 +83,10 @@ class Stay:
         bus: MessageBus,
         settings: DoorbellSettings,
         clock: Clock,
-        counters: Counters,
+        counters: DoorbellCounters,
         *,
         nonce: Callable[[int], bytes],
-        ring: Ring,
+        on_response: OnResponse,
         ready: Callable[[], None],
         may_switch_on: Callable[[], bool],
     ) -> None:
@@ -89,11 +95,11 @@ class Stay:
         self._clock = clock
         self._counters = counters
         self._nonce = nonce
-        self._ring = ring
+        self._on_response = on_response
         self._ready = ready
         self._may_switch_on = may_switch_on
         self._adapter = f"/org/bluez/{settings.adapter}"
-        self._bell = Bell()
+        self._challenges = ChallengeRegistry()
         self._connected: asyncio.Queue[tuple[str, asyncio.Event]] = asyncio.Queue()
         """Links that nobody attends to yet, each with what is set when it is gone: it may be gone
         before its turn.
@@ -162,7 +168,7 @@ class Stay:
         )  # the relation of the settings saw to it
         objects: dict[str, ServiceInterface] = {
             exported.ADVERTISEMENT: Advertised(interval_ms, service_uuid=uuid),
-            exported.SERVICE: Service(uuid),
+            exported.SERVICE: ExportedService(uuid),
             exported.CHALLENGE: Readable(CHALLENGE_UUID, self._read),
             exported.ANSWER: Writable(ANSWER_UUID, self._written),
         }
@@ -173,10 +179,12 @@ class Stay:
             self._bus.export(path, interface)
 
     def _read(self, link: str) -> bytes:
-        return self._bell.challenge(link, self._nonce(NONCE_BYTES), self._clock.now())
+        return self._challenges.challenge(link, self._nonce(NONCE_BYTES), self._clock.now())
 
     def _written(self, link: str, value: bytes) -> None:
-        self._ring(self._bell.answer(link, value[: LONGEST_ANSWER + 1], self._clock.now()))
+        self._on_response(
+            self._challenges.answer(link, value[: LONGEST_ANSWER + 1], self._clock.now())
+        )
 
     async def _attend(self, link: str, gone: asyncio.Event) -> None:
         """Send away whoever is still there after link_s, and again while bluetoothd has not ended
@@ -273,7 +281,7 @@ class Stay:
         self._connected.put_nowait(("", asyncio.Event()))
 
     def _gone(self, link: str) -> None:
-        self._bell.gone(link)
+        self._challenges.gone(link)
         gone = self._open.pop(link, None)
         if gone is not None:
             gone.set()
