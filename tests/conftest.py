@@ -1,8 +1,6 @@
-"""For all tests: no property is judged by the clock. Machines are noisy, and four tests run at a
-time.
+"""For all tests: how much hypothesis tries, that Ctrl-C is heard, and logging as it was.
 
-Ctrl-C is heard: a shell starts what runs in the background with SIGINT ignored, and our children
-would inherit that.
+A shell starts what runs in the background with SIGINT ignored, and our children would inherit that.
 """
 
 import logging
@@ -13,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
 
-settings.register_profile("presence", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("presence")
+from tests.support.examples import register_profiles
+
+register_profiles()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,9 +22,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(autouse=True)
 def _logging_is_as_it_was() -> Iterator[None]:
-    """A program that a test runs in this process logs to that test's stream, which is closed for
-    the next.
-    """
+    """A program run in this process logs to its test's stream, which is closed for the next."""
     root, ours = logging.getLogger(), logging.getLogger("presence")
     handlers, level, our_level = root.handlers[:], root.level, ours.level
     chain, raises = structlog.get_config(), logging.raiseExceptions

@@ -5,12 +5,12 @@ hours by `scripts/hunt`.
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.checker.chain import Desk
 from tests.checker.machine import ConsentMachine
 from tests.checker.seeds import SEEDS
+from tests.support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,4 @@ def test_a_way_that_once_led_beyond_the_right_does_so_no_more(
 @pytest.mark.requirement("R-05", "R-06", "R-09", "R-10", "R-11", "R-22", "R-34")
 def test_no_event_leaves_a_gateway_beyond_what_its_customer_wants(desks: tuple[Desk, Desk]) -> None:
     ConsentMachine.desks = desks
-    run_state_machine_as_test(
-        ConsentMachine, settings=settings(max_examples=30, stateful_step_count=30)
-    )
+    run_state_machine_as_test(ConsentMachine, settings=examples(30, stateful_step_count=30))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -46,6 +46,7 @@ from tests.support.builders import (
     walk_in,
     window_keys,
 )
+from tests.support.examples import examples
 
 # ---------------------------------------------------------------- strangers
 
@@ -546,5 +547,5 @@ class AnyAfternoon(RuleBasedStateMachine):
 
 
 TestAnyAfternoon = AnyAfternoon.TestCase
-TestAnyAfternoon.settings = settings(max_examples=60, stateful_step_count=30)
+TestAnyAfternoon.settings = examples(60, stateful_step_count=30)
 TestAnyAfternoon.pytestmark = [pytest.mark.requirement("R-05", "R-06", "R-08", "R-09", "R-12")]

@@ -52,16 +52,18 @@ class ConsentIndex(Mapping[bytes, Consent]):
         starts: NDArray[np.uint32],
         records: Buffer,
         words: list[str],
+        *,
+        cached: int = CACHED,
     ) -> None:
         """Columns: refs sorted and different, the start of each one's record."""
         self._refs = PrefixSearch(refs)
         self._starts = starts.data
         self._records = records
         self._words = words
-        self._recent = _Recent(CACHED)
+        self._recent = _Recent(cached)
 
     @classmethod
-    def from_consents(cls, consents: Iterable[Consent]) -> "ConsentIndex":
+    def from_consents(cls, consents: Iterable[Consent], *, cached: int = CACHED) -> "ConsentIndex":
         """From single consents in any order, in one pass; needs little more memory than the index
         itself.
         """
@@ -79,6 +81,7 @@ class ConsentIndex(Mapping[bytes, Consent]):
             *_sorted(np.frombuffer(refs, np.uint64), np.frombuffer(starts, np.uint32), records),
             records,
             words.all,
+            cached=cached,
         )
 
     @classmethod

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.consent.index import CACHED, ConsentIndex, DamagedIndex
+from presence.core.consent.index import ConsentIndex, DamagedIndex
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.consent.record import FLAGS, PURPOSES
 from tests.support.builders import ANNA, BERIT, CARL, DAY_S, PLACE, START_S, consent, grant
@@ -133,8 +133,8 @@ def test_nothing_of_an_entry_that_does_not_stand_stays_in_the_records() -> None:
 
 
 def test_a_look_up_answers_alike_when_it_is_asked_again_and_when_it_was_pushed_out() -> None:
-    everybody = [consent(ref=n.to_bytes(8, "big"), version=n) for n in range(3 * CACHED)]
-    index = ConsentIndex.from_consents(everybody)
+    everybody = [consent(ref=n.to_bytes(8, "big"), version=n) for n in range(30)]
+    index = ConsentIndex.from_consents(everybody, cached=10)
 
     for one in (*everybody, everybody[-1], everybody[-1], everybody[0], everybody[0]):
         assert index.get(one.ref) == one
@@ -142,8 +142,8 @@ def test_a_look_up_answers_alike_when_it_is_asked_again_and_when_it_was_pushed_o
 
 @pytest.mark.requirement("R-18")
 def test_only_so_many_consents_are_kept_decoded() -> None:
-    everybody = [consent(ref=n.to_bytes(8, "big")) for n in range(3 * CACHED)]
-    index = ConsentIndex.from_consents(everybody)
+    everybody = [consent(ref=n.to_bytes(8, "big")) for n in range(30)]
+    index = ConsentIndex.from_consents(everybody, cached=10)
 
     first = index[everybody[0].ref]
     for one in everybody:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.consent.list_json import (
@@ -43,6 +43,7 @@ from tests.support.builders import (
     pairwise_key,
     window_keys,
 )
+from tests.support.examples import examples
 
 MAX_SPAN_S = 396 * DAY_S
 NB, NA = int(START_S - DAY_S), int(START_S + 100 * DAY_S)
@@ -327,7 +328,7 @@ def test_what_is_no_object_is_refused_as_such(value: object) -> None:
 
 
 @pytest.mark.requirement("T-19")
-@settings(max_examples=50)
+@examples(50)
 @given(JSON)
 def test_any_value_is_an_entry_or_refused(value: object) -> None:
     with pytest.raises(Refused):
@@ -338,7 +339,7 @@ FIELDS = [*entry_json(), "objected", "restricted", "age"]
 
 
 @pytest.mark.requirement("T-19")
-@settings(max_examples=50)
+@examples(50)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3))
 def test_an_entry_with_any_field_gone_wrong_is_an_entry_or_refused(changes: dict[str, Any]) -> None:
     try:
@@ -462,7 +463,7 @@ def test_a_header_that_is_not_understood_is_refused(changes: dict[str, Any], rea
 
 
 @pytest.mark.requirement("T-19")
-@settings(max_examples=50)
+@examples(50)
 @given(JSON)
 def test_any_value_is_a_header_or_refused(value: object) -> None:
     with pytest.raises(Refused):
@@ -470,7 +471,7 @@ def test_any_value_is_a_header_or_refused(value: object) -> None:
 
 
 @pytest.mark.requirement("T-19")
-@settings(max_examples=50)
+@examples(50)
 @given(st.dictionaries(st.sampled_from([*header_json(), "taxonomy"]), JSON, max_size=3))
 def test_a_header_with_any_field_gone_wrong_is_a_header_or_refused(changes: dict[str, Any]) -> None:
     try:

@@ -1,7 +1,7 @@
 """Several gateways, one event: on one clock, with whatever is lost, cut or dead between them."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.config.settings import PeerSettings
@@ -12,6 +12,7 @@ from presence.core.event.election_backoff import hold_off_s
 from presence.core.event.peer_message import Said, Seen, opaque
 from tests.support.builders import PLACE, START_S, STORE_KEY, DoorRule, consent, moment, outgoing
 from tests.support.doors import LATENCY_S, RULE, Door, Doors
+from tests.support.examples import examples
 
 COOLDOWN_S = DoorRule().reentry_cooldown_s
 BORDER_S = (visit_bucket(START_S, COOLDOWN_S) + 1) * COOLDOWN_S - START_S
@@ -159,7 +160,7 @@ def test_in_a_split_every_part_tells_it_under_the_same_id() -> None:
 
 
 @pytest.mark.requirement("R-53")
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     count=st.integers(2, 5),
     seed=st.integers(0, 1000),

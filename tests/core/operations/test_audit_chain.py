@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from presence.core.operations.audit_chain import ORIGIN, Head, Link, Verdict, encode, verify
@@ -33,7 +33,6 @@ def test_a_line_says_what_happened_and_what_it_follows_from() -> None:
     assert judged([line], head).problem == ""
 
 
-@settings(deadline=None)
 @given(st.integers(0, 30))
 def test_a_chain_that_nobody_touched_is_whole(count: int) -> None:
     lines, head = chain(count)
@@ -43,7 +42,6 @@ def test_a_chain_that_nobody_touched_is_whole(count: int) -> None:
 
 
 @pytest.mark.requirement("R-68")
-@settings(deadline=None)
 @given(st.integers(2, 20), st.data())
 def test_a_changed_line_is_named_or_the_one_that_follows_it(
     count: int, data: st.DataObject
@@ -68,7 +66,6 @@ def test_a_changed_line_is_named_or_the_one_that_follows_it(
 
 
 @pytest.mark.requirement("R-68")
-@settings(deadline=None)
 @given(st.integers(2, 20), st.data())
 def test_a_missing_line_is_noticed_where_it_should_stand(count: int, data: st.DataObject) -> None:
     lines, head = chain(count)
@@ -86,7 +83,6 @@ def test_a_missing_line_is_noticed_where_it_should_stand(count: int, data: st.Da
 
 
 @pytest.mark.requirement("R-68")
-@settings(deadline=None)
 @given(st.integers(3, 20), st.data())
 def test_lines_in_another_order_or_put_in_are_noticed(count: int, data: st.DataObject) -> None:
     lines, head = chain(count)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.config.settings import EntrySettings
@@ -22,6 +22,7 @@ from presence.core.visit.calibration import (
     suggest,
     suggest_exit,
 )
+from tests.support.examples import examples
 
 
 def candidate(**changes: float) -> Candidate:
@@ -57,7 +58,7 @@ def test_a_walk_that_nobody_heard_is_found_at_no_threshold() -> None:
 
 
 @given(st.lists(st.integers(-95, -50), min_size=20, max_size=60))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_the_critical_threshold_is_the_highest_that_still_finds_the_walk(levels: list[int]) -> None:
     trial = Trial(Walked.IN, 0.0, tuple(Reading(n / 3, level) for n, level in enumerate(levels)))
     critical = critical_dbm(candidate(), trial)
@@ -66,7 +67,7 @@ def test_the_critical_threshold_is_the_highest_that_still_finds_the_walk(levels:
 
 
 @given(st.integers(-15, 15))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_a_stronger_phone_moves_the_critical_threshold_by_as_much(by_db: int) -> None:
     here, there = walk(Walked.IN, -70), walk(Walked.IN, -70 + by_db)
     assert critical_dbm(candidate(), there) == critical_dbm(candidate(), here) + by_db

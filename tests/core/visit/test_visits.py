@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import exp, inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -31,6 +31,7 @@ from presence.core.visit.visits import (
     Visits,
 )
 from tests.support.builders import ANNA, BERIT, CARL, DoorRule, moment, sighting, visit
+from tests.support.examples import examples
 
 RULE = DoorRule()
 STRONG, BETWEEN, WEAK = -60, -80, -100
@@ -681,13 +682,12 @@ def play(story: Story) -> list[tuple[float, VisitEvent]]:
     return events
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.lists(st.tuples(PAUSES, REFS, READINGS, st.booleans()), max_size=60))
 def test_the_same_day_gives_the_same_events(story: Story) -> None:
     assert play(story) == play(story)
 
 
-@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(PAUSES, st.just(ANNA), st.sampled_from([STRONG, None]), st.booleans()),
@@ -839,5 +839,5 @@ class AnyDay(RuleBasedStateMachine):
 
 
 TestAnyDay = AnyDay.TestCase
-TestAnyDay.settings = settings(max_examples=60, stateful_step_count=40)
+TestAnyDay.settings = examples(60, stateful_step_count=40)
 TestAnyDay.pytestmark = [pytest.mark.requirement("R-19", "R-20")]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from presence.core.recognition.advertisement import Advertisement
@@ -35,6 +35,7 @@ from tests.support.captures import (
     pcap,
     with_phdr,
 )
+from tests.support.examples import examples
 
 EVENTS = [
     legacy_event(Heard(), Heard(STRANGER)),
@@ -280,9 +281,8 @@ def spellings_of(secret: bytes) -> Iterable[str]:
 
 # --- whatever the bytes: nothing but CaptureError ---
 
-anything_goes = settings(
-    max_examples=150,
-    deadline=None,
+anything_goes = examples(
+    150,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 magics = st.sampled_from([file[:n] for file in FILES.values() for n in (8, 16, 24, 28, 48)])

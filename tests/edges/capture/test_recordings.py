@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from presence.core.recognition.advertisement import Advertisement
@@ -22,6 +22,7 @@ from tests.support.captures import (
     legacy_event,
 )
 from tests.support.captures import splice_btsnoop as splice
+from tests.support.examples import examples
 from tests.support.paths import ROOT
 
 RECORDINGS = ROOT.parent / "shared" / "data" / "captures"
@@ -83,9 +84,7 @@ def test_strengths_above_what_a_phone_can_cause_are_given_to_nobody() -> None:
 
 
 @needs_recordings
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     flips=st.lists(st.tuples(st.integers(0, 130_000), st.integers(0, 255)), max_size=40),
     length=st.integers(0, 130_000),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.event.cloudevent import EventType
@@ -31,6 +31,7 @@ from tests.support.builders import (
     outgoing,
     visit,
 )
+from tests.support.examples import examples
 from tests.support.fakes import MemoryStore
 
 Reopen = Callable[[], RuntimeStore | MemoryStore]
@@ -327,7 +328,7 @@ def by_key(stored: Stored) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(STEPS, max_size=6))
 def test_memory_and_sqlite_hold_the_same_after_any_steps(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
@@ -588,7 +589,7 @@ def test_a_lower_version_stays_out_however_often_it_comes(accepted: ConsentStore
 
 
 @pytest.mark.requirement("R-36")
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(versions=st.lists(st.integers(1, 4), min_size=2, max_size=6))
 def test_only_ever_the_highest_version_seen_is_in_force(
     tmp_path_factory: pytest.TempPathFactory, versions: list[int]
