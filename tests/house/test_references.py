@@ -28,6 +28,8 @@ class Engine:
 FIRST_FILES = {
     "docs/design.md": A_DOCUMENT,
     "docs/entry.md": "# Entry\n",
+    "scripts/bench": "",
+    "scripts/benchmarks/entry.py": "",
     "presence/__init__.py": "",
     "presence/core/__init__.py": "",
     "presence/core/engine.py": A_MODULE,
@@ -72,7 +74,7 @@ def test_code_scripts_tests_documents_and_settings_are_all_read() -> None:
         "presence/core/engine.py, presence/core/, presence/core and core/engine.py",
         "presence.core, presence.core.engine, presence.core.engine.Engine, presence.core.engine.MOST",
         "presence/v1/{chain}/x, presence.entered.v1, presence.yaml.bak and https://x.example/a.md",
-        "RFC 7515 §4, GT-05, R-5, bluez issue 2282",
+        "`scripts/bench entry`, RFC 7515 §4, GT-05, R-5, bluez issue 2282",
     ],
 )
 def test_what_leads_somewhere_is_well(tree: Path, text: str) -> None:
@@ -91,6 +93,7 @@ def test_what_leads_somewhere_is_well(tree: Path, text: str) -> None:
         ("see DESIGN.md", "DESIGN.md"),
         ("see presence/core/gone.py", "presence/core/gone.py"),
         ("see core/gone.py", "core/gone.py"),
+        ("run `scripts/bench gone`", "scripts/bench gone"),
         ("see presence.core.gone", "presence.core.gone"),
         ("see presence.core.engine.Gone", "presence.core.engine.Gone"),
         ("see " + "../shared" + "/vm", "../shared"),

@@ -4,6 +4,7 @@
     docs/design.md#radio            a document, and a heading in it as GitHub spells its anchor
     tests/house/test_house.py       a file or a folder of ours; edges/bluez, below presence
     presence.core                   a module of ours, or what stands in one
+    scripts/bench entry             a benchmark
 
 A path counts from the root; in a document, as in any link, also from the document's own folder.
 In Python, comments and docstrings are read for all of these; in the code itself a path may be an
@@ -45,6 +46,7 @@ _DOCUMENT = re.compile(
 )
 _PATH = re.compile(rf"(?<![\w./:$}}-])(?:{'|'.join(FOLDERS)}|core|edges)/[\w./-]*[\w/]")
 _NAME = re.compile(r"(?<![\w./@-])presence\.[a-z_]+(?:\.\w+)*")
+_BENCHMARK = re.compile(r"scripts/bench (\w+)")
 _OUTSIDE = re.compile(r"\.\./shared|/work/[s]|(?<![\w-])issue \d{1,2}(?!\d)")
 
 
@@ -128,6 +130,9 @@ def _places(prose: str, path: Path, root: Path) -> Iterator[tuple[str, str]]:
         mine = not NOT_OURS.match(found[0]) and not found[0].endswith(".md")
         if mine and _there(found[0], path, root) is None:
             yield found[0], "no such file"
+    for found in _BENCHMARK.finditer(prose):
+        if not (root / "scripts" / "benchmarks" / f"{found[1]}.py").exists():
+            yield found[0], "no such benchmark"
     for found in _NAME.finditer(prose):
         if not NOT_OURS.match(found[0]) and not _named(found[0], root):
             yield found[0], "no such module, and no such name in one"
