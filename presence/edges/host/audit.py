@@ -21,6 +21,7 @@ from typing import Any, Final
 from presence.core.operations.audit_chain import BROKEN, Head, Link, Value, Verdict, encode, verify
 from presence.core.timestamps import rfc3339
 from presence.ports import Clock, Tell
+from presence.telemetry import CATALOGUE
 
 FILE_NAME: Final = "audit.jsonl"
 BEFORE_NAME: Final = "audit.1.jsonl"
@@ -30,16 +31,8 @@ FILE_MAX: Final = 8_000_000
 WAITING_MAX: Final = 1000
 RETRY_S: Final = 30.0
 
-RECORDED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "gateway.started": ("gateway.started", ("version",)),
-    "consent.applied": ("list.applied", ("list", "seq", "entries", "digest")),
-    "consent.frozen": ("alarm.frozen", ("seq",)),
-    "consent.rolled_back": ("alarm.rollback", ("list", "seq")),
-    "consent.grew": ("alarm.growth", ("seq", "entries")),
-    "clock.jumped": ("clock.jumped", ("seconds",)),
-    "technician.asked": ("technician.asked", ("what", "uid")),
-}
-"""Told event → record, and the fields that go with it. Nothing else is ever written."""
+RECORDED: Final = {name: event.audited for name, event in CATALOGUE.items() if event.audited}
+"""Operational event → record, and the fields that go with it. Nothing else is ever written."""
 ON_CHANGE: Final = frozenset({"config.applied", "armed", "root.trusted"})
 """Recorded where it differs from the last record of its kind."""
 

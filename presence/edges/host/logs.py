@@ -1,9 +1,9 @@
 """structlog to the journal, through a list of what may be said.
 
-An allow-list, not a block-list: a key that is not registered here is dropped, and inside allowed
-values whatever looks like an address, a UUID, a key or an identifier is cut out. bleak, dbus-fast
-and paho go through the same chain. No exception is printed with its locals, and its text passes the
-same scissors (R-03, R-65).
+An allow-list, not a block-list: a key that is no field of an operational event is dropped, and
+inside allowed values whatever looks like an address, a UUID, a key or an identifier is cut out.
+bleak, dbus-fast and paho go through the same chain. No exception is printed with its locals, and
+its text passes the same scissors (R-03, R-65).
 """
 
 import logging
@@ -21,58 +21,12 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from presence.config.settings import LogFormat
 from presence.errors import PresenceError, type_and_place
+from presence.telemetry import CATALOGUE, JOURNALLED, GatewayFailed, Level, OperationalEvent
 
-ALLOWED_KEYS: Final = frozenset(
-    {
-        "event",
-        "level",
-        "timestamp",
-        "component",
-        "adapter",
-        "mode",
-        "reason",
-        "next_step",
-        "remedy",
-        "seconds",
-        "next_attempt_s",
-        "attempt",
-        "code",
-        "reason_code",
-        "type",
-        "topic",
-        "what",
-        "lost",
-        "list",
-        "seq",
-        "entries",
-        "refused",
-        "freshness",
-        "age_s",
-        "state",
-        "host",
-        "port",
-        "protocol",
-        "count",
-        "heard",
-        "recognised",
-        "published",
-        "dropped",
-        "version",
-        "file",
-        "line",
-        "problem",
-        "problems",
-        "status",
-        "total",
-        "exception",
-        "error",
-        "signal",
-        "setting",
-        "audiences",
-        "uid",  # of this machine's user who asked for metrics or the like (technician.asked)
-    }
-)
-"""Register a key here only if no value of it can ever be about a customer or a passer-by."""
+ALLOWED_KEYS: Final = JOURNALLED | {"event", "level", "timestamp", "exception"}
+"""The fields of operational events, and what each line has. A field is added to its event's class,
+and only if no value of it can ever be about a customer or a passer-by (presence.telemetry).
+"""
 
 DROPPED: Final = "<dropped>"
 _SECRETS: Final = re.compile(
@@ -208,7 +162,8 @@ def _uncaught(
     _kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None
 ) -> None:
     for each in _leaves(error):
-        structlog.stdlib.get_logger("presence").critical("gateway.failed", exc_info=each)
+        event = GatewayFailed()
+        structlog.stdlib.get_logger("presence").log(event.level, event.name, exc_info=each)
 
 
 def _leaves(error: BaseException | None) -> Iterator[BaseException]:
@@ -219,72 +174,12 @@ def _leaves(error: BaseException | None) -> Iterator[BaseException]:
         yield error
 
 
-WARNINGS: Final = frozenset(
-    {
-        "broker.lost",
-        "broker.refused",
-        "broker.unreachable",
-        "broker.old_protocol",
-        "broker.handler_failed",
-        "broker.duplicate",
-        "peers.ignored",
-        "peers.unheard",
-        "broker.hung_up",
-        "radio.failed",
-        "radio.recovering",
-        "radio.declined",
-        "radio.spent",
-        "event.refused",
-        "storage.failed",
-        "consent.refused",
-        "consent.entries_refused",
-        "config.refused",
-        "intake.overflowed",
-        "store.disarmed",
-        "gateway.failed",
-        "gateway.part_hangs",
-        "doorbell.failed",
-        "consent.frozen",
-        "notices.keys_refused",
-        "restriction.refused",
-        "metrics.failed",
-        "status.failed",
-        "audit.failed",
-        "clock.jumped",
-        "consent.rolled_back",
-        "consent.grew",
-        "consent.memory_lost",
-        "storage.begun_anew",
-    }
-)
-"""Events that somebody should look at."""
-NEWS: Final = frozenset(
-    {
-        "audit.recovered",
-        "broker.connected",
-        "config.reloaded",
-        "consent.applied",
-        "consent.caught_up",
-        "consent.fetching",
-        "consent.freshness",
-        "doorbell.ready",
-        "gateway.started",
-        "gateway.stopping",
-        "radio.recovered",
-        "radio.resting",
-        "radio.scanning",
-        "restriction.applied",
-        "restriction.lifted",
-        "storage.recovered",
-        "technician.asked",
-    }
-)
-"""Events that are told at `info`. One that stands in neither set is told as a warning, and fails a
-test.
-"""
+def write(event: OperationalEvent) -> None:
+    """Log one operational event."""
+    structlog.stdlib.get_logger("presence").log(event.level, event.name, **event.fields())
 
 
 def tell(event: str, fields: Mapping[str, object]) -> None:
-    """Log one event of ours."""
-    logger = structlog.stdlib.get_logger("presence")
-    (logger.info if event in NEWS else logger.warning)(event, **fields)
+    """Log one event of ours, by its name. One that is in no catalogue is a warning."""
+    level = CATALOGUE[event].level if event in CATALOGUE else Level.WARNING
+    structlog.stdlib.get_logger("presence").log(level, event, **fields)
