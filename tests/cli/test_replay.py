@@ -18,8 +18,7 @@ from presence.edges.capture import CaptureReader
 from presence.simulation.local_broker import free_port
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import ANNA, BERIT, CARL, DAY_S, START_S, grant
-from tests.support.captures import Entry as Record
-from tests.support.captures import Heard, btsnoop, legacy_event, splice_btsnoop
+from tests.support.captures import capture, splice_btsnoop
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry, walking_in
 from tests.support.signed_lists import agreed_now, with_signed_list
@@ -29,15 +28,6 @@ RECORDED = sorted(CAPTURES.glob("*.btsnoop"))
 with_captures = pytest.mark.skipif(
     not RECORDED, reason="no recordings here: docs/recordings.md#captures"
 )
-
-H4_EVENT = b"\x04"
-
-
-def capture(path: Path, heard: list[tuple[float, bytes, int, bytes]]) -> Path:
-    path.write_bytes(
-        btsnoop(Record(H4_EVENT + legacy_event(Heard(a, r, p)), t) for t, a, r, p in sorted(heard))
-    )
-    return path
 
 
 async def replayed(shop: Shop, file: Path, *options: str | Path) -> dict[str, Any]:

@@ -6,25 +6,8 @@ import pytest
 
 from presence.config import parse_settings
 from presence.errors import ConfigurationError
+from tests.support.settings_texts import LEAST
 
-LEAST = """\
-store:
-  chain: acme
-  store: fi-0042
-  gateway: door-1
-  key_file: /etc/presence/store.key
-notice:
-  id: fi-2026-03
-  controller: Acme Oy
-  dpo_contact: privacy@acme.example
-  review_by: 2027-03-01
-consent:
-  directory: /var/lib/presence/consent
-  list: acme/fi-0042
-audiences:
-  - name: offers-main
-    campaigns: [ap2:1551]
-"""
 SECRET = "hunter2hunter2"
 
 

@@ -18,8 +18,8 @@ from presence.edges.bluez.version import BluezVersion
 from presence.edges.host import calibration
 from presence.errors import ClockUnreadable
 from presence.simulation.local_broker import free_port
-from tests.edges.mqtt.test_tls import Authority, tls_lines
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
+from tests.support.certificates import Authority, tls_lines
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import a_bluetoothd
 from tests.support.mqtt_parts import EVENTS, new_publisher, running

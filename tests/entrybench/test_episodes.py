@@ -7,7 +7,7 @@ from scripts.entrybench import contest, shop, trial, walks
 from scripts.entrybench.episodes import true_entry
 from scripts.entrybench.radio import Radio
 from scripts.entrybench.trial import OurRule, Tried
-from tests.entrybench.test_radio import AIR
+from tests.entrybench.air import AIR
 
 recorded = pytest.mark.skipif(
     not walks.WALKS.exists(), reason="the recordings are not beside this checkout"

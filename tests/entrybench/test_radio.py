@@ -9,19 +9,7 @@ import pytest
 
 from scripts.entrybench import bodies, radio
 from scripts.entrybench.bodies import Fit
-from scripts.entrybench.radio import Radio
-
-AIR = Radio(
-    level_1m_dbm=-70,
-    exponent=2,
-    phone_db=3,
-    shadow_db=4,
-    shadow_m=2,
-    shadow_s=3,
-    body_db=10,
-    rice_k=3,
-    edge_dbm=-97,
-)
+from tests.entrybench.air import AIR
 
 recorded = pytest.mark.skipif(
     not bodies.BODIES.exists(), reason="the recordings are not beside this checkout"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_replay import capture
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import ANNA, START_S
 from tests.support.canary import ADDRESS, DATA, files_below, strangers, traces
+from tests.support.captures import capture
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry, walking_in
 

@@ -35,7 +35,6 @@ from presence.gateway.parts import Parts
 from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.ports import OnAdvertisement, OutgoingMessage
-from tests.config.test_refusals import LEAST
 from tests.support.brokers import PUBLISH, FakeBroker, listener, mosquitto, needs_mosquitto
 from tests.support.builders import (
     ANNA,
@@ -71,6 +70,7 @@ from tests.support.fakes import (
     MemoryStore,
 )
 from tests.support.mqtt_parts import new_publisher, running
+from tests.support.settings_texts import LEAST
 from tests.support.shops import Shop, entry
 
 REFS = 10_000

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 BTSNOOP_EPOCH_US: Final = 0x00DCDDB30F2F8000
 H1_RECEIVED_EVENT: Final = 3
 MONITOR_EVENT: Final = 3
+H4_EVENT: Final = b"\x04"
 
 ADV_IND, ADV_DIRECT_IND, ADV_NONCONN_IND, SCAN_REQ, SCAN_RSP = 0, 1, 2, 3, 4
 ADV_SCAN_IND, EXTENDED_PDU = 6, 7
@@ -292,3 +293,11 @@ def _timed_records(file: bytes) -> Iterator[tuple[int, bytes]]:
         _, included, _, _, time_us = struct.unpack_from(">IIIIq", file, at)
         yield time_us - BTSNOOP_EPOCH_US, file[at : at + 24 + included]
         at += 24 + included
+
+
+def capture(path: Path, heard: list[tuple[float, bytes, int, bytes]]) -> Path:
+    """A btsnoop file of what was heard: when, from whom, how strongly, and what."""
+    path.write_bytes(
+        btsnoop(Entry(H4_EVENT + legacy_event(Heard(a, r, p)), t) for t, a, r, p in sorted(heard))
+    )
+    return path

@@ -46,7 +46,6 @@ from presence.survey.screen import WIDTH, Screen
 from presence.survey.session import Outcome, Plan, Session
 from presence.survey.sources import marked
 from presence.survey.walking import Tuning, judge_walk, share
-from tests.cli.test_replay import capture
 from tests.support.brokers import needs_mosquitto
 from tests.support.builders import (
     ANNA,
@@ -62,7 +61,7 @@ from tests.support.builders import (
 )
 from tests.support.canary import strangers, traces
 from tests.support.captures import Heard as Report
-from tests.support.captures import extended_event, legacy_event
+from tests.support.captures import capture, extended_event, legacy_event
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry, walking_in
 from tests.support.signed_lists import agreed_now, with_signed_list

@@ -10,7 +10,7 @@ import pytest
 from presence.core.recognition.beacons import eddystone, ibeacon
 from presence.edges.bluez.advertiser import Advertiser
 from presence.errors import RadioError, RadioFault
-from tests.support.fake_advertising import FakeBluez, a_bluez, a_bus
+from tests.support.fake_advertising import FakeBluez, a_bluez
 
 EID = bytes.fromhex("a9b76a71c5f89290")
 PREFIX = bytes.fromhex("0f1e2d3c4b5a6978")
@@ -20,12 +20,6 @@ E2 = ibeacon.payload(PREFIX, EID, tx_power_dbm=-59)
 pytestmark = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
 )
-
-
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[str]:
-    async with a_bus(tmp_path) as address:
-        yield address
 
 
 @pytest.fixture

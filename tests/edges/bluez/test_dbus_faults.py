@@ -15,12 +15,12 @@ from presence.config.settings import RadioMode
 from presence.edges.bluez import bus, connection, scans
 from presence.edges.bluez.choice import Wish
 from presence.edges.bluez.gatt import server, stay
-from tests.edges.bluez.test_gatt import Ears, ringing
-from tests.edges.bluez.test_scanner import _close_bleak, running, until
+from tests.support.doorbells import Ears, ringing
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import a_bluetoothd
 from tests.support.fake_gatt import a_bell
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
+from tests.support.scanners import close_bleak, running, until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
@@ -52,7 +52,7 @@ async def wire(
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={before}")
     async with a_bus(tmp_path) as address, fault_proxy(tmp_path / "bus", in_front=before) as proxy:
         yield proxy, address
-        await _close_bleak()
+        await close_bleak()
 
 
 def positions(length: int, every: int) -> range:
@@ -69,7 +69,7 @@ async def scans_in_spite_of(
             length = proxy.passed
         assert length > 100
         for at in positions(length, length // count):
-            await _close_bleak()
+            await close_bleak()
             proxy.fault = Fault(kind, at, once=True)
             async with running(wish=Wish(mode=mode)) as radio:
                 await until(

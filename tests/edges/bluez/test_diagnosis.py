@@ -33,13 +33,12 @@ from presence.edges.bluez.traces import (
 )
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioFault
-from tests.edges.bluez.test_scanner import EID, a_version, bus
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
 from tests.support.fakes import FakeClock
 from tests.support.paths import ROOT
+from tests.support.scanners import EID, a_version
 
-__all__ = ["bus"]
 needs_a_bus = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None,
     reason="dbus-daemon is not installed: apt install dbus-daemon",

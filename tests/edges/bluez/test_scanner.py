@@ -3,20 +3,17 @@ radio go and return.
 """
 
 import asyncio
-import contextlib
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bleak.backends.bluezdbus import manager as bleak_manager
 
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.radio_steps import Action, Evidence, Step
-from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import Wish
@@ -24,102 +21,33 @@ from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.modes import ANYBODY, patterns
 from presence.edges.bluez.monitor import MonitorScan
 from presence.edges.bluez.probe import hears_anybody
-from presence.edges.bluez.scanner import BluezScanner, Pace
+from presence.edges.bluez.scanner import Pace
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioError, RadioFault
 from tests.support.fake_advertising import a_bus
-from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
+from tests.support.fake_bluez import FakeAdapter, a_bluetoothd
 from tests.support.fakes import FakeClock, FakeTell
+from tests.support.scanners import (
+    EID,
+    HURRY,
+    PHONE,
+    Running,
+    a_version,
+    close_bleak,
+    hears,
+    running,
+    until,
+)
 
 pytestmark = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None,
     reason="dbus-daemon is not installed: apt install dbus-daemon",
 )
 
-PHONE = "4A:11:22:33:44:F5"
-EID = bytes.fromhex("30ec0102030405060708")
 STRANGERS = "0000fd6f-0000-1000-8000-00805f9b34fb"
 PREFIX = bytes.fromhex("5072657365636531")
 PASSIVE = Wish(mode=RadioMode.PASSIVE)
 AUTO = Wish(mode=RadioMode.AUTO)
-HURRY = Pace(retry_s=0.05, look_s=0.05, health_s=0.05)
-
-
-@pytest.fixture
-async def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """A system bus of the test; bleak's connection to it is closed at the end."""
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
-    async with a_bus(tmp_path) as address:
-        yield address
-        await _close_bleak()
-
-
-async def _close_bleak() -> None:
-    manager = bleak_manager._global_instances.pop(asyncio.get_running_loop(), None)
-    if manager is not None and manager._bus is not None:
-        manager._bus.disconnect()
-        if manager._bus_watcher_task is not None:
-            await asyncio.wait({manager._bus_watcher_task}, timeout=2)
-
-
-def a_version(monkeypatch: pytest.MonkeyPatch, version: BluezVersion | None) -> None:
-    """This BlueZ runs here."""
-    for module in ("choice", "diagnosis"):
-        monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: version)
-
-
-class Running:
-    """A scanner at work, and what it heard and told."""
-
-    def __init__(self, **options: Any) -> None:
-        self.clock = FakeClock()
-        self.tell = FakeTell()
-        self.heard: list[Advertisement] = []
-        wanted: dict[str, Any] = {
-            "wish": Wish(mode=RadioMode.ACTIVE),
-            "adapter": "hci0",
-            "pace": HURRY,
-        }
-        self.scanner = BluezScanner(**{**wanted, **options}, clock=self.clock, tell=self.tell)
-
-    async def told(self, event: str, times: int = 1) -> dict[str, object]:
-        """Return when it was told so often; the fields of the last."""
-
-        def so_often() -> bool:
-            return self.tell.names().count(event) >= times
-
-        await until(so_often)
-        return [fields for name, fields in self.tell.told if name == event][times - 1]
-
-
-async def until(true: Callable[[], bool], patience_s: float = 10) -> None:
-    async with asyncio.timeout(patience_s):
-        while not true():  # noqa: ASYNC110 - what is waited for is a state of several parts
-            await asyncio.sleep(0.01)
-
-
-@contextlib.asynccontextmanager
-async def running(**options: Any) -> AsyncIterator[Running]:
-    radio = Running(**options)
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(radio.scanner.run(radio.heard.append))
-        try:
-            yield radio
-        finally:
-            task.cancel()
-
-
-async def hears(bluez: FakeBluetoothd, radio: Running, *, name: str = "hci0") -> None:
-    """Return when a customer's advertisement has arrived."""
-    before = len(radio.heard)
-
-    def arrived() -> bool:
-        bluez.advertise(
-            PHONE, -60, name=name, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
-        )
-        return len(radio.heard) > before
-
-    await until(arrived)
 
 
 @pytest.mark.requirement("R-04")
@@ -366,7 +294,7 @@ async def test_the_bus_itself_restarted(tmp_path: Path, monkeypatch: pytest.Monk
             async with a_bus(tmp_path) as address, a_bluetoothd(address) as bluez:
                 await hears(bluez, radio)
             (tmp_path / "bus").unlink(missing_ok=True)
-    await _close_bleak()
+    await close_bleak()
     assert radio.scanner.started == 2
 
 
@@ -889,4 +817,4 @@ async def test_a_dead_bluetoothd_is_started_by_an_ordinary_call(
             await until(started.exists)
             async with a_bluetoothd(address) as bluez:
                 await hears(bluez, radio)
-        await _close_bleak()
+        await close_bleak()

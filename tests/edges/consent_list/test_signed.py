@@ -10,49 +10,10 @@ import pytest
 from presence.core.consent.record import encode_record
 from presence.core.consent.segments import Delete, Put
 from presence.core.recognition.identifiers import window_at
-from presence.edges.consent_list.repository import TufRepository
-from presence.edges.consent_list.segment_files import WindowKeyFiles
-from presence.edges.consent_list.signed import SignedList
-from presence.edges.consent_list.store import ListStore
 from presence.errors import ConsentListError
-from presence.ports import Proven
 from tests.support.builders import ANNA, BERIT, CARL
-from tests.support.signed_lists import LIST, Repository, agreed
-
-MAX_SPAN_S = 396 * 86_400
-
-
-class Client:
-    """What one gateway keeps; `start` begins anew, as after a restart of the daemon."""
-
-    def __init__(self, folder: Path, repository: Repository, *, name: str = LIST) -> None:
-        self.state, self.runtime = folder / "state", folder / "run"
-        self.repository = repository
-        self.name = name
-        self.list = self.start()
-
-    def start(self) -> SignedList:
-        tuf = TufRepository(
-            str(self.repository.folder),
-            root_file=self.repository.root_file,
-            metadata_dir=self.state / "tuf",
-        )
-        store, keys = ListStore(self.state, begins_anew=True), WindowKeyFiles(self.runtime)
-        return SignedList(tuf, store, keys, name=self.name, max_span_s=MAX_SPAN_S)
-
-    def restart(self) -> None:
-        self.list.close()
-        self.list = self.start()
-
-    def read(self) -> Proven:
-        proven = self.list.read()
-        assert proven is not None
-        return proven
-
-    def refs(self) -> set[bytes]:
-        proven = self.read()
-        assert proven.prepared is not None
-        return set(proven.prepared.consents)
+from tests.support.list_clients import MAX_SPAN_S, Client
+from tests.support.signed_lists import Repository, agreed
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from presence.edges.sqlite.spoilt import aside, state_of
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.errors import MemoryLost, StorageError
 from presence.ports import Stored
-from tests.edges.consent_list.test_signed import Client
 from tests.support.builders import ANNA, BERIT, a_list, consent
+from tests.support.list_clients import Client
 from tests.support.signed_lists import Repository, agreed
 
 Spoil = Callable[[Path], None]

@@ -5,13 +5,9 @@ sent away.
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from presence.config.settings import DoorbellSettings
 from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
@@ -22,16 +18,13 @@ from presence.core.recognition.challenge import (
     make_answer,
 )
 from presence.edges.bluez import bus as bluez_bus
-from presence.edges.bluez.gatt import Doorbell, server
+from presence.edges.bluez.gatt import server
 from presence.errors import RadioFault
-from presence.ports import DoorbellResponse
 from tests.support.builders import PLACE
-from tests.support.fake_advertising import a_bus
+from tests.support.doorbells import SERVICE, Ears, ringing
 from tests.support.fake_gatt import ADAPTER, FakeBell, Phone, a_bell
-from tests.support.fakes import FakeClock
 from tests.support.paths import ROOT
 
-SERVICE = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
 BEACON = "0a6cb6b6-9b1f-4d59-8f5e-8a7a3b0d1c42"
 KEY = bytes(range(16))
 SLOT = 1_753_362
@@ -42,37 +35,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Ears:
-    """What the doorbell handed over and said."""
-
-    def __init__(self) -> None:
-        self.rung: list[DoorbellResponse] = []
-        self.told: list[tuple[str, Any]] = []
-
-    def tell(self, event: str, fields: Any) -> None:
-        self.told.append((event, fields))
-
-
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[str]:
-    async with a_bus(tmp_path) as address:
-        yield address
-
-
 @pytest.fixture
 async def bluez(bus: str) -> AsyncIterator[FakeBell]:
     async with a_bell(bus) as bluez:
         yield bluez
-
-
-@asynccontextmanager
-async def ringing(bus: str, ears: Ears, **changes: Any) -> AsyncIterator[Doorbell]:
-    values = {"enabled": True, "service_uuid": SERVICE, "adapter": "hci0", "link_s": 0.3, **changes}
-    bell = Doorbell(DoorbellSettings(**values), FakeClock(), tell=ears.tell, bus_address=bus)
-    async with asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(bell.run(ears.rung.append))
-        yield bell
-        running.cancel()
 
 
 async def soon(condition: Callable[[], object]) -> None:

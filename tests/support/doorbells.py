@@ -1,0 +1,34 @@
+"""A doorbell at work on a bus of the test, and what it handed over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from presence.config.settings import DoorbellSettings
+from presence.edges.bluez.gatt import Doorbell
+from presence.ports import DoorbellResponse
+from tests.support.fakes import FakeClock
+
+SERVICE = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
+
+
+class Ears:
+    """What the doorbell handed over and said."""
+
+    def __init__(self) -> None:
+        self.rung: list[DoorbellResponse] = []
+        self.told: list[tuple[str, Any]] = []
+
+    def tell(self, event: str, fields: Any) -> None:
+        self.told.append((event, fields))
+
+
+@asynccontextmanager
+async def ringing(bus: str, ears: Ears, **changes: Any) -> AsyncIterator[Doorbell]:
+    values = {"enabled": True, "service_uuid": SERVICE, "adapter": "hci0", "link_s": 0.3, **changes}
+    bell = Doorbell(DoorbellSettings(**values), FakeClock(), tell=ears.tell, bus_address=bus)
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(bell.run(ears.rung.append))
+        yield bell
+        running.cancel()
