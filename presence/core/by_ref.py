@@ -1,6 +1,6 @@
 """Records by their key, in the order in which they came, and by the person whom they are about."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 
@@ -15,11 +15,9 @@ Held = TypeVar("Held", bound=AboutSomebody)
 class ByRef(Generic[Held]):
     """Whatever asks for one person's records must not walk through those of everybody present."""
 
-    def __init__(self, held: Iterable[tuple[str, Held]] = ()) -> None:
+    def __init__(self) -> None:
         self._by_key: dict[str, Held] = {}
         self._keys_of: dict[bytes, dict[str, None]] = {}
-        for key, each in held:
-            self.put(key, each)
 
     def __len__(self) -> int:
         return len(self._by_key)
