@@ -21,7 +21,7 @@ from presence.edges.host import logs
 from presence.edges.host.audit import FILE_NAME as AUDIT_LOG
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.edges.mqtt.publisher import MqttPublisher
-from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Notifier, Parts
@@ -59,7 +59,7 @@ def gateway_of(
     accepted = ConsentStore(settings.storage.state_dir, begins_anew=True, audited=audited)
     stack.callback(accepted.close)
     consents = _consents(settings, stack)
-    withdrawn = WithdrawnStore(settings.storage.state_dir)
+    withdrawn = SqliteRevocationStore(settings.storage.state_dir)
     stack.callback(withdrawn.close)
 
     boot = uuid4().hex
@@ -107,7 +107,7 @@ def gateway_of(
             asked_pace=(lambda: asked_pause_s(random())) if signed else lambda: 0.0,
             watchers=watching.watchers(lambda: gateway, publisher, sources, doorbell),
             list_name=settings.consent.list,
-            restrictions=withdrawn,
+            revocations=withdrawn,
             notice_keys=_notice_keys(settings.consent),
         )
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from presence.core.consent.list_json import ConsentList, ListHeader
-from presence.core.consent.revocations import Restriction
+from presence.core.consent.revocations import HeldRevocation
 from presence.core.engine import Prepared
 from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.recognition.advertisement import Advertisement
@@ -70,7 +70,7 @@ class Proven:
     there is none.
     """
     notice_keys: bytes = b""
-    """The signed list's target notices.jwks: who may sign notices (presence.core.consent.jws).
+    """The signed list's target notices.jwks: who may sign revocations (presence.core.consent.jws).
     Empty where it is as before.
     """
 
@@ -170,25 +170,27 @@ class VisitStore(Protocol):
         """Store this state in place of all that was there."""
 
 
-class RestrictionStore(Protocol):
-    """Keeps what notices took away through a restart and a loss of power. Raises StorageError."""
+class RevocationStore(Protocol):
+    """Keeps what revocations took away through a restart and a loss of power. Raises
+    StorageError.
+    """
 
-    def load(self) -> tuple[Restriction, ...]: ...
+    def load(self) -> tuple[HeldRevocation, ...]: ...
 
-    def last_notice(self, list_name: str) -> int:
-        """The number of the last notice up to which none is missing; 0 before the first."""
+    def last_revocation(self, list_name: str) -> int:
+        """The number of the last revocation up to which none is missing; 0 before the first."""
 
     def keep(
         self,
         list_name: str,
-        restrictions: tuple[Restriction, ...],
-        last_notice: int | None,
+        revocations: tuple[HeldRevocation, ...],
+        last_revocation: int | None,
         *,
-        gone: tuple[Restriction, ...] = (),
+        gone: tuple[HeldRevocation, ...] = (),
     ) -> None:
         """Store all of it and remove what is gone, or do nothing; None leaves the number as it
         is.
         """
 
-    def let_go(self, restrictions: tuple[Restriction, ...]) -> None:
+    def let_go(self, revocations: tuple[HeldRevocation, ...]) -> None:
         """The list says the same by now: nothing of them remains."""

@@ -21,13 +21,13 @@ from presence.core.consent.gate import permitted
 from presence.core.consent.jws import decode_base64url
 from presence.core.consent.list_json import REF_BYTES
 from presence.core.consent.model import Consent
-from presence.core.consent.revocations import Restrictions
+from presence.core.consent.revocations import Revocations
 from presence.core.place import Place
 from presence.core.timestamps import rfc3339
 from presence.edges.consent_list.plain import ConsentFile
 from presence.edges.consent_list.store import ListStore
 from presence.edges.host.clock import SystemClock
-from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.revocations import SqliteRevocationStore
 
 NO_VISITS: Final = (
     "No visits are stored, and none ever were. While a visit lasts, its begin and when the phone "
@@ -99,15 +99,15 @@ def start(options: argparse.Namespace) -> int:
 def look_up(settings: Settings, ref: bytes) -> Holding:
     """Raises ConsentListError, StorageError."""
     name, seq, consent = _entry(settings, ref)
-    store = WithdrawnStore(settings.storage.state_dir)
+    store = SqliteRevocationStore(settings.storage.state_dir)
     try:
-        held = [restriction for restriction in store.load() if restriction.taken.ref == ref]
+        held = [revocation for revocation in store.load() if revocation.taken.ref == ref]
     finally:
         store.close()
-    narrowed = None if consent is None else Restrictions(held).narrowed(consent)
+    effective = None if consent is None else Revocations(held).effective(consent)
     state = sorted(path for path in settings.storage.state_dir.rglob("*") if path.is_file())
     files = tuple(path.name for path in state if ref in path.read_bytes())
-    return Holding(name, seq, narrowed, narrowed != consent, files)
+    return Holding(name, seq, effective, effective != consent, files)
 
 
 def _entry(settings: Settings, ref: bytes) -> tuple[str, int, Consent | None]:

@@ -2,7 +2,7 @@
 have none yet.
 
     commands ──► Register (SQLite: identity keys, versions) ──► ConsentService.publish ──► Repository (TUF) ──► gateways
-             └─► notices (signed, over MQTT): what was taken away, at once
+             └─► revocations (signed, over MQTT): what was taken away, at once
 
 Identity keys stay here. A gateway is given window keys only, one window ahead
 (docs/design.md#identity, docs/design.md#consent).

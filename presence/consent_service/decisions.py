@@ -1,9 +1,9 @@
-"""What customers decide: each decision a new version of their entry, and a notice for what it takes
-away.
+"""What customers decide: each decision a new version of their entry, and a revocation for what it
+takes away.
 
 1. Every change makes a new version of the entry; nothing is overwritten by an older one (R-36).
-2. What takes away is also said in a signed notice, which can do nothing else; so it is with what a
-   renewal or an import takes away. What gives waits for a publication.
+2. What takes away is also said in a signed revocation, which can do nothing else; so it is with
+   what a renewal or an import takes away. What gives waits for a publication.
 3. An objection is for ever: nothing can be added for that id any more (R-10).
 4. What a customer took away stays away. A pause ends with its time or with `resume`. A category or
    purpose that was narrowed, fulfilled or refused comes back where the customer decided on it
@@ -24,14 +24,14 @@ from presence.consent_service.rights import (
     EVERYTHING,
     PAUSE,
     Taken,
-    in_notices,
+    in_revocations,
     rights_lost,
     still_taken,
 )
 from presence.consent_service.vocabulary import PURPOSES, doubtful_categories, doubts, no_categories
 from presence.consent_service.wishes import KEY_BYTES, Wish, check, consent_of, without
 from presence.core.consent.model import Consent, Purpose
-from presence.core.consent.revocation import Narrowing, Notice
+from presence.core.consent.revocation import Revocation, RevokedRights
 from presence.errors import ConsentServiceError
 
 
@@ -48,9 +48,9 @@ class Added:
     away.
     """
     paused: bool = False
-    lost: tuple[Narrowing, ...] = ()
+    lost: tuple[RevokedRights, ...] = ()
     """What the entry before gave and this one does not."""
-    notices: tuple[Notice, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
     """They say it to gateways at once."""
     doubts: tuple[str, ...] = ()
     """What will have no effect, or looks like a mistake."""
@@ -102,21 +102,21 @@ class Decisions:
         """Take up an agreement, or renew it. Raises ConsentServiceError."""
         with self.register.transaction():
             added = self._add(wish)
-            return replace(added, notices=tuple(self._notices(added.lost)))
+            return replace(added, revocations=tuple(self._revocations(added.lost)))
 
-    def add_all(self, wishes: Iterable[Wish], *, told: Callable[[Notice], None]) -> list[Added]:
-        """All of them in one transaction, or none; `told` is given each notice that says what they
-        take away.
+    def add_all(self, wishes: Iterable[Wish], *, told: Callable[[Revocation], None]) -> list[Added]:
+        """All of them in one transaction, or none; `told` is given each revocation that says what
+        they take away.
         """
         with self.register.transaction():
             several = [self._add(wish) for wish in wishes]
-            notices = self._notices(row for added in several for row in added.lost)
-        for notice in notices:
-            told(notice)
+            revocations = self._revocations(row for added in several for row in added.lost)
+        for revocation in revocations:
+            told(revocation)
         return several
 
     def add_each(
-        self, wishes: Iterable[Wish], *, told: Callable[[Notice], None]
+        self, wishes: Iterable[Wish], *, told: Callable[[Revocation], None]
     ) -> list[Added | ConsentServiceError]:
         """Each by itself, in one transaction: why one of them cannot be added takes nothing from
         the others.
@@ -125,11 +125,11 @@ class Decisions:
         """
         with self.register.transaction():
             several = [self._added(wish) for wish in wishes]
-            notices = self._notices(
+            revocations = self._revocations(
                 row for added in several if isinstance(added, Added) for row in added.lost
             )
-        for notice in notices:
-            told(notice)
+        for revocation in revocations:
+            told(revocation)
         return several
 
     def knows(self, name: str) -> bool:
@@ -139,7 +139,7 @@ class Decisions:
 
     def narrow(
         self, name: str, *, categories: Iterable[str] = (), purposes: Iterable[Purpose] = ()
-    ) -> Notice:
+    ) -> Revocation:
         """Take categories or purposes away; such a category is refused, whatever a parent's grant
         says.
         """
@@ -151,11 +151,11 @@ class Decisions:
         return self._change(
             name,
             lambda consent: _narrowed(consent, gone, dropped),
-            lambda r, v: Narrowing(r, v, categories=gone, purposes=dropped),
+            lambda r, v: RevokedRights(r, v, categories=gone, purposes=dropped),
             taken=gone | dropped,
         )
 
-    def narrow_as_of(self, name: str, said_s: Mapping[str, float]) -> list[Notice]:
+    def narrow_as_of(self, name: str, said_s: Mapping[str, float]) -> list[Revocation]:
         """Of these words, each with its time, what the customer has not decided on since; perhaps
         nothing.
         """
@@ -174,9 +174,9 @@ class Decisions:
             if less == known.consent:  # the same export once more
                 return []
             changed = self._put(known, less)
-            return self._notices(self._lost(known.consent, changed))
+            return self._revocations(self._lost(known.consent, changed))
 
-    def fulfil(self, name: str, category: str) -> Notice:
+    def fulfil(self, name: str, category: str) -> Revocation:
         """The customer has what they looked for: that interest ends now."""
 
         def less(consent: Consent) -> Consent:
@@ -188,14 +188,16 @@ class Decisions:
             return _narrowed(consent, frozenset({category}), frozenset())
 
         gone = frozenset({category})
-        return self._change(name, less, lambda r, v: Narrowing(r, v, categories=gone), taken=gone)
+        return self._change(
+            name, less, lambda r, v: RevokedRights(r, v, categories=gone), taken=gone
+        )
 
-    def pause(self, name: str, until_s: float) -> Notice:
+    def pause(self, name: str, until_s: float) -> Revocation:
         """Nothing until then; `until_s` may be infinity."""
         return self._change(
             name,
             lambda consent: replace(consent, paused_until_s=max(until_s, consent.paused_until_s)),
-            lambda r, v: Narrowing(r, v, paused_until_s=until_s),
+            lambda r, v: RevokedRights(r, v, paused_until_s=until_s),
             taken=frozenset({PAUSE}),
             until_s=until_s,
         )
@@ -207,13 +209,13 @@ class Decisions:
             self.register.give(consent.ref, [PAUSE])
             self._put(known, replace(consent, paused_until_s=0.0))
 
-    def withdraw(self, name: str) -> Notice:
+    def withdraw(self, name: str) -> Revocation:
         """Ref, version and time stay in the register, and nothing else."""
         with self.register.transaction():
             known, _ = self._active(name)
             return self._remove(known, self.ref_of(name), State.GONE, self.clock())
 
-    def withdraw_as_of(self, name: str, decided_s: float) -> Notice | None:
+    def withdraw_as_of(self, name: str, decided_s: float) -> Revocation | None:
         """The same, unless there is no agreement or a newer one."""
         ref = self.ref_of(name)
         with self.register.transaction():
@@ -222,7 +224,7 @@ class Decisions:
                 return None
             return self._remove(known, ref, State.GONE, decided_s)
 
-    def end_as_of(self, name: str, decided_s: float) -> Notice | None:
+    def end_as_of(self, name: str, decided_s: float) -> Revocation | None:
         """By what the customer decided then, the agreement is over by now; unless there is none, or
         a newer one.
         """
@@ -233,14 +235,14 @@ class Decisions:
                 return None
             return self._remove(known, ref, State.GONE, decided_s, keeping=True)
 
-    def object(self, name: str) -> Notice:
+    def object(self, name: str) -> Revocation:
         """Like a withdrawal, for ever; also for an id of which nothing is known (yet)."""
-        notice = self.object_once(name)
-        if notice is None:
+        revocation = self.object_once(name)
+        if revocation is None:
             raise ConsentServiceError("this id objected already, and an objection is for ever")
-        return notice
+        return revocation
 
-    def object_once(self, name: str) -> Notice | None:
+    def object_once(self, name: str) -> Revocation | None:
         """The same; None where the customer objected already."""
         ref = self.ref_of(name)
         with self.register.transaction():
@@ -336,7 +338,7 @@ class Decisions:
         ):
             raise ConsentServiceError("older than what this customer decided last: that stands")
 
-    def _lost(self, before: Consent, after: Consent) -> tuple[Narrowing, ...]:
+    def _lost(self, before: Consent, after: Consent) -> tuple[RevokedRights, ...]:
         return rights_lost(before, after, self.audiences(), self.clock())
 
     def _pairwise_key(self, person: str, audience: str) -> bytes:
@@ -355,11 +357,11 @@ class Decisions:
         self,
         name: str,
         less: Callable[[Consent], Consent],
-        narrowing: Callable[[bytes, int], Narrowing],
+        narrowing: Callable[[bytes, int], RevokedRights],
         *,
         taken: frozenset[str],
         until_s: float = 0.0,
-    ) -> Notice:
+    ) -> Revocation:
         """`narrowing`: what is said where it was taken away already, so that a command may be
         repeated.
         """
@@ -369,8 +371,8 @@ class Decisions:
                 self.register.take(consent.ref, word, Taken(self.clock(), until_s))
             changed = self._put(known, less(consent))
             lost = self._lost(consent, changed) or (narrowing(changed.ref, changed.version),)
-            (notice,) = self._notices(lost)
-            return notice
+            (revocation,) = self._revocations(lost)
+            return revocation
 
     def _put(self, known: Registered, consent: Consent) -> Consent:
         """As the next version. The agreement is as old as it was: an export that withdraws it later
@@ -390,7 +392,7 @@ class Decisions:
         decided_s: float,
         *,
         keeping: bool = False,
-    ) -> Notice:
+    ) -> Revocation:
         """`keeping`: what was taken away stays so for the next agreement, as where one ended by
         itself.
         """
@@ -401,23 +403,25 @@ class Decisions:
         if state is State.GONE and not keeping:
             self.register.take(ref, EVERYTHING, Taken(decided_s))
         objected = state is State.OBJECTED
-        (notice,) = self._notices(
-            [Narrowing(ref, before + 1, removed=not objected, objected=objected)]
+        (revocation,) = self._revocations(
+            [RevokedRights(ref, before + 1, removed=not objected, objected=objected)]
         )
-        return notice
+        return revocation
 
-    def _notices(self, rows: Iterable[Narrowing]) -> list[Notice]:
+    def _revocations(self, rows: Iterable[RevokedRights]) -> list[Revocation]:
         """As many as it takes."""
-        notices: list[Notice] = []
-        for some in in_notices(rows):
+        revocations: list[Revocation] = []
+        for some in in_revocations(rows):
             previous = self.register.number("notice_seq")
             self.register.set_fact("notice_seq", previous + 1)
             # Whatever is not numbered yet comes with the next list.
             list_seq = self.register.number("seq") + 1
-            notices.append(
-                Notice(self.list_name, previous + 1, previous, list_seq, int(self.clock()), some)
+            revocations.append(
+                Revocation(
+                    self.list_name, previous + 1, previous, list_seq, int(self.clock()), some
+                )
             )
-        return notices
+        return revocations
 
 
 def _narrowed(

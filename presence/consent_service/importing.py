@@ -30,7 +30,7 @@ from presence.consent_service.service import ConsentService
 from presence.consent_service.vocabulary import AHEAD_S
 from presence.consent_service.wishes import Wish
 from presence.core.consent.model import TEST_AUDIENCE, Flag, Purpose, Scope
-from presence.core.consent.revocation import Notice
+from presence.core.consent.revocation import Revocation
 from presence.errors import ConsentServiceError
 
 BATCH: Final = 2000
@@ -79,11 +79,11 @@ def import_rows(
     rows: Rows,
     *,
     audiences: Mapping[str, Purpose],
-    told: Callable[[Notice], None],
+    told: Callable[[Revocation], None],
     read: Callable[[int], None] = lambda _lines: None,
     taken: Callable[[int, int], None] = lambda _lines, _of: None,
 ) -> Imported:
-    """`told` is given each notice. Now and then `read` is told how many lines were read, and
+    """`told` is given each revocation. Now and then `read` is told how many lines were read, and
     `taken` of how many lines customers were taken up, and of how many in all. Raises
     ConsentServiceError.
     """
@@ -163,7 +163,7 @@ class _Taking:
         self,
         service: ConsentService,
         audiences: Mapping[str, Purpose],
-        told: Callable[[Notice], None],
+        told: Callable[[Revocation], None],
     ) -> None:
         self.done = Imported()
         self._service = service
@@ -220,20 +220,20 @@ class _Taking:
         """What a customer's lines refuse, where they are given nothing by them."""
         newest = _newest(lines).items()
         refused = {what: line.decided_s for what, line in newest if line.value is not Value.GIVEN}
-        for notice in self._service.narrow_as_of(lines[0].subject, refused):
-            self._told(notice)
+        for revocation in self._service.narrow_as_of(lines[0].subject, refused):
+            self._told(revocation)
 
     def _withdraw(self, subject: str, decided_s: float) -> None:
-        notice = self._service.withdraw_as_of(subject, decided_s)
-        self._tell(notice)
-        if notice is None:
+        revocation = self._service.withdraw_as_of(subject, decided_s)
+        self._tell(revocation)
+        if revocation is None:
             self.done.passed_over += 1
         else:
             self.done.withdrawn += 1
 
-    def _tell(self, notice: Notice | None) -> None:
-        if notice is not None:
-            self._told(notice)
+    def _tell(self, revocation: Revocation | None) -> None:
+        if revocation is not None:
+            self._told(revocation)
 
 
 def _newest(lines: Iterable[Line]) -> dict[str, Line]:

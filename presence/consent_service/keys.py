@@ -77,20 +77,20 @@ class KeyFolder:
     def signer(self, role: str) -> CryptoSigner:
         return CryptoSigner(_read(self.directory / f"{role}.pem"))
 
-    def notice_key(self, number: int) -> Ed25519PrivateKey:
-        path = self.directory / f"{notice_kid(number)}.pem"
+    def revocation_key(self, number: int) -> Ed25519PrivateKey:
+        path = self.directory / f"{revocation_kid(number)}.pem"
         # The first one, and those that an older version replaced in its place, have no number in
         # their names.
         return _read(path if path.exists() else self.directory / f"{NOTICES}.pem")
 
-    def make_notice_key(self, number: int) -> None:
+    def make_revocation_key(self, number: int) -> None:
         """It counts once the register says this number; so a crash leaves the old key in force, or
         the new one.
         """
-        _write_private(self.directory / f"{notice_kid(number)}.pem", _new_key())
+        _write_private(self.directory / f"{revocation_kid(number)}.pem", _new_key())
 
-    def forget_notice_keys(self, *, but: Iterable[int]) -> None:
-        kept = {f"{notice_kid(number)}.pem" for number in but}
+    def forget_revocation_keys(self, *, but: Iterable[int]) -> None:
+        kept = {f"{revocation_kid(number)}.pem" for number in but}
         if not all((self.directory / name).exists() for name in kept):
             kept.add(f"{NOTICES}.pem")  # one of them, from before names had numbers
         for path in self.directory.glob(f"{NOTICES}*.pem"):
@@ -127,7 +127,7 @@ class KeyFolder:
             ) from error
 
 
-def notice_kid(number: int) -> str:
+def revocation_kid(number: int) -> str:
     """What names the key of this number in a JWK set and in a signature."""
     return f"{NOTICES}-{number}"
 

@@ -1,9 +1,9 @@
-"""Signed notices as files, until somebody carries them to the brokers: `outbox/000000017.jws` is
-notice 17 of the list.
+"""Signed revocations as files, until somebody carries them to the brokers: `outbox/000000017.jws`
+is revocation 17 of the list.
 
 Whoever has a way to the shops' brokers of their own takes the files in their order; `presence
-consents … --mqtt` does it here. A notice that is lost delays a withdrawal until the next list and
-does nothing worse.
+consents … --mqtt` does it here. A revocation that is lost delays a withdrawal until the next list
+and does nothing worse.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.config.settings import MqttSettings
-from presence.core.consent.revocation import topic_of_head, topic_of_notices
+from presence.core.consent.revocation import topic_of_head, topic_of_revocations
 from presence.edges.mqtt.connection import Connection
 from presence.edges.mqtt.credentials import load_credentials
 from presence.edges.mqtt.report import Dropped
@@ -28,14 +28,14 @@ class Outbox:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def put(self, seq: int, notice: bytes) -> Path:
+    def put(self, seq: int, revocation: bytes) -> Path:
         """Raises ConsentServiceError."""
         path = self.directory / f"{seq:09d}.jws"
         new = path.with_suffix(".new")
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with new.open("wb") as file:
-                file.write(notice)
+                file.write(revocation)
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(path)
@@ -67,9 +67,10 @@ class Post:
     list_name: str
 
     def send(self, waiting: Sequence[Path], head: bytes | None = None) -> int:
-        """Hand over notices, then the head (retained); files are removed once the broker has them.
+        """Hand over revocations, then the head (retained); files are removed once the broker has
+        them.
 
-        Answers with how many notices went out. Raises BrokerError; ConfigurationError where a
+        Answers with how many revocations went out. Raises BrokerError; ConfigurationError where a
         credential is unreadable.
         """
         return asyncio.run(self.carry(waiting, head))
@@ -87,9 +88,9 @@ class Post:
             await connection.open()
             for path in waiting:
                 with suppress(FileNotFoundError):  # another command carried it meanwhile
-                    notice = path.read_bytes()
+                    revocation = path.read_bytes()
                     await _published(
-                        connection, topic_of_notices(self.list_name), notice, retain=False
+                        connection, topic_of_revocations(self.list_name), revocation, retain=False
                     )
                     path.unlink()
             if head is not None:

@@ -22,7 +22,7 @@ import numpy as np
 from tuf.api.metadata import TargetFile
 
 from presence.consent_service.growing import Approver, Growth
-from presence.consent_service.keys import KeyFolder, notice_kid
+from presence.consent_service.keys import KeyFolder, revocation_kid
 from presence.consent_service.register import Register, State
 from presence.consent_service.repository import Repository
 from presence.consent_service.vocabulary import SENSITIVE_PARENTS
@@ -111,7 +111,7 @@ def publish(
     )
     targets |= edition.stage("manifest.json", write_manifest(manifest, TAXONOMY))
     number = register.number("notice_key")
-    public = {notice_kid(number): keys.notice_key(number).public_key()}
+    public = {revocation_kid(number): keys.revocation_key(number).public_key()}
     targets |= edition.stage(
         "notices.jwks", encode_keys(public, json.loads(str(register.fact("stolen_keys", "[]"))))
     )

@@ -1,13 +1,13 @@
 """What a customer's change takes away, and what they took away before: the same for every command.
 
-Compared are the entry before and the entry after; the difference is what a signed notice says at
-once. A notice can say `narrow`, `pause`, `rm` and `object`. Where less was left that none of them
-can say (a shorter end, fewer stores), the old entry as a whole is taken away until the list brings
-the new one.
+Compared are the entry before and the entry after; the difference is what a signed revocation says
+at once. A revocation can say `narrow`, `pause`, `rm` and `object`. Where less was left that none of
+them can say (a shorter end, fewer stores), the old entry as a whole is taken away until the list
+brings the new one.
 
-What lies further ahead than any gateway believes a list (LONGEST_LEASE_S) needs no notice: before
-it comes, the gateway has a newer list, or is silent. So an end that moves from June to May is left
-to the list.
+What lies further ahead than any gateway believes a list (LONGEST_LEASE_S) needs no revocation:
+before it comes, the gateway has a newer list, or is silent. So an end that moves from June to May
+is left to the list.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from presence.core.consent.model import Consent, Flag, Grant, Purpose
-from presence.core.consent.revocation import MOST_ROWS, Narrowing
+from presence.core.consent.revocation import MOST_ROWS, RevokedRights
 
 LONGEST_LEASE_S: Final = 3600.0
 """What `consent.lease_s` allows at most."""
 MOST_WORDS: Final = 100
-"""Of one row: a notice is at most 64 kB."""
+"""Of one row: a revocation is at most 64 kB."""
 MOST_BYTES: Final = 32_768
-"""Of a notice's rows: a third comes on top by base64."""
+"""Of a revocation's rows: a third comes on top by base64."""
 EVERYTHING: Final = "*"
 """Taken by a withdrawal: whatever was given before it is over."""
 PAUSE: Final = "pause"
@@ -39,23 +39,23 @@ class Taken:
 
 def rights_lost(
     before: Consent, after: Consent, audiences: Mapping[str, Purpose], now_s: float
-) -> tuple[Narrowing, ...]:
-    """What a notice must say of this change; nothing, where nothing is taken away soon.
+) -> tuple[RevokedRights, ...]:
+    """What a revocation must say of this change; nothing, where nothing is taken away soon.
 
     `audiences`: whose pairwise key needs which purpose.
     """
     if _lost_as_a_whole(before, after, audiences, now_s):
-        return (Narrowing(before.ref, before.version, removed=True),)
-    rows: list[Narrowing] = []
+        return (RevokedRights(before.ref, before.version, removed=True),)
+    rows: list[RevokedRights] = []
     categories = sorted(_categories_lost(before, after, now_s))
     for start in range(0, len(categories), MOST_WORDS):
         some = frozenset(categories[start : start + MOST_WORDS])
-        rows.append(Narrowing(after.ref, after.version, categories=some))
+        rows.append(RevokedRights(after.ref, after.version, categories=some))
     purposes = before.purposes - after.purposes
     if purposes:
-        rows.append(Narrowing(after.ref, after.version, purposes=purposes))
+        rows.append(RevokedRights(after.ref, after.version, purposes=purposes))
     if after.paused_until_s > before.paused_until_s:
-        rows.append(Narrowing(after.ref, after.version, paused_until_s=after.paused_until_s))
+        rows.append(RevokedRights(after.ref, after.version, paused_until_s=after.paused_until_s))
     return tuple(rows)
 
 
@@ -98,9 +98,9 @@ def _covers(new: Grant, old: Grant, now_s: float) -> bool:
     )
 
 
-def in_notices(rows: Iterable[Narrowing]) -> Iterator[tuple[Narrowing, ...]]:
-    """Rows by the notice, none of them longer than gateways take."""
-    some: list[Narrowing] = []
+def in_revocations(rows: Iterable[RevokedRights]) -> Iterator[tuple[RevokedRights, ...]]:
+    """Rows by the revocation, none of them longer than gateways take."""
+    some: list[RevokedRights] = []
     size = 0
     for row in rows:
         length = _length(row)
@@ -113,7 +113,7 @@ def in_notices(rows: Iterable[Narrowing]) -> Iterator[tuple[Narrowing, ...]]:
         yield tuple(some)
 
 
-def _length(row: Narrowing) -> int:
+def _length(row: RevokedRights) -> int:
     """At most, in JSON."""
     words: Sequence[str] = (*row.categories, *row.purposes)
     return 48 + sum(len(word) + 12 for word in words)

@@ -2,7 +2,7 @@
 
     add ───────────────────────────────────────────► register ─► publish ─► gateways (minutes)
     narrow, fulfil, pause, withdraw, object ──┬────► register ─► publish ─► gateways
-                                              └────► notice ──────────────► gateways (at once)
+                                              └────► revocation ──────────────► gateways (at once)
 
 What customers decide, and by which rules, is in `presence.consent_service.decisions`. What is over
 is taken out of the list with the next publication, identity key and all.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from presence.consent_service.decisions import Decisions
 from presence.consent_service.growing import Approver, approver_of
-from presence.consent_service.keys import KeyFolder, notice_kid
+from presence.consent_service.keys import KeyFolder, revocation_kid
 from presence.consent_service.locking import alone
 from presence.consent_service.publishing import Published, publish
 from presence.consent_service.register import Register
@@ -24,10 +24,10 @@ from presence.core.consent.jws import MOST_REVOKED
 from presence.core.consent.revocation import (
     Head,
     Ignored,
-    Notice,
-    read_notice,
+    Revocation,
+    read_revocation,
     sign_head,
-    sign_notice,
+    sign_revocation,
 )
 
 
@@ -132,20 +132,22 @@ class ConsentService(Decisions):
             list_name=self.list_name,
             timestamp_version=self.repository.timestamp_version(),
             list_seq=self.register.number("released_seq"),
-            notice_seq=self.register.number("notice_seq"),
+            revocation_seq=self.register.number("notice_seq"),
             issued_s=int(self.clock()),
         )
         number = self.register.number("notice_key")
-        return sign_head(head, kid=notice_kid(number), key=self.keys.notice_key(number))
+        return sign_head(head, kid=revocation_kid(number), key=self.keys.revocation_key(number))
 
-    def sign(self, notice: Notice) -> bytes:
-        """What is to be published on the topic of notices."""
+    def sign(self, notice: Revocation) -> bytes:
+        """What is to be published on the topic of revocations."""
         number = self.register.number("notice_key")
-        return sign_notice(notice, kid=notice_kid(number), key=self.keys.notice_key(number))
+        return sign_revocation(
+            notice, kid=revocation_kid(number), key=self.keys.revocation_key(number)
+        )
 
-    def renew_notice_key(self, *, stolen: bool) -> None:
-        """Sign notices and heads by a new key from now on; publish afterwards, for gateways learn
-        it by the list.
+    def renew_revocation_key(self, *, stolen: bool) -> None:
+        """Sign revocations and heads by a new key from now on; publish afterwards, for gateways
+        learn it by the list.
 
         `stolen`: the list says so, and gateways forget what the old key took away. The list that
         says it holds all that the register knows, so nothing that a customer took away comes back
@@ -153,24 +155,26 @@ class ConsentService(Decisions):
         """
         with self.alone():
             number = self.register.number("notice_key")
-            self.keys.make_notice_key(number + 1)
+            self.keys.make_revocation_key(number + 1)
             with self.register.transaction():
                 self.register.set_fact("notice_key", number + 1)
                 if stolen:
                     known = json.loads(str(self.register.fact("stolen_keys", "[]")))
-                    revoked = [*known, notice_kid(number)][-MOST_REVOKED:]
+                    revoked = [*known, revocation_kid(number)][-MOST_REVOKED:]
                     self.register.set_fact("stolen_keys", json.dumps(revoked))
-            self.keys.forget_notice_keys(
+            self.keys.forget_revocation_keys(
                 but=(number, number + 1)
             )  # another command may be signing just now
 
     def sign_anew(self, message: bytes) -> bytes | None:
-        """A notice that waits, by the key of now; None where it is none of the key before."""
+        """A revocation that waits, by the key of now; None where it is none of the key before."""
         number = self.register.number("notice_key") - 1
         keys = (
-            {notice_kid(number): self.keys.notice_key(number).public_key()} if number >= 0 else {}
+            {revocation_kid(number): self.keys.revocation_key(number).public_key()}
+            if number >= 0
+            else {}
         )
         try:
-            return self.sign(read_notice(message, keys=keys, list_name=self.list_name))
+            return self.sign(read_revocation(message, keys=keys, list_name=self.list_name))
         except Ignored:
             return None

@@ -5,7 +5,7 @@ stored come out.
     answered(at the bell) ──┤
     advance(now) ───────────┼──► Step: visits, outbox and announcements that change together
     apply(list, now) ───────┤
-    take_away(notice, now) ─┘
+    revoke(revocation, now) ─┘
     release(outgoing, now) ────► the message as the gate allows it at this very moment, or why not
     wanted(now), install ──────  identifier tables, built elsewhere where lists are long
 
@@ -22,8 +22,13 @@ from presence.core.consent.gate import Denied, ListStanding, Reason, in_force, p
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.model import Consent
-from presence.core.consent.revocation import Notice
-from presence.core.consent.revocations import Applied, Restricted, Restriction, Restrictions
+from presence.core.consent.revocation import Revocation
+from presence.core.consent.revocations import (
+    Applied,
+    EffectiveConsents,
+    HeldRevocation,
+    Revocations,
+)
 from presence.core.counts import Counts
 from presence.core.event.cloudevent import Event
 from presence.core.event.dispatch import Teller
@@ -71,14 +76,14 @@ class Engine:
         pending: Iterable[Outgoing] = (),
         announcements: Iterable[Announcement] = (),
         taken_back: Iterable[TakenBack] = (),
-        restrictions: Restrictions | None = None,
+        revocations: Revocations | None = None,
         builds_tables: bool = True,
     ) -> None:
         """`builds_tables`: `advance` builds what is wanted by itself; else the caller does
         (`wanted`, `install`).
         """
         self.counts = Counts()
-        self.restrictions = Restrictions() if restrictions is None else restrictions
+        self.revocations = Revocations() if revocations is None else revocations
         self._rules = rules
         self._builds_tables = builds_tables
         self._matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
@@ -178,7 +183,7 @@ class Engine:
         if isinstance(consents, ConsentList):
             consents = prepare(consents)
         self._listed = consents.consents
-        before, after = self._teller.consents, Restricted(self._listed, self.restrictions)
+        before, after = self._teller.consents, EffectiveConsents(self._listed, self.revocations)
         known = self._known()
         self._let_in.change(before, after, known)
         self._teller.consents = after
@@ -187,8 +192,8 @@ class Engine:
         draft = Draft()
         for ref in known:
             consent = after.get(ref)
-            # As by a notice: nobody needs a lease or the right time to know that this one is off
-            # the list.
+            # As by a revocation: nobody needs a lease or the right time to know that this one is
+            # off the list.
             if consent is None or consent.objected:
                 self._recheck(ref, now, draft)
         return self._judge(now, draft)
@@ -197,29 +202,31 @@ class Engine:
         """The list is dead: its window keys are erased, and what was made from them goes."""
         self._matcher.forget()
 
-    def take_away(self, notice: Notice, now: Moment) -> tuple[Applied, Step]:
-        """A notice: what it takes is gone at once, and taken back where it was told, even while the
-        list is stale.
+    def revoke(self, revocation: Revocation, now: Moment) -> tuple[Applied, Step]:
+        """A revocation: what it takes is gone at once, and taken back where it was told, even while
+        the list is stale.
 
         Answers with what is restricted anew as well: nothing, where the list knows of it already.
         """
-        applied = self.restrictions.apply(notice, self._listed)
-        known = self.restrictions.settle(self._listed, self._teller.standing.seq, among=applied.new)
+        applied = self.revocations.apply(revocation, self._listed)
+        known = self.revocations.settle(self._listed, self._teller.standing.seq, among=applied.new)
         applied = replace(applied, new=tuple(each for each in applied.new if each not in known))
         teller, draft = self._teller, Draft()
         whole = {
-            row.ref for row in notice.rows if row.removed or row.objected or row.paused_until_s
+            row.ref for row in revocation.rows if row.removed or row.objected or row.paused_until_s
         }
         refs = (
-            {row.ref for row in notice.rows} if isinstance(teller.consents, Restricted) else whole
+            {row.ref for row in revocation.rows}
+            if isinstance(teller.consents, EffectiveConsents)
+            else whole
         )
         for ref in refs:
             self._recheck(ref, now, draft)
         return applied, draft.step()
 
-    def settle(self) -> tuple[Restriction, ...]:
+    def settle(self) -> tuple[HeldRevocation, ...]:
         """Let go of what the list in force says by itself."""
-        return self.restrictions.settle(self._listed, self._teller.standing.seq)
+        return self.revocations.settle(self._listed, self._teller.standing.seq)
 
     def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
         """The slots whose tables are missing, most urgent first, and the keys to build them
@@ -332,7 +339,8 @@ class Engine:
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
         """Take away what this person does not allow any more. Whether the list may be believed is
-        another question: nobody is forgotten because it is stale, and a notice counts all the same.
+        another question: nobody is forgotten because it is stale, and a revocation counts all the
+        same.
         """
         self._let_in.drop(ref)
         if not self._knows(ref):

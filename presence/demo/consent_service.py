@@ -14,7 +14,12 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from presence.config.settings import ConsentSettings, MqttProtocol
 from presence.core.consent.jws import encode_keys
-from presence.core.consent.revocation import Narrowing, Notice, sign_notice, topic_of_notices
+from presence.core.consent.revocation import (
+    Revocation,
+    RevokedRights,
+    sign_revocation,
+    topic_of_revocations,
+)
 from presence.demo.story import LIST, Person, consent_list
 from presence.edges.consent_list.plain import FILE_NAME
 from presence.errors import BrokerError
@@ -33,7 +38,7 @@ class ConsentService:
         self._path = settings.directory / FILE_NAME
         self._broker = broker
         self._key = Ed25519PrivateKey.generate()
-        self._notices = 0
+        self._revocations = 0
         self.seq = 88_212
         if settings.notice_keys is not None:
             settings.notice_keys.write_bytes(encode_keys({KID: self._key.public_key()}))
@@ -45,12 +50,14 @@ class ConsentService:
         new.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         new.replace(self._path)
 
-    async def take_away(self, people: tuple[Person, ...], *, now_s: float) -> None:
+    async def revoke(self, people: tuple[Person, ...], *, now_s: float) -> None:
         """These customers withdraw; returns when the broker has the notice. Raises BrokerError."""
-        self._notices += 1
-        rows = tuple(Narrowing(person.ref, version=2, removed=True) for person in people)
-        notice = Notice(LIST, self._notices, self._notices - 1, self.seq + 1, int(now_s), rows)
-        await asyncio.to_thread(self._say, sign_notice(notice, kid=KID, key=self._key))
+        self._revocations += 1
+        rows = tuple(RevokedRights(person.ref, version=2, removed=True) for person in people)
+        revocation = Revocation(
+            LIST, self._revocations, self._revocations - 1, self.seq + 1, int(now_s), rows
+        )
+        await asyncio.to_thread(self._say, sign_revocation(revocation, kid=KID, key=self._key))
 
     def _say(self, message: bytes) -> None:
         broker = self._broker
@@ -58,7 +65,7 @@ class ConsentService:
         protocol = MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311
         try:
             publish.single(
-                topic_of_notices(LIST), message, qos=1, hostname=broker.host, port=broker.port,
+                topic_of_revocations(LIST), message, qos=1, hostname=broker.host, port=broker.port,
                 client_id="presence-demo-consents", protocol=protocol,
             )  # fmt: skip
         except OSError as error:

@@ -129,7 +129,7 @@ async def _withdraw(now: Play, service: ConsentService) -> None:
     leaving = tuple(person for person in now.people if person.withdraws)
     names = ", ".join(person.name for person in leaving)
     now.scene.happened("list", f"{names} withdraws in the app: a signed notice goes out")
-    await service.take_away(leaving, now_s=now.clock.now().utc_s)
+    await service.revoke(leaving, now_s=now.clock.now().utc_s)
     await now.clock.until(WITHDRAWAL_S + LIST_FOLLOWS_S)
     remaining = tuple(person for person in now.people if not person.withdraws)
     service.publish(remaining, now_s=now.clock.now().utc_s)

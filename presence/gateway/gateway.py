@@ -23,14 +23,14 @@ from typing import Final
 from presence import __version__
 from presence.core.consent.freshness import NEXT_STEP, Freshness
 from presence.core.consent.jws import KeySet
-from presence.core.consent.revocations import Restrictions
+from presence.core.consent.revocations import Revocations
 from presence.core.recognition.slot_table import build_table
 from presence.gateway.list_sync import Refresh, Renewal
 from presence.gateway.parts import Parts
 from presence.gateway.peer_link import Peering
 from presence.gateway.pipeline import Intake, Pipeline
 from presence.gateway.relay import Relay
-from presence.gateway.revocation_listener import Withdrawal
+from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import (
     Proven,
 )
@@ -52,9 +52,9 @@ class Gateway:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.intake = Intake(parts.queue_length)
-        held = Restrictions(parts.restrictions.load() if parts.restrictions else ())
+        held = Revocations(parts.revocations.load() if parts.revocations else ())
         self.pipeline = Pipeline(
-            parts.rules, parts.visits, tell=parts.tell, builds_tables=False, restrictions=held
+            parts.rules, parts.visits, tell=parts.tell, builds_tables=False, revocations=held
         )
         self._peering = (
             Peering(parts.peers, self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
@@ -75,7 +75,7 @@ class Gateway:
             complaints=parts.complaints,
             synchronised=parts.synchronised,
         )
-        self.withdrawal = self._withdrawal(parts)
+        self.revocation_listener = self._revocation_listener(parts)
         self.freshness = Freshness.BOOT
         self.next_step = NEXT_STEP[Freshness.BOOT]
         self._told: Freshness | None = None
@@ -85,14 +85,14 @@ class Gateway:
         self.pulse = Pulse()
         self._hanging: set[str] = set()
 
-    def _withdrawal(self, parts: Parts) -> Withdrawal | None:
-        if parts.restrictions is None:
+    def _revocation_listener(self, parts: Parts) -> RevocationListener | None:
+        if parts.revocations is None:
             return None
-        return Withdrawal(
+        return RevocationListener(
             parts.list_name,
             parts.notice_keys or KeySet({}),
             self.pipeline,
-            store=parts.restrictions,
+            store=parts.revocations,
             renewal=self.renewal,
             clock=parts.clock,
             refresh=self.refresh.ask,
@@ -102,8 +102,8 @@ class Gateway:
     async def run(self) -> None:
         """Until every source is at its end and the outbox is empty, or until cancelled."""
         parts = self._parts
-        if self.withdrawal is not None and parts.notice_keys is not None:
-            await self.withdrawal.listen(parts.publisher)
+        if self.revocation_listener is not None and parts.notice_keys is not None:
+            await self.revocation_listener.listen(parts.publisher)
         async with asyncio.TaskGroup() as tasks:
             servants = [
                 tasks.create_task(self._part("consents", self._keep_consents()), name="consents")
@@ -287,8 +287,12 @@ class Gateway:
             else:
                 self.pipeline.apply(proven.prepared, standing, now)
                 self._tell_applied(proven)
-        if self.withdrawal is not None and not self.renewal.errors and not self.renewal.unfinished:
-            self.withdrawal.looked(proven)
+        if (
+            self.revocation_listener is not None
+            and not self.renewal.errors
+            and not self.renewal.unfinished
+        ):
+            self.revocation_listener.looked(proven)
 
     def _tell_applied(self, proven: Proven) -> None:
         tell, header = self._parts.tell, proven.header

@@ -111,7 +111,7 @@ class Oversight:
         self._noticed = Noticed()
         self._people = HourlyPersons()
         self._rings = HourlyCounts(RINGS_STEP)
-        self._notices = HourlyCounts()
+        self._revocations = HourlyCounts()
         self._outbox = HourlyLevels()
         self._well_at_s: dict[str, float] = {}
         self._last: Moment | None = None
@@ -182,7 +182,7 @@ class Oversight:
         refused is not.
         """
         refreshes = {NOTICES: 0, **self._noticed.refreshes}
-        return refreshes | self._notices.release({NOTICES: refreshes[NOTICES]}, now)
+        return refreshes | self._revocations.release({NOTICES: refreshes[NOTICES]}, now)
 
     def _broker_codes(self, people: Mapping[str, int]) -> dict[int, int]:
         """Refused events follow customers: whose they were is counted, by the hour. The rest is

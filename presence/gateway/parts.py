@@ -15,7 +15,7 @@ from presence.ports import (
     Clock,
     ConsentSource,
     DoorbellSource,
-    RestrictionStore,
+    RevocationStore,
     Tell,
     VisitStore,
 )
@@ -67,7 +67,7 @@ class Parts:
     """None: this gateway speaks to no other."""
     complaints: list[str] = field(default_factory=list)
     list_name: str = ""
-    restrictions: RestrictionStore | None = None
+    revocations: RevocationStore | None = None
     """What notices took away; also where none are heard."""
     notice_keys: KeySet | None = None
     """Who may sign notices; None: none are heard. The signed list brings others."""

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from presence.core.consent.gate import Denied, ListStanding, Reason
 from presence.core.consent.list_json import ConsentList
-from presence.core.consent.revocation import Notice
-from presence.core.consent.revocations import Applied, Restriction, Restrictions
+from presence.core.consent.revocation import Revocation
+from presence.core.consent.revocations import Applied, HeldRevocation, Revocations
 from presence.core.counts import Persons
 from presence.core.engine import NOTHING, Engine, Prepared
 from presence.core.event.cloudevent import Event, encode, topic
@@ -83,7 +83,7 @@ class Pipeline:
         *,
         tell: Tell,
         builds_tables: bool = True,
-        restrictions: Restrictions | None = None,
+        revocations: Revocations | None = None,
     ) -> None:
         stored = store.load()
         self._engine = Engine(
@@ -92,7 +92,7 @@ class Pipeline:
             pending=stored.pending,
             announcements=stored.announcements,
             taken_back=stored.taken_back,
-            restrictions=restrictions,
+            revocations=revocations,
             builds_tables=builds_tables,
         )
         self._rules = rules
@@ -142,17 +142,17 @@ class Pipeline:
             self._commit(step)
 
     @property
-    def restrictions(self) -> Restrictions:
-        return self._engine.restrictions
+    def revocations(self) -> Revocations:
+        return self._engine.revocations
 
-    def take_away(self, notice: Notice, now: Moment) -> Applied:
-        """A notice; what is taken by it and was not before, to be stored."""
-        applied, step = self._engine.take_away(notice, now)
+    def revoke(self, revocation: Revocation, now: Moment) -> Applied:
+        """A revocation; what is taken by it and was not before, to be stored."""
+        applied, step = self._engine.revoke(revocation, now)
         if step:
             self._commit(step)
         return applied
 
-    def settle(self) -> tuple[Restriction, ...]:
+    def settle(self) -> tuple[HeldRevocation, ...]:
         """Let go of what the list in force says by itself; what was let go, to be removed from the
         store.
         """

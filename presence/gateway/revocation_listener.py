@@ -1,21 +1,21 @@
-"""Hears the consent service over the broker: notices take away at once, heads show whether plane A
-keeps up.
+"""Hears the consent service over the broker: revocations take away at once, heads show whether
+plane A keeps up.
 
-    broker ──notice──► signature, list, date ──► Restrictions ──► engine: pending events gone, `withdrawn` where told
+    broker ──revocation──► signature, list, date ──► Revocations ──► engine: pending events gone, `withdrawn` where told
                                                      └──► stored, before anything else happens
            ──head────► newer than plane A? ──► ask for a look ──► still older after two: consent.frozen
 
 1. The broker is not believed: what our consent service did not sign is counted, and changes nothing
    (T-07).
-2. A hole in the notices' numbers is a lost notice: plane A is asked at once, and again with each
-   head, until a list that was signed after the hole is in force. The number of the last notice is
-   not stored before that.
-3. A notice is stored at once; where that fails (disk full) it holds in memory, and storing is tried
-   again.
-4. Nothing here makes a lease longer, and no line of the journal tells whom a notice concerns.
+2. A hole in the revocations' numbers is a lost revocation: plane A is asked at once, and again with
+   each head, until a list that was signed after the hole is in force. The number of the last
+   revocation is not stored before that.
+3. A revocation is stored at once; where that fails (disk full) it holds in memory, and storing is
+   tried again.
+4. Nothing here makes a lease longer, and no line of the journal tells whom a revocation concerns.
 5. A flood costs little: copies of what was taken in are known by their digest before any signature
    is looked at, signatures are looked at so many times a second, and nothing is stored that is
-   stored already. What a flood crowds out is a lost notice (2).
+   stored already. What a flood crowds out is a lost revocation (2).
 6. A key that plane A says was stolen (`revoked`): all that it alone took away is given back, its
    heads are forgotten.
 """
@@ -33,20 +33,20 @@ from presence.core.consent.revocation import (
     FOREIGN,
     UNTIMELY,
     Ignored,
-    Notice,
+    Revocation,
     read_head,
-    read_notice,
+    read_revocation,
     topic_of_head,
-    topic_of_notices,
+    topic_of_revocations,
 )
-from presence.core.consent.revocations import Applied, Restriction, Restrictions
+from presence.core.consent.revocations import Applied, HeldRevocation, Revocations
 from presence.core.timestamps import Moment
 from presence.errors import StorageError
 from presence.gateway.list_sync import Renewal
-from presence.ports import Clock, Proven, RestrictionStore, Tell
+from presence.ports import Clock, Proven, RevocationStore, Tell
 
-NOTICES_EACH_S: Final = 50.0
-NOTICES_AT_ONCE: Final = 200
+REVOCATIONS_EACH_S: Final = 50.0
+REVOCATIONS_AT_ONCE: Final = 200
 """Signatures that are looked at: an import that takes away from 200,000 customers at once is within
 it.
 """
@@ -54,24 +54,24 @@ HEADS_EACH_S: Final = 1.0
 HEADS_AT_ONCE: Final = 20
 """A head comes every 30 s."""
 MOST_DIGESTS: Final = 1024
-"""Of notices that were taken in, the newest."""
+"""Of revocations that were taken in, the newest."""
 NOTHING: Final = Applied()
 
 
 class Gate(Protocol):
-    """The pipeline, as far as notices concern it."""
+    """The pipeline, as far as revocations concern it."""
 
     @property
-    def restrictions(self) -> Restrictions: ...
-    def take_away(self, notice: Notice, now: Moment) -> Applied: ...
-    def settle(self) -> tuple[Restriction, ...]: ...
+    def revocations(self) -> Revocations: ...
+    def revoke(self, revocation: Revocation, now: Moment) -> Applied: ...
+    def settle(self) -> tuple[HeldRevocation, ...]: ...
 
 
 class Link(Protocol):
     async def subscribe(self, topic: str, handler: Callable[[str, bytes, bool], None]) -> None: ...
 
 
-class Withdrawal:
+class RevocationListener:
     """Plane B of one list."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Withdrawal:
         keys: KeySet,
         gate: Gate,
         *,
-        store: RestrictionStore,
+        store: RevocationStore,
         renewal: Renewal,
         clock: Clock,
         refresh: Callable[[], None],
@@ -89,7 +89,7 @@ class Withdrawal:
         """`refresh` asks for a look at plane A before its time."""
         self.ignored: Counter[str] = Counter()
         """Messages without effect, by reason; also copies of what we had."""
-        self.notices = 0
+        self.revocations = 0
         """That took something away."""
         self.heads: Heads = renewal.heads
         self._list_name = list_name
@@ -101,15 +101,15 @@ class Withdrawal:
         self._clock = clock
         self._refresh = refresh
         self._tell = tell
-        self._seen = self._stored = store.last_notice(list_name)
-        self._notice_budget = Budget(each_s=NOTICES_EACH_S, at_once=NOTICES_AT_ONCE)
+        self._seen = self._stored = store.last_revocation(list_name)
+        self._revocation_budget = Budget(each_s=REVOCATIONS_EACH_S, at_once=REVOCATIONS_AT_ONCE)
         self._head_budget = Budget(each_s=HEADS_EACH_S, at_once=HEADS_AT_ONCE)
         self._taken_in: dict[bytes, None] = {}
-        """Digests of notices, the oldest first."""
+        """Digests of revocations, the oldest first."""
         self._head = b""
         """Digest of the newest head."""
         self._hole_until_s: float | None = None
-        """A list that was signed after this moment holds what a lost notice took away."""
+        """A list that was signed after this moment holds what a lost revocation took away."""
         self._unsaved = False
         self._told_frozen = False
 
@@ -117,47 +117,47 @@ class Withdrawal:
         """From now on, through all reconnections."""
         if self._revoked:
             self._lift(self._revoked)
-        await link.subscribe(topic_of_notices(self._list_name), self.hear_notice)
+        await link.subscribe(topic_of_revocations(self._list_name), self.hear_revocation)
         await link.subscribe(topic_of_head(self._list_name), self.hear_head)
 
-    def hear_notice(self, _topic: str, payload: bytes, _retained: bool) -> None:
+    def hear_revocation(self, _topic: str, payload: bytes, _retained: bool) -> None:
         now = self._clock.now()
         digest = hashlib.sha256(payload).digest()
         if digest in self._taken_in:
             self.ignored[COPY] += 1
             return
-        if not self._notice_budget.take(now.monotonic_s):
+        if not self._revocation_budget.take(now.monotonic_s):
             self._ignore(FLOOD)
-            self._lose_notice(now.utc_s)
+            self._lose_revocation(now.utc_s)
             return
         try:
-            notice = read_notice(payload, keys=self._keys, list_name=self._list_name)
+            revocation = read_revocation(payload, keys=self._keys, list_name=self._list_name)
         except Ignored as ignored:
             self._ignore(ignored.why)
             return
-        if notice.seq <= self._seen:
+        if revocation.seq <= self._seen:
             self.ignored[COPY] += (
                 1  # what it took is taken again, and nothing beside: a late one fills a hole
             )
         else:
-            if notice.previous > self._seen:
+            if revocation.previous > self._seen:
                 # At the latest by our own clock: a list "from the future" would never come to close
                 # the hole.
-                self._begin_hole(min(notice.issued_s, now.utc_s + AHEAD_S))
+                self._begin_hole(min(revocation.issued_s, now.utc_s + AHEAD_S))
                 self._refresh()
-            self._seen = notice.seq
-        applied = self._gate.take_away(notice, now)
+            self._seen = revocation.seq
+        applied = self._gate.revoke(revocation, now)
         if applied.left_out:
             self._ignore(NO_ROOM)
-            self._lose_notice(now.utc_s)
+            self._lose_revocation(now.utc_s)
         else:
             self._remember(digest)
         self._keep(applied)
         if applied.new:
-            self.notices += 1
+            self.revocations += 1
             self._tell(
                 "restriction.applied",
-                {"list": self._list_name, "seq": notice.seq, "count": len(applied.new)},
+                {"list": self._list_name, "seq": revocation.seq, "count": len(applied.new)},
             )
 
     def hear_head(self, _topic: str, payload: bytes, _retained: bool) -> None:
@@ -178,9 +178,9 @@ class Withdrawal:
             self.ignored[COPY] += 1
             return
         self._head = digest
-        if head.notice_seq > self._seen:
+        if head.revocation_seq > self._seen:
             self._begin_hole(head.issued_s)
-            self._seen = head.notice_seq
+            self._seen = head.revocation_seq
         if self._is_behind() or self._hole_until_s is not None:
             self._refresh()
         self._keep()
@@ -207,7 +207,7 @@ class Withdrawal:
     def _is_behind(self) -> bool:
         return self.heads.behind(self._renewal.timestamp_version, self._renewal.seq)
 
-    def _lose_notice(self, at_s: float) -> None:
+    def _lose_revocation(self, at_s: float) -> None:
         """One that was not looked at, or not held: a list that is signed later says what it
         said.
         """
@@ -243,10 +243,10 @@ class Withdrawal:
         """A key was stolen: what it alone took away is given back; what is right of it stands in
         the list by now.
         """
-        gone = self._gate.restrictions.lift(revoked)
+        gone = self._gate.revocations.lift(revoked)
         if gone:
             self._save(lambda: self._store.let_go(gone))
-        # The thief may have sent the numbers of a head or notice ahead of all that come; so the
+        # The thief may have sent the numbers of a head or revocation ahead of all that come; so the
         # next one begins anew.
         self.heads.forget()
         self._head, self._seen = b"", 0
@@ -256,13 +256,13 @@ class Withdrawal:
         )
 
     def _keep(self, applied: Applied = NOTHING) -> None:
-        """Store what was taken away, and which notice was the last, where that is new; all of it
-        where an earlier attempt failed.
+        """Store what was taken away, and which revocation was the last, where that is new; all of
+        it where an earlier attempt failed.
         """
         seen = self._seen if self._hole_until_s is None and self._seen != self._stored else None
         if not (self._unsaved or applied.new or applied.gone or seen is not None):
             return
-        new = tuple(self._gate.restrictions) if self._unsaved else applied.new
+        new = tuple(self._gate.revocations) if self._unsaved else applied.new
         self._save(lambda: self._store.keep(self._list_name, new, seen, gone=applied.gone))
         if seen is not None and not self._unsaved:
             self._stored = seen

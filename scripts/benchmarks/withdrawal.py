@@ -1,9 +1,9 @@
-"""How soon a customer who withdraws is obeyed: from the notice on the local broker to what the
+"""How soon a customer who withdraws is obeyed: from the revocation on the local broker to what the
 offer engine receives.
 
-Signed notices go to a real mosquitto, one after the other; a gateway with pipeline, SQLite, relay
-and paho takes each customer back. Measured from just before the publication to the arrival of
-`withdrawn`. With the network cut there is no notice: then the lease is the bound
+Signed revocations go to a real mosquitto, one after the other; a gateway with pipeline, SQLite,
+relay and paho takes each customer back. Measured from just before the publication to the arrival of
+`withdrawn`. With the network cut there is no revocation: then the lease is the bound
 (`consent.lease_s`), by the rule of presence.core.consent.freshness.
 """
 
@@ -22,16 +22,16 @@ from paho.mqtt.enums import CallbackAPIVersion
 from presence.config.settings import MqttSettings, StoreSettings
 from presence.core.consent.freshness import Freshness, Lease
 from presence.core.consent.model import Consent
-from presence.core.consent.revocation import Notice, topic_of_notices
+from presence.core.consent.revocation import Revocation, topic_of_revocations
 from presence.core.timestamps import Moment
 from presence.edges.host.clock import SystemClock
 from presence.edges.mqtt.publisher import MqttPublisher
-from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import RuntimeStore
 from presence.gateway.list_sync import Renewal
 from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
-from presence.gateway.revocation_listener import Withdrawal
+from presence.gateway.revocation_listener import RevocationListener
 from presence.simulation.local_broker import find_mosquitto
 from scripts.benchmarks.figure import Figure
 from tests.support.brokers import listener, mosquitto
@@ -97,7 +97,7 @@ async def _online() -> list[float]:
             clock, tell = SystemClock(), FakeTell()
             store = StoreSettings(chain="acme", store="fi-0042", gateway="gw-1", key_file=path)
             publisher = MqttPublisher(MqttSettings(port=broker.port), store, tell=tell)
-            visits, withdrawn = RuntimeStore(path / "run"), WithdrawnStore(path / "state")
+            visits, withdrawn = RuntimeStore(path / "run"), SqliteRevocationStore(path / "state")
             pipeline = Pipeline(rules(outbox_length=4 * CUSTOMERS), visits, tell=tell)
             renewal = Renewal(
                 source=FakeConsentSource(consents),
@@ -112,7 +112,7 @@ async def _online() -> list[float]:
             if proven is None or proven.prepared is None:
                 raise RuntimeError("the list was not taken")
             pipeline.apply(proven.prepared, renewal.standing(now), now)
-            plane_b = Withdrawal(
+            plane_b = RevocationListener(
                 LIST,
                 KEYS,
                 pipeline,
@@ -158,10 +158,10 @@ async def _withdraw_all(
     service.loop_start()
     delays_s = []
     for seq, ref in enumerate(refs, start=1):
-        said = Notice(LIST, seq, seq - 1, 8, int(time.time()), (removal(ref),))
+        said = Revocation(LIST, seq, seq - 1, 8, int(time.time()), (removal(ref),))
         message = signed(said)
         began_s = time.perf_counter()
-        service.publish(topic_of_notices(LIST), message, qos=1)
+        service.publish(topic_of_revocations(LIST), message, qos=1)
         async with asyncio.timeout(10):
             await heard.get()
         delays_s.append(time.perf_counter() - began_s)

@@ -3,7 +3,7 @@ the same time.
 
 A desk is a child that lives as long as the run; each command opens the register anew, as `presence
 consents` does. What a desk answers is what a person would see: a result, or the refusal's words.
-Notices come back signed, as bytes.
+Revocations come back signed, as bytes.
 """
 
 import json
@@ -21,7 +21,7 @@ from presence.consent_service.importing import import_rows
 from presence.consent_service.service import ConsentService
 from presence.consent_service.wishes import Wish
 from presence.core.consent.model import Purpose, Scope
-from presence.core.consent.revocation import Notice
+from presence.core.consent.revocation import Revocation
 from presence.errors import ConsentServiceError
 from tests.checker.wills import PURPOSE_OF
 
@@ -37,7 +37,7 @@ class Done:
     """What a command came to."""
 
     refused: str = ""
-    notices: tuple[bytes, ...] = ()
+    revocations: tuple[bytes, ...] = ()
     value: Any = None
 
 
@@ -113,14 +113,14 @@ def _carried_out(folder: Path, now_s: float, command: str, words: Mapping[str, A
     if command == "create":
         return _create(folder, now_s)
     with closing(ConsentService(folder, None, clock=lambda: now_s)) as service:
-        notices: list[bytes] = []
+        revocations: list[bytes] = []
         try:
             value = COMMANDS[command](
-                service, lambda notice: notices.append(service.sign(notice)), **words
+                service, lambda revocation: revocations.append(service.sign(revocation)), **words
             )
         except ConsentServiceError as refusal:
-            return Done(refused=str(refusal), notices=tuple(notices))
-        return Done(notices=tuple(notices), value=value)
+            return Done(refused=str(refusal), revocations=tuple(revocations))
+        return Done(revocations=tuple(revocations), value=value)
 
 
 def _create(folder: Path, now_s: float) -> Done:
@@ -143,17 +143,17 @@ def _publish(service: ConsentService, _said: object, *, rebase: bool = False) ->
 
 
 def _add(
-    service: ConsentService, said: Callable[[Notice], None], **words: Any
+    service: ConsentService, said: Callable[[Revocation], None], **words: Any
 ) -> tuple[bytes, dict[str, bytes]]:
     words["purposes"] = frozenset(map(Purpose, words["purposes"]))
     added = service.add(Wish(scope=Scope(frozenset({STORE})), audiences=tuple(AUDIENCES), **words))
-    for notice in added.notices:
-        said(notice)
+    for revocation in added.revocations:
+        said(revocation)
     return added.ref, dict(added.pairwise_keys)
 
 
 def _import(
-    service: ConsentService, said: Callable[[Notice], None], *, rows: list[dict[str, str]]
+    service: ConsentService, said: Callable[[Revocation], None], *, rows: list[dict[str, str]]
 ) -> list[str]:
     done = import_rows(service, enumerate(rows, start=1), audiences=AUDIENCES, told=said)
     return [reason for _, reason in done.bad]
@@ -161,13 +161,13 @@ def _import(
 
 def _take(action: str) -> Callable[..., None]:
     def command(
-        service: ConsentService, said: Callable[[Notice], None], name: str, **words: Any
+        service: ConsentService, said: Callable[[Revocation], None], name: str, **words: Any
     ) -> None:
         if "purposes" in words:
             words["purposes"] = frozenset(map(Purpose, words["purposes"]))
-        notice = getattr(service, action)(name, **words)
-        if notice is not None:
-            said(notice)
+        revocation = getattr(service, action)(name, **words)
+        if revocation is not None:
+            said(revocation)
 
     return command
 

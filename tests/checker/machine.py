@@ -2,7 +2,7 @@
 the judge agrees.
 
     desks (two processes) ──► register ──► repository ──► gateway ──► relay ──► broker ──► judge
-            └──────────────── notices, late, twice, lost, in any order ─┘
+            └──────────────── revocations, late, twice, lost, in any order ─┘
 
 Hypothesis chooses commands, faults and the passing of time. `Breach` is a broken promise; it is
 reported with the shortest way to it that Hypothesis finds.
@@ -80,8 +80,8 @@ class ConsentMachine(RuleBasedStateMachine):
         start_s = float((int(time.time()) // PERIOD_S + 1) * PERIOD_S + 5 * HOUR_S + 7)
         self.histories = {name: History() for name in NAMES}
         self.keys = {name: bytes([number + 1]) * 16 for number, name in enumerate(NAMES)}
-        self.notices: list[tuple[str, int, bytes]] = []
-        """Customer, will and signed notice, in the order in which they were said."""
+        self.revocations: list[tuple[str, int, bytes]] = []
+        """Customer, will and signed revocation, in the order in which they were said."""
         self.unheard: dict[tuple[str, int], set[bytes]] = {}
         """What the gateway must hear until it has learned of a will."""
         self.published: dict[str, int] = dict.fromkeys(NAMES, 0)
@@ -300,20 +300,20 @@ class ConsentMachine(RuleBasedStateMachine):
         self._look()
 
     @rule()
-    def hear_all_notices(self) -> None:
-        for name, number, notice in self.notices:
-            self._hear(name, number, notice)
+    def hear_all_revocations(self) -> None:
+        for name, number, revocation in self.revocations:
+            self._hear(name, number, revocation)
 
     @rule(which=st.integers(0, 30))
-    def hear_a_notice(self, which: int) -> None:
+    def hear_a_revocation(self, which: int) -> None:
         """Any of those that were ever said: late, twice, out of order."""
-        if self.notices:
-            self._hear(*self.notices[which % len(self.notices)])
+        if self.revocations:
+            self._hear(*self.revocations[which % len(self.revocations)])
 
     @rule()
-    def hear_the_last_notices(self) -> None:
-        for name, number, notice in self.notices[-3:]:
-            self._hear(name, number, notice)
+    def hear_the_last_revocations(self) -> None:
+        for name, number, revocation in self.revocations[-3:]:
+            self._hear(name, number, revocation)
 
     # --- the street, the shop, the machine room
     # ------------------------------------------------------------------
@@ -453,11 +453,11 @@ class ConsentMachine(RuleBasedStateMachine):
 
     def _became(self, name: str, will: Will, done: Done) -> None:
         self.changed = True
-        if wills.takes_away(self.histories[name].now, will, self._now_s()) and not done.notices:
+        if wills.takes_away(self.histories[name].now, will, self._now_s()) and not done.revocations:
             raise Breach(f"{name}: rights went, and no notice says so (R-34)")
         number = self.histories[name].becomes(will)
-        self.notices += [(name, number, notice) for notice in done.notices]
-        self.unheard[name, number] = set(done.notices)
+        self.revocations += [(name, number, revocation) for revocation in done.revocations]
+        self.unheard[name, number] = set(done.revocations)
 
     def _is_published(self) -> None:
         self.published = {name: len(history.wills) - 1 for name, history in self.histories.items()}
@@ -469,11 +469,11 @@ class ConsentMachine(RuleBasedStateMachine):
             for name, number in self.published.items():
                 self.histories[name].listed = number
 
-    def _hear(self, name: str, number: int, notice: bytes) -> None:
+    def _hear(self, name: str, number: int, revocation: bytes) -> None:
         if self.shop.renewal.lease is None:
             return  # nobody knows yet who may sign
-        self.shop.hear_notice(notice)
-        self.unheard[name, number].discard(notice)
+        self.shop.hear_revocation(revocation)
+        self.unheard[name, number].discard(revocation)
         if not self.unheard[name, number]:
             self.histories[name].heard.add(number)
 

@@ -59,7 +59,7 @@ def left_goes_to_an_audience_that_may_hear_nothing(machine: ConsentMachine) -> N
     machine.broker_goes()
     machine.pass_time(seconds=400.0)
     machine.narrow_a_purpose(name="anna", purpose=OFFERS)
-    machine.hear_the_last_notices()
+    machine.hear_the_last_revocations()
     machine.broker_comes()
 
 
@@ -69,7 +69,7 @@ def the_stable_subject_goes_out_without_profiling(machine: ConsentMachine) -> No
     machine.broker_goes()
     machine.walk_in(name="anna")
     machine.narrow_a_purpose(name="anna", purpose=PROFILING)
-    machine.hear_the_last_notices()
+    machine.hear_the_last_revocations()
     machine.broker_comes()
 
 
@@ -78,7 +78,7 @@ def the_stable_subject_stays_told_without_profiling(machine: ConsentMachine) -> 
     machine.the_list_arrives()
     machine.walk_in(name="anna")
     machine.narrow_a_purpose(name="anna", purpose=PROFILING)
-    machine.hear_the_last_notices()
+    machine.hear_the_last_revocations()
     machine.nothing_told_is_left_standing()
 
 
@@ -109,7 +109,7 @@ def a_full_outbox_drops_a_withdrawal(machine: ConsentMachine) -> None:  # A13
     machine.broker_goes()
     machine.withdraw(name="anna")
     machine.withdraw(name="berit")
-    machine.hear_the_last_notices()
+    machine.hear_the_last_revocations()
     machine.walk_in(name="carl")
     machine.broker_comes()
     machine.nothing_told_is_left_standing()
@@ -120,7 +120,7 @@ def withdrawn_killed_and_agreed_anew_within_the_hour(machine: ConsentMachine) ->
     machine.the_list_arrives()
     machine.walk_in(name="anna")
     machine.withdraw(name="anna")
-    machine.hear_the_last_notices()
+    machine.hear_the_last_revocations()
     machine.broker_comes()
     machine.gateway_is_killed()
     _agrees(machine, "anna")

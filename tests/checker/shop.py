@@ -1,8 +1,8 @@
 """One gateway of the shop as the machine drives it: the daemon's own parts, real stores, a clock
 and broker that obey.
 
-Advertisements are of real identifiers, the list is read from the publisher's folder, notices arrive
-as signed bytes.
+Advertisements are of real identifiers, the list is read from the publisher's folder, revocations
+arrive as signed bytes.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Final
 
 from presence.core.consent.jws import KeySet
 from presence.core.consent.model import Audience, Purpose
-from presence.core.consent.revocations import Restrictions
+from presence.core.consent.revocations import Revocations
 from presence.core.event.cloudevent import EventType
 from presence.core.event.outgoing import Announcement
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
@@ -23,12 +23,12 @@ from presence.edges.consent_list.repository import TufRepository
 from presence.edges.consent_list.segment_files import WindowKeyFiles
 from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
-from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import RuntimeStore
 from presence.gateway.list_sync import Renewal
 from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
-from presence.gateway.revocation_listener import Withdrawal
+from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import OutgoingMessage
 from tests.checker.chain import LIST
 from tests.checker.judge import LEASE_S, Judge
@@ -90,7 +90,7 @@ class Shop:
             tuf, ListStore(state), WindowKeyFiles(run), name=LIST, max_span_s=MAX_SPAN_S
         )
         self._visits = RuntimeStore(run)
-        self._withdrawn = WithdrawnStore(state)
+        self._withdrawn = SqliteRevocationStore(state)
         self.renewal = Renewal(
             source=self._source,
             accepted=MemoryAcceptedLists(),
@@ -104,9 +104,9 @@ class Shop:
             rules(audiences=AUDIENCES, outbox_length=OUTBOX),
             self._visits,
             tell=self.tell,
-            restrictions=Restrictions(self._withdrawn.load()),
+            revocations=Revocations(self._withdrawn.load()),
         )
-        self.withdrawal = Withdrawal(
+        self.listener = RevocationListener(
             LIST,
             KeySet({}),
             self.pipeline,
@@ -155,8 +155,8 @@ class Shop:
             self.clock.pass_s(some_s)
             self.tick()
 
-    def hear_notice(self, notice: bytes) -> None:
-        self.withdrawal.hear_notice("", notice, False)
+    def hear_revocation(self, revocation: bytes) -> None:
+        self.listener.hear_revocation("", revocation, False)
 
     def walks_in(self, identity_key: bytes) -> None:
         """Eight advertisements, one a second: `DoorRule` lets whoever is recognised in by the
@@ -192,7 +192,7 @@ class Shop:
             else:
                 self.pipeline.apply(proven.prepared, standing, now)
         if self.renewal.refusals == before:
-            self.withdrawal.looked(proven)
+            self.listener.looked(proven)
         return self.renewal.refusals == before and self.renewal.lease is not None
 
     async def _send(self) -> None:

@@ -66,7 +66,7 @@ class Will:
 
 NOBODY: Final = Will()
 SOON_S: Final = 3600.0
-"""No gateway believes a list for longer: what ends later needs no notice."""
+"""No gateway believes a list for longer: what ends later needs no revocation."""
 
 
 @dataclass

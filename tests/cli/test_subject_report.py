@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from presence.core.consent.revocation import Narrowing
-from presence.core.consent.revocations import Restriction
-from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.core.consent.revocation import RevokedRights
+from presence.core.consent.revocations import HeldRevocation
+from presence.edges.sqlite.revocations import SqliteRevocationStore
 from tests.support.builders import ANNA, BERIT, CARS, DAY_S, base64url
 from tests.support.revocations import removal
 from tests.support.shops import Shop, entry
@@ -119,13 +119,13 @@ async def test_an_unknown_reference_is_an_answer_too(shop: Shop) -> None:
 
 @pytest.mark.parametrize(
     ("row", "entry_left"),
-    [(removal(version=13), False), (Narrowing(ANNA, 13, categories=frozenset({CARS})), True)],
+    [(removal(version=13), False), (RevokedRights(ANNA, 13, categories=frozenset({CARS})), True)],
 )
 async def test_what_a_notice_took_away_is_left_out_and_the_file_named(
-    shop: Shop, row: Narrowing, entry_left: bool
+    shop: Shop, row: RevokedRights, entry_left: bool
 ) -> None:
-    store = WithdrawnStore(shop.folder / "state")
-    store.keep("acme/fi-0042", (Restriction(row, 8),), 1)
+    store = SqliteRevocationStore(shop.folder / "state")
+    store.keep("acme/fi-0042", (HeldRevocation(row, 8),), 1)
     store.close()
     answer = await _asked(shop)
     assert answer["taken_away_by_notice"]

@@ -19,7 +19,7 @@ from presence.consent_service.import_lines import (
 from presence.consent_service.importing import Imported, import_rows, wish_of
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Flag, Purpose
-from presence.core.consent.revocation import Notice
+from presence.core.consent.revocation import Revocation
 from presence.core.timestamps import rfc3339
 from tests.support.builders import START_S
 from tests.support.consent_services import DAY_S, Clock, a_service
@@ -40,15 +40,15 @@ def service(tmp_path: Path) -> Iterator[ConsentService]:
 
 
 @pytest.fixture
-def notices() -> list[Notice]:
+def revocations() -> list[Revocation]:
     return []
 
 
 @pytest.fixture
-def take(service: ConsentService, notices: list[Notice]) -> Import:
+def take(service: ConsentService, revocations: list[Revocation]) -> Import:
     def take(*lines: str, header: str = HEADER) -> Imported:
         return import_rows(
-            service, rows_of_csv([header, *lines]), audiences=AUDIENCES, told=notices.append
+            service, rows_of_csv([header, *lines]), audiences=AUDIENCES, told=revocations.append
         )
 
     return take
@@ -162,11 +162,11 @@ def test_a_sensitive_category_needs_its_own_explicit_mark(
 
 @pytest.mark.requirement("R-10")
 def test_an_objection_in_a_file_is_for_ever(
-    service: ConsentService, take: Import, notices: list[Notice]
+    service: ConsentService, take: Import, revocations: list[Revocation]
 ) -> None:
     take(presence())
     assert take(presence(), f"anna,offers,objected,{BEGUN}").objected == 1
-    assert [row.objected for notice in notices for row in notice.rows] == [True]
+    assert [row.objected for revocation in revocations for row in revocation.rows] == [True]
     assert "for ever" in take(presence(when=rfc3339(START_S + 60))).bad[0][1]
     assert not service.knows("anna")
 
@@ -182,7 +182,7 @@ def test_an_older_export_brings_nothing_back(service: ConsentService, take: Impo
 
 
 def test_who_gave_no_presence_is_withdrawn_by_a_newer_export_only(
-    service: ConsentService, take: Import, notices: list[Notice]
+    service: ConsentService, take: Import, revocations: list[Revocation]
 ) -> None:
     take(presence(), presence("bob"))
     old, new = (
@@ -192,7 +192,7 @@ def test_who_gave_no_presence_is_withdrawn_by_a_newer_export_only(
     done = take(old, new, presence("carl", value="no"))
     assert (done.withdrawn, done.passed_over) == (1, 2)
     assert (service.knows("anna"), service.knows("bob")) == (True, False)
-    assert [row.removed for notice in notices for row in notice.rows] == [True]
+    assert [row.removed for revocation in revocations for row in revocation.rows] == [True]
 
 
 def test_json_lines_say_the_same_as_csv() -> None:

@@ -14,11 +14,11 @@ from presence.consent_service.import_lines import rows_of_csv
 from presence.consent_service.importing import Imported, import_rows
 from presence.consent_service.register import Register, State
 from presence.consent_service.register_schema import VERSION
-from presence.consent_service.rights import LONGEST_LEASE_S, Taken, in_notices
+from presence.consent_service.rights import LONGEST_LEASE_S, Taken, in_revocations
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Consent, Flag, Purpose, Scope
 from presence.core.consent.record import Words, encode_record
-from presence.core.consent.revocation import MOST_ROWS, Narrowing, Notice, sign_notice
+from presence.core.consent.revocation import MOST_ROWS, Revocation, RevokedRights, sign_revocation
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
 from tests.support.builders import START_S
@@ -62,9 +62,9 @@ ALL = ("presence", "offers", CARS, GARDEN)
 
 def exported(
     service: ConsentService, **decided: tuple[str, float]
-) -> tuple[Imported, list[Notice]]:
+) -> tuple[Imported, list[Revocation]]:
     """An export of Anna: by purpose or category (`_` for `:`) the value and when."""
-    told: list[Notice] = []
+    told: list[Revocation] = []
     end = rfc3339(START_S + 90 * DAY_S)
     lines = [
         f"anna,{what.replace('_', ':')},{value},{when_s},{end}"
@@ -230,7 +230,7 @@ def test_after_a_withdrawal_counts_what_was_decided_after_it(
     service.withdraw("anna")
     withdrawn_s = clock.now_s
     clock.now_s += HOUR_S
-    told: list[Notice] = []
+    told: list[Revocation] = []
     rows = [
         f"anna,presence,given,{withdrawn_s + 9},{rfc3339(START_S + 90 * DAY_S)},{KEY}",
         f"anna,{CARS},given,{START_S},,",
@@ -274,7 +274,7 @@ def test_what_was_withdrawn_or_refused_counts_though_the_customer_did_something_
     assert (done.bad, GARDEN in anna(service).refused_categories) == ([], True)
     done, told = exported(service, presence=("withdrawn", said_s))
     assert (done.withdrawn, service.knows("anna")) == (1, False)
-    assert [row.removed for notice in told for row in notice.rows] == [True]
+    assert [row.removed for revocation in told for row in revocation.rows] == [True]
 
 
 # ---------------------------------------------------------------- what a change takes away is told
@@ -311,10 +311,10 @@ def test_what_a_renewal_takes_away_is_told_in_a_notice_at_once(
     service: ConsentService, changes: dict[str, Any], rows: list[dict[str, Any]]
 ) -> None:
     added = service.add(a_wish(**changes))
-    expected = [Narrowing(**{"ref": added.ref, "version": 2, **row}) for row in rows]
-    assert [row for notice in added.notices for row in notice.rows] == expected
-    for notice in added.notices:
-        sign_notice(notice, kid=KID, key=SIGNER)
+    expected = [RevokedRights(**{"ref": added.ref, "version": 2, **row}) for row in rows]
+    assert [row for revocation in added.revocations for row in revocation.rows] == expected
+    for revocation in added.revocations:
+        sign_revocation(revocation, kid=KID, key=SIGNER)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_fewer_places_and_a_lost_explicit_mark_are_told_too(
     service: ConsentService, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     service.add(a_wish("ben", **before))
-    assert len(service.add(a_wish("ben", **after)).notices) == 1
+    assert len(service.add(a_wish("ben", **after)).revocations) == 1
 
 
 @pytest.mark.requirement("R-34")
@@ -347,13 +347,13 @@ def test_what_an_import_takes_away_is_told_in_a_notice_at_once(
         ap2_1285=("given", START_S),
     )
     assert done.added == 1
-    (notice,) = told
+    (revocation,) = told
     ref = service.ref_of("anna")
-    assert set(notice.rows) == {
-        Narrowing(ref, 2, categories=frozenset({CARS})),
-        Narrowing(ref, 2, purposes=frozenset({Purpose.OFFERS})),
+    assert set(revocation.rows) == {
+        RevokedRights(ref, 2, categories=frozenset({CARS})),
+        RevokedRights(ref, 2, purposes=frozenset({Purpose.OFFERS})),
     }
-    assert (notice.seq, notice.list_seq) == (1, service.register.number("seq") + 1)
+    assert (revocation.seq, revocation.list_seq) == (1, service.register.number("seq") + 1)
 
 
 @pytest.mark.requirement("R-34")
@@ -361,32 +361,34 @@ def test_what_an_import_takes_away_is_told_in_a_notice_at_once(
 def test_what_lines_refuse_is_taken_also_where_another_line_of_theirs_cannot_be_used(
     service: ConsentService, clock: Clock, wrong: str
 ) -> None:
-    told: list[Notice] = []
+    told: list[Revocation] = []
     rows = ["subject,purpose,value,timestamp,expiry", f"anna,presence,given,{wrong}",
             f"anna,{CARS},refused,{clock.now_s},"]  # fmt: skip
     done = import_rows(service, rows_of_csv(rows), audiences=service.audiences(), told=told.append)
     assert (done.added, len(done.bad)) == (0, 1)
-    assert [row.categories for notice in told for row in notice.rows] == [{CARS}]
+    assert [row.categories for revocation in told for row in revocation.rows] == [{CARS}]
     assert categories(anna(service)) == {GARDEN}
     assert service.register.taken(service.ref_of("anna")) == {CARS: Taken(clock.now_s)}
 
 
 def test_many_rows_are_told_in_as_many_notices_as_it_takes() -> None:
     removals = [
-        Narrowing(bytes([7] * 6) + number.to_bytes(2, "big"), 3, removed=True)
+        RevokedRights(bytes([7] * 6) + number.to_bytes(2, "big"), 3, removed=True)
         for number in range(2500)
     ]
     wordy = [
-        Narrowing(row.ref, 3, categories=frozenset(f"ap2:{'x' * 28}{n:04d}" for n in range(100)))
+        RevokedRights(
+            row.ref, 3, categories=frozenset(f"ap2:{'x' * 28}{n:04d}" for n in range(100))
+        )
         for row in removals[:40]
     ]
     for rows in (removals, wordy):
-        several = list(in_notices(rows))
+        several = list(in_revocations(rows))
         assert [row for some in several for row in some] == rows
         assert all(len(some) <= MOST_ROWS for some in several)
         for number, some in enumerate(several, start=1):
-            message = sign_notice(
-                Notice("acme/fi-0042", number, number - 1, 1, 0, some), kid=KID, key=SIGNER
+            message = sign_revocation(
+                Revocation("acme/fi-0042", number, number - 1, 1, 0, some), kid=KID, key=SIGNER
             )
             assert len(message) < 65_536
 

@@ -16,7 +16,7 @@ from presence.consent_service.wishes import MAX_SPAN_S
 from presence.core.consent.jws import parse_keys
 from presence.core.consent.model import Consent, Flag, Purpose, Scope
 from presence.core.consent.record import decode_whole_record
-from presence.core.consent.revocation import read_head, read_notice
+from presence.core.consent.revocation import read_head, read_revocation
 from presence.core.consent.segments import later_keys_path, read_record
 from presence.core.recognition.identifiers import WINDOW_S, window_at, window_key
 from presence.errors import ConsentServiceError
@@ -225,18 +225,18 @@ def test_each_taking_away_is_a_signed_notice_that_the_published_keys_prove(
     added = service.add(a_wish())
     service.publish()
     keys = parse_keys(reader.target("notices.jwks"))
-    notices = [
+    revocations = [
         service.narrow("anna", categories=[GARDEN]),
         service.pause("anna", START_S + DAY_S),
         service.withdraw("anna"),
     ]
-    for number, notice in enumerate(notices, start=1):
-        read = read_notice(service.sign(notice), keys=keys, list_name="acme/fi-0042")
+    for number, revocation in enumerate(revocations, start=1):
+        read = read_revocation(service.sign(revocation), keys=keys, list_name="acme/fi-0042")
         assert (read.seq, read.previous, read.list_seq) == (number, number - 1, 2)
         (row,) = read.rows
         assert (row.ref, row.version) == (added.ref, 1 + number)
     head = read_head(service.head(), keys=keys, list_name="acme/fi-0042", now_s=clock.now_s)
-    assert (head.list_seq, head.notice_seq) == (1, 3)
+    assert (head.list_seq, head.revocation_seq) == (1, 3)
     published = service.publish()
     head = read_head(service.head(), keys=keys, list_name="acme/fi-0042", now_s=clock.now_s)
     assert (head.list_seq, head.timestamp_version) == (2, published.timestamp_version)

@@ -12,7 +12,7 @@ from presence.core.consent.admissions import LOOK_AGAIN_S
 from presence.core.consent.gate import SUPPRESSION_LIST_MAX_AGE_S, Reason
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.model import Consent
-from presence.core.consent.revocation import Narrowing
+from presence.core.consent.revocation import RevokedRights
 from presence.core.engine import Engine, Prepared
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.visit.visits import SHARES
@@ -37,7 +37,7 @@ from tests.support.builders import (
     walk_in,
     window_keys,
 )
-from tests.support.revocations import notice
+from tests.support.revocations import revocation
 
 CROWD = [bytes([n]) * 8 for n in range(1, 31)]
 
@@ -110,7 +110,7 @@ def test_a_tick_asks_of_those_whose_consent_ends_at_that_moment() -> None:
 def test_a_notice_asks_of_those_whom_it_names() -> None:
     engine, asked = a_crowd()
 
-    engine.take_away(notice(Narrowing(CROWD[3], 1, removed=True)), moment(20))
+    engine.revoke(revocation(RevokedRights(CROWD[3], 1, removed=True)), moment(20))
 
     assert set(asked.refs) == {CROWD[3]}
 
@@ -203,7 +203,7 @@ def test_a_notice_counts_for_somebody_who_was_let_in_and_of_whom_nothing_is_know
     engine.receive(advertisement())
     engine.advance(moment(100))
     engine._suspicion.forget(ANNA)
-    engine.take_away(notice(Narrowing(ANNA, 1, paused_until_s=START_S + 999)), moment(101))
+    engine.revoke(revocation(RevokedRights(ANNA, 1, paused_until_s=START_S + 999)), moment(101))
 
     assert heard(engine, 102) == {Reason.PAUSED: 1}
 
@@ -274,9 +274,9 @@ def test_a_narrowing_before_the_first_list_takes_nothing_back_until_the_list_is_
     """After a restart: nobody knows yet what is left of the consent."""
     told = announcement(categories=(CARS,))
     engine = Engine(rules(), visits=[visit()], announcements=[told])
-    row = Narrowing(ANNA, 1, categories=frozenset({GARDEN}))
+    row = RevokedRights(ANNA, 1, categories=frozenset({GARDEN}))
 
-    assert engine.take_away(notice(row), moment(10))[1].queued == ()
+    assert engine.revoke(revocation(row), moment(10))[1].queued == ()
 
     engine.trust(standing())
     assert engine.apply(a_list(consent(), consent(ref=BERIT)), moment(11)).queued == ()

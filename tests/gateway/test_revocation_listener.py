@@ -1,5 +1,5 @@
-"""Notices and heads as they arrive: what our consent service signed counts and stays, and a lost
-one is missed.
+"""Revocations and heads as they arrive: what our consent service signed counts and stays, and a
+lost one is missed.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,10 +15,10 @@ from presence.core.consent.freshness import Freshness
 from presence.core.consent.jws import Keys, KeySet, Unproven, encode_keys
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.list_lag import TRIES
-from presence.core.consent.revocation import FOREIGN, Head, Narrowing, Notice
-from presence.core.consent.revocations import Restrictions
+from presence.core.consent.revocation import FOREIGN, Head, Revocation, RevokedRights
+from presence.core.consent.revocations import Revocations
 from presence.core.engine import prepare
-from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.errors import StorageError
 from presence.gateway.list_sync import Renewal
 from presence.gateway.pipeline import Pipeline
@@ -27,9 +27,9 @@ from presence.gateway.revocation_listener import (
     COPY,
     HEADS_AT_ONCE,
     NO_ROOM,
-    NOTICES_AT_ONCE,
-    NOTICES_EACH_S,
-    Withdrawal,
+    REVOCATIONS_AT_ONCE,
+    REVOCATIONS_EACH_S,
+    RevocationListener,
 )
 from presence.ports import Proven
 from tests.support.builders import ANNA, BERIT, CARS, START_S, a_list, approach, consent, rules
@@ -41,10 +41,10 @@ from tests.support.fakes import (
     MemoryAcceptedLists,
     MemoryStore,
 )
-from tests.support.revocations import KEYS, LIST, OTHER, head, notice, removal, signed
+from tests.support.revocations import KEYS, LIST, OTHER, head, removal, revocation, signed
 
 
-class FullDisk(WithdrawnStore):
+class FullDisk(SqliteRevocationStore):
     """Has no room until it is made."""
 
     full = True
@@ -55,7 +55,7 @@ class FullDisk(WithdrawnStore):
         super().keep(*arguments, **more)
 
 
-class CountingStore(WithdrawnStore):
+class CountingStore(SqliteRevocationStore):
     """Counts its commits."""
 
     commits = 0
@@ -71,7 +71,7 @@ class Gateway:
     def __init__(
         self,
         folder: Path,
-        store: Callable[[Path], WithdrawnStore] = WithdrawnStore,
+        store: Callable[[Path], SqliteRevocationStore] = SqliteRevocationStore,
         *,
         revoked: frozenset[str] = frozenset(),
     ) -> None:
@@ -88,10 +88,10 @@ class Gateway:
             synchronised=lambda: True,
         )
         self.pipeline = Pipeline(
-            rules(), MemoryStore(), tell=self.tell, restrictions=Restrictions(self.store.load())
+            rules(), MemoryStore(), tell=self.tell, revocations=Revocations(self.store.load())
         )
         self.asked = 0
-        self.withdrawal = Withdrawal(
+        self.listener = RevocationListener(
             LIST,
             KeySet(KEYS, revoked),
             self.pipeline,
@@ -118,11 +118,11 @@ class Gateway:
             now = self.clock.now()
             self.pipeline.apply(proven.prepared, self.renewal.standing(now), now)
         if not self.renewal.errors:
-            self.withdrawal.looked(proven)
+            self.listener.looked(proven)
 
-    def hear(self, said: Notice | Head | bytes) -> None:
+    def hear(self, said: Revocation | Head | bytes) -> None:
         message = said if isinstance(said, bytes) else signed(said)
-        hear = self.withdrawal.hear_head if isinstance(said, Head) else self.withdrawal.hear_notice
+        hear = self.listener.hear_head if isinstance(said, Head) else self.listener.hear_revocation
         hear("topic", message, False)
 
     async def visitor(self, ref: bytes = ANNA) -> list[str]:
@@ -160,7 +160,7 @@ async def gateway(start: Start) -> Gateway:
 @pytest.mark.requirement("R-08", "R-09")
 async def test_a_notice_takes_back_what_was_told_and_there_is_silence(gateway: Gateway) -> None:
     assert await gateway.visitor() == ["entered"]
-    gateway.hear(notice())
+    gateway.hear(revocation())
     assert await gateway.sent() == ["withdrawn"]
     gateway.clock.pass_s(3600)
     assert await gateway.visitor() == []
@@ -171,10 +171,10 @@ async def test_a_notice_takes_back_what_was_told_and_there_is_silence(gateway: G
     ("message", "why"),
     [
         (b"{}", "malformed"),
-        (signed(notice(), key=OTHER), "forged"),
-        (signed(notice(), kid="r9"), "unknown_key"),
-        (signed(notice(list_name="acme/fi-0043")), FOREIGN),
-        (signed(notice())[:-86], "unsigned"),
+        (signed(revocation(), key=OTHER), "forged"),
+        (signed(revocation(), kid="r9"), "unknown_key"),
+        (signed(revocation(list_name="acme/fi-0043")), FOREIGN),
+        (signed(revocation())[:-86], "unsigned"),
     ],
 )
 async def test_what_the_consent_service_did_not_sign_changes_nothing_and_is_counted(
@@ -184,7 +184,7 @@ async def test_what_the_consent_service_did_not_sign_changes_nothing_and_is_coun
     for _ in range(5):
         gateway.hear(message)
     assert await gateway.sent() == []
-    assert gateway.withdrawal.ignored == {why: 5}
+    assert gateway.listener.ignored == {why: 5}
     told = [fields for event, fields in gateway.tell.told if event == "restriction.refused"]
     assert [fields["count"] for fields in told] == [1, 2, 4]
     assert all(fields["next_step"] for fields in told)
@@ -193,20 +193,20 @@ async def test_what_the_consent_service_did_not_sign_changes_nothing_and_is_coun
 
 
 async def test_no_line_of_the_journal_tells_whom_a_notice_concerns(gateway: Gateway) -> None:
-    gateway.hear(notice(seq=3, previous=1))
-    gateway.hear(signed(notice(), key=OTHER))
+    gateway.hear(revocation(seq=3, previous=1))
+    gateway.hear(signed(revocation(), key=OTHER))
     assert "oaKjpKWmp6g" not in str(gateway.tell.told)
     assert str(ANNA) not in str(gateway.tell.told)
 
 
 @pytest.mark.requirement("R-41")
 async def test_a_copy_of_an_old_notice_does_not_touch_who_agreed_anew(gateway: Gateway) -> None:
-    gateway.hear(notice())
+    gateway.hear(revocation())
     await gateway.look(a_list(consent(ref=BERIT), seq=8))
     await gateway.look(a_list(consent(version=3), consent(ref=BERIT), seq=9))
-    gateway.hear(notice())
+    gateway.hear(revocation())
     assert await gateway.visitor() == ["entered"]
-    assert gateway.withdrawal.ignored == {COPY: 1}
+    assert gateway.listener.ignored == {COPY: 1}
     assert gateway.store.load() == ()
 
 
@@ -214,7 +214,7 @@ async def test_a_copy_of_an_old_notice_does_not_touch_who_agreed_anew(gateway: G
 async def test_neither_kill_9_nor_an_old_list_brings_back_what_was_taken(
     gateway: Gateway, start: Start
 ) -> None:
-    gateway.hear(notice(removal(), Narrowing(BERIT, 2, categories=frozenset({CARS}))))
+    gateway.hear(revocation(removal(), RevokedRights(BERIT, 2, categories=frozenset({CARS}))))
     again = start()
     await again.look(a_list(consent(), consent(ref=BERIT)))
     assert await again.visitor() == []
@@ -226,7 +226,7 @@ async def test_neither_kill_9_nor_an_old_list_brings_back_what_was_taken(
 async def test_what_the_list_says_too_is_gone_from_the_file(
     gateway: Gateway, tmp_path: Path
 ) -> None:
-    gateway.hear(notice())
+    gateway.hear(revocation())
     assert ANNA in (tmp_path / "withdrawn.sqlite").read_bytes()
     await gateway.look(a_list(consent(ref=BERIT), seq=8))
     assert gateway.store.load() == ()
@@ -236,46 +236,46 @@ async def test_what_the_list_says_too_is_gone_from_the_file(
 async def test_a_full_disk_takes_away_all_the_same_and_is_made_up_for(start: Start) -> None:
     gateway = start(FullDisk)
     await gateway.look(a_list(consent()))
-    gateway.hear(notice())
-    gateway.hear(head(notice_seq=1))
+    gateway.hear(revocation())
+    gateway.hear(head(revocation_seq=1))
     assert await gateway.visitor() == []
     assert gateway.tell.names().count("storage.failed") == 1
     assert gateway.store.load() == ()
     gateway.store.full = False  # type: ignore[attr-defined]
-    gateway.hear(head(notice_seq=1, issued_s=int(START_S) + 30))
+    gateway.hear(head(revocation_seq=1, issued_s=int(START_S) + 30))
     assert len(gateway.store.load()) == 1
     assert gateway.tell.names()[-1] == "storage.recovered"
 
 
 async def test_notices_in_a_row_ask_for_nothing(gateway: Gateway) -> None:
-    gateway.hear(notice())
-    gateway.hear(notice(removal(BERIT), seq=2, previous=1))
-    gateway.hear(head(notice_seq=2))
+    gateway.hear(revocation())
+    gateway.hear(revocation(removal(BERIT), seq=2, previous=1))
+    gateway.hear(head(revocation_seq=2))
     assert gateway.asked == 0
-    assert gateway.store.last_notice(LIST) == 2
+    assert gateway.store.last_revocation(LIST) == 2
 
 
 @pytest.mark.requirement("T-08")
-@pytest.mark.parametrize("said", [notice(seq=3, previous=2), head(notice_seq=3)])
+@pytest.mark.parametrize("said", [revocation(seq=3, previous=2), head(revocation_seq=3)])
 async def test_a_lost_notice_asks_for_the_list_until_one_signed_later_is_there(
-    gateway: Gateway, said: Notice | Head, start: Start
+    gateway: Gateway, said: Revocation | Head, start: Start
 ) -> None:
     gateway.hear(said)
     assert gateway.asked == 1
-    assert gateway.store.last_notice(LIST) == 0
+    assert gateway.store.last_revocation(LIST) == 0
     await gateway.look(a_list(consent(), seq=8, published_at_s=START_S - 1))
-    gateway.hear(head(notice_seq=3, issued_s=int(START_S) + 30))
+    gateway.hear(head(revocation_seq=3, issued_s=int(START_S) + 30))
     assert gateway.asked == 2
-    assert start().store.last_notice(LIST) == 0
+    assert start().store.last_revocation(LIST) == 0
     await gateway.look(a_list(consent(), seq=9, published_at_s=START_S + 31))
-    gateway.hear(head(notice_seq=3, issued_s=int(START_S) + 60))
+    gateway.hear(head(revocation_seq=3, issued_s=int(START_S) + 60))
     assert gateway.asked == 2
-    assert gateway.store.last_notice(LIST) == 3
+    assert gateway.store.last_revocation(LIST) == 3
 
 
 async def test_a_notice_that_comes_late_into_a_hole_still_takes_away(gateway: Gateway) -> None:
-    gateway.hear(notice(removal(BERIT), seq=2, previous=1))
-    gateway.hear(notice())
+    gateway.hear(revocation(removal(BERIT), seq=2, previous=1))
+    gateway.hear(revocation())
     assert await gateway.visitor() == []
 
 
@@ -316,17 +316,17 @@ async def test_an_older_head_says_nothing(gateway: Gateway) -> None:
     gateway.hear(head(list_seq=9, issued_s=int(START_S) - 5))
     gateway.hear(signed(head(list_seq=9), key=OTHER))
     assert gateway.asked == 0
-    assert gateway.withdrawal.ignored[COPY] == 1
+    assert gateway.listener.ignored[COPY] == 1
 
 
 async def test_the_signed_list_says_who_may_sign_notices(gateway: Gateway) -> None:
     other = encode_keys({"r2": OTHER.public_key()})
-    gateway.withdrawal.looked(_proven(b"nonsense"))
+    gateway.listener.looked(_proven(b"nonsense"))
     assert gateway.tell.names()[-1] == "notices.keys_refused"
-    gateway.withdrawal.looked(_proven(other))
-    gateway.hear(notice())
-    assert gateway.withdrawal.ignored == {"unknown_key": 1}
-    gateway.hear(signed(notice(), kid="r2", key=OTHER))
+    gateway.listener.looked(_proven(other))
+    gateway.hear(revocation())
+    assert gateway.listener.ignored == {"unknown_key": 1}
+    gateway.hear(signed(revocation(), kid="r2", key=OTHER))
     assert await gateway.visitor() == []
 
 
@@ -358,21 +358,21 @@ async def test_a_flood_of_replays_costs_no_commit_and_no_signature(
 ) -> None:
     gateway = start(CountingStore)
     await gateway.look(a_list(consent(), consent(ref=BERIT)))
-    gateway.hear(notice())
-    said = head(notice_seq=1)
+    gateway.hear(revocation())
+    said = head(revocation_seq=1)
     gateway.hear(said)
     assert gateway.store.commits == 1  # type: ignore[attr-defined]
     looked_at = verified(monkeypatch)
 
     for _ in range(1000):
-        gateway.hear(notice())
+        gateway.hear(revocation())
         gateway.hear(said)
 
     assert gateway.store.commits == 1  # type: ignore[attr-defined]
     assert looked_at == []
-    assert gateway.withdrawal.ignored == {COPY: 2000}
+    assert gateway.listener.ignored == {COPY: 2000}
     gateway.hear(
-        notice(removal(BERIT), seq=2, previous=1)
+        revocation(removal(BERIT), seq=2, previous=1)
     )  # what is new is taken in the midst of it
     assert await gateway.visitor(BERIT) == []
     assert gateway.asked == 0
@@ -383,19 +383,19 @@ async def test_a_flood_of_forgeries_costs_so_many_signatures_a_second_and_what_i
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at = verified(monkeypatch)
-    forged = [signed(notice(seq=n + 1, previous=n), key=OTHER) for n in range(1000)]
+    forged = [signed(revocation(seq=n + 1, previous=n), key=OTHER) for n in range(1000)]
     for n, message in enumerate(forged):
         gateway.clock.pass_s(0.001)
         gateway.hear(message)
         if n == 990:
-            gateway.hear(notice())
-    assert len(looked_at) <= NOTICES_AT_ONCE + NOTICES_EACH_S * 1.001
+            gateway.hear(revocation())
+    assert len(looked_at) <= REVOCATIONS_AT_ONCE + REVOCATIONS_EACH_S * 1.001
     assert len([event for event in gateway.tell.names() if event == "restriction.refused"]) < 25
     assert gateway.asked == 1
     assert await gateway.visitor() == ["entered"]  # it was lost in the flood
 
     gateway.clock.pass_s(1)
-    gateway.hear(notice())
+    gateway.hear(revocation())
     assert await gateway.sent() == ["withdrawn"]
 
 
@@ -405,7 +405,7 @@ async def test_a_flood_of_heads_is_looked_at_no_more_often_than_heads_come(
 ) -> None:
     looked_at = verified(monkeypatch)
     for n in range(2000):
-        gateway.withdrawal.hear_head("topic", signed(head(list_seq=n + 8), key=OTHER), False)
+        gateway.listener.hear_head("topic", signed(head(list_seq=n + 8), key=OTHER), False)
     assert len(looked_at) == HEADS_AT_ONCE
     gateway.clock.pass_s(1)
     gateway.hear(head(list_seq=8))
@@ -420,10 +420,10 @@ async def test_what_a_stolen_key_took_away_for_ever_is_given_back_when_the_list_
     gateway: Gateway, tmp_path: Path
 ) -> None:
     gateway.hear(
-        notice(removal(version=FAR), removal(BERIT, FAR), seq=FAR, previous=0, list_seq=FAR)
+        revocation(removal(version=FAR), removal(BERIT, FAR), seq=FAR, previous=0, list_seq=FAR)
     )
     gateway.hear(
-        head(list_seq=FAR, notice_seq=FAR, timestamp_version=FAR, issued_s=int(START_S) + 1)
+        head(list_seq=FAR, revocation_seq=FAR, timestamp_version=FAR, issued_s=int(START_S) + 1)
     )
     await gateway.look(_signed(40, seq=8, published_at_s=START_S + 2))
     assert await gateway.visitor() == []
@@ -432,24 +432,26 @@ async def test_what_a_stolen_key_took_away_for_ever_is_given_back_when_the_list_
     await gateway.look(_with_keys(stolen, seq=9, published_at_s=gateway.clock.now().utc_s))
 
     assert gateway.tell.names()[-1] == "restriction.lifted"
-    assert not gateway.withdrawal.heads.frozen
+    assert not gateway.listener.heads.frozen
     assert await gateway.visitor() == ["entered"]
     assert gateway.store.load() == ()
     assert (tmp_path / "withdrawn.sqlite").read_bytes().count(ANNA) == 0
-    gateway.hear(notice(removal(version=FAR), seq=FAR, previous=0, list_seq=FAR))
+    gateway.hear(revocation(removal(version=FAR), seq=FAR, previous=0, list_seq=FAR))
     assert await gateway.sent() == []
-    gateway.hear(signed(notice(removal(version=9), seq=3, previous=2), kid="r2", key=OTHER))
+    gateway.hear(signed(revocation(removal(version=9), seq=3, previous=2), kid="r2", key=OTHER))
     assert await gateway.sent() == ["withdrawn"]
-    assert gateway.store.last_notice(LIST) < FAR
+    assert gateway.store.last_revocation(LIST) < FAR
 
 
 @pytest.mark.requirement("R-44")
 async def test_what_another_key_said_too_stays_when_one_is_stolen(gateway: Gateway) -> None:
-    gateway.withdrawal.looked(_proven(encode_keys({**KEYS, "r2": OTHER.public_key()})))
-    gateway.hear(notice(removal(version=5), Narrowing(BERIT, 5, categories=frozenset({CARS}))))
-    gateway.hear(signed(notice(removal(version=5), seq=2, previous=1), kid="r2", key=OTHER))
+    gateway.listener.looked(_proven(encode_keys({**KEYS, "r2": OTHER.public_key()})))
+    gateway.hear(
+        revocation(removal(version=5), RevokedRights(BERIT, 5, categories=frozenset({CARS})))
+    )
+    gateway.hear(signed(revocation(removal(version=5), seq=2, previous=1), kid="r2", key=OTHER))
 
-    gateway.withdrawal.looked(_proven(encode_keys({"r2": OTHER.public_key()}, revoked=["r1"])))
+    gateway.listener.looked(_proven(encode_keys({"r2": OTHER.public_key()}, revoked=["r1"])))
 
     assert await gateway.visitor() == []
     assert [(each.taken.ref, each.kid) for each in gateway.store.load()] == [(ANNA, "r2")]
@@ -461,9 +463,9 @@ async def test_a_key_that_the_operators_own_file_calls_stolen_is_heeded_at_the_s
 ) -> None:
     before = start()
     await before.look(a_list(consent()))
-    before.hear(notice(removal(version=FAR), list_seq=FAR))
+    before.hear(revocation(removal(version=FAR), list_seq=FAR))
     gateway = start(revoked=frozenset({"r1"}))
-    await gateway.withdrawal.listen(Deaf())
+    await gateway.listener.listen(Deaf())
     await gateway.look(a_list(consent()))
     assert await gateway.visitor() == ["entered"]
 
@@ -474,10 +476,10 @@ async def test_references_that_nobody_knows_are_held_up_to_a_bound_and_beyond_it
 ) -> None:
     monkeypatch.setattr("presence.core.consent.revocations.MOST_UNLISTED", 50)
     invented = [removal(n.to_bytes(8, "big")) for n in range(60)]
-    gateway.hear(notice(*invented, removal()))
+    gateway.hear(revocation(*invented, removal()))
     assert len(gateway.store.load()) == 51  # Anna is on the list
     assert gateway.asked == 1
-    assert gateway.withdrawal.ignored == {NO_ROOM: 1}
+    assert gateway.listener.ignored == {NO_ROOM: 1}
     assert await gateway.visitor() == []
 
 
@@ -501,7 +503,7 @@ async def test_a_notice_that_comes_while_our_clock_is_behind_takes_away_all_the_
     """
     now_s = gateway.clock.now().utc_s
     gateway.clock.set_wall_clock(now_s - 700)
-    gateway.hear(notice(issued_s=int(now_s)))
+    gateway.hear(revocation(issued_s=int(now_s)))
     gateway.clock.set_wall_clock(now_s)
     assert await gateway.visitor() == []
 
@@ -510,7 +512,7 @@ async def test_a_hole_before_a_notice_from_the_future_closes_with_a_list_of_toda
     gateway: Gateway,
 ) -> None:
     now_s = gateway.clock.now().utc_s
-    gateway.hear(notice(seq=5, previous=4, issued_s=int(now_s + 86_400)))
+    gateway.hear(revocation(seq=5, previous=4, issued_s=int(now_s + 86_400)))
     gateway.clock.pass_s(600)
     await gateway.look(a_list(consent(), seq=9, published_at_s=gateway.clock.now().utc_s))
-    assert gateway.store.last_notice(LIST) == 5
+    assert gateway.store.last_revocation(LIST) == 5

@@ -16,7 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from presence.core.consent.jws import decode_base64url
-from presence.core.consent.revocation import Narrowing, Notice, sign_notice, topic_of_notices
+from presence.core.consent.revocation import (
+    Revocation,
+    RevokedRights,
+    sign_revocation,
+    topic_of_revocations,
+)
 from tests.support.brokers import needs_mosquitto
 from tests.support.builders import BERIT, CARS, GARDEN
 from tests.support.customers import LIST, NAME, Journey, iso, journey
@@ -199,10 +204,17 @@ async def test_what_a_thief_of_the_notices_key_took_away_is_given_back_by_one_co
     stolen = load_pem_private_key((walk.folder / "keys/notices.pem").read_bytes(), None)
     assert isinstance(stolen, Ed25519PrivateKey)
     latest = (1 << 53) - 1
-    for_ever = Notice(
-        LIST, latest, latest - 1, latest, int(time.time()), (Narrowing(ref, latest, removed=True),)
+    for_ever = Revocation(
+        LIST,
+        latest,
+        latest - 1,
+        latest,
+        int(time.time()),
+        (RevokedRights(ref, latest, removed=True),),
     )
-    await walk.send(topic_of_notices(LIST), sign_notice(for_ever, kid="notices-0", key=stolen))
+    await walk.send(
+        topic_of_revocations(LIST), sign_revocation(for_ever, kid="notices-0", key=stolen)
+    )
     assert (await walk.next())[0] == "withdrawn"
     await walk.consents("rotate", "notices", "--stolen")
     lifted = await walk.told("restriction.lifted", within_s=60)

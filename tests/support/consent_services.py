@@ -15,7 +15,7 @@ from presence.consent_service.service import ConsentService
 from presence.consent_service.wishes import Wish
 from presence.core.consent.manifest import Manifest, read_manifest
 from presence.core.consent.model import Purpose, Scope
-from presence.core.consent.revocation import Notice
+from presence.core.consent.revocation import Revocation
 from presence.core.consent.segments import (
     Kind,
     Put,
@@ -63,8 +63,8 @@ def a_wish(name: str = "anna", **changes: Any) -> Wish:
     return Wish(**values)
 
 
-def untold(notice: Notice) -> None:
-    raise AssertionError(f"nothing was to be taken away: {notice}")
+def untold(revocation: Revocation) -> None:
+    raise AssertionError(f"nothing was to be taken away: {revocation}")
 
 
 class FolderFetcher(FetcherInterface):

@@ -16,14 +16,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from presence.core.consent.revocations import Restriction
+from presence.core.consent.revocations import HeldRevocation
 from presence.core.event.outgoing import Step
 from presence.edges.consent_list.repository import TufRepository
 from presence.edges.consent_list.segment_files import WindowKeyFiles
 from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from presence.edges.host.audit import AuditLog
-from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.errors import ConsentListError, StorageError
 from tests.support.builders import ANNA, BERIT, a_list, consent, visit
@@ -103,14 +103,14 @@ def consents(folder: Path) -> tuple[Callable[[], None], Callable[[], object]]:
 
 def withdrawn(folder: Path) -> tuple[Callable[[], None], Callable[[], object]]:
     def keep(ref: bytes, seq: int) -> None:
-        with closing(WithdrawnStore(folder)) as store:
-            store.keep(LIST, (Restriction(removal(ref), seq),), seq)
+        with closing(SqliteRevocationStore(folder)) as store:
+            store.keep(LIST, (HeldRevocation(removal(ref), seq),), seq)
 
     keep(ANNA, 1)
 
     def state() -> object:
-        with closing(WithdrawnStore(folder)) as store:
-            return [store.last_notice(LIST), len(store.load())]
+        with closing(SqliteRevocationStore(folder)) as store:
+            return [store.last_revocation(LIST), len(store.load())]
 
     return lambda: keep(BERIT, 2), state
 

@@ -25,7 +25,7 @@ from presence.consent_service.importing import audiences_of
 from presence.consent_service.service import ConsentService
 from presence.consent_service.wishes import Wish
 from presence.core.consent.model import Flag, Purpose, Scope
-from presence.core.consent.revocation import Notice
+from presence.core.consent.revocation import Revocation
 from presence.core.timestamps import rfc3339
 from presence.errors import ConfigurationError
 
@@ -73,13 +73,13 @@ def _taking(
 ) -> argparse.ArgumentParser:
     def run(options: argparse.Namespace) -> int:
         with service_of(options) as service:
-            notice: Notice = start(service, customer(options), options)  # type: ignore[operator]
-            values = tell(options, service, notice)
+            revocation: Revocation = start(service, customer(options), options)  # type: ignore[operator]
+            values = tell(options, service, revocation)
         where = "is sent" if values["sent"] else f"waits in {values['file']}"
         return answer(
             options,
             values,
-            f"done: notice {notice.seq} {where}; list {notice.list_seq} will say it too",
+            f"done: notice {revocation.seq} {where}; list {revocation.list_seq} will say it too",
         )
 
     action = add_action(actions, name, run, description)
@@ -88,18 +88,18 @@ def _taking(
     return action
 
 
-def _narrow(service: ConsentService, name: str, options: argparse.Namespace) -> Notice:
+def _narrow(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
     purposes = [Purpose(purpose) for purpose in options.purpose]
-    notice = service.narrow(name, categories=options.category, purposes=purposes)
+    revocation = service.narrow(name, categories=options.category, purposes=purposes)
     warn(service.doubtful_categories(options.category))
-    return notice
+    return revocation
 
 
-def _fulfil(service: ConsentService, name: str, options: argparse.Namespace) -> Notice:
+def _fulfil(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
     return service.fulfil(name, options.category)
 
 
-def _pause(service: ConsentService, name: str, options: argparse.Namespace) -> Notice:
+def _pause(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
     if options.until <= service.clock():
         raise ConfigurationError(
             ["--until lies in the past: `presence consents resume` ends a pause"]
@@ -109,11 +109,11 @@ def _pause(service: ConsentService, name: str, options: argparse.Namespace) -> N
     )
 
 
-def _withdraw(service: ConsentService, name: str, _: argparse.Namespace) -> Notice:
+def _withdraw(service: ConsentService, name: str, _: argparse.Namespace) -> Revocation:
     return service.withdraw(name)
 
 
-def _object(service: ConsentService, name: str, _: argparse.Namespace) -> Notice:
+def _object(service: ConsentService, name: str, _: argparse.Namespace) -> Revocation:
     return service.object(name)
 
 
@@ -236,7 +236,7 @@ def _add(options: argparse.Namespace) -> int:
             said_s=_again(options, purposes, now_s),
         )
         added = service.add(wish)
-        told = [tell(options, service, notice) for notice in added.notices]
+        told = [tell(options, service, revocation) for revocation in added.revocations]
     values: dict[str, object] = {
         "ref": ref_text(added.ref), "version": added.version, "stays_away": sorted(added.stays),
         "paused": added.paused, "notices": told, "doubts": list(added.doubts),

@@ -23,7 +23,7 @@ from presence.consent_service.import_lines import (
     rows_of_json_lines,
 )
 from presence.consent_service.importing import Imported, import_rows
-from presence.core.consent.revocation import Notice
+from presence.core.consent.revocation import Revocation
 from presence.errors import ConfigurationError, ConsentServiceError
 
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
@@ -54,8 +54,8 @@ def start(options: argparse.Namespace) -> int:
         ):
             outbox, post = outbox_of(service), post_of(options, service)
 
-            def told(notice: Notice) -> None:
-                outbox.put(notice.seq, service.sign(notice))
+            def told(revocation: Revocation) -> None:
+                outbox.put(revocation.seq, service.sign(revocation))
 
             bar, size = Bar(sys.stderr), max(options.file.stat().st_size, 1)
 

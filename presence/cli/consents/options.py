@@ -16,7 +16,7 @@ from presence.consent_service.decisions import ref_text
 from presence.consent_service.import_lines import LONGEST_SUBJECT, parse_time
 from presence.consent_service.outbox import Outbox, Post
 from presence.consent_service.service import ConsentService
-from presence.core.consent.revocation import Notice
+from presence.core.consent.revocation import Revocation
 from presence.errors import BrokerError, ConfigurationError
 
 DAY_S: Final = 86_400.0
@@ -111,14 +111,20 @@ def outbox_of(service: ConsentService) -> Outbox:
     return Outbox(service.directory / "outbox")
 
 
-def tell(options: argparse.Namespace, service: ConsentService, notice: Notice) -> dict[str, object]:
+def tell(
+    options: argparse.Namespace, service: ConsentService, revocation: Revocation
+) -> dict[str, object]:
     """Sign the notice, put it into the outbox, and send what waits there where a broker is
     named.
     """
     outbox = outbox_of(service)
-    path = outbox.put(notice.seq, service.sign(notice))
+    path = outbox.put(revocation.seq, service.sign(revocation))
     post = post_of(options, service)
-    answer: dict[str, object] = {"notice": notice.seq, "list_seq": notice.list_seq, "sent": False}
+    answer: dict[str, object] = {
+        "notice": revocation.seq,
+        "list_seq": revocation.list_seq,
+        "sent": False,
+    }
     if post is None:
         return answer | {"file": str(path)}
     try:

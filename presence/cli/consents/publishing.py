@@ -219,7 +219,7 @@ def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int |
             ["--stolen goes with notices: other keys count for nothing once they are replaced"]
         )
     if options.role == NOTICES:
-        service.renew_notice_key(stolen=options.stolen)
+        service.renew_revocation_key(stolen=options.stolen)
         outbox_of(service).sign_anew(service.sign_anew)
         return None
     if options.role in {ROOT, APPROVAL}:

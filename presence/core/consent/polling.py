@@ -13,7 +13,7 @@ from typing import Final
 CAP_S: Final = 600.0
 LEAST_S: Final = 1.0
 ASKED_SPREAD_S: Final = 5.0
-"""A notice reaches all gateways of a chain in the same second; they ask within so many."""
+"""A revocation reaches all gateways of a chain in the same second; they ask within so many."""
 
 
 def pause_s(every_s: float, errors: int, chance: float) -> float:

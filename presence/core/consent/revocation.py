@@ -1,23 +1,24 @@
-"""Plane B: signed notices that can only take away, and the heartbeat that shows a frozen plane A
-(docs/design.md#consent).
+"""Plane B: signed revocations that can only take away, and the heartbeat that shows a frozen plane
+A (docs/design.md#consent).
 
-    presence/v1/{chain}/ctl/revoke/{group}   QoS 1, not retained   a Notice of {chain}/{group}
+    presence/v1/{chain}/ctl/revoke/{group}   QoS 1, not retained   a Revocation of {chain}/{group}
     presence/v1/{chain}/ctl/head/{group}     QoS 1, retained       a Head, every 30 s
 
-A notice, as JSON in a JWS (presence.core.consent.jws) of type presence-revoke+jws:
+A revocation, as JSON in a JWS (presence.core.consent.jws) of type presence-revoke+jws:
 
     {"iss":"consent","list":"acme/fi-0042","seq":17,"prev":16,"list_seq":88214,"iat":1795440000,
      "rm":[["mZ3kQ0a1Bc8",13]], "narrow":[["…",8,["-ap2:1551","-purpose:offers"]]],
      "pause":[["…",4,1796000000]], "object":[["…",6]]}
 
-1. `seq` counts the notices of the list, one after the other; `prev` is the one before. A hole is a
-   lost notice.
+1. `seq` counts the revocations of the list, one after the other; `prev` is the one before. A hole
+   is a lost revocation.
 2. `list_seq` is the list of plane A that holds this change: that number or a later one.
-3. Each row is [ref, ver …]: `ver` is the version that the change made. The notice speaks of entries
-   of that version and of all before it; only a higher one is out of its reach.
-4. There is no word by which a notice could give: a pause that ends early, a category, a purpose.
-5. A notice that is not understood to its last field is refused as a whole. What it took away, plane
-   A takes away.
+3. Each row is [ref, ver …]: `ver` is the version that the change made. The revocation speaks of
+   entries of that version and of all before it; only a higher one is out of its reach.
+4. There is no word by which a revocation could give: a pause that ends early, a category, a
+   purpose.
+5. A revocation that is not understood to its last field is refused as a whole. What it took away,
+   plane A takes away.
 """
 
 import json
@@ -42,7 +43,7 @@ from presence.core.consent.jws import (
 from presence.core.consent.list_json import LATEST_S, REF_BYTES
 from presence.core.consent.model import Purpose
 
-NOTICE_TYPE: Final = "presence-revoke+jws"
+REVOCATION_TYPE: Final = "presence-revoke+jws"
 HEAD_TYPE: Final = "presence-head+jws"
 ISSUER: Final = "consent"
 HEAD_INTERVAL_S: Final = 30
@@ -54,17 +55,17 @@ AHEAD_S: Final = 300.0
 nothing anyway.
 """
 MOST_ROWS: Final = 1000
-"""Of one notice, all kinds together; some 30 kB. Whoever takes away more publishes several."""
+"""Of one revocation, all kinds together; some 30 kB. Whoever takes away more publishes several."""
 
 _CATEGORY: Final = re.compile(r"-[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
 _PURPOSE: Final = "-purpose:"
-_NOTICE: Final = frozenset({"iss", "list", "seq", "prev", "list_seq", "iat"})
+_REVOCATION: Final = frozenset({"iss", "list", "seq", "prev", "list_seq", "iat"})
 _ROWS: Final = frozenset({"rm", "narrow", "pause", "object"})
 _HEAD: Final = frozenset({"iss", "list", "tuf_ts", "list_seq", "rev_seq", "iat"})
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowing:
+class RevokedRights:
     """What one row takes away of every entry of its ref up to `version`. Everything is off by
     default.
     """
@@ -79,14 +80,14 @@ class Narrowing:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Revocation:
     list_name: str
     seq: int
     previous: int
     list_seq: int
     """The list of plane A that holds all of this: that number or a later one."""
     issued_s: int
-    rows: tuple[Narrowing, ...]
+    rows: tuple[RevokedRights, ...]
     kid: str = field(default="", compare=False)  # of the key that signed it, where it was read
 
 
@@ -98,7 +99,7 @@ class Head:
     timestamp_version: int
     """Of TUF's timestamp role."""
     list_seq: int
-    notice_seq: int
+    revocation_seq: int
     issued_s: int
 
 
@@ -118,7 +119,7 @@ UNTIMELY: Final = "untimely"
 """Signed, but a head from the future, or one that is too old to say anything of now."""
 
 
-def topic_of_notices(list_name: str) -> str:
+def topic_of_revocations(list_name: str) -> str:
     chain, group = list_name.split("/")
     return f"presence/v1/{chain}/ctl/revoke/{group}"
 
@@ -128,23 +129,23 @@ def topic_of_head(list_name: str) -> str:
     return f"presence/v1/{chain}/ctl/head/{group}"
 
 
-def sign_notice(notice: Notice, *, kid: str, key: Ed25519PrivateKey) -> bytes:
+def sign_revocation(revocation: Revocation, *, kid: str, key: Ed25519PrivateKey) -> bytes:
     """The JWS to be published. Raises ValueError where no gateway would take it, or would take it
     for something else.
 
     Each row takes away one kind of thing: removal, objection, pause, or categories and purposes.
     """
-    payload = _compact(_notice_value(notice))
+    payload = _compact(_revocation_value(revocation))
     try:
-        read = _parse_notice(strict_json(payload))
+        read = _parse_revocation(strict_json(payload))
     except Ignored:
         raise ValueError(f"a notice has 1 to {MOST_ROWS} rows, and prev before seq") from None
-    if frozenset(read.rows) != frozenset(map(_to_the_second, notice.rows)):
+    if frozenset(read.rows) != frozenset(map(_to_the_second, revocation.rows)):
         raise ValueError(
             "a row takes away one kind of thing: removed, objected, paused, or categories and "
             "purposes"
         )
-    return sign(payload, typ=NOTICE_TYPE, kid=kid, key=key)
+    return sign(payload, typ=REVOCATION_TYPE, kid=kid, key=key)
 
 
 def sign_head(head: Head, *, kid: str, key: Ed25519PrivateKey) -> bytes:
@@ -153,22 +154,22 @@ def sign_head(head: Head, *, kid: str, key: Ed25519PrivateKey) -> bytes:
         "list": head.list_name,
         "tuf_ts": head.timestamp_version,
         "list_seq": head.list_seq,
-        "rev_seq": head.notice_seq,
+        "rev_seq": head.revocation_seq,
         "iat": head.issued_s,
     }
     return sign(_compact(value), typ=HEAD_TYPE, kid=kid, key=key)
 
 
-def read_notice(message: bytes, *, keys: Keys, list_name: str) -> Notice:
-    """The notice that these bytes are. Raises Ignored.
+def read_revocation(message: bytes, *, keys: Keys, list_name: str) -> Revocation:
+    """The revocation that these bytes are. Raises Ignored.
 
     Its date says nothing against it: an old one only takes away, and versions tell what it no
     longer concerns; and one from the future tells of a clock that is wrong, which may be ours.
     Nobody is to be greeted for that.
     """
-    notice = _parse_notice(_proven(message, NOTICE_TYPE, keys))
-    _check(notice, list_name)
-    return replace(notice, kid=kid_of(message))
+    revocation = _parse_revocation(_proven(message, REVOCATION_TYPE, keys))
+    _check(revocation, list_name)
+    return replace(revocation, kid=kid_of(message))
 
 
 def read_head(message: bytes, *, keys: Keys, list_name: str, now_s: float) -> Head:
@@ -190,15 +191,15 @@ def _proven(message: bytes, typ: str, keys: Keys) -> object:
         raise Ignored(Unproven.MALFORMED) from None
 
 
-def _check(said: Notice | Head, list_name: str) -> None:
+def _check(said: Revocation | Head, list_name: str) -> None:
     if said.list_name != list_name:
         raise Ignored(FOREIGN)
 
 
-def _parse_notice(value: object) -> Notice:
-    said = _object(value, _NOTICE, _ROWS)
+def _parse_revocation(value: object) -> Revocation:
+    said = _object(value, _REVOCATION, _ROWS)
     several = [(kind, row) for kind in sorted(_ROWS) for row in _list(said.get(kind, []))]
-    notice = Notice(
+    revocation = Revocation(
         list_name=said["list"],
         seq=_count(said["seq"]),
         previous=_count(said["prev"]),
@@ -206,9 +207,9 @@ def _parse_notice(value: object) -> Notice:
         issued_s=_count(said["iat"], LATEST_S),
         rows=tuple(_row(kind, row) for kind, row in several),
     )
-    if not several or len(several) > MOST_ROWS or notice.previous >= notice.seq:
+    if not several or len(several) > MOST_ROWS or revocation.previous >= revocation.seq:
         raise Ignored(Unproven.MALFORMED)
-    return notice
+    return revocation
 
 
 def _parse_head(value: object) -> Head:
@@ -217,25 +218,25 @@ def _parse_head(value: object) -> Head:
         list_name=said["list"],
         timestamp_version=_count(said["tuf_ts"]),
         list_seq=_count(said["list_seq"]),
-        notice_seq=_count(said["rev_seq"]),
+        revocation_seq=_count(said["rev_seq"]),
         issued_s=_count(said["iat"], LATEST_S),
     )
 
 
-def _row(kind: str, row: object) -> Narrowing:
+def _row(kind: str, row: object) -> RevokedRights:
     match kind, row:
         case "rm", [ref, version]:
-            return Narrowing(_ref(ref), _count(version), removed=True)
+            return RevokedRights(_ref(ref), _count(version), removed=True)
         case "object", [ref, version]:
-            return Narrowing(_ref(ref), _count(version), objected=True)
+            return RevokedRights(_ref(ref), _count(version), objected=True)
         case "pause", [ref, version, until]:
-            return Narrowing(_ref(ref), _count(version), paused_until_s=_until(until))
+            return RevokedRights(_ref(ref), _count(version), paused_until_s=_until(until))
         case "narrow", [ref, version, [_, *_] as words]:
             return _narrowed(_ref(ref), _count(version), words)
     raise Ignored(Unproven.MALFORMED)
 
 
-def _narrowed(ref: bytes, version: int, words: Sequence[object]) -> Narrowing:
+def _narrowed(ref: bytes, version: int, words: Sequence[object]) -> RevokedRights:
     categories: set[str] = set()
     purposes: set[Purpose] = set()
     for word in words:
@@ -247,7 +248,9 @@ def _narrowed(ref: bytes, version: int, words: Sequence[object]) -> Narrowing:
             categories.add(word[1:])
         else:
             raise Ignored(Unproven.MALFORMED)
-    return Narrowing(ref, version, categories=frozenset(categories), purposes=frozenset(purposes))
+    return RevokedRights(
+        ref, version, categories=frozenset(categories), purposes=frozenset(purposes)
+    )
 
 
 def _object(value: object, required: frozenset[str], optional: frozenset[str]) -> dict[str, Any]:
@@ -286,23 +289,23 @@ def _ref(value: object) -> bytes:
     raise Ignored(Unproven.MALFORMED)
 
 
-def _notice_value(notice: Notice) -> Mapping[str, object]:
+def _revocation_value(revocation: Revocation) -> Mapping[str, object]:
     rows: dict[str, list[object]] = {}
-    for row in notice.rows:
+    for row in revocation.rows:
         kind, rest = _kind(row)
         rows.setdefault(kind, []).append([encode_base64url(row.ref).decode(), row.version, *rest])
     return {
         "iss": ISSUER,
-        "list": notice.list_name,
-        "seq": notice.seq,
-        "prev": notice.previous,
-        "list_seq": notice.list_seq,
-        "iat": notice.issued_s,
+        "list": revocation.list_name,
+        "seq": revocation.seq,
+        "prev": revocation.previous,
+        "list_seq": revocation.list_seq,
+        "iat": revocation.issued_s,
         **rows,
     }
 
 
-def _to_the_second(row: Narrowing) -> Narrowing:
+def _to_the_second(row: RevokedRights) -> RevokedRights:
     """A pause ends on a whole second, rather later than sooner."""
     return (
         row
@@ -311,7 +314,7 @@ def _to_the_second(row: Narrowing) -> Narrowing:
     )
 
 
-def _kind(row: Narrowing) -> tuple[str, list[object]]:
+def _kind(row: RevokedRights) -> tuple[str, list[object]]:
     if row.removed:
         return "rm", []
     if row.objected:

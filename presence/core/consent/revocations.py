@@ -1,14 +1,14 @@
-"""What notices took away, in front of the list until the list says so itself: rights only shrink
-(R-34, R-41).
+"""What revocations took away, in front of the list until the list says so itself: rights only
+shrink (R-34, R-41).
 
-    notice ──apply──► held rows ──narrowed(consent)──► the consent without what was taken, or None
+    revocation ──apply──► held rows ──effective(consent)──► it without what was taken, or None
     new list ─settle─► rows that it has caught up with are let go
 
 1. A row holds for entries up to its version. Only plane A, with a higher version, is out of its
    reach.
-2. It is let go once the list is as new as the notice says (`list_seq`) and the entry is gone, or
-   speaks for itself: has a higher version, or this very one (but an entry that should be gone, or
-   should be objected to, stays restricted).
+2. It is let go once the list is as new as the revocation says (`list_seq`) and the entry is gone,
+   or speaks for itself: has a higher version, or this very one (but an entry that should be gone,
+   or should be objected to, stays restricted).
 3. Rows for one version are joined: whichever order they come in, and however often, the same is
    taken away. Those that another key signed stay apart.
 4. What a stolen key took away is lifted when the signed list says that it was stolen (`revoked` in
@@ -16,7 +16,7 @@
 5. Memory is bounded, whoever signs: so many refs that the list does not know, and so many versions
    of one ref (beyond it the lowest is taken into the next one, which denies more and never less).
 
-They are kept through a restart (ports.RestrictionStore), so that nothing of it comes back with the
+They are kept through a restart (ports.RevocationStore), so that nothing of it comes back with the
 power.
 """
 
@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar, overload
 
 from presence.core.consent.model import Consent
-from presence.core.consent.revocation import Narrowing, Notice
+from presence.core.consent.revocation import Revocation, RevokedRights
 
 D = TypeVar("D")
 
@@ -38,12 +38,12 @@ MOST_VERSIONS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Restriction:
+class HeldRevocation:
     """What is taken from entries of one ref up to one version, until list number `list_seq` at
     least.
     """
 
-    taken: Narrowing
+    taken: RevokedRights
     list_seq: int
     kid: str = ""
     """Of the key that signed it; empty where it was stored before keys were told apart."""
@@ -52,9 +52,9 @@ class Restriction:
     def key(self) -> tuple[bytes, int, str]:
         return self.taken.ref, self.taken.version, self.kid
 
-    def joined(self, other: "Restriction") -> "Restriction":
+    def joined(self, other: "HeldRevocation") -> "HeldRevocation":
         one, two = self.taken, other.taken
-        taken = Narrowing(
+        taken = RevokedRights(
             one.ref,
             one.version,
             removed=one.removed or two.removed,
@@ -63,7 +63,7 @@ class Restriction:
             categories=one.categories | two.categories,
             purposes=one.purposes | two.purposes,
         )
-        return Restriction(taken, max(self.list_seq, other.list_seq), self.kid)
+        return HeldRevocation(taken, max(self.list_seq, other.list_seq), self.kid)
 
     def is_said_by(self, consent: Consent | None, list_seq: int) -> bool:
         """Whether the list with this entry has caught up (rule 2)."""
@@ -77,11 +77,11 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a notice changed of what is held."""
+    """What a revocation changed of what is held."""
 
-    new: tuple[Restriction, ...] = ()
+    new: tuple[HeldRevocation, ...] = ()
     """To be stored."""
-    gone: tuple[Restriction, ...] = field(default=(), repr=False)
+    gone: tuple[HeldRevocation, ...] = field(default=(), repr=False)
     """To be removed from the store, before `new` is stored: taken into a row of a higher
     version.
     """
@@ -89,82 +89,80 @@ class Applied:
     """Rows that there was no room for: only the list takes these away."""
 
 
-class Restrictions:
-    """All that notices took away and the list does not say yet."""
+class Revocations:
+    """All that revocations took away and the list does not say yet."""
 
-    def __init__(self, held: Iterable[Restriction] = ()) -> None:
-        self._by_ref: dict[bytes, dict[tuple[int, str], Restriction]] = {}
-        for restriction in held:
-            self._hold(restriction)
+    def __init__(self, held: Iterable[HeldRevocation] = ()) -> None:
+        self._by_ref: dict[bytes, dict[tuple[int, str], HeldRevocation]] = {}
+        for revocation in held:
+            self._hold(revocation)
 
     def __len__(self) -> int:
         return sum(map(len, self._by_ref.values()))
 
-    def __iter__(self) -> Iterator[Restriction]:
-        return (
-            restriction for several in self._by_ref.values() for restriction in several.values()
-        )
+    def __iter__(self) -> Iterator[HeldRevocation]:
+        return (revocation for several in self._by_ref.values() for revocation in several.values())
 
     def __repr__(self) -> str:
-        return f"Restrictions({len(self)})"
+        return f"Revocations({len(self)})"
 
-    def apply(self, notice: Notice, listed: Container[bytes] = ()) -> Applied:
-        """Take in a notice; nothing is new where all of it was held before. `listed`: refs of the
-        list in force.
+    def apply(self, revocation: Revocation, listed: Container[bytes] = ()) -> Applied:
+        """Take in a revocation; nothing is new where all of it was held before. `listed`: refs of
+        the list in force.
         """
-        new: dict[tuple[bytes, int, str], Restriction] = {}
-        gone: list[Restriction] = []
+        new: dict[tuple[bytes, int, str], HeldRevocation] = {}
+        gone: list[HeldRevocation] = []
         unlisted = left_out = 0
-        for row in notice.rows:
+        for row in revocation.rows:
             if row.ref not in self._by_ref and row.ref not in listed:
                 unlisted = unlisted or sum(ref not in listed for ref in self._by_ref)
                 if unlisted >= MOST_UNLISTED:
                     left_out += 1
                     continue
                 unlisted += 1
-            held = self._hold(Restriction(row, notice.list_seq, notice.kid))
+            held = self._hold(HeldRevocation(row, revocation.list_seq, revocation.kid))
             if held is not None:
                 new[held.key] = held
-            lowest = self._join_lowest(row.ref, notice.kid)
+            lowest = self._join_lowest(row.ref, revocation.kid)
             if lowest is not None:
                 low, joined = lowest
                 new.pop(low.key, None)
                 gone.append(
                     low
-                )  # also where this notice made it: an older state of it may be stored
+                )  # also where this revocation made it: an older state of it may be stored
                 if joined is not None:
                     new[joined.key] = joined
         return Applied(tuple(new.values()), tuple(gone), left_out)
 
-    def lift(self, kids: Collection[str]) -> tuple[Restriction, ...]:
+    def lift(self, kids: Collection[str]) -> tuple[HeldRevocation, ...]:
         """Let go of what these keys alone have said, and of what nobody knows who signed: the list
         says it by now.
 
         Answers with what was let go, to be removed from the store.
         """
         gone = tuple(each for each in self if each.kid in kids or not each.kid)
-        for restriction in gone:
-            self._let_go(restriction)
+        for revocation in gone:
+            self._let_go(revocation)
         return gone
 
-    def narrowed(self, consent: Consent) -> Consent | None:
+    def effective(self, consent: Consent) -> Consent | None:
         """The consent without what was taken from it; None where it was withdrawn."""
         several = self._by_ref.get(consent.ref)
         if several is None:
             return consent
-        narrowed: Consent | None = consent
-        for (version, _), restriction in several.items():
-            if consent.version <= version and narrowed is not None:
-                narrowed = _take(narrowed, restriction.taken)
-        return narrowed
+        effective: Consent | None = consent
+        for (version, _), revocation in several.items():
+            if consent.version <= version and effective is not None:
+                effective = _take(effective, revocation.taken)
+        return effective
 
     def settle(
         self,
         consents: Mapping[bytes, Consent],
         list_seq: int,
         *,
-        among: Iterable[Restriction] | None = None,
-    ) -> tuple[Restriction, ...]:
+        among: Iterable[HeldRevocation] | None = None,
+    ) -> tuple[HeldRevocation, ...]:
         """Let go of what this list says by itself; what was let go, to be removed from the
         store.
         """
@@ -172,26 +170,28 @@ class Restrictions:
         gone = tuple(
             each for each in held if each.is_said_by(consents.get(each.taken.ref), list_seq)
         )
-        for restriction in gone:
-            self._let_go(restriction)
+        for revocation in gone:
+            self._let_go(revocation)
         return gone
 
-    def _let_go(self, restriction: Restriction) -> None:
-        ref, version, kid = restriction.key
+    def _let_go(self, revocation: HeldRevocation) -> None:
+        ref, version, kid = revocation.key
         several = self._by_ref[ref]
         del several[version, kid]
         if not several:
             del self._by_ref[ref]
 
-    def _hold(self, restriction: Restriction) -> Restriction | None:
-        ref, version, kid = restriction.key
+    def _hold(self, revocation: HeldRevocation) -> HeldRevocation | None:
+        ref, version, kid = revocation.key
         several = self._by_ref.setdefault(ref, {})
         before = several.get((version, kid))
-        held = restriction if before is None else before.joined(restriction)
+        held = revocation if before is None else before.joined(revocation)
         several[version, kid] = held
         return None if held == before else held
 
-    def _join_lowest(self, ref: bytes, kid: str) -> tuple[Restriction, Restriction | None] | None:
+    def _join_lowest(
+        self, ref: bytes, kid: str
+    ) -> tuple[HeldRevocation, HeldRevocation | None] | None:
         """Rule 5: what was taken into the next version, and that one where it changed; None where
         there is room.
         """
@@ -204,12 +204,12 @@ class Restrictions:
         return low, None if joined == higher else joined
 
 
-class Restricted(Mapping[bytes, Consent]):
-    """The consents of a list as notices left them: the only view of them that the gate has."""
+class EffectiveConsents(Mapping[bytes, Consent]):
+    """The consents of a list as revocations left them: the only view of them that the gate has."""
 
-    def __init__(self, consents: Mapping[bytes, Consent], restrictions: Restrictions) -> None:
+    def __init__(self, consents: Mapping[bytes, Consent], revocations: Revocations) -> None:
         self._consents = consents
-        self._restrictions = restrictions
+        self._revocations = revocations
 
     @overload
     def get(self, key: bytes) -> Consent | None: ...
@@ -218,7 +218,7 @@ class Restricted(Mapping[bytes, Consent]):
     def get(self, key: bytes, default: object = None) -> object:
         consent = self._consents.get(key)
         if consent is not None:
-            consent = self._restrictions.narrowed(consent)
+            consent = self._revocations.effective(consent)
         return default if consent is None else consent
 
     def __getitem__(self, ref: bytes) -> Consent:
@@ -237,7 +237,7 @@ class Restricted(Mapping[bytes, Consent]):
         return sum(1 for _ in self)
 
 
-def _take(consent: Consent, taken: Narrowing) -> Consent | None:
+def _take(consent: Consent, taken: RevokedRights) -> Consent | None:
     if taken.removed:
         return None
     return replace(

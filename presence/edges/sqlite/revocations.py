@@ -1,4 +1,5 @@
-"""What notices took away, kept through kill -9 and the loss of power until the list says it too.
+"""What revocations took away, kept through kill -9 and the loss of power until the list says it
+too.
 
 One small SQLite file beside the list's, with the same promises (presence.edges.sqlite.store): a row
 that is let go is overwritten, and no log of the database keeps it.
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from presence.core.consent.model import Purpose
-from presence.core.consent.revocation import Narrowing
-from presence.core.consent.revocations import Restriction
+from presence.core.consent.revocation import RevokedRights
+from presence.core.consent.revocations import HeldRevocation
 from presence.edges.sqlite.store import Database, unusable
 from presence.errors import StorageError
 
@@ -36,8 +37,8 @@ lifted.
 """
 
 
-class WithdrawnStore(Database):
-    """Implements ports.RestrictionStore in the state directory. Never begun anew: nothing else has
+class SqliteRevocationStore(Database):
+    """Implements ports.RevocationStore in the state directory. Never begun anew: nothing else has
     it yet.
     """
 
@@ -53,17 +54,17 @@ class WithdrawnStore(Database):
             directory / "withdrawn.sqlite", WITHDRAWN_SCHEMA, durable=True, upgrades=(WHO_SIGNED,)
         )
 
-    def load(self) -> tuple[Restriction, ...]:
+    def load(self) -> tuple[HeldRevocation, ...]:
         try:
             rows = self._database.execute("SELECT * FROM withdrawn").fetchall()
-            return tuple(_restriction(row) for row in rows)
+            return tuple(_held_revocation(row) for row in rows)
         except (sqlite3.Error, ValueError) as error:
             raise StorageError(
                 f"{self._path}: {error}: what was withdrawn cannot be read; remove the file only "
                 "together with the list"
             ) from error
 
-    def last_notice(self, list_name: str) -> int:
+    def last_revocation(self, list_name: str) -> int:
         try:
             row = self._database.execute(
                 "SELECT seq FROM notice WHERE list = ?", (list_name,)
@@ -75,43 +76,43 @@ class WithdrawnStore(Database):
     def keep(
         self,
         list_name: str,
-        restrictions: tuple[Restriction, ...],
-        last_notice: int | None,
+        revocations: tuple[HeldRevocation, ...],
+        last_revocation: int | None,
         *,
-        gone: tuple[Restriction, ...] = (),
+        gone: tuple[HeldRevocation, ...] = (),
     ) -> None:
         with self._transaction() as database:
             _remove(database, gone)
             database.executemany(
-                "INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?,?,?,?,?)", map(_row, restrictions)
+                "INSERT OR REPLACE INTO withdrawn VALUES (?,?,?,?,?,?,?,?)", map(_row, revocations)
             )
-            if last_notice is not None:
+            if last_revocation is not None:
                 database.execute(
-                    "INSERT OR REPLACE INTO notice VALUES (?, ?)", (list_name, last_notice)
+                    "INSERT OR REPLACE INTO notice VALUES (?, ?)", (list_name, last_revocation)
                 )
 
-    def let_go(self, restrictions: tuple[Restriction, ...]) -> None:
+    def let_go(self, revocations: tuple[HeldRevocation, ...]) -> None:
         with self._transaction() as database:
-            _remove(database, restrictions)
+            _remove(database, revocations)
 
 
-def _remove(database: sqlite3.Connection, restrictions: tuple[Restriction, ...]) -> None:
-    keys = (restriction.key for restriction in restrictions)
+def _remove(database: sqlite3.Connection, revocations: tuple[HeldRevocation, ...]) -> None:
+    keys = (revocation.key for revocation in revocations)
     database.executemany("DELETE FROM withdrawn WHERE ref = ? AND version = ? AND kid = ?", keys)
 
 
-def _row(restriction: Restriction) -> tuple[object, ...]:
-    taken = restriction.taken
+def _row(revocation: HeldRevocation) -> tuple[object, ...]:
+    taken = revocation.taken
     words = json.dumps([sorted(taken.categories), sorted(taken.purposes)])
     until_s = taken.paused_until_s
-    ref, version, kid = restriction.key
-    return ref, version, restriction.list_seq, taken.removed, taken.objected, until_s, words, kid
+    ref, version, kid = revocation.key
+    return ref, version, revocation.list_seq, taken.removed, taken.objected, until_s, words, kid
 
 
-def _restriction(row: tuple[Any, ...]) -> Restriction:
+def _held_revocation(row: tuple[Any, ...]) -> HeldRevocation:
     ref, version, list_seq, removed, objected, until_s, words, kid = row
     categories, purposes = json.loads(words)
-    taken = Narrowing(
+    taken = RevokedRights(
         ref,
         version,
         removed=bool(removed),
@@ -120,4 +121,4 @@ def _restriction(row: tuple[Any, ...]) -> Restriction:
         categories=frozenset(categories),
         purposes=frozenset(map(Purpose, purposes)),
     )
-    return Restriction(taken, list_seq, kid)
+    return HeldRevocation(taken, list_seq, kid)

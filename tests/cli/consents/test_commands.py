@@ -21,7 +21,12 @@ from presence.cli.termination import TERMINATED
 from presence.config.settings import MqttSettings
 from presence.consent_service.outbox import Post
 from presence.core.consent.jws import parse_key_set, parse_keys
-from presence.core.consent.revocation import read_head, read_notice, topic_of_head, topic_of_notices
+from presence.core.consent.revocation import (
+    read_head,
+    read_revocation,
+    topic_of_head,
+    topic_of_revocations,
+)
 from scripts.offer_engine import read_customers
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.paths import ROOT
@@ -109,7 +114,7 @@ def test_what_takes_away_leaves_a_signed_notice_in_the_outbox(
         False,
     )
     message = Path(answer["file"]).read_bytes()
-    notice = read_notice(message, keys=keys_of(folder), list_name="acme/fi-0042")
+    notice = read_revocation(message, keys=keys_of(folder), list_name="acme/fi-0042")
     assert getattr(notice.rows[0], row)
     assert b"anna" not in message
 
@@ -177,7 +182,7 @@ def test_what_a_renewal_takes_away_leaves_a_signed_notice_in_the_outbox(
 ) -> None:
     renewed = listed("add", "anna", "--purpose", "presence", "--until", "+300d")
     (notice,) = renewed["notices"]
-    said = read_notice(
+    said = read_revocation(
         Path(notice["file"]).read_bytes(), keys=keys_of(folder), list_name="acme/fi-0042"
     )
     taken = [(row.purposes, row.categories) for row in said.rows]
@@ -265,7 +270,7 @@ def test_a_new_key_for_notices_is_published_and_signs_the_next(listed: Typed, fo
     new = keys_of(folder)
     assert not old & set(new)
     notice = Path(listed("withdraw", "anna")["file"]).read_bytes()
-    read_notice(notice, keys=new, list_name="acme/fi-0042")
+    read_revocation(notice, keys=new, list_name="acme/fi-0042")
 
 
 @pytest.mark.requirement("R-44")
@@ -279,7 +284,7 @@ def test_a_stolen_key_for_notices_is_replaced_and_named_by_one_command(
     (jwks,) = (folder / "repository" / "targets").glob("*.notices.jwks")
     key_set = parse_key_set(jwks.read_bytes())
     assert (key_set.keys.keys(), key_set.revoked) == ({"notices-1"}, {"notices-0"})
-    read_notice(waiting.read_bytes(), keys=key_set.keys, list_name="acme/fi-0042")
+    read_revocation(waiting.read_bytes(), keys=key_set.keys, list_name="acme/fi-0042")
 
 
 def test_a_folder_that_is_no_list_says_what_makes_one(typed: Typed) -> None:
@@ -331,12 +336,12 @@ async def test_notices_and_heads_reach_a_broker_in_their_order(
     assert answer["sent"] is True
     assert [message.topic.split("/")[4] for message in messages] == ["revoke", "revoke", "head"]
     notices = [
-        read_notice(message.payload, keys=keys, list_name="acme/fi-0042")
+        read_revocation(message.payload, keys=keys, list_name="acme/fi-0042")
         for message in messages[:2]
     ]
     head = read_head(messages[2].payload, keys=keys, list_name="acme/fi-0042", now_s=time.time())
     assert [notice.seq for notice in notices] == [1, 2]
-    assert (head.list_seq, head.notice_seq) == (2, 2)
+    assert (head.list_seq, head.revocation_seq) == (2, 2)
     assert not list((folder / "outbox").glob("*.jws"))
 
 
@@ -352,7 +357,7 @@ async def test_a_notice_that_another_command_carried_meanwhile_is_passed_over(
         post = Post(MqttSettings(host="127.0.0.1", port=broker.port), "acme/fi-0042")
         await post.carry([file.with_name("000000000.jws"), file])
         message = await asyncio.wait_for(heard.get(), 10)
-    assert message.topic == topic_of_notices("acme/fi-0042")
+    assert message.topic == topic_of_revocations("acme/fi-0042")
     assert listed("status")["waiting_notices"] == 0
 
 
@@ -434,7 +439,7 @@ async def test_the_loop_gives_out_what_others_change_says_heads_and_ends_when_as
         topics = {queue.get_nowait().topic for _ in range(queue.qsize())}
 
     assert code == TERMINATED
-    assert topics == {topic_of_notices("acme/fi-0042"), topic_of_head("acme/fi-0042")}
+    assert topics == {topic_of_revocations("acme/fi-0042"), topic_of_head("acme/fi-0042")}
 
 
 def entries_of(said: Path) -> list[int]:

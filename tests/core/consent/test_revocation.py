@@ -27,34 +27,44 @@ from presence.core.consent.revocation import (
     HEAD_MAX_AGE_S,
     HEAD_TYPE,
     MOST_ROWS,
-    NOTICE_TYPE,
+    REVOCATION_TYPE,
     UNTIMELY,
     Head,
     Ignored,
-    Narrowing,
-    Notice,
+    Revocation,
+    RevokedRights,
     read_head,
-    read_notice,
+    read_revocation,
     topic_of_head,
-    topic_of_notices,
+    topic_of_revocations,
 )
 from tests.support.builders import ANNA, BERIT, CARL, CARS, START_S
-from tests.support.revocations import KEYS, KID, LIST, OTHER, SIGNER, head, notice, removal, signed
+from tests.support.revocations import (
+    KEYS,
+    KID,
+    LIST,
+    OTHER,
+    SIGNER,
+    head,
+    removal,
+    revocation,
+    signed,
+)
 
-ALL_KINDS = notice(
+ALL_KINDS = revocation(
     removal(),
-    Narrowing(BERIT, 8, categories=frozenset({CARS}), purposes=frozenset({Purpose.OFFERS})),
-    Narrowing(CARL, 4, paused_until_s=START_S + 3600),
-    Narrowing(CARL, 5, paused_until_s=math.inf),
-    Narrowing(CARL, 6, objected=True),
+    RevokedRights(BERIT, 8, categories=frozenset({CARS}), purposes=frozenset({Purpose.OFFERS})),
+    RevokedRights(CARL, 4, paused_until_s=START_S + 3600),
+    RevokedRights(CARL, 5, paused_until_s=math.inf),
+    RevokedRights(CARL, 6, objected=True),
     seq=17,
     previous=15,
 )
 
 
-def _read(message: bytes) -> Notice | str:
+def _read(message: bytes) -> Revocation | str:
     try:
-        return read_notice(message, keys=KEYS, list_name=LIST)
+        return read_revocation(message, keys=KEYS, list_name=LIST)
     except Ignored as ignored:
         return ignored.why
 
@@ -67,7 +77,7 @@ def _read_head(message: bytes, now_s: float = START_S) -> Head | str:
 
 
 def _payload(**changes: Any) -> bytes:
-    """A notice of one row, spelled by hand; a change to `...` leaves the field out."""
+    """A revocation of one row, spelled by hand; a change to `...` leaves the field out."""
     value = {
         "iss": "consent",
         "list": LIST,
@@ -82,7 +92,7 @@ def _payload(**changes: Any) -> bytes:
 
 
 def _by_us(payload: bytes) -> bytes:
-    return sign(payload, typ=NOTICE_TYPE, kid=KID, key=SIGNER)
+    return sign(payload, typ=REVOCATION_TYPE, kid=KID, key=SIGNER)
 
 
 def _with_header(**header: Any) -> bytes:
@@ -92,27 +102,27 @@ def _with_header(**header: Any) -> bytes:
 
 
 def test_the_topics_name_chain_and_group_and_nobody() -> None:
-    assert topic_of_notices(LIST) == "presence/v1/acme/ctl/revoke/fi-0042"
+    assert topic_of_revocations(LIST) == "presence/v1/acme/ctl/revoke/fi-0042"
     assert topic_of_head(LIST) == "presence/v1/acme/ctl/head/fi-0042"
 
 
 def test_a_signed_notice_of_every_kind_is_read_as_it_was_written() -> None:
     read = _read(signed(ALL_KINDS))
-    assert isinstance(read, Notice)
+    assert isinstance(read, Revocation)
     assert set(read.rows) == set(ALL_KINDS.rows)
     assert (read.seq, read.previous, read.list_seq) == (17, 15, 8)
 
 
 @pytest.mark.requirement("R-41")
 def test_a_notice_says_by_which_key_it_was_signed() -> None:
-    read = _read(signed(notice()))
-    assert isinstance(read, Notice)
+    read = _read(signed(revocation()))
+    assert isinstance(read, Revocation)
     assert read.kid == KID
 
 
 def test_a_notice_may_have_so_many_rows_and_a_head_may_be_so_far_ahead() -> None:
-    most = notice(*(removal(n.to_bytes(8, "big")) for n in range(MOST_ROWS)))
-    assert isinstance(_read(signed(most)), Notice)
+    most = revocation(*(removal(n.to_bytes(8, "big")) for n in range(MOST_ROWS)))
+    assert isinstance(_read(signed(most)), Revocation)
     assert isinstance(_read_head(signed(head(issued_s=int(START_S + AHEAD_S)))), Head)
     assert _read_head(signed(head(issued_s=int(START_S + AHEAD_S + 1)))) == UNTIMELY
 
@@ -122,7 +132,7 @@ def test_a_notice_may_have_so_many_rows_and_a_head_may_be_so_far_ahead() -> None
 )
 def test_a_pause_ends_at_any_second_that_can_be_read(until_s: int, ends_s: float) -> None:
     read = _read(_by_us(_payload(rm=..., pause=[["oaKjpKWmp6g", 2, until_s]])))
-    assert isinstance(read, Notice)
+    assert isinstance(read, Revocation)
     assert [row.paused_until_s for row in read.rows] == [ends_s]
 
 
@@ -148,11 +158,11 @@ def test_a_head_from_beyond_every_date_is_malformed() -> None:
 
 
 def test_a_signed_head_is_read_as_it_was_written() -> None:
-    assert _read_head(signed(head(notice_seq=17))) == head(notice_seq=17)
+    assert _read_head(signed(head(revocation_seq=17))) == head(revocation_seq=17)
 
 
 def test_the_notice_of_the_documentation_is_read() -> None:
-    assert _read(_by_us(_payload())) == notice()
+    assert _read(_by_us(_payload())) == revocation()
 
 
 def test_the_published_example_of_eddsa_is_verified_up_to_its_poor_header() -> None:
@@ -175,7 +185,7 @@ def test_the_published_example_of_eddsa_is_verified_up_to_its_poor_header() -> N
     )
     keys = parse_keys(json.dumps(jwks).encode())
     keys["a"].verify(decode_base64url(signature), content)
-    assert verify(content + b"." + signature, typ=NOTICE_TYPE, keys=keys) is Unproven.MALFORMED
+    assert verify(content + b"." + signature, typ=REVOCATION_TYPE, keys=keys) is Unproven.MALFORMED
 
 
 @pytest.mark.requirement("T-07")
@@ -186,20 +196,20 @@ def test_the_published_example_of_eddsa_is_verified_up_to_its_poor_header() -> N
         (b"..", Unproven.MALFORMED),
         (_payload(), Unproven.MALFORMED),
         (b"a" * 70_000, Unproven.MALFORMED),
-        (signed(notice()) + b"=", Unproven.MALFORMED),
-        (signed(notice()) + b".x", Unproven.MALFORMED),
+        (signed(revocation()) + b"=", Unproven.MALFORMED),
+        (signed(revocation()) + b".x", Unproven.MALFORMED),
         (signed(head()), Unproven.MALFORMED),
-        (signed(notice(), key=OTHER), Unproven.FORGED),
-        (signed(notice(), kid="r2"), Unproven.UNKNOWN_KEY),
-        (signed(notice())[:-86], Unproven.UNSIGNED),
-        (_with_header(alg="none", kid=KID, typ=NOTICE_TYPE), Unproven.UNSIGNED),
-        (_with_header(alg="HS256", kid=KID, typ=NOTICE_TYPE), Unproven.UNSIGNED),
-        (_with_header(alg=["EdDSA"], kid=KID, typ=NOTICE_TYPE), Unproven.UNSIGNED),
-        (_with_header(alg="EdDSA", kid=[KID], typ=NOTICE_TYPE), Unproven.UNKNOWN_KEY),
+        (signed(revocation(), key=OTHER), Unproven.FORGED),
+        (signed(revocation(), kid="r2"), Unproven.UNKNOWN_KEY),
+        (signed(revocation())[:-86], Unproven.UNSIGNED),
+        (_with_header(alg="none", kid=KID, typ=REVOCATION_TYPE), Unproven.UNSIGNED),
+        (_with_header(alg="HS256", kid=KID, typ=REVOCATION_TYPE), Unproven.UNSIGNED),
+        (_with_header(alg=["EdDSA"], kid=KID, typ=REVOCATION_TYPE), Unproven.UNSIGNED),
+        (_with_header(alg="EdDSA", kid=[KID], typ=REVOCATION_TYPE), Unproven.UNKNOWN_KEY),
         (_with_header(alg="EdDSA", kid=KID), Unproven.MALFORMED),
-        (_with_header(alg="EdDSA", kid=KID, typ=NOTICE_TYPE, jwk={}), Unproven.MALFORMED),
-        (_with_header(alg="EdDSA", kid=KID, typ=NOTICE_TYPE, crit=[]), Unproven.MALFORMED),
-        (signed(notice(list_name="acme/fi-0043")), FOREIGN),
+        (_with_header(alg="EdDSA", kid=KID, typ=REVOCATION_TYPE, jwk={}), Unproven.MALFORMED),
+        (_with_header(alg="EdDSA", kid=KID, typ=REVOCATION_TYPE, crit=[]), Unproven.MALFORMED),
+        (signed(revocation(list_name="acme/fi-0043")), FOREIGN),
     ],
 )
 def test_what_the_consent_service_did_not_sign_for_this_list_is_nothing(
@@ -209,11 +219,11 @@ def test_what_the_consent_service_did_not_sign_for_this_list_is_nothing(
 
 
 def test_both_names_of_the_algorithm_are_understood() -> None:
-    assert _read(_with_header(alg="Ed25519", kid=KID, typ=NOTICE_TYPE)) == notice()
+    assert _read(_with_header(alg="Ed25519", kid=KID, typ=REVOCATION_TYPE)) == revocation()
 
 
 def test_a_changed_byte_anywhere_makes_it_nothing() -> None:
-    message = signed(notice())
+    message = signed(revocation())
     for at in range(len(message)):
         other = b"A" if message[at : at + 1] != b"A" else b"B"
         assert isinstance(_read(message[:at] + other + message[at + 1 :]), str)
@@ -260,14 +270,14 @@ def test_a_notice_that_is_not_understood_to_its_last_field_is_refused_whole(payl
 @pytest.mark.parametrize("until", [None, "tomorrow", -1, 1.5, 1 << 40, True])
 def test_a_pause_whose_end_cannot_be_read_has_none(until: object) -> None:
     read = _read(_by_us(_payload(rm=..., pause=[["oaKjpKWmp6g", 2, until]])))
-    assert isinstance(read, Notice)
-    assert read.rows == (Narrowing(ANNA, 2, paused_until_s=math.inf),)
+    assert isinstance(read, Revocation)
+    assert read.rows == (RevokedRights(ANNA, 2, paused_until_s=math.inf),)
 
 
 def test_a_pause_is_signed_to_the_whole_second_rather_longer_than_asked() -> None:
-    read = _read(signed(notice(Narrowing(ANNA, 2, paused_until_s=START_S + 0.5))))
-    assert isinstance(read, Notice)
-    assert read.rows == (Narrowing(ANNA, 2, paused_until_s=START_S + 1),)
+    read = _read(signed(revocation(RevokedRights(ANNA, 2, paused_until_s=START_S + 0.5))))
+    assert isinstance(read, Revocation)
+    assert read.rows == (RevokedRights(ANNA, 2, paused_until_s=START_S + 1),)
 
 
 def test_a_notice_takes_away_whatever_its_date_an_old_or_early_head_says_nothing() -> None:
@@ -275,7 +285,7 @@ def test_a_notice_takes_away_whatever_its_date_an_old_or_early_head_says_nothing
         START_S - 86_400,
         START_S + 86_400,
     ):  # from the future: the clock that is wrong may be ours
-        assert isinstance(_read(signed(notice(issued_s=int(issued_s)))), Notice)
+        assert isinstance(_read(signed(revocation(issued_s=int(issued_s)))), Revocation)
     assert isinstance(_read_head(signed(head()), now_s=START_S + HEAD_MAX_AGE_S), Head)
     assert _read_head(signed(head()), now_s=START_S + HEAD_MAX_AGE_S + 1) == UNTIMELY
     assert _read_head(signed(head()), now_s=START_S - AHEAD_S - 1) == UNTIMELY
@@ -290,25 +300,28 @@ def test_no_payload_of_ours_is_too_strange_to_be_refused(payload: bytes) -> None
 @pytest.mark.parametrize(
     "rows",
     [
-        (Narrowing(ANNA, 1),),
-        (Narrowing(ANNA, 1, removed=True, objected=True),),
-        (Narrowing(ANNA, 1, paused_until_s=-1.5),),
-        (Narrowing(ANNA, 1, categories=frozenset({"cars"})),),
-        (Narrowing(b"short", 1, removed=True),),
+        (RevokedRights(ANNA, 1),),
+        (RevokedRights(ANNA, 1, removed=True, objected=True),),
+        (RevokedRights(ANNA, 1, paused_until_s=-1.5),),
+        (RevokedRights(ANNA, 1, categories=frozenset({"cars"})),),
+        (RevokedRights(b"short", 1, removed=True),),
         tuple(removal(version=n) for n in range(MOST_ROWS + 1)),
     ],
 )
-def test_a_notice_that_no_gateway_would_take_is_not_signed(rows: tuple[Narrowing, ...]) -> None:
+def test_a_notice_that_no_gateway_would_take_is_not_signed(rows: tuple[RevokedRights, ...]) -> None:
     with pytest.raises(ValueError):
-        signed(notice(*rows))
+        signed(revocation(*rows))
 
 
 def test_the_published_keys_are_read_back() -> None:
     published = encode_keys({"r1": SIGNER.public_key(), "r2": OTHER.public_key()})
     keys = parse_keys(published)
     assert encode_keys(keys) == published
-    assert _read(signed(notice(), kid="r2", key=OTHER)) == Unproven.UNKNOWN_KEY
-    assert read_notice(signed(notice(), kid="r2", key=OTHER), keys=keys, list_name=LIST) == notice()
+    assert _read(signed(revocation(), kid="r2", key=OTHER)) == Unproven.UNKNOWN_KEY
+    assert (
+        read_revocation(signed(revocation(), kid="r2", key=OTHER), keys=keys, list_name=LIST)
+        == revocation()
+    )
 
 
 def test_stolen_keys_are_named_beside_those_that_count() -> None:

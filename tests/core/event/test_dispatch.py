@@ -9,7 +9,7 @@ import pytest
 
 from presence.core.consent.gate import Denied, Reason
 from presence.core.consent.model import Audience, Flag, Purpose, Scope
-from presence.core.consent.revocation import Narrowing
+from presence.core.consent.revocation import RevokedRights
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import STABLE_DAY, EventType, subject_of_day
 from presence.core.timestamps import Moment
@@ -40,7 +40,7 @@ from tests.support.builders import (
     visit,
     walk_in,
 )
-from tests.support.revocations import notice
+from tests.support.revocations import revocation
 
 ALL = frozenset(Purpose) - {Purpose.PROFILING}
 PRESENCE_AND_OFFERS = frozenset({Purpose.PRESENCE, Purpose.OFFERS})
@@ -310,8 +310,8 @@ def test_more_withdrawals_at_once_than_the_outbox_is_long_are_all_told(by: str) 
     engine = told_of(refs, outbox_length=3)
 
     if by == "a notice":
-        step = engine.take_away(
-            notice(*(Narrowing(ref, 1, removed=True) for ref in refs)), moment(20)
+        step = engine.revoke(
+            revocation(*(RevokedRights(ref, 1, removed=True) for ref in refs)), moment(20)
         )[1]
     else:
         step = engine.apply(a_list(), moment(20))
@@ -502,7 +502,7 @@ def test_what_a_peer_told_while_our_list_was_stale_is_taken_back_here_too() -> N
     engine.adopt(waiting, waiting.id, moment(10))
     assert send_all(engine, moment(11)) == []
 
-    engine.take_away(notice(Narrowing(ANNA, 1, removed=True)), moment(20))
+    engine.revoke(revocation(RevokedRights(ANNA, 1, removed=True)), moment(20))
 
     [withdrawn] = send_all(engine, moment(20))
     assert (withdrawn["type"], withdrawn["data"]["entered_id"]) == (
@@ -640,7 +640,7 @@ def test_a_left_is_stopped_where_visit_end_is_taken_back_before_it_is_sent() -> 
 def lose_the_purpose(engine: Engine, by: str, now: Moment) -> None:
     """The audience of offers loses its right, in one of three ways."""
     if by == "a notice":
-        engine.take_away(notice(Narrowing(ANNA, 1, purposes=frozenset({Purpose.OFFERS}))), now)
+        engine.revoke(revocation(RevokedRights(ANNA, 1, purposes=frozenset({Purpose.OFFERS}))), now)
     elif by == "a list":
         engine.apply(a_list(consent(version=2, purposes=ALL - {Purpose.OFFERS})), now)
     else:
@@ -816,7 +816,9 @@ PROFILED = frozenset(Purpose)
 
 def without_profiling(engine: Engine, by: str, now: Moment) -> None:
     if by == "a notice":
-        engine.take_away(notice(Narrowing(ANNA, 1, purposes=frozenset({Purpose.PROFILING}))), now)
+        engine.revoke(
+            revocation(RevokedRights(ANNA, 1, purposes=frozenset({Purpose.PROFILING}))), now
+        )
     else:
         engine.apply(a_list(consent(version=2, purposes=ALL)), now)
 

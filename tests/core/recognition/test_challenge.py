@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.consent.revocation import Narrowing
+from presence.core.consent.revocation import RevokedRights
 from presence.core.event.cloudevent import EventType
 from presence.core.event.outgoing import Step
 from presence.core.place import Place
@@ -49,7 +49,7 @@ from tests.support.builders import (
     window_keys,
 )
 from tests.support.paths import ROOT
-from tests.support.revocations import notice
+from tests.support.revocations import revocation
 
 NONCE = bytes(range(16))
 CHALLENGE = b"\x01" + NONCE
@@ -322,7 +322,7 @@ def test_an_answer_is_forgotten_with_the_consent_under_which_it_was_given(
     engine.answered(answered(series=(DoorbellReading(0.0, -100),)))
     engine.advance(moment(seconds))
     if by == "a notice":
-        engine.take_away(notice(Narrowing(ANNA, 1, removed=True)), moment(seconds))
+        engine.revoke(revocation(RevokedRights(ANNA, 1, removed=True)), moment(seconds))
     else:
         engine.apply(a_list(), moment(seconds))
 

@@ -1,4 +1,6 @@
-"""What notices took away, on the disk: by whom it was signed, and files of before that was kept."""
+"""What revocations took away, on the disk: by whom it was signed, and files of before that was
+kept.
+"""
 
 import math
 import sqlite3
@@ -8,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from presence.core.consent.model import Purpose
-from presence.core.consent.revocation import Narrowing
-from presence.core.consent.revocations import Restriction
-from presence.edges.sqlite.revocations import WITHDRAWN_SCHEMA, WithdrawnStore
+from presence.core.consent.revocation import RevokedRights
+from presence.core.consent.revocations import HeldRevocation
+from presence.edges.sqlite.revocations import WITHDRAWN_SCHEMA, SqliteRevocationStore
 from tests.support.builders import ANNA, BERIT, CARS
 from tests.support.revocations import LIST, removal
 
 ROWS = (
-    Restriction(removal(version=5), 8, "r1"),
-    Restriction(removal(version=5), 9, "r2"),
-    Restriction(
-        Narrowing(
+    HeldRevocation(removal(version=5), 8, "r1"),
+    HeldRevocation(removal(version=5), 9, "r2"),
+    HeldRevocation(
+        RevokedRights(
             BERIT,
             2,
             objected=True,
@@ -33,14 +35,14 @@ ROWS = (
 
 
 def test_what_was_kept_is_there_again_by_key(tmp_path: Path) -> None:
-    with closing(WithdrawnStore(tmp_path)) as store:
+    with closing(SqliteRevocationStore(tmp_path)) as store:
         store.keep(LIST, ROWS, 7)
-    with closing(WithdrawnStore(tmp_path)) as again:
+    with closing(SqliteRevocationStore(tmp_path)) as again:
         assert set(again.load()) == set(ROWS)
-        assert again.last_notice(LIST) == 7
+        assert again.last_revocation(LIST) == 7
         again.let_go(ROWS[:1])
         again.keep(LIST, (), None, gone=ROWS[2:])
-    with closing(WithdrawnStore(tmp_path)) as third:
+    with closing(SqliteRevocationStore(tmp_path)) as third:
         assert third.load() == ROWS[1:2]
     assert BERIT not in (tmp_path / "withdrawn.sqlite").read_bytes()
 
@@ -57,6 +59,6 @@ def test_a_file_of_before_keys_were_told_apart_keeps_what_it_held_for_nobody_kno
     before.execute("INSERT INTO notice VALUES (?, ?)", (LIST, 17))
     before.commit()
     before.close()
-    with closing(WithdrawnStore(tmp_path)) as upgraded:
-        assert upgraded.load() == (Restriction(removal(version=5), 8, ""),)
-        assert upgraded.last_notice(LIST) == 17
+    with closing(SqliteRevocationStore(tmp_path)) as upgraded:
+        assert upgraded.load() == (HeldRevocation(removal(version=5), 8, ""),)
+        assert upgraded.last_revocation(LIST) == 17

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from presence.edges.consent_list.store import ListStore
-from presence.edges.sqlite.revocations import WithdrawnStore
+from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.spoilt import aside, state_of
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.errors import MemoryLost, StorageError
@@ -145,10 +145,10 @@ def test_a_list_that_is_found_damaged_while_it_is_used_is_begun_anew_by_the_look
 
 @pytest.mark.parametrize("spoil", [torn, newer])
 def test_what_notices_took_away_is_never_begun_anew(tmp_path: Path, spoil: Spoil) -> None:
-    WithdrawnStore(tmp_path).close()
+    SqliteRevocationStore(tmp_path).close()
     spoil(tmp_path / "withdrawn.sqlite")
     with pytest.raises(StorageError, match="together with the list's"):
-        WithdrawnStore(tmp_path)
+        SqliteRevocationStore(tmp_path)
 
 
 def test_who_only_looks_begins_nothing_anew(tmp_path: Path) -> None:
