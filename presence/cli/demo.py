@@ -15,7 +15,7 @@ from presence.cli.termination import TERMINATED, unless_terminated
 from presence.demo.account import as_dict
 from presence.demo.lines import PlainLines, account_lines
 from presence.demo.play import play
-from presence.demo.stage import Audience
+from presence.demo.stage import Spectator
 
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 
@@ -88,10 +88,10 @@ def start(options: argparse.Namespace) -> int:
     return 1 if account.problems else 0
 
 
-def audience_for(options: argparse.Namespace) -> Audience:
+def audience_for(options: argparse.Namespace) -> Spectator:
     """The live view where there is a terminal for it; elsewhere plain lines, and why."""
     if options.json:
-        return PlainLines(sys.stderr) if options.no_tui else Audience()
+        return PlainLines(sys.stderr) if options.no_tui else Spectator()
     if options.no_tui or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return PlainLines(sys.stdout)
     columns, rows = shutil.get_terminal_size()

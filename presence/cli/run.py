@@ -16,7 +16,7 @@ from presence.config import Settings, load_settings
 from presence.config.rules import read_notice_keys, read_store_key, rules_of
 from presence.edges.host import logs
 from presence.edges.host.single_instance import alone
-from presence.edges.host.systemd import Notifier as SystemdNotifier
+from presence.edges.host.systemd import SystemdNotifier
 from presence.errors import ClockUnreadable, ConfigurationError, PresenceError
 
 STDERR: Final = 2

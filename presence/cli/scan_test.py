@@ -17,10 +17,10 @@ from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
 from presence.errors import ConfigurationError, PresenceError, RadioError
 from presence.survey import applying
-from presence.survey.guide import Step
+from presence.survey.guide import SurveyStep
 from presence.survey.report import write_report
 from presence.survey.screen import Screen
-from presence.survey.session import Outcome
+from presence.survey.session import SurveyOutcome
 from presence.survey.sources import visit
 
 UNAVAILABLE: Final = 69
@@ -146,7 +146,7 @@ def start(options: argparse.Namespace) -> int:
     return int(outcome.verdict)
 
 
-async def _visit(options: argparse.Namespace, screen: Screen) -> Outcome:
+async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     outcome = await visit(options, screen)
     screen.heading("summary")
     for result in outcome.results.values():
@@ -164,11 +164,11 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> Outcome:
     return outcome
 
 
-async def apply(options: argparse.Namespace, outcome: Outcome, screen: Screen) -> None:
+async def apply(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) -> None:
     """Show the difference, ask, keep the old file, write; then record that the door is
     calibrated.
     """
-    walk = outcome.results[Step.WALK].finding
+    walk = outcome.results[SurveyStep.WALK].finding
     if outcome.tuned is None or walk.verdict is Verdict.FAIL:
         screen.say(
             "  nothing is written: the walk FAILs, and a bad threshold is worse than the "
@@ -212,11 +212,11 @@ async def _write(
     return True
 
 
-def _steps(text: str) -> tuple[Step, ...]:
+def _steps(text: str) -> tuple[SurveyStep, ...]:
     words = [word.strip() for word in text.split(",") if word.strip()]
-    if not words or not set(words) <= {step.value for step in Step}:
-        raise argparse.ArgumentTypeError(f"choose from {','.join(Step)}")
-    return tuple(step for step in Step if step.value in words)
+    if not words or not set(words) <= {step.value for step in SurveyStep}:
+        raise argparse.ArgumentTypeError(f"choose from {','.join(SurveyStep)}")
+    return tuple(step for step in SurveyStep if step.value in words)
 
 
 def _rounds(text: str) -> int:

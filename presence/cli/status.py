@@ -61,7 +61,7 @@ def start(options: argparse.Namespace) -> int:
     path = socket_of(options)
     try:
         status = asked(path)
-    except NoAnswer as trouble:
+    except StatusUnanswered as trouble:
         if options.json:
             print(json.dumps({"running": trouble.running, "next_steps": [str(trouble)]}))
         print(f"presence status: {trouble}", file=sys.stderr)
@@ -70,7 +70,7 @@ def start(options: argparse.Namespace) -> int:
     return 0 if status["well"] else 1
 
 
-class NoAnswer(PresenceError):
+class StatusUnanswered(PresenceError):
     """The gateway cannot be asked; the message says why and what to do. `running`: as far as we can
     tell.
     """
@@ -85,26 +85,28 @@ def asked(path: Path) -> dict[str, Any]:
     try:
         answer = ask(path, "status")
     except (FileNotFoundError, ConnectionRefusedError):
-        raise NoAnswer(
+        raise StatusUnanswered(
             f"no gateway answers at {path}: `systemctl status presence`; its last words: "
             "`journalctl --namespace=presence -n 20`; then `presence check`",
             running=False,
         ) from None
     except PermissionError:
-        raise NoAnswer(
+        raise StatusUnanswered(
             f"{path} is not for this user: become a member of status.group, or ask with sudo",
             running=True,
         ) from None
     except OSError as error:
-        raise NoAnswer(
+        raise StatusUnanswered(
             f"{path}: {error}: does it hang? the watchdog of systemd ends that", running=True
         ) from None
     try:
         status = json.loads(answer)
     except ValueError:
-        raise NoAnswer(
+        raise StatusUnanswered(
             f"{path}: turned away; others ask too: try again in a moment", running=True
         ) from None
     if not isinstance(status, dict):
-        raise NoAnswer(f"{path}: not a gateway's answer: is another program there?", running=True)
+        raise StatusUnanswered(
+            f"{path}: not a gateway's answer: is another program there?", running=True
+        )
     return status

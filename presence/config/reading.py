@@ -14,7 +14,7 @@ from yaml.nodes import MappingNode
 from presence.config.document import compose_document
 from presence.config.scalars import is_null, shown
 from presence.config.settings import Settings
-from presence.config.walk import Walk
+from presence.config.walk import SectionReader
 from presence.errors import ConfigurationError
 
 _MOST_BYTES = 262_144
@@ -58,7 +58,7 @@ def parse_settings(text: str, *, name: str) -> Settings:
         raise ConfigurationError(
             [f"{name}:1: is {what}, not a group of sections: write `store:` and so on"]
         )
-    walk = Walk(name)
+    walk = SectionReader(name)
     settings = walk.root(Settings, root)
     if walk.problems or not isinstance(settings, Settings):
         raise ConfigurationError(

@@ -60,7 +60,7 @@ class _Place:
         return _Place(f"{self.path}[{index}]", line)
 
 
-class Walk:
+class SectionReader:
     """One walk through one file; `problems` holds (line, sentence) in the order found."""
 
     def __init__(self, name: str) -> None:

@@ -24,7 +24,7 @@ from presence.errors import BrokerError, ConsentServiceError
 FAREWELL_S: Final = 2.0
 
 
-class Outbox:
+class RevocationOutbox:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 

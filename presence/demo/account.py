@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from presence.demo import marks
-from presence.demo.marks import Finding
+from presence.demo.marks import Trace
 from presence.demo.scene import Role
 from presence.demo.stage import Play
 from presence.demo.story import SECONDS
@@ -51,7 +51,7 @@ class Search:
     files: int
     messages: int
     log_lines: int
-    findings: list[Finding]
+    findings: list[Trace]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from presence.simulation.local_broker import LocalBroker
 KID: Final = "demo-1"
 
 
-class ConsentService:
+class PlayedConsentService:
     """Writes the public key where the gateway looks for it; the private one is in this object
     alone.
     """

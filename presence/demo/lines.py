@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from presence.demo.account import Account, Search
 from presence.demo.scene import Happening, Role, words
-from presence.demo.stage import Audience, Play
+from presence.demo.stage import Play, Spectator
 from presence.demo.story import AUDIENCE, CAMPAIGNS, CHAIN, SECONDS, STORE
 
 
@@ -20,7 +20,7 @@ def broker_text(kind: str, protocol: str) -> str:
     return f"{'mosquitto' if kind == 'mosquitto' else 'embedded broker'}, MQTT {protocol}"
 
 
-class PlainLines(Audience):
+class PlainLines(Spectator):
     """For pipes, logs, and terminals without a cursor."""
 
     def __init__(self, stream: TextIO) -> None:

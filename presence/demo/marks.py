@@ -29,7 +29,7 @@ _HASHES: Final = ("md5", "sha1", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Trace:
     """Something stayed. Says of what kind and where, not whose."""
 
     kind: str
@@ -76,16 +76,16 @@ def _base64_core(value: bytes, offset: int) -> bytes:
     return b64encode(bytes(offset) + value)[first:last]
 
 
-def search(marks: Mapping[bytes, str], places: Mapping[str, bytes]) -> list[Finding]:
+def search(marks: Mapping[bytes, str], places: Mapping[str, bytes]) -> list[Trace]:
     """Every kind of mark that stands in a place, once for each kind, spelling and place."""
     written = [(kind, how, text) for mark, kind in marks.items() for how, text in spellings(mark)]
-    found: dict[Finding, None] = {}
+    found: dict[Trace, None] = {}
     for where, content in places.items():
         lower, url_safe = content.lower(), content.replace(b"-", b"+").replace(b"_", b"/")
         for kind, how, text in written:
             looked_in = url_safe if how.endswith("base64") else lower if "hex" in how else content
             if text in looked_in or (how in _HASHES and text in lower):
-                found[Finding(f"{kind} ({how})", where)] = None
+                found[Trace(f"{kind} ({how})", where)] = None
     return list(found)
 
 

@@ -16,11 +16,11 @@ from typing import Final, Literal
 from presence.config.settings import LogFormat
 from presence.core.place import Place
 from presence.demo.account import Account, Traces, close_the_books
-from presence.demo.consent_service import ConsentService
+from presence.demo.consent_service import PlayedConsentService
 from presence.demo.engine import offer_engine
 from presence.demo.scene import Scene
 from presence.demo.settings import demo_settings
-from presence.demo.stage import Audience, KeptStatus, Play, gateway_of
+from presence.demo.stage import KeptStatus, Play, Spectator, gateway_of
 from presence.demo.story import (
     CHAIN,
     LIST_FOLLOWS_S,
@@ -46,7 +46,7 @@ LINGER_S: Final = 0.3
 
 
 async def play(
-    *, speed: float, seed: int, prefer: Kind | Literal["auto"], audience: Audience
+    *, speed: float, seed: int, prefer: Kind | Literal["auto"], audience: Spectator
 ) -> Account:
     """The whole evening; raises PresenceError where something cannot be started."""
     log = io.StringIO()
@@ -76,7 +76,7 @@ async def play(
                 pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS
             )
             settings = demo_settings(root, broker)
-            service = ConsentService(settings.consent, broker)
+            service = PlayedConsentService(settings.consent, broker)
             status = KeptStatus()
             with gateway_of(settings, shop, doorbell, status) as gateway:
                 now = Play(
@@ -101,7 +101,7 @@ async def play(
         raise _first_of_ours(group) from None
 
 
-async def _perform(now: Play, service: ConsentService, audience: Audience) -> None:
+async def _perform(now: Play, service: PlayedConsentService, audience: Spectator) -> None:
     service.publish(now.people, now_s=now.clock.start.utc_s)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(now.gateway.run())
@@ -124,7 +124,7 @@ async def _settle(now: Play) -> None:
     await asyncio.sleep(LINGER_S)
 
 
-async def _withdraw(now: Play, service: ConsentService) -> None:
+async def _withdraw(now: Play, service: PlayedConsentService) -> None:
     await now.clock.until(WITHDRAWAL_S)
     leaving = tuple(person for person in now.people if person.withdraws)
     names = ", ".join(person.name for person in leaving)

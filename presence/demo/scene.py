@@ -15,7 +15,7 @@ from typing import Any
 from presence.core.event.cloudevent import Assurance, subject_of_day, utc_day
 from presence.demo.story import CATEGORIES, Person
 from presence.demo.watch import Message
-from presence.simulation import Place, SimulatedClock
+from presence.simulation import Position, SimulatedClock
 from presence.simulation.walks import place_of
 
 
@@ -34,7 +34,7 @@ class Role:
     """What is known of one person."""
 
     person: Person
-    place: Place = Place.AWAY
+    place: Position = Position.AWAY
     been_inside: bool = False
     said: Counter[str] = field(default_factory=Counter)
     """Events by kind, copies of one event counted once."""
@@ -66,12 +66,14 @@ class Role:
             return f"offer: {words(self.offers)}"
         if self.said["entered"]:
             return "greeted"
-        if self.place is Place.INSIDE:
+        if self.place is Position.INSIDE:
             return "inside"
-        if self.place is Place.WINDOW:
+        if self.place is Position.WINDOW:
             return "at the window"
         return (
-            "in the street" if self.place is Place.STREET else ("gone" if self.been_inside else "")
+            "in the street"
+            if self.place is Position.STREET
+            else ("gone" if self.been_inside else "")
         )
 
 
@@ -115,12 +117,16 @@ class Scene:
             if role.place is before:
                 continue
             name, permission = role.person.name, role.person.permission
-            if role.place is Place.INSIDE:
+            if role.place is Position.INSIDE:
                 role.been_inside = True
                 self.happened("walk", f"{name} comes in ({permission})")
-            elif role.place is Place.WINDOW and before is Place.STREET and not role.person.goes_in:
+            elif (
+                role.place is Position.WINDOW
+                and before is Position.STREET
+                and not role.person.goes_in
+            ):
                 self.happened("walk", f"{name} stops at the window ({permission})")
-            elif before is Place.INSIDE:
+            elif before is Position.INSIDE:
                 self.happened("walk", f"{name} goes")
 
     def happened(self, kind: str, text: str) -> None:

@@ -34,7 +34,7 @@ class Play:
     entry: EntrySettings
 
 
-class Audience:
+class Spectator:
     """Who watches. This one sees nothing, as --json wants it; plain lines and the live view see
     more.
     """

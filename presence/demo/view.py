@@ -19,7 +19,7 @@ from rich.text import Text
 from presence.demo.lines import broker_text, clock_text, reasons
 from presence.demo.plan import plan, style_of
 from presence.demo.scene import Role, words
-from presence.demo.stage import Audience, Play
+from presence.demo.stage import Play, Spectator
 from presence.demo.story import CAMPAIGNS, CHAIN, SECONDS, STORE
 
 REPAINT_S: Final = 0.1
@@ -39,7 +39,7 @@ STYLES: Final = {
 }
 
 
-class LiveView(Audience):
+class LiveView(Spectator):
     def __init__(self) -> None:
         self._console = Console()
         self._live = Live(

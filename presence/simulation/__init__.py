@@ -17,15 +17,15 @@ from presence.simulation.crowd import crowd
 from presence.simulation.doorbell import Pocket, SimulatedDoorbell
 from presence.simulation.phones import Phone
 from presence.simulation.shop import Said, SimulatedShop
-from presence.simulation.walks import Place, Spot, Walk, passing, visiting
+from presence.simulation.walks import Position, Spot, Walk, passing, visiting
 
 __all__ = [
     "Air",
     "Broadcast",
     "CustomerBroadcast",
     "Phone",
-    "Place",
     "Pocket",
+    "Position",
     "Said",
     "SimulatedClock",
     "SimulatedDoorbell",

@@ -55,7 +55,7 @@ class Air:
         )
 
 
-class Link:
+class RadioPath:
     """One phone's way through the air; holds its shadowing, and its own chance."""
 
     def __init__(self, air: Air, chance: Random) -> None:

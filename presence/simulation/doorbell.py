@@ -24,7 +24,7 @@ from presence.core.recognition.challenge import (
 )
 from presence.core.recognition.identifiers import slot_at, window_key
 from presence.ports import OnResponse
-from presence.simulation.air import Air, Link
+from presence.simulation.air import Air, RadioPath
 from presence.simulation.clock import SimulatedClock
 from presence.simulation.walks import Walk
 
@@ -106,7 +106,7 @@ class SimulatedDoorbell:
 
     def _of(self, pocket: Pocket) -> Iterator[PhoneHeard]:
         chance = Random(f"{self._seed}/{pocket.name}/pocket")
-        link = Link(self._air, chance)
+        link = RadioPath(self._air, chance)
         since: list[tuple[float, int]] = []
         at_s = max(0.0, pocket.walk.begins_s) + chance.uniform(0, INTERVAL_S)
         while at_s < min(self._seconds, pocket.walk.ends_s):

@@ -6,7 +6,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from presence.core.timestamps import Moment
-from presence.simulation.air import Air, Link
+from presence.simulation.air import Air, RadioPath
 from presence.simulation.broadcasts import Broadcast
 from presence.simulation.walks import Walk
 
@@ -16,7 +16,7 @@ not collide twice.
 """
 
 
-class Report(NamedTuple):
+class Transmission(NamedTuple):
     """An advertisement that was heard: raw, as a controller reports it."""
 
     at_s: float
@@ -42,10 +42,12 @@ class Phone:
     """Received over 1 m: −59 of a phone in the open, less 8 of the body that carries it."""
     customer: bool = False
 
-    def reports(self, start: Moment, air: Air, seed: int, *, ends_s: float) -> Iterator[Report]:
+    def reports(
+        self, start: Moment, air: Air, seed: int, *, ends_s: float
+    ) -> Iterator[Transmission]:
         """All that is heard of it, in order of time; the same for the same seed, start and walk."""
         chance = Random(f"{seed}/{self.name}")
-        link = Link(air, Random(f"{seed}/{self.name}/air"))
+        link = RadioPath(air, Random(f"{seed}/{self.name}/air"))
         at_s = max(0.0, self.walk.begins_s) + chance.uniform(0, self.interval_s)
         epoch, address, payload = None, b"", b""
         while at_s < min(ends_s, self.walk.ends_s):
@@ -58,7 +60,7 @@ class Phone:
                 payload = self.broadcast.payload(utc_s, draw)
             rssi_dbm = None if spot is None else link.receive(at_s, spot, self.power_dbm)
             if rssi_dbm is not None:
-                yield Report(at_s, self, address, rssi_dbm, payload)
+                yield Transmission(at_s, self, address, rssi_dbm, payload)
             at_s += self.interval_s + chance.uniform(0, ADV_DELAY_S)
 
 

@@ -10,7 +10,7 @@ from presence.core.recognition.advertisement import MalformedPayload, advertisem
 from presence.ports import OnAdvertisement
 from presence.simulation.air import Air
 from presence.simulation.clock import SimulatedClock
-from presence.simulation.phones import Phone, Report
+from presence.simulation.phones import Phone, Transmission
 
 ADAPTER: Final = "sim0"
 YIELD_EVERY: Final = 64
@@ -49,7 +49,7 @@ class SimulatedShop:
         self._air = air or Air()
         self._seed = seed
 
-    def reports(self) -> Iterator[Report]:
+    def reports(self) -> Iterator[Transmission]:
         """All that the receiver hears, in order of time, as fast as it is asked for."""
         streams = [
             phone.reports(self.clock.start, self._air, self._seed, ends_s=self.seconds)

@@ -30,19 +30,19 @@ class Spot(NamedTuple):
     y_m: float
 
 
-class Place(StrEnum):
+class Position(StrEnum):
     AWAY = "away"
     STREET = "street"
     WINDOW = "window"
     INSIDE = "inside"
 
 
-def place_of(spot: Spot | None) -> Place:
+def place_of(spot: Spot | None) -> Position:
     if spot is None:
-        return Place.AWAY
+        return Position.AWAY
     if spot.y_m >= 0:
-        return Place.INSIDE
-    return Place.WINDOW if spot.y_m >= -4 and abs(spot.x_m) <= WINDOW_M else Place.STREET
+        return Position.INSIDE
+    return Position.WINDOW if spot.y_m >= -4 and abs(spot.x_m) <= WINDOW_M else Position.STREET
 
 
 @dataclass(frozen=True, slots=True)

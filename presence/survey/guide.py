@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from presence.core.visit.calibration import Reading, Trial, Walked
+from presence.core.visit.calibration import Trial, Walked, WalkReading
 from presence.survey.hearing import Heard
 
 
-class Step(StrEnum):
+class SurveyStep(StrEnum):
     """What `--steps` picks from, in this order."""
 
     RADIO = "radio"
@@ -113,7 +113,7 @@ class Recorded:
 
     act: Act
     began_s: float
-    readings: tuple[Reading, ...]
+    readings: tuple[WalkReading, ...]
 
 
 @dataclass(slots=True)
@@ -125,7 +125,7 @@ class Walks:
     def add(self, act: Act, heard: Heard) -> None:
         self.recorded.append(Recorded(act, heard.began_s, heard.readings))
 
-    def readings(self, *doings: Doing) -> list[Reading]:
+    def readings(self, *doings: Doing) -> list[WalkReading]:
         """As heard inside: what an adapter at the door heard tells nothing about a threshold by
         itself.
         """

@@ -28,7 +28,7 @@ from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Match, Matcher
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
-from presence.core.visit.calibration import Reading
+from presence.core.visit.calibration import WalkReading
 
 REPEAT_S: Final = 2.0
 """Phones send one to ten times a second; what comes within this of the last is a repeat."""
@@ -79,7 +79,7 @@ class Heard:
 
     began_s: float
     strangers: int = 0
-    phones: dict[bytes, list[Reading]] = field(default_factory=dict, repr=False)
+    phones: dict[bytes, list[WalkReading]] = field(default_factory=dict, repr=False)
     """By ref: of test phones only."""
     unknown_strength: int = 0
     formats: set[str] = field(default_factory=set)
@@ -95,9 +95,9 @@ class Heard:
         return self.strangers + self.unknown_strength + sum(map(len, self.phones.values()))
 
     @property
-    def readings(self) -> tuple[Reading, ...]:
+    def readings(self) -> tuple[WalkReading, ...]:
         """Of the test phone that was heard most often."""
-        most: list[Reading] = []
+        most: list[WalkReading] = []
         for readings in self.phones.values():
             most = readings if len(readings) > len(most) else most
         return tuple(most)
@@ -153,7 +153,7 @@ class TestPhones:
         if advertisement.rssi_dbm is None:
             heard.unknown_strength += 1
         else:
-            reading = Reading(
+            reading = WalkReading(
                 at_s, advertisement.rssi_dbm, at_door=advertisement.adapter in self._door_adapters
             )
             heard.phones.setdefault(match.ref, []).append(reading)

@@ -12,8 +12,8 @@ from presence import __version__
 from presence.core.visit.calibration import Assessment
 from presence.errors import StorageError
 from presence.survey.charts import COLOURS, IN_COLOUR, OUT_COLOUR, distributions, strip
-from presence.survey.guide import Step
-from presence.survey.session import STEPS_TITLE, Outcome
+from presence.survey.guide import SurveyStep
+from presence.survey.session import STEPS_TITLE, SurveyOutcome
 from presence.survey.walking import WORDS, Tuning, expected, share
 
 STYLE: Final = """
@@ -32,7 +32,7 @@ svg { width: 100%; height: auto; font: 11px system-ui, "DejaVu Sans", sans-serif
 """
 
 
-def write_report(outcome: Outcome, path: Path) -> None:
+def write_report(outcome: SurveyOutcome, path: Path) -> None:
     """Raises StorageError. Only its owner may read it, until they decide otherwise."""
     try:
         path.unlink(missing_ok=True)
@@ -46,7 +46,7 @@ def write_report(outcome: Outcome, path: Path) -> None:
         ) from error
 
 
-def page(outcome: Outcome) -> str:
+def page(outcome: SurveyOutcome) -> str:
     verdict = outcome.verdict.name
     body = [
         (
@@ -92,9 +92,9 @@ def page(outcome: Outcome) -> str:
     return "\n".join((head, "<body>", *body, "</body></html>", ""))
 
 
-def _steps(outcome: Outcome) -> Iterator[str]:
+def _steps(outcome: SurveyOutcome) -> Iterator[str]:
     yield "<h2>Result</h2><table>"
-    for step in Step:
+    for step in SurveyStep:
         if step not in outcome.results:
             yield f"<tr><td></td><td>{step.value}</td><td>not done</td></tr>"
             continue

@@ -22,7 +22,7 @@ from presence.survey.guide import (
     Act,
     Doing,
     Recorded,
-    Step,
+    SurveyStep,
     Walks,
     broker_act,
     phone_act,
@@ -37,10 +37,10 @@ FRAME_S = 0.1
 LATE_S = 5.0
 """Real seconds that an event may take to come back after the act."""
 STEPS_TITLE = {
-    Step.RADIO: "radio: does it hear?",
-    Step.PHONE: "my phone: is it recognised?",
-    Step.WALK: "walk the door: where is the threshold?",
-    Step.BROKER: "end to end: does the event arrive?",
+    SurveyStep.RADIO: "radio: does it hear?",
+    SurveyStep.PHONE: "my phone: is it recognised?",
+    SurveyStep.WALK: "walk the door: where is the threshold?",
+    SurveyStep.BROKER: "end to end: does the event arrive?",
 }
 
 
@@ -48,7 +48,7 @@ STEPS_TITLE = {
 class Plan:
     """What is asked of this visit."""
 
-    steps: Sequence[Step]
+    steps: Sequence[SurveyStep]
     radio_s: float = 10.0
     phone_s: float = 10.0
     broker_s: float = 30.0
@@ -60,13 +60,13 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Outcome:
+class SurveyOutcome:
     """All that is known at the end; holds no address and no identifier."""
 
     source: str
     place: str
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
-    results: dict[Step, Result] = field(default_factory=dict)
+    results: dict[SurveyStep, Result] = field(default_factory=dict)
     recorded: list[Recorded] = field(default_factory=list)
     tuned: Tuning | None = None
 
@@ -102,7 +102,7 @@ class Session:
         phones: TestPhones,
         screen: Screen,
     ) -> None:
-        self.outcome = Outcome(
+        self.outcome = SurveyOutcome(
             ear.what, f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}"
         )
         self._plan = plan
@@ -112,18 +112,18 @@ class Session:
         self._phones = phones
         self._screen = screen
 
-    async def run(self) -> Outcome:
+    async def run(self) -> SurveyOutcome:
         ways = {
-            Step.RADIO: self._radio,
-            Step.PHONE: self._phone,
-            Step.WALK: self._walk,
-            Step.BROKER: self._broker,
+            SurveyStep.RADIO: self._radio,
+            SurveyStep.PHONE: self._phone,
+            SurveyStep.WALK: self._walk,
+            SurveyStep.BROKER: self._broker,
         }
         for number, step in enumerate(self._plan.steps, start=1):
             self._screen.heading(f"{number} of {len(self._plan.steps)}, {STEPS_TITLE[step]}")
             result = self.outcome.results[step] = await ways[step]()
             self._screen.finding(result.finding)
-            if step is Step.WALK and self.outcome.tuned is not None:
+            if step is SurveyStep.WALK and self.outcome.tuned is not None:
                 for line in (
                     *walk_lines(self.outcome.tuned, self._screen),
                     "",

@@ -14,17 +14,17 @@ from presence.core.consent.list_json import ConsentList
 from presence.diagnosis.list_look import look_up_list
 from presence.errors import ConfigurationError
 from presence.survey.ears import CaptureEar, Ear, SimulatedEar, radio
-from presence.survey.guide import Act, Doing, Step, walk_acts
+from presence.survey.guide import Act, Doing, SurveyStep, walk_acts
 from presence.survey.hearing import TestPhones, test_phones_of
 from presence.survey.practice import practice, with_broker
 from presence.survey.screen import Screen
-from presence.survey.session import Outcome, Plan, Session
+from presence.survey.session import Plan, Session, SurveyOutcome
 
 _MARK: Final = re.compile(r"(window|past|in|inside|leave):([0-9.]+)-([0-9.]+)")
 _TITLES: Final = {act.doing: act.title for act in walk_acts(1)}
 
 
-async def visit(options: argparse.Namespace, screen: Screen) -> Outcome:
+async def visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     """Run the steps. Raises PresenceError where it cannot even begin."""
     if options.simulated:
         return await _practise(options, screen)
@@ -36,7 +36,7 @@ async def visit(options: argparse.Namespace, screen: Screen) -> Outcome:
     return await (_replay if options.replay else _test)(options, settings, screen)
 
 
-async def _test(options: argparse.Namespace, settings: Settings, screen: Screen) -> Outcome:
+async def _test(options: argparse.Namespace, settings: Settings, screen: Screen) -> SurveyOutcome:
     if settings.notice.review_by < date.today():  # noqa: DTZ011 - the shop's own calendar
         problem = (
             "notice.review_by is past, so nothing may be scanned: review the notice at the "
@@ -44,34 +44,34 @@ async def _test(options: argparse.Namespace, settings: Settings, screen: Screen)
         )
         raise ConfigurationError([f"{options.config}: {problem}"])
     consents = _consents(settings)
-    steps = options.steps or tuple(Step)
+    steps = options.steps or tuple(SurveyStep)
     plan = Plan(steps=steps, walk=tuple(walk_acts(options.rounds)), ready_s=options.ready)
     async with radio(settings) as ear:
         return await _session(plan, settings, ear, consents, screen)
 
 
-async def _practise(options: argparse.Namespace, screen: Screen) -> Outcome:
+async def _practise(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     entry = load_settings(options.config).entry if options.config is not None else None
     with practice(options.seed, entry) as shop:
         ear = SimulatedEar(shop.identity_key, speed=options.speed, seed=options.seed)
         plan = Plan(
-            steps=options.steps or tuple(Step),
+            steps=options.steps or tuple(SurveyStep),
             walk=tuple(walk_acts(options.rounds)),
             broker=with_broker,
         )
         return await _session(plan, shop.settings, ear, shop.consents(ear.now().utc_s), screen)
 
 
-async def _replay(options: argparse.Namespace, settings: Settings, screen: Screen) -> Outcome:
+async def _replay(options: argparse.Namespace, settings: Settings, screen: Screen) -> SurveyOutcome:
     ear = CaptureEar(options.replay)
     acts = tuple(marked(options.marks))
-    usual = (Step.RADIO, Step.PHONE, *((Step.WALK,) if acts else ()))
+    usual = (SurveyStep.RADIO, SurveyStep.PHONE, *((SurveyStep.WALK,) if acts else ()))
     steps = options.steps or usual
-    if Step.BROKER in steps:
+    if SurveyStep.BROKER in steps:
         raise ConfigurationError(
             ["--steps broker: a capture cannot come in again; leave `broker` out"]
         )
-    if Step.WALK in steps and not acts:
+    if SurveyStep.WALK in steps and not acts:
         raise ConfigurationError(["--steps walk: say with --marks what was done when"])
     plan = Plan(steps=steps, radio_s=ear.seconds, phone_s=ear.seconds, walk=acts)
     screen.no_questions()
@@ -80,7 +80,7 @@ async def _replay(options: argparse.Namespace, settings: Settings, screen: Scree
 
 async def _session(
     plan: Plan, settings: Settings, ear: Ear, consents: ConsentList, screen: Screen
-) -> Outcome:
+) -> SurveyOutcome:
     rules = rules_of(settings, read_store_key(settings.store.key_file))
     phones = TestPhones(consents, rules, ear.now())
     return await Session(plan, settings, rules, ear=ear, phones=phones, screen=screen).run()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from presence.consent_service.outbox import Outbox
+from presence.consent_service.outbox import RevocationOutbox
 from presence.consent_service.service import ConsentService
 from presence.core.consent.jws import KeySet, Unproven, parse_key_set
 from presence.core.consent.revocation import Ignored, Revocation, read_head, read_revocation
@@ -92,7 +92,7 @@ def test_the_list_that_names_a_stolen_key_holds_all_that_was_taken_away(
 def test_notices_that_wait_are_signed_anew_under_their_numbers(
     service: ConsentService, reader: Reader, tmp_path: Path
 ) -> None:
-    outbox = Outbox(tmp_path / "outbox")
+    outbox = RevocationOutbox(tmp_path / "outbox")
     revocations = [service.narrow("anna", categories=["ap2:1551"]), service.withdraw("anna")]
     for revocation in revocations:
         outbox.put(revocation.seq, service.sign(revocation))

@@ -28,7 +28,7 @@ from presence.core.place import Place
 from presence.core.visit.visits import Entered, Sighting, Visits
 from presence.demo import marks
 from presence.demo.account import Traces, as_dict, close_the_books, story_problems
-from presence.demo.consent_service import ConsentService
+from presence.demo.consent_service import PlayedConsentService
 from presence.demo.lines import account_lines
 from presence.demo.scene import Role, Scene
 from presence.demo.settings import demo_settings
@@ -307,7 +307,7 @@ def test_a_leak_anywhere_and_a_blind_search_are_problems_of_the_account(tmp_path
     shop.said.add(Said(ADDRESS[::-1], b"", customer=True))
     broker = LocalBroker("mosquitto", MqttProtocol.V5, 1883)
     settings = demo_settings(tmp_path, broker)
-    ConsentService(settings.consent, broker)
+    PlayedConsentService(settings.consent, broker)
     message = Message(
         "presence/v1/acme/fi-0042/evt/offers-main",
         ADDRESS[::-1].hex(":").encode(),

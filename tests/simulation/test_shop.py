@@ -20,7 +20,7 @@ from presence.simulation import (
     Air,
     CustomerBroadcast,
     Phone,
-    Place,
+    Position,
     SimulatedClock,
     SimulatedShop,
     Spot,
@@ -31,7 +31,7 @@ from presence.simulation import (
     visiting,
 )
 from presence.simulation.broadcasts import KINDS
-from presence.simulation.phones import Report
+from presence.simulation.phones import Transmission
 from presence.simulation.walks import WALKING_M_S, place_of
 from tests.support.builders import DAY_S, START_S, moment
 
@@ -62,7 +62,7 @@ def standing_still(spot: Spot, *, seconds: float = SECONDS) -> Walk:
     return Walk(((0.0, spot), (seconds, spot)))
 
 
-def heard(shop: SimulatedShop) -> list[Report]:
+def heard(shop: SimulatedShop) -> list[Transmission]:
     return list(shop.reports())
 
 
@@ -222,10 +222,10 @@ def test_a_walk_has_no_leaps():
 
 def test_a_visitor_goes_through_the_door_at_the_time_given_and_a_passer_by_never():
     walk = visiting(20, COUNTER, then_left=True)
-    assert place_of(walk.at(19)) is Place.WINDOW
-    assert place_of(walk.at(21)) is Place.INSIDE
+    assert place_of(walk.at(19)) is Position.WINDOW
+    assert place_of(walk.at(21)) is Position.INSIDE
     for outside in (passing(0, y_m=-2), visiting(20, WINDOW, then_left=True)):
-        assert Place.INSIDE not in {place_of(outside.at(t_s)) for t_s in range(100)}
+        assert Position.INSIDE not in {place_of(outside.at(t_s)) for t_s in range(100)}
 
 
 async def test_the_source_hands_over_what_decodes_and_counts_what_does_not():

@@ -25,7 +25,7 @@ from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
 from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
-from presence.edges.host.systemd import Notifier
+from presence.edges.host.systemd import SystemdNotifier
 from presence.gateway.gateway import Gateway
 from presence.ports import OnAdvertisement
 from presence.simulation import Air, Phone, SimulatedClock, SimulatedShop
@@ -115,7 +115,10 @@ def main() -> None:
     logs.configure(level="info", style=settings.log.format, stream=sys.stderr)
     with ExitStack() as stack:
         gateway = gateway_of(
-            settings, Notifier(), stack, sources=[Ear(plan, Path(sys.argv[1]).parent / "ready")]
+            settings,
+            SystemdNotifier(),
+            stack,
+            sources=[Ear(plan, Path(sys.argv[1]).parent / "ready")],
         )
         asyncio.run(serve(gateway))
     say({"totals": dict(gateway.pipeline.counts)})

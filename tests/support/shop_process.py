@@ -15,7 +15,7 @@ from presence.config import load_settings
 from presence.core.recognition.advertisement import MalformedPayload, advertisement_from_payload
 from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
-from presence.edges.host.systemd import Notifier
+from presence.edges.host.systemd import SystemdNotifier
 from presence.ports import OnAdvertisement
 from tests.support.canary import strangers
 from tests.support.shops import walking_in
@@ -48,7 +48,7 @@ def main() -> None:
     settings = load_settings(Path(sys.argv[1]))
     logs.configure(level="debug", style=settings.log.format, stream=sys.stdout)
     with ExitStack() as stack:
-        gateway = gateway_of(settings, Notifier(), stack, sources=[Crowd(int(sys.argv[2]))])
+        gateway = gateway_of(settings, SystemdNotifier(), stack, sources=[Crowd(int(sys.argv[2]))])
         asyncio.run(gateway.run())
         sys.stdout.write(
             "entered {entered}, published {published}\n".format(**gateway.pipeline.counts)

@@ -26,7 +26,7 @@ from presence.config import load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import EntrySettings
 from presence.core.consent.model import Flag
-from presence.core.visit.calibration import Assessment, Rate, Reading, Walked
+from presence.core.visit.calibration import Assessment, Rate, Walked, WalkReading
 from presence.demo import marks
 from presence.diagnosis.findings import Verdict
 from presence.edges.bluez.hci_count import ReportCounter, reports_in
@@ -38,12 +38,12 @@ from presence.simulation.local_broker import free_port
 from presence.survey import applying, report
 from presence.survey.arriving import Once
 from presence.survey.ears import RadioEar, SimulatedEar
-from presence.survey.guide import Act, Doing, Step, Walks, walk_acts
+from presence.survey.guide import Act, Doing, SurveyStep, Walks, walk_acts
 from presence.survey.hearing import Heard, TestPhones, only_test_phones
 from presence.survey.judging import judge_phone, judge_radio
 from presence.survey.practice import practice
 from presence.survey.screen import WIDTH, Screen
-from presence.survey.session import Outcome, Plan, Session
+from presence.survey.session import Plan, Session, SurveyOutcome
 from presence.survey.sources import marked
 from presence.survey.walking import Tuning, judge_walk, share
 from tests.support.brokers import needs_mosquitto
@@ -135,7 +135,7 @@ def test_two_visits_with_one_seed_suggest_the_same() -> None:
 
 def test_steps_are_picked_in_their_own_order() -> None:
     options = parser().parse_args(["scan-test", "--simulated", "--steps", "phone,radio"])
-    assert options.steps == (Step.RADIO, Step.PHONE)
+    assert options.steps == (SurveyStep.RADIO, SurveyStep.PHONE)
     assert scan_test("--simulated", "--steps", "dance").returncode == 2
 
 
@@ -163,7 +163,11 @@ async def test_strangers_in_the_simulated_shop_are_a_count_and_nothing_else(tmp_
         settings = shop.settings
         given = rules_of(settings, read_store_key(settings.store.key_file))
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
-        plan = Plan(steps=(Step.RADIO, Step.PHONE, Step.WALK), radio_s=30, walk=tuple(walk_acts(1)))
+        plan = Plan(
+            steps=(SurveyStep.RADIO, SurveyStep.PHONE, SurveyStep.WALK),
+            radio_s=30,
+            walk=tuple(walk_acts(1)),
+        )
         screen = Screen(out, yes=True)
         session = Session(plan, settings, given, ear=ear, phones=phones, screen=screen)
         outcome = await session.run()
@@ -176,7 +180,7 @@ async def test_strangers_in_the_simulated_shop_are_a_count_and_nothing_else(tmp_
     }
     assert len(heard) > 150
     assert marks.search(heard, places) == []
-    assert outcome.results[Step.RADIO].figures["strangers"] > 300  # type: ignore[operator]
+    assert outcome.results[SurveyStep.RADIO].figures["strangers"] > 300  # type: ignore[operator]
 
 
 # --- with a capture ---
@@ -463,7 +467,7 @@ def test_the_wait_between_coming_in_and_staying_is_no_part_of_the_walk() -> None
         (Doing.IN, 100.0, 12),
         (Doing.INSIDE, 500.0, 20),
     ):
-        readings = [Reading(began_s + n, -70) for n in range(seconds)]
+        readings = [WalkReading(began_s + n, -70) for n in range(seconds)]
         walks.add(Act(doing, seconds, ""), Heard(began_s, phones={ANNA: readings}))
     past, within = walks.trials()
     assert (past.kind, within.kind) == (Walked.PAST, Walked.IN)
@@ -593,7 +597,9 @@ async def test_a_walk_of_this_door_that_is_applied_is_recorded_and_one_of_a_capt
     where: str, recorded_as: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop, tuned = a_shop(tmp_path), walked(false=0.05)
-    outcome = Outcome("hci0", "acme/fi-0042", results={Step.WALK: judge_walk(tuned)}, tuned=tuned)
+    outcome = SurveyOutcome(
+        "hci0", "acme/fi-0042", results={SurveyStep.WALK: judge_walk(tuned)}, tuned=tuned
+    )
     options = parser().parse_args(["scan-test", "--config", str(shop.config), "--apply"])
     options.replay = tmp_path / "walk.btsnoop" if where == "capture" else None
     assert "never calibrated" in calibration.doubt(load_settings(shop.config))
@@ -795,14 +801,14 @@ async def tried(configure: Callable[[Any], Any]) -> str:
         given = rules_of(settings, read_store_key(settings.store.key_file))
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
         session = Session(
-            Plan(steps=(Step.BROKER,)),
+            Plan(steps=(SurveyStep.BROKER,)),
             settings,
             given,
             ear=ear,
             phones=phones,
             screen=Screen(StringIO(), yes=True),
         )
-        finding = (await session.run()).results[Step.BROKER].finding
+        finding = (await session.run()).results[SurveyStep.BROKER].finding
     assert finding.verdict is Verdict.FAIL
     return f"{finding.found}; {finding.next_step}"
 
@@ -828,7 +834,7 @@ async def test_without_the_audience_the_daemon_would_not_tell_and_the_technician
         ear = SimulatedEar(shop.identity_key, speed=100, seed=4)
         given = rules_of(settings, read_store_key(settings.store.key_file))
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
-        plan = Plan(steps=(Step.PHONE, Step.BROKER), broker=with_broker)
+        plan = Plan(steps=(SurveyStep.PHONE, SurveyStep.BROKER), broker=with_broker)
         settings = replace(
             settings, entry=replace(settings.entry, enter_rssi_dbm=-84, exit_rssi_dbm=-92)
         )
@@ -836,7 +842,7 @@ async def test_without_the_audience_the_daemon_would_not_tell_and_the_technician
             plan, settings, given, ear=ear, phones=phones, screen=Screen(StringIO(), yes=True)
         )
         outcome = await session.run()
-    finding = outcome.results[Step.BROKER].finding
+    finding = outcome.results[SurveyStep.BROKER].finding
     assert finding.verdict is Verdict.WARN, finding
     assert "seen back" in finding.found
     assert "{name: test, purpose: service}" in finding.next_step

@@ -14,7 +14,7 @@ from typing import Final
 from presence.config.settings import MqttSettings, TlsSettings
 from presence.consent_service.decisions import ref_text
 from presence.consent_service.import_lines import LONGEST_SUBJECT, parse_time
-from presence.consent_service.outbox import Outbox, Post
+from presence.consent_service.outbox import Post, RevocationOutbox
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import Revocation
 from presence.errors import BrokerError, ConfigurationError
@@ -107,8 +107,8 @@ def post_of(options: argparse.Namespace, service: ConsentService) -> Post | None
     return Post(settings, service.list_name)
 
 
-def outbox_of(service: ConsentService) -> Outbox:
-    return Outbox(service.directory / "outbox")
+def outbox_of(service: ConsentService) -> RevocationOutbox:
+    return RevocationOutbox(service.directory / "outbox")
 
 
 def tell(

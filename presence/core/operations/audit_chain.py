@@ -31,7 +31,7 @@ Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """A line, as the next one refers to it."""
 
     n: int = 0
@@ -39,16 +39,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """What stands beside the log."""
 
-    last: Link
+    last: ChainLink
     first_n: int
 
 
 @dataclass(slots=True)
-class Verdict:
-    last: Link = Link()
+class ChainVerdict:
+    last: ChainLink = ChainLink()
     first_n: int = 1
     lines: int = 0
     problem: str = ""
@@ -57,19 +57,21 @@ class Verdict:
     """What was recorded → its last record."""
 
 
-def encode(what: str, details: Mapping[str, Value], *, at: str, after: Link) -> tuple[bytes, Link]:
+def encode(
+    what: str, details: Mapping[str, Value], *, at: str, after: ChainLink
+) -> tuple[bytes, ChainLink]:
     """A line with its line feed, and what the next one has to refer to."""
     record = {"n": after.n + 1, "at": at, "what": what, **details, "prev": after.digest}
     line = json.dumps(record, separators=(",", ":"), ensure_ascii=True).encode()
-    return line + b"\n", Link(after.n + 1, digest_of(line))
+    return line + b"\n", ChainLink(after.n + 1, digest_of(line))
 
 
-def verify(lines: Iterable[tuple[str, bytes]], head: Head | None) -> Verdict:
+def verify(lines: Iterable[tuple[str, bytes]], head: ChainHead | None) -> ChainVerdict:
     """Follow the chain over (place, line without line feed); `head` None: nothing was ever
     written.
     """
-    verdict = Verdict()
-    expected: Link | None = None
+    verdict = ChainVerdict()
+    expected: ChainLink | None = None
     at_head = ""
     for place, line in lines:
         record = _record(line)
@@ -86,7 +88,7 @@ def verify(lines: Iterable[tuple[str, bytes]], head: Head | None) -> Verdict:
                 )
         elif expected is not None and (n, prev) != (expected.n + 1, expected.digest):
             verdict.problem = verdict.problem or _misfit(place, n, expected)
-        expected = verdict.last = Link(n, digest_of(line))
+        expected = verdict.last = ChainLink(n, digest_of(line))
         verdict.lines += 1
         if record["what"] == BROKEN:
             verdict.problem = (
@@ -99,7 +101,7 @@ def verify(lines: Iterable[tuple[str, bytes]], head: Head | None) -> Verdict:
     return verdict
 
 
-def _misfit(place: str, n: int, expected: Link) -> str:
+def _misfit(place: str, n: int, expected: ChainLink) -> str:
     if n != expected.n + 1:
         return (
             f"{place}: number {n} stands where {expected.n + 1} should: lines are missing, or "
@@ -108,7 +110,7 @@ def _misfit(place: str, n: int, expected: Link) -> str:
     return f"{place}: number {n} does not follow from the line before: one of the two was changed"
 
 
-def _against(head: Head | None, verdict: Verdict, at_head: str) -> str:
+def _against(head: ChainHead | None, verdict: ChainVerdict, at_head: str) -> str:
     if head is None:
         return (
             "the head is missing beside the log" if verdict.lines > 1 else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from presence.core.consent.freshness import Freshness
-from presence.core.operations.radio_steps import Step
+from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.operations.snapshot import ANSWERS, BROKER_CODES, Alarm, Overview, RadioState
 
 PLANES: Final = ("a", "b")
@@ -134,7 +134,7 @@ def _of_the_radio(seen: Overview) -> Iterator[Family]:
         tuple(
             ((("adapter", r.adapter), ("reason", step.value)), r.steps.get(step, 0))
             for r in radios
-            for step in Step
+            for step in RecoveryStep
         ),
     )
     yield Family(

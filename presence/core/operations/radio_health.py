@@ -41,7 +41,7 @@ from presence.core.operations.radio_steps import (
     PATIENCE,
     Action,
     Evidence,
-    Step,
+    RecoveryStep,
     wait_s,
 )
 from presence.core.timestamps import Moment
@@ -95,7 +95,7 @@ class Look:
 class Totals:
     """Since the start; for metrics and health."""
 
-    steps: dict[Step, int] = field(default_factory=lambda: dict.fromkeys(Step, 0))
+    steps: dict[RecoveryStep, int] = field(default_factory=lambda: dict.fromkeys(RecoveryStep, 0))
     spells: int = 0
     """Times that we had to begin with the steps."""
     recovered: int = 0
@@ -109,7 +109,9 @@ class RadioHealth:
     it.
     """
 
-    def __init__(self, *, silence_s: float, taken: Iterable[tuple[float, Step]] = ()) -> None:
+    def __init__(
+        self, *, silence_s: float, taken: Iterable[tuple[float, RecoveryStep]] = ()
+    ) -> None:
         """`taken`: steps of the last 24 h with their monotonic time, from before we were started
         anew.
         """
@@ -136,7 +138,7 @@ class RadioHealth:
         self._deaf_since_s: float | None = None
 
     @property
-    def taken(self) -> tuple[tuple[float, Step], ...]:
+    def taken(self) -> tuple[tuple[float, RecoveryStep], ...]:
         """To be handed to whoever comes after us."""
         return tuple(self._taken)
 
@@ -249,9 +251,9 @@ class RadioHealth:
             return None
         self._renewals += 1
         self._renewed_s = now_s
-        self.totals.steps[Step.RESTART_SCAN] += 1
+        self.totals.steps[RecoveryStep.RESTART_SCAN] += 1
         next_s = wait_s(Evidence.QUIET, self._renewals, self._silence_s)
-        return Action(Step.RESTART_SCAN, Evidence.QUIET, self._renewals, next_s)
+        return Action(RecoveryStep.RESTART_SCAN, Evidence.QUIET, self._renewals, next_s)
 
     def _act(self, evidence: Evidence, now_s: float) -> Action | None:
         self._evidence = evidence

@@ -18,7 +18,7 @@ from enum import Enum, StrEnum
 from typing import Final, NamedTuple
 
 
-class Step(StrEnum):
+class RecoveryStep(StrEnum):
     """What can be tried; the value is the word in the journal and in metrics."""
 
     RESTART_SCAN = "restart_scan"
@@ -26,9 +26,13 @@ class Step(StrEnum):
     ASK_SYSTEMD = "ask_systemd"
 
 
-LADDER: Final = tuple(Step)
+LADDER: Final = tuple(RecoveryStep)
 
-DAILY: Final = {Step.RESTART_SCAN: 6, Step.POWER_CYCLE: 3, Step.ASK_SYSTEMD: 1}
+DAILY: Final = {
+    RecoveryStep.RESTART_SCAN: 6,
+    RecoveryStep.POWER_CYCLE: 3,
+    RecoveryStep.ASK_SYSTEMD: 1,
+}
 """Of each step in any 24 hours. A radio that fails more often than that is a case for a person; and
 a place where truly nobody sends (a cellar) loses a few seconds a day to us, no more.
 """
@@ -47,13 +51,13 @@ class Patience(NamedTuple):
     """Before the first step; None: four times `silence_s`."""
     then_s: float | None
     """Before the second; twice as long before each further one. None: eight times `silence_s`."""
-    harshest: Step
+    harshest: RecoveryStep
 
 
 PATIENCE: Final = {
-    Evidence.QUIET: Patience(None, None, Step.RESTART_SCAN),
-    Evidence.DEAF: Patience(0, 600, Step.ASK_SYSTEMD),
-    Evidence.NO_REPEATS: Patience(0, 600, Step.POWER_CYCLE),
+    Evidence.QUIET: Patience(None, None, RecoveryStep.RESTART_SCAN),
+    Evidence.DEAF: Patience(0, 600, RecoveryStep.ASK_SYSTEMD),
+    Evidence.NO_REPEATS: Patience(0, 600, RecoveryStep.POWER_CYCLE),
 }
 QUIET_TIMES: Final = 4
 LONGEST_WAIT_S: Final = 4 * 3600.0
@@ -63,7 +67,7 @@ LONGEST_WAIT_S: Final = 4 * 3600.0
 class Action:
     """A step to be taken now."""
 
-    step: Step
+    step: RecoveryStep
     evidence: Evidence
     attempt: int
     """Of this spell, from 1."""

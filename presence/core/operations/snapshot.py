@@ -13,7 +13,7 @@ from typing import Final
 
 from presence.core.consent.freshness import Freshness
 from presence.core.operations.radio_health import Condition
-from presence.core.operations.radio_steps import Step
+from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.recognition.challenge import RejectReason
 from presence.core.timestamps import Moment
 
@@ -118,7 +118,9 @@ class Radio:
     state: RadioState
     gap_s: float
     """How long it has not been able to hear; 0 while it listens or rests."""
-    steps: Mapping[Step, int] = field(default_factory=lambda: dict.fromkeys(Step, 0))
+    steps: Mapping[RecoveryStep, int] = field(
+        default_factory=lambda: dict.fromkeys(RecoveryStep, 0)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Walked(StrEnum):
     IN = "in"
 
 
-class Reading(NamedTuple):
+class WalkReading(NamedTuple):
     at_s: float
     rssi_dbm: int
     at_door: bool = False
@@ -82,7 +82,7 @@ class Trial:
 
     kind: Walked
     began_s: float
-    readings: tuple[Reading, ...]
+    readings: tuple[WalkReading, ...]
 
 
 Candidate = Callable[[float], EntryRule]
@@ -177,14 +177,14 @@ def suggest(
     return best
 
 
-def suggest_exit(enter_dbm: float, inside: Sequence[Reading], window_s: float) -> float:
+def suggest_exit(enter_dbm: float, inside: Sequence[WalkReading], window_s: float) -> float:
     """`exit_rssi_dbm`: below nearly all that was smoothed inside, 5–15 dB below the entry."""
     strengths = sorted(smoothed_over(inside, window_s))
     weakest = strengths[len(strengths) // 100] - 1 if strengths else enter_dbm
     return float(round(min(enter_dbm - LEAST_GAP_DB, max(enter_dbm - MOST_GAP_DB, weakest))))
 
 
-def smoothed_over(readings: Sequence[Reading], window_s: float) -> list[float]:
+def smoothed_over(readings: Sequence[WalkReading], window_s: float) -> list[float]:
     """The strength that the rule compares with `exit_rssi_dbm` at each reading inside, from the
     third on.
     """

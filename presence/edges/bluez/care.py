@@ -21,7 +21,7 @@ from typing import Final
 
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import Condition, Look, RadioHealth
-from presence.core.operations.radio_steps import Action, Step
+from presence.core.operations.radio_steps import Action, RecoveryStep
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS, reason_of
 from presence.edges.bluez.ledger import Ledger
@@ -183,10 +183,10 @@ class Care:
     def _key(self) -> str:
         return self._adapter or "default"
 
-    async def _do(self, step: Step, adapter: str) -> None:
-        if step is Step.POWER_CYCLE:
+    async def _do(self, step: RecoveryStep, adapter: str) -> None:
+        if step is RecoveryStep.POWER_CYCLE:
             await self._power_cycle(adapter)
-        elif step is Step.ASK_SYSTEMD:
+        elif step is RecoveryStep.ASK_SYSTEMD:
             if any(other.health.condition is Condition.WELL for other in self.others):
                 raise Declined("another radio of this gateway hears, and would be interrupted")
             raise RadioError(RadioFault.DEAF, adapter)

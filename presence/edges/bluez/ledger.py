@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from presence.core.operations.radio_health import DAY_S
-from presence.core.operations.radio_steps import Step
+from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.timestamps import Moment
 
-Taken = tuple[tuple[float, Step], ...]
+Taken = tuple[tuple[float, RecoveryStep], ...]
 NAME: Final = "radio-steps.json"
 
 
@@ -25,7 +25,7 @@ class Ledger:
         """The last 24 hours'. A file that cannot be read counts as none."""
         try:
             return tuple(
-                (float(at_s), Step(step))
+                (float(at_s), RecoveryStep(step))
                 for at_s, step in self._all().get(adapter, [])
                 if now.monotonic_s - DAY_S < float(at_s) <= now.monotonic_s
             )

@@ -18,7 +18,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from presence.core.operations.audit_chain import BROKEN, Head, Link, Value, Verdict, encode, verify
+from presence.core.operations.audit_chain import (
+    BROKEN,
+    ChainHead,
+    ChainLink,
+    ChainVerdict,
+    Value,
+    encode,
+    verify,
+)
 from presence.core.timestamps import rfc3339
 from presence.ports import Clock, Tell
 from presence.telemetry import CATALOGUE
@@ -65,7 +73,7 @@ class AuditLog:
         self._file_max = file_max
         self._waiting: deque[tuple[str, str, Mapping[str, Value]]] = deque(maxlen=WAITING_MAX)
         self._noted = asyncio.Event()
-        self._last = Link()
+        self._last = ChainLink()
         self._first_n = 1
         self._latest: dict[str, dict[str, Any]] = {}
         self._opened = False
@@ -156,7 +164,7 @@ class AuditLog:
         turn_over = size > self._file_max
         if turn_over:
             self._first_n = _first_n(path)  # the head first: it must never miss lines that are gone
-        _write_head(self._directory, Head(link, self._first_n))
+        _write_head(self._directory, ChainHead(link, self._first_n))
         if turn_over:
             path.replace(self._directory / BEFORE_NAME)
 
@@ -214,22 +222,22 @@ def _first_n(path: Path) -> int:
         return int(json.loads(file.readline())["n"])
 
 
-def look_at(directory: Path) -> Verdict:
+def look_at(directory: Path) -> ChainVerdict:
     """Raises OSError."""
     return verify(lines_of(directory), _read_head(directory))
 
 
-def _read_head(directory: Path) -> Head | None:
+def _read_head(directory: Path) -> ChainHead | None:
     try:
         value = json.loads((directory / HEAD_NAME).read_bytes())
-        return Head(Link(int(value["n"]), str(value["digest"])), int(value["first_n"]))
+        return ChainHead(ChainLink(int(value["n"]), str(value["digest"])), int(value["first_n"]))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
-        return Head(Link(1 << 62, ""), 1)  # unreadable: it vouches for nothing
+        return ChainHead(ChainLink(1 << 62, ""), 1)  # unreadable: it vouches for nothing
 
 
-def _write_head(directory: Path, head: Head) -> None:
+def _write_head(directory: Path, head: ChainHead) -> None:
     new = directory / f".{HEAD_NAME}.new"
     with new.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)

@@ -8,7 +8,7 @@ import socket
 import time
 
 
-class Notifier:
+class SystemdNotifier:
     def __init__(self, environment: dict[str, str] | None = None) -> None:
         environment = dict(os.environ) if environment is None else environment
         address = environment.get("NOTIFY_SOCKET", "")

@@ -44,7 +44,7 @@ from presence.edges.mqtt.reasons import (
     name,
     remedy,
 )
-from presence.edges.mqtt.report import Counters, Ending, Report, Tell
+from presence.edges.mqtt.report import ConnectionCounters, ConnectionReport, Ending, Tell
 from presence.edges.mqtt.witness import Witness
 from presence.errors import BrokerError, ConfigurationError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
@@ -92,8 +92,8 @@ class MqttPublisher:
         Raises ConfigurationError where a password or certificate cannot be read.
         """
         load_credentials(settings)
-        self.counters = Counters()
-        self._report = Report(self.counters, tell)
+        self.counters = ConnectionCounters()
+        self._report = ConnectionReport(self.counters, tell)
         self._settings = settings
         self._client_id = f"presence-{store.chain}-{store.store}-{store.gateway}" + (
             f"-{role}" if role else ""

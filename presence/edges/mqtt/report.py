@@ -50,7 +50,7 @@ class Dropped:
 
 
 @dataclass(slots=True)
-class Counters:
+class ConnectionCounters:
     """Since the start of the daemon."""
 
     connects: int = 0
@@ -72,10 +72,10 @@ class Counters:
     dropped: Dropped = field(default_factory=Dropped)
 
 
-class Report:
+class ConnectionReport:
     """Keeps `counters`, and says why there is no connection."""
 
-    def __init__(self, counters: Counters, tell: Tell) -> None:
+    def __init__(self, counters: ConnectionCounters, tell: Tell) -> None:
         self.trouble: str | None = "not connected yet"
         """Why there is no connection, with the next step; None while there is one."""
         self._counters = counters

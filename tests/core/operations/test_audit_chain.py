@@ -7,20 +7,27 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from presence.core.operations.audit_chain import ORIGIN, Head, Link, Verdict, encode, verify
+from presence.core.operations.audit_chain import (
+    ORIGIN,
+    ChainHead,
+    ChainLink,
+    ChainVerdict,
+    encode,
+    verify,
+)
 
 AT = "2026-11-23T14:05:07Z"
 
 
-def chain(count: int) -> tuple[list[bytes], Head]:
-    lines, last = [], Link()
+def chain(count: int) -> tuple[list[bytes], ChainHead]:
+    lines, last = [], ChainLink()
     for n in range(count):
         line, last = encode("list.applied", {"seq": n, "entries": 1000 + n}, at=AT, after=last)
         lines.append(line[:-1])
-    return lines, Head(last, 1)
+    return lines, ChainHead(last, 1)
 
 
-def judged(lines: list[bytes], head: Head | None) -> Verdict:
+def judged(lines: list[bytes], head: ChainHead | None) -> ChainVerdict:
     return verify(((f"line {number}", line) for number, line in enumerate(lines, 1)), head)
 
 
@@ -129,4 +136,4 @@ def test_a_break_that_was_found_once_is_not_forgotten() -> None:
         "audit.broken", {"problem": "lines are missing at the end"}, at=AT, after=head.last
     )
 
-    assert "lines are missing at the end" in judged([*lines, line[:-1]], Head(last, 1)).problem
+    assert "lines are missing at the end" in judged([*lines, line[:-1]], ChainHead(last, 1)).problem

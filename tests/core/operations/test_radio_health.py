@@ -19,7 +19,14 @@ from presence.core.operations.radio_health import (
     Look,
     RadioHealth,
 )
-from presence.core.operations.radio_steps import DAILY, LADDER, Action, Evidence, Step, wait_s
+from presence.core.operations.radio_steps import (
+    DAILY,
+    LADDER,
+    Action,
+    Evidence,
+    RecoveryStep,
+    wait_s,
+)
 from presence.core.timestamps import Moment
 from tests.support.builders import moment
 
@@ -62,7 +69,7 @@ class Radio:
         return actions
 
 
-def steps(actions: list[tuple[float, Action]]) -> list[Step]:
+def steps(actions: list[tuple[float, Action]]) -> list[RecoveryStep]:
     return [action.step for _, action in actions]
 
 
@@ -83,7 +90,7 @@ def test_a_healthy_radio_in_a_quiet_shop_is_left_alone(every_s: float) -> None:
         actions += radio.hears(NOTHING, every_s - LOOK_S, others=True)
         assert radio.health.condition is Condition.QUIET
         actions += radio.hears(CUSTOMER, LOOK_S)
-    assert set(steps(actions)) <= {Step.RESTART_SCAN}
+    assert set(steps(actions)) <= {RecoveryStep.RESTART_SCAN}
     assert len(actions) <= 3  # after 2, 6 and 10 hours without a customer
     assert radio.health.totals.spells == 0
     assert radio.health.taken == ()  # they use up nothing of the day's
@@ -99,7 +106,7 @@ def test_a_deaf_radio_is_found_within_ten_minutes(before: Look) -> None:
     while not radio.health.wants_probe(radio.now) and before is NOTHING:
         radio.hears(before, LOOK_S, others=True)
     actions = radio.hears(NOTHING, 600, others=False)
-    assert steps(actions) == [Step.RESTART_SCAN]
+    assert steps(actions) == [RecoveryStep.RESTART_SCAN]
     assert radio.health.condition is Condition.DEAF
 
 
@@ -107,7 +114,11 @@ def test_the_steps_become_harsher_and_the_waits_longer() -> None:
     radio = Radio()
     radio.hears(CUSTOMER, 60)
     actions = radio.hears(NOTHING, 2400)
-    assert steps(actions) == [Step.RESTART_SCAN, Step.POWER_CYCLE, Step.ASK_SYSTEMD]
+    assert steps(actions) == [
+        RecoveryStep.RESTART_SCAN,
+        RecoveryStep.POWER_CYCLE,
+        RecoveryStep.ASK_SYSTEMD,
+    ]
     assert actions[0][0] <= FOUND_S + SILENT_PROBES * LOOK_S
     assert waits(actions) == [pytest.approx(10, abs=1), pytest.approx(20, abs=1)]
     assert {action.evidence for _, action in actions} == {Evidence.DEAF}
@@ -123,8 +134,8 @@ def test_a_place_where_nobody_ever_sends_is_let_be_after_a_few_steps_a_day() -> 
     """A cellar without any device: nothing can tell it from a deaf radio, so both cost little."""
     radio = Radio()
     actions = radio.hears(NOTHING, 12 * HOUR_S)
-    assert steps(actions).count(Step.POWER_CYCLE) == 2
-    assert steps(actions).count(Step.ASK_SYSTEMD) == 1
+    assert steps(actions).count(RecoveryStep.POWER_CYCLE) == 2
+    assert steps(actions).count(RecoveryStep.ASK_SYSTEMD) == 1
     assert radio.health.condition is Condition.SPENT
     assert actions[-1][0] < 3 * HOUR_S
     for _ in range(7):
@@ -132,8 +143,8 @@ def test_a_place_where_nobody_ever_sends_is_let_be_after_a_few_steps_a_day() -> 
         radio.hears(NOTHING, 12 * HOUR_S)
         radio.health.listening(radio.now)
         day = steps(radio.hears(NOTHING, 12 * HOUR_S))
-        assert day.count(Step.POWER_CYCLE) <= 3
-        assert day.count(Step.ASK_SYSTEMD) <= 1
+        assert day.count(RecoveryStep.POWER_CYCLE) <= 3
+        assert day.count(RecoveryStep.ASK_SYSTEMD) <= 1
 
 
 @pytest.mark.requirement("R-23")
@@ -155,7 +166,7 @@ def test_a_new_scan_in_a_quiet_shop_does_not_date_the_last_customer() -> None:
 def test_where_no_probe_can_be_made_silence_leads_to_new_scans_and_nothing_worse() -> None:
     radio = Radio()
     actions = radio.hears(NOTHING, 12 * HOUR_S, others=None)
-    assert set(steps(actions)) == {Step.RESTART_SCAN}
+    assert set(steps(actions)) == {RecoveryStep.RESTART_SCAN}
     assert {action.evidence for _, action in actions} == {Evidence.QUIET}
     assert radio.health.condition is Condition.QUIET
 
@@ -191,7 +202,7 @@ def test_a_quiet_night_is_no_dead_radio() -> None:
     assert radio.hears(NOTHING, 9 * HOUR_S) == []
     assert radio.probes == 0
     radio.health.listening(radio.now)
-    assert steps(radio.hears(NOTHING, 600)) == [Step.RESTART_SCAN]
+    assert steps(radio.hears(NOTHING, 600)) == [RecoveryStep.RESTART_SCAN]
 
 
 def test_a_night_ends_the_spell_of_the_evening() -> None:
@@ -200,7 +211,7 @@ def test_a_night_ends_the_spell_of_the_evening() -> None:
     radio.health.closed()
     radio.health.listening(radio.now)
     assert radio.health.condition is Condition.QUIET
-    assert steps(radio.hears(NOTHING, 600)) == [Step.RESTART_SCAN]
+    assert steps(radio.hears(NOTHING, 600)) == [RecoveryStep.RESTART_SCAN]
 
 
 def test_while_no_scan_runs_no_step_is_taken_and_the_spell_goes_on_afterwards() -> None:
@@ -210,7 +221,7 @@ def test_while_no_scan_runs_no_step_is_taken_and_the_spell_goes_on_afterwards() 
     assert radio.hears(NOTHING, HOUR_S) == []
     radio.health.listening(radio.now)
     assert radio.health.condition is Condition.DEAF
-    assert steps(radio.hears(NOTHING, 700)) == [Step.POWER_CYCLE]
+    assert steps(radio.hears(NOTHING, 700)) == [RecoveryStep.POWER_CYCLE]
 
 
 def test_a_sign_of_life_ends_the_spell_and_is_counted() -> None:
@@ -221,23 +232,23 @@ def test_a_sign_of_life_ends_the_spell_and_is_counted() -> None:
     assert radio.health.condition is Condition.WELL
     assert radio.health.deaf_s(radio.now) == 0
     assert (radio.health.totals.spells, radio.health.totals.recovered) == (1, 1)
-    assert radio.health.totals.steps[Step.POWER_CYCLE] == 1
+    assert radio.health.totals.steps[RecoveryStep.POWER_CYCLE] == 1
 
 
 def test_who_falls_ill_again_soon_gets_the_next_step_and_who_does_later_the_first() -> None:
     radio = Radio()
     radio.hears(NOTHING, 600)
     radio.hears(CUSTOMER, 600)
-    assert steps(radio.hears(NOTHING, 600)) == [Step.POWER_CYCLE]
+    assert steps(radio.hears(NOTHING, 600)) == [RecoveryStep.POWER_CYCLE]
     radio.hears(CUSTOMER, 2 * HOUR_S)
-    assert steps(radio.hears(NOTHING, 600)) == [Step.RESTART_SCAN]
+    assert steps(radio.hears(NOTHING, 600)) == [RecoveryStep.RESTART_SCAN]
 
 
 def test_repeats_that_do_not_arrive_are_noticed_although_advertisements_do() -> None:
     radio = Radio()
     actions = radio.hears(ONCE_EACH, 1000)
     assert [(at_s, action.step) for at_s, action in actions] == [
-        (HIDDEN_LOOKS * LOOK_S, Step.RESTART_SCAN), (720, Step.POWER_CYCLE),
+        (HIDDEN_LOOKS * LOOK_S, RecoveryStep.RESTART_SCAN), (720, RecoveryStep.POWER_CYCLE),
     ]  # fmt: skip
     assert {action.evidence for _, action in actions} == {Evidence.NO_REPEATS}
     assert radio.health.condition is Condition.HIDING
@@ -252,7 +263,7 @@ def test_repeats_that_do_not_arrive_are_noticed_although_advertisements_do() -> 
 
 def test_hidden_repeats_never_lead_to_more_than_off_and_on() -> None:
     actions = Radio().hears(ONCE_EACH, DAY_S)
-    assert set(steps(actions)) == {Step.RESTART_SCAN, Step.POWER_CYCLE}
+    assert set(steps(actions)) == {RecoveryStep.RESTART_SCAN, RecoveryStep.POWER_CYCLE}
 
 
 @pytest.mark.parametrize(
@@ -269,11 +280,11 @@ def test_a_step_that_is_not_possible_gives_way_to_the_next_at_once() -> None:
     radio.hears(NOTHING, 1300)
     following = radio.health.declined(radio.now)
     assert following is not None
-    assert (following.step, following.attempt) == (Step.ASK_SYSTEMD, 2)
+    assert (following.step, following.attempt) == (RecoveryStep.ASK_SYSTEMD, 2)
     assert radio.health.totals.declined == 1
-    assert radio.health.totals.steps[Step.POWER_CYCLE] == 0
+    assert radio.health.totals.steps[RecoveryStep.POWER_CYCLE] == 0
     assert radio.health.declined(radio.now) is None
-    assert steps(radio.hears(NOTHING, 1300)) == [Step.RESTART_SCAN]
+    assert steps(radio.hears(NOTHING, 1300)) == [RecoveryStep.RESTART_SCAN]
 
 
 def test_a_harsher_step_than_the_evidence_allows_is_not_taken_in_place_of_another() -> None:
@@ -298,7 +309,7 @@ def test_the_steps_before_a_restart_of_ourselves_count_after_it() -> None:
     again = Radio(RadioHealth(silence_s=SILENCE_S, taken=radio.health.taken), radio.now)
     assert again.health.taken == radio.health.taken
     assert again.hears(NOTHING, 2300) == []
-    assert steps(again.hears(NOTHING, 200)) == [Step.RESTART_SCAN]
+    assert steps(again.hears(NOTHING, 200)) == [RecoveryStep.RESTART_SCAN]
 
 
 LOOKS = st.sampled_from([NOTHING, NOTHING, CUSTOMER, ONCE_EACH, Look(1, senders=1.0)])
@@ -319,7 +330,7 @@ def test_whatever_comes_the_promises_hold(
     """
     radio = Radio()
     health = radio.health
-    taken: list[tuple[float, Step]] = []
+    taken: list[tuple[float, RecoveryStep]] = []
     renewals = 0
     for change, look, others, looks in spells:
         if change is not None:
@@ -330,10 +341,10 @@ def test_whatever_comes_the_promises_hold(
         for _ in range(looks):
             for _, action in radio.hears(look, LOOK_S, others=others):
                 following: Action | None = action
-                if declining and action.step is Step.POWER_CYCLE:
+                if declining and action.step is RecoveryStep.POWER_CYCLE:
                     following = health.declined(radio.now)
                 if following and following.evidence is Evidence.QUIET:
-                    assert following.step is Step.RESTART_SCAN
+                    assert following.step is RecoveryStep.RESTART_SCAN
                     renewals += 1
                 elif following:
                     _check(following, look, taken, radio.now)
@@ -342,13 +353,15 @@ def test_whatever_comes_the_promises_hold(
         assert sum(health.totals.steps.values()) == len(taken) + renewals
 
 
-def _check(action: Action, look: Look, taken: list[tuple[float, Step]], now: Moment) -> None:
+def _check(
+    action: Action, look: Look, taken: list[tuple[float, RecoveryStep]], now: Moment
+) -> None:
     day = [step for at_s, step in taken if now.monotonic_s - at_s < DAY_S]
     assert day.count(action.step) < DAILY[action.step]
     assert not taken or now.monotonic_s - taken[-1][0] >= HIDDEN_LOOKS * LOOK_S
     assert bool(look.heard) == (action.evidence is Evidence.NO_REPEATS)
     if action.evidence is Evidence.NO_REPEATS:
-        assert LADDER.index(action.step) <= LADDER.index(Step.POWER_CYCLE)
+        assert LADDER.index(action.step) <= LADDER.index(RecoveryStep.POWER_CYCLE)
 
 
 def test_a_wait_is_never_longer_than_four_hours() -> None:

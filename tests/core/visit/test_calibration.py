@@ -11,9 +11,9 @@ from presence.core.visit.calibration import (
     LOWEST_DBM,
     STEP_DBM,
     Candidate,
-    Reading,
     Trial,
     Walked,
+    WalkReading,
     assess,
     counted_at_most,
     critical_dbm,
@@ -33,7 +33,7 @@ def candidate(**changes: float) -> Candidate:
 def walk(kind: Walked, rssi_dbm: int, *, seconds: float = 20, wobble: int = 2) -> Trial:
     """Four readings a second around a strength."""
     readings = tuple(
-        Reading(100 + n / 4, rssi_dbm + (n * 7 % (2 * wobble + 1)) - wobble)
+        WalkReading(100 + n / 4, rssi_dbm + (n * 7 % (2 * wobble + 1)) - wobble)
         for n in range(int(seconds * 4))
     )
     return Trial(kind, 100.0, readings)
@@ -60,7 +60,9 @@ def test_a_walk_that_nobody_heard_is_found_at_no_threshold() -> None:
 @given(st.lists(st.integers(-95, -50), min_size=20, max_size=60))
 @examples(30)
 def test_the_critical_threshold_is_the_highest_that_still_finds_the_walk(levels: list[int]) -> None:
-    trial = Trial(Walked.IN, 0.0, tuple(Reading(n / 3, level) for n, level in enumerate(levels)))
+    trial = Trial(
+        Walked.IN, 0.0, tuple(WalkReading(n / 3, level) for n, level in enumerate(levels))
+    )
     critical = critical_dbm(candidate(), trial)
     assert entered_after_s(candidate()(critical), trial) is not None
     assert entered_after_s(candidate()(critical + STEP_DBM), trial) is None
@@ -144,12 +146,12 @@ def test_of_two_rules_that_err_alike_the_quicker_is_taken() -> None:
 def test_the_exit_lies_five_to_fifteen_decibels_below_the_entry(
     levels: list[int], enter_dbm: int
 ) -> None:
-    inside = [Reading(n / 4, level) for n, level in enumerate(levels)]
+    inside = [WalkReading(n / 4, level) for n, level in enumerate(levels)]
     assert enter_dbm - 15 <= suggest_exit(enter_dbm, inside, 8.0) <= enter_dbm - 5
 
 
 def test_smoothing_sees_the_last_seconds_only() -> None:
-    readings = [Reading(float(n), -90 if n < 20 else -60) for n in range(40)]
+    readings = [WalkReading(float(n), -90 if n < 20 else -60) for n in range(40)]
     strengths = smoothed_over(readings, 5.0)
     assert strengths[0] == -90
     assert strengths[-1] == pytest.approx(-60, abs=0.1)
@@ -157,9 +159,9 @@ def test_smoothing_sees_the_last_seconds_only() -> None:
 
 
 def test_smoothing_begins_anew_after_a_silence_and_leaves_the_door_out() -> None:
-    readings = [Reading(float(n), -90) for n in range(3)] + [
-        Reading(3.0, -40, at_door=True),
-        Reading(20.0, -60),
+    readings = [WalkReading(float(n), -90) for n in range(3)] + [
+        WalkReading(3.0, -40, at_door=True),
+        WalkReading(20.0, -60),
     ]
     assert smoothed_over(readings, 15.0) == [-90, -60]
 

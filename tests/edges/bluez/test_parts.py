@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.operations.radio_health import DAY_S
-from presence.core.operations.radio_steps import Step
+from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.timestamps import Moment
 from presence.edges.bluez.faults import fault_of, reason_of
 from presence.edges.bluez.ledger import NAME, Ledger
@@ -116,13 +116,13 @@ def test_of_an_address_nothing_is_kept_but_one_of_a_thousand_numbers() -> None:
 def test_the_days_steps_are_remembered_for_each_adapter(tmp_path: Path) -> None:
     now, ledger = moment().later(2 * DAY_S), Ledger(tmp_path)
     long_ago, lately = (
-        (now.monotonic_s - DAY_S - 1, Step.POWER_CYCLE),
-        (now.monotonic_s - 60, Step.RESTART_SCAN),
+        (now.monotonic_s - DAY_S - 1, RecoveryStep.POWER_CYCLE),
+        (now.monotonic_s - 60, RecoveryStep.RESTART_SCAN),
     )
     ledger.write("hci0", (long_ago, lately))
-    ledger.write("hci1", ((now.monotonic_s, Step.ASK_SYSTEMD),))
+    ledger.write("hci1", ((now.monotonic_s, RecoveryStep.ASK_SYSTEMD),))
     assert Ledger(tmp_path).read("hci0", now) == (lately,)
-    assert Ledger(tmp_path).read("hci1", now) == ((now.monotonic_s, Step.ASK_SYSTEMD),)
+    assert Ledger(tmp_path).read("hci1", now) == ((now.monotonic_s, RecoveryStep.ASK_SYSTEMD),)
     assert Ledger(tmp_path).read("hci2", now) == ()
     after_a_boot = Moment(3.0, now.utc_s)
     assert Ledger(tmp_path).read("hci0", after_a_boot) == ()
@@ -134,12 +134,12 @@ def test_the_days_steps_are_remembered_for_each_adapter(tmp_path: Path) -> None:
 def test_a_memory_of_steps_that_makes_no_sense_counts_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text, "latin-1")
     assert Ledger(tmp_path).read("hci0", moment()) == ()
-    Ledger(tmp_path).write("hci0", ((moment().monotonic_s, Step.RESTART_SCAN),))
+    Ledger(tmp_path).write("hci0", ((moment().monotonic_s, RecoveryStep.RESTART_SCAN),))
     assert len(Ledger(tmp_path).read("hci0", moment())) == 1
 
 
 def test_a_folder_that_cannot_be_written_costs_the_memory_only(tmp_path: Path) -> None:
-    Ledger(tmp_path / "nowhere").write("hci0", ((1.0, Step.RESTART_SCAN),))
+    Ledger(tmp_path / "nowhere").write("hci0", ((1.0, RecoveryStep.RESTART_SCAN),))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import Condition
-from presence.core.operations.radio_steps import Action, Evidence, Step
+from presence.core.operations.radio_steps import Action, Evidence, RecoveryStep
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import Wish
@@ -574,7 +574,7 @@ async def test_at_the_end_of_the_ladder_systemd_is_asked_and_what_is_not_possibl
     ]  # fmt: skip
     assert [step for _, step in Ledger(tmp_path).read("hci0", radio.clock.now())][
         -1
-    ] is Step.ASK_SYSTEMD
+    ] is RecoveryStep.ASK_SYSTEMD
 
 
 async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) -> None:
@@ -585,13 +585,13 @@ async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) ->
     well.listening()
     well.tally.add(PHONE)
     assert await well.look("hci1", RadioMode.ACTIVE) is None
-    await deaf.take(Action(Step.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
+    await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
     assert [fields["what"] for name, fields in tell.told if name == "radio.declined"] == [
         "ask_systemd"
     ]
     well.health.away()
     with pytest.raises(RadioError, match="systemd"):
-        await deaf.take(Action(Step.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
+        await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
 
 
 async def test_repeats_that_are_hidden_are_noticed(bus: str, tmp_path: Path) -> None:
