@@ -9,8 +9,7 @@ from presence.config.settings import Settings, StoreSettings
 from presence.core.consent.jws import BadKeys, KeySet, parse_key_set
 from presence.core.consent.model import Audience, Purpose
 from presence.core.place import Place
-from presence.core.recognition.beacons import FORMATS, ibeacon
-from presence.core.recognition.beacons.rpa import Resolver, TooManyKeys
+from presence.core.recognition.beacons import FORMATS, Format, ScanFilter, ibeacon, rpa
 from presence.core.rules import Rules
 from presence.core.visit.opening_hours import OpeningHours
 from presence.errors import ConfigurationError
@@ -26,10 +25,21 @@ def hours_of(store: StoreSettings) -> OpeningHours:
     return OpeningHours(store.opening_hours, ZoneInfo(store.time_zone), store.opening_margin_min)
 
 
+def formats_of(settings: Settings) -> tuple[Format, ...]:
+    """What is recognised: the registered formats, and those that a setting switches on."""
+    prefix = settings.identity.ibeacon_prefix
+    return FORMATS if prefix is None else (*FORMATS, ibeacon.format_for(bytes.fromhex(prefix)))
+
+
+def scan_filters_of(settings: Settings) -> tuple[ScanFilter, ...]:
+    """What a radio must be asked for, so that all of it is heard."""
+    addresses = () if settings.identity.irk_file is None else (rpa.SCAN_FILTER,)
+    return (*addresses, *(each.scan_filter for each in formats_of(settings)))
+
+
 def rules_of(settings: Settings, store_key: bytes) -> Rules:
     """Raises ConfigurationError where the file of identity.irk_file cannot be used."""
     store = settings.store
-    prefix = settings.identity.ibeacon_prefix
     return Rules(
         place=place_of(settings),
         audiences=tuple(
@@ -45,9 +55,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         valid_for_s=settings.events.valid_for_s,
         outbox_length=settings.events.outbox_length,
         pad_to_bytes=settings.events.pad_to_bytes,
-        formats=FORMATS
-        if prefix is None
-        else (*FORMATS, ibeacon.format_for(bytes.fromhex(prefix))),
+        formats=formats_of(settings),
         doorbell_offset_db=settings.doorbell.rssi_offset_db,
         irks=read_irks(settings.identity.irk_file) if settings.identity.irk_file else {},
     )
@@ -59,8 +67,8 @@ def read_irks(path: Path) -> dict[bytes, bytes]:
     try:
         value = json.loads(path.read_text("ascii"))
         irks = {urlsafe_b64decode(f"{ref}="): bytes.fromhex(irk) for ref, irk in value.items()}
-        Resolver(irks)
-    except TooManyKeys as error:
+        rpa.Resolver(irks)
+    except rpa.TooManyKeys as error:
         raise ConfigurationError([f"{key}: {error}"]) from None
     except OSError as error:
         raise ConfigurationError(

@@ -22,6 +22,7 @@ from presence.core.consent.list_json import ConsentList, Entry, ListHeader
 from presence.core.consent.model import Flag
 from presence.core.engine import Prepared
 from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.beacons import rpa
 from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.identifiers import WindowKey, window_at
 from presence.core.recognition.key_ring import KeyRing
@@ -33,11 +34,6 @@ from presence.core.visit.calibration import WalkReading
 REPEAT_S: Final = 2.0
 """Phones send one to ten times a second; what comes within this of the last is a repeat."""
 READY_S: Final = 60.0
-NAMES: Final = {
-    "eddystone": "E1, Eddystone-EID",
-    "ibeacon": "E2, EID in an iBeacon",
-    "rpa": "R1, private address",
-}
 
 
 def only_test_phones(consents: ConsentList) -> ConsentList:
@@ -162,6 +158,5 @@ class TestPhones:
         """In which of our formats a test phone sends: the one that identifies it, and otherwise its
         address does.
         """
-        matching = (identify for identify in self._formats if identify(advertisement) is not None)
-        name = next((identify.__module__.rpartition(".")[2] for identify in matching), "rpa")
-        return NAMES.get(name, name)
+        matching = (each for each in self._formats if each.identify(advertisement) is not None)
+        return next((each.name for each in matching), rpa.NAME)

@@ -17,7 +17,7 @@ from bleak import BleakScanner
 from presence.config.settings import RadioMode
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at
-from presence.edges.bluez import BluezScanner, Wish
+from presence.edges.bluez import BluezScanner, ScanPolicy
 from presence.edges.bluez.scans import found_by
 from presence.edges.sqlite.store import RuntimeStore
 from presence.gateway.pipeline import Intake, Pipeline
@@ -72,7 +72,7 @@ def _scanners(directory: Path) -> tuple[Any, Any]:
 
     tell = lambda _event, _fields: None  # noqa: E731
     scanner = BluezScanner(
-        Wish(mode=RadioMode.ACTIVE), adapter="hci0", clock=SteadyClock(), tell=tell
+        ScanPolicy(mode=RadioMode.ACTIVE), adapter="hci0", clock=SteadyClock(), tell=tell
     )
     scanner._on_advertisement = hear
     ours = BleakScanner(found_by(scanner._take), scanning_mode="active")._backend

@@ -34,7 +34,7 @@ HEARD: Final = 20_000
 WINDOW: Final = window_at(subjects.NOW.utc_s)
 SLOT: Final = slot_at(subjects.NOW.utc_s)
 PLACE: Final = Place("acme", "fi-0042")
-FORMATS: Final = (eddystone.identifier, format_for(b"acme/tst"))
+IDENTIFY: Final = (eddystone.FORMAT.identify, format_for(b"acme/tst").identify)
 
 
 def sizes() -> tuple[int, ...]:
@@ -108,7 +108,7 @@ def recogniser(table: SlotTable, consents: ConsentIndex) -> Callable[[Advertisem
     from_s, until_s = subjects.NOW.utc_s - 1, subjects.NOW.utc_s + 1
 
     def recognise(advertisement: Advertisement) -> bytes | None:
-        for identify in FORMATS:
+        for identify in IDENTIFY:
             identifier = identify(advertisement)
             if identifier is None:
                 continue

@@ -20,7 +20,7 @@ from presence.core.consent.list_json import ConsentList
 from presence.core.event.election import Peers
 from presence.core.timestamps import Moment
 from presence.edges.bluez import scanner
-from presence.edges.bluez.choice import Wish
+from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.gatt import Doorbell, server
 from presence.edges.host.clock import SystemClock
 from presence.edges.mqtt import publisher as mqtt
@@ -358,7 +358,7 @@ async def test_a_radio_that_hangs_is_named_and_the_watchdog_is_not_fed(
     monkeypatch.setattr(scanner.Bluez, "connect", connects)
     gate = Gate()
     radio = scanner.BluezScanner(
-        Wish(mode=RadioMode.PASSIVE), adapter="hci9", clock=SystemClock(), tell=FakeTell()
+        ScanPolicy(mode=RadioMode.PASSIVE), adapter="hci9", clock=SystemClock(), tell=FakeTell()
     )
     async with gate.running(sources=[radio]):
         await gate.names("radio")

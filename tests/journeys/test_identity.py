@@ -7,9 +7,9 @@ import pytest
 
 from presence.config.rules import read_irks, rules_of
 from presence.core.recognition.advertisement import advertisement_from_payload
-from presence.core.recognition.beacons import FORMATS, ibeacon, rpa
+from presence.core.recognition.beacons import FORMATS, eddystone, ibeacon, rpa
 from presence.core.timestamps import Moment
-from presence.edges.bluez.modes import active_arguments, patterns
+from presence.edges.bluez.modes import active_arguments, patterns, why_everything
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import ConfigurationError
 from tests.support.builders import (
@@ -130,10 +130,17 @@ def test_a_list_that_comes_while_tables_are_built_elsewhere_is_used_when_they_ar
 
 
 def test_with_ibeacons_or_addresses_bluez_leaves_nothing_out_and_else_it_does() -> None:
-    assert active_arguments("hci0")["service_uuids"]
-    assert active_arguments("hci0", everything=True)["service_uuids"] is None
+    one, two = eddystone.FORMAT.scan_filter, ibeacon.format_for(PREFIX).scan_filter
+
+    assert why_everything(BluezVersion(5, 83), [one]) is None
+    assert why_everything(BluezVersion(5, 83), [one, two]) == (
+        "iBeacons have no UUID to filter by (identity.ibeacon_prefix)"
+    )
+    assert "identity.irk_file" in str(why_everything(BluezVersion(5, 83), [one, rpa.SCAN_FILTER]))
+    assert active_arguments("hci0", one.service_uuids)["service_uuids"] == [eddystone.SERVICE_UUID]
+    assert active_arguments("hci0", ())["service_uuids"] is None
     assert b"\x4c\x00\x02\x15" + PREFIX in [
-        tuple(pattern)[2] for pattern in patterns(BluezVersion(5, 83), PREFIX)
+        tuple(pattern)[2] for pattern in patterns(BluezVersion(5, 83), [one, two])
     ]
 
 

@@ -11,7 +11,7 @@ from bleak.backends.bluezdbus import manager as bleak_manager
 from presence.config.settings import RadioMode
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
-from presence.edges.bluez.choice import Wish
+from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.scanner import BluezScanner, Pace
 from presence.edges.bluez.version import BluezVersion
 from tests.support.fake_bluez import FakeBluetoothd
@@ -44,7 +44,7 @@ class Running:
         self.tell = FakeTell()
         self.heard: list[Advertisement] = []
         wanted: dict[str, Any] = {
-            "wish": Wish(mode=RadioMode.ACTIVE),
+            "policy": ScanPolicy(mode=RadioMode.ACTIVE),
             "adapter": "hci0",
             "pace": HURRY,
         }

@@ -58,7 +58,7 @@ class Matcher:
     def __init__(
         self, formats: tuple[Format, ...] = FORMATS, resolver: Resolver | None = None
     ) -> None:
-        self._formats = formats
+        self._identify = tuple(each.identify for each in formats)
         self._resolver = resolver
         self._ring = KeyRing()
         self._tables: dict[int, SlotTable] = {}
@@ -68,7 +68,8 @@ class Matcher:
         self._accepted_from_s = self._accepted_until_s = 0.0
 
     def change_formats(self, formats: tuple[Format, ...], resolver: Resolver | None) -> None:
-        self._formats, self._resolver = formats, resolver
+        self._identify = tuple(each.identify for each in formats)
+        self._resolver = resolver
 
     def change_keys(self, ring: KeyRing) -> None:
         """A new list: its tables are wanted. The keys of the old one are erased (R-12)."""
@@ -124,7 +125,7 @@ class Matcher:
 
     def match(self, advertisement: Advertisement) -> Match | Nobody:
         """Whose it is, and in which slot; or why it is nobody's."""
-        for identify in self._formats:
+        for identify in self._identify:
             identifier = identify(advertisement)
             if identifier is not None:
                 return self.whose(identifier, advertisement.at.utc_s)

@@ -11,22 +11,19 @@
 
 from collections.abc import Callable
 
+from presence.config.rules import scan_filters_of
 from presence.config.settings import Settings
 from presence.edges.bluez.care import Means
-from presence.edges.bluez.choice import Wish
+from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.scanner import BluezScanner
 from presence.ports import Clock, Tell
 
-__all__ = ["BluezScanner", "Wish", "radios", "watched_radios", "wish_of"]
+__all__ = ["BluezScanner", "ScanPolicy", "policy_of", "radios", "watched_radios"]
 
 
-def wish_of(settings: Settings) -> Wish:
-    return Wish(
-        mode=settings.radio.mode,
-        ibeacon_prefix=bytes.fromhex(settings.identity.ibeacon_prefix or "") or None,
-        addresses=settings.identity.irk_file is not None,
-    )
+def policy_of(settings: Settings) -> ScanPolicy:
+    return ScanPolicy(mode=settings.radio.mode, filters=scan_filters_of(settings))
 
 
 def radios(settings: Settings, *, clock: Clock, tell: Tell) -> list[BluezScanner]:
@@ -63,7 +60,7 @@ def _radio(
     open_at: Callable[[float], bool] = lambda _utc_s: True,
 ) -> BluezScanner:
     return BluezScanner(
-        wish_of(settings),
+        policy_of(settings),
         adapter=adapter,
         clock=clock,
         tell=tell,

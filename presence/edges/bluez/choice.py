@@ -14,6 +14,7 @@ import asyncio
 from dataclasses import dataclass
 
 from presence.config.settings import RadioMode
+from presence.core.recognition.beacons import FORMATS, ScanFilter
 from presence.edges.bluez.connection import Bluez
 from presence.edges.bluez.modes import patterns, why_everything
 from presence.edges.bluez.monitor import MonitorScan
@@ -26,12 +27,12 @@ FILTERS_ITSELF = "controller-patterns"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What the settings say of listening."""
+class ScanPolicy:
+    """How to listen, and for whom."""
 
     mode: RadioMode
-    ibeacon_prefix: bytes | None = None
-    addresses: bool = False
+    filters: tuple[ScanFilter, ...] = tuple(each.scan_filter for each in FORMATS)
+    """Of all formats that are to be heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Choice:
 
 
 async def choose(
-    wish: Wish,
+    policy: ScanPolicy,
     bluez: Bluez,
     adapter: str,
     *,
@@ -59,31 +60,29 @@ async def choose(
     Raises RadioError where the mode cannot be had.
     """
     version = await asyncio.to_thread(bluez_version)
-    if wish.mode is not RadioMode.ACTIVE:
-        hindrance = await _hindrance(wish, version, bluez, adapter) or refusal
-        if hindrance is None and hides_repeats and wish.mode is RadioMode.AUTO:
+    if policy.mode is not RadioMode.ACTIVE:
+        hindrance = await _hindrance(policy, version, bluez, adapter) or refusal
+        if hindrance is None and hides_repeats and policy.mode is RadioMode.AUTO:
             hindrance = RadioError(
                 RadioFault.CONTROLLER_FILTERS, "repeats were missing in a passive scan"
             )
         if hindrance is None:
-            return Choice(RadioMode.PASSIVE, MonitorScan(patterns(version, wish.ibeacon_prefix)))
-        if wish.mode is not RadioMode.AUTO:
+            return Choice(RadioMode.PASSIVE, MonitorScan(patterns(version, policy.filters)))
+        if policy.mode is not RadioMode.AUTO:
             raise hindrance
     else:
         hindrance = None
-    exposure = why_everything(version, ibeacon_prefix=wish.ibeacon_prefix, addresses=wish.addresses)
-    return Choice(RadioMode.ACTIVE, BleakScan(everything=exposure is not None), hindrance, exposure)
+    exposure = why_everything(version, policy.filters)
+    uuids = {uuid for each in policy.filters for uuid in each.service_uuids}
+    scan = BleakScan(sorted(uuids) if exposure is None else [])
+    return Choice(RadioMode.ACTIVE, scan, hindrance, exposure)
 
 
 async def _hindrance(
-    wish: Wish, version: BluezVersion | None, bluez: Bluez, adapter: str
+    policy: ScanPolicy, version: BluezVersion | None, bluez: Bluez, adapter: str
 ) -> RadioError | None:
-    if wish.addresses:
-        return RadioError(
-            RadioFault.UNSUPPORTED, "a passive scan finds no addresses (identity.irk_file)"
-        )
     try:
-        patterns(version, wish.ibeacon_prefix)
+        patterns(version, policy.filters)
     except RadioError as error:
         return error
     features = await bluez.monitor_features(adapter)

@@ -15,8 +15,8 @@ from typing import Final
 from presence.config import Settings
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import JUDGED_FROM, REPEATS_FROM
-from presence.edges.bluez import radios, wish_of
-from presence.edges.bluez.choice import Wish, choose
+from presence.edges.bluez import policy_of, radios
+from presence.edges.bluez.choice import ScanPolicy, choose
 from presence.edges.bluez.connection import Bluez
 from presence.edges.bluez.duty import main_conf_of, passive_share
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
@@ -110,22 +110,24 @@ async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Rad
     command = command_of(await bluez.process())
     main_conf = None if command is None else main_conf_of(command)
     answers += [
-        await _mode(wish_of(settings), bluez, adapter.name, main_conf) for adapter in adapters
+        await _mode(policy_of(settings), bluez, adapter.name, main_conf) for adapter in adapters
     ]
     return [*answers, *await _traces(bluez)]
 
 
-async def _mode(wish: Wish, bluez: Bluez, adapter: str, main_conf: Path | None) -> RadioAnswer:
+async def _mode(
+    policy: ScanPolicy, bluez: Bluez, adapter: str, main_conf: Path | None
+) -> RadioAnswer:
     """What the settings want, and what can be had. `main_conf`: None where bluetoothd is out of our
     sight.
     """
     try:
-        choice = await choose(wish, bluez, adapter)
+        choice = await choose(policy, bluez, adapter)
     except RadioError as error:
         return RadioAnswer(
             "radio mode",
             RadioVerdict.BAD,
-            f"{adapter}: {wish.mode}: {error.detail}",
+            f"{adapter}: {policy.mode}: {error.detail}",
             error.fault.value,
         )
     exposed = (

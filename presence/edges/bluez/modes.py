@@ -1,4 +1,5 @@
-"""What BlueZ is asked for in each radio mode, so that bluetoothd itself leaves bystanders out.
+"""What BlueZ is asked for in each radio mode, so that bluetoothd itself leaves bystanders out: the
+scan filters of the formats (presence.core.recognition.beacons.format), in BlueZ's spelling.
 
 `active`: UUID filter, DuplicateData, and an RSSI that everybody has.
 * Without DuplicateData an active scan pauses for 5 s in every 16 (measured: docs/design.md#radio).
@@ -7,16 +8,17 @@
   8 dB on only. The lowest value that src/adapter.c (parse_rssi) takes is -127: by it neither
   bluetoothd nor the kernel (mgmt.c, is_filter_match) drops anything but reports without any
   strength, which are of no use to us. Read in 5.66 … 5.87.
-* 5.87 dies of a UUID filter: there it is left out, and the engine drops bystanders.
+* 5.87 dies of a UUID filter: there it is left out, and the engine drops bystanders. So it is where
+  a format has no service UUID.
 
 `passive`: patterns. How the bytes of one for service data are compared depends on the version of
 BlueZ (docs/design.md#radio):
 
-| BlueZ       | compared with                                 | our pattern |
-|-------------|-----------------------------------------------|-------------|
-| up to 5.68  | the raw AD structure, the UUID first          | `aa fe 30`  |
-| 5.69, 5.70  | nothing: it never matches                     | refused     |
-| from 5.71   | the service data without the UUID, of any     | `30`        |
+| BlueZ       | compared with                                 | of Eddystone |
+|-------------|-----------------------------------------------|--------------|
+| up to 5.68  | the raw AD structure, the UUID first          | `aa fe 30`   |
+| 5.69, 5.70  | nothing: it never matches                     | refused      |
+| from 5.71   | the service data without the UUID, of any     | `30`         |
 
 From 5.71 on a bystander whose service data begins with `30` matches too, whatever its UUID; the
 engine drops it. Manufacturer data is compared with the company first in all of them; 5.76 to 5.82
@@ -26,12 +28,19 @@ more than seven patterns: of eight and more bluetoothd computes a size that does
 bits, and writes past the end of its memory (bluez/bluez pull request 2398).
 """
 
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from bleak.args.bluez import BlueZDiscoveryFilters, BlueZScannerArgs, OrPattern
 from bleak.assigned_numbers import AdvertisementDataType
 
-from presence.core.recognition.beacons import eddystone, ibeacon
+from presence.core.recognition.advertisement import (
+    AD_MANUFACTURER_DATA,
+    AD_SERVICE_DATA_16,
+    AD_SERVICE_DATA_128,
+)
+from presence.core.recognition.beacons import Pattern, ScanFilter
 from presence.edges.bluez.version import (
     DIES_OF_MANUFACTURER_PATTERNS,
     DIES_OF_UUID_FILTERS,
@@ -44,19 +53,38 @@ RAW_UP_TO: Final = BluezVersion(5, 68)
 EVERY_RSSI_DBM: Final = -127
 STRIPPED_FROM: Final = BluezVersion(5, 71)
 MONITORS_FROM: Final = BluezVersion(5, 56)
+MAX_PATTERNS: Final = 7
 
-_UUID_LITTLE_ENDIAN: Final = b"\xaa\xfe"
-_E1: Final = b"\x30"
-"""The first byte of an Eddystone-EID frame."""
+_UUID_BYTES: Final = {AD_SERVICE_DATA_16: 2, AD_SERVICE_DATA_128: 16}
+"""The AD types that BlueZ compares without their beginning from 5.71 on, and its length."""
 
 
-def patterns(version: BluezVersion | None, ibeacon_prefix: bytes | None = None) -> list[OrPattern]:
+def patterns(version: BluezVersion | None, filters: Sequence[ScanFilter]) -> list[OrPattern]:
     """What a passive scan matches. Raises RadioError where this BlueZ cannot."""
+    for each in filters:
+        _require_passive(version, each)
     if version is not None and version < MONITORS_FROM:
         raise RadioError(RadioFault.UNSUPPORTED, f"BlueZ {version} knows no passive scan")
-    if MATCHES_NO_SERVICE_DATA.of(version):
+    wanted = [pattern for each in filters for pattern in each.patterns]
+    spelt = dict.fromkeys(chain.from_iterable(_spellings(version, each) for each in wanted))
+    if not all(content for _, _, content in spelt):
+        detail = f"BlueZ {version or ''} compares service data without its UUID: nothing is left"
+        raise RadioError(RadioFault.UNSUPPORTED, detail)
+    if len(spelt) > MAX_PATTERNS:
+        detail = f"{len(spelt)} patterns overflow bluetoothd, which bears {MAX_PATTERNS}"
+        raise RadioError(RadioFault.UNSUPPORTED, detail)
+    return list(spelt)
+
+
+def _require_passive(version: BluezVersion | None, wanted: ScanFilter) -> None:
+    """Raises RadioError where this BlueZ cannot find the format by its patterns."""
+    what, by = wanted.what, f" ({wanted.setting})" if wanted.setting else ""
+    if wanted.needs_active_scan:
+        raise RadioError(RadioFault.UNSUPPORTED, f"a passive scan finds no {what}{by}")
+    types = {pattern.ad_type for pattern in wanted.patterns}
+    if types & _UUID_BYTES.keys() and MATCHES_NO_SERVICE_DATA.of(version):
         raise RadioError(RadioFault.BROKEN_PATTERNS, f"BlueZ {version}")
-    if ibeacon_prefix is not None and (
+    if AD_MANUFACTURER_DATA in types and (
         version is None or DIES_OF_MANUFACTURER_PATTERNS.of(version)
     ):
         which = (
@@ -64,21 +92,20 @@ def patterns(version: BluezVersion | None, ibeacon_prefix: bytes | None = None) 
             if version
             else "BlueZ, whose version is not known here, may die"
         )
-        detail = (
-            f"{which} of a pattern for iBeacons (identity.ibeacon_prefix) when a long "
-            "advertisement comes"
-        )
+        detail = f"{which} of a pattern for {what}{by} when a long advertisement comes"
         raise RadioError(RadioFault.CRASHING_PATTERNS, detail)
-    spelt = []
-    if version is None or version <= RAW_UP_TO:
-        spelt.append(_UUID_LITTLE_ENDIAN + _E1)
-    if version is None or version >= STRIPPED_FROM:
-        spelt.append(_E1)
-    found = [OrPattern(0, AdvertisementDataType.SERVICE_DATA_UUID16, content) for content in spelt]
-    if ibeacon_prefix is not None:
-        head = ibeacon.COMPANY.to_bytes(2, "little") + b"\x02\x15" + ibeacon_prefix
-        found.append(OrPattern(0, AdvertisementDataType.MANUFACTURER_SPECIFIC_DATA, head))
-    return found
+
+
+def _spellings(version: BluezVersion | None, pattern: Pattern) -> Iterator[OrPattern]:
+    """As this BlueZ compares it; both ways where the version is not known."""
+    ad_type = AdvertisementDataType(pattern.ad_type)
+    content, offset = pattern.content, pattern.offset
+    uuid_bytes = _UUID_BYTES.get(ad_type, 0)
+    if not uuid_bytes or version is None or version <= RAW_UP_TO:
+        yield OrPattern(offset, ad_type, content)
+    if uuid_bytes and (version is None or version >= STRIPPED_FROM):
+        beyond = content[max(0, uuid_bytes - offset) :]
+        yield OrPattern(max(0, offset - uuid_bytes), ad_type, beyond)
 
 
 ANYBODY: Final = tuple(
@@ -90,26 +117,25 @@ with, in every BlueZ. Whoever advertises without flags, as some beacons do, is n
 """
 
 
-def active_arguments(adapter: str, *, everything: bool = False) -> dict[str, Any]:
-    """What bleak is told. `everything`: without the filter for our UUID."""
+def active_arguments(adapter: str, service_uuids: Sequence[str]) -> dict[str, Any]:
+    """What bleak is told. `service_uuids`: empty where everybody is to be heard."""
     filters: BlueZDiscoveryFilters = {"DuplicateData": True, "RSSI": EVERY_RSSI_DBM}
     bluez: BlueZScannerArgs = {"adapter": adapter, "filters": filters}
-    uuids = None if everything else [eddystone.SERVICE_UUID]
-    return {"scanning_mode": "active", "service_uuids": uuids, "bluez": bluez}
+    return {
+        "scanning_mode": "active",
+        "service_uuids": list(service_uuids) or None,
+        "bluez": bluez,
+    }
 
 
-def why_everything(
-    version: BluezVersion | None, *, ibeacon_prefix: bytes | None = None, addresses: bool = False
-) -> str | None:
+def why_everything(version: BluezVersion | None, filters: Sequence[ScanFilter]) -> str | None:
     """Why an active scan cannot leave bystanders out of this process, so that the engine drops
     them; None: it can.
-
-    iBeacons carry no service UUID, and a resolvable address comes with any payload.
     """
-    if addresses:
-        return "addresses come with any payload (identity.irk_file)"
-    if ibeacon_prefix is not None:
-        return "iBeacons have no UUID to filter by (identity.ibeacon_prefix)"
+    for each in filters:
+        if each.hides_among_bystanders:
+            by = f" ({each.setting})" if each.setting else ""
+            return f"{each.what} have no UUID to filter by{by}"
     if DIES_OF_UUID_FILTERS.of(version):
         return f"BlueZ {version} dies of UUID filters, so none is set: upgrade it"
     return None

@@ -23,7 +23,7 @@ from presence.core.operations.radio_health import Condition, Totals
 from presence.core.operations.radio_steps import Action
 from presence.core.recognition.advertisement import Advertisement, plausible_rssi_dbm
 from presence.edges.bluez.care import Care, Means
-from presence.edges.bluez.choice import Choice, Wish, choose
+from presence.edges.bluez.choice import Choice, ScanPolicy, choose
 from presence.edges.bluez.connection import Adapter, Bluez, NoAnswer
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.scans import Scan
@@ -70,7 +70,7 @@ class BluezScanner:
 
     def __init__(
         self,
-        wish: Wish,
+        policy: ScanPolicy,
         *,
         adapter: str,
         clock: Clock,
@@ -87,9 +87,9 @@ class BluezScanner:
         self.started = 0
         """Scans that began."""
         self.care: Care | None = None
-        self.mode = wish.mode
+        self.mode = policy.mode
         """As the settings want it, and once a scan has begun, as it is."""
-        self._wish = wish
+        self._policy = policy
         self._name = adapter
         self._clock = clock
         self._tell = tell
@@ -180,14 +180,14 @@ class BluezScanner:
         hiding = self.care is not None and self.care.health.condition is Condition.HIDING
         refusal = self.refusal[1] if self.refusal and self.refusal[0] == adapter.owner else None
         choice = await choose(
-            self._wish, bluez, adapter.name, hides_repeats=hiding, refusal=refusal
+            self._policy, bluez, adapter.name, hides_repeats=hiding, refusal=refusal
         )
         try:
             await scans.enter_async_context(choice.scan.on(adapter.name, self._take))
         except RadioError as error:
             if (
                 error.fault is not RadioFault.MONITOR_REFUSED
-                or self._wish.mode is not RadioMode.AUTO
+                or self._policy.mode is not RadioMode.AUTO
             ):
                 raise
             self.refusal = (adapter.owner, error)

@@ -6,7 +6,7 @@ that never comes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final, Protocol
 
@@ -49,20 +49,18 @@ class Scan(Protocol):
 
 
 class BleakScan:
-    """`active`, with a filter where that can be."""
+    """`active`, filtered by service UUIDs where that can be."""
 
     shows_discovering = True
     lost = False
 
-    def __init__(self, *, everything: bool = False) -> None:
-        """`everything`: without a filter."""
-        self._everything = everything
+    def __init__(self, service_uuids: Sequence[str]) -> None:
+        """`service_uuids`: empty where everybody is to be heard."""
+        self._service_uuids = service_uuids
 
     @asynccontextmanager
     async def on(self, adapter: str, take: Take) -> AsyncIterator[None]:
-        scanner = BleakScanner(
-            found_by(take), **active_arguments(adapter, everything=self._everything)
-        )
+        scanner = BleakScanner(found_by(take), **active_arguments(adapter, self._service_uuids))
         async with asyncio.timeout(START_S):
             await scanner.start()
         try:

@@ -13,7 +13,7 @@ import pytest
 
 from presence.config.settings import RadioMode
 from presence.edges.bluez import bus, connection, scans
-from presence.edges.bluez.choice import Wish
+from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.gatt import server, stay
 from tests.support.doorbells import Ears, ringing
 from tests.support.fake_advertising import a_bus
@@ -64,14 +64,14 @@ async def scans_in_spite_of(
 ) -> None:
     proxy, address = wire
     async with a_bluetoothd(address) as bluez:
-        async with running(wish=Wish(mode=mode)) as radio:
+        async with running(policy=ScanPolicy(mode=mode)) as radio:
             await radio.told("radio.scanning")
             length = proxy.passed
         assert length > 100
         for at in positions(length, length // count):
             await close_bleak()
             proxy.fault = Fault(kind, at, once=True)
-            async with running(wish=Wish(mode=mode)) as radio:
+            async with running(policy=ScanPolicy(mode=mode)) as radio:
                 await until(
                     lambda: radio.scanner.started > 0 and proxy.fault is None, patience_s=20
                 )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from presence.core.operations.radio_health import DAY_S
 from presence.core.operations.radio_steps import RecoveryStep
+from presence.core.recognition.beacons import eddystone, ibeacon
 from presence.core.timestamps import Moment
 from presence.edges.bluez.faults import fault_of, reason_of
 from presence.edges.bluez.ledger import NAME, Ledger
@@ -20,6 +21,7 @@ from presence.edges.bluez.version import BluezVersion, bluez_version, parse_vers
 from presence.errors import RadioError, RadioFault
 from tests.support.builders import moment
 
+EDDYSTONE = (eddystone.FORMAT.scan_filter,)
 RAW, STRIPPED = b"\xaa\xfe\x30", b"\x30"
 
 
@@ -71,7 +73,7 @@ def test_bluetoothd_itself_is_asked_and_else_the_package(tmp_path: Path) -> None
 def test_each_bluez_gets_the_spelling_that_it_compares_with(
     version: BluezVersion, contents: list[bytes]
 ) -> None:
-    assert [pattern.content_of_pattern for pattern in patterns(version)] == contents
+    assert [pattern.content_of_pattern for pattern in patterns(version, EDDYSTONE)] == contents
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_a_bluez_that_cannot_is_refused_also_where_ibeacons_would_match(
     version: BluezVersion, fault: RadioFault
 ) -> None:
     with pytest.raises(RadioError) as refused:
-        patterns(version, ibeacon_prefix=bytes(8))
+        patterns(version, (*EDDYSTONE, ibeacon.format_for(bytes(8)).scan_filter))
     assert refused.value.fault is fault
 
 

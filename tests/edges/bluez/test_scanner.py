@@ -14,9 +14,10 @@ import pytest
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.radio_steps import Action, Evidence, RecoveryStep
+from presence.core.recognition.beacons import FORMATS, ibeacon
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.care import Care, Means
-from presence.edges.bluez.choice import Wish
+from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.modes import ANYBODY, patterns
 from presence.edges.bluez.monitor import MonitorScan
@@ -46,8 +47,8 @@ pytestmark = pytest.mark.skipif(
 
 STRANGERS = "0000fd6f-0000-1000-8000-00805f9b34fb"
 PREFIX = bytes.fromhex("5072657365636531")
-PASSIVE = Wish(mode=RadioMode.PASSIVE)
-AUTO = Wish(mode=RadioMode.AUTO)
+PASSIVE = ScanPolicy(mode=RadioMode.PASSIVE)
+AUTO = ScanPolicy(mode=RadioMode.AUTO)
 
 
 @pytest.mark.requirement("R-04")
@@ -72,6 +73,12 @@ async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus
     assert radio.scanner.heard == 3
 
 
+def listening(mode: RadioMode, prefix: bytes | None) -> ScanPolicy:
+    """For Eddystone, and for the iBeacons of a chain where it has a prefix."""
+    formats = (*FORMATS, *([ibeacon.format_for(prefix)] if prefix else []))
+    return ScanPolicy(mode=mode, filters=tuple(each.scan_filter for each in formats))
+
+
 IBEACON = (0, 0xFF, b"\x4c\x00\x02\x15" + PREFIX)
 
 
@@ -94,7 +101,7 @@ async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
     a_version(monkeypatch, version)
     async with (
         a_bluetoothd(bus) as bluez,
-        running(wish=Wish(mode=RadioMode.PASSIVE, ibeacon_prefix=prefix)) as radio,
+        running(policy=listening(RadioMode.PASSIVE, prefix)) as radio,
     ):
         await until(lambda: bool(bluez.patterns))
         if version is None or version >= (5, 71):
@@ -107,7 +114,7 @@ async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 70))
-    async with a_bluetoothd(bus), running(wish=PASSIVE) as radio:
+    async with a_bluetoothd(bus), running(policy=PASSIVE) as radio:
         told = await radio.told("radio.failed")
     assert told["reason"] == "BlueZ 5.70"
     assert told["next_step"] == RadioFault.BROKEN_PATTERNS.value
@@ -118,7 +125,7 @@ async def test_a_passive_scan_brings_every_repeat_with_its_own_strength_and_leav
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
-    async with a_bluetoothd(bus) as bluez, running(wish=PASSIVE) as radio:
+    async with a_bluetoothd(bus) as bluez, running(policy=PASSIVE) as radio:
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         for number, rssi_dbm in enumerate((-60, -61, -61, -64, -70), 1):
             bluez.advertise(
@@ -142,7 +149,7 @@ async def test_a_device_that_somebody_paired_by_hand_stays_with_bluez(
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
-    async with a_bluetoothd(bus) as bluez, running(wish=PASSIVE) as radio:
+    async with a_bluetoothd(bus) as bluez, running(policy=PASSIVE) as radio:
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         bluez.paired = True
         for _ in range(3):
@@ -156,7 +163,7 @@ async def test_a_flood_in_a_passive_scan_is_dropped_from_its_old_end_and_counted
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
     monkeypatch.setattr("presence.edges.bluez.monitor.WAITING", 8)
-    scan, heard = MonitorScan(patterns(None)), list[str]()
+    scan, heard = MonitorScan(patterns(None, PASSIVE.filters)), list[str]()
     async with (
         a_bluetoothd(bus) as bluez,
         scan.on("hci0", lambda address, *_: heard.append(address)),
@@ -175,7 +182,7 @@ async def test_a_monitor_that_bluetoothd_lets_go_of_is_registered_again(
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
-    async with a_bluetoothd(bus) as bluez, running(wish=PASSIVE) as radio:
+    async with a_bluetoothd(bus) as bluez, running(policy=PASSIVE) as radio:
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         bluez.release_monitors("hci0")
         assert "let go" in str((await radio.told("radio.failed"))["reason"])
@@ -206,7 +213,7 @@ async def test_auto_is_passive_where_that_serves_and_else_active_with_the_reason
     a_version(monkeypatch, version)
     async with a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=filters)) as bluez:
         bluez.experimental = experimental
-        async with running(wish=AUTO) as radio:
+        async with running(policy=AUTO) as radio:
             told = await radio.told("radio.scanning")
             await hears(bluez, radio)
     assert (told["mode"], told.get("reason")) == (mode, reason)
@@ -218,7 +225,7 @@ async def test_a_controller_that_filters_by_itself_is_refused_a_passive_scan(
     a_version(monkeypatch, BluezVersion(5, 82))
     async with (
         a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=True)),
-        running(wish=PASSIVE) as radio,
+        running(policy=PASSIVE) as radio,
     ):
         assert (await radio.told("radio.failed"))[
             "next_step"
@@ -228,7 +235,7 @@ async def test_a_controller_that_filters_by_itself_is_refused_a_passive_scan(
 async def test_without_the_experimental_interface_a_passive_scan_says_so(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = False
-        async with running(wish=PASSIVE) as radio:
+        async with running(policy=PASSIVE) as radio:
             assert (await radio.told("radio.failed"))["next_step"] == RadioFault.UNSUPPORTED.value
 
 
@@ -466,10 +473,10 @@ async def test_a_quiet_shop_in_a_street_with_people_is_left_alone_and_nobody_of_
             bluez.advertise(f"00:00:5E:00:53:{number % 256:02X}", -70, **STRANGER)
             await asyncio.sleep(0.005)
 
-    wish = Wish(mode=mode)
+    policy = ScanPolicy(mode=mode)
     async with (
         a_bluetoothd(bus) as bluez,
-        running(wish=wish, means=means(tmp_path, probe=probe)) as radio,
+        running(policy=policy, means=means(tmp_path, probe=probe)) as radio,
     ):
         await radio.told("radio.scanning")
         await silence(radio, lambda: len(probes) == 6)
@@ -709,7 +716,7 @@ async def test_a_monitor_that_the_kernel_refuses_gives_way_to_an_active_scan_whe
     a_version(monkeypatch, BluezVersion(5, 82))
     monkeypatch.setattr("presence.edges.bluez.monitor.ACTIVATE_S", 0.2)
     refusing = FakeAdapter(refuses_monitors=how)
-    async with a_bluetoothd(bus, hci0=refusing) as bluez, running(wish=AUTO) as radio:
+    async with a_bluetoothd(bus, hci0=refusing) as bluez, running(policy=AUTO) as radio:
         told = await radio.told("radio.scanning")
         assert told["mode"] == "active"
         assert "monitor" in str(told["reason"])
@@ -736,7 +743,7 @@ async def test_a_passive_scan_that_the_kernel_refuses_says_what_to_do_and_tries_
             return register(message, name)
 
         bluez._register = counted  # type: ignore[method-assign]
-        async with running(wish=PASSIVE) as radio:
+        async with running(policy=PASSIVE) as radio:
             assert (await radio.told("radio.failed"))[
                 "next_step"
             ] == RadioFault.MONITOR_REFUSED.value
@@ -780,11 +787,11 @@ async def test_where_a_long_advertisement_could_kill_bluetoothd_no_pattern_for_i
 ) -> None:
     a_version(monkeypatch, version)
     async with a_bluetoothd(bus) as bluez:
-        async with running(wish=Wish(mode=RadioMode.AUTO, ibeacon_prefix=PREFIX)) as radio:
+        async with running(policy=listening(RadioMode.AUTO, PREFIX)) as radio:
             told = await radio.told("radio.scanning")
             assert told["mode"] == "active"
             assert "long advertisement" in str(told["reason"])
-        async with running(wish=Wish(mode=RadioMode.PASSIVE, ibeacon_prefix=PREFIX)) as radio:
+        async with running(policy=listening(RadioMode.PASSIVE, PREFIX)) as radio:
             assert (await radio.told("radio.failed"))[
                 "next_step"
             ] == RadioFault.CRASHING_PATTERNS.value

@@ -1,15 +1,16 @@
 """The formats in which a phone says "it's me"; one module each, one line of registration here.
 
-A format is a function from an advertisement to its rotating identifier (8 bytes), or None where the
-advertisement is not of that format. It raises nothing and keeps nothing.
+`eddystone` is always on. `ibeacon` and `rpa` (which is a way to resolve addresses, and no format)
+take keys of the configuration, so presence.config.rules switches them on.
 """
 
-from collections.abc import Callable
 from typing import Final
 
-from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import eddystone
+from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
 
-Format = Callable[[Advertisement], bytes | None]
+__all__ = ["FORMATS", "Format", "Pattern", "ScanFilter"]
 
-FORMATS: Final[tuple[Format, ...]] = (eddystone.identifier,)
+FORMATS: Final[tuple[Format, ...]] = (
+    eddystone.FORMAT,
+)  # fmt: skip

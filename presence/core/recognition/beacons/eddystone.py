@@ -8,9 +8,15 @@ frame ends after the EID.
 
 from typing import Final
 
-from presence.core.recognition.advertisement import Advertisement, uuid_from_16
+from presence.core.recognition.advertisement import (
+    AD_SERVICE_DATA_16,
+    Advertisement,
+    uuid_from_16,
+)
+from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
 
-SERVICE_UUID: Final = uuid_from_16(0xFEAA)
+UUID16: Final = 0xFEAA
+SERVICE_UUID: Final = uuid_from_16(UUID16)
 EID_FRAME_TYPE: Final = 0x30
 FRAME_LENGTH: Final = 10
 
@@ -21,6 +27,19 @@ def identifier(advertisement: Advertisement) -> bytes | None:
     if frame is None or len(frame) != FRAME_LENGTH or frame[0] != EID_FRAME_TYPE:
         return None
     return frame[2:]
+
+
+FORMAT: Final = Format(
+    name="E1, Eddystone-EID",
+    identify=identifier,
+    scan_filter=ScanFilter(
+        what="Eddystone-EIDs",
+        service_uuids=(SERVICE_UUID,),
+        patterns=(
+            Pattern(AD_SERVICE_DATA_16, UUID16.to_bytes(2, "little") + bytes((EID_FRAME_TYPE,))),
+        ),
+    ),
+)
 
 
 def payload(eid: bytes, *, tx_power_dbm: int) -> bytes:

@@ -10,10 +10,10 @@ advertisements from other iBeacons. Major and minor are zero, so that nothing on
 when the identifier changes but the prefix.
 """
 
-from collections.abc import Callable
 from typing import Final
 
-from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.advertisement import AD_MANUFACTURER_DATA, Advertisement
+from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
 
 COMPANY: Final = 0x004C
 PREFIX_BYTES: Final = 8
@@ -26,10 +26,8 @@ _MAJOR_AND_MINOR: Final = bytes(4)
 _PAYLOAD_HEAD: Final = bytes.fromhex("02011a1aff4c00")
 
 
-def format_for(prefix: bytes) -> Callable[[Advertisement], bytes | None]:
-    """The format of a chain: from an advertisement to its EID (8 bytes), or None where it is
-    anything else.
-    """
+def format_for(prefix: bytes) -> Format:
+    """The format of a chain. Raises ValueError where the prefix has not 8 bytes."""
     head = _TYPE_AND_LENGTH + _checked(prefix, PREFIX_BYTES, "prefix")
 
     def identifier(advertisement: Advertisement) -> bytes | None:
@@ -43,7 +41,15 @@ def format_for(prefix: bytes) -> Callable[[Advertisement], bytes | None]:
             return None
         return frame[10:18]
 
-    return identifier
+    return Format(
+        name="E2, EID in an iBeacon",
+        identify=identifier,
+        scan_filter=ScanFilter(
+            what="iBeacons",
+            setting="identity.ibeacon_prefix",
+            patterns=(Pattern(AD_MANUFACTURER_DATA, COMPANY.to_bytes(2, "little") + head),),
+        ),
+    )
 
 
 def payload(prefix: bytes, eid: bytes, *, tx_power_dbm: int) -> bytes:

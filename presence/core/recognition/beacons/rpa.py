@@ -30,7 +30,11 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.beacons.format import ScanFilter
 
+NAME: Final = "R1, private address"
+SCAN_FILTER: Final = ScanFilter(what="addresses", setting="identity.irk_file")
+"""An address comes with any payload: there is nothing to filter by."""
 MAX_KEYS: Final = 1000
 IRK_BYTES: Final = 16
 BUDGET_PER_S: Final = 100_000

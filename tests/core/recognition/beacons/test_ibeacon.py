@@ -12,7 +12,7 @@ PREFIX = bytes.fromhex("0f1e2d3c4b5a6978")
 EID = bytes.fromhex("a9b76a71c5f89290")
 EIGHT_BYTES = st.binary(min_size=8, max_size=8)
 
-identifier = ibeacon.format_for(PREFIX)
+identifier = ibeacon.format_for(PREFIX).identify
 
 
 def heard(payload: bytes) -> Advertisement:
@@ -29,7 +29,7 @@ def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(
 ) -> None:
     payload = ibeacon.payload(prefix, eid, tx_power_dbm=power)
 
-    assert ibeacon.format_for(prefix)(heard(payload)) == eid
+    assert ibeacon.format_for(prefix).identify(heard(payload)) == eid
     assert len(payload) == 30
 
 
