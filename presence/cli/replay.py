@@ -223,8 +223,9 @@ class Player:
             self.window_keys = len(self._prepared.keys.window(window_at(now.utc_s)))
             self._pipeline.apply(self._prepared, standing, now)
         else:
-            self._pipeline.trust(standing)
+            self._pipeline.engine.trust(standing)
             self._pipeline.advance(now)
+        self._pipeline.engine.matcher.complete(now.utc_s)
 
     async def _drain(self, relay: Relay) -> None:
         if not self._pipeline.pending():

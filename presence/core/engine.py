@@ -7,7 +7,7 @@ stored come out.
     apply(list, now) ───────┤
     revoke(revocation, now) ─┘
     release(outgoing, now) ────► the message as the gate allows it at this very moment, or why not
-    wanted(now), install ──────  identifier tables, built elsewhere where lists are long
+    matcher: wanted, install ──  identifier tables, built elsewhere where lists are long
 
 The engine never holds anything of an advertisement that belongs to nobody (R-01, R-02). One task
 owns it.
@@ -40,7 +40,6 @@ from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Match, Matcher, Nobody
 from presence.core.recognition.replay_guard import Suspicion
-from presence.core.recognition.slot_table import SlotTable
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Entered, Left, Sighting, Visit, VisitEvent, Visits
@@ -66,7 +65,11 @@ def prepare(consents: ConsentList) -> Prepared:
 
 
 class Engine:
-    """All rules together. Its state beyond the present visits is the consent list and counters."""
+    """All rules together. Its state beyond the present visits is the consent list and counters.
+
+    The caller builds the identifier tables that its `matcher` wants: in a worker thread, or on the
+    spot (`Matcher.complete`) where the list is small.
+    """
 
     def __init__(
         self,
@@ -77,16 +80,11 @@ class Engine:
         announcements: Iterable[Announcement] = (),
         taken_back: Iterable[TakenBack] = (),
         revocations: Revocations | None = None,
-        builds_tables: bool = True,
     ) -> None:
-        """`builds_tables`: `advance` builds what is wanted by itself; else the caller does
-        (`wanted`, `install`).
-        """
         self.counts = Counts()
         self.revocations = Revocations() if revocations is None else revocations
         self._rules = rules
-        self._builds_tables = builds_tables
-        self._matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
+        self.matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
         self._suspicion = Suspicion()
         self._visits = Visits(rules.entry, visits, door_adapters=rules.door_adapters)
         self._teller = Teller(rules, self.counts, pending, announcements, taken_back)
@@ -94,14 +92,6 @@ class Engine:
         """As the list has them, before restrictions."""
         self._open = False
         self._let_in = LetIn()
-
-    def change_rules(self, rules: Rules) -> None:
-        """The configuration changed; visits go on."""
-        self._rules = rules
-        self._matcher.change_formats(rules.formats, Resolver(rules.irks) if rules.irks else None)
-        self._visits.change_rule(rules.entry, door_adapters=rules.door_adapters)
-        self._teller.rules = rules
-        self._let_in.ask_of_all()
 
     def trust(self, standing: ListStanding) -> None:
         """How far the list may be trusted now."""
@@ -115,7 +105,7 @@ class Engine:
         if not self._open:
             self.counts.refuse(Reason.CLOSED)
             return NOTHING
-        match = self._matcher.match(advertisement)
+        match = self.matcher.match(advertisement)
         if isinstance(match, Nobody):
             self.counts.nobody(match)
             return NOTHING
@@ -187,7 +177,7 @@ class Engine:
         known = self._known()
         self._let_in.change(before, after, known)
         self._teller.consents = after
-        self._matcher.change_keys(consents.keys)
+        self.matcher.change_keys(consents.keys)
         self._turn_slot(now)
         draft = Draft()
         for ref in known:
@@ -197,10 +187,6 @@ class Engine:
             if consent is None or consent.objected:
                 self._recheck(ref, now, draft)
         return self._judge(now, draft)
-
-    def forget_keys(self) -> None:
-        """The list is dead: its window keys are erased, and what was made from them goes."""
-        self._matcher.forget()
 
     def revoke(self, revocation: Revocation, now: Moment) -> tuple[Applied, Step]:
         """A revocation: what it takes is gone at once, and taken back where it was told, even while
@@ -227,18 +213,6 @@ class Engine:
     def settle(self) -> tuple[HeldRevocation, ...]:
         """Let go of what the list in force says by itself."""
         return self.revocations.settle(self._listed, self._teller.standing.seq)
-
-    def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
-        """The slots whose tables are missing, most urgent first, and the keys to build them
-        from.
-        """
-        return self._matcher.wanted(now.utc_s)
-
-    def install(self, table: SlotTable, keys: KeyRing) -> None:
-        """A table that was built from these keys; it is dropped where the keys were replaced
-        meanwhile.
-        """
-        self._matcher.install(table, keys)
 
     def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
         """The event as it may be sent at this moment, with the step to store *before* it is sent;
@@ -279,11 +253,11 @@ class Engine:
         return Step(heard=tuple(self._visits.heard_anew(turns)))
 
     def _whose(self, answer: Answer) -> Match | RejectReason:
-        match = self._matcher.whose(answer.eid, answer.at.utc_s)
+        match = self.matcher.whose(answer.eid, answer.at.utc_s)
         if isinstance(match, Nobody):
             return RejectReason.AMBIGUOUS if match is Nobody.AMBIGUOUS else RejectReason.UNKNOWN
         slot = match.slot or 0
-        key = self._matcher.window_key(match.ref, slot)
+        key = self.matcher.window_key(match.ref, slot)
         if key is None or not is_genuine(answer, key, self._rules.place, slot):
             return RejectReason.FORGED
         return (
@@ -313,10 +287,7 @@ class Engine:
     def _turn_slot(self, now: Moment) -> None:
         """The shop opens or closes, and the identifiers of the slot are made ready."""
         self._open = self._rules.hours.open_at(now.utc_s)
-        if self._builds_tables:
-            self._matcher.complete(now.utc_s)
-        else:
-            self._matcher.advance(now.utc_s)
+        self.matcher.advance(now.utc_s)
         self._suspicion.advance(slot_at(now.utc_s))
 
     def _judge(self, now: Moment, draft: Draft) -> Step:

@@ -53,9 +53,7 @@ class Gateway:
         self._parts = parts
         self.intake = Intake(parts.queue_length)
         held = Revocations(parts.revocations.load() if parts.revocations else ())
-        self.pipeline = Pipeline(
-            parts.rules, parts.visits, tell=parts.tell, builds_tables=False, revocations=held
-        )
+        self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell, revocations=held)
         self._peering = (
             Peering(parts.peers, self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
             if parts.peers
@@ -203,7 +201,7 @@ class Gateway:
 
     def _advance(self) -> None:
         now = self._parts.clock.now()
-        self.pipeline.trust(self.renewal.standing(now))
+        self.pipeline.engine.trust(self.renewal.standing(now))
         self.pipeline.advance(now)
         self._relay.advance(now)
         self._parts.publisher.advance(now)
@@ -214,7 +212,7 @@ class Gateway:
         if state is not self._told:
             self._told = state
             if state is Freshness.DEAD:
-                self.pipeline.forget_keys()
+                self.pipeline.engine.matcher.forget()
                 self._parts.consents.forget_keys()
             self._parts.tell(
                 "consent.freshness", {"freshness": state.value, "next_step": self.next_step}
@@ -271,10 +269,11 @@ class Gateway:
                 await asyncio.sleep(TICK_S)
 
     async def _build_tables(self) -> None:
-        slots, keys = self.pipeline.wanted(self._parts.clock.now())
+        matcher = self.pipeline.engine.matcher
+        slots, keys = matcher.wanted(self._parts.clock.now().utc_s)
         for slot in slots:
             table = await asyncio.to_thread(build_table, slot, keys)
-            self.pipeline.install(table, keys)
+            matcher.install(table, keys)
 
     async def _read_consents(self) -> None:
         """Take in a new list where there is one."""
@@ -283,7 +282,7 @@ class Gateway:
             now = self._parts.clock.now()
             standing = self.renewal.standing(now)
             if proven.prepared is None:
-                self.pipeline.trust(standing)
+                self.pipeline.engine.trust(standing)
             else:
                 self.pipeline.apply(proven.prepared, standing, now)
                 self._tell_applied(proven)

@@ -226,7 +226,7 @@ class Oversight:
     @staticmethod
     def _window_end_s(gateway: Gateway, now: Moment) -> float:
         """0 where no keys are held: blind already."""
-        windows = gateway.pipeline.wanted(now)[1].windows
+        windows = gateway.pipeline.engine.matcher.wanted(now.utc_s)[1].windows
         return float((windows[-1] + 1) * WINDOW_S) if windows else 0.0
 
     def _watch_clock(self) -> None:

@@ -19,8 +19,6 @@ from presence.core.engine import NOTHING, Engine, Prepared
 from presence.core.event.cloudevent import Event, encode, topic
 from presence.core.event.outgoing import Announcement, Outgoing, Step
 from presence.core.recognition.advertisement import Advertisement
-from presence.core.recognition.key_ring import KeyRing
-from presence.core.recognition.slot_table import SlotTable
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import SHARES, Visit
@@ -82,18 +80,16 @@ class Pipeline:
         store: VisitStore,
         *,
         tell: Tell,
-        builds_tables: bool = True,
         revocations: Revocations | None = None,
     ) -> None:
         stored = store.load()
-        self._engine = Engine(
+        self.engine = Engine(
             rules,
             visits=stored.visits,
             pending=stored.pending,
             announcements=stored.announcements,
             taken_back=stored.taken_back,
             revocations=revocations,
-            builds_tables=builds_tables,
         )
         self._rules = rules
         self._store = store
@@ -107,28 +103,28 @@ class Pipeline:
 
     @property
     def counts(self) -> Mapping[str, object]:
-        return {**self._engine.counts.as_dict(), "published": self.published}
+        return {**self.engine.counts.as_dict(), "published": self.published}
 
     @property
     def persons(self) -> Persons:
         """Of this hour, for the operator."""
-        return self._engine.counts.persons
+        return self.engine.counts.persons
 
     def receive(self, heard: Advertisement | DoorbellResponse) -> None:
         step = (
-            self._engine.receive(heard)
+            self.engine.receive(heard)
             if isinstance(heard, Advertisement)
-            else self._engine.answered(heard)
+            else self.engine.answered(heard)
         )
         if step is not NOTHING:
             self._commit(step)
 
     def advance(self, now: Moment) -> None:
-        step = self._engine.advance(now)
+        step = self.engine.advance(now)
         if step:
             self._commit(step)
         turn = int(now.monotonic_s / SAVE_HEARD_S * SHARES)
-        heard = self._engine.heard_anew(range(max(self._turn, turn - SHARES) + 1, turn + 1))
+        heard = self.engine.heard_anew(range(max(self._turn, turn - SHARES) + 1, turn + 1))
         self._turn = turn
         if heard:
             self._commit(heard)
@@ -136,18 +132,18 @@ class Pipeline:
             self._save_all()
 
     def apply(self, consents: ConsentList | Prepared, standing: ListStanding, now: Moment) -> None:
-        self._engine.trust(standing)
-        step = self._engine.apply(consents, now)
+        self.engine.trust(standing)
+        step = self.engine.apply(consents, now)
         if step:
             self._commit(step)
 
     @property
     def revocations(self) -> Revocations:
-        return self._engine.revocations
+        return self.engine.revocations
 
     def revoke(self, revocation: Revocation, now: Moment) -> Applied:
         """A revocation; what is taken by it and was not before, to be stored."""
-        applied, step = self._engine.revoke(revocation, now)
+        applied, step = self.engine.revoke(revocation, now)
         if step:
             self._commit(step)
         return applied
@@ -156,23 +152,11 @@ class Pipeline:
         """Let go of what the list in force says by itself; what was let go, to be removed from the
         store.
         """
-        return self._engine.settle()
-
-    def wanted(self, now: Moment) -> tuple[list[int], KeyRing]:
-        return self._engine.wanted(now)
-
-    def install(self, table: SlotTable, keys: KeyRing) -> None:
-        self._engine.install(table, keys)
-
-    def trust(self, standing: ListStanding) -> None:
-        self._engine.trust(standing)
-
-    def forget_keys(self) -> None:
-        self._engine.forget_keys()
+        return self.engine.settle()
 
     def pending(self) -> tuple[Outgoing, ...]:
         """The outbox, oldest first."""
-        pending = self._engine.pending()
+        pending = self.engine.pending()
         if not pending:
             self._queued.clear()
         return pending
@@ -185,7 +169,7 @@ class Pipeline:
         """The message as the gate allows it now, stored as announced; see
         `presence.core.event.dispatch`.
         """
-        released = self._engine.release(outgoing, now)
+        released = self.engine.release(outgoing, now)
         if released is None or (
             isinstance(released, Denied) and released.reason is not Reason.LIST_STALE
         ):
@@ -206,7 +190,7 @@ class Pipeline:
         self.published += published
         if published:
             self.persons.note("published", outgoing.ref)
-        self._engine.acknowledge(outgoing)
+        self.engine.acknowledge(outgoing)
         self._remove(outgoing)
 
     def refused(self, outgoing: Outgoing, code: int) -> None:
@@ -216,12 +200,12 @@ class Pipeline:
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
         """Another gateway told it, under this id."""
-        step = self._engine.adopt(outgoing, event_id, now)
+        step = self.engine.adopt(outgoing, event_id, now)
         if step:
             self._commit(step)
 
     def held(self) -> list[tuple[Announcement, Visit]]:
-        return self._engine.held()
+        return self.engine.held()
 
     def _message(self, event: Event, *, expiry_s: int) -> OutgoingMessage:
         place = self._rules.place
@@ -247,7 +231,7 @@ class Pipeline:
             self._queued.set()
 
     def _save_all(self) -> None:
-        engine = self._engine
+        engine = self.engine
         try:
             self._store.replace(
                 Stored(

@@ -63,6 +63,7 @@ class Shop:
             replace(subjects.STANDING, suppression_checked_at_s=now.utc_s),
             now,
         )
+        self.pipeline.engine.matcher.complete(now.utc_s)
         self.relay = Relay(
             self.pipeline, publisher, SystemClock(), tell=lambda _event, _fields: None
         )

@@ -28,6 +28,7 @@ def figures() -> Iterator[Figure]:
             subjects.rules(), RuntimeStore(Path(directory)), tell=lambda _event, _fields: None
         )
         pipeline.apply(subjects.consent_list(1000), subjects.STANDING, subjects.NOW)
+        pipeline.engine.matcher.complete(subjects.NOW.utc_s)
 
         def through(advertisements: list[Advertisement]) -> Callable[[], int]:
             def run() -> int:

@@ -47,6 +47,7 @@ class Crowd:
             subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None
         )
         self.pipeline.apply(subjects.consent_list(LISTED), subjects.STANDING, self.now)
+        self.pipeline.engine.matcher.complete(self.now.utc_s)
         self.phones = [subjects.customer(n, rssi_dbm=-55) for n in range(present)]
         self._heard_up_to = 0.0
         self._walk_in()

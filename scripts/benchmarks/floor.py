@@ -62,6 +62,7 @@ def _scanners(directory: Path) -> tuple[Any, Any]:
         subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None
     )
     pipeline.apply(subjects.consent_list(1000), subjects.STANDING, subjects.NOW)
+    pipeline.engine.matcher.complete(subjects.NOW.utc_s)
     intake = Intake(4096)
 
     def hear(advertisement: Any) -> None:

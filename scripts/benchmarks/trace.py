@@ -106,6 +106,7 @@ class Shop:
             subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None
         )
         self.pipeline.apply(subjects.consent_list(LISTED), subjects.STANDING, START)
+        self.pipeline.engine.matcher.complete(START.utc_s)
         self.relay = Relay(
             self.pipeline, self.broker, self.clock, tell=lambda _event, _fields: None
         )

@@ -112,6 +112,7 @@ async def _online() -> list[float]:
             if proven is None or proven.prepared is None:
                 raise RuntimeError("the list was not taken")
             pipeline.apply(proven.prepared, renewal.standing(now), now)
+            pipeline.engine.matcher.complete(now.utc_s)
             plane_b = RevocationListener(
                 LIST,
                 KEYS,

@@ -26,7 +26,6 @@ from presence.edges.consent_list.store import ListStore
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import RuntimeStore
 from presence.gateway.list_sync import Renewal
-from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import OutgoingMessage
@@ -35,6 +34,7 @@ from tests.checker.judge import LEASE_S, Judge
 from tests.checker.wills import CAMPAIGNS, PURPOSE_OF
 from tests.support.builders import rules
 from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryAcceptedLists
+from tests.support.small import SmallPipeline
 
 OUTBOX: Final = 4
 """So short that it fills."""
@@ -100,7 +100,7 @@ class Shop:
             complaints=[],
             synchronised=lambda: True,
         )
-        self.pipeline = Pipeline(
+        self.pipeline = SmallPipeline(
             rules(audiences=AUDIENCES, outbox_length=OUTBOX),
             self._visits,
             tell=self.tell,
@@ -139,7 +139,7 @@ class Shop:
         """As the daemon's loop: time goes through the engine, then the relay sends."""
         now = self.clock.now()
         self._judge.now_s = self.true_s
-        self.pipeline.trust(self.renewal.standing(now))
+        self.pipeline.engine.trust(self.renewal.standing(now))
         self.pipeline.advance(now)
         self.send()
 
@@ -188,7 +188,7 @@ class Shop:
         if proven is not None:
             standing = self.renewal.standing(now)
             if proven.prepared is None:
-                self.pipeline.trust(standing)
+                self.pipeline.engine.trust(standing)
             else:
                 self.pipeline.apply(proven.prepared, standing, now)
         if self.renewal.refusals == before:

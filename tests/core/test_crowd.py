@@ -30,6 +30,7 @@ from tests.support.builders import (
     consent,
     grant,
     moment,
+    restarted,
     rules,
     send_all,
     standing,
@@ -38,6 +39,7 @@ from tests.support.builders import (
     window_keys,
 )
 from tests.support.revocations import revocation
+from tests.support.small import SmallEngine
 
 CROWD = [bytes([n]) * 8 for n in range(1, 31)]
 
@@ -65,7 +67,7 @@ def a_crowd(**changes: Any) -> tuple[Engine, Asked]:
     records = {ref: consent(ref=ref) for ref in CROWD}
     records[CROWD[0]] = consent(ref=CROWD[0], **changes)
     asked = Asked(records)
-    engine = Engine(rules(outbox_length=1000))
+    engine = SmallEngine(rules(outbox_length=1000))
     engine.trust(standing())
     keys = KeyRing.from_keys(key for ref in CROWD for key in window_keys(ref))
     engine.apply(Prepared(cast(ConsentIndex, asked), keys), moment())
@@ -221,8 +223,7 @@ def test_a_list_counts_for_somebody_who_was_let_in_and_of_whom_nothing_is_known_
 
 @pytest.mark.requirement("R-15")
 def test_a_store_that_becomes_sensitive_refuses_those_who_were_let_in() -> None:
-    engine = inside()
-    engine.change_rules(rules(place=replace(PLACE, sensitive=True)))
+    engine = restarted(inside(), consent(), at=moment(9), place=replace(PLACE, sensitive=True))
 
     assert heard(engine, 10) == {Reason.NOT_EXPLICIT: 1}
 
@@ -273,7 +274,7 @@ def test_a_grant_that_ends_is_looked_at_then_though_another_one_lasts() -> None:
 def test_a_narrowing_before_the_first_list_takes_nothing_back_until_the_list_is_there() -> None:
     """After a restart: nobody knows yet what is left of the consent."""
     told = announcement(categories=(CARS,))
-    engine = Engine(rules(), visits=[visit()], announcements=[told])
+    engine = SmallEngine(rules(), visits=[visit()], announcements=[told])
     row = RevokedRights(ANNA, 1, categories=frozenset({GARDEN}))
 
     assert engine.revoke(revocation(row), moment(10))[1].queued == ()

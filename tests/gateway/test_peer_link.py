@@ -23,7 +23,6 @@ from presence.core.event.peer_message import (
 )
 from presence.errors import BrokerError
 from presence.gateway.peer_link import Peering
-from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
 from tests.support.brokers import PUBACK, FakeBroker, packet
@@ -40,6 +39,7 @@ from tests.support.builders import (
 )
 from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
 from tests.support.mqtt_parts import Told, new_publisher, running
+from tests.support.small import SmallPipeline
 
 TOPIC = "presence/v1/acme/fi-0042/peer/seen"
 
@@ -75,7 +75,7 @@ class Door:
 
     def __init__(self, *, company: bool = False) -> None:
         self.clock, self.link, self.tell = FakeClock(moment(7)), FakeLink(), FakeTell()
-        self.pipeline = Pipeline(rules(), MemoryStore(), tell=self.tell)
+        self.pipeline = SmallPipeline(rules(), MemoryStore(), tell=self.tell)
         self.pipeline.apply(a_list(consent()), standing(), moment())
         for heard in approach():
             self.pipeline.receive(heard)

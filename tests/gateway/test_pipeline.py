@@ -31,13 +31,14 @@ from tests.support.builders import (
     visit,
 )
 from tests.support.fakes import FakeTell, MemoryStore
+from tests.support.small import SmallPipeline
 
 
 def a_pipeline(
     store: MemoryStore | None = None, *, tell: FakeTell | None = None, **changes: object
 ) -> Pipeline:
     """A pipeline with a fresh list on which Anna stands."""
-    pipeline = Pipeline(rules(**changes), store or MemoryStore(), tell=tell or FakeTell())
+    pipeline = SmallPipeline(rules(**changes), store or MemoryStore(), tell=tell or FakeTell())
     pipeline.apply(a_list(consent()), standing(), moment())
     return pipeline
 
@@ -131,7 +132,7 @@ def test_an_event_that_waits_for_a_list_stays_in_the_store() -> None:
     store = MemoryStore()
     pipeline = a_pipeline(store)
     come_in(pipeline)
-    pipeline.trust(standing(publishing=False))
+    pipeline.engine.trust(standing(publishing=False))
 
     assert pipeline.release(pipeline.pending()[0], moment(8)) == Denied(Reason.LIST_STALE)
 
@@ -194,7 +195,7 @@ def test_a_tick_writes_nothing_where_nobody_was_heard() -> None:
 def test_of_a_crowd_only_what_changed_is_written() -> None:
     """The rest of the store is not written anew: what was changed there by hand stays so."""
     store = MemoryStore()
-    pipeline = Pipeline(rules(), store, tell=FakeTell())
+    pipeline = SmallPipeline(rules(), store, tell=FakeTell())
     pipeline.apply(a_list(consent(), consent(ref=BERIT)), standing(), moment())
     come_in(pipeline)
     for heard in approach(ref=BERIT):
@@ -214,7 +215,7 @@ def test_of_a_crowd_only_what_changed_is_written() -> None:
 def test_a_crash_loses_at_most_ten_seconds_of_the_last_hearing() -> None:
     refs = [bytes([n]) * 8 for n in range(40)]
     store = MemoryStore()
-    pipeline = Pipeline(rules(), store, tell=FakeTell())
+    pipeline = SmallPipeline(rules(), store, tell=FakeTell())
     pipeline.apply(a_list(*(consent(ref=ref) for ref in refs)), standing(), moment())
     for ref in refs:
         for heard in approach(ref=ref):
@@ -286,7 +287,7 @@ def test_nothing_is_sent_after_a_restart_before_the_list_is_proven_again() -> No
     store = MemoryStore()
     come_in(a_pipeline(store))
 
-    after = Pipeline(rules(), store, tell=FakeTell())
+    after = SmallPipeline(rules(), store, tell=FakeTell())
 
     assert after.release(after.pending()[0], moment(20)) == Denied(Reason.LIST_STALE)
 
@@ -300,7 +301,7 @@ def test_a_withdrawal_while_the_gateway_was_down_is_told_after_the_restart() -> 
     before.release(waiting, moment(8))
     before.acknowledge(waiting, published=True)
 
-    after = Pipeline(rules(), store, tell=FakeTell())
+    after = SmallPipeline(rules(), store, tell=FakeTell())
     after.apply(a_list(consent(ref=BERIT)), standing(), moment(60))
 
     assert json.loads(message(after, moment(60)).payload)["data"]["entered_id"] == waiting.id
@@ -319,7 +320,7 @@ def test_what_was_taken_back_before_the_process_was_killed_is_not_announced_agai
     before.acknowledge(waiting, published=True)
     before.apply(a_list(), standing(), moment(20))
 
-    after = Pipeline(rules(), store, tell=FakeTell())
+    after = SmallPipeline(rules(), store, tell=FakeTell())
     after.apply(a_list(consent(version=2)), standing(), moment(30))
     come_in(after, moment(31))
 
@@ -330,7 +331,7 @@ def test_what_was_taken_back_before_the_process_was_killed_is_not_announced_agai
 
 
 async def test_an_outbox_that_was_not_empty_wakes_the_relay_after_a_restart() -> None:
-    pipeline = Pipeline(rules(), MemoryStore(Stored(pending=(outgoing(),))), tell=FakeTell())
+    pipeline = SmallPipeline(rules(), MemoryStore(Stored(pending=(outgoing(),))), tell=FakeTell())
 
     async with asyncio.timeout(1):
         await pipeline.queued()

@@ -14,7 +14,6 @@ from presence.core.event.cloudevent import EventType
 from presence.core.event.outgoing import Outgoing
 from presence.core.operations.hourly import HOUR_S
 from presence.core.timestamps import Moment
-from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
 from tests.support.brokers import PUBACK, FakeBroker, packet
@@ -33,6 +32,7 @@ from tests.support.builders import (
 )
 from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore
 from tests.support.mqtt_parts import Told, an_event, message, new_publisher, running
+from tests.support.small import SmallPipeline
 
 
 class Shop:
@@ -41,7 +41,7 @@ class Shop:
     def __init__(self) -> None:
         self.clock, self.publisher, self.tell = FakeClock(), FakePublisher(), FakeTell()
         self.store = MemoryStore()
-        self.pipeline = Pipeline(rules(), self.store, tell=self.tell)
+        self.pipeline = SmallPipeline(rules(), self.store, tell=self.tell)
         self.put(*(consent(ref=ref) for ref in (ANNA, BERIT, CARL)))
         self.relay = Relay(self.pipeline, self.publisher, self.clock, tell=self.tell)
 
@@ -390,14 +390,14 @@ async def test_a_withdrawal_while_an_event_is_on_its_way_follows_it(shop: Shop) 
 @pytest.mark.requirement("R-08")
 async def test_with_a_stale_list_events_wait_and_are_not_complained_about(shop: Shop) -> None:
     [event_id] = shop.come_in(ANNA)
-    shop.pipeline.trust(standing(publishing=False))
+    shop.pipeline.engine.trust(standing(publishing=False))
 
     assert not await shop.relay.empty()
     assert not await shop.relay.empty()
     assert (shop.publisher.ids(), shop.tell.told) == ([], [])
     assert len(shop.pending()) == 1
 
-    shop.pipeline.trust(standing())
+    shop.pipeline.engine.trust(standing())
     assert await shop.relay.empty()
     assert shop.publisher.ids() == [event_id]
 
@@ -410,7 +410,7 @@ async def test_with_a_stale_list_a_withdrawal_goes_out_past_the_events_that_wait
     await shop.relay.empty()
     shop.come_in(BERIT)
     shop.put(consent(ref=BERIT))
-    shop.pipeline.trust(standing(publishing=False))
+    shop.pipeline.engine.trust(standing(publishing=False))
 
     assert not await shop.relay.empty()
 

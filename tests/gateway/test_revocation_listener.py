@@ -21,7 +21,6 @@ from presence.core.engine import prepare
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.errors import StorageError
 from presence.gateway.list_sync import Renewal
-from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import (
     COPY,
@@ -42,6 +41,7 @@ from tests.support.fakes import (
     MemoryStore,
 )
 from tests.support.revocations import KEYS, LIST, OTHER, head, removal, revocation, signed
+from tests.support.small import SmallPipeline
 
 
 class FullDisk(SqliteRevocationStore):
@@ -87,7 +87,7 @@ class Gateway:
             complaints=[],
             synchronised=lambda: True,
         )
-        self.pipeline = Pipeline(
+        self.pipeline = SmallPipeline(
             rules(), MemoryStore(), tell=self.tell, revocations=Revocations(self.store.load())
         )
         self.asked = 0

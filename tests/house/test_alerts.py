@@ -93,7 +93,7 @@ def disarmed(watched: Watched, minute: int) -> None:
 
 def keyless(watched: Watched, minute: int) -> None:
     well(watched, minute)
-    watched.gateway.pipeline.forget_keys()
+    watched.gateway.pipeline.engine.matcher.forget()
 
 
 def denied(watched: Watched, minute: int) -> None:

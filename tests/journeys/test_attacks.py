@@ -357,7 +357,7 @@ async def test_after_two_windows_without_a_list_no_key_is_left(
         door.clock.passed_s = DEAD_S + 60
         await door.look()
         assert door.gateway.freshness is Freshness.DEAD
-        assert len(door.gateway.pipeline.wanted(door.clock.now())[1]) == 0
+        assert len(door.gateway.pipeline.engine.matcher.wanted(0)[1]) == 0
         assert list((door.folder / "run" / "keys").iterdir()) == []
         away.rename(repository.folder)
         door.clock.passed_s = 0

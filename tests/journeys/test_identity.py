@@ -115,15 +115,15 @@ def test_a_list_that_comes_while_tables_are_built_elsewhere_is_used_when_they_ar
     from presence.core.recognition.slot_table import build_table
     from tests.support.builders import rules, standing
 
-    engine = Engine(rules(), builds_tables=False)
+    engine = Engine(rules())
     engine.trust(standing())
     engine.apply(a_list(consent()), moment())
     engine.receive(advertisement())
     assert engine.counts.unknown == 1
 
-    slots, keys = engine.wanted(moment())
+    slots, keys = engine.matcher.wanted(moment().utc_s)
     for slot in slots:
-        engine.install(build_table(slot, keys), keys)
+        engine.matcher.install(build_table(slot, keys), keys)
     engine.receive(advertisement())
 
     assert engine.counts.recognised == 1

@@ -32,7 +32,6 @@ from presence.core.rules import Rules
 from presence.errors import ConfigurationError
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
-from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.ports import OnAdvertisement, OutgoingMessage
 from tests.support.brokers import PUBLISH, FakeBroker, listener, mosquitto, needs_mosquitto
@@ -72,6 +71,7 @@ from tests.support.fakes import (
 from tests.support.mqtt_parts import new_publisher, running
 from tests.support.settings_texts import LEAST
 from tests.support.shops import Shop, entry
+from tests.support.small import SmallPipeline
 
 REFS = 10_000
 AUDIENCES, DAYS = ("offers-main", "pick-up"), (START_S, START_S + DAY_S)
@@ -242,7 +242,7 @@ async def published(
     withdrew.
     """
     clock, publisher = FakeClock(), FakePublisher()
-    pipeline = Pipeline(rules(audiences=audiences, **changes), MemoryStore(), tell=FakeTell())
+    pipeline = SmallPipeline(rules(audiences=audiences, **changes), MemoryStore(), tell=FakeTell())
     everything = frozenset(Purpose) - {Purpose.PROFILING}
     granted = (grant(CARS), grant(GARDEN), grant(SHOES))
     consents = [

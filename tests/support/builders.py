@@ -35,6 +35,7 @@ from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Sighting, Visit
 from tests.support.contract import check_event
+from tests.support.small import SmallEngine
 
 START_S: Final = 1795442707.0
 """2026-11-23T14:05:07Z: 19 s into a slot (so the one before it counts too), 5 h into a window."""
@@ -259,9 +260,25 @@ def rules(**changes: Any) -> Rules:
 def an_engine(*consents: Consent, at: Moment | None = None, **changes: Any) -> Engine:
     """An engine with a fresh list of these consents; further arguments change the rules."""
     now = at or moment()
-    engine = Engine(rules(**changes))
+    engine = SmallEngine(rules(**changes))
     engine.trust(standing())
     engine.apply(a_list(*consents), now)
+    return engine
+
+
+def restarted(before: Engine, *consents: Consent, at: Moment, **changes: Any) -> Engine:
+    """An engine that goes on where another one was, as after a change of the configuration; further
+    arguments change the rules.
+    """
+    engine = SmallEngine(
+        rules(**changes),
+        visits=before.visits(),
+        pending=before.pending(),
+        announcements=before.announcements(),
+        taken_back=before.taken_back(),
+    )
+    engine.trust(standing())
+    engine.apply(a_list(*consents), at)
     return engine
 
 

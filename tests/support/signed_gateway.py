@@ -135,7 +135,7 @@ class Door:
     async def _knows_them(self) -> None:
         """When the tables of the list are built, on a busy machine too."""
         async with asyncio.timeout(10):
-            while self.gateway.pipeline.wanted(self.clock.now())[0]:  # noqa: ASYNC110
+            while self.gateway.pipeline.engine.matcher.wanted(self.clock.now().utc_s)[0]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
     async def somebody_comes_in(self, ref: bytes) -> int:

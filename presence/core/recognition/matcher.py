@@ -67,10 +67,6 @@ class Matcher:
         self._accepted: tuple[SlotTable, ...] = ()
         self._accepted_from_s = self._accepted_until_s = 0.0
 
-    def change_formats(self, formats: tuple[Format, ...], resolver: Resolver | None) -> None:
-        self._identify = tuple(each.identify for each in formats)
-        self._resolver = resolver
-
     def change_keys(self, ring: KeyRing) -> None:
         """A new list: its tables are wanted. The keys of the old one are erased (R-12)."""
         if ring is not self._ring:

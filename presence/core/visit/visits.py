@@ -122,9 +122,11 @@ class Visits:
         """When an approach may be forgotten."""
         self._shares: tuple[set[bytes], ...] = tuple(set() for _ in range(SHARES))
         """Whose last hearing is stored in one turn; refs are random, so the shares are alike."""
+        self._rule = rule
+        self._door_adapters = frozenset(door_adapters)
         for ref in self._stays:
             self._share_of(ref).add(ref)
-        self.change_rule(rule, door_adapters=door_adapters)
+            self._silences.put(ref, AT_ONCE)
 
     def __iter__(self) -> Iterator[Visit]:
         return iter([_as_visit(ref, stay) for ref, stay in self._stays.items()])
@@ -139,17 +141,6 @@ class Visits:
         """
         approach = self._approaches.get(ref)
         return approach.evidence_db_s if approach else 0.0
-
-    def change_rule(self, rule: EntryRule, *, door_adapters: Collection[str] = ()) -> None:
-        """New settings; visits go on, approaches are judged by the new rule from the next reading
-        on.
-        """
-        self._rule = rule
-        self._door_adapters = frozenset(door_adapters)
-        for ref in self._stays:
-            self._silences.put(ref, AT_ONCE)
-        for ref in self._approaches:
-            self._fading.put(ref, AT_ONCE)
 
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""

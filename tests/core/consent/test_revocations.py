@@ -40,6 +40,7 @@ from tests.support.builders import (
     walk_in,
 )
 from tests.support.revocations import removal, revocation
+from tests.support.small import SmallEngine
 
 CATEGORIES = st.frozensets(st.sampled_from([CARS, VANS, GARDEN, HEALTH]), max_size=3)
 PURPOSES = st.frozensets(st.sampled_from(list(Purpose)), max_size=6)
@@ -328,7 +329,7 @@ def test_the_restricted_list_is_a_list_without_the_withdrawn() -> None:
 
 
 def _engine(*several: Consent, revocations: Revocations | None = None, **changes: object) -> Engine:
-    engine = Engine(rules(**changes), revocations=revocations)
+    engine = SmallEngine(rules(**changes), revocations=revocations)
     engine.trust(standing())
     engine.apply(a_list(*(several or (consent(),))), moment())
     return engine
@@ -397,7 +398,7 @@ def test_a_notice_before_the_first_list_takes_back_what_was_told_before_the_rest
     before = _engine()
     walk_in(before)
     send_all(before, moment(10))
-    engine = Engine(rules(), visits=before.visits(), announcements=before.announcements())
+    engine = SmallEngine(rules(), visits=before.visits(), announcements=before.announcements())
     engine.revoke(revocation(RevokedRights(ANNA, 2, categories=frozenset({CARS}))), moment(11))
     assert send_all(engine, moment(11)) == []
     engine.revoke(revocation(), moment(11))
@@ -413,7 +414,7 @@ def test_before_the_first_list_what_ends_a_consent_whole_takes_back_at_once(
     before = _engine()
     walk_in(before)
     send_all(before, moment(10))
-    engine = Engine(rules(), visits=before.visits(), announcements=before.announcements())
+    engine = SmallEngine(rules(), visits=before.visits(), announcements=before.announcements())
 
     assert [each.ref for each in engine.revoke(revocation(row), moment(11))[1].queued] == [ANNA]
 

@@ -53,6 +53,7 @@ from tests.support.builders import (
     walk_in,
 )
 from tests.support.paths import ROOT
+from tests.support.small import SmallEngine
 
 VECTORS = ROOT / "tests" / "vectors"
 ALL = frozenset(Purpose) - {Purpose.PROFILING}
@@ -266,7 +267,7 @@ def day_by_day(*purposes: Purpose, flags: frozenset[Flag] = frozenset()) -> list
         record = consent(
             purposes=frozenset({Purpose.PRESENCE, Purpose.SERVICE, *purposes}), flags=flags
         )
-        engine = Engine(rules(audiences=(PICK_UP,)))
+        engine = SmallEngine(rules(audiences=(PICK_UP,)))
         engine.trust(standing(suppression_checked_at_s=start.utc_s))
         key = WindowKey(ANNA, window_at(start.utc_s), window_key(identity_key(ANNA), start.utc_s))
         engine.apply(a_list(record, keys=[key]), start)
@@ -336,7 +337,7 @@ def test_an_id_is_the_same_after_a_restart() -> None:
     walk_in(before)
     [sent] = send_all(before, moment(8), acknowledged=False)
 
-    after = Engine(
+    after = SmallEngine(
         rules(),
         visits=before.visits(),
         pending=before.pending(),

@@ -33,6 +33,7 @@ from tests.support.builders import (
     moment,
     outgoing,
     pairwise_key,
+    restarted,
     rules,
     send_all,
     standing,
@@ -41,6 +42,7 @@ from tests.support.builders import (
     walk_in,
 )
 from tests.support.revocations import revocation
+from tests.support.small import SmallEngine
 
 ALL = frozenset(Purpose) - {Purpose.PROFILING}
 PRESENCE_AND_OFFERS = frozenset({Purpose.PRESENCE, Purpose.OFFERS})
@@ -152,9 +154,8 @@ def test_a_campaign_that_ends_between_entry_and_sending_is_not_named() -> None:
     engine = an_engine(consent())
     walk_in(engine)
 
-    engine.change_rules(
-        rules(audiences=(Audience(OFFERS.name, Purpose.OFFERS, frozenset({CARS})),))
-    )
+    only_cars = Audience(OFFERS.name, Purpose.OFFERS, frozenset({CARS}))
+    engine = restarted(engine, consent(), at=moment(8), audiences=(only_cars,))
 
     assert send_all(engine, moment(9))[0]["data"]["allow"] == [CARS]
 
@@ -163,7 +164,7 @@ def test_an_audience_that_is_taken_away_hears_nothing_more() -> None:
     engine = an_engine(consent())
     walk_in(engine)
 
-    engine.change_rules(rules(audiences=()))
+    engine = restarted(engine, consent(), at=moment(8), audiences=())
 
     assert send_all(engine, moment(9)) == []
     assert engine.counts.blocked == {Reason.NO_PURPOSE: 1}
@@ -455,7 +456,7 @@ def test_whoever_was_taken_back_and_comes_in_again_at_once_is_not_announced_unde
 def test_what_was_taken_back_stays_so_through_a_restart() -> None:
     before = entered_and_told()
     step = before.apply(a_list(), moment(20))
-    after = Engine(
+    after = SmallEngine(
         rules(), visits=before.visits(), pending=before.pending(), taken_back=step.taken_back
     )
     after.trust(standing())
@@ -582,7 +583,7 @@ def test_a_stale_list_withdraws_nobody() -> None:
 
 @pytest.mark.requirement("R-09")
 def test_a_withdrawal_during_a_restart_is_told_after_it() -> None:
-    engine = Engine(rules(), visits=[visit()], announcements=[announcement()])
+    engine = SmallEngine(rules(), visits=[visit()], announcements=[announcement()])
     engine.trust(standing())
 
     engine.apply(a_list(consent(ref=BERIT)), moment(60))
@@ -637,14 +638,15 @@ def test_a_left_is_stopped_where_visit_end_is_taken_back_before_it_is_sent() -> 
     assert len(engine.announcements()) == 1
 
 
-def lose_the_purpose(engine: Engine, by: str, now: Moment) -> None:
-    """The audience of offers loses its right, in one of three ways."""
+def lose_the_purpose(engine: Engine, by: str, now: Moment) -> Engine:
+    """The audience of offers loses its right, in one of three ways; the engine that goes on."""
     if by == "a notice":
         engine.revoke(revocation(RevokedRights(ANNA, 1, purposes=frozenset({Purpose.OFFERS}))), now)
     elif by == "a list":
         engine.apply(a_list(consent(version=2, purposes=ALL - {Purpose.OFFERS})), now)
     else:
-        engine.change_rules(rules(audiences=()))
+        return restarted(engine, consent(purposes=ALL), at=now, audiences=())
+    return engine
 
 
 WAYS = ["a notice", "a list", "the configuration"]
@@ -656,7 +658,7 @@ def test_a_left_that_waits_is_not_told_to_an_audience_that_lost_its_right(by: st
     engine = entered_and_told(purposes=ALL)
     engine.advance(moment(7 + 300))
 
-    lose_the_purpose(engine, by, moment(310))
+    engine = lose_the_purpose(engine, by, moment(310))
     told = send_all(engine, moment(310))
     engine.advance(moment(311))
 
@@ -673,7 +675,7 @@ def test_no_left_is_queued_for_an_audience_that_lost_its_right_after_everybody_s
     """
     engine = entered_and_told(purposes=ALL)
     stay(engine, moment(30), moment(1900))
-    lose_the_purpose(engine, by, moment(1901))
+    engine = lose_the_purpose(engine, by, moment(1901))
 
     engine.advance(moment(2300))
 
@@ -791,7 +793,7 @@ def test_an_event_of_an_older_version_of_the_configuration_is_released_by_the_ru
     None
 ):
     """After a restart the outbox may hold an audience that is no longer configured."""
-    engine = Engine(rules(), pending=[outgoing(audience="gone")])
+    engine = SmallEngine(rules(), pending=[outgoing(audience="gone")])
     engine.trust(standing())
     engine.apply(a_list(consent()), moment(10))
 

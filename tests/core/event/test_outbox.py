@@ -28,12 +28,14 @@ from tests.support.builders import (
     grant,
     moment,
     outgoing,
+    restarted,
     rules,
     send_all,
     standing,
     visit,
     walk_in,
 )
+from tests.support.small import SmallEngine
 
 PROFILED = frozenset(Purpose)
 ALL = PROFILED - {Purpose.PROFILING}
@@ -46,9 +48,9 @@ def both_came_in(**changes: Any) -> Engine:
     return engine
 
 
-def restarted(**changes: Any) -> Engine:
+def knowing(**changes: Any) -> Engine:
     """A gateway that knows of Anna what it stored, and nothing else."""
-    engine = Engine(rules(), **changes)
+    engine = SmallEngine(rules(), **changes)
     engine.trust(standing())
     return engine
 
@@ -84,9 +86,7 @@ def test_events_that_nobody_took_in_time_are_counted_and_so_are_their_persons() 
 
 @pytest.mark.requirement("R-23")
 def test_events_that_the_gate_stopped_are_counted_by_reason_and_so_are_their_persons() -> None:
-    engine = both_came_in()
-    engine.counts.persons.take()
-    engine.change_rules(rules(audiences=()))
+    engine = restarted(both_came_in(), consent(), consent(ref=BERIT), at=moment(8), audiences=())
 
     assert send_all(engine, moment(8)) == []
 
@@ -123,7 +123,7 @@ def test_events_that_found_no_room_are_counted_and_so_are_their_persons() -> Non
 
 @pytest.mark.requirement("R-09")
 def test_somebody_who_was_told_of_and_is_not_here_any_more_is_taken_back_as_well() -> None:
-    engine = restarted(announcements=[announcement()])
+    engine = knowing(announcements=[announcement()])
 
     step = engine.apply(a_list(), moment(60))
 
@@ -133,7 +133,7 @@ def test_somebody_who_was_told_of_and_is_not_here_any_more_is_taken_back_as_well
 
 @pytest.mark.requirement("R-09")
 def test_what_waits_of_somebody_who_is_not_here_any_more_goes_with_the_consent() -> None:
-    engine = restarted(pending=[outgoing()])
+    engine = knowing(pending=[outgoing()])
 
     step = engine.apply(a_list(), moment(60))
 
@@ -143,7 +143,7 @@ def test_what_waits_of_somebody_who_is_not_here_any_more_goes_with_the_consent()
 
 @pytest.mark.requirement("R-18", "R-24")
 def test_what_was_told_before_a_restart_is_forgotten_once_nobody_may_act_on_it() -> None:
-    engine = restarted(announcements=[announcement()])
+    engine = knowing(announcements=[announcement()])
     engine.apply(a_list(consent()), moment(60))
 
     assert engine.advance(moment(1799)).retracted == ()
@@ -157,7 +157,7 @@ def test_what_was_told_before_a_restart_is_forgotten_once_nobody_may_act_on_it()
 @pytest.mark.requirement("R-09")
 @pytest.mark.parametrize(("after_s", "told"), [(1799.9, 1), (1800, 0), (1860, 0)])
 def test_a_withdrawal_is_told_only_while_somebody_might_act(after_s: float, told: int) -> None:
-    engine = restarted(announcements=[announcement()])
+    engine = knowing(announcements=[announcement()])
 
     step = engine.apply(a_list(consent(version=2, objected=True)), moment(after_s))
 
@@ -170,7 +170,7 @@ def test_a_withdrawal_is_told_only_while_somebody_might_act(after_s: float, told
 def test_a_consent_that_ran_out_is_told_of_as_long_as_an_event_waits(
     after_s: float, told: int
 ) -> None:
-    engine = restarted(announcements=[announcement(valid_until_s=START_S + 100)])
+    engine = knowing(announcements=[announcement(valid_until_s=START_S + 100)])
 
     step = engine.apply(a_list(consent(version=2, not_after_s=START_S + 100)), moment(after_s))
 
@@ -179,7 +179,7 @@ def test_a_consent_that_ran_out_is_told_of_as_long_as_an_event_waits(
 
 @pytest.mark.requirement("R-09")
 def test_a_withdrawal_waits_as_long_as_somebody_might_act_and_no_longer() -> None:
-    engine = restarted(announcements=[announcement()])
+    engine = knowing(announcements=[announcement()])
 
     [withdrawn] = engine.apply(a_list(), moment(60)).queued
 
@@ -267,9 +267,7 @@ def test_what_is_taken_back_once_more_is_remembered_longer_and_holds_up_nothing_
 
 @pytest.mark.requirement("R-05")
 def test_a_left_of_an_entry_that_nobody_remembers_is_stopped() -> None:
-    engine = restarted(
-        pending=[outgoing(type=EventType.LEFT, entered_id="forgotten", subject="p_")]
-    )
+    engine = knowing(pending=[outgoing(type=EventType.LEFT, entered_id="forgotten", subject="p_")])
     engine.apply(a_list(consent(purposes=ALL)), moment(60))
 
     assert send_all(engine, moment(61)) == []

@@ -78,16 +78,6 @@ def test_a_sighting_after_a_cooldown_shorter_than_an_absence_begins_a_visit_thou
     assert hear(visits, *range(200, 208)) == [Over(ANNA), Entered(ANNA, moment(207))]
 
 
-def test_a_shorter_window_forgets_approaches_at_the_next_tick() -> None:
-    visits = Visits(RULE)
-    hear(visits, 0)
-    visits.change_rule(DoorRule(window_s=5))
-
-    visits.advance(moment(5.5))
-
-    assert not visits.refs()
-
-
 # ---------------------------------------------------------------- coming in
 
 
@@ -440,15 +430,6 @@ def test_the_last_hearing_of_a_visit_from_before_the_restart_is_stored_in_its_tu
     hear(visits, 80)
 
     assert visits.heard_anew(range(SHARES)) == [(ANNA, moment(80))]
-
-
-def test_a_changed_rule_holds_from_the_next_reading_on() -> None:
-    visits = Visits(DoorRule(enter_rssi_dbm=-50))
-    hear(visits, *range(8))
-
-    visits.change_rule(RULE)
-
-    assert hear(visits, *range(8, 16)) == [Entered(ANNA, moment(14))]
 
 
 def test_the_wall_clock_plays_no_part_in_durations() -> None:
