@@ -17,7 +17,6 @@ from presence.edges.bluez import watched_radios
 from presence.edges.bluez.gatt import Doorbell
 from presence.edges.consent_list.plain import ConsentFile
 from presence.edges.consent_list.signed import SignedList
-from presence.edges.host import logs
 from presence.edges.host.audit import FILE_NAME as AUDIT_LOG
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.edges.mqtt.publisher import MqttPublisher
@@ -26,6 +25,7 @@ from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Notifier, Parts
 from presence.ports import AdvertisementSource, Clock, DoorbellSource, OnAdvertisement
+from presence.telemetry import ConsentMemoryLost, StorageBegunAnew, StoreDisarmed, Telemetry
 from presence.watching import Watching
 
 
@@ -40,6 +40,7 @@ def gateway_of(
     settings: Settings,
     notifier: Notifier,
     stack: ExitStack,
+    telemetry: Telemetry,
     *,
     sources: Sequence[AdvertisementSource],
     doorbell: DoorbellSource | None = None,
@@ -71,11 +72,12 @@ def gateway_of(
     watching = Watching(
         settings,
         clock,
+        telemetry,
         armed=not _is_disarmed(settings),
         digest=lambda: consents.digest,
         root=lambda: consents.root_version if isinstance(consents, SignedList) else 0,
     )
-    tell = watching.tell
+    tell = telemetry.tell
     peers = None
     if settings.peers.enabled:
         peers = Peers(
@@ -112,10 +114,10 @@ def gateway_of(
         )
     )
     if visits.begun_anew:
-        tell("storage.begun_anew", {"reason": visits.begun_anew})
+        telemetry.emit(StorageBegunAnew(reason=visits.begun_anew))
     memory = consents.begun_anew if isinstance(consents, SignedList) else accepted.begun_anew
     if memory:
-        tell("consent.memory_lost", {"reason": memory})
+        telemetry.emit(ConsentMemoryLost(reason=memory))
     return gateway
 
 
@@ -146,23 +148,23 @@ def _consents(settings: Settings, stack: ExitStack) -> ConsentFile | SignedList:
     return consents
 
 
-def doorbell_of(settings: Settings) -> DoorbellSource | None:
+def doorbell_of(settings: Settings, telemetry: Telemetry) -> DoorbellSource | None:
     if not settings.doorbell.enabled or _is_disarmed(settings):
         return None
-    return Doorbell(settings.doorbell, SystemClock(), tell=logs.tell)
+    return Doorbell(settings.doorbell, SystemClock(), tell=telemetry.tell)
 
 
 def _is_disarmed(settings: Settings) -> bool:
     return settings.notice.review_by < date.today()  # noqa: DTZ011 - reviewed by the shop's own calendar
 
 
-def sources_of(settings: Settings) -> list[AdvertisementSource]:
+def sources_of(settings: Settings, telemetry: Telemetry) -> list[AdvertisementSource]:
     if _is_disarmed(settings):
         next_step = "review the notice at the door, then set notice.id and notice.review_by"
-        logs.tell(
-            "store.disarmed",
-            {"reason": "notice.review_by is past: nothing is scanned", "next_step": next_step},
-        )
+        reason = "notice.review_by is past: nothing is scanned"
+        telemetry.emit(StoreDisarmed(reason=reason, next_step=next_step))
         return [Disarmed()]
     hours = hours_of(settings.store)
-    return [*watched_radios(settings, clock=SystemClock(), tell=logs.tell, open_at=hours.open_at)]
+    return [
+        *watched_radios(settings, clock=SystemClock(), tell=telemetry.tell, open_at=hours.open_at)
+    ]

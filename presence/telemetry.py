@@ -1,7 +1,7 @@
 """Every operational event: its name in the journal, its level, alarm, audit record and fields.
 
     a part ──emit(event)──► Telemetry ──► journal (edges.host.logs)
-                                     ├──► alarm counters (gateway.alarms)
+                                     ├──► alarm counters (gateway.alarm_counters)
                                      └──► audit log (edges.host.audit)
 
 1. An event is a class here or it is none: the journal's allow list, the levels, the alarms, the
@@ -131,6 +131,11 @@ class Telemetry:
     def emit(self, event: OperationalEvent) -> None:
         for subscriber in self._subscribers:
             subscriber(event)
+
+    def tell(self, name: str, fields: Mapping[str, object]) -> None:
+        """For parts that do not know the classes yet."""
+        kind: Any = CATALOGUE[name]
+        self.emit(kind(**fields))
 
 
 # ---------------------------------------------------------------- the gateway and its host

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from presence.config import Settings
 from presence.config.rules import hours_of
@@ -21,15 +21,17 @@ from presence.gateway.gateway import Gateway
 from presence.gateway.monitor import Oversight, Sights
 from presence.gateway.parts import Watcher
 from presence.ports import AdvertisementSource, Clock, DoorbellSource
+from presence.telemetry import Telemetry
 
 
 class Watching:
-    """The parts of a gateway `tell` it; `watchers` are run beside them."""
+    """`watchers` are run beside the parts of a gateway."""
 
     def __init__(
         self,
         settings: Settings,
         clock: Clock,
+        telemetry: Telemetry,
         *,
         armed: bool,
         digest: Callable[[], str],
@@ -39,12 +41,11 @@ class Watching:
         self._settings = settings
         self._clock = clock
         self._armed = armed
-        self._oversight: Oversight | None = None
-        self._audit = AuditLog(settings.storage.state_dir, clock, digest=digest, root=root)
-        self._audit.tell = self.tell
-
-    def tell(self, event: str, fields: Mapping[str, object]) -> None:
-        (self._oversight.tell if self._oversight else logs.tell)(event, fields)
+        self._telemetry = telemetry
+        self._audit = AuditLog(
+            settings.storage.state_dir, clock, emit=telemetry.emit, digest=digest, root=root
+        )
+        telemetry.subscribe(self._audit.note)
 
     def watchers(
         self,
@@ -54,7 +55,7 @@ class Watching:
         doorbell: DoorbellSource | None,
     ) -> list[Watcher]:
         settings = self._settings
-        self._oversight = Oversight(
+        oversight = Oversight(
             Sights(
                 gateway=gateway,
                 broker=publisher,
@@ -72,11 +73,10 @@ class Watching:
                 read_only=lambda: is_read_only(settings.storage.state_dir),
                 doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
             ),
-            tell=logs.tell,
-            listeners=[self._audit.note],
+            self._telemetry,
         )
-        look = self._oversight.look
-        exporter = MetricsExporter(settings.metrics, look, tell=self.tell)
+        look = oversight.look
+        exporter = MetricsExporter(settings.metrics, look, tell=self._telemetry.tell)
         answers = {
             "status": lambda: status_answer(look()),
             "metrics": exporter.exposition.text,
@@ -84,9 +84,12 @@ class Watching:
         self._audit.record("config.applied", {"digest": digest_of_settings(settings)})
         self._audit.record("armed", {"armed": self._armed, "by": "notice.review_by"})
         technicians = StatusSocket(
-            settings.storage.runtime_dir, answers, group=settings.status.group, tell=self.tell
+            settings.storage.runtime_dir,
+            answers,
+            group=settings.status.group,
+            tell=self._telemetry.tell,
         )
-        return [self._oversight, exporter, technicians, self._audit]
+        return [oversight, exporter, technicians, self._audit]
 
 
 def status_answer(seen: Overview) -> bytes:

@@ -27,6 +27,7 @@ from presence.errors import BrokerError, CaptureError
 from presence.gateway.pipeline import Pipeline
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage, Publisher
+from presence.telemetry import BrokerLost, ConsentEntriesRefused
 
 DESCRIPTION = """\
 Plays a capture of Bluetooth LE advertisements through decoding, matching, gate, visits, outbox and relay, as fast as
@@ -116,7 +117,7 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
     reader = CaptureReader(options.capture)
     found = look_up_list(settings)
     for complaint in found.complaints:
-        logs.tell("consent.entries_refused", {"problem": complaint})
+        logs.write(ConsentEntriesRefused(problem=complaint))
     started_s = time.perf_counter()
     with ExitStack() as stack:
         directory = options.state or Path(
@@ -234,7 +235,7 @@ class Player:
             await relay.empty()
         except BrokerError as error:
             if not self._broker_away:
-                logs.tell("broker.lost", {"reason": str(error)})
+                logs.write(BrokerLost(reason=str(error)))
             self._broker_away = True
 
 

@@ -18,6 +18,7 @@ from presence.edges.host import logs
 from presence.edges.host.single_instance import alone
 from presence.edges.host.systemd import SystemdNotifier
 from presence.errors import ClockUnreadable, ConfigurationError, PresenceError
+from presence.telemetry import ConfigRefused, ConfigReloaded, GatewayStopping, Telemetry
 
 STDERR: Final = 2
 
@@ -73,8 +74,14 @@ async def serve(path: Path, settings: Settings) -> int:
 async def _serve_once(
     path: Path, settings: Settings, notifier: SystemdNotifier, stack: ExitStack
 ) -> tuple[Outcome, Settings]:
+    telemetry = Telemetry(logs.write)
     gateway = gateway_of(
-        settings, notifier, stack, sources=sources_of(settings), doorbell=doorbell_of(settings)
+        settings,
+        notifier,
+        stack,
+        telemetry,
+        sources=sources_of(settings, telemetry),
+        doorbell=doorbell_of(settings, telemetry),
     )
     asked: asyncio.Queue[Outcome] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -87,7 +94,7 @@ async def _serve_once(
             running.add_done_callback(lambda _: asked.put_nowait(Outcome.STOP))
             outcome, settings = await _until_asked(asked, path, settings)
             (notifier.reloading if outcome is Outcome.RELOAD else notifier.stopping)()
-            logs.tell("gateway.stopping", {"reason": outcome.name.lower()})
+            telemetry.emit(GatewayStopping(reason=outcome.name.lower()))
             running.cancel()
     except* PresenceError as failures:
         raise next(_leaves(failures)) from None
@@ -122,11 +129,9 @@ def _changed_settings(path: Path) -> Settings | None:
         synchronised_of(settings.consent)
     except (ConfigurationError, ClockUnreadable) as error:
         problems = error.problems if isinstance(error, ConfigurationError) else [str(error)]
-        logs.tell(
-            "config.refused",
-            {"problems": problems, "next_step": "the old configuration stays in force"},
-        )
+        next_step = "the old configuration stays in force"
+        logs.write(ConfigRefused(problems=tuple(problems), next_step=next_step))
         return None
     logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
-    logs.tell("config.reloaded", {"file": str(path)})
+    logs.write(ConfigReloaded(file=str(path)))
     return settings

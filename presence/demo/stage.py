@@ -14,9 +14,11 @@ from presence.config import Settings
 from presence.config.settings import EntrySettings
 from presence.demo.scene import Happening, Scene
 from presence.demo.story import Person
+from presence.edges.host import logs
 from presence.gateway.gateway import Gateway
 from presence.simulation import SimulatedClock, SimulatedDoorbell, SimulatedShop
 from presence.simulation.local_broker import LocalBroker
+from presence.telemetry import Telemetry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ def gateway_of(
             settings,
             status,
             stack,
+            Telemetry(logs.write),
             sources=[shop],
             doorbell=doorbell,
             clock=clock,

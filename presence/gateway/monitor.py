@@ -1,17 +1,16 @@
 """Looks at a running gateway for the operator: the one place where an Overview is made.
 
-It listens in on what the parts tell, and looks at fixed intervals, so that metrics and `presence
+It counts what the parts emit, and looks at fixed intervals, so that metrics and `presence
 status` say the same.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from presence import __version__
-from presence.core.operations.alarms import JUMP_S, NOTICES, Noticed
 from presence.core.operations.hourly import HourlyCounts, HourlyLevels, HourlyPersons, rounded
 from presence.core.operations.radio_health import Condition, Totals
 from presence.core.operations.snapshot import (
@@ -27,11 +26,17 @@ from presence.core.operations.snapshot import (
 from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import Moment
 from presence.errors import ClockUnreadable
+from presence.gateway.alarm_counters import AlarmCounters
 from presence.gateway.gateway import Gateway
-from presence.ports import Clock, Tell
+from presence.ports import Clock
+from presence.telemetry import REVOKED, ClockJumped, Telemetry
 
 ENTRIES_STEP: Final = 100
 LOOK_S: Final = 15.0
+JUMP_S: Final = 5.0
+"""The wall clock is disciplined by slewing: a step of seconds is somebody's doing, or the first
+synchronisation.
+"""
 BAD: Final = frozenset({RadioState.AWAY, RadioState.DEAF, RadioState.HIDING, RadioState.SPENT})
 
 
@@ -102,13 +107,13 @@ class Sights:
 
 
 class Oversight:
-    """`tell` goes to the parts in place of the log's; `look` says how the gateway does."""
+    """`look` says how the gateway does; what the telemetry counts is in it from the start."""
 
-    def __init__(self, sights: Sights, *, tell: Tell, listeners: Sequence[Tell] = ()) -> None:
+    def __init__(self, sights: Sights, telemetry: Telemetry) -> None:
         self._sights = sights
-        self._log = tell
-        self._listeners = listeners
-        self._noticed = Noticed()
+        self._emit = telemetry.emit
+        self._counted = AlarmCounters()
+        telemetry.subscribe(self._counted.note)
         self._people = HourlyPersons()
         self._rings = HourlyCounts(RINGS_STEP)
         self._revocations = HourlyCounts()
@@ -116,12 +121,6 @@ class Oversight:
         self._well_at_s: dict[str, float] = {}
         self._last: Moment | None = None
         self._started = sights.clock.now()
-
-    def tell(self, event: str, fields: Mapping[str, object]) -> None:
-        self._noticed.note(event, fields)
-        for listener in self._listeners:
-            listener(event, fields)
-        self._log(event, fields)
 
     async def run(self) -> None:
         while True:
@@ -166,8 +165,8 @@ class Oversight:
             disk_free_bytes=sights.free_bytes(),
             calibration=sights.calibration(),
             state_read_only=sights.read_only(),
-            storage_failing=self._noticed.storage_failing,
-            alarms=dict(self._noticed.alarms),
+            storage_failing=self._counted.storage_failing,
+            alarms=dict(self._counted.alarms),
         )
 
     def _clock(self) -> tuple[bool, str]:
@@ -181,8 +180,8 @@ class Oversight:
         """A notice that is obeyed is a customer's act, so it is told by the hour; one that is
         refused is not.
         """
-        refreshes = {NOTICES: 0, **self._noticed.refreshes}
-        return refreshes | self._revocations.release({NOTICES: refreshes[NOTICES]}, now)
+        refreshes = {REVOKED: 0, **self._counted.refreshes}
+        return refreshes | self._revocations.release({REVOKED: refreshes[REVOKED]}, now)
 
     def _broker_codes(self, people: Mapping[str, int]) -> dict[int, int]:
         """Refused events follow customers: whose they were is counted, by the hour. The rest is
@@ -240,4 +239,4 @@ class Oversight:
                 "`timedatectl`: after a start without a clock this is normal, otherwise "
                 "ask who set it"
             )
-            self.tell("clock.jumped", {"seconds": round(jumped_s), "next_step": next_step})
+            self._emit(ClockJumped(seconds=round(jumped_s), next_step=next_step))

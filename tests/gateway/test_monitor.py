@@ -14,6 +14,19 @@ from presence.core.operations.snapshot import Alarm, RadioState
 from presence.core.operations.status import as_json, as_lines, next_steps
 from presence.core.recognition.challenge import RejectReason
 from presence.edges.host.metrics import Exposition
+from presence.telemetry import (
+    CATALOGUE,
+    AuditFailed,
+    BrokerDuplicate,
+    ClockJumped,
+    ConsentFrozen,
+    ConsentGrew,
+    ConsentMemoryLost,
+    ConsentRolledBack,
+    OperationalEvent,
+    RestrictionApplied,
+    RestrictionRefused,
+)
 from presence.watching import status_answer
 from tests.support.builders import (
     ANNA,
@@ -28,6 +41,7 @@ from tests.support.builders import (
     rules,
     stranger,
 )
+from tests.support.operational_events import some
 from tests.support.paths import ROOT
 from tests.support.watched import Watched
 
@@ -79,14 +93,8 @@ async def test_no_trouble_of_any_kind_brings_a_new_series() -> None:
         watched.radio.condition = condition
         for code in (0x87, 0x42, 0xFF):
             watched.publisher.counters.refused[code] += 1
-        for event in (
-            "consent.frozen",
-            "consent.refused",
-            "broker.duplicate",
-            "storage.failed",
-            "anything.else",
-        ):
-            watched.oversight.tell(event, {"reason": str(condition)})
+        for event in CATALOGUE.values():
+            watched.telemetry.emit(some(event))
         watched.clock.pass_s(4000)
         watched.oversight.look()
         assert scrape(watched).keys() == before.keys()
@@ -261,21 +269,20 @@ async def test_refusals_of_events_are_told_by_the_hour_and_others_at_once() -> N
 @pytest.mark.parametrize(
     ("event", "alarm"),
     [
-        ("consent.frozen", Alarm.FROZEN),
-        ("consent.rolled_back", Alarm.ROLLBACK),
-        ("consent.grew", Alarm.GROWTH),
-        ("consent.memory_lost", Alarm.MEMORY),
-        ("broker.duplicate", Alarm.DUPLICATE),
-        ("clock.jumped", Alarm.CLOCK),
-        ("audit.failed", Alarm.AUDIT),
+        (ConsentFrozen, Alarm.FROZEN),
+        (ConsentRolledBack, Alarm.ROLLBACK),
+        (ConsentGrew, Alarm.GROWTH),
+        (ConsentMemoryLost, Alarm.MEMORY),
+        (BrokerDuplicate, Alarm.DUPLICATE),
+        (ClockJumped, Alarm.CLOCK),
+        (AuditFailed, Alarm.AUDIT),
     ],
 )
-def test_an_alarm_is_counted_by_its_reason(event: str, alarm: Alarm) -> None:
+def test_an_alarm_is_counted_by_its_reason(event: type[OperationalEvent], alarm: Alarm) -> None:
     watched = Watched()
-    watched.oversight.tell(event, {})
+    watched.telemetry.emit(some(event))
 
     assert watched.oversight.look().alarms == {alarm: 1}
-    assert watched.told.names() == [event]
 
 
 @pytest.mark.requirement("R-23", "R-66")
@@ -340,13 +347,13 @@ def test_one_customers_withdrawal_is_in_no_metric_and_a_forged_notice_at_once() 
         for word in ("applied", "refused")
     )
     scrape(watched)
-    for event in ("restriction.applied", "restriction.refused"):
-        watched.oversight.tell(event, {})
+    for event in (RestrictionApplied, RestrictionRefused):
+        watched.telemetry.emit(some(event))
     assert (scrape(watched)[applied], scrape(watched)[refused]) == (0, 1)
     watched.clock.pass_s(3600)
     assert scrape(watched)[applied] == 0
     for _ in range(6):
-        watched.oversight.tell("restriction.applied", {})
+        watched.telemetry.emit(some(RestrictionApplied))
     watched.clock.pass_s(3600)
     assert scrape(watched)[applied] == 5
 

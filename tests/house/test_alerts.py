@@ -19,7 +19,19 @@ import yaml
 
 from presence.core.operations.radio_health import Condition
 from presence.edges.host.metrics import Exposition
+from presence.telemetry import (
+    AuditFailed,
+    BrokerDuplicate,
+    ClockJumped,
+    ConsentFrozen,
+    ConsentGrew,
+    ConsentMemoryLost,
+    ConsentRolledBack,
+    OperationalEvent,
+    StorageFailed,
+)
 from tests.support.builders import START_S, stranger
+from tests.support.operational_events import some
 from tests.support.paths import ROOT
 from tests.support.watched import Watched
 
@@ -31,13 +43,13 @@ ALERTS: dict[str, dict[str, Any]] = {
 }
 MINUTES = 45
 EVENTS = {
-    "PresenceListFrozen": "consent.frozen",
-    "PresenceListRolledBack": "consent.rolled_back",
-    "PresenceListGrew": "consent.grew",
-    "PresenceMemoryLost": "consent.memory_lost",
-    "PresenceDuplicate": "broker.duplicate",
-    "PresenceClockJumped": "clock.jumped",
-    "PresenceAudit": "audit.failed",
+    "PresenceListFrozen": ConsentFrozen,
+    "PresenceListRolledBack": ConsentRolledBack,
+    "PresenceListGrew": ConsentGrew,
+    "PresenceMemoryLost": ConsentMemoryLost,
+    "PresenceDuplicate": BrokerDuplicate,
+    "PresenceClockJumped": ClockJumped,
+    "PresenceAudit": AuditFailed,
 }
 
 needs_promtool = pytest.mark.skipif(
@@ -61,11 +73,11 @@ def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in type(value).__slots__}
 
 
-def told(event: str) -> State:
+def emitted(event: type[OperationalEvent]) -> State:
     def state(watched: Watched, minute: int) -> None:
         well(watched, minute)
         if minute == MINUTES - 10:
-            watched.oversight.tell(event, {})
+            watched.telemetry.emit(some(event))
 
     return state
 
@@ -116,7 +128,7 @@ def restarting(watched: Watched, minute: int) -> None:
 def full(watched: Watched, minute: int) -> None:
     well(watched, minute)
     if minute == 5:
-        watched.oversight.tell("storage.failed", {})
+        watched.telemetry.emit(some(StorageFailed))
 
 
 STATES: dict[str, list[State | None]] = {
@@ -135,7 +147,7 @@ STATES: dict[str, list[State | None]] = {
     "PresenceDisk": [setting(free_bytes=1_000_000), full],
     "PresenceRestarts": [restarting],
     "PresenceOverflow": [flooded],
-    **{alert: [told(event)] for alert, event in EVENTS.items()},
+    **{alert: [emitted(event)] for alert, event in EVENTS.items()},
 }
 
 

@@ -148,8 +148,13 @@ def audit(folder: Path) -> tuple[Callable[[], None], Callable[[], object]]:
 
     def write(what: str) -> None:
         said.clear()
-        log = AuditLog(folder, FakeClock(), digest=str, root=int)
-        log.tell = lambda event, fields: said.append(f"{event} {fields.get('reason')}")
+        log = AuditLog(
+            folder,
+            FakeClock(),
+            emit=lambda event: said.append(f"{event.name} {event.fields().get('reason')}"),
+            digest=str,
+            root=int,
+        )
         log.record(what, {})
         if not log._write_down():
             raise StorageError("; ".join(said))

@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from presence.core.consent.list_json import ConsentList
 from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
@@ -22,8 +23,11 @@ from presence.errors import (
     StorageError,
 )
 from presence.ports import OnAdvertisement, OutgoingMessage, Progress, Stored
+from presence.telemetry import OperationalEvent, Telemetry
 from tests.support.builders import moment
 from tests.support.contract import check
+
+E = TypeVar("E", bound=OperationalEvent)
 
 
 class FakeClock:
@@ -57,6 +61,21 @@ class FakeTell:
 
     def names(self) -> list[str]:
         return [event for event, _ in self.told]
+
+
+class RecordingTelemetry(Telemetry):
+    """Keeps what was emitted."""
+
+    def __init__(self) -> None:
+        self.events: list[OperationalEvent] = []
+        super().__init__(self.events.append)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """Those of one class, the oldest first."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def names(self) -> list[str]:
+        return [event.name for event in self.events]
 
 
 class FakePublisher:

@@ -31,6 +31,7 @@ from presence.ports import OnAdvertisement
 from presence.simulation import Air, Phone, SimulatedClock, SimulatedShop
 from presence.simulation.broadcasts import CustomerBroadcast
 from presence.simulation.walks import Spot, Walk
+from presence.telemetry import Telemetry
 from tests.support.builders import identity_key
 
 NOISE_DB = 3.0
@@ -118,6 +119,7 @@ def main() -> None:
             settings,
             SystemdNotifier(),
             stack,
+            Telemetry(logs.write),
             sources=[Ear(plan, Path(sys.argv[1]).parent / "ready")],
         )
         asyncio.run(serve(gateway))

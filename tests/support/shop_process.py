@@ -17,6 +17,7 @@ from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.systemd import SystemdNotifier
 from presence.ports import OnAdvertisement
+from presence.telemetry import Telemetry
 from tests.support.canary import strangers
 from tests.support.shops import walking_in
 
@@ -48,7 +49,8 @@ def main() -> None:
     settings = load_settings(Path(sys.argv[1]))
     logs.configure(level="debug", style=settings.log.format, stream=sys.stdout)
     with ExitStack() as stack:
-        gateway = gateway_of(settings, SystemdNotifier(), stack, sources=[Crowd(int(sys.argv[2]))])
+        telemetry, crowd = Telemetry(logs.write), Crowd(int(sys.argv[2]))
+        gateway = gateway_of(settings, SystemdNotifier(), stack, telemetry, sources=[crowd])
         asyncio.run(gateway.run())
         sys.stdout.write(
             "entered {entered}, published {published}\n".format(**gateway.pipeline.counts)

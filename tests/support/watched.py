@@ -13,7 +13,7 @@ from presence.core.rules import Rules
 from presence.gateway.gateway import Gateway
 from presence.gateway.monitor import Oversight, Sights
 from presence.gateway.parts import Parts
-from presence.ports import Tell
+from presence.telemetry import Emit
 from tests.support import builders
 from tests.support.builders import a_list, consent
 from tests.support.fakes import (
@@ -21,9 +21,9 @@ from tests.support.fakes import (
     FakeConsentSource,
     FakeNotifier,
     FakePublisher,
-    FakeTell,
     MemoryAcceptedLists,
     MemoryStore,
+    RecordingTelemetry,
     ScriptedSource,
 )
 
@@ -71,14 +71,14 @@ class Watched:
         self,
         *,
         armed: bool = True,
-        listeners: tuple[Tell, ...] = (),
+        listeners: tuple[Emit, ...] = (),
         rules: Rules | None = None,
         listed: Consent | None = None,
     ) -> None:
         self._rules = rules or builders.rules()
         self._listed = listed or consent()
         self.clock = FakeClock()
-        self.told = FakeTell()
+        self.telemetry = RecordingTelemetry()
         self.publisher = WatchedPublisher()
         self.radio = FakeRadio()
         self.doorbell: FakeDoorbell | None = FakeDoorbell()
@@ -95,6 +95,9 @@ class Watched:
 
     def watch(self) -> None:
         """Begin to look, as at a start."""
+        self.telemetry = RecordingTelemetry()
+        for listener in self._listeners:
+            self.telemetry.subscribe(listener)
         self.oversight = Oversight(
             Sights(
                 gateway=lambda: self.gateway,
@@ -109,8 +112,7 @@ class Watched:
                 read_only=lambda: self.read_only,
                 doorbell=self.doorbell,
             ),
-            tell=self.told,
-            listeners=self._listeners,
+            self.telemetry,
         )
 
     async def hears(self, advertisements: Iterable[Advertisement]) -> None:
@@ -123,8 +125,8 @@ class Watched:
         self.clock.pass_s(seconds)
         self.gateway._advance()
 
-    def _tell(self, event: str, fields: Mapping[str, object]) -> None:
-        self.oversight.tell(event, fields)
+    def _tell(self, name: str, fields: Mapping[str, object]) -> None:
+        self.telemetry.tell(name, fields)
 
     def _gateway(self, advertisements: Iterable[Advertisement]) -> Gateway:
         return Gateway(

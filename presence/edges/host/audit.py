@@ -28,8 +28,8 @@ from presence.core.operations.audit_chain import (
     verify,
 )
 from presence.core.timestamps import rfc3339
-from presence.ports import Clock, Tell
-from presence.telemetry import CATALOGUE
+from presence.ports import Clock
+from presence.telemetry import AuditFailed, AuditRecovered, ConsentApplied, Emit, OperationalEvent
 
 FILE_NAME: Final = "audit.jsonl"
 BEFORE_NAME: Final = "audit.1.jsonl"
@@ -39,14 +39,12 @@ FILE_MAX: Final = 8_000_000
 WAITING_MAX: Final = 1000
 RETRY_S: Final = 30.0
 
-RECORDED: Final = {name: event.audited for name, event in CATALOGUE.items() if event.audited}
-"""Operational event → record, and the fields that go with it. Nothing else is ever written."""
 ON_CHANGE: Final = frozenset({"config.applied", "armed", "root.trusted"})
 """Recorded where it differs from the last record of its kind."""
 
 
 class AuditLog:
-    """`note` listens to what is told; `run` writes it down. Never fails, never stops the
+    """`note` is a subscriber of the telemetry; `run` writes it down. Never fails, never stops the
     gateway.
     """
 
@@ -55,6 +53,7 @@ class AuditLog:
         directory: Path,
         clock: Clock,
         *,
+        emit: Emit,
         digest: Callable[[], str] = lambda: "",
         root: Callable[[], int] = lambda: 0,
         retry_s: float = RETRY_S,
@@ -63,8 +62,7 @@ class AuditLog:
         """`digest`: of the list that was just applied; `root`: the version of its signed root, 0
         where it has none.
         """
-        self.tell: Tell = lambda _event, _fields: None
-        """To be set by whoever joins the parts: what is told there comes back to `note`."""
+        self._emit = emit
         self._directory = directory
         self._clock = clock
         self._digest = digest
@@ -80,19 +78,18 @@ class AuditLog:
         self._writing = threading.Lock()
         self._failing = False
 
-    def note(self, event: str, fields: Mapping[str, object]) -> None:
-        """A listener of the oversight."""
-        if event not in RECORDED:
+    def note(self, event: OperationalEvent) -> None:
+        """Nothing is recorded but what the event's class says (presence.telemetry)."""
+        if event.audited is None:
             return
-        what, names = RECORDED[event]
-        if event == "consent.applied":
-            fields = {**fields, "digest": self._digest()}
+        details = {name: _plain(value) for name, value in event.audit_details().items()}
+        if isinstance(event, ConsentApplied):
+            details["digest"] = self._digest()
             if self._root():
                 self.record("root.trusted", {"version": self._root()})
-        details = {name: _plain(fields[name]) for name in names if name in fields}
         if "what" in details:
             details["asked"] = details.pop("what")  # `what` is the record's own
-        self.record(what, details)
+        self.record(event.audited.kind, details)
 
     def record(self, what: str, details: Mapping[str, Value]) -> None:
         self._waiting.append((what, rfc3339(self._clock.now().utc_s), details))
@@ -130,7 +127,7 @@ class AuditLog:
             return False
         if self._failing:
             self._failing = False
-            self.tell("audit.recovered", {})
+            self._emit(AuditRecovered())
         return True
 
     def _open(self) -> None:
@@ -144,7 +141,7 @@ class AuditLog:
         self._opened = True
         if verdict.problem:
             next_step = "`presence audit verify`; docs/operations.md, PresenceAudit"
-            self.tell("audit.failed", {"reason": verdict.problem, "next_step": next_step})
+            self._emit(AuditFailed(reason=verdict.problem, next_step=next_step))
             if BROKEN not in verdict.latest:
                 self._append(BROKEN, rfc3339(self._clock.now().utc_s), {"problem": verdict.problem})
 
@@ -170,10 +167,8 @@ class AuditLog:
 
     def _failed(self, reason: str) -> None:
         if not self._failing:
-            self.tell(
-                "audit.failed",
-                {"reason": reason, "next_step": "make room, or give the folder back to us"},
-            )
+            next_step = "make room, or give the folder back to us"
+            self._emit(AuditFailed(reason=reason, next_step=next_step))
         self._failing = True
 
 

@@ -21,7 +21,20 @@ from hypothesis import strategies as st
 from presence.config.settings import LogFormat
 from presence.edges.host import logs
 from presence.errors import StorageError
+from presence.telemetry import (
+    CATALOGUE,
+    BrokerLost,
+    ConsentApplied,
+    ConsentFrozen,
+    DoorbellFailed,
+    GatewayStarted,
+    NoticesKeysRefused,
+    OperationalEvent,
+    RestrictionRefused,
+    TechnicianAsked,
+)
 from tests.support.builders import ANNA, identifier_of, pairwise_key
+from tests.support.operational_events import some
 
 ADDRESS = "4A:11:22:33:44:F5"
 DBUS = "/org/bluez/hci0/dev_4A_11_22_33_44_F5"
@@ -44,29 +57,43 @@ def records(journal: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in journal.getvalue().splitlines()]
 
 
+def log(event: str, **fields: object) -> None:
+    """As somebody would who goes past the catalogue."""
+    structlog.stdlib.get_logger("presence").info(event, **fields)
+
+
 # ---------------------------------------------------------------- levels
 
 
 @pytest.mark.parametrize(
-    "event", ["consent.frozen", "restriction.refused", "notices.keys_refused", "doorbell.failed"]
+    "event", [ConsentFrozen, RestrictionRefused, NoticesKeysRefused, DoorbellFailed]
 )
-def test_what_somebody_must_look_at_is_a_warning(journal: io.StringIO, event: str) -> None:
+def test_what_somebody_must_look_at_is_a_warning(
+    journal: io.StringIO, event: type[OperationalEvent]
+) -> None:
     logging.getLogger("presence").setLevel(logging.WARNING)
-    logs.tell(event, {})
-    logs.tell("gateway.started", {})
+    logs.write(some(event))
+    logs.write(some(GatewayStarted))
     assert [(record["event"], record["level"]) for record in records(journal)] == [
-        (event, "warning")
+        (event.name, "warning")
     ]
 
 
-def test_an_event_that_nobody_decided_about_is_a_warning(journal: io.StringIO) -> None:
-    logs.tell("something.new", {})
-    assert records(journal)[0]["level"] == "warning"
+@pytest.mark.parametrize("event", CATALOGUE.values(), ids=CATALOGUE)
+def test_an_event_stands_in_the_journal_with_its_level_and_all_its_fields(
+    journal: io.StringIO, event: type[OperationalEvent]
+) -> None:
+    logs.write(some(event))
+
+    [record] = records(journal)
+    assert (record.pop("event"), record.pop("level")) == (event.name, event.level.name.lower())
+    assert record.pop("timestamp")
+    assert json.dumps(record) == json.dumps(some(event).fields())
 
 
 @pytest.mark.requirement("R-28")
 def test_the_journal_says_which_user_of_the_machine_asked(journal: io.StringIO) -> None:
-    logs.tell("technician.asked", {"what": "metrics", "uid": 1000})
+    logs.write(TechnicianAsked(what="metrics", uid=1000))
     assert records(journal)[0]["uid"] == 1000
 
 
@@ -75,10 +102,7 @@ def test_the_journal_says_which_user_of_the_machine_asked(journal: io.StringIO) 
 
 @pytest.mark.requirement("R-65")
 def test_a_key_that_is_not_listed_is_dropped(journal: io.StringIO) -> None:
-    logs.tell(
-        "gateway.started",
-        {"version": "1", "address": ADDRESS, "rssi": -60, "ref": REF, "name": "Anna's phone"},
-    )
+    log("gateway.started", version="1", address=ADDRESS, rssi=-60, ref=REF, name="Anna's phone")
 
     [record] = records(journal)
     assert record.keys() == {"event", "level", "timestamp", "version"}
@@ -91,13 +115,6 @@ def test_a_key_that_is_not_listed_is_dropped(journal: io.StringIO) -> None:
 )
 def test_no_key_of_a_person_is_listed(key: str) -> None:
     assert key not in logs.ALLOWED_KEYS
-
-
-def test_what_somebody_should_look_at_is_a_warning(journal: io.StringIO) -> None:
-    logs.tell("broker.lost", {})
-    logs.tell("consent.applied", {})
-
-    assert [record["level"] for record in records(journal)] == ["warning", "info"]
 
 
 # ---------------------------------------------------------------- values
@@ -193,12 +210,10 @@ def test_paths_times_and_ordinary_words_survive(words: str) -> None:
 
 @pytest.mark.requirement("R-65")
 def test_values_are_cleaned_however_deep_they_lie(journal: io.StringIO) -> None:
-    logs.tell(
+    log(
         "consent.entries_refused",
-        {
-            "problems": [f"heard {ADDRESS}", {ADDRESS: [REF]}],
-            "refused": {"na missing": 3, "nested": (ADDRESS,)},
-        },
+        problems=[f"heard {ADDRESS}", {ADDRESS: [REF]}],
+        refused={"na missing": 3, "nested": (ADDRESS,)},
     )
 
     [record] = records(journal)
@@ -212,13 +227,13 @@ def test_values_are_cleaned_however_deep_they_lie(journal: io.StringIO) -> None:
     "value", [ANNA, bytearray(ANNA), {ANNA}, object(), Exception(ADDRESS), memoryview(ANNA)]
 )
 def test_a_value_of_any_other_kind_is_dropped(journal: io.StringIO, value: object) -> None:
-    logs.tell("gateway.started", {"reason": value})
+    log("gateway.started", reason=value)
 
     assert records(journal)[0]["reason"] == logs.DROPPED
 
 
 def test_numbers_and_flags_are_kept_as_they_are(journal: io.StringIO) -> None:
-    logs.tell("gateway.started", {"count": 3, "seconds": 1.5, "what": True, "reason": None})
+    log("gateway.started", count=3, seconds=1.5, what=True, reason=None)
 
     [record] = records(journal)
     assert (record["count"], record["seconds"], record["what"], record["reason"]) == (
@@ -426,9 +441,7 @@ def test_people_at_a_terminal_see_no_more_than_the_journal(journal: io.StringIO)
     stream = io.StringIO()
     logs.configure(level="info", style=LogFormat.HUMAN, stream=stream)
 
-    logs.tell(
-        "gateway.started", {"version": "1", "address": ADDRESS, "reason": f"at {DBUS} {os.sep}"}
-    )
+    log("gateway.started", version="1", address=ADDRESS, reason=f"at {DBUS} {os.sep}")
 
     assert "gateway.started" in stream.getvalue()
     assert "version" in stream.getvalue()
@@ -438,8 +451,8 @@ def test_people_at_a_terminal_see_no_more_than_the_journal(journal: io.StringIO)
 
 def test_the_level_is_the_one_of_the_configuration(journal: io.StringIO) -> None:
     logs.configure(level="warning", style=LogFormat.JSON, stream=journal)
-    logs.tell("consent.applied", {})
-    logs.tell("broker.lost", {})
+    logs.write(some(ConsentApplied))
+    logs.write(some(BrokerLost))
 
     assert [record["event"] for record in records(journal)] == ["broker.lost"]
 
