@@ -1,5 +1,6 @@
-"""What a person types: `presence run`, `status`, `check`, `audit`, `replay`, `demo`, `consents` and
-more.
+"""What a person types: `presence run`, `status`, `check`, `demo` and more.
+
+Imports: everything below; nothing imports it.
 """
 
 import argparse

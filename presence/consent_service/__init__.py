@@ -6,4 +6,6 @@ have none yet.
 
 Identity keys stay here. A gateway is given window keys only, one window ahead
 (docs/design.md#identity, docs/design.md#consent).
+
+Imports: presence.core, presence.config; presence.edges.mqtt to hand on revocations. Never on a gateway.
 """

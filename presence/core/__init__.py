@@ -1,3 +1,4 @@
-"""The rules: no clock, socket, file, task, log or randomness; time comes in as arguments, answers
-go out as values.
+"""The rules: values in, values out; no clock, socket, file, task, log or randomness.
+
+Imports: nothing of presence but presence.errors.
 """

@@ -1,5 +1,4 @@
-"""A shop without a radio: people with phones walk, phones advertise raw payloads, the door's
-receiver hears some.
+"""A shop without a radio: people walk, phones advertise raw payloads, a receiver hears some.
 
     walks ──► where ─┐
     broadcasts ──► payload, address ─┼─► air: RSSI or lost ─► shop: an AdvertisementSource with its own clock
@@ -8,6 +7,8 @@ receiver hears some.
 What the source hands over went through `advertisement_from_payload` like a capture's reports. One
 seed gives one day: who, when, where and how strong follow from it alone; identifiers and keys
 follow the clock, as they must.
+
+Imports: presence.core, presence.config, presence.ports; of the edges mqtt, for its broker.
 """
 
 from presence.simulation.air import Air

@@ -136,6 +136,12 @@ def test_every_module_opens_with_a_sentence() -> None:
     assert silent == []
 
 
+def test_every_package_says_what_it_may_import() -> None:
+    packages = [path for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE]
+    silent = [path for path in packages if "\nImports: " not in path.read_text(encoding="utf-8")]
+    assert silent == []
+
+
 def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= LONGEST_README
 

@@ -1,4 +1,7 @@
-"""`presence consents`: the reference publisher of consent lists, from keys to withdrawals."""
+"""`presence consents`: the reference publisher of consent lists, from keys to withdrawals.
+
+Imports: presence.consent_service and what lies below.
+"""
 
 import argparse
 from typing import Final

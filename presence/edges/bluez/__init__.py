@@ -7,6 +7,8 @@
                   └──► ledger                the memory of steps of recovery
 
 `diagnosis` and `traces` answer `presence check`.
+
+Imports: presence.core, presence.config, presence.ports; no other edge.
 """
 
 from collections.abc import Callable

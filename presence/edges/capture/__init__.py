@@ -2,6 +2,8 @@
 
 btsnoop (Android, btmon), pcap and pcapng (tcpdump, Wireshark, sniffers), with HCI events or packets
 from the air.
+
+Imports: presence.core, presence.errors; no other edge.
 """
 
 from presence.edges.capture.counts import ReportCounts

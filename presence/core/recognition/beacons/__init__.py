@@ -2,6 +2,8 @@
 
 `eddystone` is always on. `ibeacon` and `rpa` (which is a way to resolve addresses, and no format)
 take keys of the configuration, so presence.config.rules switches them on.
+
+Imports: the advertisement of presence.core.recognition, nothing of the gateway.
 """
 
 from typing import Final

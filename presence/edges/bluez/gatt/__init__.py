@@ -3,6 +3,8 @@
 Plain D-Bus through dbus-fast, which bleak brings along: bless and bluez-peripheral wrap the same
 two managers, but neither tells which connection reads and writes, nor advertises anew while a
 connection is open.
+
+Imports: as presence.edges.bluez, and its bus.
 """
 
 from presence.edges.bluez.gatt.server import Doorbell
