@@ -1,6 +1,7 @@
 """The small parts of the radio edge: versions, patterns, counts, and the memory of steps."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from presence.core.operations.radio_health import DAY_S
 from presence.core.operations.radio_steps import RecoveryStep
-from presence.core.recognition.beacons import eddystone, ibeacon
+from presence.core.recognition.beacons import Pattern, ScanFilter, eddystone, ibeacon, rpa
 from presence.core.timestamps import Moment
 from presence.edges.bluez.faults import fault_of, reason_of
 from presence.edges.bluez.ledger import NAME, Ledger
@@ -90,6 +91,59 @@ def test_a_bluez_that_cannot_is_refused_also_where_ibeacons_would_match(
     with pytest.raises(RadioError) as refused:
         patterns(version, (*EDDYSTONE, ibeacon.format_for(bytes(8)).scan_filter))
     assert refused.value.fault is fault
+
+
+LONG_UUID = bytes(range(16))
+
+
+@pytest.mark.parametrize(
+    ("asked", "raw", "stripped"),
+    [
+        (Pattern(0x16, b"\xaa\xfe\x30"), (0, b"\xaa\xfe\x30"), (0, b"\x30")),
+        (Pattern(0x16, b"\xfe\x30", 1), (1, b"\xfe\x30"), (0, b"\x30")),
+        (Pattern(0x16, b"\x30", 2), (2, b"\x30"), (0, b"\x30")),
+        (Pattern(0x16, b"\xee", 5), (5, b"\xee"), (3, b"\xee")),
+        (Pattern(0x21, LONG_UUID + b"\x07"), (0, LONG_UUID + b"\x07"), (0, b"\x07")),
+        (Pattern(0xFF, b"\x4c\x00\x02", 0), (0, b"\x4c\x00\x02"), (0, b"\x4c\x00\x02")),
+        (Pattern(0x09, b"coin", 0), (0, b"coin"), (0, b"coin")),
+    ],
+)
+def test_a_pattern_is_said_as_on_air_and_spelt_without_the_uuid_where_bluez_compares_so(
+    asked: Pattern, raw: tuple[int, bytes], stripped: tuple[int, bytes]
+) -> None:
+    wanted = [ScanFilter(what="coins", patterns=(asked,))]
+    assert patterns(BluezVersion(5, 68), wanted) == [(raw[0], asked.ad_type, raw[1])]
+    assert patterns(BluezVersion(5, 83), wanted) == [(stripped[0], asked.ad_type, stripped[1])]
+
+
+def test_two_formats_that_are_spelt_alike_are_asked_for_once() -> None:
+    other = ScanFilter(what="coins", patterns=(Pattern(0x16, b"\xf0\xff\x30"),))
+    assert len(patterns(BluezVersion(5, 83), (*EDDYSTONE, other))) == 1
+    assert len(patterns(BluezVersion(5, 68), (*EDDYSTONE, other))) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (rpa.SCAN_FILTER, r"a passive scan finds no addresses \(identity.irk_file\)"),
+        (ScanFilter(what="coins"), "a passive scan finds no coins$"),
+        (
+            ScanFilter(what="coins", patterns=(Pattern(0x16, b"\xf0\xff"),)),
+            "without its UUID: nothing is left",
+        ),
+        (
+            ScanFilter(what="coins", patterns=tuple(Pattern(0x09, bytes([n])) for n in range(7))),
+            "8 patterns overflow bluetoothd, which bears 7",
+        ),
+    ],
+)
+def test_a_format_that_no_passive_scan_finds_or_bears_is_refused_in_words(
+    wanted: ScanFilter, words: str
+) -> None:
+    with pytest.raises(RadioError) as refused:
+        patterns(BluezVersion(5, 83), (*EDDYSTONE, wanted))
+    assert refused.value.fault is RadioFault.UNSUPPORTED
+    assert re.search(words, refused.value.detail)
 
 
 @given(st.integers(0, 600), st.integers(1, 5))
