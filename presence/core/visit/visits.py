@@ -205,9 +205,12 @@ class Visits:
         return anew
 
     def forget(self, ref: bytes) -> None:
-        """A consent is no longer in force: nothing of this subject remains."""
-        self._forget_approach(ref)
-        self._forget_stay(ref)
+        """A consent is no longer in force, or the cooldown is over: nothing of this subject remains."""
+        self._approaches.pop(ref, None)
+        self._fading.drop(ref)
+        self._stays.pop(ref, None)
+        self._silences.drop(ref)
+        self._share_of(ref).discard(ref)
 
     def is_inside(self, ref: bytes) -> bool:
         """Whether a visit goes on."""
@@ -226,7 +229,6 @@ class Visits:
         events: list[VisitEvent] = []
         if stay.left_at is None and silence_s >= self._rule.absence_s:
             stay.left_at = stay.heard_at
-            self._forget_approach(ref)
             events.append(Left(ref, stay.entered_at, stay.heard_at))
         if stay.left_at is not None and silence_s >= self._rule.reentry_cooldown_s:
             self.forget(ref)  # an approach too: it began before there could be evidence
@@ -238,17 +240,8 @@ class Visits:
             self._silences.put(ref, stay.heard_at.monotonic_s + longest_s)
         return events
 
-    def _forget_stay(self, ref: bytes) -> None:
-        self._stays.pop(ref, None)
-        self._silences.drop(ref)
-        self._share_of(ref).discard(ref)
-
     def _share_of(self, ref: bytes) -> set[bytes]:
         return self._shares[ref[-1] % SHARES]
-
-    def _forget_approach(self, ref: bytes) -> None:
-        self._approaches.pop(ref, None)
-        self._fading.drop(ref)
 
 
 def _as_visit(ref: bytes, stay: _Stay) -> Visit:
