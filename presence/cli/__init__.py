@@ -1,34 +1,28 @@
 """What a person types: `presence run`, `status`, `check`, `demo` and more.
 
+`parsers` say what each command takes; `command` imports its work when it is chosen.
+
 Imports: everything below; nothing imports it.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from presence import __version__
-from presence.cli import (
-    audit,
-    check,
-    consents,
-    demo,
-    incident_export,
-    replay,
-    run,
-    scan_test,
-    status,
-    subject_report,
-    support_bundle,
-)
+from presence.cli.command import Commands, work_of
+from presence.cli.parsers import PARSERS
 from presence.errors import ConfigurationError, PresenceError, RadioError
 
-EXIT_CODES = """exit codes:
+EXIT_CODES: Final = """\
+exit codes:
   0   done, all is well
   1   something was found or failed; the message says what to do
   2   the command line is wrong
   3   `presence status`: no gateway runs; 4: it does not answer us
-  75  the radio is deaf and only a start anew is left to try: for `Restart=always` of systemd (EX_TEMPFAIL)
+  75  the radio is deaf and only a start anew is left to try: for
+      `Restart=always` of systemd (EX_TEMPFAIL)
   78  the configuration cannot be used (EX_CONFIG)
   130 interrupted
 """
@@ -42,21 +36,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"presence {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (
-        demo,
-        run,
-        status,
-        check,
-        audit,
-        subject_report,
-        support_bundle,
-        incident_export,
-        replay,
-        scan_test,
-        consents,
-    ):
-        command.register(commands)
+    commands = Commands(top, metavar="COMMAND")
+    for each in PARSERS:
+        each.add(commands)
     return top
 
 
@@ -64,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; see EXIT_CODES."""
     options = parser().parse_args(arguments)
     try:
-        return int(options.start(options))
+        return work_of(options)(options)
     except ConfigurationError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
         return 78

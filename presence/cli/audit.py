@@ -5,44 +5,11 @@ it.
 import argparse
 import json
 from pathlib import Path
-from typing import Final
 
 from presence.config import load_settings
 from presence.core.operations.audit_chain import digest_of
 from presence.edges.host.audit import lines_of, look_at
 from presence.errors import StorageError
-
-DEFAULT_STATE_DIR: Final = Path("/var/lib/presence")
-
-EPILOG: Final = """The log says which list was applied, when the gateway was armed or disarmed, that the configuration
-changed, that the clock jumped, what a technician asked for; never anything about a customer. Each line carries the hash
-of the one before. Note the head elsewhere from time to time: it proves every line up to it (`verify --head`).
-
-exit codes: 0 the chain is whole, 1 it is not (the first broken line is named), 78 the configuration cannot be used"""
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "audit",
-        help="the record of lists, arming, configuration and alarms: show it, verify its chain",
-        description="Reads the audit log in the state directory. Changes nothing.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("action", choices=("verify", "show"))
-    where = command.add_mutually_exclusive_group()
-    where.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR",
-                       help=f"default {DEFAULT_STATE_DIR}")  # fmt: skip
-    where.add_argument(
-        "--config", type=Path, metavar="FILE", help="take storage.state_dir from there"
-    )
-    command.add_argument(
-        "--head",
-        metavar="N:HASH",
-        help="a head that was noted earlier: is its line still the same?",
-    )
-    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    command.set_defaults(start=start)
 
 
 def start(options: argparse.Namespace) -> int:

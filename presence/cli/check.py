@@ -33,29 +33,6 @@ store's two.
 """
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "check",
-        help="configuration, clock, list, broker, adapter: is everything in place?",
-        description="Looks at each part and says the next step. Changes nothing, and tells "
-        "nothing about anybody: one "
-        "empty message to the audience `test` shows whether the broker lets us.",
-        epilog=(
-            "exit codes: 0 all PASS, 1 something to WARN of, 2 something FAILs, 78 the "
-            "configuration cannot be read"
-        ),
-    )
-    where = command.add_mutually_exclusive_group(required=True)
-    where.add_argument("--config", type=Path, metavar="FILE")
-    where.add_argument(
-        "--inside",
-        action="store_true",
-        help="as root: in the sandbox of the installed service, with its settings",
-    )
-    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    command.set_defaults(start=start)
-
-
 def start(options: argparse.Namespace) -> int:
     if options.inside:
         findings = findings_inside()

@@ -11,43 +11,14 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from presence.cli.audit import DEFAULT_STATE_DIR
 from presence.core.consent.segments import DamagedSegment, Kind, unpack
 from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import rfc3339
 from presence.edges.consent_list.plain import FILE_NAME
 from presence.edges.host.audit import lines_of
 from presence.errors import StorageError
-
-EPILOG: Final = """Give it a copy of the state directory: a backup, or the image of the disk. Window keys lie in the
-runtime directory, which is memory: a gateway that was unplugged holds none, but for a plain consent list, whose file
-holds them. Whose entries they are, the consent service tells by list and number.
-
-exit codes: 0 told, 1 the folder cannot be read"""
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "incident-export",
-        help="what a stolen gateway held: list, number, entries, key windows, last contact",
-        description=(
-            "Tells what the folders of a gateway hold, and of nobody whose it is. Changes nothing."
-        ),
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR",
-                         help=f"default {DEFAULT_STATE_DIR}")  # fmt: skip
-    command.add_argument(
-        "--consent-dir", type=Path, metavar="DIR", help="of a plain list; default DIR/consent"
-    )
-    command.add_argument(
-        "--runtime-dir", type=Path, metavar="DIR", help="where it ran on: window keys in memory"
-    )
-    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    command.set_defaults(start=start)
 
 
 def start(options: argparse.Namespace) -> int:

@@ -31,25 +31,6 @@ class Outcome(Enum):
 SIGNALS = {signal.SIGTERM: Outcome.STOP, signal.SIGINT: Outcome.STOP, signal.SIGHUP: Outcome.RELOAD}
 
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "run",
-        help="the daemon: scan, match, decide, publish",
-        description=(
-            "Runs until SIGTERM. SIGHUP reads the configuration again; a faulty one "
-            "changes nothing."
-        ),
-    )
-    command.add_argument(
-        "--config",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="e.g. /etc/presence/presence.yaml",
-    )
-    command.set_defaults(start=start)
-
-
 def start(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)

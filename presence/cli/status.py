@@ -11,44 +11,9 @@ from presence.core.operations.status import as_lines
 from presence.edges.host.status_socket import FILE_NAME, ask
 from presence.errors import PresenceError
 
-DEFAULT_SOCKET: Final = Path("/run/presence") / FILE_NAME
 NOT_RUNNING: Final = 3
 """As `systemctl status` says it."""
 NOT_ANSWERED: Final = 4
-
-EPILOG: Final = """No identifier of a customer is shown, and no number that one customer could change.
-
-exit codes: 0 running and all is well, 1 running and something is to be done, 3 not running, 4 it does not answer us,
-78 the configuration cannot be used"""
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "status",
-        help="how does the running gateway do, and what is the next step?",
-        description=(
-            "Asks the running gateway over its socket in the runtime directory. Changes nothing."
-        ),
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_where(command)
-    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    command.set_defaults(start=start)
-
-
-def add_where(command: argparse.ArgumentParser) -> None:
-    where = command.add_mutually_exclusive_group()
-    where.add_argument(
-        "--socket",
-        type=Path,
-        default=DEFAULT_SOCKET,
-        metavar="PATH",
-        help=f"default {DEFAULT_SOCKET}",
-    )
-    where.add_argument(
-        "--config", type=Path, metavar="FILE", help="take storage.runtime_dir from there"
-    )
 
 
 def socket_of(options: argparse.Namespace) -> Path:

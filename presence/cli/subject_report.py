@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from presence.config import Settings, load_settings
@@ -35,14 +34,6 @@ NO_VISITS: Final = (
     "memory (tmpfs, storage.runtime_dir); both are gone when it is over. No history is made of it."
 )
 
-EPILOG: Final = """\
-The reference is the one of the consent list, 11 characters. With `--ref -` it is read from standard input, so that it
-stands neither in the shell's history nor in the list of processes. Who belongs to it, only the consent service knows.
-
-exit codes: 0 answered (also where there is no entry), 1 the list cannot be read, 2 not a reference, 78 the
-configuration cannot be used
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Holding:
@@ -55,25 +46,6 @@ class Holding:
     """Whether a notice took something of it away that the list does not say yet."""
     files: tuple[str, ...]
     """In which the reference stands, by name."""
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "subject-report",
-        help="what is stored about one reference: the answer to an access request",
-        description=(
-            "Validity and categories of the entry as this gateway holds it, and that no "
-            "visits are stored."
-        ),
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("--config", type=Path, required=True, metavar="FILE")
-    command.add_argument(
-        "--ref", required=True, metavar="REF", help="the reference, or - to read it from stdin"
-    )
-    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    command.set_defaults(start=start)
 
 
 def start(options: argparse.Namespace) -> int:

@@ -49,38 +49,7 @@ NAMESPACE: Final = "presence_"
 GIVEN: Final = "given"
 TIMEOUT_S: Final = 10.0
 
-DESCRIPTION: Final = """Writes one .tar.gz for whoever helps you: versions, settings (numbers and switches; of names,
-hosts, paths and contacts only that they are given), status, checks, metrics, the last 2,000 lines of the journal by the
-log's allow list, and the audit log. No customer, key, identifier, event or radio address is in it. It is text: look
-into it before you send it."""
-
-EPILOG: Final = """A part that cannot be had is named with the reason, and the others are written all the same.
-
-exit codes: 0 written, 1 the file cannot be written, 78 the configuration cannot be used"""
-
 Part = Callable[[Settings, argparse.Namespace], str]
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "support-bundle",
-        help="one file for whoever helps you, without anything about anybody",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("--config", type=Path, required=True, metavar="FILE")
-    command.add_argument(
-        "--output", type=Path, metavar="FILE", help="default: presence-support-TIME.tar.gz, here"
-    )
-    command.add_argument(
-        "--journal",
-        type=Path,
-        metavar="FILE",
-        help="the daemon's log, where it is not in the journal",
-    )
-    command.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    command.set_defaults(start=start)
 
 
 def start(options: argparse.Namespace) -> int:

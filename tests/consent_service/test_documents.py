@@ -2,7 +2,6 @@
 column.
 """
 
-import argparse
 import re
 
 import zstandard
@@ -13,6 +12,7 @@ from presence.core.consent.manifest import read_manifest, write_manifest
 from presence.core.consent.model import Consent, Grant, Purpose, Scope
 from presence.core.consent.record import Words, encode_record
 from presence.core.consent.segments import Kind, SegmentHeader, pack_base
+from tests.support.command_line import commands_of
 from tests.support.paths import ROOT
 
 DOCUMENT = (ROOT / "docs" / "consent-list.md").read_text(encoding="utf-8")
@@ -59,17 +59,12 @@ def test_the_documented_export_is_one() -> None:
 
 
 def test_every_action_is_documented() -> None:
-    commands = next(
-        each for each in parser()._actions if isinstance(each, argparse._SubParsersAction)
-    )
-    consents = commands.choices["consents"]
-    actions = next(
-        each for each in consents._actions if isinstance(each, argparse._SubParsersAction)
-    ).choices
+    commands = dict(commands_of(parser()))
+    actions = [words[1] for words in commands if words[0] == "consents" and words[1:]]
     publisher = DOCUMENT[DOCUMENT.index("# The reference publisher") :]
     assert [name for name in actions if f"`{name}`" not in publisher] == []
     assert [
         name
         for name in actions
-        if f"\n  {name} " not in (consents.description or "") and name != "resume"
+        if f"\n  {name} " not in (commands["consents",].description or "") and name != "resume"
     ] == []

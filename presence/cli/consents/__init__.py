@@ -1,12 +1,11 @@
 """`presence consents`: the reference publisher of consent lists, from keys to withdrawals.
 
+Not on a gateway: this package and presence.consent_service have a wheel of their own.
+
 Imports: presence.consent_service and what lies below.
 """
 
-import argparse
 from typing import Final
-
-from presence.cli.consents import changing, importing, looking, publishing, starting
 
 DESCRIPTION: Final = """\
 A consent service in small: for a demonstration, for tests, and for a chain that
@@ -31,9 +30,10 @@ its folder holds the customers' identity keys. One folder is one list.
 
 EPILOG: Final = """\
 a first list:
-  presence consents init --directory acme --list acme/fi-0042 --audience offers-main=offers
-  presence consents add --directory acme anna --purpose presence --purpose offers \\
-    --category ap2:1551=2027-03-01 --until 2027-06-01
+  presence consents init --directory acme --list acme/fi-0042 \\
+    --audience offers-main=offers
+  presence consents add --directory acme anna --purpose presence \\
+    --purpose offers --category ap2:1551=2027-03-01 --until 2027-06-01
   presence consents publish --directory acme --suppression-checked now
   gateways read acme/repository (over HTTPS or as a folder), and are given
   acme/repository/metadata/1.root.json by hand
@@ -42,16 +42,3 @@ What takes away (narrow, fulfil, pause, withdraw, object) also writes a signed
 notice into the folder `outbox`; with --mqtt it goes to the broker at once.
 What gives waits for `publish`. Formats: docs/consent-list.md
 """
-
-
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
-        "consents",
-        help="the reference publisher: keep and sign a consent list",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for part in (starting, changing, importing, publishing, looking):
-        part.register(actions)

@@ -6,15 +6,12 @@ import argparse
 import math
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from presence.cli.consents.options import (
-    add_action,
-    add_broker,
-    add_customer,
     answer,
     customer,
-    moment,
     service_of,
     tell,
     warn,
@@ -29,51 +26,15 @@ from presence.core.consent.revocation import Revocation
 from presence.core.timestamps import rfc3339
 from presence.errors import ConfigurationError
 
-
-def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    _register_add(actions)
-    narrow = _taking(
-        actions, "narrow", _narrow, "end categories or purposes, everything else stays"
-    )
-    narrow.add_argument(
-        "--category", action="append", default=[], metavar="CATEGORY", help="e.g. ap2:1551"
-    )
-    narrow.add_argument(
-        "--purpose", action="append", default=[], choices=list(Purpose), help="several times"
-    )
-    fulfil = _taking(
-        actions, "fulfil", _fulfil, "the customer has what they looked for: that interest ends now"
-    )
-    fulfil.add_argument("category", metavar="CATEGORY", help="e.g. ap2:1551")
-    pause = _taking(actions, "pause", _pause, "nothing until a time")
-    pause.add_argument(
-        "--until", type=moment, default=math.inf, metavar="TIME", help="without it: until `resume`"
-    )
-    add_customer(
-        add_action(
-            actions, "resume", _resume, "end a pause; gateways learn it with the next `publish`"
-        )
-    )
-    _taking(
-        actions,
-        "withdraw",
-        _withdraw,
-        "the customer takes back everything; they may agree again later",
-    )
-    _taking(
-        actions, "object", _object, "the customer wants no advertising: beats everything, for ever"
-    )
+Take = Callable[[ConsentService, str, argparse.Namespace], Revocation]
 
 
-def _taking(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    start: object,
-    description: str,
-) -> argparse.ArgumentParser:
-    def run(options: argparse.Namespace) -> int:
+def _telling_gateways(take: Take) -> Callable[[argparse.Namespace], int]:
+    """The work of an action that takes something away: gateways are told at once."""
+
+    def work(options: argparse.Namespace) -> int:
         with service_of(options) as service:
-            revocation: Revocation = start(service, customer(options), options)  # type: ignore[operator]
+            revocation = take(service, customer(options), options)
             values = tell(options, service, revocation)
         where = "is sent" if values["sent"] else f"waits in {values['file']}"
         return answer(
@@ -82,24 +43,24 @@ def _taking(
             f"done: notice {revocation.seq} {where}; list {revocation.list_seq} will say it too",
         )
 
-    action = add_action(actions, name, run, description)
-    add_customer(action)
-    add_broker(action)
-    return action
+    return work
 
 
-def _narrow(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
+@_telling_gateways
+def narrow(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
     purposes = [Purpose(purpose) for purpose in options.purpose]
     revocation = service.narrow(name, categories=options.category, purposes=purposes)
     warn(service.doubtful_categories(options.category))
     return revocation
 
 
-def _fulfil(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
+@_telling_gateways
+def fulfil(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
     return service.fulfil(name, options.category)
 
 
-def _pause(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
+@_telling_gateways
+def pause(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
     if options.until <= service.clock():
         raise ConfigurationError(
             ["--until lies in the past: `presence consents resume` ends a pause"]
@@ -109,15 +70,17 @@ def _pause(service: ConsentService, name: str, options: argparse.Namespace) -> R
     )
 
 
-def _withdraw(service: ConsentService, name: str, _: argparse.Namespace) -> Revocation:
+@_telling_gateways
+def withdraw(service: ConsentService, name: str, _: argparse.Namespace) -> Revocation:
     return service.withdraw(name)
 
 
-def _object(service: ConsentService, name: str, _: argparse.Namespace) -> Revocation:
+@_telling_gateways
+def objection(service: ConsentService, name: str, _: argparse.Namespace) -> Revocation:
     return service.object(name)
 
 
-def _resume(options: argparse.Namespace) -> int:
+def resume(options: argparse.Namespace) -> int:
     with service_of(options) as service:
         service.resume(customer(options))
     return answer(
@@ -125,86 +88,7 @@ def _resume(options: argparse.Namespace) -> int:
     )
 
 
-def _register_add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    add = add_action(
-        actions, "add", _add, "a customer agreed: take it up, or put it in place of what was"
-    )
-    add_customer(add)
-    add.add_argument(
-        "--purpose", action="append", default=[], choices=list(Purpose), help="several times"
-    )
-    add.add_argument(
-        "--category", action="append", default=[], type=_category, metavar="CATEGORY[=TIME]",
-        help="wants to hear of it, until then; several times",
-    )  # fmt: skip
-    add.add_argument(
-        "--explicit-category",
-        action="append",
-        default=[],
-        type=_category,
-        metavar="CATEGORY[=TIME]",
-        help=(
-            "the same for a sensitive one, where the customer agreed explicitly to this very "
-            "category"
-        ),
-    )
-    add.add_argument(
-        "--refuse",
-        action="append",
-        default=[],
-        metavar="CATEGORY",
-        help="whatever a parent's grant says",
-    )
-    add.add_argument(
-        "--again",
-        action="append",
-        default=[],
-        metavar="WORD",
-        help=(
-            "a category or purpose of this agreement that the customer took away before and "
-            "asks for anew"
-        ),
-    )
-    add.add_argument(
-        "--until",
-        type=moment,
-        required=True,
-        metavar="TIME",
-        help="at most 13 months after the start",
-    )
-    add.add_argument("--from", dest="start_s", type=moment, metavar="TIME", help="the start (now)")
-    add.add_argument("--given", type=moment, metavar="TIME", help="when the customer said so (now)")
-    add.add_argument(
-        "--store",
-        action="append",
-        default=[],
-        metavar="STORE",
-        help="several times (the list's own)",
-    )
-    add.add_argument("--chain-wide", action="store_true", help="in every store of the chain")
-    add.add_argument(
-        "--explicit", action="store_true", help="agreed explicitly to sensitive stores"
-    )
-    add.add_argument(
-        "--no-profiling", action="store_true", help="a minor: no categories, daily pseudonyms"
-    )
-    add.add_argument("--test", action="store_true", help="a technician's phone")
-    add.add_argument(
-        "--person",
-        default="",
-        metavar="NAME",
-        help="of several devices of one person: the same name",
-    )
-    add.add_argument(
-        "--identity-key",
-        type=Path,
-        metavar="FILE",
-        help="32 hex digits; - for standard input; without it one is made",
-    )
-    add_broker(add)
-
-
-def _add(options: argparse.Namespace) -> int:
+def add(options: argparse.Namespace) -> int:
     flags = {
         Flag.EXPLICIT: options.explicit,
         Flag.NO_PROFILING: options.no_profiling,
@@ -280,8 +164,3 @@ def _identity_key(path: Path | None) -> bytes:
         raise ConfigurationError(
             [f"--identity-key {path}: a file with 32 hex digits is wanted"]
         ) from None
-
-
-def _category(text: str) -> tuple[str, float | None]:
-    category, equals, until = text.partition("=")
-    return category, moment(until) if equals else None

@@ -3,13 +3,10 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, TextIO
 
 from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import (
-    add_action,
-    add_broker,
     answer,
     outbox_of,
     post_of,
@@ -17,7 +14,6 @@ from presence.cli.consents.options import (
     warn,
 )
 from presence.consent_service.import_lines import (
-    DELIMITERS,
     BadLine,
     rows_of_csv,
     rows_of_json_lines,
@@ -27,23 +23,6 @@ from presence.core.consent.revocation import Revocation
 from presence.errors import ConfigurationError, ConsentServiceError
 
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
-
-
-def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    action = add_action(
-        actions,
-        "import",
-        start,
-        "take in an export, CSV or JSON Lines; names every line it cannot use",
-    )
-    action.add_argument(
-        "file", type=Path, metavar="FILE", help=".csv, or .jsonl; columns: docs/consent-list.md"
-    )
-    action.add_argument(
-        "--delimiter", choices=DELIMITERS, default=",", help="between the columns of a CSV (,)"
-    )
-    action.add_argument("--format", choices=("csv", "jsonl"), help="where the name does not say it")
-    add_broker(action)
 
 
 def start(options: argparse.Namespace) -> int:

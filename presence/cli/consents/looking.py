@@ -6,8 +6,6 @@ import argparse
 import json
 
 from presence.cli.consents.options import (
-    add_action,
-    add_customer,
     answer,
     customer,
     outbox_of,
@@ -20,22 +18,7 @@ from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
 
 
-def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    add_action(actions, "status", _status, "how the list is, in numbers; of nobody in particular")
-    show = add_action(
-        actions, "show", _show, "one agreement, as gateways are given it; no key is shown"
-    )
-    add_customer(show)
-    customers = add_action(
-        actions,
-        "customers",
-        _customers,
-        "the pairwise keys of one audience, for its offer engine; secret",
-    )
-    customers.add_argument("audience", metavar="AUDIENCE", help="as at `init`")
-
-
-def _status(options: argparse.Namespace) -> int:
+def status(options: argparse.Namespace) -> int:
     with service_of(options) as service:
         number, states = service.register.number, service.register.by_state()
         checked_s = number("suppression_checked_at")
@@ -68,7 +51,7 @@ def _status(options: argparse.Namespace) -> int:
     )
 
 
-def _show(options: argparse.Namespace) -> int:
+def show(options: argparse.Namespace) -> int:
     with service_of(options) as service:
         known = service.register.get(service.ref_of(customer(options)))
         now_s = service.clock()
@@ -103,7 +86,7 @@ def _show(options: argparse.Namespace) -> int:
     )
 
 
-def _customers(options: argparse.Namespace) -> int:
+def customers(options: argparse.Namespace) -> int:
     """One line for each customer who has a key for it, in the form that scripts/offer_engine.py
     reads.
     """

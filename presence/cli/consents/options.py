@@ -1,67 +1,22 @@
-"""What the actions of `presence consents` have in common: the folder, the broker, times, and how
-they answer.
-"""
+"""What the actions of `presence consents` have in common: the folder, the broker, and how they answer."""
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from presence.config.settings import MqttSettings, TlsSettings
 from presence.consent_service.decisions import ref_text
-from presence.consent_service.import_lines import LONGEST_SUBJECT, parse_time
+from presence.consent_service.import_lines import LONGEST_SUBJECT
 from presence.consent_service.outbox import Post, RevocationOutbox
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import Revocation
 from presence.errors import BrokerError, ConfigurationError
 
-DAY_S: Final = 86_400.0
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-
-
-def add_action(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    start: Callable[[argparse.Namespace], int],
-    description: str,
-) -> argparse.ArgumentParser:
-    """An action with the folder and `--json`."""
-    action = actions.add_parser(
-        name, help=description, description=f"{description[0].upper()}{description[1:]}."
-    )
-    action.add_argument(
-        "--directory",
-        type=Path,
-        default=Path("consents"),
-        metavar="DIR",
-        help="the list's folder (consents)",
-    )
-    action.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    action.set_defaults(start=start)
-    return action
-
-
-def add_broker(action: argparse.ArgumentParser) -> None:
-    action.add_argument(
-        "--mqtt", type=_host_and_port, metavar="HOST:PORT", help="send notices to this broker now"
-    )
-    action.add_argument("--mqtt-user", metavar="NAME")
-    action.add_argument("--mqtt-password-file", type=Path, metavar="FILE")
-    action.add_argument(
-        "--mqtt-ca", type=Path, metavar="FILE", help="TLS: the broker's authority, PEM"
-    )
-    action.add_argument("--mqtt-certificate", type=Path, metavar="FILE")
-    action.add_argument("--mqtt-key", type=Path, metavar="FILE")
-
-
-def add_customer(action: argparse.ArgumentParser) -> None:
-    action.add_argument(
-        "id", metavar="ID", help="your name for this agreement; - reads it from standard input"
-    )
 
 
 def customer(options: argparse.Namespace) -> str:
@@ -156,27 +111,3 @@ def warn(doubts: Iterable[str]) -> None:
 def answer(options: argparse.Namespace, values: Mapping[str, object], sentence: str) -> int:
     print(json.dumps(values, ensure_ascii=False) if options.json else sentence)
     return 0
-
-
-def moment(text: str) -> float:
-    """A time, `now`, or `+90d`: so many days from now."""
-    if text == "now":
-        return time.time()
-    try:
-        if text.startswith("+") and text.endswith("d"):
-            return time.time() + float(text[1:-1]) * DAY_S
-        return parse_time(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text}: a date (2027-03-01), a date and time (2027-03-01T12:00:00Z), UTC seconds, "
-            "or +90d"
-        ) from None
-
-
-def _host_and_port(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon:
-        host, port = text, "1883"
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise argparse.ArgumentTypeError(f"{text}: HOST or HOST:PORT")
-    return host.strip("[]"), int(port)

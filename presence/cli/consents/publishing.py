@@ -9,10 +9,7 @@ from typing import Final
 
 from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import (
-    add_action,
-    add_broker,
     answer,
-    moment,
     outbox_of,
     post_of,
     service_of,
@@ -33,72 +30,7 @@ LOOK_S: Final = 0.5
 ROOT: Final = "root"
 
 
-def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    publish = add_action(
-        actions,
-        "publish",
-        _publish,
-        "write and sign what gateways fetch; without a change, sign anew",
-    )
-    publish.add_argument(
-        "--loop", action="store_true", help="until Ctrl-C; with --mqtt also heads and notices"
-    )
-    publish.add_argument(
-        "--every", type=float, default=60.0, metavar="S", help="with --loop: seconds (60)"
-    )
-    publish.add_argument(
-        "--new-base", action="store_true", help="leave nothing of customers who left in any file"
-    )
-    publish.add_argument(
-        "--suppression-checked",
-        type=moment,
-        metavar="TIME",
-        help=(
-            "when opt-out registers were last applied (now …); older than 24 h: gateways send "
-            "no offers"
-        ),
-    )
-    publish.add_argument(
-        "--approve-growth",
-        action="store_true",
-        help="over a fifth more customers in a day is no mistake, signed by name",
-    )
-    publish.add_argument(
-        "--approval-key",
-        type=Path,
-        metavar="FILE",
-        help="with --approve-growth (keys/root/approval.pem in the folder)",
-    )
-    add_broker(publish)
-    add_broker(
-        add_action(actions, "head", _head, "sign the heartbeat: what is the newest of everything")
-    )
-    rotate = add_action(actions, "rotate", _rotate, "replace keys under a new root, and publish")
-    rotate.add_argument(
-        "role",
-        choices=(*ONLINE, NOTICES, "online", APPROVAL, ROOT),
-        help="whose key; online: all three of TUF",
-    )
-    rotate.add_argument(
-        "--root-keys",
-        type=Path,
-        metavar="DIR",
-        help="where two root keys are (keys/root in the folder)",
-    )
-    rotate.add_argument(
-        "--stolen",
-        action="store_true",
-        help="with notices: gateways forget all that the old key took away",
-    )
-    rotate.add_argument(
-        "--new-key",
-        type=Path,
-        metavar="FILE",
-        help="with root and approval: where the new key is to be written",
-    )
-
-
-def _publish(options: argparse.Namespace) -> int:
+def publish(options: argparse.Namespace) -> int:
     if options.loop:
         if not 1 <= options.every <= 600:
             raise ConfigurationError(
@@ -172,7 +104,7 @@ async def _sent(post: Post, waiting: list[Path], service: ConsentService) -> boo
     return True
 
 
-def _head(options: argparse.Namespace) -> int:
+def head(options: argparse.Namespace) -> int:
     with service_of(options) as service:
         head, post, outbox = service.head(), post_of(options, service), outbox_of(service)
         if post is not None:
@@ -185,7 +117,7 @@ def _head(options: argparse.Namespace) -> int:
     )
 
 
-def _rotate(options: argparse.Namespace) -> int:
+def rotate(options: argparse.Namespace) -> int:
     with service_of(options) as service, service.alone():
         version = _replace_keys(service, options)
         if (

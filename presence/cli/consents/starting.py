@@ -3,38 +3,12 @@
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
-from presence.cli.consents.options import add_action, answer
+from presence.cli.consents.options import answer
 from presence.consent_service.service import ConsentService
 from presence.core.consent.list_json import Refused, parse_header
-from presence.core.consent.model import Purpose
 from presence.errors import ConfigurationError
-
-
-def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    action = add_action(actions, "init", start, "make a list: keys, roles and an empty register")
-    action.add_argument("--list", required=True, metavar="CHAIN/GROUP", help="e.g. acme/fi-0042")
-    action.add_argument(
-        "--audience", action="append", default=[], type=_audience, metavar="NAME=PURPOSE",
-        help="who is told, e.g. offers-main=offers; several times",
-    )  # fmt: skip
-    action.add_argument(
-        "--notice", default="", metavar="VERSION", help="of the privacy notice, e.g. fi-2026-03"
-    )
-    action.add_argument(
-        "--taxonomy",
-        type=Path,
-        metavar="FILE",
-        help='JSON: {"ap2:1552": "ap2:1551"}, child to parent',
-    )
-    action.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="what gateways will fetch (`repository` in the folder)",
-    )
 
 
 def start(options: argparse.Namespace) -> int:
@@ -93,12 +67,3 @@ def _parents(options: argparse.Namespace) -> dict[str, str]:
     if "/" not in options.list:
         raise ConfigurationError(["--list: chain/store or chain/group, such as acme/fi-0042"])
     return dict(parents)
-
-
-def _audience(text: str) -> tuple[str, str]:
-    name, _, purpose = text.partition("=")
-    if not name or purpose not in list(Purpose):
-        raise argparse.ArgumentTypeError(
-            f"{text}: NAME=PURPOSE, of the purposes {', '.join(Purpose)}"
-        )
-    return name, purpose

@@ -1,0 +1,78 @@
+"""One way to make a command: its parser now, its work only when it is chosen.
+
+A parser names its work ("module:function") and imports nothing of it, so that `--help` and
+`--version` answer before numpy, bleak or tuf are even looked for. tests/cli/test_startup.py holds
+this, and that every name leads somewhere.
+"""
+
+import argparse
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+CONFIG_EXAMPLE: Final = "e.g. /etc/presence/presence.yaml"
+STATE_DIR: Final = Path("/var/lib/presence")
+
+
+class TakesOptions(Protocol):
+    """A parser, or a group of options that exclude one another."""
+
+    def add_argument(self, *names: str, **how: Any) -> argparse.Action: ...
+
+
+class Commands:
+    """The commands, or the actions of one, that a parser chooses from."""
+
+    def __init__(self, parser: argparse.ArgumentParser, *, metavar: str) -> None:
+        self._parsers = parser.add_subparsers(dest=metavar.lower(), metavar=metavar, required=True)
+
+    def add(
+        self,
+        name: str,
+        work: str | None,
+        *,
+        summary: str,
+        description: str,
+        epilog: str | None = None,
+        **how: Any,
+    ) -> argparse.ArgumentParser:
+        """`work` takes the options and answers with the exit code; None where actions have it.
+
+        Texts are shown as they are: lines of at most 80 characters.
+        """
+        command = self._parsers.add_parser(
+            name,
+            help=summary,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **how,
+        )
+        if work is not None:
+            command.set_defaults(work=work)
+        return command
+
+
+def work_of(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    """What was chosen, imported now."""
+    module, _, function = options.work.partition(":")
+    work: Callable[[argparse.Namespace], int] = getattr(importlib.import_module(module), function)
+    return work
+
+
+def add_config(
+    to: TakesOptions, *, required: bool = False, explanation: str = CONFIG_EXAMPLE
+) -> None:
+    how: dict[str, bool] = {"required": True} if required else {}  # no group knows the word
+    to.add_argument("--config", type=Path, metavar="FILE", help=explanation, **how)
+
+
+def add_state_dir(to: TakesOptions) -> None:
+    to.add_argument(
+        "--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"default {STATE_DIR}"
+    )
+
+
+def add_json(to: TakesOptions, explanation: str = "one JSON object on stdout") -> None:
+    to.add_argument("--json", action="store_true", help=explanation)

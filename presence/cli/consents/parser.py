@@ -1,0 +1,303 @@
+"""What `presence consents` and its actions take."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import Final
+
+from presence.cli.command import Commands, add_json
+from presence.cli.consents import DESCRIPTION, EPILOG
+from presence.cli.consents.values import PURPOSES, audience, category, host_and_port, moment
+
+WORK: Final = "presence.cli.consents"
+ROLES: Final = ("targets", "snapshot", "timestamp", "notices", "online", "approval", "root")
+DELIMITERS: Final = (";", "\t", ",")
+
+
+def add(commands: Commands) -> None:
+    command = commands.add(
+        "consents",
+        None,
+        summary="the reference publisher: keep and sign a consent list",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    actions = Commands(command, metavar="ACTION")
+    _add_init(actions)
+    _add_add(actions)
+    _add_what_takes_away(actions)
+    _add_import(actions)
+    _add_publish(actions)
+    _add_rotate(actions)
+    _add_looks(actions)
+
+
+def _action(actions: Commands, name: str, work: str, summary: str) -> argparse.ArgumentParser:
+    """An action with the folder and `--json`."""
+    action = actions.add(
+        name,
+        f"{WORK}.{work}",
+        summary=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+    )
+    action.add_argument(
+        "--directory",
+        type=Path,
+        default=Path("consents"),
+        metavar="DIR",
+        help="the list's folder (consents)",
+    )
+    add_json(action)
+    return action
+
+
+def _add_broker(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--mqtt", type=host_and_port, metavar="HOST:PORT", help="send notices to this broker now"
+    )
+    action.add_argument("--mqtt-user", metavar="NAME")
+    action.add_argument("--mqtt-password-file", type=Path, metavar="FILE")
+    action.add_argument(
+        "--mqtt-ca", type=Path, metavar="FILE", help="TLS: the broker's authority, PEM"
+    )
+    action.add_argument("--mqtt-certificate", type=Path, metavar="FILE")
+    action.add_argument("--mqtt-key", type=Path, metavar="FILE")
+
+
+def _add_customer(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "id", metavar="ID", help="your name for this agreement; - reads it from standard input"
+    )
+
+
+def _add_several(
+    action: argparse.ArgumentParser, option: str, metavar: str, explanation: str
+) -> None:
+    """An option that may be given several times."""
+    action.add_argument(option, action="append", default=[], metavar=metavar, help=explanation)
+
+
+def _add_purposes(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--purpose", action="append", default=[], choices=PURPOSES, help="several times"
+    )
+
+
+def _add_init(actions: Commands) -> None:
+    action = _action(
+        actions, "init", "starting:start", "make a list: keys, roles and an empty register"
+    )
+    action.add_argument("--list", required=True, metavar="CHAIN/GROUP", help="e.g. acme/fi-0042")
+    action.add_argument(
+        "--audience",
+        action="append",
+        default=[],
+        type=audience,
+        metavar="NAME=PURPOSE",
+        help="who is told, e.g. offers-main=offers; several times",
+    )
+    action.add_argument(
+        "--notice", default="", metavar="VERSION", help="of the privacy notice, e.g. fi-2026-03"
+    )
+    action.add_argument(
+        "--taxonomy",
+        type=Path,
+        metavar="FILE",
+        help='JSON: {"ap2:1552": "ap2:1551"}, child to parent',
+    )
+    action.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="what gateways will fetch (`repository` in the folder)",
+    )
+
+
+def _add_add(actions: Commands) -> None:
+    add = _action(
+        actions,
+        "add",
+        "changing:add",
+        "a customer agreed: take it up, or put it in place of what was",
+    )
+    _add_customer(add)
+    _add_purposes(add)
+    _add_categories(add)
+    add.add_argument(
+        "--until",
+        type=moment,
+        required=True,
+        metavar="TIME",
+        help="at most 13 months after the start",
+    )
+    add.add_argument("--from", dest="start_s", type=moment, metavar="TIME", help="the start (now)")
+    add.add_argument("--given", type=moment, metavar="TIME", help="when the customer said so (now)")
+    _add_several(add, "--store", "STORE", "several times (the list's own)")
+    add.add_argument("--chain-wide", action="store_true", help="in every store of the chain")
+    add.add_argument(
+        "--explicit", action="store_true", help="agreed explicitly to sensitive stores"
+    )
+    add.add_argument(
+        "--no-profiling", action="store_true", help="a minor: no categories, daily pseudonyms"
+    )
+    add.add_argument("--test", action="store_true", help="a technician's phone")
+    add.add_argument(
+        "--person",
+        default="",
+        metavar="NAME",
+        help="of several devices of one person: the same name",
+    )
+    add.add_argument(
+        "--identity-key",
+        type=Path,
+        metavar="FILE",
+        help="32 hex digits; - for standard input; without it one is made",
+    )
+    _add_broker(add)
+
+
+def _add_categories(add: argparse.ArgumentParser) -> None:
+    add.add_argument(
+        "--category",
+        action="append",
+        default=[],
+        type=category,
+        metavar="CATEGORY[=TIME]",
+        help="wants to hear of it, until then; several times",
+    )
+    add.add_argument(
+        "--explicit-category",
+        action="append",
+        default=[],
+        type=category,
+        metavar="CATEGORY[=TIME]",
+        help="the same for a sensitive one, where the customer agreed explicitly to this very "
+        "category",
+    )
+    _add_several(add, "--refuse", "CATEGORY", "whatever a parent's grant says")
+    _add_several(
+        add,
+        "--again",
+        "WORD",
+        "a category or purpose of this agreement that the customer took away before and asks for "
+        "anew",
+    )
+
+
+def _add_what_takes_away(actions: Commands) -> None:
+    def taking(name: str, work: str, summary: str) -> argparse.ArgumentParser:
+        action = _action(actions, name, f"changing:{work}", summary)
+        _add_customer(action)
+        _add_broker(action)
+        return action
+
+    narrow = taking("narrow", "narrow", "end categories or purposes, everything else stays")
+    _add_several(narrow, "--category", "CATEGORY", "e.g. ap2:1551")
+    _add_purposes(narrow)
+    fulfil = taking(
+        "fulfil", "fulfil", "the customer has what they looked for: that interest ends now"
+    )
+    fulfil.add_argument("category", metavar="CATEGORY", help="e.g. ap2:1551")
+    pause = taking("pause", "pause", "nothing until a time")
+    pause.add_argument(
+        "--until", type=moment, default=math.inf, metavar="TIME", help="without it: until `resume`"
+    )
+    resume = "end a pause; gateways learn it with the next `publish`"
+    _add_customer(_action(actions, "resume", "changing:resume", resume))
+    taking("withdraw", "withdraw", "the customer takes back everything; they may agree again later")
+    taking("object", "objection", "the customer wants no advertising: beats everything, for ever")
+
+
+def _add_import(actions: Commands) -> None:
+    action = _action(
+        actions,
+        "import",
+        "importing:start",
+        "take in an export, CSV or JSON Lines; names every line it cannot use",
+    )
+    action.add_argument(
+        "file", type=Path, metavar="FILE", help=".csv, or .jsonl; columns: docs/consent-list.md"
+    )
+    action.add_argument(
+        "--delimiter", choices=DELIMITERS, default=",", help="between the columns of a CSV (,)"
+    )
+    action.add_argument("--format", choices=("csv", "jsonl"), help="where the name does not say it")
+    _add_broker(action)
+
+
+def _add_publish(actions: Commands) -> None:
+    publish = _action(
+        actions,
+        "publish",
+        "publishing:publish",
+        "write and sign what gateways fetch; without a change, sign anew",
+    )
+    publish.add_argument(
+        "--loop", action="store_true", help="until Ctrl-C; with --mqtt also heads and notices"
+    )
+    publish.add_argument(
+        "--every", type=float, default=60.0, metavar="S", help="with --loop: seconds (60)"
+    )
+    publish.add_argument(
+        "--new-base", action="store_true", help="leave nothing of customers who left in any file"
+    )
+    publish.add_argument(
+        "--suppression-checked",
+        type=moment,
+        metavar="TIME",
+        help="when opt-out registers were last applied (now …); older than 24 h: gateways send "
+        "no offers",
+    )
+    publish.add_argument(
+        "--approve-growth",
+        action="store_true",
+        help="over a fifth more customers in a day is no mistake, signed by name",
+    )
+    publish.add_argument(
+        "--approval-key",
+        type=Path,
+        metavar="FILE",
+        help="with --approve-growth (keys/root/approval.pem in the folder)",
+    )
+    _add_broker(publish)
+    head = "sign the heartbeat: what is the newest of everything"
+    _add_broker(_action(actions, "head", "publishing:head", head))
+
+
+def _add_rotate(actions: Commands) -> None:
+    rotate = _action(
+        actions, "rotate", "publishing:rotate", "replace keys under a new root, and publish"
+    )
+    rotate.add_argument("role", choices=ROLES, help="whose key; online: all three of TUF")
+    rotate.add_argument(
+        "--root-keys",
+        type=Path,
+        metavar="DIR",
+        help="where two root keys are (keys/root in the folder)",
+    )
+    rotate.add_argument(
+        "--stolen",
+        action="store_true",
+        help="with notices: gateways forget all that the old key took away",
+    )
+    rotate.add_argument(
+        "--new-key",
+        type=Path,
+        metavar="FILE",
+        help="with root and approval: where the new key is to be written",
+    )
+
+
+def _add_looks(actions: Commands) -> None:
+    _action(
+        actions, "status", "looking:status", "how the list is, in numbers; of nobody in particular"
+    )
+    show = "one agreement, as gateways are given it; no key is shown"
+    _add_customer(_action(actions, "show", "looking:show", show))
+    customers = _action(
+        actions,
+        "customers",
+        "looking:customers",
+        "the pairwise keys of one audience, for its offer engine; secret",
+    )
+    customers.add_argument("audience", metavar="AUDIENCE", help="as at `init`")

@@ -1,0 +1,36 @@
+"""What can be typed after `presence`: one file a command, with its texts and options, and no import
+of its work.
+
+Imports: presence.cli.command and presence.errors.
+"""
+
+from typing import Final
+
+from presence.cli.parsers import (
+    audit,
+    check,
+    consents,
+    demo,
+    incident_export,
+    replay,
+    run,
+    scan_test,
+    status,
+    subject_report,
+    support_bundle,
+)
+
+PARSERS: Final = (
+    demo,
+    run,
+    status,
+    check,
+    audit,
+    subject_report,
+    support_bundle,
+    incident_export,
+    replay,
+    scan_test,
+    consents,
+)
+"""In the order of `presence --help`."""

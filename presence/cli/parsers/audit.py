@@ -1,0 +1,40 @@
+"""What `presence audit` takes."""
+
+from typing import Final
+
+from presence.cli.command import Commands, add_config, add_json, add_state_dir
+
+DESCRIPTION: Final = """\
+Reads the audit log in the state directory. Changes nothing.
+"""
+
+EPILOG: Final = """\
+The log says which list was applied, when the gateway was armed or disarmed,
+that the configuration changed, that the clock jumped, what a technician asked
+for; never anything about a customer. Each line carries the hash of the one
+before. Note the head elsewhere from time to time: it proves every line up to it
+(`verify --head`).
+
+exit codes: 0 the chain is whole, 1 it is not (the first broken line is named),
+78 the configuration cannot be used
+"""
+
+
+def add(commands: Commands) -> None:
+    command = commands.add(
+        "audit",
+        "presence.cli.audit:start",
+        summary="the record of lists, arming, configuration and alarms: show it, verify its chain",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    command.add_argument("action", choices=("verify", "show"))
+    where = command.add_mutually_exclusive_group()
+    add_state_dir(where)
+    add_config(where, explanation="take storage.state_dir from there")
+    command.add_argument(
+        "--head",
+        metavar="N:HASH",
+        help="a head that was noted earlier: is its line still the same?",
+    )
+    add_json(command)

@@ -1,0 +1,38 @@
+"""What `presence incident-export` takes."""
+
+from pathlib import Path
+from typing import Final
+
+from presence.cli.command import Commands, add_json, add_state_dir
+
+DESCRIPTION: Final = """\
+Tells what the folders of a gateway hold, and of nobody whose it is. Changes
+nothing.
+"""
+
+EPILOG: Final = """\
+Give it a copy of the state directory: a backup, or the image of the disk.
+Window keys lie in the runtime directory, which is memory: a gateway that was
+unplugged holds none, but for a plain consent list, whose file holds them. Whose
+entries they are, the consent service tells by list and number.
+
+exit codes: 0 told, 1 the folder cannot be read
+"""
+
+
+def add(commands: Commands) -> None:
+    command = commands.add(
+        "incident-export",
+        "presence.cli.incident_export:start",
+        summary="what a stolen gateway held: list, number, entries, key windows, last contact",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    add_state_dir(command)
+    command.add_argument(
+        "--consent-dir", type=Path, metavar="DIR", help="of a plain list; default DIR/consent"
+    )
+    command.add_argument(
+        "--runtime-dir", type=Path, metavar="DIR", help="where it ran on: window keys in memory"
+    )
+    add_json(command)

@@ -1,0 +1,117 @@
+"""What `presence scan-test` takes."""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from presence.cli.command import Commands, add_config, add_json
+
+DESCRIPTION: Final = """\
+Tests a gateway at its door, with a test phone: a phone whose entry in the
+consent list has the flag `test`. Four steps, each ends with PASS, WARN or FAIL
+and says what to do next:
+
+  radio    does the adapter hear, without pauses?
+  phone    is the test phone recognised, how often, how strong?
+  walk     you stand at the window, walk past, come in, stand inside, leave;
+           the tool suggests the threshold and says how sure it is
+  broker   you come in once more; the event is seen back from the broker
+
+Nothing is stored. Of other people's devices, customers' too, there is only a
+count. Takes about ten minutes. A daemon that runs on the same adapter goes on:
+BlueZ lets several programs listen, and this one asks for what the daemon does.
+"""
+
+EPILOG: Final = """\
+practise first, without a radio or a configuration (half a minute):
+  scripts/scan-test --simulated --yes --speed 10
+
+then, on the gateway, as the daemon's user (it may read key and list):
+  sudo -u presence scripts/scan-test --config /etc/presence/presence.yaml
+  … --report door.html          one page for the file
+  … --steps walk --apply        walk again; write the suggestion (as root)
+
+captures (`btmon -w`; only where no stranger is, for they are all in it):
+  … --replay walk.btsnoop --marks window:5-25,past:30-42,in:50-62,inside:62-80
+  marks are seconds from the first advertisement; also: leave
+
+exit codes: 0 all PASS, 1 a WARN, 2 a FAIL; 69 it could not be tested: no list
+could be read, a file could not be written; 78 the configuration cannot be
+used, 130 interrupted
+"""
+
+
+def add(commands: Commands) -> None:
+    command = commands.add(
+        "scan-test",
+        "presence.cli.scan_test:start",
+        summary="the technician's tool: radio, test phone, threshold, end to end",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    add_config(command)
+    source = command.add_mutually_exclusive_group()
+    source.add_argument(
+        "--simulated", action="store_true", help="a simulated shop, and a technician who walks"
+    )
+    source.add_argument(
+        "--replay", type=Path, metavar="CAPTURE", help="a capture in place of the radio"
+    )
+    _add_walk(command)
+    command.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="N", help="with --simulated: 1 to 1000 (1)"
+    )
+    command.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="with --simulated: another day (1)"
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="start each part at once, without Enter"
+    )
+    command.add_argument(
+        "--apply", action="store_true", help="offer to write the suggestion into --config"
+    )
+    command.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write one page with the pictures"
+    )
+    add_json(command, "one JSON object on stdout; all else on stderr")
+
+
+def _add_walk(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--steps", type=_steps, metavar="LIST", help="e.g. radio,phone (all of them)"
+    )
+    command.add_argument(
+        "--rounds", type=_rounds, default=3, metavar="N", help="times to walk the door (3)"
+    )
+    command.add_argument(
+        "--ready",
+        type=float,
+        default=8.0,
+        metavar="S",
+        help="seconds from Enter to the bar, to get to the door (8)",
+    )
+    command.add_argument(
+        "--marks", default="", metavar="LIST", help="with --replay: what was done when"
+    )
+
+
+def _steps(text: str) -> tuple[str, ...]:
+    from presence.survey.guide import SurveyStep  # noqa: PLC0415 - only where steps are picked
+
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words or not set(words) <= {step.value for step in SurveyStep}:
+        raise argparse.ArgumentTypeError(f"choose from {','.join(SurveyStep)}")
+    return tuple(step for step in SurveyStep if step.value in words)
+
+
+def _rounds(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 20:
+        raise argparse.ArgumentTypeError("is no whole number from 1 to 20")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 1 <= speed <= 1000:
+        raise argparse.ArgumentTypeError("is not between 1 and 1000")
+    return speed
