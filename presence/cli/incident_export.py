@@ -79,7 +79,7 @@ def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def _count(path: Path, table: str) -> int:
-    return sum(number for (number,) in _rows(path, f"SELECT count(*) FROM {table}"))  # noqa: S608 - words of our own
+    return sum(number for (number,) in _rows(path, f"SELECT count(*) FROM {table}"))  # noqa: S608 - our words
 
 
 def _audit(state_dir: Path) -> list[Mapping[str, Any]]:

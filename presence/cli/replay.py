@@ -54,7 +54,7 @@ class DryRun:
     async def connected(self) -> None:
         return
 
-    async def publish(self, message: OutgoingMessage) -> None:  # noqa: ARG002 - nothing is kept of it
+    async def publish(self, message: OutgoingMessage) -> None:  # noqa: ARG002 - kept nowhere
         return
 
 

@@ -1,4 +1,4 @@
-"""What the actions of `presence consents` have in common: the folder, the broker, and how they answer."""
+"""What the actions of `presence consents` share: the folder, the broker, and how they answer."""
 
 import argparse
 import json
