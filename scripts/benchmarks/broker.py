@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from presence.ports import OutgoingMessage
-from presence.simulation.local_broker import find_mosquitto
+from presence.simulation.local_broker import LocalBroker, find_mosquitto
 from scripts.benchmarks.broker_gateways import Shop
 from scripts.benchmarks.figure import Figure
-from tests.support.brokers import listener, mosquitto
+from scripts.stores.subscriber import subscribed
 
 GATEWAYS = (1, 10, 50)
 PROCESSES = 2
@@ -84,21 +84,20 @@ async def _without_broker() -> list[float]:
 
 async def _play(gateways: int, visits: int, rate: float) -> tuple[list[float], float]:
     """Delays of all events, and the seconds from the first sighting to the last arrival."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with (
-            mosquitto(Path(folder)) as broker,
-            listener(broker.port, "presence/v1/+/+/evt/+") as heard,
-        ):
-            processes = await _start(broker.port, gateways, visits, rate)
-            arrived: dict[str, float] = {}
-            async with asyncio.timeout(ARRIVE_S):
-                while len(arrived) < gateways * visits:
-                    message = await heard.get()
-                    arrived.setdefault(json.loads(message.payload)["id"], message.timestamp)
-            sighted: dict[str, float] = {}
-            for process in processes:
-                out, _ = await process.communicate()
-                sighted |= json.loads(out)
+    async with (
+        LocalBroker.start("mosquitto") as broker,
+        subscribed(broker.port, "presence/v1/+/+/evt/+") as heard,
+    ):
+        processes = await _start(broker.port, gateways, visits, rate)
+        arrived: dict[str, float] = {}
+        async with asyncio.timeout(ARRIVE_S):
+            while len(arrived) < gateways * visits:
+                message = await heard.get()
+                arrived.setdefault(json.loads(message.payload)["id"], message.timestamp)
+        sighted: dict[str, float] = {}
+        for process in processes:
+            out, _ = await process.communicate()
+            sighted |= json.loads(out)
     # paho stamps a message with the monotonic clock as it arrives
     offset_s = time.time() - time.monotonic()
     delays_s = [arrived[key] + offset_s - at for key, at in sighted.items()]

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
-from presence.simulation.local_broker import find_mosquitto
+from presence.simulation.local_broker import LocalBroker, find_mosquitto
 from scripts.benchmarks.figure import Figure
-from tests.support.brokers import mosquitto
-from tests.support.gateways import Counted, Store, engine, store, visitors
+from scripts.stores.store import Counted, Store, engine, store, visitors
 
 VISITS = 20
 COUNTS = (1, 2, 4, 8)
@@ -40,7 +39,7 @@ def figures() -> Iterator[Figure]:
 async def _day(folder: Path, count: int) -> tuple[Counted, Store]:
     guests = visitors(VISITS, every_s=0.4, stays_s=5)
     async with (
-        mosquitto(folder) as broker,
+        LocalBroker.start("mosquitto") as broker,
         engine([broker.port], guests) as counted,
         store(folder, [broker.port] * count, guests, lost_share=LOST_SHARE) as shop,
     ):

@@ -125,7 +125,7 @@ def save_curves(result: Result, path: Path, title: str, *, goals: bool = True) -
 def save_shop(path: Path, seed: int = 5) -> None:
     """A few people of each kind on the ground plan."""
     figure, axis = plt.subplots(figsize=(8, 7.5))
-    colours = dict(zip(shop.WALKS, plt.get_cmap("tab10").colors, strict=False))  # type: ignore[attr-defined]
+    colours = dict(zip(shop.WALKS, plt.get_cmap("tab10").colors, strict=False))
     rng = np.random.default_rng(seed)
     for kind, walk_of in shop.WALKS.items():
         for number in range(2):

@@ -10,8 +10,14 @@ from pathlib import Path
 import pytest
 
 from presence.demo.marks import spellings
+from scripts.stores.customers import pairwise_key
 from tests.support.brokers import mosquitto, needs_mosquitto
-from tests.support.builders import ANNA, OFFERS, base64url, pairwise_key, window_keys
+from tests.support.builders import (
+    ANNA,
+    OFFERS,
+    base64url,
+    window_keys,
+)
 from tests.support.canary import traces
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry

@@ -19,6 +19,7 @@ from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.slot_table import build_table
 from presence.core.timestamps import Moment
 from presence.core.visit.opening_hours import OpeningHours
+from scripts.stores.customers import pairwise_key
 from tests.support.builders import (
     ANNA,
     BERIT,
@@ -38,7 +39,6 @@ from tests.support.builders import (
     consent,
     grant,
     moment,
-    pairwise_key,
     restarted,
     rules,
     send_all,

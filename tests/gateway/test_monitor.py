@@ -28,6 +28,7 @@ from presence.telemetry import (
     RestrictionRefused,
 )
 from presence.watching import status_answer
+from scripts.stores.customers import pairwise_key
 from tests.support.builders import (
     ANNA,
     OFFERS,
@@ -37,7 +38,6 @@ from tests.support.builders import (
     approach,
     consent,
     outgoing,
-    pairwise_key,
     rules,
     stranger,
 )

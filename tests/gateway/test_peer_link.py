@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -49,7 +49,6 @@ class FakeLink(FakePublisher):
 
     def __init__(self) -> None:
         super().__init__()
-        self.subscribed: dict[str, tuple[Callable[[str, bytes, bool], None], bool]] = {}
         self.swallows = False
         """The next word is never acknowledged."""
         self.loses_event = False
@@ -63,11 +62,6 @@ class FakeLink(FakePublisher):
             self.swallows = False
             await asyncio.Event().wait()
         await super().publish(message)
-
-    async def subscribe(
-        self, topic: str, handler: Callable[[str, bytes, bool], None], *, no_local: bool = False
-    ) -> None:
-        self.subscribed[topic] = (handler, no_local)
 
 
 class Door:

@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 
 from presence.core.event.cloudevent import topic
 from scripts.offer_engine import Engine
+from scripts.stores.customers import pairwise_key
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import (
     ANNA,
@@ -29,7 +30,6 @@ from tests.support.builders import (
     approach,
     consent,
     moment,
-    pairwise_key,
     send_all,
 )
 from tests.support.contract import check_event

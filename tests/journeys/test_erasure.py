@@ -13,8 +13,12 @@ import pytest
 
 from presence.core.consent.jws import decode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, window_key
+from scripts.stores.customers import identity_key
 from tests.support.brokers import needs_mosquitto
-from tests.support.builders import BERIT, CARS, identity_key
+from tests.support.builders import (
+    BERIT,
+    CARS,
+)
 from tests.support.customers import journey
 from tests.support.paths import ROOT
 from tests.support.process_memory import found_in_memory

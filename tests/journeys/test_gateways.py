@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.stores.store import PEERS, Counted, Store, store, visitors
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
-from tests.support.gateways import PEERS, Counted, Store, engine, store, visitors
+from tests.support.gateways import engine
 from tests.support.proxies import wire
 
 pytestmark = [needs_mosquitto, pytest.mark.slow]

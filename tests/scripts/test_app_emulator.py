@@ -31,13 +31,13 @@ from presence.edges.capture import CaptureReader
 from scripts.app_emulator.__main__ import main
 from scripts.app_emulator.outputs import go_on_air
 from scripts.app_emulator.phones import encoder, phone_of_identity_key
+from scripts.stores.customers import identity_key
 from tests.support.builders import (
     ANNA,
     BERIT,
     START_S,
     entry_json,
     header_json,
-    identity_key,
     moment,
     window_keys,
 )

@@ -36,7 +36,12 @@ from scripts.app_emulator.doorbell import (
     answer_once,
     readings_of,
 )
-from tests.support.builders import ANNA, PLACE, identity_key, moment
+from scripts.stores.customers import identity_key
+from tests.support.builders import (
+    ANNA,
+    PLACE,
+    moment,
+)
 from tests.support.fake_advertising import a_bus
 from tests.support.fakes import FakeClock
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from presence.simulation.local_broker import answers, find_mosquitto, free_port, stop
+from scripts.stores.subscriber import subscribed
 from tests.support.contract import BreaksTheContract, check
 
 needs_mosquitto = pytest.mark.skipif(
@@ -75,38 +75,16 @@ async def listener(port: int, topic: str = "#") -> AsyncIterator["asyncio.Queue[
     """Everything that a client subscribed to `topic` is sent, in order; at the end, whatever broke
     the contract.
     """
-    loop, heard, subscribed = (
-        asyncio.get_running_loop(),
-        asyncio.Queue[paho.MQTTMessage](),
-        asyncio.Event(),
-    )
-    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
     broken: list[BreaksTheContract] = []
 
-    @client.connect_callback()
-    def on_connect(*_: object) -> None:
-        client.subscribe(topic, 1)
-
-    @client.subscribe_callback()
-    def on_subscribe(*_: object) -> None:
-        loop.call_soon_threadsafe(subscribed.set)
-
-    @client.message_callback()
-    def on_message(_client: object, _data: object, message: paho.MQTTMessage) -> None:
+    def look(message: paho.MQTTMessage) -> None:
         try:
-            check(message.topic, message.payload, retained=message.retain)
+            check(message.topic, bytes(message.payload), retained=message.retain)
         except BreaksTheContract as error:  # told at the end: in paho's thread nobody would hear it
             broken.append(error)
-        loop.call_soon_threadsafe(heard.put_nowait, message)
 
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    try:
-        await asyncio.wait_for(subscribed.wait(), 5)
+    async with subscribed(port, topic, look) as heard:
         yield heard
-    finally:
-        client.disconnect()
-        await asyncio.to_thread(client.loop_stop)
     if broken:
         raise broken[0]
 

@@ -34,6 +34,8 @@ from presence.core.recognition.identifiers import (
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Sighting, Visit
+from scripts.stores import customers
+from scripts.stores.customers import identity_key, pairwise_key
 from tests.support.contract import check_event
 from tests.support.small import SmallEngine
 
@@ -63,16 +65,6 @@ PICK_UP: Final = Audience("pick-up", Purpose.SERVICE, frozenset())
 def moment(seconds: float = 0.0) -> Moment:
     """So many seconds after the start of the afternoon, on both clocks."""
     return Moment(BOOT_S + seconds, START_S + seconds)
-
-
-def identity_key(ref: bytes) -> bytes:
-    """The key that stays on the phone of this subject."""
-    return ref + ref[::-1]
-
-
-def pairwise_key(ref: bytes, audience: str) -> bytes:
-    """What the subject's daily pseudonyms for this audience are made with."""
-    return (ref + audience.encode() * 2)[:16]
 
 
 def identifier_of(ref: bytes, utc_s: float) -> bytes:
@@ -142,10 +134,7 @@ def consent(**changes: Any) -> Consent:
 
 def window_keys(ref: bytes, around_s: float = START_S) -> tuple[WindowKey, ...]:
     """What a list holds: this window's key and the next."""
-    window = window_at(around_s)
-    return tuple(
-        WindowKey(ref, w, window_key(identity_key(ref), w * WINDOW_S)) for w in (window, window + 1)
-    )
+    return customers.window_keys(ref, around_s)
 
 
 def header(**changes: Any) -> ListHeader:

@@ -68,8 +68,8 @@ def _hashed(places: Mapping[str, bytes], count: int) -> Iterator[str]:
             hashes[b"%08x" % zlib.crc32(mark)] = "crc32"
     for where, content in places.items():
         for candidate in (*_windows(content), *_words(content.lower())):
-            if (name := hashes.get(candidate)) is not None:
-                yield f"{name} in {where}"
+            if (kind := hashes.get(candidate)) is not None:
+                yield f"{kind} in {where}"
 
 
 def _windows(content: bytes) -> Iterator[bytes]:

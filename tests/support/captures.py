@@ -256,8 +256,6 @@ class PcapngWriter:
 
 # --- a customer in a real recording ---
 
-H4_EVENT: Final = b"\x04"
-
 
 def splice_btsnoop(
     source: Path,

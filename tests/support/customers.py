@@ -23,9 +23,15 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from presence.consent_service.service import ConsentService
 from scripts.offer_engine import Engine
+from scripts.stores.customers import identity_key
+from scripts.stores.store import QUICK, Plan, Visitor
 from tests.support.brokers import listener, mosquitto
-from tests.support.builders import ANNA, CARS, DAY_S, GARDEN, identity_key
-from tests.support.gateways import QUICK, Plan, Visitor
+from tests.support.builders import (
+    ANNA,
+    CARS,
+    DAY_S,
+    GARDEN,
+)
 from tests.support.paths import ROOT
 
 LIST, NAME, AUDIENCE = "acme/fi-0042", "anna's car search", "offers-main"
@@ -178,7 +184,7 @@ class Journey:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "tests.support.gateway_process",
+                "scripts.stores.gateway",
                 folder / "presence.yaml",
                 folder / "plan.json",
                 stdout=out,

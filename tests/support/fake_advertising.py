@@ -129,4 +129,4 @@ async def a_bluez(address: str, *, places: int = 4) -> AsyncIterator[FakeBluez]:
         yield bluez
     finally:
         bus.disconnect()
-        await bus.wait_for_disconnect()
+        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]

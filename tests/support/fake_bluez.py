@@ -97,7 +97,7 @@ class FakeBluetoothd:
     async def stop(self) -> None:
         if self._bus is not None and self._bus.connected:
             self._bus.disconnect()
-            await self._bus.wait_for_disconnect()
+            await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
         self._bus = None
 
     def unplug(self, name: str) -> FakeAdapter:
@@ -244,7 +244,7 @@ class FakeBluetoothd:
             nodes = "".join(f'<node name="{name}"/>' for name in self.adapters)
             return Message.new_method_return(message, "s", [f"<node>{nodes}</node>"])
         if message.member == "GetManagedObjects":
-            objects = {"/org/bluez": {"org.bluez.AgentManager1": {}}}
+            objects: dict[str, dict[str, Any]] = {"/org/bluez": {"org.bluez.AgentManager1": {}}}
             for name, adapter in self.adapters.items():
                 objects[f"/org/bluez/{name}"] = self._interfaces(name)
                 objects.update({path: {DEVICE: device} for path, device in adapter.devices.items()})

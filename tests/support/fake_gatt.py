@@ -196,4 +196,4 @@ async def a_bell(address: str) -> AsyncIterator[FakeBell]:
         yield bluez
     finally:
         bus.disconnect()
-        await bus.wait_for_disconnect()
+        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]

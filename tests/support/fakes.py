@@ -5,7 +5,7 @@ The contract tests in tests/edges run the same cases against a stand-in and the 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -78,6 +78,10 @@ class RecordingTelemetry(Telemetry):
         return [event.name for event in self.events]
 
 
+Handler = Callable[[str, bytes, bool], None]
+"""Takes topic and payload of a message, and whether it was retained."""
+
+
 class FakePublisher:
     """A broker that takes every message, unless it is told to fail.
 
@@ -90,10 +94,15 @@ class FakePublisher:
         self.acknowledged: list[OutgoingMessage] = []
         self.attempts = 0
         self.states_told = 0
+        self.subscribed: dict[str, tuple[Handler, bool]] = {}
+        """Topic → what takes its messages, and whether without our own."""
         self._failures: deque[tuple[BrokerError, bool]] = deque()
         self._connected = asyncio.Event()
         self._connected.set()
         self._taken = asyncio.Event()
+
+    async def subscribe(self, topic: str, handler: Handler, *, no_local: bool = False) -> None:
+        self.subscribed[topic] = (handler, no_local)
 
     def lose_connection_once(self, *, delivered: bool = False) -> None:
         """The next message fails; `delivered`: it arrived, and only its acknowledgement was

@@ -3,16 +3,15 @@ program run on it.
 """
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import WINDOW_S, window_at
+from scripts.stores.shop import ShopFolder
 from tests.support.builders import (
     ANNA,
     DAY_S,
@@ -25,41 +24,18 @@ from tests.support.builders import (
 )
 from tests.support.paths import ROOT
 
-CONFIG = """
-store: {{chain: acme, store: fi-0042, gateway: gw-1, key_file: store.key}}
-notice: {{id: fi-2026-03, controller: Acme Oy, dpo_contact: dpo@acme.example, review_by: 2099-01-01}}
-consent: {{directory: ., list: acme/fi-0042, poll_s: 1}}
-audiences:
-  - {{name: offers-main, purpose: offers, campaigns: ["ap2:1551", "ap2:1285"]}}
-mqtt: {{host: 127.0.0.1, port: {port}}}
-storage: {{state_dir: state, runtime_dir: run}}
-log: {{format: json}}
-"""
 
-
-@dataclass
-class Shop:
-    folder: Path
-    port: int
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "presence.yaml"
+class Shop(ShopFolder):
+    """With a list of the afternoon of tests.support.builders, unless a test says otherwise."""
 
     def open(self, entries: Iterable[Mapping[str, Any]], **header: Any) -> "Shop":
         """Write everything that `presence` reads."""
-        self.folder.mkdir(exist_ok=True)
-        self.config.write_text(CONFIG.format(port=self.port))
-        (self.folder / "store.key").write_text("ab" * 32)
-        (self.folder / "store.key").chmod(0o600)
+        self.lay_out()
         return self.publish_list(entries, **header)
 
     def publish_list(self, entries: Iterable[Mapping[str, Any]], **header: Any) -> "Shop":
         rows = list(entries)
-        lines = [json.dumps(value) for value in (header_json(count=len(rows), **header), *rows)]
-        new = self.folder / "consents.jsonl.new"
-        new.write_text("\n".join(lines) + "\n")
-        new.replace(self.folder / "consents.jsonl")
+        self.write_list(header_json(count=len(rows), **header), rows)
         return self
 
     async def start(self, *arguments: str | Path) -> asyncio.subprocess.Process:

@@ -25,6 +25,7 @@ from presence.core.consent.list_json import (
 )
 from presence.core.consent.model import Flag, Grant, Purpose, Scope
 from presence.core.recognition.identifiers import WINDOW_S
+from scripts.stores.customers import pairwise_key
 from tests.support.builders import (
     ANNA,
     BERIT,
@@ -40,7 +41,6 @@ from tests.support.builders import (
     entry_json,
     header,
     header_json,
-    pairwise_key,
     window_keys,
 )
 from tests.support.examples import examples

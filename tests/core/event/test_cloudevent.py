@@ -26,6 +26,7 @@ from presence.core.event.cloudevent import (
 )
 from presence.core.recognition.identifiers import WindowKey, window_at, window_key
 from presence.core.timestamps import Moment
+from scripts.stores.customers import identity_key, pairwise_key
 from tests.support.builders import (
     ANNA,
     BERIT,
@@ -44,9 +45,7 @@ from tests.support.builders import (
     consent,
     grant,
     identifier_of,
-    identity_key,
     moment,
-    pairwise_key,
     rules,
     send_all,
     standing,

@@ -13,6 +13,7 @@ from presence.core.consent.revocation import RevokedRights
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import STABLE_DAY, EventType, subject_of_day
 from presence.core.timestamps import Moment
+from scripts.stores.customers import pairwise_key
 from tests.support.builders import (
     ANNA,
     BERIT,
@@ -32,7 +33,6 @@ from tests.support.builders import (
     header,
     moment,
     outgoing,
-    pairwise_key,
     restarted,
     rules,
     send_all,

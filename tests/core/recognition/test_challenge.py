@@ -30,6 +30,7 @@ from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, 
 from presence.core.recognition.proofs import PROOF_S
 from presence.core.timestamps import Moment
 from presence.core.visit.opening_hours import OpeningHours
+from scripts.stores.customers import identity_key
 from tests.support.builders import (
     ANNA,
     BERIT,
@@ -42,7 +43,6 @@ from tests.support.builders import (
     an_engine,
     approach,
     consent,
-    identity_key,
     moment,
     send_all,
     walk_in,

@@ -20,7 +20,11 @@ from presence.core.recognition.identifiers import (
     window_key,
     window_of_slot,
 )
-from tests.support.builders import ANNA, START_S, identity_key
+from scripts.stores.customers import identity_key
+from tests.support.builders import (
+    ANNA,
+    START_S,
+)
 from tests.support.paths import ROOT
 
 OURS = ROOT / "tests" / "vectors" / "identity.json"

@@ -17,13 +17,13 @@ from presence.core.recognition.matcher import Matcher, Nobody
 from presence.core.recognition.prefix_search import PrefixSearch
 from presence.core.recognition.slot_table import SlotTable, build_table
 from presence.core.timestamps import Moment
+from scripts.stores.customers import identity_key
 from tests.support.builders import (
     ANNA,
     BERIT,
     START_S,
     advertisement,
     identifier_of,
-    identity_key,
     stranger,
     window_keys,
 )

@@ -33,7 +33,8 @@ from presence.telemetry import (
     RestrictionRefused,
     TechnicianAsked,
 )
-from tests.support.builders import ANNA, identifier_of, pairwise_key
+from scripts.stores.customers import pairwise_key
+from tests.support.builders import ANNA, identifier_of
 from tests.support.operational_events import some
 
 ADDRESS = "4A:11:22:33:44:F5"

@@ -1,9 +1,8 @@
-"""One of several gateways, in a process of its own: the simulated shop as this one's radio hears
-it.
+"""One of several gateways, in a process of its own: the simulated shop as its radio hears it.
 
-    python -m tests.support.gateway_process CONFIG PLAN
+    python -m scripts.stores.gateway CONFIG PLAN
 
-PLAN is JSON (see tests.support.gateways.Plan). All gateways play the same phones from the same
+PLAN is JSON (see scripts.stores.store.Plan). All gateways play the same phones from the same
 second on; each hears them with its own strength and noise, and loses its own share. Everything but
 the source is what `presence run` joins. Standard output: one JSON line at each decision that
 somebody entered, and one with totals at the end.
@@ -32,7 +31,7 @@ from presence.simulation import Air, Phone, SimulatedClock, SimulatedShop
 from presence.simulation.broadcasts import CustomerBroadcast
 from presence.simulation.walks import Spot, Walk
 from presence.telemetry import Telemetry
-from tests.support.builders import identity_key
+from scripts.stores.customers import identity_key
 
 NOISE_DB = 3.0
 WATCH_S = 0.002

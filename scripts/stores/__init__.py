@@ -1,0 +1,1 @@
+"""Stores with several real gateways, brokers and an engine, for benchmarks and tests to play."""
