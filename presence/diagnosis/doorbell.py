@@ -8,6 +8,7 @@ from typing import Final
 from presence.config import Settings
 from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.bluez.gatt.abilities import Abilities, abilities_of
+from presence.edges.bluez.pace import PACE, Pace
 from presence.errors import RadioError, RadioFault
 
 ANOTHER: Final = (
@@ -27,13 +28,15 @@ SHARED: Final = (
 )
 
 
-async def look_at_doorbell(settings: Settings, *, bus_address: str | None = None) -> list[Finding]:
+async def look_at_doorbell(
+    settings: Settings, *, bus_address: str | None = None, pace: Pace = PACE
+) -> list[Finding]:
     """`bus_address` is the system bus where None."""
     bell = settings.doorbell
     if not bell.enabled:
         return []
     try:
-        abilities = await abilities_of(bell.adapter, bus_address=bus_address)
+        abilities = await abilities_of(bell.adapter, bus_address=bus_address, pace=pace)
     except RadioError as error:
         step = NO_ADAPTER if error.fault is RadioFault.NO_ADAPTER else error.fault.value
         return [Finding("doorbell", Verdict.FAIL, f"{bell.adapter}: {error.detail}", step)]

@@ -312,34 +312,16 @@ async def test_a_broker_part_that_hangs_is_named_and_the_watchdog_is_not_fed(
         await gate.names("broker")
 
 
-class HangingBus:
-    """Of D-Bus."""
-
-    def __init__(self, **_named: object) -> None:
-        self.connected = False
-
-    async def connect(self) -> None:
-        await hang()
-
-    def disconnect(self) -> None:
-        """It never was."""
-
-
 @pytest.mark.requirement("R-60")
 async def test_a_doorbell_that_hangs_is_named_and_the_watchdog_is_not_fed(
     impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class HangingStay:
-        def __init__(self, *_arguments: object, **_named: object) -> None: ...
+    @contextlib.asynccontextmanager
+    async def connects(**_named: object) -> AsyncIterator[None]:
+        await hang()
+        yield
 
-        async def run(self) -> None:
-            await hang()
-
-    class Bus(HangingBus):
-        async def connect(self) -> None: ...
-
-    monkeypatch.setattr(server, "MessageBus", Bus)
-    monkeypatch.setattr(server, "Stay", HangingStay)
+    monkeypatch.setattr(server.BluezBus, "connect", connects)
     gate = Gate()
     settings = SimpleNamespace(adapter="hci9")
     async with gate.running(doorbell=Doorbell(settings, SystemClock(), tell=FakeTell())):  # type: ignore[arg-type]
@@ -351,7 +333,7 @@ async def test_a_radio_that_hangs_is_named_and_the_watchdog_is_not_fed(
     impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.asynccontextmanager
-    async def connects() -> AsyncIterator[None]:
+    async def connects(_pace: object) -> AsyncIterator[None]:
         await hang()
         yield
 

@@ -12,7 +12,8 @@ from presence.config.settings import RadioMode
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.choice import ScanPolicy
-from presence.edges.bluez.scanner import BluezScanner, Pace
+from presence.edges.bluez.pace import Pace
+from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.version import BluezVersion
 from tests.support.fake_bluez import FakeBluetoothd
 from tests.support.fakes import FakeClock, FakeTell

@@ -6,7 +6,8 @@
        └─────► care ─► tally, probe          how the radio does (core.radio_health decides)
                   └──► ledger                the memory of steps of recovery
 
-`diagnosis` and `traces` answer `presence check`.
+All of it that is not bleak's speaks to bluetoothd through `bus`, at the `pace` it is given;
+`advertiser` and `gatt` advertise by it. `diagnosis` and `traces` answer `presence check`.
 
 Imports: presence.core, presence.config, presence.ports; no other edge.
 """

@@ -16,65 +16,17 @@ kernel:
 * The interval is a request: some versions of BlueZ heed it only with `bluetoothd --experimental`.
 """
 
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Annotated, Any, Final
-
-from dbus_fast import BusType, PropertyAccess, Variant
-from dbus_fast.aio import MessageBus
-from dbus_fast.annotations import DBusSignature, DBusStr, DBusUInt32
-from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
+from typing import Any, Final
 
 from presence.core.recognition.advertisement import decode_payload
-from presence.edges.bluez.bus import call_bluez
-from presence.errors import RadioError, RadioFault
+from presence.edges.bluez.bus import ADVERTISING, BluezBus
+from presence.edges.bluez.exported_advertisement import ExportedAdvertisement
+from presence.edges.bluez.pace import DOORBELL_PACE
+from presence.errors import RadioError
 
-MANAGER: Final = "org.bluez.LEAdvertisingManager1"
 PATH: Final = "/org/presence/phone"
-
-_READ: Final = PropertyAccess.READ
-
-
-class ExportedAdvertisement(ServiceInterface):
-    """One payload as bluetoothd reads it: manufacturer data and service data, for whoever
-    listens.
-    """
-
-    def __init__(self, payload: bytes, interval_ms: int) -> None:
-        super().__init__("org.bluez.LEAdvertisement1")
-        service_data, manufacturer_data = decode_payload(payload)
-        self._service_data = {uuid: Variant("ay", data) for uuid, data in service_data.items()}
-        self._manufacturer_data = {
-            company: Variant("ay", data) for company, data in manufacturer_data.items()
-        }
-        self._interval_ms = interval_ms
-
-    @dbus_method()
-    def Release(self) -> None:  # noqa: N802 - the names are BlueZ's
-        """Called when bluetoothd lets go of the advertisement: nothing to do."""
-
-    @dbus_property(access=_READ)
-    def Type(self) -> DBusStr:  # noqa: N802
-        return "broadcast"
-
-    @dbus_property(access=_READ)
-    def ServiceUUIDs(self) -> Annotated[list[str], DBusSignature("as")]:  # noqa: N802
-        return list(self._service_data)
-
-    @dbus_property(access=_READ)
-    def ServiceData(self) -> Annotated[dict[str, Variant], DBusSignature("a{sv}")]:  # noqa: N802
-        return self._service_data
-
-    @dbus_property(access=_READ)
-    def ManufacturerData(self) -> Annotated[dict[int, Variant], DBusSignature("a{qv}")]:  # noqa: N802
-        return self._manufacturer_data
-
-    @dbus_property(access=_READ)
-    def MinInterval(self) -> DBusUInt32:  # noqa: N802
-        return self._interval_ms
-
-    @dbus_property(access=_READ)
-    def MaxInterval(self) -> DBusUInt32:  # noqa: N802
-        return self._interval_ms
 
 
 class Advertiser:
@@ -91,14 +43,11 @@ class Advertiser:
         self._interval_ms = interval_ms
         self._bus_address = bus_address
         self._on_air: dict[int, bytes] = {}
+        self._connection = AsyncExitStack()
 
     async def __aenter__(self) -> "Advertiser":
-        try:
-            self._bus = await MessageBus(
-                bus_address=self._bus_address, bus_type=BusType.SYSTEM
-            ).connect()
-        except OSError as error:
-            raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error}") from error
+        connecting = BluezBus.connect(call_s=DOORBELL_PACE.call_s, address=self._bus_address)
+        self._bus = await self._connection.enter_async_context(connecting)
         return self
 
     async def __aexit__(
@@ -107,7 +56,7 @@ class Advertiser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bus.disconnect()  # bluetoothd takes everything of a client that left off air
+        await self._connection.aclose()
 
     async def put(self, number: int, payload: bytes) -> None:
         """Send this payload in the place of the earlier one of this number. Raises RadioError."""
@@ -115,11 +64,19 @@ class Advertiser:
             return
         await self.take_back(number)
         path = f"{PATH}{number}"
-        self._bus.export(path, ExportedAdvertisement(payload, self._interval_ms))
+        service_data, manufacturer_data = decode_payload(payload)
+        advertisement = ExportedAdvertisement(
+            "broadcast",
+            self._interval_ms,
+            service_uuids=list(service_data),
+            service_data=service_data,
+            manufacturer_data=manufacturer_data,
+        )
+        self._bus.raw.export(path, advertisement)
         try:
-            await self._call(f"{MANAGER}.RegisterAdvertisement", "oa{sv}", [path, {}])
+            await self._call(f"{ADVERTISING}.RegisterAdvertisement", "oa{sv}", [path, {}])
         except RadioError:
-            self._bus.unexport(path)
+            self._bus.raw.unexport(path)
             raise
         self._on_air[number] = payload
 
@@ -129,12 +86,12 @@ class Advertiser:
             return
         path = f"{PATH}{number}"
         try:
-            await self._call(f"{MANAGER}.UnregisterAdvertisement", "o", [path])
+            await self._call(f"{ADVERTISING}.UnregisterAdvertisement", "o", [path])
         finally:
-            self._bus.unexport(path)
+            self._bus.raw.unexport(path)
 
     async def _call(self, method: str, signature: str, body: list[Any]) -> list[Any]:
         try:
-            return await call_bluez(self._bus, self._path, method, signature, body)
+            return await self._bus.call(self._path, method, signature, body)
         except RadioError as error:
             raise RadioError(error.fault, f"{self._adapter}: {error.detail}") from error

@@ -18,6 +18,7 @@ from presence.core.recognition.beacons import FORMATS, ScanFilter
 from presence.edges.bluez.connection import Bluez
 from presence.edges.bluez.modes import patterns, why_everything
 from presence.edges.bluez.monitor import MonitorScan
+from presence.edges.bluez.pace import PACE, Pace
 from presence.edges.bluez.scans import BleakScan, Scan
 from presence.edges.bluez.version import BluezVersion, bluez_version
 from presence.errors import RadioError, RadioFault
@@ -53,6 +54,7 @@ async def choose(
     *,
     hides_repeats: bool = False,
     refusal: RadioError | None = None,
+    pace: Pace = PACE,
 ) -> Choice:
     """`hides_repeats`: repeats were missing here lately; `refusal`: the kernel did not take our
     monitor.
@@ -67,14 +69,14 @@ async def choose(
                 RadioFault.CONTROLLER_FILTERS, "repeats were missing in a passive scan"
             )
         if hindrance is None:
-            return Choice(RadioMode.PASSIVE, MonitorScan(patterns(version, policy.filters)))
+            return Choice(RadioMode.PASSIVE, MonitorScan(patterns(version, policy.filters), pace))
         if policy.mode is not RadioMode.AUTO:
             raise hindrance
     else:
         hindrance = None
     exposure = why_everything(version, policy.filters)
     uuids = {uuid for each in policy.filters for uuid in each.service_uuids}
-    scan = BleakScan(sorted(uuids) if exposure is None else [])
+    scan = BleakScan(sorted(uuids) if exposure is None else [], pace)
     return Choice(RadioMode.ACTIVE, scan, hindrance, exposure)
 
 

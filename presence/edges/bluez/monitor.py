@@ -33,21 +33,19 @@ from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Final
 
 from bleak.args.bluez import OrPattern
-from dbus_fast import BusType, Message, MessageType, PropertyAccess
+from dbus_fast import Message, MessageType, PropertyAccess
 from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusObjectPath, DBusSignature, DBusStr
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
-from presence.edges.bluez.connection import ADAPTER, BLUEZ, MONITORS, PROPERTIES, call
+from presence.edges.bluez.bus import ADAPTER, BLUEZ, DEVICE, MONITORS, PROPERTIES, BluezBus
 from presence.edges.bluez.faults import ERRORS
-from presence.edges.bluez.scans import START_S, STOP_S, Take
+from presence.edges.bluez.pace import PACE, Pace
+from presence.edges.bluez.scans import Take
 from presence.errors import RadioError, RadioFault
 
 MONITOR: Final = "org.bluez.AdvertisementMonitor1"
-DEVICE: Final = "org.bluez.Device1"
 PATH: Final = "/org/presence/monitor"
-ACTIVATE_S: Final = 4.0
-"""RegisterMonitor succeeds before the kernel was asked; it answers in milliseconds."""
 UNANSWERED: Final = 64
 """Calls under way; a socket of 208 KiB holds some 250."""
 WAITING: Final = 1024
@@ -64,8 +62,13 @@ class MonitorScan:
 
     shows_discovering = False
 
-    def __init__(self, wanted: Sequence[OrPattern]) -> None:
+    def __init__(
+        self, wanted: Sequence[OrPattern], pace: Pace = PACE, *, waiting: int = WAITING
+    ) -> None:
+        """`waiting`: how many devices may wait for their turn to be read."""
         self._wanted = wanted
+        self._pace = pace
+        self._waiting = waiting
         self.lost = False
         self.dropped = 0
         self.answered = asyncio.Event()
@@ -75,44 +78,28 @@ class MonitorScan:
     async def on(self, adapter: str, take: Take) -> AsyncIterator[None]:
         manager, self.lost = f"/org/bluez/{adapter}", False
         self.answered.clear()
-        bus = MessageBus(bus_type=BusType.SYSTEM)
-        try:
-            async with asyncio.timeout(START_S):
-                await bus.connect()
-                await call(
-                    bus,
-                    Message(
-                        BLUEZ, manager, MONITORS, "RegisterMonitor", signature="o", body=[PATH]
-                    ),
-                )
+        async with BluezBus.connect(call_s=self._pace.call_s) as bus:
+            await bus.call(manager, f"{MONITORS}.RegisterMonitor", "o", [PATH])
             # Exported once it is registered: bluetoothd takes monitors by the signal that one was
             # added.
-            bus.export(PATH, ExportedMonitor(self, _Reader(self, bus, manager, take), self._wanted))
+            reader = _Reader(self, bus.raw, manager, take, self._waiting)
+            bus.raw.export(PATH, ExportedMonitor(self, reader, self._wanted))
             try:
                 await self._activated(adapter)
                 yield
             finally:
                 with suppress(*ERRORS):
-                    async with asyncio.timeout(STOP_S):
-                        message = Message(
-                            BLUEZ,
-                            manager,
-                            MONITORS,
-                            "UnregisterMonitor",
-                            signature="o",
-                            body=[PATH],
-                        )
-                        await call(bus, message)
-        finally:
-            bus.disconnect()
+                    async with asyncio.timeout(self._pace.stop_s):
+                        await bus.call(manager, f"{MONITORS}.UnregisterMonitor", "o", [PATH])
 
     async def _activated(self, adapter: str) -> None:
         """Return when the kernel listens for us. Raises RadioError."""
+        activate_s = self._pace.activate_s
         try:
-            async with asyncio.timeout(ACTIVATE_S):
+            async with asyncio.timeout(activate_s):
                 await self.answered.wait()
         except TimeoutError:
-            detail = f"bluetoothd did not activate the monitor on {adapter} within {ACTIVATE_S:g} s"
+            detail = f"bluetoothd did not activate the monitor on {adapter} within {activate_s:g} s"
             raise RadioError(RadioFault.MONITOR_REFUSED, detail) from None
         if self.lost:
             raise RadioError(
@@ -123,8 +110,11 @@ class MonitorScan:
 class _Reader:
     """Reads the device of each match, hands it over, and has bluetoothd forget it."""
 
-    def __init__(self, scan: MonitorScan, bus: MessageBus, adapter: str, take: Take) -> None:
+    def __init__(
+        self, scan: MonitorScan, bus: MessageBus, adapter: str, take: Take, most: int
+    ) -> None:
         self._scan = scan
+        self._most = most
         self._adapter = adapter
         self._bus = bus
         self._take = take
@@ -140,7 +130,7 @@ class _Reader:
         if device in self._waiting:
             self._scan.dropped += 1
             return
-        if len(self._waiting) >= WAITING:
+        if len(self._waiting) >= self._most:
             del self._waiting[next(iter(self._waiting))]
             self._scan.dropped += 1
         self._waiting[device] = None

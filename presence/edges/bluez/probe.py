@@ -16,15 +16,14 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from dbus_fast import BusType, Message, MessageType, Variant
-from dbus_fast.aio import MessageBus
+from dbus_fast import Message, MessageType, Variant
 
 from presence.config.settings import RadioMode
-from presence.edges.bluez.connection import ADAPTER, BLUEZ, call, to_daemon
+from presence.edges.bluez.bus import ADAPTER, BLUEZ, DEVICE, BluezBus
 from presence.edges.bluez.faults import ERRORS
 from presence.edges.bluez.modes import ANYBODY
-from presence.edges.bluez.monitor import DEVICE, KNOWN_BY, MonitorScan
-from presence.edges.bluez.scans import START_S, STOP_S
+from presence.edges.bluez.monitor import KNOWN_BY, MonitorScan
+from presence.edges.bluez.pace import PACE
 from presence.errors import RadioError
 
 PROBE_S: Final = 10.0
@@ -59,42 +58,24 @@ async def _by_discovery(adapter: str, seconds: float) -> bool:
         if not any(name in found and found[name].value for name in KNOWN_BY):
             met.append(path)
 
-    bus = MessageBus(bus_type=BusType.SYSTEM)
-    try:
-        async with asyncio.timeout(START_S):
-            await bus.connect()
-            bus.add_message_handler(on_message)
-            rule = f"type='signal',sender='{BLUEZ}',member='InterfacesAdded',arg0path='{manager}/'"
-            await call(bus, to_daemon("AddMatch", rule))
-            wanted = {"Transport": Variant("s", "le")}
-            await call(
-                bus,
-                Message(
-                    BLUEZ, manager, ADAPTER, "SetDiscoveryFilter", signature="a{sv}", body=[wanted]
-                ),
+    async with BluezBus.connect(call_s=PACE.call_s) as bus:
+        async with asyncio.timeout(PACE.start_s):
+            bus.raw.add_message_handler(on_message)
+            await bus.listen_to(
+                f"type='signal',sender='{BLUEZ}',member='InterfacesAdded',arg0path='{manager}/'"
             )
-            await call(bus, Message(BLUEZ, manager, ADAPTER, "StartDiscovery"))
+            wanted = {"Transport": Variant("s", "le")}
+            await bus.call(manager, f"{ADAPTER}.SetDiscoveryFilter", "a{sv}", [wanted])
+            await bus.call(manager, f"{ADAPTER}.StartDiscovery")
         try:
             return await _in_time(heard, seconds)
         finally:
             with suppress(*ERRORS):
-                async with asyncio.timeout(STOP_S):
-                    await call(bus, Message(BLUEZ, manager, ADAPTER, "StopDiscovery"))
+                async with asyncio.timeout(PACE.stop_s):
+                    await bus.call(manager, f"{ADAPTER}.StopDiscovery")
                     for path in met:
                         with suppress(RadioError):  # it has gone by itself
-                            await call(
-                                bus,
-                                Message(
-                                    BLUEZ,
-                                    manager,
-                                    ADAPTER,
-                                    "RemoveDevice",
-                                    signature="o",
-                                    body=[path],
-                                ),
-                            )
-    finally:
-        bus.disconnect()
+                            await bus.call(manager, f"{ADAPTER}.RemoveDevice", "o", [path])
 
 
 async def _in_time(heard: asyncio.Event, seconds: float) -> bool:

@@ -15,17 +15,18 @@ anew.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import Condition, Totals
 from presence.core.operations.radio_steps import Action
 from presence.core.recognition.advertisement import Advertisement, plausible_rssi_dbm
+from presence.edges.bluez.bus import NoAnswer
 from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import Choice, ScanPolicy, choose
-from presence.edges.bluez.connection import Adapter, Bluez, NoAnswer
+from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
+from presence.edges.bluez.pace import PACE, Pace
 from presence.edges.bluez.scans import Scan
 from presence.edges.bluez.tally import Tally
 from presence.errors import RadioError, RadioFault
@@ -48,21 +49,6 @@ busier.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How often; tests are in a hurry."""
-
-    retry_s: float = 3.0
-    """A controller or bluetoothd that is back is scanned again within seconds (R-61: 15 s)."""
-    look_s: float = 3.0
-    """A scan that has ended without a signal is noticed after two looks."""
-    health_s: float = 30.0
-    """A phone in the shop brings dozens of repeats in this time; see core.radio_health."""
-
-
-DEFAULT_PACE: Final = Pace()
-
-
 class BluezScanner:
     """One radio. `heard`, `condition` and `totals` are for metrics and health; nothing in them is
     about a person.
@@ -77,7 +63,7 @@ class BluezScanner:
         tell: Tell,
         means: Means | None = None,
         open_at: Callable[[float], bool] = lambda _utc_s: True,
-        pace: Pace = DEFAULT_PACE,
+        pace: Pace = PACE,
     ) -> None:
         """`adapter` empty: the first that is powered. `means` None: a deaf radio is nobody's
         business here.
@@ -156,7 +142,7 @@ class BluezScanner:
 
     @asynccontextmanager
     async def _scanning(self) -> AsyncIterator[tuple[Bluez, Adapter, Choice]]:
-        async with Bluez.connect() as bluez:
+        async with Bluez.connect(self._pace) as bluez:
             adapter = await bluez.adapter(self.adapter)
             if not adapter.powered:
                 await self._switch_on(bluez, adapter)
@@ -180,7 +166,12 @@ class BluezScanner:
         hiding = self.care is not None and self.care.health.condition is Condition.HIDING
         refusal = self.refusal[1] if self.refusal and self.refusal[0] == adapter.owner else None
         choice = await choose(
-            self._policy, bluez, adapter.name, hides_repeats=hiding, refusal=refusal
+            self._policy,
+            bluez,
+            adapter.name,
+            hides_repeats=hiding,
+            refusal=refusal,
+            pace=self._pace,
         )
         try:
             await scans.enter_async_context(choice.scan.on(adapter.name, self._take))

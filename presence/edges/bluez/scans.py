@@ -8,7 +8,7 @@ that never comes.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Final, Protocol
+from typing import Protocol
 
 from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
@@ -16,15 +16,12 @@ from bleak.backends.scanner import AdvertisementData
 
 from presence.edges.bluez.faults import ERRORS
 from presence.edges.bluez.modes import active_arguments
+from presence.edges.bluez.pace import PACE, Pace
 
 Take = Callable[[str, int, Mapping[str, bytes], Mapping[int, bytes]], None]
 """Address, RSSI in dBm, service data by UUID, manufacturer data by company. Called for each
 advertisement.
 """
-
-START_S: Final = 8.0
-STOP_S: Final = 3.0
-"""Together they leave room in the 15 s within which scanning must go on (R-61)."""
 
 
 def found_by(take: Take) -> Callable[[BLEDevice, AdvertisementData], None]:
@@ -54,18 +51,19 @@ class BleakScan:
     shows_discovering = True
     lost = False
 
-    def __init__(self, service_uuids: Sequence[str]) -> None:
+    def __init__(self, service_uuids: Sequence[str], pace: Pace = PACE) -> None:
         """`service_uuids`: empty where everybody is to be heard."""
+        self._pace = pace
         self._service_uuids = service_uuids
 
     @asynccontextmanager
     async def on(self, adapter: str, take: Take) -> AsyncIterator[None]:
         scanner = BleakScanner(found_by(take), **active_arguments(adapter, self._service_uuids))
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(self._pace.start_s):
             await scanner.start()
         try:
             yield
         finally:
             with suppress(*ERRORS):
-                async with asyncio.timeout(STOP_S):
+                async with asyncio.timeout(self._pace.stop_s):
                     await scanner.stop()

@@ -7,20 +7,19 @@ A real dbus-daemon behind the proxy, and a stand-in for bluetoothd that is conne
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from presence.config.settings import RadioMode
-from presence.edges.bluez import bus, connection, scans
 from presence.edges.bluez.choice import ScanPolicy
-from presence.edges.bluez.gatt import server, stay
 from tests.support.doorbells import Ears, ringing
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import a_bluetoothd
 from tests.support.fake_gatt import a_bell
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
-from tests.support.scanners import close_bleak, running, until
+from tests.support.scanners import HURRY, close_bleak, running, until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed"
@@ -30,17 +29,7 @@ KINDS = [Kind.CUT, Kind.RESET, Kind.HALF_CLOSE, Kind.STALL]
 IMPATIENT_S = 1.0
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in (
-        (connection, "CALL_S"),
-        (bus, "CALL_S"),
-        (scans, "START_S"),
-        (scans, "STOP_S"),
-    ):
-        monkeypatch.setattr(module, name, IMPATIENT_S)
-    for module in (server, stay):
-        monkeypatch.setattr(module, "CALL_S", IMPATIENT_S)
+IN_A_HURRY = replace(HURRY, call_s=IMPATIENT_S, start_s=IMPATIENT_S, stop_s=IMPATIENT_S)
 
 
 @pytest.fixture
@@ -64,14 +53,14 @@ async def scans_in_spite_of(
 ) -> None:
     proxy, address = wire
     async with a_bluetoothd(address) as bluez:
-        async with running(policy=ScanPolicy(mode=mode)) as radio:
+        async with running(policy=ScanPolicy(mode=mode), pace=IN_A_HURRY) as radio:
             await radio.told("radio.scanning")
             length = proxy.passed
         assert length > 100
         for at in positions(length, length // count):
             await close_bleak()
             proxy.fault = Fault(kind, at, once=True)
-            async with running(policy=ScanPolicy(mode=mode)) as radio:
+            async with running(policy=ScanPolicy(mode=mode), pace=IN_A_HURRY) as radio:
                 await until(
                     lambda: radio.scanner.started > 0 and proxy.fault is None, patience_s=20
                 )
@@ -103,20 +92,19 @@ async def test_a_bus_that_breaks_at_many_bytes_is_a_fault_of_the_radio_that_heal
 @pytest.mark.requirement("R-61")
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_bus_that_breaks_anywhere_is_a_fault_of_the_doorbell_that_heals(
-    wire: tuple[FaultProxy, str], kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wire: tuple[FaultProxy, str], kind: Kind, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("presence.edges.bluez.gatt.server.RETRY_S", 0.05)
     proxy, address = wire
     before = f"unix:path={tmp_path / 'before'}"
     async with a_bell(address):
-        async with ringing(before, Ears()) as bell:
+        async with ringing(before, Ears(), pace=IN_A_HURRY) as bell:
             await until(lambda: bell.trouble is None)
             length = proxy.passed
             await asyncio.sleep(0.2)
         assert length > 100
         for at in positions(length, length // 8):
             proxy.fault = Fault(kind, at, once=True)
-            async with ringing(before, Ears()) as bell:
+            async with ringing(before, Ears(), pace=IN_A_HURRY) as bell:
                 try:
                     await until(lambda: bell.trouble is None and proxy.fault is None, patience_s=20)
                 except TimeoutError:

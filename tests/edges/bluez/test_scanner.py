@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,7 @@ async def test_a_flood_in_a_passive_scan_is_dropped_from_its_old_end_and_counted
     bus: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
-    monkeypatch.setattr("presence.edges.bluez.monitor.WAITING", 8)
-    scan, heard = MonitorScan(patterns(None, PASSIVE.filters)), list[str]()
+    scan, heard = MonitorScan(patterns(None, PASSIVE.filters), waiting=8), list[str]()
     async with (
         a_bluetoothd(bus) as bluez,
         scan.on("hci0", lambda address, *_: heard.append(address)),
@@ -314,11 +314,10 @@ async def test_a_scan_that_ended_without_a_word_is_begun_again(bus: str) -> None
 
 
 async def test_a_bluetoothd_that_hangs_is_left_after_a_while(
-    bus: str, monkeypatch: pytest.MonkeyPatch
+    bus: str,
 ) -> None:
-    monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.2)
-    monkeypatch.setattr("presence.edges.bluez.scans.STOP_S", 0.2)
-    async with a_bluetoothd(bus) as bluez, running() as radio:
+    pace = replace(HURRY, call_s=0.2, stop_s=0.2)
+    async with a_bluetoothd(bus) as bluez, running(pace=pace) as radio:
         await radio.told("radio.scanning")
         bluez.hangs = True
         assert "no answer" in str((await radio.told("radio.failed"))["reason"])
@@ -328,10 +327,9 @@ async def test_a_bluetoothd_that_hangs_is_left_after_a_while(
 
 @pytest.mark.requirement("T-04")
 async def test_a_bluetoothd_that_is_busy_for_a_moment_keeps_its_scan(
-    bus: str, monkeypatch: pytest.MonkeyPatch
+    bus: str,
 ) -> None:
-    monkeypatch.setattr("presence.edges.bluez.connection.CALL_S", 0.6)
-    async with a_bluetoothd(bus) as bluez, running() as radio:
+    async with a_bluetoothd(bus) as bluez, running(pace=replace(HURRY, call_s=0.6)) as radio:
         await radio.told("radio.scanning")
         bluez.hangs = True
         await asyncio.sleep(0.7)  # one look without an answer, and part of the next
@@ -714,9 +712,8 @@ async def test_a_monitor_that_the_kernel_refuses_gives_way_to_an_active_scan_whe
     bus: str, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 82))
-    monkeypatch.setattr("presence.edges.bluez.monitor.ACTIVATE_S", 0.2)
-    refusing = FakeAdapter(refuses_monitors=how)
-    async with a_bluetoothd(bus, hci0=refusing) as bluez, running(policy=AUTO) as radio:
+    refusing, pace = FakeAdapter(refuses_monitors=how), replace(HURRY, activate_s=0.2)
+    async with a_bluetoothd(bus, hci0=refusing) as bluez, running(policy=AUTO, pace=pace) as radio:
         told = await radio.told("radio.scanning")
         assert told["mode"] == "active"
         assert "monitor" in str(told["reason"])

@@ -1,21 +1,9 @@
 """Can this adapter ring? What bluetoothd says of it, before anything is registered."""
 
-import asyncio
 from dataclasses import dataclass
-from typing import Any, Final
 
-from dbus_fast import BusType
-from dbus_fast.aio import MessageBus
-
-from presence.edges.bluez.bus import call_bluez
-from presence.errors import RadioError, RadioFault
-
-ADAPTER: Final = "org.bluez.Adapter1"
-ADVERTISING: Final = "org.bluez.LEAdvertisingManager1"
-GATT: Final = "org.bluez.GattManager1"
-PROPERTIES: Final = "org.freedesktop.DBus.Properties"
-ANSWER_S: Final = 4.0
-"""bluetoothd answers in milliseconds; one that hangs must not make us hang (R-61)."""
+from presence.edges.bluez.bus import ADAPTER, ADVERTISING, GATT, BluezBus
+from presence.edges.bluez.pace import PACE, Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +23,17 @@ class Abilities:
     """Several advertisements at once; a legacy controller lets them take turns."""
 
 
-async def abilities_of(adapter: str, *, bus_address: str | None = None) -> Abilities:
+async def abilities_of(
+    adapter: str, *, bus_address: str | None = None, pace: Pace = PACE
+) -> Abilities:
     """Raises RadioError where the adapter cannot be asked. `bus_address` is the system bus where
     None.
     """
-    bus = MessageBus(bus_address=bus_address, bus_type=BusType.SYSTEM)
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            await bus.connect()
-            found = await _properties(bus, adapter, ADAPTER)
-            places = await _properties_if_any(bus, adapter, ADVERTISING)
-            serves = await _properties_if_any(bus, adapter, GATT) is not None
-    except TimeoutError:
-        raise RadioError(RadioFault.NO_BLUEZ, f"no answer within {ANSWER_S:g} s") from None
-    except OSError as error:
-        raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error.strerror}") from error
-    finally:
-        bus.disconnect()
+    path = f"/org/bluez/{adapter}"
+    async with BluezBus.connect(call_s=pace.call_s, address=bus_address) as bus:
+        found = await bus.properties(path, ADAPTER)
+        places = await bus.properties_if_any(path, ADVERTISING)
+        serves = await bus.properties_if_any(path, GATT) is not None
     return Abilities(
         powered=bool(found.get("Powered")),
         scans=bool(found.get("Discovering")),
@@ -61,22 +43,3 @@ async def abilities_of(adapter: str, *, bus_address: str | None = None) -> Abili
         places_used=int((places or {}).get("ActiveInstances", 0)),
         extended=bool((places or {}).get("SupportedSecondaryChannels")),
     )
-
-
-async def _properties_if_any(
-    bus: MessageBus, adapter: str, interface: str
-) -> dict[str, Any] | None:
-    """None where the adapter has no such interface."""
-    try:
-        return await _properties(bus, adapter, interface)
-    except RadioError as error:
-        if error.fault in (RadioFault.NO_BLUEZ, RadioFault.DENIED):
-            raise
-        return None
-
-
-async def _properties(bus: MessageBus, adapter: str, interface: str) -> dict[str, Any]:
-    (found,) = await call_bluez(
-        bus, f"/org/bluez/{adapter}", f"{PROPERTIES}.GetAll", "s", [interface]
-    )
-    return {name: value.value for name, value in found.items()}

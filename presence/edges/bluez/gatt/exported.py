@@ -18,7 +18,6 @@ from dbus_fast.annotations import (
     DBusObjectPath,
     DBusSignature,
     DBusStr,
-    DBusUInt32,
 )
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
@@ -34,48 +33,6 @@ MEASURED_POWER_DBM: Final = -59
 """At 1 m, as an iBeacon states it. The app wakes by region and does not range by it."""
 
 _READ: Final = PropertyAccess.READ
-
-
-class Advertised(ServiceInterface):
-    """One advertisement: of the doorbell where it has a service UUID, of the beacon where it has
-    manufacturer data.
-    """
-
-    def __init__(
-        self, interval_ms: int, *, service_uuid: str = "", manufacturer_data: bytes = b""
-    ) -> None:
-        super().__init__("org.bluez.LEAdvertisement1")
-        self._interval_ms = interval_ms
-        self._service_uuids = [service_uuid] if service_uuid else []
-        self._manufacturer_data = (
-            {APPLE: Variant("ay", manufacturer_data)} if manufacturer_data else {}
-        )
-
-    @dbus_method()
-    def Release(self) -> None:  # noqa: N802 - the names are BlueZ's
-        """Called when bluetoothd lets go of it: it goes with the adapter, and comes back with
-        it.
-        """
-
-    @dbus_property(access=_READ)
-    def Type(self) -> DBusStr:  # noqa: N802
-        return "peripheral" if self._service_uuids else "broadcast"
-
-    @dbus_property(access=_READ)
-    def ServiceUUIDs(self) -> Annotated[list[str], DBusSignature("as")]:  # noqa: N802
-        return self._service_uuids
-
-    @dbus_property(access=_READ)
-    def ManufacturerData(self) -> Annotated[dict[int, Variant], DBusSignature("a{qv}")]:  # noqa: N802
-        return self._manufacturer_data
-
-    @dbus_property(access=_READ)
-    def MinInterval(self) -> DBusUInt32:  # noqa: N802
-        return self._interval_ms
-
-    @dbus_property(access=_READ)
-    def MaxInterval(self) -> DBusUInt32:  # noqa: N802
-        return self._interval_ms
 
 
 class ExportedService(ServiceInterface):

@@ -5,18 +5,16 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from dbus_fast import AuthError, BusType, DBusError
-from dbus_fast.aio import MessageBus
+from dbus_fast import AuthError, DBusError
 
 from presence.config.settings import DoorbellSettings
-from presence.edges.bluez.bus import CALL_S
+from presence.edges.bluez.bus import BluezBus
 from presence.edges.bluez.gatt.stay import DoorbellCounters, Stay
+from presence.edges.bluez.pace import DOORBELL_PACE, Pace
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, OnResponse, Tell
 from presence.pulse import beat, resting
 
-RETRY_S: Final = 3.0
-"""An adapter or bluetoothd that is back rings again within seconds."""
 SWITCH_ON_EVERY_S: Final = 60.0
 """An adapter that somebody switched off is switched on again, and whoever does it again and again
 is not fought.
@@ -37,6 +35,7 @@ class Doorbell:
         tell: Tell,
         bus_address: str | None = None,
         nonce: Callable[[int], bytes] = os.urandom,
+        pace: Pace = DOORBELL_PACE,
     ) -> None:
         """`bus_address` is the system bus where None."""
         self.counters = DoorbellCounters()
@@ -47,6 +46,7 @@ class Doorbell:
         self._tell = tell
         self._bus_address = bus_address
         self._nonce = nonce
+        self._pace = pace
         self._told_trouble = False
         self._switched_on_s = -SWITCH_ON_EVERY_S
 
@@ -67,21 +67,11 @@ class Doorbell:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise asyncio.CancelledError
             with resting():
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(self._pace.retry_s)
 
     async def _serve(self, on_response: OnResponse) -> None:
         """One stay on the bus; ends with a RadioError."""
-        bus = MessageBus(bus_address=self._bus_address, bus_type=BusType.SYSTEM)
-        try:
-            async with asyncio.timeout(CALL_S):
-                await bus.connect()
-        except TimeoutError:
-            raise RadioError(
-                RadioFault.NO_BLUEZ, f"no D-Bus: no answer within {CALL_S:g} s"
-            ) from None
-        except OSError as error:
-            raise RadioError(RadioFault.NO_BLUEZ, f"no D-Bus: {error.strerror}") from error
-        try:
+        async with BluezBus.connect(call_s=self._pace.call_s, address=self._bus_address) as bus:
             await Stay(
                 bus,
                 self._settings,
@@ -92,8 +82,6 @@ class Doorbell:
                 ready=self._ready,
                 may_switch_on=self._may_switch_on,
             ).run()
-        finally:
-            bus.disconnect()  # bluetoothd takes everything of a client that left off air
 
     def _may_switch_on(self) -> bool:
         now_s = self._clock.now().monotonic_s

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dbus_fast import Message, MessageType, Variant
-from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface
 
 from presence.config.settings import DoorbellSettings
@@ -33,10 +32,20 @@ from presence.core.recognition.challenge import (
     NONCE_BYTES,
     ChallengeRegistry,
 )
-from presence.edges.bluez.bus import BLUEZ, CALL_S, call_bluez
+from presence.edges.bluez.bus import (
+    ADAPTER,
+    ADVERTISING,
+    BLUEZ,
+    DAEMON,
+    DEVICE,
+    GATT,
+    OBJECTS,
+    PROPERTIES,
+    BluezBus,
+)
+from presence.edges.bluez.exported_advertisement import ExportedAdvertisement
 from presence.edges.bluez.gatt import exported
 from presence.edges.bluez.gatt.exported import (
-    Advertised,
     ExportedService,
     Readable,
     Writable,
@@ -46,21 +55,13 @@ from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, OnResponse
 from presence.pulse import branch, resting
 
-ADAPTER: Final = "org.bluez.Adapter1"
-DEVICE: Final = "org.bluez.Device1"
-ADVERTISING: Final = "org.bluez.LEAdvertisingManager1"
-GATT: Final = "org.bluez.GattManager1"
-PROPERTIES: Final = "org.freedesktop.DBus.Properties"
-OBJECTS: Final = "org.freedesktop.DBus.ObjectManager"
-BUS: Final = "org.freedesktop.DBus"
-
 GOING_S: Final = 0.3
 """A bluetoothd that ends takes its adapters away first, and its name a moment later."""
 _MATCHES: Final = (
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{DEVICE}'",
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{ADAPTER}'",
     f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}'",
-    f"type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
+    f"type='signal',sender='{DAEMON}',interface='{DAEMON}',member='NameOwnerChanged',arg0='{BLUEZ}'",
 )
 
 
@@ -80,7 +81,7 @@ class Stay:
 
     def __init__(
         self,
-        bus: MessageBus,
+        bus: BluezBus,
         settings: DoorbellSettings,
         clock: Clock,
         counters: DoorbellCounters,
@@ -112,8 +113,9 @@ class Stay:
 
     async def run(self) -> None:
         bus = self._bus
-        bus.add_message_handler(self._on_message)
-        await self._listen()
+        bus.raw.add_message_handler(self._on_message)
+        for match in _MATCHES:
+            await bus.listen_to(match)
         await self._see_to_power()
         self._export()
         await self._adapter_call(
@@ -133,17 +135,6 @@ class Stay:
                     await asyncio.sleep(GOING_S)
                     raise self._why
                 tasks.create_task(self._attend(link, gone))
-
-    async def _listen(self) -> None:
-        try:
-            async with asyncio.timeout(CALL_S):
-                for match in _MATCHES:
-                    add = Message(
-                        BUS, "/org/freedesktop/DBus", BUS, "AddMatch", signature="s", body=[match]
-                    )
-                    await self._bus.call(add)
-        except TimeoutError:
-            raise RadioError(RadioFault.NO_BLUEZ, f"D-Bus: no answer within {CALL_S:g} s") from None
 
     async def _see_to_power(self) -> None:
         """bluetoothd takes advertisements for an adapter that is off, and they never go on air.
@@ -167,16 +158,20 @@ class Stay:
             settings.interval_ms,
         )  # the relation of the settings saw to it
         objects: dict[str, ServiceInterface] = {
-            exported.ADVERTISEMENT: Advertised(interval_ms, service_uuid=uuid),
+            exported.ADVERTISEMENT: ExportedAdvertisement(
+                "peripheral", interval_ms, service_uuids=[uuid]
+            ),
             exported.SERVICE: ExportedService(uuid),
             exported.CHALLENGE: Readable(CHALLENGE_UUID, self._read),
             exported.ANSWER: Writable(ANSWER_UUID, self._written),
         }
         if settings.beacon_uuid is not None:
             beacon = beacon_data(settings.beacon_uuid, settings.beacon_major)
-            objects[exported.BEACON] = Advertised(interval_ms, manufacturer_data=beacon)
+            objects[exported.BEACON] = ExportedAdvertisement(
+                "broadcast", interval_ms, manufacturer_data={exported.APPLE: beacon}
+            )
         for path, interface in objects.items():
-            self._bus.export(path, interface)
+            self._bus.raw.export(path, interface)
 
     def _read(self, link: str) -> bytes:
         return self._challenges.challenge(link, self._nonce(NONCE_BYTES), self._clock.now())
@@ -195,14 +190,12 @@ class Stay:
         first = True
         while not await self._goes(gone):
             try:
-                paired = await call_bluez(
-                    self._bus, link, f"{PROPERTIES}.Get", "ss", [DEVICE, "Paired"]
-                )
+                paired = await self._bus.call(link, f"{PROPERTIES}.Get", "ss", [DEVICE, "Paired"])
                 if paired[0].value:
                     return
                 self._counters.sent_away += first
                 first = False
-                await call_bluez(self._bus, link, f"{DEVICE}.Disconnect")
+                await self._bus.call(link, f"{DEVICE}.Disconnect")
             except RadioError as error:
                 if (
                     error.fault is RadioFault.NO_ADAPTER and self._open.get(link) is gone
@@ -236,7 +229,7 @@ class Stay:
 
     async def _until_the_bus_ends(self) -> None:
         try:
-            await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+            await self._bus.raw.wait_for_disconnect()  # type: ignore[no-untyped-call]
         except (OSError, EOFError) as error:
             raise RadioError(RadioFault.NO_BLUEZ, "D-Bus went away") from error
         raise RadioError(RadioFault.NO_BLUEZ, "D-Bus went away")
@@ -287,4 +280,4 @@ class Stay:
             gone.set()
 
     async def _adapter_call(self, method: str, signature: str, body: list[Any]) -> list[Any]:
-        return await call_bluez(self._bus, self._adapter, method, signature, body)
+        return await self._bus.call(self._adapter, method, signature, body)

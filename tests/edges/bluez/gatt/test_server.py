@@ -5,6 +5,7 @@ sent away.
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -17,11 +18,9 @@ from presence.core.recognition.challenge import (
     is_genuine,
     make_answer,
 )
-from presence.edges.bluez import bus as bluez_bus
-from presence.edges.bluez.gatt import server
 from presence.errors import RadioFault
 from tests.support.builders import PLACE
-from tests.support.doorbells import SERVICE, Ears, ringing
+from tests.support.doorbells import QUICK, SERVICE, Ears, ringing
 from tests.support.fake_gatt import ADAPTER, FakeBell, Phone, a_bell
 from tests.support.paths import ROOT
 
@@ -188,12 +187,10 @@ async def test_a_link_that_bluetoothd_fails_to_end_is_ended_at_the_next_try_and_
 
 @pytest.mark.requirement("R-61")
 async def test_a_bluetoothd_that_hangs_is_an_outage_and_the_doorbell_comes_back(
-    bus: str, bluez: FakeBell, monkeypatch: pytest.MonkeyPatch
+    bus: str, bluez: FakeBell
 ) -> None:
-    monkeypatch.setattr(server, "RETRY_S", 0.05)
-    monkeypatch.setattr(bluez_bus, "CALL_S", 0.2)
     ears = Ears()
-    async with ringing(bus, ears) as bell:
+    async with ringing(bus, ears, pace=replace(QUICK, call_s=0.2)) as bell:
         await soon(lambda: bell.trouble is None)
         bluez.hangs = True
         await bluez.phone().connect()
@@ -267,11 +264,10 @@ async def test_many_strangers_at_once_are_sent_away_and_the_doorbell_still_rings
 
 @pytest.mark.requirement("R-61")
 async def test_a_lost_adapter_and_a_restarted_bluetoothd_are_told_once_and_the_doorbell_comes_back(
-    bus: str, monkeypatch: pytest.MonkeyPatch
+    bus: str,
 ) -> None:
-    monkeypatch.setattr(server, "RETRY_S", 0.05)
     ears = Ears()
-    async with ringing(bus, ears) as bell:
+    async with ringing(bus, ears, pace=QUICK) as bell:
         await soon(lambda: ears.told)
         assert ears.told[0][0] == "doorbell.failed"
         assert "systemctl start bluetooth" in str(bell.trouble)
@@ -313,11 +309,10 @@ async def test_a_doorbell_that_fell_silent_says_which_of_the_two_went_away(
 
 @pytest.mark.requirement("R-61")
 async def test_an_adapter_that_somebody_switched_off_rings_again_and_is_not_fought_over(
-    bus: str, bluez: FakeBell, monkeypatch: pytest.MonkeyPatch
+    bus: str, bluez: FakeBell
 ) -> None:
-    monkeypatch.setattr(server, "RETRY_S", 0.05)
     ears = Ears()
-    async with ringing(bus, ears) as bell:
+    async with ringing(bus, ears, pace=QUICK) as bell:
         await soon(lambda: bluez.rings)
         bluez.power(False)
         await soon(lambda: len(bluez.switched) == 2 and bluez.rings and bell.trouble is None)
