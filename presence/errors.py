@@ -15,7 +15,11 @@ A message names the file, key or record, and the next step. It never holds an ad
 or a key.
 """
 
+from collections.abc import Iterator
 from enum import Enum
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class PresenceError(Exception):
@@ -163,6 +167,15 @@ class MemoryLost(StorageError):
     """A file of ours was damaged and is begun anew: somebody must find out who or what damaged
     it.
     """
+
+
+def leaves(group: BaseExceptionGroup[E]) -> Iterator[E]:
+    """The errors themselves, out of the groups of groups that tasks' errors come in."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error
 
 
 def type_and_place(error: BaseException) -> str:

@@ -5,7 +5,6 @@ import asyncio
 import faulthandler
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from enum import Enum, auto
 from pathlib import Path
@@ -17,7 +16,7 @@ from presence.config.rules import read_notice_keys, read_store_key, rules_of
 from presence.edges.host import logs
 from presence.edges.host.single_instance import alone
 from presence.edges.host.systemd import SystemdNotifier
-from presence.errors import ClockUnreadable, ConfigurationError, PresenceError
+from presence.errors import ClockUnreadable, ConfigurationError, PresenceError, leaves
 from presence.telemetry import ConfigRefused, ConfigReloaded, GatewayStopping, Telemetry
 
 STDERR: Final = 2
@@ -78,7 +77,7 @@ async def _serve_once(
             telemetry.emit(GatewayStopping(reason=outcome.name.lower()))
             running.cancel()
     except* PresenceError as failures:
-        raise next(_leaves(failures)) from None
+        raise next(leaves(failures)) from None
     return outcome, settings
 
 
@@ -90,15 +89,6 @@ async def _until_asked(
         if changed is not None:
             return Outcome.RELOAD, changed
     return Outcome.STOP, settings
-
-
-def _leaves(group: "BaseExceptionGroup[PresenceError]") -> Iterator[PresenceError]:
-    """What a person must act on, out of the groups that the parts' errors come in."""
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
 
 
 def _changed_settings(path: Path) -> Settings | None:

@@ -34,7 +34,7 @@ from presence.demo.story import (
 from presence.demo.watch import watching
 from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
-from presence.errors import PresenceError
+from presence.errors import PresenceError, leaves
 from presence.simulation import SimulatedClock, SimulatedDoorbell, SimulatedShop, crowd
 from presence.simulation.local_broker import Kind, LocalBroker
 
@@ -137,11 +137,7 @@ async def _withdraw(now: Play, service: PlayedConsentService) -> None:
 
 
 def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What a person must act on, out of the group that the tasks' errors come in."""
-    ours = group.subgroup(PresenceError)
-    error: BaseException = ours or group
-    while isinstance(error, BaseExceptionGroup) and (
-        ours is not None or len(error.exceptions) == 1
-    ):
-        error = error.exceptions[0]
-    return error
+    """What a person must act on; of several that are not ours none is left out."""
+    errors = list(leaves(group))
+    ours = (error for error in errors if isinstance(error, PresenceError))
+    return next(ours, errors[0] if len(errors) == 1 else group)

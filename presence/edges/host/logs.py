@@ -11,7 +11,7 @@ import re
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, TextIO
@@ -20,7 +20,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from presence.config.settings import LogFormat
-from presence.errors import PresenceError, type_and_place
+from presence.errors import PresenceError, leaves, type_and_place
 from presence.telemetry import CATALOGUE, JOURNALLED, GatewayFailed, Level, OperationalEvent
 
 ALLOWED_KEYS: Final = JOURNALLED | {"event", "level", "timestamp", "exception"}
@@ -161,17 +161,9 @@ def tell_uncaught() -> None:
 def _uncaught(
     _kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None
 ) -> None:
-    for each in _leaves(error):
+    for each in () if error is None else leaves(BaseExceptionGroup("uncaught", [error])):
         event = GatewayFailed()
         structlog.stdlib.get_logger("presence").log(event.level, event.name, exc_info=each)
-
-
-def _leaves(error: BaseException | None) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    elif error is not None:
-        yield error
 
 
 def write(event: OperationalEvent) -> None:

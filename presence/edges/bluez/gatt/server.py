@@ -11,7 +11,7 @@ from presence.config.settings import DoorbellSettings
 from presence.edges.bluez.bus import BluezBus
 from presence.edges.bluez.gatt.stay import DoorbellCounters, Stay
 from presence.edges.bluez.pace import DOORBELL_PACE, Pace
-from presence.errors import RadioError, RadioFault
+from presence.errors import RadioError, RadioFault, leaves
 from presence.ports import Clock, OnResponse, Tell
 from presence.pulse import beat, resting
 
@@ -61,7 +61,7 @@ class Doorbell:
             try:
                 await self._serve(on_response)
             except* (RadioError, *BUS_ERRORS) as errors:
-                self._failed(_first(errors))
+                self._failed(_radio_error(next(leaves(errors))))
             # Python 3.11's TaskGroup swallows a cancellation that comes in the moment in which one
             # of its tasks fails: bluetoothd and this daemon are often stopped together.
             if (task := asyncio.current_task()) is not None and task.cancelling():
@@ -109,10 +109,7 @@ class Doorbell:
         self.trouble = str(error)
 
 
-def _first(errors: BaseExceptionGroup[Exception]) -> RadioError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+def _radio_error(error: Exception) -> RadioError:
     if isinstance(error, RadioError):
         return error
     return RadioError(
