@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from presence.core.consent.list_json import ConsentList, ListHeader
 from presence.core.consent.revocations import HeldRevocation
-from presence.core.engine import Prepared
+from presence.core.engine import IndexedList
 from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.challenge import Answer, RejectReason
@@ -50,11 +50,11 @@ class DoorbellSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class VerifiedList:
     """A list that its source has verified and stored: it begins a new lease."""
 
     header: ListHeader
-    prepared: Prepared | None = field(repr=False)
+    indexed: IndexedList | None = field(repr=False)
     """None where entries and keys are those of before, and only their proof is newer."""
     entries: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Proven:
     complaints: tuple[str, ...] = ()
     """The first of them, each in a sentence without anything of the entry."""
     timestamp_version: int = 0
-    """Of the signed list's timestamp (TUF). A look that verified a newer one gives a Proven,
+    """Of the signed list's timestamp (TUF). A look that verified a newer one gives a VerifiedList,
     whatever else is new.
     """
     server: Moment | None = None
@@ -95,7 +95,7 @@ class ConsentSource(Protocol):
         knows.
         """
 
-    def read(self) -> ConsentList | Proven | None:
+    def read(self) -> ConsentList | VerifiedList | None:
         """The list, or None where nothing has changed since the last call.
 
         Raises ConsentListError where the list cannot be proven, ListUnfinished where more of it

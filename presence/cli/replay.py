@@ -14,7 +14,7 @@ from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.core.consent.gate import ListStanding, Reason
 from presence.core.consent.list_json import ListHeader
-from presence.core.engine import Prepared
+from presence.core.engine import IndexedList
 from presence.core.recognition.identifiers import window_at
 from presence.core.timestamps import Moment
 from presence.diagnosis.list_look import look_up_list
@@ -81,7 +81,7 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
             rules_of(settings, read_store_key(settings.store.key_file)), store, tell=logs.tell
         )
         player = Player(
-            pipeline, found.header, found.prepared, CaptureClock(), resume_s=_resume_at(store)
+            pipeline, found.header, found.indexed, CaptureClock(), resume_s=_resume_at(store)
         )
         if not options.publish:
             damage = await player.play(reader, DryRun())
@@ -127,14 +127,14 @@ class Player:
         self,
         pipeline: Pipeline,
         header: ListHeader,
-        prepared: Prepared,
+        indexed: IndexedList,
         clock: CaptureClock,
         *,
         resume_s: float,
     ) -> None:
         self._pipeline = pipeline
         self._header = header
-        self._prepared = prepared
+        self._indexed = indexed
         self._clock = clock
         self._resume_s = resume_s
         self._broker_away = False
@@ -172,8 +172,8 @@ class Player:
         header = self._header
         standing = ListStanding(True, header.seq, header.suppression_checked_at_s, header.parents)
         if first:
-            self.window_keys = len(self._prepared.keys.window(window_at(now.utc_s)))
-            self._pipeline.apply(self._prepared, standing, now)
+            self.window_keys = len(self._indexed.keys.window(window_at(now.utc_s)))
+            self._pipeline.apply(self._indexed, standing, now)
         else:
             self._pipeline.engine.trust(standing)
             self._pipeline.advance(now)

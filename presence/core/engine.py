@@ -48,17 +48,17 @@ NOTHING: Final = Step()
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class IndexedList:
     """A list as the engine uses it: compact, and quick to look up."""
 
     consents: ConsentIndex
     keys: KeyRing
 
 
-def prepare(consents: ConsentList) -> Prepared:
+def index_list(consents: ConsentList) -> IndexedList:
     """Seconds of work for a million entries: meant for a worker thread."""
     entries = consents.entries.values()
-    return Prepared(
+    return IndexedList(
         ConsentIndex.from_consents(entry.consent for entry in entries),
         KeyRing.from_keys(key for entry in entries for key in entry.keys),
     )
@@ -166,12 +166,12 @@ class Engine:
         self._turn_slot(now)
         return self._judge(now, Draft())
 
-    def apply(self, consents: ConsentList | Prepared, now: Moment) -> Step:
+    def apply(self, consents: ConsentList | IndexedList, now: Moment) -> Step:
         """A new list takes the place of the old one, whole; one that is not prepared is so on the
         spot.
         """
         if isinstance(consents, ConsentList):
-            consents = prepare(consents)
+            consents = index_list(consents)
         self._listed = consents.consents
         before, after = self._teller.consents, EffectiveConsents(self._listed, self.revocations)
         known = self._known()

@@ -36,7 +36,7 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "entries", Verdict.WARN, f"{number} entries left out", "\n".join(found.complaints[:5])
         )
-    keys = found.prepared.keys.window(window_at(SystemClock().now().utc_s))
+    keys = found.indexed.keys.window(window_at(SystemClock().now().utc_s))
     without = found.entries - len(keys)
     if without:
         next_step = "ask the consent service for this window's keys"

@@ -19,7 +19,7 @@ from typing import Final
 from presence.config import Settings
 from presence.config.settings import StorageSettings
 from presence.core.consent.list_json import ListHeader
-from presence.core.engine import Prepared, prepare
+from presence.core.engine import IndexedList, index_list
 from presence.core.timestamps import Moment
 from presence.edges.consent_list.plain import ConsentFile
 from presence.edges.consent_list.signed import SignedList
@@ -37,7 +37,7 @@ class FoundList:
     """
 
     header: ListHeader
-    prepared: Prepared = field(repr=False)
+    indexed: IndexedList = field(repr=False)
     entries: int
     refused: Mapping[str, int]
     complaints: Sequence[str]
@@ -58,7 +58,7 @@ def _plain(settings: Settings) -> FoundList:
     if found is None:
         raise ConsentListError(f"{source.path}: changed while it was read; try again")
     return FoundList(
-        found.header, prepare(found), len(found.entries), found.refused, source.complaints
+        found.header, index_list(found), len(found.entries), found.refused, source.complaints
     )
 
 
@@ -68,12 +68,12 @@ def _signed(settings: Settings) -> FoundList:
         closing(SignedList.of(settings.consent, scratch)) as source,
     ):
         found = source.read()
-    if found is None or found.prepared is None:
+    if found is None or found.indexed is None:
         raise ConsentListError(
             f"{settings.consent.repository}: changed while it was read; try again"
         )
     return FoundList(
-        found.header, found.prepared, found.entries, found.refused, found.complaints, found.server
+        found.header, found.indexed, found.entries, found.refused, found.complaints, found.server
     )
 
 

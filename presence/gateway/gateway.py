@@ -25,14 +25,14 @@ from presence.core.consent.freshness import NEXT_STEP, Freshness
 from presence.core.consent.jws import KeySet
 from presence.core.consent.revocations import Revocations
 from presence.core.recognition.slot_table import build_table
-from presence.gateway.list_sync import Refresh, Renewal
+from presence.gateway.list_sync import ListSync, Refresh
 from presence.gateway.parts import Parts
 from presence.gateway.peer_link import Peering
 from presence.gateway.pipeline import Intake, Pipeline
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import (
-    Proven,
+    VerifiedList,
 )
 from presence.pulse import BOUND_S, HANGING_STEP, LOOK_AT_PARTS_S, Pulse, beat, resting
 
@@ -64,7 +64,7 @@ class Gateway:
         )
         self.refresh = Refresh()
         """Ask here for a look at the list before its time."""
-        self.renewal = Renewal(
+        self.list_sync = ListSync(
             source=parts.consents,
             accepted=parts.accepted,
             clock=parts.clock,
@@ -91,7 +91,7 @@ class Gateway:
             parts.notice_keys or KeySet({}),
             self.pipeline,
             store=parts.revocations,
-            renewal=self.renewal,
+            list_sync=self.list_sync,
             clock=parts.clock,
             refresh=self.refresh.ask,
             tell=parts.tell,
@@ -159,14 +159,14 @@ class Gateway:
         fetching = (
             f", fetching: {progress.here} of {progress.of} files are here" if progress else ""
         )
-        return f"list {self.freshness}, {self.renewal.entries} entries{fetching}"
+        return f"list {self.freshness}, {self.list_sync.entries} entries{fetching}"
 
     def state(self) -> dict[str, object]:
         """For the health topic: closed, no person in it (docs/design.md#connection)."""
         return {
             "sw": __version__,
             "freshness": str(self.freshness),
-            "list_seq": self.renewal.seq,
+            "list_seq": self.list_sync.seq,
         }
 
     async def _keep_moving(self) -> None:
@@ -201,14 +201,14 @@ class Gateway:
 
     def _advance(self) -> None:
         now = self._parts.clock.now()
-        self.pipeline.engine.trust(self.renewal.standing(now))
+        self.pipeline.engine.trust(self.list_sync.standing(now))
         self.pipeline.advance(now)
         self._relay.advance(now)
         self._parts.publisher.advance(now)
         if self._peering is not None:
             self._peering.advance(now)
-        state = self.freshness = self.renewal.freshness(now)
-        self.next_step = self.renewal.next_step(now)
+        state = self.freshness = self.list_sync.freshness(now)
+        self.next_step = self.list_sync.next_step(now)
         if state is not self._told:
             self._told = state
             if state is Freshness.DEAD:
@@ -246,10 +246,10 @@ class Gateway:
             await self._read_consents()
             self._looked.set()
             parts.notifier.status(self.status_line())
-            errors = self.renewal.errors
+            errors = self.list_sync.errors
             pause_s = parts.pace(errors) if parts.pace else parts.poll_s
             with resting():
-                if self.renewal.unfinished:
+                if self.list_sync.unfinished:
                     await asyncio.sleep(GO_ON_S)
                 elif errors:
                     await asyncio.sleep(pause_s)
@@ -277,30 +277,32 @@ class Gateway:
 
     async def _read_consents(self) -> None:
         """Take in a new list where there is one."""
-        proven = await self.renewal.renew()
-        if proven is not None:
+        verified = await self.list_sync.renew()
+        if verified is not None:
             now = self._parts.clock.now()
-            standing = self.renewal.standing(now)
-            if proven.prepared is None:
+            standing = self.list_sync.standing(now)
+            if verified.indexed is None:
                 self.pipeline.engine.trust(standing)
             else:
-                self.pipeline.apply(proven.prepared, standing, now)
-                self._tell_applied(proven)
+                self.pipeline.apply(verified.indexed, standing, now)
+                self._tell_applied(verified)
         if (
             self.revocation_listener is not None
-            and not self.renewal.errors
-            and not self.renewal.unfinished
+            and not self.list_sync.errors
+            and not self.list_sync.unfinished
         ):
-            self.revocation_listener.looked(proven)
+            self.revocation_listener.list_polled(verified)
 
-    def _tell_applied(self, proven: Proven) -> None:
-        tell, header = self._parts.tell, proven.header
-        tell("consent.applied", {"list": header.name, "seq": header.seq, "entries": proven.entries})
-        if proven.refused:
+    def _tell_applied(self, verified: VerifiedList) -> None:
+        tell, header = self._parts.tell, verified.header
+        tell(
+            "consent.applied", {"list": header.name, "seq": header.seq, "entries": verified.entries}
+        )
+        if verified.refused:
             fields = {
                 "list": header.name,
-                "refused": dict(proven.refused),
-                "problems": list(proven.complaints),
+                "refused": dict(verified.refused),
+                "problems": list(verified.complaints),
             }
             tell("consent.entries_refused", fields)
 

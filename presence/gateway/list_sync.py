@@ -1,8 +1,8 @@
 """Keeps the list in force: reads it from its source, and knows how far it may be believed.
 
 Two kinds of source stand behind one port (presence.ports.ConsentSource). The plain file gives a
-ConsentList that is remembered here and prepared here; the signed list gives a Proven, which its
-source has verified and stored already.
+ConsentList that is remembered here and indexed here; the signed list gives a VerifiedList, which
+its source has verified and stored already.
 
 Whatever fails, the list in force stays and its lease runs on: nothing here makes it longer but a
 proven list. A look that hangs is a look that failed, too: nobody waits for it any more, no other
@@ -27,8 +27,8 @@ from presence.core.consent.freshness import (
 )
 from presence.core.consent.gate import ListStanding
 from presence.core.consent.list_json import ConsentList
-from presence.core.consent.list_lag import Heads
-from presence.core.engine import prepare
+from presence.core.consent.list_lag import ListLag
+from presence.core.engine import index_list
 from presence.core.timestamps import Moment
 from presence.errors import (
     ConsentListError,
@@ -39,7 +39,7 @@ from presence.errors import (
     StorageError,
     type_and_place,
 )
-from presence.ports import Clock, ConsentSource, Progress, Proven, Tell
+from presence.ports import Clock, ConsentSource, Progress, Tell, VerifiedList
 from presence.pulse import beat
 
 LOOK_S: Final = 600.0
@@ -51,7 +51,7 @@ PROGRESS_S: Final = 30.0
 ENDED_S: Final = 5.0
 """For a look that was given up to end."""
 
-Found = Proven | Exception | None
+Found = VerifiedList | Exception | None
 """How a look ended."""
 
 
@@ -82,7 +82,7 @@ class Refresh:
 
 
 @dataclass(kw_only=True)
-class Renewal:
+class ListSync:
     """The list's lease and figures; `renew` is called by one task."""
 
     source: ConsentSource
@@ -105,7 +105,7 @@ class Renewal:
     """Looks that failed since the start."""
     last_look: Moment | None = None
     """The last look that did not fail, also one that found nothing new."""
-    heads: Heads = field(default_factory=Heads)
+    lag: ListLag = field(default_factory=ListLag)
     """What the consent service's heartbeat says is the newest
     (presence.gateway.revocation_listener).
     """
@@ -148,11 +148,11 @@ class Renewal:
     def standing(self, now: Moment) -> ListStanding:
         return standing(self.lease, now, synchronised=self.synchronised())
 
-    async def renew(self) -> Proven | None:
+    async def renew(self) -> VerifiedList | None:
         """What is newly proven, or None where nothing is or the look failed."""
         self.unfinished = False
         try:
-            proven = await self._looked()
+            verified = await self._looked()
         except ListUnfinished:
             self.unfinished, self.errors = True, 0
             return None
@@ -170,16 +170,16 @@ class Renewal:
             return None
         self.errors = 0
         self.last_look = now = self.clock.now()
-        if proven is None:
-            self.heads.looked(self.timestamp_version, self.seq)
+        if verified is None:
+            self.lag.record_poll(self.timestamp_version, self.seq)
             return None
-        self.heads.looked(proven.timestamp_version, proven.header.seq)
-        self.lease = self._lease_of(proven, now)
-        self.timestamp_version = proven.timestamp_version
-        if proven.prepared is not None:
-            self.entries = proven.entries
-            self.refused = proven.refused
-        return proven
+        self.lag.record_poll(verified.timestamp_version, verified.header.seq)
+        self.lease = self._lease_of(verified, now)
+        self.timestamp_version = verified.timestamp_version
+        if verified.indexed is not None:
+            self.entries = verified.entries
+            self.refused = verified.refused
+        return verified
 
     def _failed(self, error: Exception, reason: str) -> None:
         self.errors += 1
@@ -198,7 +198,7 @@ class Renewal:
                 "consent.grew", {"seq": self.seq, "entries": error.entries, "next_step": next_step}
             )
 
-    async def _looked(self) -> Proven | None:
+    async def _looked(self) -> VerifiedList | None:
         """The outcome of a look. Raises what went wrong with it, ConsentListError where it
         hangs.
         """
@@ -233,27 +233,27 @@ class Renewal:
                 self._told = progress
                 self.tell("consent.fetching", {"count": progress.here, "total": progress.of})
 
-    def _lease_of(self, proven: Proven, now: Moment) -> Lease:
+    def _lease_of(self, verified: VerifiedList, now: Moment) -> Lease:
         """A new lease; but a list that is held back renews nothing: it is taken in, and the old
         lease runs on.
         """
         old = self.lease
-        if not self.heads.frozen or old is None:
+        if not self.lag.frozen or old is None:
             return Lease(
-                proven.header, now, self.lease_s, least(now, before=old, server=proven.server)
+                verified.header, now, self.lease_s, least(now, before=old, server=verified.server)
             )
         header = replace(
-            proven.header,
-            published_at_s=min(old.header.published_at_s, proven.header.published_at_s),
+            verified.header,
+            published_at_s=min(old.header.published_at_s, verified.header.published_at_s),
         )
         return replace(old, header=header)
 
-    def _look(self) -> Proven | None:
+    def _look(self) -> VerifiedList | None:
         """A list that could not be remembered (disk full) is kept and tried again: it may take
         rights away.
         """
         found = self.source.read()
-        if isinstance(found, Proven):
+        if isinstance(found, VerifiedList):
             return found
         self._unaccepted = found or self._unaccepted
         if self._unaccepted is None:
@@ -264,16 +264,16 @@ class Renewal:
             self._unaccepted = None
             raise
         self._unaccepted = None
-        return Proven(
+        return VerifiedList(
             header=accepted.header,
-            prepared=prepare(accepted),
+            indexed=index_list(accepted),
             entries=len(accepted.entries),
             refused=accepted.refused,
             complaints=tuple(self.complaints),
         )
 
 
-def _in_a_thread(look: Callable[[], Proven | None]) -> "asyncio.Future[Found]":
+def _in_a_thread(look: Callable[[], VerifiedList | None]) -> "asyncio.Future[Found]":
     """A thread of its own, which keeps no process from ending; asyncio's are waited for at the
     end.
     """

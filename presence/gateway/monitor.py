@@ -131,8 +131,8 @@ class Oversight:
     def look(self) -> Overview:
         sights, now = self._sights, self._sights.clock.now()
         gateway = sights.gateway()
-        renewal = gateway.renewal
-        lease = renewal.lease
+        list_sync = gateway.list_sync
+        lease = list_sync.lease
         clock_synchronised, clock_trouble = self._clock()
         broker = sights.broker
         people = self._people.release(gateway.pipeline.persons.take, now)
@@ -144,9 +144,9 @@ class Oversight:
             open=sights.open_at(now.utc_s),
             freshness=gateway.freshness,
             next_step=gateway.next_step,
-            list_seq=renewal.seq,
-            list_entries=rounded(renewal.entries, ENTRIES_STEP),
-            list_age_s=renewal.age_s(now),
+            list_seq=list_sync.seq,
+            list_entries=rounded(list_sync.entries, ENTRIES_STEP),
+            list_age_s=list_sync.age_s(now),
             list_proven_utc_s=lease.proven_at.utc_s if lease else None,
             key_window_end_utc_s=self._window_end_s(gateway, now) if lease else None,
             refreshes=self._refreshes(now),

@@ -15,7 +15,7 @@ from presence.core.consent.list_json import ConsentList
 from presence.core.consent.revocation import Revocation
 from presence.core.consent.revocations import Applied, HeldRevocation, Revocations
 from presence.core.counts import Persons
-from presence.core.engine import NOTHING, Engine, Prepared
+from presence.core.engine import NOTHING, Engine, IndexedList
 from presence.core.event.cloudevent import Event, encode, topic
 from presence.core.event.outgoing import Announcement, Outgoing, Step
 from presence.core.recognition.advertisement import Advertisement
@@ -131,7 +131,9 @@ class Pipeline:
         if self._unsaved:
             self._save_all()
 
-    def apply(self, consents: ConsentList | Prepared, standing: ListStanding, now: Moment) -> None:
+    def apply(
+        self, consents: ConsentList | IndexedList, standing: ListStanding, now: Moment
+    ) -> None:
         self.engine.trust(standing)
         step = self.engine.apply(consents, now)
         if step:

@@ -27,7 +27,7 @@ from typing import Final, Protocol
 
 from presence.core.budget import Budget
 from presence.core.consent.jws import BadKeys, KeySet, Unproven, parse_key_set
-from presence.core.consent.list_lag import Heads
+from presence.core.consent.list_lag import ListLag
 from presence.core.consent.revocation import (
     AHEAD_S,
     FOREIGN,
@@ -42,8 +42,8 @@ from presence.core.consent.revocation import (
 from presence.core.consent.revocations import Applied, HeldRevocation, Revocations
 from presence.core.timestamps import Moment
 from presence.errors import StorageError
-from presence.gateway.list_sync import Renewal
-from presence.ports import Clock, Proven, RevocationStore, Tell
+from presence.gateway.list_sync import ListSync
+from presence.ports import Clock, RevocationStore, Tell, VerifiedList
 
 REVOCATIONS_EACH_S: Final = 50.0
 REVOCATIONS_AT_ONCE: Final = 200
@@ -81,7 +81,7 @@ class RevocationListener:
         gate: Gate,
         *,
         store: RevocationStore,
-        renewal: Renewal,
+        list_sync: ListSync,
         clock: Clock,
         refresh: Callable[[], None],
         tell: Tell,
@@ -91,13 +91,13 @@ class RevocationListener:
         """Messages without effect, by reason; also copies of what we had."""
         self.revocations = 0
         """That took something away."""
-        self.heads: Heads = renewal.heads
+        self.lag: ListLag = list_sync.lag
         self._list_name = list_name
         self._keys = keys.keys
         self._revoked = keys.revoked
         self._gate = gate
         self._store = store
-        self._renewal = renewal
+        self._list_sync = list_sync
         self._clock = clock
         self._refresh = refresh
         self._tell = tell
@@ -174,7 +174,7 @@ class RevocationListener:
         except Ignored as ignored:
             self._ignore(ignored.why)
             return
-        if not self.heads.heard(head):
+        if not self.lag.heard(head):
             self.ignored[COPY] += 1
             return
         self._head = digest
@@ -185,12 +185,12 @@ class RevocationListener:
             self._refresh()
         self._keep()
 
-    def looked(self, proven: Proven | None) -> None:
+    def list_polled(self, verified: VerifiedList | None) -> None:
         """Plane A was asked and answered; `proven` where there is something new."""
-        renewal = self._renewal
-        if proven is not None and proven.notice_keys:
-            self._change_keys(proven.notice_keys)
-        header = renewal.lease.header if renewal.lease else None
+        list_sync = self._list_sync
+        if verified is not None and verified.notice_keys:
+            self._change_keys(verified.notice_keys)
+        header = list_sync.lease.header if list_sync.lease else None
         if (
             header is not None
             and self._hole_until_s is not None
@@ -198,14 +198,14 @@ class RevocationListener:
         ):
             self._hole_until_s = None
         self._keep()
-        if proven is not None:
+        if verified is not None:
             gone = self._gate.settle()
             if gone:
                 self._save(lambda: self._store.let_go(gone))
         self._tell_frozen()
 
     def _is_behind(self) -> bool:
-        return self.heads.behind(self._renewal.timestamp_version, self._renewal.seq)
+        return self.lag.behind(self._list_sync.timestamp_version, self._list_sync.seq)
 
     def _lose_revocation(self, at_s: float) -> None:
         """One that was not looked at, or not held: a list that is signed later says what it
@@ -248,7 +248,7 @@ class RevocationListener:
             self._save(lambda: self._store.let_go(gone))
         # The thief may have sent the numbers of a head or revocation ahead of all that come; so the
         # next one begins anew.
-        self.heads.forget()
+        self.lag.forget()
         self._head, self._seen = b"", 0
         self._taken_in.clear()
         self._tell(
@@ -280,11 +280,11 @@ class RevocationListener:
             self._tell("storage.recovered", {"what": "withdrawn"})
 
     def _tell_frozen(self) -> None:
-        frozen = self.heads.frozen
+        frozen = self.lag.frozen
         if frozen is self._told_frozen:
             return
         self._told_frozen = frozen
-        head = self.heads.newest
+        head = self.lag.newest
         fields = {"list": self._list_name, "seq": head.list_seq if head else 0}
         if frozen:
             reason = (

@@ -20,7 +20,7 @@ from typing import Final
 
 from presence.core.consent.list_json import ConsentList, Entry, ListHeader
 from presence.core.consent.model import Flag
-from presence.core.engine import Prepared
+from presence.core.engine import IndexedList
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import rpa
 from presence.core.recognition.beacons.rpa import Resolver
@@ -44,20 +44,20 @@ def only_test_phones(consents: ConsentList) -> ConsentList:
     return replace(consents, entries=kept)
 
 
-def test_phones_of(header: ListHeader, prepared: Prepared) -> ConsentList:
+def test_phones_of(header: ListHeader, indexed: IndexedList) -> ConsentList:
     """The test phones of a prepared list, with their keys. All of its keys are erased: nobody
     else's is needed.
     """
     entries = {}
-    for consent in prepared.consents.values():
+    for consent in indexed.consents.values():
         if Flag.TEST in consent.flags:
             held = (
-                (window, prepared.keys.key(consent.ref, window)) for window in prepared.keys.windows
+                (window, indexed.keys.key(consent.ref, window)) for window in indexed.keys.windows
             )
             entries[consent.ref] = Entry(
                 consent, tuple(WindowKey(consent.ref, w, key) for w, key in held if key)
             )
-    prepared.keys.erase()
+    indexed.keys.erase()
     return ConsentList(header, entries)
 
 

@@ -102,4 +102,4 @@ def marked(text: str) -> Iterator[Act]:
 
 def _consents(settings: Settings) -> ConsentList:
     found = look_up_list(settings)
-    return test_phones_of(found.header, found.prepared)
+    return test_phones_of(found.header, found.indexed)

@@ -206,12 +206,12 @@ def _gateway(folder: Path) -> SignedList:
 def _read(folder: Path) -> dict[str, float]:
     began_s, cpu_s = time.perf_counter(), time.process_time()
     gateway = _gateway(folder)
-    proven = gateway.read()
+    verified = gateway.read()
     read_s = time.perf_counter() - began_s
-    assert proven is not None  # noqa: S101 - measured, not shipped
-    assert proven.prepared is not None  # noqa: S101
+    assert verified is not None  # noqa: S101 - measured, not shipped
+    assert verified.indexed is not None  # noqa: S101
     slot = slot_at(time.time())
-    tables = [build_table(slot + offset, proven.prepared.keys) for offset in (0, 1, -1)]
+    tables = [build_table(slot + offset, verified.indexed.keys) for offset in (0, 1, -1)]
     ready_s = time.perf_counter() - began_s
     cpu_s = time.process_time() - cpu_s
     answer = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from presence.cli.replay import CaptureClock, DryRun, Player
-from presence.core.engine import prepare
+from presence.core.engine import index_list
 from presence.edges.capture import CaptureReader
 from presence.edges.sqlite.store import RuntimeStore
 from presence.gateway.pipeline import Pipeline
@@ -39,7 +39,7 @@ def _play(capture: Path) -> float:
             rules(), RuntimeStore(Path(directory)), tell=lambda _event, _fields: None
         )
         consents = consent_list(1000)
-        player = Player(pipeline, consents.header, prepare(consents), CaptureClock(), resume_s=0)
+        player = Player(pipeline, consents.header, index_list(consents), CaptureClock(), resume_s=0)
         started = time.perf_counter()
         asyncio.run(player.play(CaptureReader(capture), DryRun()))
         return int(str(pipeline.counts["heard"])) / (time.perf_counter() - started)

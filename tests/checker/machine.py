@@ -428,7 +428,7 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_told_is_left_standing(self) -> None:
-        if hasattr(self, "shop") and self.shop.broker.up and self.shop.renewal.lease is not None:
+        if hasattr(self, "shop") and self.shop.broker.up and self.shop.list_sync.lease is not None:
             self.shop.tick()
             if not self.shop.is_waiting and not self.shop.off_s:
                 self.judge.standing(stale=not self.shop.publishes)
@@ -470,7 +470,7 @@ class ConsentMachine(RuleBasedStateMachine):
                 self.histories[name].listed = number
 
     def _hear(self, name: str, number: int, revocation: bytes) -> None:
-        if self.shop.renewal.lease is None:
+        if self.shop.list_sync.lease is None:
             return  # nobody knows yet who may sign
         self.shop.hear_revocation(revocation)
         self.unheard[name, number].discard(revocation)

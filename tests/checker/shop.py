@@ -25,7 +25,7 @@ from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import RuntimeStore
-from presence.gateway.list_sync import Renewal
+from presence.gateway.list_sync import ListSync
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import OutgoingMessage
@@ -91,7 +91,7 @@ class Shop:
         )
         self._visits = RuntimeStore(run)
         self._withdrawn = SqliteRevocationStore(state)
-        self.renewal = Renewal(
+        self.list_sync = ListSync(
             source=self._source,
             accepted=MemoryAcceptedLists(),
             clock=self.clock,
@@ -111,7 +111,7 @@ class Shop:
             KeySet({}),
             self.pipeline,
             store=self._withdrawn,
-            renewal=self.renewal,
+            list_sync=self.list_sync,
             clock=self.clock,
             refresh=lambda: None,
             tell=self.tell,
@@ -139,7 +139,7 @@ class Shop:
         """As the daemon's loop: time goes through the engine, then the relay sends."""
         now = self.clock.now()
         self._judge.now_s = self.true_s
-        self.pipeline.engine.trust(self.renewal.standing(now))
+        self.pipeline.engine.trust(self.list_sync.standing(now))
         self.pipeline.advance(now)
         self.send()
 
@@ -179,21 +179,21 @@ class Shop:
 
     @property
     def publishes(self) -> bool:
-        return self.renewal.standing(self.clock.now()).publishing
+        return self.list_sync.standing(self.clock.now()).publishing
 
     async def _look(self) -> bool:
-        before = self.renewal.refusals
-        proven = await self.renewal.renew()
+        before = self.list_sync.refusals
+        verified = await self.list_sync.renew()
         now = self.clock.now()
-        if proven is not None:
-            standing = self.renewal.standing(now)
-            if proven.prepared is None:
+        if verified is not None:
+            standing = self.list_sync.standing(now)
+            if verified.indexed is None:
                 self.pipeline.engine.trust(standing)
             else:
-                self.pipeline.apply(proven.prepared, standing, now)
-        if self.renewal.refusals == before:
-            self.listener.looked(proven)
-        return self.renewal.refusals == before and self.renewal.lease is not None
+                self.pipeline.apply(verified.indexed, standing, now)
+        if self.list_sync.refusals == before:
+            self.listener.list_polled(verified)
+        return self.list_sync.refusals == before and self.list_sync.lease is not None
 
     async def _send(self) -> None:
         async with asyncio.timeout(5):

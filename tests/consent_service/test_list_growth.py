@@ -60,9 +60,9 @@ class Shop:
         self.list = self._open()
 
     def look(self) -> int:
-        proven = self.list.read()
-        if proven is not None and proven.prepared is not None:
-            self.entries = proven.entries
+        verified = self.list.read()
+        if verified is not None and verified.indexed is not None:
+            self.entries = verified.entries
         return self.entries
 
     def refuses(self, reason: str | None = None) -> str:
@@ -254,13 +254,13 @@ async def test_the_list_in_force_stays_its_lease_runs_on_and_it_is_an_alarm(
 ) -> None:
     door = Door(tmp_path / "door", repository)
     async with door.running():
-        renewal = door.gateway.renewal
-        lease = renewal.lease
+        list_sync = door.gateway.list_sync
+        lease = list_sync.lease
         grown(repository, 200).publish()
         await door.look()
         assert "200 entries" in door.refusal()
-        assert renewal.lease is lease
-        assert (renewal.entries, renewal.seq) == (100, 1)
+        assert list_sync.lease is lease
+        assert (list_sync.entries, list_sync.seq) == (100, 1)
         [fields, *_] = [fields for event, fields in door.tell.told if event == "consent.grew"]
         assert (fields["seq"], fields["entries"]) == (1, 200)
 

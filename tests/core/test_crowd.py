@@ -13,7 +13,7 @@ from presence.core.consent.gate import SUPPRESSION_LIST_MAX_AGE_S, Reason
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.model import Consent
 from presence.core.consent.revocation import RevokedRights
-from presence.core.engine import Engine, Prepared
+from presence.core.engine import Engine, IndexedList
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.visit.visits import SHARES
 from tests.support.builders import (
@@ -70,7 +70,7 @@ def a_crowd(**changes: Any) -> tuple[Engine, Asked]:
     engine = SmallEngine(rules(outbox_length=1000))
     engine.trust(standing())
     keys = KeyRing.from_keys(key for ref in CROWD for key in window_keys(ref))
-    engine.apply(Prepared(cast(ConsentIndex, asked), keys), moment())
+    engine.apply(IndexedList(cast(ConsentIndex, asked), keys), moment())
     for ref in CROWD:
         walk_in(engine, ref=ref)
     assert len(send_all(engine, moment(8))) == len(CROWD)

@@ -7,13 +7,15 @@ import pytest
 
 from presence.core.consent.freshness import DEAD_S, Freshness
 from presence.core.consent.list_json import ConsentList
-from presence.gateway.list_sync import Refresh, Renewal
+from presence.gateway.list_sync import ListSync, Refresh
 from tests.support.builders import a_list, consent, header, moment
 from tests.support.fakes import FakeClock, FakeConsentSource, FakeTell, MemoryAcceptedLists
 
 
-def a_renewal(source: FakeConsentSource, clock: FakeClock, *, synchronised: bool = True) -> Renewal:
-    return Renewal(
+def a_renewal(
+    source: FakeConsentSource, clock: FakeClock, *, synchronised: bool = True
+) -> ListSync:
+    return ListSync(
         source=source,
         accepted=MemoryAcceptedLists(),
         clock=clock,
@@ -26,37 +28,37 @@ def a_renewal(source: FakeConsentSource, clock: FakeClock, *, synchronised: bool
 
 async def test_a_list_begins_a_lease_with_its_figures() -> None:
     clock = FakeClock()
-    renewal = a_renewal(FakeConsentSource(a_list(consent())), clock)
-    assert renewal.freshness(clock.now()) is Freshness.BOOT
-    assert await renewal.renew() is not None
-    assert (renewal.entries, renewal.seq, renewal.errors) == (1, header().seq, 0)
-    assert renewal.freshness(clock.now()) is Freshness.FRESH
-    age_s = renewal.age_s(clock.now())
+    list_sync = a_renewal(FakeConsentSource(a_list(consent())), clock)
+    assert list_sync.freshness(clock.now()) is Freshness.BOOT
+    assert await list_sync.renew() is not None
+    assert (list_sync.entries, list_sync.seq, list_sync.errors) == (1, header().seq, 0)
+    assert list_sync.freshness(clock.now()) is Freshness.FRESH
+    age_s = list_sync.age_s(clock.now())
     assert age_s is not None
-    assert renewal.age_s(clock.pass_s(30)) == age_s + 30
+    assert list_sync.age_s(clock.pass_s(30)) == age_s + 30
 
 
 @pytest.mark.requirement("R-08", "R-43")
 async def test_a_look_that_fails_or_finds_nothing_makes_no_lease_longer() -> None:
     clock, source = FakeClock(), FakeConsentSource(a_list(consent()))
-    renewal = a_renewal(source, clock)
-    await renewal.renew()
+    list_sync = a_renewal(source, clock)
+    await list_sync.renew()
     for _ in range(8):
         clock.pass_s(120)
         source.break_once()
-        assert await renewal.renew() is None
-        assert await renewal.renew() is None
-    assert renewal.freshness(clock.now()) is Freshness.STALE
-    assert (renewal.errors, renewal.refusals) == (0, 8)
-    assert renewal.last_look == clock.now()
-    assert renewal.freshness(clock.pass_s(DEAD_S)) is Freshness.DEAD
+        assert await list_sync.renew() is None
+        assert await list_sync.renew() is None
+    assert list_sync.freshness(clock.now()) is Freshness.STALE
+    assert (list_sync.errors, list_sync.refusals) == (0, 8)
+    assert list_sync.last_look == clock.now()
+    assert list_sync.freshness(clock.pass_s(DEAD_S)) is Freshness.DEAD
 
 
 async def test_a_clock_that_is_not_synchronised_is_no_ground_to_publish() -> None:
     clock = FakeClock()
-    renewal = a_renewal(FakeConsentSource(a_list(consent())), clock, synchronised=False)
-    await renewal.renew()
-    assert not renewal.standing(moment()).publishing
+    list_sync = a_renewal(FakeConsentSource(a_list(consent())), clock, synchronised=False)
+    await list_sync.renew()
+    assert not list_sync.standing(moment()).publishing
 
 
 async def test_who_asks_often_for_a_look_gets_one() -> None:
@@ -78,9 +80,9 @@ async def test_a_look_is_waited_for_until_somebody_asks() -> None:
     assert waiting.result()
 
 
-def reason(renewal: Renewal) -> str:
+def reason(list_sync: ListSync) -> str:
     """Of the look that failed last."""
-    tell = renewal.tell
+    tell = list_sync.tell
     assert isinstance(tell, FakeTell)
     return str([fields["reason"] for event, fields in tell.told if event == "consent.refused"][-1])
 
@@ -96,14 +98,14 @@ class BrokenSource(FakeConsentSource):
 @pytest.mark.requirement("R-39", "R-65")
 async def test_what_nobody_foresaw_is_a_look_that_failed_told_by_type_and_place_alone() -> None:
     clock = FakeClock()
-    renewal = a_renewal(FakeConsentSource(a_list(consent())), clock)
-    await renewal.renew()
-    lease = renewal.lease
-    renewal.source = BrokenSource()
-    assert await renewal.renew() is None
-    assert (renewal.errors, renewal.lease) == (1, lease)
-    assert "KeyError at read:" in reason(renewal)
-    assert "stranger" not in reason(renewal)
+    list_sync = a_renewal(FakeConsentSource(a_list(consent())), clock)
+    await list_sync.renew()
+    lease = list_sync.lease
+    list_sync.source = BrokenSource()
+    assert await list_sync.renew() is None
+    assert (list_sync.errors, list_sync.lease) == (1, lease)
+    assert "KeyError at read:" in reason(list_sync)
+    assert "stranger" not in reason(list_sync)
 
 
 class HangingSource(FakeConsentSource):
@@ -126,17 +128,17 @@ class HangingSource(FakeConsentSource):
 @pytest.mark.requirement("R-39", "R-60")
 async def test_a_look_that_hangs_is_told_and_no_other_begins_beside_it() -> None:
     clock, source = FakeClock(), HangingSource(a_list(consent()))
-    renewal = a_renewal(source, clock)
-    renewal.look_s = renewal.ended_s = 0.05
-    assert await renewal.renew() is None
-    assert "has not ended after 0.05 s" in reason(renewal)
-    assert await renewal.renew() is None
-    assert (renewal.errors, source.reads, source.given_up) == (2, 1, 1)
-    assert renewal.freshness(clock.now()) is Freshness.BOOT
+    list_sync = a_renewal(source, clock)
+    list_sync.look_s = list_sync.ended_s = 0.05
+    assert await list_sync.renew() is None
+    assert "has not ended after 0.05 s" in reason(list_sync)
+    assert await list_sync.renew() is None
+    assert (list_sync.errors, source.reads, source.given_up) == (2, 1, 1)
+    assert list_sync.freshness(clock.now()) is Freshness.BOOT
     source.goes_on.set()
-    assert await renewal.renew() is not None
-    assert (renewal.errors, source.reads) == (0, 1)
-    assert renewal.freshness(clock.now()) is Freshness.FRESH
+    assert await list_sync.renew() is not None
+    assert (list_sync.errors, source.reads) == (0, 1)
+    assert list_sync.freshness(clock.now()) is Freshness.FRESH
 
 
 @pytest.mark.requirement("R-64")
@@ -144,9 +146,9 @@ def test_a_look_that_hangs_keeps_nobody_from_ending() -> None:
     source = HangingSource()
 
     async def starts_a_look_and_stops() -> None:
-        renewal = a_renewal(source, FakeClock())
-        renewal.look_s = renewal.ended_s = 0.05
-        await renewal.renew()
+        list_sync = a_renewal(source, FakeClock())
+        list_sync.look_s = list_sync.ended_s = 0.05
+        await list_sync.renew()
 
     asyncio.run(starts_a_look_and_stops())
     looking = [thread for thread in threading.enumerate() if thread.name == "list"]

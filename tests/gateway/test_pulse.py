@@ -250,7 +250,7 @@ async def test_tables_that_hang_are_named_and_the_watchdog_is_not_fed(
 async def test_consents_that_hang_are_named_and_the_watchdog_is_not_fed(impatient: None) -> None:
     gate = Gate()
     async with gate.running() as gateway:
-        gateway.renewal.renew = hang  # type: ignore[method-assign, assignment]
+        gateway.list_sync.renew = hang  # type: ignore[method-assign, assignment]
         await gate.names("consents")
 
 
@@ -275,7 +275,7 @@ async def test_a_look_at_the_list_that_hangs_starts_nobody_anew(impatient: None)
     gate = Gate()
     source = HangingSource(a_list(consent()))
     async with gate.running(consents=source) as gateway:
-        gateway.renewal.progress_s = 0.2
+        gateway.list_sync.progress_s = 0.2
         async with asyncio.timeout(10):
             while source.looks < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

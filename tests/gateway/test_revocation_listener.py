@@ -17,10 +17,10 @@ from presence.core.consent.list_json import ConsentList
 from presence.core.consent.list_lag import TRIES
 from presence.core.consent.revocation import FOREIGN, Head, Revocation, RevokedRights
 from presence.core.consent.revocations import Revocations
-from presence.core.engine import prepare
+from presence.core.engine import index_list
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.errors import StorageError
-from presence.gateway.list_sync import Renewal
+from presence.gateway.list_sync import ListSync
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import (
     COPY,
@@ -30,7 +30,7 @@ from presence.gateway.revocation_listener import (
     REVOCATIONS_EACH_S,
     RevocationListener,
 )
-from presence.ports import Proven
+from presence.ports import VerifiedList
 from tests.support.builders import ANNA, BERIT, CARS, START_S, a_list, approach, consent, rules
 from tests.support.fakes import (
     FakeClock,
@@ -78,7 +78,7 @@ class Gateway:
         self.clock, self.tell, self.publisher = FakeClock(), FakeTell(), FakePublisher()
         self.store = store(folder)
         self.source = FakeConsentSource()
-        self.renewal = Renewal(
+        self.list_sync = ListSync(
             source=self.source,
             accepted=MemoryAcceptedLists(),
             clock=self.clock,
@@ -96,7 +96,7 @@ class Gateway:
             KeySet(KEYS, revoked),
             self.pipeline,
             store=self.store,
-            renewal=self.renewal,
+            list_sync=self.list_sync,
             clock=self.clock,
             refresh=self._ask,
             tell=self.tell,
@@ -109,16 +109,16 @@ class Gateway:
     def _ask(self) -> None:
         self.asked += 1
 
-    async def look(self, consents: ConsentList | Proven | None = None) -> None:
+    async def look(self, consents: ConsentList | VerifiedList | None = None) -> None:
         """As the daemon looks at plane A."""
         if consents is not None:
             self.source.put(consents)
-        proven = await self.renewal.renew()
-        if proven is not None and proven.prepared is not None:
+        verified = await self.list_sync.renew()
+        if verified is not None and verified.indexed is not None:
             now = self.clock.now()
-            self.pipeline.apply(proven.prepared, self.renewal.standing(now), now)
-        if not self.renewal.errors:
-            self.listener.looked(proven)
+            self.pipeline.apply(verified.indexed, self.list_sync.standing(now), now)
+        if not self.list_sync.errors:
+            self.listener.list_polled(verified)
 
     def hear(self, said: Revocation | Head | bytes) -> None:
         message = said if isinstance(said, bytes) else signed(said)
@@ -295,11 +295,11 @@ async def test_a_list_that_stays_older_than_the_head_says_is_told_and_renews_not
     for _ in range(20):
         gateway.clock.pass_s(60)
         await gateway.look(_signed(40, published_at_s=gateway.clock.now().utc_s))
-    assert gateway.renewal.freshness(gateway.clock.now()) is Freshness.STALE
+    assert gateway.list_sync.freshness(gateway.clock.now()) is Freshness.STALE
     assert await gateway.visitor() == []
     await gateway.look(_signed(41, seq=8, published_at_s=gateway.clock.now().utc_s))
     assert gateway.tell.names()[-1] == "consent.caught_up"
-    assert gateway.renewal.freshness(gateway.clock.now()) is Freshness.FRESH
+    assert gateway.list_sync.freshness(gateway.clock.now()) is Freshness.FRESH
 
 
 async def test_a_server_that_is_away_is_not_frozen(gateway: Gateway) -> None:
@@ -321,23 +321,23 @@ async def test_an_older_head_says_nothing(gateway: Gateway) -> None:
 
 async def test_the_signed_list_says_who_may_sign_notices(gateway: Gateway) -> None:
     other = encode_keys({"r2": OTHER.public_key()})
-    gateway.listener.looked(_proven(b"nonsense"))
+    gateway.listener.list_polled(_verified(b"nonsense"))
     assert gateway.tell.names()[-1] == "notices.keys_refused"
-    gateway.listener.looked(_proven(other))
+    gateway.listener.list_polled(_verified(other))
     gateway.hear(revocation())
     assert gateway.listener.ignored == {"unknown_key": 1}
     gateway.hear(signed(revocation(), kid="r2", key=OTHER))
     assert await gateway.visitor() == []
 
 
-def _signed(version: int, **changes: object) -> Proven:
+def _signed(version: int, **changes: object) -> VerifiedList:
     """A list as the signed source proves it."""
     consents = a_list(consent(), **{"seq": 7, **changes})
-    return Proven(consents.header, prepare(consents), timestamp_version=version)
+    return VerifiedList(consents.header, index_list(consents), timestamp_version=version)
 
 
-def _proven(keys: bytes) -> Proven:
-    return Proven(a_list().header, None, notice_keys=keys)
+def _verified(keys: bytes) -> VerifiedList:
+    return VerifiedList(a_list().header, None, notice_keys=keys)
 
 
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
@@ -432,7 +432,7 @@ async def test_what_a_stolen_key_took_away_for_ever_is_given_back_when_the_list_
     await gateway.look(_with_keys(stolen, seq=9, published_at_s=gateway.clock.now().utc_s))
 
     assert gateway.tell.names()[-1] == "restriction.lifted"
-    assert not gateway.listener.heads.frozen
+    assert not gateway.listener.lag.frozen
     assert await gateway.visitor() == ["entered"]
     assert gateway.store.load() == ()
     assert (tmp_path / "withdrawn.sqlite").read_bytes().count(ANNA) == 0
@@ -445,13 +445,13 @@ async def test_what_a_stolen_key_took_away_for_ever_is_given_back_when_the_list_
 
 @pytest.mark.requirement("R-44")
 async def test_what_another_key_said_too_stays_when_one_is_stolen(gateway: Gateway) -> None:
-    gateway.listener.looked(_proven(encode_keys({**KEYS, "r2": OTHER.public_key()})))
+    gateway.listener.list_polled(_verified(encode_keys({**KEYS, "r2": OTHER.public_key()})))
     gateway.hear(
         revocation(removal(version=5), RevokedRights(BERIT, 5, categories=frozenset({CARS})))
     )
     gateway.hear(signed(revocation(removal(version=5), seq=2, previous=1), kid="r2", key=OTHER))
 
-    gateway.listener.looked(_proven(encode_keys({"r2": OTHER.public_key()}, revoked=["r1"])))
+    gateway.listener.list_polled(_verified(encode_keys({"r2": OTHER.public_key()}, revoked=["r1"])))
 
     assert await gateway.visitor() == []
     assert [(each.taken.ref, each.kid) for each in gateway.store.load()] == [(ANNA, "r2")]
@@ -490,7 +490,7 @@ class Deaf:
         """Nobody speaks there."""
 
 
-def _with_keys(keys: bytes, **changes: object) -> Proven:
+def _with_keys(keys: bytes, **changes: object) -> VerifiedList:
     return replace(_signed(41, **changes), notice_keys=keys)
 
 

@@ -62,11 +62,11 @@ State = Callable[[Watched, int], None]
 
 def well(watched: Watched, _minute: int) -> None:
     """The list is renewed in time."""
-    lease = watched.gateway.renewal.lease
+    lease = watched.gateway.list_sync.lease
     assert lease is not None
     now = watched.clock.now()
     header = type(lease.header)(**{**_fields(lease.header), "published_at_s": now.utc_s})
-    watched.gateway.renewal.lease = type(lease)(header, now, lease.lease_s)
+    watched.gateway.list_sync.lease = type(lease)(header, now, lease.lease_s)
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -41,21 +41,21 @@ async def withstands(door: Door, attack: Callable[[], object], *, refusal: str) 
     words.
     """
     async with door.running():
-        renewal = door.gateway.renewal
-        lease, entries = renewal.lease, renewal.entries
+        list_sync = door.gateway.list_sync
+        lease, entries = list_sync.lease, list_sync.entries
         assert (door.freshness, entries) == (Freshness.FRESH, 2)
         attack()
         await door.look()
         assert refusal in door.refusal()
-        assert renewal.lease is lease
-        assert renewal.entries == entries
-        assert renewal.errors > 0
+        assert list_sync.lease is lease
+        assert list_sync.entries == entries
+        assert list_sync.errors > 0
         door.clock.passed_s = 901
         await door.look()
         assert (door.freshness, door.publishes) == (Freshness.STALE, False)
         assert await door.somebody_comes_in(ANNA) == 0
     async with door.running():  # and a restart under attack starts silent
-        assert door.gateway.renewal.lease is None
+        assert door.gateway.list_sync.lease is None
         assert not door.publishes
 
 
@@ -66,7 +66,7 @@ async def test_without_an_attack_customers_are_told_of_and_news_arrive(
         assert await door.somebody_comes_in(ANNA) == 1
         repository.delta([Delete(BERIT, 8)], count=1).publish()
         await door.look()
-        assert (door.gateway.renewal.entries, door.gateway.renewal.seq) == (1, 2)
+        assert (door.gateway.list_sync.entries, door.gateway.list_sync.seq) == (1, 2)
         assert await door.somebody_comes_in(BERIT) == 0
 
 
@@ -250,7 +250,7 @@ async def test_a_stolen_timestamp_key_makes_no_list_and_is_rotated_away_without_
         repository.sign("timestamp", version=1_000_000)  # the thief: no number will ever be higher
         repository.put("timestamp")
         await door.look()
-        assert (door.gateway.renewal.entries, door.gateway.renewal.seq) == (2, 1)
+        assert (door.gateway.list_sync.entries, door.gateway.list_sync.seq) == (2, 1)
         repository.timestamp.signed.version = 1
         repository.delta([Delete(BERIT, 8)], count=1).publish()
         await door.look()
@@ -258,14 +258,14 @@ async def test_a_stolen_timestamp_key_makes_no_list_and_is_rotated_away_without_
         stolen = repository.rotate("timestamp")
         repository.publish()
         await door.look()
-        assert (door.gateway.renewal.entries, door.gateway.renewal.errors) == (1, 0)
-        lease = door.gateway.renewal.lease
+        assert (door.gateway.list_sync.entries, door.gateway.list_sync.errors) == (1, 0)
+        lease = door.gateway.list_sync.lease
         repository.signers["timestamp"] = [stolen]
         repository.sign("timestamp", version=2_000_000)
         repository.put("timestamp")
         await door.look()
         assert "not proven" in door.refusal()
-        assert door.gateway.renewal.lease is lease
+        assert door.gateway.list_sync.lease is lease
 
 
 @pytest.mark.requirement("R-44")
@@ -277,7 +277,7 @@ async def test_a_root_key_is_lost_and_the_two_others_go_on(
             repository.rotate(role)
         repository.delta([Delete(BERIT, 8)], count=1).publish()
         await door.look()
-        assert (door.gateway.renewal.entries, door.gateway.renewal.errors) == (1, 0)
+        assert (door.gateway.list_sync.entries, door.gateway.list_sync.errors) == (1, 0)
 
 
 @pytest.mark.requirement("R-42", "T-11")
@@ -295,7 +295,7 @@ async def test_an_old_disk_image_is_not_believed_before_plane_a_gives_what_is_tr
         assert await door.somebody_comes_in(ANNA) == 0
         away.rename(repository.folder)
         await door.look()
-        assert (door.freshness, door.gateway.renewal.seq) == (Freshness.FRESH, 2)
+        assert (door.freshness, door.gateway.list_sync.seq) == (Freshness.FRESH, 2)
         assert await door.somebody_comes_in(ANNA) == 0
         assert await door.somebody_comes_in(BERIT) == 1
 
@@ -380,4 +380,4 @@ async def test_a_list_on_a_stick_is_read_and_one_that_was_changed_on_the_way_is_
         elsewhere.delta([Delete(BERIT, 8)], count=1).publish()
         shutil.copytree(elsewhere.folder, repository.folder)
         await door.look()
-        assert (door.gateway.renewal.entries, door.gateway.renewal.errors) == (1, 0)
+        assert (door.gateway.list_sync.entries, door.gateway.list_sync.errors) == (1, 0)

@@ -24,7 +24,7 @@ from presence.edges.consent_list.segment_files import WindowKeyFiles
 from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from presence.errors import ConsentListError
-from presence.ports import Proven
+from presence.ports import VerifiedList
 from tests.support.consent_services import CARS, DAY_S, GARDEN, a_wish
 from tests.support.signed_lists import LIST
 
@@ -59,10 +59,10 @@ def a_gateway(
     )
 
 
-def read(gateway: SignedList) -> Proven:
-    proven = gateway.read()
-    assert proven is not None
-    return proven
+def read(gateway: SignedList) -> VerifiedList:
+    verified = gateway.read()
+    assert verified is not None
+    return verified
 
 
 @pytest.mark.requirement("R-34", "R-47")
@@ -75,24 +75,24 @@ def test_what_the_service_is_told_is_what_the_gateway_has(
     berit = service.add(a_wish("berit", not_before_s=now_s - 60, not_after_s=now_s + DAY_S))
     service.publish()
     first = read(gateway)
-    assert first.prepared is not None
-    assert set(first.prepared.consents) == {anna.ref, berit.ref}
-    assert len(first.prepared.keys) == 4
+    assert first.indexed is not None
+    assert set(first.indexed.consents) == {anna.ref, berit.ref}
+    assert len(first.indexed.keys) == 4
     assert parse_keys(first.notice_keys)
     service.narrow("anna", categories=[GARDEN])
     service.withdraw("berit")
     service.publish()
     second = read(gateway)
-    assert second.prepared is not None
-    assert {grant.category for grant in second.prepared.consents[anna.ref].grants} == {CARS}
-    assert set(second.prepared.consents) == {anna.ref}
+    assert second.indexed is not None
+    assert {grant.category for grant in second.indexed.consents[anna.ref].grants} == {CARS}
+    assert set(second.indexed.consents) == {anna.ref}
     assert (second.notice_keys, second.entries) == (b"", 1)
     service.publish(rebase=True)
     third = read(gateway)
     assert third.header.seq == second.header.seq
     assert third.entries == 1
     service.publish()
-    assert read(gateway).prepared is None
+    assert read(gateway).indexed is None
     gateway.close()
 
 

@@ -33,7 +33,7 @@ from presence.edges.consent_list.store import ListStore
 from presence.edges.host.clock import SystemClock
 from presence.errors import ConsentListError
 from presence.gateway import gateway
-from presence.gateway.list_sync import Renewal
+from presence.gateway.list_sync import ListSync
 from presence.ports import ConsentSource
 from tests.support.builders import ANNA, BERIT
 from tests.support.fakes import FakeConsentSource, FakeTell, MemoryAcceptedLists
@@ -62,7 +62,7 @@ class Line:
     repository: Repository
     server: ListServer
     proxy: FaultProxy
-    renewal: Renewal
+    list_sync: ListSync
     tell: FakeTell
 
     async def first_look(self, fault: Fault | None) -> bool:
@@ -70,7 +70,7 @@ class Line:
         not.
         """
         self.proxy.fault = fault
-        lease = self.renewal.lease
+        lease = self.list_sync.lease
         shutil.rmtree(self.folder / "state", ignore_errors=True)
         shutil.rmtree(self.folder / "run", ignore_errors=True)
         with pytest.MonkeyPatch.context() as patience:
@@ -79,13 +79,13 @@ class Line:
                 patience.setattr(fetchers, "CONNECT_S", IMPATIENT_S)
             source = self.source()
         with closing(source):
-            self.renewal.source = source
-            proven = await self.renewal.renew()
-        if proven is None:
-            assert self.renewal.lease is lease
-            assert self.renewal.errors > 0
+            self.list_sync.source = source
+            verified = await self.list_sync.renew()
+        if verified is None:
+            assert self.list_sync.lease is lease
+            assert self.list_sync.errors > 0
             assert self.tell.names()[-1] == "consent.refused"
-        return proven is not None
+        return verified is not None
 
     def source(self) -> SignedList:
         tuf = TufRepository(
@@ -103,8 +103,8 @@ class Line:
         )
 
 
-def a_renewal(source: ConsentSource, tell: FakeTell) -> Renewal:
-    return Renewal(
+def a_renewal(source: ConsentSource, tell: FakeTell) -> ListSync:
+    return ListSync(
         source=source,
         accepted=MemoryAcceptedLists(),
         clock=SystemClock(),
@@ -123,8 +123,8 @@ async def a_line(folder: Path, repository: Repository, *, plain: bool) -> AsyncI
     with list_server(repository.folder, tls=None if plain else tls) as server:
         async with fault_proxy(server.port, tls=tls if plain else None) as proxy:
             tell = FakeTell()
-            renewal = a_renewal(FakeConsentSource(), tell)  # each look brings its own source
-            yield Line(folder, repository, server, proxy, renewal, tell)
+            list_sync = a_renewal(FakeConsentSource(), tell)  # each look brings its own source
+            yield Line(folder, repository, server, proxy, list_sync, tell)
 
 
 async def tried(line: Line, faults: Iterable[Fault]) -> int:
@@ -133,9 +133,9 @@ async def tried(line: Line, faults: Iterable[Fault]) -> int:
     failed = 0
     for fault in faults:
         failed += not await line.first_look(fault)
-        assert line.renewal.freshness(SystemClock().now()) is Freshness.FRESH
+        assert line.list_sync.freshness(SystemClock().now()) is Freshness.FRESH
     assert await line.first_look(None)
-    assert line.renewal.errors == 0
+    assert line.list_sync.errors == 0
     return failed
 
 
@@ -201,19 +201,19 @@ async def test_the_running_gateway_lives_through_a_cut_and_heals_with_the_next_l
         door = Door(tmp_path, repository, location=f"https://127.0.0.1:{line.proxy.port}")
         async with door.running():
             assert door.freshness is Freshness.FRESH
-            lease = door.gateway.renewal.lease
+            lease = door.gateway.list_sync.lease
             repository.publish()
             line.proxy.fault = Fault(Kind.CUT, 300)
             line.proxy.drop_all()
             await door.look()
-            assert door.gateway.renewal.errors > 0
-            assert door.gateway.renewal.lease is lease
+            assert door.gateway.list_sync.errors > 0
+            assert door.gateway.list_sync.lease is lease
             assert await door.somebody_comes_in(ANNA) == 1
             line.proxy.fault = None
             line.proxy.drop_all()
             await door.look()
-            assert door.gateway.renewal.errors == 0
-            assert door.gateway.renewal.lease is not lease
+            assert door.gateway.list_sync.errors == 0
+            assert door.gateway.list_sync.lease is not lease
 
 
 async def test_a_cut_is_told_by_its_type_and_its_file(
@@ -251,7 +251,7 @@ async def test_a_look_that_waits_for_headers_is_ended(
     tmp_path: Path, repository: Repository, kind: Kind
 ) -> None:
     async with a_line(tmp_path, repository, plain=True) as line:
-        line.renewal.look_s = 0.3
+        line.list_sync.look_s = 0.3
         assert not await line.first_look(Fault(kind, 5))
         assert "has not ended" not in line.reason()
         assert "cannot be fetched" in line.reason()
@@ -293,7 +293,7 @@ async def test_a_stick_that_cannot_be_read_is_a_look_that_failed_and_gets_the_bl
     door = Door(tmp_path / "door", repository)
     async with door.running():
         assert door.freshness is Freshness.FRESH
-        lease = door.gateway.renewal.lease
+        lease = door.gateway.list_sync.lease
         repository.seq += 1
         repository.base([agreed(ANNA)], new_epoch=True).publish()
 
@@ -303,10 +303,10 @@ async def test_a_stick_that_cannot_be_read_is_a_look_that_failed_and_gets_the_bl
         monkeypatch.setattr(fetchers, "open_regular", worn)
         await door.look()
         assert "cannot be read (Input/output error): is the stick" in door.refusal()
-        assert door.gateway.renewal.lease is lease
+        assert door.gateway.list_sync.lease is lease
         monkeypatch.setattr(fetchers, "open_regular", open_regular)
         await door.look()
-        assert (door.gateway.renewal.errors, door.gateway.renewal.entries) == (0, 1)
+        assert (door.gateway.list_sync.errors, door.gateway.list_sync.entries) == (0, 1)
 
 
 @pytest.mark.requirement("R-39", "R-47")
@@ -377,8 +377,8 @@ def test_a_long_list_over_a_slow_line_goes_on_after_each_start_where_it_stopped(
     """As long as the start limit of systemd was, in small: nothing that came whole comes again."""
     files = 3 * 32
     starts = 0
-    proven = None
-    while proven is None:
+    verified = None
+    while verified is None:
         starts += 1
         assert starts < 60
         source = slow_line.start()
@@ -386,13 +386,13 @@ def test_a_long_list_over_a_slow_line_goes_on_after_each_start_where_it_stopped(
         slow_line.server.file_s = 0.05
         monkeypatch.setattr(fetchers, "FETCH_S", 1.5)
         with closing(source), suppress(ConsentListError):
-            proven = source.read()
+            verified = source.read()
         slow_line.repository.publish()  # the world goes on
-        assert proven is not None or len(slow_line.fetched()) > asked
+        assert verified is not None or len(slow_line.fetched()) > asked
     assert starts > 1
     assert len(slow_line.fetched()) == files
     assert slow_line.fetched().total() < files + 2 * starts  # but for those that were under way
-    assert proven.entries == 32
+    assert verified.entries == 32
     assert not any((slow_line.folder / "state/fetched").iterdir())
 
 
@@ -402,15 +402,15 @@ async def test_a_look_that_has_to_go_on_is_no_error_and_says_how_far_it_is(
     monkeypatch.setattr(fetchers, "FETCH_S", 1.5)
     tell = FakeTell()
     with closing(slow_line.start()) as source:
-        renewal = a_renewal(source, tell)
-        renewal.progress_s = 0.05
+        list_sync = a_renewal(source, tell)
+        list_sync.progress_s = 0.05
         slow_line.server.file_s = 0.05
-        assert await renewal.renew() is None
-        assert (renewal.unfinished, renewal.errors, renewal.refusals) == (True, 0, 0)
+        assert await list_sync.renew() is None
+        assert (list_sync.unfinished, list_sync.errors, list_sync.refusals) == (True, 0, 0)
         slow_line.server.file_s = 0
         monkeypatch.setattr(fetchers, "FETCH_S", 60.0)
-        assert await renewal.renew() is not None
-        assert renewal.unfinished is False
+        assert await list_sync.renew() is not None
+        assert list_sync.unfinished is False
     told = [fields for event, fields in tell.told if event == "consent.fetching"]
     assert {fields["total"] for fields in told} == {3 * 32}
 

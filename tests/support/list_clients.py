@@ -6,7 +6,7 @@ from presence.edges.consent_list.repository import TufRepository
 from presence.edges.consent_list.segment_files import WindowKeyFiles
 from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
-from presence.ports import Proven
+from presence.ports import VerifiedList
 from tests.support.signed_lists import LIST, Repository
 
 MAX_SPAN_S = 396 * 86_400
@@ -34,12 +34,12 @@ class Client:
         self.list.close()
         self.list = self.start()
 
-    def read(self) -> Proven:
-        proven = self.list.read()
-        assert proven is not None
-        return proven
+    def read(self) -> VerifiedList:
+        verified = self.list.read()
+        assert verified is not None
+        return verified
 
     def refs(self) -> set[bytes]:
-        proven = self.read()
-        assert proven.prepared is not None
-        return set(proven.prepared.consents)
+        verified = self.read()
+        assert verified.indexed is not None
+        return set(verified.indexed.consents)

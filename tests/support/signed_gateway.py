@@ -150,11 +150,11 @@ class Door:
 
     @property
     def freshness(self) -> Freshness:
-        return self.gateway.renewal.freshness(self.clock.now())
+        return self.gateway.list_sync.freshness(self.clock.now())
 
     @property
     def publishes(self) -> bool:
-        return self.gateway.renewal.standing(self.clock.now()).publishing
+        return self.gateway.list_sync.standing(self.clock.now()).publishing
 
     def refusal(self) -> str:
         """Why the last look failed."""
@@ -171,8 +171,8 @@ class Door:
         shutil.copytree(image, self.state, symlinks=True)
 
     def _looks(self) -> float:
-        renewal = self.gateway.renewal
-        return renewal.refusals + (renewal.last_look.monotonic_s if renewal.last_look else 0)
+        list_sync = self.gateway.list_sync
+        return list_sync.refusals + (list_sync.last_look.monotonic_s if list_sync.last_look else 0)
 
     async def _looked(self, before: float) -> None:
         async with asyncio.timeout(20):

@@ -2,14 +2,14 @@
 
 from presence.core.consent.gate import ListStanding
 from presence.core.consent.list_json import ConsentList
-from presence.core.engine import Engine, Prepared
+from presence.core.engine import Engine, IndexedList
 from presence.core.event.outgoing import Step
 from presence.core.timestamps import Moment
 from presence.gateway.pipeline import Pipeline
 
 
 class SmallEngine(Engine):
-    def apply(self, consents: ConsentList | Prepared, now: Moment) -> Step:
+    def apply(self, consents: ConsentList | IndexedList, now: Moment) -> Step:
         step = super().apply(consents, now)
         self.matcher.complete(now.utc_s)
         return step
@@ -21,7 +21,9 @@ class SmallEngine(Engine):
 
 
 class SmallPipeline(Pipeline):
-    def apply(self, consents: ConsentList | Prepared, standing: ListStanding, now: Moment) -> None:
+    def apply(
+        self, consents: ConsentList | IndexedList, standing: ListStanding, now: Moment
+    ) -> None:
         super().apply(consents, standing, now)
         self.engine.matcher.complete(now.utc_s)
 

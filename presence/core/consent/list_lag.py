@@ -2,8 +2,8 @@
 held back (T-09).
 
     head ──heard──► behind? ask plane A at once
-    look at plane A ──looked──► as new as the head: all is well
-                         └────► older, and older again: FROZEN, somebody keeps the news from us
+    poll of plane A ──record_poll──► as new as the head: all is well
+                                   └─► older, and older again: FROZEN, somebody keeps the news from us
 
 A frozen plane A is believed no longer than its own age allows: what it proves from then on makes no
 lease longer. Whoever cannot be reached is not frozen: such looks are not counted, the lease runs
@@ -18,7 +18,7 @@ TRIES: Final = 2
 """Looks that may come back with less than the head says: a server behind a cache takes a moment."""
 
 
-class Heads:
+class ListLag:
     """The newest head, and how plane A kept up with it."""
 
     def __init__(self) -> None:
@@ -50,6 +50,6 @@ class Heads:
             0 < timestamp_version < head.timestamp_version or list_seq < head.list_seq
         )
 
-    def looked(self, timestamp_version: int, list_seq: int) -> None:
+    def record_poll(self, timestamp_version: int, list_seq: int) -> None:
         """Plane A answered, and this is the newest that it has."""
         self._misses = self._misses + 1 if self.behind(timestamp_version, list_seq) else 0

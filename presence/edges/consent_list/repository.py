@@ -71,7 +71,7 @@ class Proof:
     targets: Mapping[str, TargetFile] = field(repr=False)
     consistent: bool = True
     server: Moment | None = None
-    """See ports.Proven."""
+    """See ports.VerifiedList."""
     approvers: Keys = field(default_factory=dict)
     """Whose approval counts, by the root alone (presence.core.consent.growth)."""
 

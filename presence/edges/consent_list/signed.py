@@ -2,7 +2,7 @@
 the plain file.
 
     look ─► refresh (TUF) ─► manifest ─► base (kept as it comes) or deltas ─► one transaction ─► index ┐
-                                     └─► window keys (in memory only, kept as they come) ────► ring ┴─► Proven
+                                     └─► window keys (in memory only, kept as they come) ────► ring ┴─► VerifiedList
 
 1. Nothing is delivered before plane A has given, in this start, the version that is stored or a
    newer one (R-42).
@@ -34,14 +34,14 @@ from presence.core.consent.segments import (
     Put,
     delta_rows,
 )
-from presence.core.engine import Prepared
+from presence.core.engine import IndexedList
 from presence.edges.consent_list.files import ListFiles, key_targets
 from presence.edges.consent_list.repository import Proof, TufRepository
 from presence.edges.consent_list.rows import Taken
 from presence.edges.consent_list.segment_files import WindowKeyFiles, name_of
 from presence.edges.consent_list.store import METADATA, Changing, Kept, ListStore
 from presence.errors import ConsentListError, ListGrew, ListRolledBack, ListUnfinished
-from presence.ports import Progress, Proven
+from presence.ports import Progress, VerifiedList
 
 MANIFEST: Final = "manifest.json"
 CLOSING_S: Final = 5.0
@@ -133,7 +133,7 @@ class SignedList:
         self._files.forget_keys()
         self._wiped = True
 
-    def read(self) -> Proven | None:
+    def read(self) -> VerifiedList | None:
         """See ConsentSource.read."""
         with self._looking:
             if self._closed:
@@ -150,7 +150,7 @@ class SignedList:
             finally:
                 self._files.progress = None
 
-    def _look(self) -> Proven | None:
+    def _look(self) -> VerifiedList | None:
         proof = self._repository.refresh()
         kept = self._store.kept()
         if kept is not None:
@@ -166,7 +166,7 @@ class SignedList:
             self._delivered = None
         was = self._delivered
         if was is not None and was.manifest == digest:
-            return self._proven_again(proof, manifest)
+            return self._verified_again(proof, manifest)
         notice_keys = self._notice_keys(proof)
         changed, complaints = self._store_changes(proof, manifest, digest, kept)
         self._undelivered = self._undelivered or changed
@@ -176,12 +176,12 @@ class SignedList:
         paths = frozenset(
             name_of(target) for target in key_targets(proof, manifest.windows).values()
         )
-        prepared = None
+        indexed = None
         if was is None or self._undelivered or paths != was.keys:
             index = (
                 self._store.index(manifest.words) if was is None or self._undelivered else was.index
             )
-            prepared = Prepared(index, self._files.ring(proof, manifest, index))
+            indexed = IndexedList(index, self._files.ring(proof, manifest, index))
             was = self._delivered = _Delivered(digest, paths, "", index)
             self._undelivered = False
         was.manifest = digest
@@ -190,9 +190,9 @@ class SignedList:
             name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""
         )
         self._timestamp_version = proof.versions.timestamp
-        return Proven(
+        return VerifiedList(
             header=manifest.header,
-            prepared=prepared,
+            indexed=indexed,
             entries=len(was.index),
             refused=now_kept.refused,
             complaints=complaints,
@@ -201,14 +201,14 @@ class SignedList:
             notice_keys=notice_keys,
         )
 
-    def _proven_again(self, proof: Proof, manifest: Manifest) -> Proven | None:
+    def _verified_again(self, proof: Proof, manifest: Manifest) -> VerifiedList | None:
         """The list that we have: its lease goes on as it is, since nothing newer was published."""
         if proof.versions.timestamp == self._timestamp_version:
             return None
         self._timestamp_version = proof.versions.timestamp
-        return Proven(
+        return VerifiedList(
             header=manifest.header,
-            prepared=None,
+            indexed=None,
             timestamp_version=proof.versions.timestamp,
             server=proof.server,
         )

@@ -129,8 +129,8 @@ async def comes_back(
 ) -> None:
     """The daemon that is started next has the list that is true now."""
     async with Door(tmp_path / "door", repository).running() as door:
-        assert door.gateway.renewal.errors == 0
-        assert (door.gateway.renewal.seq, door.publishes) == (repository.seq, True)
+        assert door.gateway.list_sync.errors == 0
+        assert (door.gateway.list_sync.seq, door.publishes) == (repository.seq, True)
     assert stored(tmp_path) == (repository.seq, truth[repository.seq])
 
 

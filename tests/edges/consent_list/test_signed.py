@@ -29,14 +29,14 @@ def client(tmp_path: Path, repository: Repository) -> Iterator[Client]:
 
 
 def test_a_list_is_read_with_its_keys(client: Client, repository: Repository) -> None:
-    proven = client.read()
-    assert proven.prepared is not None
-    assert proven.prepared.consents[ANNA] == agreed(ANNA)
-    assert set(proven.prepared.consents) == {ANNA, BERIT}
-    assert proven.prepared.keys.windows == tuple(repository.windows)
-    assert proven.prepared.keys.key(ANNA, repository.windows[0])
-    assert (proven.entries, proven.header.seq, proven.timestamp_version) == (2, 1, 1)
-    assert client.list.last_signed_s == proven.header.published_at_s
+    verified = client.read()
+    assert verified.indexed is not None
+    assert verified.indexed.consents[ANNA] == agreed(ANNA)
+    assert set(verified.indexed.consents) == {ANNA, BERIT}
+    assert verified.indexed.keys.windows == tuple(repository.windows)
+    assert verified.indexed.keys.key(ANNA, repository.windows[0])
+    assert (verified.entries, verified.header.seq, verified.timestamp_version) == (2, 1, 1)
+    assert client.list.last_signed_s == verified.header.published_at_s
 
 
 def test_what_has_not_changed_is_not_delivered_again(
@@ -45,8 +45,8 @@ def test_what_has_not_changed_is_not_delivered_again(
     client.read()
     assert client.list.read() is None
     repository.release(of=["timestamp"])
-    proven = client.read()
-    assert (proven.prepared, proven.timestamp_version) == (None, 2)
+    verified = client.read()
+    assert (verified.indexed, verified.timestamp_version) == (None, 2)
 
 
 def test_a_publication_without_a_change_proves_the_list_anew_and_changes_nothing(
@@ -54,7 +54,7 @@ def test_a_publication_without_a_change_proves_the_list_anew_and_changes_nothing
 ) -> None:
     first = client.read()
     again = repository.publish() and client.read()
-    assert again.prepared is None
+    assert again.indexed is None
     assert again.header.published_at_s > first.header.published_at_s
 
 
@@ -66,11 +66,11 @@ def test_deltas_put_and_take_away(client: Client, repository: Repository) -> Non
     repository.delta([Put(CARL, encode_record(agreed(CARL), words))], count=2).keys(
         [BERIT, CARL]
     ).publish()
-    proven = client.read()
-    assert proven.prepared is not None
-    assert set(proven.prepared.consents) == {BERIT, CARL}
-    assert proven.prepared.consents[BERIT] == changed
-    assert proven.header.seq == 3
+    verified = client.read()
+    assert verified.indexed is not None
+    assert set(verified.indexed.consents) == {BERIT, CARL}
+    assert verified.indexed.consents[BERIT] == changed
+    assert verified.header.seq == 3
 
 
 @pytest.mark.requirement("R-36")
@@ -124,12 +124,12 @@ def test_an_entry_that_is_not_understood_is_left_out_and_counted(
     repository.seq += 1
     repository.epoch += 1
     repository.base_of([*rows, (BERIT, b"\xff" * 30)], keyed=[ANNA]).publish()
-    proven = client.read()
-    assert proven.entries == 1
-    assert sum(proven.refused.values()) == 2
-    assert len(proven.complaints) == 2
+    verified = client.read()
+    assert verified.entries == 1
+    assert sum(verified.refused.values()) == 2
+    assert len(verified.complaints) == 2
     client.restart()
-    assert client.read().refused == proven.refused
+    assert client.read().refused == verified.refused
 
 
 def test_a_delta_that_is_not_understood_takes_the_whole_entry_away(
@@ -144,27 +144,27 @@ def test_keys_of_refs_that_are_no_entries_are_not_taken_over(
     client: Client, repository: Repository
 ) -> None:
     repository.keys([ANNA, BERIT, CARL]).publish()
-    proven = client.read()
-    assert proven.prepared is not None
-    assert len(proven.prepared.keys) == 4
-    assert proven.prepared.keys.key(CARL, window_at(proven.header.published_at_s)) is None
+    verified = client.read()
+    assert verified.indexed is not None
+    assert len(verified.indexed.keys) == 4
+    assert verified.indexed.keys.key(CARL, window_at(verified.header.published_at_s)) is None
 
 
 @pytest.mark.requirement("R-12", "T-13")
 def test_window_keys_are_in_the_runtime_directory_alone_and_go_when_they_are_forgotten(
     client: Client, repository: Repository
 ) -> None:
-    proven = client.read()
-    assert proven.prepared is not None
-    key = proven.prepared.keys.key(ANNA, repository.windows[0])
+    verified = client.read()
+    assert verified.indexed is not None
+    key = verified.indexed.keys.key(ANNA, repository.windows[0])
     assert key is not None
     assert all(key not in file.read_bytes() for file in client.state.rglob("*") if file.is_file())
     assert len(list((client.runtime / "keys").iterdir())) == 2
     client.list.forget_keys()
     assert list((client.runtime / "keys").iterdir()) == []
     again = client.read()
-    assert again.prepared is not None
-    assert len(again.prepared.keys) == 4
+    assert again.indexed is not None
+    assert len(again.indexed.keys) == 4
 
 
 @pytest.mark.requirement("R-12", "R-40")
