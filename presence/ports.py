@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from presence.core.consent.list_json import ConsentList, ListHeader
 from presence.core.consent.revocations import HeldRevocation
 from presence.core.engine import IndexedList
-from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
+from presence.core.event.outbox import Announcement, Outgoing, Step, TakenBack
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.challenge import Answer, RejectReason
 from presence.core.timestamps import Moment

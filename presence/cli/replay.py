@@ -90,7 +90,7 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
                 publisher = LazyPublisher(settings, tasks)
                 damage = await player.play(reader, publisher)
                 publisher.close()
-        unsent = len(pipeline.pending()) + int(str(pipeline.counts["dropped"]))
+        unsent = len(pipeline.outbox.pending.records) + int(str(pipeline.counts["dropped"]))
     result = {
         "capture": options.capture.name,
         "format": reader.format,
@@ -180,7 +180,7 @@ class Player:
         self._pipeline.engine.matcher.complete(now.utc_s)
 
     async def _drain(self, relay: Relay) -> None:
-        if not self._pipeline.pending():
+        if not self._pipeline.outbox.pending.records:
             return
         try:
             await relay.empty()

@@ -1,6 +1,6 @@
 """Records by their key, in the order in which they came, and by the person whom they are about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 
@@ -18,19 +18,12 @@ class ByRef(Generic[Held]):
     def __init__(self) -> None:
         self._by_key: dict[str, Held] = {}
         self._keys_of: dict[bytes, dict[str, None]] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_key)
+        self.records: Mapping[str, Held] = self._by_key
+        """For reading: all of them by key, in the order in which they came."""
 
     def __iter__(self) -> Iterator[Held]:
         """In the order in which they came."""
         return iter(self._by_key.values())
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._by_key
-
-    def get(self, key: str) -> Held | None:
-        return self._by_key.get(key)
 
     def put(self, key: str, held: Held) -> None:
         """Under a key that is held already it takes the older record's place, and its turn."""

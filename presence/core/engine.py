@@ -5,20 +5,22 @@ stored come out.
     answered(at the bell) ──┤
     advance(now) ───────────┼──► Step: visits, outbox and announcements that change together
     apply(list, now) ───────┤
-    revoke(revocation, now) ─┘
-    release(outgoing, now) ────► the message as the gate allows it at this very moment, or why not
-    matcher: wanted, install ──  identifier tables, built elsewhere where lists are long
+    revoke(revocation, now) ┘
+
+    outbox      what waits to be sent, what was announced
+    dispatcher  what may be sent of an event at this very moment (`release`), or why not
+    matcher     which identifier tables are wanted (`wanted`, `install`)
 
 The engine never holds anything of an advertisement that belongs to nobody (R-01, R-02). One task
 owns it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from presence.core.consent.admissions import LetIn
-from presence.core.consent.gate import Denied, ListStanding, Reason, in_force, permitted
+from presence.core.consent.admissions import Admission, Admissions
+from presence.core.consent.gate import Denied, ListStanding, Reason
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.model import Consent
@@ -30,19 +32,19 @@ from presence.core.consent.revocations import (
     Revocations,
 )
 from presence.core.counts import Counts
-from presence.core.event.cloudevent import Event
-from presence.core.event.dispatch import Teller
-from presence.core.event.outgoing import Announcement, Draft, Outgoing, Step, TakenBack
+from presence.core.event.dispatch import Dispatcher
+from presence.core.event.outbox import Announcement, Draft, Outbox, Outgoing, Step, TakenBack
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
 from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
-from presence.core.recognition.matcher import Match, Matcher, Nobody
+from presence.core.recognition.matcher import Matcher, Nobody
+from presence.core.recognition.proofs import Proofs
 from presence.core.recognition.replay_guard import Suspicion
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
-from presence.core.visit.visits import Entered, Left, Sighting, Visit, VisitEvent, Visits
+from presence.core.visit.visits import Entered, Left, Over, Sighting, Visit, VisitEvent, Visits
 
 NOTHING: Final = Step()
 
@@ -85,19 +87,21 @@ class Engine:
         self.revocations = Revocations() if revocations is None else revocations
         self._rules = rules
         self.matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
+        self.visits = Visits(rules.entry, visits, door_adapters=rules.door_adapters)
+        self.outbox = Outbox(pending, announcements, taken_back)
+        self._admissions = Admissions(rules.place, rules.audiences)
+        self._proofs = Proofs()
+        self.dispatcher = Dispatcher(
+            rules, self.counts, self.outbox, self._admissions, self._proofs
+        )
         self._suspicion = Suspicion()
-        self._visits = Visits(rules.entry, visits, door_adapters=rules.door_adapters)
-        self._teller = Teller(rules, self.counts, pending, announcements, taken_back)
-        self._listed: Mapping[bytes, Consent] = {}
-        """As the list has them, before restrictions."""
+        self._listed: Mapping[bytes, Consent] | None = None
+        """As the list has them, before revocations; None before the first list."""
         self._open = False
-        self._let_in = LetIn()
 
     def trust(self, standing: ListStanding) -> None:
         """How far the list may be trusted now."""
-        before, self._teller.standing = self._teller.standing, standing
-        if standing.parents is not before.parents and standing.parents != before.parents:
-            self._let_in.ask_of_all()
+        self._admissions.trust(standing)
 
     def receive(self, advertisement: Advertisement) -> Step:
         """Take in one advertisement."""
@@ -110,13 +114,10 @@ class Engine:
             self.counts.nobody(match)
             return NOTHING
         at, ref = advertisement.at, match.ref
-        if not (self._teller.standing.publishing and self._let_in.stands(ref, at.utc_s)):
-            denied = self._denied(ref, at)
-            if denied is not None:
-                self.counts.refuse(denied.reason)
-                return NOTHING
-            if ref not in self._let_in:
-                self._let_in.let_in(ref, self._teller.consents.get(ref), at)
+        admission = self._admissions.admit(ref, at)
+        if isinstance(admission, Denied):
+            self.counts.refuse(admission.reason)
+            return NOTHING
         # An RPA is its own proof; and a phone may send several advertisements at once, each under
         # its own address.
         slot = match.slot
@@ -127,13 +128,13 @@ class Engine:
             return NOTHING
         self.counts.recognised += 1
         self.counts.persons.note("recognised", ref)
-        changes = self._visits.observe(
+        changes = self.visits.observe(
             Sighting(at, ref, advertisement.rssi_dbm, advertisement.adapter)
         )
         if not changes:
             return NOTHING
         draft = Draft()
-        self._note(changes, at, draft)
+        self._note(changes, admission, at, draft)
         return draft.step()
 
     def answered(self, answer: Answer | RejectReason) -> Step:
@@ -143,20 +144,19 @@ class Engine:
         if isinstance(answer, RejectReason):
             self.counts.unanswered[answer] += 1
             return NOTHING
-        match = self._whose(answer)
-        if isinstance(match, RejectReason):
-            self.counts.unanswered[match] += 1
+        admission = self._whose(answer)
+        if isinstance(admission, RejectReason):
+            self.counts.unanswered[admission] += 1
             return NOTHING
+        ref = admission.consent.ref
         self.counts.answered += 1
-        self.counts.persons.note("accepted", match.ref)
-        self._teller.proofs.prove(match.ref, answer.at.monotonic_s)
-        if match.ref not in self._let_in:
-            self._let_in.let_in(match.ref, self._teller.consents.get(match.ref), answer.at)
+        self.counts.persons.note("accepted", ref)
+        self._proofs.prove(ref, answer.at.monotonic_s)
         offset_db = self._rules.doorbell_offset_db
         draft = Draft()
         for age_s, rssi_dbm in answer.readings:
-            sighting = Sighting(answer.at.later(-age_s), match.ref, rssi_dbm + offset_db)
-            self._note(self._visits.observe(sighting), answer.at, draft)
+            sighting = Sighting(answer.at.later(-age_s), ref, rssi_dbm + offset_db)
+            self._note(self.visits.observe(sighting), admission, answer.at, draft)
         return draft.step()
 
     def advance(self, now: Moment) -> Step:
@@ -173,15 +173,13 @@ class Engine:
         if isinstance(consents, ConsentList):
             consents = index_list(consents)
         self._listed = consents.consents
-        before, after = self._teller.consents, EffectiveConsents(self._listed, self.revocations)
-        known = self._known()
-        self._let_in.change(before, after, known)
-        self._teller.consents = after
+        known, effective = self._known(), EffectiveConsents(self._listed, self.revocations)
+        self._admissions.replace(effective, known)
         self.matcher.change_keys(consents.keys)
         self._turn_slot(now)
         draft = Draft()
         for ref in known:
-            consent = after.get(ref)
+            consent = effective.get(ref)
             # As by a revocation: nobody needs a lease or the right time to know that this one is
             # off the list.
             if consent is None or consent.objected:
@@ -194,65 +192,38 @@ class Engine:
 
         Answers with what is restricted anew as well: nothing, where the list knows of it already.
         """
-        applied = self.revocations.apply(revocation, self._listed)
-        known = self.revocations.settle(self._listed, self._teller.standing.seq, among=applied.new)
+        listed = self._listed or {}
+        applied = self.revocations.apply(revocation, listed)
+        known = self.revocations.settle(listed, self._admissions.standing.seq, among=applied.new)
         applied = replace(applied, new=tuple(each for each in applied.new if each not in known))
-        teller, draft = self._teller, Draft()
-        whole = {
-            row.ref for row in revocation.rows if row.removed or row.objected or row.paused_until_s
-        }
-        refs = (
-            {row.ref for row in revocation.rows}
-            if isinstance(teller.consents, EffectiveConsents)
-            else whole
-        )
-        for ref in refs:
-            self._recheck(ref, now, draft)
+        draft = Draft()
+        for row in revocation.rows:
+            # Before the first list nobody knows what is left of a consent that is only narrowed.
+            whole = row.removed or row.objected or row.paused_until_s
+            if whole or self._listed is not None:
+                self._recheck(row.ref, now, draft)
         return applied, draft.step()
 
     def settle(self) -> tuple[HeldRevocation, ...]:
-        """Let go of what the list in force says by itself."""
-        return self.revocations.settle(self._listed, self._teller.standing.seq)
+        """Let go of what the list in force says by itself; answers with that."""
+        seq = self._admissions.standing.seq
+        return self._given_back(self.revocations.settle(self._listed or {}, seq))
 
-    def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
-        """The event as it may be sent at this moment, with the step to store *before* it is sent;
-        see Teller.
-        """
-        return self._teller.release(outgoing, now)
+    def lift(self, kids: Collection[str]) -> tuple[HeldRevocation, ...]:
+        """Let go of what these keys alone have said (see `Revocations.lift`); answers with that."""
+        return self._given_back(self.revocations.lift(kids))
 
-    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
-        """Another gateway told it, under this id."""
-        return self._teller.adopt(outgoing, event_id, now)
+    def _given_back(self, gone: tuple[HeldRevocation, ...]) -> tuple[HeldRevocation, ...]:
+        for each in gone:
+            self._admissions.change(each.taken.ref)
+        return gone
 
-    def held(self) -> list[tuple[Announcement, Visit]]:
+    def announced_visits(self) -> list[tuple[Announcement, Visit]]:
         """What was announced, here or by a peer, of visits that are known here."""
-        visits = ((each, self._visits.get(each.ref)) for each in self._teller.told)
+        visits = ((each, self.visits.get(each.ref)) for each in self.outbox.announced)
         return [(announcement, visit) for announcement, visit in visits if visit is not None]
 
-    def acknowledge(self, outgoing: Outgoing) -> None:
-        """The broker has it, or will never take it: it leaves the outbox."""
-        self._teller.waiting.pop(outgoing.id)
-
-    def pending(self) -> tuple[Outgoing, ...]:
-        """The outbox, oldest first."""
-        return tuple(self._teller.waiting)
-
-    def announcements(self) -> tuple[Announcement, ...]:
-        return tuple(self._teller.told)
-
-    def taken_back(self) -> tuple[TakenBack, ...]:
-        return self._teller.told.taken_back()
-
-    def visits(self) -> tuple[Visit, ...]:
-        return tuple(self._visits)
-
-    def heard_anew(self, turns: Iterable[int]) -> Step:
-        """When those of these turns were last heard (see `Visits.heard_anew`): that is in no other
-        step.
-        """
-        return Step(heard=tuple(self._visits.heard_anew(turns)))
-
-    def _whose(self, answer: Answer) -> Match | RejectReason:
+    def _whose(self, answer: Answer) -> Admission | RejectReason:
         match = self.matcher.whose(answer.eid, answer.at.utc_s)
         if isinstance(match, Nobody):
             return RejectReason.AMBIGUOUS if match is Nobody.AMBIGUOUS else RejectReason.UNKNOWN
@@ -260,29 +231,31 @@ class Engine:
         key = self.matcher.window_key(match.ref, slot)
         if key is None or not is_genuine(answer, key, self._rules.place, slot):
             return RejectReason.FORGED
-        return (
-            match
-            if self._open and self._denied(match.ref, answer.at) is None
-            else RejectReason.REFUSED
-        )
+        if not self._open:
+            return RejectReason.REFUSED
+        admission = self._admissions.admit(match.ref, answer.at)
+        return RejectReason.REFUSED if isinstance(admission, Denied) else admission
 
-    def _denied(self, ref: bytes, now: Moment) -> Denied | None:
-        teller = self._teller
-        return in_force(teller.consents.get(ref), self._rules.place, teller.standing, now.utc_s)
-
-    def _note(self, changes: Iterable[VisitEvent], now: Moment, draft: Draft) -> None:
-        """Visits that began or ended become state and outgoing events."""
+    def _note(
+        self, changes: Iterable[VisitEvent], admission: Admission, now: Moment, draft: Draft
+    ) -> None:
+        """What a sighting changed becomes state and outgoing events."""
         for change in changes:
-            visit = self._visits.get(change.ref)
-            if visit is not None:
-                draft.saved[change.ref] = visit
             if isinstance(change, Entered):
-                self._teller.entered(change, now, draft)
-            elif isinstance(change, Left):
-                self._teller.left(change, now, draft)
+                draft.saved[change.ref] = Visit(change.ref, change.at, change.at)
+                self.dispatcher.entered(change, admission, now, draft)
             else:
-                draft.saved.pop(change.ref, None)
-                draft.forgotten.append(change.ref)
+                self._note_end(change, now, draft)
+
+    def _note_end(self, change: Left | Over, now: Moment, draft: Draft) -> None:
+        if isinstance(change, Over):
+            draft.saved.pop(change.ref, None)
+            draft.forgotten.append(change.ref)
+            return
+        visit = self.visits.get(change.ref)
+        if visit is not None:
+            draft.saved[change.ref] = visit
+        self.dispatcher.left(change, now, draft)
 
     def _turn_slot(self, now: Moment) -> None:
         """The shop opens or closes, and the identifiers of the slot are made ready."""
@@ -294,36 +267,44 @@ class Engine:
         """Whose consent lapsed is forgotten, and whoever was told of them is told so (R-09); visits
         end.
         """
-        if self._teller.standing.publishing:
-            for ref in self._let_in.to_ask(now, self._teller.standing, self._known):
+        if self._admissions.standing.publishing:
+            for ref in self._admissions.to_ask(now, self._known):
                 self._recheck(ref, now, draft)
-        self._note(self._visits.advance(now), now, draft)
-        self._teller.forget_over(self._visits, now, draft)
+        for change in self.visits.advance(now):
+            self._note_end(change, now, draft)
+        self._proofs.advance(now.monotonic_s)
+        self.dispatcher.expire_announcements(self.visits, now, draft)
         return draft.step()
 
     def _knows(self, ref: bytes) -> bool:
-        return ref in self._visits or self._teller.knows(ref) or ref in self._suspicion
+        return (
+            ref in self.visits
+            or self.outbox.knows(ref)
+            or ref in self._proofs
+            or ref in self._suspicion
+        )
 
     def _known(self) -> set[bytes]:
         """Everyone of whom anything is known now."""
-        return self._visits.refs() | self._teller.refs() | self._suspicion.refs()
+        return (
+            self.visits.refs() | self.outbox.refs() | self._proofs.refs() | self._suspicion.refs()
+        )
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
         """Take away what this person does not allow any more. Whether the list may be believed is
         another question: nobody is forgotten because it is stale, and a revocation counts all the
         same.
         """
-        self._let_in.drop(ref)
+        self._admissions.drop(ref)
         if not self._knows(ref):
             return
-        consent = self._teller.consents.get(ref)
-        denied = permitted(consent, self._rules.place, now.utc_s)
-        if denied is None:
-            self._teller.withdraw_narrowed(ref, now, draft)
-            self._let_in.let_in(ref, consent, now)
+        admission = self._admissions.judge(ref, now)
+        if isinstance(admission, Admission):
+            self.dispatcher.withdraw_narrowed(ref, admission, now, draft)
             return
         self._suspicion.forget(ref)
-        self._teller.withdraw(ref, denied.reason, now, draft)
-        if ref in self._visits:
-            self._visits.forget(ref)
+        self._proofs.forget(ref)
+        self.dispatcher.withdraw(ref, admission.reason, now, draft)
+        if ref in self.visits:
+            self.visits.forget(ref)
             draft.forgotten.append(ref)

@@ -313,5 +313,5 @@ class Gateway:
         self._advance()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._parts.rules.expiry_s):
-                while self.pipeline.pending():  # noqa: ASYNC110 - likewise
+                while self.pipeline.outbox.pending.records:  # noqa: ASYNC110 - likewise
                     await asyncio.sleep(TICK_S / 10)

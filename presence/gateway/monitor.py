@@ -135,7 +135,7 @@ class Oversight:
         lease = list_sync.lease
         clock_synchronised, clock_trouble = self._clock()
         broker = sights.broker
-        people = self._people.release(gateway.pipeline.persons.take, now)
+        people = self._people.release(gateway.pipeline.engine.counts.persons.take, now)
         return Overview(
             at=now,
             version=__version__,
@@ -156,9 +156,7 @@ class Oversight:
             broker_trouble=broker.trouble or "",
             broker_codes=self._broker_codes(people),
             hourly={count: people.get(count, 0) for count in HOURLY},
-            outbox=self._outbox.release(
-                len({outgoing.ref for outgoing in gateway.pipeline.pending()}), now
-            ),
+            outbox=self._outbox.release(len(gateway.pipeline.outbox.pending.refs()), now),
             overflowed=gateway.intake.dropped,
             clock_synchronised=clock_synchronised,
             clock_trouble=clock_trouble,

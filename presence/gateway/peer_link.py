@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from presence.core.event.election import Adopt, Ours, Peers, Wait
-from presence.core.event.outgoing import Announcement, Outgoing
+from presence.core.event.outbox import Outgoing
 from presence.core.event.peer_message import (
     EXPIRY_S,
     Ignored,
@@ -29,8 +29,8 @@ from presence.core.event.peer_message import (
 )
 from presence.core.operations.hourly import HourlyNews
 from presence.core.timestamps import Moment
-from presence.core.visit.visits import Visit
 from presence.errors import BrokerError, MessageNotTaken
+from presence.gateway.pipeline import Pipeline
 from presence.ports import Clock, OutgoingMessage, Publisher, Tell
 from presence.pulse import beat, branch, resting
 
@@ -41,14 +41,6 @@ HEARD_MAX: Final = 4096
 SPEAKERS: Final = 4
 """So many words are on their way at a time: one that gets no answer does not hold up the next."""
 TIDY_S: Final = 60.0
-
-
-class Visitors(Protocol):
-    """The pipeline, as far as peers concern it."""
-
-    def pending(self) -> tuple[Outgoing, ...]: ...
-    def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None: ...
-    def held(self) -> list[tuple[Announcement, Visit]]: ...
 
 
 class PeerLink(Publisher, Protocol):
@@ -63,7 +55,7 @@ class Peering:
     def __init__(
         self,
         peers: Peers,
-        visitors: Visitors,
+        pipeline: Pipeline,
         link: PeerLink,
         clock: Clock,
         *,
@@ -76,7 +68,7 @@ class Peering:
         self.unheard: Counter[int] = Counter()
         """Words that the broker did not take, by reason code."""
         self._peers = peers
-        self._visitors = visitors
+        self._pipeline = pipeline
         self._link = link
         self._clock = clock
         self._tell = tell
@@ -96,7 +88,7 @@ class Peering:
             while True:
                 with resting():
                     await asyncio.sleep(TIDY_S)
-                self._peers.keep_only(outgoing.id for outgoing in self._visitors.pending())
+                self._peers.keep_only(self._pipeline.outbox.pending.records)
 
     def advance(self, now: Moment) -> None:
         """Tell that nobody hears us, by the hour: a line for each word would be one for each visit
@@ -119,7 +111,7 @@ class Peering:
                     return 0.0
                 case Adopt(event_id):
                     self.adopted += 1
-                    self._visitors.adopt(outgoing, event_id, now)
+                    self._pipeline.adopt(outgoing, event_id, now)
                     self._peers.forget(outgoing.id)
                     return math.inf
                 case claim:
@@ -147,7 +139,8 @@ class Peering:
         if len(self._heard) >= HEARD_MAX:
             del self._heard[next(iter(self._heard))]
         self._heard[seen] = None
-        answer = self._peers.hear(seen, self._visitors.held(), now)
+        held = self._pipeline.engine.announced_visits()
+        answer = self._peers.hear(seen, held, now)
         if answer is not None:
             self._say_soon(answer)
 

@@ -10,18 +10,17 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 
-from presence.core.consent.gate import Denied, ListStanding, Reason
+from presence.core.consent.gate import Denied, ListStanding
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.revocation import Revocation
-from presence.core.consent.revocations import Applied, HeldRevocation, Revocations
-from presence.core.counts import Persons
+from presence.core.consent.revocations import Applied, Revocations
 from presence.core.engine import NOTHING, Engine, IndexedList
-from presence.core.event.cloudevent import Event, encode, topic
-from presence.core.event.outgoing import Announcement, Outgoing, Step
+from presence.core.event.cloudevent import encode, topic
+from presence.core.event.outbox import Outgoing, Step
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
-from presence.core.visit.visits import SHARES, Visit
+from presence.core.visit.visits import SHARES
 from presence.errors import StorageError
 from presence.ports import DoorbellResponse, OutgoingMessage, Stored, Tell, VisitStore
 
@@ -72,7 +71,7 @@ class Intake:
 
 
 class Pipeline:
-    """What the relay asks for pending events, and the sources and the consent list feed."""
+    """The engine with its store: every change of the one is stored in the other."""
 
     def __init__(
         self,
@@ -91,6 +90,7 @@ class Pipeline:
             taken_back=stored.taken_back,
             revocations=revocations,
         )
+        self.outbox = self.engine.outbox
         self._rules = rules
         self._store = store
         self._tell = tell
@@ -104,11 +104,6 @@ class Pipeline:
     @property
     def counts(self) -> Mapping[str, object]:
         return {**self.engine.counts.as_dict(), "published": self.published}
-
-    @property
-    def persons(self) -> Persons:
-        """Of this hour, for the operator."""
-        return self.engine.counts.persons
 
     def receive(self, heard: Advertisement | DoorbellResponse) -> None:
         step = (
@@ -124,10 +119,11 @@ class Pipeline:
         if step:
             self._commit(step)
         turn = int(now.monotonic_s / SAVE_HEARD_S * SHARES)
-        heard = self.engine.heard_anew(range(max(self._turn, turn - SHARES) + 1, turn + 1))
+        turns = range(max(self._turn, turn - SHARES) + 1, turn + 1)
         self._turn = turn
+        heard = self.engine.visits.heard_anew(turns)
         if heard:
-            self._commit(heard)
+            self._commit(Step(heard=tuple(heard)))
         if self._unsaved:
             self._save_all()
 
@@ -139,10 +135,6 @@ class Pipeline:
         if step:
             self._commit(step)
 
-    @property
-    def revocations(self) -> Revocations:
-        return self.engine.revocations
-
     def revoke(self, revocation: Revocation, now: Moment) -> Applied:
         """A revocation; what is taken by it and was not before, to be stored."""
         applied, step = self.engine.revoke(revocation, now)
@@ -150,73 +142,53 @@ class Pipeline:
             self._commit(step)
         return applied
 
-    def settle(self) -> tuple[HeldRevocation, ...]:
-        """Let go of what the list in force says by itself; what was let go, to be removed from the
-        store.
-        """
-        return self.engine.settle()
-
-    def pending(self) -> tuple[Outgoing, ...]:
-        """The outbox, oldest first."""
-        pending = self.engine.pending()
-        if not pending:
-            self._queued.clear()
-        return pending
-
     async def queued(self) -> None:
-        """Return when the outbox is not empty."""
+        """Return when an event waits in the outbox."""
+        if not self.outbox.pending.records:
+            self._queued.clear()
         await self._queued.wait()
 
     def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None:
         """The message as the gate allows it now, stored as announced; see
         `presence.core.event.dispatch`.
         """
-        released = self.engine.release(outgoing, now)
-        if released is None or (
-            isinstance(released, Denied) and released.reason is not Reason.LIST_STALE
-        ):
-            self._remove(outgoing)
-            return released
-        if isinstance(released, Denied):
+        released = self.engine.dispatcher.release(outgoing, now)
+        if released is None or isinstance(released, Denied):
+            if outgoing.id not in self.outbox.pending.records:
+                self._remove(outgoing)
             return released
         event, step = released
         if step:
             self._commit(step)
-        return self._message(
-            event,
-            expiry_s=int(min(self._rules.expiry_s, max(1, outgoing.expires_s - now.monotonic_s))),
+        place, size = self._rules.place, self._rules.pad_to_bytes
+        return OutgoingMessage(
+            topic(place, event.audience),
+            encode(event, place, pad_to_bytes=size),
+            int(min(self._rules.expiry_s, max(1, outgoing.expires_s - now.monotonic_s))),
+            event.type.value,
+            event.id,
+            copies=not size,
         )
 
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
         """The broker has the event, or will never take it."""
-        self.published += published
         if published:
-            self.persons.note("published", outgoing.ref)
-        self.engine.acknowledge(outgoing)
+            self.published += 1
+            self.engine.counts.persons.note("published", outgoing.ref)
+        self.outbox.pending.pop(outgoing.id)
         self._remove(outgoing)
 
     def refused(self, outgoing: Outgoing, code: int) -> None:
         """The broker refused the event with this reason code, for good or for now."""
-        self.persons.note("refused", outgoing.ref)
-        self.persons.note(f"refused.{code}", outgoing.ref)
+        persons = self.engine.counts.persons
+        persons.note("refused", outgoing.ref)
+        persons.note(f"refused.{code}", outgoing.ref)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
-        """Another gateway told it, under this id."""
-        step = self.engine.adopt(outgoing, event_id, now)
+        """Another gateway sent it, under this id."""
+        step = self.engine.dispatcher.adopt(outgoing, event_id, now)
         if step:
             self._commit(step)
-
-    def held(self) -> list[tuple[Announcement, Visit]]:
-        return self.engine.held()
-
-    def _message(self, event: Event, *, expiry_s: int) -> OutgoingMessage:
-        place = self._rules.place
-        size = self._rules.pad_to_bytes
-        payload = encode(event, place, pad_to_bytes=size)
-        where = topic(place, event.audience)
-        return OutgoingMessage(
-            where, payload, expiry_s, event.type.value, event.id, copies=not size
-        )
 
     def _remove(self, outgoing: Outgoing) -> None:
         try:
@@ -233,12 +205,11 @@ class Pipeline:
             self._queued.set()
 
     def _save_all(self) -> None:
-        engine = self.engine
+        pending, announced = self.outbox.pending, self.outbox.announced
+        visits = tuple(self.engine.visits)
         try:
             self._store.replace(
-                Stored(
-                    engine.visits(), engine.pending(), engine.announcements(), engine.taken_back()
-                )
+                Stored(visits, tuple(pending), tuple(announced), announced.taken_back)
             )
         except StorageError as error:
             self._could_not_save(error)

@@ -28,7 +28,7 @@ from typing import Final, Protocol
 
 from presence.core.consent.gate import Denied, Reason
 from presence.core.event.cloudevent import EventType
-from presence.core.event.outgoing import Outgoing
+from presence.core.event.outbox import Outbox, Outgoing
 from presence.core.operations.hourly import HourlyNews
 from presence.core.timestamps import Moment
 from presence.errors import BrokerError, MessageNotTaken, MessageRefused
@@ -49,8 +49,11 @@ AGAIN_MAX_S: Final = 32.0
 REFUSED_STEP: Final = "ask `presence check`, question `access`, and read the broker's log"
 
 
-class Outbox(Protocol):
-    def pending(self) -> tuple[Outgoing, ...]: ...
+class Source(Protocol):
+    """Where events come from (presence.gateway.pipeline): what it answers is stored before."""
+
+    @property
+    def outbox(self) -> Outbox: ...
     async def queued(self) -> None: ...
     def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None: ...
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None: ...
@@ -93,7 +96,7 @@ class Relay:
 
     def __init__(
         self,
-        outbox: Outbox,
+        source: Source,
         publisher: Publisher,
         clock: Clock,
         *,
@@ -101,7 +104,8 @@ class Relay:
         turns: Turns | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._outbox = outbox
+        self._source = source
+        self._pending = source.outbox.pending
         self._publisher = publisher
         self._clock = clock
         self._tell = tell
@@ -116,7 +120,7 @@ class Relay:
         """Until cancelled."""
         while True:
             with resting():
-                await self._outbox.queued()
+                await self._source.queued()
             if not await self.empty():
                 with resting():
                     await asyncio.sleep(self._wait_s)
@@ -126,7 +130,7 @@ class Relay:
         to wait.
         """
         self._wait_s = RETRY_S
-        while pending := self._outbox.pending():
+        while pending := tuple(self._pending):
             self._forget_gone(pending)
             waiting: set[tuple[str, bytes]] = set()
             for outgoing in pending:
@@ -141,7 +145,7 @@ class Relay:
                     return False
                 if sent is _Sent.WAITS:
                     waiting.add(subject)
-            if self._outbox.pending()[:1] == pending[:1]:
+            if pending[0].id in self._pending.records:
                 return False
         self._again.clear()
         return True
@@ -164,7 +168,7 @@ class Relay:
         wait_s = 0.0 if self._turns is None else await self._turns.wait_s(outgoing)
         if wait_s:
             return self._waits(wait_s)
-        message = self._outbox.release(outgoing, self._clock.now())
+        message = self._source.release(outgoing, self._clock.now())
         if message is None:
             return _Sent.GONE
         if isinstance(message, Denied):
@@ -173,7 +177,7 @@ class Relay:
             await self._publisher.publish(message)
         except MessageRefused as refusal:
             self._note_refused(outgoing, refusal)
-            self._outbox.acknowledge(outgoing, published=False)
+            self._source.acknowledge(outgoing, published=False)
             return _Sent.GONE
         except MessageNotTaken as refusal:
             if outgoing.id not in self._again:
@@ -182,7 +186,7 @@ class Relay:
         except BrokerError:
             self._begin_anew(outgoing, lost=True)
             return _Sent.LOST
-        self._outbox.acknowledge(outgoing, published=True)
+        self._source.acknowledge(outgoing, published=True)
         if self._turns is not None:
             self._turns.told(outgoing)
         return _Sent.GONE
@@ -207,7 +211,7 @@ class Relay:
 
     def _note_refused(self, outgoing: Outgoing, refusal: MessageNotTaken) -> None:
         self._refused.note((refusal.reason_code, outgoing.audience, outgoing.type))
-        self._outbox.refused(outgoing, refusal.reason_code)
+        self._source.refused(outgoing, refusal.reason_code)
 
     def _forget_gone(self, pending: tuple[Outgoing, ...]) -> None:
         if self._again:

@@ -33,16 +33,15 @@ from presence.core.consent.revocation import (
     FOREIGN,
     UNTIMELY,
     Ignored,
-    Revocation,
     read_head,
     read_revocation,
     topic_of_head,
     topic_of_revocations,
 )
-from presence.core.consent.revocations import Applied, HeldRevocation, Revocations
-from presence.core.timestamps import Moment
+from presence.core.consent.revocations import Applied
 from presence.errors import StorageError
 from presence.gateway.list_sync import ListSync
+from presence.gateway.pipeline import Pipeline
 from presence.ports import Clock, RevocationStore, Tell, VerifiedList
 
 REVOCATIONS_EACH_S: Final = 50.0
@@ -58,15 +57,6 @@ MOST_DIGESTS: Final = 1024
 NOTHING: Final = Applied()
 
 
-class Gate(Protocol):
-    """The pipeline, as far as revocations concern it."""
-
-    @property
-    def revocations(self) -> Revocations: ...
-    def revoke(self, revocation: Revocation, now: Moment) -> Applied: ...
-    def settle(self) -> tuple[HeldRevocation, ...]: ...
-
-
 class Link(Protocol):
     async def subscribe(self, topic: str, handler: Callable[[str, bytes, bool], None]) -> None: ...
 
@@ -78,7 +68,7 @@ class RevocationListener:
         self,
         list_name: str,
         keys: KeySet,
-        gate: Gate,
+        pipeline: Pipeline,
         *,
         store: RevocationStore,
         list_sync: ListSync,
@@ -95,7 +85,7 @@ class RevocationListener:
         self._list_name = list_name
         self._keys = keys.keys
         self._revoked = keys.revoked
-        self._gate = gate
+        self._pipeline = pipeline
         self._store = store
         self._list_sync = list_sync
         self._clock = clock
@@ -146,7 +136,7 @@ class RevocationListener:
                 self._begin_hole(min(revocation.issued_s, now.utc_s + AHEAD_S))
                 self._refresh()
             self._seen = revocation.seq
-        applied = self._gate.revoke(revocation, now)
+        applied = self._pipeline.revoke(revocation, now)
         if applied.left_out:
             self._ignore(NO_ROOM)
             self._lose_revocation(now.utc_s)
@@ -199,7 +189,7 @@ class RevocationListener:
             self._hole_until_s = None
         self._keep()
         if verified is not None:
-            gone = self._gate.settle()
+            gone = self._pipeline.engine.settle()
             if gone:
                 self._save(lambda: self._store.let_go(gone))
         self._tell_frozen()
@@ -243,7 +233,7 @@ class RevocationListener:
         """A key was stolen: what it alone took away is given back; what is right of it stands in
         the list by now.
         """
-        gone = self._gate.revocations.lift(revoked)
+        gone = self._pipeline.engine.lift(revoked)
         if gone:
             self._save(lambda: self._store.let_go(gone))
         # The thief may have sent the numbers of a head or revocation ahead of all that come; so the
@@ -262,7 +252,7 @@ class RevocationListener:
         seen = self._seen if self._hole_until_s is None and self._seen != self._stored else None
         if not (self._unsaved or applied.new or applied.gone or seen is not None):
             return
-        new = tuple(self._gate.revocations) if self._unsaved else applied.new
+        new = tuple(self._pipeline.engine.revocations) if self._unsaved else applied.new
         self._save(lambda: self._store.keep(self._list_name, new, seen, gone=applied.gone))
         if seen is not None and not self._unsaved:
             self._stored = seen

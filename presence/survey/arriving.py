@@ -20,7 +20,7 @@ from presence.config.settings import EntrySettings, MqttSettings, StoreSettings
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.model import TEST_AUDIENCE, Audience, Purpose
 from presence.core.event.cloudevent import subject_of_day, topic, utc_day
-from presence.core.event.outgoing import Step
+from presence.core.event.outbox import Step
 from presence.core.rules import Rules
 from presence.core.visit.opening_hours import OpeningHours
 from presence.diagnosis.findings import Finding, Verdict

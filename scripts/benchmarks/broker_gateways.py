@@ -76,17 +76,17 @@ class Shop:
             for number in range(visits):
                 self._hear(number)
                 await asyncio.sleep(1 / rate if rate else 0)
-            while self.pipeline.pending():  # noqa: ASYNC110 - the end of a benchmark
+            while tuple(self.pipeline.outbox.pending):  # noqa: ASYNC110 - the end of a benchmark
                 await asyncio.sleep(0.002)
             relaying.cancel()
 
     def _hear(self, number: int) -> None:
         """Up to the advertisement that decides."""
-        known = {outgoing.id for outgoing in self.pipeline.pending()}
+        known = {outgoing.id for outgoing in self.pipeline.outbox.pending}
         for heard in walk_in(number, SystemClock().now()):
             began = time.time()
             self.pipeline.receive(heard)
-            for outgoing in self.pipeline.pending():
+            for outgoing in tuple(self.pipeline.outbox.pending):
                 if outgoing.id not in known:
                     self.sighted[outgoing.id] = began
                     return

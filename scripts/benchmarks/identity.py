@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from presence.core.consent.gate import in_force
+from presence.core.consent.gate import permitted
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.model import Consent, Grant, Purpose, Scope
 from presence.core.consent.record import Words, encode_record
@@ -118,11 +118,7 @@ def recogniser(table: SlotTable, consents: ConsentIndex) -> Callable[[Advertisem
             ref = table.find(identifier)
             if not isinstance(ref, bytes):
                 return None
-            return (
-                ref
-                if in_force(consents.get(ref), PLACE, subjects.STANDING, now_s) is None
-                else None
-            )
+            return ref if permitted(consents.get(ref), PLACE, now_s) is None else None
         return None
 
     return recognise

@@ -90,7 +90,7 @@ async def watch(gateway: Gateway) -> None:
     """Tell each decision as it falls; until cancelled."""
     known: set[str] = set()
     while True:
-        for outgoing in gateway.pipeline.pending():
+        for outgoing in tuple(gateway.pipeline.outbox.pending):
             if outgoing.id not in known and outgoing.type.value.startswith("presence.entered"):
                 known.add(outgoing.id)
                 say({"decided": outgoing.id, "at": time.time()})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from presence.core.event.cloudevent import STABLE_DAY, subject_of_day, utc_day
-from presence.core.event.outgoing import Announcement
+from presence.core.event.outbox import Announcement
 from presence.ports import OutgoingMessage
 from tests.checker.wills import PRESENCE, PROFILING, VISIT_END, History, Will
 

@@ -14,7 +14,7 @@ from presence.core.consent.jws import KeySet
 from presence.core.consent.model import Audience, Purpose
 from presence.core.consent.revocations import Revocations
 from presence.core.event.cloudevent import EventType
-from presence.core.event.outgoing import Announcement
+from presence.core.event.outbox import Announcement
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_key
@@ -205,18 +205,23 @@ class Shop:
         """Another gateway told the first `entered` that waits; what is announced by it, if the gate
         here agrees.
         """
-        waiting = [each for each in self.pipeline.pending() if each.type is EventType.ENTERED]
+        waiting = [each for each in self.pipeline.outbox.pending if each.type is EventType.ENTERED]
         if not waiting:
             return None
         self.pipeline.adopt(waiting[0], waiting[0].id, self.clock.now())
         return next(
-            (each for each, _ in self.pipeline.held() if each.event_id == waiting[0].id), None
+            (
+                each
+                for each, _ in self.pipeline.engine.announced_visits()
+                if each.event_id == waiting[0].id
+            ),
+            None,
         )
 
     @property
     def is_waiting(self) -> bool:
         """Whether anything is in the outbox."""
-        return bool(self.pipeline.pending())
+        return bool(tuple(self.pipeline.outbox.pending))
 
 
 def _advertisement(identity_key: bytes, at: Moment, true_s: float) -> Advertisement:

@@ -11,7 +11,7 @@ import pytest
 from presence.core.consent.admissions import LOOK_AGAIN_S
 from presence.core.consent.gate import SUPPRESSION_LIST_MAX_AGE_S, Reason
 from presence.core.consent.index import ConsentIndex
-from presence.core.consent.model import Consent
+from presence.core.consent.model import Consent, Purpose
 from presence.core.consent.revocation import RevokedRights
 from presence.core.engine import Engine, IndexedList
 from presence.core.recognition.key_ring import KeyRing
@@ -143,7 +143,12 @@ def test_nobody_is_watched_of_whom_nothing_is_known_any_more() -> None:
     engine.advance(moment(2000))
     engine.advance(moment(2000 + LOOK_AGAIN_S))
 
-    assert (engine.visits(), engine.announcements(), engine._known(), len(engine._let_in)) == (
+    assert (
+        tuple(engine.visits),
+        tuple(engine.outbox.announced),
+        engine._known(),
+        len(engine._admissions.admitted),
+    ) == (
         (),
         (),
         set(),
@@ -186,7 +191,7 @@ def test_a_list_that_came_while_the_last_one_was_stale_counts_before_the_next_ti
 
     assert heard(engine, 11) == {Reason.PAUSED: 1}
     engine.advance(moment(12))
-    assert engine.visits() == ()
+    assert tuple(engine.visits) == ()
 
 
 @pytest.mark.requirement("R-08")
@@ -236,7 +241,7 @@ def test_a_clock_set_back_before_the_begin_of_a_consent_refuses_and_takes_back()
     engine.receive(advertisement(at=now))
     assert engine.counts.refused == {Reason.NOT_YET_VALID: 1}
     assert [each.reason for each in engine.advance(now).queued] == ["unspecified"]
-    assert engine.visits() == ()
+    assert tuple(engine.visits) == ()
 
 
 @pytest.mark.requirement("R-30")
@@ -261,9 +266,52 @@ def test_a_taxonomy_that_grows_takes_back_what_it_makes_sensitive() -> None:
 def test_a_grant_that_ends_is_looked_at_then_though_another_one_lasts() -> None:
     engine = inside(grants=(grant(CARS, end_s=START_S + 100), grant(GARDEN)))
 
-    assert len(engine.announcements()) == 1
+    assert len(tuple(engine.outbox.announced)) == 1
     engine.advance(moment(100))
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.announced) == ()
+
+
+@pytest.mark.requirement("R-35")
+def test_a_grant_that_begins_after_somebody_was_admitted_counts_from_its_first_second() -> None:
+    engine = an_engine(consent(grants=(grant(CARS, start_s=START_S + 7),)))
+    walk_in(engine)
+
+    assert [event["data"]["allow"] for event in send_all(engine, moment(8))] == [[CARS]]
+
+
+@pytest.mark.requirement("R-30")
+def test_opt_out_registers_that_are_applied_anew_count_before_the_next_tick() -> None:
+    engine = an_engine(consent())
+    stale = standing(suppression_checked_at_s=START_S - SUPPRESSION_LIST_MAX_AGE_S - 1)
+    engine.trust(stale)
+    engine.advance(moment())
+    engine.receive(advertisement())
+
+    engine.trust(standing())
+    walk_in(engine, start=moment(1))
+
+    assert engine.counts.withheld == {}
+    assert engine.counts.entered == 1
+
+
+@pytest.mark.requirement("R-34", "R-41")
+@pytest.mark.parametrize("by", ["the key was stolen", "the list says more"])
+def test_what_is_given_back_counts_for_somebody_who_was_admitted_without_it(by: str) -> None:
+    engine = an_engine(consent(version=2))
+    engine.revoke(
+        revocation(RevokedRights(ANNA, 2, purposes=frozenset({Purpose.OFFERS}))), moment(1)
+    )
+    engine.receive(advertisement(at=moment(2)))
+
+    if by == "the key was stolen":
+        [gone] = engine.lift({"r1"})
+    else:
+        engine.trust(standing(seq=99))
+        [gone] = engine.settle()
+    walk_in(engine, start=moment(3))
+
+    assert gone.taken.ref == ANNA
+    assert [event["data"]["allow"] for event in send_all(engine, moment(11))] == [[GARDEN, CARS]]
 
 
 # ---------------------------------------------------------------- before the first list, after a
@@ -281,7 +329,7 @@ def test_a_narrowing_before_the_first_list_takes_nothing_back_until_the_list_is_
 
     engine.trust(standing())
     assert engine.apply(a_list(consent(), consent(ref=BERIT)), moment(11)).queued == ()
-    assert engine.announcements() == (told,)
+    assert tuple(engine.outbox.announced) == (told,)
 
 
 @pytest.mark.requirement("R-12")
@@ -319,20 +367,20 @@ def test_in_one_round_of_turns_each_last_hearing_is_stored_once() -> None:
     for ref in CROWD[:10]:
         engine.receive(advertisement(ref=ref, at=moment(20)))
 
-    turns = [dict(engine.heard_anew([turn]).heard) for turn in range(SHARES)]
+    turns = [dict(engine.visits.heard_anew([turn])) for turn in range(SHARES)]
 
     assert {ref: at for turn in turns for ref, at in turn.items()} == dict.fromkeys(
         CROWD[:10], moment(20)
     )
     assert sum(map(len, turns)) == 10
-    assert not engine.heard_anew(range(SHARES))
+    assert not engine.visits.heard_anew(range(SHARES))
 
 
 def test_nothing_is_stored_of_visits_that_are_over() -> None:
     engine, _ = a_crowd()
     engine.advance(moment(2000))
 
-    assert not engine.heard_anew(range(SHARES))
+    assert not engine.visits.heard_anew(range(SHARES))
 
 
 @pytest.mark.requirement("R-24")
@@ -341,8 +389,8 @@ def test_what_was_told_of_a_visit_longer_than_anybody_may_act_is_forgotten_as_it
     for second in range(30, 2001, 30):
         engine.receive(advertisement(at=moment(second)))
         engine.advance(moment(second))
-    assert len(engine.announcements()) == 1
+    assert len(tuple(engine.outbox.announced)) == 1
 
     engine.advance(moment(2300))
 
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.announced) == ()

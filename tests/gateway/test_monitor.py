@@ -165,7 +165,7 @@ async def an_hour(*, customer: bool) -> list[bytes]:
 async def refuse_half(watched: Watched) -> None:
     """The broker takes four of the eight events of the visit, and refuses the others."""
     pipeline = watched.gateway.pipeline
-    for number, waiting in enumerate(pipeline.pending()):
+    for number, waiting in enumerate(tuple(pipeline.outbox.pending)):
         pipeline.release(waiting, watched.clock.now())
         if number % 2:
             watched.publisher.counters.refused[0x87] += 1

@@ -83,7 +83,7 @@ class Door:
 
     @property
     def event_id(self) -> str:
-        return self.pipeline.pending()[0].id
+        return next(iter(self.pipeline.outbox.pending)).id
 
     def hear(
         self, said: Said, event_id: str, *, key: bytes = STORE_KEY, gateway: str = "door-1"
@@ -170,11 +170,13 @@ async def test_what_a_peer_told_is_not_told_again_and_a_withdrawal_is_still_poss
     door.hear(Said.TOLD, event_id)
     await door.after(5)
     assert door.events() == []
-    assert door.pipeline.pending() == ()
+    assert tuple(door.pipeline.outbox.pending) == ()
     assert door.peering.adopted == 1
-    assert [announcement.event_id for announcement, _ in door.pipeline.held()] == [event_id]
+    assert [
+        announcement.event_id for announcement, _ in door.pipeline.engine.announced_visits()
+    ] == [event_id]
     door.pipeline.apply(a_list(seq=8), standing(seq=8), door.clock.now())
-    assert [outgoing.entered_id for outgoing in door.pipeline.pending()] == [event_id]
+    assert [outgoing.entered_id for outgoing in door.pipeline.outbox.pending] == [event_id]
 
 
 @pytest.mark.requirement("R-53", "T-21", "T-22")
@@ -305,6 +307,6 @@ async def test_what_left_the_outbox_is_tidied_away(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("presence.gateway.peer_link.TIDY_S", 0.01)
     async with speaking(Door()) as door:
         await door.after(0)
-        door.pipeline.acknowledge(door.pipeline.pending()[0], published=False)
+        door.pipeline.acknowledge(next(iter(door.pipeline.outbox.pending)), published=False)
         await asyncio.sleep(0.05)
         assert door.peering._peers._pending == {}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.consent.gate import Denied, Reason
-from presence.core.event.outgoing import Step
+from presence.core.event.outbox import Step
 from presence.core.timestamps import Moment
 from presence.gateway.pipeline import SAVE_HEARD_S, Intake, Pipeline
 from presence.ports import OutgoingMessage, Stored
@@ -49,7 +49,7 @@ def come_in(pipeline: Pipeline, start: Moment | None = None) -> None:
 
 
 def message(pipeline: Pipeline, now: Moment) -> OutgoingMessage:
-    released = pipeline.release(pipeline.pending()[0], now)
+    released = pipeline.release(next(iter(pipeline.outbox.pending)), now)
     assert isinstance(released, OutgoingMessage)
     return released
 
@@ -65,7 +65,7 @@ def test_a_visit_and_its_event_are_stored_together() -> None:
 
     stored = store.load()
     assert stored.visits == (visit(entered_at=moment(7), heard_at=moment(7)),)
-    assert stored.pending == pipeline.pending()
+    assert stored.pending == tuple(pipeline.outbox.pending)
 
 
 def test_an_event_is_stored_as_announced_before_it_is_sent() -> None:
@@ -82,12 +82,12 @@ def test_an_acknowledged_event_leaves_the_store_and_stays_announced() -> None:
     store = MemoryStore()
     pipeline = a_pipeline(store)
     come_in(pipeline)
-    [waiting] = pipeline.pending()
+    [waiting] = pipeline.outbox.pending
     pipeline.release(waiting, moment(8))
 
     pipeline.acknowledge(waiting, published=True)
 
-    assert (pipeline.pending(), store.load().pending) == ((), ())
+    assert (tuple(pipeline.outbox.pending), store.load().pending) == ((), ())
     assert len(store.load().announcements) == 1
     assert pipeline.counts["published"] == 1
 
@@ -97,7 +97,7 @@ def test_a_refused_event_leaves_the_store_and_is_not_counted_as_published() -> N
     pipeline = a_pipeline(store)
     come_in(pipeline)
 
-    pipeline.acknowledge(pipeline.pending()[0], published=False)
+    pipeline.acknowledge(next(iter(pipeline.outbox.pending)), published=False)
 
     assert store.load().pending == ()
     assert pipeline.counts["published"] == 0
@@ -108,7 +108,7 @@ def test_an_event_that_the_gate_stops_leaves_the_store() -> None:
     store = MemoryStore()
     pipeline = a_pipeline(store)
     come_in(pipeline)
-    [waiting] = pipeline.pending()
+    [waiting] = pipeline.outbox.pending
     pipeline.apply(a_list(consent(grants=())), standing(), moment(8))
 
     assert pipeline.release(waiting, moment(9)) == Denied(Reason.NO_CATEGORY)
@@ -122,7 +122,7 @@ def test_an_event_that_expired_leaves_the_store() -> None:
     pipeline = a_pipeline(store)
     come_in(pipeline)
 
-    assert pipeline.release(pipeline.pending()[0], moment(7 + 120)) is None
+    assert pipeline.release(next(iter(pipeline.outbox.pending)), moment(7 + 120)) is None
 
     assert store.load().pending == ()
 
@@ -134,7 +134,9 @@ def test_an_event_that_waits_for_a_list_stays_in_the_store() -> None:
     come_in(pipeline)
     pipeline.engine.trust(standing(publishing=False))
 
-    assert pipeline.release(pipeline.pending()[0], moment(8)) == Denied(Reason.LIST_STALE)
+    assert pipeline.release(next(iter(pipeline.outbox.pending)), moment(8)) == Denied(
+        Reason.LIST_STALE
+    )
 
     assert len(store.load().pending) == 1
 
@@ -184,7 +186,7 @@ def test_a_tick_writes_nothing_where_nobody_was_heard() -> None:
     assert store.writes == 0
 
     come_in(pipeline, moment(100))
-    pipeline.release(pipeline.pending()[0], moment(108))
+    pipeline.release(next(iter(pipeline.outbox.pending)), moment(108))
     pipeline.advance(moment(108))
     before = store.writes
     for second in range(109, 160):
@@ -289,7 +291,7 @@ def test_nothing_is_sent_after_a_restart_before_the_list_is_proven_again() -> No
 
     after = SmallPipeline(rules(), store, tell=FakeTell())
 
-    assert after.release(after.pending()[0], moment(20)) == Denied(Reason.LIST_STALE)
+    assert after.release(next(iter(after.outbox.pending)), moment(20)) == Denied(Reason.LIST_STALE)
 
 
 @pytest.mark.requirement("R-08", "R-09")
@@ -297,7 +299,7 @@ def test_a_withdrawal_while_the_gateway_was_down_is_told_after_the_restart() -> 
     store = MemoryStore()
     before = a_pipeline(store)
     come_in(before)
-    [waiting] = before.pending()
+    [waiting] = before.outbox.pending
     before.release(waiting, moment(8))
     before.acknowledge(waiting, published=True)
 
@@ -315,7 +317,7 @@ def test_what_was_taken_back_before_the_process_was_killed_is_not_announced_agai
     store = MemoryStore()
     before = a_pipeline(store)
     come_in(before)
-    [waiting] = before.pending()
+    [waiting] = before.outbox.pending
     message(before, moment(8))
     before.acknowledge(waiting, published=True)
     before.apply(a_list(), standing(), moment(20))
@@ -350,7 +352,7 @@ def test_a_full_disk_loses_no_event_and_is_told_once() -> None:
     pipeline.advance(moment(8))
     pipeline.advance(moment(9))
     sent = message(pipeline, moment(10))
-    pipeline.acknowledge(pipeline.pending()[0], published=True)
+    pipeline.acknowledge(next(iter(pipeline.outbox.pending)), published=True)
 
     assert json.loads(sent.payload)["type"] == "presence.entered.v1"
     assert pipeline.counts["published"] == 1
@@ -371,7 +373,7 @@ def test_what_could_not_be_stored_is_stored_whole_once_there_is_room() -> None:
 
     stored = store.load()
     assert [v.ref for v in stored.visits] == [ANNA]
-    assert stored.pending == pipeline.pending()
+    assert stored.pending == tuple(pipeline.outbox.pending)
     assert len(stored.announcements) == 1
     assert tell.names() == ["storage.failed", "storage.recovered"]
 
@@ -383,7 +385,7 @@ def test_a_withdrawal_on_a_full_disk_is_erased_once_there_is_room() -> None:
     come_in(pipeline)
     store.fill_up()
     pipeline.apply(a_list(), standing(), moment(20))
-    assert pipeline.pending() == ()
+    assert tuple(pipeline.outbox.pending) == ()
     store.make_room()
 
     pipeline.advance(moment(21))

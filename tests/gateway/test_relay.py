@@ -11,7 +11,7 @@ import pytest
 
 from presence.core.consent.model import Purpose
 from presence.core.event.cloudevent import EventType
-from presence.core.event.outgoing import Outgoing
+from presence.core.event.outbox import Outbox, Outgoing
 from presence.core.operations.hourly import HOUR_S
 from presence.core.timestamps import Moment
 from presence.gateway.relay import Relay
@@ -50,15 +50,15 @@ class Shop:
 
     def come_in(self, *refs: bytes) -> list[str]:
         """One after the other; the ids that wait since."""
-        before = {waiting.id for waiting in self.pipeline.pending()}
+        before = {waiting.id for waiting in self.pipeline.outbox.pending}
         for ref in refs:
             for heard in approach(self.clock.now(), ref=ref):
                 self.pipeline.receive(heard)
             self.clock.pass_s(8)
-        return [waiting.id for waiting in self.pipeline.pending() if waiting.id not in before]
+        return [waiting.id for waiting in self.pipeline.outbox.pending if waiting.id not in before]
 
     def pending(self) -> tuple[Outgoing, ...]:
-        return self.pipeline.pending()
+        return tuple(self.pipeline.outbox.pending)
 
     def allowed(self) -> list[list[str]]:
         return [
@@ -243,13 +243,10 @@ async def test_an_event_that_is_not_taken_holds_up_nobody_elses(shop: Shop) -> N
 
 
 class Box:
-    """An outbox that allows everything; the ids are what the events are."""
+    """Allows everything; the ids are what the events are."""
 
     def __init__(self, *waiting: Outgoing) -> None:
-        self.waiting = list(waiting)
-
-    def pending(self) -> tuple[Outgoing, ...]:
-        return tuple(self.waiting)
+        self.outbox = Outbox(waiting)
 
     async def queued(self) -> None:
         """Something always waits."""
@@ -261,7 +258,7 @@ class Box:
         pass
 
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
-        self.waiting.remove(outgoing)
+        self.outbox.pending.pop(outgoing.id)
 
 
 @pytest.mark.requirement("R-09")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from presence.core.event.outgoing import Outgoing
+from presence.core.event.outbox import Outgoing
 from presence.edges.host import logs
 from presence.telemetry import (
     CATALOGUE,

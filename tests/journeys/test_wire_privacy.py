@@ -211,8 +211,8 @@ def test_two_who_enter_in_one_minute_cannot_be_told_apart_by_any_time_in_their_e
         walk_in(
             engine, start=moment(FULL_MINUTE_S + second - 7)
         )  # the eighth advertisement decides
-        [waiting] = engine.pending()
-        released = engine.release(waiting, moment(FULL_MINUTE_S + second + 1))
+        [waiting] = engine.outbox.pending
+        released = engine.dispatcher.release(waiting, moment(FULL_MINUTE_S + second + 1))
         assert isinstance(released, tuple)
         messages.add(encode(released[0], PLACE))
     assert len(messages) == 1

@@ -19,7 +19,7 @@ from presence.core.consent.list_json import ConsentList, Entry, ListHeader
 from presence.core.consent.model import Audience, Consent, Flag, Grant, Purpose, Scope
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import EventType, encode
-from presence.core.event.outgoing import Announcement, Outgoing, Step
+from presence.core.event.outbox import Announcement, Outgoing, Step
 from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
@@ -261,10 +261,10 @@ def restarted(before: Engine, *consents: Consent, at: Moment, **changes: Any) ->
     """
     engine = SmallEngine(
         rules(**changes),
-        visits=before.visits(),
-        pending=before.pending(),
-        announcements=before.announcements(),
-        taken_back=before.taken_back(),
+        visits=tuple(before.visits),
+        pending=tuple(before.outbox.pending),
+        announcements=tuple(before.outbox.announced),
+        taken_back=before.outbox.announced.taken_back,
     )
     engine.trust(standing())
     engine.apply(a_list(*consents), at)
@@ -311,12 +311,12 @@ def stay(
 def send_all(engine: Engine, now: Moment, *, acknowledged: bool = True) -> list[dict[str, Any]]:
     """The relay's work without a broker: what goes out at this moment, decoded."""
     sent: list[dict[str, Any]] = []
-    for waiting in engine.pending():
-        released = engine.release(waiting, now)
+    for waiting in tuple(engine.outbox.pending):
+        released = engine.dispatcher.release(waiting, now)
         if isinstance(released, tuple):
             sent.append(check_event(json.loads(encode(released[0], PLACE))))
             if acknowledged:
-                engine.acknowledge(waiting)
+                engine.outbox.pending.pop(waiting.id)
     return sent
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from presence.core.consent.revocations import HeldRevocation
-from presence.core.event.outgoing import Step
+from presence.core.event.outbox import Step
 from presence.edges.consent_list.repository import TufRepository
 from presence.edges.consent_list.segment_files import WindowKeyFiles
 from presence.edges.consent_list.signed import SignedList

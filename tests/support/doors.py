@@ -71,7 +71,7 @@ class Door:
         self, now: Moment, say: Callable[["Door", Seen], None], send: Callable[["Door", Any], bool]
     ) -> None:
         """What relay and peering do: everything in the outbox that can be done now."""
-        for outgoing in self.engine.pending():
+        for outgoing in tuple(self.engine.outbox.pending):
             while True:
                 turn = self.peers.turn(outgoing, now, self.chance.random())
                 if isinstance(turn, Seen):
@@ -79,13 +79,13 @@ class Door:
                     continue
                 break
             if isinstance(turn, Adopt):
-                self.engine.adopt(outgoing, turn.event_id, now)
+                self.engine.dispatcher.adopt(outgoing, turn.event_id, now)
                 self.peers.forget(outgoing.id)
                 self.adopted += 1
             elif isinstance(turn, Ours):
-                released = self.engine.release(outgoing, now)
+                released = self.engine.dispatcher.release(outgoing, now)
                 if isinstance(released, tuple) and send(self, released[0]):
-                    self.engine.acknowledge(outgoing)
+                    self.engine.outbox.pending.pop(outgoing.id)
                     say(self, self.peers.told(outgoing, now))
             else:
                 assert isinstance(turn, Wait)
@@ -216,6 +216,6 @@ class Doors:
                 continue
             seen = decode_seen(payload, STORE_KEY, PLACE, self.now.utc_s)
             assert isinstance(seen, Seen)
-            answer = door.peers.hear(seen, door.engine.held(), self.now)
+            answer = door.peers.hear(seen, door.engine.announced_visits(), self.now)
             if answer is not None:
                 self._say(door, answer)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from presence.core.consent.list_json import ConsentList
-from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
+from presence.core.event.outbox import Announcement, Outgoing, Step, TakenBack
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Visit

@@ -3,7 +3,7 @@
 from presence.core.consent.gate import ListStanding
 from presence.core.consent.list_json import ConsentList
 from presence.core.engine import Engine, IndexedList
-from presence.core.event.outgoing import Step
+from presence.core.event.outbox import Step
 from presence.core.timestamps import Moment
 from presence.gateway.pipeline import Pipeline
 

@@ -1,85 +1,139 @@
-"""Whom the gate let in, until when its answer stands, and of whom it has to be asked again.
+"""What the gate said of everybody who is around, until when that stands, and of whom it has to be
+asked again.
 
-An answer changes with the passing of time (a consent or a grant ends), with a new list, a notice or
-new settings, with a clock set back, and for everybody when the opt-out registers grow too old.
-Asked are those whom it concerns, so that a tick does not cost what everybody present costs.
+A customer's consent is fetched and judged once: whether they may be recognised here, and what each
+audience may be told. An answer changes with the passing of time (a consent or a grant begins or
+ends), with a new list, a revocation, with a clock set back, and for everybody when the opt-out
+registers grow too old. Asked again are those whom it concerns, so that a tick does not cost what
+everybody present costs.
+
+Nothing goes out by an answer that was kept: `decide` asks anew at the moment of sending.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from presence.core.agenda import Agenda
-from presence.core.consent.gate import ListStanding
-from presence.core.consent.model import Consent
+from presence.core.consent.gate import (
+    Decision,
+    Denied,
+    ListStanding,
+    Reason,
+    allowed_to,
+    believed,
+    permitted,
+    permitted_to,
+)
+from presence.core.consent.model import Audience, Consent
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 
 LOOK_AGAIN_S: Final = 600.0
 """Whoever is known is looked at so often at least, and not watched any longer once nothing is known
 of them.
 """
+NO_AUDIENCE: Final = Denied(Reason.NO_PURPOSE)
+"""For an audience that the settings do not name any more."""
 
 
-class LetIn:
-    """Nobody in it may be refused before their time, unless something changed and was told here."""
+class Admission(NamedTuple):
+    """Somebody may be recognised here."""
 
-    def __init__(self) -> None:
+    consent: Consent
+    decisions: Mapping[str, Decision]
+    """What each audience may be told of them now, by its name."""
+    until_s: float
+    """UTC: the passing of time alone changes nothing of it before."""
+
+    def decision(self, audience: str) -> Decision:
+        return self.decisions.get(audience, NO_AUDIENCE)
+
+
+class Admissions:
+    """The gate with all that it knows: the place, the audiences, the consents in force and how far
+    their list may be believed.
+    """
+
+    def __init__(self, place: Place, audiences: Iterable[Audience]) -> None:
+        self.standing = ListStanding(publishing=False)
+        """For reading, as `consents` and `admitted`."""
+        self.consents: Mapping[bytes, Consent] = {}
+        self.admitted: dict[bytes, Admission] = {}
+        self._place = place
+        self._audiences = {audience.name: audience for audience in audiences}
         self._agenda = Agenda[bytes]()
         self._changed: set[bytes] = set()
         self._all_changed = True
         self._asked_at_s = 0.0
         self._suppression_applied = False
 
-    def __len__(self) -> int:
-        return len(self._agenda)
+    def trust(self, standing: ListStanding) -> None:
+        """How far the list may be believed now."""
+        before, self.standing = self.standing, standing
+        grew = standing.parents is not before.parents and standing.parents != before.parents
+        # Registers that were applied anew give back what was withheld, before the next tick.
+        applied_anew = standing.suppression_checked_at_s != before.suppression_checked_at_s
+        if grew or (applied_anew and not self._suppression_applied):
+            self._all_changed = True
+            self._agenda.clear()
+            self.admitted.clear()
 
-    def __contains__(self, ref: bytes) -> bool:
-        return ref in self._agenda
+    def replace(self, consents: Mapping[bytes, Consent], known: Iterable[bytes]) -> None:
+        """A new list: whose consent is another one, of those who are known or were admitted."""
+        before, self.consents = self.consents, consents
+        for ref in {*known, *self.admitted}:
+            if before.get(ref) != consents.get(ref):
+                self.change(ref)
 
-    def stands(self, ref: bytes, utc_s: float) -> bool:
-        """Whether the gate's answer is still the same at this moment; never at one before it was
-        asked last.
-        """
-        return self._asked_at_s <= utc_s < self._agenda.times.get(ref, 0.0)
-
-    def let_in(self, ref: bytes, consent: Consent | None, now: Moment) -> None:
-        """The gate said yes: it stands until the consent may allow less by the passing of time
-        alone.
-        """
-        ends_s = (
-            ()
-            if consent is None
-            else (consent.not_after_s, *(grant.not_after_s for grant in consent.grants))
-        )
-        soonest_s = min((end_s for end_s in ends_s if end_s > now.utc_s), default=inf)
-        self._agenda.put(ref, min(soonest_s, now.utc_s + LOOK_AGAIN_S))
+    def change(self, ref: bytes) -> None:
+        """Something about this person's consent changed: they are asked about again."""
+        self._changed.add(ref)
+        self.drop(ref)
 
     def drop(self, ref: bytes) -> None:
         """The answer stands no more."""
         self._agenda.drop(ref)
+        self.admitted.pop(ref, None)
 
-    def ask_of_all(self) -> None:
-        """Everything changed: the settings, or the taxonomy."""
-        self._all_changed = True
-        self._agenda.clear()
+    def admit(self, ref: bytes, now: Moment) -> Admission | Denied:
+        """Both questions: whether this person may be recognised here and now."""
+        admission = self.admitted.get(ref)
+        if (
+            admission is not None
+            and self.standing.publishing
+            # Never before the gate was asked last: a clock set back ends every answer.
+            and self._asked_at_s <= now.utc_s < admission.until_s
+        ):
+            return admission
+        return believed(self.standing) or self.judge(ref, now)
 
-    def change(
-        self,
-        before: Mapping[bytes, Consent],
-        after: Mapping[bytes, Consent],
-        known: Iterable[bytes],
-    ) -> None:
-        """A new list: whose consent is another one, of those who are known or were let in."""
-        for ref in {*known, *self._agenda.times}:
-            if before.get(ref) != after.get(ref):
-                self._changed.add(ref)
-                self._agenda.drop(ref)
+    def judge(self, ref: bytes, now: Moment) -> Admission | Denied:
+        """The second question alone, whether or not the list may be believed; a yes is kept."""
+        consent = self.consents.get(ref)
+        denied = permitted(consent, self._place, now.utc_s)
+        if denied is not None or consent is None:
+            return denied or Denied(Reason.UNKNOWN)
+        decisions = {
+            name: allowed_to(consent, audience, self.standing, now.utc_s)
+            for name, audience in self._audiences.items()
+        }
+        admission = Admission(consent, decisions, _next_change_s(consent, now.utc_s))
+        self.admitted[ref] = admission
+        self._agenda.put(ref, admission.until_s)
+        return admission
 
-    def to_ask(
-        self, now: Moment, standing: ListStanding, known: Callable[[], set[bytes]]
-    ) -> set[bytes]:
+    def decide(self, ref: bytes, audience: str, now: Moment) -> tuple[Consent | None, Decision]:
+        """Asked anew, at the moment of sending: the consent as it is now, and what it allows this
+        audience, whether or not the list may be believed.
+        """
+        consent, known = self.consents.get(ref), self._audiences.get(audience)
+        if known is None:
+            return consent, NO_AUDIENCE
+        return consent, permitted_to(consent, known, self._place, self.standing, now.utc_s)
+
+    def to_ask(self, now: Moment, known: Callable[[], set[bytes]]) -> set[bytes]:
         """Of whom the gate is to be asked now; from then on they count as asked."""
-        applied = standing.suppression_applied(now.utc_s)
+        applied = self.standing.suppression_applied(now.utc_s)
         set_back = now.utc_s < self._asked_at_s
         if self._all_changed or set_back or applied != self._suppression_applied:
             refs = known()
@@ -89,3 +143,13 @@ class LetIn:
         self._changed.clear()
         self._asked_at_s, self._suppression_applied = now.utc_s, applied
         return refs
+
+
+def _next_change_s(consent: Consent, now_s: float) -> float:
+    """When the consent or a grant of it begins or ends next; at the latest when everybody is looked
+    at again.
+    """
+    changes_s = [consent.not_after_s, now_s + LOOK_AGAIN_S]
+    for grant in consent.grants:
+        changes_s += (grant.not_before_s, grant.not_after_s)
+    return min([change_s for change_s in changes_s if change_s > now_s])

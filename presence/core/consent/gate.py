@@ -119,22 +119,6 @@ def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | N
     return None
 
 
-def in_force(
-    consent: Consent | None, place: Place, standing: ListStanding, now_s: float
-) -> Denied | None:
-    """Both questions: why this subject may not be recognised here and now, or None where they
-    may.
-    """
-    return believed(standing) or permitted(consent, place, now_s)
-
-
-def decide(
-    consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float
-) -> Decision:
-    """The gate. Asked when a subject enters, and again at the moment of sending."""
-    return believed(standing) or permitted_to(consent, audience, place, standing, now_s)
-
-
 def permitted_to(
     consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float
 ) -> Decision:
@@ -144,6 +128,13 @@ def permitted_to(
     denied = permitted(consent, place, now_s)
     if denied is not None or consent is None:
         return denied or Denied(Reason.UNKNOWN)
+    return allowed_to(consent, audience, standing, now_s)
+
+
+def allowed_to(
+    consent: Consent, audience: Audience, standing: ListStanding, now_s: float
+) -> Decision:
+    """What somebody who may be recognised here allows an audience."""
     if (Flag.TEST in consent.flags) != (audience.name == TEST_AUDIENCE):
         return Denied(Reason.TEST_ONLY)
     if audience.purpose not in consent.purposes:

@@ -1,5 +1,5 @@
-"""Who is told what of a visit: events into the outbox, the gate asked again as each is sent,
-withdrawals after them.
+"""Which event goes to which audience: from visits into the outbox, the gate asked again as each is
+sent, withdrawals after them.
 
 1. An `entered` is queued for each audience that the gate allows at the entry, and decided anew when
    it is sent: a category narrowed meanwhile is not in it, a consent withdrawn meanwhile stops it
@@ -20,26 +20,17 @@ withdrawals after them.
    but `withdrawn` carries it (R-22).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from presence.core.consent.gate import (
-    Allowed,
-    Decision,
-    Denied,
-    ListStanding,
-    Reason,
-    believed,
-    permitted_to,
-)
+from presence.core.consent.admissions import Admission, Admissions
+from presence.core.consent.gate import Allowed, Decision, Denied, Reason, believed
 from presence.core.consent.model import Consent, Purpose
 from presence.core.counts import Counts
 from presence.core.event import cloudevent
 from presence.core.event.cloudevent import Assurance, Event, EventType, WithdrawnReason
-from presence.core.event.outgoing import Announcement, Draft, Outgoing, Step, TakenBack
-from presence.core.event.told import Told
-from presence.core.event.waiting import Waiting
+from presence.core.event.outbox import Announcement, Draft, Outbox, Outgoing, Step
 from presence.core.recognition.proofs import Proofs
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
@@ -48,60 +39,49 @@ from presence.core.visit.visits import Entered, Left, Visits
 LOOK_AGAIN_S: Final = 1.0
 
 
-class Teller:
-    """The outbox and what was announced. `rules`, `standing` and `consents` are set by the
-    engine.
+class Dispatcher:
+    """Makes events from visits and puts them into the outbox; says of each what may be sent of
+    it.
     """
 
     def __init__(
         self,
         rules: Rules,
         counts: Counts,
-        pending: Iterable[Outgoing],
-        announcements: Iterable[Announcement],
-        taken_back: Iterable[TakenBack],
+        outbox: Outbox,
+        admissions: Admissions,
+        proofs: Proofs,
     ) -> None:
-        self.rules = rules
-        self.standing = ListStanding(publishing=False)
-        self.consents: Mapping[bytes, Consent] = {}
+        self._rules = rules
         self._counts = counts
-        self.waiting = Waiting(pending)
-        self.told = Told(announcements, taken_back)
-        self.proofs = Proofs()
+        self._pending = outbox.pending
+        self._announced = outbox.announced
+        self._admissions = admissions
+        self._proofs = proofs
 
-    def knows(self, ref: bytes) -> bool:
-        """Whether somebody was told of them, or is about to be, or they answered a challenge just
-        now.
-        """
-        return self.told.knows(ref) or self.waiting.knows(ref) or ref in self.proofs
-
-    def refs(self) -> set[bytes]:
-        """Everyone whom it knows."""
-        return self.told.refs() | self.waiting.refs() | self.proofs.refs()
-
-    def entered(self, entered: Entered, now: Moment, draft: Draft) -> None:
+    def entered(self, entered: Entered, admission: Admission, now: Moment, draft: Draft) -> None:
         """Queue an `entered` for every audience that may hear of it."""
+        rules = self._rules
         self._counts.entered += 1
         self._counts.persons.note("entered", entered.ref)
-        bucket = cloudevent.visit_bucket(entered.at.utc_s, self.rules.entry.reentry_cooldown_s)
-        for audience in self.rules.audiences:
-            decision = self._decide(entered.ref, audience.name, now)
+        bucket = cloudevent.visit_bucket(entered.at.utc_s, rules.entry.reentry_cooldown_s)
+        for audience, decision in admission.decisions.items():
             if isinstance(decision, Denied):
                 self._counts.withheld[decision.reason] += 1
                 continue
             outgoing = Outgoing(
                 id=cloudevent.event_id(
-                    self.rules.store_key, EventType.ENTERED, audience.name, entered.ref, bucket
+                    rules.store_key, EventType.ENTERED, audience, entered.ref, bucket
                 ),
                 type=EventType.ENTERED,
-                audience=audience.name,
+                audience=audience,
                 ref=entered.ref,
                 subject="",
                 occurred_at=entered.at,
-                expires_s=now.monotonic_s + self.rules.expiry_s,
+                expires_s=now.monotonic_s + rules.expiry_s,
                 strength_dbm=entered.strength_dbm,
             )
-            if not self.told.is_taken_back(outgoing.id):
+            if not self._announced.is_taken_back(outgoing.id):
                 self._queue(outgoing, draft)
 
     def left(self, left: Left, now: Moment, draft: Draft) -> None:
@@ -110,46 +90,47 @@ class Teller:
         """
         self._counts.left += 1
         self._counts.persons.note("left", left.ref)
-        for announcement in self.told.of(left.ref):
+        for announcement in self._announced.of(left.ref):
             if self._left_denied(announcement, now) is None:
                 self._queue(self._following(EventType.LEFT, announcement, left.at, now), draft)
-            self.told.look_at(announcement.event_id, now.utc_s)
+            self._announced.look_at(announcement.event_id, now.utc_s)
 
     def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
         """A consent is no longer in force: pending events go, announced ones are taken back."""
-        self.proofs.forget(ref)
-        for outgoing in self.waiting.of(ref):
+        for outgoing in self._pending.of(ref):
             if outgoing.type is not EventType.WITHDRAWN:
-                self.waiting.cancel(outgoing, draft)
-        for announcement in self.told.of(ref):
-            self._retract(announcement, reason, now, draft)
+                self._pending.cancel(outgoing, draft)
+        for announcement in self._announced.of(ref):
+            self._take_back(announcement, reason, now, draft)
 
-    def withdraw_narrowed(self, ref: bytes, now: Moment, draft: Draft) -> None:
+    def withdraw_narrowed(
+        self, ref: bytes, admission: Admission, now: Moment, draft: Draft
+    ) -> None:
         """Take back what was announced with a category, to an audience or under a subject that is
         not allowed any more, and stop a `left` that waits where the end of a visit may not be told
         any more.
         """
-        for announcement in self.told.of(ref):
-            denied = self._outlived(announcement, now)
+        consent = admission.consent
+        for announcement in self._announced.of(ref):
+            decision = admission.decision(announcement.audience)
+            denied = _outlived(announcement, consent, decision)
             if denied is not None:
-                self._retract(announcement, denied.reason, now, draft)
-        consent = self.consents.get(ref)
-        if consent is None or Purpose.VISIT_END not in consent.purposes:
-            for outgoing in self.waiting.of(ref):
+                self._take_back(announcement, denied.reason, now, draft)
+        if Purpose.VISIT_END not in consent.purposes:
+            for outgoing in self._pending.of(ref):
                 if outgoing.type is EventType.LEFT:
-                    self.waiting.cancel(outgoing, draft)
+                    self._pending.cancel(outgoing, draft)
 
-    def forget_over(self, visits: Visits, now: Moment, draft: Draft) -> None:
-        """Announcements of visits that are over, on which nobody may act any more."""
-        self.proofs.advance(now.monotonic_s)
-        self.told.let_go(now, draft)
-        for announcement in self.told.to_look_at(now):
+    def expire_announcements(self, visits: Visits, now: Moment, draft: Draft) -> None:
+        """Forget those of visits that are over, on which nobody may act any more."""
+        self._announced.let_go(now, draft)
+        for announcement in self._announced.to_look_at(now):
             if visits.is_inside(announcement.ref):  # the end of the visit asks again
                 continue
-            if self.waiting.left_of(announcement):  # it is judged by what was announced
-                self.told.look_at(announcement.event_id, now.utc_s + LOOK_AGAIN_S)
+            if self._pending.left_of(announcement):  # it is judged by what was announced
+                self._announced.look_at(announcement.event_id, now.utc_s + LOOK_AGAIN_S)
                 continue
-            self.told.forget(announcement, draft)
+            self._announced.forget(announcement, draft)
 
     def release(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied | None:
         """The event as it may be sent at this moment, with the step to store *before* it is sent.
@@ -158,7 +139,7 @@ class Teller:
         it leaves the outbox too, except while the list is stale (Reason.LIST_STALE): then it waits
         until it expires.
         """
-        if outgoing.id not in self.waiting:
+        if outgoing.id not in self._pending.records:
             return None
         if now.monotonic_s >= outgoing.expires_s:
             self._expire(outgoing)
@@ -168,155 +149,122 @@ class Teller:
                 outgoing, {"entered_id": outgoing.entered_id, "reason": outgoing.reason}
             ), Step()
         if outgoing.type is EventType.LEFT:
-            announced = self.told.get(outgoing.entered_id)
-            denied = (
-                Denied(Reason.UNKNOWN) if announced is None else self._left_denied(announced, now)
+            return self._release_left(outgoing, now)
+        return self._release_entered(outgoing, now)
+
+    def _release_left(self, outgoing: Outgoing, now: Moment) -> tuple[Event, Step] | Denied:
+        announced = self._announced.records.get(outgoing.entered_id)
+        denied = Denied(Reason.UNKNOWN) if announced is None else self._left_denied(announced, now)
+        if denied is not None:
+            return self._block(outgoing, denied)
+        return _event(outgoing, {"entered_id": outgoing.entered_id}), Step()
+
+    def _release_entered(
+        self, outgoing: Outgoing, now: Moment
+    ) -> tuple[Event, Step] | Denied | None:
+        doubt = believed(self._admissions.standing)
+        if doubt is not None:
+            return self._block(outgoing, doubt)
+        consent, decision = self._admissions.decide(outgoing.ref, outgoing.audience, now)
+        if consent is None or isinstance(decision, Denied):
+            return self._block(
+                outgoing, decision if isinstance(decision, Denied) else Denied(Reason.UNKNOWN)
             )
-            if denied is not None:
-                return self._block(outgoing, denied)
-            return _event(outgoing, {"entered_id": outgoing.entered_id}), Step()
-        decision = self._decide(outgoing.ref, outgoing.audience, now)
-        if isinstance(decision, Denied):
-            return self._block(outgoing, decision)
-        announced = self.told.get(outgoing.id)
-        outlived = None if announced is None else self._outlived(announced, now)
-        if (
-            outlived is not None
-        ):  # the copy that was handed over before is taken back by the next look at it
+        announced = self._announced.records.get(outgoing.id)
+        outlived = None if announced is None else _outlived(announced, consent, decision)
+        if outlived is not None:
+            # The copy that was handed over before is taken back by the next look at it.
             return self._block(outgoing, outlived)
-        until_s = self._valid_until_s(outgoing, decision)
-        if now.utc_s >= until_s:
+        announcement = self._announcement(outgoing, consent, decision, outgoing.id)
+        if now.utc_s >= announcement.valid_until_s:
             self._expire(outgoing)
             return None
-        return self._announce(outgoing, now, decision, until_s)
+        self._announced.put(announcement.event_id, announcement)
+        event = _event(
+            replace(outgoing, subject=announcement.subject), self._entered_data(announcement, now)
+        )
+        return event, Step(announced=(announcement,))
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
-        """A peer told it under this id: it leaves the outbox, and an entry is known as announced
+        """A peer sent it under this id: it leaves the outbox, and an entry is known as announced
         (see `Peers`), also while our list is stale: nothing comes of that but its withdrawal.
         """
-        if self.waiting.pop(outgoing.id) is None:
+        if self._pending.pop(outgoing.id) is None:
             return Step()
-        decision = self._permitted_to(outgoing.ref, outgoing.audience, now)
-        if (
-            outgoing.type is not EventType.ENTERED
-            or isinstance(decision, Denied)
-            or self.told.is_taken_back(event_id)
-        ):
-            return Step(cancelled=(outgoing.id,))
-        until_s = self._valid_until_s(outgoing, decision)
-        return Step(
-            cancelled=(outgoing.id,),
-            announced=(self._known(outgoing, decision, until_s, event_id),),
-        )
+        gone = Step(cancelled=(outgoing.id,))
+        if outgoing.type is not EventType.ENTERED or self._announced.is_taken_back(event_id):
+            return gone
+        consent, decision = self._admissions.decide(outgoing.ref, outgoing.audience, now)
+        if consent is None or isinstance(decision, Denied):
+            return gone
+        announcement = self._announcement(outgoing, consent, decision, event_id)
+        self._announced.put(event_id, announcement)
+        return replace(gone, announced=(announcement,))
 
-    def _valid_until_s(self, outgoing: Outgoing, allowed: Allowed) -> float:
-        """To the minute, so that the end does not tell the second of the entry; a consent's own end
-        stays exact.
-        """
-        return min(
-            allowed.until_s, (outgoing.occurred_at.utc_s + self.rules.valid_for_s) // 60 * 60
-        )
-
-    def _known(
-        self, outgoing: Outgoing, allowed: Allowed, until_s: float, event_id: str
+    def _announcement(
+        self, outgoing: Outgoing, consent: Consent, allowed: Allowed, event_id: str
     ) -> Announcement:
-        before = self.told.get(event_id)
-        day = cloudevent.utc_day(outgoing.occurred_at.utc_s).decode()
-        announcement = Announcement(
-            event_id,
-            outgoing.audience,
-            outgoing.ref,
-            self._subjects(outgoing.ref, outgoing.audience, day)[0]
-            if before is None
-            else before.subject,
-            allowed.categories,
-            until_s,
-            day,
+        """What is announced of an entry. Its end is told to the minute, so that it does not tell
+        the second of the entry; a consent's own end stays exact.
+        """
+        entered_s = outgoing.occurred_at.utc_s
+        until_s = min(allowed.until_s, (entered_s + self._rules.valid_for_s) // 60 * 60)
+        before = self._announced.records.get(event_id)
+        day = cloudevent.utc_day(entered_s).decode()
+        if before is None:
+            subject = cloudevent.subjects_of(consent, outgoing.audience, day)[0]
+        else:
+            subject = before.subject
+        return Announcement(
+            event_id, outgoing.audience, outgoing.ref, subject, allowed.categories, until_s, day
         )
-        self.told.put(event_id, announcement)
-        return announcement
 
-    def _subjects(self, ref: bytes, audience: str, day: str) -> tuple[str, ...]:
-        return cloudevent.subjects_of(self.consents.get(ref), audience, day)
-
-    def _announce(
-        self, outgoing: Outgoing, now: Moment, allowed: Allowed, until_s: float
-    ) -> tuple[Event, Step]:
-        announcement = self._known(outgoing, allowed, until_s, outgoing.id)
-        audience = self.rules.audience(outgoing.audience)
-        proven = self.proofs.holds(outgoing.ref, now.monotonic_s)
-        data = cloudevent.entered_data(
+    def _entered_data(self, announcement: Announcement, now: Moment) -> dict[str, Any]:
+        audience = self._rules.audience(announcement.audience)
+        proven = self._proofs.holds(announcement.ref, now.monotonic_s)
+        return cloudevent.entered_data(
             audience.purpose if audience else "",
-            allowed.categories,
-            until_s,
-            list_seq=self.standing.seq,
-            notice=self.rules.notice,
+            announcement.categories,
+            announcement.valid_until_s,
+            list_seq=self._admissions.standing.seq,
+            notice=self._rules.notice,
             assurance=Assurance.CHALLENGE if proven else Assurance.BROADCAST,
-        )
-        return _event(replace(outgoing, subject=announcement.subject), data), Step(
-            announced=(announcement,)
         )
 
     def _expire(self, outgoing: Outgoing) -> None:
         self._counts.expired += 1
         self._counts.persons.note("expired", outgoing.ref)
-        self.waiting.pop(outgoing.id)
+        self._pending.pop(outgoing.id)
 
     def _block(self, outgoing: Outgoing, denied: Denied) -> Denied:
         if denied.reason is not Reason.LIST_STALE:
             self._counts.blocked[denied.reason] += 1
             self._counts.persons.note("blocked", outgoing.ref)
-            self.waiting.pop(outgoing.id)
+            self._pending.pop(outgoing.id)
         return denied
 
-    def _decide(self, ref: bytes, audience_name: str, now: Moment) -> Decision:
-        return believed(self.standing) or self._permitted_to(ref, audience_name, now)
-
-    def _permitted_to(self, ref: bytes, audience_name: str, now: Moment) -> Decision:
-        audience = self.rules.audience(audience_name)
-        if audience is None:
-            return Denied(Reason.NO_PURPOSE)
-        return permitted_to(
-            self.consents.get(ref), audience, self.rules.place, self.standing, now.utc_s
-        )
-
-    def _outlived(self, announcement: Announcement, now: Moment) -> Denied | None:
-        """Why what was told may not stand any more, whether or not the list may be believed; None
-        where it may.
-        """
-        decision = self._permitted_to(announcement.ref, announcement.audience, now)
-        if isinstance(decision, Denied):
-            return decision
-        if not set(announcement.categories) <= set(decision.categories):
-            return Denied(Reason.NO_CATEGORY)
-        if announcement.subject not in self._subjects(
-            announcement.ref, announcement.audience, announcement.day
-        ):
-            return Denied(Reason.NO_PURPOSE)
-        return None
-
     def _left_denied(self, announcement: Announcement, now: Moment) -> Denied | None:
-        consent = self.consents.get(announcement.ref)
+        consent, decision = self._admissions.decide(announcement.ref, announcement.audience, now)
         if consent is not None and Purpose.VISIT_END not in consent.purposes:
             return Denied(Reason.NO_PURPOSE)
-        return believed(self.standing) or self._outlived(announcement, now)
+        return believed(self._admissions.standing) or _outlived(announcement, consent, decision)
 
-    def _retract(
+    def _take_back(
         self, announcement: Announcement, reason: Reason, now: Moment, draft: Draft
     ) -> None:
-        entered = self.waiting.get(announcement.event_id)
+        entered = self._pending.records.get(announcement.event_id)
         if entered is not None:  # handed over, not acknowledged: not once more
-            self.waiting.cancel(entered, draft)
-        for left in self.waiting.left_of(announcement):
-            self.waiting.cancel(left, draft)
-        self.told.take_back(
-            announcement, now.monotonic_s + self.rules.entry.reentry_cooldown_s, draft
+            self._pending.cancel(entered, draft)
+        for left in self._pending.left_of(announcement):
+            self._pending.cancel(left, draft)
+        self._announced.take_back(
+            announcement, now.monotonic_s + self._rules.entry.reentry_cooldown_s, draft
         )
         # A consent that ends ends `valid_until` too: that is told although it may just have passed
         # (R-09).
         just_ended = (
             reason is Reason.EXPIRED
-            and now.utc_s - announcement.valid_until_s < self.rules.expiry_s
+            and now.utc_s - announcement.valid_until_s < self._rules.expiry_s
         )
         if now.utc_s < announcement.valid_until_s or just_ended:
             self._counts.withdrawn += 1
@@ -337,12 +285,12 @@ class Teller:
     ) -> Outgoing:
         """`left` or `withdrawn` after an `entered`: its id follows from the id of that."""
         entered_id = announcement.event_id
-        waits_s = self.rules.expiry_s
+        waits_s = self._rules.expiry_s
         if kind is EventType.WITHDRAWN:  # of use as long as somebody might still act
             waits_s = max(waits_s, announcement.valid_until_s - now.utc_s)
         return Outgoing(
             id=cloudevent.event_id(
-                self.rules.store_key, kind, announcement.audience, entered_id.encode(), 0
+                self._rules.store_key, kind, announcement.audience, entered_id.encode(), 0
             ),
             type=kind,
             audience=announcement.audience,
@@ -355,9 +303,23 @@ class Teller:
         )
 
     def _queue(self, outgoing: Outgoing, draft: Draft) -> None:
-        for dropped in self.waiting.queue(outgoing, self.rules.outbox_length, draft):
+        for dropped in self._pending.queue(outgoing, self._rules.outbox_length, draft):
             self._counts.dropped += 1
             self._counts.persons.note("dropped", dropped.ref)
+
+
+def _outlived(
+    announcement: Announcement, consent: Consent | None, decision: Decision
+) -> Denied | None:
+    """Why what was announced may not stand any more, whether or not the list may be believed; None
+    where it may.
+    """
+    if isinstance(decision, Denied):
+        return decision
+    if not set(announcement.categories) <= set(decision.categories):
+        return Denied(Reason.NO_CATEGORY)
+    subjects = cloudevent.subjects_of(consent, announcement.audience, announcement.day)
+    return None if announcement.subject in subjects else Denied(Reason.NO_PURPOSE)
 
 
 def _event(outgoing: Outgoing, data: Mapping[str, Any]) -> Event:

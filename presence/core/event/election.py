@@ -30,7 +30,7 @@ from typing import Final, NamedTuple
 from presence.core.event import cloudevent
 from presence.core.event.cloudevent import EventType
 from presence.core.event.election_backoff import PeerRule, hold_off_s
-from presence.core.event.outgoing import Announcement, Outgoing
+from presence.core.event.outbox import Announcement, Outgoing
 from presence.core.event.peer_message import Said, Seen, opaque
 from presence.core.place import Place
 from presence.core.timestamps import Moment

@@ -151,7 +151,7 @@ class Visits:
         if stay is not None and now_s - stay.heard_at.monotonic_s >= min(
             rule.absence_s, rule.reentry_cooldown_s
         ):
-            events = self._let_pass(ref, stay, at)
+            events += self._let_pass(ref, stay, at)
             stay = self._stays.get(ref)
         if rssi_dbm is None:
             if stay is not None:
@@ -177,9 +177,9 @@ class Visits:
             events.append(Entered(ref, at, approach.level_dbm))
         return events
 
-    def advance(self, now: Moment) -> list[VisitEvent]:
+    def advance(self, now: Moment) -> list[Left | Over]:
         """Let time pass; answers with the visits that ended by it."""
-        events: list[VisitEvent] = []
+        events: list[Left | Over] = []
         for ref in self._silences.take(now.monotonic_s):
             events += self._let_pass(ref, self._stays[ref], now)
         silent_s = now.monotonic_s - self._rule.window_s
@@ -224,9 +224,9 @@ class Visits:
         """Everyone of whom anything is known now."""
         return self._approaches.keys() | self._stays.keys()
 
-    def _let_pass(self, ref: bytes, stay: _Stay, now: Moment) -> list[VisitEvent]:
+    def _let_pass(self, ref: bytes, stay: _Stay, now: Moment) -> list[Left | Over]:
         silence_s = now.monotonic_s - stay.heard_at.monotonic_s
-        events: list[VisitEvent] = []
+        events: list[Left | Over] = []
         if stay.left_at is None and silence_s >= self._rule.absence_s:
             stay.left_at = stay.heard_at
             events.append(Left(ref, stay.entered_at, stay.heard_at))

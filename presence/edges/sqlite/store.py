@@ -20,7 +20,7 @@ from typing import ClassVar, Final
 
 from presence.core.consent.list_json import ConsentList
 from presence.core.event.cloudevent import EventType
-from presence.core.event.outgoing import Announcement, Outgoing, Step, TakenBack
+from presence.core.event.outbox import Announcement, Outgoing, Step, TakenBack
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Visit
 from presence.edges.sqlite.spoilt import (

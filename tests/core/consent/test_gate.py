@@ -15,8 +15,9 @@ from presence.core.consent.gate import (
     Denied,
     ListStanding,
     Reason,
-    decide,
-    in_force,
+    believed,
+    permitted,
+    permitted_to,
 )
 from presence.core.consent.model import Audience, Consent, Flag, Grant, Purpose, Scope
 from presence.core.consent.taxonomy import SENSITIVE_CATEGORIES, lineage
@@ -52,7 +53,8 @@ def ask(
     of_list: ListStanding | None = None,
     now_s: float = START_S,
 ) -> Allowed | Denied:
-    return decide(record, audience, place, of_list or standing(), now_s)
+    of_list = of_list or standing()
+    return believed(of_list) or permitted_to(record, audience, place, of_list, now_s)
 
 
 def categories(
@@ -450,7 +452,7 @@ def test_no_flag_place_or_audience_opens_a_consent_that_is_not_in_force(
     record = consent(**changes)
 
     assert isinstance(ask(record, place=place, audience=audience), Denied)
-    assert in_force(record, place, standing(), START_S) is not None
+    assert permitted(record, place, START_S) is not None
 
 
 @given(st.floats(-2000, 2000), st.floats(-2000, 2000), st.floats(0.1, 2000), st.floats(-2000, 2000))
@@ -493,4 +495,4 @@ def test_opt_out_registers_count_for_a_day_and_not_from_the_future(
 
 
 def test_a_consent_in_force_is_not_denied() -> None:
-    assert in_force(consent(), PLACE, standing(), START_S) is None
+    assert permitted(consent(), PLACE, START_S) is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.consent.gate import Allowed, ListStanding, decide, in_force
+from presence.core.consent.gate import Allowed, ListStanding, permitted, permitted_to
 from presence.core.consent.model import Audience, Consent, Flag, Purpose, Scope
 from presence.core.consent.revocation import Revocation, RevokedRights
 from presence.core.consent.revocations import (
@@ -83,11 +83,11 @@ PUBLISHING = ListStanding(publishing=True, suppression_checked_at_s=START_S, par
 
 def _rights(held: Consent | None, now_s: float) -> set[str]:
     """Everything that may be done with this consent at this moment, each a word."""
-    if in_force(held, PLACE, PUBLISHING, now_s) is not None or held is None:
+    if permitted(held, PLACE, now_s) is not None or held is None:
         return set()
     rights = {f"purpose {purpose}" for purpose in held.purposes}
     for audience in (EVERYTHING, PICK_UP):
-        decision = decide(held, audience, PLACE, PUBLISHING, now_s)
+        decision = permitted_to(held, audience, PLACE, PUBLISHING, now_s)
         if isinstance(decision, Allowed):
             rights |= {
                 f"tell {audience.name}",
@@ -368,10 +368,10 @@ def test_who_was_told_is_told_of_the_end_at_once_and_then_there_is_silence(
 def test_where_nobody_was_told_nothing_is_said_at_all(row: RevokedRights) -> None:
     engine = _engine()
     walk_in(engine)
-    assert engine.pending()
+    assert tuple(engine.outbox.pending)
     engine.revoke(revocation(row), moment(9))
     assert send_all(engine, moment(9)) == []
-    assert engine.pending() == ()
+    assert tuple(engine.outbox.pending) == ()
 
 
 def test_what_was_narrowed_before_it_was_told_is_not_in_the_event() -> None:
@@ -398,7 +398,9 @@ def test_a_notice_before_the_first_list_takes_back_what_was_told_before_the_rest
     before = _engine()
     walk_in(before)
     send_all(before, moment(10))
-    engine = SmallEngine(rules(), visits=before.visits(), announcements=before.announcements())
+    engine = SmallEngine(
+        rules(), visits=tuple(before.visits), announcements=tuple(before.outbox.announced)
+    )
     engine.revoke(revocation(RevokedRights(ANNA, 2, categories=frozenset({CARS}))), moment(11))
     assert send_all(engine, moment(11)) == []
     engine.revoke(revocation(), moment(11))
@@ -414,7 +416,9 @@ def test_before_the_first_list_what_ends_a_consent_whole_takes_back_at_once(
     before = _engine()
     walk_in(before)
     send_all(before, moment(10))
-    engine = SmallEngine(rules(), visits=before.visits(), announcements=before.announcements())
+    engine = SmallEngine(
+        rules(), visits=tuple(before.visits), announcements=tuple(before.outbox.announced)
+    )
 
     assert [each.ref for each in engine.revoke(revocation(row), moment(11))[1].queued] == [ANNA]
 
@@ -442,10 +446,10 @@ def test_neither_an_older_list_nor_a_restart_brings_back_what_a_notice_took() ->
     revocations.apply(revocation(RevokedRights(ANNA, 5, objected=True)))
     engine = _engine(consent(version=4), revocations=Revocations(tuple(revocations)))
     walk_in(engine)
-    assert engine.pending() == ()
+    assert tuple(engine.outbox.pending) == ()
     engine.apply(a_list(consent(version=4), seq=9), moment(30))
     walk_in(engine, start=moment(31))
-    assert engine.pending() == ()
+    assert tuple(engine.outbox.pending) == ()
 
 
 def test_others_hear_nothing_of_a_notice() -> None:

@@ -63,10 +63,10 @@ def golden(name: str) -> bytes:
 
 
 def only_message(engine: Engine, now: Moment) -> bytes:
-    [waiting] = engine.pending()
-    released = engine.release(waiting, now)
+    [waiting] = engine.outbox.pending
+    released = engine.dispatcher.release(waiting, now)
     assert isinstance(released, tuple)
-    engine.acknowledge(waiting)
+    engine.outbox.pending.pop(waiting.id)
     return encode(released[0], PLACE)
 
 
@@ -338,9 +338,9 @@ def test_an_id_is_the_same_after_a_restart() -> None:
 
     after = SmallEngine(
         rules(),
-        visits=before.visits(),
-        pending=before.pending(),
-        announcements=before.announcements(),
+        visits=tuple(before.visits),
+        pending=tuple(before.outbox.pending),
+        announcements=tuple(before.outbox.announced),
     )
     after.trust(standing())
     after.apply(a_list(consent()), moment(20))

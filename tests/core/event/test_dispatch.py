@@ -99,8 +99,8 @@ def test_a_consent_that_lapses_between_entry_and_sending_publishes_nothing(
     assert send_all(engine, moment(10)) == []
     engine.advance(moment(400))
     assert send_all(engine, moment(400)) == []
-    assert engine.pending() == ()
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.pending) == ()
+    assert tuple(engine.outbox.announced) == ()
 
 
 @pytest.mark.requirement("R-05", "R-06", "R-10", "R-11")
@@ -211,7 +211,7 @@ def test_an_event_that_waited_too_long_is_not_sent() -> None:
 
     assert len(send_all(in_time, moment(7 + 119.9))) == 1
     assert send_all(too_late, moment(7 + 120)) == []
-    assert too_late.pending() == ()
+    assert tuple(too_late.outbox.pending) == ()
 
 
 @pytest.mark.requirement("R-08")
@@ -220,9 +220,9 @@ def test_while_the_list_is_stale_events_wait_and_go_out_once_it_is_proven() -> N
     walk_in(engine)
     engine.trust(standing(publishing=False))
 
-    [waiting] = engine.pending()
-    assert engine.release(waiting, moment(10)) == Denied(Reason.LIST_STALE)
-    assert engine.pending() == (waiting,)
+    [waiting] = engine.outbox.pending
+    assert engine.dispatcher.release(waiting, moment(10)) == Denied(Reason.LIST_STALE)
+    assert tuple(engine.outbox.pending) == (waiting,)
     assert engine.counts.blocked == {}
 
     engine.trust(standing())
@@ -236,7 +236,7 @@ def test_an_event_that_waits_for_a_list_expires_too() -> None:
     engine.trust(standing(publishing=False))
 
     assert send_all(engine, moment(200)) == []
-    assert engine.pending() == ()
+    assert tuple(engine.outbox.pending) == ()
 
 
 @pytest.mark.requirement("R-18", "T-04")
@@ -246,7 +246,7 @@ def test_a_full_outbox_drops_the_oldest_and_counts_it() -> None:
     for ref in refs:
         walk_in(engine, ref=ref)
 
-    assert [waiting.ref for waiting in engine.pending()] == refs[2:]
+    assert [waiting.ref for waiting in engine.outbox.pending] == refs[2:]
     assert engine.counts.dropped == 2
 
 
@@ -268,7 +268,7 @@ def test_a_withdrawal_is_never_dropped_for_an_entry() -> None:
     step = walk_in(engine, ref=BERIT, start=moment(21))
 
     assert (step.queued, engine.counts.dropped) == ((), 1)
-    assert sorted((waiting.ref, waiting.type) for waiting in engine.pending()) == [
+    assert sorted((waiting.ref, waiting.type) for waiting in engine.outbox.pending) == [
         (ref, EventType.WITHDRAWN) for ref in refs
     ]
     assert types(send_all(engine, moment(30))) == ["presence.withdrawn.v1"] * 3
@@ -297,7 +297,7 @@ def test_a_withdrawal_takes_the_place_of_the_oldest_entry_that_waits() -> None:
 
     engine.apply(a_list(consent(ref=first), consent(ref=second)), moment(30))
 
-    assert [(waiting.ref, waiting.type) for waiting in engine.pending()] == [
+    assert [(waiting.ref, waiting.type) for waiting in engine.outbox.pending] == [
         (second, EventType.ENTERED),
         (told, EventType.WITHDRAWN),
     ]
@@ -374,7 +374,7 @@ def test_a_right_that_ends_during_a_visit_gives_one_withdrawn_and_then_silence(
         "entered_id": entered["id"],
         "reason": reason,
     }
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.announced) == ()
 
 
 @pytest.mark.requirement("R-09")
@@ -429,7 +429,11 @@ def test_what_was_never_sent_is_never_taken_back() -> None:
     assert step.queued == ()
     assert len(step.cancelled) == 1
     assert step.forgotten == (ANNA,)
-    assert (engine.pending(), engine.visits(), engine.announcements()) == ((), (), ())
+    assert (tuple(engine.outbox.pending), tuple(engine.visits), tuple(engine.outbox.announced)) == (
+        (),
+        (),
+        (),
+    )
 
 
 @pytest.mark.requirement("R-09", "R-53")
@@ -457,7 +461,10 @@ def test_what_was_taken_back_stays_so_through_a_restart() -> None:
     before = entered_and_told()
     step = before.apply(a_list(), moment(20))
     after = SmallEngine(
-        rules(), visits=before.visits(), pending=before.pending(), taken_back=step.taken_back
+        rules(),
+        visits=tuple(before.visits),
+        pending=tuple(before.outbox.pending),
+        taken_back=step.taken_back,
     )
     after.trust(standing())
     after.apply(a_list(consent(version=2)), moment(30))
@@ -467,7 +474,7 @@ def test_what_was_taken_back_stays_so_through_a_restart() -> None:
 
     let_go = after.advance(moment(40 + 900)).let_go
     assert let_go == tuple(each.event_id for each in step.taken_back)
-    assert after.taken_back() == ()
+    assert after.outbox.announced.taken_back == ()
     walk_in(after, start=moment(40 + 900))
     assert types(send_all(after, moment(950))) == ["presence.entered.v1"]
 
@@ -476,7 +483,7 @@ def test_what_was_taken_back_stays_so_through_a_restart() -> None:
 def test_the_word_of_a_peer_does_not_announce_again_what_was_taken_back_here() -> None:
     engine = an_engine(consent())
     walk_in(engine)
-    [waiting] = engine.pending()
+    [waiting] = engine.outbox.pending
     send_all(engine, moment(SENT_S))
     engine.apply(a_list(), moment(20))
     send_all(engine, moment(20))
@@ -484,13 +491,13 @@ def test_the_word_of_a_peer_does_not_announce_again_what_was_taken_back_here() -
     walk_in(
         engine, start=moment(600)
     )  # in the next bucket, and a peer told it under the id of the one before
-    [new] = engine.pending()
+    [new] = engine.outbox.pending
     assert new.id != waiting.id
 
-    step = engine.adopt(new, waiting.id, moment(610))
+    step = engine.dispatcher.adopt(new, waiting.id, moment(610))
 
     assert (step.cancelled, step.announced) == ((new.id,), ())
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.announced) == ()
 
 
 @pytest.mark.requirement("R-09")
@@ -498,9 +505,9 @@ def test_what_a_peer_told_while_our_list_was_stale_is_taken_back_here_too() -> N
     """The peer may be gone by then; nothing but the withdrawal comes of it."""
     engine = an_engine(consent())
     walk_in(engine)
-    [waiting] = engine.pending()
+    [waiting] = engine.outbox.pending
     engine.trust(standing(publishing=False))
-    engine.adopt(waiting, waiting.id, moment(10))
+    engine.dispatcher.adopt(waiting, waiting.id, moment(10))
     assert send_all(engine, moment(11)) == []
 
     engine.revoke(revocation(RevokedRights(ANNA, 1, removed=True)), moment(20))
@@ -538,7 +545,7 @@ def test_only_the_audience_that_lost_its_right_is_told() -> None:
     engine.apply(a_list(consent(purposes=both - {Purpose.OFFERS})), moment(60))
 
     assert [event["data"]["audience"] for event in send_all(engine, moment(60))] == [OFFERS.name]
-    assert [announced.audience for announced in engine.announcements()] == [PICK_UP.name]
+    assert [announced.audience for announced in engine.outbox.announced] == [PICK_UP.name]
 
 
 def test_a_widened_consent_takes_nothing_back_and_tells_nothing_new() -> None:
@@ -548,7 +555,7 @@ def test_a_widened_consent_takes_nothing_back_and_tells_nothing_new() -> None:
 
     engine.apply(a_list(consent(version=2)), moment(60))
 
-    assert engine.pending() == ()
+    assert tuple(engine.outbox.pending) == ()
 
 
 def test_a_withdrawal_after_everybody_stopped_acting_is_not_told() -> None:
@@ -558,7 +565,7 @@ def test_a_withdrawal_after_everybody_stopped_acting_is_not_told() -> None:
     engine.apply(a_list(), moment(2001))
 
     assert send_all(engine, moment(2001)) == []
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.announced) == ()
 
 
 @pytest.mark.requirement("R-08")
@@ -577,8 +584,8 @@ def test_a_stale_list_withdraws_nobody() -> None:
 
     engine.advance(moment(60))
 
-    assert engine.pending() == ()
-    assert len(engine.announcements()) == 1
+    assert tuple(engine.outbox.pending) == ()
+    assert len(tuple(engine.outbox.announced)) == 1
 
 
 @pytest.mark.requirement("R-09")
@@ -597,7 +604,7 @@ def test_a_withdrawal_during_a_restart_is_told_after_it() -> None:
 
 def test_a_left_is_told_where_the_customer_agreed_to_it() -> None:
     engine = entered_and_told(purposes=ALL)
-    [entered] = engine.announcements()
+    [entered] = engine.outbox.announced
 
     engine.advance(moment(7 + 300))
 
@@ -629,13 +636,13 @@ def test_a_left_is_stopped_where_visit_end_is_taken_back_before_it_is_sent() -> 
     engine = entered_and_told(purposes=ALL)
     engine.advance(moment(7 + 300))
 
-    [waiting] = engine.pending()
+    [waiting] = engine.outbox.pending
     step = engine.apply(a_list(consent(purposes=ALL - {Purpose.VISIT_END})), moment(310))
 
     assert step.cancelled == (waiting.id,)
     assert send_all(engine, moment(311)) == []
-    assert engine.pending() == ()
-    assert len(engine.announcements()) == 1
+    assert tuple(engine.outbox.pending) == ()
+    assert len(tuple(engine.outbox.announced)) == 1
 
 
 def lose_the_purpose(engine: Engine, by: str, now: Moment) -> Engine:
@@ -724,7 +731,7 @@ def test_a_left_that_waits_goes_out_though_nobody_may_act_any_more() -> None:
 
     assert types(send_all(engine, moment(1880))) == ["presence.left.v1"]
     engine.advance(moment(1881))
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.announced) == ()
 
 
 @pytest.mark.requirement("R-09")
@@ -741,11 +748,15 @@ def test_a_withdrawal_stops_a_left_that_waits() -> None:
 def test_nothing_is_remembered_of_a_visit_on_which_nobody_may_act_any_more() -> None:
     engine = entered_and_told()
     engine.advance(moment(400))
-    assert len(engine.announcements()) == 1
+    assert len(tuple(engine.outbox.announced)) == 1
 
     engine.advance(moment(1800))
 
-    assert (engine.visits(), engine.announcements(), engine.pending()) == ((), (), ())
+    assert (tuple(engine.visits), tuple(engine.outbox.announced), tuple(engine.outbox.pending)) == (
+        (),
+        (),
+        (),
+    )
 
 
 @pytest.mark.requirement("R-24")
@@ -769,7 +780,7 @@ def test_one_visit_that_is_remembered_holds_back_the_end_of_no_other(who: bytes,
                 engine.receive(advertisement(ref=ref, at=moment(second)))
         engine.advance(moment(second))
 
-    assert [each.ref for each in engine.announcements()] == [who]
+    assert [each.ref for each in engine.outbox.announced] == [who]
 
 
 def test_the_day_of_a_subject_is_that_of_the_entry_to_the_end_of_the_visit() -> None:
@@ -798,7 +809,7 @@ def test_an_event_of_an_older_version_of_the_configuration_is_released_by_the_ru
     engine.apply(a_list(consent()), moment(10))
 
     assert send_all(engine, moment(10)) == []
-    assert engine.pending() == ()
+    assert tuple(engine.outbox.pending) == ()
 
 
 def test_types_of_events_are_the_closed_list_of_version_1() -> None:
@@ -885,7 +896,7 @@ def test_a_left_that_waits_with_a_stable_subject_is_stopped_when_profiling_ends(
 @pytest.mark.requirement("R-22", "R-09")
 def test_what_was_told_under_a_pairwise_key_is_taken_back_when_the_key_is_replaced() -> None:
     engine = entered_and_told(purposes=ALL)
-    [announced] = engine.announcements()
+    [announced] = engine.outbox.announced
 
     engine.apply(
         a_list(consent(version=2, purposes=ALL, pairwise_keys={OFFERS.name: bytes(16)})), moment(60)
@@ -955,12 +966,12 @@ def test_a_minor_who_agreed_to_profiling_has_a_subject_of_the_day() -> None:
 def test_what_a_peer_told_is_known_under_the_subject_that_the_consent_allows_now() -> None:
     engine = an_engine(consent(purposes=PROFILED))
     walk_in(engine)
-    [waiting] = engine.pending()
+    [waiting] = engine.outbox.pending
     without_profiling(engine, "a list", moment(SENT_S))
 
-    engine.adopt(waiting, waiting.id, moment(SENT_S))
+    engine.dispatcher.adopt(waiting, waiting.id, moment(SENT_S))
 
-    assert [announced.subject for announced in engine.announcements()] == [OF_THE_DAY]
+    assert [announced.subject for announced in engine.outbox.announced] == [OF_THE_DAY]
 
 
 @pytest.mark.requirement("R-22", "R-12")

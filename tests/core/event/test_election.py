@@ -36,7 +36,7 @@ def test_however_many_gateways_hear_a_visit_one_of_them_tells_it(count: int) -> 
     doors = Doors.of(count).walk_in(*range(1, count + 1)).run(20)
     assert len(doors.ids()) == 1
     assert [door.adopted for door in doors.doors].count(1) == count - 1
-    assert all(door.engine.pending() == () for door in doors.doors)
+    assert all(tuple(door.engine.outbox.pending) == () for door in doors.doors)
 
 
 def test_a_gateway_alone_waits_for_its_hold_off_only() -> None:
@@ -69,7 +69,7 @@ def test_a_customer_who_walks_into_another_reach_after_twenty_minutes_has_not_en
     doors.walk_in(2, start_s=1250).run(10)
     doors.run(1240, step_s=1).run(1270)
     assert len(doors.ids()) == 1
-    assert doors[2].engine.announcements()[0].event_id == doors.ids()[0]
+    assert next(iter(doors[2].engine.outbox.announced)).event_id == doors.ids()[0]
 
 
 @pytest.mark.requirement("R-53")
@@ -81,7 +81,7 @@ def test_at_the_border_of_two_buckets_the_later_gateway_takes_over_the_id() -> N
     doors.run(BORDER_S + 10)
     assert len(doors.ids()) == 1
     assert [
-        a.event_id for door in doors.doors for a in door.engine.announcements()
+        a.event_id for door in doors.doors for a in door.engine.outbox.announced
     ] == doors.ids() * 2
 
 

@@ -11,9 +11,7 @@ from presence.core.consent.gate import Reason
 from presence.core.consent.model import Purpose
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import EventType
-from presence.core.event.outgoing import Draft, Step, TakenBack
-from presence.core.event.told import Told
-from presence.core.event.waiting import Waiting
+from presence.core.event.outbox import Announced, Draft, Pending, Step, TakenBack
 from presence.core.recognition.proofs import PROOF_S, Proofs
 from tests.support.builders import (
     ANNA,
@@ -112,7 +110,7 @@ def test_events_that_found_no_room_are_counted_and_so_are_their_persons() -> Non
     for ref in (ANNA, BERIT, CARL):
         walk_in(engine, ref=ref)
 
-    assert [waiting.ref for waiting in engine.pending()] == [CARL]
+    assert [waiting.ref for waiting in engine.outbox.pending] == [CARL]
     assert engine.counts.dropped == 2
     assert engine.counts.persons.take()["dropped"] == 2
 
@@ -138,7 +136,7 @@ def test_what_waits_of_somebody_who_is_not_here_any_more_goes_with_the_consent()
     step = engine.apply(a_list(), moment(60))
 
     assert step.cancelled == (outgoing().id,)
-    assert engine.pending() == ()
+    assert tuple(engine.outbox.pending) == ()
 
 
 @pytest.mark.requirement("R-18", "R-24")
@@ -148,7 +146,7 @@ def test_what_was_told_before_a_restart_is_forgotten_once_nobody_may_act_on_it()
 
     assert engine.advance(moment(1799)).retracted == ()
     assert engine.advance(moment(1800)).retracted == (announcement().event_id,)
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.announced) == ()
 
 
 # ---------------------------------------------------------------- taking back
@@ -162,7 +160,7 @@ def test_a_withdrawal_is_told_only_while_somebody_might_act(after_s: float, told
     step = engine.apply(a_list(consent(version=2, objected=True)), moment(after_s))
 
     assert len(step.queued) == told
-    assert engine.announcements() == ()
+    assert tuple(engine.outbox.announced) == ()
 
 
 @pytest.mark.requirement("R-09")
@@ -228,7 +226,7 @@ def test_a_left_whose_purpose_ended_does_not_wait_for_the_list_to_be_proven() ->
     engine.apply(a_list(consent(version=2, purposes=ALL - {Purpose.VISIT_END})), moment(401))
 
     assert send_all(engine, moment(402)) == []
-    assert engine.pending() == ()
+    assert tuple(engine.outbox.pending) == ()
     assert engine.counts.blocked == {Reason.NO_PURPOSE: 1}
 
 
@@ -237,10 +235,10 @@ def test_an_event_is_sent_with_what_is_to_be_stored_of_it() -> None:
     engine = an_engine(consent())
     walk_in(engine)
 
-    released = engine.release(engine.pending()[0], moment(8))
+    released = engine.dispatcher.release(next(iter(engine.outbox.pending)), moment(8))
 
     assert isinstance(released, tuple)
-    assert released[1] == Step(announced=engine.announcements())
+    assert released[1] == Step(announced=tuple(engine.outbox.announced))
 
 
 @pytest.mark.requirement("R-09", "R-53")
@@ -250,12 +248,12 @@ def test_what_was_taken_back_can_be_read_to_be_stored() -> None:
 
     step = engine.apply(a_list(), moment(20))
 
-    assert engine.taken_back() == step.taken_back
+    assert engine.outbox.announced.taken_back == step.taken_back
     assert [each.until_s for each in step.taken_back] == [moment(20 + 900).monotonic_s] * 2
 
 
 def test_what_is_taken_back_once_more_is_remembered_longer_and_holds_up_nothing_older() -> None:
-    told = Told([], [TakenBack("a", 10), TakenBack("b", 20)])
+    told = Announced([], [TakenBack("a", 10), TakenBack("b", 20)])
     told.take_back(announcement(event_id="a"), 30, Draft())
 
     draft = Draft()
@@ -277,16 +275,16 @@ def test_a_left_of_an_entry_that_nobody_remembers_is_stopped() -> None:
 def test_an_event_that_a_peer_told_leaves_the_store_and_a_left_is_no_announcement() -> None:
     engine = an_engine(consent(purposes=ALL))
     walk_in(engine)
-    [entered] = engine.pending()
-    step = engine.adopt(entered, entered.id, moment(8))
+    [entered] = engine.outbox.pending
+    step = engine.dispatcher.adopt(entered, entered.id, moment(8))
     assert (step.cancelled, [each.event_id for each in step.announced]) == (
         (entered.id,),
         [entered.id],
     )
 
     [left] = engine.advance(moment(400)).queued
-    assert engine.adopt(left, left.id, moment(401)) == Step(cancelled=(left.id,))
-    assert [each.event_id for each in engine.announcements()] == [entered.id]
+    assert engine.dispatcher.adopt(left, left.id, moment(401)) == Step(cancelled=(left.id,))
+    assert [each.event_id for each in engine.outbox.announced] == [entered.id]
 
 
 # ---------------------------------------------------------------- records
@@ -312,8 +310,8 @@ def test_a_step_with_anything_in_it_is_one_to_be_stored() -> None:
 
 
 def test_what_is_not_held_can_be_let_go_of() -> None:
-    assert Waiting([]).pop("nothing") is None
-    assert Told([], []).pop("nothing") is None
+    assert Pending([]).pop("nothing") is None
+    assert Announced([], []).pop("nothing") is None
 
 
 def test_only_a_left_of_the_very_entry_is_its_left() -> None:
@@ -322,13 +320,13 @@ def test_only_a_left_of_the_very_entry_is_its_left() -> None:
     )
     withdrawn = outgoing(id="withdrawn of one", type=EventType.WITHDRAWN, entered_id="one")
 
-    assert Waiting([withdrawn, other, its]).left_of(announcement(event_id="one")) == [its]
+    assert Pending([withdrawn, other, its]).left_of(announcement(event_id="one")) == [its]
 
 
 def test_what_is_dropped_for_a_newer_event_leaves_the_store_too() -> None:
-    waiting, draft = Waiting([outgoing(id="old")]), Draft()
+    pending, draft = Pending([outgoing(id="old")]), Draft()
 
-    [dropped] = waiting.queue(outgoing(id="new"), 1, draft)
+    [dropped] = pending.queue(outgoing(id="new"), 1, draft)
 
     assert (dropped.id, draft.cancelled, [each.id for each in draft.queued]) == (
         "old",

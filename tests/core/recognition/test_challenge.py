@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from presence.core.consent.revocation import RevokedRights
 from presence.core.event.cloudevent import EventType
-from presence.core.event.outgoing import Step
+from presence.core.event.outbox import Step
 from presence.core.place import Place
 from presence.core.recognition.challenge import (
     CHALLENGE_S,
@@ -291,7 +291,7 @@ def test_however_hearing_and_answering_alternate_there_is_one_visit(
             queued += len(engine.answered(answered(at=now, series=series)).queued)
         else:
             queued += len(engine.receive(advertisement(at=now)).queued)
-    assert queued == engine.counts.entered == len(engine.visits()) <= 1
+    assert queued == engine.counts.entered == len(tuple(engine.visits)) <= 1
 
 
 def test_an_answer_proves_nothing_for_a_visit_that_begins_later() -> None:
@@ -340,7 +340,7 @@ def test_outside_opening_hours_an_answer_at_the_bell_counts_for_nothing() -> Non
     assert engine.answered(answered()) == Step()
 
     assert engine.counts.unanswered == {RejectReason.REFUSED: 1}
-    assert (engine.visits(), engine.counts.answered) == ((), 0)
+    assert (tuple(engine.visits), engine.counts.answered) == ((), 0)
 
 
 def test_a_phone_that_passes_by_outside_has_not_entered_because_it_answered() -> None:
@@ -375,7 +375,7 @@ def test_an_answer_that_counts_for_nothing_changes_nothing_but_a_count(
 
     assert not engine.answered(answer)
     assert (engine.counts.answered, engine.counts.unanswered) == (0, {why: 1})
-    assert (engine.visits(), engine.pending()) == ((), ())
+    assert (tuple(engine.visits), tuple(engine.outbox.pending)) == ((), ())
 
 
 def test_of_a_visit_that_an_answer_begins_and_ends_nothing_is_stored() -> None:
@@ -391,7 +391,7 @@ def test_of_a_visit_that_an_answer_begins_and_ends_nothing_is_stored() -> None:
     step = engine.answered(answered(series=series))
 
     assert (step.saved, step.forgotten) == ((), (ANNA,))
-    assert engine.visits() == ()
+    assert tuple(engine.visits) == ()
 
 
 def test_each_answer_is_counted_and_each_person_once() -> None:
@@ -439,4 +439,4 @@ def test_after_a_withdrawal_an_answer_is_a_strangers() -> None:
     engine.answered(answered())
     engine.apply(a_list(), moment(1))
     assert engine.answered(answered(at=moment(2))) == Step()
-    assert (engine.visits(), engine.pending()) == ((), ())
+    assert (tuple(engine.visits), tuple(engine.outbox.pending)) == ((), ())

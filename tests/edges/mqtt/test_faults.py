@@ -13,7 +13,7 @@ import pytest
 
 from presence.core.consent.gate import Denied
 from presence.core.event.cloudevent import EventType
-from presence.core.event.outgoing import Outgoing
+from presence.core.event.outbox import Outbox, Outgoing
 from presence.core.timestamps import Moment
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway.relay import Relay
@@ -32,30 +32,28 @@ EACH = 3
 """Events of one trial."""
 
 
-class Outbox:
+class Source:
     """Three events that wait, until the broker has acknowledged them."""
 
     def __init__(self, trial: int) -> None:
-        self._waiting = {f"{trial}-{number}": number for number in range(EACH)}
         self._trial = trial
+        self._numbers = {f"{trial}-{number}": number for number in range(EACH)}
+        self.outbox = Outbox([self._outgoing(key) for key in self._numbers])
         self.emptied = asyncio.Event()
 
-    def pending(self) -> tuple[Outgoing, ...]:
-        return tuple(self._outgoing(key) for key in self._waiting)
-
     async def queued(self) -> None:
-        if not self._waiting:
+        if not self.outbox.pending.records:
             await asyncio.Event().wait()
 
     def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None:
-        if outgoing.id not in self._waiting:
+        if outgoing.id not in self.outbox.pending.records:
             return None
-        return message(self._trial * EACH + self._waiting[outgoing.id], event_id=outgoing.id)
+        return message(self._trial * EACH + self._numbers[outgoing.id], event_id=outgoing.id)
 
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
         assert published
-        del self._waiting[outgoing.id]
-        if not self._waiting:
+        self.outbox.pending.pop(outgoing.id)
+        if not self.outbox.pending.records:
             self.emptied.set()
 
     @staticmethod
@@ -83,12 +81,12 @@ class Wire:
         """The events of one gateway, each there; how many bytes the broker said at least."""
         self.trials += 1
         self.proxy.fault = fault
-        outbox, publisher = Outbox(self.trials), self.publisher()
-        relay = Relay(outbox, publisher, FakeClock(), tell=Told())
+        source, publisher = Source(self.trials), self.publisher()
+        relay = Relay(source, publisher, FakeClock(), tell=Told())
         async with asyncio.TaskGroup() as tasks:
             servants = [tasks.create_task(publisher.run()), tasks.create_task(relay.run())]
             async with asyncio.timeout(20):
-                await outbox.emptied.wait()
+                await source.emptied.wait()
             for servant in servants:
                 servant.cancel()
         said = self.proxy.passed

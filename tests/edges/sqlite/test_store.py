@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.event.cloudevent import EventType
-from presence.core.event.outgoing import Step, TakenBack
+from presence.core.event.outbox import Step, TakenBack
 from presence.edges.sqlite.store import VISIT_SCHEMA, ConsentStore, RuntimeStore
 from presence.errors import ConsentListError, StorageError
 from presence.ports import Stored

@@ -1,0 +1,266 @@
+"""The outbox: events that wait to be sent, what was announced, and what was taken back; and the
+changes of it, as they are stored.
+
+    queue ──► pending ──acknowledge──► gone
+                 └─announced.put──► announced ──take_back──► taken back ──let_go──► forgotten
+                                        └──forget: over
+
+1. What waits is bounded, and full it lets go of the oldest. A `withdrawn` is never let go of for
+   another event (R-09), and always has room: never more of them wait than there were
+   announcements.
+2. An announcement is remembered until nobody may act on it any more and its visit is over.
+3. What was taken back stays so: no entry is announced under its id again.
+
+It has no rules of its own: who may be told what is said by `presence.core.event.dispatch`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Final, NamedTuple
+
+from presence.core.agenda import Agenda
+from presence.core.by_ref import ByRef
+from presence.core.event.cloudevent import EventType
+from presence.core.timestamps import Moment
+from presence.core.visit.visits import Visit
+
+WITHDRAWN: Final = EventType.WITHDRAWN
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event in the outbox. What it may say is decided when it is sent, by the gate (see
+    `Dispatcher.release`).
+    """
+
+    id: str
+    type: EventType
+    audience: str
+    ref: bytes = field(repr=False)
+    subject: str = field(repr=False)
+    """For `left` and `withdrawn` that of their `entered`; an `entered` has none before it is
+    sent.
+    """
+    occurred_at: Moment
+    expires_s: float
+    """Monotonic seconds: not sent from then on."""
+    entered_id: str = ""
+    """For `left` and `withdrawn`: the id of the `entered` that they speak of."""
+    reason: str = ""
+    """For `withdrawn`: a WithdrawnReason."""
+    strength_dbm: float | None = field(default=None, repr=False, compare=False)
+    """Smoothed, at the entry: the nearest gateway sends it (see `Peers`). Never stored, never sent
+    (R-03).
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An `entered` that was handed to the broker: from then on a withdrawal has to be sent."""
+
+    event_id: str
+    audience: str
+    ref: bytes = field(repr=False)
+    subject: str = field(repr=False)
+    categories: tuple[str, ...]
+    valid_until_s: float
+    """UTC: the audience may act until then."""
+    day: str
+    """UTC day of the entry, `YYYY-MM-DD`: with it a subject of the day is known from a stable
+    one.
+    """
+
+
+class TakenBack(NamedTuple):
+    """An `entered` that was withdrawn: no entry is announced under its id any more."""
+
+    event_id: str
+    until_s: float
+    """Monotonic seconds: from then on no new entry can have that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Changes that belong together. Stored whole or not at all: never an event without its state,
+    nor the reverse.
+    """
+
+    saved: tuple[Visit, ...] = ()
+    heard: tuple[tuple[bytes, Moment], ...] = field(default=(), repr=False)
+    """Of visits that are stored already: ref, and when they were last heard."""
+    forgotten: tuple[bytes, ...] = field(default=(), repr=False)
+    """Refs of which no visit remains."""
+    queued: tuple[Outgoing, ...] = ()
+    cancelled: tuple[str, ...] = ()
+    """Ids of events in the outbox that must not go out any more."""
+    announced: tuple[Announcement, ...] = ()
+    retracted: tuple[str, ...] = ()
+    """Ids of announcements that are over."""
+    taken_back: tuple[TakenBack, ...] = ()
+    let_go: tuple[str, ...] = ()
+    """Ids of what was taken back so long ago that no new entry can have them."""
+
+    def __bool__(self) -> bool:
+        changes = (
+            self.saved
+            or self.heard
+            or self.forgotten
+            or self.queued
+            or self.cancelled
+            or self.announced
+        )
+        return bool(changes or self.retracted or self.taken_back or self.let_go)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A Step in the making."""
+
+    saved: dict[bytes, Visit] = field(default_factory=dict)
+    forgotten: list[bytes] = field(default_factory=list)
+    queued: list[Outgoing] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+    retracted: list[str] = field(default_factory=list)
+    taken_back: list[TakenBack] = field(default_factory=list)
+    let_go: list[str] = field(default_factory=list)
+
+    def step(self) -> Step:
+        return Step(
+            saved=tuple(self.saved.values()),
+            forgotten=tuple(self.forgotten),
+            queued=tuple(self.queued),
+            cancelled=tuple(self.cancelled),
+            retracted=tuple(self.retracted),
+            taken_back=tuple(self.taken_back),
+            let_go=tuple(self.let_go),
+        )
+
+
+class Pending(ByRef[Outgoing]):
+    """Events that wait to be sent, by their id, oldest first."""
+
+    def __init__(self, pending: Iterable[Outgoing] = ()) -> None:
+        self._droppable: dict[str, Outgoing] = {}
+        super().__init__()
+        for outgoing in pending:
+            self.put(outgoing.id, outgoing)
+
+    def put(self, key: str, held: Outgoing) -> None:
+        super().put(key, held)
+        if held.type is not WITHDRAWN:
+            self._droppable[key] = held
+
+    def pop(self, key: str) -> Outgoing | None:
+        self._droppable.pop(key, None)
+        return super().pop(key)
+
+    def queue(self, outgoing: Outgoing, most: int, draft: Draft) -> list[Outgoing]:
+        """Take it in; answers with what was dropped for it, or with itself where it finds no
+        room.
+        """
+        dropped: list[Outgoing] = []
+        if outgoing.id in self.records:
+            return dropped
+        while len(self.records) >= most and self._droppable:
+            dropped.append(next(iter(self._droppable.values())))
+            self.cancel(dropped[-1], draft)
+        if len(self.records) >= most and outgoing.type is not WITHDRAWN:
+            return [*dropped, outgoing]
+        self.put(outgoing.id, outgoing)
+        draft.queued.append(outgoing)
+        return dropped
+
+    def cancel(self, outgoing: Outgoing, draft: Draft) -> None:
+        """It must not go out any more."""
+        self.pop(outgoing.id)
+        draft.cancelled.append(outgoing.id)
+
+    def left_of(self, announcement: Announcement) -> list[Outgoing]:
+        """A `left` that waits, of what was announced."""
+        return [
+            each
+            for each in self.of(announcement.ref)
+            if each.type is EventType.LEFT and each.entered_id == announcement.event_id
+        ]
+
+
+class Announced(ByRef[Announcement]):
+    """What was announced and stands, by the id of its `entered`; and what was taken back."""
+
+    def __init__(
+        self, announcements: Iterable[Announcement] = (), taken_back: Iterable[TakenBack] = ()
+    ) -> None:
+        self._over = Agenda[str]()
+        self._taken_back = dict(taken_back)
+        """Ids → monotonic time, oldest first."""
+        super().__init__()
+        for announcement in announcements:
+            self.put(announcement.event_id, announcement)
+
+    def put(self, key: str, held: Announcement) -> None:
+        super().put(key, held)
+        self._over.put(key, held.valid_until_s)
+
+    def pop(self, key: str) -> Announcement | None:
+        self._over.drop(key)
+        return super().pop(key)
+
+    def look_at(self, event_id: str, utc_s: float) -> None:
+        """It may be over then, but not before its `valid_until`."""
+        announcement = self.records.get(event_id)
+        if announcement is not None:
+            self._over.put(event_id, max(announcement.valid_until_s, utc_s))
+
+    def to_look_at(self, now: Moment) -> list[Announcement]:
+        """Those on which nobody may act any more, each once."""
+        due = map(self.records.get, self._over.take(now.utc_s))
+        return [announcement for announcement in due if announcement is not None]
+
+    @property
+    def taken_back(self) -> tuple[TakenBack, ...]:
+        return tuple(map(TakenBack._make, self._taken_back.items()))
+
+    def is_taken_back(self, event_id: str) -> bool:
+        return event_id in self._taken_back
+
+    def take_back(self, announcement: Announcement, until_s: float, draft: Draft) -> None:
+        """It stands no more, and no entry is announced under its id until this monotonic time."""
+        event_id = announcement.event_id
+        self.forget(announcement, draft)
+        self._taken_back.pop(event_id, None)
+        self._taken_back[event_id] = until_s
+        draft.taken_back.append(TakenBack(event_id, until_s))
+
+    def forget(self, announcement: Announcement, draft: Draft) -> None:
+        self.pop(announcement.event_id)
+        draft.retracted.append(announcement.event_id)
+
+    def let_go(self, now: Moment, draft: Draft) -> None:
+        """Of what was taken back so long ago that no new entry can have its id."""
+        for event_id in tuple(
+            takewhile(lambda key: now.monotonic_s >= self._taken_back[key], self._taken_back)
+        ):
+            del self._taken_back[event_id]
+            draft.let_go.append(event_id)
+
+
+class Outbox:
+    """All of it: relay and pipeline hold it as it is."""
+
+    def __init__(
+        self,
+        pending: Iterable[Outgoing] = (),
+        announcements: Iterable[Announcement] = (),
+        taken_back: Iterable[TakenBack] = (),
+    ) -> None:
+        self.pending = Pending(pending)
+        self.announced = Announced(announcements, taken_back)
+
+    def knows(self, ref: bytes) -> bool:
+        """Whether somebody was told of them, or is about to be."""
+        return self.announced.knows(ref) or self.pending.knows(ref)
+
+    def refs(self) -> set[bytes]:
+        """Everyone whom it knows."""
+        return self.announced.refs() | self.pending.refs()
