@@ -83,7 +83,7 @@ def gateway_of(
         peers = Peers(
             rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry
         )
-    publisher = MqttPublisher(settings.mqtt, settings.store, state=state, tell=tell)
+    publisher = MqttPublisher(settings.mqtt, settings.store, state=state, emit=telemetry.emit)
     gateway = Gateway(
         Parts(
             rules=rules,
@@ -151,7 +151,7 @@ def _consents(settings: Settings, stack: ExitStack) -> ConsentFile | SignedList:
 def doorbell_of(settings: Settings, telemetry: Telemetry) -> DoorbellSource | None:
     if not settings.doorbell.enabled or _is_disarmed(settings):
         return None
-    return Doorbell(settings.doorbell, SystemClock(), tell=telemetry.tell)
+    return Doorbell(settings.doorbell, SystemClock(), emit=telemetry.emit)
 
 
 def _is_disarmed(settings: Settings) -> bool:
@@ -166,5 +166,5 @@ def sources_of(settings: Settings, telemetry: Telemetry) -> list[AdvertisementSo
         return [Disarmed()]
     hours = hours_of(settings.store)
     return [
-        *watched_radios(settings, clock=SystemClock(), tell=telemetry.tell, open_at=hours.open_at)
+        *watched_radios(settings, clock=SystemClock(), emit=telemetry.emit, open_at=hours.open_at)
     ]

@@ -76,7 +76,7 @@ class Watching:
             self._telemetry,
         )
         look = oversight.look
-        exporter = MetricsExporter(settings.metrics, look, tell=self._telemetry.tell)
+        exporter = MetricsExporter(settings.metrics, look, emit=self._telemetry.emit)
         answers = {
             "status": lambda: status_answer(look()),
             "metrics": exporter.exposition.text,
@@ -87,7 +87,7 @@ class Watching:
             settings.storage.runtime_dir,
             answers,
             group=settings.status.group,
-            tell=self._telemetry.tell,
+            emit=self._telemetry.emit,
         )
         return [oversight, exporter, technicians, self._audit]
 

@@ -196,7 +196,7 @@ class LazyPublisher:
     def __init__(self, settings: Settings, tasks: asyncio.TaskGroup) -> None:
         self._where = f"{settings.mqtt.host}:{settings.mqtt.port}"
         self._publisher = MqttPublisher(
-            settings.mqtt, settings.store, role="replay", tell=logs.tell
+            settings.mqtt, settings.store, role="replay", emit=logs.write
         )
         self._tasks = tasks
         self._running: asyncio.Task[None] | None = None

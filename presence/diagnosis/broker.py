@@ -35,9 +35,7 @@ async def look_at_broker(settings: Settings) -> list[Finding]:
     where = f"{mqtt.host}:{mqtt.port}"
     states: list[bytes] = []
     try:
-        publisher = MqttPublisher(
-            mqtt, settings.store, role="check", tell=lambda _event, _fields: None
-        )
+        publisher = MqttPublisher(mqtt, settings.store, role="check", emit=lambda _event: None)
     except ConfigurationError as error:
         return [Finding("broker", Verdict.FAIL, where, str(error))]
     try:

@@ -148,7 +148,7 @@ async def arrival(
     only.
     """
     publisher = TimedPublisher(
-        settings.mqtt, settings.store, role="scan-test", tell=lambda *_: None
+        settings.mqtt, settings.store, role="scan-test", emit=lambda _event: None
     )
     one = _arrival(settings, _test_rules(rules, entry, consents), consents, clock, publisher)
     await publisher.subscribe(topic(rules.place, TEST_AUDIENCE), one.take)

@@ -3,7 +3,7 @@ technician in it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -29,6 +29,7 @@ from presence.simulation import (
     passing,
 )
 from presence.survey.guide import Act, Doing
+from presence.telemetry import OperationalEvent, RadioFailed
 
 STRANGERS: Final = 30
 
@@ -65,7 +66,7 @@ class RadioEar:
         self.on_air = on_air
         self._clock = SystemClock()
         self._on_advertisement: OnAdvertisement | None = None
-        self.scanners = radios(settings, clock=self._clock, tell=self._tell)
+        self.scanners = radios(settings, clock=self._clock, emit=self._note)
 
     def now(self) -> Moment:
         return self._clock.now()
@@ -84,8 +85,8 @@ class RadioEar:
         if self._on_advertisement is not None:
             self._on_advertisement(advertisement)
 
-    def _tell(self, event: str, fields: Mapping[str, object]) -> None:
-        self.fault = str(fields.get("next_step", "")) if event == "radio.failed" else ""
+    def _note(self, event: OperationalEvent) -> None:
+        self.fault = event.next_step if isinstance(event, RadioFailed) else ""
 
 
 @asynccontextmanager

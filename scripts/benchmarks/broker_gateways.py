@@ -104,9 +104,7 @@ async def main(port: int, first: int, count: int, visits: int, rate: float) -> N
             store = StoreSettings(
                 chain=place.chain, store=place.store, gateway="door-1", key_file=Path("unused")
             )
-            publisher = MqttPublisher(
-                MqttSettings(port=port), store, tell=lambda _event, _fields: None
-            )
+            publisher = MqttPublisher(MqttSettings(port=port), store, emit=lambda _event: None)
             shops.append((Shop(number, visits, Path(folder) / str(number), publisher), publisher))
         async with asyncio.TaskGroup() as tasks:
             connections = [tasks.create_task(publisher.run()) for _, publisher in shops]

@@ -71,9 +71,11 @@ def _scanners(directory: Path) -> tuple[Any, Any]:
             for heard in intake.take(BATCH):
                 pipeline.receive(heard)
 
-    tell = lambda _event, _fields: None  # noqa: E731
     scanner = BluezScanner(
-        ScanPolicy(mode=RadioMode.ACTIVE), adapter="hci0", clock=SteadyClock(), tell=tell
+        ScanPolicy(mode=RadioMode.ACTIVE),
+        adapter="hci0",
+        clock=SteadyClock(),
+        emit=lambda _event: None,
     )
     scanner._on_advertisement = hear
     ours = BleakScanner(found_by(scanner._take), scanning_mode="active")._backend

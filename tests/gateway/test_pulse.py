@@ -38,6 +38,7 @@ from tests.support.fakes import (
     FakeTell,
     MemoryAcceptedLists,
     MemoryStore,
+    RecordingTelemetry,
 )
 from tests.support.mqtt_parts import STORE
 from tests.support.paths import ROOT
@@ -307,7 +308,7 @@ async def test_a_broker_part_that_hangs_is_named_and_the_watchdog_is_not_fed(
 ) -> None:
     monkeypatch.setattr(mqtt, "Connection", HangingConnection)
     gate = Gate()
-    publisher = MqttPublisher(MqttSettings(port=9), STORE, tell=FakeTell())
+    publisher = MqttPublisher(MqttSettings(port=9), STORE, emit=RecordingTelemetry().emit)
     async with gate.running(publisher=publisher, state_interval_s=3600):
         await gate.names("broker")
 
@@ -324,7 +325,9 @@ async def test_a_doorbell_that_hangs_is_named_and_the_watchdog_is_not_fed(
     monkeypatch.setattr(server.BluezBus, "connect", connects)
     gate = Gate()
     settings = SimpleNamespace(adapter="hci9")
-    async with gate.running(doorbell=Doorbell(settings, SystemClock(), tell=FakeTell())):  # type: ignore[arg-type]
+    async with gate.running(
+        doorbell=Doorbell(settings, SystemClock(), emit=RecordingTelemetry().emit)
+    ):  # type: ignore[arg-type]
         await gate.names("doorbell")
 
 
@@ -340,7 +343,10 @@ async def test_a_radio_that_hangs_is_named_and_the_watchdog_is_not_fed(
     monkeypatch.setattr(scanner.Bluez, "connect", connects)
     gate = Gate()
     radio = scanner.BluezScanner(
-        ScanPolicy(mode=RadioMode.PASSIVE), adapter="hci9", clock=SystemClock(), tell=FakeTell()
+        ScanPolicy(mode=RadioMode.PASSIVE),
+        adapter="hci9",
+        clock=SystemClock(),
+        emit=RecordingTelemetry().emit,
     )
     async with gate.running(sources=[radio]):
         await gate.names("radio")

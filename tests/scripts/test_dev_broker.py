@@ -22,6 +22,7 @@ from presence.config import Settings, load_settings
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import MessageRefused
 from presence.simulation.local_broker import answers, find_mosquitto, free_port, stop
+from presence.telemetry import BrokerLost
 from scripts.dev_broker.store import (
     AUDIENCE,
     ENGINE,
@@ -33,7 +34,8 @@ from scripts.dev_broker.store import (
 )
 from tests.support.brokers import needs_mosquitto
 from tests.support.contract import check
-from tests.support.mqtt_parts import Told, an_event, message, running, state_of
+from tests.support.fakes import RecordingTelemetry
+from tests.support.mqtt_parts import an_event, message, running, state_of
 from tests.support.paths import ROOT
 
 PLACE = "presence/v1/acme/fi-0042"
@@ -57,10 +59,10 @@ class Store:
     def settings(self) -> Settings:
         return load_settings(self.folder / "presence.yaml")
 
-    def gateway(self, told: Told) -> MqttPublisher:
+    def gateway(self, telemetry: RecordingTelemetry) -> MqttPublisher:
         settings = self.settings
         return MqttPublisher(
-            settings.mqtt, settings.store, state=state_of, tell=told, chance=lambda: 0.01
+            settings.mqtt, settings.store, state=state_of, emit=telemetry.emit, chance=lambda: 0.01
         )
 
 
@@ -141,7 +143,7 @@ class Client:
 async def test_a_gateway_publishes_its_events_and_its_state_over_tls(
     tmp_path: Path, dynamic_security: bool
 ) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         a_store(tmp_path, dynamic_security=dynamic_security) as store,
         Client(store, ENGINE) as engine,
@@ -149,7 +151,7 @@ async def test_a_gateway_publishes_its_events_and_its_state_over_tls(
     ):
         assert await engine.subscribe(EVENTS) == 1
         assert await monitor.subscribe(f"{PLACE}/gw/+/state") == 1
-        async with running(store.gateway(told)) as gateway:
+        async with running(store.gateway(telemetry)) as gateway:
             await gateway.publish(message(7))
             assert (await asyncio.wait_for(engine.heard.get(), 5)).payload == an_event(7)
         states = [
@@ -157,7 +159,7 @@ async def test_a_gateway_publishes_its_events_and_its_state_over_tls(
             for _ in range(2)
         ]
     assert states == ["online", "stopped"]
-    assert "broker.refused" not in [name for name, _ in told.events]
+    assert "broker.refused" not in telemetry.names()
 
 
 @needs_mosquitto
@@ -170,10 +172,10 @@ async def test_a_gateway_publishes_its_events_and_its_state_over_tls(
 async def test_what_a_gateway_may_not_say_is_refused_with_its_reason_code(
     tmp_path: Path, topic: str, dynamic_security: bool
 ) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         a_store(tmp_path, dynamic_security=dynamic_security) as store,
-        running(store.gateway(told)) as gateway,
+        running(store.gateway(telemetry)) as gateway,
     ):
         with pytest.raises(MessageRefused, match="Not authorized") as refusal:
             await gateway.publish(message(topic=topic))
@@ -343,18 +345,18 @@ def context_of(store: Store, version: ssl.TLSVersion) -> ssl.SSLContext:
 async def test_a_stolen_gateway_is_cut_off_at_once_and_finds_no_rights_when_it_comes_back(
     tmp_path: Path,
 ) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         a_store(tmp_path, dynamic_security=True) as store,
         Client(store, "admin") as admin,
-        running(store.gateway(told)) as gateway,
+        running(store.gateway(telemetry)) as gateway,
     ):
         order = {"commands": [{"command": "deleteClient", "username": GATEWAY}]}
         assert await admin.publish("$CONTROL/dynamic-security/v1", json.dumps(order).encode()) in (
             0,
             16,
         )
-        await told.wait("broker.lost")
+        await telemetry.wait(BrokerLost)
         await asyncio.wait_for(gateway.connected(), 10)
         with pytest.raises(MessageRefused):
             await gateway.publish(message())

@@ -12,8 +12,10 @@ from presence.config.settings import MqttProtocol
 from presence.errors import BrokerError
 from presence.simulation import local_broker
 from presence.simulation.local_broker import Kind, LocalBroker
+from presence.telemetry import BrokerUnreachable
 from tests.support.brokers import needs_mosquitto
-from tests.support.mqtt_parts import Told, message, new_publisher, running
+from tests.support.fakes import RecordingTelemetry
+from tests.support.mqtt_parts import message, new_publisher, running
 
 needs_amqtt = pytest.mark.skipif(
     importlib.util.find_spec("amqtt") is None,
@@ -81,12 +83,12 @@ async def test_mqtt_5_to_the_embedded_broker_fails_with_the_remedy(
 ) -> None:
     """amqtt stumbles over the properties of our CONNECT and does not answer at all."""
     monkeypatch.setattr("presence.edges.mqtt.connection.TCP_TIMEOUT_S", 0.0)
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with LocalBroker.start("embedded") as broker:
-        publisher = new_publisher(broker.port, told, acknowledge_timeout_s=0.3)
+        publisher = new_publisher(broker.port, telemetry, acknowledge_timeout_s=0.3)
         async with running(publisher, connected=False):
-            fields = await told.wait("broker.unreachable")
-    assert 'mqtt.protocol: "3.1.1"' in fields["remedy"]
+            event = await telemetry.wait(BrokerUnreachable)
+    assert 'mqtt.protocol: "3.1.1"' in event.remedy
 
 
 @needs_mosquitto

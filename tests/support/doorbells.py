@@ -10,21 +10,18 @@ from presence.config.settings import DoorbellSettings
 from presence.edges.bluez.gatt import Doorbell
 from presence.edges.bluez.pace import DOORBELL_PACE, Pace
 from presence.ports import DoorbellResponse
-from tests.support.fakes import FakeClock
+from tests.support.fakes import FakeClock, RecordingTelemetry
 
 QUICK = replace(DOORBELL_PACE, retry_s=0.05)
 SERVICE = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
 
 
 class Ears:
-    """What the doorbell handed over and said."""
+    """What the doorbell handed over and emitted."""
 
     def __init__(self) -> None:
         self.rung: list[DoorbellResponse] = []
-        self.told: list[tuple[str, Any]] = []
-
-    def tell(self, event: str, fields: Any) -> None:
-        self.told.append((event, fields))
+        self.telemetry = RecordingTelemetry()
 
 
 @asynccontextmanager
@@ -33,7 +30,11 @@ async def ringing(
 ) -> AsyncIterator[Doorbell]:
     values = {"enabled": True, "service_uuid": SERVICE, "adapter": "hci0", "link_s": 0.3, **changes}
     bell = Doorbell(
-        DoorbellSettings(**values), FakeClock(), tell=ears.tell, bus_address=bus, pace=pace
+        DoorbellSettings(**values),
+        FakeClock(),
+        emit=ears.telemetry.emit,
+        bus_address=bus,
+        pace=pace,
     )
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(bell.run(ears.rung.append))

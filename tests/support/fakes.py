@@ -67,12 +67,25 @@ class RecordingTelemetry(Telemetry):
     """Keeps what was emitted."""
 
     def __init__(self) -> None:
+        super().__init__(self._keep)
         self.events: list[OperationalEvent] = []
-        super().__init__(self.events.append)
+        self._changed = asyncio.Event()
 
-    def of(self, kind: type[E]) -> list[E]:
-        """Those of one class, the oldest first."""
-        return [event for event in self.events if isinstance(event, kind)]
+    def of(self, *kinds: type[E]) -> list[E]:
+        """Those of these classes, the oldest first."""
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    async def wait(self, kind: type[E], count: int = 1) -> E:
+        """That of a class that comes as the `count`th."""
+        async with asyncio.timeout(10):
+            while len(self.of(kind)) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.of(kind)[count - 1]
+
+    def _keep(self, event: OperationalEvent) -> None:
+        self.events.append(event)
+        self._changed.set()
 
     def names(self) -> list[str]:
         return [event.name for event in self.events]

@@ -3,8 +3,7 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from presence.core.event.cloudevent import Assurance, Event, EventType, encode, 
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.ports import OutgoingMessage
 from tests.support.builders import PLACE, START_S
+from tests.support.fakes import RecordingTelemetry
 
 STORE = StoreSettings(chain="acme", store="fi-0042", gateway="door-1", key_file=Path("unused"))
 STATE = "presence/v1/acme/fi-0042/gw/door-1/state"
@@ -55,36 +55,15 @@ def message(
     )
 
 
-@dataclass
-class Told:
-    """What the publisher told its caller."""
-
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
-        self.events.append((event, dict(fields)))
-        self._changed.set()
-
-    def all(self, event: str) -> list[dict[str, Any]]:
-        return [fields for name, fields in self.events if name == event]
-
-    async def wait(self, event: str, count: int = 1) -> dict[str, Any]:
-        """The fields of the event when it has been told `count` times."""
-        async with asyncio.timeout(10):
-            while len(self.all(event)) < count:
-                self._changed.clear()
-                await self._changed.wait()
-        return self.all(event)[count - 1]
-
-
-def new_publisher(port: int, told: Told | None = None, **settings: Any) -> MqttPublisher:
+def new_publisher(
+    port: int, telemetry: RecordingTelemetry | None = None, **settings: Any
+) -> MqttPublisher:
     """Reconnects after a hundredth of the usual time."""
     return MqttPublisher(
         MqttSettings(port=port, **settings),
         STORE,
         state=state_of,
-        tell=told if told is not None else Told(),
+        emit=(telemetry or RecordingTelemetry()).emit,
         chance=lambda: 0.01,
     )
 

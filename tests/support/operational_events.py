@@ -1,7 +1,7 @@
 """Ready-made operational events: a test names only the fields that it is about."""
 
 import inspect
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from presence.core.consent.freshness import Freshness
 from presence.telemetry import (
@@ -11,15 +11,14 @@ from presence.telemetry import (
     CountsByReason,
     Name,
     Number,
-    OperationalEvent,
     Seconds,
     Sentence,
     Sentences,
     Uid,
     Word,
 )
+from tests.support.fakes import E
 
-E = TypeVar("E", bound=OperationalEvent)
 VALUES: Final[tuple[tuple[Any, object], ...]] = (
     (Sentence, "a reason"),
     (Sentences, ("a reason",)),

@@ -16,7 +16,7 @@ from presence.edges.bluez.pace import Pace
 from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.version import BluezVersion
 from tests.support.fake_bluez import FakeBluetoothd
-from tests.support.fakes import FakeClock, FakeTell
+from tests.support.fakes import FakeClock, RecordingTelemetry
 
 PHONE = "4A:11:22:33:44:F5"
 EID = bytes.fromhex("30ec0102030405060708")
@@ -38,27 +38,20 @@ def a_version(monkeypatch: pytest.MonkeyPatch, version: BluezVersion | None) -> 
 
 
 class Running:
-    """A scanner at work, and what it heard and told."""
+    """A scanner at work, and what it heard and emitted."""
 
     def __init__(self, **options: Any) -> None:
         self.clock = FakeClock()
-        self.tell = FakeTell()
+        self.telemetry = RecordingTelemetry()
         self.heard: list[Advertisement] = []
         wanted: dict[str, Any] = {
             "policy": ScanPolicy(mode=RadioMode.ACTIVE),
             "adapter": "hci0",
             "pace": HURRY,
         }
-        self.scanner = BluezScanner(**{**wanted, **options}, clock=self.clock, tell=self.tell)
-
-    async def told(self, event: str, times: int = 1) -> dict[str, object]:
-        """Return when it was told so often; the fields of the last."""
-
-        def so_often() -> bool:
-            return self.tell.names().count(event) >= times
-
-        await until(so_often)
-        return [fields for name, fields in self.tell.told if name == event][times - 1]
+        self.scanner = BluezScanner(
+            **{**wanted, **options}, clock=self.clock, emit=self.telemetry.emit
+        )
 
 
 async def until(true: Callable[[], bool], patience_s: float = 10) -> None:

@@ -20,7 +20,8 @@ from presence.edges.bluez.care import Means
 from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.scanner import BluezScanner
-from presence.ports import Clock, Tell
+from presence.ports import Clock
+from presence.telemetry import Emit
 
 __all__ = ["BluezScanner", "ScanPolicy", "policy_of", "radios", "watched_radios"]
 
@@ -29,22 +30,22 @@ def policy_of(settings: Settings) -> ScanPolicy:
     return ScanPolicy(mode=settings.radio.mode, filters=scan_filters_of(settings))
 
 
-def radios(settings: Settings, *, clock: Clock, tell: Tell) -> list[BluezScanner]:
+def radios(settings: Settings, *, clock: Clock, emit: Emit) -> list[BluezScanner]:
     """One for each adapter of the settings, for a look at the radio: they take no steps of
     recovery.
     """
-    return [_radio(settings, adapter, clock, tell) for adapter in settings.radio.adapters or [""]]
+    return [_radio(settings, adapter, clock, emit) for adapter in settings.radio.adapters or [""]]
 
 
 def watched_radios(
-    settings: Settings, *, clock: Clock, tell: Tell, open_at: Callable[[float], bool]
+    settings: Settings, *, clock: Clock, emit: Emit, open_at: Callable[[float], bool]
 ) -> list[BluezScanner]:
     """The same for the daemon: they heal themselves, and rest while the shop is closed."""
     means = Means(
         silence_s=settings.radio.silence_min * 60, ledger=Ledger(settings.storage.runtime_dir)
     )
     found = [
-        _radio(settings, adapter, clock, tell, means=means, open_at=open_at)
+        _radio(settings, adapter, clock, emit, means=means, open_at=open_at)
         for adapter in settings.radio.adapters or [""]
     ]
     for radio in found:
@@ -57,7 +58,7 @@ def _radio(
     settings: Settings,
     adapter: str,
     clock: Clock,
-    tell: Tell,
+    emit: Emit,
     *,
     means: Means | None = None,
     open_at: Callable[[float], bool] = lambda _utc_s: True,
@@ -66,7 +67,7 @@ def _radio(
         policy_of(settings),
         adapter=adapter,
         clock=clock,
-        tell=tell,
+        emit=emit,
         means=means,
         open_at=open_at,
     )

@@ -28,7 +28,8 @@ from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.probe import hears_anybody
 from presence.edges.bluez.tally import Tally
 from presence.errors import RadioError, RadioFault
-from presence.ports import Clock, Tell
+from presence.ports import Clock
+from presence.telemetry import Emit, RadioDeclined, RadioRecovered, RadioRecovering, RadioSpent
 
 OFF_S: Final = 1.0
 """Between off and on: controllers need a moment to forget."""
@@ -60,11 +61,11 @@ class Means:
 class Care:
     """Of one radio. Its `health` has condition and totals for whoever shows them."""
 
-    def __init__(self, adapter: str, means: Means, *, clock: Clock, tell: Tell) -> None:
+    def __init__(self, adapter: str, means: Means, *, clock: Clock, emit: Emit) -> None:
         self._adapter = adapter
         self._means = means
         self._clock = clock
-        self._tell = tell
+        self._emit = emit
         self._switched: list[float] = []
         """When we switched the adapter on lately, the newest last."""
         self._told_no_probe = False
@@ -101,22 +102,22 @@ class Care:
         must do it.
         """
         while action is not None:
-            self._tell(
-                "radio.recovering",
-                {
-                    "adapter": adapter, "what": action.step.value, "reason": action.evidence.value,
-                    "attempt": action.attempt, "next_attempt_s": round(action.next_s),
-                },
-            )  # fmt: skip
+            self._emit(
+                RadioRecovering(
+                    adapter=adapter,
+                    what=action.step.value,
+                    reason=action.evidence.value,
+                    attempt=action.attempt,
+                    next_attempt_s=round(action.next_s),
+                )
+            )
             if self._means.ledger:
                 self._means.ledger.write(self._key, self.health.taken)
             try:
                 await self._do(action.step, adapter)
             except Declined as why:
-                self._tell(
-                    "radio.declined",
-                    {"adapter": adapter, "what": action.step.value, "reason": str(why)},
-                )
+                step = action.step.value
+                self._emit(RadioDeclined(adapter=adapter, what=step, reason=str(why)))
                 action = self.health.declined(self._clock.now())
             else:
                 return
@@ -137,14 +138,13 @@ class Care:
         if self._switched and now_s - self._switched[-1] < wait_s:
             raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} was switched off again")
         self._switched.append(now_s)
-        self._tell(
-            "radio.recovering",
-            {
-                "adapter": adapter.name,
-                "what": "power_on",
-                "reason": "the adapter was switched off, and is to listen",
-                "attempt": len(self._switched),
-            },
+        self._emit(
+            RadioRecovering(
+                adapter=adapter.name,
+                what="power_on",
+                reason="the adapter was switched off, and is to listen",
+                attempt=len(self._switched),
+            )
         )
         try:
             await bluez.set_powered(adapter.name, powered=True)
@@ -160,23 +160,19 @@ class Care:
         deaf_s = self.health.deaf_s(now)
         action = learn()
         if deaf_s and not self.health.deaf_s(now):
-            self._tell("radio.recovered", {"adapter": adapter, "seconds": round(deaf_s)})
+            self._emit(RadioRecovered(adapter=adapter, seconds=round(deaf_s)))
         if self.health.condition is Condition.SPENT and before is not Condition.SPENT:
             reason = (
                 "nobody is heard, or repeats are hidden, and all recovery steps of a day "
                 "are used up"
             )
-            self._tell(
-                "radio.spent", {"adapter": adapter, "reason": reason, "next_step": CALL_A_PERSON}
-            )
+            self._emit(RadioSpent(adapter=adapter, reason=reason, next_step=CALL_A_PERSON))
         return action
 
     def _cannot_probe(self, adapter: str, error: BaseException) -> None:
         """Told once, until one can be made again."""
         if not self._told_no_probe:
-            self._tell(
-                "radio.declined", {"adapter": adapter, "what": "probe", "reason": reason_of(error)}
-            )
+            self._emit(RadioDeclined(adapter=adapter, what="probe", reason=reason_of(error)))
         self._told_no_probe = True
 
     @property

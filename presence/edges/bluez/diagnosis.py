@@ -73,7 +73,7 @@ async def diagnose(
             "radio", RadioVerdict.BAD, f"no scan: {reason_of(error)}", fault_of(error).value
         )
         return
-    for radio in radios(settings, clock=clock, tell=lambda _event, _fields: None):
+    for radio in radios(settings, clock=clock, emit=lambda _event: None):
         for answer in await _listen(radio, listen_s):
             yield answer
 

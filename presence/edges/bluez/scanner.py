@@ -30,8 +30,9 @@ from presence.edges.bluez.pace import PACE, Pace
 from presence.edges.bluez.scans import Scan
 from presence.edges.bluez.tally import Tally
 from presence.errors import RadioError, RadioFault
-from presence.ports import Clock, OnAdvertisement, Tell
+from presence.ports import Clock, OnAdvertisement
 from presence.pulse import beat, resting
+from presence.telemetry import Emit, RadioFailed, RadioResting, RadioScanning
 
 GOING_DBM: Final = -127
 """bleak's word where BlueZ took the RSSI back: the device is going, and nothing was heard."""
@@ -60,7 +61,7 @@ class BluezScanner:
         *,
         adapter: str,
         clock: Clock,
-        tell: Tell,
+        emit: Emit,
         means: Means | None = None,
         open_at: Callable[[float], bool] = lambda _utc_s: True,
         pace: Pace = PACE,
@@ -78,7 +79,7 @@ class BluezScanner:
         self._policy = policy
         self._name = adapter
         self._clock = clock
-        self._tell = tell
+        self._emit = emit
         self._open_at = open_at
         self._pace = pace
         self._on_advertisement: OnAdvertisement = lambda _advertisement: None
@@ -93,7 +94,7 @@ class BluezScanner:
         """
         self._tally = Tally()
         if means is not None:
-            self.care = Care(adapter, means, clock=clock, tell=tell)
+            self.care = Care(adapter, means, clock=clock, emit=emit)
             self._tally = self.care.tally
 
     @property
@@ -260,9 +261,8 @@ class BluezScanner:
         """Until the shop opens."""
         if self.care:
             self.care.health.closed()
-        self._tell(
-            "radio.resting", {**self._fields(), "reason": "the shop is closed: nothing is scanned"}
-        )
+        reason = "the shop is closed: nothing is scanned"
+        self._emit(RadioResting(adapter=self._label, mode=self.mode.value, reason=reason))
         while not self._open():
             with resting():
                 await asyncio.sleep(self._pace.look_s)
@@ -274,10 +274,8 @@ class BluezScanner:
         reasons = [f"not passive: {choice.hindrance.detail}"] if choice.hindrance else []
         if choice.exposure:
             reasons.append(f"bystanders reach this process and are dropped here: {choice.exposure}")
-        self._tell(
-            "radio.scanning",
-            {**self._fields(), **({"reason": "; ".join(reasons)} if reasons else {})},
-        )
+        reason = "; ".join(reasons) or None
+        self._emit(RadioScanning(adapter=self._label, mode=self.mode.value, reason=reason))
         if self.care:
             self.care.listening()
 
@@ -287,9 +285,13 @@ class BluezScanner:
             self.care.health.away()
         fault = fault_of(error)
         if fault is not self._failing:
-            self._tell(
-                "radio.failed",
-                {**self._fields(), "reason": reason_of(error), "next_step": fault.value},
+            self._emit(
+                RadioFailed(
+                    adapter=self._label,
+                    mode=self.mode.value,
+                    reason=reason_of(error),
+                    next_step=fault.value,
+                )
             )
         self._failing = fault
 
@@ -331,5 +333,6 @@ class BluezScanner:
             )
         )
 
-    def _fields(self) -> dict[str, object]:
-        return {"adapter": self._name or "default", "mode": self.mode.value}
+    @property
+    def _label(self) -> str:
+        return self._name or "default"

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from presence.config.operating import MetricsExport, MetricsSettings
 from presence.core.operations.metrics import families
 from presence.core.operations.snapshot import Overview
-from presence.ports import Tell
+from presence.telemetry import Emit, MetricsFailed
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -53,11 +53,11 @@ class MetricsExporter:
     """
 
     def __init__(
-        self, settings: MetricsSettings, look: Callable[[], Overview], *, tell: Tell
+        self, settings: MetricsSettings, look: Callable[[], Overview], *, emit: Emit
     ) -> None:
         self._settings = settings
         self._look = look
-        self._tell = tell
+        self._emit = emit
         self._failing = False
         self.exposition = Exposition()
 
@@ -100,7 +100,7 @@ class MetricsExporter:
     def _failed(self, reason: str) -> None:
         if not self._failing:
             next_step = "give this user the folder, or choose another port; see docs/operations.md"
-            self._tell("metrics.failed", {"reason": reason, "next_step": next_step})
+            self._emit(MetricsFailed(reason=reason, next_step=next_step))
         self._failing = True
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from presence.ports import Tell
+from presence.telemetry import Emit, StatusFailed, TechnicianAsked
 
 FILE_NAME: Final = "status.sock"
 REQUEST_MAX: Final = 64
@@ -38,13 +38,13 @@ class StatusSocket:
         answers: Answers,
         *,
         group: str | None,
-        tell: Tell,
+        emit: Emit,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.path = directory / FILE_NAME
         self._answers = answers
         self._group = group
-        self._tell = tell
+        self._emit = emit
         self._patience_s = patience_s
         self._clients = 0
         self.turned_away = 0
@@ -66,9 +66,7 @@ class StatusSocket:
             next_step = (
                 "see status.group and storage.runtime_dir: this user must be a member of the group"
             )
-            self._tell(
-                "status.failed", {"file": str(self.path), "reason": reason, "next_step": next_step}
-            )
+            self._emit(StatusFailed(file=str(self.path), reason=reason, next_step=next_step))
 
     @contextmanager
     def _bound(self) -> Iterator[socket.socket]:
@@ -120,7 +118,7 @@ class StatusSocket:
             asked_by = writer.get_extra_info("socket").getsockopt(
                 socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size
             )
-            self._tell("technician.asked", {"what": word, "uid": _UCRED.unpack(asked_by)[1]})
+            self._emit(TechnicianAsked(what=word, uid=_UCRED.unpack(asked_by)[1]))
         writer.write(answer())
         async with asyncio.timeout(self._patience_s):
             writer.transport.set_write_buffer_limits(0)

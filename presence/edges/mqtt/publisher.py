@@ -44,11 +44,12 @@ from presence.edges.mqtt.reasons import (
     name,
     remedy,
 )
-from presence.edges.mqtt.report import ConnectionCounters, ConnectionReport, Ending, Tell
+from presence.edges.mqtt.report import ConnectionCounters, ConnectionReport, Ending
 from presence.edges.mqtt.witness import Witness
 from presence.errors import BrokerError, ConfigurationError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
 from presence.pulse import beat, resting
+from presence.telemetry import Emit
 
 BACKOFF_FIRST_S: Final = 1.0
 STABLE_S: Final = 30.0
@@ -80,7 +81,7 @@ class MqttPublisher:
         settings: MqttSettings,
         store: StoreSettings,
         *,
-        tell: Tell,
+        emit: Emit,
         state: Callable[[str], Mapping[str, object]] | None = None,
         role: str = "",
         chance: Callable[[], float] = random.random,
@@ -93,7 +94,7 @@ class MqttPublisher:
         """
         load_credentials(settings)
         self.counters = ConnectionCounters()
-        self._report = ConnectionReport(self.counters, tell)
+        self._report = ConnectionReport(self.counters, emit)
         self._settings = settings
         self._client_id = f"presence-{store.chain}-{store.store}-{store.gateway}" + (
             f"-{role}" if role else ""

@@ -5,7 +5,6 @@ told by the hour.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from presence.config.settings import MqttProtocol, MqttSettings
@@ -21,8 +20,17 @@ from presence.edges.mqtt.reasons import (
     remedy_of_fault,
 )
 from presence.errors import ConfigurationError
-
-Tell = Callable[[str, Mapping[str, object]], None]
+from presence.telemetry import (
+    BrokerConnected,
+    BrokerDuplicate,
+    BrokerHandlerFailed,
+    BrokerHungUp,
+    BrokerLost,
+    BrokerOldProtocol,
+    BrokerRefused,
+    BrokerUnreachable,
+    Emit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +83,11 @@ class ConnectionCounters:
 class ConnectionReport:
     """Keeps `counters`, and says why there is no connection."""
 
-    def __init__(self, counters: ConnectionCounters, tell: Tell) -> None:
+    def __init__(self, counters: ConnectionCounters, emit: Emit) -> None:
         self.trouble: str | None = "not connected yet"
         """Why there is no connection, with the next step; None while there is one."""
         self._counters = counters
-        self._tell = tell
+        self._emit = emit
         self._hung_up: HourlyNews[str] = HourlyNews()
         """Why connections ended on which a message waited."""
         self._quiet = False
@@ -89,39 +97,31 @@ class ConnectionReport:
     def advance(self, now: Moment) -> None:
         """Tell what is told by the hour."""
         for reason, count in self._hung_up.due(now).items():
-            self._tell("broker.hung_up", {"reason": reason, "count": count, "remedy": HUNG_UP})
+            self._emit(BrokerHungUp(reason=reason, count=count, remedy=HUNG_UP))
 
     def connected(self, settings: MqttSettings) -> None:
         self.trouble = None
         if self._quiet:
             return
-        self._tell("broker.connected", {"host": settings.host, "protocol": settings.protocol.value})
+        self._emit(BrokerConnected(host=settings.host, protocol=settings.protocol.value))
         if settings.protocol is not MqttProtocol.V5:
-            self._tell(
-                "broker.old_protocol", {"lost": LOST_WITH_311, "remedy": 'set mqtt.protocol: "5"'}
-            )
+            self._emit(BrokerOldProtocol(lost=LOST_WITH_311, remedy='set mqtt.protocol: "5"'))
 
     def refused(self, what: str, code: int, topic: str) -> None:
         """A subscription or the state, which follow no visit."""
         self._counters.refused[code] += 1
-        fields = {
-            "what": what,
-            "topic": topic,
-            "reason_code": code,
-            "reason": name(code),
-            "remedy": remedy(code),
-        }
-        self._tell("broker.refused", fields)
+        self._emit(
+            BrokerRefused(
+                what=what, topic=topic, reason_code=code, reason=name(code), remedy=remedy(code)
+            )
+        )
 
     def handler_failed(self, topic: str, error: Exception) -> None:
         self._counters.faults += 1
         self._handler_faults[topic] += 1
         count = self._handler_faults[topic]
         if count & (count - 1) == 0:  # 1, 2, 4, 8 …: words of peers come with visits
-            self._tell(
-                "broker.handler_failed",
-                {"topic": topic, "error": type(error).__name__, "count": count},
-            )
+            self._emit(BrokerHandlerFailed(topic=topic, error=type(error).__name__, count=count))
 
     def ended(self, ending: Ending, *, was_up: bool, wait_s: float, contended: bool) -> None:
         """A connection, or an attempt at one, is over; the next one is tried in `wait_s`."""
@@ -135,43 +135,49 @@ class ConnectionReport:
         self._counters.faults += ours
         if not was_up and ending.reason_code is not None:
             self._counters.refused[ending.reason_code] += 1
-        event, fields = _as_told(ending, was_up=was_up, contended=contended)
-        self.trouble = f"{fields['reason']}: {fields['remedy']}"
+        event = _event_of(ending, was_up=was_up, wait_s=round(wait_s, 1), contended=contended)
+        self.trouble = f"{event.reason}: {event.remedy}"
         self._quiet = was_up and ending.unanswered and not contended and not ours
         if self._quiet:
-            self._hung_up.note(str(fields["reason"]))
+            self._hung_up.note(event.reason)
             return
-        self._tell(event, {**fields, "next_attempt_s": round(wait_s, 1)})
+        self._emit(event)
         if contended:
             reason = (
                 "the broker ends our connections as soon as they are made: somebody else "
                 "uses our name"
             )
-            self._tell("broker.duplicate", {"reason": reason, "remedy": remedy(SESSION_TAKEN_OVER)})
+            self._emit(BrokerDuplicate(reason=reason, remedy=remedy(SESSION_TAKEN_OVER)))
 
 
-def _as_told(ending: Ending, *, was_up: bool, contended: bool) -> tuple[str, dict[str, object]]:
-    """The event's name, and its reason and remedy."""
-    event = "broker.lost" if was_up else "broker.unreachable"
-    fields: dict[str, object] = {"reason": ending.detail}
+def _event_of(
+    ending: Ending, *, was_up: bool, wait_s: float, contended: bool
+) -> BrokerLost | BrokerRefused | BrokerUnreachable:
+    code = ending.reason_code
+    reason = ending.detail if code is None else name(code)
+    what_to_do = _remedy_of(ending, was_up=was_up, contended=contended)
+    if was_up:
+        return BrokerLost(reason=reason, reason_code=code, remedy=what_to_do, next_attempt_s=wait_s)
+    if code is None:
+        return BrokerUnreachable(reason=reason, remedy=what_to_do, next_attempt_s=wait_s)
+    return BrokerRefused(
+        what="connection",
+        reason_code=code,
+        reason=reason,
+        remedy=what_to_do,
+        next_attempt_s=wait_s,
+    )
+
+
+def _remedy_of(ending: Ending, *, was_up: bool, contended: bool) -> str:
     match ending:
         case Ending(reason_code=int(code)):
-            fields |= {
-                "reason": name(code),
-                "reason_code": code,
-                "remedy": remedy(code, connecting=not was_up),
-            }
-            if not was_up:
-                event = "broker.refused"
-                fields["what"] = "connection"
+            return remedy(code, connecting=not was_up)
         case Ending(fault=ConfigurationError()):
-            fields["remedy"] = "mend the configuration; the file is read again at the next attempt"
+            return "mend the configuration; the file is read again at the next attempt"
         case Ending(fault=BaseException() as fault):
-            fields["remedy"] = remedy_of_fault(fault)
+            return remedy_of_fault(fault)
         case _ if was_up:
-            fields["remedy"] = (
-                f"perhaps {remedy(SESSION_TAKEN_OVER)}" if contended else "read the broker's log"
-            )
+            return f"perhaps {remedy(SESSION_TAKEN_OVER)}" if contended else "read the broker's log"
         case _:
-            fields["remedy"] = NO_ANSWER
-    return event, fields
+            return NO_ANSWER

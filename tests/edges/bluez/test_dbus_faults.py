@@ -14,6 +14,7 @@ import pytest
 
 from presence.config.settings import RadioMode
 from presence.edges.bluez.choice import ScanPolicy
+from presence.telemetry import RadioScanning
 from tests.support.doorbells import Ears, ringing
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import a_bluetoothd
@@ -54,7 +55,7 @@ async def scans_in_spite_of(
     proxy, address = wire
     async with a_bluetoothd(address) as bluez:
         async with running(policy=ScanPolicy(mode=mode), pace=IN_A_HURRY) as radio:
-            await radio.told("radio.scanning")
+            await radio.telemetry.wait(RadioScanning)
             length = proxy.passed
         assert length > 100
         for at in positions(length, length // count):
@@ -65,7 +66,7 @@ async def scans_in_spite_of(
                     lambda: radio.scanner.started > 0 and proxy.fault is None, patience_s=20
                 )
                 await until(lambda: radio.scanner._failing is None, patience_s=20)
-            assert set(radio.tell.names()) <= {"radio.scanning", "radio.failed"}
+            assert set(radio.telemetry.names()) <= {"radio.scanning", "radio.failed"}
         assert bluez is not None
         assert proxy.struck >= count
 

@@ -14,6 +14,7 @@ from presence.config.settings import RadioMode
 from presence.core.recognition.beacons import FORMATS, Format, eddystone
 from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.version import BluezVersion
+from presence.telemetry import RadioScanning
 from tests.support import coins
 from tests.support.builders import ANNA, an_engine, consent, identifier_of
 from tests.support.fake_bluez import FakeBluetoothd, a_bluetoothd
@@ -66,7 +67,7 @@ async def test_a_format_that_is_registered_is_asked_for_and_its_customer_comes_i
 ) -> None:
     a_version(monkeypatch, version)
     async with a_bluetoothd(bus) as bluez, running(policy=listening(mode, REGISTERED)) as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         await a_coin_comes_in(bluez, radio)
     engine = an_engine(consent(), formats=REGISTERED)
     queued = [each.ref for heard in radio.heard for each in engine.receive(heard).queued]
@@ -90,7 +91,7 @@ async def test_a_format_that_nobody_registered_is_neither_asked_for_nor_recognis
         a_bluetoothd(bus) as bluez,
         running(policy=listening(RadioMode.PASSIVE, FORMATS)) as radio,
     ):
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         bluez.advertise(
             PHONE, -60, uuids=(coins.SERVICE_UUID,), service_data={coins.SERVICE_UUID: frame}
@@ -109,12 +110,12 @@ async def test_a_format_that_says_nothing_to_filter_by_is_heard_by_an_active_sca
     )
     policy = listening(RadioMode.AUTO, (*FORMATS, hidden))
     async with a_bluetoothd(bus) as bluez, running(policy=policy) as radio:
-        told = await radio.told("radio.scanning")
+        event = await radio.telemetry.wait(RadioScanning)
         await a_coin_comes_in(bluez, radio)
     assert (bluez.patterns, ["UUIDs" in each for each in bluez.filters]) == ([], [False])
-    assert told["mode"] == "active"
-    assert "not passive: a passive scan finds no coins;" in str(told["reason"])
-    assert str(told["reason"]).endswith("dropped here: coins have no UUID to filter by")
+    assert event.mode == "active"
+    assert "not passive: a passive scan finds no coins;" in str(event.reason)
+    assert str(event.reason).endswith("dropped here: coins have no UUID to filter by")
 
 
 SCRIPT = """

@@ -26,9 +26,17 @@ from presence.edges.bluez.probe import hears_anybody
 from presence.edges.bluez.scanner import Pace
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioError, RadioFault
+from presence.telemetry import (
+    RadioDeclined,
+    RadioFailed,
+    RadioRecovered,
+    RadioRecovering,
+    RadioResting,
+    RadioScanning,
+)
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import FakeAdapter, a_bluetoothd
-from tests.support.fakes import FakeClock, FakeTell
+from tests.support.fakes import E, FakeClock, RecordingTelemetry
 from tests.support.scanners import (
     EID,
     HURRY,
@@ -55,7 +63,7 @@ AUTO = ScanPolicy(mode=RadioMode.AUTO)
 @pytest.mark.requirement("R-04")
 async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running() as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         for rssi_dbm in (-60, -64, -64):
             bluez.advertise(
                 PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
@@ -116,9 +124,9 @@ async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(
 ) -> None:
     a_version(monkeypatch, BluezVersion(5, 70))
     async with a_bluetoothd(bus), running(policy=PASSIVE) as radio:
-        told = await radio.told("radio.failed")
-    assert told["reason"] == "BlueZ 5.70"
-    assert told["next_step"] == RadioFault.BROKEN_PATTERNS.value
+        event = await radio.telemetry.wait(RadioFailed)
+    assert event.reason == "BlueZ 5.70"
+    assert event.next_step == RadioFault.BROKEN_PATTERNS.value
 
 
 @pytest.mark.requirement("R-02", "R-04")
@@ -185,7 +193,7 @@ async def test_a_monitor_that_bluetoothd_lets_go_of_is_registered_again(
     async with a_bluetoothd(bus) as bluez, running(policy=PASSIVE) as radio:
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         bluez.release_monitors("hci0")
-        assert "let go" in str((await radio.told("radio.failed"))["reason"])
+        assert "let go" in str((await radio.telemetry.wait(RadioFailed)).reason)
         await hears(bluez, radio)
 
 
@@ -214,9 +222,9 @@ async def test_auto_is_passive_where_that_serves_and_else_active_with_the_reason
     async with a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=filters)) as bluez:
         bluez.experimental = experimental
         async with running(policy=AUTO) as radio:
-            told = await radio.told("radio.scanning")
+            event = await radio.telemetry.wait(RadioScanning)
             await hears(bluez, radio)
-    assert (told["mode"], told.get("reason")) == (mode, reason)
+    assert (event.mode, event.reason) == (mode, reason)
 
 
 async def test_a_controller_that_filters_by_itself_is_refused_a_passive_scan(
@@ -227,33 +235,35 @@ async def test_a_controller_that_filters_by_itself_is_refused_a_passive_scan(
         a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=True)),
         running(policy=PASSIVE) as radio,
     ):
-        assert (await radio.told("radio.failed"))[
-            "next_step"
-        ] == RadioFault.CONTROLLER_FILTERS.value
+        assert (
+            await radio.telemetry.wait(RadioFailed)
+        ).next_step == RadioFault.CONTROLLER_FILTERS.value
 
 
 async def test_without_the_experimental_interface_a_passive_scan_says_so(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = False
         async with running(policy=PASSIVE) as radio:
-            assert (await radio.told("radio.failed"))["next_step"] == RadioFault.UNSUPPORTED.value
+            assert (
+                await radio.telemetry.wait(RadioFailed)
+            ).next_step == RadioFault.UNSUPPORTED.value
 
 
 @pytest.mark.requirement("R-61")
 async def test_bluetoothd_killed_and_started_again(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running() as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         await bluez.stop()
-        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.NO_BLUEZ.value
+        assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.NO_BLUEZ.value
         await bluez.start(bus)
         await hears(bluez, radio)
-    assert radio.tell.names() == ["radio.scanning", "radio.failed", "radio.scanning"]
+    assert radio.telemetry.names() == ["radio.scanning", "radio.failed", "radio.scanning"]
 
 
 @pytest.mark.requirement("R-61")
 async def test_bluetoothd_restarted_between_two_looks(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running(pace=Pace(retry_s=0.05, look_s=1)) as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         await bluez.stop()
         await bluez.start(bus)
         await hears(bluez, radio)
@@ -262,12 +272,12 @@ async def test_bluetoothd_restarted_between_two_looks(bus: str) -> None:
 @pytest.mark.requirement("R-61")
 async def test_an_adapter_pulled_out_and_plugged_in_again(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running() as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         adapter = bluez.unplug("hci0")
-        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.NO_ADAPTER.value
+        assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.NO_ADAPTER.value
         bluez.plug("hci0", adapter)
         await hears(bluez, radio)
-    assert radio.tell.names() == ["radio.scanning", "radio.failed", "radio.scanning"]
+    assert radio.telemetry.names() == ["radio.scanning", "radio.failed", "radio.scanning"]
 
 
 async def test_an_adapter_that_comes_late_is_found_and_the_first_powered_one_serves(
@@ -277,7 +287,7 @@ async def test_an_adapter_that_comes_late_is_found_and_the_first_powered_one_ser
         a_bluetoothd(bus, hci0=FakeAdapter(powered=False)) as bluez,
         running(adapter="") as radio,
     ):
-        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.POWERED_OFF.value
+        assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.POWERED_OFF.value
         bluez.plug("hci1", FakeAdapter())
         await hears(bluez, radio, name="hci1")
     assert {heard.adapter for heard in radio.heard} == {"hci1"}
@@ -285,9 +295,9 @@ async def test_an_adapter_that_comes_late_is_found_and_the_first_powered_one_ser
 
 async def test_an_adapter_powered_off_and_on(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running() as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         bluez.power("hci0", False)
-        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.POWERED_OFF.value
+        assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.POWERED_OFF.value
         bluez.power("hci0", True)
         await hears(bluez, radio)
 
@@ -296,7 +306,7 @@ async def test_an_adapter_powered_off_and_on(bus: str) -> None:
 async def test_the_bus_itself_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
     async with running() as radio:
-        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.NO_BLUEZ.value
+        assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.NO_BLUEZ.value
         for _ in range(2):
             async with a_bus(tmp_path) as address, a_bluetoothd(address) as bluez:
                 await hears(bluez, radio)
@@ -307,9 +317,9 @@ async def test_the_bus_itself_restarted(tmp_path: Path, monkeypatch: pytest.Monk
 
 async def test_a_scan_that_ended_without_a_word_is_begun_again(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running() as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         bluez.stop_scanning("hci0")
-        assert "has ended" in str((await radio.told("radio.failed"))["reason"])
+        assert "has ended" in str((await radio.telemetry.wait(RadioFailed)).reason)
         await hears(bluez, radio)
 
 
@@ -318,9 +328,9 @@ async def test_a_bluetoothd_that_hangs_is_left_after_a_while(
 ) -> None:
     pace = replace(HURRY, call_s=0.2, stop_s=0.2)
     async with a_bluetoothd(bus) as bluez, running(pace=pace) as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         bluez.hangs = True
-        assert "no answer" in str((await radio.told("radio.failed"))["reason"])
+        assert "no answer" in str((await radio.telemetry.wait(RadioFailed)).reason)
         bluez.hangs = False
         await hears(bluez, radio)
 
@@ -330,13 +340,13 @@ async def test_a_bluetoothd_that_is_busy_for_a_moment_keeps_its_scan(
     bus: str,
 ) -> None:
     async with a_bluetoothd(bus) as bluez, running(pace=replace(HURRY, call_s=0.6)) as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         bluez.hangs = True
         await asyncio.sleep(0.7)  # one look without an answer, and part of the next
         bluez.hangs = False
         await hears(bluez, radio)
         await asyncio.sleep(0.3)
-    assert radio.tell.names() == ["radio.scanning"]
+    assert radio.telemetry.names() == ["radio.scanning"]
 
 
 async def test_who_may_not_speak_to_bluetoothd_is_told_of_the_policy(bus: str) -> None:
@@ -360,18 +370,18 @@ async def test_two_adapters_heal_each_for_itself_and_say_who_heard(bus: str) -> 
         running(adapter="hci0") as inside,
         running(adapter="hci1") as door,
     ):
-        await inside.told("radio.scanning")
-        await door.told("radio.scanning")
+        await inside.telemetry.wait(RadioScanning)
+        await door.telemetry.wait(RadioScanning)
         bluez.unplug("hci0")
-        await inside.told("radio.failed")
+        await inside.telemetry.wait(RadioFailed)
         await hears(bluez, door, name="hci1")
     assert {heard.adapter for heard in door.heard} == {"hci1"}
-    assert door.tell.names() == ["radio.scanning"]
+    assert door.telemetry.names() == ["radio.scanning"]
 
 
 async def test_a_device_that_goes_is_not_heard(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running() as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         await hears(bluez, radio)
         before = len(radio.heard)
         path = f"/org/bluez/hci0/dev_{PHONE.replace(':', '_')}"
@@ -390,13 +400,13 @@ async def test_while_the_shop_is_closed_nothing_is_scanned(bus: str) -> None:
         a_bluetoothd(bus) as bluez,
         running(open_at=lambda _: hours["open"], means=Means()) as radio,
     ):
-        await radio.told("radio.resting")
+        await radio.telemetry.wait(RadioResting)
         assert bluez.adapters["hci0"].starts == 0
         assert radio.scanner.condition is Condition.CLOSED
         hours["open"] = True
         await hears(bluez, radio)
         hours["open"] = False
-        await radio.told("radio.resting", times=2)
+        await radio.telemetry.wait(RadioResting, 2)
         await until(lambda: bluez.adapters["hci0"].sessions == {})
 
 
@@ -425,9 +435,9 @@ async def silence(radio: Running, true: Callable[[], bool]) -> None:
         passing.cancel()
 
 
-async def silence_told(radio: Running, event: str, times: int = 1) -> dict[str, object]:
-    await silence(radio, lambda: radio.tell.names().count(event) >= times)
-    return await radio.told(event, times)
+async def silence_emits(radio: Running, kind: type[E], times: int = 1) -> E:
+    await silence(radio, lambda: len(radio.telemetry.of(kind)) >= times)
+    return await radio.telemetry.wait(kind, times)
 
 
 @pytest.mark.requirement("R-60")
@@ -437,12 +447,12 @@ async def test_a_deaf_radio_is_found_and_helped_step_by_step(
 ) -> None:
     deaf = FakeAdapter(deaf=True, hears_after=cure)
     async with a_bluetoothd(bus, hci0=deaf) as bluez, running(means=means(tmp_path)) as radio:
-        await radio.told("radio.scanning")
-        assert (await silence_told(radio, "radio.recovering"))["what"] == "restart_scan"
+        await radio.telemetry.wait(RadioScanning)
+        assert (await silence_emits(radio, RadioRecovering)).what == "restart_scan"
         if cure == "power":
-            assert (await silence_told(radio, "radio.recovering", times=2))["what"] == "power_cycle"
+            assert (await silence_emits(radio, RadioRecovering, times=2)).what == "power_cycle"
         await hears(bluez, radio)
-        assert int(str((await radio.told("radio.recovered"))["seconds"])) >= 360
+        assert int(str((await radio.telemetry.wait(RadioRecovered)).seconds)) >= 360
     assert deaf.switched == ([False, True] if cure == "power" else [])
     assert radio.scanner.totals.recovered == 1
     assert Ledger(tmp_path).read("hci0", radio.clock.now()) != ()
@@ -476,12 +486,12 @@ async def test_a_quiet_shop_in_a_street_with_people_is_left_alone_and_nobody_of_
         a_bluetoothd(bus) as bluez,
         running(policy=policy, means=means(tmp_path, probe=probe)) as radio,
     ):
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         await silence(radio, lambda: len(probes) == 6)
         await until(lambda: bluez.adapters["hci0"].devices == {})
         filters = list(bluez.adapters["hci0"].sessions.values())
     assert set(probes) == {True}
-    assert radio.tell.names() == ["radio.scanning"]
+    assert radio.telemetry.names() == ["radio.scanning"]
     assert radio.scanner.condition is Condition.QUIET
     assert radio.heard == []
     assert radio.scanner.heard == 0
@@ -535,12 +545,12 @@ async def test_a_probe_that_cannot_be_made_is_told_once_and_proves_nothing(
         raise RadioError(RadioFault.OTHER, "StartDiscovery: busy")
 
     async with a_bluetoothd(bus), running(means=means(tmp_path, probe=probe)) as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         await silence(radio, lambda: tried == 5)
-    assert [event for event in radio.tell.names() if event != "radio.scanning"] == [
+    assert [event for event in radio.telemetry.names() if event != "radio.scanning"] == [
         "radio.declined"
     ]
-    assert (await radio.told("radio.declined"))["what"] == "probe"
+    assert (await radio.telemetry.wait(RadioDeclined)).what == "probe"
 
 
 @pytest.mark.requirement("R-61")
@@ -552,11 +562,11 @@ async def test_while_a_probe_lasts_bluetoothd_is_watched_still(bus: str, tmp_pat
         return await hears_anybody(adapter, mode, 60)
 
     async with a_bluetoothd(bus) as bluez, running(means=means(tmp_path, probe=probe)) as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         radio.clock.pass_s(240)
         await probing.wait()
         await bluez.stop()
-        await radio.told("radio.failed")
+        await radio.telemetry.wait(RadioFailed)
         await bluez.start(bus)
         await hears(bluez, radio)
 
@@ -570,9 +580,10 @@ async def test_at_the_end_of_the_ladder_systemd_is_asked_and_what_is_not_possibl
         with pytest.RaisesGroup(pytest.RaisesExc(RadioError, match="systemd")):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(radio.scanner.run(radio.heard.append))
-                await radio.told("radio.scanning")
-                tasks.create_task(silence_told(radio, "radio.declined"))
-    assert [(name, fields["what"]) for name, fields in radio.tell.told if "what" in fields] == [
+                await radio.telemetry.wait(RadioScanning)
+                tasks.create_task(silence_emits(radio, RadioDeclined))
+    steps = radio.telemetry.of(RadioRecovering, RadioDeclined)
+    assert [(event.name, event.what) for event in steps] == [
         ("radio.recovering", "restart_scan"),
         ("radio.recovering", "power_cycle"), ("radio.declined", "power_cycle"),
         ("radio.recovering", "ask_systemd"),
@@ -583,17 +594,15 @@ async def test_at_the_end_of_the_ladder_systemd_is_asked_and_what_is_not_possibl
 
 
 async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) -> None:
-    clock, tell = FakeClock(), FakeTell()
-    deaf = Care("hci0", means(tmp_path), clock=clock, tell=tell)
-    well = Care("hci1", means(tmp_path), clock=clock, tell=tell)
+    clock, telemetry = FakeClock(), RecordingTelemetry()
+    deaf = Care("hci0", means(tmp_path), clock=clock, emit=telemetry.emit)
+    well = Care("hci1", means(tmp_path), clock=clock, emit=telemetry.emit)
     deaf.others = [well]
     well.listening()
     well.tally.add(PHONE)
     assert await well.look("hci1", RadioMode.ACTIVE) is None
     await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
-    assert [fields["what"] for name, fields in tell.told if name == "radio.declined"] == [
-        "ask_systemd"
-    ]
+    assert [event.what for event in telemetry.of(RadioDeclined)] == ["ask_systemd"]
     well.health.away()
     with pytest.raises(RadioError, match="systemd"):
         await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
@@ -602,7 +611,7 @@ async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) ->
 async def test_repeats_that_are_hidden_are_noticed(bus: str, tmp_path: Path) -> None:
     hiding = FakeAdapter(hides_duplicates=True)
     async with a_bluetoothd(bus, hci0=hiding) as bluez, running(means=means(tmp_path)) as radio:
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
 
         phones = itertools.count()
 
@@ -614,11 +623,11 @@ async def test_repeats_that_are_hidden_are_noticed(bus: str, tmp_path: Path) -> 
                     bluez.advertise(
                         phone, -60, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
                     )
-            return "radio.recovering" in radio.tell.names()
+            return bool(radio.telemetry.of(RadioRecovering))
 
         await until(crowd)
         assert "repeated advertisements do not arrive" in str(
-            (await radio.told("radio.recovering"))["reason"]
+            (await radio.telemetry.wait(RadioRecovering)).reason
         )
         assert radio.scanner.condition is Condition.HIDING
 
@@ -630,8 +639,8 @@ async def test_an_adapter_that_would_not_come_on_again_is_switched_on_later(
         a_bluetoothd(bus, hci0=FakeAdapter(deaf=True)) as bluez,
         running(means=means(tmp_path)) as radio,
     ):
-        await radio.told("radio.scanning")
-        await silence_told(radio, "radio.scanning", times=2)
+        await radio.telemetry.wait(RadioScanning)
+        await silence_emits(radio, RadioScanning, times=2)
         adapter = bluez.adapters["hci0"]
         switch = bluez.power
 
@@ -640,11 +649,11 @@ async def test_an_adapter_that_would_not_come_on_again_is_switched_on_later(
             adapter.stuck = True
 
         bluez.power = off_and_stuck  # type: ignore[method-assign]
-        await silence_told(radio, "radio.failed")
+        await silence_emits(radio, RadioFailed)
         adapter.stuck, bluez.power = False, switch  # type: ignore[method-assign]
         radio.clock.pass_s(300)
         await until(lambda: adapter.switched == [False, True])
-        await radio.told("radio.scanning", times=3)
+        await radio.telemetry.wait(RadioScanning, 3)
 
 
 @pytest.mark.requirement("R-61")
@@ -660,12 +669,12 @@ async def test_an_adapter_that_somebody_switched_off_is_switched_on_again_with_t
         running(means=means(tmp_path)) as radio,
     ):
         if before:
-            await radio.told("radio.scanning")
+            await radio.telemetry.wait(RadioScanning)
             bluez.power("hci0", False)
-        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.POWERED_OFF.value
-        told = await radio.told("radio.recovering")
-        assert (told["what"], told["attempt"]) == ("power_on", 1)
-        assert "switched off" in str(told["reason"])
+        assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.POWERED_OFF.value
+        event = await radio.telemetry.wait(RadioRecovering)
+        assert (event.what, event.attempt) == ("power_on", 1)
+        assert "switched off" in str(event.reason)
         await hears(bluez, radio)
 
 
@@ -674,22 +683,22 @@ async def test_an_adapter_that_is_switched_off_again_and_again_is_switched_on_ev
 ) -> None:
     async with a_bluetoothd(bus) as bluez, running(means=means(tmp_path)) as radio:
         for times in range(1, 4):
-            await radio.told("radio.scanning", times=times)
+            await radio.telemetry.wait(RadioScanning, times)
             bluez.power("hci0", False)
-            await radio.told("radio.failed", times=times)
+            await radio.telemetry.wait(RadioFailed, times)
             if times > 1:
                 await asyncio.sleep(5 * HURRY.retry_s)
-                assert radio.tell.names().count("radio.recovering") == times - 1
+                assert radio.telemetry.names().count("radio.recovering") == times - 1
                 radio.clock.pass_s(3 * 2 ** (times - 1))
-            await radio.told("radio.recovering", times=times)
+            await radio.telemetry.wait(RadioRecovering, times)
 
 
 async def test_an_adapter_that_rfkill_blocks_is_not_fought_over(bus: str, tmp_path: Path) -> None:
     blocked = FakeAdapter(powered=False, blocked=True)
     async with a_bluetoothd(bus, hci0=blocked) as bluez, running(means=means(tmp_path)) as radio:
-        assert (await radio.told("radio.failed"))["next_step"] == RadioFault.BLOCKED.value
+        assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.BLOCKED.value
         await asyncio.sleep(5 * HURRY.retry_s)
-        assert radio.tell.names() == ["radio.failed"]
+        assert radio.telemetry.names() == ["radio.failed"]
         blocked.blocked = False
         bluez.power("hci0", True)  # as bluetoothd does when the block is gone
         await hears(bluez, radio)
@@ -702,7 +711,7 @@ async def test_while_the_shop_is_closed_an_adapter_that_is_off_stays_off(
     off = FakeAdapter(powered=False)
     options: dict[str, Any] = {"means": means(tmp_path), "open_at": lambda _: False}
     async with a_bluetoothd(bus, hci0=off), running(**options) as radio:
-        await radio.told("radio.resting")
+        await radio.telemetry.wait(RadioResting)
         await asyncio.sleep(5 * HURRY.retry_s)
     assert off.switched == []
 
@@ -714,13 +723,13 @@ async def test_a_monitor_that_the_kernel_refuses_gives_way_to_an_active_scan_whe
     a_version(monkeypatch, BluezVersion(5, 82))
     refusing, pace = FakeAdapter(refuses_monitors=how), replace(HURRY, activate_s=0.2)
     async with a_bluetoothd(bus, hci0=refusing) as bluez, running(policy=AUTO, pace=pace) as radio:
-        told = await radio.told("radio.scanning")
-        assert told["mode"] == "active"
-        assert "monitor" in str(told["reason"])
+        event = await radio.telemetry.wait(RadioScanning)
+        assert event.mode == "active"
+        assert "monitor" in str(event.reason)
         await hears(bluez, radio)
         refusing.refuses_monitors = ""
         bluez.stop_scanning("hci0")
-        await radio.told("radio.scanning", times=2)
+        await radio.telemetry.wait(RadioScanning, 2)
         assert refusing.monitors == {}  # this bluetoothd has refused
         await bluez.stop()
         await bluez.start(bus)
@@ -741,20 +750,20 @@ async def test_a_passive_scan_that_the_kernel_refuses_says_what_to_do_and_tries_
 
         bluez._register = counted  # type: ignore[method-assign]
         async with running(policy=PASSIVE) as radio:
-            assert (await radio.told("radio.failed"))[
-                "next_step"
-            ] == RadioFault.MONITOR_REFUSED.value
+            assert (
+                await radio.telemetry.wait(RadioFailed)
+            ).next_step == RadioFault.MONITOR_REFUSED.value
             await until(lambda: len(tries) == 5)
     waits = [later - sooner for sooner, later in itertools.pairwise(tries)]
     assert waits[-1] > 4 * HURRY.retry_s
-    assert radio.tell.names() == ["radio.failed"]
+    assert radio.telemetry.names() == ["radio.failed"]
 
 
 @pytest.mark.requirement("R-04")
 async def test_after_bluez_5_87_each_advertisement_has_its_own_strength_still(bus: str) -> None:
     async with a_bluetoothd(bus) as bluez, running() as radio:
         bluez.spares_rssi = True
-        await radio.told("radio.scanning")
+        await radio.telemetry.wait(RadioScanning)
         for rssi_dbm in (-60, -61, -64):
             bluez.advertise(
                 PHONE, rssi_dbm, uuids=(SERVICE_UUID,), service_data={SERVICE_UUID: EID}
@@ -769,13 +778,13 @@ async def test_bluez_5_87_is_asked_without_the_uuid_filter_that_kills_it(
     a_version(monkeypatch, BluezVersion(5, 87))
     async with a_bluetoothd(bus) as bluez, running() as radio:
         bluez.dies_of_uuids = True
-        told = await radio.told("radio.scanning")
-        assert "BlueZ 5.87 dies of UUID filters" in str(told["reason"])
+        event = await radio.telemetry.wait(RadioScanning)
+        assert "BlueZ 5.87 dies of UUID filters" in str(event.reason)
         bluez.advertise(
             "00:00:5E:00:53:99", -50, uuids=(STRANGERS,), service_data={STRANGERS: b"\x01"}
         )
         await hears(bluez, radio)
-    assert radio.tell.names() == ["radio.scanning"]
+    assert radio.telemetry.names() == ["radio.scanning"]
 
 
 @pytest.mark.parametrize("version", [BluezVersion(5, 76), BluezVersion(5, 82), None])
@@ -785,21 +794,21 @@ async def test_where_a_long_advertisement_could_kill_bluetoothd_no_pattern_for_i
     a_version(monkeypatch, version)
     async with a_bluetoothd(bus) as bluez:
         async with running(policy=listening(RadioMode.AUTO, PREFIX)) as radio:
-            told = await radio.told("radio.scanning")
-            assert told["mode"] == "active"
-            assert "long advertisement" in str(told["reason"])
+            event = await radio.telemetry.wait(RadioScanning)
+            assert event.mode == "active"
+            assert "long advertisement" in str(event.reason)
         async with running(policy=listening(RadioMode.PASSIVE, PREFIX)) as radio:
-            assert (await radio.told("radio.failed"))[
-                "next_step"
-            ] == RadioFault.CRASHING_PATTERNS.value
+            assert (
+                await radio.telemetry.wait(RadioFailed)
+            ).next_step == RadioFault.CRASHING_PATTERNS.value
     assert bluez.patterns == []
 
 
 async def test_an_adapter_that_is_not_there_is_told_with_those_that_are(bus: str) -> None:
     async with a_bluetoothd(bus, hci1=FakeAdapter(), hci2=FakeAdapter()), running() as radio:
-        assert (await radio.told("radio.failed"))[
-            "reason"
-        ] == "hci0 is not there; there: hci1, hci2"
+        assert (
+            await radio.telemetry.wait(RadioFailed)
+        ).reason == "hci0 is not there; there: hci1, hci2"
 
 
 @pytest.mark.requirement("R-61")

@@ -12,22 +12,27 @@ import pytest
 from presence.config.operating import MetricsExport, MetricsSettings
 from presence.edges.host.metrics import MetricsExporter, replace_file
 from presence.simulation.local_broker import free_port
-from tests.support.fakes import FakeTell
+from presence.telemetry import MetricsFailed
+from tests.support.fakes import RecordingTelemetry
 from tests.support.watched import Watched
 
 
-async def exported(told: FakeTell, seconds: float = 0.2, **settings: Any) -> None:
-    exporter = MetricsExporter(MetricsSettings(**settings), Watched().oversight.look, tell=told)
+async def exported(telemetry: RecordingTelemetry, seconds: float = 0.2, **settings: Any) -> None:
+    exporter = MetricsExporter(
+        MetricsSettings(**settings), Watched().oversight.look, emit=telemetry.emit
+    )
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(seconds):
             await exporter.run()
 
 
 async def test_the_file_is_whole_and_readable_for_node_exporter(tmp_path: Path) -> None:
-    told = FakeTell()
+    telemetry = RecordingTelemetry()
     old = os.umask(0o077)
     try:
-        await exported(told, export=MetricsExport.TEXTFILE, textfile=tmp_path / "presence.prom")
+        await exported(
+            telemetry, export=MetricsExport.TEXTFILE, textfile=tmp_path / "presence.prom"
+        )
     finally:
         os.umask(old)
 
@@ -35,7 +40,7 @@ async def test_the_file_is_whole_and_readable_for_node_exporter(tmp_path: Path) 
     assert 'presence_list_freshness{state="boot"} 1.0' in text
     assert text.endswith("\n")
     assert stat.S_IMODE((tmp_path / "presence.prom").stat().st_mode) == 0o644
-    assert told.told == []
+    assert telemetry.events == []
 
 
 def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path: Path) -> None:
@@ -51,26 +56,26 @@ def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_written_is_told_once_and_the_gateway_goes_on(
     tmp_path: Path,
 ) -> None:
-    told = FakeTell()
+    telemetry = RecordingTelemetry()
 
     await exported(
-        told,
+        telemetry,
         1.3,
         export=MetricsExport.TEXTFILE,
         textfile=tmp_path / "away" / "p.prom",
         interval_s=1,
     )
 
-    [(event, fields)] = told.told
-    assert event == "metrics.failed"
-    assert "metrics.textfile" in str(fields["reason"])
-    assert fields["next_step"]
+    [failed] = telemetry.events
+    assert isinstance(failed, MetricsFailed)
+    assert "metrics.textfile" in failed.reason
+    assert failed.next_step
 
 
 async def test_over_http_it_is_there_on_this_machine_only_and_gone_with_the_gateway() -> None:
-    told, port = FakeTell(), free_port()
+    telemetry, port = RecordingTelemetry(), free_port()
     settings = MetricsSettings(export=MetricsExport.LOOPBACK, port=port)
-    exporter = MetricsExporter(settings, Watched().oversight.look, tell=told)
+    exporter = MetricsExporter(settings, Watched().oversight.look, emit=telemetry.emit)
 
     def scrape(host: str = "127.0.0.1") -> str:
         with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=5) as answer:
@@ -90,13 +95,13 @@ async def test_over_http_it_is_there_on_this_machine_only_and_gone_with_the_gate
     assert "python_info" not in text
     with pytest.raises(OSError, match="refused"):
         scrape()
-    assert told.told == []
+    assert telemetry.events == []
 
 
 async def test_a_port_that_is_taken_is_told_and_the_gateway_goes_on() -> None:
-    told, port = FakeTell(), free_port()
+    telemetry, port = RecordingTelemetry(), free_port()
     server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", port)
     async with server:
-        await exported(told, export=MetricsExport.LOOPBACK, port=port)
+        await exported(telemetry, export=MetricsExport.LOOPBACK, port=port)
 
-    assert told.names() == ["metrics.failed"]
+    assert telemetry.names() == ["metrics.failed"]

@@ -13,7 +13,8 @@ import pytest
 
 from presence.edges.host import status_socket
 from presence.edges.host.status_socket import CLIENTS_MAX, REQUEST_MAX, StatusSocket, ask
-from tests.support.fakes import FakeTell
+from presence.telemetry import StatusFailed, TechnicianAsked
+from tests.support.fakes import RecordingTelemetry
 
 ANSWERS = {"status": lambda: b'{"well": true}', "metrics": lambda: b"presence_armed 1.0\n"}
 
@@ -25,13 +26,13 @@ async def served(
     group: str | None = None,
     patience_s: float = 2.0,
     answers: status_socket.Answers = ANSWERS,
-) -> AsyncIterator[tuple[StatusSocket, FakeTell]]:
-    told = FakeTell()
-    server = StatusSocket(folder, answers, group=group, tell=told, patience_s=patience_s)
+) -> AsyncIterator[tuple[StatusSocket, RecordingTelemetry]]:
+    telemetry = RecordingTelemetry()
+    server = StatusSocket(folder, answers, group=group, emit=telemetry.emit, patience_s=patience_s)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(server.run())
         await asyncio.sleep(0.05)
-        yield server, told
+        yield server, telemetry
         running.cancel()
 
 
@@ -42,7 +43,7 @@ async def question(server: StatusSocket, word: str) -> bytes:
 async def test_a_question_is_answered_and_the_socket_is_gone_with_the_gateway(
     tmp_path: Path,
 ) -> None:
-    async with served(tmp_path) as (server, told):
+    async with served(tmp_path) as (server, telemetry):
         assert await question(server, "status") == b'{"well": true}'
         assert await question(server, "metrics") == b"presence_armed 1.0\n"
         mode = stat.S_IMODE(os.lstat(server.path).st_mode)
@@ -50,7 +51,7 @@ async def test_a_question_is_answered_and_the_socket_is_gone_with_the_gateway(
     assert mode == 0o660
     with pytest.raises(FileNotFoundError):
         ask(server.path, "status")
-    assert told.told == [("technician.asked", {"what": "metrics", "uid": os.getuid()})]
+    assert telemetry.events == [TechnicianAsked(what="metrics", uid=os.getuid())]
 
 
 async def test_it_belongs_to_the_technicians_group(tmp_path: Path) -> None:
@@ -63,11 +64,11 @@ async def test_it_belongs_to_the_technicians_group(tmp_path: Path) -> None:
 
 
 async def test_a_group_that_is_not_there_is_told_and_the_gateway_goes_on(tmp_path: Path) -> None:
-    async with served(tmp_path, group="no-such-group") as (_, told):
+    async with served(tmp_path, group="no-such-group") as (_, telemetry):
         pass
 
-    [(event, fields)] = told.told
-    assert (event, fields["reason"]) == ("status.failed", "no group no-such-group")
+    [failed] = telemetry.of(StatusFailed)
+    assert failed.reason == "no group no-such-group"
 
 
 async def test_a_socket_that_was_left_behind_is_replaced(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import moment
-from tests.support.fakes import FakeClock
+from tests.support.fakes import FakeClock, RecordingTelemetry
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
-from tests.support.mqtt_parts import EVENTS, Told, message, new_publisher
+from tests.support.mqtt_parts import EVENTS, message, new_publisher
 
 pytestmark = needs_mosquitto
 
@@ -82,7 +82,7 @@ class Wire:
         self.trials += 1
         self.proxy.fault = fault
         source, publisher = Source(self.trials), self.publisher()
-        relay = Relay(source, publisher, FakeClock(), tell=Told())
+        relay = Relay(source, publisher, FakeClock(), tell=RecordingTelemetry().tell)
         async with asyncio.TaskGroup() as tasks:
             servants = [tasks.create_task(publisher.run()), tasks.create_task(relay.run())]
             async with asyncio.timeout(20):

@@ -14,12 +14,21 @@ from presence.config.settings import MqttProtocol, MqttSettings
 from presence.edges.mqtt.connection import Connection
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import BrokerError, ConfigurationError, MessageRefused
+from presence.telemetry import (
+    BrokerConnected,
+    BrokerDuplicate,
+    BrokerHandlerFailed,
+    BrokerLost,
+    BrokerOldProtocol,
+    BrokerRefused,
+    BrokerUnreachable,
+)
 from tests.support.brokers import Mosquitto, listener, mosquitto, needs_mosquitto
+from tests.support.fakes import RecordingTelemetry
 from tests.support.mqtt_parts import (
     EVENTS,
     STATE,
     STORE,
-    Told,
     an_event,
     message,
     new_publisher,
@@ -56,9 +65,9 @@ async def test_publish_returns_on_the_acknowledgement_and_the_properties_arrive(
 async def test_nothing_is_handed_over_while_disconnected_and_nothing_comes_later(
     tmp_path: Path,
 ) -> None:
-    told, broker = Told(), Mosquitto(tmp_path)
-    async with running(new_publisher(broker.port, told), connected=False) as publisher:
-        await told.wait("broker.unreachable", 2)
+    telemetry, broker = RecordingTelemetry(), Mosquitto(tmp_path)
+    async with running(new_publisher(broker.port, telemetry), connected=False) as publisher:
+        await telemetry.wait(BrokerUnreachable, 2)
         with pytest.raises(BrokerError, match="not connected"):
             await publisher.publish(message(1))
         await broker.start()
@@ -70,18 +79,18 @@ async def test_nothing_is_handed_over_while_disconnected_and_nothing_comes_later
                 assert heard.empty()
         finally:
             await broker.stop()
-    assert "nothing listens there" in told.all("broker.unreachable")[0]["remedy"]
+    assert "nothing listens there" in telemetry.of(BrokerUnreachable)[0].remedy
 
 
 async def test_after_a_restart_of_the_broker_a_new_client_publishes_again(tmp_path: Path) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         mosquitto(tmp_path) as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         first = publisher._connection
         await broker.stop()
-        await told.wait("broker.lost")
+        await telemetry.wait(BrokerLost)
         assert not publisher.is_connected
         await broker.start()
         await asyncio.wait_for(publisher.connected(), 10)
@@ -96,11 +105,11 @@ async def test_a_publish_that_the_access_list_denies_is_refused_with_its_reason_
     tmp_path: Path,
 ) -> None:
     (tmp_path / "acl").write_text(DENYING_ACL)
-    told = Told()
+    telemetry = RecordingTelemetry()
     acl = f"acl_file {tmp_path / 'acl'}"
     async with (
         mosquitto(tmp_path, acl) as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         with pytest.raises(MessageRefused, match="Not authorized") as refusal:
             await publisher.publish(message())
@@ -109,7 +118,7 @@ async def test_a_publish_that_the_access_list_denies_is_refused_with_its_reason_
     assert publisher.counters.refused == {0x87: 1}
     assert publisher.counters.refused_events == {0x87: 1}
     assert (
-        told.all("broker.refused") == []
+        telemetry.of(BrokerRefused) == []
     )  # by the hour, and by who counts: a line for each would be one for each visit
     assert EVENTS not in str(refusal.value)
 
@@ -165,17 +174,19 @@ async def test_a_gateway_that_vanishes_is_told_lost_by_its_will(
 async def test_a_check_beside_the_daemon_does_not_throw_it_out_and_leaves_its_state_alone(
     tmp_path: Path,
 ) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         mosquitto(tmp_path) as broker,
         listener(broker.port, STATE) as heard,
-        running(new_publisher(broker.port, told)) as daemon,
+        running(new_publisher(broker.port, telemetry)) as daemon,
     ):
-        check = MqttPublisher(MqttSettings(port=broker.port), STORE, role="check", tell=Told())
+        check = MqttPublisher(
+            MqttSettings(port=broker.port), STORE, role="check", emit=RecordingTelemetry().emit
+        )
         async with running(check):
             await check.publish(message())
         await daemon.publish_state()
-        assert told.all("broker.lost") == []
+        assert telemetry.of(BrokerLost) == []
         states = [
             json.loads((await asyncio.wait_for(heard.get(), 5)).payload)["state"] for _ in range(2)
         ]
@@ -196,27 +207,27 @@ async def test_the_state_is_told_anew_on_request(tmp_path: Path) -> None:
 
 
 async def test_mqtt_3_1_1_is_possible_with_a_warning(tmp_path: Path) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with mosquitto(tmp_path) as broker, listener(broker.port, EVENTS) as heard:
         async with running(
-            new_publisher(broker.port, told, protocol=MqttProtocol.V311)
+            new_publisher(broker.port, telemetry, protocol=MqttProtocol.V311)
         ) as publisher:
             await publisher.publish(message(3))
         assert (await asyncio.wait_for(heard.get(), 5)).payload == an_event(3)
-    assert "reason codes" in told.all("broker.old_protocol")[0]["lost"]
+    assert "reason codes" in telemetry.of(BrokerOldProtocol)[0].lost
 
 
 async def test_subscriptions_are_made_again_at_each_connection(tmp_path: Path) -> None:
-    told, got = Told(), asyncio.Queue[tuple[str, bytes, bool]]()
+    telemetry, got = RecordingTelemetry(), asyncio.Queue[tuple[str, bytes, bool]]()
     async with (
         mosquitto(tmp_path) as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         await publisher.subscribe("ctl/+", lambda *heard: got.put_nowait(heard))
         await publisher.publish(message(1, topic="ctl/a"))
         assert await asyncio.wait_for(got.get(), 5) == ("ctl/a", an_event(1), False)
         await broker.stop()
-        await told.wait("broker.lost")
+        await telemetry.wait(BrokerLost)
         await broker.start()
         await asyncio.wait_for(publisher.connected(), 10)
         await publisher.publish(message(2, topic="ctl/b"))
@@ -241,7 +252,7 @@ async def test_without_local_echo_we_do_not_hear_ourselves(tmp_path: Path) -> No
 async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes(
     tmp_path: Path,
 ) -> None:
-    told, got = Told(), asyncio.Event()
+    telemetry, got = RecordingTelemetry(), asyncio.Event()
 
     def handler(_topic: str, payload: bytes, _retained: bool) -> None:
         if payload == b"bad":
@@ -250,7 +261,7 @@ async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes
 
     async with (
         mosquitto(tmp_path) as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         await publisher.subscribe("ctl/a", handler)
         await publisher.publish(message(topic="ctl/a", payload=b"bad"))
@@ -258,8 +269,8 @@ async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes
         await asyncio.wait_for(got.wait(), 5)
         assert publisher.is_connected
     assert publisher.counters.faults == 1
-    assert told.all("broker.handler_failed") == [
-        {"topic": "ctl/a", "error": "ValueError", "count": 1}
+    assert telemetry.of(BrokerHandlerFailed) == [
+        BrokerHandlerFailed(topic="ctl/a", error="ValueError", count=1)
     ]
 
 
@@ -267,83 +278,84 @@ async def test_a_handler_that_raises_is_counted_and_the_next_message_still_comes
 async def test_two_gateways_of_one_name_both_raise_the_alarm_that_says_what_to_do(
     tmp_path: Path,
 ) -> None:
-    first, second = Told(), Told()
+    first, second = RecordingTelemetry(), RecordingTelemetry()
     async with (
         mosquitto(tmp_path) as broker,
         running(new_publisher(broker.port, first)),
         running(new_publisher(broker.port, second), connected=False),
     ):
-        alarms = [await told.wait("broker.duplicate") for told in (first, second)]
+        alarms = [await telemetry.wait(BrokerDuplicate) for telemetry in (first, second)]
     for alarm in alarms:
-        assert "somebody else uses our name" in alarm["reason"]
-        assert "its own store.gateway" in alarm["remedy"]
-        assert "revoke" in alarm["remedy"]
+        assert "somebody else uses our name" in alarm.reason
+        assert "its own store.gateway" in alarm.remedy
+        assert "revoke" in alarm.remedy
 
 
 @pytest.mark.requirement("R-56", "T-21")
 async def test_two_gateways_with_one_account_are_noticed_where_the_broker_takes_it_for_the_client_id(
     tmp_path: Path,
 ) -> None:
-    first, second = Told(), Told()
+    first, second = RecordingTelemetry(), RecordingTelemetry()
     door_2 = replace(STORE, gateway="door-2")
     settings = MqttSettings(username="acme-fi-0042-door-1", password_file=None)
     async with mosquitto(tmp_path, "use_username_as_clientid true") as broker:
         on_this = replace(settings, port=broker.port)
         async with (
-            running(MqttPublisher(on_this, STORE, tell=first, chance=lambda: 0.01)),
+            running(MqttPublisher(on_this, STORE, emit=first.emit, chance=lambda: 0.01)),
             running(
-                MqttPublisher(on_this, door_2, tell=second, chance=lambda: 0.01), connected=False
+                MqttPublisher(on_this, door_2, emit=second.emit, chance=lambda: 0.01),
+                connected=False,
             ),
         ):
-            for told in (first, second):
-                assert "same certificate" in (await told.wait("broker.duplicate"))["remedy"]
+            for telemetry in (first, second):
+                assert "same certificate" in (await telemetry.wait(BrokerDuplicate)).remedy
 
 
 @pytest.mark.requirement("R-56")
 async def test_a_broker_that_is_restarted_again_and_again_is_no_twin(tmp_path: Path) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         mosquitto(tmp_path) as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         for number in range(1, 4):
             await broker.stop()
-            await told.wait("broker.unreachable", number)
+            await telemetry.wait(BrokerUnreachable, number)
             await broker.start()
             await asyncio.wait_for(publisher.connected(), 10)
-    assert len(told.all("broker.lost")) == 3
-    assert told.all("broker.duplicate") == []
+    assert len(telemetry.of(BrokerLost)) == 3
+    assert telemetry.of(BrokerDuplicate) == []
 
 
 @pytest.mark.requirement("R-56")
 async def test_ten_restarts_of_the_broker_that_nobody_sees_it_away_in_are_no_twin(
     tmp_path: Path,
 ) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with mosquitto(tmp_path) as broker:
-        publisher = new_publisher(broker.port, told, reconnect_max_s=1)
+        publisher = new_publisher(broker.port, telemetry, reconnect_max_s=1)
         publisher._chance = lambda: 0.6  # the broker is back before we are
         async with running(publisher):
             for number in range(1, 11):
                 await broker.kill()
                 await broker.start()
-                await told.wait("broker.connected", number + 1)
-    assert len(told.all("broker.lost")) == 10
-    assert told.all("broker.unreachable") == []
-    assert told.all("broker.duplicate") == []
+                await telemetry.wait(BrokerConnected, number + 1)
+    assert len(telemetry.of(BrokerLost)) == 10
+    assert telemetry.of(BrokerUnreachable) == []
+    assert telemetry.of(BrokerDuplicate) == []
 
 
 @pytest.mark.requirement("R-56")
 async def test_two_gateways_of_one_name_are_noticed_and_slow_down(tmp_path: Path) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         mosquitto(tmp_path) as broker,
-        running(new_publisher(broker.port, told)),
+        running(new_publisher(broker.port, telemetry)),
         running(new_publisher(broker.port), connected=False),
     ):
-        await told.wait("broker.lost", 3)
-    assert "its own store.gateway" not in told.all("broker.lost")[0]["remedy"]
-    assert "its own store.gateway" in told.all("broker.lost")[2]["remedy"]
+        await telemetry.wait(BrokerLost, 3)
+    assert "its own store.gateway" not in telemetry.of(BrokerLost)[0].remedy
+    assert "its own store.gateway" in telemetry.of(BrokerLost)[2].remedy
 
 
 @pytest.mark.requirement("R-52")
@@ -353,7 +365,7 @@ async def test_two_gateways_of_one_name_are_noticed_and_slow_down(tmp_path: Path
 async def test_an_exception_in_a_callback_ends_the_connection_in_sight_and_the_next_one_works(
     callback: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, sound = Told(), getattr(Connection, callback)
+    telemetry, sound = RecordingTelemetry(), getattr(Connection, callback)
     faults = iter([RuntimeError("a fault of ours")])
 
     def faulty(self: Connection, *values: object) -> None:
@@ -363,20 +375,19 @@ async def test_an_exception_in_a_callback_ends_the_connection_in_sight_and_the_n
 
     monkeypatch.setattr(Connection, callback, faulty)
     async with mosquitto(tmp_path) as broker:
-        publisher = new_publisher(broker.port, told)
+        publisher = new_publisher(broker.port, telemetry)
         async with running(publisher, connected=False):
             if callback == "_on_disconnect":
                 await asyncio.wait_for(publisher.connected(), 10)
                 await broker.stop()
-                await told.wait("broker.lost")
+                await telemetry.wait(BrokerLost)
                 await broker.start()
             await asyncio.wait_for(publisher.connected(), 10)
             await publisher.publish(message())
     assert publisher.counters.faults == 1
     assert any(
-        "RuntimeError: a fault of ours" in str(fields["reason"])
-        for _name, fields in told.events
-        if "reason" in fields
+        "RuntimeError: a fault of ours" in event.reason
+        for event in telemetry.of(BrokerLost, BrokerUnreachable)
     )
 
 
@@ -387,16 +398,16 @@ async def test_an_exception_on_an_incoming_message_ends_the_connection_in_sight(
     def faulty(_self: Connection, *_values: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    told = Told()
+    telemetry = RecordingTelemetry()
     monkeypatch.setattr(Connection, "_on_message", faulty)
     async with (
         mosquitto(tmp_path) as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         await publisher.subscribe("ctl/a", lambda *_: None)
         with contextlib.suppress(BrokerError):
             await publisher.publish(message(topic="ctl/a"))
-        await told.wait("broker.lost")
+        await telemetry.wait(BrokerLost)
         await asyncio.wait_for(publisher.connected(), 10)
 
 
@@ -406,19 +417,19 @@ async def test_descriptors_do_not_add_up_over_connections_even_without_the_garba
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
-    told, broker = Told(), Mosquitto(tmp_path)
+    telemetry, broker = RecordingTelemetry(), Mosquitto(tmp_path)
     await broker.start()
     gc.collect()
     gc.disable()
     try:
         before = descriptors()
         for _ in range(20):
-            async with running(new_publisher(broker.port, told)):
+            async with running(new_publisher(broker.port, telemetry)):
                 pass
         await broker.stop()
-        publisher = new_publisher(broker.port, told, reconnect_max_s=1)
+        publisher = new_publisher(broker.port, telemetry, reconnect_max_s=1)
         async with running(publisher, connected=False):
-            await told.wait("broker.unreachable", 20)
+            await telemetry.wait(BrokerUnreachable, 20)
         await asyncio.sleep(0.05)
         assert descriptors() <= before
     finally:
@@ -433,21 +444,21 @@ async def test_the_password_comes_from_its_file_and_a_wrong_one_is_told(tmp_path
         "mosquitto_passwd", "-b", "-c", accounts, "door-1", "right one"
     )
     assert await hashed.wait() == 0
-    told = Told()
+    telemetry = RecordingTelemetry()
     lines = ("allow_anonymous false", f"password_file {accounts}")
     async with mosquitto(tmp_path, *lines) as broker:
         async with running(
-            new_publisher(broker.port, told, username="door-1", password_file=secret)
+            new_publisher(broker.port, telemetry, username="door-1", password_file=secret)
         ) as publisher:
             assert publisher.is_connected
         secret.write_text("wrong one\n")
-        publisher = new_publisher(broker.port, told, username="door-1", password_file=secret)
+        publisher = new_publisher(broker.port, telemetry, username="door-1", password_file=secret)
         async with running(publisher, connected=False):
-            fields = await told.wait("broker.refused")
-            assert (fields["reason_code"], "mqtt.username" in fields["remedy"]) == (0x87, True)
+            event = await telemetry.wait(BrokerRefused)
+            assert (event.reason_code, "mqtt.username" in event.remedy) == (0x87, True)
             secret.write_text("right one\n")  # read anew at each attempt
             await asyncio.wait_for(publisher.connected(), 10)
-    assert "one" not in str(told.events)
+    assert "one" not in str([event.fields() for event in telemetry.events])
 
 
 def test_a_missing_password_file_is_named_before_the_daemon_starts(tmp_path: Path) -> None:

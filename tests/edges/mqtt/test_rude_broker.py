@@ -11,6 +11,14 @@ import pytest
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import BrokerError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
+from presence.telemetry import (
+    BrokerConnected,
+    BrokerDuplicate,
+    BrokerHungUp,
+    BrokerLost,
+    BrokerRefused,
+    BrokerUnreachable,
+)
 from tests.support.brokers import (
     CONNACK,
     CONNECT,
@@ -22,9 +30,9 @@ from tests.support.brokers import (
     published,
 )
 from tests.support.builders import moment
+from tests.support.fakes import RecordingTelemetry
 from tests.support.mqtt_parts import (
     STATE,
-    Told,
     an_event,
     message,
     new_publisher,
@@ -136,10 +144,10 @@ async def test_nobody_subscribed_is_no_refusal() -> None:
 
 
 async def test_a_reason_code_that_does_not_exist_is_a_broken_connection() -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         FakeBroker(puback=refuse(0xEE)).running() as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         with pytest.raises(BrokerError):
             await publisher.publish(message())
@@ -149,9 +157,9 @@ async def test_a_reason_code_that_does_not_exist_is_a_broken_connection() -> Non
 
 
 async def test_without_an_acknowledgement_the_connection_is_torn_down_and_made_anew() -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with FakeBroker(puback=only_birth).running() as broker:
-        publisher = new_publisher(broker.port, told, acknowledge_timeout_s=0.1)
+        publisher = new_publisher(broker.port, telemetry, acknowledge_timeout_s=0.1)
         async with running(publisher):
             with pytest.raises(BrokerError, match=r"no PUBACK within 0\.1 s"):
                 await publisher.publish(message())
@@ -202,9 +210,9 @@ async def test_words_that_are_never_acknowledged_end_no_connection_and_leave_roo
     def puback(mid: int, publish: bytes) -> bytes | None:
         return None if b"/peer/seen" in publish else packet(PUBACK, struct.pack("!H", mid))
 
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with FakeBroker(puback=puback).running() as broker:
-        publisher = new_publisher(broker.port, told)
+        publisher = new_publisher(broker.port, telemetry)
         publisher._settings = replace(publisher._settings, acknowledge_timeout_s=0.05)
         async with running(publisher):
             for number in range(30):
@@ -215,7 +223,7 @@ async def test_words_that_are_never_acknowledged_end_no_connection_and_leave_roo
             assert publisher.is_connected
     assert broker.connections == 1
     assert sum(b"/peer/seen" in body for kind, body in broker.packets if kind == PUBLISH) == 4
-    assert told.all("broker.lost") == []
+    assert telemetry.of(BrokerLost) == []
 
 
 async def test_words_that_are_acknowledged_make_room_for_the_next() -> None:
@@ -228,12 +236,12 @@ async def test_words_that_are_acknowledged_make_room_for_the_next() -> None:
 
 async def test_no_connack_ends_the_attempt_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("presence.edges.mqtt.connection.TCP_TIMEOUT_S", 0.0)
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         FakeBroker(connack=None).running() as broker,
-        running(new_publisher(broker.port, told, acknowledge_timeout_s=0.1), connected=False),
+        running(new_publisher(broker.port, telemetry, acknowledge_timeout_s=0.1), connected=False),
     ):
-        assert "did not answer CONNECT" in (await told.wait("broker.unreachable"))["reason"]
+        assert "did not answer CONNECT" in (await telemetry.wait(BrokerUnreachable)).reason
 
 
 @pytest.mark.parametrize(
@@ -243,12 +251,12 @@ async def test_garbage_in_place_of_a_connack_is_told_with_a_remedy(
     garbage: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("presence.edges.mqtt.connection.TCP_TIMEOUT_S", 0.0)
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with FakeBroker(connack=garbage).running() as broker:
-        publisher = new_publisher(broker.port, told, acknowledge_timeout_s=0.1)
+        publisher = new_publisher(broker.port, telemetry, acknowledge_timeout_s=0.1)
         async with running(publisher, connected=False):
-            fields = await told.wait("broker.unreachable", 2)
-    assert "mqtt.port" in fields["remedy"]
+            event = await telemetry.wait(BrokerUnreachable, 2)
+    assert "mqtt.port" in event.remedy
     assert publisher.counters.connects == 0
 
 
@@ -256,40 +264,40 @@ async def test_garbage_in_place_of_a_connack_is_told_with_a_remedy(
     "garbage", [b"\xf5" * 64, b"\x40\x01\x00", b"\x40\x04\x00\x01\x00\x55", b"\x30\x03\x00\xff\x00"]
 )
 async def test_garbage_on_a_good_connection_ends_it_and_the_next_one_works(garbage: bytes) -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         FakeBroker().running() as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         broker.say(garbage)
-        await told.wait("broker.lost")
+        await telemetry.wait(BrokerLost)
         await asyncio.wait_for(publisher.connected(), 5)
         await publisher.publish(message())
 
 
 async def test_a_broker_of_3_1_1_only_is_an_error_with_its_remedy_and_no_fallback() -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         FakeBroker(connack=b"\x20\x02\x00\x01").running() as broker,
-        running(new_publisher(broker.port, told), connected=False) as publisher,
+        running(new_publisher(broker.port, telemetry), connected=False) as publisher,
     ):
-        fields = await told.wait("broker.refused", 2)
+        event = await telemetry.wait(BrokerRefused, 2)
         assert publisher.trouble is not None
-    assert fields["reason_code"] == 0x84
-    assert 'mqtt.protocol: "3.1.1"' in fields["remedy"]
-    assert "message expiry" in fields["remedy"]
+    assert event.reason_code == 0x84
+    assert 'mqtt.protocol: "3.1.1"' in event.remedy
+    assert "message expiry" in event.remedy
     levels = {body[6] for kind, body in broker.packets if kind == CONNECT}
     assert levels == {5}
 
 
 @pytest.mark.requirement("R-56")
 async def test_a_session_taken_over_names_the_twin() -> None:
-    told = Told()
-    async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)):
+    telemetry = RecordingTelemetry()
+    async with FakeBroker().running() as broker, running(new_publisher(broker.port, telemetry)):
         broker.say(packet(DISCONNECT, b"\x8e\x00"))
-        fields = await told.wait("broker.lost")
-    assert fields["reason_code"] == 0x8E
-    assert "its own store.gateway" in fields["remedy"]
+        event = await telemetry.wait(BrokerLost)
+    assert event.reason_code == 0x8E
+    assert "its own store.gateway" in event.remedy
 
 
 @pytest.mark.requirement("R-56")
@@ -297,33 +305,33 @@ async def test_a_broker_that_hangs_up_on_what_it_does_not_allow_is_no_twin() -> 
     """Some answer a publish that the access list denies by closing the connection (AWS IoT, EMQX as
     it may be set).
     """
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         FakeBroker().running() as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         for number in range(5):
             await be_hung_up_on(broker, publisher, number)
-    assert told.all("broker.duplicate") == []
+    assert telemetry.of(BrokerDuplicate) == []
 
 
 @pytest.mark.requirement("R-23")
 async def test_a_broker_that_hangs_up_on_each_event_leaves_one_line_on_the_border_of_the_hour() -> (
     None
 ):
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with FakeBroker().running() as broker:
-        publisher = new_publisher(broker.port, told, reconnect_max_s=1)
+        publisher = new_publisher(broker.port, telemetry, reconnect_max_s=1)
         async with running(publisher):
             publisher.advance(moment())
             for number in range(20):
                 await be_hung_up_on(broker, publisher, number)
             publisher.advance(moment(60))
-            assert [event for event, _ in told.events] == ["broker.connected"]
+            assert telemetry.names() == ["broker.connected"]
             publisher.advance(moment(3600))
-    [fields] = told.all("broker.hung_up")
-    assert fields["count"] == 20
-    assert "presence check" in fields["remedy"]
+    [event] = telemetry.of(BrokerHungUp)
+    assert event.count == 20
+    assert "presence check" in event.remedy
     assert publisher.counters.disconnects == 20
 
 
@@ -346,23 +354,23 @@ async def lost(publisher: MqttPublisher, times: int) -> None:
 async def test_a_broker_that_goes_on_and_ends_our_connection_three_times_has_another_of_our_name() -> (
     None
 ):
-    told = Told()
-    async with FakeBroker().running() as broker, running(new_publisher(broker.port, told)):
+    telemetry = RecordingTelemetry()
+    async with FakeBroker().running() as broker, running(new_publisher(broker.port, telemetry)):
         for number in range(1, 4):
-            assert told.all("broker.duplicate") == []
-            await told.wait("broker.connected", number)
+            assert telemetry.of(BrokerDuplicate) == []
+            await telemetry.wait(BrokerConnected, number)
             next(w for w in reversed(broker.writers) if w in broker.greeted).transport.abort()
-        await told.wait("broker.duplicate")
+        await telemetry.wait(BrokerDuplicate)
 
 
 async def test_the_back_off_doubles_up_to_the_maximum_while_connections_are_short() -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with FakeBroker(connack=packet(CONNACK, b"\x00\x88\x00")).running() as broker:
-        publisher = new_publisher(broker.port, told, reconnect_max_s=4)
+        publisher = new_publisher(broker.port, telemetry, reconnect_max_s=4)
         publisher._chance = lambda: 0.05
         async with running(publisher, connected=False):
-            await told.wait("broker.refused", 5)
-    waits = [fields["next_attempt_s"] for fields in told.all("broker.refused")]
+            await telemetry.wait(BrokerRefused, 5)
+    waits = [event.next_attempt_s for event in telemetry.of(BrokerRefused)]
     assert waits[:5] == [0.1, 0.1, 0.2, 0.2, 0.2]  # 0.05 × 1, 2, 4, 4, 4 s, told to the tenth
 
 
@@ -389,13 +397,13 @@ async def test_odd_messages_from_the_broker_are_dropped_and_counted() -> None:
 
 @pytest.mark.requirement("R-54")
 async def test_a_packet_of_200_megabytes_is_not_read_at_all() -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with (
         FakeBroker().running() as broker,
-        running(new_publisher(broker.port, told)) as publisher,
+        running(new_publisher(broker.port, telemetry)) as publisher,
     ):
         broker.say(b"\x30" + b"\x80\x80\x80\x64" + b"x" * 2000)
-        assert "209715200 bytes" in (await told.wait("broker.lost"))["reason"]
+        assert "209715200 bytes" in (await telemetry.wait(BrokerLost)).reason
         await asyncio.wait_for(publisher.connected(), 5)
     assert publisher.counters.dropped.oversize == 1
 
@@ -414,14 +422,14 @@ async def test_a_flood_does_not_fill_the_memory() -> None:
 
 
 async def test_a_denied_subscription_is_told_and_does_not_hinder_events() -> None:
-    told = Told()
+    telemetry = RecordingTelemetry()
     async with FakeBroker(suback=0x87).running() as broker:
-        publisher = new_publisher(broker.port, told)
+        publisher = new_publisher(broker.port, telemetry)
         await publisher.subscribe("ctl/a", lambda *_: None)
         async with running(publisher):
             await publisher.publish(message())
-    fields = told.all("broker.refused")[0]
-    assert (fields["what"], fields["topic"], fields["reason_code"]) == (
+    event = telemetry.of(BrokerRefused)[0]
+    assert (event.what, event.topic, event.reason_code) == (
         "subscription",
         "ctl/a",
         0x87,

@@ -10,9 +10,11 @@ from cryptography.hazmat.primitives import serialization
 from presence.config.settings import MqttSettings, TlsSettings
 from presence.edges.mqtt.credentials import load_credentials
 from presence.errors import ConfigurationError
+from presence.telemetry import BrokerUnreachable
 from tests.support.brokers import FakeBroker, mosquitto, needs_mosquitto
 from tests.support.certificates import Authority, tls_lines
-from tests.support.mqtt_parts import Told, message, new_publisher, running
+from tests.support.fakes import RecordingTelemetry
+from tests.support.mqtt_parts import message, new_publisher, running
 
 
 @needs_mosquitto
@@ -30,53 +32,60 @@ async def test_events_go_over_tls_where_the_pinned_authority_signed_the_broker(
 
 @needs_mosquitto
 async def test_a_broker_signed_by_another_authority_is_refused(tmp_path: Path) -> None:
-    authority, other, told = Authority(tmp_path, "ours"), Authority(tmp_path, "other"), Told()
+    authority, other, telemetry = (
+        Authority(tmp_path, "ours"),
+        Authority(tmp_path, "other"),
+        RecordingTelemetry(),
+    )
     async with mosquitto(tmp_path, *tls_lines(authority)) as broker:
-        publisher = new_publisher(broker.port, told, tls=TlsSettings(ca_file=other.file))
+        publisher = new_publisher(broker.port, telemetry, tls=TlsSettings(ca_file=other.file))
         async with running(publisher, connected=False):
-            fields = await told.wait("broker.unreachable", 2)
-    assert "certificate verify failed" in fields["reason"]
-    assert "mqtt.tls.ca_file" in fields["remedy"]
+            event = await telemetry.wait(BrokerUnreachable, 2)
+    assert "certificate verify failed" in event.reason
+    assert "mqtt.tls.ca_file" in event.remedy
     assert publisher.counters.connects == 0
 
 
 @needs_mosquitto
 async def test_a_certificate_for_another_host_is_refused(tmp_path: Path) -> None:
-    authority, told = Authority(tmp_path, "ours"), Told()
+    authority, telemetry = Authority(tmp_path, "ours"), RecordingTelemetry()
     async with mosquitto(tmp_path, *tls_lines(authority, address="127.0.0.9")) as broker:
-        publisher = new_publisher(broker.port, told, tls=TlsSettings(ca_file=authority.file))
+        publisher = new_publisher(broker.port, telemetry, tls=TlsSettings(ca_file=authority.file))
         async with running(publisher, connected=False):
-            assert "mismatch" in (await told.wait("broker.unreachable"))["reason"]
+            assert "mismatch" in (await telemetry.wait(BrokerUnreachable)).reason
 
 
 @needs_mosquitto
 async def test_a_broker_that_wants_our_certificate_gets_it(tmp_path: Path) -> None:
-    authority, told = Authority(tmp_path, "ours"), Told()
+    authority, telemetry = Authority(tmp_path, "ours"), RecordingTelemetry()
     certificate, key = authority.issue("door-1")
     lines = [*tls_lines(authority), "require_certificate true", "use_identity_as_username true"]
     async with mosquitto(tmp_path, *lines) as broker:
         with_one = TlsSettings(ca_file=authority.file, certificate_file=certificate, key_file=key)
         async with running(new_publisher(broker.port, tls=with_one)) as publisher:
             await publisher.publish(message())
-        without = new_publisher(broker.port, told, tls=TlsSettings(ca_file=authority.file))
+        without = new_publisher(broker.port, telemetry, tls=TlsSettings(ca_file=authority.file))
         async with running(without, connected=False):
-            await told.wait("broker.unreachable")
+            await telemetry.wait(BrokerUnreachable)
         assert without.counters.connects == 0
 
 
 async def test_tls_against_a_port_without_it_says_so(tmp_path: Path) -> None:
-    authority, told = Authority(tmp_path, "ours"), Told()
+    authority, telemetry = Authority(tmp_path, "ours"), RecordingTelemetry()
     async with FakeBroker().running() as broker:
         publisher = new_publisher(
-            broker.port, told, tls=TlsSettings(ca_file=authority.file), acknowledge_timeout_s=0.2
+            broker.port,
+            telemetry,
+            tls=TlsSettings(ca_file=authority.file),
+            acknowledge_timeout_s=0.2,
         )
         async with running(publisher, connected=False):
             async with asyncio.timeout(5):
                 while not broker.writers:  # noqa: ASYNC110 - a moment of a test
                     await asyncio.sleep(0.01)
             broker.writers[0].close()
-            fields = await told.wait("broker.unreachable")
-    assert "TLS port" in fields["remedy"]
+            event = await telemetry.wait(BrokerUnreachable)
+    assert "TLS port" in event.remedy
 
 
 def test_nothing_below_tls_1_2_no_name_unchecked_and_no_authority_but_ours(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from presence.edges.bluez.bus import BluezBus
 from presence.edges.bluez.gatt.stay import DoorbellCounters, Stay
 from presence.edges.bluez.pace import DOORBELL_PACE, Pace
 from presence.errors import RadioError, RadioFault, leaves
-from presence.ports import Clock, OnResponse, Tell
+from presence.ports import Clock, OnResponse
 from presence.pulse import beat, resting
+from presence.telemetry import DoorbellFailed, DoorbellReady, Emit
 
 SWITCH_ON_EVERY_S: Final = 60.0
 """An adapter that somebody switched off is switched on again, and whoever does it again and again
@@ -32,7 +33,7 @@ class Doorbell:
         settings: DoorbellSettings,
         clock: Clock,
         *,
-        tell: Tell,
+        emit: Emit,
         bus_address: str | None = None,
         nonce: Callable[[int], bytes] = os.urandom,
         pace: Pace = DOORBELL_PACE,
@@ -43,7 +44,7 @@ class Doorbell:
         """Why the bell does not ring, with the next step; None while it does."""
         self._settings = settings
         self._clock = clock
-        self._tell = tell
+        self._emit = emit
         self._bus_address = bus_address
         self._nonce = nonce
         self._pace = pace
@@ -93,19 +94,20 @@ class Doorbell:
     def _ready(self) -> None:
         self.trouble = None
         self._told_trouble = False
-        self._tell("doorbell.ready", {"adapter": self._settings.adapter})
+        self._emit(DoorbellReady(adapter=self._settings.adapter))
 
     def _failed(self, error: RadioError) -> None:
         """Told once for each outage, not at each attempt."""
         if not self._told_trouble:
             self._told_trouble = True
             self.counters.outages += 1
-            fields = {
-                "adapter": self._settings.adapter,
-                "reason": error.detail,
-                "next_step": error.fault.value,
-            }
-            self._tell("doorbell.failed", fields)
+            self._emit(
+                DoorbellFailed(
+                    adapter=self._settings.adapter,
+                    reason=error.detail,
+                    next_step=error.fault.value,
+                )
+            )
         self.trouble = str(error)
 
 

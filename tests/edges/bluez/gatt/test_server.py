@@ -19,6 +19,7 @@ from presence.core.recognition.challenge import (
     make_answer,
 )
 from presence.errors import RadioFault
+from presence.telemetry import DoorbellFailed, DoorbellReady
 from tests.support.builders import PLACE
 from tests.support.doorbells import QUICK, SERVICE, Ears, ringing
 from tests.support.fake_gatt import ADAPTER, FakeBell, Phone, a_bell
@@ -74,7 +75,7 @@ async def test_the_doorbell_and_its_beacon_are_on_air_with_nothing_else(
         [["read"], ["write"]],
         [["write"], ["read"]],
     )
-    assert ears.told == [("doorbell.ready", {"adapter": "hci0"})]
+    assert ears.telemetry.events == [DoorbellReady(adapter="hci0")]
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["seen before", "never seen"])
@@ -152,7 +153,7 @@ async def test_the_doorbell_rings_on_while_a_stranger_holds_a_link_and_the_stran
         await soon(lambda: bluez.sent_away)
         assert (bell.counters.links, bell.counters.sent_away) == (1, 1)
     assert ears.rung == []
-    assert "C0_FF_EE" not in str(ears.told)
+    assert "C0_FF_EE" not in str(ears.telemetry.events)
 
 
 async def test_strangers_who_are_gone_before_they_are_attended_to_stop_nothing(
@@ -268,8 +269,7 @@ async def test_a_lost_adapter_and_a_restarted_bluetoothd_are_told_once_and_the_d
 ) -> None:
     ears = Ears()
     async with ringing(bus, ears, pace=QUICK) as bell:
-        await soon(lambda: ears.told)
-        assert ears.told[0][0] == "doorbell.failed"
+        assert await ears.telemetry.wait(DoorbellFailed)
         assert "systemctl start bluetooth" in str(bell.trouble)
         async with a_bell(bus) as first:
             await soon(lambda: bell.trouble is None)
@@ -280,7 +280,7 @@ async def test_a_lost_adapter_and_a_restarted_bluetoothd_are_told_once_and_the_d
         async with a_bell(bus) as second:
             await soon(lambda: second.rings)
             await second.phone().connect()
-    assert [event for event, _ in ears.told][:6] == ["doorbell.failed", "doorbell.ready"] * 3
+    assert ears.telemetry.names()[:6] == ["doorbell.failed", "doorbell.ready"] * 3
 
 
 @pytest.mark.parametrize(
@@ -298,13 +298,14 @@ async def test_a_doorbell_that_fell_silent_says_which_of_the_two_went_away(
     async with ringing(bus, ears) as bell:
         async with a_bell(bus) as fake:
             await soon(lambda: bell.trouble is None and fake.rings)
-            ears.told.clear()
+            ears.telemetry.events.clear()
             fake.lose_adapter()
             if not bluetoothd_ends:
-                await soon(lambda: ears.told)
-        await soon(lambda: ears.told)
-    event, fields = ears.told[0]
-    assert (event, fields["reason"], fields["next_step"]) == ("doorbell.failed", reason, next_step)
+                await soon(lambda: ears.telemetry.events)
+        await soon(lambda: ears.telemetry.events)
+    assert ears.telemetry.events[0] == DoorbellFailed(
+        adapter="hci0", reason=reason, next_step=next_step
+    )
 
 
 @pytest.mark.requirement("R-61")
@@ -316,8 +317,8 @@ async def test_an_adapter_that_somebody_switched_off_rings_again_and_is_not_foug
         await soon(lambda: bluez.rings)
         bluez.power(False)
         await soon(lambda: len(bluez.switched) == 2 and bluez.rings and bell.trouble is None)
-        event, fields = ears.told[1]
-        assert (event, fields["reason"]) == ("doorbell.failed", "hci0 was switched off")
+        [failed] = ears.telemetry.of(DoorbellFailed)
+        assert failed.reason == "hci0 was switched off"
         bluez.power(False)
         await soon(lambda: "again" in (bell.trouble or ""))
         await asyncio.sleep(0.3)
@@ -328,7 +329,7 @@ async def test_an_adapter_that_somebody_switched_off_rings_again_and_is_not_foug
 async def test_an_adapter_that_is_not_there_is_named(bus: str, bluez: FakeBell) -> None:
     ears = Ears()
     async with ringing(bus, ears, adapter="hci7"):
-        await soon(lambda: ears.told)
-    ((event, fields),) = ears.told
-    assert (event, fields["adapter"]) == ("doorbell.failed", "hci7")
-    assert ADAPTER not in fields["reason"]
+        failed = await ears.telemetry.wait(DoorbellFailed)
+    assert ears.telemetry.events == [failed]
+    assert failed.adapter == "hci7"
+    assert ADAPTER not in failed.reason
