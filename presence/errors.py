@@ -3,8 +3,8 @@
     PresenceError
     ├── ConfigurationError   the operator: a setting is missing, misspelt or impossible
     ├── ConsentListError     the consent service: the list cannot be read or proven
-    ├── ConsentServiceError  whoever runs the reference publisher: a key, a file or an entry cannot be used
-    ├── CaptureError         whoever recorded it: a capture is damaged, truncated or of a kind we do not read
+    ├── ConsentServiceError  who runs the reference publisher: a key, a file, an entry is unusable
+    ├── CaptureError         who recorded it: a capture is damaged, cut short or of an unknown kind
     ├── InstallationError    whoever installed it: systemd or the sandbox does not give what we need
     │   └── ClockUnreadable  … does not let us ask whether the clock is synchronised
     ├── RadioError           the technician: no adapter, powered off, BlueZ away

@@ -1,7 +1,9 @@
 """Does every part of the daemon get on? The watchdog is fed while all of them do (R-60).
 
-    part ──beat()───► the next beat comes within the part's bound, or it hangs: named in the log, no watchdog fed
-      └───resting()─► waits for what may never come (an event, a connection, its next turn): that is no hang
+    part ─┬─beat()────► the next beat comes within the part's bound, or it hangs: named in the log,
+          │             no watchdog fed
+          └─resting()─► waits for what may never come (an event, a connection, its next turn): that
+                        is no hang
 
 A part is a task and whatever it starts; which part it is, no code in it needs to know (a context
 variable, as asyncio's current task is). A part that never beat is not judged, and outside of a part

@@ -1,6 +1,6 @@
 """Fetches the uv that uv.lock names, with nothing but Python's standard library.
 
-    uv.lock ──► the wheel for this machine ──► its locked address, or the same file on the user's mirror
+    uv.lock ──► the wheel for this machine ──► its locked address, or the same file on a mirror
                                                  └─► size and sha256 as locked ──► the program in it
 
 A mirror is asked by the simple index (PEP 503, and PEP 691 where it can). What it sends is trusted

@@ -5,7 +5,7 @@ library is there.
 
     stamp in .venv says: made for this lock, this Python, this place ──► nothing to do
       │ no
-    lock, look again ──► a uv: on PATH and new enough, else a private one in .setup/ (as uv.lock names it)
+    lock, look again ──► a uv: on PATH and new enough, else a private one of uv.lock in .setup/
       │
     .setup/unfinished ──► uv sync --frozen ──► stamp ──► no more .setup/unfinished
 
@@ -107,7 +107,6 @@ def say(line: str) -> None:
 
 
 # --- the stamp
-# -------------------------------------------------------------------------------------------------------
 
 
 def is_up_to_date(part: str) -> bool:
@@ -166,7 +165,6 @@ def alone() -> Iterator[None]:
 
 
 # --- the environment
-# -------------------------------------------------------------------------------------------------
 
 
 def make_environment(part: str) -> None:
@@ -295,7 +293,6 @@ def run(
 
 
 # --- uv itself
-# -------------------------------------------------------------------------------------------------------
 
 
 def package_settings() -> PackageSettings:

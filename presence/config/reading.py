@@ -4,7 +4,7 @@ All faults are gathered before failing, so that an operator repairs a file once 
 line:
 
     file ─ decode ► text ─ compose ► nodes with lines ─ walk along the dataclasses ► Settings
-                                                                  └ problems by line ► ConfigurationError
+                                                          └ problems by line ► ConfigurationError
 """
 
 from pathlib import Path

@@ -28,7 +28,11 @@ secret.
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _UUID_REMEDY = "use a UUID of your own in lower case, as `uuidgen` makes them"
-REPOSITORY = r"https://\S{1,500}|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/\S{0,400})?|/.{0,500}"
+REPOSITORY = (
+    r"https://\S{1,500}"
+    r"|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/\S{0,400})?"
+    r"|/.{0,500}"
+)
 _NAME_REMEDY = "use 1–32 of a–z, 0–9 and '-'"
 
 

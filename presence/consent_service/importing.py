@@ -1,6 +1,6 @@
 """An export of a consent platform, taken into the register: customer by customer, each by itself.
 
-    lines ──► import.sqlite (sorted by customer, removed at the end) ──► one Wish a customer ──► the register
+    lines ─► import.sqlite (sorted by customer, removed at the end) ─► a Wish a customer ─► register
 
 1. The lines of a customer are together all of what they agreed to. Of two lines for one purpose the
    newer counts; of one time the one that gives less.
@@ -38,13 +38,18 @@ BATCH: Final = 2000
 SCHEMA: Final = """
 PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=FILE; PRAGMA cache_size=-65536;
 CREATE TABLE line (
-    subject TEXT NOT NULL, number INTEGER NOT NULL, row TEXT, identity_key BLOB, objects INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    row TEXT,
+    identity_key BLOB,
+    objects INTEGER NOT NULL,
     PRIMARY KEY (subject, number)) STRICT, WITHOUT ROWID;
 """
 """`row` is NULL where a line cannot be used."""
 _KEEP: Final = "INSERT INTO line VALUES (?, ?, ?, ?, ?)"
 _SHARED: Final = """
-SELECT identity_key FROM line WHERE identity_key IS NOT NULL GROUP BY identity_key HAVING count(DISTINCT subject) > 1
+SELECT identity_key FROM line WHERE identity_key IS NOT NULL
+GROUP BY identity_key HAVING count(DISTINCT subject) > 1
 """
 
 Rows = Iterable[tuple[int, Mapping[str, Any]]]

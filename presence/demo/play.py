@@ -1,9 +1,11 @@
 """Sets the stage and plays: broker, offer engine, consent service, gateway and the simulated shop,
 together once.
 
-simulated shop, doorbell ─► Gateway (the daemon's own join) ─► broker ─► offer engine ─► broker ─► scene ─► screen
-consent service: a list before the doors open; when somebody withdraws, a signed notice over the broker, and some
-seconds later a newer list that says the same
+    simulated shop, doorbell ─► Gateway (the daemon's own join) ─► broker ─► offer engine
+                                         screen ◄─ scene ◄──────── broker ◄──────┘
+
+The consent service gives a list before the doors open. When somebody withdraws it publishes a
+signed revocation, and some seconds later a newer list that says the same.
 """
 
 import asyncio

@@ -11,13 +11,16 @@ from presence.simulation.local_broker import LocalBroker
 
 TEMPLATE: Final = """\
 store: {{chain: {chain}, store: {store}, gateway: door-1, key_file: "{root}/store.key"}}
-notice: {{id: demo-1, controller: Acme Oy, dpo_contact: privacy@acme.example, review_by: {review_by}}}
-consent: {{directory: "{root}/consent", list: {list}, poll_s: 1, notice_keys: "{root}/notices.jwks"}}
+notice:
+  {{id: demo-1, controller: Acme Oy, dpo_contact: privacy@acme.example, review_by: {review_by}}}
+consent:
+  {{directory: "{root}/consent", list: {list}, poll_s: 1, notice_keys: "{root}/notices.jwks"}}
 audiences: [{{name: {audience}, campaigns: [{campaigns}]}}]
 mqtt: {{host: "{host}", port: {port}, protocol: "{protocol}"}}
 storage: {{state_dir: "{root}/state", runtime_dir: "{root}/runtime"}}
-# Shorter than in a real shop, where absence_s is 300 and reentry_cooldown_s 900: a visit must begin and end within a
-# minute. The thresholds belong to the simulated door (presence/simulation/air.py), as always.
+# Shorter than in a real shop, where absence_s is 300 and reentry_cooldown_s 900: a visit must begin
+# and end within a minute. The thresholds belong to the simulated door
+# (presence/simulation/air.py), as always.
 entry: {{enter_rssi_dbm: -82, exit_rssi_dbm: -88, window_s: 8, min_duration_s: 3,
         absence_s: 30, reentry_cooldown_s: 60}}
 """

@@ -43,7 +43,8 @@ async def look_at_broker(settings: Settings) -> list[Finding]:
             running = tasks.create_task(publisher.run())
             await publisher.connected()
             denied = await _may_not_write(publisher, settings)
-            state_topic = f"presence/v1/{settings.store.chain}/{settings.store.store}/gw/{settings.store.gateway}/state"
+            store = settings.store
+            state_topic = f"presence/v1/{store.chain}/{store.store}/gw/{store.gateway}/state"
             await publisher.subscribe(
                 state_topic, lambda _topic, payload, _retained: states.append(payload)
             )

@@ -1,4 +1,4 @@
 """Thin edges, one technology each, strangers to one another.
 
-Imports: presence.core, presence.config, presence.ports; one another only as pyproject.toml draws it.
+Imports: presence.core, presence.config, presence.ports; one another as pyproject.toml draws it.
 """

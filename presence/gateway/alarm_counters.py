@@ -1,6 +1,4 @@
-"""Counts the operational events that an operator is alarmed of, and remembers whether the state can be
-stored.
-"""
+"""Counts the operational events that alarm an operator, and whether the state can be stored."""
 
 from collections import Counter
 

@@ -2,8 +2,8 @@
 
     pending ──release──► message ──publish──► acknowledged: out of the outbox
                 │                     ├─────► refused for good: out of the outbox, counted
-                │                     ├─────► not taken now: stays, sent again (same id) after a back-off of its own
-                │                     └─────► connection lost: stays, sent again (same id) once connected
+                │                     ├─────► not taken now: stays, sent again after its back-off
+                │                     └─────► connection lost: stays, sent again once connected
                 ├──► expired or denied: out of the outbox, counted
                 ├──► a peer's turn (`Turns`): stays, and is left to it or asked for again
                 └──► list stale: stays until it expires

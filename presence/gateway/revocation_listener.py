@@ -1,9 +1,9 @@
 """Hears the consent service over the broker: revocations take away at once, heads show whether
 plane A keeps up.
 
-    broker ──revocation──► signature, list, date ──► Revocations ──► engine: pending events gone, `withdrawn` where told
-                                                     └──► stored, before anything else happens
-           ──head────► newer than plane A? ──► ask for a look ──► still older after two: consent.frozen
+    broker ──revocation──► signature, list, date ──► stored, before anything else happens
+                             └─► Revocations ─► engine: pending events gone, `withdrawn` where told
+           ──head──► newer than plane A? ──► ask for a poll ──► still older after 2: consent.frozen
 
 1. The broker is not believed: what our consent service did not sign is counted, and changes nothing
    (T-07).

@@ -1,8 +1,8 @@
 """A shop without a radio: people walk, phones advertise raw payloads, a receiver hears some.
 
-    walks ──► where ─┐
-    broadcasts ──► payload, address ─┼─► air: RSSI or lost ─► shop: an AdvertisementSource with its own clock
-    phones: interval, power ─────────┘
+    walks ──► where ─────────────────┐
+    broadcasts ──► payload, address ─┼─► air: RSSI or lost ─► shop: an AdvertisementSource with a
+    phones: interval, power ─────────┘                        clock of its own
 
 What the source hands over went through `advertisement_from_payload` like a capture's reports. One
 seed gives one day: who, when, where and how strong follow from it alone; identifiers and keys

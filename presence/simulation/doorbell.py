@@ -1,7 +1,8 @@
 """The doorbell of a simulated shop: phones in pockets hear the gateway, connect, and answer
 (docs/doorbell.md).
 
-    gateway advertises ─► air ─► a phone's readings ─► every ANSWER_S: challenge, answer ─► the real ChallengeRegistry
+    gateway advertises ─► air ─► a phone's readings ─► every ANSWER_S: challenge, answer
+                                                          └─► the real ChallengeRegistry
 
 An iPhone that is locked broadcasts nothing, so the radio beside it never hears of its owner. A
 pocket whose identity key is on nobody's list is a stranger that rings.

@@ -28,7 +28,8 @@ from presence.simulation.local_broker import LocalBroker
 DAY_S: Final = 86_400
 TEMPLATE: Final = """\
 store: {{chain: acme, store: practice, gateway: door-1, key_file: "{key_file}"}}
-notice: {{id: practice, controller: Acme Oy, dpo_contact: privacy@acme.example, review_by: 2099-01-01}}
+notice:
+  {{id: practice, controller: Acme Oy, dpo_contact: privacy@acme.example, review_by: 2099-01-01}}
 consent: {{directory: ., list: acme/practice}}
 audiences: [{{name: test, purpose: service}}]
 """

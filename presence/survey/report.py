@@ -17,18 +17,28 @@ from presence.survey.session import STEPS_TITLE, SurveyOutcome
 from presence.survey.walking import WORDS, Tuning, expected, share
 
 STYLE: Final = """
-body { font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 780px; margin: 20px auto; }
-h1 { font-size: 20px; margin: 0; } h2 { font-size: 14px; margin: 16px 0 4px; } p { margin: 2px 0; color: #444; }
-table { border-collapse: collapse; width: 100%; } td, th { padding: 3px 8px 3px 0; vertical-align: top;
-text-align: left; border-bottom: 1px solid #e3e3e3; } th { font-weight: 600; color: #444; }
-td.w { white-space: nowrap; } td.n, th.n { text-align: right; white-space: nowrap; } code { font-size: 12px; }
+body { font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 780px;
+  margin: 20px auto; }
+h1 { font-size: 20px; margin: 0; }
+h2 { font-size: 14px; margin: 16px 0 4px; }
+p { margin: 2px 0; color: #444; }
+code { font-size: 12px; }
+table { border-collapse: collapse; width: 100%; }
+td, th { padding: 3px 8px 3px 0; vertical-align: top; text-align: left;
+  border-bottom: 1px solid #e3e3e3; }
+th { font-weight: 600; color: #444; }
+td.w { white-space: nowrap; }
+td.n, th.n { text-align: right; white-space: nowrap; }
 .PASS, .WARN, .FAIL { font-weight: 700; padding: 0 7px; border-radius: 3px; color: #fff; }
 .PASS { background: #15803d; } .WARN { background: #b45309; } .FAIL { background: #be123c; }
 .head { display: flex; justify-content: space-between; align-items: baseline; }
 svg { width: 100%; height: auto; font: 11px system-ui, "DejaVu Sans", sans-serif; }
 .next { color: #1a1a1a; } .foot { margin-top: 12px; font-size: 11px; }
-@media print { body { margin: 0; font-size: 11px; } td, th { padding-top: 2px; padding-bottom: 2px; }
-@page { size: A4; margin: 13mm; } }
+@media print {
+  body { margin: 0; font-size: 11px; }
+  td, th { padding-top: 2px; padding-bottom: 2px; }
+  @page { size: A4; margin: 13mm; }
+}
 """
 
 

@@ -28,8 +28,8 @@ from scripts.app_emulator.phones import (
 )
 
 DESCRIPTION = """\
-Plays the phones of test customers: the bytes that the chain's app sends, with a new identifier and a new address
-every 1,024 seconds. No radio is needed but for `air` and `doorbell`."""
+Plays the phones of test customers: the bytes that the chain's app sends, with a new identifier and
+a new address every 1,024 seconds. No radio is needed but for `air` and `doorbell`."""
 
 EXAMPLES = """\
 examples:
@@ -39,15 +39,18 @@ examples:
     scripts/app-emulator capture walk.btsnoop --identity-key 0102…16 --seconds 60 --rssi=-95:-55
   ten minutes of all test customers of a list, as JSON lines:
     scripts/app-emulator lines - --consents /var/lib/presence/consents.jsonl --seconds 600
-  a real advertisement, until the consent ends or Ctrl-C, the customer's one tap (needs BlueZ and an adapter):
+  a real advertisement, until the consent ends or Ctrl-C, the customer's one tap (needs BlueZ and
+  an adapter):
     scripts/app-emulator air --identity-key 0102…16 --adapter hci0 --until 2027-06-01T00:00:00Z
   the same identifier in an iBeacon:
     scripts/app-emulator show --identity-key 0102…16 --format E2 --prefix 0f1e2d3c4b5a6978
   a locked phone that hears the gateway's doorbell, connects and answers its challenge:
-    scripts/app-emulator doorbell --identity-key 0102…16 --service-uuid 5f0c1e52-… --chain acme --store fi-0042
+    scripts/app-emulator doorbell --identity-key 0102…16 --service-uuid 5f0c1e52-… \\
+      --chain acme --store fi-0042
 
-Identity keys here are for tests: a real customer's key never leaves their phone and the consent service. Of a list
-only entries with the flag `test` are played. Byte formats: docs/app-integration.md."""
+Identity keys here are for tests: a real customer's key never leaves their phone and the consent
+service. Of a list only entries with the flag `test` are played. Byte formats:
+docs/app-integration.md."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

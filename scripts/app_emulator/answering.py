@@ -15,17 +15,21 @@ from scripts.app_emulator.central import BleakCentral
 from scripts.app_emulator.doorbell import Central, Customer, NoAnswer, answer_once
 
 DESCRIPTION = """\
-Plays a phone in a pocket with a real adapter: listens for the chain's doorbell, notes how strongly it hears the
-gateway, connects, reads the challenge, writes the answer and disconnects (docs/doorbell.md)."""
+Plays a phone in a pocket with a real adapter: listens for the chain's doorbell, notes how strongly
+it hears the gateway, connects, reads the challenge, writes the answer and disconnects
+(docs/doorbell.md)."""
 
 EPILOG = """\
-The gateway says nothing about the answer's worth: look at its log for `entered`, and at `presence status`. An entry
-takes some seconds of readings, so a phone that has just arrived answers twice: `--every 10`.
+The gateway says nothing about the answer's worth: look at its log for `entered`, and at `presence
+status`. An entry takes some seconds of readings, so a phone that has just arrived answers twice:
+`--every 10`.
 
-Use another adapter than the gateway's, best on another machine. Nothing heard at all? `bluetoothctl scan le` shows
-whether the adapter hears anything. The key is a test key: the gateway's list must hold its window keys.
+Use another adapter than the gateway's, best on another machine. Nothing heard at all?
+`bluetoothctl scan le` shows whether the adapter hears anything. The key is a test key: the
+gateway's list must hold its window keys.
 
-exit codes: 0 answered (with --every: stopped by Ctrl-C), 1 not answered, with the reason; 2 the options are wrong"""
+exit codes: 0 answered (with --every: stopped by Ctrl-C); 1 not answered, with the reason; 2 the
+options are wrong"""
 
 
 def add_doorbell(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,8 +1,8 @@
 """A phone that answers the doorbell: it listens, connects to the loudest gateway, reads, writes
 (docs/doorbell.md).
 
-    listen ──► readings of the loudest ──► connect ──► read challenge ──► write answer ──► disconnect
-       │ nothing: NoAnswer                   │ lost: again, after a pause of chance, ATTEMPTS times
+    listen ─► readings of the loudest ─► connect ─► read challenge ─► write answer ─► disconnect
+       │ nothing: NoAnswer                  │ lost: again, after a pause of chance, ATTEMPTS times
 
 Two phones that answer the same advertisement collide, so a phone tries again, not at once
 (docs/design.md#doorbell).

@@ -14,10 +14,10 @@ from presence.simulation.local_broker import answers, find_mosquitto, free_port,
 from scripts.dev_broker.store import AUDIENCE, CHAIN, ENGINE, GATEWAY, STORE, lay_out
 
 DESCRIPTION = f"""\
-Starts the mosquitto of store {STORE} on a port of this machine as config/mosquitto shows it, with TLS, an authority
-made on the spot, a certificate for each client, and the access list. Beside it lie a gateway's presence.yaml with a
-consent list of one customer, and what an offer engine needs. Prints the commands that go with it. Ctrl-C ends it, and
-removes everything; with --keep it stays.
+Starts the mosquitto of store {STORE} on a port of this machine as config/mosquitto shows it, with
+TLS, an authority made on the spot, a certificate for each client, and the access list. Beside it
+lie a gateway's presence.yaml with a consent list of one customer, and what an offer engine needs.
+Prints the commands that go with it. Ctrl-C ends it, and removes everything; with --keep it stays.
 """
 
 READY = """\
@@ -37,18 +37,20 @@ offer engine, in a second terminal:
     --chain {chain} --store {store} --audience {audience} --customers {folder}/customers.jsonl
 
 a customer who walks in, in a third:
-  scripts/app-emulator capture {folder}/walk.btsnoop --identity-key $(cat {folder}/dana.identity-key) --seconds 30
+  scripts/app-emulator capture {folder}/walk.btsnoop \\
+    --identity-key $(cat {folder}/dana.identity-key) --seconds 30
   .venv/bin/presence replay {folder}/walk.btsnoop --config {folder}/presence.yaml --publish
 
 the state of the gateways:
   mosquitto_sub -h 127.0.0.1 -p {port} --cafile {folder}/ca.pem \\
-    --cert {folder}/monitor.pem --key {folder}/monitor.key -V 5 -v -t presence/v1/{chain}/{store}/gw/+/state
+    --cert {folder}/monitor.pem --key {folder}/monitor.key \\
+    -V 5 -v -t presence/v1/{chain}/{store}/gw/+/state
 """
 
 CUT_OFF = """
 a stolen gateway, cut off at once:
-  mosquitto_ctrl -h 127.0.0.1 -p {port} --cafile {folder}/ca.pem --cert {folder}/admin.pem --key {folder}/admin.key \\
-    dynsec deleteClient {gateway}
+  mosquitto_ctrl -h 127.0.0.1 -p {port} --cafile {folder}/ca.pem \\
+    --cert {folder}/admin.pem --key {folder}/admin.key dynsec deleteClient {gateway}
 """
 
 

@@ -28,7 +28,8 @@ DAY_S: Final = 86_400
 
 PRESENCE: Final = """\
 store: {{chain: {chain}, store: {store}, gateway: {gateway}, key_file: store.key}}
-notice: {{id: dev-1, controller: Acme Oy, dpo_contact: privacy@acme.example, review_by: {review_by}}}
+notice:
+  {{id: dev-1, controller: Acme Oy, dpo_contact: privacy@acme.example, review_by: {review_by}}}
 consent: {{directory: ., list: {chain}/{store}}}
 audiences: [{{name: {audience}, purpose: offers, campaigns: ["ap2:1551", "ap2:1285"]}}]
 mqtt:

@@ -1,21 +1,32 @@
-"""Everyone's rule, each written from its published description; each takes an episode and says when it saw a visit.
+"""Everyone's rule, written from its published description; it says when an episode is a visit.
 
-A rule of levels is a smoother (`raw`, `tukey_mean`, `kalman`: readings in, a level for each out) and a gate (enter
-at or above one level, leave below another or after a silence). Distances are turned into levels with the rule's own
-formula and the phone's calibrated level at one metre, which is the best that an app can put on the air.
+A rule of levels is a smoother (`raw`, `tukey_mean`, `kalman`: readings in, a level for each out)
+and a gate (enter at or above one level, leave below another or after a silence). Distances are
+turned into levels with the rule's own formula and the phone's calibrated level at one metre, which
+is the best that an app can put on the air.
 
-| rule | published at | default |
-|---|---|---|
-| first packet, Home Assistant | home-assistant/core, `private_ble_device/device_tracker.py`: home as soon as there is an advertisement; habluetooth `const.py`: away after 15 min unseen | no threshold |
-| first packet, AltBeacon | AltBeacon/android-beacon-library 42e672e, `RegionMonitoringState.markInside`, `DEFAULT_EXIT_PERIOD` 10 s | no threshold |
-| 8 in a row, Happy Bubbles | happy-bubbles/presence d1af725, `main.go`: once a second the station with most of the last 30 readings; a change when it was the same 8 times more | `rssi_min_threshold` off |
-| ESPresense | ESPresense/ESPresense a6f1105, `AdaptivePercentileRSSI.getMedianIQR` (15 s, Tukey fences), `shouldCount`, `defaults.h` | enter ≤ 2 m, exit > 4 m, absorption 2.7, away after 10 s |
-| Kalman, room-assistant | mKeRix/room-assistant ed9a860, `bluetooth-low-energy.config.ts` (0.008, 4), `tag.ts`, kalmanjs 1.1.0 | no `maxDistance`; away after 60 s |
-| the same, two instances | `room-presence-distance.sensor.ts`: the instance that is nearest | no `maxDistance` |
+first packet, Home Assistant
+    home-assistant/core, `private_ble_device/device_tracker.py`: home as soon as there is an
+    advertisement; habluetooth `const.py`: away after 15 min unseen. Default: no threshold.
+first packet, AltBeacon
+    AltBeacon/android-beacon-library 42e672e, `RegionMonitoringState.markInside`,
+    `DEFAULT_EXIT_PERIOD` 10 s. Default: no threshold.
+8 in a row, Happy Bubbles
+    happy-bubbles/presence d1af725, `main.go`: once a second the station with most of the last 30
+    readings; a change when it was the same 8 times more. Default: `rssi_min_threshold` off.
+ESPresense
+    ESPresense/ESPresense a6f1105, `AdaptivePercentileRSSI.getMedianIQR` (15 s, Tukey fences),
+    `shouldCount`, `defaults.h`. Default: enter ≤ 2 m, exit > 4 m, absorption 2.7, away after 10 s.
+Kalman, room-assistant
+    mKeRix/room-assistant ed9a860, `bluetooth-low-energy.config.ts` (0.008, 4), `tag.ts`, kalmanjs
+    1.1.0. Default: no `maxDistance`; away after 60 s.
+the same, two instances
+    `room-presence-distance.sensor.ts`: the instance that is nearest. Default: no `maxDistance`.
 
-The two of the first packet enter alike; the flaps in the table are AltBeacon's.
-Happy Bubbles begins with 30 empty readings, which the station has to outvote first: that is its code, and is kept.
-"""  # noqa: E501  (a table)
+The two of the first packet enter alike; the flaps in the table are AltBeacon's. Happy Bubbles
+begins with 30 empty readings, which the station has to outvote first: that is its code, and is
+kept.
+"""
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque

@@ -8,7 +8,8 @@ from typing import Any
 
 CONFIG = """
 store: {{chain: acme, store: fi-0042, gateway: gw-1, key_file: store.key}}
-notice: {{id: fi-2026-03, controller: Acme Oy, dpo_contact: dpo@acme.example, review_by: 2099-01-01}}
+notice:
+  {{id: fi-2026-03, controller: Acme Oy, dpo_contact: dpo@acme.example, review_by: 2099-01-01}}
 consent: {{directory: ., list: acme/fi-0042, poll_s: 1}}
 audiences:
   - {{name: offers-main, purpose: offers, campaigns: ["ap2:1551", "ap2:1285"]}}

@@ -105,7 +105,6 @@ class ConsentMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     # --- what customers do
-    # ---------------------------------------------------------------------------------------
 
     @rule(
         name=names,
@@ -283,7 +282,6 @@ class ConsentMachine(RuleBasedStateMachine):
         self._became(name, ended(self.histories[name].now), two)
 
     # --- the chain and the way to the shop
-    # -----------------------------------------------------------------------
 
     @rule(rebase=st.booleans())
     def publish(self, rebase: bool = False) -> None:
@@ -316,7 +314,6 @@ class ConsentMachine(RuleBasedStateMachine):
             self._hear(name, number, revocation)
 
     # --- the street, the shop, the machine room
-    # ------------------------------------------------------------------
 
     @rule(name=names, other=names)
     def two_walk_in(self, name: str, other: str) -> None:
@@ -434,7 +431,6 @@ class ConsentMachine(RuleBasedStateMachine):
                 self.judge.standing(stale=not self.shop.publishes)
 
     # --- helpers
-    # -------------------------------------------------------------------------------------------------
 
     def _now_s(self) -> float:
         return self.shop.true_s if hasattr(self, "shop") else self.judge.now_s

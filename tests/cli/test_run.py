@@ -67,7 +67,7 @@ async def stop(process: asyncio.subprocess.Process) -> list[dict[str, object]]:
 
 
 @pytest.mark.requirement("R-59", "R-60", "R-64")
-async def test_without_radio_and_broker_the_service_is_ready_feeds_the_watchdog_and_stops_within_seconds(
+async def test_without_radio_and_broker_the_service_is_ready_feeds_the_watchdog_and_stops_soon(
     shop: Shop, manager: Manager
 ) -> None:
     process = await shop.start("run", "--config", shop.config)

@@ -196,7 +196,10 @@ def test_who_gave_no_presence_is_withdrawn_by_a_newer_export_only(
 
 
 def test_json_lines_say_the_same_as_csv() -> None:
-    text = f'{{"subject":"anna","purpose":"presence","value":true,"timestamp":{int(START_S)},"expiry":"{LATE}",'
+    text = (
+        f'{{"subject":"anna","purpose":"presence","value":true,"timestamp":{int(START_S)},'
+        f'"expiry":"{LATE}",'
+    )
     rows = rows_of_json_lines(
         [f'{text}"identity_key":"{KEY}","stores":["fi-0042","fi-0043"],"flags":["test"]}}', "{oops"]
     )

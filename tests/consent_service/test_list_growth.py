@@ -220,7 +220,7 @@ def test_a_new_root_replaces_the_approval_key(shop: Shop, repository: Repository
     assert shop.look() == 300
 
 
-def test_under_a_root_of_an_older_version_lists_grow_by_a_fifth_and_the_refusal_says_how_more_is_done(
+def test_under_an_older_root_lists_grow_by_a_fifth_and_the_refusal_says_how_more_is_done(
     tmp_path: Path,
 ) -> None:
     repository = Repository(tmp_path / "old")

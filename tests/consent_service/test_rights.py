@@ -399,7 +399,8 @@ def test_many_rows_are_told_in_as_many_notices_as_it_takes() -> None:
 OLD_SCHEMA = """
 CREATE TABLE entry (
     ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, changed_seq INTEGER,
-    id TEXT, identity_key BLOB, not_after REAL, record BLOB, decided REAL NOT NULL) STRICT, WITHOUT ROWID;
+    id TEXT, identity_key BLOB, not_after REAL, record BLOB, decided REAL NOT NULL)
+    STRICT, WITHOUT ROWID;
 CREATE INDEX changed ON entry (changed_seq);
 CREATE INDEX ending ON entry (not_after);
 CREATE TABLE word (number INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;

@@ -37,7 +37,8 @@ esac
 """
 ANSWER = """{"verdict": "FAIL", "findings": [
   {"name": "clock", "verdict": "FAIL", "found": "nobody knows", "next_step": "mend the sandbox"},
-  {"name": "bluez traces", "verdict": "WARN", "found": "cannot be seen", "next_step": "run as root"}]}"""
+  {"name": "bluez traces", "verdict": "WARN", "found": "cannot be seen",
+   "next_step": "run as root"}]}"""
 
 
 class Systemd:

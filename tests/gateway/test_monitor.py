@@ -286,7 +286,7 @@ def test_an_alarm_is_counted_by_its_reason(event: type[OperationalEvent], alarm:
 
 
 @pytest.mark.requirement("R-23", "R-66")
-async def test_who_comes_to_the_doorbell_is_told_by_the_hour_and_rounded_and_whether_it_rings_at_once() -> (
+async def test_answers_to_the_doorbell_are_counted_by_the_hour_and_its_state_is_told_at_once() -> (
     None
 ):
     watched = Watched()

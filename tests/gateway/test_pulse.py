@@ -359,7 +359,8 @@ from presence.cli import run
 async def hangs_as_a_whole(*_): time.sleep(60)
 
 run.serve = hangs_as_a_whole
-run.load_settings = lambda _path: type("S", (), {"log": type("L", (), {"level": "info", "format": "json"})})
+log = type("L", (), {"level": "info", "format": "json"})
+run.load_settings = lambda _path: type("S", (), {"log": log})
 run.logs.configure = lambda **_: print("begins", flush=True)
 run.start(type("O", (), {"config": "secret-value"}))
 """

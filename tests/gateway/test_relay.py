@@ -262,7 +262,7 @@ class Box:
 
 
 @pytest.mark.requirement("R-09")
-async def test_later_events_of_a_subject_wait_for_one_that_is_not_taken_and_its_withdrawal_does_not() -> (
+async def test_later_events_of_a_subject_wait_for_one_not_taken_and_its_withdrawal_does_not() -> (
     None
 ):
     def outgoing(kind: EventType, ref: bytes, name: str) -> Outgoing:

@@ -379,7 +379,7 @@ async def test_a_flood_of_replays_costs_no_commit_and_no_signature(
 
 
 @pytest.mark.requirement("R-54", "T-07")
-async def test_a_flood_of_forgeries_costs_so_many_signatures_a_second_and_what_it_crowds_out_comes_by_plane_a(
+async def test_a_flood_of_forgeries_costs_so_many_signatures_a_second_and_plane_a_brings_the_rest(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at = verified(monkeypatch)

@@ -1,4 +1,4 @@
-"""The catalogue of operational events: what it was, what follows from it, and what it cannot hold."""
+"""The catalogue of operational events: what was, what follows from it, what it cannot hold."""
 
 import json
 import re

@@ -92,7 +92,7 @@ def test_an_identifier_to_and_fro_under_two_addresses_is_held_back_and_counted()
 
 
 @pytest.mark.requirement("T-03", "T-04")
-def test_a_flood_of_our_format_from_fifty_thousand_addresses_holds_nothing_and_the_customer_is_found() -> (
+def test_a_flood_of_our_format_from_many_addresses_holds_nothing_and_the_customer_is_found() -> (
     None
 ):
     engine = an_engine(consent())

@@ -52,7 +52,7 @@ OPTIONS = argparse.Namespace(listen=0.1, every=None, json=True)
 
 
 class Gateway:
-    """A gateway within reach: the real ChallengeRegistry. Implements Peer for one connection at a time."""
+    """A gateway within reach, with the real ChallengeRegistry: a Peer, one connection at a time."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.bell = ChallengeRegistry()

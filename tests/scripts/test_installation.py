@@ -274,7 +274,8 @@ def test_purging_stops_the_journal_before_it_is_removed() -> None:
     ("record", "same"),
     [
         (
-            "presence/a.py,sha256=1,5\npresence/__pycache__/a.cpython-313.pyc,,\n../direct_url.json,sha256=9,7\n",
+            "presence/a.py,sha256=1,5\npresence/__pycache__/a.cpython-313.pyc,,\n"
+            "../direct_url.json,sha256=9,7\n",
             True,
         ),
         ("presence/a.py,sha256=2,5\n", False),

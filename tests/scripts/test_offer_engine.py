@@ -301,9 +301,7 @@ def test_the_memory_of_what_was_had_is_bounded() -> None:
 
 
 @pytest.mark.requirement("R-24")
-def test_a_customer_gets_at_most_so_many_offers_within_the_hour_and_another_has_a_count_of_their_own() -> (
-    None
-):
+def test_a_customer_gets_at_most_so_many_offers_an_hour_and_another_has_their_own_count() -> None:
     our = engine(per_hour=2)
     assert [len(our.handle(entered(number), NOW + number)) for number in range(4)] == [1, 1, 0, 0]
     assert len(our.handle(entered(5, key=OTHER_KEY), NOW)) == 1
@@ -392,9 +390,7 @@ def test_any_instance_can_cancel_what_another_offered() -> None:
     assert one.handle(withdrawn(), NOW + 2) == []  # nothing is left to cancel
 
 
-def test_an_offer_to_an_event_that_was_withdrawn_elsewhere_meanwhile_is_cancelled_by_who_knows_it() -> (
-    None
-):
+def test_an_offer_to_an_event_withdrawn_elsewhere_meanwhile_is_cancelled_by_who_knows_it() -> None:
     one, other = engine(), engine()
     assert other.handle(withdrawn(), NOW) == []
     (offer,) = one.handle(entered(), NOW)

@@ -160,7 +160,6 @@ PROGRAM = b"#!/bin/sh\necho uv 9.9.9\n"
 
 
 # --- the wheel for this machine
-# ---------------------------------------------------------------------------------------
 
 
 def wheels() -> list[dict[str, Any]]:
@@ -209,7 +208,6 @@ def test_the_lock_has_a_uv_for_this_machine() -> None:
 
 
 # --- fetching
-# ---------------------------------------------------------------------------------------------------------
 
 
 def test_without_a_mirror_uv_comes_from_its_locked_address(index: Index, tmp_path: Path) -> None:
@@ -341,7 +339,6 @@ def test_a_server_that_refuses_is_not_asked_again(index: Index, tmp_path: Path) 
 
 
 # --- names, passwords, certificates, proxies
-# --------------------------------------------------------------------------
 
 
 def basic(login: str, password: str) -> str:
@@ -445,7 +442,6 @@ def test_a_file_without_certificates_is_named(index: Index, tmp_path: Path) -> N
 
 
 # --- the user's settings
-# ----------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -533,7 +529,8 @@ def test_a_second_index_beside_the_usual_one_is_not_a_mirror(home: Home) -> None
 def test_uv_is_told_what_pips_settings_say(home: Home) -> None:
     home.write(
         "etc/pip.conf",
-        "[global]\nindex-url = https://u:p@mirror.example/simple\nextra-index-url = https://b.example/simple\n"
+        "[global]\nindex-url = https://u:p@mirror.example/simple\n"
+        "extra-index-url = https://b.example/simple\n"
         "trusted-host = mirror.example\ncert = /etc/ours.pem\nproxy = http://proxy.example:3128\n"
         "find-links = /wheels\n",
     )
@@ -566,7 +563,6 @@ def test_settings_that_cannot_be_read_are_an_error_with_their_file(home: Home) -
 
 
 # --- the whole set-up
-# -------------------------------------------------------------------------------------------------
 
 UV = """#!/bin/sh
 if [ "$1" = --version ]; then echo "uv 9.9.9 (a test)"; exit; fi
@@ -586,7 +582,8 @@ class Checkout:
     index: Index
 
     def lock(self, content: bytes) -> None:
-        name = f"uv-9.9.9-py3-none-manylinux_2_5_{Machine.here().processor}.musllinux_1_1_{Machine.here().processor}.whl"
+        processor = Machine.here().processor
+        name = f"uv-9.9.9-py3-none-manylinux_2_5_{processor}.musllinux_1_1_{processor}.whl"
         self.index.file(content, name=name)
         self.index.page(name)
         (self.folder / "uv.lock").write_text(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 def commands_of(
     parser: argparse.ArgumentParser, before: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
-    """The words that are typed, such as ("consents", "add"), and the parser of each; depth first."""
+    """The words typed, such as ("consents", "add"), and the parser of each; depth first."""
     for each in parser._actions:
         if isinstance(each, argparse._SubParsersAction):
             for name, command in each.choices.items():

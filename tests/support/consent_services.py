@@ -92,7 +92,8 @@ class Reader:
         targets.mkdir(exist_ok=True)
         root = self.repository / "metadata" / "1.root.json"
         updater = Updater(
-            str(metadata), f"file://{self.repository}/metadata", str(targets), f"file://{self.repository}/targets",
+            str(metadata), f"file://{self.repository}/metadata",
+            str(targets), f"file://{self.repository}/targets",
             FolderFetcher(), bootstrap=root.read_bytes(),
         )  # fmt: skip
         # python-tuf reads the wall clock; the test's clock takes its place.

@@ -40,7 +40,8 @@ WITHIN_S = 30.0
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 CONFIG = """
 store: {{chain: acme, store: fi-0042, gateway: gw-1, key_file: store.key}}
-notice: {{id: fi-2026-03, controller: Acme Oy, dpo_contact: dpo@acme.example, review_by: 2099-01-01}}
+notice:
+  {{id: fi-2026-03, controller: Acme Oy, dpo_contact: dpo@acme.example, review_by: 2099-01-01}}
 consent: {{repository: "{repository}", root_file: root.json, list: acme/fi-0042, refresh_s: 5,
           require_synchronised_clock: false, lease_s: {lease_s}}}
 audiences: [{{name: offers-main, purpose: offers, campaigns: [{campaigns}]}}]

@@ -1,7 +1,8 @@
 """A proxy that breaks what it carries: TCP or a Unix socket in front, TCP or a Unix socket behind,
 TLS where asked for.
 
-    client ──► FaultProxy ──► server        the server's answers meet the fault, after so many bytes of each connection
+    client ──► FaultProxy ──► server
+              └─ the server's answers meet the fault, after so many bytes of each connection
 
 It knows no protocol, so it serves HTTPS, MQTT and D-Bus alike. With a TLS context of its own it
 ends the client's TLS and speaks plainly to the server: a cut then falls between two bytes of HTTP,

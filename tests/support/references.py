@@ -63,7 +63,7 @@ def broken(root: Path = ROOT) -> list[Broken]:
 
 
 def texts(root: Path) -> Iterator[Path]:
-    """Give the files that people read; vectors cite other people's, and the test of this has faulty examples."""
+    """Give what people read; vectors cite other people's, and our own test has faulty examples."""
     inside = (path for folder in FOLDERS for path in (root / folder).rglob("*"))
     for path in sorted([*root.glob("*.md"), root / "pyproject.toml", *inside]):
         left_out = path.name == "test_references.py" or (

@@ -1,9 +1,9 @@
 """May the list be believed right now? Silence is the answer to every doubt.
 
     BOOT ──list proven──► FRESH ──2 min──► AGING ──lease_s──► STALE ──2 windows──► DEAD
-    silent                publishes        publishes, warns   silent               silent, keys wiped
-                            ▲                 │                  │                    │
-                            └──────────── a newer list is proven ┴────────────────────┘
+    silent                publishes        publishes, warns   silent               silent, keys
+                            ▲                 │                  │                 │ wiped
+                            └─────────────────┴ a newer list is proven ────────────┘
     CLOCK_BAD from anywhere but DEAD: silent like STALE, until the clock is right again
 
 1. Age is the larger of two: what the wall clock says since publication, and what CLOCK_BOOTTIME

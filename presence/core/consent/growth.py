@@ -1,8 +1,8 @@
 """May a list have so many more entries than it had? A fifth within a day; for more, somebody has
 signed by name (T-19).
 
-    what we had: (hour, fewest entries) ──► a fifth more than the fewest of the last day: taken
-                                        └─► more: refused, unless the manifest's `approved_by` says otherwise
+    what we had: (hour, fewest entries) ─┬─► a fifth more than the fewest of the last day: taken
+                                         └─► more: refused, unless `approved_by` says otherwise
 
 Who holds the keys that are online can sign any list. The key of approvals is not online, and is
 named by the root alone (`x-presence-approval`), so that no role that is online can put another one

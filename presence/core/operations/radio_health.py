@@ -4,11 +4,14 @@
       │                     │ from everywhere       │                            │ from everywhere
       └──────── a scan runs ────────┬───────────────┘
                                     ▼
-         ┌────────heard────────► QUIET ──3 probes hear nobody: a step──► DEAF ──the day's steps are used up──► SPENT
-         │                        ▲ ▲                                    │  ▲                                     │
-       WELL ──nothing for 2 min───┘ └──a probe hears somebody────────────┤  └─3 more, patience over: the next step │
-         │                              heard: WELL ◄────────────────────┴──────────────heard: WELL ◄─────────────┘
-         └──repeats are missing: a step──► HIDING ──repeats arrive──► WELL
+      WELL ──nothing for 2 min──► QUIET ──3 probes hear nobody: a step──► DEAF ──none left──► SPENT
+       ▲ │                         │ ▲                                    │ │                   │
+       │ │                         │ └───────a probe hears somebody───────┘ │                   │
+       ├─┼──────────heard──────────┴─────────────────heard──────────────────┴───────heard───────┘
+       │ └──repeats are missing: a step──► HIDING ──repeats arrive──┐
+       └────────────────────────────────────────────────────────────┘
+
+    DEAF: after three more probes, and some patience, the next step; SPENT: none left for today.
 
 Rules:
 1. Heard is what carries something: a controller that has lost its wits goes on reporting empty

@@ -1,6 +1,6 @@
 """Which threshold, at this door, from a few walks with a test phone; and how sure that is.
 
-    walks ─► critical threshold of each ─► margin to a threshold ─► error rates with limits ─► the best candidate
+    walks ─► critical threshold of each ─► margin to a threshold ─► error rates, limits ─► the best
 
 The *critical threshold* of a walk is the highest `enter_rssi_dbm` at which the rule of
 `presence.core.visit.visits`, run over what was recorded, finds an entry in it. Above it a walk-past

@@ -1,6 +1,6 @@
 """What speaks for a subject's being inside: strength above `enter_rssi_dbm`, summed over time.
 
-    reading ─► above or below enter_rssi_dbm, + lead over the door ─► clipped ─► × seconds ─► sum, never under 0
+    reading ─► above or below enter_rssi_dbm, + lead over the door ─► clipped ─► × seconds ─► sum
 
 10 dB above it for 3 s speak as loud as 3 dB for 10 s, and what is below takes away. The sum never
 falls under 0, so that an hour on the pavement does not count against somebody who then comes in.

@@ -205,7 +205,7 @@ class Visits:
         return anew
 
     def forget(self, ref: bytes) -> None:
-        """A consent is no longer in force, or the cooldown is over: nothing of this subject remains."""
+        """A consent is not in force, or the cooldown is over: nothing of this subject remains."""
         self._approaches.pop(ref, None)
         self._fading.drop(ref)
         self._stays.pop(ref, None)

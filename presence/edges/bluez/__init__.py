@@ -1,10 +1,10 @@
 """The radio, through BlueZ and bleak: one `BluezScanner` for each adapter.
 
-    scanner ─► choice ─► scans │ monitor     active through bleak, or passive by a monitor of our own
-       │          └────► modes, version      what BlueZ is asked for, and how that is spelt
-       │─────► connection                    is the adapter there, powered, and bluetoothd the same as before?
-       └─────► care ─► tally, probe          how the radio does (core.radio_health decides)
-                  └──► ledger                the memory of steps of recovery
+    scanner ─► choice ─► scans │ monitor   active through bleak, or passive by a monitor of our own
+       │          └────► modes, version    what BlueZ is asked for, and how that is spelt
+       ├─────► connection                  is the adapter there, powered, bluetoothd still the same?
+       └─────► care ─► tally, probe        how the radio does (core.radio_health decides)
+                  └──► ledger              the memory of steps of recovery
 
 All of it that is not bleak's speaks to bluetoothd through `bus`, at the `pace` it is given;
 `advertiser` and `gatt` advertise by it. `diagnosis` and `traces` answer `presence check`.

@@ -2,7 +2,8 @@
 
     active   ► bleak, with a filter
     passive  ► a monitor of our own, or a RadioError that says why it cannot serve
-    auto     ► passive where it hears every advertisement, for it sends nothing; else active, with the reason
+    auto     ► passive where it hears every advertisement, for it sends nothing; else active,
+               with the reason
 
 A passive scan cannot serve where BlueZ is too old, spells patterns wrongly or can be killed by one,
 where bluetoothd offers no monitors or the kernel refuses ours, or where the controller filters by

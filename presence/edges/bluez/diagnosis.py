@@ -1,8 +1,9 @@
 """What `presence check` says of the radio: one answer for each question, with the next step.
 
-bluetoothd reachable ► adapters there and powered ► BlueZ's version ► which mode can be had ► traces that BlueZ leaves ►
-a scan starts ► what it hears, and whether repeats arrive. An answer that makes the next
-question pointless ends the list.
+    bluetoothd reachable ► adapters there and powered ► BlueZ's version ► which mode can be had
+    ► traces that BlueZ leaves ► a scan starts ► what it hears, and whether repeats arrive
+
+An answer that makes the next question pointless ends the list.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """A passive scan by an advertisement monitor of our own: sends nothing on air, and hears of every
 advertisement.
 
-    RegisterMonitor ──► bluetoothd ──DeviceFound(device), at each match──► GetAll(device) ──► one advertisement
-                                                                            └► RemoveDevice(device)
+    RegisterMonitor ─► bluetoothd ─DeviceFound(device), at each match─► GetAll(device)
+                                                                          ├─► one advertisement
+                                                                          └─► RemoveDevice(device)
 
 * bleak registers the same monitor and leaves DeviceFound unheard: it calls back when a property
   changes, which a steady beacon's do not. bluetoothd calls DeviceFound at every match

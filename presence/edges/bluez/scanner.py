@@ -1,10 +1,12 @@
 """Hears advertisements on one adapter, until cancelled; comes back by itself after each fault.
 Never connects or pairs.
 
-    shop closed: rests ──opens──► connects to D-Bus, finds its adapter ──► scans, and looks around every few seconds
-         ▲                              ▲                                    │
-         └───────────closes─────────────┼──── 3 s ◄── adapter, bluetoothd or bus is gone, or a scan cannot begin
-                                        └──────────── a step of recovery was taken (see care)
+    shop closed: rests ──opens──► connects to D-Bus, finds its adapter ──► scans, and looks around
+         ▲                              ▲                                    │  every few seconds
+         └───────────closes─────────────┼────────────────────────────────────┤
+                                        ├─ 3 s ◄─ adapter, bluetoothd or bus ┤
+                                        │         gone, or no scan begins    │
+                                        └─ a step of recovery (see care) ◄───┘
 
 Outside opening hours nothing is scanned (R-19). What heals is told once when it breaks and once
 when it scans again. An adapter that is off is switched on where we care for it, and a monitor that

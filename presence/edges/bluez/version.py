@@ -1,11 +1,13 @@
 """Which BlueZ runs here, and what is wrong with it: D-Bus tells neither.
 
-| BlueZ     | flaw                                                              | from … mended by (bluez/bluez)       |
-|-----------|-------------------------------------------------------------------|--------------------------------------|
-| 5.69–5.70 | patterns match no service data                                    | bc2ab4ba3 … b0656c2cf, issue 652     |
-| 5.76–5.82 | a pattern for manufacturer data, and a long advertisement of      | f40c5857d … 1be17107d, issue 1169    |
-|           | anybody, write past the end of a buffer: bluetoothd dies          |                                      |
-| 5.87      | a UUID filter, and an advertisement that matches it: it dies      | 91c340d35 … 82af2beaf, issue 2282    |
+| BlueZ     | flaw                                             | from … mended by (bluez/bluez)    |
+|-----------|--------------------------------------------------|-----------------------------------|
+| 5.69–5.70 | patterns match no service data                   | bc2ab4ba3 … b0656c2cf, issue 652  |
+| 5.76–5.82 | a pattern for manufacturer data, and a long      | f40c5857d … 1be17107d, issue 1169 |
+|           | advertisement of anybody, write past the end of  |                                   |
+|           | a buffer: bluetoothd dies                        |                                   |
+| 5.87      | a UUID filter, and an advertisement that matches | 91c340d35 … 82af2beaf, issue 2282 |
+|           | it: bluetoothd dies                              |                                   |
 
 Debian's 5.82-1.1 has the second (tried in a virtual machine on 2026-11-29). Whether a distribution
 has mended one of its own is not told by the number: a version in the table counts as flawed.

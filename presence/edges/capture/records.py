@@ -1,6 +1,7 @@
 """What the parts of the capture edge hand to one another.
 
-    container (btsnoop, pcap, pcapng) ─ Record ► Decode of its data link ─ Report ► reader ─ Advertisement ►
+    container (btsnoop, pcap, pcapng) ─ Record ► Decode of its data link ─ Report ► reader
+                                                               reader ─ Advertisement ► replay
 
 Plain tuples of offsets into the file: one is made for each record, and a day has millions.
 """

@@ -1,7 +1,9 @@
 """Events, health and subscriptions over MQTT: `publish` returns when the broker has taken the
 message, never before.
 
-    run():  connect ─► subscribe ─► birth ─► connected ─► lost ─► wait (full jitter) ─► connect, a new object …
+    run():  connect (a new object) ─► subscribe ─► birth ─► connected ─► lost ─► wait (full jitter)
+                ▲                                                                  │
+                └──────────────────────────────────────────────────────────────────┘
     cancelled: `stopped` ─► DISCONNECT
 
 1. Only `run` connects and waits; everything else uses the connection that it holds, or fails with

@@ -19,17 +19,20 @@ from presence.errors import StorageError
 WITHDRAWN_SCHEMA = """
 CREATE TABLE notice (list TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
 CREATE TABLE withdrawn (
-    ref BLOB NOT NULL, version INTEGER NOT NULL, list_seq INTEGER NOT NULL, removed INTEGER NOT NULL,
-    objected INTEGER NOT NULL, paused_until REAL NOT NULL, words TEXT NOT NULL,
+    ref BLOB NOT NULL, version INTEGER NOT NULL, list_seq INTEGER NOT NULL,
+    removed INTEGER NOT NULL, objected INTEGER NOT NULL, paused_until REAL NOT NULL,
+    words TEXT NOT NULL,
     PRIMARY KEY (ref, version)) STRICT, WITHOUT ROWID;
 """
 WHO_SIGNED = """
 ALTER TABLE withdrawn RENAME TO older;
 CREATE TABLE withdrawn (
-    ref BLOB NOT NULL, version INTEGER NOT NULL, list_seq INTEGER NOT NULL, removed INTEGER NOT NULL,
-    objected INTEGER NOT NULL, paused_until REAL NOT NULL, words TEXT NOT NULL, kid TEXT NOT NULL,
+    ref BLOB NOT NULL, version INTEGER NOT NULL, list_seq INTEGER NOT NULL,
+    removed INTEGER NOT NULL, objected INTEGER NOT NULL, paused_until REAL NOT NULL,
+    words TEXT NOT NULL, kid TEXT NOT NULL,
     PRIMARY KEY (ref, version, kid)) STRICT, WITHOUT ROWID;
-INSERT INTO withdrawn SELECT ref, version, list_seq, removed, objected, paused_until, words, '' FROM older;
+INSERT INTO withdrawn
+    SELECT ref, version, list_seq, removed, objected, paused_until, words, '' FROM older;
 DROP TABLE older;
 """
 """From version 1 to 2 of the file: by whom a row was signed, so that a stolen key's can be

@@ -40,9 +40,9 @@ CREATE TABLE visit (
     ref BLOB PRIMARY KEY, entered_mono REAL NOT NULL, entered_utc REAL NOT NULL,
     heard_mono REAL NOT NULL, heard_utc REAL NOT NULL, left_mono REAL, left_utc REAL) STRICT;
 CREATE TABLE outbox (
-    id TEXT PRIMARY KEY, type TEXT NOT NULL, audience TEXT NOT NULL, ref BLOB NOT NULL, subject TEXT NOT NULL,
-    occurred_mono REAL NOT NULL, occurred_utc REAL NOT NULL, expires_mono REAL NOT NULL,
-    entered_id TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+    id TEXT PRIMARY KEY, type TEXT NOT NULL, audience TEXT NOT NULL, ref BLOB NOT NULL,
+    subject TEXT NOT NULL, occurred_mono REAL NOT NULL, occurred_utc REAL NOT NULL,
+    expires_mono REAL NOT NULL, entered_id TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
 CREATE TABLE announcement (
     event_id TEXT PRIMARY KEY, audience TEXT NOT NULL, ref BLOB NOT NULL, subject TEXT NOT NULL,
     categories TEXT NOT NULL, valid_until_utc REAL NOT NULL) STRICT;

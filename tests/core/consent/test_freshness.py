@@ -152,9 +152,7 @@ def test_a_clock_that_nobody_disciplines_is_not_believed_where_that_is_asked_for
 
 
 @pytest.mark.requirement("R-42", "R-43")
-def test_after_a_restart_a_clock_behind_the_last_signing_time_is_wrong_before_any_list_is_proven() -> (
-    None
-):
+def test_after_a_restart_a_clock_behind_the_last_signing_time_is_wrong_before_any_proof() -> None:
     assert freshness(None, moment(), last_signed_s=START_S + 5.1) is Freshness.CLOCK_BAD
     assert freshness(None, moment(), last_signed_s=START_S + 5) is Freshness.BOOT
 

@@ -424,9 +424,7 @@ def test_before_the_first_list_what_ends_a_consent_whole_takes_back_at_once(
 
 
 @pytest.mark.requirement("R-41")
-def test_of_a_notice_that_the_list_knows_of_already_nothing_is_new_and_other_rows_stay_to_be_settled() -> (
-    None
-):
+def test_of_a_revocation_that_the_list_knows_of_nothing_is_new_and_other_rows_stay() -> None:
     berits = HeldRevocation(removal(BERIT), 7)
     engine = _engine(consent(version=3), revocations=Revocations([berits]))
 

@@ -292,8 +292,10 @@ def test_a_manifest_is_written_without_a_space_and_in_its_own_letters() -> None:
     written = write_manifest(a_manifest(notice="fi-2026-ä"), "2.0").decode()
 
     assert written == (
-        '{"v":1,"list":"acme/fi-0042","seq":88213,"published_at":1795442707.0,"suppression_checked_at":1795442647.0,'
-        '"count":2,"taxonomy":{"version":"2.0","parents":{"ap2:1552":"ap2:1551"}},"notice":"fi-2026-ä","epoch":3,'
+        '{"v":1,"list":"acme/fi-0042","seq":88213,"published_at":1795442707.0,'
+        '"suppression_checked_at":1795442647.0,"count":2,'
+        '"taxonomy":{"version":"2.0","parents":{"ap2:1552":"ap2:1551"}},'
+        '"notice":"fi-2026-ä","epoch":3,'
         '"base":{"seq":88200,"shards":["all"]},"deltas":[88201,88213],"windows":[27396,27397],'
         '"words":["fi-0042","ap2:1551","offers-main"]}'
     )

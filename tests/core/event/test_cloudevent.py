@@ -379,13 +379,15 @@ def test_allow_is_sorted_so_that_its_order_tells_nothing() -> None:
 def test_the_largest_event_is_as_long_as_one_with_all_its_categories() -> None:
     categories = (GARDEN, CARS)
     body = (
-        '{"specversion":"1.0","type":"presence.entered.v1","source":"urn:presence:acme:fi-0042","id":"'
+        '{"specversion":"1.0","type":"presence.entered.v1",'
+        '"source":"urn:presence:acme:fi-0042","id":"'
         + "x" * 26
         + '","subject":"p_'
         + "x" * 22
         + '","time":"1970-01-01T00:00:00Z","datacontenttype":"application/json",'
-        '"dataschema":"urn:presence:schema:entered-1.0","data":{"audience":"offers-main","store":"fi-0042",'
-        '"purposes":["offers"],"allow":["ap2:1285","ap2:1551"],"valid_until":"1970-01-01T00:00:00Z",'
+        '"dataschema":"urn:presence:schema:entered-1.0",'
+        '"data":{"audience":"offers-main","store":"fi-0042","purposes":["offers"],'
+        '"allow":["ap2:1285","ap2:1551"],"valid_until":"1970-01-01T00:00:00Z",'
         '"consent":{"list_seq":1000000000000000,"notice":"fi-2026-03"},"assurance":"broadcast"}}'
     )
     assert largest_bytes(PLACE, "offers-main", "offers", categories, "fi-2026-03") == len(body)

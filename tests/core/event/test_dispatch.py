@@ -707,9 +707,7 @@ def test_the_gate_is_asked_for_a_left_at_that_second_too() -> None:
 
 
 @pytest.mark.requirement("R-08")
-def test_while_the_list_is_stale_no_left_is_told_and_one_that_waits_goes_out_once_it_is_proven() -> (
-    None
-):
+def test_while_the_list_is_stale_no_left_is_told_and_one_that_waits_goes_out_after_it() -> None:
     queued, ended = entered_and_told(purposes=ALL), entered_and_told(purposes=ALL)
     queued.advance(moment(7 + 300))
     for engine in (queued, ended):

@@ -126,7 +126,7 @@ def test_a_withdrawal_reaches_those_who_were_told_although_the_gateway_that_told
 
 
 @pytest.mark.requirement("R-09")
-def test_whichever_gateway_has_the_new_list_first_takes_the_entry_back_and_the_others_stay_silent() -> (
+def test_the_gateway_that_has_the_new_list_first_takes_the_entry_back_and_others_stay_silent() -> (
     None
 ):
     doors = Doors.of(3).walk_in(1, 2, 3).run(20)

@@ -181,9 +181,7 @@ def test_a_challenge_stays_the_same_while_it_is_open_and_counts_for_one_answer()
     assert bell.challenge("phone", bytes(16), moment(1)) == b"\x01" + bytes(16)
 
 
-def test_an_answer_without_a_reading_of_the_challenge_or_over_another_connection_counts_for_nothing() -> (
-    None
-):
+def test_an_answer_to_no_challenge_or_over_another_connection_counts_for_nothing() -> None:
     bell = ChallengeRegistry()
     assert bell.answer("phone", written(), moment()) is RejectReason.NO_CHALLENGE
     bell.challenge("phone", NONCE, moment())

@@ -66,9 +66,7 @@ def test_a_sighting_after_an_absence_finds_the_visit_ended_though_no_time_was_to
     assert hear(visits, 700) == [Left(ANNA, moment(7), moment(60 + 299.9))]
 
 
-def test_a_sighting_after_a_cooldown_shorter_than_an_absence_begins_a_visit_though_no_time_was_told() -> (
-    None
-):
+def test_a_sighting_after_a_cooldown_shorter_than_an_absence_begins_a_visit() -> None:
     """The settings changed, or the gateway was started anew with others, while somebody had
     left.
     """

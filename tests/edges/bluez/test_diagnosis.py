@@ -311,7 +311,7 @@ def test_a_bluetoothd_out_of_sight_has_the_usual_file() -> None:
     assert main_conf_of([]) == MAIN_CONF
 
 
-def test_the_installation_lets_a_passive_scan_listen_all_the_time_and_loads_no_plug_in_for_phones() -> (
+def test_the_installation_lets_a_passive_scan_listen_always_and_loads_no_plug_in_for_phones() -> (
     None
 ):
     systemd = EXAMPLE.parents[1] / "systemd"

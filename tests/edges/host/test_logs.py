@@ -406,7 +406,8 @@ from presence.config.settings import LogFormat
 from presence.edges.host import logs
 logs.configure(level="info", style=LogFormat.JSON, stream=sys.stdout)
 logs.tell_uncaught()
-raise ExceptionGroup("several", [ExceptionGroup("more", [KeyError({DBUS!r})]), ValueError({ADDRESS!r})])
+more = ExceptionGroup("more", [KeyError({DBUS!r})])
+raise ExceptionGroup("several", [more, ValueError({ADDRESS!r})])
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60

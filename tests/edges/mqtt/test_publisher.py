@@ -292,7 +292,7 @@ async def test_two_gateways_of_one_name_both_raise_the_alarm_that_says_what_to_d
 
 
 @pytest.mark.requirement("R-56", "T-21")
-async def test_two_gateways_with_one_account_are_noticed_where_the_broker_takes_it_for_the_client_id(
+async def test_two_gateways_with_one_account_are_noticed_where_it_is_taken_for_the_client_id(
     tmp_path: Path,
 ) -> None:
     first, second = RecordingTelemetry(), RecordingTelemetry()

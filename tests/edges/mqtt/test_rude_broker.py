@@ -351,9 +351,7 @@ async def lost(publisher: MqttPublisher, times: int) -> None:
 
 
 @pytest.mark.requirement("R-56")
-async def test_a_broker_that_goes_on_and_ends_our_connection_three_times_has_another_of_our_name() -> (
-    None
-):
+async def test_a_broker_that_ends_our_connection_three_times_has_another_of_our_name() -> None:
     telemetry = RecordingTelemetry()
     async with FakeBroker().running() as broker, running(new_publisher(broker.port, telemetry)):
         for number in range(1, 4):
