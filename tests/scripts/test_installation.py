@@ -341,3 +341,19 @@ def test_the_unit_starts_what_the_installation_makes() -> None:
         "/etc/presence/presence.yaml\n"
     ) in unit
     assert "environment=/opt/presence\n" in (ROOT / "scripts" / "install").read_text()
+
+
+@pytest.mark.parametrize(
+    ("wheel", "code"), [("presence-1-py3.whl", 0), ("presence_consents-1-py3.whl", 69)]
+)
+def test_a_wheelhouse_with_what_keeps_identity_keys_is_not_installed_on_a_gateway(
+    wheel: str, code: int, tmp_path: Path
+) -> None:
+    script = (ROOT / "scripts" / "install").read_text()
+    refuse = script[script.index("refuse_consents() {") : script.index("look_around() {")]
+    (fail,) = (line for line in script.splitlines() if line.startswith("fail() {"))
+    (tmp_path / wheel).touch()
+    command = ["/bin/sh", "-euc", f"{fail}\n{refuse}\nrefuse_consents {tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert ("fill a folder without --consents" in done.stderr) is (code == 69)

@@ -1,4 +1,4 @@
-"""What a machine is given to work on: this checkout as git knows it, and a wheel of it."""
+"""What a machine is given to work on: this checkout as git knows it, and its two wheels."""
 
 import os
 import shutil
@@ -21,7 +21,12 @@ def hand_over(source: Path) -> None:
             target = source / "checkout" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target)
-    wheel = ["-m", "hatchling", "build", "-t", "wheel", "-d", str(source / "wheels")]
+    _build(ROOT, source / "wheels")
+    _build(ROOT / "scripts" / "consents_wheel", source / "chain")
+
+
+def _build(project: Path, folder: Path) -> None:
+    wheel = ["-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(
-        [ROOT / ".venv" / "bin" / "python", *wheel], cwd=ROOT, capture_output=True, check=True
+        [ROOT / ".venv" / "bin" / "python", *wheel], cwd=project, capture_output=True, check=True
     )

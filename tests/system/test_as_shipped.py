@@ -40,6 +40,7 @@ def test_the_broker_of_the_documentation_starts_and_the_list_is_published(shop: 
     told = shop.facts("chain")
     assert told["broker"] == "active"
     assert "3 customers" in told["published"]
+    assert "the consent service is not installed here" in told["on_the_gateway"]
 
 
 @pytest.mark.requirement("R-62")

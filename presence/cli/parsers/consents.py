@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import importlib.util
 from typing import Final
 
 from presence import __version__
@@ -18,9 +17,17 @@ presence-consents {__version__} beside presence {__version__}: docs/consent-list
 
 
 def add(commands: Commands) -> None:
-    if importlib.util.find_spec(PACKAGE) is not None:
-        importlib.import_module(f"{PACKAGE}.parser").add(commands)
-        return
+    try:
+        parser = importlib.import_module(f"{PACKAGE}.parser")
+    except ModuleNotFoundError as missing:
+        if not (missing.name or "").startswith(PACKAGE):
+            raise
+        _add_elsewhere(commands)
+    else:
+        parser.add(commands)
+
+
+def _add_elsewhere(commands: Commands) -> None:
     command = commands.add(
         "consents",
         f"{__name__}:say_where",

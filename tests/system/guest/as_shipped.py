@@ -51,7 +51,11 @@ class Day:
         documented("# authority: once", CHAIN)
         documented("# the broker, as root", CHAIN)
         self.service.begin({"dana": self.dana, "berit": self.berit, TEST_PHONE: self.phone})
-        return {"broker": sh("systemctl is-active mosquitto"), "published": self.service.publish()}
+        return {
+            "broker": sh("systemctl is-active mosquitto"),
+            "published": self.service.publish(),
+            "on_the_gateway": sh("presence consents status 2>&1", check=False),
+        }
 
     def configure(self) -> dict[str, Any]:
         for block in (

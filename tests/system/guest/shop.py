@@ -22,6 +22,10 @@ from gateway import Customer, Engine, always_open, sh
 DOCS = Path("/src/checkout/docs/install.md")
 CHAIN = Path("/srv/chain")
 """The chain's own machine: authority, register, keys."""
+CONSENTS = f"env PYTHONPATH={CHAIN}/program /opt/presence/bin/python -m presence consents"
+"""Both wheels, unpacked there; only the libraries are those of the gateway, to spare the emulator
+an installation.
+"""
 LIST, PORT, HTTPS = "acme/fi-0042", 8883, 8443
 SERVER = "consent.acme.example"
 TEST_PHONE = "test-phone"
@@ -91,6 +95,8 @@ class ConsentService:
 
     def begin(self, customers: dict[str, Customer]) -> None:
         sh("echo 127.0.0.1 consent.acme.example >>/etc/hosts")
+        for wheel in ("/src/wheels/presence-*.whl", "/src/chain/presence_consents-*.whl"):
+            sh(f"python3 -m zipfile -e {wheel} {CHAIN}/program")
         self._consents(
             f"init --list {LIST} --notice fi-2026-03 --audience offers-main=offers --audience "
             "test=service"
@@ -113,7 +119,7 @@ class ConsentService:
     def publish(self) -> str:
         """Once by hand; then every minute, with heads and notices over the broker."""
         said = self._consents("publish --suppression-checked now")
-        command = f"presence consents publish --directory {self._directory} --loop {CLIENT}"
+        command = f"{CONSENTS} publish --directory {self._directory} --loop {CLIENT}"
         with (CHAIN / "publish.log").open("wb") as log:
             self._loop = subprocess.Popen(command.split(), stdout=log, stderr=log)
         return said
@@ -133,7 +139,7 @@ class ConsentService:
 
     def _consents(self, action: str) -> str:
         verb, _, rest = action.partition(" ")
-        return sh(f"presence consents {verb} --directory {self._directory} {rest}")
+        return sh(f"{CONSENTS} {verb} --directory {self._directory} {rest}")
 
     def _serve(self) -> None:
         """A web server with a certificate of the chain's authority: any would do that serves a
