@@ -41,7 +41,7 @@ from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Matcher, Nobody
 from presence.core.recognition.proofs import Proofs
-from presence.core.recognition.replay_guard import Suspicion
+from presence.core.recognition.replay_guard import ReplayGuard
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Entered, Left, Over, Sighting, Visit, VisitEvent, Visits
@@ -94,7 +94,7 @@ class Engine:
         self.dispatcher = Dispatcher(
             rules, self.counts, self.outbox, self._admissions, self._proofs
         )
-        self._suspicion = Suspicion()
+        self._replay_guard = ReplayGuard()
         self._listed: Mapping[bytes, Consent] | None = None
         """As the list has them, before revocations; None before the first list."""
         self._open = False
@@ -121,7 +121,7 @@ class Engine:
         # An RPA is its own proof; and a phone may send several advertisements at once, each under
         # its own address.
         slot = match.slot
-        if slot is not None and self._suspicion.holds_back(
+        if slot is not None and self._replay_guard.is_replayed(
             ref, slot, advertisement.address, at.monotonic_s
         ):
             self.counts.suspect += 1
@@ -261,7 +261,7 @@ class Engine:
         """The shop opens or closes, and the identifiers of the slot are made ready."""
         self._open = self._rules.hours.open_at(now.utc_s)
         self.matcher.advance(now.utc_s)
-        self._suspicion.advance(slot_at(now.utc_s))
+        self._replay_guard.advance(slot_at(now.utc_s))
 
     def _judge(self, now: Moment, draft: Draft) -> Step:
         """Whose consent lapsed is forgotten, and whoever was told of them is told so (R-09); visits
@@ -281,13 +281,16 @@ class Engine:
             ref in self.visits
             or self.outbox.knows(ref)
             or ref in self._proofs
-            or ref in self._suspicion
+            or ref in self._replay_guard
         )
 
     def _known(self) -> set[bytes]:
         """Everyone of whom anything is known now."""
         return (
-            self.visits.refs() | self.outbox.refs() | self._proofs.refs() | self._suspicion.refs()
+            self.visits.refs()
+            | self.outbox.refs()
+            | self._proofs.refs()
+            | self._replay_guard.refs()
         )
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
@@ -302,7 +305,7 @@ class Engine:
         if isinstance(admission, Admission):
             self.dispatcher.withdraw_narrowed(ref, admission, now, draft)
             return
-        self._suspicion.forget(ref)
+        self._replay_guard.forget(ref)
         self._proofs.forget(ref)
         self.dispatcher.withdraw(ref, admission.reason, now, draft)
         if ref in self.visits:

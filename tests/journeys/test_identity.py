@@ -1,4 +1,4 @@
-"""E2, R1 and suspicion through the whole engine: other formats, the same gate, the same visit."""
+"""E2, R1 and guard through the whole engine: other formats, the same gate, the same visit."""
 
 import dataclasses
 import json
@@ -107,7 +107,7 @@ def test_a_flood_of_our_format_from_many_addresses_holds_nothing_and_the_custome
 
     assert engine.counts.unknown == 50_000
     assert engine.counts.entered == 1
-    assert len(engine._suspicion) == 1
+    assert len(engine._replay_guard) == 1
 
 
 def test_a_list_that_comes_while_tables_are_built_elsewhere_is_used_when_they_are_there() -> None:

@@ -24,7 +24,7 @@ from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.beacons.ibeacon import format_for
 from presence.core.recognition.identifiers import SLOT_S, slot_at, window_at
 from presence.core.recognition.key_ring import KeyRing
-from presence.core.recognition.replay_guard import Suspicion
+from presence.core.recognition.replay_guard import ReplayGuard
 from presence.core.recognition.slot_table import build_table
 from presence.edges.bluez.advertiser import Advertiser
 from presence.edges.capture import CaptureReader
@@ -147,10 +147,10 @@ def test_a_phone_as_the_emulator_plays_it_is_never_suspect(
         "lines", "-", "--identity-key", KEY, "--seconds", str(2 * SLOT_S), "--interval-ms", "1000"
     )
 
-    suspicion = Suspicion()
+    guard = ReplayGuard()
     for line in map(json.loads, capsys.readouterr().out.splitlines()):
         address = bytes.fromhex(line["address"].replace(":", ""))
-        assert not suspicion.holds_back(ANNA, slot_at(line["t"]), address, line["t"])
+        assert not guard.is_replayed(ANNA, slot_at(line["t"]), address, line["t"])
 
 
 def test_test_consents_of_a_list_are_played_until_their_keys_are_over(

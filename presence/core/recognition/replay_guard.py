@@ -1,5 +1,5 @@
-"""One identifier under two addresses at once: somebody replays it. Which of the two is the phone
-cannot be told.
+"""Replay guard: one identifier under two addresses at once is a replay attack. Which of the two is
+the phone cannot be told.
 
 A phone changes its address now and then, and the identifier changes with every slot; both go
 forward only:
@@ -55,8 +55,8 @@ class _Trail:
         self.left: tuple[bytes, ...] = ()
 
 
-class Suspicion:
-    """Says of each sighting whether it is held back. One task owns it."""
+class ReplayGuard:
+    """Says of each sighting whether it may be a replay. One task owns it."""
 
     def __init__(self, *, max_subjects: int = MAX_SUBJECTS) -> None:
         self._trails: dict[bytes, _Trail] = {}
@@ -67,7 +67,7 @@ class Suspicion:
         """Subjects of whom something is held."""
         return len(self._trails)
 
-    def holds_back(self, ref: bytes, slot: int, address: bytes, monotonic_s: float) -> bool:
+    def is_replayed(self, ref: bytes, slot: int, address: bytes, monotonic_s: float) -> bool:
         """Take in one sighting of a subject whose consent is in force; whether it must not
         count.
         """

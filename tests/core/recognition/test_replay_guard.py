@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.recognition.replay_guard import MAX_ADDRESSES, OVERLAP_S, Suspicion
+from presence.core.recognition.replay_guard import MAX_ADDRESSES, OVERLAP_S, ReplayGuard
 from tests.support.builders import ANNA, BERIT
 
 SLOT = 1_753_362
@@ -14,12 +14,12 @@ LETTERS = {letter: letter.encode() * 6 for letter in "ABCDEFGHXYZ"}
 
 
 def held_back(
-    sightings: str, *, every_s: float = 1.0, ref: bytes = ANNA, into: Suspicion | None = None
+    sightings: str, *, every_s: float = 1.0, ref: bytes = ANNA, into: ReplayGuard | None = None
 ) -> str:
     """One letter a sighting, its address; `|` begins the next slot, `<` goes back one. `!` where
     held back.
     """
-    suspicion = Suspicion() if into is None else into
+    guard = ReplayGuard() if into is None else into
     slot, now_s, answers = SLOT, 0.0, ""
     for letter in sightings:
         if letter in "|<":
@@ -27,7 +27,7 @@ def held_back(
             answers += letter
             continue
         now_s += every_s
-        answers += "!" if suspicion.holds_back(ref, slot, LETTERS[letter], now_s) else "."
+        answers += "!" if guard.is_replayed(ref, slot, LETTERS[letter], now_s) else "."
     return answers
 
 
@@ -68,100 +68,98 @@ def test_a_change_that_two_radios_report_out_of_order_is_no_replay() -> None:
 
 
 def test_out_of_order_lasts_for_seconds_not_longer() -> None:
-    suspicion = Suspicion()
-    assert held_back("AB", into=suspicion) == ".."
+    guard = ReplayGuard()
+    assert held_back("AB", into=guard) == ".."
 
-    assert not suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 2 + OVERLAP_S)
-    assert suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 2.1 + OVERLAP_S)
+    assert not guard.is_replayed(ANNA, SLOT, LETTERS["A"], 2 + OVERLAP_S)
+    assert guard.is_replayed(ANNA, SLOT, LETTERS["A"], 2.1 + OVERLAP_S)
 
 
 def test_an_identifier_of_the_slot_before_may_come_as_late_as_an_address_and_no_later() -> None:
-    suspicion = Suspicion()
-    assert not suspicion.holds_back(ANNA, SLOT + 1, LETTERS["B"], 5000)
+    guard = ReplayGuard()
+    assert not guard.is_replayed(ANNA, SLOT + 1, LETTERS["B"], 5000)
 
-    assert not suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 5000 + OVERLAP_S)
-    assert suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 5000.1 + OVERLAP_S)
+    assert not guard.is_replayed(ANNA, SLOT, LETTERS["A"], 5000 + OVERLAP_S)
+    assert guard.is_replayed(ANNA, SLOT, LETTERS["A"], 5000.1 + OVERLAP_S)
 
 
 def test_one_subject_s_replay_is_not_another_s() -> None:
-    suspicion = Suspicion()
-    assert held_back("AXA", every_s=10, into=suspicion) == "..!"
+    guard = ReplayGuard()
+    assert held_back("AXA", every_s=10, into=guard) == "..!"
 
-    assert held_back("BBB", every_s=10, ref=BERIT, into=suspicion) == "..."
+    assert held_back("BBB", every_s=10, ref=BERIT, into=guard) == "..."
 
 
 @pytest.mark.requirement("T-04")
 def test_a_flood_under_new_addresses_holds_no_more_than_the_first_few() -> None:
-    suspicion = Suspicion()
+    guard = ReplayGuard()
     tracemalloc.start()
     answers = [
-        suspicion.holds_back(ANNA, SLOT, n.to_bytes(6, "big"), n * 0.001) for n in range(50_000)
+        guard.is_replayed(ANNA, SLOT, n.to_bytes(6, "big"), n * 0.001) for n in range(50_000)
     ]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
     assert answers.count(False) == MAX_ADDRESSES
-    assert len(suspicion) == 1
+    assert len(guard) == 1
     del answers
     assert held < 1_000_000  # the list of answers is most of it
 
 
 @pytest.mark.requirement("T-04")
 def test_recorded_identifiers_by_the_thousand_push_nobody_out() -> None:
-    suspicion = Suspicion(max_subjects=100)
-    assert not suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 0)
+    guard = ReplayGuard(max_subjects=100)
+    assert not guard.is_replayed(ANNA, SLOT, LETTERS["A"], 0)
 
-    answers = [
-        suspicion.holds_back(n.to_bytes(8, "big"), SLOT, LETTERS["X"], 1) for n in range(500)
-    ]
+    answers = [guard.is_replayed(n.to_bytes(8, "big"), SLOT, LETTERS["X"], 1) for n in range(500)]
 
     assert answers.count(False) == 99
-    assert len(suspicion) == 100
-    assert not suspicion.holds_back(ANNA, SLOT, LETTERS["A"], 2)
+    assert len(guard) == 100
+    assert not guard.is_replayed(ANNA, SLOT, LETTERS["A"], 2)
 
 
 def test_what_was_heard_two_slots_ago_is_forgotten() -> None:
-    suspicion = Suspicion()
-    held_back("AXA", every_s=10, into=suspicion)
+    guard = ReplayGuard()
+    held_back("AXA", every_s=10, into=guard)
 
-    suspicion.advance(SLOT + 1)
-    assert len(suspicion) == 1
-    suspicion.advance(SLOT + 2)
-    assert len(suspicion) == 0
+    guard.advance(SLOT + 1)
+    assert len(guard) == 1
+    guard.advance(SLOT + 2)
+    assert len(guard) == 0
 
 
 @pytest.mark.requirement("T-12")
 def test_a_clock_set_back_leaves_nobody_suspect_for_days() -> None:
-    suspicion = Suspicion()
-    held_back("AAA", into=suspicion)
+    guard = ReplayGuard()
+    held_back("AAA", into=guard)
 
-    suspicion.advance(SLOT - 100)
+    guard.advance(SLOT - 100)
 
-    assert not suspicion.holds_back(ANNA, SLOT - 100, LETTERS["B"], 10)
+    assert not guard.is_replayed(ANNA, SLOT - 100, LETTERS["B"], 10)
 
 
 @pytest.mark.requirement("T-12")
 def test_what_was_heard_in_the_next_slot_counts_where_a_clock_was_set_back_and_no_later_one() -> (
     None
 ):
-    suspicion = Suspicion()
-    held_back("AAA", into=suspicion)
+    guard = ReplayGuard()
+    held_back("AAA", into=guard)
 
-    suspicion.advance(SLOT - 1)
-    assert len(suspicion) == 1
-    suspicion.advance(SLOT - 2)
-    assert len(suspicion) == 0
+    guard.advance(SLOT - 1)
+    assert len(guard) == 1
+    guard.advance(SLOT - 2)
+    assert len(guard) == 0
 
 
 @pytest.mark.requirement("R-12")
 def test_nothing_is_held_of_a_subject_whose_consent_ended() -> None:
-    suspicion = Suspicion()
-    held_back("AAA", into=suspicion)
-    held_back("AAA", ref=BERIT, into=suspicion)
+    guard = ReplayGuard()
+    held_back("AAA", into=guard)
+    held_back("AAA", ref=BERIT, into=guard)
 
-    suspicion.forget(ANNA)
+    guard.forget(ANNA)
 
-    assert suspicion.refs() == {BERIT}
+    assert guard.refs() == {BERIT}
 
 
 @given(
@@ -171,14 +169,14 @@ def test_nothing_is_held_of_a_subject_whose_consent_ended() -> None:
 )
 def test_once_held_back_a_slot_stays_held_back(heard: list[tuple[int, str, float]]) -> None:
     """And no slot lets more addresses through than a phone uses."""
-    suspicion = Suspicion()
+    guard = ReplayGuard()
     now_s, newest, suspect = 0.0, 0, False
     passed: dict[int, set[str]] = {}
     for slot, letter, pause_s in heard:
         now_s += pause_s
         if slot > newest:
             newest, suspect = slot, False
-        held = suspicion.holds_back(ANNA, SLOT + slot, LETTERS[letter], now_s)
+        held = guard.is_replayed(ANNA, SLOT + slot, LETTERS[letter], now_s)
         assert held or not suspect
         suspect = suspect or held
         if not held and slot == newest:
