@@ -12,7 +12,7 @@ from presence.config.rules import hours_of, read_notice_keys, read_store_key, ru
 from presence.config.settings import ConsentSettings
 from presence.core.consent.jws import KeySet
 from presence.core.consent.polling import asked_pause_s, pause_s
-from presence.core.event.election import Peers
+from presence.core.event.election import Election
 from presence.edges.bluez import watched_radios
 from presence.edges.bluez.gatt import Doorbell
 from presence.edges.consent_list.plain import ConsentFile
@@ -78,9 +78,9 @@ def gateway_of(
         root=lambda: consents.root_version if isinstance(consents, SignedList) else 0,
     )
     tell = telemetry.tell
-    peers = None
+    election = None
     if settings.peers.enabled:
-        peers = Peers(
+        election = Election(
             rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry
         )
     publisher = MqttPublisher(settings.mqtt, settings.store, state=state, emit=telemetry.emit)
@@ -100,7 +100,7 @@ def gateway_of(
             queue_length=settings.radio.queue_length,
             state_interval_s=settings.mqtt.state_interval_s,
             doorbell=doorbell,
-            peers=peers,
+            election=election,
             complaints=consents.complaints if isinstance(consents, ConsentFile) else [],
             synchronised=synchronised_of(settings.consent),
             pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random()))

@@ -27,7 +27,7 @@ from presence.core.consent.revocations import Revocations
 from presence.core.recognition.slot_table import build_table
 from presence.gateway.list_sync import ListSync, Refresh
 from presence.gateway.parts import Parts
-from presence.gateway.peer_link import Peering
+from presence.gateway.peer_link import PeerLink
 from presence.gateway.pipeline import Intake, Pipeline
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import RevocationListener
@@ -55,8 +55,8 @@ class Gateway:
         held = Revocations(parts.revocations.load() if parts.revocations else ())
         self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell, revocations=held)
         self._peering = (
-            Peering(parts.peers, self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
-            if parts.peers
+            PeerLink(parts.election, self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
+            if parts.election
             else None
         )
         self._relay = Relay(

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from presence.core.consent.jws import KeySet
-from presence.core.event.election import Peers
+from presence.core.event.election import Election
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.gateway.list_sync import AcceptedLists
-from presence.gateway.peer_link import PeerLink
+from presence.gateway.peer_link import SubscribingPublisher
 from presence.ports import (
     AdvertisementSource,
     Clock,
@@ -21,7 +21,7 @@ from presence.ports import (
 )
 
 
-class LinkedPublisher(PeerLink, Protocol):
+class LinkedPublisher(SubscribingPublisher, Protocol):
     """A publisher with a connection of its own to keep up."""
 
     async def run(self) -> None: ...
@@ -63,7 +63,7 @@ class Parts:
     queue_length: int = 4096
     state_interval_s: float = 60
     doorbell: DoorbellSource | None = None
-    peers: Peers | None = None
+    election: Election | None = None
     """None: this gateway speaks to no other."""
     complaints: list[str] = field(default_factory=list)
     list_name: str = ""

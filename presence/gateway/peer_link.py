@@ -1,11 +1,11 @@
-"""Speaks with the store's other gateways: claims an event before it is sent, says that it was told,
-hears theirs.
+"""Speaks with the store's other gateways: claims an event before it is sent, says that it was
+sent, receives theirs.
 
 The rules are those of `presence.core.event.election`; here are the clock, the chance and the
 broker. What a peer said is taken in as it arrives and counts when the relay asks for an event next,
 a moment later.
 
-Our own words are best effort: nobody waits for their acknowledgement, and one that the broker does
+Our own messages are best effort: nobody waits for their acknowledgement, and one that the broker does
 not take costs no event (where one node of its cluster is gone it may take none of them). Then
 copies go out, under one id.
 """
@@ -17,14 +17,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from presence.core.event.election import Adopt, Ours, Peers, Wait
+from presence.core.event.election import Election, Send, Suppress, Wait
 from presence.core.event.outbox import Outgoing
 from presence.core.event.peer_message import (
     EXPIRY_S,
-    Ignored,
-    Seen,
-    decode_seen,
-    encode_seen,
+    IgnoreReason,
+    PeerMessage,
+    decode_peer_message,
+    encode_peer_message,
     topic_of_peers,
 )
 from presence.core.operations.hourly import HourlyNews
@@ -34,64 +34,66 @@ from presence.gateway.pipeline import Pipeline
 from presence.ports import Clock, OutgoingMessage, Publisher, Tell
 from presence.pulse import beat, branch, resting
 
-UNSAID_MAX: Final = 256
-"""Words that wait for the broker; the oldest go first, for they are of use for seconds."""
-HEARD_MAX: Final = 4096
-"""Words of peers by which a copy is known; after `seen.SKEW_S` none of them counts any more."""
+MAX_UNSENT: Final = 256
+"""Messages that wait for the broker; the oldest go first, for they are of use for seconds."""
+MAX_HEARD: Final = 4096
+"""Messages of peers by which a copy is known; after `peer_message.SKEW_S` none of them counts any more."""
 SPEAKERS: Final = 4
-"""So many words are on their way at a time: one that gets no answer does not hold up the next."""
+"""So many messages are on their way at a time: one that gets no answer does not hold up the next."""
 TIDY_S: Final = 60.0
 
 
-class PeerLink(Publisher, Protocol):
+class SubscribingPublisher(Publisher, Protocol):
     async def subscribe(
         self, topic: str, handler: Callable[[str, bytes, bool], None], *, no_local: bool = False
     ) -> None: ...
 
 
-class Peering:
+class PeerLink:
     """Implements relay.Turns over a broker."""
 
     def __init__(
         self,
-        peers: Peers,
+        election: Election,
         pipeline: Pipeline,
-        link: PeerLink,
+        link: SubscribingPublisher,
         clock: Clock,
         *,
         tell: Tell,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.adopted = 0
-        """Events that a peer told."""
-        self.ignored: Counter[Ignored] = Counter()
+        """Events that a peer sent."""
+        self.ignored: Counter[IgnoreReason] = Counter()
         self.unheard: Counter[int] = Counter()
-        """Words that the broker did not take, by reason code."""
-        self._peers = peers
+        """Messages that the broker did not take, by reason code."""
+        self._election = election
         self._pipeline = pipeline
         self._link = link
         self._clock = clock
         self._tell = tell
         self._chance = chance
-        self._heard: dict[Seen, None] = {}
-        """Words of peers, the oldest first."""
-        self._unsaid: asyncio.Queue[Seen] = asyncio.Queue(UNSAID_MAX)
+        self._heard: dict[PeerMessage, None] = {}
+        """Messages of peers, the oldest first."""
+        self._unsent: asyncio.Queue[PeerMessage] = asyncio.Queue(MAX_UNSENT)
         self._news: HourlyNews[int] = HourlyNews()
 
     async def run(self) -> None:
         """Until cancelled."""
         beat()
-        await self._link.subscribe(topic_of_peers(self._peers.place), self.hear, no_local=True)
+        await self._link.subscribe(
+            topic_of_peers(self._election.place), self.receive, no_local=True
+        )
         async with asyncio.TaskGroup() as tasks:
             for _ in range(SPEAKERS):
                 tasks.create_task(self._speak())
             while True:
                 with resting():
                     await asyncio.sleep(TIDY_S)
-                self._peers.keep_only(self._pipeline.outbox.pending.records)
+                self._election.keep_only(self._pipeline.outbox.pending.records)
 
     def advance(self, now: Moment) -> None:
-        """Tell that nobody hears us, by the hour: a line for each word would be one for each visit
+        """Tell that nobody hears us, by the hour: a line for each message would be one for each visit
         (R-23).
         """
         for code, count in self._news.due(now).items():
@@ -100,65 +102,67 @@ class Peering:
             )
 
     async def wait_s(self, outgoing: Outgoing) -> float:
-        """0 where the event is ours to send now, infinity where a peer told it."""
+        """0 where the event is ours to send now, infinity where a peer sent it."""
         while True:
             now = self._clock.now()
-            turn = self._peers.turn(outgoing, now, self._chance())
+            turn = self._election.decide(outgoing, now, self._chance())
             match turn:
                 case Wait(seconds):
                     return seconds
-                case Ours():
+                case Send():
                     return 0.0
-                case Adopt(event_id):
+                case Suppress(event_id):
                     self.adopted += 1
                     self._pipeline.adopt(outgoing, event_id, now)
-                    self._peers.forget(outgoing.id)
+                    self._election.forget(outgoing.id)
                     return math.inf
                 case claim:
-                    self._say_soon(claim)
+                    self._send_soon(claim)
                     await asyncio.sleep(0)  # the claim goes before the event, where it can
 
-    def told(self, outgoing: Outgoing) -> None:
-        self._say_soon(self._peers.told(outgoing, self._clock.now()))
+    def sent(self, outgoing: Outgoing) -> None:
+        self._send_soon(self._election.sent(outgoing, self._clock.now()))
 
     def failed(self, outgoing: Outgoing) -> None:
-        self._peers.forget(outgoing.id)
+        self._election.forget(outgoing.id)
 
-    def hear(self, _topic: str, payload: bytes, _retained: bool) -> None:
+    def receive(self, _topic: str, payload: bytes, _retained: bool) -> None:
         """What somebody wrote to the peers' topic. The broker is not believed: without our seal it
         is nothing.
         """
         now = self._clock.now()
-        seen = decode_seen(payload, self._peers.store_key, self._peers.place, now.utc_s)
-        if isinstance(seen, Ignored):
-            self._ignore(seen)
+        message = decode_peer_message(
+            payload, self._election.store_key, self._election.place, now.utc_s
+        )
+        if isinstance(message, IgnoreReason):
+            self._ignore(message)
             return
-        if seen in self._heard:
-            self.ignored[Ignored.COPY] += 1
+        if message in self._heard:
+            self.ignored[IgnoreReason.COPY] += 1
             return
-        if len(self._heard) >= HEARD_MAX:
+        if len(self._heard) >= MAX_HEARD:
             del self._heard[next(iter(self._heard))]
-        self._heard[seen] = None
+        self._heard[message] = None
         held = self._pipeline.engine.announced_visits()
-        answer = self._peers.hear(seen, held, now)
+        answer = self._election.receive(message, held, now)
         if answer is not None:
-            self._say_soon(answer)
+            self._send_soon(answer)
 
-    def _say_soon(self, seen: Seen) -> None:
-        if self._unsaid.full():
-            self._unsaid.get_nowait()
-        self._unsaid.put_nowait(seen)
+    def _send_soon(self, message: PeerMessage) -> None:
+        if self._unsent.full():
+            self._unsent.get_nowait()
+        self._unsent.put_nowait(message)
 
     async def _speak(self) -> None:
         with branch():
             await self._speak_on()
 
     async def _speak_on(self) -> None:
-        place = self._peers.place
+        place = self._election.place
         while True:
             with resting():
-                word = await self._unsaid.get()
-            payload = encode_seen(word, self._peers.store_key, place)
+                unsent = await self._unsent.get()
+            payload = encode_peer_message(unsent, self._election.store_key, place)
             try:
                 await self._link.publish(
                     OutgoingMessage(topic_of_peers(place), payload, EXPIRY_S, "", "")
@@ -171,7 +175,7 @@ class Peering:
             ):  # no answer, or the end of the connection, which the publisher tells
                 continue
 
-    def _ignore(self, why: Ignored) -> None:
+    def _ignore(self, why: IgnoreReason) -> None:
         self.ignored[why] += 1
         count = self.ignored[why]
         if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
@@ -186,11 +190,11 @@ UNHEARD_STEP: Final = (
     "cluster that is gone. Until then several gateways may tell one visit, under one id"
 )
 NEXT_STEP: Final = {
-    Ignored.MALFORMED: (
+    IgnoreReason.MALFORMED: (
         "let only gateways of this store write to …/peer/seen (the broker's access list)"
     ),
-    Ignored.FORGED: (
+    IgnoreReason.FORGED: (
         "give every gateway the same store.key_file, and let only them write to …/peer/seen"
     ),
-    Ignored.OLD: "synchronise the clocks of the gateways (timedatectl)",
+    IgnoreReason.OLD: "synchronise the clocks of the gateways (timedatectl)",
 }

@@ -61,12 +61,12 @@ class Source(Protocol):
 
 
 class Turns(Protocol):
-    """Which of several gateways tells an event (presence.gateway.peer_link)."""
+    """Which of several gateways sends an event (presence.gateway.peer_link)."""
 
     async def wait_s(self, outgoing: Outgoing) -> float:
         """0 where it is ours to send now, otherwise when to ask again."""
 
-    def told(self, outgoing: Outgoing) -> None:
+    def sent(self, outgoing: Outgoing) -> None:
         """The broker has it."""
 
     def failed(self, outgoing: Outgoing) -> None:
@@ -188,7 +188,7 @@ class Relay:
             return _Sent.LOST
         self._source.acknowledge(outgoing, published=True)
         if self._turns is not None:
-            self._turns.told(outgoing)
+            self._turns.sent(outgoing)
         return _Sent.GONE
 
     def _waits(self, seconds: float) -> _Sent:

@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from presence.config.settings import PeerSettings
-from presence.core.event.election import Peers
+from presence.core.event.election import Election
 from presence.core.event.peer_message import (
     EXPIRY_S,
-    Ignored,
-    Said,
-    Seen,
-    decode_seen,
-    encode_seen,
-    opaque,
+    IgnoreReason,
+    PeerMessage,
+    PeerMessageKind,
+    decode_peer_message,
+    encode_peer_message,
+    opaque_name,
 )
 from presence.errors import BrokerError
-from presence.gateway.peer_link import Peering
+from presence.gateway.peer_link import PeerLink
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
 from tests.support.brokers import PUBACK, FakeBroker, packet
@@ -73,26 +73,31 @@ class Door:
         self.pipeline.apply(a_list(consent()), standing(), moment())
         for heard in approach():
             self.pipeline.receive(heard)
-        peers = Peers(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
-        self.peering = Peering(
+        peers = Election(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        self.peering = PeerLink(
             peers, self.pipeline, self.link, self.clock, tell=self.tell, chance=lambda: 0.0
         )
         self.relay = Relay(self.pipeline, self.link, self.clock, tell=self.tell, turns=self.peering)
         if company:
-            self.hear(Said.HERE, "somebody-else")
+            self.hear(PeerMessageKind.STILL_PRESENT, "somebody-else")
 
     @property
     def event_id(self) -> str:
         return next(iter(self.pipeline.outbox.pending)).id
 
     def hear(
-        self, said: Said, event_id: str, *, key: bytes = STORE_KEY, gateway: str = "door-1"
+        self,
+        said: PeerMessageKind,
+        event_id: str,
+        *,
+        key: bytes = STORE_KEY,
+        gateway: str = "door-1",
     ) -> None:
-        name = opaque(STORE_KEY, event_id)
-        payload = encode_seen(
-            Seen(said, name, name, gateway, int(self.clock.now().utc_s)), key, PLACE
+        name = opaque_name(STORE_KEY, event_id)
+        payload = encode_peer_message(
+            PeerMessage(said, name, name, gateway, int(self.clock.now().utc_s)), key, PLACE
         )
-        self.peering.hear(TOPIC, payload, False)
+        self.peering.receive(TOPIC, payload, False)
 
     async def after(self, seconds: float) -> None:
         """Time passes, and the relay does what can be done."""
@@ -108,9 +113,9 @@ class Door:
     def events(self) -> list[str]:
         return [message.event_id for message in self.link.published if message.topic != TOPIC]
 
-    def words(self) -> list[Said]:
+    def words(self) -> list[PeerMessageKind]:
         payloads = [message.payload for message in self.link.published if message.topic == TOPIC]
-        return [Said(json.loads(payload)["said"]) for payload in payloads]
+        return [PeerMessageKind(json.loads(payload)["said"]) for payload in payloads]
 
 
 @contextlib.asynccontextmanager
@@ -135,14 +140,14 @@ async def test_an_event_waits_is_claimed_and_then_sent(door: Door) -> None:
     assert door.link.published == []
     await door.after(0.8)
     assert [message.topic == TOPIC for message in door.link.published] == [True, False, True]
-    assert door.words() == [Said.CLAIM, Said.TOLD]
+    assert door.words() == [PeerMessageKind.CLAIM, PeerMessageKind.SENT]
 
 
 async def test_in_company_a_claim_leaves_time_for_an_objection() -> None:
     async with speaking(Door(company=True)) as door:
         await door.after(0)
         await door.after(0.8)
-        assert (door.words(), door.events()) == ([Said.CLAIM], [])
+        assert (door.words(), door.events()) == ([PeerMessageKind.CLAIM], [])
         await door.after(0.11)
         assert len(door.events()) == 1
 
@@ -152,14 +157,16 @@ async def test_what_is_said_is_short_lived_and_no_event(door: Door) -> None:
     await door.after(0.8)
     claim = door.link.published[0]
     assert (claim.expiry_s, claim.event_type, claim.event_id) == (EXPIRY_S, "", "")
-    assert isinstance(decode_seen(claim.payload, STORE_KEY, PLACE, door.clock.now().utc_s), Seen)
+    assert isinstance(
+        decode_peer_message(claim.payload, STORE_KEY, PLACE, door.clock.now().utc_s), PeerMessage
+    )
 
 
 async def test_after_the_event_the_peers_are_told(door: Door) -> None:
     await door.after(0)
     await door.after(0.8)
-    assert door.words() == [Said.CLAIM, Said.TOLD]
-    assert door.link.subscribed[TOPIC] == (door.peering.hear, True)
+    assert door.words() == [PeerMessageKind.CLAIM, PeerMessageKind.SENT]
+    assert door.link.subscribed[TOPIC] == (door.peering.receive, True)
 
 
 @pytest.mark.requirement("R-53")
@@ -167,7 +174,7 @@ async def test_what_a_peer_told_is_not_told_again_and_a_withdrawal_is_still_poss
     door: Door,
 ) -> None:
     event_id = door.event_id
-    door.hear(Said.TOLD, event_id)
+    door.hear(PeerMessageKind.SENT, event_id)
     await door.after(5)
     assert door.events() == []
     assert tuple(door.pipeline.outbox.pending) == ()
@@ -182,11 +189,11 @@ async def test_what_a_peer_told_is_not_told_again_and_a_withdrawal_is_still_poss
 @pytest.mark.requirement("R-53", "T-21", "T-22")
 async def test_a_forged_word_silences_nothing_and_is_told_with_its_remedy(door: Door) -> None:
     for _ in range(5):
-        door.hear(Said.TOLD, door.event_id, key=bytes(32))
+        door.hear(PeerMessageKind.SENT, door.event_id, key=bytes(32))
     await door.after(0)
     await door.after(0.8)
     assert len(door.events()) == 1
-    assert door.peering.ignored == {Ignored.FORGED: 5}
+    assert door.peering.ignored == {IgnoreReason.FORGED: 5}
     told = [fields for event, fields in door.tell.told if event == "peers.ignored"]
     assert [fields["count"] for fields in told] == [1, 2, 4]
     assert "store.key_file" in str(told[0]["next_step"])
@@ -200,15 +207,15 @@ async def test_a_word_that_is_played_back_again_and_again_is_answered_once(door:
     await door.after(0)
     await door.after(0.8)
     for _ in range(2000):
-        door.hear(Said.CLAIM, door.events()[0])
+        door.hear(PeerMessageKind.CLAIM, door.events()[0])
     await door.spoken()
-    assert door.words() == [Said.CLAIM, Said.TOLD, Said.TOLD]
-    assert door.peering.ignored == {Ignored.COPY: 1999}
+    assert door.words() == [PeerMessageKind.CLAIM, PeerMessageKind.SENT, PeerMessageKind.SENT]
+    assert door.peering.ignored == {IgnoreReason.COPY: 1999}
     assert "peers.ignored" not in door.tell.names()
     door.clock.pass_s(1)
-    door.hear(Said.CLAIM, door.events()[0])  # said anew
+    door.hear(PeerMessageKind.CLAIM, door.events()[0])  # said anew
     await door.spoken()
-    assert door.words()[3:] == [Said.TOLD]
+    assert door.words()[3:] == [PeerMessageKind.SENT]
 
 
 @pytest.mark.requirement("R-53")
@@ -220,7 +227,7 @@ async def test_where_the_broker_takes_no_word_events_go_out_at_their_time_all_th
     door.link.refuse(code)
     await door.after(0.8)
     assert len(door.events()) == 1
-    assert door.words() == [Said.TOLD]
+    assert door.words() == [PeerMessageKind.SENT]
     assert door.peering.unheard == {code: 1}
 
 
@@ -231,25 +238,28 @@ async def test_a_word_that_gets_no_answer_holds_up_neither_the_event_nor_the_nex
     door.link.swallows = True
     await door.after(0.8)
     assert len(door.events()) == 1
-    assert door.words() == [Said.TOLD]
+    assert door.words() == [PeerMessageKind.SENT]
 
 
 async def test_a_connection_lost_at_the_claim_is_no_matter_of_the_event(door: Door) -> None:
     await door.after(0)
     door.link.lose_connection_once()
     await door.after(0.8)
-    assert (door.words(), len(door.events())) == ([Said.TOLD], 1)
+    assert (door.words(), len(door.events())) == ([PeerMessageKind.SENT], 1)
 
 
 async def test_a_connection_lost_at_the_event_begins_anew(door: Door) -> None:
     await door.after(0)
     door.link.loses_event = True
     await door.after(0.8)
-    assert (door.words(), door.events()) == ([Said.CLAIM], [])
+    assert (door.words(), door.events()) == ([PeerMessageKind.CLAIM], [])
     await door.after(0.7)
-    assert door.words() == [Said.CLAIM]  # the hold-off runs again
+    assert door.words() == [PeerMessageKind.CLAIM]  # the hold-off runs again
     await door.after(0.8)
-    assert (door.words(), len(door.events())) == ([Said.CLAIM, Said.CLAIM, Said.TOLD], 1)
+    assert (door.words(), len(door.events())) == (
+        [PeerMessageKind.CLAIM, PeerMessageKind.CLAIM, PeerMessageKind.SENT],
+        1,
+    )
 
 
 async def test_words_for_a_broker_that_is_away_are_dropped_and_the_speaking_goes_on(
@@ -258,14 +268,14 @@ async def test_words_for_a_broker_that_is_away_are_dropped_and_the_speaking_goes
     await door.after(0)
     await door.after(0.8)
     door.link.lose_connection_once()
-    door.hear(Said.CLAIM, door.events()[0])
+    door.hear(PeerMessageKind.CLAIM, door.events()[0])
     await door.spoken()
-    door.hear(Said.CLAIM, door.events()[0], gateway="door-3")
+    door.hear(PeerMessageKind.CLAIM, door.events()[0], gateway="door-3")
     await door.spoken()
     assert door.words() == [
-        Said.CLAIM,
-        Said.TOLD,
-        Said.TOLD,
+        PeerMessageKind.CLAIM,
+        PeerMessageKind.SENT,
+        PeerMessageKind.SENT,
     ]  # the last is the answer to the second claim
 
 
@@ -283,8 +293,8 @@ async def test_a_node_of_the_brokers_cluster_that_is_gone_mutes_nobody(door: Doo
         FakeBroker(puback=puback).running() as broker,
         running(new_publisher(broker.port, told)) as publisher,
     ):
-        peers = Peers(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
-        peering = Peering(
+        peers = Election(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        peering = PeerLink(
             peers, door.pipeline, publisher, door.clock, tell=told.tell, chance=lambda: 0.0
         )
         relay = Relay(door.pipeline, publisher, door.clock, tell=told.tell, turns=peering)
@@ -309,4 +319,4 @@ async def test_what_left_the_outbox_is_tidied_away(monkeypatch: pytest.MonkeyPat
         await door.after(0)
         door.pipeline.acknowledge(next(iter(door.pipeline.outbox.pending)), published=False)
         await asyncio.sleep(0.05)
-        assert door.peering._peers._pending == {}
+        assert door.peering._election._pending == {}

@@ -17,7 +17,7 @@ import pytest
 
 from presence.config.settings import MqttSettings, PeerSettings, RadioMode
 from presence.core.consent.list_json import ConsentList
-from presence.core.event.election import Peers
+from presence.core.event.election import Election
 from presence.core.timestamps import Moment
 from presence.edges.bluez import scanner
 from presence.edges.bluez.choice import ScanPolicy
@@ -224,8 +224,8 @@ async def test_a_state_that_hangs_is_named_and_the_watchdog_is_not_fed(impatient
 @pytest.mark.requirement("R-60")
 async def test_peers_that_hang_are_named_and_the_watchdog_is_not_fed(impatient: None) -> None:
     gate, our = Gate(), rules()
-    peers = Peers(our.place, our.store_key, "gw-1", PeerSettings(), our.entry)
-    async with gate.running(publisher=HangingPublisher("subscribe"), peers=peers):
+    election = Election(our.place, our.store_key, "gw-1", PeerSettings(), our.entry)
+    async with gate.running(publisher=HangingPublisher("subscribe"), election=election):
         await gate.names("peers")
 
 

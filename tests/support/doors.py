@@ -14,8 +14,13 @@ from typing import Any
 from presence.config.settings import PeerSettings
 from presence.core.consent.model import Consent
 from presence.core.event.cloudevent import encode
-from presence.core.event.election import Adopt, Ours, Peers, Wait
-from presence.core.event.peer_message import Said, Seen, decode_seen, encode_seen
+from presence.core.event.election import Election, Send, Suppress, Wait
+from presence.core.event.peer_message import (
+    PeerMessage,
+    PeerMessageKind,
+    decode_peer_message,
+    encode_peer_message,
+)
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
 from tests.support.builders import (
@@ -60,7 +65,7 @@ class Door:
     ) -> None:
         self.name = name
         self.engine = an_engine(*consents, **rules)
-        self.peers = Peers(PLACE, STORE_KEY, name, RULE, rules.get("entry", DoorRule()))
+        self.peers = Election(PLACE, STORE_KEY, name, RULE, rules.get("entry", DoorRule()))
         self.chance = chance
         self.alive = True
         self.group = 0
@@ -68,25 +73,28 @@ class Door:
         self.adopted = 0
 
     def work(
-        self, now: Moment, say: Callable[["Door", Seen], None], send: Callable[["Door", Any], bool]
+        self,
+        now: Moment,
+        say: Callable[["Door", PeerMessage], None],
+        send: Callable[["Door", Any], bool],
     ) -> None:
         """What relay and peering do: everything in the outbox that can be done now."""
         for outgoing in tuple(self.engine.outbox.pending):
             while True:
-                turn = self.peers.turn(outgoing, now, self.chance.random())
-                if isinstance(turn, Seen):
+                turn = self.peers.decide(outgoing, now, self.chance.random())
+                if isinstance(turn, PeerMessage):
                     say(self, turn)
                     continue
                 break
-            if isinstance(turn, Adopt):
+            if isinstance(turn, Suppress):
                 self.engine.dispatcher.adopt(outgoing, turn.event_id, now)
                 self.peers.forget(outgoing.id)
                 self.adopted += 1
-            elif isinstance(turn, Ours):
+            elif isinstance(turn, Send):
                 released = self.engine.dispatcher.release(outgoing, now)
                 if isinstance(released, tuple) and send(self, released[0]):
                     self.engine.outbox.pending.pop(outgoing.id)
-                    say(self, self.peers.told(outgoing, now))
+                    say(self, self.peers.sent(outgoing, now))
             else:
                 assert isinstance(turn, Wait)
                 assert turn.seconds > 0
@@ -99,10 +107,10 @@ class Doors:
     doors: list[Door]
     now: Moment = field(default_factory=moment)
     sent: list[Sent] = field(default_factory=list)
-    lost: Callable[[Seen, Door], bool] = lambda _seen, _door: False
+    lost: Callable[[PeerMessage, Door], bool] = lambda _seen, _door: False
     after_event: Callable[[Door], None] = lambda _door: None
     """Called when the broker has taken an event, before its door knows."""
-    spoken: list[Seen] = field(default_factory=list)
+    spoken: list[PeerMessage] = field(default_factory=list)
     _way: list[tuple[float, Door, bytes]] = field(default_factory=list)
     _air: list[tuple[float, Door, Advertisement]] = field(default_factory=list)
 
@@ -116,7 +124,9 @@ class Doors:
             Door(f"door-{n}", known, Random(f"{seed}/{n}"), **rules) for n in range(1, count + 1)
         ]
         for door in doors if acquainted and count > 1 else ():
-            door.peers.hear(Seen(Said.HERE, "", "", "another", 0), (), moment())
+            door.peers.receive(
+                PeerMessage(PeerMessageKind.STILL_PRESENT, "", "", "another", 0), (), moment()
+            )
         return cls(doors)
 
     def __getitem__(self, number: int) -> Door:
@@ -192,15 +202,15 @@ class Doors:
     def by(self, kind: str = "entered") -> list[str]:
         return [sent.door for sent in self.sent if sent.type == kind]
 
-    def _say(self, door: Door, seen: Seen) -> None:
+    def _say(self, door: Door, message: PeerMessage) -> None:
         if door.alive:
-            self.spoken.append(seen)
-            payload = encode_seen(seen, STORE_KEY, PLACE)
+            self.spoken.append(message)
+            payload = encode_peer_message(message, STORE_KEY, PLACE)
             arrives_s = self.now.monotonic_s + LATENCY_S
             self._way += [
                 (arrives_s, other, payload)
                 for other in self.doors
-                if other is not door and other.group == door.group and not self.lost(seen, other)
+                if other is not door and other.group == door.group and not self.lost(message, other)
             ]
 
     def _send(self, door: Door, event: Any) -> bool:
@@ -214,8 +224,8 @@ class Doors:
         for _, door, payload in due:
             if not door.alive:
                 continue
-            seen = decode_seen(payload, STORE_KEY, PLACE, self.now.utc_s)
-            assert isinstance(seen, Seen)
-            answer = door.peers.hear(seen, door.engine.announced_visits(), self.now)
+            message = decode_peer_message(payload, STORE_KEY, PLACE, self.now.utc_s)
+            assert isinstance(message, PeerMessage)
+            answer = door.peers.receive(message, door.engine.announced_visits(), self.now)
             if answer is not None:
                 self._say(door, answer)

@@ -187,7 +187,7 @@ class Dispatcher:
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
         """A peer sent it under this id: it leaves the outbox, and an entry is known as announced
-        (see `Peers`), also while our list is stale: nothing comes of that but its withdrawal.
+        (see `Election`), also while our list is stale: nothing comes of that but its withdrawal.
         """
         if self._pending.pop(outgoing.id) is None:
             return Step()

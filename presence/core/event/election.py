@@ -1,26 +1,30 @@
-"""One event per visit and store, whoever of its gateways tells it: whose turn is it?
+"""Election of the gateway that sends an event: one event per visit and store (deduplication).
 
-                hold-off           nobody claims it        settle            sent and acknowledged
-    (queued) ─────────────► due ─────────────► claimed ─────────────► ours ─────────────► told
-                │            ▲                   │
-                │            └── a peer claims ──┘ takeover: the peer may have died in between
-                └──── a peer has told it ────────► adopted: not ours to tell, but known
+               back-off           nobody claims it   contention window   sent and acknowledged
+    (queued) ────────────► due ─────────────► claimed ───────────────► Send ───────────────► sent
+                │           ▲                   │
+                │           └── a peer claims ──┘ lease: the peer may have died in between
+                └──── a peer has sent it ───────► Suppress: not ours to send, but known
 
-1. The stronger the signal, the shorter the hold-off; chance parts those who hear alike. A gateway
-   that has heard no peer for a day does not wait after its claim: a store with one gateway pays the
-   hold-off and nothing else.
-2. A claim silences nobody, it only puts the others off; what silences is `told`, said after the
-   broker took the event. So a gateway that dies between the two costs a moment, and no event.
+1. The stronger the signal, the shorter the back-off; chance parts gateways that hear alike. A
+   gateway that has heard no peer for a day does not wait after its claim: a store with one gateway
+   pays the back-off and nothing else.
+2. A claim silences nobody, it only puts the others off for the length of a lease; what silences is
+   SENT, said after the broker took the event. So a gateway that dies between the two costs a
+   moment, and no event.
 3. Of two that claim at once, the lower name goes on.
 4. An entry is known by its id and those of the buckets beside it, because two gateways decide some
-   seconds apart: at the border the later one takes over the id under which it was told. Whoever
-   holds the visit, from whatever bucket, answers a claim with `told`: a customer who walks into
+   seconds apart: at the border the later one takes over the id under which it was sent. A gateway
+   that holds the visit, from whatever bucket, answers a claim with SENT: a customer who walks into
    another gateway's reach has not entered anew.
-5. Whoever adopted an entry takes it back like the one who told it, in case that one is gone: after
-   a hold-off, and with the same id. Whoever told the entry takes it back at once.
-6. A visit has ended where its *last* gateway lost it: a claim to tell the end is answered with
-   `here` by all others.
+5. A gateway that adopted an entry takes it back like the one that sent it, in case that one is
+   gone: after a back-off, and with the same id. The one that sent the entry takes it back at once.
+6. A visit has ended where its *last* gateway lost it: a claim to send the end is answered with
+   STILL_PRESENT by all others.
 7. Whatever is lost on the way, copies carry the same id, and (source, id) is where they end (R-53).
+
+In the configuration (section `peers`) the back-off is `hold_off_…_ms`, the contention window
+`settle_ms` and the lease `takeover_ms`.
 """
 
 from collections.abc import Iterable
@@ -29,9 +33,9 @@ from typing import Final, NamedTuple
 
 from presence.core.event import cloudevent
 from presence.core.event.cloudevent import EventType
-from presence.core.event.election_backoff import PeerRule, hold_off_s
+from presence.core.event.election_backoff import ElectionRule, backoff_s
 from presence.core.event.outbox import Announcement, Outgoing
-from presence.core.event.peer_message import Said, Seen, opaque
+from presence.core.event.peer_message import PeerMessage, PeerMessageKind, opaque_name
 from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import EntryRule
@@ -40,7 +44,7 @@ from presence.core.visit.visits import Visit
 COMPANY_S: Final = 86_400.0
 """A peer that was heard within the day is thought to be there."""
 MOST: Final = 4096
-"""Names remembered, of what was told or claimed; the oldest go first."""
+"""Names remembered, of what was sent or claimed; the oldest go first."""
 OLDEST_BUCKETS: Final = 8
 """How far back the name of an entry is looked for; its `valid_until` lies within."""
 
@@ -51,18 +55,18 @@ class Wait(NamedTuple):
     seconds: float
 
 
-class Ours(NamedTuple):
-    """Send it."""
+class Send(NamedTuple):
+    """It is ours to send now."""
 
 
-class Adopt(NamedTuple):
-    """It was told by a peer, under this id: out of the outbox."""
+class Suppress(NamedTuple):
+    """A peer sent it, under this id: out of the outbox."""
 
     event_id: str
 
 
-Turn = Wait | Seen | Ours | Adopt
-"""A Seen is to be published; then ask again."""
+Turn = Wait | PeerMessage | Send | Suppress
+"""A PeerMessage is to be published; then ask again."""
 
 
 @dataclass(slots=True)
@@ -96,13 +100,13 @@ class _Memory:
         return value if now_s < until_s else None
 
 
-class Peers:
-    """Asked for each event before it is sent (`turn`), and told what came of it; `hear` takes in
-    the peers' words.
+class Election:
+    """Asked for each event before it is sent (`decide`), and informed of what came of it; `receive`
+    takes in what peers say.
     """
 
     def __init__(
-        self, place: Place, store_key: bytes, gateway: str, rule: PeerRule, entry: EntryRule
+        self, place: Place, store_key: bytes, gateway: str, rule: ElectionRule, entry: EntryRule
     ) -> None:
         self.place = place
         self.store_key = store_key
@@ -110,43 +114,42 @@ class Peers:
         self._rule = rule
         self._entry = entry
         self._pending: dict[str, _Pending] = {}
-        self._told = _Memory()
-        """By peers: name → the name under which it was told."""
-        self._ours = _Memory()
-        """Told by us."""
+        self._sent_by_peers = _Memory()
+        """Name → the name under which it was sent."""
+        self._sent_by_us = _Memory()
         self._claims = _Memory()
         """By peers: name → gateway, as long as it may take."""
         self._company_until_s = 0.0
 
-    def turn(self, outgoing: Outgoing, now: Moment, chance: float) -> Turn:
+    def decide(self, outgoing: Outgoing, now: Moment, chance: float) -> Turn:
         """What to do about this event now."""
         pending = self._pending.get(outgoing.id) or self._begin(outgoing, now, chance)
         if pending.silenced:
-            return Adopt(outgoing.id)
+            return Suppress(outgoing.id)
         for name, event_id in pending.names.items():
-            told = self._told.get(name, now.monotonic_s)
-            if told is not None:
-                return Adopt(
+            sent_as = self._sent_by_peers.get(name, now.monotonic_s)
+            if sent_as is not None:
+                return Suppress(
                     event_id
-                    if told == name
-                    else self._entry_told_as(told, outgoing, now) or event_id
+                    if sent_as == name
+                    else self._entry_sent_as(sent_as, outgoing, now) or event_id
                 )
         if now.monotonic_s < pending.due_s:
             return Wait(pending.due_s - now.monotonic_s)
         if pending.claimed or self._took_back_our_own(outgoing, now):
-            return Ours()
+            return Send()
         pending.claimed = True
         pending.due_s = now.monotonic_s + (
             self._rule.settle_ms / 1000 if self._in_company(now) else 0.0
         )
-        return self._say(Said.CLAIM, opaque(self.store_key, outgoing.id), now)
+        return self._say(PeerMessageKind.CLAIM, opaque_name(self.store_key, outgoing.id), now)
 
-    def told(self, outgoing: Outgoing, now: Moment) -> Seen:
+    def sent(self, outgoing: Outgoing, now: Moment) -> PeerMessage:
         """The broker has it: what to say to the peers."""
         self.forget(outgoing.id)
-        name = opaque(self.store_key, outgoing.id)
-        self._ours.put(name, name, now.monotonic_s + self._remembered_s())
-        return self._say(Said.TOLD, name, now)
+        name = opaque_name(self.store_key, outgoing.id)
+        self._sent_by_us.put(name, name, now.monotonic_s + self._remembered_s())
+        return self._say(PeerMessageKind.SENT, name, now)
 
     def forget(self, event_id: str) -> None:
         """The event left the outbox, or the connection failed: should it come again, it begins
@@ -159,77 +162,86 @@ class Peers:
         for event_id in self._pending.keys() - set(event_ids):
             del self._pending[event_id]
 
-    def hear(
-        self, seen: Seen, held: Iterable[tuple[Announcement, Visit]], now: Moment
-    ) -> Seen | None:
+    def receive(
+        self, message: PeerMessage, held: Iterable[tuple[Announcement, Visit]], now: Moment
+    ) -> PeerMessage | None:
         """Take in what a peer said; answers with what is to be said in return.
 
         `held`: what was announced of visits that are known here.
         """
-        if seen.gateway == self._gateway:  # our own, over a broker that speaks 3.1.1
+        if message.gateway == self._gateway:  # our own, over a broker that speaks 3.1.1
             return None
         now_s = now.monotonic_s
         self._company_until_s = now_s + COMPANY_S
-        if seen.said is Said.TOLD:
-            self._told.put(seen.visit, seen.told, now_s + self._remembered_s())
+        if message.kind is PeerMessageKind.SENT:
+            self._sent_by_peers.put(message.visit, message.sent_as, now_s + self._remembered_s())
             return None
-        pending = [each for each in self._pending.values() if seen.visit in each.names]
-        if seen.said is Said.HERE:
+        pending = [each for each in self._pending.values() if message.visit in each.names]
+        if message.kind is PeerMessageKind.STILL_PRESENT:
             for each in pending:
                 each.silenced = each.kind is EventType.LEFT
             return None
-        return self._hear_claim(seen, pending, held, now)
+        return self._receive_claim(message, pending, held, now)
 
-    def _hear_claim(
+    def _receive_claim(
         self,
-        seen: Seen,
+        message: PeerMessage,
         pending: list[_Pending],
         held: Iterable[tuple[Announcement, Visit]],
         now: Moment,
-    ) -> Seen | None:
+    ) -> PeerMessage | None:
         until_s = now.monotonic_s + self._rule.takeover_ms / 1000
-        answer = self._answer(seen.visit, held, now)
+        answer = self._answer(message.visit, held, now)
         if answer is not None:
             return answer
-        if not pending and self._claims.get(seen.visit, now.monotonic_s) is None:
-            self._claims.put(seen.visit, seen.gateway, until_s)
+        if not pending and self._claims.get(message.visit, now.monotonic_s) is None:
+            self._claims.put(message.visit, message.gateway, until_s)
         for each in pending:
-            wins = not each.claimed or seen.gateway < self._gateway
-            if wins and seen.gateway not in each.heeded:
-                each.heeded.add(seen.gateway)
+            wins = not each.claimed or message.gateway < self._gateway
+            if wins and message.gateway not in each.heeded:
+                each.heeded.add(message.gateway)
                 each.claimed = False
                 each.due_s = max(each.due_s, until_s)
         return None
 
     def _answer(
         self, visit: str, held: Iterable[tuple[Announcement, Visit]], now: Moment
-    ) -> Seen | None:
+    ) -> PeerMessage | None:
         """Rules 4 and 6: we know better than the peer who claims it."""
-        ours = self._ours.get(visit, now.monotonic_s)
+        ours = self._sent_by_us.get(visit, now.monotonic_s)
         if ours is not None:
-            return self._say(Said.TOLD, visit, now, told=ours)
+            return self._say(PeerMessageKind.SENT, visit, now, sent_as=ours)
         for announcement, present in held:
             entered_id = announcement.event_id
             left_id = cloudevent.event_id(
                 self.store_key, EventType.LEFT, announcement.audience, entered_id.encode(), 0
             )
-            if visit == opaque(self.store_key, left_id):
-                return None if present.left_at is not None else self._say(Said.HERE, visit, now)
+            if visit == opaque_name(self.store_key, left_id):
+                return (
+                    None
+                    if present.left_at is not None
+                    else self._say(PeerMessageKind.STILL_PRESENT, visit, now)
+                )
             if visit in self._names_of_entry(
                 announcement.audience, announcement.ref, now.utc_s
             ) and self._is_of(announcement, present):
-                return self._say(Said.TOLD, visit, now, told=opaque(self.store_key, entered_id))
+                return self._say(
+                    PeerMessageKind.SENT,
+                    visit,
+                    now,
+                    sent_as=opaque_name(self.store_key, entered_id),
+                )
         return None
 
     def _begin(self, outgoing: Outgoing, now: Moment, chance: float) -> _Pending:
-        names = {opaque(self.store_key, outgoing.id): outgoing.id}
+        names = {opaque_name(self.store_key, outgoing.id): outgoing.id}
         if outgoing.type is EventType.ENTERED:
             names |= self._names_of_entry(
                 outgoing.audience, outgoing.ref, outgoing.occurred_at.utc_s
             )
         due_s = now.monotonic_s
         if not self._took_back_our_own(outgoing, now):
-            due_s += hold_off_s(
+            due_s += backoff_s(
                 self._rule, outgoing.strength_dbm, self._entry.enter_rssi_dbm, chance
             )
             if any(self._claims.get(name, now.monotonic_s) for name in names):
@@ -247,7 +259,7 @@ class Peers:
             cloudevent.event_id(self.store_key, EventType.ENTERED, audience, ref, each)
             for each in buckets
         ]
-        return {opaque(self.store_key, event_id): event_id for event_id in ids}
+        return {opaque_name(self.store_key, event_id): event_id for event_id in ids}
 
     def _is_of(self, announcement: Announcement, visit: Visit) -> bool:
         """Whether it was announced of this visit; `valid_until` may outlive the visit, and a new
@@ -258,17 +270,18 @@ class Peers:
         )
         return announcement.event_id in names.values()
 
-    def _entry_told_as(self, told: str, outgoing: Outgoing, now: Moment) -> str | None:
+    def _entry_sent_as(self, sent_as: str, outgoing: Outgoing, now: Moment) -> str | None:
         names = self._names_of_entry(
             outgoing.audience, outgoing.ref, now.utc_s, back=OLDEST_BUCKETS
         )
-        return names.get(told)
+        return names.get(sent_as)
 
     def _took_back_our_own(self, outgoing: Outgoing, now: Moment) -> bool:
         if outgoing.type is not EventType.WITHDRAWN:
             return False
         return (
-            self._ours.get(opaque(self.store_key, outgoing.entered_id), now.monotonic_s) is not None
+            self._sent_by_us.get(opaque_name(self.store_key, outgoing.entered_id), now.monotonic_s)
+            is not None
         )
 
     def _in_company(self, now: Moment) -> bool:
@@ -278,5 +291,9 @@ class Peers:
         """As long as one gateway alone would take a new entry for the same visit."""
         return self._entry.reentry_cooldown_s
 
-    def _say(self, said: Said, visit: str, now: Moment, *, told: str | None = None) -> Seen:
-        return Seen(said, visit, visit if told is None else told, self._gateway, int(now.utc_s))
+    def _say(
+        self, kind: PeerMessageKind, visit: str, now: Moment, *, sent_as: str | None = None
+    ) -> PeerMessage:
+        return PeerMessage(
+            kind, visit, visit if sent_as is None else sent_as, self._gateway, int(now.utc_s)
+        )

@@ -1,4 +1,5 @@
-"""How long a gateway lets a nearer one tell an event first: the stronger the signal, the shorter.
+"""Back-off of the election: how long a gateway lets a nearer one send an event first. The stronger
+the signal, the shorter.
 
 The nearest gateway has the best view of who really came in, and a wait that differs keeps gateways
 that hear alike from speaking at once. In a model with 2–8 gateways 3–6 % of the visits were told
@@ -8,12 +9,12 @@ twice (docs/design.md#gateways).
 from typing import Final, Protocol
 
 STRONG_DB: Final = 25.0
-"""So far above the threshold a phone is beside the receiver: the shortest hold-off."""
+"""So far above the threshold a phone is beside the receiver: the shortest back-off."""
 CHANCE_SHARE: Final = 0.3
-"""Of the hold-off; more makes ties rarer and the strongest gateway win less often."""
+"""Of the back-off; more makes ties rarer and the strongest gateway win less often."""
 
 
-class PeerRule(Protocol):
+class ElectionRule(Protocol):
     """The settings of several gateways (config section `peers`)."""
 
     @property
@@ -26,8 +27,8 @@ class PeerRule(Protocol):
     def takeover_ms(self) -> float: ...
 
 
-def hold_off_s(
-    rule: PeerRule, strength_dbm: float | None, enter_rssi_dbm: float, chance: float
+def backoff_s(
+    rule: ElectionRule, strength_dbm: float | None, enter_rssi_dbm: float, chance: float
 ) -> float:
     """How long a gateway waits for a nearer one. `chance` is from 0 to 1; no strength counts as the
     weakest.

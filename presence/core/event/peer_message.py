@@ -37,16 +37,16 @@ _OPAQUE: Final = re.compile(r"[a-z2-7]{26}")
 _MAC: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-class Said(StrEnum):
+class PeerMessageKind(StrEnum):
     CLAIM = "claim"
-    """I am about to tell it, unless somebody says that it was told."""
-    TOLD = "told"
-    """It was told, under the name in `told`."""
-    HERE = "here"
+    """I am about to send it, unless somebody says that it was sent."""
+    SENT = "told"
+    """It was sent, under the name in `sent_as`."""
+    STILL_PRESENT = "here"
     """The visit that you are about to end goes on where I am."""
 
 
-class Ignored(StrEnum):
+class IgnoreReason(StrEnum):
     """Why a message of the topic is not taken; a closed set, for counting."""
 
     MALFORMED = "malformed"
@@ -57,11 +57,11 @@ class Ignored(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    said: Said
+class PeerMessage:
+    kind: PeerMessageKind
     visit: str
-    told: str
-    """The name under which it was told: another one than `visit` where the visit began in another
+    sent_as: str
+    """The name under which it was sent: another one than `visit` where the visit began in another
     bucket.
     """
     gateway: str
@@ -72,7 +72,7 @@ def topic_of_peers(place: Place) -> str:
     return f"presence/v1/{place.chain}/{place.store}/peer/seen"
 
 
-def opaque(store_key: bytes, event_id: str) -> str:
+def opaque_name(store_key: bytes, event_id: str) -> str:
     """26 characters of lower-case base32 that only gateways of this store can make from an event's
     id.
     """
@@ -80,33 +80,35 @@ def opaque(store_key: bytes, event_id: str) -> str:
     return b32encode(digest)[:26].decode().lower()
 
 
-def encode_seen(seen: Seen, store_key: bytes, place: Place) -> bytes:
+def encode_peer_message(message: PeerMessage, store_key: bytes, place: Place) -> bytes:
     body = {
-        "said": seen.said.value,
-        "visit": seen.visit,
-        "told": seen.told,
-        "gateway": seen.gateway,
-        "at": seen.at_s,
-        "mac": _mac(seen, store_key, place),
+        "said": message.kind.value,
+        "visit": message.visit,
+        "told": message.sent_as,
+        "gateway": message.gateway,
+        "at": message.at_s,
+        "mac": _mac(message, store_key, place),
     }
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def decode_seen(payload: bytes, store_key: bytes, place: Place, now_utc_s: float) -> Seen | Ignored:
+def decode_peer_message(
+    payload: bytes, store_key: bytes, place: Place, now_utc_s: float
+) -> PeerMessage | IgnoreReason:
     """The message, or why it is none."""
     try:
         body: Any = json.loads(payload) if len(payload) <= LONGEST else None
     except (ValueError, RecursionError):
         body = None
-    seen = _parsed(body)
-    if seen is None:
-        return Ignored.MALFORMED
-    if not hmac.compare_digest(_mac(seen, store_key, place), body["mac"]):
-        return Ignored.FORGED
-    return seen if abs(now_utc_s - seen.at_s) <= SKEW_S else Ignored.OLD
+    message = _parsed(body)
+    if message is None:
+        return IgnoreReason.MALFORMED
+    if not hmac.compare_digest(_mac(message, store_key, place), body["mac"]):
+        return IgnoreReason.FORGED
+    return message if abs(now_utc_s - message.at_s) <= SKEW_S else IgnoreReason.OLD
 
 
-def _parsed(body: Any) -> Seen | None:
+def _parsed(body: Any) -> PeerMessage | None:
     if not isinstance(body, dict) or body.keys() != {
         "said",
         "visit",
@@ -122,20 +124,22 @@ def _parsed(body: Any) -> Seen | None:
         for key, pattern in patterns.items()
     ):
         return None
-    if type(body["at"]) is not int or body["said"] not in list(Said):
+    if type(body["at"]) is not int or body["said"] not in list(PeerMessageKind):
         return None
-    return Seen(Said(body["said"]), body["visit"], body["told"], body["gateway"], body["at"])
+    return PeerMessage(
+        PeerMessageKind(body["said"]), body["visit"], body["told"], body["gateway"], body["at"]
+    )
 
 
-def _mac(seen: Seen, store_key: bytes, place: Place) -> str:
+def _mac(message: PeerMessage, store_key: bytes, place: Place) -> str:
     words = (
         "presence seen mac v1",
         place.chain,
         place.store,
-        seen.said,
-        seen.visit,
-        seen.told,
-        seen.gateway,
+        message.kind,
+        message.visit,
+        message.sent_as,
+        message.gateway,
     )
-    content = "\0".join((*words, str(seen.at_s))).encode()
+    content = "\0".join((*words, str(message.at_s))).encode()
     return urlsafe_b64encode(hmac.digest(store_key, content, "sha256")[:16]).rstrip(b"=").decode()

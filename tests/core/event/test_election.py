@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from presence.config.settings import PeerSettings
 from presence.core.consent.model import Purpose
 from presence.core.event.cloudevent import EventType, visit_bucket
-from presence.core.event.election import MOST, Adopt, Ours, Peers, Wait
-from presence.core.event.election_backoff import hold_off_s
-from presence.core.event.peer_message import Said, Seen, opaque
+from presence.core.event.election import MOST, Election, Send, Suppress, Wait
+from presence.core.event.election_backoff import backoff_s
+from presence.core.event.peer_message import PeerMessage, PeerMessageKind, opaque_name
 from tests.support.builders import PLACE, START_S, STORE_KEY, DoorRule, consent, moment, outgoing
 from tests.support.doors import LATENCY_S, RULE, Door, Doors
 from tests.support.examples import examples
@@ -20,14 +20,14 @@ BORDER_S = (visit_bucket(START_S, COOLDOWN_S) + 1) * COOLDOWN_S - START_S
 
 
 def test_a_stronger_signal_waits_shorter_and_chance_parts_those_who_hear_alike() -> None:
-    near, far = hold_off_s(RULE, -50, -75, 0.5), hold_off_s(RULE, -74, -75, 0.5)
+    near, far = backoff_s(RULE, -50, -75, 0.5), backoff_s(RULE, -74, -75, 0.5)
     assert near < far
-    assert hold_off_s(RULE, -60, -75, 0.1) < hold_off_s(RULE, -60, -75, 0.9)
+    assert backoff_s(RULE, -60, -75, 0.1) < backoff_s(RULE, -60, -75, 0.9)
 
 
 @given(strength=st.none() | st.floats(-120, 20), chance=st.floats(0, 1))
 def test_the_hold_off_keeps_its_limits(strength: float | None, chance: float) -> None:
-    assert 0.05 <= hold_off_s(RULE, strength, -75, chance) <= 0.8 + 1e-9
+    assert 0.05 <= backoff_s(RULE, strength, -75, chance) <= 0.8 + 1e-9
 
 
 @pytest.mark.requirement("R-53")
@@ -43,7 +43,7 @@ def test_a_gateway_alone_waits_for_its_hold_off_only() -> None:
     doors = Doors.of(1).walk_in(1, rssi_dbm=-50).run(20)
     entered_s = moment(7).monotonic_s
     assert doors.sent[0].at_s - entered_s <= 0.05 + 0.3 * 0.75 + 0.02
-    assert [seen.said for seen in doors.spoken] == [Said.CLAIM, Said.TOLD]
+    assert [seen.kind for seen in doors.spoken] == [PeerMessageKind.CLAIM, PeerMessageKind.SENT]
 
 
 def test_the_nearest_gateway_tells_it() -> None:
@@ -90,8 +90,8 @@ def test_a_gateway_that_dies_between_claim_and_event_is_followed_by_another() ->
     doors = Doors.of(3).walk_in(1, 2, 3)
     heard = []
 
-    def dies(seen: Seen, _to: Door) -> bool:
-        heard.append(seen.said)
+    def dies(seen: PeerMessage, _to: Door) -> bool:
+        heard.append(seen.kind)
         for door in doors.doors:
             if door.name == seen.gateway and len(heard) <= 2:
                 door.alive = False
@@ -185,54 +185,54 @@ def test_whatever_is_lost_copies_have_one_id_and_nobody_is_silenced(
         assert len(doors.ids()) == 1
 
 
-def peers(name: str = "door-2") -> Peers:
-    return Peers(PLACE, STORE_KEY, name, PeerSettings(), DoorRule())
+def peers(name: str = "door-2") -> Election:
+    return Election(PLACE, STORE_KEY, name, PeerSettings(), DoorRule())
 
 
-def word(said: Said, event_id: str, gateway: str = "door-1") -> Seen:
-    name = opaque(STORE_KEY, event_id)
-    return Seen(said, name, name, gateway, int(START_S))
+def word(said: PeerMessageKind, event_id: str, gateway: str = "door-1") -> PeerMessage:
+    name = opaque_name(STORE_KEY, event_id)
+    return PeerMessage(said, name, name, gateway, int(START_S))
 
 
 def test_of_two_that_claim_at_once_the_lower_name_goes_on() -> None:
     low, high, event = peers("door-1"), peers("door-2"), outgoing()
     for each in (low, high):
-        each.turn(event, moment(), 0.0)
-        claim = each.turn(event, moment(1), 0.0)
-        assert isinstance(claim, Seen)
-        assert claim.said is Said.CLAIM
-    low.hear(word(Said.CLAIM, event.id, "door-2"), (), moment(1))
-    high.hear(word(Said.CLAIM, event.id, "door-1"), (), moment(1))
-    assert low.turn(event, moment(1.1), 0.0) == Ours()
-    assert isinstance(high.turn(event, moment(1.1), 0.0), Wait)
+        each.decide(event, moment(), 0.0)
+        claim = each.decide(event, moment(1), 0.0)
+        assert isinstance(claim, PeerMessage)
+        assert claim.kind is PeerMessageKind.CLAIM
+    low.receive(word(PeerMessageKind.CLAIM, event.id, "door-2"), (), moment(1))
+    high.receive(word(PeerMessageKind.CLAIM, event.id, "door-1"), (), moment(1))
+    assert low.decide(event, moment(1.1), 0.0) == Send()
+    assert isinstance(high.decide(event, moment(1.1), 0.0), Wait)
 
 
 def test_one_gateway_cannot_put_an_event_off_for_ever() -> None:
     ours, event = peers(), outgoing()
-    ours.turn(event, moment(), 0.0)
+    ours.decide(event, moment(), 0.0)
     for second in range(10):
-        ours.hear(word(Said.CLAIM, event.id), (), moment(second))
-    assert isinstance(ours.turn(event, moment(2.1), 0.0), Seen)
+        ours.receive(word(PeerMessageKind.CLAIM, event.id), (), moment(second))
+    assert isinstance(ours.decide(event, moment(2.1), 0.0), PeerMessage)
 
 
 def test_a_claim_that_came_before_our_own_decision_counts() -> None:
     ours, event = peers(), outgoing()
-    ours.hear(word(Said.CLAIM, event.id), (), moment())
-    turn = ours.turn(event, moment(0.1), 0.0)
+    ours.receive(word(PeerMessageKind.CLAIM, event.id), (), moment())
+    turn = ours.decide(event, moment(0.1), 0.0)
     assert isinstance(turn, Wait)
     assert turn.seconds > 2
 
 
 def test_our_own_words_that_an_old_broker_sends_back_change_nothing() -> None:
     ours, event = peers("door-1"), outgoing()
-    ours.hear(word(Said.TOLD, event.id, "door-1"), (), moment())
-    assert isinstance(ours.turn(event, moment(), 0.0), Wait)
+    ours.receive(word(PeerMessageKind.SENT, event.id, "door-1"), (), moment())
+    assert isinstance(ours.decide(event, moment(), 0.0), Wait)
 
 
 def test_what_a_peer_has_told_is_adopted_at_once() -> None:
     ours, event = peers(), outgoing()
-    ours.hear(word(Said.TOLD, event.id), (), moment())
-    assert ours.turn(event, moment(), 0.0) == Adopt(event.id)
+    ours.receive(word(PeerMessageKind.SENT, event.id), (), moment())
+    assert ours.decide(event, moment(), 0.0) == Suppress(event.id)
 
 
 def test_here_silences_an_end_and_nothing_else() -> None:
@@ -242,23 +242,23 @@ def test_here_silences_an_end_and_nothing_else() -> None:
         outgoing(id="left", type=EventType.LEFT, entered_id="x"),
     )
     for event in (entered, left):
-        ours.turn(event, moment(), 0.0)
-        ours.hear(word(Said.HERE, event.id), (), moment())
-    assert isinstance(ours.turn(entered, moment(), 0.0), Wait)
-    assert ours.turn(left, moment(), 0.0) == Adopt("left")
+        ours.decide(event, moment(), 0.0)
+        ours.receive(word(PeerMessageKind.STILL_PRESENT, event.id), (), moment())
+    assert isinstance(ours.decide(entered, moment(), 0.0), Wait)
+    assert ours.decide(left, moment(), 0.0) == Suppress("left")
 
 
 def test_words_about_events_that_nobody_knows_do_not_fill_the_memory() -> None:
     ours = peers()
     for number in range(MOST + 100):
-        ours.hear(word(Said.TOLD, str(number)), (), moment())
-        ours.hear(word(Said.CLAIM, str(number)), (), moment())
-    assert len(ours._told._held) == len(ours._claims._held) == MOST
+        ours.receive(word(PeerMessageKind.SENT, str(number)), (), moment())
+        ours.receive(word(PeerMessageKind.CLAIM, str(number)), (), moment())
+    assert len(ours._sent_by_peers._held) == len(ours._claims._held) == MOST
 
 
 def test_what_has_left_the_outbox_needs_no_turn() -> None:
     ours, event = peers(), outgoing()
-    ours.turn(event, moment(), 0.0)
+    ours.decide(event, moment(), 0.0)
     ours.keep_only([])
     assert ours._pending == {}
 

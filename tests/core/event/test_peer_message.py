@@ -10,30 +10,33 @@ from hypothesis import strategies as st
 
 from presence.core.event.peer_message import (
     LONGEST,
-    Ignored,
-    Said,
-    Seen,
-    decode_seen,
-    encode_seen,
-    opaque,
+    IgnoreReason,
+    PeerMessage,
+    PeerMessageKind,
+    decode_peer_message,
+    encode_peer_message,
+    opaque_name,
     topic_of_peers,
 )
 from presence.core.place import Place
 from tests.support.builders import ANNA, PLACE, START_S, STORE_KEY
 
-NAME = opaque(STORE_KEY, "01k9q4t3m8v2c7h5x0b6n1d4ze")
-CLAIM = Seen(Said.CLAIM, NAME, NAME, "door-1", int(START_S))
-GOOD = encode_seen(CLAIM, STORE_KEY, PLACE)
+NAME = opaque_name(STORE_KEY, "01k9q4t3m8v2c7h5x0b6n1d4ze")
+CLAIM = PeerMessage(PeerMessageKind.CLAIM, NAME, NAME, "door-1", int(START_S))
+GOOD = encode_peer_message(CLAIM, STORE_KEY, PLACE)
 
 
 def changed(**changes: Any) -> bytes:
     return json.dumps({**json.loads(GOOD), **changes}).encode()
 
 
-@pytest.mark.parametrize("said", list(Said))
-def test_what_was_said_is_what_is_heard(said: Said) -> None:
-    seen = replace(CLAIM, said=said)
-    assert decode_seen(encode_seen(seen, STORE_KEY, PLACE), STORE_KEY, PLACE, START_S) == seen
+@pytest.mark.parametrize("said", list(PeerMessageKind))
+def test_what_was_said_is_what_is_heard(said: PeerMessageKind) -> None:
+    seen = replace(CLAIM, kind=said)
+    assert (
+        decode_peer_message(encode_peer_message(seen, STORE_KEY, PLACE), STORE_KEY, PLACE, START_S)
+        == seen
+    )
 
 
 def test_the_topic_is_the_stores_own() -> None:
@@ -45,7 +48,7 @@ def test_nothing_in_it_is_a_person_an_event_or_an_audience() -> None:
     assert json.loads(GOOD).keys() == {"said", "visit", "told", "gateway", "at", "mac"}
     assert b"01k9q4t3m8v2c7h5x0b6n1d4ze" not in GOOD
     assert ANNA.hex().encode() not in GOOD
-    assert opaque(bytes(32), "01k9q4t3m8v2c7h5x0b6n1d4ze") != NAME
+    assert opaque_name(bytes(32), "01k9q4t3m8v2c7h5x0b6n1d4ze") != NAME
 
 
 @pytest.mark.requirement("T-21", "T-22")
@@ -61,17 +64,20 @@ def test_nothing_in_it_is_a_person_an_event_or_an_audience() -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_a_forged_word_is_nothing(change: dict[str, Any]) -> None:
-    assert decode_seen(changed(**change), STORE_KEY, PLACE, START_S) is Ignored.FORGED
+    assert decode_peer_message(changed(**change), STORE_KEY, PLACE, START_S) is IgnoreReason.FORGED
 
 
 def test_the_word_of_another_store_is_nothing() -> None:
-    assert decode_seen(GOOD, bytes(32), PLACE, START_S) is Ignored.FORGED
-    assert decode_seen(GOOD, STORE_KEY, Place("acme", "fi-0043"), START_S) is Ignored.FORGED
+    assert decode_peer_message(GOOD, bytes(32), PLACE, START_S) is IgnoreReason.FORGED
+    assert (
+        decode_peer_message(GOOD, STORE_KEY, Place("acme", "fi-0043"), START_S)
+        is IgnoreReason.FORGED
+    )
 
 
 @pytest.mark.parametrize("late_s", [31, -31, 86_400])
 def test_a_word_that_somebody_kept_is_nothing(late_s: float) -> None:
-    assert decode_seen(GOOD, STORE_KEY, PLACE, START_S + late_s) is Ignored.OLD
+    assert decode_peer_message(GOOD, STORE_KEY, PLACE, START_S + late_s) is IgnoreReason.OLD
 
 
 @pytest.mark.requirement("R-54")
@@ -90,9 +96,9 @@ def test_a_word_that_somebody_kept_is_nothing(late_s: float) -> None:
         changed(at=1e300),
         changed(visit=None),
         changed(visit=NAME.upper()),
-        changed(said="left"),
-        changed(said=["claim"]),
-        changed(said={}),
+        changed(kind="left"),
+        changed(kind=["claim"]),
+        changed(kind={}),
         changed(gateway="Door 1"),
         changed(mac=""),
         changed(mac="é" * 22),
@@ -100,10 +106,10 @@ def test_a_word_that_somebody_kept_is_nothing(late_s: float) -> None:
     ],
 )
 def test_whatever_is_no_such_word_is_malformed(payload: bytes) -> None:
-    assert decode_seen(payload, STORE_KEY, PLACE, START_S) is Ignored.MALFORMED
+    assert decode_peer_message(payload, STORE_KEY, PLACE, START_S) is IgnoreReason.MALFORMED
 
 
 @pytest.mark.requirement("R-54")
 @given(payload=st.binary(max_size=600))
 def test_no_bytes_break_it(payload: bytes) -> None:
-    assert isinstance(decode_seen(payload, STORE_KEY, PLACE, START_S), Ignored)
+    assert isinstance(decode_peer_message(payload, STORE_KEY, PLACE, START_S), IgnoreReason)
