@@ -15,10 +15,10 @@ takes away.
 import hmac
 import json
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from presence.consent_service.agreeing import Added, agree, ref_text, refuse_late
 from presence.consent_service.register import Register, Registered, State
 from presence.consent_service.rights import (
     EVERYTHING,
@@ -26,34 +26,12 @@ from presence.consent_service.rights import (
     Taken,
     in_revocations,
     rights_lost,
-    still_taken,
 )
 from presence.consent_service.vocabulary import PURPOSES, doubtful_categories, doubts, no_categories
-from presence.consent_service.wishes import KEY_BYTES, Wish, check, consent_of, without
+from presence.consent_service.wishes import KEY_BYTES, Wish, check
 from presence.core.consent.model import Consent, Purpose
 from presence.core.consent.revocation import Revocation, RevokedRights
 from presence.errors import ConsentServiceError
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    ref: bytes
-    version: int
-    identity_key: bytes = field(repr=False)
-    """For the customer's phone, and nobody else."""
-    pairwise_keys: Mapping[str, bytes] = field(repr=False)
-    """For each audience its own."""
-    stays: frozenset[str] = frozenset()
-    """Categories and purposes of the wish that the customer took away before, and that stay
-    away.
-    """
-    paused: bool = False
-    lost: tuple[RevokedRights, ...] = ()
-    """What the entry before gave and this one does not."""
-    revocations: tuple[Revocation, ...] = ()
-    """They say it to gateways at once."""
-    doubts: tuple[str, ...] = ()
-    """What will have no effect, or looks like a mistake."""
 
 
 class Decisions:
@@ -261,82 +239,46 @@ class Decisions:
         ref, now_s = self.ref_of(wish.id), self.clock()
         known, taken = self.register.get(ref), self.register.taken(ref)
         check(wish, self.parents(), now_s)
-        self._refuse_late(wish, known)
+        refuse_late(wish, known)
+        identity_key = self._identity_key(wish, ref, known)
+        keys = {name: self._pairwise_key(wish.person or wish.id, name) for name in wish.audiences}
+        before = known.version if known else 0
+        agreed = agree(wish, ref, keys, taken, before + 1, audiences=self.audiences(), now_s=now_s)
         decided_s = now_s if wish.decided_s is None else wish.decided_s
-        identity_key = (
-            wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
+        self.register.put(agreed.consent, identity_key, wish.id, before=before, decided_s=decided_s)
+        self.register.give(ref, agreed.given & taken.keys() - agreed.stays)
+        for word in wish.refused:
+            self.register.take(ref, word, Taken(wish.said_s.get(word, decided_s)))
+        gave = known.consent if known else None
+        return Added(
+            ref=ref,
+            version=agreed.consent.version,
+            identity_key=identity_key,
+            pairwise_keys=agreed.consent.pairwise_keys,
+            stays=agreed.stays,
+            paused=agreed.consent.paused_until_s > 0,
+            lost=() if gave is None else self._lost(gave, agreed.consent),
+            doubts=self._doubts(wish, agreed.consent),
         )
-        owner = self.register.owner_of(identity_key, but=ref)
+
+    def _identity_key(self, wish: Wish, ref: bytes, known: Registered | None) -> bytes:
+        """The wish's, or the one that the phone has, or a new one; never another customer's."""
+        key = wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
+        owner = self.register.owner_of(key, but=ref)
         if owner is not None:
             raise ConsentServiceError(
                 f"agreement {ref_text(owner)} has this identity key: with one key for two "
-                "customers neither is "
-                "recognised; give each phone a key of its own, or withdraw that agreement first"
+                "customers neither is recognised; give each phone a key of its own, or withdraw "
+                "that agreement first"
             )
-        before = known.version if known else 0
-        keys = {
-            audience: self._pairwise_key(wish.person or wish.id, audience)
-            for audience in wish.audiences
-        }
-        given = frozenset({*wish.purposes, *wish.categories})
-        stays = still_taken(given, wish.said_s, taken)
-        if Purpose.PRESENCE in stays:
-            raise ConsentServiceError(
-                "the customer took `presence` away later than it was given: that stands"
-            )
-        kept = frozenset(taken) - given - {PAUSE, EVERYTHING} | stays
-        audiences = self.audiences()
-        keys = {
-            audience: key for audience, key in keys.items() if audiences.get(audience) not in stays
-        }
-        paused_until_s = taken[PAUSE].until_s if PAUSE in taken else 0.0
-        consent = replace(
-            consent_of(without(wish, kept), ref, before + 1, keys),
-            paused_until_s=paused_until_s if paused_until_s > now_s else 0.0,
-        )
-        self.register.put(consent, identity_key, wish.id, before=before, decided_s=decided_s)
-        self.register.give(ref, given & taken.keys() - stays)
-        for word in wish.refused:
-            self.register.take(ref, word, Taken(wish.said_s.get(word, decided_s)))
-        lost = (
-            self._lost(known.consent, consent)
-            if known is not None and known.consent is not None
-            else ()
-        )
-        doubtful = (
-            *doubtful_categories({*consent.refused_categories, *wish.categories}, self.parents()),
+        return key
+
+    def _doubts(self, wish: Wish, consent: Consent) -> tuple[str, ...]:
+        named = {*consent.refused_categories, *wish.categories}
+        return (
+            *doubtful_categories(named, self.parents()),
             *doubts(wish.purposes, wish.categories, wish.scope, self.group),
         )
-        return Added(
-            ref,
-            consent.version,
-            identity_key,
-            keys,
-            stays,
-            consent.paused_until_s > 0,
-            lost,
-            (),
-            doubtful,
-        )
-
-    def _refuse_late(self, wish: Wish, known: Registered | None) -> None:
-        """Where what is known of this customer forbids to add anything."""
-        if known is None:
-            return
-        if known.state is State.OBJECTED:
-            raise ConsentServiceError(
-                "this id objected, and an objection is for ever: nothing can be added"
-            )
-        if wish.identity_key and known.identity_key not in (b"", wish.identity_key):
-            raise ConsentServiceError(
-                "this id has another identity key: withdraw it first, then add it anew"
-            )
-        if wish.decided_s is None:
-            return
-        if wish.decided_s < known.decided_s or (
-            known.state is State.GONE and wish.decided_s == known.decided_s
-        ):
-            raise ConsentServiceError("older than what this customer decided last: that stands")
 
     def _lost(self, before: Consent, after: Consent) -> tuple[RevokedRights, ...]:
         return rights_lost(before, after, self.audiences(), self.clock())
@@ -433,8 +375,3 @@ def _narrowed(
         refused_categories=consent.refused_categories | categories,
         purposes=consent.purposes - purposes,
     )
-
-
-def ref_text(ref: bytes) -> str:
-    """As it stands in JSON: 11 characters of base64url."""
-    return urlsafe_b64encode(ref).rstrip(b"=").decode()

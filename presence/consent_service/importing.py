@@ -23,7 +23,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from presence.consent_service.decisions import ref_text
+from presence.consent_service.agreeing import ref_text
 from presence.consent_service.import_lines import COLUMNS, BadLine, Line, Value, parse_line
 from presence.consent_service.locking import alone
 from presence.consent_service.service import ConsentService

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from presence.consent_service.decisions import ref_text
+from presence.consent_service.agreeing import ref_text
 from presence.consent_service.import_lines import BadLine, parse_line, rows_of_csv
 from presence.consent_service.importing import Imported, import_rows
 from presence.consent_service.register import State

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "presence"
 TOOLS = Path(sys.executable).parent
 
 # From 300 lines on look for a second subject; folding statements to fit is worse.
-LONGEST_MODULE = 450
+LONGEST_MODULE = 400
 CATALOGUES = {"presence/telemetry.py"}  # a table, though it is written as classes
 LONGEST_README = 150
 EMPTY_NAMES = {

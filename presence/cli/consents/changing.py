@@ -16,7 +16,7 @@ from presence.cli.consents.options import (
     tell,
     warn,
 )
-from presence.consent_service.decisions import ref_text
+from presence.consent_service.agreeing import ref_text
 from presence.consent_service.import_lines import parse_identity_key
 from presence.consent_service.importing import audiences_of
 from presence.consent_service.service import ConsentService

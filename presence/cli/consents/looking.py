@@ -12,7 +12,7 @@ from presence.cli.consents.options import (
     service_of,
     sharing_advice,
 )
-from presence.consent_service.decisions import ref_text
+from presence.consent_service.agreeing import ref_text
 from presence.consent_service.register import State
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from presence.config.settings import MqttSettings, TlsSettings
-from presence.consent_service.decisions import ref_text
+from presence.consent_service.agreeing import ref_text
 from presence.consent_service.import_lines import LONGEST_SUBJECT
 from presence.consent_service.outbox import Post, RevocationOutbox
 from presence.consent_service.service import ConsentService

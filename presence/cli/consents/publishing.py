@@ -16,7 +16,7 @@ from presence.cli.consents.options import (
     sharing_advice,
 )
 from presence.cli.termination import TERMINATED, unless_terminated
-from presence.consent_service.decisions import ref_text
+from presence.consent_service.agreeing import ref_text
 from presence.consent_service.growing import GrowthRefused
 from presence.consent_service.keys import APPROVAL, NOTICES, ONLINE
 from presence.consent_service.outbox import Post
