@@ -143,6 +143,26 @@ def a_list_that_comes_by_a_wrong_clock_takes_nothing_back(
     machine.the_clock_is_mended()
 
 
+def a_later_export_gives_nothing_again_that_it_does_not_name(
+    machine: ConsentMachine,
+) -> None:  # found by the machine: it was the oracle that thought so
+    _agrees(machine, "anna", granted=frozenset({VANS, GARDEN}))
+    machine.narrow_a_category(name="anna", category=VANS)
+    machine.narrow_a_purpose(name="anna", purpose=OFFERS)
+    for purposes, granted, anew in (
+        (ALL - {OFFERS}, frozenset({GARDEN}), frozenset({VANS, OFFERS})),
+        (ALL, frozenset({VANS, GARDEN}), frozenset[str]()),
+    ):
+        machine.is_imported(
+            name="anna",
+            purposes=purposes,
+            granted=granted,
+            refused=frozenset(),
+            decided_anew=anew,
+            until=HOUR_S,
+        )
+
+
 SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     a_pause_is_lost_by_a_renewal,
     a_narrowing_is_lost_by_a_renewal,
@@ -156,4 +176,5 @@ SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     a_full_outbox_drops_a_withdrawal,
     withdrawn_killed_and_agreed_anew_within_the_hour,
     a_list_that_comes_by_a_wrong_clock_takes_nothing_back,
+    a_later_export_gives_nothing_again_that_it_does_not_name,
 )

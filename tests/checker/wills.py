@@ -148,9 +148,11 @@ def agreed(
 ) -> Will:
     """An agreement, or its renewal: what was paused, narrowed or fulfilled stays so (R-11, R-34).
 
-    `again`: categories and purposes that the customer asked for anew, each by itself.
+    `again`: categories and purposes that the customer asked for anew, each by itself. What this
+    agreement does not name, it does not give again: it stays as it was.
     """
     base = NOBODY if old.gone else old
+    again &= purposes | {name for name, _ in categories}
     base = replace(
         base, refused=base.refused - again, refused_purposes=base.refused_purposes - again
     )

@@ -194,6 +194,20 @@ def test_a_refusal_in_an_export_outlives_the_line_that_said_it(
 
 
 @pytest.mark.requirement("R-34")
+def test_what_a_later_export_does_not_name_it_does_not_give_again(
+    service: ConsentService, clock: Clock
+) -> None:
+    service.narrow("anna", categories=[CARS], purposes=[Purpose.OFFERS])
+    clock.now_s += HOUR_S
+    exported(service, presence=("given", clock.now_s), ap2_1285=("given", clock.now_s))
+    clock.now_s += HOUR_S
+    renewed_by_import(service)
+    assert categories(anna(service)) == {GARDEN}
+    assert anna(service).refused_categories == {CARS}
+    assert anna(service).purposes == {Purpose.PRESENCE}
+
+
+@pytest.mark.requirement("R-34")
 def test_what_was_taken_away_stays_away_beyond_the_end_of_the_agreement(
     service: ConsentService, clock: Clock
 ) -> None:
