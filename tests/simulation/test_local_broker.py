@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from presence.config.settings import MqttProtocol
+from presence.edges.mqtt.pace import MqttPace
 from presence.errors import BrokerError
 from presence.simulation import local_broker
 from presence.simulation.local_broker import Kind, LocalBroker
@@ -78,14 +79,13 @@ async def test_what_is_lost_is_said_in_a_sentence(kind: Kind, protocol: MqttProt
 
 
 @needs_amqtt
-async def test_mqtt_5_to_the_embedded_broker_fails_with_the_remedy(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_mqtt_5_to_the_embedded_broker_fails_with_the_remedy() -> None:
     """amqtt stumbles over the properties of our CONNECT and does not answer at all."""
-    monkeypatch.setattr("presence.edges.mqtt.connection.TCP_TIMEOUT_S", 0.0)
     telemetry = RecordingTelemetry()
     async with LocalBroker.start("embedded") as broker:
-        publisher = new_publisher(broker.port, telemetry, acknowledge_timeout_s=0.3)
+        publisher = new_publisher(
+            broker.port, telemetry, pace=MqttPace(tcp_s=0.1), acknowledge_timeout_s=0.3
+        )
         async with running(publisher, connected=False):
             event = await telemetry.wait(BrokerUnreachable)
     assert 'mqtt.protocol: "3.1.1"' in event.remedy

@@ -9,6 +9,7 @@ from typing import Any
 
 from presence.config.settings import MqttSettings, StoreSettings
 from presence.core.event.cloudevent import Assurance, Event, EventType, encode, entered_data
+from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.ports import OutgoingMessage
 from tests.support.builders import PLACE, START_S
@@ -56,7 +57,11 @@ def message(
 
 
 def new_publisher(
-    port: int, telemetry: RecordingTelemetry | None = None, **settings: Any
+    port: int,
+    telemetry: RecordingTelemetry | None = None,
+    *,
+    pace: MqttPace = MQTT_PACE,
+    **settings: Any,
 ) -> MqttPublisher:
     """Reconnects after a hundredth of the usual time."""
     return MqttPublisher(
@@ -65,6 +70,7 @@ def new_publisher(
         state=state_of,
         emit=(telemetry or RecordingTelemetry()).emit,
         chance=lambda: 0.01,
+        pace=pace,
     )
 
 

@@ -19,19 +19,14 @@ from paho.mqtt.properties import Properties
 
 from presence.config.settings import MqttProtocol, MqttSettings
 from presence.edges.mqtt.credentials import Credentials
+from presence.edges.mqtt.pace import MqttPace
 from presence.errors import BrokerError
 
-TCP_TIMEOUT_S: Final = 5.0
 RECEIVE_MAX: Final = 20
 PACKET_MAX: Final = 64 * 1024
 READ_MAX: Final = 1024 * 1024
 """A broker that announces a longer packet ignores what we asked for; paho would take in up to 256
 MB.
-"""
-WILL_DELAY_S: Final = 30
-"""By MQTT 5.0 §3.1.3.2.2 a will goes out when its delay is over or the session ends, so the session
-lasts as long. Who comes back sooner begins a new session (clean start): by the letter the will may
-go out then, right before the birth.
 """
 JSON: Final = "application/json"
 
@@ -54,7 +49,13 @@ class Client(paho.Client):
     ended: Callable[[Exception | None], None]
 
     def __init__(
-        self, settings: MqttSettings, *, client_id: str, credentials: Credentials, will: Will | None
+        self,
+        settings: MqttSettings,
+        *,
+        client_id: str,
+        credentials: Credentials,
+        will: Will | None,
+        pace: MqttPace,
     ) -> None:
         v5 = settings.protocol is MqttProtocol.V5
         super().__init__(
@@ -64,7 +65,7 @@ class Client(paho.Client):
             clean_session=None if v5 else True,
             reconnect_on_failure=False,
         )
-        self.connect_timeout = TCP_TIMEOUT_S
+        self.connect_timeout = pace.tcp_s
         self.max_inflight_messages = RECEIVE_MAX  # above our own limit, so that paho never queues
         if settings.username is not None or credentials.password is not None:
             self.username_pw_set(settings.username, credentials.password)
@@ -73,10 +74,10 @@ class Client(paho.Client):
         if will is not None:
             will_properties = content(JSON, packet=PacketTypes.WILLMESSAGE) if v5 else None
             if will_properties is not None:
-                will_properties.WillDelayInterval = WILL_DELAY_S
+                will_properties.WillDelayInterval = pace.will_delay_s
             self.will_set(will.topic, will.payload, qos=1, retain=True, properties=will_properties)
         options: dict[str, Any] = (
-            {"clean_start": True, "properties": _limits(0 if will is None else WILL_DELAY_S)}
+            {"clean_start": True, "properties": _limits(0 if will is None else pace.will_delay_s)}
             if v5
             else {}
         )

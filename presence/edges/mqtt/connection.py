@@ -31,8 +31,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from presence.config.settings import MqttProtocol, MqttSettings
-from presence.edges.mqtt.client import PACKET_MAX, TCP_TIMEOUT_S, Client, PacketTooLong, Will
+from presence.edges.mqtt.client import PACKET_MAX, Client, PacketTooLong, Will
 from presence.edges.mqtt.credentials import Credentials
+from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.reasons import PACKET_TOO_LARGE
 from presence.edges.mqtt.report import Dropped, Ending
 from presence.errors import BrokerError
@@ -61,12 +62,14 @@ class Connection:
         will: Will | None,
         receive: Receive,
         dropped: Dropped,
+        pace: MqttPace = MQTT_PACE,
     ) -> None:
         self.ended = asyncio.Event()
         self.ending = Ending("not connected yet")
         self._settings = settings
         self._receive = receive
         self._dropped = dropped
+        self._pace = pace
         self._loop = asyncio.get_running_loop()
         self._accepted: asyncio.Future[int] = self._loop.create_future()
         self._slots = asyncio.Semaphore(UNACKNOWLEDGED_MAX)
@@ -94,7 +97,7 @@ class Connection:
         """Connect and return at a good CONNACK. Raises BrokerError; `ending` tells why."""
         self._client.loop_start()
         try:
-            async with asyncio.timeout(TCP_TIMEOUT_S + self._settings.acknowledge_timeout_s):
+            async with asyncio.timeout(self._pace.tcp_s + self._settings.acknowledge_timeout_s):
                 if await self._accepted < 0:
                     raise self._error()
         except TimeoutError:
@@ -200,7 +203,13 @@ class Connection:
         return BrokerError(f"the connection to the broker is over: {ending.detail}")
 
     def _new_client(self, client_id: str, credentials: Credentials, will: Will | None) -> Client:
-        client = Client(self._settings, client_id=client_id, credentials=credentials, will=will)
+        client = Client(
+            self._settings,
+            client_id=client_id,
+            credentials=credentials,
+            will=will,
+            pace=self._pace,
+        )
         client.ended = lambda fault: self._in_loop(self._end, fault)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect

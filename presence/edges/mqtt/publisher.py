@@ -39,6 +39,7 @@ from presence.core.timestamps import Moment
 from presence.edges.mqtt.client import JSON, Will, content
 from presence.edges.mqtt.connection import Connection
 from presence.edges.mqtt.credentials import load_credentials
+from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.reasons import (
     FAILURE,
     PERMANENT,
@@ -59,10 +60,6 @@ STABLE_S: Final = 30.0
 CONTENDED: Final = 3
 """So many connections lost within STABLE_S each, the last one from a broker that goes on: to a
 gateway of our name. Strict brokers say 0x8E then; mosquitto 2.0.11 only closes.
-"""
-FAREWELL_S: Final = 2.0
-"""How long `stopped` and DISCONNECT may take; systemd waits 90 s, the person at the terminal does
-not.
 """
 
 Handler = Callable[[str, bytes, bool], None]
@@ -87,6 +84,7 @@ class MqttPublisher:
         state: Callable[[str], Mapping[str, object]] | None = None,
         role: str = "",
         chance: Callable[[], float] = random.random,
+        pace: MqttPace = MQTT_PACE,
     ) -> None:
         """`state` gives what is retained as our state for the names `online`, `stopped` and `lost`;
         without it there is neither birth nor will. A `role` beside the daemon's makes the client id
@@ -104,6 +102,7 @@ class MqttPublisher:
         self._state_topic = f"presence/v1/{store.chain}/{store.store}/gw/{store.gateway}/state"
         self._state = state
         self._chance = chance
+        self._pace = pace
         self._subscriptions: dict[str, _Subscription] = {}
         self._connection: Connection | None = None
         self._up = asyncio.Event()
@@ -232,6 +231,7 @@ class MqttPublisher:
                 else Will(self._state_topic, self._encoded_state("lost")),
                 receive=self._receive,
                 dropped=self.counters.dropped,
+                pace=self._pace,
             )
         except ConfigurationError as error:
             return False, Ending(str(error), fault=error)
@@ -265,14 +265,14 @@ class MqttPublisher:
     async def _farewell(self, connection: Connection) -> None:
         if connection.is_open:  # also where we are stopped in the middle of the birth
             with contextlib.suppress(BrokerError, TimeoutError):
-                async with asyncio.timeout(FAREWELL_S):
+                async with asyncio.timeout(self._pace.farewell_s):
                     await self._retain_state(connection, "stopped")
                     await connection.close()
         # Otherwise without DISCONNECT, so that a birth which went out already is followed by the
         # will.
         connection.abort("stopped")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL_S):
+            async with asyncio.timeout(self._pace.farewell_s):
                 await connection.ended.wait()
 
     async def _subscribe(self, connection: Connection, topic: str) -> None:

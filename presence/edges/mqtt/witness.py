@@ -9,7 +9,7 @@ restarted closes both.
 import asyncio
 from typing import Final
 
-from presence.edges.mqtt.client import TCP_TIMEOUT_S
+from presence.edges.mqtt.pace import MQTT_PACE
 
 GRACE_S: Final = 0.5
 """A broker that ends closes its connections one after the other."""
@@ -29,7 +29,7 @@ class Witness:
     async def called(cls, host: str, port: int, *, within_s: float) -> "Witness | None":
         """None where nobody answers: then there is nothing to witness."""
         try:
-            async with asyncio.timeout(TCP_TIMEOUT_S):
+            async with asyncio.timeout(MQTT_PACE.tcp_s):
                 return cls(*await asyncio.open_connection(host, port), within_s)
         except (OSError, TimeoutError):
             return None

@@ -22,8 +22,8 @@ from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.modes import ANYBODY, patterns
 from presence.edges.bluez.monitor import MonitorScan
+from presence.edges.bluez.pace import Pace
 from presence.edges.bluez.probe import hears_anybody
-from presence.edges.bluez.scanner import Pace
 from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioError, RadioFault
 from presence.telemetry import (

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from presence.edges.mqtt.pace import MqttPace
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import BrokerError, MessageNotTaken, MessageRefused
 from presence.ports import OutgoingMessage
@@ -48,6 +49,9 @@ def refuse(code: int) -> Callable[[int, bytes], bytes]:
     )
 
 
+SHORT = MqttPace(tcp_s=0.1)
+
+
 def only_birth(mid: int, publish: bytes) -> bytes | None:
     """Acknowledge the first message of a connection, and no other."""
     return packet(PUBACK, struct.pack("!H", mid)) if b'"online"' in publish else None
@@ -66,13 +70,10 @@ async def test_of_300_messages_never_more_than_ten_are_unacknowledged() -> None:
 
 
 @pytest.mark.requirement("R-50")
-async def test_a_caller_who_gives_up_waiting_makes_no_room_for_an_eleventh_message(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("presence.edges.mqtt.publisher.FAREWELL_S", 0.05)
+async def test_a_caller_who_gives_up_waiting_makes_no_room_for_an_eleventh_message() -> None:
     async with (
         FakeBroker(puback=only_birth).running() as broker,
-        running(new_publisher(broker.port)) as publisher,
+        running(new_publisher(broker.port, pace=MqttPace(farewell_s=0.05))) as publisher,
     ):
         for _ in range(3):
             callers = [
@@ -234,12 +235,14 @@ async def test_words_that_are_acknowledged_make_room_for_the_next() -> None:
     assert publisher.counters.published == 0
 
 
-async def test_no_connack_ends_the_attempt_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("presence.edges.mqtt.connection.TCP_TIMEOUT_S", 0.0)
+async def test_no_connack_ends_the_attempt_and_says_so() -> None:
     telemetry = RecordingTelemetry()
     async with (
         FakeBroker(connack=None).running() as broker,
-        running(new_publisher(broker.port, telemetry, acknowledge_timeout_s=0.1), connected=False),
+        running(
+            new_publisher(broker.port, telemetry, pace=SHORT, acknowledge_timeout_s=0.1),
+            connected=False,
+        ),
     ):
         assert "did not answer CONNECT" in (await telemetry.wait(BrokerUnreachable)).reason
 
@@ -248,12 +251,11 @@ async def test_no_connack_ends_the_attempt_and_says_so(monkeypatch: pytest.Monke
     "garbage", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 40, b"\x20\xff\xff\xff\xff\xff"]
 )
 async def test_garbage_in_place_of_a_connack_is_told_with_a_remedy(
-    garbage: bytes, monkeypatch: pytest.MonkeyPatch
+    garbage: bytes,
 ) -> None:
-    monkeypatch.setattr("presence.edges.mqtt.connection.TCP_TIMEOUT_S", 0.0)
     telemetry = RecordingTelemetry()
     async with FakeBroker(connack=garbage).running() as broker:
-        publisher = new_publisher(broker.port, telemetry, acknowledge_timeout_s=0.1)
+        publisher = new_publisher(broker.port, telemetry, pace=SHORT, acknowledge_timeout_s=0.1)
         async with running(publisher, connected=False):
             event = await telemetry.wait(BrokerUnreachable, 2)
     assert "mqtt.port" in event.remedy
@@ -462,14 +464,11 @@ async def test_stopping_says_stopped_and_then_disconnect() -> None:
     assert b'"stopped"' in broker.packets[2][1]
 
 
-async def test_stopping_does_not_wait_long_for_a_broker_that_does_not_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("presence.edges.mqtt.publisher.FAREWELL_S", 0.1)
+async def test_stopping_does_not_wait_long_for_a_broker_that_does_not_answer() -> None:
     async with (
         FakeBroker(puback=only_birth).running() as broker,
         asyncio.timeout(2),
-        running(new_publisher(broker.port)),
+        running(new_publisher(broker.port, pace=MqttPace(farewell_s=0.1))),
     ):
         pass
 
