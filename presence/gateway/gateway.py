@@ -34,12 +34,10 @@ from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import (
     VerifiedList,
 )
-from presence.pulse import BOUND_S, HANGING_STEP, LOOK_AT_PARTS_S, Pulse, beat, resting
+from presence.pulse import HANGING_STEP, LOOK_AT_PARTS_S, Pulse, beat, resting
 
 TICK_S: Final = 0.5
 """How often time passes in the engine: a consent ends, a visit ends, at most this much late."""
-FIRST_LOOK_S: Final = 5.0
-"""How long a start waits for the first look at the list."""
 GO_ON_S: Final = 1.0
 """Until the look that goes on with a long list."""
 BATCH: Final = 512
@@ -142,13 +140,13 @@ class Gateway:
                 servant.cancel()
 
     async def _part(self, name: str, work: Coroutine[object, object, None]) -> None:
-        with self.pulse.part(name, BOUND_S[name]):
+        with self.pulse.part(name, self._parts.bound_s[name]):
             await work
 
     async def _first_look(self) -> None:
         """Until it has ended, but not for long."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_LOOK_S):
+            async with asyncio.timeout(self._parts.first_look_s):
                 await self._looked.wait()
 
     def status_line(self) -> str:

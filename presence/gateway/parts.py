@@ -1,6 +1,6 @@
 """What a gateway is made of, for the daemon that joins it and for whoever chooses its edges."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from presence.ports import (
     Tell,
     VisitStore,
 )
+from presence.pulse import BOUND_S
 
 
 class LinkedPublisher(SubscribingPublisher, Protocol):
@@ -78,3 +79,7 @@ class Parts:
     asked_pace: Callable[[], float] = lambda: 0.0
     """Seconds from being asked for a look to the look."""
     watchers: Sequence[Watcher] = ()
+    first_look_s: float = 5.0
+    """How long a start waits for the first look at the list."""
+    bound_s: Mapping[str, float] = field(default_factory=lambda: BOUND_S)
+    """Part → how long it may go without a sign of progress."""

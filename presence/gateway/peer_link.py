@@ -61,6 +61,7 @@ class PeerLink:
         *,
         tell: Tell,
         chance: Callable[[], float] = random.random,
+        tidy_s: float = TIDY_S,
     ) -> None:
         self.adopted = 0
         """Events that a peer sent."""
@@ -73,6 +74,7 @@ class PeerLink:
         self._clock = clock
         self._tell = tell
         self._chance = chance
+        self._tidy_s = tidy_s
         self._heard: dict[PeerMessage, None] = {}
         """Messages of peers, the oldest first."""
         self._unsent: asyncio.Queue[PeerMessage] = asyncio.Queue(MAX_UNSENT)
@@ -89,7 +91,7 @@ class PeerLink:
                 tasks.create_task(self._speak())
             while True:
                 with resting():
-                    await asyncio.sleep(TIDY_S)
+                    await asyncio.sleep(self._tidy_s)
                 self._election.keep_only(self._pipeline.outbox.pending.records)
 
     def advance(self, now: Moment) -> None:

@@ -103,6 +103,7 @@ class Relay:
         tell: Tell,
         turns: Turns | None = None,
         chance: Callable[[], float] = random.random,
+        retry_s: float = RETRY_S,
     ) -> None:
         self._source = source
         self._pending = source.outbox.pending
@@ -111,7 +112,7 @@ class Relay:
         self._tell = tell
         self._turns = turns
         self._chance = chance
-        self._wait_s = RETRY_S
+        self._retry_s = self._wait_s = retry_s
         self._again: dict[str, _Again] = {}
         """By event id."""
         self._refused: HourlyNews[tuple[int, str, EventType]] = HourlyNews()
@@ -129,7 +130,7 @@ class Relay:
         """Send what can be sent now; True where nothing is left, False where the oldest event has
         to wait.
         """
-        self._wait_s = RETRY_S
+        self._wait_s = self._retry_s
         while pending := tuple(self._pending):
             self._forget_gone(pending)
             waiting: set[tuple[str, bytes]] = set()

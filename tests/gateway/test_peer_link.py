@@ -22,7 +22,7 @@ from presence.core.event.peer_message import (
     opaque_name,
 )
 from presence.errors import BrokerError
-from presence.gateway.peer_link import PeerLink
+from presence.gateway.peer_link import TIDY_S, PeerLink
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
 from tests.support.brokers import PUBACK, FakeBroker, packet
@@ -67,7 +67,7 @@ class FakeLink(FakePublisher):
 class Door:
     """A gateway from the pipeline to the broker, with somebody who has just come in."""
 
-    def __init__(self, *, company: bool = False) -> None:
+    def __init__(self, *, company: bool = False, tidy_s: float = TIDY_S) -> None:
         self.clock, self.link, self.tell = FakeClock(moment(7)), FakeLink(), FakeTell()
         self.pipeline = SmallPipeline(rules(), MemoryStore(), tell=self.tell)
         self.pipeline.apply(a_list(consent()), standing(), moment())
@@ -75,7 +75,13 @@ class Door:
             self.pipeline.receive(heard)
         peers = Election(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
         self.peering = PeerLink(
-            peers, self.pipeline, self.link, self.clock, tell=self.tell, chance=lambda: 0.0
+            peers,
+            self.pipeline,
+            self.link,
+            self.clock,
+            tell=self.tell,
+            chance=lambda: 0.0,
+            tidy_s=tidy_s,
         )
         self.relay = Relay(self.pipeline, self.link, self.clock, tell=self.tell, turns=self.peering)
         if company:
@@ -313,9 +319,8 @@ async def test_a_node_of_the_brokers_cluster_that_is_gone_mutes_nobody(door: Doo
     assert "broker.lost" not in told.names()
 
 
-async def test_what_left_the_outbox_is_tidied_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("presence.gateway.peer_link.TIDY_S", 0.01)
-    async with speaking(Door()) as door:
+async def test_what_left_the_outbox_is_tidied_away() -> None:
+    async with speaking(Door(tidy_s=0.01)) as door:
         await door.after(0)
         door.pipeline.acknowledge(next(iter(door.pipeline.outbox.pending)), published=False)
         await asyncio.sleep(0.05)

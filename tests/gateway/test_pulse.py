@@ -29,7 +29,7 @@ from presence.gateway import gateway as daemon
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
 from presence.ports import OnAdvertisement, OutgoingMessage
-from presence.pulse import Pulse, beat, branch, resting
+from presence.pulse import BOUND_S, Pulse, beat, branch, resting
 from tests.support.builders import a_list, approach, consent, moment, rules
 from tests.support.fakes import (
     FakeConsentSource,
@@ -44,6 +44,10 @@ from tests.support.mqtt_parts import STORE
 from tests.support.paths import ROOT
 
 NOT_LONG_S = 0.2
+
+
+IMPATIENT_S = 2.5
+"""On a busy machine a healthy part may be late by a second or two."""
 
 
 class TestPulse:
@@ -166,6 +170,7 @@ class Gate:
             "lease_s": 900,
             "poll_s": 0.1,
             "state_interval_s": 0.1,
+            "bound_s": dict.fromkeys(BOUND_S, IMPATIENT_S),
         }
         gateway = Gateway(Parts(**{**ours, **parts}))  # type: ignore[arg-type]
         async with asyncio.TaskGroup() as tasks:
@@ -188,14 +193,8 @@ class Gate:
         assert [event for event, _ in self.tell.told].count("gateway.part_hangs") == 1
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine a healthy part may be late by a second or two."""
-    monkeypatch.setattr(daemon, "BOUND_S", dict.fromkeys(daemon.BOUND_S, 2.5))
-
-
 @pytest.mark.requirement("R-60")
-async def test_a_quiet_shop_in_which_every_part_waits_is_no_fault(impatient: None) -> None:
+async def test_a_quiet_shop_in_which_every_part_waits_is_no_fault() -> None:
     gate = Gate()
     async with gate.running(poll_s=3600, state_interval_s=3600, sources=[]) as gateway:
         del gateway
@@ -208,21 +207,21 @@ async def test_a_quiet_shop_in_which_every_part_waits_is_no_fault(impatient: Non
 
 
 @pytest.mark.requirement("R-60")
-async def test_a_relay_that_hangs_is_named_and_the_watchdog_is_not_fed(impatient: None) -> None:
+async def test_a_relay_that_hangs_is_named_and_the_watchdog_is_not_fed() -> None:
     gate = Gate()
     async with gate.running(publisher=HangingPublisher("publish")):
         await gate.names("relay")
 
 
 @pytest.mark.requirement("R-60")
-async def test_a_state_that_hangs_is_named_and_the_watchdog_is_not_fed(impatient: None) -> None:
+async def test_a_state_that_hangs_is_named_and_the_watchdog_is_not_fed() -> None:
     gate = Gate()
     async with gate.running(publisher=HangingPublisher("publish_state")):
         await gate.names("state")
 
 
 @pytest.mark.requirement("R-60")
-async def test_peers_that_hang_are_named_and_the_watchdog_is_not_fed(impatient: None) -> None:
+async def test_peers_that_hang_are_named_and_the_watchdog_is_not_fed() -> None:
     gate, our = Gate(), rules()
     election = Election(our.place, our.store_key, "gw-1", PeerSettings(), our.entry)
     async with gate.running(publisher=HangingPublisher("subscribe"), election=election):
@@ -231,7 +230,7 @@ async def test_peers_that_hang_are_named_and_the_watchdog_is_not_fed(impatient: 
 
 @pytest.mark.requirement("R-60")
 async def test_tables_that_hang_are_named_and_the_watchdog_is_not_fed(
-    impatient: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     goes_on = threading.Event()
 
@@ -248,7 +247,7 @@ async def test_tables_that_hang_are_named_and_the_watchdog_is_not_fed(
 
 
 @pytest.mark.requirement("R-60")
-async def test_consents_that_hang_are_named_and_the_watchdog_is_not_fed(impatient: None) -> None:
+async def test_consents_that_hang_are_named_and_the_watchdog_is_not_fed() -> None:
     gate = Gate()
     async with gate.running() as gateway:
         gateway.list_sync.renew = hang  # type: ignore[method-assign, assignment]
@@ -271,7 +270,7 @@ class HangingSource(FakeConsentSource):
 
 
 @pytest.mark.requirement("R-60", "R-08")
-async def test_a_look_at_the_list_that_hangs_starts_nobody_anew(impatient: None) -> None:
+async def test_a_look_at_the_list_that_hangs_starts_nobody_anew() -> None:
     """The lease runs on, and the look is told as one that failed."""
     gate = Gate()
     source = HangingSource(a_list(consent()))
@@ -304,7 +303,7 @@ class HangingConnection:
 
 @pytest.mark.requirement("R-60")
 async def test_a_broker_part_that_hangs_is_named_and_the_watchdog_is_not_fed(
-    impatient: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mqtt, "Connection", HangingConnection)
     gate = Gate()
@@ -315,7 +314,7 @@ async def test_a_broker_part_that_hangs_is_named_and_the_watchdog_is_not_fed(
 
 @pytest.mark.requirement("R-60")
 async def test_a_doorbell_that_hangs_is_named_and_the_watchdog_is_not_fed(
-    impatient: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @contextlib.asynccontextmanager
     async def connects(**_named: object) -> AsyncIterator[None]:
@@ -333,7 +332,7 @@ async def test_a_doorbell_that_hangs_is_named_and_the_watchdog_is_not_fed(
 
 @pytest.mark.requirement("R-60")
 async def test_a_radio_that_hangs_is_named_and_the_watchdog_is_not_fed(
-    impatient: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @contextlib.asynccontextmanager
     async def connects(_pace: object) -> AsyncIterator[None]:

@@ -32,7 +32,6 @@ from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from presence.edges.host.clock import SystemClock
 from presence.errors import ConsentListError
-from presence.gateway import gateway
 from presence.gateway.list_sync import ListSync
 from presence.ports import ConsentSource
 from tests.support.builders import ANNA, BERIT
@@ -417,12 +416,11 @@ async def test_a_look_that_has_to_go_on_is_no_error_and_says_how_far_it_is(
 
 @pytest.mark.requirement("R-42", "R-59")
 async def test_a_gateway_is_ready_though_its_first_list_takes_long(
-    slow_line: SlowLine, monkeypatch: pytest.MonkeyPatch
+    slow_line: SlowLine,
 ) -> None:
-    monkeypatch.setattr(gateway, "FIRST_LOOK_S", 1.5)
     slow_line.server.file_s = 0.05
     door = Door(slow_line.folder, slow_line.repository, location=slow_line.server.url)
-    async with door.running(looked=False):
+    async with door.running(looked=False, first_look_s=1.5):
         await door.is_ready()
         assert door.gateway.freshness is Freshness.BOOT
         assert "files are here" in door.gateway.status_line()

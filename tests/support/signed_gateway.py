@@ -86,7 +86,9 @@ class Door:
         )
 
     @contextlib.asynccontextmanager
-    async def running(self, *, looked: bool = True) -> AsyncIterator["Door"]:
+    async def running(
+        self, *, looked: bool = True, first_look_s: float = 5.0
+    ) -> AsyncIterator["Door"]:
         """`looked`: begins when the first look has ended."""
         source = self.source()
         self.publisher = FakePublisher()
@@ -105,6 +107,7 @@ class Door:
                 poll_s=60,
                 synchronised=lambda: self.synchronised,
                 pace=lambda errors: 0.01 if errors else 60,
+                first_look_s=first_look_s,
             )
         )
         try:
