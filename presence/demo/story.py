@@ -11,8 +11,9 @@ from random import Random
 from typing import Any, Final
 
 from presence.core.consent.list_json import FORMAT_VERSION
-from presence.core.recognition.identifiers import WINDOW_S, window_at, window_key
+from presence.core.recognition.identifiers import WINDOW_S, window_at
 from presence.simulation import CustomerBroadcast, Phone, Pocket, Spot, Walk, visiting
+from presence.simulation.identity_keys import window_key
 
 CHAIN: Final = "acme"
 STORE: Final = "fi-0042"

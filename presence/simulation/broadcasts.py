@@ -15,7 +15,8 @@ from random import Random
 from typing import Final, Protocol
 
 from presence.core.recognition.beacons import eddystone
-from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_key
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at
+from presence.simulation.identity_keys import window_key
 
 TX_POWER_AT_0_M_DBM: Final = -18
 

@@ -23,10 +23,11 @@ from presence.core.recognition.challenge import (
     DoorbellReading,
     make_answer,
 )
-from presence.core.recognition.identifiers import slot_at, window_key
+from presence.core.recognition.identifiers import slot_at
 from presence.ports import OnResponse
 from presence.simulation.air import Air, RadioPath
 from presence.simulation.clock import SimulatedClock
+from presence.simulation.identity_keys import window_key
 from presence.simulation.walks import Walk
 
 INTERVAL_S: Final = 0.25

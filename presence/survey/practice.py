@@ -22,7 +22,8 @@ from presence.core.consent.list_json import (
     parse_header,
 )
 from presence.core.consent.model import TEST_AUDIENCE
-from presence.core.recognition.identifiers import WINDOW_S, window_at, window_key
+from presence.core.recognition.identifiers import WINDOW_S, window_at
+from presence.simulation.identity_keys import window_key
 from presence.simulation.local_broker import LocalBroker
 
 DAY_S: Final = 86_400

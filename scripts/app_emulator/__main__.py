@@ -13,9 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from presence.core.recognition.identifiers import SLOT_S, slot_at, window_key
+from presence.core.recognition.identifiers import SLOT_S, slot_at
 from presence.edges.bluez.advertiser import Advertiser
 from presence.errors import RadioError
+from presence.simulation.identity_keys import window_key
 from scripts.app_emulator.answering import add_doorbell, answer_doorbells, hex_digits
 from scripts.app_emulator.outputs import go_on_air, write_capture, write_lines
 from scripts.app_emulator.phones import (

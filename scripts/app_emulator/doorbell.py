@@ -25,8 +25,9 @@ from presence.core.recognition.challenge import (
     DoorbellReading,
     make_answer,
 )
-from presence.core.recognition.identifiers import slot_at, window_key
+from presence.core.recognition.identifiers import slot_at
 from presence.ports import Clock
+from presence.simulation.identity_keys import window_key
 
 ATTEMPTS: Final = 6
 PAUSE_S: Final = (0.05, 0.5)

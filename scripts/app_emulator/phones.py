@@ -15,12 +15,8 @@ from typing import Final
 from presence.core.consent.list_json import Refused, parse_entry
 from presence.core.consent.model import Flag
 from presence.core.recognition.beacons import eddystone, ibeacon
-from presence.core.recognition.identifiers import (
-    ephemeral_identifier,
-    slot_at,
-    window_at,
-    window_key,
-)
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at
+from presence.simulation.identity_keys import window_key
 
 Encode = Callable[[bytes], bytes]
 """From an EID to the payload on air."""

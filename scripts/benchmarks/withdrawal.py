@@ -34,12 +34,13 @@ from presence.core.consent.revocation import (
 )
 from presence.core.recognition.advertisement import advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
-from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_key
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at
 from presence.core.timestamps import Moment
 from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.systemd import SystemdNotifier
 from presence.ports import OnAdvertisement
+from presence.simulation.identity_keys import window_key
 from presence.simulation.local_broker import LocalBroker, find_mosquitto
 from presence.telemetry import Telemetry
 from scripts.benchmarks.figure import Figure

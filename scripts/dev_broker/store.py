@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from presence.core.recognition.identifiers import WINDOW_S, window_at, window_key
+from presence.core.recognition.identifiers import WINDOW_S, window_at
+from presence.simulation.identity_keys import window_key
 from scripts.dev_broker.certificates import Authority
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "config" / "mosquitto"

@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from presence.core.consent.jws import encode_base64url
-from presence.core.recognition.identifiers import WINDOW_S, WindowKey, window_at, window_key
+from presence.core.recognition.identifiers import WINDOW_S, WindowKey, window_at
+from presence.simulation.identity_keys import window_key
 
 AUDIENCE: Final = "offers-main"
 DAY_S: Final = 86400

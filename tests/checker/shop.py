@@ -17,7 +17,7 @@ from presence.core.event.cloudevent import EventType
 from presence.core.event.outbox import Announcement
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
-from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_key
+from presence.core.recognition.identifiers import ephemeral_identifier, slot_at
 from presence.core.timestamps import Moment
 from presence.edges.consent_list.repository import TufRepository
 from presence.edges.consent_list.segment_files import WindowKeyFiles
@@ -29,6 +29,7 @@ from presence.gateway.list_sync import ListSync
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import OutgoingMessage
+from presence.simulation.identity_keys import window_key
 from tests.checker.chain import LIST
 from tests.checker.judge import LEASE_S, Judge
 from tests.checker.wills import CAMPAIGNS, PURPOSE_OF

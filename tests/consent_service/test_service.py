@@ -18,8 +18,9 @@ from presence.core.consent.model import Consent, Flag, Purpose, Scope
 from presence.core.consent.record import decode_whole_record
 from presence.core.consent.revocation import read_head, read_revocation
 from presence.core.consent.segments import later_keys_path, read_record
-from presence.core.recognition.identifiers import WINDOW_S, window_at, window_key
+from presence.core.recognition.identifiers import WINDOW_S, window_at
 from presence.errors import ConsentServiceError
+from presence.simulation.identity_keys import window_key
 from tests.support.builders import START_S
 from tests.support.consent_services import (
     CARS,

@@ -147,6 +147,22 @@ def test_what_keeps_identity_keys_is_in_the_wheel_of_the_chain_alone(
     }
 
 
+def test_on_a_gateway_only_the_stage_knows_of_identity_keys_and_the_daemon_knows_no_stage(
+    wheel: Path, installed: Path, tmp_path: Path
+) -> None:
+    stage = ("demo", "simulation", "survey")
+    with zipfile.ZipFile(wheel) as archive:
+        code = [name for name in archive.namelist() if name.endswith(".py")]
+        knowing = {name for name in code if b"identity_key" in archive.read(name)}
+    assert {name.split("/")[1] for name in knowing} == set(stage)
+    question = "import sys, presence.cli.run; print(*sys.modules)"
+    imported = run(installed / "python", "-c", question, cwd=tmp_path).split()
+    assert "presence.core.engine" in imported
+    assert [
+        name for name in imported if name.startswith(tuple(f"presence.{s}" for s in stage))
+    ] == []
+
+
 def test_the_wheel_of_the_chain_wants_the_gateways_of_the_same_version(
     wheels: dict[str, Path],
 ) -> None:

@@ -20,8 +20,9 @@ from presence.core.recognition.challenge import (
     RejectReason,
     is_genuine,
 )
-from presence.core.recognition.identifiers import slot_at, window_key
+from presence.core.recognition.identifiers import slot_at
 from presence.errors import RadioError, RadioFault
+from presence.simulation.identity_keys import window_key
 from scripts.app_emulator.__main__ import main
 from scripts.app_emulator.answering import answer_all
 from scripts.app_emulator.central import BleakCentral

@@ -15,7 +15,7 @@ from presence.core.recognition.advertisement import (
     decode_payload,
 )
 from presence.core.recognition.beacons import eddystone
-from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at, window_key
+from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at
 from presence.simulation import (
     Air,
     CustomerBroadcast,
@@ -31,6 +31,7 @@ from presence.simulation import (
     visiting,
 )
 from presence.simulation.broadcasts import KINDS
+from presence.simulation.identity_keys import window_key
 from presence.simulation.phones import Transmission
 from presence.simulation.walks import WALKING_M_S, place_of
 from tests.support.builders import DAY_S, START_S, moment

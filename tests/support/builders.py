@@ -29,11 +29,11 @@ from presence.core.recognition.identifiers import (
     ephemeral_identifier,
     slot_at,
     window_at,
-    window_key,
 )
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Sighting, Visit
+from presence.simulation.identity_keys import window_key
 from scripts.stores import customers
 from scripts.stores.customers import identity_key, pairwise_key
 from tests.support.contract import check_event

@@ -49,16 +49,10 @@ def window_at(utc_s: float) -> int:
     return int(utc_s) >> 16
 
 
-def _encrypt_block(key: bytes, block: bytes) -> bytes:
+def encrypt_block(key: bytes, block: bytes) -> bytes:
+    """AES-128 of one block."""
     encryptor = Cipher(AES(key), ECB()).encryptor()  # noqa: S305 - one block: the construction of the specification
     return encryptor.update(block)
-
-
-def window_key(identity_key: bytes, utc_s: float) -> bytes:
-    """TK of the window around `utc_s`. Needs the identity key: phones and the publisher call this,
-    a gateway never.
-    """
-    return _encrypt_block(identity_key, window_block(window_at(utc_s)))
 
 
 def window_block(window: int) -> bytes:
@@ -69,7 +63,7 @@ def window_block(window: int) -> bytes:
 def ephemeral_identifier(key: bytes, slot: int, *, k: int = K) -> bytes:
     """The EID (8 bytes) that the holder of this window key broadcasts during `slot`."""
     start_s = slot << k & 0xFFFFFFFF
-    return _encrypt_block(key, bytes(11) + bytes((k,)) + start_s.to_bytes(4, "big"))[:8]
+    return encrypt_block(key, bytes(11) + bytes((k,)) + start_s.to_bytes(4, "big"))[:8]
 
 
 def slots_to_accept(utc_s: float) -> Iterator[int]:

@@ -24,8 +24,9 @@ from presence.core.event.cloudevent import (
     utc_day,
     visit_bucket,
 )
-from presence.core.recognition.identifiers import WindowKey, window_at, window_key
+from presence.core.recognition.identifiers import WindowKey, window_at
 from presence.core.timestamps import Moment
+from presence.simulation.identity_keys import window_key
 from scripts.stores.customers import identity_key, pairwise_key
 from tests.support.builders import (
     ANNA,

@@ -26,10 +26,11 @@ from presence.core.recognition.challenge import (
     is_genuine,
     make_answer,
 )
-from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at, window_key
+from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at
 from presence.core.recognition.proofs import PROOF_S
 from presence.core.timestamps import Moment
 from presence.core.visit.opening_hours import OpeningHours
+from presence.simulation.identity_keys import window_key
 from scripts.stores.customers import identity_key
 from tests.support.builders import (
     ANNA,

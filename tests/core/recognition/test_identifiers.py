@@ -17,9 +17,9 @@ from presence.core.recognition.identifiers import (
     slot_at,
     slots_to_accept,
     window_at,
-    window_key,
     window_of_slot,
 )
+from presence.simulation.identity_keys import window_key
 from scripts.stores.customers import identity_key
 from tests.support.builders import (
     ANNA,

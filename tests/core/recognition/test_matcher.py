@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 
 from presence.core.recognition.advertisement import Advertisement
-from presence.core.recognition.identifiers import (
-    SLOT_S,
-    WINDOW_S,
-    WindowKey,
-    slot_at,
-    window_at,
-    window_key,
-)
+from presence.core.recognition.identifiers import SLOT_S, WINDOW_S, WindowKey, slot_at, window_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Matcher, Nobody
 from presence.core.recognition.prefix_search import PrefixSearch
 from presence.core.recognition.slot_table import SlotTable, build_table
 from presence.core.timestamps import Moment
+from presence.simulation.identity_keys import window_key
 from scripts.stores.customers import identity_key
 from tests.support.builders import (
     ANNA,

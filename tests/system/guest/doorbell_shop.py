@@ -35,7 +35,8 @@ from gateway import (
 from presence.core.event.cloudevent import subject_of_day, utc_day
 from presence.core.place import Place
 from presence.core.recognition.challenge import DoorbellReading, make_answer
-from presence.core.recognition.identifiers import slot_at, window_key
+from presence.core.recognition.identifiers import slot_at
+from presence.simulation.identity_keys import window_key
 from scripts.app_emulator.doorbell import LinkLost
 
 PLACE: Final = Place("acme", "fi-0042")

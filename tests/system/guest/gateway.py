@@ -18,13 +18,8 @@ from controller import Controller
 from paho.mqtt.enums import CallbackAPIVersion
 
 from presence.core.recognition.beacons import eddystone
-from presence.core.recognition.identifiers import (
-    WINDOW_S,
-    ephemeral_identifier,
-    slot_at,
-    window_at,
-    window_key,
-)
+from presence.core.recognition.identifiers import WINDOW_S, ephemeral_identifier, slot_at, window_at
+from presence.simulation.identity_keys import window_key
 
 SETTINGS = Path("/etc/presence/presence.yaml")
 LIST = Path("/var/lib/presence/consent/consents.jsonl")
