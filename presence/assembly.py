@@ -77,7 +77,6 @@ def gateway_of(
         digest=lambda: consents.digest,
         root=lambda: consents.root_version if isinstance(consents, SignedList) else 0,
     )
-    tell = telemetry.tell
     election = None
     if settings.peers.enabled:
         election = Election(
@@ -94,7 +93,7 @@ def gateway_of(
             publisher=publisher,
             clock=clock,
             notifier=notifier,
-            tell=tell,
+            emit=telemetry.emit,
             lease_s=settings.consent.lease_s,
             poll_s=settings.consent.poll_s / speed,
             queue_length=settings.radio.queue_length,

@@ -22,9 +22,6 @@ OnAdvertisement = Callable[[Advertisement], None]
 OnResponse = Callable[[DoorbellResponse], None]
 """Takes one answer in, likewise."""
 
-Tell = Callable[[str, Mapping[str, object]], None]
-"""Says what happened: an event's name and its fields, none of them about a person."""
-
 
 class Clock(Protocol):
     """Tells the time; the only place it comes from."""

@@ -132,11 +132,6 @@ class Telemetry:
         for subscriber in self._subscribers:
             subscriber(event)
 
-    def tell(self, name: str, fields: Mapping[str, object]) -> None:
-        """For parts that do not know the classes yet."""
-        kind: Any = CATALOGUE[name]
-        self.emit(kind(**fields))
-
 
 # ---------------------------------------------------------------- the gateway and its host
 

@@ -78,7 +78,7 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
         store = RuntimeStore(directory)
         stack.callback(store.close)
         pipeline = Pipeline(
-            rules_of(settings, read_store_key(settings.store.key_file)), store, tell=logs.tell
+            rules_of(settings, read_store_key(settings.store.key_file)), store, emit=logs.write
         )
         player = Player(
             pipeline, found.header, found.indexed, CaptureClock(), resume_s=_resume_at(store)
@@ -144,7 +144,7 @@ class Player:
 
     async def play(self, reader: CaptureReader, publisher: Publisher) -> CaptureError | None:
         """To the end of the capture, or of what is readable of it; answers with the damage."""
-        relay = Relay(self._pipeline, publisher, self._clock, tell=logs.tell)
+        relay = Relay(self._pipeline, publisher, self._clock, emit=logs.write)
         next_tick_s = 0.0
         damage: CaptureError | None = None
         try:

@@ -33,7 +33,7 @@ SIGNALS = {signal.SIGTERM: Outcome.STOP, signal.SIGINT: Outcome.STOP, signal.SIG
 def start(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stdout)
-    logs.tell_uncaught()
+    logs.log_uncaught()
     # A loop that hangs as a whole can name nobody: systemd's SIGABRT prints where each thread
     # stands, and no value.
     faulthandler.enable(STDERR)

@@ -35,6 +35,14 @@ from presence.ports import (
     VerifiedList,
 )
 from presence.pulse import HANGING_STEP, LOOK_AT_PARTS_S, Pulse, beat, resting
+from presence.telemetry import (
+    ConsentApplied,
+    ConsentEntriesRefused,
+    ConsentFreshness,
+    GatewayPartHangs,
+    GatewayStarted,
+    IntakeOverflowed,
+)
 
 TICK_S: Final = 0.5
 """How often time passes in the engine: a consent ends, a visit ends, at most this much late."""
@@ -51,14 +59,14 @@ class Gateway:
         self._parts = parts
         self.intake = Intake(parts.queue_length)
         held = Revocations(parts.revocations.load() if parts.revocations else ())
-        self.pipeline = Pipeline(parts.rules, parts.visits, tell=parts.tell, revocations=held)
+        self.pipeline = Pipeline(parts.rules, parts.visits, emit=parts.emit, revocations=held)
         self._peering = (
-            PeerLink(parts.election, self.pipeline, parts.publisher, parts.clock, tell=parts.tell)
+            PeerLink(parts.election, self.pipeline, parts.publisher, parts.clock, emit=parts.emit)
             if parts.election
             else None
         )
         self._relay = Relay(
-            self.pipeline, parts.publisher, parts.clock, tell=parts.tell, turns=self._peering
+            self.pipeline, parts.publisher, parts.clock, emit=parts.emit, turns=self._peering
         )
         self.refresh = Refresh()
         """Ask here for a look at the list before its time."""
@@ -66,7 +74,7 @@ class Gateway:
             source=parts.consents,
             accepted=parts.accepted,
             clock=parts.clock,
-            tell=parts.tell,
+            emit=parts.emit,
             lease_s=parts.lease_s,
             complaints=parts.complaints,
             synchronised=parts.synchronised,
@@ -74,10 +82,10 @@ class Gateway:
         self.revocation_listener = self._revocation_listener(parts)
         self.freshness = Freshness.BOOT
         self.next_step = NEXT_STEP[Freshness.BOOT]
-        self._told: Freshness | None = None
+        self._reported: Freshness | None = None
         self._looked = asyncio.Event()
         self._built = asyncio.Event()
-        self._overflow_told = 0
+        self._overflow_reported = 0
         self.pulse = Pulse()
         self._hanging: set[str] = set()
 
@@ -92,7 +100,7 @@ class Gateway:
             list_sync=self.list_sync,
             clock=parts.clock,
             refresh=self.refresh.ask,
-            tell=parts.tell,
+            emit=parts.emit,
         )
 
     async def run(self) -> None:
@@ -126,9 +134,7 @@ class Gateway:
                 tasks.create_task(watcher.run(), name="watcher") for watcher in parts.watchers
             ]
             parts.notifier.ready(self.status_line())
-            parts.tell(
-                "gateway.started", {"version": __version__, "freshness": str(self.freshness)}
-            )
+            parts.emit(GatewayStarted(version=__version__, freshness=self.freshness))
             await self._built.wait()
             sources = [
                 tasks.create_task(self._part("radio", source.run(self.intake.hear)), name="radio")
@@ -184,16 +190,16 @@ class Gateway:
                 self._advance()
             if now_s >= look_again_s or now_s < look_again_s - look_every_s:
                 look_again_s = now_s + look_every_s
-                if not self._tell_hanging() and notifier.watchdog_s:
+                if not self._report_hanging() and notifier.watchdog_s:
                     notifier.alive()
             await asyncio.sleep(0)
 
-    def _tell_hanging(self) -> bool:
+    def _report_hanging(self) -> bool:
         """Whether a part hangs; each is named once."""
         hanging = self.pulse.hanging()
         for name in hanging.keys() - self._hanging:
-            fields = {"what": name, "seconds": hanging[name], "next_step": HANGING_STEP}
-            self._parts.tell("gateway.part_hangs", fields)
+            seconds = hanging[name]
+            self._parts.emit(GatewayPartHangs(what=name, seconds=seconds, next_step=HANGING_STEP))
         self._hanging = set(hanging)
         return bool(hanging)
 
@@ -207,18 +213,16 @@ class Gateway:
             self._peering.advance(now)
         state = self.freshness = self.list_sync.freshness(now)
         self.next_step = self.list_sync.next_step(now)
-        if state is not self._told:
-            self._told = state
+        if state is not self._reported:
+            self._reported = state
             if state is Freshness.DEAD:
                 self.pipeline.engine.matcher.forget()
                 self._parts.consents.forget_keys()
-            self._parts.tell(
-                "consent.freshness", {"freshness": state.value, "next_step": self.next_step}
-            )
+            self._parts.emit(ConsentFreshness(freshness=state, next_step=self.next_step))
             self._parts.notifier.status(self.status_line())
-        if self.intake.dropped > 2 * self._overflow_told:
-            self._overflow_told = self.intake.dropped
-            self._parts.tell("intake.overflowed", {"dropped": self.intake.dropped})
+        if self.intake.dropped > 2 * self._overflow_reported:
+            self._overflow_reported = self.intake.dropped
+            self._parts.emit(IntakeOverflowed(dropped=self.intake.dropped))
 
     async def _keep_state(self) -> None:
         """Tell our state at fixed intervals and never on a change: its time would tell what
@@ -283,7 +287,7 @@ class Gateway:
                 self.pipeline.engine.trust(standing)
             else:
                 self.pipeline.apply(verified.indexed, standing, now)
-                self._tell_applied(verified)
+                self._report_applied(verified)
         if (
             self.revocation_listener is not None
             and not self.list_sync.errors
@@ -291,18 +295,15 @@ class Gateway:
         ):
             self.revocation_listener.list_polled(verified)
 
-    def _tell_applied(self, verified: VerifiedList) -> None:
-        tell, header = self._parts.tell, verified.header
-        tell(
-            "consent.applied", {"list": header.name, "seq": header.seq, "entries": verified.entries}
-        )
+    def _report_applied(self, verified: VerifiedList) -> None:
+        emit, header = self._parts.emit, verified.header
+        emit(ConsentApplied(list=header.name, seq=header.seq, entries=verified.entries))
         if verified.refused:
-            fields = {
-                "list": header.name,
-                "refused": dict(verified.refused),
-                "problems": list(verified.complaints),
-            }
-            tell("consent.entries_refused", fields)
+            emit(
+                ConsentEntriesRefused(
+                    list=header.name, refused=verified.refused, problems=verified.complaints
+                )
+            )
 
     async def _drain(self) -> None:
         """What was heard goes through, what was decided goes out, as long as it may."""

@@ -39,15 +39,23 @@ from presence.errors import (
     StorageError,
     type_and_place,
 )
-from presence.ports import Clock, ConsentSource, Progress, Tell, VerifiedList
+from presence.ports import Clock, ConsentSource, Progress, VerifiedList
 from presence.pulse import beat
+from presence.telemetry import (
+    ConsentFetching,
+    ConsentGrew,
+    ConsentMemoryLost,
+    ConsentRefused,
+    ConsentRolledBack,
+    Emit,
+)
 
 LOOK_S: Final = 600.0
 """The longest that a look is waited for; a list of five million takes a small computer some
 minutes.
 """
 PROGRESS_S: Final = 30.0
-"""How often is told how far a long list has come."""
+"""How often is reported how far a long list has come."""
 ENDED_S: Final = 5.0
 """For a look that was given up to end."""
 
@@ -88,7 +96,7 @@ class ListSync:
     source: ConsentSource
     accepted: AcceptedLists
     clock: Clock
-    tell: Tell
+    emit: Emit
     lease_s: float
     complaints: list[str]
     """Of the plain list: the first entries left out."""
@@ -117,7 +125,7 @@ class ListSync:
     _unaccepted: ConsentList | None = None
     _under_way: asyncio.Future[Found] | None = None
     _given_up: bool = False
-    _told: Progress | None = None
+    _reported: Progress | None = None
 
     @property
     def seq(self) -> int:
@@ -184,19 +192,15 @@ class ListSync:
     def _failed(self, error: Exception, reason: str) -> None:
         self.errors += 1
         self.refusals += 1
-        self.tell("consent.refused", {"reason": reason})
+        self.emit(ConsentRefused(reason=reason))
         if isinstance(error, MemoryLost):
-            self.tell("consent.memory_lost", {"reason": reason})
+            self.emit(ConsentMemoryLost(reason=reason))
         if isinstance(error, ListRolledBack):
-            self.tell(
-                "consent.rolled_back",
-                {"seq": self.seq, "next_step": "find out who brought the old list"},
-            )
+            next_step = "find out who brought the old list"
+            self.emit(ConsentRolledBack(seq=self.seq, next_step=next_step))
         if isinstance(error, ListGrew):
             next_step = "find out where so many new customers come from"
-            self.tell(
-                "consent.grew", {"seq": self.seq, "entries": error.entries, "next_step": next_step}
-            )
+            self.emit(ConsentGrew(seq=self.seq, entries=error.entries, next_step=next_step))
 
     async def _looked(self) -> VerifiedList | None:
         """The outcome of a look. Raises what went wrong with it, ConsentListError where it
@@ -229,9 +233,9 @@ class ListSync:
             beat()
             await asyncio.wait([look], timeout=min(self.progress_s, until_s - loop.time()))
             progress = self.source.progress
-            if not look.done() and progress is not None and progress != self._told:
-                self._told = progress
-                self.tell("consent.fetching", {"count": progress.here, "total": progress.of})
+            if not look.done() and progress is not None and progress != self._reported:
+                self._reported = progress
+                self.emit(ConsentFetching(count=progress.here, total=progress.of))
 
     def _lease_of(self, verified: VerifiedList, now: Moment) -> Lease:
         """A new lease; but a list that is held back renews nothing: it is taken in, and the old

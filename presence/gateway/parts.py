@@ -16,10 +16,10 @@ from presence.ports import (
     ConsentSource,
     DoorbellSource,
     RevocationStore,
-    Tell,
     VisitStore,
 )
 from presence.pulse import BOUND_S
+from presence.telemetry import Emit
 
 
 class LinkedPublisher(SubscribingPublisher, Protocol):
@@ -58,7 +58,7 @@ class Parts:
     publisher: LinkedPublisher
     clock: Clock
     notifier: Notifier
-    tell: Tell
+    emit: Emit
     lease_s: float
     poll_s: float
     queue_length: int = 4096

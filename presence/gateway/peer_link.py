@@ -31,8 +31,9 @@ from presence.core.operations.hourly import HourlyNews
 from presence.core.timestamps import Moment
 from presence.errors import BrokerError, MessageNotTaken
 from presence.gateway.pipeline import Pipeline
-from presence.ports import Clock, OutgoingMessage, Publisher, Tell
+from presence.ports import Clock, OutgoingMessage, Publisher
 from presence.pulse import beat, branch, resting
+from presence.telemetry import Emit, PeersIgnored, PeersUnheard
 
 MAX_UNSENT: Final = 256
 """Messages that wait for the broker; the oldest go first, for they are of use for seconds."""
@@ -59,7 +60,7 @@ class PeerLink:
         link: SubscribingPublisher,
         clock: Clock,
         *,
-        tell: Tell,
+        emit: Emit,
         chance: Callable[[], float] = random.random,
         tidy_s: float = TIDY_S,
     ) -> None:
@@ -72,7 +73,7 @@ class PeerLink:
         self._pipeline = pipeline
         self._link = link
         self._clock = clock
-        self._tell = tell
+        self._emit = emit
         self._chance = chance
         self._tidy_s = tidy_s
         self._heard: dict[PeerMessage, None] = {}
@@ -95,13 +96,11 @@ class PeerLink:
                 self._election.keep_only(self._pipeline.outbox.pending.records)
 
     def advance(self, now: Moment) -> None:
-        """Tell that nobody hears us, by the hour: a line for each message would be one for each visit
+        """Say that nobody hears us, by the hour: a line for each message would be one for each visit
         (R-23).
         """
         for code, count in self._news.due(now).items():
-            self._tell(
-                "peers.unheard", {"reason_code": code, "count": count, "next_step": UNHEARD_STEP}
-            )
+            self._emit(PeersUnheard(reason_code=code, count=count, next_step=UNHEARD_STEP))
 
     async def wait_s(self, outgoing: Outgoing) -> float:
         """0 where the event is ours to send now, infinity where a peer sent it."""
@@ -181,9 +180,7 @@ class PeerLink:
         self.ignored[why] += 1
         count = self.ignored[why]
         if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
-            self._tell(
-                "peers.ignored", {"reason": why.value, "count": count, "next_step": NEXT_STEP[why]}
-            )
+            self._emit(PeersIgnored(reason=why.value, count=count, next_step=NEXT_STEP[why]))
 
 
 UNHEARD_STEP: Final = (

@@ -22,7 +22,8 @@ from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import SHARES
 from presence.errors import StorageError
-from presence.ports import DoorbellResponse, OutgoingMessage, Stored, Tell, VisitStore
+from presence.ports import DoorbellResponse, OutgoingMessage, Stored, VisitStore
+from presence.telemetry import Emit, StorageFailed, StorageRecovered
 
 SAVE_HEARD_S = 10
 """How often each visit's time of last hearing is stored: after a crash it ends at most this much
@@ -78,7 +79,7 @@ class Pipeline:
         rules: Rules,
         store: VisitStore,
         *,
-        tell: Tell,
+        emit: Emit,
         revocations: Revocations | None = None,
     ) -> None:
         stored = store.load()
@@ -93,7 +94,7 @@ class Pipeline:
         self.outbox = self.engine.outbox
         self._rules = rules
         self._store = store
-        self._tell = tell
+        self._emit = emit
         self._unsaved = False
         self._turn = -SHARES
         self._queued = asyncio.Event()
@@ -216,9 +217,9 @@ class Pipeline:
             return
         if self._unsaved:
             self._unsaved = False
-            self._tell("storage.recovered", {"what": "visits"})
+            self._emit(StorageRecovered(what="visits"))
 
     def _could_not_save(self, error: StorageError) -> None:
         if not self._unsaved:
-            self._tell("storage.failed", {"what": "visits", "reason": str(error)})
+            self._emit(StorageFailed(what="visits", reason=str(error)))
         self._unsaved = True

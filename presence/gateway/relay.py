@@ -32,8 +32,9 @@ from presence.core.event.outbox import Outbox, Outgoing
 from presence.core.operations.hourly import HourlyNews
 from presence.core.timestamps import Moment
 from presence.errors import BrokerError, MessageNotTaken, MessageRefused
-from presence.ports import Clock, OutgoingMessage, Publisher, Tell
+from presence.ports import Clock, OutgoingMessage, Publisher
 from presence.pulse import resting
+from presence.telemetry import Emit, EventRefused
 
 RETRY_S = 1.0
 """After a lost connection or while the list is stale; events that arrive meanwhile wait no longer
@@ -100,7 +101,7 @@ class Relay:
         publisher: Publisher,
         clock: Clock,
         *,
-        tell: Tell,
+        emit: Emit,
         turns: Turns | None = None,
         chance: Callable[[], float] = random.random,
         retry_s: float = RETRY_S,
@@ -109,7 +110,7 @@ class Relay:
         self._pending = source.outbox.pending
         self._publisher = publisher
         self._clock = clock
-        self._tell = tell
+        self._emit = emit
         self._turns = turns
         self._chance = chance
         self._retry_s = self._wait_s = retry_s
@@ -152,14 +153,14 @@ class Relay:
         return True
 
     def advance(self, now: Moment) -> None:
-        """Tell of refusals when their hour is over (rule 3)."""
+        """Report refusals when their hour is over (rule 3)."""
         counts: dict[int, int] = {}
         for (code, _audience, _type), count in self._refused.due(now).items():
             counts[code] = max(
                 count, counts.get(code, 0)
             )  # one visit is an event for each audience
         for code, count in counts.items():
-            self._tell("event.refused", {"code": code, "count": count, "next_step": REFUSED_STEP})
+            self._emit(EventRefused(code=code, count=count, next_step=REFUSED_STEP))
 
     async def _send(self, outgoing: Outgoing) -> _Sent:
         now = self._clock.now()

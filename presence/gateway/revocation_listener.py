@@ -42,7 +42,18 @@ from presence.core.consent.revocations import Applied
 from presence.errors import StorageError
 from presence.gateway.list_sync import ListSync
 from presence.gateway.pipeline import Pipeline
-from presence.ports import Clock, RevocationStore, Tell, VerifiedList
+from presence.ports import Clock, RevocationStore, VerifiedList
+from presence.telemetry import (
+    ConsentCaughtUp,
+    ConsentFrozen,
+    Emit,
+    NoticesKeysRefused,
+    RestrictionApplied,
+    RestrictionLifted,
+    RestrictionRefused,
+    StorageFailed,
+    StorageRecovered,
+)
 
 REVOCATIONS_EACH_S: Final = 50.0
 REVOCATIONS_AT_ONCE: Final = 200
@@ -74,7 +85,7 @@ class RevocationListener:
         list_sync: ListSync,
         clock: Clock,
         refresh: Callable[[], None],
-        tell: Tell,
+        emit: Emit,
     ) -> None:
         """`refresh` asks for a look at plane A before its time."""
         self.ignored: Counter[str] = Counter()
@@ -90,7 +101,7 @@ class RevocationListener:
         self._list_sync = list_sync
         self._clock = clock
         self._refresh = refresh
-        self._tell = tell
+        self._emit = emit
         self._seen = self._stored = store.last_revocation(list_name)
         self._revocation_budget = Budget(each_s=REVOCATIONS_EACH_S, at_once=REVOCATIONS_AT_ONCE)
         self._head_budget = Budget(each_s=HEADS_EACH_S, at_once=HEADS_AT_ONCE)
@@ -101,7 +112,7 @@ class RevocationListener:
         self._hole_until_s: float | None = None
         """A list that was signed after this moment holds what a lost revocation took away."""
         self._unsaved = False
-        self._told_frozen = False
+        self._reported_frozen = False
 
     async def listen(self, link: Link) -> None:
         """From now on, through all reconnections."""
@@ -145,10 +156,8 @@ class RevocationListener:
         self._keep(applied)
         if applied.new:
             self.revocations += 1
-            self._tell(
-                "restriction.applied",
-                {"list": self._list_name, "seq": revocation.seq, "count": len(applied.new)},
-            )
+            count = len(applied.new)
+            self._emit(RestrictionApplied(list=self._list_name, seq=revocation.seq, count=count))
 
     def hear_head(self, _topic: str, payload: bytes, _retained: bool) -> None:
         now = self._clock.now()
@@ -192,7 +201,7 @@ class RevocationListener:
             gone = self._pipeline.engine.settle()
             if gone:
                 self._save(lambda: self._store.let_go(gone))
-        self._tell_frozen()
+        self._report_frozen()
 
     def _is_behind(self) -> bool:
         return self.lag.behind(self._list_sync.timestamp_version, self._list_sync.seq)
@@ -217,11 +226,8 @@ class RevocationListener:
         try:
             key_set = parse_key_set(jwks)
         except BadKeys as error:
-            fields = {
-                "reason": str(error),
-                "next_step": "mend notices.jwks at the consent service; the old keys stay",
-            }
-            self._tell("notices.keys_refused", fields)
+            next_step = "mend notices.jwks at the consent service; the old keys stay"
+            self._emit(NoticesKeysRefused(reason=str(error), next_step=next_step))
             return
         self._keys = key_set.keys
         revoked = key_set.revoked - self._revoked
@@ -241,9 +247,7 @@ class RevocationListener:
         self.lag.forget()
         self._head, self._seen = b"", 0
         self._taken_in.clear()
-        self._tell(
-            "restriction.lifted", {"list": self._list_name, "count": len(gone), "reason": LIFTED}
-        )
+        self._emit(RestrictionLifted(list=self._list_name, count=len(gone), reason=LIFTED))
 
     def _keep(self, applied: Applied = NOTHING) -> None:
         """Store what was taken away, and which revocation was the last, where that is new; all of
@@ -262,20 +266,20 @@ class RevocationListener:
             store()
         except StorageError as error:
             if not self._unsaved:
-                self._tell("storage.failed", {"what": "withdrawn", "reason": str(error)})
+                self._emit(StorageFailed(what="withdrawn", reason=str(error)))
             self._unsaved = True
             return
         if self._unsaved:
             self._unsaved = False
-            self._tell("storage.recovered", {"what": "withdrawn"})
+            self._emit(StorageRecovered(what="withdrawn"))
 
-    def _tell_frozen(self) -> None:
+    def _report_frozen(self) -> None:
         frozen = self.lag.frozen
-        if frozen is self._told_frozen:
+        if frozen is self._reported_frozen:
             return
-        self._told_frozen = frozen
+        self._reported_frozen = frozen
         head = self.lag.newest
-        fields = {"list": self._list_name, "seq": head.list_seq if head else 0}
+        name, seq = self._list_name, head.list_seq if head else 0
         if frozen:
             reason = (
                 "the consent service signed a newer list than its server gives us: nothing "
@@ -285,17 +289,15 @@ class RevocationListener:
                 "look at the server, its cache and the proxy between; somebody may be "
                 "holding the list back"
             )
-            self._tell("consent.frozen", {**fields, "reason": reason, "next_step": next_step})
+            self._emit(ConsentFrozen(list=name, seq=seq, reason=reason, next_step=next_step))
         else:
-            self._tell("consent.caught_up", fields)
+            self._emit(ConsentCaughtUp(list=name, seq=seq))
 
     def _ignore(self, why: str) -> None:
         self.ignored[why] += 1
         count = self.ignored[why]
         if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
-            self._tell(
-                "restriction.refused", {"reason": why, "count": count, "next_step": NEXT_STEP[why]}
-            )
+            self._emit(RestrictionRefused(reason=why, count=count, next_step=NEXT_STEP[why]))
 
 
 COPY: Final = "copy"

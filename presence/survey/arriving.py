@@ -27,7 +27,7 @@ from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
-from presence.ports import Clock, OnAdvertisement, OutgoingMessage, Progress, Stored, Tell
+from presence.ports import Clock, OnAdvertisement, OutgoingMessage, Progress, Stored
 from presence.survey.judging import Result
 
 CONNECT_S: Final = 8.0
@@ -173,7 +173,6 @@ def _arrival(
     day = utc_day(clock.now().utc_s)
     keys = (entry.consent.pairwise_keys.get(TEST_AUDIENCE) for entry in consents.entries.values())
     told: list[str] = []
-    tell: Tell = lambda event, fields: told.append(f"{event}: {fields.get('reason', '')}")  # noqa: E731 - one line
     gateway = Gateway(
         Parts(
             rules=rules,
@@ -184,7 +183,7 @@ def _arrival(
             publisher=publisher,
             clock=clock,
             notifier=memory,
-            tell=tell,
+            emit=lambda event: told.append(f"{event.name}: {event.fields().get('reason', '')}"),
             lease_s=settings.consent.lease_s,
             poll_s=settings.consent.poll_s,
         )

@@ -57,16 +57,14 @@ class Shop:
         rules = replace(
             subjects.rules(), place=place_of(number), store_key=number.to_bytes(32, "big")
         )
-        self.pipeline = Pipeline(rules, RuntimeStore(folder), tell=lambda _event, _fields: None)
+        self.pipeline = Pipeline(rules, RuntimeStore(folder), emit=lambda _event: None)
         self.pipeline.apply(
             subjects.consent_list(visits, now),
             replace(subjects.STANDING, suppression_checked_at_s=now.utc_s),
             now,
         )
         self.pipeline.engine.matcher.complete(now.utc_s)
-        self.relay = Relay(
-            self.pipeline, publisher, SystemClock(), tell=lambda _event, _fields: None
-        )
+        self.relay = Relay(self.pipeline, publisher, SystemClock(), emit=lambda _event: None)
 
     async def play(self, visits: int, rate: float) -> None:
         """The visits, and return when the broker has all events."""

@@ -25,7 +25,7 @@ def figures() -> Iterator[Figure]:
     }
     with tempfile.TemporaryDirectory() as directory:
         pipeline = Pipeline(
-            subjects.rules(), RuntimeStore(Path(directory)), tell=lambda _event, _fields: None
+            subjects.rules(), RuntimeStore(Path(directory)), emit=lambda _event: None
         )
         pipeline.apply(subjects.consent_list(1000), subjects.STANDING, subjects.NOW)
         pipeline.engine.matcher.complete(subjects.NOW.utc_s)

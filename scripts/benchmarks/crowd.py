@@ -44,7 +44,7 @@ class Crowd:
     def __init__(self, present: int, directory: Path) -> None:
         self.now = START
         self.pipeline = Pipeline(
-            subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None
+            subjects.rules(), RuntimeStore(directory), emit=lambda _event: None
         )
         self.pipeline.apply(subjects.consent_list(LISTED), subjects.STANDING, self.now)
         self.pipeline.engine.matcher.complete(self.now.utc_s)

@@ -58,9 +58,7 @@ def figures() -> Iterator[Figure]:
 
 
 def _scanners(directory: Path) -> tuple[Any, Any]:
-    pipeline = Pipeline(
-        subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None
-    )
+    pipeline = Pipeline(subjects.rules(), RuntimeStore(directory), emit=lambda _event: None)
     pipeline.apply(subjects.consent_list(1000), subjects.STANDING, subjects.NOW)
     pipeline.engine.matcher.complete(subjects.NOW.utc_s)
     intake = Intake(4096)

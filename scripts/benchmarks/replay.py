@@ -35,9 +35,7 @@ def figures() -> Iterator[Figure]:
 
 def _play(capture: Path) -> float:
     with tempfile.TemporaryDirectory() as directory:
-        pipeline = Pipeline(
-            rules(), RuntimeStore(Path(directory)), tell=lambda _event, _fields: None
-        )
+        pipeline = Pipeline(rules(), RuntimeStore(Path(directory)), emit=lambda _event: None)
         consents = consent_list(1000)
         player = Player(pipeline, consents.header, index_list(consents), CaptureClock(), resume_s=0)
         started = time.perf_counter()

@@ -103,13 +103,11 @@ class Shop:
     def __init__(self, directory: Path) -> None:
         self.clock, self.broker = Clock(), Taker()
         self.pipeline = Pipeline(
-            subjects.rules(), RuntimeStore(directory), tell=lambda _event, _fields: None
+            subjects.rules(), RuntimeStore(directory), emit=lambda _event: None
         )
         self.pipeline.apply(subjects.consent_list(LISTED), subjects.STANDING, START)
         self.pipeline.engine.matcher.complete(START.utc_s)
-        self.relay = Relay(
-            self.pipeline, self.broker, self.clock, tell=lambda _event, _fields: None
-        )
+        self.relay = Relay(self.pipeline, self.broker, self.clock, emit=lambda _event: None)
 
     def heard(self, what: Advertisement) -> Trip:
         """One advertisement now; somebody else was heard in the same second before."""

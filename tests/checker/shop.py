@@ -34,7 +34,7 @@ from tests.checker.chain import LIST
 from tests.checker.judge import LEASE_S, Judge
 from tests.checker.wills import CAMPAIGNS, PURPOSE_OF
 from tests.support.builders import rules
-from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryAcceptedLists
+from tests.support.fakes import FakeClock, FakePublisher, MemoryAcceptedLists, RecordingTelemetry
 from tests.support.small import SmallPipeline
 
 OUTBOX: Final = 4
@@ -71,7 +71,7 @@ class Shop:
         self._folder = folder
         self._judge = judge
         self.clock = FakeClock(Moment(5000.0, now_s))
-        self.tell = FakeTell()
+        self.telemetry = RecordingTelemetry()
         self.off_s = 0.0
         """How far somebody set the wall clock off."""
         self.broker = Broker(judge)
@@ -96,7 +96,7 @@ class Shop:
             source=self._source,
             accepted=MemoryAcceptedLists(),
             clock=self.clock,
-            tell=self.tell,
+            emit=self.telemetry.emit,
             lease_s=LEASE_S,
             complaints=[],
             synchronised=lambda: True,
@@ -104,7 +104,7 @@ class Shop:
         self.pipeline = SmallPipeline(
             rules(audiences=AUDIENCES, outbox_length=OUTBOX),
             self._visits,
-            tell=self.tell,
+            emit=self.telemetry.emit,
             revocations=Revocations(self._withdrawn.load()),
         )
         self.listener = RevocationListener(
@@ -115,10 +115,10 @@ class Shop:
             list_sync=self.list_sync,
             clock=self.clock,
             refresh=lambda: None,
-            tell=self.tell,
+            emit=self.telemetry.emit,
         )
         self.relay = Relay(
-            self.pipeline, self.broker, self.clock, tell=self.tell, chance=lambda: 0.5
+            self.pipeline, self.broker, self.clock, emit=self.telemetry.emit, chance=lambda: 0.5
         )
 
     def kill(self) -> None:

@@ -22,6 +22,7 @@ from presence.edges.consent_list.segment_files import WindowKeyFiles
 from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from presence.errors import ConsentListError, ListGrew
+from presence.telemetry import ConsentGrew
 from tests.support.consent_services import a_wish
 from tests.support.signed_gateway import Door
 from tests.support.signed_lists import LIST, Repository, agreed
@@ -261,8 +262,8 @@ async def test_the_list_in_force_stays_its_lease_runs_on_and_it_is_an_alarm(
         assert "200 entries" in door.refusal()
         assert list_sync.lease is lease
         assert (list_sync.entries, list_sync.seq) == (100, 1)
-        [fields, *_] = [fields for event, fields in door.tell.told if event == "consent.grew"]
-        assert (fields["seq"], fields["entries"]) == (1, 200)
+        [grew, *_] = door.telemetry.of(ConsentGrew)
+        assert (grew.seq, grew.entries) == (1, 200)
 
 
 class Chain:

@@ -8,18 +8,28 @@ import pytest
 from presence.core.consent.freshness import DEAD_S, Freshness
 from presence.core.consent.list_json import ConsentList
 from presence.gateway.list_sync import ListSync, Refresh
+from presence.telemetry import ConsentRefused
 from tests.support.builders import a_list, consent, header, moment
-from tests.support.fakes import FakeClock, FakeConsentSource, FakeTell, MemoryAcceptedLists
+from tests.support.fakes import (
+    FakeClock,
+    FakeConsentSource,
+    MemoryAcceptedLists,
+    RecordingTelemetry,
+)
 
 
 def a_renewal(
-    source: FakeConsentSource, clock: FakeClock, *, synchronised: bool = True
+    source: FakeConsentSource,
+    clock: FakeClock,
+    telemetry: RecordingTelemetry | None = None,
+    *,
+    synchronised: bool = True,
 ) -> ListSync:
     return ListSync(
         source=source,
         accepted=MemoryAcceptedLists(),
         clock=clock,
-        tell=FakeTell(),
+        emit=(telemetry or RecordingTelemetry()).emit,
         lease_s=900,
         complaints=[],
         synchronised=lambda: synchronised,
@@ -80,11 +90,9 @@ async def test_a_look_is_waited_for_until_somebody_asks() -> None:
     assert waiting.result()
 
 
-def reason(list_sync: ListSync) -> str:
+def reason(telemetry: RecordingTelemetry) -> str:
     """Of the look that failed last."""
-    tell = list_sync.tell
-    assert isinstance(tell, FakeTell)
-    return str([fields["reason"] for event, fields in tell.told if event == "consent.refused"][-1])
+    return telemetry.of(ConsentRefused)[-1].reason
 
 
 class BrokenSource(FakeConsentSource):
@@ -97,15 +105,15 @@ class BrokenSource(FakeConsentSource):
 
 @pytest.mark.requirement("R-39", "R-65")
 async def test_what_nobody_foresaw_is_a_look_that_failed_told_by_type_and_place_alone() -> None:
-    clock = FakeClock()
-    list_sync = a_renewal(FakeConsentSource(a_list(consent())), clock)
+    clock, telemetry = FakeClock(), RecordingTelemetry()
+    list_sync = a_renewal(FakeConsentSource(a_list(consent())), clock, telemetry)
     await list_sync.renew()
     lease = list_sync.lease
     list_sync.source = BrokenSource()
     assert await list_sync.renew() is None
     assert (list_sync.errors, list_sync.lease) == (1, lease)
-    assert "KeyError at read:" in reason(list_sync)
-    assert "stranger" not in reason(list_sync)
+    assert "KeyError at read:" in reason(telemetry)
+    assert "stranger" not in reason(telemetry)
 
 
 class HangingSource(FakeConsentSource):
@@ -128,10 +136,11 @@ class HangingSource(FakeConsentSource):
 @pytest.mark.requirement("R-39", "R-60")
 async def test_a_look_that_hangs_is_told_and_no_other_begins_beside_it() -> None:
     clock, source = FakeClock(), HangingSource(a_list(consent()))
-    list_sync = a_renewal(source, clock)
+    telemetry = RecordingTelemetry()
+    list_sync = a_renewal(source, clock, telemetry)
     list_sync.look_s = list_sync.ended_s = 0.05
     assert await list_sync.renew() is None
-    assert "has not ended after 0.05 s" in reason(list_sync)
+    assert "has not ended after 0.05 s" in reason(telemetry)
     assert await list_sync.renew() is None
     assert (list_sync.errors, source.reads, source.given_up) == (2, 1, 1)
     assert list_sync.freshness(clock.now()) is Freshness.BOOT

@@ -25,6 +25,7 @@ from presence.errors import BrokerError
 from presence.gateway.peer_link import TIDY_S, PeerLink
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
+from presence.telemetry import PeersIgnored
 from tests.support.brokers import PUBACK, FakeBroker, packet
 from tests.support.builders import (
     PLACE,
@@ -37,7 +38,7 @@ from tests.support.builders import (
     rules,
     standing,
 )
-from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore, RecordingTelemetry
+from tests.support.fakes import FakeClock, FakePublisher, MemoryStore, RecordingTelemetry
 from tests.support.mqtt_parts import new_publisher, running
 from tests.support.small import SmallPipeline
 
@@ -68,8 +69,12 @@ class Door:
     """A gateway from the pipeline to the broker, with somebody who has just come in."""
 
     def __init__(self, *, company: bool = False, tidy_s: float = TIDY_S) -> None:
-        self.clock, self.link, self.tell = FakeClock(moment(7)), FakeLink(), FakeTell()
-        self.pipeline = SmallPipeline(rules(), MemoryStore(), tell=self.tell)
+        self.clock, self.link, self.telemetry = (
+            FakeClock(moment(7)),
+            FakeLink(),
+            RecordingTelemetry(),
+        )
+        self.pipeline = SmallPipeline(rules(), MemoryStore(), emit=self.telemetry.emit)
         self.pipeline.apply(a_list(consent()), standing(), moment())
         for heard in approach():
             self.pipeline.receive(heard)
@@ -79,11 +84,13 @@ class Door:
             self.pipeline,
             self.link,
             self.clock,
-            tell=self.tell,
+            emit=self.telemetry.emit,
             chance=lambda: 0.0,
             tidy_s=tidy_s,
         )
-        self.relay = Relay(self.pipeline, self.link, self.clock, tell=self.tell, turns=self.peering)
+        self.relay = Relay(
+            self.pipeline, self.link, self.clock, emit=self.telemetry.emit, turns=self.peering
+        )
         if company:
             self.hear(PeerMessageKind.STILL_PRESENT, "somebody-else")
 
@@ -200,9 +207,9 @@ async def test_a_forged_word_silences_nothing_and_is_told_with_its_remedy(door: 
     await door.after(0.8)
     assert len(door.events()) == 1
     assert door.peering.ignored == {IgnoreReason.FORGED: 5}
-    told = [fields for event, fields in door.tell.told if event == "peers.ignored"]
-    assert [fields["count"] for fields in told] == [1, 2, 4]
-    assert "store.key_file" in str(told[0]["next_step"])
+    ignored = door.telemetry.of(PeersIgnored)
+    assert [event.count for event in ignored] == [1, 2, 4]
+    assert "store.key_file" in ignored[0].next_step
 
 
 @pytest.mark.requirement("R-54")
@@ -217,7 +224,7 @@ async def test_a_word_that_is_played_back_again_and_again_is_answered_once(door:
     await door.spoken()
     assert door.words() == [PeerMessageKind.CLAIM, PeerMessageKind.SENT, PeerMessageKind.SENT]
     assert door.peering.ignored == {IgnoreReason.COPY: 1999}
-    assert "peers.ignored" not in door.tell.names()
+    assert "peers.ignored" not in door.telemetry.names()
     door.clock.pass_s(1)
     door.hear(PeerMessageKind.CLAIM, door.events()[0])  # said anew
     await door.spoken()
@@ -301,9 +308,9 @@ async def test_a_node_of_the_brokers_cluster_that_is_gone_mutes_nobody(door: Doo
     ):
         peers = Election(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
         peering = PeerLink(
-            peers, door.pipeline, publisher, door.clock, tell=told.tell, chance=lambda: 0.0
+            peers, door.pipeline, publisher, door.clock, emit=told.emit, chance=lambda: 0.0
         )
-        relay = Relay(door.pipeline, publisher, door.clock, tell=told.tell, turns=peering)
+        relay = Relay(door.pipeline, publisher, door.clock, emit=told.emit, turns=peering)
         async with asyncio.TaskGroup() as tasks:
             speaking = tasks.create_task(peering.run())
             await relay.empty()

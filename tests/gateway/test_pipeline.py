@@ -15,6 +15,7 @@ from presence.core.event.outbox import Step
 from presence.core.timestamps import Moment
 from presence.gateway.pipeline import SAVE_HEARD_S, Intake, Pipeline
 from presence.ports import OutgoingMessage, Stored
+from presence.telemetry import StorageFailed
 from tests.support.builders import (
     ANNA,
     BERIT,
@@ -30,15 +31,20 @@ from tests.support.builders import (
     stranger,
     visit,
 )
-from tests.support.fakes import FakeTell, MemoryStore
+from tests.support.fakes import MemoryStore, RecordingTelemetry
 from tests.support.small import SmallPipeline
 
 
 def a_pipeline(
-    store: MemoryStore | None = None, *, tell: FakeTell | None = None, **changes: object
+    store: MemoryStore | None = None,
+    *,
+    telemetry: RecordingTelemetry | None = None,
+    **changes: object,
 ) -> Pipeline:
     """A pipeline with a fresh list on which Anna stands."""
-    pipeline = SmallPipeline(rules(**changes), store or MemoryStore(), tell=tell or FakeTell())
+    pipeline = SmallPipeline(
+        rules(**changes), store or MemoryStore(), emit=(telemetry or RecordingTelemetry()).emit
+    )
     pipeline.apply(a_list(consent()), standing(), moment())
     return pipeline
 
@@ -197,7 +203,7 @@ def test_a_tick_writes_nothing_where_nobody_was_heard() -> None:
 def test_of_a_crowd_only_what_changed_is_written() -> None:
     """The rest of the store is not written anew: what was changed there by hand stays so."""
     store = MemoryStore()
-    pipeline = SmallPipeline(rules(), store, tell=FakeTell())
+    pipeline = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
     pipeline.apply(a_list(consent(), consent(ref=BERIT)), standing(), moment())
     come_in(pipeline)
     for heard in approach(ref=BERIT):
@@ -217,7 +223,7 @@ def test_of_a_crowd_only_what_changed_is_written() -> None:
 def test_a_crash_loses_at_most_ten_seconds_of_the_last_hearing() -> None:
     refs = [bytes([n]) * 8 for n in range(40)]
     store = MemoryStore()
-    pipeline = SmallPipeline(rules(), store, tell=FakeTell())
+    pipeline = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
     pipeline.apply(a_list(*(consent(ref=ref) for ref in refs)), standing(), moment())
     for ref in refs:
         for heard in approach(ref=ref):
@@ -289,7 +295,7 @@ def test_nothing_is_sent_after_a_restart_before_the_list_is_proven_again() -> No
     store = MemoryStore()
     come_in(a_pipeline(store))
 
-    after = SmallPipeline(rules(), store, tell=FakeTell())
+    after = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
 
     assert after.release(next(iter(after.outbox.pending)), moment(20)) == Denied(Reason.LIST_STALE)
 
@@ -303,7 +309,7 @@ def test_a_withdrawal_while_the_gateway_was_down_is_told_after_the_restart() -> 
     before.release(waiting, moment(8))
     before.acknowledge(waiting, published=True)
 
-    after = SmallPipeline(rules(), store, tell=FakeTell())
+    after = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
     after.apply(a_list(consent(ref=BERIT)), standing(), moment(60))
 
     assert json.loads(message(after, moment(60)).payload)["data"]["entered_id"] == waiting.id
@@ -322,7 +328,7 @@ def test_what_was_taken_back_before_the_process_was_killed_is_not_announced_agai
     before.acknowledge(waiting, published=True)
     before.apply(a_list(), standing(), moment(20))
 
-    after = SmallPipeline(rules(), store, tell=FakeTell())
+    after = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
     after.apply(a_list(consent(version=2)), standing(), moment(30))
     come_in(after, moment(31))
 
@@ -333,7 +339,9 @@ def test_what_was_taken_back_before_the_process_was_killed_is_not_announced_agai
 
 
 async def test_an_outbox_that_was_not_empty_wakes_the_relay_after_a_restart() -> None:
-    pipeline = SmallPipeline(rules(), MemoryStore(Stored(pending=(outgoing(),))), tell=FakeTell())
+    pipeline = SmallPipeline(
+        rules(), MemoryStore(Stored(pending=(outgoing(),))), emit=RecordingTelemetry().emit
+    )
 
     async with asyncio.timeout(1):
         await pipeline.queued()
@@ -344,8 +352,8 @@ async def test_an_outbox_that_was_not_empty_wakes_the_relay_after_a_restart() ->
 
 @pytest.mark.requirement("T-20")
 def test_a_full_disk_loses_no_event_and_is_told_once() -> None:
-    store, tell = MemoryStore(), FakeTell()
-    pipeline = a_pipeline(store, tell=tell)
+    store, telemetry = MemoryStore(), RecordingTelemetry()
+    pipeline = a_pipeline(store, telemetry=telemetry)
     store.fill_up()
 
     come_in(pipeline)
@@ -356,13 +364,15 @@ def test_a_full_disk_loses_no_event_and_is_told_once() -> None:
 
     assert json.loads(sent.payload)["type"] == "presence.entered.v1"
     assert pipeline.counts["published"] == 1
-    assert tell.names() == ["storage.failed"]
+    [failed] = telemetry.events
+    assert isinstance(failed, StorageFailed)
+    assert failed.what == "visits"
 
 
 @pytest.mark.requirement("T-20")
 def test_what_could_not_be_stored_is_stored_whole_once_there_is_room() -> None:
-    store, tell = MemoryStore(), FakeTell()
-    pipeline = a_pipeline(store, tell=tell)
+    store, telemetry = MemoryStore(), RecordingTelemetry()
+    pipeline = a_pipeline(store, telemetry=telemetry)
     store.fill_up()
     come_in(pipeline)
     message(pipeline, moment(8))
@@ -375,7 +385,7 @@ def test_what_could_not_be_stored_is_stored_whole_once_there_is_room() -> None:
     assert [v.ref for v in stored.visits] == [ANNA]
     assert stored.pending == tuple(pipeline.outbox.pending)
     assert len(stored.announcements) == 1
-    assert tell.names() == ["storage.failed", "storage.recovered"]
+    assert telemetry.names() == ["storage.failed", "storage.recovered"]
 
 
 @pytest.mark.requirement("T-20", "R-12")
@@ -394,8 +404,8 @@ def test_a_withdrawal_on_a_full_disk_is_erased_once_there_is_room() -> None:
 
 
 def test_a_second_failure_is_told_again() -> None:
-    store, tell = MemoryStore(), FakeTell()
-    pipeline = a_pipeline(store, tell=tell)
+    store, telemetry = MemoryStore(), RecordingTelemetry()
+    pipeline = a_pipeline(store, telemetry=telemetry)
     come_in(pipeline)
     for second in (20, 40):
         store.fill_up()
@@ -404,7 +414,7 @@ def test_a_second_failure_is_told_again() -> None:
         store.make_room()
         pipeline.advance(moment(second + 1))
 
-    assert tell.names() == ["storage.failed", "storage.recovered"] * 2
+    assert telemetry.names() == ["storage.failed", "storage.recovered"] * 2
 
 
 # ---------------------------------------------------------------- the intake

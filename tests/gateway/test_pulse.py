@@ -30,12 +30,12 @@ from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
 from presence.ports import OnAdvertisement, OutgoingMessage
 from presence.pulse import BOUND_S, Pulse, beat, branch, resting
+from presence.telemetry import GatewayPartHangs
 from tests.support.builders import a_list, approach, consent, moment, rules
 from tests.support.fakes import (
     FakeConsentSource,
     FakeNotifier,
     FakePublisher,
-    FakeTell,
     MemoryAcceptedLists,
     MemoryStore,
     RecordingTelemetry,
@@ -153,7 +153,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.notifier = FakeNotifier(watchdog_s=NOT_LONG_S)
-        self.tell = FakeTell()
+        self.telemetry = RecordingTelemetry()
 
     @contextlib.asynccontextmanager
     async def running(self, **parts: object) -> AsyncIterator[Gateway]:
@@ -166,7 +166,7 @@ class Gate:
             "publisher": FakePublisher(),
             "clock": RunningClock(),
             "notifier": self.notifier,
-            "tell": self.tell,
+            "emit": self.telemetry.emit,
             "lease_s": 900,
             "poll_s": 0.1,
             "state_interval_s": 0.1,
@@ -178,8 +178,8 @@ class Gate:
             yield gateway
             task.cancel()
 
-    def hanging(self) -> set[object]:
-        return {fields["what"] for event, fields in self.tell.told if event == "gateway.part_hangs"}
+    def hanging(self) -> set[str]:
+        return {event.what for event in self.telemetry.of(GatewayPartHangs)}
 
     async def names(self, part: str) -> None:
         """The part is named, and the watchdog is fed no more."""
@@ -190,7 +190,7 @@ class Gate:
         fed = self.notifier.fed
         await asyncio.sleep(1.0)
         assert self.notifier.fed == fed
-        assert [event for event, _ in self.tell.told].count("gateway.part_hangs") == 1
+        assert len(self.telemetry.of(GatewayPartHangs)) == 1
 
 
 @pytest.mark.requirement("R-60")

@@ -14,8 +14,9 @@ from presence.core.event.cloudevent import EventType
 from presence.core.event.outbox import Outbox, Outgoing
 from presence.core.operations.hourly import HOUR_S
 from presence.core.timestamps import Moment
-from presence.gateway.relay import Relay
+from presence.gateway.relay import REFUSED_STEP, Relay
 from presence.ports import OutgoingMessage
+from presence.telemetry import EventRefused
 from tests.support.brokers import PUBACK, FakeBroker, packet
 from tests.support.builders import (
     ANNA,
@@ -30,7 +31,7 @@ from tests.support.builders import (
     rules,
     standing,
 )
-from tests.support.fakes import FakeClock, FakePublisher, FakeTell, MemoryStore, RecordingTelemetry
+from tests.support.fakes import FakeClock, FakePublisher, MemoryStore, RecordingTelemetry
 from tests.support.mqtt_parts import an_event, message, new_publisher, running
 from tests.support.small import SmallPipeline
 
@@ -39,11 +40,15 @@ class Shop:
     """A pipeline, a relay and a broker; three customers on the list."""
 
     def __init__(self) -> None:
-        self.clock, self.publisher, self.tell = FakeClock(), FakePublisher(), FakeTell()
+        self.clock, self.publisher, self.telemetry = (
+            FakeClock(),
+            FakePublisher(),
+            RecordingTelemetry(),
+        )
         self.store = MemoryStore()
-        self.pipeline = SmallPipeline(rules(), self.store, tell=self.tell)
+        self.pipeline = SmallPipeline(rules(), self.store, emit=self.telemetry.emit)
         self.put(*(consent(ref=ref) for ref in (ANNA, BERIT, CARL)))
-        self.relay = Relay(self.pipeline, self.publisher, self.clock, tell=self.tell)
+        self.relay = Relay(self.pipeline, self.publisher, self.clock, emit=self.telemetry.emit)
 
     def put(self, *consents: Any) -> None:
         self.pipeline.apply(a_list(*consents), standing(), self.clock.now())
@@ -151,16 +156,15 @@ async def test_twenty_refused_visits_are_one_line_on_the_border_of_the_hour(shop
         shop.come_in(ref)
         assert await shop.relay.empty()
         shop.relay.advance(shop.clock.now())
-    assert shop.tell.told == []
+    assert shop.telemetry.events == []
 
     to_the_hour(shop)
     shop.relay.advance(shop.clock.pass_s(1))
 
-    [(name, fields)] = shop.tell.told
-    assert (name, fields["code"], fields["count"]) == ("event.refused", 0x87, 20)
-    assert "offers-main" not in str(fields)
+    assert shop.telemetry.events == [EventRefused(code=0x87, count=20, next_step=REFUSED_STEP)]
+    assert "offers-main" not in str(shop.telemetry.events)
     to_the_hour(shop)
-    assert len(shop.tell.told) == 1
+    assert len(shop.telemetry.events) == 1
 
 
 @pytest.mark.requirement("R-23", "R-51")
@@ -177,7 +181,7 @@ async def test_a_broker_that_denies_each_event_makes_no_record_of_visits_in_the_
         FakeBroker(puback=puback).running() as broker,
         running(new_publisher(broker.port, told)) as publisher,
     ):
-        relay = Relay(shop.pipeline, publisher, shop.clock, tell=told.tell)
+        relay = Relay(shop.pipeline, publisher, shop.clock, emit=told.emit)
         for ref in visits:
             relay.advance(shop.clock.now())
             publisher.advance(shop.clock.now())
@@ -205,14 +209,16 @@ async def test_who_was_refused_alone_leaves_no_line_however_often_it_was_tried(
     assert shop.pending() == ()
     to_the_hour(shop)
 
-    assert shop.tell.told == []
+    assert shop.telemetry.events == []
 
 
 @pytest.mark.requirement("R-50", "R-51")
 async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_second(
     shop: Shop,
 ) -> None:
-    relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5)
+    relay = Relay(
+        shop.pipeline, shop.publisher, shop.clock, emit=shop.telemetry.emit, chance=lambda: 0.5
+    )
     shop.publisher.refuse(0x97, times=1000)
     shop.come_in(ANNA)
     tried = 0
@@ -229,7 +235,7 @@ async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_se
 
 async def test_an_event_that_is_not_taken_holds_up_nobody_elses(shop: Shop) -> None:
     shop.relay = Relay(
-        shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 0.5
+        shop.pipeline, shop.publisher, shop.clock, emit=shop.telemetry.emit, chance=lambda: 0.5
     )
     shop.publisher.refuse(0x83)
     held, other = shop.come_in(ANNA, BERIT)
@@ -275,7 +281,7 @@ async def test_later_events_of_a_subject_wait_for_one_not_taken_and_its_withdraw
         outgoing(EventType.ENTERED, BERIT, "another"),
     )
     publisher, clock = FakePublisher(), FakeClock()
-    relay = Relay(box, publisher, clock, tell=FakeTell(), chance=lambda: 1.0)
+    relay = Relay(box, publisher, clock, emit=RecordingTelemetry().emit, chance=lambda: 1.0)
     publisher.refuse(0x97)
 
     assert not await relay.empty()
@@ -289,7 +295,7 @@ async def test_a_connection_that_one_event_ends_again_and_again_does_not_hold_up
     shop: Shop,
 ) -> None:
     shop.relay = Relay(
-        shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, chance=lambda: 1.0
+        shop.pipeline, shop.publisher, shop.clock, emit=shop.telemetry.emit, chance=lambda: 1.0
     )
     held, other = shop.come_in(ANNA, BERIT)
     for _ in range(2):
@@ -391,7 +397,7 @@ async def test_with_a_stale_list_events_wait_and_are_not_complained_about(shop: 
 
     assert not await shop.relay.empty()
     assert not await shop.relay.empty()
-    assert (shop.publisher.ids(), shop.tell.told) == ([], [])
+    assert (shop.publisher.ids(), shop.telemetry.events) == ([], [])
     assert len(shop.pending()) == 1
 
     shop.pipeline.engine.trust(standing())
@@ -438,7 +444,7 @@ async def test_never_more_than_one_message_is_unacknowledged(shop: Shop) -> None
             await publish(message)
             under_way -= 1
 
-    relay = Relay(shop.pipeline, Watched(), shop.clock, tell=shop.tell)
+    relay = Relay(shop.pipeline, Watched(), shop.clock, emit=shop.telemetry.emit)
     shop.come_in(ANNA, BERIT, CARL)
 
     await asyncio.gather(relay.empty())

@@ -31,14 +31,15 @@ from presence.gateway.revocation_listener import (
     RevocationListener,
 )
 from presence.ports import VerifiedList
+from presence.telemetry import RestrictionRefused
 from tests.support.builders import ANNA, BERIT, CARS, START_S, a_list, approach, consent, rules
 from tests.support.fakes import (
     FakeClock,
     FakeConsentSource,
     FakePublisher,
-    FakeTell,
     MemoryAcceptedLists,
     MemoryStore,
+    RecordingTelemetry,
 )
 from tests.support.revocations import KEYS, LIST, OTHER, head, removal, revocation, signed
 from tests.support.small import SmallPipeline
@@ -75,20 +76,27 @@ class Gateway:
         *,
         revoked: frozenset[str] = frozenset(),
     ) -> None:
-        self.clock, self.tell, self.publisher = FakeClock(), FakeTell(), FakePublisher()
+        self.clock, self.telemetry, self.publisher = (
+            FakeClock(),
+            RecordingTelemetry(),
+            FakePublisher(),
+        )
         self.store = store(folder)
         self.source = FakeConsentSource()
         self.list_sync = ListSync(
             source=self.source,
             accepted=MemoryAcceptedLists(),
             clock=self.clock,
-            tell=self.tell,
+            emit=self.telemetry.emit,
             lease_s=900,
             complaints=[],
             synchronised=lambda: True,
         )
         self.pipeline = SmallPipeline(
-            rules(), MemoryStore(), tell=self.tell, revocations=Revocations(self.store.load())
+            rules(),
+            MemoryStore(),
+            emit=self.telemetry.emit,
+            revocations=Revocations(self.store.load()),
         )
         self.asked = 0
         self.listener = RevocationListener(
@@ -99,9 +107,9 @@ class Gateway:
             list_sync=self.list_sync,
             clock=self.clock,
             refresh=self._ask,
-            tell=self.tell,
+            emit=self.telemetry.emit,
         )
-        self.relay = Relay(self.pipeline, self.publisher, self.clock, tell=self.tell)
+        self.relay = Relay(self.pipeline, self.publisher, self.clock, emit=self.telemetry.emit)
 
     def close(self) -> None:
         self.store.close()
@@ -185,9 +193,9 @@ async def test_what_the_consent_service_did_not_sign_changes_nothing_and_is_coun
         gateway.hear(message)
     assert await gateway.sent() == []
     assert gateway.listener.ignored == {why: 5}
-    told = [fields for event, fields in gateway.tell.told if event == "restriction.refused"]
-    assert [fields["count"] for fields in told] == [1, 2, 4]
-    assert all(fields["next_step"] for fields in told)
+    refused = gateway.telemetry.of(RestrictionRefused)
+    assert [event.count for event in refused] == [1, 2, 4]
+    assert all(event.next_step for event in refused)
     assert gateway.store.load() == ()
     assert gateway.asked == 0
 
@@ -195,8 +203,8 @@ async def test_what_the_consent_service_did_not_sign_changes_nothing_and_is_coun
 async def test_no_line_of_the_journal_tells_whom_a_notice_concerns(gateway: Gateway) -> None:
     gateway.hear(revocation(seq=3, previous=1))
     gateway.hear(signed(revocation(), key=OTHER))
-    assert "oaKjpKWmp6g" not in str(gateway.tell.told)
-    assert str(ANNA) not in str(gateway.tell.told)
+    assert "oaKjpKWmp6g" not in str(gateway.telemetry.events)
+    assert str(ANNA) not in str(gateway.telemetry.events)
 
 
 @pytest.mark.requirement("R-41")
@@ -239,12 +247,12 @@ async def test_a_full_disk_takes_away_all_the_same_and_is_made_up_for(start: Sta
     gateway.hear(revocation())
     gateway.hear(head(revocation_seq=1))
     assert await gateway.visitor() == []
-    assert gateway.tell.names().count("storage.failed") == 1
+    assert gateway.telemetry.names().count("storage.failed") == 1
     assert gateway.store.load() == ()
     gateway.store.full = False  # type: ignore[attr-defined]
     gateway.hear(head(revocation_seq=1, issued_s=int(START_S) + 30))
     assert len(gateway.store.load()) == 1
-    assert gateway.tell.names()[-1] == "storage.recovered"
+    assert gateway.telemetry.names()[-1] == "storage.recovered"
 
 
 async def test_notices_in_a_row_ask_for_nothing(gateway: Gateway) -> None:
@@ -288,17 +296,17 @@ async def test_a_list_that_stays_older_than_the_head_says_is_told_and_renews_not
     gateway.hear(said)
     assert gateway.asked == 1
     for _ in range(TRIES):
-        assert "consent.frozen" not in gateway.tell.names()
+        assert "consent.frozen" not in gateway.telemetry.names()
         gateway.clock.pass_s(10)
         await gateway.look(_signed(40, published_at_s=START_S))
-    assert gateway.tell.names().count("consent.frozen") == 1
+    assert gateway.telemetry.names().count("consent.frozen") == 1
     for _ in range(20):
         gateway.clock.pass_s(60)
         await gateway.look(_signed(40, published_at_s=gateway.clock.now().utc_s))
     assert gateway.list_sync.freshness(gateway.clock.now()) is Freshness.STALE
     assert await gateway.visitor() == []
     await gateway.look(_signed(41, seq=8, published_at_s=gateway.clock.now().utc_s))
-    assert gateway.tell.names()[-1] == "consent.caught_up"
+    assert gateway.telemetry.names()[-1] == "consent.caught_up"
     assert gateway.list_sync.freshness(gateway.clock.now()) is Freshness.FRESH
 
 
@@ -307,7 +315,7 @@ async def test_a_server_that_is_away_is_not_frozen(gateway: Gateway) -> None:
     for _ in range(5):
         gateway.source.break_once()
         await gateway.look()
-    assert "consent.frozen" not in gateway.tell.names()
+    assert "consent.frozen" not in gateway.telemetry.names()
 
 
 async def test_an_older_head_says_nothing(gateway: Gateway) -> None:
@@ -322,7 +330,7 @@ async def test_an_older_head_says_nothing(gateway: Gateway) -> None:
 async def test_the_signed_list_says_who_may_sign_notices(gateway: Gateway) -> None:
     other = encode_keys({"r2": OTHER.public_key()})
     gateway.listener.list_polled(_verified(b"nonsense"))
-    assert gateway.tell.names()[-1] == "notices.keys_refused"
+    assert gateway.telemetry.names()[-1] == "notices.keys_refused"
     gateway.listener.list_polled(_verified(other))
     gateway.hear(revocation())
     assert gateway.listener.ignored == {"unknown_key": 1}
@@ -390,7 +398,7 @@ async def test_a_flood_of_forgeries_costs_so_many_signatures_a_second_and_plane_
         if n == 990:
             gateway.hear(revocation())
     assert len(looked_at) <= REVOCATIONS_AT_ONCE + REVOCATIONS_EACH_S * 1.001
-    assert len([event for event in gateway.tell.names() if event == "restriction.refused"]) < 25
+    assert len(gateway.telemetry.of(RestrictionRefused)) < 25
     assert gateway.asked == 1
     assert await gateway.visitor() == ["entered"]  # it was lost in the flood
 
@@ -431,7 +439,7 @@ async def test_what_a_stolen_key_took_away_for_ever_is_given_back_when_the_list_
     stolen = encode_keys({"r2": OTHER.public_key()}, revoked=["r1"])
     await gateway.look(_with_keys(stolen, seq=9, published_at_s=gateway.clock.now().utc_s))
 
-    assert gateway.tell.names()[-1] == "restriction.lifted"
+    assert gateway.telemetry.names()[-1] == "restriction.lifted"
     assert not gateway.listener.lag.frozen
     assert await gateway.visitor() == ["entered"]
     assert gateway.store.load() == ()

@@ -1,12 +1,16 @@
 """The catalogue of operational events: what was, what follows from it, what it cannot hold."""
 
+import ast
 import json
 import re
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import presence
+from presence import telemetry
 from presence.core.event.outbox import Outgoing
 from presence.edges.host import logs
 from presence.telemetry import (
@@ -46,6 +50,29 @@ def test_names_levels_alarms_records_and_fields_are_those_of_before_the_catalogu
 def test_a_class_is_called_as_its_event() -> None:
     for name, event in CATALOGUE.items():
         assert event.__name__ == "".join(part.capitalize() for part in re.split(r"[._]", name))
+
+
+def test_every_event_is_in_the_catalogue_and_is_emitted_somewhere() -> None:
+    package = Path(presence.__file__).parent
+    sources = {
+        path: ast.parse(path.read_text("utf-8"))
+        for path in package.rglob("*.py")
+        if path != Path(telemetry.__file__)
+    }
+    called = {
+        node.func.id
+        for tree in sources.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    classes = {
+        node.name
+        for node in ast.walk(ast.parse(Path(telemetry.__file__).read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and any(getattr(base, "id", "") == "OperationalEvent" for base in node.bases)
+    }
+    assert classes == {event.__name__ for event in CATALOGUE.values()}
+    assert classes - called == set()
 
 
 def test_the_table_of_the_operators_page_is_made_from_the_classes() -> None:

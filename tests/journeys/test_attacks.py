@@ -90,7 +90,7 @@ async def test_rollback(
             shutil.rmtree(door.state / "tuf")
 
     await withstands(door, attack, refusal="older than")
-    assert "consent.rolled_back" in door.tell.names()
+    assert "consent.rolled_back" in door.telemetry.names()
 
 
 @pytest.mark.requirement("R-39", "T-09")
@@ -128,7 +128,7 @@ async def test_another_snapshot_under_the_timestamp_that_we_have(
         repository.put("timestamp")
 
     await withstands(door, attack, refusal="two different lists under one number")
-    assert "consent.rolled_back" in door.tell.names()
+    assert "consent.rolled_back" in door.telemetry.names()
 
 
 @pytest.mark.requirement("R-39", "T-09", "T-10")

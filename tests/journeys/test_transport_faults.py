@@ -34,8 +34,9 @@ from presence.edges.host.clock import SystemClock
 from presence.errors import ConsentListError
 from presence.gateway.list_sync import ListSync
 from presence.ports import ConsentSource
+from presence.telemetry import ConsentFetching, ConsentFreshness, ConsentRefused
 from tests.support.builders import ANNA, BERIT
-from tests.support.fakes import FakeConsentSource, FakeTell, MemoryAcceptedLists
+from tests.support.fakes import FakeConsentSource, MemoryAcceptedLists, RecordingTelemetry
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
 from tests.support.list_server import ListServer, list_server, server_context
 from tests.support.signed_gateway import MAX_SPAN_S, Door
@@ -62,7 +63,7 @@ class Line:
     server: ListServer
     proxy: FaultProxy
     list_sync: ListSync
-    tell: FakeTell
+    telemetry: RecordingTelemetry
 
     async def first_look(self, fault: Fault | None) -> bool:
         """Whether it took the list in. The lease of before the look is the same where it did
@@ -83,7 +84,7 @@ class Line:
         if verified is None:
             assert self.list_sync.lease is lease
             assert self.list_sync.errors > 0
-            assert self.tell.names()[-1] == "consent.refused"
+            assert self.telemetry.names()[-1] == "consent.refused"
         return verified is not None
 
     def source(self) -> SignedList:
@@ -97,17 +98,15 @@ class Line:
         return SignedList(tuf, store, keys, name=LIST, max_span_s=MAX_SPAN_S)
 
     def reason(self) -> str:
-        return str(
-            [fields["reason"] for event, fields in self.tell.told if event == "consent.refused"][-1]
-        )
+        return self.telemetry.of(ConsentRefused)[-1].reason
 
 
-def a_renewal(source: ConsentSource, tell: FakeTell) -> ListSync:
+def a_renewal(source: ConsentSource, telemetry: RecordingTelemetry) -> ListSync:
     return ListSync(
         source=source,
         accepted=MemoryAcceptedLists(),
         clock=SystemClock(),
-        tell=tell,
+        emit=telemetry.emit,
         lease_s=900,
         complaints=[],
         synchronised=lambda: True,
@@ -121,9 +120,9 @@ async def a_line(folder: Path, repository: Repository, *, plain: bool) -> AsyncI
     tls = server_context(folder / "tls")
     with list_server(repository.folder, tls=None if plain else tls) as server:
         async with fault_proxy(server.port, tls=tls if plain else None) as proxy:
-            tell = FakeTell()
-            list_sync = a_renewal(FakeConsentSource(), tell)  # each look brings its own source
-            yield Line(folder, repository, server, proxy, list_sync, tell)
+            telemetry = RecordingTelemetry()
+            list_sync = a_renewal(FakeConsentSource(), telemetry)  # each look brings its own source
+            yield Line(folder, repository, server, proxy, list_sync, telemetry)
 
 
 async def tried(line: Line, faults: Iterable[Fault]) -> int:
@@ -269,8 +268,8 @@ async def test_a_clock_behind_the_date_of_the_lists_server_is_not_believed(
         async with door.running():
             assert door.freshness is freshness
             assert door.publishes is (freshness is Freshness.FRESH)
-            told = dict(door.tell.told)["consent.freshness"]
-            assert ("list's server" in str(told["next_step"])) is (ahead_s > 0)
+            last = door.telemetry.of(ConsentFreshness)[-1]
+            assert ("list's server" in last.next_step) is (ahead_s > 0)
             line.server.clock_ahead_s = 0
             repository.release(of=["timestamp"])
             await door.look()
@@ -399,9 +398,9 @@ async def test_a_look_that_has_to_go_on_is_no_error_and_says_how_far_it_is(
     slow_line: SlowLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetchers, "FETCH_S", 1.5)
-    tell = FakeTell()
+    telemetry = RecordingTelemetry()
     with closing(slow_line.start()) as source:
-        list_sync = a_renewal(source, tell)
+        list_sync = a_renewal(source, telemetry)
         list_sync.progress_s = 0.05
         slow_line.server.file_s = 0.05
         assert await list_sync.renew() is None
@@ -410,8 +409,7 @@ async def test_a_look_that_has_to_go_on_is_no_error_and_says_how_far_it_is(
         monkeypatch.setattr(fetchers, "FETCH_S", 60.0)
         assert await list_sync.renew() is not None
         assert list_sync.unfinished is False
-    told = [fields for event, fields in tell.told if event == "consent.fetching"]
-    assert {fields["total"] for fields in told} == {3 * 32}
+    assert {event.total for event in telemetry.of(ConsentFetching)} == {3 * 32}
 
 
 @pytest.mark.requirement("R-42", "R-59")

@@ -64,9 +64,9 @@ from tests.support.fakes import (
     FakeConsentSource,
     FakeNotifier,
     FakePublisher,
-    FakeTell,
     MemoryAcceptedLists,
     MemoryStore,
+    RecordingTelemetry,
 )
 from tests.support.mqtt_parts import new_publisher, running
 from tests.support.settings_texts import LEAST
@@ -242,7 +242,9 @@ async def published(
     withdrew.
     """
     clock, publisher = FakeClock(), FakePublisher()
-    pipeline = SmallPipeline(rules(audiences=audiences, **changes), MemoryStore(), tell=FakeTell())
+    pipeline = SmallPipeline(
+        rules(audiences=audiences, **changes), MemoryStore(), emit=RecordingTelemetry().emit
+    )
     everything = frozenset(Purpose) - {Purpose.PROFILING}
     granted = (grant(CARS), grant(GARDEN), grant(SHOES))
     consents = [
@@ -250,7 +252,7 @@ async def published(
         for n, ref in enumerate(refs, start=1)
     ]
     pipeline.apply(a_list(*consents), standing(parents={}), clock.now())
-    relay = Relay(pipeline, publisher, clock, tell=FakeTell())
+    relay = Relay(pipeline, publisher, clock, emit=RecordingTelemetry().emit)
     for ref in refs:
         for heard in approach(clock.now(), ref=ref):
             pipeline.receive(heard)
@@ -417,7 +419,7 @@ async def evening(*refs: bytes) -> tuple[TimedPublisher, list[float], list[dict[
         publisher=publisher,
         clock=FakeClock(),
         notifier=FakeNotifier(),
-        tell=FakeTell(),
+        emit=RecordingTelemetry().emit,
         lease_s=900,
         poll_s=0.33,
         state_interval_s=INTERVAL_S,

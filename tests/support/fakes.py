@@ -5,7 +5,7 @@ The contract tests in tests/edges run the same cases against a stand-in and the 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -48,19 +48,6 @@ class FakeClock:
         """Somebody sets the wall clock; no time passes."""
         self._now = self._now._replace(utc_s=utc_s)
         return self._now
-
-
-@dataclass
-class FakeTell:
-    """Remembers what was told to the operator."""
-
-    told: list[tuple[str, dict[str, object]]] = field(default_factory=list)
-
-    def __call__(self, event: str, fields: Mapping[str, object]) -> None:
-        self.told.append((event, dict(fields)))
-
-    def names(self) -> list[str]:
-        return [event for event, _ in self.told]
 
 
 class RecordingTelemetry(Telemetry):

@@ -19,13 +19,14 @@ from presence.edges.host.clock import SystemClock
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
 from presence.ports import OnAdvertisement
+from presence.telemetry import ConsentRefused
 from tests.support.builders import approach, rules
 from tests.support.fakes import (
     FakeNotifier,
     FakePublisher,
-    FakeTell,
     MemoryAcceptedLists,
     MemoryStore,
+    RecordingTelemetry,
 )
 from tests.support.signed_lists import LIST, Repository
 
@@ -59,7 +60,7 @@ class Door:
     repository: Repository
     clock: ShiftedClock = field(default_factory=ShiftedClock)
     synchronised: bool = True
-    tell: FakeTell = field(default_factory=FakeTell)
+    telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
     notifier: FakeNotifier = field(default_factory=FakeNotifier)
     location: str = ""
     """Of the repository's server, whose authority is in `tls/ca.pem`; empty: its folder."""
@@ -102,7 +103,7 @@ class Door:
                 publisher=self.publisher,
                 clock=self.clock,
                 notifier=self.notifier,
-                tell=self.tell,
+                emit=self.telemetry.emit,
                 lease_s=900,
                 poll_s=60,
                 synchronised=lambda: self.synchronised,
@@ -161,9 +162,7 @@ class Door:
 
     def refusal(self) -> str:
         """Why the last look failed."""
-        return str(
-            [fields["reason"] for event, fields in self.tell.told if event == "consent.refused"][-1]
-        )
+        return self.telemetry.of(ConsentRefused)[-1].reason
 
     def image(self, name: str) -> Path:
         """A copy of the disk."""

@@ -3,7 +3,7 @@ to its parts.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from presence.core.consent.model import Consent
@@ -13,7 +13,7 @@ from presence.core.rules import Rules
 from presence.gateway.gateway import Gateway
 from presence.gateway.monitor import Oversight, Sights
 from presence.gateway.parts import Parts
-from presence.telemetry import Emit
+from presence.telemetry import Emit, OperationalEvent
 from tests.support import builders
 from tests.support.builders import a_list, consent
 from tests.support.fakes import (
@@ -125,8 +125,8 @@ class Watched:
         self.clock.pass_s(seconds)
         self.gateway._advance()
 
-    def _tell(self, name: str, fields: Mapping[str, object]) -> None:
-        self.telemetry.tell(name, fields)
+    def _emit(self, event: OperationalEvent) -> None:
+        self.telemetry.emit(event)
 
     def _gateway(self, advertisements: Iterable[Advertisement]) -> Gateway:
         return Gateway(
@@ -139,7 +139,7 @@ class Watched:
                 publisher=self.publisher,
                 clock=self.clock,
                 notifier=FakeNotifier(),
-                tell=self._tell,
+                emit=self._emit,
                 lease_s=900,
                 poll_s=3600,
                 queue_length=20_000,

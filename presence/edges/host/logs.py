@@ -21,7 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from presence.config.settings import LogFormat
 from presence.errors import PresenceError, leaves, type_and_place
-from presence.telemetry import CATALOGUE, JOURNALLED, GatewayFailed, Level, OperationalEvent
+from presence.telemetry import JOURNALLED, GatewayFailed, OperationalEvent
 
 ALLOWED_KEYS: Final = JOURNALLED | {"event", "level", "timestamp", "exception"}
 """The fields of operational events, and what each line has. A field is added to its event's class,
@@ -145,7 +145,7 @@ def configure(*, level: str, style: LogFormat, stream: TextIO) -> None:
     logging.getLogger("presence").setLevel(level.upper())
 
 
-def tell_uncaught() -> None:
+def log_uncaught() -> None:
     """What nobody caught ends the process in our own words: Python's would print a KeyError with
     its key (R-65).
     """
@@ -169,9 +169,3 @@ def _uncaught(
 def write(event: OperationalEvent) -> None:
     """Log one operational event."""
     structlog.stdlib.get_logger("presence").log(event.level, event.name, **event.fields())
-
-
-def tell(event: str, fields: Mapping[str, object]) -> None:
-    """Log one event of ours, by its name. One that is in no catalogue is a warning."""
-    level = CATALOGUE[event].level if event in CATALOGUE else Level.WARNING
-    structlog.stdlib.get_logger("presence").log(level, event, **fields)

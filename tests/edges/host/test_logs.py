@@ -405,7 +405,7 @@ import presence
 from presence.config.settings import LogFormat
 from presence.edges.host import logs
 logs.configure(level="info", style=LogFormat.JSON, stream=sys.stdout)
-logs.tell_uncaught()
+logs.log_uncaught()
 more = ExceptionGroup("more", [KeyError({DBUS!r})])
 raise ExceptionGroup("several", [more, ValueError({ADDRESS!r})])
 """

@@ -82,7 +82,7 @@ class Wire:
         self.trials += 1
         self.proxy.fault = fault
         source, publisher = Source(self.trials), self.publisher()
-        relay = Relay(source, publisher, FakeClock(), tell=RecordingTelemetry().tell)
+        relay = Relay(source, publisher, FakeClock(), emit=RecordingTelemetry().emit)
         async with asyncio.TaskGroup() as tasks:
             servants = [tasks.create_task(publisher.run()), tasks.create_task(relay.run())]
             async with asyncio.timeout(20):
