@@ -468,7 +468,9 @@ async def test_the_relay_runs_by_itself_until_it_is_stopped(shop: Shop) -> None:
 async def test_the_relay_tries_again_by_itself_after_a_lost_connection(
     shop: Shop,
 ) -> None:
-    relay = Relay(shop.pipeline, shop.publisher, shop.clock, tell=shop.tell, retry_s=0.001)
+    relay = Relay(
+        shop.pipeline, shop.publisher, shop.clock, emit=shop.telemetry.emit, retry_s=0.001
+    )
     [event_id] = shop.come_in(ANNA)
     shop.publisher.lose_connection_once()
     running = asyncio.create_task(relay.run())
