@@ -28,7 +28,7 @@ from statistics import NormalDist, fmean, median
 from typing import Final, NamedTuple
 
 from presence.core.timestamps import Moment
-from presence.core.visit.evidence import EntryRule, smoothed_dbm
+from presence.core.visit.evidence import EntryRule, Level
 from presence.core.visit.visits import Entered, Sighting, Visits
 
 LIMIT: Final = 0.95
@@ -189,16 +189,14 @@ def smoothed_over(readings: Sequence[WalkReading], window_s: float) -> list[floa
     third on.
     """
     strengths: list[float] = []
-    last_s, level_dbm = -inf, 0.0
+    level = Level()
     for at_s, rssi_dbm, at_door in readings:
         if at_door:
             continue
-        silence_s = at_s - last_s
-        level_dbm = smoothed_dbm(
-            level_dbm, rssi_dbm, inf if silence_s > window_s else max(silence_s, 0.0)
-        )
-        last_s = at_s
-        strengths.append(level_dbm)
+        if at_s - level.at_s > window_s:
+            level = Level()
+        level.hear(rssi_dbm, at_s)
+        strengths.append(level.level_dbm)
     return strengths[2:]
 
 

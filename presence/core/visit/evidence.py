@@ -73,48 +73,62 @@ class EntryRule(Protocol):
     def reentry_cooldown_s(self) -> float: ...
 
 
-class Approach:
-    """What is known of one subject's strength since the last silence of `window_s`. All times are
-    monotonic.
-    """
+class Level:
+    """The smoothed strength of one subject at one place."""
 
-    __slots__ = ("at_s", "began_s", "door_s", "doors", "evidence_db_s", "level_dbm", "sightings")
+    __slots__ = ("at_s", "level_dbm")
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self) -> None:
         self.at_s = -inf
-        """Of the last reading inside."""
-        self.door_s = -inf
-        """Of the last one at any door."""
+        """Of the last reading."""
         self.level_dbm = 0.0
-        """Smoothed, inside."""
-        self.evidence_db_s = 0.0
-        self.began_s = now_s
-        """Since when there is evidence; `sightings` counts from there."""
-        self.sightings = 0
-        self.doors: dict[str, tuple[float, float]] | None = None
-        """Adapter → when it last heard the subject, and how strong, smoothed."""
 
-    def silent_since(self, then_s: float) -> bool:
-        return self.at_s < then_s and self.door_s < then_s
-
-    def hear_at_door(self, adapter: str, rssi_dbm: int, now_s: float) -> None:
-        if self.doors is None:
-            self.doors = {}
-        at_s, level_dbm = self.doors.get(adapter, (-inf, 0.0))
-        if now_s >= at_s:  # rule 4
-            self.doors[adapter] = now_s, smoothed_dbm(level_dbm, rssi_dbm, now_s - at_s)
-            self.door_s = max(self.door_s, now_s)
-
-    def hear_inside(self, rssi_dbm: int, now_s: float) -> float | None:
-        """Take in the level of a reading; seconds since the one before (inf: the first), or None
-        where it is late.
+    def hear(self, rssi_dbm: float, now_s: float) -> float | None:
+        """Take in a reading; seconds since the one before (inf: the first, which stands as it is),
+        or None where it is late.
         """
         since_s = now_s - self.at_s
         if since_s < 0:  # rule 4
             return None
         self.at_s = now_s
-        self.level_dbm = smoothed_dbm(self.level_dbm, rssi_dbm, since_s)
+        if since_s == inf:
+            self.level_dbm = rssi_dbm
+            return since_s
+        step_db = rssi_dbm - self.level_dbm
+        if step_db > MOST_STEP_DB:  # rule 3
+            step_db = MOST_STEP_DB
+        elif step_db < -MOST_STEP_DB:
+            step_db = -MOST_STEP_DB
+        self.level_dbm += step_db * (1 - exp(-since_s / SMOOTHING_S))
         return since_s
+
+
+class Approach(Level):
+    """What is known of one subject's strength since the last silence of `window_s`: the level
+    inside, those at the doors, and the evidence. All times are monotonic.
+    """
+
+    __slots__ = ("began_s", "doors", "evidence_db_s", "heard_s", "sightings")
+
+    def __init__(self, now_s: float) -> None:
+        self.begin(now_s)
+
+    def begin(self, now_s: float) -> None:
+        """Nothing before counts."""
+        super().__init__()
+        self.heard_s = -inf
+        """Of the last reading anywhere."""
+        self.evidence_db_s = 0.0
+        self.began_s = now_s
+        """Since when there is evidence; `sightings` counts from there."""
+        self.sightings = 0
+        self.doors: dict[str, Level] | None = None
+        """By adapter."""
+
+    def hear_at_door(self, adapter: str, rssi_dbm: int, now_s: float) -> None:
+        if self.doors is None:
+            self.doors = {}
+        self.doors.setdefault(adapter, Level()).hear(rssi_dbm, now_s)
 
     def decides(self, rule: EntryRule, rssi_dbm: int, since_s: float) -> bool:
         """Add the reading just taken in to the evidence; whether that makes an entry."""
@@ -143,22 +157,9 @@ class Approach:
         """What the place adds to a reading inside; 0 where no door heard the subject lately."""
         doors = (self.doors or {}).values()
         door_dbm = max(
-            (dbm for at_s, dbm in doors if self.at_s - at_s <= DOOR_FRESH_S), default=None
+            (door.level_dbm for door in doors if self.at_s - door.at_s <= DOOR_FRESH_S),
+            default=None,
         )
         if door_dbm is None:
             return 0.0
         return min(max(self.level_dbm - door_dbm, -MOST_LAG_DB), MOST_LEAD_DB)
-
-
-def smoothed_dbm(level_dbm: float, rssi_dbm: float, since_s: float) -> float:
-    """The smoothed strength after one more reading, `since_s` after the one before; the first (inf)
-    stands as it is.
-    """
-    if since_s == inf:
-        return rssi_dbm
-    step_db = rssi_dbm - level_dbm
-    if step_db > MOST_STEP_DB:  # rule 3
-        step_db = MOST_STEP_DB
-    elif step_db < -MOST_STEP_DB:
-        step_db = -MOST_STEP_DB
-    return level_dbm + step_db * (1 - exp(-since_s / SMOOTHING_S))

@@ -24,6 +24,7 @@ A tick looks at those whose silence may be over, not at everybody: see `presence
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, NamedTuple
 
 from presence.core.agenda import AT_ONCE, Agenda
@@ -99,9 +100,18 @@ class _Stay:
         self.saved_at = heard_at
         """As `heard_at` was when it was last stored."""
 
-    def hear(self, at: Moment) -> None:
-        if at.monotonic_s > self.heard_at.monotonic_s:  # rule 3
-            self.heard_at = at
+
+class _Track(Approach):
+    """One subject, in one record: a crowd's records do not fit a processor's cache, so that each
+    advertisement pays for every one that it looks at.
+    """
+
+    __slots__ = ("stay",)
+
+    def __init__(self, now_s: float, stay: _Stay | None = None) -> None:
+        super().__init__(now_s)
+        self.stay = stay
+        """None while they approach."""
 
 
 class Visits:
@@ -112,83 +122,87 @@ class Visits:
     def __init__(
         self, rule: EntryRule, visits: Iterable[Visit] = (), *, door_adapters: Collection[str] = ()
     ) -> None:
-        self._approaches: dict[bytes, Approach] = {}
-        self._stays = {
-            each.ref: _Stay(each.entered_at, each.heard_at, each.left_at) for each in visits
+        self._tracks = {
+            each.ref: _Track(-inf, _Stay(each.entered_at, each.heard_at, each.left_at))
+            for each in visits
         }
-        self._silences = Agenda[bytes]()
-        """When a visit may end, or its cooldown."""
-        self._fading = Agenda[bytes]()
-        """When an approach may be forgotten."""
+        self._looks = Agenda[bytes]()
+        """When an approach may be forgotten, and when a visit may end, or its cooldown."""
         self._shares: tuple[set[bytes], ...] = tuple(set() for _ in range(SHARES))
         """Whose last hearing is stored in one turn; refs are random, so the shares are alike."""
         self._rule = rule
         self._door_adapters = frozenset(door_adapters)
-        for ref in self._stays:
+        for ref in self._tracks:
             self._share_of(ref).add(ref)
-            self._silences.put(ref, AT_ONCE)
+            self._looks.put(ref, AT_ONCE)
 
     def __iter__(self) -> Iterator[Visit]:
-        return iter([_as_visit(ref, stay) for ref, stay in self._stays.items()])
+        tracks = self._tracks.items()
+        return iter([_as_visit(ref, track.stay) for ref, track in tracks if track.stay])
 
     def get(self, ref: bytes) -> Visit | None:
-        stay = self._stays.get(ref)
+        stay = self._stay(ref)
         return None if stay is None else _as_visit(ref, stay)
 
     def evidence_db_s(self, ref: bytes) -> float:
         """What speaks for an entry now; 0 where nothing does. An entry needs the rule's
         `evidence_db_s`.
         """
-        approach = self._approaches.get(ref)
-        return approach.evidence_db_s if approach else 0.0
+        track = self._tracks.get(ref)
+        return track.evidence_db_s if track else 0.0
 
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""
         at, ref, rssi_dbm, adapter = sighting
         rule, now_s = self._rule, at.monotonic_s
         events: list[VisitEvent] = []
-        stay = self._stays.get(ref)
+        track = self._tracks.get(ref)
+        stay = None if track is None else track.stay
         if stay is not None and now_s - stay.heard_at.monotonic_s >= min(
             rule.absence_s, rule.reentry_cooldown_s
         ):
             events += self._let_pass(ref, stay, at)
-            stay = self._stays.get(ref)
+            track = self._tracks.get(ref)
+            stay = None if track is None else track.stay
         if rssi_dbm is None:
-            if stay is not None:
-                stay.hear(at)
+            if stay is not None and now_s > stay.heard_at.monotonic_s:  # rule 3
+                stay.heard_at = at
             return events
-        approach = self._approaches.get(ref)
-        if approach is None or approach.silent_since(now_s - rule.window_s):
-            approach = self._approaches[ref] = Approach(now_s)
-            self._fading.put(ref, now_s + rule.window_s)
+        if track is None:
+            track = self._tracks[ref] = _Track(now_s)
+            self._looks.put(ref, now_s + rule.window_s)
+        elif track.heard_s < now_s - rule.window_s:
+            track.begin(now_s)
+        track.heard_s = max(track.heard_s, now_s)
         if adapter in self._door_adapters:
-            approach.hear_at_door(adapter, rssi_dbm, now_s)
+            track.hear_at_door(adapter, rssi_dbm, now_s)
             return events
-        since_s = approach.hear_inside(rssi_dbm, now_s)
+        since_s = track.hear(rssi_dbm, now_s)
         if since_s is None:
             return events
         if stay is not None:
-            if approach.level_dbm >= rule.exit_rssi_dbm:
-                stay.hear(at)
-        elif approach.decides(rule, rssi_dbm, since_s):
-            self._stays[ref] = _Stay(at, at)
-            self._silences.put(ref, now_s + rule.absence_s)
+            if track.level_dbm >= rule.exit_rssi_dbm and now_s > stay.heard_at.monotonic_s:
+                stay.heard_at = at
+        elif track.decides(rule, rssi_dbm, since_s):
+            track.stay = _Stay(at, at)
+            if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
+                self._looks.put(ref, now_s + rule.absence_s)
             self._share_of(ref).add(ref)
-            events.append(Entered(ref, at, approach.level_dbm))
+            events.append(Entered(ref, at, track.level_dbm))
         return events
 
     def advance(self, now: Moment) -> list[Left | Over]:
         """Let time pass; answers with the visits that ended by it."""
         events: list[Left | Over] = []
-        for ref in self._silences.take(now.monotonic_s):
-            events += self._let_pass(ref, self._stays[ref], now)
         silent_s = now.monotonic_s - self._rule.window_s
-        for ref in self._fading.take(now.monotonic_s):
-            approach = self._approaches[ref]
-            if approach.silent_since(silent_s):
-                del self._approaches[ref]
+        for ref in self._looks.take(now.monotonic_s):
+            track = self._tracks[ref]
+            if track.stay is not None:
+                events += self._let_pass(ref, track.stay, now)
+            elif track.heard_s < silent_s:
+                del self._tracks[ref]
             else:
-                self._fading.put(ref, max(approach.at_s, approach.door_s) + self._rule.window_s)
+                self._looks.put(ref, track.heard_s + self._rule.window_s)
         return events
 
     def heard_anew(self, turns: Iterable[int]) -> list[tuple[bytes, Moment]]:
@@ -198,37 +212,36 @@ class Visits:
         anew = []
         for turn in turns:
             for ref in self._shares[turn % SHARES]:
-                stay = self._stays[ref]
-                if stay.saved_at is not stay.heard_at:
+                stay = self._stay(ref)
+                if stay is not None and stay.saved_at is not stay.heard_at:
                     stay.saved_at = stay.heard_at
                     anew.append((ref, stay.heard_at))
         return anew
 
     def forget(self, ref: bytes) -> None:
         """A consent is not in force, or the cooldown is over: nothing of this subject remains."""
-        self._approaches.pop(ref, None)
-        self._fading.drop(ref)
-        self._stays.pop(ref, None)
-        self._silences.drop(ref)
+        self._tracks.pop(ref, None)
+        self._looks.drop(ref)
         self._share_of(ref).discard(ref)
 
     def is_inside(self, ref: bytes) -> bool:
         """Whether a visit goes on."""
-        stay = self._stays.get(ref)
+        stay = self._stay(ref)
         return stay is not None and stay.left_at is None
 
     def __contains__(self, ref: bytes) -> bool:
-        return ref in self._stays or ref in self._approaches
+        return ref in self._tracks
 
     def refs(self) -> set[bytes]:
         """Everyone of whom anything is known now."""
-        return self._approaches.keys() | self._stays.keys()
+        return set(self._tracks)
 
     def _let_pass(self, ref: bytes, stay: _Stay, now: Moment) -> list[Left | Over]:
         silence_s = now.monotonic_s - stay.heard_at.monotonic_s
         events: list[Left | Over] = []
         if stay.left_at is None and silence_s >= self._rule.absence_s:
             stay.left_at = stay.heard_at
+            self._tracks[ref].begin(now.monotonic_s)
             events.append(Left(ref, stay.entered_at, stay.heard_at))
         if stay.left_at is not None and silence_s >= self._rule.reentry_cooldown_s:
             self.forget(ref)  # an approach too: it began before there could be evidence
@@ -237,8 +250,12 @@ class Visits:
             longest_s = (
                 self._rule.absence_s if stay.left_at is None else self._rule.reentry_cooldown_s
             )
-            self._silences.put(ref, stay.heard_at.monotonic_s + longest_s)
+            self._looks.put(ref, stay.heard_at.monotonic_s + longest_s)
         return events
+
+    def _stay(self, ref: bytes) -> _Stay | None:
+        track = self._tracks.get(ref)
+        return None if track is None else track.stay
 
     def _share_of(self, ref: bytes) -> set[bytes]:
         return self._shares[ref[-1] % SHARES]

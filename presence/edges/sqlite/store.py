@@ -238,18 +238,13 @@ class RuntimeStore(Database):
                 "UPDATE visit SET heard_mono = ?, heard_utc = ? WHERE ref = ?",
                 [(at.monotonic_s, at.utc_s, ref) for ref, at in step.heard],
             )
-            database.executemany(
-                "DELETE FROM visit WHERE ref = ?", ((ref,) for ref in step.forgotten)
-            )
-            database.executemany(
-                "DELETE FROM outbox WHERE id = ?", ((key,) for key in step.cancelled)
-            )
-            database.executemany(
-                "DELETE FROM announcement WHERE event_id = ?", ((key,) for key in step.retracted)
-            )
-            database.executemany(
-                "DELETE FROM taken_back WHERE event_id = ?", ((key,) for key in step.let_go)
-            )
+            for delete, keys in (
+                ("DELETE FROM visit WHERE ref = ?", step.forgotten),
+                ("DELETE FROM outbox WHERE id = ?", step.cancelled),
+                ("DELETE FROM announcement WHERE event_id = ?", step.retracted),
+                ("DELETE FROM taken_back WHERE event_id = ?", step.let_go),
+            ):
+                database.executemany(delete, [(key,) for key in keys])
 
     def remove(self, event_id: str) -> None:
         with self._transaction() as database:
@@ -271,11 +266,11 @@ def _write(
 ) -> None:
     database.executemany(
         "INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?,?,?)",
-        ((v.ref, *v.entered_at, *v.heard_at, *(v.left_at or (None, None))) for v in visits),
+        [(v.ref, *v.entered_at, *v.heard_at, *(v.left_at or (None, None))) for v in visits],
     )
     database.executemany(
         "INSERT OR IGNORE INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?)",
-        (
+        [
             (
                 o.id,
                 o.type.value,
@@ -288,11 +283,11 @@ def _write(
                 o.reason,
             )
             for o in outbox
-        ),
+        ],
     )
     database.executemany(
         "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?,?)",
-        (
+        [
             (
                 a.event_id,
                 a.audience,
@@ -303,7 +298,7 @@ def _write(
                 a.day,
             )
             for a in announcements
-        ),
+        ],
     )
     database.executemany("INSERT OR REPLACE INTO taken_back VALUES (?,?)", taken_back)
 

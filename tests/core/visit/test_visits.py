@@ -19,7 +19,8 @@ from presence.core.visit.evidence import (
     MOST_ABOVE_DB,
     MOST_CREDIT_S,
     SMOOTHING_S,
-    smoothed_dbm,
+    Approach,
+    Level,
 )
 from presence.core.visit.visits import (
     SHARES,
@@ -399,9 +400,10 @@ def test_a_flood_from_one_phone_leaves_numbers_and_no_readings() -> None:
     visits = Visits(RULE)
     hear(visits, *(n / 1000 for n in range(5000)), rssi_dbm=BETWEEN)
 
-    approach = visits._approaches[ANNA]
+    track = visits._tracks[ANNA]
     assert all(
-        isinstance(getattr(approach, name), float | int | None) for name in approach.__slots__
+        isinstance(getattr(track, name), float | int | None)
+        for name in (*Level.__slots__, *Approach.__slots__)
     )
 
 
@@ -446,6 +448,15 @@ def test_visits_print_without_their_ref() -> None:
 
 
 # ---------------------------------------------------------------- smoothing
+
+
+def smoothed_dbm(level_dbm: float, rssi_dbm: float, since_s: float) -> float:
+    """The level after one more reading, so long after the one before."""
+    level = Level()
+    if since_s < inf:
+        level.at_s, level.level_dbm = 0.0, level_dbm
+    level.hear(rssi_dbm, 0.0 if since_s == inf else since_s)
+    return level.level_dbm
 
 
 def test_the_first_reading_stands_as_it_is() -> None:
