@@ -55,25 +55,21 @@ def start(options: argparse.Namespace) -> int:
 
 async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
     findings: list[Finding] = []
-
-    def add(finding: Finding) -> None:
+    async for finding in _looked_at(path):
         findings.append(finding)
         if not quiet:
             show(finding)
+    return findings
 
+
+async def _looked_at(path: Path) -> AsyncIterator[Finding]:
     try:
         settings = load_settings(path)
     except ConfigurationError as error:
-        add(
-            Finding(
-                "configuration",
-                Verdict.FAIL,
-                f"{len(error.problems)} problems",
-                "\n".join(error.problems),
-            )
-        )
-        return findings
-    add(Finding("configuration", Verdict.PASS, str(path)))
+        found = f"{len(error.problems)} problems"
+        yield Finding("configuration", Verdict.FAIL, found, "\n".join(error.problems))
+        return
+    yield Finding("configuration", Verdict.PASS, str(path))
     for look in (
         _store_key,
         _notice,
@@ -85,16 +81,15 @@ async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
         look_at_list,
     ):
         for finding in look(settings):
-            add(finding)
+            yield finding
     for finding in await look_at_broker(settings):
-        add(finding)
+        yield finding
     async for finding in _radio(settings):
-        add(finding)
+        yield finding
     for finding in _door(settings, path):
-        add(finding)
+        yield finding
     for finding in await look_at_doorbell(settings):
-        add(finding)
-    return findings
+        yield finding
 
 
 def show(finding: Finding) -> None:

@@ -83,14 +83,9 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
         player = Player(
             pipeline, found.header, found.indexed, CaptureClock(), resume_s=_resume_at(store)
         )
-        if not options.publish:
-            damage = await player.play(reader, DryRun())
-        else:
-            async with asyncio.TaskGroup() as tasks:
-                publisher = LazyPublisher(settings, tasks)
-                damage = await player.play(reader, publisher)
-                publisher.close()
+        damage = await _played(player, reader, settings if options.publish else None)
         unsent = len(pipeline.outbox.pending.records) + int(str(pipeline.counts["dropped"]))
+    seconds = round(time.perf_counter() - started_s, 3)
     result = {
         "capture": options.capture.name,
         "format": reader.format,
@@ -101,9 +96,9 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
         "unsent": unsent,
         "error": str(damage) if damage else None,
         "error_offset": damage.offset if damage else None,
-        "seconds": round(time.perf_counter() - started_s, 3),
+        "seconds": seconds,
     }
-    result["reports_per_second"] = round(result["heard"] / max(result["seconds"], 0.001))
+    result["reports_per_second"] = round(result["heard"] / max(seconds, 0.001))
     _show(result, as_json=options.json)
     return 1 if damage or unsent else 0
 
@@ -222,6 +217,18 @@ class LazyPublisher:
     def close(self) -> None:
         if self._running is not None:
             self._running.cancel()
+
+
+async def _played(
+    player: Player, reader: CaptureReader, publish_to: Settings | None
+) -> CaptureError | None:
+    if publish_to is None:
+        return await player.play(reader, DryRun())
+    async with asyncio.TaskGroup() as tasks:
+        publisher = LazyPublisher(publish_to, tasks)
+        damage = await player.play(reader, publisher)
+        publisher.close()
+    return damage
 
 
 def _show(result: dict[str, Any], *, as_json: bool) -> None:

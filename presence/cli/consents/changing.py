@@ -16,7 +16,7 @@ from presence.cli.consents.options import (
     tell,
     warn,
 )
-from presence.consent_service.agreeing import ref_text
+from presence.consent_service.agreeing import Added, ref_text
 from presence.consent_service.import_lines import parse_identity_key
 from presence.consent_service.importing import audiences_of
 from presence.consent_service.service import ConsentService
@@ -89,6 +89,17 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def add(options: argparse.Namespace) -> int:
+    key = _identity_key(options.identity_key)
+    with service_of(options) as service:
+        wish = _wish_of(options, service, key)
+        known = service.knows(wish.id)
+        added = service.add(wish)
+        told = [tell(options, service, revocation) for revocation in added.revocations]
+    warn(added.doubts)
+    return _answer_added(options, added, told, key_is_made=not key and not known)
+
+
+def _wish_of(options: argparse.Namespace, service: ConsentService, key: bytes) -> Wish:
     flags = {
         Flag.EXPLICIT: options.explicit,
         Flag.NO_PROFILING: options.no_profiling,
@@ -97,37 +108,38 @@ def add(options: argparse.Namespace) -> int:
     chosen = frozenset(flag for flag, wanted in flags.items() if wanted)
     purposes = frozenset(Purpose(purpose) for purpose in options.purpose or (Purpose.PRESENCE,))
     now_s = time.time()
-    key = _identity_key(options.identity_key)
-    with service_of(options) as service:
-        stores = options.store or (service.group,)
-        scope = Scope(frozenset(), True) if options.chain_wide else Scope(frozenset(stores))
-        name = customer(options)
-        known = service.knows(name)
-        wish = Wish(
-            id=name,
-            purposes=purposes,
-            not_before_s=now_s if options.start_s is None else options.start_s,
-            not_after_s=options.until,
-            scope=scope,
-            categories=dict(options.category + options.explicit_category),
-            explicit=frozenset(category for category, _ in options.explicit_category),
-            refused=frozenset(options.refuse),
-            flags=chosen,
-            audiences=audiences_of(purposes, chosen, service.audiences()),
-            person=options.person,
-            identity_key=key,
-            decided_s=options.given,
-            said_s=_again(options, purposes, now_s),
-        )
-        added = service.add(wish)
-        told = [tell(options, service, revocation) for revocation in added.revocations]
+    stores = options.store or (service.group,)
+    return Wish(
+        id=customer(options),
+        purposes=purposes,
+        not_before_s=now_s if options.start_s is None else options.start_s,
+        not_after_s=options.until,
+        scope=Scope(frozenset(), True) if options.chain_wide else Scope(frozenset(stores)),
+        categories=dict(options.category + options.explicit_category),
+        explicit=frozenset(category for category, _ in options.explicit_category),
+        refused=frozenset(options.refuse),
+        flags=chosen,
+        audiences=audiences_of(purposes, chosen, service.audiences()),
+        person=options.person,
+        identity_key=key,
+        decided_s=options.given,
+        said_s=_again(options, purposes, now_s),
+    )
+
+
+def _answer_added(
+    options: argparse.Namespace,
+    added: Added,
+    told: list[dict[str, object]],
+    *,
+    key_is_made: bool,
+) -> int:
     values: dict[str, object] = {
         "ref": ref_text(added.ref), "version": added.version, "stays_away": sorted(added.stays),
         "paused": added.paused, "notices": told, "doubts": list(added.doubts),
     }  # fmt: skip
-    warn(added.doubts)
     lines = [f"taken up until {rfc3339(options.until)} as {values['ref']}, version {added.version}"]
-    if not key and not known:
+    if key_is_made:
         values["identity_key"] = added.identity_key.hex()
         lines.append(f"identity key, for the customer's phone alone: {values['identity_key']}")
     lines += [

@@ -79,32 +79,27 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
         "bad": [{"line": number, "reason": reason} for number, reason in done.bad],
         "dropped_columns": sorted(done.dropped),
     }
-    dropped = (
-        f"; not taken, as no gateway may have it: {', '.join(sorted(done.dropped))}"
-        if done.dropped
-        else ""
-    )
-    stays = (
-        f"  {done.still_taken} of them stay paused, or without what they took away before\n"
-        if done.still_taken
-        else ""
-    )
-    over = (
-        f"  {done.over} agreements over already, and {done.over_categories} interests of the "
-        "others\n"
-    )
     warn(f"{number} customers: {doubt}" for doubt, number in done.doubts.most_common())
-    answer(
-        options,
-        values,
-        f"{done.lines} lines: {done.added} customers taken up, {done.withdrawn} withdrawn, "
-        f"{done.objected} objected, "
-        f"{done.passed_over} without `presence` passed over, {len(done.bad)} lines not "
-        f"used{dropped}\n"
-        f"{stays if done.still_taken else ''}{over if done.over or done.over_categories else ''}"
-        "  gateways learn it with the next `presence consents publish`",
-    )
+    answer(options, values, "\n  ".join(_sentences(done)))
     return 1 if done.bad else 0
+
+
+def _sentences(done: Imported) -> Iterator[str]:
+    dropped = ", ".join(sorted(done.dropped))
+    yield (
+        f"{done.lines} lines: {done.added} customers taken up, {done.withdrawn} withdrawn, "
+        f"{done.objected} objected, {done.passed_over} without `presence` passed over, "
+        f"{len(done.bad)} lines not used"
+        f"{f'; not taken, as no gateway may have it: {dropped}' if dropped else ''}"
+    )
+    if done.still_taken:
+        yield f"{done.still_taken} of them stay paused, or without what they took away before"
+    if done.over or done.over_categories:
+        yield (
+            f"{done.over} agreements over already, and {done.over_categories} interests of the "
+            "others"
+        )
+    yield "gateways learn it with the next `presence consents publish`"
 
 
 def _rows(options: argparse.Namespace, text: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -123,15 +123,7 @@ def _add_add(actions: Commands) -> None:
     _add_customer(add)
     _add_purposes(add)
     _add_categories(add)
-    add.add_argument(
-        "--until",
-        type=moment,
-        required=True,
-        metavar="TIME",
-        help="at most 13 months after the start",
-    )
-    add.add_argument("--from", dest="start_s", type=moment, metavar="TIME", help="the start (now)")
-    add.add_argument("--given", type=moment, metavar="TIME", help="when the customer said so (now)")
+    _add_times(add)
     _add_several(add, "--store", "STORE", "several times (the list's own)")
     add.add_argument("--chain-wide", action="store_true", help="in every store of the chain")
     add.add_argument(
@@ -154,6 +146,18 @@ def _add_add(actions: Commands) -> None:
         help="32 hex digits; - for standard input; without it one is made",
     )
     _add_broker(add)
+
+
+def _add_times(add: argparse.ArgumentParser) -> None:
+    add.add_argument(
+        "--until",
+        type=moment,
+        required=True,
+        metavar="TIME",
+        help="at most 13 months after the start",
+    )
+    add.add_argument("--from", dest="start_s", type=moment, metavar="TIME", help="the start (now)")
+    add.add_argument("--given", type=moment, metavar="TIME", help="when the customer said so (now)")
 
 
 def _add_categories(add: argparse.ArgumentParser) -> None:
