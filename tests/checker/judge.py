@@ -91,6 +91,14 @@ class Judge:
             name, announcement.audience, said, subject, stable, announcement.valid_until_s
         )
 
+    def gateway_forgot(self) -> None:
+        """What it told, and what of that it took back, was in memory (R-18). The audience knows
+        still: an `entered` that is granted anew and comes under an id that was withdrawn is dropped
+        there (docs/offer-engine.md#the-rules).
+        """
+        self.told.clear()
+        self.taken_back.clear()
+
     def standing(self, *, stale: bool) -> None:
         """Called where everything that can go out has gone out: what was told is granted still, or
         was taken back.

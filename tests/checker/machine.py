@@ -405,14 +405,14 @@ class ConsentMachine(RuleBasedStateMachine):
 
     @rule()
     def power_is_cut(self) -> None:
-        """What was in memory is gone; nobody can be told that what they heard is taken back."""
+        """What was in memory is gone; nobody can be told that what they heard is taken back, and
+        what was taken back may come again where it is granted anew.
+        """
         self.shop.kill()
         self.shop.set_clock(0.0)
         shutil.rmtree(self.folder / "run")
         self.shop.start()
-        self.judge.told = {
-            key: told for key, told in self.judge.told.items() if key in self.judge.taken_back
-        }
+        self.judge.gateway_forgot()
 
     @invariant()
     def the_register_has_what_customers_want(self) -> None:

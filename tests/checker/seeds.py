@@ -143,6 +143,23 @@ def a_list_that_comes_by_a_wrong_clock_takes_nothing_back(
     machine.the_clock_is_mended()
 
 
+def withdrawn_then_the_power_is_cut_and_agreed_anew_within_the_hour(
+    machine: ConsentMachine,
+) -> None:  # found by the machine: the gateway can know nothing of it, engines do
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    for _ in range(2):
+        machine.withdraw(name="anna")
+        machine.hear_the_last_revocations()
+        machine.nothing_told_is_left_standing()
+        machine.power_is_cut()
+        _agrees(machine, "anna")
+        machine.the_list_arrives()
+        machine.heard_s.pop("anna")  # she counts as new
+        machine.walk_in(name="anna")
+
+
 def a_later_export_gives_nothing_again_that_it_does_not_name(
     machine: ConsentMachine,
 ) -> None:  # found by the machine: it was the oracle that thought so
@@ -176,5 +193,6 @@ SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     a_full_outbox_drops_a_withdrawal,
     withdrawn_killed_and_agreed_anew_within_the_hour,
     a_list_that_comes_by_a_wrong_clock_takes_nothing_back,
+    withdrawn_then_the_power_is_cut_and_agreed_anew_within_the_hour,
     a_later_export_gives_nothing_again_that_it_does_not_name,
 )
