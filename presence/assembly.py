@@ -15,7 +15,7 @@ from presence.core.consent.polling import asked_pause_s, pause_s
 from presence.core.event.election import Election
 from presence.edges.bluez import watched_radios
 from presence.edges.bluez.gatt import Doorbell
-from presence.edges.consent_list.plain import ConsentFile
+from presence.edges.consent_list.plain import ConsentFile, PlainList
 from presence.edges.consent_list.signed import SignedList
 from presence.edges.host.audit import FILE_NAME as AUDIT_LOG
 from presence.edges.host.clock import SystemClock, is_synchronised
@@ -24,7 +24,13 @@ from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Notifier, Parts
-from presence.ports import AdvertisementSource, Clock, DoorbellSource, OnAdvertisement
+from presence.ports import (
+    AdvertisementSource,
+    Clock,
+    ConsentSource,
+    DoorbellSource,
+    OnAdvertisement,
+)
 from presence.telemetry import ConsentMemoryLost, StorageBegunAnew, StoreDisarmed, Telemetry
 from presence.watching import Watching
 
@@ -56,10 +62,7 @@ def gateway_of(
     visits = RuntimeStore(settings.storage.runtime_dir, begins_anew=True)
     stack.callback(visits.close)
     signed = settings.consent.repository is not None
-    audited = None if signed else settings.storage.state_dir / AUDIT_LOG
-    accepted = ConsentStore(settings.storage.state_dir, begins_anew=True, audited=audited)
-    stack.callback(accepted.close)
-    consents = _consents(settings, stack)
+    consents, memory_lost = _signed(settings, stack) if signed else _plain(settings, stack)
     withdrawn = SqliteRevocationStore(settings.storage.state_dir)
     stack.callback(withdrawn.close)
 
@@ -74,8 +77,6 @@ def gateway_of(
         clock,
         telemetry,
         armed=not _is_disarmed(settings),
-        digest=lambda: consents.digest,
-        root=lambda: consents.root_version if isinstance(consents, SignedList) else 0,
     )
     election = None
     if settings.peers.enabled:
@@ -88,7 +89,6 @@ def gateway_of(
             rules=rules,
             sources=sources,
             consents=consents,
-            accepted=accepted,
             visits=visits,
             publisher=publisher,
             clock=clock,
@@ -100,7 +100,6 @@ def gateway_of(
             state_interval_s=settings.mqtt.state_interval_s,
             doorbell=doorbell,
             election=election,
-            complaints=consents.complaints if isinstance(consents, ConsentFile) else [],
             synchronised=synchronised_of(settings.consent),
             pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random()))
             if signed
@@ -114,9 +113,8 @@ def gateway_of(
     )
     if visits.begun_anew:
         telemetry.emit(StorageBegunAnew(reason=visits.begun_anew))
-    memory = consents.begun_anew if isinstance(consents, SignedList) else accepted.begun_anew
-    if memory:
-        telemetry.emit(ConsentMemoryLost(reason=memory))
+    if memory_lost:
+        telemetry.emit(ConsentMemoryLost(reason=memory_lost))
     return gateway
 
 
@@ -139,12 +137,21 @@ def _notice_keys(consent: ConsentSettings) -> KeySet | None:
     return None if consent.repository is None else KeySet({})
 
 
-def _consents(settings: Settings, stack: ExitStack) -> ConsentFile | SignedList:
-    if settings.consent.repository is None:
-        return ConsentFile.of(settings.consent)
+def _plain(settings: Settings, stack: ExitStack) -> tuple[ConsentSource, str]:
+    """The list, and why what remembers how new it was had to be begun anew, if it had to."""
+    state = settings.storage.state_dir
+    accepted = ConsentStore(state, begins_anew=True, audited=state / AUDIT_LOG)
+    stack.callback(accepted.close)
+    return PlainList(ConsentFile.of(settings.consent), accepted), accepted.begun_anew
+
+
+def _signed(settings: Settings, stack: ExitStack) -> tuple[ConsentSource, str]:
+    """Likewise. The plain list's store is there too: a change back to it is no loss of memory."""
+    accepted = ConsentStore(settings.storage.state_dir, begins_anew=True)
+    stack.callback(accepted.close)
     consents = SignedList.of(settings.consent, settings.storage)
     stack.callback(consents.close)
-    return consents
+    return consents, consents.begun_anew
 
 
 def doorbell_of(settings: Settings, telemetry: Telemetry) -> DoorbellSource | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from presence.core.consent.list_json import ConsentList, ListHeader
+from presence.core.consent.list_json import ListHeader
 from presence.core.consent.revocations import HeldRevocation
 from presence.core.engine import IndexedList
 from presence.core.event.outbox import Announcement, Outgoing, Step, TakenBack
@@ -70,6 +70,10 @@ class VerifiedList:
     """The signed list's target notices.jwks: who may sign revocations (presence.core.consent.jws).
     Empty where it is as before.
     """
+    digest: str = ""
+    """SHA-256 of the plain file, or of the signed list's manifest, for the audit log."""
+    root_version: int = 0
+    """Of the signed root that vouches for it (TUF), for the audit log; 0: nobody signed it."""
 
 
 class Progress(NamedTuple):
@@ -92,7 +96,7 @@ class ConsentSource(Protocol):
         knows.
         """
 
-    def read(self) -> ConsentList | VerifiedList | None:
+    def read(self) -> VerifiedList | None:
         """The list, or None where nothing has changed since the last call.
 
         Raises ConsentListError where the list cannot be proven, ListUnfinished where more of it

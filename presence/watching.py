@@ -34,17 +34,12 @@ class Watching:
         telemetry: Telemetry,
         *,
         armed: bool,
-        digest: Callable[[], str],
-        root: Callable[[], int],
     ) -> None:
-        """`digest`: of the list that was just applied; `root`: the version of its signed root."""
         self._settings = settings
         self._clock = clock
         self._armed = armed
         self._telemetry = telemetry
-        self._audit = AuditLog(
-            settings.storage.state_dir, clock, emit=telemetry.emit, digest=digest, root=root
-        )
+        self._audit = AuditLog(settings.storage.state_dir, clock, emit=telemetry.emit)
         telemetry.subscribe(self._audit.note)
 
     def watchers(

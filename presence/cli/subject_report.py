@@ -87,9 +87,10 @@ def _entry(settings: Settings, ref: bytes) -> tuple[str, int, Consent | None]:
         with closing(ListStore(settings.storage.state_dir)) as store:
             kept = store.kept()
             return settings.consent.list, kept.seq if kept else 0, store.entry(ref)
-    consents = ConsentFile.of(settings.consent).read()
-    if consents is None:
+    reading = ConsentFile.of(settings.consent).read()
+    if reading is None:
         return settings.consent.list, 0, None
+    consents = reading.consents
     entry = consents.entries.get(ref)
     return consents.header.name, consents.header.seq, entry.consent if entry else None
 

@@ -57,8 +57,13 @@ def _plain(settings: Settings) -> FoundList:
     found = source.read()
     if found is None:
         raise ConsentListError(f"{source.path}: changed while it was read; try again")
+    consents = found.consents
     return FoundList(
-        found.header, index_list(found), len(found.entries), found.refused, source.complaints
+        consents.header,
+        index_list(consents),
+        len(consents.entries),
+        consents.refused,
+        found.complaints,
     )
 
 

@@ -72,11 +72,9 @@ class Gateway:
         """Ask here for a look at the list before its time."""
         self.list_sync = ListSync(
             source=parts.consents,
-            accepted=parts.accepted,
             clock=parts.clock,
             emit=parts.emit,
             lease_s=parts.lease_s,
-            complaints=parts.complaints,
             synchronised=parts.synchronised,
         )
         self.revocation_listener = self._revocation_listener(parts)
@@ -297,7 +295,15 @@ class Gateway:
 
     def _report_applied(self, verified: VerifiedList) -> None:
         emit, header = self._parts.emit, verified.header
-        emit(ConsentApplied(list=header.name, seq=header.seq, entries=verified.entries))
+        emit(
+            ConsentApplied(
+                list=header.name,
+                seq=header.seq,
+                entries=verified.entries,
+                digest=verified.digest,
+                root_version=verified.root_version,
+            )
+        )
         if verified.refused:
             emit(
                 ConsentEntriesRefused(

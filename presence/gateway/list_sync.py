@@ -1,8 +1,7 @@
 """Keeps the list in force: reads it from its source, and knows how far it may be believed.
 
-Two kinds of source stand behind one port (presence.ports.ConsentSource). The plain file gives a
-ConsentList that is remembered here and indexed here; the signed list gives a VerifiedList, which
-its source has verified and stored already.
+Whether the list is signed or a plain file: its source has verified, remembered and indexed what it
+gives (presence.ports.ConsentSource).
 
 Whatever fails, the list in force stays and its lease runs on: nothing here makes it longer but a
 proven list. A look that hangs is a look that failed, too: nobody waits for it any more, no other
@@ -14,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from presence.core.consent.freshness import (
     Freshness,
@@ -26,9 +25,7 @@ from presence.core.consent.freshness import (
     standing,
 )
 from presence.core.consent.gate import ListStanding
-from presence.core.consent.list_json import ConsentList
 from presence.core.consent.list_lag import ListLag
-from presence.core.engine import index_list
 from presence.core.timestamps import Moment
 from presence.errors import (
     ConsentListError,
@@ -63,12 +60,6 @@ Found = VerifiedList | Exception | None
 """How a look ended."""
 
 
-class AcceptedLists(Protocol):
-    """Remembers how new the plain list was (edges.store.ConsentStore)."""
-
-    def accept(self, consents: ConsentList) -> ConsentList: ...
-
-
 class Refresh:
     """Asks for a look at the list before its time; who asks often is answered once."""
 
@@ -94,13 +85,11 @@ class ListSync:
     """The list's lease and figures; `renew` is called by one task."""
 
     source: ConsentSource
-    accepted: AcceptedLists
     clock: Clock
     emit: Emit
     lease_s: float
-    complaints: list[str]
-    """Of the plain list: the first entries left out."""
-    synchronised: Callable[[], bool]
+    synchronised: Callable[[], bool] = lambda: True
+    """Is the wall clock disciplined? False is a doubt like a stale list."""
     lease: Lease | None = None
     entries: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
@@ -122,7 +111,6 @@ class ListSync:
     look_s: float = LOOK_S
     progress_s: float = PROGRESS_S
     ended_s: float = ENDED_S
-    _unaccepted: ConsentList | None = None
     _under_way: asyncio.Future[Found] | None = None
     _given_up: bool = False
     _reported: Progress | None = None
@@ -206,7 +194,7 @@ class ListSync:
         """The outcome of a look. Raises what went wrong with it, ConsentListError where it
         hangs.
         """
-        look = self._under_way = self._under_way or _in_a_thread(self._look)
+        look = self._under_way = self._under_way or _in_a_thread(self.source.read)
         if not self._given_up:
             await self._watch(look)
             if not look.done():
@@ -251,30 +239,6 @@ class ListSync:
             published_at_s=min(old.header.published_at_s, verified.header.published_at_s),
         )
         return replace(old, header=header)
-
-    def _look(self) -> VerifiedList | None:
-        """A list that could not be remembered (disk full) is kept and tried again: it may take
-        rights away.
-        """
-        found = self.source.read()
-        if isinstance(found, VerifiedList):
-            return found
-        self._unaccepted = found or self._unaccepted
-        if self._unaccepted is None:
-            return None
-        try:
-            accepted = self.accepted.accept(self._unaccepted)
-        except ConsentListError:
-            self._unaccepted = None
-            raise
-        self._unaccepted = None
-        return VerifiedList(
-            header=accepted.header,
-            indexed=index_list(accepted),
-            entries=len(accepted.entries),
-            refused=accepted.refused,
-            complaints=tuple(self.complaints),
-        )
 
 
 def _in_a_thread(look: Callable[[], VerifiedList | None]) -> "asyncio.Future[Found]":

@@ -8,7 +8,6 @@ from presence.core.consent.jws import KeySet
 from presence.core.event.election import Election
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
-from presence.gateway.list_sync import AcceptedLists
 from presence.gateway.peer_link import SubscribingPublisher
 from presence.ports import (
     AdvertisementSource,
@@ -53,7 +52,6 @@ class Parts:
     rules: Rules
     sources: Sequence[AdvertisementSource]
     consents: ConsentSource
-    accepted: AcceptedLists
     visits: VisitStore
     publisher: LinkedPublisher
     clock: Clock
@@ -66,7 +64,6 @@ class Parts:
     doorbell: DoorbellSource | None = None
     election: Election | None = None
     """None: this gateway speaks to no other."""
-    complaints: list[str] = field(default_factory=list)
     list_name: str = ""
     revocations: RevocationStore | None = None
     """What notices took away; also where none are heard."""

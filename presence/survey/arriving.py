@@ -19,6 +19,7 @@ from presence.config import Settings
 from presence.config.settings import EntrySettings, MqttSettings, StoreSettings
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.model import TEST_AUDIENCE, Audience, Purpose
+from presence.core.engine import index_list
 from presence.core.event.cloudevent import subject_of_day, topic, utc_day
 from presence.core.event.outbox import Step
 from presence.core.rules import Rules
@@ -27,7 +28,7 @@ from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway.gateway import Gateway
 from presence.gateway.parts import Parts
-from presence.ports import Clock, OnAdvertisement, OutgoingMessage, Progress, Stored
+from presence.ports import Clock, OnAdvertisement, OutgoingMessage, Progress, Stored, VerifiedList
 from presence.survey.judging import Result
 
 CONNECT_S: Final = 8.0
@@ -52,9 +53,6 @@ class InMemory:
     def replace(self, stored: Stored) -> None:
         return
 
-    def accept(self, consents: ConsentList) -> ConsentList:
-        return consents
-
     def ready(self, status: str) -> None:
         return
 
@@ -73,9 +71,12 @@ class Once:
     last_signed_s: float = 0.0
     progress: Progress | None = None
 
-    def read(self) -> ConsentList | None:
+    def read(self) -> VerifiedList | None:
         consents, self.consents = self.consents, None
-        return consents
+        if consents is None:
+            return None
+        entries = len(consents.entries)
+        return VerifiedList(consents.header, index_list(consents), entries, consents.refused)
 
     def give_up(self) -> None:
         """It never hangs."""
@@ -90,7 +91,7 @@ class Fed:
     def __init__(self) -> None:
         self.over = asyncio.Event()
         self.listening = asyncio.Event()
-        self.on_advertisement: OnAdvertisement = lambda _advertisement: None
+        self.hear: OnAdvertisement = lambda _advertisement: None
 
     async def run(self, on_advertisement: OnAdvertisement) -> None:
         self.hear = on_advertisement
@@ -178,7 +179,6 @@ def _arrival(
             rules=rules,
             sources=[fed],
             consents=Once(consents),
-            accepted=memory,
             visits=memory,
             publisher=publisher,
             clock=clock,

@@ -34,7 +34,7 @@ from tests.checker.chain import LIST
 from tests.checker.judge import LEASE_S, Judge
 from tests.checker.wills import CAMPAIGNS, PURPOSE_OF
 from tests.support.builders import rules
-from tests.support.fakes import FakeClock, FakePublisher, MemoryAcceptedLists, RecordingTelemetry
+from tests.support.fakes import FakeClock, FakePublisher, RecordingTelemetry
 from tests.support.small import SmallPipeline
 
 OUTBOX: Final = 4
@@ -94,11 +94,9 @@ class Shop:
         self._withdrawn = SqliteRevocationStore(state)
         self.list_sync = ListSync(
             source=self._source,
-            accepted=MemoryAcceptedLists(),
             clock=self.clock,
             emit=self.telemetry.emit,
             lease_s=LEASE_S,
-            complaints=[],
             synchronised=lambda: True,
         )
         self.pipeline = SmallPipeline(

@@ -13,7 +13,6 @@ from tests.support.builders import a_list, consent, header, moment
 from tests.support.fakes import (
     FakeClock,
     FakeConsentSource,
-    MemoryAcceptedLists,
     RecordingTelemetry,
 )
 
@@ -27,11 +26,9 @@ def a_renewal(
 ) -> ListSync:
     return ListSync(
         source=source,
-        accepted=MemoryAcceptedLists(),
         clock=clock,
         emit=(telemetry or RecordingTelemetry()).emit,
         lease_s=900,
-        complaints=[],
         synchronised=lambda: synchronised,
     )
 

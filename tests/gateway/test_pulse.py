@@ -36,7 +36,6 @@ from tests.support.fakes import (
     FakeConsentSource,
     FakeNotifier,
     FakePublisher,
-    MemoryAcceptedLists,
     MemoryStore,
     RecordingTelemetry,
 )
@@ -161,7 +160,6 @@ class Gate:
             "rules": rules(),
             "sources": [OneVisitor()],
             "consents": FakeConsentSource(a_list(consent())),
-            "accepted": MemoryAcceptedLists(),
             "visits": MemoryStore(),
             "publisher": FakePublisher(),
             "clock": RunningClock(),

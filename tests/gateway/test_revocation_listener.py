@@ -37,7 +37,6 @@ from tests.support.fakes import (
     FakeClock,
     FakeConsentSource,
     FakePublisher,
-    MemoryAcceptedLists,
     MemoryStore,
     RecordingTelemetry,
 )
@@ -85,11 +84,9 @@ class Gateway:
         self.source = FakeConsentSource()
         self.list_sync = ListSync(
             source=self.source,
-            accepted=MemoryAcceptedLists(),
             clock=self.clock,
             emit=self.telemetry.emit,
             lease_s=900,
-            complaints=[],
             synchronised=lambda: True,
         )
         self.pipeline = SmallPipeline(

@@ -36,7 +36,7 @@ from presence.gateway.list_sync import ListSync
 from presence.ports import ConsentSource
 from presence.telemetry import ConsentFetching, ConsentFreshness, ConsentRefused
 from tests.support.builders import ANNA, BERIT
-from tests.support.fakes import FakeConsentSource, MemoryAcceptedLists, RecordingTelemetry
+from tests.support.fakes import FakeConsentSource, RecordingTelemetry
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
 from tests.support.list_server import ListServer, list_server, server_context
 from tests.support.signed_gateway import MAX_SPAN_S, Door
@@ -104,11 +104,9 @@ class Line:
 def a_renewal(source: ConsentSource, telemetry: RecordingTelemetry) -> ListSync:
     return ListSync(
         source=source,
-        accepted=MemoryAcceptedLists(),
         clock=SystemClock(),
         emit=telemetry.emit,
         lease_s=900,
-        complaints=[],
         synchronised=lambda: True,
     )
 

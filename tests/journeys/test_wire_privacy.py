@@ -64,7 +64,6 @@ from tests.support.fakes import (
     FakeConsentSource,
     FakeNotifier,
     FakePublisher,
-    MemoryAcceptedLists,
     MemoryStore,
     RecordingTelemetry,
 )
@@ -414,7 +413,6 @@ async def evening(*refs: bytes) -> tuple[TimedPublisher, list[float], list[dict[
             )
         ],
         consents=consents,
-        accepted=MemoryAcceptedLists(),
         visits=MemoryStore(),
         publisher=publisher,
         clock=FakeClock(),

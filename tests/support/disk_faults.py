@@ -152,8 +152,6 @@ def audit(folder: Path) -> tuple[Callable[[], None], Callable[[], object]]:
             folder,
             FakeClock(),
             emit=lambda event: said.append(f"{event.name} {event.fields().get('reason')}"),
-            digest=str,
-            root=int,
         )
         log.record(what, {})
         if not log._write_down():

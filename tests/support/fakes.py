@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from presence.core.consent.list_json import ConsentList
+from presence.core.engine import index_list
 from presence.core.event.outbox import Announcement, Outgoing, Step, TakenBack
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
@@ -22,7 +23,7 @@ from presence.errors import (
     MessageRefused,
     StorageError,
 )
-from presence.ports import OnAdvertisement, OutgoingMessage, Progress, Stored
+from presence.ports import OnAdvertisement, OutgoingMessage, Progress, Stored, VerifiedList
 from presence.telemetry import OperationalEvent, Telemetry
 from tests.support.builders import moment
 from tests.support.contract import check
@@ -251,15 +252,16 @@ class ScriptedSource:
 
 
 class FakeConsentSource:
-    """Lists as they are put; None while there is no new one."""
+    """Lists as they are put, accepted as the plain list's are; None while there is no new one."""
 
     last_signed_s = 0.0
     progress: Progress | None = None
 
     def __init__(self, *lists: ConsentList) -> None:
-        self._waiting: deque[ConsentList | ConsentListError] = deque(lists)
+        self._waiting: deque[ConsentList | VerifiedList | ConsentListError] = deque(lists)
+        self._accepted = MemoryAcceptedLists()
 
-    def put(self, consents: ConsentList) -> None:
+    def put(self, consents: ConsentList | VerifiedList) -> None:
         self._waiting.append(consents)
 
     def break_once(self, message: str = "the list cannot be proven") -> None:
@@ -271,13 +273,18 @@ class FakeConsentSource:
     def forget_keys(self) -> None:
         """Nothing is kept."""
 
-    def read(self) -> ConsentList | None:
+    def read(self) -> VerifiedList | None:
         if not self._waiting:
             return None
         answer = self._waiting.popleft()
         if isinstance(answer, ConsentListError):
             raise answer
-        return answer
+        if isinstance(answer, VerifiedList):  # as the signed list gives it
+            return answer
+        accepted = self._accepted.accept(answer)
+        return VerifiedList(
+            accepted.header, index_list(accepted), len(accepted.entries), accepted.refused
+        )
 
 
 class MemoryAcceptedLists:

@@ -24,7 +24,6 @@ from tests.support.builders import approach, rules
 from tests.support.fakes import (
     FakeNotifier,
     FakePublisher,
-    MemoryAcceptedLists,
     MemoryStore,
     RecordingTelemetry,
 )
@@ -98,7 +97,6 @@ class Door:
                 rules=rules(),
                 sources=[Quiet()],
                 consents=source,
-                accepted=MemoryAcceptedLists(),
                 visits=MemoryStore(),
                 publisher=self.publisher,
                 clock=self.clock,

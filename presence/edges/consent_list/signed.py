@@ -80,8 +80,6 @@ class SignedList:
         self._clock = clock
         self._delivered: _Delivered | None = None
         self._timestamp_version = 0
-        self.digest, self.root_version = "", 0
-        """Of the manifest and the root that were proven last, for the audit log."""
         self._undelivered = False
         """Entries changed in the store, and the keys of that list have not come yet."""
         self._wiped = False
@@ -185,7 +183,6 @@ class SignedList:
             was = self._delivered = _Delivered(digest, paths, "", index)
             self._undelivered = False
         was.manifest = digest
-        self.digest, self.root_version = digest.hex(), proof.versions.root
         was.notice_keys = (
             name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""
         )
@@ -199,6 +196,8 @@ class SignedList:
             timestamp_version=proof.versions.timestamp,
             server=proof.server,
             notice_keys=notice_keys,
+            digest=digest.hex(),
+            root_version=proof.versions.root,
         )
 
     def _verified_again(self, proof: Proof, manifest: Manifest) -> VerifiedList | None:

@@ -14,7 +14,7 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,19 +54,12 @@ class AuditLog:
         clock: Clock,
         *,
         emit: Emit,
-        digest: Callable[[], str] = lambda: "",
-        root: Callable[[], int] = lambda: 0,
         retry_s: float = RETRY_S,
         file_max: int = FILE_MAX,
     ) -> None:
-        """`digest`: of the list that was just applied; `root`: the version of its signed root, 0
-        where it has none.
-        """
         self._emit = emit
         self._directory = directory
         self._clock = clock
-        self._digest = digest
-        self._root = root
         self._retry_s = retry_s
         self._file_max = file_max
         self._waiting: deque[tuple[str, str, Mapping[str, Value]]] = deque(maxlen=WAITING_MAX)
@@ -83,10 +76,8 @@ class AuditLog:
         if event.audited is None:
             return
         details = {name: _plain(value) for name, value in event.audit_details().items()}
-        if isinstance(event, ConsentApplied):
-            details["digest"] = self._digest()
-            if self._root():
-                self.record("root.trusted", {"version": self._root()})
+        if isinstance(event, ConsentApplied) and event.root_version:
+            self.record("root.trusted", {"version": event.root_version})
         if "what" in details:
             details["asked"] = details.pop("what")  # `what` is the record's own
         self.record(event.audited.kind, details)

@@ -2,6 +2,7 @@
 at fault.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 
 from presence.core.consent.list_json import ConsentList
-from presence.edges.consent_list.plain import FILE_NAME, ConsentFile
-from presence.errors import ConsentListError
+from presence.edges.consent_list.plain import FILE_NAME, ConsentFile, PlainList, PlainReading
+from presence.errors import ConsentListError, StorageError
 from tests.support.builders import ANNA, BERIT, CARL, DAY_S, START_S, entry_json, header_json
+from tests.support.fakes import MemoryAcceptedLists
 
 LIST = "acme/fi-0042"
 MAX_SPAN_S = 396 * DAY_S
@@ -37,9 +39,13 @@ def source(tmp_path: Path) -> ConsentFile:
 
 
 def read(source: ConsentFile) -> ConsentList:
-    consents = source.read()
-    assert consents is not None
-    return consents
+    return reading(source).consents
+
+
+def reading(source: ConsentFile) -> PlainReading:
+    found = source.read()
+    assert found is not None
+    return found
 
 
 # ---------------------------------------------------------------- when it is read
@@ -48,11 +54,12 @@ def read(source: ConsentFile) -> ConsentList:
 def test_a_list_is_read(tmp_path: Path, source: ConsentFile) -> None:
     put(tmp_path, entry_json(), entry_json(of=BERIT), seq=41)
 
-    found = read(source)
+    found = reading(source)
 
-    assert found.entries.keys() == {ANNA, BERIT}
-    assert (found.header.name, found.header.seq) == (LIST, 41)
-    assert source.complaints == []
+    assert found.consents.entries.keys() == {ANNA, BERIT}
+    assert (found.consents.header.name, found.consents.header.seq) == (LIST, 41)
+    assert found.complaints == ()
+    assert found.digest == hashlib.sha256((tmp_path / FILE_NAME).read_bytes()).hexdigest()
 
 
 def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path, source: ConsentFile) -> None:
@@ -191,11 +198,11 @@ def test_an_entry_at_fault_is_left_out_named_by_its_line_and_the_others_stand(
 ) -> None:
     put(tmp_path, entry_json(), line, entry_json(of=CARL))
 
-    found = read(source)
+    found = reading(source)
 
-    assert found.entries.keys() == {ANNA, CARL}
-    assert sum(found.refused.values()) == 1
-    [complaint] = source.complaints
+    assert found.consents.entries.keys() == {ANNA, CARL}
+    assert sum(found.consents.refused.values()) == 1
+    [complaint] = found.complaints
     assert complaint.startswith(f"{tmp_path / FILE_NAME} line 3: ")
     assert reason in complaint
 
@@ -217,9 +224,8 @@ def test_a_complaint_holds_nothing_of_the_entry(tmp_path: Path, source: ConsentF
         of=BERIT, email="anna.virtanen@example.com", purposes=["presence", "anything"]
     )
     put(tmp_path, entry)
-    read(source)
 
-    said = " ".join(source.complaints)
+    said = " ".join(reading(source).complaints)
     for value in (
         entry["ref"],
         "anna",
@@ -236,17 +242,17 @@ def test_a_list_full_of_faults_is_complained_about_in_twenty_lines(
 ) -> None:
     put(tmp_path, *["null"] * 1000)
 
-    assert read(source).refused == {"entry is not an object": 1000}
-    assert len(source.complaints) == 20
+    found = reading(source)
+    assert found.consents.refused == {"entry is not an object": 1000}
+    assert len(found.complaints) == 20
 
 
 def test_complaints_are_of_the_last_reading(tmp_path: Path, source: ConsentFile) -> None:
     put(tmp_path, "null")
     read(source)
     put(tmp_path, entry_json())
-    read(source)
 
-    assert source.complaints == []
+    assert reading(source).complaints == ()
 
 
 @pytest.mark.requirement("R-36")
@@ -266,3 +272,75 @@ def test_a_newer_line_that_is_not_understood_does_not_leave_an_older_one_in_forc
     put(tmp_path, entry_json(ver=2), entry_json(ver=3, flags=["something-new"]))
 
     assert read(source).entries == {}
+
+
+# ---------------------------------------------------------------- as a source of the gateway
+
+
+def test_what_is_delivered_was_accepted_and_says_what_was_left_out(
+    tmp_path: Path, source: ConsentFile
+) -> None:
+    put(tmp_path, entry_json(), "null")
+    digest = hashlib.sha256((tmp_path / FILE_NAME).read_bytes()).hexdigest()
+
+    verified = PlainList(source, MemoryAcceptedLists()).read()
+
+    assert verified is not None
+    assert verified.indexed is not None
+    assert (verified.entries, verified.digest, verified.root_version) == (1, digest, 0)
+    assert dict(verified.refused) == {"entry is not an object": 1}
+    [complaint] = verified.complaints
+    assert complaint.endswith("line 3: entry is not an object")
+
+
+def test_a_look_that_is_refused_takes_no_complaint_from_the_list_in_force(
+    tmp_path: Path, source: ConsentFile
+) -> None:
+    plain = PlainList(source, MemoryAcceptedLists())
+    put(tmp_path, "null", seq=7)
+    in_force = plain.read()
+    put(tmp_path, entry_json(), seq=6)
+    with pytest.raises(ConsentListError, match="older"):
+        plain.read()
+
+    assert in_force is not None
+    assert len(in_force.complaints) == 1
+
+
+class FullDisk(MemoryAcceptedLists):
+    """Remembers a list at the second attempt."""
+
+    tried = False
+
+    def accept(self, consents: ConsentList) -> ConsentList:
+        if not self.tried:
+            self.tried = True
+            raise StorageError("database or disk is full")
+        return super().accept(consents)
+
+
+@pytest.mark.requirement("T-20")
+def test_a_list_that_could_not_be_remembered_is_tried_again_though_the_file_is_as_it_was(
+    tmp_path: Path, source: ConsentFile
+) -> None:
+    put(tmp_path, entry_json(), "null")
+    plain = PlainList(source, FullDisk())
+    with pytest.raises(StorageError):
+        plain.read()
+
+    verified = plain.read()
+
+    assert verified is not None
+    assert (verified.entries, len(verified.complaints)) == (1, 1)
+    assert plain.read() is None
+
+
+def test_a_list_that_was_refused_is_not_tried_again(tmp_path: Path, source: ConsentFile) -> None:
+    plain = PlainList(source, MemoryAcceptedLists())
+    put(tmp_path, entry_json(), seq=7)
+    plain.read()
+    put(tmp_path, entry_json(), seq=6)
+    with pytest.raises(ConsentListError):
+        plain.read()
+
+    assert plain.read() is None

@@ -22,7 +22,7 @@ from tests.support.operational_events import some
 
 
 def applied(seq: int = 7) -> ConsentApplied:
-    return ConsentApplied(list="acme/fi-0042", seq=seq, entries=120)
+    return ConsentApplied(list="acme/fi-0042", seq=seq, entries=120, digest="ab" * 32)
 
 
 @contextlib.asynccontextmanager
@@ -30,8 +30,7 @@ async def running(
     folder: Path, **changes: Any
 ) -> AsyncIterator[tuple[AuditLog, RecordingTelemetry]]:
     telemetry = RecordingTelemetry()
-    digest = "ab" * 32
-    log = AuditLog(folder, FakeClock(), emit=telemetry.emit, digest=lambda: digest, **changes)
+    log = AuditLog(folder, FakeClock(), emit=telemetry.emit, **changes)
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(log.run())
         await asyncio.sleep(0)
@@ -109,8 +108,8 @@ async def test_the_chain_goes_on_after_a_restart_and_what_did_not_change_is_not_
 
 async def test_a_root_that_is_trusted_newly_is_recorded_once(tmp_path: Path) -> None:
     for version in (1, 1, 2):
-        async with running(tmp_path, root=lambda version=version: version) as (log, _):
-            log.note(applied())
+        async with running(tmp_path) as (log, _):
+            log.note(some(ConsentApplied, root_version=version))
 
     assert [r["version"] for r in records(tmp_path) if r["what"] == "root.trusted"] == [1, 2]
 
