@@ -374,6 +374,13 @@ def parse_options(
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    _add_broker(parser)
+    _add_audience(parser)
+    _add_manners(parser)
+    return parser, parser.parse_args(arguments)
+
+
+def _add_broker(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="of the broker (default: %(default)s)")
     add(
@@ -391,6 +398,10 @@ def parse_options(
     add("--tls-ca", metavar="FILE", help="the authority that signed the broker; switches TLS on")
     add("--tls-cert", metavar="FILE", help="our certificate, where the broker wants one")
     add("--tls-key", metavar="FILE", help="its key")
+
+
+def _add_audience(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--chain", required=True, help="as in the gateway's store.chain")
     add(
         "--store",
@@ -408,6 +419,11 @@ def parse_options(
     add(
         "--offers", type=Path, metavar="FILE", help='JSON: {"ap2:1551": "the text of the offer", …}'
     )
+
+
+def _add_manners(parser: argparse.ArgumentParser) -> None:
+    """How often, when, and how an offer is shown."""
+    add = parser.add_argument
     add(
         "--per-hour",
         type=int,
@@ -441,7 +457,6 @@ def parse_options(
         action="store_true",
         help="print offers as JSON lines, with your name of the customer",
     )
-    return parser, parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -92,7 +92,29 @@ def publish(
     windows = (window_at(now_s), window_at(now_s) + 1)
     for window in windows:
         targets |= edition.window(window)
-    manifest = Manifest(
+    approved_by = growth.approve(edition.list_name, now.epoch, now.seq, edition.entries)
+    manifest = _manifest(
+        register, edition, now, windows=windows, now_s=now_s, approved_by=approved_by
+    )
+    targets |= edition.stage("manifest.json", write_manifest(manifest, TAXONOMY))
+    targets |= edition.stage("notices.jwks", _revocation_keys(register, keys))
+    version = repository.release(targets, now_s)
+    with register.transaction():
+        register.set_fact("released_seq", now.seq)
+        growth.remember(edition.entries)
+    return Published(now.seq, edition.entries, now.changed, now.is_fresh, version, now.sharing)
+
+
+def _manifest(
+    register: Register,
+    edition: "_Edition",
+    now: "_Numbered",
+    *,
+    windows: tuple[int, ...],
+    now_s: float,
+    approved_by: str,
+) -> Manifest:
+    return Manifest(
         header=ListHeader(
             name=edition.list_name,
             seq=now.seq,
@@ -107,19 +129,15 @@ def publish(
         shards=edition.shards,
         windows=windows,
         words=tuple(register.words),
-        approved_by=growth.approve(edition.list_name, now.epoch, now.seq, edition.entries),
+        approved_by=approved_by,
     )
-    targets |= edition.stage("manifest.json", write_manifest(manifest, TAXONOMY))
+
+
+def _revocation_keys(register: Register, keys: KeyFolder) -> bytes:
+    """The key that signs revocations now, and the kids of those that were stolen."""
     number = register.number("notice_key")
     public = {revocation_kid(number): keys.revocation_key(number).public_key()}
-    targets |= edition.stage(
-        "notices.jwks", encode_keys(public, json.loads(str(register.fact("stolen_keys", "[]"))))
-    )
-    version = repository.release(targets, now_s)
-    with register.transaction():
-        register.set_fact("released_seq", now.seq)
-        growth.remember(edition.entries)
-    return Published(now.seq, edition.entries, now.changed, now.is_fresh, version, now.sharing)
+    return encode_keys(public, json.loads(str(register.fact("stolen_keys", "[]"))))
 
 
 @dataclass(frozen=True, slots=True)

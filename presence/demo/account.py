@@ -93,28 +93,15 @@ def close_the_books(play: Play, traces: Traces) -> Account:
     for answer in play.doorbell.answers:
         (customers if answer.customer else strangers).update(marks.of_answer(answer))
     customers |= {person.identity_key: "identity key" for person in play.people}
-    roles = list(play.scene.roles.values())
     of_strangers = _search(strangers, traces, engine=True)
     of_customers = _search(customers, traces, engine=False)
     found = [*of_strangers.findings, *of_customers.findings]
-    references = {person.ref: "reference" for person in play.people}
     problems = [
-        *(
-            f"of a stranger: {finding.kind} stands in {finding.where}"
-            for finding in of_strangers.findings
-        ),
-        *(
-            f"of a customer: {finding.kind} stands in {finding.where}"
-            for finding in of_customers.findings
-        ),
-        *(problem for role in roles for problem in story_problems(role)),
-        *(f"{count} × {what}" for what, count in play.scene.strays.items()),
-        *_sums(play),
+        *(f"of a stranger: {each.kind} stands in {each.where}" for each in of_strangers.findings),
+        *(f"of a customer: {each.kind} stands in {each.where}" for each in of_customers.findings),
+        *_story(play),
+        *_blindness(play, traces),
     ]
-    if not marks.search(references, traces.places(engine=False)):
-        problems.append(
-            "the search is blind: it does not even find the references that our database holds"
-        )
     return Account(
         seed=play.seed,
         speed=play.clock.speed,
@@ -124,13 +111,28 @@ def close_the_books(play: Play, traces: Traces) -> Account:
         counts=play.gateway.pipeline.counts,
         malformed=play.shop.malformed,
         devices=sum(not phone.customer for phone in play.shop.phones),
-        roles=roles,
+        roles=list(play.scene.roles.values()),
         strangers=of_strangers,
         customers=of_customers,
         problems=problems,
         # Never where a trace was found: it may stand in these very lines.
         log=traces.log.splitlines()[-8:] if problems and not found else [],
     )
+
+
+def _story(play: Play) -> Iterator[str]:
+    """Where the evening did not go as it is told."""
+    for role in play.scene.roles.values():
+        yield from story_problems(role)
+    yield from (f"{count} × {what}" for what, count in play.scene.strays.items())
+    yield from _sums(play)
+
+
+def _blindness(play: Play, traces: Traces) -> Iterator[str]:
+    """A search that finds nothing must be one that could."""
+    references = {person.ref: "reference" for person in play.people}
+    if not marks.search(references, traces.places(engine=False)):
+        yield "the search is blind: it does not even find the references that our database holds"
 
 
 def _search(wanted: Mapping[bytes, str], traces: Traces, *, engine: bool) -> Search:

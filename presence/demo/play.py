@@ -30,6 +30,7 @@ from presence.demo.story import (
     STORE,
     STRANGERS,
     WITHDRAWAL_S,
+    Person,
     cast,
     stranger_who_rings,
 )
@@ -67,31 +68,15 @@ async def play(
             messages = await stack.enter_async_context(
                 watching(broker.host, broker.port, broker.protocol, scene.take)
             )
-            broadcasting = (person.phone() for person in people if not person.rings)
-            phones = [*broadcasting, *crowd(STRANGERS, seed=seed, seconds=SECONDS)]
-            pockets = [
-                *(person.pocket() for person in people if person.rings),
-                stranger_who_rings(seed),
-            ]
-            shop = SimulatedShop(phones, clock, seed=seed, seconds=SECONDS)
-            doorbell = SimulatedDoorbell(
-                pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS
-            )
+            shop, doorbell = _shop(people, clock, seed), _doorbell(people, clock, seed)
             settings = demo_settings(root, broker)
             service = PlayedConsentService(settings.consent, broker)
             status = KeptStatus()
             with gateway_of(settings, shop, doorbell, status) as gateway:
                 now = Play(
-                    seed=seed,
-                    people=people,
-                    clock=clock,
-                    shop=shop,
-                    doorbell=doorbell,
-                    scene=scene,
-                    gateway=gateway,
-                    broker=broker,
-                    entry=settings.entry,
-                )
+                    seed=seed, people=people, clock=clock, shop=shop, doorbell=doorbell,
+                    scene=scene, gateway=gateway, broker=broker, entry=settings.entry,
+                )  # fmt: skip
                 audience.begin(now)
                 try:
                     await _perform(now, service, audience)
@@ -101,6 +86,19 @@ async def play(
                 return close_the_books(now, traces)
     except BaseExceptionGroup as group:
         raise _first_of_ours(group) from None
+
+
+def _shop(people: tuple[Person, ...], clock: SimulatedClock, seed: int) -> SimulatedShop:
+    """The phones that broadcast, of customers and of everybody else."""
+    broadcasting = (person.phone() for person in people if not person.rings)
+    phones = [*broadcasting, *crowd(STRANGERS, seed=seed, seconds=SECONDS)]
+    return SimulatedShop(phones, clock, seed=seed, seconds=SECONDS)
+
+
+def _doorbell(people: tuple[Person, ...], clock: SimulatedClock, seed: int) -> SimulatedDoorbell:
+    """The phones in pockets that answer, one of them a stranger's."""
+    pockets = [*(person.pocket() for person in people if person.rings), stranger_who_rings(seed)]
+    return SimulatedDoorbell(pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS)
 
 
 async def _perform(now: Play, service: PlayedConsentService, audience: Spectator) -> None:

@@ -39,13 +39,35 @@ async def watching(
     """Every message from now on goes to `take`, in the event loop, and into the list. Raises
     BrokerError.
     """
-    loop = asyncio.get_running_loop()
     messages: list[Message] = []
     ready = asyncio.Event()
 
     def keep(message: Message) -> None:
         messages.append(message)
         take(message)
+
+    client = _client(protocol, ready, keep)
+    try:
+        try:
+            await asyncio.to_thread(client.connect, host, port)
+            client.loop_start()
+            async with asyncio.timeout(READY_S):
+                await ready.wait()
+        except (OSError, TimeoutError) as error:
+            raise BrokerError(
+                f"the demo cannot listen at {host}:{port}: {error or 'no answer'}"
+            ) from error
+        yield messages
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def _client(
+    protocol: MqttProtocol, ready: asyncio.Event, keep: Callable[[Message], None]
+) -> paho.Client:
+    """Subscribes to everything; sets `ready` and calls `keep` in the loop that runs now."""
+    loop = asyncio.get_running_loop()
 
     def on_connect(client: paho.Client, *_: Any) -> None:
         client.subscribe("#", qos=1)
@@ -64,17 +86,4 @@ async def watching(
         CallbackAPIVersion.VERSION2, client_id="presence-demo-audience", protocol=version
     )
     client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
-    try:
-        try:
-            await asyncio.to_thread(client.connect, host, port)
-            client.loop_start()
-            async with asyncio.timeout(READY_S):
-                await ready.wait()
-        except (OSError, TimeoutError) as error:
-            raise BrokerError(
-                f"the demo cannot listen at {host}:{port}: {error or 'no answer'}"
-            ) from error
-        yield messages
-    finally:
-        client.disconnect()
-        client.loop_stop()
+    return client

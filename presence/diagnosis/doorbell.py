@@ -59,22 +59,7 @@ def _judged(settings: Settings, abilities: Abilities) -> Iterator[Finding]:
         )
         yield Finding("doorbell", Verdict.FAIL, found, TURNS if wanted > 1 else ANOTHER)
         return
-    used = f"{abilities.places_used} advertisements on air" + (
-        ", ours where the gateway runs" if abilities.places_used else ""
-    )
-    if abilities.places_free < wanted and abilities.places_used != wanted:
-        yield Finding(
-            "doorbell",
-            Verdict.WARN,
-            f"{adapter}: {used}, {abilities.places_free} places free",
-            FULL,
-        )
-    else:
-        yield Finding(
-            "doorbell",
-            Verdict.PASS,
-            f"{adapter} can ring; {used}, {abilities.places_free} places free",
-        )
+    yield _room(adapter, abilities, wanted)
     if wanted > 1 and not abilities.extended:
         found = f"{adapter} knows legacy advertising only: doorbell and beacon take turns of 2 s"
         yield Finding("doorbell beacon", Verdict.WARN, found, TURNS)
@@ -85,3 +70,13 @@ def _judged(settings: Settings, abilities: Abilities) -> Iterator[Finding]:
             "costs is not seen here"
         )
         yield Finding("doorbell radio", Verdict.WARN, found, SHARED)
+
+
+def _room(adapter: str, abilities: Abilities, wanted: int) -> Finding:
+    """Is there a place free for each advertisement, or are all of them ours already?"""
+    used, free = abilities.places_used, abilities.places_free
+    on_air = f"{used} advertisements on air{', ours where the gateway runs' if used else ''}"
+    if free < wanted and used != wanted:
+        found = f"{adapter}: {on_air}, {free} places free"
+        return Finding("doorbell", Verdict.WARN, found, FULL)
+    return Finding("doorbell", Verdict.PASS, f"{adapter} can ring; {on_air}, {free} places free")

@@ -25,6 +25,28 @@ class Result:
     figures: Mapping[str, object] = field(default_factory=dict)
 
 
+NO_PROOF_STEP: Final = (
+    "strangers stay inside bluetoothd, so silence is no proof: hold the test phone near and go on "
+    "to the step `phone`; as root (sudo) this step counts what is on air"
+)
+DEAF_STEP: Final = (
+    "the radio is deaf: take the adapter out and in again, or restart: `systemctl restart "
+    "bluetooth`"
+)
+PAUSES_STEP: Final = (
+    "few devices, or a scan that pauses: set radio.mode to active, and look at the gaps of `phone`"
+)
+NO_REPEATS_STEP: Final = (
+    "repeats do not arrive, and without them nobody is found: set radio.mode to active; see `btmon`"
+)
+SELDOM_STEP: Final = (
+    "seldom heard: entries are found late. Is the app in front? Is the gateway in a cupboard?"
+)
+WEAK_STEP: Final = (
+    "weak for a phone that is near: hang the gateway higher, away from metal, or turn its aerial"
+)
+
+
 def judge_radio(ear: Ear, heard: Heard, seconds: float, on_air: int | None) -> Result:
     """Does the radio hear at all, and without pauses?"""
     per_s = heard.number / seconds if seconds else 0.0
@@ -41,34 +63,30 @@ def judge_radio(ear: Ear, heard: Heard, seconds: float, on_air: int | None) -> R
     found = f"{ear.what}: {per_s:.1f} advertisements/s, {heard.strangers} of strangers"
     if on_air is not None:
         found += f"; {on_air / max(seconds, 0.1):.0f}/s on air"
-    verdict, step = Verdict.PASS, ""
-    if ear.fault:
-        verdict = Verdict.WARN if heard.number else Verdict.FAIL
-        found = found if heard.number else f"{ear.what}: does not listen"
-        step = ear.fault
-    elif not heard.number and on_air:
-        found += "; none of ours"
-    elif not heard.number:
-        verdict = Verdict.FAIL if on_air == 0 else Verdict.WARN
-        found = f"{ear.what}: scans, but nothing was heard in {seconds:.0f} s"
-        step = (
-            "strangers stay inside bluetoothd, so silence is no proof: hold the test phone near "
-            "and go on to the "
-            "step `phone`; as root (sudo) this step counts what is on air"
+    if ear.fault and not heard.number:
+        finding = _radio(Verdict.FAIL, f"{ear.what}: does not listen", ear.fault)
+    elif ear.fault:
+        finding = _radio(Verdict.WARN, found, ear.fault)
+    elif heard.number and heard.longest_gap_s > GAP_S:
+        finding = _radio(
+            Verdict.WARN, f"{found}; longest gap {heard.longest_gap_s:.1f} s", PAUSES_STEP
+        )
+    elif heard.number:
+        finding = _radio(Verdict.PASS, found)
+    elif on_air:
+        finding = _radio(Verdict.PASS, f"{found}; none of ours")
+    else:
+        silent = f"{ear.what}: scans, but nothing was heard in {seconds:.0f} s"
+        finding = (
+            _radio(Verdict.WARN, silent, NO_PROOF_STEP)
             if on_air is None
-            else (
-                "the radio is deaf: take the adapter out and in again, or restart: `systemctl "
-                "restart bluetooth`"
-            )
+            else _radio(Verdict.FAIL, silent, DEAF_STEP)
         )
-    elif heard.longest_gap_s > GAP_S:
-        verdict = Verdict.WARN
-        found += f"; longest gap {heard.longest_gap_s:.1f} s"
-        step = (
-            "few devices, or a scan that pauses: set radio.mode to active, and look at the "
-            "gaps of `phone`"
-        )
-    return Result(Finding("radio", verdict, found, step), figures)
+    return Result(finding, figures)
+
+
+def _radio(verdict: Verdict, found: str, step: str = "") -> Finding:
+    return Finding("radio", verdict, found, step)
 
 
 def judge_phone(
@@ -89,29 +107,18 @@ def judge_phone(
     }
     if strength is None:
         return Result(Finding("phone", Verdict.FAIL, *_unheard(phones, utc_s, fault)), figures)
+    verdict, step = Verdict.PASS, ""
+    if not heard.repeats or per_s < DEAF_PER_S:
+        verdict, step = Verdict.FAIL, NO_REPEATS_STEP
+    elif per_s < SLOW_PER_S or heard.longest_phone_gap_s > GAP_S:
+        verdict, step = Verdict.WARN, SELDOM_STEP
+    elif strength < WEAK_DBM:
+        verdict, step = Verdict.WARN, WEAK_STEP
     found = (
         f"{', '.join(sorted(heard.formats))}: {per_s:.1f}/s, {strength} dBm in the middle, "
         f"longest gap {heard.longest_phone_gap_s:.1f} s"
     )
-    if not heard.repeats or per_s < DEAF_PER_S:
-        step = (
-            "repeats do not arrive, and without them nobody is found: set radio.mode to "
-            "active; see `btmon`"
-        )
-        return Result(Finding("phone", Verdict.FAIL, found, step), figures)
-    if per_s < SLOW_PER_S or heard.longest_phone_gap_s > GAP_S:
-        step = (
-            "seldom heard: entries are found late. Is the app in front? Is the gateway in a "
-            "cupboard?"
-        )
-        return Result(Finding("phone", Verdict.WARN, found, step), figures)
-    if strength < WEAK_DBM:
-        step = (
-            "weak for a phone that is near: hang the gateway higher, away from metal, or turn "
-            "its aerial"
-        )
-        return Result(Finding("phone", Verdict.WARN, found, step), figures)
-    return Result(Finding("phone", Verdict.PASS, found), figures)
+    return Result(Finding("phone", verdict, found, step), figures)
 
 
 def _unheard(phones: TestPhones, utc_s: float, fault: str) -> tuple[str, str]:

@@ -42,6 +42,13 @@ svg { width: 100%; height: auto; font: 11px system-ui, "DejaVu Sans", sans-serif
 """
 
 
+FOOT: Final = (
+    '<p class="foot">Other people\'s devices appear here as a count and nowhere else: of no '
+    "stranger anything was kept. The test phone carries a consent with the flag "
+    "<code>test</code>.</p>"
+)
+
+
 def write_report(outcome: SurveyOutcome, path: Path) -> None:
     """Raises StorageError. Only its owner may read it, until they decide otherwise."""
     try:
@@ -57,49 +64,55 @@ def write_report(outcome: SurveyOutcome, path: Path) -> None:
 
 
 def page(outcome: SurveyOutcome) -> str:
-    verdict = outcome.verdict.name
-    body = [
-        (
-            f'<div class="head"><h1>Scan test, {escape(outcome.place)}</h1><span '
-            f'class="{verdict}">{verdict}</span></div>'
-        ),
-        f"<p>{escape(outcome.at)} · {escape(outcome.source)} · presence {__version__}</p>",
-        *_steps(outcome),
-    ]
-    tuned = outcome.tuned
-    if tuned is not None:
-        body += [
-            "<h2>Strength outside and inside</h2>",
-            f'<p>Readings of the test phone in dBm: <b style="color:{OUT_COLOUR}">outside</b> (at '
-            "the window and "
-            f'walking past) above, <b style="color:{IN_COLOUR}">inside</b> below. The rule sees '
-            "them smoothed.</p>",
-            distributions(tuned),
-            "<h2>How often the rule would be wrong</h2>",
-            *_rates(tuned),
-            *_settings(tuned),
-        ]
-    if outcome.recorded:
-        window_s = tuned.new.window_s if tuned is not None else 8.0
-        legend = " · ".join(
-            f'<b style="color:{colour}">{doing}</b>' for doing, colour in COLOURS.items()
-        )
-        body += [
-            "<h2>The walk</h2>",
-            f"<p>{legend}; the line is the strength as the rule sees it.</p>",
-        ]
-        body.append(strip(outcome.recorded, tuned, window_s))
-    body.append(
-        '<p class="foot">Other people\'s devices appear here as a count and nowhere else: of no '
-        "stranger anything was "
-        "kept. The test phone carries a consent with the flag <code>test</code>.</p>"
-    )
     title = f"<title>Scan test, {escape(outcome.place)}</title>"
-    head = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta '
-        f'charset="utf-8">{title}<style>{STYLE}</style></head>'
+    return "\n".join(
+        (
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{title}'
+            f"<style>{STYLE}</style></head>",
+            "<body>",
+            *_heading(outcome),
+            *_steps(outcome),
+            *_strengths(outcome.tuned),
+            *_walk(outcome),
+            FOOT,
+            "</body></html>",
+            "",
+        )
     )
-    return "\n".join((head, "<body>", *body, "</body></html>", ""))
+
+
+def _heading(outcome: SurveyOutcome) -> Iterator[str]:
+    verdict = outcome.verdict.name
+    yield (
+        f'<div class="head"><h1>Scan test, {escape(outcome.place)}</h1>'
+        f'<span class="{verdict}">{verdict}</span></div>'
+    )
+    yield f"<p>{escape(outcome.at)} · {escape(outcome.source)} · presence {__version__}</p>"
+
+
+def _strengths(tuned: Tuning | None) -> Iterator[str]:
+    if tuned is None:
+        return
+    yield "<h2>Strength outside and inside</h2>"
+    yield (
+        f'<p>Readings of the test phone in dBm: <b style="color:{OUT_COLOUR}">outside</b> (at the '
+        f'window and walking past) above, <b style="color:{IN_COLOUR}">inside</b> below. The rule '
+        "sees them smoothed.</p>"
+    )
+    yield distributions(tuned)
+    yield "<h2>How often the rule would be wrong</h2>"
+    yield from _rates(tuned)
+    yield from _settings(tuned)
+
+
+def _walk(outcome: SurveyOutcome) -> Iterator[str]:
+    if not outcome.recorded:
+        return
+    window_s = outcome.tuned.new.window_s if outcome.tuned is not None else 8.0
+    doings = (f'<b style="color:{colour}">{doing}</b>' for doing, colour in COLOURS.items())
+    yield "<h2>The walk</h2>"
+    yield f"<p>{' · '.join(doings)}; the line is the strength as the rule sees it.</p>"
+    yield strip(outcome.recorded, outcome.tuned, window_s)
 
 
 def _steps(outcome: SurveyOutcome) -> Iterator[str]:

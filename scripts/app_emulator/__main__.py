@@ -77,6 +77,28 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    common = _common()
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="show | capture | lines | air | doorbell"
+    )
+    commands.add_parser(
+        "show",
+        parents=[common],
+        help="print keys, identifiers and payloads of the slots in question",
+    )
+    for name, text in (
+        ("capture", "write a btsnoop file"),
+        ("lines", "write JSON lines; - is standard output"),
+    ):
+        commands.add_parser(name, parents=[common], help=text).add_argument("file", type=Path)
+    air = commands.add_parser("air", parents=[common], help="send through a real adapter (BlueZ)")
+    air.add_argument("--adapter", default="hci0")
+    add_doorbell(commands)
+    return parser
+
+
+def _common() -> argparse.ArgumentParser:
+    """Whose phone it is, in which format, when and how loud."""
     common = argparse.ArgumentParser(add_help=False)
     whose = common.add_mutually_exclusive_group(required=True)
     whose.add_argument(
@@ -105,6 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--tx-power", type=int, default=-20, metavar="DBM", help="calibrated power (default -20)"
     )
+    _add_times(common)
+    return common
+
+
+def _add_times(common: argparse.ArgumentParser) -> None:
     common.add_argument(
         "--start",
         type=_time,
@@ -134,23 +161,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DBM[:DBM]",
         help="--rssi=-60, or =-95:-55",
     )
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="show | capture | lines | air | doorbell"
-    )
-    commands.add_parser(
-        "show",
-        parents=[common],
-        help="print keys, identifiers and payloads of the slots in question",
-    )
-    for name, text in (
-        ("capture", "write a btsnoop file"),
-        ("lines", "write JSON lines; - is standard output"),
-    ):
-        commands.add_parser(name, parents=[common], help=text).add_argument("file", type=Path)
-    air = commands.add_parser("air", parents=[common], help="send through a real adapter (BlueZ)")
-    air.add_argument("--adapter", default="hci0")
-    add_doorbell(commands)
-    return parser
 
 
 def _play(options: argparse.Namespace) -> int:

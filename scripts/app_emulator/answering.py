@@ -60,6 +60,11 @@ def add_doorbell(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     doorbell.add_argument(
         "--store", required=True, metavar="NAME", help="store.store of the gateway, e.g. fi-0042"
     )
+    _add_manners(doorbell)
+
+
+def _add_manners(doorbell: argparse.ArgumentParser) -> None:
+    """With which adapter, how long and how often."""
     doorbell.add_argument("--adapter", metavar="NAME", help="e.g. hci1; default: the first one")
     doorbell.add_argument(
         "--listen",

@@ -110,13 +110,7 @@ async def answer_once(
     chance: Callable[[float, float], float] = uniform,
 ) -> Answered:
     """One ring from beginning to end; raises NoAnswer and RadioError."""
-    sounds = await central.listen(customer.service_uuid, listen_s)
-    if not sounds:
-        raise NoAnswer(
-            f"nothing heard of {customer.service_uuid} in {listen_s:g} s: is doorbell.enabled "
-            "true and "
-            "doorbell.service_uuid the same at the gateway? Go nearer, or listen longer (--listen)"
-        )
+    sounds = await _listen(central, customer, listen_s)
     gateway = max(sounds, key=lambda sound: sound.rssi_dbm).gateway
     heard = [sound for sound in sounds if sound.gateway == gateway]
     trouble = ""
@@ -143,6 +137,17 @@ async def answer_once(
     raise NoAnswer(
         f"{ATTEMPTS} connections failed ({trouble}): go nearer, or wait until others have answered"
     )
+
+
+async def _listen(central: Central, customer: Customer, listen_s: float) -> Sequence[Sound]:
+    sounds = await central.listen(customer.service_uuid, listen_s)
+    if not sounds:
+        raise NoAnswer(
+            f"nothing heard of {customer.service_uuid} in {listen_s:g} s: is doorbell.enabled true "
+            "and doorbell.service_uuid the same at the gateway? Go nearer, or listen longer "
+            "(--listen)"
+        )
+    return sounds
 
 
 def pause_of(attempt: int, chance: Callable[[float, float], float]) -> float:

@@ -17,7 +17,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from presence.consent_service.importing import import_rows
+from presence.consent_service.service import ConsentService
+from presence.core.consent.model import Purpose
 from scripts.benchmarks.figure import Figure
+from scripts.benchmarks.identity_rollover import resident_mb
 
 SIZE: Final = 20_000
 CHANGES: Final = 1000
@@ -65,11 +69,6 @@ def _rows(first: int, last: int, now_s: int) -> Iterator[tuple[int, Mapping[str,
 
 
 def _measure(folder: Path, size: int) -> dict[str, float]:
-    from presence.consent_service.importing import import_rows  # noqa: PLC0415
-    from presence.consent_service.service import ConsentService  # noqa: PLC0415
-    from presence.core.consent.model import Purpose  # noqa: PLC0415 - in the process that is measured
-    from scripts.benchmarks.identity_rollover import resident_mb  # noqa: PLC0415
-
     service = ConsentService.create(
         folder / "list", folder / "repository", list_name="acme/fi", notice="n", clock=time.time
     )
@@ -94,17 +93,7 @@ def _measure(folder: Path, size: int) -> dict[str, float]:
     measured("first", began)
     times["first_size"] = _size(folder / "repository") / 1e6
     take(size, size + CHANGES)
-    before = {path.name for path in (folder / "repository").rglob("*.seg")}
-    began = time.perf_counter()
-    seq = service.publish().seq
-    measured("delta", began)
-    new = [path for path in (folder / "repository").rglob("*.seg") if path.name not in before]
-    times["delta_size"] = (
-        sum(path.stat().st_size for path in new if path.name.endswith(f".{seq}.seg")) / 1e3
-    )
-    times["delta_keys"] = (
-        sum(path.stat().st_size for path in new if path.parent.parent.name == "keys") / 1e6
-    )
+    times |= _delta(service, folder / "repository")
     began = time.perf_counter()
     service.publish()
     measured("again", began)
@@ -115,6 +104,22 @@ def _measure(folder: Path, size: int) -> dict[str, float]:
     times["register_size"] = (folder / "list" / "register.sqlite").stat().st_size / 1e6
     service.close()
     return {**times, "highest": resident_mb("VmHWM")}
+
+
+def _delta(service: ConsentService, repository: Path) -> dict[str, float]:
+    """The publication of what has changed: how long it takes, and how much is new."""
+    before = {path.name for path in repository.rglob("*.seg")}
+    began = time.perf_counter()
+    seq = service.publish().seq
+    took_s = time.perf_counter() - began
+    new = [path for path in repository.rglob("*.seg") if path.name not in before]
+    rows = [path for path in new if path.name.endswith(f".{seq}.seg")]
+    keys = [path for path in new if path.parent.parent.name == "keys"]
+    return {
+        "delta": took_s,
+        "delta_size": sum(path.stat().st_size for path in rows) / 1e3,
+        "delta_keys": sum(path.stat().st_size for path in keys) / 1e6,
+    }
 
 
 def _size(folder: Path) -> int:

@@ -108,26 +108,18 @@ def _latency(shop: Shop) -> Iterator[Figure]:
         busy_ms += listen()
         stop.set()
         worker.join()
+    name = "identity_rollover"
     note = (
         f"a worker thread rolls {len(shop.refs):,} over without a pause; "
         "sys.getswitchinterval() as it comes"
     )
-    yield Figure("identity_rollover.p99.without", round(_percentile(quiet_ms, 99), 3), "ms")
-    yield Figure(
-        "identity_rollover.p99.during",
-        round(_percentile(busy_ms, 99), 3),
-        "ms",
-        GOAL_P99_MS,
-        note=note,
-    )
-    yield Figure("identity_rollover.worst.without", round(max(quiet_ms), 3), "ms")
-    yield Figure("identity_rollover.worst.during", round(max(busy_ms), 3), "ms")
-    yield Figure(
-        "identity_rollover.beside",
-        round(LISTEN_S / max(1, len(built)), 2),
-        "s",
-        note="a roll-over beside it",
-    )
+    p99_ms = round(_percentile(busy_ms, 99), 3)
+    beside_s = round(LISTEN_S / max(1, len(built)), 2)
+    yield Figure(f"{name}.p99.without", round(_percentile(quiet_ms, 99), 3), "ms")
+    yield Figure(f"{name}.p99.during", p99_ms, "ms", GOAL_P99_MS, note=note)
+    yield Figure(f"{name}.worst.without", round(max(quiet_ms), 3), "ms")
+    yield Figure(f"{name}.worst.during", round(max(busy_ms), 3), "ms")
+    yield Figure(f"{name}.beside", beside_s, "s", note="a roll-over beside it")
 
 
 def _roll_over_meanwhile(

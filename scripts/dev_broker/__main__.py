@@ -95,18 +95,12 @@ async def serve(folder: Path, options: argparse.Namespace) -> int:
     log = folder / "mosquitto.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            mosquitto,
-            "-c",
-            folder / "mosquitto.conf",
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+            mosquitto, "-c", folder / "mosquitto.conf",
+            stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
     try:
         if await answers(process, port):
-            names = {"folder": folder, "port": port, "gateway": GATEWAY, "engine": ENGINE}
-            text = READY + CUT_OFF if options.dynamic_security else READY
-            print(text.format(**names, chain=CHAIN, store=STORE, audience=AUDIENCE), flush=True)
+            print(_ready(folder, port, dynamic=options.dynamic_security), flush=True)
             async with asyncio.TaskGroup() as tasks:
                 ended = tasks.create_task(process.wait())
                 ended.add_done_callback(lambda _: asked.set())
@@ -121,6 +115,12 @@ async def serve(folder: Path, options: argparse.Namespace) -> int:
         return 1
     finally:
         await stop(process)
+
+
+def _ready(folder: Path, port: int, *, dynamic: bool) -> str:
+    names = {"folder": folder, "port": port, "gateway": GATEWAY, "engine": ENGINE}
+    text = READY + CUT_OFF if dynamic else READY
+    return text.format(**names, chain=CHAIN, store=STORE, audience=AUDIENCE)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 recorded people.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
@@ -268,24 +268,42 @@ def _table(
     visitors: Sequence[Episode],
     most_per_1000: float,
 ) -> Result:
-    rows, kinds = [], {}
+    sweeps = {
+        rule: trial.ours_name(machine.enter_rssi_dbm, 2 if machine.with_door else 1)
+        for rule, machine in machines.items()
+    }
+    rows = [
+        *_others(training, testing, published, visitors, most_per_1000),
+        *_ours_as_shipped(training, testing, visitors),
+        *_ours_tuned(training, testing, machines, sweeps, visitors),
+    ]
+    kinds = {
+        rule: testing.false_by_kind(rule, training.threshold_for(rule, most_per_1000))
+        for rule in OTHERS
+    } | {rule: testing.false_by_kind(rule, 1.0) for rule in machines}
+    return Result(rows, testing, {rule: rule for rule in OTHERS} | sweeps, kinds)
+
+
+def _others(
+    training: Outcomes,
+    testing: Outcomes,
+    published: dict[str, float],
+    visitors: Sequence[Episode],
+    most_per_1000: float,
+) -> Iterator[Row]:
     for rule in OTHERS:
         tuned = training.threshold_for(rule, most_per_1000)
         for tuning, threshold in ((DEFAULT, published[rule]), (TUNED, tuned)):
             train, test = (
                 trial.score(outcomes, rule, threshold) for outcomes in (training, testing)
             )
-            rows.append(
-                Row(
-                    rule,
-                    tuning,
-                    threshold,
-                    train,
-                    test,
-                    _flaps(visitors, intervals_of(rule, threshold)),
-                )
-            )
-        kinds[rule] = testing.false_by_kind(rule, tuned)
+            flaps = _flaps(visitors, intervals_of(rule, threshold))
+            yield Row(rule, tuning, threshold, train, test, flaps)
+
+
+def _ours_as_shipped(
+    training: Outcomes, testing: Outcomes, visitors: Sequence[Episode]
+) -> Iterator[Row]:
     for rule in (OURS_ONE, OURS_TWO):
         default = defaults_of_ours()[of_default(rule)]
         train, test = (
@@ -293,21 +311,22 @@ def _table(
         )
         note = f"enter {default.enter_rssi_dbm:g} dBm"
         flaps = _flaps(visitors, partial(rules.ours, rule=default, with_door=default.with_door))
-        rows.append(Row(rule, DEFAULT, default.evidence_db_s, train, test, flaps, note))
+        yield Row(rule, DEFAULT, default.evidence_db_s, train, test, flaps, note)
+
+
+def _ours_tuned(
+    training: Outcomes,
+    testing: Outcomes,
+    machines: dict[str, OurRule],
+    sweeps: dict[str, str],
+    visitors: Sequence[Episode],
+) -> Iterator[Row]:
     for rule, machine in machines.items():
-        sweep = trial.ours_name(machine.enter_rssi_dbm, 2 if machine.with_door else 1)
-        train, test = (
-            trial.score(training, sweep, machine.evidence_db_s),
-            trial.score(testing, rule, 1.0),
-        )
+        train = trial.score(training, sweeps[rule], machine.evidence_db_s)
+        test = trial.score(testing, rule, 1.0)
         note = f"enter {machine.enter_rssi_dbm:g} dBm"
         flaps = _flaps(visitors, partial(rules.ours, rule=machine, with_door=machine.with_door))
-        rows.append(Row(rule, TUNED, machine.evidence_db_s, train, test, flaps, note))
-        kinds[rule] = testing.false_by_kind(rule, 1.0)
-    curves = {rule: rule for rule in OTHERS}
-    for rule, machine in machines.items():
-        curves[rule] = trial.ours_name(machine.enter_rssi_dbm, 2 if machine.with_door else 1)
-    return Result(rows, testing, curves, kinds)
+        yield Row(rule, TUNED, machine.evidence_db_s, train, test, flaps, note)
 
 
 def intervals_of(rule: str, threshold: float) -> Callable[[Heard], list[Interval]]:

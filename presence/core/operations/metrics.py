@@ -62,6 +62,15 @@ def families(seen: Overview) -> Iterator[Family]:
         "1 while the kernel says that something disciplines it",
         seen.clock_synchronised,
     )
+    yield from _of_the_machine(seen)
+    yield Family(
+        "presence_alarms", "counter", "what a person must look into",
+        tuple(((("reason", alarm.value),), seen.alarms.get(alarm, 0)) for alarm in Alarm),
+    )  # fmt: skip
+
+
+def _of_the_machine(seen: Overview) -> Iterator[Family]:
+    """Its disks, and whether the door was calibrated."""
     yield _one("presence_disk_free_bytes", "room where storage.state_dir is", seen.disk_free_bytes)
     yield _one(
         "presence_calibrated",
@@ -76,10 +85,6 @@ def families(seen: Overview) -> Iterator[Family]:
     yield _one(
         "presence_storage_failing", "1 while the state cannot be stored", seen.storage_failing
     )
-    yield Family(
-        "presence_alarms", "counter", "what a person must look into",
-        tuple(((("reason", alarm.value),), seen.alarms.get(alarm, 0)) for alarm in Alarm),
-    )  # fmt: skip
 
 
 def _of_the_list(seen: Overview) -> Iterator[Family]:

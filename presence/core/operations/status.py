@@ -2,6 +2,7 @@
 a person.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from presence.core.consent.freshness import PUBLISHING
@@ -65,18 +66,7 @@ def next_steps(seen: Overview) -> list[str]:
         steps.append(f"broker: {seen.broker_trouble or 'not connected yet'}")
     if seen.calibration:
         steps.append(f"door: {seen.calibration}: {CALIBRATE}")
-    if seen.state_read_only:
-        steps.append(
-            "storage: the disk of storage.state_dir is read-only: `dmesg` says why; replace a "
-            "worn card, then "
-            "restart: until then a restart would fail, and withdrawals are not kept over one"
-        )
-    if seen.storage_failing:
-        steps.append(
-            "storage: see `storage.failed` in the journal: make room, or give the folder back to us"
-        )
-    if seen.disk_free_bytes is not None and seen.disk_free_bytes < LITTLE_ROOM_BYTES:
-        steps.append("disk: little room is left where storage.state_dir is: make room")
+    steps += _storage_steps(seen)
     if not seen.clock_synchronised:
         steps.append(f"clock: {seen.clock_trouble or '`timedatectl set-ntp true`'}")
     if seen.overflowed:
@@ -85,6 +75,21 @@ def next_steps(seen: Overview) -> list[str]:
         )
     steps += [f"alarm {alarm}: {ALARM_STEPS[alarm]}" for alarm in Alarm if seen.alarms.get(alarm)]
     return steps
+
+
+def _storage_steps(seen: Overview) -> Iterator[str]:
+    if seen.state_read_only:
+        yield (
+            "storage: the disk of storage.state_dir is read-only: `dmesg` says why; replace a "
+            "worn card, then restart: until then a restart would fail, and withdrawals are not "
+            "kept over one"
+        )
+    if seen.storage_failing:
+        yield (
+            "storage: see `storage.failed` in the journal: make room, or give the folder back to us"
+        )
+    if seen.disk_free_bytes is not None and seen.disk_free_bytes < LITTLE_ROOM_BYTES:
+        yield "disk: little room is left where storage.state_dir is: make room"
 
 
 def _is_blind_soon(seen: Overview) -> bool:

@@ -128,17 +128,11 @@ class Connection:
             return PACKET_TOO_LARGE
         deadline = None if expiry_s is None else self._loop.time() + expiry_s
         await self._take_slot()
-        if best_effort and len(self._best_effort) >= self._best_effort_max:
+        try:
+            self._prepare(properties, deadline, best_effort=best_effort)
+        except BrokerError:
             self._slots.release()
-            raise BrokerError("the broker has not answered earlier messages of this kind")
-        if deadline is not None and properties is not None:
-            left_s = deadline - self._loop.time()
-            if left_s <= 0:
-                self._slots.release()
-                raise BrokerError(
-                    "the message expired while earlier ones waited for their acknowledgement"
-                )
-            properties.MessageExpiryInterval = max(1, round(left_s))
+            raise
         info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._slots.release()
@@ -148,6 +142,21 @@ class Connection:
         return await self._answer(
             info.mid, f"no PUBACK within {self._settings.acknowledge_timeout_s:g} s"
         )
+
+    def _prepare(
+        self, properties: Properties | None, deadline: float | None, *, best_effort: bool
+    ) -> None:
+        """May it go now, and how much of its time is left? Raises BrokerError."""
+        if best_effort and len(self._best_effort) >= self._best_effort_max:
+            raise BrokerError("the broker has not answered earlier messages of this kind")
+        if deadline is None or properties is None:
+            return
+        left_s = deadline - self._loop.time()
+        if left_s <= 0:
+            raise BrokerError(
+                "the message expired while earlier ones waited for their acknowledgement"
+            )
+        properties.MessageExpiryInterval = max(1, round(left_s))
 
     async def subscribe(self, topic: str, *, no_local: bool) -> int:
         """Return the reason code of the SUBACK. Raises BrokerError."""

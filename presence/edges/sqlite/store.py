@@ -270,37 +270,23 @@ def _write(
     )
     database.executemany(
         "INSERT OR IGNORE INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?)",
-        [
-            (
-                o.id,
-                o.type.value,
-                o.audience,
-                o.ref,
-                o.subject,
-                *o.occurred_at,
-                o.expires_s,
-                o.entered_id,
-                o.reason,
-            )
-            for o in outbox
-        ],
+        [_outgoing_row(o) for o in outbox],
     )
     database.executemany(
         "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?,?)",
-        [
-            (
-                a.event_id,
-                a.audience,
-                a.ref,
-                a.subject,
-                json.dumps(a.categories),
-                a.valid_until_s,
-                a.day,
-            )
-            for a in announcements
-        ],
+        [_announcement_row(a) for a in announcements],
     )
     database.executemany("INSERT OR REPLACE INTO taken_back VALUES (?,?)", taken_back)
+
+
+def _outgoing_row(o: Outgoing) -> tuple[object, ...]:
+    what = (o.id, o.type.value, o.audience, o.ref, o.subject)
+    return (*what, *o.occurred_at, o.expires_s, o.entered_id, o.reason)
+
+
+def _announcement_row(a: Announcement) -> tuple[object, ...]:
+    categories = json.dumps(a.categories)
+    return (a.event_id, a.audience, a.ref, a.subject, categories, a.valid_until_s, a.day)
 
 
 class ConsentStore(Database):
