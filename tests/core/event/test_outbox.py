@@ -323,6 +323,16 @@ def test_only_a_left_of_the_very_entry_is_its_left() -> None:
     assert Pending([withdrawn, other, its]).left_of(announcement(event_id="one")) == [its]
 
 
+def test_what_waits_is_held_by_its_id_until_it_is_cancelled() -> None:
+    held, draft = outgoing(id="held"), Draft()
+    pending = Pending([held])
+    assert pending.records == {"held": held}
+
+    pending.cancel(held, draft)
+
+    assert (pending.records, draft.cancelled) == ({}, ["held"])
+
+
 def test_what_is_dropped_for_a_newer_event_leaves_the_store_too() -> None:
     pending, draft = Pending([outgoing(id="old")]), Draft()
 
