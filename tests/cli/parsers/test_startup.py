@@ -52,7 +52,7 @@ def test_help_of_every_command_and_the_version_import_parsers_and_no_library() -
     others = {name for name in imported - ours if name.partition(".")[0] not in STANDARD}
     assert others == set()
     assert {name for name in ours - LIGHT if not name.startswith(PARSERS)} == {"presence.errors"}
-    assert not imported & {"asyncio", "ssl", "sqlite3", "dataclasses", "inspect", "http", "logging"}
+    assert not imported & {"asyncio", "ssl", "sqlite3", "http", "logging"}
 
 
 def test_a_command_imports_its_own_work_and_not_that_of_the_others() -> None:
