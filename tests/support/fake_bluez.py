@@ -8,6 +8,7 @@ it fails as radios do: deaf, or with its duplicates hidden.
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,8 @@ class FakeAdapter:
     devices: dict[str, dict[str, Any]] = field(default_factory=dict)
     switched: list[bool] = field(default_factory=list)
     starts: int = 0
+    removed: int = 0
+    """Devices that a client had forgotten (RemoveDevice)."""
 
 
 class FakeBluetoothd:
@@ -69,6 +72,8 @@ class FakeBluetoothd:
         """As 5.87."""
         self.paired = False
         """Each device that is found counts as paired."""
+        self.temporary_s = math.inf
+        """How long a device stays that nobody hears or removes (TemporaryTimeout; 30 s)."""
         self.holds_answers = False
         self._held: list[Message] = []
         self.filters: list[dict[str, Any]] = []
@@ -197,6 +202,9 @@ class FakeBluetoothd:
             adapter.devices[path].update(changed)
             if changed:
                 self._changed(path, DEVICE, changed)
+        if self.temporary_s < math.inf:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.temporary_s, adapter.devices.pop, path, None)
         for client, monitor in monitors:
             self._send(Message(client, monitor, MONITOR, "DeviceFound", signature="o", body=[path]))
 
@@ -344,6 +352,7 @@ class FakeBluetoothd:
     def _remove(self, message: Message, name: str) -> Message:
         if self.adapters[name].devices.pop(message.body[0], None) is None:
             return Message.new_error(message, "org.bluez.Error.DoesNotExist", "Does Not Exist")
+        self.adapters[name].removed += 1
         self._signal("/", OBJECTS, "InterfacesRemoved", "oas", [message.body[0], [DEVICE]])
         return Message.new_method_return(message)
 

@@ -486,9 +486,12 @@ async def test_a_quiet_shop_in_a_street_with_people_is_left_alone_and_nobody_of_
         a_bluetoothd(bus) as bluez,
         running(policy=policy, means=means(tmp_path, probe=probe)) as radio,
     ):
+        bluez.temporary_s = 1.0
         await radio.telemetry.wait(RadioScanning)
         await silence(radio, lambda: len(probes) == 6)
+        # We have those forgotten that we met; those that came while a probe ended go by themselves.
         await until(lambda: bluez.adapters["hci0"].devices == {})
+        assert bluez.adapters["hci0"].removed > 0
         filters = list(bluez.adapters["hci0"].sessions.values())
     assert set(probes) == {True}
     assert radio.telemetry.names() == ["radio.scanning"]
