@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from presence.core.place import Place
 from presence.core.recognition.challenge import (
-    MOST_READINGS,
+    MAX_READINGS,
     NONCE_BYTES,
     ChallengeRegistry,
     DoorbellReading,
@@ -119,8 +119,7 @@ class SimulatedDoorbell:
                 readings: tuple[DoorbellReading, ...] = ()
                 if at_s - since[0][0] >= ANSWER_S:
                     readings = tuple(
-                        DoorbellReading(at_s - then_s, dbm)
-                        for then_s, dbm in since[-MOST_READINGS:]
+                        DoorbellReading(at_s - then_s, dbm) for then_s, dbm in since[-MAX_READINGS:]
                     )
                     since = []
                 yield PhoneHeard(at_s, pocket, rssi_dbm, readings)

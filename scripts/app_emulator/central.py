@@ -10,7 +10,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakCharacteristicNotFoundError
 
-from presence.core.recognition.challenge import STRONGEST_DBM
+from presence.core.recognition.challenge import MAX_RSSI_DBM
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.errors import RadioError
 from presence.ports import Clock
@@ -33,7 +33,7 @@ class BleakCentral:
         sounds: list[Sound] = []
 
         def take(device: BLEDevice, data: AdvertisementData) -> None:
-            if service_uuid in data.service_uuids and WEAKEST_DBM <= data.rssi <= STRONGEST_DBM:
+            if service_uuid in data.service_uuids and WEAKEST_DBM <= data.rssi <= MAX_RSSI_DBM:
                 self._devices[device.address] = device
                 sounds.append(Sound(self._clock.now().monotonic_s, data.rssi, device.address))
 

@@ -19,7 +19,7 @@ from presence.core.place import Place
 from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
-    MOST_READINGS,
+    MAX_READINGS,
     NONCE_BYTES,
     VERSION,
     DoorbellReading,
@@ -175,13 +175,13 @@ async def _exchange(
 
 
 def readings_of(sounds: Sequence[Sound], now_s: float) -> list[DoorbellReading]:
-    """At most MOST_READINGS, evenly chosen from what an age can tell of, oldest first; the newest
+    """At most MAX_READINGS, evenly chosen from what an age can tell of, oldest first; the newest
     always.
 
     Where a phone connects too slowly for that, the newest counts as OLDEST_S old.
     """
     fresh = [sound for sound in sounds if now_s - sound.at_s <= OLDEST_S] or [sounds[-1]]
-    count = min(len(fresh), MOST_READINGS)
+    count = min(len(fresh), MAX_READINGS)
     chosen = [
         fresh[len(fresh) - 1 - number * len(fresh) // count] for number in reversed(range(count))
     ]

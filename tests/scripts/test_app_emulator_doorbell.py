@@ -14,7 +14,7 @@ from presence.core.place import Place
 from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
-    MOST_READINGS,
+    MAX_READINGS,
     Answer,
     ChallengeRegistry,
     RejectReason,
@@ -196,7 +196,7 @@ async def test_whoever_cannot_answer_says_why_and_what_to_try(
     assert gateway.rung == []
 
 
-@pytest.mark.parametrize("count", [1, 5, MOST_READINGS, MOST_READINGS + 1, 200])
+@pytest.mark.parametrize("count", [1, 5, MAX_READINGS, MAX_READINGS + 1, 200])
 def test_readings_are_evenly_chosen_and_the_newest_is_among_them(count: int) -> None:
     now_s = moment().monotonic_s
     sounds = [
@@ -205,7 +205,7 @@ def test_readings_are_evenly_chosen_and_the_newest_is_among_them(count: int) -> 
 
     readings = readings_of(sounds, now_s)
 
-    assert len(readings) == min(count, MOST_READINGS)
+    assert len(readings) == min(count, MAX_READINGS)
     assert readings[-1].age_s == pytest.approx(now_s - sounds[-1].at_s)
     ages = [reading.age_s for reading in readings]
     assert ages == sorted(ages, reverse=True)

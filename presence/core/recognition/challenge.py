@@ -52,23 +52,23 @@ CHALLENGE_S: Final = 5.0
 """From the reading of a challenge to its answer; a phone needs some 0.1 s (docs/design.md#doorbell:
 0.26 s in all).
 """
-MOST_LINKS: Final = 32
+MAX_LINKS: Final = 32
 """Connections with a challenge open. Controllers hold fewer; a peer beyond it reads a challenge
 that nobody keeps.
 """
-MOST_READINGS: Final = 32
+MAX_READINGS: Final = 32
 """So that an answer fits into one write with the smallest MTU that iOS asks for (185 bytes, ATT
 header 3).
 """
 AGE_UNIT_S: Final = 0.1
-STRONGEST_DBM: Final = 20
+MAX_RSSI_DBM: Final = 20
 """Core Specification 5.4, Vol 4, Part E, 7.7.65.2: −127 to +20 dBm; 127 means that there is
 none.
 """
 MAC_BYTES: Final = 16
 EID_BYTES: Final = 8
 HEADER_BYTES: Final = 1 + EID_BYTES + 1
-LONGEST_ANSWER: Final = HEADER_BYTES + 2 * MOST_READINGS + MAC_BYTES
+MAX_ANSWER_BYTES: Final = HEADER_BYTES + 2 * MAX_READINGS + MAC_BYTES
 
 
 class DoorbellReading(NamedTuple):
@@ -128,7 +128,7 @@ class ChallengeRegistry:
             raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
         self._forget_late(now)
         challenge, _ = self._open.get(link, (bytes((VERSION,)) + nonce, now))
-        if link not in self._open and len(self._open) < MOST_LINKS:
+        if link not in self._open and len(self._open) < MAX_LINKS:
             self._open[link] = (challenge, now)
         return challenge
 
@@ -185,8 +185,8 @@ def make_answer(
     )
     if _parse(signed + bytes(MAC_BYTES)) is None:
         raise ValueError(
-            f"an answer has 1 to {MOST_READINGS} readings, oldest first, of -127 to "
-            f"{STRONGEST_DBM} dBm"
+            f"an answer has 1 to {MAX_READINGS} readings, oldest first, of -127 to "
+            f"{MAX_RSSI_DBM} dBm"
         )
     return signed + _mac(challenge, signed, window_key, place, slot)
 
@@ -210,7 +210,10 @@ def _mac(challenge: bytes, signed: bytes, window_key: bytes, place: Place, slot:
 
 def _parse(written: bytes) -> tuple[bytes, tuple[DoorbellReading, ...]] | None:
     """EID and readings, or None where it is no answer of version 1."""
-    if not HEADER_BYTES + 2 + MAC_BYTES <= len(written) <= LONGEST_ANSWER or written[0] != VERSION:
+    if (
+        not HEADER_BYTES + 2 + MAC_BYTES <= len(written) <= MAX_ANSWER_BYTES
+        or written[0] != VERSION
+    ):
         return None
     eid, count = written[1 : 1 + EID_BYTES], written[1 + EID_BYTES]
     series = written[HEADER_BYTES:-MAC_BYTES]
@@ -221,7 +224,7 @@ def _parse(written: bytes) -> tuple[bytes, tuple[DoorbellReading, ...]] | None:
         [strength - 256 if strength > 127 else strength for strength in series[1::2]],
     )
     if list(ages) != sorted(ages, reverse=True) or not all(
-        -127 <= each <= STRONGEST_DBM for each in strengths
+        -127 <= each <= MAX_RSSI_DBM for each in strengths
     ):
         return None
     readings = (

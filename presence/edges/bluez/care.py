@@ -34,8 +34,10 @@ from presence.telemetry import Emit, RadioDeclined, RadioRecovered, RadioRecover
 OFF_S: Final = 1.0
 """Between off and on: controllers need a moment to forget."""
 TRIES: Final = 3
-LONGEST_OFF_S: Final = 300.0
-"""Who switches the adapter off again and again waits for us so long at most, from 3 s on."""
+MAX_OFF_S: Final = 300.0
+"""An adapter that is switched off again and again is switched on after 3 s at first, then later
+and later, up to this.
+"""
 LASTS_S: Final = 600.0
 CALL_A_PERSON: Final = (
     "hold a phone near: if it is heard, nobody was here; else pull the adapter out and plug it "
@@ -59,7 +61,7 @@ class Means:
 
 
 class Care:
-    """Of one radio. Its `health` has condition and totals for whoever shows them."""
+    """Of one radio. Its `health` has condition and totals to be shown."""
 
     def __init__(self, adapter: str, means: Means, *, clock: Clock, emit: Emit) -> None:
         self._adapter = adapter
@@ -132,9 +134,7 @@ class Care:
             raise RadioError(RadioFault.BLOCKED, f"{adapter.name} is blocked")
         now_s = self._clock.now().monotonic_s
         self._switched = [at_s for at_s in self._switched if now_s - at_s < LASTS_S]
-        wait_s = (
-            min(LONGEST_OFF_S, 3.0 * 2.0 ** min(len(self._switched), 8)) if self._switched else 0.0
-        )
+        wait_s = min(MAX_OFF_S, 3.0 * 2.0 ** min(len(self._switched), 8)) if self._switched else 0.0
         if self._switched and now_s - self._switched[-1] < wait_s:
             raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} was switched off again")
         self._switched.append(now_s)
@@ -188,7 +188,7 @@ class Care:
             raise RadioError(RadioFault.DEAF, adapter)
 
     async def _power_cycle(self, adapter: str) -> None:
-        """One that is left off is switched on by whoever looks for it next, also in our next
+        """One that is left off is switched on at the next look for it, also in our next
         life.
         """
         off = False

@@ -4,7 +4,7 @@ bleak tells nobody that its scan has ended: not when bluetoothd was restarted, n
 was pulled out or powered off. So we ask, every few seconds and whenever a signal says that
 something has changed.
 
-Asked is only what is as small with fifty thousand strangers around as with none: never
+We only make calls whose cost does not grow with the number of nearby devices: never
 GetManagedObjects, and never an introspection of the adapter, which lists every device.
 """
 

@@ -83,7 +83,7 @@ async def diagnose_bluetoothd(settings: Settings) -> list[RadioAnswer]:
     """The questions about bluetoothd alone, for root to ask: a sandbox does not see another's
     process.
 
-    Empty where no scan can be tried: whoever tries one is told why.
+    Empty where no scan can be tried: the attempt itself then says why.
     """
     try:
         async with Bluez.connect() as bluez:

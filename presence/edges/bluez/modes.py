@@ -113,7 +113,7 @@ ANYBODY: Final = tuple(
     for flags in (0x1A, 0x06, 0x02, 0x04, 0x05, 0x18, 0x1B)
 )
 """What a passive probe matches: the flags that phones, watches and things of the house advertise
-with, in every BlueZ. Whoever advertises without flags, as some beacons do, is not found by it.
+with, in every BlueZ. It does not find devices that advertise without flags, as some beacons do.
 """
 
 

@@ -20,10 +20,9 @@ Traps:
   add_adv_patterns_monitor_cb).
 * A controller that filters by itself (Microsoft's extension; `controller-patterns` in
   SupportedFeatures) tells of each device once. There a passive scan cannot serve, and is refused.
-* dbus-fast closes a connection whose socket is full, so that only few calls may be under way. Who
-  falls behind gives up the exact strength first (devices are no longer forgotten, which costs
-  bluetoothd the most), then repeats, and in a flood of our own format the oldest: `dropped` counts
-  them.
+* dbus-fast closes a connection whose socket is full, so only few calls may be under way. Under load
+  we degrade in this order: exact RSSI (devices are no longer forgotten, which costs bluetoothd the
+  most), then repeats, then the oldest advertisements. `dropped` counts what was lost.
 
 docs/radio-modes.md has the numbers.
 """
@@ -47,9 +46,9 @@ from presence.errors import RadioError, RadioFault
 
 MONITOR: Final = "org.bluez.AdvertisementMonitor1"
 PATH: Final = "/org/presence/monitor"
-UNANSWERED: Final = 64
+MAX_CALLS: Final = 64
 """Calls under way; a socket of 208 KiB holds some 250."""
-WAITING: Final = 1024
+MAX_WAITING: Final = 1024
 """Devices that wait for their turn."""
 GONE_DBM: Final = -127
 KNOWN_BY: Final = ("Paired", "Bonded", "Trusted", "Connected", "Blocked")
@@ -64,7 +63,7 @@ class MonitorScan:
     shows_discovering = False
 
     def __init__(
-        self, wanted: Sequence[OrPattern], pace: Pace = PACE, *, waiting: int = WAITING
+        self, wanted: Sequence[OrPattern], pace: Pace = PACE, *, waiting: int = MAX_WAITING
     ) -> None:
         """`waiting`: how many devices may wait for their turn to be read."""
         self._wanted = wanted
@@ -138,7 +137,7 @@ class _Reader:
         self._ask()
 
     def _ask(self) -> None:
-        while self._waiting and len(self._unanswered) < UNANSWERED:
+        while self._waiting and len(self._unanswered) < MAX_CALLS:
             device = next(iter(self._waiting))
             del self._waiting[device]
             self._call(

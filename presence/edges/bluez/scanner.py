@@ -44,7 +44,7 @@ GONE: Final = frozenset(
     {RadioFault.NO_BLUEZ, RadioFault.NO_ADAPTER, RadioFault.POWERED_OFF, RadioFault.BLOCKED}
 )
 """Faults that end when something returns: looked for at one pace, so that R-61 holds."""
-LONGEST_RETRY_S: Final = 12.0
+MAX_RETRY_S: Final = 12.0
 """All other faults: twice as long from one attempt to the next, and R-61 holds still."""
 SILENT_LOOKS: Final = 3
 """bluetoothd may be busy for so many looks, of up to 7 s each: a scan begun anew would only keep it
@@ -68,8 +68,8 @@ class BluezScanner:
         open_at: Callable[[float], bool] = lambda _utc_s: True,
         pace: Pace = PACE,
     ) -> None:
-        """`adapter` empty: the first that is powered. `means` None: a deaf radio is nobody's
-        business here.
+        """`adapter` empty: the first that is powered. `means` None: no recovery of a deaf radio
+        here.
         """
         self.adapter = adapter
         self.heard = 0
@@ -309,7 +309,7 @@ class BluezScanner:
         self._refused = 1 if lasted else self._refused + 1
         return min(
             self._pace.retry_s * 2.0 ** min(self._refused - 1, 16),
-            max(LONGEST_RETRY_S, self._pace.retry_s),
+            max(MAX_RETRY_S, self._pace.retry_s),
         )
 
     def _take(

@@ -15,9 +15,9 @@ from presence.core.event.outbox import Step
 from presence.core.place import Place
 from presence.core.recognition.challenge import (
     CHALLENGE_S,
-    LONGEST_ANSWER,
-    MOST_LINKS,
-    MOST_READINGS,
+    MAX_ANSWER_BYTES,
+    MAX_LINKS,
+    MAX_READINGS,
     Answer,
     ChallengeRegistry,
     DoorbellReading,
@@ -75,7 +75,7 @@ def rung(payload: bytes, *, after_s: float = 0.1) -> Answer | RejectReason:
 one_reading = st.builds(
     DoorbellReading, st.integers(0, 255).map(lambda n: n / 10), st.integers(-127, 20)
 )
-readings = st.lists(one_reading, min_size=1, max_size=MOST_READINGS).map(
+readings = st.lists(one_reading, min_size=1, max_size=MAX_READINGS).map(
     lambda series: tuple(sorted(series, key=lambda reading: -reading.age_s))
 )
 
@@ -141,7 +141,7 @@ def test_macs_are_compared_in_constant_time() -> None:
     assert "==" not in source
 
 
-@given(st.binary(max_size=LONGEST_ANSWER + 40))
+@given(st.binary(max_size=MAX_ANSWER_BYTES + 40))
 def test_whatever_is_written_raises_nothing(payload: bytes) -> None:
     answer = rung(payload)
     assert answer is RejectReason.MALFORMED or not is_genuine(answer, KEY, PLACE, SLOT)  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ def test_whatever_is_written_raises_nothing(payload: bytes) -> None:
         written() + b"\0",
         b"\x02" + written()[1:],
         written()[:9] + b"\x04" + written()[10:],
-        bytes(LONGEST_ANSWER + 2),
+        bytes(MAX_ANSWER_BYTES + 2),
     ],
     ids=["nothing", "a piece", "a byte too many", "another version", "another count", "oversize"],
 )
@@ -199,9 +199,9 @@ def test_a_late_answer_counts_for_nothing_and_a_clock_set_back_makes_none_timely
 
 def test_strangers_who_hold_every_place_hold_it_for_seconds() -> None:
     bell = ChallengeRegistry()
-    for number in range(10 * MOST_LINKS):
+    for number in range(10 * MAX_LINKS):
         bell.challenge(number, NONCE, moment())
-    assert len(bell) == MOST_LINKS
+    assert len(bell) == MAX_LINKS
     bell.challenge("phone", NONCE, moment(1))
     assert bell.answer("phone", written(), moment(1)) is RejectReason.NO_CHALLENGE
     bell.challenge("phone", NONCE, moment(CHALLENGE_S + 1))

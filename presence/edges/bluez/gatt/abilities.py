@@ -8,7 +8,7 @@ from presence.edges.bluez.pace import PACE, Pace
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """As it stands now, whoever advertises."""
+    """As it stands now, advertisements of other programs included."""
 
     powered: bool
     scans: bool

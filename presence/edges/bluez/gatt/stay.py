@@ -28,7 +28,7 @@ from presence.config.settings import DoorbellSettings
 from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
-    LONGEST_ANSWER,
+    MAX_ANSWER_BYTES,
     NONCE_BYTES,
     ChallengeRegistry,
 )
@@ -178,11 +178,11 @@ class Stay:
 
     def _written(self, link: str, value: bytes) -> None:
         self._on_response(
-            self._challenges.answer(link, value[: LONGEST_ANSWER + 1], self._clock.now())
+            self._challenges.answer(link, value[: MAX_ANSWER_BYTES + 1], self._clock.now())
         )
 
     async def _attend(self, link: str, gone: asyncio.Event) -> None:
-        """Send away whoever is still there after link_s, and again while bluetoothd has not ended
+        """Disconnect a phone that is still there after link_s, and again while bluetoothd has not ended
         the link.
         """
         self._counters.links += 1
