@@ -170,7 +170,7 @@ class Player:
             self.window_keys = len(self._indexed.keys.window(window_at(now.utc_s)))
             self._pipeline.apply(self._indexed, standing, now)
         else:
-            self._pipeline.engine.trust(standing)
+            self._pipeline.engine.admissions.trust(standing)
             self._pipeline.advance(now)
         self._pipeline.engine.matcher.complete(now.utc_s)
 

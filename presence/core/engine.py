@@ -7,6 +7,7 @@ stored come out.
     apply(list, now) ───────┤
     revoke(revocation, now) ┘
 
+    admissions  whom the gate lets in; how far the list may be believed (`trust`)
     outbox      what waits to be sent, what was announced
     dispatcher  what may be sent of an event at this very moment (`release`), or why not
     matcher     which identifier tables are wanted (`wanted`, `install`)
@@ -20,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from presence.core.consent.admissions import Admission, Admissions
-from presence.core.consent.gate import Denied, ListStanding, Reason
+from presence.core.consent.gate import Denied, Reason
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.model import Consent
@@ -89,19 +90,13 @@ class Engine:
         self.matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
         self.visits = Visits(rules.entry, visits, door_adapters=rules.door_adapters)
         self.outbox = Outbox(pending, announcements, taken_back)
-        self._admissions = Admissions(rules.place, rules.audiences)
+        self.admissions = Admissions(rules.place, rules.audiences)
         self._proofs = Proofs()
-        self.dispatcher = Dispatcher(
-            rules, self.counts, self.outbox, self._admissions, self._proofs
-        )
+        self.dispatcher = Dispatcher(rules, self.counts, self.outbox, self.admissions, self._proofs)
         self._replay_guard = ReplayGuard()
         self._listed: Mapping[bytes, Consent] | None = None
         """As the list has them, before revocations; None before the first list."""
         self._open = False
-
-    def trust(self, standing: ListStanding) -> None:
-        """How far the list may be trusted now."""
-        self._admissions.trust(standing)
 
     def receive(self, advertisement: Advertisement) -> Step:
         """Take in one advertisement."""
@@ -114,7 +109,7 @@ class Engine:
             self.counts.nobody(match)
             return NOTHING
         at, ref = advertisement.at, match.ref
-        admission = self._admissions.admit(ref, at)
+        admission = self.admissions.admit(ref, at)
         if isinstance(admission, Denied):
             self.counts.refuse(admission.reason)
             return NOTHING
@@ -174,7 +169,7 @@ class Engine:
             consents = index_list(consents)
         self._listed = consents.consents
         known, effective = self._known(), EffectiveConsents(self._listed, self.revocations)
-        self._admissions.replace(effective, known)
+        self.admissions.replace(effective, known)
         self.matcher.change_keys(consents.keys)
         self._turn_slot(now)
         draft = Draft()
@@ -194,7 +189,7 @@ class Engine:
         """
         listed = self._listed or {}
         applied = self.revocations.apply(revocation, listed)
-        known = self.revocations.settle(listed, self._admissions.standing.seq, among=applied.new)
+        known = self.revocations.settle(listed, self.admissions.standing.seq, among=applied.new)
         applied = replace(applied, new=tuple(each for each in applied.new if each not in known))
         draft = Draft()
         for row in revocation.rows:
@@ -206,7 +201,7 @@ class Engine:
 
     def settle(self) -> tuple[HeldRevocation, ...]:
         """Let go of what the list in force says by itself; answers with that."""
-        seq = self._admissions.standing.seq
+        seq = self.admissions.standing.seq
         return self._given_back(self.revocations.settle(self._listed or {}, seq))
 
     def lift(self, kids: Collection[str]) -> tuple[HeldRevocation, ...]:
@@ -215,7 +210,7 @@ class Engine:
 
     def _given_back(self, gone: tuple[HeldRevocation, ...]) -> tuple[HeldRevocation, ...]:
         for each in gone:
-            self._admissions.change(each.taken.ref)
+            self.admissions.change(each.taken.ref)
         return gone
 
     def announced_visits(self) -> list[tuple[Announcement, Visit]]:
@@ -233,7 +228,7 @@ class Engine:
             return RejectReason.FORGED
         if not self._open:
             return RejectReason.REFUSED
-        admission = self._admissions.admit(match.ref, answer.at)
+        admission = self.admissions.admit(match.ref, answer.at)
         return RejectReason.REFUSED if isinstance(admission, Denied) else admission
 
     def _note(
@@ -267,8 +262,8 @@ class Engine:
         """Whose consent lapsed is forgotten, and whoever was told of them is told so (R-09); visits
         end.
         """
-        if self._admissions.standing.publishing:
-            for ref in self._admissions.to_ask(now, self._known):
+        if self.admissions.standing.publishing:
+            for ref in self.admissions.to_ask(now, self._known):
                 self._recheck(ref, now, draft)
         for change in self.visits.advance(now):
             self._note_end(change, now, draft)
@@ -298,10 +293,10 @@ class Engine:
         another question: nobody is forgotten because it is stale, and a revocation counts all the
         same.
         """
-        self._admissions.drop(ref)
+        self.admissions.drop(ref)
         if not self._knows(ref):
             return
-        admission = self._admissions.judge(ref, now)
+        admission = self.admissions.judge(ref, now)
         if isinstance(admission, Admission):
             self.dispatcher.withdraw_narrowed(ref, admission, now, draft)
             return

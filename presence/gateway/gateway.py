@@ -203,7 +203,7 @@ class Gateway:
 
     def _advance(self) -> None:
         now = self._parts.clock.now()
-        self.pipeline.engine.trust(self.list_sync.standing(now))
+        self.pipeline.engine.admissions.trust(self.list_sync.standing(now))
         self.pipeline.advance(now)
         self._relay.advance(now)
         self._parts.publisher.advance(now)
@@ -282,7 +282,7 @@ class Gateway:
             now = self._parts.clock.now()
             standing = self.list_sync.standing(now)
             if verified.indexed is None:
-                self.pipeline.engine.trust(standing)
+                self.pipeline.engine.admissions.trust(standing)
             else:
                 self.pipeline.apply(verified.indexed, standing, now)
                 self._report_applied(verified)

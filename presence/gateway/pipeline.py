@@ -131,7 +131,7 @@ class Pipeline:
     def apply(
         self, consents: ConsentList | IndexedList, standing: ListStanding, now: Moment
     ) -> None:
-        self.engine.trust(standing)
+        self.engine.admissions.trust(standing)
         step = self.engine.apply(consents, now)
         if step:
             self._commit(step)

@@ -138,7 +138,7 @@ class Shop:
         """As the daemon's loop: time goes through the engine, then the relay sends."""
         now = self.clock.now()
         self._judge.now_s = self.true_s
-        self.pipeline.engine.trust(self.list_sync.standing(now))
+        self.pipeline.engine.admissions.trust(self.list_sync.standing(now))
         self.pipeline.advance(now)
         self.send()
 
@@ -187,7 +187,7 @@ class Shop:
         if verified is not None:
             standing = self.list_sync.standing(now)
             if verified.indexed is None:
-                self.pipeline.engine.trust(standing)
+                self.pipeline.engine.admissions.trust(standing)
             else:
                 self.pipeline.apply(verified.indexed, standing, now)
         if self.list_sync.refusals == before:

@@ -68,7 +68,7 @@ def a_crowd(**changes: Any) -> tuple[Engine, Asked]:
     records[CROWD[0]] = consent(ref=CROWD[0], **changes)
     asked = Asked(records)
     engine = SmallEngine(rules(outbox_length=1000))
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     keys = KeyRing.from_keys(key for ref in CROWD for key in window_keys(ref))
     engine.apply(IndexedList(cast(ConsentIndex, asked), keys), moment())
     for ref in CROWD:
@@ -92,7 +92,7 @@ def test_a_tick_asks_of_nobody_whose_answer_cannot_have_changed() -> None:
 def test_a_list_that_is_proven_again_with_the_same_taxonomy_asks_of_nobody() -> None:
     engine, asked = a_crowd()
 
-    engine.trust(standing(seq=8))
+    engine.admissions.trust(standing(seq=8))
     engine.advance(moment(10))
 
     assert asked.refs == []
@@ -147,7 +147,7 @@ def test_nobody_is_watched_of_whom_nothing_is_known_any_more() -> None:
         tuple(engine.visits),
         tuple(engine.outbox.announced),
         engine._known(),
-        len(engine._admissions.admitted),
+        len(engine.admissions.admitted),
     ) == (
         (),
         (),
@@ -185,9 +185,9 @@ def test_at_its_last_second_a_consent_lets_nobody_in_though_no_tick_came() -> No
 @pytest.mark.requirement("R-08", "R-12")
 def test_a_list_that_came_while_the_last_one_was_stale_counts_before_the_next_tick() -> None:
     engine = inside()
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
     engine.apply(a_list(consent(version=2, paused_until_s=START_S + 999)), moment(10))
-    engine.trust(standing())
+    engine.admissions.trust(standing())
 
     assert heard(engine, 11) == {Reason.PAUSED: 1}
     engine.advance(moment(12))
@@ -197,7 +197,7 @@ def test_a_list_that_came_while_the_last_one_was_stale_counts_before_the_next_ti
 @pytest.mark.requirement("R-08")
 def test_somebody_who_was_let_in_is_refused_while_the_list_is_stale() -> None:
     engine = inside()
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
 
     assert heard(engine, 10) == {Reason.LIST_STALE: 1}
 
@@ -248,7 +248,7 @@ def test_a_clock_set_back_before_the_begin_of_a_consent_refuses_and_takes_back()
 def test_the_day_after_the_opt_out_registers_were_applied_everybody_is_taken_back() -> None:
     engine, _ = a_crowd()
     applied_at_s = START_S - SUPPRESSION_LIST_MAX_AGE_S + 60
-    engine.trust(standing(suppression_checked_at_s=applied_at_s))
+    engine.admissions.trust(standing(suppression_checked_at_s=applied_at_s))
 
     assert engine.advance(moment(60)).queued == ()
     assert len(engine.advance(moment(60.5)).queued) == len(CROWD)
@@ -257,7 +257,7 @@ def test_the_day_after_the_opt_out_registers_were_applied_everybody_is_taken_bac
 @pytest.mark.requirement("R-15")
 def test_a_taxonomy_that_grows_takes_back_what_it_makes_sensitive() -> None:
     engine = inside()
-    engine.trust(standing(parents={CARS: "ap2:1473"}))
+    engine.admissions.trust(standing(parents={CARS: "ap2:1473"}))
 
     assert len(engine.advance(moment(10)).queued) == 1
 
@@ -283,11 +283,11 @@ def test_a_grant_that_begins_after_somebody_was_admitted_counts_from_its_first_s
 def test_opt_out_registers_that_are_applied_anew_count_before_the_next_tick() -> None:
     engine = an_engine(consent())
     stale = standing(suppression_checked_at_s=START_S - SUPPRESSION_LIST_MAX_AGE_S - 1)
-    engine.trust(stale)
+    engine.admissions.trust(stale)
     engine.advance(moment())
     engine.receive(advertisement())
 
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     walk_in(engine, start=moment(1))
 
     assert engine.counts.withheld == {}
@@ -306,7 +306,7 @@ def test_what_is_given_back_counts_for_somebody_who_was_admitted_without_it(by: 
     if by == "the key was stolen":
         [gone] = engine.lift({"r1"})
     else:
-        engine.trust(standing(seq=99))
+        engine.admissions.trust(standing(seq=99))
         [gone] = engine.settle()
     walk_in(engine, start=moment(3))
 
@@ -327,7 +327,7 @@ def test_a_narrowing_before_the_first_list_takes_nothing_back_until_the_list_is_
 
     assert engine.revoke(revocation(row), moment(10))[1].queued == ()
 
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     assert engine.apply(a_list(consent(), consent(ref=BERIT)), moment(11)).queued == ()
     assert tuple(engine.outbox.announced) == (told,)
 

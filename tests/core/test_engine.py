@@ -123,7 +123,7 @@ def test_every_advertisement_is_counted_exactly_once(
     heard: list[tuple[bytes | None, float, bool, bool]],
 ) -> None:
     engine = SmallEngine(rules(hours=OpeningHours({"mon": "00:00-14:05"})))
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     double = window_keys(CARL)[0]._replace(ref=BERIT)
     engine.apply(
         a_list(
@@ -134,7 +134,7 @@ def test_every_advertisement_is_counted_exactly_once(
         moment(),
     )
     for ref, second, told, fresh in heard:
-        engine.trust(standing(publishing=fresh))
+        engine.admissions.trust(standing(publishing=fresh))
         if told:
             engine.advance(moment(second))
         engine.receive(stranger() if ref is None else advertisement(ref=ref, at=moment(second)))
@@ -175,7 +175,7 @@ def test_whom_a_new_list_has_no_more_is_taken_back_also_while_nobody_believes_it
     engine = an_engine(consent())
     step = walk_in(engine)
     engine.dispatcher.release(step.queued[0], moment(8))
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
     (withdrawn,) = engine.apply(a_list(*after), moment(9)).queued
     assert withdrawn.type is EventType.WITHDRAWN
     assert tuple(engine.visits) == ()
@@ -184,7 +184,7 @@ def test_whom_a_new_list_has_no_more_is_taken_back_also_while_nobody_believes_it
 @pytest.mark.requirement("R-08")
 def test_while_the_list_is_stale_nobody_is_recognised() -> None:
     engine = an_engine(consent())
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
 
     assert not walk_in(engine)
     assert engine.counts.refused == {Reason.LIST_STALE: 8}
@@ -332,7 +332,7 @@ def test_a_restart_during_a_visit_gives_no_second_entered() -> None:
         pending=tuple(before.outbox.pending),
         announcements=tuple(before.outbox.announced),
     )
-    after.trust(standing())
+    after.admissions.trust(standing())
     after.apply(a_list(consent()), moment(20))
 
     assert not walk_in(after, start=moment(21))
@@ -406,7 +406,7 @@ def test_a_consent_that_a_new_list_shortens_is_taken_back_at_its_end() -> None:
 
 def test_tables_that_are_built_elsewhere_are_asked_for_and_put_in_place() -> None:
     engine = Engine(rules())
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     engine.apply(a_list(consent()), moment())
     engine.receive(advertisement())
     assert engine.counts.unknown == 1
@@ -462,7 +462,7 @@ class AnyAfternoon(RuleBasedStateMachine):
 
     def put_list(self) -> None:
         now = moment(self.now_s)
-        self.engine.trust(standing(publishing=self.fresh))
+        self.engine.admissions.trust(standing(publishing=self.fresh))
         self.engine.apply(a_list(*self.consents.values()), now)
 
     @rule(ref=st.sampled_from([ANNA, BERIT]))
@@ -493,7 +493,7 @@ class AnyAfternoon(RuleBasedStateMachine):
     @rule(fresh=st.booleans())
     def the_list_grows_stale_or_is_proven(self, fresh: bool) -> None:
         self.fresh = fresh
-        self.engine.trust(standing(publishing=fresh))
+        self.engine.admissions.trust(standing(publishing=fresh))
         self.engine.advance(moment(self.now_s))
 
     @rule(acknowledged=st.booleans())

@@ -138,7 +138,7 @@ def test_an_event_that_waits_for_a_list_stays_in_the_store() -> None:
     store = MemoryStore()
     pipeline = a_pipeline(store)
     come_in(pipeline)
-    pipeline.engine.trust(standing(publishing=False))
+    pipeline.engine.admissions.trust(standing(publishing=False))
 
     assert pipeline.release(next(iter(pipeline.outbox.pending)), moment(8)) == Denied(
         Reason.LIST_STALE

@@ -393,14 +393,14 @@ async def test_a_withdrawal_while_an_event_is_on_its_way_follows_it(shop: Shop) 
 @pytest.mark.requirement("R-08")
 async def test_with_a_stale_list_events_wait_and_are_not_complained_about(shop: Shop) -> None:
     [event_id] = shop.come_in(ANNA)
-    shop.pipeline.engine.trust(standing(publishing=False))
+    shop.pipeline.engine.admissions.trust(standing(publishing=False))
 
     assert not await shop.relay.empty()
     assert not await shop.relay.empty()
     assert (shop.publisher.ids(), shop.telemetry.events) == ([], [])
     assert len(shop.pending()) == 1
 
-    shop.pipeline.engine.trust(standing())
+    shop.pipeline.engine.admissions.trust(standing())
     assert await shop.relay.empty()
     assert shop.publisher.ids() == [event_id]
 
@@ -413,7 +413,7 @@ async def test_with_a_stale_list_a_withdrawal_goes_out_past_the_events_that_wait
     await shop.relay.empty()
     shop.come_in(BERIT)
     shop.put(consent(ref=BERIT))
-    shop.pipeline.engine.trust(standing(publishing=False))
+    shop.pipeline.engine.admissions.trust(standing(publishing=False))
 
     assert not await shop.relay.empty()
 

@@ -116,7 +116,7 @@ def test_a_list_that_comes_while_tables_are_built_elsewhere_is_used_when_they_ar
     from tests.support.builders import rules, standing
 
     engine = Engine(rules())
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     engine.apply(a_list(consent()), moment())
     engine.receive(advertisement())
     assert engine.counts.unknown == 1

@@ -250,7 +250,7 @@ def an_engine(*consents: Consent, at: Moment | None = None, **changes: Any) -> E
     """An engine with a fresh list of these consents; further arguments change the rules."""
     now = at or moment()
     engine = SmallEngine(rules(**changes))
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     engine.apply(a_list(*consents), now)
     return engine
 
@@ -266,7 +266,7 @@ def restarted(before: Engine, *consents: Consent, at: Moment, **changes: Any) ->
         announcements=tuple(before.outbox.announced),
         taken_back=before.outbox.announced.taken_back,
     )
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     engine.apply(a_list(*consents), at)
     return engine
 

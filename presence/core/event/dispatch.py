@@ -53,6 +53,7 @@ class Dispatcher:
         proofs: Proofs,
     ) -> None:
         self._rules = rules
+        self._purposes = {audience.name: audience.purpose for audience in rules.audiences}
         self._counts = counts
         self._pending = outbox.pending
         self._announced = outbox.announced
@@ -220,10 +221,9 @@ class Dispatcher:
         )
 
     def _entered_data(self, announcement: Announcement, now: Moment) -> dict[str, Any]:
-        audience = self._rules.audience(announcement.audience)
         proven = self._proofs.holds(announcement.ref, now.monotonic_s)
         return cloudevent.entered_data(
-            audience.purpose if audience else "",
+            self._purposes[announcement.audience],
             announcement.categories,
             announcement.valid_until_s,
             list_seq=self._admissions.standing.seq,

@@ -330,7 +330,7 @@ def test_the_restricted_list_is_a_list_without_the_withdrawn() -> None:
 
 def _engine(*several: Consent, revocations: Revocations | None = None, **changes: object) -> Engine:
     engine = SmallEngine(rules(**changes), revocations=revocations)
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     engine.apply(a_list(*(several or (consent(),))), moment())
     return engine
 
@@ -388,7 +388,7 @@ def test_a_stale_list_does_not_hold_a_withdrawal_up(row: RevokedRights, reason: 
     engine = _engine()
     walk_in(engine)
     send_all(engine, moment(10))
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
     engine.revoke(revocation(row), moment(11))
     (withdrawn,) = send_all(engine, moment(11))
     assert withdrawn["data"]["reason"] == reason

@@ -268,7 +268,7 @@ def day_by_day(*purposes: Purpose, flags: frozenset[Flag] = frozenset()) -> list
             purposes=frozenset({Purpose.PRESENCE, Purpose.SERVICE, *purposes}), flags=flags
         )
         engine = SmallEngine(rules(audiences=(PICK_UP,)))
-        engine.trust(standing(suppression_checked_at_s=start.utc_s))
+        engine.admissions.trust(standing(suppression_checked_at_s=start.utc_s))
         key = WindowKey(ANNA, window_at(start.utc_s), window_key(identity_key(ANNA), start.utc_s))
         engine.apply(a_list(record, keys=[key]), start)
         walk_in(engine, start=start)
@@ -343,7 +343,7 @@ def test_an_id_is_the_same_after_a_restart() -> None:
         pending=tuple(before.outbox.pending),
         announcements=tuple(before.outbox.announced),
     )
-    after.trust(standing())
+    after.admissions.trust(standing())
     after.apply(a_list(consent()), moment(20))
 
     assert [event["id"] for event in send_all(after, moment(21))] == [sent["id"]]

@@ -218,14 +218,14 @@ def test_an_event_that_waited_too_long_is_not_sent() -> None:
 def test_while_the_list_is_stale_events_wait_and_go_out_once_it_is_proven() -> None:
     engine = an_engine(consent())
     walk_in(engine)
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
 
     [waiting] = engine.outbox.pending
     assert engine.dispatcher.release(waiting, moment(10)) == Denied(Reason.LIST_STALE)
     assert tuple(engine.outbox.pending) == (waiting,)
     assert engine.counts.blocked == {}
 
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     assert types(send_all(engine, moment(20))) == ["presence.entered.v1"]
 
 
@@ -233,7 +233,7 @@ def test_while_the_list_is_stale_events_wait_and_go_out_once_it_is_proven() -> N
 def test_an_event_that_waits_for_a_list_expires_too() -> None:
     engine = an_engine(consent())
     walk_in(engine)
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
 
     assert send_all(engine, moment(200)) == []
     assert tuple(engine.outbox.pending) == ()
@@ -466,7 +466,7 @@ def test_what_was_taken_back_stays_so_through_a_restart() -> None:
         pending=tuple(before.outbox.pending),
         taken_back=step.taken_back,
     )
-    after.trust(standing())
+    after.admissions.trust(standing())
     after.apply(a_list(consent(version=2)), moment(30))
 
     walk_in(after, start=moment(31))
@@ -506,7 +506,7 @@ def test_what_a_peer_told_while_our_list_was_stale_is_taken_back_here_too() -> N
     engine = an_engine(consent())
     walk_in(engine)
     [waiting] = engine.outbox.pending
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
     engine.dispatcher.adopt(waiting, waiting.id, moment(10))
     assert send_all(engine, moment(11)) == []
 
@@ -573,14 +573,14 @@ def test_a_withdrawal_goes_out_though_the_list_grew_stale_meanwhile() -> None:
     engine = entered_and_told()
     engine.apply(a_list(), moment(60))
 
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
 
     assert types(send_all(engine, moment(61))) == ["presence.withdrawn.v1"]
 
 
 def test_a_stale_list_withdraws_nobody() -> None:
     engine = entered_and_told()
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
 
     engine.advance(moment(60))
 
@@ -591,7 +591,7 @@ def test_a_stale_list_withdraws_nobody() -> None:
 @pytest.mark.requirement("R-09")
 def test_a_withdrawal_during_a_restart_is_told_after_it() -> None:
     engine = SmallEngine(rules(), visits=[visit()], announcements=[announcement()])
-    engine.trust(standing())
+    engine.admissions.trust(standing())
 
     engine.apply(a_list(consent(ref=BERIT)), moment(60))
 
@@ -711,10 +711,10 @@ def test_while_the_list_is_stale_no_left_is_told_and_one_that_waits_goes_out_aft
     queued, ended = entered_and_told(purposes=ALL), entered_and_told(purposes=ALL)
     queued.advance(moment(7 + 300))
     for engine in (queued, ended):
-        engine.trust(standing(publishing=False))
+        engine.admissions.trust(standing(publishing=False))
         engine.advance(moment(310))
         assert send_all(engine, moment(310)) == []
-        engine.trust(standing())
+        engine.admissions.trust(standing())
         engine.advance(moment(311))
 
     assert types(send_all(queued, moment(311))) == ["presence.left.v1"]
@@ -788,7 +788,7 @@ def test_the_day_of_a_subject_is_that_of_the_entry_to_the_end_of_the_visit() -> 
     before_midnight = moment(1795478400.0 - START_S - 10)
     from_noon_on = consent(not_after_s=START_S + 2 * DAY_S)
     engine = an_engine(from_noon_on, at=before_midnight)
-    engine.trust(standing(suppression_checked_at_s=before_midnight.utc_s))
+    engine.admissions.trust(standing(suppression_checked_at_s=before_midnight.utc_s))
     walk_in(engine, start=before_midnight)
     [entered] = send_all(engine, before_midnight.later(20))
 
@@ -803,7 +803,7 @@ def test_an_event_of_an_older_version_of_the_configuration_is_released_by_the_ru
 ):
     """After a restart the outbox may hold an audience that is no longer configured."""
     engine = SmallEngine(rules(), pending=[outgoing(audience="gone")])
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     engine.apply(a_list(consent()), moment(10))
 
     assert send_all(engine, moment(10)) == []
@@ -937,9 +937,9 @@ def test_an_event_that_was_narrowed_while_the_list_was_stale_is_taken_back_and_n
         engine = an_engine(consent(purposes=PROFILED))
         walk_in(engine)
         send_all(engine, moment(SENT_S), acknowledged=False)
-        engine.trust(standing(publishing=False))
+        engine.admissions.trust(standing(publishing=False))
         engine.apply(a_list(consent(version=2, **later)), moment(20))
-        engine.trust(standing())
+        engine.admissions.trust(standing())
 
         told = send_all(engine, moment(21))
         engine.advance(moment(22))
@@ -983,7 +983,7 @@ def test_no_subject_waits_in_the_outbox_before_its_event_was_told() -> None:
 def test_an_event_names_list_and_notice_by_which_the_service_finds_the_record() -> None:
     engine = an_engine(consent())
     walk_in(engine)
-    engine.trust(standing(seq=88213))
+    engine.admissions.trust(standing(seq=88213))
 
     [entered] = send_all(engine, moment(SENT_S))
 

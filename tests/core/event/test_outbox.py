@@ -49,7 +49,7 @@ def both_came_in(**changes: Any) -> Engine:
 def knowing(**changes: Any) -> Engine:
     """A gateway that knows of Anna what it stored, and nothing else."""
     engine = SmallEngine(rules(), **changes)
-    engine.trust(standing())
+    engine.admissions.trust(standing())
     return engine
 
 
@@ -208,9 +208,9 @@ def test_an_event_that_says_more_than_is_allowed_now_is_stopped_by_its_reason(
     engine = an_engine(consent(purposes=PROFILED))
     walk_in(engine)
     send_all(engine, moment(8), acknowledged=False)
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
     engine.apply(a_list(consent(**{"version": 2, "purposes": PROFILED, **later})), moment(20))
-    engine.trust(standing())
+    engine.admissions.trust(standing())
 
     assert send_all(engine, moment(21)) == []
     assert engine.counts.blocked == {why: 1}
@@ -222,7 +222,7 @@ def test_a_left_whose_purpose_ended_does_not_wait_for_the_list_to_be_proven() ->
     walk_in(engine)
     send_all(engine, moment(8))
     engine.advance(moment(400))
-    engine.trust(standing(publishing=False))
+    engine.admissions.trust(standing(publishing=False))
     engine.apply(a_list(consent(version=2, purposes=ALL - {Purpose.VISIT_END})), moment(401))
 
     assert send_all(engine, moment(402)) == []
