@@ -260,10 +260,9 @@ class ConsentMachine(RuleBasedStateMachine):
         """One desk takes a category away while the other ends it all; whoever is first, both have
         happened.
         """
-        before = self.histories[name].now
-        if before.gone or before.objected:
+        before, now_s = self.histories[name].now, self._now_s()
+        if before.gone or before.objected or before.until_s <= now_s:
             return
-        now_s = self._now_s()
         until_s = float(int(now_s) + 300)
         words: dict[str, Any] = {"name": name, **({"until_s": until_s} if other == "pause" else {})}
         one, two = at_once(
@@ -441,10 +440,13 @@ class ConsentMachine(RuleBasedStateMachine):
     def _taken(self, name: str, change: Callable[[Will], Will], command: str, **words: Any) -> None:
         before = self.histories[name].now
         done = self._do(command, name=name, **words)
-        if before.gone or before.objected or before.until_s <= self._now_s():
-            return  # there is nothing to take from; the register's invariant sees to it
+        none = before.gone or before.objected
         if done.refused:
-            raise Breach(f"{name}: {command} was refused: {done.refused}")
+            if not none and self._now_s() < before.until_s:
+                raise Breach(f"{name}: {command} was refused: {done.refused}")
+            return
+        if none:
+            raise Breach(f"{name}: {command} was done, and there is no agreement")
         self._became(name, change(before), done)
 
     def _became(self, name: str, will: Will, done: Done) -> None:
@@ -486,7 +488,7 @@ def _agree(name: str, shown: Any, will: Will, now_s: float) -> None:
         or will.objected
         or shown["purposes"] != will.purposes
         or shown["categories"] != will.categories
-        or not will.refused <= shown["refused"]
+        or will.refused != shown["refused"]
         or max(shown["paused_until_s"], now_s) != max(will.paused_until_s, now_s)
     ):
         raise Breach(f"{name}: the register has {shown}, wanted is {will}")

@@ -160,6 +160,24 @@ def withdrawn_then_the_power_is_cut_and_agreed_anew_within_the_hour(
         machine.walk_in(name="anna")
 
 
+def what_is_taken_away_after_the_end_stays_away(
+    machine: ConsentMachine,
+) -> None:  # found by the machine: the oracle did not note it
+    for name, end in (
+        ("anna", lambda: machine.narrow_a_category(name="anna", category=CARS)),
+        ("berit", lambda: machine.pause(name="berit", minutes=60)),
+        ("carl", lambda: machine.withdraw(name="carl")),
+    ):
+        machine.agree(
+            name=name, purposes=ALL, granted=frozenset({CARS, GARDEN}), ends=60.0, until=60.0
+        )
+        machine.narrow_a_category(name=name, category=GARDEN)
+        machine.pass_time(seconds=60.0)
+        end()
+        machine.the_register_has_what_customers_want()
+        _agrees(machine, name)
+
+
 def a_later_export_gives_nothing_again_that_it_does_not_name(
     machine: ConsentMachine,
 ) -> None:  # found by the machine: it was the oracle that thought so
@@ -194,5 +212,6 @@ SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     withdrawn_killed_and_agreed_anew_within_the_hour,
     a_list_that_comes_by_a_wrong_clock_takes_nothing_back,
     withdrawn_then_the_power_is_cut_and_agreed_anew_within_the_hour,
+    what_is_taken_away_after_the_end_stays_away,
     a_later_export_gives_nothing_again_that_it_does_not_name,
 )
