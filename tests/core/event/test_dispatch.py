@@ -500,6 +500,21 @@ def test_the_word_of_a_peer_does_not_announce_again_what_was_taken_back_here() -
     assert tuple(engine.outbox.announced) == ()
 
 
+@pytest.mark.requirement("R-11")
+def test_what_a_peer_told_of_who_has_paused_meanwhile_leaves_the_outbox_and_is_not_known() -> None:
+    """The list came while nobody may believe it: nothing was taken back yet."""
+    engine = an_engine(consent())
+    walk_in(engine)
+    [waiting] = engine.outbox.pending
+    engine.admissions.trust(standing(publishing=False))
+    engine.apply(a_list(consent(version=2, paused_until_s=START_S + DAY_S)), moment(9))
+
+    step = engine.dispatcher.adopt(waiting, waiting.id, moment(10))
+
+    assert (step.cancelled, step.announced) == ((waiting.id,), ())
+    assert tuple(engine.outbox.announced) == ()
+
+
 @pytest.mark.requirement("R-09")
 def test_what_a_peer_told_while_our_list_was_stale_is_taken_back_here_too() -> None:
     """The peer may be gone by then; nothing but the withdrawal comes of it."""
