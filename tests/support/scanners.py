@@ -5,13 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import pytest
 from bleak.backends.bluezdbus import manager as bleak_manager
 
 from presence.config.settings import RadioMode
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.choice import ScanPolicy
+from presence.edges.bluez.host import BluezHost
 from presence.edges.bluez.pace import Pace
 from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.version import BluezVersion
@@ -31,10 +31,9 @@ async def close_bleak() -> None:
             await asyncio.wait({manager._bus_watcher_task}, timeout=2)
 
 
-def a_version(monkeypatch: pytest.MonkeyPatch, version: BluezVersion | None) -> None:
-    """This BlueZ runs here."""
-    for module in ("choice", "diagnosis"):
-        monkeypatch.setattr(f"presence.edges.bluez.{module}.bluez_version", lambda: version)
+def a_host(version: BluezVersion | None = None, **says: Any) -> BluezHost:
+    """A machine on which this BlueZ runs."""
+    return BluezHost(version=lambda: version, **says)
 
 
 class Running:

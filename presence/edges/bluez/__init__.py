@@ -18,6 +18,7 @@ from presence.config.rules import scan_filters_of
 from presence.config.settings import Settings
 from presence.edges.bluez.care import Means
 from presence.edges.bluez.choice import ScanPolicy
+from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.scanner import BluezScanner
 from presence.ports import Clock
@@ -30,11 +31,16 @@ def policy_of(settings: Settings) -> ScanPolicy:
     return ScanPolicy(mode=settings.radio.mode, filters=scan_filters_of(settings))
 
 
-def radios(settings: Settings, *, clock: Clock, emit: Emit) -> list[BluezScanner]:
+def radios(
+    settings: Settings, *, clock: Clock, emit: Emit, host: BluezHost = THIS_MACHINE
+) -> list[BluezScanner]:
     """One for each adapter of the settings, for a look at the radio: they take no steps of
     recovery.
     """
-    return [_radio(settings, adapter, clock, emit) for adapter in settings.radio.adapters or [""]]
+    return [
+        _radio(settings, adapter, clock, emit, host=host)
+        for adapter in settings.radio.adapters or [""]
+    ]
 
 
 def watched_radios(
@@ -62,6 +68,7 @@ def _radio(
     *,
     means: Means | None = None,
     open_at: Callable[[float], bool] = lambda _utc_s: True,
+    host: BluezHost = THIS_MACHINE,
 ) -> BluezScanner:
     return BluezScanner(
         policy_of(settings),
@@ -70,4 +77,5 @@ def _radio(
         emit=emit,
         means=means,
         open_at=open_at,
+        host=host,
     )

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from presence.config.settings import RadioMode
 from presence.core.recognition.beacons import FORMATS, ScanFilter
 from presence.edges.bluez.connection import Bluez
+from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.modes import patterns, why_everything
 from presence.edges.bluez.monitor import MonitorScan
 from presence.edges.bluez.pace import PACE, Pace
 from presence.edges.bluez.scans import BleakScan, Scan
-from presence.edges.bluez.version import BluezVersion, bluez_version
+from presence.edges.bluez.version import BluezVersion
 from presence.errors import RadioError, RadioFault
 
 FILTERS_ITSELF = "controller-patterns"
@@ -56,13 +57,14 @@ async def choose(
     hides_repeats: bool = False,
     refusal: RadioError | None = None,
     pace: Pace = PACE,
+    host: BluezHost = THIS_MACHINE,
 ) -> Choice:
     """`hides_repeats`: repeats were missing here lately; `refusal`: the kernel did not take our
     monitor.
 
     Raises RadioError where the mode cannot be had.
     """
-    version = await asyncio.to_thread(bluez_version)
+    version = await asyncio.to_thread(host.version)
     if policy.mode is not RadioMode.ACTIVE:
         hindrance = await _hindrance(policy, version, bluez, adapter) or refusal
         if hindrance is None and hides_repeats and policy.mode is RadioMode.AUTO:

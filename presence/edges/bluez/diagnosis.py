@@ -19,11 +19,12 @@ from presence.core.operations.radio_health import JUDGED_FROM, REPEATS_FROM
 from presence.edges.bluez import policy_of, radios
 from presence.edges.bluez.choice import ScanPolicy, choose
 from presence.edges.bluez.connection import Bluez
-from presence.edges.bluez.duty import main_conf_of, passive_share
+from presence.edges.bluez.duty import main_conf_of
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
+from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.scanner import BluezScanner
-from presence.edges.bluez.traces import caches_on_disk, command_of, mounts_of, phone_plugins
-from presence.edges.bluez.version import DIES_OF_UUID_FILTERS, bluez_version
+from presence.edges.bluez.traces import caches_on_disk, phone_plugins
+from presence.edges.bluez.version import DIES_OF_UUID_FILTERS
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock
 
@@ -61,20 +62,24 @@ class RadioAnswer:
 
 
 async def diagnose(
-    settings: Settings, clock: Clock, listen_s: float = LISTEN_S
+    settings: Settings,
+    clock: Clock,
+    listen_s: float = LISTEN_S,
+    *,
+    host: BluezHost = THIS_MACHINE,
 ) -> AsyncIterator[RadioAnswer]:
     """Answers in the order of the questions; the last is named `radio`."""
     names = settings.radio.adapters or [""]
     try:
         async with Bluez.connect() as bluez:
-            for answer in await _bluez(settings, bluez, names):
+            for answer in await _bluez(settings, bluez, names, host):
                 yield answer
     except ERRORS as error:
         yield RadioAnswer(
             "radio", RadioVerdict.BAD, f"no scan: {reason_of(error)}", fault_of(error).value
         )
         return
-    for radio in radios(settings, clock=clock, emit=lambda _event: None):
+    for radio in radios(settings, clock=clock, emit=lambda _event: None, host=host):
         for answer in await _listen(radio, listen_s):
             yield answer
 
@@ -87,12 +92,14 @@ async def diagnose_bluetoothd(settings: Settings) -> list[RadioAnswer]:
     """
     try:
         async with Bluez.connect() as bluez:
-            return await _bluez(settings, bluez, settings.radio.adapters or [""])
+            return await _bluez(settings, bluez, settings.radio.adapters or [""], THIS_MACHINE)
     except ERRORS:
         return []
 
 
-async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[RadioAnswer]:
+async def _bluez(
+    settings: Settings, bluez: Bluez, names: list[str], host: BluezHost
+) -> list[RadioAnswer]:
     """Raises RadioError where no scan can be tried."""
     answers = []
     adapters = [await bluez.adapter(name) for name in names]
@@ -106,24 +113,25 @@ async def _bluez(settings: Settings, bluez: Bluez, names: list[str]) -> list[Rad
             f"{', '.join(adapter.name for adapter in adapters)}: powered",
         )
     )
-    version = await asyncio.to_thread(bluez_version)
+    version = await asyncio.to_thread(host.version)
     answers.append(RadioAnswer("bluez", RadioVerdict.GOOD, str(version or "version unknown")))
-    command = command_of(await bluez.process())
+    command = host.command_of(await bluez.process())
     main_conf = None if command is None else main_conf_of(command)
     answers += [
-        await _mode(policy_of(settings), bluez, adapter.name, main_conf) for adapter in adapters
+        await _mode(policy_of(settings), bluez, adapter.name, main_conf, host)
+        for adapter in adapters
     ]
-    return [*answers, *await _traces(bluez)]
+    return [*answers, *await _traces(bluez, host)]
 
 
 async def _mode(
-    policy: ScanPolicy, bluez: Bluez, adapter: str, main_conf: Path | None
+    policy: ScanPolicy, bluez: Bluez, adapter: str, main_conf: Path | None, host: BluezHost
 ) -> RadioAnswer:
     """What the settings want, and what can be had. `main_conf`: None where bluetoothd is out of our
     sight.
     """
     try:
-        choice = await choose(policy, bluez, adapter)
+        choice = await choose(policy, bluez, adapter, host=host)
     except RadioError as error:
         return RadioAnswer(
             "radio mode",
@@ -136,7 +144,7 @@ async def _mode(
         if choice.exposure
         else ""
     )
-    version = await asyncio.to_thread(bluez_version)
+    version = await asyncio.to_thread(host.version)
     flawed = choice.mode is RadioMode.ACTIVE and DIES_OF_UUID_FILTERS.of(version)
     if choice.hindrance:
         found = f"{adapter}: active, which sends scan requests: {choice.hindrance.detail}"
@@ -150,7 +158,7 @@ async def _mode(
         return RadioAnswer(
             "radio mode", RadioVerdict.DOUBTFUL, f"{adapter}: active{exposed}", UPGRADE_STEP
         )
-    share = 1.0 if main_conf is None else await asyncio.to_thread(passive_share, main_conf)
+    share = 1.0 if main_conf is None else await asyncio.to_thread(host.passive_share, main_conf)
     if choice.mode is RadioMode.PASSIVE and share < 1:
         next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
         return RadioAnswer(
@@ -162,9 +170,9 @@ async def _mode(
     return RadioAnswer("radio mode", RadioVerdict.GOOD, f"{adapter}: {choice.mode}{exposed}")
 
 
-async def _traces(bluez: Bluez) -> list[RadioAnswer]:
+async def _traces(bluez: Bluez, host: BluezHost) -> list[RadioAnswer]:
     process = await bluez.process()
-    mounts, command = mounts_of(process), command_of(process)
+    mounts, command = host.mounts_of(process), host.command_of(process)
     if mounts is None or command is None:
         return [
             RadioAnswer(

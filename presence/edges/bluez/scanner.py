@@ -28,6 +28,7 @@ from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import Choice, ScanPolicy, choose
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
+from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.pace import PACE, Pace
 from presence.edges.bluez.scans import Scan
 from presence.edges.bluez.tally import Tally
@@ -67,6 +68,7 @@ class BluezScanner:
         means: Means | None = None,
         open_at: Callable[[float], bool] = lambda _utc_s: True,
         pace: Pace = PACE,
+        host: BluezHost = THIS_MACHINE,
     ) -> None:
         """`adapter` empty: the first that is powered. `means` None: no recovery of a deaf radio
         here.
@@ -84,6 +86,7 @@ class BluezScanner:
         self._emit = emit
         self._open_at = open_at
         self._pace = pace
+        self._host = host
         self._on_advertisement: OnAdvertisement = lambda _advertisement: None
         self._failing: RadioFault | None = None
         self._refused = 0
@@ -175,6 +178,7 @@ class BluezScanner:
             hides_repeats=hiding,
             refusal=refusal,
             pace=self._pace,
+            host=self._host,
         )
         try:
             await scans.enter_async_context(choice.scan.on(adapter.name, self._take))

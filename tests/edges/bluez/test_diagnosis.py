@@ -24,6 +24,7 @@ from presence.edges.bluez.diagnosis import (
     diagnose,
 )
 from presence.edges.bluez.duty import MAIN_CONF, listening_share, main_conf_of, passive_share
+from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.traces import (
     caches_on_disk,
     command_of,
@@ -37,7 +38,7 @@ from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
 from tests.support.fakes import FakeClock
 from tests.support.paths import ROOT
-from tests.support.scanners import EID, a_version
+from tests.support.scanners import EID, a_host
 
 needs_a_bus = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None,
@@ -123,8 +124,11 @@ def settings(mode: RadioMode = RadioMode.ACTIVE, *adapters: str) -> Settings:
     return replace(example, radio=replace(example.radio, mode=mode, adapters=list(adapters)))
 
 
-async def answers(settings: Settings, listen_s: float = 0.05) -> dict[str, RadioAnswer]:
-    return {answer.question: answer async for answer in diagnose(settings, FakeClock(), listen_s)}
+async def answers(
+    settings: Settings, listen_s: float = 0.05, *, host: BluezHost = THIS_MACHINE
+) -> dict[str, RadioAnswer]:
+    found = diagnose(settings, FakeClock(), listen_s, host=host)
+    return {answer.question: answer async for answer in found}
 
 
 @contextlib.asynccontextmanager
@@ -150,15 +154,12 @@ async def on_air(bluez: FakeBluetoothd, phones: int) -> AsyncIterator[None]:
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_of_a_sound_radio_each_question_has_a_good_answer(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: STATE_IN_MEMORY)
-    monkeypatch.setattr(
-        "presence.edges.bluez.diagnosis.command_of", lambda _: ["bluetoothd", "-P", "*"]
+async def test_of_a_sound_radio_each_question_has_a_good_answer(bus: str) -> None:
+    host = a_host(
+        mounts_of=lambda _: STATE_IN_MEMORY, command_of=lambda _: ["bluetoothd", "-P", "*"]
     )
     async with a_bluetoothd(bus) as bluez, on_air(bluez, 3):
-        found = await answers(settings(), 0.3)
+        found = await answers(settings(), 0.3, host=host)
         assert bluez.adapters["hci0"].sessions == {}
     assert list(found) == [
         "adapters",
@@ -175,13 +176,10 @@ async def test_of_a_sound_radio_each_question_has_a_good_answer(
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_a_radio_that_leaves_traces_fails_loudly(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: DISK)
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.command_of", lambda _: ["bluetoothd"])
+async def test_a_radio_that_leaves_traces_fails_loudly(bus: str) -> None:
+    host = a_host(mounts_of=lambda _: DISK, command_of=lambda _: ["bluetoothd"])
     async with a_bluetoothd(bus):
-        found = await answers(settings())
+        found = await answers(settings(), host=host)
     assert found["bluez cache"].verdict is RadioVerdict.BAD
     assert "ext4" in found["bluez cache"].found
     assert found["bluez cache"].next_step == CACHE_STEP
@@ -190,10 +188,12 @@ async def test_a_radio_that_leaves_traces_fails_loudly(
 
 
 @needs_a_bus
-async def test_what_cannot_be_seen_is_doubtful(bus: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.mounts_of", lambda _: None)
+async def test_what_cannot_be_seen_is_doubtful(bus: str) -> None:
+    host = a_host(mounts_of=lambda _: None)
     async with a_bluetoothd(bus):
-        assert (await answers(settings()))["bluez traces"].verdict is RadioVerdict.DOUBTFUL
+        assert (await answers(settings(), host=host))[
+            "bluez traces"
+        ].verdict is RadioVerdict.DOUBTFUL
 
 
 @needs_a_bus
@@ -208,18 +208,16 @@ async def test_what_cannot_be_seen_is_doubtful(bus: str, monkeypatch: pytest.Mon
 )
 async def test_a_passive_scan_has_needs_of_its_own(
     bus: str,
-    monkeypatch: pytest.MonkeyPatch,
     version: BluezVersion,
     experimental: bool,
     next_step: str,
 ) -> None:
-    a_version(monkeypatch, version)
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda _: 1.0)
+    host = a_host(version, passive_share=lambda _: 1.0)
     async with a_bluetoothd(bus) as bluez:
         bluez.experimental = experimental
-        passive = await answers(settings(RadioMode.PASSIVE))
-        auto = await answers(settings(RadioMode.AUTO))
-        active = await answers(settings(RadioMode.ACTIVE))
+        passive = await answers(settings(RadioMode.PASSIVE), host=host)
+        auto = await answers(settings(RadioMode.AUTO), host=host)
+        active = await answers(settings(RadioMode.ACTIVE), host=host)
     assert passive["bluez"].found == str(version)
     assert passive["radio mode"].next_step == next_step
     assert passive["radio"].verdict is (RadioVerdict.BAD if next_step else RadioVerdict.GOOD)
@@ -231,26 +229,22 @@ async def test_a_passive_scan_has_needs_of_its_own(
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_a_bluez_that_cannot_leave_bystanders_out_is_named_with_the_upgrade(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 87))
+async def test_a_bluez_that_cannot_leave_bystanders_out_is_named_with_the_upgrade(bus: str) -> None:
     async with a_bluetoothd(bus):
-        found = (await answers(settings(RadioMode.ACTIVE)))["radio mode"]
+        found = (await answers(settings(RadioMode.ACTIVE), host=a_host(BluezVersion(5, 87))))[
+            "radio mode"
+        ]
     assert (found.verdict, found.next_step) == (RadioVerdict.DOUBTFUL, UPGRADE_STEP)
     assert "BlueZ 5.87" in found.found
 
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_a_bluez_that_anybody_can_kill_is_named(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
+async def test_a_bluez_that_anybody_can_kill_is_named(bus: str) -> None:
     wanted = settings(RadioMode.PASSIVE)
     wanted = replace(wanted, identity=replace(wanted.identity, ibeacon_prefix="5072657365636531"))
     async with a_bluetoothd(bus):
-        found = await answers(wanted)
+        found = await answers(wanted, host=a_host(BluezVersion(5, 82)))
     assert "BlueZ 5.82 dies" in found["radio mode"].found
     assert found["radio mode"].next_step == RadioFault.CRASHING_PATTERNS.value
     assert found["radio"].verdict is RadioVerdict.BAD
@@ -258,13 +252,11 @@ async def test_a_bluez_that_anybody_can_kill_is_named(
 
 @needs_a_bus
 @pytest.mark.requirement("R-70")
-async def test_a_kernel_that_takes_no_monitor_is_found_out_by_trying(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
+async def test_a_kernel_that_takes_no_monitor_is_found_out_by_trying(bus: str) -> None:
+    host = a_host(BluezVersion(5, 82))
     async with a_bluetoothd(bus, hci0=FakeAdapter(refuses_monitors="release")):
-        auto = (await answers(settings(RadioMode.AUTO)))["radio"]
-        passive = (await answers(settings(RadioMode.PASSIVE)))["radio"]
+        auto = (await answers(settings(RadioMode.AUTO), host=host))["radio"]
+        passive = (await answers(settings(RadioMode.PASSIVE), host=host))["radio"]
     assert (auto.verdict, auto.next_step) == (RadioVerdict.DOUBTFUL, MODE_STEP)
     assert "did not take the monitor" in auto.found
     assert (passive.verdict, passive.next_step) == (
@@ -327,13 +319,10 @@ def test_the_installation_lets_a_passive_scan_listen_always_and_loads_no_plug_in
 
 
 @needs_a_bus
-async def test_a_passive_scan_that_listens_half_of_the_time_is_doubtful(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
-    monkeypatch.setattr("presence.edges.bluez.diagnosis.passive_share", lambda _: 0.5)
+async def test_a_passive_scan_that_listens_half_of_the_time_is_doubtful(bus: str) -> None:
+    host = a_host(BluezVersion(5, 82), passive_share=lambda _: 0.5)
     async with a_bluetoothd(bus):
-        found = (await answers(settings(RadioMode.PASSIVE)))["radio mode"]
+        found = (await answers(settings(RadioMode.PASSIVE), host=host))["radio mode"]
     assert found.verdict is RadioVerdict.DOUBTFUL
     assert found.next_step.startswith(DUTY_STEP)
     assert "50%" in found.found

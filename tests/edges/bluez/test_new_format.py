@@ -19,7 +19,7 @@ from tests.support import coins
 from tests.support.builders import ANNA, an_engine, consent, identifier_of
 from tests.support.fake_bluez import FakeBluetoothd, a_bluetoothd
 from tests.support.paths import ROOT
-from tests.support.scanners import PHONE, Running, a_version, running, until
+from tests.support.scanners import PHONE, Running, a_host, running, until
 from tests.support.shops import Shop
 
 needs_a_bus = pytest.mark.skipif(
@@ -60,13 +60,14 @@ async def a_coin_comes_in(bluez: FakeBluetoothd, radio: Running) -> None:
 )
 async def test_a_format_that_is_registered_is_asked_for_and_its_customer_comes_in(
     bus: str,
-    monkeypatch: pytest.MonkeyPatch,
     version: BluezVersion | None,
     mode: RadioMode,
     spelt: list[bytes],
 ) -> None:
-    a_version(monkeypatch, version)
-    async with a_bluetoothd(bus) as bluez, running(policy=listening(mode, REGISTERED)) as radio:
+    async with (
+        a_bluetoothd(bus) as bluez,
+        running(host=a_host(version), policy=listening(mode, REGISTERED)) as radio,
+    ):
         await radio.telemetry.wait(RadioScanning)
         await a_coin_comes_in(bluez, radio)
     engine = an_engine(consent(), formats=REGISTERED)
@@ -83,13 +84,14 @@ async def test_a_format_that_is_registered_is_asked_for_and_its_customer_comes_i
 
 @needs_a_bus
 async def test_a_format_that_nobody_registered_is_neither_asked_for_nor_recognised(
-    bus: str, monkeypatch: pytest.MonkeyPatch
+    bus: str,
 ) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
     frame = b"\xc0" + identifier_of(ANNA, 0)
     async with (
         a_bluetoothd(bus) as bluez,
-        running(policy=listening(RadioMode.PASSIVE, FORMATS)) as radio,
+        running(
+            host=a_host(BluezVersion(5, 82)), policy=listening(RadioMode.PASSIVE, FORMATS)
+        ) as radio,
     ):
         await radio.telemetry.wait(RadioScanning)
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
@@ -102,14 +104,16 @@ async def test_a_format_that_nobody_registered_is_neither_asked_for_nor_recognis
 
 @needs_a_bus
 async def test_a_format_that_says_nothing_to_filter_by_is_heard_by_an_active_scan_for_everybody(
-    bus: str, monkeypatch: pytest.MonkeyPatch
+    bus: str,
 ) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
     hidden = replace(
         coins.FORMAT, scan_filter=replace(coins.FORMAT.scan_filter, service_uuids=(), patterns=())
     )
     policy = listening(RadioMode.AUTO, (*FORMATS, hidden))
-    async with a_bluetoothd(bus) as bluez, running(policy=policy) as radio:
+    async with (
+        a_bluetoothd(bus) as bluez,
+        running(host=a_host(BluezVersion(5, 82)), policy=policy) as radio,
+    ):
         event = await radio.telemetry.wait(RadioScanning)
         await a_coin_comes_in(bluez, radio)
     assert (bluez.patterns, ["UUIDs" in each for each in bluez.filters]) == ([], [False])

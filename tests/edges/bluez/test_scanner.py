@@ -42,7 +42,7 @@ from tests.support.scanners import (
     HURRY,
     PHONE,
     Running,
-    a_version,
+    a_host,
     close_bleak,
     hears,
     running,
@@ -102,15 +102,13 @@ IBEACON = (0, 0xFF, b"\x4c\x00\x02\x15" + PREFIX)
 )
 async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
     bus: str,
-    monkeypatch: pytest.MonkeyPatch,
     version: BluezVersion | None,
     prefix: bytes | None,
     patterns: list[tuple[int, int, bytes]],
 ) -> None:
-    a_version(monkeypatch, version)
     async with (
         a_bluetoothd(bus) as bluez,
-        running(policy=listening(RadioMode.PASSIVE, prefix)) as radio,
+        running(host=a_host(version), policy=listening(RadioMode.PASSIVE, prefix)) as radio,
     ):
         await until(lambda: bool(bluez.patterns))
         if version is None or version >= (5, 71):
@@ -119,11 +117,11 @@ async def test_a_passive_scan_spells_its_pattern_for_the_bluez_that_runs(
     assert bluez.filters == []
 
 
-async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 70))
-    async with a_bluetoothd(bus), running(policy=PASSIVE) as radio:
+async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(bus: str) -> None:
+    async with (
+        a_bluetoothd(bus),
+        running(host=a_host(BluezVersion(5, 70)), policy=PASSIVE) as radio,
+    ):
         event = await radio.telemetry.wait(RadioFailed)
     assert event.reason == "BlueZ 5.70"
     assert event.next_step == RadioFault.BROKEN_PATTERNS.value
@@ -131,10 +129,12 @@ async def test_a_bluez_whose_patterns_never_match_is_refused_by_name(
 
 @pytest.mark.requirement("R-02", "R-04")
 async def test_a_passive_scan_brings_every_repeat_with_its_own_strength_and_leaves_no_device_behind(
-    bus: str, monkeypatch: pytest.MonkeyPatch
+    bus: str,
 ) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
-    async with a_bluetoothd(bus) as bluez, running(policy=PASSIVE) as radio:
+    async with (
+        a_bluetoothd(bus) as bluez,
+        running(host=a_host(BluezVersion(5, 82)), policy=PASSIVE) as radio,
+    ):
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         for number, rssi_dbm in enumerate((-60, -61, -61, -64, -70), 1):
             bluez.advertise(
@@ -154,11 +154,11 @@ async def test_a_passive_scan_brings_every_repeat_with_its_own_strength_and_leav
     assert bluez.adapters["hci0"].monitors == {}
 
 
-async def test_a_device_that_somebody_paired_by_hand_stays_with_bluez(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
-    async with a_bluetoothd(bus) as bluez, running(policy=PASSIVE) as radio:
+async def test_a_device_that_somebody_paired_by_hand_stays_with_bluez(bus: str) -> None:
+    async with (
+        a_bluetoothd(bus) as bluez,
+        running(host=a_host(BluezVersion(5, 82)), policy=PASSIVE) as radio,
+    ):
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         bluez.paired = True
         for _ in range(3):
@@ -167,10 +167,7 @@ async def test_a_device_that_somebody_paired_by_hand_stays_with_bluez(
 
 
 @pytest.mark.requirement("T-04")
-async def test_a_flood_in_a_passive_scan_is_dropped_from_its_old_end_and_counted(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
+async def test_a_flood_in_a_passive_scan_is_dropped_from_its_old_end_and_counted(bus: str) -> None:
     scan, heard = MonitorScan(patterns(None, PASSIVE.filters), waiting=8), list[str]()
     async with (
         a_bluetoothd(bus) as bluez,
@@ -186,11 +183,11 @@ async def test_a_flood_in_a_passive_scan_is_dropped_from_its_old_end_and_counted
     assert heard[-1] == "4A:11:22:33:44:63"
 
 
-async def test_a_monitor_that_bluetoothd_lets_go_of_is_registered_again(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
-    async with a_bluetoothd(bus) as bluez, running(policy=PASSIVE) as radio:
+async def test_a_monitor_that_bluetoothd_lets_go_of_is_registered_again(bus: str) -> None:
+    async with (
+        a_bluetoothd(bus) as bluez,
+        running(host=a_host(BluezVersion(5, 82)), policy=PASSIVE) as radio,
+    ):
         await until(lambda: bool(bluez.adapters["hci0"].monitors))
         bluez.release_monitors("hci0")
         assert "let go" in str((await radio.telemetry.wait(RadioFailed)).reason)
@@ -212,28 +209,23 @@ async def test_a_monitor_that_bluetoothd_lets_go_of_is_registered_again(
 )
 async def test_auto_is_passive_where_that_serves_and_else_active_with_the_reason(
     bus: str,
-    monkeypatch: pytest.MonkeyPatch,
     here: tuple[BluezVersion, bool, bool],
     mode: str,
     reason: str | None,
 ) -> None:
     version, experimental, filters = here
-    a_version(monkeypatch, version)
     async with a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=filters)) as bluez:
         bluez.experimental = experimental
-        async with running(policy=AUTO) as radio:
+        async with running(host=a_host(version), policy=AUTO) as radio:
             event = await radio.telemetry.wait(RadioScanning)
             await hears(bluez, radio)
     assert (event.mode, event.reason) == (mode, reason)
 
 
-async def test_a_controller_that_filters_by_itself_is_refused_a_passive_scan(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
+async def test_a_controller_that_filters_by_itself_is_refused_a_passive_scan(bus: str) -> None:
     async with (
         a_bluetoothd(bus, hci0=FakeAdapter(filters_itself=True)),
-        running(policy=PASSIVE) as radio,
+        running(host=a_host(BluezVersion(5, 82)), policy=PASSIVE) as radio,
     ):
         assert (
             await radio.telemetry.wait(RadioFailed)
@@ -464,9 +456,8 @@ STRANGER = {"uuids": (STRANGERS,), "service_data": {STRANGERS: b"\x01"}}
 @pytest.mark.requirement("R-60", "R-02", "R-04")
 @pytest.mark.parametrize("mode", [RadioMode.ACTIVE, RadioMode.PASSIVE])
 async def test_a_quiet_shop_in_a_street_with_people_is_left_alone_and_nobody_of_them_is_kept(
-    bus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: RadioMode
+    bus: str, tmp_path: Path, mode: RadioMode
 ) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
     probes: list[bool] = []
 
     async def probe(adapter: str, mode: RadioMode) -> bool:
@@ -484,7 +475,9 @@ async def test_a_quiet_shop_in_a_street_with_people_is_left_alone_and_nobody_of_
     policy = ScanPolicy(mode=mode)
     async with (
         a_bluetoothd(bus) as bluez,
-        running(policy=policy, means=means(tmp_path, probe=probe)) as radio,
+        running(
+            host=a_host(BluezVersion(5, 82)), policy=policy, means=means(tmp_path, probe=probe)
+        ) as radio,
     ):
         bluez.temporary_s = 1.0
         await radio.telemetry.wait(RadioScanning)
@@ -721,11 +714,13 @@ async def test_while_the_shop_is_closed_an_adapter_that_is_off_stays_off(
 
 @pytest.mark.parametrize("how", ["release", "silence"])
 async def test_a_monitor_that_the_kernel_refuses_gives_way_to_an_active_scan_where_it_may(
-    bus: str, monkeypatch: pytest.MonkeyPatch, how: str
+    bus: str, how: str
 ) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
     refusing, pace = FakeAdapter(refuses_monitors=how), replace(HURRY, activate_s=0.2)
-    async with a_bluetoothd(bus, hci0=refusing) as bluez, running(policy=AUTO, pace=pace) as radio:
+    async with (
+        a_bluetoothd(bus, hci0=refusing) as bluez,
+        running(host=a_host(BluezVersion(5, 82)), policy=AUTO, pace=pace) as radio,
+    ):
         event = await radio.telemetry.wait(RadioScanning)
         assert event.mode == "active"
         assert "monitor" in str(event.reason)
@@ -740,9 +735,8 @@ async def test_a_monitor_that_the_kernel_refuses_gives_way_to_an_active_scan_whe
 
 
 async def test_a_passive_scan_that_the_kernel_refuses_says_what_to_do_and_tries_ever_more_rarely(
-    bus: str, monkeypatch: pytest.MonkeyPatch
+    bus: str,
 ) -> None:
-    a_version(monkeypatch, BluezVersion(5, 82))
     tries: list[float] = []
     async with a_bluetoothd(bus, hci0=FakeAdapter(refuses_monitors="release")) as bluez:
         register = bluez._register
@@ -752,7 +746,7 @@ async def test_a_passive_scan_that_the_kernel_refuses_says_what_to_do_and_tries_
             return register(message, name)
 
         bluez._register = counted  # type: ignore[method-assign]
-        async with running(policy=PASSIVE) as radio:
+        async with running(host=a_host(BluezVersion(5, 82)), policy=PASSIVE) as radio:
             assert (
                 await radio.telemetry.wait(RadioFailed)
             ).next_step == RadioFault.MONITOR_REFUSED.value
@@ -775,11 +769,8 @@ async def test_after_bluez_5_87_each_advertisement_has_its_own_strength_still(bu
     assert [heard.rssi_dbm for heard in radio.heard] == [-60, -61, -64]
 
 
-async def test_bluez_5_87_is_asked_without_the_uuid_filter_that_kills_it(
-    bus: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_version(monkeypatch, BluezVersion(5, 87))
-    async with a_bluetoothd(bus) as bluez, running() as radio:
+async def test_bluez_5_87_is_asked_without_the_uuid_filter_that_kills_it(bus: str) -> None:
+    async with a_bluetoothd(bus) as bluez, running(host=a_host(BluezVersion(5, 87))) as radio:
         bluez.dies_of_uuids = True
         event = await radio.telemetry.wait(RadioScanning)
         assert "BlueZ 5.87 dies of UUID filters" in str(event.reason)
@@ -792,15 +783,15 @@ async def test_bluez_5_87_is_asked_without_the_uuid_filter_that_kills_it(
 
 @pytest.mark.parametrize("version", [BluezVersion(5, 76), BluezVersion(5, 82), None])
 async def test_where_a_long_advertisement_could_kill_bluetoothd_no_pattern_for_ibeacons_is_set(
-    bus: str, monkeypatch: pytest.MonkeyPatch, version: BluezVersion | None
+    bus: str, version: BluezVersion | None
 ) -> None:
-    a_version(monkeypatch, version)
+    host = a_host(version)
     async with a_bluetoothd(bus) as bluez:
-        async with running(policy=listening(RadioMode.AUTO, PREFIX)) as radio:
+        async with running(host=host, policy=listening(RadioMode.AUTO, PREFIX)) as radio:
             event = await radio.telemetry.wait(RadioScanning)
             assert event.mode == "active"
             assert "long advertisement" in str(event.reason)
-        async with running(policy=listening(RadioMode.PASSIVE, PREFIX)) as radio:
+        async with running(host=host, policy=listening(RadioMode.PASSIVE, PREFIX)) as radio:
             assert (
                 await radio.telemetry.wait(RadioFailed)
             ).next_step == RadioFault.CRASHING_PATTERNS.value
