@@ -24,6 +24,7 @@ from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import BrokerError, ConfigurationError, MessageRefused
 from presence.ports import OutgoingMessage
+from presence.telemetry import BrokerRefused, BrokerUnreachable, OperationalEvent
 
 TIMEOUT_S: Final = 8.0
 RETAINED_S: Final = 0.5
@@ -33,27 +34,47 @@ RETAINED_S: Final = 0.5
 async def look_at_broker(settings: Settings) -> list[Finding]:
     mqtt = settings.mqtt
     where = f"{mqtt.host}:{mqtt.port}"
-    states: list[bytes] = []
+    failed = asyncio.Event()
+
+    def emit(event: OperationalEvent) -> None:
+        if isinstance(event, BrokerUnreachable | BrokerRefused):
+            failed.set()
+
     try:
-        publisher = MqttPublisher(mqtt, settings.store, role="check", emit=lambda _event: None)
+        publisher = MqttPublisher(mqtt, settings.store, role="check", emit=emit)
     except ConfigurationError as error:
         return [Finding("broker", Verdict.FAIL, where, str(error))]
-    try:
+    states: list[bytes] = []
+    denied = None
+    with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as tasks:
             running = tasks.create_task(publisher.run())
-            await publisher.connected()
-            denied = await _may_not_write(publisher, settings)
-            store = settings.store
-            state_topic = f"presence/v1/{store.chain}/{store.store}/gw/{store.gateway}/state"
-            await publisher.subscribe(
-                state_topic, lambda _topic, payload, _retained: states.append(payload)
-            )
-            await asyncio.sleep(RETAINED_S)
+            if await _is_connected(publisher, failed):
+                answer = await _may_not_write(publisher, settings)
+                await _hear_namesake(publisher, settings, states)
+                denied = answer
             running.cancel()
-    except TimeoutError:
+    if denied is None:
         trouble = publisher.trouble or "no answer: is it running, is the port right?"
         return [Finding("broker", Verdict.FAIL, where, trouble)]
     return [_spoken_with(settings, where), denied, *_namesake(settings, states)]
+
+
+async def _is_connected(publisher: MqttPublisher, failed: asyncio.Event) -> bool:
+    """Return as soon as there is a connection, or the first attempt has failed."""
+    async with asyncio.TaskGroup() as tasks:
+        up, down = tasks.create_task(publisher.connected()), tasks.create_task(failed.wait())
+        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        down.cancel()
+    return not failed.is_set()
+
+
+async def _hear_namesake(publisher: MqttPublisher, settings: Settings, states: list[bytes]) -> None:
+    store = settings.store
+    topic = f"presence/v1/{store.chain}/{store.store}/gw/{store.gateway}/state"
+    await publisher.subscribe(topic, lambda _topic, payload, _retained: states.append(payload))
+    await asyncio.sleep(RETAINED_S)
 
 
 def _spoken_with(settings: Settings, where: str) -> Finding:
