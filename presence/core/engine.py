@@ -237,6 +237,8 @@ class Engine:
         """What a sighting changed becomes state and outgoing events."""
         for change in changes:
             if isinstance(change, Entered):
+                if change.ref in draft.forgotten:  # the visit before was over in this very step
+                    draft.forgotten.remove(change.ref)
                 draft.saved[change.ref] = Visit(change.ref, change.at, change.at)
                 self.dispatcher.entered(change, admission, now, draft)
             else:

@@ -244,6 +244,20 @@ def test_a_clock_set_back_before_the_begin_of_a_consent_refuses_and_takes_back()
     assert tuple(engine.visits) == ()
 
 
+@pytest.mark.requirement("R-06", "T-12")
+def test_a_clock_set_back_ends_the_answer_for_somebody_of_whom_nothing_is_known_any_more() -> None:
+    engine = an_engine(consent(not_before_s=START_S - 5))
+    engine.receive(advertisement())
+    engine.visits.forget(ANNA)
+    engine._replay_guard.forget(ANNA)
+    back = moment(10)._replace(utc_s=START_S - 60)
+    engine.advance(back)
+
+    engine.receive(advertisement(at=back.later(1)))
+
+    assert engine.counts.refused == {Reason.NOT_YET_VALID: 1}
+
+
 @pytest.mark.requirement("R-30")
 def test_the_day_after_the_opt_out_registers_were_applied_everybody_is_taken_back() -> None:
     engine, _ = a_crowd()

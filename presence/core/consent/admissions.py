@@ -136,7 +136,8 @@ class Admissions:
         applied = self.standing.suppression_applied(now.utc_s)
         set_back = now.utc_s < self._asked_at_s
         if self._all_changed or set_back or applied != self._suppression_applied:
-            refs = known()
+            # Also those of whom nothing is known any more: their answers would stand.
+            refs = known().union(self.admitted)
         else:
             refs = self._changed.union(self._agenda.take(now.utc_s))
         self._all_changed = False

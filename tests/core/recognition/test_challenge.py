@@ -393,6 +393,16 @@ def test_of_a_visit_that_an_answer_begins_and_ends_nothing_is_stored() -> None:
     assert tuple(engine.visits) == ()
 
 
+def test_a_visit_that_an_answer_begins_is_stored_though_the_answer_ended_the_one_before() -> None:
+    engine = an_engine(consent())
+    walk_in(engine)
+
+    step = engine.answered(answered(at=moment(1000)))
+
+    assert [saved.entered_at for saved in step.saved] == [moment(999)]
+    assert step.forgotten == ()
+
+
 def test_each_answer_is_counted_and_each_person_once() -> None:
     engine = an_engine(consent(), consent(ref=BERIT))
     for second, ref in enumerate((ANNA, BERIT, ANNA)):
