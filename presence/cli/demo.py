@@ -16,7 +16,7 @@ from presence.demo.lines import PlainLines, account_lines
 from presence.demo.play import play
 from presence.demo.stage import Spectator
 
-LEAST_COLUMNS, LEAST_ROWS = 80, 24
+MIN_COLUMNS, MIN_ROWS = 80, 24
 
 
 def start(options: argparse.Namespace) -> int:
@@ -43,9 +43,9 @@ def audience_for(options: argparse.Namespace) -> Spectator:
     if options.no_tui or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return PlainLines(sys.stdout)
     columns, rows = shutil.get_terminal_size()
-    if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
+    if columns < MIN_COLUMNS or rows < MIN_ROWS:
         print(
-            f"plain lines, because the picture of the shop needs {LEAST_COLUMNS} × {LEAST_ROWS} "
+            f"plain lines, because the picture of the shop needs {MIN_COLUMNS} × {MIN_ROWS} "
             "characters"
         )
         return PlainLines(sys.stdout)

@@ -17,7 +17,7 @@ from presence.config.settings import Settings
 from presence.config.walk import SectionReader
 from presence.errors import ConfigurationError
 
-_MOST_BYTES = 262_144
+_MAX_BYTES = 262_144
 """Twenty times a real file; a larger one is a mistake, and would keep a small computer busy."""
 
 
@@ -27,14 +27,14 @@ def load_settings(path: Path) -> Settings:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+            content = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "this is no path"
         remedy = "name an existing file with --config, and let the user of the daemon read it"
         raise ConfigurationError([f"{path}: cannot be read ({reason}): {remedy}"]) from None
-    if len(content) > _MOST_BYTES:
+    if len(content) > _MAX_BYTES:
         raise ConfigurationError(
-            [f"{path}: is larger than {_MOST_BYTES} bytes: name the file of settings"]
+            [f"{path}: is larger than {_MAX_BYTES} bytes: name the file of settings"]
         )
     try:
         text = content.decode("utf-8-sig")

@@ -27,8 +27,8 @@ _TRUE, _FALSE = ("yes", "true", "on"), ("no", "false", "off")
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FRACTION = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_LONGEST_NUMBER = 30
-_LONGEST_SHOWN = 40
+_MAX_NUMBER_CHARS = 30
+_MAX_SHOWN_CHARS = 40
 
 
 class RefusedValue(Exception):
@@ -66,7 +66,9 @@ def shown(node: Node, *, secret: bool = False) -> str:
     if secret or "@" in node.value or node.start_mark.line != node.end_mark.line:
         return what
     text = (
-        node.value if len(node.value) <= _LONGEST_SHOWN else node.value[: _LONGEST_SHOWN - 1] + "…"
+        node.value
+        if len(node.value) <= _MAX_SHOWN_CHARS
+        else node.value[: _MAX_SHOWN_CHARS - 1] + "…"
     )
     return f"{what} {text!r}"
 
@@ -124,7 +126,7 @@ def parse_date(node: ScalarNode) -> date:
 def _refuse_odd_number(node: ScalarNode) -> None:
     """Raise the hint that belongs to a number that YAML reads in another way than people do."""
     text = node.value
-    if len(text) > _LONGEST_NUMBER:
+    if len(text) > _MAX_NUMBER_CHARS:
         raise RefusedValue("write it with fewer digits")
     if kind(node) == "str":
         hint = "write it without an exponent" if node.style is None else "remove the quotes"

@@ -37,8 +37,8 @@ COLUMNS: Final = (
 )
 MANDATORY: Final = COLUMNS[:4]
 DELIMITERS: Final = (";", "\t", ",")
-LONGEST_LINE: Final = 65_536
-LONGEST_SUBJECT: Final = 256
+MAX_LINE_CHARS: Final = 65_536
+MAX_SUBJECT_CHARS: Final = 256
 _FLAGS: Final = frozenset(Flag)
 _KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
 
@@ -120,7 +120,7 @@ def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, 
         if not line.strip():
             continue
         try:
-            row = json.loads(line) if len(line) <= LONGEST_LINE else None
+            row = json.loads(line) if len(line) <= MAX_LINE_CHARS else None
         except (ValueError, RecursionError):
             row = None
         yield number, row if isinstance(row, dict) else {}
@@ -165,9 +165,9 @@ def _problems(said: Mapping[str, str]) -> list[str]:
     missing = [name for name in MANDATORY if not said[name]]
     problems = [f"{', '.join(missing)} missing, or the line is damaged"] if missing else []
     subject, purpose, value = said["subject"], said["purpose"], WORDS.get(said["value"].lower())
-    if len(subject) > LONGEST_SUBJECT or not subject.isprintable():
+    if len(subject) > MAX_SUBJECT_CHARS or not subject.isprintable():
         problems.append(
-            f"subject is longer than {LONGEST_SUBJECT}, or holds what cannot be printed"
+            f"subject is longer than {MAX_SUBJECT_CHARS}, or holds what cannot be printed"
         )
     if purpose and purpose not in PURPOSES and not is_category(purpose):
         problems.append(

@@ -28,7 +28,7 @@ from presence.consent_service.repository import Repository
 from presence.consent_service.vocabulary import SENSITIVE_PARENTS
 from presence.core.consent.jws import encode_keys
 from presence.core.consent.list_json import ListHeader
-from presence.core.consent.manifest import MOST_DELTAS, Manifest, write_manifest
+from presence.core.consent.manifest import MAX_DELTAS, Manifest, write_manifest
 from presence.core.consent.segments import (
     SHARDS_FROM,
     WHOLE,
@@ -46,7 +46,7 @@ from presence.core.consent.segments import (
 from presence.core.recognition.aes import encrypt_under_each
 from presence.core.recognition.identifiers import window_at, window_block
 
-REBASE_AFTER: Final = MOST_DELTAS // 2
+REBASE_AFTER: Final = MAX_DELTAS // 2
 """Deltas after which a new base is made; then the rows of those who left are out of the folder,
 too.
 """

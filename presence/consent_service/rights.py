@@ -5,7 +5,7 @@ at once. A revocation can say `narrow`, `pause`, `rm` and `object`. Where less w
 them can say (a shorter end, fewer stores), the old entry as a whole is taken away until the list
 brings the new one.
 
-What lies further ahead than any gateway believes a list (LONGEST_LEASE_S) needs no revocation:
+What lies further ahead than any gateway believes a list (MAX_LEASE_S) needs no revocation:
 before it comes, the gateway has a newer list, or is silent. So an end that moves from June to May
 is left to the list.
 """
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from presence.core.consent.model import Consent, Flag, Grant, Purpose
-from presence.core.consent.revocation import MOST_ROWS, RevokedRights
+from presence.core.consent.revocation import MAX_ROWS, RevokedRights
 
-LONGEST_LEASE_S: Final = 3600.0
+MAX_LEASE_S: Final = 3600.0
 """What `consent.lease_s` allows at most."""
-MOST_WORDS: Final = 100
+MAX_WORDS: Final = 100
 """Of one row: a revocation is at most 64 kB."""
-MOST_BYTES: Final = 32_768
+MAX_BYTES: Final = 32_768
 """Of a revocation's rows: a third comes on top by base64."""
 EVERYTHING: Final = "*"
 """Taken by a withdrawal: whatever was given before it is over."""
@@ -48,8 +48,8 @@ def rights_lost(
         return (RevokedRights(before.ref, before.version, removed=True),)
     rows: list[RevokedRights] = []
     categories = sorted(_categories_lost(before, after, now_s))
-    for start in range(0, len(categories), MOST_WORDS):
-        some = frozenset(categories[start : start + MOST_WORDS])
+    for start in range(0, len(categories), MAX_WORDS):
+        some = frozenset(categories[start : start + MAX_WORDS])
         rows.append(RevokedRights(after.ref, after.version, categories=some))
     purposes = before.purposes - after.purposes
     if purposes:
@@ -63,7 +63,7 @@ def _lost_as_a_whole(
     before: Consent, after: Consent, audiences: Mapping[str, Purpose], now_s: float
 ) -> bool:
     """Whether something is lost that no other row can say."""
-    soon_s = now_s + LONGEST_LEASE_S
+    soon_s = now_s + MAX_LEASE_S
     dropped = before.purposes - after.purposes
     return (
         after.not_before_s > max(before.not_before_s, now_s)
@@ -93,7 +93,7 @@ def _covers(new: Grant, old: Grant, now_s: float) -> bool:
     return (
         new.category == old.category
         and new.not_before_s <= max(old.not_before_s, now_s)
-        and new.not_after_s >= min(old.not_after_s, now_s + LONGEST_LEASE_S)
+        and new.not_after_s >= min(old.not_after_s, now_s + MAX_LEASE_S)
         and new.explicit >= old.explicit
     )
 
@@ -104,7 +104,7 @@ def in_revocations(rows: Iterable[RevokedRights]) -> Iterator[tuple[RevokedRight
     size = 0
     for row in rows:
         length = _length(row)
-        if some and (len(some) == MOST_ROWS or size + length > MOST_BYTES):
+        if some and (len(some) == MAX_ROWS or size + length > MAX_BYTES):
             yield tuple(some)
             some, size = [], 0
         some.append(row)

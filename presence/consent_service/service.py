@@ -20,7 +20,7 @@ from presence.consent_service.locking import alone
 from presence.consent_service.publishing import Published, publish
 from presence.consent_service.register import Register
 from presence.consent_service.repository import Repository
-from presence.core.consent.jws import MOST_REVOKED
+from presence.core.consent.jws import MAX_REVOKED
 from presence.core.consent.revocation import (
     Head,
     Ignored,
@@ -160,7 +160,7 @@ class ConsentService(Decisions):
                 self.register.set_fact("notice_key", number + 1)
                 if stolen:
                     known = json.loads(str(self.register.fact("stolen_keys", "[]")))
-                    revoked = [*known, revocation_kid(number)][-MOST_REVOKED:]
+                    revoked = [*known, revocation_kid(number)][-MAX_REVOKED:]
                     self.register.set_fact("stolen_keys", json.dumps(revoked))
             self.keys.forget_revocation_keys(
                 but=(number, number + 1)

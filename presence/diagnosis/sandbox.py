@@ -27,7 +27,7 @@ from presence.errors import ConfigurationError, InstallationError
 
 UNIT: Final = "presence.service"
 UNITS: Final = Path("/run/systemd/system")
-LONGEST_S: Final = 300
+MAX_RUN_S: Final = 300
 HIDDEN: Final = "bluez traces"
 """What the sandbox cannot see: another user's process."""
 _RUN: Final = re.compile(
@@ -87,7 +87,7 @@ def once(text: str, folder: Path) -> tuple[str, Path]:
             f"into its drop-ins (`systemctl cat {UNIT}`)"
         )
     command = f"{found[-1]['before']}check --json{found[-1]['after']}"
-    return text + _ONCE.format(command=command, longest_s=LONGEST_S, folder=folder), Path(
+    return text + _ONCE.format(command=command, longest_s=MAX_RUN_S, folder=folder), Path(
         found[-1]["config"]
     )
 

@@ -63,7 +63,7 @@ it.
 HEADS_EACH_S: Final = 1.0
 HEADS_AT_ONCE: Final = 20
 """A head comes every 30 s."""
-MOST_DIGESTS: Final = 1024
+MAX_DIGESTS: Final = 1024
 """Of revocations that were taken in, the newest."""
 NOTHING: Final = Applied()
 
@@ -215,7 +215,7 @@ class RevocationListener:
         self._begin_hole(at_s)
 
     def _remember(self, digest: bytes) -> None:
-        if len(self._taken_in) >= MOST_DIGESTS:
+        if len(self._taken_in) >= MAX_DIGESTS:
             del self._taken_in[next(iter(self._taken_in))]
         self._taken_in[digest] = None
 

@@ -22,7 +22,7 @@ from typing import Final
 from presence.simulation.walks import Spot
 
 GATEWAY: Final = Spot(0.0, 1.5)
-LEAST_M: Final = 0.5
+MIN_M: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Air:
     def mean_dbm(self, spot: Spot, power_dbm: float) -> float:
         """Without chance. `power_dbm` is what arrives over 1 m."""
         distance_m = max(
-            LEAST_M, hypot(spot.x_m - GATEWAY.x_m, spot.y_m - GATEWAY.y_m, self.height_m)
+            MIN_M, hypot(spot.x_m - GATEWAY.x_m, spot.y_m - GATEWAY.y_m, self.height_m)
         )
         return (
             power_dbm

@@ -19,7 +19,7 @@ from scripts.stores.store import Counted, Store, engine, store, visitors
 VISITS = 20
 COUNTS = (1, 2, 4, 8)
 LOST_SHARE = 0.2
-MOST_PUBLISHES = 1.1
+MAX_PUBLISHES = 1.1
 """docs/design.md#gateways: 1.03–1.06 in a model."""
 MEDIAN_S, P90_S = 0.7, 1.2
 """The hold-off (0.05–0.8 s) and the time to object (0.1 s); in the model, without the latter,
@@ -55,7 +55,7 @@ def _figures(count: int, counted: Counted, shop: Store) -> Iterator[Figure]:
     wrong = sum(counted.offers[guest.ref] != 1 for guest in shop.guests)
     note = f"{len(shop.guests)} visits, decided by {decided:.2f} gateways each"
     yield Figure(
-        f"{name}.publishes_per_visit", round(copies, 3), "publishes", MOST_PUBLISHES, note=note
+        f"{name}.publishes_per_visit", round(copies, 3), "publishes", MAX_PUBLISHES, note=note
     )
     yield Figure(f"{name}.delay_median", round(median(delays_s), 3), "s", MEDIAN_S)
     yield Figure(f"{name}.delay_p90", round(quantiles(delays_s, n=10)[-1], 3), "s", P90_S)

@@ -25,9 +25,9 @@ way.
 """
 LOOKING_SEED: Final = 5
 """Of the quick run, so that looking often does not use up the test half."""
-MOST_PER_1000: Final = 1.0
+MAX_PER_1000: Final = 1.0
 TUNED_PER_1000: Final = 0.5
-"""What the training half may have, so that the other half stays within MOST_PER_1000."""
+"""What the training half may have, so that the other half stays within MAX_PER_1000."""
 ENTER_ONE_DBM: Final = (-87.0, -85.0, -83.0)
 ENTER_TWO_DBM: Final = (-86.0, -84.0, -82.0, -80.0)
 ENTER_WALKS_DBM: Final = tuple(float(level) for level in range(-78, -47, 3))

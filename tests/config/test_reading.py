@@ -19,7 +19,7 @@ from presence.config.settings import (
 )
 from presence.errors import ConfigurationError
 
-LEAST = """\
+MINIMAL = """\
 store: {chain: acme, store: fi-0042, gateway: door-1, key_file: store.key}
 notice:
   id: fi-2026-03
@@ -43,7 +43,7 @@ def refusal_of(text: str, name: str = "presence.yaml") -> list[str]:
 
 
 def read(more: str = "") -> Settings:
-    return parse_settings(LEAST + more, name="/etc/presence/presence.yaml")
+    return parse_settings(MINIMAL + more, name="/etc/presence/presence.yaml")
 
 
 def test_what_is_left_out_has_its_default() -> None:
@@ -62,7 +62,7 @@ def test_a_section_with_nothing_below_it_is_all_defaults() -> None:
 
 def test_relative_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "presence.yaml"
-    file.write_text(LEAST, encoding="utf-8")
+    file.write_text(MINIMAL, encoding="utf-8")
     settings = load_settings(file)
     assert settings.store.key_file == tmp_path / "store.key"
     assert settings.consent.directory == tmp_path / "consent"
@@ -72,7 +72,7 @@ def test_relative_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> Non
 def test_paths_are_absolute_though_the_file_was_named_from_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "presence.yaml").write_text(LEAST, encoding="utf-8")
+    (tmp_path / "presence.yaml").write_text(MINIMAL, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert load_settings(Path("presence.yaml")).store.key_file == tmp_path / "store.key"
 
@@ -90,7 +90,7 @@ def test_the_protocol_may_be_written_as_a_number_or_a_text(
 @pytest.mark.parametrize("word", ["yes", "on", "True", "true"])
 def test_a_switch_may_be_written_as_yaml_allows(word: str) -> None:
     assert parse_settings(
-        LEAST.replace("{chain", f"{{sensitive: {word}, chain"), name="p"
+        MINIMAL.replace("{chain", f"{{sensitive: {word}, chain"), name="p"
     ).store.sensitive
 
 
@@ -101,7 +101,7 @@ def test_a_whole_number_is_a_number_too() -> None:
 
 
 def test_opening_hours_are_texts_without_quotes() -> None:
-    text = LEAST.replace("{chain", "{opening_hours: {mon: 09:00-21:00, fri: 18:00-02:00}, chain")
+    text = MINIMAL.replace("{chain", "{opening_hours: {mon: 09:00-21:00, fri: 18:00-02:00}, chain")
     assert parse_settings(text, name="p").store.opening_hours == {
         "mon": "09:00-21:00",
         "fri": "18:00-02:00",
@@ -120,7 +120,7 @@ def test_plain_text_is_taken_on_this_machine(host: str) -> None:
 
 def test_a_notice_past_its_review_is_no_mistake_in_the_file() -> None:
     assert parse_settings(
-        LEAST.replace("2027-03-01", "2020-01-01"), name="p"
+        MINIMAL.replace("2027-03-01", "2020-01-01"), name="p"
     ).notice.review_by == date(2020, 1, 1)
 
 
@@ -130,12 +130,12 @@ def test_an_audience_that_serves_needs_no_campaign() -> None:
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
     file = tmp_path / "presence.yaml"
-    file.write_text(LEAST, encoding="utf-8-sig")
+    file.write_text(MINIMAL, encoding="utf-8-sig")
     assert load_settings(file).store.chain == "acme"
 
 
 def test_all_mistakes_are_told_at_once_and_by_line() -> None:
-    text = LEAST.replace("chain: acme", "chain: ACME").replace("  list: acme/fi-0042\n", "") + (
+    text = MINIMAL.replace("chain: acme", "chain: ACME").replace("  list: acme/fi-0042\n", "") + (
         "entry:\n"
         "  windw_s: 15\n"
         "  enter_rssi_dbm: -95\n"
@@ -158,7 +158,7 @@ def test_all_mistakes_are_told_at_once_and_by_line() -> None:
 
 
 def test_a_relation_is_judged_although_another_setting_is_broken() -> None:
-    text = LEAST.replace("acme/fi-0042", "other/fi-0042") + (
+    text = MINIMAL.replace("acme/fi-0042", "other/fi-0042") + (
         "  - {name: offers-main, purpose: sevice, campaigns: [ap2:1]}\nlog: {level: loud}\n"
     )
     problems = refusal_of(text)
@@ -170,7 +170,7 @@ def test_a_relation_is_judged_although_another_setting_is_broken() -> None:
 
 
 def test_a_relation_does_not_repeat_what_is_wrong_with_its_settings() -> None:
-    text = LEAST.replace("acme/fi-0042", "ACME").replace("ap2:1551", "cars")
+    text = MINIMAL.replace("acme/fi-0042", "ACME").replace("ap2:1551", "cars")
     assert (
         len(
             refusal_of(
@@ -207,7 +207,7 @@ def test_a_path_that_cannot_be_is_refused() -> None:
 
 def test_a_file_that_is_not_utf_8_is_refused_with_the_line(tmp_path: Path) -> None:
     file = tmp_path / "presence.yaml"
-    file.write_bytes(LEAST.encode().replace(b"Acme Oy", b"Caf\xe9 Oy"))
+    file.write_bytes(MINIMAL.encode().replace(b"Acme Oy", b"Caf\xe9 Oy"))
     with pytest.raises(ConfigurationError, match=r"presence\.yaml:4: is not UTF-8"):
         load_settings(file)
 
@@ -218,7 +218,7 @@ def test_a_file_far_too_large_is_not_read() -> None:
 
 
 def test_a_path_may_name_a_credential_of_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = LEAST.replace("key_file: store.key", "key_file: $CREDENTIALS_DIRECTORY/store.key")
+    text = MINIMAL.replace("key_file: store.key", "key_file: $CREDENTIALS_DIRECTORY/store.key")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/presence.service")
     settings = parse_settings(text, name="/etc/presence/presence.yaml")
     assert settings.store.key_file == Path("/run/credentials/presence.service/store.key")
@@ -229,7 +229,7 @@ def test_a_credential_without_its_service_is_refused_with_what_to_do(
 ) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     (problem,) = refusal_of(
-        LEAST.replace("key_file: store.key", "key_file: $CREDENTIALS_DIRECTORY/store.key")
+        MINIMAL.replace("key_file: store.key", "key_file: $CREDENTIALS_DIRECTORY/store.key")
     )
     assert problem.startswith("presence.yaml:1: store.key_file: is a credential of systemd")
     assert "LoadCredential=" in problem

@@ -6,7 +6,7 @@ import pytest
 
 from presence.config import parse_settings
 from presence.errors import ConfigurationError
-from tests.support.settings_texts import LEAST
+from tests.support.settings_texts import MINIMAL
 
 SECRET = "hunter2hunter2"
 
@@ -348,20 +348,20 @@ def assert_told(error: ConfigurationError, *parts: str) -> None:
     ("good", "bad", "parts"), [(good, bad, parts) for good, bad, *parts in CHANGES]
 )
 def test_a_mistake_in_what_must_stand_is_named(good: str, bad: str, parts: list[str]) -> None:
-    assert good in LEAST
-    assert_told(refusal_of(LEAST.replace(good, bad, 1)), *parts)
+    assert good in MINIMAL
+    assert_told(refusal_of(MINIMAL.replace(good, bad, 1)), *parts)
 
 
 @pytest.mark.parametrize(("section", "parts"), [(section, parts) for section, *parts in ADDITIONS])
 def test_a_mistake_in_a_section_is_named_alone(section: str, parts: list[str]) -> None:
-    error = refusal_of(LEAST + section)
+    error = refusal_of(MINIMAL + section)
     assert len(error.problems) == 1
     assert_told(error, *parts)
 
 
 @pytest.mark.parametrize(("line", "parts"), [(line, parts) for line, *parts in STORES])
 def test_a_mistake_in_the_store_is_named_alone(line: str, parts: list[str]) -> None:
-    error = refusal_of(LEAST.replace("notice:", f"  {line}\nnotice:", 1))
+    error = refusal_of(MINIMAL.replace("notice:", f"  {line}\nnotice:", 1))
     assert len(error.problems) == 1
     assert_told(error, *parts)
 
@@ -377,7 +377,7 @@ def test_a_text_that_is_no_configuration_is_refused_with_its_line(text: str, par
 @pytest.mark.parametrize("key", ["verify", "insecure", "verify_certificate", "tls_insecure"])
 def test_there_is_no_setting_that_switches_verification_off(key: str) -> None:
     error = refusal_of(
-        LEAST + f"mqtt: {{host: broker.example, tls: {{ca_file: ca.pem, {key}: false}}}}"
+        MINIMAL + f"mqtt: {{host: broker.example, tls: {{ca_file: ca.pem, {key}: false}}}}"
     )
     assert_told(error, f"mqtt.tls.{key}: is not a setting")
 
@@ -386,7 +386,7 @@ def test_there_is_no_setting_that_switches_verification_off(key: str) -> None:
 @pytest.mark.parametrize("host", ["broker.example", "10.0.0.5", "::2", "128.0.0.1"])
 def test_plain_text_never_leaves_this_machine(host: str) -> None:
     assert_told(
-        refusal_of(LEAST + f'mqtt: {{host: "{host}"}}'),
+        refusal_of(MINIMAL + f'mqtt: {{host: "{host}"}}'),
         "mqtt.tls: is missing",
         "add tls with ca_file",
     )
@@ -395,29 +395,29 @@ def test_plain_text_never_leaves_this_machine(host: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        LEAST + f"mqtt: {{password: {SECRET}}}",
-        LEAST + f"mqtt: {{{SECRET}@: x}}",
-        LEAST + f"mqtt: {{password_file: [{SECRET}]}}",
-        LEAST + f"mqtt: {{password_file: {{{SECRET}: }}}}",
-        LEAST + f"mqtt: {{password_file: !x {SECRET}}}",
-        LEAST + f'mqtt: {{password_file: "{SECRET}\\n"}}',
-        LEAST + f"mqtt: {{password_file: {SECRET}}}",
-        LEAST + f"mqtt: {{username: [{SECRET}]}}",
-        LEAST + f'mqtt: {{username: "{SECRET}\\n", tls: 5}}',
-        LEAST + f"mqtt: {{host: mqtt://me:{SECRET}@broker.example}}",
-        LEAST + f"mqtt: {SECRET}",
-        LEAST + f"mqtt:\n  port: 1883\n    password {SECRET}",
-        LEAST + f"log:\n  level: info\n    {SECRET}",
-        LEAST + f"mqtt:\n  password:{SECRET}\n  host: x",
-        LEAST + f"mqtt: {{'password {SECRET}', host: a.b}}",
-        LEAST + f"mqtt: {{password: *{SECRET}}}",
-        LEAST + f"mqtt: {{password: !{SECRET}!x y}}",
-        LEAST + f"mqtt: {{password: &{SECRET} a, host: &{SECRET} b}}",
-        LEAST + f"mqtt: {{password: '{SECRET}",
-        LEAST + f'mqtt: {{password: "{SECRET}\\q"}}',
-        LEAST + f"%{SECRET} x\n",
-        LEAST.replace("/etc/presence/store.key", f'"{SECRET}\\n"'),
-        LEAST.replace("/etc/presence/store.key", f"!x {SECRET}"),
+        MINIMAL + f"mqtt: {{password: {SECRET}}}",
+        MINIMAL + f"mqtt: {{{SECRET}@: x}}",
+        MINIMAL + f"mqtt: {{password_file: [{SECRET}]}}",
+        MINIMAL + f"mqtt: {{password_file: {{{SECRET}: }}}}",
+        MINIMAL + f"mqtt: {{password_file: !x {SECRET}}}",
+        MINIMAL + f'mqtt: {{password_file: "{SECRET}\\n"}}',
+        MINIMAL + f"mqtt: {{password_file: {SECRET}}}",
+        MINIMAL + f"mqtt: {{username: [{SECRET}]}}",
+        MINIMAL + f'mqtt: {{username: "{SECRET}\\n", tls: 5}}',
+        MINIMAL + f"mqtt: {{host: mqtt://me:{SECRET}@broker.example}}",
+        MINIMAL + f"mqtt: {SECRET}",
+        MINIMAL + f"mqtt:\n  port: 1883\n    password {SECRET}",
+        MINIMAL + f"log:\n  level: info\n    {SECRET}",
+        MINIMAL + f"mqtt:\n  password:{SECRET}\n  host: x",
+        MINIMAL + f"mqtt: {{'password {SECRET}', host: a.b}}",
+        MINIMAL + f"mqtt: {{password: *{SECRET}}}",
+        MINIMAL + f"mqtt: {{password: !{SECRET}!x y}}",
+        MINIMAL + f"mqtt: {{password: &{SECRET} a, host: &{SECRET} b}}",
+        MINIMAL + f"mqtt: {{password: '{SECRET}",
+        MINIMAL + f'mqtt: {{password: "{SECRET}\\q"}}',
+        MINIMAL + f"%{SECRET} x\n",
+        MINIMAL.replace("/etc/presence/store.key", f'"{SECRET}\\n"'),
+        MINIMAL.replace("/etc/presence/store.key", f"!x {SECRET}"),
         SECRET,
     ],
 )
@@ -429,6 +429,6 @@ def test_a_secret_never_stands_in_a_message_nor_in_its_traceback(text: str) -> N
 
 @pytest.mark.parametrize("key", ["0123456789abcdef" * 4, "7" * 64, "DEADBEEF" * 8])
 def test_a_key_pasted_in_place_of_its_file_is_refused_unseen(key: str) -> None:
-    error = refusal_of(LEAST.replace("/etc/presence/store.key", key))
+    error = refusal_of(MINIMAL.replace("/etc/presence/store.key", key))
     assert_told(error, ":5: store.key_file:", "name a file with 64 hex digits")
     assert key[:8] not in str(error)

@@ -14,11 +14,11 @@ from presence.consent_service.import_lines import rows_of_csv
 from presence.consent_service.importing import Imported, import_rows
 from presence.consent_service.register import Register, State
 from presence.consent_service.register_schema import VERSION
-from presence.consent_service.rights import LONGEST_LEASE_S, Taken, in_revocations
+from presence.consent_service.rights import MAX_LEASE_S, Taken, in_revocations
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Consent, Flag, Purpose, Scope
 from presence.core.consent.record import Words, encode_record
-from presence.core.consent.revocation import MOST_ROWS, Revocation, RevokedRights, sign_revocation
+from presence.core.consent.revocation import MAX_ROWS, Revocation, RevokedRights, sign_revocation
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
 from tests.support.builders import START_S
@@ -315,7 +315,7 @@ def test_what_was_withdrawn_or_refused_counts_though_the_customer_did_something_
         ({"person": "somebody else"}, [{"removed": True, "version": 1}]),
         ({}, []),
         ({"not_after_s": START_S + 200 * DAY_S}, []),
-        ({"not_after_s": START_S + HOUR_S + LONGEST_LEASE_S}, []),
+        ({"not_after_s": START_S + HOUR_S + MAX_LEASE_S}, []),
         ({"scope": Scope(frozenset({"fi-0042", "fi-0043"}))}, []),
         ({"scope": Scope(frozenset(), chain_wide=True)}, []),
         ({"categories": {CARS: None, GARDEN: None, "ap2:1600": None}}, []),
@@ -399,7 +399,7 @@ def test_many_rows_are_told_in_as_many_notices_as_it_takes() -> None:
     for rows in (removals, wordy):
         several = list(in_revocations(rows))
         assert [row for some in several for row in some] == rows
-        assert all(len(some) <= MOST_ROWS for some in several)
+        assert all(len(some) <= MAX_ROWS for some in several)
         for number, some in enumerate(several, start=1):
             message = sign_revocation(
                 Revocation("acme/fi-0042", number, number - 1, 1, 0, some), kid=KID, key=SIGNER

@@ -479,7 +479,7 @@ async def test_a_key_that_the_operators_own_file_calls_stolen_is_heeded_at_the_s
 async def test_references_that_nobody_knows_are_held_up_to_a_bound_and_beyond_it_the_list_is_asked(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("presence.core.consent.revocations.MOST_UNLISTED", 50)
+    monkeypatch.setattr("presence.core.consent.revocations.MAX_UNLISTED", 50)
     invented = [removal(n.to_bytes(8, "big")) for n in range(60)]
     gateway.hear(revocation(*invented, removal()))
     assert len(gateway.store.load()) == 51  # Anna is on the list

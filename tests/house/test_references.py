@@ -19,7 +19,7 @@ A_DOCUMENT = """# The design
 """
 A_MODULE = '''"""The door."""
 
-MOST = 3
+MAX = 3
 
 
 class Engine:
@@ -75,7 +75,7 @@ def test_code_scripts_tests_documents_and_settings_are_all_read() -> None:
         "docs/design.md#data-flow-one-way",
         "presence/core/engine.py, presence/core/, presence/core and core/engine.py",
         "presence.core, presence.core.engine, presence.core.engine.Engine",
-        "presence.core.engine.MOST",
+        "presence.core.engine.MAX",
         "presence/v1/{chain}/x, presence.entered.v1, presence.yaml.bak and https://x.example/a.md",
         "`scripts/bench entry`, RFC 7515 §4, GT-05, R-5, bluez issue 2282",
     ],
@@ -107,7 +107,7 @@ def test_what_leads_nowhere_is_found(tree: Path, text: str, reference: str) -> N
     assert faults(tree, "docs/entry.md", text) == [reference]
     assert faults(tree, "config/presence.yaml", f"# {text}\n") == [reference]
     assert faults(tree, "presence/core/engine.py", f"'''{text}'''\n") == [reference]
-    assert faults(tree, "presence/core/engine.py", f"MOST = 3  # {text}\n") == [reference]
+    assert faults(tree, "presence/core/engine.py", f"MAX = 3  # {text}\n") == [reference]
 
 
 def test_a_document_outside_is_not_there_though_its_file_is(tree: Path) -> None:

@@ -68,7 +68,7 @@ from tests.support.fakes import (
     RecordingTelemetry,
 )
 from tests.support.mqtt_parts import new_publisher, running
-from tests.support.settings_texts import LEAST
+from tests.support.settings_texts import MINIMAL
 from tests.support.shops import Shop, entry
 from tests.support.small import SmallPipeline
 
@@ -330,7 +330,7 @@ async def test_padded_events_make_packets_of_one_size_on_the_wire() -> None:
 
 
 def padded(size: int, campaigns: str = "[ap2:1551, ap2:1285]") -> Rules:
-    text = LEAST.replace("[ap2:1551]", campaigns) + f"events: {{pad_to_bytes: {size}}}\n"
+    text = MINIMAL.replace("[ap2:1551]", campaigns) + f"events: {{pad_to_bytes: {size}}}\n"
     return rules_of(parse_settings(text, name="presence.yaml"), STORE_KEY)
 
 
@@ -360,7 +360,7 @@ def test_the_longest_event_is_an_entered_whatever_else_there_is(kind: EventType)
 
 async def test_events_of_a_padded_shop_arrive_as_they_were_sent() -> None:
     assert padded(SIZE).pad_to_bytes == SIZE
-    assert place_of(parse_settings(LEAST, name="presence.yaml")) == PLACE
+    assert place_of(parse_settings(MINIMAL, name="presence.yaml")) == PLACE
     [message] = (await published(ANNA, audiences=(OFFERS,), pad_to_bytes=SIZE)).published[:1]
     assert message.payload.rstrip(b" ").endswith(b"}")
     assert message.payload.endswith(b"}" + b" " * (SIZE - len(message.payload.rstrip(b" "))))

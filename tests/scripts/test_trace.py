@@ -2,7 +2,7 @@
 
 from scripts.benchmarks import trace
 
-MOST = {
+MAX_COUNTS = {
     "trace.deciding.calls": 40,
     "trace.deciding.files": 15,
     "trace.inside.calls": 12,
@@ -14,4 +14,4 @@ MOST = {
 def test_the_way_of_an_advertisement_and_of_an_event_stays_short() -> None:
     values = {figure.name: figure.value for figure in trace.figures()}
 
-    assert {name: values[name] for name, most in MOST.items() if values[name] > most} == {}
+    assert {name: values[name] for name, most in MAX_COUNTS.items() if values[name] > most} == {}

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 PROFILES = {"dev": 20, "ci": 100}
-LEAST = 3
+MIN_EXAMPLES = 3
 
 
 def register_profiles() -> None:
@@ -30,4 +30,4 @@ def register_profiles() -> None:
 def examples(count: int, **others: Any) -> settings:
     """Settings with so many examples under `ci`, and the same share of them under another."""
     share = settings().max_examples / PROFILES["ci"]
-    return settings(max_examples=max(LEAST, round(count * share)), **others)
+    return settings(max_examples=max(MIN_EXAMPLES, round(count * share)), **others)

@@ -1,6 +1,6 @@
 """Configuration files as an operator writes them."""
 
-LEAST = """\
+MINIMAL = """\
 store:
   chain: acme
   store: fi-0042

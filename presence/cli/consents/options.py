@@ -10,7 +10,7 @@ from typing import Final
 
 from presence.config.settings import MqttSettings, TlsSettings
 from presence.consent_service.agreeing import ref_text
-from presence.consent_service.import_lines import LONGEST_SUBJECT
+from presence.consent_service.import_lines import MAX_SUBJECT_CHARS
 from presence.consent_service.outbox import Post, RevocationOutbox
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import Revocation
@@ -21,8 +21,8 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 def customer(options: argparse.Namespace) -> str:
     name = sys.stdin.readline().strip() if options.id == "-" else str(options.id)
-    if not 0 < len(name) <= LONGEST_SUBJECT or not name.isprintable():
-        raise ConfigurationError([f"ID: 1 to {LONGEST_SUBJECT} printable characters"])
+    if not 0 < len(name) <= MAX_SUBJECT_CHARS or not name.isprintable():
+        raise ConfigurationError([f"ID: 1 to {MAX_SUBJECT_CHARS} printable characters"])
     return name
 
 

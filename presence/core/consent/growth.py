@@ -48,7 +48,7 @@ PUBLISHER_H: Final = 26
 """How far the publisher looks back: a day, the hour that is under way, and the half hour of rule
 4.
 """
-MOST_DAYS_AWAY: Final = 30
+MAX_DAYS_AWAY: Final = 30
 TYP: Final = "presence-growth+jws"
 ROOT_FIELD: Final = "x-presence-approval"
 """Of TUF's root: {"kid": …, "ed25519": base64url of the public key}. Signed, and kept by every TUF
@@ -113,7 +113,7 @@ def most(counts: Counts, now_s: float) -> int | None:
     if not counts:
         return None
     days = -(-(_hour(now_s) - counts[-1][0]) // DAY_H)
-    return _fifths(_fewest(counts, now_s, DAY_H), min(max(days, 1), MOST_DAYS_AWAY))
+    return _fifths(_fewest(counts, now_s, DAY_H), min(max(days, 1), MAX_DAYS_AWAY))
 
 
 def most_published(counts: Counts, now_s: float) -> int | None:

@@ -33,7 +33,7 @@ CACHED: Final = 16_384
 """Consents kept decoded, twice over (see `_Recent`): more than the customers who are in one shop at
 a time.
 """
-MOST_RECORD_BYTES: Final = 0xFFFF_0000
+MAX_RECORD_BYTES: Final = 0xFFFF_0000
 MAGIC: Final = b"presence consent index 1"
 _LENGTHS: Final = Struct("<QQQ")
 """Of a dump, after MAGIC: entries, bytes of records, bytes of words (a JSON list)."""
@@ -73,7 +73,7 @@ class ConsentIndex(Mapping[bytes, Consent]):
             refs.append(int.from_bytes(consent.ref, "big"))
             starts.append(len(records))
             records += encode_record(consent, words)
-            if len(records) > MOST_RECORD_BYTES:
+            if len(records) > MAX_RECORD_BYTES:
                 raise ValueError(
                     "the consents of one index take at most 4 GiB, some 90 million: cut the list"
                 )

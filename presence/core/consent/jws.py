@@ -28,11 +28,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ALGORITHMS: Final = frozenset({"EdDSA", "Ed25519"})
-LONGEST: Final = 64 * 1024
+MAX_MESSAGE_BYTES: Final = 64 * 1024
 """Bytes of a whole JWS; the gateway takes no longer MQTT packet."""
-MOST_KEYS: Final = 16
-LONGEST_KID: Final = 64
-MOST_REVOKED: Final = 64
+MAX_KEYS: Final = 16
+MAX_KID_CHARS: Final = 64
+MAX_REVOKED: Final = 64
 
 
 class Unproven(StrEnum):
@@ -71,7 +71,7 @@ def sign(payload: bytes, *, typ: str, kid: str, key: Ed25519PrivateKey) -> bytes
 def verify(message: bytes, *, typ: str, keys: Keys) -> bytes | Unproven:
     """The payload of a message that one of these keys signed, or why it is not."""
     parts = message.split(b".")
-    if len(message) > LONGEST or len(parts) != 3:
+    if len(message) > MAX_MESSAGE_BYTES or len(parts) != 3:
         return Unproven.MALFORMED
     try:
         header = strict_json(decode_base64url(parts[0]))
@@ -118,8 +118,8 @@ def parse_key_set(text: bytes) -> KeySet:
         raise BadKeys(
             'not a JWK set: {"keys":[{"kty":"OKP","crv":"Ed25519","kid":…,"x":…}]}'
         ) from None
-    if not isinstance(several, list) or len(several) > MOST_KEYS:
-        raise BadKeys(f"keys is not a list of at most {MOST_KEYS}")
+    if not isinstance(several, list) or len(several) > MAX_KEYS:
+        raise BadKeys(f"keys is not a list of at most {MAX_KEYS}")
     keys: dict[str, Ed25519PublicKey] = {}
     for number, item in enumerate(several):
         if not isinstance(item, dict):
@@ -146,8 +146,8 @@ def parse_key_set(text: bytes) -> KeySet:
 
 
 def _parse_revoked(value: object, keys: Keys) -> frozenset[str]:
-    if not isinstance(value, list) or len(value) > MOST_REVOKED or not all(map(_is_kid, value)):
-        raise BadKeys(f"revoked is not a list of at most {MOST_REVOKED} kids")
+    if not isinstance(value, list) or len(value) > MAX_REVOKED or not all(map(_is_kid, value)):
+        raise BadKeys(f"revoked is not a list of at most {MAX_REVOKED} kids")
     revoked = frozenset(value)
     if not revoked.isdisjoint(keys):  # to give back what it took, or to go on heeding it? Neither.
         raise BadKeys("revoked names the kid of a key that is given as valid")
@@ -155,7 +155,7 @@ def _parse_revoked(value: object, keys: Keys) -> frozenset[str]:
 
 
 def _is_kid(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_KID
+    return isinstance(value, str) and 0 < len(value) <= MAX_KID_CHARS
 
 
 def encode_keys(keys: Keys, revoked: Iterable[str] = ()) -> bytes:

@@ -27,10 +27,10 @@ from typing import Any, Final
 from presence.core.consent.list_json import ListHeader, Refused, parse_header
 from presence.core.consent.segments import WHOLE
 
-MOST_BYTES: Final = 1 << 22
+MAX_BYTES: Final = 1 << 22
 """4 MiB: the taxonomy has some 600 nodes, the words a few thousand stores."""
-MOST_DELTAS: Final = 100
-MOST_WORDS: Final = 1 << 16
+MAX_DELTAS: Final = 100
+MAX_WORDS: Final = 1 << 16
 
 _SHARD: Final = re.compile(r"[0-9a-f]{2}")
 _WORD: Final = re.compile(r"[A-Za-z0-9:._-]{1,48}")
@@ -61,7 +61,7 @@ class Manifest:
 def read_manifest(data: bytes) -> Manifest:
     """Raises Refused."""
     try:
-        value: Any = json.loads(data) if len(data) <= MOST_BYTES else None
+        value: Any = json.loads(data) if len(data) <= MAX_BYTES else None
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -79,7 +79,7 @@ def read_manifest(data: bytes) -> Manifest:
     windows, words = value.get("windows"), value.get("words")
     if not isinstance(windows, list) or len(windows) > 2:
         raise Refused("the manifest: windows are at most this one and the next")
-    if not isinstance(words, list) or len(words) > MOST_WORDS or not all(map(_is_word, words)):
+    if not isinstance(words, list) or len(words) > MAX_WORDS or not all(map(_is_word, words)):
         raise Refused("the manifest: words is not a list of names and categories")
     notice, approved_by = value.get("notice"), value.get("approved_by")
     return Manifest(
@@ -119,9 +119,9 @@ def write_manifest(manifest: Manifest, taxonomy_version: str) -> bytes:
 
 def _check_deltas(value: object, base_seq: int, seq: int) -> None:
     expected = [base_seq + 1, seq] if seq > base_seq else None
-    if value != expected or seq < base_seq or seq - base_seq > MOST_DELTAS:
+    if value != expected or seq < base_seq or seq - base_seq > MAX_DELTAS:
         raise Refused(
-            f"the manifest: deltas do not lead from base.seq to seq in at most {MOST_DELTAS} steps"
+            f"the manifest: deltas do not lead from base.seq to seq in at most {MAX_DELTAS} steps"
         )
 
 

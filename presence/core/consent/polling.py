@@ -11,7 +11,7 @@ herd`). Chance is given: 0 ≤ chance < 1.
 from typing import Final
 
 CAP_S: Final = 600.0
-LEAST_S: Final = 1.0
+MIN_POLL_S: Final = 1.0
 ASKED_SPREAD_S: Final = 5.0
 """A revocation reaches all gateways of a chain in the same second; they ask within so many."""
 
@@ -19,7 +19,7 @@ ASKED_SPREAD_S: Final = 5.0
 def pause_s(every_s: float, errors: int, chance: float) -> float:
     """Seconds until the next look after so many errors in a row."""
     most_s = min(CAP_S, 2 * every_s * 2.0 ** min(errors, 30))
-    return max(LEAST_S, chance * max(most_s, LEAST_S))
+    return max(MIN_POLL_S, chance * max(most_s, MIN_POLL_S))
 
 
 def asked_pause_s(chance: float) -> float:

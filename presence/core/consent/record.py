@@ -36,7 +36,7 @@ OBJECTED, PAUSED, CHAIN_WIDE, EXACT = 8, 16, 32, 64
 EXPLICIT, OWN_START, OWN_END = 1, 2, 4
 PAIRWISE_KEY_BYTES: Final = 16
 FOREVER: Final = 0xFFFF_FFFF
-MOST_NUMBER_BITS: Final = 56
+MAX_NUMBER_BITS: Final = 56
 
 Buffer = bytes | bytearray | memoryview
 
@@ -196,7 +196,7 @@ class _Reader:
             if byte < 0x80:
                 return number
             shift += 7
-            if shift > MOST_NUMBER_BITS:
+            if shift > MAX_NUMBER_BITS:
                 raise ValueError("a number without an end")
 
     def time(self) -> float:

@@ -54,7 +54,7 @@ AHEAD_S: Final = 300.0
 """So far may the consent service's clock be ahead of ours; a clock that is further off publishes
 nothing anyway.
 """
-MOST_ROWS: Final = 1000
+MAX_ROWS: Final = 1000
 """Of one revocation, all kinds together; some 30 kB. Whoever takes away more publishes several."""
 
 _CATEGORY: Final = re.compile(r"-[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
@@ -139,7 +139,7 @@ def sign_revocation(revocation: Revocation, *, kid: str, key: Ed25519PrivateKey)
     try:
         read = _parse_revocation(strict_json(payload))
     except Ignored:
-        raise ValueError(f"a notice has 1 to {MOST_ROWS} rows, and prev before seq") from None
+        raise ValueError(f"a notice has 1 to {MAX_ROWS} rows, and prev before seq") from None
     if frozenset(read.rows) != frozenset(map(_to_the_second, revocation.rows)):
         raise ValueError(
             "a row takes away one kind of thing: removed, objected, paused, or categories and "
@@ -207,7 +207,7 @@ def _parse_revocation(value: object) -> Revocation:
         issued_s=_count(said["iat"], LATEST_S),
         rows=tuple(_row(kind, row) for kind, row in several),
     )
-    if not several or len(several) > MOST_ROWS or revocation.previous >= revocation.seq:
+    if not several or len(several) > MAX_ROWS or revocation.previous >= revocation.seq:
         raise Ignored(Unproven.MALFORMED)
     return revocation
 

@@ -29,11 +29,11 @@ from presence.core.consent.revocation import Revocation, RevokedRights
 
 D = TypeVar("D")
 
-MOST_UNLISTED: Final = 10_000
+MAX_UNLISTED: Final = 10_000
 """Refs that no entry of the list in force has: of entries that come with the next one, or
 invented.
 """
-MOST_VERSIONS: Final = 8
+MAX_VERSIONS: Final = 8
 """Of one ref and key: so often is an entry changed between two lists."""
 
 
@@ -116,7 +116,7 @@ class Revocations:
         for row in revocation.rows:
             if row.ref not in self._by_ref and row.ref not in listed:
                 unlisted = unlisted or sum(ref not in listed for ref in self._by_ref)
-                if unlisted >= MOST_UNLISTED:
+                if unlisted >= MAX_UNLISTED:
                     left_out += 1
                     continue
                 unlisted += 1
@@ -197,7 +197,7 @@ class Revocations:
         """
         several = self._by_ref[ref]
         versions = sorted(version for version, signer in several if signer == kid)
-        if len(versions) <= MOST_VERSIONS:
+        if len(versions) <= MAX_VERSIONS:
             return None
         low, higher = several.pop((versions[0], kid)), several[versions[1], kid]
         joined = several[versions[1], kid] = higher.joined(low)

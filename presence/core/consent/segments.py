@@ -32,11 +32,11 @@ SHARDS_FROM: Final = 4096
 """Entries from which a list is cut into 256 shards by the first byte of the ref; a smaller one is
 the shard `all`.
 """
-MOST_SEGMENT_BYTES: Final = 1 << 28
+MAX_SEGMENT_BYTES: Final = 1 << 28
 """Unpacked: 256 MiB, a shard of some 4 million entries. What claims to be larger is refused
 (endless data).
 """
-MOST_HEADER_BYTES: Final = 1024
+MAX_HEADER_BYTES: Final = 1024
 COMPRESSION_LEVEL: Final = 3
 WHOLE: Final = "all"
 
@@ -116,9 +116,7 @@ def pack_keys(header: SegmentHeader, rows: Iterable[tuple[bytes, bytes]]) -> byt
     return _pack(header, (ref + key for ref, key in rows))
 
 
-def unpack(
-    data: bytes, *, most_bytes: int = MOST_SEGMENT_BYTES
-) -> tuple[SegmentHeader, memoryview]:
+def unpack(data: bytes, *, most_bytes: int = MAX_SEGMENT_BYTES) -> tuple[SegmentHeader, memoryview]:
     """The header and the rows; raises DamagedSegment. Never takes more memory than `most_bytes`."""
     try:
         with zstandard.ZstdDecompressor().stream_reader(
@@ -130,7 +128,7 @@ def unpack(
     if len(plain) > most_bytes:
         raise DamagedSegment(f"more than {most_bytes} bytes unpacked")
     length = int.from_bytes(plain[:4], "big")
-    if len(plain) < 4 + length or length > MOST_HEADER_BYTES:
+    if len(plain) < 4 + length or length > MAX_HEADER_BYTES:
         raise DamagedSegment("no header")
     return _header(plain[4 : 4 + length]), memoryview(plain)[4 + length :]
 

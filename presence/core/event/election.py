@@ -43,7 +43,7 @@ from presence.core.visit.visits import Visit
 
 COMPANY_S: Final = 86_400.0
 """A peer that was heard within the day is thought to be there."""
-MOST: Final = 4096
+MAX_HELD: Final = 4096
 """Names remembered, of what was sent or claimed; the oldest go first."""
 OLDEST_BUCKETS: Final = 8
 """How far back the name of an entry is looked for; its `valid_until` lies within."""
@@ -91,7 +91,7 @@ class _Memory:
 
     def put(self, name: str, value: str, until_s: float) -> None:
         self._held.pop(name, None)
-        while len(self._held) >= MOST:
+        while len(self._held) >= MAX_HELD:
             del self._held[next(iter(self._held))]
         self._held[name] = (value, until_s)
 

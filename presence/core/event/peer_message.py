@@ -29,7 +29,7 @@ SKEW_S: Final = 30.0
 """How far the clocks of two gateways may lie apart; a clock that is not synchronised publishes
 nothing anyway.
 """
-LONGEST: Final = 512
+MAX_MESSAGE_BYTES: Final = 512
 """Bytes; ours have about 160."""
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
@@ -97,7 +97,7 @@ def decode_peer_message(
 ) -> PeerMessage | IgnoreReason:
     """The message, or why it is none."""
     try:
-        body: Any = json.loads(payload) if len(payload) <= LONGEST else None
+        body: Any = json.loads(payload) if len(payload) <= MAX_MESSAGE_BYTES else None
     except (ValueError, RecursionError):
         body = None
     message = _parsed(body)

@@ -40,7 +40,7 @@ from typing import Final
 from presence.core.operations.radio_steps import (
     DAILY,
     LADDER,
-    LONGEST_WAIT_S,
+    MAX_WAIT_S,
     PATIENCE,
     Action,
     Evidence,
@@ -223,7 +223,7 @@ class RadioHealth:
         if not self._hides:
             self._end_well(now_s, Condition.WELL)
             return None
-        stepped_s = self._taken[-1][0] if self._taken and self._attempt else -LONGEST_WAIT_S
+        stepped_s = self._taken[-1][0] if self._taken and self._attempt else -MAX_WAIT_S
         judged = self._looks_without_repeats >= HIDDEN_LOOKS
         if judged and now_s - stepped_s >= wait_s(
             Evidence.NO_REPEATS, self._attempt, self._silence_s

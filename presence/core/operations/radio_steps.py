@@ -60,7 +60,7 @@ PATIENCE: Final = {
     Evidence.NO_REPEATS: Patience(0, 600, RecoveryStep.POWER_CYCLE),
 }
 QUIET_TIMES: Final = 4
-LONGEST_WAIT_S: Final = 4 * 3600.0
+MAX_WAIT_S: Final = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,6 @@ def wait_s(evidence: Evidence, attempt: int, silence_s: float) -> float:
     patience = PATIENCE[evidence]
     quiet_s = QUIET_TIMES * silence_s
     if attempt == 0:
-        return min(LONGEST_WAIT_S, quiet_s) if patience.first_s is None else patience.first_s
+        return min(MAX_WAIT_S, quiet_s) if patience.first_s is None else patience.first_s
     then_s = 2 * quiet_s if patience.then_s is None else patience.then_s
-    return min(LONGEST_WAIT_S, then_s * 2.0 ** min(attempt - 1, 16))
+    return min(MAX_WAIT_S, then_s * 2.0 ** min(attempt - 1, 16))

@@ -35,7 +35,7 @@ LIMIT: Final = 0.95
 STEP_DBM: Final = 0.5
 LOWEST_DBM: Final = -110.0
 HIGHEST_DBM: Final = -20.0
-MOST_MARGIN_DB: Final = 15.0
+MAX_MARGIN_DB: Final = 15.0
 """A walk that was not heard at all is no more certain than one that kept so far away from the
 threshold.
 """
@@ -53,8 +53,8 @@ shop.
 SLOWER_BY_S: Final = 1.0
 CHEAPER_BY: Final = 0.01
 """A candidate must cost so much less before somebody has to wait a second longer for it."""
-LEAST_GAP_DB: Final = 5.0
-MOST_GAP_DB: Final = 15.0
+MIN_GAP_DB: Final = 5.0
+MAX_GAP_DB: Final = 15.0
 
 _NORMAL: Final = NormalDist()
 _NOBODY: Final = b"a walk"
@@ -181,7 +181,7 @@ def suggest_exit(enter_dbm: float, inside: Sequence[WalkReading], window_s: floa
     """`exit_rssi_dbm`: below nearly all that was smoothed inside, 5–15 dB below the entry."""
     strengths = sorted(smoothed_over(inside, window_s))
     weakest = strengths[len(strengths) // 100] - 1 if strengths else enter_dbm
-    return float(round(min(enter_dbm - LEAST_GAP_DB, max(enter_dbm - MOST_GAP_DB, weakest))))
+    return float(round(min(enter_dbm - MIN_GAP_DB, max(enter_dbm - MAX_GAP_DB, weakest))))
 
 
 def smoothed_over(readings: Sequence[WalkReading], window_s: float) -> list[float]:
@@ -229,7 +229,7 @@ def _assess(
         margin = (
             critical - enter_dbm if trial.kind is Walked.IN else enter_dbm - critical - STEP_DBM
         )
-        margins.setdefault(trial.kind, []).append(max(-MOST_MARGIN_DB, min(MOST_MARGIN_DB, margin)))
+        margins.setdefault(trial.kind, []).append(max(-MAX_MARGIN_DB, min(MAX_MARGIN_DB, margin)))
     spread, freedom = _spread(margins.values())
     rates = {kind: _rate(margins[kind], spread, freedom) for kind in Walked if kind in margins}
     rule = candidate(enter_dbm)

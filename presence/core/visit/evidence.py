@@ -12,10 +12,10 @@ Rules that are easy to get wrong:
 
 1. Never on the first advertisement: evidence needs time between readings, `min_sightings` of them
    since it began to grow, and `min_duration_s` (R-19).
-2. A reading speaks for the time since the one before, at most MOST_CREDIT_S: neither a phone that
+2. A reading speaks for the time since the one before, at most MAX_CREDIT_S: neither a phone that
    advertises ten times a second nor one that was silent for a while gains by it.
-3. No reading speaks louder than MOST_ABOVE_DB or MOST_BELOW_DB, nor moves a smoothed strength as if
-   it were further off than MOST_STEP_DB: fading throws single readings 10–20 dB off both ways.
+3. No reading speaks louder than MAX_ABOVE_DB or MAX_BELOW_DB, nor moves a smoothed strength as if
+   it were further off than MAX_STEP_DB: fading throws single readings 10–20 dB off both ways.
 4. Readings that are late (older than the last one of their place) change nothing, so no order of
    arrival invents a duration.
 
@@ -32,13 +32,13 @@ second.
 from math import exp, inf
 from typing import Final, Protocol
 
-MOST_ABOVE_DB: Final = 10.0
-MOST_BELOW_DB: Final = 8.0
-MOST_STEP_DB: Final = 12.0
+MAX_ABOVE_DB: Final = 10.0
+MAX_BELOW_DB: Final = 8.0
+MAX_STEP_DB: Final = 12.0
 """Three standard deviations of the fading that was fitted to phones on bodies (3.9 dB,
 scripts/entrybench).
 """
-MOST_CREDIT_S: Final = 1.0
+MAX_CREDIT_S: Final = 1.0
 """The slowest advertising in use: Android's low power is one packet a second."""
 SMOOTHING_S: Final = 2.0
 """Time constant of the smoothed strengths: a step or two, about as long as somebody stands
@@ -46,9 +46,9 @@ between.
 """
 DOOR_FRESH_S: Final = 10.0
 """A lead over what was heard at the door longer ago says nothing."""
-MOST_LEAD_DB: Final = 5.0
+MAX_LEAD_DB: Final = 5.0
 """Being nearer to the adapter inside is no proof: so is the flat behind the shop."""
-MOST_LAG_DB: Final = 20.0
+MAX_LAG_DB: Final = 20.0
 """Being nearer to the door is: nobody who is inside lags by more, but for a moment."""
 
 
@@ -95,10 +95,10 @@ class Level:
             self.level_dbm = rssi_dbm
             return since_s
         step_db = rssi_dbm - self.level_dbm
-        if step_db > MOST_STEP_DB:  # rule 3
-            step_db = MOST_STEP_DB
-        elif step_db < -MOST_STEP_DB:
-            step_db = -MOST_STEP_DB
+        if step_db > MAX_STEP_DB:  # rule 3
+            step_db = MAX_STEP_DB
+        elif step_db < -MAX_STEP_DB:
+            step_db = -MAX_STEP_DB
         self.level_dbm += step_db * (1 - exp(-since_s / SMOOTHING_S))
         return since_s
 
@@ -135,12 +135,12 @@ class Approach(Level):
         above_db = rssi_dbm - rule.enter_rssi_dbm
         if self.doors is not None:
             above_db += self._lead_db()
-        if above_db > MOST_ABOVE_DB:  # rule 3
-            above_db = MOST_ABOVE_DB
-        elif above_db < -MOST_BELOW_DB:
-            above_db = -MOST_BELOW_DB
-        if since_s > MOST_CREDIT_S:  # rule 2
-            since_s = 0.0 if since_s == inf else MOST_CREDIT_S
+        if above_db > MAX_ABOVE_DB:  # rule 3
+            above_db = MAX_ABOVE_DB
+        elif above_db < -MAX_BELOW_DB:
+            above_db = -MAX_BELOW_DB
+        if since_s > MAX_CREDIT_S:  # rule 2
+            since_s = 0.0 if since_s == inf else MAX_CREDIT_S
         evidence = self.evidence_db_s + above_db * since_s
         if evidence <= 0:
             self.evidence_db_s, self.began_s, self.sightings = 0.0, self.at_s, 0
@@ -162,4 +162,4 @@ class Approach(Level):
         )
         if door_dbm is None:
             return 0.0
-        return min(max(self.level_dbm - door_dbm, -MOST_LAG_DB), MOST_LEAD_DB)
+        return min(max(self.level_dbm - door_dbm, -MAX_LAG_DB), MAX_LEAD_DB)

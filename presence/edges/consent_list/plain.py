@@ -31,7 +31,7 @@ from presence.errors import ConsentListError
 from presence.ports import Progress, VerifiedList
 
 FILE_NAME = "consents.jsonl"
-MOST_COMPLAINTS = 20
+MAX_COMPLAINTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class ConsentFile:
             except Refused as error:
                 refused[str(error)] += 1
                 doubted.update(filter(None, [ref_of_refused(value)]))
-                if len(complaints) < MOST_COMPLAINTS:
+                if len(complaints) < MAX_COMPLAINTS:
                     complaints.append(f"{self.path} line {number}: {error}")
 
 

@@ -42,7 +42,7 @@ from presence.edges.consent_list.fetchers import (
 )
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError
 
-MOST_TARGET_BYTES: Final = 1 << 26
+MAX_TARGET_BYTES: Final = 1 << 26
 """64 MiB packed: no target may ask for more, whatever its signed length says."""
 CONFIG: Final = UpdaterConfig(
     max_root_rotations=64,
@@ -142,7 +142,7 @@ class TufRepository:
             )
         try:
             data = self._fetcher.download_bytes(
-                self._url(proof, target), min(target.length, MOST_TARGET_BYTES)
+                self._url(proof, target), min(target.length, MAX_TARGET_BYTES)
             )
             target.verify_length_and_hashes(data)
         except OutOfTime as error:

@@ -14,7 +14,7 @@ from presence.core.consent.record import Words
 from presence.core.consent.segments import SegmentHeader, base_rows, read_record
 from presence.core.recognition.key_ring import WindowKeys
 
-MOST_COMPLAINTS: Final = 20
+MAX_COMPLAINTS: Final = 20
 
 
 class Taken:
@@ -56,7 +56,7 @@ class Taken:
 
     def _refuse(self, path: str, reason: str) -> None:
         self.refused[reason] += 1
-        if len(self.complaints) < MOST_COMPLAINTS:
+        if len(self.complaints) < MAX_COMPLAINTS:
             self.complaints.append(f"{path}: {reason}")
 
 

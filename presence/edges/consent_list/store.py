@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 
 from presence.core.consent.growth import Counts
-from presence.core.consent.index import MOST_RECORD_BYTES, ConsentIndex
+from presence.core.consent.index import MAX_RECORD_BYTES, ConsentIndex
 from presence.core.consent.model import Consent
 from presence.core.consent.record import decode_record, record_version
 from presence.core.consent.segments import Change, Held, Put, merged
@@ -157,7 +157,7 @@ class ListStore(Database):
                 some = [record for _, record in batch]
                 lengths.append(np.fromiter(map(len, some), np.uint32, len(some)))
                 records += b"".join(some)
-        if len(records) > MOST_RECORD_BYTES:
+        if len(records) > MAX_RECORD_BYTES:
             raise ConsentListError(
                 "the list is longer than one gateway holds: cut it into lists for groups of stores"
             )

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from presence.core.consent.jws import (
-    LONGEST,
-    LONGEST_KID,
-    MOST_KEYS,
-    MOST_REVOKED,
+    MAX_KEYS,
+    MAX_KID_CHARS,
+    MAX_MESSAGE_BYTES,
+    MAX_REVOKED,
     BadKeys,
     KeySet,
     Unproven,
@@ -46,10 +46,10 @@ def test_the_header_is_written_without_a_space_as_the_documentation_shows_it() -
 
 def test_a_message_of_the_longest_size_is_taken_and_one_byte_more_is_not() -> None:
     around = len(sign(b"", typ=TYP, kid=KID, key=SIGNER))
-    longest = (LONGEST - around) * 3 // 4
+    longest = (MAX_MESSAGE_BYTES - around) * 3 // 4
     message = sign(bytes(longest), typ=TYP, kid=KID, key=SIGNER)
 
-    assert len(message) == LONGEST
+    assert len(message) == MAX_MESSAGE_BYTES
     assert verify(message, typ=TYP, keys=KEYS) == bytes(longest)
     assert kid_of(message) == KID
     assert (
@@ -79,11 +79,11 @@ def test_a_set_of_keys_is_written_as_others_read_it() -> None:
 @pytest.mark.parametrize(
     ("most", "beyond"),
     [
-        pytest.param(key_set(MOST_KEYS), key_set(MOST_KEYS + 1), id="keys"),
-        pytest.param(key_set(1, MOST_REVOKED), key_set(1, MOST_REVOKED + 1), id="stolen keys"),
+        pytest.param(key_set(MAX_KEYS), key_set(MAX_KEYS + 1), id="keys"),
+        pytest.param(key_set(1, MAX_REVOKED), key_set(1, MAX_REVOKED + 1), id="stolen keys"),
         pytest.param(
-            key_set(kid_length=LONGEST_KID),
-            key_set(kid_length=LONGEST_KID + 1),
+            key_set(kid_length=MAX_KID_CHARS),
+            key_set(kid_length=MAX_KID_CHARS + 1),
             id="letters of a kid",
         ),
     ],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.consent.polling import CAP_S, LEAST_S, asked_pause_s, pause_s
+from presence.core.consent.polling import CAP_S, MIN_POLL_S, asked_pause_s, pause_s
 
 CHANCES = st.floats(0, 1, exclude_max=True)
 
@@ -13,7 +13,7 @@ CHANCES = st.floats(0, 1, exclude_max=True)
 def test_a_pause_is_never_none_and_never_longer_than_ten_minutes(
     every_s: float, errors: int, chance: float
 ) -> None:
-    assert LEAST_S <= pause_s(every_s, errors, chance) <= CAP_S
+    assert MIN_POLL_S <= pause_s(every_s, errors, chance) <= CAP_S
 
 
 @given(st.integers(0, 100), CHANCES)

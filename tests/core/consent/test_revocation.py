@@ -26,7 +26,7 @@ from presence.core.consent.revocation import (
     FOREIGN,
     HEAD_MAX_AGE_S,
     HEAD_TYPE,
-    MOST_ROWS,
+    MAX_ROWS,
     REVOCATION_TYPE,
     UNTIMELY,
     Head,
@@ -121,7 +121,7 @@ def test_a_notice_says_by_which_key_it_was_signed() -> None:
 
 
 def test_a_notice_may_have_so_many_rows_and_a_head_may_be_so_far_ahead() -> None:
-    most = revocation(*(removal(n.to_bytes(8, "big")) for n in range(MOST_ROWS)))
+    most = revocation(*(removal(n.to_bytes(8, "big")) for n in range(MAX_ROWS)))
     assert isinstance(_read(signed(most)), Revocation)
     assert isinstance(_read_head(signed(head(issued_s=int(START_S + AHEAD_S)))), Head)
     assert _read_head(signed(head(issued_s=int(START_S + AHEAD_S + 1)))) == UNTIMELY
@@ -252,7 +252,7 @@ def test_a_changed_byte_anywhere_makes_it_nothing() -> None:
         _payload(rm=[["oaKjpKWmp6h", 2]]),
         _payload(rm=[["\ud800aKjpKWmp6g", 2]]),
         _payload(rm=["oaKjpKWmp6g"]),
-        _payload(rm=[["oaKjpKWmp6g", n] for n in range(MOST_ROWS + 1)]),
+        _payload(rm=[["oaKjpKWmp6g", n] for n in range(MAX_ROWS + 1)]),
         _payload(narrow=[["oaKjpKWmp6g", 2, []]]),
         _payload(narrow=[["oaKjpKWmp6g", 2, [7]]]),
         _payload(narrow=[["oaKjpKWmp6g", 2, ["ap2:1551"]]]),
@@ -305,7 +305,7 @@ def test_no_payload_of_ours_is_too_strange_to_be_refused(payload: bytes) -> None
         (RevokedRights(ANNA, 1, paused_until_s=-1.5),),
         (RevokedRights(ANNA, 1, categories=frozenset({"cars"})),),
         (RevokedRights(b"short", 1, removed=True),),
-        tuple(removal(version=n) for n in range(MOST_ROWS + 1)),
+        tuple(removal(version=n) for n in range(MAX_ROWS + 1)),
     ],
 )
 def test_a_notice_that_no_gateway_would_take_is_not_signed(rows: tuple[RevokedRights, ...]) -> None:

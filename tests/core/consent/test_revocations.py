@@ -11,7 +11,7 @@ from presence.core.consent.gate import Allowed, ListStanding, permitted, permitt
 from presence.core.consent.model import Audience, Consent, Flag, Purpose, Scope
 from presence.core.consent.revocation import Revocation, RevokedRights
 from presence.core.consent.revocations import (
-    MOST_VERSIONS,
+    MAX_VERSIONS,
     Applied,
     EffectiveConsents,
     HeldRevocation,
@@ -192,7 +192,7 @@ def test_what_is_to_be_stored_and_removed_makes_the_store_say_what_is_held(
         stored |= {new.key: new for new in applied.new}
 
     assert stored == {held.key: held for held in revocations}
-    assert len(revocations) == MOST_VERSIONS
+    assert len(revocations) == MAX_VERSIONS
 
 
 def test_a_restricted_list_answers_with_what_was_asked_for_in_place_of_nobody() -> None:
@@ -204,7 +204,7 @@ def test_a_restricted_list_answers_with_what_was_asked_for_in_place_of_nobody() 
 def test_references_that_no_list_knows_are_counted_over_all_notices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("presence.core.consent.revocations.MOST_UNLISTED", 2)
+    monkeypatch.setattr("presence.core.consent.revocations.MAX_UNLISTED", 2)
     revocations, listed = Revocations(), {ANNA, BERIT}
     revocations.apply(revocation(removal(), removal(BERIT)), listed)
 
@@ -264,7 +264,7 @@ def test_however_many_versions_a_key_speaks_of_few_are_held_and_no_less_is_taken
         stored |= {each.key: each for each in applied.new}
         for each in applied.gone:
             del stored[each.key]
-    assert len(revocations) == MOST_VERSIONS
+    assert len(revocations) == MAX_VERSIONS
     assert set(stored.values()) == set(revocations)
     assert revocations.effective(consent(version=1)) is None
     assert revocations.effective(consent(version=101)) == consent(version=101)
@@ -274,7 +274,7 @@ def test_however_many_versions_a_key_speaks_of_few_are_held_and_no_less_is_taken
 def test_references_that_the_list_does_not_know_are_held_up_to_a_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("presence.core.consent.revocations.MOST_UNLISTED", 3)
+    monkeypatch.setattr("presence.core.consent.revocations.MAX_UNLISTED", 3)
     revocations = Revocations()
     invented = [removal(bytes([n]) * 8) for n in range(5)]
     applied = revocations.apply(revocation(*invented, removal()), {ANNA})

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from presence.core.consent.list_json import ListHeader, Refused
 from presence.core.consent.manifest import (
-    MOST_BYTES,
-    MOST_DELTAS,
-    MOST_WORDS,
+    MAX_BYTES,
+    MAX_DELTAS,
+    MAX_WORDS,
     Manifest,
     read_manifest,
     write_manifest,
@@ -263,13 +263,13 @@ def a_header(seq: int = 88_213) -> ListHeader:
     [
         {},
         {"base_seq": 88_213},
-        {"base_seq": 88_213 - MOST_DELTAS},
+        {"base_seq": 88_213 - MAX_DELTAS},
         {"shards": ("00", "ff")},
         {"windows": ()},
         {"approved_by": "eyJhbGciOi"},
         {"header": a_header(0), "base_seq": 0, "epoch": 0},
         {"epoch": (1 << 53) - 1},
-        {"words": tuple(f"{n:05}" for n in range(MOST_WORDS))},
+        {"words": tuple(f"{n:05}" for n in range(MAX_WORDS))},
     ],
     ids=[
         "as it is",
@@ -323,7 +323,7 @@ def test_a_notice_or_an_approval_that_is_no_text_is_none() -> None:
 
 
 def test_a_manifest_of_the_longest_size_is_read_and_one_byte_more_is_refused() -> None:
-    longest = write_manifest(a_manifest(), "2.0").ljust(MOST_BYTES)
+    longest = write_manifest(a_manifest(), "2.0").ljust(MAX_BYTES)
 
     assert read_manifest(longest) == a_manifest()
     with pytest.raises(Refused, match="not a JSON object"):
@@ -395,7 +395,7 @@ def test_what_is_no_object_is_no_manifest(data: bytes) -> None:
 
 def test_a_manifest_with_more_words_than_records_can_number_is_refused() -> None:
     with pytest.raises(Refused, match="words"):
-        read_manifest(write_manifest(a_manifest(words=("a",) * (MOST_WORDS + 1)), "2.0"))
+        read_manifest(write_manifest(a_manifest(words=("a",) * (MAX_WORDS + 1)), "2.0"))
 
 
 def test_the_deltas_from_what_is_held_are_known_or_else_the_base_is_needed() -> None:

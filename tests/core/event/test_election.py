@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from presence.config.settings import PeerSettings
 from presence.core.consent.model import Purpose
 from presence.core.event.cloudevent import EventType, visit_bucket
-from presence.core.event.election import MOST, Election, Send, Suppress, Wait
+from presence.core.event.election import MAX_HELD, Election, Send, Suppress, Wait
 from presence.core.event.election_backoff import backoff_s
 from presence.core.event.peer_message import PeerMessage, PeerMessageKind, opaque_name
 from tests.support.builders import PLACE, START_S, STORE_KEY, DoorRule, consent, moment, outgoing
@@ -250,10 +250,10 @@ def test_here_silences_an_end_and_nothing_else() -> None:
 
 def test_words_about_events_that_nobody_knows_do_not_fill_the_memory() -> None:
     ours = peers()
-    for number in range(MOST + 100):
+    for number in range(MAX_HELD + 100):
         ours.receive(word(PeerMessageKind.SENT, str(number)), (), moment())
         ours.receive(word(PeerMessageKind.CLAIM, str(number)), (), moment())
-    assert len(ours._sent_by_peers._held) == len(ours._claims._held) == MOST
+    assert len(ours._sent_by_peers._held) == len(ours._claims._held) == MAX_HELD
 
 
 def test_what_has_left_the_outbox_needs_no_turn() -> None:

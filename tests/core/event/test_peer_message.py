@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.event.peer_message import (
-    LONGEST,
+    MAX_MESSAGE_BYTES,
     IgnoreReason,
     PeerMessage,
     PeerMessageKind,
@@ -102,7 +102,7 @@ def test_a_word_that_somebody_kept_is_nothing(late_s: float) -> None:
         changed(gateway="Door 1"),
         changed(mac=""),
         changed(mac="é" * 22),
-        GOOD + b" " * LONGEST,
+        GOOD + b" " * MAX_MESSAGE_BYTES,
     ],
 )
 def test_whatever_is_no_such_word_is_malformed(payload: bytes) -> None:

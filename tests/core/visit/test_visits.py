@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import (
     DOOR_FRESH_S,
-    MOST_ABOVE_DB,
-    MOST_CREDIT_S,
+    MAX_ABOVE_DB,
+    MAX_CREDIT_S,
     SMOOTHING_S,
     Approach,
     Level,
@@ -112,7 +112,7 @@ def test_a_reading_speaks_for_a_second_at_most_however_long_the_silence_before_i
     visits = Visits(RULE)
     hear(visits, 0, pause_s, 2 * pause_s)
 
-    assert visits.evidence_db_s(ANNA) == 2 * MOST_ABOVE_DB * MOST_CREDIT_S
+    assert visits.evidence_db_s(ANNA) == 2 * MAX_ABOVE_DB * MAX_CREDIT_S
     assert visits.evidence_db_s(BERIT) == 0
 
 
@@ -810,7 +810,7 @@ class AnyDay(RuleBasedStateMachine):
             unbroken.append(second)
         assert sum(second >= unbroken[-1] for second in heard) >= RULE.min_sightings
         assert unbroken[0] - unbroken[-1] >= max(
-            RULE.min_duration_s, RULE.evidence_db_s / MOST_ABOVE_DB
+            RULE.min_duration_s, RULE.evidence_db_s / MAX_ABOVE_DB
         )
         if event.ref in self.gone_s:
             assert self.now_s - self.gone_s.pop(event.ref) >= RULE.reentry_cooldown_s

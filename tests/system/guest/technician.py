@@ -25,7 +25,7 @@ COMMAND = [
 ]
 FADING_DB = 3.0
 """How much a phone in a pocket varies from one advertisement to the next (docs/entry.md)."""
-LONGEST_S = 900
+MAX_RUN_S = 900
 LINE = 130
 """Of what was said the end: what is asked for now, and not what was found before."""
 
@@ -68,7 +68,7 @@ def walks(air: Air, phone: Customer, rounds: int = 2) -> dict[str, Any]:
     said, asked, chance, acts = b"", b"", Random(1), 0
     while chunk := process.stdout.read1(4096):
         said, asked = said + chunk, asked + chunk
-        if time.monotonic() - began > LONGEST_S:
+        if time.monotonic() - began > MAX_RUN_S:
             process.kill()
         if asked.endswith(b"Enter when you are ready "):
             acts += 1
