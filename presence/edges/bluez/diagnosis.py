@@ -144,30 +144,20 @@ async def _mode(
         if choice.exposure
         else ""
     )
-    version = await asyncio.to_thread(host.version)
-    flawed = choice.mode is RadioMode.ACTIVE and DIES_OF_UUID_FILTERS.of(version)
+    found, next_step = f"{adapter}: {choice.mode}{exposed}", ""
     if choice.hindrance:
-        found = f"{adapter}: active, which sends scan requests: {choice.hindrance.detail}"
-        return RadioAnswer(
-            "radio mode",
-            RadioVerdict.DOUBTFUL,
-            found + exposed,
-            UPGRADE_STEP if flawed else MODE_STEP,
-        )
-    if flawed:
-        return RadioAnswer(
-            "radio mode", RadioVerdict.DOUBTFUL, f"{adapter}: active{exposed}", UPGRADE_STEP
-        )
+        why = choice.hindrance.detail
+        found = f"{adapter}: active, which sends scan requests: {why}{exposed}"
+        next_step = MODE_STEP
+    version = await asyncio.to_thread(host.version)
+    if choice.mode is RadioMode.ACTIVE and DIES_OF_UUID_FILTERS.of(version):
+        next_step = UPGRADE_STEP
     share = 1.0 if main_conf is None else await asyncio.to_thread(host.passive_share, main_conf)
     if choice.mode is RadioMode.PASSIVE and share < 1:
+        found = f"{adapter}: passive, listens {share:.0%} of the time"
         next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
-        return RadioAnswer(
-            "radio mode",
-            RadioVerdict.DOUBTFUL,
-            f"{adapter}: passive, listens {share:.0%} of the time",
-            next_step,
-        )
-    return RadioAnswer("radio mode", RadioVerdict.GOOD, f"{adapter}: {choice.mode}{exposed}")
+    verdict = RadioVerdict.DOUBTFUL if next_step else RadioVerdict.GOOD
+    return RadioAnswer("radio mode", verdict, found, next_step)
 
 
 async def _traces(bluez: Bluez, host: BluezHost) -> list[RadioAnswer]:

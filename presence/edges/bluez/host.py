@@ -1,4 +1,4 @@
-"""What the machine says of its bluetoothd beside D-Bus: version, mounts, command line, main.conf."""
+"""What the machine says of bluetoothd beside D-Bus: version, mounts, command line, main.conf."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -77,7 +77,7 @@ class BluezScanner:
         self.heard = 0
         self.started = 0
         """Scans that began."""
-        self.care: Care | None = None
+        self.care = None if means is None else Care(adapter, means, clock=clock, emit=emit)
         self.mode = policy.mode
         """As the settings want it, and once a scan has begun, as it is."""
         self._policy = policy
@@ -97,10 +97,7 @@ class BluezScanner:
         """The bluetoothd (its name on the bus) whose kernel did not take our monitor, and in which
         words.
         """
-        self._tally = Tally()
-        if means is not None:
-            self.care = Care(adapter, means, clock=clock, emit=emit)
-            self._tally = self.care.tally
+        self._tally = self.care.tally if self.care else Tally()
 
     @property
     def name(self) -> str:

@@ -17,8 +17,8 @@ from presence.pulse import beat, resting
 from presence.telemetry import DoorbellFailed, DoorbellReady, Emit
 
 SWITCH_ON_EVERY_S: Final = 60.0
-"""An adapter that somebody switched off is switched on again, but not more often than this: a person
-who insists is not fought.
+"""An adapter that somebody switched off is switched on again, but not more often than this: a
+person who insists is not fought.
 """
 
 BUS_ERRORS: Final = (OSError, EOFError, AuthError, DBusError)

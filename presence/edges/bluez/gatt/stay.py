@@ -61,7 +61,7 @@ _MATCHES: Final = (
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{DEVICE}'",
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',arg0='{ADAPTER}'",
     f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}'",
-    f"type='signal',sender='{DAEMON}',interface='{DAEMON}',member='NameOwnerChanged',arg0='{BLUEZ}'",
+    f"type='signal',sender='{DAEMON}',member='NameOwnerChanged',arg0='{BLUEZ}'",
 )
 
 
@@ -182,8 +182,8 @@ class Stay:
         )
 
     async def _attend(self, link: str, gone: asyncio.Event) -> None:
-        """Disconnect a phone that is still there after link_s, and again while bluetoothd has not ended
-        the link.
+        """Disconnect a phone that is still there after link_s, and again while bluetoothd has not
+        ended the link.
         """
         self._counters.links += 1
         self._again.set()
