@@ -1,8 +1,14 @@
-"""Settings and edges become a Gateway: the only place that knows both."""
+"""Settings and edges become a Gateway: the only place that knows both.
+
+First the event bus (presence.telemetry), to which its subscribers are added as they are made; then
+what a gateway takes; then the gateway.
+"""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date
 from random import random
 from uuid import uuid4
@@ -12,27 +18,45 @@ from presence.config.rules import hours_of, read_notice_keys, read_store_key, ru
 from presence.config.settings import ConsentSettings
 from presence.core.consent.jws import KeySet
 from presence.core.consent.polling import asked_pause_s, pause_s
+from presence.core.consent.revocations import Revocations
 from presence.core.event.election import Election
-from presence.edges.bluez import watched_radios
+from presence.core.rules import Rules
+from presence.edges.bluez import BluezScanner, watched_radios
 from presence.edges.bluez.gatt import Doorbell
 from presence.edges.consent_list.plain import ConsentFile, PlainList
 from presence.edges.consent_list.signed import SignedList
+from presence.edges.host import calibration
 from presence.edges.host.audit import FILE_NAME as AUDIT_LOG
+from presence.edges.host.audit import AuditLog
 from presence.edges.host.clock import SystemClock, is_synchronised
+from presence.edges.host.disk import free_bytes, is_read_only
+from presence.edges.host.metrics import MetricsExporter
+from presence.edges.host.status_socket import StatusSocket, status_answer
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
+from presence.gateway.alarm_counters import AlarmCounters
 from presence.gateway.gateway import Gateway
-from presence.gateway.parts import Notifier, Parts
+from presence.gateway.list_sync import ListPauses, ListSync
+from presence.gateway.monitor import Monitor, MonitorSources
+from presence.gateway.pipeline import Intake, Pipeline
+from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import (
     AdvertisementSource,
     Clock,
     ConsentSource,
     DoorbellSource,
+    Notifier,
     OnAdvertisement,
+    Watcher,
 )
-from presence.telemetry import ConsentMemoryLost, StorageBegunAnew, StoreDisarmed, Telemetry
-from presence.watching import Watching
+from presence.telemetry import (
+    ConsentMemoryLost,
+    Emit,
+    StorageBegunAnew,
+    StoreDisarmed,
+    Telemetry,
+)
 
 
 class Disarmed:
@@ -58,64 +82,189 @@ def gateway_of(
     A simulated shop has a clock of its own, and looks for a new list as many times more often as
     that clock is fast.
     """
+    clock, emit = clock or SystemClock(), telemetry.emit
+    alarms = AlarmCounters()
+    telemetry.subscribe(alarms.note)
     rules = rules_of(settings, read_store_key(settings.store.key_file))
+    services = _services_of(settings, rules, clock, stack, emit)
+    monitor = _monitor(
+        settings,
+        services,
+        clock=clock,
+        sources=sources,
+        doorbell=doorbell,
+        alarms=alarms,
+        emit=emit,
+    )
+    return Gateway(
+        sources=sources,
+        intake=services.intake,
+        pipeline=services.pipeline,
+        list_sync=services.list_sync,
+        revocation_listener=services.revocation_listener,
+        publisher=services.publisher,
+        clock=clock,
+        notifier=notifier,
+        emit=emit,
+        pauses=_pauses(settings.consent, speed),
+        state_interval_s=settings.mqtt.state_interval_s,
+        doorbell=doorbell,
+        election=_election(settings, rules),
+        watchers=[*_windows(settings, monitor, emit), _audit_log(settings, clock, telemetry)],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Services:
+    intake: Intake
+    pipeline: Pipeline
+    list_sync: ListSync
+    revocation_listener: RevocationListener
+    publisher: MqttPublisher
+
+
+def _services_of(
+    settings: Settings, rules: Rules, clock: Clock, stack: ExitStack, emit: Emit
+) -> _Services:
+    consent = settings.consent
+    visits = _visits(settings, stack, emit)
+    list_sync = ListSync(
+        source=_list_source(settings, stack, emit),
+        clock=clock,
+        emit=emit,
+        lease_s=consent.lease_s,
+        synchronised=synchronised_of(consent),
+    )
+    store = SqliteRevocationStore(settings.storage.state_dir)
+    stack.callback(store.close)
+    pipeline = Pipeline(rules, visits, emit=emit, revocations=Revocations(store.load()))
+    listener = RevocationListener(
+        consent.list,
+        _notice_keys(consent),
+        pipeline,
+        store=store,
+        list_sync=list_sync,
+        clock=clock,
+        emit=emit,
+    )
+    state = _state_of(list_sync, clock)
+    return _Services(
+        intake=Intake(settings.radio.queue_length),
+        pipeline=pipeline,
+        list_sync=list_sync,
+        revocation_listener=listener,
+        publisher=MqttPublisher(settings.mqtt, settings.store, state=state, emit=emit),
+    )
+
+
+def _visits(settings: Settings, stack: ExitStack, emit: Emit) -> RuntimeStore:
     visits = RuntimeStore(settings.storage.runtime_dir, begins_anew=True)
     stack.callback(visits.close)
-    signed = settings.consent.repository is not None
-    consents, memory_lost = _signed(settings, stack) if signed else _plain(settings, stack)
-    withdrawn = SqliteRevocationStore(settings.storage.state_dir)
-    stack.callback(withdrawn.close)
-
-    boot = uuid4().hex
-
-    def state(name: str) -> dict[str, object]:
-        return {"state": name, "boot": boot, **gateway.state()}
-
-    clock = clock or SystemClock()
-    watching = Watching(
-        settings,
-        clock,
-        telemetry,
-        armed=not _is_disarmed(settings),
-    )
-    election = None
-    if settings.peers.enabled:
-        election = Election(
-            rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry
-        )
-    publisher = MqttPublisher(settings.mqtt, settings.store, state=state, emit=telemetry.emit)
-    gateway = Gateway(
-        Parts(
-            rules=rules,
-            sources=sources,
-            consents=consents,
-            visits=visits,
-            publisher=publisher,
-            clock=clock,
-            notifier=notifier,
-            emit=telemetry.emit,
-            lease_s=settings.consent.lease_s,
-            poll_s=settings.consent.poll_s / speed,
-            queue_length=settings.radio.queue_length,
-            state_interval_s=settings.mqtt.state_interval_s,
-            doorbell=doorbell,
-            election=election,
-            synchronised=synchronised_of(settings.consent),
-            pace=(lambda errors: pause_s(settings.consent.refresh_s / speed, errors, random()))
-            if signed
-            else None,
-            asked_pace=(lambda: asked_pause_s(random())) if signed else lambda: 0.0,
-            watchers=watching.watchers(lambda: gateway, publisher, sources, doorbell),
-            list_name=settings.consent.list,
-            revocations=withdrawn,
-            notice_keys=_notice_keys(settings.consent),
-        )
-    )
     if visits.begun_anew:
-        telemetry.emit(StorageBegunAnew(reason=visits.begun_anew))
-    if memory_lost:
-        telemetry.emit(ConsentMemoryLost(reason=memory_lost))
-    return gateway
+        emit(StorageBegunAnew(reason=visits.begun_anew))
+    return visits
+
+
+def _list_source(settings: Settings, stack: ExitStack, emit: Emit) -> ConsentSource:
+    """What remembers how new the list was is begun anew where it has to be, and that is said."""
+    signed, state = settings.consent.repository is not None, settings.storage.state_dir
+    # Beside a signed list it is there too, empty: a change back to a plain one is no loss of memory.
+    audited = None if signed else state / AUDIT_LOG
+    accepted = ConsentStore(state, begins_anew=True, audited=audited)
+    stack.callback(accepted.close)
+    if signed:
+        source = SignedList.of(settings.consent, settings.storage)
+        stack.callback(source.close)
+        lost = source.begun_anew
+    else:
+        lost = accepted.begun_anew
+    if lost:
+        emit(ConsentMemoryLost(reason=lost))
+    return source if signed else PlainList(ConsentFile.of(settings.consent), accepted)
+
+
+def _state_of(list_sync: ListSync, clock: Clock) -> Callable[[str], dict[str, object]]:
+    """For the health topic; `boot` tells one run of the program from the next."""
+    boot = uuid4().hex
+    return lambda name: {"state": name, "boot": boot, **list_sync.state(clock.now())}
+
+
+def _pauses(consent: ConsentSettings, speed: float) -> ListPauses:
+    if consent.repository is None:
+        return ListPauses(lambda _errors: consent.poll_s / speed)
+    return ListPauses(
+        lambda errors: pause_s(consent.refresh_s / speed, errors, random()),
+        lambda: asked_pause_s(random()),
+    )
+
+
+def _election(settings: Settings, rules: Rules) -> Election | None:
+    if not settings.peers.enabled:
+        return None
+    return Election(
+        rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry
+    )
+
+
+def _monitor(
+    settings: Settings,
+    services: _Services,
+    *,
+    clock: Clock,
+    sources: Sequence[AdvertisementSource],
+    doorbell: DoorbellSource | None,
+    alarms: AlarmCounters,
+    emit: Emit,
+) -> Monitor:
+    state_dir = settings.storage.state_dir
+    radios = [source for source in sources if isinstance(source, BluezScanner)]
+    return Monitor(
+        MonitorSources(
+            list_sync=services.list_sync,
+            pipeline=services.pipeline,
+            intake=services.intake,
+            broker=services.publisher,
+            radios={radio.adapter or "default": radio for radio in radios},
+            clock=clock,
+            armed=not _is_disarmed(settings),
+            open_at=hours_of(settings.store).open_at,
+            synchronised=is_synchronised,
+            free_bytes=lambda: free_bytes(state_dir),
+            calibration=lambda: calibration.doubt(settings),
+            read_only=lambda: is_read_only(state_dir),
+            doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
+        ),
+        alarms,
+        emit,
+    )
+
+
+def _windows(settings: Settings, monitor: Monitor, emit: Emit) -> list[Watcher]:
+    """The monitor, and where an operator looks in."""
+    exporter = MetricsExporter(settings.metrics, monitor.look, emit=emit)
+    answers = {
+        "status": lambda: status_answer(monitor.look()),
+        "metrics": exporter.exposition.text,
+    }
+    technicians = StatusSocket(
+        settings.storage.runtime_dir, answers, group=settings.status.group, emit=emit
+    )
+    return [monitor, exporter, technicians]
+
+
+def _audit_log(settings: Settings, clock: Clock, telemetry: Telemetry) -> AuditLog:
+    audit = AuditLog(settings.storage.state_dir, clock, emit=telemetry.emit)
+    telemetry.subscribe(audit.note)
+    audit.record("config.applied", {"digest": _digest_of(settings)})
+    audit.record("armed", {"armed": not _is_disarmed(settings), "by": "notice.review_by"})
+    return audit
+
+
+def _digest_of(settings: Settings) -> str:
+    """Of every setting in force, defaults too: comments and order do not change it. Keys are in
+    files of their own.
+    """
+    return hashlib.sha256(repr(settings).encode()).hexdigest()
 
 
 def synchronised_of(consent: ConsentSettings) -> Callable[[], bool]:
@@ -135,23 +284,6 @@ def _notice_keys(consent: ConsentSettings) -> KeySet | None:
     if consent.notice_keys is not None:
         return read_notice_keys(consent.notice_keys)
     return None if consent.repository is None else KeySet({})
-
-
-def _plain(settings: Settings, stack: ExitStack) -> tuple[ConsentSource, str]:
-    """The list, and why what remembers how new it was had to be begun anew, if it had to."""
-    state = settings.storage.state_dir
-    accepted = ConsentStore(state, begins_anew=True, audited=state / AUDIT_LOG)
-    stack.callback(accepted.close)
-    return PlainList(ConsentFile.of(settings.consent), accepted), accepted.begun_anew
-
-
-def _signed(settings: Settings, stack: ExitStack) -> tuple[ConsentSource, str]:
-    """Likewise. The plain list's store is there too: a change back to it is no loss of memory."""
-    accepted = ConsentStore(settings.storage.state_dir, begins_anew=True)
-    stack.callback(accepted.close)
-    consents = SignedList.of(settings.consent, settings.storage)
-    stack.callback(consents.close)
-    return consents, consents.begun_anew
 
 
 def doorbell_of(settings: Settings, telemetry: Telemetry) -> DoorbellSource | None:

@@ -195,3 +195,19 @@ class RevocationStore(Protocol):
 
     def let_go(self, revocations: tuple[HeldRevocation, ...]) -> None:
         """The list says the same by now: nothing of them remains."""
+
+
+class Watcher(Protocol):
+    """Somebody who shows an operator how we are; never ends by itself, never fails."""
+
+    async def run(self) -> None: ...
+
+
+class Notifier(Protocol):
+    """How systemd hears of us (edges.host.systemd.SystemdNotifier)."""
+
+    watchdog_s: float
+
+    def ready(self, status: str) -> None: ...
+    def status(self, status: str) -> None: ...
+    def alive(self) -> None: ...

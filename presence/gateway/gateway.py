@@ -16,29 +16,35 @@ failed, and the list in force runs on.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from presence import __version__
-from presence.core.consent.freshness import NEXT_STEP, Freshness
-from presence.core.consent.jws import KeySet
-from presence.core.consent.revocations import Revocations
+from presence.core.consent.freshness import Freshness
+from presence.core.event.election import Election
 from presence.core.recognition.slot_table import build_table
-from presence.gateway.list_sync import ListSync, Refresh
-from presence.gateway.parts import Parts
-from presence.gateway.peer_link import PeerLink
+from presence.core.timestamps import Moment
+from presence.gateway.list_sync import ListPauses, ListSync
+from presence.gateway.peer_link import PeerLink, SubscribingPublisher
 from presence.gateway.pipeline import Intake, Pipeline
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import RevocationListener
 from presence.ports import (
+    AdvertisementSource,
+    Clock,
+    DoorbellSource,
+    Notifier,
     VerifiedList,
+    Watcher,
 )
-from presence.pulse import HANGING_STEP, LOOK_AT_PARTS_S, Pulse, beat, resting
+from presence.pulse import BOUND_S, HANGING_STEP, LOOK_AT_PARTS_S, Pulse, beat, resting
 from presence.telemetry import (
     ConsentApplied,
     ConsentEntriesRefused,
     ConsentFreshness,
+    Emit,
     GatewayPartHangs,
     GatewayStarted,
     IntakeOverflowed,
@@ -52,130 +58,118 @@ BATCH: Final = 512
 """Advertisements taken at a time, a few milliseconds of work, before other tasks get their turn."""
 
 
-class Gateway:
-    """One gateway of one store, from its start to its stop."""
+class ConnectedPublisher(SubscribingPublisher, Protocol):
+    """A publisher with a connection of its own to keep up."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self.intake = Intake(parts.queue_length)
-        held = Revocations(parts.revocations.load() if parts.revocations else ())
-        self.pipeline = Pipeline(parts.rules, parts.visits, emit=parts.emit, revocations=held)
-        self._peering = (
-            PeerLink(parts.election, self.pipeline, parts.publisher, parts.clock, emit=parts.emit)
-            if parts.election
+    async def run(self) -> None: ...
+    async def publish_state(self) -> None: ...
+    def advance(self, now: Moment) -> None: ...
+
+
+@dataclass(kw_only=True, eq=False)
+class Gateway:
+    """One gateway of one store, from its start to its stop; presence.assembly chooses its edges."""
+
+    sources: Sequence[AdvertisementSource]
+    pipeline: Pipeline
+    list_sync: ListSync
+    publisher: ConnectedPublisher
+    clock: Clock
+    notifier: Notifier
+    emit: Emit
+    pauses: ListPauses
+    intake: Intake = field(default_factory=Intake)
+    revocation_listener: RevocationListener | None = None
+    doorbell: DoorbellSource | None = None
+    election: Election | None = None
+    """None: this gateway speaks to no other."""
+    watchers: Sequence[Watcher] = ()
+    state_interval_s: float = 60
+    first_look_s: float = 5.0
+    """How long a start waits for the first look at the list."""
+    bound_s: Mapping[str, float] = field(default_factory=lambda: BOUND_S)
+    """Part → how long it may go without a sign of progress."""
+
+    def __post_init__(self) -> None:
+        self._peers = (
+            PeerLink(self.election, self.pipeline, self.publisher, self.clock, emit=self.emit)
+            if self.election
             else None
         )
         self._relay = Relay(
-            self.pipeline, parts.publisher, parts.clock, emit=parts.emit, turns=self._peering
+            self.pipeline, self.publisher, self.clock, emit=self.emit, turns=self._peers
         )
-        self.refresh = Refresh()
-        """Ask here for a look at the list before its time."""
-        self.list_sync = ListSync(
-            source=parts.consents,
-            clock=parts.clock,
-            emit=parts.emit,
-            lease_s=parts.lease_s,
-            synchronised=parts.synchronised,
-        )
-        self.revocation_listener = self._revocation_listener(parts)
-        self.freshness = Freshness.BOOT
-        self.next_step = NEXT_STEP[Freshness.BOOT]
         self._reported: Freshness | None = None
         self._looked = asyncio.Event()
         self._built = asyncio.Event()
         self._overflow_reported = 0
-        self.pulse = Pulse()
+        self._pulse = Pulse()
         self._hanging: set[str] = set()
-
-    def _revocation_listener(self, parts: Parts) -> RevocationListener | None:
-        if parts.revocations is None:
-            return None
-        return RevocationListener(
-            parts.list_name,
-            parts.notice_keys or KeySet({}),
-            self.pipeline,
-            store=parts.revocations,
-            list_sync=self.list_sync,
-            clock=parts.clock,
-            refresh=self.refresh.ask,
-            emit=parts.emit,
-        )
 
     async def run(self) -> None:
         """Until every source is at its end and the outbox is empty, or until cancelled."""
-        parts = self._parts
-        if self.revocation_listener is not None and parts.notice_keys is not None:
-            await self.revocation_listener.listen(parts.publisher)
+        if self.revocation_listener is not None:
+            await self.revocation_listener.listen(self.publisher)
         async with asyncio.TaskGroup() as tasks:
-            servants = [
-                tasks.create_task(self._part("consents", self._keep_consents()), name="consents")
-            ]
+            polling = self._part("consents", self._keep_consents())
+            services = [tasks.create_task(polling, name="consents")]
             await self._first_look()
             self._advance()
-            servants += [
-                tasks.create_task(self._part("broker", parts.publisher.run()), name="broker"),
-                tasks.create_task(self._part("relay", self._relay.run()), name="relay"),
-                tasks.create_task(
-                    self._part("identifiers", self._keep_identifiers()), name="identifiers"
-                ),
-                tasks.create_task(self._keep_moving(), name="engine"),
-                tasks.create_task(self._part("state", self._keep_state()), name="state"),
-            ]
-            if self._peering is not None:
-                servants.append(
-                    tasks.create_task(self._part("peers", self._peering.run()), name="peers")
-                )
-            if parts.doorbell is not None:
-                ringing = self._part("doorbell", parts.doorbell.run(self.intake.hear))
-                servants.append(tasks.create_task(ringing, name="doorbell"))
-            servants += [
-                tasks.create_task(watcher.run(), name="watcher") for watcher in parts.watchers
-            ]
-            parts.notifier.ready(self.status_line())
-            parts.emit(GatewayStarted(version=__version__, freshness=self.freshness))
+            services += [tasks.create_task(work, name=name) for name, work in self._services()]
+            self.notifier.ready(self.status_line())
+            self.emit(GatewayStarted(version=__version__, freshness=self._freshness()))
             await self._built.wait()
             sources = [
                 tasks.create_task(self._part("radio", source.run(self.intake.hear)), name="radio")
-                for source in parts.sources
+                for source in self.sources
             ]
             await asyncio.gather(*sources)
             await self._drain()
-            for servant in servants:
-                servant.cancel()
+            for service in services:
+                service.cancel()
+
+    def _services(self) -> Iterator[tuple[str, Coroutine[object, object, None]]]:
+        """All that runs beside the sources, in the order in which it is started."""
+        yield "broker", self._part("broker", self.publisher.run())
+        yield "relay", self._part("relay", self._relay.run())
+        yield "identifiers", self._part("identifiers", self._keep_identifiers())
+        yield "engine", self._keep_moving()
+        yield "state", self._part("state", self._keep_state())
+        if self._peers is not None:
+            yield "peers", self._part("peers", self._peers.run())
+        if self.doorbell is not None:
+            yield "doorbell", self._part("doorbell", self.doorbell.run(self.intake.hear))
+        for watcher in self.watchers:
+            yield "watcher", watcher.run()
 
     async def _part(self, name: str, work: Coroutine[object, object, None]) -> None:
-        with self.pulse.part(name, self._parts.bound_s[name]):
+        with self._pulse.part(name, self.bound_s[name]):
             await work
 
     async def _first_look(self) -> None:
         """Until it has ended, but not for long."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._parts.first_look_s):
+            async with asyncio.timeout(self.first_look_s):
                 await self._looked.wait()
 
     def status_line(self) -> str:
         """One line for `systemctl status`, where all may read it: no count that a customer changes
         (R-23).
         """
-        progress = self._parts.consents.progress
+        progress = self.list_sync.source.progress
         fetching = (
             f", fetching: {progress.here} of {progress.of} files are here" if progress else ""
         )
-        return f"list {self.freshness}, {self.list_sync.entries} entries{fetching}"
+        return f"list {self._freshness()}, {self.list_sync.entries} entries{fetching}"
 
-    def state(self) -> dict[str, object]:
-        """For the health topic: closed, no person in it (docs/design.md#connection)."""
-        return {
-            "sw": __version__,
-            "freshness": str(self.freshness),
-            "list_seq": self.list_sync.seq,
-        }
+    def _freshness(self) -> Freshness:
+        return self.list_sync.freshness(self.clock.now())
 
     async def _keep_moving(self) -> None:
         """Advertisements and time go through the engine; each round is the progress that the
         watchdog is fed with, where no other part hangs.
         """
-        notifier, clock = self._parts.notifier, self._parts.clock
+        notifier, clock = self.notifier, self.clock
         look_again_s = tick_again_s = 0.0
         look_every_s = min(LOOK_AT_PARTS_S, notifier.watchdog_s / 2 or LOOK_AT_PARTS_S)
         while True:
@@ -194,33 +188,32 @@ class Gateway:
 
     def _report_hanging(self) -> bool:
         """Whether a part hangs; each is named once."""
-        hanging = self.pulse.hanging()
+        hanging = self._pulse.hanging()
         for name in hanging.keys() - self._hanging:
             seconds = hanging[name]
-            self._parts.emit(GatewayPartHangs(what=name, seconds=seconds, next_step=HANGING_STEP))
+            self.emit(GatewayPartHangs(what=name, seconds=seconds, next_step=HANGING_STEP))
         self._hanging = set(hanging)
         return bool(hanging)
 
     def _advance(self) -> None:
-        now = self._parts.clock.now()
+        now = self.clock.now()
         self.pipeline.engine.admissions.trust(self.list_sync.standing(now))
         self.pipeline.advance(now)
         self._relay.advance(now)
-        self._parts.publisher.advance(now)
-        if self._peering is not None:
-            self._peering.advance(now)
-        state = self.freshness = self.list_sync.freshness(now)
-        self.next_step = self.list_sync.next_step(now)
+        self.publisher.advance(now)
+        if self._peers is not None:
+            self._peers.advance(now)
+        state = self.list_sync.freshness(now)
         if state is not self._reported:
             self._reported = state
             if state is Freshness.DEAD:
                 self.pipeline.engine.matcher.forget()
-                self._parts.consents.forget_keys()
-            self._parts.emit(ConsentFreshness(freshness=state, next_step=self.next_step))
-            self._parts.notifier.status(self.status_line())
+                self.list_sync.source.forget_keys()
+            self.emit(ConsentFreshness(freshness=state, next_step=self.list_sync.next_step(now)))
+            self.notifier.status(self.status_line())
         if self.intake.dropped > 2 * self._overflow_reported:
             self._overflow_reported = self.intake.dropped
-            self._parts.emit(IntakeOverflowed(dropped=self.intake.dropped))
+            self.emit(IntakeOverflowed(dropped=self.intake.dropped))
 
     async def _keep_state(self) -> None:
         """Tell our state at fixed intervals and never on a change: its time would tell what
@@ -230,32 +223,31 @@ class Gateway:
         next_s = loop.time()
         while True:
             next_s = max(
-                next_s + self._parts.state_interval_s, loop.time()
+                next_s + self.state_interval_s, loop.time()
             )  # after a stall once, not all at once
             with resting():
                 await asyncio.sleep(next_s - loop.time())
-            await self._parts.publisher.publish_state()
+            await self.publisher.publish_state()
 
     async def _keep_consents(self) -> None:
         """Look from time to time, and when asked; while looks fail, asking makes them no more
         frequent.
         """
-        parts = self._parts
         while True:
             beat()
             await self._read_consents()
             self._looked.set()
-            parts.notifier.status(self.status_line())
+            self.notifier.status(self.status_line())
             errors = self.list_sync.errors
-            pause_s = parts.pace(errors) if parts.pace else parts.poll_s
+            pause_s = self.pauses.after(errors)
             with resting():
                 if self.list_sync.unfinished:
                     await asyncio.sleep(GO_ON_S)
                 elif errors:
                     await asyncio.sleep(pause_s)
-                elif await self.refresh.asked(pause_s):
-                    await asyncio.sleep(parts.asked_pace())
-            self.refresh.answered()
+                elif await self.list_sync.refresh.asked(pause_s):
+                    await asyncio.sleep(self.pauses.when_asked())
+            self.list_sync.refresh.answered()
 
     async def _keep_identifiers(self) -> None:
         """The tables of a new list, and the next slot's long before it starts; built beside the
@@ -270,7 +262,7 @@ class Gateway:
 
     async def _build_tables(self) -> None:
         matcher = self.pipeline.engine.matcher
-        slots, keys = matcher.wanted(self._parts.clock.now().utc_s)
+        slots, keys = matcher.wanted(self.clock.now().utc_s)
         for slot in slots:
             table = await asyncio.to_thread(build_table, slot, keys)
             matcher.install(table, keys)
@@ -279,7 +271,7 @@ class Gateway:
         """Take in a new list where there is one."""
         verified = await self.list_sync.renew()
         if verified is not None:
-            now = self._parts.clock.now()
+            now = self.clock.now()
             standing = self.list_sync.standing(now)
             if verified.indexed is None:
                 self.pipeline.engine.admissions.trust(standing)
@@ -294,7 +286,7 @@ class Gateway:
             self.revocation_listener.list_polled(verified)
 
     def _report_applied(self, verified: VerifiedList) -> None:
-        emit, header = self._parts.emit, verified.header
+        emit, header = self.emit, verified.header
         emit(
             ConsentApplied(
                 list=header.name,
@@ -317,6 +309,6 @@ class Gateway:
             await asyncio.sleep(TICK_S / 10)
         self._advance()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._parts.rules.expiry_s):
+            async with asyncio.timeout(self.pipeline.rules.expiry_s):
                 while self.pipeline.outbox.pending.records:  # noqa: ASYNC110 - likewise
                     await asyncio.sleep(TICK_S / 10)

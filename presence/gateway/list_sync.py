@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
+from presence import __version__
 from presence.core.consent.freshness import (
     Freshness,
     Lease,
@@ -80,6 +81,15 @@ class Refresh:
         self._asked.clear()
 
 
+class ListPauses(NamedTuple):
+    """Seconds between looks at the list."""
+
+    after: Callable[[int], float]
+    """Errors in a row → until the next look."""
+    when_asked: Callable[[], float] = lambda: 0.0
+    """From being asked for a look to the look."""
+
+
 @dataclass(kw_only=True)
 class ListSync:
     """The list's lease and figures; `renew` is called by one task."""
@@ -90,6 +100,8 @@ class ListSync:
     lease_s: float
     synchronised: Callable[[], bool] = lambda: True
     """Is the wall clock disciplined? False is a doubt like a stale list."""
+    refresh: Refresh = field(default_factory=Refresh)
+    """Ask here for a look at the list before its time."""
     lease: Lease | None = None
     entries: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
@@ -143,6 +155,10 @@ class ListSync:
 
     def standing(self, now: Moment) -> ListStanding:
         return standing(self.lease, now, synchronised=self.synchronised())
+
+    def state(self, now: Moment) -> dict[str, object]:
+        """For the health topic: closed, no person in it (docs/design.md#connection)."""
+        return {"sw": __version__, "freshness": str(self.freshness(now)), "list_seq": self.seq}
 
     async def renew(self) -> VerifiedList | None:
         """What is newly proven, or None where nothing is or the look failed."""

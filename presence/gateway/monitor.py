@@ -27,9 +27,10 @@ from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import Moment
 from presence.errors import ClockUnreadable
 from presence.gateway.alarm_counters import AlarmCounters
-from presence.gateway.gateway import Gateway
+from presence.gateway.list_sync import ListSync
+from presence.gateway.pipeline import Intake, Pipeline
 from presence.ports import Clock
-from presence.telemetry import REVOKED, ClockJumped, Telemetry
+from presence.telemetry import REVOKED, ClockJumped, Emit
 
 ENTRIES_STEP: Final = 100
 LOOK_S: Final = 15.0
@@ -86,10 +87,12 @@ class WatchedBroker(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sights:
+class MonitorSources:
     """Where to look."""
 
-    gateway: Callable[[], Gateway]
+    list_sync: ListSync
+    pipeline: Pipeline
+    intake: Intake
     broker: WatchedBroker
     radios: Mapping[str, WatchedRadio]
     """By the name of the settings: `hci0`, or `default`. It is the label, so that series do not
@@ -106,21 +109,20 @@ class Sights:
     """None: it is off."""
 
 
-class Oversight:
-    """`look` says how the gateway does; what the telemetry counts is in it from the start."""
+class Monitor:
+    """`look` says how the gateway does, with what was counted of its telemetry."""
 
-    def __init__(self, sights: Sights, telemetry: Telemetry) -> None:
-        self._sights = sights
-        self._emit = telemetry.emit
-        self._counted = AlarmCounters()
-        telemetry.subscribe(self._counted.note)
+    def __init__(self, sources: MonitorSources, alarms: AlarmCounters, emit: Emit) -> None:
+        self._sources = sources
+        self._alarms = alarms
+        self._emit = emit
         self._people = HourlyPersons()
         self._rings = HourlyCounts(RINGS_STEP)
         self._revocations = HourlyCounts()
         self._outbox = HourlyLevels()
         self._well_at_s: dict[str, float] = {}
         self._last: Moment | None = None
-        self._started = sights.clock.now()
+        self._started = sources.clock.now()
 
     async def run(self) -> None:
         while True:
@@ -129,48 +131,47 @@ class Oversight:
             await asyncio.sleep(LOOK_S)
 
     def look(self) -> Overview:
-        sights, now = self._sights, self._sights.clock.now()
-        gateway = sights.gateway()
-        list_sync = gateway.list_sync
+        sources, now = self._sources, self._sources.clock.now()
+        list_sync, pipeline = sources.list_sync, sources.pipeline
         lease = list_sync.lease
         clock_synchronised, clock_trouble = self._clock()
-        broker = sights.broker
-        people = self._people.release(gateway.pipeline.engine.counts.persons.take, now)
+        broker = sources.broker
+        people = self._people.release(pipeline.engine.counts.persons.take, now)
         return Overview(
             at=now,
             version=__version__,
             started_utc_s=self._started.utc_s,
-            armed=sights.armed,
-            open=sights.open_at(now.utc_s),
-            freshness=gateway.freshness,
-            next_step=gateway.next_step,
+            armed=sources.armed,
+            open=sources.open_at(now.utc_s),
+            freshness=list_sync.freshness(now),
+            next_step=list_sync.next_step(now),
             list_seq=list_sync.seq,
             list_entries=rounded(list_sync.entries, ENTRIES_STEP),
             list_age_s=list_sync.age_s(now),
             list_proven_utc_s=lease.proven_at.utc_s if lease else None,
-            key_window_end_utc_s=self._window_end_s(gateway, now) if lease else None,
+            key_window_end_utc_s=self._window_end_s(now) if lease else None,
             refreshes=self._refreshes(now),
-            radios=tuple(self._radio(label, radio, now) for label, radio in sights.radios.items()),
-            bell=self._bell(gateway, people, now),
+            radios=tuple(self._radio(label, radio, now) for label, radio in sources.radios.items()),
+            bell=self._bell(people, now),
             broker_connected=broker.is_connected,
             broker_trouble=broker.trouble or "",
             broker_codes=self._broker_codes(people),
             hourly={count: people.get(count, 0) for count in HOURLY},
-            outbox=self._outbox.release(len(gateway.pipeline.outbox.pending.refs()), now),
-            overflowed=gateway.intake.dropped,
+            outbox=self._outbox.release(len(pipeline.outbox.pending.refs()), now),
+            overflowed=sources.intake.dropped,
             clock_synchronised=clock_synchronised,
             clock_trouble=clock_trouble,
-            disk_free_bytes=sights.free_bytes(),
-            calibration=sights.calibration(),
-            state_read_only=sights.read_only(),
-            storage_failing=self._counted.storage_failing,
-            alarms=dict(self._counted.alarms),
+            disk_free_bytes=sources.free_bytes(),
+            calibration=sources.calibration(),
+            state_read_only=sources.read_only(),
+            storage_failing=self._alarms.storage_failing,
+            alarms=dict(self._alarms.alarms),
         )
 
     def _clock(self) -> tuple[bool, str]:
         """Whether it is synchronised; and why nobody knows, where nobody does."""
         try:
-            return self._sights.synchronised(), ""
+            return self._sources.synchronised(), ""
         except ClockUnreadable as error:
             return False, str(error)
 
@@ -178,7 +179,7 @@ class Oversight:
         """A notice that is obeyed is a customer's act, so it is told by the hour; one that is
         refused is not.
         """
-        refreshes = {REVOKED: 0, **self._counted.refreshes}
+        refreshes = {REVOKED: 0, **self._alarms.refreshes}
         return refreshes | self._revocations.release({REVOKED: refreshes[REVOKED]}, now)
 
     def _broker_codes(self, people: Mapping[str, int]) -> dict[int, int]:
@@ -187,7 +188,7 @@ class Oversight:
 
         Words among gateways follow customers, too, and name nobody to count: they are left out.
         """
-        counters = self._sights.broker.counters
+        counters = self._sources.broker.counters
         codes = counters.refused - counters.refused_events - counters.refused_words
         told = {int(count.partition(".")[2]) for count in people if count.startswith("refused.")}
         return {code: codes[code] + people.get(f"refused.{code}", 0) for code in {*codes, *told}}
@@ -195,23 +196,21 @@ class Oversight:
     def _radio(self, label: str, radio: WatchedRadio, now: Moment) -> Radio:
         condition = radio.condition
         state = STATE_OF[condition] if condition else RadioState.LISTENING
-        if not self._sights.armed:
+        if not self._sources.armed:
             state = RadioState.RESTING
         if state not in BAD:
             self._well_at_s[label] = now.monotonic_s
         gap_s = now.monotonic_s - self._well_at_s.setdefault(label, self._started.monotonic_s)
         return Radio(label, state, gap_s, dict(radio.totals.steps))
 
-    def _bell(
-        self, gateway: Gateway, people: Mapping[str, int], now: Moment
-    ) -> DoorbellState | None:
+    def _bell(self, people: Mapping[str, int], now: Moment) -> DoorbellState | None:
         """Whoever comes to the door may be a customer, so all but the outages is told by the
         hour.
         """
-        bell = self._sights.doorbell
+        bell = self._sources.doorbell
         if bell is None:
             return None
-        worthless = gateway.pipeline.counts["unanswered"]
+        worthless = self._sources.pipeline.counts["unanswered"]
         totals = dict.fromkeys(RINGS, 0) | {
             "links": bell.counters.links,
             "sent_away": bell.counters.sent_away,
@@ -220,14 +219,13 @@ class Oversight:
         hourly = self._rings.release(totals, now) | {"accepted": people.get("accepted", 0)}
         return DoorbellState(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
 
-    @staticmethod
-    def _window_end_s(gateway: Gateway, now: Moment) -> float:
+    def _window_end_s(self, now: Moment) -> float:
         """0 where no keys are held: blind already."""
-        windows = gateway.pipeline.engine.matcher.wanted(now.utc_s)[1].windows
+        windows = self._sources.pipeline.engine.matcher.wanted(now.utc_s)[1].windows
         return float((windows[-1] + 1) * WINDOW_S) if windows else 0.0
 
     def _watch_clock(self) -> None:
-        now, last = self._sights.clock.now(), self._last
+        now, last = self._sources.clock.now(), self._last
         self._last = now
         if last is None:
             return

@@ -36,7 +36,7 @@ class Intake:
     counted.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int = 4096) -> None:
         self._waiting: deque[Advertisement | DoorbellResponse] = deque(maxlen=length)
         self._arrived = asyncio.Event()
         self.dropped = 0
@@ -92,7 +92,7 @@ class Pipeline:
             revocations=revocations,
         )
         self.outbox = self.engine.outbox
-        self._rules = rules
+        self.rules = rules
         self._store = store
         self._emit = emit
         self._unsaved = False
@@ -161,11 +161,11 @@ class Pipeline:
         event, step = released
         if step:
             self._commit(step)
-        place, size = self._rules.place, self._rules.pad_to_bytes
+        place, size = self.rules.place, self.rules.pad_to_bytes
         return OutgoingMessage(
             topic(place, event.audience),
             encode(event, place, pad_to_bytes=size),
-            int(min(self._rules.expiry_s, max(1, outgoing.expires_s - now.monotonic_s))),
+            int(min(self.rules.expiry_s, max(1, outgoing.expires_s - now.monotonic_s))),
             event.type.value,
             event.id,
             copies=not size,

@@ -78,29 +78,28 @@ class RevocationListener:
     def __init__(
         self,
         list_name: str,
-        keys: KeySet,
+        keys: KeySet | None,
         pipeline: Pipeline,
         *,
         store: RevocationStore,
         list_sync: ListSync,
         clock: Clock,
-        refresh: Callable[[], None],
         emit: Emit,
     ) -> None:
-        """`refresh` asks for a look at plane A before its time."""
+        """`keys`: who may sign revocations; None: none are heard. The signed list brings others."""
         self.ignored: Counter[str] = Counter()
         """Messages without effect, by reason; also copies of what we had."""
         self.revocations = 0
         """That took something away."""
         self.lag: ListLag = list_sync.lag
         self._list_name = list_name
-        self._keys = keys.keys
-        self._revoked = keys.revoked
+        self._listens = keys is not None
+        self._keys = keys.keys if keys else {}
+        self._revoked = keys.revoked if keys else frozenset()
         self._pipeline = pipeline
         self._store = store
         self._list_sync = list_sync
         self._clock = clock
-        self._refresh = refresh
         self._emit = emit
         self._seen = self._stored = store.last_revocation(list_name)
         self._revocation_budget = Budget(each_s=REVOCATIONS_EACH_S, at_once=REVOCATIONS_AT_ONCE)
@@ -116,6 +115,8 @@ class RevocationListener:
 
     async def listen(self, link: Link) -> None:
         """From now on, through all reconnections."""
+        if not self._listens:
+            return
         if self._revoked:
             self._lift(self._revoked)
         await link.subscribe(topic_of_revocations(self._list_name), self.hear_revocation)
@@ -145,7 +146,7 @@ class RevocationListener:
                 # At the latest by our own clock: a list "from the future" would never come to close
                 # the hole.
                 self._begin_hole(min(revocation.issued_s, now.utc_s + AHEAD_S))
-                self._refresh()
+                self._list_sync.refresh.ask()
             self._seen = revocation.seq
         applied = self._pipeline.revoke(revocation, now)
         if applied.left_out:
@@ -181,7 +182,7 @@ class RevocationListener:
             self._begin_hole(head.issued_s)
             self._seen = head.revocation_seq
         if self._is_behind() or self._hole_until_s is not None:
-            self._refresh()
+            self._list_sync.refresh.ask()
         self._keep()
 
     def list_polled(self, verified: VerifiedList | None) -> None:
@@ -211,7 +212,7 @@ class RevocationListener:
         said.
         """
         if self._hole_until_s is None:
-            self._refresh()
+            self._list_sync.refresh.ask()
         self._begin_hole(at_s)
 
     def _remember(self, digest: bytes) -> None:

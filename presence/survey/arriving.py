@@ -27,9 +27,11 @@ from presence.core.visit.opening_hours import OpeningHours
 from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway.gateway import Gateway
-from presence.gateway.parts import Parts
+from presence.gateway.list_sync import ListPauses, ListSync
+from presence.gateway.pipeline import Pipeline
 from presence.ports import Clock, OnAdvertisement, OutgoingMessage, Progress, Stored, VerifiedList
 from presence.survey.judging import Result
+from presence.telemetry import OperationalEvent
 
 CONNECT_S: Final = 8.0
 
@@ -174,19 +176,20 @@ def _arrival(
     day = utc_day(clock.now().utc_s)
     keys = (entry.consent.pairwise_keys.get(TEST_AUDIENCE) for entry in consents.entries.values())
     told: list[str] = []
+
+    def emit(event: OperationalEvent) -> None:
+        told.append(f"{event.name}: {event.fields().get('reason', '')}")
+
+    consent = settings.consent
     gateway = Gateway(
-        Parts(
-            rules=rules,
-            sources=[fed],
-            consents=Once(consents),
-            visits=memory,
-            publisher=publisher,
-            clock=clock,
-            notifier=memory,
-            emit=lambda event: told.append(f"{event.name}: {event.fields().get('reason', '')}"),
-            lease_s=settings.consent.lease_s,
-            poll_s=settings.consent.poll_s,
-        )
+        sources=[fed],
+        pipeline=Pipeline(rules, memory, emit=emit),
+        list_sync=ListSync(source=Once(consents), clock=clock, emit=emit, lease_s=consent.lease_s),
+        publisher=publisher,
+        clock=clock,
+        notifier=memory,
+        emit=emit,
+        pauses=ListPauses(lambda _errors: consent.poll_s),
     )
     subjects = frozenset(subject_of_day(key, day) for key in keys if key is not None)
     return Arrival(gateway, fed, publisher, subjects, told=told)

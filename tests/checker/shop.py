@@ -112,7 +112,6 @@ class Shop:
             store=self._withdrawn,
             list_sync=self.list_sync,
             clock=self.clock,
-            refresh=lambda: None,
             emit=self.telemetry.emit,
         )
         self.relay = Relay(

@@ -14,6 +14,7 @@ from presence.core.operations.snapshot import Alarm, RadioState
 from presence.core.operations.status import as_json, as_lines, next_steps
 from presence.core.recognition.challenge import RejectReason
 from presence.edges.host.metrics import Exposition
+from presence.edges.host.status_socket import status_answer
 from presence.telemetry import (
     CATALOGUE,
     AuditFailed,
@@ -27,13 +28,11 @@ from presence.telemetry import (
     RestrictionApplied,
     RestrictionRefused,
 )
-from presence.watching import status_answer
 from scripts.stores.customers import pairwise_key
 from tests.support.builders import (
     ANNA,
     OFFERS,
     PICK_UP,
-    a_list,
     advertisement,
     approach,
     consent,
@@ -69,7 +68,7 @@ NAMES_OF_THE_REQUIREMENTS = (
 def scrape(watched: Watched) -> dict[str, float]:
     """Series → value, as Prometheus reads them."""
     exposition = Exposition()
-    exposition.overview = watched.oversight.look()
+    exposition.overview = watched.monitor.look()
     lines = [line for line in exposition.text().decode().splitlines() if not line.startswith("#")]
     return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
 
@@ -96,12 +95,12 @@ async def test_no_trouble_of_any_kind_brings_a_new_series() -> None:
         for event in CATALOGUE.values():
             watched.telemetry.emit(some(event))
         watched.clock.pass_s(4000)
-        watched.oversight.look()
+        watched.monitor.look()
         assert scrape(watched).keys() == before.keys()
 
 
 def test_the_names_are_those_of_the_requirements() -> None:
-    told = {family.full_name for family in families(Watched().oversight.look())}
+    told = {family.full_name for family in families(Watched().monitor.look())}
 
     assert set(NAMES_OF_THE_REQUIREMENTS) <= told
     assert all(re.fullmatch(r"presence_[a-z_]+", name) for name in told)
@@ -111,7 +110,7 @@ def test_every_metric_is_described_for_the_operator() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
 
     assert [
-        f.full_name for f in families(Watched().oversight.look()) if f"`{f.full_name}" not in page
+        f.full_name for f in families(Watched().monitor.look()) if f"`{f.full_name}" not in page
     ] == []
 
 
@@ -124,7 +123,7 @@ def exported(watched: Watched) -> bytes:
     shows.
     """
     exposition = Exposition()
-    exposition.overview = seen = watched.oversight.look()
+    exposition.overview = seen = watched.monitor.look()
     return b"\n".join(
         (exposition.text(), status_answer(seen), watched.gateway.status_line().encode())
     )
@@ -192,14 +191,15 @@ async def test_customers_are_counted_by_persons_and_five_of_them_show_when_the_h
 ):
     watched = Watched()
     people = [bytes([n]) * 8 for n in range(1, 8)]
-    watched.consents.put(a_list(*(consent(ref=ref) for ref in people)))
-    watched.gateway = watched._gateway(heard for ref in people for heard in approach(ref=ref))
-    watched.oversight.look()
-    await watched.gateway.run()
+    watched.monitor.look()
+    await watched.hears(
+        (heard for ref in people for heard in approach(ref=ref)),
+        listed=[consent(ref=ref) for ref in people],
+    )
 
-    assert as_json(watched.oversight.look())["hourly"]["recognised"] == 0
+    assert as_json(watched.monitor.look())["hourly"]["recognised"] == 0
     watched.clock.pass_s(3600)
-    hourly = as_json(watched.oversight.look())["hourly"]
+    hourly = as_json(watched.monitor.look())["hourly"]
     assert (hourly["recognised"], hourly["entered"], hourly["published"], hourly["left"]) == (
         5,
         5,
@@ -221,14 +221,14 @@ async def test_what_systemd_shows_to_everybody_counts_no_customer() -> None:
 
 async def test_the_list_the_radio_and_the_broker_are_seen_as_they_are() -> None:
     watched = Watched()
-    assert watched.oversight.look().freshness is Freshness.BOOT
+    assert watched.monitor.look().freshness is Freshness.BOOT
     await watched.hears(())
     watched.radio.condition = Condition.DEAF
     watched.publisher.is_connected, watched.publisher.trouble = False, "refused: look at the broker"
-    watched.oversight.look()
+    watched.monitor.look()
     watched.pass_s(600)
 
-    seen = watched.oversight.look()
+    seen = watched.monitor.look()
 
     assert (seen.freshness, seen.list_seq, seen.list_age_s) == (Freshness.AGING, 7, 630)
     assert seen.next_step
@@ -243,7 +243,7 @@ async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:
     watched.radio.condition = Condition.AWAY
 
     watched.clock.pass_s(3000)
-    seen = watched.oversight.look()
+    seen = watched.monitor.look()
 
     assert (seen.armed, seen.radios[0].state, seen.radios[0].gap_s) == (
         False,
@@ -254,16 +254,16 @@ async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:
 
 async def test_refusals_of_events_are_told_by_the_hour_and_others_at_once() -> None:
     watched = Watched()
-    watched.oversight.look()
+    watched.monitor.look()
     counters = watched.publisher.counters
     counters.refused[0x87] += 7
     counters.refused_events[0x87] += 6
     for number in range(6):
         watched.gateway.pipeline.refused(outgoing(ref=bytes([number]) * 8), 0x87)
 
-    assert watched.oversight.look().broker_codes == {0x87: 1}
+    assert watched.monitor.look().broker_codes == {0x87: 1}
     watched.clock.pass_s(3600)
-    assert watched.oversight.look().broker_codes == {0x87: 6}
+    assert watched.monitor.look().broker_codes == {0x87: 6}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_an_alarm_is_counted_by_its_reason(event: type[OperationalEvent], alarm:
     watched = Watched()
     watched.telemetry.emit(some(event))
 
-    assert watched.oversight.look().alarms == {alarm: 1}
+    assert watched.monitor.look().alarms == {alarm: 1}
 
 
 @pytest.mark.requirement("R-23", "R-66")
@@ -309,7 +309,7 @@ async def test_answers_to_the_doorbell_are_counted_by_the_hour_and_its_state_is_
         'presence_doorbell_ringing{adapter="hci1"}',
         'presence_doorbell_outages_total{adapter="hci1"}',
     }
-    assert "doorbell hci1: hci1 is off: power it on" in next_steps(watched.oversight.look())
+    assert "doorbell hci1: hci1 is off: power it on" in next_steps(watched.monitor.look())
 
     watched.clock.pass_s(3600)
     told = {
@@ -323,7 +323,7 @@ async def test_answers_to_the_doorbell_are_counted_by_the_hour_and_its_state_is_
     }
     assert (
         "does NOT ring; hourly: answers accepted 0, worth nothing 100; connections 200, sent away 0"
-        in "\n".join(as_lines(as_json(watched.oversight.look())))
+        in "\n".join(as_lines(as_json(watched.monitor.look())))
     )
 
 
@@ -332,7 +332,7 @@ async def test_a_gateway_without_a_doorbell_has_no_word_of_it_in_its_status() ->
     watched.doorbell = None
     watched.watch()
 
-    status = as_json(watched.oversight.look())
+    status = as_json(watched.monitor.look())
 
     assert status["doorbell"] is None
     assert "bell" not in "\n".join(as_lines(status))
@@ -362,7 +362,7 @@ async def test_a_card_that_went_read_only_is_told_until_it_is_healed() -> None:
     watched = Watched()
     told = []
     for watched.read_only in (False, True, False):
-        status = as_json(watched.oversight.look())
+        status = as_json(watched.monitor.look())
         steps = [step for step in status["next_steps"] if "read-only" in step]
         told.append(
             (status["state_read_only"], scrape(watched)["presence_state_read_only"], len(steps))
@@ -376,7 +376,7 @@ async def test_the_status_of_a_gateway_with_a_large_disk_can_be_read() -> None:
     watched.free_bytes = 500_107_862_016
     watched.publisher.is_connected, watched.publisher.trouble = False, "lost 4A:11:22:33:44:F5"
 
-    status = json.loads(status_answer(watched.oversight.look()))
+    status = json.loads(status_answer(watched.monitor.look()))
 
     assert status["disk_free_bytes"] == 500_107_862_016
     assert "4A:11" not in json.dumps(status)

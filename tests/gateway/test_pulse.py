@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,6 @@ from presence.edges.mqtt import publisher as mqtt
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway import gateway as daemon
 from presence.gateway.gateway import Gateway
-from presence.gateway.parts import Parts
 from presence.ports import OnAdvertisement, OutgoingMessage
 from presence.pulse import BOUND_S, Pulse, beat, branch, resting
 from presence.telemetry import GatewayPartHangs
@@ -39,6 +39,7 @@ from tests.support.fakes import (
     MemoryStore,
     RecordingTelemetry,
 )
+from tests.support.joined import joined
 from tests.support.mqtt_parts import STORE
 from tests.support.paths import ROOT
 
@@ -155,8 +156,8 @@ class Gate:
         self.telemetry = RecordingTelemetry()
 
     @contextlib.asynccontextmanager
-    async def running(self, **parts: object) -> AsyncIterator[Gateway]:
-        ours = {
+    async def running(self, **parts: Any) -> AsyncIterator[Gateway]:
+        ours: dict[str, Any] = {
             "rules": rules(),
             "sources": [OneVisitor()],
             "consents": FakeConsentSource(a_list(consent())),
@@ -165,12 +166,11 @@ class Gate:
             "clock": RunningClock(),
             "notifier": self.notifier,
             "emit": self.telemetry.emit,
-            "lease_s": 900,
             "poll_s": 0.1,
             "state_interval_s": 0.1,
             "bound_s": dict.fromkeys(BOUND_S, IMPATIENT_S),
         }
-        gateway = Gateway(Parts(**{**ours, **parts}))  # type: ignore[arg-type]
+        gateway = joined(**{**ours, **parts})
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(gateway.run())
             yield gateway

@@ -20,7 +20,7 @@ from presence.core.consent.revocations import Revocations
 from presence.core.engine import index_list
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.errors import StorageError
-from presence.gateway.list_sync import ListSync
+from presence.gateway.list_sync import ListSync, Refresh
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import (
     COPY,
@@ -65,6 +65,16 @@ class CountingStore(SqliteRevocationStore):
         super().keep(*arguments, **more)
 
 
+class CountedRefresh(Refresh):
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+
+    def ask(self) -> None:
+        super().ask()
+        self.times += 1
+
+
 class Gateway:
     """From the broker's topics to the events, without a broker."""
 
@@ -82,12 +92,13 @@ class Gateway:
         )
         self.store = store(folder)
         self.source = FakeConsentSource()
+        self.refresh = CountedRefresh()
         self.list_sync = ListSync(
             source=self.source,
             clock=self.clock,
             emit=self.telemetry.emit,
             lease_s=900,
-            synchronised=lambda: True,
+            refresh=self.refresh,
         )
         self.pipeline = SmallPipeline(
             rules(),
@@ -95,7 +106,6 @@ class Gateway:
             emit=self.telemetry.emit,
             revocations=Revocations(self.store.load()),
         )
-        self.asked = 0
         self.listener = RevocationListener(
             LIST,
             KeySet(KEYS, revoked),
@@ -103,7 +113,6 @@ class Gateway:
             store=self.store,
             list_sync=self.list_sync,
             clock=self.clock,
-            refresh=self._ask,
             emit=self.telemetry.emit,
         )
         self.relay = Relay(self.pipeline, self.publisher, self.clock, emit=self.telemetry.emit)
@@ -111,8 +120,10 @@ class Gateway:
     def close(self) -> None:
         self.store.close()
 
-    def _ask(self) -> None:
-        self.asked += 1
+    @property
+    def asked(self) -> int:
+        """How often a look at the list was asked for."""
+        return self.refresh.times
 
     async def look(self, consents: ConsentList | VerifiedList | None = None) -> None:
         """As the daemon looks at plane A."""

@@ -356,7 +356,7 @@ async def test_after_two_windows_without_a_list_no_key_is_left(
         away = repository.folder.rename(repository.folder.with_name("away"))
         door.clock.passed_s = DEAD_S + 60
         await door.look()
-        assert door.gateway.freshness is Freshness.DEAD
+        assert door.freshness is Freshness.DEAD
         assert len(door.gateway.pipeline.engine.matcher.wanted(0)[1]) == 0
         assert list((door.folder / "run" / "keys").iterdir()) == []
         away.rename(repository.folder)

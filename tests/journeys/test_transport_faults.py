@@ -418,9 +418,9 @@ async def test_a_gateway_is_ready_though_its_first_list_takes_long(
     door = Door(slow_line.folder, slow_line.repository, location=slow_line.server.url)
     async with door.running(looked=False, first_look_s=1.5):
         await door.is_ready()
-        assert door.gateway.freshness is Freshness.BOOT
+        assert door.freshness is Freshness.BOOT
         assert "files are here" in door.gateway.status_line()
-        assert "on its way" in door.gateway.next_step
+        assert "on its way" in door.gateway.list_sync.next_step(door.clock.now())
         assert await door.somebody_comes_in(bytes([8]) * 8) == 0
         slow_line.server.file_s = 0
         async with asyncio.timeout(20):

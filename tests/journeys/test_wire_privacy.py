@@ -30,8 +30,6 @@ from presence.core.event.cloudevent import (
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
 from presence.errors import ConfigurationError
-from presence.gateway.gateway import Gateway
-from presence.gateway.parts import Parts
 from presence.gateway.relay import Relay
 from presence.ports import OnAdvertisement, OutgoingMessage
 from tests.support.brokers import PUBLISH, FakeBroker, listener, mosquitto, needs_mosquitto
@@ -67,6 +65,7 @@ from tests.support.fakes import (
     MemoryStore,
     RecordingTelemetry,
 )
+from tests.support.joined import joined
 from tests.support.mqtt_parts import new_publisher, running
 from tests.support.settings_texts import MINIMAL
 from tests.support.shops import Shop, entry
@@ -405,7 +404,7 @@ async def evening(*refs: bytes) -> tuple[TimedPublisher, list[float], list[dict[
         TimedPublisher(),
         FakeConsentSource(a_list(*(consent(ref=ref) for ref in (ANNA, BERIT, CARL)))),
     )
-    parts = Parts(
+    gateway = joined(
         rules=rules(),
         sources=[
             Evening(
@@ -418,15 +417,13 @@ async def evening(*refs: bytes) -> tuple[TimedPublisher, list[float], list[dict[
         clock=FakeClock(),
         notifier=FakeNotifier(),
         emit=RecordingTelemetry().emit,
-        lease_s=900,
         poll_s=0.33,
         state_interval_s=INTERVAL_S,
     )
-    gateway = Gateway(parts)
     began_s = asyncio.get_running_loop().time()
     await asyncio.wait_for(gateway.run(), 10)
     due_s = [began_s + n * INTERVAL_S for n in range(1, len(publisher.told_at_s) + 1)]
-    return publisher, due_s, [gateway.state()]
+    return publisher, due_s, [gateway.list_sync.state(gateway.clock.now())]
 
 
 @pytest.mark.requirement("R-23", "T-16")

@@ -17,7 +17,6 @@ from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from presence.edges.host.clock import SystemClock
 from presence.gateway.gateway import Gateway
-from presence.gateway.parts import Parts
 from presence.ports import OnAdvertisement
 from presence.telemetry import ConsentRefused
 from tests.support.builders import approach, rules
@@ -27,6 +26,7 @@ from tests.support.fakes import (
     MemoryStore,
     RecordingTelemetry,
 )
+from tests.support.joined import joined
 from tests.support.signed_lists import LIST, Repository
 
 MAX_SPAN_S = 396 * 86_400
@@ -92,22 +92,18 @@ class Door:
         """`looked`: begins when the first look has ended."""
         source = self.source()
         self.publisher = FakePublisher()
-        self.gateway = Gateway(
-            Parts(
-                rules=rules(),
-                sources=[Quiet()],
-                consents=source,
-                visits=MemoryStore(),
-                publisher=self.publisher,
-                clock=self.clock,
-                notifier=self.notifier,
-                emit=self.telemetry.emit,
-                lease_s=900,
-                poll_s=60,
-                synchronised=lambda: self.synchronised,
-                pace=lambda errors: 0.01 if errors else 60,
-                first_look_s=first_look_s,
-            )
+        self.gateway = joined(
+            rules=rules(),
+            sources=[Quiet()],
+            consents=source,
+            visits=MemoryStore(),
+            publisher=self.publisher,
+            clock=self.clock,
+            notifier=self.notifier,
+            emit=self.telemetry.emit,
+            synchronised=lambda: self.synchronised,
+            pause_after=lambda errors: 0.01 if errors else 60,
+            first_look_s=first_look_s,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -128,7 +124,7 @@ class Door:
     async def look(self) -> "Door":
         """Let the daemon look at its list once more, and time pass through its engine."""
         before = self._looks()
-        self.gateway.refresh.ask()
+        self.gateway.list_sync.refresh.ask()
         await self._looked(before)
         await asyncio.sleep(0.55)  # a tick of the engine
         await self._knows_them()

@@ -3,16 +3,16 @@ to its parts.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from presence.core.consent.model import Consent
 from presence.core.operations.radio_health import Condition, Totals
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
+from presence.gateway.alarm_counters import AlarmCounters
 from presence.gateway.gateway import Gateway
-from presence.gateway.monitor import Oversight, Sights
-from presence.gateway.parts import Parts
+from presence.gateway.monitor import Monitor, MonitorSources
 from presence.telemetry import Emit, OperationalEvent
 from tests.support import builders
 from tests.support.builders import a_list, consent
@@ -25,6 +25,7 @@ from tests.support.fakes import (
     RecordingTelemetry,
     ScriptedSource,
 )
+from tests.support.joined import joined
 
 
 @dataclass
@@ -89,17 +90,20 @@ class Watched:
         self.synchronised = True
         self.armed = armed
         self._listeners = listeners
-        self.gateway = self._gateway(())
+        self.gateway = self._gateway()
         self.watch()
 
     def watch(self) -> None:
         """Begin to look, as at a start."""
         self.telemetry = RecordingTelemetry()
-        for listener in self._listeners:
-            self.telemetry.subscribe(listener)
-        self.oversight = Oversight(
-            Sights(
-                gateway=lambda: self.gateway,
+        alarms = AlarmCounters()
+        for subscriber in (alarms.note, *self._listeners):
+            self.telemetry.subscribe(subscriber)
+        self.monitor = Monitor(
+            MonitorSources(
+                list_sync=self.gateway.list_sync,
+                pipeline=self.gateway.pipeline,
+                intake=self.gateway.intake,
                 broker=self.publisher,
                 radios={"hci0": self.radio},
                 clock=self.clock,
@@ -111,12 +115,15 @@ class Watched:
                 read_only=lambda: self.read_only,
                 doorbell=self.doorbell,
             ),
-            self.telemetry,
+            alarms,
+            self.telemetry.emit,
         )
 
-    async def hears(self, advertisements: Iterable[Advertisement]) -> None:
-        self.consents.put(a_list(self._listed))
-        self.gateway = self._gateway(advertisements)
+    async def hears(
+        self, advertisements: Iterable[Advertisement], *, listed: Sequence[Consent] = ()
+    ) -> None:
+        self.consents.put(a_list(*(listed or [self._listed])))
+        self.gateway = replace(self.gateway, sources=[ScriptedSource(advertisements)])
         await self.gateway.run()
 
     def pass_s(self, seconds: float) -> None:
@@ -127,19 +134,16 @@ class Watched:
     def _emit(self, event: OperationalEvent) -> None:
         self.telemetry.emit(event)
 
-    def _gateway(self, advertisements: Iterable[Advertisement]) -> Gateway:
-        return Gateway(
-            Parts(
-                rules=self._rules,
-                sources=[ScriptedSource(advertisements)],
-                consents=self.consents,
-                visits=self.store,
-                publisher=self.publisher,
-                clock=self.clock,
-                notifier=FakeNotifier(),
-                emit=self._emit,
-                lease_s=900,
-                poll_s=3600,
-                queue_length=20_000,
-            )
+    def _gateway(self) -> Gateway:
+        return joined(
+            rules=self._rules,
+            sources=[],
+            consents=self.consents,
+            visits=self.store,
+            publisher=self.publisher,
+            clock=self.clock,
+            notifier=FakeNotifier(),
+            emit=self._emit,
+            poll_s=3600,
+            queue_length=20_000,
         )

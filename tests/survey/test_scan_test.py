@@ -333,7 +333,10 @@ def test_the_list_for_the_gateway_of_the_last_step_holds_test_phones_only() -> N
     kept = only_test_phones(a_list(with_flags(Flag.TEST), consent(ref=BERIT)))
     assert list(kept.entries) == [ANNA]
     source = Once(kept)
-    assert source.read() is kept
+    verified = source.read()
+    assert verified is not None
+    assert (verified.header, verified.entries) == (kept.header, 1)
+    assert verified.indexed is not None
     assert source.read() is None
 
 

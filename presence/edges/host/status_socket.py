@@ -7,6 +7,7 @@ or many harms nobody: all limits are below. Nothing can be changed over it.
 
 import asyncio
 import grp
+import json
 import os
 import socket
 import struct
@@ -15,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from presence.core.operations.snapshot import Overview
+from presence.core.operations.status import as_json
+from presence.edges.host import logs
 from presence.telemetry import Emit, StatusFailed, TechnicianAsked
 
 FILE_NAME: Final = "status.sock"
@@ -135,3 +139,10 @@ def ask(path: Path, word: str, *, timeout_s: float = 5.0) -> bytes:
         while len(answer) < ANSWER_MAX and (more := asking.recv(65_536)):
             answer += more
     return bytes(answer)
+
+
+def status_answer(seen: Overview) -> bytes:
+    """Texts are scrubbed one by one: a number of many digits (bytes free on a large disk) is no
+    identifier.
+    """
+    return json.dumps(logs.cleaned(as_json(seen)), ensure_ascii=False).encode()

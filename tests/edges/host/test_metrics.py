@@ -19,7 +19,7 @@ from tests.support.watched import Watched
 
 async def exported(telemetry: RecordingTelemetry, seconds: float = 0.2, **settings: Any) -> None:
     exporter = MetricsExporter(
-        MetricsSettings(**settings), Watched().oversight.look, emit=telemetry.emit
+        MetricsSettings(**settings), Watched().monitor.look, emit=telemetry.emit
     )
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -75,7 +75,7 @@ async def test_a_folder_that_cannot_be_written_is_told_once_and_the_gateway_goes
 async def test_over_http_it_is_there_on_this_machine_only_and_gone_with_the_gateway() -> None:
     telemetry, port = RecordingTelemetry(), free_port()
     settings = MetricsSettings(export=MetricsExport.LOOPBACK, port=port)
-    exporter = MetricsExporter(settings, Watched().oversight.look, emit=telemetry.emit)
+    exporter = MetricsExporter(settings, Watched().monitor.look, emit=telemetry.emit)
 
     def scrape(host: str = "127.0.0.1") -> str:
         with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=5) as answer:
