@@ -83,19 +83,11 @@ def gateway_of(
     that clock is fast.
     """
     clock, emit = clock or SystemClock(), telemetry.emit
+    rules = rules_of(settings, read_store_key(settings.store.key_file))
     alarms = AlarmCounters()
     telemetry.subscribe(alarms.note)
-    rules = rules_of(settings, read_store_key(settings.store.key_file))
     services = _services_of(settings, rules, clock, stack, emit)
-    monitor = _monitor(
-        settings,
-        services,
-        clock=clock,
-        sources=sources,
-        doorbell=doorbell,
-        alarms=alarms,
-        emit=emit,
-    )
+    monitor = Monitor(_monitored(settings, services, clock, sources, doorbell), alarms, emit)
     return Gateway(
         sources=sources,
         intake=services.intake,
@@ -206,36 +198,29 @@ def _election(settings: Settings, rules: Rules) -> Election | None:
     )
 
 
-def _monitor(
+def _monitored(
     settings: Settings,
     services: _Services,
-    *,
     clock: Clock,
     sources: Sequence[AdvertisementSource],
     doorbell: DoorbellSource | None,
-    alarms: AlarmCounters,
-    emit: Emit,
-) -> Monitor:
+) -> MonitorSources:
     state_dir = settings.storage.state_dir
     radios = [source for source in sources if isinstance(source, BluezScanner)]
-    return Monitor(
-        MonitorSources(
-            list_sync=services.list_sync,
-            pipeline=services.pipeline,
-            intake=services.intake,
-            broker=services.publisher,
-            radios={radio.adapter or "default": radio for radio in radios},
-            clock=clock,
-            armed=not _is_disarmed(settings),
-            open_at=hours_of(settings.store).open_at,
-            synchronised=is_synchronised,
-            free_bytes=lambda: free_bytes(state_dir),
-            calibration=lambda: calibration.doubt(settings),
-            read_only=lambda: is_read_only(state_dir),
-            doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
-        ),
-        alarms,
-        emit,
+    return MonitorSources(
+        list_sync=services.list_sync,
+        pipeline=services.pipeline,
+        intake=services.intake,
+        broker=services.publisher,
+        radios={radio.adapter or "default": radio for radio in radios},
+        clock=clock,
+        armed=not _is_disarmed(settings),
+        open_at=hours_of(settings.store).open_at,
+        synchronised=is_synchronised,
+        free_bytes=lambda: free_bytes(state_dir),
+        calibration=lambda: calibration.doubt(settings),
+        read_only=lambda: is_read_only(state_dir),
+        doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
     )
 
 
