@@ -26,8 +26,7 @@ from presence.config.settings import (
 )
 from presence.core.event.cloudevent import largest_bytes
 from presence.core.place import Place
-
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+from presence.core.visit.opening_hours import WEEKDAYS
 
 
 def time_zone_exists(store: StoreSettings) -> Iterator[str]:
@@ -41,8 +40,8 @@ def time_zone_exists(store: StoreSettings) -> Iterator[str]:
 
 def days_are_days(store: StoreSettings) -> Iterator[str]:
     for day in store.opening_hours:
-        if day not in DAYS:
-            yield f"opening_hours.{day} is no day: use {', '.join(DAYS)}"
+        if day not in WEEKDAYS:
+            yield f"opening_hours.{day} is no day: use {', '.join(WEEKDAYS)}"
 
 
 def closes_when_it_does_not_open(store: StoreSettings) -> Iterator[str]:

@@ -7,7 +7,6 @@ keys/notices.pem, notices-1.pem, …     signs notices and heads; the number is 
 keys/service.key                  32 random bytes in hex, for refs and pairwise keys
 """
 
-import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.signer import CryptoSigner
 
+from presence.edges.host.files import replace_file
 from presence.errors import ConsentServiceError
 
 ROOT_KEYS: Final = 3
@@ -47,17 +47,15 @@ class KeyFolder:
         root.mkdir(mode=0o700, parents=True)
         self.directory.chmod(0o700)
         for number in range(1, ROOT_KEYS + 1):
-            _write_private(root / f"{number}.pem", _new_key())
-        _write_private(self.approval_path, _new_key())
+            replace_file(root / f"{number}.pem", _new_key())
+        replace_file(self.approval_path, _new_key())
         for name in (*ONLINE, NOTICES):
             self.renew(name)
-        _write_private(
-            self.directory / "service.key", secrets.token_hex(SERVICE_KEY_BYTES).encode()
-        )
+        replace_file(self.directory / "service.key", secrets.token_hex(SERVICE_KEY_BYTES).encode())
 
     def renew(self, name: str) -> None:
         """A new key in place of the old one, for a role that is online or for notices."""
-        _write_private(self.directory / f"{name}.pem", _new_key())
+        replace_file(self.directory / f"{name}.pem", _new_key())
 
     def root_signers(self, directory: Path | None = None) -> list[CryptoSigner]:
         """As many root keys as are there: three after `init`, two of them are enough."""
@@ -87,7 +85,7 @@ class KeyFolder:
         """It counts once the register says this number; so a crash leaves the old key in force, or
         the new one.
         """
-        _write_private(self.directory / f"{revocation_kid(number)}.pem", _new_key())
+        replace_file(self.directory / f"{revocation_kid(number)}.pem", _new_key())
 
     def forget_revocation_keys(self, *, but: Iterable[int]) -> None:
         kept = {f"{revocation_kid(number)}.pem" for number in but}
@@ -114,7 +112,7 @@ class KeyFolder:
         return _read(path)
 
     def new_approval_key(self, path: Path) -> Ed25519PrivateKey:
-        _write_private(path, _new_key())
+        replace_file(path, _new_key())
         return _read(path)
 
     def service_key(self) -> bytes:
@@ -152,12 +150,3 @@ def _read(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise ConsentServiceError(f"{path}: not an Ed25519 key")
     return key
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    new = path.with_suffix(".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

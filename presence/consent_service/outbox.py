@@ -16,6 +16,7 @@ from typing import Final
 
 from presence.config.settings import MqttSettings
 from presence.core.consent.revocation import topic_of_head, topic_of_revocations
+from presence.edges.host.files import replace_file
 from presence.edges.mqtt.connection import Connection
 from presence.edges.mqtt.credentials import load_credentials
 from presence.edges.mqtt.report import Dropped
@@ -31,14 +32,9 @@ class RevocationOutbox:
     def put(self, seq: int, revocation: bytes) -> Path:
         """Raises ConsentServiceError."""
         path = self.directory / f"{seq:09d}.jws"
-        new = path.with_suffix(".new")
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with new.open("wb") as file:
-                file.write(revocation)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
+            replace_file(path, revocation)
         except OSError as error:
             raise ConsentServiceError(
                 f"{path}: {error.strerror}: the change is registered, its notice is not written: "

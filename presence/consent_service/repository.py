@@ -11,7 +11,6 @@ Targets that no metadata names any more are deleted one publication later, so th
 reading just then finds them.
 """
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,8 +34,11 @@ from tuf.api.serialization.json import JSONSerializer
 from presence.consent_service.keys import APPROVAL, ONLINE, ROOT_THRESHOLD, KeyFolder
 from presence.core.consent.growth import ROOT_FIELD, parse_root_field, root_field
 from presence.core.consent.jws import Keys
+from presence.edges.host.files import replace_file
 from presence.errors import ConsentServiceError
 
+PUBLISHED: Final = 0o644
+"""Whoever serves the repository may be another user."""
 LIVES: Final = {
     "root": timedelta(days=365),
     "targets": timedelta(hours=24),
@@ -73,7 +75,7 @@ class Repository:
         file = self._targets / _file_of(target)
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            _write(file, data)
+            replace_file(file, data, mode=PUBLISHED)
         return target
 
     def targets(self) -> dict[str, TargetFile]:
@@ -149,8 +151,7 @@ class Repository:
         old.signed.add_key(new.public_key, "root")
         old.signed.version += 1
         old.signed.expires = _expiry("root", now_s)
-        _write(lost, new.private_bytes)
-        lost.chmod(0o600)
+        replace_file(lost, new.private_bytes)
         self._sign_and_write(old, [*signers, new], f"{old.signed.version}.root.json")
         return int(old.signed.version)
 
@@ -229,7 +230,11 @@ class Repository:
         for signer in signers:
             metadata.sign(signer, append=True)
         try:
-            _write(self._metadata / name, metadata.to_bytes(JSONSerializer(compact=True)))
+            replace_file(
+                self._metadata / name,
+                metadata.to_bytes(JSONSerializer(compact=True)),
+                mode=PUBLISHED,
+            )
         except OSError as error:
             raise ConsentServiceError(
                 f"{self._metadata / name}: {error.strerror}: nothing was published"
@@ -259,13 +264,3 @@ def _file_of(target: TargetFile) -> str:
 
 def _expiry(role: str, now_s: float) -> datetime:
     return datetime.fromtimestamp(int(now_s), UTC) + LIVES[role]
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The whole file or the old one, also where the power fails."""
-    new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -22,6 +22,7 @@ from presence.core.consent.revocation import (
 )
 from presence.demo.story import LIST, Person, consent_list
 from presence.edges.consent_list.plain import FILE_NAME
+from presence.edges.host.files import replace_file
 from presence.errors import BrokerError
 from presence.simulation.local_broker import LocalBroker
 
@@ -46,9 +47,8 @@ class PlayedConsentService:
     def publish(self, people: tuple[Person, ...], *, now_s: float) -> None:
         self.seq += 1
         lines = consent_list(people, seq=self.seq, now_s=now_s)
-        new = self._path.with_suffix(".new")
-        new.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        new.replace(self._path)
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        replace_file(self._path, text.encode(), durable=False)
 
     async def revoke(self, people: tuple[Person, ...], *, now_s: float) -> None:
         """These customers withdraw; returns when the broker has the notice. Raises BrokerError."""

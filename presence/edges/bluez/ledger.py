@@ -12,6 +12,7 @@ from typing import Final
 from presence.core.operations.radio_health import DAY_S
 from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.timestamps import Moment
+from presence.edges.host.files import replace_file
 
 Taken = tuple[tuple[float, RecoveryStep], ...]
 NAME: Final = "radio-steps.json"
@@ -35,9 +36,8 @@ class Ledger:
     def write(self, adapter: str, taken: Taken) -> None:
         """A disk that is full costs the memory of the cap, and nothing else."""
         with suppress(OSError):
-            fresh = self._file.with_suffix(".new")
-            fresh.write_text(json.dumps({**self._all(), adapter: taken}), "ascii")
-            fresh.replace(self._file)
+            text = json.dumps({**self._all(), adapter: taken})
+            replace_file(self._file, text.encode("ascii"), durable=False)
 
     def _all(self) -> dict[str, list[tuple[float, str]]]:
         try:

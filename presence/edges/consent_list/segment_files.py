@@ -18,6 +18,7 @@ from pathlib import Path
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
 
+from presence.edges.host.files import replace_file
 from presence.errors import StorageError
 
 
@@ -42,10 +43,7 @@ class SegmentFiles:
         file = self._file(target)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new = file.with_suffix(".new")
-            new.touch(mode=0o600)
-            new.write_bytes(data)
-            new.replace(file)
+            replace_file(file, data, durable=False)
         except OSError as error:
             raise StorageError(f"{self._folder}: {error.strerror}: {self._room}") from error
 

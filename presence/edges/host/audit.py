@@ -28,6 +28,7 @@ from presence.core.operations.audit_chain import (
     verify,
 )
 from presence.core.timestamps import rfc3339
+from presence.edges.host.files import replace_file
 from presence.ports import Clock
 from presence.telemetry import AuditFailed, AuditRecovered, ConsentApplied, Emit, OperationalEvent
 
@@ -224,17 +225,8 @@ def _read_head(directory: Path) -> ChainHead | None:
 
 
 def _write_head(directory: Path, head: ChainHead) -> None:
-    new = directory / f".{HEAD_NAME}.new"
-    with new.open("wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(
-            json.dumps(
-                {"n": head.last.n, "digest": head.last.digest, "first_n": head.first_n}
-            ).encode()
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(directory / HEAD_NAME)
+    value = {"n": head.last.n, "digest": head.last.digest, "first_n": head.first_n}
+    replace_file(directory / HEAD_NAME, json.dumps(value).encode())
 
 
 def mend_torn_line(directory: Path) -> None:

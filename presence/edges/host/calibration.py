@@ -9,16 +9,14 @@ cannot be seen.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
 from presence.config import Settings
 from presence.core.timestamps import rfc3339
+from presence.edges.host.files import replace_file
 from presence.errors import StorageError
 
 FILE_NAME: Final = "calibration.json"
@@ -49,16 +47,8 @@ def record(settings: Settings, verdict: str, found: str, utc_s: float) -> None:
     path = settings.storage.state_dir / FILE_NAME
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{FILE_NAME}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(values, file, indent=1)
-                os.fchmod(
-                    file.fileno(), 0o644
-                )  # the folder is the daemon's alone; the file may be root's
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        # the folder is the daemon's alone; the file may be root's
+        replace_file(path, json.dumps(values, indent=1).encode(), mode=0o644)
     except OSError as error:
         next_step = (
             "run it as a user who may write there (sudo); until then `check` calls the "

@@ -5,10 +5,8 @@ a thread that touches nothing else.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
@@ -18,6 +16,7 @@ from prometheus_client.registry import Collector
 from presence.config.operating import MetricsExport, MetricsSettings
 from presence.core.operations.metrics import families
 from presence.core.operations.snapshot import Overview
+from presence.edges.host.files import replace_file
 from presence.telemetry import Emit, MetricsFailed
 
 LOOPBACK: Final = "127.0.0.1"
@@ -71,7 +70,8 @@ class MetricsExporter:
 
     def _write(self) -> None:
         try:
-            replace_file(self._settings.textfile, self.exposition.text())
+            # readable for all: node_exporter is another user
+            replace_file(self._settings.textfile, self.exposition.text(), mode=0o644, durable=False)
         except OSError as error:
             self._failed(f"metrics.textfile {self._settings.textfile}: {error.strerror}")
         else:
@@ -102,14 +102,3 @@ class MetricsExporter:
             next_step = "give this user the folder, or choose another port; see docs/operations.md"
             self._emit(MetricsFailed(reason=reason, next_step=next_step))
         self._failing = True
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """A reader sees the old file or the new one, never half of one. Readable for all: node_exporter
-    is another user.
-    """
-    new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        os.fchmod(file.fileno(), 0o644)
-        file.write(content)
-    new.replace(path)

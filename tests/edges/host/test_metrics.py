@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from presence.config.operating import MetricsExport, MetricsSettings
-from presence.edges.host.metrics import MetricsExporter, replace_file
+from presence.edges.host.metrics import MetricsExporter
 from presence.simulation.local_broker import free_port
 from presence.telemetry import MetricsFailed
 from tests.support.fakes import RecordingTelemetry
@@ -41,16 +41,6 @@ async def test_the_file_is_whole_and_readable_for_node_exporter(tmp_path: Path) 
     assert text.endswith("\n")
     assert stat.S_IMODE((tmp_path / "presence.prom").stat().st_mode) == 0o644
     assert telemetry.events == []
-
-
-def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path: Path) -> None:
-    path = tmp_path / "presence.prom"
-    replace_file(path, b"old\n" * 1000)
-    with path.open("rb") as reader:
-        replace_file(path, b"new\n")
-        assert reader.read() == b"old\n" * 1000
-    assert path.read_bytes() == b"new\n"
-    assert [file.name for file in tmp_path.iterdir()] == ["presence.prom"]
 
 
 async def test_a_folder_that_cannot_be_written_is_told_once_and_the_gateway_goes_on(
