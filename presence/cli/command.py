@@ -1,8 +1,8 @@
 """One way to make a command: its parser now, its work only when it is chosen.
 
 A parser names its work ("module:function") and imports nothing of it, so that `--help` and
-`--version` answer before numpy, bleak or tuf are even looked for. tests/cli/parsers/test_startup.py holds
-this, and that every name leads somewhere.
+`--version` answer before numpy, bleak or tuf are even looked for. Held, and that every name leads
+somewhere, by tests/cli/parsers/test_startup.py.
 """
 
 import argparse
