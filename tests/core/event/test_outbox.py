@@ -328,9 +328,11 @@ def test_what_waits_is_held_by_its_id_until_it_is_cancelled() -> None:
     pending = Pending([held])
     assert pending.records == {"held": held}
 
+    pending.queue(queued := outgoing(id="queued"), 2, draft)
+    assert pending.records == {"held": held, "queued": queued}
     pending.cancel(held, draft)
 
-    assert (pending.records, draft.cancelled) == ({}, ["held"])
+    assert (pending.records, draft.cancelled) == ({"queued": queued}, ["held"])
 
 
 def test_what_is_dropped_for_a_newer_event_leaves_the_store_too() -> None:
