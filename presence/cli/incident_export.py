@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from presence.core.consent.segments import DamagedSegment, Kind, unpack
+from presence.core.consent.segments import DamagedSegment, Keys, unpack
 from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import rfc3339
 from presence.edges.consent_list.plain import FILE_NAME
@@ -114,11 +114,11 @@ def _windows_in_memory(runtime_dir: Path | None) -> Iterable[int]:
         return
     for path in (runtime_dir / "keys").iterdir():
         try:
-            header, _ = unpack(path.read_bytes())
+            segment = unpack(path.read_bytes())
         except DamagedSegment:
             continue
-        if header.kind is Kind.KEYS:
-            yield header.number
+        if isinstance(segment, Keys):
+            yield segment.number
 
 
 def _lines(held: Mapping[str, Any]) -> list[str]:

@@ -17,10 +17,9 @@ from typing import Any, Final
 from presence.config import Settings, load_settings
 from presence.config.rules import place_of
 from presence.core.consent.gate import permitted
-from presence.core.consent.jws import decode_base64url
-from presence.core.consent.list_json import REF_BYTES
 from presence.core.consent.model import Consent
 from presence.core.consent.revocations import Revocations
+from presence.core.encoding import REF_BYTES, decode_base64url
 from presence.core.place import Place
 from presence.core.timestamps import rfc3339
 from presence.edges.consent_list.plain import ConsentFile

@@ -1,13 +1,13 @@
 """The settings as the core wants them."""
 
 import json
-from base64 import urlsafe_b64decode
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from presence.config.settings import Settings, StoreSettings
 from presence.core.consent.jws import BadKeys, KeySet, parse_key_set
 from presence.core.consent.model import Audience, Purpose
+from presence.core.encoding import decode_base64url
 from presence.core.place import Place
 from presence.core.recognition.beacons import FORMATS, Format, ScanFilter, ibeacon, rpa
 from presence.core.rules import Rules
@@ -66,7 +66,7 @@ def read_irks(path: Path) -> dict[bytes, bytes]:
     key = f"identity.irk_file {path}"
     try:
         value = json.loads(path.read_text("ascii"))
-        irks = {urlsafe_b64decode(f"{ref}="): bytes.fromhex(irk) for ref, irk in value.items()}
+        irks = {decode_base64url(ref): bytes.fromhex(irk) for ref, irk in value.items()}
         rpa.Resolver(irks)
     except rpa.TooManyKeys as error:
         raise ConfigurationError([f"{key}: {error}"]) from None

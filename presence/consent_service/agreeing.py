@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from presence.consent_service.register import Registered, State
 from presence.consent_service.rights import EVERYTHING, PAUSE, Taken, still_taken
 from presence.consent_service.wishes import Wish, consent_of, without
-from presence.core.consent.jws import encode_base64url
 from presence.core.consent.model import Consent, Purpose
 from presence.core.consent.revocation import Revocation, RevokedRights
+from presence.core.encoding import encode_base64url
 from presence.errors import ConsentServiceError
 
 
@@ -94,4 +94,4 @@ def agree(
 
 def ref_text(ref: bytes) -> str:
     """As it stands in JSON: 11 characters of base64url."""
-    return encode_base64url(ref).decode()
+    return encode_base64url(ref)

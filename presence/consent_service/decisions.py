@@ -28,9 +28,10 @@ from presence.consent_service.rights import (
     rights_lost,
 )
 from presence.consent_service.vocabulary import PURPOSES, doubtful_categories, doubts, no_categories
-from presence.consent_service.wishes import KEY_BYTES, Wish, check
+from presence.consent_service.wishes import Wish, check
 from presence.core.consent.model import Consent, Purpose
 from presence.core.consent.revocation import Revocation, RevokedRights
+from presence.core.encoding import KEY_BYTES
 from presence.errors import ConsentServiceError
 
 

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from presence.consent_service.vocabulary import PURPOSES, is_category, is_store
-from presence.core.consent.list_json import LATEST_S
+from presence.core.consent.entry_rules import LATEST_S
 from presence.core.consent.model import Flag, Purpose
 
 COLUMNS: Final = (

@@ -16,7 +16,7 @@ comes again in the next delta, under the same version.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from tuf.api.metadata import TargetFile
@@ -32,16 +32,17 @@ from presence.core.consent.manifest import MAX_DELTAS, Manifest, write_manifest
 from presence.core.consent.segments import (
     SHARDS_FROM,
     WHOLE,
+    Base,
     Change,
-    Kind,
-    SegmentHeader,
+    Delta,
+    Keys,
     base_path,
+    base_rows,
     delta_path,
+    delta_rows,
     keys_path,
     later_keys_path,
-    pack_base,
-    pack_delta,
-    pack_keys,
+    pack,
 )
 from presence.core.recognition.aes import encrypt_under_each
 from presence.core.recognition.identifiers import window_at, window_block
@@ -236,10 +237,9 @@ class _Edition:
         self.entries = 0
         for done, (path, shard) in enumerate(zip(paths, self.shards, strict=True)):
             rows = self._register.shard(shard)
-            header = self._header(Kind.BASE, self._now.base_seq, len(rows))
-            targets |= self.stage(
-                path, pack_base(header, ((ref, record) for ref, record, _ in rows))
-            )
+            puts = base_rows((ref, record) for ref, record, _ in rows)
+            segment = Base(**self._of(self._now.base_seq), puts=puts)
+            targets |= self.stage(path, pack(segment))
             self.entries += len(rows)
             if self._progress is not None:
                 self._progress(done + 1, len(self.shards))
@@ -252,8 +252,9 @@ class _Edition:
             if delta is None:
                 targets[path] = self._old[path]
             else:
-                header = self._header(Kind.DELTA, number, len(delta.changes))
-                targets |= self.stage(path, pack_delta(header, delta.changes))
+                puts, deletes = delta_rows(delta.changes)
+                segment = Delta(**self._of(number), puts=puts, deletes=deletes)
+                targets |= self.stage(path, pack(segment))
         return targets
 
     def window(self, window: int) -> dict[str, TargetFile]:
@@ -277,17 +278,16 @@ class _Edition:
         return targets
 
     def _keys(self, path: str, window: int, rows: list[tuple[bytes, bytes, bytes]]) -> TargetFile:
+        refs = b"".join(ref for ref, _, _ in rows)
         keys = _window_keys([identity_key for _, _, identity_key in rows], window)
-        refs = (ref for ref, _, _ in rows)
-        header = self._header(Kind.KEYS, window, len(rows))
-        return self._repository.stage(path, pack_keys(header, zip(refs, keys, strict=True)))
+        return self._repository.stage(path, pack(Keys(**self._of(window), refs=refs, keys=keys)))
 
-    def _header(self, kind: Kind, number: int, count: int) -> SegmentHeader:
-        return SegmentHeader(self.list_name, kind, self._now.epoch, number, count)
+    def _of(self, number: int) -> dict[str, Any]:
+        return {"list_name": self.list_name, "epoch": self._now.epoch, "number": number}
 
 
-def _window_keys(identity_keys: list[bytes], window: int) -> list[bytes]:
+def _window_keys(identity_keys: list[bytes], window: int) -> bytes:
     if not identity_keys:
-        return []
+        return b""
     table = np.frombuffer(b"".join(identity_keys), np.uint8).reshape(-1, 16)
-    return [row.tobytes() for row in encrypt_under_each(table, window_block(window))]
+    return encrypt_under_each(table, window_block(window)).tobytes()

@@ -28,7 +28,7 @@ from presence.consent_service.locking import alone
 from presence.consent_service.register_schema import SCHEMA, is_current, migrate
 from presence.consent_service.rights import Taken
 from presence.core.consent.model import Consent
-from presence.core.consent.record import Words, decode_whole_record, encode_record
+from presence.core.consent.record import Words, decode_record, encode_record
 from presence.core.consent.segments import Change, Delete, Put
 from presence.errors import ConsentServiceError
 
@@ -288,7 +288,7 @@ class Register:
 
     def _consent(self, ref: bytes, record: bytes) -> Consent:
         self._read_words()
-        return decode_whole_record(ref, record, self._words)
+        return decode_record(ref, record, self._words.all)
 
     def _read_words(self) -> None:
         if (

@@ -12,7 +12,7 @@ from typing import Final
 
 from presence.consent_service.rights import EVERYTHING, PAUSE
 from presence.core.consent.model import Consent, Purpose
-from presence.core.consent.record import Words, decode_whole_record
+from presence.core.consent.record import Words, decode_record
 from presence.errors import ConsentServiceError
 
 VERSION: Final = 2
@@ -75,7 +75,7 @@ def _taken_before(
     if state == "gone":
         yield EVERYTHING, decided_s, None
         return
-    consent: Consent = decode_whole_record(ref, record, words)
+    consent: Consent = decode_record(ref, record, words.all)
     for word in sorted(consent.refused_categories | (frozenset(Purpose) - consent.purposes)):
         yield str(word), decided_s, None
     if consent.paused_until_s:

@@ -8,9 +8,9 @@ from typing import Final
 from presence.consent_service.vocabulary import AHEAD_S, PURPOSES, is_store, no_categories
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.consent.taxonomy import is_sensitive
+from presence.core.encoding import KEY_BYTES
 from presence.errors import ConsentServiceError
 
-KEY_BYTES: Final = 16
 MAX_SPAN_S: Final = 396 * 86_400
 """13 months: what gateways believe at most (R-07)."""
 

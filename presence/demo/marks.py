@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from presence.core.recognition.challenge import EID_BYTES, MAC_BYTES
+from presence.core.encoding import EID_BYTES
+from presence.core.recognition.challenge import MAC_BYTES
 from presence.simulation.doorbell import Answered
 
 SHORTEST: Final = 6

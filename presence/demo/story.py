@@ -4,13 +4,13 @@ Names exist here and on the screen only. What goes to the gateway is the list be
 keys, purposes, categories and dates. The categories are those of the IAB Ad Product Taxonomy 2.0.
 """
 
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from presence.core.consent.list_json import FORMAT_VERSION
+from presence.core.consent.entry_rules import FORMAT_VERSION
+from presence.core.encoding import encode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, window_at
 from presence.simulation import CustomerBroadcast, Phone, Pocket, Spot, Walk, visiting
 from presence.simulation.identity_keys import window_key
@@ -123,7 +123,7 @@ _RELATIVE: Final = ("na", "paused_until")
 
 
 def _text(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
+    return encode_base64url(value)
 
 
 def _grants(*categories: str) -> dict[str, Any]:

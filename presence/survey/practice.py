@@ -4,7 +4,6 @@ spot.
 
 import secrets
 import tempfile
-from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,14 +13,10 @@ from typing import Final
 
 from presence.config import Settings, parse_settings
 from presence.config.settings import EntrySettings
-from presence.core.consent.list_json import (
-    FORMAT_VERSION,
-    ConsentList,
-    assemble,
-    parse_entry,
-    parse_header,
-)
+from presence.core.consent.entry_rules import FORMAT_VERSION
+from presence.core.consent.list_json import ConsentList, assemble, parse_entry, parse_header
 from presence.core.consent.model import TEST_AUDIENCE
+from presence.core.encoding import encode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, window_at
 from presence.simulation.identity_keys import window_key
 from presence.simulation.local_broker import LocalBroker
@@ -107,4 +102,4 @@ async def with_broker(settings: Settings) -> AsyncIterator[Settings]:
 
 
 def _text(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
+    return encode_base64url(value)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from presence.core.consent.list_json import Refused, parse_entry
+from presence.core.consent.entry_rules import Refused
+from presence.core.consent.list_json import parse_entry
 from presence.core.consent.model import Flag
 from presence.core.recognition.beacons import eddystone, ibeacon
 from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at

@@ -62,13 +62,13 @@ def a_shop(count: int, *, windows: int = 1, seed: int = 1) -> Shop:
     ring = KeyRing.from_bytes(
         {WINDOW + n: (column, bytearray(chance.bytes(16 * len(refs)))) for n in range(windows)}
     )
-    return Shop(refs, ring, _consents(refs, chance))
+    return Shop(refs, ring, ConsentIndex(refs, *records(len(refs), chance)))
 
 
-def _consents(
-    refs: "np.ndarray[tuple[int], np.dtype[np.uint64]]", chance: np.random.Generator
-) -> ConsentIndex:
-    """As `ConsentIndex.from_consents` makes them, without making millions of objects on the way."""
+def records(
+    count: int, chance: np.random.Generator
+) -> tuple["np.ndarray[tuple[int], np.dtype[np.uint32]]", bytes, list[str]]:
+    """Columns as `ConsentIndex.from_consents` makes them, without millions of objects on the way."""
     words, now_s = Words(), subjects.NOW.utc_s
     typical = Consent(
         ref=bytes(8),
@@ -83,10 +83,10 @@ def _consents(
         pairwise_keys={"offers-main": bytes(16)},
     )
     record = np.frombuffer(encode_record(typical, words), np.uint8)
-    records = np.tile(record, (len(refs), 1))
-    records[:, -16:] = np.frombuffer(chance.bytes(16 * len(refs)), np.uint8).reshape(-1, 16)
-    starts = np.arange(0, records.size, len(record), dtype=np.uint32)
-    return ConsentIndex(refs, starts, records.tobytes(), words.all)
+    table = np.tile(record, (count, 1))
+    table[:, -16:] = np.frombuffer(chance.bytes(16 * count), np.uint8).reshape(-1, 16)
+    starts = np.arange(0, table.size + 1, len(record), dtype=np.uint32)
+    return starts, table.tobytes(), words.all
 
 
 def customers(shop: Shop, count: int) -> list[Advertisement]:

@@ -57,18 +57,23 @@ def _run(*arguments: str) -> str:
 
 
 def _write(directory: Path, size: int) -> None:
-    from scripts.benchmarks.identity import a_shop  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
+    from scripts.benchmarks.identity import a_shop, records  # noqa: PLC0415
 
     shop = a_shop(size, windows=2)
-    with (directory / "consents").open("wb") as file:
-        for part in shop.consents.dump():
-            file.write(part)
+    starts, data, words = records(len(shop.refs), np.random.default_rng(1))
+    np.save(directory / "starts.npy", starts)
+    (directory / "records").write_bytes(data)
+    (directory / "words").write_text("\n".join(words))
     (directory / "refs").write_bytes(shop.refs.astype(">u8").tobytes())
     for number in shop.ring.windows:
         (directory / f"keys-{number}").write_bytes(shop.ring.window(number).keys.tobytes())
 
 
 def _start(directory: Path, size: int) -> dict[str, float]:
+    import numpy as np  # noqa: PLC0415
+
     from presence.core.consent.index import ConsentIndex  # noqa: PLC0415
     from presence.core.recognition.key_ring import KeyRing  # noqa: PLC0415
     from presence.core.recognition.slot_table import build_table  # noqa: PLC0415
@@ -76,8 +81,13 @@ def _start(directory: Path, size: int) -> dict[str, float]:
     from scripts.benchmarks.identity_rollover import resident_mb  # noqa: PLC0415
 
     bare_mb = resident_mb("VmRSS")
-    consents = ConsentIndex.load((directory / "consents").read_bytes())
     refs = (directory / "refs").read_bytes()
+    consents = ConsentIndex(
+        np.frombuffer(refs, ">u8").astype(np.uint64),
+        np.load(directory / "starts.npy"),
+        (directory / "records").read_bytes(),
+        (directory / "words").read_text().split("\n"),
+    )
     columns = {
         int(path.name[5:]): (refs, bytearray(path.read_bytes()))
         for path in directory.glob("keys-*")

@@ -11,11 +11,11 @@ import json
 import os
 import secrets
 import time
-from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from presence.core.encoding import encode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, window_at
 from presence.simulation.identity_keys import window_key
 from scripts.dev_broker.certificates import Authority
@@ -131,7 +131,7 @@ def _one_customer(folder: Path, now_s: float) -> None:
 
 
 def _text(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode()
+    return encode_base64url(value)
 
 
 def _write_secret(path: Path, text: str) -> None:

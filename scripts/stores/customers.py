@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from presence.core.consent.jws import encode_base64url
+from presence.core.encoding import encode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, WindowKey, window_at
 from presence.simulation.identity_keys import window_key
 
@@ -30,12 +30,12 @@ def window_keys(ref: bytes, around_s: float) -> tuple[WindowKey, ...]:
 
 def entry(ref: bytes, around_s: float) -> dict[str, Any]:
     """An entry that is in force at that time, in store fi-0042."""
-    keys = [encode_base64url(key.key).decode() for key in window_keys(ref, around_s)]
+    keys = [encode_base64url(key.key) for key in window_keys(ref, around_s)]
     return {
-        "ref": encode_base64url(ref).decode(),
+        "ref": encode_base64url(ref),
         "ver": 12,
         "win": {"start": window_at(around_s) * WINDOW_S, "len": WINDOW_S, "keys": keys},
-        "pk": {AUDIENCE: encode_base64url(pairwise_key(ref, AUDIENCE)).decode()},
+        "pk": {AUDIENCE: encode_base64url(pairwise_key(ref, AUDIENCE))},
         "purposes": ["presence", "offers"],
         "flags": [],
         "nb": int(around_s - DAY_S),

@@ -10,7 +10,7 @@ import pytest
 
 from presence import assembly
 from presence.cli import main
-from presence.core.consent.segments import WHOLE, Kind, SegmentHeader, keys_path, pack_keys
+from presence.core.consent.segments import WHOLE, Keys, keys_path, pack
 from presence.errors import ClockUnreadable
 from presence.simulation.local_broker import free_port
 from tests.support.builders import ANNA, BERIT, base64url, window_keys
@@ -114,10 +114,14 @@ async def test_entries_that_share_a_key_are_warned_of_in_a_signed_list(
     repository.keys([])
     keys = {key.window: key.key for key in window_keys(ANNA, time.time())}
     for window, key in keys.items():
-        head = SegmentHeader(repository.name, Kind.KEYS, repository.epoch, window, 2)
-        repository.files[keys_path(window, WHOLE)] = pack_keys(
-            head, sorted([(ANNA, key), (BERIT, key)])
+        segment = Keys(
+            list_name=repository.name,
+            epoch=repository.epoch,
+            number=window,
+            refs=b"".join(sorted([ANNA, BERIT])),
+            keys=key + key,
         )
+        repository.files[keys_path(window, WHOLE)] = pack(segment)
     repository.publish()
     assert (await shared(shop)) == ("WARN", "2 entries share a key")
 

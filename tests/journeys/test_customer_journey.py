@@ -15,13 +15,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from presence.core.consent.jws import decode_base64url
 from presence.core.consent.revocation import (
     Revocation,
     RevokedRights,
     sign_revocation,
     topic_of_revocations,
 )
+from presence.core.encoding import decode_base64url
 from tests.support.brokers import needs_mosquitto
 from tests.support.builders import BERIT, CARS, GARDEN
 from tests.support.customers import LIST, NAME, Journey, iso, journey

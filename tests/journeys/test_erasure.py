@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from presence.core.consent.jws import decode_base64url
+from presence.core.encoding import decode_base64url
 from presence.core.recognition.identifiers import WINDOW_S
 from presence.simulation.identity_keys import window_key
 from scripts.stores.customers import identity_key

@@ -11,7 +11,7 @@ import json
 import math
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from presence.core.consent.gate import ListStanding
@@ -129,7 +129,17 @@ def consent(**changes: Any) -> Consent:
         },
         **changes,
     }
-    return Consent(**values)
+    given = Consent(**values)
+    return replace(given, grants=tuple(_within(given, grant) for grant in given.grants))
+
+
+def _within(consent: Consent, grant: Grant) -> Grant:
+    """As every reader makes it: no grant reaches beyond its consent."""
+    return replace(
+        grant,
+        not_before_s=max(grant.not_before_s, consent.not_before_s),
+        not_after_s=min(grant.not_after_s, consent.not_after_s),
+    )
 
 
 def window_keys(ref: bytes, around_s: float = START_S) -> tuple[WindowKey, ...]:

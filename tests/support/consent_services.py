@@ -15,16 +15,9 @@ from presence.consent_service.service import ConsentService
 from presence.consent_service.wishes import Wish
 from presence.core.consent.manifest import Manifest, read_manifest
 from presence.core.consent.model import Purpose, Scope
+from presence.core.consent.record import record_version
 from presence.core.consent.revocation import Revocation
-from presence.core.consent.segments import (
-    Kind,
-    Put,
-    base_rows,
-    delta_rows,
-    key_columns,
-    merged,
-    unpack,
-)
+from presence.core.consent.segments import Base, Delta, Keys, Put, merged, unpack
 from tests.support.builders import START_S
 
 CARS, TYRES, GARDEN = "ap2:1551", "ap2:1552", "ap2:1285"
@@ -116,12 +109,16 @@ class Reader:
         manifest = read_manifest(self.target("manifest.json", updater))
         held: dict[bytes, tuple[int, bytes | None]] = {}
         for shard in manifest.shards:
-            head, rows = unpack(self.target(f"base/{manifest.epoch}/{shard}.seg", updater))
-            held |= {ref: (version_of(record), record) for ref, record in base_rows(head, rows)}
+            base = unpack(self.target(f"base/{manifest.epoch}/{shard}.seg", updater))
+            assert isinstance(base, Base)
+            held |= {ref: (record_version(record), record) for ref, record in base.rows()}
         for number in manifest.deltas_after(manifest.base_seq) or ():
-            head, rows = unpack(self.target(f"delta/{number}.seg", updater))
-            for change in delta_rows(head, rows):
-                version = version_of(change.record) if isinstance(change, Put) else change.version
+            delta = unpack(self.target(f"delta/{number}.seg", updater))
+            assert isinstance(delta, Delta)
+            for change in delta.changes():
+                version = (
+                    record_version(change.record) if isinstance(change, Put) else change.version
+                )
                 held[change.ref] = merged(held.get(change.ref), change, version)
         return {ref: record for ref, (_, record) in held.items() if record is not None}
 
@@ -130,18 +127,11 @@ class Reader:
         updater = self.updater()
         targets = updater._trusted_set.targets.targets
         for path in sorted(path for path in targets if path.startswith(f"keys/{window}/")):
-            head, rows = unpack(self.target(path, updater))
-            assert head.kind is Kind.KEYS
-            refs, keys = key_columns(head, rows)
-            for number in range(head.count):
-                found[refs[8 * number :][:8]] = bytes(keys[16 * number :][:16])
+            segment = unpack(self.target(path, updater))
+            assert isinstance(segment, Keys)
+            for number in range(len(segment.refs) // 8):
+                found[segment.refs[8 * number :][:8]] = segment.keys[16 * number :][:16]
         return found
-
-
-def version_of(record: bytes) -> int:
-    from presence.core.consent.record import record_version
-
-    return record_version(record, 0)
 
 
 @pytest.fixture

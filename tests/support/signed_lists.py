@@ -25,15 +25,16 @@ from presence.core.consent.model import Consent
 from presence.core.consent.record import Words, encode_record
 from presence.core.consent.segments import (
     WHOLE,
+    Base,
     Change,
-    Kind,
-    SegmentHeader,
+    Delta,
+    Keys,
     base_path,
+    base_rows,
     delta_path,
+    delta_rows,
     keys_path,
-    pack_base,
-    pack_delta,
-    pack_keys,
+    pack,
     shard_of,
 )
 from presence.core.recognition.identifiers import window_at
@@ -120,8 +121,8 @@ class Repository:
         self.files = {}
         self.base_seq, self.count, self.shards = self.seq, len(rows), sorted(shards)
         for shard, some in shards.items():
-            head = SegmentHeader(self.name, Kind.BASE, self.epoch, self.seq, len(some))
-            self.files[base_path(self.epoch, shard)] = pack_base(head, some)
+            segment = Base(**self._of(self.seq), puts=base_rows(some))
+            self.files[base_path(self.epoch, shard)] = pack(segment)
         return self.keys(keyed)
 
     def keys(self, refs: Iterable[bytes], *, around_s: float | None = None) -> "Repository":
@@ -137,17 +138,22 @@ class Repository:
                     (ref, key.key)
                 )
         for (window, shard), some in rows.items():
-            head = SegmentHeader(self.name, Kind.KEYS, self.epoch, window, len(some))
-            self.files[keys_path(window, shard)] = pack_keys(head, some)
+            column, keys = b"".join(ref for ref, _ in some), b"".join(key for _, key in some)
+            segment = Keys(**self._of(window), refs=column, keys=keys)
+            self.files[keys_path(window, shard)] = pack(segment)
         return self
+
+    def _of(self, number: int) -> dict[str, Any]:
+        return {"list_name": self.name, "epoch": self.epoch, "number": number}
 
     def delta(self, changes: Iterable[Change], *, count: int) -> "Repository":
         """The next number; `count` is how many entries there are after it."""
         changes = list(changes)
         self.seq += 1
         self.count = count
-        head = SegmentHeader(self.name, Kind.DELTA, self.epoch, self.seq, len(changes))
-        self.files[delta_path(self.seq)] = pack_delta(head, changes)
+        puts, deletes = delta_rows(changes)
+        segment = Delta(**self._of(self.seq), puts=puts, deletes=deletes)
+        self.files[delta_path(self.seq)] = pack(segment)
         return self
 
     def manifest(self) -> bytes:

@@ -7,7 +7,8 @@ from typing import Any
 
 from presence.cli.consents.options import answer
 from presence.consent_service.service import ConsentService
-from presence.core.consent.list_json import Refused, parse_header
+from presence.core.consent.entry_rules import Refused
+from presence.core.consent.list_json import parse_header
 from presence.errors import ConfigurationError
 
 

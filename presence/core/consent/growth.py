@@ -30,16 +30,9 @@ from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from presence.core.consent.jws import (
-    Keys,
-    Unproven,
-    decode_base64url,
-    encode_base64url,
-    sign,
-    strict_json,
-    verify,
-)
-from presence.core.consent.list_json import Refused
+from presence.core.consent.entry_rules import Refused
+from presence.core.consent.jws import Keys, Unproven, sign, verify
+from presence.core.encoding import decode_base64url, encode_base64url, strict_json
 
 GROWTH_FROM: Final = 100
 HOUR_S: Final = 3600
@@ -146,7 +139,7 @@ def sign_approval(approval: Approval, *, kid: str, key: Ed25519PrivateKey) -> st
 
 
 def root_field(kid: str, key: Ed25519PublicKey) -> dict[str, str]:
-    return {"kid": kid, "ed25519": encode_base64url(key.public_bytes_raw()).decode()}
+    return {"kid": kid, "ed25519": encode_base64url(key.public_bytes_raw())}
 
 
 def parse_root_field(value: object) -> Keys:

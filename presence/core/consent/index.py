@@ -2,29 +2,25 @@
 objects takes 1.6 GB.
 
     refs     sorted numbers of 8 bytes, with an index by prefix      9 bytes an entry
-    starts   where the record of each begins                         4
-    records  presence.core.consent.record, in the order they came    ~45
+    starts   where the record of each begins, and the last one ends  4
+    records  presence.core.consent.record, in the order of the refs  ~45
     words    stores, categories and audiences, each once
 
-A consent is decoded when somebody asks for it, some 10 µs. Those of customers who are present are
+A consent is decoded when somebody asks for it, some 3 µs. Those of customers who are present are
 asked for with every advertisement, so the last few thousand are kept as they are. Only consents of
 the list get there: a stranger's ref does not exist. An index is not changed; a new list makes a new
 one.
-
-Two entries for one ref: rule 4 of presence.core.consent.list_json.
 """
 
-import json
-from array import array
-from collections.abc import Iterable, Iterator, Mapping
-from struct import Struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from presence.core.consent.model import Consent
-from presence.core.consent.record import Buffer, Words, decode_record, encode_record, record_version
+from presence.core.consent.record import Buffer, Words, decode_record, encode_record
+from presence.core.encoding import REF_BYTES
 from presence.core.recognition.prefix_search import PrefixSearch
 
 D = TypeVar("D")
@@ -34,13 +30,10 @@ CACHED: Final = 16_384
 a time.
 """
 MAX_RECORD_BYTES: Final = 0xFFFF_0000
-MAGIC: Final = b"presence consent index 1"
-_LENGTHS: Final = Struct("<QQQ")
-"""Of a dump, after MAGIC: entries, bytes of records, bytes of words (a JSON list)."""
 
 
-class DamagedIndex(ValueError):
-    """A dump that cannot be read: make it anew from the list."""
+class TooManyRecords(ValueError):
+    """More than one index addresses: some 90 million entries."""
 
 
 class ConsentIndex(Mapping[bytes, Consent]):
@@ -55,70 +48,46 @@ class ConsentIndex(Mapping[bytes, Consent]):
         *,
         cached: int = CACHED,
     ) -> None:
-        """Columns: refs sorted and different, the start of each one's record."""
+        """Columns: refs sorted and different; one start more than there are refs."""
         self._refs = PrefixSearch(refs)
         self._starts = starts.data
-        self._records = records
+        self._records = memoryview(records)
         self._words = words
         self._recent = _Recent(cached)
 
     @classmethod
-    def from_consents(cls, consents: Iterable[Consent], *, cached: int = CACHED) -> "ConsentIndex":
-        """From single consents in any order, in one pass; needs little more memory than the index
-        itself.
+    def from_rows(
+        cls,
+        batches: Iterable[Sequence[tuple[bytes, bytes]]],
+        words: list[str],
+        *,
+        cached: int = CACHED,
+    ) -> "ConsentIndex":
+        """From refs and records that were checked, sorted by ref. Raises TooManyRecords, ValueError
+        where a ref comes twice.
         """
-        words = Words()
-        refs, starts, records = array("Q"), array("I"), bytearray()
-        for consent in consents:
-            refs.append(int.from_bytes(consent.ref, "big"))
-            starts.append(len(records))
-            records += encode_record(consent, words)
-            if len(records) > MAX_RECORD_BYTES:
-                raise ValueError(
-                    "the consents of one index take at most 4 GiB, some 90 million: cut the list"
-                )
-        return cls(
-            *_sorted(np.frombuffer(refs, np.uint64), np.frombuffer(starts, np.uint32), records),
-            records,
-            words.all,
-            cached=cached,
-        )
+        refs, lengths, records = bytearray(), [np.zeros(1, np.uint64)], bytearray()
+        for batch in batches:
+            refs += b"".join([ref for ref, _ in batch])
+            some = [record for _, record in batch]
+            lengths.append(np.fromiter(map(len, some), np.uint64, len(some)))
+            records += b"".join(some)
+        if len(records) > MAX_RECORD_BYTES:
+            raise TooManyRecords("the records of one index take at most 4 GiB: cut the list")
+        numbers = np.frombuffer(refs, ">u8").astype(np.uint64)
+        if not np.all(numbers[:-1] < numbers[1:]):
+            raise ValueError("refs that are not sorted, or one that comes twice")
+        starts = np.cumsum(np.concatenate(lengths), dtype=np.uint32)
+        return cls(numbers, starts, records, words, cached=cached)
 
     @classmethod
-    def load(cls, dump: bytes | memoryview) -> "ConsentIndex":
-        """What `dump` wrote. Keeps the buffer and copies nothing of it.
-
-        Raises DamagedIndex where the columns do not fit together. That a record is what was written
-        is for the keeper of the file to prove, by a digest.
+    def from_consents(cls, consents: Iterable[Consent], *, cached: int = CACHED) -> "ConsentIndex":
+        """From single consents in any order, no two of one ref (rule 4 of
+        presence.core.consent.list_json).
         """
-        view = memoryview(dump).toreadonly()
-        start = len(MAGIC) + _LENGTHS.size
-        if len(view) < start or bytes(view[: len(MAGIC)]) != MAGIC:
-            raise DamagedIndex("not a dump of consents, version 1")
-        entries, record_bytes, word_bytes = _LENGTHS.unpack_from(view, len(MAGIC))
-        if len(view) != start + 12 * entries + record_bytes + word_bytes:
-            raise DamagedIndex("the dump of consents is cut short, or longer than it says")
-        refs = np.frombuffer(view, "<u8", entries, start)
-        starts = np.frombuffer(view, "<u4", entries, start + 8 * entries)
-        records = view[start + 12 * entries :][:record_bytes]
-        if np.any(starts >= record_bytes) or not np.all(refs[:-1] < refs[1:]):
-            raise DamagedIndex("the dump of consents has refs or records out of order")
-        try:
-            words = json.loads(bytes(view[len(view) - word_bytes :]))
-        except ValueError:
-            raise DamagedIndex("the words of the dump of consents cannot be read") from None
-        return cls(refs, starts, records, words)
-
-    def dump(self) -> Iterator[Buffer]:
-        """The parts of a file that `load` reads back without parsing. Holds pairwise keys:
-        secret.
-        """
-        words = json.dumps(self._words).encode()
-        yield MAGIC + _LENGTHS.pack(len(self), len(self._records), len(words))
-        yield self._refs.numbers.cast("B")
-        yield self._starts.cast("B")
-        yield self._records
-        yield words
+        words = Words()
+        rows = sorted((consent.ref, encode_record(consent, words)) for consent in consents)
+        return cls.from_rows([rows], words.all, cached=cached)
 
     @property
     def nbytes(self) -> int:
@@ -136,7 +105,7 @@ class ConsentIndex(Mapping[bytes, Consent]):
         return len(self._refs)
 
     def __iter__(self) -> Iterator[bytes]:
-        return (ref.to_bytes(8, "big") for ref in self._refs.numbers)
+        return (ref.to_bytes(REF_BYTES, "big") for ref in self._refs.numbers)
 
     def __contains__(self, ref: object) -> bool:
         return isinstance(ref, bytes) and self._row(ref) >= 0
@@ -158,12 +127,13 @@ class ConsentIndex(Mapping[bytes, Consent]):
         row = self._row(key)
         if row < 0:
             return default
-        consent = decode_record(key, self._records, self._starts[row], self._words)
+        record = self._records[self._starts[row] : self._starts[row + 1]]
+        consent = decode_record(key, record, self._words)
         self._recent.keep(key, consent)
         return consent
 
     def _row(self, ref: bytes) -> int:
-        return self._refs.find(int.from_bytes(ref, "big")) if len(ref) == 8 else -1
+        return self._refs.find(int.from_bytes(ref, "big")) if len(ref) == REF_BYTES else -1
 
 
 class _Recent:
@@ -192,29 +162,3 @@ class _Recent:
         if len(self._young) >= self._size:
             self._old, self._young = self._young, {}
         self._young[ref] = consent
-
-
-def _sorted(
-    refs: NDArray[np.uint64], starts: NDArray[np.uint32], records: bytearray
-) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
-    """The columns in the order of the refs, each ref once. Records that do not stand are
-    overwritten.
-    """
-    order = np.argsort(refs, kind="stable")
-    ordered = refs[order]
-    twins = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if not len(twins):
-        return ordered, starts[order]
-    stops = np.append(starts[1:], np.uint32(len(records)))
-    stands = np.ones(len(order), np.bool_)
-    for ref in np.unique(ordered[twins]):
-        rivals = np.arange(
-            np.searchsorted(ordered, ref), np.searchsorted(ordered, ref, side="right")
-        )
-        versions = [record_version(records, int(starts[entry])) for entry in order[rivals]]
-        for position, version in zip(rivals, versions, strict=True):
-            stands[position] = version == max(versions) and versions.count(version) == 1
-            if not stands[position]:
-                entry = order[position]
-                records[starts[entry] : stops[entry]] = bytes(int(stops[entry] - starts[entry]))
-    return ordered[stands], starts[order[stands]]

@@ -16,9 +16,7 @@ RFC 7515 and RFC 8037, without their choices:
 4. Base64url in its one spelling, without padding: one signed text has one encoding.
 """
 
-import binascii
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +24,8 @@ from typing import Any, Final, TypeGuard
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from presence.core.encoding import decode_base64url, encode_base64url, strict_json
 
 ALGORITHMS: Final = frozenset({"EdDSA", "Ed25519"})
 MAX_MESSAGE_BYTES: Final = 64 * 1024
@@ -64,8 +64,8 @@ class KeySet:
 
 def sign(payload: bytes, *, typ: str, kid: str, key: Ed25519PrivateKey) -> bytes:
     header = json.dumps({"alg": "EdDSA", "kid": kid, "typ": typ}, separators=(",", ":")).encode()
-    content = encode_base64url(header) + b"." + encode_base64url(payload)
-    return content + b"." + encode_base64url(key.sign(content))
+    content = f"{encode_base64url(header)}.{encode_base64url(payload)}".encode()
+    return content + b"." + encode_base64url(key.sign(content)).encode()
 
 
 def verify(message: bytes, *, typ: str, keys: Keys) -> bytes | Unproven:
@@ -135,9 +135,7 @@ def parse_key_set(text: bytes) -> KeySet:
         if not _is_kid(kid) or kid in keys:
             raise BadKeys(f"keys[{number}]: kid is not a name of its own")
         try:
-            keys[kid] = Ed25519PublicKey.from_public_bytes(
-                decode_base64url(str(item.get("x")).encode())
-            )
+            keys[kid] = Ed25519PublicKey.from_public_bytes(decode_base64url(str(item.get("x"))))
         except ValueError:
             raise BadKeys(f"keys[{number}]: x is not 32 bytes in base64url") from None
     if not keys:
@@ -167,7 +165,7 @@ def encode_keys(keys: Keys, revoked: Iterable[str] = ()) -> bytes:
             "alg": "EdDSA",
             "use": "sig",
             "kid": kid,
-            "x": encode_base64url(key.public_bytes_raw()).decode(),
+            "x": encode_base64url(key.public_bytes_raw()),
         }
         for kid, key in sorted(keys.items())
     ]
@@ -175,33 +173,3 @@ def encode_keys(keys: Keys, revoked: Iterable[str] = ()) -> bytes:
     return json.dumps(
         {"keys": several, **({"revoked": stolen} if stolen else {})}, separators=(",", ":")
     ).encode()
-
-
-def encode_base64url(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
-
-
-def decode_base64url(text: bytes) -> bytes:
-    """Raises ValueError where it is not the one spelling without padding."""
-    try:
-        data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
-    except binascii.Error:
-        raise ValueError("not base64url") from None
-    if encode_base64url(data) != text:
-        raise ValueError("not the one spelling of base64url")
-    return data
-
-
-def strict_json(text: bytes) -> object:
-    """Raises ValueError, also where a name stands twice in one object."""
-    try:
-        return json.loads(text, object_pairs_hook=_no_name_twice)
-    except RecursionError:
-        raise ValueError("too deep") from None
-
-
-def _no_name_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a name twice in one object")
-    return value

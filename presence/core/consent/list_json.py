@@ -21,19 +21,15 @@ Rules:
 
 import math
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
+from presence.core.consent.entry_rules import FORMAT_VERSION, LATEST_S, Refused, check_entry
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
+from presence.core.encoding import KEY_BYTES, REF_BYTES, decode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, WindowKey
-
-FORMAT_VERSION: Final = 1
-REF_BYTES: Final = 8
-KEY_BYTES: Final = 16
-LATEST_S: Final = 1 << 32
-"""No time in a list lies beyond 2106: a larger number is milliseconds, and refused."""
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _CATEGORY = re.compile(r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
@@ -42,10 +38,6 @@ _OPTIONAL = frozenset({"flags", "paused_until", "objected", "grants"})
 _HEADER = frozenset({"v", "list", "seq", "published_at", "suppression_checked_at", "count"})
 
 E = TypeVar("E", Purpose, Flag)
-
-
-class Refused(ValueError):
-    """A header or an entry that cannot be used; the message names the field and never a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +102,11 @@ def parse_entry(value: object, *, max_span_s: float) -> Entry:
     if missing := _REQUIRED - entry.keys():
         raise Refused(f"{', '.join(sorted(missing))} missing")
     start_s, end_s = _time(entry, "nb"), _time(entry, "na")
-    if not start_s < end_s:
-        raise Refused("na does not lie after nb")
-    if end_s - start_s > max_span_s:
-        raise Refused("the span from nb to na is longer than consent.max_span_days allows")
     ref = _bytes(entry["ref"], REF_BYTES, "ref")
+    scope = _scope(entry["scope"])
     grants, refused_categories = _grants(entry.get("grants", []), start_s, end_s)
+    somewhere = scope.chain_wide or bool(scope.stores)
+    check_entry(start_s, end_s, somewhere=somewhere, max_span_s=max_span_s)
     objected = entry.get("objected", False)
     consent = Consent(
         ref=ref,
@@ -123,7 +114,7 @@ def parse_entry(value: object, *, max_span_s: float) -> Entry:
         purposes=_words(entry["purposes"], Purpose, "purposes"),
         not_before_s=start_s,
         not_after_s=end_s,
-        scope=_scope(entry["scope"]),
+        scope=scope,
         grants=grants,
         refused_categories=refused_categories,
         pairwise_keys={
@@ -218,14 +209,9 @@ def _paused_until(value: object) -> float:
 
 def _bytes(value: object, length: int, key: str) -> bytes:
     """Base64url without padding, of exactly `length` bytes and in its one canonical spelling."""
-    if (
-        isinstance(value, str)
-        and len(value) == -(-length * 4 // 3)
-        and re.fullmatch(r"[\w-]+", value, re.ASCII)
-    ):
-        data = urlsafe_b64decode(value + "=" * (-len(value) % 4))
-        if urlsafe_b64encode(data).rstrip(b"=").decode() == value:
-            return data
+    if isinstance(value, str) and len(value) == -(-length * 4 // 3):
+        with suppress(ValueError):
+            return decode_base64url(value)
     raise Refused(f"{key} is not {length} bytes in base64url")
 
 

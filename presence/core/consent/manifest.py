@@ -24,7 +24,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from presence.core.consent.list_json import ListHeader, Refused, parse_header
+from presence.core.consent.entry_rules import Refused
+from presence.core.consent.list_json import ListHeader, parse_header
 from presence.core.consent.segments import WHOLE
 
 MAX_BYTES: Final = 1 << 22

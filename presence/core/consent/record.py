@@ -1,27 +1,30 @@
-"""One consent in some 45 bytes, and back again, without loss.
+"""One consent as a MessagePack array of some 45 bytes, and back again (docs/consent-list.md has the
+schema).
 
-    purposes   1   bit n: the n-th word of PURPOSES
-    marks      1   bits 0–2: FLAGS; 3 objected; 4 paused; 5 chain-wide; 6 exact: times are float64, else whole seconds
-    version    v
-    from, to   t t
-    [pause]    t   where marked
-    stores     v, then a name v each
-    grants     v, then each: marks 1 (bit 0 explicit, 1 own start, 2 own end) · category v · [start t] · [end t]
-    refusals   v, then a category v each
-    audiences  v, then each: name v · pairwise key 16
+    [version, purposes, flags, not_before, not_after, paused_until, objected,
+     stores or nil, [[category, explicit, start or nil, end or nil] …], [category …],
+     [[audience, key] …]]
 
-v is a number of 7 bits a byte, low bits first, the high bit set where more follow. t is 4 bytes (FF
-FF FF FF: no end), or 8 where the record is exact. Words (stores, categories, audiences) are numbers
-of a side table that all records share. The order of PURPOSES and FLAGS is part of the format: new
-words go to the end.
+1. Stores, categories and audiences are numbers of a side table of words that all records share.
+2. Purposes and flags are bits, in the order of PURPOSES and FLAGS: new words go to the end.
+3. Times are whole seconds. A fraction takes away and never gives: starts are rounded up, ends down,
+   the end of a pause up.
+4. One consent has one encoding. What does not encode to the same bytes again is refused: numbers in
+   their shortest form, sets in ascending order, a grant's start or end only where it lies within
+   the consent's.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from struct import Struct
-from typing import Final
+from collections.abc import Iterable, Sequence
+from operator import lt
+from typing import Annotated, Final
 
+import msgspec
+from msgspec import Meta
+
+from presence.core.consent.entry_rules import LATEST_S, Refused, check_entry
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
+from presence.core.encoding import KEY_BYTES
 
 PURPOSES: Final = (
     Purpose.PRESENCE,
@@ -32,13 +35,52 @@ PURPOSES: Final = (
     Purpose.MEASUREMENT,
 )
 FLAGS: Final = (Flag.EXPLICIT, Flag.NO_PROFILING, Flag.TEST)
-OBJECTED, PAUSED, CHAIN_WIDE, EXACT = 8, 16, 32, 64
-EXPLICIT, OWN_START, OWN_END = 1, 2, 4
-PAIRWISE_KEY_BYTES: Final = 16
-FOREVER: Final = 0xFFFF_FFFF
-MAX_NUMBER_BITS: Final = 56
 
+UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises of bytes that may be anybody's: ValueError where a text is no UTF-8."""
 Buffer = bytes | bytearray | memoryview
+Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
+Seconds = Annotated[int, Meta(ge=0, lt=LATEST_S)]
+Word = Annotated[int, Meta(ge=0)]
+Key = Annotated[bytes, Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
+
+
+class GrantRow(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """A start or end of None is the consent's own."""
+
+    category: Word
+    explicit: bool
+    start_s: Seconds | None
+    end_s: Seconds | None
+
+
+class Record(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """What the bytes say, by type; whether a list may say so, `check_record` judges."""
+
+    version: Count
+    purposes: Annotated[int, Meta(ge=0, lt=1 << len(PURPOSES))]
+    flags: Annotated[int, Meta(ge=0, lt=1 << len(FLAGS))]
+    not_before_s: Seconds
+    not_after_s: Seconds
+    paused_until_s: Seconds | None
+    """0: not paused; None: until somebody ends it."""
+    objected: bool
+    stores: tuple[Word, ...] | None
+    """None: the whole chain."""
+    grants: tuple[GrantRow, ...]
+    refused_categories: tuple[Word, ...]
+    pairwise_keys: tuple[tuple[Word, Key], ...]
+
+
+class _Version(msgspec.Struct, array_like=True, gc=False):
+    """The first field of a record that was checked, without the rest."""
+
+    version: int
+
+
+_decode = msgspec.msgpack.Decoder(Record).decode
+_decode_version = msgspec.msgpack.Decoder(_Version).decode
+_encode = msgspec.msgpack.Encoder().encode
 
 _PURPOSES_OF: Final = tuple(
     frozenset(purpose for n, purpose in enumerate(PURPOSES) if bits >> n & 1)
@@ -50,9 +92,6 @@ _FLAGS_OF: Final = tuple(
 )
 _BITS_OF_PURPOSES: Final = {purposes: bits for bits, purposes in enumerate(_PURPOSES_OF)}
 _BITS_OF_FLAGS: Final = {flags: bits for bits, flags in enumerate(_FLAGS_OF)}
-
-_WHOLE: Final = Struct("<I")
-_EXACT: Final = Struct("<d")
 
 
 class Words:
@@ -71,183 +110,118 @@ class Words:
             self.all.append(word)
         return number
 
+    def numbers(self, words: Iterable[str]) -> tuple[int, ...]:
+        return tuple(sorted(map(self.number, words)))
+
 
 def encode_record(consent: Consent, words: Words) -> bytes:
-    """The consent without its ref. Raises ValueError where a pairwise key has not 16 bytes."""
-    times = (consent.not_before_s, consent.not_after_s, consent.paused_until_s)
-    exact = not all(map(_is_whole, times)) or not all(
-        _is_whole(grant.not_before_s) and _is_whole(grant.not_after_s) for grant in consent.grants
-    )
-    record = bytearray(
-        (
-            _BITS_OF_PURPOSES[consent.purposes],
-            _BITS_OF_FLAGS[consent.flags]
-            | OBJECTED * consent.objected
-            | PAUSED * (consent.paused_until_s != 0)
-            | CHAIN_WIDE * consent.scope.chain_wide
-            | EXACT * exact,
+    """The consent without its ref. Raises ValueError where a pairwise key has not 16 bytes, or the
+    consent no end.
+    """
+    if any(len(key) != KEY_BYTES for key in consent.pairwise_keys.values()):
+        raise ValueError(f"a pairwise key has {KEY_BYTES} bytes")
+    if consent.not_after_s == math.inf:
+        raise ValueError("a consent without an end is none (R-07)")
+    start_s, end_s = math.ceil(consent.not_before_s), math.floor(consent.not_after_s)
+    paused_s = consent.paused_until_s
+    return _encode(
+        Record(
+            version=consent.version,
+            purposes=_BITS_OF_PURPOSES[consent.purposes],
+            flags=_BITS_OF_FLAGS[consent.flags],
+            not_before_s=start_s,
+            not_after_s=end_s,
+            paused_until_s=None if paused_s == math.inf else math.ceil(paused_s),
+            objected=consent.objected,
+            stores=None if consent.scope.chain_wide else words.numbers(consent.scope.stores),
+            grants=tuple(_row(grant, start_s, end_s, words) for grant in consent.grants),
+            refused_categories=words.numbers(consent.refused_categories),
+            pairwise_keys=tuple(
+                sorted((words.number(name), key) for name, key in consent.pairwise_keys.items())
+            ),
         )
     )
-    _put_number(record, consent.version)
-    _put_time(record, consent.not_before_s, exact=exact)
-    _put_time(record, consent.not_after_s, exact=exact)
-    if consent.paused_until_s:
-        _put_time(record, consent.paused_until_s, exact=exact)
-    _put_words(record, consent.scope.stores, words)
-    _put_grants(record, consent, words, exact=exact)
-    _put_words(record, consent.refused_categories, words)
-    _put_number(record, len(consent.pairwise_keys))
-    for audience, key in consent.pairwise_keys.items():
-        if len(key) != PAIRWISE_KEY_BYTES:
-            raise ValueError(f"a pairwise key has {PAIRWISE_KEY_BYTES} bytes")
-        _put_number(record, words.number(audience))
-        record += key
-    return bytes(record)
 
 
-def decode_record(ref: bytes, records: Buffer, start: int, words: Sequence[str]) -> Consent:
-    """The consent of this ref whose record begins at `start`; `words` as when it was encoded, or
-    more of them.
-    """
-    return _decode(ref, _Reader(records, start, words))
-
-
-def decode_whole_record(ref: bytes, record: bytes, words: Sequence[str] | Words) -> Consent:
-    """The consent of a record that stands alone and may be anybody's; nothing of it is passed over.
-
-    `words`: where many records are read, Words once for all of them. Raises ValueError or
-    IndexError where it is not exactly one record of version 1.
-    """
-    if not isinstance(words, Words):
-        words = Words(words)
-    reader = _Reader(record, 0, words.all)
-    consent = _decode(ref, reader)
-    if reader.at != len(record) or encode_record(consent, words) != record:
-        raise ValueError("not one record, or another spelling of it")
-    return consent
-
-
-def _decode(ref: bytes, reader: "_Reader") -> Consent:
-    purposes, marks = reader.byte(), reader.byte()
-    reader.exact = bool(marks & EXACT)
-    version = reader.number()
-    not_before_s, not_after_s = reader.time(), reader.time()
-    paused_until_s = reader.time() if marks & PAUSED else 0.0
-    stores = frozenset(reader.several())
-    grants = tuple(_grant(reader, not_before_s, not_after_s) for _ in range(reader.number()))
-    refused = frozenset(reader.several())
-    keys = {reader.word(): reader.take(PAIRWISE_KEY_BYTES) for _ in range(reader.number())}
-    return Consent(
-        ref=ref,
-        version=version,
-        purposes=_PURPOSES_OF[purposes],
-        not_before_s=not_before_s,
-        not_after_s=not_after_s,
-        scope=Scope(stores, chain_wide=bool(marks & CHAIN_WIDE)),
-        grants=grants,
-        refused_categories=refused,
-        pairwise_keys=keys,
-        flags=_FLAGS_OF[marks & len(_FLAGS_OF) - 1],
-        paused_until_s=paused_until_s,
-        objected=bool(marks & OBJECTED),
+def _row(grant: Grant, start_s: int, end_s: int, words: Words) -> GrantRow:
+    return GrantRow(
+        words.number(grant.category),
+        grant.explicit,
+        math.ceil(grant.not_before_s) if grant.not_before_s > start_s else None,
+        math.floor(grant.not_after_s) if grant.not_after_s < end_s else None,
     )
 
 
-def record_version(records: Buffer, start: int) -> int:
-    """The version of the consent whose record begins at `start`."""
-    return _Reader(records, start + 2, ()).number()
+UNKNOWN: Final = "a record that version 1 does not know"
 
 
-def _grant(reader: "_Reader", not_before_s: float, not_after_s: float) -> Grant:
-    marks = reader.byte()
-    category = reader.word()
-    start_s = reader.time() if marks & OWN_START else not_before_s
-    end_s = reader.time() if marks & OWN_END else not_after_s
-    return Grant(category, start_s, end_s, explicit=bool(marks & EXPLICIT))
+def check_record(record: Buffer, words: int, *, max_span_s: float) -> int:
+    """Judge a record that may be anybody's; its version. Raises Refused, whose words hold no value
+    of it.
+
+    `words`: how many there are.
+    """
+    try:
+        said = _decode(record)
+    except UNREADABLE:
+        raise Refused(UNKNOWN) from None
+    if _encode(said) != record:
+        raise Refused(UNKNOWN)
+    start_s, end_s = said.not_before_s, said.not_after_s
+    # What the types do not say: words that there are, sets in ascending order, and own times that
+    # differ from the consent's. Each row of a list comes by here, so nothing is built on the way.
+    for grant in said.grants:
+        if grant.category >= words or grant.start_s == start_s or grant.end_s == end_s:
+            raise Refused(UNKNOWN)
+        if (grant.start_s is not None and grant.start_s < start_s) or (
+            grant.end_s is not None and grant.end_s > end_s
+        ):
+            raise Refused("a grant reaches beyond its consent")
+    for several in (said.stores or (), said.refused_categories):
+        if several and (several[-1] >= words or not _ascends(several)):
+            raise Refused(UNKNOWN)
+    keys = said.pairwise_keys
+    if keys and (keys[-1][0] >= words or not _ascends([word for word, _ in keys])):
+        raise Refused(UNKNOWN)
+    check_entry(start_s, end_s, somewhere=said.stores != (), max_span_s=max_span_s)
+    return said.version
 
 
-class _Reader:
-    """A place among the records."""
-
-    __slots__ = ("_records", "_words", "at", "exact")
-
-    def __init__(self, records: Buffer, start: int, words: Sequence[str]) -> None:
-        self._records = records
-        self._words = words
-        self.at = start
-        self.exact = False
-
-    def byte(self) -> int:
-        self.at += 1
-        return self._records[self.at - 1]
-
-    def take(self, length: int) -> bytes:
-        self.at += length
-        taken = bytes(self._records[self.at - length : self.at])
-        if len(taken) != length:
-            raise IndexError("the record is cut short")
-        return taken
-
-    def number(self) -> int:
-        number = shift = 0
-        while True:
-            byte = self.byte()
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return number
-            shift += 7
-            if shift > MAX_NUMBER_BITS:
-                raise ValueError("a number without an end")
-
-    def time(self) -> float:
-        if self.exact:
-            exact_s: float = _EXACT.unpack_from(self._records, self.at)[0]
-            self.at += _EXACT.size
-            return exact_s
-        whole_s: int = _WHOLE.unpack_from(self._records, self.at)[0]
-        self.at += _WHOLE.size
-        return math.inf if whole_s == FOREVER else float(whole_s)
-
-    def word(self) -> str:
-        return self._words[self.number()]
-
-    def several(self) -> Iterator[str]:
-        return (self.word() for _ in range(self.number()))
+def _ascends(numbers: Sequence[int]) -> bool:
+    return len(numbers) == 1 or all(map(lt, numbers, numbers[1:]))
 
 
-def _is_whole(time_s: float) -> bool:
-    return time_s == math.inf or (0 <= time_s < FOREVER and time_s == int(time_s))
+def decode_record(ref: bytes, record: Buffer, words: Sequence[str]) -> Consent:
+    """The consent of a record that was checked, or encoded here; `words` as then, or more of
+    them.
+    """
+    said = _decode(record)
+    start_s, end_s = said.not_before_s, said.not_after_s
+    paused_s = said.paused_until_s
+    return Consent(
+        ref=ref,
+        version=said.version,
+        purposes=_PURPOSES_OF[said.purposes],
+        not_before_s=start_s,
+        not_after_s=end_s,
+        scope=Scope(frozenset(words[n] for n in said.stores or ()), chain_wide=said.stores is None),
+        grants=tuple(
+            Grant(
+                words[grant.category],
+                start_s if grant.start_s is None else grant.start_s,
+                end_s if grant.end_s is None else grant.end_s,
+                grant.explicit,
+            )
+            for grant in said.grants
+        ),
+        refused_categories=frozenset(words[n] for n in said.refused_categories),
+        pairwise_keys={words[n]: key for n, key in said.pairwise_keys},
+        flags=_FLAGS_OF[said.flags],
+        paused_until_s=math.inf if paused_s is None else paused_s,
+        objected=said.objected,
+    )
 
 
-def _put_number(record: bytearray, number: int) -> None:
-    while number >= 0x80:
-        record.append(number & 0x7F | 0x80)
-        number >>= 7
-    record.append(number)
-
-
-def _put_time(record: bytearray, time_s: float, *, exact: bool) -> None:
-    if exact:
-        record += _EXACT.pack(time_s)
-    else:
-        record += _WHOLE.pack(FOREVER if time_s == math.inf else int(time_s))
-
-
-def _put_words(record: bytearray, several: Iterable[str], words: Words) -> None:
-    numbers = sorted(map(words.number, several))
-    _put_number(record, len(numbers))
-    for number in numbers:
-        _put_number(record, number)
-
-
-def _put_grants(record: bytearray, consent: Consent, words: Words, *, exact: bool) -> None:
-    _put_number(record, len(consent.grants))
-    for grant in consent.grants:
-        own_start = grant.not_before_s != consent.not_before_s
-        own_end = grant.not_after_s != consent.not_after_s
-        record.append(EXPLICIT * grant.explicit | OWN_START * own_start | OWN_END * own_end)
-        _put_number(record, words.number(grant.category))
-        if own_start:
-            _put_time(record, grant.not_before_s, exact=exact)
-        if own_end:
-            _put_time(record, grant.not_after_s, exact=exact)
+def record_version(record: Buffer) -> int:
+    """The version of a record that was checked."""
+    return _decode_version(record).version

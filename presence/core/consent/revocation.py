@@ -30,18 +30,10 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from presence.core.consent.jws import (
-    Keys,
-    Unproven,
-    decode_base64url,
-    encode_base64url,
-    kid_of,
-    sign,
-    strict_json,
-    verify,
-)
-from presence.core.consent.list_json import LATEST_S, REF_BYTES
+from presence.core.consent.entry_rules import LATEST_S
+from presence.core.consent.jws import Keys, Unproven, kid_of, sign, verify
 from presence.core.consent.model import Purpose
+from presence.core.encoding import REF_BYTES, decode_base64url, encode_base64url, strict_json
 
 REVOCATION_TYPE: Final = "presence-revoke+jws"
 HEAD_TYPE: Final = "presence-head+jws"
@@ -293,7 +285,7 @@ def _revocation_value(revocation: Revocation) -> Mapping[str, object]:
     rows: dict[str, list[object]] = {}
     for row in revocation.rows:
         kind, rest = _kind(row)
-        rows.setdefault(kind, []).append([encode_base64url(row.ref).decode(), row.version, *rest])
+        rows.setdefault(kind, []).append([encode_base64url(row.ref), row.version, *rest])
     return {
         "iss": ISSUER,
         "list": revocation.list_name,

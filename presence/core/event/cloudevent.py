@@ -15,7 +15,7 @@ An event tells an audience as little as lets it help: nothing in it joins two da
 
 import hmac
 import json
-from base64 import b32encode, urlsafe_b64encode
+from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from presence.core.consent.gate import Reason
 from presence.core.consent.model import Consent
+from presence.core.encoding import encode_base64url
 from presence.core.place import Place
 from presence.core.timestamps import rfc3339, rfc3339_minute
 
@@ -101,7 +102,7 @@ def subject_of_day(pairwise_key: bytes, day: bytes) -> str:
     where the customer granted `profiling`. The audience computes the same from its copy of the key.
     """
     digest = hmac.digest(pairwise_key, b"presence subject v1\0" + day, "sha256")[:16]
-    return "p_" + urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return "p_" + encode_base64url(digest)
 
 
 def subjects_of(consent: Consent | None, audience: str, day: str) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ store's key.
 import hmac
 import json
 import re
-from base64 import b32encode, urlsafe_b64encode
+from base64 import b32encode
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from presence.core.encoding import encode_base64url
 from presence.core.place import Place
 
 EXPIRY_S: Final = 10
@@ -142,4 +143,4 @@ def _mac(message: PeerMessage, store_key: bytes, place: Place) -> str:
         message.gateway,
     )
     content = "\0".join((*words, str(message.at_s))).encode()
-    return urlsafe_b64encode(hmac.digest(store_key, content, "sha256")[:16]).rstrip(b"=").decode()
+    return encode_base64url(hmac.digest(store_key, content, "sha256")[:16])

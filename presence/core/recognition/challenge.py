@@ -38,6 +38,7 @@ from typing import Final, NamedTuple
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from presence.core.encoding import EID_BYTES
 from presence.core.place import Place
 from presence.core.recognition.identifiers import ephemeral_identifier
 from presence.core.timestamps import Moment
@@ -66,7 +67,6 @@ MAX_RSSI_DBM: Final = 20
 none.
 """
 MAC_BYTES: Final = 16
-EID_BYTES: Final = 8
 HEADER_BYTES: Final = 1 + EID_BYTES + 1
 MAX_ANSWER_BYTES: Final = HEADER_BYTES + 2 * MAX_READINGS + MAC_BYTES
 

@@ -22,10 +22,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from presence.core.recognition.aes import KEY_BYTES
+from presence.core.encoding import KEY_BYTES, REF_BYTES
 from presence.core.recognition.identifiers import WindowKey
-
-REF_BYTES: Final = 8
 
 
 class WindowKeys:

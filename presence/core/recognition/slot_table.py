@@ -19,7 +19,6 @@ from presence.core.recognition.identifiers import K, window_of_slot
 from presence.core.recognition.key_ring import KeyRing, WindowKeys
 from presence.core.recognition.prefix_search import PrefixSearch
 
-EID_BYTES: Final = 8
 CLAIMED: Final = 0xFFFF_FFFF
 """No row: a list never has as many entries (feed)."""
 

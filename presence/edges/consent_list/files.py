@@ -7,25 +7,28 @@ deltas       small, fetched where they are wanted
 """
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from tuf.api.metadata import TargetFile
 
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.manifest import Manifest
 from presence.core.consent.segments import (
+    Base,
     DamagedSegment,
-    Kind,
-    SegmentHeader,
+    Delta,
+    Keys,
     base_path,
     delta_path,
-    key_columns,
     unpack,
 )
 from presence.core.recognition.key_ring import KeyRing
 from presence.edges.consent_list.repository import Proof, TufRepository
-from presence.edges.consent_list.rows import gathered
+from presence.edges.consent_list.rows import keys_of_window
 from presence.edges.consent_list.segment_files import SegmentFiles, name_of
 from presence.ports import Progress
+
+S = TypeVar("S", Base, Delta, Keys)
 
 
 class ListFiles:
@@ -49,23 +52,18 @@ class ListFiles:
         """A whole list is in the store: what came of a base is wanted no more."""
         self._fetched.keep_only(())
 
-    def base(
-        self, proof: Proof, shard: str, manifest: Manifest
-    ) -> tuple[str, SegmentHeader, memoryview]:
+    def base(self, proof: Proof, shard: str, manifest: Manifest) -> tuple[str, Base]:
         """A segment of the base, from where it was kept."""
         path = base_path(manifest.epoch, shard)
         target = proof.targets.get(path)
         data = None if target is None else self._fetched.read(target)
         data = self._repository.fetch(proof, path) if data is None else data
-        return path, *self.opened(data, path, Kind.BASE, manifest, manifest.base_seq)
+        return path, self._opened(Base, data, path, manifest, manifest.base_seq)
 
-    def delta(
-        self, proof: Proof, seq: int, manifest: Manifest
-    ) -> tuple[str, SegmentHeader, memoryview]:
+    def delta(self, proof: Proof, seq: int, manifest: Manifest) -> tuple[str, Delta]:
         path = delta_path(seq)
-        return path, *self.opened(
-            self._repository.fetch(proof, path), path, Kind.DELTA, manifest, seq
-        )
+        data = self._repository.fetch(proof, path)
+        return path, self._opened(Delta, data, path, manifest, seq)
 
     def bring(self, proof: Proof, manifest: Manifest, *, whole: bool) -> None:
         """Fetch what is not here yet: the segments of the base where it is wanted. Keys follow with
@@ -92,25 +90,21 @@ class ListFiles:
             self.progress = self.progress._replace(here=self.progress.here + 1)
         return data
 
-    def opened(
-        self, data: bytes, path: str, kind: Kind, manifest: Manifest, number: int
-    ) -> tuple[SegmentHeader, memoryview]:
-        header, rows = unpack(data)
-        epoch = (
-            header.epoch if kind is Kind.KEYS else manifest.epoch
-        )  # keys know no words: they outlive an epoch
-        if (header.list, header.kind, header.epoch, header.number) != (
+    def _opened(self, kind: type[S], data: bytes, path: str, manifest: Manifest, number: int) -> S:
+        segment = unpack(data)
+        # Keys know no words: they outlive an epoch.
+        epoch = segment.epoch if isinstance(segment, Keys) else manifest.epoch
+        if not isinstance(segment, kind) or (segment.list_name, segment.epoch, segment.number) != (
             self._name,
-            kind,
             epoch,
             number,
         ):
             raise DamagedSegment(f"{path} is not what its name says")
-        return header, rows
+        return segment
 
     def ring(self, proof: Proof, manifest: Manifest, index: ConsentIndex) -> KeyRing:
         windows = {
-            window: gathered(self._key_segments(proof, manifest, window), index.refs)
+            window: keys_of_window(self._key_segments(proof, manifest, window), index.refs)
             for window in manifest.windows
         }
         self._keys.keep_only(
@@ -124,10 +118,10 @@ class ListFiles:
         for path, target in sorted(key_targets(proof, [window]).items()):
             data = self._kept_or_fetched(proof, path, target, self._keys)
             try:
-                header, rows = self.opened(data, path, Kind.KEYS, manifest, window)
-                yield key_columns(header, rows)
+                segment = self._opened(Keys, data, path, manifest, window)
             except DamagedSegment as error:
                 raise self._repository.refusal(f"{path}: {error}") from None
+            yield segment.refs, bytearray(segment.keys)
 
 
 def key_targets(proof: Proof, windows: Iterable[int]) -> dict[str, TargetFile]:

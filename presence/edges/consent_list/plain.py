@@ -6,7 +6,6 @@ takes its place behind the same port.
 """
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,16 +14,17 @@ from pathlib import Path
 from typing import Protocol
 
 from presence.config.settings import ConsentSettings
+from presence.core.consent.entry_rules import Refused
 from presence.core.consent.list_json import (
     ConsentList,
     Entry,
     ListHeader,
-    Refused,
     assemble,
     parse_entry,
     parse_header,
     ref_of_refused,
 )
+from presence.core.encoding import NameTwice, strict_json
 from presence.core.engine import index_list
 from presence.edges.consent_list.regular_file import open_regular
 from presence.errors import ConsentListError
@@ -187,15 +187,8 @@ def _json(line: bytes) -> object:
     first took away.
     """
     try:
-        return json.loads(line, object_pairs_hook=_no_name_twice)
-    except Refused:
-        raise
-    except (ValueError, RecursionError):
+        return strict_json(line)
+    except NameTwice as error:
+        raise Refused(str(error)) from None
+    except ValueError:
         raise Refused("not JSON") from None
-
-
-def _no_name_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise Refused("a name twice in one object")
-    return value

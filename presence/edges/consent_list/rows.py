@@ -3,52 +3,60 @@ keys by whose they are.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from presence.core.consent.list_json import KEY_BYTES, Refused
-from presence.core.consent.record import Words
-from presence.core.consent.segments import SegmentHeader, base_rows, read_record
+from presence.core.consent.entry_rules import Refused
+from presence.core.consent.record import check_record
+from presence.core.encoding import KEY_BYTES
 from presence.core.recognition.key_ring import WindowKeys
 
 MAX_COMPLAINTS: Final = 20
 
 
-class Taken:
+class RecordJudge:
     """Judges records, counts what is left out."""
 
     def __init__(self, words: tuple[str, ...], max_span_s: float) -> None:
-        self._words = Words(words)
+        self._words = len(words)
         self._max_span_s = max_span_s
         self.refused: Counter[str] = Counter()
         self.complaints: list[str] = []
         self.rows = 0
 
     def base(
-        self, path: str, header: SegmentHeader, rows: memoryview
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of a shard that stand; of two for one ref neither does."""
-        stand: dict[bytes, bytes] = {}
-        doubted: set[bytes] = set()
-        for ref, record in base_rows(header, rows):
+        self, path: str, rows: Iterable[tuple[bytes, bytes]]
+    ) -> Iterable[tuple[bytes, int, bytes]]:
+        """Ref, version and record of the rows of a shard that stand; of two for one ref neither
+        does.
+        """
+        stand: dict[bytes, tuple[bytes, int, bytes]] = {}
+        ambiguous: set[bytes] = set()
+        words, max_span_s = self._words, self._max_span_s
+        for ref, record in rows:
             if ref in stand:
                 self._refuse(path, "two entries for one ref")
-                doubted.add(ref)
-            elif self.stands(path, ref, record):
-                stand[ref] = record
+                ambiguous.add(ref)
+                continue
+            try:
+                version = check_record(record, words, max_span_s=max_span_s)
+            except Refused as error:
+                self._refuse(path, str(error))
+                ambiguous.add(ref)
             else:
-                doubted.add(ref)
-        for ref in doubted:
+                stand[ref] = ref, version, record
+        for ref in ambiguous:
             if stand.pop(ref, None) is not None:
                 self.refused["doubted"] += 1
-        return iter(stand.items())
+        return stand.values()
 
-    def stands(self, path: str, ref: bytes, record: bytes) -> bool:
+    def accepts(self, path: str, record: bytes) -> bool:
+        """A record of a delta."""
         try:
-            read_record(ref, record, self._words, max_span_s=self._max_span_s)
+            check_record(record, self._words, max_span_s=self._max_span_s)
         except Refused as error:
             self._refuse(path, str(error))
             return False
@@ -60,11 +68,13 @@ class Taken:
             self.complaints.append(f"{path}: {reason}")
 
 
-def gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uint64]) -> WindowKeys:
+def keys_of_window(
+    segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uint64]
+) -> WindowKeys:
     """One window's keys, of the wanted refs alone (sorted); of two keys for one ref the last
     counts.
 
-    What they were gathered from is overwritten.
+    What they were taken from is overwritten.
     """
     refs, keys = [np.empty(0, np.uint64)], [np.empty((0, KEY_BYTES), np.uint8)]
     for some_refs, some_keys in segments:
@@ -79,7 +89,9 @@ def gathered(segments: Iterator[tuple[bytes, bytearray]], wanted: NDArray[np.uin
     numbers, table = np.concatenate(refs), np.concatenate(keys)
     _, from_behind = np.unique(numbers[::-1], return_index=True)
     last = len(numbers) - 1 - from_behind
-    ring = WindowKeys(numbers[last], table[last])
+    # Where everybody has a key, the refs are those of the list: no need for them twice.
+    refs_of_window = wanted if len(last) == len(wanted) else numbers[last]
+    ring = WindowKeys(refs_of_window, table[last])
     for part in (*keys, table):
         part.fill(0)
     return ring

@@ -14,7 +14,7 @@ the plain file.
    also after a restart.
 5. A list that grew by more than a fifth within a day is refused without an approval
    (presence.core.consent.growth).
-6. Keys of refs that are no entries are not taken over, and keys are on no disk.
+6. Keys of refs that are no entries are not records over, and keys are on no disk.
 """
 
 import hashlib
@@ -25,19 +25,15 @@ from threading import Lock
 from typing import Final
 
 from presence.config.settings import ConsentSettings, StorageSettings
+from presence.core.consent.entry_rules import Refused
 from presence.core.consent.growth import Counts, Edition, Offered, judge
 from presence.core.consent.index import ConsentIndex
-from presence.core.consent.list_json import Refused
 from presence.core.consent.manifest import Manifest, read_manifest
-from presence.core.consent.segments import (
-    DamagedSegment,
-    Put,
-    delta_rows,
-)
+from presence.core.consent.segments import DamagedSegment, Put
 from presence.core.engine import IndexedList
 from presence.edges.consent_list.files import ListFiles, key_targets
 from presence.edges.consent_list.repository import Proof, TufRepository
-from presence.edges.consent_list.rows import Taken
+from presence.edges.consent_list.rows import RecordJudge
 from presence.edges.consent_list.segment_files import WindowKeyFiles, name_of
 from presence.edges.consent_list.store import METADATA, Changing, Kept, ListStore
 from presence.errors import ConsentListError, ListGrew, ListRolledBack, ListUnfinished
@@ -257,18 +253,18 @@ class SignedList:
         counts = self._counts(proof, manifest, kept)
         deltas = self._deltas(manifest, kept)
         self._files.bring(proof, manifest, whole=deltas is None)
-        taken = Taken(manifest.words, self._max_span_s)
+        records = RecordJudge(manifest.words, self._max_span_s)
         try:
             with self._store.changing() as changing:
                 if deltas is None:
-                    self._load_base(proof, manifest, changing, taken)
+                    self._load_base(proof, manifest, changing, records)
                     deltas = range(manifest.base_seq + 1, header.seq + 1)
                 elif kept is not None:
-                    taken.refused.update(kept.refused)
+                    records.refused.update(kept.refused)
                 for seq in deltas:
-                    self._apply_delta(proof, manifest, seq, changing, taken)
+                    self._apply_delta(proof, manifest, seq, changing, records)
                 count = changing.count()
-                if count > header.count or count + sum(taken.refused.values()) < header.count:
+                if count > header.count or count + sum(records.refused.values()) < header.count:
                     raise self._repository.refusal(
                         f"the manifest announces {header.count} entries, {count} were found"
                     )
@@ -282,7 +278,7 @@ class SignedList:
                         digest,
                         signed_s,
                         self._max_span_s,
-                        taken.refused,
+                        records.refused,
                         proof.versions,
                         counts,
                     )
@@ -290,7 +286,7 @@ class SignedList:
         except DamagedSegment as error:
             raise self._repository.refusal(str(error)) from None
         self._files.loaded()
-        return taken.rows > 0, tuple(taken.complaints)
+        return records.rows > 0, tuple(records.complaints)
 
     def _counts(self, proof: Proof, manifest: Manifest, kept: Kept | None) -> Counts:
         """What the next list is measured by. Raises ListGrew, before anything of a list that grew
@@ -322,25 +318,25 @@ class SignedList:
         return manifest.deltas_after(kept.seq)
 
     def _load_base(
-        self, proof: Proof, manifest: Manifest, changing: Changing, taken: Taken
+        self, proof: Proof, manifest: Manifest, changing: Changing, records: RecordJudge
     ) -> None:
         changing.begin_base()
         for shard in manifest.shards:
-            path, header, rows = self._files.base(proof, shard, manifest)
-            changing.put_base(taken.base(path, header, rows))
+            path, segment = self._files.base(proof, shard, manifest)
+            changing.put_base(records.base(path, segment.rows()))
         changing.end_base()
-        taken.rows += 1
+        records.rows += 1
 
     def _apply_delta(
-        self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, taken: Taken
+        self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, records: RecordJudge
     ) -> None:
-        path, header, rows = self._files.delta(proof, seq, manifest)
-        doubted: set[bytes] = set()
-        for change in delta_rows(header, rows):
-            taken.rows += 1
-            if isinstance(change, Put) and not taken.stands(path, change.ref, change.record):
-                doubted.add(change.ref)
+        path, segment = self._files.delta(proof, seq, manifest)
+        ambiguous: set[bytes] = set()
+        for change in segment.changes():
+            records.rows += 1
+            if isinstance(change, Put) and not records.accepts(path, change.record):
+                ambiguous.add(change.ref)
             else:
                 changing.apply(change)
-        for ref in doubted:
+        for ref in ambiguous:
             changing.refuse(ref)

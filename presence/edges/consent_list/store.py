@@ -21,10 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from presence.core.consent.growth import Counts
-from presence.core.consent.index import MAX_RECORD_BYTES, ConsentIndex
+from presence.core.consent.index import ConsentIndex, TooManyRecords
 from presence.core.consent.model import Consent
 from presence.core.consent.record import decode_record, record_version
 from presence.core.consent.segments import Change, Held, Put, merged
@@ -50,6 +48,8 @@ LIST_UPGRADES: Final = (
     UPDATE list SET counts = '[[' || CAST(signed_s / 3600 AS INTEGER) || ',' || (SELECT count(*) FROM entry) || ']]'
     WHERE (SELECT count(*) FROM entry) >= 100;
     """,
+    # Records of before 0.1 were bits of our own: the base is fetched anew, as of another epoch.
+    "DELETE FROM entry; UPDATE list SET epoch = -1;",
 )
 SIGNED_LIST: Final = "signed-list.sqlite"
 METADATA: Final = "tuf"
@@ -145,28 +145,20 @@ class ListStore(Database):
         kept = self.kept()
         with self._reading() as database:
             row = database.execute("SELECT record FROM entry WHERE ref = ?", (ref,)).fetchone()
-        return None if row is None or kept is None else decode_record(ref, row[0], 0, kept.words)
+        return None if row is None or kept is None else decode_record(ref, row[0], kept.words)
 
     def index(self, words: Iterable[str]) -> ConsentIndex:
         """All entries as the engine uses them: a million in a good second."""
-        refs, lengths, records = bytearray(), [np.empty(0, np.uint32)], bytearray()
         with self._reading() as database:
             rows = database.execute("SELECT ref, record FROM entry ORDER BY ref")
-            while batch := rows.fetchmany(ROWS):
-                refs += b"".join([ref for ref, _ in batch])
-                some = [record for _, record in batch]
-                lengths.append(np.fromiter(map(len, some), np.uint32, len(some)))
-                records += b"".join(some)
-        if len(records) > MAX_RECORD_BYTES:
-            raise ConsentListError(
-                "the list is longer than one gateway holds: cut it into lists for groups of stores"
-            )
-        sizes = np.concatenate(lengths)
-        starts = np.zeros(len(sizes), np.uint32)
-        np.cumsum(sizes[:-1], out=starts[1:])
-        return ConsentIndex(
-            np.frombuffer(refs, ">u8").astype(np.uint64), starts, records, list(words)
-        )
+            batches = iter(lambda: rows.fetchmany(ROWS), [])
+            try:
+                return ConsentIndex.from_rows(batches, list(words))
+            except TooManyRecords:
+                raise ConsentListError(
+                    "the list is longer than one gateway holds: cut it into lists for groups of "
+                    "stores"
+                ) from None
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -190,15 +182,15 @@ class Changing:
         self._load = 1 - self._load
         self._database.execute("DELETE FROM gone")
 
-    def put_base(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Ref and record. An older version than the one we had does not count (R-36): neither of
+    def put_base(self, rows: Iterable[tuple[bytes, int, bytes]]) -> None:
+        """Ref, version and record. An older version than the one we had does not count (R-36): neither of
         them stands then.
         """
         self._database.executemany(
             "INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (ref) DO UPDATE SET "
             "version = excluded.version, record = excluded.record, load = excluded.load "
             "WHERE excluded.version >= version",
-            ((ref, record_version(record, 0), record, self._load) for ref, record in rows),
+            ((ref, version, record, self._load) for ref, version, record in rows),
         )
 
     def end_base(self) -> None:
@@ -207,7 +199,7 @@ class Changing:
     def apply(self, change: Change) -> None:
         """One row of a delta (presence.core.consent.segments.merged)."""
         ref = change.ref
-        version = record_version(change.record, 0) if isinstance(change, Put) else change.version
+        version = record_version(change.record) if isinstance(change, Put) else change.version
         held = self._held(ref)
         after = merged(held, change, version)
         if after == held:

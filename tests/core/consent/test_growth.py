@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presence.core.consent.entry_rules import Refused
 from presence.core.consent.growth import (
     TYP,
     Approval,
@@ -24,7 +25,6 @@ from presence.core.consent.growth import (
     sign_approval,
 )
 from presence.core.consent.jws import sign
-from presence.core.consent.list_json import Refused
 
 pytestmark = pytest.mark.requirement("T-19")
 

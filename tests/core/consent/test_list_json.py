@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presence.core.consent.entry_rules import LATEST_S, Refused
 from presence.core.consent.list_json import (
-    LATEST_S,
     ConsentList,
     Entry,
-    Refused,
     assemble,
     parse_entry,
     parse_header,
@@ -151,6 +150,7 @@ REFUSALS = [
     ),
     pytest.param({"pk": []}, "pk is not an object", id="pairwise keys as a list"),
     pytest.param({"scope": {"type": "world"}}, "scope is none of", id="unknown scope"),
+    pytest.param({"scope": {"type": "stores", "ids": []}}, "scope is none of", id="no store"),
     pytest.param({"scope": {"type": "store"}}, "scope is none of", id="store without its id"),
     pytest.param(
         {"scope": {"type": "store", "id": "a", "x": 1}},
@@ -260,7 +260,6 @@ def test_anything_but_a_plain_no_is_an_objection(objected: object, counts: bool)
             {"type": "stores", "ids": ["fi-0042", "fi-0043"]},
             Scope(frozenset({"fi-0042", "fi-0043"})),
         ),
-        ({"type": "stores", "ids": []}, Scope(frozenset())),
     ],
 )
 def test_a_scope_is_a_store_some_stores_or_the_chain(scope: object, expected: Scope) -> None:

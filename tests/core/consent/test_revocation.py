@@ -8,18 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presence.core.consent.entry_rules import LATEST_S
 from presence.core.consent.jws import (
     BadKeys,
     Unproven,
-    decode_base64url,
-    encode_base64url,
     encode_keys,
     parse_key_set,
     parse_keys,
     sign,
     verify,
 )
-from presence.core.consent.list_json import LATEST_S
 from presence.core.consent.model import Purpose
 from presence.core.consent.revocation import (
     AHEAD_S,
@@ -38,6 +36,7 @@ from presence.core.consent.revocation import (
     topic_of_head,
     topic_of_revocations,
 )
+from presence.core.encoding import decode_base64url, encode_base64url
 from tests.support.builders import ANNA, BERIT, CARL, CARS, START_S
 from tests.support.revocations import (
     KEYS,
@@ -97,8 +96,10 @@ def _by_us(payload: bytes) -> bytes:
 
 def _with_header(**header: Any) -> bytes:
     """A message whose signature is right for exactly this header."""
-    content = encode_base64url(json.dumps(header).encode()) + b"." + encode_base64url(_payload())
-    return content + b"." + encode_base64url(SIGNER.sign(content))
+    content = (
+        f"{encode_base64url(json.dumps(header).encode())}.{encode_base64url(_payload())}".encode()
+    )
+    return content + b"." + encode_base64url(SIGNER.sign(content)).encode()
 
 
 def test_the_topics_name_chain_and_group_and_nobody() -> None:
@@ -343,7 +344,7 @@ def _jwks(*several: object, **members: object) -> bytes:
 
 
 def _jwk(**changes: Any) -> dict[str, Any]:
-    x = encode_base64url(SIGNER.public_key().public_bytes_raw()).decode()
+    x = encode_base64url(SIGNER.public_key().public_bytes_raw())
     return {"kty": "OKP", "crv": "Ed25519", "kid": "r1", "x": x, **changes}
 
 

@@ -3,15 +3,16 @@ order.
 """
 
 import random
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.core.consent.list_json import ListHeader, Refused
+from presence.core.consent.entry_rules import Refused
+from presence.core.consent.list_json import ListHeader
 from presence.core.consent.manifest import (
     MAX_BYTES,
     MAX_DELTAS,
@@ -20,80 +21,83 @@ from presence.core.consent.manifest import (
     read_manifest,
     write_manifest,
 )
-from presence.core.consent.model import Consent, Grant, Scope
-from presence.core.consent.record import Words, encode_record
 from presence.core.consent.segments import (
+    Base,
     Change,
     DamagedSegment,
     Delete,
+    Delta,
     Held,
-    Kind,
+    Keys,
     Put,
-    SegmentHeader,
     base_rows,
     delta_rows,
-    key_columns,
     merged,
-    pack_base,
-    pack_delta,
-    pack_keys,
-    read_record,
+    pack,
     shard_of,
     unpack,
 )
-from tests.support.builders import ANNA, START_S, consent
+from tests.support.builders import ANNA, START_S
 
 refs = st.binary(min_size=8, max_size=8)
-rows = st.lists(st.tuples(refs, st.binary(max_size=300)), max_size=20)
-versions = st.integers(0, 2**53)
-changes = st.lists(
-    st.builds(Put, refs, st.binary(max_size=300)) | st.builds(Delete, refs, versions), max_size=20
-)
-SPAN_S = 396 * 86_400.0
+numbers = st.integers(0, (1 << 53) - 1)
+records = st.lists(numbers, max_size=60).map(msgspec.msgpack.encode)
+rows = st.lists(st.tuples(refs, records), max_size=20)
+puts = st.lists(st.builds(Put, refs, records), max_size=10)
+deletes = st.lists(st.builds(Delete, refs, numbers), max_size=10)
+OF: dict[str, Any] = {"list_name": "acme/fi-0042", "epoch": 3, "number": 88_213}
 
 
-def header(kind: Kind, count: int) -> SegmentHeader:
-    return SegmentHeader("acme/fi-0042", kind, epoch=3, number=88_213, count=count)
+def base(entries: list[tuple[bytes, bytes]]) -> Base:
+    return Base(**OF, puts=base_rows(entries))
+
+
+def plain_of(segment: Base | Delta | Keys) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(pack(segment))
 
 
 @given(rows)
 def test_a_base_is_read_back(entries: list[tuple[bytes, bytes]]) -> None:
-    head, body = unpack(pack_base(header(Kind.BASE, len(entries)), entries))
-    assert head == header(Kind.BASE, len(entries))
-    assert list(base_rows(head, body)) == entries
+    segment = unpack(pack(base(entries)))
+    assert isinstance(segment, Base)
+    assert (segment.list_name, segment.epoch, segment.number) == ("acme/fi-0042", 3, 88_213)
+    assert list(segment.rows()) == entries
 
 
-@given(changes)
-def test_a_delta_is_read_back(given_changes: list[Change]) -> None:
-    head, body = unpack(pack_delta(header(Kind.DELTA, len(given_changes)), given_changes))
-    assert list(delta_rows(head, body)) == given_changes
+@given(puts, deletes)
+def test_a_delta_is_read_back(put: list[Put], deleted: list[Delete]) -> None:
+    put_rows, deleted_rows = delta_rows([*deleted, *put])
+    segment = unpack(pack(Delta(**OF, puts=put_rows, deletes=deleted_rows)))
+    assert isinstance(segment, Delta)
+    assert list(segment.changes()) == [*put, *deleted]
 
 
-@given(st.lists(st.tuples(refs, st.binary(min_size=16, max_size=16)), max_size=20))
-def test_keys_are_read_back_as_columns(entries: list[tuple[bytes, bytes]]) -> None:
-    columns = key_columns(*unpack(pack_keys(header(Kind.KEYS, len(entries)), entries)))
-    assert columns == (b"".join(ref for ref, _ in entries), b"".join(key for _, key in entries))
+@given(st.lists(refs, max_size=20), st.data())
+def test_keys_are_read_back_as_columns(some: list[bytes], data: st.DataObject) -> None:
+    keys = data.draw(st.binary(min_size=16 * len(some), max_size=16 * len(some)))
+    segment = Keys(**OF, refs=b"".join(some), keys=keys)
+    assert unpack(pack(segment)) == segment
 
 
 @given(rows, st.data())
 def test_damage_is_refused_and_never_read_as_something_else(
     entries: list[tuple[bytes, bytes]], data: st.DataObject
 ) -> None:
-    segment = bytearray(pack_base(header(Kind.BASE, len(entries)), entries))
+    segment = bytearray(pack(base(entries)))
     segment[data.draw(st.integers(0, len(segment) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     try:
-        head, body = unpack(bytes(segment))
-        found = list(base_rows(head, body))
+        found = unpack(bytes(segment))
     except DamagedSegment:
         return
     # zstd has no checksum of its own here, for the digest of the target proves every byte: only the
     # form is judged.
-    assert len(found) == head.count
+    assert isinstance(found, Base)
+    assert all(len(ref) == 8 for ref, _ in found.rows())
 
 
 @given(st.binary(max_size=200))
 def test_anything_at_all_is_refused_in_words(data: bytes) -> None:
-    for plain in (data, zstandard.compress(data), zstandard.compress(b"\0\0\0\x01" + data)):
+    for plain in (data, zstandard.compress(data), zstandard.compress(b"\x96\xa4base" + data)):
         with pytest.raises(DamagedSegment):
             unpack(plain)
 
@@ -106,89 +110,37 @@ def test_endless_data_is_refused_before_it_is_unpacked() -> None:
         unpack(bomb, most_bytes=1_000_000)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_rows_are_as_many_as_the_header_says(count: int) -> None:
-    entries = [(ANNA, b"record"), (ANNA[::-1], b"other")]
-    with pytest.raises(ValueError, match="rows"):
-        pack_base(header(Kind.BASE, count), entries)
-    head, body = unpack(pack_base(header(Kind.BASE, 2), entries))
-    with pytest.raises(DamagedSegment):
-        list(base_rows(replace(head, count=count), body))
-
-
-def test_one_kind_is_not_read_as_another() -> None:
-    head, body = unpack(pack_base(header(Kind.BASE, 0), []))
-    with pytest.raises(DamagedSegment, match="kind base in place of delta"):
-        list(delta_rows(head, body))
-    with pytest.raises(DamagedSegment):
-        key_columns(head, body)
-
-
-# ---------------------------------------------------------------- records
-
-
-FROM_S, TO_S = consent().not_before_s, consent().not_after_s
-
-
-def listed(**changes: Any) -> Consent:
-    """A consent as it stands in a list: its grants lie within it."""
-    return consent(**{"grants": (Grant("ap2:1551", FROM_S, TO_S),), **changes})
-
-
-def a_record(given_consent: Consent) -> tuple[bytes, list[str]]:
-    words = Words()
-    return encode_record(given_consent, words), words.all
-
-
-def test_a_record_becomes_the_consent_it_was() -> None:
-    record, words = a_record(listed())
-    assert read_record(ANNA, record, words, max_span_s=SPAN_S) == listed()
-
-
-@given(st.data())
-def test_a_damaged_record_is_refused_or_is_a_consent_within_its_limits(data: st.DataObject) -> None:
-    record, words = a_record(listed())
-    damaged = bytearray(record)
-    damaged[data.draw(st.integers(0, len(record) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        found = read_record(ANNA, bytes(damaged), words, max_span_s=SPAN_S)
-    except Refused:
-        return
-    assert found.not_before_s < found.not_after_s <= found.not_before_s + SPAN_S
+WHOLE_BASE = plain_of(base([(ANNA, b"\x90")]))
 
 
 @pytest.mark.parametrize(
-    "record",
+    "plain",
     [
-        b"",
-        b"\x01",
-        a_record(listed())[0][:-1],
-        a_record(listed())[0] + b"\0",
-        b"\x40" + a_record(listed())[0][1:],
+        WHOLE_BASE[:-1],
+        WHOLE_BASE + b"\x90",
+        WHOLE_BASE.replace(b"\xc4\x08" + ANNA, b"\xc4\x07" + ANNA[:7]),
+        WHOLE_BASE.replace(b"\xa4base\x01", b"\xa4base\x02"),
+        WHOLE_BASE.replace(b"\xa4base", b"\xa4bass"),
+        WHOLE_BASE.replace(b"\xa4base", b"\xa4keys"),
+        msgspec.msgpack.encode(["keys", 1, "acme/fi-0042", 3, 27_396, bytes(16), bytes(16)]),
+        msgspec.msgpack.encode(["delta", 1, "acme/fi-0042", 3, 88_213, [], [[ANNA, -1]]]),
+        b"\x91" * 100_000,
     ],
-    ids=["nothing", "a byte", "cut short", "too long", "an unknown purpose"],
-)
-def test_what_is_not_one_record_of_version_1_is_refused(record: bytes) -> None:
-    with pytest.raises(Refused, match="version 1 does not know"):
-        read_record(ANNA, record, a_record(listed())[1], max_span_s=SPAN_S)
-
-
-@pytest.mark.requirement("R-07")
-@pytest.mark.parametrize(
-    ("changed", "why"),
-    [
-        ({"not_after_s": START_S + 500 * 86_400}, "longer than"),
-        ({"not_after_s": float("inf")}, "na does not lie"),
-        ({"not_after_s": FROM_S}, "na does not lie"),
-        ({"scope": Scope(frozenset())}, "scope"),
-        ({"grants": (Grant("ap2:1551", FROM_S, TO_S + 1),)}, "a grant reaches"),
+    ids=[
+        "cut short",
+        "too long",
+        "a ref of 7 bytes",
+        "another version",
+        "no kind of ours",
+        "one kind as another",
+        "keys that are not as many as refs",
+        "a version below zero",
+        "too deep",
     ],
-    ids=["too long", "no end", "no span", "no place", "a grant without end"],
 )
-def test_an_entry_that_a_list_may_not_hold_is_refused(changed: dict[str, object], why: str) -> None:
-    record, words = a_record(listed(**changed))
-    with pytest.raises(Refused, match=why):
-        read_record(ANNA, record, words, max_span_s=SPAN_S)
+def test_what_is_not_one_segment_of_version_1_is_refused(plain: bytes) -> None:
+    with pytest.raises(DamagedSegment):
+        unpack(zstandard.compress(plain))
 
 
 # ---------------------------------------------------------------- merging

@@ -74,7 +74,7 @@ def stored(folder: Path) -> tuple[int, dict[bytes, Consent]]:
     store.close()
     if kept is None:
         return 0, {ref: agreed(ref) for ref, _ in rows}
-    return kept.seq, {ref: decode_record(ref, record, 0, kept.words) for ref, record in rows}
+    return kept.seq, {ref: decode_record(ref, record, kept.words) for ref, record in rows}
 
 
 def worlds(tmp_path: Path) -> tuple[Repository, dict[int, dict[bytes, Consent]]]:

@@ -2,7 +2,9 @@
 gone.
 """
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from presence.core.consent.record import encode_record
 from presence.core.consent.segments import Delete, Put
 from presence.core.recognition.identifiers import window_at
+from presence.edges.consent_list.store import SIGNED_LIST
 from presence.errors import ConsentListError
 from tests.support.builders import ANNA, BERIT, CARL
 from tests.support.list_clients import MAX_SPAN_S, Client
@@ -89,6 +92,23 @@ def test_what_was_taken_away_comes_back_only_by_a_higher_version(
     assert client.refs() == {ANNA, BERIT}
 
 
+def test_a_store_with_records_of_our_own_bits_is_filled_anew(
+    client: Client, repository: Repository, tmp_path: Path
+) -> None:
+    client.read()
+    client.list.close()
+    (file,) = tmp_path.rglob(SIGNED_LIST)
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE entry SET record = x'0300'")
+        database.execute("PRAGMA user_version = 2")
+    client.restart()
+
+    verified = client.read()
+
+    assert verified.indexed is not None
+    assert verified.indexed.consents[ANNA] == agreed(ANNA)
+
+
 @pytest.mark.requirement("R-36")
 def test_a_new_base_never_brings_back_a_lower_version(
     client: Client, repository: Repository
@@ -115,6 +135,10 @@ def test_after_a_restart_nothing_is_delivered_before_the_repository_proves_the_l
     assert client.refs() == {ANNA, BERIT}
 
 
+NO_RECORD = b"\x93\x01\x02\x03"
+"""An array, and none of a record's."""
+
+
 @pytest.mark.requirement("R-07")
 def test_an_entry_that_is_not_understood_is_left_out_and_counted(
     client: Client, repository: Repository
@@ -123,7 +147,7 @@ def test_an_entry_that_is_not_understood_is_left_out_and_counted(
     rows = [(each.ref, encode_record(each, repository.words)) for each in (agreed(ANNA), too_long)]
     repository.seq += 1
     repository.epoch += 1
-    repository.base_of([*rows, (BERIT, b"\xff" * 30)], keyed=[ANNA]).publish()
+    repository.base_of([*rows, (BERIT, NO_RECORD)], keyed=[ANNA]).publish()
     verified = client.read()
     assert verified.entries == 1
     assert sum(verified.refused.values()) == 2
@@ -136,7 +160,7 @@ def test_a_delta_that_is_not_understood_takes_the_whole_entry_away(
     client: Client, repository: Repository
 ) -> None:
     client.read()
-    repository.delta([Put(ANNA, b"\xff\xff")], count=2).publish()
+    repository.delta([Put(ANNA, NO_RECORD)], count=2).publish()
     assert client.refs() == {BERIT}
 
 

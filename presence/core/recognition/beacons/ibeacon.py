@@ -12,12 +12,12 @@ when the identifier changes but the prefix.
 
 from typing import Final
 
+from presence.core.encoding import EID_BYTES
 from presence.core.recognition.advertisement import AD_MANUFACTURER_DATA, Advertisement
 from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
 
 COMPANY: Final = 0x004C
 PREFIX_BYTES: Final = 8
-EID_BYTES: Final = 8
 FRAME_LENGTH: Final = 23
 """Type and length 2, UUID 16, major 2, minor 2, power 1."""
 

@@ -1,0 +1,51 @@
+"""Encodings and lengths that several rooms share: base64url in its one spelling, JSON without a name
+twice, and how long refs, keys and identifiers are.
+"""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+
+REF_BYTES: Final = 8
+"""Of a reference: whom an entry of a list speaks of."""
+KEY_BYTES: Final = 16
+"""Of an identity key, a window key and a pairwise key."""
+EID_BYTES: Final = 8
+"""Of an ephemeral identifier, on air."""
+
+
+class NameTwice(ValueError):
+    """Of the two values the second might give back what the first took away."""
+
+
+def encode_base64url(data: bytes) -> str:
+    """Without padding (RFC 7515, section 2)."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def decode_base64url(text: str | bytes) -> bytes:
+    """Raises ValueError where it is not the one spelling without padding."""
+    ascii_text = text.encode() if isinstance(text, str) else text
+    try:
+        data = urlsafe_b64decode(ascii_text + b"=" * (-len(ascii_text) % 4))
+    except binascii.Error:
+        raise ValueError("not base64url") from None
+    if encode_base64url(data).encode() != ascii_text:
+        raise ValueError("not the one spelling of base64url")
+    return data
+
+
+def strict_json(text: str | bytes) -> object:
+    """Raises ValueError; NameTwice where a name stands twice in one object."""
+    try:
+        return json.loads(text, object_pairs_hook=_no_name_twice)
+    except RecursionError:
+        raise ValueError("too deep") from None
+
+
+def _no_name_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise NameTwice("a name twice in one object")
+    return value
