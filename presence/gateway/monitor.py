@@ -1,4 +1,4 @@
-"""Looks at a running gateway for the operator: the one place where an Overview is made.
+"""Looks at a running gateway for the operator: the one place where a Snapshot is made.
 
 It counts what the parts emit, and looks at fixed intervals, so that metrics and `presence
 status` say the same.
@@ -19,9 +19,9 @@ from presence.core.operations.snapshot import (
     RINGS_STEP,
     STATE_OF,
     DoorbellState,
-    Overview,
     Radio,
     RadioState,
+    Snapshot,
 )
 from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import Moment
@@ -130,14 +130,14 @@ class Monitor:
             self.look()
             await asyncio.sleep(LOOK_S)
 
-    def look(self) -> Overview:
+    def look(self) -> Snapshot:
         sources, now = self._sources, self._sources.clock.now()
         list_sync, pipeline = sources.list_sync, sources.pipeline
         lease = list_sync.lease
         clock_synchronised, clock_trouble = self._clock()
         broker = sources.broker
         people = self._people.release(pipeline.engine.counts.persons.take, now)
-        return Overview(
+        return Snapshot(
             at=now,
             version=__version__,
             started_utc_s=self._started.utc_s,

@@ -68,7 +68,7 @@ NAMES_OF_THE_REQUIREMENTS = (
 def scrape(watched: Watched) -> dict[str, float]:
     """Series → value, as Prometheus reads them."""
     exposition = Exposition()
-    exposition.overview = watched.monitor.look()
+    exposition.snapshot = watched.monitor.look()
     lines = [line for line in exposition.text().decode().splitlines() if not line.startswith("#")]
     return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
 
@@ -123,9 +123,9 @@ def exported(watched: Watched) -> bytes:
     shows.
     """
     exposition = Exposition()
-    exposition.overview = seen = watched.monitor.look()
+    exposition.snapshot = snapshot = watched.monitor.look()
     return b"\n".join(
-        (exposition.text(), status_answer(seen), watched.gateway.status_line().encode())
+        (exposition.text(), status_answer(snapshot), watched.gateway.status_line().encode())
     )
 
 
@@ -140,7 +140,7 @@ async def an_hour(*, customer: bool) -> list[bytes]:
     bell = watched.doorbell
     assert bell is not None
     await watched.hears(())
-    seen = []
+    shown = []
     for second in range(0, 2 * 3600, 10):
         if customer and second < STAY_S:
             watched.radio.condition = Condition.WELL
@@ -152,13 +152,13 @@ async def an_hour(*, customer: bool) -> list[bytes]:
         elif second >= STAY_S:
             watched.radio.condition = Condition.QUIET
         watched.pass_s(10)
-        seen.append(exported(watched))
+        shown.append(exported(watched))
     if customer:
         assert watched.gateway.pipeline.counts["recognised"] == STAY_S
         assert watched.gateway.pipeline.counts["entered"] == 1
         assert watched.gateway.pipeline.counts["left"] == 1
         assert watched.gateway.pipeline.published == 4
-    return seen
+    return shown
 
 
 async def refuse_half(watched: Watched) -> None:
@@ -228,14 +228,17 @@ async def test_the_list_the_radio_and_the_broker_are_seen_as_they_are() -> None:
     watched.monitor.look()
     watched.pass_s(600)
 
-    seen = watched.monitor.look()
+    snapshot = watched.monitor.look()
 
-    assert (seen.freshness, seen.list_seq, seen.list_age_s) == (Freshness.AGING, 7, 630)
-    assert seen.next_step
-    assert (seen.radios[0].state, seen.radios[0].gap_s) == (RadioState.DEAF, 600)
-    assert (seen.broker_connected, seen.broker_trouble) == (False, "refused: look at the broker")
-    assert seen.key_window_end_utc_s is not None
-    assert 0 < seen.key_window_end_utc_s - seen.at.utc_s < 2 * 65_536
+    assert (snapshot.freshness, snapshot.list_seq, snapshot.list_age_s) == (Freshness.AGING, 7, 630)
+    assert snapshot.next_step
+    assert (snapshot.radios[0].state, snapshot.radios[0].gap_s) == (RadioState.DEAF, 600)
+    assert (snapshot.broker_connected, snapshot.broker_trouble) == (
+        False,
+        "refused: look at the broker",
+    )
+    assert snapshot.key_window_end_utc_s is not None
+    assert 0 < snapshot.key_window_end_utc_s - snapshot.at.utc_s < 2 * 65_536
 
 
 async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:
@@ -243,9 +246,9 @@ async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:
     watched.radio.condition = Condition.AWAY
 
     watched.clock.pass_s(3000)
-    seen = watched.monitor.look()
+    snapshot = watched.monitor.look()
 
-    assert (seen.armed, seen.radios[0].state, seen.radios[0].gap_s) == (
+    assert (snapshot.armed, snapshot.radios[0].state, snapshot.radios[0].gap_s) == (
         False,
         RadioState.RESTING,
         0,

@@ -163,7 +163,7 @@ async def series(state: State | None) -> dict[str, list[float]]:
         if state is not None or minute < 10:
             (state or well)(watched, minute)
             watched.gateway._advance()
-            exposition.overview = watched.monitor.look()
+            exposition.snapshot = watched.monitor.look()
         for line in exposition.text().decode().splitlines():
             if not line.startswith("#"):
                 name, _, value = line.rpartition(" ")

@@ -1,4 +1,4 @@
-"""Which number stands under which name: the series of Prometheus, made from an Overview
+"""Which number stands under which name: the series of Prometheus, made from a Snapshot
 (docs/operations.md#metrics).
 
 1. Every value of every label is known before the start (R-66): a series is there from the first
@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from presence.core.consent.freshness import Freshness
 from presence.core.operations.radio_steps import RecoveryStep
-from presence.core.operations.snapshot import ANSWERS, BROKER_CODES, Alarm, Overview, RadioState
+from presence.core.operations.snapshot import ANSWERS, BROKER_CODES, Alarm, RadioState, Snapshot
 
 PLANES: Final = ("a", "b")
 RESULTS: Final = ("applied", "refused")
@@ -39,83 +39,91 @@ class Family:
         return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
-def families(seen: Overview) -> Iterator[Family]:
+def families(snapshot: Snapshot) -> Iterator[Family]:
     """All of them, always, in one order."""
     yield Family(
         "presence_build_info",
         "gauge",
         "1; the version is in the label",
-        (((("version", seen.version),), 1.0),),
+        (((("version", snapshot.version),), 1.0),),
     )
-    yield _one("presence_taken_timestamp_seconds", "when these numbers were taken", seen.at.utc_s)
-    yield _one("presence_start_timestamp_seconds", "when this gateway started", seen.started_utc_s)
     yield _one(
-        "presence_armed", "1 while the notice is current and scanning is allowed", seen.armed
+        "presence_taken_timestamp_seconds", "when these numbers were taken", snapshot.at.utc_s
     )
-    yield _one("presence_open", "1 in opening hours", seen.open)
-    yield from _of_the_list(seen)
-    yield from _of_the_radio(seen)
-    yield from _of_the_doorbell(seen)
-    yield from _of_the_broker(seen)
+    yield _one(
+        "presence_start_timestamp_seconds", "when this gateway started", snapshot.started_utc_s
+    )
+    yield _one(
+        "presence_armed", "1 while the notice is current and scanning is allowed", snapshot.armed
+    )
+    yield _one("presence_open", "1 in opening hours", snapshot.open)
+    yield from _of_the_list(snapshot)
+    yield from _of_the_radio(snapshot)
+    yield from _of_the_doorbell(snapshot)
+    yield from _of_the_broker(snapshot)
     yield _one(
         "presence_clock_synchronised",
         "1 while the kernel says that something disciplines it",
-        seen.clock_synchronised,
+        snapshot.clock_synchronised,
     )
-    yield from _of_the_machine(seen)
+    yield from _of_the_machine(snapshot)
     yield Family(
         "presence_alarms", "counter", "what a person must look into",
-        tuple(((("reason", alarm.value),), seen.alarms.get(alarm, 0)) for alarm in Alarm),
+        tuple(((("reason", alarm.value),), snapshot.alarms.get(alarm, 0)) for alarm in Alarm),
     )  # fmt: skip
 
 
-def _of_the_machine(seen: Overview) -> Iterator[Family]:
+def _of_the_machine(snapshot: Snapshot) -> Iterator[Family]:
     """Its disks, and whether the door was calibrated."""
-    yield _one("presence_disk_free_bytes", "room where storage.state_dir is", seen.disk_free_bytes)
+    yield _one(
+        "presence_disk_free_bytes", "room where storage.state_dir is", snapshot.disk_free_bytes
+    )
     yield _one(
         "presence_calibrated",
         "1 while a walk has shown that the entry settings fit the door",
-        not seen.calibration,
+        not snapshot.calibration,
     )
     yield _one(
         "presence_state_read_only",
         "1 while the disk of storage.state_dir is read-only",
-        seen.state_read_only,
+        snapshot.state_read_only,
     )
     yield _one(
-        "presence_storage_failing", "1 while the state cannot be stored", seen.storage_failing
+        "presence_storage_failing", "1 while the state cannot be stored", snapshot.storage_failing
     )
 
 
-def _of_the_list(seen: Overview) -> Iterator[Family]:
+def _of_the_list(snapshot: Snapshot) -> Iterator[Family]:
     yield Family("presence_list_freshness", "gauge", "1 at the state that holds",
-                 _one_hot("state", Freshness, seen.freshness))  # fmt: skip
-    yield _one("presence_list_age_seconds", "age of the list in force", seen.list_age_s)
-    yield _one("presence_list_entries", "consents in the list, rounded to 100", seen.list_entries)
+                 _one_hot("state", Freshness, snapshot.freshness))  # fmt: skip
+    yield _one("presence_list_age_seconds", "age of the list in force", snapshot.list_age_s)
+    yield _one(
+        "presence_list_entries", "consents in the list, rounded to 100", snapshot.list_entries
+    )
     yield _one(
         "presence_key_window_end_timestamp_seconds",
         "when the last window of our keys is over",
-        seen.key_window_end_utc_s,
+        snapshot.key_window_end_utc_s,
     )
     yield _one(
         "presence_sync_last_success_timestamp_seconds",
         "when a list was last proven",
-        seen.list_proven_utc_s,
+        snapshot.list_proven_utc_s,
     )
     yield Family(
         "presence_sync_refresh",
         "counter",
         "lists taken in, and looks that failed (plane a: lists, b: notices)",
         tuple(
-            ((("plane", plane), ("result", result)), seen.refreshes.get(f"{plane}.{result}", 0))
+            ((("plane", plane), ("result", result)), snapshot.refreshes.get(f"{plane}.{result}", 0))
             for plane in PLANES
             for result in RESULTS
         ),
     )
 
 
-def _of_the_radio(seen: Overview) -> Iterator[Family]:
-    radios = seen.radios
+def _of_the_radio(snapshot: Snapshot) -> Iterator[Family]:
+    radios = snapshot.radios
     yield Family(
         "presence_adapter_up",
         "gauge",
@@ -146,13 +154,13 @@ def _of_the_radio(seen: Overview) -> Iterator[Family]:
         "presence_adverts_dropped",
         "counter",
         "advertisements that were lost in the machine",
-        (((("reason", "overflow"),), seen.overflowed),),
+        (((("reason", "overflow"),), snapshot.overflowed),),
     )
 
 
-def _of_the_doorbell(seen: Overview) -> Iterator[Family]:
-    bells = () if seen.bell is None else (seen.bell,)
-    hourly = {} if seen.bell is None else seen.bell.hourly
+def _of_the_doorbell(snapshot: Snapshot) -> Iterator[Family]:
+    bells = () if snapshot.bell is None else (snapshot.bell,)
+    hourly = {} if snapshot.bell is None else snapshot.bell.hourly
     yield Family(
         "presence_doorbell_ringing",
         "gauge",
@@ -183,25 +191,25 @@ def _of_the_doorbell(seen: Overview) -> Iterator[Family]:
     ))  # fmt: skip
 
 
-def _of_the_broker(seen: Overview) -> Iterator[Family]:
+def _of_the_broker(snapshot: Snapshot) -> Iterator[Family]:
     meaning = "people of whom events were decided, by the hour and rounded to 5"
     yield Family("presence_events_decided", "counter", meaning, tuple(
-        ((("type", kind),), seen.hourly.get(kind, 0)) for kind in EVENT_TYPES
+        ((("type", kind),), snapshot.hourly.get(kind, 0)) for kind in EVENT_TYPES
     ))  # fmt: skip
     results = ("published", *LOST)
     meaning = "people whose events were published or lost, by the hour and rounded to 5"
     yield Family("presence_events_published", "counter", meaning, tuple(
-        ((("result", result),), seen.hourly.get(result, 0)) for result in results
+        ((("result", result),), snapshot.hourly.get(result, 0)) for result in results
     ))  # fmt: skip
     yield _one(
         "presence_outbox_items",
         "people whose events wait, as of the last full hour, rounded to 5",
-        seen.outbox,
+        snapshot.outbox,
     )
-    yield _one("presence_mqtt_connected", "1 while the broker is there", seen.broker_connected)
+    yield _one("presence_mqtt_connected", "1 while the broker is there", snapshot.broker_connected)
     codes = [
-        *((f"0x{code:02X}", seen.broker_codes.get(code, 0)) for code in BROKER_CODES),
-        ("other", sum(n for code, n in seen.broker_codes.items() if code not in BROKER_CODES)),
+        *((f"0x{code:02X}", snapshot.broker_codes.get(code, 0)) for code in BROKER_CODES),
+        ("other", sum(n for code, n in snapshot.broker_codes.items() if code not in BROKER_CODES)),
     ]
     yield Family(
         "presence_mqtt_reason",

@@ -136,7 +136,7 @@ class DoorbellState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class Snapshot:
     """At one moment; `None` is "not known (yet)"."""
 
     at: Moment

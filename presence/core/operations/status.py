@@ -1,4 +1,4 @@
-"""An Overview in an operator's words: what stands how, and what to do next. Nothing in it is about
+"""A Snapshot in an operator's words: what stands how, and what to do next. Nothing in it is about
 a person.
 """
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from presence.core.consent.freshness import PUBLISHING
-from presence.core.operations.snapshot import ANSWERS, Alarm, DoorbellState, Overview, RadioState
+from presence.core.operations.snapshot import ANSWERS, Alarm, DoorbellState, RadioState, Snapshot
 from presence.core.timestamps import rfc3339
 
 LITTLE_ROOM_BYTES: Final = 200_000_000
@@ -44,95 +44,99 @@ ALARM_STEPS: Final = {
 }
 
 
-def next_steps(seen: Overview) -> list[str]:
+def next_steps(snapshot: Snapshot) -> list[str]:
     """What a person should do, most urgent first; empty where all is well."""
     steps = []
-    if not seen.armed:
+    if not snapshot.armed:
         steps.append(
             "disarmed: review the notice at the door, then set notice.id and notice.review_by"
         )
-    if seen.next_step:
-        steps.append(f"list: {seen.next_step}")
-    if seen.freshness in PUBLISHING and _is_blind_soon(seen):
+    if snapshot.next_step:
+        steps.append(f"list: {snapshot.next_step}")
+    if snapshot.freshness in PUBLISHING and _is_blind_soon(snapshot):
         steps.append(
             "keys: the last window is nearly over: ask the consent service for the next one's keys"
         )
     steps += [
-        f"radio {radio.adapter}: {RADIO_STEPS[radio.state]}" for radio in seen.radios if radio.gap_s
+        f"radio {radio.adapter}: {RADIO_STEPS[radio.state]}"
+        for radio in snapshot.radios
+        if radio.gap_s
     ]
-    if seen.bell is not None and seen.bell.trouble:
-        steps.append(f"doorbell {seen.bell.adapter}: {seen.bell.trouble}")
-    if not seen.broker_connected:
-        steps.append(f"broker: {seen.broker_trouble or 'not connected yet'}")
-    if seen.calibration:
-        steps.append(f"door: {seen.calibration}: {CALIBRATE}")
-    steps += _storage_steps(seen)
-    if not seen.clock_synchronised:
-        steps.append(f"clock: {seen.clock_trouble or '`timedatectl set-ntp true`'}")
-    if seen.overflowed:
+    if snapshot.bell is not None and snapshot.bell.trouble:
+        steps.append(f"doorbell {snapshot.bell.adapter}: {snapshot.bell.trouble}")
+    if not snapshot.broker_connected:
+        steps.append(f"broker: {snapshot.broker_trouble or 'not connected yet'}")
+    if snapshot.calibration:
+        steps.append(f"door: {snapshot.calibration}: {CALIBRATE}")
+    steps += _storage_steps(snapshot)
+    if not snapshot.clock_synchronised:
+        steps.append(f"clock: {snapshot.clock_trouble or '`timedatectl set-ntp true`'}")
+    if snapshot.overflowed:
         steps.append(
             "overflow: more advertisements came than could be looked at: docs/operations.md"
         )
-    steps += [f"alarm {alarm}: {ALARM_STEPS[alarm]}" for alarm in Alarm if seen.alarms.get(alarm)]
+    steps += [
+        f"alarm {alarm}: {ALARM_STEPS[alarm]}" for alarm in Alarm if snapshot.alarms.get(alarm)
+    ]
     return steps
 
 
-def _storage_steps(seen: Overview) -> Iterator[str]:
-    if seen.state_read_only:
+def _storage_steps(snapshot: Snapshot) -> Iterator[str]:
+    if snapshot.state_read_only:
         yield (
             "storage: the disk of storage.state_dir is read-only: `dmesg` says why; replace a "
             "worn card, then restart: until then a restart would fail, and withdrawals are not "
             "kept over one"
         )
-    if seen.storage_failing:
+    if snapshot.storage_failing:
         yield (
             "storage: see `storage.failed` in the journal: make room, or give the folder back to us"
         )
-    if seen.disk_free_bytes is not None and seen.disk_free_bytes < LITTLE_ROOM_BYTES:
+    if snapshot.disk_free_bytes is not None and snapshot.disk_free_bytes < LITTLE_ROOM_BYTES:
         yield "disk: little room is left where storage.state_dir is: make room"
 
 
-def _is_blind_soon(seen: Overview) -> bool:
-    end_s = seen.key_window_end_utc_s
-    return end_s is not None and end_s - seen.at.utc_s < BLIND_SOON_S
+def _is_blind_soon(snapshot: Snapshot) -> bool:
+    end_s = snapshot.key_window_end_utc_s
+    return end_s is not None and end_s - snapshot.at.utc_s < BLIND_SOON_S
 
 
-def as_json(seen: Overview) -> dict[str, Any]:
+def as_json(snapshot: Snapshot) -> dict[str, Any]:
     """For `presence status --json`; keys are added, never changed."""
-    steps = next_steps(seen)
-    end_s = seen.key_window_end_utc_s
+    steps = next_steps(snapshot)
+    end_s = snapshot.key_window_end_utc_s
     return {
         "v": 1,
-        "version": seen.version,
-        "at": rfc3339(seen.at.utc_s),
-        "since": rfc3339(seen.started_utc_s),
+        "version": snapshot.version,
+        "at": rfc3339(snapshot.at.utc_s),
+        "since": rfc3339(snapshot.started_utc_s),
         "well": not steps,
         "next_steps": steps,
-        "armed": seen.armed,
-        "open": seen.open,
+        "armed": snapshot.armed,
+        "open": snapshot.open,
         "list": {
-            "freshness": seen.freshness.value,
-            "seq": seen.list_seq,
-            "age_s": None if seen.list_age_s is None else round(seen.list_age_s),
-            "entries_rounded": seen.list_entries,
+            "freshness": snapshot.freshness.value,
+            "seq": snapshot.list_seq,
+            "age_s": None if snapshot.list_age_s is None else round(snapshot.list_age_s),
+            "entries_rounded": snapshot.list_entries,
             "keys_until": None if end_s is None else rfc3339(end_s),
         },
         "radios": [
             {"adapter": radio.adapter, "state": radio.state.value, "gap_s": round(radio.gap_s)}
-            for radio in seen.radios
+            for radio in snapshot.radios
         ],
-        "doorbell": None if seen.bell is None else _bell_as_json(seen.bell),
-        "broker": {"connected": seen.broker_connected, "trouble": seen.broker_trouble},
-        "outbox_hourly": seen.outbox,
-        "hourly": dict(seen.hourly),
-        "overflowed": seen.overflowed,
-        "clock_synchronised": seen.clock_synchronised,
-        "clock_trouble": seen.clock_trouble,
-        "disk_free_bytes": seen.disk_free_bytes,
-        "calibrated": not seen.calibration,
-        "state_read_only": seen.state_read_only,
-        "storage_failing": seen.storage_failing,
-        "alarms": {alarm.value: seen.alarms.get(alarm, 0) for alarm in Alarm},
+        "doorbell": None if snapshot.bell is None else _bell_as_json(snapshot.bell),
+        "broker": {"connected": snapshot.broker_connected, "trouble": snapshot.broker_trouble},
+        "outbox_hourly": snapshot.outbox,
+        "hourly": dict(snapshot.hourly),
+        "overflowed": snapshot.overflowed,
+        "clock_synchronised": snapshot.clock_synchronised,
+        "clock_trouble": snapshot.clock_trouble,
+        "disk_free_bytes": snapshot.disk_free_bytes,
+        "calibrated": not snapshot.calibration,
+        "state_read_only": snapshot.state_read_only,
+        "storage_failing": snapshot.storage_failing,
+        "alarms": {alarm.value: snapshot.alarms.get(alarm, 0) for alarm in Alarm},
     }
 
 

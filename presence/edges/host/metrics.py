@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from presence.config.operating import MetricsExport, MetricsSettings
 from presence.core.operations.metrics import families
-from presence.core.operations.snapshot import Overview
+from presence.core.operations.snapshot import Snapshot
 from presence.edges.host.files import replace_file
 from presence.telemetry import Emit, MetricsFailed
 
@@ -23,18 +23,18 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 class Exposition(Collector):
-    """Holds the last overview, and nothing before it was taken."""
+    """Holds the last snapshot, and nothing before it was taken."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(self)
-        self.overview: Overview | None = None
+        self.snapshot: Snapshot | None = None
 
     def collect(self) -> Iterator[Metric]:
-        seen = self.overview
-        if seen is None:
+        snapshot = self.snapshot
+        if snapshot is None:
             return
-        for family in families(seen):
+        for family in families(snapshot):
             labels = [name for name, _ in family.samples[0][0]] if family.samples else []
             kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
             metric = kind(family.name, family.meaning, labels=labels)
@@ -52,7 +52,7 @@ class MetricsExporter:
     """
 
     def __init__(
-        self, settings: MetricsSettings, look: Callable[[], Overview], *, emit: Emit
+        self, settings: MetricsSettings, look: Callable[[], Snapshot], *, emit: Emit
     ) -> None:
         self._settings = settings
         self._look = look
@@ -63,7 +63,7 @@ class MetricsExporter:
     async def run(self) -> None:
         with self._served():
             while True:
-                self.exposition.overview = self._look()
+                self.exposition.snapshot = self._look()
                 if self._settings.export is MetricsExport.TEXTFILE:
                     await asyncio.to_thread(self._write)
                 await asyncio.sleep(self._settings.interval_s)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from presence.core.operations.snapshot import Overview
+from presence.core.operations.snapshot import Snapshot
 from presence.core.operations.status import as_json
 from presence.edges.host import logs
 from presence.telemetry import Emit, StatusFailed, TechnicianAsked
@@ -141,8 +141,8 @@ def ask(path: Path, word: str, *, timeout_s: float = 5.0) -> bytes:
     return bytes(answer)
 
 
-def status_answer(seen: Overview) -> bytes:
+def status_answer(snapshot: Snapshot) -> bytes:
     """Texts are scrubbed one by one: a number of many digits (bytes free on a large disk) is no
     identifier.
     """
-    return json.dumps(logs.cleaned(as_json(seen)), ensure_ascii=False).encode()
+    return json.dumps(logs.cleaned(as_json(snapshot)), ensure_ascii=False).encode()

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from presence.core.consent.freshness import NEXT_STEP, Freshness
-from presence.core.operations.snapshot import HOURLY, Alarm, Overview, Radio, RadioState
+from presence.core.operations.snapshot import HOURLY, Alarm, Radio, RadioState, Snapshot
 from presence.core.operations.status import as_json, as_lines, next_steps
 from tests.support.builders import START_S, moment
 
-WELL = Overview(
+WELL = Snapshot(
     at=moment(),
     version="1.2.3",
     started_utc_s=START_S - 60,
