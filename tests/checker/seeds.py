@@ -160,6 +160,30 @@ def withdrawn_then_the_power_is_cut_and_agreed_anew_within_the_hour(
         machine.walk_in(name="anna")
 
 
+def a_clock_set_ahead_for_a_moment_forgets_what_was_told(
+    machine: ConsentMachine,
+) -> None:  # found by the machine
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.pass_time(seconds=950.0)
+    machine.somebody_sets_the_clock(off_s=4000.0)
+    machine.nothing_told_is_left_standing()
+    machine.the_clock_is_mended()
+    machine.object(name="anna")
+    machine.the_list_arrives()
+
+
+def by_a_clock_set_ahead_nothing_need_be_taken_back(machine: ConsentMachine) -> None:
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.somebody_sets_the_clock(off_s=4000.0)
+    machine.withdraw(name="anna")
+    machine.hear_the_last_revocations()
+    machine.the_clock_is_mended()
+
+
 def what_is_taken_away_after_the_end_stays_away(
     machine: ConsentMachine,
 ) -> None:  # found by the machine: the oracle did not note it
@@ -212,6 +236,8 @@ SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     withdrawn_killed_and_agreed_anew_within_the_hour,
     a_list_that_comes_by_a_wrong_clock_takes_nothing_back,
     withdrawn_then_the_power_is_cut_and_agreed_anew_within_the_hour,
+    a_clock_set_ahead_for_a_moment_forgets_what_was_told,
+    by_a_clock_set_ahead_nothing_need_be_taken_back,
     what_is_taken_away_after_the_end_stays_away,
     a_later_export_gives_nothing_again_that_it_does_not_name,
 )

@@ -365,6 +365,7 @@ def announcement(**changes: Any) -> Announcement:
         "day": "2026-11-23",
         **changes,
     }
+    values.setdefault("over_s", moment(values["valid_until_s"] - START_S).monotonic_s)
     return Announcement(**values)
 
 

@@ -22,7 +22,7 @@ sent, withdrawals after them.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from presence.core.consent.admissions import Admission, Admissions
 from presence.core.consent.gate import Allowed, Decision, Denied, Reason, believed
@@ -30,13 +30,11 @@ from presence.core.consent.model import Consent, Purpose
 from presence.core.counts import Counts
 from presence.core.event import cloudevent
 from presence.core.event.cloudevent import Assurance, Event, EventType, WithdrawnReason
-from presence.core.event.outbox import Announcement, Draft, Outbox, Outgoing, Step
+from presence.core.event.outbox import LOOK_AGAIN_S, Announcement, Draft, Outbox, Outgoing, Step
 from presence.core.recognition.proofs import Proofs
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Entered, Left, Visits
-
-LOOK_AGAIN_S: Final = 1.0
 
 
 class Dispatcher:
@@ -94,7 +92,7 @@ class Dispatcher:
         for announcement in self._announced.of(left.ref):
             if self._left_denied(announcement, now) is None:
                 self._queue(self._following(EventType.LEFT, announcement, left.at, now), draft)
-            self._announced.look_at(announcement.event_id, now.utc_s)
+            self._announced.look_at(announcement.event_id, now.monotonic_s)
 
     def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
         """A consent is no longer in force: pending events go, announced ones are taken back."""
@@ -129,7 +127,7 @@ class Dispatcher:
             if visits.is_inside(announcement.ref):  # the end of the visit asks again
                 continue
             if self._pending.left_of(announcement):  # it is judged by what was announced
-                self._announced.look_at(announcement.event_id, now.utc_s + LOOK_AGAIN_S)
+                self._announced.look_at(announcement.event_id, now.monotonic_s + LOOK_AGAIN_S)
                 continue
             self._announced.forget(announcement, draft)
 
@@ -217,7 +215,14 @@ class Dispatcher:
         else:
             subject = before.subject
         return Announcement(
-            event_id, outgoing.audience, outgoing.ref, subject, allowed.categories, until_s, day
+            event_id,
+            outgoing.audience,
+            outgoing.ref,
+            subject,
+            allowed.categories,
+            until_s,
+            day,
+            outgoing.occurred_at.monotonic_s + until_s - entered_s,
         )
 
     def _entered_data(self, announcement: Announcement, now: Moment) -> dict[str, Any]:
@@ -266,7 +271,7 @@ class Dispatcher:
             reason is Reason.EXPIRED
             and now.utc_s - announcement.valid_until_s < self._rules.expiry_s
         )
-        if now.utc_s < announcement.valid_until_s or just_ended:
+        if not announcement.is_over(now) or just_ended:
             self._counts.withdrawn += 1
             self._counts.persons.note("withdrawn", announcement.ref)
             why = WithdrawnReason.of(reason).value
@@ -287,7 +292,8 @@ class Dispatcher:
         entered_id = announcement.event_id
         waits_s = self._rules.expiry_s
         if kind is EventType.WITHDRAWN:  # of use as long as somebody might still act
-            waits_s = max(waits_s, announcement.valid_until_s - now.utc_s)
+            left_s = announcement.valid_until_s - now.utc_s
+            waits_s = max(waits_s, left_s, announcement.over_s - now.monotonic_s)
         return Outgoing(
             id=cloudevent.event_id(
                 self._rules.store_key, kind, announcement.audience, entered_id.encode(), 0

@@ -25,6 +25,7 @@ from presence.core.timestamps import Moment
 from presence.core.visit.visits import Visit
 
 WITHDRAWN: Final = EventType.WITHDRAWN
+LOOK_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ class Announcement:
     """UTC day of the entry, `YYYY-MM-DD`: with it a subject of the day is known from a stable
     one.
     """
+    over_s: float
+    """`valid_until_s` in monotonic seconds, by both clocks as they were at the entry."""
+
+    def is_over(self, now: Moment) -> bool:
+        """Whether nobody may act on it any more, whichever way the wall clock was set since."""
+        return now.utc_s >= self.valid_until_s and now.monotonic_s >= self.over_s
 
 
 class TakenBack(NamedTuple):
@@ -245,22 +252,28 @@ class Announced(ByRef[Announcement]):
 
     def put(self, key: str, held: Announcement) -> None:
         super().put(key, held)
-        self._over.put(key, held.valid_until_s)
+        self._over.put(key, held.over_s)
 
     def pop(self, key: str) -> Announcement | None:
         self._over.drop(key)
         return super().pop(key)
 
-    def look_at(self, event_id: str, utc_s: float) -> None:
+    def look_at(self, event_id: str, monotonic_s: float) -> None:
         """It may be over then, but not before its `valid_until`."""
         announcement = self.records.get(event_id)
         if announcement is not None:
-            self._over.put(event_id, max(announcement.valid_until_s, utc_s))
+            self._over.put(event_id, max(announcement.over_s, monotonic_s))
 
     def to_look_at(self, now: Moment) -> list[Announcement]:
         """Those on which nobody may act any more, each once."""
-        due = map(self.records.get, self._over.take(now.utc_s))
-        return [announcement for announcement in due if announcement is not None]
+        over: list[Announcement] = []
+        for event_id in self._over.take(now.monotonic_s):
+            announcement = self.records[event_id]
+            if announcement.is_over(now):
+                over.append(announcement)
+            else:  # the wall clock was set back, or had been ahead at the entry
+                self.look_at(event_id, now.monotonic_s + LOOK_AGAIN_S)
+        return over
 
     @property
     def taken_back(self) -> tuple[TakenBack, ...]:

@@ -55,6 +55,7 @@ VISIT_UPGRADES = (
     UPDATE outbox SET subject = '' WHERE type = 'presence.entered.v1';
     """,
     "CREATE TABLE taken_back (event_id TEXT PRIMARY KEY, until_mono REAL NOT NULL) STRICT;",
+    "ALTER TABLE announcement ADD COLUMN over_mono REAL NOT NULL DEFAULT 0;",
 )
 """From each version to the next: the file outlives an upgrade of the daemon
 (RuntimeDirectoryPreserve).
@@ -225,8 +226,10 @@ class RuntimeStore(Database):
                 for key, kind, audience, ref, subject, om, ou, expires, entered, reason in outbox
             ),
             tuple(
-                Announcement(key, audience, ref, subject, tuple(json.loads(categories)), until, day)
-                for key, audience, ref, subject, categories, until, day in announced
+                Announcement(
+                    key, audience, ref, subject, tuple(json.loads(categories)), until, day, over
+                )
+                for key, audience, ref, subject, categories, until, day, over in announced
             ),
             tuple(map(TakenBack._make, taken_back)),
         )
@@ -273,7 +276,7 @@ def _write(
         [_outgoing_row(o) for o in outbox],
     )
     database.executemany(
-        "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?,?,?)",
         [_announcement_row(a) for a in announcements],
     )
     database.executemany("INSERT OR REPLACE INTO taken_back VALUES (?,?)", taken_back)
@@ -286,7 +289,8 @@ def _outgoing_row(o: Outgoing) -> tuple[object, ...]:
 
 def _announcement_row(a: Announcement) -> tuple[object, ...]:
     categories = json.dumps(a.categories)
-    return (a.event_id, a.audience, a.ref, a.subject, categories, a.valid_until_s, a.day)
+    what = (a.event_id, a.audience, a.ref, a.subject, categories)
+    return (*what, a.valid_until_s, a.day, a.over_s)
 
 
 class ConsentStore(Database):

@@ -583,6 +583,49 @@ def test_a_withdrawal_after_everybody_stopped_acting_is_not_told() -> None:
     assert tuple(engine.outbox.announced) == ()
 
 
+AHEAD_S = 4000.0
+
+
+def ahead(seconds: float) -> Moment:
+    """So many seconds after the start, and somebody set the wall clock ahead."""
+    return moment(seconds)._replace(utc_s=START_S + seconds + AHEAD_S)
+
+
+@pytest.mark.requirement("R-09")
+def test_a_clock_that_was_ahead_for_a_moment_forgets_nothing_that_was_told() -> None:
+    engine = entered_and_told()
+    engine.admissions.trust(standing(publishing=False))  # by that clock the list is old
+    engine.advance(moment(400))
+    assert not engine.visits.is_inside(ANNA)
+    engine.advance(ahead(401))
+    engine.admissions.trust(standing())
+
+    engine.apply(a_list(), moment(402))
+
+    assert types(send_all(engine, moment(402))) == ["presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-09")
+def test_by_a_clock_that_is_ahead_is_taken_back_what_somebody_may_act_on_still() -> None:
+    engine = entered_and_told()
+
+    engine.apply(a_list(), ahead(30))
+
+    [withdrawn] = engine.outbox.pending
+    assert withdrawn.type is EventType.WITHDRAWN
+    assert withdrawn.expires_s == moment(1793).monotonic_s  # 14:35, as the audience was told
+
+
+@pytest.mark.requirement("R-09", "R-18")
+def test_what_was_told_by_a_clock_that_was_ahead_is_remembered_until_its_time_has_come() -> None:
+    """The audience goes by the time that it was told."""
+    told = announcement(valid_until_s=START_S + 600, over_s=moment(500).monotonic_s)
+    engine = SmallEngine(rules(), announcements=[told])
+    for second, remembered in ((499, 1), (500, 1), (599, 1), (601, 0)):
+        engine.advance(moment(second))
+        assert len(tuple(engine.outbox.announced)) == remembered
+
+
 @pytest.mark.requirement("R-08")
 def test_a_withdrawal_goes_out_though_the_list_grew_stale_meanwhile() -> None:
     engine = entered_and_told()

@@ -486,9 +486,9 @@ def test_a_file_of_the_version_before_is_upgraded_with_all_that_is_in_it(tmp_pat
 
     assert [each.ref for each in stored.visits] == [ANNA]
     assert [each.subject for each in stored.pending] == ["", "p_told"]
-    assert [(each.event_id, each.day) for each in stored.announcements] == [
-        ("told", "2026-11-23"),
-        ("of-who-left", ""),
+    assert [(each.event_id, each.day, each.over_s) for each in stored.announcements] == [
+        ("told", "2026-11-23", 0.0),  # so the wall clock alone says when it is over
+        ("of-who-left", "", 0.0),
     ]
     with contextlib.closing(RuntimeStore(tmp_path)) as again:
         assert len(again.load().visits) == 2
