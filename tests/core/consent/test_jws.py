@@ -84,3 +84,34 @@ def test_a_set_may_hold_so_many_and_not_one_more(most: bytes, beyond: bytes) -> 
     parse_key_set(most)
     with pytest.raises(BadKeys):
         parse_key_set(beyond)
+
+
+def message_with(header: bytes, *, after: bytes = b"") -> bytes:
+    """Signed by our key for exactly this header; `after` follows the signature."""
+    content = f"{encode_base64url(header)}.{encode_base64url(b'payload')}".encode()
+    return content + b"." + encode_base64url(SIGNER.sign(content)).encode() + after
+
+
+GENUINE = f'{{"alg":"EdDSA","kid":"{KID}","typ":"{TYP}"}}'.encode()
+
+
+@pytest.mark.parametrize("algorithm", [b"EdDSA", b"Ed25519"])
+def test_both_names_of_the_algorithm_are_taken(algorithm: bytes) -> None:
+    message = message_with(GENUINE.replace(b"EdDSA", algorithm))
+
+    assert verify(message, typ=TYP, keys=KEYS) == b"payload"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        message_with(GENUINE.replace(b"{", b'{"alg":"none",', 1)),
+        message_with(GENUINE.replace(b"{", b'{"jwk":{},', 1)),
+        message_with(GENUINE.replace(b"{", b'{"b64":false,"crit":["b64"],', 1)),
+        message_with(GENUINE.replace(b"revoke", b"head")),
+        message_with(GENUINE, after=b"=="),
+    ],
+    ids=["a name twice", "a key of its own", "b64", "another type", "padding"],
+)
+def test_what_libraries_take_and_our_rules_refuse_is_malformed(message: bytes) -> None:
+    assert verify(message, typ=TYP, keys=KEYS) is Unproven.MALFORMED
