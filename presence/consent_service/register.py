@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.consent_service.locking import alone
-from presence.consent_service.register_schema import SCHEMA, is_current, migrate
+from presence.consent_service.register_schema import SCHEMA, check_form
 from presence.consent_service.rights import Taken
 from presence.core.consent.model import Consent
 from presence.core.consent.record import Words, decode_record, encode_record
@@ -95,10 +95,7 @@ class Register:
         )
         if create:
             self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-        if not is_current(self._database):
-            with self.transaction():
-                if not is_current(self._database):  # another command may have been first
-                    migrate(self._database)
+        check_form(self._database)
 
     def close(self) -> None:
         self._database.close()

@@ -17,7 +17,6 @@ from presence.consent_service.register_schema import VERSION
 from presence.consent_service.rights import MAX_LEASE_S, Taken, in_revocations
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Consent, Flag, Purpose, Scope
-from presence.core.consent.record import Words, encode_record
 from presence.core.consent.revocation import MAX_ROWS, Revocation, RevokedRights, sign_revocation
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
@@ -407,82 +406,23 @@ def test_many_rows_are_told_in_as_many_notices_as_it_takes() -> None:
             assert len(message) < 65_536
 
 
-# ---------------------------------------------------------------- registers of older versions
+# ---------------------------------------------------------------- registers of other versions
 
 
-OLD_SCHEMA = """
-CREATE TABLE entry (
-    ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, changed_seq INTEGER,
-    id TEXT, identity_key BLOB, not_after REAL, record BLOB, decided REAL NOT NULL)
-    STRICT, WITHOUT ROWID;
-CREATE INDEX changed ON entry (changed_seq);
-CREATE INDEX ending ON entry (not_after);
-CREATE TABLE word (number INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
-PRAGMA user_version = 1;
-"""
-
-
-def an_old_register(path: Path, service: ConsentService) -> None:
-    """As version 1 would hold Anna, narrowed and paused, one who objected, and one who withdrew."""
-    words = Words()
-    consent = anna(service)
-    row = (
-        consent.ref,
-        4,
-        "active",
-        2,
-        "anna",
-        bytes(16),
-        consent.not_after_s,
-        encode_record(consent, words),
-        START_S,
-    )
-    with sqlite3.connect(path) as database:
-        database.executescript(OLD_SCHEMA)
-        database.execute("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?)", row)
-        for name, state in (("ben", "objected"), ("carl", "gone")):
-            gone = (service.ref_of(name), 2, state, 2, None, None, None, None, START_S)
-            database.execute("INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?)", gone)
-        database.executemany("INSERT INTO word VALUES (?, ?)", enumerate(words.all))
-        database.executemany(
-            "INSERT INTO fact VALUES (?, ?)", [("seq", 2), ("list", "acme/fi-0042")]
-        )
-    database.close()
-
-
-def test_a_register_of_the_version_before_keeps_all_it_held_and_doubts_what_it_did_not_note(
-    service: ConsentService, tmp_path: Path
-) -> None:
-    service.narrow("anna", categories=[CARS], purposes=[Purpose.OFFERS])
-    service.pause("anna", math.inf)
-    an_old_register(tmp_path / "old.sqlite", service)
-    for _ in range(2):
-        register = Register(tmp_path / "old.sqlite")
-        known = register.get(service.ref_of("anna"))
-        assert known is not None
-        assert (known.consent, known.version, known.id) == (anna(service), 4, "anna")
-        assert register.by_state() == {"active": 1, "gone": 1, "objected": 1}
-        assert (
-            register.number("seq"),
-            register.changes(2)[0].ref in {service.ref_of(n) for n in ("anna", "ben", "carl")},
-        ) == (2, True)
-        taken = register.taken(service.ref_of("anna"))
-        assert taken.pop("pause") == Taken(START_S, math.inf)
-        assert set(taken) == {CARS, *(set(Purpose) - {Purpose.PRESENCE})}
-        assert register.taken(service.ref_of("carl")) == {"*": Taken(START_S)}
-        assert register.taken(service.ref_of("ben")) == {}
-        register.close()
-
-
-def test_a_register_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "new.sqlite"
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [(VERSION + 1, "use the newer presence"), (VERSION - 1, "begin a new list")],
+)
+def test_a_register_of_another_version_is_left_alone(tmp_path: Path, form: int, why: str) -> None:
+    path = tmp_path / "other.sqlite"
     Register(path, create=True).close()
     with sqlite3.connect(path) as database:
-        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+        database.execute(f"PRAGMA user_version = {form}")
     database.close()
-    with pytest.raises(ConsentServiceError, match="use the newer presence"):
+    before = path.read_bytes()
+    with pytest.raises(ConsentServiceError, match=why):
         Register(path)
+    assert path.read_bytes() == before
 
 
 def test_adding_many_at_once_tells_of_nobody_who_is_new(service: ConsentService) -> None:
