@@ -66,7 +66,7 @@ class VerifiedList:
     """What the list's server said that the time is, and the boot time at which it did; None where
     there is none.
     """
-    notice_keys: bytes = b""
+    revocation_keys: bytes = b""
     """The signed list's target notices.jwks: who may sign revocations (presence.core.consent.jws).
     Empty where it is as before.
     """

@@ -188,8 +188,8 @@ class RevocationListener:
     def list_polled(self, verified: VerifiedList | None) -> None:
         """Plane A was asked and answered; `proven` where there is something new."""
         list_sync = self._list_sync
-        if verified is not None and verified.notice_keys:
-            self._change_keys(verified.notice_keys)
+        if verified is not None and verified.revocation_keys:
+            self._change_keys(verified.revocation_keys)
         header = list_sync.lease.header if list_sync.lease else None
         if (
             header is not None

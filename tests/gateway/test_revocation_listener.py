@@ -353,7 +353,7 @@ def _signed(version: int, **changes: object) -> VerifiedList:
 
 
 def _verified(keys: bytes) -> VerifiedList:
-    return VerifiedList(a_list().header, None, notice_keys=keys)
+    return VerifiedList(a_list().header, None, revocation_keys=keys)
 
 
 def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
@@ -507,7 +507,7 @@ class Deaf:
 
 
 def _with_keys(keys: bytes, **changes: object) -> VerifiedList:
-    return replace(_signed(41, **changes), notice_keys=keys)
+    return replace(_signed(41, **changes), revocation_keys=keys)
 
 
 @pytest.mark.requirement("R-34", "R-43")

@@ -78,7 +78,7 @@ def test_what_the_service_is_told_is_what_the_gateway_has(
     assert first.indexed is not None
     assert set(first.indexed.consents) == {anna.ref, berit.ref}
     assert len(first.indexed.keys) == 4
-    assert parse_keys(first.notice_keys)
+    assert parse_keys(first.revocation_keys)
     service.narrow("anna", categories=[GARDEN])
     service.withdraw("berit")
     service.publish()
@@ -86,7 +86,7 @@ def test_what_the_service_is_told_is_what_the_gateway_has(
     assert second.indexed is not None
     assert {grant.category for grant in second.indexed.consents[anna.ref].grants} == {CARS}
     assert set(second.indexed.consents) == {anna.ref}
-    assert (second.notice_keys, second.entries) == (b"", 1)
+    assert (second.revocation_keys, second.entries) == (b"", 1)
     service.publish(rebase=True)
     third = read(gateway)
     assert third.header.seq == second.header.seq

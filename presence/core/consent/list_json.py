@@ -141,7 +141,7 @@ def assemble(
     entries: Iterable[Entry],
     refused: Mapping[str, int],
     *,
-    doubted: Iterable[bytes] = (),
+    ambiguous: Iterable[bytes] = (),
 ) -> ConsentList:
     """The list of all entries that stand, by ref (rules 4 and 5). Raises Refused where entries are
     missing.
@@ -171,7 +171,7 @@ def assemble(
             f"the header announces {header.count} entries, {seen} were found: the list was cut "
             "short"
         )
-    for ref in doubted:
+    for ref in ambiguous:
         if by_ref.pop(ref, None) is not None:
             left_out["doubted"] = left_out.get("doubted", 0) + 1
     return ConsentList(header, by_ref, left_out)

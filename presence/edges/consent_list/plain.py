@@ -133,11 +133,11 @@ class ConsentFile:
 
     def _parse(self, lines: Iterator[bytes], complaints: list[str]) -> ConsentList:
         refused: Counter[str] = Counter()
-        doubted: set[bytes] = set()
+        ambiguous: set[bytes] = set()
         try:
             header = self._header(next(lines, b""))
-            entries = list(self._entries(lines, refused, doubted, complaints))
-            return assemble(header, entries, refused, doubted=doubted)
+            entries = list(self._entries(lines, refused, ambiguous, complaints))
+            return assemble(header, entries, refused, ambiguous=ambiguous)
         except Refused as error:
             raise ConsentListError(
                 f"{self.path}: {error}; ask the consent service for a new list"
@@ -159,7 +159,7 @@ class ConsentFile:
         self,
         lines: Iterator[bytes],
         refused: Counter[str],
-        doubted: set[bytes],
+        ambiguous: set[bytes],
         complaints: list[str],
     ) -> Iterator[Entry]:
         for number, line in enumerate(lines, start=2):
@@ -171,7 +171,7 @@ class ConsentFile:
                 yield parse_entry(value, max_span_s=self._max_span_s)
             except Refused as error:
                 refused[str(error)] += 1
-                doubted.update(filter(None, [ref_of_refused(value)]))
+                ambiguous.update(filter(None, [ref_of_refused(value)]))
                 if len(complaints) < MAX_COMPLAINTS:
                     complaints.append(f"{self.path} line {number}: {error}")
 

@@ -41,7 +41,7 @@ from presence.ports import Progress, VerifiedList
 
 MANIFEST: Final = "manifest.json"
 CLOSING_S: Final = 5.0
-NOTICE_KEYS: Final = "notices.jwks"
+REVOCATION_KEYS: Final = "notices.jwks"
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class _Delivered:
 
     manifest: bytes
     keys: frozenset[str]
-    notice_keys: str
+    revocation_keys: str
     index: ConsentIndex
 
 
@@ -161,7 +161,7 @@ class SignedList:
         was = self._delivered
         if was is not None and was.manifest == digest:
             return self._verified_again(proof, manifest)
-        notice_keys = self._notice_keys(proof)
+        revocation_keys = self._revocation_keys(proof)
         changed, complaints = self._store_changes(proof, manifest, digest, kept)
         self._undelivered = self._undelivered or changed
         self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
@@ -179,8 +179,8 @@ class SignedList:
             was = self._delivered = _Delivered(digest, paths, "", index)
             self._undelivered = False
         was.manifest = digest
-        was.notice_keys = (
-            name_of(proof.targets[NOTICE_KEYS]) if NOTICE_KEYS in proof.targets else ""
+        was.revocation_keys = (
+            name_of(proof.targets[REVOCATION_KEYS]) if REVOCATION_KEYS in proof.targets else ""
         )
         self._timestamp_version = proof.versions.timestamp
         return VerifiedList(
@@ -191,7 +191,7 @@ class SignedList:
             complaints=complaints,
             timestamp_version=proof.versions.timestamp,
             server=proof.server,
-            notice_keys=notice_keys,
+            revocation_keys=revocation_keys,
             digest=digest.hex(),
             root_version=proof.versions.root,
         )
@@ -208,14 +208,14 @@ class SignedList:
             server=proof.server,
         )
 
-    def _notice_keys(self, proof: Proof) -> bytes:
+    def _revocation_keys(self, proof: Proof) -> bytes:
         """Who may sign notices, where that is not as it was; a list may come without."""
-        target = proof.targets.get(NOTICE_KEYS)
+        target = proof.targets.get(REVOCATION_KEYS)
         if target is None or (
-            self._delivered is not None and self._delivered.notice_keys == name_of(target)
+            self._delivered is not None and self._delivered.revocation_keys == name_of(target)
         ):
             return b""
-        return self._repository.fetch(proof, NOTICE_KEYS)
+        return self._repository.fetch(proof, REVOCATION_KEYS)
 
     def _refuse_older(self, proof: Proof, kept: Kept) -> None:
         """TUF's own memory may have been lost or put back; a new root begins anew, since keys were

@@ -491,11 +491,11 @@ def assembled(
     *,
     refused: int = 0,
     count: int | None = None,
-    doubted: Iterable[bytes] = (),
+    ambiguous: Iterable[bytes] = (),
 ) -> ConsentList:
     entries = tuple(entries)
     announced = replace(header(), count=len(entries) + refused if count is None else count)
-    found = assemble(announced, entries, {"why": refused} if refused else {}, doubted=doubted)
+    found = assemble(announced, entries, {"why": refused} if refused else {}, ambiguous=ambiguous)
     assert found.header == announced
     return found
 
@@ -548,7 +548,7 @@ def test_a_refused_entry_takes_every_other_one_of_its_ref_with_it_and_nobody_els
     found = assembled(
         [an_entry(ANNA), an_entry(BERIT), an_entry(CARL)],
         refused=3,
-        doubted=(ANNA, BERIT, bytes(8)),
+        ambiguous=(ANNA, BERIT, bytes(8)),
     )
 
     assert found.entries.keys() == {CARL}
