@@ -1,4 +1,4 @@
-"""What a wish becomes: an entry of the list, less what the customer took away and did not give again.
+"""What a wish becomes: an entry, less what the customer took away and did not give again.
 
 Rules 3 and 4 of presence.consent_service.decisions; nothing is read or written here.
 """

@@ -1,6 +1,4 @@
-"""Encodings and lengths that several rooms share: base64url in its one spelling, JSON without a name
-twice, and how long refs, keys and identifiers are.
-"""
+"""Encodings and lengths of all rooms: base64url in one spelling, JSON without doubles, sizes."""
 
 import binascii
 import json

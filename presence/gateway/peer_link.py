@@ -5,8 +5,8 @@ The rules are those of `presence.core.event.election`; here are the clock, the c
 broker. What a peer said is taken in as it arrives and counts when the relay asks for an event next,
 a moment later.
 
-Our own messages are best effort: nobody waits for their acknowledgement, and one that the broker does
-not take costs no event (where one node of its cluster is gone it may take none of them). Then
+Our own messages are best effort: nobody waits for their acknowledgement, and one that the broker
+does not take costs no event (where one node of its cluster is gone it may take none of them). Then
 copies go out, under one id.
 """
 
@@ -38,9 +38,9 @@ from presence.telemetry import Emit, PeersIgnored, PeersUnheard
 MAX_UNSENT: Final = 256
 """Messages that wait for the broker; the oldest go first, for they are of use for seconds."""
 MAX_HEARD: Final = 4096
-"""Messages of peers by which a copy is known; after `peer_message.SKEW_S` none of them counts any more."""
+"""Messages of peers by which a copy is known; after `peer_message.SKEW_S` none of them counts."""
 SPEAKERS: Final = 4
-"""So many messages are on their way at a time: one that gets no answer does not hold up the next."""
+"""So many messages are on their way at a time: one without an answer does not hold up the next."""
 TIDY_S: Final = 60.0
 
 
@@ -96,8 +96,8 @@ class PeerLink:
                 self._election.keep_only(self._pipeline.outbox.pending.records)
 
     def advance(self, now: Moment) -> None:
-        """Say that nobody hears us, by the hour: a line for each message would be one for each visit
-        (R-23).
+        """Say that nobody hears us, by the hour: a line for each message would be one for each
+        visit (R-23).
         """
         for code, count in self._news.due(now).items():
             self._emit(PeersUnheard(reason_code=code, count=count, next_step=UNHEARD_STEP))

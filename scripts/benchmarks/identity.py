@@ -68,7 +68,7 @@ def a_shop(count: int, *, windows: int = 1, seed: int = 1) -> Shop:
 def records(
     count: int, chance: np.random.Generator
 ) -> tuple["np.ndarray[tuple[int], np.dtype[np.uint32]]", bytes, list[str]]:
-    """Columns as `ConsentIndex.from_consents` makes them, without millions of objects on the way."""
+    """Columns as `ConsentIndex.from_consents` makes them, without millions of objects between."""
     words, now_s = Words(), subjects.NOW.utc_s
     typical = Consent(
         ref=bytes(8),

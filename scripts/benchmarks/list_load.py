@@ -75,12 +75,7 @@ def _of_size(size: int, folder: str) -> Iterator[Figure]:
         note="base, two windows of keys, packed",
     )
     first = _step("read", folder, size)
-    yield Figure(
-        f"{name}.first.{size}",
-        first["ready_s"],
-        "s",
-        note="every record checked",
-    )
+    yield Figure(f"{name}.first.{size}", first["ready_s"], "s", note="every record checked")
     yield Figure(
         f"{name}.first_cpu.{size}",
         first["cpu_s"],

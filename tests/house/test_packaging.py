@@ -1,4 +1,4 @@
-"""What is installed from the wheels is whole, and nothing that keeps identity keys is on a gateway."""
+"""What the wheels install is whole, and nothing that keeps identity keys is on a gateway."""
 
 import os
 import subprocess

@@ -3,7 +3,7 @@ held back (T-09).
 
     head ──heard──► behind? ask plane A at once
     poll of plane A ──record_poll──► as new as the head: all is well
-                                   └─► older, and older again: FROZEN, somebody keeps the news from us
+                                   └─► older, and older again: FROZEN, somebody holds it back
 
 A frozen plane A is believed no longer than its own age allows: what it proves from then on makes no
 lease longer. Whoever cannot be reached is not frozen: such looks are not counted, the lease runs

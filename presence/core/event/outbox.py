@@ -50,7 +50,7 @@ class Outgoing:
     reason: str = ""
     """For `withdrawn`: a WithdrawnReason."""
     strength_dbm: float | None = field(default=None, repr=False, compare=False)
-    """Smoothed, at the entry: the nearest gateway sends it (see `Election`). Never stored, never sent
+    """Smoothed, at the entry: the nearest gateway sends it (see `Election`). Never stored or sent
     (R-03).
     """
 
