@@ -37,15 +37,18 @@ CACHE_KB: Final = 131_072
 default is 2 MB).
 """
 _INSERT: Final = """
-INSERT INTO entry (ref, version, state, id, identity_key, not_after, record, decided) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
+INSERT INTO entry (ref, version, state, id, identity_key, not_after, record, decided)
+VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
 ON CONFLICT DO NOTHING"""
 _UPDATE: Final = """
-UPDATE entry SET version = ?2, state = ?3, changed_seq = NULL, id = ?4, identity_key = ?5, not_after = ?6, record = ?7,
-    decided = ?8 WHERE ref = ?1 AND version = ?9 AND state != 'objected'"""
+UPDATE entry SET version = ?2, state = ?3, changed_seq = NULL, id = ?4, identity_key = ?5,
+    not_after = ?6, record = ?7, decided = ?8
+WHERE ref = ?1 AND version = ?9 AND state != 'objected'"""
 """An objection is never written over, whoever asks for it (R-10)."""
 _TAKE: Final = """
 INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
-    decided = max(decided, excluded.decided), until = max(coalesce(until, 0), coalesce(excluded.until, 0))"""
+    decided = max(decided, excluded.decided),
+    until = max(coalesce(until, 0), coalesce(excluded.until, 0))"""
 
 
 class State(StrEnum):

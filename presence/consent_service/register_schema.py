@@ -1,7 +1,8 @@
 """The tables of the register.
 
-entry   what is known of a ref                                              presence.consent_service.register
-taken   what a customer took away and did not give again, by word: a category, a purpose, `pause` or `*`
+entry   what is known of a ref: presence.consent_service.register
+taken   what a customer took away and did not give again, by word: a category, a purpose, `pause`
+        or `*`
 word    stores, categories and audiences by number, as records name them
 fact    numbers and settings of the list
 """
@@ -17,12 +18,13 @@ VERSION: Final = 3
 SCHEMA: Final = f"""
 CREATE TABLE entry (
     ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, changed_seq INTEGER,
-    id TEXT, identity_key BLOB, not_after REAL, record BLOB, decided REAL NOT NULL) STRICT, WITHOUT ROWID;
+    id TEXT, identity_key BLOB, not_after REAL, record BLOB, decided REAL NOT NULL)
+    STRICT, WITHOUT ROWID;
 CREATE INDEX changed ON entry (changed_seq);
 CREATE INDEX ending ON entry (not_after);
 CREATE TABLE taken (
-    ref BLOB NOT NULL, word TEXT NOT NULL, decided REAL NOT NULL, until REAL, PRIMARY KEY (ref, word)) STRICT,
-    WITHOUT ROWID;
+    ref BLOB NOT NULL, word TEXT NOT NULL, decided REAL NOT NULL, until REAL,
+    PRIMARY KEY (ref, word)) STRICT, WITHOUT ROWID;
 CREATE INDEX held_key ON entry (identity_key) WHERE identity_key IS NOT NULL;
 CREATE TABLE word (number INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
