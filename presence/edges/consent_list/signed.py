@@ -1,8 +1,9 @@
 """The signed list (plane A): from TUF's targets to what the engine uses. Behind the same port as
 the plain file.
 
-    look ─► refresh (TUF) ─► manifest ─► base (kept as it comes) or deltas ─► one transaction ─► index ┐
-                                     └─► window keys (in memory only, kept as they come) ────► ring ┴─► VerifiedList
+    look ─► refresh (TUF) ─► manifest
+              ├─► base (kept as it comes) or deltas ─► one transaction ─► index ─┬─► VerifiedList
+              └─► window keys (in memory only, kept as they come) ──────► ring ──┘
 
 1. Nothing is delivered before plane A has given, in this start, the version that is stored or a
    newer one (R-42).

@@ -34,18 +34,22 @@ from presence.errors import ConsentListError, MemoryLost
 
 LIST_SCHEMA: Final = """
 CREATE TABLE list (
-    one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    name TEXT NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL,
     words TEXT NOT NULL, manifest BLOB NOT NULL, signed_s REAL NOT NULL, max_span_s REAL NOT NULL,
     refused TEXT NOT NULL,
-    root INTEGER NOT NULL, timestamp INTEGER NOT NULL, snapshot INTEGER NOT NULL, targets INTEGER NOT NULL) STRICT;
-CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL, record BLOB NOT NULL, load INTEGER NOT NULL)
+    root INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+    snapshot INTEGER NOT NULL, targets INTEGER NOT NULL) STRICT;
+CREATE TABLE entry (
+    ref BLOB PRIMARY KEY, version INTEGER NOT NULL, record BLOB NOT NULL, load INTEGER NOT NULL)
     STRICT, WITHOUT ROWID;
 CREATE TABLE gone (mark BLOB PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 LIST_UPGRADES: Final = (
     """
     ALTER TABLE list ADD COLUMN counts TEXT NOT NULL DEFAULT '[]';
-    UPDATE list SET counts = '[[' || CAST(signed_s / 3600 AS INTEGER) || ',' || (SELECT count(*) FROM entry) || ']]'
+    UPDATE list SET counts = '[[' || CAST(signed_s / 3600 AS INTEGER) || ','
+        || (SELECT count(*) FROM entry) || ']]'
     WHERE (SELECT count(*) FROM entry) >= 100;
     """,
     # Records of before 0.1 were bits of our own: the base is fetched anew, as of another epoch.
@@ -183,8 +187,8 @@ class Changing:
         self._database.execute("DELETE FROM gone")
 
     def put_base(self, rows: Iterable[tuple[bytes, int, bytes]]) -> None:
-        """Ref, version and record. An older version than the one we had does not count (R-36): neither of
-        them stands then.
+        """Ref, version and record. An older version than the one we had does not count (R-36):
+        neither of them stands then.
         """
         self._database.executemany(
             "INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (ref) DO UPDATE SET "
