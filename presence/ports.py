@@ -1,4 +1,4 @@
-"""What the pipeline asks of the world: small protocols that edges implement and tests fake."""
+"""The ports: what the program asks of the world; edges implement them, tests fake them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -177,7 +177,7 @@ class _Taking:
         self._batch: list[tuple[Wish, list[Line], int]] = []
 
     def object(self, subject: str) -> None:
-        self._tell(self._service.object_once(subject))
+        self._report(self._service.object_once(subject))
         self.done.objected += 1
 
     def take(self, subject: str, lines: list[Line], number: int) -> None:
@@ -193,7 +193,7 @@ class _Taking:
         elif not number:
             self._take_away(lines)
         elif wish.not_before_s < wish.not_after_s <= self._service.clock():
-            self._tell(self._service.end_as_of(subject, max(line.decided_s for line in lines)))
+            self._report(self._service.end_as_of(subject, max(line.decided_s for line in lines)))
             self.done.over += 1
         elif not wish.identity_key and not self._service.knows(subject):
             self.done.bad.append(
@@ -230,13 +230,13 @@ class _Taking:
 
     def _withdraw(self, subject: str, decided_s: float) -> None:
         revocation = self._service.withdraw_as_of(subject, decided_s)
-        self._tell(revocation)
+        self._report(revocation)
         if revocation is None:
             self.done.passed_over += 1
         else:
             self.done.withdrawn += 1
 
-    def _tell(self, revocation: Revocation | None) -> None:
+    def _report(self, revocation: Revocation | None) -> None:
         if revocation is not None:
             self._told(revocation)
 

@@ -36,7 +36,7 @@ class PlainLines(Spectator):
             self._say(line)
         self._say(f"today's campaigns of {AUDIENCE}: {words(CAMPAIGNS)}\n")
 
-    def tell(self, happening: Happening) -> None:
+    def show(self, happening: Happening) -> None:
         self._say(f"{clock_text(happening.at_s)}  {happening.kind:9}  {happening.text}")
 
     def _say(self, line: str) -> None:

@@ -64,7 +64,7 @@ async def play(
             # and ends now, so that no event comes from the engine's future.
             ahead_s = SECONDS * max(0.0, 1 - 1 / speed)
             clock = SimulatedClock(SystemClock().now().later(-ahead_s), speed=speed)
-            scene = Scene(people, clock, seconds=SECONDS, tell=audience.tell)
+            scene = Scene(people, clock, seconds=SECONDS, tell=audience.show)
             messages = await stack.enter_async_context(
                 watching(broker.host, broker.port, broker.protocol, scene.take)
             )

@@ -44,7 +44,7 @@ class Spectator:
     def begin(self, play: Play) -> None:
         """The doors open."""
 
-    def tell(self, happening: Happening) -> None:
+    def show(self, happening: Happening) -> None:
         """Something happened."""
 
     def frame(self, play: Play) -> None:

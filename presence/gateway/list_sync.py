@@ -1,4 +1,4 @@
-"""Keeps the list in force: reads it from its source, and knows how far it may be believed.
+"""List sync: polls for the list, keeps it in force, and knows how far it may be believed.
 
 Whether the list is signed or a plain file: its source has verified, remembered and indexed what it
 gives (presence.ports.ConsentSource).

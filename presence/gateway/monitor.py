@@ -52,7 +52,7 @@ class WatchedRadio(Protocol):
     def totals(self) -> Totals: ...
 
 
-class BellCounters(Protocol):
+class DoorbellCounts(Protocol):
     links: int
     sent_away: int
     outages: int
@@ -66,7 +66,7 @@ class WatchedDoorbell(Protocol):
     @property
     def adapter(self) -> str: ...
     @property
-    def counters(self) -> BellCounters: ...
+    def counters(self) -> DoorbellCounts: ...
 
 
 class BrokerCounters(Protocol):

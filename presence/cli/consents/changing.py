@@ -12,8 +12,8 @@ from pathlib import Path
 from presence.cli.consents.options import (
     answer,
     customer,
+    say,
     service_of,
-    tell,
     warn,
 )
 from presence.consent_service.agreeing import Added, ref_text
@@ -35,7 +35,7 @@ def _telling_gateways(take: Take) -> Callable[[argparse.Namespace], int]:
     def work(options: argparse.Namespace) -> int:
         with service_of(options) as service:
             revocation = take(service, customer(options), options)
-            values = tell(options, service, revocation)
+            values = say(options, service, revocation)
         where = "is sent" if values["sent"] else f"waits in {values['file']}"
         return answer(
             options,
@@ -94,7 +94,7 @@ def add(options: argparse.Namespace) -> int:
         wish = _wish_of(options, service, key)
         known = service.knows(wish.id)
         added = service.add(wish)
-        told = [tell(options, service, revocation) for revocation in added.revocations]
+        told = [say(options, service, revocation) for revocation in added.revocations]
     warn(added.doubts)
     return _answer_added(options, added, told, key_is_made=not key and not known)
 

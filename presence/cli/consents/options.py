@@ -66,7 +66,7 @@ def outbox_of(service: ConsentService) -> RevocationOutbox:
     return RevocationOutbox(service.directory / "outbox")
 
 
-def tell(
+def say(
     options: argparse.Namespace, service: ConsentService, revocation: Revocation
 ) -> dict[str, object]:
     """Sign the notice, put it into the outbox, and send what waits there where a broker is

@@ -1,4 +1,4 @@
-"""May the list be believed right now? Silence is the answer to every doubt.
+"""Freshness: may the list be believed right now? It fails closed: in doubt nothing is published.
 
     BOOT ──list proven──► FRESH ──2 min──► AGING ──lease_s──► STALE ──2 windows──► DEAD
     silent                publishes        publishes, warns   silent               silent, keys

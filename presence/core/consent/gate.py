@@ -1,4 +1,4 @@
-"""The gate: the only way from a sighting to an event.
+"""The gate: the only way from a sighting to an event. Fail closed: doubt is refusal.
 
 Rules, each with the requirement that asks for it:
 

@@ -1,5 +1,4 @@
-"""What the consent service's heartbeat says against what plane A gives: who is behind, and who is
-held back (T-09).
+"""List lag: what the consent service's heartbeat says against what plane A gives (T-09).
 
     head ──heard──► behind? ask plane A at once
     poll of plane A ──record_poll──► as new as the head: all is well

@@ -1,4 +1,4 @@
-"""How long to wait before the list is asked for again: never all gateways at once (R-46).
+"""How long to wait before the next poll for a list: never all gateways at once (R-46).
 
     all is well    0 … 2 × every_s, evenly spread: `every_s` on average, and no two keep step
     after errors   0 … 2 × every_s × 2^errors, at most CAP_S: full jitter

@@ -1,5 +1,5 @@
-"""What revocations took away, in front of the list until the list says so itself: rights only
-shrink (R-34, R-41).
+"""Effective consents: the list less what revocations took away, until it says so itself
+(R-34, R-41).
 
     revocation ──apply──► held rows ──effective(consent)──► it without what was taken, or None
     new list ─settle─► rows that it has caught up with are let go

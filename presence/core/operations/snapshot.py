@@ -1,5 +1,4 @@
-"""What an operator may know of a running gateway: metrics and `presence status` are made from
-nothing else.
+"""The snapshot: all that an operator may know of a running gateway, and nothing else is told.
 
 Counts that one customer can change are in `hourly` and `outbox`, which were rounded and held back
 to the hour before they came here (R-23). A radio that just heard somebody and one in a quiet shop

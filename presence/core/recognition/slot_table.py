@@ -1,4 +1,4 @@
-"""Who broadcasts which identifier in one slot, for millions of subjects in some 13 bytes each.
+"""The slot table: whose identifier it is in one slot, for millions, in some 13 bytes each.
 
     eids   sorted, big-endian numbers of 8 bytes                         8 bytes an entry
     rows   whose: the row of its owner in the window's keys, or CLAIMED  4

@@ -1,4 +1,4 @@
-"""Which threshold, at this door, from a few walks with a test phone; and how sure that is.
+"""Calibration: which threshold fits this door, from a few walks, and how sure that is.
 
     walks ─► critical threshold of each ─► margin to a threshold ─► error rates, limits ─► the best
 
@@ -28,7 +28,7 @@ from statistics import NormalDist, fmean, median
 from typing import Final, NamedTuple
 
 from presence.core.timestamps import Moment
-from presence.core.visit.evidence import EntryRule, Level
+from presence.core.visit.evidence import EntryRule, SmoothedStrength
 from presence.core.visit.visits import Entered, Sighting, Visits
 
 LIMIT: Final = 0.95
@@ -189,12 +189,12 @@ def smoothed_over(readings: Sequence[WalkReading], window_s: float) -> list[floa
     third on.
     """
     strengths: list[float] = []
-    level = Level()
+    level = SmoothedStrength()
     for at_s, rssi_dbm, at_door in readings:
         if at_door:
             continue
         if at_s - level.at_s > window_s:
-            level = Level()
+            level = SmoothedStrength()
         level.hear(rssi_dbm, at_s)
         strengths.append(level.level_dbm)
     return strengths[2:]

@@ -1,4 +1,4 @@
-"""What speaks for a subject's being inside: strength above `enter_rssi_dbm`, summed over time.
+"""Evidence for an entry: strength above `enter_rssi_dbm`, summed over time (a CUSUM).
 
     reading ─► above or below enter_rssi_dbm, + lead over the door ─► clipped ─► × seconds ─► sum
 
@@ -73,7 +73,7 @@ class EntryRule(Protocol):
     def reentry_cooldown_s(self) -> float: ...
 
 
-class Level:
+class SmoothedStrength:
     """The smoothed strength of one subject at one place."""
 
     __slots__ = ("at_s", "level_dbm")
@@ -103,7 +103,7 @@ class Level:
         return since_s
 
 
-class Approach(Level):
+class Approach(SmoothedStrength):
     """What is known of one subject's strength since the last silence of `window_s`: the level
     inside, those at the doors, and the evidence. All times are monotonic.
     """
@@ -122,13 +122,13 @@ class Approach(Level):
         self.began_s = now_s
         """Since when there is evidence; `sightings` counts from there."""
         self.sightings = 0
-        self.doors: dict[str, Level] | None = None
+        self.doors: dict[str, SmoothedStrength] | None = None
         """By adapter."""
 
     def hear_at_door(self, adapter: str, rssi_dbm: int, now_s: float) -> None:
         if self.doors is None:
             self.doors = {}
-        self.doors.setdefault(adapter, Level()).hear(rssi_dbm, now_s)
+        self.doors.setdefault(adapter, SmoothedStrength()).hear(rssi_dbm, now_s)
 
     def decides(self, rule: EntryRule, rssi_dbm: int, since_s: float) -> bool:
         """Add the reading just taken in to the evidence; whether that makes an entry."""

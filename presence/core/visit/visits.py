@@ -8,6 +8,9 @@
 
 What evidence is, and what a second adapter at the door adds to it: `presence.core.visit.evidence`.
 
+A visit is entered by evidence over one threshold, and kept by a lower one (hysteresis):
+`exit_rssi_dbm` is what a sighting needs to count as still being there.
+
 Rules that are easy to get wrong:
 
 1. A visit ends when the subject was last *heard inside*, not when we gave up waiting: `Left.at` is

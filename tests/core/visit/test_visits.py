@@ -20,7 +20,7 @@ from presence.core.visit.evidence import (
     MAX_CREDIT_S,
     SMOOTHING_S,
     Approach,
-    Level,
+    SmoothedStrength,
 )
 from presence.core.visit.visits import (
     SHARES,
@@ -403,7 +403,7 @@ def test_a_flood_from_one_phone_leaves_numbers_and_no_readings() -> None:
     track = visits._tracks[ANNA]
     assert all(
         isinstance(getattr(track, name), float | int | None)
-        for name in (*Level.__slots__, *Approach.__slots__)
+        for name in (*SmoothedStrength.__slots__, *Approach.__slots__)
     )
 
 
@@ -452,7 +452,7 @@ def test_visits_print_without_their_ref() -> None:
 
 def smoothed_dbm(level_dbm: float, rssi_dbm: float, since_s: float) -> float:
     """The level after one more reading, so long after the one before."""
-    level = Level()
+    level = SmoothedStrength()
     if since_s < inf:
         level.at_s, level.level_dbm = 0.0, level_dbm
     level.hear(rssi_dbm, 0.0 if since_s == inf else since_s)

@@ -1,0 +1,87 @@
+"""The pages that are made from the code: the map of ARCHITECTURE.md, and docs/glossary.md."""
+
+import argparse
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.paths import ROOT
+
+MAP: Final = ROOT / "ARCHITECTURE.md"
+GLOSSARY: Final = ROOT / "docs" / "glossary.md"
+TERMS: Final = ROOT / "docs" / "glossary.toml"
+BEGIN: Final = "<!-- The map: made by scripts/pages from the first lines of the modules. -->\n"
+END: Final = "<!-- The map ends. -->\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages, or say which of them are out of date (1)."""
+    options = argparse.ArgumentParser(prog="scripts/pages", description=__doc__)
+    options.add_argument(
+        "--check", action="store_true", help="write nothing; 1 where a page is old"
+    )
+    check = options.parse_args(arguments).check
+    old = [page for page, text in pages().items() if page.read_text(encoding="utf-8") != text]
+    for page in old:
+        print(f"{page.relative_to(ROOT)}: {'out of date: scripts/pages' if check else 'written'}")
+        if not check:
+            page.write_text(pages()[page], encoding="utf-8")
+    return int(check and bool(old))
+
+
+def pages() -> dict[Path, str]:
+    """Every page that is made from the code, as it should be."""
+    before, _, rest = MAP.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    drawn = "\n".join(map_of(ROOT / "presence"))
+    return {MAP: f"{before}{BEGIN}\n{drawn}\n\n{END}{after}", GLOSSARY: glossary_page(terms())}
+
+
+def map_of(package: Path, depth: int = 3) -> Iterator[str]:
+    """A heading and its first line for each package, and below it a line for each module."""
+    about = _first_paragraph(package / "__init__.py")
+    yield f"{'#' * min(depth, 5)} {package.relative_to(ROOT)}"
+    yield about
+    yield ""
+    modules = sorted(path for path in package.glob("*.py") if not path.stem.startswith("__"))
+    yield from (f"* `{path.stem}`: {_first_paragraph(path)}" for path in modules)
+    for inner in sorted(path.parent for path in package.glob("*/__init__.py")):
+        yield ""
+        yield from map_of(inner, depth + 1)
+
+
+def terms() -> dict[str, Mapping[str, Any]]:
+    """The terms of docs/glossary.toml: `means`, `owner` (a module), `not` (words to avoid)."""
+    return tomllib.loads(TERMS.read_text(encoding="utf-8"))["term"]  # type: ignore[no-any-return]
+
+
+def glossary_page(all_terms: Mapping[str, Mapping[str, Any]]) -> str:
+    """docs/glossary.md: the table of terms."""
+    rows = []
+    for term, entry in sorted(all_terms.items(), key=lambda item: item[0].lower()):
+        avoided = ", ".join(entry.get("not", ()))
+        rows.append(f"| **{term}** | {entry['means']} | `{entry['owner']}` | {avoided} |")
+    return GLOSSARY_HEAD + "\n".join(rows) + "\n"
+
+
+GLOSSARY_HEAD: Final = """\
+# Glossary
+One word for one thing. Made by `scripts/pages` from `docs/glossary.toml`; a test holds the program
+to it: each term is found in the module that owns it, and no class, function or module has one of
+the words in the last column.
+
+| term | what it is | owned by | not |
+|---|---|---|---|
+"""
+
+
+def _first_paragraph(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
