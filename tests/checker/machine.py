@@ -152,7 +152,8 @@ class ConsentMachine(RuleBasedStateMachine):
             return
         if will.objected:
             raise Breach(f"{name} objected, and was added all the same")
-        ref, self.judge.keys[name] = done.value
+        ref, keys = done.value  # none for an audience whose purpose stays taken away
+        self.judge.keys.setdefault(name, {}).update(keys)
         self.name_of[ref] = name
         given_until = frozenset(given.items())
         agreed = wills.agreed(

@@ -184,6 +184,17 @@ def by_a_clock_set_ahead_nothing_need_be_taken_back(machine: ConsentMachine) -> 
     machine.the_clock_is_mended()
 
 
+def an_audience_that_lost_its_key_hears_what_is_taken_back(
+    machine: ConsentMachine,
+) -> None:  # found by the machine: the judge had thrown the key away
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.narrow_a_purpose(name="anna", purpose=SERVICE)
+    _agrees(machine, "anna")
+    machine.hear_all_revocations()
+
+
 def what_is_taken_away_after_the_end_stays_away(
     machine: ConsentMachine,
 ) -> None:  # found by the machine: the oracle did not note it
@@ -238,6 +249,7 @@ SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     withdrawn_then_the_power_is_cut_and_agreed_anew_within_the_hour,
     a_clock_set_ahead_for_a_moment_forgets_what_was_told,
     by_a_clock_set_ahead_nothing_need_be_taken_back,
+    an_audience_that_lost_its_key_hears_what_is_taken_back,
     what_is_taken_away_after_the_end_stays_away,
     a_later_export_gives_nothing_again_that_it_does_not_name,
 )
