@@ -150,17 +150,10 @@ class SignedList:
         kept = self._store.kept()
         if kept is not None:
             self._refuse_older(proof, kept)
-        data = self._repository.fetch(proof, MANIFEST)
-        try:
-            manifest = read_manifest(data)
-        except Refused as error:
-            raise self._repository.refusal(str(error)) from None
-        digest = hashlib.sha256(data).digest()
-        wiped, self._wiped = self._wiped, False
-        if wiped:
-            self._delivered = None
-        was = self._delivered
-        if was is not None and was.manifest == digest:
+        manifest, digest = self._manifest(proof)
+        if self._wiped:
+            self._delivered, self._wiped = None, False
+        if self._delivered is not None and self._delivered.manifest == digest:
             return self._verified_again(proof, manifest)
         revocation_keys = self._revocation_keys(proof)
         changed, complaints = self._store_changes(proof, manifest, digest, kept)
@@ -168,6 +161,33 @@ class SignedList:
         self.last_signed_s = max(self.last_signed_s, manifest.header.published_at_s)
         now_kept = self._store.kept()
         assert now_kept is not None  # noqa: S101 - stored a moment ago
+        indexed, delivered = self._deliver(proof, manifest, digest)
+        return VerifiedList(
+            header=manifest.header,
+            indexed=indexed,
+            entries=len(delivered.index),
+            refused=now_kept.refused,
+            complaints=complaints,
+            timestamp_version=proof.versions.timestamp,
+            server=proof.server,
+            revocation_keys=revocation_keys,
+            digest=digest.hex(),
+            root_version=proof.versions.root,
+        )
+
+    def _manifest(self, proof: Proof) -> tuple[Manifest, bytes]:
+        """What the list says of itself, and the hash of that."""
+        data = self._repository.fetch(proof, MANIFEST)
+        try:
+            return read_manifest(data), hashlib.sha256(data).digest()
+        except Refused as error:
+            raise self._repository.refusal(str(error)) from None
+
+    def _deliver(
+        self, proof: Proof, manifest: Manifest, digest: bytes
+    ) -> tuple[IndexedList | None, _Delivered]:
+        """What the engine is given, None where it has it already; and what it has from now on."""
+        was = self._delivered
         paths = frozenset(
             name_of(target) for target in key_targets(proof, manifest.windows).values()
         )
@@ -184,18 +204,7 @@ class SignedList:
             name_of(proof.targets[REVOCATION_KEYS]) if REVOCATION_KEYS in proof.targets else ""
         )
         self._timestamp_version = proof.versions.timestamp
-        return VerifiedList(
-            header=manifest.header,
-            indexed=indexed,
-            entries=len(was.index),
-            refused=now_kept.refused,
-            complaints=complaints,
-            timestamp_version=proof.versions.timestamp,
-            server=proof.server,
-            revocation_keys=revocation_keys,
-            digest=digest.hex(),
-            root_version=proof.versions.root,
-        )
+        return indexed, was
 
     def _verified_again(self, proof: Proof, manifest: Manifest) -> VerifiedList | None:
         """The list that we have: its lease goes on as it is, since nothing newer was published."""
@@ -236,6 +245,36 @@ class SignedList:
         complaints.
         """
         header = manifest.header
+        self._refuse_another(proof, manifest, kept)
+        counts = self._counts(proof, manifest, kept)
+        deltas = self._deltas(manifest, kept)
+        self._files.bring(proof, manifest, whole=deltas is None)
+        records = RecordJudge(manifest.words, self._max_span_s)
+        signed_s = max(header.published_at_s, kept.signed_s if kept else 0.0)
+        try:
+            with self._store.changing() as changing:
+                if deltas is None:
+                    self._load_base(proof, manifest, changing, records)
+                    deltas = range(manifest.base_seq + 1, header.seq + 1)
+                elif kept is not None:
+                    records.refused.update(kept.refused)
+                for seq in deltas:
+                    self._apply_delta(proof, manifest, seq, changing, records)
+                self._refuse_a_wrong_count(header.count, changing.count(), records)
+                changing.keep(
+                    Kept(
+                        *(header.name, header.seq, manifest.epoch, manifest.words, digest),
+                        *(signed_s, self._max_span_s, records.refused, proof.versions, counts),
+                    )
+                )
+        except DamagedSegment as error:
+            raise self._repository.refusal(str(error)) from None
+        self._files.loaded()
+        return records.rows > 0, tuple(records.complaints)
+
+    def _refuse_another(self, proof: Proof, manifest: Manifest, kept: Kept | None) -> None:
+        """The list of another group, or one older than ours under the same root and epoch."""
+        header = manifest.header
         if header.name != self._name:
             raise self._repository.refusal(
                 f"this is the list {header.name}, consent.list asks for {self._name}"
@@ -251,43 +290,13 @@ class SignedList:
         ):
             older = f"number {header.seq} is older than {kept.seq}, which this gateway already had"
             raise self._repository.refusal(older)
-        counts = self._counts(proof, manifest, kept)
-        deltas = self._deltas(manifest, kept)
-        self._files.bring(proof, manifest, whole=deltas is None)
-        records = RecordJudge(manifest.words, self._max_span_s)
-        try:
-            with self._store.changing() as changing:
-                if deltas is None:
-                    self._load_base(proof, manifest, changing, records)
-                    deltas = range(manifest.base_seq + 1, header.seq + 1)
-                elif kept is not None:
-                    records.refused.update(kept.refused)
-                for seq in deltas:
-                    self._apply_delta(proof, manifest, seq, changing, records)
-                count = changing.count()
-                if count > header.count or count + sum(records.refused.values()) < header.count:
-                    raise self._repository.refusal(
-                        f"the manifest announces {header.count} entries, {count} were found"
-                    )
-                signed_s = max(header.published_at_s, kept.signed_s if kept else 0.0)
-                changing.keep(
-                    Kept(
-                        header.name,
-                        header.seq,
-                        manifest.epoch,
-                        manifest.words,
-                        digest,
-                        signed_s,
-                        self._max_span_s,
-                        records.refused,
-                        proof.versions,
-                        counts,
-                    )
-                )
-        except DamagedSegment as error:
-            raise self._repository.refusal(str(error)) from None
-        self._files.loaded()
-        return records.rows > 0, tuple(records.complaints)
+
+    def _refuse_a_wrong_count(self, announced: int, count: int, records: RecordJudge) -> None:
+        """Rows that were refused were announced, too; a missing one may be a customer left out."""
+        if count > announced or count + sum(records.refused.values()) < announced:
+            raise self._repository.refusal(
+                f"the manifest announces {announced} entries, {count} were found"
+            )
 
     def _counts(self, proof: Proof, manifest: Manifest, kept: Kept | None) -> Counts:
         """What the next list is measured by. Raises ListGrew, before anything of a list that grew
