@@ -51,6 +51,10 @@ class Judge:
     told: dict[str, Told] = field(default_factory=dict)
     taken_back: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
+    handed_over: set[str] = field(default_factory=set)
+    """Ids of what the broker was handed: the gateway cannot know of what was lost that nobody read
+    it.
+    """
     judged: Counter[str] = field(default_factory=Counter)
 
     def of(self, message: OutgoingMessage) -> None:
@@ -97,6 +101,7 @@ class Judge:
         there (docs/offer-engine.md#the-rules).
         """
         self.told.clear()
+        self.handed_over.clear()
         self.taken_back.clear()
 
     def standing(self, *, stale: bool) -> None:
@@ -126,7 +131,10 @@ class Judge:
         entered_id = event["data"]["entered_id"]
         told = self.told.get(entered_id)
         if told is None:
-            raise Breach("a `withdrawn` of something that nobody was told")
+            if entered_id not in self.handed_over:
+                raise Breach("a `withdrawn` of something that nobody was told")
+            self.taken_back.add(entered_id)
+            return
         if told.subject and told.subject != subject:
             raise Breach(f"{told.name}: withdrawn under another subject than it was told")
         if entered_id in self.taken_back and not copy:
@@ -143,10 +151,11 @@ class Judge:
         *,
         stable: bool,
     ) -> None:
-        told = self.told.get(event["data"]["entered_id"])
-        if told is None or event["data"]["entered_id"] in self.taken_back:
+        entered_id = event["data"]["entered_id"]
+        told = self.told.get(entered_id)
+        if entered_id not in self.told.keys() | self.handed_over or entered_id in self.taken_back:
             raise Breach(f"{name}: a `left` of what was not told, or was taken back")
-        if told.subject and told.subject != subject:
+        if told is not None and told.subject and told.subject != subject:
             raise Breach(f"{name}: left under another subject than entered")
         if will.allows(audience, self.now_s - TOLERANCE_S) is None:
             raise Breach(f"{name}: a `left` to {audience}, which may be told nothing")

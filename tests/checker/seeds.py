@@ -195,6 +195,25 @@ def an_audience_that_lost_its_key_hears_what_is_taken_back(
     machine.hear_all_revocations()
 
 
+def what_was_lost_on_the_way_is_taken_back(
+    machine: ConsentMachine,
+) -> None:  # found by the machine: the gateway cannot know that nobody read it
+    machine.agree(
+        name="anna",
+        purposes=frozenset({PRESENCE, SERVICE}),
+        granted=frozenset({GARDEN}),
+        ends=HOUR_S,
+        until=HOUR_S,
+    )
+    machine.the_list_arrives()
+    for _ in range(3):
+        machine.broker_stumbles(delivered=False)
+    machine.walk_in(name="anna")
+    machine.withdraw(name="anna")
+    machine.hear_all_revocations()
+    machine.pass_time(seconds=60.0)
+
+
 def what_is_taken_away_after_the_end_stays_away(
     machine: ConsentMachine,
 ) -> None:  # found by the machine: the oracle did not note it
@@ -250,6 +269,7 @@ SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     a_clock_set_ahead_for_a_moment_forgets_what_was_told,
     by_a_clock_set_ahead_nothing_need_be_taken_back,
     an_audience_that_lost_its_key_hears_what_is_taken_back,
+    what_was_lost_on_the_way_is_taken_back,
     what_is_taken_away_after_the_end_stays_away,
     a_later_export_gives_nothing_again_that_it_does_not_name,
 )

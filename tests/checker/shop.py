@@ -59,6 +59,10 @@ class Broker(FakePublisher):
         """Up, and about to take the next message."""
         return self.up and not self._failures
 
+    async def publish(self, message: OutgoingMessage) -> None:
+        self._judge.handed_over.add(message.event_id)
+        await super().publish(message)
+
     def _take(self, message: OutgoingMessage) -> None:
         super()._take(message)
         self._judge.of(message)
