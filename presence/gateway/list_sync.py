@@ -10,9 +10,9 @@ begins beside it, and what it finds when it ends after all is taken in by the lo
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from presence import __version__
@@ -48,21 +48,12 @@ from presence.telemetry import (
     Emit,
 )
 
-LOOK_S: Final = 600.0
-"""The longest that a look is waited for; a list of five million takes a small computer some
-minutes.
-"""
-PROGRESS_S: Final = 30.0
-"""How often is reported how far a long list has come."""
-ENDED_S: Final = 5.0
-"""For a look that was given up to end."""
-
 Found = VerifiedList | Exception | None
 """How a look ended."""
 
 
 class Refresh:
-    """Asks for a look at the list before its time; who asks often is answered once."""
+    """Asks for a look at the list before its time; many questions get one look."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
@@ -90,46 +81,68 @@ class ListPauses(NamedTuple):
     """From being asked for a look to the look."""
 
 
-@dataclass(kw_only=True)
+class LookLimits(NamedTuple):
+    """How long a look may take."""
+
+    look_s: float = 600.0
+    """The longest that a look is waited for; a list of five million takes a small computer some
+    minutes.
+    """
+    progress_s: float = 30.0
+    """How often we report how far a long list has come."""
+    ended_s: float = 5.0
+    """For a look that was given up to end."""
+
+
+LOOK_LIMITS: Final = LookLimits()
+
+
 class ListSync:
     """The list's lease and figures; `renew` is called by one task."""
 
-    source: ConsentSource
-    clock: Clock
-    emit: Emit
-    lease_s: float
-    synchronised: Callable[[], bool] = lambda: True
-    """Is the wall clock disciplined? False is a doubt like a stale list."""
-    refresh: Refresh = field(default_factory=Refresh)
-    """Ask here for a look at the list before its time."""
-    lease: Lease | None = None
-    entries: int = 0
-    refused: Mapping[str, int] = field(default_factory=dict)
-    """Entries left out of the list in force, by reason."""
-    timestamp_version: int = 0
-    """Of the signed list in force (TUF); 0 where there is none, or the list is a plain file."""
-    errors: int = 0
-    """Looks that failed since the last that did not."""
-    refusals: int = 0
-    """Looks that failed since the start."""
-    last_look: Moment | None = None
-    """The last look that did not fail, also one that found nothing new."""
-    lag: ListLag = field(default_factory=ListLag)
-    """What the consent service's heartbeat says is the newest
-    (presence.gateway.revocation_listener).
-    """
-    unfinished: bool = False
-    """The last look brought more of a long list, and the next goes on at once."""
-    look_s: float = LOOK_S
-    progress_s: float = PROGRESS_S
-    ended_s: float = ENDED_S
-    _under_way: asyncio.Future[Found] | None = None
-    _given_up: bool = False
-    _reported: Progress | None = None
+    def __init__(
+        self,
+        *,
+        source: ConsentSource,
+        clock: Clock,
+        emit: Emit,
+        lease_s: float,
+        synchronised: Callable[[], bool] = lambda: True,
+        refresh: Refresh | None = None,
+        limits: LookLimits = LOOK_LIMITS,
+    ) -> None:
+        """`synchronised`: is the wall clock disciplined? False is a doubt like a stale list."""
+        self.source = source
+        self.refresh = refresh or Refresh()
+        """Ask here for a look at the list before its time."""
+        self.lag = ListLag()
+        """Shared with plane B (presence.gateway.revocation_listener), which knows the heads."""
+        self.lease: Lease | None = None
+        self.entries = 0
+        self.errors = 0
+        """Looks that failed since the last that did not."""
+        self.refusals = 0
+        """Looks that failed since the start."""
+        self.last_look: Moment | None = None
+        """The last look that did not fail, also one that found nothing new."""
+        self.unfinished = False
+        """The last look brought more of a long list, and the next goes on at once."""
+        self._clock = clock
+        self._emit = emit
+        self._lease_s = lease_s
+        self._synchronised = synchronised
+        self._limits = limits
+        self._under_way: asyncio.Future[Found] | None = None
+        self._given_up = False
+        self._reported: Progress | None = None
 
     @property
     def seq(self) -> int:
         return self.lease.header.seq if self.lease else 0
+
+    def signed_since(self, utc_s: float) -> bool:
+        """Whether the list in force was signed at this moment or later."""
+        return self.lease is not None and self.lease.header.published_at_s >= utc_s
 
     def age_s(self, now: Moment) -> float | None:
         return None if self.lease is None else self.lease.age_s(now)
@@ -138,7 +151,7 @@ class ListSync:
         return freshness(
             self.lease,
             now,
-            synchronised=self.synchronised(),
+            synchronised=self._synchronised(),
             last_signed_s=self.source.last_signed_s,
         )
 
@@ -149,12 +162,12 @@ class ListSync:
             return f"the list is on its way, {progress.here} of {progress.of} files are here: wait"
         last_signed_s = self.source.last_signed_s
         doubt = clock_doubt(
-            self.lease, now, synchronised=self.synchronised(), last_signed_s=last_signed_s
+            self.lease, now, synchronised=self._synchronised(), last_signed_s=last_signed_s
         )
         return next_step(self.freshness(now), doubt)
 
     def standing(self, now: Moment) -> ListStanding:
-        return standing(self.lease, now, synchronised=self.synchronised())
+        return standing(self.lease, now, synchronised=self._synchronised())
 
     def state(self, now: Moment) -> dict[str, object]:
         """For the health topic: closed, no person in it (docs/design.md#connection)."""
@@ -171,40 +184,36 @@ class ListSync:
         except (ConsentListError, StorageError) as error:
             self._failed(error, str(error))
             return None
-        except Exception as error:  # noqa: BLE001 - whatever it is: a look that failed ends no lease and no gateway
+        except Exception as error:  # noqa: BLE001 - a look that failed ends no lease and no gateway
+            where = type_and_place(error)
             self._failed(
-                error,
-                (
-                    f"{type_and_place(error)}: nobody foresaw this; keep the journal and tell the "
-                    "makers"
-                ),
+                error, f"{where}: nobody foresaw this; keep the journal and tell the makers"
             )
             return None
         self.errors = 0
-        self.last_look = now = self.clock.now()
+        self.last_look = now = self._clock.now()
+        if verified is not None:
+            self.lag.take_in(verified.timestamp_version, verified.header.seq)
+        self.lag.record_poll()
         if verified is None:
-            self.lag.record_poll(self.timestamp_version, self.seq)
             return None
-        self.lag.record_poll(verified.timestamp_version, verified.header.seq)
         self.lease = self._lease_of(verified, now)
-        self.timestamp_version = verified.timestamp_version
         if verified.indexed is not None:
             self.entries = verified.entries
-            self.refused = verified.refused
         return verified
 
     def _failed(self, error: Exception, reason: str) -> None:
         self.errors += 1
         self.refusals += 1
-        self.emit(ConsentRefused(reason=reason))
+        self._emit(ConsentRefused(reason=reason))
         if isinstance(error, MemoryLost):
-            self.emit(ConsentMemoryLost(reason=reason))
+            self._emit(ConsentMemoryLost(reason=reason))
         if isinstance(error, ListRolledBack):
             next_step = "find out who brought the old list"
-            self.emit(ConsentRolledBack(seq=self.seq, next_step=next_step))
+            self._emit(ConsentRolledBack(seq=self.seq, next_step=next_step))
         if isinstance(error, ListGrew):
             next_step = "find out where so many new customers come from"
-            self.emit(ConsentGrew(seq=self.seq, entries=error.entries, next_step=next_step))
+            self._emit(ConsentGrew(seq=self.seq, entries=error.entries, next_step=next_step))
 
     async def _looked(self) -> VerifiedList | None:
         """The outcome of a look. Raises what went wrong with it, ConsentListError where it
@@ -215,13 +224,12 @@ class ListSync:
             await self._watch(look)
             if not look.done():
                 self.source.give_up()
-        await asyncio.wait([look], timeout=self.ended_s)
+        await asyncio.wait([look], timeout=self._limits.ended_s)
         self._given_up = not look.done()
         if self._given_up:
             raise ConsentListError(
-                f"a look at the list has not ended after {self.look_s:g} s: does a stick, a disk "
-                "or a mount hang? "
-                "No other look begins before it ends"
+                f"a look at the list has not ended after {self._limits.look_s:g} s: does a stick, "
+                "a disk or a mount hang? No other look begins before it ends"
             )
         self._under_way = None
         found = look.result()
@@ -232,23 +240,21 @@ class ListSync:
     async def _watch(self, look: "asyncio.Future[Found]") -> None:
         """Until it ends or has taken too long; meanwhile say how far it is."""
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + self.look_s
+        until_s = loop.time() + self._limits.look_s
         while not look.done() and loop.time() < until_s:
             beat()
-            await asyncio.wait([look], timeout=min(self.progress_s, until_s - loop.time()))
+            await asyncio.wait([look], timeout=min(self._limits.progress_s, until_s - loop.time()))
             progress = self.source.progress
             if not look.done() and progress is not None and progress != self._reported:
                 self._reported = progress
-                self.emit(ConsentFetching(count=progress.here, total=progress.of))
+                self._emit(ConsentFetching(count=progress.here, total=progress.of))
 
     def _lease_of(self, verified: VerifiedList, now: Moment) -> Lease:
-        """A new lease; but a list that is held back renews nothing: it is taken in, and the old
-        lease runs on.
-        """
+        """A new lease; but a list that is held back renews nothing: the old lease runs on."""
         old = self.lease
-        if not self.lag.frozen or old is None:
+        if old is None or not self.lag.frozen:
             return Lease(
-                verified.header, now, self.lease_s, least(now, before=old, server=verified.server)
+                verified.header, now, self._lease_s, least(now, before=old, server=verified.server)
             )
         header = replace(
             verified.header,

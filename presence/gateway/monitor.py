@@ -23,7 +23,6 @@ from presence.core.operations.snapshot import (
     RadioState,
     Snapshot,
 )
-from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import Moment
 from presence.errors import ClockUnreadable
 from presence.gateway.alarm_counters import AlarmCounters
@@ -149,7 +148,7 @@ class Monitor:
             list_entries=rounded(list_sync.entries, ENTRIES_STEP),
             list_age_s=list_sync.age_s(now),
             list_proven_utc_s=lease.proven_at.utc_s if lease else None,
-            key_window_end_utc_s=self._window_end_s(now) if lease else None,
+            key_window_end_utc_s=pipeline.engine.matcher.keys_end_s() if lease else None,
             refreshes=self._refreshes(now),
             radios=tuple(self._radio(label, radio, now) for label, radio in sources.radios.items()),
             bell=self._bell(people, now),
@@ -176,22 +175,22 @@ class Monitor:
             return False, str(error)
 
     def _refreshes(self, now: Moment) -> dict[str, int]:
-        """A notice that is obeyed is a customer's act, so it is told by the hour; one that is
-        refused is not.
+        """A revocation that is obeyed is a customer's act: it is published by the hour, a refused
+        one at once.
         """
         refreshes = {REVOKED: 0, **self._alarms.refreshes}
         return refreshes | self._revocations.release({REVOKED: refreshes[REVOKED]}, now)
 
     def _broker_codes(self, people: Mapping[str, int]) -> dict[int, int]:
-        """Refused events follow customers: whose they were is counted, by the hour. The rest is
-        told at once.
+        """Refused events follow customers: we count whose they were, by the hour, and publish the
+        rest at once.
 
-        Words among gateways follow customers, too, and name nobody to count: they are left out.
+        Messages among gateways follow customers, too, and name nobody to count: they are left out.
         """
         counters = self._sources.broker.counters
         codes = counters.refused - counters.refused_events - counters.refused_words
-        told = {int(count.partition(".")[2]) for count in people if count.startswith("refused.")}
-        return {code: codes[code] + people.get(f"refused.{code}", 0) for code in {*codes, *told}}
+        hourly = {int(count.partition(".")[2]) for count in people if count.startswith("refused.")}
+        return {code: codes[code] + people.get(f"refused.{code}", 0) for code in {*codes, *hourly}}
 
     def _radio(self, label: str, radio: WatchedRadio, now: Moment) -> Radio:
         condition = radio.condition
@@ -204,25 +203,18 @@ class Monitor:
         return Radio(label, state, gap_s, dict(radio.totals.steps))
 
     def _bell(self, people: Mapping[str, int], now: Moment) -> DoorbellState | None:
-        """Whoever comes to the door may be a customer, so all but the outages is told by the
-        hour.
-        """
+        """A visitor at the door may be a customer: all but the outages is published by the hour."""
         bell = self._sources.doorbell
         if bell is None:
             return None
-        worthless = self._sources.pipeline.counts["unanswered"]
+        unanswered = self._sources.pipeline.engine.counts.unanswered
         totals = dict.fromkeys(RINGS, 0) | {
             "links": bell.counters.links,
             "sent_away": bell.counters.sent_away,
         }
-        totals |= worthless if isinstance(worthless, Mapping) else {}
+        totals |= {reason.value: count for reason, count in unanswered.items()}
         hourly = self._rings.release(totals, now) | {"accepted": people.get("accepted", 0)}
         return DoorbellState(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
-
-    def _window_end_s(self, now: Moment) -> float:
-        """0 where no keys are held: blind already."""
-        windows = self._sources.pipeline.engine.matcher.wanted(now.utc_s)[1].windows
-        return float((windows[-1] + 1) * WINDOW_S) if windows else 0.0
 
     def _watch_clock(self) -> None:
         now, last = self._sources.clock.now(), self._last

@@ -27,7 +27,6 @@ from typing import Final, Protocol
 
 from presence.core.budget import Budget
 from presence.core.consent.jws import BadKeys, KeySet, Unproven, parse_key_set
-from presence.core.consent.list_lag import ListLag
 from presence.core.consent.revocation import (
     AHEAD_S,
     FOREIGN,
@@ -91,7 +90,7 @@ class RevocationListener:
         """Messages without effect, by reason; also copies of what we had."""
         self.revocations = 0
         """That took something away."""
-        self.lag: ListLag = list_sync.lag
+        self.lag = list_sync.lag
         self._list_name = list_name
         self._listens = keys is not None
         self._keys = keys.keys if keys else {}
@@ -138,9 +137,8 @@ class RevocationListener:
             self._ignore(ignored.why)
             return
         if revocation.seq <= self._seen:
-            self.ignored[COPY] += (
-                1  # what it took is taken again, and nothing beside: a late one fills a hole
-            )
+            # What it took is taken again, and nothing beside: a late one may fill a hole.
+            self.ignored[COPY] += 1
         else:
             if revocation.previous > self._seen:
                 # At the latest by our own clock: a list "from the future" would never come to close
@@ -181,21 +179,16 @@ class RevocationListener:
         if head.revocation_seq > self._seen:
             self._begin_hole(head.issued_s)
             self._seen = head.revocation_seq
-        if self._is_behind() or self._hole_until_s is not None:
+        if self.lag.behind or self._hole_until_s is not None:
             self._list_sync.refresh.ask()
         self._keep()
 
     def list_polled(self, verified: VerifiedList | None) -> None:
-        """Plane A was asked and answered; `proven` where there is something new."""
-        list_sync = self._list_sync
+        """Plane A was asked and answered; `verified` is what is new, None where nothing is."""
         if verified is not None and verified.revocation_keys:
             self._change_keys(verified.revocation_keys)
-        header = list_sync.lease.header if list_sync.lease else None
-        if (
-            header is not None
-            and self._hole_until_s is not None
-            and header.published_at_s >= self._hole_until_s
-        ):
+        hole_until_s = self._hole_until_s
+        if hole_until_s is not None and self._list_sync.signed_since(hole_until_s):
             self._hole_until_s = None
         self._keep()
         if verified is not None:
@@ -203,9 +196,6 @@ class RevocationListener:
             if gone:
                 self._save(lambda: self._store.let_go(gone))
         self._report_frozen()
-
-    def _is_behind(self) -> bool:
-        return self.lag.behind(self._list_sync.timestamp_version, self._list_sync.seq)
 
     def _lose_revocation(self, at_s: float) -> None:
         """One that was not looked at, or not held: a list that is signed later says what it

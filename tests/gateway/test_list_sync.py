@@ -7,7 +7,7 @@ import pytest
 
 from presence.core.consent.freshness import DEAD_S, Freshness
 from presence.core.consent.list_json import ConsentList
-from presence.gateway.list_sync import ListSync, Refresh
+from presence.gateway.list_sync import LOOK_LIMITS, ListSync, LookLimits, Refresh
 from presence.telemetry import ConsentRefused
 from tests.support.builders import a_list, consent, header, moment
 from tests.support.fakes import (
@@ -16,6 +16,8 @@ from tests.support.fakes import (
     RecordingTelemetry,
 )
 
+IMPATIENT = LookLimits(look_s=0.05, ended_s=0.05)
+
 
 def a_renewal(
     source: FakeConsentSource,
@@ -23,6 +25,7 @@ def a_renewal(
     telemetry: RecordingTelemetry | None = None,
     *,
     synchronised: bool = True,
+    limits: LookLimits = LOOK_LIMITS,
 ) -> ListSync:
     return ListSync(
         source=source,
@@ -30,6 +33,7 @@ def a_renewal(
         emit=(telemetry or RecordingTelemetry()).emit,
         lease_s=900,
         synchronised=lambda: synchronised,
+        limits=limits,
     )
 
 
@@ -134,8 +138,7 @@ class HangingSource(FakeConsentSource):
 async def test_a_look_that_hangs_is_told_and_no_other_begins_beside_it() -> None:
     clock, source = FakeClock(), HangingSource(a_list(consent()))
     telemetry = RecordingTelemetry()
-    list_sync = a_renewal(source, clock, telemetry)
-    list_sync.look_s = list_sync.ended_s = 0.05
+    list_sync = a_renewal(source, clock, telemetry, limits=IMPATIENT)
     assert await list_sync.renew() is None
     assert "has not ended after 0.05 s" in reason(telemetry)
     assert await list_sync.renew() is None
@@ -152,8 +155,7 @@ def test_a_look_that_hangs_keeps_nobody_from_ending() -> None:
     source = HangingSource()
 
     async def starts_a_look_and_stops() -> None:
-        list_sync = a_renewal(source, FakeClock())
-        list_sync.look_s = list_sync.ended_s = 0.05
+        list_sync = a_renewal(source, FakeClock(), limits=IMPATIENT)
         await list_sync.renew()
 
     asyncio.run(starts_a_look_and_stops())

@@ -28,6 +28,7 @@ from presence.edges.mqtt import publisher as mqtt
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway import gateway as daemon
 from presence.gateway.gateway import Gateway
+from presence.gateway.list_sync import LookLimits
 from presence.ports import OnAdvertisement, OutgoingMessage
 from presence.pulse import BOUND_S, Pulse, beat, branch, resting
 from presence.telemetry import GatewayPartHangs
@@ -272,8 +273,7 @@ async def test_a_look_at_the_list_that_hangs_starts_nobody_anew() -> None:
     """The lease runs on, and the look is told as one that failed."""
     gate = Gate()
     source = HangingSource(a_list(consent()))
-    async with gate.running(consents=source) as gateway:
-        gateway.list_sync.progress_s = 0.2
+    async with gate.running(consents=source, limits=LookLimits(progress_s=0.2)):
         async with asyncio.timeout(10):
             while source.looks < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

@@ -32,7 +32,7 @@ from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from presence.edges.host.clock import SystemClock
 from presence.errors import ConsentListError
-from presence.gateway.list_sync import ListSync
+from presence.gateway.list_sync import LOOK_LIMITS, ListSync, LookLimits
 from presence.ports import ConsentSource
 from presence.telemetry import ConsentFetching, ConsentFreshness, ConsentRefused
 from tests.support.builders import ANNA, BERIT
@@ -101,25 +101,31 @@ class Line:
         return self.telemetry.of(ConsentRefused)[-1].reason
 
 
-def a_renewal(source: ConsentSource, telemetry: RecordingTelemetry) -> ListSync:
+def a_renewal(
+    source: ConsentSource, telemetry: RecordingTelemetry, limits: LookLimits = LOOK_LIMITS
+) -> ListSync:
     return ListSync(
         source=source,
         clock=SystemClock(),
         emit=telemetry.emit,
         lease_s=900,
         synchronised=lambda: True,
+        limits=limits,
     )
 
 
 @asynccontextmanager
-async def a_line(folder: Path, repository: Repository, *, plain: bool) -> AsyncIterator[Line]:
+async def a_line(
+    folder: Path, repository: Repository, *, plain: bool, limits: LookLimits = LOOK_LIMITS
+) -> AsyncIterator[Line]:
     """`plain`: faults fall between bytes of HTTP; otherwise between those of TLS."""
     (folder / "tls").mkdir(exist_ok=True)
     tls = server_context(folder / "tls")
     with list_server(repository.folder, tls=None if plain else tls) as server:
         async with fault_proxy(server.port, tls=tls if plain else None) as proxy:
             telemetry = RecordingTelemetry()
-            list_sync = a_renewal(FakeConsentSource(), telemetry)  # each look brings its own source
+            # Each look brings its own source.
+            list_sync = a_renewal(FakeConsentSource(), telemetry, limits)
             yield Line(folder, repository, server, proxy, list_sync, telemetry)
 
 
@@ -246,8 +252,8 @@ async def test_a_server_that_drips_is_given_up_though_each_byte_comes_in_time(
 async def test_a_look_that_waits_for_headers_is_ended(
     tmp_path: Path, repository: Repository, kind: Kind
 ) -> None:
-    async with a_line(tmp_path, repository, plain=True) as line:
-        line.list_sync.look_s = 0.3
+    impatient = LookLimits(look_s=0.3)
+    async with a_line(tmp_path, repository, plain=True, limits=impatient) as line:
         assert not await line.first_look(Fault(kind, 5))
         assert "has not ended" not in line.reason()
         assert "cannot be fetched" in line.reason()
@@ -398,8 +404,7 @@ async def test_a_look_that_has_to_go_on_is_no_error_and_says_how_far_it_is(
     monkeypatch.setattr(fetchers, "FETCH_S", 1.5)
     telemetry = RecordingTelemetry()
     with closing(slow_line.start()) as source:
-        list_sync = a_renewal(source, telemetry)
-        list_sync.progress_s = 0.05
+        list_sync = a_renewal(source, telemetry, LookLimits(progress_s=0.05))
         slow_line.server.file_s = 0.05
         assert await list_sync.renew() is None
         assert (list_sync.unfinished, list_sync.errors, list_sync.refusals) == (True, 0, 0)

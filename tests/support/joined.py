@@ -5,7 +5,7 @@ from typing import Any
 
 from presence.core.rules import Rules
 from presence.gateway.gateway import ConnectedPublisher, Gateway
-from presence.gateway.list_sync import ListPauses, ListSync
+from presence.gateway.list_sync import LOOK_LIMITS, ListPauses, ListSync, LookLimits
 from presence.gateway.pipeline import Intake, Pipeline
 from presence.ports import AdvertisementSource, Clock, ConsentSource, Notifier, VisitStore
 from presence.telemetry import Emit
@@ -24,6 +24,7 @@ def joined(
     poll_s: float = 3600,
     pause_after: Callable[[int], float] | None = None,
     synchronised: Callable[[], bool] = lambda: True,
+    limits: LookLimits = LOOK_LIMITS,
     queue_length: int = 4096,
     **others: Any,
 ) -> Gateway:
@@ -33,7 +34,12 @@ def joined(
         intake=Intake(queue_length),
         pipeline=Pipeline(rules, visits, emit=emit),
         list_sync=ListSync(
-            source=consents, clock=clock, emit=emit, lease_s=900, synchronised=synchronised
+            source=consents,
+            clock=clock,
+            emit=emit,
+            lease_s=900,
+            synchronised=synchronised,
+            limits=limits,
         ),
         publisher=publisher,
         clock=clock,

@@ -1,12 +1,12 @@
 """List lag: what the consent service's heartbeat says against what plane A gives (T-09).
 
     head ──heard──► behind? ask plane A at once
-    poll of plane A ──record_poll──► as new as the head: all is well
-                                   └─► older, and older again: FROZEN, somebody holds it back
+    list ──take_in──► poll ──record_poll──► as new as the head: all is well
+                                          └─► older, and older again: FROZEN, somebody holds it back
 
 A frozen plane A is believed no longer than its own age allows: what it proves from then on makes no
-lease longer. Whoever cannot be reached is not frozen: such looks are not counted, the lease runs
-out by itself.
+lease longer. A server that cannot be reached is not frozen: such looks are not counted, the lease
+runs out by itself.
 """
 
 from typing import Final
@@ -22,6 +22,8 @@ class ListLag:
 
     def __init__(self) -> None:
         self.newest: Head | None = None
+        self._timestamp_version = self._list_seq = 0
+        """Of the newest list that plane A gave."""
         self._misses = 0
 
     @property
@@ -29,7 +31,7 @@ class ListLag:
         return self._misses >= TRIES
 
     def forget(self) -> None:
-        """Who signed the heads is not believed any more."""
+        """The key that signed the heads is not believed any more."""
         self.newest = None
         self._misses = 0
 
@@ -40,15 +42,19 @@ class ListLag:
         self.newest = head
         return True
 
-    def behind(self, timestamp_version: int, list_seq: int) -> bool:
-        """Whether the newest head knows of more than this; a plain file has no timestamp, version
-        0.
-        """
+    @property
+    def behind(self) -> bool:
+        """Whether the newest head knows of more than plane A gave."""
         head = self.newest
+        # A plain file has no timestamp (version 0): only its number can be behind.
         return head is not None and (
-            0 < timestamp_version < head.timestamp_version or list_seq < head.list_seq
+            0 < self._timestamp_version < head.timestamp_version or self._list_seq < head.list_seq
         )
 
-    def record_poll(self, timestamp_version: int, list_seq: int) -> None:
-        """Plane A answered, and this is the newest that it has."""
-        self._misses = self._misses + 1 if self.behind(timestamp_version, list_seq) else 0
+    def take_in(self, timestamp_version: int, list_seq: int) -> None:
+        """Plane A gave a newer list, or a newer proof of it."""
+        self._timestamp_version, self._list_seq = timestamp_version, list_seq
+
+    def record_poll(self) -> None:
+        """Plane A answered, and has nothing newer than was taken in."""
+        self._misses = self._misses + 1 if self.behind else 0

@@ -21,7 +21,12 @@ from typing import Final, NamedTuple
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import FORMATS, Format
 from presence.core.recognition.beacons.rpa import Resolver
-from presence.core.recognition.identifiers import slot_at, slots_to_accept, window_of_slot
+from presence.core.recognition.identifiers import (
+    WINDOW_S,
+    slot_at,
+    slots_to_accept,
+    window_of_slot,
+)
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.slot_table import Claim, SlotTable, build_table
 
@@ -87,6 +92,11 @@ class Matcher:
         """
         slots = (slot_at(utc_s) + offset for offset in SLOTS_AROUND)
         return [slot for slot in slots if slot not in self._current], self._ring
+
+    def keys_end_s(self) -> float:
+        """When the last window whose keys are held ends (UTC); 0 where none are: blind already."""
+        windows = self._ring.windows
+        return float((windows[-1] + 1) * WINDOW_S) if windows else 0.0
 
     def install(self, table: SlotTable, ring: KeyRing) -> None:
         """Put a table in place, unless the keys it was built from were replaced meanwhile."""
