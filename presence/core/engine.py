@@ -101,6 +101,7 @@ class Engine:
     def receive(self, advertisement: Advertisement) -> Step:
         """Take in one advertisement."""
         self.counts.heard += 1
+        # R-19: outside opening hours nobody is recognised, whatever a source still delivers.
         if not self._open:
             self.counts.refuse(Reason.CLOSED)
             return NOTHING
@@ -162,9 +163,7 @@ class Engine:
         return self._judge(now, Draft())
 
     def apply(self, consents: ConsentList | IndexedList, now: Moment) -> Step:
-        """A new list takes the place of the old one, whole; one that is not prepared is so on the
-        spot.
-        """
+        """A new list replaces the old one as a whole; it is indexed here if need be."""
         if isinstance(consents, ConsentList):
             consents = index_list(consents)
         self._listed = consents.consents
@@ -175,15 +174,15 @@ class Engine:
         draft = Draft()
         for ref in known:
             consent = effective.get(ref)
-            # As by a revocation: nobody needs a lease or the right time to know that this one is
-            # off the list.
+            # As by a revocation: it takes no lease and no right time to know that somebody left the
+            # list.
             if consent is None or consent.objected:
                 self._recheck(ref, now, draft)
         return self._judge(now, draft)
 
     def revoke(self, revocation: Revocation, now: Moment) -> tuple[Applied, Step]:
-        """A revocation: what it takes is gone at once, and taken back where it was told, even while
-        the list is stale.
+        """A revocation: what it takes is gone at once, and taken back where it was announced, even
+        while the list is stale.
 
         Answers with what is restricted anew as well: nothing, where the list knows of it already.
         """
@@ -222,10 +221,11 @@ class Engine:
         match = self.matcher.whose(answer.eid, answer.at.utc_s)
         if isinstance(match, Nobody):
             return RejectReason.AMBIGUOUS if match is Nobody.AMBIGUOUS else RejectReason.UNKNOWN
-        slot = match.slot or 0
+        slot = match.slot or 0  # always one: identifiers are found in a slot's table
         key = self.matcher.window_key(match.ref, slot)
         if key is None or not is_genuine(answer, key, self._rules.place, slot):
             return RejectReason.FORGED
+        # Only after the MAC, in contrast to `receive`: REFUSED counts genuine answers alone.
         if not self._open:
             return RejectReason.REFUSED
         admission = self.admissions.admit(match.ref, answer.at)
@@ -250,6 +250,7 @@ class Engine:
             draft.forgotten.append(change.ref)
             return
         visit = self.visits.get(change.ref)
+        # None where the cooldown ended in the same moment: `Over` follows, and forgets.
         if visit is not None:
             draft.saved[change.ref] = visit
         self.dispatcher.left(change, now, draft)
@@ -261,9 +262,11 @@ class Engine:
         self._replay_guard.advance(slot_at(now.utc_s))
 
     def _judge(self, now: Moment, draft: Draft) -> Step:
-        """Whose consent lapsed is forgotten, and whoever was told of them is told so (R-09); visits
-        end.
+        """Forget those whose consent lapsed, and take back what was announced of them (R-09); end
+        visits.
         """
+        # A list that is not believed judges nobody, so nobody is forgotten by it: they are asked
+        # about once it is believed again. The gate lets nothing out until then.
         if self.admissions.standing.publishing:
             for ref in self.admissions.to_ask(now, self._known):
                 self._recheck(ref, now, draft)

@@ -1,5 +1,5 @@
-"""What the gate said of everybody who is around, until when that stands, and of whom it has to be
-asked again.
+"""What the gate said of everybody who is around, until when that stands, and who has to be asked
+about again.
 
 A customer's consent is fetched and judged once: whether they may be recognised here, and what each
 audience may be told. An answer changes with the passing of time (a consent or a grant begins or
@@ -29,8 +29,8 @@ from presence.core.place import Place
 from presence.core.timestamps import Moment
 
 LOOK_AGAIN_S: Final = 600.0
-"""Whoever is known is looked at so often at least, and not watched any longer once nothing is known
-of them.
+"""Everybody who is known is looked at so often at least, and no longer once nothing is known of
+them.
 """
 NO_AUDIENCE: Final = Denied(Reason.NO_PURPOSE)
 """For an audience that the settings do not name any more."""
@@ -70,6 +70,7 @@ class Admissions:
     def trust(self, standing: ListStanding) -> None:
         """How far the list may be believed now."""
         before, self.standing = self.standing, standing
+        # A new taxonomy may put a category below another, which is refused or sensitive.
         grew = standing.parents is not before.parents and standing.parents != before.parents
         # Registers that were applied anew give back what was withheld, before the next tick.
         applied_anew = standing.suppression_checked_at_s != before.suppression_checked_at_s
@@ -132,7 +133,7 @@ class Admissions:
         return consent, permitted_to(consent, known, self._place, self.standing, now.utc_s)
 
     def to_ask(self, now: Moment, known: Callable[[], set[bytes]]) -> set[bytes]:
-        """Of whom the gate is to be asked now; from then on they count as asked."""
+        """Those about whom the gate is to be asked now; from then on they count as asked."""
         applied = self.standing.suppression_applied(now.utc_s)
         set_back = now.utc_s < self._asked_at_s
         if self._all_changed or set_back or applied != self._suppression_applied:

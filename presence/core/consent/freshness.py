@@ -127,6 +127,7 @@ class Lease:
 
     def freshness(self, now: Moment, *, synchronised: bool = True) -> Freshness:
         age_s = self.age_s(now)
+        # Before the clock is doubted: keys go by either clock, for whatever reason (rule 4).
         if age_s > DEAD_S:
             return Freshness.DEAD
         if self.clock_doubt(now, synchronised=synchronised):
@@ -188,7 +189,7 @@ def next_step(state: Freshness, doubt: ClockDoubt | None) -> str:
 
 
 def standing(lease: Lease | None, now: Moment, *, synchronised: bool = True) -> ListStanding:
-    """What the gate is told of the list."""
+    """What the gate must know of the list."""
     if lease is None:
         return ListStanding(publishing=False)
     return ListStanding(

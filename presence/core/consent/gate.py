@@ -97,11 +97,10 @@ def believed(standing: ListStanding) -> Denied | None:
 
 
 def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | None:
-    """The second: what does this person allow? Why they may not be recognised here and now, or
-    None.
-    """
+    """The second: what does this person allow? Why they may not be recognised here now, or None."""
     if consent is None:
         return Denied(Reason.UNKNOWN)
+    # Before everything that ends or begins: an objection beats all of it (rule 3).
     if consent.objected:
         return Denied(Reason.OBJECTED)
     if now_s < consent.not_before_s:
@@ -114,7 +113,7 @@ def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | N
         return Denied(Reason.OUT_OF_SCOPE)
     if Purpose.PRESENCE not in consent.purposes:
         return Denied(Reason.NO_PRESENCE)
-    if place.sensitive and Flag.EXPLICIT not in consent.flags:
+    if place.sensitive and Flag.EXPLICIT not in consent.flags:  # rule 4
         return Denied(Reason.NOT_EXPLICIT)
     return None
 
@@ -122,9 +121,7 @@ def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | N
 def permitted_to(
     consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float
 ) -> Decision:
-    """What this person allows an audience; of the list's standing all counts but whether it may be
-    believed.
-    """
+    """What this person allows an audience, whether or not the list may be believed."""
     denied = permitted(consent, place, now_s)
     if denied is not None or consent is None:
         return denied or Denied(Reason.UNKNOWN)
@@ -135,12 +132,15 @@ def allowed_to(
     consent: Consent, audience: Audience, standing: ListStanding, now_s: float
 ) -> Decision:
     """What somebody who may be recognised here allows an audience."""
+    # Both ways: a technician's phone is no customer, and no technician hears of customers.
     if (Flag.TEST in consent.flags) != (audience.name == TEST_AUDIENCE):
         return Denied(Reason.TEST_ONLY)
     if audience.purpose not in consent.purposes:
         return Denied(Reason.NO_PURPOSE)
+    # Without it there is no subject that this audience alone could know (R-22).
     if audience.name not in consent.pairwise_keys:
         return Denied(Reason.NO_PAIRWISE_KEY)
+    # A service message carries no category, and waits for no opt-out register (R-30).
     if audience.purpose is not Purpose.OFFERS:
         return Allowed((), consent.not_after_s)
     if not standing.suppression_applied(now_s):
@@ -151,7 +151,7 @@ def allowed_to(
 def _decide_offers(
     consent: Consent, audience: Audience, parents: Mapping[str, str], now_s: float
 ) -> Decision:
-    if Flag.NO_PROFILING in consent.flags:
+    if Flag.NO_PROFILING in consent.flags:  # R-14
         return Denied(Reason.NO_CATEGORY)
     allowed: list[str] = []
     until_s = consent.not_after_s
@@ -166,10 +166,10 @@ def _decide_offers(
 def _granted_until(
     consent: Consent, category: str, parents: Mapping[str, str], now_s: float
 ) -> float | None:
-    """When the longest grant that covers the category ends; None where none does, a refusal stands
-    or may stand.
+    """When the longest grant that covers the category ends; None without one, or where a refusal
+    stands or may stand.
     """
-    if not is_known(category, parents):
+    if not is_known(category, parents):  # rule 5: an ancestor that we do not know may be refused
         return None
     line = tuple(lineage(category, parents))
     if not consent.refused_categories.isdisjoint(line):
@@ -180,6 +180,7 @@ def _granted_until(
         for grant in consent.grants
         if grant.in_force(now_s)
         and grant.category in line
+        # Rule 4: a sensitive category needs a grant of its own, not its parent's.
         and (not sensitive or (grant.explicit and grant.category == category))
     ]
     return max(ends_s, default=None)

@@ -4,7 +4,7 @@ signed by name (T-19).
     what we had: (hour, fewest entries) ─┬─► a fifth more than the fewest of the last day: taken
                                          └─► more: refused, unless `approved_by` says otherwise
 
-Who holds the keys that are online can sign any list. The key of approvals is not online, and is
+A thief of the keys that are online can sign any list. The key of approvals is not online, and is
 named by the root alone (`x-presence-approval`), so that no role that is online can put another one
 in its place.
 
@@ -83,11 +83,11 @@ class Offered:
 
 def noted(counts: Counts, now_s: float, count: int) -> Counts:
     """With a list of so many taken now; what is older than anybody looks back is let go."""
-    if not counts and count < GROWTH_FROM:
+    if not counts and count < GROWTH_FROM:  # rule 5
         return ()
     hour = _hour(now_s)
     fewest: dict[int, int] = {}
-    for then, some in (*counts, (hour, max(count, GROWTH_FROM))):
+    for then, some in (*counts, (hour, max(count, GROWTH_FROM))):  # rule 5: never below it again
         taken = min(then, hour)  # a clock that was ahead
         if taken >= hour - PUBLISHER_H:
             fewest[taken] = min(some, fewest.get(taken, some))
@@ -100,11 +100,10 @@ def anew(counts: Counts, approved: int) -> Counts:
 
 
 def most(counts: Counts, now_s: float) -> int | None:
-    """The most entries that a gateway takes without an approval; None where there is no rule
-    yet.
-    """
+    """The most entries that a gateway takes without an approval; None: there is no rule yet."""
     if not counts:
         return None
+    # Rule 4: a fifth for each day that was begun since the last list.
     days = -(-(_hour(now_s) - counts[-1][0]) // DAY_H)
     return _fifths(_fewest(counts, now_s, DAY_H), min(max(days, 1), MAX_DAYS_AWAY))
 
@@ -170,10 +169,11 @@ def _read(offered: Offered, held: Edition | None, keys: Keys) -> Approval | str:
         return f"its approval cannot be believed ({approval}): {again}"
     if approval.name != offered.name:
         return f"its approval is for the list {approval.name}: {again}"
-    if approval.edition > offered.edition:
+    if approval.edition > offered.edition:  # rule 1, like the next
         return f"its approval is for a newer list than this one: {again}"
     if held is not None and approval.edition <= held:
         return f"its approval is for a list that this gateway had: {again}"
+    # Rule 2; a later edition may have grown by a fifth since.
     if approval.edition == offered.edition and approval.count != offered.count:
         return f"its approval is for {approval.count} entries: {again}"
     return approval

@@ -114,7 +114,9 @@ class Revocations:
         gone: list[HeldRevocation] = []
         unlisted = left_out = 0
         for row in revocation.rows:
+            # Rule 5: a thief who signs must not fill the memory with refs that nobody has.
             if row.ref not in self._by_ref and row.ref not in listed:
+                # Counted once for all rows, and only where there is such a row.
                 unlisted = unlisted or sum(ref not in listed for ref in self._by_ref)
                 if unlisted >= MAX_UNLISTED:
                     left_out += 1
@@ -127,15 +129,14 @@ class Revocations:
             if lowest is not None:
                 low, joined = lowest
                 new.pop(low.key, None)
-                gone.append(
-                    low
-                )  # also where this revocation made it: an older state of it may be stored
+                # Also where this revocation made it: an older state of it may be stored.
+                gone.append(low)
                 if joined is not None:
                     new[joined.key] = joined
         return Applied(tuple(new.values()), tuple(gone), left_out)
 
     def lift(self, kids: Collection[str]) -> tuple[HeldRevocation, ...]:
-        """Let go of what these keys alone have said, and of what nobody knows who signed: the list
+        """Let go of what these keys alone have said, and of rows whose signer is unknown: the list
         says it by now.
 
         Answers with what was let go, to be removed from the store.
@@ -152,7 +153,7 @@ class Revocations:
             return consent
         effective: Consent | None = consent
         for (version, _), revocation in several.items():
-            if consent.version <= version and effective is not None:
+            if consent.version <= version and effective is not None:  # rule 1
                 effective = _take(effective, revocation.taken)
         return effective
 
@@ -163,9 +164,7 @@ class Revocations:
         *,
         among: Iterable[HeldRevocation] | None = None,
     ) -> tuple[HeldRevocation, ...]:
-        """Let go of what this list says by itself; what was let go, to be removed from the
-        store.
-        """
+        """Let go of what this list says by itself; returns that, for removal from the store."""
         held = self if among is None else among
         gone = tuple(
             each for each in held if each.is_said_by(consents.get(each.taken.ref), list_seq)

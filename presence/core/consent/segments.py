@@ -153,6 +153,7 @@ def unpack(data: bytes, *, most_bytes: int = MAX_SEGMENT_BYTES) -> Base | Delta 
         with zstandard.ZstdDecompressor().stream_reader(
             io.BytesIO(data), read_across_frames=False
         ) as reader:
+            # One more than may be, so that what is too long is found without unpacking all of it.
             plain = reader.read(most_bytes + 1)
     except (zstandard.ZstdError, MemoryError):
         raise DamagedSegment("not zstd, or cut short") from None

@@ -38,9 +38,7 @@ from presence.core.visit.visits import Entered, Left, Visits
 
 
 class Dispatcher:
-    """Makes events from visits and puts them into the outbox; says of each what may be sent of
-    it.
-    """
+    """Makes events from visits and puts them into the outbox; says what may be sent of each."""
 
     def __init__(
         self,
@@ -80,23 +78,23 @@ class Dispatcher:
                 expires_s=now.monotonic_s + rules.expiry_s,
                 strength_dbm=entered.strength_dbm,
             )
-            if not self._announced.is_taken_back(outgoing.id):
+            if not self._announced.is_taken_back(outgoing.id):  # rule 5
                 self._queue(outgoing, draft)
 
     def left(self, left: Left, now: Moment, draft: Draft) -> None:
-        """Queue a `left` where an audience was told of the entry and the customer agreed to tell
-        the end.
-        """
+        """Queue a `left` where the entry was announced and the customer agreed to that (rule 4)."""
         self._counts.left += 1
         self._counts.persons.note("left", left.ref)
         for announcement in self._announced.of(left.ref):
             if self._left_denied(announcement, now) is None:
                 self._queue(self._following(EventType.LEFT, announcement, left.at, now), draft)
+            # Only the visit kept it: `expire_announcements` lets it go once nobody can act on it.
             self._announced.look_at(announcement.event_id, now.monotonic_s)
 
     def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
         """A consent is no longer in force: pending events go, announced ones are taken back."""
         for outgoing in self._pending.of(ref):
+            # What was taken back before must still go out: somebody has read the `entered` (R-09).
             if outgoing.type is not EventType.WITHDRAWN:
                 self._pending.cancel(outgoing, draft)
         for announcement in self._announced.of(ref):
@@ -106,8 +104,8 @@ class Dispatcher:
         self, ref: bytes, admission: Admission, now: Moment, draft: Draft
     ) -> None:
         """Take back what was announced with a category, to an audience or under a subject that is
-        not allowed any more, and stop a `left` that waits where the end of a visit may not be told
-        any more.
+        not allowed any more, and stop a waiting `left` where the end of a visit may no longer be
+        published.
         """
         consent = admission.consent
         for announcement in self._announced.of(ref):
@@ -143,6 +141,7 @@ class Dispatcher:
         if now.monotonic_s >= outgoing.expires_s:
             self._expire(outgoing)
             return None
+        # The gate is not asked: also while the list is stale it must be said that a right ended.
         if outgoing.type is EventType.WITHDRAWN:
             return _event(
                 outgoing, {"entered_id": outgoing.entered_id, "reason": outgoing.reason}
@@ -175,6 +174,7 @@ class Dispatcher:
             # The copy that was handed over before is taken back by the next look at it.
             return self._block(outgoing, outlived)
         announcement = self._announcement(outgoing, consent, decision, outgoing.id)
+        # It was over before its turn came: nobody could act on it any more.
         if now.utc_s >= announcement.valid_until_s:
             self._expire(outgoing)
             return None
@@ -191,6 +191,7 @@ class Dispatcher:
         if self._pending.pop(outgoing.id) is None:
             return Step()
         gone = Step(cancelled=(outgoing.id,))
+        # Rule 5 holds for the peer's id too: it may be that of a neighbouring bucket.
         if outgoing.type is not EventType.ENTERED or self._announced.is_taken_back(event_id):
             return gone
         consent, decision = self._admissions.decide(outgoing.ref, outgoing.audience, now)
@@ -203,8 +204,8 @@ class Dispatcher:
     def _announcement(
         self, outgoing: Outgoing, consent: Consent, allowed: Allowed, event_id: str
     ) -> Announcement:
-        """What is announced of an entry. Its end is told to the minute, so that it does not tell
-        the second of the entry; a consent's own end stays exact.
+        """What is announced of an entry. Its end is cut to the minute, so that nobody learns the
+        second of the entry from it; a consent's own end stays exact.
         """
         entered_s = outgoing.occurred_at.utc_s
         until_s = min(allowed.until_s, (entered_s + self._rules.valid_for_s) // 60 * 60)
@@ -212,7 +213,7 @@ class Dispatcher:
         day = cloudevent.utc_day(entered_s).decode()
         if before is None:
             subject = cloudevent.subjects_of(consent, outgoing.audience, day)[0]
-        else:
+        else:  # rule 7: a copy carries the subject that was announced
             subject = before.subject
         return Announcement(
             event_id,
@@ -242,7 +243,7 @@ class Dispatcher:
         self._pending.pop(outgoing.id)
 
     def _block(self, outgoing: Outgoing, denied: Denied) -> Denied:
-        if denied.reason is not Reason.LIST_STALE:
+        if denied.reason is not Reason.LIST_STALE:  # rule 6
             self._counts.blocked[denied.reason] += 1
             self._counts.persons.note("blocked", outgoing.ref)
             self._pending.pop(outgoing.id)
@@ -250,6 +251,7 @@ class Dispatcher:
 
     def _left_denied(self, announcement: Announcement, now: Moment) -> Denied | None:
         consent, decision = self._admissions.decide(announcement.ref, announcement.audience, now)
+        # Before the list is doubted: what the customer never allowed must not wait as stale.
         if consent is not None and Purpose.VISIT_END not in consent.purposes:
             return Denied(Reason.NO_PURPOSE)
         return believed(self._admissions.standing) or _outlived(announcement, consent, decision)
@@ -265,7 +267,7 @@ class Dispatcher:
         self._announced.take_back(
             announcement, now.monotonic_s + self._rules.entry.reentry_cooldown_s, draft
         )
-        # A consent that ends ends `valid_until` too: that is told although it may just have passed
+        # A consent that ends ends `valid_until` too: it is taken back although that has just passed
         # (R-09).
         just_ended = (
             reason is Reason.EXPIRED

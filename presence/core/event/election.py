@@ -124,11 +124,13 @@ class Election:
     def decide(self, outgoing: Outgoing, now: Moment, chance: float) -> Turn:
         """What to do about this event now."""
         pending = self._pending.get(outgoing.id) or self._begin(outgoing, now, chance)
-        if pending.silenced:
+        if pending.silenced:  # rule 6
             return Suppress(outgoing.id)
         for name, event_id in pending.names.items():
             sent_as = self._sent_by_peers.get(name, now.monotonic_s)
             if sent_as is not None:
+                # Rule 4: the peer may have used the id of a neighbouring bucket; that one is taken
+                # over, so that both gateways take back the same.
                 return Suppress(
                     event_id
                     if sent_as == name
@@ -136,11 +138,12 @@ class Election:
                 )
         if now.monotonic_s < pending.due_s:
             return Wait(pending.due_s - now.monotonic_s)
+        # Our own entry is taken back at once: everybody else waits a back-off for us (rule 5).
         if pending.claimed or self._took_back_our_own(outgoing, now):
             return Send()
         pending.claimed = True
         pending.due_s = now.monotonic_s + (
-            self._rule.settle_ms / 1000 if self._in_company(now) else 0.0
+            self._rule.settle_ms / 1000 if self._in_company(now) else 0.0  # rule 1
         )
         return self._say(PeerMessageKind.CLAIM, opaque_name(self.store_key, outgoing.id), now)
 
@@ -178,7 +181,7 @@ class Election:
             return None
         pending = [each for each in self._pending.values() if message.visit in each.names]
         if message.kind is PeerMessageKind.STILL_PRESENT:
-            for each in pending:
+            for each in pending:  # rule 6; an entry or its withdrawal is nobody's to deny
                 each.silenced = each.kind is EventType.LEFT
             return None
         return self._receive_claim(message, pending, held, now)
@@ -194,9 +197,11 @@ class Election:
         answer = self._answer(message.visit, held, now)
         if answer is not None:
             return answer
+        # We have not decided this visit yet: when we do, the claim puts us off (`_begin`).
         if not pending and self._claims.get(message.visit, now.monotonic_s) is None:
             self._claims.put(message.visit, message.gateway, until_s)
         for each in pending:
+            # Rule 3. A claim puts off once: a peer that repeats it must not silence us (rule 2).
             wins = not each.claimed or message.gateway < self._gateway
             if wins and message.gateway not in each.heeded:
                 each.heeded.add(message.gateway)

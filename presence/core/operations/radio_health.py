@@ -24,9 +24,9 @@ Rules:
    ends the spell; a spell that follows within RELAPSE_S goes on where the last one stopped. While
    others are heard the shop counts as quiet: after hours a new scan, in case bluetoothd is stuck;
    that is no spell, and no step of the day's.
-4. At most `DAILY` of each step in any 24 h: then a person is told, and we only go on probing.
-5. No step while no scan runs (whoever starts it tries anyway, and says why it fails) or while the
-   shop is closed.
+4. At most `DAILY` of each step in any 24 h: then we call a person, and only go on probing.
+5. No step while no scan runs (the scanner tries anyway, and logs why it fails) or while the shop is
+   closed.
 6. Repeats: a phone in the shop is heard several times a second. Many advertisements that are nearly
    all of different senders mean that the controller or the kernel hides repeats: nobody would ever
    be heard long enough to enter.
@@ -108,16 +108,12 @@ class Totals:
 
 
 class RadioHealth:
-    """Of one radio. Told of each change, look and probe; answers with what to do. One task owns
-    it.
-    """
+    """Of one radio. Takes in changes, looks and probes; answers what to do. One task owns it."""
 
     def __init__(
         self, *, silence_s: float, taken: Iterable[tuple[float, RecoveryStep]] = ()
     ) -> None:
-        """`taken`: steps of the last 24 h with their monotonic time, from before we were started
-        anew.
-        """
+        """`taken`: steps of the last 24 h with their monotonic time, from before our restart."""
         self.condition = Condition.AWAY
         self.totals = Totals()
         self._silence_s = silence_s
@@ -127,7 +123,7 @@ class RadioHealth:
         self._ours_s = 0.0
         """The last advertisement of ours, or the start of listening."""
         self._since_s = 0.0
-        """The last sign of life of whomever, step, or start of listening."""
+        """The last sign of life of anybody, step, or start of listening."""
         self._probed_s = 0.0
         self._silent_probes = 0
         """In a row, since the last sign of life or step."""
@@ -142,7 +138,7 @@ class RadioHealth:
 
     @property
     def taken(self) -> tuple[tuple[float, RecoveryStep], ...]:
-        """To be handed to whoever comes after us."""
+        """For the process that comes after us."""
         return tuple(self._taken)
 
     def deaf_s(self, now: Moment) -> float:
@@ -158,7 +154,7 @@ class RadioHealth:
             self._ours_s, self._renewals = now.monotonic_s, 0
 
     def away(self) -> None:
-        """No scan runs, for a reason that whoever starts it has told."""
+        """No scan runs; the scanner that starts it has logged why."""
         self.condition = Condition.AWAY
 
     def closed(self) -> None:
@@ -187,10 +183,9 @@ class RadioHealth:
         return now.monotonic_s - max(self._ours_s, self._probed_s) >= wait
 
     def probed(self, heard_somebody: bool | None, now: Moment) -> Action | None:
-        """Take in what a probe found, None where it could not be made; the step that it calls
-        for.
-        """
+        """Take in what a probe found (None: it could not be made); the step that it calls for."""
         self._probed_s = now.monotonic_s
+        # A probe takes seconds: the scan may have ended, or the shop closed, meanwhile (rule 5).
         if heard_somebody is None or self.condition in (Condition.AWAY, Condition.CLOSED):
             return None
         if not heard_somebody:
@@ -198,6 +193,7 @@ class RadioHealth:
             return self._judge_silence(now.monotonic_s)
         self._silent_probes = 0
         self._since_s = now.monotonic_s
+        # Somebody is heard, but that proves no repeats: only they end that spell (rule 6).
         if self.condition in (Condition.DEAF, Condition.SPENT) and not self._hides:
             self._end_well(now.monotonic_s, Condition.QUIET)
         return None
@@ -223,6 +219,7 @@ class RadioHealth:
         if not self._hides:
             self._end_well(now_s, Condition.WELL)
             return None
+        # Rule 6: much is heard, and still this radio is of no use.
         stepped_s = self._taken[-1][0] if self._taken and self._attempt else -MAX_WAIT_S
         judged = self._looks_without_repeats >= HIDDEN_LOOKS
         if judged and now_s - stepped_s >= wait_s(
@@ -232,6 +229,7 @@ class RadioHealth:
         return None
 
     def _judge_repeats(self, look: Look) -> None:
+        # Too many senders to tell, or too few advertisements: neither proves anything of repeats.
         if look.senders is None or look.heard < JUDGED_FROM:
             return
         if look.heard >= REPEATS_FROM * look.senders:
@@ -243,12 +241,13 @@ class RadioHealth:
 
     def _judge_silence(self, now_s: float) -> Action | None:
         if self._silent_probes >= SILENT_PROBES:
+            # Rule 3: a step needs its time before the next, harsher one.
             waited = now_s - self._since_s >= wait_s(Evidence.DEAF, self._attempt, self._silence_s)
             return self._act(Evidence.DEAF, now_s) if waited else None
         in_spell = self._deaf_since_s is not None or self._silent_probes > 0
         patience_s = wait_s(Evidence.QUIET, self._renewals, self._silence_s)
-        # On the border of an hour only: told so long after our last customer, it would say when
-        # they were here (R-23).
+        # On the border of an hour only: a fixed time after our last customer, its log line would
+        # say when they were here (R-23).
         hour_over, self._judged_s = now_s // HOUR_S > self._judged_s // HOUR_S, now_s
         if in_spell or not hour_over or now_s - max(self._ours_s, self._renewed_s) < patience_s:
             return None
@@ -265,6 +264,7 @@ class RadioHealth:
         if self._deaf_since_s is None:
             self._deaf_since_s = self._since_s
             self.totals.spells += 1
+        # Rule 4: a radio that no step helps is not restarted for ever.
         if sum(taken is step for _, taken in self._taken) >= DAILY[step]:
             self.condition = Condition.SPENT
             return None
@@ -283,7 +283,7 @@ class RadioHealth:
             self.totals.recovered += 1
         self.condition = condition
         self._end_spell()
-        if not self._taken or now_s - self._taken[-1][0] >= RELAPSE_S:
+        if not self._taken or now_s - self._taken[-1][0] >= RELAPSE_S:  # rule 3
             self._rung = 0
 
     def _end_spell(self) -> None:

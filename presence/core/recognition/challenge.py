@@ -21,7 +21,7 @@ Numbers are big-endian; a length is one byte. `age` counts tenths of a second be
 oldest reading first; `strength` is dBm, signed. TK and EID are those of
 presence.core.recognition.identifiers, `slot` is the slot of the EID.
 
-1. Whatever is wrong with an answer, the phone is told nothing, and nothing changes but a count
+1. Whatever is wrong with an answer, the phone learns nothing, and nothing changes but a count
    (R-01).
 2. A challenge is good for one connection, one answer and CHALLENGE_S. So a recorded answer is worth
    nothing.
@@ -128,12 +128,14 @@ class ChallengeRegistry:
             raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
         self._forget_late(now)
         challenge, _ = self._open.get(link, (bytes((VERSION,)) + nonce, now))
+        # Beyond MAX_LINKS the phone gets one as well, and its answer is worth nothing (rule 1).
         if link not in self._open and len(self._open) < MAX_LINKS:
             self._open[link] = (challenge, now)
         return challenge
 
     def answer(self, link: Hashable, written: bytes, now: Moment) -> Answer | RejectReason:
         """What the phone wrote. The challenge is used up, whatever the answer is worth."""
+        # Before the answer is looked at: one challenge, one answer, also a malformed one (rule 2).
         challenge, read_at = self._open.pop(link, (b"", now))
         parsed = _parse(written)
         if parsed is None:

@@ -87,9 +87,7 @@ class Matcher:
         self._accepted_until_s = 0.0
 
     def wanted(self, utc_s: float) -> tuple[list[int], KeyRing]:
-        """The slots whose tables are missing, most urgent first, and the keys to build them
-        from.
-        """
+        """The slots whose tables are missing, most urgent first, and the keys to build from."""
         slots = (slot_at(utc_s) + offset for offset in SLOTS_AROUND)
         return [slot for slot in slots if slot not in self._current], self._ring
 
@@ -130,11 +128,12 @@ class Matcher:
             self.install(build_table(slot, ring), ring)
 
     def match(self, advertisement: Advertisement) -> Match | Nobody:
-        """Whose it is, and in which slot; or why it is nobody's."""
+        """The subject it belongs to, and in which slot; or why it is nobody's."""
         for identify in self._identify:
             identifier = identify(advertisement)
             if identifier is not None:
                 return self.whose(identifier, advertisement.at.utc_s)
+        # Last: an address that is not ours costs one AES for each key of a test phone.
         if (
             self._resolver is not None
             and (ref := self._resolver.resolve(advertisement)) is not None
@@ -147,7 +146,7 @@ class Matcher:
         return self._ring.key(ref, window_of_slot(slot))
 
     def whose(self, identifier: bytes, utc_s: float) -> Match | Nobody:
-        """Who may use this identifier in the second around `utc_s`."""
+        """The subject that may use this identifier in the second around `utc_s`."""
         if not self._accepted_from_s <= utc_s < self._accepted_until_s:
             self._accept(utc_s)
         match: Match | None = None
@@ -155,6 +154,7 @@ class Matcher:
             ref = table.find(identifier)
             if ref is None:
                 continue
+            # Rule 2, also between two slots: around a boundary two tables count.
             if ref is Claim.AMBIGUOUS or (match is not None and match.ref != ref):
                 return Nobody.AMBIGUOUS
             match = Match(ref, table.slot)

@@ -1,5 +1,5 @@
-"""Replay guard: one identifier under two addresses at once is a replay attack. Which of the two is
-the phone cannot be told.
+"""Replay guard: one identifier under two addresses at once is a replay attack. Nothing tells which
+of the two is the phone.
 
 A phone changes its address now and then, and the identifier changes with every slot; both go
 forward only:
@@ -17,13 +17,13 @@ Rules:
    the old address.
 2. More than MAX_ADDRESSES addresses in a slot are suspect.
 3. Suspect means held back: neither the phone's nor the other's sightings count until the slot is
-   over. Nobody is better than the wrong one. The next slot starts anew: whoever wants to disturb
-   again must have heard its identifier. (So a replayer in the shop can keep a customer from being
-   recognised. They could as well jam the radio.)
+   over. Nobody is better than the wrong one. The next slot starts anew: to disturb again, an
+   attacker must have heard its identifier. (So a replayer in the shop can keep a customer from
+   being recognised. They could as well jam the radio.)
 4. State exists for subjects with a consent in force only, in a fixed amount for each, and is
    dropped two slots later. A flood under new addresses reaches MAX_ADDRESSES and adds nothing more.
-   Above MAX_SUBJECTS, which no shop holds, whoever is not yet known is held back: those who are
-   known are not pushed out by a flood of recorded identifiers.
+   Above MAX_SUBJECTS, which no shop holds, subjects not yet known are held back: a flood of
+   recorded identifiers does not push out those who are known.
 
 One identity key on two phones looks the same as a replay: every phone needs an enrolment of its
 own.
@@ -68,21 +68,19 @@ class ReplayGuard:
         return len(self._trails)
 
     def is_replayed(self, ref: bytes, slot: int, address: bytes, monotonic_s: float) -> bool:
-        """Take in one sighting of a subject whose consent is in force; whether it must not
-        count.
-        """
+        """Take in one sighting of a subject with a consent in force; whether it must not count."""
         trail = self._trails.get(ref)
         if trail is None:
-            if len(self._trails) >= self._max_subjects:
+            if len(self._trails) >= self._max_subjects:  # rule 4
                 return True
             self._trails[ref] = _Trail(slot, address, monotonic_s)
             return False
         if slot == trail.slot:
             return trail.address != address and self._changes_address(trail, address, monotonic_s)
-        if slot > trail.slot:
+        if slot > trail.slot:  # rule 3: a new slot starts anew, also after a suspicion
             self._trails[ref] = _Trail(slot, address, monotonic_s)
             return False
-        if monotonic_s - trail.slot_since_s > OVERLAP_S:
+        if monotonic_s - trail.slot_since_s > OVERLAP_S:  # rule 1: a slot that was left
             _suspect(trail)
         return trail.address is None
 
@@ -108,10 +106,11 @@ class ReplayGuard:
     def _changes_address(trail: _Trail, address: bytes, now_s: float) -> bool:
         if trail.address is None:
             return True
+        # Rule 1: an address that was left. Within OVERLAP_S it still counts, and changes nothing.
         if address in trail.left:
             if now_s - trail.changed_at_s > OVERLAP_S:
                 _suspect(trail)
-        elif len(trail.left) + 2 > MAX_ADDRESSES:
+        elif len(trail.left) + 2 > MAX_ADDRESSES:  # rule 2: those left, the last one, this one
             _suspect(trail)
         else:
             trail.left = (*trail.left, trail.address)

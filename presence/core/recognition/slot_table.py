@@ -54,9 +54,7 @@ class SlotTable:
         return self._eids.nbytes + self._rows.nbytes
 
     def find(self, identifier: bytes) -> bytes | Claim | None:
-        """The ref (8 bytes) of the one subject that broadcasts this, AMBIGUOUS, or None where
-        nobody does.
-        """
+        """The ref (8 bytes) of the subject that broadcasts this, AMBIGUOUS, or None."""
         position = self._eids.find(int.from_bytes(identifier, "big"))
         if position < 0:
             return None
@@ -104,6 +102,7 @@ def _cancel_claims(
     """
     again = np.flatnonzero(eids[1:] == eids[:-1])
     claimed = again[refs[rows[again]] != refs[rows[again + 1]]]
+    # All rows of it, not the two neighbours alone: a third may stand beside them.
     for eid in np.unique(eids[claimed]):
         first, stop = np.searchsorted(eids, eid), np.searchsorted(eids, eid, side="right")
         rows[first:stop] = CLAIMED

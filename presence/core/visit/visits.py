@@ -68,7 +68,7 @@ class Entered:
     ref: bytes = field(repr=False)
     at: Moment
     strength_dbm: float | None = field(default=None, repr=False, compare=False)
-    """Smoothed, inside; decides which of several gateways tells it."""
+    """Smoothed, inside; decides which of several gateways publishes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,7 @@ class Visits:
         return None if stay is None else _as_visit(ref, stay)
 
     def evidence_db_s(self, ref: bytes) -> float:
-        """What speaks for an entry now; 0 where nothing does. An entry needs the rule's
-        `evidence_db_s`.
-        """
+        """What speaks for an entry now, or 0. An entry needs the rule's `evidence_db_s`."""
         track = self._tracks.get(ref)
         return track.evidence_db_s if track else 0.0
 
@@ -164,28 +162,28 @@ class Visits:
         if stay is not None and now_s - stay.heard_at.monotonic_s >= min(
             rule.absence_s, rule.reentry_cooldown_s
         ):
-            events += self._let_pass(ref, stay, at)
+            events += self._let_pass(ref, stay, at)  # rule 4
             track = self._tracks.get(ref)
             stay = None if track is None else track.stay
-        if rssi_dbm is None:
+        if rssi_dbm is None:  # keeps a visitor inside, and is no evidence for an entry
             if stay is not None and now_s > stay.heard_at.monotonic_s:  # rule 3
                 stay.heard_at = at
             return events
         if track is None:
             track = self._tracks[ref] = _Track(now_s)
             self._looks.put(ref, now_s + rule.window_s)
-        elif track.heard_s < now_s - rule.window_s:
+        elif track.heard_s < now_s - rule.window_s:  # rule 5, though no tick came in between
             track.begin(now_s)
         track.heard_s = max(track.heard_s, now_s)
-        if adapter in self._door_adapters:
+        if adapter in self._door_adapters:  # not inside: no evidence, and no reason to stay
             track.hear_at_door(adapter, rssi_dbm, now_s)
             return events
         since_s = track.hear(rssi_dbm, now_s)
-        if since_s is None:
+        if since_s is None:  # rule 3
             return events
         if stay is not None:
             if track.level_dbm >= rule.exit_rssi_dbm and now_s > stay.heard_at.monotonic_s:
-                stay.heard_at = at
+                stay.heard_at = at  # by the smoothed level: one faded reading ends nothing
         elif track.decides(rule, rssi_dbm, since_s):
             track.stay = _Stay(at, at)
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
