@@ -158,7 +158,7 @@ def _visits(settings: Settings, stack: ExitStack, emit: Emit) -> RuntimeStore:
 
 
 def _list_source(settings: Settings, stack: ExitStack, emit: Emit) -> ConsentSource:
-    """What remembers how new the list was is begun anew where it has to be, and that is said."""
+    """The memory of how new the list was is begun anew where it has to be, with a log line."""
     signed, state = settings.consent.repository is not None, settings.storage.state_dir
     # Beside a signed list it is there too, empty: going back to a plain one is no loss of memory.
     audited = None if signed else state / AUDIT_LOG

@@ -74,9 +74,8 @@ class Counts:
 
     def refuse(self, reason: Reason) -> None:
         """The gate did not let it in."""
-        if (
-            reason is Reason.UNKNOWN
-        ):  # off the list, and the tables are not made anew yet: a stranger like any other
+        # Off the list, and the tables are not made anew yet: a stranger like any other (R-01).
+        if reason is Reason.UNKNOWN:
             self.unknown += 1
         else:
             self.refused[reason] += 1

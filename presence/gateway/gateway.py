@@ -11,7 +11,7 @@ end and the outbox is empty.
 
 The watchdog is fed by the loop that moves advertisements and time through the engine, as long as
 every other part gets on too (presence.pulse): if one of them hangs, it is named in the log, and
-systemd starts us anew. A look at the list that hangs is no such part: it is told as a look that
+systemd starts us anew. A look at the list that hangs is no such part: it counts as a look that
 failed, and the list in force runs on.
 """
 
@@ -153,7 +153,7 @@ class Gateway:
                 await self._looked.wait()
 
     def status_line(self) -> str:
-        """One line for `systemctl status`, where all may read it: no count that a customer changes
+        """One line for `systemctl status`, which all may read: no count that a customer changes
         (R-23).
         """
         progress = self.list_sync.source.progress
@@ -166,8 +166,8 @@ class Gateway:
         return self.list_sync.freshness(self.clock.now())
 
     async def _keep_moving(self) -> None:
-        """Advertisements and time go through the engine; each round is the progress that the
-        watchdog is fed with, where no other part hangs.
+        """Move advertisements and time through the engine; each round feeds the watchdog, where no
+        other part hangs.
         """
         notifier, clock = self.notifier, self.clock
         look_again_s = tick_again_s = 0.0
@@ -182,6 +182,7 @@ class Gateway:
                 self._advance()
             if now_s >= look_again_s or now_s < look_again_s - look_every_s:
                 look_again_s = now_s + look_every_s
+                # R-60: a part that hangs ends the feeding, however well the engine itself gets on.
                 if not self._report_hanging() and notifier.watchdog_s:
                     notifier.alive()
             await asyncio.sleep(0)
@@ -206,25 +207,26 @@ class Gateway:
         state = self.list_sync.freshness(now)
         if state is not self._reported:
             self._reported = state
+            # No key of the list can be in use any more: a stolen gateway shall hold none (T-13).
             if state is Freshness.DEAD:
                 self.pipeline.engine.matcher.forget()
                 self.list_sync.source.forget_keys()
             self.emit(ConsentFreshness(freshness=state, next_step=self.list_sync.next_step(now)))
             self.notifier.status(self.status_line())
+        # At each doubling: a flood does not fill the journal.
         if self.intake.dropped > 2 * self._overflow_reported:
             self._overflow_reported = self.intake.dropped
             self.emit(IntakeOverflowed(dropped=self.intake.dropped))
 
     async def _keep_state(self) -> None:
-        """Tell our state at fixed intervals and never on a change: its time would tell what
+        """Publish our state at fixed intervals and never on a change: its time would say what
         happened (R-23, T-16).
         """
         loop = asyncio.get_running_loop()
         next_s = loop.time()
         while True:
-            next_s = max(
-                next_s + self.state_interval_s, loop.time()
-            )  # after a stall once, not all at once
+            # After a stall once, not all that were missed at once.
+            next_s = max(next_s + self.state_interval_s, loop.time())
             with resting():
                 await asyncio.sleep(next_s - loop.time())
             await self.publisher.publish_state()
@@ -245,6 +247,7 @@ class Gateway:
                     await asyncio.sleep(GO_ON_S)
                 elif errors:
                     await asyncio.sleep(pause_s)
+                # All gateways of a chain are asked in the same second: each waits its own moment.
                 elif await self.list_sync.refresh.asked(pause_s):
                     await asyncio.sleep(self.pauses.when_asked())
             self.list_sync.refresh.answered()
@@ -273,11 +276,13 @@ class Gateway:
         if verified is not None:
             now = self.clock.now()
             standing = self.list_sync.standing(now)
+            # The same entries under a newer proof: only the lease is another.
             if verified.indexed is None:
                 self.pipeline.engine.admissions.trust(standing)
             else:
                 self.pipeline.apply(verified.indexed, standing, now)
                 self._report_applied(verified)
+        # A look that failed, or goes on, says nothing of what plane A has: no miss (list_lag).
         if (
             self.revocation_listener is not None
             and not self.list_sync.errors

@@ -1,5 +1,4 @@
-"""Speaks with the store's other gateways: claims an event before it is sent, says that it was
-sent, receives theirs.
+"""Speaks with the store's other gateways: claims an event, says that it was sent, receives theirs.
 
 The rules are those of `presence.core.event.election`; here are the clock, the chance and the
 broker. What a peer said is taken in as it arrives and counts when the relay asks for an event next,
@@ -128,8 +127,8 @@ class PeerLink:
         self._election.forget(outgoing.id)
 
     def receive(self, _topic: str, payload: bytes, _retained: bool) -> None:
-        """What somebody wrote to the peers' topic. The broker is not believed: without our seal it
-        is nothing.
+        """Take in what somebody wrote to the peers' topic. The broker is not believed: without our
+        seal it is nothing.
         """
         now = self._clock.now()
         message = decode_peer_message(
@@ -138,6 +137,7 @@ class PeerLink:
         if isinstance(message, IgnoreReason):
             self._ignore(message)
             return
+        # A recorded message says nothing a second time; after SKEW_S its date refuses it anyway.
         if message in self._heard:
             self.ignored[IgnoreReason.COPY] += 1
             return
@@ -150,6 +150,7 @@ class PeerLink:
             self._send_soon(answer)
 
     def _send_soon(self, message: PeerMessage) -> None:
+        # The oldest goes: it is of use for seconds only, and the newest says what is so now.
         if self._unsent.full():
             self._unsent.get_nowait()
         self._unsent.put_nowait(message)
@@ -171,9 +172,8 @@ class PeerLink:
             except MessageNotTaken as refusal:
                 self.unheard[refusal.reason_code] += 1
                 self._news.note(refusal.reason_code)
-            except (
-                BrokerError
-            ):  # no answer, or the end of the connection, which the publisher tells
+            # No answer, or the end of the connection, which the publisher reports: best effort.
+            except BrokerError:
                 continue
 
     def _ignore(self, why: IgnoreReason) -> None:

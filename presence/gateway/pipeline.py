@@ -1,5 +1,4 @@
-"""The engine with its store, and the intake before it: every source and every way to publish uses
-the same one.
+"""The engine with its store, and the intake before it: one for all sources and all ways to publish.
 
 One task owns it. A step is stored before anything of it is sent; where storing fails, the engine's
 own state stays right, and the whole of it is stored at the next chance (a full disk loses the
@@ -32,9 +31,7 @@ too early.
 
 
 class Intake:
-    """A bounded queue of what was heard, between the sources and the engine: the oldest go first,
-    counted.
-    """
+    """A bounded queue between the sources and the engine: the oldest go first, counted."""
 
     def __init__(self, length: int = 4096) -> None:
         self._waiting: deque[Advertisement | DoorbellResponse] = deque(maxlen=length)
@@ -120,6 +117,7 @@ class Pipeline:
         if step:
             self._commit(step)
         turn = int(now.monotonic_s / SAVE_HEARD_S * SHARES)
+        # After a stall not every turn that was missed: SHARES of them are everybody.
         turns = range(max(self._turn, turn - SHARES) + 1, turn + 1)
         self._turn = turn
         heard = self.engine.visits.heard_anew(turns)
@@ -137,7 +135,7 @@ class Pipeline:
             self._commit(step)
 
     def revoke(self, revocation: Revocation, now: Moment) -> Applied:
-        """A revocation; what is taken by it and was not before, to be stored."""
+        """Apply a revocation; returns what it takes that was not taken before, to be stored."""
         applied, step = self.engine.revoke(revocation, now)
         if step:
             self._commit(step)
@@ -155,6 +153,7 @@ class Pipeline:
         """
         released = self.engine.dispatcher.release(outgoing, now)
         if released is None or isinstance(released, Denied):
+            # Still pending where the list is stale: then it waits, in the store as well.
             if outgoing.id not in self.outbox.pending.records:
                 self._remove(outgoing)
             return released
@@ -202,6 +201,7 @@ class Pipeline:
             self._store.commit(step)
         except StorageError as error:
             self._could_not_save(error)
+        # Stored or not: a full disk loses the protection against a crash, no event.
         if step.queued:
             self._queued.set()
 

@@ -15,8 +15,8 @@
    and until it expires: at a code like 0x83 one engine of several may have had it, and each attempt
    is a copy for that one.
 3. Single events are not logged, nor are single refusals: a journal with a line for each visit would
-   be a record of visits. Refusals are told on the border of an hour, rounded, without the audience
-   (R-23).
+   be a record of visits. Refusals are logged on the border of an hour, rounded, without the
+   audience (R-23).
 """
 
 import asyncio
@@ -128,9 +128,7 @@ class Relay:
                     await asyncio.sleep(self._wait_s)
 
     async def empty(self) -> bool:
-        """Send what can be sent now; True where nothing is left, False where the oldest event has
-        to wait.
-        """
+        """Send what can be sent now; whether nothing is left, else the oldest event has to wait."""
         self._wait_s = self._retry_s
         while pending := tuple(self._pending):
             self._forget_gone(pending)
@@ -156,9 +154,8 @@ class Relay:
         """Report refusals when their hour is over (rule 3)."""
         counts: dict[int, int] = {}
         for (code, _audience, _type), count in self._refused.due(now).items():
-            counts[code] = max(
-                count, counts.get(code, 0)
-            )  # one visit is an event for each audience
+            # Not their sum: one visit is an event for each audience, and one person (R-23).
+            counts[code] = max(count, counts.get(code, 0))
         for code, count in counts.items():
             self._emit(EventRefused(code=code, count=count, next_step=REFUSED_STEP))
 
@@ -173,6 +170,7 @@ class Relay:
         message = self._source.release(outgoing, self._clock.now())
         if message is None:
             return _Sent.GONE
+        # A stale list passes; every other refusal of the gate has taken the event out already.
         if isinstance(message, Denied):
             return _Sent.WAITS if message.reason is Reason.LIST_STALE else _Sent.GONE
         try:
@@ -182,6 +180,7 @@ class Relay:
             self._source.acknowledge(outgoing, published=False)
             return _Sent.GONE
         except MessageNotTaken as refusal:
+            # Once for each event, not for each attempt: people are counted (R-23).
             if outgoing.id not in self._again:
                 self._note_refused(outgoing, refusal)
             return self._waits(self._begin_anew(outgoing))
@@ -207,6 +206,7 @@ class Relay:
         again = self._again.setdefault(outgoing.id, _Again())
         ceiling_s = min(AGAIN_MAX_S, AGAIN_FIRST_S * 2.0**again.attempts)
         again.attempts += 1
+        # Lost twice with this message under way: the broker may hang up because of it (rule 2).
         if not lost or again.attempts > 1:
             again.due_s = min(now_s + self._chance() * ceiling_s, outgoing.expires_s)
         return max(0.0, again.due_s - now_s)

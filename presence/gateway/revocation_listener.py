@@ -12,7 +12,7 @@ plane A keeps up.
    revocation is not stored before that.
 3. A revocation is stored at once; where that fails (disk full) it holds in memory, and storing is
    tried again.
-4. Nothing here makes a lease longer, and no line of the journal tells whom a revocation concerns.
+4. Nothing here makes a lease longer, and no line of the journal says whom a revocation concerns.
 5. A flood costs little: copies of what was taken in are known by their digest before any signature
    is looked at, signatures are looked at so many times a second, and nothing is stored that is
    stored already. What a flood crowds out is a lost revocation (2).
@@ -116,6 +116,7 @@ class RevocationListener:
         """From now on, through all reconnections."""
         if not self._listens:
             return
+        # The configured keys may name a stolen one, and what it took away was kept (rule 6).
         if self._revoked:
             self._lift(self._revoked)
         await link.subscribe(topic_of_revocations(self._list_name), self.hear_revocation)
@@ -124,6 +125,7 @@ class RevocationListener:
     def hear_revocation(self, _topic: str, payload: bytes, _retained: bool) -> None:
         now = self._clock.now()
         digest = hashlib.sha256(payload).digest()
+        # Before the budget: a flood of copies must not crowd out what is new (rule 5).
         if digest in self._taken_in:
             self.ignored[COPY] += 1
             return
@@ -147,6 +149,7 @@ class RevocationListener:
                 self._list_sync.refresh.ask()
             self._seen = revocation.seq
         applied = self._pipeline.revoke(revocation, now)
+        # Not remembered as taken in: sent again, it may find room.
         if applied.left_out:
             self._ignore(NO_ROOM)
             self._lose_revocation(now.utc_s)
@@ -176,7 +179,7 @@ class RevocationListener:
             self.ignored[COPY] += 1
             return
         self._head = digest
-        if head.revocation_seq > self._seen:
+        if head.revocation_seq > self._seen:  # rule 2: the last revocations were lost
             self._begin_hole(head.issued_s)
             self._seen = head.revocation_seq
         if self.lag.behind or self._hole_until_s is not None:
@@ -198,9 +201,7 @@ class RevocationListener:
         self._report_frozen()
 
     def _lose_revocation(self, at_s: float) -> None:
-        """One that was not looked at, or not held: a list that is signed later says what it
-        said.
-        """
+        """One was not looked at, or not held: a list that is signed later says what it said."""
         if self._hole_until_s is None:
             self._list_sync.refresh.ask()
         self._begin_hole(at_s)
@@ -227,9 +228,7 @@ class RevocationListener:
             self._lift(revoked)
 
     def _lift(self, revoked: Collection[str]) -> None:
-        """A key was stolen: what it alone took away is given back; what is right of it stands in
-        the list by now.
-        """
+        """A key was stolen: give back what it alone took away; the list has what is right of it."""
         gone = self._pipeline.engine.lift(revoked)
         if gone:
             self._save(lambda: self._store.let_go(gone))
@@ -241,12 +240,12 @@ class RevocationListener:
         self._emit(RestrictionLifted(list=self._list_name, count=len(gone), reason=LIFTED))
 
     def _keep(self, applied: Applied = NOTHING) -> None:
-        """Store what was taken away, and which revocation was the last, where that is new; all of
-        it where an earlier attempt failed.
-        """
+        """Store what was taken away, and which revocation was the last, where that is new."""
+        # Not while there is a hole: after a restart nobody would look for what was lost (rule 2).
         seen = self._seen if self._hole_until_s is None and self._seen != self._stored else None
         if not (self._unsaved or applied.new or applied.gone or seen is not None):
             return
+        # All that is held, where an earlier attempt failed: nobody knows what of it is stored.
         new = tuple(self._pipeline.engine.revocations) if self._unsaved else applied.new
         self._save(lambda: self._store.keep(self._list_name, new, seen, gone=applied.gone))
         if seen is not None and not self._unsaved:

@@ -1,5 +1,4 @@
-"""Cares for one radio: looks how it does, takes the steps that its health calls for, and says each
-with its reason.
+"""Cares for one radio: looks how it does, takes the steps that its health calls for, and logs why.
 
 What to do, and when, is decided in presence.core.operations.radio_health; here it is done:
 
@@ -81,8 +80,8 @@ class Care:
         self.health.listening(self._clock.now())
 
     async def look(self, adapter: str, mode: RadioMode) -> Action | None:
-        """What came since the last look, and after minutes of silence a probe; the step that is
-        called for.
+        """Take in what came since the last look, and after minutes of silence probe; the step that
+        is called for.
         """
         heard, senders = self.tally.take()
         now = self._clock.now()
@@ -113,6 +112,7 @@ class Care:
                     next_attempt_s=round(action.next_s),
                 )
             )
+            # Before the step: after `ask_systemd` nobody is left to write that it was taken.
             if self._means.ledger:
                 self._means.ledger.write(self._key, self.health.taken)
             try:
@@ -125,12 +125,9 @@ class Care:
                 return
 
     async def switch_on(self, bluez: Bluez, adapter: Adapter) -> None:
-        """Somebody has switched it off, or a power cycle of ours was cut short. Raises
-        RadioError.
-        """
-        if (
-            adapter.blocked
-        ):  # it would only be refused; bluetoothd powers it by itself when the block is gone
+        """Somebody has switched it off, or our power cycle was cut short. Raises RadioError."""
+        # It would only be refused; bluetoothd powers it by itself when the block is gone.
+        if adapter.blocked:
             raise RadioError(RadioFault.BLOCKED, f"{adapter.name} is blocked")
         now_s = self._clock.now().monotonic_s
         self._switched = [at_s for at_s in self._switched if now_s - at_s < LASTS_S]
@@ -155,7 +152,7 @@ class Care:
             ) from error
 
     def _told(self, adapter: str, learn: Callable[[], Action | None]) -> Action | None:
-        """What health makes of something new; a change of its condition is told."""
+        """What health makes of something new; logs a change of its condition."""
         now, before = self._clock.now(), self.health.condition
         deaf_s = self.health.deaf_s(now)
         action = learn()
@@ -170,7 +167,7 @@ class Care:
         return action
 
     def _cannot_probe(self, adapter: str, error: BaseException) -> None:
-        """Told once, until one can be made again."""
+        """Log it once, until a probe can be made again."""
         if not self._told_no_probe:
             self._emit(RadioDeclined(adapter=adapter, what="probe", reason=reason_of(error)))
         self._told_no_probe = True
@@ -188,9 +185,7 @@ class Care:
             raise RadioError(RadioFault.DEAF, adapter)
 
     async def _power_cycle(self, adapter: str) -> None:
-        """One that is left off is switched on at the next look for it, also in our next
-        life.
-        """
+        """An adapter that is left off is switched on at the next look, also after our restart."""
         off = False
         try:
             async with Bluez.connect() as bluez:
@@ -206,5 +201,6 @@ class Care:
                     else:
                         return
         except ERRORS as error:
+            # Once it is off, the step was taken: the scanner finds it off, and switches it on.
             if not off:
                 raise Declined(reason_of(error)) from None

@@ -7,7 +7,7 @@
 
 A passive scan cannot serve where BlueZ is too old, spells patterns wrongly or can be killed by one,
 where bluetoothd offers no monitors or the kernel refuses ours, or where the controller filters by
-itself and tells of each device once. Addresses of test phones (R1) come with any payload, so that
+itself and reports each device once. Addresses of test phones (R1) come with any payload, so that
 no pattern finds them.
 """
 
@@ -67,6 +67,7 @@ async def choose(
     version = await asyncio.to_thread(host.version)
     if policy.mode is not RadioMode.ACTIVE:
         hindrance = await _hindrance(policy, version, bluez, adapter) or refusal
+        # Nothing says so beforehand: the repeats that are missing show it (radio_health, rule 6).
         if hindrance is None and hides_repeats and policy.mode is RadioMode.AUTO:
             hindrance = RadioError(
                 RadioFault.CONTROLLER_FILTERS, "repeats were missing in a passive scan"
@@ -86,13 +87,14 @@ async def choose(
 async def _hindrance(
     policy: ScanPolicy, version: BluezVersion | None, bluez: Bluez, adapter: str
 ) -> RadioError | None:
-    try:
+    try:  # a BlueZ that is too old, or that a pattern of ours could kill
         patterns(version, policy.filters)
     except RadioError as error:
         return error
     features = await bluez.monitor_features(adapter)
     if features is None:
         return RadioError(RadioFault.UNSUPPORTED, "bluetoothd offers no advertisement monitors")
+    # It would tell of each device once, and evidence for an entry needs the repeats.
     if FILTERS_ITSELF in features:
         return RadioError(
             RadioFault.CONTROLLER_FILTERS, f"{adapter} filters advertisements by itself"

@@ -8,10 +8,10 @@ Never connects or pairs.
                                         │         gone, or no scan begins    │
                                         └─ a step of recovery (see care) ◄───┘
 
-Outside opening hours nothing is scanned (R-19). What heals is told once when it breaks and once
-when it scans again. An adapter that is off is switched on where we care for it, and a monitor that
-the kernel refuses gives way to an active scan where the mode is `auto`, until bluetoothd starts
-anew.
+Outside opening hours nothing is scanned (R-19). A fault that heals is logged once when it begins
+and once when we scan again. An adapter that is off is switched on where we care for it, and a
+monitor that the kernel refuses gives way to an active scan where the mode is `auto`, until
+bluetoothd starts anew.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from presence.pulse import beat, resting
 from presence.telemetry import Emit, RadioFailed, RadioResting, RadioScanning
 
 GOING_DBM: Final = -127
-"""bleak's word where BlueZ took the RSSI back: the device is going, and nothing was heard."""
+"""What bleak says where BlueZ took the RSSI back: the device is going, and nothing was heard."""
 
 
 GONE: Final = frozenset(
@@ -54,9 +54,7 @@ busier.
 
 
 class BluezScanner:
-    """One radio. `heard`, `condition` and `totals` are for metrics and health; nothing in them is
-    about a person.
-    """
+    """One radio. `heard`, `condition` and `totals` are for metrics and health, about no person."""
 
     def __init__(
         self,
@@ -70,9 +68,7 @@ class BluezScanner:
         pace: Pace = PACE,
         host: BluezHost = THIS_MACHINE,
     ) -> None:
-        """`adapter` empty: the first that is powered. `means` None: no recovery of a deaf radio
-        here.
-        """
+        """`adapter` empty: the first that is powered. `means` None: no recovery of a deaf radio."""
         self.adapter = adapter
         self.heard = 0
         self.started = 0
@@ -156,9 +152,8 @@ class BluezScanner:
                 yield bluez, adapter, choice
 
     async def _switch_on(self, bluez: Bluez, adapter: Adapter) -> None:
-        """Where nobody cares, or for the first look: bluetoothd may be about to do it. Raises
-        RadioError.
-        """
+        """Raises RadioError where it stays off."""
+        # Without care it is not ours to do; and at the first look bluetoothd may be about to do it.
         if self.care is None or self._failing not in (RadioFault.POWERED_OFF, RadioFault.BLOCKED):
             fault = RadioFault.BLOCKED if adapter.blocked else RadioFault.POWERED_OFF
             raise RadioError(fault, f"{adapter.name} is {'blocked' if adapter.blocked else 'off'}")
@@ -229,12 +224,13 @@ class BluezScanner:
             woken = await self._woken(bluez)
             try:
                 now = await bluez.adapter(adapter.name)
-            except NoAnswer:
+            except NoAnswer:  # busy, perhaps: see SILENT_LOOKS
                 unanswered += 1
                 if unanswered == SILENT_LOOKS:
                     raise
                 continue
             unanswered = 0
+            # Our scan went with the old one, though its adapter looks the same to us.
             if now.owner != adapter.owner:
                 raise RadioError(RadioFault.NO_BLUEZ, "bluetoothd was restarted")
             if not now.powered:
@@ -283,7 +279,7 @@ class BluezScanner:
             self.care.listening()
 
     def _failed(self, error: BaseException) -> None:
-        """Told once for each kind of fault, until a scan runs again."""
+        """Log each kind of fault once, until a scan runs again."""
         if self.care:
             self.care.health.away()
         fault = fault_of(error)
@@ -322,6 +318,7 @@ class BluezScanner:
     ) -> None:
         if rssi_dbm == GOING_DBM:
             return
+        # What carries nothing is no sign of life: a broken controller reports such for ever.
         if service_data or manufacturer_data:
             self.heard += 1
             self._tally.add(address)

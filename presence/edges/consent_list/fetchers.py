@@ -35,16 +35,12 @@ from presence.edges.host.clock import SystemClock
 CONNECT_S: Final = 5.0
 BETWEEN_BYTES_S: Final = 8.0
 FETCH_S: Final = 300.0
-"""The longest that one look fetches. A server that drips is no server; what came whole of a long
-list is kept.
-"""
+"""The longest that one look fetches: a server may drip. What came whole of a long list is kept."""
 CHUNK: Final = 1 << 18
 
 
 TIMESTAMP: Final = "/timestamp.json"
-"""Asked for with each look, and never the same for long: its answer's Date is the server's
-clock.
-"""
+"""Asked for with each look, and never the same for long: its Date is the server's clock."""
 
 
 class Unreadable(DownloadError):
@@ -125,7 +121,7 @@ class HttpsFetcher(BoundedFetcher):
 
     def _connected(self, connection: Any) -> None:
         self._socket = connection.sock
-        if self._given_up:
+        if self._given_up:  # while it was being made, and there was no socket to shut down yet
             self.give_up()
 
     def give_up(self) -> None:
@@ -165,9 +161,7 @@ class HttpsFetcher(BoundedFetcher):
 
 
 def _date_of(response: urllib3.BaseHTTPResponse, now: Moment) -> Moment | None:
-    """What the server's clock shows (RFC 9110 §6.6.1), later by as much as a cache says that it
-    kept the answer.
-    """
+    """What the server's clock shows (RFC 9110 §6.6.1), plus how long a cache kept the answer."""
     try:
         date = parsedate_to_datetime(response.headers.get("Date", ""))
     except (ValueError, TypeError):
@@ -196,6 +190,7 @@ class DirectoryFetcher(BoundedFetcher):
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         path = Path(unquote(urlsplit(url).path))
+        # Whatever a signed name says, nothing outside of the directory is read.
         if ".." in path.parts:
             raise DownloadHTTPError("a path that climbs", 404)
         return self._chunks(path)

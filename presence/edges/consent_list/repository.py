@@ -1,5 +1,4 @@
-"""One list's TUF repository, seen by a client that trusts nothing but its root (python-tuf does the
-proving).
+"""One list's TUF repository, seen by a client that trusts its root alone; python-tuf proves.
 
 Beyond python-tuf, because it passes both over in silence:
 
@@ -105,8 +104,8 @@ class TufRepository:
         self._fetcher.give_up()
 
     def refresh(self) -> Proof:
-        """Raises ConsentListError where nothing is proven, StorageError where our own folder cannot
-        be written.
+        """Raises ConsentListError where nothing is proven, StorageError where our folder is not
+        writable.
         """
         root = self._trusted_root()
         fetcher = self._fetcher
@@ -175,6 +174,7 @@ class TufRepository:
         root = Metadata[Root].from_bytes((self._metadata_dir / "root.json").read_bytes()).signed
         timestamp = Metadata[Timestamp].from_bytes(kept["timestamp"]).signed
         shown = Metadata[Timestamp].from_bytes(fetcher.timestamp).signed
+        # Rule 1: of two timestamps with one number python-tuf silently keeps the one that it had.
         if shown.version == timestamp.version and shown.snapshot_meta != timestamp.snapshot_meta:
             raise ListRolledBack(
                 f"{self.location}: two different lists under one number (timestamp "
@@ -200,7 +200,7 @@ def is_directory(location: str) -> bool:
 
 
 def _verify(role: str, meta: MetaFile, data: bytes) -> None:
-    if not meta.hashes:
+    if not meta.hashes:  # TUF lets them be left out; then rule 2 could not be held
         raise RepositoryError(f"{role} is named without a hash")
     try:
         meta.verify_length_and_hashes(data)

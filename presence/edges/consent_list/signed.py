@@ -139,6 +139,8 @@ class SignedList:
             try:
                 return self._look()
             except ListUnfinished as error:
+                # After an unfinished look the next goes on at once; one that got nowhere is an
+                # error, and waits like every other.
                 if not self._files.came:
                     raise ConsentListError(f"{error}; nothing of it came whole") from error
                 raise
@@ -151,6 +153,7 @@ class SignedList:
         if kept is not None:
             self._refuse_older(proof, kept)
         manifest, digest = self._manifest(proof)
+        # The engine has erased its keys (DEAD): the same manifest must bring them again.
         if self._wiped:
             self._delivered, self._wiped = None, False
         if self._delivered is not None and self._delivered.manifest == digest:
@@ -219,7 +222,7 @@ class SignedList:
         )
 
     def _revocation_keys(self, proof: Proof) -> bytes:
-        """Who may sign notices, where that is not as it was; a list may come without."""
+        """Who may sign revocations, where that is not as it was; a list may come without."""
         target = proof.targets.get(REVOCATION_KEYS)
         if target is None or (
             self._delivered is not None and self._delivered.revocation_keys == name_of(target)
@@ -228,9 +231,7 @@ class SignedList:
         return self._repository.fetch(proof, REVOCATION_KEYS)
 
     def _refuse_older(self, proof: Proof, kept: Kept) -> None:
-        """TUF's own memory may have been lost or put back; a new root begins anew, since keys were
-        replaced.
-        """
+        """TUF's own memory may have been lost or put back; a new root begins anew: other keys."""
         had, got = kept.versions, proof.versions
         if got.root < had.root or (
             got.root == had.root and (got.timestamp, got.snapshot) < (had.timestamp, had.snapshot)
@@ -241,9 +242,7 @@ class SignedList:
     def _store_changes(
         self, proof: Proof, manifest: Manifest, digest: bytes, kept: Kept | None
     ) -> tuple[bool, tuple[str, ...]]:
-        """Bring the store to this manifest, in one transaction. Whether entries changed, and
-        complaints.
-        """
+        """Bring the store to this manifest, in one transaction; did entries change; complaints."""
         header = manifest.header
         self._refuse_another(proof, manifest, kept)
         counts = self._counts(proof, manifest, kept)
@@ -279,6 +278,7 @@ class SignedList:
             raise self._repository.refusal(
                 f"this is the list {header.name}, consent.list asks for {self._name}"
             )
+        # Rule 2; under a newer root or epoch the numbers may begin anew (growth.Edition).
         if (
             kept is not None
             and header.seq < kept.seq
@@ -299,9 +299,7 @@ class SignedList:
             )
 
     def _counts(self, proof: Proof, manifest: Manifest, kept: Kept | None) -> Counts:
-        """What the next list is measured by. Raises ListGrew, before anything of a list that grew
-        is fetched.
-        """
+        """What the next list is measured by. Raises ListGrew before anything of it is fetched."""
         header = manifest.header
         edition = Edition(proof.versions.root, manifest.epoch, header.seq)
         offered = Offered(header.name, edition, header.count, manifest.approved_by)
@@ -319,8 +317,10 @@ class SignedList:
     def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
         """Those that lead from the store to the manifest; None where only the base does."""
         judged = (self._name, manifest.epoch, self._max_span_s)
+        # With another `max_span_s` entries that were refused may stand, and the other way round.
         if kept is None or (kept.name, kept.epoch, kept.max_span_s) != judged:
             return None
+        # Records name words by their number: those stored would come to mean something else.
         if manifest.words[: len(kept.words)] != kept.words:
             raise self._repository.refusal(
                 "its words changed within an epoch: publish a new base under a new epoch"
@@ -348,5 +348,6 @@ class SignedList:
                 ambiguous.add(change.ref)
             else:
                 changing.apply(change)
+        # After all changes: rule 3 takes the whole ref, whichever of its rows came last.
         for ref in ambiguous:
             changing.refuse(ref)

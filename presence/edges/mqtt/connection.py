@@ -51,7 +51,7 @@ Receive = Callable[[str, bytes, bool], None]
 
 
 class Connection:
-    """Tell once, at `ended`, why it is over; every call after that raises BrokerError."""
+    """Says once, at `ended`, why it is over; every call after that raises BrokerError."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Connection:
         return accepted and not self._aborted and not self.ended.is_set()
 
     async def open(self) -> None:
-        """Connect and return at a good CONNACK. Raises BrokerError; `ending` tells why."""
+        """Connect and return at a good CONNACK. Raises BrokerError; `ending` says why."""
         self._client.loop_start()
         try:
             async with asyncio.timeout(self._pace.tcp_s + self._settings.acknowledge_timeout_s):
@@ -121,6 +121,7 @@ class Connection:
         is used up, where the connection ends, or where no PUBACK comes in time (which ends the
         connection, unless it is best effort).
         """
+        # MQTT 5, 3.2.2.3.6: a longer packet must not be sent; brokers end the connection for one.
         if (
             self._packet_max is not None
             and len(topic.encode()) + len(payload) + HEAD_MAX > self._packet_max
@@ -180,15 +181,14 @@ class Connection:
         await self.ended.wait()
 
     def abort(self, why: str) -> None:
-        """End it without DISCONNECT. Returns at once; `ended` follows when the network thread has
-        noticed.
-        """
+        """End it without DISCONNECT. Returns at once; `ended` follows from the network thread."""
         self._hint = self._hint or Ending(why)
         self._aborted = True
         self._shut(self._client.socket())
 
     async def _take_slot(self) -> None:
         await self._slots.acquire()
+        # It may have ended while we waited for the slot (rule 1).
         if self.ended.is_set() or self._aborted or not self._accepted.done():
             self._slots.release()
             raise self._error()
@@ -200,7 +200,7 @@ class Connection:
             async with asyncio.timeout(self._settings.acknowledge_timeout_s):
                 code = await answer
         except TimeoutError:
-            if mid not in self._best_effort:
+            if mid not in self._best_effort:  # rule 2: a peer message may stay without an answer
                 self.abort(complaint)
             raise BrokerError(complaint) from None
         if code < 0:
@@ -264,7 +264,7 @@ class Connection:
         self._in_loop(self._settle, mid, codes[0].value)
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
-        try:
+        try:  # paho decodes the topic only here, and an exception would end its thread (R-52)
             topic = message.topic
         except UnicodeDecodeError:
             self._dropped.not_utf8 += 1
@@ -277,7 +277,7 @@ class Connection:
             self._in_loop(self._deliver, topic, bytes(message.payload), message.retain)
 
     def _on_socket_open(self, _client: object, _data: object, opened: object) -> None:
-        if self._aborted:
+        if self._aborted:  # before there was a socket to cut
             self._shut(opened)
         elif isinstance(opened, socket.socket):
             # Without it a second message may wait for the acknowledgement of the first by TCP, up
@@ -291,25 +291,23 @@ class Connection:
         """
         if isinstance(opened, socket.socket):
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(
-                    opened, socket.SHUT_RDWR
-                )  # SSLSocket's own would race with the reader
+                # Not SSLSocket's own: that would race with the reader.
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
     def _in_loop(self, call: Callable[..., None], *values: object) -> None:
-        with contextlib.suppress(
-            RuntimeError
-        ):  # the event loop is closed: nobody is left to be told
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody listens any more
             self._loop.call_soon_threadsafe(call, *values)
 
     # --- in the event loop ---
 
     def _accept(self, code: int, limits: tuple[int | None, int | None]) -> None:
-        if self._accepted.done():
+        if self._accepted.done():  # the end came first, or the caller stopped waiting
             return
         if code != 0:
             self._hint = Ending("the broker refused the connection", reason_code=code)
             return  # paho closes the connection, and the end follows
         receive_max, self._packet_max = limits
+        # MQTT 5, 3.2.2.3.3: a broker may allow fewer; one slot of them is kept for events (rule 2).
         if receive_max is not None and receive_max < UNACKNOWLEDGED_MAX:
             self._slots = asyncio.Semaphore(max(1, receive_max))
             self._best_effort_max = min(BEST_EFFORT_MAX, max(0, receive_max - 1))
@@ -341,6 +339,7 @@ class Connection:
             self.ending = Ending(f"{type(fault).__name__}: {fault}{place}", fault=fault)
         else:
             self.ending = self._hint or Ending("the connection was closed")
+        # Perhaps the broker hung up on that message: such an end is logged by the hour (R-23).
         if self._answers.keys() - self._best_effort:
             self.ending = replace(self.ending, unanswered=True)
         self._hint = None

@@ -10,17 +10,16 @@ message, never before.
    BrokerError.
 2. A reason code ≥ 0x80 in PUBACK is a refusal. Of those, four speak of the message (MessageRefused,
    R-51); the rest speak of the broker's state, and the message may be sent again (MessageNotTaken).
-   Neither is told here: a line for each refused event would be a record of visits (R-23).
+   Neither is logged here: a line for each refused event would be a record of visits (R-23).
 3. A message that is not acknowledged in time ends the connection: what we know of it may no longer
-   be true. Words to other gateways are best effort: one node of a cluster that is gone leaves them
-   without an answer.
+   be true. Messages to other gateways are best effort: one node of a cluster that is gone leaves
+   them without an answer.
 4. The back-off grows while connections are short, whether they were refused or lost: two gateways
    of one name would throw each other out for ever (0x8E, R-56). A broker that is restarted again
    and again is no such twin.
-5. Nothing about a person is retained, is in a will, or is told to the caller's log (R-48). A
-   connection that ends while a message waits for its acknowledgement is told by the hour: some
-   brokers hang up on what they do not allow, and a line for each would be one for each visit
-   (R-23).
+5. Nothing about a person is retained, in a will, or in the caller's log (R-48). A connection that
+   ends while a message waits for its acknowledgement is logged by the hour: some brokers hang up on
+   what they do not allow, and a line for each would be one for each visit (R-23).
 """
 
 import asyncio
@@ -130,12 +129,13 @@ class MqttPublisher:
                 was_up, ending = await self._connect_and_stay()
                 stable = was_up and loop.time() - began_s >= STABLE_S
                 contended = ending.reason_code == SESSION_TAKEN_OVER
+                # Not with a message unanswered: the broker may have hung up on that, and no twin
+                # took our place (rule 5).
                 if witness is not None and was_up and not stable and not ending.unanswered:
                     contended = contended or await witness.outlived()
             if stable:
                 attempts = 0
-            # Who is turned away has no twin, and neither has who loses a broker that ends: it is in
-            # trouble.
+            # No twin where the broker turned us away, or where it ended itself: it is in trouble.
             broker_ended = witness is not None and not contended
             soon_lost = 0 if stable or not was_up or broker_ended else soon_lost + 1
             ceiling_s = min(
@@ -151,6 +151,7 @@ class MqttPublisher:
         properties = None
         if self._v5:
             properties = content(CONTENT_TYPE if message.event_type else JSON)
+            # Not where payloads are padded to one size: these would show what kind of event it is.
             if message.event_type and message.copies:
                 properties.UserProperty = [("type", message.event_type), ("id", message.event_id)]
         is_event = bool(message.event_type)
@@ -171,25 +172,26 @@ class MqttPublisher:
         self.counters.published += is_event
 
     async def publish_state(self) -> None:
-        """Retain our state anew. Without a connection nothing happens: the next birth tells it."""
+        """Retain our state anew. Without a connection nothing happens: the next birth says it."""
         if self._connection is not None and self.is_connected:
-            with contextlib.suppress(BrokerError):  # the end of a connection is told by `run`
+            with contextlib.suppress(BrokerError):  # `run` reports the end of a connection
                 await self._retain_state(self._connection, "online")
 
     def advance(self, now: Moment) -> None:
-        """Tell what is told by the hour (rule 5)."""
+        """Log what is logged by the hour (rule 5)."""
         self._report.advance(now)
 
     async def subscribe(self, topic: str, handler: Handler, *, no_local: bool = False) -> None:
         """Hear a topic (or filter with `+`) from now on, through all reconnections.
 
-        `no_local`: not what we published ourselves (MQTT 5 only). A refusal is told, not raised.
+        `no_local`: not what we published ourselves (MQTT 5 only). A refusal is logged, not raised.
         """
         if "#" in topic:
             raise ValueError(
                 "the daemon subscribes to what it knows: name the topic, `+` for one level"
             )
         self._subscriptions[topic] = _Subscription(handler, no_local)
+        # Otherwise the next `_greet` subscribes.
         if self._connection is not None and self.is_connected:
             with contextlib.suppress(BrokerError):
                 await self._subscribe(self._connection, topic)
