@@ -16,6 +16,7 @@ The engine never holds anything of an advertisement that belongs to nobody (R-01
 owns it.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -97,6 +98,8 @@ class Engine:
         self._listed: Mapping[bytes, Consent] | None = None
         """As the list has them, before revocations; None before the first list."""
         self._open = False
+        self._asked_at_s = math.inf
+        """By the wall clock; before the first list every clock counts as set back."""
 
     def receive(self, advertisement: Advertisement) -> Step:
         """Take in one advertisement."""
@@ -187,6 +190,7 @@ class Engine:
         Answers with what is restricted anew as well: nothing, where the list knows of it already.
         """
         listed = self._listed or {}
+        self._asked_at_s = max(self._asked_at_s, now.utc_s)
         applied = self.revocations.apply(revocation, listed)
         known = self.revocations.settle(listed, self.admissions.standing.seq, among=applied.new)
         applied = replace(applied, new=tuple(each for each in applied.new if each not in known))
@@ -270,6 +274,14 @@ class Engine:
         if self.admissions.standing.publishing:
             for ref in self.admissions.to_ask(now, self._known):
                 self._recheck(ref, now, draft)
+        elif self._listed is not None and now.utc_s < self._asked_at_s:
+            # The clock was set back: a pause that a revocation brought, and that seemed over, is
+            # not. It counts whether or not the list may be believed.
+            for held in self.revocations:
+                if now.utc_s < held.taken.paused_until_s:
+                    self._recheck(held.taken.ref, now, draft)
+        if self._listed is not None:
+            self._asked_at_s = now.utc_s
         for change in self.visits.advance(now):
             self._note_end(change, now, draft)
         self._proofs.advance(now.monotonic_s)

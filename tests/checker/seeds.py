@@ -214,6 +214,18 @@ def what_was_lost_on_the_way_is_taken_back(
     machine.pass_time(seconds=60.0)
 
 
+def a_pause_seems_over_by_a_clock_set_ahead(machine: ConsentMachine) -> None:  # by the machine
+    _agrees(machine, "anna")
+    machine.the_list_arrives()
+    machine.walk_in(name="anna")
+    machine.somebody_sets_the_clock(off_s=4000.0)
+    machine.the_list_arrives()
+    machine.pause(minutes=5, name="anna")
+    machine.hear_all_revocations()
+    machine.the_clock_is_mended()
+    machine.nothing_told_is_left_standing()
+
+
 def what_is_taken_away_after_the_end_stays_away(
     machine: ConsentMachine,
 ) -> None:  # found by the machine: the oracle did not note it
@@ -270,6 +282,7 @@ SEEDS: Final[tuple[Callable[[ConsentMachine], None], ...]] = (
     by_a_clock_set_ahead_nothing_need_be_taken_back,
     an_audience_that_lost_its_key_hears_what_is_taken_back,
     what_was_lost_on_the_way_is_taken_back,
+    a_pause_seems_over_by_a_clock_set_ahead,
     what_is_taken_away_after_the_end_stays_away,
     a_later_export_gives_nothing_again_that_it_does_not_name,
 )

@@ -626,6 +626,30 @@ def test_what_was_told_by_a_clock_that_was_ahead_is_remembered_until_its_time_ha
         assert len(tuple(engine.outbox.announced)) == remembered
 
 
+@pytest.mark.requirement("R-09", "R-11")
+def test_a_pause_that_seemed_over_by_a_wrong_clock_counts_as_soon_as_the_clock_is_mended() -> None:
+    engine = entered_and_told()
+    engine.admissions.trust(standing(publishing=False))  # nobody believes the list, then or later
+    engine.advance(ahead(20))
+    pause = RevokedRights(ANNA, 1, paused_until_s=START_S + 300)
+    engine.revoke(revocation(pause), ahead(21))
+    assert tuple(engine.outbox.pending) == ()
+
+    engine.advance(moment(22))
+
+    assert types(send_all(engine, moment(22))) == ["presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-11")
+def test_a_pause_that_is_over_takes_nothing_back_while_the_list_is_stale() -> None:
+    engine = entered_and_told()
+    engine.admissions.trust(standing(publishing=False))
+    engine.revoke(revocation(RevokedRights(ANNA, 1, paused_until_s=START_S + 15)), moment(20))
+    engine.advance(moment(21))
+    engine.advance(moment(19))
+    assert tuple(engine.outbox.pending) == ()
+
+
 @pytest.mark.requirement("R-08")
 def test_a_withdrawal_goes_out_though_the_list_grew_stale_meanwhile() -> None:
     engine = entered_and_told()
