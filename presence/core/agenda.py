@@ -1,8 +1,8 @@
 """Who is to be looked at when: found when the time has come, and gone at once when forgotten.
 
 A tick must not cost what everybody present costs. So each of them has a time before which nothing
-can happen by itself; whatever puts it off (being heard again) need not be told: who is due too
-early is looked at and put in anew.
+can happen by itself. What puts it off (being heard again) need not be reported: an item that is due
+too early is looked at and put in anew.
 """
 
 from collections.abc import Hashable
@@ -15,9 +15,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Agenda(Generic[Key]):
-    """Keys by the time at which they are due, of one clock. Times lie within minutes: a second
-    costs a look a tick.
-    """
+    """Keys by when they are due, by one clock. Times lie within minutes: a second costs a tick."""
 
     def __init__(self) -> None:
         self.times: dict[Key, float] = {}

@@ -1,4 +1,4 @@
-"""So many of something a second, and a few more at once: a token bucket that is told the time."""
+"""So many of something a second, and a few more at once: a token bucket without a clock."""
 
 
 class Budget:

@@ -55,7 +55,7 @@ class Counts:
     left: int = 0
     withdrawn: int = 0
     withheld: Counter[Reason] = field(default_factory=Counter)
-    """Entries of which an audience was not told, by the gate's reason."""
+    """Entries that an audience did not get, by the gate's reason."""
     blocked: Counter[Reason] = field(default_factory=Counter)
     """Events stopped at the moment of sending, by the gate's reason."""
     expired: int = 0

@@ -137,9 +137,7 @@ class Engine:
         return draft.step()
 
     def answered(self, answer: Answer | RejectReason) -> Step:
-        """Take in what a phone wrote at the doorbell: a genuine one is as many sightings as it has
-        readings.
-        """
+        """Take in what a phone wrote at the doorbell: if genuine, a sighting for each reading."""
         if isinstance(answer, RejectReason):
             self.counts.unanswered[answer] += 1
             return NOTHING
@@ -159,9 +157,7 @@ class Engine:
         return draft.step()
 
     def advance(self, now: Moment) -> Step:
-        """Let time pass: visits end, consents run out, the next slot's identifiers are made
-        ready.
-        """
+        """Let time pass: visits end, consents run out, the next slot's identifiers get ready."""
         self._turn_slot(now)
         return self._judge(now, Draft())
 
@@ -266,9 +262,7 @@ class Engine:
         self._replay_guard.advance(slot_at(now.utc_s))
 
     def _judge(self, now: Moment, draft: Draft) -> Step:
-        """Forget those whose consent lapsed, and take back what was announced of them (R-09); end
-        visits.
-        """
+        """Forget those whose consent lapsed, take back what was announced (R-09), end visits."""
         # A list that is not believed judges nobody, so nobody is forgotten by it: they are asked
         # about once it is believed again. The gate lets nothing out until then.
         if self.admissions.standing.publishing:

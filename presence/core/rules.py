@@ -1,4 +1,4 @@
-"""What the engine is told once, and again when the configuration changes."""
+"""What the engine is given once, and again when the configuration changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -166,9 +166,7 @@ class Gateway:
         return self.list_sync.freshness(self.clock.now())
 
     async def _keep_moving(self) -> None:
-        """Move advertisements and time through the engine; each round feeds the watchdog, where no
-        other part hangs.
-        """
+        """Move advertisements and time through the engine; feed the watchdog if no part hangs."""
         notifier, clock = self.notifier, self.clock
         look_again_s = tick_again_s = 0.0
         look_every_s = min(LOOK_AT_PARTS_S, notifier.watchdog_s / 2 or LOOK_AT_PARTS_S)
@@ -232,9 +230,7 @@ class Gateway:
             await self.publisher.publish_state()
 
     async def _keep_consents(self) -> None:
-        """Look from time to time, and when asked; while looks fail, asking makes them no more
-        frequent.
-        """
+        """Look from time to time, and when asked; while looks fail, asking does not hasten them."""
         while True:
             beat()
             await self._read_consents()

@@ -85,9 +85,7 @@ class LookLimits(NamedTuple):
     """How long a look may take."""
 
     look_s: float = 600.0
-    """The longest that a look is waited for; a list of five million takes a small computer some
-    minutes.
-    """
+    """The longest that a look is waited for; five million entries take a small computer minutes."""
     progress_s: float = 30.0
     """How often we report how far a long list has come."""
     ended_s: float = 5.0
@@ -216,9 +214,7 @@ class ListSync:
             self._emit(ConsentGrew(seq=self.seq, entries=error.entries, next_step=next_step))
 
     async def _looked(self) -> VerifiedList | None:
-        """The outcome of a look. Raises what went wrong with it, ConsentListError where it
-        hangs.
-        """
+        """The outcome of a look. Raises what went wrong; ConsentListError where it hangs."""
         look = self._under_way = self._under_way or _in_a_thread(self.source.read)
         if not self._given_up:
             await self._watch(look)
@@ -264,9 +260,7 @@ class ListSync:
 
 
 def _in_a_thread(look: Callable[[], VerifiedList | None]) -> "asyncio.Future[Found]":
-    """A thread of its own, which keeps no process from ending; asyncio's are waited for at the
-    end.
-    """
+    """A thread that keeps no process from ending; asyncio's own are waited for at the end."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Found] = loop.create_future()
 

@@ -94,9 +94,7 @@ class MonitorSources:
     intake: Intake
     broker: WatchedBroker
     radios: Mapping[str, WatchedRadio]
-    """By the name of the settings: `hci0`, or `default`. It is the label, so that series do not
-    change.
-    """
+    """By the name of the settings, `hci0` or `default`: the label, so that series do not change."""
     clock: Clock
     armed: bool
     open_at: Callable[[float], bool]

@@ -95,9 +95,7 @@ class PeerLink:
                 self._election.keep_only(self._pipeline.outbox.pending.records)
 
     def advance(self, now: Moment) -> None:
-        """Say that nobody hears us, by the hour: a line for each message would be one for each
-        visit (R-23).
-        """
+        """Log by the hour that nobody hears us: a line a message would be one a visit (R-23)."""
         for code, count in self._news.due(now).items():
             self._emit(PeersUnheard(reason_code=code, count=count, next_step=UNHEARD_STEP))
 
@@ -127,9 +125,7 @@ class PeerLink:
         self._election.forget(outgoing.id)
 
     def receive(self, _topic: str, payload: bytes, _retained: bool) -> None:
-        """Take in what somebody wrote to the peers' topic. The broker is not believed: without our
-        seal it is nothing.
-        """
+        """Take in what came on the peers' topic. The broker is not believed, only our seal."""
         now = self._clock.now()
         message = decode_peer_message(
             payload, self._election.store_key, self._election.place, now.utc_s

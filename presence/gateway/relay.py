@@ -41,9 +41,7 @@ RETRY_S = 1.0
 than this.
 """
 HELD_S = 0.05
-"""While an event waits for its turn or its next attempt, others that arrive wait no longer than
-this.
-"""
+"""While an event waits for its turn or its next attempt, others wait no longer than this."""
 AGAIN_FIRST_S: Final = 2.0
 AGAIN_MAX_S: Final = 32.0
 """Ceilings of the back-off of one event; events live for two minutes."""

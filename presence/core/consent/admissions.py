@@ -29,9 +29,7 @@ from presence.core.place import Place
 from presence.core.timestamps import Moment
 
 LOOK_AGAIN_S: Final = 600.0
-"""Everybody who is known is looked at so often at least, and no longer once nothing is known of
-them.
-"""
+"""Everybody who is known is looked at so often at least, and no longer once nothing is known."""
 NO_AUDIENCE: Final = Denied(Reason.NO_PURPOSE)
 """For an audience that the settings do not name any more."""
 
@@ -50,9 +48,7 @@ class Admission(NamedTuple):
 
 
 class Admissions:
-    """The gate with all that it knows: the place, the audiences, the consents in force and how far
-    their list may be believed.
-    """
+    """The gate with what it knows: place, audiences, consents, and how far to believe the list."""
 
     def __init__(self, place: Place, audiences: Iterable[Audience]) -> None:
         self.standing = ListStanding(publishing=False)
@@ -148,9 +144,7 @@ class Admissions:
 
 
 def _next_change_s(consent: Consent, now_s: float) -> float:
-    """When the consent or a grant of it begins or ends next; at the latest when everybody is looked
-    at again.
-    """
+    """When the consent or a grant begins or ends next, or when everybody is looked at again."""
     changes_s = [consent.not_after_s, now_s + LOOK_AGAIN_S]
     for grant in consent.grants:
         changes_s += (grant.not_before_s, grant.not_after_s)

@@ -163,9 +163,7 @@ def least(
 def freshness(
     lease: Lease | None, now: Moment, *, synchronised: bool = True, last_signed_s: float = 0.0
 ) -> Freshness:
-    """`last_signed_s`: when the newest list was signed that this gateway ever had, also before its
-    start.
-    """
+    """`last_signed_s`: when the newest list ever here was signed, also before this start."""
     if lease is not None:
         return lease.freshness(now, synchronised=synchronised)
     doubt = clock_doubt(None, now, synchronised=synchronised, last_signed_s=last_signed_s)

@@ -59,15 +59,11 @@ class ListStanding:
     """What the gate must know of the list as a whole."""
 
     publishing: bool
-    """False from BOOT until the list is proven, and again when its lease is over or the clock
-    cannot be trusted.
-    """
+    """False until the list is proven (BOOT), when its lease is over or the clock is doubted."""
     seq: int = 0
     suppression_checked_at_s: float = 0.0
     parents: Mapping[str, str] = field(default_factory=dict)
-    """The list's own taxonomy, category → parent category; `presence.core.consent.taxonomy` has
-    what is built in.
-    """
+    """The list's own taxonomy, category → parent; `presence.core.consent.taxonomy` is built in."""
 
     def suppression_applied(self, now_s: float) -> bool:
         """Whether the opt-out registers were applied within a day."""

@@ -38,9 +38,7 @@ GROWTH_FROM: Final = 100
 HOUR_S: Final = 3600
 DAY_H: Final = 24
 PUBLISHER_H: Final = 26
-"""How far the publisher looks back: a day, the hour that is under way, and the half hour of rule
-4.
-"""
+"""How far the publisher looks back: a day, the hour under way, and the half hour of rule 4."""
 MAX_DAYS_AWAY: Final = 30
 TYP: Final = "presence-growth+jws"
 ROOT_FIELD: Final = "x-presence-approval"

@@ -59,9 +59,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ConsentList:
-    """A whole list, verified as far as its transport can. `refused` counts entries left out, by
-    what was wrong.
-    """
+    """A whole list, verified as its transport allows. `refused`: entries left out, by reason."""
 
     header: ListHeader
     entries: Mapping[bytes, Entry] = field(repr=False)

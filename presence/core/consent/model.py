@@ -81,9 +81,7 @@ class Consent:
 
     @property
     def profiled(self) -> bool:
-        """Whether an audience may know this customer again on another day (R-22); never a minor
-        (R-14).
-        """
+        """Whether an audience may know this customer again another day (R-22); no minor (R-14)."""
         return Purpose.PROFILING in self.purposes and Flag.NO_PROFILING not in self.flags
 
 

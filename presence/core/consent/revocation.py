@@ -47,7 +47,7 @@ AHEAD_S: Final = 300.0
 nothing anyway.
 """
 MAX_ROWS: Final = 1000
-"""Of one revocation, all kinds together; some 30 kB. Whoever takes away more publishes several."""
+"""Of one revocation, all kinds together; some 30 kB. To take away more, publish several."""
 
 _CATEGORY: Final = re.compile(r"-[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
 _PURPOSE: Final = "-purpose:"
@@ -58,9 +58,7 @@ _HEAD: Final = frozenset({"iss", "list", "tuf_ts", "list_seq", "rev_seq", "iat"}
 
 @dataclass(frozen=True, slots=True)
 class RevokedRights:
-    """What one row takes away of every entry of its ref up to `version`. Everything is off by
-    default.
-    """
+    """What one row takes away of every entry of its ref up to `version`; by default nothing."""
 
     ref: bytes = field(repr=False)
     version: int
@@ -96,9 +94,7 @@ class Head:
 
 
 class Ignored(ValueError):
-    """A signed message that has no effect all the same; `why` is one of a closed set, for
-    counting.
-    """
+    """A signed message without effect; `why` is one of a closed set, to be counted."""
 
     def __init__(self, why: "Unproven | str") -> None:
         super().__init__(str(why))

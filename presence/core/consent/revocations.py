@@ -13,8 +13,9 @@
    taken away. Those that another key signed stay apart.
 4. What a stolen key took away is lifted when the signed list says that it was stolen (`revoked` in
    notices.jwks), and nothing else: a version beyond every other denies until then.
-5. Memory is bounded, whoever signs: so many refs that the list does not know, and so many versions
-   of one ref (beyond it the lowest is taken into the next one, which denies more and never less).
+5. Memory is bounded against any signer: so many refs that the list does not know, and so many
+   versions of one ref (beyond it the lowest is taken into the next one, which denies more and
+   never less).
 
 They are kept through a restart (ports.RevocationStore), so that nothing of it comes back with the
 power.
@@ -30,18 +31,14 @@ from presence.core.consent.revocation import Revocation, RevokedRights
 D = TypeVar("D")
 
 MAX_UNLISTED: Final = 10_000
-"""Refs that no entry of the list in force has: of entries that come with the next one, or
-invented.
-"""
+"""Refs that no entry of the list in force has: they come with the next one, or are invented."""
 MAX_VERSIONS: Final = 8
 """Of one ref and key: so often is an entry changed between two lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldRevocation:
-    """What is taken from entries of one ref up to one version, until list number `list_seq` at
-    least.
-    """
+    """What is taken from entries of one ref up to one version, at least until list `list_seq`."""
 
     taken: RevokedRights
     list_seq: int

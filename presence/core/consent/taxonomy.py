@@ -66,9 +66,7 @@ PARENTS: Final[Mapping[str, str]] = _built_in()
 
 
 def is_known(category: str, parents: Mapping[str, str]) -> bool:
-    """Whether its place is known, so that a refusal above it would be found. `parents`: what the
-    list adds.
-    """
+    """Whether its place is known, so that a refusal above it is found; `parents`: the list's."""
     return category in PARENTS or category in parents or category in parents.values()
 
 
@@ -86,7 +84,5 @@ def lineage(category: str, parents: Mapping[str, str]) -> Iterator[str]:
 
 
 def is_sensitive(category: str, parents: Mapping[str, str]) -> bool:
-    """Whether it lies on or below a node of the deny list: it needs an explicit grant of its own
-    (R-15).
-    """
+    """Whether it lies on or below the deny list: it needs an explicit grant of its own (R-15)."""
     return not SENSITIVE_CATEGORIES.isdisjoint(lineage(category, parents))

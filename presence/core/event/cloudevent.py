@@ -48,7 +48,7 @@ class WithdrawnReason(StrEnum):
 
     @classmethod
     def of(cls, reason: Reason) -> "WithdrawnReason":
-        """What an audience is told of the gate's reason."""
+        """What an audience learns of the gate's reason."""
         told = {Reason.UNKNOWN: cls.WITHDRAWN, Reason.EXPIRED: cls.EXPIRED}
         told |= {Reason.OBJECTED: cls.OBJECTED, Reason.PAUSED: cls.PAUSED}
         return told.get(reason, cls.UNSPECIFIED)
@@ -58,9 +58,7 @@ class Assurance(StrEnum):
     """How the gateway knows; a closed enumeration of the schema."""
 
     BROADCAST = "broadcast"
-    """It heard the customer's identifier, which can be recorded and played back while its slot
-    lasts.
-    """
+    """It heard the identifier, which can be recorded and played back while its slot lasts."""
     CHALLENGE = "challenge"
     """The phone answered a challenge of this gateway just now
     (presence.core.recognition.challenge).
@@ -91,9 +89,7 @@ def event_id(store_key: bytes, kind: EventType, audience: str, ref: bytes, bucke
 
 
 def visit_bucket(entered_s: float, bucket_s: float) -> int:
-    """Two visits of one subject never share a bucket while `bucket_s` is at most the re-entry
-    cooldown.
-    """
+    """Two visits of one subject never share a bucket while `bucket_s` is at most the cooldown."""
     return int(entered_s // bucket_s)
 
 
@@ -106,9 +102,7 @@ def subject_of_day(pairwise_key: bytes, day: bytes) -> str:
 
 
 def subjects_of(consent: Consent | None, audience: str, day: str) -> tuple[str, ...]:
-    """The subjects under which the consent lets an entry of this day be told, first the one that it
-    asks for.
-    """
+    """The subjects under which an entry of this day may be announced, first the one to be used."""
     key = consent.pairwise_keys.get(audience) if consent else None
     if consent is None or key is None:
         return ()

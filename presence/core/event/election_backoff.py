@@ -30,9 +30,7 @@ class ElectionRule(Protocol):
 def backoff_s(
     rule: ElectionRule, strength_dbm: float | None, enter_rssi_dbm: float, chance: float
 ) -> float:
-    """How long a gateway waits for a nearer one. `chance` is from 0 to 1; no strength counts as the
-    weakest.
-    """
+    """How long a gateway waits for a nearer one. `chance`: 0 to 1; no strength is the weakest."""
     over_db = 0.0 if strength_dbm is None else strength_dbm - enter_rssi_dbm
     weakness = min(1.0, max(0.0, 1.0 - over_db / STRONG_DB))
     share = (1 - CHANCE_SHARE) * weakness + CHANCE_SHARE * chance

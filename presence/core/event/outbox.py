@@ -11,7 +11,7 @@ changes of it, as they are stored.
 2. An announcement is remembered until nobody may act on it any more and its visit is over.
 3. What was taken back stays so: no entry is announced under its id again.
 
-It has no rules of its own: who may be told what is said by `presence.core.event.dispatch`.
+It has no rules of its own: `presence.core.event.dispatch` decides who may hear what.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,9 +39,7 @@ class Outgoing:
     audience: str
     ref: bytes = field(repr=False)
     subject: str = field(repr=False)
-    """For `left` and `withdrawn` that of their `entered`; an `entered` has none before it is
-    sent.
-    """
+    """For `left` and `withdrawn` that of their `entered`; `entered` has none until it is sent."""
     occurred_at: Moment
     expires_s: float
     """Monotonic seconds: not sent from then on."""
@@ -67,9 +65,7 @@ class Announcement:
     valid_until_s: float
     """UTC: the audience may act until then."""
     day: str
-    """UTC day of the entry, `YYYY-MM-DD`: with it a subject of the day is known from a stable
-    one.
-    """
+    """UTC day of the entry, `YYYY-MM-DD`: it tells a subject of the day from a stable one."""
     over_s: float
     """`valid_until_s` in monotonic seconds, by both clocks as they were at the entry."""
 
@@ -208,9 +204,7 @@ class Pending(ByRef[Outgoing]):
         return super().pop(key)
 
     def queue(self, outgoing: Outgoing, most: int, draft: Draft) -> list[Outgoing]:
-        """Take it in; answers with what was dropped for it, or with itself where it finds no
-        room.
-        """
+        """Take it in; answers with what was dropped for it, or with itself if there is no room."""
         dropped: list[Outgoing] = []
         if outgoing.id in self.records:
             return dropped

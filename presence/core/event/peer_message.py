@@ -4,12 +4,11 @@ store's key.
     presence/v1/{chain}/{store}/peer/seen   QoS 1, not retained, some seconds of life, never bridged
     {"said":"claim","visit":"…26…","told":"…26…","gateway":"door-1","at":1795442707,"mac":"…22…"}
 
-1. `visit` is HMAC(store key, event id): neither ref, subject nor audience, and whoever reads it
-   cannot join it with the event, for that they would need the store's key.
-2. A message without a good MAC is nothing: a broker, or whoever may write to it, cannot silence an
+1. `visit` is HMAC(store key, event id): neither ref, subject nor audience. To join it with the
+   event, a reader would need the store's key.
+2. A message without a good MAC is nothing: neither a broker nor its other clients can silence an
    event by it.
-3. `at` is sealed too and must be close to now, so that an old message that somebody kept has no
-   effect.
+3. `at` is sealed too and must be close to now, so that a recorded message has no effect (replay).
 4. The object is closed: any other key, type or length makes it malformed (R-21, R-54).
 """
 
@@ -25,7 +24,7 @@ from presence.core.encoding import encode_base64url
 from presence.core.place import Place
 
 EXPIRY_S: Final = 10
-"""At the broker: whoever hears it later decides without it."""
+"""At the broker: a gateway that would hear it later decides without it."""
 SKEW_S: Final = 30.0
 """How far the clocks of two gateways may lie apart; a clock that is not synchronised publishes
 nothing anyway.

@@ -9,7 +9,7 @@ Beside the log stands its head: number and hash of the last line, and the number
 that is kept. It shows what the chain alone cannot: that lines are missing at the end or at the
 beginning.
 
-Whoever may write both files can write them anew as a whole. Therefore `presence audit verify`
+An attacker who may write both files can write them anew as a whole. So `presence audit verify`
 prints the head: noted elsewhere, it proves every line up to it.
 """
 

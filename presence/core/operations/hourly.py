@@ -35,7 +35,7 @@ class HourlyCounts:
         self._released: dict[str, int] = {}
 
     def release(self, totals: Mapping[str, int], now: Moment) -> dict[str, int]:
-        """What may be told now. Call it more often than once an hour.
+        """What may be published now. Call it more often than once an hour.
 
         A clock that goes back releases nothing: the hour begins anew.
         """
@@ -60,7 +60,7 @@ class HourlyPersons:
         self._released: Counter[str] = Counter()
 
     def release(self, take: Callable[[], Mapping[str, int]], now: Moment) -> Mapping[str, int]:
-        """What may be told now, by count; call it more often than once an hour."""
+        """What may be published now, by count; call it more often than once an hour."""
         hour = int(now.utc_s // HOUR_S)
         if self._hour is None or hour < self._hour:
             self._hour = hour
@@ -71,9 +71,7 @@ class HourlyPersons:
 
 
 class HourlyNews(Generic[Kind]):
-    """Counts for the journal: told on an hour's border only, and only once there are five of a kind
-    to tell of.
-    """
+    """Counts for the journal: logged on an hour's border only, and only from five of a kind on."""
 
     def __init__(self) -> None:
         self._hour: int | None = None
@@ -83,7 +81,7 @@ class HourlyNews(Generic[Kind]):
         self._untold[kind] += 1
 
     def due(self, now: Moment) -> dict[Kind, int]:
-        """What may be told now, rounded; it is told once. Call it more often than once an hour."""
+        """What may be logged now, rounded, and once. Call it more often than once an hour."""
         hour = int(now.utc_s // HOUR_S)
         if self._hour is None or hour < self._hour:
             self._hour = hour

@@ -199,9 +199,7 @@ class RadioHealth:
         return None
 
     def declined(self, now: Moment) -> Action | None:
-        """The step that was just asked for cannot be taken: the next harsher one instead, if there
-        is one.
-        """
+        """The step just asked for cannot be taken: the next harsher one, if there is one."""
         if not self._taken:
             return None
         _, step = self._taken.pop()

@@ -1,8 +1,8 @@
-"""The snapshot: all that an operator may know of a running gateway, and nothing else is told.
+"""The snapshot: all that an operator may know of a running gateway; nothing else is shown.
 
 Counts that one customer can change are in `hourly` and `outbox`, which were rounded and held back
 to the hour before they came here (R-23). A radio that just heard somebody and one in a quiet shop
-are both `listening`: the difference would tell that somebody is there.
+are both `listening`: the difference would show that somebody is there.
 """
 
 from collections.abc import Mapping
@@ -27,17 +27,17 @@ HOURLY: Final = (
     "expired",
     "dropped",
 )
-"""What is told by the hour, each as how many different people: a count of advertisements or events
-tells of one customer how long they stayed. `refused` here: whose events the broker refused.
+"""What is published by the hour, each as a number of people: a count of advertisements or events
+would show how long one customer stayed. `refused` here: people whose events the broker refused.
 """
 
 ANSWERS: Final = ("accepted", *RejectReason)
 """What an answer at the doorbell was worth."""
 
 RINGS: Final = ("links", "sent_away", *ANSWERS)
-"""The counts of the doorbell that are told by the hour: connections, those ended by us, and what
-was answered. Accepted answers are counted in people; of the rest nobody knows whose they are, so
-they are told in hundreds alone.
+"""The counts of the doorbell that are published by the hour: connections, those ended by us, and
+what was answered. Accepted answers are counted in people; nobody knows whose the rest are, so they
+are published in hundreds only.
 """
 RINGS_STEP: Final = 100
 """A phone that does as docs/app-integration.md says makes eight connections an hour, sixteen on a
@@ -93,7 +93,7 @@ STATE_OF: Final = {
 
 
 class Alarm(StrEnum):
-    """What a person must look into, whoever noticed it."""
+    """What a person must look into, whichever part noticed it."""
 
     FROZEN = "frozen"
     """The head of the list is newer than the list that we are given (T-08)."""

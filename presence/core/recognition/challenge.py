@@ -110,9 +110,7 @@ class Answer:
 
 
 class ChallengeRegistry:
-    """The challenges of the connections that are open. A `link` is whatever names one, and is not
-    kept beyond it.
-    """
+    """The challenges of the open connections. A `link` is whatever names one, and goes with it."""
 
     def __init__(self) -> None:
         self._open: dict[Hashable, tuple[bytes, Moment]] = {}
@@ -194,9 +192,7 @@ def make_answer(
 
 
 def answer_key(window_key: bytes) -> bytes:
-    """The key of all answers in a window (32 bytes): the window key itself stays what makes
-    identifiers.
-    """
+    """The key of a window's answers (32 bytes); the window key itself only makes identifiers."""
     return HKDF(SHA256(), 32, salt=None, info=b"presence doorbell v1").derive(window_key)
 
 

@@ -10,9 +10,8 @@ of refs.
 A ring is not changed. A new list makes a new ring; `erase` then overwrites the old one's keys, and
 `since` those of windows that are over.
 
-Trap: a table that was being built while its keys were erased is made from zeros. Whoever builds it
-must drop it when its ring was replaced meanwhile, or its window is over; both are tables that
-nobody wants any more.
+Trap: a table that was being built while its keys were erased is made from zeros. The builder must
+drop it when its ring was replaced meanwhile, or its window is over; nobody wants either any more.
 """
 
 from array import array
@@ -106,15 +105,11 @@ class KeyRing:
         return sum(refs.values()) + sum(keys.keys.nbytes for keys in self._windows.values())
 
     def window(self, number: int) -> WindowKeys:
-        """The keys of a window; none where the ring does not hold it: then the gateway is blind
-        (T-13).
-        """
+        """The keys of a window; none where the ring has none: then the gateway is blind (T-13)."""
         return self._windows.get(number, _NO_KEYS)
 
     def key(self, ref: bytes, window: int) -> bytes | None:
-        """The window key of one subject (16 bytes), or None where the ring does not hold it. Looks
-        through all refs.
-        """
+        """The window key of one subject (16 bytes), or None. Looks through all refs."""
         keys = self.window(window)
         rows = np.flatnonzero(keys.refs == int.from_bytes(ref, "big"))
         return bytes(keys.keys[rows[0]]) if len(rows) == 1 else None

@@ -37,9 +37,7 @@ class Nobody(Enum):
     OTHER_FORMAT = auto()
     """Not one of our formats: nearly everything on air."""
     UNKNOWN = auto()
-    """Our format, but no identifier of the list: another chain's customer, or a phone outside its
-    slot.
-    """
+    """Our format, but no identifier of the list: another chain's, or a phone outside its slot."""
     AMBIGUOUS = auto()
     """Two subjects claim the identifier."""
 

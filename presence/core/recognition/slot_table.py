@@ -30,9 +30,7 @@ class Claim(Enum):
 
 
 class SlotTable:
-    """All identifiers of one slot. Immutable: made off the event loop, then put in place of an
-    older one.
-    """
+    """All identifiers of one slot. Immutable: made off the event loop, then swapped in."""
 
     __slots__ = ("_eids", "_refs", "_rows", "slot")
 
@@ -97,9 +95,7 @@ def _identifiers(slot: int, window: WindowKeys, chunk: int) -> NDArray[np.uint64
 def _cancel_claims(
     eids: NDArray[np.uint64], rows: NDArray[np.uint32], refs: NDArray[np.uint64]
 ) -> None:
-    """Mark every row of an identifier that more than one ref claims. Work only where identifiers
-    meet: hardly ever.
-    """
+    """Mark every row of an identifier that several refs claim. Identifiers hardly ever meet."""
     again = np.flatnonzero(eids[1:] == eids[:-1])
     claimed = again[refs[rows[again]] != refs[rows[again + 1]]]
     # All rows of it, not the two neighbours alone: a third may stand beside them.

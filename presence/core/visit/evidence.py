@@ -41,9 +41,7 @@ scripts/entrybench).
 MAX_CREDIT_S: Final = 1.0
 """The slowest advertising in use: Android's low power is one packet a second."""
 SMOOTHING_S: Final = 2.0
-"""Time constant of the smoothed strengths: a step or two, about as long as somebody stands
-between.
-"""
+"""Time constant of the smoothed strengths: a step or two, the time that somebody stands between."""
 DOOR_FRESH_S: Final = 10.0
 """A lead over what was heard at the door longer ago says nothing."""
 MAX_LEAD_DB: Final = 5.0

@@ -35,9 +35,7 @@ from presence.core.timestamps import Moment
 from presence.core.visit.evidence import Approach, EntryRule
 
 SHARES: Final = 20
-"""In so many turns the last hearing of everybody is stored, so that no turn has to store a
-crowd.
-"""
+"""In so many turns the last hearing of everybody is stored, so that no turn stores a crowd."""
 
 
 class Sighting(NamedTuple):
@@ -90,9 +88,7 @@ VisitEvent = Entered | Left | Over
 
 
 class _Stay:
-    """A visit that goes on: as `Visit`, but it changes with each advertisement, which must be
-    cheap.
-    """
+    """A visit that goes on: as `Visit`, but cheap to change with each advertisement."""
 
     __slots__ = ("entered_at", "heard_at", "left_at", "saved_at")
 
@@ -118,9 +114,7 @@ class _Track(Approach):
 
 
 class Visits:
-    """All approaches and visits of one gateway. Memory is bounded by the number of subjects in the
-    list.
-    """
+    """All approaches and visits of one gateway. Memory is bounded by the subjects in the list."""
 
     def __init__(
         self, rule: EntryRule, visits: Iterable[Visit] = (), *, door_adapters: Collection[str] = ()
@@ -207,9 +201,7 @@ class Visits:
         return events
 
     def heard_anew(self, turns: Iterable[int]) -> list[tuple[bytes, Moment]]:
-        """Those of the turns' shares who were heard since they were last stored: SHARES turns are
-        all visits once.
-        """
+        """Those of the turns' shares heard since they were stored; SHARES turns are everybody."""
         anew = []
         for turn in turns:
             for ref in self._shares[turn % SHARES]:

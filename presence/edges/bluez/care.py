@@ -34,9 +34,7 @@ OFF_S: Final = 1.0
 """Between off and on: controllers need a moment to forget."""
 TRIES: Final = 3
 MAX_OFF_S: Final = 300.0
-"""An adapter that is switched off again and again is switched on after 3 s at first, then later
-and later, up to this.
-"""
+"""An adapter that is switched off again and again: on after 3 s at first, later up to this."""
 LASTS_S: Final = 600.0
 CALL_A_PERSON: Final = (
     "hold a phone near: if it is heard, nobody was here; else pull the adapter out and plug it "
@@ -80,9 +78,7 @@ class Care:
         self.health.listening(self._clock.now())
 
     async def look(self, adapter: str, mode: RadioMode) -> Action | None:
-        """Take in what came since the last look, and after minutes of silence probe; the step that
-        is called for.
-        """
+        """Take in what came, and after minutes of silence probe; the step that is called for."""
         heard, senders = self.tally.take()
         now = self._clock.now()
         action = self._told(adapter, lambda: self.health.observe(Look(heard, senders), now))
@@ -99,9 +95,7 @@ class Care:
         return self._told(adapter, lambda: self.health.probed(answer, now))
 
     async def take(self, action: Action | None, adapter: str) -> None:
-        """Take the step, or the first after it that is possible. Raises RadioError where systemd
-        must do it.
-        """
+        """Take the step, or the next possible one. Raises RadioError where systemd must do it."""
         while action is not None:
             self._emit(
                 RadioRecovering(

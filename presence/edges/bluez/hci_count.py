@@ -1,5 +1,4 @@
-"""How many advertisements the controller reports, below BlueZ, of whomever; and nothing else about
-them.
+"""How many advertisements the controller reports, below BlueZ; and nothing else about them.
 
 With the filter that we scan with, bluetoothd keeps strangers to itself, which is how we want it. So
 a technician who asks "is this radio deaf, or is nobody here?" needs the count from the kernel: a

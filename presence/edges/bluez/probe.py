@@ -1,5 +1,4 @@
-"""Is there anybody at all to be heard? A look of some seconds for whomever, which ends with the
-first who is.
+"""Is there anybody at all to be heard? A look of some seconds that ends with the first sender.
 
 With our filter a deaf radio and an empty shop look alike. So after minutes of silence bluetoothd is
 asked for anybody:
@@ -7,8 +6,8 @@ asked for anybody:
     passive  ► a second monitor, for the flags that nearly everybody advertises with: sends nothing
     active   ► a second discovery session, without a filter
 
-What comes of it is one bit. A bystander who is met is on D-Bus for that moment: of what bluetoothd
-says of it nothing is handed on, kept or logged (R-01 … R-04), and bluetoothd is told to forget it.
+What comes of it is one bit. A bystander who is met is on D-Bus for that moment: nothing of what
+bluetoothd says is handed on, kept or logged (R-01 … R-04), and bluetoothd has to forget it.
 docs/radio-modes.md: what remains.
 """
 

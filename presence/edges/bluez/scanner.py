@@ -48,9 +48,7 @@ GONE: Final = frozenset(
 MAX_RETRY_S: Final = 12.0
 """All other faults: twice as long from one attempt to the next, and R-61 holds still."""
 SILENT_LOOKS: Final = 3
-"""bluetoothd may be busy for so many looks, of up to 7 s each: a scan begun anew would only keep it
-busier.
-"""
+"""bluetoothd may be busy for so many looks, of up to 7 s each: a new scan would add to it."""
 
 
 class BluezScanner:
@@ -90,9 +88,7 @@ class BluezScanner:
         self._began_s: float | None = None
         """When the scan began that runs now, or that has just ended."""
         self.refusal: tuple[str, RadioError] | None = None
-        """The bluetoothd (its name on the bus) whose kernel did not take our monitor, and in which
-        words.
-        """
+        """The bluetoothd (its name on the bus) whose kernel refused our monitor, and its words."""
         self._tally = self.care.tally if self.care else Tally()
 
     @property
@@ -185,9 +181,7 @@ class BluezScanner:
         return choice
 
     async def _look_around(self, bluez: Bluez, adapter: Adapter, scan: Scan) -> Action | None:
-        """Until the shop closes or a step is called for. Raises RadioError when the scan has
-        ended.
-        """
+        """Until the shop closes or a step is called for. Raises RadioError: the scan has ended."""
         if self.care is None:
             await self._watch(bluez, adapter, scan, lambda: False)
             return None

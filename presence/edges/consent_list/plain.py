@@ -1,7 +1,7 @@
 """The plain consent list: `consents.jsonl` in a local directory, a header line and one entry a
 line.
 
-For tests, demonstrations and first steps: whoever can write the file can grant. The signed list
+For tests, demonstrations and first steps: anybody who can write the file can grant. The signed list
 takes its place behind the same port.
 """
 

@@ -104,9 +104,7 @@ class TufRepository:
         self._fetcher.give_up()
 
     def refresh(self) -> Proof:
-        """Raises ConsentListError where nothing is proven, StorageError where our folder is not
-        writable.
-        """
+        """Raises ConsentListError: nothing is proven; StorageError: our folder is not writable."""
         root = self._trusted_root()
         fetcher = self._fetcher
         fetcher.begin()
@@ -131,9 +129,7 @@ class TufRepository:
             ) from error
 
     def fetch(self, proof: Proof, path: str) -> bytes:
-        """A target, verified; in memory only. Raises ConsentListError, ListUnfinished where the
-        look's time is over.
-        """
+        """A target, verified, in memory only. Raises ConsentListError, ListUnfinished: no time."""
         target = proof.targets.get(path)
         if target is None:
             raise ConsentListError(

@@ -145,7 +145,7 @@ class ListStore(Database):
             return int(database.execute("SELECT count(*) FROM entry").fetchone()[0])
 
     def entry(self, ref: bytes) -> Consent | None:
-        """One entry, for whoever asks what we hold of it."""
+        """One entry, for the question what we hold of somebody."""
         kept = self.kept()
         with self._reading() as database:
             row = database.execute("SELECT record FROM entry WHERE ref = ?", (ref,)).fetchone()

@@ -286,9 +286,7 @@ class Connection:
 
     @staticmethod
     def _shut(opened: object) -> None:
-        """Cut a connection that the network thread is reading: it wakes with end of file and tidies
-        up itself.
-        """
+        """Cut a connection that the network thread reads: it wakes by end of file and tidies up."""
         if isinstance(opened, socket.socket):
             with contextlib.suppress(OSError):
                 # Not SSLSocket's own: that would race with the reader.

@@ -1,7 +1,7 @@
-"""What an operator is told of the connection to the broker, and what is counted of it.
+"""What an operator reads of the connection to the broker, and what is counted of it.
 
 No line may follow a visit: connections that end while a message waits for its acknowledgement are
-told by the hour.
+logged by the hour.
 """
 
 from collections import Counter
