@@ -1,8 +1,8 @@
 """Hears the consent service over the broker: revocations take away at once, heads show whether
 plane A keeps up.
 
-    broker ──revocation──► signature, list, date ──► stored, before anything else happens
-                             └─► Revocations ─► engine: pending events gone, `withdrawn` where told
+    broker ──revocation──► signature, list, date ──► engine: pending events gone, `withdrawn` queued
+                             └─► stored in the same call, so before anything of it can be sent
            ──head──► newer than plane A? ──► ask for a poll ──► still older after 2: consent.frozen
 
 1. The broker is not believed: what our consent service did not sign is counted, and changes nothing

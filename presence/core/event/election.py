@@ -249,6 +249,7 @@ class Election:
             due_s += backoff_s(
                 self._rule, outgoing.strength_dbm, self._entry.enter_rssi_dbm, chance
             )
+            # A claim that came before our own decision puts us off like a later one (rule 2).
             if any(self._claims.get(name, now.monotonic_s) for name in names):
                 due_s += self._rule.takeover_ms / 1000
         pending = self._pending[outgoing.id] = _Pending(outgoing.type, names, due_s)
