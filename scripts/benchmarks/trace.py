@@ -12,7 +12,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -100,11 +100,9 @@ class Taker:
 class Shop:
     """The way of an advertisement, from the intake's end to the broker."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, store: RuntimeStore) -> None:
         self.clock, self.broker = Clock(), Taker()
-        self.pipeline = Pipeline(
-            subjects.rules(), RuntimeStore(directory), emit=lambda _event: None
-        )
+        self.pipeline = Pipeline(subjects.rules(), store, emit=lambda _event: None)
         self.pipeline.apply(subjects.consent_list(LISTED), subjects.STANDING, START)
         self.pipeline.engine.matcher.complete(START.utc_s)
         self.relay = Relay(self.pipeline, self.broker, self.clock, emit=lambda _event: None)
@@ -139,8 +137,11 @@ class Shop:
 
 def trips() -> dict[str, Trip]:
     """By name, in the order of a visit."""
-    with tempfile.TemporaryDirectory() as directory:
-        shop = Shop(Path(directory))
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        closing(RuntimeStore(Path(directory))) as store,
+    ):
+        shop = Shop(store)
         stranger = shop.heard(subjects.stranger_of_another_format(1))
         first, deciding = shop.walks_in()
         sent = shop.sends()
