@@ -10,6 +10,7 @@ import pytest
 from presence.core.consent.gate import Denied, Reason
 from presence.core.consent.model import Audience, Flag, Purpose, Scope
 from presence.core.consent.revocation import RevokedRights
+from presence.core.consent.revocations import HeldRevocation, Revocations
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import STABLE_DAY, EventType, subject_of_day
 from presence.core.timestamps import Moment
@@ -638,6 +639,33 @@ def test_a_pause_that_seemed_over_by_a_wrong_clock_counts_as_soon_as_the_clock_i
     engine.advance(moment(22))
 
     assert types(send_all(engine, moment(22))) == ["presence.withdrawn.v1"]
+
+
+@pytest.mark.requirement("R-11", "R-34")
+def test_before_the_first_list_a_pause_that_was_kept_takes_nothing_back() -> None:
+    """They may have resumed since: only the list can tell."""
+    pause = HeldRevocation(RevokedRights(ANNA, 1, paused_until_s=START_S + HOUR_S), 1)
+    engine = SmallEngine(rules(), announcements=[announcement()], revocations=Revocations([pause]))
+    engine.advance(moment(1))
+    engine.admissions.trust(standing())
+    engine.apply(a_list(consent(version=2)), moment(2))
+    assert tuple(engine.outbox.pending) == ()
+    assert len(tuple(engine.outbox.announced)) == 1
+
+
+@pytest.mark.requirement("R-34")
+def test_a_revocation_is_held_until_the_list_itself_has_its_version() -> None:
+    engine = entered_and_told()
+    engine.revoke(revocation(RevokedRights(ANNA, 2, categories=frozenset({CARS}))), moment(20))
+    engine.admissions.trust(standing(seq=10**6))
+    assert engine.settle() == ()
+    assert len(engine.revocations) == 1
+
+
+def test_a_sighting_after_a_long_silence_ends_the_visit_that_was_told_of() -> None:
+    engine = entered_and_told(purposes=ALL)
+    queued = engine.receive(advertisement(at=moment(600))).queued
+    assert [each.type for each in queued] == [EventType.LEFT]
 
 
 @pytest.mark.requirement("R-11")

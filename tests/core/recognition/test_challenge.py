@@ -425,6 +425,16 @@ def test_who_only_answered_is_taken_back_as_their_consent_ends() -> None:
     assert [each.type for each in engine.advance(moment(60)).queued] == [EventType.WITHDRAWN]
 
 
+@pytest.mark.requirement("R-24")
+def test_a_proof_goes_with_the_consent_though_nothing_else_is_known_any_more() -> None:
+    engine = an_engine(consent())
+    engine.answered(answered(series=(DoorbellReading(0.3, -110),)))
+    engine.advance(moment(60))
+    assert ANNA not in engine.visits
+    engine.apply(a_list(), moment(61))
+    assert ANNA not in engine._proofs
+
+
 def test_an_answer_that_two_customers_could_have_given_is_nobodys() -> None:
     engine = an_engine(consent())
     double = window_keys(ANNA)[0]._replace(ref=BERIT)

@@ -337,7 +337,22 @@ def test_a_cooldown_shorter_than_the_absence_ends_with_it() -> None:
     assert [type(event) for event in visits.advance(moment(60 + 300))] == [Left, Over]
 
 
+def test_an_absence_shorter_than_a_window_ends_a_visit_by_time_alone() -> None:
+    visits = Visits(DoorRule(absence_s=5))
+    assert [type(event) for event in hear(visits, *range(8))] == [Entered]
+
+    assert visits.advance(moment(11)) == []
+    assert [type(event) for event in visits.advance(moment(12))] == [Left]
+
+
 # ---------------------------------------------------------------- order, memory, restart
+
+
+@pytest.mark.requirement("R-24")
+def test_who_is_forgotten_has_no_turn_of_storing_any_more() -> None:
+    visits = inside()
+    visits.forget(ANNA)
+    assert not any(ANNA in share for share in visits._shares)
 
 
 def test_readings_in_the_wrong_order_invent_no_duration() -> None:
