@@ -80,7 +80,7 @@ class Day:
         until(lambda: "fresh" in sh("presence status", check=False), 60, "a fresh list")
         return {
             "ready_s": ready_s, "status": json.loads(sh("presence status --json", check=False)),
-            "synchronised": sh("timedatectl show -P NTPSynchronized", check=False),
+            "synchronised": sh("timedatectl show -p NTPSynchronized --value", check=False),
         }  # fmt: skip
 
     def calibrate(self) -> dict[str, Any]:
