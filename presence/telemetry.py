@@ -119,6 +119,13 @@ Emit = Callable[[OperationalEvent], None]
 """Takes an operational event; returns at once, never raises."""
 
 
+def is_due(count: int) -> bool:
+    """Whether the count-th time of one kind is emitted: the 1st, 2nd, 4th, 8th … A flood of forged
+    messages, or of failures that come with visits, does not fill the journal (R-23).
+    """
+    return count & (count - 1) == 0
+
+
 class Telemetry:
     """Hands each event to its subscribers, in the order in which they came."""
 

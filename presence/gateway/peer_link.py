@@ -32,7 +32,7 @@ from presence.errors import BrokerError, MessageNotTaken
 from presence.gateway.pipeline import Pipeline
 from presence.ports import Clock, OutgoingMessage, Publisher
 from presence.pulse import beat, branch, resting
-from presence.telemetry import Emit, PeersIgnored, PeersUnheard
+from presence.telemetry import Emit, PeersIgnored, PeersUnheard, is_due
 
 MAX_UNSENT: Final = 256
 """Messages that wait for the broker; the oldest go first, for they are of use for seconds."""
@@ -175,7 +175,7 @@ class PeerLink:
     def _ignore(self, why: IgnoreReason) -> None:
         self.ignored[why] += 1
         count = self.ignored[why]
-        if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
+        if is_due(count):
             self._emit(PeersIgnored(reason=why.value, count=count, next_step=NEXT_STEP[why]))
 
 

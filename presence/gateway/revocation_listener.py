@@ -52,6 +52,7 @@ from presence.telemetry import (
     RestrictionRefused,
     StorageFailed,
     StorageRecovered,
+    is_due,
 )
 
 REVOCATIONS_EACH_S: Final = 50.0
@@ -286,7 +287,7 @@ class RevocationListener:
     def _ignore(self, why: str) -> None:
         self.ignored[why] += 1
         count = self.ignored[why]
-        if count & (count - 1) == 0:  # 1, 2, 4, 8 …: a flood does not fill the journal
+        if is_due(count):
             self._emit(RestrictionRefused(reason=why, count=count, next_step=NEXT_STEP[why]))
 
 

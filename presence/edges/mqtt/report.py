@@ -30,6 +30,7 @@ from presence.telemetry import (
     BrokerRefused,
     BrokerUnreachable,
     Emit,
+    is_due,
 )
 
 
@@ -120,7 +121,7 @@ class ConnectionReport:
         self._counters.faults += 1
         self._handler_faults[topic] += 1
         count = self._handler_faults[topic]
-        if count & (count - 1) == 0:  # 1, 2, 4, 8 …: words of peers come with visits
+        if is_due(count):
             self._emit(BrokerHandlerFailed(topic=topic, error=type(error).__name__, count=count))
 
     def ended(self, ending: Ending, *, was_up: bool, wait_s: float, contended: bool) -> None:
