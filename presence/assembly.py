@@ -194,7 +194,7 @@ def _election(settings: Settings, rules: Rules) -> Election | None:
     if not settings.peers.enabled:
         return None
     return Election(
-        rules.place, rules.store_key, settings.store.gateway, settings.peers, rules.entry
+        rules.site, rules.store_key, settings.store.gateway, settings.peers, rules.entry
     )
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from presence.config import Settings, load_settings
-from presence.config.rules import place_of
+from presence.config.rules import site_of
 from presence.core.consent.gate import permitted
 from presence.core.consent.model import Consent
 from presence.core.consent.revocations import Revocations
 from presence.core.encoding import REF_BYTES, decode_base64url
-from presence.core.place import Place
+from presence.core.site import Site
 from presence.core.timestamps import rfc3339
 from presence.edges.consent_list.plain import ConsentFile
 from presence.edges.consent_list.store import ListStore
@@ -62,7 +62,7 @@ def start(options: argparse.Namespace) -> int:
         )
         return 2
     settings = load_settings(options.config)
-    report = report_of(look_up(settings, ref), place_of(settings), now_s=SystemClock().now().utc_s)
+    report = report_of(look_up(settings, ref), site_of(settings), now_s=SystemClock().now().utc_s)
     print(json.dumps(report) if options.json else "\n".join(lines_of(report)))
     return 0
 
@@ -94,11 +94,11 @@ def _entry(settings: Settings, ref: bytes) -> tuple[str, int, Consent | None]:
     return consents.header.name, consents.header.seq, entry.consent if entry else None
 
 
-def report_of(holding: Holding, place: Place, *, now_s: float) -> dict[str, Any]:
+def report_of(holding: Holding, site: Site, *, now_s: float) -> dict[str, Any]:
     consent = holding.consent
     return {
         "list": {"name": holding.list_name, "seq": holding.list_seq},
-        "entry": None if consent is None else _entry_report(consent, place, now_s),
+        "entry": None if consent is None else _entry_report(consent, site, now_s),
         "taken_away_by_notice": holding.taken,
         "visits_stored": 0,
         "visits": NO_VISITS,
@@ -106,10 +106,10 @@ def report_of(holding: Holding, place: Place, *, now_s: float) -> dict[str, Any]
     }
 
 
-def _entry_report(consent: Consent, place: Place, now_s: float) -> dict[str, Any]:
+def _entry_report(consent: Consent, site: Site, now_s: float) -> dict[str, Any]:
     scope = consent.scope
     return {
-        "in_force": permitted(consent, place, now_s) is None,
+        "in_force": permitted(consent, site, now_s) is None,
         "version": consent.version,
         "valid_from": rfc3339(consent.not_before_s),
         "valid_until": rfc3339(consent.not_after_s),

@@ -25,7 +25,7 @@ from presence.config.settings import (
     TlsSettings,
 )
 from presence.core.event.cloudevent import largest_bytes
-from presence.core.place import Place
+from presence.core.site import Site
 from presence.core.visit.opening_hours import WEEKDAYS
 
 
@@ -195,11 +195,11 @@ def audience_names_differ(settings: Settings) -> Iterator[str]:
 
 def padding_holds_every_event(settings: Settings) -> Iterator[str]:
     """A size that some events exceed would tell which ones do."""
-    place = Place(settings.store.chain, settings.store.store)
+    site = Site(settings.store.chain, settings.store.store)
     longest = max(
         (
             largest_bytes(
-                place,
+                site,
                 audience.name,
                 audience.purpose,
                 tuple(audience.campaigns),

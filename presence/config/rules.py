@@ -8,17 +8,17 @@ from presence.config.settings import Settings, StoreSettings
 from presence.core.consent.jws import BadKeys, KeySet, parse_key_set
 from presence.core.consent.model import Audience, Purpose
 from presence.core.encoding import decode_base64url
-from presence.core.place import Place
 from presence.core.recognition.beacons import FORMATS, Format, ScanFilter, ibeacon, rpa
 from presence.core.rules import Rules
+from presence.core.site import Site
 from presence.core.visit.opening_hours import OpeningHours
 from presence.errors import ConfigurationError
 
 STORE_KEY_BYTES = 32
 
 
-def place_of(settings: Settings) -> Place:
-    return Place(settings.store.chain, settings.store.store, settings.store.sensitive)
+def site_of(settings: Settings) -> Site:
+    return Site(settings.store.chain, settings.store.store, settings.store.sensitive)
 
 
 def hours_of(store: StoreSettings) -> OpeningHours:
@@ -41,7 +41,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
     """Raises ConfigurationError where the file of identity.irk_file cannot be used."""
     store = settings.store
     return Rules(
-        place=place_of(settings),
+        site=site_of(settings),
         audiences=tuple(
             Audience(audience.name, Purpose(audience.purpose.value), frozenset(audience.campaigns))
             for audience in settings.audiences

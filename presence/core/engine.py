@@ -91,7 +91,7 @@ class Engine:
         self.matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
         self.visits = Visits(rules.entry, visits, door_adapters=rules.door_adapters)
         self.outbox = Outbox(pending, announcements, taken_back)
-        self.admissions = Admissions(rules.place, rules.audiences)
+        self.admissions = Admissions(rules.site, rules.audiences)
         self._proofs = Proofs()
         self.dispatcher = Dispatcher(rules, self.counts, self.outbox, self.admissions, self._proofs)
         self._replay_guard = ReplayGuard()
@@ -223,7 +223,7 @@ class Engine:
             return RejectReason.AMBIGUOUS if match is Nobody.AMBIGUOUS else RejectReason.UNKNOWN
         slot = match.slot or 0  # always one: identifiers are found in a slot's table
         key = self.matcher.window_key(match.ref, slot)
-        if key is None or not is_genuine(answer, key, self._rules.place, slot):
+        if key is None or not is_genuine(answer, key, self._rules.site, slot):
             return RejectReason.FORGED
         # Only after the MAC, in contrast to `receive`: REFUSED counts genuine answers alone.
         if not self._open:

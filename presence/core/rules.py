@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from presence.core.consent.model import Audience
-from presence.core.place import Place
 from presence.core.recognition.beacons import FORMATS, Format
+from presence.core.site import Site
 from presence.core.visit.evidence import EntryRule
 from presence.core.visit.opening_hours import OpeningHours
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    place: Place
+    site: Site
     audiences: tuple[Audience, ...]
     notice: str
     """The version of the sign at the door."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from presence.config.settings import LogFormat
-from presence.core.place import Place
+from presence.core.site import Site
 from presence.demo.account import Account, Traces, close_the_books
 from presence.demo.consent_service import PlayedConsentService
 from presence.demo.engine import offer_engine
@@ -98,7 +98,7 @@ def _shop(people: tuple[Person, ...], clock: SimulatedClock, seed: int) -> Simul
 def _doorbell(people: tuple[Person, ...], clock: SimulatedClock, seed: int) -> SimulatedDoorbell:
     """The phones in pockets that answer, one of them a stranger's."""
     pockets = [*(person.pocket() for person in people if person.rings), stranger_who_rings(seed)]
-    return SimulatedDoorbell(pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS)
+    return SimulatedDoorbell(pockets, clock, Site(CHAIN, STORE), seed=seed, seconds=SECONDS)
 
 
 async def _perform(now: Play, service: PlayedConsentService, audience: Spectator) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.config import Settings
-from presence.config.rules import place_of
+from presence.config.rules import site_of
 from presence.config.settings import MqttProtocol
 from presence.core.consent.model import TEST_AUDIENCE
 from presence.core.event import cloudevent
@@ -91,7 +91,7 @@ def _spoken_with(settings: Settings, where: str) -> Finding:
 async def _may_not_write(publisher: MqttPublisher, settings: Settings) -> Finding:
     if settings.mqtt.protocol is MqttProtocol.V311:
         return Finding("access", Verdict.WARN, "cannot be told with MQTT 3.1.1", "use 5")
-    topic = cloudevent.topic(place_of(settings), TEST_AUDIENCE)
+    topic = cloudevent.topic(site_of(settings), TEST_AUDIENCE)
     try:
         await publisher.publish(
             OutgoingMessage(topic, b"", 1, EventType.ENTERED.value, "check", copies=False)

@@ -83,9 +83,7 @@ class PeerLink:
     async def run(self) -> None:
         """Until cancelled."""
         beat()
-        await self._link.subscribe(
-            topic_of_peers(self._election.place), self.receive, no_local=True
-        )
+        await self._link.subscribe(topic_of_peers(self._election.site), self.receive, no_local=True)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(SPEAKERS):
                 tasks.create_task(self._speak())
@@ -128,7 +126,7 @@ class PeerLink:
         """Take in what came on the peers' topic. The broker is not believed, only our seal."""
         now = self._clock.now()
         message = decode_peer_message(
-            payload, self._election.store_key, self._election.place, now.utc_s
+            payload, self._election.store_key, self._election.site, now.utc_s
         )
         if isinstance(message, IgnoreReason):
             self._ignore(message)
@@ -156,14 +154,14 @@ class PeerLink:
             await self._speak_on()
 
     async def _speak_on(self) -> None:
-        place = self._election.place
+        site = self._election.site
         while True:
             with resting():
                 unsent = await self._unsent.get()
-            payload = encode_peer_message(unsent, self._election.store_key, place)
+            payload = encode_peer_message(unsent, self._election.store_key, site)
             try:
                 await self._link.publish(
-                    OutgoingMessage(topic_of_peers(place), payload, EXPIRY_S, "", "")
+                    OutgoingMessage(topic_of_peers(site), payload, EXPIRY_S, "", "")
                 )
             except MessageNotTaken as refusal:
                 self.unheard[refusal.reason_code] += 1

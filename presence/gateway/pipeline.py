@@ -160,10 +160,10 @@ class Pipeline:
         event, step = released
         if step:
             self._commit(step)
-        place, size = self.rules.place, self.rules.pad_to_bytes
+        site, size = self.rules.site, self.rules.pad_to_bytes
         return OutgoingMessage(
-            topic(place, event.audience),
-            encode(event, place, pad_to_bytes=size),
+            topic(site, event.audience),
+            encode(event, site, pad_to_bytes=size),
             int(min(self.rules.expiry_s, max(1, outgoing.expires_s - now.monotonic_s))),
             event.type.value,
             event.id,

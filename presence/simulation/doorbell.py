@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, NamedTuple
 
-from presence.core.place import Place
 from presence.core.recognition.challenge import (
     MAX_READINGS,
     NONCE_BYTES,
@@ -24,6 +23,7 @@ from presence.core.recognition.challenge import (
     make_answer,
 )
 from presence.core.recognition.identifiers import slot_at
+from presence.core.site import Site
 from presence.ports import OnResponse
 from presence.simulation.air import Air, RadioPath
 from presence.simulation.clock import SimulatedClock
@@ -75,7 +75,7 @@ class SimulatedDoorbell:
         self,
         pockets: Iterable[Pocket],
         clock: SimulatedClock,
-        place: Place,
+        site: Site,
         *,
         seed: int,
         seconds: float,
@@ -88,7 +88,7 @@ class SimulatedDoorbell:
         play.
         """
         self._clock = clock
-        self._place = place
+        self._site = site
         self._seed = seed
         self._seconds = seconds
         self._air = air or Air()
@@ -133,7 +133,7 @@ class SimulatedDoorbell:
         link = f"/org/bluez/sim0/dev_{address.hex('_').upper()}"  # as BlueZ names one
         challenge = self._challenges.challenge(link, chance.randbytes(NONCE_BYTES), now)
         key = window_key(pocket.identity_key, now.utc_s)
-        written = make_answer(challenge, heard.readings, key, self._place, slot_at(now.utc_s))
+        written = make_answer(challenge, heard.readings, key, self._site, slot_at(now.utc_s))
         self.answers.append(Answered(address, challenge, written, pocket.customer))
         on_response(self._challenges.answer(link, written, now))
         self._challenges.gone(link)

@@ -154,7 +154,7 @@ async def arrival(
         settings.mqtt, settings.store, role="scan-test", emit=lambda _event: None
     )
     one = _arrival(settings, _test_rules(rules, entry, consents), consents, clock, publisher)
-    await publisher.subscribe(topic(rules.place, TEST_AUDIENCE), one.take)
+    await publisher.subscribe(topic(rules.site, TEST_AUDIENCE), one.take)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(one.gateway.run())
         try:

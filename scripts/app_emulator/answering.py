@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from presence.core.place import Place
+from presence.core.site import Site
 from presence.edges.host.clock import SystemClock
 from presence.errors import RadioError
 from scripts.app_emulator.central import BleakCentral
@@ -87,8 +87,8 @@ def _add_manners(doorbell: argparse.ArgumentParser) -> None:
 
 
 def answer_doorbells(options: argparse.Namespace) -> int:
-    place = Place(chain=options.chain, store=options.store)
-    customer = Customer(options.identity_key, place, options.service_uuid)
+    site = Site(chain=options.chain, store=options.store)
+    customer = Customer(options.identity_key, site, options.service_uuid)
     clock = SystemClock()
     try:
         return asyncio.run(answer_all(BleakCentral(options.adapter, clock), customer, options))

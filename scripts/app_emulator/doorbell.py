@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from random import uniform
 from typing import Any, Final, NamedTuple, Protocol
 
-from presence.core.place import Place
 from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
@@ -26,6 +25,7 @@ from presence.core.recognition.challenge import (
     make_answer,
 )
 from presence.core.recognition.identifiers import slot_at
+from presence.core.site import Site
 from presence.ports import Clock
 from presence.simulation.identity_keys import window_key
 
@@ -80,7 +80,7 @@ class Customer:
     """Whose phone it is, and where it takes the gateway to stand."""
 
     identity_key: bytes = field(repr=False)
-    place: Place
+    site: Site
     service_uuid: str
 
 
@@ -169,7 +169,7 @@ async def _exchange(
     series = readings_of(heard, now.monotonic_s)
     key = window_key(customer.identity_key, now.utc_s)
     await peer.write(
-        ANSWER_UUID, make_answer(challenge, series, key, customer.place, slot_at(now.utc_s))
+        ANSWER_UUID, make_answer(challenge, series, key, customer.site, slot_at(now.utc_s))
     )
     return series, clock.now().monotonic_s
 

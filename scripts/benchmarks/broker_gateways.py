@@ -18,10 +18,10 @@ from pathlib import Path
 from random import Random
 
 from presence.config.settings import MqttSettings, StoreSettings
-from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at
+from presence.core.site import Site
 from presence.core.timestamps import Moment
 from presence.edges.host.clock import SystemClock
 from presence.edges.mqtt.publisher import MqttPublisher
@@ -55,7 +55,7 @@ class Shop:
         self._chance = Random(number)
         now = SystemClock().now()
         rules = replace(
-            subjects.rules(), place=place_of(number), store_key=number.to_bytes(32, "big")
+            subjects.rules(), site=site_of(number), store_key=number.to_bytes(32, "big")
         )
         self.pipeline = Pipeline(rules, RuntimeStore(folder), emit=lambda _event: None)
         self.pipeline.apply(
@@ -90,17 +90,17 @@ class Shop:
                     return
 
 
-def place_of(number: int) -> Place:
-    return Place(f"{CHAIN}-{number}", subjects.rules().place.store)
+def site_of(number: int) -> Site:
+    return Site(f"{CHAIN}-{number}", subjects.rules().site.store)
 
 
 async def main(port: int, first: int, count: int, visits: int, rate: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shops = []
         for number in range(first, first + count):
-            place = place_of(number)
+            site = site_of(number)
             store = StoreSettings(
-                chain=place.chain, store=place.store, gateway="door-1", key_file=Path("unused")
+                chain=site.chain, store=site.store, gateway="door-1", key_file=Path("unused")
             )
             publisher = MqttPublisher(MqttSettings(port=port), store, emit=lambda _event: None)
             shops.append((Shop(number, visits, Path(folder) / str(number), publisher), publisher))

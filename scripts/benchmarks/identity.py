@@ -15,13 +15,13 @@ from presence.core.consent.gate import permitted
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.model import Consent, Grant, Purpose, Scope
 from presence.core.consent.record import Words, encode_record
-from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.beacons.ibeacon import format_for
 from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.slot_table import SlotTable, build_table
+from presence.core.site import Site
 from scripts.benchmarks import subjects
 from scripts.benchmarks.figure import Figure, interleaved_ns
 
@@ -33,7 +33,7 @@ PRESENT: Final = 200
 HEARD: Final = 20_000
 WINDOW: Final = window_at(subjects.NOW.utc_s)
 SLOT: Final = slot_at(subjects.NOW.utc_s)
-PLACE: Final = Place("acme", "fi-0042")
+SITE: Final = Site("acme", "fi-0042")
 IDENTIFY: Final = (eddystone.FORMAT.identify, format_for(b"acme/tst").identify)
 
 
@@ -76,7 +76,7 @@ def records(
         purposes=frozenset({Purpose.PRESENCE, Purpose.OFFERS}),
         not_before_s=now_s - 86_400,
         not_after_s=now_s + 86_400,
-        scope=Scope(frozenset({PLACE.store})),
+        scope=Scope(frozenset({SITE.store})),
         grants=tuple(
             Grant(category, now_s - 86_400, now_s + 43_200) for category in ("ap2:1551", "ap2:1285")
         ),
@@ -118,7 +118,7 @@ def recogniser(table: SlotTable, consents: ConsentIndex) -> Callable[[Advertisem
             ref = table.find(identifier)
             if not isinstance(ref, bytes):
                 return None
-            return ref if permitted(consents.get(ref), PLACE, now_s) is None else None
+            return ref if permitted(consents.get(ref), SITE, now_s) is None else None
         return None
 
     return recognise

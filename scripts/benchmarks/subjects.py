@@ -4,7 +4,6 @@ from presence.config.settings import EntrySettings
 from presence.core.consent.gate import ListStanding
 from presence.core.consent.list_json import ConsentList, Entry, ListHeader
 from presence.core.consent.model import Audience, Consent, Grant, Purpose, Scope
-from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import (
@@ -14,6 +13,7 @@ from presence.core.recognition.identifiers import (
     window_at,
 )
 from presence.core.rules import Rules
+from presence.core.site import Site
 from presence.core.timestamps import Moment
 
 NOW = Moment(1_000_000.0, 1_795_440_000.0)
@@ -23,7 +23,7 @@ STANDING = ListStanding(publishing=True, seq=1, suppression_checked_at_s=NOW.utc
 
 def rules() -> Rules:
     return Rules(
-        place=Place("acme", "fi-0042"),
+        site=Site("acme", "fi-0042"),
         audiences=(Audience("offers-main", Purpose.OFFERS, frozenset({"ap2:1551"})),),
         notice="fi-2026-03",
         store_key=bytes(32),

@@ -21,7 +21,7 @@ from tests.support.builders import (
     BERIT,
     CARS,
     GARDEN,
-    PLACE,
+    SITE,
     START_S,
     a_list,
     advertisement,
@@ -228,7 +228,7 @@ def test_a_list_counts_for_somebody_who_was_let_in_and_of_whom_nothing_is_known_
 
 @pytest.mark.requirement("R-15")
 def test_a_store_that_becomes_sensitive_refuses_those_who_were_let_in() -> None:
-    engine = restarted(inside(), consent(), at=moment(9), place=replace(PLACE, sensitive=True))
+    engine = restarted(inside(), consent(), at=moment(9), site=replace(SITE, sensitive=True))
 
     assert heard(engine, 10) == {Reason.NOT_EXPLICIT: 1}
 

@@ -29,7 +29,7 @@ from tests.support.builders import (
     GARDEN,
     OFFERS,
     PICK_UP,
-    PLACE,
+    SITE,
     START_S,
     DoorRule,
     a_list,
@@ -214,7 +214,7 @@ def test_a_visit_ends_after_closing_time_as_any_other() -> None:
 
 @pytest.mark.requirement("R-15")
 def test_a_sensitive_store_hears_nothing_of_who_did_not_say_so_explicitly() -> None:
-    engine = an_engine(consent(), place=replace(PLACE, sensitive=True))
+    engine = an_engine(consent(), site=replace(SITE, sensitive=True))
 
     assert not walk_in(engine)
     assert engine.counts.refused == {Reason.NOT_EXPLICIT: 8}
@@ -525,7 +525,7 @@ class AnyAfternoon(RuleBasedStateMachine):
         now_s = moment(self.now_s).utc_s
         of_list = standing(publishing=self.fresh)
         answer = believed(of_list) or permitted_to(
-            self.consents.get(ref), audience, PLACE, of_list, now_s
+            self.consents.get(ref), audience, SITE, of_list, now_s
         )
         assert isinstance(answer, Allowed), "published without a right"
         stable = subject_of_day(pairwise_key(ref, audience.name), STABLE_DAY)

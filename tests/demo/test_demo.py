@@ -24,7 +24,7 @@ from presence.cli import main
 from presence.cli.demo import audience_for
 from presence.config.settings import MqttProtocol
 from presence.core.consent.list_json import assemble, parse_entry, parse_header
-from presence.core.place import Place
+from presence.core.site import Site
 from presence.core.visit.visits import Entered, Sighting, Visits
 from presence.demo import marks
 from presence.demo.account import Traces, as_dict, close_the_books, story_problems
@@ -280,7 +280,7 @@ def test_a_greeting_too_many_and_one_too_few_are_problems():
 def a_doorbell(
     clock: SimulatedClock, pockets: Sequence[Pocket] = (), *, seed: int = 1
 ) -> SimulatedDoorbell:
-    return SimulatedDoorbell(pockets, clock, Place(CHAIN, STORE), seed=seed, seconds=SECONDS)
+    return SimulatedDoorbell(pockets, clock, Site(CHAIN, STORE), seed=seed, seconds=SECONDS)
 
 
 def a_play(

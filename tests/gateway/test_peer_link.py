@@ -28,7 +28,7 @@ from presence.ports import OutgoingMessage
 from presence.telemetry import PeersIgnored
 from tests.support.brokers import PUBACK, FakeBroker, packet
 from tests.support.builders import (
-    PLACE,
+    SITE,
     STORE_KEY,
     DoorRule,
     a_list,
@@ -78,7 +78,7 @@ class Door:
         self.pipeline.apply(a_list(consent()), standing(), moment())
         for heard in approach():
             self.pipeline.receive(heard)
-        peers = Election(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        peers = Election(SITE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
         self.peering = PeerLink(
             peers,
             self.pipeline,
@@ -108,7 +108,7 @@ class Door:
     ) -> None:
         name = opaque_name(STORE_KEY, event_id)
         payload = encode_peer_message(
-            PeerMessage(said, name, name, gateway, int(self.clock.now().utc_s)), key, PLACE
+            PeerMessage(said, name, name, gateway, int(self.clock.now().utc_s)), key, SITE
         )
         self.peering.receive(TOPIC, payload, False)
 
@@ -171,7 +171,7 @@ async def test_what_is_said_is_short_lived_and_no_event(door: Door) -> None:
     claim = door.link.published[0]
     assert (claim.expiry_s, claim.event_type, claim.event_id) == (EXPIRY_S, "", "")
     assert isinstance(
-        decode_peer_message(claim.payload, STORE_KEY, PLACE, door.clock.now().utc_s), PeerMessage
+        decode_peer_message(claim.payload, STORE_KEY, SITE, door.clock.now().utc_s), PeerMessage
     )
 
 
@@ -306,7 +306,7 @@ async def test_a_node_of_the_brokers_cluster_that_is_gone_mutes_nobody(door: Doo
         FakeBroker(puback=puback).running() as broker,
         running(new_publisher(broker.port, told)) as publisher,
     ):
-        peers = Election(PLACE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        peers = Election(SITE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
         peering = PeerLink(
             peers, door.pipeline, publisher, door.clock, emit=told.emit, chance=lambda: 0.0
         )

@@ -222,7 +222,7 @@ async def test_a_state_that_hangs_is_named_and_the_watchdog_is_not_fed() -> None
 @pytest.mark.requirement("R-60")
 async def test_peers_that_hang_are_named_and_the_watchdog_is_not_fed() -> None:
     gate, our = Gate(), rules()
-    election = Election(our.place, our.store_key, "gw-1", PeerSettings(), our.entry)
+    election = Election(our.site, our.store_key, "gw-1", PeerSettings(), our.entry)
     async with gate.running(publisher=HangingPublisher("subscribe"), election=election):
         await gate.names("peers")
 

@@ -18,7 +18,7 @@ from presence.core.consent.freshness import Freshness
 from presence.core.event import cloudevent
 from presence.core.event.cloudevent import CONTENT_TYPE, EventType, WithdrawnReason
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
-from tests.support.builders import PLACE
+from tests.support.builders import SITE
 from tests.support.contract import (
     EVENT,
     SCHEMA_URN,
@@ -320,12 +320,12 @@ RESOLVED: dict[str, Any] = resolve(DOCUMENT)
 def test_the_channels_are_the_topics_of_the_code() -> None:
     addresses = {name: channel["address"] for name, channel in RESOLVED["channels"].items()}
     names = {
-        "chain": PLACE.chain,
-        "store": PLACE.store,
+        "chain": SITE.chain,
+        "store": SITE.store,
         "audience": "offers-main",
         "gateway": "door-1",
     }
-    assert addresses["events"].format(**names) == cloudevent.topic(PLACE, "offers-main") == EVENTS
+    assert addresses["events"].format(**names) == cloudevent.topic(SITE, "offers-main") == EVENTS
     assert addresses["state"].format(**names) == STATE_TOPIC
     assert EVENT.fullmatch(addresses["events"].format(**names))
     assert STATE.fullmatch(addresses["state"].format(**names))

@@ -25,7 +25,7 @@ from tests.support.builders import (
     ANNA,
     CARS,
     OFFERS,
-    PLACE,
+    SITE,
     an_engine,
     approach,
     consent,
@@ -38,7 +38,7 @@ from tests.support.proxies import Wire, wire
 
 pytestmark = needs_mosquitto
 
-EVENTS = topic(PLACE, OFFERS.name)
+EVENTS = topic(SITE, OFFERS.name)
 PEERS = "presence/v1/acme/fi-0042/peer/seen"
 VERSIONS = pytest.mark.parametrize("version", ["mqttv50", "mqttv311"])
 

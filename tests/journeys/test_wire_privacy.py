@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from presence.config import parse_settings
-from presence.config.rules import place_of, rules_of
+from presence.config.rules import rules_of, site_of
 from presence.core.consent.model import Audience, Purpose
 from presence.core.event.cloudevent import (
     Assurance,
@@ -42,7 +42,7 @@ from tests.support.builders import (
     GARDEN,
     OFFERS,
     PICK_UP,
-    PLACE,
+    SITE,
     START_S,
     STORE_KEY,
     a_list,
@@ -107,7 +107,7 @@ def captured() -> list[list[dict[str, Any]]]:
                 subject = subject_of_day(pairwise_key, utc_day(at_s))
                 events.append(
                     json.loads(
-                        encode(Event(EventType.ENTERED, name, subject, audience, at_s, data), PLACE)
+                        encode(Event(EventType.ENTERED, name, subject, audience, at_s, data), SITE)
                     )
                 )
         people.append(events)
@@ -212,7 +212,7 @@ def test_two_who_enter_in_one_minute_cannot_be_told_apart_by_any_time_in_their_e
         [waiting] = engine.outbox.pending
         released = engine.dispatcher.release(waiting, moment(FULL_MINUTE_S + second + 1))
         assert isinstance(released, tuple)
-        messages.add(encode(released[0], PLACE))
+        messages.add(encode(released[0], SITE))
     assert len(messages) == 1
 
 
@@ -353,13 +353,13 @@ def test_a_size_that_some_event_would_exceed_is_refused_with_the_size_that_will_
 def test_the_longest_event_is_an_entered_whatever_else_there_is(kind: EventType) -> None:
     """Also where the audience has no category at all."""
     data = {"entered_id": "x" * 26, "reason": "unspecified"}
-    other = encode(Event(kind, "x" * 26, "p_" + "x" * 22, "service", START_S, data), PLACE)
-    assert len(other) <= largest_bytes(PLACE, "service", "service", (), "n")
+    other = encode(Event(kind, "x" * 26, "p_" + "x" * 22, "service", START_S, data), SITE)
+    assert len(other) <= largest_bytes(SITE, "service", "service", (), "n")
 
 
 async def test_events_of_a_padded_shop_arrive_as_they_were_sent() -> None:
     assert padded(SIZE).pad_to_bytes == SIZE
-    assert place_of(parse_settings(MINIMAL, name="presence.yaml")) == PLACE
+    assert site_of(parse_settings(MINIMAL, name="presence.yaml")) == SITE
     [message] = (await published(ANNA, audiences=(OFFERS,), pad_to_bytes=SIZE)).published[:1]
     assert message.payload.rstrip(b" ").endswith(b"}")
     assert message.payload.endswith(b"}" + b" " * (SIZE - len(message.payload.rstrip(b" "))))

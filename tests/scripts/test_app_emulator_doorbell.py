@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from presence.core.place import Place
 from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
@@ -21,6 +20,7 @@ from presence.core.recognition.challenge import (
     is_genuine,
 )
 from presence.core.recognition.identifiers import slot_at
+from presence.core.site import Site
 from presence.errors import RadioError, RadioFault
 from presence.simulation.identity_keys import window_key
 from scripts.app_emulator.__main__ import main
@@ -40,7 +40,7 @@ from scripts.app_emulator.doorbell import (
 from scripts.stores.customers import identity_key
 from tests.support.builders import (
     ANNA,
-    PLACE,
+    SITE,
     moment,
 )
 from tests.support.fake_advertising import a_bus
@@ -48,7 +48,7 @@ from tests.support.fakes import FakeClock
 
 SERVICE = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
 KEY = identity_key(ANNA)
-PHONE = Customer(KEY, PLACE, SERVICE)
+PHONE = Customer(KEY, SITE, SERVICE)
 OPTIONS = argparse.Namespace(listen=0.1, every=None, json=True)
 
 
@@ -135,7 +135,7 @@ async def test_an_answer_is_genuine_and_carries_what_was_heard_of_the_loudest_ga
     (answer,) = gateway.rung
     now = clock.now()
     assert isinstance(answer, Answer)
-    assert is_genuine(answer, window_key(KEY, now.utc_s), PLACE, slot_at(now.utc_s))
+    assert is_genuine(answer, window_key(KEY, now.utc_s), SITE, slot_at(now.utc_s))
     assert [(round(age_s, 1), rssi_dbm) for age_s, rssi_dbm in answer.readings] == [
         (3.0, -62),
         (2.0, -55),
@@ -148,14 +148,14 @@ async def test_an_answer_is_genuine_and_carries_what_was_heard_of_the_loudest_ga
 
 async def test_an_answer_for_another_store_is_not_genuine_here(clock: FakeClock) -> None:
     gateway = Gateway(clock)
-    elsewhere = Customer(KEY, Place(chain=PLACE.chain, store="elsewhere"), SERVICE)
+    elsewhere = Customer(KEY, Site(chain=SITE.chain, store="elsewhere"), SERVICE)
 
     await answered(Air(gateway, heard(clock, (0.1, -58))), clock, elsewhere)
 
     (answer,) = gateway.rung
     now = clock.now()
     assert isinstance(answer, Answer)
-    assert not is_genuine(answer, window_key(KEY, now.utc_s), PLACE, slot_at(now.utc_s))
+    assert not is_genuine(answer, window_key(KEY, now.utc_s), SITE, slot_at(now.utc_s))
 
 
 async def test_a_lost_connection_is_tried_again_with_a_new_challenge(clock: FakeClock) -> None:

@@ -38,8 +38,8 @@ from tests.support.fakes import RecordingTelemetry
 from tests.support.mqtt_parts import an_event, message, running, state_of
 from tests.support.paths import ROOT
 
-PLACE = "presence/v1/acme/fi-0042"
-EVENTS, OFFERS = f"{PLACE}/evt/{AUDIENCE}", f"{PLACE}/offer/{AUDIENCE}"
+SITE = "presence/v1/acme/fi-0042"
+EVENTS, OFFERS = f"{SITE}/evt/{AUDIENCE}", f"{SITE}/offer/{AUDIENCE}"
 REVOKE, HEAD = "presence/v1/acme/ctl/revoke/fi-0042", "presence/v1/acme/ctl/head/fi-0042"
 NOT_AUTHORIZED = 0x87
 needs_plugin = pytest.mark.skipif(
@@ -150,7 +150,7 @@ async def test_a_gateway_publishes_its_events_and_its_state_over_tls(
         Client(store, "monitor") as monitor,
     ):
         assert await engine.subscribe(EVENTS) == 1
-        assert await monitor.subscribe(f"{PLACE}/gw/+/state") == 1
+        assert await monitor.subscribe(f"{SITE}/gw/+/state") == 1
         async with running(store.gateway(telemetry)) as gateway:
             await gateway.publish(message(7))
             assert (await asyncio.wait_for(engine.heard.get(), 5)).payload == an_event(7)
@@ -167,7 +167,7 @@ async def test_a_gateway_publishes_its_events_and_its_state_over_tls(
 @pytest.mark.parametrize("dynamic_security", [False, pytest.param(True, marks=needs_plugin)])
 @pytest.mark.parametrize(
     "topic",
-    ["presence/v1/acme/se-0007/evt/offers-main", f"{PLACE}/gw/gw-2/state", OFFERS, REVOKE],
+    ["presence/v1/acme/se-0007/evt/offers-main", f"{SITE}/gw/gw-2/state", OFFERS, REVOKE],
 )
 async def test_what_a_gateway_may_not_say_is_refused_with_its_reason_code(
     tmp_path: Path, topic: str, dynamic_security: bool
@@ -195,16 +195,14 @@ async def test_a_gateway_hears_neither_events_nor_offers_not_even_its_own(
         Client(store, GATEWAY) as gateway,
         Client(store, ENGINE) as engine,
     ):
-        codes = [
-            await gateway.subscribe(topic) for topic in (EVENTS, OFFERS, f"{PLACE}/evt/+", "#")
-        ]
+        codes = [await gateway.subscribe(topic) for topic in (EVENTS, OFFERS, f"{SITE}/evt/+", "#")]
         assert (
             codes == [NOT_AUTHORIZED if dynamic_security else 1] * 4
         )  # a list accepts, and delivers nothing
-        assert await gateway.subscribe(f"{PLACE}/peer/seen") == 1
+        assert await gateway.subscribe(f"{SITE}/peer/seen") == 1
         assert await gateway.publish(EVENTS, an_event()) in (0, 16)
         assert await engine.publish(OFFERS, b"{}") in (0, 16)
-        assert await gateway.nothing_else(f"{PLACE}/peer/seen")
+        assert await gateway.nothing_else(f"{SITE}/peer/seen")
 
 
 @needs_mosquitto
@@ -244,22 +242,22 @@ async def test_an_engine_hears_its_own_audience_only_and_writes_nothing_but_offe
         Client(store, ENGINE) as engine,
     ):
         others = (
-            f"{PLACE}/evt/pick-up",
-            f"{PLACE}/evt/+",
-            f"{PLACE}/gw/+/state",
-            f"{PLACE}/peer/seen",
+            f"{SITE}/evt/pick-up",
+            f"{SITE}/evt/+",
+            f"{SITE}/gw/+/state",
+            f"{SITE}/peer/seen",
             "presence/#",
         )
         codes = [await engine.subscribe(topic) for topic in others]
         assert codes == [NOT_AUTHORIZED if dynamic_security else 1] * len(others)
-        for topic in (f"{PLACE}/gw/{GATEWAY}/state", f"{PLACE}/peer/seen"):
+        for topic in (f"{SITE}/gw/{GATEWAY}/state", f"{SITE}/peer/seen"):
             assert await gateway.publish(topic, json.dumps(state_of("online")).encode()) in (0, 16)
-        assert await gateway.publish(f"{PLACE}/evt/pick-up", b"{}") in (0, 16)
+        assert await gateway.publish(f"{SITE}/evt/pick-up", b"{}") in (0, 16)
         refused = [
             EVENTS,
-            f"{PLACE}/offer/pick-up",
-            f"{PLACE}/gw/{GATEWAY}/state",
-            f"{PLACE}/peer/seen",
+            f"{SITE}/offer/pick-up",
+            f"{SITE}/gw/{GATEWAY}/state",
+            f"{SITE}/peer/seen",
         ]
         assert [await engine.publish(topic) for topic in refused] == [NOT_AUTHORIZED] * len(refused)
         assert await engine.subscribe(OFFERS) == 1

@@ -20,7 +20,6 @@ from presence.core.consent.model import Audience, Consent, Flag, Grant, Purpose,
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import EventType, encode
 from presence.core.event.outbox import Announcement, Outgoing, Step
-from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import (
@@ -31,6 +30,7 @@ from presence.core.recognition.identifiers import (
     window_at,
 )
 from presence.core.rules import Rules
+from presence.core.site import Site
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Sighting, Visit
 from presence.simulation.identity_keys import window_key
@@ -50,7 +50,7 @@ ANNA: Final = bytes.fromhex("a1a2a3a4a5a6a7a8")
 BERIT: Final = bytes.fromhex("b1b2b3b4b5b6b7b8")
 CARL: Final = bytes.fromhex("c1c2c3c4c5c6c7c8")
 
-PLACE: Final = Place("acme", "fi-0042")
+SITE: Final = Site("acme", "fi-0042")
 STORE_KEY: Final = bytes(range(32))
 CARS: Final = "ap2:1551"
 VANS: Final = "ap2:1552"
@@ -122,7 +122,7 @@ def consent(**changes: Any) -> Consent:
         "purposes": frozenset({Purpose.PRESENCE, Purpose.OFFERS}),
         "not_before_s": START_S - DAY_S,
         "not_after_s": START_S + 100 * DAY_S,
-        "scope": Scope(frozenset({PLACE.store})),
+        "scope": Scope(frozenset({SITE.store})),
         "grants": (grant(CARS), grant(GARDEN)),
         "pairwise_keys": {
             name: pairwise_key(ref, name) for name in (OFFERS.name, PICK_UP.name, "test")
@@ -195,7 +195,7 @@ def entry_json(**changes: Any) -> dict[str, Any]:
         "nb": int(START_S - DAY_S),
         "na": int(START_S + 100 * DAY_S),
         "paused_until": 0,
-        "scope": {"type": "store", "id": PLACE.store},
+        "scope": {"type": "store", "id": SITE.store},
         "grants": [[CARS, int(START_S + 30 * DAY_S)], [GARDEN, 0]],
         **changes,
     }
@@ -246,7 +246,7 @@ class DoorRule:
 
 def rules(**changes: Any) -> Rules:
     values: dict[str, Any] = {
-        "place": PLACE,
+        "site": SITE,
         "audiences": (OFFERS,),
         "notice": "fi-2026-03",
         "store_key": STORE_KEY,
@@ -324,7 +324,7 @@ def send_all(engine: Engine, now: Moment, *, acknowledged: bool = True) -> list[
     for waiting in tuple(engine.outbox.pending):
         released = engine.dispatcher.release(waiting, now)
         if isinstance(released, tuple):
-            sent.append(check_event(json.loads(encode(released[0], PLACE))))
+            sent.append(check_event(json.loads(encode(released[0], SITE))))
             if acknowledged:
                 engine.outbox.pending.pop(waiting.id)
     return sent

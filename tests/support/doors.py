@@ -25,7 +25,7 @@ from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
 from tests.support.builders import (
     ANNA,
-    PLACE,
+    SITE,
     STORE_KEY,
     DoorRule,
     a_list,
@@ -65,7 +65,7 @@ class Door:
     ) -> None:
         self.name = name
         self.engine = an_engine(*consents, **rules)
-        self.peers = Election(PLACE, STORE_KEY, name, RULE, rules.get("entry", DoorRule()))
+        self.peers = Election(SITE, STORE_KEY, name, RULE, rules.get("entry", DoorRule()))
         self.chance = chance
         self.alive = True
         self.group = 0
@@ -205,7 +205,7 @@ class Doors:
     def _say(self, door: Door, message: PeerMessage) -> None:
         if door.alive:
             self.spoken.append(message)
-            payload = encode_peer_message(message, STORE_KEY, PLACE)
+            payload = encode_peer_message(message, STORE_KEY, SITE)
             arrives_s = self.now.monotonic_s + LATENCY_S
             self._way += [
                 (arrives_s, other, payload)
@@ -214,7 +214,7 @@ class Doors:
             ]
 
     def _send(self, door: Door, event: Any) -> bool:
-        self.sent.append(Sent(self.now.monotonic_s, door.name, json.loads(encode(event, PLACE))))
+        self.sent.append(Sent(self.now.monotonic_s, door.name, json.loads(encode(event, SITE))))
         self.after_event(door)
         return door.alive
 
@@ -224,7 +224,7 @@ class Doors:
         for _, door, payload in due:
             if not door.alive:
                 continue
-            message = decode_peer_message(payload, STORE_KEY, PLACE, self.now.utc_s)
+            message = decode_peer_message(payload, STORE_KEY, SITE, self.now.utc_s)
             assert isinstance(message, PeerMessage)
             answer = door.peers.receive(message, door.engine.announced_visits(), self.now)
             if answer is not None:

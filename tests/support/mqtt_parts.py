@@ -12,7 +12,7 @@ from presence.core.event.cloudevent import Assurance, Event, EventType, encode, 
 from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.ports import OutgoingMessage
-from tests.support.builders import PLACE, START_S
+from tests.support.builders import SITE, START_S
 from tests.support.fakes import RecordingTelemetry
 
 STORE = StoreSettings(chain="acme", store="fi-0042", gateway="door-1", key_file=Path("unused"))
@@ -32,7 +32,7 @@ def an_event(number: int = 0) -> bytes:
         assurance=Assurance.BROADCAST,
     )
     event_id = base64.b32encode(number.to_bytes(16, "big"))[:26].decode().lower()
-    return encode(Event(EventType.ENTERED, event_id, SUBJECT, "offers-main", START_S, data), PLACE)
+    return encode(Event(EventType.ENTERED, event_id, SUBJECT, "offers-main", START_S, data), SITE)
 
 
 def state_of(name: str) -> dict[str, object]:

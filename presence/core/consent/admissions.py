@@ -25,7 +25,7 @@ from presence.core.consent.gate import (
     permitted_to,
 )
 from presence.core.consent.model import Audience, Consent
-from presence.core.place import Place
+from presence.core.site import Site
 from presence.core.timestamps import Moment
 
 LOOK_AGAIN_S: Final = 600.0
@@ -48,14 +48,14 @@ class Admission(NamedTuple):
 
 
 class Admissions:
-    """The gate with what it knows: place, audiences, consents, and how far to believe the list."""
+    """The gate with what it knows: site, audiences, consents, and how far to believe the list."""
 
-    def __init__(self, place: Place, audiences: Iterable[Audience]) -> None:
+    def __init__(self, site: Site, audiences: Iterable[Audience]) -> None:
         self.standing = ListStanding(publishing=False)
         """For reading, as `consents` and `admitted`."""
         self.consents: Mapping[bytes, Consent] = {}
         self.admitted: dict[bytes, Admission] = {}
-        self._place = place
+        self._site = site
         self._audiences = {audience.name: audience for audience in audiences}
         self._agenda = Agenda[bytes]()
         self._changed: set[bytes] = set()
@@ -107,7 +107,7 @@ class Admissions:
     def judge(self, ref: bytes, now: Moment) -> Admission | Denied:
         """The second question alone, whether or not the list may be believed; a yes is kept."""
         consent = self.consents.get(ref)
-        denied = permitted(consent, self._place, now.utc_s)
+        denied = permitted(consent, self._site, now.utc_s)
         if denied is not None or consent is None:
             return denied or Denied(Reason.UNKNOWN)
         decisions = {
@@ -126,7 +126,7 @@ class Admissions:
         consent, known = self.consents.get(ref), self._audiences.get(audience)
         if known is None:
             return consent, NO_AUDIENCE
-        return consent, permitted_to(consent, known, self._place, self.standing, now.utc_s)
+        return consent, permitted_to(consent, known, self._site, self.standing, now.utc_s)
 
     def to_ask(self, now: Moment, known: Callable[[], set[bytes]]) -> set[bytes]:
         """Those about whom the gate is to be asked now; from then on they count as asked."""

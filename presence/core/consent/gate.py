@@ -25,7 +25,7 @@ from typing import Final
 
 from presence.core.consent.model import TEST_AUDIENCE, Audience, Consent, Flag, Purpose
 from presence.core.consent.taxonomy import SENSITIVE_CATEGORIES, is_known, lineage
-from presence.core.place import Place
+from presence.core.site import Site
 
 SUPPRESSION_LIST_MAX_AGE_S: Final = 24 * 3600
 """Robinson lists and the chain's own block list must have been applied within a day (R-30)."""
@@ -92,7 +92,7 @@ def believed(standing: ListStanding) -> Denied | None:
     return None if standing.publishing else Denied(Reason.LIST_STALE)
 
 
-def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | None:
+def permitted(consent: Consent | None, site: Site, now_s: float) -> Denied | None:
     """The second: what does this person allow? Why they may not be recognised here now, or None."""
     if consent is None:
         return Denied(Reason.UNKNOWN)
@@ -105,20 +105,20 @@ def permitted(consent: Consent | None, place: Place, now_s: float) -> Denied | N
         return Denied(Reason.EXPIRED)
     if now_s < consent.paused_until_s:
         return Denied(Reason.PAUSED)
-    if not consent.scope.covers(place.store):
+    if not consent.scope.covers(site.store):
         return Denied(Reason.OUT_OF_SCOPE)
     if Purpose.PRESENCE not in consent.purposes:
         return Denied(Reason.NO_PRESENCE)
-    if place.sensitive and Flag.EXPLICIT not in consent.flags:  # rule 4
+    if site.sensitive and Flag.EXPLICIT not in consent.flags:  # rule 4
         return Denied(Reason.NOT_EXPLICIT)
     return None
 
 
 def permitted_to(
-    consent: Consent | None, audience: Audience, place: Place, standing: ListStanding, now_s: float
+    consent: Consent | None, audience: Audience, site: Site, standing: ListStanding, now_s: float
 ) -> Decision:
     """What this person allows an audience, whether or not the list may be believed."""
-    denied = permitted(consent, place, now_s)
+    denied = permitted(consent, site, now_s)
     if denied is not None or consent is None:
         return denied or Denied(Reason.UNKNOWN)
     return allowed_to(consent, audience, standing, now_s)

@@ -24,7 +24,7 @@ from typing import Any, Final
 from presence.core.consent.gate import Reason
 from presence.core.consent.model import Consent
 from presence.core.encoding import encode_base64url
-from presence.core.place import Place
+from presence.core.site import Site
 from presence.core.timestamps import rfc3339, rfc3339_minute
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
@@ -114,29 +114,29 @@ def utc_day(utc_s: float) -> bytes:
     return rfc3339(utc_s)[:10].encode()
 
 
-def topic(place: Place, audience: str) -> str:
-    return f"presence/v1/{place.chain}/{place.store}/evt/{audience}"
+def topic(site: Site, audience: str) -> str:
+    return f"presence/v1/{site.chain}/{site.store}/evt/{audience}"
 
 
-def encode(event: Event, place: Place, *, pad_to_bytes: int = 0) -> bytes:
+def encode(event: Event, site: Site, *, pad_to_bytes: int = 0) -> bytes:
     """The event as compact JSON, UTF-8, with spaces behind it up to `pad_to_bytes`."""
     kind = event.type.split(".")[1]
     body = {
         "specversion": "1.0",
         "type": event.type.value,
-        "source": f"urn:presence:{place.chain}:{place.store}",
+        "source": f"urn:presence:{site.chain}:{site.store}",
         "id": event.id,
         "subject": event.subject,
         "time": rfc3339_minute(event.occurred_s),
         "datacontenttype": "application/json",
         "dataschema": f"urn:presence:schema:{kind}-1.0",
-        "data": {"audience": event.audience, "store": place.store, **event.data},
+        "data": {"audience": event.audience, "store": site.store, **event.data},
     }
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode().ljust(pad_to_bytes)
 
 
 def largest_bytes(
-    place: Place, audience: str, purpose: str, categories: tuple[str, ...], notice: str
+    site: Site, audience: str, purpose: str, categories: tuple[str, ...], notice: str
 ) -> int:
     """How long an event for this audience can be: an `entered` with all its categories, of a list
     of 16 digits.
@@ -144,9 +144,7 @@ def largest_bytes(
     data = entered_data(
         purpose, categories, 0, list_seq=10**15, notice=notice, assurance=Assurance.BROADCAST
     )
-    return len(
-        encode(Event(EventType.ENTERED, "x" * 26, "p_" + "x" * 22, audience, 0, data), place)
-    )
+    return len(encode(Event(EventType.ENTERED, "x" * 26, "p_" + "x" * 22, audience, 0, data), site))
 
 
 def entered_data(

@@ -36,7 +36,7 @@ from presence.core.event.cloudevent import EventType
 from presence.core.event.election_backoff import ElectionRule, backoff_s
 from presence.core.event.outbox import Announcement, Outgoing
 from presence.core.event.peer_message import PeerMessage, PeerMessageKind, opaque_name
-from presence.core.place import Place
+from presence.core.site import Site
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import EntryRule
 from presence.core.visit.visits import Visit
@@ -106,9 +106,9 @@ class Election:
     """
 
     def __init__(
-        self, place: Place, store_key: bytes, gateway: str, rule: ElectionRule, entry: EntryRule
+        self, site: Site, store_key: bytes, gateway: str, rule: ElectionRule, entry: EntryRule
     ) -> None:
-        self.place = place
+        self.site = site
         self.store_key = store_key
         self._gateway = gateway
         self._rule = rule

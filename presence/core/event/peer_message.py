@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from presence.core.encoding import encode_base64url
-from presence.core.place import Place
+from presence.core.site import Site
 
 EXPIRY_S: Final = 10
 """At the broker: a gateway that would hear it later decides without it."""
@@ -68,8 +68,8 @@ class PeerMessage:
     at_s: int
 
 
-def topic_of_peers(place: Place) -> str:
-    return f"presence/v1/{place.chain}/{place.store}/peer/seen"
+def topic_of_peers(site: Site) -> str:
+    return f"presence/v1/{site.chain}/{site.store}/peer/seen"
 
 
 def opaque_name(store_key: bytes, event_id: str) -> str:
@@ -80,20 +80,20 @@ def opaque_name(store_key: bytes, event_id: str) -> str:
     return b32encode(digest)[:26].decode().lower()
 
 
-def encode_peer_message(message: PeerMessage, store_key: bytes, place: Place) -> bytes:
+def encode_peer_message(message: PeerMessage, store_key: bytes, site: Site) -> bytes:
     body = {
         "said": message.kind.value,
         "visit": message.visit,
         "told": message.sent_as,
         "gateway": message.gateway,
         "at": message.at_s,
-        "mac": _mac(message, store_key, place),
+        "mac": _mac(message, store_key, site),
     }
     return json.dumps(body, separators=(",", ":")).encode()
 
 
 def decode_peer_message(
-    payload: bytes, store_key: bytes, place: Place, now_utc_s: float
+    payload: bytes, store_key: bytes, site: Site, now_utc_s: float
 ) -> PeerMessage | IgnoreReason:
     """The message, or why it is none."""
     try:
@@ -103,7 +103,7 @@ def decode_peer_message(
     message = _parsed(body)
     if message is None:
         return IgnoreReason.MALFORMED
-    if not hmac.compare_digest(_mac(message, store_key, place), body["mac"]):
+    if not hmac.compare_digest(_mac(message, store_key, site), body["mac"]):
         return IgnoreReason.FORGED
     return message if abs(now_utc_s - message.at_s) <= SKEW_S else IgnoreReason.OLD
 
@@ -131,11 +131,11 @@ def _parsed(body: Any) -> PeerMessage | None:
     )
 
 
-def _mac(message: PeerMessage, store_key: bytes, place: Place) -> str:
+def _mac(message: PeerMessage, store_key: bytes, site: Site) -> str:
     words = (
         "presence seen mac v1",
-        place.chain,
-        place.store,
+        site.chain,
+        site.store,
         message.kind,
         message.visit,
         message.sent_as,

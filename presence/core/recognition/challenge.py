@@ -39,8 +39,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from presence.core.encoding import EID_BYTES
-from presence.core.place import Place
 from presence.core.recognition.identifiers import ephemeral_identifier
+from presence.core.site import Site
 from presence.core.timestamps import Moment
 
 CHALLENGE_UUID: Final = "70726573-656e-6365-0001-63686c6c6e67"
@@ -156,12 +156,12 @@ class ChallengeRegistry:
                 del self._open[link]
 
 
-def is_genuine(answer: Answer, window_key: bytes, place: Place, slot: int) -> bool:
+def is_genuine(answer: Answer, window_key: bytes, site: Site, slot: int) -> bool:
     """Was it made by a holder of this window key, for this challenge, store and slot? Takes the
     same time for all.
     """
     return hmac.compare_digest(
-        answer.mac, _mac(answer.challenge, answer.signed, window_key, place, slot)
+        answer.mac, _mac(answer.challenge, answer.signed, window_key, site, slot)
     )
 
 
@@ -169,7 +169,7 @@ def make_answer(
     challenge: bytes,
     readings: Sequence[DoorbellReading],
     window_key: bytes,
-    place: Place,
+    site: Site,
     slot: int,
 ) -> bytes:
     """The phone's side: what it writes. Raises ValueError where the readings cannot be encoded."""
@@ -188,7 +188,7 @@ def make_answer(
             f"an answer has 1 to {MAX_READINGS} readings, oldest first, of -127 to "
             f"{MAX_RSSI_DBM} dBm"
         )
-    return signed + _mac(challenge, signed, window_key, place, slot)
+    return signed + _mac(challenge, signed, window_key, site, slot)
 
 
 def answer_key(window_key: bytes) -> bytes:
@@ -196,9 +196,9 @@ def answer_key(window_key: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=b"presence doorbell v1").derive(window_key)
 
 
-def _mac(challenge: bytes, signed: bytes, window_key: bytes, place: Place, slot: int) -> bytes:
+def _mac(challenge: bytes, signed: bytes, window_key: bytes, site: Site, slot: int) -> bytes:
     names = b"".join(
-        bytes((len(name),)) + name for name in (place.chain.encode(), place.store.encode())
+        bytes((len(name),)) + name for name in (site.chain.encode(), site.store.encode())
     )
     content = (
         b"presence doorbell answer v1\0" + challenge + names + slot.to_bytes(4, "big") + signed

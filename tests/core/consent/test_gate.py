@@ -21,7 +21,7 @@ from presence.core.consent.gate import (
 )
 from presence.core.consent.model import Audience, Consent, Flag, Grant, Purpose, Scope
 from presence.core.consent.taxonomy import SENSITIVE_CATEGORIES, lineage
-from presence.core.place import Place
+from presence.core.site import Site
 from tests.support.builders import (
     ANNA,
     CARS,
@@ -30,7 +30,7 @@ from tests.support.builders import (
     HOUR_S,
     OFFERS,
     PICK_UP,
-    PLACE,
+    SITE,
     START_S,
     VANS,
     consent,
@@ -41,7 +41,7 @@ from tests.support.builders import (
     with_purposes,
 )
 
-CLINIC = Place("acme", "fi-0042", sensitive=True)
+CLINIC = Site("acme", "fi-0042", sensitive=True)
 TEST = Audience("test", Purpose.OFFERS, frozenset({CARS}))
 
 
@@ -49,12 +49,12 @@ def ask(
     record: Consent | None,
     *,
     audience: Audience = OFFERS,
-    place: Place = PLACE,
+    site: Site = SITE,
     of_list: ListStanding | None = None,
     now_s: float = START_S,
 ) -> Allowed | Denied:
     of_list = of_list or standing()
-    return believed(of_list) or permitted_to(record, audience, place, of_list, now_s)
+    return believed(of_list) or permitted_to(record, audience, site, of_list, now_s)
 
 
 def categories(
@@ -118,10 +118,8 @@ STATES = [
     pytest.param(
         None, {"of_list": standing(publishing=False)}, Reason.LIST_STALE, id="list stale, nobody"
     ),
-    pytest.param(consent(), {"place": CLINIC}, Reason.NOT_EXPLICIT, id="sensitive store"),
-    pytest.param(
-        with_flags(Flag.EXPLICIT), {"place": CLINIC}, None, id="sensitive store, explicit"
-    ),
+    pytest.param(consent(), {"site": CLINIC}, Reason.NOT_EXPLICIT, id="sensitive store"),
+    pytest.param(with_flags(Flag.EXPLICIT), {"site": CLINIC}, None, id="sensitive store, explicit"),
     pytest.param(with_flags(Flag.TEST), {}, Reason.TEST_ONLY, id="a technician's phone"),
     pytest.param(
         with_flags(Flag.TEST),
@@ -439,11 +437,11 @@ REASONS_TO_DENY = {
 @given(
     st.sets(st.sampled_from(sorted(REASONS_TO_DENY)), min_size=1),
     st.sets(st.sampled_from(Flag)),
-    st.sampled_from([PLACE, CLINIC]),
+    st.sampled_from([SITE, CLINIC]),
     st.sampled_from([OFFERS, PICK_UP, TEST]),
 )
 def test_no_flag_place_or_audience_opens_a_consent_that_is_not_in_force(
-    wrongs: set[str], flags: set[Flag], place: Place, audience: Audience
+    wrongs: set[str], flags: set[Flag], site: Site, audience: Audience
 ) -> None:
     changes: dict[str, object] = {"purposes": frozenset(Purpose), "flags": frozenset(flags)}
     for wrong in wrongs:
@@ -451,8 +449,8 @@ def test_no_flag_place_or_audience_opens_a_consent_that_is_not_in_force(
 
     record = consent(**changes)
 
-    assert isinstance(ask(record, place=place, audience=audience), Denied)
-    assert permitted(record, place, START_S) is not None
+    assert isinstance(ask(record, site=site, audience=audience), Denied)
+    assert permitted(record, site, START_S) is not None
 
 
 @given(st.floats(-2000, 2000), st.floats(-2000, 2000), st.floats(0.1, 2000), st.floats(-2000, 2000))
@@ -495,4 +493,4 @@ def test_opt_out_registers_count_for_a_day_and_not_from_the_future(
 
 
 def test_a_consent_in_force_is_not_denied() -> None:
-    assert permitted(consent(), PLACE, START_S) is None
+    assert permitted(consent(), SITE, START_S) is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
-from tests.support.builders import ANNA, BERIT, CARL, DAY_S, PLACE, START_S, consent, grant
+from tests.support.builders import ANNA, BERIT, CARL, DAY_S, SITE, START_S, consent, grant
 
 TIMES = st.integers(0, (1 << 32) - 1).map(float)
 NAMES = st.text("abcdefghij-0123456789", min_size=1, max_size=8)
@@ -140,4 +140,4 @@ def test_an_entry_with_one_audience_and_two_grants_takes_at_most_80_bytes() -> N
 @pytest.mark.requirement("R-03")
 def test_an_index_prints_as_a_count() -> None:
     assert repr(ConsentIndex.from_consents([consent()])) == "ConsentIndex(1 entries)"
-    assert PLACE.store not in repr(ConsentIndex.from_consents([consent()]))
+    assert SITE.store not in repr(ConsentIndex.from_consents([consent()]))

@@ -26,7 +26,7 @@ from tests.support.builders import (
     GARDEN,
     HEALTH,
     PICK_UP,
-    PLACE,
+    SITE,
     START_S,
     VANS,
     a_list,
@@ -72,7 +72,7 @@ consents = st.builds(
     grants=st.lists(grants, max_size=4).map(tuple),
     refused_categories=CATEGORIES,
     flags=st.frozensets(st.sampled_from(list(Flag)), max_size=2),
-    scope=st.sampled_from([Scope(frozenset({PLACE.store})), Scope(frozenset())]),
+    scope=st.sampled_from([Scope(frozenset({SITE.store})), Scope(frozenset())]),
     paused_until_s=TIMES_S,
     objected=st.booleans(),
 )
@@ -83,11 +83,11 @@ PUBLISHING = ListStanding(publishing=True, suppression_checked_at_s=START_S, par
 
 def _rights(held: Consent | None, now_s: float) -> set[str]:
     """Everything that may be done with this consent at this moment, each a word."""
-    if permitted(held, PLACE, now_s) is not None or held is None:
+    if permitted(held, SITE, now_s) is not None or held is None:
         return set()
     rights = {f"purpose {purpose}" for purpose in held.purposes}
     for audience in (EVERYTHING, PICK_UP):
-        decision = permitted_to(held, audience, PLACE, PUBLISHING, now_s)
+        decision = permitted_to(held, audience, SITE, PUBLISHING, now_s)
         if isinstance(decision, Allowed):
             rights |= {
                 f"tell {audience.name}",

@@ -36,7 +36,7 @@ from tests.support.builders import (
     GARDEN,
     OFFERS,
     PICK_UP,
-    PLACE,
+    SITE,
     START_S,
     STORE_KEY,
     VANS,
@@ -68,7 +68,7 @@ def only_message(engine: Engine, now: Moment) -> bytes:
     released = engine.dispatcher.release(waiting, now)
     assert isinstance(released, tuple)
     engine.outbox.pending.pop(waiting.id)
-    return encode(released[0], PLACE)
+    return encode(released[0], SITE)
 
 
 # ---------------------------------------------------------------- golden files
@@ -185,14 +185,14 @@ def test_an_event_holds_no_stable_handle_in_any_spelling() -> None:
 
 
 def test_the_topic_names_chain_store_and_audience() -> None:
-    assert topic(PLACE, "offers-main") == "presence/v1/acme/fi-0042/evt/offers-main"
+    assert topic(SITE, "offers-main") == "presence/v1/acme/fi-0042/evt/offers-main"
 
 
 def test_an_event_is_compact_json_in_utf_8() -> None:
     event = Event(EventType.ENTERED, "id", "p_x", "offers-main", START_S, {"allow": ["x:é"]})
 
-    assert b" " not in encode(event, PLACE)
-    assert "é".encode() in encode(event, PLACE)
+    assert b" " not in encode(event, SITE)
+    assert "é".encode() in encode(event, SITE)
 
 
 @given(st.floats(0, 4e9), st.floats(0, 4e9))
@@ -207,7 +207,7 @@ def test_times_are_cut_and_ends_are_exact(occurred_s: float, until_s: float) -> 
             "offers", (CARS,), until_s, list_seq=1, notice="n", assurance=Assurance.CHALLENGE
         ),
     )
-    body = json.loads(encode(event, PLACE))
+    body = json.loads(encode(event, SITE))
 
     assert body["time"].endswith(":00Z")
     assert body["data"]["valid_until"].endswith("Z")
@@ -391,7 +391,7 @@ def test_the_largest_event_is_as_long_as_one_with_all_its_categories() -> None:
         '"allow":["ap2:1285","ap2:1551"],"valid_until":"1970-01-01T00:00:00Z",'
         '"consent":{"list_seq":1000000000000000,"notice":"fi-2026-03"},"assurance":"broadcast"}}'
     )
-    assert largest_bytes(PLACE, "offers-main", "offers", categories, "fi-2026-03") == len(body)
+    assert largest_bytes(SITE, "offers-main", "offers", categories, "fi-2026-03") == len(body)
 
 
 @pytest.mark.requirement("R-22")
@@ -410,6 +410,6 @@ def test_a_consent_allows_the_subject_of_the_day_and_with_profiling_the_stable_o
 
 def test_an_event_is_padded_behind_its_text() -> None:
     event = Event(EventType.LEFT, "x", "p_x", "offers-main", START_S)
-    assert encode(event, PLACE, pad_to_bytes=2048) == encode(event, PLACE) + b" " * (
-        2048 - len(encode(event, PLACE))
+    assert encode(event, SITE, pad_to_bytes=2048) == encode(event, SITE) + b" " * (
+        2048 - len(encode(event, SITE))
     )

@@ -10,7 +10,7 @@ from presence.core.event.cloudevent import EventType, visit_bucket
 from presence.core.event.election import MAX_HELD, Election, Send, Suppress, Wait
 from presence.core.event.election_backoff import backoff_s
 from presence.core.event.peer_message import PeerMessage, PeerMessageKind, opaque_name
-from tests.support.builders import PLACE, START_S, STORE_KEY, DoorRule, consent, moment, outgoing
+from tests.support.builders import SITE, START_S, STORE_KEY, DoorRule, consent, moment, outgoing
 from tests.support.doors import LATENCY_S, RULE, Door, Doors
 from tests.support.examples import examples
 
@@ -186,7 +186,7 @@ def test_whatever_is_lost_copies_have_one_id_and_nobody_is_silenced(
 
 
 def peers(name: str = "door-2") -> Election:
-    return Election(PLACE, STORE_KEY, name, PeerSettings(), DoorRule())
+    return Election(SITE, STORE_KEY, name, PeerSettings(), DoorRule())
 
 
 def word(said: PeerMessageKind, event_id: str, gateway: str = "door-1") -> PeerMessage:

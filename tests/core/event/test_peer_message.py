@@ -18,12 +18,12 @@ from presence.core.event.peer_message import (
     opaque_name,
     topic_of_peers,
 )
-from presence.core.place import Place
-from tests.support.builders import ANNA, PLACE, START_S, STORE_KEY
+from presence.core.site import Site
+from tests.support.builders import ANNA, SITE, START_S, STORE_KEY
 
 NAME = opaque_name(STORE_KEY, "01k9q4t3m8v2c7h5x0b6n1d4ze")
 CLAIM = PeerMessage(PeerMessageKind.CLAIM, NAME, NAME, "door-1", int(START_S))
-GOOD = encode_peer_message(CLAIM, STORE_KEY, PLACE)
+GOOD = encode_peer_message(CLAIM, STORE_KEY, SITE)
 
 
 def changed(**changes: Any) -> bytes:
@@ -34,13 +34,13 @@ def changed(**changes: Any) -> bytes:
 def test_what_was_said_is_what_is_heard(said: PeerMessageKind) -> None:
     seen = replace(CLAIM, kind=said)
     assert (
-        decode_peer_message(encode_peer_message(seen, STORE_KEY, PLACE), STORE_KEY, PLACE, START_S)
+        decode_peer_message(encode_peer_message(seen, STORE_KEY, SITE), STORE_KEY, SITE, START_S)
         == seen
     )
 
 
 def test_the_topic_is_the_stores_own() -> None:
-    assert topic_of_peers(PLACE) == "presence/v1/acme/fi-0042/peer/seen"
+    assert topic_of_peers(SITE) == "presence/v1/acme/fi-0042/peer/seen"
 
 
 @pytest.mark.requirement("R-21", "R-22")
@@ -64,20 +64,20 @@ def test_nothing_in_it_is_a_person_an_event_or_an_audience() -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_a_forged_word_is_nothing(change: dict[str, Any]) -> None:
-    assert decode_peer_message(changed(**change), STORE_KEY, PLACE, START_S) is IgnoreReason.FORGED
+    assert decode_peer_message(changed(**change), STORE_KEY, SITE, START_S) is IgnoreReason.FORGED
 
 
 def test_the_word_of_another_store_is_nothing() -> None:
-    assert decode_peer_message(GOOD, bytes(32), PLACE, START_S) is IgnoreReason.FORGED
+    assert decode_peer_message(GOOD, bytes(32), SITE, START_S) is IgnoreReason.FORGED
     assert (
-        decode_peer_message(GOOD, STORE_KEY, Place("acme", "fi-0043"), START_S)
+        decode_peer_message(GOOD, STORE_KEY, Site("acme", "fi-0043"), START_S)
         is IgnoreReason.FORGED
     )
 
 
 @pytest.mark.parametrize("late_s", [31, -31, 86_400])
 def test_a_word_that_somebody_kept_is_nothing(late_s: float) -> None:
-    assert decode_peer_message(GOOD, STORE_KEY, PLACE, START_S + late_s) is IgnoreReason.OLD
+    assert decode_peer_message(GOOD, STORE_KEY, SITE, START_S + late_s) is IgnoreReason.OLD
 
 
 @pytest.mark.requirement("R-54")
@@ -106,10 +106,10 @@ def test_a_word_that_somebody_kept_is_nothing(late_s: float) -> None:
     ],
 )
 def test_whatever_is_no_such_word_is_malformed(payload: bytes) -> None:
-    assert decode_peer_message(payload, STORE_KEY, PLACE, START_S) is IgnoreReason.MALFORMED
+    assert decode_peer_message(payload, STORE_KEY, SITE, START_S) is IgnoreReason.MALFORMED
 
 
 @pytest.mark.requirement("R-54")
 @given(payload=st.binary(max_size=600))
 def test_no_bytes_break_it(payload: bytes) -> None:
-    assert isinstance(decode_peer_message(payload, STORE_KEY, PLACE, START_S), IgnoreReason)
+    assert isinstance(decode_peer_message(payload, STORE_KEY, SITE, START_S), IgnoreReason)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from presence.core.consent.revocation import RevokedRights
 from presence.core.event.cloudevent import EventType
 from presence.core.event.outbox import Step
-from presence.core.place import Place
 from presence.core.recognition.challenge import (
     CHALLENGE_S,
     MAX_ANSWER_BYTES,
@@ -28,6 +27,7 @@ from presence.core.recognition.challenge import (
 )
 from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at
 from presence.core.recognition.proofs import PROOF_S
+from presence.core.site import Site
 from presence.core.timestamps import Moment
 from presence.core.visit.opening_hours import OpeningHours
 from presence.simulation.identity_keys import window_key
@@ -36,7 +36,7 @@ from tests.support.builders import (
     ANNA,
     BERIT,
     CARL,
-    PLACE,
+    SITE,
     START_S,
     DoorRule,
     a_list,
@@ -61,9 +61,9 @@ VECTORS = json.loads((ROOT / "tests" / "vectors" / "doorbell.json").read_text())
 
 
 def written(
-    challenge: bytes = CHALLENGE, place: Place = PLACE, slot: int = SLOT, key: bytes = KEY
+    challenge: bytes = CHALLENGE, site: Site = SITE, slot: int = SLOT, key: bytes = KEY
 ) -> bytes:
-    return make_answer(challenge, SERIES, key, place, slot)
+    return make_answer(challenge, SERIES, key, site, slot)
 
 
 def rung(payload: bytes, *, after_s: float = 0.1) -> Answer | RejectReason:
@@ -84,22 +84,22 @@ readings = st.lists(one_reading, min_size=1, max_size=MAX_READINGS).map(
 def test_what_a_phone_writes_is_read_back_and_is_genuine(
     series: tuple[DoorbellReading, ...], key: bytes
 ) -> None:
-    answer = rung(make_answer(CHALLENGE, series, key, PLACE, SLOT))
+    answer = rung(make_answer(CHALLENGE, series, key, SITE, SLOT))
     assert isinstance(answer, Answer)
     assert answer.eid == ephemeral_identifier(key, SLOT)
     assert [(round(r.age_s, 1), r.rssi_dbm) for r in answer.readings] == [
         (r.age_s, r.rssi_dbm) for r in series
     ]
-    assert is_genuine(answer, key, PLACE, SLOT)
+    assert is_genuine(answer, key, SITE, SLOT)
 
 
 @pytest.mark.parametrize("vector", VECTORS["answers"], ids=lambda vector: vector["what"])
 def test_answers_are_byte_by_byte_those_that_openssl_makes(vector: dict[str, str]) -> None:
-    place = Place(VECTORS["chain"], VECTORS["store"])
+    site = Site(VECTORS["chain"], VECTORS["store"])
     key, challenge = bytes.fromhex(VECTORS["window_key"]), bytes.fromhex(VECTORS["challenge"])
     assert answer_key(key).hex() == VECTORS["answer_key"]
     series = tuple(DoorbellReading(age_s, rssi_dbm) for age_s, rssi_dbm in vector["readings"])  # type: ignore[misc]
-    made = make_answer(challenge, series, key, place, int(VECTORS["slot"]))
+    made = make_answer(challenge, series, key, site, int(VECTORS["slot"]))
     assert made.hex() == vector["answer"]
 
 
@@ -108,15 +108,15 @@ def test_one_bit_changed_makes_it_worth_nothing(bit: int) -> None:
     forged = bytearray(written())
     forged[bit // 8] ^= 1 << bit % 8
     answer = rung(bytes(forged))
-    assert isinstance(answer, RejectReason) or not is_genuine(answer, KEY, PLACE, SLOT)
+    assert isinstance(answer, RejectReason) or not is_genuine(answer, KEY, SITE, SLOT)
 
 
 @pytest.mark.parametrize(
     "payload",
     [
         written(challenge=b"\x01" + bytes(16)),
-        written(place=Place("acme", "fi-0043")),
-        written(place=Place("acmefi", "-0042")),
+        written(site=Site("acme", "fi-0043")),
+        written(site=Site("acmefi", "-0042")),
         written(slot=SLOT + 1),
         written(key=bytes(16)),
     ],
@@ -131,7 +131,7 @@ def test_one_bit_changed_makes_it_worth_nothing(bit: int) -> None:
 def test_an_answer_to_something_else_is_forged(payload: bytes) -> None:
     answer = rung(payload)
     assert isinstance(answer, Answer)
-    assert not is_genuine(answer, KEY, PLACE, SLOT)
+    assert not is_genuine(answer, KEY, SITE, SLOT)
 
 
 def test_macs_are_compared_in_constant_time() -> None:
@@ -144,7 +144,7 @@ def test_macs_are_compared_in_constant_time() -> None:
 @given(st.binary(max_size=MAX_ANSWER_BYTES + 40))
 def test_whatever_is_written_raises_nothing(payload: bytes) -> None:
     answer = rung(payload)
-    assert answer is RejectReason.MALFORMED or not is_genuine(answer, KEY, PLACE, SLOT)  # type: ignore[arg-type]
+    assert answer is RejectReason.MALFORMED or not is_genuine(answer, KEY, SITE, SLOT)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_what_is_no_answer_is_malformed_and_uses_the_challenge_up(payload: bytes
 
 def test_readings_out_of_order_are_refused_on_both_sides() -> None:
     with pytest.raises(ValueError, match="oldest first"):
-        make_answer(CHALLENGE, SERIES[::-1], KEY, PLACE, SLOT)
+        make_answer(CHALLENGE, SERIES[::-1], KEY, SITE, SLOT)
     with pytest.raises(ValueError, match="readings"):
-        make_answer(CHALLENGE, (), KEY, PLACE, SLOT)
+        make_answer(CHALLENGE, (), KEY, SITE, SLOT)
 
 
 def test_a_challenge_stays_the_same_while_it_is_open_and_counts_for_one_answer() -> None:
@@ -223,14 +223,14 @@ def answered(
     ref: bytes = ANNA,
     at: Moment | None = None,
     series: tuple[DoorbellReading, ...] = INSIDE,
-    place: Place = PLACE,
+    site: Site = SITE,
 ) -> Answer | RejectReason:
     """What a customer's phone writes to a bell at this time."""
     now = at or moment()
     bell = ChallengeRegistry()
     challenge = bell.challenge("phone", NONCE, now)
     key, slot = window_key(identity_key(ref), now.utc_s), slot_at(now.utc_s)
-    return bell.answer("phone", make_answer(challenge, series, key, place, slot), now)
+    return bell.answer("phone", make_answer(challenge, series, key, site, slot), now)
 
 
 def test_a_customer_who_answers_has_entered_and_the_event_says_that_it_was_a_challenge() -> None:
@@ -360,7 +360,7 @@ def test_the_offset_makes_the_phones_readings_comparable_with_ours() -> None:
     ("changes", "answer", "why"),
     [
         ({}, answered(ref=BERIT), RejectReason.UNKNOWN),
-        ({}, answered(place=Place("acme", "fi-0043")), RejectReason.FORGED),
+        ({}, answered(site=Site("acme", "fi-0043")), RejectReason.FORGED),
         ({"paused_until_s": START_S + 3600}, answered(), RejectReason.REFUSED),
         ({"objected": True}, answered(), RejectReason.REFUSED),
         ({}, RejectReason.LATE, RejectReason.LATE),

@@ -11,7 +11,7 @@ from typing import Any
 
 from doorbell_air import BROADCAST, CONNECTABLE, Recorded
 from doorbell_phone import SERVICE_UUID, Link
-from doorbell_shop import PLACE, Shop, ring, run, sh_, spread, visit
+from doorbell_shop import SITE, Shop, ring, run, sh_, spread, visit
 from gateway import journal
 
 from presence.edges.host.clock import SystemClock
@@ -55,7 +55,7 @@ async def enters(shop: Shop, options: Options) -> dict[str, Any]:
     for _ in range(options.repeats):
         guest = shop.guest()
         await phone.change_address()
-        owner = Owner(guest.identity_key, PLACE, SERVICE_UUID)
+        owner = Owner(guest.identity_key, SITE, SERVICE_UUID)
         began = time.monotonic()
         told = await answer_once(phone, owner, SystemClock(), listen_s=LISTEN_S)
         written_s = time.monotonic()

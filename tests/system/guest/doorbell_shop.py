@@ -33,13 +33,13 @@ from gateway import (
 )
 
 from presence.core.event.cloudevent import subject_of_day, utc_day
-from presence.core.place import Place
 from presence.core.recognition.challenge import DoorbellReading, make_answer
 from presence.core.recognition.identifiers import slot_at
+from presence.core.site import Site
 from presence.simulation.identity_keys import window_key
 from scripts.app_emulator.doorbell import LinkLost
 
-PLACE: Final = Place("acme", "fi-0042")
+SITE: Final = Site("acme", "fi-0042")
 ADAPTER_ADDRESS: Final = "00:AA:01:00:00:42/P"
 WALKED_IN: Final = tuple(DoorbellReading(tenths / 10, -50) for tenths in range(32, 0, -1))
 """What a phone has after 3.2 s near the gateway: as strong as counts, so that one answer is an
@@ -76,13 +76,13 @@ class Guest(Customer):
         self,
         challenge: bytes,
         *,
-        place: Place = PLACE,
+        site: Site = SITE,
         late_slots: int = 0,
         readings: Sequence[DoorbellReading] = WALKED_IN,
     ) -> bytes:
         now = time.time() - 1024 * late_slots
         return make_answer(
-            challenge, readings, window_key(self.identity_key, now), place, slot_at(now)
+            challenge, readings, window_key(self.identity_key, now), site, slot_at(now)
         )
 
 

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from doorbell_phone import Link
-from doorbell_shop import PLACE, Guest, Shop, run, visit
+from doorbell_shop import SITE, Guest, Shop, run, visit
 
-from presence.core.place import Place
+from presence.core.site import Site
 
 Make = Callable[[bytes], bytes]
 Counts = Callable[[], Awaitable[dict[str, Any]]]
@@ -81,9 +81,7 @@ def _wrong(good: Guest, recorded: list[bytes]) -> dict[str, Make]:
         "replayed": lambda _: recorded[0],
         "replayed_own": lambda _: good.answer(b"\x01" + bytes(16)),
         "slot_before": lambda challenge: good.answer(challenge, late_slots=2),
-        "other_store": lambda challenge: good.answer(
-            challenge, place=Place(PLACE.chain, "fi-0043")
-        ),
+        "other_store": lambda challenge: good.answer(challenge, site=Site(SITE.chain, "fi-0043")),
         "one_bit": lambda challenge: _flip(good.answer(challenge)),
         "one_bit_of_eid": lambda challenge: _flip(good.answer(challenge), 8 + random.randrange(64)),
         "one_bit_of_mac": lambda challenge: _flip(

@@ -20,7 +20,7 @@ from presence.core.recognition.challenge import (
 )
 from presence.errors import RadioFault
 from presence.telemetry import DoorbellFailed, DoorbellReady
-from tests.support.builders import PLACE
+from tests.support.builders import SITE
 from tests.support.doorbells import QUICK, SERVICE, Ears, ringing
 from tests.support.fake_gatt import ADAPTER, FakeBell, Phone, a_bell
 from tests.support.paths import ROOT
@@ -89,14 +89,14 @@ async def test_a_phone_reads_answers_and_is_handed_over(
         await phone.connect()
         challenge = await phone.read(CHALLENGE_UUID)
         assert await phone.read(CHALLENGE_UUID) == challenge
-        await phone.write(ANSWER_UUID, make_answer(challenge, SERIES, KEY, PLACE, SLOT))
+        await phone.write(ANSWER_UUID, make_answer(challenge, SERIES, KEY, SITE, SLOT))
         await phone.disconnect()
         await soon(lambda: ears.rung)
         await asyncio.sleep(0.4)
         assert bell.counters.sent_away == 0
     (answer,) = ears.rung
     assert isinstance(answer, Answer)
-    assert is_genuine(answer, KEY, PLACE, SLOT)
+    assert is_genuine(answer, KEY, SITE, SLOT)
     assert bell.counters.links == 1
 
 
@@ -108,7 +108,7 @@ async def test_every_connection_has_a_challenge_of_its_own_so_an_answer_cannot_b
         await soon(lambda: bell.trouble is None)
         first, second = bluez.phone(1), bluez.phone(2)
         await first.connect()
-        recorded = make_answer(await first.read(CHALLENGE_UUID), SERIES, KEY, PLACE, SLOT)
+        recorded = make_answer(await first.read(CHALLENGE_UUID), SERIES, KEY, SITE, SLOT)
         await first.write(ANSWER_UUID, recorded)
         await first.write(ANSWER_UUID, recorded)
         await first.disconnect()
@@ -120,10 +120,10 @@ async def test_every_connection_has_a_challenge_of_its_own_so_an_answer_cannot_b
         await soon(lambda: len(ears.rung) == 4)
     genuine, repeated, replayed, unread = ears.rung
     assert isinstance(genuine, Answer)
-    assert is_genuine(genuine, KEY, PLACE, SLOT)
+    assert is_genuine(genuine, KEY, SITE, SLOT)
     assert repeated is RejectReason.NO_CHALLENGE
     assert isinstance(replayed, Answer)
-    assert not is_genuine(replayed, KEY, PLACE, SLOT)
+    assert not is_genuine(replayed, KEY, SITE, SLOT)
     assert unread is RejectReason.NO_CHALLENGE
 
 
