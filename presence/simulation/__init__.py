@@ -1,4 +1,4 @@
-"""A shop without a radio: people walk, phones advertise raw payloads, a receiver hears some.
+"""A shop without a radio: people walk, phones advertise raw payloads, antennas hear some.
 
     walks ──► where ─────────────────┐
     broadcasts ──► payload, address ─┼─► air: RSSI or lost ─► shop: an AdvertisementSource with a
@@ -11,7 +11,7 @@ follow the clock, as they must.
 Imports: presence.core, presence.config, presence.ports; of the edges mqtt, for its broker.
 """
 
-from presence.simulation.air import Air
+from presence.simulation.air import OVER_THE_COUNTER, Air, SimulatedAntenna
 from presence.simulation.broadcasts import Broadcast, CustomerBroadcast, StrangerBroadcast
 from presence.simulation.clock import SimulatedClock
 from presence.simulation.crowd import crowd
@@ -21,6 +21,7 @@ from presence.simulation.shop import Said, SimulatedShop
 from presence.simulation.walks import Position, Spot, Walk, passing, visiting
 
 __all__ = [
+    "OVER_THE_COUNTER",
     "Air",
     "Broadcast",
     "CustomerBroadcast",
@@ -28,6 +29,7 @@ __all__ = [
     "Pocket",
     "Position",
     "Said",
+    "SimulatedAntenna",
     "SimulatedClock",
     "SimulatedDoorbell",
     "SimulatedShop",

@@ -1,12 +1,12 @@
 """One device that somebody carries: when it advertises, from which address, how strong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final, NamedTuple
 
 from presence.core.timestamps import Moment
-from presence.simulation.air import Air, RadioPath
+from presence.simulation.air import OVER_THE_COUNTER, Air, RadioPath, SimulatedAntenna
 from presence.simulation.broadcasts import Broadcast
 from presence.simulation.walks import Walk
 
@@ -25,6 +25,7 @@ class Transmission(NamedTuple):
     address: bytes
     rssi_dbm: int
     payload: bytes
+    antenna: str = OVER_THE_COUNTER.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,17 @@ class Phone:
     customer: bool = False
 
     def reports(
-        self, start: Moment, air: Air, seed: int, *, ends_s: float
+        self,
+        start: Moment,
+        air: Air,
+        seed: int,
+        *,
+        ends_s: float,
+        antennas: Sequence[SimulatedAntenna] = (OVER_THE_COUNTER,),
     ) -> Iterator[Transmission]:
         """All that is heard of it, in order of time; the same for the same seed, start and walk."""
         chance = Random(f"{seed}/{self.name}")
-        link = RadioPath(air, Random(f"{seed}/{self.name}/air"))
+        links = self._links(air, seed, antennas)
         at_s = max(0.0, self.walk.begins_s) + chance.uniform(0, self.interval_s)
         epoch, address, payload = None, b"", b""
         while at_s < min(ends_s, self.walk.ends_s):
@@ -58,10 +65,23 @@ class Phone:
                 draw = Random(f"{seed}/{self.name}/{epoch}")
                 address = _private_address(draw)
                 payload = self.broadcast.payload(utc_s, draw)
-            rssi_dbm = None if spot is None else link.receive(at_s, spot, self.power_dbm)
-            if rssi_dbm is not None:
-                yield Transmission(at_s, self, address, rssi_dbm, payload)
+            for antenna, link in links:
+                rssi_dbm = None if spot is None else link.receive(at_s, spot, self.power_dbm)
+                if rssi_dbm is not None:
+                    yield Transmission(at_s, self, address, rssi_dbm, payload, antenna)
             at_s += self.interval_s + chance.uniform(0, ADV_DELAY_S)
+
+    def _links(
+        self, air: Air, seed: int, antennas: Sequence[SimulatedAntenna]
+    ) -> list[tuple[str, RadioPath]]:
+        """A chance for each antenna, so that one more changes nothing for the others."""
+        chances = [
+            "air" if antenna is OVER_THE_COUNTER else f"air/{antenna.name}" for antenna in antennas
+        ]
+        return [
+            (antenna.name, RadioPath(air, Random(f"{seed}/{self.name}/{chance}"), antenna))
+            for antenna, chance in zip(antennas, chances, strict=True)
+        ]
 
 
 def _private_address(chance: Random) -> bytes:

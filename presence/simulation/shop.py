@@ -8,11 +8,10 @@ from typing import Final, NamedTuple
 
 from presence.core.recognition.advertisement import MalformedPayload, advertisement_from_payload
 from presence.ports import OnAdvertisement
-from presence.simulation.air import Air
+from presence.simulation.air import OVER_THE_COUNTER, Air, SimulatedAntenna
 from presence.simulation.clock import SimulatedClock
 from presence.simulation.phones import Phone, Transmission
 
-ADAPTER: Final = "sim0"
 YIELD_EVERY: Final = 64
 """A play that lags behind its clock must still let the pipeline have its turn."""
 
@@ -36,6 +35,7 @@ class SimulatedShop:
         seed: int,
         seconds: float,
         air: Air | None = None,
+        antennas: Sequence[SimulatedAntenna] = (OVER_THE_COUNTER,),
     ) -> None:
         self.phones: Sequence[Phone] = tuple(phones)
         self.seconds = seconds
@@ -47,12 +47,19 @@ class SimulatedShop:
         """Handed over; `malformed` payloads come on top."""
         self.malformed = 0
         self._air = air or Air()
+        self._antennas = antennas
         self._seed = seed
 
     def reports(self) -> Iterator[Transmission]:
-        """All that the receiver hears, in order of time, as fast as it is asked for."""
+        """All that the antennas hear, in order of time, as fast as it is asked for."""
         streams = [
-            phone.reports(self.clock.start, self._air, self._seed, ends_s=self.seconds)
+            phone.reports(
+                self.clock.start,
+                self._air,
+                self._seed,
+                ends_s=self.seconds,
+                antennas=self._antennas,
+            )
             for phone in self.phones
         ]
         return heapq.merge(*streams, key=lambda report: report.at_s)
@@ -70,7 +77,7 @@ class SimulatedShop:
                     report.address,
                     report.rssi_dbm,
                     report.payload,
-                    adapter=ADAPTER,
+                    adapter=report.antenna,
                 )
             except MalformedPayload:
                 self.malformed += 1

@@ -5,6 +5,7 @@ them.
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from statistics import median
 
 import pytest
@@ -17,10 +18,12 @@ from presence.core.recognition.advertisement import (
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at
 from presence.simulation import (
+    OVER_THE_COUNTER,
     Air,
     CustomerBroadcast,
     Phone,
     Position,
+    SimulatedAntenna,
     SimulatedClock,
     SimulatedShop,
     Spot,
@@ -49,9 +52,10 @@ def a_shop(
     start_s: float = 0.0,
     seconds: float = SECONDS,
     air: Air | None = None,
+    antennas: Sequence[SimulatedAntenna] = (OVER_THE_COUNTER,),
 ):
     clock = SimulatedClock(moment(start_s), speed=10_000)
-    return SimulatedShop(phones, clock, seed=seed, seconds=seconds, air=air)
+    return SimulatedShop(phones, clock, seed=seed, seconds=seconds, air=air, antennas=antennas)
 
 
 def a_customer(walk: Walk | None = None, *, name: str = "Anna") -> Phone:
@@ -173,6 +177,37 @@ def test_twice_the_distance_costs_six_decibels():
     air = Air(height_m=0)
     near, far = air.mean_dbm(Spot(2, 1.5), -59), air.mean_dbm(Spot(4, 1.5), -59)
     assert near - far == pytest.approx(20 * math.log10(2))
+
+
+INNER = SimulatedAntenna("inner", Spot(0, 0.1), looks_in=1, back_db=10)
+OUTER = SimulatedAntenna("outer", Spot(0, -0.1), looks_in=-1, back_db=10)
+
+
+def test_two_antennas_back_to_back_tell_the_side_and_nothing_of_the_distance():
+    air = Air(open_door_m=0.7)
+
+    def lead_db(spot: Spot) -> float:
+        return air.mean_dbm(spot, -67, INNER) - air.mean_dbm(spot, -67, OUTER)
+
+    near, far = lead_db(Spot(0, 1.5)), lead_db(Spot(0, 6))
+    assert 5 < near < far < 12
+    assert lead_db(Spot(0, -1.5)) == pytest.approx(-near)
+
+
+def test_who_stands_in_line_with_the_open_door_is_not_behind_the_front():
+    shut, stands_open = Air(), Air(open_door_m=0.7)
+    before_it, beside_it = Spot(0.2, -1), Spot(4, -1)
+    assert stands_open.mean_dbm(before_it, -67) - shut.mean_dbm(before_it, -67) == 9
+    assert stands_open.mean_dbm(beside_it, -67) == shut.mean_dbm(beside_it, -67)
+
+
+def test_one_more_antenna_changes_nothing_for_those_that_hang_already():
+    phone = a_customer(standing_still(Spot(1, 2)))
+    alone = a_shop(phone)
+    joined = a_shop(phone, antennas=(OVER_THE_COUNTER, INNER))
+    with_it = heard(joined)
+    assert [one for one in with_it if one.antenna == "sim0"] == heard(alone)
+    assert {one.antenna for one in with_it} == {"sim0", "inner"}
 
 
 def test_fading_and_shadowing_spread_the_readings_around_the_mean():
