@@ -8,6 +8,7 @@ from presence.config.settings import Settings, StoreSettings
 from presence.core.consent.jws import BadKeys, KeySet, parse_key_set
 from presence.core.consent.model import Audience, Purpose
 from presence.core.encoding import decode_base64url
+from presence.core.place import Place
 from presence.core.recognition.beacons import FORMATS, Format, ScanFilter, ibeacon, rpa
 from presence.core.rules import Rules
 from presence.core.site import Site
@@ -49,7 +50,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         notice=settings.notice.id,
         store_key=store_key,
         entry=settings.entry,
-        door_adapters=frozenset(settings.radio.door_adapters),
+        places=dict.fromkeys(settings.radio.door_adapters, Place.DOOR),
         hours=hours_of(store),
         expiry_s=settings.events.expiry_s,
         valid_for_s=settings.events.valid_for_s,

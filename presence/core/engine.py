@@ -89,7 +89,7 @@ class Engine:
         self.revocations = Revocations() if revocations is None else revocations
         self._rules = rules
         self.matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
-        self.visits = Visits(rules.entry, visits, door_adapters=rules.door_adapters)
+        self.visits = Visits(rules.entry, visits, places=rules.places)
         self.outbox = Outbox(pending, announcements, taken_back)
         self.admissions = Admissions(rules.site, rules.audiences)
         self._proofs = Proofs()
@@ -128,7 +128,7 @@ class Engine:
         self.counts.recognised += 1
         self.counts.persons.note("recognised", ref)
         changes = self.visits.observe(
-            Sighting(at, ref, advertisement.rssi_dbm, advertisement.adapter)
+            Sighting(at, ref, advertisement.rssi_dbm, advertisement.antenna)
         )
         if not changes:
             return NOTHING

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from presence.core.consent.model import Audience
+from presence.core.place import Place
 from presence.core.recognition.beacons import FORMATS, Format
 from presence.core.site import Site
 from presence.core.visit.evidence import EntryRule
@@ -19,8 +20,8 @@ class Rules:
     store_key: bytes = field(repr=False)
     """Secret of the store, the same on each of its gateways: event ids are made with it."""
     entry: EntryRule
-    door_adapters: frozenset[str] = frozenset()
-    """Adapters at the door; all others are inside (`presence.core.visit.visits`)."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Name of an antenna → where it hangs; one that is not named is inside."""
     hours: OpeningHours = field(default_factory=OpeningHours)
     expiry_s: float = 120
     """How long an event waits in the outbox, and then at the broker, at most (R-18)."""

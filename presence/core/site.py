@@ -1,4 +1,4 @@
-"""Where this gateway stands."""
+"""The site: which store of which chain this gateway stands in."""
 
 from dataclasses import dataclass
 

@@ -77,7 +77,7 @@ class SimulatedShop:
                     report.address,
                     report.rssi_dbm,
                     report.payload,
-                    adapter=report.antenna,
+                    antenna=report.antenna,
                 )
             except MalformedPayload:
                 self.malformed += 1

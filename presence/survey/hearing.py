@@ -21,6 +21,7 @@ from typing import Final
 from presence.core.consent.list_json import ConsentList, Entry, ListHeader
 from presence.core.consent.model import Flag
 from presence.core.engine import IndexedList
+from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import rpa
 from presence.core.recognition.beacons.rpa import Resolver
@@ -115,7 +116,7 @@ class TestPhones:
     def __init__(self, consents: ConsentList, rules: Rules, now: Moment) -> None:
         self.consents = only_test_phones(consents)
         self._formats = rules.formats
-        self._door_adapters = rules.door_adapters
+        self._places = rules.places
         irks = {ref: irk for ref, irk in rules.irks.items() if ref in self.consents.entries}
         self._matcher = Matcher(rules.formats, Resolver(irks))
         self._matcher.change_keys(
@@ -140,7 +141,7 @@ class TestPhones:
         if heard.last_s is not None:
             heard.longest_gap_s = max(heard.longest_gap_s, at_s - heard.last_s)
         heard.last_s = at_s
-        heard.adapters.add(advertisement.adapter or "default")
+        heard.adapters.add(advertisement.antenna or "default")
         match = self._matcher.match(advertisement)
         if not isinstance(match, Match):
             heard.strangers += 1
@@ -149,9 +150,8 @@ class TestPhones:
         if advertisement.rssi_dbm is None:
             heard.unknown_strength += 1
         else:
-            reading = WalkReading(
-                at_s, advertisement.rssi_dbm, at_door=advertisement.adapter in self._door_adapters
-            )
+            place = self._places.get(advertisement.antenna, Place.INSIDE)
+            reading = WalkReading(at_s, advertisement.rssi_dbm, at_door=place is not Place.INSIDE)
             heard.phones.setdefault(match.ref, []).append(reading)
 
     def _format_of(self, advertisement: Advertisement) -> str:

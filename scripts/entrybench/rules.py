@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from math import inf, log10
 from typing import Final
 
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import EntryRule
 from presence.core.visit.visits import Entered, Left, Sighting, Visits
@@ -239,7 +240,7 @@ def ours(heard: Heard, rule: EntryRule, *, with_door: bool = False) -> list[Inte
     """The machine of `presence.core.visit.visits`, told the time every second as the daemon
     does.
     """
-    visits, found, since = Visits(rule, door_adapters=(DOOR,)), [], None
+    visits, found, since = Visits(rule, places={DOOR: Place.DOOR}), [], None
     told_s = heard.at_s[0] if heard.at_s else 0.0
     for sighting in sightings(heard, with_door=with_door):
         now_s = sighting.at.monotonic_s
@@ -262,7 +263,7 @@ def evidence(
     heard: Heard, rule: EntryRule, *, with_door: bool = False
 ) -> Iterator[tuple[float, float]]:
     """The evidence after each sighting; the rule must ask for so much that nobody ever enters."""
-    visits = Visits(rule, door_adapters=(DOOR,))
+    visits = Visits(rule, places={DOOR: Place.DOOR})
     for sighting in sightings(heard, with_door=with_door):
         visits.observe(sighting)
         yield sighting.at.monotonic_s, visits.evidence_db_s(NOBODY)

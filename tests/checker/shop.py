@@ -230,5 +230,5 @@ def _advertisement(identity_key: bytes, at: Moment, true_s: float) -> Advertisem
     eid = ephemeral_identifier(window_key(identity_key, true_s), slot_at(true_s))
     payload = eddystone.payload(eid, tx_power_dbm=-18)
     return advertisement_from_payload(
-        at, b"\x4a" + identity_key[:5], 0, payload, adapter="hci0"
+        at, b"\x4a" + identity_key[:5], 0, payload, antenna="hci0"
     )._replace(rssi_dbm=-60)

@@ -13,6 +13,7 @@ from presence.core.consent.gate import Allowed, Reason, believed, permitted_to
 from presence.core.consent.model import Consent, Purpose, Scope
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import STABLE_DAY, EventType, subject_of_day
+from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import rpa
 from presence.core.recognition.identifiers import slot_at
@@ -372,13 +373,13 @@ def test_a_test_phone_is_recognised_only_where_the_settings_hold_its_key() -> No
         assert (counts.recognised, counts.other_format) == (recognised, 1 - recognised)
 
 
-def enters_by(engine: Engine, adapter: str) -> bool:
-    return any(engine.receive(heard._replace(adapter=adapter)).queued for heard in approach())
+def enters_by(engine: Engine, antenna: str) -> bool:
+    return any(engine.receive(heard._replace(antenna=antenna)).queued for heard in approach())
 
 
 @pytest.mark.requirement("R-19", "T-25")
-def test_an_adapter_is_at_the_door_where_the_settings_say_so() -> None:
-    engine = an_engine(consent(), door_adapters=("hci1",))
+def test_an_antenna_is_at_the_door_where_the_settings_say_so() -> None:
+    engine = an_engine(consent(), places={"hci1": Place.DOOR})
 
     assert not enters_by(engine, "hci1")
     assert enters_by(engine, "hci0")

@@ -117,7 +117,7 @@ def test_lines_say_what_the_capture_says(
         address = bytes.fromhex(line["address"].replace(":", ""))
         assert advertisement_from_payload(
             one.at, address, line["rssi_dbm"], bytes.fromhex(line["payload"])
-        ) == one._replace(adapter="")
+        ) == one._replace(antenna="")
     assert {recognised(one) for one in captured} == {ANNA, BERIT}
 
 

@@ -84,7 +84,7 @@ def advertisement(
     at = moment() if at is None else at
     eid = identifier_of(ref, at.utc_s) if identifier is None else identifier
     heard = advertisement_from_payload(
-        at, address, 0, eddystone.payload(eid, tx_power_dbm=-18), adapter="hci0"
+        at, address, 0, eddystone.payload(eid, tx_power_dbm=-18), antenna="hci0"
     )
     return heard._replace(rssi_dbm=rssi_dbm)
 

@@ -49,8 +49,8 @@ class Advertisement(NamedTuple):
     """By full lower-case UUID, as bleak spells it."""
     manufacturer_data: Mapping[int, bytes] = NO_MANUFACTURER_DATA
     """By company identifier, without the two bytes of it."""
-    adapter: str = ""
-    """Which of our radios heard it, e.g. `hci0`."""
+    antenna: str = ""
+    """Which of our antennas heard it: its name in the settings, e.g. `00:1A:7D:DA:71:13`."""
 
 
 class MalformedPayload(ValueError):
@@ -104,10 +104,10 @@ def decode_payload(payload: bytes) -> tuple[dict[str, bytes], dict[int, bytes]]:
 
 
 def advertisement_from_payload(
-    at: Moment, address: bytes, rssi_dbm: int, payload: bytes, *, adapter: str = ""
+    at: Moment, address: bytes, rssi_dbm: int, payload: bytes, *, antenna: str = ""
 ) -> Advertisement:
     """A raw report as an Advertisement; raises MalformedPayload."""
     service_data, manufacturer_data = decode_payload(payload)
     return Advertisement(
-        at, address, plausible_rssi_dbm(rssi_dbm), service_data, manufacturer_data, adapter
+        at, address, plausible_rssi_dbm(rssi_dbm), service_data, manufacturer_data, antenna
     )

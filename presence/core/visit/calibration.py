@@ -27,6 +27,7 @@ from math import comb, inf, sqrt
 from statistics import NormalDist, fmean, median
 from typing import Final, NamedTuple
 
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import EntryRule, SmoothedStrength
 from presence.core.visit.visits import Entered, Sighting, Visits
@@ -128,7 +129,7 @@ class Assessment:
 
 def entered_after_s(rule: EntryRule, trial: Trial) -> float | None:
     """Seconds from the beginning of the walk to the entry that the rule finds in it, or None."""
-    visits = Visits(rule, door_adapters=(_DOOR,))
+    visits = Visits(rule, places={_DOOR: Place.DOOR})
     for at_s, rssi_dbm, at_door in trial.readings:
         sighting = Sighting(Moment(at_s, at_s), _NOBODY, rssi_dbm, _DOOR if at_door else "")
         if any(isinstance(event, Entered) for event in visits.observe(sighting)):

@@ -121,12 +121,12 @@ class Approach(SmoothedStrength):
         """Since when there is evidence; `sightings` counts from there."""
         self.sightings = 0
         self.doors: dict[str, SmoothedStrength] | None = None
-        """By adapter."""
+        """By antenna."""
 
-    def hear_at_door(self, adapter: str, rssi_dbm: int, now_s: float) -> None:
+    def hear_at_door(self, antenna: str, rssi_dbm: int, now_s: float) -> None:
         if self.doors is None:
             self.doors = {}
-        self.doors.setdefault(adapter, SmoothedStrength()).hear(rssi_dbm, now_s)
+        self.doors.setdefault(antenna, SmoothedStrength()).hear(rssi_dbm, now_s)
 
     def decides(self, rule: EntryRule, rssi_dbm: int, since_s: float) -> bool:
         """Add the reading just taken in to the evidence; whether that makes an entry."""

@@ -25,15 +25,18 @@ Rules that are easy to get wrong:
 A tick looks at those whose silence may be over, not at everybody: see `presence.core.agenda`.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from presence.core.agenda import AT_ONCE, Agenda
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import Approach, EntryRule
 
+NO_PLACES: Final[Mapping[str, Place]] = MappingProxyType({})
 SHARES: Final = 20
 """In so many turns the last hearing of everybody is stored, so that no turn stores a crowd."""
 
@@ -44,8 +47,8 @@ class Sighting(NamedTuple):
     at: Moment
     ref: bytes
     rssi_dbm: int | None
-    adapter: str = ""
-    """Which of our radios heard it; those at the door are another place than all others."""
+    antenna: str = ""
+    """Which of our antennas heard it; where it hangs, `places` knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,11 @@ class Visits:
     """All approaches and visits of one gateway. Memory is bounded by the subjects in the list."""
 
     def __init__(
-        self, rule: EntryRule, visits: Iterable[Visit] = (), *, door_adapters: Collection[str] = ()
+        self,
+        rule: EntryRule,
+        visits: Iterable[Visit] = (),
+        *,
+        places: Mapping[str, Place] = NO_PLACES,
     ) -> None:
         self._tracks = {
             each.ref: _Track(-inf, _Stay(each.entered_at, each.heard_at, each.left_at))
@@ -128,7 +135,9 @@ class Visits:
         self._shares: tuple[set[bytes], ...] = tuple(set() for _ in range(SHARES))
         """Whose last hearing is stored in one turn; refs are random, so the shares are alike."""
         self._rule = rule
-        self._door_adapters = frozenset(door_adapters)
+        self._not_inside = frozenset(
+            antenna for antenna, place in places.items() if place is not Place.INSIDE
+        )
         for ref in self._tracks:
             self._share_of(ref).add(ref)
             self._looks.put(ref, AT_ONCE)
@@ -148,7 +157,7 @@ class Visits:
 
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""
-        at, ref, rssi_dbm, adapter = sighting
+        at, ref, rssi_dbm, antenna = sighting
         rule, now_s = self._rule, at.monotonic_s
         events: list[VisitEvent] = []
         track = self._tracks.get(ref)
@@ -169,8 +178,8 @@ class Visits:
         elif track.heard_s < now_s - rule.window_s:  # rule 5, though no tick came in between
             track.begin(now_s)
         track.heard_s = max(track.heard_s, now_s)
-        if adapter in self._door_adapters:  # not inside: no evidence, and no reason to stay
-            track.hear_at_door(adapter, rssi_dbm, now_s)
+        if antenna in self._not_inside:  # no evidence, and no reason to stay
+            track.hear_at_door(antenna, rssi_dbm, now_s)
             return events
         since_s = track.hear(rssi_dbm, now_s)
         if since_s is None:  # rule 3

@@ -83,7 +83,7 @@ class CaptureReader:
             for address, rssi_dbm, payload, adapter in reports:
                 try:
                     heard = advertisement_from_payload(
-                        at, address, rssi_dbm, payload, adapter=adapter
+                        at, address, rssi_dbm, payload, antenna=adapter
                     )
                 except MalformedPayload:
                     counts.malformed_payloads += 1

@@ -128,9 +128,9 @@ def test_a_reading_that_says_nothing_about_distance_is_none(
 
 def test_a_raw_report_becomes_an_advertisement() -> None:
     heard = advertisement_from_payload(
-        moment(), b"\x01" * 6, 127, bytes.fromhex("0416aafe01"), adapter="hci1"
+        moment(), b"\x01" * 6, 127, bytes.fromhex("0416aafe01"), antenna="hci1"
     )
 
     assert heard.rssi_dbm is None
     assert heard.service_data == {UUID16: b"\x01"}
-    assert (heard.at, heard.address, heard.adapter) == (moment(), b"\x01" * 6, "hci1")
+    assert (heard.at, heard.address, heard.antenna) == (moment(), b"\x01" * 6, "hci1")

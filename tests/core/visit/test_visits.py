@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import (
     DOOR_FRESH_S,
@@ -43,12 +44,12 @@ def hear(
     *seconds: float,
     rssi_dbm: int | None = STRONG,
     ref: bytes = ANNA,
-    adapter: str = "hci0",
+    antenna: str = "hci0",
 ) -> list[VisitEvent]:
     return [
         event
         for second in seconds
-        for event in visits.observe(Sighting(moment(second), ref, rssi_dbm, adapter))
+        for event in visits.observe(Sighting(moment(second), ref, rssi_dbm, antenna))
     ]
 
 
@@ -507,23 +508,38 @@ def test_no_reading_moves_the_level_by_more_than_a_fade(
     assert abs(smoothed_dbm(level_dbm, rssi_dbm, since_s) - level_dbm) <= 12
 
 
-# ---------------------------------------------------------------- a second adapter, at the door
+# ---------------------------------------------------------------- a second antenna, at the door
 
 
-def two_adapters() -> Visits:
-    return Visits(RULE, door_adapters=("hci1",))
+def two_antennas() -> Visits:
+    return Visits(RULE, places={"hci1": Place.DOOR})
 
 
 @pytest.mark.requirement("R-19", "T-25")
 def test_the_door_alone_hears_nobody_in() -> None:
-    assert hear(two_adapters(), *range(1000), rssi_dbm=0, adapter="hci1") == []
+    assert hear(two_antennas(), *range(1000), rssi_dbm=0, antenna="hci1") == []
+
+
+@pytest.mark.requirement("R-19", "T-25")
+def test_neither_does_the_street() -> None:
+    visits = Visits(RULE, places={"hci1": Place.OUTSIDE})
+
+    assert hear(visits, *range(1000), rssi_dbm=0, antenna="hci1") == []
+
+
+@pytest.mark.requirement("R-19", "T-25")
+def test_an_antenna_of_which_nothing_is_said_is_inside() -> None:
+    visits = Visits(RULE, places={"hci1": Place.INSIDE})
+
+    for antenna, customer in (("hci1", ANNA), ("hci2", BERIT)):
+        assert hear(visits, *range(8), antenna=antenna, ref=customer) != []
 
 
 @pytest.mark.requirement("R-19", "T-25")
 def test_a_loud_phone_at_the_door_is_not_inside() -> None:
-    visits, events = two_adapters(), []
+    visits, events = two_antennas(), []
     for second in range(300):
-        hear(visits, second, rssi_dbm=-50, adapter="hci1")
+        hear(visits, second, rssi_dbm=-50, antenna="hci1")
         events += hear(visits, second, rssi_dbm=-68)
 
     assert events == []
@@ -531,9 +547,9 @@ def test_a_loud_phone_at_the_door_is_not_inside() -> None:
 
 
 def test_a_phone_in_a_pocket_inside_is_found_though_it_is_weak() -> None:
-    visits, events = two_adapters(), []
+    visits, events = two_antennas(), []
     for second in range(60):
-        hear(visits, second, rssi_dbm=-90, adapter="hci1")
+        hear(visits, second, rssi_dbm=-90, antenna="hci1")
         events += hear(visits, second, rssi_dbm=-77)
 
     assert [type(event) for event in events] == [Entered]
@@ -541,8 +557,8 @@ def test_a_phone_in_a_pocket_inside_is_found_though_it_is_weak() -> None:
 
 
 def test_who_is_heard_at_the_door_only_is_forgotten_after_a_silent_window() -> None:
-    visits = two_adapters()
-    hear(visits, 0, 1, adapter="hci1")
+    visits = two_antennas()
+    hear(visits, 0, 1, antenna="hci1")
 
     visits.advance(moment(1 + RULE.window_s))
     assert visits.refs() == {ANNA}
@@ -553,18 +569,18 @@ def test_who_is_heard_at_the_door_only_is_forgotten_after_a_silent_window() -> N
 
 @pytest.mark.parametrize("doors", [("hci1", "hci2"), ("hci2", "hci1")])
 def test_of_two_doors_the_nearer_one_counts(doors: tuple[str, str]) -> None:
-    visits, events = Visits(RULE, door_adapters=doors), []
+    visits, events = Visits(RULE, places=dict.fromkeys(doors, Place.DOOR)), []
     for second in range(60):
         for door in doors:
-            hear(visits, second, rssi_dbm=-50 if door == "hci1" else -95, adapter=door)
+            hear(visits, second, rssi_dbm=-50 if door == "hci1" else -95, antenna=door)
         events += hear(visits, second, rssi_dbm=-68)
 
     assert events == []
 
 
 def test_a_door_that_heard_nothing_lately_says_nothing() -> None:
-    visits = two_adapters()
-    hear(visits, 0, rssi_dbm=-30, adapter="hci1")
+    visits = two_antennas()
+    hear(visits, 0, rssi_dbm=-30, antenna="hci1")
     start_s = DOOR_FRESH_S + 1
     hear(visits, 1, rssi_dbm=WEAK)
 
@@ -577,8 +593,8 @@ def test_a_door_that_heard_nothing_lately_says_nothing() -> None:
 def test_what_the_door_heard_counts_for_ten_seconds_and_then_not_at_all(
     late_s: int, evidence_db_s: float
 ) -> None:
-    visits = two_adapters()
-    hear(visits, 0, rssi_dbm=-60, adapter="hci1")
+    visits = two_antennas()
+    hear(visits, 0, rssi_dbm=-60, antenna="hci1")
     hear(visits, DOOR_FRESH_S - 1 + late_s, DOOR_FRESH_S + late_s, rssi_dbm=-70)
 
     assert visits.evidence_db_s(ANNA) == evidence_db_s
@@ -593,9 +609,9 @@ def test_who_left_begins_to_approach_anew() -> None:
 
 
 def test_the_door_keeps_no_visit_alive() -> None:
-    visits = Visits(RULE, [visit(heard_at=moment(60))], door_adapters=("hci1",))
+    visits = Visits(RULE, [visit(heard_at=moment(60))], places={"hci1": Place.DOOR})
 
-    assert hear(visits, *range(61, 400, 20), rssi_dbm=STRONG, adapter="hci1") == [
+    assert hear(visits, *range(61, 400, 20), rssi_dbm=STRONG, antenna="hci1") == [
         Left(ANNA, moment(7), moment(60))
     ]
 
@@ -607,23 +623,23 @@ LEVELS = st.lists(
 
 @given(LEVELS)
 def test_a_door_that_hears_nobody_changes_nothing(story: list[tuple[float, int]]) -> None:
-    one, two, now_s = Visits(RULE), two_adapters(), 0.0
+    one, two, now_s = Visits(RULE), two_antennas(), 0.0
     for pause_s, rssi_dbm in story:
         now_s += pause_s
         assert hear(one, now_s, rssi_dbm=rssi_dbm) == hear(two, now_s, rssi_dbm=rssi_dbm)
 
 
 @given(LEVELS)
-def test_whoever_is_no_stronger_at_the_door_is_found_no_later_with_an_adapter_there(
+def test_whoever_is_no_stronger_at_the_door_is_found_no_later_with_an_antenna_there(
     story: list[tuple[float, int]],
 ) -> None:
     """Both are smoothed alike, so that 3 dB less in each reading are 3 dB less in what is
     compared.
     """
-    one, two, now_s = Visits(RULE), two_adapters(), 0.0
+    one, two, now_s = Visits(RULE), two_antennas(), 0.0
     for pause_s, rssi_dbm in story:
         now_s += pause_s
-        hear(two, now_s, rssi_dbm=rssi_dbm - 3, adapter="hci1")
+        hear(two, now_s, rssi_dbm=rssi_dbm - 3, antenna="hci1")
         alone, together = hear(one, now_s, rssi_dbm=rssi_dbm), hear(two, now_s, rssi_dbm=rssi_dbm)
         assert two.evidence_db_s(ANNA) >= one.evidence_db_s(ANNA) or ANNA in [
             each.ref for each in two
@@ -632,13 +648,13 @@ def test_whoever_is_no_stronger_at_the_door_is_found_no_later_with_an_adapter_th
 
 
 @given(LEVELS)
-def test_whoever_is_stronger_at_the_door_is_found_no_sooner_with_an_adapter_there(
+def test_whoever_is_stronger_at_the_door_is_found_no_sooner_with_an_antenna_there(
     story: list[tuple[float, int]],
 ) -> None:
-    one, two, now_s = Visits(RULE), two_adapters(), 0.0
+    one, two, now_s = Visits(RULE), two_antennas(), 0.0
     for pause_s, rssi_dbm in story:
         now_s += pause_s
-        hear(two, now_s, rssi_dbm=rssi_dbm + 6, adapter="hci1")
+        hear(two, now_s, rssi_dbm=rssi_dbm + 6, antenna="hci1")
         hear(one, now_s, rssi_dbm=rssi_dbm)
         hear(two, now_s, rssi_dbm=rssi_dbm)
         assert one.get(ANNA) or not two.get(ANNA)
@@ -730,7 +746,7 @@ class AnyDay(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.visits = Visits(RULE, door_adapters=("hci1",))
+        self.visits = Visits(RULE, places={"hci1": Place.DOOR})
         self.now_s = 0.0
         self.heard_s: dict[bytes, list[float]] = {}
         self.door_s: dict[bytes, list[float]] = {}

@@ -77,7 +77,7 @@ async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus
     ]
     assert [heard.rssi_dbm for heard in radio.heard] == [-60, -64, -64]
     assert {heard.service_data[SERVICE_UUID] for heard in radio.heard} == {EID}
-    assert {heard.adapter for heard in radio.heard} == {"hci0"}
+    assert {heard.antenna for heard in radio.heard} == {"hci0"}
     assert {heard.address for heard in radio.heard} == {bytes.fromhex("4a11223344f5")}
     assert radio.scanner.heard == 3
 
@@ -282,7 +282,7 @@ async def test_an_adapter_that_comes_late_is_found_and_the_first_powered_one_ser
         assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.POWERED_OFF.value
         bluez.plug("hci1", FakeAdapter())
         await hears(bluez, radio, name="hci1")
-    assert {heard.adapter for heard in radio.heard} == {"hci1"}
+    assert {heard.antenna for heard in radio.heard} == {"hci1"}
 
 
 async def test_an_adapter_powered_off_and_on(bus: str) -> None:
@@ -367,7 +367,7 @@ async def test_two_adapters_heal_each_for_itself_and_say_who_heard(bus: str) -> 
         bluez.unplug("hci0")
         await inside.telemetry.wait(RadioFailed)
         await hears(bluez, door, name="hci1")
-    assert {heard.adapter for heard in door.heard} == {"hci1"}
+    assert {heard.antenna for heard in door.heard} == {"hci1"}
     assert door.telemetry.names() == ["radio.scanning"]
 
 

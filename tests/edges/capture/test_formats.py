@@ -68,7 +68,7 @@ def assert_is_the_customer(
     assert heard.address == CUSTOMER
     assert heard.rssi_dbm == rssi_dbm
     assert heard.service_data == {EDDYSTONE_UUID: EDDYSTONE_DATA}
-    assert heard.adapter == adapter
+    assert heard.antenna == adapter
 
 
 def dates(reader: CaptureReader) -> list[float]:

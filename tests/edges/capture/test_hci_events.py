@@ -57,7 +57,7 @@ def test_a_report_gives_time_address_strength_and_fields(
     assert heard.rssi_dbm == -60
     assert heard.service_data == {EDDYSTONE_UUID: EDDYSTONE_DATA}
     assert not heard.manufacturer_data
-    assert not heard.adapter
+    assert not heard.antenna
 
 
 @pytest.mark.parametrize("event", [legacy_event, extended_event])
