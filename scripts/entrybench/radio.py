@@ -95,7 +95,7 @@ def shadowing_db(radio: Radio, way_m: Floats, at_s: Floats, rng: np.random.Gener
 
 def is_heard(radio: Radio, rssi_dbm: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
     chance = 1 / (1 + np.exp(-np.clip((rssi_dbm - radio.edge_dbm) / EDGE_WIDTH_DB, -40, 40)))
-    return rng.random(len(rssi_dbm)) < chance
+    return rng.random(np.shape(rssi_dbm)) < chance
 
 
 def rice_k_of(variance_db2: float) -> float:

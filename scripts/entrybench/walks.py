@@ -15,7 +15,7 @@ by walk.
 import csv
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Final
 
@@ -99,3 +99,37 @@ def _episode(walk: str, near: Series, far: Series, gateway: Place) -> Episode | 
         left_at_s=entry[1] if entry else None,
         closest_m=float(np.min(np.hypot(x - gateway[0], y - gateway[1]))),
     )
+
+
+def shadowing_correlation(nearer_than_m: float = np.inf) -> tuple[float, int]:
+    """Between two receivers of the same walk: correlation of the residuals' means over 1 s, and of
+    how many pairs. Freed of the path loss (one for all) and of each link's mean.
+    """
+    places, links = receivers(), []
+    for name in TRAINING + TESTING:
+        for receiver, series in load(name).items():
+            x, y = places[receiver]
+            way = np.log10(np.maximum(np.hypot(series.x_m - x, series.y_m - y), 1.0))
+            links.append((name, receiver, series, way))
+    slope, _ = np.polyfit(
+        np.concatenate([way for *_, way in links]),
+        np.concatenate([series.rssi_dbm for _, _, series, _ in links]),
+        1,
+    )
+    seconds: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+    for name, receiver, series, way in links:
+        residual = series.rssi_dbm - slope * way
+        residual -= residual.mean()
+        second = np.floor(series.at_s).astype(int)
+        for s in np.unique(second):
+            seconds[name, int(s)][receiver] = float(residual[second == s].mean())
+    pairs = np.array(
+        [
+            (found[one], found[other])
+            for found in seconds.values()
+            for one, other in combinations(sorted(found), 2)
+            if np.hypot(*np.subtract(places[one], places[other])) < nearer_than_m
+        ]
+    )
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    return float(np.corrcoef(both.T)[0, 1]), len(pairs)
