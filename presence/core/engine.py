@@ -42,7 +42,6 @@ from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
 from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Matcher, Nobody
-from presence.core.recognition.proofs import Proofs
 from presence.core.recognition.replay_guard import ReplayGuard
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
@@ -92,8 +91,7 @@ class Engine:
         self.visits = Visits(rules.entry, visits, places=rules.places)
         self.outbox = Outbox(pending, announcements, taken_back)
         self.admissions = Admissions(rules.site, rules.audiences)
-        self._proofs = Proofs()
-        self.dispatcher = Dispatcher(rules, self.counts, self.outbox, self.admissions, self._proofs)
+        self.dispatcher = Dispatcher(rules, self.counts, self.outbox, self.admissions)
         self._replay_guard = ReplayGuard()
         self._listed: Mapping[bytes, Consent] | None = None
         """As the list has them, before revocations; None before the first list."""
@@ -148,11 +146,11 @@ class Engine:
         ref = admission.consent.ref
         self.counts.answered += 1
         self.counts.persons.note("accepted", ref)
-        self._proofs.prove(ref, answer.at.monotonic_s)
         offset_db = self._rules.doorbell_offset_db
         draft = Draft()
         for age_s, rssi_dbm in answer.readings:
-            sighting = Sighting(answer.at.later(-age_s), ref, rssi_dbm + offset_db)
+            at = answer.at.later(-age_s)
+            sighting = Sighting(at, ref, rssi_dbm + offset_db, answered=True)
             self._note(self.visits.observe(sighting), admission, answer.at, draft)
         return draft.step()
 
@@ -278,26 +276,15 @@ class Engine:
             self._asked_at_s = now.utc_s
         for change in self.visits.advance(now):
             self._note_end(change, now, draft)
-        self._proofs.advance(now.monotonic_s)
         self.dispatcher.expire_announcements(self.visits, now, draft)
         return draft.step()
 
     def _knows(self, ref: bytes) -> bool:
-        return (
-            ref in self.visits
-            or self.outbox.knows(ref)
-            or ref in self._proofs
-            or ref in self._replay_guard
-        )
+        return ref in self.visits or self.outbox.knows(ref) or ref in self._replay_guard
 
     def _known(self) -> set[bytes]:
         """Everyone of whom anything is known now."""
-        return (
-            self.visits.refs()
-            | self.outbox.refs()
-            | self._proofs.refs()
-            | self._replay_guard.refs()
-        )
+        return self.visits.refs() | self.outbox.refs() | self._replay_guard.refs()
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
         """Take away what this person does not allow any more. Whether the list may be believed is
@@ -312,7 +299,6 @@ class Engine:
             self.dispatcher.withdraw_narrowed(ref, admission, now, draft)
             return
         self._replay_guard.forget(ref)
-        self._proofs.forget(ref)
         self.dispatcher.withdraw(ref, admission.reason, now, draft)
         if ref in self.visits:
             self.visits.forget(ref)

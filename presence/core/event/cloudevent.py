@@ -60,8 +60,8 @@ class Assurance(StrEnum):
     BROADCAST = "broadcast"
     """It heard the identifier, which can be recorded and played back while its slot lasts."""
     CHALLENGE = "challenge"
-    """The phone answered a challenge of this gateway just now
-    (presence.core.recognition.challenge).
+    """All strengths that made the entry stood in the phone's own answers to this gateway's
+    challenges (presence.core.recognition.challenge): no broadcast had a part in it.
     """
 
 

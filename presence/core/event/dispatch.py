@@ -31,7 +31,6 @@ from presence.core.counts import Counts
 from presence.core.event import cloudevent
 from presence.core.event.cloudevent import Assurance, Event, EventType, WithdrawnReason
 from presence.core.event.outbox import LOOK_AGAIN_S, Announcement, Draft, Outbox, Outgoing, Step
-from presence.core.recognition.proofs import Proofs
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Entered, Left, Visits
@@ -41,12 +40,7 @@ class Dispatcher:
     """Makes events from visits and puts them into the outbox; says what may be sent of each."""
 
     def __init__(
-        self,
-        rules: Rules,
-        counts: Counts,
-        outbox: Outbox,
-        admissions: Admissions,
-        proofs: Proofs,
+        self, rules: Rules, counts: Counts, outbox: Outbox, admissions: Admissions
     ) -> None:
         self._rules = rules
         self._purposes = {audience.name: audience.purpose for audience in rules.audiences}
@@ -54,7 +48,6 @@ class Dispatcher:
         self._pending = outbox.pending
         self._announced = outbox.announced
         self._admissions = admissions
-        self._proofs = proofs
 
     def entered(self, entered: Entered, admission: Admission, now: Moment, draft: Draft) -> None:
         """Queue an `entered` for every audience that may hear of it."""
@@ -76,6 +69,7 @@ class Dispatcher:
                 subject="",
                 occurred_at=entered.at,
                 expires_s=now.monotonic_s + rules.expiry_s,
+                by_answer=entered.by_answer,
                 strength_dbm=entered.strength_dbm,
             )
             if not self._announced.is_taken_back(outgoing.id):  # rule 5
@@ -180,7 +174,8 @@ class Dispatcher:
             return None
         self._announced.put(announcement.event_id, announcement)
         event = _event(
-            replace(outgoing, subject=announcement.subject), self._entered_data(announcement, now)
+            replace(outgoing, subject=announcement.subject),
+            self._entered_data(announcement, by_answer=outgoing.by_answer),
         )
         return event, Step(announced=(announcement,))
 
@@ -226,15 +221,14 @@ class Dispatcher:
             outgoing.occurred_at.monotonic_s + until_s - entered_s,
         )
 
-    def _entered_data(self, announcement: Announcement, now: Moment) -> dict[str, Any]:
-        proven = self._proofs.holds(announcement.ref, now.monotonic_s)
+    def _entered_data(self, announcement: Announcement, *, by_answer: bool) -> dict[str, Any]:
         return cloudevent.entered_data(
             self._purposes[announcement.audience],
             announcement.categories,
             announcement.valid_until_s,
             list_seq=self._admissions.standing.seq,
             notice=self._rules.notice,
-            assurance=Assurance.CHALLENGE if proven else Assurance.BROADCAST,
+            assurance=Assurance.CHALLENGE if by_answer else Assurance.BROADCAST,
         )
 
     def _expire(self, outgoing: Outgoing) -> None:

@@ -47,6 +47,8 @@ class Outgoing:
     """For `left` and `withdrawn`: the id of the `entered` that they speak of."""
     reason: str = ""
     """For `withdrawn`: a WithdrawnReason."""
+    by_answer: bool = False
+    """For `entered`: what its `assurance` says, decided with the entry (see `Entered`)."""
     strength_dbm: float | None = field(default=None, repr=False, compare=False)
     """Smoothed, at the entry: the nearest gateway sends it (see `Election`). Never stored or sent
     (R-03).

@@ -106,7 +106,7 @@ class Approach(SmoothedStrength):
     inside, those at the doors, and the evidence. All times are monotonic.
     """
 
-    __slots__ = ("began_s", "doors", "evidence_db_s", "heard_s", "sightings")
+    __slots__ = ("began_s", "by_answer", "doors", "evidence_db_s", "heard_s", "sightings")
 
     def __init__(self, now_s: float) -> None:
         self.begin(now_s)
@@ -120,6 +120,10 @@ class Approach(SmoothedStrength):
         self.began_s = now_s
         """Since when there is evidence; `sightings` counts from there."""
         self.sightings = 0
+        self.by_answer = True
+        """Whether every sighting of this approach, at whichever place, was an answer at the bell:
+        the answers alone would have made the same entry.
+        """
         self.doors: dict[str, SmoothedStrength] | None = None
         """By antenna."""
 

@@ -49,6 +49,10 @@ class Sighting(NamedTuple):
     rssi_dbm: int | None
     antenna: str = ""
     """Which of our antennas heard it; where it hangs, `places` knows."""
+    answered: bool = False
+    """The strength stands in a genuine answer at the bell, which nobody can play back; a broadcast
+    otherwise.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ class Entered:
     at: Moment
     strength_dbm: float | None = field(default=None, repr=False, compare=False)
     """Smoothed, inside; decides which of several gateways publishes it."""
+    by_answer: bool = False
+    """The approach was nothing but answers at the bell: no broadcast, which anybody may play back,
+    had a part in it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,7 @@ class Visits:
 
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""
-        at, ref, rssi_dbm, antenna = sighting
+        at, ref, rssi_dbm, antenna, answered = sighting
         rule, now_s = self._rule, at.monotonic_s
         events: list[VisitEvent] = []
         track = self._tracks.get(ref)
@@ -178,6 +186,7 @@ class Visits:
         elif track.heard_s < now_s - rule.window_s:  # rule 5, though no tick came in between
             track.begin(now_s)
         track.heard_s = max(track.heard_s, now_s)
+        track.by_answer &= answered  # late ones too: in doubt it is a broadcast
         if antenna in self._not_inside:  # no evidence, and no reason to stay
             track.hear_at_door(antenna, rssi_dbm, now_s)
             return events
@@ -192,7 +201,7 @@ class Visits:
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
                 self._looks.put(ref, now_s + rule.absence_s)
             self._share_of(ref).add(ref)
-            events.append(Entered(ref, at, track.level_dbm))
+            events.append(Entered(ref, at, track.level_dbm, track.by_answer))
         return events
 
     def advance(self, now: Moment) -> list[Left | Over]:

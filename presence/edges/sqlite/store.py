@@ -56,6 +56,7 @@ VISIT_UPGRADES = (
     """,
     "CREATE TABLE taken_back (event_id TEXT PRIMARY KEY, until_mono REAL NOT NULL) STRICT;",
     "ALTER TABLE announcement ADD COLUMN over_mono REAL NOT NULL DEFAULT 0;",
+    "ALTER TABLE outbox ADD COLUMN by_answer INTEGER NOT NULL DEFAULT 0;",
 )
 """From each version to the next: the file outlives an upgrade of the daemon
 (RuntimeDirectoryPreserve).
@@ -222,8 +223,11 @@ class RuntimeStore(Database):
                     expires,
                     entered,
                     reason,
+                    bool(answer),
                 )
-                for key, kind, audience, ref, subject, om, ou, expires, entered, reason in outbox
+                for key, kind, audience, ref, subject, om, ou, expires, entered, reason, answer in (
+                    outbox
+                )
             ),
             tuple(
                 Announcement(
@@ -272,7 +276,7 @@ def _write(
         [(v.ref, *v.entered_at, *v.heard_at, *(v.left_at or (None, None))) for v in visits],
     )
     database.executemany(
-        "INSERT OR IGNORE INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR IGNORE INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         [_outgoing_row(o) for o in outbox],
     )
     database.executemany(
@@ -284,7 +288,7 @@ def _write(
 
 def _outgoing_row(o: Outgoing) -> tuple[object, ...]:
     what = (o.id, o.type.value, o.audience, o.ref, o.subject)
-    return (*what, *o.occurred_at, o.expires_s, o.entered_id, o.reason)
+    return (*what, *o.occurred_at, o.expires_s, o.entered_id, o.reason, o.by_answer)
 
 
 def _announcement_row(a: Announcement) -> tuple[object, ...]:

@@ -12,7 +12,6 @@ from presence.core.consent.model import Purpose
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import EventType
 from presence.core.event.outbox import Announced, Draft, Pending, Step, TakenBack
-from presence.core.recognition.proofs import PROOF_S, Proofs
 from tests.support.builders import (
     ANNA,
     BERIT,
@@ -345,15 +344,3 @@ def test_what_is_dropped_for_a_newer_event_leaves_the_store_too() -> None:
         ["old"],
         ["new"],
     )
-
-
-def test_an_answer_counts_to_the_second_and_another_one_begins_anew() -> None:
-    proofs = Proofs()
-    for ref, at_s in ((ANNA, 0.0), (BERIT, 1.0), (ANNA, 100.0)):
-        proofs.prove(ref, at_s)
-    assert proofs.holds(BERIT, 1 + PROOF_S)
-    assert not proofs.holds(BERIT, 1.1 + PROOF_S)
-
-    proofs.advance(1.1 + PROOF_S)
-
-    assert proofs.refs() == {ANNA}

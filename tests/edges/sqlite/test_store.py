@@ -140,6 +140,13 @@ def test_of_a_visit_that_goes_on_only_the_last_hearing_is_stored(reopen: Reopen)
     assert reopen().load().visits == (visit(heard_at=moment(99.5)), visit(ref=BERIT))
 
 
+def test_an_event_waits_with_how_its_entry_was_known(reopen: Reopen) -> None:
+    store = reopen()
+    store.commit(Step(queued=(outgoing(by_answer=True), outgoing(id="b" * 26))))
+
+    assert [waiting.by_answer for waiting in reopen().load().pending] == [True, False]
+
+
 def test_an_event_that_waits_already_is_not_replaced(reopen: Reopen) -> None:
     store = reopen()
     store.commit(Step(queued=(outgoing(),)))
@@ -485,7 +492,10 @@ def test_a_file_of_the_version_before_is_upgraded_with_all_that_is_in_it(tmp_pat
         store.commit(A_STEP)
 
     assert [each.ref for each in stored.visits] == [ANNA]
-    assert [each.subject for each in stored.pending] == ["", "p_told"]
+    assert [(each.subject, each.by_answer) for each in stored.pending] == [
+        ("", False),
+        ("p_told", False),
+    ]
     assert [(each.event_id, each.day, each.over_s) for each in stored.announcements] == [
         ("told", "2026-11-23", 0.0),  # so the wall clock alone says when it is over
         ("of-who-left", "", 0.0),
