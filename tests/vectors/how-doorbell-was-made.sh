@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # Prints the golden answers at the doorbell, computed with openssl 3 and coreutils only (docs/doorbell.md).
 set -eu
 window_key=00112233445566778899aabbccddeeff
