@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from presence.core.visit.calibration import Trial, Walked, WalkReading
+from presence.core.visit.walks import Trial, Walked, WalkReading
 from presence.survey.hearing import Heard
 
 

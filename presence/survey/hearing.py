@@ -30,7 +30,7 @@ from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Match, Matcher
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
-from presence.core.visit.calibration import WalkReading
+from presence.core.visit.walks import WalkReading
 
 REPEAT_S: Final = 2.0
 """Phones send one to ten times a second; what comes within this of the last is a repeat."""

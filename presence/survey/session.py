@@ -13,7 +13,8 @@ from presence.config import Settings
 from presence.core.consent.model import TEST_AUDIENCE
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
-from presence.core.visit.calibration import Trial, Walked, entered_after_s
+from presence.core.visit.calibration import entered_after_s
+from presence.core.visit.walks import Trial, Walked
 from presence.diagnosis.findings import Verdict
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.drawing import settings_lines, walk_lines

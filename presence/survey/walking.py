@@ -11,11 +11,11 @@ from presence.core.visit.calibration import (
     Assessment,
     Candidate,
     Rate,
-    Walked,
     assess,
     suggest,
     suggest_exit,
 )
+from presence.core.visit.walks import Walked
 from presence.diagnosis.findings import Finding, Verdict
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Walks
 from presence.survey.judging import Result

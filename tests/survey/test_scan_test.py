@@ -26,7 +26,8 @@ from presence.config import load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import EntrySettings
 from presence.core.consent.model import Flag
-from presence.core.visit.calibration import Assessment, Rate, Walked, WalkReading
+from presence.core.visit.calibration import Assessment, Rate
+from presence.core.visit.walks import Walked, WalkReading
 from presence.demo import marks
 from presence.diagnosis.findings import Verdict
 from presence.edges.bluez.hci_count import ReportCounter, reports_in

@@ -22,15 +22,15 @@ All limits are one-sided, 95 %.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from math import comb, inf, sqrt
 from statistics import NormalDist, fmean, median
-from typing import Final, NamedTuple
+from typing import Final
 
 from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import EntryRule, SmoothedStrength
 from presence.core.visit.visits import Entered, Sighting, Visits
+from presence.core.visit.walks import Trial, Walked, WalkReading
 
 LIMIT: Final = 0.95
 STEP_DBM: Final = 0.5
@@ -60,30 +60,6 @@ MAX_GAP_DB: Final = 15.0
 _NORMAL: Final = NormalDist()
 _NOBODY: Final = b"a walk"
 _DOOR: Final = "door"
-
-
-class Walked(StrEnum):
-    """What was done during a recording."""
-
-    PAST = "past"
-    WINDOW = "window"
-    IN = "in"
-
-
-class WalkReading(NamedTuple):
-    at_s: float
-    rssi_dbm: int
-    at_door: bool = False
-    """Heard by an adapter at the door, not inside."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One walk: what was heard of the test phone, oldest first, and when it began."""
-
-    kind: Walked
-    began_s: float
-    readings: tuple[WalkReading, ...]
 
 
 Candidate = Callable[[float], EntryRule]

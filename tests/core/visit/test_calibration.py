@@ -11,9 +11,6 @@ from presence.core.visit.calibration import (
     LOWEST_DBM,
     STEP_DBM,
     Candidate,
-    Trial,
-    Walked,
-    WalkReading,
     assess,
     counted_at_most,
     critical_dbm,
@@ -22,6 +19,7 @@ from presence.core.visit.calibration import (
     suggest,
     suggest_exit,
 )
+from presence.core.visit.walks import Trial, Walked, WalkReading
 from tests.support.examples import examples
 
 
