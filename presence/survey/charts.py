@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from presence.core.place import Place
 from presence.core.visit.calibration import smoothed_over
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Recorded
 from presence.survey.walking import BIN_DB, Tuning, histogram
@@ -14,6 +15,7 @@ LEFT: Final = 46
 RIGHT: Final = 12
 COLOURS: Final = {
     Doing.WINDOW: "#b45309",
+    Doing.LOOKIN: "#be123c",
     Doing.PAST: "#d98c1f",
     Doing.IN: "#2b7bba",
     Doing.INSIDE: "#14507f",
@@ -72,7 +74,7 @@ def strip(recorded: Sequence[Recorded], tuned: Tuning | None, window_s: float) -
     """Every reading of the walk, act after act, and the smoothed strength as the rule sees it."""
     shown = [one for one in recorded if one.act.seconds]
     total_s = sum(one.act.seconds for one in shown) or 1.0
-    levels = [reading.rssi_dbm for one in shown for reading in one.readings] or [-70]
+    levels = [r.rssi_dbm for one in shown for said in one.phones.values() for r in said] or [-70]
     low, high = min(levels) // 10 * 10, -(-max(levels) // 10) * 10 + 5
     scale = (WIDTH - LEFT - RIGHT) / total_s
 
@@ -110,18 +112,21 @@ def _act(
     width, colour = one.act.seconds * scale, COLOURS.get(one.act.doing, "#555")
     if shaded:
         yield _rect(x0, STRIP_TOP, width, STRIP_HEIGHT, "#f4f4f0")
-    inside = [reading for reading in one.readings if not reading.at_door]
-    for at_s, dbm, _ in inside:
+    for readings in one.phones.values():
+        inside = [reading for reading in readings if reading.place is Place.INSIDE]
+        for at_s, dbm, *_ in inside:
+            yield (
+                f'<circle cx="{x0 + (at_s - one.began_s) * scale:.1f}" cy="{y(dbm):.1f}" r="1.7" '
+                f'fill="{colour}"/>'
+            )
+        smoothed = smoothed_over(inside, window_s)
+        points = [
+            f"{x0 + (reading.at_s - one.began_s) * scale:.1f},{y(dbm):.1f}"
+            for reading, dbm in zip(inside[len(inside) - len(smoothed) :], smoothed, strict=True)
+        ]
         yield (
-            f'<circle cx="{x0 + (at_s - one.began_s) * scale:.1f}" cy="{y(dbm):.1f}" r="1.7" '
-            f'fill="{colour}"/>'
+            f'<polyline points="{" ".join(points)}" fill="none" stroke="#111" stroke-width="1.3"/>'
         )
-    smoothed = smoothed_over(inside, window_s)
-    points = [
-        f"{x0 + (reading.at_s - one.began_s) * scale:.1f},{y(dbm):.1f}"
-        for reading, dbm in zip(inside[len(inside) - len(smoothed) :], smoothed, strict=True)
-    ]
-    yield f'<polyline points="{" ".join(points)}" fill="none" stroke="#111" stroke-width="1.3"/>'
     name = one.act.doing.value
     if width > GLYPH * len(name):
         yield _text(

@@ -3,7 +3,7 @@ technician in it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -19,8 +19,11 @@ from presence.edges.host.clock import SystemClock
 from presence.errors import CaptureError
 from presence.ports import OnAdvertisement
 from presence.simulation import (
+    OVER_THE_COUNTER,
+    Air,
     CustomerBroadcast,
     Phone,
+    SimulatedAntenna,
     SimulatedClock,
     SimulatedShop,
     Spot,
@@ -32,6 +35,11 @@ from presence.survey.guide import Act, Doing
 from presence.telemetry import OperationalEvent, RadioFailed
 
 STRANGERS: Final = 30
+POWER_DBM: Final = -67.0
+WEAKER_DB: Final = 4.5
+"""Between two makes of phone, as the recordings have it (presence.core.visit.calibration)."""
+POCKET_DB: Final = 4.0
+ARM_DB: Final = 4.0
 
 
 class Ear(Protocol):
@@ -154,13 +162,23 @@ class SimulatedEar:
     reads the screen.
     """
 
-    def __init__(self, identity_key: bytes, *, speed: float, seed: int) -> None:
-        self.what = "simulated shop"
+    def __init__(
+        self,
+        identity_keys: Sequence[bytes],
+        *,
+        speed: float,
+        seed: int,
+        antennas: Sequence[SimulatedAntenna] = (OVER_THE_COUNTER,),
+        air: Air | None = None,
+    ) -> None:
+        self.what = f"simulated shop, {len(antennas)} antennas"
         self.fault = ""
         self.on_air: ReportCounter | None = None
         self.speed = speed
-        self._key = identity_key
+        self._keys = identity_keys
         self._seed = seed
+        self._antennas = antennas
+        self._air = air
         self._acts = 0
         self._clock = SimulatedClock(SystemClock().now(), speed=speed)
         self.shop = self._shop(Act(Doing.RADIO, 0, ""))
@@ -181,13 +199,32 @@ class SimulatedEar:
         return crowd(STRANGERS, seed=self._seed + self._acts, seconds=act.seconds)
 
     def _shop(self, act: Act) -> SimulatedShop:
-        walk = technician(act, Random(f"{self._seed}/{self._acts}"))
-        phone = Phone(f"test phone {self._acts}", walk, CustomerBroadcast(self._key))
-        people = [phone, *self.strangers(act)]
-        return SimulatedShop(people, self._clock, seed=self._seed, seconds=act.seconds)
+        people = [*self._phones(act), *self.strangers(act)]
+        return SimulatedShop(
+            people,
+            self._clock,
+            seed=self._seed,
+            seconds=act.seconds,
+            air=self._air,
+            antennas=self._antennas,
+        )
+
+    def _phones(self, act: Act) -> Iterator[Phone]:
+        """In the technician's pockets, which is one walk; the second is the weaker make."""
+        chance = Random(f"{self._seed}/{self._acts}")
+        walk = technician(act, chance, self._antennas[0].spot)
+        for number, key in enumerate(self._keys, start=1):
+            pocket_db = chance.uniform(-POCKET_DB, 0)
+            at_arms_length_db = ARM_DB if act.doing is Doing.PHONE else 0.0
+            yield Phone(
+                f"test phone {self._acts}/{number}",
+                walk,
+                CustomerBroadcast(key),
+                power_dbm=POWER_DBM + pocket_db - (number - 1) * (WEAKER_DB + at_arms_length_db),
+            )
 
 
-def technician(act: Act, chance: Random) -> Walk:
+def technician(act: Act, chance: Random, gateway: Spot) -> Walk:
     """How somebody does it who was asked to: no two walks are alike."""
     side, ends_s = chance.choice((-1, 1)), act.seconds + 1
     inside = [Spot(chance.uniform(-4, 4), chance.uniform(1, 6)) for _ in range(4)]
@@ -213,11 +250,16 @@ def technician(act: Act, chance: Random) -> Walk:
             (ends_s, inside[1]),
         ]
         return Walk(tuple(come))
+    if act.doing is Doing.LOOKIN:
+        return _through(
+            [Spot(chance.uniform(-0.5, 0.5), chance.uniform(-1.0, -0.3)) for _ in range(4)], ends_s
+        )
     if act.doing is Doing.LEAVE:
         return Walk(((0.0, inside[0]), (4.0, Spot(0.0, -0.3)), (ends_s, Spot(side * 9.0, -3.0))))
     if act.doing is Doing.INSIDE:
         return _through(inside, ends_s)
-    return _through([Spot(0.8, 2.0), Spot(0.4, 2.2)], ends_s)
+    near = Spot(gateway.x_m + 0.8, gateway.y_m + 0.5)
+    return _through([near, Spot(gateway.x_m + 0.4, near.y_m + 0.2)], ends_s)
 
 
 def _through(spots: list[Spot], ends_s: float) -> Walk:

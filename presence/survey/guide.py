@@ -1,15 +1,18 @@
 """What the technician is asked to do, act by act; and what was heard during each.
 
-radio ─ phone ─ round 1: window, past, past, in, inside, leave ─ round 2 … ─ broker
+radio ─ phone ─ round 1: window, past, past, lookin, in, inside, leave ─ round 2 … ─ broker
+
+One round of walking gives readings of every phone that is carried. Pockets change with each round,
+so that no phone is always on the side of the body that faces the shop.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from presence.core.place import Place
 from presence.core.visit.walks import Trial, Walked, WalkReading
-from presence.survey.hearing import Heard
 
 
 class SurveyStep(StrEnum):
@@ -22,16 +25,24 @@ class SurveyStep(StrEnum):
 
 
 class Doing(StrEnum):
-    """What the phone does during an act; also the words of `--marks`."""
+    """What the phone does during an act; those of the walk are also the words of `--marks`."""
 
     RADIO = "radio"
     PHONE = "phone"
     WINDOW = "window"
     PAST = "past"
+    LOOKIN = "lookin"
     IN = "in"
     INSIDE = "inside"
     LEAVE = "leave"
     BROKER = "broker"
+
+
+class CarriedIn(StrEnum):
+    """In which trouser pocket."""
+
+    LEFT = "left"
+    RIGHT = "right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,48 +58,58 @@ class Act:
     """Which act of the walk it is, from 0."""
     from_s: float = 0.0
     """Where it begins in a capture."""
+    round: int = 0
+    """Which round of the walk it belongs to, from 0."""
 
 
 _WALK: Final = (
     (
         Doing.WINDOW,
-        20,
+        15,
         "at the window",
         "Stand outside at the window, as somebody who looks at the goods.",
     ),
     (
         Doing.PAST,
-        12,
+        10,
         "walking past",
         "Outside again. From 10 m away walk past the shop, without a stop.",
     ),
+    (Doing.PAST, 10, "walking past", "Once more past the shop, the other way."),
     (
-        Doing.PAST,
-        12,
-        "walking past",
-        "Once more past the shop, the other way, the phone in another pocket.",
+        Doing.LOOKIN,
+        10,
+        "looking in",
+        "Step up to the open door and look in until the bell, a step outside the line: lean, "
+        "turn, but do not cross.",
     ),
     (
         Doing.IN,
-        12,
+        10,
         "coming in",
-        "Stand at the door, outside. Come in when the bar starts; go 3 m in.",
+        "Stand at the door, outside. Come in when the bell rings, go 3 m in; at the next bell go "
+        "on as a customer does, also to the far corner.",
     ),
-    (Doing.INSIDE, 20, "inside", "Move about inside as a customer does; also in the far corner."),
-    (Doing.LEAVE, 12, "leaving", "Go out of the door when the bar starts, and away."),
+    (Doing.INSIDE, 15, "inside", ""),
+    (Doing.LEAVE, 10, "leaving", "Go out of the door when the bell rings, and away."),
 )
+READS_S: Final = 5.0
+"""Between two parts: to read what is asked for and to press Enter."""
 
 
 def radio_act(seconds: float) -> Act:
     return Act(Doing.RADIO, seconds, "listening")
 
 
-def phone_act(seconds: float) -> Act:
+def phone_act(seconds: float, models: Sequence[str] = ()) -> Act:
+    first = models[0] if models else "the test phone"
+    second = models[1] if len(models) > 1 else "a second one, if you carry two,"
+    also = "" if len(models) == 1 else f", {second} at arm's length: so they are told apart"
     return Act(
         Doing.PHONE,
         seconds,
         "test phone",
-        "Start the app on the test phone and hold it near the gateway.",
+        f"Start the app. Hold {first} near the gateway{also}.",
     )
 
 
@@ -97,23 +118,40 @@ def broker_act(seconds: float) -> Act:
         Doing.BROKER,
         seconds,
         "coming in",
-        "Stand outside at the door. Come in when the bar starts, and stay.",
+        "Stand outside at the door. Come in when the bell rings, and stay.",
     )
 
 
 def walk_acts(rounds: int) -> Iterator[Act]:
     for number in range(rounds * len(_WALK)):
-        doing, seconds, title, ask = _WALK[number % len(_WALK)]
-        yield Act(doing, seconds, title, ask, number)
+        in_round, of_round = divmod(number, len(_WALK))
+        doing, seconds, title, ask = _WALK[of_round]
+        yield Act(doing, seconds, title, ask, number, round=in_round)
+
+
+def pocket(phone: int, in_round: int) -> CarriedIn:
+    """Of a phone, from 1, in a round, from 0."""
+    return CarriedIn.LEFT if (phone + in_round) % 2 else CarriedIn.RIGHT
+
+
+def pockets_now(names: Sequence[str], in_round: int) -> str:
+    """`Pockets now: Pixel 7 left, iPhone 13 right.`"""
+    each = (f"{name} {pocket(n, in_round)}" for n, name in enumerate(names, start=1))
+    return f"Pockets now: {', '.join(each)}."
+
+
+def planned_s(acts: Sequence[Act], ready_s: float) -> float:
+    """How long the acts take, with the time to read and to get to the door."""
+    return sum(act.seconds + (READS_S + ready_s if act.ask else 0.0) for act in acts)
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An act, when it began by the clock of the source, and what was heard of the test phone."""
+    """An act, when it began by the clock of the source, and what was heard of each phone."""
 
     act: Act
     began_s: float
-    readings: tuple[WalkReading, ...]
+    phones: Mapping[int, tuple[WalkReading, ...]]
 
 
 @dataclass(slots=True)
@@ -121,27 +159,36 @@ class Walks:
     """Everything that was recorded of the walk."""
 
     recorded: list[Recorded] = field(default_factory=list)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Of the antennas that the settings name."""
+    names: Sequence[str] = ()
+    """Of the phones, as the technician calls them."""
 
-    def add(self, act: Act, heard: Heard) -> None:
-        self.recorded.append(Recorded(act, heard.began_s, heard.readings))
+    def phones(self) -> list[int]:
+        """Those that were heard on any of the walks; the first, where none was."""
+        heard = {phone for one in self.recorded for phone, said in one.phones.items() if said}
+        return sorted(heard) or [1]
 
-    def readings(self, *doings: Doing) -> list[WalkReading]:
-        """As heard inside: what an adapter at the door heard tells nothing about a threshold by
-        itself.
+    def said(self, *doings: Doing) -> Iterator[list[WalkReading]]:
+        """Of each act and phone, as heard inside: what an antenna at the door heard tells nothing
+        about a threshold by itself.
         """
-        within = (
-            reading for one in self.recorded if one.act.doing in doings for reading in one.readings
-        )
-        return [reading for reading in within if not reading.at_door]
+        for one in self.recorded:
+            if one.act.doing in doings:
+                for readings in one.phones.values():
+                    yield [reading for reading in readings if reading.place is Place.INSIDE]
 
     def trials(self) -> list[Trial]:
+        return [trial for phone in self.phones() for trial in self._trials_of(phone)]
+
+    def _trials_of(self, phone: int) -> list[Trial]:
         """A stay inside goes on from the coming in before it: together they are one walk in.
 
-        The time that the technician took to press Enter between the two was not walked, and is
-        taken out.
+        Time that passed between the two was not walked, and is taken out.
         """
         trials: list[Trial] = []
         for before, one in zip([None, *self.recorded], self.recorded, strict=False):
+            readings = one.phones.get(phone, ())
             if (
                 one.act.doing is Doing.INSIDE
                 and before is not None
@@ -149,15 +196,21 @@ class Walks:
             ):
                 coming = trials.pop()
                 by_s = before.began_s + before.act.seconds - one.began_s
-                staying = tuple(
-                    reading._replace(at_s=reading.at_s + by_s) for reading in one.readings
+                readings = coming.readings + tuple(
+                    reading._replace(at_s=reading.at_s + by_s) for reading in readings
                 )
-                trials.append(Trial(Walked.IN, coming.began_s, coming.readings + staying))
+                trials.append(Trial(Walked.IN, coming.began_s, readings, phone, self.places))
             elif one.act.doing in _KINDS:
-                trials.append(Trial(_KINDS[one.act.doing], one.began_s, one.readings))
+                kind = _KINDS[one.act.doing]
+                trials.append(Trial(kind, one.began_s, readings, phone, self.places))
         return trials
 
 
-_KINDS: Final = {Doing.WINDOW: Walked.WINDOW, Doing.PAST: Walked.PAST, Doing.IN: Walked.IN}
-OUTSIDE: Final = (Doing.WINDOW, Doing.PAST)
+_KINDS: Final = {
+    Doing.WINDOW: Walked.WINDOW,
+    Doing.PAST: Walked.PAST,
+    Doing.LOOKIN: Walked.LOOKIN,
+    Doing.IN: Walked.IN,
+}
+OUTSIDE: Final = (Doing.WINDOW, Doing.PAST, Doing.LOOKIN)
 WITHIN: Final = (Doing.INSIDE,)

@@ -14,6 +14,7 @@ Rules, because a tool for technicians is where such promises are usually broken:
    it sends.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
@@ -101,11 +102,25 @@ class Heard:
 
     @property
     def repeats(self) -> int:
-        return sum(b.at_s - a.at_s <= REPEAT_S for a, b in pairwise(self.readings))
+        return repeats_of(at_best_antenna(self.readings))
 
-    @property
-    def longest_phone_gap_s(self) -> float:
-        return max((b.at_s - a.at_s for a, b in pairwise(self.readings)), default=0.0)
+
+def at_best_antenna(readings: Sequence[WalkReading]) -> list[WalkReading]:
+    """Of the antenna that heard most: a packet that three antennas heard is one packet."""
+    by_antenna: dict[str, list[WalkReading]] = {}
+    for reading in readings:
+        by_antenna.setdefault(reading.antenna, []).append(reading)
+    return max(by_antenna.values(), key=len, default=[])
+
+
+def repeats_of(readings: Sequence[WalkReading]) -> int:
+    """Of one antenna."""
+    return sum(b.at_s - a.at_s <= REPEAT_S for a, b in pairwise(readings))
+
+
+def longest_gap_s(readings: Sequence[WalkReading]) -> float:
+    """Of one antenna."""
+    return max((b.at_s - a.at_s for a, b in pairwise(readings)), default=0.0)
 
 
 class TestPhones:
@@ -116,7 +131,7 @@ class TestPhones:
     def __init__(self, consents: ConsentList, rules: Rules, now: Moment) -> None:
         self.consents = only_test_phones(consents)
         self._formats = rules.formats
-        self._places = rules.places
+        self.places = rules.places
         irks = {ref: irk for ref, irk in rules.irks.items() if ref in self.consents.entries}
         self._matcher = Matcher(rules.formats, Resolver(irks))
         self._matcher.change_keys(
@@ -150,8 +165,8 @@ class TestPhones:
         if advertisement.rssi_dbm is None:
             heard.unknown_strength += 1
         else:
-            place = self._places.get(advertisement.antenna, Place.INSIDE)
-            reading = WalkReading(at_s, advertisement.rssi_dbm, at_door=place is not Place.INSIDE)
+            place = self.places.get(advertisement.antenna, Place.INSIDE)
+            reading = WalkReading(at_s, advertisement.rssi_dbm, place, advertisement.antenna)
             heard.phones.setdefault(match.ref, []).append(reading)
 
     def _format_of(self, advertisement: Advertisement) -> str:

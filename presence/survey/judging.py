@@ -1,13 +1,22 @@
 """Radio and test phone: from what was heard to a verdict with the next step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
+from presence.core.visit.walks import WalkReading
 from presence.diagnosis.findings import Finding, Verdict
+from presence.survey.carried import Carried
 from presence.survey.ears import Ear
-from presence.survey.hearing import Heard, TestPhones, without_keys
+from presence.survey.hearing import (
+    Heard,
+    TestPhones,
+    at_best_antenna,
+    longest_gap_s,
+    repeats_of,
+    without_keys,
+)
 
 GAP_S: Final = 4.0
 """An active scan without DuplicateData pauses for 5 s in every 16 (docs/design.md#radio)."""
@@ -41,6 +50,9 @@ NO_REPEATS_STEP: Final = (
 )
 SELDOM_STEP: Final = (
     "seldom heard: entries are found late. Is the app in front? Is the gateway in a cupboard?"
+)
+ONE_MISSING_STEP: Final = (
+    "the other phone: is its app in front, its entry in the list, with the flag `test`?"
 )
 WEAK_STEP: Final = (
     "weak for a phone that is near: hang the gateway higher, away from metal, or turn its aerial"
@@ -90,35 +102,82 @@ def _radio(verdict: Verdict, found: str, step: str = "") -> Finding:
 
 
 def judge_phone(
-    phones: TestPhones, heard: Heard, seconds: float, utc_s: float, *, fault: str = ""
+    phones: TestPhones,
+    heard: Heard,
+    carried: Carried,
+    seconds: float,
+    utc_s: float,
+    *,
+    fault: str = "",
 ) -> Result:
-    """Is the test phone recognised, often enough, and each time that it sends?"""
-    readings = heard.readings
-    per_s = len(readings) / seconds if seconds else 0.0
-    strength = round(median(r.rssi_dbm for r in readings)) if readings else None
-    figures = {
+    """Are the test phones recognised, often enough, and each time that they send? The worst of
+    them decides.
+    """
+    said = {number: list(each) for number, each in carried.readings(heard.phones).items()}
+    looks = [_look(carried.name(number), each, seconds) for number, each in said.items()]
+    figures: dict[str, object] = {
         "test_phones_in_list": len(phones),
         "test_phones_heard": len(heard.phones),
         "formats": sorted(heard.formats),
-        "per_second": round(per_s, 2),
-        "median_rssi_dbm": strength,
-        "repeats": heard.repeats,
-        "longest_gap_s": round(heard.longest_phone_gap_s, 1),
+        "phones": [look.figures for look in looks],
+        "antennas": _by_antenna([reading for each in said.values() for reading in each]),
     }
-    if strength is None:
+    if not looks:
         return Result(Finding("phone", Verdict.FAIL, *_unheard(phones, utc_s, fault)), figures)
+    worst = max(looks, key=lambda look: look.verdict)
+    verdict, step = worst.verdict, worst.step
+    found = f"{', '.join(sorted(heard.formats))}: {'; '.join(look.words for look in looks)}"
+    if len(looks) < len(carried.models):
+        verdict, step = max(verdict, Verdict.WARN), step or ONE_MISSING_STEP
+        found += f"; {len(looks)} of the {len(carried.models)} phones heard"
+    return Result(Finding("phone", verdict, found, step), figures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """At one test phone, as the antenna that hears it best does."""
+
+    verdict: Verdict
+    step: str
+    words: str
+    figures: Mapping[str, object]
+
+
+def _look(name: str, everything: Sequence[WalkReading], seconds: float) -> _Look:
+    readings = at_best_antenna(everything)
+    per_s = len(readings) / seconds if seconds else 0.0
+    strength = round(median(reading.rssi_dbm for reading in readings))
+    repeats, gap_s = repeats_of(readings), longest_gap_s(readings)
     verdict, step = Verdict.PASS, ""
-    if not heard.repeats or per_s < DEAF_PER_S:
+    if not repeats or per_s < DEAF_PER_S:
         verdict, step = Verdict.FAIL, NO_REPEATS_STEP
-    elif per_s < SLOW_PER_S or heard.longest_phone_gap_s > GAP_S:
+    elif per_s < SLOW_PER_S or gap_s > GAP_S:
         verdict, step = Verdict.WARN, SELDOM_STEP
     elif strength < WEAK_DBM:
         verdict, step = Verdict.WARN, WEAK_STEP
-    found = (
-        f"{', '.join(sorted(heard.formats))}: {per_s:.1f}/s, {strength} dBm in the middle, "
-        f"longest gap {heard.longest_phone_gap_s:.1f} s"
-    )
-    return Result(Finding("phone", verdict, found, step), figures)
+    figures = {
+        "name": name,
+        "per_second": round(per_s, 2),
+        "median_rssi_dbm": strength,
+        "repeats": repeats,
+        "longest_gap_s": round(gap_s, 1),
+    }
+    words = f"{name} {per_s:.1f}/s, {strength} dBm in the middle, longest gap {gap_s:.1f} s"
+    return _Look(verdict, step, words, figures)
+
+
+def _by_antenna(readings: Sequence[WalkReading]) -> dict[str, dict[str, object]]:
+    heard: dict[str, list[WalkReading]] = {}
+    for reading in readings:
+        heard.setdefault(reading.antenna or "default", []).append(reading)
+    return {
+        name: {
+            "place": said[0].place.value,
+            "readings": len(said),
+            "median_rssi_dbm": round(median(each.rssi_dbm for each in said)),
+        }
+        for name, said in sorted(heard.items())
+    }
 
 
 def _unheard(phones: TestPhones, utc_s: float, fault: str) -> tuple[str, str]:

@@ -1,10 +1,10 @@
-"""The shop to practise in: settings, key, broker and the consent of a test phone, made up on the
-spot.
+"""The shop to practise in: settings, key, antennas, broker and the consents of two test phones,
+made up on the spot.
 """
 
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,16 +12,38 @@ from random import Random
 from typing import Final
 
 from presence.config import Settings, parse_settings
+from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import EntrySettings
 from presence.core.consent.entry_rules import FORMAT_VERSION
 from presence.core.consent.list_json import ConsentList, assemble, parse_entry, parse_header
 from presence.core.consent.model import TEST_AUDIENCE
 from presence.core.encoding import encode_base64url
+from presence.core.place import Place
 from presence.core.recognition.identifiers import WINDOW_S, window_at
+from presence.core.rules import Rules
+from presence.simulation import Air, SimulatedAntenna, Spot
 from presence.simulation.identity_keys import window_key
 from presence.simulation.local_broker import LocalBroker
+from presence.survey.plans import ShopPlan
 
 DAY_S: Final = 86_400
+PHONES: Final = 2
+_INSIDE: Final = (SimulatedAntenna("gateway", Spot(1.0, 6.0)), Place.INSIDE)
+_PAIR: Final = (
+    (SimulatedAntenna("inner", Spot(0.9, 0.1), looks_in=1, back_db=12), Place.DOOR),
+    (SimulatedAntenna("outer", Spot(0.9, -0.1), looks_in=-1, back_db=12), Place.OUTSIDE),
+)
+ANTENNAS: Final[Mapping[ShopPlan, tuple[tuple[SimulatedAntenna, Place], ...]]] = {
+    ShopPlan.ONE: (_INSIDE,),
+    ShopPlan.TWO: (_INSIDE, (SimulatedAntenna("door", Spot(0.9, 0.3)), Place.DOOR)),
+    ShopPlan.PAIR: (_INSIDE, *_PAIR),
+    ShopPlan.LOW_E: (_INSIDE, *_PAIR),
+    ShopPlan.MALL: (_INSIDE, *_PAIR),
+}
+AIR: Final[Mapping[ShopPlan, Air]] = {
+    ShopPlan.LOW_E: Air(front_loss_db=25, open_door_m=0.7),
+    ShopPlan.MALL: Air(front_loss_db=0),
+}
 TEMPLATE: Final = """\
 store: {{chain: acme, store: practice, gateway: door-1, key_file: "{key_file}"}}
 notice:
@@ -36,11 +58,19 @@ class Practice:
     """What the simulated step needs in place of files in /etc."""
 
     settings: Settings
-    identity_key: bytes = field(repr=False)
-    pairwise_key: bytes = field(repr=False)
+    antennas: tuple[SimulatedAntenna, ...]
+    air: Air
+    places: Mapping[str, Place]
+    identity_keys: tuple[bytes, ...] = field(repr=False)
+    pairwise_keys: tuple[bytes, ...] = field(repr=False)
+
+    @property
+    def rules(self) -> Rules:
+        store_key = read_store_key(self.settings.store.key_file)
+        return replace(rules_of(self.settings, store_key), places=self.places)
 
     def consents(self, utc_s: float) -> ConsentList:
-        """A list of one test phone, published now."""
+        """A list of two test phones, published now."""
         now_s = int(utc_s)
         header = {
             "v": FORMAT_VERSION,
@@ -48,14 +78,24 @@ class Practice:
             "seq": 1,
             "published_at": now_s,
             "suppression_checked_at": now_s,
-            "count": 1,
+            "count": len(self.identity_keys),
         }
-        window = window_at(utc_s)
-        keys = [window_key(self.identity_key, number * WINDOW_S) for number in (window, window + 1)]
-        entry = {
-            "ref": _text(self.pairwise_key[:8]),
+        pairs = zip(self.identity_keys, self.pairwise_keys, strict=True)
+        entries = [
+            parse_entry(
+                self._entry(identity, pairwise, now_s), max_span_s=self.settings.consent.max_span_s
+            )
+            for identity, pairwise in pairs
+        ]
+        return assemble(parse_header(header), entries, {})
+
+    def _entry(self, identity_key: bytes, pairwise_key: bytes, now_s: int) -> dict[str, object]:
+        window = window_at(now_s)
+        keys = [window_key(identity_key, number * WINDOW_S) for number in (window, window + 1)]
+        return {
+            "ref": _text(pairwise_key[:8]),
             "ver": 1,
-            "pk": {TEST_AUDIENCE: _text(self.pairwise_key)},
+            "pk": {TEST_AUDIENCE: _text(pairwise_key)},
             "win": {
                 "start": window * WINDOW_S,
                 "len": WINDOW_S,
@@ -67,12 +107,12 @@ class Practice:
             "na": now_s + DAY_S,
             "scope": {"type": "store", "id": self.settings.store.store},
         }
-        parsed = parse_entry(entry, max_span_s=self.settings.consent.max_span_s)
-        return assemble(parse_header(header), [parsed], {})
 
 
 @contextmanager
-def practice(seed: int, entry: EntrySettings | None) -> Iterator[Practice]:
+def practice(
+    seed: int, entry: EntrySettings | None, plan: ShopPlan = ShopPlan.PAIR
+) -> Iterator[Practice]:
     """`entry`: of the operator's own file, where there is one."""
     chance = Random(f"{seed}/practice")
     with tempfile.TemporaryDirectory(prefix="presence-scan-test-") as folder:
@@ -84,7 +124,16 @@ def practice(seed: int, entry: EntrySettings | None) -> Iterator[Practice]:
         )
         if entry is not None:
             settings = replace(settings, entry=entry)
-        yield Practice(settings, chance.randbytes(16), chance.randbytes(16))
+        keys = [chance.randbytes(16) for _ in range(2 * PHONES)]
+        hung = ANTENNAS[plan]
+        yield Practice(
+            settings,
+            tuple(antenna for antenna, _ in hung),
+            AIR.get(plan, Air(open_door_m=0.7)),
+            {antenna.name: place for antenna, place in hung},
+            identity_keys=tuple(keys[:PHONES]),
+            pairwise_keys=tuple(keys[PHONES:]),
+        )
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from presence.core.visit.calibration import entered_after_s
 from presence.core.visit.walks import Trial, Walked
 from presence.diagnosis.findings import Verdict
 from presence.survey.arriving import arrival, judge_broker
+from presence.survey.carried import Carried
 from presence.survey.drawing import settings_lines, walk_lines
 from presence.survey.ears import Ear
 from presence.survey.guide import (
@@ -27,6 +28,8 @@ from presence.survey.guide import (
     Walks,
     broker_act,
     phone_act,
+    planned_s,
+    pockets_now,
     radio_act,
 )
 from presence.survey.hearing import Heard, TestPhones
@@ -54,6 +57,8 @@ class Plan:
     phone_s: float = 10.0
     broker_s: float = 30.0
     walk: Sequence[Act] = ()
+    models: Sequence[str] = ()
+    """Of the phones that are carried, the first one first, where the technician said them."""
     ready_s: float = 0.0
     """Between the Enter and the bar: the way from the terminal to the door."""
     broker: Callable[[Settings], AbstractAsyncContextManager[Settings]] = nullcontext
@@ -112,6 +117,7 @@ class Session:
         self._ear = ear
         self._phones = phones
         self._screen = screen
+        self._carried = Carried(plan.models)
 
     async def run(self) -> SurveyOutcome:
         ways = {
@@ -141,23 +147,45 @@ class Session:
         return judge_radio(self._ear, heard, act.seconds, heard.on_air)
 
     async def _phone(self) -> Result:
-        act = phone_act(self._plan.phone_s)
+        act = phone_act(self._plan.phone_s, self._plan.models)
         heard = await self._record(act)
+        self._carried.find_nearest(heard.phones)
         return judge_phone(
-            self._phones, heard, act.seconds, self._ear.now().utc_s, fault=self._ear.fault
+            self._phones,
+            heard,
+            self._carried,
+            act.seconds,
+            self._ear.now().utc_s,
+            fault=self._ear.fault,
         )
 
     async def _walk(self) -> Result:
-        walks = Walks()
-        for number, act in enumerate(self._plan.walk, start=1):
-            heard = await self._record(act, f"{number} of {len(self._plan.walk)}: ")
-            walks.add(act, heard)
+        walks = await self._walked()
         self.outcome.recorded = walks.recorded
         self._screen.moment(1.0, "reckoning", "a few seconds")
         tuned = await asyncio.to_thread(tune, walks, self._settings.entry)
         if isinstance(tuned, Tuning):
             self.outcome.tuned = tuned
         return judge_walk(tuned)
+
+    async def _walked(self) -> Walks:
+        acts, heard = self._plan.walk, list[Heard]()
+        minutes = planned_s(acts, self._plan.ready_s) / 60
+        self._screen.say(f"  {len(acts)} parts, about {minutes:.0f} minutes.")
+        for number, act in enumerate(acts, start=1):
+            if number == 1 or act.round != acts[number - 2].round:
+                self._screen.say(f"  {pockets_now(self._names(), act.round)}")
+            heard.append(await self._record(act, f"{number} of {len(acts)}: "))
+        self._carried.find_most_heard(each.phones for each in heard)
+        walks = Walks(places=self._phones.places, names=self._carried.names)
+        for act, each in zip(acts, heard, strict=True):
+            readings = self._carried.readings(each.phones)
+            walks.recorded.append(Recorded(act, each.began_s, readings))
+        return walks
+
+    def _names(self) -> Sequence[str]:
+        """Before the walk has shown who is heard, those that were announced, or found near."""
+        return self._carried.names or self._plan.models or ("the phone",)
 
     async def _broker(self) -> Result:
         act, tuned = broker_act(self._plan.broker_s), self.outcome.tuned

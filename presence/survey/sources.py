@@ -11,16 +11,18 @@ from typing import Final
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.core.consent.list_json import ConsentList
+from presence.core.rules import Rules
 from presence.diagnosis.list_look import look_up_list
 from presence.errors import ConfigurationError
 from presence.survey.ears import CaptureEar, Ear, SimulatedEar, radio
 from presence.survey.guide import Act, Doing, SurveyStep, walk_acts
 from presence.survey.hearing import TestPhones, test_phones_of
+from presence.survey.plans import ShopPlan
 from presence.survey.practice import practice, with_broker
 from presence.survey.screen import Screen
 from presence.survey.session import Plan, Session, SurveyOutcome
 
-_MARK: Final = re.compile(r"(window|past|in|inside|leave):([0-9.]+)-([0-9.]+)")
+_MARK: Final = re.compile(r"(window|past|lookin|in|inside|leave):([0-9.]+)-([0-9.]+)")
 _TITLES: Final = {act.doing: act.title for act in walk_acts(1)}
 
 
@@ -45,21 +47,38 @@ async def _test(options: argparse.Namespace, settings: Settings, screen: Screen)
         raise ConfigurationError([f"{options.config}: {problem}"])
     consents = _consents(settings)
     steps = options.steps or tuple(SurveyStep)
-    plan = Plan(steps=steps, walk=tuple(walk_acts(options.rounds)), ready_s=options.ready)
+    plan = Plan(
+        steps=steps,
+        walk=tuple(walk_acts(options.rounds)),
+        models=options.phones,
+        ready_s=options.ready,
+    )
     async with radio(settings) as ear:
-        return await _session(plan, settings, ear, consents, screen)
+        return await _session(
+            plan, ear, screen, settings=settings, rules=_rules(settings), consents=consents
+        )
 
 
 async def _practise(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     entry = load_settings(options.config).entry if options.config is not None else None
-    with practice(options.seed, entry) as shop:
-        ear = SimulatedEar(shop.identity_key, speed=options.speed, seed=options.seed)
+    with practice(options.seed, entry, options.plan or ShopPlan.PAIR) as shop:
+        ear = SimulatedEar(
+            shop.identity_keys,
+            speed=options.speed,
+            seed=options.seed,
+            antennas=shop.antennas,
+            air=shop.air,
+        )
         plan = Plan(
             steps=options.steps or tuple(SurveyStep),
             walk=tuple(walk_acts(options.rounds)),
+            models=options.phones,
             broker=with_broker,
         )
-        return await _session(plan, shop.settings, ear, shop.consents(ear.now().utc_s), screen)
+        consents = shop.consents(ear.now().utc_s)
+        return await _session(
+            plan, ear, screen, settings=shop.settings, rules=shop.rules, consents=consents
+        )
 
 
 async def _replay(options: argparse.Namespace, settings: Settings, screen: Screen) -> SurveyOutcome:
@@ -73,15 +92,25 @@ async def _replay(options: argparse.Namespace, settings: Settings, screen: Scree
         )
     if SurveyStep.WALK in steps and not acts:
         raise ConfigurationError(["--steps walk: say with --marks what was done when"])
-    plan = Plan(steps=steps, radio_s=ear.seconds, phone_s=ear.seconds, walk=acts)
+    plan = Plan(
+        steps=steps, radio_s=ear.seconds, phone_s=ear.seconds, walk=acts, models=options.phones
+    )
     screen.no_questions()
-    return await _session(plan, settings, ear, _consents(settings), screen)
+    consents = _consents(settings)
+    return await _session(
+        plan, ear, screen, settings=settings, rules=_rules(settings), consents=consents
+    )
 
 
 async def _session(
-    plan: Plan, settings: Settings, ear: Ear, consents: ConsentList, screen: Screen
+    plan: Plan,
+    ear: Ear,
+    screen: Screen,
+    *,
+    settings: Settings,
+    rules: Rules,
+    consents: ConsentList,
 ) -> SurveyOutcome:
-    rules = rules_of(settings, read_store_key(settings.store.key_file))
     phones = TestPhones(consents, rules, ear.now())
     return await Session(plan, settings, rules, ear=ear, phones=phones, screen=screen).run()
 
@@ -94,10 +123,14 @@ def marked(text: str) -> Iterator[Act]:
         mark = _MARK.fullmatch(word.strip())
         if mark is None or float(mark[2]) >= float(mark[3]):
             raise ConfigurationError(
-                [f"--marks: {word!r} is not like window:5-25; use window, past, in, inside, leave"]
+                [f"--marks: {word!r} is not like window:5-25; use {', '.join(_TITLES)}"]
             )
         doing, from_s = Doing(mark[1]), float(mark[2])
         yield Act(doing, float(mark[3]) - from_s, _TITLES[doing], number=number, from_s=from_s)
+
+
+def _rules(settings: Settings) -> Rules:
+    return rules_of(settings, read_store_key(settings.store.key_file))
 
 
 def _consents(settings: Settings) -> ConsentList:

@@ -15,7 +15,7 @@ from presence.core.visit.calibration import (
     suggest,
     suggest_exit,
 )
-from presence.core.visit.walks import Walked
+from presence.core.visit.walks import STAYED_OUT, Walked
 from presence.diagnosis.findings import Finding, Verdict
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Walks
 from presence.survey.judging import Result
@@ -56,6 +56,7 @@ UNSURE: Final = 0.25
 WORDS: Final = {
     Walked.PAST: "walks past, taken in",
     Walked.WINDOW: "stands at window, taken in",
+    Walked.LOOKIN: "looks in at door, taken in",
     Walked.IN: "comes in, missed",
 }
 
@@ -82,11 +83,11 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
     kinds = {trial.kind for trial in trials if trial.readings}
     if Walked.IN not in kinds:
         return "no walk in on which the test phone was heard"
-    if not any(trial.kind is not Walked.IN for trial in trials):
+    if not any(trial.kind in STAYED_OUT for trial in trials):
         return "no walk outside to compare with"
     candidate, found = suggest(_candidates(now), trials)
     rule = candidate(found.enter_dbm)
-    exit_dbm = suggest_exit(found.enter_dbm, walks.readings(*WITHIN), rule.window_s)
+    exit_dbm = suggest_exit(found.enter_dbm, walks.said(*WITHIN), rule.window_s)
     new = replace(
         now,
         enter_rssi_dbm=found.enter_dbm,
@@ -193,9 +194,10 @@ def expected(rate: Rate) -> str:
 def histogram(walks: Walks, *doings: Doing) -> dict[int, int]:
     """Readings by strength, in bins of 4 dB named by their lower end."""
     counts: dict[int, int] = {}
-    for reading in walks.readings(*doings):
-        low = reading.rssi_dbm // BIN_DB * BIN_DB
-        counts[low] = counts.get(low, 0) + 1
+    for readings in walks.said(*doings):
+        for reading in readings:
+            low = reading.rssi_dbm // BIN_DB * BIN_DB
+            counts[low] = counts.get(low, 0) + 1
     return dict(sorted(counts.items()))
 
 

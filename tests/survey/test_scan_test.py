@@ -23,9 +23,9 @@ import pytest
 from presence.cli import parser
 from presence.cli.scan_test import apply
 from presence.config import load_settings
-from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import EntrySettings
 from presence.core.consent.model import Flag
+from presence.core.place import Place
 from presence.core.visit.calibration import Assessment, Rate
 from presence.core.visit.walks import Walked, WalkReading
 from presence.demo import marks
@@ -38,8 +38,21 @@ from presence.simulation import Said
 from presence.simulation.local_broker import free_port
 from presence.survey import applying, report
 from presence.survey.arriving import Once
+from presence.survey.carried import Carried, models
 from presence.survey.ears import RadioEar, SimulatedEar
-from presence.survey.guide import Act, Doing, SurveyStep, Walks, walk_acts
+from presence.survey.guide import (
+    Act,
+    Doing,
+    Recorded,
+    SurveyStep,
+    Walks,
+    broker_act,
+    phone_act,
+    planned_s,
+    pockets_now,
+    radio_act,
+    walk_acts,
+)
 from presence.survey.hearing import Heard, TestPhones, only_test_phones
 from presence.survey.judging import judge_phone, judge_radio
 from presence.survey.practice import practice
@@ -101,10 +114,11 @@ def test_a_whole_visit_in_the_simulated_shop_passes_and_suggests_a_threshold(
     radio, phone, walk, broker = result["steps"].values()
     assert radio["strangers"] > 100
     assert phone["formats"] == ["E1, Eddystone-EID"]
-    assert phone["per_second"] > 1
+    assert [each["name"] for each in phone["phones"]] == ["phone 1", "phone 2"]
+    assert all(each["per_second"] > 1 for each in phone["phones"])
     assert -90 < walk["suggested"]["entry"]["enter_rssi_dbm"] < -70
     assert {kind: rate["walks"] for kind, rate in walk["suggested"]["rates"].items()} == {
-        "past": 6, "window": 3, "in": 3,
+        "past": 12, "window": 6, "lookin": 6, "in": 6,
     }  # fmt: skip
     assert all(rate["wrong"] == 0 for rate in walk["suggested"]["rates"].values())
     assert walk["suggested"]["entry"]["absence_s"] == walk["present"]["entry"]["absence_s"]
@@ -160,9 +174,9 @@ class Eavesdropped(SimulatedEar):
 async def test_strangers_in_the_simulated_shop_are_a_count_and_nothing_else(tmp_path: Path) -> None:
     out = StringIO()
     with practice(3, None) as shop:
-        ear = Eavesdropped(shop.identity_key, speed=1000, seed=3)
+        ear = Eavesdropped(shop.identity_keys, speed=1000, seed=3)
         settings = shop.settings
-        given = rules_of(settings, read_store_key(settings.store.key_file))
+        given = shop.rules
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
         plan = Plan(
             steps=(SurveyStep.RADIO, SurveyStep.PHONE, SurveyStep.WALK),
@@ -307,6 +321,91 @@ def test_marks_that_cannot_be_read_are_refused_in_words(text: str) -> None:
         list(marked(text))
 
 
+# --- what is walked ---
+
+
+def test_a_whole_visit_with_its_ways_and_questions_takes_ten_minutes_at_most() -> None:
+    options = parser().parse_args(["scan-test"])
+    plan = Plan(steps=tuple(SurveyStep), walk=tuple(walk_acts(options.rounds)))
+    acts = [
+        radio_act(plan.radio_s), phone_act(plan.phone_s), *plan.walk, broker_act(plan.broker_s),
+    ]  # fmt: skip
+    assert 300 < planned_s(acts, options.ready) <= 600
+
+
+def test_a_round_has_six_kinds_of_walk_and_comes_in_without_a_question_between() -> None:
+    acts = list(walk_acts(2))
+    assert {act.doing for act in acts} == {
+        Doing.WINDOW, Doing.PAST, Doing.LOOKIN, Doing.IN, Doing.INSIDE, Doing.LEAVE,
+    }  # fmt: skip
+    assert [act.round for act in acts] == [0] * 7 + [1] * 7
+    assert [act.doing for act in acts if not act.ask] == [Doing.INSIDE] * 2
+
+
+def test_the_pockets_change_with_each_round_and_the_screen_says_which_now() -> None:
+    assert pockets_now(("Pixel 7", "iPhone 13"), 0) == "Pockets now: Pixel 7 left, iPhone 13 right."
+    assert pockets_now(("Pixel 7", "iPhone 13"), 1) == "Pockets now: Pixel 7 right, iPhone 13 left."
+    done = simulated("--steps", "walk", "--rounds", "2", "--phones", "Pixel 7, iPhone 13")
+    said = [line for line in done.stdout.splitlines() if "Pockets now" in line]
+    assert said == [
+        "  Pockets now: Pixel 7 left, iPhone 13 right.",
+        "  Pockets now: Pixel 7 right, iPhone 13 left.",
+    ]
+
+
+def readings(rssi_dbm: int, number: int, antenna: str = "hci0") -> list[WalkReading]:
+    return [WalkReading(n / 4, rssi_dbm, Place.INSIDE, antenna) for n in range(number)]
+
+
+def test_the_phone_near_the_gateway_is_the_first_whatever_far_antennas_hear() -> None:
+    carried = Carried(("Pixel 7", "iPhone 13"))
+    far = readings(-85, 30, "door")
+    carried.find_nearest({ANNA: far + readings(-62, 8), BERIT: far + readings(-50, 8)})
+    assert carried.names == ("Pixel 7", "iPhone 13")
+    assert carried.readings({BERIT: readings(-50, 1)}) == {1: tuple(readings(-50, 1)), 2: ()}
+
+
+def test_a_test_phone_that_lies_in_the_shop_is_none_that_is_carried() -> None:
+    carried = Carried(("Pixel 7",))
+    carried.find_nearest({ANNA: readings(-80, 40), BERIT: readings(-55, 30)})
+    assert list(carried.readings({ANNA: readings(-80, 40), BERIT: []})) == [1]
+    assert carried.readings({ANNA: readings(-80, 40)})[1] == ()
+
+
+def test_without_the_step_phone_those_that_were_heard_most_are_carried() -> None:
+    carried = Carried()
+    carried.find_most_heard([{ANNA: readings(-80, 4), BERIT: readings(-80, 9)}, {ANNA: []}])
+    assert carried.names == ("phone 1", "phone 2")
+    carried.find_most_heard([{ANNA: readings(-80, 99)}])
+    assert carried.readings({BERIT: readings(-70, 1)})[1], "the first finding stays"
+
+
+@pytest.mark.parametrize(
+    "text", ["A, B, C", "Pixel 7,", "00:1A:7D:DA:71:13", "35 209900 176148", "a1b2c3d4", "Anna's"]
+)
+def test_a_phone_is_named_by_its_model_and_by_nothing_that_tells_whose_it_is(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no model|at most"):
+        models(text)
+    assert scan_test("--simulated", "--phones", text).returncode == 2
+    assert models("Pixel 7 ,  iPhone 13 (2021)") == ("Pixel 7", "iPhone 13 (2021)")
+
+
+def test_one_round_of_walking_gives_a_walk_for_each_phone() -> None:
+    walks = Walks(
+        [
+            Recorded(act, 100.0 * n, {1: tuple(readings(-70, 9)), 2: ()})
+            for n, act in enumerate(walk_acts(1))
+        ]
+    )
+    assert [(trial.phone, trial.kind) for trial in walks.trials()] == [
+        (1, Walked.WINDOW), (1, Walked.PAST), (1, Walked.PAST), (1, Walked.LOOKIN), (1, Walked.IN),
+    ]  # fmt: skip
+    walks.recorded[0].phones[2] = tuple(readings(-70, 9))  # type: ignore[index]
+    trials = walks.trials()
+    assert len(trials) == 10
+    assert not trials[-1].readings, "a walk on which a phone was not heard is a walk, too"
+
+
 # --- hearing and judging ---
 
 
@@ -353,6 +452,12 @@ def heard_phone(
     return phones, heard
 
 
+def carrying(heard: Heard, *models: str) -> Carried:
+    carried = Carried(models)
+    carried.find_nearest(heard.phones)
+    return carried
+
+
 @pytest.mark.parametrize(
     ("rssi_dbm", "every_s", "verdict", "words"),
     [
@@ -366,14 +471,32 @@ def test_a_test_phone_is_judged_by_rate_repeats_and_strength(
     rssi_dbm: int, every_s: float, verdict: Verdict, words: str
 ) -> None:
     phones, heard = heard_phone(rssi_dbm, every_s=every_s)
-    finding = judge_phone(phones, heard, 10, START_S).finding
+    finding = judge_phone(phones, heard, carrying(heard), 10, START_S).finding
     assert finding.verdict is verdict
     assert words in finding.next_step
 
 
+def test_a_packet_that_three_antennas_heard_is_one_packet() -> None:
+    phones, heard = heard_phone(-60, every_s=4.9)
+    for readings_of_one in heard.phones.values():
+        readings_of_one += [each._replace(antenna="hci1") for each in readings_of_one]
+    assert heard.repeats == 0
+    finding = judge_phone(phones, heard, carrying(heard), 10, START_S).finding
+    assert "repeats do not arrive" in finding.next_step
+
+
+def test_a_phone_that_was_named_and_is_not_heard_is_missed() -> None:
+    phones, heard = heard_phone()
+    carried = carrying(heard, "Pixel 7", "iPhone 13")
+    finding = judge_phone(phones, heard, carried, 10, START_S).finding
+    assert finding.verdict is Verdict.WARN
+    assert "1 of the 2 phones heard" in finding.found
+    assert "the other phone" in finding.next_step
+
+
 def test_a_phone_that_is_not_heard_has_a_reason_for_each_cause() -> None:
     def said(phones: TestPhones, fault: str = "") -> str:
-        finding = judge_phone(phones, Heard(0.0), 10, START_S, fault=fault).finding
+        finding = judge_phone(phones, Heard(0.0), Carried(), 10, START_S, fault=fault).finding
         assert finding.verdict is Verdict.FAIL
         return f"{finding.found}; {finding.next_step}"
 
@@ -388,7 +511,7 @@ def test_a_phone_that_is_not_heard_has_a_reason_for_each_cause() -> None:
 
 def test_a_silent_radio_a_faulty_one_and_one_that_pauses_are_told_apart() -> None:
     with practice(1, None) as shop:
-        ear = SimulatedEar(shop.identity_key, speed=1, seed=1)
+        ear = SimulatedEar(shop.identity_keys, speed=1, seed=1)
     heard = Heard(0.0, strangers=9, longest_gap_s=5.5)
     assert judge_radio(ear, Heard(0.0, strangers=9), 10, None).finding.verdict is Verdict.PASS
     assert judge_radio(ear, Heard(0.0), 10, None).finding.verdict is Verdict.WARN
@@ -472,7 +595,7 @@ def test_the_wait_between_coming_in_and_staying_is_no_part_of_the_walk() -> None
         (Doing.INSIDE, 500.0, 20),
     ):
         readings = [WalkReading(began_s + n, -70) for n in range(seconds)]
-        walks.add(Act(doing, seconds, ""), Heard(began_s, phones={ANNA: readings}))
+        walks.recorded.append(Recorded(Act(doing, seconds, ""), began_s, {1: tuple(readings)}))
     past, within = walks.trials()
     assert (past.kind, within.kind) == (Walked.PAST, Walked.IN)
     assert [reading.at_s for reading in within.readings] == [100.0 + n for n in range(32)]
@@ -801,8 +924,8 @@ def test_a_terminal_of_ascii_gets_bars_of_ascii() -> None:
 async def tried(configure: Callable[[Any], Any]) -> str:
     with practice(4, None) as shop:
         settings = configure(shop.settings)
-        ear = SimulatedEar(shop.identity_key, speed=1000, seed=4)
-        given = rules_of(settings, read_store_key(settings.store.key_file))
+        ear = SimulatedEar(shop.identity_keys, speed=1000, seed=4)
+        given = shop.rules
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
         session = Session(
             Plan(steps=(SurveyStep.BROKER,)),
@@ -835,8 +958,8 @@ async def test_without_the_audience_the_daemon_would_not_tell_and_the_technician
         settings = replace(
             shop.settings, audiences=[replace(shop.settings.audiences[0], name="pick-up")]
         )
-        ear = SimulatedEar(shop.identity_key, speed=100, seed=4)
-        given = rules_of(settings, read_store_key(settings.store.key_file))
+        ear = SimulatedEar(shop.identity_keys, speed=100, seed=4)
+        given = replace(shop, settings=settings).rules
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
         plan = Plan(steps=(SurveyStep.PHONE, SurveyStep.BROKER), broker=with_broker)
         settings = replace(

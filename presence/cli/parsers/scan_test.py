@@ -58,6 +58,7 @@ def add(commands: Commands) -> None:
         "--replay", type=Path, metavar="CAPTURE", help="a capture in place of the radio"
     )
     _add_walk(command)
+    _add_shop(command)
     command.add_argument(
         "--speed", type=_speed, default=1.0, metavar="N", help="with --simulated: 1 to 1000 (1)"
     )
@@ -93,6 +94,39 @@ def _add_walk(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--marks", default="", metavar="LIST", help="with --replay: what was done when"
     )
+
+
+def _add_shop(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--phones",
+        type=_phones,
+        default=(),
+        metavar="MODELS",
+        help="the one or two that you carry, e.g. 'Pixel 7, iPhone 13'",
+    )
+    command.add_argument(
+        "--plan",
+        type=_plan,
+        metavar="PLAN",
+        help="one, two, pair, low-e, mall: the shop (as the antennas tell)",
+    )
+
+
+def _phones(text: str) -> tuple[str, ...]:
+    from presence.survey.carried import models  # noqa: PLC0415 - only where phones are named
+
+    try:
+        return models(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _plan(text: str) -> str:
+    from presence.survey.plans import ShopPlan  # noqa: PLC0415 - only where a plan is named
+
+    if text not in set(ShopPlan):
+        raise argparse.ArgumentTypeError(f"choose from {', '.join(ShopPlan)}")
+    return ShopPlan(text)
 
 
 def _steps(text: str) -> tuple[str, ...]:

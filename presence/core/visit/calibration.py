@@ -30,7 +30,7 @@ from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.evidence import EntryRule, SmoothedStrength
 from presence.core.visit.visits import Entered, Sighting, Visits
-from presence.core.visit.walks import Trial, Walked, WalkReading
+from presence.core.visit.walks import STAYED_OUT, Trial, Walked, WalkReading
 
 LIMIT: Final = 0.95
 STEP_DBM: Final = 0.5
@@ -59,7 +59,6 @@ MAX_GAP_DB: Final = 15.0
 
 _NORMAL: Final = NormalDist()
 _NOBODY: Final = b"a walk"
-_DOOR: Final = "door"
 
 
 Candidate = Callable[[float], EntryRule]
@@ -92,9 +91,7 @@ class Assessment:
         """Mean share of false entries, dear, and of missed ones. Kinds that nobody walked count
         nothing.
         """
-        false = [
-            self.rates[kind].expected for kind in (Walked.PAST, Walked.WINDOW) if kind in self.rates
-        ]
+        false = [self.rates[kind].expected for kind in STAYED_OUT if kind in self.rates]
         missed = self.rates[Walked.IN].expected if Walked.IN in self.rates else 0.0
         return (COST_OF_FALSE * fmean(false) if false else 0.0) + missed
 
@@ -105,9 +102,10 @@ class Assessment:
 
 def entered_after_s(rule: EntryRule, trial: Trial) -> float | None:
     """Seconds from the beginning of the walk to the entry that the rule finds in it, or None."""
-    visits = Visits(rule, places={_DOOR: Place.DOOR})
-    for at_s, rssi_dbm, at_door in trial.readings:
-        sighting = Sighting(Moment(at_s, at_s), _NOBODY, rssi_dbm, _DOOR if at_door else "")
+    heard = {(each.antenna, each.place) for each in trial.readings} | set(trial.places.items())
+    visits = Visits(rule, places={_name(*each): each[1] for each in heard})
+    for at_s, rssi_dbm, place, antenna in trial.readings:
+        sighting = Sighting(Moment(at_s, at_s), _NOBODY, rssi_dbm, _name(antenna, place))
         if any(isinstance(event, Entered) for event in visits.observe(sighting)):
             return at_s - trial.began_s
     return None
@@ -154,9 +152,11 @@ def suggest(
     return best
 
 
-def suggest_exit(enter_dbm: float, inside: Sequence[WalkReading], window_s: float) -> float:
+def suggest_exit(
+    enter_dbm: float, stays: Iterable[Sequence[WalkReading]], window_s: float
+) -> float:
     """`exit_rssi_dbm`: below nearly all that was smoothed inside, 5–15 dB below the entry."""
-    strengths = sorted(smoothed_over(inside, window_s))
+    strengths = sorted(dbm for stay in stays for dbm in smoothed_over(stay, window_s))
     weakest = strengths[len(strengths) // 100] - 1 if strengths else enter_dbm
     return float(round(min(enter_dbm - MIN_GAP_DB, max(enter_dbm - MAX_GAP_DB, weakest))))
 
@@ -167,8 +167,8 @@ def smoothed_over(readings: Sequence[WalkReading], window_s: float) -> list[floa
     """
     strengths: list[float] = []
     level = SmoothedStrength()
-    for at_s, rssi_dbm, at_door in readings:
-        if at_door:
+    for at_s, rssi_dbm, place, _ in readings:
+        if place is not Place.INSIDE:
             continue
         if at_s - level.at_s > window_s:
             level = SmoothedStrength()
@@ -189,6 +189,11 @@ def counted_at_most(wrong: int, walks: int) -> float:
         )
         low, high = (share, high) if so_few > 1 - LIMIT else (low, share)
     return high
+
+
+def _name(antenna: str, place: Place) -> str:
+    """One antenna may have hung in two places, as long as it is not the same walk."""
+    return f"{place}/{antenna}"
 
 
 def _is_better(one: Assessment, other: Assessment) -> bool:

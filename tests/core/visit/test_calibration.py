@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.config.settings import EntrySettings
+from presence.core.place import Place
 from presence.core.visit.calibration import (
     LOWEST_DBM,
     STEP_DBM,
@@ -44,6 +45,7 @@ def walks(outside_dbm: int, inside_dbm: int, *, rounds: int = 3) -> list[Trial]:
         for trial in (
             walk(Walked.WINDOW, outside_dbm + n % 2),
             walk(Walked.PAST, outside_dbm - n % 3, seconds=12),
+            walk(Walked.LOOKIN, outside_dbm - n % 2, seconds=12),
             walk(Walked.IN, inside_dbm - n % 2),
         )
     ]
@@ -145,7 +147,7 @@ def test_the_exit_lies_five_to_fifteen_decibels_below_the_entry(
     levels: list[int], enter_dbm: int
 ) -> None:
     inside = [WalkReading(n / 4, level) for n, level in enumerate(levels)]
-    assert enter_dbm - 15 <= suggest_exit(enter_dbm, inside, 8.0) <= enter_dbm - 5
+    assert enter_dbm - 15 <= suggest_exit(enter_dbm, [inside], 8.0) <= enter_dbm - 5
 
 
 def test_smoothing_sees_the_last_seconds_only() -> None:
@@ -158,7 +160,7 @@ def test_smoothing_sees_the_last_seconds_only() -> None:
 
 def test_smoothing_begins_anew_after_a_silence_and_leaves_the_door_out() -> None:
     readings = [WalkReading(float(n), -90) for n in range(3)] + [
-        WalkReading(3.0, -40, at_door=True),
+        WalkReading(3.0, -40, Place.DOOR),
         WalkReading(20.0, -60),
     ]
     assert smoothed_over(readings, 15.0) == [-90, -60]
