@@ -154,10 +154,12 @@ class Stored:
     pending: tuple[Outgoing, ...] = ()
     announcements: tuple[Announcement, ...] = ()
     taken_back: tuple[TakenBack, ...] = ()
+    figures: str = ""
+    """The day's counts (presence.core.visit.entry_figures); of nobody in particular."""
 
 
 class VisitStore(Protocol):
-    """Keeps visits, outbox and announcements through a restart. Raises StorageError."""
+    """Keeps visits, outbox, announcements and figures through a restart. Raises StorageError."""
 
     def load(self) -> Stored: ...
 
@@ -166,6 +168,9 @@ class VisitStore(Protocol):
 
     def remove(self, event_id: str) -> None:
         """An event left the outbox."""
+
+    def keep_figures(self, figures: str) -> None:
+        """In place of those of before."""
 
     def replace(self, stored: Stored) -> None:
         """Store this state in place of all that was there."""

@@ -25,7 +25,7 @@ from presence.core.consent.admissions import Admission, Admissions
 from presence.core.consent.gate import Denied, Reason
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.list_json import ConsentList
-from presence.core.consent.model import Consent
+from presence.core.consent.model import Consent, Flag
 from presence.core.consent.revocation import Revocation
 from presence.core.consent.revocations import (
     Applied,
@@ -36,6 +36,7 @@ from presence.core.consent.revocations import (
 from presence.core.counts import Counts
 from presence.core.event.dispatch import Dispatcher
 from presence.core.event.outbox import Announcement, Draft, Outbox, Outgoing, Step, TakenBack
+from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
@@ -45,6 +46,7 @@ from presence.core.recognition.matcher import Matcher, Nobody
 from presence.core.recognition.replay_guard import ReplayGuard
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
+from presence.core.visit.entry_figures import EntryFigures
 from presence.core.visit.visits import Entered, Left, Over, Sighting, Visit, VisitEvent, Visits
 
 NOTHING: Final = Step()
@@ -67,6 +69,12 @@ def index_list(consents: ConsentList) -> IndexedList:
     )
 
 
+def figures_of(rules: Rules, kept: str = "") -> EntryFigures:
+    """Of what was kept before a restart; raises ValueError where that is nothing of ours."""
+    has_door = any(place is not Place.INSIDE for place in rules.places.values())
+    return EntryFigures(rules.figures, rules.hours.zone, has_door=has_door, kept=kept)
+
+
 class Engine:
     """All rules together. Its state beyond the present visits is the consent list and counters.
 
@@ -83,8 +91,10 @@ class Engine:
         announcements: Iterable[Announcement] = (),
         taken_back: Iterable[TakenBack] = (),
         revocations: Revocations | None = None,
+        figures: EntryFigures | None = None,
     ) -> None:
         self.counts = Counts()
+        self.figures = figures_of(rules) if figures is None else figures
         self.revocations = Revocations() if revocations is None else revocations
         self._rules = rules
         self.matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
@@ -125,6 +135,8 @@ class Engine:
             return NOTHING
         self.counts.recognised += 1
         self.counts.persons.note("recognised", ref)
+        if self.figures.walks.walking is not None and Flag.TEST in admission.consent.flags:
+            self.figures.walks.hear(ref, visiting=self.visits.get(ref) is not None)
         changes = self.visits.observe(
             Sighting(at, ref, advertisement.rssi_dbm, advertisement.antenna)
         )
@@ -157,6 +169,7 @@ class Engine:
     def advance(self, now: Moment) -> Step:
         """Let time pass: visits end, consents run out, the next slot's identifiers get ready."""
         self._turn_slot(now)
+        self.figures.advance(now)
         return self._judge(now, Draft())
 
     def apply(self, consents: ConsentList | IndexedList, now: Moment) -> Step:
@@ -238,6 +251,7 @@ class Engine:
                 if change.ref in draft.forgotten:  # the visit before was over in this very step
                     draft.forgotten.remove(change.ref)
                 draft.saved[change.ref] = Visit(change.ref, change.at, change.at)
+                self.figures.enter(change, is_test=Flag.TEST in admission.consent.flags)
                 self.dispatcher.entered(change, admission, now, draft)
             else:
                 self._note_end(change, now, draft)
@@ -247,6 +261,8 @@ class Engine:
             draft.saved.pop(change.ref, None)
             draft.forgotten.append(change.ref)
             return
+        consent = self.admissions.consents.get(change.ref)
+        self.figures.leave(change, is_test=consent is not None and Flag.TEST in consent.flags)
         visit = self.visits.get(change.ref)
         # None where the cooldown ended in the same moment: `Over` follows, and forgets.
         if visit is not None:
@@ -299,6 +315,7 @@ class Engine:
             self.dispatcher.withdraw_narrowed(ref, admission, now, draft)
             return
         self._replay_guard.forget(ref)
+        self.figures.forget(ref)
         self.dispatcher.withdraw(ref, admission.reason, now, draft)
         if ref in self.visits:
             self.visits.forget(ref)

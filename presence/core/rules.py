@@ -7,6 +7,7 @@ from presence.core.consent.model import Audience
 from presence.core.place import Place
 from presence.core.recognition.beacons import FORMATS, Format
 from presence.core.site import Site
+from presence.core.visit.entry_figures import FiguresRule
 from presence.core.visit.evidence import EntryRule
 from presence.core.visit.opening_hours import OpeningHours
 
@@ -23,6 +24,7 @@ class Rules:
     places: Mapping[str, Place] = field(default_factory=dict)
     """Name of an antenna → where it hangs; one that is not named is inside."""
     hours: OpeningHours = field(default_factory=OpeningHours)
+    figures: FiguresRule = field(default_factory=FiguresRule)
     expiry_s: float = 120
     """How long an event waits in the outbox, and then at the broker, at most (R-18)."""
     valid_for_s: float = 1800

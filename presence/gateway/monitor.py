@@ -7,10 +7,11 @@ status` say the same.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from presence import __version__
+from presence.core.operations.entry_report import CounterReport, EntryReporter
 from presence.core.operations.hourly import HourlyCounts, HourlyLevels, HourlyPersons, rounded
 from presence.core.operations.radio_health import Condition, Totals
 from presence.core.operations.snapshot import (
@@ -24,6 +25,7 @@ from presence.core.operations.snapshot import (
     Snapshot,
 )
 from presence.core.timestamps import Moment
+from presence.core.visit.crossings import CounterRefusal
 from presence.errors import ClockUnreadable
 from presence.gateway.alarm_counters import AlarmCounters
 from presence.gateway.list_sync import ListSync
@@ -104,6 +106,8 @@ class MonitorSources:
     read_only: Callable[[], bool]
     doorbell: WatchedDoorbell | None = None
     """None: it is off."""
+    refused_crossings: Mapping[CounterRefusal, int] = field(default_factory=dict)
+    """Messages of the people counter without effect, as they are counted."""
 
 
 class Monitor:
@@ -116,6 +120,8 @@ class Monitor:
         self._people = HourlyPersons()
         self._rings = HourlyCounts(RINGS_STEP)
         self._revocations = HourlyCounts()
+        self._refused_crossings = HourlyCounts()
+        self._entries = EntryReporter()
         self._outbox = HourlyLevels()
         self._well_at_s: dict[str, float] = {}
         self._last: Moment | None = None
@@ -159,6 +165,7 @@ class Monitor:
             clock_synchronised=clock_synchronised,
             clock_trouble=clock_trouble,
             disk_free_bytes=sources.free_bytes(),
+            entry=self._entries.report(pipeline.engine.figures, self._counter(now)),
             calibration=sources.calibration(),
             state_read_only=sources.read_only(),
             storage_failing=self._alarms.storage_failing,
@@ -213,6 +220,19 @@ class Monitor:
         totals |= {reason.value: count for reason, count in unanswered.items()}
         hourly = self._rings.release(totals, now) | {"accepted": people.get("accepted", 0)}
         return DoorbellState(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
+
+    def _counter(self, now: Moment) -> CounterReport | None:
+        """A message that is refused may follow somebody who crossed: they are told by the hour."""
+        crossings = self._sources.pipeline.engine.figures.crossings
+        if crossings is None:
+            return None
+        refused = self._sources.refused_crossings
+        totals = {why.value: refused.get(why, 0) for why in CounterRefusal}
+        hourly = self._refused_crossings.release(totals, now)
+        return CounterReport(
+            alive=crossings.is_alive(now.utc_s),
+            refused={CounterRefusal(why): count for why, count in hourly.items()},
+        )
 
     def _watch_clock(self) -> None:
         now, last = self._sources.clock.now(), self._last

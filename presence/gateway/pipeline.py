@@ -13,16 +13,17 @@ from presence.core.consent.gate import Denied, ListStanding
 from presence.core.consent.list_json import ConsentList
 from presence.core.consent.revocation import Revocation
 from presence.core.consent.revocations import Applied, Revocations
-from presence.core.engine import NOTHING, Engine, IndexedList
+from presence.core.engine import NOTHING, Engine, IndexedList, figures_of
 from presence.core.event.cloudevent import encode, topic
 from presence.core.event.outbox import Outgoing, Step
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
+from presence.core.visit.entry_figures import EntryFigures
 from presence.core.visit.visits import SHARES
 from presence.errors import StorageError
 from presence.ports import DoorbellResponse, OutgoingMessage, Stored, VisitStore
-from presence.telemetry import Emit, StorageFailed, StorageRecovered
+from presence.telemetry import Emit, StorageBegunAnew, StorageFailed, StorageRecovered
 
 SAVE_HEARD_S = 10
 """How often each visit's time of last hearing is stored: after a crash it ends at most this much
@@ -87,6 +88,7 @@ class Pipeline:
             announcements=stored.announcements,
             taken_back=stored.taken_back,
             revocations=revocations,
+            figures=_figures_of(rules, stored.figures, emit),
         )
         self.outbox = self.engine.outbox
         self.rules = rules
@@ -123,6 +125,9 @@ class Pipeline:
         heard = self.engine.visits.heard_anew(turns)
         if heard:
             self._commit(Step(heard=tuple(heard)))
+        figures = self.engine.figures.to_keep()
+        if figures is not None:
+            self._keep_figures(figures)
         if self._unsaved:
             self._save_all()
 
@@ -205,12 +210,24 @@ class Pipeline:
         if step.queued:
             self._queued.set()
 
+    def _keep_figures(self, figures: str) -> None:
+        try:
+            self._store.keep_figures(figures)
+        except StorageError as error:
+            self._could_not_save(error)
+
     def _save_all(self) -> None:
         pending, announced = self.outbox.pending, self.outbox.announced
         visits = tuple(self.engine.visits)
         try:
             self._store.replace(
-                Stored(visits, tuple(pending), tuple(announced), announced.taken_back)
+                Stored(
+                    visits,
+                    tuple(pending),
+                    tuple(announced),
+                    announced.taken_back,
+                    self.engine.figures.kept(),
+                )
             )
         except StorageError as error:
             self._could_not_save(error)
@@ -223,3 +240,12 @@ class Pipeline:
         if not self._unsaved:
             self._emit(StorageFailed(what="visits", reason=str(error)))
         self._unsaved = True
+
+
+def _figures_of(rules: Rules, kept: str, emit: Emit) -> EntryFigures:
+    """Damaged ones are begun anew: a day is unknown then."""
+    try:
+        return figures_of(rules, kept)
+    except ValueError as error:
+        emit(StorageBegunAnew(reason=f"the day's figures could not be read ({error})"))
+        return figures_of(rules)

@@ -52,6 +52,9 @@ class InMemory:
     def remove(self, event_id: str) -> None:
         return
 
+    def keep_figures(self, figures: str) -> None:
+        return
+
     def replace(self, stored: Stored) -> None:
         return
 

@@ -176,6 +176,7 @@ class MemoryStore:
         self._outbox: dict[str, Outgoing] = {}
         self._announcements: dict[str, Announcement] = {}
         self._taken_back: dict[str, TakenBack] = {}
+        self._figures = ""
         self._full = False
         self.writes = 0
         if stored is not None:
@@ -194,6 +195,7 @@ class MemoryStore:
             tuple(self._outbox.values()),
             tuple(self._announcements.values()),
             tuple(self._taken_back.values()),
+            self._figures,
         )
 
     def commit(self, step: Step) -> None:
@@ -229,6 +231,11 @@ class MemoryStore:
             announcement.event_id: announcement for announcement in stored.announcements
         }
         self._taken_back = {each.event_id: each for each in stored.taken_back}
+        self._figures = stored.figures
+
+    def keep_figures(self, figures: str) -> None:
+        self._write()
+        self._figures = figures
 
     def close(self) -> None:
         """Nothing to close."""

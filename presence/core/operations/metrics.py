@@ -3,7 +3,7 @@
 
 1. Every value of every label is known before the start (R-66): a series is there from the first
    scrape, with 0, and no other ever comes. Labels are `state`, `result`, `reason`, `plane`, `type`,
-   `code`, `adapter` and `version`.
+   `code`, `adapter`, `version`, `quantile`, `kind`, `limit`, `direction`, and `le` of a histogram.
 2. Names: prefix `presence_`, base units, `_total` for what only grows.
 3. A number that is not known is left out of the list of values, not of the series: it is NaN.
 """
@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from presence.core.consent.freshness import Freshness
+from presence.core.operations.entry_report import DIRECTIONS, EntryReport
 from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.operations.snapshot import ANSWERS, BROKER_CODES, Alarm, RadioState, Snapshot
+from presence.core.visit.crossings import CounterRefusal
+from presence.core.visit.entry_figures import BOUNDS_S
 
 PLANES: Final = ("a", "b")
 RESULTS: Final = ("applied", "refused")
@@ -30,7 +33,10 @@ Labels = tuple[tuple[str, str], ...]
 class Family:
     name: str
     """Without `_total`, which a counter's samples get."""
-    kind: Literal["gauge", "counter"]
+    kind: Literal["gauge", "counter", "histogram"]
+    """A histogram's samples are its buckets, each with all that lies under it, and the last with
+    `+Inf`. None has a sum: one delay more would show in it.
+    """
     meaning: str
     samples: tuple[tuple[Labels, float], ...]
 
@@ -61,6 +67,7 @@ def families(snapshot: Snapshot) -> Iterator[Family]:
     yield from _of_the_radio(snapshot)
     yield from _of_the_doorbell(snapshot)
     yield from _of_the_broker(snapshot)
+    yield from _of_the_entries(snapshot.entry)
     yield _one(
         "presence_clock_synchronised",
         "1 while the kernel says that something disciplines it",
@@ -216,6 +223,89 @@ def _of_the_broker(snapshot: Snapshot) -> Iterator[Family]:
         "counter",
         "refusals by the broker: connection, subscription, state; those of events by the hour",
         tuple(((("code", code),), n) for code, n in codes),
+    )
+
+
+ENTRY_COUNTS: Final = {
+    "counted": ("entered", "entries that the figures of the door are about"),
+    "late": ("late", "entries found a minute or more after the door's peak, or without one"),
+    "suspect": ("suspect", "entries after which nobody was heard inside for longer than 20 s"),
+    "judged": ("judged", "entries at whose second the counter at the door was looked at"),
+    "contradicted": ("contradicted", "of these, entries at whose second nobody crossed inward"),
+}
+
+
+def _of_the_entries(entry: EntryReport) -> Iterator[Family]:
+    """By the day and rounded to 5; a day with fewer than 30 adds nothing."""
+    bounds = (*map(str, map(float, BOUNDS_S)), "+Inf")
+    yield Family(
+        "presence_entry_delay_seconds",
+        "histogram",
+        "seconds from the strongest moment at the door to the entry, by the day",
+        tuple(((("le", bound),), n) for bound, n in zip(bounds, entry.delay_totals, strict=True)),
+    )
+    for name, (count, meaning) in ENTRY_COUNTS.items():
+        yield Family(
+            f"presence_entry_{name}",
+            "counter",
+            f"{meaning}, by the day and rounded to 5",
+            (((), entry.totals[count]),),
+        )
+    yield Family(
+        "presence_entry_delay_quantile_seconds",
+        "gauge",
+        "of the last day: what this share of the delays does not exceed, rounded up to a bucket",
+        tuple(
+            ((("quantile", str(share)),), math.nan if delay is None else delay.at_most_s)
+            for share, delay in entry.delays.items()
+        ),
+    )
+    yield from _of_the_walks(entry)
+    yield from _of_the_counter(entry)
+
+
+def _of_the_walks(entry: EntryReport) -> Iterator[Family]:
+    yield Family(
+        "presence_entry_test_walks",
+        "gauge",
+        "walks with the shop's test phone in the last 30 days",
+        tuple(((("kind", kind.value),), share.walks) for kind, share in entry.walks.items()),
+    )
+    yield Family(
+        "presence_entry_test_wrong_ratio",
+        "gauge",
+        "share of them that were answered wrong, at least and at most (95 %)",
+        tuple(
+            ((("kind", kind.value), ("limit", limit)), math.nan if value is None else value)
+            for kind, share in entry.walks.items()
+            for limit, value in (("low", share.low), ("high", share.high))
+        ),
+    )
+
+
+def _of_the_counter(entry: EntryReport) -> Iterator[Family]:
+    yield Family(
+        "presence_entry_crossings",
+        "counter",
+        "people who crossed the door's counter, by the day and rounded to 5",
+        tuple(((("direction", way),), entry.totals[way]) for way in DIRECTIONS),
+    )
+    counters = () if entry.counter is None else (entry.counter,)
+    yield Family(
+        "presence_counter_alive",
+        "gauge",
+        "1 while the people counter tells something once a minute",
+        tuple(((), float(counter.alive)) for counter in counters),
+    )
+    yield Family(
+        "presence_counter_refused",
+        "counter",
+        "messages of the people counter without effect, by the hour and rounded to 5",
+        tuple(
+            ((("reason", why.value),), counter.refused.get(why, 0))
+            for counter in counters
+            for why in CounterRefusal
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from presence.core.consent.freshness import Freshness
+from presence.core.operations.entry_report import EntryReport
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.recognition.challenge import RejectReason
@@ -167,6 +168,7 @@ class Snapshot:
     clock_trouble: str = ""
     """Why nobody knows whether it is, with the next step."""
     disk_free_bytes: int | None
+    entry: EntryReport = field(default_factory=EntryReport)
     calibration: str = ""
     """Why the entry settings are not known to fit this door; empty where a walk has shown it."""
     state_read_only: bool = False

@@ -2,14 +2,18 @@
 a person.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
 from presence.core.consent.freshness import PUBLISHING
+from presence.core.operations.entry_report import DelayBounds, EntryReport
 from presence.core.operations.snapshot import ANSWERS, Alarm, DoorbellState, RadioState, Snapshot
 from presence.core.timestamps import rfc3339
 
 LITTLE_ROOM_BYTES: Final = 200_000_000
+COUNTER_GRACE_S: Final = 900.0
+"""A counter is taken for alive after ten minutes; it may come up with us."""
 BLIND_SOON_S: Final = 7200.0
 """With two windows at hand, keys for 18 hours and more are held: two are left when the service has
 long been silent.
@@ -68,6 +72,7 @@ def next_steps(snapshot: Snapshot) -> list[str]:
         steps.append(f"broker: {snapshot.broker_trouble or 'not connected yet'}")
     if snapshot.calibration:
         steps.append(f"door: {snapshot.calibration}: {CALIBRATE}")
+    steps += _counter_steps(snapshot)
     steps += _storage_steps(snapshot)
     if not snapshot.clock_synchronised:
         steps.append(f"clock: {snapshot.clock_trouble or '`timedatectl set-ntp true`'}")
@@ -79,6 +84,16 @@ def next_steps(snapshot: Snapshot) -> list[str]:
         f"alarm {alarm}: {ALARM_STEPS[alarm]}" for alarm in Alarm if snapshot.alarms.get(alarm)
     ]
     return steps
+
+
+def _counter_steps(snapshot: Snapshot) -> Iterator[str]:
+    counter = snapshot.entry.counter
+    runs_s = snapshot.at.utc_s - snapshot.started_utc_s
+    if counter is not None and not counter.alive and runs_s > COUNTER_GRACE_S:
+        yield (
+            "counter: the people counter does not tell something each minute: look at it, at its "
+            "clock and at the broker's access list (docs/entry-figures.md)"
+        )
 
 
 def _storage_steps(snapshot: Snapshot) -> Iterator[str]:
@@ -133,6 +148,7 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         "clock_synchronised": snapshot.clock_synchronised,
         "clock_trouble": snapshot.clock_trouble,
         "disk_free_bytes": snapshot.disk_free_bytes,
+        "entry": _entry_as_json(snapshot.entry),
         "calibrated": not snapshot.calibration,
         "state_read_only": snapshot.state_read_only,
         "storage_failing": snapshot.storage_failing,
@@ -149,6 +165,80 @@ def _bell_as_json(bell: DoorbellState) -> dict[str, Any]:
         "sent_away_hourly": bell.hourly.get("sent_away", 0),
         "answers_hourly": {str(result): bell.hourly.get(result, 0) for result in ANSWERS},
     }
+
+
+def _entry_as_json(entry: EntryReport) -> dict[str, Any]:
+    """null is "unknown"; a delay is between two bounds, of which the upper may be open."""
+    return {
+        "day": None if entry.day is None else entry.day.isoformat(),
+        **entry.counts,
+        "delay_median_s": _delay_as_json(entry.delays[0.5]),
+        "delay_p90_s": _delay_as_json(entry.delays[0.9]),
+        "test_walks": {
+            kind.value: {
+                "walks": share.walks,
+                "wrong": share.wrong,
+                "wrong_share": None
+                if share.low is None or share.high is None
+                else [round(share.low, 3), round(share.high, 3)],
+            }
+            for kind, share in entry.walks.items()
+        },
+        "counter": None
+        if entry.counter is None
+        else {
+            "alive": entry.counter.alive,
+            "refused_hourly": {why.value: n for why, n in entry.counter.refused.items()},
+        },
+    }
+
+
+def _delay_as_json(delay: DelayBounds | None) -> list[float | None] | None:
+    if delay is None:
+        return None
+    return [delay.above_s, None if delay.at_most_s == math.inf else delay.at_most_s]
+
+
+def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
+    if entry["entered"] is None:
+        day = entry["day"] or "no day is over yet"
+        yield f"  entries {day}: figures unknown (fewer than 30 entries in a day)"
+    else:
+        yield (
+            f"  entries {entry['day']}: {entry['entered']}, after the door's peak by "
+            f"{_delay_in_words(entry['delay_median_s'])} (median), "
+            f"{_delay_in_words(entry['delay_p90_s'])} (p90); "
+            f"late {entry['late']}, suspect {entry['suspect']}"
+        )
+    walked = [
+        f"{kind} {walk['wrong']} of {walk['walks']} wrong ({_share_in_words(walk['wrong_share'])})"
+        for kind, walk in entry["test_walks"].items()
+        if walk["walks"]
+    ]
+    if walked:
+        yield f"  walks   of 30 days: {', '.join(walked)}"
+    if entry["counter"] is not None:
+        alive = "tells each minute" if entry["counter"]["alive"] else "is silent"
+        yield (
+            f"  counter {alive}; that day in {_known(entry['in'])}, out {_known(entry['out'])}; "
+            f"entries judged {_known(entry['judged'])}, "
+            f"contradicted {_known(entry['contradicted'])}"
+        )
+
+
+def _delay_in_words(delay: list[float | None] | None) -> str:
+    if delay is None:
+        return "unknown"
+    above_s, at_most_s = delay
+    return f"over {above_s:g} s" if at_most_s is None else f"{above_s:g}–{at_most_s:g} s"
+
+
+def _share_in_words(share: list[float] | None) -> str:
+    return "too few to say" if share is None else f"{share[0]:.0%} to {share[1]:.0%}"
+
+
+def _known(count: int | None) -> str:
+    return "unknown" if count is None else str(count)
 
 
 def as_lines(status: dict[str, Any]) -> list[str]:
@@ -182,5 +272,6 @@ def as_lines(status: dict[str, Any]) -> list[str]:
         f"{status['outbox_hourly']} "
         "(up to the last full hour, each hour rounded to 5)"
     )
+    lines += _entry_lines(status["entry"])
     lines += [f"  → {step}" for step in status["next_steps"]] or ["  all is well"]
     return lines

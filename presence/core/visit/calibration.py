@@ -17,7 +17,7 @@ How sure? A handful of walks shows little, and three different answers are given
    (Hahn and Meeker, Statistical Intervals, §4.5).
 3. *Any phone*: the same with the spread between phones on top, which one test phone cannot show.
 
-All limits are one-sided, 95 %.
+All limits are one-sided, 95 %; but those of `counted_between` are to both sides.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -177,7 +177,14 @@ def smoothed_over(readings: Sequence[WalkReading], window_s: float) -> list[floa
     return strengths[2:]
 
 
-def counted_at_most(wrong: int, walks: int) -> float:
+def counted_between(wrong: int, walks: int) -> tuple[float, float]:
+    """The exact limits of the true share to both sides, which hold together at LIMIT."""
+    one_side = (1 + LIMIT) / 2
+    below = 1 - counted_at_most(walks - wrong, walks, limit=one_side)
+    return below, counted_at_most(wrong, walks, limit=one_side)
+
+
+def counted_at_most(wrong: int, walks: int, *, limit: float = LIMIT) -> float:
     """The exact upper limit of the true share, where `wrong` of `walks` were."""
     if wrong >= walks:
         return 1.0
@@ -187,7 +194,7 @@ def counted_at_most(wrong: int, walks: int) -> float:
         so_few = sum(
             comb(walks, n) * share**n * (1 - share) ** (walks - n) for n in range(wrong + 1)
         )
-        low, high = (share, high) if so_few > 1 - LIMIT else (low, share)
+        low, high = (share, high) if so_few > 1 - limit else (low, share)
     return high
 
 

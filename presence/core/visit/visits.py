@@ -74,6 +74,8 @@ class Entered:
     at: Moment
     strength_dbm: float | None = field(default=None, repr=False, compare=False)
     """Smoothed, inside; decides which of several gateways publishes it."""
+    since_peak_s: float | None = field(default=None, repr=False, compare=False)
+    """Seconds since the strongest moment at the door; None where no antenna hangs there."""
     by_answer: bool = False
     """The approach was nothing but answers at the bell: no broadcast, which anybody may play back,
     had a part in it.

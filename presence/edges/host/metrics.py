@@ -10,11 +10,16 @@ from contextlib import contextmanager
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from presence.config.operating import MetricsExport, MetricsSettings
-from presence.core.operations.metrics import families
+from presence.core.operations.metrics import Family, families
 from presence.core.operations.snapshot import Snapshot
 from presence.edges.host.files import replace_file
 from presence.telemetry import Emit, MetricsFailed
@@ -34,16 +39,22 @@ class Exposition(Collector):
         snapshot = self.snapshot
         if snapshot is None:
             return
-        for family in families(snapshot):
-            labels = [name for name, _ in family.samples[0][0]] if family.samples else []
-            kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-            metric = kind(family.name, family.meaning, labels=labels)
-            for pairs, value in family.samples:
-                metric.add_metric([text for _, text in pairs], value)
-            yield metric
+        yield from map(_metric, families(snapshot))
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
+
+
+def _metric(family: Family) -> Metric:
+    if family.kind == "histogram":
+        buckets = [(pairs[0][1], value) for pairs, value in family.samples]
+        return HistogramMetricFamily(family.name, family.meaning, buckets=buckets)
+    labels = [name for name, _ in family.samples[0][0]] if family.samples else []
+    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    metric = kind(family.name, family.meaning, labels=labels)
+    for pairs, value in family.samples:
+        metric.add_metric([text for _, text in pairs], value)
+    return metric
 
 
 class MetricsExporter:

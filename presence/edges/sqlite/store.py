@@ -57,6 +57,7 @@ VISIT_UPGRADES = (
     "CREATE TABLE taken_back (event_id TEXT PRIMARY KEY, until_mono REAL NOT NULL) STRICT;",
     "ALTER TABLE announcement ADD COLUMN over_mono REAL NOT NULL DEFAULT 0;",
     "ALTER TABLE outbox ADD COLUMN by_answer INTEGER NOT NULL DEFAULT 0;",
+    "CREATE TABLE figures (id INTEGER PRIMARY KEY CHECK (id = 0), counts TEXT NOT NULL) STRICT;",
 )
 """From each version to the next: the file outlives an upgrade of the daemon
 (RuntimeDirectoryPreserve).
@@ -179,7 +180,10 @@ class RuntimeStore(Database):
     the file does.
     """
 
-    LOST = "The present visits are forgotten, and events that waited; nothing else"
+    LOST = (
+        "The present visits are forgotten, and events that waited, and the day's figures; "
+        "nothing else"
+    )
 
     def __init__(self, directory: Path, *, begins_anew: bool = False) -> None:
         super().__init__(
@@ -205,6 +209,7 @@ class RuntimeStore(Database):
             outbox = self._database.execute("SELECT * FROM outbox ORDER BY rowid").fetchall()
             announced = self._database.execute("SELECT * FROM announcement").fetchall()
             taken_back = self._database.execute("SELECT * FROM taken_back").fetchall()
+            figures = self._database.execute("SELECT counts FROM figures").fetchone()
         except sqlite3.Error as error:
             raise self._spoilt(error) from error
         return Stored(
@@ -236,6 +241,7 @@ class RuntimeStore(Database):
                 for key, audience, ref, subject, categories, until, day, over in announced
             ),
             tuple(map(TakenBack._make, taken_back)),
+            figures[0] if figures else "",
         )
 
     def commit(self, step: Step) -> None:
@@ -257,11 +263,16 @@ class RuntimeStore(Database):
         with self._transaction() as database:
             database.execute("DELETE FROM outbox WHERE id = ?", (event_id,))
 
+    def keep_figures(self, figures: str) -> None:
+        with self._transaction() as database:
+            _write_figures(database, figures)
+
     def replace(self, stored: Stored) -> None:
         with self._transaction() as database:
             for table in ("visit", "outbox", "announcement", "taken_back"):
                 database.execute(f"DELETE FROM {table}")  # noqa: S608 - four words of our own
             _write(database, stored.visits, stored.pending, stored.announcements, stored.taken_back)
+            _write_figures(database, stored.figures)
 
 
 def _write(
@@ -284,6 +295,10 @@ def _write(
         [_announcement_row(a) for a in announcements],
     )
     database.executemany("INSERT OR REPLACE INTO taken_back VALUES (?,?)", taken_back)
+
+
+def _write_figures(database: sqlite3.Connection, figures: str) -> None:
+    database.execute("INSERT OR REPLACE INTO figures VALUES (0, ?)", (figures,))
 
 
 def _outgoing_row(o: Outgoing) -> tuple[object, ...]:
