@@ -9,7 +9,7 @@ an address heard for the first time, as passers-by are; we remember none and pay
 import json
 import sys
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def figures() -> Iterator[Figure]:
             get_cipher_for_irk(key.tobytes()) for key in shop.ring.window(shop.ring.windows[0]).keys
         ]
 
-        def resolve(address: str, ciphers: list[object] = ciphers) -> bool:
+        def resolve(address: str, ciphers: list[Any] = ciphers) -> bool:
             return any(resolve_private_address(cipher, address) for cipher in ciphers)
 
         nanoseconds = interleaved_ns(

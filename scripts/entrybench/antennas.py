@@ -13,11 +13,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from presence.core.place import Place
 from scripts.entrybench.radio import Floats
 
-INSIDE: Final = "inside"
-DOOR: Final = "door"
-OUTSIDE: Final = "outside"
 INWARD: Final = pi / 2
 STREETWARD: Final = -pi / 2
 """Directions in the plan: x along the front, y inward from the line."""
@@ -34,8 +32,7 @@ recording has two antennas 0.5 m apart; all of it common would make the pair bet
 @dataclass(frozen=True, slots=True)
 class Antenna:
     name: str
-    place: str
-    """`inside`, `door` or `outside`."""
+    place: Place
     x_m: float
     y_m: float
     facing_rad: float | None = None
@@ -61,7 +58,7 @@ class SetUp(NamedTuple):
     antennas: tuple[Antenna, ...]
 
     @property
-    def places(self) -> dict[str, str]:
+    def places(self) -> dict[str, Place]:
         """Antenna name to its place, as `Rules.places` wants it."""
         return {antenna.name: antenna.place for antenna in self.antennas}
 
@@ -74,22 +71,22 @@ class SetUp(NamedTuple):
         ]
 
 
-GATEWAY: Final = Antenna("gateway", INSIDE, 1.0, 8.0)
+GATEWAY: Final = Antenna("gateway", Place.INSIDE, 1.0, 8.0)
 """docs/technician.md: by the till, deep in the shop, where a customer comes near and a passer-by
 cannot.
 """
-MIDDLE: Final = Antenna("middle", INSIDE, -1.0, 4.0)
-AT_DOOR: Final = Antenna("door", DOOR, 0.9, 0.2)
+MIDDLE: Final = Antenna("middle", Place.INSIDE, -1.0, 4.0)
+AT_DOOR: Final = Antenna("door", Place.DOOR, 0.9, 0.2)
 """Beside the door, on the inner side of the front."""
-OUT_FRONT: Final = Antenna("outside", OUTSIDE, 0.9, -0.3)
+OUT_FRONT: Final = Antenna("outside", Place.OUTSIDE, 0.9, -0.3)
 """The same spot on the outer side, turned nowhere."""
 
 
 def back_to_back(front_to_back_db: float) -> tuple[Antenna, Antenna]:
     """The recommended pair at the door: one looks in, one at the street."""
     return (
-        Antenna("door", DOOR, 0.9, 0.2, INWARD, front_to_back_db),
-        Antenna("outside", OUTSIDE, 0.9, -0.3, STREETWARD, front_to_back_db),
+        Antenna("door", Place.DOOR, 0.9, 0.2, INWARD, front_to_back_db),
+        Antenna("outside", Place.OUTSIDE, 0.9, -0.3, STREETWARD, front_to_back_db),
     )
 
 

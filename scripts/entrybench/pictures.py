@@ -133,7 +133,7 @@ def _draw_goal(axis: Axes) -> None:
 def save_shop(path: Path, seed: int = 5) -> None:
     """A few people of each kind on the ground plan."""
     figure, axis = plt.subplots(figsize=(8, 7.5))
-    colours = dict(zip(shop.WALKS, plt.get_cmap("tab10").colors, strict=False))
+    colours = {kind: f"C{number}" for number, kind in enumerate(shop.WALKS)}
     rng = np.random.default_rng(seed)
     for kind, walk_of in shop.WALKS.items():
         for number in range(2):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from presence.core.place import Place
 from scripts.entrybench import antennas, phones, radio, shop, walks, world
 from scripts.entrybench.antennas import SET_UPS, Antenna, SetUp
 from scripts.entrybench.world import World
@@ -105,7 +106,7 @@ def test_the_same_seed_gives_the_same_episodes_and_the_same_walks_elsewhere() ->
 
 
 def test_two_antennas_alike_hear_alike_on_average() -> None:
-    twice = SetUp("twice", (Antenna("a", "inside", 1, 8), Antenna("b", "inside", -1, 8)))
+    twice = SetUp("twice", (Antenna("a", Place.INSIDE, 1, 8), Antenna("b", Place.INSIDE, -1, 8)))
     found = list(world.people(shop.INSIDERS, 60, World(replace(AIR, edge_dbm=-200), twice), 9))
 
     a, b = np.nanmean(np.concatenate([e.rssi_dbm for e in found]), axis=0)
