@@ -212,7 +212,7 @@ def _monitored(
         pipeline=services.pipeline,
         intake=services.intake,
         broker=services.publisher,
-        radios={radio.adapter or "default": radio for radio in radios},
+        radios={radio.antenna: radio for radio in radios},
         clock=clock,
         armed=not _is_disarmed(settings),
         open_at=hours_of(settings.store).open_at,

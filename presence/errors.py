@@ -99,7 +99,14 @@ class RadioFault(Enum):
     """Why the radio does not scan; the value is the next step for the technician."""
 
     NO_BLUEZ = "bluetoothd does not answer on D-Bus: `systemctl start bluetooth`"
-    NO_ADAPTER = "no Bluetooth adapter: plug one in, or name the right one in radio.adapters"
+    NO_ADAPTER = (
+        "plug the adapter in, or name another in the settings: `presence check` prints the address "
+        "and USB path of each"
+    )
+    SHARED_NAME = (
+        "name each adapter once, and where two share an address by their USB paths: "
+        "`presence check` prints them"
+    )
     POWERED_OFF = "the adapter is powered off: `bluetoothctl power on`, and look for rfkill"
     BLOCKED = (
         "the adapter is blocked by rfkill: `rfkill unblock bluetooth`, or the switch on the machine"

@@ -516,10 +516,11 @@ class PeersUnheard(OperationalEvent, name="peers.unheard", level=Level.WARNING):
 
 
 class RadioScanning(OperationalEvent, name="radio.scanning", level=Level.INFO):
-    """A scan has begun; `reason` says why it is not the one that was wished for."""
+    """A scan has begun: `hci` is its adapter's name today; `reason`: why not as wished for."""
 
     adapter: Name
     mode: Word
+    hci: Name | None = None
     reason: Sentence | None = None
 
 

@@ -9,6 +9,7 @@ phones sends five times a second.
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def _scanners(directory: Path) -> tuple[Any, Any]:
         emit=lambda _event: None,
     )
     scanner._on_advertisement = hear
-    ours = BleakScanner(found_by(scanner._take), scanning_mode="active")._backend
+    ours = BleakScanner(found_by(partial(scanner._take, ())), scanning_mode="active")._backend
     empty = BleakScanner(lambda _device, _data: None, scanning_mode="active")._backend
     return ours, empty
 

@@ -32,6 +32,7 @@ RSSI_THRESHOLD_DB = 8
 @dataclass
 class FakeAdapter:
     powered: bool = True
+    address: str = "00:00:5E:00:53:01"
     filters_itself: bool = False
     """Patterns go to the controller, which tells of each device once."""
     stuck: bool = False
@@ -364,7 +365,7 @@ class FakeBluetoothd:
         adapter = self.adapters[name]
         interfaces = {
             ADAPTER: {
-                "Address": Variant("s", "00:00:5E:00:53:01"),
+                "Address": Variant("s", adapter.address),
                 "Powered": Variant("b", adapter.powered),
                 "PowerState": Variant(
                     "s", "off-blocked" if adapter.blocked else "on" if adapter.powered else "off"

@@ -16,7 +16,7 @@ from presence.edges.bluez.pace import Pace
 from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.version import BluezVersion
 from tests.support.fake_bluez import FakeBluetoothd
-from tests.support.fakes import FakeClock, RecordingTelemetry
+from tests.support.fakes import E, FakeClock, RecordingTelemetry
 
 PHONE = "4A:11:22:33:44:F5"
 EID = bytes.fromhex("30ec0102030405060708")
@@ -81,3 +81,24 @@ async def hears(bluez: FakeBluetoothd, radio: Running, *, name: str = "hci0") ->
         return len(radio.heard) > before
 
     await until(arrived)
+
+
+async def silence(radio: Running, true: Callable[[], bool]) -> None:
+    """The shop's time passes, half a minute from look to look, until it is so. (How many minutes:
+    tests/core.)
+    """
+
+    async def pass_time() -> None:
+        while True:
+            radio.clock.pass_s(30)
+            await asyncio.sleep(1.5 * HURRY.health_s)
+
+    async with asyncio.TaskGroup() as tasks:
+        passing = tasks.create_task(pass_time())
+        await until(true, patience_s=30)
+        passing.cancel()
+
+
+async def silence_emits(radio: Running, kind: type[E], times: int = 1) -> E:
+    await silence(radio, lambda: len(radio.telemetry.of(kind)) >= times)
+    return await radio.telemetry.wait(kind, times)

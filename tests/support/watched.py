@@ -30,7 +30,6 @@ from tests.support.joined import joined
 
 @dataclass
 class FakeRadio:
-    name: str = "hci0"
     condition: Condition | None = Condition.QUIET
     totals: Totals = field(default_factory=Totals)
 

@@ -5,7 +5,8 @@ What to do, and when, is decided in presence.core.operations.radio_health; here 
 | step         | how                                           | where it is not possible    |
 |--------------|-----------------------------------------------|-----------------------------|
 | restart_scan | the scanner leaves its scan, begins another   | –                           |
-| power_cycle  | Adapter1.Powered off and on, over D-Bus       | bluetoothd refuses          |
+| power_cycle  | Adapter1.Powered off and on, over D-Bus, of   | bluetoothd refuses, or the  |
+|              | the adapter that bears the antenna's name now | adapter is not there        |
 | ask_systemd  | the daemon ends with code 75; systemd's       | another radio of ours hears |
 |              | `Restart=always` starts it anew               |                             |
 
@@ -15,6 +16,7 @@ to listen.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,8 +62,18 @@ class Means:
 class Care:
     """Of one radio. Its `health` has condition and totals to be shown."""
 
-    def __init__(self, adapter: str, means: Means, *, clock: Clock, emit: Emit) -> None:
-        self._adapter = adapter
+    def __init__(
+        self,
+        antenna: str,
+        found: Callable[[], AbstractAsyncContextManager[tuple[Bluez, Adapter]]],
+        means: Means,
+        *,
+        clock: Clock,
+        emit: Emit,
+    ) -> None:
+        """`found`: the adapter that bears the antenna's name now, or a RadioError."""
+        self._antenna = antenna
+        self._found = found
         self._means = means
         self._clock = clock
         self._emit = emit
@@ -71,7 +83,7 @@ class Care:
         self.tally = Tally()
         self.others: list[Care] = []
         """The other radios of this gateway."""
-        taken = means.ledger.read(self._key, clock.now()) if means.ledger else ()
+        taken = means.ledger.read(antenna, clock.now()) if means.ledger else ()
         self.health = RadioHealth(silence_s=means.silence_s, taken=taken)
 
     def listening(self) -> None:
@@ -81,25 +93,25 @@ class Care:
         """Take in what came, and after minutes of silence probe; the step that is called for."""
         heard, senders = self.tally.take()
         now = self._clock.now()
-        action = self._told(adapter, lambda: self.health.observe(Look(heard, senders), now))
+        action = self._told(lambda: self.health.observe(Look(heard, senders), now))
         if action is not None or not self.health.wants_probe(now):
             return action
         try:
             answer = await self._means.probe(adapter, mode)
         except ERRORS as error:
             answer = None
-            self._cannot_probe(adapter, error)
+            self._cannot_probe(error)
         else:
             self._told_no_probe = False
         now = self._clock.now()
-        return self._told(adapter, lambda: self.health.probed(answer, now))
+        return self._told(lambda: self.health.probed(answer, now))
 
-    async def take(self, action: Action | None, adapter: str) -> None:
+    async def take(self, action: Action | None) -> None:
         """Take the step, or the next possible one. Raises RadioError where systemd must do it."""
         while action is not None:
             self._emit(
                 RadioRecovering(
-                    adapter=adapter,
+                    adapter=self._antenna,
                     what=action.step.value,
                     reason=action.evidence.value,
                     attempt=action.attempt,
@@ -108,12 +120,12 @@ class Care:
             )
             # Before the step: after `ask_systemd` nobody is left to write that it was taken.
             if self._means.ledger:
-                self._means.ledger.write(self._key, self.health.taken)
+                self._means.ledger.write(self._antenna, self.health.taken)
             try:
-                await self._do(action.step, adapter)
+                await self._do(action.step)
             except Declined as why:
                 step = action.step.value
-                self._emit(RadioDeclined(adapter=adapter, what=step, reason=str(why)))
+                self._emit(RadioDeclined(adapter=self._antenna, what=step, reason=str(why)))
                 action = self.health.declined(self._clock.now())
             else:
                 return
@@ -131,7 +143,7 @@ class Care:
         self._switched.append(now_s)
         self._emit(
             RadioRecovering(
-                adapter=adapter.name,
+                adapter=self._antenna,
                 what="power_on",
                 reason="the adapter was switched off, and is to listen",
                 attempt=len(self._switched),
@@ -145,50 +157,46 @@ class Care:
                 fault, f"{adapter.name} could not be switched on: {error.detail}"
             ) from error
 
-    def _told(self, adapter: str, learn: Callable[[], Action | None]) -> Action | None:
+    def _told(self, learn: Callable[[], Action | None]) -> Action | None:
         """What health makes of something new; logs a change of its condition."""
         now, before = self._clock.now(), self.health.condition
         deaf_s = self.health.deaf_s(now)
         action = learn()
         if deaf_s and not self.health.deaf_s(now):
-            self._emit(RadioRecovered(adapter=adapter, seconds=round(deaf_s)))
+            self._emit(RadioRecovered(adapter=self._antenna, seconds=round(deaf_s)))
         if self.health.condition is Condition.SPENT and before is not Condition.SPENT:
             reason = (
                 "nobody is heard, or repeats are hidden, and all recovery steps of a day "
                 "are used up"
             )
-            self._emit(RadioSpent(adapter=adapter, reason=reason, next_step=CALL_A_PERSON))
+            self._emit(RadioSpent(adapter=self._antenna, reason=reason, next_step=CALL_A_PERSON))
         return action
 
-    def _cannot_probe(self, adapter: str, error: BaseException) -> None:
+    def _cannot_probe(self, error: BaseException) -> None:
         """Log it once, until a probe can be made again."""
         if not self._told_no_probe:
-            self._emit(RadioDeclined(adapter=adapter, what="probe", reason=reason_of(error)))
+            self._emit(RadioDeclined(adapter=self._antenna, what="probe", reason=reason_of(error)))
         self._told_no_probe = True
 
-    @property
-    def _key(self) -> str:
-        return self._adapter or "default"
-
-    async def _do(self, step: RecoveryStep, adapter: str) -> None:
+    async def _do(self, step: RecoveryStep) -> None:
         if step is RecoveryStep.POWER_CYCLE:
-            await self._power_cycle(adapter)
+            await self._power_cycle()
         elif step is RecoveryStep.ASK_SYSTEMD:
             if any(other.health.condition is Condition.WELL for other in self.others):
                 raise Declined("another radio of this gateway hears, and would be interrupted")
-            raise RadioError(RadioFault.DEAF, adapter)
+            raise RadioError(RadioFault.DEAF, self._antenna)
 
-    async def _power_cycle(self, adapter: str) -> None:
+    async def _power_cycle(self) -> None:
         """An adapter that is left off is switched on at the next look, also after our restart."""
         off = False
         try:
-            async with Bluez.connect() as bluez:
-                await bluez.set_powered(adapter, powered=False)
+            async with self._found() as (bluez, adapter):
+                await bluez.set_powered(adapter.name, powered=False)
                 off = True
                 for attempt in range(TRIES):
                     await asyncio.sleep(self._means.off_s)
                     try:
-                        await bluez.set_powered(adapter, powered=True)
+                        await bluez.set_powered(adapter.name, powered=True)
                     except RadioError:
                         if attempt == TRIES - 1:
                             raise

@@ -6,13 +6,18 @@ something has changed.
 
 We only make calls whose cost does not grow with the number of nearby devices: never
 GetManagedObjects, and never an introspection of the adapter, which lists every device.
+
+The kernel numbers adapters as it finds them, so `hci0` is another stick after the next start, or
+after a stumble of the USB bus. An adapter is therefore looked for by what the settings call it, at
+each connection and at each look: by its address, by its USB path, or by a number where nothing
+hangs on it. Cheap sticks share one address; a name that two adapters bear is nobody's.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.introspection import Node
@@ -22,11 +27,13 @@ from presence.edges.bluez.bus import (
     BLUEZ,
     DAEMON,
     MONITORS,
+    OBJECTS,
     PROPERTIES,
     BluezBus,
     NoAnswer,
 )
 from presence.edges.bluez.pace import PACE, Pace
+from presence.edges.bluez.usb import usb_path_of
 from presence.errors import RadioError, RadioFault
 
 _RULES: Final = (
@@ -40,6 +47,7 @@ class Adapter:
     """One adapter as bluetoothd sees it now."""
 
     name: str
+    """Today's: `hci0`."""
     owner: str
     """bluetoothd's name on the bus: another one means that it was restarted, and our scan with it
     ended.
@@ -48,6 +56,18 @@ class Adapter:
     discovering: bool
     blocked: bool = False
     """By rfkill, as far as bluetoothd tells (PowerState, from 5.66 on)."""
+    address: str = ""
+    usb_path: str = ""
+    """`usb:1-1.4`; empty where it is not on USB."""
+
+    def bears(self, name: str) -> bool:
+        """Whether the settings may mean it by this name."""
+        return name.upper() == self.address.upper() or name in (self.name, self.usb_path)
+
+    def __str__(self) -> str:
+        """`hci1 (00:1A:7D:DA:71:13, usb:1-1.4)`."""
+        names = ", ".join(filter(None, (self.address, self.usb_path)))
+        return f"{self.name} ({names})" if names else self.name
 
 
 class Bluez:
@@ -55,17 +75,24 @@ class Bluez:
     it.
     """
 
-    def __init__(self, bus: BluezBus) -> None:
+    def __init__(self, bus: BluezBus, *, usb_path_of: Callable[[str], str] = usb_path_of) -> None:
         self._bus = bus
+        self._usb_path_of = usb_path_of
         self.changed = asyncio.Event()
+        self.removed: set[str] = set()
+        """Adapters of those that are watched that went away, though one of the same number may be
+        back already.
+        """
         bus.raw.add_message_handler(self._on_message)
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, pace: Pace = PACE) -> "AsyncIterator[Bluez]":
+    async def connect(
+        cls, pace: Pace = PACE, *, usb_path_of: Callable[[str], str] = usb_path_of
+    ) -> "AsyncIterator[Bluez]":
         """Raises RadioError where there is no bus, or it does not answer."""
         async with BluezBus.connect(call_s=pace.call_s) as bus:
-            bluez = cls(bus)
+            bluez = cls(bus, usb_path_of=usb_path_of)
             for rule in _RULES:
                 await bus.listen_to(rule)
             yield bluez
@@ -78,23 +105,35 @@ class Bluez:
             (name for name in nodes if name.startswith("hci")), key=lambda name: (len(name), name)
         )
 
-    async def adapter(self, name: str) -> Adapter:
-        """This one, or where `name` is empty the first that is powered. Raises RadioError."""
+    async def adapters(self) -> list[Adapter]:
+        """All that are there, in the order of their numbers. Raises RadioError."""
         owner = await self._owner()
-        names = await self.adapter_names()
-        if not names or (name and name not in names):
-            others = f"; there: {', '.join(names)}" if names else ", and no other"
-            raise RadioError(
-                RadioFault.NO_ADAPTER,
-                f"{name} is not there{others}" if name else "no adapter is there",
-            )
-        found = [await self._adapter(candidate, owner) for candidate in ([name] if name else names)]
-        return next((adapter for adapter in found if adapter.powered), found[0])
+        found = [await self._adapter(name, owner) for name in await self.adapter_names()]
+        return [adapter for adapter in found if adapter is not None]
 
-    async def addresses(self) -> list[str]:
-        """Of our own adapters, as in the paths of /var/lib/bluetooth. Raises RadioError."""
-        names = await self.adapter_names()
-        return [str((await self._properties(name)).get("Address", "")) for name in names]
+    async def adapter(self, name: str, *, others: Collection[str] = ()) -> Adapter:
+        """The one that the settings call so; where `name` is empty, the first that is powered and
+        bears none of the names of `others`. Raises RadioError, also where one of `others` is the
+        same adapter.
+        """
+        found = await self.adapters()
+        if name:
+            return _named(name, found, others)
+        free = [each for each in found if not any(each.bears(other) for other in others)]
+        if not free:
+            taken = f" but {', '.join(map(str, found))}, which is taken" if found else ""
+            raise RadioError(RadioFault.NO_ADAPTER, f"no adapter is there{taken}")
+        return next((adapter for adapter in free if adapter.powered), free[0])
+
+    async def watch(self, name: str) -> None:
+        """Have `removed` say when this adapter goes away, however soon one of its number is back.
+        Raises RadioError.
+        """
+        self.removed.discard(name)
+        await self._bus.listen_to(
+            f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}',member='InterfacesRemoved',"
+            f"arg0path='/org/bluez/{name}'"
+        )
 
     async def process(self) -> int:
         """bluetoothd's number among processes. Raises RadioError."""
@@ -136,16 +175,38 @@ class Bluez:
     async def _name_owner(self) -> str:
         return str((await self._bus.call_daemon("GetNameOwner", "s", [BLUEZ]))[0])
 
-    async def _adapter(self, name: str, owner: str) -> Adapter:
-        found = await self._properties(name)
-        blocked = found.get("PowerState") == "off-blocked"
+    async def _adapter(self, name: str, owner: str) -> Adapter | None:
+        """None where it went away meanwhile."""
+        found = await self._bus.properties_if_any(f"/org/bluez/{name}", ADAPTER)
+        if found is None:
+            return None
         return Adapter(
-            name, owner, bool(found.get("Powered")), bool(found.get("Discovering")), blocked
+            name,
+            owner,
+            bool(found.get("Powered")),
+            bool(found.get("Discovering")),
+            found.get("PowerState") == "off-blocked",
+            str(found.get("Address", "")),
+            self._usb_path_of(name),
         )
 
-    async def _properties(self, name: str) -> dict[str, Any]:
-        return await self._bus.properties(f"/org/bluez/{name}", ADAPTER)
-
     def _on_message(self, message: Message) -> None:
-        if message.message_type is MessageType.SIGNAL:
-            self.changed.set()
+        if message.message_type is not MessageType.SIGNAL:
+            return
+        if message.member == "InterfacesRemoved" and ADAPTER in message.body[1]:
+            self.removed.add(message.body[0].removeprefix("/org/bluez/"))
+        self.changed.set()
+
+
+def _named(name: str, found: list[Adapter], others: Collection[str]) -> Adapter:
+    those = [adapter for adapter in found if adapter.bears(name)]
+    if not those:
+        there = f"; there: {', '.join(map(str, found))}" if found else ", and no other"
+        raise RadioError(RadioFault.NO_ADAPTER, f"{name} is not there{there}")
+    if len(those) > 1:
+        both = " and ".join(map(str, those))
+        raise RadioError(RadioFault.SHARED_NAME, f"{name} is the address of {both}")
+    for other in others:
+        if those[0].bears(other):
+            raise RadioError(RadioFault.SHARED_NAME, f"{name} and {other} are one, {those[0]}")
+    return those[0]

@@ -172,7 +172,7 @@ async def _traces(bluez: Bluez, host: BluezHost) -> list[RadioAnswer]:
                 "run as root",
             )
         ]
-    disks = caches_on_disk(await bluez.addresses(), mounts)
+    disks = caches_on_disk([each.address for each in await bluez.adapters()], mounts)
     plugins = phone_plugins(command)
     cache = RadioAnswer("bluez cache", RadioVerdict.GOOD, "in memory")
     if disks:
@@ -193,18 +193,20 @@ async def _listen(radio: BluezScanner, listen_s: float) -> list[RadioAnswer]:
     try:
         heard, senders = await radio.listen(listen_s)
     except RadioError as error:
-        name = radio.adapter or "default adapter"
+        name = radio.antenna
         return [
             RadioAnswer(
                 "radio", RadioVerdict.BAD, f"{name}: no scan: {error.detail}", error.fault.value
             )
         ]
     answers = [
-        RadioAnswer("radio", RadioVerdict.GOOD, f"{radio.name}: a scan in mode {radio.mode} starts")
+        RadioAnswer(
+            "radio", RadioVerdict.GOOD, f"{radio.antenna}: a scan in mode {radio.mode} starts"
+        )
     ]
     if radio.refusal:
         found = (
-            f"{radio.name}: a scan in mode {radio.mode} starts, none in passive: "
+            f"{radio.antenna}: a scan in mode {radio.mode} starts, none in passive: "
             f"{radio.refusal[1].detail}"
         )
         answers = [RadioAnswer("radio", RadioVerdict.DOUBTFUL, found, MODE_STEP)]

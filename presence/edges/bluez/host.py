@@ -7,6 +7,7 @@ from typing import Final
 
 from presence.edges.bluez.duty import passive_share
 from presence.edges.bluez.traces import command_of, mounts_of
+from presence.edges.bluez.usb import usb_path_of
 from presence.edges.bluez.version import BluezVersion, bluez_version
 
 
@@ -18,6 +19,7 @@ class BluezHost:
     mounts_of: Callable[[int], str | None] = mounts_of
     command_of: Callable[[int], list[str] | None] = command_of
     passive_share: Callable[[Path], float] = passive_share
+    usb_path_of: Callable[[str], str] = usb_path_of
 
 
 THIS_MACHINE: Final = BluezHost()

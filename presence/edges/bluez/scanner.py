@@ -1,5 +1,6 @@
 """Hears advertisements on one adapter, until cancelled; comes back by itself after each fault.
-Never connects or pairs.
+Never connects or pairs. All that it says bears the antenna's name of the settings, whatever number
+the adapter has today.
 
     shop closed: rests ──opens──► connects to D-Bus, finds its adapter ──► scans, and looks around
          ▲                              ▲                                    │  every few seconds
@@ -11,12 +12,14 @@ Never connects or pairs.
 Outside opening hours nothing is scanned (R-19). A fault that heals is logged once when it begins
 and once when we scan again. An adapter that is off is switched on where we care for it, and a
 monitor that the kernel refuses gives way to an active scan where the mode is `auto`, until
-bluetoothd starts anew.
+bluetoothd starts anew. From the moment in which an adapter goes away nothing counts as heard by
+it: another stick may take its number at once, and scan for another of our antennas.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
 from presence.config.settings import RadioMode
@@ -45,6 +48,8 @@ GONE: Final = frozenset(
     {RadioFault.NO_BLUEZ, RadioFault.NO_ADAPTER, RadioFault.POWERED_OFF, RadioFault.BLOCKED}
 )
 """Faults that end when something returns: looked for at one pace, so that R-61 holds."""
+FIRST: Final = "default"
+"""What the first adapter is called, where the settings name none."""
 MAX_RETRY_S: Final = 12.0
 """All other faults: twice as long from one attempt to the next, and R-61 holds still."""
 SILENT_LOOKS: Final = 3
@@ -52,13 +57,17 @@ SILENT_LOOKS: Final = 3
 
 
 class BluezScanner:
-    """One radio. `heard`, `condition` and `totals` are for metrics and health, about no person."""
+    """One radio. `heard`, `condition` and `totals` are for metrics and health, about no person.
+
+    `others` are the names of adapters that serve somebody else: never ours, by whatever name.
+    """
 
     def __init__(
         self,
         policy: ScanPolicy,
         *,
         adapter: str,
+        others: Collection[str] = (),
         clock: Clock,
         emit: Emit,
         means: Means | None = None,
@@ -67,15 +76,18 @@ class BluezScanner:
         host: BluezHost = THIS_MACHINE,
     ) -> None:
         """`adapter` empty: the first that is powered. `means` None: no recovery of a deaf radio."""
-        self.adapter = adapter
+        self.antenna = adapter or FIRST
+        self.serves: Adapter | None = None
+        """That bears this name, as it was found last."""
         self.heard = 0
         self.started = 0
         """Scans that began."""
-        self.care = None if means is None else Care(adapter, means, clock=clock, emit=emit)
+        self.care = None if means is None else self._care(means, clock, emit)
+        self._tally = self.care.tally if self.care else Tally()
         self.mode = policy.mode
         """As the settings want it, and once a scan has begun, as it is."""
         self._policy = policy
-        self._name = adapter
+        self._find = partial(Bluez.adapter, name=adapter, others=tuple(others))
         self._clock = clock
         self._emit = emit
         self._open_at = open_at
@@ -89,12 +101,6 @@ class BluezScanner:
         """When the scan began that runs now, or that has just ended."""
         self.refusal: tuple[str, RadioError] | None = None
         """The bluetoothd (its name on the bus) whose kernel refused our monitor, and its words."""
-        self._tally = self.care.tally if self.care else Tally()
-
-    @property
-    def name(self) -> str:
-        """The adapter that serves: where the settings name none, the one that was found."""
-        return self._name or "default adapter"
 
     @property
     def condition(self) -> Condition | None:
@@ -122,7 +128,7 @@ class BluezScanner:
                 with resting():
                     await asyncio.sleep(self._retry_s(fault_of(error)))
             if self.care and action:
-                await self.care.take(action, self._name)
+                await self.care.take(action)
 
     async def listen(self, seconds: float) -> tuple[int, float | None]:
         """Scan for so long; how many advertisements came, of about how many senders. Raises
@@ -137,15 +143,26 @@ class BluezScanner:
 
     @asynccontextmanager
     async def _scanning(self) -> AsyncIterator[tuple[Bluez, Adapter, Choice]]:
-        async with Bluez.connect(self._pace) as bluez:
-            adapter = await bluez.adapter(self.adapter)
+        self.serves = None
+        async with self._found() as (bluez, adapter):
+            self.serves = adapter
+            await bluez.watch(adapter.name)
             if not adapter.powered:
                 await self._switch_on(bluez, adapter)
-            self._name = adapter.name
             async with AsyncExitStack() as scans:
                 choice = await self._begin(bluez, adapter, scans)
                 self.mode = choice.mode
                 yield bluez, adapter, choice
+
+    def _care(self, means: Means, clock: Clock, emit: Emit) -> Care:
+        return Care(self.antenna, self._found, means, clock=clock, emit=emit)
+
+    @asynccontextmanager
+    async def _found(self) -> AsyncIterator[tuple[Bluez, Adapter]]:
+        """The adapter that bears our name now. Raises RadioError."""
+        connecting = Bluez.connect(self._pace, usb_path_of=self._host.usb_path_of)
+        async with connecting as bluez:
+            yield bluez, await self._find(bluez)
 
     async def _switch_on(self, bluez: Bluez, adapter: Adapter) -> None:
         """Raises RadioError where it stays off."""
@@ -168,8 +185,9 @@ class BluezScanner:
             pace=self._pace,
             host=self._host,
         )
+        take = partial(self._take, bluez.removed)
         try:
-            await scans.enter_async_context(choice.scan.on(adapter.name, self._take))
+            await scans.enter_async_context(choice.scan.on(adapter.name, take))
         except RadioError as error:
             if (
                 error.fault is not RadioFault.MONITOR_REFUSED
@@ -217,7 +235,7 @@ class BluezScanner:
             bluez.changed.clear()
             woken = await self._woken(bluez)
             try:
-                now = await bluez.adapter(adapter.name)
+                now = await self._find(bluez)
             except NoAnswer:  # busy, perhaps: see SILENT_LOOKS
                 unanswered += 1
                 if unanswered == SILENT_LOOKS:
@@ -227,6 +245,8 @@ class BluezScanner:
             # Our scan went with the old one, though its adapter looks the same to us.
             if now.owner != adapter.owner:
                 raise RadioError(RadioFault.NO_BLUEZ, "bluetoothd was restarted")
+            if bluez.removed or (now.name, now.address) != (adapter.name, adapter.address):
+                raise RadioError(RadioFault.NO_ADAPTER, f"{adapter} went away; now it is {now}")
             if not now.powered:
                 raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
             if scan.lost:
@@ -255,7 +275,7 @@ class BluezScanner:
         if self.care:
             self.care.health.closed()
         reason = "the shop is closed: nothing is scanned"
-        self._emit(RadioResting(adapter=self._label, mode=self.mode.value, reason=reason))
+        self._emit(RadioResting(adapter=self.antenna, mode=self.mode.value, reason=reason))
         while not self._open():
             with resting():
                 await asyncio.sleep(self._pace.look_s)
@@ -268,7 +288,15 @@ class BluezScanner:
         if choice.exposure:
             reasons.append(f"bystanders reach this process and are dropped here: {choice.exposure}")
         reason = "; ".join(reasons) or None
-        self._emit(RadioScanning(adapter=self._label, mode=self.mode.value, reason=reason))
+        today = self.serves.name if self.serves else None
+        self._emit(
+            RadioScanning(
+                adapter=self.antenna,
+                mode=self.mode.value,
+                hci=None if today == self.antenna else today,
+                reason=reason,
+            )
+        )
         if self.care:
             self.care.listening()
 
@@ -280,7 +308,7 @@ class BluezScanner:
         if fault is not self._failing:
             self._emit(
                 RadioFailed(
-                    adapter=self._label,
+                    adapter=self.antenna,
                     mode=self.mode.value,
                     reason=reason_of(error),
                     next_step=fault.value,
@@ -305,12 +333,13 @@ class BluezScanner:
 
     def _take(
         self,
+        removed: Collection[str],
         address: str,
         rssi_dbm: int,
         service_data: Mapping[str, bytes],
         manufacturer_data: Mapping[int, bytes],
     ) -> None:
-        if rssi_dbm == GOING_DBM:
+        if rssi_dbm == GOING_DBM or removed:
             return
         # What carries nothing is no sign of life: a broken controller reports such for ever.
         if service_data or manufacturer_data:
@@ -323,10 +352,6 @@ class BluezScanner:
                 plausible_rssi_dbm(rssi_dbm),
                 service_data,
                 manufacturer_data,
-                self._name,
+                self.antenna,
             )
         )
-
-    @property
-    def _label(self) -> str:
-        return self._name or "default"

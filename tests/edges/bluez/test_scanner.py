@@ -5,7 +5,6 @@ radio go and return.
 import asyncio
 import itertools
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from presence.core.recognition.beacons import FORMATS, ibeacon
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import ScanPolicy
+from presence.edges.bluez.connection import Bluez
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.modes import ANYBODY, patterns
 from presence.edges.bluez.monitor import MonitorScan
@@ -36,7 +36,7 @@ from presence.telemetry import (
 )
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import FakeAdapter, a_bluetoothd
-from tests.support.fakes import E, FakeClock, RecordingTelemetry
+from tests.support.fakes import FakeClock, RecordingTelemetry
 from tests.support.scanners import (
     EID,
     HURRY,
@@ -46,6 +46,8 @@ from tests.support.scanners import (
     close_bleak,
     hears,
     running,
+    silence,
+    silence_emits,
     until,
 )
 
@@ -282,7 +284,8 @@ async def test_an_adapter_that_comes_late_is_found_and_the_first_powered_one_ser
         assert (await radio.telemetry.wait(RadioFailed)).next_step == RadioFault.POWERED_OFF.value
         bluez.plug("hci1", FakeAdapter())
         await hears(bluez, radio, name="hci1")
-    assert {heard.antenna for heard in radio.heard} == {"hci1"}
+    assert {heard.antenna for heard in radio.heard} == {"default"}
+    assert radio.telemetry.of(RadioScanning)[0].hci == "hci1"
 
 
 async def test_an_adapter_powered_off_and_on(bus: str) -> None:
@@ -409,27 +412,6 @@ def means(tmp_path: Path, *, probe: Any = None) -> Means:
         return await hears_anybody(adapter, mode, 0.02)
 
     return Means(ledger=Ledger(tmp_path), off_s=0.01, probe=probe or soon_over)
-
-
-async def silence(radio: Running, true: Callable[[], bool]) -> None:
-    """The shop's time passes, half a minute from look to look, until it is so. (How many minutes:
-    tests/core.)
-    """
-
-    async def pass_time() -> None:
-        while True:
-            radio.clock.pass_s(30)
-            await asyncio.sleep(1.5 * HURRY.health_s)
-
-    async with asyncio.TaskGroup() as tasks:
-        passing = tasks.create_task(pass_time())
-        await until(true, patience_s=30)
-        passing.cancel()
-
-
-async def silence_emits(radio: Running, kind: type[E], times: int = 1) -> E:
-    await silence(radio, lambda: len(radio.telemetry.of(kind)) >= times)
-    return await radio.telemetry.wait(kind, times)
 
 
 @pytest.mark.requirement("R-60")
@@ -591,17 +573,19 @@ async def test_at_the_end_of_the_ladder_systemd_is_asked_and_what_is_not_possibl
 
 async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) -> None:
     clock, telemetry = FakeClock(), RecordingTelemetry()
-    deaf = Care("hci0", means(tmp_path), clock=clock, emit=telemetry.emit)
-    well = Care("hci1", means(tmp_path), clock=clock, emit=telemetry.emit)
+    deaf, well = (
+        Care(name, Bluez.connect, means(tmp_path), clock=clock, emit=telemetry.emit)  # type: ignore[arg-type]  # no adapter is asked for
+        for name in ("hci0", "hci1")
+    )
     deaf.others = [well]
     well.listening()
     well.tally.add(PHONE)
     assert await well.look("hci1", RadioMode.ACTIVE) is None
-    await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
+    await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400))
     assert [event.what for event in telemetry.of(RadioDeclined)] == ["ask_systemd"]
     well.health.away()
     with pytest.raises(RadioError, match="systemd"):
-        await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400), "hci0")
+        await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400))
 
 
 async def test_repeats_that_are_hidden_are_noticed(bus: str, tmp_path: Path) -> None:
@@ -799,10 +783,13 @@ async def test_where_a_long_advertisement_could_kill_bluetoothd_no_pattern_for_i
 
 
 async def test_an_adapter_that_is_not_there_is_told_with_those_that_are(bus: str) -> None:
-    async with a_bluetoothd(bus, hci1=FakeAdapter(), hci2=FakeAdapter()), running() as radio:
+    async with (
+        a_bluetoothd(bus, hci1=FakeAdapter(), hci2=FakeAdapter(address="00:00:5E:00:53:02")),
+        running() as radio,
+    ):
         assert (
             await radio.telemetry.wait(RadioFailed)
-        ).reason == "hci0 is not there; there: hci1, hci2"
+        ).reason == "hci0 is not there; there: hci1 (00:00:5E:00:53:01), hci2 (00:00:5E:00:53:02)"
 
 
 @pytest.mark.requirement("R-61")
