@@ -14,7 +14,13 @@ from random import random
 from uuid import uuid4
 
 from presence.config import Settings
-from presence.config.rules import hours_of, read_notice_keys, read_store_key, rules_of
+from presence.config.rules import (
+    hours_of,
+    read_notice_keys,
+    read_satellite_keys,
+    read_store_key,
+    rules_of,
+)
 from presence.config.settings import ConsentSettings
 from presence.core.consent.jws import KeySet
 from presence.core.consent.polling import asked_pause_s, pause_s
@@ -41,6 +47,7 @@ from presence.gateway.list_sync import ListPauses, ListSync
 from presence.gateway.monitor import Monitor, MonitorSources
 from presence.gateway.pipeline import Intake, Pipeline
 from presence.gateway.revocation_listener import RevocationListener
+from presence.gateway.satellites import Satellite, Satellites
 from presence.ports import (
     AdvertisementSource,
     Clock,
@@ -101,6 +108,7 @@ def gateway_of(
         pauses=_pauses(settings.consent, speed),
         state_interval_s=settings.mqtt.state_interval_s,
         doorbell=doorbell,
+        satellites=services.satellites,
         election=_election(settings, rules),
         watchers=[*_windows(settings, monitor, emit), _audit_log(settings, clock, telemetry)],
     )
@@ -113,6 +121,7 @@ class _Services:
     list_sync: ListSync
     revocation_listener: RevocationListener
     publisher: MqttPublisher
+    satellites: Satellites | None
 
 
 def _services_of(
@@ -140,12 +149,14 @@ def _services_of(
         emit=emit,
     )
     state = _state_of(list_sync, clock)
+    publisher = MqttPublisher(settings.mqtt, settings.store, state=state, emit=emit)
     return _Services(
         intake=Intake(settings.radio.queue_length),
         pipeline=pipeline,
         list_sync=list_sync,
         revocation_listener=listener,
-        publisher=MqttPublisher(settings.mqtt, settings.store, state=state, emit=emit),
+        publisher=publisher,
+        satellites=_satellites(settings, rules, publisher, clock, emit),
     )
 
 
@@ -198,6 +209,27 @@ def _election(settings: Settings, rules: Rules) -> Election | None:
     )
 
 
+def _satellites(
+    settings: Settings, rules: Rules, publisher: MqttPublisher, clock: Clock, emit: Emit
+) -> Satellites | None:
+    """None where none is configured. Raises ConfigurationError where a key cannot be used."""
+    if not settings.satellites:
+        return None
+    keys = read_satellite_keys(settings)
+    armed = not _is_disarmed(settings)
+    return Satellites(
+        rules.site,
+        tuple(
+            Satellite(name=each.name, place=each.place, key=keys[each.name])
+            for each in settings.satellites
+        ),
+        publisher,
+        clock=clock,
+        emit=emit,
+        wanted=lambda now: armed and rules.hours.open_at(now.utc_s),
+    )
+
+
 def _monitored(
     settings: Settings,
     services: _Services,
@@ -221,6 +253,7 @@ def _monitored(
         calibration=lambda: calibration.doubt(settings),
         read_only=lambda: is_read_only(state_dir),
         doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
+        satellites=services.satellites.look if services.satellites else lambda _now: (),
     )
 
 

@@ -26,6 +26,7 @@ BOUND_S: Final = {
     "state": 60.0,
     "peers": 120.0,
     "doorbell": 120.0,
+    "satellites": 120.0,
     "radio": 120.0,  # a step of recovery with all its attempts
 }
 """How long a part may take from one beat to the next. A part that waits for what may never come

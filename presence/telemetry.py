@@ -574,6 +574,30 @@ class RadioSpent(OperationalEvent, name="radio.spent", level=Level.WARNING):
     next_step: Sentence
 
 
+class SatelliteHeard(OperationalEvent, name="satellite.heard", level=Level.INFO):
+    """A satellite is heard, for the first time or again."""
+
+    satellite: Name
+    place: Word
+
+
+class SatelliteLost(OperationalEvent, name="satellite.lost", level=Level.WARNING):
+    """Nothing came from a satellite for ten seconds. Once per outage."""
+
+    satellite: Name
+    place: Word
+    next_step: Sentence
+
+
+class SatelliteIgnored(OperationalEvent, name="satellite.ignored", level=Level.WARNING):
+    """A message in a satellite's name was not taken; the 1st, 2nd, 4th, 8th … of its reason."""
+
+    satellite: Name
+    reason: Word
+    count: Count
+    next_step: Sentence
+
+
 class IntakeOverflowed(OperationalEvent, name="intake.overflowed", level=Level.WARNING):
     """More advertisements came than could be looked at; each time the number has doubled."""
 

@@ -22,6 +22,7 @@ from presence.diagnosis.doorbell import look_at_doorbell
 from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.memory import look_at_memory
 from presence.diagnosis.sandbox import findings_inside
+from presence.diagnosis.satellites import look_at_satellites
 from presence.edges.bluez.diagnosis import RadioVerdict, diagnose
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock, is_synchronised
@@ -72,6 +73,7 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
     yield Finding("configuration", Verdict.PASS, str(path))
     for look in (
         _store_key,
+        look_at_satellites,
         _notice,
         _hours,
         look_at_storage,

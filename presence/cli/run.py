@@ -12,7 +12,12 @@ from typing import Final
 
 from presence.assembly import doorbell_of, gateway_of, sources_of, synchronised_of
 from presence.config import Settings, load_settings
-from presence.config.rules import read_notice_keys, read_store_key, rules_of
+from presence.config.rules import (
+    read_notice_keys,
+    read_satellite_keys,
+    read_store_key,
+    rules_of,
+)
 from presence.edges.host import logs
 from presence.edges.host.single_instance import alone
 from presence.edges.host.systemd import SystemdNotifier
@@ -95,6 +100,7 @@ def _changed_settings(path: Path) -> Settings | None:
     try:
         settings = load_settings(path)
         rules_of(settings, read_store_key(settings.store.key_file))
+        read_satellite_keys(settings)
         if settings.consent.notice_keys:
             read_notice_keys(settings.consent.notice_keys)
         synchronised_of(settings.consent)

@@ -7,6 +7,7 @@ over.
 
 import difflib
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
 
@@ -193,6 +194,20 @@ def audience_names_differ(settings: Settings) -> Iterator[str]:
         seen.add(audience.name)
 
 
+def satellite_names_differ(settings: Settings) -> Iterator[str]:
+    """From one another, and from adapters: by its name an antenna is told from the next."""
+    seen: set[str] = set()
+    for index, satellite in enumerate(settings.satellites):
+        if satellite.name in seen:
+            yield f"satellites[{index}].name is taken by a satellite above: give each its own name"
+        elif re.fullmatch(r"hci[0-9]+|default", satellite.name):
+            yield (
+                f"satellites[{index}].name is that of an adapter: call a satellite by where it "
+                "hangs, such as pavement"
+            )
+        seen.add(satellite.name)
+
+
 def padding_holds_every_event(settings: Settings) -> Iterator[str]:
     """A size that some events exceed would tell which ones do."""
     site = Site(settings.store.chain, settings.store.store)
@@ -261,6 +276,7 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         list_is_of_this_chain,
         somebody_listens,
         audience_names_differ,
+        satellite_names_differ,
         doorbell_has_an_adapter,
         padding_holds_every_event,
         addresses_need_an_active_scan,

@@ -15,7 +15,7 @@ from presence.core.site import Site
 from presence.core.visit.opening_hours import OpeningHours
 from presence.errors import ConfigurationError
 
-STORE_KEY_BYTES = 32
+SECRET_BYTES = 32
 
 
 def site_of(settings: Settings) -> Site:
@@ -38,6 +38,12 @@ def scan_filters_of(settings: Settings) -> tuple[ScanFilter, ...]:
     return (*addresses, *(each.scan_filter for each in formats_of(settings)))
 
 
+def places_of(settings: Settings) -> dict[str, Place]:
+    """Antenna → where it hangs."""
+    satellites = {satellite.name: satellite.place for satellite in settings.satellites}
+    return dict.fromkeys(settings.radio.door_adapters, Place.DOOR) | satellites
+
+
 def rules_of(settings: Settings, store_key: bytes) -> Rules:
     """Raises ConfigurationError where the file of identity.irk_file cannot be used."""
     store = settings.store
@@ -50,7 +56,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         notice=settings.notice.id,
         store_key=store_key,
         entry=settings.entry,
-        places=dict.fromkeys(settings.radio.door_adapters, Place.DOOR),
+        places=places_of(settings),
         hours=hours_of(store),
         expiry_s=settings.events.expiry_s,
         valid_for_s=settings.events.valid_for_s,
@@ -95,21 +101,36 @@ def read_notice_keys(path: Path) -> KeySet:
 
 
 def read_store_key(path: Path) -> bytes:
-    """The secret of the store, 64 hex digits in a file; raises ConfigurationError without showing
-    any of it.
-    """
+    """The secret of the store; raises ConfigurationError without showing any of it."""
     advice = "make it once with `openssl rand -hex 32` and copy it to every gateway of the store"
+    return read_key(path, "store.key_file", advice)
+
+
+def read_satellite_keys(settings: Settings) -> dict[str, bytes]:
+    """Name → key of each satellite; raises ConfigurationError, also where two have the same."""
+    advice = "make it once with `openssl rand -hex 32` and copy it to this one satellite"
+    keys: dict[str, bytes] = {}
+    for number, satellite in enumerate(settings.satellites):
+        setting = f"satellites[{number}].key_file"
+        key = read_key(satellite.key_file, setting, advice)
+        if key in keys.values():
+            problem = f"{setting} {satellite.key_file}: the key of a satellite above: {advice}"
+            raise ConfigurationError([problem])
+        keys[satellite.name] = key
+    return keys
+
+
+def read_key(path: Path, setting: str, advice: str) -> bytes:
+    """A secret of 64 hex digits in a file; raises ConfigurationError without showing any of it."""
     try:
         text = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not text"
-        raise ConfigurationError([f"store.key_file {path}: {why}: {advice}"]) from None
+        raise ConfigurationError([f"{setting} {path}: {why}: {advice}"]) from None
     try:
         key = bytes.fromhex(text)
     except ValueError:
         key = b""
-    if len(key) != STORE_KEY_BYTES:
-        raise ConfigurationError(
-            [f"store.key_file {path}: not {2 * STORE_KEY_BYTES} hex digits: {advice}"]
-        )
+    if len(key) != SECRET_BYTES:
+        raise ConfigurationError([f"{setting} {path}: not {2 * SECRET_BYTES} hex digits: {advice}"])
     return key

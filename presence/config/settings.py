@@ -14,6 +14,7 @@ from pathlib import Path
 
 from presence.config.fields import Section, setting
 from presence.config.operating import MetricsSettings, StatusSettings
+from presence.core.place import Place
 
 NAME = r"[a-z0-9-]{1,32}"
 """Chain, store, gateway and audience names stand in MQTT topics (docs/design.md#topics)."""
@@ -121,6 +122,18 @@ class RadioSettings(Section):
     )
     silence_min: float = setting(default=30, minimum=5, maximum=240)
     queue_length: int = setting(default=4096, minimum=64, maximum=1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SatelliteAntenna(Section):
+    name: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="pavement")
+    place: Place = setting(example="outside")
+    key_file: Path = setting(
+        pattern=KEY_FILE,
+        remedy="name a file with 64 hex digits, the same as on the satellite and on no other",
+        example="/etc/presence/pavement.key",
+        secret=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +308,7 @@ class Settings(Section):
     consent: ConsentSettings = field()
     audiences: list[AudienceSettings] = field()
     radio: RadioSettings = field(default_factory=RadioSettings)
+    satellites: list[SatelliteAntenna] = field(default_factory=list)
     doorbell: DoorbellSettings = field(default_factory=DoorbellSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     entry: EntrySettings = field(default_factory=EntrySettings)

@@ -139,6 +139,10 @@ class SectionReader:
         return self._scalar(wanted, field, node, place)
 
     def _list(self, wanted: Any, field: Field[Any], node: Node, place: _Place) -> Any:
+        """Nothing below the key counts as no item, where sections may be left out altogether."""
+        optional = issubclass(wanted, Section) and field.default_factory is not MISSING
+        if is_null(node) and optional:
+            return []
         if not isinstance(node, SequenceNode):
             self._refuse(place, wording.wrong_type("a list", field, node))
             return _HOLE

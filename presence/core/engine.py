@@ -126,10 +126,12 @@ class Engine:
             self.counts.refuse(admission.reason)
             return NOTHING
         # An RPA is its own proof; and a phone may send several advertisements at once, each under
-        # its own address.
-        slot = match.slot
-        if slot is not None and self._replay_guard.is_replayed(
-            ref, slot, advertisement.address, at.monotonic_s
+        # its own address. A satellite does not say under which address it heard somebody.
+        slot, address = match.slot, advertisement.address
+        if (
+            slot is not None
+            and address
+            and self._replay_guard.is_replayed(ref, slot, address, at.monotonic_s)
         ):
             self.counts.suspect += 1
             return NOTHING

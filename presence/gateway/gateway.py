@@ -26,11 +26,13 @@ from presence.core.consent.freshness import Freshness
 from presence.core.event.election import Election
 from presence.core.recognition.slot_table import build_table
 from presence.core.timestamps import Moment
+from presence.gateway.antennas import AntennaWatch
 from presence.gateway.list_sync import ListPauses, ListSync
 from presence.gateway.peer_link import PeerLink, SubscribingPublisher
 from presence.gateway.pipeline import Intake, Pipeline
 from presence.gateway.relay import Relay
 from presence.gateway.revocation_listener import RevocationListener
+from presence.gateway.satellites import Satellites
 from presence.ports import (
     AdvertisementSource,
     Clock,
@@ -81,6 +83,7 @@ class Gateway:
     intake: Intake = field(default_factory=Intake)
     revocation_listener: RevocationListener | None = None
     doorbell: DoorbellSource | None = None
+    satellites: Satellites | None = None
     election: Election | None = None
     """None: this gateway speaks to no other."""
     watchers: Sequence[Watcher] = ()
@@ -98,6 +101,13 @@ class Gateway:
         )
         self._relay = Relay(
             self.pipeline, self.publisher, self.clock, emit=self.emit, turns=self._peers
+        )
+        self._antennas = (
+            AntennaWatch(
+                self.satellites.names, self.satellites.hearing, self.pipeline.engine.visits
+            )
+            if self.satellites
+            else None
         )
         self._reported: Freshness | None = None
         self._looked = asyncio.Event()
@@ -139,6 +149,8 @@ class Gateway:
             yield "peers", self._part("peers", self._peers.run())
         if self.doorbell is not None:
             yield "doorbell", self._part("doorbell", self.doorbell.run(self.intake.hear))
+        if self.satellites is not None:
+            yield "satellites", self._part("satellites", self.satellites.run(self.intake.hear))
         for watcher in self.watchers:
             yield "watcher", watcher.run()
 
@@ -197,6 +209,9 @@ class Gateway:
     def _advance(self) -> None:
         now = self.clock.now()
         self.pipeline.engine.admissions.trust(self.list_sync.standing(now))
+        if self.satellites is not None and self._antennas is not None:
+            self.satellites.advance(now)
+            self._antennas.advance()
         self.pipeline.advance(now)
         self._relay.advance(now)
         self.publisher.advance(now)

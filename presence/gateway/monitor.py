@@ -22,6 +22,7 @@ from presence.core.operations.snapshot import (
     DoorbellState,
     Radio,
     RadioState,
+    SatelliteStatus,
     Snapshot,
 )
 from presence.core.timestamps import Moment
@@ -106,6 +107,7 @@ class MonitorSources:
     """None: it is off."""
     refused_crossings: Mapping[CounterRefusal, int] = field(default_factory=dict)
     """Messages of the people counter without effect, as they are counted."""
+    satellites: Callable[[Moment], tuple[SatelliteStatus, ...]] = lambda _now: ()
 
 
 class Monitor:
@@ -153,6 +155,7 @@ class Monitor:
             key_window_end_utc_s=pipeline.engine.matcher.keys_end_s() if lease else None,
             refreshes=self._refreshes(now),
             radios=tuple(self._radio(label, radio, now) for label, radio in sources.radios.items()),
+            satellites=sources.satellites(now),
             bell=self._bell(people, now),
             broker_connected=broker.is_connected,
             broker_trouble=broker.trouble or "",

@@ -24,7 +24,11 @@ EXAMPLES: Final = Path(__file__).resolve().parents[2] / "config" / "mosquitto"
 INSTALLED: Final = "/etc/mosquitto/presence"
 CHAIN, STORE, GATEWAY, AUDIENCE = "acme", "fi-0042", "gw-1", "offers-main"
 ENGINE: Final = f"engine-{AUDIENCE}"
-CLIENTS: Final = (GATEWAY, ENGINE, f"sender-{AUDIENCE}", "consent-service", "monitor", "admin")
+SATELLITE: Final = "sat-pavement"
+CLIENTS: Final = (
+    *(GATEWAY, SATELLITE, ENGINE, f"sender-{AUDIENCE}"),
+    *("consent-service", "monitor", "admin"),
+)
 DAY_S: Final = 86_400
 
 PRESENCE: Final = """\

@@ -143,7 +143,7 @@ def test_the_file_loads_with_every_setting_switched_on() -> None:
 
 def test_all_its_paths_are_where_a_daemon_keeps_things() -> None:
     paths = re.findall(r"(?m)^ *#? *\w*(?:file|dir|directory): (.*)$", TEXT)
-    assert len(paths) == 12
+    assert len(paths) == 13
     homes = ("/etc/presence", "/var/lib/presence", "/run/presence", "/var/lib/prometheus")
     assert all(path.startswith(homes) for path in paths)
 
@@ -159,7 +159,8 @@ def test_only_what_is_optional_is_switched_off() -> None:
     in_use = lines_of_keys(TEXT)
     off = {setting.path for setting in ALL if setting.path not in in_use}
     optional = {setting.path for setting in ALL if setting.field.default is None}
-    assert off == optional | {"mqtt.tls.ca_file"}
+    satellite = {f"satellites.{name}" for name in ("name", "place", "key_file")}
+    assert off == optional | satellite | {"mqtt.tls.ca_file"}
 
 
 @pytest.mark.parametrize("setting", ALL, ids=lambda setting: setting.path)

@@ -8,6 +8,7 @@ import pytest
 
 from presence.config import Settings, load_settings, parse_settings
 from presence.config.relations import problems
+from presence.config.rules import places_of, read_satellite_keys
 from presence.config.settings import (
     AudiencePurpose,
     AudienceSettings,
@@ -17,6 +18,7 @@ from presence.config.settings import (
     RadioSettings,
     TlsSettings,
 )
+from presence.core.place import Place
 from presence.errors import ConfigurationError
 
 MINIMAL = """\
@@ -233,3 +235,42 @@ def test_a_credential_without_its_service_is_refused_with_what_to_do(
     )
     assert problem.startswith("presence.yaml:1: store.key_file: is a credential of systemd")
     assert "LoadCredential=" in problem
+
+
+# ---------------------------------------------------------------- satellites
+
+
+def with_satellites(folder: Path, *keys: str) -> Settings:
+    """One satellite for each of these contents of its key file."""
+    for number, key in enumerate(keys):
+        (folder / f"{number}.key").write_text(key)
+    entries = "".join(
+        f"  - {{name: s{number}, place: outside, key_file: {folder}/{number}.key}}\n"
+        for number in range(len(keys))
+    )
+    return read(f"satellites:\n{entries}")
+
+
+def test_each_satellite_has_its_place_and_its_key(tmp_path: Path) -> None:
+    settings = with_satellites(tmp_path, "ab" * 32 + "\n", "cd" * 32)
+    assert places_of(settings) == {"s0": Place.OUTSIDE, "s1": Place.OUTSIDE}
+    assert read_satellite_keys(settings) == {"s0": b"\xab" * 32, "s1": b"\xcd" * 32}
+    assert read_satellite_keys(read("satellites:\n")) == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (["ab" * 31], "not 64 hex digits"),
+        (["", "ab" * 32], "not 64 hex digits"),
+        (["ab" * 32, "AB" * 32], "the key of a satellite above"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_refused_by_its_file_and_is_not_shown(
+    tmp_path: Path, keys: list[str], words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words) as refusal:
+        read_satellite_keys(with_satellites(tmp_path, *keys))
+    assert "].key_file" in str(refusal.value)
+    assert "openssl rand -hex 32" in str(refusal.value)
+    assert "abab" not in str(refusal.value).lower()

@@ -105,6 +105,28 @@ CHANGES = [
         "audiences:\n  - {name: offers-main, purpose: service}",
         ":16: audiences[1].name: is taken",
     ),
+    # satellites
+    (
+        "audiences:",
+        "satellites:\n  - {name: a, place: roof, key_file: a.key}\naudiences:",
+        ":15: satellites[0].place: needs one of inside, door, outside, e.g. `place: outside`",
+    ),
+    (
+        "audiences:",
+        "satellites:\n  - {name: a, place: door, key_file: a.key}\n"
+        "  - {name: a, place: door, key_file: b.key}\naudiences:",
+        ":16: satellites[1].name: is taken by a satellite above: give each its own name",
+    ),
+    (
+        "audiences:",
+        "satellites:\n  - {name: hci0, place: door, key_file: a.key}\naudiences:",
+        ":15: satellites[0].name: is that of an adapter: call a satellite by where it hangs",
+    ),
+    (
+        "audiences:",
+        f"satellites:\n  - {{name: a, place: door, key_file: {'ab' * 32}}}\naudiences:",
+        ":15: satellites[0].key_file: ",
+    ),
     # texts, and what YAML makes of them
     (
         "  store: fi-0042",

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import pytest
 import yaml
 
 from presence.core.operations.radio_health import Condition
+from presence.core.operations.snapshot import SatelliteState
+from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.edges.host.metrics import Exposition
 from presence.telemetry import (
     AuditFailed,
@@ -119,6 +122,19 @@ def flooded(watched: Watched, minute: int) -> None:
         watched.gateway.intake.hear(stranger(n))
 
 
+def without_satellite(watched: Watched, minute: int) -> None:
+    well(watched, minute)
+    watched.satellite = replace(watched.satellite, state=SatelliteState.LOST, gap_s=minute * 60.0)
+
+
+def spoken_for(why: SatelliteRefusal) -> State:
+    def state(watched: Watched, minute: int) -> None:
+        well(watched, minute)
+        watched.satellite = replace(watched.satellite, ignored={why: max(0, minute - MINUTES + 10)})
+
+    return state
+
+
 def restarting(watched: Watched, minute: int) -> None:
     well(watched, minute)
     if minute % 8 == 0:
@@ -139,6 +155,11 @@ STATES: dict[str, list[State | None]] = {
     "PresenceRadioAway": [setting(radio__condition=Condition.AWAY)],
     "PresenceRadioDeaf": [
         setting(radio__condition=c) for c in (Condition.DEAF, Condition.HIDING, Condition.SPENT)
+    ],
+    "PresenceSatelliteLost": [without_satellite],
+    "PresenceSatelliteForged": [
+        spoken_for(why)
+        for why in (SatelliteRefusal.FORGED, SatelliteRefusal.COPY, SatelliteRefusal.OVER)
     ],
     "PresenceDoorbell": [setting(doorbell__trouble="the adapter is off")],
     "PresenceBrokerAway": [setting(publisher__is_connected=False)],

@@ -28,6 +28,7 @@ from scripts.dev_broker.store import (
     ENGINE,
     EXAMPLES,
     GATEWAY,
+    SATELLITE,
     broker_config,
     find_plugin,
     lay_out,
@@ -225,6 +226,35 @@ async def test_a_gateway_hears_of_withdrawals_from_the_consent_service_and_from_
             b"head",
             b"notice",
         ]
+
+
+@needs_mosquitto
+@pytest.mark.requirement("T-13", "T-22")
+@pytest.mark.parametrize("dynamic_security", [False, pytest.param(True, marks=needs_plugin)])
+async def test_a_satellite_writes_what_it_heard_and_reads_its_nonce_and_nobody_else_does(
+    tmp_path: Path, dynamic_security: bool
+) -> None:
+    heard, nonce = f"{SITE}/sat/pavement/heard", f"{SITE}/sat/pavement/nonce"
+    async with (
+        a_store(tmp_path, dynamic_security=dynamic_security) as store,
+        Client(store, GATEWAY) as gateway,
+        Client(store, ENGINE) as engine,
+        Client(store, SATELLITE) as satellite,
+    ):
+        assert await gateway.subscribe(heard) == 1
+        assert await satellite.subscribe(nonce) == 1
+        others = (EVENTS, f"{SITE}/peer/seen", f"{SITE}/sat/till/nonce", f"{SITE}/sat/+/heard", "#")
+        codes = [await satellite.subscribe(topic) for topic in others]
+        assert codes == [NOT_AUTHORIZED if dynamic_security else 1] * len(others)
+        assert [await other.publish(heard) for other in (gateway, engine)] == [NOT_AUTHORIZED] * 2
+        assert [await other.publish(nonce) for other in (satellite, engine)] == [NOT_AUTHORIZED] * 2
+        for topic in (f"{SITE}/sat/till/heard", EVENTS, f"{SITE}/peer/seen"):
+            assert await satellite.publish(topic) == NOT_AUTHORIZED
+        assert await satellite.publish(heard, b"heard") in (0, 16)
+        assert (await asyncio.wait_for(gateway.heard.get(), 5)).payload == b"heard"
+        assert await gateway.publish(EVENTS, an_event()) in (0, 16)
+        assert await gateway.publish(nonce, b"the end") in (0, 16)
+        assert (await asyncio.wait_for(satellite.heard.get(), 5)).payload == b"the end"
 
 
 # ---------------------------------------------------------------- the engine
@@ -425,7 +455,7 @@ def test_secrets_of_the_store_are_readable_by_their_owner_alone(tmp_path: Path) 
     lay_out(tmp_path / "store", 1)  # once more over itself
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
     secrets = [*(tmp_path / "store").glob("*key"), tmp_path / "store" / "customers.jsonl"]
-    assert len(secrets) == 10
+    assert len(secrets) == 11
     assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
     assert not (tmp_path / "store" / "ca.key").exists()
 

@@ -97,6 +97,8 @@ class FakePublisher:
         self.states_told = 0
         self.subscribed: dict[str, tuple[Handler, bool]] = {}
         """Topic → what takes its messages, and whether without our own."""
+        self.sent: list[tuple[str, bytes]] = []
+        """Topic and payload of what nobody acknowledges (QoS 0)."""
         self._failures: deque[tuple[BrokerError, bool]] = deque()
         self._connected = asyncio.Event()
         self._connected.set()
@@ -150,6 +152,11 @@ class FakePublisher:
             raise failure
         self._take(message)
         self.acknowledged.append(message)
+
+    async def send(self, topic: str, payload: bytes) -> None:
+        if not self._connected.is_set():
+            raise BrokerError("not connected")
+        self.sent.append((topic, payload))
 
     def _take(self, message: OutgoingMessage) -> None:
         check(message.topic, message.payload)

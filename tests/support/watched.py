@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from presence.core.consent.model import Consent
 from presence.core.operations.radio_health import Condition, Totals
+from presence.core.operations.snapshot import SatelliteState, SatelliteStatus
+from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.rules import Rules
 from presence.gateway.alarm_counters import AlarmCounters
 from presence.gateway.gateway import Gateway
@@ -81,6 +84,9 @@ class Watched:
         self.publisher = WatchedPublisher()
         self.radio = FakeRadio()
         self.doorbell: FakeDoorbell | None = FakeDoorbell()
+        self.satellite = SatelliteStatus(
+            "pavement", Place.OUTSIDE, SatelliteState.HEARD, 0.0, {SatelliteRefusal.FORGED: 0}
+        )
         self.consents = FakeConsentSource()
         self.store = MemoryStore()
         self.free_bytes: int | None = 5_000_000_000
@@ -113,6 +119,7 @@ class Watched:
                 calibration=lambda: self.calibration,
                 read_only=lambda: self.read_only,
                 doorbell=self.doorbell,
+                satellites=lambda _now: (self.satellite,),
             ),
             alarms,
             self.telemetry.emit,

@@ -3,7 +3,8 @@
 
 1. Every value of every label is known before the start (R-66): a series is there from the first
    scrape, with 0, and no other ever comes. Labels are `state`, `result`, `reason`, `plane`, `type`,
-   `code`, `adapter`, `version`, `quantile`, `kind`, `limit`, `direction`, and `le` of a histogram.
+   `code`, `adapter`, `satellite`, `version`, `quantile`, `kind`, `limit`, `direction`, and `le` of
+   a histogram.
 2. Names: prefix `presence_`, base units, `_total` for what only grows.
 3. A number that is not known is left out of the list of values, not of the series: it is NaN.
 """
@@ -16,7 +17,15 @@ from typing import Final, Literal
 from presence.core.consent.freshness import Freshness
 from presence.core.operations.entry_report import DIRECTIONS, EntryReport
 from presence.core.operations.radio_steps import RecoveryStep
-from presence.core.operations.snapshot import ANSWERS, BROKER_CODES, Alarm, RadioState, Snapshot
+from presence.core.operations.snapshot import (
+    ANSWERS,
+    BROKER_CODES,
+    Alarm,
+    RadioState,
+    SatelliteState,
+    Snapshot,
+)
+from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.visit.crossings import CounterRefusal
 from presence.core.visit.entry_figures import BOUNDS_S
 
@@ -65,6 +74,7 @@ def families(snapshot: Snapshot) -> Iterator[Family]:
     yield _one("presence_open", "1 in opening hours", snapshot.open)
     yield from _of_the_list(snapshot)
     yield from _of_the_radio(snapshot)
+    yield from _of_the_satellites(snapshot)
     yield from _of_the_doorbell(snapshot)
     yield from _of_the_broker(snapshot)
     yield from _of_the_entries(snapshot.entry)
@@ -162,6 +172,26 @@ def _of_the_radio(snapshot: Snapshot) -> Iterator[Family]:
         "counter",
         "advertisements that were lost in the machine",
         (((("reason", "overflow"),), snapshot.overflowed),),
+    )
+
+
+def _of_the_satellites(snapshot: Snapshot) -> Iterator[Family]:
+    well = (SatelliteState.HEARD, SatelliteState.RESTING)
+    yield Family(
+        "presence_satellite_up",
+        "gauge",
+        "1 while the satellite is heard, or rests as it should",
+        tuple(((("satellite", s.name),), float(s.state in well)) for s in snapshot.satellites),
+    )
+    yield Family(
+        "presence_satellite_ignored",
+        "counter",
+        "messages of the satellite, or in its name, that were not taken",
+        tuple(
+            ((("satellite", s.name), ("reason", why.value)), s.ignored.get(why, 0))
+            for s in snapshot.satellites
+            for why in SatelliteRefusal
+        ),
     )
 
 

@@ -14,7 +14,9 @@ from presence.core.consent.freshness import Freshness
 from presence.core.operations.entry_report import EntryReport
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.radio_steps import RecoveryStep
+from presence.core.place import Place
 from presence.core.recognition.challenge import RejectReason
+from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.timestamps import Moment
 
 HOURLY: Final = (
@@ -93,6 +95,15 @@ STATE_OF: Final = {
 }
 
 
+class SatelliteState(StrEnum):
+    AWAITED = "awaited"
+    """The gateway or the shop has just opened, and nothing came yet."""
+    HEARD = "heard"
+    LOST = "lost"
+    RESTING = "resting"
+    """The shop is closed, or the gateway is disarmed: it is not asked to listen."""
+
+
 class Alarm(StrEnum):
     """What a person must look into, whichever part noticed it."""
 
@@ -121,6 +132,19 @@ class Radio:
     steps: Mapping[RecoveryStep, int] = field(
         default_factory=lambda: dict.fromkeys(RecoveryStep, 0)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SatelliteStatus:
+    """One satellite of this gateway."""
+
+    name: str
+    place: Place
+    state: SatelliteState
+    gap_s: float
+    """How long nothing has come from it; 0 unless it is lost."""
+    ignored: Mapping[SatelliteRefusal, int] = field(default_factory=dict)
+    """Messages that were not taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +180,7 @@ class Snapshot:
     refreshes: Mapping[str, int]
     """Looks at the list that took in a new one (`applied`) or failed (`refused`)."""
     radios: tuple[Radio, ...]
+    satellites: tuple[SatelliteStatus, ...] = ()
     bell: DoorbellState | None = None
     broker_connected: bool
     broker_trouble: str

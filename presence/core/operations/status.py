@@ -8,7 +8,16 @@ from typing import Any, Final
 
 from presence.core.consent.freshness import PUBLISHING
 from presence.core.operations.entry_report import DelayBounds, EntryReport
-from presence.core.operations.snapshot import ANSWERS, Alarm, DoorbellState, RadioState, Snapshot
+from presence.core.operations.snapshot import (
+    ANSWERS,
+    Alarm,
+    DoorbellState,
+    RadioState,
+    SatelliteState,
+    SatelliteStatus,
+    Snapshot,
+)
+from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.timestamps import rfc3339
 
 LITTLE_ROOM_BYTES: Final = 200_000_000
@@ -27,6 +36,10 @@ RADIO_STEPS: Final = {
         "hold a phone near; not heard: pull the adapter out and put it back; then `presence check`"
     ),
 }
+SATELLITE_STEP: Final = (
+    "nothing comes from it: look whether it has power, network and its radio; see `satellite.lost` "
+    "and `satellite.ignored` in the journal"
+)
 CALIBRATE: Final = (
     "walk it with a test phone, `sudo presence scan-test --config FILE --steps phone,walk --apply`"
 )
@@ -61,11 +74,7 @@ def next_steps(snapshot: Snapshot) -> list[str]:
         steps.append(
             "keys: the last window is nearly over: ask the consent service for the next one's keys"
         )
-    steps += [
-        f"radio {radio.adapter}: {RADIO_STEPS[radio.state]}"
-        for radio in snapshot.radios
-        if radio.gap_s
-    ]
+    steps += _antenna_steps(snapshot)
     if snapshot.bell is not None and snapshot.bell.trouble:
         steps.append(f"doorbell {snapshot.bell.adapter}: {snapshot.bell.trouble}")
     if not snapshot.broker_connected:
@@ -84,6 +93,15 @@ def next_steps(snapshot: Snapshot) -> list[str]:
         f"alarm {alarm}: {ALARM_STEPS[alarm]}" for alarm in Alarm if snapshot.alarms.get(alarm)
     ]
     return steps
+
+
+def _antenna_steps(snapshot: Snapshot) -> Iterator[str]:
+    for radio in snapshot.radios:
+        if radio.gap_s:
+            yield f"radio {radio.adapter}: {RADIO_STEPS[radio.state]}"
+    for satellite in snapshot.satellites:
+        if satellite.state is SatelliteState.LOST:
+            yield f"satellite {satellite.name}: {SATELLITE_STEP}"
 
 
 def _counter_steps(snapshot: Snapshot) -> Iterator[str]:
@@ -140,6 +158,7 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
             {"adapter": radio.adapter, "state": radio.state.value, "gap_s": round(radio.gap_s)}
             for radio in snapshot.radios
         ],
+        "satellites": [_satellite_as_json(each) for each in snapshot.satellites],
         "doorbell": None if snapshot.bell is None else _bell_as_json(snapshot.bell),
         "broker": {"connected": snapshot.broker_connected, "trouble": snapshot.broker_trouble},
         "outbox_hourly": snapshot.outbox,
@@ -153,6 +172,16 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         "state_read_only": snapshot.state_read_only,
         "storage_failing": snapshot.storage_failing,
         "alarms": {alarm.value: snapshot.alarms.get(alarm, 0) for alarm in Alarm},
+    }
+
+
+def _satellite_as_json(satellite: SatelliteStatus) -> dict[str, Any]:
+    return {
+        "satellite": satellite.name,
+        "place": satellite.place.value,
+        "state": satellite.state.value,
+        "gap_s": round(satellite.gap_s),
+        "ignored": {why.value: satellite.ignored.get(why, 0) for why in SatelliteRefusal},
     }
 
 
@@ -258,6 +287,9 @@ def as_lines(status: dict[str, Any]) -> list[str]:
     for radio in status["radios"]:
         gap = f", for {radio['gap_s']} s" if radio["gap_s"] else ""
         lines.append(f"  radio   {radio['adapter']} {radio['state']}{gap}")
+    for each in status["satellites"]:
+        gap = f", for {each['gap_s']} s" if each["gap_s"] else ""
+        lines.append(f"  away    {each['satellite']} ({each['place']}) {each['state']}{gap}")
     if bell := status["doorbell"]:
         answers = bell["answers_hourly"]
         lines.append(

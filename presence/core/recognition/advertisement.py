@@ -41,7 +41,7 @@ class Advertisement(NamedTuple):
     at: Moment
     address: bytes
     """6 bytes, most significant first (as printed). Used only to notice one identifier under two
-    addresses.
+    addresses. Empty where a satellite heard it, which does not say.
     """
     rssi_dbm: int | None
     """None where unknown or impossible; see `plausible_rssi_dbm`."""

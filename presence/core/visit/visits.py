@@ -206,6 +206,22 @@ class Visits:
             events.append(Entered(ref, at, track.level_dbm, track.by_answer))
         return events
 
+    def antenna_lost(self, antenna: str) -> None:  # noqa: ARG002 - no silence is evidence yet
+        """It hears nothing from now on. Its silence says nothing of anybody, and what it heard
+        before says nothing of now: approaches begin anew, with the antennas that are left.
+        """
+        self._begin_approaches_anew()
+
+    def antenna_back(self, antenna: str) -> None:  # noqa: ARG002
+        """It hears again; approaches begin anew, with it."""
+        self._begin_approaches_anew()
+
+    def _begin_approaches_anew(self) -> None:
+        """No evidence is a mixture of what two sets of antennas heard."""
+        for track in self._tracks.values():
+            if track.stay is None or track.stay.left_at is not None:
+                track.begin(track.heard_s)
+
     def advance(self, now: Moment) -> list[Left | Over]:
         """Let time pass; answers with the visits that ended by it."""
         events: list[Left | Over] = []

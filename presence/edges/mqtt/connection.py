@@ -22,7 +22,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
@@ -109,13 +109,14 @@ class Connection:
         topic: str,
         payload: bytes,
         *,
+        qos: Literal[0, 1] = 1,
         retain: bool = False,
         properties: Properties | None = None,
         expiry_s: float | None = None,
         best_effort: bool = False,
     ) -> int:
-        """Hand one message over and return the reason code of its PUBACK (0 where the protocol has
-        none).
+        """Hand one message over and return the reason code of its PUBACK (0 where there is none:
+        with MQTT 3.1.1, and with QoS 0, where it returns once the message is on the wire).
 
         `expiry_s` counts from the call: waiting for a slot uses it up. Raises BrokerError where it
         is used up, where the connection ends, or where no PUBACK comes in time (which ends the
@@ -134,7 +135,7 @@ class Connection:
         except BrokerError:
             self._slots.release()
             raise
-        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._slots.release()
             raise self._error()

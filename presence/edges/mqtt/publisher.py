@@ -28,11 +28,11 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import paho.mqtt.client as paho
 
-from presence.config.settings import MqttProtocol, MqttSettings, StoreSettings
+from presence.config.settings import MqttProtocol, MqttSettings
 from presence.core.event.cloudevent import CONTENT_TYPE
 from presence.core.timestamps import Moment
 from presence.edges.mqtt.client import JSON, Will, content
@@ -65,6 +65,17 @@ Handler = Callable[[str, bytes, bool], None]
 """Takes topic, payload and "was retained", in the event loop; returns at once."""
 
 
+class ClientName(Protocol):
+    """Who connects (config.settings.StoreSettings)."""
+
+    @property
+    def chain(self) -> str: ...
+    @property
+    def store(self) -> str: ...
+    @property
+    def gateway(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Subscription:
     handler: Handler
@@ -77,7 +88,7 @@ class MqttPublisher:
     def __init__(
         self,
         settings: MqttSettings,
-        store: StoreSettings,
+        store: ClientName,
         *,
         emit: Emit,
         state: Callable[[str], Mapping[str, object]] | None = None,
@@ -170,6 +181,12 @@ class MqttPublisher:
                 f"the broker refused a message: {name(code)}: {remedy(code)}", reason_code=code
             )
         self.counters.published += is_event
+
+    async def send(self, topic: str, payload: bytes) -> None:
+        """One message that is worth nothing a second later: QoS 0, never retained. Returns once it
+        is on the wire; raises BrokerError where it cannot be now.
+        """
+        await self._usable().publish(topic, payload, qos=0, best_effort=True)
 
     async def publish_state(self) -> None:
         """Retain our state anew. Without a connection nothing happens: the next birth says it."""

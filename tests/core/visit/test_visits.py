@@ -556,6 +556,36 @@ def test_a_phone_in_a_pocket_inside_is_found_though_it_is_weak() -> None:
     assert hear(Visits(RULE), *range(60), rssi_dbm=-77) == []
 
 
+def test_an_approach_begins_anew_when_an_antenna_is_lost_and_when_it_is_back() -> None:
+    for change in (Visits.antenna_lost, Visits.antenna_back):
+        visits = two_antennas()
+        hear(visits, *range(7))
+        assert visits.evidence_db_s(ANNA) > 0
+        change(visits, "hci1")
+        assert visits.evidence_db_s(ANNA) == 0
+        assert hear(visits, 7) == []
+        assert [type(event) for event in hear(visits, *range(8, 16))] == [Entered]
+
+
+def test_who_is_inside_stays_inside_when_an_antenna_is_lost() -> None:
+    visits = two_antennas()
+    hear(visits, *range(8))
+    visits.antenna_lost("hci1")
+    assert visits.is_inside(ANNA)
+    assert hear(visits, 20) == []
+    assert visits.advance(moment(RULE.absence_s + 19)) == []
+
+
+def test_what_a_lost_antenna_heard_last_holds_nobody_back_and_helps_nobody_in() -> None:
+    visits = two_antennas()
+    hear(visits, 0, rssi_dbm=-50, antenna="hci1")
+    visits.antenna_lost("hci1")
+    alone = Visits(RULE)
+    assert [hear(visits, second) for second in range(1, 9)] == [
+        hear(alone, second) for second in range(1, 9)
+    ]
+
+
 def test_who_is_heard_at_the_door_only_is_forgotten_after_a_silent_window() -> None:
     visits = two_antennas()
     hear(visits, 0, 1, antenna="hci1")

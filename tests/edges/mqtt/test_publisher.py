@@ -204,6 +204,24 @@ async def test_the_state_is_told_anew_on_request(tmp_path: Path) -> None:
     assert states == ["online", "online"]
 
 
+async def test_a_message_of_the_moment_is_sent_once_unacknowledged_and_unretained(
+    tmp_path: Path,
+) -> None:
+    async with (
+        mosquitto(tmp_path) as broker,
+        listener(broker.port, "moment") as heard,
+        running(new_publisher(broker.port)) as publisher,
+    ):
+        await publisher.send("moment", b"now")
+        arrived = await asyncio.wait_for(heard.get(), 5)
+        assert (arrived.payload, arrived.qos, arrived.retain) == (b"now", 0, False)
+        await broker.stop()
+        with pytest.raises(BrokerError):  # noqa: PT012 - the connection may end a moment later
+            for _ in range(1000):
+                await publisher.send("moment", b"later")
+                await asyncio.sleep(0.01)
+
+
 async def test_mqtt_3_1_1_is_possible_with_a_warning(tmp_path: Path) -> None:
     telemetry = RecordingTelemetry()
     async with mosquitto(tmp_path) as broker, listener(broker.port, EVENTS) as heard:

@@ -57,8 +57,10 @@ def ah(irk: bytes, prand: bytes) -> bytes:
 
 
 def is_resolvable(address: bytes) -> bool:
-    """Whether the top two bits say so; that an address is random at all, BlueZ does not tell."""
-    return address[0] >> 6 == 0b01
+    """Whether the top two bits say so; that an address is random at all, BlueZ does not tell. None
+    (b"": a satellite's) is not.
+    """
+    return address[:1] != b"" and address[0] >> 6 == 0b01
 
 
 class Resolver:
