@@ -1,11 +1,16 @@
-"""The pictures of the report as inline SVG: both distributions, and what was heard over time."""
+"""The pictures of the report as inline SVG: the side over time, both distributions, and all that
+was heard.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from presence.core.place import Place
 from presence.core.visit.calibration import smoothed_over
-from presence.survey.guide import OUTSIDE, WITHIN, Doing, Recorded
+from presence.core.visit.side import Side
+from presence.survey.guide import OUTSIDE, WITHIN, Doing, Recorded, Walks
+from presence.survey.screen import STRONGEST_DBM, WEAKEST_DBM
+from presence.survey.sides import act_leads, act_peak_dbm
 from presence.survey.walking import BIN_DB, Tuning, histogram
 
 Scale = Callable[[float], float]
@@ -29,6 +34,8 @@ GLYPH: Final = 6.2
 """Width of a letter; names that would run into each other are left out."""
 STRIP_TOP: Final = 8
 STRIP_HEIGHT: Final = 160
+PEAK_HEIGHT: Final = 70
+SIDE_DB: Final = 20
 
 
 def distributions(tuned: Tuning) -> str:
@@ -98,6 +105,57 @@ def strip(recorded: Sequence[Recorded], tuned: Tuning | None, window_s: float) -
                 )
             )
     return _svg(STRIP_TOP + STRIP_HEIGHT + 22, "What was heard of the test phone", parts)
+
+
+def side_strip(walks: Walks, side: Side) -> str:
+    """The lead over time, act after act; below it the door's peak of each act as a bar."""
+    shown = [one for one in walks.recorded if one.act.seconds]
+    scale = (WIDTH - LEFT - RIGHT) / (sum(one.act.seconds for one in shown) or 1.0)
+
+    def y(lead_db: float) -> float:
+        held = min(SIDE_DB, max(-SIDE_DB, lead_db))
+        return STRIP_TOP + STRIP_HEIGHT * (SIDE_DB - held) / (2 * SIDE_DB)
+
+    parts = list(_levels(-SIDE_DB, SIDE_DB, y))
+    x0 = float(LEFT)
+    for number, one in enumerate(shown):
+        width = one.act.seconds * scale
+        if number % 2:
+            parts.append(_rect(x0, STRIP_TOP, width, STRIP_HEIGHT + PEAK_HEIGHT, "#f4f4f0"))
+        parts += _lead_lines(one, side, x0, scale, y)
+        parts += _peak_bar(one, x0, width)
+        x0 += width
+    middle = y(side.offset_db)
+    parts.append(_line(LEFT, middle, WIDTH - RIGHT, middle, ENTER_COLOUR, dash=True))
+    near = _peak_y(side.near_dbm)
+    parts.append(_line(LEFT, near, WIDTH - RIGHT, near, EXIT_COLOUR, dash=True))
+    parts.append(_text(LEFT - 6, near + 4, f"{side.near_dbm:.0f}", EXIT_COLOUR, anchor="end"))
+    height = STRIP_TOP + STRIP_HEIGHT + PEAK_HEIGHT + 6
+    return _svg(height, "The side of the door over time, and the door's peak", parts)
+
+
+def _lead_lines(one: Recorded, side: Side, x0: float, scale: float, y: Scale) -> Iterator[str]:
+    colour = COLOURS.get(one.act.doing, "#555")
+    for phone, found in act_leads(one, side.pairing):
+        points = " ".join(
+            f"{x0 + (lead.at_s - one.began_s) * scale:.1f},{y(lead.lead_db):.1f}" for lead in found
+        )
+        dashes = ' stroke-dasharray="3 2"' if phone > 1 else ""
+        look = f'fill="none" stroke="{colour}" stroke-width="1.6"{dashes}'
+        yield f'<polyline points="{points}" {look}/>'
+
+
+def _peak_bar(one: Recorded, x0: float, width: float) -> Iterator[str]:
+    peak_dbm = act_peak_dbm(one)
+    if peak_dbm is not None:
+        top, bottom = _peak_y(peak_dbm), STRIP_TOP + STRIP_HEIGHT + PEAK_HEIGHT
+        colour = COLOURS.get(one.act.doing, "#555")
+        yield _rect(x0 + 2, top, max(1.0, width - 4), bottom - top, colour)
+
+
+def _peak_y(dbm: float) -> float:
+    share = (dbm - WEAKEST_DBM) / (STRONGEST_DBM - WEAKEST_DBM)
+    return STRIP_TOP + STRIP_HEIGHT + PEAK_HEIGHT - (PEAK_HEIGHT - 10) * min(1.0, max(0.0, share))
 
 
 def _levels(low: int, high: int, y: Scale) -> Iterator[str]:

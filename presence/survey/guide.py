@@ -164,6 +164,16 @@ class Walks:
     names: Sequence[str] = ()
     """Of the phones, as the technician calls them."""
 
+    def name(self, phone: int) -> str:
+        return self.names[phone - 1] if phone <= len(self.names) else f"phone {phone}"
+
+    def hung(self) -> set[Place]:
+        """Where there is an antenna, of the settings or not, that could hear the walks."""
+        heard = {
+            said.place for one in self.recorded for each in one.phones.values() for said in each
+        }
+        return heard | set(self.places.values())
+
     def phones(self) -> list[int]:
         """Those that were heard on any of the walks; the first, where none was."""
         heard = {phone for one in self.recorded for phone, said in one.phones.items() if said}

@@ -30,8 +30,8 @@ DAY_S: Final = 86_400
 PHONES: Final = 2
 _INSIDE: Final = (SimulatedAntenna("gateway", Spot(1.0, 6.0)), Place.INSIDE)
 _PAIR: Final = (
-    (SimulatedAntenna("inner", Spot(0.9, 0.1), looks_in=1, back_db=12), Place.DOOR),
-    (SimulatedAntenna("outer", Spot(0.9, -0.1), looks_in=-1, back_db=12), Place.OUTSIDE),
+    (SimulatedAntenna("inner", Spot(0.4, 0.1), looks_in=1, back_db=10), Place.DOOR),
+    (SimulatedAntenna("outer", Spot(0.4, -0.1), looks_in=-1, back_db=10), Place.OUTSIDE),
 )
 ANTENNAS: Final[Mapping[ShopPlan, tuple[tuple[SimulatedAntenna, Place], ...]]] = {
     ShopPlan.ONE: (_INSIDE,),

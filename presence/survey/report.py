@@ -11,7 +11,16 @@ from typing import Final
 from presence import __version__
 from presence.core.visit.calibration import Assessment
 from presence.errors import StorageError
-from presence.survey.charts import COLOURS, IN_COLOUR, OUT_COLOUR, distributions, strip
+from presence.survey.charts import (
+    COLOURS,
+    ENTER_COLOUR,
+    EXIT_COLOUR,
+    IN_COLOUR,
+    OUT_COLOUR,
+    distributions,
+    side_strip,
+    strip,
+)
 from presence.survey.guide import SurveyStep
 from presence.survey.session import STEPS_TITLE, SurveyOutcome
 from presence.survey.walking import WORDS, Tuning, expected, share
@@ -72,6 +81,7 @@ def page(outcome: SurveyOutcome) -> str:
             "<body>",
             *_heading(outcome),
             *_steps(outcome),
+            *_side(outcome.tuned),
             *_strengths(outcome.tuned),
             *_walk(outcome),
             FOOT,
@@ -88,6 +98,30 @@ def _heading(outcome: SurveyOutcome) -> Iterator[str]:
         f'<span class="{verdict}">{verdict}</span></div>'
     )
     yield f"<p>{escape(outcome.at)} · {escape(outcome.source)} · presence {__version__}</p>"
+
+
+def _side(tuned: Tuning | None) -> Iterator[str]:
+    if tuned is None or tuned.side is None:
+        return
+    side = tuned.side
+    yield f"<h2>The side of the door: {side.side_db:.1f} dB (± {side.uncertain_db:.1f})</h2>"
+    each = (
+        f"{escape(tuned.walks.name(phone))} {side_db:.1f} dB"
+        for phone, side_db in side.by_phone_db.items()
+    )
+    yield (
+        f"<p>The antenna <b>{side.pairing.inner}</b> less the one <b>{side.pairing.outer}</b>, in "
+        f"dB, over time: {_legend()}; the second phone dashed. By phone: {', '.join(each)}. The "
+        f'<b style="color:{ENTER_COLOUR}">green line</b> ({side.offset_db:+.1f} dB) is neither in '
+        "nor out. Below, as bars, the strongest moment at the door: nearly all who come in are "
+        f'louder there than the <b style="color:{EXIT_COLOUR}">red line</b> '
+        f"({side.near_dbm:.0f} dBm).</p>"
+    )
+    yield side_strip(tuned.walks, side)
+
+
+def _legend() -> str:
+    return " · ".join(f'<b style="color:{colour}">{doing}</b>' for doing, colour in COLOURS.items())
 
 
 def _strengths(tuned: Tuning | None) -> Iterator[str]:
@@ -109,9 +143,8 @@ def _walk(outcome: SurveyOutcome) -> Iterator[str]:
     if not outcome.recorded:
         return
     window_s = outcome.tuned.new.window_s if outcome.tuned is not None else 8.0
-    doings = (f'<b style="color:{colour}">{doing}</b>' for doing, colour in COLOURS.items())
     yield "<h2>The walk</h2>"
-    yield f"<p>{' · '.join(doings)}; the line is the strength as the rule sees it.</p>"
+    yield f"<p>{_legend()}; the line is the strength as the rule sees it.</p>"
     yield strip(outcome.recorded, outcome.tuned, window_s)
 
 

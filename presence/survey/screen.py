@@ -39,6 +39,8 @@ class Screen:
             ("#", ".", "-", "->") if plain else ("█", "░", "─", "→")
         )
         self.dash = "-" if plain else "–"
+        self.heights = ".:-=+*#%" if plain else "▁▂▃▄▅▆▇█"
+        """Eight steps of a line that goes up and down, the lowest first."""
 
     def no_questions(self) -> None:
         self._yes = True
@@ -74,6 +76,10 @@ class Screen:
         share = (rssi_dbm - WEAKEST_DBM) / (STRONGEST_DBM - WEAKEST_DBM)
         filled = max(0, min(width, round(width * share)))
         return f"{rssi_dbm:4} dBm {self.full * filled}{self.empty * (width - filled)}"
+
+    def coloured(self, text: str, colour: int) -> str:
+        """In one of the terminal's 256 colours, where it has any."""
+        return self._styled(text, f"38;5;{colour}")
 
     def bell(self) -> None:
         """Heard at the door, where the screen is not seen."""

@@ -34,6 +34,7 @@ from presence.survey.guide import (
 )
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
+from presence.survey.plans import ShopPlan
 from presence.survey.screen import Screen
 from presence.survey.walking import Tuning, judge_walk, tune
 
@@ -59,6 +60,8 @@ class Plan:
     walk: Sequence[Act] = ()
     models: Sequence[str] = ()
     """Of the phones that are carried, the first one first, where the technician said them."""
+    shop: ShopPlan | None = None
+    """What the technician says of front and antennas; None: as the antennas tell it."""
     ready_s: float = 0.0
     """Between the Enter and the bar: the way from the terminal to the door."""
     broker: Callable[[Settings], AbstractAsyncContextManager[Settings]] = nullcontext
@@ -166,7 +169,7 @@ class Session:
         tuned = await asyncio.to_thread(tune, walks, self._settings.entry)
         if isinstance(tuned, Tuning):
             self.outcome.tuned = tuned
-        return judge_walk(tuned)
+        return judge_walk(tuned, self._plan.shop)
 
     async def _walked(self) -> Walks:
         acts, heard = self._plan.walk, list[Heard]()

@@ -51,6 +51,7 @@ async def _test(options: argparse.Namespace, settings: Settings, screen: Screen)
         steps=steps,
         walk=tuple(walk_acts(options.rounds)),
         models=options.phones,
+        shop=options.plan,
         ready_s=options.ready,
     )
     async with radio(settings) as ear:
@@ -73,6 +74,7 @@ async def _practise(options: argparse.Namespace, screen: Screen) -> SurveyOutcom
             steps=options.steps or tuple(SurveyStep),
             walk=tuple(walk_acts(options.rounds)),
             models=options.phones,
+            shop=options.plan,
             broker=with_broker,
         )
         consents = shop.consents(ear.now().utc_s)
@@ -93,7 +95,12 @@ async def _replay(options: argparse.Namespace, settings: Settings, screen: Scree
     if SurveyStep.WALK in steps and not acts:
         raise ConfigurationError(["--steps walk: say with --marks what was done when"])
     plan = Plan(
-        steps=steps, radio_s=ear.seconds, phone_s=ear.seconds, walk=acts, models=options.phones
+        steps=steps,
+        radio_s=ear.seconds,
+        phone_s=ear.seconds,
+        walk=acts,
+        models=options.phones,
+        shop=options.plan,
     )
     screen.no_questions()
     consents = _consents(settings)

@@ -15,10 +15,13 @@ from presence.core.visit.calibration import (
     suggest,
     suggest_exit,
 )
+from presence.core.visit.side import Side, measure_side, pairing
 from presence.core.visit.walks import STAYED_OUT, Walked
 from presence.diagnosis.findings import Finding, Verdict
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Walks
 from presence.survey.judging import Result
+from presence.survey.plans import ShopPlan, plan_of
+from presence.survey.sides import WalkPart, judge_deaf, judge_side, side_figures
 
 EVIDENCES_DB_S: Final = (15.0, 30.0, 60.0)
 """The clearer inside is from outside at this door, the less evidence is needed, and the sooner
@@ -53,6 +56,21 @@ HOPELESS_ANY: Final = Limits(0.20, 0.50)
 better.
 """
 UNSURE: Final = 0.25
+SIDE_STEP: Final = (
+    "the phone was not heard on a look in at the open door, or on no walk in, by the antennas at "
+    "the door: walk again, `lookin` and `in` too"
+)
+ALIKE_STEP: Final = (
+    "outside and inside are too much alike here: move the gateway away from the window, further in "
+    "and higher, and walk again"
+)
+MORE_STEP: Final = (
+    "more walks would tell more (`--rounds 4`); another place of the gateway may part them better"
+)
+DIFFER_STEP: Final = (
+    "this phone is told apart, but customers' phones differ more than this door leaves room for: "
+    "move the gateway further in, or hang a pair of antennas at the door (docs/technician.md)"
+)
 WORDS: Final = {
     Walked.PAST: "walks past, taken in",
     Walked.WINDOW: "stands at window, taken in",
@@ -70,6 +88,8 @@ class Tuning:
     new: EntrySettings
     assessed_new: Assessment
     walks: Walks
+    side: Side | None = None
+    """None where all antennas hang in one place."""
 
     def changes(self) -> dict[str, tuple[float, float]]:
         """Key → present and suggested value, where they differ."""
@@ -86,7 +106,7 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
     if not any(trial.kind in STAYED_OUT for trial in trials):
         return "no walk outside to compare with"
     candidate, found = suggest(_candidates(now), trials)
-    rule = candidate(found.enter_dbm)
+    rule, pair = candidate(found.enter_dbm), pairing(walks.hung())
     exit_dbm = suggest_exit(found.enter_dbm, walks.said(*WITHIN), rule.window_s)
     new = replace(
         now,
@@ -100,16 +120,31 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
         new=new,
         assessed_new=assess(_shifted(new), new.enter_rssi_dbm, trials),
         walks=walks,
+        side=measure_side(trials, pair) if pair is not None else None,
     )
 
 
-def judge_walk(tuned: Tuning | str) -> Result:
+def judge_walk(tuned: Tuning | str, plan: ShopPlan | None = None) -> Result:
+    """`plan`: of the shop, where the technician said it; otherwise as the antennas tell it."""
     if isinstance(tuned, str):
         step = (
             "repeat it with `--steps phone,walk`: the phone's app in front, the phone where a "
             "customer carries it"
         )
         return Result(Finding("walk", Verdict.FAIL, tuned, step))
+    parts = [_judge_rates(tuned)]
+    if tuned.side is not None:
+        parts.insert(0, judge_side(tuned.side, plan or plan_of(tuned.walks.hung())))
+    elif pairing(tuned.walks.hung()) is not None:
+        parts.insert(0, WalkPart(Verdict.WARN, "the side was not measured", SIDE_STEP))
+    if (deaf := judge_deaf(tuned.walks)) is not None:
+        parts.insert(0, deaf)
+    worst = max(parts, key=lambda part: part.verdict)  # of two alike, the side comes first
+    found = "; ".join(part.words for part in parts)
+    return Result(Finding("walk", worst.verdict, found, worst.step), figures(tuned))
+
+
+def _judge_rates(tuned: Tuning) -> WalkPart:
     assessed = tuned.assessed_new
     rates = assessed.rates.values()
     this, any_one = Errors.of_this_phone(assessed), Errors.of_any_phone(assessed)
@@ -119,26 +154,12 @@ def judge_walk(tuned: Tuning | str) -> Result:
     )
     few = min(rate.walks for rate in rates) < 2  # one walk of a kind may have been an odd one
     if not few and not (HOPELESS.are_kept_by(this) and HOPELESS_ANY.are_kept_by(any_one)):
-        step = (
-            "outside and inside are too much alike here: move the gateway away from the window, "
-            "further in and higher, "
-            "and walk again"
-        )
-        return Result(Finding("walk", Verdict.FAIL, found, step), figures(tuned))
+        return WalkPart(Verdict.FAIL, found, ALIKE_STEP)
     if not DOUBTFUL.are_kept_by(this) or any(rate.at_most > UNSURE for rate in rates):
-        step = (
-            "more walks would tell more (`--rounds 4`); another place of the gateway may part "
-            "them better"
-        )
-        return Result(Finding("walk", Verdict.WARN, found, step), figures(tuned))
+        return WalkPart(Verdict.WARN, found, MORE_STEP)
     if not DOUBTFUL_ANY.are_kept_by(any_one):
-        step = (
-            "this phone is told apart, but customers' phones differ more than this door leaves "
-            "room for: move the "
-            "gateway further in, or add an adapter at the door (radio.door_adapters)"
-        )
-        return Result(Finding("walk", Verdict.WARN, found, step), figures(tuned))
-    return Result(Finding("walk", Verdict.PASS, found), figures(tuned))
+        return WalkPart(Verdict.WARN, found, DIFFER_STEP)
+    return WalkPart(Verdict.PASS, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +193,7 @@ def figures(tuned: Tuning) -> Mapping[str, object]:
         "present": {"entry": asdict(tuned.now), **_assessed(tuned.assessed_now)},
         "suggested": {"entry": asdict(tuned.new), **_assessed(tuned.assessed_new)},
         "changes": {key: list(pair) for key, pair in tuned.changes().items()},
+        "side": side_figures(tuned.side, tuned.walks) if tuned.side is not None else None,
         "strength_dbm": {
             "outside": histogram(tuned.walks, *OUTSIDE),
             "inside": histogram(tuned.walks, *WITHIN),

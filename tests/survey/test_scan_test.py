@@ -79,20 +79,9 @@ from tests.support.captures import capture, extended_event, legacy_event
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry, walking_in
 from tests.support.signed_lists import agreed_now, with_signed_list
+from tests.support.surveys import LIMIT_S, scan_test, simulated
 
-LIMIT_S = 60
 EXAMPLE = ROOT / "config" / "presence.yaml"
-
-
-def scan_test(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "presence", "scan-test", *map(str, arguments)]
-    return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, check=False, timeout=LIMIT_S
-    )
-
-
-def simulated(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return scan_test("--simulated", "--yes", "--speed", "300", *arguments)
 
 
 # --- in the simulated shop ---
@@ -124,7 +113,7 @@ def test_a_whole_visit_in_the_simulated_shop_passes_and_suggests_a_threshold(
     assert walk["suggested"]["entry"]["absence_s"] == walk["present"]["entry"]["absence_s"]
     assert broker["round_trip_s"] < 2
     html = page.read_text()
-    assert html.count("<svg") == 2
+    assert html.count("<svg") == 3
     assert "http" not in html.replace("http-equiv", "")
     assert page.stat().st_mode & 0o077 == 0
 

@@ -1,0 +1,194 @@
+"""The side of the door: what tells somebody who came in from one who looks in at the open door.
+
+    lead = smoothed level of the inner antenna − smoothed level of the outer one
+    side = median lead of who came in − median lead of who looks in, in dB
+
+Two antennas at the door, back to back, hear the same phone, pocket and body over the same distance;
+all of that falls out of the lead, and what remains is on which side of the front the phone is. So
+this one number says what a door is worth, whatever rule decides in the end.
+
+Rules that are easy to get wrong:
+
+1. Silence is evidence. An antenna that hears nothing of a phone while another one does counts as at
+   the floor of its hearing.
+2. Of a walk in, the lead counts from ARRIVED_S on: before, it is the walk to the door.
+3. Walks count alike, however often a phone advertises: the median of each walk first.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import pi, sqrt
+from statistics import NormalDist, fmean, median
+from typing import Final, NamedTuple
+
+from presence.core.place import Place
+from presence.core.visit.evidence import SmoothedStrength
+from presence.core.visit.walks import Trial, Walked, WalkReading
+
+FLOOR_DBM: Final = -97.0
+"""Half of the packets this weak are lost: fitted to the recordings of phones on bodies, −97.1 dBm
+(scripts/entrybench/bodies.py).
+"""
+SILENT_S: Final = 3.0
+"""The slowest phones send once a second, and two packets of five are lost at the worst."""
+ARRIVED_S: Final = 6.0
+"""Two seconds to the door, and 3 m further in."""
+NEAR_SHARE: Final = 0.05
+NEAR_BELOW_DB: Final = 2.0
+"""`near_dbm` lies under the door's peak of all but one in twenty who come in, and 2 dB more."""
+WALKS_SPREAD_DB: Final = 3.0
+WALKS_WEIGHT: Final = 4
+"""What the leads of one kind vary by between walks, before any was walked: counts as so many
+walks. As in presence.core.visit.calibration.
+"""
+_SURE: Final = NormalDist().inv_cdf(0.95)
+_MEDIAN: Final = sqrt(pi / 2)
+"""Standard error of the median of a normal sample, over that of its mean."""
+
+
+class Pairing(NamedTuple):
+    """Whose levels are compared."""
+
+    inner: Place
+    outer: Place
+
+
+class Lead(NamedTuple):
+    at_s: float
+    lead_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What the walks at a door say of its two sides."""
+
+    pairing: Pairing
+    side_db: float
+    uncertain_db: float
+    """95 % sure that the true one is not lower than `side_db` by more than this."""
+    lead_db: Mapping[Walked, float]
+    """Median over the walks of each kind."""
+    by_phone_db: Mapping[int, float]
+    """The side by each phone alone."""
+    offset_db: float
+    """The lead that is neither in nor out: midway between looking in and being in."""
+    near_dbm: float
+    """Nearly everybody who comes in is heard this loud at the door."""
+
+
+def pairing(places: Collection[Place]) -> Pairing | None:
+    """Which of these places tell the side; None where there is only one."""
+    if Place.OUTSIDE in places:
+        inner = Place.DOOR if Place.DOOR in places else Place.INSIDE
+        return Pairing(inner, Place.OUTSIDE) if inner in places else None
+    if {Place.DOOR, Place.INSIDE} <= set(places):
+        return Pairing(Place.INSIDE, Place.DOOR)
+    return None
+
+
+class _Levels:
+    """What each antenna hears of one phone, smoothed."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[Place, str], SmoothedStrength] = {}
+
+    def hear(self, reading: WalkReading) -> float:
+        key = (reading.place, reading.antenna)
+        level = self._places.setdefault(key, SmoothedStrength())
+        level.hear(reading.rssi_dbm, reading.at_s)
+        return level.level_dbm
+
+    def at(self, place: Place, now_s: float) -> float:
+        """Of the antenna there that hears it loudest now (rule 1)."""
+        return max(
+            (
+                level.level_dbm
+                for (hung, _), level in self._places.items()
+                if hung is place and now_s - level.at_s <= SILENT_S
+            ),
+            default=FLOOR_DBM,
+        )
+
+
+def leads(readings: Sequence[WalkReading], pair: Pairing) -> Iterator[Lead]:
+    """The lead at each reading of one of the two places, from when both could have been heard."""
+    levels, waiting, began_s = _Levels(), set(pair), None
+    for reading in readings:
+        levels.hear(reading)
+        if reading.place not in pair:
+            continue
+        began_s = reading.at_s if began_s is None else began_s
+        waiting.discard(reading.place)
+        if not waiting or reading.at_s - began_s > SILENT_S:
+            lead_db = levels.at(pair.inner, reading.at_s) - levels.at(pair.outer, reading.at_s)
+            yield Lead(reading.at_s, lead_db)
+
+
+def door_peak_dbm(readings: Sequence[WalkReading]) -> float | None:
+    """The strongest smoothed level at the door, or outside of it; None where none hangs there."""
+    levels = _Levels()
+    at_door = [levels.hear(reading) for reading in readings if reading.place is not Place.INSIDE]
+    return max(at_door, default=None)
+
+
+def lead_of(trial: Trial, pair: Pairing) -> float | None:
+    """The median of a walk (rule 2); None where it was not heard."""
+    from_s = trial.began_s + (ARRIVED_S if trial.kind is Walked.IN else 0.0)
+    counted = [lead.lead_db for lead in leads(trial.readings, pair) if lead.at_s >= from_s]
+    return median(counted) if counted else None
+
+
+def measure_side(trials: Sequence[Trial], pair: Pairing) -> Side | None:
+    """None without a heard walk in and a heard look in."""
+    by_kind: dict[Walked, list[tuple[int, float]]] = {}
+    for trial in trials:
+        of_walk = lead_of(trial, pair)
+        if of_walk is not None:
+            by_kind.setdefault(trial.kind, []).append((trial.phone, of_walk))
+    came_in, looked_in = by_kind.get(Walked.IN), by_kind.get(Walked.LOOKIN)
+    if not came_in or not looked_in:
+        return None
+    lead_db = {
+        kind: median(lead for _, lead in by_kind[kind]) for kind in Walked if kind in by_kind
+    }
+    of_each = {
+        phone: _median_of(came_in, phone) - _median_of(looked_in, phone)
+        for phone in sorted({phone for phone, _ in came_in} & {phone for phone, _ in looked_in})
+    }
+    peaks = [
+        peak
+        for trial in trials
+        if trial.kind is Walked.IN and (peak := door_peak_dbm(trial.readings)) is not None
+    ]
+    return Side(
+        pairing=pair,
+        side_db=lead_db[Walked.IN] - lead_db[Walked.LOOKIN],
+        uncertain_db=_uncertain_db(came_in, looked_in),
+        lead_db=lead_db,
+        by_phone_db=of_each,
+        offset_db=(lead_db[Walked.IN] + lead_db[Walked.LOOKIN]) / 2,
+        near_dbm=_quantile(peaks, NEAR_SHARE) - NEAR_BELOW_DB,
+    )
+
+
+def _median_of(leads_db: Sequence[tuple[int, float]], phone: int) -> float:
+    return median(lead for number, lead in leads_db if number == phone)
+
+
+def _uncertain_db(*kinds: Sequence[tuple[int, float]]) -> float:
+    squares, freedom = WALKS_WEIGHT * WALKS_SPREAD_DB**2, WALKS_WEIGHT
+    for leads_db in kinds:
+        mean = fmean(lead for _, lead in leads_db)
+        squares += sum((lead - mean) ** 2 for _, lead in leads_db)
+        freedom += len(leads_db) - 1
+    spread = sqrt(squares / freedom)
+    return _SURE * _MEDIAN * spread * sqrt(sum(1 / len(leads_db) for leads_db in kinds))
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    """Between the two nearest values, by their distance."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])

@@ -1,0 +1,102 @@
+"""What the side of the door says of where the antennas hang: verdict, remedy, and its picture's
+figures.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from presence.core.place import Place
+from presence.core.visit.side import Lead, Pairing, Side, door_peak_dbm, leads
+from presence.diagnosis.findings import Verdict
+from presence.survey.guide import Doing, Recorded, Walks
+from presence.survey.plans import REMEDIES, ShopPlan
+
+FAIL_DB: Final = 6.0
+"""Below it even a near-optimal detector needs longer than 8 s at 1 false enter in 1,000
+(docs/entry.md).
+"""
+GOOD_DB: Final = 10.0
+FOUND_AFTER_S: Final = ((6.0, 10.0), (10.0, 7.0))
+"""Side in dB, median seconds to an entry at 1 false enter in 1,000, with a pair (docs/entry.md)."""
+FOUND_AFTER_TWO_S: Final = 24.0
+"""The same where no antenna hangs outside, whatever the side: nearness alone tells little."""
+
+
+class WalkPart(NamedTuple):
+    """What one look at the walk adds to its finding."""
+
+    verdict: Verdict
+    words: str
+    step: str = ""
+
+
+def judge_side(side: Side, plan: ShopPlan) -> WalkPart:
+    words = f"the door's side is {side.side_db:.1f} dB (± {side.uncertain_db:.1f})"
+    if side.side_db < FAIL_DB:
+        return WalkPart(Verdict.FAIL, f"{words}, too thin to tell in from out", REMEDIES[plan])
+    words += f", good for entries in about {expected_s(side):.0f} s"
+    if side.side_db - side.uncertain_db < FAIL_DB:
+        step = f"more rounds would show whether it is 6 dB at least; or better: {REMEDIES[plan]}"
+        return WalkPart(Verdict.WARN, words, step)
+    if side.side_db < GOOD_DB or side.pairing.outer is Place.DOOR:
+        return WalkPart(Verdict.WARN, words, f"to find people sooner: {REMEDIES[plan]}")
+    return WalkPart(Verdict.PASS, words)
+
+
+def expected_s(side: Side) -> float:
+    """Between the figures that were measured; beyond them, none is better than the last."""
+    if side.pairing.outer is Place.DOOR:
+        return FOUND_AFTER_TWO_S
+    (low_db, slow_s), (high_db, quick_s) = FOUND_AFTER_S
+    share = min(1.0, max(0.0, (side.side_db - low_db) / (high_db - low_db)))
+    return slow_s + share * (quick_s - slow_s)
+
+
+def judge_deaf(walks: Walks) -> WalkPart | None:
+    """An antenna that heard nothing on all of the walks is no antenna."""
+    heard = {
+        said.antenna for one in walks.recorded for each in one.phones.values() for said in each
+    }
+    deaf = [f"{name} ({place})" for name, place in walks.places.items() if name not in heard]
+    if not deaf or not heard:
+        return None
+    step = "look at its cable, and at its name in the settings; the step `radio` shows who hears"
+    return WalkPart(Verdict.FAIL, f"{', '.join(deaf)} heard nothing of any walk", step)
+
+
+def side_figures(side: Side, walks: Walks) -> Mapping[str, object]:
+    """For JSON."""
+    return {
+        "inner": side.pairing.inner.value,
+        "outer": side.pairing.outer.value,
+        "side_db": round(side.side_db, 1),
+        "uncertain_db": round(side.uncertain_db, 1),
+        "by_phone_db": {
+            walks.name(phone): round(side_db, 1) for phone, side_db in side.by_phone_db.items()
+        },
+        "lead_db": {kind.value: round(lead_db, 1) for kind, lead_db in side.lead_db.items()},
+        "side_offset_db": round(side.offset_db, 1),
+        "near_dbm": round(side.near_dbm, 1),
+        "expected_s": round(expected_s(side)) if side.side_db >= FAIL_DB else None,
+    }
+
+
+def act_leads(one: Recorded, pair: Pairing) -> Iterator[tuple[int, list[Lead]]]:
+    """Of each phone that was heard: the lead over the time of the act."""
+    for phone, readings in one.phones.items():
+        if found := list(leads(readings, pair)):
+            yield phone, found
+
+
+def act_peak_dbm(one: Recorded) -> float | None:
+    """At the door, of the phone that was louder there."""
+    peaks = [door_peak_dbm(readings) for readings in one.phones.values()]
+    return max((peak for peak in peaks if peak is not None), default=None)
+
+
+def shown(walks: Walks) -> Mapping[Doing, list[Recorded]]:
+    """The recordings of each kind of walk, in the order in which they are walked."""
+    kinds: dict[Doing, list[Recorded]] = {}
+    for one in walks.recorded:
+        kinds.setdefault(one.act.doing, []).append(one)
+    return kinds

@@ -1,0 +1,187 @@
+"""What the technician is told of the door's side, on the screen, in JSON and in the report."""
+
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from presence.config.settings import EntrySettings
+from presence.core.place import Place
+from presence.core.visit.side import Pairing, Side
+from presence.core.visit.walks import Walked, WalkReading
+from presence.diagnosis.findings import Verdict
+from presence.survey.charts import side_strip
+from presence.survey.drawing import walk_lines
+from presence.survey.guide import Doing, Recorded, Walks, walk_acts
+from presence.survey.plans import REMEDIES, ShopPlan, plan_of
+from presence.survey.screen import Screen
+from presence.survey.sides import expected_s, judge_side
+from presence.survey.walking import Tuning, judge_walk, tune
+from tests.support.surveys import simulated
+
+PAIR = Pairing(Place.DOOR, Place.OUTSIDE)
+PLACES = {"inner": Place.DOOR, "outer": Place.OUTSIDE, "gateway": Place.INSIDE}
+LEVELS = {
+    Doing.WINDOW: (-90, -84, -80),
+    Doing.PAST: (-92, -86, -80),
+    Doing.LOOKIN: (-88, -70, -66),
+    Doing.IN: (-75, -66, -74),
+    Doing.INSIDE: (-70, -68, -78),
+    Doing.LEAVE: (-80, -74, -70),
+}
+"""At the gateway, the inner and the outer antenna."""
+
+
+def walked(*, side_db: int = 12, rounds: int = 3, phones: int = 2) -> Walks:
+    """Walks at which looking in and being in differ by so much at the door."""
+
+    def recorded(doing: Doing, began_s: float, seconds: float) -> tuple[WalkReading, ...]:
+        gateway, inner, outer = LEVELS[doing]
+        if doing in (Doing.IN, Doing.INSIDE):
+            inner = outer + side_db - 4
+        levels = {"gateway": gateway, "inner": inner, "outer": outer}
+        return tuple(
+            WalkReading(began_s + n / 4, dbm + (n * 7 % 5) - 2, PLACES[name], name)
+            for n in range(int(seconds * 4))
+            for name, dbm in levels.items()
+        )
+
+    return Walks(
+        [
+            Recorded(
+                act,
+                100.0 * n,
+                {
+                    phone: recorded(act.doing, 100.0 * n, act.seconds)
+                    for phone in range(1, phones + 1)
+                },
+            )
+            for n, act in enumerate(walk_acts(rounds))
+        ],
+        PLACES,
+        ("Pixel 7", "iPhone 13"),
+    )
+
+
+def tuned_by(walks: Walks) -> Tuning:
+    tuned = tune(walks, EntrySettings())
+    assert isinstance(tuned, Tuning)
+    return tuned
+
+
+def a_side(side_db: float, uncertain_db: float = 2.0, pair: Pairing = PAIR) -> Side:
+    return Side(
+        pairing=pair,
+        side_db=side_db,
+        uncertain_db=uncertain_db,
+        lead_db={Walked.LOOKIN: 0.0, Walked.IN: side_db},
+        by_phone_db={1: side_db},
+        offset_db=side_db / 2,
+        near_dbm=-80.0,
+    )
+
+
+def test_below_six_decibels_the_walk_fails_with_the_remedy_in_the_headline() -> None:
+    finding = judge_walk(tuned_by(walked(side_db=4))).finding
+    assert finding.verdict is Verdict.FAIL
+    assert re.match(r"the door's side is [34]\.\d dB \(± \d\.\d\), too thin", finding.found)
+    assert "turn the antennas away from each other, metal between them" in finding.next_step
+
+
+@pytest.mark.parametrize(
+    ("side_db", "uncertain_db", "verdict", "after_s"),
+    [
+        (6.0, 0.0, Verdict.WARN, 10),
+        (8.0, 1.0, Verdict.WARN, 8.5),
+        (10.0, 2.0, Verdict.PASS, 7),
+        (10.0, 4.1, Verdict.WARN, 7),
+        (25.0, 2.0, Verdict.PASS, 7),
+    ],
+)
+def test_a_thin_side_warns_and_says_how_soon_people_will_be_found(
+    side_db: float, uncertain_db: float, verdict: Verdict, after_s: float
+) -> None:
+    side = a_side(side_db, uncertain_db)
+    part = judge_side(side, ShopPlan.PAIR)
+    assert part.verdict is verdict
+    assert expected_s(side) == after_s
+    assert f"about {after_s:.0f} s" in part.words
+    assert (part.step == "") is (verdict is Verdict.PASS)
+
+
+@pytest.mark.parametrize("plan", ShopPlan)
+def test_each_shop_plan_has_a_remedy_of_its_own(plan: ShopPlan) -> None:
+    assert judge_side(a_side(3), plan).step == REMEDIES[plan]
+    assert len(set(REMEDIES.values())) == len(ShopPlan)
+
+
+def test_the_plan_is_read_off_the_antennas_until_the_technician_says_another() -> None:
+    assert plan_of({Place.INSIDE}) is ShopPlan.ONE
+    assert plan_of({Place.INSIDE, Place.DOOR}) is ShopPlan.TWO
+    assert plan_of(set(Place)) is ShopPlan.PAIR
+    tuned = tuned_by(walked(side_db=3))
+    assert judge_walk(tuned, ShopPlan.LOW_E).finding.next_step == REMEDIES[ShopPlan.LOW_E]
+
+
+def test_without_an_antenna_outside_more_decibels_bring_nobody_in_sooner() -> None:
+    side = a_side(20, 1, Pairing(Place.INSIDE, Place.DOOR))
+    part = judge_side(side, ShopPlan.TWO)
+    assert part.verdict is Verdict.WARN
+    assert "about 24 s" in part.words
+    assert "outside" in part.step
+
+
+def test_an_antenna_that_heard_nothing_of_any_walk_fails_it_by_name() -> None:
+    walks = walked()
+    walks.places = {**PLACES, "satellite-2": Place.OUTSIDE}
+    finding = judge_walk(tuned_by(walks)).finding
+    assert finding.verdict is Verdict.FAIL
+    assert "satellite-2 (outside) heard nothing of any walk" in finding.found
+
+
+def test_the_figures_for_json_have_the_side_of_each_phone_and_what_the_rule_is_set_to() -> None:
+    figures = judge_walk(tuned_by(walked(side_db=12))).figures["side"]
+    assert isinstance(figures, dict)
+    assert figures["side_db"] == pytest.approx(12, abs=1)
+    assert set(figures["by_phone_db"]) == {"Pixel 7", "iPhone 13"}
+    assert set(figures["lead_db"]) == {"past", "window", "lookin", "in"}
+    assert figures["side_offset_db"] == pytest.approx(
+        (figures["lead_db"]["in"] + figures["lead_db"]["lookin"]) / 2, abs=0.1
+    )
+    json.dumps(figures)
+
+
+def test_the_screen_draws_the_side_over_time_in_one_line_for_each_kind_of_walk() -> None:
+    lines = list(walk_lines(tuned_by(walked()), Screen(StringIO(), yes=True)))
+    titles = {act.title for act in walk_acts(1)}
+    drawn = [line for line in lines if line.strip().startswith(tuple(titles))]
+    assert len(drawn) == len(titles)
+    assert all("dBm" in line for line in drawn), "with the door's peak"
+    assert max(map(len, lines)) <= 80
+    assert any("Neither in nor out" in line for line in lines)
+
+
+def test_the_report_draws_each_phone_and_a_bar_for_each_walk() -> None:
+    walks = walked(rounds=2)
+    side = tuned_by(walks).side
+    assert side is not None
+    svg = side_strip(walks, side)
+    assert svg.count("<polyline") == 2 * len(walks.recorded)
+    assert svg.count('stroke-dasharray="3 2"') == len(walks.recorded)
+    colours = set(re.findall(r'<polyline [^>]*stroke="(#\w+)"', svg))
+    assert len(colours) == len({act.doing for act in walk_acts(1)})
+
+
+def test_the_shop_to_practise_in_has_a_good_door_and_a_worse_one(tmp_path: Path) -> None:
+    page = tmp_path / "door.html"
+    pair = json.loads(simulated("--json", "--steps", "walk", "--report", page).stdout)
+    two = json.loads(simulated("--json", "--steps", "walk", "--plan", "two").stdout)
+    one = json.loads(simulated("--json", "--steps", "walk", "--plan", "one").stdout)
+    walks = [each["steps"]["walk"] for each in (pair, two, one)]
+    assert walks[0]["side"]["side_db"] > 10
+    assert (walks[0]["side"]["inner"], walks[0]["side"]["outer"]) == ("door", "outside")
+    assert walks[1]["side"]["outer"] == "door"
+    assert walks[2]["side"] is None
+    assert "The side of the door: " in page.read_text()
