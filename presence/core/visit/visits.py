@@ -203,7 +203,7 @@ class Visits:
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
                 self._looks.put(ref, now_s + rule.absence_s)
             self._share_of(ref).add(ref)
-            events.append(Entered(ref, at, track.level_dbm, track.by_answer))
+            events.append(Entered(ref, at, track.level_dbm, by_answer=track.by_answer))
         return events
 
     def antenna_lost(self, antenna: str) -> None:  # noqa: ARG002 - no silence is evidence yet
