@@ -7,6 +7,7 @@ from typing import Any
 from presence.core.consent.gate import Reason
 from presence.core.recognition.challenge import RejectReason
 from presence.core.recognition.matcher import Nobody
+from presence.core.recognition.replay_guard import Doubt
 
 
 class Persons:
@@ -34,16 +35,16 @@ class Counts:
     """Totals since the start. They count advertisements and events, which tell one customer's stay:
     for tests, the demo and `replay`. What leaves the running gateway is counted in `persons`.
 
-    `heard` = `other_format` + `unknown` + `ambiguous` + `suspect` + `recognised` + all of
-    `refused`.
+    `heard` = `other_format` + `unknown` + `ambiguous` + `recognised` + all of `suspect`
+    and `refused`.
     """
 
     heard: int = 0
     other_format: int = 0
     unknown: int = 0
     ambiguous: int = 0
-    suspect: int = 0
-    """Of subjects whose identifier is on air under two addresses to and fro: perhaps a replay."""
+    suspect: Counter[Doubt] = field(default_factory=Counter)
+    """Advertisements that may be a replay."""
     recognised: int = 0
     refused: Counter[Reason] = field(default_factory=Counter)
     """Advertisements that the gate did not let in: consents not in force, or the shop closed."""

@@ -43,7 +43,7 @@ from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
 from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.matcher import Matcher, Nobody
-from presence.core.recognition.replay_guard import ReplayGuard
+from presence.core.recognition.replay_guard import SUSPECT, Doubt, ReplayGuard
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.entry_figures import EntryFigures
@@ -102,7 +102,7 @@ class Engine:
         self.outbox = Outbox(pending, announcements, taken_back)
         self.admissions = Admissions(rules.site, rules.audiences)
         self.dispatcher = Dispatcher(rules, self.counts, self.outbox, self.admissions)
-        self._replay_guard = ReplayGuard()
+        self._replay_guard = ReplayGuard(self.matcher.window_key)
         self._listed: Mapping[bytes, Consent] | None = None
         """As the list has them, before revocations; None before the first list."""
         self._open = False
@@ -126,15 +126,16 @@ class Engine:
             self.counts.refuse(admission.reason)
             return NOTHING
         # An RPA is its own proof; and a phone may send several advertisements at once, each under
-        # its own address. A satellite does not say under which address it heard somebody.
-        slot, address = match.slot, advertisement.address
-        if (
-            slot is not None
-            and address
-            and self._replay_guard.is_replayed(ref, slot, address, at.monotonic_s)
-        ):
-            self.counts.suspect += 1
-            return NOTHING
+        # its own address.
+        slot, sealed = match.slot, match.sealed
+        if slot is not None:
+            flags = admission.consent.flags
+            if flags and sealed is None and Flag.TICKS in flags:
+                doubt: Doubt | None = Doubt.NO_TICK
+            else:
+                doubt = self._replay_guard.doubt(ref, slot, sealed, advertisement)
+            if doubt is not None:
+                return self._hold_back(ref, doubt)
         self.counts.recognised += 1
         self.counts.persons.note("recognised", ref)
         if self.figures.walks.walking is not None and Flag.TEST in admission.consent.flags:
@@ -182,6 +183,7 @@ class Engine:
         known, effective = self._known(), EffectiveConsents(self._listed, self.revocations)
         self.admissions.replace(effective, known)
         self.matcher.change_keys(consents.keys)
+        self._replay_guard.forget_keys()
         self._turn_slot(now)
         draft = Draft()
         for ref in known:
@@ -230,12 +232,19 @@ class Engine:
         visits = ((each, self.visits.get(each.ref)) for each in self.outbox.announced)
         return [(announcement, visit) for announcement, visit in visits if visit is not None]
 
+    def _hold_back(self, ref: bytes, doubt: Doubt) -> Step:
+        """It may be a recording, and so may what came before it. Answers at the bell count on."""
+        self.counts.suspect[doubt] += 1
+        if doubt in SUSPECT:
+            self.visits.forget_broadcasts(ref)
+        return NOTHING
+
     def _whose(self, answer: Answer) -> Admission | RejectReason:
         match = self.matcher.whose(answer.eid, answer.at.utc_s)
         if isinstance(match, Nobody):
             return RejectReason.AMBIGUOUS if match is Nobody.AMBIGUOUS else RejectReason.UNKNOWN
         slot = match.slot or 0  # always one: identifiers are found in a slot's table
-        key = self.matcher.window_key(match.ref, slot)
+        key = self.matcher.window_key(match.ref, slot, answer.eid)
         if key is None or not is_genuine(answer, key, self._rules.site, slot):
             return RejectReason.FORGED
         # Only after the MAC, in contrast to `receive`: REFUSED counts genuine answers alone.

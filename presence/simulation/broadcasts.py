@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.identifiers import ephemeral_identifier, slot_at
+from presence.core.recognition.ticks import seal_at, tick_at
 from presence.simulation.identity_keys import window_key
 
 TX_POWER_AT_0_M_DBM: Final = -18
@@ -29,6 +30,9 @@ class Broadcast(Protocol):
         UTC.
         """
 
+    def tick(self, utc_s: float) -> int:
+        """Within an epoch the payload alone changes with this number."""
+
     def payload(self, utc_s: float, chance: Random) -> bytes:
         """The 0–31 bytes on air; `chance` is new for each epoch."""
 
@@ -38,13 +42,22 @@ class CustomerBroadcast:
     """E1, Eddystone-EID: what the app of somebody who asked to be recognised sends."""
 
     identity_key: bytes = field(repr=False)
+    ticks: bool = False
+    """Whether the app seals its identifier anew every 16 s."""
 
     def epoch(self, at_s: float, utc_s: float) -> int:  # noqa: ARG002 - the identifier follows the date alone
         return slot_at(utc_s)
 
+    def tick(self, utc_s: float) -> int:
+        return tick_at(utc_s) if self.ticks else 0
+
     def payload(self, utc_s: float, chance: Random) -> bytes:  # noqa: ARG002 - nothing in it is chance
-        identifier = ephemeral_identifier(window_key(self.identity_key, utc_s), slot_at(utc_s))
-        return eddystone.payload(identifier, tx_power_dbm=TX_POWER_AT_0_M_DBM)
+        key = window_key(self.identity_key, utc_s)
+        return eddystone.payload(
+            ephemeral_identifier(key, slot_at(utc_s)),
+            tx_power_dbm=TX_POWER_AT_0_M_DBM,
+            seal=seal_at(key, utc_s) if self.ticks else b"",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,9 @@ class StrangerBroadcast:
 
     def epoch(self, at_s: float, utc_s: float) -> int:  # noqa: ARG002 - its own time, not the date
         return int((at_s + self.phase_s) // self.life_s)
+
+    def tick(self, utc_s: float) -> int:  # noqa: ARG002 - nothing changes within an epoch
+        return 0
 
     def payload(self, utc_s: float, chance: Random) -> bytes:  # noqa: ARG002 - see epoch
         return KINDS[self.kind](chance)

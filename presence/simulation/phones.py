@@ -56,12 +56,13 @@ class Phone:
         chance = Random(f"{seed}/{self.name}")
         links = self._links(air, seed, antennas)
         at_s = max(0.0, self.walk.begins_s) + chance.uniform(0, self.interval_s)
-        epoch, address, payload = None, b"", b""
+        epoch, tick, address, payload = None, 0, b"", b""
         while at_s < min(ends_s, self.walk.ends_s):
             spot = self.walk.at(at_s)
             utc_s = start.utc_s + at_s
-            if (now := self.broadcast.epoch(at_s, utc_s)) != epoch:
-                epoch = now
+            now = self.broadcast.epoch(at_s, utc_s), self.broadcast.tick(utc_s)
+            if now != (epoch, tick):
+                epoch, tick = now
                 draw = Random(f"{seed}/{self.name}/{epoch}")
                 address = _private_address(draw)
                 payload = self.broadcast.payload(utc_s, draw)

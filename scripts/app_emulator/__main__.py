@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from presence.core.recognition.identifiers import SLOT_S, slot_at
+from presence.core.recognition.ticks import TICK_S
 from presence.edges.bluez.advertiser import Advertiser
 from presence.errors import RadioError
 from presence.simulation.identity_keys import window_key
@@ -43,6 +44,8 @@ examples:
   a real advertisement, until the consent ends or Ctrl-C, the customer's one tap (needs BlueZ and
   an adapter):
     scripts/app-emulator air --identity-key 0102…16 --adapter hci0 --until 2027-06-01T00:00:00Z
+  the same with a tick, so that a recording of it is worth nothing after half a minute:
+    scripts/app-emulator show --identity-key 0102…16 --ticks
   the same identifier in an iBeacon:
     scripts/app-emulator show --identity-key 0102…16 --format E2 --prefix 0f1e2d3c4b5a6978
   a locked phone that hears the gateway's doorbell, connects and answers its challenge:
@@ -61,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return answer_doorbells(options)
     if options.format == "E2" and not options.prefix:
         parser.error("--format E2 needs --prefix: the chain's 8 bytes, 16 hex digits")
+    if options.format == "E2" and options.ticks:
+        parser.error("--ticks needs --format E1: an iBeacon has no room for them")
     try:
         return _play(options)
     except (NoPhones, RadioError, OSError) as error:
@@ -127,6 +132,9 @@ def _common() -> argparse.ArgumentParser:
     common.add_argument(
         "--tx-power", type=int, default=-20, metavar="DBM", help="calibrated power (default -20)"
     )
+    common.add_argument(
+        "--ticks", action="store_true", help="E1 with a tick and its MAC, new every 16 s"
+    )
     _add_times(common)
     return common
 
@@ -166,9 +174,12 @@ def _add_times(common: argparse.ArgumentParser) -> None:
 def _play(options: argparse.Namespace) -> int:
     encode = encoder(options.format, prefix=options.prefix, tx_power_dbm=options.tx_power)
     keys: list[bytes] = options.identity_key or []
-    phones = [phone_of_identity_key(key, encode, until_s=options.until) for key in keys]
+    phones = [
+        phone_of_identity_key(key, encode, until_s=options.until, ticks=options.ticks)
+        for key in keys
+    ]
     if options.consents:
-        phones = list(phones_of_list(options.consents, encode))
+        phones = list(phones_of_list(options.consents, encode, ticks=options.ticks))
     start_s = time.time() if options.start is None else options.start
     if options.command == "show":
         _show(phones, keys, start_s, options.seconds or 0)
@@ -200,8 +211,10 @@ def _show(phones: Sequence[Phone], keys: Sequence[bytes], start_s: float, second
     for number, phone in enumerate(phones):
         for slot in range(slot_at(start_s), slot_at(start_s + seconds) + 1):
             t = slot * SLOT_S
+            if phone.ticks:  # of a slot that has begun, the present tick
+                t = max(t, int(start_s) // TICK_S * TICK_S)
             payload = phone.payload_at(t)
-            print(f"t         {t}–{t + SLOT_S - 1}")
+            print(f"t         {t}–{int(phone.next_payload_s(t)) - 1}")
             if number < len(keys):
                 print(f"TK        {window_key(keys[number], t).hex()}")
             print(

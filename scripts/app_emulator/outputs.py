@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO, Final, TextIO
 
-from presence.core.recognition.identifiers import SLOT_S
 from presence.edges.bluez.advertiser import Advertiser
 from scripts.app_emulator.phones import Heard, Phone
 
@@ -61,8 +60,8 @@ def write_lines(heard: Iterable[Heard], file: TextIO) -> int:
 async def go_on_air(
     phones: Sequence[Phone], advertiser: Advertiser, seconds: float, *, until_s: float = math.inf
 ) -> None:
-    """Send now, in real time, a new payload with every slot, nothing once `until_s` (the consent's
-    end) has come.
+    """Send now, in real time, a new payload with every slot or tick, nothing once `until_s` (the
+    consent's end) has come.
 
     Cancelled, all is off air at once: for that no network is needed. Raises RadioError.
     """
@@ -75,5 +74,5 @@ async def go_on_air(
                     await advertiser.take_back(number)
                 else:
                     await advertiser.put(number, payload)
-            next_slot_s = (now_s // SLOT_S + 1) * SLOT_S
-            await asyncio.sleep(min(next_slot_s, end_s) - now_s)
+            next_s = min((phone.next_payload_s(now_s) for phone in phones), default=end_s)
+            await asyncio.sleep(min(next_s, end_s) - now_s)

@@ -16,11 +16,17 @@ from presence.core.consent.entry_rules import Refused
 from presence.core.consent.list_json import parse_entry
 from presence.core.consent.model import Flag
 from presence.core.recognition.beacons import eddystone, ibeacon
-from presence.core.recognition.identifiers import ephemeral_identifier, slot_at, window_at
+from presence.core.recognition.identifiers import (
+    SLOT_S,
+    ephemeral_identifier,
+    slot_at,
+    window_at,
+)
+from presence.core.recognition.ticks import TICK_S, seal_at
 from presence.simulation.identity_keys import window_key
 
-Encode = Callable[[bytes], bytes]
-"""From an EID to the payload on air."""
+Encode = Callable[[bytes, bytes], bytes]
+"""From an EID and its seal (empty: none) to the payload on air."""
 KeyAt = Callable[[float], bytes | None]
 """The window key at a time (UTC seconds), where the phone has one."""
 A_CENTURY_S: Final = 100 * 366 * 86_400.0
@@ -37,11 +43,21 @@ class Phone:
     seed: bytes
     key_at: KeyAt
     encode: Encode
+    ticks: bool = False
+    """Whether it seals its identifier anew every 16 s (presence.core.recognition.ticks)."""
 
     def payload_at(self, utc_s: float) -> bytes | None:
         """What it sends then; None where its keys are over."""
         key = self.key_at(utc_s)
-        return None if key is None else self.encode(ephemeral_identifier(key, slot_at(utc_s)))
+        if key is None:
+            return None
+        seal = seal_at(key, utc_s) if self.ticks else b""
+        return self.encode(ephemeral_identifier(key, slot_at(utc_s)), seal)
+
+    def next_payload_s(self, utc_s: float) -> float:
+        """When its payload changes next."""
+        life_s = TICK_S if self.ticks else SLOT_S
+        return (utc_s // life_s + 1) * life_s
 
     def address_at(self, utc_s: float) -> bytes:
         """A resolvable-looking private address (top bits 01), a new one with every identifier."""
@@ -52,18 +68,22 @@ class Phone:
 def encoder(name: str, *, prefix: bytes, tx_power_dbm: int) -> Encode:
     """E1, or E2 with the chain's prefix."""
     if name == "E1":
-        return lambda eid: eddystone.payload(eid, tx_power_dbm=tx_power_dbm)
-    return lambda eid: ibeacon.payload(prefix, eid, tx_power_dbm=tx_power_dbm)
+        return lambda eid, seal: eddystone.payload(eid, tx_power_dbm=tx_power_dbm, seal=seal)
+    return lambda eid, _: ibeacon.payload(prefix, eid, tx_power_dbm=tx_power_dbm)
 
 
-def phone_of_identity_key(key: bytes, encode: Encode, *, until_s: float = math.inf) -> Phone:
+def phone_of_identity_key(
+    key: bytes, encode: Encode, *, until_s: float = math.inf, ticks: bool = False
+) -> Phone:
     """A phone as the app makes it: silent from the second in which its customer's consent ends (UTC
     seconds).
     """
-    return Phone(key, lambda utc_s: window_key(key, utc_s) if utc_s < until_s else None, encode)
+    return Phone(
+        key, lambda utc_s: window_key(key, utc_s) if utc_s < until_s else None, encode, ticks
+    )
 
 
-def phones_of_list(path: Path, encode: Encode) -> Iterator[Phone]:
+def phones_of_list(path: Path, encode: Encode, *, ticks: bool = False) -> Iterator[Phone]:
     """A phone for every entry of a consent list that has the flag `test`; raises NoPhones where
     none has.
 
@@ -80,7 +100,7 @@ def phones_of_list(path: Path, encode: Encode) -> Iterator[Phone]:
             if Flag.TEST in entry.consent.flags:
                 found = True
                 keys = {key.window: key.key for key in entry.keys}
-                yield Phone(entry.consent.ref, _key_of(keys), encode)
+                yield Phone(entry.consent.ref, _key_of(keys), encode, ticks)
     if not found:
         raise NoPhones(f"{path}: no entry has the flag `test`; real customers are not played")
 

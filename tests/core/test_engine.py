@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from presence.core.consent.gate import Allowed, Reason, believed, permitted_to
-from presence.core.consent.model import Consent, Purpose, Scope
+from presence.core.consent.model import Consent, Flag, Purpose, Scope
 from presence.core.engine import Engine
 from presence.core.event.cloudevent import STABLE_DAY, EventType, subject_of_day
 from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import rpa
 from presence.core.recognition.identifiers import slot_at
+from presence.core.recognition.replay_guard import Doubt
 from presence.core.recognition.slot_table import build_table
 from presence.core.timestamps import Moment
 from presence.core.visit.opening_hours import OpeningHours
@@ -391,7 +392,31 @@ def test_each_advertisement_that_is_held_back_is_counted() -> None:
     for second, address in enumerate((b"phone.", b"other.", b"phone.", b"other.")):
         engine.receive(advertisement(at=moment(10 * second), address=address))
 
-    assert (engine.counts.recognised, engine.counts.suspect) == (2, 2)
+    assert (engine.counts.recognised, engine.counts.suspect) == (2, {Doubt.ADDRESSES: 2})
+
+
+@pytest.mark.requirement("T-01")
+def test_what_a_recording_brought_together_is_gone_when_its_subject_becomes_suspect() -> None:
+    """The last reading before the entry comes from the phone's own address, outside."""
+    engine = an_engine(consent())
+    engine.receive(advertisement(address=b"phone.", rssi_dbm=-95))
+    for second in range(1, 7):
+        engine.receive(advertisement(at=moment(second), address=b"other."))
+    assert engine.visits.evidence_db_s(ANNA) > 0
+
+    engine.receive(advertisement(at=moment(7), address=b"phone."))
+
+    assert engine.visits.evidence_db_s(ANNA) == 0
+    assert engine.counts.suspect == {Doubt.ADDRESSES: 1}
+
+
+@pytest.mark.requirement("T-01")
+def test_an_advertisement_without_a_tick_counts_for_nothing_where_the_consent_says_ticks() -> None:
+    for flags, recognised in ((frozenset({Flag.TEST}), 1), (frozenset({Flag.TICKS}), 0)):
+        engine = an_engine(consent(flags=flags))
+        engine.receive(advertisement())
+        assert engine.counts.recognised == recognised
+        assert engine.counts.suspect.total() == 1 - recognised
 
 
 @pytest.mark.requirement("R-06", "R-09")

@@ -142,7 +142,7 @@ async def test_a_satellite_without_addresses_makes_nobody_who_is_heard_by_adapte
         engine.receive(heard)
         shopfront.hear(shopfront.pavement.says(reading()))
         engine.receive(shopfront.heard[-1]._replace(at=heard.at))
-    assert engine.counts.suspect == 0
+    assert engine.counts.suspect.total() == 0
     assert engine.visits.is_inside(ANNA)
 
 

@@ -26,6 +26,7 @@ from presence.core.recognition.identifiers import SLOT_S, slot_at, window_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.replay_guard import ReplayGuard
 from presence.core.recognition.slot_table import build_table
+from presence.core.timestamps import Moment
 from presence.edges.bluez.advertiser import Advertiser
 from presence.edges.capture import CaptureReader
 from scripts.app_emulator.__main__ import main
@@ -36,6 +37,8 @@ from tests.support.builders import (
     ANNA,
     BERIT,
     START_S,
+    an_engine,
+    consent,
     entry_json,
     header_json,
     moment,
@@ -149,8 +152,9 @@ def test_a_phone_as_the_emulator_plays_it_is_never_suspect(
 
     guard = ReplayGuard()
     for line in map(json.loads, capsys.readouterr().out.splitlines()):
-        address = bytes.fromhex(line["address"].replace(":", ""))
-        assert not guard.is_replayed(ANNA, slot_at(line["t"]), address, line["t"])
+        at, address = line["t"], bytes.fromhex(line["address"].replace(":", ""))
+        heard = Advertisement(Moment(at, at), address, line["rssi_dbm"])
+        assert guard.doubt(ANNA, slot_at(at), None, heard) is None
 
 
 def test_test_consents_of_a_list_are_played_until_their_keys_are_over(
@@ -197,6 +201,10 @@ def test_an_entry_that_cannot_be_read_is_named_by_its_line(
     [
         (["show", "--identity-key", "0102"], "32 hex digits are wanted"),
         (["show", "--identity-key", KEY, "--format", "E2"], "--format E2 needs --prefix"),
+        (
+            ["show", "--identity-key", KEY, "--format", "E2", "--prefix", PREFIX, "--ticks"],
+            "--ticks needs --format E1",
+        ),
         (["show"], "--identity-key --consents is required"),
     ],
 )
@@ -351,6 +359,40 @@ def test_the_vectors_of_the_document_are_what_the_emulator_sends(
         assert f"payload{row['e1']}\n" in shown
         assert f"TK{row['tk']}\n" in shown
         assert f"payload{row['e2']}\n" in capsys.readouterr().out.replace(" ", "")
+
+
+def test_the_emulator_sends_the_ticks_of_the_vectors(capsys: pytest.CaptureFixture[str]) -> None:
+    for row in json.loads((ROOT / "tests" / "vectors" / "ticks.json").read_text())["vectors"]:
+        common = ["--identity-key", row["identity_key"], "--start", str(row["t"])]
+        assert main(["show", *common, "--tx-power=-18", "--ticks"]) == 0
+        assert f"payload{row['e1']}\n" in capsys.readouterr().out.replace(" ", "")
+
+
+def test_the_worked_example_of_the_tick_is_that_of_the_vectors() -> None:
+    rows = json.loads((ROOT / "tests" / "vectors" / "ticks.json").read_text())["vectors"]
+    row = next(row for row in rows if row["t"] == 1795442707)
+    text = re.sub(r"[ ·]", "", DOCUMENT.read_text())
+
+    assert f"key={row['tick_key']}\n" in text
+    assert f"air={row['e1']}\n" in text
+
+
+def test_a_phone_with_ticks_is_recognised_and_not_suspect(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    emulated(
+        "lines", "-", "--identity-key", KEY, "--ticks", "--seconds", "2100", "--interval-ms", "1000"
+    )
+    engine = an_engine(consent())
+
+    for line in map(json.loads, capsys.readouterr().out.splitlines()):
+        at = moment(line["t"] - START_S)
+        engine.advance(at)
+        address = bytes.fromhex(line["address"].replace(":", ""))
+        engine.receive(advertisement_from_payload(at, address, -60, bytes.fromhex(line["payload"])))
+
+    counts = engine.counts
+    assert (counts.entered, counts.recognised, counts.suspect.total()) == (1, 2100, 0)
 
 
 def test_the_document_names_the_published_vectors() -> None:

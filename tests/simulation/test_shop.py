@@ -132,6 +132,20 @@ def test_identifier_and_address_change_together_when_the_slot_is_over():
     assert pairs[0][1] != pairs[1][1]
 
 
+def test_a_phone_with_ticks_changes_its_payload_every_16_s_and_its_address_with_the_slot():
+    broadcast = CustomerBroadcast(KEY, ticks=True)
+    phone = Phone("Anna", standing_still(Spot(1, 2)), broadcast, customer=True)
+    boundary_s = SLOT_S - START_S % SLOT_S
+    pairs = [
+        pair
+        for pair, _ in itertools.groupby(
+            (r.address, r.payload) for r in heard(a_shop(phone, start_s=boundary_s - 32))
+        )
+    ]
+    assert len({payload for _, payload in pairs}) == len(pairs) == 4
+    assert [len(list(same)) for _, same in itertools.groupby(a for a, _ in pairs)] == [2, 2]
+
+
 def test_a_stranger_changes_address_and_payload_together_when_its_life_is_over():
     phone = Phone(
         "stranger",

@@ -104,6 +104,7 @@ def _wish_of(options: argparse.Namespace, service: ConsentService, key: bytes) -
         Flag.EXPLICIT: options.explicit,
         Flag.NO_PROFILING: options.no_profiling,
         Flag.TEST: options.test,
+        Flag.TICKS: options.ticks,
     }
     chosen = frozenset(flag for flag, wanted in flags.items() if wanted)
     purposes = frozenset(Purpose(purpose) for purpose in options.purpose or (Purpose.PRESENCE,))

@@ -134,6 +134,9 @@ def _add_add(actions: Commands) -> None:
     )
     add.add_argument("--test", action="store_true", help="a technician's phone")
     add.add_argument(
+        "--ticks", action="store_true", help="the app always sends ticks: without, it is a replay"
+    )
+    add.add_argument(
         "--person",
         default="",
         metavar="NAME",

@@ -26,6 +26,10 @@ class Flag(StrEnum):
     """A minor: no categories, only subjects that change daily (R-14)."""
     TEST = "test"
     """A technician's phone: heard by the audience `test` only."""
+    TICKS = "ticks"
+    """The app on this phone always sends ticks (presence.core.recognition.ticks): a frame without
+    one is a recording.
+    """
 
 
 TEST_AUDIENCE: Final = "test"

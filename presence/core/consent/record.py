@@ -34,7 +34,7 @@ PURPOSES: Final = (
     Purpose.PROFILING,
     Purpose.MEASUREMENT,
 )
-FLAGS: Final = (Flag.EXPLICIT, Flag.NO_PROFILING, Flag.TEST)
+FLAGS: Final = (Flag.EXPLICIT, Flag.NO_PROFILING, Flag.TEST, Flag.TICKS)
 
 UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 """What msgspec raises of bytes that may be anybody's: ValueError where a text is no UTF-8."""

@@ -18,6 +18,7 @@ without tables.
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from presence.core.encoding import EID_BYTES
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import FORMATS, Format
 from presence.core.recognition.beacons.rpa import Resolver
@@ -47,6 +48,8 @@ class Match(NamedTuple):
     """8 bytes."""
     slot: int | None
     """In which the identifier is on air; None for R1, whose addresses change with no slot."""
+    sealed: bytes | None = None
+    """The identifier with the seal that came behind it (presence.core.recognition.ticks)."""
 
 
 SLOTS_AROUND: Final = (0, 1, -1)
@@ -130,7 +133,10 @@ class Matcher:
         for identify in self._identify:
             identifier = identify(advertisement)
             if identifier is not None:
-                return self.whose(identifier, advertisement.at.utc_s)
+                if len(identifier) == EID_BYTES:
+                    return self.whose(identifier, advertisement.at.utc_s)
+                match = self.whose(identifier[:EID_BYTES], advertisement.at.utc_s)
+                return match if isinstance(match, Nobody) else match._replace(sealed=identifier)
         # Last: an address that is not ours costs one AES for each key of a test phone.
         if (
             self._resolver is not None
@@ -139,9 +145,12 @@ class Matcher:
             return Match(ref, None)
         return Nobody.OTHER_FORMAT
 
-    def window_key(self, ref: bytes, slot: int) -> bytes | None:
-        """The key from which the identifiers around this slot are made, where it is still held."""
-        return self._ring.key(ref, window_of_slot(slot))
+    def window_key(self, ref: bytes, slot: int, identifier: bytes) -> bytes | None:
+        """The key from which this identifier was made, where it is still held."""
+        table = self._tables.get(slot)
+        # The table may be older than the keys (a new list): then the row is somebody else's.
+        row = -1 if table is None else table.row(identifier)
+        return self._ring.key(ref, window_of_slot(slot), row=row)
 
     def whose(self, identifier: bytes, utc_s: float) -> Match | Nobody:
         """The subject that may use this identifier in the second around `utc_s`."""

@@ -51,6 +51,11 @@ class SlotTable:
         """Bytes held for this slot alone; the refs belong to the window's keys."""
         return self._eids.nbytes + self._rows.nbytes
 
+    def row(self, identifier: bytes) -> int:
+        """In which row of the window's keys its owner stands; −1 where it has no single one."""
+        position = self._eids.find(int.from_bytes(identifier, "big"))
+        return -1 if position < 0 or self._rows[position] == CLAIMED else self._rows[position]
+
     def find(self, identifier: bytes) -> bytes | Claim | None:
         """The ref (8 bytes) of the subject that broadcasts this, AMBIGUOUS, or None."""
         position = self._eids.find(int.from_bytes(identifier, "big"))

@@ -253,6 +253,12 @@ class Visits:
         self._looks.drop(ref)
         self._share_of(ref).discard(ref)
 
+    def forget_broadcasts(self, ref: bytes) -> None:
+        """What was heard of somebody who approaches may be a recording; answers are none."""
+        track = self._tracks.get(ref)
+        if track is not None and track.stay is None and not track.by_answer:
+            self.forget(ref)
+
     def is_inside(self, ref: bytes) -> bool:
         """Whether a visit goes on."""
         stay = self._stay(ref)

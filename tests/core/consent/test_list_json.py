@@ -267,7 +267,9 @@ def test_a_scope_is_a_store_some_stores_or_the_chain(scope: object, expected: Sc
 
 
 def test_purposes_and_flags_are_the_closed_lists_of_version_1() -> None:
-    entry = parsed(purposes=[p.value for p in Purpose], flags=["explicit", "no_profiling", "test"])
+    entry = parsed(
+        purposes=[p.value for p in Purpose], flags=["explicit", "no_profiling", "test", "ticks"]
+    )
 
     assert entry.consent.purposes == frozenset(Purpose)
     assert entry.consent.flags == frozenset(Flag)

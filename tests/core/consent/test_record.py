@@ -108,7 +108,7 @@ NOT_ONE = {
     "a version too large for JSON": spelt(version=1 << 53),
     "a version that is true": spelt(version=True),
     "an unknown purpose": spelt(purposes=1 << 6),
-    "an unknown flag": spelt(flags=1 << 3),
+    "an unknown flag": spelt(flags=1 << 4),
     "an objection that is a number": spelt(objected=1),
     "a store twice": spelt(stores=[0, 0]),
     "refusals in another order": spelt(refusals=[4, 2]),
@@ -191,6 +191,6 @@ def test_the_numbers_of_purposes_and_flags_are_those_that_records_are_written_wi
         "profiling",
         "measurement",
     ]
-    assert [str(f) for f in FLAGS] == ["explicit", "no_profiling", "test"]
+    assert [str(f) for f in FLAGS] == ["explicit", "no_profiling", "test", "ticks"]
     assert set(PURPOSES) == set(Purpose)
     assert set(FLAGS) == set(Flag)

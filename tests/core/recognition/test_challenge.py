@@ -242,6 +242,22 @@ def test_a_customer_who_answers_has_entered_and_the_event_says_that_it_was_a_cha
     assert (engine.counts.answered, engine.counts.entered, engine.counts.heard) == (1, 1, 0)
 
 
+@pytest.mark.requirement("T-01")
+def test_a_customer_who_is_suspect_enters_by_answering_at_the_bell() -> None:
+    """Nobody is denied by who plays her identifier from the street."""
+    engine = an_engine(consent())
+    for second in range(8):
+        engine.receive(advertisement(at=moment(second), address=b"phone."))
+        engine.receive(advertisement(at=moment(second + 0.5), address=b"other.", rssi_dbm=-90))
+    assert (engine.counts.entered, engine.counts.suspect.total()) == (0, 14)
+
+    step = engine.answered(answered(at=moment(9)))
+
+    assert [outgoing.type for outgoing in step.queued] == [EventType.ENTERED]
+    (event,) = send_all(engine, moment(10))
+    assert event["data"]["assurance"] == "challenge"
+
+
 def test_who_is_only_heard_has_the_assurance_of_a_broadcast() -> None:
     engine = an_engine(consent())
     walk_in(engine)

@@ -216,6 +216,21 @@ def test_until_the_tables_of_a_new_list_are_there_the_old_ones_serve() -> None:
     assert whose(matcher, heard(START_S, sent_s=START_S, ref=BERIT)) == BERIT
 
 
+def test_the_key_of_an_identifier_is_found_whether_or_not_its_table_is_of_the_present_keys() -> (
+    None
+):
+    matcher = a_matcher(*window_keys(BERIT), *window_keys(ANNA))
+    slot, eid = slot_at(START_S), identifier_of(ANNA, START_S)
+    key = window_key(identity_key(ANNA), START_S)
+    assert matcher.window_key(ANNA, slot, eid) == key
+
+    matcher.change_keys(KeyRing.from_keys((*window_keys(ANNA), *window_keys(BERIT))))
+    assert matcher.window_key(ANNA, slot, eid) == key
+
+    matcher.change_keys(KeyRing.from_keys(window_keys(BERIT)))
+    assert matcher.window_key(ANNA, slot, eid) is None
+
+
 def test_a_table_built_from_keys_that_were_replaced_meanwhile_is_dropped() -> None:
     matcher = a_matcher()
     _, old = matcher.wanted(START_S)

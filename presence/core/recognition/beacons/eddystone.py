@@ -2,29 +2,36 @@
 eddystone-eid/README.md).
 
 Service data of UUID 0xFEAA: frame type 0x30, calibrated transmit power at 0 m (1 byte), EID (8
-bytes). The two reserved bytes that other Eddystone frames may carry are not part of this one: the
-frame ends after the EID.
+bytes). There the frame of the specification ends; one of ours may go on with a seal of 10 bytes
+(presence.core.recognition.ticks), which fills a legacy advertisement. Any other length is not ours.
 """
 
 from typing import Final
 
+from presence.core.encoding import EID_BYTES
 from presence.core.recognition.advertisement import (
     AD_SERVICE_DATA_16,
     Advertisement,
     uuid_from_16,
 )
 from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
+from presence.core.recognition.ticks import SEAL_BYTES
 
 UUID16: Final = 0xFEAA
 SERVICE_UUID: Final = uuid_from_16(UUID16)
 EID_FRAME_TYPE: Final = 0x30
 FRAME_LENGTH: Final = 10
+LENGTHS: Final = frozenset({FRAME_LENGTH, FRAME_LENGTH + SEAL_BYTES})
+_HEAD: Final = bytes.fromhex("0201060303aafe")
+_SERVICE_DATA: Final = bytes.fromhex("16aafe30")
 
 
 def identifier(advertisement: Advertisement) -> bytes | None:
-    """The 8-byte EID of an E1 advertisement, or None where it is anything else."""
+    """The EID (8 bytes) of an E1 advertisement, with its seal (18) where it has one; None where it
+    is anything else.
+    """
     frame = advertisement.service_data.get(SERVICE_UUID)
-    if frame is None or len(frame) != FRAME_LENGTH or frame[0] != EID_FRAME_TYPE:
+    if frame is None or len(frame) not in LENGTHS or frame[0] != EID_FRAME_TYPE:
         return None
     return frame[2:]
 
@@ -42,12 +49,14 @@ FORMAT: Final = Format(
 )
 
 
-def payload(eid: bytes, *, tx_power_dbm: int) -> bytes:
-    """The 21 bytes on air: flags, the UUID list (by which BlueZ filters), the EID frame.
+def payload(eid: bytes, *, tx_power_dbm: int, seal: bytes = b"") -> bytes:
+    """The 21 bytes on air: flags, the UUID list (by which BlueZ filters), the EID frame; 31 with a
+    seal.
 
     `tx_power_dbm` is the power received at 0 m, −100…+20.
     """
-    if len(eid) != 8:
-        raise ValueError("an EID has 8 bytes")
+    if len(eid) != EID_BYTES or len(seal) not in (0, SEAL_BYTES):
+        raise ValueError(f"an EID has {EID_BYTES} bytes, a seal {SEAL_BYTES}")
     power = tx_power_dbm.to_bytes(1, "big", signed=True)
-    return bytes.fromhex("0201060303aafe0d16aafe30") + power + eid
+    length = bytes((3 + FRAME_LENGTH + len(seal),))
+    return _HEAD + length + _SERVICE_DATA + power + eid + seal

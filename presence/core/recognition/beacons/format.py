@@ -55,7 +55,8 @@ class Format:
     name: str
     """For the technician."""
     identify: Callable[[Advertisement], bytes | None]
-    """The rotating identifier (8 bytes), or None where the advertisement is of no such format.
-    Raises nothing and keeps nothing: it is called for each advertisement that is heard.
+    """The rotating identifier (8 bytes), with what seals it behind it, if anything; or None where
+    the advertisement is of no such format. Raises nothing and keeps nothing: it is called for
+    each advertisement that is heard.
     """
     scan_filter: ScanFilter

@@ -26,13 +26,14 @@ def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(
 
 
 @pytest.mark.requirement("T-05")
-@given(st.binary(max_size=24))
+@given(st.binary(max_size=24) | st.binary(min_size=20, max_size=20).map(lambda b: b"\x30" + b[1:]))
 def test_any_service_data_is_an_identifier_or_none(data: bytes) -> None:
     advertisement = heard(b"")._replace(service_data={eddystone.SERVICE_UUID: data})
 
     found = eddystone.identifier(advertisement)
 
-    assert found is None or (len(data) == 10 and data[0] == 0x30 and found == data[2:])
+    assert (found == data[2:]) == (len(data) in {10, 20} and data[0] == 0x30)
+    assert found is None or found == data[2:]
 
 
 def test_flags_and_the_uuid_list_are_optional() -> None:
@@ -47,6 +48,8 @@ def test_flags_and_the_uuid_list_are_optional() -> None:
         ("20ee" + "00" * 8, "Eddystone-TLM"),
         ("30ee" + "00" * 7, "a byte short"),
         ("30ee" + "00" * 9, "a byte long"),
+        ("30ee" + "00" * 17, "a seal that is a byte short"),
+        ("30ee" + "00" * 19, "a seal that is a byte long"),
         ("30", "the type alone"),
         ("", "nothing"),
     ],
@@ -68,3 +71,8 @@ def test_the_frame_under_another_uuid_is_not_ours() -> None:
 def test_an_identifier_of_the_wrong_length_is_not_sent() -> None:
     with pytest.raises(ValueError, match="8 bytes"):
         eddystone.payload(EID[:7], tx_power_dbm=0)
+
+
+def test_a_seal_of_the_wrong_length_is_not_sent() -> None:
+    with pytest.raises(ValueError, match="a seal 10"):
+        eddystone.payload(EID, tx_power_dbm=0, seal=bytes(9))
