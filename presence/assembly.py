@@ -27,6 +27,7 @@ from presence.core.consent.polling import asked_pause_s, pause_s
 from presence.core.consent.revocations import Revocations
 from presence.core.event.election import Election
 from presence.core.rules import Rules
+from presence.core.visit.crossings import topic_of_counter
 from presence.edges.bluez import BluezScanner, watched_radios
 from presence.edges.bluez.gatt import Doorbell
 from presence.edges.consent_list.plain import ConsentFile, PlainList
@@ -42,6 +43,7 @@ from presence.edges.mqtt.publisher import MqttPublisher
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.gateway.alarm_counters import AlarmCounters
+from presence.gateway.door_counter import DoorCounter
 from presence.gateway.gateway import Gateway
 from presence.gateway.list_sync import ListPauses, ListSync
 from presence.gateway.monitor import Monitor, MonitorSources
@@ -109,6 +111,7 @@ def gateway_of(
         state_interval_s=settings.mqtt.state_interval_s,
         doorbell=doorbell,
         satellites=services.satellites,
+        door_counter=services.door_counter,
         election=_election(settings, rules),
         watchers=[*_windows(settings, monitor, emit), _audit_log(settings, clock, telemetry)],
     )
@@ -122,6 +125,7 @@ class _Services:
     revocation_listener: RevocationListener
     publisher: MqttPublisher
     satellites: Satellites | None
+    door_counter: DoorCounter | None
 
 
 def _services_of(
@@ -157,7 +161,18 @@ def _services_of(
         revocation_listener=listener,
         publisher=publisher,
         satellites=_satellites(settings, rules, publisher, clock, emit),
+        door_counter=_door_counter(settings, pipeline, clock, emit),
     )
+
+
+def _door_counter(
+    settings: Settings, pipeline: Pipeline, clock: Clock, emit: Emit
+) -> DoorCounter | None:
+    store, door = settings.store, settings.counter.door
+    if door is None:
+        return None
+    topic = topic_of_counter(store.chain, store.store, door)
+    return DoorCounter(topic, pipeline.engine.figures, clock, emit=emit)
 
 
 def _visits(settings: Settings, stack: ExitStack, emit: Emit) -> RuntimeStore:
@@ -254,6 +269,7 @@ def _monitored(
         read_only=lambda: is_read_only(state_dir),
         doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
         satellites=services.satellites.look if services.satellites else lambda _now: (),
+        refused_crossings=services.door_counter.refused if services.door_counter else {},
     )
 
 

@@ -512,6 +512,14 @@ class PeersUnheard(OperationalEvent, name="peers.unheard", level=Level.WARNING):
     next_step: Sentence
 
 
+class CounterRefused(OperationalEvent, name="counter.refused", level=Level.WARNING):
+    """Messages of the people counter had no effect; by the hour, from five on, rounded."""
+
+    reason: Word
+    count: Count
+    next_step: Sentence
+
+
 # ---------------------------------------------------------------- radio and doorbell
 
 

@@ -17,6 +17,7 @@ from presence.config.settings import (
     ConsentSettings,
     DoorbellSettings,
     EntrySettings,
+    FiguresSettings,
     MqttSettings,
     PeerSettings,
     RadioSettings,
@@ -98,6 +99,51 @@ def exit_lies_below_enter(entry: EntrySettings) -> Iterator[str]:
             "exit_rssi_dbm lies above enter_rssi_dbm, so a visit would end at once: put it "
             "5–15 dB below"
         )
+
+
+def walks_have_a_time(figures: FiguresSettings) -> Iterator[str]:
+    times = {"walk_past": figures.walk_past, "walk_in": figures.walk_in}
+    spans = {}
+    for name, time in times.items():
+        if time is not None:
+            start, _, end = time.partition("-")
+            spans[name] = (start, end)
+            if start >= end:
+                yield f"{name} ends before it begins: give the earlier time first, on one day"
+    if len(spans) == len(times):
+        (past, past_end), (enter, enter_end) = spans["walk_past"], spans["walk_in"]
+        if past < enter_end and enter < past_end:
+            yield "walk_in overlaps walk_past, so nobody knows which walk it is: part them"
+
+
+def walks_are_in_opening_hours(settings: Settings) -> Iterator[str]:
+    """At another time nothing is heard."""
+    hours = settings.store.opening_hours
+    for name in ("walk_past", "walk_in"):
+        time = getattr(settings.figures, name)
+        if time is None or not hours:
+            continue
+        if not any(
+            _within(time, spell, settings.store.opening_margin_min) for spell in hours.values()
+        ):
+            yield (
+                f"figures.{name} is outside of store.opening_hours on every day, and nothing is "
+                "heard then: choose a time within them"
+            )
+
+
+def _within(time: str, spell: str, margin_min: float) -> bool:
+    opens, closes = map(_minutes, spell.split("-"))
+    if closes <= opens:
+        closes += 1440
+    start, end = map(_minutes, time.split("-"))
+    return any(
+        opens - margin_min <= start + day and end + day <= closes + margin_min for day in (0, 1440)
+    )
+
+
+def _minutes(clock: str) -> int:
+    return int(clock[:2]) * 60 + int(clock[3:5])
 
 
 def door_adapters_are_listened_to(radio: RadioSettings) -> Iterator[str]:
@@ -265,6 +311,7 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
     ),
     AudienceSettings: (offers_need_a_campaign,),
     EntrySettings: (exit_lies_below_enter,),
+    FiguresSettings: (walks_have_a_time,),
     TlsSettings: (certificate_goes_with_its_key,),
     MqttSettings: (
         plain_text_stays_on_this_machine,
@@ -280,6 +327,7 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         doorbell_has_an_adapter,
         padding_holds_every_event,
         addresses_need_an_active_scan,
+        walks_are_in_opening_hours,
     ),
 }
 """The rules of each section; those between sections are those of `Settings`."""

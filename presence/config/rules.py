@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from presence.config.settings import Settings, StoreSettings
+from presence.config.settings import CounterFacing, Settings, StoreSettings
 from presence.core.consent.jws import BadKeys, KeySet, parse_key_set
 from presence.core.consent.model import Audience, Purpose
 from presence.core.encoding import decode_base64url
@@ -12,7 +12,9 @@ from presence.core.place import Place
 from presence.core.recognition.beacons import FORMATS, Format, ScanFilter, ibeacon, rpa
 from presence.core.rules import Rules
 from presence.core.site import Site
+from presence.core.visit.entry_figures import FiguresRule
 from presence.core.visit.opening_hours import OpeningHours
+from presence.core.visit.walks import Walked
 from presence.errors import ConfigurationError
 
 SECRET_BYTES = 32
@@ -24,6 +26,16 @@ def site_of(settings: Settings) -> Site:
 
 def hours_of(store: StoreSettings) -> OpeningHours:
     return OpeningHours(store.opening_hours, ZoneInfo(store.time_zone), store.opening_margin_min)
+
+
+def figures_rule_of(settings: Settings) -> FiguresRule:
+    figures, counter = settings.figures, settings.counter
+    times = {Walked.PAST: figures.walk_past, Walked.IN: figures.walk_in}
+    return FiguresRule(
+        walks={kind: time for kind, time in times.items() if time is not None},
+        counter_window_s=counter.window_s if counter.door is not None else None,
+        counter_faces_out=counter.faces is CounterFacing.OUT,
+    )
 
 
 def formats_of(settings: Settings) -> tuple[Format, ...]:
@@ -58,6 +70,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         entry=settings.entry,
         places=places_of(settings),
         hours=hours_of(store),
+        figures=figures_rule_of(settings),
         expiry_s=settings.events.expiry_s,
         valid_for_s=settings.events.valid_for_s,
         outbox_length=settings.events.outbox_length,

@@ -20,6 +20,7 @@ NAME = r"[a-z0-9-]{1,32}"
 """Chain, store, gateway and audience names stand in MQTT topics (docs/design.md#topics)."""
 CATEGORY = r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}"
 """`taxonomy:node`, e.g. `ap2:1551` of the IAB Ad Product Taxonomy 2.0."""
+WALK_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]"
 CLOCK_RANGE = r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)"
 KEY_FILE = r"(?![0-9a-fA-F]{32,}$).+"
 """A path, and not the key itself pasted in its place: a configuration file is no place for a
@@ -235,6 +236,34 @@ class EntrySettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FiguresSettings(Section):
+    walk_past: str | None = setting(
+        default=None,
+        pattern=WALK_TIME,
+        remedy="use HH:MM-HH:MM, such as 08:50-09:00, and quotes",
+        example='"08:50-09:00"',
+    )
+    walk_in: str | None = setting(
+        default=None,
+        pattern=WALK_TIME,
+        remedy="use HH:MM-HH:MM, such as 09:00-09:10, and quotes",
+        example='"09:00-09:10"',
+    )
+
+
+class CounterFacing(StrEnum):
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CounterSettings(Section):
+    door: str | None = setting(default=None, pattern=NAME, remedy=_NAME_REMEDY, example="main")
+    window_s: float = setting(default=5, minimum=1, maximum=60)
+    faces: CounterFacing = setting(default=CounterFacing.IN)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TlsSettings(Section):
     ca_file: Path = setting(
         remedy="name the certificate authority of the broker, PEM",
@@ -312,6 +341,8 @@ class Settings(Section):
     doorbell: DoorbellSettings = field(default_factory=DoorbellSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     entry: EntrySettings = field(default_factory=EntrySettings)
+    figures: FiguresSettings = field(default_factory=FiguresSettings)
+    counter: CounterSettings = field(default_factory=CounterSettings)
     events: EventSettings = field(default_factory=EventSettings)
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     peers: PeerSettings = field(default_factory=PeerSettings)

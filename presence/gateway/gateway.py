@@ -27,6 +27,7 @@ from presence.core.event.election import Election
 from presence.core.recognition.slot_table import build_table
 from presence.core.timestamps import Moment
 from presence.gateway.antennas import AntennaWatch
+from presence.gateway.door_counter import DoorCounter
 from presence.gateway.list_sync import ListPauses, ListSync
 from presence.gateway.peer_link import PeerLink, SubscribingPublisher
 from presence.gateway.pipeline import Intake, Pipeline
@@ -84,6 +85,7 @@ class Gateway:
     revocation_listener: RevocationListener | None = None
     doorbell: DoorbellSource | None = None
     satellites: Satellites | None = None
+    door_counter: DoorCounter | None = None
     election: Election | None = None
     """None: this gateway speaks to no other."""
     watchers: Sequence[Watcher] = ()
@@ -120,6 +122,8 @@ class Gateway:
         """Until every source is at its end and the outbox is empty, or until cancelled."""
         if self.revocation_listener is not None:
             await self.revocation_listener.listen(self.publisher)
+        if self.door_counter is not None:
+            await self.door_counter.listen(self.publisher)
         async with asyncio.TaskGroup() as tasks:
             polling = self._part("consents", self._keep_consents())
             services = [tasks.create_task(polling, name="consents")]
@@ -217,6 +221,8 @@ class Gateway:
         self.publisher.advance(now)
         if self._peers is not None:
             self._peers.advance(now)
+        if self.door_counter is not None:
+            self.door_counter.advance(now)
         state = self.list_sync.freshness(now)
         if state is not self._reported:
             self._reported = state

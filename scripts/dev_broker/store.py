@@ -25,8 +25,9 @@ INSTALLED: Final = "/etc/mosquitto/presence"
 CHAIN, STORE, GATEWAY, AUDIENCE = "acme", "fi-0042", "gw-1", "offers-main"
 ENGINE: Final = f"engine-{AUDIENCE}"
 SATELLITE: Final = "sat-pavement"
+COUNTER: Final = "counter-main"
 CLIENTS: Final = (
-    *(GATEWAY, SATELLITE, ENGINE, f"sender-{AUDIENCE}"),
+    *(GATEWAY, SATELLITE, COUNTER, ENGINE, f"sender-{AUDIENCE}"),
     *("consent-service", "monitor", "admin"),
 )
 DAY_S: Final = 86_400

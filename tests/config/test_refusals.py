@@ -225,6 +225,17 @@ ADDITIONS = [
         "put it 5–15 dB below",
     ),
     (
+        'figures: {walk_past: "09:10-09:00"}',
+        "figures.walk_past: ends before it begins",
+    ),
+    (
+        'figures: {walk_past: "09:00-09:10", walk_in: "09:09-09:20"}',
+        "figures.walk_in: overlaps walk_past",
+    ),
+    ('figures: {walk_in: "9:00-9:10"}', "figures.walk_in: text '9:00-9:10' does not fit"),
+    ("counter: {door: the door}", "counter.door: text 'the door' does not fit"),
+    ("counter: {faces: up}", "counter.faces: needs one of in, out"),
+    (
         "radio: {mode: loud}",
         "radio.mode: needs one of auto, active, passive, e.g. `mode: auto`, not text 'loud'",
     ),

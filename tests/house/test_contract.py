@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from presence.core.consent.freshness import Freshness
 from presence.core.event import cloudevent
 from presence.core.event.cloudevent import CONTENT_TYPE, EventType, WithdrawnReason
+from presence.core.visit.crossings import decode_crossing, topic_of_counter
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import SITE
 from tests.support.contract import (
@@ -329,7 +332,9 @@ def test_the_channels_are_the_topics_of_the_code() -> None:
     assert addresses["state"].format(**names) == STATE_TOPIC
     assert EVENT.fullmatch(addresses["events"].format(**names))
     assert STATE.fullmatch(addresses["state"].format(**names))
-    assert addresses.keys() == {"events", "state"}
+    counter = addresses["counter"].format(**names, door="main")
+    assert counter == topic_of_counter(SITE.chain, SITE.store, "main")
+    assert addresses.keys() == {"events", "state", "counter"}
     for channel in RESOLVED["channels"].values():
         assert set(re.findall(r"{(\w+)}", channel["address"])) == channel["parameters"].keys()
         for parameter in channel["parameters"].values():
@@ -340,8 +345,9 @@ def test_the_channels_are_the_topics_of_the_code() -> None:
 
 def test_every_message_of_the_code_is_in_the_document_with_its_own_schema() -> None:
     messages = RESOLVED["components"]["messages"]
-    assert {message["name"] for message in messages.values()} == set(EventType) | {"state"}
-    for name, described in messages.items():
+    ours = {name: described for name, described in messages.items() if name != "crossed"}
+    assert {message["name"] for message in ours.values()} == set(EventType) | {"state"}
+    for name, described in ours.items():
         assert described["payload"] == schema(f"{name}-1.0")
     assert set(RESOLVED["channels"]["events"]["messages"]) == set(KINDS)
 
@@ -353,6 +359,28 @@ def test_every_example_of_the_document_is_valid(name: str) -> None:
     assert [problems(example["payload"], f"{name}-1.0") for example in examples] == [[]] * len(
         examples
     )
+
+
+CROSSED = RESOLVED["components"]["messages"]["crossed"]
+
+
+def test_every_example_of_a_crossing_is_taken() -> None:
+    for example in CROSSED["examples"]:
+        assert decode_crossing(json.dumps(example["payload"]).encode())
+
+
+NUMBERS = st.integers(-2, 1 << 41) | st.integers(0, 120) | st.booleans() | st.floats() | st.text()
+
+
+@given(st.dictionaries(st.sampled_from(["t", "in", "out", "name"]), NUMBERS))
+def test_a_crossing_is_taken_where_its_schema_allows_it_and_not_otherwise(
+    value: dict[str, Any],
+) -> None:
+    """JSON Schema calls 1.0 an integer; a counter that sends one is refused all the same."""
+    taken = decode_crossing(json.dumps(value).encode()) is not None
+    allowed = Draft202012Validator(CROSSED["payload"]).is_valid(value)
+
+    assert taken == (allowed and not any(isinstance(each, float) for each in value.values()))
 
 
 @pytest.mark.requirement("R-48")

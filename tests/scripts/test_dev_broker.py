@@ -19,12 +19,14 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from presence.config import Settings, load_settings
+from presence.core.visit.crossings import topic_of_counter
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import MessageRefused
 from presence.simulation.local_broker import answers, find_mosquitto, free_port, stop
 from presence.telemetry import BrokerLost
 from scripts.dev_broker.store import (
     AUDIENCE,
+    COUNTER,
     ENGINE,
     EXAMPLES,
     GATEWAY,
@@ -257,6 +259,35 @@ async def test_a_satellite_writes_what_it_heard_and_reads_its_nonce_and_nobody_e
         assert (await asyncio.wait_for(satellite.heard.get(), 5)).payload == b"the end"
 
 
+# ---------------------------------------------------------------- the people counter
+
+
+@needs_mosquitto
+@pytest.mark.requirement("R-27")
+@pytest.mark.parametrize("dynamic_security", [False, pytest.param(True, marks=needs_plugin)])
+async def test_a_counter_writes_its_one_topic_which_nobody_else_does_and_reads_nothing(
+    tmp_path: Path, dynamic_security: bool
+) -> None:
+    topic = topic_of_counter("acme", "fi-0042", "main")
+    async with (
+        a_store(tmp_path, dynamic_security=dynamic_security) as store,
+        Client(store, GATEWAY) as gateway,
+        Client(store, ENGINE) as engine,
+        Client(store, COUNTER) as counter,
+    ):
+        assert await gateway.subscribe(topic) == 1
+        assert [await other.publish(topic) for other in (gateway, engine)] == [NOT_AUTHORIZED] * 2
+        elsewhere = (f"{SITE}/counter/side", EVENTS, f"{SITE}/peer/seen", REVOKE)
+        assert [await counter.publish(each) for each in elsewhere] == [NOT_AUTHORIZED] * 4
+        codes = [await counter.subscribe(each) for each in (topic, EVENTS, "#")]
+        assert codes == [NOT_AUTHORIZED if dynamic_security else 1] * 3
+        assert await counter.publish(topic, b"crossed") in (0, 16)
+        assert (await asyncio.wait_for(gateway.heard.get(), 5)).payload == b"crossed"
+        assert await gateway.publish(EVENTS, an_event()) in (0, 16)
+        await asyncio.sleep(0.2)
+        assert counter.heard.empty()
+
+
 # ---------------------------------------------------------------- the engine
 
 
@@ -455,7 +486,7 @@ def test_secrets_of_the_store_are_readable_by_their_owner_alone(tmp_path: Path) 
     lay_out(tmp_path / "store", 1)  # once more over itself
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
     secrets = [*(tmp_path / "store").glob("*key"), tmp_path / "store" / "customers.jsonl"]
-    assert len(secrets) == 11
+    assert len(secrets) == 12
     assert {file.stat().st_mode & 0o777 for file in secrets} == {0o600}
     assert not (tmp_path / "store" / "ca.key").exists()
 
