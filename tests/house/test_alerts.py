@@ -5,6 +5,7 @@ A gateway of stand-ins is brought into the state; its own series, minute by minu
 `promtool` (of Debian's package prometheus) evaluates the shipped rules over.
 """
 
+import json
 import math
 import re
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ import yaml
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.snapshot import SatelliteState
 from presence.core.recognition.satellite_message import SatelliteRefusal
+from presence.core.visit.entry_figures import BOUNDS_S, UNKNOWN_BELOW, DayCounts, FiguresRule
+from presence.core.visit.staff_walks import WalkAnswers
+from presence.core.visit.walks import Walked
 from presence.edges.host.metrics import Exposition
 from presence.telemetry import (
     AuditFailed,
@@ -33,7 +38,7 @@ from presence.telemetry import (
     OperationalEvent,
     StorageFailed,
 )
-from tests.support.builders import START_S, stranger
+from tests.support.builders import START_S, rules, stranger
 from tests.support.operational_events import some
 from tests.support.paths import ROOT
 from tests.support.watched import Watched
@@ -63,8 +68,15 @@ State = Callable[[Watched, int], None]
 """Changes the gateway at the beginning of a minute."""
 
 
-def well(watched: Watched, _minute: int) -> None:
-    """The list is renewed in time."""
+def well(watched: Watched, minute: int) -> None:
+    """The list is renewed in time, and the counter at the door tells that it lives."""
+    without_counter(watched, minute)
+    now = watched.clock.now()
+    alive = {"t": int(now.utc_s), "in": 0, "out": 0}
+    watched.gateway.pipeline.engine.figures.cross(json.dumps(alive).encode(), now)
+
+
+def without_counter(watched: Watched, _minute: int) -> None:
     lease = watched.gateway.list_sync.lease
     assert lease is not None
     now = watched.clock.now()
@@ -135,6 +147,35 @@ def spoken_for(why: SatelliteRefusal) -> State:
     return state
 
 
+def told(**counts: int) -> State:
+    """A day with these counts is over in the last ten minutes."""
+
+    def state(watched: Watched, minute: int) -> None:
+        well(watched, minute)
+        if minute == MINUTES - 10:
+            day = DayCounts(date(2026, 11, 22), 0.0, **counts)
+            watched.gateway.pipeline.engine.figures._closed.append(day)
+
+    return state
+
+
+def slower(watched: Watched, minute: int) -> None:
+    """Found after 5 s for long, and then after 15 s."""
+    well(watched, minute)
+    figures = watched.gateway.pipeline.engine.figures
+    figures.last = day = DayCounts(date(2026, 11, 22), 0.0)
+    day.delays[BOUNDS_S.index(5 if minute < MINUTES - 10 else 15)] = UNKNOWN_BELOW
+
+
+def walked(kind: Walked) -> State:
+    def state(watched: Watched, minute: int) -> None:
+        well(watched, minute)
+        walks = watched.gateway.pipeline.engine.figures.walks
+        walks.days[date(2026, 11, 22)] = {kind: WalkAnswers(right=25, wrong=5)}
+
+    return state
+
+
 def restarting(watched: Watched, minute: int) -> None:
     well(watched, minute)
     if minute % 8 == 0:
@@ -162,6 +203,13 @@ STATES: dict[str, list[State | None]] = {
         for why in (SatelliteRefusal.FORGED, SatelliteRefusal.COPY, SatelliteRefusal.OVER)
     ],
     "PresenceDoorbell": [setting(doorbell__trouble="the adapter is off")],
+    "PresenceEntrySlow": [slower],
+    "PresenceEntrySuspect": [
+        told(entered=60, suspect=10),
+        told(entered=60, judged=60, contradicted=10),
+    ],
+    "PresenceEntryTest": [walked(Walked.PAST), walked(Walked.IN)],
+    "PresenceCounterSilent": [without_counter],
     "PresenceBrokerAway": [setting(publisher__is_connected=False)],
     "PresenceNotAuthorised": [denied],
     "PresenceClock": [setting(synchronised=False)],
@@ -176,7 +224,7 @@ async def series(state: State | None) -> dict[str, list[float]]:
     """Series → its value in each minute. None: the gateway falls silent in the tenth minute, its
     file stays.
     """
-    watched = Watched()
+    watched = Watched(rules=rules(figures=FiguresRule(counter_window_s=5)))
     await watched.hears(())
     values: dict[str, list[float]] = defaultdict(list)
     exposition = Exposition()
