@@ -9,7 +9,7 @@ the shop now is nobody's business.
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -128,6 +128,7 @@ def _entry_report(consent: Consent, site: Site, now_s: float) -> dict[str, Any]:
         "stores": "all of the chain" if scope.chain_wide else sorted(scope.stores),
         "told_to": sorted(consent.pairwise_keys),
         "flags": sorted(consent.flags),
+        "loudness_db": consent.loudness_db,
     }
 
 
@@ -142,25 +143,7 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
     if entry is None:
         lines.append("entry       none: this gateway does not recognise this reference")
     else:
-        stores = entry["stores"]
-        lines += [
-            (
-                f"entry       {'in force' if entry['in_force'] else 'not in force'}, version "
-                f"{entry['version']}"
-            ),
-            f"valid       {entry['valid_from']} to {entry['valid_until']}",
-            *([f"paused      until {entry['paused_until']}"] if entry["paused_until"] else []),
-            *(["objected    to advertising"] if entry["objected"] else []),
-            f"purposes    {', '.join(entry['purposes']) or 'none'}",
-            *(
-                f"category    {each['category']}, {each['from']} to {each['until']}"
-                for each in entry["categories"]
-            ),
-            *(f"refused     {category}" for category in entry["refused_categories"]),
-            f"stores      {stores if isinstance(stores, str) else ', '.join(stores)}",
-            f"told to     {', '.join(entry['told_to']) or 'nobody'}",
-            *([f"flags       {', '.join(entry['flags'])}"] if entry["flags"] else []),
-        ]
+        lines += _lines_of_entry(entry)
     if report["taken_away_by_notice"]:
         lines.append(
             "notice      took something away that the list does not say yet; it is left out above"
@@ -171,3 +154,25 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
         f"visits      {report['visits']}",
         f"on disk     the reference stands in {files}",
     ]
+
+
+def _lines_of_entry(entry: Mapping[str, Any]) -> Iterator[str]:
+    standing = "in force" if entry["in_force"] else "not in force"
+    yield f"entry       {standing}, version {entry['version']}"
+    yield f"valid       {entry['valid_from']} to {entry['valid_until']}"
+    if entry["paused_until"]:
+        yield f"paused      until {entry['paused_until']}"
+    if entry["objected"]:
+        yield "objected    to advertising"
+    yield f"purposes    {', '.join(entry['purposes']) or 'none'}"
+    for each in entry["categories"]:
+        yield f"category    {each['category']}, {each['from']} to {each['until']}"
+    for category in entry["refused_categories"]:
+        yield f"refused     {category}"
+    stores = entry["stores"]
+    yield f"stores      {stores if isinstance(stores, str) else ', '.join(stores)}"
+    yield f"told to     {', '.join(entry['told_to']) or 'nobody'}"
+    if entry["flags"]:
+        yield f"flags       {', '.join(entry['flags'])}"
+    if entry["loudness_db"]:
+        yield f"loudness    its model of phone sends {entry['loudness_db']} dB louder"

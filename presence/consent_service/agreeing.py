@@ -70,12 +70,14 @@ def agree(
     ref: bytes,
     keys: Mapping[str, bytes],
     taken: Mapping[str, Taken],
-    version: int,
+    known: Registered | None,
     *,
     audiences: Mapping[str, Purpose],
     now_s: float,
 ) -> Agreed:
-    """Raises ConsentServiceError where `presence` itself was taken away later."""
+    """`known`: what is registered of this customer, whose phone stays as loud as it was where the
+    wish does not say. Raises ConsentServiceError where `presence` itself was taken away later.
+    """
     given = frozenset({*wish.purposes, *wish.categories})
     stays = still_taken(given, wish.said_s, taken)
     if Purpose.PRESENCE in stays:
@@ -85,9 +87,15 @@ def agree(
     kept = frozenset(taken) - given - {PAUSE, EVERYTHING} | stays
     wanted = {name: key for name, key in keys.items() if audiences.get(name) not in stays}
     paused_until_s = taken[PAUSE].until_s if PAUSE in taken else 0.0
+    before = None if known is None else known.consent
+    loudness_db = wish.loudness_db
+    if loudness_db is None:
+        loudness_db = 0 if before is None else before.loudness_db
+    version = 1 if known is None else known.version + 1
     consent = replace(
         consent_of(without(wish, kept), ref, version, wanted),
         paused_until_s=paused_until_s if paused_until_s > now_s else 0.0,
+        loudness_db=loudness_db,
     )
     return Agreed(consent, given, stays)
 

@@ -244,7 +244,7 @@ class Decisions:
         identity_key = self._identity_key(wish, ref, known)
         keys = {name: self._pairwise_key(wish.person or wish.id, name) for name in wish.audiences}
         before = known.version if known else 0
-        agreed = agree(wish, ref, keys, taken, before + 1, audiences=self.audiences(), now_s=now_s)
+        agreed = agree(wish, ref, keys, taken, known, audiences=self.audiences(), now_s=now_s)
         decided_s = now_s if wish.decided_s is None else wish.decided_s
         self.register.put(agreed.consent, identity_key, wish.id, before=before, decided_s=decided_s)
         self.register.give(ref, agreed.given & taken.keys() - agreed.stays)

@@ -1,9 +1,9 @@
 """Lines of a consent platform's export: what one customer decided on one purpose or category, and
 when.
 
-    subject,purpose,value,timestamp,notice,expiry,identity_key,stores,explicit,flags
-    c-1,presence,given,2026-03-01,fi-2026-03,2027-03-01,000102…0f,fi-0042,,
-    c-1,ap2:1551,given,2026-03-01,fi-2026-03,2026-09-01,,,,
+    subject,purpose,value,timestamp,notice,expiry,identity_key,stores,explicit,flags,loudness_db
+    c-1,presence,given,2026-03-01,fi-2026-03,2027-03-01,000102…0f,fi-0042,,,4
+    c-1,ap2:1551,given,2026-03-01,fi-2026-03,2026-09-01,,,,,
 
 The same names in JSON Lines. Every other column is dropped, unread (R-33). A reason names the
 column, never its value.
@@ -20,7 +20,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 from presence.consent_service.vocabulary import PURPOSES, is_category, is_store
-from presence.core.consent.entry_rules import LATEST_S
+from presence.core.consent.entry_rules import (
+    LATEST_S,
+    LOUDNESS_STEP_DB,
+    LOUDNESS_WORDS,
+    MAX_LOUDNESS_DB,
+)
 from presence.core.consent.model import Flag, Purpose
 
 COLUMNS: Final = (
@@ -34,11 +39,13 @@ COLUMNS: Final = (
     "stores",
     "explicit",
     "flags",
+    "loudness_db",
 )
 MANDATORY: Final = COLUMNS[:4]
 DELIMITERS: Final = (";", "\t", ",")
 MAX_LINE_CHARS: Final = 65_536
 MAX_SUBJECT_CHARS: Final = 256
+LOUDNESSES: Final = {str(n): n for n in range(0, MAX_LOUDNESS_DB + 1, LOUDNESS_STEP_DB)}
 _FLAGS: Final = frozenset(Flag)
 _KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
 
@@ -80,6 +87,8 @@ class Line:
     """`*`: the whole chain. Empty: the store or group of the list."""
     explicit: bool
     flags: frozenset[Flag]
+    loudness_db: int | None
+    """None: the line does not say."""
 
     @property
     def is_purpose(self) -> bool:
@@ -194,6 +203,8 @@ def _problems(said: Mapping[str, str]) -> list[str]:
         problems.append("explicit is neither yes nor no")
     if said["identity_key"] and not _KEY.fullmatch(said["identity_key"]):
         problems.append("identity_key is not 32 hex digits")
+    if said["loudness_db"] and said["loudness_db"] not in LOUDNESSES:
+        problems.append(f"loudness_db is not {LOUDNESS_WORDS}")
     return problems
 
 
@@ -209,6 +220,7 @@ def _line(said: Mapping[str, str]) -> Line:
         stores=_several(said["stores"]),
         explicit=WORDS.get(said["explicit"].lower()) is Value.GIVEN,
         flags=frozenset(map(Flag, _several(said["flags"]))),
+        loudness_db=LOUDNESSES.get(said["loudness_db"]),
     )
 
 

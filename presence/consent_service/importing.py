@@ -146,9 +146,15 @@ def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpos
         identity_key=next(
             (line.identity_key for line in newest.values() if line.identity_key), b""
         ),
+        loudness_db=_loudness_db(newest.values()),
         decided_s=max(line.decided_s for line in newest.values()),
         said_s={what: line.decided_s for what, line in newest.items()},
     )
+
+
+def _loudness_db(lines: Iterable[Line]) -> int | None:
+    """Of two the larger: it only takes away."""
+    return max((line.loudness_db for line in lines if line.loudness_db is not None), default=None)
 
 
 def audiences_of(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from presence.consent_service.vocabulary import AHEAD_S, PURPOSES, is_store, no_categories
+from presence.core.consent.entry_rules import LOUDNESS_WORDS, is_loudness
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.consent.taxonomy import is_sensitive
 from presence.core.encoding import KEY_BYTES
@@ -38,6 +39,8 @@ class Wish:
     """Several devices of one person have one pairwise key; where empty, `id`."""
     identity_key: bytes = field(default=b"", repr=False)
     """16 bytes; where empty, one is made."""
+    loudness_db: int | None = None
+    """Of the model of phone (`Consent.loudness_db`); None: as registered, or 0."""
     decided_s: float | None = None
     """When the customer said so; None: now. What they said later than this stands."""
     said_s: Mapping[str, float] = field(default_factory=dict)
@@ -108,6 +111,8 @@ def _problems(wish: Wish, parents: Mapping[str, str], now_s: float) -> Iterator[
         yield "a category ends before the agreement begins"
     if wish.identity_key and len(wish.identity_key) != KEY_BYTES:
         yield f"an identity key has {KEY_BYTES} bytes, 32 hex digits"
+    if wish.loudness_db is not None and not is_loudness(wish.loudness_db):
+        yield f"loudness is {LOUDNESS_WORDS}"
 
 
 def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str, bytes]) -> Consent:

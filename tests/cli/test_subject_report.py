@@ -146,6 +146,18 @@ async def test_paused_and_objected_are_told(shop: Shop) -> None:
     assert not told["in_force"]
 
 
+@pytest.mark.requirement("R-28")
+async def test_the_class_of_phone_is_told_where_there_is_one(shop: Shop) -> None:
+    now_s = time.time()
+    stamps = {"published_at": int(now_s), "suppression_checked_at": int(now_s)}
+    shop.publish_list([entry(around_s=now_s, loudness_db=8)], **stamps)
+    told = (await _asked(shop))["entry"]
+    assert isinstance(told, dict)
+    assert told["loudness_db"] == 8
+    _, out, _ = await shop.run("subject-report", "--config", shop.config, "--ref", base64url(ANNA))
+    assert "sends 8 dB louder" in out
+
+
 async def test_the_reference_may_come_by_standard_input_and_a_bad_one_is_not_repeated(
     shop: Shop,
 ) -> None:

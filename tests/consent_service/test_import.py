@@ -215,6 +215,49 @@ def test_json_lines_say_the_same_as_csv() -> None:
         parse_line(damaged)
 
 
+LOUD = f"{HEADER},loudness_db"
+
+
+def loudness_of(service: ConsentService, name: str = "anna") -> int:
+    known = service.register.get(service.ref_of(name))
+    assert known is not None
+    assert known.consent is not None
+    return known.consent.loudness_db
+
+
+def test_how_loud_a_phone_is_stands_on_one_of_its_lines_and_stays_until_another_says_more(
+    service: ConsentService, take: Import
+) -> None:
+    take(f"{presence()},,,,8", f"anna,offers,given,{BEGUN},n,{LATE}", header=LOUD)
+    assert loudness_of(service) == 8
+    take(presence(when=rfc3339(START_S - 60)))
+    assert loudness_of(service) == 8
+    take(f"{presence(when=rfc3339(START_S))},,,,0", header=LOUD)
+    assert loudness_of(service) == 0
+
+
+def test_of_two_loudnesses_of_one_phone_the_larger_counts(
+    service: ConsentService, take: Import
+) -> None:
+    take(f"{presence()},,,,4", f"anna,offers,given,{BEGUN},n,{LATE},,,,,12", header=LOUD)
+    assert loudness_of(service) == 12
+
+
+@pytest.mark.parametrize("said", ["3", "4.5", "-4", "32", "loud"])
+def test_a_loudness_that_is_no_step_is_named_and_never_repeated(
+    service: ConsentService, take: Import, said: str
+) -> None:
+    done = take(f"{presence()},,,,{said}", header=LOUD)
+    assert done.bad == [(2, "loudness_db is not a multiple of 4 from 0 to 28, in whole dB")]
+    assert not service.knows("anna")
+
+
+def test_json_lines_say_a_loudness_as_a_number() -> None:
+    row = {"subject": "a", "purpose": "ap2:1551", "value": "given", "timestamp": BEGUN}
+    assert parse_line({**row, "loudness_db": 28}).loudness_db == 28
+    assert parse_line(row).loudness_db is None
+
+
 def test_a_csv_without_names_of_columns_is_refused_as_a_whole() -> None:
     with pytest.raises(BadLine, match="first line"):
         list(rows_of_csv([presence()]))

@@ -448,6 +448,37 @@ def test_the_register_reads_back_what_was_put(service: ConsentService) -> None:
     assert decode_record(only[0], only[1], service.register.words) == known.consent
 
 
+def test_how_loud_a_phone_is_reaches_gateways_and_outlives_renewals_and_what_customers_take_away(
+    service: ConsentService, reader: Reader
+) -> None:
+    ref = service.add(a_wish(loudness_db=8)).ref
+    service.add(a_wish())
+    service.narrow("anna", categories=[GARDEN])
+    service.pause("anna", START_S + 60)
+    service.resume("anna")
+    service.publish()
+    assert consents(reader)[ref].loudness_db == 8
+
+    service.add(a_wish(loudness_db=0))
+    service.publish()
+    assert consents(reader)[ref].loudness_db == 0
+
+
+def test_a_new_agreement_after_a_withdrawal_is_of_a_phone_that_nobody_knows(
+    service: ConsentService, reader: Reader
+) -> None:
+    service.add(a_wish(loudness_db=8))
+    service.withdraw("anna")
+    ref = service.add(a_wish()).ref
+    service.publish()
+    assert consents(reader)[ref].loudness_db == 0
+
+
+def test_a_louder_phone_takes_no_right_away_so_no_notice_says_it(service: ConsentService) -> None:
+    service.add(a_wish())
+    assert service.add(a_wish(loudness_db=28)).revocations == ()
+
+
 def test_of_two_keys_for_one_customer_the_last_counts(
     service: ConsentService, reader: Reader
 ) -> None:

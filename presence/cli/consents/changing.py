@@ -123,6 +123,7 @@ def _wish_of(options: argparse.Namespace, service: ConsentService, key: bytes) -
         audiences=audiences_of(purposes, chosen, service.audiences()),
         person=options.person,
         identity_key=key,
+        loudness_db=options.loudness_db,
         decided_s=options.given,
         said_s=_again(options, purposes, now_s),
     )

@@ -80,6 +80,7 @@ def show(options: argparse.Namespace) -> int:
             else sorted(consent.scope.stores),
             "audiences": sorted(consent.pairwise_keys),
             "flags": sorted(consent.flags),
+            "loudness_db": consent.loudness_db,
         }
     return answer(
         options, values, "\n".join(f"{name}: {_words(value)}" for name, value in values.items())

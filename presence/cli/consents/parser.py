@@ -148,6 +148,13 @@ def _add_add(actions: Commands) -> None:
         metavar="FILE",
         help="32 hex digits; - for standard input; without it one is made",
     )
+    add.add_argument(
+        "--loudness-db",
+        type=int,
+        metavar="DB",
+        help="how much louder this model of phone sends than your reference phone: 0, 4 … 28; "
+        "without it as before, or 0",
+    )
     _add_broker(add)
 
 

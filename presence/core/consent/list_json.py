@@ -26,7 +26,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from presence.core.consent.entry_rules import FORMAT_VERSION, LATEST_S, Refused, check_entry
+from presence.core.consent.entry_rules import (
+    FORMAT_VERSION,
+    LATEST_S,
+    LOUDNESS_WORDS,
+    Refused,
+    check_entry,
+    is_loudness,
+)
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.encoding import KEY_BYTES, REF_BYTES, decode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, WindowKey
@@ -34,7 +41,7 @@ from presence.core.recognition.identifiers import WINDOW_S, WindowKey
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _CATEGORY = re.compile(r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
 _REQUIRED = frozenset({"ref", "ver", "win", "pk", "purposes", "nb", "na", "scope"})
-_OPTIONAL = frozenset({"flags", "paused_until", "objected", "grants"})
+_OPTIONAL = frozenset({"flags", "paused_until", "objected", "grants", "loudness_db"})
 _HEADER = frozenset({"v", "list", "seq", "published_at", "suppression_checked_at", "count"})
 
 E = TypeVar("E", Purpose, Flag)
@@ -122,6 +129,7 @@ def parse_entry(value: object, *, max_span_s: float) -> Entry:
         flags=_words(entry.get("flags", []), Flag, "flags"),
         paused_until_s=_paused_until(entry.get("paused_until", 0)),
         objected=objected is not False,
+        loudness_db=_loudness(entry.get("loudness_db", 0)),
     )
     return Entry(consent, _window_keys(ref, entry["win"]))
 
@@ -203,6 +211,12 @@ def _paused_until(value: object) -> float:
         return _seconds(value, "paused_until")
     except Refused:
         return math.inf
+
+
+def _loudness(value: object) -> int:
+    if not isinstance(value, int) or not is_loudness(value):
+        raise Refused(f"loudness_db is not {LOUDNESS_WORDS}")
+    return value
 
 
 def _bytes(value: object, length: int, key: str) -> bytes:

@@ -82,6 +82,10 @@ class Consent:
     paused_until_s: float = 0.0
     """`math.inf` where the pause was unreadable: doubt is refusal."""
     objected: bool = False
+    loudness_db: int = 0
+    """How much louder this model of phone sends than the chain's reference phone: taken off what is
+    heard of it (`presence.core.consent.entry_rules` has the steps).
+    """
 
     @property
     def profiled(self) -> bool:

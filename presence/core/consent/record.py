@@ -3,7 +3,7 @@ schema).
 
     [version, purposes, flags, not_before, not_after, paused_until, objected,
      stores or nil, [[category, explicit, start or nil, end or nil] …], [category …],
-     [[audience, key] …]]
+     [[audience, key] …], loudness]
 
 1. Stores, categories and audiences are numbers of a side table of words that all records share.
 2. Purposes and flags are bits, in the order of PURPOSES and FLAGS: new words go to the end.
@@ -12,6 +12,8 @@ schema).
 4. One consent has one encoding. What does not encode to the same bytes again is refused: numbers in
    their shortest form, sets in ascending order, a grant's start or end only where it lies within
    the consent's.
+5. Loudness, in steps of LOUDNESS_STEP_DB, stands only where it is not 0: a record of eleven fields
+   is what it was before there was a twelfth.
 """
 
 import math
@@ -22,7 +24,15 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from presence.core.consent.entry_rules import LATEST_S, Refused, check_entry
+from presence.core.consent.entry_rules import (
+    LATEST_S,
+    LOUDNESS_STEP_DB,
+    LOUDNESS_WORDS,
+    MAX_LOUDNESS_DB,
+    Refused,
+    check_entry,
+    is_loudness,
+)
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.encoding import KEY_BYTES
 
@@ -72,13 +82,22 @@ class Record(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen
     pairwise_keys: tuple[tuple[Word, Key], ...]
 
 
+class LoudRecord(Record, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """Of a phone that is louder than the reference phone."""
+
+    steps: Annotated[int, Meta(ge=1, le=MAX_LOUDNESS_DB // LOUDNESS_STEP_DB)]
+
+
 class _Version(msgspec.Struct, array_like=True, gc=False):
     """The first field of a record that was checked, without the rest."""
 
     version: int
 
 
-_decode = msgspec.msgpack.Decoder(Record).decode
+_decode_quiet = msgspec.msgpack.Decoder(Record).decode
+_decode_loud = msgspec.msgpack.Decoder(LoudRecord).decode
+_LOUD: Final = b"\x9c"
+"""An array of twelve."""
 _decode_version = msgspec.msgpack.Decoder(_Version).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -115,32 +134,32 @@ class Words:
 
 
 def encode_record(consent: Consent, words: Words) -> bytes:
-    """The consent without its ref. Raises ValueError where a pairwise key has not 16 bytes, or the
-    consent no end.
+    """The consent without its ref. Raises ValueError where a pairwise key has not 16 bytes, the
+    consent no end, or its loudness no steps.
     """
     if any(len(key) != KEY_BYTES for key in consent.pairwise_keys.values()):
         raise ValueError(f"a pairwise key has {KEY_BYTES} bytes")
     if consent.not_after_s == math.inf:
         raise ValueError("a consent without an end is none (R-07)")
+    if not is_loudness(consent.loudness_db):
+        raise ValueError(f"loudness is {LOUDNESS_WORDS}")
     start_s, end_s = math.ceil(consent.not_before_s), math.floor(consent.not_after_s)
     paused_s = consent.paused_until_s
-    return _encode(
-        Record(
-            version=consent.version,
-            purposes=_BITS_OF_PURPOSES[consent.purposes],
-            flags=_BITS_OF_FLAGS[consent.flags],
-            not_before_s=start_s,
-            not_after_s=end_s,
-            paused_until_s=None if paused_s == math.inf else math.ceil(paused_s),
-            objected=consent.objected,
-            stores=None if consent.scope.chain_wide else words.numbers(consent.scope.stores),
-            grants=tuple(_row(grant, start_s, end_s, words) for grant in consent.grants),
-            refused_categories=words.numbers(consent.refused_categories),
-            pairwise_keys=tuple(
-                sorted((words.number(name), key) for name, key in consent.pairwise_keys.items())
-            ),
-        )
+    fields = (  # in the order of a record
+        consent.version,
+        _BITS_OF_PURPOSES[consent.purposes],
+        _BITS_OF_FLAGS[consent.flags],
+        start_s,
+        end_s,
+        None if paused_s == math.inf else math.ceil(paused_s),
+        consent.objected,
+        None if consent.scope.chain_wide else words.numbers(consent.scope.stores),
+        tuple(_row(grant, start_s, end_s, words) for grant in consent.grants),
+        words.numbers(consent.refused_categories),
+        tuple(sorted((words.number(name), key) for name, key in consent.pairwise_keys.items())),
     )
+    steps = consent.loudness_db // LOUDNESS_STEP_DB
+    return _encode(LoudRecord(*fields, steps) if steps else Record(*fields))
 
 
 def _row(grant: Grant, start_s: int, end_s: int, words: Words) -> GrantRow:
@@ -150,6 +169,11 @@ def _row(grant: Grant, start_s: int, end_s: int, words: Words) -> GrantRow:
         math.ceil(grant.not_before_s) if grant.not_before_s > start_s else None,
         math.floor(grant.not_after_s) if grant.not_after_s < end_s else None,
     )
+
+
+def _decode(record: Buffer) -> Record:
+    """Raises one of UNREADABLE."""
+    return _decode_loud(record) if record[:1] == _LOUD else _decode_quiet(record)
 
 
 UNKNOWN: Final = "a record that version 1 does not know"
@@ -219,6 +243,7 @@ def decode_record(ref: bytes, record: Buffer, words: Sequence[str]) -> Consent:
         flags=_FLAGS_OF[said.flags],
         paused_until_s=math.inf if paused_s is None else paused_s,
         objected=said.objected,
+        loudness_db=said.steps * LOUDNESS_STEP_DB if isinstance(said, LoudRecord) else 0,
     )
 
 

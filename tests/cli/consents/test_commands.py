@@ -133,6 +133,7 @@ def test_after_an_objection_the_same_customer_cannot_be_added_again(listed: Type
         (("--purpose", "presence", "--until", "+500d"), "13 months"),
         (("--purpose", "offers", "--until", "+30d"), "without the purpose `presence`"),
         (("--purpose", "presence", "--category", "ap2:1001", "--until", "+30d"), "explicitly"),
+        (("--until", "+30d", "--loudness-db", "6"), "loudness is a multiple of 4 from 0 to 28"),
     ],
 )
 @pytest.mark.requirement("R-07", "R-15")
@@ -142,6 +143,13 @@ def test_an_agreement_that_no_gateway_may_believe_is_refused(
     answer = listed("add", "bob", *arguments)
     assert answer["code"] == 1
     assert reason in answer["errors"]
+
+
+def test_how_loud_a_phone_is_is_shown_and_kept(listed: Typed) -> None:
+    listed("add", "bob", *AGREED, "--loudness-db", "12")
+    listed("add", "bob", *AGREED)
+    assert listed("show", "bob")["loudness_db"] == 12
+    assert listed("show", "anna")["loudness_db"] == 0
 
 
 def test_an_identity_key_is_shown_once_where_it_was_made_here(listed: Typed) -> None:

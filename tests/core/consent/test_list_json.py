@@ -217,6 +217,22 @@ REFUSALS = [
 
 
 @pytest.mark.requirement("R-07", "R-13", "R-14", "T-13", "T-19")
+@pytest.mark.parametrize(
+    ("said", "loudness_db"),
+    [(..., 0), (0, 0), (4, 4), (28, 28)],
+    ids=["no word", "none", "4", "28"],
+)
+def test_an_entry_says_in_steps_how_loud_its_phone_is(said: object, loudness_db: int) -> None:
+    assert parsed(loudness_db=said).consent.loudness_db == loudness_db
+
+
+@pytest.mark.parametrize("said", [-4, 2, 32, 4.0, "4", True, False, None])
+def test_an_entry_with_another_loudness_is_refused(said: object) -> None:
+    assert (
+        refusal(loudness_db=said) == "loudness_db is not a multiple of 4 from 0 to 28, in whole dB"
+    )
+
+
 @pytest.mark.parametrize(("changes", "reason"), REFUSALS)
 def test_an_entry_that_is_not_understood_is_refused_with_the_reason(
     changes: dict[str, Any], reason: str
@@ -336,7 +352,7 @@ def test_any_value_is_an_entry_or_refused(value: object) -> None:
         parse_entry(value, max_span_s=MAX_SPAN_S)
 
 
-FIELDS = [*entry_json(), "objected", "restricted", "age"]
+FIELDS = [*entry_json(), "objected", "loudness_db", "restricted", "age"]
 
 
 @pytest.mark.requirement("T-19")

@@ -1,6 +1,7 @@
 """A consent as bytes: one consent has one encoding, and what is not one is refused."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.consent.record import (
     FLAGS,
     PURPOSES,
+    Record,
     Words,
     check_record,
     decode_record,
@@ -43,7 +45,7 @@ FIELDS: dict[str, Any] = {
 
 def spelt(**changes: Any) -> bytes:
     """A record as another platform writes it, by any MessagePack library."""
-    assert changes.keys() <= FIELDS.keys()
+    assert changes.keys() <= {*FIELDS, "loudness"}
     return msgspec.msgpack.encode(list({**FIELDS, **changes}.values()))
 
 
@@ -67,9 +69,34 @@ def test_what_another_platform_writes_is_read() -> None:
     assert encode_record(decode_record(ANNA, spelt(), WORDS), Words(WORDS)) == spelt()
 
 
-@given(st.data())
-def test_a_damaged_record_is_refused_or_is_a_consent_within_its_limits(data: st.DataObject) -> None:
-    damaged = bytearray(spelt())
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_a_phone_that_is_louder_has_a_twelfth_field_and_no_other_record_has_one(steps: int) -> None:
+    loud = spelt(loudness=steps)
+    found = decode_record(ANNA, loud, WORDS)
+
+    assert check(loud) == record_version(loud) == 12
+    assert found == replace(decode_record(ANNA, spelt(), WORDS), loudness_db=4 * steps)
+    assert encode_record(found, Words(WORDS)) == loud
+    assert loud[1:] == spelt()[1:] + bytes([steps])
+
+
+def test_a_gateway_of_before_the_twelfth_field_leaves_the_entry_out() -> None:
+    """As it read: eleven fields by type, and nothing else (docs/consent-list.md)."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(spelt(loudness=1), type=Record)
+
+
+@pytest.mark.parametrize("loudness_db", [-4, 1, 6, 32])
+def test_a_loudness_between_two_steps_has_no_record(loudness_db: int) -> None:
+    with pytest.raises(ValueError, match="a multiple of 4 from 0 to 28"):
+        encode_record(consent(loudness_db=loudness_db), Words())
+
+
+@given(st.sampled_from([{}, {"loudness": 1}]), st.data())
+def test_a_damaged_record_is_refused_or_is_a_consent_within_its_limits(
+    more: dict[str, int], data: st.DataObject
+) -> None:
+    damaged = bytearray(spelt(**more))
     damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     try:
         version = check(bytes(damaged))
@@ -79,6 +106,7 @@ def test_a_damaged_record_is_refused_or_is_a_consent_within_its_limits(data: st.
     assert version == found.version
     assert found.not_before_s < found.not_after_s <= found.not_before_s + SPAN_S
     assert encode_record(found, Words(WORDS)) == damaged
+    assert found.loudness_db in range(0, 29, 4)
 
 
 @given(st.binary(max_size=100))
@@ -97,7 +125,13 @@ NOT_ONE = {
     "a byte": b"\x01",
     "cut short": WHOLE[:-1],
     "too long": WHOLE + b"\0",
-    "a field more": b"\x9c" + WHOLE[1:] + b"\xc0",
+    "a field that is no loudness": b"\x9c" + WHOLE[1:] + b"\xc0",
+    "a loudness of the reference phone": spelt(loudness=0),
+    "a loudness below it": spelt(loudness=-1),
+    "a loudness of eight steps": spelt(loudness=8),
+    "a loudness that is true": spelt(loudness=True),
+    "a loudness longer than it must be": spelt(loudness=1)[:-1] + b"\xcc\x01",
+    "two fields more": b"\x9d" + WHOLE[1:] + b"\x01\x01",
     "a field less": msgspec.msgpack.encode(list(FIELDS.values())[:-1]),
     "a map": msgspec.msgpack.encode(FIELDS),
     "too deep": b"\x91" * 100_000,
