@@ -76,6 +76,8 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         outbox_length=settings.events.outbox_length,
         pad_to_bytes=settings.events.pad_to_bytes,
         formats=formats_of(settings),
+        # A satellite does not tell what a phone says of its power: then it counts nowhere.
+        reference_tx_dbm=None if settings.satellites else settings.identity.reference_tx_dbm,
         doorbell_offset_db=settings.doorbell.rssi_offset_db,
         irks=read_irks(settings.identity.irk_file) if settings.identity.irk_file else {},
     )

@@ -170,6 +170,7 @@ class IdentitySettings(Section):
         remedy="give the chain's 8 bytes as 16 digits of 0–9 and a–f, in quotes",
         example='"5072657365636531"',
     )
+    reference_tx_dbm: int = setting(default=-18, minimum=-100, maximum=20)
     irk_file: Path | None = setting(
         default=None,
         pattern=KEY_FILE,

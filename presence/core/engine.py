@@ -42,6 +42,7 @@ from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
 from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
+from presence.core.recognition.loudness import loudness_db
 from presence.core.recognition.matcher import Matcher, Nobody
 from presence.core.recognition.replay_guard import SUSPECT, Doubt, ReplayGuard
 from presence.core.rules import Rules
@@ -140,9 +141,8 @@ class Engine:
         self.counts.persons.note("recognised", ref)
         if self.figures.walks.walking is not None and Flag.TEST in admission.consent.flags:
             self.figures.walks.hear(ref, visiting=self.visits.get(ref) is not None)
-        changes = self.visits.observe(
-            Sighting(at, ref, advertisement.rssi_dbm, advertisement.antenna)
-        )
+        rssi_dbm = self._as_of_the_reference_phone(advertisement, admission.consent)
+        changes = self.visits.observe(Sighting(at, ref, rssi_dbm, advertisement.antenna))
         if not changes:
             return NOTHING
         draft = Draft()
@@ -238,6 +238,17 @@ class Engine:
         if doubt in SUSPECT:
             self.visits.forget_broadcasts(ref)
         return NOTHING
+
+    def _as_of_the_reference_phone(
+        self, advertisement: Advertisement, consent: Consent
+    ) -> int | None:
+        """The strength less what makes this phone louder; never more than was heard."""
+        if advertisement.rssi_dbm is None:
+            return None
+        said_dbm = self.matcher.power_dbm(advertisement)
+        return advertisement.rssi_dbm - loudness_db(
+            consent.loudness_db, said_dbm, self._rules.reference_tx_dbm
+        )
 
     def _whose(self, answer: Answer) -> Admission | RejectReason:
         match = self.matcher.whose(answer.eid, answer.at.utc_s)

@@ -33,6 +33,10 @@ class Rules:
     pad_to_bytes: int = 0
     """The one size of all events; 0: each as long as it is."""
     formats: tuple[Format, ...] = FORMATS
+    reference_tx_dbm: int | None = -18
+    """What the chain's reference phone says of its power, as received at 0 m; None: what phones say
+    counts for nothing.
+    """
     doorbell_offset_db: int = 0
     """Added to what a phone heard of the gateway, to make it what the gateway would have heard of
     the phone.

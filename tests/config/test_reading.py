@@ -8,7 +8,7 @@ import pytest
 
 from presence.config import Settings, load_settings, parse_settings
 from presence.config.relations import problems
-from presence.config.rules import places_of, read_satellite_keys
+from presence.config.rules import places_of, read_satellite_keys, rules_of
 from presence.config.settings import (
     AudiencePurpose,
     AudienceSettings,
@@ -256,6 +256,16 @@ def test_each_satellite_has_its_place_and_its_key(tmp_path: Path) -> None:
     assert places_of(settings) == {"s0": Place.OUTSIDE, "s1": Place.OUTSIDE}
     assert read_satellite_keys(settings) == {"s0": b"\xab" * 32, "s1": b"\xcd" * 32}
     assert read_satellite_keys(read("satellites:\n")) == {}
+
+
+def test_where_a_satellite_listens_what_phones_say_of_their_power_counts_for_nothing(
+    tmp_path: Path,
+) -> None:
+    identity = read("identity: {reference_tx_dbm: -7}")
+    assert rules_of(identity, bytes(32)).reference_tx_dbm == -7
+    assert rules_of(read(), bytes(32)).reference_tx_dbm == -18
+    satellites = with_satellites(tmp_path, "ab" * 32)
+    assert rules_of(satellites, bytes(32)).reference_tx_dbm is None
 
 
 @pytest.mark.parametrize(

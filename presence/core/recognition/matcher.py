@@ -65,6 +65,7 @@ class Matcher:
         self, formats: tuple[Format, ...] = FORMATS, resolver: Resolver | None = None
     ) -> None:
         self._identify = tuple(each.identify for each in formats)
+        self._powers_dbm = tuple(each.power_dbm for each in formats if each.power_dbm)
         self._resolver = resolver
         self._ring = KeyRing()
         self._tables: dict[int, SlotTable] = {}
@@ -144,6 +145,16 @@ class Matcher:
         ):
             return Match(ref, None)
         return Nobody.OTHER_FORMAT
+
+    def power_dbm(self, advertisement: Advertisement) -> int | None:
+        """The power that the phone says it sends with, as received at 0 m, in the first format that
+        has a word for it.
+        """
+        for read in self._powers_dbm:
+            power_dbm = read(advertisement)
+            if power_dbm is not None:
+                return power_dbm
+        return None
 
     def window_key(self, ref: bytes, slot: int, identifier: bytes) -> bytes | None:
         """The key from which this identifier was made, where it is still held."""

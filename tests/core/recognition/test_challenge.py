@@ -25,12 +25,10 @@ from presence.core.recognition.challenge import (
     is_genuine,
     make_answer,
 )
-from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at
+from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier
 from presence.core.site import Site
-from presence.core.timestamps import Moment
 from presence.core.visit.opening_hours import OpeningHours
-from presence.simulation.identity_keys import window_key
-from scripts.stores.customers import identity_key
+from tests.support.answers import INSIDE, answered
 from tests.support.builders import (
     ANNA,
     BERIT,
@@ -210,27 +208,6 @@ def test_strangers_who_hold_every_place_hold_it_for_seconds() -> None:
 
 # ---------------------------------------------------------------- an answer is a sighting like any
 # other
-
-
-INSIDE = tuple(DoorbellReading(8.0 - second, -60) for second in range(9))
-"""Heard once a second for eight seconds, as near as a customer in the shop: the walk-in of
-tests.support.builders.
-"""
-
-
-def answered(
-    *,
-    ref: bytes = ANNA,
-    at: Moment | None = None,
-    series: tuple[DoorbellReading, ...] = INSIDE,
-    site: Site = SITE,
-) -> Answer | RejectReason:
-    """What a customer's phone writes to a bell at this time."""
-    now = at or moment()
-    bell = ChallengeRegistry()
-    challenge = bell.challenge("phone", NONCE, now)
-    key, slot = window_key(identity_key(ref), now.utc_s), slot_at(now.utc_s)
-    return bell.answer("phone", make_answer(challenge, series, key, site, slot), now)
 
 
 def test_a_customer_who_answers_has_entered_and_the_event_says_that_it_was_a_challenge() -> None:

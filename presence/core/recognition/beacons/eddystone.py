@@ -36,9 +36,18 @@ def identifier(advertisement: Advertisement) -> bytes | None:
     return frame[2:]
 
 
+def power_dbm(advertisement: Advertisement) -> int | None:
+    """The calibrated power at 0 m, or None where there is no such frame."""
+    frame = advertisement.service_data.get(SERVICE_UUID)
+    if frame is None or len(frame) < 2 or frame[0] != EID_FRAME_TYPE:
+        return None
+    return (frame[1] ^ 0x80) - 0x80
+
+
 FORMAT: Final = Format(
     name="E1, Eddystone-EID",
     identify=identifier,
+    power_dbm=power_dbm,
     scan_filter=ScanFilter(
         what="Eddystone-EIDs",
         service_uuids=(SERVICE_UUID,),

@@ -60,3 +60,7 @@ class Format:
     each advertisement that is heard.
     """
     scan_filter: ScanFilter
+    power_dbm: Callable[[Advertisement], int | None] | None = None
+    """The power that the phone says it sends with, as received at 0 m, or None where the
+    advertisement is of no such format. Raises nothing. None where the format has no word for it.
+    """

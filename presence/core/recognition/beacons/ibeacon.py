@@ -15,6 +15,7 @@ from typing import Final
 from presence.core.encoding import EID_BYTES
 from presence.core.recognition.advertisement import AD_MANUFACTURER_DATA, Advertisement
 from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
+from presence.core.recognition.loudness import LOSS_OF_1_M_DB
 
 COMPANY: Final = 0x004C
 PREFIX_BYTES: Final = 8
@@ -41,9 +42,16 @@ def format_for(prefix: bytes) -> Format:
             return None
         return frame[10:18]
 
+    def power_dbm(advertisement: Advertisement) -> int | None:
+        frame = advertisement.manufacturer_data.get(COMPANY)
+        if frame is None or len(frame) != FRAME_LENGTH or not frame.startswith(head):
+            return None
+        return (frame[22] ^ 0x80) - 0x80 + LOSS_OF_1_M_DB
+
     return Format(
         name="E2, EID in an iBeacon",
         identify=identifier,
+        power_dbm=power_dbm,
         scan_filter=ScanFilter(
             what="iBeacons",
             setting="identity.ibeacon_prefix",
