@@ -142,6 +142,11 @@ def _add_add(actions: Commands) -> None:
         metavar="NAME",
         help="of several devices of one person: the same name",
     )
+    _add_phone(add)
+    _add_broker(add)
+
+
+def _add_phone(add: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--identity-key",
         type=Path,
@@ -155,7 +160,6 @@ def _add_add(actions: Commands) -> None:
         help="how much louder this model of phone sends than your reference phone: 0, 4 … 28; "
         "without it as before, or 0",
     )
-    _add_broker(add)
 
 
 def _add_times(add: argparse.ArgumentParser) -> None:
