@@ -253,6 +253,7 @@ def _monitored(
     doorbell: DoorbellSource | None,
 ) -> MonitorSources:
     state_dir = settings.storage.state_dir
+    store_key = services.pipeline.rules.store_key
     radios = [source for source in sources if isinstance(source, BluezScanner)]
     return MonitorSources(
         list_sync=services.list_sync,
@@ -265,7 +266,7 @@ def _monitored(
         open_at=hours_of(settings.store).open_at,
         synchronised=is_synchronised,
         free_bytes=lambda: free_bytes(state_dir),
-        calibration=lambda: calibration.doubt(settings),
+        calibration=lambda utc_s: calibration.standing(settings, store_key, utc_s),
         read_only=lambda: is_read_only(state_dir),
         doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
         satellites=services.satellites.look if services.satellites else lambda _now: (),

@@ -237,19 +237,26 @@ def _clock(settings: Settings) -> Iterator[Finding]:
 
 
 def _door(settings: Settings, path: Path) -> Iterator[Finding]:
-    doubt = calibration.doubt(settings)
-    if doubt:
-        command = f"`sudo presence scan-test --config {path} --steps phone,walk --apply`"
+    try:
+        store_key = read_store_key(settings.store.key_file)
+    except ConfigurationError:  # said by the look before; without it no seal can be tried
         yield Finding(
-            "door",
-            Verdict.WARN,
-            doubt,
-            f"walk it with a test phone: {command} (docs/technician.md)",
+            "door", Verdict.WARN, "nobody knows: the store key is needed", "see `store key`"
         )
-    elif kept := calibration.read(settings):
-        yield Finding(
-            "door", Verdict.PASS, f"calibrated on {kept.at[:10]}, {kept.verdict}: {kept.found}"
-        )
+        return
+    door = calibration.standing(settings, store_key, SystemClock().now().utc_s)
+    command = f"`sudo presence scan-test --config {path} --steps phone,walk --apply`"
+    step = f"walk it with a test phone: {command} (docs/technician.md)"
+    if door.doubt:
+        yield Finding("door", Verdict.WARN, door.doubt, step)
+        return
+    kept = calibration.read(settings, store_key)
+    by = f"signed off by {kept.signed_off_by}" if kept.signed_off_by else "signed off by nobody"
+    found = f"{kept.verdict} on {kept.at[:10]}, valid until {door.valid_until}, {by}: {kept.found}"
+    if door.reminder:
+        yield Finding("door", Verdict.WARN, f"{door.reminder}; {found}", step)
+    else:
+        yield Finding("door", Verdict.PASS, found)
 
 
 async def _radio(settings: Settings) -> AsyncIterator[Finding]:

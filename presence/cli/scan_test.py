@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from presence.cli.termination import TERMINATED, unless_terminated
-from presence.config import load_settings
+from presence.config import Settings, load_settings
+from presence.config.rules import read_store_key
 from presence.diagnosis.findings import Verdict
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
@@ -22,6 +23,7 @@ from presence.survey.report import write_report
 from presence.survey.screen import Screen
 from presence.survey.session import SurveyOutcome
 from presence.survey.sources import visit
+from presence.survey.walking import measured
 
 UNAVAILABLE: Final = 69
 """EX_UNAVAILABLE of sysexits.h: nothing was tested."""
@@ -35,6 +37,10 @@ def start(options: argparse.Namespace) -> int:
     if options.apply and options.config is None:
         raise ConfigurationError(
             ["--apply: there is nothing to write to: name the file with --config"]
+        )
+    if options.sign_off and not options.apply:
+        raise ConfigurationError(
+            ["--sign-off: a record is signed off that --apply writes: say both"]
         )
     out = sys.stderr if options.json else sys.stdout
     if isinstance(out, io.TextIOWrapper):
@@ -94,12 +100,34 @@ async def apply(options: argparse.Namespace, outcome: SurveyOutcome, screen: Scr
     elif not await _write(path, values, screen, of_a_capture=options.replay is not None):
         return
     if options.replay is None:  # a capture may be of another door, or of this one long ago
-        calibration.record(
-            load_settings(path), walk.verdict.name, walk.found, SystemClock().now().utc_s
-        )
-        screen.say(
-            "  recorded: `presence check` and `presence status` know that the door is calibrated"
-        )
+        record(options, outcome, load_settings(path), screen)
+
+
+def record(
+    options: argparse.Namespace, outcome: SurveyOutcome, settings: Settings, screen: Screen
+) -> None:
+    """The door as it was just walked and set, sealed. Raises StorageError."""
+    if outcome.tuned is None:
+        return
+    walk, now_s = outcome.results[SurveyStep.WALK].finding, SystemClock().now().utc_s
+    store_key = read_store_key(settings.store.key_file)
+    signed = calibration.Signed(
+        verdict=walk.verdict.name,
+        found=walk.found,
+        measured=measured(outcome.tuned),
+        antennas=[
+            calibration.HungAntenna(name, outcome.addresses.get(name, ""), place.value)
+            for name, place in sorted(outcome.tuned.walks.places.items())
+        ],
+        phones=options.phones,
+        signed_off_by=options.sign_off or "",
+        months=options.valid_months,
+    )
+    calibration.record(settings, store_key, signed, now_s)
+    until = calibration.standing(settings, store_key, now_s).valid_until
+    by = f"signed off by {options.sign_off}" if options.sign_off else "not signed off (--sign-off)"
+    screen.say(f"  recorded: calibrated, {by}, valid until {until}")
+    screen.say("  `presence check` and `presence status` know of it, and when it ends")
 
 
 async def _write(

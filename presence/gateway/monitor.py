@@ -20,6 +20,7 @@ from presence.core.operations.snapshot import (
     RINGS_STEP,
     STATE_OF,
     DoorbellState,
+    DoorStanding,
     Radio,
     RadioState,
     SatelliteStatus,
@@ -101,7 +102,7 @@ class MonitorSources:
     open_at: Callable[[float], bool]
     synchronised: Callable[[], bool]
     free_bytes: Callable[[], int | None]
-    calibration: Callable[[], str]
+    calibration: Callable[[float], DoorStanding]
     read_only: Callable[[], bool]
     doorbell: WatchedDoorbell | None = None
     """None: it is off."""
@@ -167,7 +168,7 @@ class Monitor:
             clock_trouble=clock_trouble,
             disk_free_bytes=sources.free_bytes(),
             entry=self._entries.report(pipeline.engine.figures, self._counter(now)),
-            calibration=sources.calibration(),
+            calibration=sources.calibration(now.utc_s),
             state_read_only=sources.read_only(),
             storage_failing=self._alarms.storage_failing,
             alarms=dict(self._alarms.alarms),

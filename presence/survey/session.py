@@ -3,7 +3,7 @@ to.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -78,6 +78,8 @@ class SurveyOutcome:
     results: dict[SurveyStep, Result] = field(default_factory=dict)
     recorded: list[Recorded] = field(default_factory=list)
     tuned: Tuning | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of our own antennas, by their names, where they could be asked for."""
 
     @property
     def verdict(self) -> Verdict:

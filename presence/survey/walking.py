@@ -201,6 +201,19 @@ def figures(tuned: Tuning) -> Mapping[str, object]:
     }
 
 
+def measured(tuned: Tuning) -> Mapping[str, object]:
+    """For the record of the calibration: as few figures as say what this door is worth."""
+    assessed = tuned.assessed_new
+    this, any_one = Errors.of_this_phone(assessed), Errors.of_any_phone(assessed)
+    return {
+        "walks": sum(rate.walks for rate in assessed.rates.values()),
+        "this_phone": {"false": round(this.false, 4), "missed": round(this.missed, 4)},
+        "any_phone": {"false": round(any_one.false, 4), "missed": round(any_one.missed, 4)},
+        "found_after_s": [round(seconds, 1) for seconds in assessed.found_after_s],
+        "side": side_figures(tuned.side, tuned.walks) if tuned.side is not None else None,
+    }
+
+
 def share(value: float) -> str:
     """`0.4 %`; below a thousandth it says so, for nothing here proves less."""
     if value < 0.001:

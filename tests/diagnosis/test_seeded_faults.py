@@ -13,8 +13,10 @@ import pytest
 
 from presence.cli import check
 from presence.config import load_settings
+from presence.config.rules import read_store_key
 from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.host import calibration
+from presence.edges.host.calibration import Signed
 from presence.errors import ClockUnreadable
 from presence.simulation.local_broker import free_port
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
@@ -70,7 +72,9 @@ async def test_a_door_that_was_never_calibrated_or_was_changed_since_is_a_warnin
 ) -> None:
     (settings := load_settings(shop.config)).storage.state_dir.mkdir()
     never = (await found(shop))["door"]
-    calibration.record(settings, "WARN", "enter at -75 dBm", time.time())
+    key = read_store_key(settings.store.key_file)
+    signed = Signed(verdict="WARN", found="enter at -75 dBm", measured={}, antennas=())
+    calibration.record(settings, key, signed, time.time())
     calibrated = (await found(shop))["door"]
     change(shop, "log:", "entry: {enter_rssi_dbm: -80}\nlog:")
     changed = (await found(shop))["door"]
@@ -82,6 +86,8 @@ async def test_a_door_that_was_never_calibrated_or_was_changed_since_is_a_warnin
     assert "scan-test" in never.next_step
     assert f"--config {shop.config}" in never.next_step
     assert "enter at -75 dBm" in calibrated.found
+    assert "valid until" in calibrated.found
+    assert "signed off by nobody" in calibrated.found
     assert "entry.enter_rssi_dbm" in changed.found
 
 

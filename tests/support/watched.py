@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from presence.core.consent.model import Consent
 from presence.core.operations.radio_health import Condition, Totals
-from presence.core.operations.snapshot import SatelliteState, SatelliteStatus
+from presence.core.operations.snapshot import DoorStanding, SatelliteState, SatelliteStatus
 from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.satellite_message import SatelliteRefusal
@@ -90,7 +90,7 @@ class Watched:
         self.consents = FakeConsentSource()
         self.store = MemoryStore()
         self.free_bytes: int | None = 5_000_000_000
-        self.calibration = ""
+        self.calibration = DoorStanding()
         self.read_only = False
         self.synchronised = True
         self.armed = armed
@@ -116,7 +116,7 @@ class Watched:
                 open_at=lambda _utc_s: True,
                 synchronised=lambda: self.synchronised,
                 free_bytes=lambda: self.free_bytes,
-                calibration=lambda: self.calibration,
+                calibration=lambda _utc_s: self.calibration,
                 read_only=lambda: self.read_only,
                 doorbell=self.doorbell,
                 satellites=lambda _now: (self.satellite,),

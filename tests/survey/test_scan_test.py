@@ -23,8 +23,10 @@ import pytest
 from presence.cli import parser
 from presence.cli.scan_test import apply
 from presence.config import load_settings
+from presence.config.rules import read_store_key
 from presence.config.settings import EntrySettings
 from presence.core.consent.model import Flag
+from presence.core.operations.snapshot import DoorStanding
 from presence.core.place import Place
 from presence.core.visit.calibration import Assessment, Rate
 from presence.core.visit.walks import Walked, WalkReading
@@ -718,7 +720,13 @@ async def test_a_walk_of_this_door_that_is_applied_is_recorded_and_one_of_a_capt
     )
     options = parser().parse_args(["scan-test", "--config", str(shop.config), "--apply"])
     options.replay = tmp_path / "walk.btsnoop" if where == "capture" else None
-    assert "never calibrated" in calibration.doubt(load_settings(shop.config))
+    options.sign_off = "M. Meikäläinen"
+
+    def standing() -> DoorStanding:
+        settings = load_settings(shop.config)
+        return calibration.standing(settings, read_store_key(settings.store.key_file), time.time())
+
+    assert "never calibrated" in standing().doubt
     for change in ({}, {"enter_rssi_dbm": -83.0}):
         outcome.tuned = replace(tuned, new=replace(tuned.now, **change))
         answers = tmp_path / "answers"
@@ -726,9 +734,13 @@ async def test_a_walk_of_this_door_that_is_applied_is_recorded_and_one_of_a_capt
         with answers.open() as stdin:
             monkeypatch.setattr("sys.stdin", stdin)
             await apply(options, outcome, Screen(StringIO(), yes=False))
-        kept = calibration.read(load_settings(shop.config))
-        assert (kept and kept.verdict) == recorded_as
-        assert (calibration.doubt(load_settings(shop.config)) == "") is (recorded_as is not None)
+        assert (standing().doubt == "") is (recorded_as is not None)
+        assert (standing().valid_until != "") is (recorded_as is not None)
+    if recorded_as:
+        settings = load_settings(shop.config)
+        kept = calibration.read(settings, read_store_key(settings.store.key_file))
+        assert (kept.verdict, kept.signed_off_by) == (recorded_as, "M. Meikäläinen")
+        assert set(kept.measured) >= {"this_phone", "any_phone", "side"}
     assert load_settings(shop.config).entry.enter_rssi_dbm == -83
 
 

@@ -68,12 +68,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--yes", action="store_true", help="start each part at once, without Enter"
     )
-    command.add_argument(
-        "--apply", action="store_true", help="offer to write the suggestion into --config"
-    )
-    command.add_argument(
-        "--report", type=Path, metavar="FILE.html", help="write one page with the pictures"
-    )
+    _add_result(command)
     add_json(command, "one JSON object on stdout; all else on stderr")
 
 
@@ -112,6 +107,28 @@ def _add_shop(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_result(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--apply", action="store_true", help="offer to write the suggestion into --config"
+    )
+    command.add_argument(
+        "--sign-off",
+        type=_name,
+        metavar="NAME",
+        help="with --apply: who answers for it; kept in the record",
+    )
+    command.add_argument(
+        "--valid-months",
+        type=_months,
+        default=12,
+        metavar="N",
+        help="with --apply: the record ends after so many, 1 to 24 (12)",
+    )
+    command.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="write one page with the pictures"
+    )
+
+
 def _phones(text: str) -> tuple[str, ...]:
     from presence.survey.carried import models  # noqa: PLC0415 - only where phones are named
 
@@ -141,6 +158,19 @@ def _steps(text: str) -> tuple[str, ...]:
 def _rounds(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 20:
         raise argparse.ArgumentTypeError("is no whole number from 1 to 20")
+    return int(text)
+
+
+def _name(text: str) -> str:
+    name = " ".join(text.split())
+    if not name.isprintable() or not 1 <= len(name) <= 60:
+        raise argparse.ArgumentTypeError("is no name of 1 to 60 letters")
+    return name
+
+
+def _months(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 24:
+        raise argparse.ArgumentTypeError("is no whole number from 1 to 24")
     return int(text)
 
 

@@ -98,7 +98,7 @@ def _of_the_machine(snapshot: Snapshot) -> Iterator[Family]:
     yield _one(
         "presence_calibrated",
         "1 while a walk has shown that the entry settings fit the door",
-        not snapshot.calibration,
+        not snapshot.calibration.doubt,
     )
     yield _one(
         "presence_state_read_only",

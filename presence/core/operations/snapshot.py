@@ -8,7 +8,7 @@ are both `listening`: the difference would show that somebody is there.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from presence.core.consent.freshness import Freshness
 from presence.core.operations.entry_report import EntryReport
@@ -18,6 +18,18 @@ from presence.core.place import Place
 from presence.core.recognition.challenge import RejectReason
 from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.timestamps import Moment
+
+
+class DoorStanding(NamedTuple):
+    """Whether a walk with a test phone has shown that the entry settings fit this door."""
+
+    doubt: str = ""
+    """Why they are not known to; empty where they are."""
+    reminder: str = ""
+    """That they soon will not be any more."""
+    valid_until: str = ""
+    """The day, such as 2027-11-29; empty where nothing was recorded."""
+
 
 HOURLY: Final = (
     "recognised",
@@ -194,8 +206,7 @@ class Snapshot:
     """Why nobody knows whether it is, with the next step."""
     disk_free_bytes: int | None
     entry: EntryReport = field(default_factory=EntryReport)
-    calibration: str = ""
-    """Why the entry settings are not known to fit this door; empty where a walk has shown it."""
+    calibration: DoorStanding = field(default_factory=DoorStanding)
     state_read_only: bool = False
     """The file system of storage.state_dir, as where the kernel no longer trusts a card."""
     storage_failing: bool

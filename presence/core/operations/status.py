@@ -79,8 +79,9 @@ def next_steps(snapshot: Snapshot) -> list[str]:
         steps.append(f"doorbell {snapshot.bell.adapter}: {snapshot.bell.trouble}")
     if not snapshot.broker_connected:
         steps.append(f"broker: {snapshot.broker_trouble or 'not connected yet'}")
-    if snapshot.calibration:
-        steps.append(f"door: {snapshot.calibration}: {CALIBRATE}")
+    door = snapshot.calibration
+    if door.doubt or door.reminder:
+        steps.append(f"door: {door.doubt or door.reminder}: {CALIBRATE}")
     steps += _counter_steps(snapshot)
     steps += _storage_steps(snapshot)
     if not snapshot.clock_synchronised:
@@ -168,7 +169,8 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         "clock_trouble": snapshot.clock_trouble,
         "disk_free_bytes": snapshot.disk_free_bytes,
         "entry": _entry_as_json(snapshot.entry),
-        "calibrated": not snapshot.calibration,
+        "calibrated": not snapshot.calibration.doubt,
+        "calibrated_until": snapshot.calibration.valid_until or None,
         "state_read_only": snapshot.state_read_only,
         "storage_failing": snapshot.storage_failing,
         "alarms": {alarm.value: snapshot.alarms.get(alarm, 0) for alarm in Alarm},

@@ -1,49 +1,105 @@
-"""What `scan-test --apply` leaves behind: which settings a walk of this door has shown to fit.
+"""What `scan-test --apply` leaves behind: what was measured at this door, with which antennas and
+settings, who signed it off, and until when it holds.
 
     calibration.json in storage.state_dir:
-    {"v": 1, "at": …, "verdict": "PASS", "found": …, "settings": {…}}
+    {"v": 2, "at": …, "valid_until": …, "verdict": "PASS", "found": …, "signed_off_by": …,
+     "program": …, "measured": {…}, "antennas": […], "phones": […], "settings": {…},
+     "settings_sha256": …, "mac": …}
 
-The settings themselves, not a digest of them: so what was changed since can be named, and a setting
-that a later version brings is no change. An adapter that was exchanged for another of the same name
-cannot be seen.
+The settings themselves beside their digest: so what was changed since can be named, and a setting
+that a later version brings is no change. It ends at once when one of them, an antenna or a place
+changes, and `valid_until` ends it in any case: doors are rebuilt, shelves moved.
+
+`mac` is an HMAC with a key made from the store key. It shows that nobody edited the record who
+cannot read that key, and that it is of this store. It does not show who signed: `signed_off_by` is
+what was typed. Root and the daemon can read the key, and nothing here holds against them.
 """
 
+import hmac
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
 
+from presence import __version__
 from presence.config import Settings
+from presence.core.encoding import encode_base64url
+from presence.core.operations.snapshot import DoorStanding
 from presence.core.timestamps import rfc3339
 from presence.edges.host.files import replace_file
 from presence.errors import StorageError
 
 FILE_NAME: Final = "calibration.json"
-VERSION: Final = 1
+VERSION: Final = 2
+MONTHS: Final = 12
+MOST_MONTHS: Final = 24
+REMIND_DAYS: Final = 30
+NEVER: Final = "never calibrated, so most who come in are missed"
+_LABEL: Final = b"presence calibration v2\0"
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    at: str
+class HungAntenna(NamedTuple):
+    """`address` is empty where nobody could tell it: a satellite's, or without BlueZ."""
+
+    name: str
+    address: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What the walk has shown, and who answers for it."""
+
     verdict: str
     found: str
+    measured: Mapping[str, object]
+    antennas: Sequence[HungAntenna]
+    phones: Sequence[str] = ()
+    """Their models, as the technician typed them."""
+    signed_off_by: str = ""
+    months: int = MONTHS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    at: str
+    valid_until: date
+    verdict: str
+    found: str
+    signed_off_by: str
+    measured: Mapping[str, Any]
+    antennas: tuple[HungAntenna, ...]
     settings: Mapping[str, object]
 
 
-def record(settings: Settings, verdict: str, found: str, utc_s: float) -> None:
+class UnusableRecord(Exception):
+    """The message says why, and is for people."""
+
+
+def record(settings: Settings, store_key: bytes, signed: Signed, utc_s: float) -> None:
     """Replaces an older record. Raises StorageError.
 
     Root writes here into the daemon's folder: a file that did not exist before, renamed, follows no
     link of anybody's.
     """
-    values = {
+    door = _of_the_door(settings)
+    values: dict[str, object] = {
         "v": VERSION,
         "at": rfc3339(utc_s),
-        "verdict": verdict,
-        "found": found,
-        "settings": _of_the_door(settings),
+        "valid_until": _after_months(_day(utc_s), signed.months).isoformat(),
+        "verdict": signed.verdict,
+        "found": signed.found,
+        "signed_off_by": signed.signed_off_by,
+        "program": __version__,
+        "measured": dict(signed.measured),
+        "antennas": [antenna._asdict() for antenna in signed.antennas],
+        "phones": list(signed.phones),
+        "settings": door,
+        "settings_sha256": sha256(_canonical(door)).hexdigest(),
     }
+    values["mac"] = _mac(values, store_key)
     path = settings.storage.state_dir / FILE_NAME
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,27 +113,70 @@ def record(settings: Settings, verdict: str, found: str, utc_s: float) -> None:
         raise StorageError(f"{path}: {error.strerror}: {next_step}") from error
 
 
-def read(settings: Settings) -> Calibration | None:
-    """None where there is none that can be understood: then the door counts as not calibrated."""
+def read(settings: Settings, store_key: bytes) -> Calibration:
+    """Raises UnusableRecord: then the door counts as not calibrated."""
     path = settings.storage.state_dir / FILE_NAME
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    try:
         values = json.loads(path.read_bytes())
-        if values["v"] == VERSION:
-            at, verdict, found = (str(values[key]) for key in ("at", "verdict", "found"))
-            return Calibration(at, verdict, found, dict(values["settings"]))
-    return None
+    except FileNotFoundError:
+        raise UnusableRecord(NEVER) from None
+    except (OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or "it is no JSON"
+        raise UnusableRecord(f"{path} cannot be read ({why}), so it counts for nothing") from None
+    version = values.get("v") if isinstance(values, dict) else None
+    if version == 1:
+        raise UnusableRecord(
+            f"calibrated on {str(values.get('at', ''))[:10]} by an older version, whose record "
+            "names no places and is not sealed"
+        )
+    if version != VERSION:
+        raise UnusableRecord(f"{path} is of another version than this program's")
+    if not hmac.compare_digest(_mac(values, store_key), str(values.get("mac", ""))):
+        raise UnusableRecord(
+            f"{path} was edited, or is of another store: it is not sealed with this store's key"
+        )
+    return Calibration(  # sealed by us, so it has all of its fields
+        at=values["at"],
+        valid_until=date.fromisoformat(values["valid_until"]),
+        verdict=values["verdict"],
+        found=values["found"],
+        signed_off_by=values["signed_off_by"],
+        measured=values["measured"],
+        antennas=tuple(HungAntenna(**each) for each in values["antennas"]),
+        settings=values["settings"],
+    )
 
 
-def doubt(settings: Settings) -> str:
-    """Why these settings are not known to fit the door; empty where a walk has shown it."""
-    kept = read(settings)
-    if kept is None:
-        return "never calibrated, so most who come in are missed"
+def standing(
+    settings: Settings,
+    store_key: bytes,
+    utc_s: float,
+    *,
+    addresses: Mapping[str, str] | None = None,
+) -> DoorStanding:
+    """Whether these settings are known to fit the door, now. `addresses`: of the antennas by their
+    names, where they could be asked for.
+    """
+    try:
+        kept = read(settings, store_key)
+    except UnusableRecord as error:
+        return DoorStanding(doubt=str(error))
     present = _of_the_door(settings)
     changed = sorted(key for key, value in kept.settings.items() if present.get(key) != value)
-    return (
-        f"calibrated on {kept.at[:10]} and changed since: {', '.join(changed)}" if changed else ""
-    )
+    changed += [
+        f"antenna {name} is another device"
+        for name, address, _ in kept.antennas
+        if address and (addresses or {}).get(name, address) != address
+    ]
+    until, today = kept.valid_until, _day(utc_s)
+    doubt = reminder = ""
+    if changed:
+        doubt = f"calibrated on {kept.at[:10]} and changed since: {', '.join(changed)}"
+    elif today > until:
+        doubt = f"calibrated on {kept.at[:10]}, valid until {until}: that is past"
+    elif today > until - timedelta(days=REMIND_DAYS):
+        reminder = f"the calibration ends on {until}"
+    return DoorStanding(doubt=doubt, reminder=reminder, valid_until=until.isoformat())
 
 
 def _of_the_door(settings: Settings) -> dict[str, object]:
@@ -87,3 +186,27 @@ def _of_the_door(settings: Settings) -> dict[str, object]:
         "radio.door_adapters": list(settings.radio.door_adapters),
     }
     return {**{f"entry.{key}": value for key, value in asdict(settings.entry).items()}, **radio}
+
+
+def _mac(values: Mapping[str, object], store_key: bytes) -> str:
+    content = {key: value for key, value in values.items() if key != "mac"}
+    return encode_base64url(hmac.digest(store_key, _LABEL + _canonical(content), "sha256"))
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _day(utc_s: float) -> date:
+    return datetime.fromtimestamp(utc_s, UTC).date()
+
+
+def _after_months(day: date, months: int) -> date:
+    """The same day of a later month, or its last."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    for days_less in range(4):
+        try:
+            return date(year, month + 1, day.day - days_less)
+        except ValueError:  # the 31st of a month of 30
+            continue
+    raise AssertionError(day)

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from presence.core.consent.freshness import NEXT_STEP, Freshness
-from presence.core.operations.snapshot import HOURLY, Alarm, Radio, RadioState, Snapshot
+from presence.core.operations.snapshot import (
+    HOURLY,
+    Alarm,
+    DoorStanding,
+    Radio,
+    RadioState,
+    Snapshot,
+)
 from presence.core.operations.status import as_json, as_lines, next_steps
 from tests.support.builders import START_S, moment
 
@@ -62,7 +69,14 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
             "mend the access",
         ),
         ({"storage_failing": True}, "make room"),
-        ({"calibration": "never calibrated"}, "door: never calibrated: walk it with a test phone"),
+        (
+            {"calibration": DoorStanding(doubt="never calibrated")},
+            "door: never calibrated: walk it with a test phone",
+        ),
+        (
+            {"calibration": DoorStanding(reminder="the calibration ends on 2026-12-01")},
+            "door: the calibration ends on 2026-12-01: walk it with a test phone",
+        ),
         ({"disk_free_bytes": 1000}, "make room"),
         ({"state_read_only": True}, "read-only"),
         ({"clock_synchronised": False}, "timedatectl"),
