@@ -582,6 +582,19 @@ class RadioSpent(OperationalEvent, name="radio.spent", level=Level.WARNING):
     next_step: Sentence
 
 
+class SatelliteAsked(OperationalEvent, name="satellite.asked", level=Level.INFO):
+    """On a satellite: its gateway asks, so it listens."""
+
+    satellite: Name
+
+
+class SatelliteUnasked(OperationalEvent, name="satellite.unasked", level=Level.INFO):
+    """On a satellite: no nonce for fifteen seconds, so it neither listens nor speaks."""
+
+    satellite: Name
+    next_step: Sentence
+
+
 class SatelliteHeard(OperationalEvent, name="satellite.heard", level=Level.INFO):
     """A satellite is heard, for the first time or again."""
 

@@ -25,13 +25,13 @@ Refuse = Callable[[int, str], None]
 """Takes the line and what is wrong there."""
 
 
-def compose_document(text: str, *, name: str) -> Node:
+def compose_document(text: str, *, name: str, example: str = "config/presence.yaml") -> Node:
     """The root node of the only document. Raises ConfigurationError with the line of the
     mistake.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        problem = f"{name}: is empty: start from the commented config/presence.yaml"
+        problem = f"{name}: is empty: start from the commented {example}"
     except yaml.MarkedYAMLError as error:
         root, problem = None, _syntax_problem(error, name)
     except yaml.reader.ReaderError as error:

@@ -8,20 +8,34 @@ line:
 """
 
 from pathlib import Path
+from typing import Final, TypeVar
 
 from yaml.nodes import MappingNode
 
 from presence.config.document import compose_document
+from presence.config.fields import Section
 from presence.config.scalars import is_null, shown
 from presence.config.settings import Settings
 from presence.config.walk import SectionReader
 from presence.errors import ConfigurationError
 
+EXAMPLES: Final = {
+    "Settings": "config/presence.yaml",
+    "SatelliteSettings": "config/satellite.yaml",
+}
 _MAX_BYTES = 262_144
 """Twenty times a real file; a larger one is a mistake, and would keep a small computer busy."""
 
 
+S = TypeVar("S", bound=Section)
+
+
 def load_settings(path: Path) -> Settings:
+    """The file of a gateway; see `load`."""
+    return load(path, Settings)
+
+
+def load(path: Path, wanted: type[S]) -> S:
     """Read and check a configuration file. Raises ConfigurationError with all that is wrong, by
     line.
     """
@@ -41,26 +55,27 @@ def load_settings(path: Path) -> Settings:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigurationError([f"{path}:{line}: is not UTF-8: save the file as UTF-8"]) from None
-    return parse_settings(text, name=str(path))
+    return _parse(text, wanted, name=str(path))
 
 
 def parse_settings(text: str, *, name: str) -> Settings:
     """Check a configuration text; `name` stands in the messages, and relative paths start from its
     folder.
     """
-    root = compose_document(text, name=name)
+    return _parse(text, Settings, name=name)
+
+
+def _parse(text: str, wanted: type[S], *, name: str) -> S:
+    example = EXAMPLES[wanted.__name__]
+    root = compose_document(text, name=name, example=example)
     if is_null(root):
-        raise ConfigurationError(
-            [f"{name}: is empty: start from the commented config/presence.yaml"]
-        )
+        raise ConfigurationError([f"{name}: is empty: start from the commented {example}"])
     if not isinstance(root, MappingNode):
         what = shown(root, secret=True)
-        raise ConfigurationError(
-            [f"{name}:1: is {what}, not a group of sections: write `store:` and so on"]
-        )
+        raise ConfigurationError([f"{name}:1: is {what}, not a group of sections: see {example}"])
     walk = SectionReader(name)
-    settings = walk.root(Settings, root)
-    if walk.problems or not isinstance(settings, Settings):
+    settings = walk.root(wanted, root)
+    if walk.problems or not isinstance(settings, wanted):
         raise ConfigurationError(
             [problem for _, problem in sorted(walk.problems, key=lambda item: item[0])]
         )

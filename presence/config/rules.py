@@ -40,8 +40,13 @@ def figures_rule_of(settings: Settings) -> FiguresRule:
 
 def formats_of(settings: Settings) -> tuple[Format, ...]:
     """What is recognised: the registered formats, and those that a setting switches on."""
-    prefix = settings.identity.ibeacon_prefix
-    return FORMATS if prefix is None else (*FORMATS, ibeacon.format_for(bytes.fromhex(prefix)))
+    return formats_with(settings.identity.ibeacon_prefix)
+
+
+def formats_with(ibeacon_prefix: str | None) -> tuple[Format, ...]:
+    if ibeacon_prefix is None:
+        return FORMATS
+    return (*FORMATS, ibeacon.format_for(bytes.fromhex(ibeacon_prefix)))
 
 
 def scan_filters_of(settings: Settings) -> tuple[ScanFilter, ...]:

@@ -27,6 +27,8 @@ KEY_FILE = r"(?![0-9a-fA-F]{32,}$).+"
 secret.
 """
 
+PREFIX = r"[0-9a-f]{16}"
+PREFIX_REMEDY = "give the chain's 8 bytes as 16 digits of 0–9 and a–f, in quotes"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _UUID_REMEDY = "use a UUID of your own in lower case, as `uuidgen` makes them"
@@ -35,7 +37,7 @@ REPOSITORY = (
     r"|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?(/\S{0,400})?"
     r"|/.{0,500}"
 )
-_NAME_REMEDY = "use 1–32 of a–z, 0–9 and '-'"
+NAME_REMEDY = "use 1–32 of a–z, 0–9 and '-'"
 
 
 class RadioMode(StrEnum):
@@ -62,9 +64,9 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StoreSettings(Section):
-    chain: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="acme")
-    store: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="fi-0042")
-    gateway: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="door-1")
+    chain: str = setting(pattern=NAME, remedy=NAME_REMEDY, example="acme")
+    store: str = setting(pattern=NAME, remedy=NAME_REMEDY, example="fi-0042")
+    gateway: str = setting(pattern=NAME, remedy=NAME_REMEDY, example="door-1")
     key_file: Path = setting(
         pattern=KEY_FILE,
         remedy="name a file with 64 hex digits, the same on every gateway of this store",
@@ -127,7 +129,7 @@ class RadioSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class SatelliteAntenna(Section):
-    name: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="pavement")
+    name: str = setting(pattern=NAME, remedy=NAME_REMEDY, example="pavement")
     place: Place = setting(example="outside")
     key_file: Path = setting(
         pattern=KEY_FILE,
@@ -166,8 +168,8 @@ class DoorbellSettings(Section):
 class IdentitySettings(Section):
     ibeacon_prefix: str | None = setting(
         default=None,
-        pattern=r"[0-9a-f]{16}",
-        remedy="give the chain's 8 bytes as 16 digits of 0–9 and a–f, in quotes",
+        pattern=PREFIX,
+        remedy=PREFIX_REMEDY,
         example='"5072657365636531"',
     )
     reference_tx_dbm: int = setting(default=-18, minimum=-100, maximum=20)
@@ -214,7 +216,7 @@ class ConsentSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class AudienceSettings(Section):
-    name: str = setting(pattern=NAME, remedy=_NAME_REMEDY, example="offers-main")
+    name: str = setting(pattern=NAME, remedy=NAME_REMEDY, example="offers-main")
     purpose: AudiencePurpose = setting(default=AudiencePurpose.OFFERS)
     campaigns: list[str] = setting(
         default=[],
@@ -259,7 +261,7 @@ class CounterFacing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CounterSettings(Section):
-    door: str | None = setting(default=None, pattern=NAME, remedy=_NAME_REMEDY, example="main")
+    door: str | None = setting(default=None, pattern=NAME, remedy=NAME_REMEDY, example="main")
     window_s: float = setting(default=5, minimum=1, maximum=60)
     faces: CounterFacing = setting(default=CounterFacing.IN)
 

@@ -68,9 +68,12 @@ class SectionReader:
         self._name = name
         self._folder = Path(name).absolute().parent
         self._lines: dict[str, int] = {}
+        self._whole: type[Section] = Section
+        """Where a key that stands in a wrong place may belong."""
 
     def root(self, wanted: type[Section], node: Node) -> Any:
         """The whole file as `wanted`, or a stand-in with holes where a problem was noted."""
+        self._whole = wanted
         return self._section(wanted, node, _Place("", 1))
 
     def _section(self, wanted: type[Section], node: Node, place: _Place) -> Any:
@@ -100,7 +103,7 @@ class SectionReader:
         known: dict[str, Field[Any]] = {field.name: field for field in fields(wanted)}  # type: ignore[arg-type]
         for key, (at, _) in given.items():
             if key not in known:
-                self._refuse(at, wording.unknown(key, known))
+                self._refuse(at, wording.unknown(key, known, self._whole))
         values: dict[str, Any] = {}
         for key, field in known.items():
             if key in given:

@@ -12,13 +12,14 @@ from yaml.nodes import Node, ScalarNode
 
 from presence.config.fields import Section, limits, number, unit
 from presence.config.scalars import shown
-from presence.config.settings import Settings
 
 
-def unknown(key: str, known: Iterable[str]) -> str:
-    """The key is none of this section's; it may live elsewhere, or be misspelt."""
+def unknown(key: str, known: Iterable[str], whole: type[Section]) -> str:
+    """The key is none of this section's; it may live elsewhere in the whole file, or be
+    misspelt.
+    """
     known = list(known)
-    homes = [home for home, name in _all_keys(Settings, "") if name == key and home]
+    homes = [home for home, name in _all_keys(whole, "") if name == key and home]
     if homes:
         return f"is not a setting here: move it to `{'` or `'.join(homes)}`"
     near = difflib.get_close_matches(key, known, n=1)

@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ from presence.edges.bluez.traces import PHONE_PLUGINS
 from tests.support.paths import ROOT
 
 UNIT = ROOT / "systemd" / "presence.service"
+SATELLITE = ROOT / "systemd" / "presence-satellite.service"
 KEPT = {"etc/presence/presence.yaml", "etc/presence/store.key"}
 
 needs_analyze = pytest.mark.skipif(
@@ -41,14 +43,15 @@ def files(root: Path) -> dict[str, tuple[int, bytes]]:
 
 @needs_analyze
 @pytest.mark.requirement("R-62")
-def test_the_unit_is_exposed_by_1_point_5_at_most() -> None:
+@pytest.mark.parametrize("unit", [UNIT, SATELLITE], ids=["gateway", "satellite"])
+def test_a_unit_is_exposed_by_1_point_5_at_most(unit: Path) -> None:
     command = [
         "systemd-analyze",
         "security",
         "--offline=true",
         "--threshold=15",
         "--no-pager",
-        str(UNIT),
+        str(unit),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -64,7 +67,12 @@ def test_the_sandbox_lets_the_clock_be_asked() -> None:
     assert not any(line.startswith("ProtectClock=") for line in lines)
 
 
-OUR_UNITS = ("presence.service", "var-lib-bluetooth", "bluetooth.service")
+OUR_UNITS = (
+    "presence.service",
+    "presence-satellite.service",
+    "var-lib-bluetooth",
+    "bluetooth.service",
+)
 DEBIANS = """\
 [Service]
 Type=dbus
@@ -131,9 +139,10 @@ def test_bluetoothds_settings_name_each_section_and_key_once() -> None:
 @needs_analyze
 def test_systemd_finds_nothing_to_say_about_our_units(tmp_path: Path) -> None:
     """But for the program, which is not installed on the machine of the tests."""
-    unit = tmp_path / "presence.service"
-    text = UNIT.read_text().replace("/opt/presence/bin/python", "/usr/bin/python3")
-    unit.write_text(text.replace("file:/usr/share/doc/presence/install.md", "man:systemd(1)"))
+    units = [tmp_path / UNIT.name, tmp_path / SATELLITE.name]
+    for ours, unit in zip((UNIT, SATELLITE), units, strict=True):
+        text = ours.read_text().replace("/opt/presence/bin/python", "/usr/bin/python3")
+        unit.write_text(re.sub("file:/usr/share/doc/presence/.*", "man:systemd(1)", text))
     mount = tmp_path / "var-lib-bluetooth.mount"
     mount.write_text((ROOT / "systemd" / mount.name).read_text())
     command = [
@@ -141,7 +150,7 @@ def test_systemd_finds_nothing_to_say_about_our_units(tmp_path: Path) -> None:
         "verify",
         "--recursive-errors=no",
         "--man=no",
-        str(unit),
+        *map(str, units),
         str(mount),
     ]
     command.append(str(a_bluetooth_unit(tmp_path)))
@@ -157,6 +166,7 @@ def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(
     found = files(tmp_path)
     assert found.keys() == KEPT | {
         "etc/systemd/system/presence.service",
+        "etc/systemd/system/presence-satellite.service",
         "etc/systemd/system/bluetooth.service.d/presence.conf",
         "etc/systemd/system/var-lib-bluetooth.mount",
         "etc/systemd/journald@presence.conf",
@@ -164,6 +174,8 @@ def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(
         "etc/dbus-1/system.d/zz-presence.conf",
         "etc/presence/bluetooth.conf",
         "usr/share/doc/presence/install.md",
+        "usr/share/doc/presence/satellites.md",
+        "usr/share/doc/presence/satellite.yaml",
     }
     mode, key = found["etc/presence/store.key"]
     assert (mode, len(bytes.fromhex(key.decode()))) == (0o400, 32)

@@ -14,6 +14,7 @@ from presence.cli.parsers import (
     incident_export,
     replay,
     run,
+    satellite,
     scan_test,
     status,
     subject_report,
@@ -23,6 +24,7 @@ from presence.cli.parsers import (
 PARSERS: Final = (
     demo,
     run,
+    satellite,
     status,
     check,
     audit,

@@ -1,0 +1,39 @@
+"""What `presence satellite` takes."""
+
+from typing import Final
+
+from presence.cli.command import Commands, add_config
+
+DESCRIPTION: Final = """\
+Makes this computer an antenna of a gateway elsewhere: it listens with one
+Bluetooth adapter, and tells the gateway over the broker which identifiers it
+heard, how strongly and when. Nothing else of anybody leaves it: no address, no
+name. It knows no customer, holds no list and no window key, and it listens only
+while the gateway asks it to: in opening hours, while the gateway runs.
+
+Runs until SIGTERM. The service is systemd/presence-satellite.service.
+
+Set it up in four steps (docs/satellites.md):
+  1. openssl rand -hex 32: one key, in a file here and in one on the gateway
+  2. the broker: a user of its own, which may write its own topic only
+  3. the gateway: name, place and key file under `satellites`; reload
+  4. here: config/satellite.yaml, as /etc/presence/satellite.yaml
+
+`presence status` on the gateway says whether it is heard.
+"""
+
+EPILOG: Final = """\
+exit codes: 0 stopped, 75 the radio is deaf and only a start anew is left to
+try, 78 the configuration cannot be used
+"""
+
+
+def add(commands: Commands) -> None:
+    command = commands.add(
+        "satellite",
+        "presence.cli.satellite:start",
+        summary="an antenna elsewhere: hears for a gateway, and knows nobody",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    add_config(command, required=True, explanation="e.g. /etc/presence/satellite.yaml")
