@@ -1,4 +1,4 @@
-"""Figures of the entry decision, by day: how late, how doubtful, how many; never who.
+"""Entry figures: how late, how doubtful and how many entries were, by the day; never who.
 
     Entered ─► seconds since the door's peak, or late ──┐
     Left ────► suspect, where it came at once ──────────┼──► today ──midnight──► closed days

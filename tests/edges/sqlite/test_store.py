@@ -88,6 +88,17 @@ def test_a_restart_finds_what_was_stored(reopen: Reopen) -> None:
     assert reopen().load() == AS_STORED
 
 
+def test_the_figures_are_kept_in_place_of_those_of_before(reopen: Reopen) -> None:
+    store = reopen()
+    store.keep_figures("yesterday's")
+    store.keep_figures("today's")
+    store.commit(A_STEP)
+
+    assert reopen().load().figures == "today's"
+    reopen().replace(Stored(figures="others"))
+    assert reopen().load() == Stored(figures="others")
+
+
 @pytest.mark.requirement("R-12", "R-40")
 def test_a_step_forgets_cancels_and_retracts(reopen: Reopen) -> None:
     store = reopen()
