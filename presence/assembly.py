@@ -324,7 +324,9 @@ def _notice_keys(consent: ConsentSettings) -> KeySet | None:
 def doorbell_of(settings: Settings, telemetry: Telemetry) -> DoorbellSource | None:
     if not settings.doorbell.enabled or _is_disarmed(settings):
         return None
-    return Doorbell(settings.doorbell, SystemClock(), emit=telemetry.emit)
+    bell = settings.doorbell
+    listening = () if bell.share_adapter else [each.adapter for each in settings.radio.antennas]
+    return Doorbell(bell, SystemClock(), emit=telemetry.emit, others=listening)
 
 
 def _is_disarmed(settings: Settings) -> bool:

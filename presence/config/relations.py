@@ -11,6 +11,12 @@ import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
 
+from presence.config.antennas import (
+    doorbell_has_an_adapter,
+    each_adapter_is_named_once,
+    no_number_hangs_in_a_place,
+    somebody_could_be_recognised,
+)
 from presence.config.fields import Relation, Section
 from presence.config.settings import (
     AudienceSettings,
@@ -146,20 +152,6 @@ def _minutes(clock: str) -> int:
     return int(clock[:2]) * 60 + int(clock[3:5])
 
 
-def door_adapters_are_listened_to(radio: RadioSettings) -> Iterator[str]:
-    unheard = [name for name in radio.door_adapters if name not in radio.adapters]
-    if unheard:
-        yield (
-            f"door_adapters names {unheard[0]}, which is not among adapters: add it there, "
-            "beside the one inside"
-        )
-    elif radio.door_adapters and set(radio.door_adapters) >= set(radio.adapters):
-        yield (
-            "door_adapters names every adapter, so nobody would be heard inside: leave the one "
-            "inside out"
-        )
-
-
 def certificate_goes_with_its_key(tls: TlsSettings) -> Iterator[str]:
     if (tls.certificate_file is None) != (tls.key_file is None):
         yield "certificate_file goes with key_file: give both or neither"
@@ -203,22 +195,6 @@ def doorbell_has_a_name(bell: DoorbellSettings) -> Iterator[str]:
         yield (
             "service_uuid is missing, so no app could find the doorbell: use the chain's, made "
             "once with `uuidgen`"
-        )
-
-
-def doorbell_has_an_adapter(settings: Settings) -> Iterator[str]:
-    """A radio must share its time between listening and a connection: each ring would cost
-    advertisements.
-    """
-    bell = settings.doorbell
-    if (
-        bell.enabled
-        and not bell.share_adapter
-        and bell.adapter in (settings.radio.adapters or ["hci0"])
-    ):
-        yield (
-            f"doorbell.adapter: {bell.adapter} scans too: give the doorbell an adapter of its own, "
-            "or set doorbell.share_adapter after a test at this door"
         )
 
 
@@ -302,7 +278,10 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         days_are_days,
         closes_when_it_does_not_open,
     ),
-    RadioSettings: (door_adapters_are_listened_to,),
+    RadioSettings: (
+        each_adapter_is_named_once,
+        no_number_hangs_in_a_place,
+    ),
     DoorbellSettings: (doorbell_has_a_name,),
     ConsentSettings: (
         lease_outlives_a_look,
@@ -325,6 +304,7 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         audience_names_differ,
         satellite_names_differ,
         doorbell_has_an_adapter,
+        somebody_could_be_recognised,
         padding_holds_every_event,
         addresses_need_an_active_scan,
         walks_are_in_opening_hours,

@@ -58,7 +58,7 @@ def scan_filters_of(settings: Settings) -> tuple[ScanFilter, ...]:
 def places_of(settings: Settings) -> dict[str, Place]:
     """Antenna → where it hangs."""
     satellites = {satellite.name: satellite.place for satellite in settings.satellites}
-    return dict.fromkeys(settings.radio.door_adapters, Place.DOOR) | satellites
+    return {each.adapter: each.place for each in settings.radio.antennas} | satellites
 
 
 def rules_of(settings: Settings, store_key: bytes) -> Rules:

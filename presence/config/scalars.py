@@ -76,7 +76,8 @@ def shown(node: Node, *, secret: bool = False) -> str:
 def parse_text(node: ScalarNode) -> str:
     """Text of one line; what YAML took for something else wants quotes."""
     if kind(node) != "str":
-        raise RefusedValue("" if is_null(node) else "put it in quotes")
+        base_60 = "YAML reads colons as base 60: " if ":" in node.value else ""
+        raise RefusedValue("" if is_null(node) else f"{base_60}put it in quotes")
     if not node.value:
         raise RefusedValue("write it, or remove the line")
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in node.value):

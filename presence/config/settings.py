@@ -31,6 +31,17 @@ PREFIX = r"[0-9a-f]{16}"
 PREFIX_REMEDY = "give the chain's 8 bytes as 16 digits of 0–9 and a–f, in quotes"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
+ADAPTER = (
+    r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}"
+    r"|usb:[0-9]{1,3}-[0-9]{1,3}(\.[0-9]{1,3}){0,6}"
+    r"|hci[0-9]{1,2}"
+)
+"""Address, USB path (the bus, and from its root on the ports: seven at most), today's number."""
+
+_ADAPTER_REMEDY = (
+    "use its address in quotes, its USB path such as usb:1-1.4, or hci0: `presence check` prints "
+    "all three"
+)
 _UUID_REMEDY = "use a UUID of your own in lower case, as `uuidgen` makes them"
 REPOSITORY = (
     r"https://\S{1,500}"
@@ -109,19 +120,16 @@ class NoticeSettings(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AntennaSettings(Section):
+    adapter: str = setting(pattern=ADAPTER, remedy=_ADAPTER_REMEDY, example='"00:1A:7D:DA:71:13"')
+    place: Place = setting(default=Place.INSIDE)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RadioSettings(Section):
     mode: RadioMode = setting(default=RadioMode.AUTO)
-    adapters: list[str] = setting(
-        default=[],
-        each=r"hci[0-9]{1,2}",
-        remedy="use names such as hci0, or [] for the first",
-        example="[hci0]",
-    )
-    door_adapters: list[str] = setting(
-        default=[],
-        each=r"hci[0-9]{1,2}",
-        remedy="name those of radio.adapters that stand at the door, or [] for none",
-        example="[]",
+    antennas: list[AntennaSettings] = setting(
+        default=[], example='[{adapter: "00:1A:7D:DA:71:13", place: inside}]'
     )
     silence_min: float = setting(default=30, minimum=5, maximum=240)
     queue_length: int = setting(default=4096, minimum=64, maximum=1_000_000)
@@ -149,7 +157,7 @@ class DoorbellSettings(Section):
         example="5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10",
     )
     adapter: str = setting(
-        default="hci1", pattern=r"hci[0-9]{1,2}", remedy="use a name such as hci1", example="hci1"
+        default="hci1", pattern=ADAPTER, remedy=_ADAPTER_REMEDY, example="usb:1-1.2"
     )
     share_adapter: bool = setting(default=False)
     beacon_uuid: str | None = setting(

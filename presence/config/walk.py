@@ -17,10 +17,12 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from presence.config import wording
+from presence.config.antennas import spelt_anew
 from presence.config.document import mapping_entries
 from presence.config.fields import Section
 from presence.config.relations import RELATIONS
 from presence.config.scalars import PARSERS, RefusedValue, is_null, kind
+from presence.config.settings import RadioSettings
 
 CREDENTIALS: Final = "$CREDENTIALS_DIRECTORY"
 
@@ -101,9 +103,10 @@ class SectionReader:
         given = self._entries(node, place)
         types = get_type_hints(wanted)
         known: dict[str, Field[Any]] = {field.name: field for field in fields(wanted)}  # type: ignore[arg-type]
+        replaced = self._replaced(wanted, given)
         for key, (at, _) in given.items():
             if key not in known:
-                self._refuse(at, wording.unknown(key, known, self._whole))
+                self._refuse(at, replaced.get(key) or wording.unknown(key, known, self._whole))
         values: dict[str, Any] = {}
         for key, field in known.items():
             if key in given:
@@ -115,6 +118,13 @@ class SectionReader:
             else:
                 self._refuse(place.key(key, place.line), wording.missing(field, types[key]))
         return {key: value for key, value in values.items() if value is not _HOLE}
+
+    def _replaced(
+        self, wanted: type[Section], given: Mapping[str, tuple[_Place, Node]]
+    ) -> Mapping[str, str]:
+        """Keys of older files → what is written now in place of what stands here."""
+        nodes = {key: node for key, (_, node) in given.items()}
+        return spelt_anew(nodes) if wanted is RadioSettings else {}
 
     def _entries(self, node: Node, place: _Place) -> dict[str, tuple[_Place, Node]]:
         if not isinstance(node, MappingNode):

@@ -7,6 +7,7 @@ from typing import Final
 
 from presence.config import Settings
 from presence.diagnosis.findings import Finding, Verdict
+from presence.edges.bluez import adapters_of
 from presence.edges.bluez.gatt.abilities import Abilities, abilities_of
 from presence.edges.bluez.pace import PACE, Pace
 from presence.errors import RadioError, RadioFault
@@ -14,7 +15,7 @@ from presence.errors import RadioError, RadioFault
 ANOTHER: Final = (
     "use another adapter: one with Bluetooth 4.2 or newer that Linux drives as a peripheral"
 )
-NO_ADAPTER: Final = "plug it in, or name the right one in doorbell.adapter (`bluetoothctl list`)"
+NO_ADAPTER: Final = "plug it in, or name the right one in doorbell.adapter"
 FULL: Final = (
     "another program advertises on it: end that, or give the doorbell an adapter of its own"
 )
@@ -36,7 +37,9 @@ async def look_at_doorbell(
     if not bell.enabled:
         return []
     try:
-        abilities = await abilities_of(bell.adapter, bus_address=bus_address, pace=pace)
+        abilities = await abilities_of(
+            bell.adapter, antennas=adapters_of(settings), bus_address=bus_address, pace=pace
+        )
     except RadioError as error:
         step = NO_ADAPTER if error.fault is RadioFault.NO_ADAPTER else error.fault.value
         return [Finding("doorbell", Verdict.FAIL, f"{bell.adapter}: {error.detail}", step)]
@@ -44,7 +47,7 @@ async def look_at_doorbell(
 
 
 def _judged(settings: Settings, abilities: Abilities) -> Iterator[Finding]:
-    bell, adapter = settings.doorbell, settings.doorbell.adapter
+    bell, adapter = settings.doorbell, str(abilities.adapter)
     wanted = 1 if bell.beacon_uuid is None else 2
     if not abilities.powered:
         yield Finding("doorbell", Verdict.FAIL, f"{adapter} is off", RadioFault.POWERED_OFF.value)
@@ -63,7 +66,10 @@ def _judged(settings: Settings, abilities: Abilities) -> Iterator[Finding]:
     if wanted > 1 and not abilities.extended:
         found = f"{adapter} knows legacy advertising only: doorbell and beacon take turns of 2 s"
         yield Finding("doorbell beacon", Verdict.WARN, found, TURNS)
-    if adapter in (settings.radio.adapters or ["hci0"]):
+    if abilities.listens and not bell.share_adapter:
+        found = f"{adapter} is an antenna too, by another name: the doorbell does not ring on it"
+        yield Finding("doorbell radio", Verdict.FAIL, found, SHARED)
+    elif abilities.listens:
         both = abilities.scans and abilities.places_used
         found = (
             f"{adapter} scans too{', and both run now' if both else ''}: what each ring "

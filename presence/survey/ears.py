@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from presence.config import Settings
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
-from presence.edges.bluez import radios
+from presence.edges.bluez import numbers_of, radios
 from presence.edges.bluez.hci_count import ReportCounter
 from presence.edges.capture import CaptureReader
 from presence.edges.host.clock import SystemClock
@@ -65,11 +65,8 @@ class RadioEar:
     """Scans on, between acts too: starting anew each time would lose the first second of each."""
 
     def __init__(self, settings: Settings, on_air: ReportCounter | None) -> None:
-        adapters = settings.radio.adapters or [""]
-        self.what = (
-            f"{', '.join(name or 'first adapter' for name in adapters)}, radio mode "
-            f"{settings.radio.mode}"
-        )
+        named = [f"{each.adapter} {each.place}" for each in settings.radio.antennas]
+        self.what = f"{', '.join(named) or 'first adapter'}, radio mode {settings.radio.mode}"
         self.fault = ""
         self.on_air = on_air
         self._clock = SystemClock()
@@ -105,7 +102,7 @@ async def radio(settings: Settings) -> AsyncIterator[RadioEar]:
     A daemon on the same adapter goes on: BlueZ joins the filters of its clients, and ours is the
     same.
     """
-    with ReportCounter.open(settings.radio.adapters) as on_air:
+    with ReportCounter.open(await numbers_of(settings)) as on_air:
         ear = RadioEar(settings, on_air)
         async with asyncio.TaskGroup() as tasks:
             scanning = [tasks.create_task(scanner.run(ear.hear)) for scanner in ear.scanners]

@@ -66,7 +66,8 @@ def test_only_what_is_optional_is_switched_off() -> None:
     off = {setting.path for setting in ALL if setting.path not in in_use}
     optional = {setting.path for setting in ALL if setting.field.default is None}
     satellite = {f"satellites.{name}" for name in ("name", "place", "key_file")}
-    assert off == optional | satellite | {"mqtt.tls.ca_file"}
+    antenna = {"radio.antennas.adapter", "radio.antennas.place"}
+    assert off == optional | satellite | antenna | {"mqtt.tls.ca_file"}
 
 
 @pytest.mark.parametrize("setting", ALL, ids=lambda setting: setting.path)

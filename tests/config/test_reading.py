@@ -62,6 +62,39 @@ def test_a_section_with_nothing_below_it_is_all_defaults() -> None:
     assert read("entry:\nradio: {}\nmqtt:\n  # host: elsewhere\n") == read()
 
 
+SETUPS = {
+    "inside alone": [("hci0", Place.INSIDE)],
+    "several inside, by number": [("hci0", Place.INSIDE), ("hci1", Place.INSIDE)],
+    "inside and door": [("usb:1-1.4", Place.INSIDE), ("00:1A:7D:DA:71:13", Place.DOOR)],
+    "the pair alone": [("usb:1-1.3", Place.DOOR), ("usb:1-1.2", Place.OUTSIDE)],
+    "the pair and inside": [
+        ("00:1A:7D:DA:71:13", Place.OUTSIDE),
+        ("usb:1-1.3", Place.DOOR),
+        ("usb:1-1.4", Place.INSIDE),
+    ],
+}
+
+
+@pytest.mark.parametrize("antennas", SETUPS.values(), ids=SETUPS)
+def test_antennas_have_a_name_and_a_place(antennas: list[tuple[str, Place]]) -> None:
+    said = ", ".join(f'{{adapter: "{name}", place: {place}}}' for name, place in antennas)
+    settings = read(f"radio: {{antennas: [{said}]}}")
+
+    assert [(each.adapter, each.place) for each in settings.radio.antennas] == antennas
+    assert rules_of(settings, bytes(32)).places == dict(antennas)
+
+
+def test_without_antennas_the_first_adapter_listens_inside() -> None:
+    assert read("radio: {antennas: }").radio.antennas == read().radio.antennas == []
+    outside = read("satellites: [{name: s0, place: outside, key_file: s0.key}]")
+    assert places_of(outside) == {"s0": Place.OUTSIDE}
+
+
+def test_an_antenna_of_which_nothing_more_is_said_is_inside() -> None:
+    [antenna] = read("radio: {antennas: [{adapter: usb:1-1.4}]}").radio.antennas
+    assert antenna.place is Place.INSIDE
+
+
 def test_relative_paths_start_from_the_folder_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "presence.yaml"
     file.write_text(MINIMAL, encoding="utf-8")
@@ -266,6 +299,19 @@ def test_where_a_satellite_listens_what_phones_say_of_their_power_counts_for_not
     assert rules_of(read(), bytes(32)).reference_tx_dbm == -18
     satellites = with_satellites(tmp_path, "ab" * 32)
     assert rules_of(satellites, bytes(32)).reference_tx_dbm is None
+
+
+@pytest.mark.parametrize(
+    ("adapter", "satellite"), [("door", "outside"), ("outside", "door"), ("door", "inside")]
+)
+def test_a_satellite_may_be_the_other_antenna_without_which_nobody_is_recognised(
+    adapter: str, satellite: str
+) -> None:
+    settings = read(
+        f"radio: {{antennas: [{{adapter: usb:1-1, place: {adapter}}}]}}\n"
+        f"satellites: [{{name: s0, place: {satellite}, key_file: s0.key}}]"
+    )
+    assert places_of(settings) == {"usb:1-1": Place(adapter), "s0": Place(satellite)}
 
 
 @pytest.mark.parametrize(

@@ -244,21 +244,86 @@ ADDITIONS = [
         "radio.mode: needs one of auto, active, passive, e.g. `mode: auto`, not a list",
     ),
     (
-        "radio: {adapters: [hci0], door_adapters: [hci1]}",
-        "radio.door_adapters: names hci1, which is not among",
+        "radio: {antennas: hci0}",
+        'radio.antennas: needs a list, e.g. `antennas: [{adapter: "00:1A:7D:DA:71:13", place: ins',
+        "not text 'hci0'",
     ),
     (
-        "radio: {adapters: [hci0], door_adapters: [hci0]}",
-        "radio.door_adapters: names every adapter",
+        "radio: {antennas: [hci0]}",
+        "radio.antennas[0]: needs its settings on the lines below it, indented, not text",
     ),
     (
-        "radio: {adapters: hci0}",
-        "radio.adapters: needs a list, e.g. `adapters: [hci0]`, not text 'hci0'",
+        "radio: {antennas: [{adapter: usb:1-1}, {place: door}]}",
+        "radio.antennas[1].adapter: is missing: use its address in quotes, its USB path such as",
+        'e.g. `adapter: "00:1A:7D:DA:71:13"`',
     ),
-    ("radio: {adapters: }", "radio.adapters: needs a list, e.g. `adapters: [hci0]`, not nothing"),
     (
-        "radio: {adapters: [hci٣]}",
-        "radio.adapters[0]: text 'hci٣' does not fit: use names such as hci0",
+        "radio: {antennas: [{adapter: hci٣}]}",
+        "radio.antennas[0].adapter: text 'hci٣' does not fit: use its address in quotes",
+    ),
+    ("radio: {antennas: [{adapter: usb:1}]}", "text 'usb:1' does not fit: use its address"),
+    ("radio: {antennas: [{adapter: usb:1-1.4:1.0}]}", "text 'usb:1-1.4:1.0' does not fit"),
+    ('radio: {antennas: [{adapter: "00:1A:7D:DA:71"}]}', "text '00:1A:7D:DA:71' does not fit"),
+    (
+        "radio: {antennas: [{adapter: 12:34:56:12:34:56}]}",
+        "radio.antennas[0].adapter: needs text",
+        "not a number '12:34:56:12:34:56': YAML reads colons as base 60: put it in quotes",
+    ),
+    (
+        "doorbell: {adapter: 12:34:56:12:34:56}",
+        "doorbell.adapter: needs text",
+        "base 60: put it in quotes",
+    ),
+    (
+        "radio: {antennas: [{adapter: usb:1-1, place: front}]}",
+        "radio.antennas[0].place: needs one of inside, door, outside, e.g. `place: inside`",
+    ),
+    (
+        'radio:\n  antennas:\n  - adapter: "00:1a:7d:DA:71:13"\n  - adapter: "00:1A:7D:DA:71:13"',
+        ":20: radio.antennas[1].adapter: is that of antennas[0] already: an antenna hangs in one",
+    ),
+    (
+        "radio: {antennas: [{adapter: usb:1-1}, {adapter: hci1, place: door}]}",
+        "radio.antennas[1].adapter: is only a number, hci1: two adapters that swap numbers",
+        "would swap inside and door. Name it by its address or its USB path: `presence check`",
+    ),
+    (
+        "radio: {antennas: [{adapter: usb:1-1, place: outside}]}",
+        "radio.antennas: has none but outside, so nobody could be recognised: add one inside, or",
+    ),
+    (
+        "radio: {antennas: [{adapter: usb:1-1, place: door}, {adapter: usb:1-2, place: door}]}",
+        "radio.antennas: has none but at the door",
+    ),
+    (
+        "radio: {antennas: [{adapter: hci0, place: door}]}",
+        "radio.antennas: has none but at the door",
+    ),
+    (
+        "radio: {antennas: [{adapter: usb:1-1, place: outside}]}\n"
+        "satellites: [{name: pavement, place: outside, key_file: p.key}]",
+        ":17: radio.antennas: has none but outside",
+    ),
+    # as older files have it
+    (
+        "radio: {adapters: [hci0]}",
+        "radio.adapters: was replaced by `antennas`: write `antennas: [{adapter: hci0}]`",
+    ),
+    (
+        "radio: {adapters: [hci0, hci1, hci2]}",
+        "write `antennas: [{adapter: hci0}, {adapter: hci1}, {adapter: hci2}]`",
+    ),
+    (
+        "radio: {adapters: hci3}",
+        "radio.adapters: was replaced by `antennas`: write `antennas: [{adapter: hci3}]`",
+    ),
+    (
+        "radio: {adapters: []}",
+        "radio.adapters: was replaced by `antennas`: remove it: without `antennas` the first",
+    ),
+    (
+        "radio: {antennas: [{adapter: usb:1-1}], adapters: [hci0]}",
+        "radio.adapters: was replaced by `antennas`, which stands here: remove it",
     ),
     (
         "mqtt: {protocol: 4}",
@@ -465,3 +530,14 @@ def test_a_key_pasted_in_place_of_its_file_is_refused_unseen(key: str) -> None:
     error = refusal_of(MINIMAL.replace("/etc/presence/store.key", key))
     assert_told(error, ":5: store.key_file:", "name a file with 64 hex digits")
     assert key[:8] not in str(error)
+
+
+def test_adapters_and_those_at_the_door_are_said_anew_as_the_file_has_them() -> None:
+    """Exactly what stands there; that numbers are no names where places differ is said at once."""
+    refusal = refusal_of(MINIMAL + "radio: {adapters: [hci0, hci1], door_adapters: [hci1]}\n")
+    assert [problem.partition(": ")[2] for problem in refusal.problems] == [
+        "radio.adapters: was replaced by `antennas`: write `antennas: [{adapter: hci0}, "
+        "{adapter: hci1, place: door}]`, with the addresses or USB paths that `presence check` "
+        "prints in place of hci0, hci1: numbers swap",
+        "radio.door_adapters: was replaced by `antennas`: remove it, adapters says how",
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from presence.config import Settings, load_settings
+from presence.config.settings import AntennaSettings
 from presence.diagnosis.doorbell import ANOTHER, FULL, NO_ADAPTER, SHARED, TURNS, look_at_doorbell
 from presence.diagnosis.findings import Verdict
 from presence.edges.bluez.pace import Pace
@@ -32,10 +33,11 @@ async def bus(tmp_path: Path) -> AsyncIterator[str]:
         yield address
 
 
-def settings(**changes: Any) -> Settings:
+def settings(antenna: str = "hci0", **changes: Any) -> Settings:
     example = load_settings(EXAMPLE)
     values = {"enabled": True, "service_uuid": UUID, "adapter": "hci1", **changes}
-    return replace(example, doorbell=replace(example.doorbell, **values))
+    radio = replace(example.radio, antennas=[AntennaSettings(adapter=antenna)])
+    return replace(example, doorbell=replace(example.doorbell, **values), radio=radio)
 
 
 async def found(
@@ -103,9 +105,22 @@ async def test_an_adapter_that_scans_too_is_warned_of(bus: str) -> None:
     }
 
 
+async def test_an_adapter_that_scans_by_another_name_is_found_out(bus: str) -> None:
+    address = FakeAdapter().address
+    for antenna, name in (("hci0", address), (address.lower(), "hci0")):
+        alone = settings(antenna, adapter=name)
+        assert (await found(bus, alone, hci0=FakeAdapter()))["doorbell radio"] == (
+            Verdict.FAIL,
+            SHARED,
+        )
+        shared = settings(antenna, adapter=name, share_adapter=True)
+        assert (await found(bus, shared, hci0=FakeAdapter()))["doorbell radio"][0] is Verdict.WARN
+
+
 def test_an_adapter_that_scans_is_not_shared_unless_it_is_said_so(tmp_path: Path) -> None:
     file = tmp_path / "presence.yaml"
     text = EXAMPLE.read_text().replace("doorbell:\n", "doorbell:\n  adapter: hci0\n", 1)
+    text = text.replace("  antennas:\n", "  antennas: [{adapter: hci0}]\n", 1)
     text = text.replace("  adapter: hci1\n", "", 1).replace(
         "  enabled: false\n", f"  enabled: true\n  service_uuid: {UUID}\n"
     )

@@ -333,7 +333,7 @@ async def test_a_radio_that_hangs_is_named_and_the_watchdog_is_not_fed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @contextlib.asynccontextmanager
-    async def connects(_pace: object) -> AsyncIterator[None]:
+    async def connects(_pace: object, **_: object) -> AsyncIterator[None]:
         await hang()
         yield
 

@@ -1,7 +1,7 @@
 """A doorbell at work on a bus of the test, and what it handed over."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,13 +26,19 @@ class Ears:
 
 @asynccontextmanager
 async def ringing(
-    bus: str, ears: Ears, *, pace: Pace = DOORBELL_PACE, **changes: Any
+    bus: str,
+    ears: Ears,
+    *,
+    pace: Pace = DOORBELL_PACE,
+    others: Sequence[str] = (),
+    **changes: Any,
 ) -> AsyncIterator[Doorbell]:
     values = {"enabled": True, "service_uuid": SERVICE, "adapter": "hci0", "link_s": 0.3, **changes}
     bell = Doorbell(
         DoorbellSettings(**values),
         FakeClock(),
         emit=ears.telemetry.emit,
+        others=others,
         bus_address=bus,
         pace=pace,
     )

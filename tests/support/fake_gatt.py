@@ -15,6 +15,7 @@ from dbus_fast.aio import MessageBus
 from tests.support.fake_advertising import MANAGER, FakeBluez
 
 ADAPTER = "/org/bluez/hci0"
+ADDRESS = "00:00:5E:00:53:01"
 DEVICE = "org.bluez.Device1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECTS = "org.freedesktop.DBus.ObjectManager"
@@ -149,6 +150,11 @@ class FakeBell(FakeBluez):
         if message.member == "RegisterApplication":
             self._later(self._register_application(message))
             return True
+        if message.member == "Introspect" and message.path == "/org/bluez":
+            return Message.new_method_return(message, "s", ['<node><node name="hci0"/></node>'])
+        if message.path == ADAPTER and message.member == "GetAll":
+            found = {"Address": Variant("s", ADDRESS), "Powered": Variant("b", self.powered)}
+            return Message.new_method_return(message, "a{sv}", [found])
         if message.path == ADAPTER and message.member in ("Get", "Set"):
             if message.member == "Set":
                 self.power(message.body[2].value)

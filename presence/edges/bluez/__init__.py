@@ -12,19 +12,32 @@ All of it that is not bleak's speaks to bluetoothd through `bus`, at the `pace` 
 Imports: presence.core, presence.config, presence.ports; no other edge.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from presence.config.antennas import not_for_antennas
 from presence.config.rules import scan_filters_of
 from presence.config.settings import Settings
 from presence.edges.bluez.care import Means
 from presence.edges.bluez.choice import ScanPolicy
+from presence.edges.bluez.connection import Bluez
+from presence.edges.bluez.faults import ERRORS
 from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.scanner import BluezScanner
+from presence.errors import RadioError
 from presence.ports import Clock
 from presence.telemetry import Emit
 
-__all__ = ["BluezScanner", "ScanPolicy", "policy_of", "radios", "watched_radios"]
+__all__ = [
+    "BluezScanner",
+    "ScanPolicy",
+    "adapters_of",
+    "numbers_of",
+    "policy_of",
+    "radios",
+    "watched_radios",
+]
 
 
 def policy_of(settings: Settings) -> ScanPolicy:
@@ -37,10 +50,7 @@ def radios(
     """One for each adapter of the settings, for a look at the radio: they take no steps of
     recovery.
     """
-    return [
-        _radio(settings, adapter, clock, emit, host=host)
-        for adapter in settings.radio.adapters or [""]
-    ]
+    return [_radio(settings, names, clock, emit, host=host) for names in adapters_of(settings)]
 
 
 def watched_radios(
@@ -51,8 +61,8 @@ def watched_radios(
         silence_s=settings.radio.silence_min * 60, ledger=Ledger(settings.storage.runtime_dir)
     )
     found = [
-        _radio(settings, adapter, clock, emit, means=means, open_at=open_at)
-        for adapter in settings.radio.adapters or [""]
+        _radio(settings, names, clock, emit, means=means, open_at=open_at)
+        for names in adapters_of(settings)
     ]
     for radio in found:
         if radio.care:
@@ -60,9 +70,30 @@ def watched_radios(
     return found
 
 
+async def numbers_of(settings: Settings, *, host: BluezHost = THIS_MACHINE) -> list[str]:
+    """Today's `hciN` of each antenna that is there now; none where bluetoothd cannot be asked."""
+    found = []
+    with suppress(*ERRORS):
+        async with Bluez.connect(usb_path_of=host.usb_path_of) as bluez:
+            for adapter, others in adapters_of(settings):
+                with suppress(RadioError):
+                    found.append((await bluez.adapter(adapter, others=others)).name)
+    return found
+
+
+def adapters_of(settings: Settings) -> list[tuple[str, Sequence[str]]]:
+    """What each antenna's adapter is called, empty for the first; and what those are called that
+    it must not be.
+    """
+    names = [antenna.adapter for antenna in settings.radio.antennas]
+    if not names:
+        return [("", not_for_antennas(settings.doorbell))]
+    return [(name, [other for other in names if other != name]) for name in names]
+
+
 def _radio(
     settings: Settings,
-    adapter: str,
+    names: tuple[str, Sequence[str]],
     clock: Clock,
     emit: Emit,
     *,
@@ -72,7 +103,8 @@ def _radio(
 ) -> BluezScanner:
     return BluezScanner(
         policy_of(settings),
-        adapter=adapter,
+        adapter=names[0],
+        others=names[1],
         clock=clock,
         emit=emit,
         means=means,

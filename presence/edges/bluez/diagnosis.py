@@ -1,13 +1,15 @@
 """What `presence check` says of the radio: one answer for each question, with the next step.
 
-    bluetoothd reachable ► adapters there and powered ► BlueZ's version ► which mode can be had
-    ► traces that BlueZ leaves ► a scan starts ► what it hears, and whether repeats arrive
+    bluetoothd reachable ► adapters there ► those of our antennas powered ► BlueZ's version
+    ► which mode can be had ► traces that BlueZ leaves ► a scan starts ► what it hears, and whether
+    repeats arrive
 
-An answer that makes the next question pointless ends the list.
+An answer that makes the next question pointless ends the list. An antenna whose adapter is not
+there ends it for that antenna alone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,13 +18,14 @@ from typing import Final
 from presence.config import Settings
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import JUDGED_FROM, REPEATS_FROM
-from presence.edges.bluez import policy_of, radios
+from presence.core.place import Place
+from presence.edges.bluez import adapters_of, policy_of, radios
 from presence.edges.bluez.choice import ScanPolicy, choose
-from presence.edges.bluez.connection import Bluez
+from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.duty import main_conf_of
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.host import THIS_MACHINE, BluezHost
-from presence.edges.bluez.scanner import BluezScanner
+from presence.edges.bluez.scanner import FIRST, BluezScanner
 from presence.edges.bluez.traces import caches_on_disk, phone_plugins
 from presence.edges.bluez.version import DIES_OF_UUID_FILTERS
 from presence.errors import RadioError, RadioFault
@@ -69,17 +72,18 @@ async def diagnose(
     host: BluezHost = THIS_MACHINE,
 ) -> AsyncIterator[RadioAnswer]:
     """Answers in the order of the questions; the last is named `radio`."""
-    names = settings.radio.adapters or [""]
     try:
-        async with Bluez.connect() as bluez:
-            for answer in await _bluez(settings, bluez, names, host):
+        async with Bluez.connect(usb_path_of=host.usb_path_of) as bluez:
+            found = await _antennas(settings, bluez)
+            for answer in await _bluez(settings, bluez, found, host):
                 yield answer
     except ERRORS as error:
         yield RadioAnswer(
             "radio", RadioVerdict.BAD, f"no scan: {reason_of(error)}", fault_of(error).value
         )
         return
-    for radio in radios(settings, clock=clock, emit=lambda _event: None, host=host):
+    scanners = radios(settings, clock=clock, emit=lambda _event: None, host=host)
+    for radio in [each for each in scanners if isinstance(found[each.antenna], Adapter)]:
         for answer in await _listen(radio, listen_s):
             yield answer
 
@@ -92,27 +96,71 @@ async def diagnose_bluetoothd(settings: Settings) -> list[RadioAnswer]:
     """
     try:
         async with Bluez.connect() as bluez:
-            return await _bluez(settings, bluez, settings.radio.adapters or [""], THIS_MACHINE)
+            return await _bluez(settings, bluez, await _antennas(settings, bluez), THIS_MACHINE)
     except ERRORS:
         return []
 
 
-async def _bluez(
-    settings: Settings, bluez: Bluez, names: list[str], host: BluezHost
-) -> list[RadioAnswer]:
-    """Raises RadioError where no scan can be tried."""
+async def adapters_there(*, host: BluezHost = THIS_MACHINE) -> list[RadioAnswer]:
+    """The adapters of this machine, ready to be pasted into settings; they need not be sound."""
+    try:
+        async with Bluez.connect(usb_path_of=host.usb_path_of) as bluez:
+            return _adapters(await bluez.adapters())
+    except ERRORS as error:
+        step = fault_of(error).value
+        return [RadioAnswer("adapters", RadioVerdict.BAD, reason_of(error), step)]
+
+
+def _adapters(there: Sequence[Adapter]) -> list[RadioAnswer]:
+    addresses = [each.address for each in there]
     answers = []
-    adapters = [await bluez.adapter(name) for name in names]
-    for adapter in adapters:
-        if not adapter.powered:
-            raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
-    answers.append(
-        RadioAnswer(
-            "adapters",
-            RadioVerdict.GOOD,
-            f"{', '.join(adapter.name for adapter in adapters)}: powered",
-        )
-    )
+    for each in there:
+        shared = addresses.count(each.address) > 1
+        names = [] if shared else [f'{{adapter: "{each.address}"}}']
+        names += [f"{{adapter: {each.usb_path}}}"] if each.usb_path else []
+        found = f"{each.name}: {' or '.join(names) or 'no name of its own'}"
+        note = f" ({each.address} is also another's)" if shared else ""
+        answers.append(RadioAnswer("adapters", RadioVerdict.GOOD, f"{found}{note}"))
+    return answers
+
+
+Found = Mapping[str, Adapter | RadioError]
+"""By antenna: the adapter that bears its name, there and powered, or why there is none."""
+
+
+async def _antennas(settings: Settings, bluez: Bluez) -> Found:
+    """Raises RadioError where bluetoothd cannot be asked, or there is no adapter at all."""
+    if not await bluez.adapters():
+        raise RadioError(RadioFault.NO_ADAPTER, "no adapter is there")
+    found: dict[str, Adapter | RadioError] = {}
+    for name, others in adapters_of(settings):
+        try:
+            adapter = await bluez.adapter(name, others=others)
+        except RadioError as error:
+            found[name or FIRST] = error
+            continue
+        off = RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
+        found[name or FIRST] = adapter if adapter.powered else off
+    return found
+
+
+def _antenna(name: str, place: Place, found: Adapter | RadioError) -> RadioAnswer:
+    if isinstance(found, RadioError):
+        what = f"{place}: {name}: {found.detail}"
+        return RadioAnswer("antenna", RadioVerdict.BAD, what, found.fault.value)
+    return RadioAnswer("antenna", RadioVerdict.GOOD, f"{place}: {name} is {found}, powered")
+
+
+async def _bluez(
+    settings: Settings, bluez: Bluez, found: Found, host: BluezHost
+) -> list[RadioAnswer]:
+    """Raises RadioError where bluetoothd cannot be asked."""
+    answers = _adapters(await bluez.adapters())
+    places = {each.adapter: each.place for each in settings.radio.antennas}
+    answers += [_antenna(name, places.get(name, Place.INSIDE), found[name]) for name in found]
+    adapters = [adapter for adapter in found.values() if isinstance(adapter, Adapter)]
+    if not adapters:
+        return answers
     version = await asyncio.to_thread(host.version)
     answers.append(RadioAnswer("bluez", RadioVerdict.GOOD, str(version or "version unknown")))
     command = host.command_of(await bluez.process())
@@ -190,38 +238,36 @@ async def _traces(bluez: Bluez, host: BluezHost) -> list[RadioAnswer]:
 
 
 async def _listen(radio: BluezScanner, listen_s: float) -> list[RadioAnswer]:
+    name = radio.antenna
     try:
         heard, senders = await radio.listen(listen_s)
     except RadioError as error:
-        name = radio.antenna
         return [
             RadioAnswer(
                 "radio", RadioVerdict.BAD, f"{name}: no scan: {error.detail}", error.fault.value
             )
         ]
     answers = [
-        RadioAnswer(
-            "radio", RadioVerdict.GOOD, f"{radio.antenna}: a scan in mode {radio.mode} starts"
-        )
+        RadioAnswer("radio", RadioVerdict.GOOD, f"{name}: a scan in mode {radio.mode} starts")
     ]
     if radio.refusal:
         found = (
-            f"{radio.antenna}: a scan in mode {radio.mode} starts, none in passive: "
+            f"{name}: a scan in mode {radio.mode} starts, none in passive: "
             f"{radio.refusal[1].detail}"
         )
         answers = [RadioAnswer("radio", RadioVerdict.DOUBTFUL, found, MODE_STEP)]
     if not heard:
-        found = f"nothing heard in {listen_s:g} s: nobody of ours may be here"
+        found = f"{name}: nothing heard in {listen_s:g} s: nobody of ours may be here"
         answers.append(
             RadioAnswer(
                 "repeats", RadioVerdict.DOUBTFUL, found, "hold a test phone near, and look again"
             )
         )
     elif senders is not None and heard >= JUDGED_FROM and heard < REPEATS_FROM * senders:
-        found = f"{heard} heard, of about {senders:.0f} senders: repeats are hidden"
+        found = f"{name}: {heard} heard, of about {senders:.0f} senders: repeats are hidden"
         answers.append(RadioAnswer("repeats", RadioVerdict.BAD, found, HIDDEN_STEP))
     else:
         answers.append(
-            RadioAnswer("repeats", RadioVerdict.GOOD, f"{heard} heard in {listen_s:g} s")
+            RadioAnswer("repeats", RadioVerdict.GOOD, f"{name}: {heard} heard in {listen_s:g} s")
         )
     return answers

@@ -48,10 +48,10 @@ class ReportCounter:
     @classmethod
     @contextmanager
     def open(cls, adapters: Sequence[str]) -> "Iterator[ReportCounter | None]":
-        """None where the system does not let us count."""
+        """Of today's `hciN`. None where there is none, or the system does not let us count."""
         with ExitStack() as stack:
             try:
-                numbers = [int(name.removeprefix("hci")) for name in adapters or ["hci0"]]
+                numbers = [int(name.removeprefix("hci")) for name in adapters]
                 counter = cls([stack.enter_context(_listening(number)) for number in numbers])
             except (
                 OSError,
@@ -60,7 +60,7 @@ class ReportCounter:
             ):  # no right, no Bluetooth in this kernel or this Python
                 yield None
                 return
-            yield counter
+            yield counter if adapters else None
 
     def take(self) -> int:
         """So many since the last call. What the kernel's buffer has no room for is lost: call

@@ -181,11 +181,9 @@ def standing(
 
 def _of_the_door(settings: Settings) -> dict[str, object]:
     """As JSON gives them back: numbers and lists."""
-    radio = {
-        "radio.adapters": list(settings.radio.adapters),
-        "radio.door_adapters": list(settings.radio.door_adapters),
-    }
-    return {**{f"entry.{key}": value for key, value in asdict(settings.entry).items()}, **radio}
+    antennas = [[antenna.adapter, antenna.place.value] for antenna in settings.radio.antennas]
+    entry = {f"entry.{key}": value for key, value in asdict(settings.entry).items()}
+    return {**entry, "radio.antennas": antennas}
 
 
 def _mac(values: Mapping[str, object], store_key: bytes) -> str:

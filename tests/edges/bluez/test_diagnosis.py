@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from presence.config import Settings, load_settings
-from presence.config.settings import RadioMode
+from presence.config.settings import AntennaSettings, RadioMode
+from presence.core.place import Place
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.diagnosis import (
     CACHE_STEP,
@@ -21,6 +22,7 @@ from presence.edges.bluez.diagnosis import (
     UPGRADE_STEP,
     RadioAnswer,
     RadioVerdict,
+    adapters_there,
     diagnose,
 )
 from presence.edges.bluez.duty import MAIN_CONF, listening_share, main_conf_of, passive_share
@@ -121,7 +123,8 @@ def test_what_the_system_does_not_show_is_not_guessed(tmp_path: Path) -> None:
 
 def settings(mode: RadioMode = RadioMode.ACTIVE, *adapters: str) -> Settings:
     example = load_settings(EXAMPLE)
-    return replace(example, radio=replace(example.radio, mode=mode, adapters=list(adapters)))
+    antennas = [AntennaSettings(adapter=adapter) for adapter in adapters]
+    return replace(example, radio=replace(example.radio, mode=mode, antennas=antennas))
 
 
 async def answers(
@@ -163,6 +166,7 @@ async def test_of_a_sound_radio_each_question_has_a_good_answer(bus: str) -> Non
         assert bluez.adapters["hci0"].sessions == {}
     assert list(found) == [
         "adapters",
+        "antenna",
         "bluez",
         "radio mode",
         "bluez cache",
@@ -343,21 +347,62 @@ async def test_hidden_repeats_are_found(bus: str) -> None:
     ("adapters", "wanted", "fault"),
     [
         ({"hci0": FakeAdapter()}, ("hci1",), RadioFault.NO_ADAPTER),
+        ({"hci0": FakeAdapter()}, ("00:00:5E:00:53:77",), RadioFault.NO_ADAPTER),
         ({"hci0": FakeAdapter(powered=False)}, (), RadioFault.POWERED_OFF),
-        (
-            {"hci0": FakeAdapter(), "hci1": FakeAdapter(powered=False)},
-            ("hci0", "hci1"),
-            RadioFault.POWERED_OFF,
-        ),
+        ({"hci0": FakeAdapter(), "hci1": FakeAdapter()}, (ADDRESS,), RadioFault.SHARED_NAME),
     ],
 )
-async def test_an_adapter_that_is_not_ready_is_named_with_its_next_step(
+async def test_an_antenna_that_is_not_ready_is_named_with_its_next_step(
     bus: str, adapters: dict[str, FakeAdapter], wanted: tuple[str, ...], fault: RadioFault
 ) -> None:
     async with a_bluetoothd(bus, **adapters):
         found = await answers(settings(RadioMode.ACTIVE, *wanted))
-    assert list(found) == ["radio"]
-    assert (found["radio"].verdict, found["radio"].next_step) == (RadioVerdict.BAD, fault.value)
+    assert list(found) == ["adapters", "antenna"]
+    assert (found["antenna"].verdict, found["antenna"].next_step) == (
+        RadioVerdict.BAD,
+        fault.value,
+    )
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_each_antenna_is_shown_with_its_place_and_adapter_and_one_that_is_off_alone_fails(
+    bus: str,
+) -> None:
+    wanted = settings(RadioMode.ACTIVE, ADDRESS.lower(), "usb:1-1.3")
+    at_door = replace(wanted.radio.antennas[1], place=Place.DOOR)
+    wanted = replace(
+        wanted, radio=replace(wanted.radio, antennas=[wanted.radio.antennas[0], at_door])
+    )
+    host = a_host(usb_path_of={"hci0": "usb:1-1.3", "hci1": ""}.__getitem__)
+    adapters = {
+        "hci0": FakeAdapter(powered=False, address="00:00:5E:00:53:02"),
+        "hci1": FakeAdapter(address=ADDRESS),
+    }
+    async with a_bluetoothd(bus, **adapters):
+        found = [answer async for answer in diagnose(wanted, FakeClock(), 0.05, host=host)]
+    said = [(answer.question, answer.found) for answer in found]
+    assert said[:4] == [
+        ("adapters", 'hci0: {adapter: "00:00:5E:00:53:02"} or {adapter: usb:1-1.3}'),
+        ("adapters", f'hci1: {{adapter: "{ADDRESS}"}}'),
+        ("antenna", f"inside: {ADDRESS.lower()} is hci1 ({ADDRESS}), powered"),
+        ("antenna", "door: usb:1-1.3: hci0 is off"),
+    ]
+    assert [answer.found for answer in found if answer.question == "radio"] == [
+        f"{ADDRESS.lower()}: a scan in mode active starts"
+    ]
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_sticks_that_share_an_address_are_offered_by_their_sockets(bus: str) -> None:
+    host = a_host(usb_path_of={"hci0": "usb:1-1.3", "hci1": ""}.__getitem__)
+    async with a_bluetoothd(bus, hci0=FakeAdapter(), hci1=FakeAdapter()):
+        found = await adapters_there(host=host)
+    assert [answer.found for answer in found] == [
+        f"hci0: {{adapter: usb:1-1.3}} ({ADDRESS} is also another's)",
+        f"hci1: no name of its own ({ADDRESS} is also another's)",
+    ]
 
 
 @needs_a_bus

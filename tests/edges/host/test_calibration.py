@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from presence.config import Settings, load_settings
+from presence.config.settings import AntennaSettings
+from presence.core.place import Place
 from presence.edges.host import calibration
 from presence.edges.host.calibration import HungAntenna, Signed, UnusableRecord
 from tests.support.builders import DAY_S
@@ -37,7 +39,12 @@ def signed(**changes: object) -> Signed:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load_settings(Shop(tmp_path / "shop", 1883).open([]).config)
+    found = load_settings(Shop(tmp_path / "shop", 1883).open([]).config)
+    return with_antenna(found, AntennaSettings(adapter="usb:1-1.4"))
+
+
+def with_antenna(settings: Settings, antenna: AntennaSettings) -> Settings:
+    return replace(settings, radio=replace(settings.radio, antennas=[antenna]))
 
 
 @pytest.fixture
@@ -69,10 +76,10 @@ def test_a_door_is_doubted_until_a_walk_of_it_was_applied(settings: Settings) ->
     [
         (lambda s: replace(s, entry=replace(s.entry, enter_rssi_dbm=-70)), "entry.enter_rssi_dbm"),
         (lambda s: replace(s, entry=replace(s.entry, absence_s=400)), "entry.absence_s"),
-        (lambda s: replace(s, radio=replace(s.radio, adapters=["hci1"])), "radio.adapters"),
+        (lambda s: with_antenna(s, AntennaSettings(adapter="usb:1-1.3")), "radio.antennas"),
         (
-            lambda s: replace(s, radio=replace(s.radio, adapters=["hci1"], door_adapters=["hci1"])),
-            "door_adapters",
+            lambda s: with_antenna(s, replace(s.radio.antennas[0], place=Place.DOOR)),
+            "radio.antennas",
         ),
     ],
 )

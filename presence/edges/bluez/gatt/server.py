@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from dbus_fast import AuthError, DBusError
 
 from presence.config.settings import DoorbellSettings
 from presence.edges.bluez.bus import BluezBus
+from presence.edges.bluez.connection import Bluez
 from presence.edges.bluez.gatt.stay import DoorbellCounters, Stay
 from presence.edges.bluez.pace import DOORBELL_PACE, Pace
 from presence.errors import RadioError, RadioFault, leaves
@@ -34,17 +35,21 @@ class Doorbell:
         clock: Clock,
         *,
         emit: Emit,
+        others: Collection[str] = (),
         bus_address: str | None = None,
         nonce: Callable[[int], bytes] = os.urandom,
         pace: Pace = DOORBELL_PACE,
     ) -> None:
-        """`bus_address` is the system bus where None."""
+        """`others`: names of adapters that it must not share. `bus_address` is the system bus
+        where None.
+        """
         self.counters = DoorbellCounters()
         self.trouble: str | None = "not registered yet"
         """Why the bell does not ring, with the next step; None while it does."""
         self._settings = settings
         self._clock = clock
         self._emit = emit
+        self._others = others
         self._bus_address = bus_address
         self._nonce = nonce
         self._pace = pace
@@ -53,6 +58,7 @@ class Doorbell:
 
     @property
     def adapter(self) -> str:
+        """As the settings call it."""
         return self._settings.adapter
 
     async def run(self, on_response: OnResponse) -> None:
@@ -73,8 +79,10 @@ class Doorbell:
     async def _serve(self, on_response: OnResponse) -> None:
         """One stay on the bus; ends with a RadioError."""
         async with BluezBus.connect(call_s=self._pace.call_s, address=self._bus_address) as bus:
+            adapter = await Bluez(bus).adapter(self._settings.adapter, others=self._others)
             await Stay(
                 bus,
+                adapter.name,
                 self._settings,
                 self._clock,
                 self.counters,

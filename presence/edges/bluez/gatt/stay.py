@@ -82,6 +82,7 @@ class Stay:
     def __init__(
         self,
         bus: BluezBus,
+        adapter: str,
         settings: DoorbellSettings,
         clock: Clock,
         counters: DoorbellCounters,
@@ -92,6 +93,7 @@ class Stay:
         may_switch_on: Callable[[], bool],
     ) -> None:
         self._bus = bus
+        self._name = adapter
         self._settings = settings
         self._clock = clock
         self._counters = counters
@@ -99,7 +101,7 @@ class Stay:
         self._on_response = on_response
         self._ready = ready
         self._may_switch_on = may_switch_on
-        self._adapter = f"/org/bluez/{settings.adapter}"
+        self._adapter = f"/org/bluez/{adapter}"
         self._challenges = ChallengeRegistry()
         self._connected: asyncio.Queue[tuple[str, asyncio.Event]] = asyncio.Queue()
         """Links that nobody attends to yet, each with what is set when it is gone: it may be gone
@@ -108,7 +110,7 @@ class Stay:
         self._open: dict[str, asyncio.Event] = {}
         """Link → set when it is gone."""
         self._again = asyncio.Event()
-        self._why = RadioError(RadioFault.NO_ADAPTER, f"{settings.adapter} went away")
+        self._why = RadioError(RadioFault.NO_ADAPTER, f"{adapter} went away")
         """Why this stay ends, once it does and unless D-Bus says worse."""
 
     async def run(self) -> None:
@@ -144,9 +146,7 @@ class Stay:
         if powered.value:
             return
         if not self._may_switch_on():
-            raise RadioError(
-                RadioFault.POWERED_OFF, f"{self._settings.adapter} was switched off again"
-            )
+            raise RadioError(RadioFault.POWERED_OFF, f"{self._name} was switched off again")
         await self._adapter_call(
             f"{PROPERTIES}.Set", "ssv", [ADAPTER, "Powered", Variant("b", True)]
         )
@@ -246,9 +246,7 @@ class Stay:
             and message.path == self._adapter
         ):
             if "Powered" in body[1] and not body[1]["Powered"].value:
-                self._why = RadioError(
-                    RadioFault.POWERED_OFF, f"{self._settings.adapter} was switched off"
-                )
+                self._why = RadioError(RadioFault.POWERED_OFF, f"{self._name} was switched off")
                 self._end()
         elif message.member == "InterfacesAdded":
             self._changed(body[0], body[1].get(DEVICE, {}))

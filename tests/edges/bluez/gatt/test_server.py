@@ -22,7 +22,7 @@ from presence.errors import RadioFault
 from presence.telemetry import DoorbellFailed, DoorbellReady
 from tests.support.builders import SITE
 from tests.support.doorbells import QUICK, SERVICE, Ears, ringing
-from tests.support.fake_gatt import ADAPTER, FakeBell, Phone, a_bell
+from tests.support.fake_gatt import ADAPTER, ADDRESS, FakeBell, Phone, a_bell
 from tests.support.paths import ROOT
 
 BEACON = "0a6cb6b6-9b1f-4d59-8f5e-8a7a3b0d1c42"
@@ -332,4 +332,25 @@ async def test_an_adapter_that_is_not_there_is_named(bus: str, bluez: FakeBell) 
         failed = await ears.telemetry.wait(DoorbellFailed)
     assert ears.telemetry.events == [failed]
     assert failed.adapter == "hci7"
+    assert failed.reason == f"hci7 is not there; there: hci0 ({ADDRESS})"
     assert ADAPTER not in failed.reason
+
+
+@pytest.mark.parametrize("name", [ADDRESS, ADDRESS.lower()])
+async def test_the_adapter_may_be_named_by_its_address_and_is_called_so(
+    bus: str, bluez: FakeBell, name: str
+) -> None:
+    ears = Ears()
+    async with ringing(bus, ears, adapter=name):
+        await soon(lambda: bluez.rings)
+    assert ears.telemetry.events == [DoorbellReady(adapter=name)]
+
+
+async def test_an_adapter_that_listens_by_another_name_does_not_ring_unless_it_is_shared(
+    bus: str, bluez: FakeBell
+) -> None:
+    ears = Ears()
+    async with ringing(bus, ears, adapter="hci0", others=[ADDRESS]):
+        failed = await ears.telemetry.wait(DoorbellFailed)
+    assert failed.reason == f"hci0 and {ADDRESS} are one, hci0 ({ADDRESS})"
+    assert not bluez.seen

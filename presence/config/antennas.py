@@ -1,0 +1,116 @@
+"""Which antennas listen, and where they hang: the rules between them, and how old files said it.
+
+`hciN` is no name that lasts: the kernel numbers adapters as it finds them, and two sticks that swap
+numbers would swap inside and door. So it is taken where nothing hangs on it: where all antennas
+hang in one place.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from yaml.nodes import Node, ScalarNode, SequenceNode
+
+from presence.config.settings import AntennaSettings, DoorbellSettings, RadioSettings, Settings
+from presence.core.place import Place
+
+REPLACED: Final = ("adapters", "door_adapters")
+"""Keys of section radio before antennas had places."""
+
+
+def each_adapter_is_named_once(radio: RadioSettings) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for index, antenna in enumerate(radio.antennas):
+        first = seen.setdefault(antenna.adapter.lower(), index)
+        if first != index:
+            yield (
+                f"antennas[{index}].adapter is that of antennas[{first}] already: an antenna hangs "
+                "in one place, remove one of the two"
+            )
+
+
+def no_number_hangs_in_a_place(radio: RadioSettings) -> Iterator[str]:
+    if len({antenna.place for antenna in radio.antennas}) == 1:
+        return
+    for index, antenna in enumerate(radio.antennas):
+        if antenna.adapter.startswith("hci"):
+            yield (
+                f"antennas[{index}].adapter is only a number, {antenna.adapter}: two adapters that "
+                f"swap numbers, as they may at each start, would swap {_swapped(radio)}. Name it "
+                "by its address or its USB path: `presence check` prints both"
+            )
+
+
+def somebody_could_be_recognised(settings: Settings) -> Iterator[str]:
+    """The side of the door is told by differences between places, or by being inside alone."""
+    adapters = {antenna.place for antenna in settings.radio.antennas} or {Place.INSIDE}
+    places = adapters | {satellite.place for satellite in settings.satellites}
+    if len(places) == 1 and Place.INSIDE not in places:
+        (place,) = places
+        yield (
+            f"radio.antennas has none but {_where(place)}, so nobody could be recognised: add one "
+            "inside, or the other one of a pair at the door (docs/technician.md)"
+        )
+
+
+def doorbell_has_an_adapter(settings: Settings) -> Iterator[str]:
+    """A radio must share its time between listening and a connection: each ring would cost
+    advertisements. Two names of one adapter are found out where it is looked for.
+    """
+    bell = settings.doorbell
+    listening = [antenna.adapter.lower() for antenna in settings.radio.antennas]
+    if bell.enabled and not bell.share_adapter and bell.adapter.lower() in listening:
+        yield (
+            f"doorbell.adapter: {bell.adapter} scans too: give the doorbell an adapter of its own, "
+            "or set doorbell.share_adapter after a test at this door"
+        )
+
+
+def not_for_antennas(bell: DoorbellSettings) -> tuple[str, ...]:
+    """Names of adapters that the first antenna may not take, where the settings name none."""
+    return (bell.adapter,) if bell.enabled and not bell.share_adapter else ()
+
+
+def spelt_anew(given: Mapping[str, Node]) -> dict[str, str]:
+    """Of a section radio as older files have it: key of then → what is said now."""
+    replaced = [key for key in REPLACED if key in given]
+    if not replaced:
+        return {}
+    first, *rest = replaced
+    said = dict.fromkeys(rest, f"was replaced by `antennas`: remove it, {first} says how")
+    if "antennas" in given:
+        return dict.fromkeys(replaced, "was replaced by `antennas`, which stands here: remove it")
+    doors = _words(given.get("door_adapters"))
+    names = [*_words(given.get("adapters")), *doors]
+    antennas = [
+        AntennaSettings(adapter=name, place=Place.DOOR if name in doors else Place.INSIDE)
+        for name in dict.fromkeys(names)
+    ]
+    if not antennas:
+        advice = "remove it: without `antennas` the first adapter listens, inside"
+    else:
+        advice = f"write `antennas: [{', '.join(map(_as_yaml, antennas))}]`"
+        if len({antenna.place for antenna in antennas}) > 1:
+            advice += (
+                ", with the addresses or USB paths that `presence check` prints in place of "
+                f"{', '.join(antenna.adapter for antenna in antennas)}: numbers swap"
+            )
+    return {first: f"was replaced by `antennas`: {advice}", **said}
+
+
+def _words(node: Node | None) -> list[str]:
+    items = node.value if isinstance(node, SequenceNode) else [node]
+    return [item.value for item in items if isinstance(item, ScalarNode) and item.value]
+
+
+def _as_yaml(antenna: AntennaSettings) -> str:
+    place = "" if antenna.place is Place.INSIDE else f", place: {antenna.place}"
+    return f"{{adapter: {antenna.adapter}{place}}}"
+
+
+def _swapped(radio: RadioSettings) -> str:
+    used = {antenna.place for antenna in radio.antennas}
+    return " and ".join(place for place in Place if place in used)
+
+
+def _where(place: Place) -> str:
+    return "at the door" if place is Place.DOOR else place.value
