@@ -57,6 +57,11 @@ CHANGES = [
         "<<: {a: b}\nnotice:",
         ":6: merge keys (<<) are not read here: write the settings out",
     ),
+    (
+        "notice:",
+        "  opening_hours: {mon: 09:00-18:00}\nfigures: {walk_in: 08:30-08:50}\nnotice:",
+        "figures.walk_in: is outside of store.opening_hours on every day",
+    ),
     # sections and lists
     (
         "  - name: offers-main\n    campaigns: [ap2:1551]",

@@ -74,12 +74,12 @@ async def test_entries_that_nobody_crossed_for_are_told_when_the_day_is_over() -
     watched.pass_s(30)
     counter.hear(TOPIC, crossed(watched.clock.now()), False)
     watched.pass_s(1)
-    assert as_json(watched.monitor.look())["entry"]["judged"] is None
+    assert as_json(watched.monitor.look())["entry"]["counter"]["judged"] is None
 
     watched.pass_s(DAY_S / 2)
 
     status = as_json(watched.monitor.look())
-    told = status["entry"]
+    told = status["entry"]["counter"]
     assert (told["judged"], told["contradicted"], told["in"]) == (60, 15, 45)
     assert "entries judged 60, contradicted 15" in "\n".join(as_lines(status))
 

@@ -246,9 +246,9 @@ async def test_a_day_of_many_is_told_when_it_is_over() -> None:
     await watched.hears((), listed=[consent(ref=ref) for ref in people])
     for ref in people:
         come_in(watched, ref)
-    assert as_json(watched.monitor.look())["entry"]["entered"] is None
+    assert as_json(watched.monitor.look())["entry"]["counted"] is None
 
     watched.pass_s(TO_MIDNIGHT_S)
 
     entry = as_json(watched.monitor.look())["entry"]
-    assert (entry["day"], entry["entered"]) == ("2026-11-23", 40)
+    assert (entry["day"], entry["counted"]) == ("2026-11-23", 40)

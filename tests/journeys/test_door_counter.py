@@ -146,17 +146,19 @@ async def test_who_crossed_is_counted_by_the_day_and_nothing_else_is_accepted(
         assert door.refused == {CounterRefusal.MALFORMED: 8, CounterRefusal.UNTIMELY: 1}
 
         meanwhile = (await door.status())["entry"]
-        assert (meanwhile["day"], meanwhile["in"], meanwhile["out"]) == (None, None, None)
-        assert set(meanwhile["counter"]["refused_hourly"].values()) == {0}
+        counter = meanwhile["counter"]
+        assert (meanwhile["day"], counter["in"], counter["out"]) == (None, None, None)
+        assert set(counter["refused_hourly"].values()) == {0}
 
         door.clock.pass_s(10 * HOUR_S)
         await door.until(lambda: door.today.day.day == 24)
         status = await door.status()
 
-        told = status["entry"]
-        assert (told["day"], told["in"], told["out"]) == ("2026-11-23", 40, 35)
-        assert (told["entered"], told["judged"], told["contradicted"]) == (None, None, None)
-        assert told["counter"]["refused_hourly"]["malformed"] == 10
+        told = status["entry"]["counter"]
+        assert (status["entry"]["day"], told["in"], told["out"]) == ("2026-11-23", 40, 35)
+        assert (told["judged"], told["contradicted"]) == (None, None)
+        assert status["entry"]["counted"] is None
+        assert told["refused_hourly"]["malformed"] == 10
         assert any("that day in 40, out 35" in line for line in as_lines(status))
         (refused,) = telemetry.of(CounterRefused)
         assert (refused.reason, refused.count) == ("malformed", 10)

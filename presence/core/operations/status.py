@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from presence.core.consent.freshness import PUBLISHING
-from presence.core.operations.entry_report import DelayBounds, EntryReport
+from presence.core.operations.entry_report import DIRECTIONS, JUDGED, DelayBounds, EntryReport
 from presence.core.operations.snapshot import (
     ANSWERS,
     Alarm,
@@ -200,9 +200,12 @@ def _bell_as_json(bell: DoorbellState) -> dict[str, Any]:
 
 def _entry_as_json(entry: EntryReport) -> dict[str, Any]:
     """null is "unknown"; a delay is between two bounds, of which the upper may be open."""
+    counts = entry.counts
     return {
         "day": None if entry.day is None else entry.day.isoformat(),
-        **entry.counts,
+        "counted": counts["entered"],
+        "late": counts["late"],
+        "suspect": counts["suspect"],
         "delay_median_s": _delay_as_json(entry.delays[0.5]),
         "delay_p90_s": _delay_as_json(entry.delays[0.9]),
         "test_walks": {
@@ -219,6 +222,7 @@ def _entry_as_json(entry: EntryReport) -> dict[str, Any]:
         if entry.counter is None
         else {
             "alive": entry.counter.alive,
+            **{name: counts[name] for name in (*DIRECTIONS, *JUDGED)},
             "refused_hourly": {why.value: n for why, n in entry.counter.refused.items()},
         },
     }
@@ -231,12 +235,12 @@ def _delay_as_json(delay: DelayBounds | None) -> list[float | None] | None:
 
 
 def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
-    if entry["entered"] is None:
+    if entry["counted"] is None:
         day = entry["day"] or "no day is over yet"
         yield f"  entries {day}: figures unknown (fewer than 30 entries in a day)"
     else:
         yield (
-            f"  entries {entry['day']}: {entry['entered']}, after the door's peak by "
+            f"  entries {entry['day']}: {entry['counted']}, after the door's peak by "
             f"{_delay_in_words(entry['delay_median_s'])} (median), "
             f"{_delay_in_words(entry['delay_p90_s'])} (p90); "
             f"late {entry['late']}, suspect {entry['suspect']}"
@@ -248,12 +252,12 @@ def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
     ]
     if walked:
         yield f"  walks   of 30 days: {', '.join(walked)}"
-    if entry["counter"] is not None:
-        alive = "tells each minute" if entry["counter"]["alive"] else "is silent"
+    if counter := entry["counter"]:
+        alive = "tells each minute" if counter["alive"] else "is silent"
         yield (
-            f"  counter {alive}; that day in {_known(entry['in'])}, out {_known(entry['out'])}; "
-            f"entries judged {_known(entry['judged'])}, "
-            f"contradicted {_known(entry['contradicted'])}"
+            f"  counter {alive}; that day in {_known(counter['in'])}, "
+            f"out {_known(counter['out'])}; entries judged {_known(counter['judged'])}, "
+            f"contradicted {_known(counter['contradicted'])}"
         )
 
 

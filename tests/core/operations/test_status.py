@@ -1,12 +1,21 @@
 """What is said to an operator: each trouble with its next step, and nothing where all is well."""
 
 import json
+import math
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from presence.core.consent.freshness import NEXT_STEP, Freshness
+from presence.core.operations.entry_report import (
+    TOTALS,
+    CounterReport,
+    DelayBounds,
+    EntryReport,
+    WalkShare,
+)
 from presence.core.operations.snapshot import (
     HOURLY,
     Alarm,
@@ -16,6 +25,8 @@ from presence.core.operations.snapshot import (
     Snapshot,
 )
 from presence.core.operations.status import as_json, as_lines, next_steps
+from presence.core.visit.crossings import CounterRefusal
+from presence.core.visit.walks import Walked
 from tests.support.builders import START_S, moment
 
 WELL = Snapshot(
@@ -105,3 +116,48 @@ def test_before_the_first_list_the_lines_can_be_written_too() -> None:
 
     assert "never proven" in "\n".join(as_lines(json.loads(json.dumps(as_json(unknown)))))
     assert next_steps(unknown) == ["list: x"]
+
+
+# ---------------------------------------------------------------- the door's figures
+
+
+def a_report(**changes: Any) -> EntryReport:
+    counts = dict.fromkeys(TOTALS) | {"entered": 45, "late": 0, "suspect": 5}
+    delays = {0.5: DelayBounds(4, 5), 0.9: DelayBounds(300, math.inf)}
+    walks = {Walked.PAST: WalkShare(26, 0, 0.0, 0.132), Walked.IN: WalkShare(25, 1, 0.001, 0.204)}
+    values = {"day": date(2026, 11, 22), "counts": counts, "delays": delays, "walks": walks}
+    return EntryReport(**{**values, **changes})
+
+
+def test_the_figures_of_the_last_day_are_said_between_their_bounds() -> None:
+    status = as_json(replace(WELL, entry=a_report()))
+
+    lines = "\n".join(as_lines(status))
+    assert "2026-11-22: 45, after the door's peak by 4–5 s (median), over 300 s (p90)" in lines
+    assert "late 0, suspect 5" in lines
+    assert "past 0 of 26 wrong (0% to 13%), in 1 of 25 wrong (0% to 20%)" in lines
+    assert "counter" not in lines
+    entry = status["entry"]
+    assert (entry["delay_median_s"], entry["delay_p90_s"]) == ([4, 5], [300, None])
+    assert (entry["counted"], entry["counter"]) == (45, None)
+    assert entry["test_walks"]["in"] == {"walks": 25, "wrong": 1, "wrong_share": [0.001, 0.204]}
+    json.dumps(status, allow_nan=False)
+
+
+def test_what_is_unknown_is_said_to_be() -> None:
+    few = a_report(counts=dict.fromkeys(TOTALS), walks={Walked.IN: WalkShare(3, 1)})
+    counter = CounterReport(alive=False, refused={CounterRefusal.COPY: 5})
+
+    assert "no day is over yet: figures unknown" in "\n".join(as_lines(as_json(WELL)))
+    lines = "\n".join(as_lines(as_json(replace(WELL, entry=replace(few, counter=counter)))))
+    assert "2026-11-22: figures unknown (fewer than 30 entries in a day)" in lines
+    assert "in 1 of 3 wrong (too few to say)" in lines
+    assert "counter is silent; that day in unknown, out unknown" in lines
+
+
+def test_a_day_without_an_antenna_at_the_door_has_no_delay() -> None:
+    report = a_report(delays={0.5: None, 0.9: None})
+
+    lines = "\n".join(as_lines(as_json(replace(WELL, entry=report))))
+
+    assert "by unknown (median), unknown (p90)" in lines
