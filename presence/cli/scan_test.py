@@ -18,6 +18,7 @@ from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
 from presence.errors import ConfigurationError, PresenceError, RadioError
 from presence.survey import applying
+from presence.survey.exporting import write_walks
 from presence.survey.guide import SurveyStep
 from presence.survey.report import write_report
 from presence.survey.screen import Screen
@@ -72,6 +73,8 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     if options.report is not None:
         write_report(outcome, options.report)
         screen.say(f"  report: {options.report}")
+    if options.export_walks is not None:
+        export(options, outcome, screen)
     if outcome.tuned is not None:
         if options.apply:
             await apply(options, outcome, screen)
@@ -80,6 +83,22 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
                 "  `--apply` writes the suggestion into the file, after showing the difference"
             )
     return outcome
+
+
+def export(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) -> None:
+    """Raises StorageError."""
+    if not outcome.walks.recorded:
+        screen.say("  no walks are exported: the step `walk` was not done")
+        return
+    source = "simulated" if options.simulated else "capture" if options.replay else "radio"
+    write_walks(
+        outcome.walks,
+        options.export_walks,
+        source=source,
+        plan=options.plan,
+        heights_m=options.heights,
+    )
+    screen.say(f"  walks: {options.export_walks} (of the test phones alone; docs/recordings.md)")
 
 
 async def apply(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) -> None:

@@ -162,7 +162,9 @@ class Walks:
     places: Mapping[str, Place] = field(default_factory=dict)
     """Of the antennas that the settings name."""
     names: Sequence[str] = ()
-    """Of the phones, as the technician calls them."""
+    """Of the phones: their models, or `phone 1`."""
+    models: Sequence[str] = ()
+    """As far as the technician said them."""
 
     def name(self, phone: int) -> str:
         return self.names[phone - 1] if phone <= len(self.names) else f"phone {phone}"

@@ -2,7 +2,6 @@
 network.
 """
 
-import os
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 
 from presence import __version__
 from presence.core.visit.calibration import Assessment
+from presence.edges.host.files import replace_file
 from presence.errors import StorageError
 from presence.survey.charts import (
     COLOURS,
@@ -61,11 +61,7 @@ FOOT: Final = (
 def write_report(outcome: SurveyOutcome, path: Path) -> None:
     """Raises StorageError. Only its owner may read it, until they decide otherwise."""
     try:
-        path.unlink(missing_ok=True)
-        with os.fdopen(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
-            file.write(page(outcome))
+        replace_file(path, page(outcome).encode(), durable=False)
     except OSError as error:
         raise StorageError(
             f"{path}: {error.strerror}: name a file in a folder where you may write"
@@ -140,12 +136,12 @@ def _strengths(tuned: Tuning | None) -> Iterator[str]:
 
 
 def _walk(outcome: SurveyOutcome) -> Iterator[str]:
-    if not outcome.recorded:
+    if not outcome.walks.recorded:
         return
     window_s = outcome.tuned.new.window_s if outcome.tuned is not None else 8.0
     yield "<h2>The walk</h2>"
     yield f"<p>{_legend()}; the line is the strength as the rule sees it.</p>"
-    yield strip(outcome.recorded, outcome.tuned, window_s)
+    yield strip(outcome.walks.recorded, outcome.tuned, window_s)
 
 
 def _steps(outcome: SurveyOutcome) -> Iterator[str]:

@@ -76,7 +76,7 @@ class SurveyOutcome:
     place: str
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
     results: dict[SurveyStep, Result] = field(default_factory=dict)
-    recorded: list[Recorded] = field(default_factory=list)
+    walks: Walks = field(default_factory=Walks)
     tuned: Tuning | None = None
     addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of our own antennas, by their names, where they could be asked for."""
@@ -165,8 +165,7 @@ class Session:
         )
 
     async def _walk(self) -> Result:
-        walks = await self._walked()
-        self.outcome.recorded = walks.recorded
+        walks = self.outcome.walks = await self._walked()
         self._screen.moment(1.0, "reckoning", "a few seconds")
         tuned = await asyncio.to_thread(tune, walks, self._settings.entry)
         if isinstance(tuned, Tuning):
@@ -182,7 +181,9 @@ class Session:
                 self._screen.say(f"  {pockets_now(self._names(), act.round)}")
             heard.append(await self._record(act, f"{number} of {len(acts)}: "))
         self._carried.find_most_heard(each.phones for each in heard)
-        walks = Walks(places=self._phones.places, names=self._carried.names)
+        walks = Walks(
+            places=self._phones.places, names=self._carried.names, models=self._plan.models
+        )
         for act, each in zip(acts, heard, strict=True):
             readings = self._carried.readings(each.phones)
             walks.recorded.append(Recorded(act, each.began_s, readings))

@@ -105,6 +105,13 @@ def _add_shop(command: argparse.ArgumentParser) -> None:
         metavar="PLAN",
         help="one, two, pair, low-e, mall: the shop (as the antennas tell)",
     )
+    command.add_argument(
+        "--heights",
+        type=_heights,
+        default={},
+        metavar="LIST",
+        help="of antennas in metres, for --export-walks: hci0=2.4,hci1=2.2",
+    )
 
 
 def _add_result(command: argparse.ArgumentParser) -> None:
@@ -125,8 +132,24 @@ def _add_result(command: argparse.ArgumentParser) -> None:
         help="with --apply: the record ends after so many, 1 to 24 (12)",
     )
     command.add_argument(
+        "--export-walks",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="write the walks of the test phones in an open format",
+    )
+    command.add_argument(
         "--report", type=Path, metavar="FILE.html", help="write one page with the pictures"
     )
+
+
+def _heights(text: str) -> dict[str, float]:
+    heights = {}
+    for word in filter(None, (each.strip() for each in text.split(","))):
+        name, _, metres = word.rpartition("=")
+        if not name or not metres.replace(".", "", 1).isdigit() or not 0 < float(metres) < 20:
+            raise argparse.ArgumentTypeError(f"{word!r} is not like hci0=2.4")
+        heights[name] = float(metres)
+    return heights
 
 
 def _phones(text: str) -> tuple[str, ...]:
