@@ -41,7 +41,7 @@ from presence.pulse import beat, resting
 from presence.telemetry import Emit, SatelliteAsked, SatelliteUnasked
 
 COLLECT_S: Final = 0.2
-HEARTBEAT_S: Final = 3.0
+HEARTBEAT_S: Final = 1.0
 NONCE_OLD_S: Final = 15.0
 """Three nonces: one may be lost with a connection."""
 MAX_WAITING: Final = 256

@@ -9,8 +9,9 @@ advertisements.
    is counted, told at the 1st, 2nd, 4th, 8th time, and changes nothing.
 2. Without a nonce a satellite neither listens nor speaks: so opening hours (R-19) and the notice at
    the door (R-16) hold for it as for our own adapters, though it knows nothing of either.
-3. A satellite that says nothing for LOST_S is lost, and until its first message it is not there
-   either: its silence must never count as "not heard there" (presence.gateway.antennas).
+3. A satellite that says nothing for SILENT_S does not hear, and until its first message it does
+   not either: its silence must never count as "not heard there" (presence.gateway.antennas). After
+   LOST_S it is lost, and told: a network that stumbles is no news.
 4. A reading carries no address (presence.core.recognition.satellite_message), and an identifier
    that nobody agreed to is dropped where all are: in the engine.
 """
@@ -45,8 +46,9 @@ from presence.ports import Clock, OnAdvertisement
 from presence.pulse import beat, resting
 from presence.telemetry import Emit, SatelliteHeard, SatelliteIgnored, SatelliteLost, is_due
 
+SILENT_S: Final = 3.0
+"""Three heartbeats (docs/satellites.md)."""
 LOST_S: Final = 10.0
-"""Three heartbeats (docs/satellites.md) and the time of one more."""
 NO_ADDRESS: Final = b""
 """A satellite does not say under which address it heard something."""
 
@@ -139,9 +141,12 @@ class Satellites:
         return frozenset(each.satellite.name for each in self._watched)
 
     def hearing(self) -> frozenset[str]:
-        """The names of those that hear."""
+        """The names of those that hear now."""
+        now_s = self._clock.now().monotonic_s
         return frozenset(
-            each.satellite.name for each in self._watched if each.state is SatelliteState.HEARD
+            each.satellite.name
+            for each in self._watched
+            if each.state is SatelliteState.HEARD and now_s - each.since_s < SILENT_S
         )
 
     def look(self, now: Moment) -> tuple[SatelliteStatus, ...]:

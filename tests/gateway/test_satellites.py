@@ -15,7 +15,7 @@ from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.errors import BrokerError
 from presence.gateway.antennas import AntennaWatch
-from presence.gateway.satellites import LOST_S, Satellite, Satellites
+from presence.gateway.satellites import LOST_S, SILENT_S, Satellite, Satellites
 from presence.telemetry import SatelliteHeard, SatelliteIgnored, SatelliteLost
 from tests.support.builders import ANNA, SITE, an_engine, approach, consent, moment
 from tests.support.fake_satellite import PAVEMENT, PAVEMENT_KEY, FakeSatellite, reading
@@ -292,6 +292,10 @@ async def test_the_rule_is_told_which_antennas_hear_from_the_start_and_at_each_c
     watch.advance()
     watch.advance()
     assert rule.told[2:] == [("back", PAVEMENT)]
-    shopfront.pass_s(LOST_S)
+    shopfront.pass_s(SILENT_S)
     watch.advance()
     assert rule.told[3:] == [("lost", PAVEMENT)]
+    assert shopfront.state() is SatelliteState.HEARD  # nobody is told of three seconds
+    shopfront.hear(shopfront.pavement.says(after_ms=3000))
+    watch.advance()
+    assert rule.told[4:] == [("back", PAVEMENT)]

@@ -34,7 +34,7 @@ from typing import Final, NamedTuple
 from presence.core.agenda import AT_ONCE, Agenda
 from presence.core.place import Place
 from presence.core.timestamps import Moment
-from presence.core.visit.evidence import Approach, EntryRule
+from presence.core.visit.evidence import MAX_LAG_DB, Approach, EntryRule
 
 NO_PLACES: Final[Mapping[str, Place]] = MappingProxyType({})
 SHARES: Final = 20
@@ -148,6 +148,12 @@ class Visits:
         self._not_inside = frozenset(
             antenna for antenna, place in places.items() if place is not Place.INSIDE
         )
+        self._lost: set[str] = set()
+        """Antennas that hear nothing now, whoever is there."""
+        self._doubt_db = 0
+        """Taken off each reading inside while an antenna at the door is lost: as much as it could
+        take off at most, so that its loss never lets anybody in.
+        """
         for ref in self._tracks:
             self._share_of(ref).add(ref)
             self._looks.put(ref, AT_ONCE)
@@ -198,7 +204,7 @@ class Visits:
         if stay is not None:
             if track.level_dbm >= rule.exit_rssi_dbm and now_s > stay.heard_at.monotonic_s:
                 stay.heard_at = at  # by the smoothed level: one faded reading ends nothing
-        elif track.decides(rule, rssi_dbm, since_s):
+        elif track.decides(rule, rssi_dbm - self._doubt_db, since_s):
             track.stay = _Stay(at, at)
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
                 self._looks.put(ref, now_s + rule.absence_s)
@@ -206,18 +212,21 @@ class Visits:
             events.append(Entered(ref, at, track.level_dbm, by_answer=track.by_answer))
         return events
 
-    def antenna_lost(self, antenna: str) -> None:  # noqa: ARG002 - no silence is evidence yet
+    def antenna_lost(self, antenna: str) -> None:
         """It hears nothing from now on. Its silence says nothing of anybody, and what it heard
         before says nothing of now: approaches begin anew, with the antennas that are left.
         """
+        self._lost.add(antenna)
         self._begin_approaches_anew()
 
-    def antenna_back(self, antenna: str) -> None:  # noqa: ARG002
+    def antenna_back(self, antenna: str) -> None:
         """It hears again; approaches begin anew, with it."""
+        self._lost.discard(antenna)
         self._begin_approaches_anew()
 
     def _begin_approaches_anew(self) -> None:
         """No evidence is a mixture of what two sets of antennas heard."""
+        self._doubt_db = int(MAX_LAG_DB) if self._lost & self._not_inside else 0
         for track in self._tracks.values():
             if track.stay is None or track.stay.left_at is not None:
                 track.begin(track.heard_s)

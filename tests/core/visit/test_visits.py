@@ -557,14 +557,14 @@ def test_a_phone_in_a_pocket_inside_is_found_though_it_is_weak() -> None:
 
 
 def test_an_approach_begins_anew_when_an_antenna_is_lost_and_when_it_is_back() -> None:
-    for change in (Visits.antenna_lost, Visits.antenna_back):
-        visits = two_antennas()
+    visits = Visits(RULE, places={"hci0": Place.INSIDE, "hci2": Place.INSIDE})
+    for change in (visits.antenna_lost, visits.antenna_back):
         hear(visits, *range(7))
         assert visits.evidence_db_s(ANNA) > 0
-        change(visits, "hci1")
+        change("hci2")
         assert visits.evidence_db_s(ANNA) == 0
         assert hear(visits, 7) == []
-        assert [type(event) for event in hear(visits, *range(8, 16))] == [Entered]
+        visits.forget(ANNA)
 
 
 def test_who_is_inside_stays_inside_when_an_antenna_is_lost() -> None:
@@ -576,14 +576,45 @@ def test_who_is_inside_stays_inside_when_an_antenna_is_lost() -> None:
     assert visits.advance(moment(RULE.absence_s + 19)) == []
 
 
-def test_what_a_lost_antenna_heard_last_holds_nobody_back_and_helps_nobody_in() -> None:
+@pytest.mark.requirement("T-25")
+def test_who_stands_before_the_door_does_not_come_in_because_its_antenna_is_lost() -> None:
     visits = two_antennas()
-    hear(visits, 0, rssi_dbm=-50, antenna="hci1")
+    for second in range(60):
+        hear(visits, second, rssi_dbm=-50, antenna="hci1")
+        assert hear(visits, second, rssi_dbm=-65) == []
     visits.antenna_lost("hci1")
-    alone = Visits(RULE)
-    assert [hear(visits, second) for second in range(1, 9)] == [
-        hear(alone, second) for second in range(1, 9)
-    ]
+    assert hear(visits, *range(60, 300), rssi_dbm=-65) == []
+    visits.antenna_back("hci1")
+    assert hear(visits, *range(300, 310), rssi_dbm=-65) != []
+
+
+def test_who_is_close_to_an_antenna_inside_comes_in_without_the_one_at_the_door() -> None:
+    visits = two_antennas()
+    visits.antenna_lost("hci1")
+    assert [type(event) for event in hear(visits, *range(30), rssi_dbm=-45)] == [Entered]
+
+
+@pytest.mark.requirement("T-25")
+@given(
+    st.lists(
+        st.tuples(st.integers(-100, -30), st.integers(-100, -30), st.booleans()),
+        min_size=4,
+        max_size=40,
+    )
+)
+def test_nobody_comes_in_without_the_antenna_at_the_door_who_would_not_with_it(
+    heard: list[tuple[int, int, bool]],
+) -> None:
+    """Whatever it would have heard."""
+    alive, lost = two_antennas(), two_antennas()
+    lost.antenna_lost("hci1")
+    entered_alive = False
+    for second, (inside_dbm, door_dbm, heard_at_door) in enumerate(heard):
+        if heard_at_door:
+            hear(alive, second, rssi_dbm=door_dbm, antenna="hci1")
+        entered_alive = entered_alive or hear(alive, second, rssi_dbm=inside_dbm) != []
+        if hear(lost, second, rssi_dbm=inside_dbm):
+            assert entered_alive
 
 
 def test_who_is_heard_at_the_door_only_is_forgotten_after_a_silent_window() -> None:
