@@ -2,7 +2,7 @@
 
 import binascii
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
 from typing import Final
 
 REF_BYTES: Final = 8
@@ -15,6 +15,11 @@ EID_BYTES: Final = 8
 
 class NameTwice(ValueError):
     """Of the two values the second might give back what the first took away."""
+
+
+def opaque_text(digest: bytes) -> str:
+    """26 characters of lower-case base32: the first 130 bits of a digest."""
+    return b32encode(digest)[:26].decode().lower()
 
 
 def encode_base64url(data: bytes) -> str:

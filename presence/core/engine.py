@@ -103,7 +103,7 @@ class Engine:
         self.outbox = Outbox(pending, announcements, taken_back)
         self.admissions = Admissions(rules.site, rules.audiences)
         self.dispatcher = Dispatcher(rules, self.counts, self.outbox, self.admissions)
-        self._replay_guard = ReplayGuard(self.matcher.window_key)
+        self.replay_guard = ReplayGuard(self.matcher.window_key)
         self._listed: Mapping[bytes, Consent] | None = None
         """As the list has them, before revocations; None before the first list."""
         self._open = False
@@ -134,7 +134,7 @@ class Engine:
             if flags and sealed is None and Flag.TICKS in flags:
                 doubt: Doubt | None = Doubt.NO_TICK
             else:
-                doubt = self._replay_guard.doubt(ref, slot, sealed, advertisement)
+                doubt = self.replay_guard.doubt(ref, slot, sealed, advertisement)
             if doubt is not None:
                 return self._hold_back(ref, doubt)
         self.counts.recognised += 1
@@ -183,7 +183,7 @@ class Engine:
         known, effective = self._known(), EffectiveConsents(self._listed, self.revocations)
         self.admissions.replace(effective, known)
         self.matcher.change_keys(consents.keys)
-        self._replay_guard.forget_keys()
+        self.replay_guard.forget_keys()
         self._turn_slot(now)
         draft = Draft()
         for ref in known:
@@ -212,6 +212,18 @@ class Engine:
             if whole or self._listed is not None:
                 self._recheck(row.ref, now, draft)
         return applied, draft.step()
+
+    def doubt(self, ref: bytes, now: Moment) -> Step:
+        """Another gateway of the store heard signs of a replay."""
+        if not self.replay_guard.doubt_by_peer(ref, now.monotonic_s):
+            return NOTHING
+        draft = Draft()
+        if self.dispatcher.cancel_unsent_entry(ref, draft):
+            self.visits.forget(ref)
+            draft.forgotten.append(ref)
+        else:
+            self.visits.forget_broadcasts(ref)
+        return draft.step()
 
     def settle(self) -> tuple[HeldRevocation, ...]:
         """Let go of what the list in force says by itself; answers with that."""
@@ -295,7 +307,7 @@ class Engine:
         """The shop opens or closes, and the identifiers of the slot are made ready."""
         self._open = self._rules.hours.open_at(now.utc_s)
         self.matcher.advance(now.utc_s)
-        self._replay_guard.advance(slot_at(now.utc_s))
+        self.replay_guard.advance(slot_at(now.utc_s))
 
     def _judge(self, now: Moment, draft: Draft) -> Step:
         """Forget those whose consent lapsed, take back what was announced (R-09), end visits."""
@@ -318,11 +330,11 @@ class Engine:
         return draft.step()
 
     def _knows(self, ref: bytes) -> bool:
-        return ref in self.visits or self.outbox.knows(ref) or ref in self._replay_guard
+        return ref in self.visits or self.outbox.knows(ref) or ref in self.replay_guard
 
     def _known(self) -> set[bytes]:
         """Everyone of whom anything is known now."""
-        return self.visits.refs() | self.outbox.refs() | self._replay_guard.refs()
+        return self.visits.refs() | self.outbox.refs() | self.replay_guard.refs()
 
     def _recheck(self, ref: bytes, now: Moment, draft: Draft) -> None:
         """Take away what this person does not allow any more. Whether the list may be believed is
@@ -336,7 +348,7 @@ class Engine:
         if isinstance(admission, Admission):
             self.dispatcher.withdraw_narrowed(ref, admission, now, draft)
             return
-        self._replay_guard.forget(ref)
+        self.replay_guard.forget(ref)
         self.figures.forget(ref)
         self.dispatcher.withdraw(ref, admission.reason, now, draft)
         if ref in self.visits:

@@ -1,8 +1,9 @@
-"""Speaks with the store's other gateways: claims an event, says that it was sent, receives theirs.
+"""Speaks with the store's other gateways: claims an event, says that it was sent, doubts what may
+be a replay, receives theirs.
 
-The rules are those of `presence.core.event.election`; here are the clock, the chance and the
-broker. What a peer said is taken in as it arrives and counts when the relay asks for an event next,
-a moment later.
+The rules are those of `presence.core.event.election` and `shared_doubt`; here are the clock, the
+chance and the broker. What a peer said is taken in as it arrives and counts when the relay asks for
+an event next, a moment later.
 
 Our own messages are best effort: nobody waits for their acknowledgement, and one that the broker
 does not take costs no event (where one node of its cluster is gone it may take none of them). Then
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from presence.core.event.cloudevent import EventType
 from presence.core.event.election import Election, Send, Suppress, Wait
 from presence.core.event.outbox import Outgoing
 from presence.core.event.peer_message import (
@@ -26,6 +28,7 @@ from presence.core.event.peer_message import (
     encode_peer_message,
     topic_of_peers,
 )
+from presence.core.event.shared_doubt import SharedDoubt
 from presence.core.operations.hourly import HourlyNews
 from presence.core.timestamps import Moment
 from presence.errors import BrokerError, MessageNotTaken
@@ -70,6 +73,9 @@ class PeerLink:
         """Messages that the broker did not take, by reason code."""
         self._election = election
         self._pipeline = pipeline
+        self._doubts = SharedDoubt(
+            election.store_key, election.gateway, pipeline.engine.replay_guard
+        )
         self._link = link
         self._clock = clock
         self._emit = emit
@@ -93,7 +99,14 @@ class PeerLink:
                 self._election.keep_only(self._pipeline.outbox.pending.records)
 
     def advance(self, now: Moment) -> None:
-        """Log by the hour that nobody hears us: a line a message would be one a visit (R-23)."""
+        """Share what is doubted; log by the hour that nobody hears us: a line a message would be
+        one a visit (R-23).
+        """
+        doubted, to_say = self._doubts.due(now)
+        for ref in doubted:
+            self._pipeline.doubt(ref, now)
+        for message in to_say:
+            self._send_soon(message)
         for code, count in self._news.due(now).items():
             self._emit(PeersUnheard(reason_code=code, count=count, next_step=UNHEARD_STEP))
 
@@ -113,6 +126,8 @@ class PeerLink:
                     self._election.forget(outgoing.id)
                     return math.inf
                 case claim:
+                    if outgoing.type is EventType.ENTERED and not outgoing.by_answer:
+                        claim = self._doubts.explain(claim, outgoing.ref)
                     self._send_soon(claim)
                     await asyncio.sleep(0)  # the claim goes before the event, where it can
 
@@ -140,8 +155,12 @@ class PeerLink:
         self._heard[message] = None
         held = self._pipeline.engine.announced_visits()
         answer = self._election.receive(message, held, now)
-        if answer is not None:
-            self._send_soon(answer)
+        doubted, doubt = self._doubts.receive(message, now)
+        for ref in doubted:
+            self._pipeline.doubt(ref, now)
+        for each in (answer, doubt):
+            if each is not None:
+                self._send_soon(each)
 
     def _send_soon(self, message: PeerMessage) -> None:
         # The oldest goes: it is of use for seconds only, and the newest says what is so now.

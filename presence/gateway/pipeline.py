@@ -146,6 +146,12 @@ class Pipeline:
             self._commit(step)
         return applied
 
+    def doubt(self, ref: bytes, now: Moment) -> None:
+        """Another gateway of the store heard signs of a replay."""
+        step = self.engine.doubt(ref, now)
+        if step:
+            self._commit(step)
+
     async def queued(self) -> None:
         """Return when an event waits in the outbox."""
         if not self.outbox.pending.records:

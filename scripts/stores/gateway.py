@@ -81,7 +81,9 @@ class Ear:
         def hear_some(advertisement: Advertisement) -> None:
             if chance.random() >= plan["lost_share"] and advertisement.rssi_dbm is not None:
                 rssi_dbm = advertisement.rssi_dbm + plan["offset_db"] + chance.gauss(0, NOISE_DB)
-                on_advertisement(advertisement._replace(rssi_dbm=min(0, round(rssi_dbm))))
+                address = bytes.fromhex(plan["address"]) or advertisement.address
+                rssi_dbm = min(0, round(rssi_dbm))
+                on_advertisement(advertisement._replace(rssi_dbm=rssi_dbm, address=address))
 
         await shop.run(hear_some)
 

@@ -68,6 +68,10 @@ class Plan:
     offset_db: float = 0.0
     lost_share: float = 0.2
     seed: int = 1
+    address: str = ""
+    """Under which it hears them all, in hexadecimal: a recording is played here. Empty: each phone
+    under its own.
+    """
 
 
 @dataclass
@@ -167,6 +171,7 @@ async def store(
     offsets_db: Callable[[int], float] = lambda number: -1.5 * number,
     lost_share: float = 0.2,
     seconds: float | None = None,
+    addresses: Callable[[int], str] = lambda _number: "",
 ) -> AsyncIterator[Store]:
     """One gateway for each port (of its broker); they begin to hear together. None outlives the
     block.
@@ -177,7 +182,13 @@ async def store(
     try:
         for number, port in enumerate(ports, 1):
             plan = Plan(
-                f"door-{number}", str(together), open_s, guests, offsets_db(number), lost_share
+                f"door-{number}",
+                str(together),
+                open_s,
+                guests,
+                offsets_db(number),
+                lost_share,
+                address=addresses(number),
             )
             await shop.start(number, port, plan, lines)
         await shop.ready()

@@ -2,11 +2,12 @@
 (R-53).
 """
 
+import json
 from pathlib import Path
 
 import pytest
 
-from scripts.stores.store import PEERS, Counted, Store, store, visitors
+from scripts.stores.store import PEERS, QUICK, Counted, Store, store, visitors
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.gateways import engine
 from tests.support.proxies import wire
@@ -110,3 +111,33 @@ async def test_gateways_that_were_cut_off_learn_what_was_told_and_stay_silent(
     assert (
         sum(counted.copies.values()) <= len(guests) + 2
     )  # one may have been on its way at either end of the cut
+
+
+@pytest.mark.requirement("T-01")
+async def test_a_recording_at_one_door_while_the_phone_is_heard_at_another_enters_nobody(
+    tmp_path: Path,
+) -> None:
+    """The phones are outside, and only the second gateway hears them; the first hears recordings
+    inside. The first of them costs the acquaintance: until then nobody waits for a word.
+    """
+    guests = visitors(5, every_s=1.5, stays_s=3)
+    patient = QUICK + "\npeers: {settle_ms: 1000}"
+    async with (
+        mosquitto(tmp_path) as broker,
+        listener(broker.port, PEERS) as words,
+        engine([broker.port], guests) as counted,
+        store(
+            tmp_path,
+            [broker.port] * 2,
+            guests,
+            lines=patient,
+            offsets_db=lambda n: 0.0 if n == 1 else -20.0,
+            lost_share=0.0,
+            addresses=lambda n: "5b66778899aa" if n == 1 else "",
+        ) as shop,
+    ):
+        await shop.finish()
+        said = [json.loads(words.get_nowait().payload)["said"] for _ in range(words.qsize())]
+    assert len(shop.decided) == len(guests), shop.complaints  # each looked like an entry
+    assert sum(counted.offers.values()) <= 1
+    assert said.count("doubt") >= len(guests) - 1

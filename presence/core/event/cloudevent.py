@@ -15,7 +15,6 @@ An event tells an audience as little as lets it help: nothing in it joins two da
 
 import hmac
 import json
-from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,7 +22,7 @@ from typing import Any, Final
 
 from presence.core.consent.gate import Reason
 from presence.core.consent.model import Consent
-from presence.core.encoding import encode_base64url
+from presence.core.encoding import encode_base64url, opaque_text
 from presence.core.site import Site
 from presence.core.timestamps import rfc3339, rfc3339_minute
 
@@ -85,7 +84,7 @@ def event_id(store_key: bytes, kind: EventType, audience: str, ref: bytes, bucke
     content = b"\0".join(
         (b"presence event v1", kind.encode(), audience.encode(), ref, str(bucket).encode())
     )
-    return b32encode(hmac.digest(store_key, content, "sha256"))[:26].decode().lower()
+    return opaque_text(hmac.digest(store_key, content, "sha256"))
 
 
 def visit_bucket(entered_s: float, bucket_s: float) -> int:

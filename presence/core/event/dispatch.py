@@ -85,6 +85,21 @@ class Dispatcher:
             # Only the visit kept it: `expire_announcements` lets it go once nobody can act on it.
             self._announced.look_at(announcement.event_id, now.monotonic_s)
 
+    def cancel_unsent_entry(self, ref: bytes, draft: Draft) -> bool:
+        """What broadcasts made an entry may be a replay: it does not go out, where no audience was
+        told yet. Whether one was cancelled.
+        """
+        entries = [
+            each
+            for each in self._pending.of(ref)
+            if each.type is EventType.ENTERED and not each.by_answer
+        ]
+        if self._announced.knows(ref):
+            return False
+        for entry in entries:
+            self._pending.cancel(entry, draft)
+        return bool(entries)
+
     def withdraw(self, ref: bytes, reason: Reason, now: Moment, draft: Draft) -> None:
         """A consent is no longer in force: pending events go, announced ones are taken back."""
         for outgoing in self._pending.of(ref):

@@ -110,7 +110,7 @@ class Election:
     ) -> None:
         self.site = site
         self.store_key = store_key
-        self._gateway = gateway
+        self.gateway = gateway
         self._rule = rule
         self._entry = entry
         self._pending: dict[str, _Pending] = {}
@@ -172,10 +172,12 @@ class Election:
 
         `held`: what was announced of visits that are known here.
         """
-        if message.gateway == self._gateway:  # our own, over a broker that speaks 3.1.1
+        if message.gateway == self.gateway:  # our own, over a broker that speaks 3.1.1
             return None
         now_s = now.monotonic_s
         self._company_until_s = now_s + COMPANY_S
+        if message.kind is PeerMessageKind.DOUBT:  # of a replay, not of an event
+            return None
         if message.kind is PeerMessageKind.SENT:
             self._sent_by_peers.put(message.visit, message.sent_as, now_s + self._remembered_s())
             return None
@@ -202,7 +204,7 @@ class Election:
             self._claims.put(message.visit, message.gateway, until_s)
         for each in pending:
             # Rule 3. A claim puts off once: a peer that repeats it must not silence us (rule 2).
-            wins = not each.claimed or message.gateway < self._gateway
+            wins = not each.claimed or message.gateway < self.gateway
             if wins and message.gateway not in each.heeded:
                 each.heeded.add(message.gateway)
                 each.claimed = False
@@ -301,5 +303,5 @@ class Election:
         self, kind: PeerMessageKind, visit: str, now: Moment, *, sent_as: str | None = None
     ) -> PeerMessage:
         return PeerMessage(
-            kind, visit, visit if sent_as is None else sent_as, self._gateway, int(now.utc_s)
+            kind, visit, visit if sent_as is None else sent_as, self.gateway, int(now.utc_s)
         )

@@ -1,11 +1,12 @@
-"""What the gateways of one store say to one another about an event: an opaque name, sealed with the
-store's key.
+"""What the gateways of one store say to one another about an event or a replay: an opaque name,
+sealed with the store's key.
 
     presence/v1/{chain}/{store}/peer/seen   QoS 1, not retained, some seconds of life, never bridged
     {"said":"claim","visit":"…26…","told":"…26…","gateway":"door-1","at":1795442707,"mac":"…22…"}
 
 1. `visit` is HMAC(store key, event id): neither ref, subject nor audience. To join it with the
-   event, a reader would need the store's key.
+   event, a reader would need the store's key. Of a doubt it names a subject for the length of a
+   slot.
 2. A message without a good MAC is nothing: neither a broker nor its other clients can silence an
    event by it.
 3. `at` is sealed too and must be close to now, so that a recorded message has no effect (replay).
@@ -15,12 +16,11 @@ store's key.
 import hmac
 import json
 import re
-from base64 import b32encode
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from presence.core.encoding import encode_base64url
+from presence.core.encoding import encode_base64url, opaque_text
 from presence.core.site import Site
 
 EXPIRY_S: Final = 10
@@ -44,6 +44,8 @@ class PeerMessageKind(StrEnum):
     """It was sent, under the name in `sent_as`."""
     STILL_PRESENT = "here"
     """The visit that you are about to end goes on where I am."""
+    DOUBT = "doubt"
+    """What you hear of somebody may be a replay (presence.core.event.shared_doubt)."""
 
 
 class IgnoreReason(StrEnum):
@@ -62,7 +64,7 @@ class PeerMessage:
     visit: str
     sent_as: str
     """The name under which it was sent: another one than `visit` where the visit began in another
-    bucket.
+    bucket. Of the claim of an entry: whom it was heard of, and under which address.
     """
     gateway: str
     at_s: int
@@ -76,8 +78,7 @@ def opaque_name(store_key: bytes, event_id: str) -> str:
     """26 characters of lower-case base32 that only gateways of this store can make from an event's
     id.
     """
-    digest = hmac.digest(store_key, b"presence seen v1\0" + event_id.encode(), "sha256")
-    return b32encode(digest)[:26].decode().lower()
+    return opaque_text(hmac.digest(store_key, b"presence seen v1\0" + event_id.encode(), "sha256"))
 
 
 def encode_peer_message(message: PeerMessage, store_key: bytes, site: Site) -> bytes:

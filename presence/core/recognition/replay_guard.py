@@ -171,6 +171,10 @@ class _Trail:
             self.suspect = why
             self.suspect_until_s = now_s + for_s
 
+    def heard_s(self) -> float:
+        """When it was heard last, with a strength."""
+        return max((ear.heard_s for ear in self.ears.values()), default=-inf)
+
     def has_later_seal(self, slot: int, sealed: bytes) -> bool:
         """Whether a good seal of a later tick was heard: ticks go forward only."""
         if self.sealed is None:
@@ -210,6 +214,8 @@ class ReplayGuard:
     ) -> None:
         self._window_key = window_key
         self._trails: dict[bytes, _Trail] = {}
+        self._suspects: set[bytes] = set()
+        """Of whom signs were heard here since `take_suspects` was asked."""
         self._tick_keys: dict[bytes, tuple[int, bytes]] = {}
         """Ref → window, and the key of its seals: made when the first seal came."""
         self._max_subjects = max_subjects
@@ -257,9 +263,45 @@ class ReplayGuard:
                 if why is not None:
                     trail.doubt(why, now_s)
             ear.heard_s = now_s
-        if trail.suspect is not None and now_s >= trail.suspect_until_s:
+        return None if trail.suspect is None else self._still(trail, ref, now_s)
+
+    def _still(self, trail: _Trail, ref: bytes, now_s: float) -> Doubt | None:
+        """Whether it is suspect as yet."""
+        left_s = trail.suspect_until_s - now_s
+        if left_s <= 0:
             trail.suspect = None
+        elif left_s > OVERLAP_S and trail.suspect is not Doubt.PEER:
+            self._suspects.add(ref)
         return trail.suspect
+
+    def take_suspects(self) -> set[bytes]:
+        """Who was suspect by what was heard here, since this was asked last."""
+        suspects, self._suspects = self._suspects & self._trails.keys(), set()
+        return suspects
+
+    def doubt_by_peer(self, ref: bytes, now_s: float) -> bool:
+        """Another gateway of the store heard signs; whether that is news here."""
+        trail = self._trails.get(ref)
+        if trail is None:
+            return False
+        news = now_s >= trail.suspect_until_s
+        trail.doubt(Doubt.PEER, now_s)
+        return news
+
+    def heard_under(self, ref: bytes) -> tuple[int, tuple[bytes, ...]] | None:
+        """Slot and addresses, the newest first; None where the subject was heard under none."""
+        trail = self._trails.get(ref)
+        if trail is None or not trail.address:
+            return None
+        return trail.slot, (trail.address, *trail.left)
+
+    def heard_since(self, monotonic_s: float) -> list[tuple[bytes, int]]:
+        """Ref and slot of who was heard under an address since then."""
+        return [
+            (ref, trail.slot)
+            for ref, trail in self._trails.items()
+            if trail.address and trail.heard_s() >= monotonic_s
+        ]
 
     def advance(self, slot: int) -> None:
         """Forget what was heard in slots that do not count now; `slot` is the present one."""
