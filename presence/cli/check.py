@@ -23,6 +23,7 @@ from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.memory import look_at_memory
 from presence.diagnosis.sandbox import findings_inside
 from presence.diagnosis.satellites import look_at_satellites
+from presence.edges.bluez import adapters_now
 from presence.edges.bluez.diagnosis import RadioVerdict, diagnose
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock, is_synchronised
@@ -88,7 +89,7 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
         yield finding
     async for finding in _radio(settings):
         yield finding
-    for finding in _door(settings, path):
+    async for finding in _door(settings, path):
         yield finding
     for finding in await look_at_doorbell(settings):
         yield finding
@@ -236,7 +237,7 @@ def _clock(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _door(settings: Settings, path: Path) -> Iterator[Finding]:
+async def _door(settings: Settings, path: Path) -> AsyncIterator[Finding]:
     try:
         store_key = read_store_key(settings.store.key_file)
     except ConfigurationError:  # said by the look before; without it no seal can be tried
@@ -244,7 +245,10 @@ def _door(settings: Settings, path: Path) -> Iterator[Finding]:
             "door", Verdict.WARN, "nobody knows: the store key is needed", "see `store key`"
         )
         return
-    door = calibration.standing(settings, store_key, SystemClock().now().utc_s)
+    adapters = await adapters_now(settings)
+    addresses = {name: adapter.address for name, adapter in adapters.items()}
+    now_s = SystemClock().now().utc_s
+    door = calibration.standing(settings, store_key, now_s, addresses=addresses)
     command = f"`sudo presence scan-test --config {path} --steps phone,walk --apply`"
     step = f"walk it with a test phone: {command} (docs/technician.md)"
     if door.doubt:

@@ -3,7 +3,7 @@ technician in it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from presence.config import Settings
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
-from presence.edges.bluez import numbers_of, radios
+from presence.edges.bluez import adapters_now, radios
 from presence.edges.bluez.hci_count import ReportCounter
 from presence.edges.capture import CaptureReader
 from presence.edges.host.clock import SystemClock
@@ -51,6 +51,8 @@ class Ear(Protocol):
     """Why it hears nothing, with the next step; empty where it works."""
     on_air: ReportCounter | None
     """Counts all advertisements below BlueZ, where the system lets us."""
+    addresses: Mapping[str, str]
+    """Of our own antennas, by their names, where they could be asked for."""
 
     def now(self) -> Moment: ...
 
@@ -69,6 +71,7 @@ class RadioEar:
         self.what = f"{', '.join(named) or 'first adapter'}, radio mode {settings.radio.mode}"
         self.fault = ""
         self.on_air = on_air
+        self.addresses: Mapping[str, str] = {}
         self._clock = SystemClock()
         self._on_advertisement: OnAdvertisement | None = None
         self.scanners = radios(settings, clock=self._clock, emit=self._note)
@@ -102,8 +105,10 @@ async def radio(settings: Settings) -> AsyncIterator[RadioEar]:
     A daemon on the same adapter goes on: BlueZ joins the filters of its clients, and ours is the
     same.
     """
-    with ReportCounter.open(await numbers_of(settings)) as on_air:
+    adapters = await adapters_now(settings)
+    with ReportCounter.open([adapter.name for adapter in adapters.values()]) as on_air:
         ear = RadioEar(settings, on_air)
+        ear.addresses = {name: adapter.address for name, adapter in adapters.items()}
         async with asyncio.TaskGroup() as tasks:
             scanning = [tasks.create_task(scanner.run(ear.hear)) for scanner in ear.scanners]
             try:
@@ -120,6 +125,7 @@ class CaptureEar:
         self._reader = CaptureReader(path)
         self.fault = ""
         self.on_air: ReportCounter | None = None
+        self.addresses: Mapping[str, str] = {}
         first = last = None
         try:
             for advertisement in self._reader.advertisements():
@@ -171,6 +177,7 @@ class SimulatedEar:
         self.what = f"simulated shop, {len(antennas)} antennas"
         self.fault = ""
         self.on_air: ReportCounter | None = None
+        self.addresses: Mapping[str, str] = {}
         self.speed = speed
         self._keys = identity_keys
         self._seed = seed

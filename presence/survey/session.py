@@ -114,7 +114,9 @@ class Session:
         screen: Screen,
     ) -> None:
         self.outcome = SurveyOutcome(
-            ear.what, f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}"
+            ear.what,
+            f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}",
+            addresses=ear.addresses,
         )
         self._plan = plan
         self._settings = settings

@@ -20,11 +20,11 @@ from presence.config.rules import scan_filters_of
 from presence.config.settings import Settings
 from presence.edges.bluez.care import Means
 from presence.edges.bluez.choice import ScanPolicy
-from presence.edges.bluez.connection import Bluez
+from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS
 from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.ledger import Ledger
-from presence.edges.bluez.scanner import BluezScanner
+from presence.edges.bluez.scanner import FIRST, BluezScanner
 from presence.errors import RadioError
 from presence.ports import Clock
 from presence.telemetry import Emit
@@ -32,8 +32,8 @@ from presence.telemetry import Emit
 __all__ = [
     "BluezScanner",
     "ScanPolicy",
+    "adapters_now",
     "adapters_of",
-    "numbers_of",
     "policy_of",
     "radios",
     "watched_radios",
@@ -70,14 +70,14 @@ def watched_radios(
     return found
 
 
-async def numbers_of(settings: Settings, *, host: BluezHost = THIS_MACHINE) -> list[str]:
-    """Today's `hciN` of each antenna that is there now; none where bluetoothd cannot be asked."""
-    found = []
+async def adapters_now(settings: Settings, *, host: BluezHost = THIS_MACHINE) -> dict[str, Adapter]:
+    """Each antenna → which adapter that is now; none where bluetoothd cannot be asked."""
+    found = {}
     with suppress(*ERRORS):
         async with Bluez.connect(usb_path_of=host.usb_path_of) as bluez:
             for adapter, others in adapters_of(settings):
                 with suppress(RadioError):
-                    found.append((await bluez.adapter(adapter, others=others)).name)
+                    found[adapter or FIRST] = await bluez.adapter(adapter, others=others)
     return found
 
 

@@ -182,8 +182,9 @@ def standing(
 def _of_the_door(settings: Settings) -> dict[str, object]:
     """As JSON gives them back: numbers and lists."""
     antennas = [[antenna.adapter, antenna.place.value] for antenna in settings.radio.antennas]
+    satellites = [[satellite.name, satellite.place.value] for satellite in settings.satellites]
     entry = {f"entry.{key}": value for key, value in asdict(settings.entry).items()}
-    return {**entry, "radio.antennas": antennas}
+    return {**entry, "radio.antennas": sorted(antennas), "satellites": sorted(satellites)}
 
 
 def _mac(values: Mapping[str, object], store_key: bytes) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from presence.config import load_settings
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
+from presence.edges.bluez import adapters_now
 from presence.edges.bluez.care import Means
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.usb import usb_path_of
@@ -15,6 +17,7 @@ from presence.errors import RadioError, RadioFault
 from presence.telemetry import RadioFailed, RadioRecovering, RadioScanning
 from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
 from tests.support.scanners import EID, PHONE, Running, a_host, hears, running, silence_emits, until
+from tests.support.shops import Shop
 
 pytestmark = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None,
@@ -180,6 +183,22 @@ async def test_one_stick_is_not_two_antennas(bus: str) -> None:
             with pytest.raises(RadioError, match=f"{name} and {other} are one") as refused:
                 await Running(adapter=name, others=[other], **host).scanner.listen(0)
             assert refused.value.fault is RadioFault.SHARED_NAME
+
+
+async def test_which_adapter_an_antenna_is_now_is_told_by_the_name_in_the_settings(
+    bus: str, tmp_path: Path
+) -> None:
+    shop = Shop(tmp_path, 1883).open([])
+    named = f'radio: {{antennas: [{{adapter: "{DOOR}"}}, {{adapter: "{INSIDE}"}}]}}'
+    settings = load_settings(shop.config)
+    inside, door = sticks()
+    async with a_bluetoothd(bus, hci0=inside, hci1=door):
+        first = await adapters_now(settings, host=a_host())
+        shop.config.write_text(shop.config.read_text() + f"\n{named}\n")
+        both = await adapters_now(load_settings(shop.config), host=a_host())
+    assert {name: adapter.address for name, adapter in first.items()} == {"default": INSIDE}
+    assert {name: adapter.name for name, adapter in both.items()} == {DOOR: "hci1", INSIDE: "hci0"}
+    assert await adapters_now(settings, host=a_host()) == {}, "bluetoothd is gone"
 
 
 async def test_the_first_adapter_is_the_first_that_serves_nobody_else(bus: str) -> None:

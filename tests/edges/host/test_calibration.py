@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from presence.config import Settings, load_settings
-from presence.config.settings import AntennaSettings
+from presence.config.settings import AntennaSettings, SatelliteAntenna
 from presence.core.place import Place
 from presence.edges.host import calibration
 from presence.edges.host.calibration import HungAntenna, Signed, UnusableRecord
@@ -90,6 +90,21 @@ def test_a_change_ends_the_calibration_at_once_and_is_named(
     changed = doubt(change(settings))
     assert "calibrated on 2026-11-23 and changed since" in changed
     assert named in changed
+
+
+def test_the_order_of_antennas_in_the_file_is_no_change_and_a_new_satellite_is(
+    settings: Settings,
+) -> None:
+    door = AntennaSettings(adapter="usb:1-1.3", place=Place.DOOR)
+    hung = [AntennaSettings(adapter="usb:1-1.2"), door]
+    two = replace(settings, radio=replace(settings.radio, antennas=hung))
+    calibration.record(two, KEY, signed(), AT_S)
+    turned = replace(two.radio, antennas=hung[::-1])
+    assert doubt(replace(two, radio=turned)) == ""
+    pavement = SatelliteAntenna(
+        name="pavement", place=Place.OUTSIDE, key_file=settings.store.key_file
+    )
+    assert "satellites" in doubt(replace(two, satellites=[pavement]))
 
 
 def test_another_device_of_the_same_name_is_another_antenna(settings: Settings, file: Path) -> None:
