@@ -7,33 +7,41 @@ from typing import Final
 from presence.cli.command import Commands, add_config, add_json
 
 DESCRIPTION: Final = """\
-Tests a gateway at its door, with a test phone: a phone whose entry in the
-consent list has the flag `test`. Four steps, each ends with PASS, WARN or FAIL
-and says what to do next:
+Tests a gateway at its door, with one test phone or two: phones whose entries
+in the consent list have the flag `test`. Four steps, each ends with PASS, WARN
+or FAIL and says what to do next:
 
-  radio    does the adapter hear, without pauses?
-  phone    is the test phone recognised, how often, how strong?
-  walk     you stand at the window, walk past, come in, stand inside, leave;
-           the tool suggests the threshold and says how sure it is
+  radio    do the antennas hear, without pauses?
+  phone    are the test phones recognised, how often, how strong?
+  walk     you stand at the window, walk past, look in at the open door, come
+           in, stay, leave; the tool measures the side of the door in dB (below
+           6 it FAILs, with the remedy), suggests the settings, and says how
+           sure it is. Carry both phones on each walk: it says in which pocket
   broker   you come in once more; the event is seen back from the broker
 
-Nothing is stored. Of other people's devices, customers' too, there is only a
-count. Takes about ten minutes. A daemon that runs on the same adapter goes on:
-BlueZ lets several programs listen, and this one asks for what the daemon does.
+Nothing is stored unless you name a file. Of other people's devices, customers'
+too, there is only a count. Takes about ten minutes. A daemon that runs on the
+same adapters goes on: BlueZ lets several programs listen, and this one asks for
+what the daemon does. Where antennas go, with drawings: docs/technician.md.
 """
 
 EPILOG: Final = """\
 practise first, without a radio or a configuration (half a minute):
-  scripts/scan-test --simulated --yes --speed 10
+  scripts/scan-test --simulated --yes --speed 20
+  … --plan two                  another door: one, two, pair, low-e, mall
 
 then, on the gateway, as the daemon's user (it may read key and list):
   sudo -u presence scripts/scan-test --config /etc/presence/presence.yaml
-  … --report door.html          one page for the file
-  … --steps walk --apply        walk again; write the suggestion (as root)
+  … --phones "Pixel 7, iPhone 13" --report door.html     one page for the file
+  … --steps phone,walk --apply --sign-off "M. Meikäläinen"
+                                walk again; write the suggestion (as root), and
+                                the record that says who answers for it
+  … --export-walks walks.jsonl  your walks in an open format, without a trace
+                                of phone, shop or day: docs/recordings.md
 
 captures (`btmon -w`; only where no stranger is, for they are all in it):
   … --replay walk.btsnoop --marks window:5-25,past:30-42,in:50-62,inside:62-80
-  marks are seconds from the first advertisement; also: leave
+  marks are seconds from the first advertisement; also: lookin, leave
 
 exit codes: 0 all PASS, 1 a WARN, 2 a FAIL; 69 it could not be tested: no list
 could be read, a file could not be written; 78 the configuration cannot be
