@@ -1,50 +1,93 @@
-"""`python -m scripts.entrybench [--quick] [--out DIR]`: the contest, its table, JSON and
+"""`python -m scripts.entrybench [--quick] [--out DIR] [--docs]`: the contest, its tables, JSON and
 pictures.
 """
 
 import argparse
+import hashlib
+import json
+import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
-from scripts.entrybench import bodies, contest, pictures, report
+from scripts.entrybench import bodies, contest, figures, report, walks
+from scripts.entrybench.figures import Run, Tree
 
-OUT = Path("build") / "entry"
+ROOT: Final = Path(__file__).parents[2]
+OUT: Final = Path("build") / "entry"
+PAGE: Final = ROOT / "docs" / "entry.md"
+KEPT: Final = ROOT / "docs" / "entry.json"
+"""The figures of docs/entry.md: a test of the house holds the page to them."""
+PICTURES: Final = ROOT / "docs" / "pictures"
 
 
-def run(out: Path, *, quick: bool, workers: int = 2) -> tuple[contest.Result, contest.Result]:
-    """Do everything and write it to `out`; the contests of the shop and of the walks."""
+def this_run(seed: int | None, *, quick: bool) -> Run:
+    """The seed of who is told of follows from date and commit, so that it is new with both."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    if _git("status", "--porcelain", "--untracked-files=no", "--", "presence", "scripts"):
+        commit += " with changes"
+    date = datetime.now(UTC).date().isoformat()
+    digest = hashlib.sha256(f"{date} {commit}".encode()).digest()
+    drawn = int.from_bytes(digest[:4], "big") if seed is None else seed
+    return Run(date, commit, drawn, quick)
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(ROOT), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def run(out: Path, *, quick: bool, workers: int = 2, seed: int | None = None) -> Tree:
+    """Do everything and write it to `out`."""
+    from scripts.entrybench import pictures  # noqa: PLC0415  # matplotlib is of the group `bench`
+
     out.mkdir(parents=True, exist_ok=True)
+    which = this_run(seed, quick=quick)
+    print(f"{which.date}, commit {which.commit}, testing seed {which.testing_seed}", flush=True)
     fit = bodies.fit()
-    walked = contest.recorded()
-    simulated = contest.simulated(fit.radio, contest.QUICK if quick else contest.FULL, workers)
-    elsewhere = contest.elsewhere(
-        fit.radio, contest.QUICK_ELSEWHERE if quick else contest.ELSEWHERE, workers
-    )
-    pictures.save_fit(fit, out / "fit.png")
-    pictures.save_shop(out / "shop.png")
-    pictures.save_curves(
-        simulated, out / "false-enters.png", "Simulated shop, fitted to phones on bodies"
-    )
-    pictures.save_curves(
-        walked, out / "walks.png", "Recorded walks (3 walks, 123 episodes)", goals=False
-    )
-    (out / "entry.md").write_text(report.whole(fit, simulated, walked, elsewhere), encoding="utf-8")
-    (out / "entry.json").write_text(
-        report.as_json(fit, simulated, walked, elsewhere), encoding="utf-8"
-    )
-    return simulated, walked
+    shops = []
+    for played in contest.play(contest.tasks(fit.radio, which.testing_seed, quick=quick), workers):
+        print(f"{played.name} is played", file=sys.stderr, flush=True)
+        shops.append(played)
+    correlation, _ = walks.shadowing_correlation()
+    found = figures.tree(which, fit, correlation, shops, contest.recorded())
+    pictures.save_fit(fit, out / "entry-fit.png")
+    pictures.save_plan(out / "entry-plan.png")
+    pictures.save_curves(found, out / "entry-curves.png")
+    pictures.save_facades(found, out / "entry-facades.png")
+    (out / "entry.json").write_text(as_json(found), encoding="utf-8")
+    (out / "entry.md").write_text(report.whole(found), encoding="utf-8")
+    return found
+
+
+def as_json(found: Tree) -> str:
+    return json.dumps(found, separators=(",", ":"), sort_keys=False) + "\n"
+
+
+def into_the_docs(out: Path, found: Tree) -> None:
+    """The page, its figures, and its pictures."""
+    PICTURES.mkdir(exist_ok=True)
+    for picture in out.glob("entry-*.png"):
+        (PICTURES / picture.name).write_bytes(picture.read_bytes())
+    KEPT.write_text(as_json(found), encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(report.filled(page, found), encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.entrybench", description="The honest entry bench."
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer people: half a minute, rates to 1 in 100"
-    )
+    parser.add_argument("--quick", action="store_true", help="few people: rates to 1 in 100 only")
     parser.add_argument(
         "--out", type=Path, default=OUT, help=f"where tables and pictures go; default {OUT}"
+    )
+    parser.add_argument("--docs", action="store_true", help="put them into docs/entry.md, too")
+    parser.add_argument(
+        "--seed", type=int, help="of the people told of; default: from date and commit"
     )
     parser.add_argument(
         "--workers",
@@ -54,9 +97,13 @@ def main() -> int:
         help="processes; the figures do not depend on it",
     )
     options = parser.parse_args()
+    if options.docs and options.quick:
+        parser.error("--docs wants a full run: leave --quick away")
     started = time.monotonic()
-    run(options.out, quick=options.quick, workers=options.workers)
-    print((options.out / "entry.md").read_text(encoding="utf-8"))
+    found = run(options.out, quick=options.quick, workers=options.workers, seed=options.seed)
+    if options.docs:
+        into_the_docs(options.out, found)
+    print(report.whole(found))
     print(f"{time.monotonic() - started:.0f} s; pictures in {options.out}")
     return 0
 

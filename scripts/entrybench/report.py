@@ -1,120 +1,235 @@
-"""The table and the figures as text, and everything as JSON."""
+"""The figures as tables; those of docs/entry.md stand between marks and are put there by the
+bench, so that no number is typed.
+"""
 
-import json
-from dataclasses import asdict
-from math import isfinite
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Final
 
-from scripts.entrybench.bodies import Fit
-from scripts.entrybench.contest import OURS_TWO, Result, Row
-from scripts.entrybench.trial import Score
+from scripts.entrybench.contest import DEFAULT, EARLIER, FEWER, GOALS, NEAR_OPTIMUM, OURS, WITHIN
+from scripts.entrybench.contest import MAX_PER_1000 as MOST
+from scripts.entrybench.figures import Tree
+
+MARKED: Final = re.compile(
+    r"(<!-- bench: (?P<name>[a-z-]+) -->\n).*?(<!-- bench ends -->\n)", re.DOTALL
+)
 
 
-def table(result: Result) -> str:
+def blocks(figures: Tree) -> dict[str, str]:
+    """What stands between the marks of docs/entry.md, by the name in the mark."""
+    return {
+        "run": run(figures),
+        "goals": goals(figures),
+        "rules": rules(figures),
+        "default": default(figures),
+        "kinds": kinds(figures),
+        "changes": changes(figures),
+        "walks": walks(figures),
+    }
+
+
+def filled(page: str, figures: Tree) -> str:
+    """The page with its marked parts made anew."""
+    of = blocks(figures)
+    return MARKED.sub(lambda mark: f"{mark[1]}{of[mark['name']]}{mark[3]}", page)
+
+
+def whole(figures: Tree) -> str:
+    """Everything, for the terminal."""
+    return "\n".join(f"## {name}\n\n{text}" for name, text in blocks(figures).items() if text)
+
+
+def run(figures: Tree) -> str:
+    of = figures["run"]
+    quick = " A quick run: few people, rates to 1 in 100 only." if of["quick"] else ""
+    correlation = figures["shadowing_correlation"]
+    return (
+        f"Run of {of['date']} at commit {of['commit']}; tuned on people of seed "
+        f"{of['training_seed']}, told of people of seed {of['testing_seed']}, which follows from "
+        f"date and commit.{quick} Correlation of the shadowing of two antennas on the recorded "
+        f"walks: {abs(correlation):.2f}.\n"
+    )
+
+
+def goals(figures: Tree) -> str:
     lines = [
-        "| rule | settings | false enters per 1,000: training | test | missed, test | median | "
-        "p90 | before the line"
-        " | flaps per visit |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| set-up | false enters per 1,000 | of pure walk-pasts | found | median | p90 | "
+        "near-optimum's median | ours over it | goal | |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---|---|",
     ]
-    for row in result.rows:
-        test = row.testing
+    for name, goal in GOALS.items():
+        if name not in figures["shops"]:
+            continue
+        shop = figures["shops"][name]
+        row, optimum = shop["rules"][OURS]["fresh"], shop["rules"][NEAR_OPTIMUM]["even"]
+        wanted = f"≥ {goal.found_percent:g} %, ≤ {goal.median_s:g} s"
+        if goal.p90_s is not None:
+            wanted += f", p90 ≤ {goal.p90_s:g} s"
         lines.append(
-            f"| {row.rule} | {settings(row)} | {row.training.false_per_1000:.1f} | "
-            f"{test.false_per_1000:.1f}"
-            f" | {test.missed_percent:.1f} % | {seconds(test.median_s)} | {seconds(test.p90_s)}"
-            f" | {100 * test.early:.1f} % | {row.flaps:.2f} |"
+            f"| {name} | {rate(row)} | {passers(row)} | {share(row)} | {seconds(row, 'median')} | "
+            f"{seconds(row, 'p90')} | {second(optimum['median_s'])} | "
+            f"{times(shop['times_the_optimum'])} | {wanted} | "
+            f"{' · '.join(missed(shop, name)) or 'met'} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_fewer(figures), ""])
 
 
-def settings(row: Row) -> str:
-    if row.note:
-        return f"{row.tuning}: {row.note}, {row.threshold:.0f} dB·s"
-    return f"{row.tuning}: {f'{row.threshold:.0f} dBm' if row.threshold > -200 else 'none'}"
+def missed(shop: Tree, name: str) -> list[str]:
+    """Which goals this set-up does not reach."""
+    row, goal = shop["rules"][OURS]["fresh"], GOALS[name]
+    over = shop["times_the_optimum"]
+    checks = {
+        "false enters": row["false_per_1000"] <= MOST,
+        "found": row["found_percent"] >= goal.found_percent,
+        "median": _at_most(row["median_s"], goal.median_s),
+        "p90": goal.p90_s is None or _at_most(row["p90_s"], goal.p90_s),
+        f"{WITHIN:g}× the near-optimum": _at_most(over, WITHIN),
+    }
+    return [f"{what} MISSED" for what, met in checks.items() if not met]
 
 
-def seconds(value: float) -> str:
-    return f"{value:.0f} s" if isfinite(value) else "never"
+def _at_most(value: float | None, most: float) -> bool:
+    return value is not None and value <= most
 
 
-def breakdown(result: Result) -> str:
-    """False enters by kind of outsider, tuned: for those who know another mix of people."""
-    kinds = sorted({kind for found in result.kinds.values() for kind in found})
-    lines = ["| rule, tuned | " + " | ".join(kinds) + " |", "|---|" + "---:|" * len(kinds)]
-    for rule, found in result.kinds.items():
-        cells = [f"{found[kind][0]} of {found[kind][1]}" for kind in kinds]
-        lines.append(f"| {rule} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def equal_time(result: Result) -> str:
-    ours = result.row(OURS_TWO).testing
-    best, false = result.others_false_at(ours.median_s)
-    return (
-        f"At a median of {ours.median_s:.0f} s ours with two adapters has "
-        f"{ours.false_per_1000:.2f} false enters per"
-        f" 1,000, the best of the others ({best}) {false:.1f}."
-    )
-
-
-def places(elsewhere: dict[str, dict[str, Score]]) -> str:
-    """The same shop with one thing changed, each rule tuned again there."""
-    lines = [
-        "| what is different | rule | false enters per 1,000 | missed | median | p90 |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
-    for what, scores in elsewhere.items():
-        for rule, score in scores.items():
-            tuned = rule if "ours" in rule else f"{rule}, tuned"
-            lines.append(
-                f"| {what} | {tuned} | {score.false_per_1000:.1f} | {score.missed_percent:.1f} %"
-                f" | {seconds(score.median_s)} | {seconds(score.p90_s)} |"
+def _fewer(figures: Tree) -> Iterator[str]:
+    for name, shop in figures["shops"].items():
+        if name not in GOALS or "fewer" not in shop:
+            continue
+        of = shop["fewer"]
+        if of["times"] is None:
+            yield f"* {name}: none of the others is as quick, whatever it lets in.\n"
+        else:
+            met = "met" if of["times"] >= FEWER else "MISSED"
+            yield (
+                f"* {name}: when as quick as ours, the best of the others ({of['rival']}) has "
+                f"{of['theirs']:.1f} false enters per 1,000, ours {of['ours']:.2f}: "
+                f"{of['times']:.0f} times as many (goal ≥ {FEWER:g}: {met}).\n"
             )
-    return "\n".join(lines)
 
 
-def whole(fit: Fit, shop: Result, walks: Result, elsewhere: dict[str, dict[str, Score]]) -> str:
-    radio = "\n".join(f"* {name}: {value:.2f}" for name, value in asdict(fit.radio).items())
-    return (
-        f"# Entered, or only walked past?\n\n## The radio, fitted\n{radio}\n\n## The simulated "
-        f"shop\n{table(shop)}\n\n"
-        f"{equal_time(shop)}\n\n{breakdown(shop)}\n\n"
-        f"## Other places and powers\n{places(elsewhere)}\n\n"
-        f"## The recorded walks (3 to tune on, 3 to test)\n{table(walks)}\n"
-    )
+def rules(figures: Tree) -> str:
+    """Everyone at equal errors on the same people."""
+    most = f"{figures['run']['most_per_1000']:g} per 1,000"
+    lines = [
+        f"| set-up | rule | as published: false per 1,000, found, median | at {most}: found | "
+        f"median | p90 | at {most} walk-pasts: found, median |",
+        "|---|---|---|---:|---:|---:|---|",
+    ]
+    for name, shop in figures["shops"].items():
+        if ":" in name:
+            continue
+        for number, rule in enumerate(_in_order(shop["rules"])):
+            row = shop["rules"][rule]
+            even, pure = row["even"], row["even_passers"]
+            bold = "**" if rule == OURS else ""
+            lines.append(
+                f"| {name if number == 0 else ''} | {bold}{rule}{bold} | {_shipped(row)} | "
+                f"{even['found_percent']:.1f} % | {second(even['median_s'])} | "
+                f"{second(even['p90_s'])} | {pure['found_percent']:.1f} %, "
+                f"{second(pure['median_s'])} |"
+            )
+    return "\n".join([*lines, ""])
 
 
-def as_json(fit: Fit, shop: Result, walks: Result, elsewhere: dict[str, dict[str, Score]]) -> str:
-    def rows(result: Result) -> list[dict[str, Any]]:
-        return [
-            {
-                "rule": row.rule,
-                "tuning": row.tuning,
-                "threshold": finite(row.threshold),
-                "note": row.note,
-                "training": numbers(row.training),
-                "testing": numbers(row.testing),
-                "flaps_per_visit": row.flaps,
-            }
-            for row in result.rows
-        ]
-
-    content = {
-        "radio": asdict(fit.radio),
-        "shop": rows(shop),
-        "walks": rows(walks),
-        "kinds": shop.kinds,
-    }
-    content["elsewhere"] = {
-        what: {r: numbers(s) for r, s in scores.items()} for what, scores in elsewhere.items()
-    }
-    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+def _in_order(of: Tree) -> list[str]:
+    ahead = [rule for rule in (NEAR_OPTIMUM, OURS, *EARLIER) if rule in of]
+    return ahead + [rule for rule in of if rule not in ahead and rule != DEFAULT]
 
 
-def numbers(score: Score) -> dict[str, float | None]:
-    return {name: finite(value) for name, value in asdict(score).items()}
+def _shipped(row: Tree) -> str:
+    of = row["shipped"]
+    if of is None:
+        return "–"
+    return f"{of['false_per_1000']:.1f}, {of['found_percent']:.1f} %, {second(of['median_s'])}"
 
 
-def finite(value: float) -> float | None:
-    return round(value, 4) if isfinite(value) and abs(value) < 1e8 else None
+def default(figures: Tree) -> str:
+    lines = [
+        "| set-up, not calibrated | false enters per 1,000 | of pure walk-pasts | found | median |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, shop in figures["shops"].items():
+        row = shop["rules"][DEFAULT]["shipped"]
+        lines.append(
+            f"| {name} | {rate(row)} | {passers(row)} | {share(row)} | {seconds(row, 'median')} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def kinds(figures: Tree) -> str:
+    """False enters of ours by kind of outsider, for those who know another mix of people."""
+    shops = {name: shop for name, shop in figures["shops"].items() if ":" not in name}
+    names = sorted({kind for shop in shops.values() for kind in shop["rules"][OURS]["kinds"]})
+    lines = ["| ours | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
+    for name, shop in shops.items():
+        of = shop["rules"][OURS]["kinds"]
+        cells = [f"{of[kind][0]} of {of[kind][1]:,}" if kind in of else "–" for kind in names]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def changes(figures: Tree) -> str:
+    lines = [
+        "| what is different | false enters per 1,000 | of pure walk-pasts | found | median | p90 |"
+        " near-optimum, at equal errors |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for name, shop in figures["shops"].items():
+        if ":" not in name:
+            continue
+        row, optimum = shop["rules"][OURS]["fresh"], shop["rules"][NEAR_OPTIMUM]["even"]
+        lines.append(
+            f"| {name} | {rate(row)} | {passers(row)} | {share(row)} | {seconds(row, 'median')} | "
+            f"{second(row['p90_s'])} | {optimum['found_percent']:.1f} %, "
+            f"{second(optimum['median_s'])} |"
+        )
+    return "\n".join([*lines, ""]) if len(lines) > 2 else ""
+
+
+def walks(figures: Tree) -> str:
+    of = figures["walks"]["rules"]
+    lines = [
+        "| rule | walk-pasts let in | found | median |",
+        "|---|---:|---:|---:|",
+    ]
+    for rule in _in_order(of):
+        row = of[rule]["fresh"] or of[rule]["even"]
+        hindsight = "" if of[rule]["fresh"] else ", with hindsight"
+        lines.append(
+            f"| {rule}{hindsight} | {row['false'][0]} of {row['false'][1]} | {share(row)} | "
+            f"{seconds(row, 'median')} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def rate(row: Tree) -> str:
+    low, high = row["false_within"]
+    return f"{row['false_per_1000']:.2f} ({low:.2f}–{high:.2f})"
+
+
+def passers(row: Tree) -> str:
+    low, high = row["passers_within"]
+    return f"{row['passers_per_1000']:.2f} ({low:.2f}–{high:.2f})"
+
+
+def share(row: Tree) -> str:
+    low, high = row["found_within"]
+    return f"{row['found_percent']:.1f} % ({low:.1f}–{high:.1f})"
+
+
+def seconds(row: Tree, what: str) -> str:
+    low, high = row[f"{what}_within_s"]
+    if row[f"{what}_s"] is None:
+        return "never"
+    return f"{second(row[f'{what}_s'])} ({second(low)}–{second(high)})".replace(" s–", "–")
+
+
+def second(value: float | None) -> str:
+    if value is None:
+        return "never"
+    return f"{value:.1f} s" if abs(value) < 9.95 else f"{value:.0f} s"
+
+
+def times(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}×"

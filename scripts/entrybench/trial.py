@@ -1,284 +1,236 @@
-"""Runs every rule over many people at once, and counts: false enters, missed entries, how soon,
-flaps.
+"""Runs rules over many people at once, and counts: false enters, missed entries, how soon.
 
-A rule with one threshold is run once for *all* its thresholds: whoever's score reaches a threshold
-first does so where the score is the highest so far, and only those moments are kept
-(`rules.records`).
+A rule with one threshold is run once for *all* its thresholds: where a score reaches a threshold
+first, it is the highest so far, and only those moments are kept.
+
+Every share has its exact 95 % interval (Clopper and Pearson, Biometrika 26 (1934) 404), every
+median and p90 that of its order statistics.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from math import inf
-from multiprocessing import get_context
-from typing import Final
+from math import inf, isfinite, lgamma, log
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from scripts.entrybench import rules, shop
-from scripts.entrybench.episodes import Episode
-from scripts.entrybench.radio import Floats, Radio
-from scripts.entrybench.rules import Heard
-from scripts.entrybench.shop import Antennas
+from scripts.entrybench.crowd import Crowd, Score
+from scripts.entrybench.radio import Floats
 
-CHUNK: Final = 500
-NEVER_DB_S: Final = 1e9
-BUBBLES_FLOORS_DBM: Final = tuple(float(x) for x in range(-100, -66, 2))
-
-
-@dataclass(frozen=True, slots=True)
-class OurRule:
-    """The entry settings that the bench turns; the rest as `EntrySettings` has it."""
-
-    enter_rssi_dbm: float
-    evidence_db_s: float
-    with_door: bool = False
-    """Whether the second adapter is there; not a setting of section `entry` but of `radio`."""
-    exit_rssi_dbm: float = -95.0
-    window_s: float = 15.0
-    min_sightings: int = 4
-    min_duration_s: float = 2.0
-    absence_s: float = 300.0
-    reentry_cooldown_s: float = 900.0
-
+PASSER: Final = "passer"
+EARLY_S: Final = -1.0
+"""A second before the line is no error that anyone sees."""
+SOON_S: Final = 8.0
+CONFIDENCE: Final = 0.95
 
 Records = list[tuple[float, float]]
-Scorer = Callable[[Heard], Records]
+"""Time after the line and score, wherever the score is the highest so far."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What of ours is tried beside the others: levels, each for all evidence at once, and whole
-    rules.
-    """
-
-    enter_one_dbm: tuple[float, ...]
-    enter_two_dbm: tuple[float, ...]
-    machines: Mapping[str, OurRule] = field(default_factory=dict)
-    others: tuple[str, ...] = (
-        "first packet",
-        "8 in a row",
-        "ESPresense",
-        "Kalman",
-        "Kalman, nearest of 2",
-    )
-
-
-def scorers(tried: Tried) -> dict[str, Scorer]:
-    """Every rule with a threshold, by name; ours once for each `enter_rssi_dbm`, with one adapter
-    and with two.
-
-    `Tried.machines` are ours with all their settings: their score is 1 as soon as they say
-    `Entered`.
-    """
-    others: dict[str, Scorer] = {
-        "first packet": partial(_of_levels, rules.raw),
-        "8 in a row": _of_bubbles,
-        "ESPresense": partial(_of_levels, rules.tukey_mean),
-        "Kalman": partial(_of_levels, rules.kalman),
-        "Kalman, nearest of 2": _of_nearest,
-    }
-    found = {name: others[name] for name in tried.others}
-    for level in tried.enter_one_dbm:
-        found[ours_name(level, 1)] = partial(_of_ours, OurRule(level, NEVER_DB_S))
-    for level in tried.enter_two_dbm:
-        found[ours_name(level, 2)] = partial(_of_ours, OurRule(level, NEVER_DB_S, with_door=True))
-    for name, rule in tried.machines.items():
-        found[name] = partial(_of_machine, rule)
-    return found
-
-
-def ours_name(enter_dbm: float, adapters: int) -> str:
-    return f"ours, {adapters} adapter{'s' * (adapters > 1)}, {enter_dbm:g} dBm"
-
-
-def _of_levels(
-    smooth: Callable[[Sequence[float], Sequence[float]], list[float]], heard: Heard
-) -> Records:
-    inside = heard.inside()
-    return rules.records(zip(inside.at_s, smooth(inside.at_s, inside.rssi_dbm), strict=True))
-
-
-def _of_nearest(heard: Heard) -> Records:
-    return rules.records(zip(*rules.nearest_of_two(heard), strict=True))
-
-
-def _of_bubbles(heard: Heard) -> Records:
-    inside, found = heard.inside(), []
-    for floor in BUBBLES_FLOORS_DBM:
-        intervals = rules.happy_bubbles(inside, floor)
-        if not intervals:
-            break  # what a lower floor did not let in, a higher does not
-        found.append((intervals[0][0], floor))
-    return found
-
-
-def _of_ours(rule: OurRule, heard: Heard) -> Records:
-    return rules.records(rules.evidence(heard, rule, with_door=rule.with_door))
-
-
-def _of_machine(rule: OurRule, heard: Heard) -> Records:
-    return [(since_s, 1.0) for since_s, _ in rules.ours(heard, rule, with_door=rule.with_door)[:1]]
+class Interval(NamedTuple):
+    low: float
+    high: float
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """What became of many episodes under many rules."""
+    """What became of many people under many rules."""
 
     kinds: list[str] = field(default_factory=list)
+    """Of those who stayed outside."""
     highest: dict[str, list[float]] = field(default_factory=dict)
-    """Of those who stayed outside: the highest score of each."""
+    """By rule: the highest score of each of them."""
     entries: dict[str, list[Records]] = field(default_factory=dict)
-    """Of those who entered: records, their times from the crossing on."""
-    entry_kinds: list[str] = field(default_factory=list)
+    """By rule: of those who came in."""
 
     def add(self, other: "Outcomes") -> None:
         self.kinds += other.kinds
-        self.entry_kinds += other.entry_kinds
-        for name, scores in other.highest.items():
-            self.highest.setdefault(name, []).extend(scores)
-        for name, found in other.entries.items():
-            self.entries.setdefault(name, []).extend(found)
+        for rule, scores in other.highest.items():
+            self.highest.setdefault(rule, []).extend(scores)
+        for rule, found in other.entries.items():
+            self.entries.setdefault(rule, []).extend(found)
 
-    @property
-    def names(self) -> list[str]:
-        return list(self.highest or self.entries)
-
-    def false_per_1000(self, name: str, threshold: float) -> float:
-        scores = np.array(self.highest[name])
-        return float(1000 * np.mean(scores >= threshold)) if len(scores) else 0.0
-
-    def false_by_kind(self, name: str, threshold: float) -> dict[str, tuple[int, int]]:
-        """For each kind of outsider: how many were let in, of how many."""
-        wrong = np.array(self.highest[name]) >= threshold
-        kinds = np.array(self.kinds)
-        return {
-            str(kind): (int(wrong[kinds == kind].sum()), int((kinds == kind).sum()))
-            for kind in np.unique(kinds)
-        }
-
-    def delays_s(self, name: str, threshold: float) -> Floats:
-        """From the crossing to the enter, inf where missed."""
-        return np.array([rules.first_s(found, threshold) for found in self.entries[name]])
-
-    def threshold_for(self, name: str, most_per_1000: float) -> float:
-        """The lowest threshold with at most so many false enters."""
-        scores = np.sort(np.array(self.highest[name]))[::-1]
+    def threshold_for(self, rule: str, most_per_1000: float, kind: str | None = None) -> float:
+        """The lowest threshold with at most so many false enters among all, or those of a kind."""
+        scores = np.sort(self._of(rule, kind))[::-1]
         allowed = int(most_per_1000 * len(scores) / 1000)
         return float(np.nextafter(scores[allowed], inf)) if allowed < len(scores) else -inf
 
+    def false_enters(self, rule: str, threshold: float, kind: str | None = None) -> tuple[int, int]:
+        """How many were let in, of how many."""
+        scores = self._of(rule, kind)
+        return int(np.sum(scores >= threshold)), len(scores)
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One row of the table."""
+    def false_by_kind(self, rule: str, threshold: float) -> dict[str, tuple[int, int]]:
+        return {kind: self.false_enters(rule, threshold, kind) for kind in sorted(set(self.kinds))}
 
-    false_per_1000: float
-    found: float
-    median_s: float
-    p90_s: float
-    early: float
-    """Share of the entries that were told before the line was crossed."""
+    def delays_s(self, rule: str, threshold: float) -> Floats:
+        """From the crossing to the enter, inf where missed."""
+        return np.array([first_s(found, threshold) for found in self.entries[rule]])
 
-    @property
-    def missed_percent(self) -> float:
-        return 100 * (1 - self.found)
-
-
-def score(outcomes: Outcomes, name: str, threshold: float) -> Score:
-    delays = outcomes.delays_s(name, threshold)
-    return Score(
-        outcomes.false_per_1000(name, threshold),
-        float(np.mean(np.isfinite(delays))),
-        percentile(delays, 50),
-        percentile(delays, 90),
-        float(np.mean(delays < 0)),
-    )
+    def _of(self, rule: str, kind: str | None) -> Floats:
+        scores = np.array(self.highest[rule])
+        return scores if kind is None else scores[np.array(self.kinds) == kind]
 
 
-def percentile(delays_s: Floats, percent: float) -> float:
-    """Of all entries, those missed at the end: a rule that misses half of them has no median."""
-    return float(np.sort(delays_s)[min(int(len(delays_s) * percent / 100), len(delays_s) - 1)])
-
-
-def curve(outcomes: Outcomes, name: str, points: int = 60) -> list[tuple[float, Score]]:
-    """Threshold and score from the strictest to the loosest, even in the logarithm of the false
-    enters.
-    """
-    scores = np.sort(np.array(outcomes.highest[name]))[::-1]
-    ranks = np.unique(np.geomspace(1, len(scores), points).astype(int)) - 1
-    thresholds = sorted({float(t) for t in scores[ranks]}, reverse=True)
-    return [(t, score(outcomes, name, t)) for t in thresholds if np.isfinite(t)]
-
-
-def false_at(outcomes: Outcomes, name: str, median_s: float) -> float:
-    """The fewest false enters per 1,000 with which this rule is as quick; inf where it never is."""
-    quick = [s.false_per_1000 for _, s in curve(outcomes, name, 200) if s.median_s <= median_s]
-    return min(quick, default=inf)
-
-
-def judge(episodes: Sequence[Episode], scoring: dict[str, Scorer]) -> Outcomes:
+def judge(crowds: Iterable[Crowd], rules: Mapping[str, Score]) -> Outcomes:
     outcomes = Outcomes()
-    for episode in episodes:
-        entered_s, left_s = episode.entered_at_s, episode.left_at_s
-        heard = Heard.of(episode, inf if left_s is None else left_s)
-        (outcomes.kinds if entered_s is None else outcomes.entry_kinds).append(episode.kind)
-        for name, records_of in scoring.items():
-            found = records_of(heard)
-            if entered_s is None:
-                outcomes.highest.setdefault(name, []).append(found[-1][1] if found else -inf)
-            else:
-                since = [(at_s - entered_s, value) for at_s, value in found]
-                outcomes.entries.setdefault(name, []).append(since)
+    for crowd in crowds:
+        outcomes.kinds += [str(kind) for kind in crowd.kinds[~crowd.is_entry]]
+        for rule, score in rules.items():
+            _add(outcomes, rule, crowd, score(crowd))
     return outcomes
 
 
+def _add(outcomes: Outcomes, rule: str, crowd: Crowd, scores: Floats) -> None:
+    highest = outcomes.highest.setdefault(rule, [])
+    entries = outcomes.entries.setdefault(rule, [])
+    for i, (start, length) in enumerate(zip(crowd.start, crowd.length, strict=True)):
+        of_person = scores[start : start + length]
+        if not crowd.is_entry[i]:
+            highest.append(float(of_person.max(initial=-inf)))
+            continue
+        at = crowd.at_s[start : start + length]
+        there = at < crowd.left_s[i]
+        entries.append(records(at[there] - crowd.entered_s[i], of_person[there]))
+
+
+def records(at_s: Floats, scores: Floats) -> Records:
+    """Where the score is higher than ever before: a threshold is passed first at one of these."""
+    before = np.concatenate([[-inf], np.maximum.accumulate(scores)[:-1]])
+    higher = scores > before if len(scores) else np.zeros(0, bool)
+    return list(zip(at_s[higher].tolist(), scores[higher].tolist(), strict=True))
+
+
+def first_s(found: Sequence[tuple[float, float]], threshold: float) -> float:
+    """When the score first reached the threshold; inf if never."""
+    i = bisect_left([score for _, score in found], threshold)
+    return found[i][0] if i < len(found) else inf
+
+
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A chunk of people and what to try on them; picklable, so that either core takes one."""
+class Tally:
+    """One rule at one threshold: a row of a table."""
 
-    shares: dict[str, float]
-    count: int
-    seed: int
-    radio: Radio
-    tried: Tried
-    antennas: Antennas = shop.ADVISED
+    threshold: float
+    false: int
+    outsiders: int
+    false_passers: int
+    passers: int
+    found: int
+    entries: int
+    median_s: float
+    median_within_s: Interval
+    p90_s: float
+    p90_within_s: Interval
+    soon: float
+    """Share found within SOON_S of the line."""
+    early: float
+    """Share told more than a second before the line."""
+
+    @property
+    def false_per_1000(self) -> float:
+        return 1000 * self.false / self.outsiders
+
+    @property
+    def false_within(self) -> Interval:
+        low, high = clopper_pearson(self.false, self.outsiders)
+        return Interval(1000 * low, 1000 * high)
+
+    @property
+    def passers_per_1000(self) -> float:
+        return 1000 * self.false_passers / max(self.passers, 1)
+
+    @property
+    def passers_within(self) -> Interval:
+        low, high = clopper_pearson(self.false_passers, max(self.passers, 1))
+        return Interval(1000 * low, 1000 * high)
+
+    @property
+    def found_percent(self) -> float:
+        return 100 * self.found / self.entries
+
+    @property
+    def found_within(self) -> Interval:
+        low, high = clopper_pearson(self.found, self.entries)
+        return Interval(100 * low, 100 * high)
 
 
-def run(tasks: Sequence[Task], workers: int) -> Outcomes:
-    """All chunks, in their order whoever was first: the same seeds give the same figures on any
-    machine.
-    """
-    total = Outcomes()
-    with get_context("fork").Pool(workers) as pool:
-        for outcomes in pool.imap(_one, tasks):
-            total.add(outcomes)
-    return total
+def tally(outcomes: Outcomes, rule: str, threshold: float) -> Tally:
+    delays = outcomes.delays_s(rule, threshold)
+    false, outsiders = outcomes.false_enters(rule, threshold)
+    false_passers, passers = outcomes.false_enters(rule, threshold, PASSER)
+    return Tally(
+        threshold,
+        false,
+        outsiders,
+        false_passers,
+        passers,
+        int(np.sum(np.isfinite(delays))),
+        len(delays),
+        quantile(delays, 0.5),
+        quantile_within(delays, 0.5),
+        quantile(delays, 0.9),
+        quantile_within(delays, 0.9),
+        float(np.mean(delays <= SOON_S)),
+        float(np.mean(delays < EARLY_S)),
+    )
 
 
-def tasks(
-    shares: dict[str, float],
-    count: int,
-    seed: int,
-    radio: Radio,
-    tried: Tried,
-    *,
-    antennas: Antennas = shop.ADVISED,
-) -> list[Task]:
-    """As many chunks as it takes; each has its own seed."""
-    sizes = [CHUNK] * (count // CHUNK) + ([count % CHUNK] if count % CHUNK else [])
-    return [
-        Task(shares, size, seed * 100_000 + i, radio, tried, antennas)
-        for i, size in enumerate(sizes)
-    ]
+def quantile(delays_s: Floats, share: float) -> float:
+    """Of all entries, those missed at the end: a rule that misses half of them has no median."""
+    return float(np.sort(delays_s)[min(int(len(delays_s) * share), len(delays_s) - 1)])
 
 
-def _one(task: Task) -> Outcomes:
-    people = shop.episodes(task.shares, task.count, task.radio, task.seed, task.antennas)
-    return judge(people, scorers(task.tried))
+def quantile_within(delays_s: Floats, share: float) -> Interval:
+    """Of its order statistics, by the normal approximation to their ranks."""
+    ordered, count = np.sort(delays_s), len(delays_s)
+    reach = 1.96 * (count * share * (1 - share)) ** 0.5
+    low, high = int(count * share - reach), int(np.ceil(count * share + reach))
+    return Interval(float(ordered[max(low, 0)]), float(ordered[min(high, count - 1)]))
 
 
-def flaps(episode: Episode, intervals: Sequence[rules.Interval]) -> int:
-    """How often a rule lost a visitor who was inside, and found them again."""
-    left_s = inf if episode.left_at_s is None else episode.left_at_s
-    inside = [since for since, _ in intervals if since <= left_s]
-    return max(len(inside) - 1, 0)
+def clopper_pearson(hits: int, count: int, confidence: float = CONFIDENCE) -> Interval:
+    """The exact interval of a share."""
+    tail = (1 - confidence) / 2
+    low = 0.0 if hits == 0 else _share_where(lambda p: 1 - _at_most(hits - 1, count, p), tail)
+    high = (
+        1.0
+        if hits == count
+        else 1 - _share_where(lambda q: 1 - _at_most(count - hits - 1, count, q), tail)
+    )
+    return Interval(low, high)
+
+
+def _share_where(rising: Callable[[float], float], value: float) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < value else (low, middle)
+    return (low + high) / 2
+
+
+def _at_most(most: int, count: int, share: float) -> float:
+    """P(X ≤ most) of a binomial."""
+    if share <= 0 or most >= count:
+        return 1.0
+    if share >= 1:
+        return 0.0
+    k = np.arange(most + 1)
+    ways = lgamma(count + 1) - np.array([lgamma(i + 1) + lgamma(count - i + 1) for i in k])
+    return float(np.sum(np.exp(ways + k * log(share) + (count - k) * log(1 - share))))
+
+
+def curve(outcomes: Outcomes, rule: str, points: int = 60) -> list[Tally]:
+    """From the strictest threshold to the loosest, even in the logarithm of the false enters."""
+    scores = np.sort(np.array(outcomes.highest[rule]))[::-1]
+    ranks = np.unique(np.geomspace(1, len(scores), points).astype(int)) - 1
+    thresholds = sorted({float(t) for t in scores[ranks] if isfinite(t)}, reverse=True)
+    return [tally(outcomes, rule, t) for t in thresholds]
+
+
+def false_at(outcomes: Outcomes, rule: str, median_s: float) -> float:
+    """The fewest false enters per 1,000 with which this rule is as quick; inf where it never is."""
+    quick = [t.false_per_1000 for t in curve(outcomes, rule, 200) if t.median_s <= median_s]
+    return min(quick, default=inf)

@@ -20,9 +20,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scripts.entrybench.episodes import Episode, true_entry
+from presence.core.place import Place as Hung
+from scripts.entrybench.antennas import Antenna, SetUp
+from scripts.entrybench.phones import Phone
 from scripts.entrybench.radio import Floats
+from scripts.entrybench.world import Episode
 
 WALKS: Final = Path(__file__).parents[3] / "shared" / "data" / "walks"
 TRAINING: Final = ("straight_01", "straight_03", "rectangular_with_rotation")
@@ -32,6 +36,21 @@ APART_M: Final = (5.0, 9.0)
 
 RADIUS_M: Final = 4.0
 """Half of what a walker covers between two receivers: some walks come in, some do not."""
+
+STAYS_S: Final = 5.0
+"""Who crosses the line and is inside for at least so long has entered
+(docs/recordings.md#walks).
+"""
+ONE_PACKET_S: Final = 0.1
+"""Receivers report one packet within some milliseconds; the beacon sends every 0.45 s."""
+LEVEL_1M_DBM: Final = -62.0
+"""What the app would declare: level at one metre on the training walks."""
+SET_UP: Final = SetUp(
+    "recorded walks",
+    (Antenna("gateway", Hung.INSIDE, 0, 0), Antenna("door", Hung.DOOR, 0, 0)),
+)
+"""Whatever two receivers: only the places count for a rule."""
+BEACON: Final = Phone("hand", 0.0, 0.0, 1.0, ahead=True)
 
 Place = tuple[float, float]
 
@@ -74,13 +93,13 @@ def episodes(names: tuple[str, ...]) -> list[Episode]:
     for name in names:
         series = load(name)
         for gateway, door in pairs:
-            episode = _episode(name, series[gateway], series[door], places[gateway])
+            episode = _episode(series[gateway], series[door], places[gateway])
             if episode is not None:
                 found.append(episode)
     return found
 
 
-def _episode(walk: str, near: Series, far: Series, gateway: Place) -> Episode | None:
+def _episode(near: Series, far: Series, gateway: Place) -> Episode | None:
     at = np.concatenate([near.at_s, far.at_s])
     order = np.argsort(at, kind="stable")
     at = at[order]
@@ -89,16 +108,29 @@ def _episode(walk: str, near: Series, far: Series, gateway: Place) -> Episode | 
     entry = true_entry(at, inside)
     if inside[0] or (entry is None and inside.any()):
         return None
-    return Episode(
-        kind="walk-past" if entry is None else "entry",
-        trace=walk,
-        at_s=at,
-        rssi_dbm=np.concatenate([near.rssi_dbm, far.rssi_dbm])[order],
-        at_door=np.repeat([False, True], [len(near.at_s), len(far.at_s)])[order],
-        entered_at_s=entry[0] if entry else None,
-        left_at_s=entry[1] if entry else None,
-        closest_m=float(np.min(np.hypot(x - gateway[0], y - gateway[1]))),
-    )
+    of = np.repeat([0, 1], [len(near.at_s), len(far.at_s)])[order]
+    packet = np.cumsum(np.diff(at, prepend=-np.inf) > ONE_PACKET_S) - 1
+    readings = np.full((packet[-1] + 1, 2), np.nan)
+    readings[packet, of] = np.concatenate([near.rssi_dbm, far.rssi_dbm])[order]
+    first = np.searchsorted(packet, np.arange(packet[-1] + 1))
+    entered, left = entry or (None, None)
+    kind = "passer" if entry is None else "entry"
+    return Episode(kind, at[first], readings, entered, left, BEACON)
+
+
+def true_entry(at_s: Floats, inside: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """First crossing after which the walker is inside for STAYS_S without a break, and the end of
+    that stay.
+    """
+    edges = np.flatnonzero(np.diff(inside.astype(int)))
+    starts = [0] if inside[0] else []
+    starts += [int(i) + 1 for i in edges if inside[i + 1]]
+    for start in starts:
+        outside = np.flatnonzero(~inside[start:])
+        end = start + int(outside[0]) if len(outside) else len(at_s) - 1
+        if at_s[end] - at_s[start] >= STAYS_S:
+            return float(at_s[start]), float(at_s[end])
+    return None
 
 
 def shadowing_correlation(nearer_than_m: float = np.inf) -> tuple[float, int]:
