@@ -2,7 +2,7 @@
 ones would do.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
@@ -12,11 +12,12 @@ from presence.core.visit.calibration import (
     Candidate,
     Rate,
     assess,
+    is_better,
     suggest,
     suggest_exit,
 )
 from presence.core.visit.side import Side, measure_side, pairing
-from presence.core.visit.walks import STAYED_OUT, Walked
+from presence.core.visit.walks import STAYED_OUT, Trial, Walked
 from presence.diagnosis.findings import Finding, Verdict
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Walks
 from presence.survey.judging import Result
@@ -105,22 +106,30 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
         return "no walk in on which the test phone was heard"
     if not any(trial.kind in STAYED_OUT for trial in trials):
         return "no walk outside to compare with"
-    candidate, found = suggest(_candidates(now), trials)
-    rule, pair = candidate(found.enter_dbm), pairing(walks.hung())
-    exit_dbm = suggest_exit(found.enter_dbm, walks.said(*WITHIN), rule.window_s)
-    new = replace(
-        now,
-        enter_rssi_dbm=found.enter_dbm,
-        exit_rssi_dbm=exit_dbm,
-        evidence_db_s=rule.evidence_db_s,
-    )
+    assessed_now = assess(_shifted(now), now.enter_rssi_dbm, trials)
+    new = _suggested(walks, trials, now)
+    assessed_new = assess(_shifted(new), new.enter_rssi_dbm, trials)
+    if not is_better(assessed_new, assessed_now):  # on these walks never worse than what is there
+        new, assessed_new = now, assessed_now
+    pair = pairing(walks.hung())
     return Tuning(
         now=now,
-        assessed_now=assess(_shifted(now), now.enter_rssi_dbm, trials),
+        assessed_now=assessed_now,
         new=new,
-        assessed_new=assess(_shifted(new), new.enter_rssi_dbm, trials),
+        assessed_new=assessed_new,
         walks=walks,
         side=measure_side(trials, pair) if pair is not None else None,
+    )
+
+
+def _suggested(walks: Walks, trials: Sequence[Trial], now: EntrySettings) -> EntrySettings:
+    candidate, found = suggest(_candidates(now), trials)
+    rule = candidate.at(found.dial_db)
+    return replace(
+        now,
+        enter_rssi_dbm=found.dial_db,
+        exit_rssi_dbm=suggest_exit(found.dial_db, walks.said(*WITHIN), rule.window_s),
+        evidence_db_s=rule.evidence_db_s,
     )
 
 
@@ -259,7 +268,7 @@ def _shifted(base: EntrySettings) -> Candidate:
         }
         return replace(base, **moved)
 
-    return at
+    return Candidate(at)
 
 
 def _assessed(assessed: Assessment) -> dict[str, object]:

@@ -9,6 +9,7 @@ import pytest
 
 from presence.config.settings import EntrySettings
 from presence.core.place import Place
+from presence.core.visit.calibration import CHEAPER_BY
 from presence.core.visit.side import Pairing, Side
 from presence.core.visit.walks import Walked, WalkReading
 from presence.diagnosis.findings import Verdict
@@ -185,3 +186,17 @@ def test_the_shop_to_practise_in_has_a_good_door_and_a_worse_one(tmp_path: Path)
     assert walks[1]["side"]["outer"] == "door"
     assert walks[2]["side"] is None
     assert "The side of the door: " in page.read_text()
+
+
+def test_the_suggestion_is_never_worse_on_these_walks_than_what_is_there() -> None:
+    walks = walked(rounds=1, phones=1)
+    for enter_dbm, evidence_db_s in ((-95, 5), (-81, 15), (-81, 120), (-60, 30)):
+        now = EntrySettings(
+            enter_rssi_dbm=enter_dbm, exit_rssi_dbm=enter_dbm - 10, evidence_db_s=evidence_db_s
+        )
+        tuned = tune(walks, now)
+        assert isinstance(tuned, Tuning)
+        assert tuned.assessed_new.cost <= tuned.assessed_now.cost + CHEAPER_BY
+        again = tune(walks, tuned.new)
+        assert isinstance(again, Tuning)
+        assert again.changes() == {}, "what was suggested stays"

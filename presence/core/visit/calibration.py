@@ -2,10 +2,11 @@
 
     walks ─► critical threshold of each ─► margin to a threshold ─► error rates, limits ─► the best
 
-The *critical threshold* of a walk is the highest `enter_rssi_dbm` at which the rule of
+The *critical threshold* of a walk is the highest one at which the rule of
 `presence.core.visit.visits`, run over what was recorded, finds an entry in it. Above it a walk-past
 is passed over and an entry is missed. The distance between a threshold and it is the walk's
-*margin*, in dB: negative where the rule was wrong about this walk.
+*margin*, in dB: negative where the rule was wrong about this walk. Which number of a rule is that
+threshold, its *dial*, a `Candidate` says.
 
 How sure? A handful of walks shows little, and three different answers are given and not mixed:
 
@@ -33,7 +34,7 @@ from presence.core.visit.visits import Entered, Sighting, Visits
 from presence.core.visit.walks import STAYED_OUT, Trial, Walked, WalkReading
 
 LIMIT: Final = 0.95
-STEP_DBM: Final = 0.5
+STEP_DB: Final = 0.5
 LOWEST_DBM: Final = -110.0
 HIGHEST_DBM: Final = -20.0
 MAX_MARGIN_DB: Final = 15.0
@@ -61,8 +62,18 @@ _NORMAL: Final = NormalDist()
 _NOBODY: Final = b"a walk"
 
 
-Candidate = Callable[[float], EntryRule]
-"""A rule but for its threshold: takes `enter_rssi_dbm`."""
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A rule but for one number of it, in dB, of which a higher one finds fewer: its *dial*. Today
+    that is `enter_rssi_dbm`.
+    """
+
+    at: Callable[[float], EntryRule]
+    """The rule with its dial at so many dB."""
+    low_db: float = LOWEST_DBM
+    high_db: float = HIGHEST_DBM
+    phones_spread_db: float = PHONES_SPREAD_DB
+    """What phones differ by on this dial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ class Rate:
 class Assessment:
     """What a rule would do at this door."""
 
-    enter_dbm: float
+    dial_db: float
     rates: dict[Walked, Rate]
     found_after_s: tuple[float, ...]
     """Of each walk in that was found: seconds from its beginning to the entry, ascending."""
@@ -111,45 +122,50 @@ def entered_after_s(rule: EntryRule, trial: Trial) -> float | None:
     return None
 
 
-def critical_dbm(candidate: Candidate, trial: Trial) -> float:
-    """The highest threshold, on a grid of 0.5 dB, that finds an entry; LOWEST_DBM where none
-    does.
-    """
-    low, high = 0, round((HIGHEST_DBM - LOWEST_DBM) / STEP_DBM)
+def critical_db(candidate: Candidate, trial: Trial) -> float:
+    """The highest dial, on a grid of 0.5 dB, that finds an entry; the lowest where none does."""
+    low, high = 0, round((candidate.high_db - candidate.low_db) / STEP_DB)
     while low < high:
         middle = (low + high + 1) // 2
-        if entered_after_s(candidate(LOWEST_DBM + middle * STEP_DBM), trial) is None:
+        if entered_after_s(candidate.at(candidate.low_db + middle * STEP_DB), trial) is None:
             high = middle - 1
         else:
             low = middle
-    return LOWEST_DBM + low * STEP_DBM
+    return candidate.low_db + low * STEP_DB
 
 
-def assess(candidate: Candidate, enter_dbm: float, trials: Sequence[Trial]) -> Assessment:
+def assess(candidate: Candidate, dial_db: float, trials: Sequence[Trial]) -> Assessment:
     """What this rule would do, in numbers."""
-    criticals = [critical_dbm(candidate, trial) for trial in trials]
-    return _assess(candidate, enter_dbm, trials, criticals)
+    criticals = [critical_db(candidate, trial) for trial in trials]
+    return _assess(candidate, dial_db, trials, criticals)
 
 
 def suggest(
     candidates: Iterable[Candidate], trials: Sequence[Trial]
 ) -> tuple[Candidate, Assessment]:
-    """The best candidate with its best threshold; needs a candidate, and walks outside and in.
+    """The best candidate with its best dial; needs a candidate, and walks outside and in.
 
     Of candidates that cost about the same, the quickest.
     """
     best: tuple[Candidate, Assessment] | None = None
     for candidate in candidates:
-        criticals = [critical_dbm(candidate, trial) for trial in trials]
+        criticals = [critical_db(candidate, trial) for trial in trials]
         low, high = min(criticals), max(criticals)
         grid = [low + n for n in range(int(max(1.0, high - low)) + 1)]
-        assessed = [_assess(candidate, float(round(dbm)), trials, criticals) for dbm in grid]
+        assessed = [_assess(candidate, float(round(db)), trials, criticals) for db in grid]
         chosen = min(assessed, key=lambda one: one.cost)
-        if best is None or _is_better(chosen, best[1]):
+        if best is None or is_better(chosen, best[1]):
             best = candidate, chosen
     if best is None:
         raise ValueError("no candidate to choose from")
     return best
+
+
+def is_better(one: Assessment, other: Assessment) -> bool:
+    """Cheaper by enough, or as cheap and quicker."""
+    if one.cost < other.cost - CHEAPER_BY:
+        return True
+    return one.cost < other.cost + CHEAPER_BY and one.median_s < other.median_s - SLOWER_BY_S
 
 
 def suggest_exit(
@@ -203,28 +219,23 @@ def _name(antenna: str, place: Place) -> str:
     return f"{place}/{antenna}"
 
 
-def _is_better(one: Assessment, other: Assessment) -> bool:
-    """Cheaper by enough, or as cheap and quicker."""
-    if one.cost < other.cost - CHEAPER_BY:
-        return True
-    return one.cost < other.cost + CHEAPER_BY and one.median_s < other.median_s - SLOWER_BY_S
-
-
 def _assess(
-    candidate: Candidate, enter_dbm: float, trials: Sequence[Trial], criticals: Sequence[float]
+    candidate: Candidate, dial_db: float, trials: Sequence[Trial], criticals: Sequence[float]
 ) -> Assessment:
     margins: dict[Walked, list[float]] = {}
     for trial, critical in zip(trials, criticals, strict=True):
-        margin = (
-            critical - enter_dbm if trial.kind is Walked.IN else enter_dbm - critical - STEP_DBM
-        )
+        margin = critical - dial_db if trial.kind is Walked.IN else dial_db - critical - STEP_DB
         margins.setdefault(trial.kind, []).append(max(-MAX_MARGIN_DB, min(MAX_MARGIN_DB, margin)))
     spread, freedom = _spread(margins.values())
-    rates = {kind: _rate(margins[kind], spread, freedom) for kind in Walked if kind in margins}
-    rule = candidate(enter_dbm)
+    rates = {
+        kind: _rate(margins[kind], spread, freedom, candidate.phones_spread_db)
+        for kind in Walked
+        if kind in margins
+    }
+    rule = candidate.at(dial_db)
     after = (entered_after_s(rule, trial) for trial in trials if trial.kind is Walked.IN)
     return Assessment(
-        enter_dbm, rates, tuple(sorted(seconds for seconds in after if seconds is not None))
+        dial_db, rates, tuple(sorted(seconds for seconds in after if seconds is not None))
     )
 
 
@@ -240,7 +251,7 @@ def _spread(groups: Iterable[Sequence[float]]) -> tuple[float, int]:
     return sqrt(squares / freedom), freedom
 
 
-def _rate(margins: Sequence[float], spread: float, freedom: int) -> Rate:
+def _rate(margins: Sequence[float], spread: float, freedom: int, phones_spread_db: float) -> Rate:
     n, mean = len(margins), fmean(margins)
     wrong = sum(margin < 0 for margin in margins)
     z = mean / spread
@@ -251,5 +262,5 @@ def _rate(margins: Sequence[float], spread: float, freedom: int) -> Rate:
         counted_at_most=counted_at_most(wrong, n),
         expected=_NORMAL.cdf(-mean / (spread * sqrt(1 + 1 / n))),
         at_most=_NORMAL.cdf(-z_at_least),
-        any_phone=_NORMAL.cdf(-mean / sqrt(spread**2 * (1 + 1 / n) + PHONES_SPREAD_DB**2)),
+        any_phone=_NORMAL.cdf(-mean / sqrt(spread**2 * (1 + 1 / n) + phones_spread_db**2)),
     )

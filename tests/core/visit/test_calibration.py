@@ -10,11 +10,11 @@ from presence.config.settings import EntrySettings
 from presence.core.place import Place
 from presence.core.visit.calibration import (
     LOWEST_DBM,
-    STEP_DBM,
+    STEP_DB,
     Candidate,
     assess,
     counted_at_most,
-    critical_dbm,
+    critical_db,
     entered_after_s,
     smoothed_over,
     suggest,
@@ -26,7 +26,7 @@ from tests.support.examples import examples
 
 def candidate(**changes: float) -> Candidate:
     base = replace(EntrySettings(), **changes)
-    return lambda dbm: replace(base, enter_rssi_dbm=dbm, exit_rssi_dbm=dbm - 8)
+    return Candidate(lambda dbm: replace(base, enter_rssi_dbm=dbm, exit_rssi_dbm=dbm - 8))
 
 
 def walk(kind: Walked, rssi_dbm: int, *, seconds: float = 20, wobble: int = 2) -> Trial:
@@ -53,8 +53,8 @@ def walks(outside_dbm: int, inside_dbm: int, *, rounds: int = 3) -> list[Trial]:
 
 def test_a_walk_that_nobody_heard_is_found_at_no_threshold() -> None:
     silent = Trial(Walked.PAST, 100.0, ())
-    assert critical_dbm(candidate(), silent) == LOWEST_DBM
-    assert entered_after_s(candidate()(LOWEST_DBM), silent) is None
+    assert critical_db(candidate(), silent) == LOWEST_DBM
+    assert entered_after_s(candidate().at(LOWEST_DBM), silent) is None
 
 
 @given(st.lists(st.integers(-95, -50), min_size=20, max_size=60))
@@ -63,16 +63,16 @@ def test_the_critical_threshold_is_the_highest_that_still_finds_the_walk(levels:
     trial = Trial(
         Walked.IN, 0.0, tuple(WalkReading(n / 3, level) for n, level in enumerate(levels))
     )
-    critical = critical_dbm(candidate(), trial)
-    assert entered_after_s(candidate()(critical), trial) is not None
-    assert entered_after_s(candidate()(critical + STEP_DBM), trial) is None
+    critical = critical_db(candidate(), trial)
+    assert entered_after_s(candidate().at(critical), trial) is not None
+    assert entered_after_s(candidate().at(critical + STEP_DB), trial) is None
 
 
 @given(st.integers(-15, 15))
 @examples(15)
 def test_a_stronger_phone_moves_the_critical_threshold_by_as_much(by_db: int) -> None:
     here, there = walk(Walked.IN, -70), walk(Walked.IN, -70 + by_db)
-    assert critical_dbm(candidate(), there) == critical_dbm(candidate(), here) + by_db
+    assert critical_db(candidate(), there) == critical_db(candidate(), here) + by_db
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_counted_limit_is_that_of_clopper_and_pearson(
 @pytest.mark.requirement("R-19", "T-25")
 def test_the_threshold_lies_between_what_was_heard_outside_and_inside() -> None:
     _, found = suggest([candidate()], walks(-90, -68))
-    assert -88 < found.enter_dbm < -70
+    assert -88 < found.dial_db < -70
     assert all(rate.wrong == 0 and rate.expected < 0.02 for rate in found.rates.values())
     assert len(found.found_after_s) == 3
     assert 3 <= found.median_s <= 8
@@ -133,13 +133,20 @@ def test_a_threshold_on_the_wrong_side_counts_its_mistakes() -> None:
 
 
 def test_of_two_rules_that_err_alike_the_quicker_is_taken() -> None:
-    slow = candidate()
-    quick = lambda dbm: replace(slow(dbm), evidence_db_s=20)  # noqa: E731
-    chosen, found = suggest(
-        [lambda dbm: replace(slow(dbm), evidence_db_s=80), quick], walks(-95, -60)
-    )
+    slow, quick = candidate(evidence_db_s=80), candidate(evidence_db_s=20)
+    chosen, found = suggest([slow, quick], walks(-95, -60))
     assert chosen is quick
     assert found.median_s < 4
+
+
+def test_phones_that_differ_less_on_a_dial_make_a_rule_surer_of_those_it_has_not_seen() -> None:
+    loud, sided = (
+        assess(replace(candidate(), phones_spread_db=spread), -79, walks(-88, -70)).rates
+        for spread in (4.5, 1.0)
+    )
+    for kind in Walked:
+        assert sided[kind].any_phone < loud[kind].any_phone
+        assert sided[kind].expected == loud[kind].expected
 
 
 @given(st.lists(st.integers(-100, -40), max_size=80), st.integers(-95, -50))
