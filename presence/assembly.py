@@ -266,7 +266,12 @@ def _monitored(
         open_at=hours_of(settings.store).open_at,
         synchronised=is_synchronised,
         free_bytes=lambda: free_bytes(state_dir),
-        calibration=lambda utc_s: calibration.standing(settings, store_key, utc_s),
+        calibration=lambda utc_s: calibration.standing(
+            settings,
+            store_key,
+            utc_s,
+            addresses={each.antenna: each.serves.address for each in radios if each.serves},
+        ),
         read_only=lambda: is_read_only(state_dir),
         doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
         satellites=services.satellites.look if services.satellites else lambda _now: (),

@@ -19,16 +19,19 @@ from presence.core.visit.opening_hours import OpeningHours
 from presence.diagnosis.broker import look_at_broker
 from presence.diagnosis.consent_list import look_at_list
 from presence.diagnosis.doorbell import look_at_doorbell
+from presence.diagnosis.entry import look_at_setup, without_calibration
 from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.memory import look_at_memory
 from presence.diagnosis.sandbox import findings_inside
 from presence.diagnosis.satellites import look_at_satellites
 from presence.edges.bluez import adapters_now
-from presence.edges.bluez.diagnosis import RadioVerdict, diagnose
+from presence.edges.bluez.diagnosis import RadioAnswer, RadioVerdict, adapters_there, diagnose
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConfigurationError
 
+NEED_ADAPTERS = ("radio.antennas", "radio.adapters", "radio.door_adapters", "doorbell.adapter")
+"""Settings that name adapters: who has to mend one wants to see which there are."""
 ROOM_MIB = {Verdict.FAIL: 8, Verdict.WARN: 64}
 """Less free than this on the disk of storage.state_dir. A list of a million takes some 120 MiB, a
 store's two.
@@ -51,7 +54,7 @@ def start(options: argparse.Namespace) -> int:
         )
     else:
         print(f"\n{len(findings)} checks, worst: {worst.name}")
-    unreadable = len(findings) == 1 and worst is Verdict.FAIL
+    unreadable = findings[0].name == "configuration" and findings[0].verdict is Verdict.FAIL
     return 78 if unreadable else int(worst)
 
 
@@ -70,6 +73,9 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
     except ConfigurationError as error:
         found = f"{len(error.problems)} problems"
         yield Finding("configuration", Verdict.FAIL, found, "\n".join(error.problems))
+        if any(word in problem for problem in error.problems for word in NEED_ADAPTERS):
+            for answer in await adapters_there():
+                yield _answered(answer)
         return
     yield Finding("configuration", Verdict.PASS, str(path))
     for look in (
@@ -88,6 +94,8 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
     for finding in await look_at_broker(settings):
         yield finding
     async for finding in _radio(settings):
+        yield finding
+    for finding in look_at_setup(settings):
         yield finding
     async for finding in _door(settings, path):
         yield finding
@@ -252,7 +260,7 @@ async def _door(settings: Settings, path: Path) -> AsyncIterator[Finding]:
     command = f"`sudo presence scan-test --config {path} --steps phone,walk --apply`"
     step = f"walk it with a test phone: {command} (docs/technician.md)"
     if door.doubt:
-        yield Finding("door", Verdict.WARN, door.doubt, step)
+        yield Finding("door", Verdict.WARN, f"{door.doubt}; {without_calibration(settings)}", step)
         return
     kept = calibration.read(settings, store_key)
     by = f"signed off by {kept.signed_off_by}" if kept.signed_off_by else "signed off by nobody"
@@ -265,7 +273,11 @@ async def _door(settings: Settings, path: Path) -> AsyncIterator[Finding]:
 
 async def _radio(settings: Settings) -> AsyncIterator[Finding]:
     async for answer in diagnose(settings, SystemClock()):
-        verdict = {RadioVerdict.GOOD: Verdict.PASS, RadioVerdict.DOUBTFUL: Verdict.WARN}.get(
-            answer.verdict, Verdict.FAIL
-        )
-        yield Finding(answer.question, verdict, answer.found, answer.next_step)
+        yield _answered(answer)
+
+
+def _answered(answer: RadioAnswer) -> Finding:
+    verdict = {RadioVerdict.GOOD: Verdict.PASS, RadioVerdict.DOUBTFUL: Verdict.WARN}.get(
+        answer.verdict, Verdict.FAIL
+    )
+    return Finding(answer.question, verdict, answer.found, answer.next_step)

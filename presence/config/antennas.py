@@ -42,14 +42,19 @@ def no_number_hangs_in_a_place(radio: RadioSettings) -> Iterator[str]:
 
 def somebody_could_be_recognised(settings: Settings) -> Iterator[str]:
     """The side of the door is told by differences between places, or by being inside alone."""
-    adapters = {antenna.place for antenna in settings.radio.antennas} or {Place.INSIDE}
-    places = adapters | {satellite.place for satellite in settings.satellites}
+    places = places_in_use(settings)
     if len(places) == 1 and Place.INSIDE not in places:
         (place,) = places
         yield (
             f"radio.antennas has none but {_where(place)}, so nobody could be recognised: add one "
             "inside, or the other one of a pair at the door (docs/technician.md)"
         )
+
+
+def places_in_use(settings: Settings) -> frozenset[Place]:
+    """Where there is an antenna, of this machine or elsewhere."""
+    adapters = {antenna.place for antenna in settings.radio.antennas} or {Place.INSIDE}
+    return frozenset(adapters | {satellite.place for satellite in settings.satellites})
 
 
 def doorbell_has_an_adapter(settings: Settings) -> Iterator[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from presence.config.fields import Section, setting
 from presence.config.reading import load
 from presence.config.settings import (
+    ADAPTER,
+    ADAPTER_REMEDY,
     KEY_FILE,
     NAME,
     NAME_REMEDY,
@@ -39,9 +41,9 @@ class EarSettings(Section):
     mode: RadioMode = setting(default=RadioMode.AUTO)
     adapter: str | None = setting(
         default=None,
-        pattern=r"hci[0-9]{1,2}",
-        remedy="use a name such as hci0, or leave it out for the first",
-        example="hci0",
+        pattern=ADAPTER,
+        remedy=f"{ADAPTER_REMEDY}; or leave it out for the first",
+        example='"00:1A:7D:DA:71:13"',
     )
     ibeacon_prefix: str | None = setting(
         default=None,

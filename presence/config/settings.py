@@ -38,7 +38,7 @@ ADAPTER = (
 )
 """Address, USB path (the bus, and from its root on the ports: seven at most), today's number."""
 
-_ADAPTER_REMEDY = (
+ADAPTER_REMEDY = (
     "use its address in quotes, its USB path such as usb:1-1.4, or hci0: `presence check` prints "
     "all three"
 )
@@ -121,7 +121,7 @@ class NoticeSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class AntennaSettings(Section):
-    adapter: str = setting(pattern=ADAPTER, remedy=_ADAPTER_REMEDY, example='"00:1A:7D:DA:71:13"')
+    adapter: str = setting(pattern=ADAPTER, remedy=ADAPTER_REMEDY, example='"00:1A:7D:DA:71:13"')
     place: Place = setting(default=Place.INSIDE)
 
 
@@ -157,7 +157,7 @@ class DoorbellSettings(Section):
         example="5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10",
     )
     adapter: str = setting(
-        default="hci1", pattern=ADAPTER, remedy=_ADAPTER_REMEDY, example="usb:1-1.2"
+        default="hci1", pattern=ADAPTER, remedy=ADAPTER_REMEDY, example="usb:1-1.2"
     )
     share_adapter: bool = setting(default=False)
     beacon_uuid: str | None = setting(

@@ -26,6 +26,7 @@ from presence.core.operations.snapshot import (
     SatelliteStatus,
     Snapshot,
 )
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.crossings import CounterRefusal
 from presence.errors import ClockUnreadable
@@ -44,9 +45,20 @@ synchronisation.
 BAD: Final = frozenset({RadioState.AWAY, RadioState.DEAF, RadioState.HIDING, RadioState.SPENT})
 
 
+class WatchedAdapter(Protocol):
+    """What serves a radio today (edges.bluez.connection.Adapter)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+
+
 class WatchedRadio(Protocol):
     """A radio that knows how it does (edges.bluez.BluezScanner)."""
 
+    @property
+    def serves(self) -> WatchedAdapter | None: ...
     @property
     def condition(self) -> Condition | None: ...
     @property
@@ -207,7 +219,16 @@ class Monitor:
         if state not in BAD:
             self._well_at_s[label] = now.monotonic_s
         gap_s = now.monotonic_s - self._well_at_s.setdefault(label, self._started.monotonic_s)
-        return Radio(label, state, gap_s, dict(radio.totals.steps))
+        adapter = radio.serves
+        return Radio(
+            label,
+            state,
+            gap_s,
+            dict(radio.totals.steps),
+            place=self._sources.pipeline.rules.places.get(label, Place.INSIDE),
+            hci=adapter.name if adapter else "",
+            address=adapter.address if adapter else "",
+        )
 
     def _bell(self, people: Mapping[str, int], now: Moment) -> DoorbellState | None:
         """A visitor at the door may be a customer: all but the outages is published by the hour."""

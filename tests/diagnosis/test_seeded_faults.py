@@ -2,9 +2,11 @@
 the next step.
 """
 
+import asyncio
 import os
 import shutil
 import time
+from argparse import Namespace
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +18,13 @@ from presence.config import load_settings
 from presence.config.rules import read_store_key
 from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.host import calibration
-from presence.edges.host.calibration import Signed
+from presence.edges.host.calibration import HungAntenna, Signed
 from presence.errors import ClockUnreadable
 from presence.simulation.local_broker import free_port
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.certificates import Authority, tls_lines
 from tests.support.fake_advertising import a_bus
-from tests.support.fake_bluez import a_bluetoothd
+from tests.support.fake_bluez import FakeAdapter, a_bluetoothd
 from tests.support.mqtt_parts import EVENTS, new_publisher, running
 from tests.support.shops import Shop, entry
 
@@ -83,6 +85,8 @@ async def test_a_door_that_was_never_calibrated_or_was_changed_since_is_a_warnin
         Verdict.PASS,
         Verdict.WARN,
     ]
+    assert "never calibrated" in never.found
+    assert "until then the safe default: it finds" in never.found
     assert "scan-test" in never.next_step
     assert f"--config {shop.config}" in never.next_step
     assert "enter at -75 dBm" in calibrated.found
@@ -113,6 +117,40 @@ async def test_a_runtime_folder_that_comes_with_the_daemon_is_no_fault_before_it
         os.seteuid(0)
     assert [each["runtime_dir"].verdict for each in found] == [Verdict.PASS, Verdict.FAIL]
     assert "when it starts" in found[0]["runtime_dir"].found
+
+
+@needs_a_bus
+async def test_who_has_to_name_adapters_anew_is_shown_those_that_are_there(
+    shop: Shop, bus: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change(shop, "log:", "radio: {adapters: [hci0, hci1], door_adapters: [hci1]}\nlog:")
+    options = Namespace(inside=False, json=False, config=shop.config)
+    async with a_bluetoothd(bus):
+        assert await asyncio.to_thread(check.start, options) == 78
+    said = capsys.readouterr().out
+    assert "write `antennas: [{adapter: hci0}, {adapter: hci1, place: door}]`" in said
+    assert 'PASS  adapters       hci0: {adapter: "00:00:5E:00:53:01"}' in said
+
+
+async def test_other_mistakes_in_the_settings_do_not_ask_for_adapters(shop: Shop) -> None:
+    change(shop, "log:", "entry: {window_s: 90}\nlog:")
+    assert list(await found(shop)) == ["configuration"]
+
+
+@needs_a_bus
+async def test_a_calibration_with_another_stick_does_not_count(shop: Shop, bus: str) -> None:
+    change(shop, "log:", "radio: {antennas: [{adapter: hci0}]}\nlog:")
+    settings = load_settings(shop.config)
+    key = read_store_key(settings.store.key_file)
+    for address, verdict in (
+        (FakeAdapter().address, Verdict.PASS),
+        ("00:00:5E:00:53:77", Verdict.WARN),
+    ):
+        hung = [HungAntenna("hci0", address, "inside")]
+        signed = Signed(verdict="PASS", found="", measured={}, antennas=hung)
+        calibration.record(settings, key, signed, time.time())
+        async with a_bluetoothd(bus):
+            assert (await found(shop))["door"].verdict is verdict
 
 
 @needs_a_bus

@@ -12,6 +12,7 @@ from presence.core.operations.metrics import families
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.snapshot import Alarm, RadioState
 from presence.core.operations.status import as_json, as_lines, next_steps
+from presence.core.place import Place
 from presence.core.recognition.challenge import RejectReason
 from presence.edges.host.metrics import Exposition
 from presence.edges.host.status_socket import status_answer
@@ -42,7 +43,7 @@ from tests.support.builders import (
 )
 from tests.support.operational_events import some
 from tests.support.paths import ROOT
-from tests.support.watched import Watched
+from tests.support.watched import FakeAdapterNow, Watched
 
 NAMES_OF_THE_REQUIREMENTS = (
     "presence_build_info",
@@ -239,6 +240,16 @@ async def test_the_list_the_radio_and_the_broker_are_seen_as_they_are() -> None:
     )
     assert snapshot.key_window_end_utc_s is not None
     assert 0 < snapshot.key_window_end_utc_s - snapshot.at.utc_s < 2 * 65_536
+
+
+async def test_an_antenna_is_seen_in_its_place_with_the_adapter_that_serves_it_today() -> None:
+    watched = Watched(rules=rules(places={"hci0": Place.OUTSIDE}))
+    [away] = watched.monitor.look().radios
+    watched.radio.serves = FakeAdapterNow(name="hci4", address="00:1A:7D:DA:71:13")
+    [found] = watched.monitor.look().radios
+
+    assert (away.place, away.hci, away.address) == (Place.OUTSIDE, "", "")
+    assert (found.adapter, found.hci, found.address) == ("hci0", "hci4", "00:1A:7D:DA:71:13")
 
 
 async def test_a_gateway_that_is_disarmed_rests_and_is_not_deaf() -> None:

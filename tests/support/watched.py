@@ -32,7 +32,14 @@ from tests.support.joined import joined
 
 
 @dataclass
+class FakeAdapterNow:
+    name: str = "hci3"
+    address: str = "00:1A:7D:DA:71:13"
+
+
+@dataclass
 class FakeRadio:
+    serves: FakeAdapterNow | None = None
     condition: Condition | None = Condition.QUIET
     totals: Totals = field(default_factory=Totals)
 

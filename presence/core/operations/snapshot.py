@@ -138,12 +138,17 @@ class Alarm(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Radio:
     adapter: str
+    """As the settings call it."""
     state: RadioState
     gap_s: float
     """How long it has not been able to hear; 0 while it listens or rests."""
     steps: Mapping[RecoveryStep, int] = field(
         default_factory=lambda: dict.fromkeys(RecoveryStep, 0)
     )
+    place: Place = Place.INSIDE
+    hci: str = ""
+    """What the kernel calls the adapter today; empty where it is not there."""
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from presence.core.operations.snapshot import (
     ANSWERS,
     Alarm,
     DoorbellState,
+    Radio,
     RadioState,
     SatelliteState,
     SatelliteStatus,
@@ -155,10 +156,7 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
             "entries_rounded": snapshot.list_entries,
             "keys_until": None if end_s is None else rfc3339(end_s),
         },
-        "radios": [
-            {"adapter": radio.adapter, "state": radio.state.value, "gap_s": round(radio.gap_s)}
-            for radio in snapshot.radios
-        ],
+        "radios": [_radio_as_json(radio) for radio in snapshot.radios],
         "satellites": [_satellite_as_json(each) for each in snapshot.satellites],
         "doorbell": None if snapshot.bell is None else _bell_as_json(snapshot.bell),
         "broker": {"connected": snapshot.broker_connected, "trouble": snapshot.broker_trouble},
@@ -174,6 +172,17 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         "state_read_only": snapshot.state_read_only,
         "storage_failing": snapshot.storage_failing,
         "alarms": {alarm.value: snapshot.alarms.get(alarm, 0) for alarm in Alarm},
+    }
+
+
+def _radio_as_json(radio: Radio) -> dict[str, Any]:
+    return {
+        "adapter": radio.adapter,
+        "place": radio.place.value,
+        "hci": radio.hci,
+        "address": radio.address,
+        "state": radio.state.value,
+        "gap_s": round(radio.gap_s),
     }
 
 
@@ -276,6 +285,13 @@ def _known(count: int | None) -> str:
     return "unknown" if count is None else str(count)
 
 
+def _shown(radio: dict[str, Any]) -> str:
+    """`usb:1-1.4 (door, hci1, 00:1A:7D:DA:71:13)`."""
+    names = [radio["hci"], radio["address"]] if radio["hci"] else ["not there"]
+    also = [name for name in names if name and name.upper() != radio["adapter"].upper()]
+    return f"{radio['adapter']} ({', '.join([radio['place'], *also])})"
+
+
 def as_lines(status: dict[str, Any]) -> list[str]:
     """The same for a person at a terminal."""
     list_, hourly = status["list"], status["hourly"]
@@ -292,7 +308,7 @@ def as_lines(status: dict[str, Any]) -> list[str]:
     ]
     for radio in status["radios"]:
         gap = f", for {radio['gap_s']} s" if radio["gap_s"] else ""
-        lines.append(f"  radio   {radio['adapter']} {radio['state']}{gap}")
+        lines.append(f"  radio   {_shown(radio)} {radio['state']}{gap}")
     for each in status["satellites"]:
         gap = f", for {each['gap_s']} s" if each["gap_s"] else ""
         lines.append(f"  away    {each['satellite']} ({each['place']}) {each['state']}{gap}")

@@ -25,10 +25,12 @@ from presence.core.operations.snapshot import (
     Snapshot,
 )
 from presence.core.operations.status import as_json, as_lines, next_steps
+from presence.core.place import Place
 from presence.core.visit.crossings import CounterRefusal
 from presence.core.visit.walks import Walked
 from tests.support.builders import START_S, moment
 
+STICK = "00:1A:7D:DA:71:13"
 WELL = Snapshot(
     at=moment(),
     version="1.2.3",
@@ -116,6 +118,30 @@ def test_before_the_first_list_the_lines_can_be_written_too() -> None:
 
     assert "never proven" in "\n".join(as_lines(json.loads(json.dumps(as_json(unknown)))))
     assert next_steps(unknown) == ["list: x"]
+
+
+@pytest.mark.parametrize(
+    ("radio", "line"),
+    [
+        (Radio("default", RadioState.LISTENING, 0, hci="hci0", address=STICK),
+         f"default (inside, hci0, {STICK}) listening"),
+        (Radio(STICK.lower(), RadioState.LISTENING, 0, place=Place.OUTSIDE, hci="hci1",
+               address=STICK),
+         f"{STICK.lower()} (outside, hci1) listening"),
+        (Radio("hci0", RadioState.RESTING, 0, place=Place.DOOR, hci="hci0"), "hci0 (door) resting"),
+        (Radio("usb:1-1.4", RadioState.AWAY, 70.2, place=Place.DOOR),
+         "usb:1-1.4 (door, not there) away, for 70 s"),
+    ],
+)  # fmt: skip
+def test_each_antenna_is_shown_with_its_place_and_the_adapter_that_serves_it_today(
+    radio: Radio, line: str
+) -> None:
+    status = as_json(replace(WELL, radios=(radio,)))
+
+    assert f"  radio   {line}" in as_lines(status)
+    [shown] = status["radios"]
+    assert (shown["adapter"], shown["place"]) == (radio.adapter, radio.place)
+    assert (shown["hci"], shown["address"]) == (radio.hci, radio.address)
 
 
 # ---------------------------------------------------------------- the door's figures
