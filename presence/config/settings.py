@@ -270,7 +270,7 @@ class CounterFacing(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class CounterSettings(Section):
     door: str | None = setting(default=None, pattern=NAME, remedy=NAME_REMEDY, example="main")
-    window_s: float = setting(default=5, minimum=1, maximum=60)
+    window_s: float = setting(default=8, minimum=1, maximum=60)
     faces: CounterFacing = setting(default=CounterFacing.IN)
 
 

@@ -36,7 +36,6 @@ from presence.core.consent.revocations import (
 from presence.core.counts import Counts
 from presence.core.event.dispatch import Dispatcher
 from presence.core.event.outbox import Announcement, Draft, Outbox, Outgoing, Step, TakenBack
-from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
@@ -72,8 +71,8 @@ def index_list(consents: ConsentList) -> IndexedList:
 
 def figures_of(rules: Rules, kept: str = "") -> EntryFigures:
     """Of what was kept before a restart; raises ValueError where that is nothing of ours."""
-    has_door = any(place is not Place.INSIDE for place in rules.places.values())
-    return EntryFigures(rules.figures, rules.hours.zone, has_door=has_door, kept=kept)
+    places = rules.places.values()
+    return EntryFigures(rules.figures, rules.hours.zone, places=places, kept=kept)
 
 
 class Engine:

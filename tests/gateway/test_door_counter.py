@@ -5,6 +5,7 @@ import json
 import pytest
 
 from presence.core.operations.status import as_json, as_lines, next_steps
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.crossings import ALIVE_S, CounterRefusal
 from presence.core.visit.entry_figures import UNKNOWN_BELOW, FiguresRule
@@ -15,7 +16,8 @@ from tests.support.builders import DAY_S, HOUR_S, approach, rules
 from tests.support.fakes import RecordingTelemetry
 from tests.support.watched import Watched
 
-COUNTED = rules(figures=FiguresRule(counter_window_s=5))
+PAIR = {"in": Place.DOOR, "out": Place.OUTSIDE}
+COUNTED = rules(figures=FiguresRule(counter_window_s=5), places=PAIR)
 TOPIC = "presence/v1/acme/fi-0042/counter/main"
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from presence.core.consent.model import Flag
 from presence.core.operations.status import as_json
-from presence.core.visit.entry_figures import DayCounts, FiguresRule
+from presence.core.place import Place
+from presence.core.visit.entry_figures import BOUNDS_S, DayCounts, FiguresRule
 from presence.core.visit.staff_walks import WalkAnswers
 from presence.core.visit.walks import Walked
 from presence.edges.host.metrics import Exposition
@@ -74,6 +75,28 @@ async def test_one_who_stays_is_not_suspect() -> None:
     watched.pass_s(400)
 
     assert (today_of(watched).entered, today_of(watched).suspect) == (1, 0)
+
+
+async def test_the_delay_counts_from_the_strongest_moment_outside() -> None:
+    """Anna is loudest outside three seconds before she is inside."""
+    pair = {"inner": Place.DOOR, "outer": Place.OUTSIDE}
+    watched = Watched(rules=rules(places=pair))
+    await watched.hears(())
+    pipeline = watched.gateway.pipeline
+    for second in range(30):
+        now = watched.clock.now()
+        outer_dbm = -60 if second == 3 else -80
+        for antenna, rssi_dbm in (("outer", outer_dbm), ("inner", -70), ("gateway", -60)):
+            if antenna != "gateway" or second > 6:
+                heard = advertisement(at=now, rssi_dbm=rssi_dbm)
+                pipeline.receive(heard._replace(antenna=antenna))
+        if today_of(watched).entered:
+            break
+        watched.pass_s(1)
+
+    (bucket,) = (n for n, count in enumerate(today_of(watched).delays) if count)
+    assert BOUNDS_S[bucket - 1] < second - 3 <= BOUNDS_S[bucket]
+    assert today_of(watched).late == 0
 
 
 # ---------------------------------------------------------------- the test phone

@@ -17,17 +17,22 @@ UNKNOWN_BELOW entries or more (R-23).
 3. Days are those of the store's calendar. A clock that goes back before today drops what there was
    of it.
 4. The test phone is no customer, and an entry by answers at the doorbell has no peak at the door.
+   Without an antenna there nobody has a delay or is late.
+5. The counter is asked only where an antenna hangs outside. One on the inner side may hear somebody
+   loudest long after the line, and a fifth of true entries that were found late would have nobody
+   crossing at their second (`scripts.entrybench.peaks`).
 """
 
 import json
 import math
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
 from presence.core.encoding import strict_json
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.crossings import CounterRefusal, Crossing, Crossings
 from presence.core.visit.staff_walks import StaffWalks, WalkAnswers
@@ -81,10 +86,11 @@ class FiguresRule:
 class EntryFigures:
     """Today's counts, the last day that is over, and the walks of 30 days."""
 
-    def __init__(self, rule: FiguresRule, zone: tzinfo, *, has_door: bool, kept: str = "") -> None:
-        """`zone`: of the store's calendar. `has_door`: an antenna hangs at the door; without one
-        there is neither delay nor late. `kept`: what `to_keep` gave. Raises ValueError where it is
-        nothing of ours.
+    def __init__(
+        self, rule: FiguresRule, zone: tzinfo, *, places: Collection[Place], kept: str = ""
+    ) -> None:
+        """`zone`: of the store's calendar. `places`: where antennas hang. `kept`: what `to_keep`
+        gave. Raises ValueError where it is nothing of ours.
         """
         self.walks = StaffWalks(rule.walks, zone)
         self.crossings = (
@@ -96,7 +102,8 @@ class EntryFigures:
         self.last: DayCounts | None = None
         """The last day that is over; it may be too small to be told."""
         self._zone = zone
-        self._has_door = has_door
+        self._has_door = not {Place.DOOR, Place.OUTSIDE}.isdisjoint(places)
+        self._is_judged = Place.OUTSIDE in places
         self._closed: list[DayCounts] = []
         self._hour: int | None = None
         self._counted: set[tuple[str, int]] = set()
@@ -119,7 +126,7 @@ class EntryFigures:
             if delay_s is not None:
                 today.delays[bisect_left(BOUNDS_S, delay_s)] += 1
             today.late += delay_s is None or delay_s >= LATE_S
-        if self.crossings is not None and delay_s is not None:
+        if self.crossings is not None and delay_s is not None and self._is_judged:  # rule 5
             self.crossings.ask(entry.at.utc_s - delay_s, entry.at.utc_s)
 
     def leave(self, left: Left, *, is_test: bool) -> None:

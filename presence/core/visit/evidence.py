@@ -29,6 +29,7 @@ before. Comparisons stand where min() and max() would: they cost a third, eight 
 second.
 """
 
+from collections.abc import Collection
 from math import exp, inf
 from typing import Final, Protocol
 
@@ -101,6 +102,25 @@ class SmoothedStrength:
         return since_s
 
 
+class DoorStrength(SmoothedStrength):
+    """The same at the door, with its strongest moment: when the door was crossed, as near as an
+    antenna can tell (`scripts.entrybench.peaks`).
+    """
+
+    __slots__ = ("peak_dbm", "peak_s")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak_dbm = -inf
+        self.peak_s = -inf
+
+    def hear(self, rssi_dbm: float, now_s: float) -> float | None:
+        since_s = super().hear(rssi_dbm, now_s)
+        if since_s is not None and self.level_dbm > self.peak_dbm:
+            self.peak_dbm, self.peak_s = self.level_dbm, now_s
+        return since_s
+
+
 class Approach(SmoothedStrength):
     """What is known of one subject's strength since the last silence of `window_s`: the level
     inside, those at the doors, and the evidence. All times are monotonic.
@@ -124,13 +144,24 @@ class Approach(SmoothedStrength):
         """Whether every sighting of this approach, at whichever place, was an answer at the bell:
         the answers alone would have made the same entry.
         """
-        self.doors: dict[str, SmoothedStrength] | None = None
+        self.doors: dict[str, DoorStrength] | None = None
         """By antenna."""
 
     def hear_at_door(self, antenna: str, rssi_dbm: int, now_s: float) -> None:
         if self.doors is None:
             self.doors = {}
-        self.doors.setdefault(antenna, SmoothedStrength()).hear(rssi_dbm, now_s)
+        self.doors.setdefault(antenna, DoorStrength()).hear(rssi_dbm, now_s)
+
+    def since_peak_s(self, now_s: float, outside: Collection[str]) -> float | None:
+        """Seconds since the strongest moment at the door; None where it was not heard there.
+
+        Antennas `outside` know it best: they hear less of who has come in, while one on the inner
+        side may hear somebody loudest who stands behind it, long after.
+        """
+        doors = self.doors or {}
+        heard = [door for antenna, door in doors.items() if antenna in outside] or doors.values()
+        peak = max(((door.peak_dbm, door.peak_s) for door in heard), default=None)
+        return None if peak is None else now_s - peak[1]
 
     def decides(self, rule: EntryRule, rssi_dbm: int, since_s: float) -> bool:
         """Add the reading just taken in to the evidence; whether that makes an entry."""

@@ -25,7 +25,7 @@ Rules that are easy to get wrong:
 A tick looks at those whose silence may be over, not at everybody: see `presence.core.agenda`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
@@ -75,7 +75,7 @@ class Entered:
     strength_dbm: float | None = field(default=None, repr=False, compare=False)
     """Smoothed, inside; decides which of several gateways publishes it."""
     since_peak_s: float | None = field(default=None, repr=False, compare=False)
-    """Seconds since the strongest moment at the door; None where no antenna hangs there."""
+    """Seconds since the strongest moment at the door; None where it was not heard there."""
     by_answer: bool = False
     """The approach was nothing but answers at the bell: no broadcast, which anybody may play back,
     had a part in it.
@@ -125,6 +125,11 @@ class _Track(Approach):
         self.stay = stay
         """None while they approach."""
 
+    def entry(self, ref: bytes, at: Moment, outside: Collection[str]) -> Entered:
+        """`outside`: the antennas that face the street."""
+        since_peak_s = self.since_peak_s(at.monotonic_s, outside)
+        return Entered(ref, at, self.level_dbm, since_peak_s, self.by_answer)
+
 
 class Visits:
     """All approaches and visits of one gateway. Memory is bounded by the subjects in the list."""
@@ -147,6 +152,9 @@ class Visits:
         self._rule = rule
         self._not_inside = frozenset(
             antenna for antenna, place in places.items() if place is not Place.INSIDE
+        )
+        self._outside = frozenset(
+            antenna for antenna, place in places.items() if place is Place.OUTSIDE
         )
         self._lost: set[str] = set()
         """Antennas that hear nothing now, whoever is there."""
@@ -209,7 +217,7 @@ class Visits:
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
                 self._looks.put(ref, now_s + rule.absence_s)
             self._share_of(ref).add(ref)
-            events.append(Entered(ref, at, track.level_dbm, by_answer=track.by_answer))
+            events.append(track.entry(ref, at, self._outside))
         return events
 
     def antenna_lost(self, antenna: str) -> None:

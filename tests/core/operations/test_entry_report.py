@@ -21,6 +21,7 @@ from presence.core.operations.entry_report import (
     told,
     told_delays,
 )
+from presence.core.place import Place
 from presence.core.visit.calibration import counted_between
 from presence.core.visit.entry_figures import (
     BOUNDS_S,
@@ -55,7 +56,7 @@ def delays_of(seconds: list[float]) -> list[int]:
 
 def figures(*, counter: bool = False) -> EntryFigures:
     rule = FiguresRule(counter_window_s=5 if counter else None)
-    return EntryFigures(rule, UTC, has_door=True)
+    return EntryFigures(rule, UTC, places=frozenset(Place))
 
 
 def a_crowd(one: EntryFigures, people: int, *, since_peak_s: float = 4.0) -> None:

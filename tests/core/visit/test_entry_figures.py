@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.crossings import CounterRefusal
 from presence.core.visit.entry_figures import (
@@ -30,10 +31,10 @@ def figures(
     rule: FiguresRule = FiguresRule(),  # noqa: B008 - frozen
     *,
     zone: ZoneInfo = HELSINKI,
-    has_door: bool = True,
+    places: frozenset[Place] = frozenset(Place),
     kept: str = "",
 ) -> EntryFigures:
-    return EntryFigures(rule, zone, has_door=has_door, kept=kept)
+    return EntryFigures(rule, zone, places=places, kept=kept)
 
 
 def somebody(number: int) -> bytes:
@@ -89,7 +90,7 @@ def test_who_showed_a_minute_after_the_door_or_never_there_is_late(
 
 
 def test_without_an_antenna_at_the_door_nobody_is_late() -> None:
-    one = figures(has_door=False)
+    one = figures(places=frozenset({Place.INSIDE}))
     enter(one, since_peak_s=None)
 
     assert one.today is not None
@@ -298,6 +299,20 @@ def test_entries_are_held_against_the_counter_by_the_second_of_the_doors_peak() 
     assert one.today is not None
     assert (one.today.judged, one.today.contradicted) == (2, 1)
     assert (one.today.inward, one.today.outward) == (1, 0)
+
+
+def test_without_an_antenna_outside_the_counter_is_not_asked() -> None:
+    """From the inner side the door's peak may be half a minute off."""
+    one = figures(COUNTED, places=frozenset({Place.INSIDE, Place.DOOR}))
+    for second in range(0, 240, 30):
+        cross(one, moment(second))
+    enter(one, ANNA, moment(211), since_peak_s=91)
+    cross(one, moment(220))
+    one.advance(moment(241))
+
+    assert one.today is not None
+    assert (one.today.judged, one.today.contradicted) == (0, 0)
+    assert sum(one.today.delays) == 1
 
 
 def test_without_a_counter_its_messages_are_nothing() -> None:

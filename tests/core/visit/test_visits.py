@@ -520,6 +520,46 @@ def test_the_door_alone_hears_nobody_in() -> None:
     assert hear(two_antennas(), *range(1000), rssi_dbm=0, antenna="hci1") == []
 
 
+def peak_of(visits: Visits, *heard: tuple[float, int, str]) -> float | None:
+    """Of the entry that these readings (second, dBm, antenna) and then a stay inside make."""
+    events = [
+        event
+        for second, rssi_dbm, antenna in heard
+        for event in hear(visits, second, rssi_dbm=rssi_dbm, antenna=antenna)
+    ]
+    events += hear(visits, *range(10, 30))
+    (entered,) = (event for event in events if isinstance(event, Entered))
+    since_s = entered.since_peak_s
+    return None if since_s is None else moment().monotonic_s + since_s - entered.at.monotonic_s
+
+
+def test_the_doors_peak_is_the_strongest_smoothed_moment_there() -> None:
+    visits = Visits(RULE, places={"hci1": Place.DOOR})
+
+    peak_s = peak_of(visits, (0, -90, "hci1"), (3, -70, "hci1"), (6, -90, "hci1"))
+
+    assert peak_s == pytest.approx(-3)
+
+
+def test_an_antenna_outside_knows_the_crossing_better_than_one_on_the_inner_side() -> None:
+    visits = Visits(RULE, places={"hci1": Place.DOOR, "hci2": Place.OUTSIDE})
+
+    peak_s = peak_of(visits, (2, -75, "hci2"), (5, -85, "hci2"), (9, -50, "hci1"))
+
+    assert peak_s == pytest.approx(-2)
+
+
+def test_where_the_one_outside_did_not_hear_the_other_one_says() -> None:
+    visits = Visits(RULE, places={"hci1": Place.DOOR, "hci2": Place.OUTSIDE})
+
+    assert peak_of(visits, (9, -70, "hci1")) == pytest.approx(-9)
+
+
+def test_who_was_silent_at_the_door_has_no_peak() -> None:
+    assert peak_of(Visits(RULE, places={"hci1": Place.DOOR})) is None
+    assert peak_of(Visits(RULE), (9, -70, "hci0")) is None
+
+
 @pytest.mark.requirement("R-19", "T-25")
 def test_neither_does_the_street() -> None:
     visits = Visits(RULE, places={"hci1": Place.OUTSIDE})
