@@ -120,16 +120,16 @@ class Engine:
         if isinstance(match, Nobody):
             self.counts.nobody(match)
             return NOTHING
-        at, ref = advertisement.at, match.ref
+        ref, slot, sealed = match
+        at = advertisement.at
         admission = self.admissions.admit(ref, at)
         if isinstance(admission, Denied):
             self.counts.refuse(admission.reason)
             return NOTHING
         # An RPA is its own proof; and a phone may send several advertisements at once, each under
         # its own address.
-        slot, sealed = match.slot, match.sealed
+        flags = admission.consent.flags
         if slot is not None:
-            flags = admission.consent.flags
             if flags and sealed is None and Flag.TICKS in flags:
                 doubt: Doubt | None = Doubt.NO_TICK
             else:
@@ -138,7 +138,7 @@ class Engine:
                 return self._hold_back(ref, doubt)
         self.counts.recognised += 1
         self.counts.persons.note("recognised", ref)
-        if self.figures.walks.walking is not None and Flag.TEST in admission.consent.flags:
+        if self.figures.walks.walking is not None and Flag.TEST in flags:
             self.figures.walks.hear(ref, visiting=self.visits.get(ref) is not None)
         rssi_dbm = self._as_of_the_reference_phone(advertisement, admission.consent)
         changes = self.visits.observe(Sighting(at, ref, rssi_dbm, advertisement.antenna))
@@ -246,6 +246,8 @@ class Engine:
     def _hold_back(self, ref: bytes, doubt: Doubt) -> Step:
         """It may be a recording, and so may what came before it. Answers at the bell count on."""
         self.counts.suspect[doubt] += 1
+        self.counts.persons.note("held_back", ref)
+        self.counts.persons.note(f"held_back.{doubt}", ref)
         if doubt in SUSPECT:
             self.visits.forget_broadcasts(ref)
         return NOTHING

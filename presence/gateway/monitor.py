@@ -27,6 +27,7 @@ from presence.core.operations.snapshot import (
     Snapshot,
 )
 from presence.core.place import Place
+from presence.core.recognition.replay_guard import Doubt
 from presence.core.timestamps import Moment
 from presence.core.visit.crossings import CounterRefusal
 from presence.errors import ClockUnreadable
@@ -174,6 +175,7 @@ class Monitor:
             broker_trouble=broker.trouble or "",
             broker_codes=self._broker_codes(people),
             hourly={count: people.get(count, 0) for count in HOURLY},
+            held_back={why: people.get(f"held_back.{why}", 0) for why in Doubt},
             outbox=self._outbox.release(len(pipeline.outbox.pending.refs()), now),
             overflowed=sources.intake.dropped,
             clock_synchronised=clock_synchronised,

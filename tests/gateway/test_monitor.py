@@ -14,6 +14,7 @@ from presence.core.operations.snapshot import Alarm, RadioState
 from presence.core.operations.status import as_json, as_lines, next_steps
 from presence.core.place import Place
 from presence.core.recognition.challenge import RejectReason
+from presence.core.recognition.replay_guard import Doubt
 from presence.edges.host.metrics import Exposition
 from presence.edges.host.status_socket import status_answer
 from presence.telemetry import (
@@ -37,6 +38,7 @@ from tests.support.builders import (
     advertisement,
     approach,
     consent,
+    moment,
     outgoing,
     rules,
     stranger,
@@ -208,6 +210,28 @@ async def test_customers_are_counted_by_persons_and_five_of_them_show_when_the_h
         0,
     )
     assert "heard" not in hourly
+
+
+@pytest.mark.requirement("R-23", "T-01")
+async def test_people_who_are_held_back_are_counted_by_the_sign_when_the_hour_is_over() -> None:
+    watched = Watched()
+    people = [bytes([n]) * 8 for n in range(1, 8)]
+    watched.monitor.look()
+    await watched.hears(
+        (
+            advertisement(ref=ref, at=moment(5 * n), address=address)
+            for ref in people
+            for n, address in enumerate((b"phone.", b"other.") * 3)
+        ),
+        listed=[consent(ref=ref) for ref in people],
+    )
+    watched.clock.pass_s(3600)
+    snapshot = watched.monitor.look()
+
+    assert {why: n for why, n in snapshot.held_back.items() if n} == {Doubt.ADDRESSES: 5}
+    assert as_json(snapshot)["hourly"]["held_back"] == 5
+    (family,) = [f for f in families(snapshot) if f.full_name == "presence_held_back_total"]
+    assert dict(family.samples)[(("reason", "addresses"),)] == 5
 
 
 @pytest.mark.requirement("R-23", "T-14")

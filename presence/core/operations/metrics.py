@@ -25,6 +25,7 @@ from presence.core.operations.snapshot import (
     SatelliteState,
     Snapshot,
 )
+from presence.core.recognition.replay_guard import Doubt
 from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.visit.crossings import CounterRefusal
 from presence.core.visit.entry_figures import BOUNDS_S
@@ -172,6 +173,12 @@ def _of_the_radio(snapshot: Snapshot) -> Iterator[Family]:
         "counter",
         "advertisements that were lost in the machine",
         (((("reason", "overflow"),), snapshot.overflowed),),
+    )
+    yield Family(
+        "presence_held_back",
+        "counter",
+        "people whose advertisements may have been a replay, by the hour and rounded to 5",
+        tuple(((("reason", why.value),), snapshot.held_back.get(why, 0)) for why in Doubt),
     )
 
 

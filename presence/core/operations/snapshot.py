@@ -16,6 +16,7 @@ from presence.core.operations.radio_health import Condition
 from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.place import Place
 from presence.core.recognition.challenge import RejectReason
+from presence.core.recognition.replay_guard import Doubt
 from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.timestamps import Moment
 
@@ -33,6 +34,7 @@ class DoorStanding(NamedTuple):
 
 HOURLY: Final = (
     "recognised",
+    "held_back",
     "entered",
     "left",
     "withdrawn",
@@ -203,6 +205,8 @@ class Snapshot:
     broker_trouble: str
     broker_codes: Mapping[int, int]
     hourly: Mapping[str, int]
+    held_back: Mapping[Doubt, int] = field(default_factory=dict)
+    """People, by the hour, whose advertisements may have been a replay."""
     outbox: int
     overflowed: int
     """Advertisements that the intake had no room for."""

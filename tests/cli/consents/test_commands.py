@@ -152,6 +152,12 @@ def test_how_loud_a_phone_is_is_shown_and_kept(listed: Typed) -> None:
     assert listed("show", "anna")["loudness_db"] == 0
 
 
+def test_that_an_app_always_sends_ticks_is_shown(listed: Typed) -> None:
+    listed("add", "bob", *AGREED, "--ticks")
+
+    assert listed("show", "bob")["flags"] == ["ticks"]
+
+
 def test_an_identity_key_is_shown_once_where_it_was_made_here(listed: Typed) -> None:
     first = listed("add", "bob", *AGREED)
     assert len(first["identity_key"]) == 32

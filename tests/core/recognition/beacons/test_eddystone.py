@@ -76,3 +76,16 @@ def test_an_identifier_of_the_wrong_length_is_not_sent() -> None:
 def test_a_seal_of_the_wrong_length_is_not_sent() -> None:
     with pytest.raises(ValueError, match="a seal 10"):
         eddystone.payload(EID, tx_power_dbm=0, seal=bytes(9))
+
+
+@pytest.mark.parametrize("seal", [b"", bytes(10)])
+def test_a_radio_that_filters_hears_it_with_a_seal_and_without(seal: bytes) -> None:
+    """The pattern is compared with the start of the structure behind its type."""
+    (pattern,) = eddystone.FORMAT.scan_filter.patterns
+    payload = eddystone.payload(EID, tx_power_dbm=0, seal=seal)
+    structure = payload[7:]
+
+    assert structure[0] == len(structure) - 1
+    assert structure[1] == pattern.ad_type
+    assert structure[2:].startswith(pattern.content)
+    assert pattern.offset == 0
