@@ -20,6 +20,7 @@ from presence.config.rules import (
     read_satellite_keys,
     read_store_key,
     rules_of,
+    site_of,
 )
 from presence.config.settings import ConsentSettings
 from presence.core.consent.jws import KeySet
@@ -27,6 +28,7 @@ from presence.core.consent.polling import asked_pause_s, pause_s
 from presence.core.consent.revocations import Revocations
 from presence.core.event.election import Election
 from presence.core.rules import Rules
+from presence.core.timestamps import Moment
 from presence.core.visit.crossings import topic_of_counter
 from presence.edges.bluez import BluezScanner, watched_radios
 from presence.edges.bluez.gatt import Doorbell
@@ -152,7 +154,11 @@ def _services_of(
         clock=clock,
         emit=emit,
     )
-    state = _state_of(list_sync, clock)
+    state, armed = _state_of(list_sync, clock), not _is_disarmed(settings)
+
+    def may_scan(now: Moment) -> bool:
+        return armed and rules.hours.open_at(now.utc_s)
+
     publisher = MqttPublisher(settings.mqtt, settings.store, state=state, emit=emit)
     return _Services(
         intake=Intake(settings.radio.queue_length),
@@ -160,7 +166,7 @@ def _services_of(
         list_sync=list_sync,
         revocation_listener=listener,
         publisher=publisher,
-        satellites=_satellites(settings, rules, publisher, clock, emit),
+        satellites=satellites_of(settings, publisher, clock, emit, wanted=may_scan),
         door_counter=_door_counter(settings, pipeline, clock, emit),
     )
 
@@ -224,16 +230,23 @@ def _election(settings: Settings, rules: Rules) -> Election | None:
     )
 
 
-def _satellites(
-    settings: Settings, rules: Rules, publisher: MqttPublisher, clock: Clock, emit: Emit
+def satellites_of(
+    settings: Settings,
+    publisher: MqttPublisher,
+    clock: Clock,
+    emit: Emit,
+    *,
+    wanted: Callable[[Moment], bool],
 ) -> Satellites | None:
-    """None where none is configured. Raises ConfigurationError where a key cannot be used."""
+    """None where none is configured. Raises ConfigurationError where a key cannot be used.
+
+    `wanted`: may anything be scanned now?
+    """
     if not settings.satellites:
         return None
     keys = read_satellite_keys(settings)
-    armed = not _is_disarmed(settings)
     return Satellites(
-        rules.site,
+        site_of(settings),
         tuple(
             Satellite(name=each.name, place=each.place, key=keys[each.name])
             for each in settings.satellites
@@ -241,7 +254,7 @@ def _satellites(
         publisher,
         clock=clock,
         emit=emit,
-        wanted=lambda now: armed and rules.hours.open_at(now.utc_s),
+        wanted=wanted,
     )
 
 

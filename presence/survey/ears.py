@@ -3,12 +3,13 @@ technician in it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Final, Protocol
 
+from presence.assembly import satellites_of
 from presence.config import Settings
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
@@ -16,6 +17,7 @@ from presence.edges.bluez import adapters_now, radios
 from presence.edges.bluez.hci_count import ReportCounter
 from presence.edges.capture import CaptureReader
 from presence.edges.host.clock import SystemClock
+from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import CaptureError
 from presence.ports import OnAdvertisement
 from presence.simulation import (
@@ -69,6 +71,8 @@ class RadioEar:
     def __init__(self, settings: Settings, on_air: ReportCounter | None) -> None:
         named = [f"{each.adapter} {each.place}" for each in settings.radio.antennas]
         self.what = f"{', '.join(named) or 'first adapter'}, radio mode {settings.radio.mode}"
+        if settings.satellites:
+            self.what += f", satellites {', '.join(each.name for each in settings.satellites)}"
         self.fault = ""
         self.on_air = on_air
         self.addresses: Mapping[str, str] = {}
@@ -109,13 +113,30 @@ async def radio(settings: Settings) -> AsyncIterator[RadioEar]:
     with ReportCounter.open([adapter.name for adapter in adapters.values()]) as on_air:
         ear = RadioEar(settings, on_air)
         ear.addresses = {name: adapter.address for name, adapter in adapters.items()}
+        listening = [scanner.run(ear.hear) for scanner in ear.scanners]
+        listening += _satellites(settings, ear)
         async with asyncio.TaskGroup() as tasks:
-            scanning = [tasks.create_task(scanner.run(ear.hear)) for scanner in ear.scanners]
+            running = [tasks.create_task(each) for each in listening]
             try:
                 yield ear
             finally:
-                for task in scanning:
+                for task in running:
                     task.cancel()
+
+
+def _satellites(settings: Settings, ear: RadioEar) -> list[Coroutine[None, None, None]]:
+    """At any hour: technicians come before the doors open. A satellite listens for whoever asked it
+    last, so the daemon beside us would take every other reading: docs/technician.md.
+    """
+    if not settings.satellites:
+        return []
+    publisher = MqttPublisher(
+        settings.mqtt, settings.store, role="scan-satellites", emit=lambda _event: None
+    )
+    satellites = satellites_of(
+        settings, publisher, SystemClock(), lambda _event: None, wanted=lambda _now: True
+    )
+    return [] if satellites is None else [publisher.run(), satellites.run(ear.hear)]
 
 
 class CaptureEar:
