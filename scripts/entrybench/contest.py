@@ -12,6 +12,7 @@ they are tried on. That is an advantage, and spares them the tuning.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from multiprocessing import get_context
 from typing import Any, Final, NamedTuple
 
@@ -137,7 +138,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Fewer:
-    """False enters per 1,000 of ours and of the best of the others when as quick."""
+    """False enters per 1,000 of ours and of the best of the others when as quick; theirs is inf
+    where none of them ever is.
+    """
 
     rival: str
     theirs: float
@@ -234,8 +237,11 @@ def _row(
     )
 
 
-def _fewer(others: Outcomes, row: Row) -> Fewer:
+def _fewer(others: Outcomes, row: Row) -> Fewer | None:
+    """None where ours has no median to be as quick as."""
     mine = row.fresh or row.even
+    if not isfinite(mine.median_s):
+        return None
     of_each = {rule: trial.false_at(others, rule, mine.median_s) for rule in RIVALS}
     best = min(of_each, key=lambda rule: of_each[rule])
     # none seen among so many is no zero: as if it were one

@@ -38,7 +38,7 @@ COLOURS: Final = {
 SHOWN_FOR_NONE: Final = 0.04
 """A logarithm has no place for 0."""
 SOONEST_S: Final = 0.5
-TONES: Final = 64
+TONES: Final = 200
 
 
 def save(figure: Drawing, path: Path) -> None:
@@ -127,14 +127,12 @@ def _by_facade(figures: Tree, set_up: str) -> dict[float, str]:
 
 
 def save_plan(path: Path, seed: int = 5) -> None:
-    """A few people of each kind on the ground plan, and where antennas hang."""
+    """One of each kind of people on the ground plan, and where antennas hang."""
     drawing, axis = plt.subplots(figsize=(7, 6))
     rng = np.random.default_rng(seed)
     for number, (kind, walk_of) in enumerate(shop.WALKS.items()):
-        for again in range(2):
-            walk = walk_of(rng)
-            label = kind if not again else None
-            axis.plot(walk.x_m, walk.y_m, color=f"C{number}", alpha=0.6, linewidth=1, label=label)
+        walk = walk_of(rng)
+        axis.plot(walk.x_m, walk.y_m, color=f"C{number}", alpha=0.8, linewidth=1, label=kind)
     wide, deep, door = shop.HALF_WIDTH_M, shop.DEPTH_M, shop.HALF_DOOR_M
     walls = [-door, -wide, -wide, wide, wide, door], [0, 0, deep, deep, 0, 0]
     axis.plot(*walls, color="black", linewidth=2)
@@ -148,7 +146,11 @@ def _draw_antennas(axis: Axes, set_up: SetUp) -> None:
     for antenna in set_up.antennas:
         axis.scatter(antenna.x_m, antenna.y_m, marker="^", s=90, color="black", zorder=4)
         axis.annotate(
-            antenna.name, (antenna.x_m, antenna.y_m), (6, 2), textcoords="offset points", fontsize=9
+            antenna.name,
+            (antenna.x_m, antenna.y_m),
+            (18, 3 if antenna.y_m > 0 else -9),
+            textcoords="offset points",
+            fontsize=9,
         )
         if antenna.facing_rad is not None:
             turn = np.linspace(-np.pi, np.pi, 60)
