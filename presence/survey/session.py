@@ -206,7 +206,9 @@ class Session:
             if one.publisher.is_connected:
                 heard = await self._record(act, also=one.fed.hear, until=one.seen.is_set)
                 await _at_most(one.seen, LATE_S)
-            decided_s = entered_after_s(entry, Trial(Walked.IN, heard.began_s, heard.readings))
+            places = self._phones.places
+            came_in = Trial(Walked.IN, heard.began_s, heard.readings, places=places)
+            decided_s = entered_after_s(entry, came_in)
             configured = self._rules.audience(TEST_AUDIENCE) is not None
             return judge_broker(
                 one, settings.mqtt, settings.store,

@@ -363,6 +363,15 @@ def test_a_test_phone_that_lies_in_the_shop_is_none_that_is_carried() -> None:
     assert carried.readings({ANNA: readings(-80, 40)})[1] == ()
 
 
+def test_a_phone_that_is_much_weaker_at_the_gateway_is_not_in_the_other_hand() -> None:
+    carried = Carried()
+    carried.find_nearest({ANNA: readings(-80, 40), BERIT: readings(-55, 30)})
+    assert carried.names == ("phone 1",)
+    carried = Carried()
+    carried.find_nearest({ANNA: readings(-70, 40), BERIT: readings(-55, 30)})
+    assert carried.names == ("phone 1", "phone 2")
+
+
 def test_without_the_step_phone_those_that_were_heard_most_are_carried() -> None:
     carried = Carried()
     carried.find_most_heard([{ANNA: readings(-80, 4), BERIT: readings(-80, 9)}, {ANNA: []}])
