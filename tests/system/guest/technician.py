@@ -44,12 +44,13 @@ def _between(*points: tuple[float, float]) -> Callable[[float], float]:
 
 
 WALKS = {
-    "hold it near": _between((0, -45)),
-    "at the window": _between((0, -84), (20, -84)),
-    "past the shop": _between((0, -95), (6, -81), (12, -95)),
-    "Come in when": _between((0, -85), (3, -72), (6, -58), (12, -54)),
-    "Move about": _between((0, -55), (10, -62), (20, -56)),
-    "Go out": _between((0, -58), (4, -75), (12, -95)),
+    "told apart": _between((0, -45)),
+    "at the window": _between((0, -84), (15, -84)),
+    "past the shop": _between((0, -95), (5, -81), (10, -95)),
+    "do not cross": _between((0, -84), (5, -79), (10, -82)),
+    "far corner": _between((0, -85), (3, -72), (6, -58), (12, -54), (18, -62), (25, -56)),
+    "Go out": _between((0, -58), (4, -75), (10, -95)),
+    "and stay": _between((0, -85), (3, -72), (6, -58), (12, -54)),
 }
 """What the tool asks for (its own words) → how strong the phone is then, 8 m from a gateway that
 hangs high.
