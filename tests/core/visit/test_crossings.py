@@ -225,3 +225,63 @@ def test_what_is_kept_is_bounded(seconds: list[int]) -> None:
 
     assert len(crossings._inward) <= KEEP_S + 1
     assert all(NOW <= asked <= NOW + 5000 for asked in crossings._asked)
+
+
+# ---------------------------------------------------------------- at the borders
+
+
+@pytest.mark.parametrize("at_s", [NOW - 10, NOW + 10])
+def test_ten_seconds_off_our_clock_is_soon_enough(at_s: int) -> None:
+    assert Crossings(window_s=5).receive(told(at_s, 99, 99), NOW) == Crossing(at_s, 99, 99)
+
+
+@pytest.mark.parametrize(("since_s", "judged"), [(NOW - 65, 1), (NOW - 64, 0)])
+def test_it_must_have_spoken_from_the_beginning_of_the_window(since_s: int, judged: int) -> None:
+    crossings = living(NOW, since_s=since_s)
+    crossings.ask(NOW - 60, NOW - 50)
+
+    assert crossings.judge(NOW).judged == judged
+
+
+@pytest.mark.parametrize(("pause_s", "judged"), [(int(GAP_S), 1), (int(GAP_S) + 1, 0)])
+def test_a_pause_up_to_the_gap_is_none(pause_s: int, judged: int) -> None:
+    crossings = Crossings(window_s=WINDOW_S)
+    for second in (NOW, NOW + pause_s):
+        crossings.receive(told(second), second)
+    crossings.ask(NOW + 10, NOW + 20)
+
+    assert crossings.judge(NOW + pause_s).judged == judged
+
+
+@pytest.mark.parametrize(("more_s", "waits"), [(0, True), (1, False)])
+def test_an_entry_waits_for_the_counter_only_so_long(more_s: int, waits: bool) -> None:
+    crossings = living(NOW)
+    crossings.ask(NOW, NOW)
+    latest_s = NOW + int(WINDOW_S + PATIENCE_S) + more_s
+    crossings.judge(latest_s)
+
+    assert bool(crossings._asked) is waits
+
+
+def test_an_entry_is_asked_about_while_its_second_is_still_known_at_its_judgement() -> None:
+    oldest_s = NOW - KEEP_S + PATIENCE_S + WINDOW_S
+    crossings = living(NOW)
+    for at_s in (NOW, oldest_s, oldest_s - 1):
+        crossings.ask(at_s, NOW)
+
+    assert list(crossings._asked) == [NOW, oldest_s]
+
+
+@pytest.mark.parametrize(
+    ("later_s", "alive"), [(int(PATIENCE_S), True), (int(PATIENCE_S) + 1, False)]
+)
+def test_it_lives_until_its_patience_is_over(later_s: int, alive: bool) -> None:
+    assert living(NOW, since_s=NOW - 900).is_alive(NOW + later_s) is alive
+
+
+def test_a_crossing_is_known_for_as_long_as_it_is_kept() -> None:
+    crossings = Crossings(window_s=WINDOW_S)
+    for second in (NOW, NOW + int(KEEP_S), NOW + int(KEEP_S) + 1):
+        crossings.receive(told(second, 1), second)
+
+    assert list(crossings._inward) == [NOW + int(KEEP_S), NOW + int(KEEP_S) + 1]
