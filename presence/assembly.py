@@ -45,6 +45,7 @@ from presence.edges.mqtt.publisher import MqttPublisher
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
 from presence.gateway.alarm_counters import AlarmCounters
+from presence.gateway.antennas import AntennaWatch, watch_antennas
 from presence.gateway.door_counter import DoorCounter
 from presence.gateway.gateway import Gateway
 from presence.gateway.list_sync import ListPauses, ListSync
@@ -90,8 +91,7 @@ def gateway_of(
 ) -> Gateway:
     """All parts as the settings want them; `stack` closes what has to be closed.
 
-    A simulated shop has a clock of its own, and looks for a new list as many times more often as
-    that clock is fast.
+    A simulated shop has a clock of its own, `speed` times as fast, and looks for lists as often.
     """
     clock, emit = clock or SystemClock(), telemetry.emit
     rules = rules_of(settings, read_store_key(settings.store.key_file))
@@ -113,6 +113,7 @@ def gateway_of(
         state_interval_s=settings.mqtt.state_interval_s,
         doorbell=doorbell,
         satellites=services.satellites,
+        antennas=_antennas(services, sources),
         door_counter=services.door_counter,
         election=_election(settings, rules),
         watchers=[*_windows(settings, monitor, emit), _audit_log(settings, clock, telemetry)],
@@ -258,6 +259,15 @@ def satellites_of(
     )
 
 
+def _antennas(services: _Services, sources: Sequence[AdvertisementSource]) -> AntennaWatch:
+    return watch_antennas(_radios(sources), services.satellites, services.pipeline.engine.visits)
+
+
+def _radios(sources: Sequence[AdvertisementSource]) -> dict[str, BluezScanner]:
+    """By the names of their antennas."""
+    return {source.antenna: source for source in sources if isinstance(source, BluezScanner)}
+
+
 def _monitored(
     settings: Settings,
     services: _Services,
@@ -267,13 +277,13 @@ def _monitored(
 ) -> MonitorSources:
     state_dir = settings.storage.state_dir
     store_key = services.pipeline.rules.store_key
-    radios = [source for source in sources if isinstance(source, BluezScanner)]
+    radios = _radios(sources)
     return MonitorSources(
         list_sync=services.list_sync,
         pipeline=services.pipeline,
         intake=services.intake,
         broker=services.publisher,
-        radios={radio.antenna: radio for radio in radios},
+        radios=radios,
         clock=clock,
         armed=not _is_disarmed(settings),
         open_at=hours_of(settings.store).open_at,
@@ -283,7 +293,9 @@ def _monitored(
             settings,
             store_key,
             utc_s,
-            addresses={each.antenna: each.serves.address for each in radios if each.serves},
+            addresses={
+                each.antenna: each.serves.address for each in radios.values() if each.serves
+            },
         ),
         read_only=lambda: is_read_only(state_dir),
         doorbell=doorbell if isinstance(doorbell, Doorbell) else None,

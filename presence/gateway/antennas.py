@@ -1,11 +1,19 @@
 """Tells the rule which antennas hear: the silence of one that does not is evidence of nothing.
 
-An adapter that is away or deaf and a satellite that is lost are the same to the rule. Each begins
-as lost, and is told again only when that has changed.
+An adapter that is away or deaf and a satellite that is silent are the same to the rule. A radio
+that nobody cares for (a capture, a simulated shop) counts as one that hears.
 """
 
-from collections.abc import Callable, Collection
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import Final, Protocol
+
+from presence.core.operations.radio_health import Condition
+from presence.core.operations.snapshot import STATE_OF, RadioState
+from presence.gateway.satellites import Satellites
+
+HEARS: Final = frozenset(
+    {condition for condition, state in STATE_OF.items() if state is RadioState.LISTENING}
+)
 
 
 class HearingRule(Protocol):
@@ -15,8 +23,15 @@ class HearingRule(Protocol):
     def antenna_back(self, antenna: str) -> None: ...
 
 
+class CaredRadio(Protocol):
+    """A radio whose health is known (edges.bluez.BluezScanner); None: nobody cares for it."""
+
+    @property
+    def condition(self) -> Condition | None: ...
+
+
 class AntennaWatch:
-    """Compares what hears now with what the rule was told."""
+    """Compares what hears now with what the rule was told. Each antenna begins as hearing."""
 
     def __init__(
         self, names: Collection[str], hearing: Callable[[], frozenset[str]], rule: HearingRule
@@ -25,7 +40,7 @@ class AntennaWatch:
         self._names = frozenset(names)
         self._hearing = hearing
         self._rule = rule
-        self._told: frozenset[str] = self._names
+        self._told = self._names
 
     def advance(self) -> None:
         """Tell what has changed."""
@@ -35,3 +50,16 @@ class AntennaWatch:
         for antenna in sorted(hearing - self._told):
             self._rule.antenna_back(antenna)
         self._told = hearing
+
+
+def watch_antennas(
+    radios: Mapping[str, CaredRadio], satellites: Satellites | None, rule: HearingRule
+) -> AntennaWatch:
+    """Over the adapters, by the names of their antennas, and the satellites."""
+
+    def hearing() -> frozenset[str]:
+        ours = {name for name, radio in radios.items() if radio.condition in {None, *HEARS}}
+        return frozenset(ours | (satellites.hearing() if satellites else set()))
+
+    names = {*radios, *(satellites.names if satellites else ())}
+    return AntennaWatch(names, hearing, rule)

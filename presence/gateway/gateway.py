@@ -85,6 +85,8 @@ class Gateway:
     revocation_listener: RevocationListener | None = None
     doorbell: DoorbellSource | None = None
     satellites: Satellites | None = None
+    antennas: AntennaWatch | None = None
+    """None: each hears at all times."""
     door_counter: DoorCounter | None = None
     election: Election | None = None
     """None: this gateway speaks to no other."""
@@ -103,13 +105,6 @@ class Gateway:
         )
         self._relay = Relay(
             self.pipeline, self.publisher, self.clock, emit=self.emit, turns=self._peers
-        )
-        self._antennas = (
-            AntennaWatch(
-                self.satellites.names, self.satellites.hearing, self.pipeline.engine.visits
-            )
-            if self.satellites
-            else None
         )
         self._reported: Freshness | None = None
         self._looked = asyncio.Event()
@@ -213,9 +208,10 @@ class Gateway:
     def _advance(self) -> None:
         now = self.clock.now()
         self.pipeline.engine.admissions.trust(self.list_sync.standing(now))
-        if self.satellites is not None and self._antennas is not None:
+        if self.satellites is not None:
             self.satellites.advance(now)
-            self._antennas.advance()
+        if self.antennas is not None:
+            self.antennas.advance()
         self.pipeline.advance(now)
         self._relay.advance(now)
         self.publisher.advance(now)

@@ -5,16 +5,18 @@ told.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
+from presence.core.operations.radio_health import Condition
 from presence.core.operations.snapshot import SatelliteState
 from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.errors import BrokerError
-from presence.gateway.antennas import AntennaWatch
+from presence.gateway.antennas import HEARS, watch_antennas
 from presence.gateway.satellites import LOST_S, SILENT_S, Satellite, Satellites
 from presence.telemetry import SatelliteHeard, SatelliteIgnored, SatelliteLost
 from tests.support.builders import ANNA, SITE, an_engine, approach, consent, moment
@@ -284,8 +286,8 @@ class ToldRule:
 async def test_the_rule_is_told_which_antennas_hear_from_the_start_and_at_each_change(
     shopfront: Shopfront,
 ) -> None:
-    rule, satellites = ToldRule(), shopfront.satellites
-    watch = AntennaWatch(satellites.names, satellites.hearing, rule)
+    rule = ToldRule()
+    watch = watch_antennas({}, shopfront.satellites, rule)
     watch.advance()
     assert rule.told == [("lost", PAVEMENT), ("lost", "till")]
     shopfront.hear(shopfront.pavement.says())
@@ -299,3 +301,19 @@ async def test_the_rule_is_told_which_antennas_hear_from_the_start_and_at_each_c
     shopfront.hear(shopfront.pavement.says(after_ms=3000))
     watch.advance()
     assert rule.told[4:] == [("back", PAVEMENT)]
+
+
+@dataclass
+class Radio:
+    condition: Condition | None
+
+
+def test_an_adapter_that_is_away_deaf_or_hides_repeats_is_lost_to_the_rule_and_comes_back() -> None:
+    radios, rule = {"00:00:5E:00:53:01": Radio(Condition.QUIET), "file": Radio(None)}, ToldRule()
+    watch = watch_antennas(radios, None, rule)
+    for condition in Condition:
+        radios["00:00:5E:00:53:01"].condition = condition
+        watch.advance()
+        told = rule.told[-1] if rule.told else ("back", "00:00:5E:00:53:01")
+        assert told == ("back" if condition in HEARS else "lost", "00:00:5E:00:53:01")
+    assert {Condition.QUIET, Condition.WELL} == HEARS

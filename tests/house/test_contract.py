@@ -19,6 +19,17 @@ from jsonschema import Draft202012Validator
 from presence.core.consent.freshness import Freshness
 from presence.core.event import cloudevent
 from presence.core.event.cloudevent import CONTENT_TYPE, EventType, WithdrawnReason
+from presence.core.recognition.satellite_message import (
+    HEAD_BYTES,
+    MAC_BYTES,
+    MAX_HEARD_BYTES,
+    NONCE_BYTES,
+    SatelliteMessage,
+    decode_heard,
+    decode_nonce,
+    topic_of_heard,
+    topic_of_nonce,
+)
 from presence.core.visit.crossings import decode_crossing, topic_of_counter
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import SITE
@@ -32,6 +43,7 @@ from tests.support.contract import (
     schema,
     schema_names,
 )
+from tests.support.fake_satellite import PAVEMENT, PAVEMENT_KEY
 from tests.support.fakes import FakePublisher
 from tests.support.mqtt_parts import EVENTS, an_event, message, new_publisher, running, state_of
 from tests.support.mqtt_parts import STATE as STATE_TOPIC
@@ -334,7 +346,10 @@ def test_the_channels_are_the_topics_of_the_code() -> None:
     assert STATE.fullmatch(addresses["state"].format(**names))
     counter = addresses["counter"].format(**names, door="main")
     assert counter == topic_of_counter(SITE.chain, SITE.store, "main")
-    assert addresses.keys() == {"events", "state", "counter"}
+    names["satellite"] = PAVEMENT
+    assert addresses["nonce"].format(**names) == topic_of_nonce(SITE, PAVEMENT)
+    assert addresses["heard"].format(**names) == topic_of_heard(SITE, PAVEMENT)
+    assert addresses.keys() == {"events", "state", "counter", "nonce", "heard"}
     for channel in RESOLVED["channels"].values():
         assert set(re.findall(r"{(\w+)}", channel["address"])) == channel["parameters"].keys()
         for parameter in channel["parameters"].values():
@@ -345,7 +360,8 @@ def test_the_channels_are_the_topics_of_the_code() -> None:
 
 def test_every_message_of_the_code_is_in_the_document_with_its_own_schema() -> None:
     messages = RESOLVED["components"]["messages"]
-    ours = {name: described for name, described in messages.items() if name != "crossed"}
+    others = {"crossed", "nonce", "heard"}
+    ours = {name: described for name, described in messages.items() if name not in others}
     assert {message["name"] for message in ours.values()} == set(EventType) | {"state"}
     for name, described in ours.items():
         assert described["payload"] == schema(f"{name}-1.0")
@@ -359,6 +375,21 @@ def test_every_example_of_the_document_is_valid(name: str) -> None:
     assert [problems(example["payload"], f"{name}-1.0") for example in examples] == [[]] * len(
         examples
     )
+
+
+def test_what_a_satellite_says_and_is_asked_is_that_of_the_code() -> None:
+    messages, operations = RESOLVED["components"]["messages"], RESOLVED["operations"]
+    heard, nonce = messages["heard"], messages["nonce"]
+    for example in heard["x-examples-in-hex"]:
+        payload = bytes.fromhex(example)
+        assert isinstance(decode_heard(payload, PAVEMENT_KEY, SITE, PAVEMENT), SatelliteMessage)
+    shortest, longest = heard["payload"]["minLength"], heard["payload"]["maxLength"]
+    assert (shortest, longest) == (HEAD_BYTES + MAC_BYTES, MAX_HEARD_BYTES)
+    assert all(decode_nonce(bytes.fromhex(each)) for each in nonce["x-examples-in-hex"])
+    assert nonce["payload"]["maxLength"] == nonce["payload"]["minLength"] == 1 + NONCE_BYTES
+    for name in ("askSatellite", "hearSatellite"):
+        binding = operations[name]["bindings"]["mqtt"]
+        assert (binding["qos"], binding["retain"]) == (0, False)
 
 
 CROSSED = RESOLVED["components"]["messages"]["crossed"]
