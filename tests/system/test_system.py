@@ -92,6 +92,24 @@ def test_events_flow_again_and_the_unit_did_not_restart(day: Day, scenario: str)
     assert day.seconds(scenario, "event_after_s") <= SPARE_S + 10
 
 
+@pytest.mark.requirement("R-61", "R-19")
+def test_two_adapters_that_swap_their_numbers_stay_inside_and_at_the_door(day: Day) -> None:
+    told = day.facts("adapters_swapped")
+    numbers = {}
+    for when in ("before", "after"):
+        radios = {radio["place"]: radio for radio in told[when]["radios"]}
+        assert {place: radio["address"] for place, radio in radios.items()} == {
+            "inside": "00:AA:01:00:00:31",
+            "door": "00:AA:01:00:00:32",
+        }
+        numbers[when] = {place: radio["hci"] for place, radio in radios.items()}
+        assert (told[when]["looked_in"], told[when]["entered"]) == (0, 1)
+    assert numbers["after"] == dict(
+        zip(numbers["before"], reversed(numbers["before"].values()), strict=True)
+    )
+    assert told["restarts"] == 0
+
+
 @pytest.mark.requirement("R-61")
 def test_a_bluetoothd_that_stands_still_is_restarted_and_heard_again(day: Day) -> None:
     told = day.facts("bluetoothd_hung")

@@ -48,6 +48,8 @@ SPARE_S = 15.0
 stays what it is.
 """
 
+INSIDE, DOOR = "00:AA:01:00:00:31", "00:AA:01:00:00:32"
+"""Addresses of two adapters."""
 FLOOD_PER_S, FLOOD_S = 2000, 90.0
 """Advertisements asked for a second, and after so long a flood ends."""
 
@@ -254,6 +256,57 @@ class Day:
         return {
             "event_after_s": time.monotonic() - back,
             "restarts": int(state("NRestarts")) - int(restarts),
+        }
+
+    def adapters_swapped(self) -> dict[str, Any]:
+        """Two antennas by their addresses, inside and at the door. Both sticks are pulled out and
+        come back in the other order, so that the kernel swaps their numbers.
+        """
+        assert self.air.controller is not None
+        self.air.silence()
+        self.air.controller.unplug()
+        self.air.controller = None
+        settings, restarts = SETTINGS.read_text(), state("NRestarts")
+        antennas = f'    - {{adapter: "{INSIDE}"}}\n    - {{adapter: "{DOOR}", place: door}}\n'
+        SETTINGS.write_text(settings.replace("\n  antennas:\n", f"\n  antennas:\n{antennas}"))
+        inside, door = Controller(INSIDE), Controller(DOOR)
+        sh("systemctl reload presence")
+        told = {"before": self._told_apart(inside, door)}
+        inside.unplug()
+        door.unplug()
+        time.sleep(3)
+        door, inside = Controller(DOOR), Controller(INSIDE)
+        told["after"] = self._told_apart(inside, door)
+        inside.unplug()
+        door.unplug()
+        SETTINGS.write_text(settings)
+        self.air.controller = Controller()
+        sh("systemctl reload presence")
+        return {
+            **told,
+            "restarts": int(state("NRestarts")) - int(restarts),
+            "entered_s": self.comes_in(self.newcomer(), 60),
+        }
+
+    def _told_apart(self, inside: Controller, door: Controller) -> dict[str, Any]:
+        """Somebody looks in at the door, somebody comes in through it; what the engine heard."""
+        assert inside.scans(60)
+        assert door.scans(60)
+        looker, customer = self.newcomer(), self.newcomer()
+        time.sleep(4)
+        before = len(self.engine.ids())
+        _heard(looker, 15, (door, -50), (inside, -72))
+        looked_in = len(self.engine.ids()) - before
+        _heard(customer, 3, (door, -50), (inside, -72))
+        began = time.monotonic()
+        while len(self.engine.ids()) == before + looked_in and time.monotonic() - began < 60:
+            _heard(customer, 1, (inside, -50), (door, -72))
+        status = json.loads(sh("presence status --json", check=False))
+        return {
+            "looked_in": looked_in,
+            "entered": len(self.engine.ids()) - before - looked_in,
+            "entered_s": time.monotonic() - began,
+            "radios": status["radios"],
         }
 
     def mosquitto_restarted(self) -> dict[str, Any]:
@@ -541,6 +594,15 @@ class Day:
         }
 
 
+def _heard(customer: Customer, seconds: float, *by: tuple[Controller, int]) -> None:
+    """Four times a second, by each of the controllers with its strength."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        for controller, rssi_dbm in by:
+            controller.advertise(customer.address, customer.payload(), rssi_dbm)
+        time.sleep(0.25)
+
+
 SCENARIOS = (
     "install",
     "power_on",
@@ -551,6 +613,7 @@ SCENARIOS = (
     "adapter_down",
     "rfkill",
     "adapter_unplugged",
+    "adapters_swapped",
     "mosquitto_restarted",
     "dbus_restarted",
     "killed",
