@@ -34,6 +34,7 @@ from presence.edges.bluez.bus import (
 )
 from presence.edges.bluez.pace import PACE, Pace
 from presence.edges.bluez.usb import usb_path_of
+from presence.edges.host.logs import vouch_for
 from presence.errors import RadioError, RadioFault
 
 _RULES: Final = (
@@ -109,7 +110,10 @@ class Bluez:
         """All that are there, in the order of their numbers. Raises RadioError."""
         owner = await self._owner()
         found = [await self._adapter(name, owner) for name in await self.adapter_names()]
-        return [adapter for adapter in found if adapter is not None]
+        there = [adapter for adapter in found if adapter is not None]
+        for adapter in there:
+            vouch_for(adapter.address)
+        return there
 
     async def adapter(self, name: str, *, others: Collection[str] = ()) -> Adapter:
         """The one that the settings call so; where `name` is empty, the first that is powered and

@@ -35,6 +35,7 @@ from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.pace import PACE, Pace
 from presence.edges.bluez.scans import Scan
 from presence.edges.bluez.tally import Tally
+from presence.edges.host.logs import vouch_for
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, OnAdvertisement
 from presence.pulse import beat, resting
@@ -113,6 +114,7 @@ class BluezScanner:
     async def run(self, on_advertisement: OnAdvertisement) -> None:
         """Until cancelled. Raises RadioError where only a restart of ourselves is left to try."""
         self._on_advertisement = on_advertisement
+        vouch_for(self.antenna)
         while True:
             beat()
             if not self._open():

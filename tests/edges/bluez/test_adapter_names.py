@@ -13,6 +13,7 @@ from presence.edges.bluez import adapters_now
 from presence.edges.bluez.care import Means
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.usb import usb_path_of
+from presence.edges.host import logs
 from presence.errors import RadioError, RadioFault
 from presence.telemetry import RadioFailed, RadioRecovering, RadioScanning
 from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
@@ -164,6 +165,8 @@ async def test_who_is_missing_is_told_together_with_who_is_there(
         async with running(adapter=wanted, host=a_host(usb_path_of=lambda _: "usb:1-1.1")) as radio:
             failed = await radio.telemetry.wait(RadioFailed)
     assert (failed.adapter, failed.reason) == (wanted, reason)
+    said = f"{failed.adapter}: {failed.reason}"
+    assert logs.scrub(said) == said, "the journal says it, too"
     assert failed.next_step == RadioFault.NO_ADAPTER.value
 
 

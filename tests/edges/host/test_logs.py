@@ -463,3 +463,13 @@ def test_a_stream_that_is_closed_ends_nobody_who_logs(journal: io.StringIO) -> N
     """Python's own handler looks away there too: nobody is left to be told."""
     journal.close()
     logging.getLogger("urllib3").error("a connection %s", "was lost")
+
+
+@pytest.mark.requirement("R-65")
+def test_an_address_of_our_own_adapter_is_said_and_one_like_it_is_not() -> None:
+    logs.vouch_for("00:1a:7d:da:71:13")
+
+    assert logs.scrub("00:1A:7D:DA:71:13 is not there") == "00:1A:7D:DA:71:13 is not there"
+    assert logs.scrub("hci1 (00:1a:7d:da:71:13)") == "hci1 (00:1a:7d:da:71:13)"
+    for other in ("00:1A:7D:DA:71:14", "dev_00_1A_7D_DA_71_13", "001A7DDA7113"):
+        assert logs.DROPPED in logs.scrub(f"{other} is not there")

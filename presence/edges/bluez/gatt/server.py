@@ -12,6 +12,7 @@ from presence.edges.bluez.bus import BluezBus
 from presence.edges.bluez.connection import Bluez
 from presence.edges.bluez.gatt.stay import DoorbellCounters, Stay
 from presence.edges.bluez.pace import DOORBELL_PACE, Pace
+from presence.edges.host.logs import vouch_for
 from presence.errors import RadioError, RadioFault, leaves
 from presence.ports import Clock, OnResponse
 from presence.pulse import beat, resting
@@ -63,6 +64,7 @@ class Doorbell:
 
     async def run(self, on_response: OnResponse) -> None:
         """Until cancelled."""
+        vouch_for(self._settings.adapter)
         while True:
             beat()
             try:
