@@ -17,7 +17,7 @@ another look honest to each gateway alone.
 """
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -51,15 +51,14 @@ class SharedDoubt:
         self._said: dict[str, float] = {}
         """Name → when (monotonic)."""
         self._doubted: dict[str, float] = {}
-        """By peers: name → until when."""
+        """By peers, of who was not heard here: name → until when."""
 
     def explain(self, claim: PeerMessage, ref: bytes) -> PeerMessage:
         """The claim of an entry, with under which address it was heard, where that is known."""
         trail = self._guard.heard_under(ref)
         if trail is None:
             return claim
-        slot, addresses = trail
-        return replace(claim, sent_as=self._trail(ref, slot, addresses[0]))
+        return replace(claim, sent_as=self._trails(ref, *trail)[0])
 
     def receive(self, message: PeerMessage, now: Moment) -> tuple[list[bytes], PeerMessage | None]:
         """Take in a claim or a doubt of a peer: whom to doubt, and what to answer."""
@@ -67,13 +66,15 @@ class SharedDoubt:
             return [], None
         now_s = now.monotonic_s
         if message.kind is PeerMessageKind.DOUBT:
-            _hold(self._doubted, message.visit, now_s + SUSPECT_S)
-            return self._whose({message.visit}, now_s), None
+            doubted = self._whose({message.visit}, now_s)
+            if not doubted:
+                _hold(self._doubted, message.visit, now_s + SUSPECT_S)
+            return [ref for ref, _ in doubted], None
         if message.kind is PeerMessageKind.CLAIM and message.sent_as != message.visit:
-            for ref in self._whose({message.sent_as[:HALF]}, now_s):
-                slot, addresses = self._guard.heard_under(ref) or (0, ())
-                if message.sent_as not in [self._trail(ref, slot, each) for each in addresses]:
-                    return [ref], self._doubt(self._name(ref, slot), now)
+            for ref, name in self._whose({message.sent_as[:HALF]}, now_s):
+                trail = self._guard.heard_under(ref)
+                if trail is not None and message.sent_as not in self._trails(ref, *trail):
+                    return [ref], self._doubt(name, now)
         return [], None
 
     def due(self, now: Moment) -> tuple[list[bytes], list[PeerMessage]]:
@@ -82,14 +83,13 @@ class SharedDoubt:
         for name in [name for name, until_s in self._doubted.items() if until_s <= now_s]:
             del self._doubted[name]
         doubted = self._whose(set(self._doubted), now_s) if self._doubted else []
-        return doubted, list(self._own(now))
+        for _, name in doubted:  # once: from now on the guard knows how long
+            del self._doubted[name]
+        return [ref for ref, _ in doubted], list(self._own(now))
 
     def _own(self, now: Moment) -> Iterator[PeerMessage]:
-        for ref in self._guard.take_suspects():
-            trail = self._guard.heard_under(ref)
-            if trail is None:
-                continue
-            message = self._doubt(self._name(ref, trail[0]), now)
+        for ref, slot in self._guard.take_suspects().items():
+            message = self._doubt(self._name(ref, slot), now)
             if message is not None:
                 yield message
 
@@ -101,16 +101,18 @@ class SharedDoubt:
         _hold(self._said, name, now_s)
         return PeerMessage(PeerMessageKind.DOUBT, name, name, self._gateway, int(now.utc_s))
 
-    def _whose(self, names: set[str], now_s: float) -> list[bytes]:
-        """Who of those heard just now goes by one of these names: 3 µs for each."""
+    def _whose(self, names: set[str], now_s: float) -> list[tuple[bytes, str]]:
+        """Who of those heard just now goes by one of these names, whole or half: 3 µs for each."""
         return [
-            ref
+            (ref, name)
             for ref, slot in self._guard.heard_since(now_s - JUST_NOW_S)
             if (name := self._name(ref, slot)) in names or name[:HALF] in names
         ]
 
-    def _trail(self, ref: bytes, slot: int, address: bytes) -> str:
-        return self._name(ref, slot)[:HALF] + self._name(ref, slot, address)[:HALF]
+    def _trails(self, ref: bytes, slot: int, addresses: Sequence[bytes]) -> list[str]:
+        """What a claim says of each of these addresses."""
+        name = self._name(ref, slot)[:HALF]
+        return [name + self._name(ref, slot, address)[:HALF] for address in addresses]
 
     def _name(self, ref: bytes, slot: int, address: bytes = b"") -> str:
         content = b"presence replay v1\0" + ref + slot.to_bytes(4, "big") + address

@@ -214,8 +214,8 @@ class ReplayGuard:
     ) -> None:
         self._window_key = window_key
         self._trails: dict[bytes, _Trail] = {}
-        self._suspects: set[bytes] = set()
-        """Of whom signs were heard here since `take_suspects` was asked."""
+        self._suspects: dict[bytes, int] = {}
+        """Ref → slot of whom signs were heard here since `take_suspects` was asked."""
         self._tick_keys: dict[bytes, tuple[int, bytes]] = {}
         """Ref → window, and the key of its seals: made when the first seal came."""
         self._max_subjects = max_subjects
@@ -271,12 +271,12 @@ class ReplayGuard:
         if left_s <= 0:
             trail.suspect = None
         elif left_s > OVERLAP_S and trail.suspect is not Doubt.PEER:
-            self._suspects.add(ref)
+            self._suspects[ref] = trail.slot
         return trail.suspect
 
-    def take_suspects(self) -> set[bytes]:
-        """Who was suspect by what was heard here, since this was asked last."""
-        suspects, self._suspects = self._suspects & self._trails.keys(), set()
+    def take_suspects(self) -> dict[bytes, int]:
+        """Ref → slot of who was suspect by what was heard here, since this was asked last."""
+        suspects, self._suspects = self._suspects, {}
         return suspects
 
     def doubt_by_peer(self, ref: bytes, now_s: float) -> bool:
@@ -296,11 +296,11 @@ class ReplayGuard:
         return trail.slot, (trail.address, *trail.left)
 
     def heard_since(self, monotonic_s: float) -> list[tuple[bytes, int]]:
-        """Ref and slot of who was heard under an address since then."""
+        """Ref and slot of who was heard since then."""
         return [
             (ref, trail.slot)
             for ref, trail in self._trails.items()
-            if trail.address and trail.heard_s() >= monotonic_s
+            if trail.heard_s() >= monotonic_s
         ]
 
     def advance(self, slot: int) -> None:
@@ -310,11 +310,13 @@ class ReplayGuard:
         self._slot = slot
         near = range(slot - 1, slot + 2)  # a clock set back must not leave anybody suspect for days
         self._trails = {ref: trail for ref, trail in self._trails.items() if trail.slot in near}
+        self._suspects = {ref: of for ref, of in self._suspects.items() if ref in self._trails}
         self._tick_keys = {ref: key for ref, key in self._tick_keys.items() if ref in self._trails}
 
     def forget(self, ref: bytes) -> None:
         """The consent is no longer in force."""
         self._trails.pop(ref, None)
+        self._suspects.pop(ref, None)
         self._tick_keys.pop(ref, None)
 
     def forget_keys(self) -> None:

@@ -143,6 +143,21 @@ def test_who_comes_after_the_word_is_suspect_too_while_it_counts() -> None:
         assert second.suspects == suspects
 
 
+@pytest.mark.requirement("T-01")
+def test_a_word_of_a_peer_counts_for_a_minute_whenever_its_subject_comes() -> None:
+    for hears in ((10,), ()):
+        first, second = two()
+        first.to_and_fro()
+        second.hear(*hears)
+        (word,) = first.says(10.5)
+        second.takes(word, 10.6)
+        for at_s in range(12, 100):
+            second.hear(at_s)
+            second.says(at_s + 0.5)
+
+        assert SUSPECT_S - 3 <= second.suspects <= SUSPECT_S
+
+
 def test_an_entry_that_was_sent_stands() -> None:
     first, second = two()
     walk_in(first.engine)
@@ -202,6 +217,24 @@ def test_a_claim_of_an_older_gateway_or_of_an_answer_says_no_address_and_is_no_d
 
     assert first.claims(1).sent_as == NAME
     assert second.takes(first.claims(1), 1) is None
+
+
+def test_a_gateway_whose_satellites_alone_hear_somebody_says_and_doubts_no_address() -> None:
+    first, second = two()
+    first.hear(1)
+    second.hear(1, address=b"")
+
+    assert second.claims(1).sent_as == NAME
+    assert second.takes(first.claims(1), 1) is None
+
+
+@pytest.mark.requirement("R-12")
+def test_nothing_is_said_of_a_suspect_whose_consent_ended() -> None:
+    first, _ = two()
+    first.to_and_fro()
+    first.engine.replay_guard.forget(ANNA)
+
+    assert first.says(11) == []
 
 
 def test_our_own_word_that_comes_back_changes_nothing() -> None:

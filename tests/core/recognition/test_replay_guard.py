@@ -198,6 +198,7 @@ def test_what_was_heard_two_slots_ago_is_forgotten() -> None:
     assert len(guard) == 1
     guard.advance(SLOT + 2)
     assert len(guard) == 0
+    assert guard.take_suspects() == {}
 
 
 @pytest.mark.requirement("T-12")
