@@ -107,7 +107,7 @@ def test_a_flood_of_our_format_from_many_addresses_holds_nothing_and_the_custome
 
     assert engine.counts.unknown == 50_000
     assert engine.counts.entered == 1
-    assert len(engine._replay_guard) == 1
+    assert len(engine.replay_guard) == 1
 
 
 def test_a_list_that_comes_while_tables_are_built_elsewhere_is_used_when_they_are_there() -> None:
