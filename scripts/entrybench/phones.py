@@ -61,6 +61,7 @@ class Phone:
     ahead: bool
 
 
+LOUDNESS_STEP_DB: Final = 4
 MIXED: Final = Phones("hand, pocket, bag", None, CARRIED)
 AS_RECORDED: Final = Phones("as recorded", None, {"pocket": Carried(1.0, 0.0, 1.0, ahead=False)})
 """One way to carry, with the recorded spread: what the figures before places had."""
@@ -77,6 +78,11 @@ def draw(phones: Phones, phone_db: float, rng: np.random.Generator) -> Phone:
     way = phones.carried[name]
     model_db = phones.spread_of_models_db(phone_db) * float(rng.standard_normal())
     return Phone(name, model_db, model_db + way.level_db, way.body, way.ahead)
+
+
+def told_loudness_db(phone: Phone) -> int:
+    """As the list has it (docs/consent-list.md): in steps, and never a quiet model's."""
+    return LOUDNESS_STEP_DB * round(max(phone.model_db, 0) / LOUDNESS_STEP_DB)
 
 
 def facing_rad(phone: Phone, heading_rad: Floats, rng: np.random.Generator) -> Floats:

@@ -38,6 +38,8 @@ class World:
     phones: Phones = MIXED
     missed_by_one: float = MISSED_BY_ONE
     watched_s: float = WATCHED_S
+    loudness_told: bool = False
+    """Whether the list says how loud a model is: readings are lowered by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def person(kind: str, world: World, rng: Chance) -> Episode:
     phone = phones.draw(world.phones, world.radio.phone_db, rng)
     rssi = readings_dbm(world, walk, at, phone, rng)
     heard = air.is_heard(world.radio, rssi, rng) & (rng.random(rssi.shape) >= world.missed_by_one)
-    readings = np.where(heard, np.round(rssi), np.nan)
+    told_db = phones.told_loudness_db(phone) if world.loudness_told else 0
+    readings = np.where(heard, np.round(rssi) - told_db, np.nan)
     kept = heard.any(axis=1)
     return Episode(kind, at[kept], readings[kept], entered, left, phone)
 

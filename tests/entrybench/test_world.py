@@ -78,6 +78,22 @@ def test_carried_ways_and_models_spread_as_the_recorded_phones_did() -> None:
     assert np.mean(levels) == pytest.approx(0, abs=0.1)
 
 
+@pytest.mark.parametrize(("model_db", "told_db"), [(-6.0, 0), (1.9, 0), (2.1, 4), (9.0, 8)])
+def test_the_list_tells_of_louder_models_only_and_in_steps(model_db: float, told_db: int) -> None:
+    assert phones.told_loudness_db(phones.Phone("hand", model_db, 0, 1, ahead=True)) == told_db
+
+
+def test_told_loudness_lowers_every_reading_of_a_loud_model() -> None:
+    place = World(AIR, SET_UPS["gateway"], phones=phones.WIDER)
+    told = replace(place, loudness_told=True)
+
+    for one, other in zip(
+        *(list(world.people({"passer": 1.0}, 20, of, 10)) for of in (place, told)), strict=True
+    ):
+        lower = np.unique(one.rssi_dbm - other.rssi_dbm)
+        assert lower.tolist() == [phones.told_loudness_db(one.phone)]
+
+
 def test_silence_is_seen_and_a_packet_that_nobody_heard_is_not_there() -> None:
     found = list(world.people(shop.OUTSIDERS, 50, World(AIR, SET_UPS["gateway + door"]), 6))
     readings = np.concatenate([e.rssi_dbm for e in found])
