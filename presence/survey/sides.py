@@ -32,6 +32,12 @@ class WalkPart(NamedTuple):
 
 def judge_side(side: Side, plan: ShopPlan) -> WalkPart:
     words = f"the door's side is {side.side_db:.1f} dB (± {side.uncertain_db:.1f})"
+    if side.side_db <= -FAIL_DB:
+        step = (
+            f"swap their places in the settings (or the antennas): what is called "
+            f"{side.pairing.inner} hears who is outside, and {side.pairing.outer} who is in"
+        )
+        return WalkPart(Verdict.FAIL, f"{words}: the two antennas have each other's place", step)
     if side.side_db < FAIL_DB:
         return WalkPart(Verdict.FAIL, f"{words}, too thin to tell in from out", REMEDIES[plan])
     words += f", good for entries in about {expected_s(side):.0f} s"

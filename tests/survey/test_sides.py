@@ -112,6 +112,13 @@ def test_a_thin_side_warns_and_says_how_soon_people_will_be_found(
     assert (part.step == "") is (verdict is Verdict.PASS)
 
 
+def test_two_antennas_that_have_each_others_place_are_told_to_be_swapped() -> None:
+    finding = judge_walk(tuned_by(walked(side_db=-9))).finding
+    assert finding.verdict is Verdict.FAIL
+    assert "each other's place" in finding.found
+    assert "swap their places in the settings" in finding.next_step
+
+
 @pytest.mark.parametrize("plan", ShopPlan)
 def test_each_shop_plan_has_a_remedy_of_its_own(plan: ShopPlan) -> None:
     assert judge_side(a_side(3), plan).step == REMEDIES[plan]
