@@ -83,6 +83,7 @@ def side_figures(side: Side, walks: Walks) -> Mapping[str, object]:
         "lead_db": {kind.value: round(lead_db, 1) for kind, lead_db in side.lead_db.items()},
         "side_offset_db": round(side.offset_db, 1),
         "near_dbm": round(side.near_dbm, 1),
+        "any_phone_below_near": round(side.any_phone_below_near, 3),
         "expected_s": round(expected_s(side)) if side.side_db >= FAIL_DB else None,
     }
 

@@ -81,6 +81,7 @@ def a_side(side_db: float, uncertain_db: float = 2.0, pair: Pairing = PAIR) -> S
         by_phone_db={1: side_db},
         offset_db=side_db / 2,
         near_dbm=-80.0,
+        any_phone_below_near=0.05,
     )
 
 

@@ -226,7 +226,7 @@ def _assess(
     for trial, critical in zip(trials, criticals, strict=True):
         margin = critical - dial_db if trial.kind is Walked.IN else dial_db - critical - STEP_DB
         margins.setdefault(trial.kind, []).append(max(-MAX_MARGIN_DB, min(MAX_MARGIN_DB, margin)))
-    spread, freedom = _spread(margins.values())
+    spread, freedom = pooled_spread(margins.values())
     rates = {
         kind: _rate(margins[kind], spread, freedom, candidate.phones_spread_db)
         for kind in Walked
@@ -239,7 +239,7 @@ def _assess(
     )
 
 
-def _spread(groups: Iterable[Sequence[float]]) -> tuple[float, int]:
+def pooled_spread(groups: Iterable[Sequence[float]]) -> tuple[float, int]:
     """The standard deviation within the kinds of walk together with the prior, and its degrees of
     freedom.
     """

@@ -22,6 +22,7 @@ from statistics import NormalDist, fmean, median
 from typing import Final, NamedTuple
 
 from presence.core.place import Place
+from presence.core.visit.calibration import LIMIT, PHONES_SPREAD_DB, pooled_spread
 from presence.core.visit.evidence import SmoothedStrength
 from presence.core.visit.walks import Trial, Walked, WalkReading
 
@@ -36,12 +37,7 @@ ARRIVED_S: Final = 6.0
 NEAR_SHARE: Final = 0.05
 NEAR_BELOW_DB: Final = 2.0
 """`near_dbm` lies under the door's peak of all but one in twenty who come in, and 2 dB more."""
-WALKS_SPREAD_DB: Final = 3.0
-WALKS_WEIGHT: Final = 4
-"""What the leads of one kind vary by between walks, before any was walked: counts as so many
-walks. As in presence.core.visit.calibration.
-"""
-_SURE: Final = NormalDist().inv_cdf(0.95)
+_NORMAL: Final = NormalDist()
 _MEDIAN: Final = sqrt(pi / 2)
 """Standard error of the median of a normal sample, over that of its mean."""
 
@@ -74,6 +70,8 @@ class Side:
     """The lead that is neither in nor out: midway between looking in and being in."""
     near_dbm: float
     """Nearly everybody who comes in is heard this loud at the door."""
+    any_phone_below_near: float
+    """Share of those who come in with phones that were not carried who are not: from 0 to 1."""
 
 
 def pairing(places: Collection[Place]) -> Pairing | None:
@@ -160,6 +158,7 @@ def measure_side(trials: Sequence[Trial], pair: Pairing) -> Side | None:
         for trial in trials
         if trial.kind is Walked.IN and (peak := door_peak_dbm(trial.readings)) is not None
     ]
+    near_dbm = _quantile(peaks, NEAR_SHARE) - NEAR_BELOW_DB
     return Side(
         pairing=pair,
         side_db=lead_db[Walked.IN] - lead_db[Walked.LOOKIN],
@@ -167,7 +166,8 @@ def measure_side(trials: Sequence[Trial], pair: Pairing) -> Side | None:
         lead_db=lead_db,
         by_phone_db=of_each,
         offset_db=(lead_db[Walked.IN] + lead_db[Walked.LOOKIN]) / 2,
-        near_dbm=_quantile(peaks, NEAR_SHARE) - NEAR_BELOW_DB,
+        near_dbm=near_dbm,
+        any_phone_below_near=_below(near_dbm, peaks),
     )
 
 
@@ -176,13 +176,16 @@ def _median_of(leads_db: Sequence[tuple[int, float]], phone: int) -> float:
 
 
 def _uncertain_db(*kinds: Sequence[tuple[int, float]]) -> float:
-    squares, freedom = WALKS_WEIGHT * WALKS_SPREAD_DB**2, WALKS_WEIGHT
-    for leads_db in kinds:
-        mean = fmean(lead for _, lead in leads_db)
-        squares += sum((lead - mean) ** 2 for _, lead in leads_db)
-        freedom += len(leads_db) - 1
-    spread = sqrt(squares / freedom)
-    return _SURE * _MEDIAN * spread * sqrt(sum(1 / len(leads_db) for leads_db in kinds))
+    spread, _ = pooled_spread([lead for _, lead in leads_db] for leads_db in kinds)
+    several = sqrt(sum(1 / len(leads_db) for leads_db in kinds))
+    return _NORMAL.inv_cdf(LIMIT) * _MEDIAN * spread * several
+
+
+def _below(near_dbm: float, peaks_dbm: Sequence[float]) -> float:
+    """The share of walks in, with phones that were not carried, whose peak stays below."""
+    spread, _ = pooled_spread([peaks_dbm])
+    varies_db = sqrt(spread**2 * (1 + 1 / len(peaks_dbm)) + PHONES_SPREAD_DB**2)
+    return _NORMAL.cdf((near_dbm - fmean(peaks_dbm)) / varies_db)
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -134,6 +134,16 @@ def test_near_is_what_nearly_all_who_come_in_reach_at_the_door_less_two_decibels
     assert door_peak_dbm([WalkReading(0.0, -40)]) is None, "inside is not at the door"
 
 
+def test_phones_that_were_not_carried_are_below_near_more_often_than_these() -> None:
+    alike = measure_side(door(8, 0, rounds=6), PAIR)
+    assert alike is not None
+    assert 0.2 < alike.any_phone_below_near < 0.5, "one phone, alike on each walk, shows little"
+    spread = [trial for n in range(6) for trial in door(8, 0, rounds=1, loud_dbm=-70 + 4 * n)]
+    varied = measure_side(spread, PAIR)
+    assert varied is not None
+    assert 0.03 < varied.any_phone_below_near < alike.any_phone_below_near
+
+
 def test_more_walks_make_the_side_surer_and_walks_that_differ_less_sure() -> None:
     few, many = (measure_side(door(8, 0, rounds=n), PAIR) for n in (1, 6))
     odd = measure_side([*door(8, 0, rounds=3), *door(20, 0, rounds=3)], PAIR)
