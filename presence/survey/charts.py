@@ -20,8 +20,8 @@ LEFT: Final = 46
 RIGHT: Final = 12
 COLOURS: Final = {
     Doing.WINDOW: "#b45309",
-    Doing.LOOKIN: "#be123c",
     Doing.PAST: "#d98c1f",
+    Doing.LOOKIN: "#be123c",
     Doing.IN: "#2b7bba",
     Doing.INSIDE: "#14507f",
     Doing.LEAVE: "#8a8f98",

@@ -126,8 +126,8 @@ def _strengths(tuned: Tuning | None) -> Iterator[str]:
     yield "<h2>Strength outside and inside</h2>"
     yield (
         f'<p>Readings of the test phone in dBm: <b style="color:{OUT_COLOUR}">outside</b> (at the '
-        f'window and walking past) above, <b style="color:{IN_COLOUR}">inside</b> below. The rule '
-        "sees them smoothed.</p>"
+        f'window, walking past, looking in) above, <b style="color:{IN_COLOUR}">inside</b> below. '
+        "The rule sees them smoothed.</p>"
     )
     yield distributions(tuned)
     yield "<h2>How often the rule would be wrong</h2>"
