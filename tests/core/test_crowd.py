@@ -209,7 +209,7 @@ def test_a_notice_counts_for_somebody_who_was_let_in_and_of_whom_nothing_is_know
     engine = an_engine(consent())
     engine.receive(advertisement())
     engine.advance(moment(100))
-    engine._replay_guard.forget(ANNA)
+    engine.replay_guard.forget(ANNA)
     engine.revoke(revocation(RevokedRights(ANNA, 1, paused_until_s=START_S + 999)), moment(101))
 
     assert heard(engine, 102) == {Reason.PAUSED: 1}
@@ -220,7 +220,7 @@ def test_a_list_counts_for_somebody_who_was_let_in_and_of_whom_nothing_is_known_
     engine = an_engine(consent())
     engine.receive(advertisement())
     engine.advance(moment(100))
-    engine._replay_guard.forget(ANNA)
+    engine.replay_guard.forget(ANNA)
     engine.apply(a_list(consent(version=2, objected=True)), moment(101))
 
     assert heard(engine, 102) == {Reason.OBJECTED: 1}
@@ -249,7 +249,7 @@ def test_a_clock_set_back_ends_the_answer_for_somebody_of_whom_nothing_is_known_
     engine = an_engine(consent(not_before_s=START_S - 5))
     engine.receive(advertisement())
     engine.visits.forget(ANNA)
-    engine._replay_guard.forget(ANNA)
+    engine.replay_guard.forget(ANNA)
     back = moment(10)._replace(utc_s=START_S - 60)
     engine.advance(back)
 
@@ -364,13 +364,13 @@ def test_a_withdrawal_forgets_under_which_addresses_somebody_was_heard() -> None
 def test_addresses_are_forgotten_two_slots_later() -> None:
     engine = an_engine(consent())
     engine.receive(advertisement())
-    assert ANNA in engine._replay_guard
+    assert ANNA in engine.replay_guard
 
     engine.advance(moment(1100))
-    assert ANNA in engine._replay_guard
+    assert ANNA in engine.replay_guard
     engine.advance(moment(2100))
 
-    assert ANNA not in engine._replay_guard
+    assert ANNA not in engine.replay_guard
 
 
 # ---------------------------------------------------------------- what is stored of a crowd
