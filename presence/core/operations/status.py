@@ -287,7 +287,9 @@ def _known(count: int | None) -> str:
 
 def _shown(radio: dict[str, Any]) -> str:
     """`usb:1-1.4 (door, hci1, 00:1A:7D:DA:71:13)`."""
-    names = [radio["hci"], radio["address"]] if radio["hci"] else ["not there"]
+    names = [radio["hci"], radio["address"]]
+    if radio["state"] == RadioState.AWAY and not radio["hci"]:  # one that rests was not looked for
+        names = ["not found"]
     also = [name for name in names if name and name.upper() != radio["adapter"].upper()]
     return f"{radio['adapter']} ({', '.join([radio['place'], *also])})"
 

@@ -83,12 +83,17 @@ async def adapters_now(settings: Settings, *, host: BluezHost = THIS_MACHINE) ->
 
 def adapters_of(settings: Settings) -> list[tuple[str, Sequence[str]]]:
     """What each antenna's adapter is called, empty for the first; and what those are called that
-    it must not be.
+    it must not be. Of two that are one adapter, that with a mere number yields: the number was
+    another's a moment ago.
     """
     names = [antenna.adapter for antenna in settings.radio.antennas]
     if not names:
         return [("", not_for_antennas(settings.doorbell))]
-    return [(name, [other for other in names if other != name]) for name in names]
+    lasting = [name for name in names if not name.startswith("hci")]
+    return [
+        (name, [other for other in (lasting if name in lasting else names) if other != name])
+        for name in names
+    ]
 
 
 def _radio(

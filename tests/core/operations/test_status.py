@@ -130,7 +130,8 @@ def test_before_the_first_list_the_lines_can_be_written_too() -> None:
          f"{STICK.lower()} (outside, hci1) listening"),
         (Radio("hci0", RadioState.RESTING, 0, place=Place.DOOR, hci="hci0"), "hci0 (door) resting"),
         (Radio("usb:1-1.4", RadioState.AWAY, 70.2, place=Place.DOOR),
-         "usb:1-1.4 (door, not there) away, for 70 s"),
+         "usb:1-1.4 (door, not found) away, for 70 s"),
+        (Radio("usb:1-1.4", RadioState.RESTING, 0), "usb:1-1.4 (inside) resting"),
     ],
 )  # fmt: skip
 def test_each_antenna_is_shown_with_its_place_and_the_adapter_that_serves_it_today(

@@ -2,12 +2,14 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from presence.config import load_settings
+from presence.config.settings import AntennaSettings
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez import adapters_now
 from presence.edges.bluez.care import Means
@@ -17,6 +19,7 @@ from presence.edges.host import logs
 from presence.errors import RadioError, RadioFault
 from presence.telemetry import RadioFailed, RadioRecovering, RadioScanning
 from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
+from tests.support.paths import ROOT
 from tests.support.scanners import EID, PHONE, Running, a_host, hears, running, silence_emits, until
 from tests.support.shops import Shop
 
@@ -202,6 +205,20 @@ async def test_which_adapter_an_antenna_is_now_is_told_by_the_name_in_the_settin
     assert {name: adapter.address for name, adapter in first.items()} == {"default": INSIDE}
     assert {name: adapter.name for name, adapter in both.items()} == {DOOR: "hci1", INSIDE: "hci0"}
     assert await adapters_now(settings, host=a_host()) == {}, "bluetoothd is gone"
+
+
+async def test_of_two_antennas_on_one_stick_the_one_that_has_only_a_number_yields(
+    bus: str,
+) -> None:
+    example = load_settings(ROOT / "config" / "presence.yaml")
+    antennas = [AntennaSettings(adapter=name) for name in ("hci0", DOOR, "hci1")]
+    settings = replace(example, radio=replace(example.radio, antennas=antennas))
+    async with a_bluetoothd(bus, hci0=FakeAdapter(address=DOOR), hci1=FakeAdapter()):
+        found = await adapters_now(settings)
+    assert {antenna: adapter.name for antenna, adapter in found.items()} == {
+        DOOR: "hci0",
+        "hci1": "hci1",
+    }
 
 
 async def test_the_first_adapter_is_the_first_that_serves_nobody_else(bus: str) -> None:
