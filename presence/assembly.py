@@ -238,10 +238,11 @@ def satellites_of(
     emit: Emit,
     *,
     wanted: Callable[[Moment], bool],
+    beside: bool = False,
 ) -> Satellites | None:
     """None where none is configured. Raises ConfigurationError where a key cannot be used.
 
-    `wanted`: may anything be scanned now?
+    `wanted`: may anything be scanned now? `beside`: a daemon may run that has the same satellites.
     """
     if not settings.satellites:
         return None
@@ -256,6 +257,7 @@ def satellites_of(
         clock=clock,
         emit=emit,
         wanted=wanted,
+        beside=beside,
     )
 
 

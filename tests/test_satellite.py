@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.config.rules import formats_with
-from presence.core.recognition.advertisement import Advertisement
+from presence.core.consent.model import Flag
+from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone, ibeacon
+from presence.core.recognition.replay_guard import Doubt
 from presence.core.recognition.satellite_guard import SatelliteGuard
 from presence.core.recognition.satellite_message import (
     MAX_READINGS,
@@ -16,11 +18,23 @@ from presence.core.recognition.satellite_message import (
     decode_heard,
     encode_nonce,
 )
+from presence.core.recognition.ticks import seal_at
 from presence.errors import BrokerError
-from presence.gateway.satellites import SILENT_S
+from presence.gateway.satellites import SILENT_S, as_advertisement
 from presence.satellite import HEARTBEAT_S, MAX_WAITING, NONCE_OLD_S, Station
+from presence.simulation.identity_keys import window_key
 from presence.telemetry import SatelliteAsked, SatelliteUnasked
-from tests.support.builders import ANNA, SITE, advertisement, identifier_of, moment, stranger
+from scripts.stores.customers import identity_key
+from tests.support.builders import (
+    ANNA,
+    SITE,
+    advertisement,
+    an_engine,
+    identifier_of,
+    moment,
+    stranger,
+    with_flags,
+)
 from tests.support.fake_satellite import PAVEMENT, PAVEMENT_KEY
 from tests.support.fakes import FakeClock, FakePublisher, RecordingTelemetry
 
@@ -88,7 +102,22 @@ def test_both_formats_are_said_by_their_identifier() -> None:
     assert [reading.eid for reading in message.readings] == [eid]
 
 
-@pytest.mark.requirement("R-01", "R-02")
+@pytest.mark.requirement("T-01")
+def test_a_seal_survives_the_way_and_a_frame_that_lost_it_is_a_recording() -> None:
+    wall, engine = OnTheWall(), an_engine(with_flags(Flag.TICKS))
+    eid = identifier_of(ANNA, moment().utc_s)
+    seal = seal_at(window_key(identity_key(ANNA), moment().utc_s), moment().utc_s)
+    payload = eddystone.payload(eid, tx_power_dbm=-18, seal=seal)
+    wall.hear(advertisement_from_payload(moment(), b"\x4a" + bytes(5), -60, payload))
+    [reading] = wall.says()[0].readings
+    assert reading.extension == seal
+    for each in (reading, reading._replace(extension=b"")):
+        engine.receive(as_advertisement(each, PAVEMENT, wall.clock.now()))
+    assert engine.counts.recognised == 1
+    assert engine.counts.suspect == {Doubt.NO_TICK: 1}
+
+
+@pytest.mark.requirement("R-01", "R-02", "T-27")
 @given(
     st.binary(max_size=31),
     st.sampled_from([eddystone.SERVICE_UUID, "0000180f-0000-1000-8000-00805f9b34fb"]),
@@ -105,7 +134,7 @@ def test_of_a_bystander_nothing_is_kept_and_nothing_said(data: bytes, uuid: str)
     assert wall.says() == []
 
 
-@pytest.mark.requirement("R-65")
+@pytest.mark.requirement("R-65", "T-27")
 def test_no_address_and_no_name_is_in_what_is_said() -> None:
     wall = OnTheWall()
     wall.hear(advertisement(address=b"\x4a\x99\x88\x77\x66\x55"))

@@ -17,6 +17,7 @@ advertisements.
 """
 
 import asyncio
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from presence.core.recognition.satellite_message import (
     Reading,
     SatelliteRefusal,
     decode_heard,
+    decode_nonce,
     encode_nonce,
     topic_of_heard,
     topic_of_nonce,
@@ -49,6 +51,8 @@ from presence.telemetry import Emit, SatelliteHeard, SatelliteIgnored, Satellite
 SILENT_S: Final = 3.0
 """Three heartbeats (docs/satellites.md)."""
 LOST_S: Final = 10.0
+BESIDE_NONCES: Final = 1.5
+"""A gateway beside us gives a nonce in every NONCE_S; one of them may be late."""
 NO_ADDRESS: Final = b""
 """A satellite does not say under which address it heard something."""
 
@@ -79,6 +83,10 @@ class _Watched:
         self.state = SatelliteState.AWAITED
         self.since_s = now_s
         """Of its last message; of the start, or of the opening, where none came since."""
+        self.followed_s = -math.inf
+        """When a gateway beside us asked it last."""
+        self.ours = b""
+        """The nonce that we gave last, where a gateway may run beside us."""
 
 
 class Satellites:
@@ -93,15 +101,19 @@ class Satellites:
         clock: Clock,
         emit: Emit,
         wanted: Callable[[Moment], bool],
+        beside: bool = False,
         nonce: Callable[[int], bytes] = os.urandom,
         nonce_s: float = NONCE_S,
     ) -> None:
-        """`wanted`: may anything be scanned now?"""
+        """`wanted`: may anything be scanned now? `beside`: a gateway may run that has the same
+        satellites, and they are listened to by its nonces; ours are given where it gives none.
+        """
         self._site = site
         self._link = link
         self._clock = clock
         self._emit = emit
         self._wanted = wanted
+        self._beside = beside
         self._nonce = nonce
         self._nonce_s = nonce_s
         self._on_advertisement: OnAdvertisement = lambda _advertisement: None
@@ -115,6 +127,12 @@ class Satellites:
         for each in self._watched:
             topic = topic_of_heard(self._site, each.satellite.name)
             await self._link.subscribe(topic, partial(self._receive, each))
+            if self._beside:
+                topic = topic_of_nonce(self._site, each.satellite.name)
+                await self._link.subscribe(topic, partial(self._follow, each))
+        if self._beside:  # a gateway's nonce comes within this time, if one runs
+            with resting():
+                await asyncio.sleep(BESIDE_NONCES * self._nonce_s)
         while True:
             if self._wanted(self._clock.now()):
                 for each in self._watched:
@@ -164,11 +182,23 @@ class Satellites:
 
     async def _give_nonce(self, each: _Watched) -> None:
         nonce = self._nonce(NONCE_BYTES)
+        if self._beside:
+            now_s = self._clock.now().monotonic_s
+            if now_s - each.followed_s < BESIDE_NONCES * self._nonce_s:
+                return
+            each.ours = nonce
         each.guard.give(nonce)
         with suppress(BrokerError):  # the publisher reports it, and the satellite will be lost
             await self._link.send(
                 topic_of_nonce(self._site, each.satellite.name), encode_nonce(nonce)
             )
+
+    def _follow(self, each: _Watched, _topic: str, payload: bytes, _retained: bool) -> None:
+        """The gateway beside us asked, and its nonce is as good as ours."""
+        nonce = decode_nonce(payload)
+        if nonce is not None and nonce != each.ours:
+            each.followed_s = self._clock.now().monotonic_s
+            each.guard.give(nonce)
 
     def _receive(self, each: _Watched, _topic: str, payload: bytes, _retained: bool) -> None:
         now, satellite = self._clock.now(), each.satellite

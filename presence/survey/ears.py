@@ -125,8 +125,8 @@ async def radio(settings: Settings) -> AsyncIterator[RadioEar]:
 
 
 def _satellites(settings: Settings, ear: RadioEar) -> list[Coroutine[None, None, None]]:
-    """At any hour: technicians come before the doors open. A satellite listens for whoever asked it
-    last, so the daemon beside us would take every other reading: docs/technician.md.
+    """At any hour: technicians come before the doors open. A daemon beside us goes on, and what its
+    satellites tell it we hear, too.
     """
     if not settings.satellites:
         return []
@@ -134,7 +134,12 @@ def _satellites(settings: Settings, ear: RadioEar) -> list[Coroutine[None, None,
         settings.mqtt, settings.store, role="scan-satellites", emit=lambda _event: None
     )
     satellites = satellites_of(
-        settings, publisher, SystemClock(), lambda _event: None, wanted=lambda _now: True
+        settings,
+        publisher,
+        SystemClock(),
+        lambda _event: None,
+        wanted=lambda _now: True,
+        beside=True,
     )
     return [] if satellites is None else [publisher.run(), satellites.run(ear.hear)]
 

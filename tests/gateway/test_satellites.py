@@ -14,7 +14,7 @@ from presence.core.operations.snapshot import SatelliteState
 from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import eddystone
-from presence.core.recognition.satellite_message import SatelliteRefusal
+from presence.core.recognition.satellite_message import SatelliteRefusal, encode_nonce
 from presence.errors import BrokerError
 from presence.gateway.antennas import HEARS, watch_antennas
 from presence.gateway.satellites import LOST_S, SILENT_S, Satellite, Satellites
@@ -45,7 +45,9 @@ class NonceLink(FakePublisher):
 class Shopfront:
     """A gateway's side of two satellites, and the satellites."""
 
-    def __init__(self, *, away: bool = False) -> None:
+    def __init__(
+        self, *, away: bool = False, beside: bool = False, nonce_s: float = 1000.0
+    ) -> None:
         self.clock, self.link, self.telemetry = (
             FakeClock(moment()),
             NonceLink(away=away),
@@ -64,7 +66,8 @@ class Shopfront:
             clock=self.clock,
             emit=self.telemetry.emit,
             wanted=lambda _now: self.open,
-            nonce_s=1000.0,
+            beside=beside,
+            nonce_s=nonce_s,
         )
         self.heard: list[Advertisement] = []
 
@@ -157,6 +160,7 @@ async def test_an_extension_that_no_format_knows_is_nobodys_also_where_test_phon
     assert engine.counts.other_format == 1
 
 
+@pytest.mark.requirement("T-27")
 @pytest.mark.parametrize("why", ["forged", "another topic", "malformed", "copy", "stale"])
 async def test_what_is_not_new_or_not_its_own_is_dropped_counted_and_told(
     shopfront: Shopfront, why: str
@@ -194,7 +198,7 @@ async def test_what_was_under_way_at_our_start_is_stale_and_no_news(shopfront: S
     assert shopfront.telemetry.of(SatelliteIgnored) == []
 
 
-@pytest.mark.requirement("T-01")
+@pytest.mark.requirement("T-01", "T-27")
 async def test_what_was_recorded_before_a_restart_of_the_gateway_is_worth_nothing_after_it() -> (
     None
 ):
@@ -216,6 +220,7 @@ async def test_a_flood_of_forged_messages_does_not_fill_the_journal(shopfront: S
     assert len(shopfront.telemetry.of(SatelliteIgnored)) == 10
 
 
+@pytest.mark.requirement("T-27")
 async def test_a_satellite_that_is_silent_is_lost_and_told_once(shopfront: Shopfront) -> None:
     assert shopfront.state() is SatelliteState.AWAITED
     shopfront.hear(shopfront.pavement.says())
@@ -235,6 +240,7 @@ async def test_a_satellite_that_is_silent_is_lost_and_told_once(shopfront: Shopf
     assert len(shopfront.telemetry.of(SatelliteHeard)) == 2
 
 
+@pytest.mark.requirement("T-27")
 async def test_a_forged_heartbeat_keeps_no_satellite_alive(shopfront: Shopfront) -> None:
     shopfront.hear(shopfront.pavement.says())
     shopfront.pavement.key = bytes(32)
@@ -268,6 +274,32 @@ async def test_without_a_broker_the_satellites_are_lost_and_the_gateway_goes_on(
     async with Shopfront(away=True).running() as shopfront:
         shopfront.pass_s(LOST_S)
         assert shopfront.state() is SatelliteState.LOST
+
+
+async def test_the_technicians_tool_beside_a_gateway_listens_by_its_nonces_and_gives_none() -> None:
+    shopfront = Shopfront(beside=True, nonce_s=0.05)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(shopfront.satellites.run(shopfront.heard.append))
+        await asyncio.sleep(0.02)
+        pavement = shopfront.pavement
+        for number in range(8):  # the gateway asks, in time
+            nonce = encode_nonce(number.to_bytes(8, "big"))
+            pavement.take(pavement.nonce_topic, nonce)
+            shopfront.hear(nonce, topic=pavement.nonce_topic)
+            shopfront.hear(pavement.says(reading()))
+            await asyncio.sleep(0.03)
+        assert len(shopfront.heard) == 8
+        assert [sent for sent in shopfront.link.sent if sent[0] == pavement.nonce_topic] == []
+        shopfront.clock.pass_s(1)  # the gateway has stopped
+        async with asyncio.timeout(5):
+            while pavement.nonce_topic not in dict(shopfront.link.sent):  # noqa: ASYNC110 - its turns
+                await asyncio.sleep(0.01)
+        nonce = dict(shopfront.link.sent)[pavement.nonce_topic]
+        pavement.take(pavement.nonce_topic, nonce)
+        shopfront.hear(nonce, topic=pavement.nonce_topic)  # our own, as the broker brings it back
+        shopfront.hear(pavement.says(reading(), after_ms=1000))
+        assert len(shopfront.heard) == 9
+        task.cancel()
 
 
 class ToldRule:

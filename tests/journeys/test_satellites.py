@@ -142,7 +142,7 @@ async def test_who_stays_outside_is_held_back_and_who_comes_in_is_told_of(tmp_pa
         assert events.empty()
 
 
-@pytest.mark.requirement("T-01")
+@pytest.mark.requirement("T-01", "T-27")
 async def test_what_is_forged_recorded_or_out_of_place_counts_for_nothing_and_is_told(
     tmp_path: Path,
 ) -> None:
@@ -182,6 +182,7 @@ async def test_what_is_forged_recorded_or_out_of_place_counts_for_nothing_and_is
             assert shop.gateway.pipeline.engine.counts.heard == 0
 
 
+@pytest.mark.requirement("T-27")
 async def test_a_satellite_that_dies_is_told_of_and_the_shop_goes_on_with_what_is_left(
     tmp_path: Path,
 ) -> None:
@@ -207,6 +208,7 @@ async def test_a_satellite_that_dies_is_told_of_and_the_shop_goes_on_with_what_i
         assert len(shop.telemetry.of(SatelliteLost)) == 1
 
 
+@pytest.mark.requirement("T-27")
 async def test_who_stands_outside_does_not_come_in_because_the_satellite_dies(
     tmp_path: Path,
 ) -> None:

@@ -231,7 +231,7 @@ async def test_a_gateway_hears_of_withdrawals_from_the_consent_service_and_from_
 
 
 @needs_mosquitto
-@pytest.mark.requirement("T-13", "T-22")
+@pytest.mark.requirement("T-13", "T-22", "T-27")
 @pytest.mark.parametrize("dynamic_security", [False, pytest.param(True, marks=needs_plugin)])
 async def test_a_satellite_writes_what_it_heard_and_reads_its_nonce_and_nobody_else_does(
     tmp_path: Path, dynamic_security: bool

@@ -170,7 +170,7 @@ def test_its_gateway_takes_all_that_it_says_and_every_reading_arrives_once(board
 
 
 @needs_compiler
-@pytest.mark.requirement("R-01", "R-02")
+@pytest.mark.requirement("R-01", "R-02", "T-27")
 def test_of_a_bystander_nothing_leaves_the_board(board: Path) -> None:
     strangers = [
         advertise(10, frame(), uuid=0x180F),

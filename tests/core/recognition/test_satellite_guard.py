@@ -56,7 +56,7 @@ def test_before_the_first_nonce_nothing_counts() -> None:
     assert admit(SatelliteGuard(), heard(1, nonce=b"")) is SatelliteRefusal.STALE
 
 
-@pytest.mark.requirement("T-01")
+@pytest.mark.requirement("T-01", "T-27")
 def test_a_recording_is_stale_after_a_restart_of_the_gateway_too() -> None:
     recorded = heard(1)
     assert admit(guard(FIRST), recorded) is None
@@ -64,7 +64,7 @@ def test_a_recording_is_stale_after_a_restart_of_the_gateway_too() -> None:
     assert restarted.admit(recorded, START_S + 1.1) is SatelliteRefusal.STALE
 
 
-@pytest.mark.requirement("T-01")
+@pytest.mark.requirement("T-01", "T-27")
 def test_a_message_counts_once_and_never_after_a_later_one() -> None:
     gateway = guard()
     assert admit(gateway, heard(1)) is None
@@ -98,6 +98,7 @@ def test_many_starts_in_a_row_take_no_more_memory() -> None:
     assert len(gateway._over) == MAX_SESSIONS
 
 
+@pytest.mark.requirement("T-27")
 def test_a_message_that_was_held_up_is_late() -> None:
     gateway = guard()
     assert admit(gateway, heard(1)) is None
@@ -146,6 +147,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.requirement("T-27")
 @given(steps)
 def test_no_message_is_ever_taken_twice(script: list[object]) -> None:
     """The satellite speaks, starts anew, nonces change; an attacker plays any old message at any

@@ -108,6 +108,7 @@ def test_the_script_beside_the_vectors_prints_them(what: str) -> None:
     assert [line.split()[-1] for line in printed.splitlines()][-len(golden) :] == golden
 
 
+@pytest.mark.requirement("T-27")
 @given(st.integers(0, 8 * len(said(Reading(0, -60, EID))) - 1))
 def test_one_bit_changed_makes_it_worth_nothing(bit: int) -> None:
     forged = bytearray(said(Reading(0, -60, EID)))
@@ -115,6 +116,7 @@ def test_one_bit_changed_makes_it_worth_nothing(bit: int) -> None:
     assert read(bytes(forged)) in (SatelliteRefusal.FORGED, SatelliteRefusal.MALFORMED)
 
 
+@pytest.mark.requirement("T-27")
 @pytest.mark.parametrize(
     ("key", "site", "name"),
     [

@@ -634,7 +634,7 @@ def test_who_is_close_to_an_antenna_inside_comes_in_without_the_one_at_the_door(
     assert [type(event) for event in hear(visits, *range(30), rssi_dbm=-45)] == [Entered]
 
 
-@pytest.mark.requirement("T-25")
+@pytest.mark.requirement("T-25", "T-27")
 @given(
     st.lists(
         st.tuples(st.integers(-100, -30), st.integers(-100, -30), st.booleans()),
