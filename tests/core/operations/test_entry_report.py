@@ -95,6 +95,17 @@ def test_of_thirty_the_counts_are_told_rounded_and_none_under_five() -> None:
     }
 
 
+def test_thirty_delays_are_enough_and_one_less_is_not() -> None:
+    day = a_day(entered=60)
+    day.delays[3] = UNKNOWN_BELOW
+    assert list(told_delays(day)) == [0, 0, 0, *[30] * 14]
+    assert quantile(day.delays, 0.5) == DelayBounds(3, 4)
+
+    day.delays[3] -= 1
+    assert set(told_delays(day)) == {0}
+    assert quantile(day.delays, 0.5) is None
+
+
 def test_what_has_no_thirty_of_its_own_is_unknown_beside_what_has() -> None:
     day = a_day(entered=40, judged=12, inward=500, outward=480)
 
@@ -114,6 +125,11 @@ def test_a_quantile_lies_between_its_bounds(seconds: list[float], share: float) 
 
     assert bounds is not None
     assert bounds.above_s < reference <= bounds.at_most_s or reference == bounds.above_s == 0
+
+
+def test_half_of_them_up_to_a_bound_is_a_median_up_to_it() -> None:
+    assert quantile(delays_of([3.5] * 15 + [9.0] * 15), 0.5) == DelayBounds(3, 4)
+    assert quantile(delays_of([3.5] * 14 + [9.0] * 16), 0.5) == DelayBounds(8, 10)
 
 
 def test_a_quantile_beyond_the_last_bound_has_no_upper_end() -> None:

@@ -396,6 +396,18 @@ def test_where_nothing_happened_nothing_is_kept() -> None:
     assert one.to_keep() is None
 
 
+def test_a_walk_that_was_judged_is_kept_though_nobody_entered() -> None:
+    one = figures(FiguresRule(walks={Walked.PAST: "16:00-16:10"}))
+    one.advance(moment())
+    for _ in range(10):
+        one.walks.hear(ANNA, visiting=False)
+    one.advance(moment(600))
+
+    kept = one.to_keep()
+    assert kept is not None
+    assert json.loads(kept)["walks"] == {"2026-11-23": {"past": [1, 0]}}
+
+
 def test_what_is_kept_is_kept_once() -> None:
     one = figures()
     enter(one)
