@@ -2,16 +2,16 @@
 ones would do.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
 from presence.config.settings import EntrySettings
 from presence.core.visit.calibration import (
     Assessment,
-    Candidate,
     Rate,
     assess,
+    candidate_of,
     is_better,
     suggest,
     suggest_exit,
@@ -28,6 +28,8 @@ EVIDENCES_DB_S: Final = (15.0, 30.0, 60.0)
 """The clearer inside is from outside at this door, the less evidence is needed, and the sooner
 people are found.
 """
+RuleAt = Callable[[float], EntrySettings]
+"""Takes `enter_rssi_dbm`."""
 GAP_DB: Final = 8.0
 """Between entry and exit while candidates are compared; the inside decides it afterwards."""
 
@@ -106,9 +108,9 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
         return "no walk in on which the test phone was heard"
     if not any(trial.kind in STAYED_OUT for trial in trials):
         return "no walk outside to compare with"
-    assessed_now = assess(_shifted(now), now.enter_rssi_dbm, trials)
+    assessed_now = assess(candidate_of(_shifted(now)), now.enter_rssi_dbm, trials)
     new = _suggested(walks, trials, now)
-    assessed_new = assess(_shifted(new), new.enter_rssi_dbm, trials)
+    assessed_new = assess(candidate_of(_shifted(new)), new.enter_rssi_dbm, trials)
     if not is_better(assessed_new, assessed_now):  # on these walks never worse than what is there
         new, assessed_new = now, assessed_now
     pair = pairing(walks.hung())
@@ -123,8 +125,9 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
 
 
 def _suggested(walks: Walks, trials: Sequence[Trial], now: EntrySettings) -> EntrySettings:
-    candidate, found = suggest(_candidates(now), trials)
-    rule = candidate.at(found.dial_db)
+    rules_at = {candidate_of(rule_at): rule_at for rule_at in _rules_at(now)}
+    candidate, found = suggest(rules_at, trials)
+    rule = rules_at[candidate](found.dial_db)
     return replace(
         now,
         enter_rssi_dbm=found.dial_db,
@@ -248,7 +251,7 @@ def histogram(walks: Walks, *doings: Doing) -> dict[int, int]:
 BIN_DB: Final = 4
 
 
-def _candidates(now: EntrySettings) -> Iterator[Candidate]:
+def _rules_at(now: EntrySettings) -> Iterator[RuleAt]:
     """The present evidence first: another must be better to be taken."""
     for evidence_db_s in dict.fromkeys((now.evidence_db_s, *EVIDENCES_DB_S)):
         yield _shifted(
@@ -256,7 +259,7 @@ def _candidates(now: EntrySettings) -> Iterator[Candidate]:
         )
 
 
-def _shifted(base: EntrySettings) -> Candidate:
+def _shifted(base: EntrySettings) -> RuleAt:
     """The same rule at another threshold, the exit as far below it. What else is named in dBm moves
     along.
     """
@@ -268,7 +271,7 @@ def _shifted(base: EntrySettings) -> Candidate:
         }
         return replace(base, **moved)
 
-    return Candidate(at)
+    return at
 
 
 def _assessed(assessed: Assessment) -> dict[str, object]:

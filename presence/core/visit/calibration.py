@@ -22,7 +22,7 @@ All limits are one-sided, 95 %; but those of `counted_between` are to both sides
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb, inf, sqrt
 from statistics import NormalDist, fmean, median
 from typing import Final
@@ -60,20 +60,6 @@ MAX_GAP_DB: Final = 15.0
 
 _NORMAL: Final = NormalDist()
 _NOBODY: Final = b"a walk"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A rule but for one number of it, in dB, of which a higher one finds fewer: its *dial*. Today
-    that is `enter_rssi_dbm`.
-    """
-
-    at: Callable[[float], EntryRule]
-    """The rule with its dial at so many dB."""
-    low_db: float = LOWEST_DBM
-    high_db: float = HIGHEST_DBM
-    phones_spread_db: float = PHONES_SPREAD_DB
-    """What phones differ by on this dial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +108,35 @@ def entered_after_s(rule: EntryRule, trial: Trial) -> float | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A rule but for one number of it, in dB, of which a higher one finds fewer: its *dial*."""
+
+    finds: Callable[[float, Trial], float | None]
+    """With the dial at so many dB: seconds from the beginning of a walk to the entry that the rule
+    finds in it.
+    """
+    low_db: float = LOWEST_DBM
+    high_db: float = HIGHEST_DBM
+    phones_spread_db: float = PHONES_SPREAD_DB
+    """What phones differ by on this dial."""
+    missed_anyway: float = 0.0
+    """Share of phones that were not carried that come in and are missed wherever the dial stands,
+    for another number of the rule is against them.
+    """
+
+
+def candidate_of(rule_at: Callable[[float], EntryRule]) -> Candidate:
+    """The rule of presence.core.visit.visits; its dial is `enter_rssi_dbm`."""
+    return Candidate(lambda dial_db, trial: entered_after_s(rule_at(dial_db), trial))
+
+
 def critical_db(candidate: Candidate, trial: Trial) -> float:
     """The highest dial, on a grid of 0.5 dB, that finds an entry; the lowest where none does."""
     low, high = 0, round((candidate.high_db - candidate.low_db) / STEP_DB)
     while low < high:
         middle = (low + high + 1) // 2
-        if entered_after_s(candidate.at(candidate.low_db + middle * STEP_DB), trial) is None:
+        if candidate.finds(candidate.low_db + middle * STEP_DB, trial) is None:
             high = middle - 1
         else:
             low = middle
@@ -232,8 +241,10 @@ def _assess(
         for kind in Walked
         if kind in margins
     }
-    rule = candidate.at(dial_db)
-    after = (entered_after_s(rule, trial) for trial in trials if trial.kind is Walked.IN)
+    if (missed := rates.get(Walked.IN)) is not None:
+        found = (1 - missed.any_phone) * (1 - candidate.missed_anyway)
+        rates[Walked.IN] = replace(missed, any_phone=1 - found)
+    after = (candidate.finds(dial_db, trial) for trial in trials if trial.kind is Walked.IN)
     return Assessment(
         dial_db, rates, tuple(sorted(seconds for seconds in after if seconds is not None))
     )

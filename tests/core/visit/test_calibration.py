@@ -13,6 +13,7 @@ from presence.core.visit.calibration import (
     STEP_DB,
     Candidate,
     assess,
+    candidate_of,
     counted_at_most,
     critical_db,
     entered_after_s,
@@ -24,9 +25,12 @@ from presence.core.visit.walks import Trial, Walked, WalkReading
 from tests.support.examples import examples
 
 
+def rule_at(dbm: float, **changes: float) -> EntrySettings:
+    return replace(EntrySettings(), enter_rssi_dbm=dbm, exit_rssi_dbm=dbm - 8, **changes)
+
+
 def candidate(**changes: float) -> Candidate:
-    base = replace(EntrySettings(), **changes)
-    return Candidate(lambda dbm: replace(base, enter_rssi_dbm=dbm, exit_rssi_dbm=dbm - 8))
+    return candidate_of(lambda dbm: rule_at(dbm, **changes))
 
 
 def walk(kind: Walked, rssi_dbm: int, *, seconds: float = 20, wobble: int = 2) -> Trial:
@@ -54,7 +58,7 @@ def walks(outside_dbm: int, inside_dbm: int, *, rounds: int = 3) -> list[Trial]:
 def test_a_walk_that_nobody_heard_is_found_at_no_threshold() -> None:
     silent = Trial(Walked.PAST, 100.0, ())
     assert critical_db(candidate(), silent) == LOWEST_DBM
-    assert entered_after_s(candidate().at(LOWEST_DBM), silent) is None
+    assert entered_after_s(rule_at(LOWEST_DBM), silent) is None
 
 
 @given(st.lists(st.integers(-95, -50), min_size=20, max_size=60))
@@ -64,8 +68,8 @@ def test_the_critical_threshold_is_the_highest_that_still_finds_the_walk(levels:
         Walked.IN, 0.0, tuple(WalkReading(n / 3, level) for n, level in enumerate(levels))
     )
     critical = critical_db(candidate(), trial)
-    assert entered_after_s(candidate().at(critical), trial) is not None
-    assert entered_after_s(candidate().at(critical + STEP_DB), trial) is None
+    assert entered_after_s(rule_at(critical), trial) is not None
+    assert entered_after_s(rule_at(critical + STEP_DB), trial) is None
 
 
 @given(st.integers(-15, 15))
@@ -137,6 +141,14 @@ def test_of_two_rules_that_err_alike_the_quicker_is_taken() -> None:
     chosen, found = suggest([slow, quick], walks(-95, -60))
     assert chosen is quick
     assert found.median_s < 4
+
+
+def test_who_is_missed_anyway_is_missed_by_phones_that_were_not_carried() -> None:
+    rates = assess(candidate(), -79, walks(-88, -70)).rates
+    more = assess(replace(candidate(), missed_anyway=0.2), -79, walks(-88, -70)).rates
+    assert more[Walked.IN].any_phone == pytest.approx(1 - 0.8 * (1 - rates[Walked.IN].any_phone))
+    assert more[Walked.IN].expected == rates[Walked.IN].expected
+    assert more[Walked.LOOKIN] == rates[Walked.LOOKIN]
 
 
 def test_phones_that_differ_less_on_a_dial_make_a_rule_surer_of_those_it_has_not_seen() -> None:
