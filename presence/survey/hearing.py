@@ -28,6 +28,7 @@ from presence.core.recognition.beacons import rpa
 from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.identifiers import WindowKey, window_at
 from presence.core.recognition.key_ring import KeyRing
+from presence.core.recognition.loudness import loudness_db
 from presence.core.recognition.matcher import Match, Matcher
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
@@ -132,6 +133,7 @@ class TestPhones:
         self.consents = only_test_phones(consents)
         self._formats = rules.formats
         self.places = rules.places
+        self._reference_tx_dbm = rules.reference_tx_dbm
         irks = {ref: irk for ref, irk in rules.irks.items() if ref in self.consents.entries}
         self._matcher = Matcher(rules.formats, Resolver(irks))
         self._matcher.change_keys(
@@ -166,8 +168,15 @@ class TestPhones:
             heard.unknown_strength += 1
         else:
             place = self.places.get(advertisement.antenna, Place.INSIDE)
-            reading = WalkReading(at_s, advertisement.rssi_dbm, place, advertisement.antenna)
+            rssi_dbm = advertisement.rssi_dbm - self._loudness_db(match.ref, advertisement)
+            reading = WalkReading(at_s, rssi_dbm, place, advertisement.antenna)
             heard.phones.setdefault(match.ref, []).append(reading)
+
+    def _loudness_db(self, ref: bytes, advertisement: Advertisement) -> int:
+        """As the gateway takes it off: what is found here holds for its reference phone."""
+        listed_db = self.consents.entries[ref].consent.loudness_db
+        said_dbm = self._matcher.power_dbm(advertisement)
+        return loudness_db(listed_db, said_dbm, self._reference_tx_dbm)
 
     def _format_of(self, advertisement: Advertisement) -> str:
         """In which of our formats a test phone sends: the one that identifies it, and otherwise its

@@ -446,6 +446,16 @@ def test_customers_are_strangers_to_the_technician() -> None:
     assert "a1a2a3" not in repr(heard)
 
 
+def test_a_test_phone_is_as_loud_to_the_technician_as_to_the_gateway() -> None:
+    """What the walks say becomes the gateway's settings, and it takes the loudness off."""
+    for louder, reference_tx_dbm, heard_dbm in ((0, -18, -60), (8, -18, -68), (0, -20, -62)):
+        consents = a_list(with_flags(Flag.TEST, loudness_db=louder))
+        heard = Heard(0.0)
+        phones = TestPhones(consents, rules(reference_tx_dbm=reference_tx_dbm), moment())
+        phones.hear(advertisement(rssi_dbm=-60), heard)
+        assert [reading.rssi_dbm for reading in heard.readings] == [heard_dbm]
+
+
 def test_the_list_for_the_gateway_of_the_last_step_holds_test_phones_only() -> None:
     kept = only_test_phones(a_list(with_flags(Flag.TEST), consent(ref=BERIT)))
     assert list(kept.entries) == [ANNA]
