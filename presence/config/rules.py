@@ -10,7 +10,7 @@ from presence.core.consent.model import Audience, Purpose
 from presence.core.encoding import decode_base64url
 from presence.core.place import Place
 from presence.core.recognition.beacons import FORMATS, Format, ScanFilter, ibeacon, rpa
-from presence.core.rules import Rules
+from presence.core.rules import Bell, Rules
 from presence.core.site import Site
 from presence.core.visit.entry_figures import FiguresRule
 from presence.core.visit.opening_hours import OpeningHours
@@ -83,7 +83,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         formats=formats_of(settings),
         # A satellite does not tell what a phone says of its power: then it counts nowhere.
         reference_tx_dbm=None if settings.satellites else settings.identity.reference_tx_dbm,
-        doorbell_offset_db=settings.doorbell.rssi_offset_db,
+        bells={0: Bell(settings.doorbell.adapter, settings.doorbell.rssi_offset_db)},
         irks=read_irks(settings.identity.irk_file) if settings.identity.irk_file else {},
     )
 

@@ -160,11 +160,13 @@ class Engine:
         ref = admission.consent.ref
         self.counts.answered += 1
         self.counts.persons.note("accepted", ref)
-        offset_db = self._rules.doorbell_offset_db
         draft = Draft()
-        for age_s, rssi_dbm in answer.readings:
-            at = answer.at.later(-age_s)
-            sighting = Sighting(at, ref, rssi_dbm + offset_db, answered=True)
+        for age_s, rssi_dbm, number in answer.readings:
+            bell = self._rules.bells.get(number)
+            if bell is None:
+                continue
+            at, heard_dbm = answer.at.later(-age_s), rssi_dbm + bell.offset_db
+            sighting = Sighting(at, ref, heard_dbm, bell.antenna, answered=True)
             self._note(self.visits.observe(sighting), admission, answer.at, draft)
         return draft.step()
 

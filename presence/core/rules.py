@@ -12,6 +12,18 @@ from presence.core.visit.evidence import EntryRule
 from presence.core.visit.opening_hours import OpeningHours
 
 
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """An adapter that rings. What a phone heard of it is what its antenna would have heard of the
+    phone: the path is the same both ways.
+    """
+
+    antenna: str = ""
+    """Its name, by which `Rules.places` knows where it hangs."""
+    offset_db: int = 0
+    """Added, where the two do not send and hear alike."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     site: Site
@@ -37,9 +49,9 @@ class Rules:
     """What the chain's reference phone says of its power, as received at 0 m; None: what phones say
     counts for nothing.
     """
-    doorbell_offset_db: int = 0
-    """Added to what a phone heard of the gateway, to make it what the gateway would have heard of
-    the phone.
+    bells: Mapping[int, Bell] = field(default_factory=lambda: {0: Bell()})
+    """Those of this gateway, by the number that their beacons say. What a phone heard of others of
+    the store counts for nothing: nobody knows here where they hang.
     """
     irks: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     """R1: ref → IRK of phones of staff and technicians; at most 1,000."""

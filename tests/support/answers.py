@@ -26,10 +26,13 @@ def answered(
     at: Moment | None = None,
     series: tuple[DoorbellReading, ...] = INSIDE,
     site: Site = SITE,
+    bell: int = 0,
+    naming_bells: bool = False,
 ) -> Answer | RejectReason:
-    """What a customer's phone writes to a bell at this time."""
+    """What a customer's phone writes to this bell at this time."""
     now = at or moment()
-    bell = ChallengeRegistry()
-    challenge = bell.challenge("phone", bytes(range(16)), now)
+    challenges = ChallengeRegistry(bell)
+    challenge = challenges.challenge("phone", bytes(range(16)), now)
     key, slot = window_key(identity_key(ref), now.utc_s), slot_at(now.utc_s)
-    return bell.answer("phone", make_answer(challenge, series, key, site, slot), now)
+    written = make_answer(challenge, series, key, site, slot, naming_bells=naming_bells)
+    return challenges.answer("phone", written, now)

@@ -12,13 +12,15 @@
 
     challenge  17 bytes: 01 ‖ nonce 16
     answer     26 + 2n bytes, 1 ≤ n ≤ 32: 01 ‖ EID 8 ‖ n ‖ n × (age 1, strength 1) ‖ MAC 16
+               26 + 3n of a phone that heard several bells: 02 ‖ … × (age 1, strength 1, bell 1) ‖ …
     key        HKDF-SHA256(TK, no salt, info "presence doorbell v1", 32 bytes)             RFC 5869
     MAC        HMAC-SHA256(key, content), the first 16 bytes             RFC 2104, 4868 §2.6 (half)
     content    "presence doorbell answer v1" ‖ 00 ‖ challenge ‖ len chain ‖ chain ‖ len store
                ‖ store ‖ slot 4 ‖ the answer without its MAC
 
 Numbers are big-endian; a length is one byte. `age` counts tenths of a second before the answer,
-oldest reading first; `strength` is dBm, signed. TK and EID are those of
+oldest reading first; `strength` is dBm, signed; `bell` is the number that the bell's beacon says
+(its minor), and where it is left out, that of the bell that was answered. TK and EID are those of
 presence.core.recognition.identifiers, `slot` is the slot of the EID.
 
 1. Whatever is wrong with an answer, the phone learns nothing, and nothing changes but a count
@@ -48,6 +50,11 @@ ANSWER_UUID: Final = "70726573-656e-6365-0001-616e73776572"
 """The characteristics of every chain's service; "presence", 1, "chllng" and "answer" in ASCII."""
 
 VERSION: Final = 1
+"""Of the protocol, in the challenge."""
+ONE_BELL: Final = 1
+SEVERAL_BELLS: Final = 2
+"""Versions of an answer: its readings are of the bell that was answered, or name their bells."""
+READING_BYTES: Final = {ONE_BELL: 2, SEVERAL_BELLS: 3}
 NONCE_BYTES: Final = 16
 CHALLENGE_S: Final = 2.0
 """From the reading of a challenge to its answer, and the longest time that a relay has for both
@@ -69,16 +76,18 @@ none.
 """
 MAC_BYTES: Final = 16
 HEADER_BYTES: Final = 1 + EID_BYTES + 1
-MAX_ANSWER_BYTES: Final = HEADER_BYTES + 2 * MAX_READINGS + MAC_BYTES
+MAX_ANSWER_BYTES: Final = HEADER_BYTES + 3 * MAX_READINGS + MAC_BYTES
 
 
 class DoorbellReading(NamedTuple):
-    """How strongly the phone heard the gateway's advertisement."""
+    """How strongly the phone heard a bell of the store."""
 
     age_s: float
     """Before the answer: 0 to 25.5 s in steps of 0.1 s."""
     rssi_dbm: int
     """−127 to +20."""
+    bell: int = 0
+    """Number of the bell that it is about, 0 to 255."""
 
 
 class RejectReason(StrEnum):
@@ -111,9 +120,12 @@ class Answer:
 
 
 class ChallengeRegistry:
-    """The challenges of the open connections. A `link` is whatever names one, and goes with it."""
+    """The challenges of the open connections of one bell. A `link` is whatever names one, and goes
+    with it.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, bell: int = 0) -> None:
+        self._bell = bell
         self._open: dict[Hashable, tuple[bytes, Moment]] = {}
 
     def __len__(self) -> int:
@@ -136,7 +148,7 @@ class ChallengeRegistry:
         """What the phone wrote. The challenge is used up, whatever the answer is worth."""
         # Before the answer is looked at: one challenge, one answer, also a malformed one (rule 2).
         challenge, read_at = self._open.pop(link, (b"", now))
-        parsed = _parse(written)
+        parsed = _parse(written, self._bell)
         if parsed is None:
             return RejectReason.MALFORMED
         if not challenge:
@@ -172,19 +184,25 @@ def make_answer(
     window_key: bytes,
     site: Site,
     slot: int,
+    *,
+    naming_bells: bool = False,
 ) -> bytes:
-    """The phone's side: what it writes. Raises ValueError where the readings cannot be encoded."""
+    """The phone's side: what it writes. `naming_bells`: each reading says of which bell it is; else
+    all are of the one that is answered. Raises ValueError where the readings cannot be encoded."""
+    version = SEVERAL_BELLS if naming_bells else ONE_BELL
     series = bytearray()
-    for age_s, rssi_dbm in readings:
+    for age_s, rssi_dbm, bell in readings:
         series += round(age_s / AGE_UNIT_S).to_bytes(1, "big")
         series += rssi_dbm.to_bytes(1, "big", signed=True)
+        if naming_bells:
+            series += bytes((bell,))
     signed = (
-        bytes((VERSION,))
+        bytes((version,))
         + ephemeral_identifier(window_key, slot)
         + bytes((len(readings),))
         + series
     )
-    if _parse(signed + bytes(MAC_BYTES)) is None:
+    if _parse(signed + bytes(MAC_BYTES), 0) is None:
         raise ValueError(
             f"an answer has 1 to {MAX_READINGS} readings, oldest first, of -127 to "
             f"{MAX_RSSI_DBM} dBm"
@@ -207,27 +225,28 @@ def _mac(challenge: bytes, signed: bytes, window_key: bytes, site: Site, slot: i
     return hmac.digest(answer_key(window_key), content, "sha256")[:MAC_BYTES]
 
 
-def _parse(written: bytes) -> tuple[bytes, tuple[DoorbellReading, ...]] | None:
-    """EID and readings, or None where it is no answer of version 1."""
-    if (
-        not HEADER_BYTES + 2 + MAC_BYTES <= len(written) <= MAX_ANSWER_BYTES
-        or written[0] != VERSION
-    ):
+def _parse(written: bytes, bell: int) -> tuple[bytes, tuple[DoorbellReading, ...]] | None:
+    """EID and readings, or None where it is no answer that we know. `bell`: the one it was written
+    to.
+    """
+    if len(written) < HEADER_BYTES + MAC_BYTES or written[0] not in READING_BYTES:
         return None
+    each = READING_BYTES[written[0]]
     eid, count = written[1 : 1 + EID_BYTES], written[1 + EID_BYTES]
     series = written[HEADER_BYTES:-MAC_BYTES]
-    if len(series) != 2 * count:
+    if not 1 <= count <= MAX_READINGS or len(series) != each * count:
         return None
     ages, strengths = (
-        series[::2],
-        [strength - 256 if strength > 127 else strength for strength in series[1::2]],
+        series[::each],
+        [strength - 256 if strength > 127 else strength for strength in series[1::each]],
     )
     if list(ages) != sorted(ages, reverse=True) or not all(
-        -127 <= each <= MAX_RSSI_DBM for each in strengths
+        -127 <= strength <= MAX_RSSI_DBM for strength in strengths
     ):
         return None
+    bells = series[2::3] if each == READING_BYTES[SEVERAL_BELLS] else (bell,) * count
     readings = (
-        DoorbellReading(age * AGE_UNIT_S, strength)
-        for age, strength in zip(ages, strengths, strict=True)
+        DoorbellReading(age * AGE_UNIT_S, strength, number)
+        for age, strength, number in zip(ages, strengths, bells, strict=True)
     )
     return eid, tuple(readings)

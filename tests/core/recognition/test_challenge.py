@@ -26,6 +26,7 @@ from presence.core.recognition.challenge import (
     make_answer,
 )
 from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier
+from presence.core.rules import Bell
 from presence.core.site import Site
 from presence.core.visit.opening_hours import OpeningHours
 from tests.support.answers import INSIDE, answered
@@ -64,29 +65,34 @@ def written(
     return make_answer(challenge, SERIES, key, site, slot)
 
 
-def rung(payload: bytes, *, after_s: float = 0.1) -> Answer | RejectReason:
-    bell = ChallengeRegistry()
-    bell.challenge("phone", NONCE, moment())
-    return bell.answer("phone", payload, moment(after_s))
+def rung(payload: bytes, *, after_s: float = 0.1, bell: int = 0) -> Answer | RejectReason:
+    challenges = ChallengeRegistry(bell)
+    challenges.challenge("phone", NONCE, moment())
+    return challenges.answer("phone", payload, moment(after_s))
 
 
 one_reading = st.builds(
-    DoorbellReading, st.integers(0, 255).map(lambda n: n / 10), st.integers(-127, 20)
+    DoorbellReading,
+    st.integers(0, 255).map(lambda n: n / 10),
+    st.integers(-127, 20),
+    st.integers(0, 255),
 )
 readings = st.lists(one_reading, min_size=1, max_size=MAX_READINGS).map(
     lambda series: tuple(sorted(series, key=lambda reading: -reading.age_s))
 )
 
 
-@given(readings, st.binary(min_size=16, max_size=16))
+@given(readings, st.binary(min_size=16, max_size=16), st.booleans())
 def test_what_a_phone_writes_is_read_back_and_is_genuine(
-    series: tuple[DoorbellReading, ...], key: bytes
+    series: tuple[DoorbellReading, ...], key: bytes, naming_bells: bool
 ) -> None:
-    answer = rung(make_answer(CHALLENGE, series, key, SITE, SLOT))
+    written = make_answer(CHALLENGE, series, key, SITE, SLOT, naming_bells=naming_bells)
+    answer = rung(written, bell=7)
     assert isinstance(answer, Answer)
+    assert len(written) == 26 + (3 if naming_bells else 2) * len(series) <= MAX_ANSWER_BYTES
     assert answer.eid == ephemeral_identifier(key, SLOT)
-    assert [(round(r.age_s, 1), r.rssi_dbm) for r in answer.readings] == [
-        (r.age_s, r.rssi_dbm) for r in series
+    assert [(round(r.age_s, 1), r.rssi_dbm, r.bell) for r in answer.readings] == [
+        (r.age_s, r.rssi_dbm, r.bell if naming_bells else 7) for r in series
     ]
     assert is_genuine(answer, key, SITE, SLOT)
 
@@ -96,8 +102,11 @@ def test_answers_are_byte_by_byte_those_that_openssl_makes(vector: dict[str, str
     site = Site(VECTORS["chain"], VECTORS["store"])
     key, challenge = bytes.fromhex(VECTORS["window_key"]), bytes.fromhex(VECTORS["challenge"])
     assert answer_key(key).hex() == VECTORS["answer_key"]
-    series = tuple(DoorbellReading(age_s, rssi_dbm) for age_s, rssi_dbm in vector["readings"])  # type: ignore[misc]
-    made = make_answer(challenge, series, key, site, int(VECTORS["slot"]))
+    series = tuple(DoorbellReading(*reading) for reading in vector["readings"])  # type: ignore[misc]
+    naming_bells = len(vector["readings"][0]) == 3
+    made = make_answer(
+        challenge, series, key, site, int(VECTORS["slot"]), naming_bells=naming_bells
+    )
     assert made.hex() == vector["answer"]
 
 
@@ -152,10 +161,19 @@ def test_whatever_is_written_raises_nothing(payload: bytes) -> None:
         written()[:-1],
         written() + b"\0",
         b"\x02" + written()[1:],
+        b"\x03" + written()[1:],
         written()[:9] + b"\x04" + written()[10:],
         bytes(MAX_ANSWER_BYTES + 2),
     ],
-    ids=["nothing", "a piece", "a byte too many", "another version", "another count", "oversize"],
+    ids=[
+        "nothing",
+        "a piece",
+        "a byte too many",
+        "bells that are not named",
+        "another version",
+        "another count",
+        "oversize",
+    ],
 )
 def test_what_is_no_answer_is_malformed_and_uses_the_challenge_up(payload: bytes) -> None:
     bell = ChallengeRegistry()
@@ -374,9 +392,10 @@ def test_a_phone_that_passes_by_outside_has_not_entered_because_it_answered() ->
 
 
 def test_the_offset_makes_the_phones_readings_comparable_with_ours() -> None:
-    weak = tuple(DoorbellReading(age_s, -86) for age_s, _ in INSIDE)
+    weak = tuple(DoorbellReading(age_s, -86) for age_s, *_ in INSIDE)
     assert not an_engine(consent()).answered(answered(series=weak)).queued
-    assert an_engine(consent(), doorbell_offset_db=20).answered(answered(series=weak)).queued
+    louder = {0: Bell(offset_db=20)}
+    assert an_engine(consent(), bells=louder).answered(answered(series=weak)).queued
 
 
 @pytest.mark.parametrize(
