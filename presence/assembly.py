@@ -85,7 +85,7 @@ def gateway_of(
     telemetry: Telemetry,
     *,
     sources: Sequence[AdvertisementSource],
-    doorbell: DoorbellSource | None = None,
+    bells: Sequence[DoorbellSource] = (),
     clock: Clock | None = None,
     speed: float = 1,
 ) -> Gateway:
@@ -98,7 +98,7 @@ def gateway_of(
     alarms = AlarmCounters()
     telemetry.subscribe(alarms.note)
     services = _services_of(settings, rules, clock, stack, emit)
-    monitor = Monitor(_monitored(settings, services, clock, sources, doorbell), alarms, emit)
+    monitor = Monitor(_monitored(settings, services, clock, sources, bells), alarms, emit)
     return Gateway(
         sources=sources,
         intake=services.intake,
@@ -111,7 +111,7 @@ def gateway_of(
         emit=emit,
         pauses=_pauses(settings.consent, speed),
         state_interval_s=settings.mqtt.state_interval_s,
-        doorbell=doorbell,
+        bells=bells,
         satellites=services.satellites,
         antennas=_antennas(services, sources),
         door_counter=services.door_counter,
@@ -275,7 +275,7 @@ def _monitored(
     services: _Services,
     clock: Clock,
     sources: Sequence[AdvertisementSource],
-    doorbell: DoorbellSource | None,
+    bells: Sequence[DoorbellSource],
 ) -> MonitorSources:
     state_dir = settings.storage.state_dir
     store_key = services.pipeline.rules.store_key
@@ -300,7 +300,7 @@ def _monitored(
             },
         ),
         read_only=lambda: is_read_only(state_dir),
-        doorbell=doorbell if isinstance(doorbell, Doorbell) else None,
+        bells=[bell for bell in bells if isinstance(bell, Doorbell)],
         satellites=services.satellites.look if services.satellites else lambda _now: (),
         refused_crossings=services.door_counter.refused if services.door_counter else {},
     )
@@ -353,12 +353,23 @@ def _notice_keys(consent: ConsentSettings) -> KeySet | None:
     return None if consent.repository is None else KeySet({})
 
 
-def doorbell_of(settings: Settings, telemetry: Telemetry) -> DoorbellSource | None:
-    if not settings.doorbell.enabled or _is_disarmed(settings):
-        return None
-    bell = settings.doorbell
-    listening = () if bell.share_adapter else [each.adapter for each in settings.radio.antennas]
-    return Doorbell(bell, SystemClock(), emit=telemetry.emit, others=listening)
+def bells_of(settings: Settings, telemetry: Telemetry) -> list[DoorbellSource]:
+    doorbell = settings.doorbell
+    if not doorbell.enabled or _is_disarmed(settings):
+        return []
+    names = [bell.adapter for bell in doorbell.bells]
+    if not doorbell.share_adapter:
+        names += [antenna.adapter for antenna in settings.radio.antennas]
+    return [
+        Doorbell(
+            bell,
+            doorbell,
+            SystemClock(),
+            emit=telemetry.emit,
+            others=[name for name in names if name != bell.adapter],
+        )
+        for bell in doorbell.bells
+    ]
 
 
 def _is_disarmed(settings: Settings) -> bool:

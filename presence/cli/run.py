@@ -10,7 +10,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
-from presence.assembly import doorbell_of, gateway_of, sources_of, synchronised_of
+from presence.assembly import bells_of, gateway_of, sources_of, synchronised_of
 from presence.config import Settings, load_settings
 from presence.config.rules import (
     read_notice_keys,
@@ -66,7 +66,7 @@ async def _serve_once(
         stack,
         telemetry,
         sources=sources_of(settings, telemetry),
-        doorbell=doorbell_of(settings, telemetry),
+        bells=bells_of(settings, telemetry),
     )
     asked: asyncio.Queue[Outcome] = asyncio.Queue()
     loop = asyncio.get_running_loop()

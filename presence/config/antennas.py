@@ -10,7 +10,7 @@ from typing import Final
 
 from yaml.nodes import Node, ScalarNode, SequenceNode
 
-from presence.config.settings import AntennaSettings, DoorbellSettings, RadioSettings, Settings
+from presence.config.settings import AntennaSettings, RadioSettings, Settings
 from presence.core.place import Place
 
 REPLACED: Final = ("adapters", "door_adapters")
@@ -55,24 +55,6 @@ def places_in_use(settings: Settings) -> frozenset[Place]:
     """Where there is an antenna, of this machine or elsewhere."""
     adapters = {antenna.place for antenna in settings.radio.antennas} or {Place.INSIDE}
     return frozenset(adapters | {satellite.place for satellite in settings.satellites})
-
-
-def doorbell_has_an_adapter(settings: Settings) -> Iterator[str]:
-    """A radio must share its time between listening and a connection: each ring would cost
-    advertisements. Two names of one adapter are found out where it is looked for.
-    """
-    bell = settings.doorbell
-    listening = [antenna.adapter.lower() for antenna in settings.radio.antennas]
-    if bell.enabled and not bell.share_adapter and bell.adapter.lower() in listening:
-        yield (
-            f"doorbell.adapter: {bell.adapter} scans too: give the doorbell an adapter of its own, "
-            "or set doorbell.share_adapter after a test at this door"
-        )
-
-
-def not_for_antennas(bell: DoorbellSettings) -> tuple[str, ...]:
-    """Names of adapters that the first antenna may not take, where the settings name none."""
-    return (bell.adapter,) if bell.enabled and not bell.share_adapter else ()
 
 
 def spelt_anew(given: Mapping[str, Node]) -> dict[str, str]:

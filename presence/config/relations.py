@@ -12,10 +12,15 @@ import zoneinfo
 from collections.abc import Iterator, Mapping
 
 from presence.config.antennas import (
-    doorbell_has_an_adapter,
     each_adapter_is_named_once,
     no_number_hangs_in_a_place,
     somebody_could_be_recognised,
+)
+from presence.config.bells import (
+    bells_have_adapters,
+    doorbell_has_a_name_and_a_bell,
+    each_bell_is_named_once,
+    no_number_rings_in_a_place,
 )
 from presence.config.fields import Relation, Section
 from presence.config.settings import (
@@ -190,14 +195,6 @@ def addresses_need_an_active_scan(settings: Settings) -> Iterator[str]:
         )
 
 
-def doorbell_has_a_name(bell: DoorbellSettings) -> Iterator[str]:
-    if bell.enabled and bell.service_uuid is None:
-        yield (
-            "service_uuid is missing, so no app could find the doorbell: use the chain's, made "
-            "once with `uuidgen`"
-        )
-
-
 def list_is_of_this_chain(settings: Settings) -> Iterator[str]:
     if settings.consent.list.partition("/")[0] != settings.store.chain:
         yield f"consent.list is of another chain than store.chain: use {settings.store.chain}/…"
@@ -282,7 +279,11 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         each_adapter_is_named_once,
         no_number_hangs_in_a_place,
     ),
-    DoorbellSettings: (doorbell_has_a_name,),
+    DoorbellSettings: (
+        doorbell_has_a_name_and_a_bell,
+        each_bell_is_named_once,
+        no_number_rings_in_a_place,
+    ),
     ConsentSettings: (
         lease_outlives_a_look,
         repository_has_its_root,
@@ -303,7 +304,7 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         somebody_listens,
         audience_names_differ,
         satellite_names_differ,
-        doorbell_has_an_adapter,
+        bells_have_adapters,
         somebody_could_be_recognised,
         padding_holds_every_event,
         addresses_need_an_active_scan,

@@ -58,7 +58,15 @@ def scan_filters_of(settings: Settings) -> tuple[ScanFilter, ...]:
 def places_of(settings: Settings) -> dict[str, Place]:
     """Antenna → where it hangs."""
     satellites = {satellite.name: satellite.place for satellite in settings.satellites}
-    return {each.adapter: each.place for each in settings.radio.antennas} | satellites
+    rung = settings.doorbell.bells if settings.doorbell.enabled else ()
+    bells = {bell.adapter: bell.place for bell in rung}
+    return bells | {each.adapter: each.place for each in settings.radio.antennas} | satellites
+
+
+def bells_of(settings: Settings) -> dict[int, Bell]:
+    """Number on air → bell. None where no adapter rings: a simulated shop has one of its own."""
+    bells = settings.doorbell.bells if settings.doorbell.enabled else ()
+    return {bell.number: Bell(bell.adapter, bell.rssi_offset_db) for bell in bells} or {0: Bell()}
 
 
 def rules_of(settings: Settings, store_key: bytes) -> Rules:
@@ -83,7 +91,7 @@ def rules_of(settings: Settings, store_key: bytes) -> Rules:
         formats=formats_of(settings),
         # A satellite does not tell what a phone says of its power: then it counts nowhere.
         reference_tx_dbm=None if settings.satellites else settings.identity.reference_tx_dbm,
-        bells={0: Bell(settings.doorbell.adapter, settings.doorbell.rssi_offset_db)},
+        bells=bells_of(settings),
         irks=read_irks(settings.identity.irk_file) if settings.identity.irk_file else {},
     )
 

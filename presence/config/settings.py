@@ -148,6 +148,14 @@ class SatelliteAntenna(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BellSettings(Section):
+    adapter: str = setting(pattern=ADAPTER, remedy=ADAPTER_REMEDY, example="usb:1-1.2")
+    place: Place = setting(default=Place.INSIDE)
+    number: int = setting(default=0, minimum=0, maximum=255)
+    rssi_offset_db: int = setting(default=0, minimum=-40, maximum=40)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DoorbellSettings(Section):
     enabled: bool = setting(default=False)
     service_uuid: str | None = setting(
@@ -156,9 +164,7 @@ class DoorbellSettings(Section):
         remedy=_UUID_REMEDY,
         example="5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10",
     )
-    adapter: str = setting(
-        default="hci1", pattern=ADAPTER, remedy=ADAPTER_REMEDY, example="usb:1-1.2"
-    )
+    bells: list[BellSettings] = setting(default=[], example="[{adapter: usb:1-1.2}]")
     share_adapter: bool = setting(default=False)
     beacon_uuid: str | None = setting(
         default=None,
@@ -169,7 +175,6 @@ class DoorbellSettings(Section):
     beacon_major: int = setting(default=0, minimum=0, maximum=65_535)
     interval_ms: int = setting(default=150, minimum=20, maximum=1000)
     link_s: float = setting(default=3, minimum=1, maximum=10)
-    rssi_offset_db: int = setting(default=0, minimum=-40, maximum=40)
 
 
 @dataclass(frozen=True, kw_only=True)

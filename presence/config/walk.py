@@ -7,7 +7,7 @@ and one that reaches into a hole is passed over: it would only repeat what has b
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -18,13 +18,19 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from presence.config import wording
 from presence.config.antennas import spelt_anew
+from presence.config.bells import bell_spelt_anew
 from presence.config.document import mapping_entries
 from presence.config.fields import Section
 from presence.config.relations import RELATIONS
 from presence.config.scalars import PARSERS, RefusedValue, is_null, kind
-from presence.config.settings import RadioSettings
+from presence.config.settings import DoorbellSettings, RadioSettings
 
 CREDENTIALS: Final = "$CREDENTIALS_DIRECTORY"
+SPELT_ANEW: Final[Mapping[type[Section], Callable[[Mapping[str, Node]], Mapping[str, str]]]] = {
+    RadioSettings: spelt_anew,
+    DoorbellSettings: bell_spelt_anew,
+}
+"""Sections that older files spell otherwise."""
 
 _HOLE = object()
 """Stands for a setting that was refused."""
@@ -124,7 +130,8 @@ class SectionReader:
     ) -> Mapping[str, str]:
         """Keys of older files → what is written now in place of what stands here."""
         nodes = {key: node for key, (_, node) in given.items()}
-        return spelt_anew(nodes) if wanted is RadioSettings else {}
+        anew = SPELT_ANEW.get(wanted)
+        return {} if anew is None else anew(nodes)
 
     def _entries(self, node: Node, place: _Place) -> dict[str, tuple[_Place, Node]]:
         if not isinstance(node, MappingNode):

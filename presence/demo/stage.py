@@ -86,7 +86,7 @@ def gateway_of(
             stack,
             Telemetry(logs.write),
             sources=[shop],
-            doorbell=doorbell,
+            bells=[doorbell],
             clock=clock,
             speed=clock.speed,
         )

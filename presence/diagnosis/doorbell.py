@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from presence.config import Settings
+from presence.config.settings import BellSettings
 from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.bluez import adapters_of
 from presence.edges.bluez.gatt.abilities import Abilities, abilities_of
@@ -15,7 +16,7 @@ from presence.errors import RadioError, RadioFault
 ANOTHER: Final = (
     "use another adapter: one with Bluetooth 4.2 or newer that Linux drives as a peripheral"
 )
-NO_ADAPTER: Final = "plug it in, or name the right one in doorbell.adapter"
+NO_ADAPTER: Final = "plug it in, or name the right one in doorbell.bells"
 FULL: Final = (
     "another program advertises on it: end that, or give the doorbell an adapter of its own"
 )
@@ -33,9 +34,17 @@ async def look_at_doorbell(
     settings: Settings, *, bus_address: str | None = None, pace: Pace = PACE
 ) -> list[Finding]:
     """`bus_address` is the system bus where None."""
-    bell = settings.doorbell
-    if not bell.enabled:
-        return []
+    bells = settings.doorbell.bells if settings.doorbell.enabled else []
+    return [
+        finding
+        for bell in bells
+        for finding in await _look_at(bell, settings, bus_address=bus_address, pace=pace)
+    ]
+
+
+async def _look_at(
+    bell: BellSettings, settings: Settings, *, bus_address: str | None, pace: Pace
+) -> list[Finding]:
     try:
         abilities = await abilities_of(
             bell.adapter, antennas=adapters_of(settings), bus_address=bus_address, pace=pace
@@ -47,8 +56,8 @@ async def look_at_doorbell(
 
 
 def _judged(settings: Settings, abilities: Abilities) -> Iterator[Finding]:
-    bell, adapter = settings.doorbell, str(abilities.adapter)
-    wanted = 1 if bell.beacon_uuid is None else 2
+    doorbell, adapter = settings.doorbell, str(abilities.adapter)
+    wanted = 1 if doorbell.beacon_uuid is None else 2
     if not abilities.powered:
         yield Finding("doorbell", Verdict.FAIL, f"{adapter} is off", RadioFault.POWERED_OFF.value)
         return
@@ -66,7 +75,7 @@ def _judged(settings: Settings, abilities: Abilities) -> Iterator[Finding]:
     if wanted > 1 and not abilities.extended:
         found = f"{adapter} knows legacy advertising only: doorbell and beacon take turns of 2 s"
         yield Finding("doorbell beacon", Verdict.WARN, found, TURNS)
-    if abilities.listens and not bell.share_adapter:
+    if abilities.listens and not doorbell.share_adapter:
         found = f"{adapter} is an antenna too, by another name: the doorbell does not ring on it"
         yield Finding("doorbell radio", Verdict.FAIL, found, SHARED)
     elif abilities.listens:

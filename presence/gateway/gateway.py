@@ -83,7 +83,7 @@ class Gateway:
     pauses: ListPauses
     intake: Intake = field(default_factory=Intake)
     revocation_listener: RevocationListener | None = None
-    doorbell: DoorbellSource | None = None
+    bells: Sequence[DoorbellSource] = ()
     satellites: Satellites | None = None
     antennas: AntennaWatch | None = None
     """None: each hears at all times."""
@@ -146,8 +146,8 @@ class Gateway:
         yield "state", self._part("state", self._keep_state())
         if self._peers is not None:
             yield "peers", self._part("peers", self._peers.run())
-        if self.doorbell is not None:
-            yield "doorbell", self._part("doorbell", self.doorbell.run(self.intake.hear))
+        for bell in self.bells:
+            yield "doorbell", self._part("doorbell", bell.run(self.intake.hear))
         if self.satellites is not None:
             yield "satellites", self._part("satellites", self.satellites.run(self.intake.hear))
         for watcher in self.watchers:

@@ -6,7 +6,7 @@ status` say the same.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -19,6 +19,7 @@ from presence.core.operations.snapshot import (
     RINGS,
     RINGS_STEP,
     STATE_OF,
+    BellState,
     DoorbellState,
     DoorStanding,
     Radio,
@@ -72,8 +73,8 @@ class DoorbellCounts(Protocol):
     outages: int
 
 
-class WatchedDoorbell(Protocol):
-    """A doorbell that knows how it does (edges.doorbell.Doorbell)."""
+class WatchedBell(Protocol):
+    """A bell that knows how it does (presence.edges.bluez.gatt)."""
 
     trouble: str | None
 
@@ -117,7 +118,7 @@ class MonitorSources:
     free_bytes: Callable[[], int | None]
     calibration: Callable[[float], DoorStanding]
     read_only: Callable[[], bool]
-    doorbell: WatchedDoorbell | None = None
+    bells: Sequence[WatchedBell] = ()
     """None: it is off."""
     refused_crossings: Mapping[CounterRefusal, int] = field(default_factory=dict)
     """Messages of the people counter without effect, as they are counted."""
@@ -170,7 +171,7 @@ class Monitor:
             refreshes=self._refreshes(now),
             radios=tuple(self._radio(label, radio, now) for label, radio in sources.radios.items()),
             satellites=sources.satellites(now),
-            bell=self._bell(people, now),
+            doorbell=self._doorbell(people, now),
             broker_connected=broker.is_connected,
             broker_trouble=broker.trouble or "",
             broker_codes=self._broker_codes(people),
@@ -232,19 +233,20 @@ class Monitor:
             address=adapter.address if adapter else "",
         )
 
-    def _bell(self, people: Mapping[str, int], now: Moment) -> DoorbellState | None:
+    def _doorbell(self, people: Mapping[str, int], now: Moment) -> DoorbellState | None:
         """A visitor at the door may be a customer: all but the outages is published by the hour."""
-        bell = self._sources.doorbell
-        if bell is None:
+        bells = self._sources.bells
+        if not bells:
             return None
         unanswered = self._sources.pipeline.engine.counts.unanswered
         totals = dict.fromkeys(RINGS, 0) | {
-            "links": bell.counters.links,
-            "sent_away": bell.counters.sent_away,
+            "links": sum(bell.counters.links for bell in bells),
+            "sent_away": sum(bell.counters.sent_away for bell in bells),
         }
         totals |= {reason.value: count for reason, count in unanswered.items()}
         hourly = self._rings.release(totals, now) | {"accepted": people.get("accepted", 0)}
-        return DoorbellState(bell.adapter, bell.trouble or "", bell.counters.outages, hourly)
+        states = (BellState(b.adapter, b.trouble or "", b.counters.outages) for b in bells)
+        return DoorbellState(tuple(states), hourly)
 
     def _counter(self, now: Moment) -> CounterReport | None:
         """A message that is refused may follow somebody who crossed: they are told by the hour."""

@@ -67,7 +67,8 @@ def test_only_what_is_optional_is_switched_off() -> None:
     optional = {setting.path for setting in ALL if setting.field.default is None}
     satellite = {f"satellites.{name}" for name in ("name", "place", "key_file")}
     antenna = {"radio.antennas.adapter", "radio.antennas.place"}
-    assert off == optional | satellite | antenna | {"mqtt.tls.ca_file"}
+    bell = {f"doorbell.bells.{key}" for key in ("adapter", "place", "number", "rssi_offset_db")}
+    assert off == optional | satellite | antenna | bell | {"mqtt.tls.ca_file"}
 
 
 @pytest.mark.parametrize("setting", ALL, ids=lambda setting: setting.path)

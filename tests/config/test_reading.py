@@ -19,6 +19,7 @@ from presence.config.settings import (
     TlsSettings,
 )
 from presence.core.place import Place
+from presence.core.rules import Bell
 from presence.errors import ConfigurationError
 
 MINIMAL = """\
@@ -289,6 +290,20 @@ def test_each_satellite_has_its_place_and_its_key(tmp_path: Path) -> None:
     assert places_of(settings) == {"s0": Place.OUTSIDE, "s1": Place.OUTSIDE}
     assert read_satellite_keys(settings) == {"s0": b"\xab" * 32, "s1": b"\xcd" * 32}
     assert read_satellite_keys(read("satellites:\n")) == {}
+
+
+def test_bells_hang_in_places_as_antennas_do_and_are_known_by_their_numbers() -> None:
+    bells = """
+  bells:
+  - {adapter: usb:1-1.2, number: 3, rssi_offset_db: -4}
+  - {adapter: usb:1-1.3, number: 4, place: outside}
+"""
+    names = "service_uuid: 5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
+    rung = read(f"doorbell:\n  enabled: true\n  {names}{bells}")
+    assert rules_of(rung, bytes(32)).bells == {3: Bell("usb:1-1.2", -4), 4: Bell("usb:1-1.3")}
+    assert places_of(rung) == {"usb:1-1.2": Place.INSIDE, "usb:1-1.3": Place.OUTSIDE}
+    silent = read(f"doorbell:\n  {names}{bells}")
+    assert (rules_of(silent, bytes(32)).bells, places_of(silent)) == ({0: Bell()}, {})
 
 
 def test_where_a_satellite_listens_what_phones_say_of_their_power_counts_for_nothing(

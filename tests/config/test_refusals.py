@@ -9,6 +9,7 @@ from presence.errors import ConfigurationError
 from tests.support.settings_texts import MINIMAL
 
 SECRET = "hunter2hunter2"
+RINGING = "doorbell: {enabled: true, service_uuid: 5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
 
 
 def refusal_of(text: str) -> ConfigurationError:
@@ -275,9 +276,48 @@ ADDITIONS = [
         "not a number '12:34:56:12:34:56': YAML reads colons as base 60: put it in quotes",
     ),
     (
-        "doorbell: {adapter: 12:34:56:12:34:56}",
-        "doorbell.adapter: needs text",
+        "doorbell: {bells: [{adapter: 12:34:56:12:34:56}]}",
+        "doorbell.bells[0].adapter: needs text",
         "base 60: put it in quotes",
+    ),
+    # bells
+    (
+        "doorbell: {enabled: true, service_uuid: 5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10}",
+        "doorbell.bells: is missing or empty, so nothing would ring: write `bells: [{adapter: …}]`",
+    ),
+    (
+        "doorbell: {bells: [{adapter: usb:1-1}, {adapter: usb:1-1, number: 1}]}",
+        "doorbell.bells[1].adapter: is that of bells[0] already: phones, and we, tell bells apart",
+    ),
+    (
+        "doorbell: {bells: [{adapter: usb:1-1}, {adapter: usb:1-2}]}",
+        "doorbell.bells[1].number: is that of bells[0] already: phones, and we, tell bells apart",
+    ),
+    (
+        "doorbell: {bells: [{adapter: usb:1-1}, {adapter: hci2, number: 1, place: door}]}",
+        "doorbell.bells[1].adapter: is only a number, hci2: two adapters that swap numbers",
+    ),
+    (
+        f"radio: {{antennas: [{{adapter: hci1}}]}}\n{RINGING}, bells: [{{adapter: hci1}}]}}",
+        "doorbell.bells[0].adapter: hci1 scans too: give the bell an adapter of its own, or set",
+    ),
+    (
+        f"radio: {{antennas: [{{adapter: hci1}}]}}\n{RINGING}, share_adapter: true, "
+        "bells: [{adapter: hci1, place: door}]}",
+        "doorbell.bells[0].place: is another than in radio.antennas: an adapter hangs in one place",
+    ),
+    (
+        "doorbell: {adapter: hci2}",
+        "doorbell.adapter: was replaced by `bells`: write `bells: [{adapter: hci2}]`",
+    ),
+    (
+        "doorbell: {rssi_offset_db: -6}",
+        "doorbell.rssi_offset_db: was replaced by `bells`: write "
+        "`bells: [{adapter: hci1, rssi_offset_db: -6}]`",
+    ),
+    (
+        "doorbell: {adapter: hci2, bells: []}",
+        "doorbell.adapter: was replaced by `bells`, which stands here: remove it",
     ),
     (
         "radio: {antennas: [{adapter: usb:1-1, place: front}]}",

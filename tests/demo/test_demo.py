@@ -293,7 +293,7 @@ def a_play(
         people=people,
         clock=shop.clock,
         shop=shop,
-        doorbell=doorbell,
+        bells=[doorbell],
         scene=Scene(people, shop.clock, seconds=SECONDS, tell=lambda _: None),
         gateway=gateway,
         broker=broker,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from presence.config import Settings, load_settings
-from presence.config.settings import AntennaSettings
+from presence.config.settings import AntennaSettings, BellSettings
 from presence.diagnosis.doorbell import ANOTHER, FULL, NO_ADAPTER, SHARED, TURNS, look_at_doorbell
 from presence.diagnosis.findings import Verdict
 from presence.edges.bluez.pace import Pace
@@ -35,7 +35,8 @@ async def bus(tmp_path: Path) -> AsyncIterator[str]:
 
 def settings(antenna: str = "hci0", **changes: Any) -> Settings:
     example = load_settings(EXAMPLE)
-    values = {"enabled": True, "service_uuid": UUID, "adapter": "hci1", **changes}
+    bells = [BellSettings(adapter=changes.pop("adapter", "hci1"))]
+    values = {"enabled": True, "service_uuid": UUID, "bells": bells, **changes}
     radio = replace(example.radio, antennas=[AntennaSettings(adapter=antenna)])
     return replace(example, doorbell=replace(example.doorbell, **values), radio=radio)
 
@@ -119,11 +120,9 @@ async def test_an_adapter_that_scans_by_another_name_is_found_out(bus: str) -> N
 
 def test_an_adapter_that_scans_is_not_shared_unless_it_is_said_so(tmp_path: Path) -> None:
     file = tmp_path / "presence.yaml"
-    text = EXAMPLE.read_text().replace("doorbell:\n", "doorbell:\n  adapter: hci0\n", 1)
+    text = EXAMPLE.read_text().replace("  bells:\n", "  bells: [{adapter: hci0}]\n", 1)
     text = text.replace("  antennas:\n", "  antennas: [{adapter: hci0}]\n", 1)
-    text = text.replace("  adapter: hci1\n", "", 1).replace(
-        "  enabled: false\n", f"  enabled: true\n  service_uuid: {UUID}\n"
-    )
+    text = text.replace("  enabled: false\n", f"  enabled: true\n  service_uuid: {UUID}\n", 1)
     file.write_text(text)
     with pytest.raises(ConfigurationError, match="hci0 scans too"):
         load_settings(file)

@@ -140,8 +140,7 @@ async def an_hour(*, customer: bool) -> list[bytes]:
     keys = {audience.name: pairwise_key(ANNA, audience.name) for audience in AUDIENCES}
     purposes = frozenset({Purpose.PRESENCE, Purpose.OFFERS, Purpose.SERVICE})
     watched = Watched(rules=given, listed=consent(pairwise_keys=keys, purposes=purposes))
-    bell = watched.doorbell
-    assert bell is not None
+    (bell,) = watched.bells
     await watched.hears(())
     shown = []
     for second in range(0, 2 * 3600, 10):
@@ -329,8 +328,7 @@ async def test_answers_to_the_doorbell_are_counted_by_the_hour_and_its_state_is_
 ):
     watched = Watched()
     before = scrape(watched)
-    bell = watched.doorbell
-    assert bell is not None
+    (bell,) = watched.bells
     bell.trouble, bell.counters.outages = "hci1 is off: power it on", 1
     bell.counters.links, bell.counters.sent_away = 223, 99
     for _ in range(110):
@@ -367,7 +365,7 @@ async def test_answers_to_the_doorbell_are_counted_by_the_hour_and_its_state_is_
 
 async def test_a_gateway_without_a_doorbell_has_no_word_of_it_in_its_status() -> None:
     watched = Watched()
-    watched.doorbell = None
+    watched.bells.clear()
     watched.watch()
 
     status = as_json(watched.monitor.look())

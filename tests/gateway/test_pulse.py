@@ -11,12 +11,17 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from presence.config.settings import MqttSettings, PeerSettings, RadioMode
+from presence.config.settings import (
+    BellSettings,
+    DoorbellSettings,
+    MqttSettings,
+    PeerSettings,
+    RadioMode,
+)
 from presence.core.consent.list_json import ConsentList
 from presence.core.event.election import Election
 from presence.core.timestamps import Moment
@@ -321,10 +326,9 @@ async def test_a_doorbell_that_hangs_is_named_and_the_watchdog_is_not_fed(
 
     monkeypatch.setattr(server.BluezBus, "connect", connects)
     gate = Gate()
-    settings = SimpleNamespace(adapter="hci9")
-    async with gate.running(
-        doorbell=Doorbell(settings, SystemClock(), emit=RecordingTelemetry().emit)
-    ):  # type: ignore[arg-type]
+    bell, settings = BellSettings(adapter="hci9"), DoorbellSettings()
+    doorbell = Doorbell(bell, settings, SystemClock(), emit=RecordingTelemetry().emit)
+    async with gate.running(bells=[doorbell]):
         await gate.names("doorbell")
 
 

@@ -41,7 +41,7 @@ from presence.telemetry import (
 from tests.support.builders import START_S, rules, stranger
 from tests.support.operational_events import some
 from tests.support.paths import ROOT
-from tests.support.watched import Watched
+from tests.support.watched import FakeBell, Watched
 
 RULES = ROOT / "config" / "prometheus" / "alerts.yaml"
 ALERTS: dict[str, dict[str, Any]] = {
@@ -105,6 +105,11 @@ def setting(**changes: object) -> State:
             setattr(getattr(watched, part) if part else watched, attribute, value)
 
     return state
+
+
+def one_of_two_bells_silent(watched: Watched, minute: int) -> None:
+    well(watched, minute)
+    watched.bells[:] = [FakeBell(), FakeBell("hci2", trouble="the adapter is off")]
 
 
 def unlisted(_watched: Watched, _minute: int) -> None:
@@ -202,7 +207,7 @@ STATES: dict[str, list[State | None]] = {
         spoken_for(why)
         for why in (SatelliteRefusal.FORGED, SatelliteRefusal.COPY, SatelliteRefusal.OVER)
     ],
-    "PresenceDoorbell": [setting(doorbell__trouble="the adapter is off")],
+    "PresenceDoorbell": [one_of_two_bells_silent],
     "PresenceEntrySlow": [slower],
     "PresenceEntrySuspect": [
         told(entered=60, suspect=10),

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
-from presence.config.settings import DoorbellSettings
+from presence.config.settings import BellSettings, DoorbellSettings
 from presence.edges.bluez.gatt import Doorbell
 from presence.edges.bluez.pace import DOORBELL_PACE, Pace
 from presence.ports import DoorbellResponse
@@ -33,8 +33,13 @@ async def ringing(
     others: Sequence[str] = (),
     **changes: Any,
 ) -> AsyncIterator[Doorbell]:
-    values = {"enabled": True, "service_uuid": SERVICE, "adapter": "hci0", "link_s": 0.3, **changes}
+    """`changes`: of the settings, of the bell's and of the doorbell's."""
+    own = {field.name for field in fields(BellSettings)}
+    of_the_bell = {"adapter": "hci0"} | {k: v for k, v in changes.items() if k in own}
+    others_of_it = {k: v for k, v in changes.items() if k not in own}
+    values = {"enabled": True, "service_uuid": SERVICE, "link_s": 0.3, **others_of_it}
     bell = Doorbell(
+        BellSettings(**of_the_bell),
         DoorbellSettings(**values),
         FakeClock(),
         emit=ears.telemetry.emit,

@@ -59,7 +59,7 @@ class FakeBellCounters:
 
 
 @dataclass
-class FakeDoorbell:
+class FakeBell:
     adapter: str = "hci1"
     trouble: str | None = None
     counters: FakeBellCounters = field(default_factory=FakeBellCounters)
@@ -90,7 +90,7 @@ class Watched:
         self.telemetry = RecordingTelemetry()
         self.publisher = WatchedPublisher()
         self.radio = FakeRadio()
-        self.doorbell: FakeDoorbell | None = FakeDoorbell()
+        self.bells = [FakeBell()]
         self.satellite = SatelliteStatus(
             "pavement", Place.OUTSIDE, SatelliteState.HEARD, 0.0, {SatelliteRefusal.FORGED: 0}
         )
@@ -125,7 +125,7 @@ class Watched:
                 free_bytes=lambda: self.free_bytes,
                 calibration=lambda _utc_s: self.calibration,
                 read_only=lambda: self.read_only,
-                doorbell=self.doorbell,
+                bells=self.bells,
                 satellites=lambda _now: (self.satellite,),
             ),
             alarms,

@@ -203,18 +203,18 @@ def _of_the_satellites(snapshot: Snapshot) -> Iterator[Family]:
 
 
 def _of_the_doorbell(snapshot: Snapshot) -> Iterator[Family]:
-    bells = () if snapshot.bell is None else (snapshot.bell,)
-    hourly = {} if snapshot.bell is None else snapshot.bell.hourly
+    bells = () if snapshot.doorbell is None else snapshot.doorbell.bells
+    hourly = {} if snapshot.doorbell is None else snapshot.doorbell.hourly
     yield Family(
         "presence_doorbell_ringing",
         "gauge",
-        "1 while the doorbell is on air",
+        "1 while the bell is on air",
         tuple(((("adapter", bell.adapter),), float(not bell.trouble)) for bell in bells),
     )
     yield Family(
         "presence_doorbell_outages",
         "counter",
-        "times that the doorbell went off air by itself",
+        "times that the bell went off air by itself",
         tuple(((("adapter", bell.adapter),), bell.outages) for bell in bells),
     )
     for name, meaning in (

@@ -166,14 +166,20 @@ class SatelliteStatus:
     """Messages that were not taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class DoorbellState:
-    """The doorbell, where it is on."""
+class BellState(NamedTuple):
+    """One bell."""
 
     adapter: str
     trouble: str
     """Why it does not ring; empty while it does."""
     outages: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoorbellState:
+    """The doorbell, where it is on."""
+
+    bells: tuple[BellState, ...]
     hourly: Mapping[str, int] = field(default_factory=dict)
     """By RINGS."""
 
@@ -200,7 +206,7 @@ class Snapshot:
     """Looks at the list that took in a new one (`applied`) or failed (`refused`)."""
     radios: tuple[Radio, ...]
     satellites: tuple[SatelliteStatus, ...] = ()
-    bell: DoorbellState | None = None
+    doorbell: DoorbellState | None = None
     broker_connected: bool
     broker_trouble: str
     broker_codes: Mapping[int, int]

@@ -76,8 +76,8 @@ def next_steps(snapshot: Snapshot) -> list[str]:
             "keys: the last window is nearly over: ask the consent service for the next one's keys"
         )
     steps += _antenna_steps(snapshot)
-    if snapshot.bell is not None and snapshot.bell.trouble:
-        steps.append(f"doorbell {snapshot.bell.adapter}: {snapshot.bell.trouble}")
+    bells = () if snapshot.doorbell is None else snapshot.doorbell.bells
+    steps += [f"doorbell {bell.adapter}: {bell.trouble}" for bell in bells if bell.trouble]
     if not snapshot.broker_connected:
         steps.append(f"broker: {snapshot.broker_trouble or 'not connected yet'}")
     door = snapshot.calibration
@@ -158,7 +158,7 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         },
         "radios": [_radio_as_json(radio) for radio in snapshot.radios],
         "satellites": [_satellite_as_json(each) for each in snapshot.satellites],
-        "doorbell": None if snapshot.bell is None else _bell_as_json(snapshot.bell),
+        "doorbell": None if snapshot.doorbell is None else _doorbell_as_json(snapshot.doorbell),
         "broker": {"connected": snapshot.broker_connected, "trouble": snapshot.broker_trouble},
         "outbox_hourly": snapshot.outbox,
         "hourly": dict(snapshot.hourly),
@@ -196,14 +196,16 @@ def _satellite_as_json(satellite: SatelliteStatus) -> dict[str, Any]:
     }
 
 
-def _bell_as_json(bell: DoorbellState) -> dict[str, Any]:
+def _doorbell_as_json(doorbell: DoorbellState) -> dict[str, Any]:
+    hourly = doorbell.hourly
     return {
-        "adapter": bell.adapter,
-        "ringing": not bell.trouble,
-        "outages": bell.outages,
-        "links_hourly": bell.hourly.get("links", 0),
-        "sent_away_hourly": bell.hourly.get("sent_away", 0),
-        "answers_hourly": {str(result): bell.hourly.get(result, 0) for result in ANSWERS},
+        "bells": [
+            {"adapter": bell.adapter, "ringing": not bell.trouble, "outages": bell.outages}
+            for bell in doorbell.bells
+        ],
+        "links_hourly": hourly.get("links", 0),
+        "sent_away_hourly": hourly.get("sent_away", 0),
+        "answers_hourly": {str(result): hourly.get(result, 0) for result in ANSWERS},
     }
 
 
@@ -314,13 +316,14 @@ def as_lines(status: dict[str, Any]) -> list[str]:
     for each in status["satellites"]:
         gap = f", for {each['gap_s']} s" if each["gap_s"] else ""
         lines.append(f"  away    {each['satellite']} ({each['place']}) {each['state']}{gap}")
-    if bell := status["doorbell"]:
-        answers = bell["answers_hourly"]
+    if doorbell := status["doorbell"]:
+        answers, bells = doorbell["answers_hourly"], doorbell["bells"]
+        rings = (f"{b['adapter']} {'rings' if b['ringing'] else 'does NOT ring'}" for b in bells)
         lines.append(
-            f"  bell    {bell['adapter']} {'rings' if bell['ringing'] else 'does NOT ring'}; "
+            f"  bell    {', '.join(rings)}; "
             "hourly: answers accepted "
             f"{answers['accepted']}, worth nothing {sum(answers.values()) - answers['accepted']}; "
-            f"connections {bell['links_hourly']}, sent away {bell['sent_away_hourly']}"
+            f"connections {doorbell['links_hourly']}, sent away {doorbell['sent_away_hourly']}"
         )
     lines.append(f"  broker  {'connected' if status['broker']['connected'] else 'NOT connected'}")
     lines.append(

@@ -15,7 +15,7 @@ Imports: presence.core, presence.config, presence.ports; no other edge.
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from presence.config.antennas import not_for_antennas
+from presence.config.bells import not_for_antennas
 from presence.config.rules import scan_filters_of
 from presence.config.settings import Settings
 from presence.edges.bluez.care import Means

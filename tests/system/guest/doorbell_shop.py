@@ -112,7 +112,7 @@ class Shop:
         await run(install)
         settings = always_open(SETTINGS.read_text()).replace("poll_s: 10", "poll_s: 1")
         SETTINGS.write_text(settings.replace("export: none", "export: loopback"))
-        self.set_bell(enabled="true", service_uuid=SERVICE_UUID)
+        self.set_bell(enabled="true", service_uuid=SERVICE_UUID, bells="[{adapter: hci1}]")
         self.air.controller = Controller()
         radio = Radio("gateway", self.ether, ADAPTER_ADDRESS, extended=extended)
         self.adapter = Vhci(radio)
@@ -131,7 +131,7 @@ class Shop:
         )
         for name, value in values.items():
             line = f"  {name}: {value}" if value else f"  #{name}: ''"
-            bell = re.sub(rf"(?m)^  #?{name}: .*$", line, bell)
+            bell = re.sub(rf"(?m)^  #?{name}:.*$", line, bell)
         SETTINGS.write_text(before + bell + after)
 
     def give_out(self) -> None:

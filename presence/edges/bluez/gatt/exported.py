@@ -98,12 +98,14 @@ class Writable(_Characteristic):
         self._write(_link(options), bytes(value))
 
 
-def beacon_data(uuid: str, major: int) -> bytes:
+def beacon_data(uuid: str, major: int, minor: int) -> bytes:
     """Of an iBeacon (Proximity Beacon Specification), after the company: type, length, UUID, major,
     minor, power.
     """
     power = MEASURED_POWER_DBM.to_bytes(1, "big", signed=True)
-    return b"\x02\x15" + UUID(uuid).bytes + major.to_bytes(2, "big") + bytes(2) + power
+    return (
+        b"\x02\x15" + UUID(uuid).bytes + major.to_bytes(2, "big") + minor.to_bytes(2, "big") + power
+    )
 
 
 def _link(options: dict[str, Any]) -> str:

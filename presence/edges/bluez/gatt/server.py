@@ -1,4 +1,4 @@
-"""Keeps the doorbell on its adapter, and brings it back after whatever took it away."""
+"""Keeps a bell on its adapter, and brings it back after whatever took it away."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from typing import Final
 
 from dbus_fast import AuthError, DBusError
 
-from presence.config.settings import DoorbellSettings
+from presence.config.settings import BellSettings, DoorbellSettings
 from presence.edges.bluez.bus import BluezBus
 from presence.edges.bluez.connection import Bluez
 from presence.edges.bluez.gatt.stay import DoorbellCounters, Stay
@@ -28,10 +28,11 @@ BUS_ERRORS: Final = (OSError, EOFError, AuthError, DBusError)
 
 
 class Doorbell:
-    """Implements ports.DoorbellSource."""
+    """One bell. Implements ports.DoorbellSource."""
 
     def __init__(
         self,
+        bell: BellSettings,
         settings: DoorbellSettings,
         clock: Clock,
         *,
@@ -47,6 +48,7 @@ class Doorbell:
         self.counters = DoorbellCounters()
         self.trouble: str | None = "not registered yet"
         """Why the bell does not ring, with the next step; None while it does."""
+        self._bell = bell
         self._settings = settings
         self._clock = clock
         self._emit = emit
@@ -60,7 +62,7 @@ class Doorbell:
     @property
     def adapter(self) -> str:
         """As the settings call it."""
-        return self._settings.adapter
+        return self._bell.adapter
 
     async def run(self, on_response: OnResponse) -> None:
         """Until cancelled."""
@@ -81,13 +83,14 @@ class Doorbell:
     async def _serve(self, on_response: OnResponse) -> None:
         """One stay on the bus; ends with a RadioError."""
         async with BluezBus.connect(call_s=self._pace.call_s, address=self._bus_address) as bus:
-            adapter = await Bluez(bus).adapter(self._settings.adapter, others=self._others)
+            adapter = await Bluez(bus).adapter(self._bell.adapter, others=self._others)
             await Stay(
                 bus,
                 adapter.name,
                 self._settings,
                 self._clock,
                 self.counters,
+                number=self._bell.number,
                 nonce=self._nonce,
                 on_response=on_response,
                 ready=self._ready,
@@ -104,7 +107,7 @@ class Doorbell:
     def _ready(self) -> None:
         self.trouble = None
         self._told_trouble = False
-        self._emit(DoorbellReady(adapter=self._settings.adapter))
+        self._emit(DoorbellReady(adapter=self._bell.adapter))
 
     def _failed(self, error: RadioError) -> None:
         """Told once for each outage, not at each attempt."""
@@ -113,7 +116,7 @@ class Doorbell:
             self.counters.outages += 1
             self._emit(
                 DoorbellFailed(
-                    adapter=self._settings.adapter,
+                    adapter=self._bell.adapter,
                     reason=error.detail,
                     next_step=error.fault.value,
                 )

@@ -87,6 +87,7 @@ class Stay:
         clock: Clock,
         counters: DoorbellCounters,
         *,
+        number: int,
         nonce: Callable[[int], bytes],
         on_response: OnResponse,
         ready: Callable[[], None],
@@ -94,6 +95,7 @@ class Stay:
     ) -> None:
         self._bus = bus
         self._name = adapter
+        self._number = number
         self._settings = settings
         self._clock = clock
         self._counters = counters
@@ -102,7 +104,7 @@ class Stay:
         self._ready = ready
         self._may_switch_on = may_switch_on
         self._adapter = f"/org/bluez/{adapter}"
-        self._challenges = ChallengeRegistry()
+        self._challenges = ChallengeRegistry(number)
         self._connected: asyncio.Queue[tuple[str, asyncio.Event]] = asyncio.Queue()
         """Links that nobody attends to yet, each with what is set when it is gone: it may be gone
         before its turn.
@@ -166,7 +168,7 @@ class Stay:
             exported.ANSWER: Writable(ANSWER_UUID, self._written),
         }
         if settings.beacon_uuid is not None:
-            beacon = beacon_data(settings.beacon_uuid, settings.beacon_major)
+            beacon = beacon_data(settings.beacon_uuid, settings.beacon_major, self._number)
             objects[exported.BEACON] = ExportedAdvertisement(
                 "broadcast", interval_ms, manufacturer_data={exported.APPLE: beacon}
             )

@@ -100,6 +100,32 @@ async def test_a_phone_reads_answers_and_is_handed_over(
     assert bell.counters.links == 1
 
 
+async def test_a_bell_says_its_number_on_air_and_answers_are_of_it_unless_they_name_bells(
+    bus: str, bluez: FakeBell
+) -> None:
+    ears = Ears()
+    named = tuple(reading._replace(bell=number % 3) for number, reading in enumerate(SERIES * 16))
+    oldest_first = tuple(sorted(named, key=lambda reading: -reading.age_s))
+    async with ringing(bus, ears, beacon_uuid=BEACON, beacon_major=42, number=7) as bell:
+        await soon(lambda: bell.trouble is None)
+        (beacon,) = (each for each in bluez.on_air.values() if each["Type"] == "broadcast")
+        assert beacon["ManufacturerData"][0x004C][-5:].hex() == "002a" + "0007" + "c5"
+        for phone, series, naming_bells in ((1, SERIES, False), (2, oldest_first, True)):
+            ringer = bluez.phone(phone)
+            await ringer.connect()
+            challenge = await ringer.read(CHALLENGE_UUID)
+            written = make_answer(challenge, series, KEY, SITE, SLOT, naming_bells=naming_bells)
+            await ringer.write(ANSWER_UUID, written)
+            await ringer.disconnect()
+        await soon(lambda: len(ears.rung) == 2)
+    of_one, of_several = ears.rung
+    assert isinstance(of_one, Answer)
+    assert isinstance(of_several, Answer)
+    assert {reading.bell for reading in of_one.readings} == {7}
+    assert [reading.bell for reading in of_several.readings] == [r.bell for r in oldest_first]
+    assert is_genuine(of_several, KEY, SITE, SLOT)
+
+
 async def test_every_connection_has_a_challenge_of_its_own_so_an_answer_cannot_be_replayed(
     bus: str, bluez: FakeBell
 ) -> None:
