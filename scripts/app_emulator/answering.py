@@ -60,7 +60,24 @@ def add_doorbell(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     doorbell.add_argument(
         "--store", required=True, metavar="NAME", help="store.store of the gateway, e.g. fi-0042"
     )
+    _add_beacons(doorbell)
     _add_manners(doorbell)
+
+
+def _add_beacons(doorbell: argparse.ArgumentParser) -> None:
+    doorbell.add_argument(
+        "--beacon-uuid",
+        type=UUID,
+        metavar="UUID",
+        help="doorbell.beacon_uuid of the gateway: measure each bell of the store, by its beacon",
+    )
+    doorbell.add_argument(
+        "--beacon-major",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with it: doorbell.beacon_major, the store (default 0)",
+    )
 
 
 def _add_manners(doorbell: argparse.ArgumentParser) -> None:
@@ -91,7 +108,9 @@ def answer_doorbells(options: argparse.Namespace) -> int:
     customer = Customer(options.identity_key, site, options.service_uuid)
     clock = SystemClock()
     try:
-        return asyncio.run(answer_all(BleakCentral(options.adapter, clock), customer, options))
+        beacons = (options.beacon_uuid, options.beacon_major) if options.beacon_uuid else None
+        central = BleakCentral(options.adapter, clock, beacons=beacons)
+        return asyncio.run(answer_all(central, customer, options))
     except KeyboardInterrupt:
         return 0
 
@@ -118,8 +137,8 @@ def _say(result: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps(result), flush=True)
     elif result["answered"]:
         print(
-            f"answered: {result['readings']} readings, the strongest {result['strongest_dbm']} "
-            "dBm; connected, read "
+            f"answered: {result['readings']} readings of {result['bells']} bell(s), the strongest "
+            f"{result['strongest_dbm']} dBm; connected, read "
             f"and written in {result['link_s']:.2f} s (attempt {result['attempts']})",
             flush=True,
         )

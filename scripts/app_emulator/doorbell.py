@@ -1,8 +1,11 @@
 """A phone that answers the doorbell: it listens, connects to the loudest gateway, reads, writes
 (docs/doorbell.md).
 
-    listen ─► readings of the loudest ─► connect ─► read challenge ─► write answer ─► disconnect
-       │ nothing: NoAnswer                  │ lost: again, after a pause of chance, ATTEMPTS times
+    listen ─► readings ─► connect to the loudest ─► read challenge ─► write answer ─► disconnect
+       │ nothing: NoAnswer     │ lost: again, after a pause of chance, ATTEMPTS times
+
+A phone that hears the beacons of the store's bells tells which bell each reading is of; one that
+does not answers with readings of the bell that it connects to.
 
 Two phones that answer the same advertisement collide, so a phone tries again, not at once
 (docs/design.md#doorbell).
@@ -12,6 +15,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from itertools import chain
 from random import uniform
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -54,6 +58,8 @@ class Sound(NamedTuple):
     rssi_dbm: int
     gateway: str
     """Whatever names it to the central that heard it."""
+    bell: int | None = None
+    """Of a beacon beside a doorbell: the number that it says."""
 
 
 class Peer(Protocol):
@@ -69,7 +75,9 @@ class Central(Protocol):
     """The phone's radio."""
 
     async def listen(self, service_uuid: str, seconds: float) -> Sequence[Sound]:
-        """All that was heard of this service, oldest first; raises RadioError."""
+        """All that was heard of this service, and of the store's beacons where they are known,
+        oldest first; raises RadioError.
+        """
 
     def connect(self, gateway: str) -> AbstractAsyncContextManager[Peer]:
         """To a gateway that was heard; raises LinkLost."""
@@ -90,6 +98,8 @@ class Answered(NamedTuple):
     """
 
     gateways: int
+    bells: int
+    """Those that the readings are of."""
     readings: int
     strongest_dbm: int
     first_heard_to_written_s: float
@@ -111,8 +121,10 @@ async def answer_once(
 ) -> Answered:
     """One ring from beginning to end; raises NoAnswer and RadioError."""
     sounds = await _listen(central, customer, listen_s)
-    gateway = max(sounds, key=lambda sound: sound.rssi_dbm).gateway
-    heard = [sound for sound in sounds if sound.gateway == gateway]
+    doorbells = [sound for sound in sounds if sound.bell is None]
+    gateway = max(doorbells, key=lambda sound: sound.rssi_dbm).gateway
+    beacons = [sound for sound in sounds if sound.bell is not None]
+    heard = beacons or [sound for sound in doorbells if sound.gateway == gateway]
     trouble = ""
     for attempt in range(1, ATTEMPTS + 1):
         began_s = clock.now().monotonic_s
@@ -127,7 +139,8 @@ async def answer_once(
             continue
         series, done_s = written
         return Answered(
-            gateways=len({sound.gateway for sound in sounds}),
+            gateways=len({sound.gateway for sound in doorbells}),
+            bells=len({reading.bell for reading in series}),
             readings=len(series),
             strongest_dbm=max(reading.rssi_dbm for reading in series),
             first_heard_to_written_s=done_s - heard[0].at_s,
@@ -141,7 +154,7 @@ async def answer_once(
 
 async def _listen(central: Central, customer: Customer, listen_s: float) -> Sequence[Sound]:
     sounds = await central.listen(customer.service_uuid, listen_s)
-    if not sounds:
+    if all(sound.bell is not None for sound in sounds):
         raise NoAnswer(
             f"nothing heard of {customer.service_uuid} in {listen_s:g} s: is doorbell.enabled true "
             "and doorbell.service_uuid the same at the gateway? Go nearer, or listen longer "
@@ -167,25 +180,33 @@ async def _exchange(
         )
     now = clock.now()
     series = readings_of(heard, now.monotonic_s)
-    key = window_key(customer.identity_key, now.utc_s)
-    await peer.write(
-        ANSWER_UUID, make_answer(challenge, series, key, customer.site, slot_at(now.utc_s))
-    )
+    key, slot = window_key(customer.identity_key, now.utc_s), slot_at(now.utc_s)
+    naming_bells = heard[0].bell is not None
+    answer = make_answer(challenge, series, key, customer.site, slot, naming_bells=naming_bells)
+    await peer.write(ANSWER_UUID, answer)
     return series, clock.now().monotonic_s
 
 
 def readings_of(sounds: Sequence[Sound], now_s: float) -> list[DoorbellReading]:
-    """At most MAX_READINGS, evenly chosen from what an age can tell of, oldest first; the newest
-    always.
+    """At most MAX_READINGS, evenly chosen from what an age can tell of, as many of each bell, the
+    newest always; oldest first.
 
     Where a phone connects too slowly for that, the newest counts as OLDEST_S old.
     """
     fresh = [sound for sound in sounds if now_s - sound.at_s <= OLDEST_S] or [sounds[-1]]
-    count = min(len(fresh), MAX_READINGS)
-    chosen = [
-        fresh[len(fresh) - 1 - number * len(fresh) // count] for number in reversed(range(count))
-    ]
+    bells = {sound.bell for sound in fresh}
+    most = max(1, MAX_READINGS // len(bells))
+    each = (_evenly([sound for sound in fresh if sound.bell == bell], most) for bell in bells)
+    chosen = sorted(chain.from_iterable(each), key=lambda sound: sound.at_s)[-MAX_READINGS:]
     return [
-        DoorbellReading(min(OLDEST_S, max(0.0, now_s - sound.at_s)), sound.rssi_dbm)
+        DoorbellReading(
+            min(OLDEST_S, max(0.0, now_s - sound.at_s)), sound.rssi_dbm, sound.bell or 0
+        )
         for sound in chosen
     ]
+
+
+def _evenly(sounds: Sequence[Sound], most: int) -> list[Sound]:
+    """The newest always."""
+    count = min(len(sounds), most)
+    return [sounds[len(sounds) - 1 - number * len(sounds) // count] for number in range(count)]

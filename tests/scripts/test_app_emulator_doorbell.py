@@ -4,12 +4,15 @@ other side.
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from presence.core.place import Place
 from presence.core.recognition.challenge import (
     ANSWER_UUID,
     CHALLENGE_UUID,
@@ -20,12 +23,14 @@ from presence.core.recognition.challenge import (
     is_genuine,
 )
 from presence.core.recognition.identifiers import slot_at
+from presence.core.rules import Bell
 from presence.core.site import Site
+from presence.edges.bluez.gatt.exported import beacon_data
 from presence.errors import RadioError, RadioFault
 from presence.simulation.identity_keys import window_key
 from scripts.app_emulator.__main__ import main
 from scripts.app_emulator.answering import answer_all
-from scripts.app_emulator.central import BleakCentral
+from scripts.app_emulator.central import BleakCentral, bell_of
 from scripts.app_emulator.doorbell import (
     ATTEMPTS,
     OLDEST_S,
@@ -41,6 +46,8 @@ from scripts.stores.customers import identity_key
 from tests.support.builders import (
     ANNA,
     SITE,
+    an_engine,
+    consent,
     moment,
 )
 from tests.support.fake_advertising import a_bus
@@ -136,7 +143,7 @@ async def test_an_answer_is_genuine_and_carries_what_was_heard_of_the_loudest_ga
     now = clock.now()
     assert isinstance(answer, Answer)
     assert is_genuine(answer, window_key(KEY, now.utc_s), SITE, slot_at(now.utc_s))
-    assert [(round(age_s, 1), rssi_dbm) for age_s, rssi_dbm in answer.readings] == [
+    assert [(round(age_s, 1), rssi_dbm) for age_s, rssi_dbm, _ in answer.readings] == [
         (3.0, -62),
         (2.0, -55),
         (0.1, -58),
@@ -144,6 +151,80 @@ async def test_an_answer_is_genuine_and_carries_what_was_heard_of_the_loudest_ga
     assert air.asked == ["near"]
     assert (done.gateways, done.readings, done.strongest_dbm, done.attempts) == (2, 3, -55, 1)
     assert done.first_heard_to_written_s == pytest.approx(3.0)
+
+
+def rings(clock: FakeClock, seconds: int, **levels: int) -> list[Sound]:
+    """Doorbell and beacon of each of these gateways once a second; their bells are 0, 1 …"""
+    now_s = clock.now().monotonic_s
+    return [
+        Sound(now_s - age_s, rssi_dbm, gateway, bell)
+        for age_s in reversed(range(seconds))
+        for number, (gateway, rssi_dbm) in enumerate(levels.items())
+        for bell in (None, number)
+    ]
+
+
+async def test_a_phone_that_hears_beacons_answers_the_loudest_with_readings_of_all_bells(
+    clock: FakeClock,
+) -> None:
+    gateway = Gateway(clock)
+    air = Air(gateway, rings(clock, 5, back=-66, door=-55))
+
+    done = await answered(air, clock)
+
+    (answer,) = gateway.rung
+    now = clock.now()
+    assert isinstance(answer, Answer)
+    assert is_genuine(answer, window_key(KEY, now.utc_s), SITE, slot_at(now.utc_s))
+    assert [(round(age_s), rssi_dbm, bell) for age_s, rssi_dbm, bell in answer.readings] == [
+        (age_s, rssi_dbm, bell)
+        for age_s in (4, 3, 2, 1, 0)
+        for rssi_dbm, bell in ((-66, 0), (-55, 1))
+    ]
+    assert air.asked == ["door"]
+    assert (done.gateways, done.bells, done.readings) == (2, 2, 10)
+
+
+async def test_the_gateway_tells_by_one_answer_of_several_bells_whether_the_phone_is_inside(
+    clock: FakeClock,
+) -> None:
+    """Inside and outside the door, the bell inside is heard alike."""
+    for door_dbm, enters in ((-75, True), (-50, False)):
+        gateway = Gateway(clock)
+        await answered(Air(gateway, rings(clock, 9, back=-64, door=door_dbm)), clock)
+        engine = an_engine(
+            consent(),
+            places={"inner": Place.DOOR},
+            bells={0: Bell("back"), 1: Bell("inner")},
+        )
+        assert bool(engine.answered(*gateway.rung).queued) is enters
+
+
+@pytest.mark.parametrize("bells", [1, 2, 3, 5])
+def test_however_many_bells_ring_each_has_its_share_of_an_answer(bells: int) -> None:
+    sounds = [Sound(5 + n / 10, -60, "near", n % bells) for n in range(150)]
+    series = readings_of(sounds, 20.0)
+    counts = Counter(reading.bell for reading in series)
+    assert set(counts) == set(range(bells))
+    assert set(counts.values()) == {MAX_READINGS // bells}
+    assert [r.age_s for r in series] == sorted((r.age_s for r in series), reverse=True)
+
+
+async def test_who_hears_beacons_and_no_doorbell_has_nothing_to_connect_to(
+    clock: FakeClock,
+) -> None:
+    beacons = [sound for sound in rings(clock, 3, back=-60) if sound.bell is not None]
+    with pytest.raises(NoAnswer, match="nothing heard of 5f0c1e52"):
+        await answered(Air(Gateway(clock), beacons), clock)
+
+
+def test_a_bell_is_known_by_the_chains_uuid_and_the_stores_number() -> None:
+    uuid = UUID("0a6cb6b6-9b1f-4d59-8f5e-8a7a3b0d1c42")
+    frame = beacon_data(str(uuid), 42, 7)
+    assert bell_of(frame, uuid, 42) == 7
+    assert bell_of(frame, uuid, 43) is None
+    assert bell_of(frame, UUID(SERVICE), 42) is None
+    assert bell_of(frame[:-1], uuid, 42) is None
 
 
 async def test_an_answer_for_another_store_is_not_genuine_here(clock: FakeClock) -> None:
@@ -231,7 +312,7 @@ async def test_each_answer_and_each_failure_is_a_line_of_json(
     assert first["answered"]
     assert (first["readings"], first["strongest_dbm"]) == (1, -58)
     assert not second["answered"]
-    assert "plug one in" in second["trouble"]
+    assert "plug the adapter in" in second["trouble"]
 
 
 @pytest.mark.parametrize(
