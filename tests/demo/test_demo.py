@@ -251,7 +251,7 @@ def test_the_story_comes_true_whatever_the_seed(tmp_path):
                 if isinstance(event, Entered):
                     entered[report.phone.name].append(report.at_s)
         for heard in doorbell.heard():
-            for age_s, rssi_dbm in heard.readings:
+            for age_s, rssi_dbm, _ in heard.readings:
                 sighting = Sighting(
                     moment(heard.at_s - age_s), heard.pocket.name.encode(), rssi_dbm
                 )
@@ -293,7 +293,7 @@ def a_play(
         people=people,
         clock=shop.clock,
         shop=shop,
-        bells=[doorbell],
+        doorbell=doorbell,
         scene=Scene(people, shop.clock, seconds=SECONDS, tell=lambda _: None),
         gateway=gateway,
         broker=broker,
