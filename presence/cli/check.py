@@ -30,7 +30,13 @@ from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConfigurationError
 
-NEED_ADAPTERS = ("radio.antennas", "radio.adapters", "radio.door_adapters", "doorbell.adapter")
+NEED_ADAPTERS = (
+    "radio.antennas",
+    "radio.adapters",
+    "radio.door_adapters",
+    "doorbell.bells",
+    "doorbell.adapter",
+)
 """Settings that name adapters: who has to mend one wants to see which there are."""
 ROOM_MIB = {Verdict.FAIL: 8, Verdict.WARN: 64}
 """Less free than this on the disk of storage.state_dir. A list of a million takes some 120 MiB, a

@@ -166,6 +166,21 @@ def test_an_answer_that_comes_later_than_what_every_antenna_heard_changes_nothin
     assert found[0] == found[1]
 
 
+@pytest.mark.requirement("T-01")
+@given(PACKETS)
+def test_the_silence_of_a_bell_that_hears_no_broadcast_is_evidence_of_nothing(
+    packets: Packets,
+) -> None:
+    """It hangs somewhere and only rings: whatever antennas hear, it is as if it were not there."""
+    found: list[tuple[float, float]] = []
+    for rings in (False, True):
+        bells = {BACK: Bell("bell inside"), OUTER: Bell("bell outside")}
+        places = {"bell inside": Place.INSIDE, "bell outside": Place.OUTSIDE}
+        changes = {"bells": bells, "places": {**PLACES, **places}} if rings else {}
+        found.append(entry_s(a_gateway(entry=QUICK, **changes), packets, 0.0))
+    assert found[0] == found[1]
+
+
 def test_seconds_that_are_answered_at_every_bell_count_once() -> None:
     """A phone rings at one bell after the other with what it heard before: 60 dB·s of the 70."""
     engine = a_gateway()

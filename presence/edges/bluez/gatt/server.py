@@ -66,7 +66,7 @@ class Doorbell:
 
     async def run(self, on_response: OnResponse) -> None:
         """Until cancelled."""
-        vouch_for(self._settings.adapter)
+        vouch_for(self._bell.adapter)
         while True:
             beat()
             try:
