@@ -331,6 +331,8 @@ def as_lines(status: dict[str, Any]) -> list[str]:
         f"{status['outbox_hourly']} "
         "(up to the last full hour, each hour rounded to 5)"
     )
+    if status["calibrated"] and status["calibrated_until"]:
+        lines.append(f"  door    calibrated, valid until {status['calibrated_until']}")
     lines += _entry_lines(status["entry"])
     lines += [f"  → {step}" for step in status["next_steps"]] or ["  all is well"]
     return lines

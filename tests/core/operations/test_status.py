@@ -110,6 +110,17 @@ def test_each_trouble_is_said_with_its_next_step(trouble: dict[str, Any], words:
     assert f"  → {step}" in as_lines(status)
 
 
+def test_until_when_the_calibration_holds_is_said_as_long_as_it_does() -> None:
+    holds = as_json(replace(WELL, calibration=DoorStanding(valid_until="2027-11-23")))
+    assert (holds["calibrated"], holds["calibrated_until"]) == (True, "2027-11-23")
+    assert "  door    calibrated, valid until 2027-11-23" in as_lines(holds)
+    over = DoorStanding(doubt="valid until 2026-11-23: that is past", valid_until="2026-11-23")
+    past = as_json(replace(WELL, calibration=over))
+    assert not past["calibrated"]
+    assert not any("calibrated, valid" in line for line in as_lines(past))
+    assert any("that is past" in line for line in as_lines(past))
+
+
 def test_before_the_first_list_the_lines_can_be_written_too() -> None:
     unknown = replace(
         WELL, freshness=Freshness.BOOT, next_step="x", list_age_s=None, list_proven_utc_s=None,
