@@ -51,6 +51,8 @@ from presence.telemetry import Emit, SatelliteHeard, SatelliteIgnored, Satellite
 SILENT_S: Final = 3.0
 """Three heartbeats (docs/satellites.md)."""
 LOST_S: Final = 10.0
+AWAITED_S: Final = 30.0
+"""At a start or an opening: until it has its first nonce, and its radio listens."""
 BESIDE_NONCES: Final = 1.5
 """A gateway beside us gives a nonce in every NONCE_S; one of them may be late."""
 NO_ADDRESS: Final = b""
@@ -60,6 +62,7 @@ NO_ADDRESS: Final = b""
 class SatelliteLink(Protocol):
     """A broker (edges.mqtt.MqttPublisher)."""
 
+    async def connected(self) -> None: ...
     async def subscribe(self, topic: str, handler: Callable[[str, bytes, bool], None]) -> None: ...
     async def send(self, topic: str, payload: bytes) -> None: ...
 
@@ -134,6 +137,8 @@ class Satellites:
             with resting():
                 await asyncio.sleep(BESIDE_NONCES * self._nonce_s)
         while True:
+            with resting():  # the first one as soon as it can be given
+                await self._link.connected()
             if self._wanted(self._clock.now()):
                 for each in self._watched:
                     await self._give_nonce(each)
@@ -144,7 +149,8 @@ class Satellites:
         """Let time pass: who said nothing for too long is lost."""
         wanted = self._wanted(now)
         for each in self._watched:
-            silent = now.monotonic_s - each.since_s >= LOST_S
+            patience_s = AWAITED_S if each.state is SatelliteState.AWAITED else LOST_S
+            silent = now.monotonic_s - each.since_s >= patience_s
             if not wanted:
                 # What it still says belongs to the nonces that were given before we closed.
                 if silent or each.state is not SatelliteState.HEARD:

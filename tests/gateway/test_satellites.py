@@ -17,7 +17,7 @@ from presence.core.recognition.beacons import eddystone
 from presence.core.recognition.satellite_message import SatelliteRefusal, encode_nonce
 from presence.errors import BrokerError
 from presence.gateway.antennas import HEARS, watch_antennas
-from presence.gateway.satellites import LOST_S, SILENT_S, Satellite, Satellites
+from presence.gateway.satellites import AWAITED_S, LOST_S, SILENT_S, Satellite, Satellites
 from presence.telemetry import SatelliteHeard, SatelliteIgnored, SatelliteLost
 from tests.support.builders import ANNA, SITE, an_engine, approach, consent, moment
 from tests.support.fake_satellite import PAVEMENT, PAVEMENT_KEY, FakeSatellite, reading
@@ -181,7 +181,7 @@ async def test_what_is_not_new_or_not_its_own_is_dropped_counted_and_told(
     else:
         pavement.nonce = bytes(8)
         shopfront.hear(pavement.says(reading()))
-        shopfront.pass_s(LOST_S)
+        shopfront.pass_s(AWAITED_S)
         shopfront.hear(pavement.says(reading()))
     reason = SatelliteRefusal("forged" if why == "another topic" else why)
     assert shopfront.heard == []
@@ -230,12 +230,14 @@ async def test_a_satellite_that_is_silent_is_lost_and_told_once(shopfront: Shopf
         shopfront.pass_s(LOST_S / 2)
     assert shopfront.state() is SatelliteState.LOST
     assert shopfront.satellites.hearing() == frozenset()
+    assert shopfront.state("till") is SatelliteState.AWAITED
+    shopfront.pass_s(AWAITED_S)
     lost = shopfront.telemetry.of(SatelliteLost)
     assert [(each.satellite, each.place) for each in lost] == [
         (PAVEMENT, "outside"),
         ("till", "inside"),
     ]
-    shopfront.hear(shopfront.pavement.says(after_ms=25_000))
+    shopfront.hear(shopfront.pavement.says(after_ms=55_000))
     assert shopfront.state() is SatelliteState.HEARD
     assert len(shopfront.telemetry.of(SatelliteHeard)) == 2
 
@@ -267,12 +269,14 @@ async def test_while_the_shop_is_closed_nobody_is_asked_to_listen_and_nobody_is_
     shopfront.pass_s(1)
     assert shopfront.state() is SatelliteState.AWAITED
     shopfront.pass_s(LOST_S)
+    assert shopfront.state() is SatelliteState.AWAITED  # its radio has only just begun
+    shopfront.pass_s(AWAITED_S)
     assert shopfront.state() is SatelliteState.LOST
 
 
 async def test_without_a_broker_the_satellites_are_lost_and_the_gateway_goes_on() -> None:
     async with Shopfront(away=True).running() as shopfront:
-        shopfront.pass_s(LOST_S)
+        shopfront.pass_s(AWAITED_S)
         assert shopfront.state() is SatelliteState.LOST
 
 
