@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from presence.core.consent.entry_rules import LOUDNESS_STEP_DB
 from scripts.entrybench.radio import Floats
 
 
@@ -61,7 +62,6 @@ class Phone:
     ahead: bool
 
 
-LOUDNESS_STEP_DB: Final = 4
 MIXED: Final = Phones("hand, pocket, bag", None, CARRIED)
 AS_RECORDED: Final = Phones("as recorded", None, {"pocket": Carried(1.0, 0.0, 1.0, ahead=False)})
 """One way to carry, with the recorded spread: what the figures before places had."""
