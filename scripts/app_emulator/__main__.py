@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from presence.core.recognition.identifiers import SLOT_S, slot_at
+from presence.core.recognition.loudness import LOSS_OF_1_M_DB
 from presence.core.recognition.ticks import TICK_S
 from presence.edges.bluez.advertiser import Advertiser
 from presence.errors import RadioError
@@ -55,6 +56,10 @@ examples:
 Identity keys here are for tests: a real customer's key never leaves their phone and the consent
 service. Of a list only entries with the flag `test` are played. Byte formats:
 docs/app-integration.md."""
+
+
+REFERENCE_DBM: Final = {"E1": -18, "E2": -18 - LOSS_OF_1_M_DB}
+"""Received at 0 m and at 1 m, as identity.reference_tx_dbm is delivered."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,7 +135,10 @@ def _common() -> argparse.ArgumentParser:
         help="the chain's iBeacon prefix, for E2",
     )
     common.add_argument(
-        "--tx-power", type=int, default=-20, metavar="DBM", help="calibrated power (default -20)"
+        "--tx-power",
+        type=int,
+        metavar="DBM",
+        help="what it says of its power (default -18 for E1, -59 for E2: the same phone)",
     )
     common.add_argument(
         "--ticks", action="store_true", help="E1 with a tick and its MAC, new every 16 s"
@@ -172,7 +180,8 @@ def _add_times(common: argparse.ArgumentParser) -> None:
 
 
 def _play(options: argparse.Namespace) -> int:
-    encode = encoder(options.format, prefix=options.prefix, tx_power_dbm=options.tx_power)
+    power_dbm = REFERENCE_DBM[options.format] if options.tx_power is None else options.tx_power
+    encode = encoder(options.format, prefix=options.prefix, tx_power_dbm=power_dbm)
     keys: list[bytes] = options.identity_key or []
     phones = [
         phone_of_identity_key(key, encode, until_s=options.until, ticks=options.ticks)
