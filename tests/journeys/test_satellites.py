@@ -8,6 +8,7 @@ adapter inside, and the satellite (tests.support.fake_satellite) with its own co
 import asyncio
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ from presence.ports import OnAdvertisement
 from presence.telemetry import SatelliteHeard, SatelliteIgnored, SatelliteLost
 from tests.support.brokers import Mosquitto, listener, mosquitto, needs_mosquitto
 from tests.support.builders import ANNA, BERIT, advertisement, identifier_of
+from tests.support.fake_advertising import a_bus
+from tests.support.fake_bluez import FakeAdapter, a_bluetoothd
 from tests.support.fake_satellite import (
     PAVEMENT_KEY,
     FakeSatellite,
@@ -45,6 +48,19 @@ entry: {enter_rssi_dbm: -75, evidence_db_s: 20, min_sightings: 4, min_duration_s
 """
 
 
+def shop_with_satellite(folder: Path, port: int) -> Shop:
+    """As an operator lays it out: Anna and Berit on the list, a satellite outside."""
+    now_s = time.time()
+    shop = Shop(folder / "shop", port).open(
+        [entry(ref, around_s=now_s) for ref in (ANNA, BERIT)],
+        published_at=int(now_s),
+        suppression_checked_at=int(now_s),
+    )
+    shop.config.write_text(shop.config.read_text() + SATELLITE)
+    (shop.folder / "pavement.key").write_text(PAVEMENT_KEY.hex())
+    return shop
+
+
 class Adapter:
     """The one inside: hears what a test says, until cancelled."""
 
@@ -60,14 +76,7 @@ class Shopfront:
     """A gateway at work, and whoever is before or behind the front."""
 
     def __init__(self, folder: Path, broker: Mosquitto) -> None:
-        now_s = time.time()
-        shop = Shop(folder / "shop", broker.port).open(
-            [entry(ref, around_s=now_s) for ref in (ANNA, BERIT)],
-            published_at=int(now_s),
-            suppression_checked_at=int(now_s),
-        )
-        shop.config.write_text(shop.config.read_text() + SATELLITE)
-        (shop.folder / "pavement.key").write_text(PAVEMENT_KEY.hex())
+        shop = shop_with_satellite(folder, broker.port)
         self.settings = load_settings(shop.config)
         self.telemetry, self.adapter, self.clock = RecordingTelemetry(), Adapter(), SystemClock()
 
@@ -226,6 +235,59 @@ async def test_who_stands_outside_does_not_come_in_because_the_satellite_dies(
         assert shop.state is SatelliteState.LOST
         assert events.empty()
         assert not shop.is_inside(BERIT)
+
+
+@pytest.mark.requirement("T-27")
+@pytest.mark.skipif(shutil.which("dbus-daemon") is None, reason="dbus-daemon is not installed")
+async def test_the_two_programs_find_one_another_and_kill_9_of_the_satellite_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`presence run` and `presence satellite`, each with an adapter of its own."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+    adapters = {"hci0": FakeAdapter(), "hci1": FakeAdapter(address="00:00:5E:00:53:02")}
+    async with (
+        mosquitto(tmp_path) as broker,
+        a_bus(tmp_path) as bus,
+        a_bluetoothd(bus, **adapters),
+    ):
+        shop = shop_with_satellite(tmp_path, broker.port)
+        inside = "radio: {mode: active, antennas: [{adapter: hci0}]}\n"
+        shop.config.write_text(shop.config.read_text() + inside)
+        away = shop.folder / "satellite.yaml"
+        away.write_text(
+            "satellite: {chain: acme, store: fi-0042, name: pavement, key_file: pavement.key,"
+            f" runtime_dir: run-satellite}}\nmqtt: {{port: {broker.port}}}\n"
+            "radio: {mode: active, adapter: hci1}\n"
+        )
+        gateway = await shop.start("run", "--config", shop.config)
+        satellite = await shop.start("satellite", "--config", away)
+        try:
+            assert await _state(shop, "heard")
+            assert adapters["hci1"].starts == 1
+            satellite.kill()
+            assert await _state(shop, "lost")
+        finally:
+            gateway.terminate()
+            out, _ = await gateway.communicate()
+            if satellite.returncode is None:
+                satellite.kill()
+            await satellite.communicate()
+        events = [json.loads(line)["event"] for line in out.splitlines()]
+        assert [each for each in events if each.startswith("satellite.")] == [
+            "satellite.heard",
+            "satellite.lost",
+        ]
+
+
+async def _state(shop: Shop, wanted: str) -> bool:
+    """Whether `presence status` says so within half a minute."""
+    for _ in range(30):
+        _code, out, _err = await shop.run("status", "--json", "--config", shop.config)
+        satellites = json.loads(out).get("satellites") if out else None
+        if satellites and satellites[0]["state"] == wanted:
+            return True
+        await asyncio.sleep(1)
+    return False
 
 
 async def _until(true: Callable[[], object], *, within_s: float = 10) -> None:
