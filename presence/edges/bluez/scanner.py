@@ -247,8 +247,10 @@ class BluezScanner:
             # Our scan went with the old one, though its adapter looks the same to us.
             if now.owner != adapter.owner:
                 raise RadioError(RadioFault.NO_BLUEZ, "bluetoothd was restarted")
-            if bluez.removed or (now.name, now.address) != (adapter.name, adapter.address):
-                raise RadioError(RadioFault.NO_ADAPTER, f"{adapter} went away; now it is {now}")
+            if bluez.removed:
+                raise RadioError(RadioFault.NO_ADAPTER, f"{adapter} went away")
+            if (now.name, now.address) != (adapter.name, adapter.address):
+                raise RadioError(RadioFault.NO_ADAPTER, f"it was {adapter}, and is {now} now")
             if not now.powered:
                 raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
             if scan.lost:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from presence.config import load_settings
-from presence.config.settings import AntennaSettings
+from presence.config.settings import AntennaSettings, BellSettings
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
-from presence.edges.bluez import adapters_now
+from presence.edges.bluez import adapters_now, adapters_of
 from presence.edges.bluez.care import Means
 from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.usb import usb_path_of
@@ -219,6 +219,18 @@ async def test_of_two_antennas_on_one_stick_the_one_that_has_only_a_number_yield
         DOOR: "hci0",
         "hci1": "hci1",
     }
+
+
+def test_the_first_adapter_is_not_the_doorbells_unless_it_is_shared() -> None:
+    example = load_settings(ROOT / "config" / "presence.yaml")
+    for changes, others in (
+        ({"enabled": True}, ("usb:1-1.2",)),
+        ({"enabled": True, "share_adapter": True}, ()),
+        ({"enabled": False}, ()),
+    ):
+        bells = [BellSettings(adapter="usb:1-1.2")]
+        settings = replace(example, doorbell=replace(example.doorbell, bells=bells, **changes))
+        assert adapters_of(settings) == [("", others)]
 
 
 async def test_the_first_adapter_is_the_first_that_serves_nobody_else(bus: str) -> None:
