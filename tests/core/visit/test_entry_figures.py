@@ -408,6 +408,32 @@ def test_a_walk_that_was_judged_is_kept_though_nobody_entered() -> None:
     assert json.loads(kept)["walks"] == {"2026-11-23": {"past": [1, 0]}}
 
 
+def test_what_the_counter_told_and_what_it_judged_is_kept() -> None:
+    one = figures(COUNTED)
+    for second in (0, 30, 60):
+        cross(one, moment(second), inward=2, outward=1)
+    kept = json.loads(one.to_keep() or "{}")
+    assert (kept["today"]["inward"], kept["today"]["outward"]) == (6, 3)
+
+    enter(one, at=moment(61), since_peak_s=31)
+    assert json.loads(one.to_keep() or "{}")["today"]["judged"] == 0
+    one.advance(moment(62))
+
+    kept = json.loads(one.to_keep() or "{}")
+    assert (kept["today"]["judged"], kept["today"]["contradicted"]) == (1, 0)
+
+
+def test_the_end_of_a_day_is_kept_at_once() -> None:
+    one = figures()
+    enter(one)
+    one.to_keep()
+    one.advance(moment(86_400))
+
+    kept = json.loads(one.to_keep() or "{}")
+    assert kept["last"]["entered"] == 1
+    assert kept["today"]["entered"] == 0
+
+
 def test_what_is_kept_is_kept_once() -> None:
     one = figures()
     enter(one)
