@@ -86,7 +86,8 @@ def build(folder: Path, **names: str) -> Path:
     (folder / "board.cpp").write_text(text)
     program = folder / "board"
     subprocess.run(
-        ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", f"-I{FOLDER}", folder / "board.cpp",
+        ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined",
+         "-fno-sanitize-recover=all", f"-I{FOLDER}", folder / "board.cpp",
          "-lcrypto", "-o", program],
         check=True,
     )  # fmt: skip
@@ -183,6 +184,24 @@ def test_of_a_bystander_nothing_leaves_the_board(board: Path) -> None:
     ]
     messages = said(play(board, [*listening(), *strangers, "turn 200"])[1:])
     assert [message.readings for message in messages] == [()]
+
+
+@needs_compiler
+@pytest.mark.requirement("R-01", "T-27")
+def test_of_any_bytes_only_what_is_an_eid_frame_leaves_the_board(board: Path) -> None:
+    random, script, expected = Random(11), listening(), []
+    for number in range(3000):
+        if number % 20 == 0:
+            script += [*listening(number), f"turn {number}"]
+        data = random.choice((b"", b"\x30", b"\x30\xe7")) + random.randbytes(random.randrange(30))
+        script.append(advertise(number, data))
+        if data[:1] == b"\x30" and 10 <= len(data) <= 20:
+            expected.append(data[2:])
+    lines = play(board, [*script, "turn 3000"])
+    messages = said(line for line in lines if "scanning" not in line)
+    heard = [r.eid + r.extension for message in messages for r in message.readings]
+    assert heard == expected
+    assert len(heard) > 500
 
 
 @needs_compiler
