@@ -128,6 +128,16 @@ ATTACKS: Final = (
         beside(4, 10, PHONE, phone_dbm=-85, clone_dbm=-70),
         100,
     ),
+    Attack(
+        "1/s at −85 dBm beside 10/s at −60 dBm, same address",
+        beside(1, 10, PHONE, phone_dbm=-85, clone_dbm=-60),
+        100,
+    ),
+    Attack(
+        "4/s at −78 dBm beside 10/s at −68 dBm, same address",
+        beside(4, 10, PHONE, phone_dbm=-78, clone_dbm=-68),
+        100,
+    ),
     Attack("1 in 12 s beside 10/s, another address", beside(1 / 12, 10, CLONE), 100),
     Attack("phone out of reach, recorded", alone(relayed=False), 100),
     Attack("phone out of reach, relayed at once (wormhole)", alone(relayed=True), 100),

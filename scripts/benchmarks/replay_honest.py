@@ -19,7 +19,7 @@ from scripts.entrybench.antennas import PAIR_10_GATEWAY
 from scripts.entrybench.world import Episode, World, people
 
 SEED: Final = 20_261_129
-"""Not one of those on which STEP_DB and MAX_STEPS_DB were chosen."""
+"""Not one of those on which SWING_DB, FORGOTTEN_DB_PER_S and MAX_SWINGS_DB were chosen."""
 PEOPLE: Final = 4_000
 INSIDERS: Final = {kind: share / 2 for kind, share in shop.INSIDERS.items()}
 OUTSIDERS: Final = {kind: share / 2 for kind, share in shop.OUTSIDERS.items()}

@@ -17,7 +17,7 @@ Rules:
    may hand over a change a moment late: within OVERLAP_S of the change the old address is no proof
    of a replay, but until then neither address counts. A phone does not change twice within APART_S.
 2. More than MAX_ADDRESSES addresses in a slot are suspect.
-3. So are strengths that jump, at one antenna, by more than fading and bodies do (`STEP_DB`), and
+3. So are strengths that swing, at one antenna, by more than fading and bodies do (`SWING_DB`), and
    more packets than a phone sends (`MIN_BURST_S`): a recording may use the phone's own address.
 4. Suspect means: no broadcast counts, neither the phone's nor the other's, until SUSPECT_S have
    passed without another of these signs, or the slot is over. To keep a customer from being
@@ -60,12 +60,14 @@ SUSPECT_S: Final = 60.0
 """A phone at the edge of hearing (−103 dBm, four packets a second) comes through every 12 s
 (scripts/entrybench): a recording beside it is noticed again before the minute is over.
 """
-STEP_DB: Final = 9.0
-MAX_STEPS_DB: Final = 80.0
-"""Each step between two packets of a phone at one antenna, less STEP_DB, adds to a sum that never
-falls under 0 (Page's test). Between successive packets fading of 3.9 dB makes steps of 4.5 dB in
-the mean, with deep fades in it; body and shadowing are slower. In the simulated shop 1 in 10,000
-visits reaches the limit (docs/replay.md); two phones 20 dB apart reach it in two seconds.
+SWING_DB: Final = 16.0
+FORGOTTEN_DB_PER_S: Final = 5.0
+MAX_SWINGS_DB: Final = 64.0
+"""A *swing* is two steps to and fro between successive packets of a phone at one antenna, each of
+SWING_DB or more; the smaller of the two counts. Fading of 3.9 dB makes one now and then, by a deep
+fade; body and shadowing are slower. In the simulated shop 1 of 24,000 visits and antennas reaches
+the limit (docs/replay.md); two phones 25 dB apart do, one of them heard once a second, in four
+seconds.
 """
 TOGETHER_S: Final = 1.2
 """Steps between packets further apart say nothing. Android's low power is one packet a second."""
@@ -104,30 +106,47 @@ frame.
 class _Ear:
     """What one antenna heard of one subject last."""
 
-    __slots__ = ("burst_since_s", "heard_s", "packets", "rssi_dbm", "steps_db")
+    __slots__ = (
+        "burst_since_s",
+        "heard_s",
+        "packets",
+        "rssi_dbm",
+        "swings_db",
+        "swung_s",
+        "wide_db",
+        "wide_packet",
+    )
 
     def __init__(self, rssi_dbm: int, now_s: float) -> None:
         self.rssi_dbm = rssi_dbm
         self.heard_s = now_s
-        self.steps_db = 0.0
+        self.swings_db = 0.0
+        self.swung_s = now_s
+        self.wide_db = 0
+        self.wide_packet = -2
+        """The last wide step, and which packet of the burst made it."""
         self.packets = 0
         self.burst_since_s = now_s
 
     def judge(self, step_db: int, now_s: float) -> Doubt | None:
-        """Rule 3, where the step is wide, or others were before it, or a burst is full."""
+        """Rule 3, where the step is wide or a burst is full."""
         why: Doubt | None = None
+        follows = self.packets == self.wide_packet + 1
         if self.packets == BURST:
             if 0 <= now_s - self.burst_since_s < MIN_BURST_S:
                 why = Doubt.RATE
             self.packets, self.burst_since_s = 0, now_s
-        since_s = now_s - self.heard_s
-        if since_s > TOGETHER_S:
-            self.steps_db = 0.0
-        elif since_s >= 0:  # else it is late, and the order is not known
-            self.steps_db = max(0.0, self.steps_db + abs(step_db) - STEP_DB)
-        if self.steps_db < MAX_STEPS_DB:
+        if abs(step_db) < SWING_DB or not 0 <= now_s - self.heard_s <= TOGETHER_S:
             return why
-        self.steps_db = 0.0  # anew: what goes on is noticed again
+        if not follows or step_db * self.wide_db > 0:
+            self.wide_db, self.wide_packet = step_db, self.packets
+            return why
+        self.wide_packet = -2  # a swing uses up both steps
+        left_db = max(0.0, self.swings_db - FORGOTTEN_DB_PER_S * (now_s - self.swung_s))
+        self.swings_db, self.swung_s = left_db + min(abs(step_db), abs(self.wide_db)), now_s
+        if self.swings_db < MAX_SWINGS_DB:
+            return why
+        self.swings_db = 0.0  # anew: what goes on is noticed again
         return Doubt.STRENGTHS
 
 
@@ -258,7 +277,7 @@ class ReplayGuard:
             step_db = rssi_dbm - ear.rssi_dbm
             ear.rssi_dbm = rssi_dbm
             ear.packets += 1
-            if ear.steps_db or not -STEP_DB <= step_db <= STEP_DB or ear.packets == BURST:
+            if not -SWING_DB < step_db < SWING_DB or ear.packets == BURST:
                 why = ear.judge(step_db, now_s)
                 if why is not None:
                     trail.doubt(why, now_s)

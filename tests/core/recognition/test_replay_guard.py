@@ -296,6 +296,36 @@ def test_one_phone_outside_and_a_recording_inside_under_its_address_jump() -> No
     assert None not in doubts[doubts.index(Doubt.STRENGTHS) :]
 
 
+@pytest.mark.requirement("T-01")
+def test_a_slow_phone_beside_a_fast_recording_swings_too() -> None:
+    """Each of its packets is a hole between ten of the recording."""
+    doubts = doubts_of([*a_phone(-85, per_s=1), *a_phone(-60, per_s=10, seed=2)])
+
+    assert doubts.index(Doubt.STRENGTHS) < 80
+    assert None not in doubts[doubts.index(Doubt.STRENGTHS) :]
+
+
+@pytest.mark.requirement("T-01")
+def test_a_swing_is_two_wide_steps_one_after_the_other() -> None:
+    hole, slow = (-60, -76), (-60, -76, -76, -60)
+    for strengths, swings in ((hole, True), (slow, False)):
+        packets = [(n * 0.2, strengths[n % len(strengths)]) for n in range(16)]
+        assert (Doubt.STRENGTHS in doubts_of(packets)) == swings
+
+
+def test_a_deep_fade_every_few_seconds_is_no_sign() -> None:
+    assert set(doubts_of([(n * 0.25, -60 if n % 16 else -78) for n in range(400)])) == {None}
+
+
+@pytest.mark.requirement("T-01")
+def test_a_swing_over_the_end_of_a_burst_is_one() -> None:
+    guard = ReplayGuard()
+    doubts_of([(n * 0.2, -60) for n in range(61)], guard)
+    swinging = [(12.2 + n * 0.2, -60 - 20 * (n % 2)) for n in range(9)]
+
+    assert Doubt.STRENGTHS in doubts_of(swinging, guard)
+
+
 def test_strengths_at_two_antennas_are_not_compared() -> None:
     guard = ReplayGuard()
     for n in range(60):
