@@ -10,7 +10,7 @@ from presence.config.rules import formats_with
 from presence.core.consent.model import Flag
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import eddystone, ibeacon
-from presence.core.recognition.replay_guard import Doubt
+from presence.core.recognition.doubt import Doubt
 from presence.core.recognition.satellite_guard import SatelliteGuard
 from presence.core.recognition.satellite_message import (
     MAX_READINGS,

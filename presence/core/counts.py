@@ -6,8 +6,8 @@ from typing import Any
 
 from presence.core.consent.gate import Reason
 from presence.core.recognition.challenge import RejectReason
+from presence.core.recognition.doubt import Doubt
 from presence.core.recognition.matcher import Nobody
-from presence.core.recognition.replay_guard import Doubt
 
 
 class Persons:

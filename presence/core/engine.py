@@ -39,11 +39,12 @@ from presence.core.event.outbox import Announcement, Draft, Outbox, Outgoing, St
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
+from presence.core.recognition.doubt import SUSPECT, Doubt
 from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.loudness import loudness_db
 from presence.core.recognition.matcher import Matcher, Nobody
-from presence.core.recognition.replay_guard import SUSPECT, Doubt, ReplayGuard
+from presence.core.recognition.replay_guard import ReplayGuard
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
 from presence.core.visit.entry_figures import EntryFigures

@@ -28,7 +28,7 @@ from presence.core.operations.snapshot import (
     Snapshot,
 )
 from presence.core.place import Place
-from presence.core.recognition.replay_guard import Doubt
+from presence.core.recognition.doubt import Doubt
 from presence.core.timestamps import Moment
 from presence.core.visit.crossings import CounterRefusal
 from presence.errors import ClockUnreadable

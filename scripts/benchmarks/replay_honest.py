@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from presence.core.recognition.advertisement import Advertisement
-from presence.core.recognition.replay_guard import Doubt, ReplayGuard
+from presence.core.recognition.doubt import Doubt
+from presence.core.recognition.replay_guard import ReplayGuard
 from presence.core.timestamps import Moment
 from scripts.benchmarks.figure import Figure
 from scripts.entrybench import bodies, shop, walks

@@ -16,8 +16,8 @@ from presence.core.event.cloudevent import STABLE_DAY, EventType, subject_of_day
 from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement, advertisement_from_payload
 from presence.core.recognition.beacons import rpa
+from presence.core.recognition.doubt import Doubt
 from presence.core.recognition.identifiers import slot_at
-from presence.core.recognition.replay_guard import Doubt
 from presence.core.recognition.slot_table import build_table
 from presence.core.timestamps import Moment
 from presence.core.visit.opening_hours import OpeningHours

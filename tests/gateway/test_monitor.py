@@ -14,7 +14,7 @@ from presence.core.operations.snapshot import Alarm, RadioState
 from presence.core.operations.status import as_json, as_lines, next_steps
 from presence.core.place import Place
 from presence.core.recognition.challenge import RejectReason
-from presence.core.recognition.replay_guard import Doubt
+from presence.core.recognition.doubt import Doubt
 from presence.edges.host.metrics import Exposition
 from presence.edges.host.status_socket import status_answer
 from presence.telemetry import (

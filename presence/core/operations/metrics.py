@@ -25,7 +25,7 @@ from presence.core.operations.snapshot import (
     SatelliteState,
     Snapshot,
 )
-from presence.core.recognition.replay_guard import Doubt
+from presence.core.recognition.doubt import Doubt
 from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.visit.crossings import CounterRefusal
 from presence.core.visit.entry_figures import BOUNDS_S

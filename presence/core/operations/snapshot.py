@@ -16,7 +16,7 @@ from presence.core.operations.radio_health import Condition
 from presence.core.operations.radio_steps import RecoveryStep
 from presence.core.place import Place
 from presence.core.recognition.challenge import RejectReason
-from presence.core.recognition.replay_guard import Doubt
+from presence.core.recognition.doubt import Doubt
 from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.timestamps import Moment
 

@@ -17,8 +17,9 @@ Rules:
    may hand over a change a moment late: within OVERLAP_S of the change the old address is no proof
    of a replay, but until then neither address counts. A phone does not change twice within APART_S.
 2. More than MAX_ADDRESSES addresses in a slot are suspect.
-3. So are strengths that swing, at one antenna, by more than fading and bodies do (`SWING_DB`), and
-   more packets than a phone sends (`MIN_BURST_S`): a recording may use the phone's own address.
+3. So are strengths that swing, at one antenna, by more than fading and bodies do, and more packets
+   than a phone sends (presence.core.recognition.swings): a recording may use the phone's own
+   address.
 4. Suspect means: no broadcast counts, neither the phone's nor the other's, until SUSPECT_S have
    passed without another of these signs, or the slot is over. To keep a customer from being
    recognised costs an attacker a packet every minute, and a phone that answers at the bell is
@@ -39,14 +40,15 @@ own. A satellite does not say under which address it heard somebody: rules 1 and
 """
 
 from collections.abc import Callable
-from enum import StrEnum
 from math import inf
 from typing import Final
 
 from presence.core.encoding import EID_BYTES
 from presence.core.recognition import ticks
 from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.doubt import Doubt
 from presence.core.recognition.identifiers import window_of_slot
+from presence.core.recognition.swings import BURST, SWING_DB, Swings
 
 MAX_ADDRESSES: Final = 4
 """In one slot (17 min): the change with the slot, a change of the system's own (every 15 min), two
@@ -60,94 +62,7 @@ SUSPECT_S: Final = 60.0
 """A phone at the edge of hearing (−103 dBm, four packets a second) comes through every 12 s
 (scripts/entrybench): a recording beside it is noticed again before the minute is over.
 """
-SWING_DB: Final = 16.0
-FORGOTTEN_DB_PER_S: Final = 5.0
-MAX_SWINGS_DB: Final = 64.0
-"""A *swing* is two steps to and fro between successive packets of a phone at one antenna, each of
-SWING_DB or more; the smaller of the two counts. Fading of 3.9 dB makes one now and then, by a deep
-fade; body and shadowing are slower. In the simulated shop 1 of 24,000 visits and antennas reaches
-the limit (docs/replay.md); two phones 25 dB apart do, one of them heard once a second, in four
-seconds.
-"""
-TOGETHER_S: Final = 1.2
-"""Steps between packets further apart say nothing. Android's low power is one packet a second."""
-BURST: Final = 64
-MIN_BURST_S: Final = 5.4
-"""At one antenna so many packets take a phone 6.4 s: Android's low latency is one in 100 ms, and no
-app may ask for more. One second is for a stall of ours, after which what waited has one time.
-"""
 MAX_SUBJECTS: Final = 65_536
-
-
-class Doubt(StrEnum):
-    """Why a sighting does not count; a closed set, for counting."""
-
-    ADDRESSES = "addresses"
-    """To and fro, too many, too soon one after another, or back to an older slot."""
-    STRENGTHS = "strengths"
-    RATE = "rate"
-    PEER = "peer"
-    """Another gateway of the store heard the signs."""
-    OLD_TICK = "old_tick"
-    """A recording; or the phone's clock is wrong."""
-    FORGED_TICK = "forged_tick"
-    NO_TICK = "no_tick"
-    """From an app that sends ticks."""
-    CROWDED = "crowded"
-    """More subjects than are remembered."""
-
-
-SUSPECT: Final = frozenset({Doubt.ADDRESSES, Doubt.STRENGTHS, Doubt.RATE, Doubt.PEER})
-"""Neither of two is believed, so what was heard before is not either; the other doubts are of one
-frame.
-"""
-
-
-class _Ear:
-    """What one antenna heard of one subject last."""
-
-    __slots__ = (
-        "burst_since_s",
-        "heard_s",
-        "packets",
-        "rssi_dbm",
-        "swings_db",
-        "swung_s",
-        "wide_db",
-        "wide_packet",
-    )
-
-    def __init__(self, rssi_dbm: int, now_s: float) -> None:
-        self.rssi_dbm = rssi_dbm
-        self.heard_s = now_s
-        self.swings_db = 0.0
-        self.swung_s = now_s
-        self.wide_db = 0
-        self.wide_packet = -2
-        """The last wide step, and which packet of the burst made it."""
-        self.packets = 0
-        self.burst_since_s = now_s
-
-    def judge(self, step_db: int, now_s: float) -> Doubt | None:
-        """Rule 3, where the step is wide or a burst is full."""
-        why: Doubt | None = None
-        follows = self.packets == self.wide_packet + 1
-        if self.packets == BURST:
-            if 0 <= now_s - self.burst_since_s < MIN_BURST_S:
-                why = Doubt.RATE
-            self.packets, self.burst_since_s = 0, now_s
-        if abs(step_db) < SWING_DB or not 0 <= now_s - self.heard_s <= TOGETHER_S:
-            return why
-        if not follows or step_db * self.wide_db > 0:
-            self.wide_db, self.wide_packet = step_db, self.packets
-            return why
-        self.wide_packet = -2  # a swing uses up both steps
-        left_db = max(0.0, self.swings_db - FORGOTTEN_DB_PER_S * (now_s - self.swung_s))
-        self.swings_db, self.swung_s = left_db + min(abs(step_db), abs(self.wide_db)), now_s
-        if self.swings_db < MAX_SWINGS_DB:
-            return why
-        self.swings_db = 0.0  # anew: what goes on is noticed again
-        return Doubt.STRENGTHS
 
 
 class _Trail:
@@ -174,7 +89,7 @@ class _Trail:
         """The newest; empty while only satellites have heard it."""
         self.changed_at_s = -inf
         self.left: tuple[bytes, ...] = ()
-        self.ears: dict[str, _Ear] = {}
+        self.ears: dict[str, Swings] = {}
         """By antenna."""
         self.suspect: Doubt | None = None
         """The last sign, and until when it counts."""
@@ -273,7 +188,7 @@ class ReplayGuard:
         if rssi_dbm is not None:
             ear = trail.ears.get(antenna)
             if ear is None:
-                ear = trail.ears[antenna] = _Ear(rssi_dbm, now_s)
+                ear = trail.ears[antenna] = Swings(rssi_dbm, now_s)
             step_db = rssi_dbm - ear.rssi_dbm
             ear.rssi_dbm = rssi_dbm
             ear.packets += 1

@@ -10,7 +10,8 @@ import pytest
 from presence.core.engine import Engine
 from presence.core.event.peer_message import PeerMessage, PeerMessageKind, opaque_name
 from presence.core.event.shared_doubt import AT_ONCE, JUST_NOW_S, SAY_AGAIN_S, SharedDoubt
-from presence.core.recognition.replay_guard import SUSPECT_S, Doubt
+from presence.core.recognition.doubt import Doubt
+from presence.core.recognition.replay_guard import SUSPECT_S
 from tests.support.builders import (
     ANNA,
     STORE_KEY,

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from presence.core.recognition import ticks
 from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.doubt import Doubt
 from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at
 from presence.core.recognition.replay_guard import (
     APART_S,
     MAX_ADDRESSES,
     OVERLAP_S,
     SUSPECT_S,
-    Doubt,
     ReplayGuard,
 )
 from presence.core.timestamps import Moment
