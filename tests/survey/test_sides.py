@@ -95,11 +95,12 @@ def test_below_six_decibels_the_walk_fails_with_the_remedy_in_the_headline() -> 
 @pytest.mark.parametrize(
     ("side_db", "uncertain_db", "verdict", "after_s"),
     [
-        (6.0, 0.0, Verdict.WARN, 10),
-        (8.0, 1.0, Verdict.WARN, 8.5),
-        (10.0, 2.0, Verdict.PASS, 7),
-        (10.0, 4.1, Verdict.WARN, 7),
-        (25.0, 2.0, Verdict.PASS, 7),
+        (6.0, 0.0, Verdict.WARN, 27),
+        (8.7, 1.0, Verdict.WARN, 17),
+        (10.0, 2.0, Verdict.PASS, 11),
+        (10.0, 4.1, Verdict.WARN, 11),
+        (10.75, 2.0, Verdict.PASS, 9.5),
+        (25.0, 2.0, Verdict.PASS, 8),
     ],
 )
 def test_a_thin_side_warns_and_says_how_soon_people_will_be_found(

@@ -1,0 +1,101 @@
+"""What the side that a technician measures at a door is worth: the same doors walked as `scan-test`
+has them walked, and judged as the contest judges.
+
+    python -m scripts.entrybench.sides        some 10 minutes
+
+A plate's front-to-back is not the side: glass beside the door adds to it, for it stands between the
+pair and who looks in from beside, and a person near the door is beside both antennas. So
+`presence.survey.sides` says what a *measured* side is good for, and takes it from here.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from presence.core.visit.side import Side, measure_side, pairing
+from presence.core.visit.walks import Trial, Walked, WalkReading
+from scripts.entrybench import bodies, shop
+from scripts.entrybench.antennas import SetUp, back_to_back
+from scripts.entrybench.crowd import crowds
+from scripts.entrybench.earlier import best_of, draw_gates, gate
+from scripts.entrybench.radio import Radio
+from scripts.entrybench.trial import judge
+from scripts.entrybench.world import Episode, World, people
+
+DOORS: Final = ((6.0, 0.0), (3.0, 3.0), (10.0, 0.0), (6.0, 3.0), (10.0, 3.0))
+"""Front-to-back of each antenna of the pair, and loss of the glass, in dB."""
+OUTSIDERS: Final = 3000
+ENTRIES: Final = 300
+GATES: Final = 40
+MOST_PER_1000: Final = 1.0
+BEFORE_S: Final = 2.0
+IN_S: Final = 25.0
+LOOKIN_S: Final = 6.0
+"""As long as the walks of scan-test, as far as somebody who looks in stays."""
+
+
+def door(radio: Radio, front_to_back_db: float, glass_db: float) -> World:
+    return World(radio, SetUp("the pair", back_to_back(front_to_back_db)), glass_db=glass_db)
+
+
+def side_of(world: World, walks: int = 60, seed: int = 5) -> Side:
+    """The side that so many walks in, and as many looks in at the door, would show."""
+    places = world.set_up.places
+    found = [
+        _trial(episode, kind, world)
+        for kind, share in ((Walked.IN, "customer"), (Walked.LOOKIN, "doorway"))
+        for episode in people({share: 1.0}, walks, world, seed)
+    ]
+    pair = pairing(places.values())
+    side = measure_side(found, pair) if pair is not None else None
+    if side is None:
+        raise ValueError(f"{world.set_up.name}: nobody was heard")
+    return side
+
+
+def _trial(episode: Episode, kind: Walked, world: World) -> Trial:
+    from_s, seconds = 0.0, IN_S
+    if episode.entered_at_s is not None:
+        from_s = episode.entered_at_s - BEFORE_S
+    elif len(episode.at_s):  # around the strongest moment: in the doorway
+        loudest = np.nan_to_num(episode.rssi_dbm, nan=-100.0).max(axis=1)
+        middle = episode.at_s[int(np.argmax(np.convolve(loudest, np.ones(5), "same")))]
+        from_s, seconds = float(middle) - LOOKIN_S / 2, LOOKIN_S
+    readings = [
+        WalkReading(float(at_s), int(dbm), antenna.place, antenna.name)
+        for at_s, row in zip(episode.at_s, episode.rssi_dbm, strict=True)
+        if from_s <= at_s <= from_s + seconds
+        for antenna, dbm in zip(world.set_up.antennas, row, strict=True)
+        if not np.isnan(dbm)
+    ]
+    return Trial(kind, from_s, tuple(readings))
+
+
+def median_s(world: World) -> tuple[float, float]:
+    """Share found, and their median delay, at so many false enters: the best of some gates, on the
+    people that it was chosen on.
+    """
+    passing = people(shop.OUTSIDERS, OUTSIDERS, world, 11)
+    everybody = [*crowds(passing), *crowds(people(shop.INSIDERS, ENTRIES, world, 12))]
+    rules = {each: gate(each, world.set_up) for each in draw_gates(GATES, 7)}
+    best = best_of(rules, everybody, MOST_PER_1000)
+    outcomes = judge(everybody, {"gate": rules[best]})
+    delays = outcomes.delays_s("gate", outcomes.threshold_for("gate", MOST_PER_1000))
+    return float(np.mean(np.isfinite(delays))), float(np.median(delays))
+
+
+def main() -> None:
+    radio = bodies.fit().radio
+    print("front-to-back  glass   side    found  median")
+    for front_to_back_db, glass_db in DOORS:
+        world = door(radio, front_to_back_db, glass_db)
+        side, (share, after_s) = side_of(world), median_s(world)
+        print(
+            f"{front_to_back_db:10.0f} dB {glass_db:4.0f} dB {side.side_db:5.1f} dB "
+            f"{100 * share:5.1f} % {after_s:5.1f} s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
