@@ -533,7 +533,7 @@ class RadioScanning(OperationalEvent, name="radio.scanning", level=Level.INFO):
 
 
 class RadioResting(OperationalEvent, name="radio.resting", level=Level.INFO):
-    """The shop is closed: nothing is scanned."""
+    """The shop is closed, or a satellite is not asked: nothing is scanned."""
 
     adapter: Name
     mode: Word

@@ -47,7 +47,7 @@ def start(options: argparse.Namespace) -> int:
     # A loop that hangs as a whole can name nobody: systemd's SIGABRT prints where each thread
     # stands, and no value.
     faulthandler.enable(STDERR)
-    with alone(settings.satellite.runtime_dir):
+    with alone(settings.satellite.runtime_dir, key="satellite.runtime_dir"):
         asyncio.run(unless_terminated(serve(settings)))
     return 0
 
@@ -83,6 +83,7 @@ def _parts(settings: SatelliteSettings, emit: Emit) -> tuple[MqttPublisher, Blue
         emit=emit,
         means=Means(silence_s=radio.silence_min * 60, ledger=Ledger(station.runtime_dir)),
         open_at=lambda _utc_s: teller.asked,
+        rest="the gateway does not ask: nothing is scanned",
     )
     teller = Station(
         station.name,

@@ -73,16 +73,16 @@ class BluezScanner:
         emit: Emit,
         means: Means | None = None,
         open_at: Callable[[float], bool] = lambda _utc_s: True,
+        rest: str = "the shop is closed: nothing is scanned",
         pace: Pace = PACE,
         host: BluezHost = THIS_MACHINE,
     ) -> None:
-        """`adapter` empty: the first that is powered. `means` None: no recovery of a deaf radio."""
+        """`adapter` empty: the first powered. `means` None: no recovery. `rest`: why it rests."""
         self.antenna = adapter or FIRST
         self.serves: Adapter | None = None
         """That bears this name, as it was found last."""
-        self.heard = 0
-        self.started = 0
-        """Scans that began."""
+        self.heard = self.started = 0
+        """Advertisements; and scans that began."""
         self.care = None if means is None else self._care(means, clock, emit)
         self._tally = self.care.tally if self.care else Tally()
         self.mode = policy.mode
@@ -92,6 +92,7 @@ class BluezScanner:
         self._clock = clock
         self._emit = emit
         self._open_at = open_at
+        self._rest_reason = rest
         self._pace = pace
         self._host = host
         self._on_advertisement: OnAdvertisement = lambda _advertisement: None
@@ -278,7 +279,7 @@ class BluezScanner:
         """Until the shop opens."""
         if self.care:
             self.care.health.closed()
-        reason = "the shop is closed: nothing is scanned"
+        reason = self._rest_reason
         self._emit(RadioResting(adapter=self.antenna, mode=self.mode.value, reason=reason))
         while not self._open():
             with resting():

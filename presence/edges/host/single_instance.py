@@ -1,4 +1,4 @@
-"""One gateway a machine: a lock on the directory that is ours."""
+"""One of us in a directory: a lock on the one that is ours."""
 
 import fcntl
 import os
@@ -11,21 +11,20 @@ from presence.errors import StorageError
 
 
 @contextmanager
-def alone(directory: Path) -> Iterator[TextIO]:
-    """Hold the directory against a second gateway; raises StorageError."""
+def alone(directory: Path, *, key: str = "storage.runtime_dir") -> Iterator[TextIO]:
+    """Hold the directory against a second one of us; raises StorageError, which names the key."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError(
-            f"storage.runtime_dir {directory}: {error.strerror}: give the folder to this user, or "
-            "name another"
+            f"{key} {directory}: {error.strerror}: give the folder to this user, or name another"
         ) from error
     with os.fdopen(handle, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StorageError(
-                f"storage.runtime_dir {directory}: another presence works there; stop it first"
+                f"{key} {directory}: another presence works there; stop it first"
             ) from error
         yield lock
