@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
 from presence.config.settings import EntrySettings
+from presence.core.place import Place
 from presence.core.visit.calibration import (
     Assessment,
     Rate,
@@ -70,9 +71,16 @@ ALIKE_STEP: Final = (
 MORE_STEP: Final = (
     "more walks would tell more (`--rounds 4`); another place of the gateway may part them better"
 )
-DIFFER_STEP: Final = (
+DIFFER: Final = (
     "this phone is told apart, but customers' phones differ more than this door leaves room for: "
-    "move the gateway further in, or hang a pair of antennas at the door (docs/technician.md)"
+)
+NO_PAIR_STEP: Final = (
+    f"{DIFFER}move the gateway further in, or hang a pair of antennas at the door "
+    "(docs/technician.md)"
+)
+PAIR_STEP: Final = (
+    f"{DIFFER}a larger plate between the pair, or the gateway further in, would leave more; as it "
+    "is, it may be written"
 )
 WORDS: Final = {
     Walked.PAST: "walks past, taken in",
@@ -170,7 +178,8 @@ def _judge_rates(tuned: Tuning) -> WalkPart:
     if not DOUBTFUL.are_kept_by(this) or any(rate.at_most > UNSURE for rate in rates):
         return WalkPart(Verdict.WARN, found, MORE_STEP)
     if not DOUBTFUL_ANY.are_kept_by(any_one):
-        return WalkPart(Verdict.WARN, found, DIFFER_STEP)
+        has_pair = Place.OUTSIDE in tuned.walks.hung()
+        return WalkPart(Verdict.WARN, found, PAIR_STEP if has_pair else NO_PAIR_STEP)
     return WalkPart(Verdict.PASS, found)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -112,6 +113,20 @@ def test_a_thin_side_warns_and_says_how_soon_people_will_be_found(
     assert expected_s(side) == after_s
     assert f"about {after_s:.0f} s" in part.words
     assert (part.step == "") is (verdict is Verdict.PASS)
+
+
+def test_where_a_pair_hangs_already_nobody_is_told_to_hang_one() -> None:
+    tuned = tuned_by(walked())
+    rates = {
+        kind: replace(rate, any_phone=0.15, expected=0.001, at_most=0.01)
+        for kind, rate in tuned.assessed_new.rates.items()
+    }
+    doubtful = replace(tuned, assessed_new=replace(tuned.assessed_new, rates=rates))
+    finding = judge_walk(doubtful).finding
+    assert finding.verdict is Verdict.WARN
+    assert "larger plate" in finding.next_step
+    alone = replace(doubtful, walks=Walks(), side=None)
+    assert "hang a pair" in judge_walk(alone).finding.next_step
 
 
 def test_two_antennas_that_have_each_others_place_are_told_to_be_swapped() -> None:
