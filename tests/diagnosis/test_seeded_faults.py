@@ -95,6 +95,27 @@ async def test_a_door_that_was_never_calibrated_or_was_changed_since_is_a_warnin
     assert "entry.enter_rssi_dbm" in changed.found
 
 
+async def test_a_calibration_that_soon_ends_or_was_edited_is_a_warning(shop: Shop) -> None:
+    (settings := load_settings(shop.config)).storage.state_dir.mkdir()
+    signed = Signed(
+        verdict="PASS", found="", measured={}, antennas=(), signed_off_by="M. Meikäläinen"
+    )
+    key, record = read_store_key(settings.store.key_file), calibration.record
+    record(settings, key, signed, time.time() - 350 * 86_400)
+    soon = (await found(shop))["door"]
+    record(settings, key, signed, time.time() - 400 * 86_400)
+    over = (await found(shop))["door"]
+    file = settings.storage.state_dir / calibration.FILE_NAME
+    file.write_text(file.read_text().replace("Meik", "Veik"))
+    edited = (await found(shop))["door"]
+    assert [each.verdict for each in (soon, over, edited)] == [Verdict.WARN] * 3
+    assert soon.found.startswith("the calibration ends on ")
+    assert "signed off by M. Meikäläinen" in soon.found
+    assert "that is past" in over.found
+    assert "was edited" in edited.found
+    assert all("scan-test" in each.next_step for each in (soon, over, edited))
+
+
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="root only: it becomes a user who may not write there"
 )

@@ -19,9 +19,11 @@ from presence.core.visit.calibration import (
     PHONES_SPREAD_DB,
     Assessment,
     Candidate,
+    entered_after_s,
     pooled_spread,
     suggest,
 )
+from presence.core.visit.evidence import EntryRule
 from presence.core.visit.side import Pairing, Side, door_peak_dbm, measure_side
 from presence.core.visit.walks import Trial, Walked
 
@@ -53,6 +55,11 @@ class DoorNumbers(NamedTuple):
 
 Finds = Callable[[DoorNumbers, Trial], float | None]
 """A rule: seconds from the beginning of a walk to the entry that it finds in it."""
+
+
+def finds_with(rule_of: Callable[[DoorNumbers], EntryRule]) -> Finds:
+    """Of a rule of presence.core.visit.visits that takes a door's numbers."""
+    return lambda numbers, trial: entered_after_s(rule_of(numbers), trial)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from random import Random
 
 import pytest
 
+from presence.config.settings import EntrySettings
 from presence.core.place import Place
 from presence.core.visit.fitting import (
     LEADS_SPREAD_DB,
     DoorNumbers,
+    finds_with,
     fit_door,
     leads_spread_db,
 )
@@ -101,6 +103,22 @@ def test_two_phones_that_differ_more_than_was_assumed_are_believed() -> None:
     assert leads_spread_db(replace(side, by_phone_db={1: 14.0, 2: 8.0})) == pytest.approx(
         4.24, abs=0.01
     )
+
+
+def test_a_rule_of_the_gateway_is_fitted_by_its_own_visits() -> None:
+    def rule_of(numbers: DoorNumbers) -> EntrySettings:
+        return EntrySettings(
+            enter_rssi_dbm=numbers.side_offset_db - 60, evidence_db_s=numbers.threshold
+        )
+
+    within = [
+        replace(each, readings=tuple(r._replace(place=Place.INSIDE) for r in each.readings[::2]))
+        for each in walks(in_db=14)
+    ]
+    finds = finds_with(rule_of)
+    low, high = (DoorNumbers(offset_db, 0.0, 15.0) for offset_db in (-40.0, 40.0))
+    assert all(finds(low, each) is not None for each in within)
+    assert all(finds(high, each) is None for each in within)
 
 
 def test_without_a_look_in_nothing_is_fitted() -> None:
