@@ -52,12 +52,15 @@ def whole(figures: Tree) -> str:
 def run(figures: Tree) -> str:
     of = figures["run"]
     quick = " A quick run: few people, rates to 1 in 100 only." if of["quick"] else ""
-    correlation = figures["shadowing_correlation"]
+    correlation = abs(figures["shadowing_correlation"])
+    told = [shop["rules"][OURS]["fresh"] for shop in figures["shops"].values()]
+    outsiders = max((row["false"][1] for row in told), default=0)
+    entries = max((row["entries"] for row in told), default=0)
     return (
-        f"Run of {of['date']} at commit {of['commit']}; tuned on people of seed "
-        f"{of['training_seed']}, told of people of seed {of['testing_seed']}, which follows from "
-        f"date and commit.{quick} Correlation of the shadowing of two antennas on the recorded "
-        f"walks: {abs(correlation):.2f}.\n"
+        f"Run of {of['date']} at commit {of['commit']}. For each set-up up to {outsiders:,} "
+        f"outsiders and {entries:,} who come in are told of, of seed {of['testing_seed']}, which "
+        f"follows from date and commit; tuned on others, of seed {of['training_seed']}.{quick} "
+        f"Correlation of the shadowing of two antennas on the recorded walks: {correlation:.2f}.\n"
     )
 
 

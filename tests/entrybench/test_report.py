@@ -67,10 +67,12 @@ def test_only_what_stands_between_marks_is_made_anew() -> None:
             "quick": False,
         },
         "shadowing_correlation": -0.001,
+        "shops": {PAIR: a_shop(false=[1, 6_000], entries=500)},
     }
 
     assert report.MARKED.sub(lambda mark: mark["name"], page) == "before\nrunafter\n"
     assert "seed 7" in report.run(figures)
+    assert "6,000 outsiders and 500 who come in" in report.run(figures)
 
 
 def test_who_is_told_of_follows_from_date_and_commit_unless_it_is_said() -> None:
