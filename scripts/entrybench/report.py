@@ -3,7 +3,7 @@ bench, so that no number is typed.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from scripts.entrybench.antennas import PAIR_10_GATEWAY as RECOMMENDED
@@ -24,18 +24,15 @@ MARKED: Final = re.compile(
     r"(<!-- bench: (?P<name>[a-z-]+) -->\n).*?(<!-- bench ends -->\n)", re.DOTALL
 )
 
+CURVES: Final = (
+    "![False enters against detection time, for each set-up](pictures/entry-curves.png)\n"
+)
+FACADES: Final = "![Median by what the front takes](pictures/entry-facades.png)\n"
+
 
 def blocks(figures: Tree) -> dict[str, str]:
     """What stands between the marks of docs/entry.md, by the name in the mark."""
-    return {
-        "run": run(figures),
-        "goals": goals(figures),
-        "rules": rules(figures),
-        "default": default(figures),
-        "kinds": kinds(figures),
-        "changes": changes(figures),
-        "walks": walks(figures),
-    }
+    return {name: made(figures) for name, made in BLOCKS.items()}
 
 
 def filled(page: str, figures: Tree) -> str:
@@ -84,7 +81,7 @@ def goals(figures: Tree) -> str:
             f"{times(shop['times_the_optimum'])} | {wanted} | "
             f"{' · '.join(missed(shop, name)) or 'met'} |"
         )
-    return "\n".join([*lines, "", *_fewer(figures), ""])
+    return "\n".join([*lines, "", *_fewer(figures), CURVES])
 
 
 def missed(shop: Tree, name: str) -> list[str]:
@@ -207,7 +204,7 @@ def changes(figures: Tree) -> str:
             f"{second(row['p90_s'])} | {optimum['found_percent']:.1f} %, "
             f"{second(optimum['median_s'])} |"
         )
-    return "\n".join([*lines, ""]) if len(lines) > 2 else ""
+    return "\n".join([*lines, "", FACADES]) if len(lines) > 2 else ""
 
 
 def walks(figures: Tree) -> str:
@@ -256,3 +253,15 @@ def second(value: float | None) -> str:
 
 def times(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}×"
+
+
+BLOCKS: Final[dict[str, Callable[[Tree], str]]] = {
+    "run": run,
+    "goals": goals,
+    "rules": rules,
+    "default": default,
+    "kinds": kinds,
+    "changes": changes,
+    "walks": walks,
+}
+"""In the order of the page."""

@@ -2,12 +2,13 @@
 its figures.
 """
 
+import json
 import re
 
 import pytest
 
 from scripts.entrybench import report
-from scripts.entrybench.__main__ import this_run
+from scripts.entrybench.__main__ import KEPT, PAGE, PICTURES, this_run
 from scripts.entrybench.contest import GOALS, NEAR_OPTIMUM, OURS
 from scripts.entrybench.figures import Tree
 
@@ -85,3 +86,23 @@ def test_who_is_told_of_follows_from_date_and_commit_unless_it_is_said() -> None
     assert one.testing_seed == again.testing_seed
     assert said.testing_seed == 3
     assert re.match(r"[0-9a-f]{12}", one.commit)
+
+
+def test_the_page_says_what_was_found_and_nothing_before_it_was() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    marks = list(report.MARKED.finditer(page))
+
+    assert [mark["name"] for mark in marks] == list(report.BLOCKS)
+    if KEPT.exists():
+        figures = json.loads(KEPT.read_text(encoding="utf-8"))
+        assert not figures["run"]["quick"]
+        assert report.filled(page, figures) == page
+    else:
+        assert report.MARKED.sub(lambda mark: mark[1] + mark[3], page) == page
+
+
+def test_pictures_are_small_enough_for_the_page() -> None:
+    found = list(PICTURES.glob("entry-*.png"))
+    assert found
+    for picture in found:
+        assert picture.stat().st_size < 60_000
