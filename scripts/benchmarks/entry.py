@@ -1,9 +1,9 @@
 """Entered, or only walked past? Ours beside the others on simulated and recorded people
 (scripts/entrybench).
 
-The whole contest takes up to 25 minutes; `PRESENCE_BENCH_QUICK=1` takes one and knows rates to 1 in
-100 only. Tables and pictures: `build/entry`; `python -m scripts.entrybench --docs` puts them into
-docs/entry.md.
+The whole contest takes some 25 minutes of two free cores; `PRESENCE_BENCH_QUICK=1` takes one and
+knows rates to 1 in 100 only. Tables and pictures: `build/entry`; `python -m scripts.entrybench
+--docs` puts them into docs/entry.md.
 """
 
 import os
