@@ -13,6 +13,8 @@ from yaml.nodes import Node, ScalarNode, SequenceNode
 from presence.config.settings import AntennaSettings, RadioSettings, Settings
 from presence.core.place import Place
 
+FIRST_ADAPTER: Final = "default"
+"""What the antenna of the first adapter is called, where the settings name none."""
 REPLACED: Final = ("adapters", "door_adapters")
 """Keys of section radio before antennas had places."""
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from presence.config.antennas import FIRST_ADAPTER
 from presence.config.settings import CounterFacing, Settings, StoreSettings
 from presence.core.consent.jws import BadKeys, KeySet, parse_key_set
 from presence.core.consent.model import Audience, Purpose
@@ -56,17 +57,18 @@ def scan_filters_of(settings: Settings) -> tuple[ScanFilter, ...]:
 
 
 def places_of(settings: Settings) -> dict[str, Place]:
-    """Antenna → where it hangs."""
+    """Each antenna that listens → where it hangs."""
+    adapters = {antenna.adapter: antenna.place for antenna in settings.radio.antennas}
     satellites = {satellite.name: satellite.place for satellite in settings.satellites}
-    rung = settings.doorbell.bells if settings.doorbell.enabled else ()
-    bells = {bell.adapter: bell.place for bell in rung}
-    return bells | {each.adapter: each.place for each in settings.radio.antennas} | satellites
+    return (adapters or {FIRST_ADAPTER: Place.INSIDE}) | satellites
 
 
 def bells_of(settings: Settings) -> dict[int, Bell]:
     """Number on air → bell. None where no adapter rings: a simulated shop has one of its own."""
     bells = settings.doorbell.bells if settings.doorbell.enabled else ()
-    return {bell.number: Bell(bell.adapter, bell.rssi_offset_db) for bell in bells} or {0: Bell()}
+    return {bell.number: Bell(bell.adapter, bell.rssi_offset_db, bell.place) for bell in bells} or {
+        0: Bell()
+    }
 
 
 def rules_of(settings: Settings, store_key: bytes) -> Rules:

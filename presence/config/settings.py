@@ -249,6 +249,9 @@ class EntrySettings(Section):
     min_duration_s: float = setting(default=2, minimum=1, maximum=60)
     absence_s: float = setting(default=300, minimum=30, maximum=3600)
     reentry_cooldown_s: float = setting(default=900, minimum=60, maximum=86_400)
+    side_offset_db: float | None = setting(default=None, minimum=-40, maximum=40, example="-2")
+    near_dbm: float = setting(default=-62, minimum=-100, maximum=-20)
+    score: float | None = setting(default=None, minimum=-100, maximum=100, example="40")
 
 
 @dataclass(frozen=True, kw_only=True)

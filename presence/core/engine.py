@@ -99,7 +99,12 @@ class Engine:
         self.revocations = Revocations() if revocations is None else revocations
         self._rules = rules
         self.matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
-        self.visits = Visits(rules.entry, visits, places=rules.places)
+        self.visits = Visits(
+            rules.entry,
+            visits,
+            places=rules.places,
+            bells={bell.antenna: bell.place for bell in rules.bells.values()},
+        )
         self.outbox = Outbox(pending, announcements, taken_back)
         self.admissions = Admissions(rules.site, rules.audiences)
         self.dispatcher = Dispatcher(rules, self.counts, self.outbox, self.admissions)
@@ -141,8 +146,7 @@ class Engine:
         self.counts.persons.note("recognised", ref)
         if self.figures.walks.walking is not None and Flag.TEST in flags:
             self.figures.walks.hear(ref, visiting=self.visits.get(ref) is not None)
-        rssi_dbm = self._as_of_the_reference_phone(advertisement, admission.consent)
-        changes = self.visits.observe(Sighting(at, ref, rssi_dbm, advertisement.antenna))
+        changes = self.visits.observe(self._sighting(advertisement, admission.consent))
         if not changes:
             return NOTHING
         draft = Draft()
@@ -255,16 +259,14 @@ class Engine:
             self.visits.forget_broadcasts(ref)
         return NOTHING
 
-    def _as_of_the_reference_phone(
-        self, advertisement: Advertisement, consent: Consent
-    ) -> int | None:
-        """The strength less what makes this phone louder; never more than was heard."""
-        if advertisement.rssi_dbm is None:
-            return None
+    def _sighting(self, advertisement: Advertisement, consent: Consent) -> Sighting:
+        """With the strength less what makes this phone louder; never more than was heard."""
+        at, antenna, rssi_dbm = advertisement.at, advertisement.antenna, advertisement.rssi_dbm
+        if rssi_dbm is None:
+            return Sighting(at, consent.ref, None, antenna)
         said_dbm = self.matcher.power_dbm(advertisement)
-        return advertisement.rssi_dbm - loudness_db(
-            consent.loudness_db, said_dbm, self._rules.reference_tx_dbm
-        )
+        louder_db = loudness_db(consent.loudness_db, said_dbm, self._rules.reference_tx_dbm)
+        return Sighting(at, consent.ref, rssi_dbm - louder_db, antenna, loudness_db=louder_db)
 
     def _whose(self, answer: Answer) -> Admission | RejectReason:
         match = self.matcher.whose(answer.eid, answer.at.utc_s)

@@ -19,9 +19,11 @@ class Bell:
     """
 
     antenna: str = ""
-    """Its name, by which `Rules.places` knows where it hangs."""
+    """Its name."""
     offset_db: int = 0
     """Added, where the two do not send and hear alike."""
+    place: Place = Place.INSIDE
+    """Where it hangs. It rings, and hears no broadcast."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,7 @@ class Rules:
     """Secret of the store, the same on each of its gateways: event ids are made with it."""
     entry: EntryRule
     places: Mapping[str, Place] = field(default_factory=dict)
-    """Name of an antenna → where it hangs; one that is not named is inside."""
+    """Name of each antenna that listens → where it hangs; one that is not named is inside."""
     hours: OpeningHours = field(default_factory=OpeningHours)
     figures: FiguresRule = field(default_factory=FiguresRule)
     expiry_s: float = 120

@@ -258,7 +258,7 @@ def as_advertisement(reading: Reading, antenna: str, now: Moment) -> Advertiseme
 
 LOST_STEP: Final = (
     "look whether it has power and network, and whether its radio works (`journalctl -u "
-    "presence-satellite` there); until it is back, the antennas that are left decide"
+    "presence-satellite` there); until it is back nobody new comes in, unless a pair is left"
 )
 IGNORED_STEP: Final = {
     SatelliteRefusal.MALFORMED: (

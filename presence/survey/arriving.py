@@ -262,7 +262,7 @@ def _not_seen(one: Arrival, where: str, store: StoreSettings, *, heard: int) -> 
     if not counts["entered"]:
         return (
             "heard, but not found to have entered",
-            "come further in, or lower entry.enter_rssi_dbm: step `walk`",
+            "come further in, and stay there; or the door is not fitted yet: step `walk`",
         )
     if counts["withheld"]:
         reasons = ", ".join(sorted(counts["withheld"]))

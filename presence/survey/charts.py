@@ -43,7 +43,7 @@ def distributions(tuned: Tuning) -> str:
     both.
     """
     outside, inside = histogram(tuned.walks, *OUTSIDE), histogram(tuned.walks, *WITHIN)
-    bins = [*outside, *inside, int(tuned.new.enter_rssi_dbm), int(tuned.new.exit_rssi_dbm)]
+    bins = [*outside, *inside, *(int(dbm) for _, dbm, _ in _thresholds(tuned))]
     low, high = (min(bins) // BIN_DB - 1) * BIN_DB, (max(bins) // BIN_DB + 2) * BIN_DB
     scale = (WIDTH - LEFT - RIGHT) / (high - low)
     axis, half, bottom = 92.0, 64.0, 182.0
@@ -59,12 +59,9 @@ def distributions(tuned: Tuning) -> str:
             y = axis - height if up else axis
             parts.append(_rect(x(bin_dbm) + 1, y, BIN_DB * scale - 2, height, colour))
     parts.append(_line(LEFT, axis, WIDTH - RIGHT, axis, "#444"))
-    for name, dbm, colour, anchor in (
-        ("exit", tuned.new.exit_rssi_dbm, EXIT_COLOUR, "end"),
-        ("enter", tuned.new.enter_rssi_dbm, ENTER_COLOUR, "start"),
-    ):
+    for name, dbm, colour in _thresholds(tuned):
         parts.append(_line(x(dbm), 20, x(dbm), bottom - 20, colour, dash=name == "exit"))
-        shift = -4 if anchor == "end" else 4
+        anchor, shift = ("end", -4) if name == "exit" else ("start", 4)
         parts.append(
             _text(x(dbm) + shift, 16, f"{name} {dbm:.0f} dBm", colour, anchor=anchor, bold=True)
         )
@@ -77,9 +74,16 @@ def distributions(tuned: Tuning) -> str:
     return _svg(bottom, "Strength outside and inside", parts)
 
 
-def strip(recorded: Sequence[Recorded], tuned: Tuning | None, window_s: float) -> str:
+def _thresholds(tuned: Tuning) -> Iterator[tuple[str, float, str]]:
+    """Where the sides decide, no strength by itself makes an entry."""
+    yield "exit", tuned.new.exit_rssi_dbm, EXIT_COLOUR
+    if tuned.numbers is None:
+        yield "enter", tuned.new.enter_rssi_dbm, ENTER_COLOUR
+
+
+def strip(walks: Walks, tuned: Tuning | None, window_s: float) -> str:
     """Every reading of the walk, act after act, and the smoothed strength as the rule sees it."""
-    shown = [one for one in recorded if one.act.seconds]
+    shown = [one for one in walks.recorded if one.act.seconds]
     total_s = sum(one.act.seconds for one in shown) or 1.0
     levels = [r.rssi_dbm for one in shown for said in one.phones.values() for r in said] or [-70]
     low, high = min(levels) // 10 * 10, -(-max(levels) // 10) * 10 + 5
@@ -92,18 +96,13 @@ def strip(recorded: Sequence[Recorded], tuned: Tuning | None, window_s: float) -
     from_s = 0.0
     for number, one in enumerate(shown):
         x0 = LEFT + from_s * scale
-        parts += _act(one, x0, scale, y, window_s, shaded=number % 2 == 1)
+        parts += _act(
+            one, x0, scale, y, window_s=window_s, within=walks.within, shaded=number % 2 == 1
+        )
         from_s += one.act.seconds
     if tuned is not None:
-        for dbm, colour in (
-            (tuned.new.exit_rssi_dbm, EXIT_COLOUR),
-            (tuned.new.enter_rssi_dbm, ENTER_COLOUR),
-        ):
-            parts.append(
-                _line(
-                    LEFT, y(dbm), WIDTH - RIGHT, y(dbm), colour, dash=dbm == tuned.new.exit_rssi_dbm
-                )
-            )
+        for name, dbm, colour in _thresholds(tuned):
+            parts.append(_line(LEFT, y(dbm), WIDTH - RIGHT, y(dbm), colour, dash=name == "exit"))
     return _svg(STRIP_TOP + STRIP_HEIGHT + 22, "What was heard of the test phone", parts)
 
 
@@ -165,19 +164,26 @@ def _levels(low: int, high: int, y: Scale) -> Iterator[str]:
 
 
 def _act(
-    one: Recorded, x0: float, scale: float, y: Scale, window_s: float, *, shaded: bool
+    one: Recorded,
+    x0: float,
+    scale: float,
+    y: Scale,
+    *,
+    window_s: float,
+    within: Place,
+    shaded: bool,
 ) -> Iterator[str]:
     width, colour = one.act.seconds * scale, COLOURS.get(one.act.doing, "#555")
     if shaded:
         yield _rect(x0, STRIP_TOP, width, STRIP_HEIGHT, "#f4f4f0")
     for readings in one.phones.values():
-        inside = [reading for reading in readings if reading.place is Place.INSIDE]
+        inside = [reading for reading in readings if reading.place is within]
         for at_s, dbm, *_ in inside:
             yield (
                 f'<circle cx="{x0 + (at_s - one.began_s) * scale:.1f}" cy="{y(dbm):.1f}" r="1.7" '
                 f'fill="{colour}"/>'
             )
-        smoothed = smoothed_over(inside, window_s)
+        smoothed = smoothed_over(inside, window_s, within)
         points = [
             f"{x0 + (reading.at_s - one.began_s) * scale:.1f},{y(dbm):.1f}"
             for reading, dbm in zip(inside[len(inside) - len(smoothed) :], smoothed, strict=True)

@@ -11,7 +11,15 @@ from presence.core.visit.side import Side
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Recorded, Walks
 from presence.survey.screen import Screen, columns
 from presence.survey.sides import act_leads, act_peak_dbm, shown
-from presence.survey.walking import BIN_DB, WORDS, Tuning, expected, histogram, share
+from presence.survey.walking import (
+    BIN_DB,
+    WORDS,
+    Tuning,
+    expected,
+    histogram,
+    share,
+    value_words,
+)
 
 HALF: Final = 24
 TABLE: Final = (28, 19, 20, 10)
@@ -52,7 +60,7 @@ def settings_lines(tuned: Tuning) -> Iterator[str]:
         return
     yield "  entry:"
     for key, (old, new) in tuned.changes().items():
-        yield f"    {key}: {new:g}".ljust(34) + f"(now {old:g})"
+        yield f"    {key}: {new:g}".ljust(34) + f"(now {value_words(old)})"
 
 
 def _side(side: Side, walks: Walks, screen: Screen) -> Iterator[str]:
@@ -76,7 +84,10 @@ def _side(side: Side, walks: Walks, screen: Screen) -> Iterator[str]:
         middle = f"{median(lead_db for _, lead_db in leads_db):+3.0f} dB"
         line = screen.coloured(_line_of(leads_db, screen), TERMINAL_COLOURS[doing])
         yield f"{name}{line}  {middle}  {_peak(recorded, screen)}".rstrip()
-    yield f"  Neither in nor out: {side.offset_db:+.1f} dB. Near the door: {side.near_dbm:.0f} dBm."
+    yield (
+        f"  Neither in nor out: {side.offset_db:+.1f} dB. Typical peak at the door: "
+        f"{side.near_dbm:.0f} dBm."
+    )
 
 
 def _line_of(leads_db: Sequence[tuple[float, float]], screen: Screen) -> str:
@@ -106,7 +117,7 @@ def _distributions(tuned: Tuning, screen: Screen) -> Iterator[str]:
     left_title, right_title = (f"{sum(side.values())} readings" for side in (outside, inside))
     yield f"  {'dBm':11}{f'outside, {left_title}':{HALF + 2}}inside, {right_title}"
     marks = {}
-    for name in ("exit", "enter"):
+    for name in ("exit", "enter") if tuned.numbers is None else ("exit",):
         threshold = getattr(tuned.new, f"{name}_rssi_dbm")
         marks[threshold // BIN_DB * BIN_DB] = f"< {name} {threshold:.0f}"
     for low in reversed(bins):

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from presence.core.place import Place
+from presence.core.visit.antennas import innermost
 from presence.core.visit.walks import Trial, Walked, WalkReading
 
 
@@ -176,19 +177,23 @@ class Walks:
         }
         return heard | set(self.places.values())
 
+    @property
+    def within(self) -> Place:
+        """Where the antennas hang that hear who is inside."""
+        return innermost(self.hung())
+
     def phones(self) -> list[int]:
         """Those that were heard on any of the walks; the first, where none was."""
         heard = {phone for one in self.recorded for phone, said in one.phones.items() if said}
         return sorted(heard) or [1]
 
     def said(self, *doings: Doing) -> Iterator[list[WalkReading]]:
-        """Of each act and phone, as heard inside: what an antenna at the door heard tells nothing
-        about a threshold by itself.
-        """
+        """Of each act and phone, as heard innermost: what another antenna heard keeps nobody in."""
+        within = self.within
         for one in self.recorded:
             if one.act.doing in doings:
                 for readings in one.phones.values():
-                    yield [reading for reading in readings if reading.place is Place.INSIDE]
+                    yield [reading for reading in readings if reading.place is within]
 
     def trials(self) -> list[Trial]:
         return [trial for phone in self.phones() for trial in self._trials_of(phone)]

@@ -23,7 +23,7 @@ from presence.survey.charts import (
 )
 from presence.survey.guide import SurveyStep
 from presence.survey.session import STEPS_TITLE, SurveyOutcome
-from presence.survey.walking import WORDS, Tuning, expected, share
+from presence.survey.walking import WORDS, Tuning, expected, share, value_words
 
 STYLE: Final = """
 body { font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 780px;
@@ -109,9 +109,8 @@ def _side(tuned: Tuning | None) -> Iterator[str]:
         f"<p>The antenna <b>{side.pairing.inner}</b> less the one <b>{side.pairing.outer}</b>, in "
         f"dB, over time: {_legend()}; the second phone dashed. By phone: {', '.join(each)}. The "
         f'<b style="color:{ENTER_COLOUR}">green line</b> ({side.offset_db:+.1f} dB) is neither in '
-        "nor out. Below, as bars, the strongest moment at the door: nearly all who come in are "
-        f'louder there than the <b style="color:{EXIT_COLOUR}">red line</b> '
-        f"({side.near_dbm:.0f} dBm).</p>"
+        "nor out. Below, as bars, the strongest moment at the door: of who comes in it is about "
+        f'the <b style="color:{EXIT_COLOUR}">red line</b> ({side.near_dbm:.0f} dBm).</p>'
     )
     yield side_strip(tuned.walks, side)
 
@@ -141,7 +140,7 @@ def _walk(outcome: SurveyOutcome) -> Iterator[str]:
     window_s = outcome.tuned.new.window_s if outcome.tuned is not None else 8.0
     yield "<h2>The walk</h2>"
     yield f"<p>{_legend()}; the line is the strength as the rule sees it.</p>"
-    yield strip(outcome.walks.recorded, outcome.tuned, window_s)
+    yield strip(outcome.walks, outcome.tuned, window_s)
 
 
 def _steps(outcome: SurveyOutcome) -> Iterator[str]:
@@ -198,6 +197,7 @@ def _settings(tuned: Tuning) -> Iterator[str]:
         yield "<p>The present settings are the suggested ones.</p>"
         return
     listed = ", ".join(
-        f"<code>{escape(key)}: {new:g}</code> (was {old:g})" for key, (old, new) in changes.items()
+        f"<code>{escape(key)}: {new:g}</code> (was {value_words(old)})"
+        for key, (old, new) in changes.items()
     )
     yield f"<p><b>Suggested for section <code>entry</code>:</b> {listed}</p>"

@@ -62,12 +62,12 @@ def expected_s(side: Side) -> float:
 
 
 def judge_deaf(walks: Walks) -> WalkPart | None:
-    """An antenna that heard nothing on all of the walks is no antenna."""
+    """One of several antennas that heard nothing on all of the walks is no antenna."""
     heard = {
         said.antenna for one in walks.recorded for each in one.phones.values() for said in each
     }
     deaf = [f"{name} ({place})" for name, place in walks.places.items() if name not in heard]
-    if not deaf or not heard:
+    if not deaf or not heard or len(walks.places) == 1:
         return None
     step = "look at its cable, and at its name in the settings; the step `radio` shows who hears"
     return WalkPart(Verdict.FAIL, f"{', '.join(deaf)} heard nothing of any walk", step)
@@ -86,7 +86,6 @@ def side_figures(side: Side, walks: Walks) -> Mapping[str, object]:
         "lead_db": {kind.value: round(lead_db, 1) for kind, lead_db in side.lead_db.items()},
         "side_offset_db": round(side.offset_db, 1),
         "near_dbm": round(side.near_dbm, 1),
-        "any_phone_below_near": round(side.any_phone_below_near, 3),
         "expected_s": round(expected_s(side)) if side.side_db >= FAIL_DB else None,
     }
 

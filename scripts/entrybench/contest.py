@@ -232,7 +232,7 @@ def play_one(task: Task) -> Played:
         rule: _row(after, rule, most, fresh=before.threshold_for(rule, most / 2)) for rule in tuned
     }
     rows[NEAR_OPTIMUM] = _row(after, NEAR_OPTIMUM, most)
-    rows[DEFAULT] = _row(after, DEFAULT, most, shipped=ours.THRESHOLD)
+    rows[DEFAULT] = _row(after, DEFAULT, most, shipped=ours.shipped_threshold(world.set_up))
     if task.change is not None:
         return Played(task.name, rows)
     others = trial.judge(_people(world, size.beside, task.seed), rivals.rivals(world.set_up))
@@ -287,7 +287,7 @@ def recorded() -> Played:
     """
     before, after = ([Crowd.of(walks.episodes(names))] for names in (walks.TRAINING, walks.TESTING))
     world = World(NO_RADIO, walks.SET_UP)
-    rules: dict[str, Score] = {OURS: ours.calibrated(world, before, WALKS_DBM, WALKS_PER_1000)}
+    rules: dict[str, Score] = {OURS: ours.walked(world, before, WALKS_PER_1000)}
     rules |= earlier.tuned(
         world.set_up,
         before,

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.entrybench.phones import told_loudness_db
 from scripts.entrybench.radio import Floats
 from scripts.entrybench.world import Episode
 
@@ -38,8 +39,8 @@ class Crowd:
     """(M,): all packets of all people."""
     rssi_dbm: Floats
     """(M, A), NaN where not heard."""
-    louder_db: Floats
-    """(N,): louder than the mean phone by its model."""
+    told_db: Floats
+    """(N,): how loud the list may say that its model is."""
 
     @classmethod
     def of(cls, episodes: Sequence[Episode]) -> "Crowd":
@@ -53,7 +54,7 @@ class Crowd:
             length,
             np.concatenate([e.at_s for e in people]),
             np.concatenate([e.rssi_dbm for e in people]),
-            np.array([e.phone.model_db for e in people]),
+            np.array([float(told_loudness_db(e.phone)) for e in people]),
         )
 
     @property

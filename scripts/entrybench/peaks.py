@@ -8,12 +8,14 @@ decided so many seconds after the line.
 """
 
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Final
 
 import numpy as np
 
-from presence.core.place import Place
-from presence.core.visit.evidence import Approach
+from presence.config.settings import EntrySettings
+from presence.core.visit.antennas import hung
+from presence.core.visit.door_score import DoorScore
 from scripts.entrybench import bodies
 from scripts.entrybench.antennas import AS_SHIPPED, PAIR_6, PAIR_10, SetUp
 from scripts.entrybench.radio import Floats
@@ -27,30 +29,25 @@ WITHIN_S: Final = (2.0, 5.0, 8.0, 10.0)
 
 
 def errors_s(visitors: Iterable[Episode], set_up: SetUp, decided_s: float) -> Floats:
-    """Peak less line, in seconds, of each who was heard at the door by then."""
+    """Peak less line, in seconds, of each who was heard by then."""
     errors = (error_s(each, set_up, decided_s) for each in visitors)
     return np.array([error for error in errors if error is not None])
 
 
 def error_s(visitor: Episode, set_up: SetUp, decided_s: float) -> float | None:
-    places, line_s = set_up.places, visitor.entered_at_s
+    line_s = visitor.entered_at_s
     if line_s is None:
         raise ValueError("only who came in has crossed the line")
-    at_door = [
-        (n, antenna.name)
-        for n, antenna in enumerate(set_up.antennas)
-        if antenna.place is not Place.INSIDE
-    ]
-    approach = Approach(0.0)
-    end_s = line_s + decided_s
-    for row in np.flatnonzero(visitor.at_s <= end_s):
-        for column, antenna in at_door:
+    antennas, score = hung(set_up.places, (), EntrySettings()), DoorScore()
+    if antennas.sided is None:
+        raise ValueError(f"{set_up.name}: antennas in one place know no peak")
+    for row in np.flatnonzero(visitor.at_s <= line_s + decided_s):
+        for column, antenna in enumerate(set_up.antennas):
             rssi_dbm = visitor.rssi_dbm[row, column]
             if not np.isnan(rssi_dbm):
-                approach.hear_at_door(antenna, int(rssi_dbm), float(visitor.at_s[row]))
-    outside = [name for name, place in places.items() if place is Place.OUTSIDE]
-    since_s = approach.since_peak_s(end_s, outside)
-    return None if since_s is None else decided_s - since_s
+                at_s = float(visitor.at_s[row])
+                score.hear(antennas.sided, antennas.ears[antenna.name], float(rssi_dbm), at_s)
+    return None if score.peak_s == -inf else score.peak_s - line_s
 
 
 def line(set_up: SetUp, decided_s: float, errors: Floats) -> str:

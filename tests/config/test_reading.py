@@ -88,7 +88,7 @@ def test_antennas_have_a_name_and_a_place(antennas: list[tuple[str, Place]]) -> 
 def test_without_antennas_the_first_adapter_listens_inside() -> None:
     assert read("radio: {antennas: }").radio.antennas == read().radio.antennas == []
     outside = read("satellites: [{name: s0, place: outside, key_file: s0.key}]")
-    assert places_of(outside) == {"s0": Place.OUTSIDE}
+    assert places_of(outside) == {"default": Place.INSIDE, "s0": Place.OUTSIDE}
 
 
 def test_an_antenna_of_which_nothing_more_is_said_is_inside() -> None:
@@ -287,7 +287,8 @@ def with_satellites(folder: Path, *keys: str) -> Settings:
 
 def test_each_satellite_has_its_place_and_its_key(tmp_path: Path) -> None:
     settings = with_satellites(tmp_path, "ab" * 32 + "\n", "cd" * 32)
-    assert places_of(settings) == {"s0": Place.OUTSIDE, "s1": Place.OUTSIDE}
+    satellites = {"s0": Place.OUTSIDE, "s1": Place.OUTSIDE}
+    assert places_of(settings) == {"default": Place.INSIDE} | satellites
     assert read_satellite_keys(settings) == {"s0": b"\xab" * 32, "s1": b"\xcd" * 32}
     assert read_satellite_keys(read("satellites:\n")) == {}
 
@@ -300,10 +301,13 @@ def test_bells_hang_in_places_as_antennas_do_and_are_known_by_their_numbers() ->
 """
     names = "service_uuid: 5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
     rung = read(f"doorbell:\n  enabled: true\n  {names}{bells}")
-    assert rules_of(rung, bytes(32)).bells == {3: Bell("usb:1-1.2", -4), 4: Bell("usb:1-1.3")}
-    assert places_of(rung) == {"usb:1-1.2": Place.INSIDE, "usb:1-1.3": Place.OUTSIDE}
+    assert rules_of(rung, bytes(32)).bells == {
+        3: Bell("usb:1-1.2", -4),
+        4: Bell("usb:1-1.3", place=Place.OUTSIDE),
+    }
+    assert places_of(rung) == {"default": Place.INSIDE}, "they ring, and do not listen"
     silent = read(f"doorbell:\n  {names}{bells}")
-    assert (rules_of(silent, bytes(32)).bells, places_of(silent)) == ({0: Bell()}, {})
+    assert rules_of(silent, bytes(32)).bells == {0: Bell()}
 
 
 def test_where_a_satellite_listens_what_phones_say_of_their_power_counts_for_nothing(

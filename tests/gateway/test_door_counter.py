@@ -12,12 +12,14 @@ from presence.core.visit.entry_figures import UNKNOWN_BELOW, FiguresRule
 from presence.core.visit.visits import Entered
 from presence.gateway.door_counter import NEXT_STEP, DoorCounter
 from presence.telemetry import CounterRefused
-from tests.support.builders import DAY_S, HOUR_S, approach, rules
+from tests.support.builders import DAY_S, HOUR_S, advertisement, rules
 from tests.support.fakes import RecordingTelemetry
 from tests.support.watched import Watched
 
 PAIR = {"in": Place.DOOR, "out": Place.OUTSIDE}
 COUNTED = rules(figures=FiguresRule(counter_window_s=5), places=PAIR)
+COMES_IN = ((-75, -70), (-65, -60), (-58, -52), *[(-56, -75)] * 12)
+"""What the two hear of somebody in each second, in dBm."""
 TOPIC = "presence/v1/acme/fi-0042/counter/main"
 
 
@@ -49,11 +51,13 @@ async def test_whatever_the_counter_says_the_same_entries_are_made() -> None:
     for sayings in ((), ((0, 0),), ((9, 9),), (None,)):
         watched, counter, _ = counted()
         await watched.hears(())
-        for heard in approach():
+        for levels in COMES_IN:
             now = watched.clock.now()
             for saying in sayings:
                 counter.hear(TOPIC, b"{}" if saying is None else crossed(now, *saying), False)
-            watched.gateway.pipeline.receive(heard)
+            for antenna, rssi_dbm in zip(PAIR, levels, strict=True):
+                heard = advertisement(at=now, rssi_dbm=rssi_dbm)._replace(antenna=antenna)
+                watched.gateway.pipeline.receive(heard)
             watched.pass_s(1)
         pending = watched.gateway.pipeline.outbox.pending
         published.append([(each.id, each.type, each.occurred_at) for each in pending])

@@ -18,6 +18,7 @@ import pytest
 
 from presence.assembly import gateway_of
 from presence.config import load_settings
+from presence.config.antennas import FIRST_ADAPTER
 from presence.core.operations.snapshot import SatelliteState
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.satellite_message import Reading, SatelliteRefusal
@@ -101,8 +102,16 @@ class Shopfront:
 
     def heard_inside(self, ref: bytes, rssi_dbm: int) -> Advertisement:
         heard = advertisement(ref=ref, at=self.clock.now(), rssi_dbm=rssi_dbm)
+        heard = heard._replace(antenna=FIRST_ADAPTER)  # as the scanner calls it, for none is named
         self.adapter.hear(heard)
         return heard
+
+    async def comes_in(self, ref: bytes, satellite: SatelliteOnBroker) -> None:
+        """Up to the door, strong outside; through it; and on into the shop."""
+        for inside_dbm, outside_dbm, seconds in ((-72, -56, 2), (-66, -60, 1), (-54, -85, 5)):
+            await self.both_hear(
+                ref, satellite, inside_dbm=inside_dbm, outside_dbm=outside_dbm, seconds=seconds
+            )
 
     async def both_hear(
         self,
@@ -142,7 +151,7 @@ async def test_who_stays_outside_is_held_back_and_who_comes_in_is_told_of(tmp_pa
             await shop.telemetry.wait(SatelliteHeard)
             await shop.both_hear(BERIT, pavement, inside_dbm=-70, outside_dbm=-55, seconds=8)
             assert events.empty()
-            await shop.both_hear(ANNA, pavement, inside_dbm=-60, outside_dbm=-85, seconds=5)
+            await shop.comes_in(ANNA, pavement)
             event = json.loads((await asyncio.wait_for(events.get(), 5)).payload)
             assert event["type"] == "presence.entered.v1"
             assert shop.is_inside(ANNA)

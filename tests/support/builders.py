@@ -242,6 +242,9 @@ class DoorRule:
     min_duration_s: float = 4
     absence_s: float = 300
     reentry_cooldown_s: float = 900
+    side_offset_db: float | None = None
+    near_dbm: float = -62
+    score: float | None = None
 
 
 def rules(**changes: Any) -> Rules:

@@ -8,19 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from presence.config import parse_settings
 from presence.config.settings import EntrySettings
 from presence.core.place import Place
 from presence.core.visit.calibration import CHEAPER_BY
+from presence.core.visit.door_tables import PAIR as PAIR_TABLES
+from presence.core.visit.door_tables import PAIR_AND_INSIDE
+from presence.core.visit.fitting import OFFSET_ROOM_DB
 from presence.core.visit.side import Pairing, Side
 from presence.core.visit.walks import Walked, WalkReading
 from presence.diagnosis.findings import Verdict
-from presence.survey.charts import side_strip
-from presence.survey.drawing import walk_lines
+from presence.survey import applying
+from presence.survey.charts import distributions, side_strip, strip
+from presence.survey.drawing import settings_lines, walk_lines
 from presence.survey.guide import Doing, Recorded, Walks, walk_acts
 from presence.survey.plans import REMEDIES, ShopPlan, plan_of
+from presence.survey.report import page
 from presence.survey.screen import Screen
+from presence.survey.session import SurveyOutcome
 from presence.survey.sides import expected_s, judge_side
-from presence.survey.walking import Tuning, judge_walk, tune
+from presence.survey.walking import NEAR_ROOM_DB, Tuning, judge_walk, tune
+from tests.support.settings_texts import MINIMAL
 from tests.support.surveys import simulated
 
 PAIR = Pairing(Place.DOOR, Place.OUTSIDE)
@@ -82,7 +90,6 @@ def a_side(side_db: float, uncertain_db: float = 2.0, pair: Pairing = PAIR) -> S
         by_phone_db={1: side_db},
         offset_db=side_db / 2,
         near_dbm=-80.0,
-        any_phone_below_near=0.05,
     )
 
 
@@ -224,3 +231,91 @@ def test_the_suggestion_is_never_worse_on_these_walks_than_what_is_there() -> No
         again = tune(walks, tuned.new)
         assert isinstance(again, Tuning)
         assert again.changes() == {}, "what was suggested stays"
+
+
+def test_where_the_sides_decide_their_three_numbers_are_fitted_and_one_places_stay() -> None:
+    now = EntrySettings()
+    tuned = tuned_by(walked())
+    assert tuned.changes().keys() <= {"side_offset_db", "near_dbm", "exit_rssi_dbm", "score"}
+    assert (tuned.new.enter_rssi_dbm, tuned.new.evidence_db_s) == (
+        now.enter_rssi_dbm,
+        now.evidence_db_s,
+    )
+    assert tuned.side is not None
+    assert tuned.new.side_offset_db is not None
+    assert tuned.new.side_offset_db >= tuned.side.offset_db - OFFSET_ROOM_DB
+    assert abs(tuned.new.near_dbm - tuned.side.near_dbm) <= NEAR_ROOM_DB
+    assert all(
+        rate.wrong == 0 for kind, rate in tuned.assessed_new.rates.items() if kind is not Walked.IN
+    )
+    finding = judge_walk(tuned).finding
+    assert f"near {tuned.new.near_dbm:.0f} dBm" in finding.found
+    assert "points" in finding.found
+
+
+def test_present_settings_that_ask_for_less_than_the_tables_are_not_kept_however_quick() -> None:
+    lax = EntrySettings(side_offset_db=-30, near_dbm=-95, score=5)
+    tuned = tune(walked(), lax)
+    assert isinstance(tuned, Tuning)
+    assert tuned.assessed_now.median_s < tuned.assessed_new.median_s, "it is the quicker one"
+    assert tuned.new.score is not None
+    assert tuned.new.score >= PAIR_AND_INSIDE.threshold
+    assert tuned.side is not None
+    assert tuned.new.side_offset_db is not None
+    assert tuned.new.side_offset_db >= tuned.side.offset_db - OFFSET_ROOM_DB
+    assert tuned.new.near_dbm == pytest.approx(tuned.side.near_dbm, abs=0.1)
+    strict = EntrySettings(score=PAIR_AND_INSIDE.threshold * 3)
+    fitted = tune(walked(), strict)
+    assert isinstance(fitted, Tuning)
+    assert fitted.new.score in (pytest.approx(PAIR_AND_INSIDE.threshold * n) for n in (1, 1.1, 1.2))
+
+
+def test_a_pair_alone_is_fitted_and_its_inner_antenna_says_when_a_visit_is_over() -> None:
+    walks = walked()
+    walks.places = {name: place for name, place in PLACES.items() if place is not Place.INSIDE}
+    walks.recorded = [
+        replace(
+            one,
+            phones={
+                phone: tuple(said for said in readings if said.place is not Place.INSIDE)
+                for phone, readings in one.phones.items()
+            },
+        )
+        for one in walks.recorded
+    ]
+    assert walks.within is Place.DOOR
+    assert all(said.place is Place.DOOR for each in walks.said(Doing.INSIDE) for said in each)
+    tuned = tuned_by(walks)
+    assert tuned.numbers is not None
+    assert tuned.numbers.threshold >= PAIR_TABLES.threshold
+    assert tuned.new.exit_rssi_dbm == -80, "heard at -68 there: as near to the entry as may be"
+    assert strip(walks, tuned, 15.0).count("<circle") > 100
+
+
+def test_what_the_sides_need_is_shown_and_written_where_it_was_not_set() -> None:
+    tuned = tune(walked(), EntrySettings(near_dbm=-40))
+    assert isinstance(tuned, Tuning)
+    lines = "\n".join(settings_lines(tuned))
+    assert "side_offset_db" in lines
+    assert "(now not set)" in lines
+    assert "enter " not in distributions(tuned), "no strength by itself makes an entry"
+    html = page(SurveyOutcome("radio", "acme/fi-0042 door-1", walks=tuned.walks, tuned=tuned))
+    assert "<code>near_dbm: " in html
+    assert "(was not set)" in html
+    text = MINIMAL + "entry:\n  # of this door\n  near_dbm: -40  # measured\n"
+    values = {key: new for key, (_, new) in tuned.changes().items()}
+    written = applying.edited(text, values, name="presence.yaml")
+    assert parse_settings(written, name="presence.yaml").entry == tuned.new
+    assert "  # of this door\n" in written
+    assert "  # measured\n" in written
+    assert applying.same_but_entry(text, written, name="presence.yaml")
+
+
+def test_without_a_look_in_nothing_is_suggested_and_the_technician_walks_again() -> None:
+    walks = walked()
+    walks.recorded = [one for one in walks.recorded if one.act.doing is not Doing.LOOKIN]
+    tuned = tuned_by(walks)
+    assert tuned.changes() == {}
+    finding = judge_walk(tuned).finding
+    assert finding.verdict is Verdict.WARN
+    assert "the side was not measured" in finding.found

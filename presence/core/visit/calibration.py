@@ -22,7 +22,7 @@ All limits are one-sided, 95 %; but those of `counted_between` are to both sides
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import comb, inf, sqrt
 from statistics import NormalDist, fmean, median
 from typing import Final
@@ -120,10 +120,6 @@ class Candidate:
     high_db: float = HIGHEST_DBM
     phones_spread_db: float = PHONES_SPREAD_DB
     """What phones differ by on this dial."""
-    missed_anyway: float = 0.0
-    """Share of phones that were not carried that come in and are missed wherever the dial stands,
-    for another number of the rule is against them.
-    """
 
 
 def candidate_of(rule_at: Callable[[float], EntryRule]) -> Candidate:
@@ -150,16 +146,17 @@ def assess(candidate: Candidate, dial_db: float, trials: Sequence[Trial]) -> Ass
 
 
 def suggest(
-    candidates: Iterable[Candidate], trials: Sequence[Trial]
+    candidates: Iterable[Candidate], trials: Sequence[Trial], *, least_db: float = -inf
 ) -> tuple[Candidate, Assessment]:
     """The best candidate with its best dial; needs a candidate, and walks outside and in.
 
-    Of candidates that cost about the same, the quickest.
+    Of candidates that cost about the same, the quickest. No dial below `least_db`, a whole
+    number, is taken.
     """
     best: tuple[Candidate, Assessment] | None = None
     for candidate in candidates:
         criticals = [critical_db(candidate, trial) for trial in trials]
-        low, high = min(criticals), max(criticals)
+        low, high = max(least_db, min(criticals)), max(least_db, *criticals)
         grid = [low + n for n in range(int(max(1.0, high - low)) + 1)]
         assessed = [_assess(candidate, float(round(db)), trials, criticals) for db in grid]
         chosen = min(assessed, key=lambda one: one.cost)
@@ -178,22 +175,27 @@ def is_better(one: Assessment, other: Assessment) -> bool:
 
 
 def suggest_exit(
-    enter_dbm: float, stays: Iterable[Sequence[WalkReading]], window_s: float
+    enter_dbm: float,
+    stays: Iterable[Sequence[WalkReading]],
+    window_s: float,
+    within: Place = Place.INSIDE,
 ) -> float:
     """`exit_rssi_dbm`: below nearly all that was smoothed inside, 5–15 dB below the entry."""
-    strengths = sorted(dbm for stay in stays for dbm in smoothed_over(stay, window_s))
+    strengths = sorted(dbm for stay in stays for dbm in smoothed_over(stay, window_s, within))
     weakest = strengths[len(strengths) // 100] - 1 if strengths else enter_dbm
     return float(round(min(enter_dbm - MIN_GAP_DB, max(enter_dbm - MAX_GAP_DB, weakest))))
 
 
-def smoothed_over(readings: Sequence[WalkReading], window_s: float) -> list[float]:
-    """The strength that the rule compares with `exit_rssi_dbm` at each reading inside, from the
-    third on.
+def smoothed_over(
+    readings: Sequence[WalkReading], window_s: float, within: Place = Place.INSIDE
+) -> list[float]:
+    """The strength that the rule compares with `exit_rssi_dbm` at each reading of the innermost
+    antenna, from the third on.
     """
     strengths: list[float] = []
     level = SmoothedStrength()
     for at_s, rssi_dbm, place, _ in readings:
-        if place is not Place.INSIDE:
+        if place is not within:
             continue
         if at_s - level.at_s > window_s:
             level = SmoothedStrength()
@@ -241,9 +243,6 @@ def _assess(
         for kind in Walked
         if kind in margins
     }
-    if (missed := rates.get(Walked.IN)) is not None:
-        found = (1 - missed.any_phone) * (1 - candidate.missed_anyway)
-        rates[Walked.IN] = replace(missed, any_phone=1 - found)
     after = (candidate.finds(dial_db, trial) for trial in trials if trial.kind is Walked.IN)
     return Assessment(
         dial_db, rates, tuple(sorted(seconds for seconds in after if seconds is not None))

@@ -1,64 +1,61 @@
-"""Fits a door: the few numbers that a rule which tells sides takes from the walks there.
+"""Fits a door: the few numbers that the rule of sides takes from the walks there.
 
-    walks ─► side: the lead that is neither in nor out, how near is near
-          ─► candidates: each near with each threshold; the dial is the lead ─► calibration ─► best
+    walks ─► side: the lead that is neither in nor out, the typical peak at the door
+          ─► candidates: a threshold each; the dial is the lead ─► calibration ─► the best
 
-The tables of such a rule hold for all doors. What a door sets of it are these numbers, and margins
-are those of `presence.core.visit.calibration`: counted, these phones, any phone. A phone's loudness
-falls out of the lead, so what phones differ by is small on that dial; it does not fall out of the
-door's peak, so a phone that was not carried may be missed for not being near enough.
+The tables of the rule hold for all doors (`presence.core.visit.door_tables`). What a door sets of
+it are three numbers:
+
+1. `near_dbm` is measured and not chosen: the median of the peaks at the door of who came in. The
+   tables were fitted with the typical peak as near; with a lower one they count people as near who
+   are not.
+2. `side_offset_db` is chosen: least mistakes on these walks. Never further than OFFSET_ROOM_DB
+   below the measured middle.
+3. The threshold is one of those that the caller allows.
+
+The two bounds are there for the same reason. The tables were fitted to 1 false enter in 1,000; a
+dozen walks past a door without a mistake still allow 22 in 100. So walks may make a rule stricter,
+and must not buy speed with a rate that they cannot see.
+
+Margins are those of `presence.core.visit.calibration`: counted, these phones, any phone. A phone's
+loudness falls out of the lead, so what phones differ by is small on that dial; it does not fall out
+of the peak, so for phones that were not carried `near_dbm` is a second dial.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist, fmean
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, sqrt
+from typing import Final
 
 from presence.core.visit.calibration import (
-    PHONES_SPREAD_DB,
     Assessment,
     Candidate,
+    assess,
     entered_after_s,
-    pooled_spread,
     suggest,
 )
+from presence.core.visit.door_score import DoorNumbers
 from presence.core.visit.evidence import EntryRule
-from presence.core.visit.side import Pairing, Side, door_peak_dbm, measure_side
-from presence.core.visit.walks import Trial, Walked
+from presence.core.visit.side import Pairing, Side, measure_side
+from presence.core.visit.walks import Trial
 
 LOWEST_LEAD_DB: Final = -40.0
 HIGHEST_LEAD_DB: Final = 40.0
 """No lead is beyond: an antenna that is silent counts as at its floor."""
+OFFSET_ROOM_DB: Final = 1.0
+"""About what the middle of three rounds is uncertain by."""
 LEADS_SPREAD_DB: Final = 1.5
 """What the lead of one pair differs by between phones: assumed, a third of what strength does
 (PHONES_SPREAD_DB), for polarisation and pattern do not fall out. Two phones of a walk that differ
 by more raise it.
 """
-FAR_SHARE: Final = 0.05
-"""Of phones that were not carried, one in twenty may not be near enough where the second `near` is
-tried.
-"""
-_NORMAL: Final = NormalDist()
-
-
-class DoorNumbers(NamedTuple):
-    """What a door sets of a rule."""
-
-    side_offset_db: float
-    """The lead that is neither in nor out."""
-    near_dbm: float
-    """Who never was this loud at the door has not come through it."""
-    threshold: float
-    """Of the rule's score, in its own unit."""
-
 
 Finds = Callable[[DoorNumbers, Trial], float | None]
 """A rule: seconds from the beginning of a walk to the entry that it finds in it."""
 
 
 def finds_with(rule_of: Callable[[DoorNumbers], EntryRule]) -> Finds:
-    """Of a rule of presence.core.visit.visits that takes a door's numbers."""
+    """Of the rule of presence.core.visit.visits, with a door's numbers."""
     return lambda numbers, trial: entered_after_s(rule_of(numbers), trial)
 
 
@@ -73,55 +70,51 @@ class FittedDoor:
 def fit_door(
     trials: Sequence[Trial], pair: Pairing, finds: Finds, thresholds: Sequence[float]
 ) -> FittedDoor | None:
-    """The best of what was tried; None where the side cannot be measured."""
+    """The best of what was tried; None where the side cannot be measured. `thresholds`: the lowest
+    first; of those that cost the same, the quickest is taken.
+    """
     side = measure_side(trials, pair)
     if side is None:
         return None
-    tried = dict(_candidates(trials, side, finds, thresholds))
-    chosen, assessment = suggest(tried, trials)
-    numbers = tried[chosen]._replace(side_offset_db=assessment.dial_db)
-    return FittedDoor(numbers, side, assessment)
+    tried = {}
+    for threshold in thresholds:
+        numbers = DoorNumbers(side.offset_db, round(side.near_dbm, 1), threshold)
+        tried[_of_lead(finds, numbers, side)] = numbers
+    chosen, found = suggest(tried, trials, least_db=ceil(side.offset_db - OFFSET_ROOM_DB))
+    numbers = tried[chosen]._replace(side_offset_db=found.dial_db)
+    return FittedDoor(numbers, side, _any_phone(found, finds, numbers, trials))
 
 
-def _candidates(
-    trials: Sequence[Trial], side: Side, finds: Finds, thresholds: Sequence[float]
-) -> Iterator[tuple[Candidate, DoorNumbers]]:
-    """The least evidence first: of candidates that cost the same, the quickest is taken."""
-    spread_db = leads_spread_db(side)
-    for near_dbm, below in _nears(trials, side):
-        for threshold in thresholds:
-            numbers = DoorNumbers(side.offset_db, near_dbm, threshold)
-            yield (
-                Candidate(
-                    _with_offset(finds, numbers),
-                    low_db=LOWEST_LEAD_DB,
-                    high_db=HIGHEST_LEAD_DB,
-                    phones_spread_db=spread_db,
-                    missed_anyway=below,
-                ),
-                numbers,
-            )
+def assess_door(
+    trials: Sequence[Trial], side: Side | None, finds: Finds, numbers: DoorNumbers
+) -> Assessment:
+    """What the rule would do with these numbers."""
+    found = assess(_of_lead(finds, numbers, side), numbers.side_offset_db, trials)
+    return _any_phone(found, finds, numbers, trials)
 
 
-def _with_offset(finds: Finds, numbers: DoorNumbers) -> Callable[[float, Trial], float | None]:
-    return lambda offset_db, trial: finds(numbers._replace(side_offset_db=offset_db), trial)
+def _of_lead(finds: Finds, numbers: DoorNumbers, side: Side | None) -> Candidate:
+    return Candidate(
+        lambda db, trial: finds(numbers._replace(side_offset_db=db), trial),
+        low_db=LOWEST_LEAD_DB,
+        high_db=HIGHEST_LEAD_DB,
+        phones_spread_db=LEADS_SPREAD_DB if side is None else leads_spread_db(side),
+    )
 
 
-def _nears(trials: Sequence[Trial], side: Side) -> Iterator[tuple[float, float]]:
-    """Each with the share of phones that were not carried and stay below: that of these phones, and
-    a lower one for the others' sake.
+def _any_phone(
+    found: Assessment, finds: Finds, numbers: DoorNumbers, trials: Sequence[Trial]
+) -> Assessment:
+    """With what louder and weaker phones add: to the rule, they are those of a door with another
+    near.
     """
-    yield side.near_dbm, side.any_phone_below_near
-    peaks = [
-        peak
-        for trial in trials
-        if trial.kind is Walked.IN and (peak := door_peak_dbm(trial.readings)) is not None
-    ]
-    spread, _ = pooled_spread([peaks])
-    varies_db = sqrt(spread**2 * (1 + 1 / len(peaks)) + PHONES_SPREAD_DB**2)
-    lower_dbm = fmean(peaks) + _NORMAL.inv_cdf(FAR_SHARE) * varies_db
-    if lower_dbm < side.near_dbm:
-        yield lower_dbm, FAR_SHARE
+    of_near = Candidate(lambda dbm, trial: finds(numbers._replace(near_dbm=dbm), trial))
+    by_near = assess(of_near, numbers.near_dbm, trials).rates
+    rates = {
+        kind: replace(rate, any_phone=1 - (1 - rate.any_phone) * (1 - by_near[kind].any_phone))
+        for kind, rate in found.rates.items()
+    }
+    return replace(found, rates=rates)
 
 
 def leads_spread_db(side: Side) -> float:

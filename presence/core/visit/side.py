@@ -18,12 +18,13 @@ Rules that are easy to get wrong:
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import pi, sqrt
-from statistics import NormalDist, fmean, median
+from statistics import NormalDist, median
 from typing import Final, NamedTuple
 
 from presence.core.place import Place
-from presence.core.visit.calibration import LIMIT, PHONES_SPREAD_DB, pooled_spread
-from presence.core.visit.evidence import SmoothedStrength
+from presence.core.visit.calibration import LIMIT, pooled_spread
+from presence.core.visit.door_score import FAST_S
+from presence.core.visit.evidence import SMOOTHING_S, SmoothedStrength
 from presence.core.visit.walks import Trial, Walked, WalkReading
 
 FLOOR_DBM: Final = -97.0
@@ -34,9 +35,6 @@ SILENT_S: Final = 3.0
 """The slowest phones send once a second, and two packets of five are lost at the worst."""
 ARRIVED_S: Final = 6.0
 """Two seconds to the door, and 3 m further in."""
-NEAR_SHARE: Final = 0.05
-NEAR_BELOW_DB: Final = 2.0
-"""`near_dbm` lies under the door's peak of all but one in twenty who come in, and 2 dB more."""
 _NORMAL: Final = NormalDist()
 _MEDIAN: Final = sqrt(pi / 2)
 """Standard error of the median of a normal sample, over that of its mean."""
@@ -69,9 +67,7 @@ class Side:
     offset_db: float
     """The lead that is neither in nor out: midway between looking in and being in."""
     near_dbm: float
-    """Nearly everybody who comes in is heard this loud at the door."""
-    any_phone_below_near: float
-    """Share of those who come in with phones that were not carried who are not: from 0 to 1."""
+    """The strongest moment at the door of who comes in: the median over the walks in."""
 
 
 def pairing(places: Collection[Place]) -> Pairing | None:
@@ -85,15 +81,16 @@ def pairing(places: Collection[Place]) -> Pairing | None:
 
 
 class _Levels:
-    """What each antenna hears of one phone, smoothed."""
+    """What each antenna hears of one phone, smoothed over so many seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, over_s: float = SMOOTHING_S) -> None:
+        self._over_s = over_s
         self._places: dict[tuple[Place, str], SmoothedStrength] = {}
 
     def hear(self, reading: WalkReading) -> float:
         key = (reading.place, reading.antenna)
         level = self._places.setdefault(key, SmoothedStrength())
-        level.hear(reading.rssi_dbm, reading.at_s)
+        level.hear(reading.rssi_dbm, reading.at_s, self._over_s)
         return level.level_dbm
 
     def at(self, place: Place, now_s: float) -> float:
@@ -123,8 +120,10 @@ def leads(readings: Sequence[WalkReading], pair: Pairing) -> Iterator[Lead]:
 
 
 def door_peak_dbm(readings: Sequence[WalkReading]) -> float | None:
-    """The strongest smoothed level at the door, or outside of it; None where none hangs there."""
-    levels = _Levels()
+    """The strongest moment at the door, or outside of it, over FAST_S as the score has it; None
+    where no antenna there heard it.
+    """
+    levels = _Levels(FAST_S)
     at_door = [levels.hear(reading) for reading in readings if reading.place is not Place.INSIDE]
     return max(at_door, default=None)
 
@@ -137,14 +136,19 @@ def lead_of(trial: Trial, pair: Pairing) -> float | None:
 
 
 def measure_side(trials: Sequence[Trial], pair: Pairing) -> Side | None:
-    """None without a heard walk in and a heard look in."""
+    """None without a walk in that was heard, also at the door, and a heard look in."""
     by_kind: dict[Walked, list[tuple[int, float]]] = {}
     for trial in trials:
         of_walk = lead_of(trial, pair)
         if of_walk is not None:
             by_kind.setdefault(trial.kind, []).append((trial.phone, of_walk))
     came_in, looked_in = by_kind.get(Walked.IN), by_kind.get(Walked.LOOKIN)
-    if not came_in or not looked_in:
+    peaks = [
+        peak
+        for trial in trials
+        if trial.kind is Walked.IN and (peak := door_peak_dbm(trial.readings)) is not None
+    ]
+    if not came_in or not looked_in or not peaks:
         return None
     lead_db = {
         kind: median(lead for _, lead in by_kind[kind]) for kind in Walked if kind in by_kind
@@ -153,12 +157,6 @@ def measure_side(trials: Sequence[Trial], pair: Pairing) -> Side | None:
         phone: _median_of(came_in, phone) - _median_of(looked_in, phone)
         for phone in sorted({phone for phone, _ in came_in} & {phone for phone, _ in looked_in})
     }
-    peaks = [
-        peak
-        for trial in trials
-        if trial.kind is Walked.IN and (peak := door_peak_dbm(trial.readings)) is not None
-    ]
-    near_dbm = _quantile(peaks, NEAR_SHARE) - NEAR_BELOW_DB
     return Side(
         pairing=pair,
         side_db=lead_db[Walked.IN] - lead_db[Walked.LOOKIN],
@@ -166,8 +164,7 @@ def measure_side(trials: Sequence[Trial], pair: Pairing) -> Side | None:
         lead_db=lead_db,
         by_phone_db=of_each,
         offset_db=(lead_db[Walked.IN] + lead_db[Walked.LOOKIN]) / 2,
-        near_dbm=near_dbm,
-        any_phone_below_near=_below(near_dbm, peaks),
+        near_dbm=median(peaks),
     )
 
 
@@ -179,19 +176,3 @@ def _uncertain_db(*kinds: Sequence[tuple[int, float]]) -> float:
     spread, _ = pooled_spread([lead for _, lead in leads_db] for leads_db in kinds)
     several = sqrt(sum(1 / len(leads_db) for leads_db in kinds))
     return _NORMAL.inv_cdf(LIMIT) * _MEDIAN * spread * several
-
-
-def _below(near_dbm: float, peaks_dbm: Sequence[float]) -> float:
-    """The share of walks in, with phones that were not carried, whose peak stays below."""
-    spread, _ = pooled_spread([peaks_dbm])
-    varies_db = sqrt(spread**2 * (1 + 1 / len(peaks_dbm)) + PHONES_SPREAD_DB**2)
-    return _NORMAL.cdf((near_dbm - fmean(peaks_dbm)) / varies_db)
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    """Between the two nearest values, by their distance."""
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (place - low) * (ordered[high] - ordered[low])

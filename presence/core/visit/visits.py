@@ -1,12 +1,13 @@
 """When a string of sightings becomes a visit, and when the visit is over.
 
-                     evidence ≥ evidence_db_s
+                     evidence ≥ evidence_db_s, or points ≥ score
     (nobody) ──────► approaching ─────────────► entered ───────► left ──────► (nobody)
              sighting    │  ▲                       │  absence_s   │  reentry_cooldown_s
                          └──┘ evidence 0:           └─ withdrawn ──┴────► (nobody)
                               starts anew
 
-What evidence is, and what a second adapter at the door adds to it: `presence.core.visit.evidence`.
+What evidence is, of one place: `presence.core.visit.evidence`. Where antennas hang in several,
+points count: `presence.core.visit.door_score`.
 
 A visit is entered by evidence over one threshold, and kept by a lower one (hysteresis):
 `exit_rssi_dbm` is what a sighting needs to count as still being there.
@@ -25,7 +26,7 @@ Rules that are easy to get wrong:
 A tick looks at those whose silence may be over, not at everybody: see `presence.core.agenda`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
@@ -34,7 +35,9 @@ from typing import Final, NamedTuple
 from presence.core.agenda import AT_ONCE, Agenda
 from presence.core.place import Place
 from presence.core.timestamps import Moment
-from presence.core.visit.evidence import MAX_LAG_DB, Approach, EntryRule
+from presence.core.visit.antennas import Antennas, hung
+from presence.core.visit.door_score import DoorScore
+from presence.core.visit.evidence import Approach, EntryRule
 
 NO_PLACES: Final[Mapping[str, Place]] = MappingProxyType({})
 SHARES: Final = 20
@@ -53,6 +56,8 @@ class Sighting(NamedTuple):
     """The strength stands in a genuine answer at the bell, which nobody can play back; a broadcast
     otherwise.
     """
+    loudness_db: float = 0.0
+    """What was taken off `rssi_dbm`, for this phone is louder than the reference phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +130,14 @@ class _Track(Approach):
         self.stay = stay
         """None while they approach."""
 
-    def entry(self, ref: bytes, at: Moment, outside: Collection[str]) -> Entered:
-        """`outside`: the antennas that face the street."""
-        since_peak_s = self.since_peak_s(at.monotonic_s, outside)
-        return Entered(ref, at, self.level_dbm, since_peak_s, self.by_answer)
+    def entry(self, ref: bytes, at: Moment, door: DoorScore | None) -> Entered:
+        """`door`: the score that decided, if one did."""
+        since_peak_s, strength_dbm = None, self.level_dbm
+        if door is not None:
+            strength_dbm = door.inner_dbm
+            if door.peak_s > -inf:
+                since_peak_s = at.monotonic_s - door.peak_s
+        return Entered(ref, at, strength_dbm, since_peak_s, self.by_answer)
 
 
 class Visits:
@@ -140,7 +149,9 @@ class Visits:
         visits: Iterable[Visit] = (),
         *,
         places: Mapping[str, Place] = NO_PLACES,
+        bells: Mapping[str, Place] = NO_PLACES,
     ) -> None:
+        """Where antennas hang that listen, and those that only ring: answers tell of these."""
         self._tracks = {
             each.ref: _Track(-inf, _Stay(each.entered_at, each.heard_at, each.left_at))
             for each in visits
@@ -150,18 +161,11 @@ class Visits:
         self._shares: tuple[set[bytes], ...] = tuple(set() for _ in range(SHARES))
         """Whose last hearing is stored in one turn; refs are random, so the shares are alike."""
         self._rule = rule
-        self._not_inside = frozenset(
-            antenna for antenna, place in places.items() if place is not Place.INSIDE
-        )
-        self._outside = frozenset(
-            antenna for antenna, place in places.items() if place is Place.OUTSIDE
-        )
+        self._places = places
         self._lost: set[str] = set()
         """Antennas that hear nothing now, whoever is there."""
-        self._doubt_db = 0
-        """Taken off each reading inside while an antenna at the door is lost: as much as it could
-        take off at most, so that its loss never lets anybody in.
-        """
+        self._antennas = hung(places, self._lost, rule)
+        self._bells = hung(bells, (), rule)
         for ref in self._tracks:
             self._share_of(ref).add(ref)
             self._looks.put(ref, AT_ONCE)
@@ -179,9 +183,14 @@ class Visits:
         track = self._tracks.get(ref)
         return track.evidence_db_s if track else 0.0
 
+    def points(self, ref: bytes) -> float:
+        """The score at the door, where several places tell its sides apart; else minus infinity."""
+        track = self._tracks.get(ref)
+        return -inf if track is None or track.door is None else track.door.points
+
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""
-        at, ref, rssi_dbm, antenna, answered = sighting
+        at, ref, rssi_dbm, antenna, answered, _ = sighting
         rule, now_s = self._rule, at.monotonic_s
         events: list[VisitEvent] = []
         track = self._tracks.get(ref)
@@ -203,22 +212,47 @@ class Visits:
             track.begin(now_s)
         track.heard_s = max(track.heard_s, now_s)
         track.by_answer &= answered  # late ones too: in doubt it is a broadcast
-        if antenna in self._not_inside:  # no evidence, and no reason to stay
-            track.hear_at_door(antenna, rssi_dbm, now_s)
-            return events
-        since_s = track.hear(rssi_dbm, now_s)
-        if since_s is None:  # rule 3
-            return events
+        antennas = self._bells if answered else self._antennas
         if stay is not None:
-            if track.level_dbm >= rule.exit_rssi_dbm and now_s > stay.heard_at.monotonic_s:
-                stay.heard_at = at  # by the smoothed level: one faded reading ends nothing
-        elif track.decides(rule, rssi_dbm - self._doubt_db, since_s):
+            within = antenna not in antennas.beside and track.hear(rssi_dbm, now_s) is not None
+            # by the smoothed level: one faded reading ends nothing
+            still = within and track.level_dbm >= rule.exit_rssi_dbm
+            if still and now_s > stay.heard_at.monotonic_s:  # rule 3
+                stay.heard_at = at
+        elif self._enters(track, sighting, rssi_dbm, antennas):
             track.stay = _Stay(at, at)
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
                 self._looks.put(ref, now_s + rule.absence_s)
             self._share_of(ref).add(ref)
-            events.append(track.entry(ref, at, self._outside))
+            door = track.bells if answered else track.door
+            events.append(track.entry(ref, at, door))
         return events
+
+    def _enters(self, track: _Track, sighting: Sighting, rssi_dbm: int, antennas: Antennas) -> bool:
+        """Take in a reading of who approaches; whether that makes an entry."""
+        rule, now_s = self._rule, sighting.at.monotonic_s
+        within = sighting.antenna not in antennas.beside
+        since_s = track.hear(rssi_dbm, now_s) if within else None
+        if antennas.sided is None:
+            return since_s is not None and track.decides(rule, rssi_dbm, since_s)
+        ear = antennas.ears.get(sighting.antenna)
+        if ear is None:
+            return False
+        door = (track.bells if sighting.answered else track.door) or DoorScore()
+        if sighting.answered:
+            track.bells = door
+        else:
+            track.door = door
+        is_new = door.hear(
+            antennas.sided, ear, rssi_dbm, now_s,
+            loudness_db=sighting.loudness_db, answered=sighting.answered,
+        )  # fmt: skip
+        return (
+            is_new
+            and door.points >= antennas.sided.numbers.threshold
+            and door.packets >= rule.min_sightings
+            and now_s - door.began_s >= rule.min_duration_s
+        )
 
     def antenna_lost(self, antenna: str) -> None:
         """It hears nothing from now on. Its silence says nothing of anybody, and what it heard
@@ -234,7 +268,7 @@ class Visits:
 
     def _begin_approaches_anew(self) -> None:
         """No evidence is a mixture of what two sets of antennas heard."""
-        self._doubt_db = int(MAX_LAG_DB) if self._lost & self._not_inside else 0
+        self._antennas = hung(self._places, self._lost, self._rule)
         for track in self._tracks.values():
             if track.stay is None or track.stay.left_at is not None:
                 track.begin(track.heard_s)

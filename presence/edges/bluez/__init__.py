@@ -15,6 +15,7 @@ Imports: presence.core, presence.config, presence.ports; no other edge.
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from presence.config.antennas import FIRST_ADAPTER
 from presence.config.bells import not_for_antennas
 from presence.config.rules import scan_filters_of
 from presence.config.settings import Settings
@@ -24,7 +25,7 @@ from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS
 from presence.edges.bluez.host import THIS_MACHINE, BluezHost
 from presence.edges.bluez.ledger import Ledger
-from presence.edges.bluez.scanner import FIRST, BluezScanner
+from presence.edges.bluez.scanner import BluezScanner
 from presence.errors import RadioError
 from presence.ports import Clock
 from presence.telemetry import Emit
@@ -77,7 +78,7 @@ async def adapters_now(settings: Settings, *, host: BluezHost = THIS_MACHINE) ->
         async with Bluez.connect(usb_path_of=host.usb_path_of) as bluez:
             for adapter, others in adapters_of(settings):
                 with suppress(RadioError):
-                    found[adapter or FIRST] = await bluez.adapter(adapter, others=others)
+                    found[adapter or FIRST_ADAPTER] = await bluez.adapter(adapter, others=others)
     return found
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.config import Settings
+from presence.config.antennas import FIRST_ADAPTER
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import JUDGED_FROM, REPEATS_FROM
 from presence.core.place import Place
@@ -25,7 +26,7 @@ from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.duty import main_conf_of
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.host import THIS_MACHINE, BluezHost
-from presence.edges.bluez.scanner import FIRST, BluezScanner
+from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.traces import caches_on_disk, phone_plugins
 from presence.edges.bluez.version import DIES_OF_UUID_FILTERS
 from presence.errors import RadioError, RadioFault
@@ -137,10 +138,10 @@ async def _antennas(settings: Settings, bluez: Bluez) -> Found:
         try:
             adapter = await bluez.adapter(name, others=others)
         except RadioError as error:
-            found[name or FIRST] = error
+            found[name or FIRST_ADAPTER] = error
             continue
         off = RadioError(RadioFault.POWERED_OFF, f"{adapter.name} is off")
-        found[name or FIRST] = adapter if adapter.powered else off
+        found[name or FIRST_ADAPTER] = adapter if adapter.powered else off
     return found
 
 

@@ -22,6 +22,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
+from presence.config.antennas import FIRST_ADAPTER
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import Condition, Totals
 from presence.core.operations.radio_steps import Action
@@ -49,8 +50,6 @@ GONE: Final = frozenset(
     {RadioFault.NO_BLUEZ, RadioFault.NO_ADAPTER, RadioFault.POWERED_OFF, RadioFault.BLOCKED}
 )
 """Faults that end when something returns: looked for at one pace, so that R-61 holds."""
-FIRST: Final = "default"
-"""What the first adapter is called, where the settings name none."""
 MAX_RETRY_S: Final = 12.0
 """All other faults: twice as long from one attempt to the next, and R-61 holds still."""
 SILENT_LOOKS: Final = 3
@@ -78,7 +77,7 @@ class BluezScanner:
         host: BluezHost = THIS_MACHINE,
     ) -> None:
         """`adapter` empty: the first powered. `means` None: no recovery. `rest`: why it rests."""
-        self.antenna = adapter or FIRST
+        self.antenna = adapter or FIRST_ADAPTER
         self.serves: Adapter | None = None
         """That bears this name, as it was found last."""
         self.heard = self.started = 0

@@ -1,5 +1,6 @@
 """Several bells of a gateway: each reading is one of the antenna that rang, where that hangs."""
 
+from dataclasses import replace
 from math import inf
 from typing import Any, Final
 
@@ -26,8 +27,10 @@ from tests.support.builders import (
 BACK, INNER, OUTER, ELSEWHERE = 0, 1, 2, 9
 ANTENNAS: Final = {BACK: "back", INNER: "inner", OUTER: "outer"}
 PLACES: Final = {"back": Place.INSIDE, "inner": Place.DOOR, "outer": Place.OUTSIDE}
-BELLS: Final = {number: Bell(antenna) for number, antenna in ANTENNAS.items()}
-QUICK: Final = DoorRule(evidence_db_s=10, min_sightings=3, min_duration_s=1)
+BELLS: Final = {
+    number: Bell(antenna, place=PLACES[antenna]) for number, antenna in ANTENNAS.items()
+}
+QUICK: Final = DoorRule(score=10, evidence_db_s=10, min_sightings=3, min_duration_s=1)
 """Entered soon, so that a short story can make an entry."""
 
 
@@ -50,32 +53,36 @@ def enters(engine: Engine, readings: tuple[DoorbellReading, ...]) -> bool:
 
 def test_a_phone_that_hears_the_bell_inside_best_has_entered_by_its_answer() -> None:
     engine = a_gateway()
-    assert enters(engine, series((BACK, -62), (INNER, -68), (OUTER, -80)))
+    assert enters(engine, series((BACK, -62), (INNER, -55), (OUTER, -70)))
     (event,) = send_all(engine, moment(1))
     assert event["data"]["assurance"] == "challenge"
 
 
 def test_a_series_from_outside_the_door_makes_no_entry() -> None:
-    """What the bell inside gives alone would be enough: the bells at the door say where it is."""
-    inside = series((BACK, -66))
-    assert enters(a_gateway(), inside)
+    """What a bell inside gives alone would be enough: the bells at the door say where it is."""
+    assert enters(a_gateway(bells={BACK: BELLS[BACK]}), series((BACK, -66)))
     assert not enters(a_gateway(), series((BACK, -66), (INNER, -55), (OUTER, -45)))
     assert not enters(a_gateway(), series((BACK, -66), (OUTER, -45)))
+    assert not enters(a_gateway(), series((BACK, -66))), "bells that ring, and were not measured"
 
 
 @pytest.mark.parametrize("bell", [INNER, OUTER])
 def test_a_bell_at_the_door_gives_readings_of_the_door_whichever_version_says_so(bell: int) -> None:
-    strong = series((bell, -45))
-    assert not enters(a_gateway(), strong)
-    assert not a_gateway().answered(answered(series=strong, bell=bell)).queued
-    assert a_gateway().answered(answered(series=strong, bell=BACK)).queued
+    strong, bells = series((bell, -45)), {bell: BELLS[bell], BACK: BELLS[BACK]}
+    for engine in (a_gateway(), a_gateway(bells=bells)):
+        assert not enters(engine, strong)
+    assert not a_gateway(bells=bells).answered(answered(series=strong, bell=bell)).queued
+    inside = a_gateway(bells={BACK: BELLS[BACK]})
+    assert inside.answered(answered(series=series((BACK, -45)), bell=BACK)).queued
 
 
 def test_each_bell_has_an_offset_of_its_own() -> None:
-    weak = series((BACK, -86))
-    levelled = {**BELLS, BACK: Bell("back", offset_db=20)}
-    assert not enters(a_gateway(bells={**BELLS, INNER: Bell("inner", offset_db=20)}), weak)
+    weak = series((BACK, -82), (INNER, -75), (OUTER, -90))
+    levelled = {number: replace(bell, offset_db=20) for number, bell in BELLS.items()}
     assert enters(a_gateway(bells=levelled), weak)
+    for number, offset_db in ((INNER, 0), (OUTER, 40)):
+        other = {**levelled, number: replace(BELLS[number], offset_db=offset_db)}
+        assert not enters(a_gateway(bells=other), weak)
 
 
 def test_what_a_phone_heard_of_another_gateways_bell_changes_nothing() -> None:
@@ -84,7 +91,8 @@ def test_what_a_phone_heard_of_another_gateways_bell_changes_nothing() -> None:
     assert not enters(engine, series((ELSEWHERE, -40)))
     assert engine.counts.answered == 1
     assert ANNA not in engine.visits
-    assert enters(a_gateway(), series((ELSEWHERE, -40), (BACK, -62)))
+    inside = ((BACK, -62), (INNER, -55), (OUTER, -70))
+    assert enters(a_gateway(), series((ELSEWHERE, -40), *inside, seconds=8))
 
 
 HEARD: Final = st.lists(
@@ -102,11 +110,11 @@ HEARD: Final = st.lists(
 def test_what_a_phone_reports_is_worth_what_the_antennas_would_have_heard(
     readings: tuple[DoorbellReading, ...],
 ) -> None:
-    engine, visits = a_gateway(entry=QUICK), Visits(QUICK, places=PLACES)
+    engine, visits = a_gateway(entry=QUICK), Visits(QUICK, places=PLACES, bells=PLACES)
     step = engine.answered(answered(series=readings, naming_bells=True))
 
     heard = [
-        Sighting(moment().later(-each.age_s), ANNA, each.rssi_dbm, ANTENNAS[each.bell])
+        Sighting(moment().later(-each.age_s), ANNA, each.rssi_dbm, ANTENNAS[each.bell], True)
         for each in readings
     ]
     entered = [e for sighting in heard for e in visits.observe(sighting) if isinstance(e, Entered)]
@@ -157,10 +165,12 @@ def follow(visits: Visits, packets: Packets, at_s: float) -> tuple[list[Entered]
 def test_an_answer_that_comes_later_than_what_every_antenna_heard_changes_nothing(
     before: Packets, after: Packets, readings: tuple[DoorbellReading, ...]
 ) -> None:
-    """Up to 25.5 s, as old as a reading can be: it brings no entry, and hinders none."""
+    """Up to 25.5 s, as old as a reading can be: bells in one place bring no entry by it, and hinder
+    none. (Where they tell the sides apart, an answer is judged by itself.)
+    """
     found: list[list[float]] = []
     for answers in (False, True):
-        visits = Visits(QUICK, places=PLACES)
+        visits = Visits(QUICK, places={"back": Place.INSIDE}, bells={"back": Place.INSIDE})
         entries, at_s = follow(visits, heard_by_all(before), 0.0)
         for age_s, rssi_dbm, bell in readings if answers else ():
             late = moment(at_s - age_s - 0.7)
@@ -170,23 +180,24 @@ def test_an_answer_that_comes_later_than_what_every_antenna_heard_changes_nothin
 
 
 @pytest.mark.requirement("T-01")
-@given(PACKETS)
+@pytest.mark.parametrize("places", [PLACES, {"back": Place.INSIDE}], ids=["three", "one"])
+@given(packets=PACKETS)
 def test_the_silence_of_a_bell_that_hears_no_broadcast_is_evidence_of_nothing(
-    packets: Packets,
+    places: dict[str, Place], packets: Packets
 ) -> None:
     """It hangs somewhere and only rings: whatever antennas hear, it is as if it were not there."""
     found: list[tuple[float, float]] = []
     for rings in (False, True):
-        bells = {BACK: Bell("bell inside"), OUTER: Bell("bell outside")}
-        places = {"bell inside": Place.INSIDE, "bell outside": Place.OUTSIDE}
-        changes = {"bells": bells, "places": {**PLACES, **places}} if rings else {}
-        found.append(entry_s(a_gateway(entry=QUICK, **changes), packets, 0.0))
+        bells = {BACK: Bell("bell in"), OUTER: Bell("bell out", place=Place.OUTSIDE)}
+        engine = a_gateway(entry=QUICK, places=places, bells=bells if rings else {})
+        found.append(entry_s(engine, packets, 0.0))
     assert found[0] == found[1]
 
 
 def test_seconds_that_are_answered_at_every_bell_count_once() -> None:
     """A phone rings at one bell after the other with what it heard before: 60 dB·s of the 70."""
-    engine = a_gateway()
+    inside = {number: Bell(antenna) for number, antenna in ANTENNAS.items()}
+    engine = a_gateway(bells=inside)
     heard = series((BACK, -62), seconds=7)
     for bell in ANTENNAS:
         later_s = 0.4 * bell
@@ -195,3 +206,23 @@ def test_seconds_that_are_answered_at_every_bell_count_once() -> None:
         assert not engine.answered(ring).queued
     (last,) = series((BACK, -62), seconds=1)
     assert engine.answered(answered(at=moment(1), series=(last,), naming_bells=True)).queued
+
+
+def test_so_do_they_where_the_bells_tell_the_sides_apart() -> None:
+    """What was heard before is late, or of one moment: neither a sum nor a level grows by it."""
+    engine, again = a_gateway(entry=NEVER), a_gateway(entry=NEVER)
+    heard = series((BACK, -66), (INNER, -57), (OUTER, -65), seconds=7)
+    for one, rings in ((engine, 1), (again, 20)):
+        for _ in range(rings):
+            one.answered(answered(series=heard, naming_bells=True))
+    last = series((BACK, -66), (INNER, -57), (OUTER, -65), seconds=1)
+    for one in (engine, again):
+        one.answered(answered(at=moment(1), series=last, naming_bells=True))
+
+    once, often = (one.visits._tracks[ANNA].bells for one in (engine, again))
+    assert once is not None
+    assert often is not None
+    assert often.points == once.points > 0
+
+
+NEVER: Final = DoorRule(score=99)

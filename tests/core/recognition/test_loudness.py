@@ -119,7 +119,7 @@ def walks(draw: st.DrawFn) -> Packets:
     return packets
 
 
-QUICK: Final = DoorRule(evidence_db_s=10, min_sightings=3, min_duration_s=1)
+QUICK: Final = DoorRule(score=10, evidence_db_s=10, min_sightings=3, min_duration_s=1)
 
 
 def first_entry_s(packets: Packets, places: dict[str, Place], loudness: int, power: int) -> float:

@@ -143,12 +143,12 @@ def test_of_two_rules_that_err_alike_the_quicker_is_taken() -> None:
     assert found.median_s < 4
 
 
-def test_who_is_missed_anyway_is_missed_by_phones_that_were_not_carried() -> None:
-    rates = assess(candidate(), -79, walks(-88, -70)).rates
-    more = assess(replace(candidate(), missed_anyway=0.2), -79, walks(-88, -70)).rates
-    assert more[Walked.IN].any_phone == pytest.approx(1 - 0.8 * (1 - rates[Walked.IN].any_phone))
-    assert more[Walked.IN].expected == rates[Walked.IN].expected
-    assert more[Walked.LOOKIN] == rates[Walked.LOOKIN]
+def test_no_dial_below_the_least_is_taken_however_well_the_walks_went() -> None:
+    _, free = suggest([candidate()], walks(-90, -68))
+    _, bound = suggest([candidate()], walks(-90, -68), least_db=free.dial_db + 4)
+    assert bound.dial_db == free.dial_db + 4
+    _, alike = suggest([candidate()], walks(-90, -68), least_db=free.dial_db - 4)
+    assert alike == free
 
 
 def test_phones_that_differ_less_on_a_dial_make_a_rule_surer_of_those_it_has_not_seen() -> None:

@@ -10,7 +10,6 @@ from presence.core.place import Place
 from presence.core.visit.side import (
     ARRIVED_S,
     FLOOR_DBM,
-    NEAR_BELOW_DB,
     SILENT_S,
     Pairing,
     door_peak_dbm,
@@ -125,23 +124,34 @@ def test_the_way_to_the_door_is_no_part_of_being_in() -> None:
     assert lead_of(Trial(Walked.IN, 0.0, heard(-70, -60, seconds=3)), PAIR) is None
 
 
-def test_near_is_what_nearly_all_who_come_in_reach_at_the_door_less_two_decibels() -> None:
+def test_near_is_the_typical_peak_at_the_door_of_who_comes_in() -> None:
     trials = [trial for n in range(21) for trial in door(0, 0, rounds=1, loud_dbm=-80 + n)]
     side = measure_side(trials, PAIR)
     assert side is not None
-    assert side.near_dbm == pytest.approx(-79 - NEAR_BELOW_DB)
+    assert side.near_dbm == -70
     assert door_peak_dbm(heard(None, None)) is None
     assert door_peak_dbm([WalkReading(0.0, -40)]) is None, "inside is not at the door"
 
 
-def test_phones_that_were_not_carried_are_below_near_more_often_than_these() -> None:
-    alike = measure_side(door(8, 0, rounds=6), PAIR)
-    assert alike is not None
-    assert 0.2 < alike.any_phone_below_near < 0.5, "one phone, alike on each walk, shows little"
-    spread = [trial for n in range(6) for trial in door(8, 0, rounds=1, loud_dbm=-70 + 4 * n)]
-    varied = measure_side(spread, PAIR)
-    assert varied is not None
-    assert 0.03 < varied.any_phone_below_near < alike.any_phone_below_near
+def test_the_peak_at_the_door_is_a_moment_and_not_a_single_packet() -> None:
+    at_door = [WalkReading(n / 4, -80, OUTSIDE, "outer") for n in range(40)]
+    flash = [
+        reading._replace(rssi_dbm=-55 if n == 20 else -80) for n, reading in enumerate(at_door)
+    ]
+    stayed = [
+        reading._replace(rssi_dbm=-55 if 16 <= n < 28 else -80) for n, reading in enumerate(at_door)
+    ]
+    flashed_dbm, stayed_dbm = door_peak_dbm(flash), door_peak_dbm(stayed)
+    assert flashed_dbm is not None
+    assert stayed_dbm is not None
+    assert -80 < flashed_dbm < -73, "one packet moves it by a part of 12 dB"
+    assert -57 < stayed_dbm <= -55, "who passes within three seconds is that near"
+
+
+def test_an_antenna_at_the_door_that_heard_no_walk_in_measures_no_side() -> None:
+    readings = tuple(reading._replace(place=INSIDE) for reading in heard(-60, None))
+    walks = [Trial(kind, 0.0, readings) for kind in (Walked.IN, Walked.LOOKIN)]
+    assert measure_side(walks, Pairing(INSIDE, OUTSIDE)) is None
 
 
 def test_more_walks_make_the_side_surer_and_walks_that_differ_less_sure() -> None:
