@@ -163,8 +163,6 @@ def _tuned_by_sides(
 
     def rule_of(numbers: DoorNumbers) -> EntrySettings:
         offset_db, near_dbm, score = numbers
-        if now.score is None and score == tables.threshold:
-            return replace(now, side_offset_db=offset_db, near_dbm=near_dbm)  # it stays unsaid
         return replace(now, side_offset_db=offset_db, near_dbm=near_dbm, score=score)
 
     finds, pair = finds_with(rule_of), pairing(walks.hung())

@@ -12,12 +12,12 @@ from presence.core.visit.entry_figures import UNKNOWN_BELOW, FiguresRule
 from presence.core.visit.visits import Entered
 from presence.gateway.door_counter import NEXT_STEP, DoorCounter
 from presence.telemetry import CounterRefused
-from tests.support.builders import DAY_S, HOUR_S, advertisement, rules
+from tests.support.builders import DAY_S, HOUR_S, DoorRule, advertisement, rules
 from tests.support.fakes import RecordingTelemetry
 from tests.support.watched import Watched
 
 PAIR = {"in": Place.DOOR, "out": Place.OUTSIDE}
-COUNTED = rules(figures=FiguresRule(counter_window_s=5), places=PAIR)
+COUNTED = rules(entry=DoorRule(score=45), figures=FiguresRule(counter_window_s=5), places=PAIR)
 COMES_IN = ((-75, -70), (-65, -60), (-58, -52), *[(-56, -75)] * 12)
 """What the two hear of somebody in each second, in dBm."""
 TOPIC = "presence/v1/acme/fi-0042/counter/main"

@@ -30,6 +30,7 @@ from presence.core.consent.model import Flag
 from presence.core.operations.snapshot import DoorStanding
 from presence.core.place import Place
 from presence.core.visit.calibration import Assessment, Rate
+from presence.core.visit.door_tables import PAIR_AND_INSIDE
 from presence.core.visit.walks import Walked, WalkReading
 from presence.demo import marks
 from presence.diagnosis.findings import Verdict
@@ -110,7 +111,7 @@ def test_a_whole_visit_in_the_simulated_shop_passes_and_suggests_a_threshold(
     assert all(each["per_second"] > 1 for each in phone["phones"])
     assert -80 < walk["suggested"]["entry"]["near_dbm"] < -65
     assert -6 < walk["suggested"]["entry"]["side_offset_db"] < 6
-    assert walk["suggested"]["entry"]["score"] is None, "the tables' own"
+    assert walk["suggested"]["entry"]["score"] == PAIR_AND_INSIDE.threshold
     assert {kind: rate["walks"] for kind, rate in walk["suggested"]["rates"].items()} == {
         "past": 12, "window": 6, "lookin": 6, "in": 6,
     }  # fmt: skip

@@ -83,7 +83,7 @@ def door_numbers(tables: DoorTables, rule: EntryRule, *, calibrated: bool = True
     if offset_db is None or not calibrated:
         offset_db = tables.offset_db
     if threshold is None or not calibrated:
-        threshold = tables.threshold
+        threshold = tables.unwalked
     return DoorNumbers(offset_db, rule.near_dbm, threshold)
 
 

@@ -65,7 +65,7 @@ def test_a_visit_is_kept_by_what_is_heard_within() -> None:
 
 def test_the_numbers_of_the_settings_replace_those_of_the_tables() -> None:
     assert door_numbers(INSIDE_AND_DOOR, RULE) == (
-        INSIDE_AND_DOOR.offset_db, RULE.near_dbm, INSIDE_AND_DOOR.threshold,
+        INSIDE_AND_DOOR.offset_db, RULE.near_dbm, INSIDE_AND_DOOR.unwalked,
     )  # fmt: skip
     walked = DoorRule(side_offset_db=3, near_dbm=-55, score=0)
     assert door_numbers(PAIR, walked) == (3, -55, 0), "nought is a number, too"
@@ -95,7 +95,7 @@ def test_without_the_one_deep_inside_a_pair_decides_as_at_a_door_that_nobody_has
 
     assert antennas.sided is not None
     assert antennas.sided.tables is PAIR
-    assert antennas.sided.numbers == (PAIR.offset_db, walked.near_dbm, PAIR.threshold)
+    assert antennas.sided.numbers == (PAIR.offset_db, walked.near_dbm, PAIR.unwalked)
     assert "back" not in antennas.ears
 
 
