@@ -30,13 +30,16 @@ from math import exp, inf
 from typing import Final, NamedTuple
 
 from presence.core.visit.door_tables import DoorTables
+from presence.core.visit.evidence import MAX_CREDIT_S, MAX_STEP_DB
 
 FLOOR_DBM: Final = -100.0
 """Where next to no packet is heard: half are at −97.1 dBm, fitted to phones on bodies
 (scripts/entrybench/bodies.py).
 """
 PACKET_S: Final = 0.08
+"""Shorter than the shortest advertising interval in use, Android's 100 ms."""
 LATE_S: Final = 1.0
+"""More than a satellite takes: 0.2 to 0.4 s (docs/satellites.md)."""
 FAST_S: Final = 0.4
 LEVEL_S: Final = 1.0
 SLOW_S: Final = 4.0
@@ -44,9 +47,6 @@ LONG_S: Final = 12.0
 """Time constants: less than a step, a step or two, as long as somebody stands between, and several
 such stops.
 """
-MAX_STEP_DB: Final = 12.0
-MAX_CREDIT_S: Final = 1.0
-"""As in `presence.core.visit.evidence`."""
 MAX_LEAD_DB: Final = 8.0
 MAX_LAG_DB: Final = 10.0
 """A sum grows and falls by no more than this for each second."""

@@ -30,8 +30,6 @@ second.
 from math import exp, inf
 from typing import Final, Protocol
 
-from presence.core.visit.door_score import DoorScore
-
 MAX_ABOVE_DB: Final = 10.0
 MAX_BELOW_DB: Final = 8.0
 MAX_STEP_DB: Final = 12.0
@@ -102,11 +100,11 @@ class SmoothedStrength:
 
 
 class Approach(SmoothedStrength):
-    """What is known of one subject since the last silence of `window_s`: the level inside, the
-    evidence of one place, and the scores at the door. All times are monotonic.
+    """What is known of one subject since the last silence of `window_s`: the level inside, and the
+    evidence of one place. All times are monotonic.
     """
 
-    __slots__ = ("began_s", "bells", "by_answer", "door", "evidence_db_s", "heard_s", "sightings")
+    __slots__ = ("began_s", "by_answer", "evidence_db_s", "heard_s", "sightings")
 
     def __init__(self, now_s: float) -> None:
         self.begin(now_s)
@@ -124,10 +122,6 @@ class Approach(SmoothedStrength):
         """Whether every sighting of this approach, at whichever place, was an answer at the bell:
         the answers alone would have made the same entry.
         """
-        self.door: DoorScore | None = None
-        """Where antennas tell the sides of the door apart."""
-        self.bells: DoorScore | None = None
-        """The same by answers, which tell of the bells: those hang elsewhere, and ring only."""
 
     def decides(self, rule: EntryRule, rssi_dbm: float, since_s: float) -> bool:
         """Add the reading just taken in to the evidence; whether that makes an entry."""

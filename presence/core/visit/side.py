@@ -22,8 +22,9 @@ from statistics import NormalDist, median
 from typing import Final, NamedTuple
 
 from presence.core.place import Place
+from presence.core.visit.antennas import tables_of
 from presence.core.visit.calibration import LIMIT, pooled_spread
-from presence.core.visit.door_score import FAST_S
+from presence.core.visit.door_score import FAST_S, DoorSide
 from presence.core.visit.evidence import SMOOTHING_S, SmoothedStrength
 from presence.core.visit.walks import Trial, Walked, WalkReading
 
@@ -72,12 +73,11 @@ class Side:
 
 def pairing(places: Collection[Place]) -> Pairing | None:
     """Which of these places tell the side; None where there is only one."""
-    if Place.OUTSIDE in places:
-        inner = Place.DOOR if Place.DOOR in places else Place.INSIDE
-        return Pairing(inner, Place.OUTSIDE) if inner in places else None
-    if {Place.DOOR, Place.INSIDE} <= set(places):
-        return Pairing(Place.INSIDE, Place.DOOR)
-    return None
+    found = tables_of(places)
+    if found is None:
+        return None
+    place_of = {side: place for place, side in found[0].items()}
+    return Pairing(place_of[DoorSide.INNER], place_of[DoorSide.OUTER])
 
 
 class _Levels:

@@ -123,15 +123,30 @@ class _Track(Approach):
     advertisement pays for every one that it looks at.
     """
 
-    __slots__ = ("stay",)
+    __slots__ = ("bells", "door", "stay")
 
     def __init__(self, now_s: float, stay: _Stay | None = None) -> None:
         super().__init__(now_s)
         self.stay = stay
         """None while they approach."""
 
-    def entry(self, ref: bytes, at: Moment, door: DoorScore | None) -> Entered:
-        """`door`: the score that decided, if one did."""
+    def begin(self, now_s: float) -> None:
+        super().begin(now_s)
+        self.door: DoorScore | None = None
+        """Where antennas tell the sides of the door apart."""
+        self.bells: DoorScore | None = None
+        """The same by answers, which tell of the bells: those hang elsewhere, and ring only."""
+
+    def score(self, *, answered: bool) -> DoorScore:
+        """The score that such a reading counts in."""
+        if answered:
+            self.bells = self.bells or DoorScore()
+            return self.bells
+        self.door = self.door or DoorScore()
+        return self.door
+
+    def entry(self, ref: bytes, at: Moment, *, answered: bool) -> Entered:
+        door = self.bells if answered else self.door
         since_peak_s, strength_dbm = None, self.level_dbm
         if door is not None:
             strength_dbm = door.inner_dbm
@@ -224,8 +239,7 @@ class Visits:
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
                 self._looks.put(ref, now_s + rule.absence_s)
             self._share_of(ref).add(ref)
-            door = track.bells if answered else track.door
-            events.append(track.entry(ref, at, door))
+            events.append(track.entry(ref, at, answered=answered))
         return events
 
     def _enters(self, track: _Track, sighting: Sighting, rssi_dbm: int, antennas: Antennas) -> bool:
@@ -238,11 +252,7 @@ class Visits:
         ear = antennas.ears.get(sighting.antenna)
         if ear is None:
             return False
-        door = (track.bells if sighting.answered else track.door) or DoorScore()
-        if sighting.answered:
-            track.bells = door
-        else:
-            track.door = door
+        door = track.score(answered=sighting.answered)
         is_new = door.hear(
             antennas.sided, ear, rssi_dbm, now_s,
             loudness_db=sighting.loudness_db, answered=sighting.answered,
