@@ -11,6 +11,7 @@ from typing import Final
 from yaml.nodes import Node, ScalarNode, SequenceNode
 
 from presence.config.settings import AntennaSettings, RadioSettings, Settings
+from presence.config.wording import replaced
 from presence.core.place import Place
 
 FIRST_ADAPTER: Final = "default"
@@ -61,13 +62,10 @@ def places_in_use(settings: Settings) -> frozenset[Place]:
 
 def spelt_anew(given: Mapping[str, Node]) -> dict[str, str]:
     """Of a section radio as older files have it: key of then → what is said now."""
-    replaced = [key for key in REPLACED if key in given]
-    if not replaced:
-        return {}
-    first, *rest = replaced
-    said = dict.fromkeys(rest, f"was replaced by `antennas`: remove it, {first} says how")
-    if "antennas" in given:
-        return dict.fromkeys(replaced, "was replaced by `antennas`, which stands here: remove it")
+    return replaced(given, REPLACED, "antennas", lambda: _in_todays_words(given))
+
+
+def _in_todays_words(given: Mapping[str, Node]) -> str:
     doors = _words(given.get("door_adapters"))
     names = [*_words(given.get("adapters")), *doors]
     antennas = [
@@ -75,15 +73,14 @@ def spelt_anew(given: Mapping[str, Node]) -> dict[str, str]:
         for name in dict.fromkeys(names)
     ]
     if not antennas:
-        advice = "remove it: without `antennas` the first adapter listens, inside"
-    else:
-        advice = f"write `antennas: [{', '.join(map(_as_yaml, antennas))}]`"
-        if len({antenna.place for antenna in antennas}) > 1:
-            advice += (
-                ", with the addresses or USB paths that `presence check` prints in place of "
-                f"{', '.join(antenna.adapter for antenna in antennas)}: numbers swap"
-            )
-    return {first: f"was replaced by `antennas`: {advice}", **said}
+        return "remove it: without `antennas` the first adapter listens, inside"
+    advice = f"write `antennas: [{', '.join(map(_as_yaml, antennas))}]`"
+    if len({antenna.place for antenna in antennas}) > 1:
+        advice += (
+            ", with the addresses or USB paths that `presence check` prints in place of "
+            f"{', '.join(antenna.adapter for antenna in antennas)}: numbers swap"
+        )
+    return advice
 
 
 def _words(node: Node | None) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Final
 from yaml.nodes import Node, ScalarNode
 
 from presence.config.settings import DoorbellSettings, Settings
+from presence.config.wording import replaced
 
 REPLACED: Final = ("adapter", "rssi_offset_db")
 """Keys of section doorbell before there were several bells."""
@@ -85,17 +86,14 @@ def not_for_antennas(doorbell: DoorbellSettings) -> tuple[str, ...]:
 
 def bell_spelt_anew(given: Mapping[str, Node]) -> dict[str, str]:
     """Of a section doorbell as older files have it: key of then → what is said now."""
-    replaced = [key for key in REPLACED if key in given]
-    if not replaced:
-        return {}
-    first, *rest = replaced
-    said = dict.fromkeys(rest, f"was replaced by `bells`: remove it, {first} says how")
-    if "bells" in given:
-        return dict.fromkeys(replaced, "was replaced by `bells`, which stands here: remove it")
+    return replaced(given, REPLACED, "bells", lambda: _in_todays_words(given))
+
+
+def _in_todays_words(given: Mapping[str, Node]) -> str:
     parts = [f"adapter: {_word(given.get('adapter')) or 'hci1'}"]
     if offset := _word(given.get("rssi_offset_db")):
         parts.append(f"rssi_offset_db: {offset}")
-    return {first: f"was replaced by `bells`: write `bells: [{{{', '.join(parts)}}}]`", **said}
+    return f"write `bells: [{{{', '.join(parts)}}}]`"
 
 
 def _word(node: Node | None) -> str:

@@ -4,7 +4,7 @@ The reader puts file, line and key before it: `presence.yaml:12: entry.window_s:
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, get_args, get_type_hints
 
@@ -26,6 +26,20 @@ def unknown(key: str, known: Iterable[str], whole: type[Section]) -> str:
     if near:
         return f"is not a setting: did you mean `{near[0]}`?"
     return f"is not a setting: remove it, or use one of {', '.join(known)}"
+
+
+def replaced(
+    given: Mapping[str, Node], old: Iterable[str], by: str, advice: Callable[[], str]
+) -> dict[str, str]:
+    """Keys of older files that stand here → that `by` is written now; the first one says how."""
+    here = [key for key in old if key in given]
+    if by in given:
+        return dict.fromkeys(here, f"was replaced by `{by}`, which stands here: remove it")
+    if not here:
+        return {}
+    first, *rest = here
+    said = dict.fromkeys(rest, f"was replaced by `{by}`: remove it, {first} says how")
+    return {first: f"was replaced by `{by}`: {advice()}", **said}
 
 
 def missing(field: Field[Any], wanted: Any) -> str:
