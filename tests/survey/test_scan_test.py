@@ -2,7 +2,6 @@
 files of their own.
 """
 
-import ast
 import asyncio
 import json
 import os
@@ -338,22 +337,6 @@ def test_a_round_has_six_kinds_of_walk_and_comes_in_without_a_question_between()
     }  # fmt: skip
     assert [act.round for act in acts] == [0] * 7 + [1] * 7
     assert [act.doing for act in acts if not act.ask] == [Doing.INSIDE] * 2
-
-
-def test_the_technician_in_the_virtual_machine_knows_each_part_by_one_of_its_words() -> None:
-    """It reads the end of what is asked (tests/system/guest/technician.py)."""
-    tree = ast.parse((ROOT / "tests" / "system" / "guest" / "technician.py").read_text())
-    values = {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
-    known, line = values["WALKS"], ast.literal_eval(values["LINE"])
-    assert isinstance(known, ast.Dict)
-    words = [ast.literal_eval(key) for key in known.keys if key is not None]
-    for act in (phone_act(10), *walk_acts(2), broker_act(30)):
-        end = f"{act.ask} Enter when you are ready"[-line:]
-        assert len([word for word in words if word in end]) == bool(act.ask), act.ask
 
 
 def test_the_pockets_change_with_each_round_and_the_screen_says_which_now() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import technician
 from controller import Controller
+from door import INSIDE_DBM, OUTSIDE_DBM
 from gateway import SETTINGS, Air, Customer, journal, sh, state, unpack_wheels, until
 from shop import (
     CHAIN,
@@ -30,7 +31,6 @@ from shop import (
 from telling import mark_clock, tell
 
 CHECKOUT = Path("/src/checkout")
-INSIDE_DBM, OUTSIDE_DBM = -55, -88
 
 
 class Day:

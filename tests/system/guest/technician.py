@@ -5,11 +5,10 @@ says.
 import re
 import subprocess
 import time
-from collections.abc import Callable
-from itertools import pairwise
 from random import Random
 from typing import Any
 
+from door import FADING_DB, strength_asked
 from gateway import SETTINGS, Air, Customer
 
 COMMAND = [
@@ -23,38 +22,7 @@ COMMAND = [
     "--ready",
     "0",
 ]
-FADING_DB = 3.0
-"""How much a phone in a pocket varies from one advertisement to the next (docs/entry.md)."""
 MAX_RUN_S = 900
-LINE = 130
-"""Of what was said the end: what is asked for now, and not what was found before."""
-
-
-def _between(*points: tuple[float, float]) -> Callable[[float], float]:
-    """Strength over the seconds of an act: straight lines between (second, dBm)."""
-
-    def strength(passed_s: float) -> float:
-        for (from_s, from_dbm), (to_s, to_dbm) in pairwise(points):
-            if passed_s <= to_s:
-                share = (passed_s - from_s) / (to_s - from_s)
-                return from_dbm + (to_dbm - from_dbm) * max(0.0, share)
-        return points[-1][1]
-
-    return strength
-
-
-WALKS = {
-    "told apart": _between((0, -45)),
-    "at the window": _between((0, -84), (15, -84)),
-    "past the shop": _between((0, -95), (5, -81), (10, -95)),
-    "do not cross": _between((0, -84), (5, -79), (10, -82)),
-    "far corner": _between((0, -85), (3, -72), (6, -58), (12, -54), (18, -62), (25, -56)),
-    "Go out": _between((0, -58), (4, -75), (10, -95)),
-    "and stay": _between((0, -85), (3, -72), (6, -58), (12, -54)),
-}
-"""What the tool asks for (its own words) → how strong the phone is then, 8 m from a gateway that
-hangs high.
-"""
 
 
 def walks(air: Air, phone: Customer, rounds: int = 2) -> dict[str, Any]:
@@ -73,7 +41,7 @@ def walks(air: Air, phone: Customer, rounds: int = 2) -> dict[str, Any]:
             process.kill()
         if asked.endswith(b"Enter when you are ready "):
             acts += 1
-            _walk(air, phone, " ".join(asked.decode("utf-8", "replace").split())[-LINE:], chance)
+            _walk(air, phone, asked.decode("utf-8", "replace"), chance)
             process.stdin.write(b"\n")
         elif asked.endswith(b"[y/N] "):
             process.stdin.write(b"y\n")
@@ -91,9 +59,8 @@ def walks(air: Air, phone: Customer, rounds: int = 2) -> dict[str, Any]:
     }
 
 
-def _walk(air: Air, phone: Customer, ask: str, chance: Random) -> None:
-    (strength,) = (walk for words, walk in WALKS.items() if words in ask)
-    began = time.monotonic()
+def _walk(air: Air, phone: Customer, asked: str, chance: Random) -> None:
+    strength, began = strength_asked(asked), time.monotonic()
     air.hear_varying(
         phone.address,
         phone.payload,
