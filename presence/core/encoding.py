@@ -11,6 +11,8 @@ KEY_BYTES: Final = 16
 """Of an identity key, a window key and a pairwise key."""
 EID_BYTES: Final = 8
 """Of an ephemeral identifier, on air."""
+SEAL_BYTES: Final = 10
+"""Of what a phone may seal it with (presence.core.recognition.ticks)."""
 
 
 class NameTwice(ValueError):

@@ -26,6 +26,7 @@ from typing import Final
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from presence.core.encoding import SEAL_BYTES
 from presence.core.recognition.identifiers import SLOT_S
 
 TICK_S: Final = 16
@@ -34,8 +35,7 @@ TOLERANCE_S: Final = 16.0
 """Of the phone's clock against the gateway's. Phones that follow a network's time are within
 seconds; more would only let recordings live longer.
 """
-MAC_BYTES: Final = 9
-SEAL_BYTES: Final = 1 + MAC_BYTES
+MAC_BYTES: Final = SEAL_BYTES - 1
 
 
 def tick_at(utc_s: float) -> int:

@@ -8,14 +8,13 @@ bytes). There the frame of the specification ends; one of ours may go on with a 
 
 from typing import Final
 
-from presence.core.encoding import EID_BYTES
+from presence.core.encoding import EID_BYTES, SEAL_BYTES
 from presence.core.recognition.advertisement import (
     AD_SERVICE_DATA_16,
     Advertisement,
     uuid_from_16,
 )
 from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
-from presence.core.recognition.ticks import SEAL_BYTES
 
 UUID16: Final = 0xFEAA
 SERVICE_UUID: Final = uuid_from_16(UUID16)
@@ -52,7 +51,11 @@ FORMAT: Final = Format(
         what="Eddystone-EIDs",
         service_uuids=(SERVICE_UUID,),
         patterns=(
-            Pattern(AD_SERVICE_DATA_16, UUID16.to_bytes(2, "little") + bytes((EID_FRAME_TYPE,))),
+            Pattern(
+                AD_SERVICE_DATA_16,
+                UUID16.to_bytes(2, "little") + bytes((EID_FRAME_TYPE,)),
+                lengths=frozenset(2 + length for length in LENGTHS),
+            ),
         ),
     ),
 )

@@ -20,6 +20,12 @@ class Pattern(NamedTuple):
     content: bytes
     offset: int = 0
     """Of the content, counted from the byte after the type."""
+    lengths: frozenset[int] = frozenset()
+    """Of the whole structure without its type, where others are not ours; empty: any. BlueZ cannot
+    ask for it, a filter in the kernel can (presence.core.hci.report_filter), and so for `besides`.
+    """
+    besides: tuple[tuple[int, bytes], ...] = ()
+    """What else it must hold: offset, as above, and bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ FRAME_LENGTH: Final = 23
 """Type and length 2, UUID 16, major 2, minor 2, power 1."""
 
 _TYPE_AND_LENGTH: Final = b"\x02\x15"
+_MAJOR_AT: Final = 18
 _MAJOR_AND_MINOR: Final = bytes(4)
 _PAYLOAD_HEAD: Final = bytes.fromhex("02011a1aff4c00")
 
@@ -37,7 +38,7 @@ def format_for(prefix: bytes) -> Format:
             frame is None
             or len(frame) != FRAME_LENGTH
             or not frame.startswith(head)
-            or frame[18:22] != _MAJOR_AND_MINOR
+            or frame[_MAJOR_AT : _MAJOR_AT + 4] != _MAJOR_AND_MINOR
         ):
             return None
         return frame[10:18]
@@ -55,7 +56,14 @@ def format_for(prefix: bytes) -> Format:
         scan_filter=ScanFilter(
             what="iBeacons",
             setting="identity.ibeacon_prefix",
-            patterns=(Pattern(AD_MANUFACTURER_DATA, COMPANY.to_bytes(2, "little") + head),),
+            patterns=(
+                Pattern(
+                    AD_MANUFACTURER_DATA,
+                    COMPANY.to_bytes(2, "little") + head,
+                    lengths=frozenset({2 + FRAME_LENGTH}),
+                    besides=((2 + _MAJOR_AT, _MAJOR_AND_MINOR),),
+                ),
+            ),
         ),
     )
 
