@@ -6,7 +6,7 @@ from the air.
 Imports: presence.core, presence.errors; no other edge.
 """
 
-from presence.edges.capture.counts import ReportCounts
+from presence.edges.capture.counts import CaptureCounts
 from presence.edges.capture.reader import CaptureReader
 
-__all__ = ["CaptureReader", "ReportCounts"]
+__all__ = ["CaptureCounts", "CaptureReader"]

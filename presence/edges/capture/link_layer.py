@@ -16,9 +16,9 @@ counted as a scan response.
 from collections.abc import Sequence
 from typing import Final
 
-from presence.edges.capture.counts import ReportCounts
+from presence.core.hci.fragments import whole_structures
+from presence.edges.capture.counts import CaptureCounts
 from presence.edges.capture.crc24 import CRC_BYTES, advertising_crc
-from presence.edges.capture.fragments import whole_structures
 from presence.edges.capture.records import NO_REPORTS, Report
 
 ADVERTISING_ACCESS_ADDRESS: Final = 0x8E89BED6.to_bytes(4, "little")
@@ -44,7 +44,7 @@ HAS_ADVERTISER, HAS_AUX_POINTER = 1 << 0, 1 << 4
 class LinkLayerPackets:
     """Takes the packets of one sniffer apart."""
 
-    def __init__(self, counts: ReportCounts) -> None:
+    def __init__(self, counts: CaptureCounts) -> None:
         self.counts = counts
 
     def reports(

@@ -8,15 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from presence.core.hci.packets import EVENT_PACKET
+from presence.core.hci.reports import AdvertisingReports
 from presence.core.recognition.advertisement import RSSI_UNAVAILABLE_DBM
-from presence.edges.capture.counts import ReportCounts
-from presence.edges.capture.hci_events import HciEvents
+from presence.edges.capture.counts import CaptureCounts
 from presence.edges.capture.link_layer import LinkLayerPackets
 from presence.edges.capture.radio_headers import nordic, with_phdr
 from presence.edges.capture.records import NO_REPORTS, Decode, Report
 
-H4_EVENT: Final = 0x04
-"""Core 5.4, Vol 4 Part A §2: the packet indicator of an event."""
 H4_DIRECTION_BYTES: Final = 4
 """LINKTYPE_BLUETOOTH_HCI_H4_WITH_PHDR: the direction, big-endian, comes first."""
 H1_RECEIVED_EVENT: Final = 0b11
@@ -59,51 +58,64 @@ def unreadable(what: str, link_type: int, readable: Mapping[int, str]) -> str:
     return f"{found}, expected one of {', '.join(map(describe_link, readable))}"
 
 
-def decoder_for(link_type: int, counts: ReportCounts) -> Decode:
+def decoder_for(link_type: int, counts: CaptureCounts) -> Decode:
     """A decoder for one interface; links that carry no advertising are counted as other records."""
     make = _DECODERS.get(link_type, _unread)
     return make(counts)
 
 
-def _h4(counts: ReportCounts, *, prefix_bytes: int = 0) -> Decode:
-    take = HciEvents(counts).reports
+def _reports(
+    controller: AdvertisingReports, data: bytes, start: int, stop: int, adapter: str = ""
+) -> Sequence[Report]:
+    return [
+        (address.to_bytes(6, "big"), rssi_dbm, payload, adapter)
+        for address, _, rssi_dbm, payload in controller.take(data, start, stop)
+    ]
+
+
+def _h4(counts: CaptureCounts, *, prefix_bytes: int = 0) -> Decode:
+    controller = AdvertisingReports(counts)
 
     def decode(data: bytes, start: int, stop: int, _flags: int) -> Sequence[Report]:
         start += prefix_bytes
-        if start < stop and data[start] == H4_EVENT:
-            return take(data, start + 1, stop, "")
+        if start < stop and data[start] == EVENT_PACKET:
+            return _reports(controller, data, start + 1, stop)
         counts.other_records += 1
         return NO_REPORTS
 
     return decode
 
 
-def _h1(counts: ReportCounts) -> Decode:
-    take = HciEvents(counts).reports
+def _h1(counts: CaptureCounts) -> Decode:
+    controller = AdvertisingReports(counts)
 
     def decode(data: bytes, start: int, stop: int, flags: int) -> Sequence[Report]:
         if flags & H1_RECEIVED_EVENT == H1_RECEIVED_EVENT:
-            return take(data, start, stop, "")
+            return _reports(controller, data, start, stop)
         counts.other_records += 1
         return NO_REPORTS
 
     return decode
 
 
-def _monitor(counts: ReportCounts) -> Decode:
+def _monitor(counts: CaptureCounts) -> Decode:
     """btsnoop 2001: opcode in the low, adapter index in the high 16 bits of the flags."""
-    take = HciEvents(counts).reports
+    controllers: dict[int, AdvertisingReports] = {}
 
     def decode(data: bytes, start: int, stop: int, flags: int) -> Sequence[Report]:
         if flags & 0xFFFF == MONITOR_EVENT:
-            return take(data, start, stop, f"hci{flags >> 16}")
+            number = flags >> 16
+            controller = controllers.get(number)
+            if controller is None:
+                controller = controllers[number] = AdvertisingReports(counts)
+            return _reports(controller, data, start, stop, f"hci{number}")
         counts.other_records += 1
         return NO_REPORTS
 
     return decode
 
 
-def _monitor_with_header(counts: ReportCounts) -> Decode:
+def _monitor_with_header(counts: CaptureCounts) -> Decode:
     """The same in pcap, where the record's first bytes say it."""
     monitor = _monitor(counts)
 
@@ -117,7 +129,7 @@ def _monitor_with_header(counts: ReportCounts) -> Decode:
     return decode
 
 
-def _link_layer(counts: ReportCounts) -> Decode:
+def _link_layer(counts: CaptureCounts) -> Decode:
     packets = LinkLayerPackets(counts)
 
     def decode(data: bytes, start: int, stop: int, _flags: int) -> Sequence[Report]:
@@ -127,7 +139,7 @@ def _link_layer(counts: ReportCounts) -> Decode:
 
 
 def _with_radio_header(
-    take: Callable[[LinkLayerPackets, bytes, int, int], Sequence[Report]], counts: ReportCounts
+    take: Callable[[LinkLayerPackets, bytes, int, int], Sequence[Report]], counts: CaptureCounts
 ) -> Decode:
     packets = LinkLayerPackets(counts)
 
@@ -137,7 +149,7 @@ def _with_radio_header(
     return decode
 
 
-def _unread(counts: ReportCounts) -> Decode:
+def _unread(counts: CaptureCounts) -> Decode:
     def decode(_data: bytes, _start: int, _stop: int, _flags: int) -> Sequence[Report]:
         counts.other_records += 1
         return NO_REPORTS
@@ -145,7 +157,7 @@ def _unread(counts: ReportCounts) -> Decode:
     return decode
 
 
-_DECODERS: Final[Mapping[int, Callable[[ReportCounts], Decode]]] = {
+_DECODERS: Final[Mapping[int, Callable[[CaptureCounts], Decode]]] = {
     1001: _h1,
     1002: _h4,
     2001: _monitor,

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from presence.edges.capture.counts import ReportCounts
+from presence.edges.capture.counts import CaptureCounts
 from presence.edges.capture.links import PCAP_LINKS, decoder_for, describe_link, unreadable
 from presence.edges.capture.records import CUT_SHORT, DAMAGED, MAX_RECORD_BYTES, CaptureFile, Record
 
@@ -52,7 +52,7 @@ class PcapCapture:
     def format(self) -> str:
         return f"pcap, link type {describe_link(self._link_type)}"
 
-    def records(self, counts: ReportCounts) -> Iterator[Record]:
+    def records(self, counts: CaptureCounts) -> Iterator[Record]:
         file, data = self._file, self._file.data
         decode = decoder_for(self._link_type, counts)
         header = struct.Struct(self._byte_order + "IIII")

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from presence.edges.capture.counts import ReportCounts
+from presence.edges.capture.counts import CaptureCounts
 from presence.edges.capture.links import PCAP_LINKS, decoder_for, describe_link
 from presence.edges.capture.pcapng_options import clock_of
 from presence.edges.capture.records import CUT_SHORT, DAMAGED, CaptureFile, Decode, Record
@@ -60,7 +60,7 @@ class PcapngCapture:
         links = ", ".join(describe_link(link_type) for link_type in sorted(self._link_types))
         return f"pcapng, link type {links}" if links else "pcapng"
 
-    def records(self, counts: ReportCounts) -> Iterator[Record]:
+    def records(self, counts: CaptureCounts) -> Iterator[Record]:
         file, data = self._file, self._file.data
         self._latest_utc_s = 0.0
         byte_order = ""
@@ -115,7 +115,7 @@ class PcapngCapture:
             raise file.fault(at, "a block's two lengths differ", DAMAGED)
         return end
 
-    def _interface(self, at: int, end: int, byte_order: str, counts: ReportCounts) -> Interface:
+    def _interface(self, at: int, end: int, byte_order: str, counts: CaptureCounts) -> Interface:
         """§4.2: link type 2, reserved 2, snapshot length 4, options."""
         data = self._file.data
         if end - at < BLOCK_BYTES + 8:

@@ -16,7 +16,7 @@ from presence.core.recognition.advertisement import (
 )
 from presence.core.timestamps import Moment
 from presence.edges.capture import btsnoop, pcap, pcapng
-from presence.edges.capture.counts import ReportCounts
+from presence.edges.capture.counts import CaptureCounts
 from presence.edges.capture.records import DAMAGED, CaptureFile, Container, load_capture
 
 END_OF_DATES_UTC_S: Final = 253_402_300_800.0
@@ -57,7 +57,7 @@ class CaptureReader:
     def __init__(self, path: Path) -> None:
         self._file = load_capture(path)
         self._container = _open_container(self._file)
-        self.counts = ReportCounts()
+        self.counts = CaptureCounts()
         """Of the latest reading; it grows while `advertisements` is consumed."""
 
     @property
@@ -67,7 +67,7 @@ class CaptureReader:
 
     def advertisements(self) -> Iterator[Advertisement]:
         """All advertisements in file order. A second call reads the file anew, and counts anew."""
-        counts = self.counts = ReportCounts()
+        counts = self.counts = CaptureCounts()
         data = self._file.data
         monotonic_s = 0.0
         for utc_s, decode, start, stop, flags in self._container.records(counts):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from presence.edges.capture.counts import ReportCounts
+from presence.edges.capture.counts import CaptureCounts
 from presence.errors import CaptureError
 
 Report = tuple[bytes, int, bytes, str]
@@ -66,7 +66,7 @@ class Container(Protocol):
     def format(self) -> str:
         """For people, e.g. `btsnoop, data link 1002 (HCI UART, H4)`."""
 
-    def records(self, counts: ReportCounts) -> Iterator[Record]:
+    def records(self, counts: CaptureCounts) -> Iterator[Record]:
         """The records in file order; raises CaptureError after the last whole one where the file
         breaks off.
         """

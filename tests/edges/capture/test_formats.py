@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from presence.edges.capture import CaptureReader, ReportCounts
+from presence.edges.capture import CaptureCounts, CaptureReader
 from tests.support.captures import (
     ADV_IND,
     CUSTOMER,
@@ -83,7 +83,7 @@ def test_btsnoop_h4_is_read(opened: Open) -> None:
 
     assert_is_the_customer(reader)
     assert reader.format == "btsnoop, data link 1002 (HCI UART, H4)"
-    assert reader.counts == ReportCounts(legacy=1, other_records=1)
+    assert reader.counts == CaptureCounts(legacy=1, other_records=1)
 
 
 @pytest.mark.parametrize("flags", [0, 1, 2])
@@ -183,7 +183,7 @@ def test_pcapng_interfaces_each_have_their_own_link_type_and_clock(
     reader = opened(writer.file)
 
     assert dates(reader) == pytest.approx([NOON_S, 1_000_000_005.5])
-    assert reader.counts == ReportCounts(legacy=2, other_records=1)
+    assert reader.counts == CaptureCounts(legacy=2, other_records=1)
     assert "187 (HCI UART, H4)" in reader.format
     assert "256 (LE link layer with radio header)" in reader.format
 
@@ -242,7 +242,7 @@ def test_a_second_reading_gives_the_same_advertisements_and_counts_anew(opened: 
     first = list(reader.advertisements())
 
     assert list(reader.advertisements()) == first
-    assert reader.counts == ReportCounts(legacy=2)
+    assert reader.counts == CaptureCounts(legacy=2)
 
 
 def test_counts_are_ready_for_json_and_add_up(opened: Open) -> None:

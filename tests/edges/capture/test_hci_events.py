@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from presence.core.hci.fragments import whole_structures
 from presence.core.recognition.advertisement import Advertisement
-from presence.edges.capture import CaptureReader, ReportCounts
-from presence.edges.capture.fragments import MAX_CHAINS, FragmentChains, whole_structures
+from presence.edges.capture import CaptureCounts, CaptureReader
 from tests.support.captures import (
     CUSTOMER,
     EDDYSTONE,
@@ -27,14 +27,14 @@ from tests.support.captures import (
     legacy_event,
 )
 
-Read = Callable[..., tuple[list[Advertisement], ReportCounts]]
+Read = Callable[..., tuple[list[Advertisement], CaptureCounts]]
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
     """Puts events into an H4 capture and reads it back."""
 
-    def read_events(*events: bytes) -> tuple[list[Advertisement], ReportCounts]:
+    def read_events(*events: bytes) -> tuple[list[Advertisement], CaptureCounts]:
         path = tmp_path / "made.btsnoop"
         path.write_bytes(btsnoop(Entry(b"\x04" + event) for event in events))
         reader = CaptureReader(path)
@@ -78,7 +78,7 @@ def test_a_directed_report_is_heard_without_a_payload(read: Read) -> None:
     heard, counts = read(directed_event(Heard(rssi_dbm=-71), Heard(STRANGER, -72)))
 
     assert [(one.address, one.rssi_dbm) for one in heard] == [(CUSTOMER, -71), (STRANGER, -72)]
-    assert counts == ReportCounts(directed=2)
+    assert counts == CaptureCounts(directed=2)
 
 
 def test_scan_responses_are_counted_in_either_event(read: Read) -> None:
@@ -87,7 +87,7 @@ def test_scan_responses_are_counted_in_either_event(read: Read) -> None:
         extended_event(Heard(event_type=EXTENDED_SCAN_RESPONSE), Heard(), Heard()),
     )
 
-    assert counts == ReportCounts(legacy=2, extended=3, scan_responses=2)
+    assert counts == CaptureCounts(legacy=2, extended=3, scan_responses=2)
 
 
 @pytest.mark.parametrize("event", [legacy_event, directed_event, extended_event])
@@ -165,7 +165,7 @@ def test_commands_data_and_other_events_are_only_counted(read: Read, tmp_path: P
     reader = CaptureReader(path)
 
     assert list(reader.advertisements()) == []
-    assert reader.counts == ReportCounts(other_records=5)
+    assert reader.counts == CaptureCounts(other_records=5)
 
 
 # --- extended advertising data in several parts ---
@@ -184,7 +184,7 @@ def test_parts_are_joined_though_others_come_between(read: Read) -> None:
         (CUSTOMER, -60, {}),
         (CUSTOMER, -44, {EDDYSTONE_UUID: EDDYSTONE_DATA}),
     ]
-    assert counts == ReportCounts(extended=5, fragments=3)
+    assert counts == CaptureCounts(extended=5, fragments=3)
 
 
 def test_a_scan_response_does_not_end_the_advertisement_it_answers(read: Read) -> None:
@@ -221,21 +221,11 @@ def test_data_longer_than_the_radio_allows_is_given_up(read: Read) -> None:
     assert (counts.fragments, counts.malformed_payloads) == (20, 1)
 
 
-def test_unfinished_advertisements_take_a_bounded_place() -> None:
-    chains = FragmentChains()
-    for number in range(10 * MAX_CHAINS):
-        for _ in range(20):
-            chains.extend((number.to_bytes(7, "big"), 0, False, ""), bytes(229))
-
-    assert len(chains) == MAX_CHAINS
-    assert sum(len(chain) for chain in chains._chains.values()) <= MAX_CHAINS * (1650 + 229)
-
-
 def test_an_unfinished_advertisement_at_the_end_of_the_capture_is_only_counted(read: Read) -> None:
     heard, counts = read(extended_event(Heard(event_type=MORE_TO_COME)))
 
     assert heard == []
-    assert counts == ReportCounts(extended=1, fragments=1)
+    assert counts == CaptureCounts(extended=1, fragments=1)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from presence.core.recognition.advertisement import Advertisement
-from presence.edges.capture import CaptureReader, ReportCounts
+from presence.edges.capture import CaptureCounts, CaptureReader
 from presence.errors import CaptureError
 from tests.support.captures import (
     CUSTOMER,
@@ -159,4 +159,4 @@ def test_splicing_keeps_to_the_data_link_of_its_source(
     reader = CaptureReader(target)
 
     assert [advertisement.rssi_dbm for advertisement in reader.advertisements()] == [-10, -20, -30]
-    assert reader.counts == ReportCounts(legacy=3)
+    assert reader.counts == CaptureCounts(legacy=3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from presence.core.recognition.advertisement import Advertisement
-from presence.edges.capture import CaptureReader, ReportCounts
+from presence.edges.capture import CaptureCounts, CaptureReader
 from presence.edges.capture.crc24 import advertising_crc
 from tests.support.captures import (
     ADV_DIRECT_IND,
@@ -39,14 +39,14 @@ LINK_LAYER, WITH_PHDR, NORDIC = 251, 256, 272
 SIGNAL_VALID, CHECKED, VALID, CODED_PHY = 0x0002, 0x0400, 0x0800, 0x8000
 DEWHITENED = 0x0001
 
-Read = Callable[..., tuple[list[Advertisement], ReportCounts]]
+Read = Callable[..., tuple[list[Advertisement], CaptureCounts]]
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
     """Puts packets into a pcap of the link type and reads them back."""
 
-    def read_packets(link_type: int, *packets: bytes) -> tuple[list[Advertisement], ReportCounts]:
+    def read_packets(link_type: int, *packets: bytes) -> tuple[list[Advertisement], CaptureCounts]:
         path = tmp_path / "air.pcap"
         path.write_bytes(pcap(map(Entry, packets), link_type=link_type))
         reader = CaptureReader(path)
@@ -67,7 +67,7 @@ def test_legacy_pdus_with_a_payload_are_read(read: Read, kind: int) -> None:
     heard, counts = read(LINK_LAYER, air_packet(legacy_pdu(kind)))
 
     assert fields_of(heard) == [THE_CUSTOMER]
-    assert counts == ReportCounts(legacy=1, scan_responses=kind == SCAN_RSP, rssi_unknown=1)
+    assert counts == CaptureCounts(legacy=1, scan_responses=kind == SCAN_RSP, rssi_unknown=1)
 
 
 def test_a_directed_pdu_is_heard_and_its_receivers_address_is_no_payload(read: Read) -> None:
@@ -87,14 +87,14 @@ def test_scan_requests_connections_and_data_are_only_counted(read: Read) -> None
     )
 
     assert heard == []
-    assert counts == ReportCounts(other_records=4)
+    assert counts == CaptureCounts(other_records=4)
 
 
 def test_a_pdu_too_short_for_an_address_is_malformed(read: Read) -> None:
     heard, counts = read(LINK_LAYER, air_packet(pdu(ADV_IND, b"\x01\x02\x03")))
 
     assert heard == []
-    assert counts == ReportCounts(malformed_reports=1)
+    assert counts == CaptureCounts(malformed_reports=1)
 
 
 def test_a_packet_cut_off_anywhere_is_never_an_advertisement(read: Read) -> None:
@@ -148,7 +148,7 @@ def test_the_sniffers_own_verdict_counts_where_it_has_checked(read: Read) -> Non
     )
 
     assert len(heard) == 2
-    assert counts == ReportCounts(legacy=2, crc_failed=2)
+    assert counts == CaptureCounts(legacy=2, crc_failed=2)
 
 
 # --- the header of link type 256 ---
@@ -173,14 +173,14 @@ def test_whitened_packets_are_left_out(read: Read) -> None:
     )
 
     assert heard == []
-    assert counts == ReportCounts(other_records=1)
+    assert counts == CaptureCounts(other_records=1)
 
 
 def test_a_header_cut_off_is_malformed(read: Read) -> None:
     heard, counts = read(WITH_PHDR, b"\x25\xc4\x00")
 
     assert heard == []
-    assert counts == ReportCounts(malformed_reports=1)
+    assert counts == CaptureCounts(malformed_reports=1)
 
 
 def test_the_coded_phys_extra_byte_is_skipped(read: Read) -> None:
@@ -206,7 +206,7 @@ def test_every_version_of_the_nordic_header_is_read(read: Read, version: int) ->
 
     assert fields_of(heard) == [THE_CUSTOMER]
     assert heard[0].rssi_dbm == -83
-    assert counts == ReportCounts(legacy=1, crc_failed=1, other_records=1)
+    assert counts == CaptureCounts(legacy=1, crc_failed=1, other_records=1)
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3])
@@ -234,7 +234,7 @@ def test_a_pdu_that_only_points_to_its_data_is_no_report(read: Read) -> None:
     heard, counts = read(LINK_LAYER, air_packet(extended_pdu(payload=b"", points_on=True)))
 
     assert heard == []
-    assert counts == ReportCounts(other_records=1)
+    assert counts == CaptureCounts(other_records=1)
 
 
 def test_data_that_goes_on_in_a_chain_is_used_up_to_its_last_whole_structure(read: Read) -> None:
@@ -255,4 +255,4 @@ def test_an_extended_header_that_runs_over_its_pdu_is_malformed(read: Read, body
     heard, counts = read(LINK_LAYER, air_packet(pdu(EXTENDED_PDU, body)))
 
     assert heard == []
-    assert counts == ReportCounts(malformed_reports=1)
+    assert counts == CaptureCounts(malformed_reports=1)

@@ -15,8 +15,8 @@ lost.
 MAX_ADVERTISING_DATA_BYTES: Final = 1650
 """Core 5.4, Vol 4 Part E §7.8.57: Max_Advertising_Data_Length is at most 0x0672."""
 
-ChainKey = tuple[bytes, int, bool, str]
-"""Address type and address, advertising SID, scan response or not, adapter."""
+ChainKey = tuple[int, int, int, bool]
+"""Address type, address, advertising SID, scan response or not."""
 
 
 class FragmentChains:
