@@ -1,21 +1,22 @@
-"""From the register to the repository: base, deltas, window keys and manifest, shard by shard.
+"""From the register to the repository: base, deltas, window keys and manifest.
 
-    changes ──number──► delta seq ──┐
-    all entries ──epoch──► base ────┼──► manifest ──► release
-    identity keys ──► window keys ──┘
+    changes ──number──► delta seq, changes since the base ──┐
+    all entries ──epoch──► base ────────────────────────────┼──► manifest ──► release
+    identity keys ──► window keys ──────────────────────────┘
 
 The register is numbered first. Whatever happens after that, the next publication makes the same
-delta again from it. Memory: one shard at a time, and the changes.
+delta again from it. Memory: one shard at a time, and the changes since the base, which are few: a
+new base is made where they are not.
 
 Others may change the register meanwhile (a withdrawal does not wait for a base). So what must fit
 together is read in one transaction: the number, the changes up to it, and how many entries there
-are then. A base is read shard by shard and counted as it is written; what changed since the number
+are then. A base is read page by page and counted as it is written; what changed since the number
 comes again in the next delta, under the same version.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -23,27 +24,29 @@ from tuf.api.metadata import TargetFile
 
 from presence.consent_service.growing import Approver, Growth
 from presence.consent_service.keys import KeyFolder, revocation_kid
-from presence.consent_service.register import Register, State
+from presence.consent_service.register import Changed, Register, State
 from presence.consent_service.repository import Repository
 from presence.consent_service.vocabulary import SENSITIVE_PARENTS
 from presence.core.consent.jws import encode_keys
 from presence.core.consent.list_json import ListHeader
 from presence.core.consent.manifest import MAX_DELTAS, Manifest, write_manifest
 from presence.core.consent.segments import (
+    SHARDS,
     SHARDS_FROM,
     WHOLE,
     Base,
-    Change,
     Delta,
+    DeltaStep,
     Keys,
     base_path,
-    base_rows,
     delta_path,
     delta_rows,
     keys_path,
     later_keys_path,
+    lengths_of,
     pack,
 )
+from presence.core.encoding import KEY_BYTES, REF_BYTES
 from presence.core.recognition.aes import encrypt_under_each
 from presence.core.recognition.identifiers import window_at, window_block
 
@@ -51,8 +54,14 @@ REBASE_AFTER: Final = MAX_DELTAS // 2
 """Deltas after which a new base is made; then the rows of those who left are out of the folder,
 too.
 """
+REBASE_PART: Final = 16
+FEW_CHANGES: Final = 4096
+"""So many changes since the base, and more than one in REBASE_PART entries: a new base costs
+gateways little more then.
+"""
+SINGLE_DELTAS: Final = 8
+"""Kept for gateways that are up to so many publications behind; others take one from the base."""
 TAXONOMY: Final = "iab-ad-product-2.0"
-SHARDS: Final = tuple(f"{byte:02x}" for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +96,12 @@ def publish(
     growth = Growth(register, repository, now_s, approver)
     growth.check(register.count())
     old = repository.targets()
-    now = _number(register, old, now_s, rebase=rebase)
-    edition = _Edition(register, repository, old, now, progress)
-    targets = edition.base() | edition.deltas()
     windows = (window_at(now_s), window_at(now_s) + 1)
-    for window in windows:
-        targets |= edition.window(window)
+    now = _number(register, old, windows, now_s, rebase=rebase)
+    edition = _Edition(register, repository, old, now, progress)
+    targets = edition.whole() | edition.changes()
     approved_by = growth.approve(edition.list_name, now.epoch, now.seq, edition.entries)
-    manifest = _manifest(
-        register, edition, now, windows=windows, now_s=now_s, approved_by=approved_by
-    )
+    manifest = _manifest(register, edition, now, now_s=now_s, approved_by=approved_by)
     targets |= edition.stage("manifest.json", write_manifest(manifest, TAXONOMY))
     targets |= edition.stage("notices.jwks", _revocation_keys(register, keys))
     version = repository.release(targets, now_s)
@@ -111,7 +116,6 @@ def _manifest(
     edition: "_Edition",
     now: "_Numbered",
     *,
-    windows: tuple[int, ...],
     now_s: float,
     approved_by: str,
 ) -> Manifest:
@@ -128,9 +132,10 @@ def _manifest(
         epoch=now.epoch,
         base_seq=now.base_seq,
         shards=edition.shards,
-        windows=windows,
+        windows=edition.windows,
         words=tuple(register.words),
         approved_by=approved_by,
+        first_delta=now.singles.start,
     )
 
 
@@ -142,13 +147,6 @@ def _revocation_keys(register: Register, keys: KeyFolder) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Delta:
-    changes: list[Change]
-    entries: list[tuple[bytes, bytes, bytes]]
-    """Ref, record and identity key of those who are new or changed."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Numbered:
     """The register at one moment."""
 
@@ -157,15 +155,33 @@ class _Numbered:
     epoch: int
     changed: int
     entries: int
+    windows: tuple[int, ...]
     is_fresh: bool
     """A new base is made; its number is `seq`."""
     sharing: tuple[bytes, ...]
-    deltas: dict[int, _Delta]
-    """Those that are not released yet, by number."""
+    changes: list[Changed] = field(repr=False)
+    """Since the base, where a step is to be made of them."""
+
+    @property
+    def singles(self) -> range:
+        """The numbers of the deltas that lead from one list to the next."""
+        return range(max(self.base_seq + 1, self.seq + 1 - SINGLE_DELTAS), self.seq + 1)
+
+    @property
+    def steps(self) -> list[DeltaStep]:
+        """All of them, and the one from the base."""
+        singles = [DeltaStep(number - 1, number) for number in self.singles]
+        whole = DeltaStep(self.base_seq, self.seq)
+        return singles if whole in singles or not singles else [*singles, whole]
 
 
 def _number(
-    register: Register, old: Mapping[str, TargetFile], now_s: float, *, rebase: bool
+    register: Register,
+    old: Mapping[str, TargetFile],
+    windows: tuple[int, ...],
+    now_s: float,
+    *,
+    rebase: bool,
 ) -> _Numbered:
     """Take out what is over, give all changes the next number, and read what is to be said under
     it.
@@ -177,29 +193,29 @@ def _number(
         if register.unnumbered() or not register.number("seq"):
             register.set_fact("seq", register.number("seq") + 1)
             changed = register.number_changes(register.number("seq"))
-        seq, base_seq, entries = (
-            register.number("seq"),
-            register.number("base_seq"),
-            register.count(),
+        seq, base_seq = register.number("seq"), register.number("base_seq")
+        entries = register.count()
+        is_fresh = (
+            rebase
+            or seq - base_seq > REBASE_AFTER
+            or base_path(register.number("epoch"), _shards(register)[0]) not in old
+            or register.changed_since(base_seq) > max(FEW_CHANGES, entries // REBASE_PART)
         )
-        first = base_path(register.number("epoch"), _shards(register)[0])
-        is_fresh = rebase or seq - base_seq > REBASE_AFTER or first not in old
         if is_fresh:
             register.set_fact("epoch", register.number("epoch") + 1)
             register.set_fact("base_seq", seq)
             register.set_fact("sharded", int(entries >= SHARDS_FROM))
             base_seq = seq
-        missing = [
-            number for number in range(base_seq + 1, seq + 1) if delta_path(number) not in old
-        ]
-        deltas = {
-            number: _Delta(register.changes(number), register.changed_entries(number))
-            for number in missing
-        }
-        sharing = tuple(register.sharing())
-        return _Numbered(
-            seq, base_seq, register.number("epoch"), changed, entries, is_fresh, sharing, deltas
-        )
+        epoch, sharing = register.number("epoch"), tuple(register.sharing())
+        now = _Numbered(seq, base_seq, epoch, changed, entries, windows, is_fresh, sharing, [])
+        wanted = [path for step in now.steps for path in _paths(step, windows)]
+        if not all(path in old for path in wanted):
+            now.changes.extend(register.changes_since(base_seq))
+        return now
+
+
+def _paths(step: DeltaStep, windows: tuple[int, ...]) -> list[str]:
+    return [delta_path(step), *(later_keys_path(window, step) for window in windows)]
 
 
 def _shards(register: Register) -> tuple[str, ...]:
@@ -219,6 +235,7 @@ class _Edition:
     ) -> None:
         self.list_name = str(register.fact("list"))
         self.shards = _shards(register)
+        self.windows = now.windows
         self.entries = now.entries
         self._register = register
         self._repository = repository
@@ -229,65 +246,99 @@ class _Edition:
     def stage(self, path: str, data: bytes) -> dict[str, TargetFile]:
         return {path: self._repository.stage(path, data)}
 
-    def base(self) -> dict[str, TargetFile]:
-        paths = [base_path(self._now.epoch, shard) for shard in self.shards]
-        if not self._now.is_fresh:
-            return {path: self._old[path] for path in paths}
-        targets: dict[str, TargetFile] = {}
-        self.entries = 0
-        for done, (path, shard) in enumerate(zip(paths, self.shards, strict=True)):
-            rows = self._register.shard(shard)
-            puts = base_rows((ref, record) for ref, record, _ in rows)
-            segment = Base(**self._of(self._now.base_seq), puts=puts)
-            targets |= self.stage(path, pack(segment))
-            self.entries += len(rows)
-            if self._progress is not None:
-                self._progress(done + 1, len(self.shards))
-        return targets
-
-    def deltas(self) -> dict[str, TargetFile]:
-        targets: dict[str, TargetFile] = {}
-        for number in range(self._now.base_seq + 1, self._now.seq + 1):
-            path, delta = delta_path(number), self._now.deltas.get(number)
-            if delta is None:
-                targets[path] = self._old[path]
-            else:
-                puts, deletes = delta_rows(delta.changes)
-                segment = Delta(**self._of(number), puts=puts, deletes=deletes)
-                targets |= self.stage(path, pack(segment))
-        return targets
-
-    def window(self, window: int) -> dict[str, TargetFile]:
-        """Whole shards for a new window or a new base; else what is there, and the keys of those
-        who are new.
+    def whole(self) -> dict[str, TargetFile]:
+        """The base, and the keys of all in each window: in one pass over the register, where
+        something of it is new.
         """
-        shards = [keys_path(window, shard) for shard in self.shards]
-        if self._now.is_fresh or shards[0] not in self._old:
-            rows = (
-                (path, self._register.shard(shard))
-                for path, shard in zip(shards, self.shards, strict=True)
+        fresh, epoch = self._now.is_fresh, self._now.epoch
+        new = tuple(
+            window
+            for window in self.windows
+            if fresh or keys_path(window, self.shards[0]) not in self._old
+        )
+        targets: dict[str, TargetFile] = {}
+        entries = 0
+        for done, shard in enumerate(self.shards if new else (), start=1):
+            columns = _Columns(self._register.pages(shard), new)
+            entries += columns.entries
+            if fresh:
+                base = Base(
+                    **self._of(self._now.base_seq),
+                    refs=memoryview(columns.refs),
+                    lengths=memoryview(columns.lengths),
+                    records=memoryview(columns.records),
+                )
+                targets |= self.stage(base_path(epoch, shard), pack(base))
+            for window, keys in columns.keys.items():
+                targets |= self._keys(keys_path(window, shard), window, columns.refs, keys)
+            if self._progress is not None:
+                self._progress(done, len(self.shards))
+        if fresh:
+            self.entries = entries
+        paths = (
+            path
+            for shard in self.shards
+            for path in (
+                base_path(epoch, shard),
+                *(keys_path(window, shard) for window in self.windows),
             )
-            return {path: self._keys(path, window, some) for path, some in rows}
-        folder = shards[0].rpartition("/")[0]
-        targets = {
-            path: target for path, target in self._old.items() if path.startswith(f"{folder}/")
-        }
-        for seq, delta in self._now.deltas.items():
-            path = later_keys_path(window, seq)
-            targets[path] = self._keys(path, window, delta.entries)
+        )
+        return {path: self._old[path] for path in paths if path not in targets} | targets
+
+    def changes(self) -> dict[str, TargetFile]:
+        """The deltas, and the keys of those whom they brought or changed."""
+        targets: dict[str, TargetFile] = {}
+        for step in self._now.steps:
+            some = [each for each in self._now.changes if step.since < each.seq <= step.seq]
+            for path in _paths(step, self.windows):
+                if path in self._old:
+                    targets[path] = self._old[path]
+            if delta_path(step) not in targets:
+                puts, deletes = delta_rows(each.change for each in some)
+                delta = Delta(**self._of(step.seq), since=step.since, puts=puts, deletes=deletes)
+                targets |= self.stage(delta_path(step), pack(delta))
+            keyed = [each for each in some if each.identity_key]
+            refs = b"".join(each.change.ref for each in keyed)
+            identity_keys = b"".join(each.identity_key for each in keyed)
+            for window in self.windows:
+                path = later_keys_path(window, step)
+                if path not in targets:
+                    targets |= self._keys(path, window, refs, _window_keys(identity_keys, window))
         return targets
 
-    def _keys(self, path: str, window: int, rows: list[tuple[bytes, bytes, bytes]]) -> TargetFile:
-        refs = b"".join(ref for ref, _, _ in rows)
-        keys = _window_keys([identity_key for _, _, identity_key in rows], window)
-        return self._repository.stage(path, pack(Keys(**self._of(window), refs=refs, keys=keys)))
+    def _keys(
+        self, path: str, window: int, refs: bytes | bytearray, keys: bytes | bytearray
+    ) -> dict[str, TargetFile]:
+        segment = Keys(**self._of(window), refs=memoryview(refs), keys=memoryview(keys))
+        return self.stage(path, pack(segment))
 
     def _of(self, number: int) -> dict[str, Any]:
         return {"list_name": self.list_name, "epoch": self._now.epoch, "number": number}
 
 
-def _window_keys(identity_keys: list[bytes], window: int) -> bytes:
+class _Columns:
+    """Of one shard; `keys` by window, for these."""
+
+    def __init__(
+        self, pages: Iterable[list[tuple[bytes, bytes, bytes]]], windows: tuple[int, ...]
+    ) -> None:
+        self.refs, self.lengths, self.records = bytearray(), bytearray(), bytearray()
+        self.keys = {window: bytearray() for window in windows}
+        for page in pages:
+            refs, records, identity_keys = zip(*page, strict=True)
+            self.refs += b"".join(refs)
+            self.lengths += lengths_of(records)
+            self.records += b"".join(records)
+            for window, keys in self.keys.items():
+                keys.extend(_window_keys(b"".join(identity_keys), window))
+
+    @property
+    def entries(self) -> int:
+        return len(self.refs) // REF_BYTES
+
+
+def _window_keys(identity_keys: bytes, window: int) -> bytes:
     if not identity_keys:
         return b""
-    table = np.frombuffer(b"".join(identity_keys), np.uint8).reshape(-1, 16)
+    table = np.frombuffer(identity_keys, np.uint8).reshape(-1, KEY_BYTES)
     return encrypt_under_each(table, window_block(window)).tobytes()

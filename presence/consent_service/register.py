@@ -29,7 +29,8 @@ from presence.consent_service.register_schema import SCHEMA, check_form
 from presence.consent_service.rights import Taken
 from presence.core.consent.model import Consent
 from presence.core.consent.record import Words, decode_record, encode_record
-from presence.core.consent.segments import Change, Delete, Put
+from presence.core.consent.segments import WHOLE, Change, Delete, Put
+from presence.core.encoding import REF_BYTES
 from presence.errors import ConsentServiceError
 
 CACHE_KB: Final = 131_072
@@ -51,6 +52,11 @@ INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
     until = max(coalesce(until, 0), coalesce(excluded.until, 0))"""
 
 
+_PAGE: Final = """
+SELECT ref, record, identity_key FROM entry
+WHERE ref BETWEEN ? AND ? AND state = 'active' ORDER BY ref LIMIT 16384"""
+
+
 class State(StrEnum):
     ACTIVE = "active"
     GONE = "gone"
@@ -67,6 +73,16 @@ class Registered:
     identity_key: bytes = field(repr=False)
     id: str = field(repr=False)
     decided_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One entry that a list changed."""
+
+    seq: int
+    change: Change
+    identity_key: bytes = field(repr=False)
+    """Empty where it was taken out."""
 
 
 class Register:
@@ -246,38 +262,43 @@ class Register:
             is not None
         )
 
-    def changes(self, seq: int) -> list[Change]:
-        """What stands in the delta of this number."""
+    def changed_since(self, seq: int) -> int:
+        """How many entries the lists after this one brought, changed or took out."""
+        row = self._database.execute(
+            "SELECT count(*) FROM entry WHERE changed_seq > ?", (seq,)
+        ).fetchone()
+        return int(row[0])
+
+    def changes_since(self, seq: int) -> list[Changed]:
+        """What they say of each, sorted by ref: as it stands now, under its newest number."""
         rows = self._database.execute(
-            "SELECT ref, version, record FROM entry WHERE changed_seq = ? ORDER BY ref", (seq,)
+            "SELECT changed_seq, ref, version, record, identity_key FROM entry "
+            "WHERE changed_seq > ? ORDER BY ref",
+            (seq,),
         )
         return [
-            Delete(ref, version) if record is None else Put(ref, record)
-            for ref, version, record in rows
+            Changed(
+                number,
+                Delete(ref, version) if record is None else Put(ref, record),
+                identity_key or b"",
+            )
+            for number, ref, version, record, identity_key in rows
         ]
 
-    def shard(self, shard: str) -> list[tuple[bytes, bytes, bytes]]:
-        """Ref, record and identity key of every entry of a shard, sorted by ref."""
-        query = "SELECT ref, record, identity_key FROM entry WHERE state = 'active'"
-        if shard == "all":
-            rows = self._database.execute(f"{query} ORDER BY ref")
-        else:
-            first = bytes.fromhex(shard)
-            rows = self._database.execute(
-                f"{query} AND ref BETWEEN ? AND ? ORDER BY ref",
-                (first + bytes(7), first + b"\xff" * 7),
-            )
-        return rows.fetchall()
-
-    def changed_entries(self, seq: int) -> list[tuple[bytes, bytes, bytes]]:
-        """Ref, record and identity key of everybody whom the delta of this number brought or
-        changed.
+    def pages(self, shard: str) -> Iterator[list[tuple[bytes, bytes, bytes]]]:
+        """Ref, record and identity key of every entry of a shard, sorted by ref. Between two pages
+        others may write.
         """
-        query = (
-            "SELECT ref, record, identity_key FROM entry WHERE changed_seq = ? AND state = "
-            "'active' ORDER BY ref"
+        first, last = (
+            (bytes(REF_BYTES), b"\xff" * REF_BYTES)
+            if shard == WHOLE
+            else (bytes.fromhex(shard) + bytes(7), bytes([int(shard, 16) | 0x3F]) + b"\xff" * 7)
         )
-        return self._database.execute(query, (seq,)).fetchall()
+        while page := self._database.execute(_PAGE, (first, last)).fetchall():
+            yield page
+            if page[-1][0] == last:
+                return
+            first = (int.from_bytes(page[-1][0], "big") + 1).to_bytes(REF_BYTES, "big")
 
     def customers(self) -> Iterator[tuple[str, Consent]]:
         """The platform's id and the consent, of everybody who has one."""

@@ -3,7 +3,7 @@
 
     metadata/ N.root.json · N.targets.json · N.snapshot.json · timestamp.json
               consistent snapshots
-    targets/  base/… · delta/… · keys/… · manifest.json · notices.jwks
+    targets/  base/… · delta/… · changes/… · keys/… · manifest.json · notices.jwks
               each name with its digest before it
 
 What is new is written beside what is old, and becomes true with one rename: that of timestamp.json.

@@ -26,16 +26,18 @@ from presence.core.consent.manifest import Manifest, write_manifest
 from presence.core.consent.model import Consent, Grant, Purpose, Scope
 from presence.core.consent.record import Words, check_record, encode_record
 from presence.core.consent.segments import (
+    SHARDS,
     Base,
     Delete,
     Delta,
+    DeltaStep,
     Keys,
     Put,
     base_path,
-    base_rows,
     delta_path,
     delta_rows,
     keys_path,
+    lengths_of,
     pack,
 )
 from presence.core.recognition.identifiers import slot_at, window_at
@@ -186,16 +188,22 @@ class _Publisher:
         self.keys.create()
         self.repository.create(self.now_s)
         targets: dict[str, TargetFile] = {}
-        for first in range(256):
-            shard = f"{first:02x}"
-            refs = self._of_shard(first)
-            puts = base_rows((ref, self.template + ref + ref) for ref in refs)
-            base = Base(list_name=LIST, epoch=1, number=1, puts=puts)
+        for shard in SHARDS:
+            refs = self._of_shard(shard)
+            records = [self.template + ref + ref for ref in refs]
+            base = Base(
+                list_name=LIST,
+                epoch=1,
+                number=1,
+                refs=memoryview(b"".join(refs)),
+                lengths=memoryview(lengths_of(records)),
+                records=memoryview(b"".join(records)),
+            )
             targets |= self._stage(base_path(1, shard), pack(base))
             for window in self._windows():
-                keys = np.random.default_rng(window + first).bytes(16 * len(refs))
+                keys = np.random.default_rng(window + int(shard, 16)).bytes(16 * len(refs))
                 segment = Keys(
-                    list_name=LIST, epoch=1, number=window, refs=b"".join(refs), keys=keys
+                    list_name=LIST, epoch=1, number=window, refs=base.refs, keys=memoryview(keys)
                 )
                 targets |= self._stage(keys_path(window, shard), pack(segment))
         self.release(targets, seq=1, count=len(self.refs) // 8)
@@ -213,14 +221,16 @@ class _Publisher:
                 record[1] = 2  # the version
                 rows.append(Put(new, bytes(record)))
         puts, deletes = delta_rows(rows)
-        delta = Delta(list_name=LIST, epoch=1, number=2, puts=puts, deletes=deletes)
-        targets = self.repository.targets() | self._stage(delta_path(2), pack(delta))
+        delta = Delta(list_name=LIST, epoch=1, number=2, since=1, puts=puts, deletes=deletes)
+        targets = self.repository.targets() | self._stage(delta_path(DeltaStep(1, 2)), pack(delta))
         self.release(targets, seq=2, count=len(self.refs) // 8)
 
     def release(self, targets: dict[str, TargetFile], *, seq: int, count: int) -> None:
         header = ListHeader(LIST, seq, time.time(), self.now_s - 60, count)
-        shards = tuple(f"{first:02x}" for first in range(256))
-        manifest = Manifest(header, "fi-2026-03", 1, 1, shards, self._windows(), WORDS)
+        first = 2 if seq > 1 else 0
+        manifest = Manifest(
+            header, "fi-2026-03", 1, 1, SHARDS, self._windows(), WORDS, first_delta=first
+        )
         self.repository.release(
             targets | self._stage("manifest.json", write_manifest(manifest, "2.0")), self.now_s
         )
@@ -231,9 +241,9 @@ class _Publisher:
     def _windows(self) -> tuple[int, int]:
         return window_at(self.now_s), window_at(self.now_s) + 1
 
-    def _of_shard(self, first: int) -> list[bytes]:
-        numbers = np.frombuffer(self.refs, ">u8")
-        begin, end = np.searchsorted(numbers, [first << 56, ((first + 1) << 56) - 1])
+    def _of_shard(self, shard: str) -> list[bytes]:
+        numbers, first = np.frombuffer(self.refs, ">u8"), int(shard, 16)
+        begin, end = np.searchsorted(numbers, [first << 56, ((first + 0x40) << 56) - 1])
         return [self.refs[8 * n : 8 * n + 8] for n in range(begin, end)]
 
 

@@ -11,9 +11,10 @@ from presence.consent_service.import_lines import COLUMNS, parse_line, rows_of_c
 from presence.core.consent.manifest import read_manifest, write_manifest
 from presence.core.consent.model import Consent, Grant, Purpose, Scope
 from presence.core.consent.record import Words, encode_record
-from presence.core.consent.segments import Base, base_rows, pack
+from presence.core.consent.segments import pack
 from tests.support.command_line import commands_of
 from tests.support.paths import ROOT
+from tests.support.signed_lists import base_of
 
 DOCUMENT = (ROOT / "docs" / "consent-list.md").read_text(encoding="utf-8")
 
@@ -40,8 +41,8 @@ def test_the_documented_segment_is_the_one_that_is_written() -> None:
         pairwise_keys={"offers-main": bytes(range(16))},
     )
     record = encode_record(consent, Words(("fi-0042", "ap2:1551", "ap2:1552", "offers-main")))
-    rows_of_it = base_rows([(consent.ref, record)])
-    packed = pack(Base(list_name="acme/fi-0042", epoch=12, number=88000, puts=rows_of_it))
+    rows_of_it = [(consent.ref, record)]
+    packed = pack(base_of(list_name="acme/fi-0042", epoch=12, number=88000, rows=rows_of_it))
     plain = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
     assert bytes.fromhex("".join(rows)) == plain
 

@@ -10,12 +10,12 @@ import pytest
 
 from presence import assembly
 from presence.cli import main
-from presence.core.consent.segments import WHOLE, Keys, keys_path, pack
+from presence.core.consent.segments import WHOLE, keys_path, pack
 from presence.errors import ClockUnreadable
 from presence.simulation.local_broker import free_port
 from tests.support.builders import ANNA, BERIT, base64url, window_keys
 from tests.support.shops import Shop, entry
-from tests.support.signed_lists import Repository, agreed
+from tests.support.signed_lists import Repository, agreed, keys_of
 
 
 @pytest.fixture
@@ -114,12 +114,11 @@ async def test_entries_that_share_a_key_are_warned_of_in_a_signed_list(
     repository.keys([])
     keys = {key.window: key.key for key in window_keys(ANNA, time.time())}
     for window, key in keys.items():
-        segment = Keys(
+        segment = keys_of(
             list_name=repository.name,
             epoch=repository.epoch,
             number=window,
-            refs=b"".join(sorted([ANNA, BERIT])),
-            keys=key + key,
+            rows=[(ref, key) for ref in sorted([ANNA, BERIT])],
         )
         repository.files[keys_path(window, WHOLE)] = pack(segment)
     repository.publish()

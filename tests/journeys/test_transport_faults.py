@@ -367,7 +367,8 @@ class SlowLine:
 @pytest.fixture
 def slow_line(tmp_path: Path) -> Iterator[SlowLine]:
     refs = [bytes([n]) * 8 for n in range(0, 256, 8)]
-    repository = Repository(tmp_path / "many", sharded=True).base(agreed(ref) for ref in refs)
+    shards = tuple(f"{n:02x}" for n in range(0, 256, 8))
+    repository = Repository(tmp_path / "many", shards=shards).base(agreed(ref) for ref in refs)
     with list_server(repository.publish().folder, tls=server_context(tmp_path / "tls")) as server:
         yield SlowLine(tmp_path, server, repository)
 

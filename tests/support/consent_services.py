@@ -17,7 +17,7 @@ from presence.core.consent.manifest import Manifest, read_manifest
 from presence.core.consent.model import Purpose, Scope
 from presence.core.consent.record import record_version
 from presence.core.consent.revocation import Revocation
-from presence.core.consent.segments import Base, Delta, Keys, Put, merged, unpack
+from presence.core.consent.segments import Base, Delta, Keys, Put, delta_path, merged, unpack
 from tests.support.builders import START_S
 
 CARS, TYRES, GARDEN = "ap2:1551", "ap2:1552", "ap2:1285"
@@ -104,7 +104,7 @@ class Reader:
         return read_manifest(self.target("manifest.json"))
 
     def entries(self) -> dict[bytes, bytes]:
-        """Ref → record, from the base and all deltas."""
+        """Ref → record, from the base and what changed since."""
         updater = self.updater()
         manifest = read_manifest(self.target("manifest.json", updater))
         held: dict[bytes, tuple[int, bytes | None]] = {}
@@ -112,8 +112,8 @@ class Reader:
             base = unpack(self.target(f"base/{manifest.epoch}/{shard}.seg", updater))
             assert isinstance(base, Base)
             held |= {ref: (record_version(record), record) for ref, record in base.rows()}
-        for number in manifest.deltas_after(manifest.base_seq) or ():
-            delta = unpack(self.target(f"delta/{number}.seg", updater))
+        for step in manifest.steps_after_base():
+            delta = unpack(self.target(delta_path(step), updater))
             assert isinstance(delta, Delta)
             for change in delta.changes():
                 version = (
@@ -130,7 +130,9 @@ class Reader:
             segment = unpack(self.target(path, updater))
             assert isinstance(segment, Keys)
             for number in range(len(segment.refs) // 8):
-                found[segment.refs[8 * number :][:8]] = segment.keys[16 * number :][:16]
+                found[bytes(segment.refs[8 * number :][:8])] = bytes(
+                    segment.keys[16 * number :][:16]
+                )
         return found
 
 

@@ -28,12 +28,13 @@ from presence.core.consent.segments import (
     Base,
     Change,
     Delta,
+    DeltaStep,
     Keys,
     base_path,
-    base_rows,
     delta_path,
     delta_rows,
     keys_path,
+    lengths_of,
     pack,
     shard_of,
 )
@@ -59,15 +60,34 @@ def agreed_now(ref: bytes, **changes: Any) -> Consent:
     return agreed(ref, **{"not_before_s": start_s, "not_after_s": end_s, "grants": (), **changes})
 
 
+def base_of(*, rows: Iterable[tuple[bytes, bytes]], **of: Any) -> Base:
+    """The segment of these refs and records, in their order."""
+    refs, records = tuple(zip(*rows, strict=True)) or ((), ())
+    return Base(
+        **of,
+        refs=memoryview(b"".join(refs)),
+        lengths=memoryview(lengths_of(records)),
+        records=memoryview(b"".join(records)),
+    )
+
+
+def keys_of(*, rows: Iterable[tuple[bytes, bytes]], **of: Any) -> Keys:
+    """The segment of these refs and window keys, in their order."""
+    refs, keys = tuple(zip(*rows, strict=True)) or ((), ())
+    return Keys(**of, refs=memoryview(b"".join(refs)), keys=memoryview(b"".join(keys)))
+
+
 class Repository:
     """Publishes into `folder`; every part of the metadata may be changed between `stage` and
     `release`.
     """
 
-    def __init__(self, folder: Path, *, name: str = LIST, sharded: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, name: str = LIST, shards: tuple[str, ...] = (WHOLE,)
+    ) -> None:
         self.folder = folder
         self.name = name
-        self.sharded = sharded
+        self.shards = shards
         self.root_file = folder.with_name(f"{folder.name}-root.json")
         (folder / "metadata").mkdir(parents=True)
         self.signers = {
@@ -80,7 +100,8 @@ class Repository:
         self.words = Words()
         self.seq = self.epoch = self.base_seq = 1
         self.count = 0
-        self.shards: list[str] = []
+        self.changed: list[Change] = []
+        """Since the base."""
         self.files: dict[str, bytes] = {}
         self.manifest_changes: dict[str, Any] = {}
         self.approval_key = Ed25519PrivateKey.generate()
@@ -115,14 +136,13 @@ class Repository:
         self, rows: list[tuple[bytes, bytes]], *, keyed: Iterable[bytes] = ()
     ) -> "Repository":
         """Records as they are, also those that no encoder makes."""
-        shards: dict[str, list[tuple[bytes, bytes]]] = {} if self.sharded else {WHOLE: []}
-        for ref, record in rows:
-            shards.setdefault(shard_of(ref, sharded=self.sharded), []).append((ref, record))
         self.files = {}
-        self.base_seq, self.count, self.shards = self.seq, len(rows), sorted(shards)
-        for shard, some in shards.items():
-            segment = Base(**self._of(self.seq), puts=base_rows(some))
-            self.files[base_path(self.epoch, shard)] = pack(segment)
+        self.base_seq, self.count, self.changed = self.seq, len(rows), []
+        for shard in self.shards:
+            some = sorted(row for row in rows if shard_of(row[0], self.shards) == shard)
+            self.files[base_path(self.epoch, shard)] = pack(
+                base_of(**self._of(self.seq), rows=some)
+            )
         return self.keys(keyed)
 
     def keys(self, refs: Iterable[bytes], *, around_s: float | None = None) -> "Repository":
@@ -134,13 +154,9 @@ class Repository:
         rows: dict[tuple[int, str], list[tuple[bytes, bytes]]] = {}
         for ref in sorted(refs):
             for key in window_keys(ref, around_s):
-                rows.setdefault((key.window, shard_of(ref, sharded=self.sharded)), []).append(
-                    (ref, key.key)
-                )
+                rows.setdefault((key.window, shard_of(ref, self.shards)), []).append((ref, key.key))
         for (window, shard), some in rows.items():
-            column, keys = b"".join(ref for ref, _ in some), b"".join(key for _, key in some)
-            segment = Keys(**self._of(window), refs=column, keys=keys)
-            self.files[keys_path(window, shard)] = pack(segment)
+            self.files[keys_path(window, shard)] = pack(keys_of(**self._of(window), rows=some))
         return self
 
     def _of(self, number: int) -> dict[str, Any]:
@@ -151,9 +167,14 @@ class Repository:
         changes = list(changes)
         self.seq += 1
         self.count = count
-        puts, deletes = delta_rows(changes)
-        segment = Delta(**self._of(self.seq), puts=puts, deletes=deletes)
-        self.files[delta_path(self.seq)] = pack(segment)
+        self.changed += changes
+        for step, some in (
+            (DeltaStep(self.base_seq, self.seq), self.changed),
+            (DeltaStep(self.seq - 1, self.seq), changes),
+        ):
+            puts, deletes = delta_rows(some)
+            segment = Delta(**self._of(self.seq), since=step.since, puts=puts, deletes=deletes)
+            self.files[delta_path(step)] = pack(segment)
         return self
 
     def manifest(self) -> bytes:
@@ -172,10 +193,11 @@ class Repository:
                 "fi-2026-03",
                 self.epoch,
                 self.base_seq,
-                tuple(self.shards),
+                self.shards,
                 tuple(self.windows),
                 tuple(self.words.all),
                 self.approved_by,
+                self.base_seq + 1 if self.seq > self.base_seq else 0,
             ),
             "2.0",
         )

@@ -4,13 +4,14 @@ publication.
     {"v": 1, "list": "acme/fi-0042", "seq": 88213, "published_at": …,
      "suppression_checked_at": …, "count": 20000,
      "taxonomy": {"version": "2.0", "parents": {"ap2:1552": "ap2:1551"}}, "notice": "fi-2026-03",
-     "epoch": 12, "base": {"seq": 88000, "shards": ["00", …]}, "deltas": [88001, 88213],
+     "epoch": 12, "base": {"seq": 88000, "shards": ["00", …]}, "deltas": [88206, 88213],
      "windows": [27396, 27397], "words": ["fi-0042", "ap2:1551", "offers-main"],
      "approved_by": "eyJhbGciOi…"}
 
 * `seq` grows by one with each change. A publication without a change moves `published_at` alone: it
   renews the lease.
-* `deltas` are those from the base to `seq`, without a gap; null where the base is `seq`.
+* `deltas` are the steps from one list to the next that are still there, the last of them to `seq`;
+  null where the base is `seq`. Whoever comes from further back takes one step from the base.
 * `words` only grows within an epoch: records of base and deltas refer to it by number.
 * `approved_by`: the newest approval that the list grows (presence.core.consent.growth), in every
   manifest since; or missing.
@@ -22,11 +23,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from presence.core.consent.entry_rules import Refused
 from presence.core.consent.list_json import ListHeader, parse_header
-from presence.core.consent.segments import WHOLE
+from presence.core.consent.segments import WHOLE, DeltaStep
 
 MAX_BYTES: Final = 1 << 22
 """4 MiB: the taxonomy has some 600 nodes, the words a few thousand stores."""
@@ -47,16 +49,22 @@ class Manifest:
     windows: tuple[int, ...]
     words: tuple[str, ...]
     approved_by: str = ""
+    first_delta: int = 0
+    """Where there are deltas."""
 
-    @property
-    def sharded(self) -> bool:
-        return self.shards != (WHOLE,)
+    def steps_after_base(self) -> tuple[DeltaStep, ...]:
+        """What leads from the base to here: one step at most."""
+        seq = self.header.seq
+        return (DeltaStep(self.base_seq, seq),) if seq > self.base_seq else ()
 
-    def deltas_after(self, seq: int) -> range | None:
-        """The deltas that lead from `seq` to here, perhaps none; None where only the base does."""
-        return (
-            range(seq + 1, self.header.seq + 1) if self.base_seq <= seq <= self.header.seq else None
-        )
+    def steps_after(self, seq: int) -> tuple[DeltaStep, ...] | None:
+        """What leads from list `seq` to here, perhaps nothing; None where only the base does."""
+        newest = self.header.seq
+        if not self.base_seq <= seq <= newest:
+            return None
+        if seq == newest or self.first_delta - 1 <= seq:
+            return tuple(DeltaStep(number - 1, number) for number in range(seq + 1, newest + 1))
+        return self.steps_after_base()
 
 
 def read_manifest(data: bytes) -> Manifest:
@@ -72,11 +80,11 @@ def read_manifest(data: bytes) -> Manifest:
     if not isinstance(base, dict):
         raise Refused("the manifest names no base")
     base_seq, shards = _count(base.get("seq"), "base.seq"), base.get("shards")
-    if not isinstance(shards, list) or not (shards == [WHOLE] or all(map(_is_shard, shards))):
+    if not isinstance(shards, list) or not (shards == [WHOLE] or _are_shards(shards)):
         raise Refused(
-            "the manifest: base.shards is neither [all] nor a list of two hex digits each"
+            "the manifest: base.shards is neither [all] nor a list of two hex digits each, in order"
         )
-    _check_deltas(value.get("deltas"), base_seq, header.seq)
+    first_delta = _first_delta(value.get("deltas"), base_seq, header.seq)
     windows, words = value.get("windows"), value.get("words")
     if not isinstance(windows, list) or len(windows) > 2:
         raise Refused("the manifest: windows are at most this one and the next")
@@ -92,13 +100,14 @@ def read_manifest(data: bytes) -> Manifest:
         windows=tuple(_count(window, "windows") for window in windows),
         words=tuple(words),
         approved_by=approved_by if isinstance(approved_by, str) else "",
+        first_delta=first_delta,
     )
 
 
 def write_manifest(manifest: Manifest, taxonomy_version: str) -> bytes:
     """The publisher's side; `read_manifest` reads it back."""
     header = manifest.header
-    deltas = [manifest.base_seq + 1, header.seq] if header.seq > manifest.base_seq else None
+    deltas = [manifest.first_delta, header.seq] if header.seq > manifest.base_seq else None
     value: Mapping[str, Any] = {
         "v": 1,
         "list": header.name,
@@ -118,12 +127,18 @@ def write_manifest(manifest: Manifest, taxonomy_version: str) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _check_deltas(value: object, base_seq: int, seq: int) -> None:
-    expected = [base_seq + 1, seq] if seq > base_seq else None
-    if value != expected or seq < base_seq or seq - base_seq > MAX_DELTAS:
-        raise Refused(
-            f"the manifest: deltas do not lead from base.seq to seq in at most {MAX_DELTAS} steps"
-        )
+def _first_delta(value: object, base_seq: int, seq: int) -> int:
+    """0 where there is none."""
+    match value:
+        case None if seq == base_seq:
+            return 0
+        case [int(first), int(last)] if (
+            base_seq < first <= last == seq and seq - first < MAX_DELTAS
+        ):
+            return first
+    raise Refused(
+        f"the manifest: deltas are not the last steps after base.seq to seq, {MAX_DELTAS} at most"
+    )
 
 
 def _count(value: object, key: str) -> int:
@@ -132,8 +147,10 @@ def _count(value: object, key: str) -> int:
     return value
 
 
-def _is_shard(value: object) -> bool:
-    return isinstance(value, str) and _SHARD.fullmatch(value) is not None
+def _are_shards(values: list[Any]) -> bool:
+    return all(isinstance(each, str) and _SHARD.fullmatch(each) for each in values) and all(
+        before < after for before, after in pairwise(values)
+    )
 
 
 def _is_word(value: object) -> bool:

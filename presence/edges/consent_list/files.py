@@ -6,7 +6,7 @@ window keys  `keys` in the runtime directory (memory), as long as the list names
 deltas       small, fetched where they are wanted
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TypeVar
 
 from tuf.api.metadata import TargetFile
@@ -14,12 +14,17 @@ from tuf.api.metadata import TargetFile
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.manifest import Manifest
 from presence.core.consent.segments import (
+    WHOLE,
     Base,
     DamagedSegment,
     Delta,
+    DeltaStep,
     Keys,
     base_path,
+    check_shard,
     delta_path,
+    keys_path,
+    later_keys_path,
     unpack,
 )
 from presence.core.recognition.key_ring import KeyRing
@@ -58,12 +63,36 @@ class ListFiles:
         target = proof.targets.get(path)
         data = None if target is None else self._fetched.read(target)
         data = self._repository.fetch(proof, path) if data is None else data
-        return path, self._opened(Base, data, path, manifest, manifest.base_seq)
+        segment = self._opened(Base, data, path, manifest, manifest.base_seq)
+        check_shard(segment.refs, shard, manifest.shards)
+        return path, segment
 
-    def delta(self, proof: Proof, seq: int, manifest: Manifest) -> tuple[str, Delta]:
-        path = delta_path(seq)
-        data = self._repository.fetch(proof, path)
-        return path, self._opened(Delta, data, path, manifest, seq)
+    def delta(self, proof: Proof, step: DeltaStep, manifest: Manifest) -> tuple[str, Delta]:
+        path = delta_path(step)
+        segment = self._opened(Delta, self._repository.fetch(proof, path), path, manifest, step.seq)
+        if segment.since != step.since:
+            raise DamagedSegment(f"{path} does not start where it should")
+        return path, segment
+
+    def keys(self, proof: Proof, manifest: Manifest, window: int) -> Iterator[Keys]:
+        """The whole keys of a window, in ascending order of refs. Raises ConsentListError."""
+        for shard in manifest.shards:
+            yield from self._keys_at(proof, manifest, window, keys_path(window, shard), shard)
+
+    def later_keys(
+        self, proof: Proof, manifest: Manifest, window: int, *, since: int | None
+    ) -> Iterator[Keys]:
+        """The keys of those who came or changed later, oldest first.
+
+        `since`: the list whose keys are held; None where `keys` alone are. Raises ConsentListError.
+        """
+        steps = manifest.steps_after_base() if since is None else manifest.steps_after(since)
+        steps = manifest.steps_after_base() if steps is None else steps
+        paths = [later_keys_path(window, step) for step in steps]
+        if not all(path in proof.targets for path in paths):  # the window's keys are newer
+            paths = [later_keys_path(window, step) for step in manifest.steps_after_base()]
+        for path in paths:
+            yield from self._keys_at(proof, manifest, window, path)
 
     def bring(self, proof: Proof, manifest: Manifest, *, whole: bool) -> None:
         """Fetch what is not here yet: the segments of the base where it is wanted. Keys follow with
@@ -73,7 +102,7 @@ class ListFiles:
         targets = {path: proof.targets[path] for path in paths if path in proof.targets}
         fetched = self._fetched
         fetched.keep_only({name_of(target) for target in targets.values()})
-        keys = key_targets(proof, manifest.windows)
+        keys = key_targets(proof, manifest)
         self.progress = Progress(0, len(targets) + len(keys))
         for path, target in targets.items():
             self._kept_or_fetched(proof, path, target, fetched)
@@ -107,24 +136,41 @@ class ListFiles:
             window: keys_of_window(self._key_segments(proof, manifest, window), index.refs)
             for window in manifest.windows
         }
-        self._keys.keep_only(
-            {name_of(target) for target in key_targets(proof, manifest.windows).values()}
-        )
+        self._keys.keep_only({name_of(target) for target in key_targets(proof, manifest).values()})
         return KeyRing(windows)
 
     def _key_segments(
         self, proof: Proof, manifest: Manifest, window: int
     ) -> Iterator[tuple[bytes, bytearray]]:
-        for path, target in sorted(key_targets(proof, [window]).items()):
+        for keys in (
+            *self.keys(proof, manifest, window),
+            *self.later_keys(proof, manifest, window, since=None),
+        ):
+            yield bytes(keys.refs), bytearray(keys.keys)
+
+    def _keys_at(
+        self, proof: Proof, manifest: Manifest, window: int, path: str, shard: str = WHOLE
+    ) -> Iterator[Keys]:
+        """Nothing where there is no such file: nobody has a key then."""
+        target = proof.targets.get(path)
+        if target is not None:
             data = self._kept_or_fetched(proof, path, target, self._keys)
             try:
-                segment = self._opened(Keys, data, path, manifest, window)
+                keys = self._opened(Keys, data, path, manifest, window)
+                check_shard(keys.refs, shard, manifest.shards)
             except DamagedSegment as error:
                 raise self._repository.refusal(f"{path}: {error}") from None
-            yield segment.refs, bytearray(segment.keys)
+            yield keys
 
 
-def key_targets(proof: Proof, windows: Iterable[int]) -> dict[str, TargetFile]:
-    """The key segments of these windows, by path."""
-    folders = tuple(f"keys/{window}/" for window in windows)
-    return {path: target for path, target in proof.targets.items() if path.startswith(folders)}
+def key_targets(proof: Proof, manifest: Manifest) -> dict[str, TargetFile]:
+    """The key segments that a list with nothing at hand needs, by path."""
+    paths = [
+        path
+        for window in manifest.windows
+        for path in (
+            *(keys_path(window, shard) for shard in manifest.shards),
+            *(later_keys_path(window, step) for step in manifest.steps_after_base()),
+        )
+    ]
+    return {path: proof.targets[path] for path in paths if path in proof.targets}

@@ -41,8 +41,8 @@ from presence.edges.consent_list.fetchers import (
 )
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError
 
-MAX_TARGET_BYTES: Final = 1 << 26
-"""64 MiB packed: no target may ask for more, whatever its signed length says."""
+MAX_TARGET_BYTES: Final = 1 << 28
+"""256 MiB packed: no target may ask for more, whatever its signed length says."""
 CONFIG: Final = UpdaterConfig(
     max_root_rotations=64,
     root_max_length=200_000,

@@ -30,7 +30,7 @@ from presence.core.consent.entry_rules import Refused
 from presence.core.consent.growth import Counts, Edition, Offered, judge
 from presence.core.consent.index import ConsentIndex
 from presence.core.consent.manifest import Manifest, read_manifest
-from presence.core.consent.segments import DamagedSegment, Put
+from presence.core.consent.segments import DamagedSegment, DeltaStep, Put
 from presence.core.engine import IndexedList
 from presence.edges.consent_list.files import ListFiles, key_targets
 from presence.edges.consent_list.repository import Proof, TufRepository
@@ -191,9 +191,7 @@ class SignedList:
     ) -> tuple[IndexedList | None, _Delivered]:
         """What the engine is given, None where it has it already; and what it has from now on."""
         was = self._delivered
-        paths = frozenset(
-            name_of(target) for target in key_targets(proof, manifest.windows).values()
-        )
+        paths = frozenset(name_of(target) for target in key_targets(proof, manifest).values())
         indexed = None
         if was is None or self._undelivered or paths != was.keys:
             index = (
@@ -246,19 +244,19 @@ class SignedList:
         header = manifest.header
         self._refuse_another(proof, manifest, kept)
         counts = self._counts(proof, manifest, kept)
-        deltas = self._deltas(manifest, kept)
-        self._files.bring(proof, manifest, whole=deltas is None)
+        steps = self._steps(manifest, kept)
+        self._files.bring(proof, manifest, whole=steps is None)
         records = RecordJudge(manifest.words, self._max_span_s)
         signed_s = max(header.published_at_s, kept.signed_s if kept else 0.0)
         try:
             with self._store.changing() as changing:
-                if deltas is None:
+                if steps is None:
                     self._load_base(proof, manifest, changing, records)
-                    deltas = range(manifest.base_seq + 1, header.seq + 1)
+                    steps = manifest.steps_after_base()
                 elif kept is not None:
                     records.refused.update(kept.refused)
-                for seq in deltas:
-                    self._apply_delta(proof, manifest, seq, changing, records)
+                for step in steps:
+                    self._apply_delta(proof, manifest, step, changing, records)
                 self._refuse_a_wrong_count(header.count, changing.count(), records)
                 changing.keep(
                     Kept(
@@ -314,7 +312,7 @@ class SignedList:
                 str(self._repository.refusal(str(error))), entries=header.count
             ) from None
 
-    def _deltas(self, manifest: Manifest, kept: Kept | None) -> range | None:
+    def _steps(self, manifest: Manifest, kept: Kept | None) -> tuple[DeltaStep, ...] | None:
         """Those that lead from the store to the manifest; None where only the base does."""
         judged = (self._name, manifest.epoch, self._max_span_s)
         # With another `max_span_s` entries that were refused may stand, and the other way round.
@@ -325,7 +323,7 @@ class SignedList:
             raise self._repository.refusal(
                 "its words changed within an epoch: publish a new base under a new epoch"
             )
-        return manifest.deltas_after(kept.seq)
+        return manifest.steps_after(kept.seq)
 
     def _load_base(
         self, proof: Proof, manifest: Manifest, changing: Changing, records: RecordJudge
@@ -338,9 +336,14 @@ class SignedList:
         records.rows += 1
 
     def _apply_delta(
-        self, proof: Proof, manifest: Manifest, seq: int, changing: Changing, records: RecordJudge
+        self,
+        proof: Proof,
+        manifest: Manifest,
+        step: DeltaStep,
+        changing: Changing,
+        records: RecordJudge,
     ) -> None:
-        path, segment = self._files.delta(proof, seq, manifest)
+        path, segment = self._files.delta(proof, step, manifest)
         ambiguous: set[bytes] = set()
         for change in segment.changes():
             records.rows += 1

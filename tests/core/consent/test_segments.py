@@ -22,34 +22,38 @@ from presence.core.consent.manifest import (
     write_manifest,
 )
 from presence.core.consent.segments import (
+    SHARDS,
+    WHOLE,
     Base,
     Change,
     DamagedSegment,
     Delete,
     Delta,
+    DeltaStep,
     Held,
     Keys,
     Put,
-    base_rows,
+    check_shard,
     delta_rows,
     merged,
     pack,
     shard_of,
     unpack,
 )
-from tests.support.builders import ANNA, START_S
+from tests.support.builders import ANNA, BERIT, START_S
+from tests.support.signed_lists import base_of, keys_of
 
 refs = st.binary(min_size=8, max_size=8)
 numbers = st.integers(0, (1 << 53) - 1)
 records = st.lists(numbers, max_size=60).map(msgspec.msgpack.encode)
-rows = st.lists(st.tuples(refs, records), max_size=20)
+rows = st.lists(st.tuples(refs, records), max_size=20, unique_by=lambda row: row[0]).map(sorted)
 puts = st.lists(st.builds(Put, refs, records), max_size=10)
 deletes = st.lists(st.builds(Delete, refs, numbers), max_size=10)
 OF: dict[str, Any] = {"list_name": "acme/fi-0042", "epoch": 3, "number": 88_213}
 
 
 def base(entries: list[tuple[bytes, bytes]]) -> Base:
-    return Base(**OF, puts=base_rows(entries))
+    return base_of(**OF, rows=entries)
 
 
 def plain_of(segment: Base | Delta | Keys) -> bytes:
@@ -67,15 +71,15 @@ def test_a_base_is_read_back(entries: list[tuple[bytes, bytes]]) -> None:
 @given(puts, deletes)
 def test_a_delta_is_read_back(put: list[Put], deleted: list[Delete]) -> None:
     put_rows, deleted_rows = delta_rows([*deleted, *put])
-    segment = unpack(pack(Delta(**OF, puts=put_rows, deletes=deleted_rows)))
+    segment = unpack(pack(Delta(**OF, since=88_200, puts=put_rows, deletes=deleted_rows)))
     assert isinstance(segment, Delta)
+    assert segment.since == 88_200
     assert list(segment.changes()) == [*put, *deleted]
 
 
-@given(st.lists(refs, max_size=20), st.data())
-def test_keys_are_read_back_as_columns(some: list[bytes], data: st.DataObject) -> None:
-    keys = data.draw(st.binary(min_size=16 * len(some), max_size=16 * len(some)))
-    segment = Keys(**OF, refs=b"".join(some), keys=keys)
+@given(st.dictionaries(refs, st.binary(min_size=16, max_size=16), max_size=20))
+def test_keys_are_read_back_as_columns(some: dict[bytes, bytes]) -> None:
+    segment = keys_of(**OF, rows=sorted(some.items()))
     assert unpack(pack(segment)) == segment
 
 
@@ -119,17 +123,27 @@ WHOLE_BASE = plain_of(base([(ANNA, b"\x90")]))
         WHOLE_BASE[:-1],
         WHOLE_BASE + b"\x90",
         WHOLE_BASE.replace(b"\xc4\x08" + ANNA, b"\xc4\x07" + ANNA[:7]),
+        WHOLE_BASE.replace(b"\xc4\x08" + ANNA, b"\xc4\x10" + ANNA + BERIT),
+        WHOLE_BASE.replace(b"\xc4\x04\x00\x00\x00\x01", b"\xc4\x04\x00\x00\x00\x02"),
+        plain_of(base([(BERIT, b"\x90"), (ANNA, b"\x90")])),
+        plain_of(base([(ANNA, b"\x90"), (ANNA, b"\x90")])),
+        plain_of(keys_of(**OF, rows=[(BERIT, bytes(16)), (ANNA, bytes(16))])),
         WHOLE_BASE.replace(b"\xa4base\x01", b"\xa4base\x02"),
         WHOLE_BASE.replace(b"\xa4base", b"\xa4bass"),
         WHOLE_BASE.replace(b"\xa4base", b"\xa4keys"),
         msgspec.msgpack.encode(["keys", 1, "acme/fi-0042", 3, 27_396, bytes(16), bytes(16)]),
-        msgspec.msgpack.encode(["delta", 1, "acme/fi-0042", 3, 88_213, [], [[ANNA, -1]]]),
+        msgspec.msgpack.encode(["delta", 1, "acme/fi-0042", 3, 88_213, 1, [], [[ANNA, -1]]]),
         b"\x91" * 100_000,
     ],
     ids=[
         "cut short",
         "too long",
         "a ref of 7 bytes",
+        "more refs than records",
+        "a record that is not as long as it says",
+        "refs that do not ascend",
+        "a ref that comes twice",
+        "refs of keys that do not ascend",
         "another version",
         "no kind of ours",
         "one kind as another",
@@ -182,11 +196,26 @@ def test_a_row_that_was_deleted_comes_back_with_a_higher_version_only() -> None:
     ]
 
 
-def test_a_small_list_is_one_shard_and_a_large_one_is_cut_by_the_first_byte() -> None:
-    assert [shard_of(b"\xa1" + bytes(7), sharded=sharded) for sharded in (False, True)] == [
-        "all",
-        "a1",
-    ]
+def test_a_small_list_is_one_shard_and_a_large_one_is_cut_by_the_first_bits() -> None:
+    some = [bytes([first, *b"\xff" * 7]) for first in (0, 0x3F, 0x40, 0xBF, 0xC0, 0xFF)]
+    assert {shard_of(ref, (WHOLE,)) for ref in some} == {"all"}
+    assert [shard_of(ref, SHARDS) for ref in some] == ["00", "00", "40", "80", "c0", "c0"]
+
+
+@given(st.lists(refs, unique=True).map(sorted), st.sampled_from(SHARDS))
+def test_a_ref_in_a_shard_of_others_is_damage(some: list[bytes], shard: str) -> None:
+    column = memoryview(b"".join(some))
+    check_shard(column, WHOLE, (WHOLE,))
+    if {shard_of(ref, SHARDS) for ref in some} <= {shard}:
+        check_shard(column, shard, SHARDS)
+    else:
+        with pytest.raises(DamagedSegment, match="belongs into another"):
+            check_shard(column, shard, SHARDS)
+
+
+def test_a_ref_below_all_shards_is_damage() -> None:
+    with pytest.raises(DamagedSegment, match="belongs into another"):
+        check_shard(memoryview(bytes(8)), "40", ("40", "80"))
 
 
 # ---------------------------------------------------------------- the manifest
@@ -201,6 +230,7 @@ def a_manifest(**changes: object) -> Manifest:
         "shards": ("all",),
         "windows": (27_396, 27_397),
         "words": ("fi-0042", "ap2:1551", "offers-main"),
+        "first_delta": 88_206,
         **changes,
     }
     return Manifest(**values)  # type: ignore[arg-type]
@@ -214,12 +244,12 @@ def a_header(seq: int = 88_213) -> ListHeader:
     "changes",
     [
         {},
-        {"base_seq": 88_213},
-        {"base_seq": 88_213 - MAX_DELTAS},
+        {"base_seq": 88_213, "first_delta": 0},
+        {"base_seq": 7, "first_delta": 88_214 - MAX_DELTAS},
         {"shards": ("00", "ff")},
         {"windows": ()},
         {"approved_by": "eyJhbGciOi"},
-        {"header": a_header(0), "base_seq": 0, "epoch": 0},
+        {"header": a_header(0), "base_seq": 0, "first_delta": 0, "epoch": 0},
         {"epoch": (1 << 53) - 1},
         {"words": tuple(f"{n:05}" for n in range(MAX_WORDS))},
     ],
@@ -248,7 +278,7 @@ def test_a_manifest_is_written_without_a_space_and_in_its_own_letters() -> None:
         '"suppression_checked_at":1795442647.0,"count":2,'
         '"taxonomy":{"version":"2.0","parents":{"ap2:1552":"ap2:1551"}},'
         '"notice":"fi-2026-ä","epoch":3,'
-        '"base":{"seq":88200,"shards":["all"]},"deltas":[88201,88213],"windows":[27396,27397],'
+        '"base":{"seq":88200,"shards":["all"]},"deltas":[88206,88213],"windows":[27396,27397],'
         '"words":["fi-0042","ap2:1551","offers-main"]}'
     )
     approved = write_manifest(a_manifest(notice="fi-2026-ä", approved_by="eyJ"), "2.0").decode()
@@ -283,26 +313,27 @@ def test_a_manifest_of_the_longest_size_is_read_and_one_byte_more_is_refused() -
 
 
 REPLACEMENTS = {
-    "deltas with a gap": (
-        b'"deltas":[88201,88213]',
-        b'"deltas":[88202,88213]',
-        "deltas do not lead",
-    ),
-    "no deltas": (b'"deltas":[88201,88213]', b'"deltas":null', "deltas do not lead"),
+    "deltas to another list": (b"[88206,88213]", b"[88206,88212]", "deltas are not the last"),
+    "deltas from after the list": (b"[88206,88213]", b"[88214,88213]", "deltas are not the last"),
+    "deltas of before the base": (b"[88206,88213]", b"[88200,88213]", "deltas are not the last"),
+    "deltas in words": (b"[88206,88213]", b'"88206"', "deltas are not the last"),
+    "no deltas": (b"[88206,88213]", b"null", "deltas are not the last"),
     "too many deltas": (
-        b'"seq":88200,"shards":["all"]},"deltas":[88201',
+        b'"seq":88200,"shards":["all"]},"deltas":[88206',
         b'"seq":88112,"shards":["all"]},"deltas":[88113',
-        "deltas do not lead",
+        "deltas are not the last",
     ),
     "a base of a later list": (
-        b'"seq":88200,"shards":["all"]},"deltas":[88201,88213]',
+        b'"seq":88200,"shards":["all"]},"deltas":[88206,88213]',
         b'"seq":88214,"shards":["all"]},"deltas":null',
-        "deltas do not lead",
+        "deltas are not the last",
     ),
     "no base": (b'"base":{', b'"basis":{', "names no base"),
     "a base without a number": (b'"seq":88200', b'"seq":null', "base.seq is not a whole number"),
     "shards that are no list": (b'["all"]', b'"all"', "base.shards"),
     "all and a part": (b'"shards":["all"]', b'"shards":["all","00"]', "base.shards"),
+    "shards that do not ascend": (b'["all"]', b'["40","00"]', "base.shards"),
+    "a shard twice": (b'["all"]', b'["00","00"]', "base.shards"),
     "a path": (b'"shards":["all"]', b'"shards":["../x"]', "base.shards"),
     "three windows": (b'"windows":[27396,27397]', b'"windows":[1,2,3]', "windows are at most"),
     "a window in words": (
@@ -352,6 +383,11 @@ def test_a_manifest_with_more_words_than_records_can_number_is_refused() -> None
 
 def test_the_deltas_from_what_is_held_are_known_or_else_the_base_is_needed() -> None:
     manifest = a_manifest()
-    assert manifest.deltas_after(88_213) == range(88_214, 88_214)
-    assert manifest.deltas_after(88_200) == range(88_201, 88_214)
-    assert manifest.deltas_after(88_199) is manifest.deltas_after(88_214) is None
+    assert manifest.steps_after(88_213) == ()
+    assert manifest.steps_after(88_211) == (DeltaStep(88_211, 88_212), DeltaStep(88_212, 88_213))
+    assert [step.since for step in manifest.steps_after(88_205) or ()] == [*range(88_205, 88_213)]
+    whole = (DeltaStep(88_200, 88_213),)
+    assert manifest.steps_after(88_204) == manifest.steps_after(88_200) == whole
+    assert manifest.steps_after_base() == whole
+    assert manifest.steps_after(88_199) is manifest.steps_after(88_214) is None
+    assert a_manifest(base_seq=88_213, first_delta=0).steps_after_base() == ()

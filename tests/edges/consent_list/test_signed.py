@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from presence.core.consent.record import encode_record
-from presence.core.consent.segments import Delete, Put
+from presence.core.consent.segments import SHARDS, Delete, Put
 from presence.core.recognition.identifiers import window_at
 from presence.edges.consent_list.store import SIGNED_LIST
 from presence.errors import ConsentListError
@@ -211,7 +211,7 @@ def test_a_removed_row_is_in_no_file_any_more(client: Client, repository: Reposi
 def test_a_list_in_shards_is_one_list(tmp_path: Path) -> None:
     refs = [bytes([n]) * 8 for n in range(0, 256, 5)]
     repository = (
-        Repository(tmp_path / "repository", sharded=True)
+        Repository(tmp_path / "repository", shards=SHARDS)
         .base(agreed(ref) for ref in refs)
         .publish()
     )
