@@ -26,13 +26,17 @@ CONDITIONAL = {bpf.JEQ_K, bpf.JEQ_X, bpf.JGE_K, bpf.JSET_K}
 class _Machine:
     """The registers and the memory, in the middle of a run."""
 
-    def __init__(self, packet: bytes) -> None:
+    def __init__(self, packet: bytes, chance: int) -> None:
         self._packet = packet
+        self._chance = chance
         self._a = self._x = 0
         self._memory: dict[int, int] = {}
 
     def load(self, mode: int, size: int, k: int) -> bool:
         """Whether it lies within the packet."""
+        if k == bpf.RANDOM_AT:
+            self._a = self._chance
+            return True
         start = k + (self._x if mode == bpf.LD_INDEXED else 0)
         self._a = int.from_bytes(self._packet[start : start + size], "big")
         return start + size <= len(self._packet)
@@ -66,9 +70,12 @@ class _Machine:
             }[code]()
 
 
-def keeps(program: Sequence[Instruction], packet: bytes) -> int:
-    """What the program returns: how many bytes are kept; 0 also where a load is beyond the end."""
-    machine, at = _Machine(packet), 0
+def keeps(program: Sequence[Instruction], packet: bytes, *, chance: int = 1) -> int:
+    """What the program returns: how many bytes are kept; 0 also where a load is beyond the end.
+
+    `chance`: what the kernel gives where it is asked for 32 bits of it.
+    """
+    machine, at = _Machine(packet, chance), 0
     while True:
         code, jt, jf, k = program[at]
         at += 1

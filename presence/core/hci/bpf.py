@@ -28,6 +28,8 @@ LD_INDEXED: Final = 0x40
 """A = packet[X + k]; with a size."""
 LD_LENGTH: Final = 0x80
 """A = the length of the packet."""
+RANDOM_AT: Final = 0xFFFFF000 + 56
+"""A word loaded from here (SKF_AD_OFF + SKF_AD_RANDOM) is 32 bits of chance."""
 LD_IMMEDIATE: Final = 0x00
 LDX_IMMEDIATE: Final = 0x01
 LD_MEMORY: Final = 0x60

@@ -7,7 +7,11 @@ and drops bystanders before any process sees a byte of them.
 2. Direction of error: doubt is refusal. Of an event, MAX_REPORTS are looked at (nearly all
    controllers send one), of a report MAX_STRUCTURES, all that fit a legacy advertisement. What
    stands behind them is dropped. An extended report must be complete: ours fit into one.
-3. Coarser than a report it has to be: an event passes whole or not at all. A bystander's report
+3. A filtered socket is silent in a shop without customers, and where the radio is deaf. So a user
+   channel, which nobody else reads, is given a *heartbeat*: of 1 in HEARTBEAT_OF events of
+   bystanders HEARTBEAT_BYTES, which are the same for each of them. They say that somebody was on
+   air: not who, not what, not how long or strong.
+4. Coarser than a report it has to be: an event passes whole or not at all. A bystander's report
    in one event with ours is dropped by the engine.
 
 How an event lies in memory: event code 0x3E, length, subevent, number of reports, reports (Core
@@ -37,6 +41,12 @@ MAX_REPORTS: Final = 6
 """So many fit into the 4,096 instructions of a program."""
 FEW_REPORTS: Final = 2
 """As many as fit into 20 KiB, the memory that kernels before 6.8 give to a socket's filter."""
+HEARTBEAT_OF: Final = 64
+"""A power of two. The busiest shop (2,000 advertisements a second) wakes us 31 times a second; one
+beacon a second, forgotten in a drawer, is a sign of life a minute.
+"""
+HEARTBEAT_BYTES: Final = 2
+"""Packet type and event code: 04 3E."""
 KEEP: Final = 0x40000
 """Bytes of a packet that passes: all."""
 
@@ -83,19 +93,19 @@ def monitor_filter(
     program = Assembler()
     _expect(program, bpf.HALF | bpf.LD_ABSOLUTE, 0, _swapped(MONITOR_EVENT))
     _expect(program, bpf.HALF | bpf.LD_ABSOLUTE, 2, _swapped(index))
-    return _finished(program, patterns, MONITOR_HEADER_BYTES, reports)
+    return _finished(program, patterns, MONITOR_HEADER_BYTES, reports, heartbeat=False)
 
 
 def user_filter(
     patterns: Sequence[Pattern], *, reports: int = MAX_REPORTS
 ) -> tuple[Instruction, ...]:
-    """For the user channel: what answers our commands, too. Raises CannotFilter."""
+    """For the user channel: answers to commands and a heartbeat, too. Raises CannotFilter."""
     program = Assembler()
     _expect(program, bpf.BYTE | bpf.LD_ABSOLUTE, 0, EVENT_PACKET)
     program.emit(bpf.BYTE | bpf.LD_ABSOLUTE, 1)
     for code in ANSWERS:
         program.branch(bpf.JEQ_K, code, then="keep")
-    return _finished(program, patterns, 1, reports)
+    return _finished(program, patterns, 1, reports, heartbeat=True)
 
 
 def _swapped(number: int) -> int:
@@ -109,7 +119,12 @@ def _expect(program: Assembler, load: int, at: int, value: int) -> None:
 
 
 def _finished(
-    program: Assembler, patterns: Sequence[Pattern], event_at: int, reports: int
+    program: Assembler,
+    patterns: Sequence[Pattern],
+    event_at: int,
+    reports: int,
+    *,
+    heartbeat: bool,
 ) -> tuple[Instruction, ...]:
     slots = _slots_of(patterns)
     _expect(program, bpf.BYTE | bpf.LD_ABSOLUTE, event_at, LE_META)
@@ -133,6 +148,11 @@ def _finished(
     program.emit(bpf.LDX_IMMEDIATE, event_at + 4)
     for number in range(reports):
         _report(program, slots, f"report {number}: ")
+    program.label("bystander")
+    if heartbeat:
+        program.emit(bpf.WORD | bpf.LD_ABSOLUTE, bpf.RANDOM_AT)
+        program.branch(bpf.JSET_K, HEARTBEAT_OF - 1, then="drop")
+        program.emit(bpf.RET_K, HEARTBEAT_BYTES)
     program.label("drop")
     program.emit(bpf.RET_K, 0)
     program.label("keep")
@@ -179,7 +199,7 @@ def _report(program: Assembler, slots: Sequence[_Slot], name: str) -> None:
     program.label(f"{name}next")
     program.emit(bpf.LD_MEMORY, _LEFT)
     program.emit(bpf.SUB_K, 1)
-    program.branch(bpf.JEQ_K, 0, then="drop")
+    program.branch(bpf.JEQ_K, 0, then="bystander")
     program.emit(bpf.ST, _LEFT)
     program.emit(bpf.LD_MEMORY, _END)
     program.emit(bpf.LDX_MEMORY, _TRAILER)

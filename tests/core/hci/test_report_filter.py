@@ -5,6 +5,7 @@ with a machine of Python where packets are many.
 import random
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from presence.core.hci import report_filter
 from presence.core.hci.report_filter import (
     FEW_REPORTS,
+    HEARTBEAT_BYTES,
+    HEARTBEAT_OF,
     KEEP,
     MAX_REPORTS,
     MAX_STRUCTURES,
@@ -187,6 +190,49 @@ def test_the_user_channel_hears_what_answers_commands_and_no_other_event() -> No
         code for code in range(256) if keeps(USER, in_user_channel(bytes([code, 4]) + bytes(4)))
     }
     assert passing == {0x0E, 0x0F, 0x10}  # Core 5.4, Vol 4 Part E §7.7.14 to 16
+
+
+@given(st.lists(payloads(31), min_size=1, max_size=MAX_REPORTS), st.integers(0, 2**32 - 1))
+def test_of_bystanders_a_user_channel_is_given_a_sign_of_life_now_and_then_and_a_monitor_none(
+    heard: list[bytes], chance: int
+) -> None:
+    happened = event_of([Report(payload) for payload in heard], extended=False)
+    ours = any(map(is_ours, heard))
+    sign = HEARTBEAT_BYTES if chance % HEARTBEAT_OF == 0 else 0
+
+    kept = keeps(USER, in_user_channel(happened), chance=chance)
+    # A payload that runs over its event is nobody's sign of life.
+    assert kept == KEEP if ours else kept in (sign, 0)
+    assert keeps(MONITOR, in_monitor(happened, index=3), chance=chance) == (KEEP if ours else 0)
+
+
+def test_no_sign_of_life_comes_of_what_is_no_report() -> None:
+    for packet in (
+        b"\x04\x3e",
+        b"\x04\x13\x05\x01\x01\x00\x01\x00",
+        b"\x04\x3e\x02\x02\x00",
+        in_user_channel(event(legacy_report(E1)))[:-1],
+        in_user_channel(b"\x3e\x13\x01" + bytes(18)),
+    ):
+        assert not keeps(USER, packet, chance=0)
+
+
+@pytest.mark.requirement("R-01", "R-02")
+def test_the_sign_of_life_is_the_same_for_everybody_and_the_kernel_gives_it_by_chance() -> None:
+    strangers = [
+        in_user_channel(event(legacy_report(payload, address=number.to_bytes(6, "big"))))
+        for number, payload in enumerate(STRANGERS)
+    ]
+    signs = []
+    with KernelFilter(USER) as kernel:
+        for _ in range(50_000 // len(strangers)):
+            for packet in strangers:
+                kernel.sending.send(packet)
+                with suppress(BlockingIOError):
+                    signs.append(kernel.receiving.recv(100))
+    assert set(signs) == {b"\x04\x3e"}
+    # 49,998 times 1 in 64 is 781, and one in a billion such runs is 170 beside it.
+    assert abs(len(signs) - 781) < 170
 
 
 def test_of_a_uuid_that_stands_twice_the_last_one_counts() -> None:
