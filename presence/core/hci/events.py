@@ -20,7 +20,7 @@ class MalformedEvent(ValueError):
 
 
 class CommandAnswer(NamedTuple):
-    """To a command: Command Complete, or Command Status where `returned` is empty."""
+    """To a command: Command Complete, or Command Status."""
 
     opcode: int
     """0: to none; the controller tells only that it takes commands again."""
@@ -30,6 +30,8 @@ class CommandAnswer(NamedTuple):
     """Num_HCI_Command_Packets: so many commands may be sent now."""
     returned: bytes = b""
     """The return parameters behind the status."""
+    pending: bool = False
+    """A Command Status without a fault: the controller has begun, and completes it later."""
 
 
 class HardwareError(NamedTuple):
@@ -62,7 +64,7 @@ def decode_event(data: bytes, at: int, end: int) -> Event | None:
         if size < _STATUS.size:
             raise MalformedEvent("a command status that is too short")
         status, may_send, opcode = _STATUS.unpack_from(data, at)
-        return CommandAnswer(opcode, status, may_send)
+        return CommandAnswer(opcode, status, may_send, pending=not status)
     if size < _COMPLETE.size:
         raise MalformedEvent("a command complete that is too short")
     may_send, opcode = _COMPLETE.unpack_from(data, at)

@@ -103,7 +103,7 @@ def test_what_a_controller_answers_comes_out(
 
     for packet, answer in (
         (event, CommandAnswer(opcode, status, may_send, returned)),
-        (stated, CommandAnswer(opcode, status, may_send)),
+        (stated, CommandAnswer(opcode, status, may_send, pending=not status)),
     ):
         data = around + packet + around
         assert decode_event(data, len(around), len(around) + len(packet)) == answer
