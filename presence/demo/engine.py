@@ -11,10 +11,9 @@ from typing import Final
 import presence
 from presence.demo.story import AUDIENCE, CARS, CHAIN, GARDEN, STORE, Person
 from presence.errors import BrokerError
-from presence.simulation.local_broker import LocalBroker, stop
+from presence.simulation.local_broker import START_S, LocalBroker, stop
 
 OFFERS: Final = {CARS: "a free wheel change this week", GARDEN: "tulip bulbs, two bags for one"}
-START_S: Final = 15.0
 
 
 def script() -> Path:

@@ -8,15 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from presence.config.settings import MqttProtocol
 from presence.errors import BrokerError
-
-READY_S: Final = 10.0
+from presence.simulation.local_broker import START_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ async def watching(
         try:
             await asyncio.to_thread(client.connect, host, port)
             client.loop_start()
-            async with asyncio.timeout(READY_S):
+            async with asyncio.timeout(START_S):
                 await ready.wait()
         except (OSError, TimeoutError) as error:
             raise BrokerError(

@@ -127,6 +127,19 @@ async def test_a_broker_that_does_not_start_is_shown_with_the_end_of_its_log(
             pass
 
 
+async def test_a_broker_that_is_slow_is_not_begun_anew_and_the_machine_is_suspected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, starts = tmp_path / "mosquitto", tmp_path / "starts"
+    slow.write_text(f"#!/bin/sh\necho once >>{starts}\nexec sleep 60\n")
+    slow.chmod(slow.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(local_broker, "find_mosquitto", lambda: slow)
+    with pytest.raises(BrokerError, match="very busy"):
+        async with LocalBroker.start("mosquitto", within_s=2):
+            pass
+    assert starts.read_text() == "once\n"
+
+
 def test_mosquitto_is_found_outside_of_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
