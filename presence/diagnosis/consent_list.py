@@ -47,7 +47,7 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
 
 
 def _shared_keys(keys: WindowKeys) -> Iterator[Finding]:
-    _, counts = np.unique(np.frombuffer(keys.keys.tobytes(), "V16"), return_counts=True)
+    _, counts = np.unique(keys.columns()[1].view("V16"), return_counts=True)
     number = int(counts[counts > 1].sum())
     if number:
         next_step = (

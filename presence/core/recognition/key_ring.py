@@ -1,14 +1,15 @@
 """The window keys that a gateway holds: 24 bytes an entry and window, and nothing of them left when
 a window is over.
 
-    window 27396   refs uint64[N]   keys uint8[N, 16]
-    window 27397   the same refs    keys uint8[N, 16]
+    window 27396   refs uint64[N]   keys uint8[N, 16]   later: M more of both
+    window 27397   the same refs    keys uint8[N, 16]   later: M more of both
 
 Where two windows list the same refs in the same order (an ordinary list does), they share one array
-of refs.
+of refs. A key of zeros is none. `later` are those who came or changed since N rows were laid out;
+the rows that they stand for, and of those who went, are `dead`.
 
-A ring is not changed. A new list makes a new ring; `erase` then overwrites the old one's keys, and
-`since` those of windows that are over.
+A ring is not changed. A new list makes a new ring, which may share columns with the old one;
+`erase` then overwrites the old one's other keys, and `since` those of windows that are over.
 
 Trap: a table that was being built while its keys were erased is made from zeros. The builder must
 drop it when its ring was replaced meanwhile, or its window is over; nobody wants either any more.
@@ -24,26 +25,91 @@ from numpy.typing import NDArray
 from presence.core.encoding import KEY_BYTES, REF_BYTES
 from presence.core.recognition.identifiers import WindowKey
 
+Refs = NDArray[np.uint64]
+Keys = NDArray[np.uint8]
+Rows = NDArray[np.int64]
+
+_NO_REFS: Final = np.empty(0, np.uint64)
+_NOTHING: Final = np.empty((0, KEY_BYTES), np.uint8)
+_NO_ROWS: Final = np.empty(0, np.int64)
+
 
 class WindowKeys:
-    """The keys of one window: `keys[n]` belongs to `refs[n]`. Secret; prints as a count."""
+    """The keys of one window: `keys[n]` belongs to `refs[n]`, and those of row `len(refs) + m` are
+    the m-th of `later`. Secret; prints as a count.
+    """
 
-    __slots__ = ("keys", "refs")
+    __slots__ = ("dead", "keys", "later_keys", "later_refs", "refs")
 
-    def __init__(self, refs: NDArray[np.uint64], keys: NDArray[np.uint8]) -> None:
-        if keys.shape != (len(refs), KEY_BYTES):
-            raise ValueError(f"{len(refs)} refs need {len(refs)} keys of {KEY_BYTES} bytes")
+    def __init__(
+        self,
+        refs: Refs,
+        keys: Keys,
+        *,
+        later: tuple[Refs, Keys] = (_NO_REFS, _NOTHING),
+        dead: Rows = _NO_ROWS,
+    ) -> None:
+        self.later_refs, self.later_keys = later
+        for some, theirs in ((refs, keys), later):
+            if theirs.shape != (len(some), KEY_BYTES):
+                raise ValueError(f"{len(some)} refs need {len(some)} keys of {KEY_BYTES} bytes")
         self.refs = refs
         self.keys = keys
+        self.dead = dead
 
     def __len__(self) -> int:
-        return len(self.refs)
+        """How many keys count."""
+        return len(self.live()) + int(_is_key(self.later_keys).sum())
 
     def __repr__(self) -> str:
         return f"WindowKeys({len(self)} entries)"
 
+    def live(self) -> Rows:
+        """The rows of `refs` that count, in their order."""
+        counts = _is_key(self.keys)
+        counts[self.dead] = False
+        return np.flatnonzero(counts)
 
-_NO_KEYS: Final = WindowKeys(np.empty(0, np.uint64), np.empty((0, KEY_BYTES), np.uint8))
+    def columns(self) -> tuple[Refs, Keys]:
+        """Copies of all that counts. Secret."""
+        live, later = self.live(), _is_key(self.later_keys)
+        refs = np.concatenate((self.refs[live], self.later_refs[later]))
+        return refs, np.concatenate((self.keys[live], self.later_keys[later]))
+
+    def key(self, ref: int, row: int) -> bytes | None:
+        """The key of one subject. Looks through all refs where it does not stand in this row."""
+        some, theirs, there = self.refs, self.keys, row
+        if row >= len(self.refs):
+            some, theirs, there = self.later_refs, self.later_keys, row - len(self.refs)
+        if not (0 <= there < len(some) and some[there] == ref and self._counts(row)):
+            rows = np.flatnonzero(self.later_refs == ref)
+            some, theirs = self.later_refs, self.later_keys
+            if not len(rows):
+                some, theirs = self.refs, self.keys
+                rows = np.flatnonzero(self.refs == ref)
+                rows = rows[~np.isin(rows, self.dead)]
+            if len(rows) != 1:
+                return None
+            there = int(rows[0])
+        key = bytes(theirs[there])
+        return key if any(key) else None
+
+    def _counts(self, row: int) -> bool:
+        return not len(self.dead) or row not in self.dead
+
+    def erase(self) -> None:
+        """Overwrite every key. Refs stay: they are of no use without a consent."""
+        self.keys.fill(0)
+        self.later_keys.fill(0)
+
+
+def _is_key(keys: Keys) -> NDArray[np.bool_]:
+    halves = np.ascontiguousarray(keys).view(np.uint64).reshape(-1, 2)
+    found: NDArray[np.bool_] = (halves[:, 0] | halves[:, 1]) != 0
+    return found
+
+
+_NO_KEYS: Final = WindowKeys(_NO_REFS, _NOTHING)
 
 
 class KeyRing:
@@ -101,8 +167,10 @@ class KeyRing:
 
     @property
     def nbytes(self) -> int:
-        refs = {id(keys.refs): keys.refs.nbytes for keys in self._windows.values()}
-        return sum(refs.values()) + sum(keys.keys.nbytes for keys in self._windows.values())
+        windows = self._windows.values()
+        refs = {id(keys.refs): keys.refs.nbytes for keys in windows}
+        later = sum(keys.later_refs.nbytes + keys.later_keys.nbytes for keys in windows)
+        return sum(refs.values()) + sum(keys.keys.nbytes for keys in windows) + later
 
     def window(self, number: int) -> WindowKeys:
         """The keys of a window; none where the ring has none: then the gateway is blind (T-13)."""
@@ -112,34 +180,38 @@ class KeyRing:
         """The window key of one subject (16 bytes), or None. Looks through all refs (1 ms for a
         million) where the subject does not stand in this row.
         """
-        keys = self.window(window)
-        number = int.from_bytes(ref, "big")
-        if 0 <= row < len(keys) and keys.refs[row] == number:
-            return bytes(keys.keys[row])
-        rows = np.flatnonzero(keys.refs == number)
-        return bytes(keys.keys[rows[0]]) if len(rows) == 1 else None
+        return self.window(window).key(int.from_bytes(ref, "big"), row)
 
     def since(self, window: int) -> "KeyRing":
         """The ring from this window on; the keys of earlier windows are erased."""
         for number, keys in self._windows.items():
             if number < window:
-                keys.keys.fill(0)
+                keys.erase()
         return KeyRing({number: keys for number, keys in self._windows.items() if number >= window})
 
-    def erase(self) -> None:
-        """Overwrite every key. Refs stay: they are of no use without a consent."""
+    def erase(self, *, but: "KeyRing | None" = None) -> None:
+        """Overwrite every key, except in columns that another ring has as well."""
+        shared = [] if but is None else [keys.keys for keys in but._windows.values()]
         for keys in self._windows.values():
-            keys.keys.fill(0)
+            if any(keys.keys is other for other in shared):
+                keys.later_keys.fill(0)
+            else:
+                keys.erase()
 
 
 def _share_refs(windows: Mapping[int, WindowKeys]) -> dict[int, WindowKeys]:
     shared: dict[int, WindowKeys] = {}
     for number, keys in windows.items():
         twin = next(
-            (other.refs for other in shared.values() if np.array_equal(other.refs, keys.refs)),
+            (
+                other.refs
+                for other in shared.values()
+                if other.refs is keys.refs or np.array_equal(other.refs, keys.refs)
+            ),
             keys.refs,
         )
-        shared[number] = WindowKeys(twin, keys.keys)
+        later = keys.later_refs, keys.later_keys
+        shared[number] = WindowKeys(twin, keys.keys, later=later, dead=keys.dead)
     return shared
 
 

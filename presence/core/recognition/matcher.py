@@ -6,9 +6,9 @@
 3. Nothing of an advertisement that belongs to nobody is kept; the counters of the engine say how
    many there were.
 
-    keys ──► wanted(now): last, this and next slot ──► build_table, off the event loop ──► install
-                                                                                             │
-    advertisement ──► format ──► identifier ──► the tables that count at this second ◄───────┘
+    keys ──► wanted(now): this slot, last or next ──► build_table, off the event loop ──► install
+                                                                                            │
+    advertisement ──► format ──► identifier ──► the tables that count at this second ◄──────┘
 
 A table stays in use until its successor is there: after a new list those who left it are still
 found, and the gate refuses them; those who came are found once their tables are built. No moment is
@@ -23,6 +23,7 @@ from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import FORMATS, Format
 from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.identifiers import (
+    SLOT_S,
     WINDOW_S,
     slot_at,
     slots_to_accept,
@@ -52,10 +53,20 @@ class Match(NamedTuple):
     """The identifier with the seal that came behind it (presence.core.recognition.ticks)."""
 
 
-SLOTS_AROUND: Final = (0, 1, -1)
-"""The slots for which tables are held, most urgent first: this, the next, which is ready before it
-starts, the last.
+AHEAD_S: Final = SLOT_S / 2
+"""How long before it starts the next slot's table is wanted: minutes before it counts, and so late
+that no more than two tables are held at a time.
 """
+
+
+def slots_wanted(utc_s: float) -> tuple[int, ...]:
+    """The slots for which tables are held now, most urgent first: this, and the last while it
+    counts, or the next.
+    """
+    slot = slot_at(utc_s)
+    if slot_at(utc_s + AHEAD_S) > slot:
+        return slot, slot + 1
+    return tuple(slots_to_accept(utc_s))
 
 
 class Matcher:
@@ -75,9 +86,11 @@ class Matcher:
         self._accepted_from_s = self._accepted_until_s = 0.0
 
     def change_keys(self, ring: KeyRing) -> None:
-        """A new list: its tables are wanted. The keys of the old one are erased (R-12)."""
+        """A new list: its tables are wanted. The keys of the old one are erased (R-12), unless they
+        are the new one's, too.
+        """
         if ring is not self._ring:
-            self._ring.erase()
+            self._ring.erase(but=ring)
         self._ring = ring
         self._current.clear()
 
@@ -90,13 +103,17 @@ class Matcher:
 
     def wanted(self, utc_s: float) -> tuple[list[int], KeyRing]:
         """The slots whose tables are missing, most urgent first, and the keys to build from."""
-        slots = (slot_at(utc_s) + offset for offset in SLOTS_AROUND)
+        slots = slots_wanted(utc_s)
         return [slot for slot in slots if slot not in self._current], self._ring
 
     def keys_end_s(self) -> float:
         """When the last window whose keys are held ends (UTC); 0 where none are: blind already."""
         windows = self._ring.windows
         return float((windows[-1] + 1) * WINDOW_S) if windows else 0.0
+
+    def table(self, slot: int) -> SlotTable | None:
+        """The one in use, from which another can be made."""
+        return self._tables.get(slot)
 
     def install(self, table: SlotTable, ring: KeyRing) -> None:
         """Put a table in place, unless the keys it was built from were replaced meanwhile."""
@@ -111,14 +128,12 @@ class Matcher:
         Keys go only where those of a later window are held: a clock that jumps ahead for a moment
         erases nothing.
         """
-        earliest, latest = slot_at(utc_s) - 1, slot_at(utc_s) + 1
-        if any(not earliest <= slot <= latest for slot in self._tables):
-            self._tables = {
-                slot: table for slot, table in self._tables.items() if earliest <= slot <= latest
-            }
+        wanted = slots_wanted(utc_s)
+        if any(slot not in wanted for slot in self._tables):
+            self._tables = {slot: table for slot, table in self._tables.items() if slot in wanted}
             self._current &= self._tables.keys()
             self._accepted_until_s = 0.0
-        present, windows = window_of_slot(earliest), self._ring.windows
+        present, windows = window_of_slot(slot_at(utc_s) - 1), self._ring.windows
         if present in windows and present != windows[0]:
             self._ring = self._ring.since(present)
 
@@ -127,7 +142,7 @@ class Matcher:
         self.advance(utc_s)
         slots, ring = self.wanted(utc_s)
         for slot in slots:
-            self.install(build_table(slot, ring), ring)
+            self.install(build_table(slot, ring, self.table(slot)), ring)
 
     def match(self, advertisement: Advertisement) -> Match | Nobody:
         """The subject it belongs to, and in which slot; or why it is nobody's."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.recognition.identifiers import WindowKey, ephemeral_identifier, window_at
-from presence.core.recognition.key_ring import KeyRing
+from presence.core.recognition.key_ring import KeyRing, WindowKeys
 from presence.core.recognition.slot_table import build_table
 from tests.support.builders import ANNA, BERIT, START_S, window_keys
 
@@ -112,3 +112,35 @@ def test_ring_columns_are_of_fixed_width() -> None:
         np.uint8,
         (1, 16),
     )
+
+
+def later_ring() -> tuple[KeyRing, WindowKeys]:
+    """Two of a base, the second of whom has another key by now; and one who came."""
+    keys = np.arange(1, 33, dtype=np.uint8).reshape(2, 16)
+    refs = np.array([1, 2], np.uint64)
+    later = np.array([2, 3], np.uint64), np.arange(101, 133, dtype=np.uint8).reshape(2, 16)
+    window = WindowKeys(refs, keys, later=later, dead=np.array([1]))
+    return KeyRing({7: window}), window
+
+
+def test_a_key_that_came_later_is_the_one_that_counts() -> None:
+    ring, _ = later_ring()
+    refs = [number.to_bytes(8, "big") for number in (1, 2, 3, 4)]
+    rows = [(-1, -1, -1, -1), (0, 1, 2, 3), (2, 2, 3, 0), (9, 9, 9, 9)]
+    for hints in rows:
+        found = [ring.key(ref, 7, row=row) for ref, row in zip(refs, hints, strict=True)]
+        assert [key[0] if key else None for key in found] == [1, 101, 117, None]
+    assert len(ring) == 3
+    assert ring.window(7).columns()[0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.requirement("R-12")
+def test_a_new_ring_of_the_same_columns_keeps_them_and_the_rest_of_the_old_one_is_erased() -> None:
+    old, window = later_ring()
+    new = KeyRing({7: WindowKeys(window.refs, window.keys)})
+    old.erase(but=new)
+    assert window.keys.all()
+    assert not window.later_keys.any()
+    new.erase(but=KeyRing())
+    assert not window.keys.any()
+    assert new.key((1).to_bytes(8, "big"), 7, row=0) is None

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from presence.core.recognition.advertisement import Advertisement
-from presence.core.recognition.identifiers import SLOT_S, WINDOW_S, WindowKey, slot_at, window_at
-from presence.core.recognition.key_ring import KeyRing
+from presence.core.recognition.identifiers import (
+    SLOT_S,
+    WINDOW_S,
+    WindowKey,
+    slot_at,
+    slots_to_accept,
+    window_at,
+)
+from presence.core.recognition.key_ring import KeyRing, WindowKeys
 from presence.core.recognition.matcher import Matcher, Nobody
 from presence.core.recognition.prefix_search import PrefixSearch
 from presence.core.recognition.slot_table import SlotTable, build_table
@@ -52,7 +59,8 @@ def table_of(slot: int, identifier: bytes, ref: bytes) -> SlotTable:
     """A table with one identifier in it."""
     eids = np.array([int.from_bytes(identifier, "big")], np.uint64)
     refs = np.array([int.from_bytes(ref, "big")], np.uint64)
-    return SlotTable(slot, PrefixSearch(eids), np.zeros(1, np.uint32), refs)
+    window = WindowKeys(refs, np.ones((1, 16), np.uint8))
+    return SlotTable(slot, PrefixSearch(eids), np.zeros(1, np.uint32), window)
 
 
 def test_an_identifier_in_its_slot_belongs_to_its_subject() -> None:
@@ -60,7 +68,7 @@ def test_an_identifier_in_its_slot_belongs_to_its_subject() -> None:
 
     assert (
         whose(
-            a_matcher(*window_keys(ANNA), *window_keys(BERIT)),
+            a_matcher(*window_keys(ANNA), *window_keys(BERIT), utc_s=middle),
             heard(middle, sent_s=middle, ref=BERIT),
         )
         == BERIT
@@ -195,12 +203,28 @@ def test_a_clock_set_back_by_days_is_followed() -> None:
 # loop
 
 
-def test_the_tables_of_this_the_next_and_the_last_slot_are_wanted_the_present_one_first() -> None:
-    slot = slot_at(START_S)
+@pytest.mark.requirement("R-45")
+@pytest.mark.parametrize(
+    ("into_slot_s", "offsets"),
+    [(0, [0, -1]), (119, [0, -1]), (120, [0]), (511, [0]), (512, [0, 1]), (1023, [0, 1])],
+)
+def test_of_this_slot_and_the_last_or_next_tables_are_wanted_in_time_and_never_of_three(
+    into_slot_s: int, offsets: list[int]
+) -> None:
+    slot, now_s = slot_at(SLOT_START_S), SLOT_START_S + into_slot_s
+    assert Matcher().wanted(now_s)[0] == [slot + offset for offset in offsets]
+    matcher = a_matcher(utc_s=now_s)
+    assert matcher.wanted(now_s)[0] == []
+    assert set(slots_to_accept(now_s)) <= {slot + offset for offset in offsets}
 
-    assert Matcher().wanted(START_S)[0] == [slot, slot + 1, slot - 1]
-    assert a_matcher().wanted(START_S)[0] == []
-    assert a_matcher().wanted(START_S + SLOT_S)[0] == [slot + 2]
+
+def test_a_table_that_was_built_ahead_serves_when_its_slot_begins() -> None:
+    matcher = a_matcher(utc_s=SLOT_START_S - 500)
+    matcher.advance(SLOT_START_S + 1)
+    assert matcher.wanted(SLOT_START_S + 1)[0] == []
+    matcher.advance(SLOT_START_S + 200)
+    assert matcher.wanted(SLOT_START_S + 200)[0] == []
+    assert whose(matcher, heard(SLOT_START_S + 1, sent_s=SLOT_START_S + 1)) == ANNA
 
 
 def test_until_the_tables_of_a_new_list_are_there_the_old_ones_serve() -> None:

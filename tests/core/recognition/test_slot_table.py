@@ -2,6 +2,7 @@
 none.
 """
 
+import hashlib
 import os
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from presence.core.recognition.identifiers import (
     WindowKey,
@@ -17,7 +19,7 @@ from presence.core.recognition.identifiers import (
     slot_at,
     window_at,
 )
-from presence.core.recognition.key_ring import KeyRing
+from presence.core.recognition.key_ring import KeyRing, WindowKeys
 from presence.core.recognition.prefix_search import PrefixSearch
 from presence.core.recognition.slot_table import Claim, SlotTable, build_table
 from tests.support.builders import ANNA, BERIT, CARL, START_S, window_keys
@@ -88,7 +90,7 @@ def test_an_identifier_has_an_owner_only_if_all_who_list_its_key_are_one(
     listed: list[tuple[int, int]],
 ) -> None:
     """Few refs and few keys, so that they meet in every way."""
-    keys = [WindowKey(bytes((ref,)) * 8, WINDOW, bytes((key,)) * 16) for ref, key in listed]
+    keys = [WindowKey(bytes((ref,)) * 8, WINDOW, bytes((key + 1,)) * 16) for ref, key in listed]
 
     table = a_table(*keys)
 
@@ -158,3 +160,64 @@ def test_a_prefix_search_reads_like_a_list() -> None:
 
     assert len(search) == 90
     assert [search[n] for n in range(90)] == list(range(10, 100))
+
+
+# ---------------------------------------------------------------- columns that stay, and who came
+# later
+
+
+def columns_of(numbers: list[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """Refs and keys of these customers; every number has a key of its own."""
+    refs = np.array(numbers, np.uint64)
+    keys = [hashlib.blake2b(bytes([n]), digest_size=16).digest() for n in numbers]
+    return refs, np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16).copy()
+
+
+BASE = columns_of(list(range(0, 40, 2)))
+CUSTOMERS = st.integers(0, 60)
+
+
+@st.composite
+def changed(draw: st.DrawFn) -> WindowKeys:
+    """The same columns after some went, and others came or have another key."""
+    dead = sorted(draw(st.sets(st.integers(0, len(BASE[0]) - 1))))
+    refs, _ = later = columns_of(sorted(draw(st.sets(CUSTOMERS))))
+    rows = np.flatnonzero(np.isin(BASE[0], refs)).tolist()
+    if draw(st.booleans()):  # they have another key now
+        later = refs, columns_of([int(ref) + 100 for ref in refs])[1]
+    return WindowKeys(*BASE, later=later, dead=np.array(sorted({*dead, *rows}), np.int64))
+
+
+@pytest.mark.requirement("R-45")
+@given(st.lists(changed(), min_size=1, max_size=4))
+def test_a_table_that_is_made_from_the_one_before_is_the_table_that_is_made_anew(
+    several: list[WindowKeys],
+) -> None:
+    table: SlotTable | None = None
+    dead = np.empty(0, np.int64)
+    for each in (WindowKeys(*BASE), *several):
+        dead = np.union1d(dead, each.dead)  # nobody comes back to their old row
+        window = WindowKeys(*BASE, later=(each.later_refs, each.later_keys), dead=dead)
+        ring = KeyRing({WINDOW: window})
+        table = build_table(SLOT, ring, table)
+        anew = build_table(SLOT, ring)
+        assert list(table.eids) == list(anew.eids)
+        assert [table.find(eid.to_bytes(8, "big")) for eid in anew.eids] == [
+            anew.find(eid.to_bytes(8, "big")) for eid in anew.eids
+        ]
+        assert len(table) == len(window)
+
+
+def test_a_table_of_other_columns_or_another_slot_is_of_no_use_for_a_new_one() -> None:
+    former = build_table(SLOT, KeyRing({WINDOW: WindowKeys(*BASE)}))
+    other = KeyRing({WINDOW: WindowKeys(*columns_of([1, 3]))})
+    assert len(build_table(SLOT, other, former)) == 2
+    assert len(build_table(SLOT, KeyRing({WINDOW: WindowKeys(*BASE)}), former)) == len(BASE[0])
+
+
+def test_a_row_without_a_key_is_nobody() -> None:
+    refs, keys = columns_of([1, 2, 3])
+    keys[1] = 0
+    table = build_table(SLOT, KeyRing({WINDOW: WindowKeys(refs, keys)}))
+    assert len(table) == 2
+    assert table.find(ephemeral_identifier(bytes(16), SLOT)) is None
