@@ -105,6 +105,12 @@ class ConsentSource(Protocol):
         thread of its own.
         """
 
+    def settle(self) -> None:
+        """The engine has what `read` gave: what may wait until then is stored, and what it was
+        before is erased. Called in a thread of its own, as `read`; what fails, the next `read` does
+        again. Raises StorageError.
+        """
+
     def give_up(self) -> None:
         """Called from another thread: a `read` that waits too long fails now, as far as it can be
         ended.

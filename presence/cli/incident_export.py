@@ -16,6 +16,7 @@ from typing import Any
 from presence.core.consent.segments import DamagedSegment, Keys, unpack
 from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import rfc3339
+from presence.edges.consent_list.key_columns import COLUMNS, windows_held
 from presence.edges.consent_list.plain import FILE_NAME
 from presence.edges.host.audit import lines_of
 from presence.errors import StorageError
@@ -38,7 +39,7 @@ def export_of(state_dir: Path, consent_dir: Path, runtime_dir: Path | None) -> d
     try:
         applied = [record for record in _audit(state_dir) if record.get("what") == "list.applied"]
         signed = _rows(
-            state_dir / "signed-list.sqlite", "SELECT name, seq, epoch, signed_s FROM list"
+            state_dir / "signed-list.sqlite", "SELECT name, seq, epoch, signed_s, entries FROM list"
         )
         plain = _rows(state_dir / "consents.sqlite", "SELECT name, seq FROM list")
         windows = sorted(
@@ -48,9 +49,9 @@ def export_of(state_dir: Path, consent_dir: Path, runtime_dir: Path | None) -> d
             "v": 1,
             "signed_list": [
                 {"list": name, "seq": seq, "epoch": epoch, "signed": rfc3339(signed_s)}
-                for name, seq, epoch, signed_s in signed
+                for name, seq, epoch, signed_s, _ in signed
             ],
-            "signed_entries": _count(state_dir / "signed-list.sqlite", "entry"),
+            "signed_entries": sum(entries for *_, entries in signed),
             "plain_list": [{"list": name, "seq": seq} for name, seq in plain],
             "plain_entries": _count(state_dir / "consents.sqlite", "entry"),
             "withdrawn_by_notice": _count(state_dir / "withdrawn.sqlite", "withdrawn"),
@@ -110,7 +111,10 @@ def _windows_of_plain(path: Path) -> Iterable[int]:
 
 
 def _windows_in_memory(runtime_dir: Path | None) -> Iterable[int]:
-    if runtime_dir is None or not (runtime_dir / "keys").is_dir():
+    if runtime_dir is None:
+        return
+    yield from windows_held(runtime_dir / COLUMNS)
+    if not (runtime_dir / "keys").is_dir():
         return
     for path in (runtime_dir / "keys").iterdir():
         try:

@@ -77,8 +77,13 @@ def look_up(settings: Settings, ref: bytes) -> Holding:
         store.close()
     effective = None if consent is None else Revocations(held).effective(consent)
     state = sorted(path for path in settings.storage.state_dir.rglob("*") if path.is_file())
-    files = tuple(path.name for path in state if ref in path.read_bytes())
+    files = tuple(path.name for path in state if _stands_in(ref, path.read_bytes()))
     return Holding(name, seq, effective, effective != consent, files)
+
+
+def _stands_in(ref: bytes, data: bytes) -> bool:
+    """Also as a number of the machine's, whose lowest byte comes first (the list's base)."""
+    return ref in data or ref[::-1] in data
 
 
 def _entry(settings: Settings, ref: bytes) -> tuple[str, int, Consent | None]:

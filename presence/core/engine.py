@@ -57,7 +57,7 @@ NOTHING: Final = Step()
 class IndexedList:
     """A list as the engine uses it: compact, and quick to look up."""
 
-    consents: ConsentIndex
+    consents: Mapping[bytes, Consent]
     keys: KeyRing
 
 

@@ -280,7 +280,7 @@ class Gateway:
         matcher = self.pipeline.engine.matcher
         slots, keys = matcher.wanted(self.clock.now().utc_s)
         for slot in slots:
-            table = await asyncio.to_thread(build_table, slot, keys)
+            table = await asyncio.to_thread(build_table, slot, keys, matcher.table(slot))
             matcher.install(table, keys)
 
     async def _read_consents(self) -> None:
@@ -295,6 +295,7 @@ class Gateway:
             else:
                 self.pipeline.apply(verified.indexed, standing, now)
                 self._report_applied(verified)
+            self.list_sync.settle()
         # A look that failed, or goes on, says nothing of what plane A has: no miss (list_lag).
         if (
             self.revocation_listener is not None

@@ -200,6 +200,12 @@ class ListSync:
             self.entries = verified.entries
         return verified
 
+    def settle(self) -> None:
+        """The engine has what `renew` gave. Not waited for: a disk may take its time, and what
+        fails is tried again, and told, by the next look.
+        """
+        _in_a_thread(self.source.settle)
+
     def _failed(self, error: Exception, reason: str) -> None:
         self.errors += 1
         self.refusals += 1

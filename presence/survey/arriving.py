@@ -83,6 +83,9 @@ class Once:
         entries = len(consents.entries)
         return VerifiedList(consents.header, index_list(consents), entries, consents.refused)
 
+    def settle(self) -> None:
+        """Nothing is kept."""
+
     def give_up(self) -> None:
         """It never hangs."""
 

@@ -8,7 +8,7 @@ import sys
 
 import scripts.benchmarks
 
-NOT_BENCHMARKS = {"__main__", "figure", "subjects", "broker_gateways"}
+NOT_BENCHMARKS = {"__main__", "figure", "subjects", "broker_gateways", "list_size_gateway"}
 
 
 def names() -> list[str]:

@@ -24,6 +24,7 @@ from presence.edges.consent_list.store import ListStore
 from presence.errors import ConsentListError, ListGrew
 from presence.telemetry import ConsentGrew
 from tests.support.consent_services import a_wish
+from tests.support.older_stores import ALL_IN_ROWS
 from tests.support.signed_gateway import Door
 from tests.support.signed_lists import LIST, Repository, agreed
 
@@ -244,6 +245,9 @@ def test_a_store_of_an_older_version_measures_by_what_it_holds(
     shop.list.close()
     path = shop.folder / "signed-list.sqlite"
     with closing(sqlite3.connect(path)) as database:
+        database.executescript(ALL_IN_ROWS)
+        rows = ((n.to_bytes(8, "big"),) for n in range(100))
+        database.executemany("INSERT INTO entry VALUES (?, 1, x'', 0)", rows)
         database.executescript("ALTER TABLE list DROP COLUMN counts; PRAGMA user_version=1;")
     shop.restart()
     grown(repository, 121).publish()

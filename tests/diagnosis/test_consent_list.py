@@ -85,7 +85,8 @@ async def test_the_daemon_runs_on_a_signed_list_and_an_access_request_is_answere
     )
     report = json.loads(out)
     assert (report["list"]["seq"], report["entry"]["version"], report["visits_stored"]) == (1, 7, 0)
-    assert report["files_with_the_reference"] == ["signed-list.sqlite"]
+    (base,) = shop.folder.rglob("*.base")
+    assert report["files_with_the_reference"] == [base.name]
     applied = next(line for line in journal if line["event"] == "consent.applied")
     assert (applied["seq"], applied["entries"]) == (1, 2)
 

@@ -130,6 +130,7 @@ def signed(folder: Path) -> tuple[Callable[[], None], Callable[[], object]]:
         )
         with closing(source):
             source.read()
+            source.settle()
 
     look()
     repository.seq += 1

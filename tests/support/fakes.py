@@ -281,6 +281,9 @@ class FakeConsentSource:
     def break_once(self, message: str = "the list cannot be proven") -> None:
         self._waiting.append(ConsentListError(message))
 
+    def settle(self) -> None:
+        """Nothing is kept."""
+
     def give_up(self) -> None:
         """It never hangs."""
 

@@ -1,15 +1,18 @@
 """A gateway's looks at its list that are killed at their n-th write: `python -m
 tests.support.kill_signed_list FOLDER`.
 
-Standard input: an N a line, each for a look in a process of its own (a fork). Every statement that
-SQLite begins, every file that is opened for writing, renamed or removed counts as one write; at the
-N-th the process kills itself as `kill -9` does. Standard output: how each look ended, 0 where it
-was done before.
+Standard input: `N` or `N power` a line, each for a look, and the settling after it, in a process of
+its own (a fork). Every statement that SQLite begins, every write into the base's file and the
+window keys', every file that is opened for writing, renamed or removed counts as one write; at the
+N-th the process kills itself as `kill -9` does. With `power` it takes with it what it wrote into
+the base's files and did not sync, as a loss of power may. Standard output: how each look ended, 0
+where it was done before.
 """
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from presence.edges.consent_list.repository import TufRepository
@@ -21,14 +24,60 @@ from tests.support.signed_lists import LIST
 COUNTED = {"open", "os.rename", "os.remove", "os.mkdir", "os.symlink", "tempfile.mkstemp"}
 
 
+class Unsynced:
+    """What the bases' files held before each write that may be lost."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[Path, int, bytes]] = []
+
+    def note(self, handle: int, data: bytes, at: int) -> None:
+        path = _path(handle)
+        if path.suffix == ".base":
+            self._before.append((path, at, path.read_bytes()[at : at + len(data)]))
+
+    def synced(self, handle: int) -> None:
+        path = _path(handle)
+        self._before = [each for each in self._before if each[0] != path]
+
+    def lose(self) -> None:
+        for path, at, before in reversed(self._before):
+            with path.open("r+b") as file:
+                file.seek(at)
+                file.write(before)
+
+
+def _path(handle: int) -> Path:
+    return Path(f"/proc/self/fd/{handle}").readlink()
+
+
 class Fuse:
-    def __init__(self, left: int) -> None:
+    def __init__(self, left: int, *, power: bool) -> None:
         self.left = left
+        self.unsynced = Unsynced()
+        self._power = power
 
     def burn(self, *_arguments: object) -> None:
         self.left -= 1
         if self.left == 0:
+            if self._power:
+                self.unsynced.lose()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def writing(self, write: Callable[..., int]) -> Callable[..., int]:
+        def burning(handle: int, data: bytes, at: int) -> int:
+            self.burn()
+            self.unsynced.note(handle, data, at)
+            return write(handle, data, at)
+
+        return burning
+
+    def syncing(self, sync: Callable[[int], None]) -> Callable[..., None]:
+        def burning(handle: int) -> None:
+            self.burn()
+            sync(handle)
+            self.unsynced.synced(handle)
+
+        return burning
 
     def audit(self, event: str, arguments: tuple[object, ...]) -> None:
         if event in COUNTED and (
@@ -37,8 +86,8 @@ class Fuse:
             self.burn()
 
 
-def look(folder: Path, writes: int) -> None:
-    fuse = Fuse(writes)
+def look(folder: Path, writes: int, *, power: bool) -> None:
+    fuse = Fuse(writes, power=power)
     state = folder / "door/state"
     tuf = TufRepository(
         str(folder / "repository"),
@@ -50,7 +99,11 @@ def look(folder: Path, writes: int) -> None:
     source = SignedList(tuf, store, keys, name=LIST, max_span_s=396 * 86_400)
     store._database.set_trace_callback(fuse.burn)
     sys.addaudithook(fuse.audit)
+    os.pwrite = fuse.writing(os.pwrite)
+    os.fsync = fuse.syncing(os.fsync)
+    os.fdatasync = fuse.syncing(os.fdatasync)
     source.read()
+    source.settle()
     fuse.left = -1
     source.close()
 
@@ -60,7 +113,8 @@ def main() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            look(folder, int(line))
+            writes, *power = line.split()
+            look(folder, int(writes), power=bool(power))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - this is its answer

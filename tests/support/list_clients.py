@@ -35,8 +35,10 @@ class Client:
         self.list = self.start()
 
     def read(self) -> VerifiedList:
+        """A look, and what the daemon lets follow once its engine has the list."""
         verified = self.list.read()
         assert verified is not None
+        self.list.settle()
         return verified
 
     def refs(self) -> set[bytes]:

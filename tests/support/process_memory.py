@@ -12,8 +12,10 @@ OVERLAP_BYTES = 64
 
 
 def found_in_memory(pid: int, sought: Mapping[str, bytes]) -> dict[str, int]:
-    """Name → how many times its bytes stand there, raw or as lower-case hexadecimal."""
-    spellings = {name: (value, value.hex().encode()) for name, value in sought.items()}
+    """Name → how many times its bytes stand there: raw, backwards as in a number of the machine's,
+    or as lower-case hexadecimal.
+    """
+    spellings = {name: (value, value[::-1], value.hex().encode()) for name, value in sought.items()}
     counts = dict.fromkeys(sought, 0)
     for part in _parts(pid):
         for name, several in spellings.items():

@@ -34,6 +34,7 @@ from presence.core.consent.segments import (
     delta_path,
     delta_rows,
     keys_path,
+    later_keys_path,
     lengths_of,
     pack,
     shard_of,
@@ -101,6 +102,7 @@ class Repository:
         self.seq = self.epoch = self.base_seq = 1
         self.count = 0
         self.changed: list[Change] = []
+        self.came: dict[bytes, bytes] = {}
         """Since the base."""
         self.files: dict[str, bytes] = {}
         self.manifest_changes: dict[str, Any] = {}
@@ -157,6 +159,22 @@ class Repository:
                 rows.setdefault((key.window, shard_of(ref, self.shards)), []).append((ref, key.key))
         for (window, shard), some in rows.items():
             self.files[keys_path(window, shard)] = pack(keys_of(**self._of(window), rows=some))
+        return self
+
+    def later_keys(self, refs: Iterable[bytes], *, as_if: bytes | None = None) -> "Repository":
+        """Of those whom the newest delta brought or changed; `as_if` they were somebody else."""
+        now = {ref: as_if or ref for ref in refs}
+        self.came |= now
+        for step, some in (
+            (DeltaStep(self.base_seq, self.seq), self.came),
+            (DeltaStep(self.seq - 1, self.seq), now),
+        ):
+            for n, window in enumerate(self.windows):
+                rows = [
+                    (ref, window_keys(whose, time.time())[n].key) for ref, whose in some.items()
+                ]
+                segment = keys_of(**self._of(window), rows=sorted(rows))
+                self.files[later_keys_path(window, step)] = pack(segment)
         return self
 
     def _of(self, number: int) -> dict[str, Any]:

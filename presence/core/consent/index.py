@@ -26,7 +26,7 @@ from presence.core.recognition.prefix_search import PrefixSearch
 D = TypeVar("D")
 
 CACHED: Final = 16_384
-"""Consents kept decoded, twice over (see `_Recent`): more than the customers who are in one shop at
+"""Consents kept decoded, twice over (see `Recent`): more than the customers who are in one shop at
 a time.
 """
 MAX_RECORD_BYTES: Final = 0xFFFF_0000
@@ -53,7 +53,7 @@ class ConsentIndex(Mapping[bytes, Consent]):
         self._starts = starts.data
         self._records = memoryview(records)
         self._words = words
-        self._recent = _Recent(cached)
+        self._recent = Recent(cached)
 
     @classmethod
     def from_rows(
@@ -136,7 +136,7 @@ class ConsentIndex(Mapping[bytes, Consent]):
         return self._refs.find(int.from_bytes(ref, "big")) if len(ref) == REF_BYTES else -1
 
 
-class _Recent:
+class Recent:
     """The consents last asked for: at least `size`, at most twice as many.
 
     Two generations in place of an exact order of use: a look-up in the young one costs one look-up

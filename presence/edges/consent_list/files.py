@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from tuf.api.metadata import TargetFile
 
-from presence.core.consent.index import ConsentIndex
 from presence.core.consent.manifest import Manifest
 from presence.core.consent.segments import (
     WHOLE,
@@ -27,9 +26,7 @@ from presence.core.consent.segments import (
     later_keys_path,
     unpack,
 )
-from presence.core.recognition.key_ring import KeyRing
 from presence.edges.consent_list.repository import Proof, TufRepository
-from presence.edges.consent_list.rows import keys_of_window
 from presence.edges.consent_list.segment_files import SegmentFiles, name_of
 from presence.ports import Progress
 
@@ -131,22 +128,16 @@ class ListFiles:
             raise DamagedSegment(f"{path} is not what its name says")
         return segment
 
-    def ring(self, proof: Proof, manifest: Manifest, index: ConsentIndex) -> KeyRing:
-        windows = {
-            window: keys_of_window(self._key_segments(proof, manifest, window), index.refs)
+    def keys_taken(self, proof: Proof, manifest: Manifest) -> None:
+        """Whole keys are in columns (presence.edges.consent_list.key_columns): of the files only
+        the later ones stay.
+        """
+        later = [
+            later_keys_path(window, step)
             for window in manifest.windows
-        }
-        self._keys.keep_only({name_of(target) for target in key_targets(proof, manifest).values()})
-        return KeyRing(windows)
-
-    def _key_segments(
-        self, proof: Proof, manifest: Manifest, window: int
-    ) -> Iterator[tuple[bytes, bytearray]]:
-        for keys in (
-            *self.keys(proof, manifest, window),
-            *self.later_keys(proof, manifest, window, since=None),
-        ):
-            yield bytes(keys.refs), bytearray(keys.keys)
+            for step in manifest.steps_after_base()
+        ]
+        self._keys.keep_only({name_of(proof.targets[p]) for p in later if p in proof.targets})
 
     def _keys_at(
         self, proof: Proof, manifest: Manifest, window: int, path: str, shard: str = WHOLE

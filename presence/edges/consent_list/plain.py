@@ -86,6 +86,9 @@ class PlainList:
             digest=reading.digest,
         )
 
+    def settle(self) -> None:
+        """What is remembered was stored by `read`."""
+
     def give_up(self) -> None:
         """Nothing can end the reading of a file."""
 

@@ -67,6 +67,7 @@ class WindowKeyFiles(SegmentFiles):
     """`keys` in the runtime directory."""
 
     def __init__(self, runtime_dir: Path) -> None:
+        self.runtime_dir = runtime_dir
         super().__init__(runtime_dir / "keys", room="storage.runtime_dir needs room in memory")
 
 

@@ -28,15 +28,20 @@ from typing import Final
 from presence.config.settings import ConsentSettings, StorageSettings
 from presence.core.consent.entry_rules import Refused
 from presence.core.consent.growth import Counts, Edition, Offered, judge
-from presence.core.consent.index import ConsentIndex
 from presence.core.consent.manifest import Manifest, read_manifest
-from presence.core.consent.segments import DamagedSegment, DeltaStep, Put
+from presence.core.consent.segments import DamagedSegment, DeltaStep
 from presence.core.engine import IndexedList
+from presence.core.recognition.key_ring import KeyRing
+from presence.edges.consent_list.changing import Kept
 from presence.edges.consent_list.files import ListFiles, key_targets
+from presence.edges.consent_list.key_columns import COLUMNS, KeyColumns
+from presence.edges.consent_list.loading import Loader
 from presence.edges.consent_list.repository import Proof, TufRepository
+from presence.edges.consent_list.ring import RingMaker
 from presence.edges.consent_list.rows import RecordJudge
 from presence.edges.consent_list.segment_files import WindowKeyFiles, name_of
-from presence.edges.consent_list.store import METADATA, Changing, Kept, ListStore
+from presence.edges.consent_list.store import METADATA, ListStore
+from presence.edges.consent_list.stored import StoredConsents
 from presence.errors import ConsentListError, ListGrew, ListRolledBack, ListUnfinished
 from presence.ports import Progress, VerifiedList
 
@@ -52,7 +57,7 @@ class _Delivered:
     manifest: bytes
     keys: frozenset[str]
     revocation_keys: str
-    index: ConsentIndex
+    index: StoredConsents
 
 
 class SignedList:
@@ -72,6 +77,7 @@ class SignedList:
         self._repository = repository
         self._store = store
         self._files = ListFiles(repository, store.fetched, keys, name=name)
+        self._ring = RingMaker(self._files, KeyColumns(keys.runtime_dir / COLUMNS))
         self._name = name
         self._max_span_s = max_span_s
         self._clock = clock
@@ -80,6 +86,8 @@ class SignedList:
         self._undelivered = False
         """Entries changed in the store, and the keys of that list have not come yet."""
         self._wiped = False
+        self._verified = False
+        """The base's file was read as a whole since the start."""
         self._looking = Lock()
         self._closed = False
         kept = store.kept()
@@ -126,7 +134,25 @@ class SignedList:
 
     def forget_keys(self) -> None:
         self._files.forget_keys()
+        self._ring.forget()
         self._wiped = True
+
+    def settle(self) -> None:
+        """See ConsentSource.settle."""
+        with self._looking:
+            if not self._closed:
+                self._settle()
+
+    def _settle(self) -> None:
+        base = self._store.base
+        if self._delivered is None or base is None:
+            return
+        self._ring.settle(base, self._store.over())
+        self._store.settle()
+        # Once, when nobody waits for the disk: damage is found, and what will be asked for is read.
+        if not self._verified:
+            self._verified = True
+            base.verify()
 
     def read(self) -> VerifiedList | None:
         """See ConsentSource.read."""
@@ -148,6 +174,11 @@ class SignedList:
                 self._files.progress = None
 
     def _look(self) -> VerifiedList | None:
+        self._settle()  # what an earlier one left
+        base = self._store.base
+        if base is not None and base.damaged:
+            self._delivered = None
+            raise self._store.lose_base(base.damaged)
         proof = self._repository.refresh()
         kept = self._store.kept()
         if kept is not None:
@@ -197,7 +228,7 @@ class SignedList:
             index = (
                 self._store.index(manifest.words) if was is None or self._undelivered else was.index
             )
-            indexed = IndexedList(index, self._files.ring(proof, manifest, index))
+            indexed = IndexedList(index, self._key_ring(proof, manifest))
             was = self._delivered = _Delivered(digest, paths, "", index)
             self._undelivered = False
         was.manifest = digest
@@ -206,6 +237,14 @@ class SignedList:
         )
         self._timestamp_version = proof.versions.timestamp
         return indexed, was
+
+    def _key_ring(self, proof: Proof, manifest: Manifest) -> KeyRing:
+        store = self._store
+        if store.base is None:  # never: a list was stored before it is delivered
+            return KeyRing()
+        ring = self._ring.make(proof, manifest, store.base, store.changed(), store.dead())
+        self._files.keys_taken(proof, manifest)
+        return ring
 
     def _verified_again(self, proof: Proof, manifest: Manifest) -> VerifiedList | None:
         """The list that we have: its lease goes on as it is, since nothing newer was published."""
@@ -247,27 +286,49 @@ class SignedList:
         steps = self._steps(manifest, kept)
         self._files.bring(proof, manifest, whole=steps is None)
         records = RecordJudge(manifest.words, self._max_span_s)
-        signed_s = max(header.published_at_s, kept.signed_s if kept else 0.0)
+        if steps is not None and kept is not None:
+            records.refused.update(kept.refused)
+        newest = Kept(
+            name=header.name,
+            seq=header.seq,
+            epoch=manifest.epoch,
+            words=manifest.words,
+            manifest=digest,
+            signed_s=max(header.published_at_s, kept.signed_s if kept else 0.0),
+            max_span_s=self._max_span_s,
+            refused=records.refused,
+            versions=proof.versions,
+            counts=counts,
+        )
+        if steps == ():
+            # Only newer: nobody waits for the disk. Forgotten with the power, it is as if this look
+            # had not been.
+            self._refuse_a_wrong_count(header.count, self._store.count(), records)
+            self._store.keep_later(newest)
+            return False, ()
+        loader = Loader(self._files, proof, manifest, records)
+        self._load(loader, manifest, steps, records, newest)
+        self._files.loaded()
+        return True, tuple(records.complaints)
+
+    def _load(
+        self,
+        loader: Loader,
+        manifest: Manifest,
+        steps: tuple[DeltaStep, ...] | None,
+        records: RecordJudge,
+        newest: Kept,
+    ) -> None:
         try:
             with self._store.changing() as changing:
                 if steps is None:
-                    self._load_base(proof, manifest, changing, records)
-                    steps = manifest.steps_after_base()
-                elif kept is not None:
-                    records.refused.update(kept.refused)
-                for step in steps:
-                    self._apply_delta(proof, manifest, step, changing, records)
-                self._refuse_a_wrong_count(header.count, changing.count(), records)
-                changing.keep(
-                    Kept(
-                        *(header.name, header.seq, manifest.epoch, manifest.words, digest),
-                        *(signed_s, self._max_span_s, records.refused, proof.versions, counts),
-                    )
-                )
+                    loader.base(changing)
+                for step in manifest.steps_after_base() if steps is None else steps:
+                    loader.delta(step, changing)
+                self._refuse_a_wrong_count(manifest.header.count, changing.count(), records)
+                changing.keep(newest)
         except DamagedSegment as error:
             raise self._repository.refusal(str(error)) from None
-        self._files.loaded()
-        return records.rows > 0, tuple(records.complaints)
 
     def _refuse_another(self, proof: Proof, manifest: Manifest, kept: Kept | None) -> None:
         """The list of another group, or one older than ours under the same root and epoch."""
@@ -324,33 +385,3 @@ class SignedList:
                 "its words changed within an epoch: publish a new base under a new epoch"
             )
         return manifest.steps_after(kept.seq)
-
-    def _load_base(
-        self, proof: Proof, manifest: Manifest, changing: Changing, records: RecordJudge
-    ) -> None:
-        changing.begin_base()
-        for shard in manifest.shards:
-            path, segment = self._files.base(proof, shard, manifest)
-            changing.put_base(records.base(path, segment.rows()))
-        changing.end_base()
-        records.rows += 1
-
-    def _apply_delta(
-        self,
-        proof: Proof,
-        manifest: Manifest,
-        step: DeltaStep,
-        changing: Changing,
-        records: RecordJudge,
-    ) -> None:
-        path, segment = self._files.delta(proof, step, manifest)
-        ambiguous: set[bytes] = set()
-        for change in segment.changes():
-            records.rows += 1
-            if isinstance(change, Put) and not records.accepts(path, change.record):
-                ambiguous.add(change.ref)
-            else:
-                changing.apply(change)
-        # After all changes: rule 3 takes the whole ref, whichever of its rows came last.
-        for ref in ambiguous:
-            changing.refuse(ref)

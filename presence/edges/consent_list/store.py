@@ -1,36 +1,51 @@
-"""The signed list on disk: every entry as its record, with how new it is; all of it changes in one
-transaction.
+"""The signed list on disk: the entries of its base in a file of columns, and in SQLite what changed
+since; all of it changes in one transaction.
 
     list     one row: name, seq, epoch, words, the manifest's digest, TUF's versions, when it was
-             signed, and how many entries it had within the last day
-    entry    ref → version, record (presence.core.consent.record); no window key, ever
+             signed, how many entries it had within the last day, and the name of the base's file
+    entry    ref → version, record (presence.core.consent.record) of those who came or changed since
+             the base; no window key, ever
+    dead     rows of the base that are over: changed or gone
+    over     those of them that are not overwritten yet
     gone     a digest of ref → version that took it away, within this epoch: no lower version comes
              back (R-36)
 
-Removed rows are overwritten (`secure_delete`); there is no write-ahead log, and the journal is gone
-after the commit. What is read here at the start is no proof: plane A must give this version or a
-newer one first (R-42).
+    new base ─► file, whole on the disk ─► COMMIT names it ─► settle: the old one overwritten
+    change ───► entry, dead ─────────────► COMMIT ──────────► settle: its rows of the base likewise
+
+1. A file that no row names is nothing: it was on its way, or is over, and `settle` overwrites it.
+2. `settle` comes after the engine has what was read: until then it may still ask for the old rows.
+   Whatever stops it, the next one goes on.
+3. Removed rows are overwritten (`secure_delete`); there is no write-ahead log, and the journal is
+   gone after the commit.
+4. What is read here at the start is no proof: plane A must give this version or a newer one first
+   (R-42).
 """
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from presence.core.consent.growth import Counts
-from presence.core.consent.index import ConsentIndex, TooManyRecords
+import numpy as np
+from numpy.typing import NDArray
+
 from presence.core.consent.model import Consent
-from presence.core.consent.record import decode_record, record_version
-from presence.core.consent.segments import Change, Held, Put, merged
+from presence.edges.consent_list.blocks import (
+    SUFFIX,
+    BaseFile,
+    DamagedBase,
+    erase,
+)
+from presence.edges.consent_list.changing import OF_A_BASE, Changing, Kept, keep
 from presence.edges.consent_list.repository import Versions
 from presence.edges.consent_list.segment_files import FetchedFiles
+from presence.edges.consent_list.stored import StoredConsents
 from presence.edges.sqlite.spoilt import aside, remove
-from presence.edges.sqlite.store import Database
-from presence.errors import ConsentListError, MemoryLost
+from presence.edges.sqlite.store import Database, unusable
+from presence.errors import MemoryLost, StorageError
 
 LIST_SCHEMA: Final = """
 CREATE TABLE list (
@@ -54,32 +69,25 @@ LIST_UPGRADES: Final = (
     """,
     # Records of before 0.1 were bits of our own: the base is fetched anew, as of another epoch.
     "DELETE FROM entry; UPDATE list SET epoch = -1;",
+    # Before 0.1 every entry was a row: the base is fetched anew, into a file of its own.
+    """
+    DROP TABLE entry;
+    CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL, record BLOB NOT NULL)
+        STRICT, WITHOUT ROWID;
+    CREATE TABLE dead (row INTEGER PRIMARY KEY) STRICT;
+    CREATE TABLE over (row INTEGER PRIMARY KEY) STRICT;
+    ALTER TABLE list ADD COLUMN base TEXT NOT NULL DEFAULT '';
+    ALTER TABLE list ADD COLUMN entries INTEGER NOT NULL DEFAULT 0;
+    UPDATE list SET epoch = -1;
+    """,
 )
 SIGNED_LIST: Final = "signed-list.sqlite"
 METADATA: Final = "tuf"
 """TUF's folder beside it."""
-ROWS: Final = 20_000
-"""Read at a time, so that other threads get their turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """How new the list is that the store holds."""
-
-    name: str
-    seq: int
-    epoch: int
-    words: tuple[str, ...]
-    manifest: bytes
-    """Digest of manifest.json."""
-    signed_s: float
-    """When the newest list was signed that we ever had."""
-    max_span_s: float
-    """Which the entries were judged by."""
-    refused: Mapping[str, int]
-    versions: Versions
-    counts: Counts
-    """What the growth of the next list is measured by."""
+BASE_LOST: Final = (
+    "The list is fetched again, and no older one is taken; which version each entry had is "
+    "forgotten. Look after the disk"
+)
 
 
 class ListStore(Database):
@@ -102,22 +110,60 @@ class ListStore(Database):
             witness=witness,
             begins_anew=begins_anew,
         )
+        self._later: Kept | None = None
+        self._changed: Mapping[bytes, bytes] | None = None
+        self._dead: NDArray[np.int64] | None = None
+        """As in the tables `entry` and `dead`, once they were read; not changed in place."""
+        self.base: BaseFile | None = None
+        """None before the first list."""
+        self.fetched = FetchedFiles(directory)
+        """Segments of a base that came already."""
         try:
-            self.kept()
+            self._open_base()
         except MemoryLost as error:
             self.begun_anew = str(error)
         except BaseException:
             self.close()
             raise
-        self.fetched = FetchedFiles(directory)
-        """Segments of a base that came already."""
+
+    def _open_base(self) -> None:
+        with self._reading() as database:
+            row = database.execute("SELECT base FROM list").fetchone()
+        name = row[0] if row else ""
+        try:
+            self.base = BaseFile(self._folder / name) if name else None
+        except (DamagedBase, FileNotFoundError) as error:
+            why = f"{self._folder / name}: gone" if isinstance(error, OSError) else str(error)
+            if not self._begins_anew:
+                raise StorageError(f"{why}: {self.NEXT_STEP}") from None
+            raise self.lose_base(why) from None
+        except OSError as error:
+            raise unusable(self._folder / name, error) from error
+
+    def lose_base(self, why: str) -> MemoryLost:
+        """The base cannot be believed: the next look fetches it again; raise the answer. How new
+        the list was stands.
+        """
+        with self._transaction() as database:
+            for table in OF_A_BASE:
+                database.execute(f"DELETE FROM {table}")  # noqa: S608 - words of our own
+            database.execute("UPDATE list SET epoch = -1, base = '', entries = 0")
+        self._lose()
+        return MemoryLost(f"{why}: begun anew. {BASE_LOST}")
+
+    @property
+    def _folder(self) -> Path:
+        return self._path.parent
 
     def kept(self) -> Kept | None:
+        if self._later is not None:
+            return self._later
         with self._reading() as database:
             row = database.execute("SELECT * FROM list").fetchone()
         if row is None:
             return None
-        _, name, seq, epoch, words, manifest, signed_s, max_span_s, refused, *versions, counts = row
+        _, name, seq, epoch, words, manifest, signed_s, max_span_s, refused, *rest = row
+        *versions, counts, _base, _entries = rest
         return Kept(
             name,
             seq,
@@ -136,33 +182,98 @@ class ListStore(Database):
         """Everything in it is stored together with what `keep` is told, or nothing is. Raises
         StorageError.
         """
-        with self._transaction() as database:
-            yield Changing(database)
+        changing: Changing | None = None
+        try:
+            with self._transaction() as database:
+                changing = Changing(database, self.base, self._folder)
+                yield changing
+                self._refuse_damage()
+        except BaseException as error:
+            if changing is not None:
+                changing.abandon()
+            if isinstance(error, DamagedBase):
+                raise self.lose_base(str(error)) from None
+            if isinstance(error, OSError):
+                raise unusable(self._folder, error) from error
+            raise
+        self._later = None
+        self._remember(changing)
         remove(aside(self._path))
+
+    def _remember(self, changing: "Changing") -> None:
+        """What was committed: by what changed, and not by all that changed since the base."""
+        if changing.base is not self.base:
+            self.base, self._changed, self._dead = changing.base, None, None
+            return
+        if self._changed is not None and changing.touched:
+            changed = {**self._changed, **changing.touched}
+            self._changed = {ref: record for ref, record in changed.items() if record}
+        if self._dead is not None and changing.died:
+            self._dead = np.union1d(self._dead, np.array(changing.died, np.int64))
+
+    def _refuse_damage(self) -> None:
+        if self.base is not None and self.base.damaged:
+            raise DamagedBase(self.base.damaged)
+
+    def keep_later(self, kept: Kept) -> None:
+        """No entry changed: how new the list is may be stored by `settle`."""
+        self._later = kept
+
+    def settle(self) -> None:
+        """Store what was left for later, overwrite what is over. Raises StorageError."""
+        if self._later is not None:
+            with self._transaction() as database:
+                keep(database, self._later)
+            self._later = None
+        over = self.over()
+        try:
+            if self.base is not None and over:
+                self.base.wipe(over)
+            for file in self._folder.glob(f"*{SUFFIX}"):
+                if self.base is None or file != self.base.path:
+                    erase(file)
+        except OSError as error:
+            raise unusable(self._folder, error) from error
+        if over:
+            with self._transaction() as database:
+                database.execute("DELETE FROM over")
+
+    def over(self) -> frozenset[int]:
+        """Rows of the base that are over, and not overwritten yet."""
+        return self._rows("SELECT row FROM over")
+
+    def dead(self) -> NDArray[np.int64]:
+        """Rows of the base that are over, sorted."""
+        if self._dead is None:
+            self._dead = np.array(sorted(self._rows("SELECT row FROM dead")), np.int64)
+        return self._dead
+
+    def _rows(self, query: str) -> frozenset[int]:
+        with self._reading() as database:
+            return frozenset(row for (row,) in database.execute(query))
 
     def count(self) -> int:
         with self._reading() as database:
-            return int(database.execute("SELECT count(*) FROM entry").fetchone()[0])
+            row = database.execute("SELECT entries FROM list").fetchone()
+        return int(row[0]) if row else 0
+
+    def changed(self) -> Mapping[bytes, bytes]:
+        """Ref and record of those who came or changed since the base."""
+        if self._changed is None:
+            with self._reading() as database:
+                self._changed = dict(database.execute("SELECT ref, record FROM entry"))
+        return self._changed
 
     def entry(self, ref: bytes) -> Consent | None:
         """One entry, for the question what we hold of somebody."""
         kept = self.kept()
-        with self._reading() as database:
-            row = database.execute("SELECT record FROM entry WHERE ref = ?", (ref,)).fetchone()
-        return None if row is None or kept is None else decode_record(ref, row[0], kept.words)
+        return None if kept is None else self.index(kept.words).get(ref)
 
-    def index(self, words: Iterable[str]) -> ConsentIndex:
-        """All entries as the engine uses them: a million in a good second."""
-        with self._reading() as database:
-            rows = database.execute("SELECT ref, record FROM entry ORDER BY ref")
-            batches = iter(lambda: rows.fetchmany(ROWS), [])
-            try:
-                return ConsentIndex.from_rows(batches, list(words))
-            except TooManyRecords:
-                raise ConsentListError(
-                    "the list is longer than one gateway holds: cut it into lists for groups of "
-                    "stores"
-                ) from None
+    def index(self, words: Iterable[str]) -> StoredConsents:
+        """All entries as the engine uses them: it costs what changed since the base."""
+        return StoredConsents(
+            self.base, self.changed(), list(words), over=self.over(), count=self.count()
+        )
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -171,96 +282,11 @@ class ListStore(Database):
         except sqlite3.Error as error:
             raise self._spoilt(error) from error
 
+    def _spoilt(self, error: Exception) -> StorageError:
+        lost = super()._spoilt(error)
+        if isinstance(lost, MemoryLost):
+            self._lose()
+        return lost
 
-class Changing:
-    """The open transaction."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-        row = database.execute("SELECT load FROM entry LIMIT 1").fetchone()
-        self._load: int = row[0] if row else 0
-        """The same in all entries, but for while a base replaces them."""
-
-    def begin_base(self) -> None:
-        """A base follows: what it does not name is no entry any more (`end_base`)."""
-        self._load = 1 - self._load
-        self._database.execute("DELETE FROM gone")
-
-    def put_base(self, rows: Iterable[tuple[bytes, int, bytes]]) -> None:
-        """Ref, version and record. An older version than the one we had does not count (R-36):
-        neither of them stands then.
-        """
-        self._database.executemany(
-            "INSERT INTO entry VALUES (?, ?, ?, ?) ON CONFLICT (ref) DO UPDATE SET "
-            "version = excluded.version, record = excluded.record, load = excluded.load "
-            "WHERE excluded.version >= version",
-            ((ref, version, record, self._load) for ref, version, record in rows),
-        )
-
-    def end_base(self) -> None:
-        self._database.execute("DELETE FROM entry WHERE load <> ?", (self._load,))
-
-    def apply(self, change: Change) -> None:
-        """One row of a delta (presence.core.consent.segments.merged)."""
-        ref = change.ref
-        version = record_version(change.record) if isinstance(change, Put) else change.version
-        held = self._held(ref)
-        after = merged(held, change, version)
-        if after == held:
-            return
-        self._set(ref, *after)
-
-    def refuse(self, ref: bytes) -> None:
-        """What could not be read may have taken rights away: nothing stands of this ref (rule 5 of
-        feed).
-        """
-        held = self._held(ref)
-        if held is not None and held[1] is not None:
-            self._set(ref, held[0], None)
-
-    def count(self) -> int:
-        count: int = self._database.execute("SELECT count(*) FROM entry").fetchone()[0]
-        return count
-
-    def keep(self, kept: Kept) -> None:
-        self._database.execute(
-            "INSERT OR REPLACE INTO list VALUES (1,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                kept.name,
-                kept.seq,
-                kept.epoch,
-                json.dumps(kept.words),
-                kept.manifest,
-                kept.signed_s,
-                kept.max_span_s,
-                json.dumps(dict(kept.refused)),
-                *kept.versions,
-                json.dumps(kept.counts),
-            ),
-        )
-
-    def _held(self, ref: bytes) -> Held | None:
-        row = self._database.execute(
-            "SELECT version, record FROM entry WHERE ref = ?", (ref,)
-        ).fetchone()
-        if row is None:
-            row = self._database.execute(
-                "SELECT version, NULL FROM gone WHERE mark = ?", (_mark(ref),)
-            ).fetchone()
-        return None if row is None else (row[0], row[1])
-
-    def _set(self, ref: bytes, version: int, record: bytes | None) -> None:
-        if record is None:
-            self._database.execute("DELETE FROM entry WHERE ref = ?", (ref,))
-            self._database.execute(
-                "INSERT OR REPLACE INTO gone VALUES (?, ?)", (_mark(ref), version)
-            )
-        else:
-            row = (ref, version, record, self._load)
-            self._database.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)", row)
-            self._database.execute("DELETE FROM gone WHERE mark = ?", (_mark(ref),))
-
-
-def _mark(ref: bytes) -> bytes:
-    """Recognises a ref that comes again, and does not say it."""
-    return hashlib.blake2b(ref, digest_size=8, person=b"presence gone").digest()
+    def _lose(self) -> None:
+        self.base = self._later = self._changed = self._dead = None

@@ -1,8 +1,9 @@
-"""kill -9 at every write of a look: list and number stay one, and the next look ends where it
-should (R-40).
+"""kill -9 at every write of a look and of the erasing after it: list and number stay one, and the
+next look ends where it should (R-40), with nothing left of those who went (R-12).
 
 What SQLite itself does between two of its writes is its own promise (a commit is whole); each
-statement is a place to die here, and each file of TUF's metadata and of the window keys.
+statement is a place to die here, each write into the base's file, and each file of TUF's metadata
+and of the window keys.
 """
 
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from presence.core.consent.model import Consent
-from presence.core.consent.record import decode_record, encode_record
+from presence.core.consent.record import encode_record
 from presence.core.consent.segments import Delete, Put
 from presence.edges.consent_list.store import ListStore
 from tests.support.builders import ANNA, BERIT, CARL
@@ -44,11 +45,11 @@ class Killer:
             text=True,
         )
 
-    def look(self, writes: int) -> int:
-        """A look that dies at this write."""
+    def look(self, writes: int, *, power: bool = False) -> int:
+        """A look that dies at this write; `power`: with all that was not synced."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{writes}\n")
+        self._process.stdin.write(f"{writes}{' power' if power else ''}\n")
         self._process.stdin.flush()
         ended = int(self._process.stdout.readline())
         assert ended in (DONE, KILLED)
@@ -70,11 +71,11 @@ def stored(folder: Path) -> tuple[int, dict[bytes, Consent]]:
     """The number and the entries on the disk."""
     store = ListStore(folder / "door/state")
     kept = store.kept()
-    rows = store._database.execute("SELECT ref, record FROM entry").fetchall()
+    entries = dict(store.index(kept.words if kept else ()))
+    count = store.count()
     store.close()
-    if kept is None:
-        return 0, {ref: agreed(ref) for ref, _ in rows}
-    return kept.seq, {ref: decode_record(ref, record, kept.words) for ref, record in rows}
+    assert count == len(entries)
+    return kept.seq if kept else 0, entries
 
 
 def worlds(tmp_path: Path) -> tuple[Repository, dict[int, dict[bytes, Consent]]]:
@@ -82,7 +83,13 @@ def worlds(tmp_path: Path) -> tuple[Repository, dict[int, dict[bytes, Consent]]]
     repository = Repository(tmp_path / "repository").base([agreed(ANNA), agreed(BERIT)]).publish()
     first = {ref: agreed(ref) for ref in (ANNA, BERIT)}
     second = {BERIT: agreed(BERIT, version=8, grants=()), CARL: agreed(CARL)}
-    return repository, {0: {}, 1: first, 2: second}
+    third = {CARL: agreed(CARL)}
+    return repository, {0: {}, 1: first, 2: second, 3: third}
+
+
+def rebase(repository: Repository) -> None:
+    repository.seq += 1
+    repository.base([agreed(CARL)], new_epoch=True).publish()
 
 
 def change(repository: Repository) -> None:
@@ -97,26 +104,28 @@ def changed() -> list[Consent]:
     return [agreed(BERIT, version=8, grants=()), agreed(CARL)]
 
 
-async def dies_at(killer: Killer, tmp_path: Path, places: range) -> int:
-    """How many of these places there were; each is tried on the first load and on a change."""
+async def dies_at(killer: Killer, tmp_path: Path, places: range, *, power: bool = False) -> int:
+    """How many of these places there were; each is tried on the first load, on a change, and on
+    a new base.
+    """
     repository, truth = worlds(tmp_path)
     died = 0
-    for first_load in (True, False):
-        if not first_load:
+    for step, makes in enumerate((None, change, rebase)):
+        if makes is not None:
             assert killer.look(-1) == DONE
-            change(repository)
-        before = tmp_path / f"before-{first_load}"
+            makes(repository)
+        before = tmp_path / f"before-{step}"
         (tmp_path / "door").mkdir(exist_ok=True)
         shutil.copytree(tmp_path / "door", before, symlinks=True)
         for writes in places:
             shutil.rmtree(tmp_path / "door")
             shutil.copytree(before, tmp_path / "door", symlinks=True)
-            if killer.look(writes) == DONE:
+            if killer.look(writes, power=power) == DONE:
                 break
             died += 1
             seq, entries = stored(tmp_path)
             assert entries == truth[seq]
-            assert seq in ((0, 1) if first_load else (1, 2))
+            assert seq in (step, step + 1)
             if died % 5 == 1:
                 await comes_back(tmp_path, repository, truth)
         shutil.rmtree(tmp_path / "door")
@@ -132,18 +141,31 @@ async def comes_back(
         assert door.gateway.list_sync.errors == 0
         assert (door.gateway.list_sync.seq, door.publishes) == (repository.seq, True)
     assert stored(tmp_path) == (repository.seq, truth[repository.seq])
+    leaves_nothing_of_those_who_went(tmp_path / "door", truth, repository.seq)
 
 
-@pytest.mark.requirement("R-40")
-async def test_killed_at_some_writes_the_list_stays_one_with_its_number(
-    killer: Killer, tmp_path: Path
+def leaves_nothing_of_those_who_went(
+    door: Path, truth: dict[int, dict[bytes, Consent]], seq: int
 ) -> None:
-    assert await dies_at(killer, tmp_path, range(3, 100, 9)) > 4
+    files = [file.read_bytes() for file in door.rglob("*") if file.is_file()]
+    went = {ref for entries in truth.values() for ref in entries} - truth[seq].keys()
+    if seq == max(truth):  # a list that is on its way is no trace of somebody who went
+        assert [ref for ref in went for data in files if ref in data or ref[::-1] in data] == []
+    assert len(list(door.rglob("*.base"))) == 1
+
+
+@pytest.mark.requirement("R-40", "R-12")
+@pytest.mark.parametrize("power", [False, True])
+async def test_killed_at_some_writes_the_list_stays_one_with_its_number(
+    killer: Killer, tmp_path: Path, power: bool
+) -> None:
+    assert await dies_at(killer, tmp_path, range(3, 300, 11), power=power) > 9
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("R-40")
+@pytest.mark.requirement("R-40", "R-12")
+@pytest.mark.parametrize("power", [False, True])
 async def test_killed_at_every_write_the_list_stays_one_with_its_number(
-    killer: Killer, tmp_path: Path
+    killer: Killer, tmp_path: Path, power: bool
 ) -> None:
-    assert await dies_at(killer, tmp_path, range(1, 200)) > 40
+    assert await dies_at(killer, tmp_path, range(1, 400), power=power) > 120

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from presence.core.consent.model import Consent
 from presence.core.consent.record import encode_record
 from presence.core.consent.segments import SHARDS, Delete, Put
 from presence.core.recognition.identifiers import window_at
 from presence.edges.consent_list.store import SIGNED_LIST
 from presence.errors import ConsentListError
+from presence.ports import VerifiedList
 from tests.support.builders import ANNA, BERIT, CARL
 from tests.support.list_clients import MAX_SPAN_S, Client
+from tests.support.older_stores import ALL_IN_ROWS
 from tests.support.signed_lists import Repository, agreed
 
 
@@ -99,7 +102,8 @@ def test_a_store_with_records_of_our_own_bits_is_filled_anew(
     client.list.close()
     (file,) = tmp_path.rglob(SIGNED_LIST)
     with closing(sqlite3.connect(file)) as database, database:
-        database.execute("UPDATE entry SET record = x'0300'")
+        database.executescript(ALL_IN_ROWS)
+        database.execute("INSERT INTO entry VALUES (?, 7, x'0300', 0)", (ANNA,))
         database.execute("PRAGMA user_version = 2")
     client.restart()
 
@@ -183,9 +187,12 @@ def test_window_keys_are_in_the_runtime_directory_alone_and_go_when_they_are_for
     key = verified.indexed.keys.key(ANNA, repository.windows[0])
     assert key is not None
     assert all(key not in file.read_bytes() for file in client.state.rglob("*") if file.is_file())
-    assert len(list((client.runtime / "keys").iterdir())) == 2
+    held = [file for file in client.runtime.rglob("*") if file.is_file()]
+    assert any(key in file.read_bytes() for file in held)
     client.list.forget_keys()
-    assert list((client.runtime / "keys").iterdir()) == []
+    assert verified.indexed.keys.key(ANNA, repository.windows[0]) is None
+    left = [file for file in client.runtime.rglob("*") if file.is_file()]
+    assert [file.suffix for file in left] == [".refs"]
     again = client.read()
     assert again.indexed is not None
     assert len(again.indexed.keys) == 4
@@ -195,17 +202,23 @@ def test_window_keys_are_in_the_runtime_directory_alone_and_go_when_they_are_for
 def test_a_removed_row_is_in_no_file_any_more(client: Client, repository: Repository) -> None:
     gone = agreed(ANNA)
     secret = gone.pairwise_keys["offers-main"]
-    client.read()
-    assert any(secret in file.read_bytes() for file in client.state.rglob("*") if file.is_file())
+    verified = client.read()
+    assert verified.indexed is not None
+    key = verified.indexed.keys.key(ANNA, repository.windows[0])
+    assert key is not None
+    here = [file.read_bytes() for file in client.state.rglob("*") if file.is_file()]
+    assert any(secret in data for data in here)
+    assert any(ANNA[::-1] in data for data in here)
     repository.delta([Delete(ANNA, 9)], count=1).keys([BERIT]).publish()
     client.read()
     files = [
-        file
+        file.read_bytes()
         for place in (client.state, client.runtime)
         for file in place.rglob("*")
         if file.is_file()
     ]
-    assert all(secret not in file.read_bytes() and ANNA not in file.read_bytes() for file in files)
+    sought = secret, ANNA, ANNA[::-1], key
+    assert [each for each in sought if any(each in data for data in files)] == []
 
 
 def test_a_list_in_shards_is_one_list(tmp_path: Path) -> None:
@@ -242,3 +255,96 @@ def test_who_is_taken_away_stays_away_where_the_keys_of_that_list_come_a_look_la
     for key in hidden:
         key.rename(key.with_suffix(".seg"))
     assert client.refs() == {BERIT}
+
+
+# ---------------------------------------------------------------- what a list in force lives on
+
+
+def put(repository: Repository, consent: Consent) -> Put:
+    return Put(consent.ref, encode_record(consent, repository.words))
+
+
+def keys_of(verified: VerifiedList) -> dict[bytes, list[bytes | None]]:
+    assert verified.indexed is not None
+    ring = verified.indexed.keys
+    return {ref: [ring.key(ref, window) for window in ring.windows] for ref in (ANNA, BERIT, CARL)}
+
+
+def test_keys_stand_through_changes_restarts_and_new_bases(
+    client: Client, repository: Repository
+) -> None:
+    none = [None, None]
+    first = keys_of(client.read())
+    assert none not in (first[ANNA], first[BERIT])
+    assert first[CARL] == none
+
+    repository.delta([put(repository, agreed(CARL))], count=3).later_keys([CARL]).publish()
+    second = keys_of(client.read())
+    assert (second[ANNA], second[BERIT]) == (first[ANNA], first[BERIT])
+    assert second[CARL] != none
+    client.restart()
+    assert keys_of(client.read()) == second
+
+    repository.delta([Delete(BERIT, 9)], count=2).later_keys([]).publish()
+    third = keys_of(client.read())
+    assert third == {**second, BERIT: none}
+    client.restart()
+    assert keys_of(client.read()) == third
+
+    repository.seq += 1
+    repository.base([agreed(ANNA), agreed(CARL)], new_epoch=True).publish()
+    assert keys_of(client.read()) == third
+
+
+def test_a_key_that_changed_takes_the_place_of_the_old_one(
+    client: Client, repository: Repository
+) -> None:
+    before = keys_of(client.read())
+    change = put(repository, agreed(ANNA, version=8))
+    repository.delta([change], count=2).later_keys([ANNA], as_if=CARL).publish()
+    for _ in range(2):
+        after = keys_of(client.read())
+        assert after[BERIT] == before[BERIT]
+        assert None not in after[ANNA]
+        assert set(after[ANNA]).isdisjoint(before[ANNA])
+        files = [file.read_bytes() for file in client.runtime.rglob("*") if file.is_file()]
+        assert [key for key in before[ANNA] if key and any(key in data for data in files)] == []
+        client.restart()
+
+
+def test_a_look_that_breaks_between_entries_and_keys_takes_no_key_away(
+    client: Client, repository: Repository
+) -> None:
+    verified = client.read()
+    before = keys_of(verified)
+    repository.delta([put(repository, agreed(CARL))], count=3).later_keys([CARL]).publish()
+    hidden = list((repository.folder / "targets/keys").rglob("*.n*.seg"))
+    assert hidden
+    for file in hidden:
+        file.rename(file.with_suffix(".away"))
+    for _ in range(3):
+        with pytest.raises(ConsentListError):
+            client.list.read()
+    assert keys_of(verified) == before
+    for file in hidden:
+        file.with_suffix(".away").rename(file)
+    assert keys_of(client.read())[CARL] != [None, None]
+
+
+@pytest.mark.requirement("R-40")
+def test_a_list_that_is_only_newer_is_in_force_before_it_is_stored(
+    client: Client, repository: Repository
+) -> None:
+    client.read()
+    repository.publish()
+    client.restart()
+    store = client.list._store
+    with store._transaction():  # as if the disk stood still
+        verified = client.list.read()
+    assert verified is not None
+    assert verified.indexed is not None
+    client.list.settle()
+    client.restart()
+    kept = client.list._store.kept()
+    assert kept is not None
+    assert kept.versions.timestamp == verified.timestamp_version

@@ -143,6 +143,71 @@ def test_a_list_that_is_found_damaged_while_it_is_used_is_begun_anew_by_the_look
         client.list.close()
 
 
+@pytest.mark.requirement("R-36", "R-42")
+@pytest.mark.parametrize("spoil", [torn, emptied, os.remove])
+def test_a_base_that_is_lost_is_told_and_comes_again_and_an_older_list_is_still_refused(
+    tmp_path: Path, spoil: Spoil
+) -> None:
+    repository = Repository(tmp_path / "repository").base([agreed(ANNA), agreed(BERIT)]).publish()
+    client = Client(tmp_path / "gateway", repository)
+    client.read()
+    kept = client.list._store.kept()
+    client.list.close()
+    (path,) = client.state.glob("*.base")
+    spoil(path)
+    client.list = client.start()
+    try:
+        assert str(path) in client.list.begun_anew
+        assert "no older one is taken" in client.list.begun_anew
+        now = client.list._store.kept()
+        assert kept is not None
+        assert now is not None
+        assert (now.seq, now.versions, now.counts) == (kept.seq, kept.versions, kept.counts)
+        assert client.refs() == {ANNA, BERIT}
+        assert path not in client.state.glob("*.base")
+    finally:
+        client.list.close()
+
+
+def test_a_base_that_is_found_damaged_while_it_is_used_comes_again_with_the_next_look(
+    tmp_path: Path,
+) -> None:
+    repository = Repository(tmp_path / "repository").base([agreed(ANNA)]).publish()
+    client = Client(tmp_path / "gateway", repository)
+    try:
+        verified = client.read()
+        assert verified.indexed is not None
+        (path,) = client.state.glob("*.base")
+        with path.open("r+b") as file:
+            file.seek(4096 + 20)
+            file.write(b"\xff" * 8)
+        assert ANNA not in verified.indexed.consents
+        with pytest.raises(MemoryLost, match=r"damaged: block 0 .*: begun anew"):
+            client.list.read()
+        assert client.refs() == {ANNA}
+    finally:
+        client.list.close()
+
+
+def test_damage_that_nobody_asked_for_is_found_once_the_list_is_in_force(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repository").base([agreed(ANNA)]).publish()
+    client = Client(tmp_path / "gateway", repository)
+    client.read()
+    client.list.close()
+    (path,) = client.state.glob("*.base")
+    with path.open("r+b") as file:
+        file.seek(4096 + 20)
+        file.write(b"\xff" * 8)
+    client.list = client.start()
+    try:
+        client.read()
+        with pytest.raises(MemoryLost, match="begun anew"):
+            client.list.read()
+        assert client.refs() == {ANNA}
+    finally:
+        client.list.close()
+
+
 @pytest.mark.parametrize("spoil", [torn, newer])
 def test_what_notices_took_away_is_never_begun_anew(tmp_path: Path, spoil: Spoil) -> None:
     SqliteRevocationStore(tmp_path).close()

@@ -1,0 +1,213 @@
+"""A change of the signed list's store, within its transaction: a whole base, rows of deltas, and
+how new the list is then.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from presence.core.consent.growth import Counts
+from presence.core.consent.record import Buffer, record_version
+from presence.core.consent.segments import Change, Held, Put, merged
+from presence.edges.consent_list.blocks import SUFFIX, BaseFile, BaseWriter, Refs, standing
+from presence.edges.consent_list.repository import Versions
+
+OF_A_BASE: Final = ("entry", "dead", "over")
+"""Tables that mean nothing beside another base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How new the list is that the store holds."""
+
+    name: str
+    seq: int
+    epoch: int
+    words: tuple[str, ...]
+    manifest: bytes
+    """Digest of manifest.json."""
+    signed_s: float
+    """When the newest list was signed that we ever had."""
+    max_span_s: float
+    """Which the entries were judged by."""
+    refused: Mapping[str, int]
+    versions: Versions
+    counts: Counts
+    """What the growth of the next list is measured by."""
+
+
+class Changing:
+    """The open transaction."""
+
+    def __init__(self, database: sqlite3.Connection, base: BaseFile | None, folder: Path) -> None:
+        self.base = base
+        self.touched: dict[bytes, bytes] = {}
+        """What stands of those whose entry changed; empty where nothing does."""
+        self.died: list[int] = []
+        """Rows of the base."""
+        self._database = database
+        self._folder = folder
+        row = database.execute("SELECT entries FROM list").fetchone()
+        self._count = int(row[0]) if row else 0
+        self._writer: BaseWriter | None = None
+        self._held_refs, self._held_versions = np.empty(0, np.uint64), np.empty(0, np.uint64)
+        """Of those who changed since the old base, while a new one is written."""
+        self._over: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def begin_base(self) -> None:
+        """A base follows: what it does not name is no entry any more (`end_base`)."""
+        name = f"list-{os.urandom(8).hex()}{SUFFIX}"
+        self._writer = BaseWriter(self._folder / name)
+        rows = self._database.execute("SELECT ref, version FROM entry ORDER BY ref").fetchall()
+        self._held_refs = np.array([int.from_bytes(ref, "big") for ref, _ in rows], np.uint64)
+        self._held_versions = np.array([version for _, version in rows], np.uint64)
+        dead = self._database.execute("SELECT row FROM dead").fetchall()
+        self._over = np.array([row for (row,) in dead], np.int64)
+
+    def put_base(
+        self, refs: Refs, lengths: NDArray[np.uint32], records: Buffer, versions: Refs
+    ) -> None:
+        """Some thousand rows, above all before. An older version than the one we had does not
+        count (R-36): neither of them stands then.
+        """
+        assert self._writer is not None  # noqa: S101 - `begin_base` comes first
+        stand = self._held(refs) <= versions
+        self._writer.add(*standing(stand, refs, lengths, records))
+
+    def _held(self, refs: Refs) -> Refs:
+        """The versions that we have of these, 0 where none."""
+        held = np.zeros(len(refs), np.uint64)
+        if self.base is not None and len(refs):
+            first, end = np.searchsorted(self.base.refs, (refs[0], refs[-1]), side="left")
+            versions = self.base.versions(int(first), int(end) + 1)
+            over = self._over[(self._over >= first) & (self._over < first + len(versions))]
+            versions[over - first] = 0
+            _take_over(held, refs, self.base.refs[first : first + len(versions)], versions)
+        _take_over(held, refs, self._held_refs, self._held_versions)
+        return held
+
+    def end_base(self) -> None:
+        """The file is on the disk, and is what this transaction names. Raises OSError."""
+        assert self._writer is not None  # noqa: S101 - as above
+        refs = self._writer.finish()
+        self.base = BaseFile(self._writer.path, refs)
+        for table in (*OF_A_BASE, "gone"):
+            self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - words of our own
+        self._count = len(refs)
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            with suppress(OSError):  # `settle` tries again
+                self._writer.abandon()
+
+    def apply(self, change: Change) -> None:
+        """One row of a delta (presence.core.consent.segments.merged)."""
+        ref = change.ref
+        version = record_version(change.record) if isinstance(change, Put) else change.version
+        held = self._held_of(ref)
+        after = merged(held, change, version)
+        if after == held:
+            return
+        self._set(ref, held, after)
+
+    def refuse(self, ref: bytes) -> None:
+        """What could not be read may have taken rights away: nothing stands of this ref (rule 5 of
+        feed).
+        """
+        held = self._held_of(ref)
+        if held is not None and held[1] is not None:
+            self._set(ref, held, (held[0], None))
+
+    def count(self) -> int:
+        return self._count
+
+    def keep(self, kept: Kept) -> None:
+        keep(self._database, kept)
+        name = self.base.path.name if self.base is not None else ""
+        self._database.execute("UPDATE list SET base = ?, entries = ?", (name, self.count()))
+
+    def _held_of(self, ref: bytes) -> Held | None:
+        row = self._database.execute(
+            "SELECT version, record FROM entry WHERE ref = ?", (ref,)
+        ).fetchone()
+        if row is not None:
+            return row[0], row[1]
+        place = self._row_of(ref)
+        record = None if place < 0 or self.base is None else self.base.record(place)
+        if record is not None:
+            return record_version(record), record
+        row = self._database.execute(
+            "SELECT version FROM gone WHERE mark = ?", (_mark(ref),)
+        ).fetchone()
+        return None if row is None else (row[0], None)
+
+    def _row_of(self, ref: bytes) -> int:
+        """The row of the base in which this ref stands; −1 where it does not, or no more."""
+        row = -1 if self.base is None else self.base.find(ref)
+        dead = self._database.execute("SELECT 1 FROM dead WHERE row = ?", (row,)).fetchone()
+        return row if dead is None else -1
+
+    def _set(self, ref: bytes, held: Held | None, after: Held) -> None:
+        version, record = after
+        self._count += (record is not None) - (held is not None and held[1] is not None)
+        place = self._row_of(ref)
+        if place >= 0:
+            self._database.execute("INSERT INTO dead VALUES (?)", (place,))
+            self._database.execute("INSERT INTO over VALUES (?)", (place,))
+            self.died.append(place)
+        self.touched[ref] = record or b""
+        if record is None:
+            self._database.execute("DELETE FROM entry WHERE ref = ?", (ref,))
+            self._database.execute(
+                "INSERT OR REPLACE INTO gone VALUES (?, ?)", (_mark(ref), version)
+            )
+        else:
+            row = (ref, version, record)
+            self._database.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", row)
+            self._database.execute("DELETE FROM gone WHERE mark = ?", (_mark(ref),))
+
+
+def keep(database: sqlite3.Connection, kept: Kept) -> None:
+    """How new the list is; base and number of entries stay."""
+    values = (
+        kept.name,
+        kept.seq,
+        kept.epoch,
+        json.dumps(kept.words),
+        kept.manifest,
+        kept.signed_s,
+        kept.max_span_s,
+        json.dumps(dict(kept.refused)),
+        *kept.versions,
+        json.dumps(kept.counts),
+    )
+    database.execute("INSERT OR IGNORE INTO list VALUES (1,?,?,?,?,?,?,?,?,?,?,?,?,?,'',0)", values)
+    database.execute(
+        "UPDATE list SET (name, seq, epoch, words, manifest, signed_s, max_span_s, refused, root, "
+        "timestamp, snapshot, targets, counts) = (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        values,
+    )
+
+
+def _take_over(held: Refs, refs: Refs, others: Refs, versions: Refs) -> None:
+    """The versions of others, where they are of these refs and higher."""
+    if not len(others):
+        return
+    places = np.searchsorted(others, refs)
+    places[places == len(others)] = 0
+    found = others[places] == refs
+    held[found] = np.maximum(held[found], versions[places[found]])
+
+
+def _mark(ref: bytes) -> bytes:
+    """Recognises a ref that comes again, and does not say it."""
+    return hashlib.blake2b(ref, digest_size=8, person=b"presence gone").digest()
