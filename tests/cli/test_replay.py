@@ -7,6 +7,7 @@ import json
 import random
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -124,24 +125,28 @@ async def test_a_damaged_capture_gives_what_was_readable_and_the_offset_and_exit
     assert str(result["error_offset"]) in result["error"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"na": int(START_S - 1), "nb": int(START_S - 100)}, "expired"),
-        ({"nb": int(START_S + 3600)}, "not_yet_valid"),
-        ({"paused_until": int(START_S + 3600)}, "paused"),
-        ({"paused_until": "who knows"}, "paused"),
-        ({"objected": True}, "objected"),
-        ({"scope": {"type": "store", "id": "se-0007"}}, "out_of_scope"),
-        ({"purposes": ["offers"]}, "no_presence"),
-    ],
-)
-async def test_a_consent_that_is_not_in_force_is_refused_with_its_reason(
-    changes: dict[str, Any], reason: str, tmp_path: Path
-) -> None:
-    shop = Shop(tmp_path / "shop", free_port()).open([entry(**changes)])
-    result = await replayed(shop, capture(tmp_path / "c.btsnoop", walking_in()))
-    assert result["refused"] == {reason: 80}
+async def test_a_consent_that_is_not_in_force_is_refused_with_its_reason(tmp_path: Path) -> None:
+    refused: list[tuple[str, dict[str, Any]]] = [
+        ("expired", {"na": int(START_S - 1), "nb": int(START_S - 100)}),
+        ("not_yet_valid", {"nb": int(START_S + 3600)}),
+        ("paused", {"paused_until": int(START_S + 3600)}),
+        ("paused", {"paused_until": "who knows"}),
+        ("objected", {"objected": True}),
+        ("out_of_scope", {"scope": {"type": "store", "id": "se-0007"}}),
+        ("no_presence", {"purposes": ["offers"]}),
+    ]
+    refs = [bytes([n]) * 8 for n in range(1, len(refused) + 1)]
+    shop = Shop(tmp_path / "shop", free_port()).open(
+        [entry(ref, **changes) for ref, (_, changes) in zip(refs, refused, strict=True)]
+    )
+    heard = [
+        report
+        for n, ref in enumerate(refs)
+        for report in walking_in(ref, address=bytes([0x4A, 0, 0, 0, 0, n]))
+    ]
+    result = await replayed(shop, capture(tmp_path / "c.btsnoop", sorted(heard)))
+    reasons = Counter(reason for reason, _ in refused)
+    assert result["refused"] == {reason: 80 * count for reason, count in reasons.items()}
     assert (result["recognised"], result["entered"], result["published"]) == (0, 0, 0)
 
 
