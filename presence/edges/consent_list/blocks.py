@@ -20,6 +20,7 @@ import hashlib
 import os
 import struct
 import weakref
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -201,9 +202,9 @@ class BaseFile:
 
     def find(self, ref: bytes) -> int:
         """The row with this ref; −1 where there is none."""
-        number = int.from_bytes(ref, "big")
-        row = int(np.searchsorted(self.refs, np.uint64(number)))
-        return row if row < len(self) and self.refs[row] == number else -1
+        number, refs = int.from_bytes(ref, "big"), self.refs.data
+        row = bisect_left(refs, number)
+        return row if row < len(self) and refs[row] == number else -1
 
     def record(self, row: int) -> bytes | None:
         """None where the row is over, or cannot be believed."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from numpy.typing import NDArray
 
 from presence.core.consent.growth import Counts
 from presence.core.consent.record import Buffer, record_version
-from presence.core.consent.segments import Change, Held, Put, merged
+from presence.core.consent.segments import REFS, Change, Held, Put, merged
 from presence.edges.consent_list.blocks import SUFFIX, BaseFile, BaseWriter, Refs, standing
 from presence.edges.consent_list.repository import Versions
 
+Rows = NDArray[np.int64]
+NO_ROWS: Final[Rows] = np.empty(0, np.int64)
 OF_A_BASE: Final = ("entry", "dead", "over")
 """Tables that mean nothing beside another base."""
 
@@ -46,32 +49,40 @@ class Kept:
 
 
 class Changing:
-    """The open transaction."""
+    """The open transaction. Rows of deltas are gathered, and written by `keep`."""
 
-    def __init__(self, database: sqlite3.Connection, base: BaseFile | None, folder: Path) -> None:
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        base: BaseFile | None,
+        folder: Path,
+        *,
+        changed: Mapping[bytes, bytes],
+        dead: Rows,
+    ) -> None:
+        """`changed` and `dead`: what changed since the base, as the store has it."""
         self.base = base
-        self.touched: dict[bytes, bytes] = {}
-        """What stands of those whose entry changed; empty where nothing does."""
+        self.after: dict[bytes, Held] = {}
+        """What stands of those whose entry changed."""
         self.died: list[int] = []
         """Rows of the base."""
         self._database = database
         self._folder = folder
+        self._changed = changed
+        self._dead = dead
         row = database.execute("SELECT entries FROM list").fetchone()
         self._count = int(row[0]) if row else 0
         self._writer: BaseWriter | None = None
         self._held_refs, self._held_versions = np.empty(0, np.uint64), np.empty(0, np.uint64)
         """Of those who changed since the old base, while a new one is written."""
-        self._over: NDArray[np.int64] = np.empty(0, np.int64)
 
     def begin_base(self) -> None:
         """A base follows: what it does not name is no entry any more (`end_base`)."""
         name = f"list-{os.urandom(8).hex()}{SUFFIX}"
         self._writer = BaseWriter(self._folder / name)
-        rows = self._database.execute("SELECT ref, version FROM entry ORDER BY ref").fetchall()
-        self._held_refs = np.array([int.from_bytes(ref, "big") for ref, _ in rows], np.uint64)
-        self._held_versions = np.array([version for _, version in rows], np.uint64)
-        dead = self._database.execute("SELECT row FROM dead").fetchall()
-        self._over = np.array([row for (row,) in dead], np.int64)
+        rows = sorted(self._changed.items())
+        self._held_refs = np.frombuffer(b"".join(ref for ref, _ in rows), REFS).astype(np.uint64)
+        self._held_versions = np.array([record_version(record) for _, record in rows], np.uint64)
 
     def put_base(
         self, refs: Refs, lengths: NDArray[np.uint32], records: Buffer, versions: Refs
@@ -89,7 +100,7 @@ class Changing:
         if self.base is not None and len(refs):
             first, end = np.searchsorted(self.base.refs, (refs[0], refs[-1]), side="left")
             versions = self.base.versions(int(first), int(end) + 1)
-            over = self._over[(self._over >= first) & (self._over < first + len(versions))]
+            over = self._dead[(self._dead >= first) & (self._dead < first + len(versions))]
             versions[over - first] = 0
             _take_over(held, refs, self.base.refs[first : first + len(versions)], versions)
         _take_over(held, refs, self._held_refs, self._held_versions)
@@ -102,7 +113,7 @@ class Changing:
         self.base = BaseFile(self._writer.path, refs)
         for table in (*OF_A_BASE, "gone"):
             self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - words of our own
-        self._count = len(refs)
+        self._count, self._changed, self._dead = len(refs), {}, NO_ROWS
 
     def abandon(self) -> None:
         if self._writer is not None:
@@ -115,9 +126,8 @@ class Changing:
         version = record_version(change.record) if isinstance(change, Put) else change.version
         held = self._held_of(ref)
         after = merged(held, change, version)
-        if after == held:
-            return
-        self._set(ref, held, after)
+        if after != held:
+            self._set(ref, held, after)
 
     def refuse(self, ref: bytes) -> None:
         """What could not be read may have taken rights away: nothing stands of this ref (rule 5 of
@@ -131,19 +141,31 @@ class Changing:
         return self._count
 
     def keep(self, kept: Kept) -> None:
+        stand = {ref: after for ref, after in self.after.items() if after[1] is not None}
+        marks = {_mark(ref): version for ref, (version, _) in self.after.items()}
+        rows = [(row,) for row in self.died]
+        for statement, values in (
+            ("DELETE FROM entry WHERE ref = ?", [(ref,) for ref in self.after]),
+            ("INSERT INTO entry VALUES (?, ?, ?)", [(ref, *after) for ref, after in stand.items()]),
+            ("INSERT OR REPLACE INTO gone VALUES (?, ?)", list(marks.items())),
+            ("DELETE FROM gone WHERE mark = ?", [(_mark(ref),) for ref in stand]),
+            ("INSERT INTO dead VALUES (?)", rows),
+            ("INSERT INTO over VALUES (?)", rows),
+        ):
+            self._database.executemany(statement, values)
         keep(self._database, kept)
         name = self.base.path.name if self.base is not None else ""
-        self._database.execute("UPDATE list SET base = ?, entries = ?", (name, self.count()))
+        self._database.execute("UPDATE list SET base = ?, entries = ?", (name, self._count))
 
     def _held_of(self, ref: bytes) -> Held | None:
-        row = self._database.execute(
-            "SELECT version, record FROM entry WHERE ref = ?", (ref,)
-        ).fetchone()
-        if row is not None:
-            return row[0], row[1]
-        place = self._row_of(ref)
-        record = None if place < 0 or self.base is None else self.base.record(place)
-        if record is not None:
+        held = self.after.get(ref)
+        if held is not None:
+            return held
+        record = self._changed.get(ref)
+        place = -1 if record else self._row_of(ref)
+        if place >= 0 and self.base is not None:
+            record = self.base.record(place)
+        if record:
             return record_version(record), record
         row = self._database.execute(
             "SELECT version FROM gone WHERE mark = ?", (_mark(ref),)
@@ -153,27 +175,16 @@ class Changing:
     def _row_of(self, ref: bytes) -> int:
         """The row of the base in which this ref stands; −1 where it does not, or no more."""
         row = -1 if self.base is None else self.base.find(ref)
-        dead = self._database.execute("SELECT 1 FROM dead WHERE row = ?", (row,)).fetchone()
-        return row if dead is None else -1
+        place = bisect_left(self._dead.data, row)
+        return -1 if place < len(self._dead) and self._dead[place] == row else row
 
     def _set(self, ref: bytes, held: Held | None, after: Held) -> None:
-        version, record = after
-        self._count += (record is not None) - (held is not None and held[1] is not None)
-        place = self._row_of(ref)
+        self._count += (after[1] is not None) - (held is not None and held[1] is not None)
+        # Once: whoever changed before, here or in an earlier list, has no row any more.
+        place = -1 if ref in self.after or ref in self._changed else self._row_of(ref)
         if place >= 0:
-            self._database.execute("INSERT INTO dead VALUES (?)", (place,))
-            self._database.execute("INSERT INTO over VALUES (?)", (place,))
             self.died.append(place)
-        self.touched[ref] = record or b""
-        if record is None:
-            self._database.execute("DELETE FROM entry WHERE ref = ?", (ref,))
-            self._database.execute(
-                "INSERT OR REPLACE INTO gone VALUES (?, ?)", (_mark(ref), version)
-            )
-        else:
-            row = (ref, version, record)
-            self._database.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", row)
-            self._database.execute("DELETE FROM gone WHERE mark = ?", (_mark(ref),))
+        self.after[ref] = after
 
 
 def keep(database: sqlite3.Connection, kept: Kept) -> None:

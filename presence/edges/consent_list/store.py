@@ -185,7 +185,9 @@ class ListStore(Database):
         changing: Changing | None = None
         try:
             with self._transaction() as database:
-                changing = Changing(database, self.base, self._folder)
+                changing = Changing(
+                    database, self.base, self._folder, changed=self.changed(), dead=self.dead()
+                )
                 yield changing
                 self._refuse_damage()
         except BaseException as error:
@@ -205,11 +207,14 @@ class ListStore(Database):
         if changing.base is not self.base:
             self.base, self._changed, self._dead = changing.base, None, None
             return
-        if self._changed is not None and changing.touched:
-            changed = {**self._changed, **changing.touched}
-            self._changed = {ref: record for ref, record in changed.items() if record}
-        if self._dead is not None and changing.died:
-            self._dead = np.union1d(self._dead, np.array(changing.died, np.int64))
+        changed = dict(self.changed())
+        for ref, (_, record) in changing.after.items():
+            if record is None:
+                changed.pop(ref, None)
+            else:
+                changed[ref] = record
+        self._changed = changed
+        self._dead = np.union1d(self.dead(), np.array(changing.died, np.int64))
 
     def _refuse_damage(self) -> None:
         if self.base is not None and self.base.damaged:
