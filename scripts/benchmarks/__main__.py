@@ -8,7 +8,14 @@ import sys
 
 import scripts.benchmarks
 
-NOT_BENCHMARKS = {"__main__", "figure", "subjects", "broker_gateways", "list_size_gateway"}
+NOT_BENCHMARKS = {
+    "__main__",
+    "figure",
+    "subjects",
+    "broker_gateways",
+    "list_size_gateway",
+    "list_size_made",
+}
 
 
 def names() -> list[str]:

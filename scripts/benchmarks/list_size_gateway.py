@@ -12,6 +12,7 @@ minutes and 3 GB of disk.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,34 +23,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from tuf.api.metadata import TargetFile
 
-from presence.consent_service.keys import KeyFolder
-from presence.consent_service.repository import Repository
-from presence.core.consent.list_json import ListHeader
-from presence.core.consent.manifest import Manifest, write_manifest
 from presence.core.consent.model import Consent, Grant, Purpose, Scope
 from presence.core.consent.record import Words, check_record, encode_record
 from presence.core.consent.record_scan import BEYOND, scan
-from presence.core.consent.segments import (
-    SHARDS,
-    Base,
-    Delete,
-    Delta,
-    DeltaStep,
-    Keys,
-    Put,
-    base_path,
-    delta_path,
-    delta_rows,
-    keys_path,
-    later_keys_path,
-    pack,
-)
-from presence.core.recognition.identifiers import window_at
 from presence.core.recognition.matcher import Matcher
 from presence.core.recognition.slot_table import build_table
-from presence.edges.consent_list.blocks import SUFFIX
 from presence.edges.consent_list.repository import TufRepository
 from presence.edges.consent_list.segment_files import WindowKeyFiles
 from presence.edges.consent_list.signed import SignedList
@@ -75,7 +54,10 @@ def figures() -> Iterator[Figure]:
     yield from _of_a_record()
     for size in map(int, os.environ.get("PRESENCE_BENCH_SIZES", SIZES).split()):
         with tempfile.TemporaryDirectory(prefix="presence-bench-") as folder:
-            yield from _of_size(size, folder)
+            try:
+                yield from _of_size(size, folder)
+            finally:
+                shutil.rmtree(_run(Path(folder)), ignore_errors=True)
 
 
 def _of_size(size: int, folder: str) -> Iterator[Figure]:
@@ -83,7 +65,7 @@ def _of_size(size: int, folder: str) -> Iterator[Figure]:
         goal = GOALS.get(size, {}).get(name)
         return Figure(f"list_size.{name}.{size}", value, unit, goal, note=note)
 
-    made = _step("make", folder, size)
+    made = _step("make", folder, size, module="list_size_made")
     yield figure("repository", made["mb"], "MB", f"packed, {made['files']:g} files of the list")
     first = _step("first", folder, size)
     yield figure("first", first["cpu_s"], "s", _split(first))
@@ -145,116 +127,20 @@ def _of_a_record() -> Iterator[Figure]:
     yield Figure("list_size.judge_alone", round(alone_s * 1e6, 2), "µs", note="best of 9")
 
 
-def _step(step: str, folder: str, size: int) -> dict[str, Any]:
-    command = [
-        sys.executable,
-        "-m",
-        "scripts.benchmarks.list_size_gateway",
-        step,
-        folder,
-        str(size),
-    ]
+def _step(
+    step: str, folder: str, size: int, *, module: str = "list_size_gateway"
+) -> dict[str, Any]:
+    command = [sys.executable, "-m", f"scripts.benchmarks.{module}", step, folder, str(size)]
     answer: dict[str, Any] = json.loads(
         subprocess.run(command, check=True, capture_output=True, text=True).stdout
     )
     return answer
 
 
-class _Publisher:
-    """Made-up refs, evenly spread; every record is as long as one with a grant and one audience."""
-
-    def __init__(self, folder: Path, size: int) -> None:
-        self.now_s = time.time()
-        self.keys = KeyFolder(folder / "keys")
-        self.repository = Repository(folder / "repository", self.keys)
-        chance = np.random.default_rng(1)
-        self.refs = np.unique(chance.integers(1 << 40, (1 << 64) - 1, size, np.uint64)).astype(
-            ">u8"
-        )
-        self.template = encode_record(self._consent(), Words(WORDS))[:-16]
-
-    def _consent(self) -> Consent:
-        start_s, end_s = int(self.now_s) - 86_400.0, int(self.now_s) + 100 * 86_400.0
-        purposes = frozenset({Purpose.PRESENCE, Purpose.OFFERS})
-        grants = (Grant("ap2:1551", start_s, end_s),)
-        scope = Scope(frozenset({"fi-0042"}))
-        keys = {"offers-main": bytes(16)}
-        return Consent(bytes(8), 1, purposes, start_s, end_s, scope, grants, pairwise_keys=keys)
-
-    def make(self) -> None:
-        self.keys.create()
-        self.repository.create(self.now_s)
-        targets: dict[str, TargetFile] = {}
-        for shard in SHARDS:
-            refs = self._of_shard(shard)
-            column = memoryview(refs.tobytes())
-            records = np.empty((len(refs), len(self.template) + 16), np.uint8)
-            records[:, :-16] = np.frombuffer(self.template, np.uint8)
-            records[:, -16:] = np.random.default_rng(int(shard, 16)).integers(
-                0, 256, (len(refs), 16), np.uint8
-            )
-            lengths = np.full(len(refs), records.shape[1], ">u4")
-            base = Base(
-                list_name=LIST,
-                epoch=1,
-                number=1,
-                refs=column,
-                lengths=memoryview(lengths.tobytes()),
-                records=memoryview(records.tobytes()),
-            )
-            targets |= self._stage(base_path(1, shard), pack(base))
-            for window in self._windows():
-                targets |= self._stage(keys_path(window, shard), self._keys(window, refs))
-        self.release(targets, seq=1)
-
-    def _keys(self, window: int, refs: "np.ndarray[Any, np.dtype[np.uint64]]") -> bytes:
-        chance = np.random.default_rng((window, int(refs[0])))
-        keys = memoryview(chance.bytes(16 * len(refs)))
-        column = memoryview(refs.tobytes())
-        return pack(Keys(list_name=LIST, epoch=1, number=window, refs=column, keys=keys))
-
-    def change(self) -> None:
-        """Half of the rows change, a quarter goes, a quarter is new."""
-        rows: list[Put | Delete] = []
-        for n in range(CHANGED):
-            ref = int(self.refs[n * (len(self.refs) // CHANGED)]).to_bytes(8, "big")
-            if n % 4 == 0:
-                rows.append(Delete(ref, 2))
-            else:
-                new = n.to_bytes(8, "big") if n % 4 == 1 else ref
-                record = bytearray(self.template + new + new)
-                record[1] = 2  # the version
-                rows.append(Put(new, bytes(record)))
-        puts, deletes = delta_rows(rows)
-        delta = Delta(list_name=LIST, epoch=1, number=2, since=1, puts=puts, deletes=deletes)
-        step = DeltaStep(1, 2)
-        targets = self.repository.targets() | self._stage(delta_path(step), pack(delta))
-        came = np.array(sorted(int.from_bytes(row.ref, "big") for row in puts), ">u8")
-        for window in self._windows():
-            targets |= self._stage(later_keys_path(window, step), self._keys(window, came))
-        self.release(targets, seq=2)
-
-    def release(self, targets: dict[str, TargetFile], *, seq: int) -> None:
-        header = ListHeader(LIST, seq, time.time(), self.now_s - 60, len(self.refs))
-        first = 2 if seq > 1 else 0
-        manifest = Manifest(
-            header, "fi-2026-03", 1, 1, SHARDS, self._windows(), WORDS, first_delta=first
-        )
-        self.repository.release(
-            targets | self._stage("manifest.json", write_manifest(manifest, "2.0")), self.now_s
-        )
-
-    def _stage(self, path: str, data: bytes) -> dict[str, TargetFile]:
-        return {path: self.repository.stage(path, data)}
-
-    def _windows(self) -> tuple[int, int]:
-        return window_at(self.now_s), window_at(self.now_s) + 1
-
-    def _of_shard(self, shard: str) -> "np.ndarray[Any, np.dtype[np.uint64]]":
-        first = int(shard, 16)
-        ends = np.array([first << 56, ((first + 0x40) << 56) - 1], np.uint64)
-        begin, end = np.searchsorted(self.refs.astype(np.uint64), ends)
-        return self.refs[begin:end]
+def refs_of(size: int) -> "np.ndarray[Any, np.dtype[np.uint64]]":
+    """Evenly spread, sorted, big-endian."""
+    numbers = np.random.default_rng(1).integers(1 << 40, (1 << 64) - 1, size, np.uint64)
+    return np.unique(numbers).astype(">u8")
 
 
 class _Stopwatch:
@@ -276,7 +162,7 @@ def _gateway(folder: Path) -> SignedList:
     return SignedList(
         tuf,
         ListStore(folder / "state"),
-        WindowKeyFiles(folder / "run"),
+        WindowKeyFiles(_run(folder)),
         name=LIST,
         max_span_s=SPAN_S,
     )
@@ -313,42 +199,45 @@ def _start(folder: Path, size: int) -> dict[str, float]:
     watch = _Stopwatch()
     verified, figures = _taken(_gateway(folder), Matcher(), watch)
     assert verified.indexed is not None  # noqa: S101 - as above
-    refs = _Publisher(folder, size).refs[:: max(1, size // LOOK_UPS)]
-    sought = [int(ref).to_bytes(8, "big") for ref in refs]
-    began_s = time.perf_counter()
+    refs = refs_of(size)[:: max(1, size // LOOK_UPS)].tolist()
+    sought = [ref.to_bytes(8, "big") for ref in refs]
+    watch = _Stopwatch()
     found = sum(ref in verified.indexed.consents for ref in sought)
-    look_up_s = (time.perf_counter() - began_s) / len(sought)
+    _, look_up_s = watch.read()
     assert found == len(sought)  # noqa: S101 - as above
-    return figures | {"look_up_us": look_up_s * 1e6}
+    return figures | {"look_up_us": look_up_s / len(sought) * 1e6}
 
 
 def _change(folder: Path, size: int) -> dict[str, float]:
     gateway, matcher = _gateway(folder), Matcher()
     _taken(gateway, matcher, _Stopwatch())
     gateway.settle()
-    publisher = _Publisher(folder, size)
-    publisher.change()
+    _step("change", str(folder), size, module="list_size_made")
     watch = _Stopwatch()
     _, figures = _taken(gateway, matcher, watch)
     _, before_s = watch.read()
     gateway.settle()
     _, settled_s = watch.read()
-    publisher.release(publisher.repository.targets(), seq=2)
+    _step("again", str(folder), size, module="list_size_made")
     watch = _Stopwatch()
     gateway.read()
     _, again_s = watch.read()
-    del publisher
-    own_mb, run = resident_mb("RssAnon"), folder / "run"
-    code_mb = resident_mb("RssFile")
+    own_mb = resident_mb("RssAnon") + resident_mb("RssFile")
+    shared_mb = _mb(_run(folder))
     return figures | {
         "settle_cpu_s": settled_s - before_s,
         "again_cpu_s": again_s,
-        "own_mb": round(own_mb + code_mb),
-        "shared_mb": round(_mb(run)),
-        "memory_mb": round(own_mb + code_mb + _mb(run)),
+        "own_mb": round(own_mb),
+        "shared_mb": round(shared_mb),
+        "memory_mb": round(own_mb + shared_mb),
         "disk_mb": _mb(folder / "state"),
-        "base_mb": sum(file.stat().st_size for file in (folder / "state").glob(f"*{SUFFIX}")) / 1e6,
     }
+
+
+def _run(folder: Path) -> Path:
+    """In memory, as the daemon's: what is mapped of it is not counted twice."""
+    memory = Path("/dev/shm")  # noqa: S108 - an ordinary tmpfs in spite of its name
+    return (memory if memory.is_dir() else folder) / f"run-{folder.name}"
 
 
 def _mb(folder: Path) -> float:
@@ -357,11 +246,7 @@ def _mb(folder: Path) -> float:
 
 def main() -> None:
     step, folder, size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    if step == "make":
-        _Publisher(folder, size).make()
-        files = [file for file in (folder / "repository").rglob("*") if file.is_file()]
-        answer = {"mb": _mb(folder / "repository"), "files": float(len(files))}
-    elif step == "first":
+    if step == "first":
         answer = _first(folder)
     else:
         answer = _start(folder, size) if step == "start" else _change(folder, size)
