@@ -126,7 +126,7 @@ def test_of_a_bystander_nothing_is_kept_and_nothing_said(data: bytes, uuid: str)
     wall = OnTheWall()
     wall.says(HEARTBEAT_S)
     heard = stranger()._replace(service_data={uuid: data})
-    if eddystone.identifier(heard) is not None:
+    if eddystone.FORMAT.identify(heard) is not None:
         return
     wall.hear(heard)
     wall.hear(stranger())

@@ -20,13 +20,19 @@ class Persons:
 
     def __init__(self) -> None:
         self._seen: dict[str, set[int]] = {}
+        self.hour = 0
+        """Which one it is; who was noted in it need not be noted again."""
 
     def note(self, count: str, ref: bytes) -> None:
-        self._seen.setdefault(count, set()).add(hash(ref))
+        seen = self._seen.get(count)
+        if seen is None:
+            seen = self._seen[count] = set()
+        seen.add(hash(ref))
 
     def take(self) -> dict[str, int]:
         """How many there are by count, and forget them."""
         seen, self._seen = self._seen, {}
+        self.hour += 1
         return {count: len(hashes) for count, hashes in seen.items()}
 
 
@@ -35,11 +41,10 @@ class Counts:
     """Totals since the start. They count advertisements and events, which tell one customer's stay:
     for tests, the demo and `replay`. What leaves the running gateway is counted in `persons`.
 
-    `heard` = `other_format` + `unknown` + `ambiguous` + `recognised` + all of `suspect`
-    and `refused`.
+    Each advertisement counts once: in `other_format`, `unknown`, `ambiguous`, `recognised`,
+    `suspect` or `refused`; their sum is `heard`.
     """
 
-    heard: int = 0
     other_format: int = 0
     unknown: int = 0
     ambiguous: int = 0
@@ -82,12 +87,17 @@ class Counts:
             self.refused[reason] += 1
 
     @property
+    def heard(self) -> int:
+        return self.strangers + self.recognised + self.suspect.total() + self.refused.total()
+
+    @property
     def strangers(self) -> int:
         return self.other_format + self.unknown + self.ambiguous
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; reasons by their word."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "persons"}
+        values["heard"] = self.heard
         return {
             name: {reason.value: n for reason, n in sorted(value.items())}
             if isinstance(value, Counter)

@@ -36,6 +36,7 @@ from presence.core.consent.revocations import (
 from presence.core.counts import Counts
 from presence.core.event.dispatch import Dispatcher
 from presence.core.event.outbox import Announcement, Draft, Outbox, Outgoing, Step, TakenBack
+from presence.core.recognised import Recognised
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons.rpa import Resolver
 from presence.core.recognition.challenge import Answer, RejectReason, is_genuine
@@ -43,7 +44,7 @@ from presence.core.recognition.doubt import SUSPECT, Doubt
 from presence.core.recognition.identifiers import slot_at
 from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.loudness import loudness_db
-from presence.core.recognition.matcher import Matcher, Nobody
+from presence.core.recognition.matcher import UNKNOWN, Match, Matcher, Nobody
 from presence.core.recognition.replay_guard import ReplayGuard
 from presence.core.rules import Rules
 from presence.core.timestamps import Moment
@@ -51,6 +52,8 @@ from presence.core.visit.entry_figures import EntryFigures
 from presence.core.visit.visits import Entered, Left, Over, Sighting, Visit, VisitEvent, Visits
 
 NOTHING: Final = Step()
+new: Final = tuple.__new__
+"""Of a NamedTuple: half the time of a call of its class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ class Engine:
         self.figures = figures_of(rules) if figures is None else figures
         self.revocations = Revocations() if revocations is None else revocations
         self._rules = rules
-        self.matcher = Matcher(rules.formats, Resolver(rules.irks) if rules.irks else None)
+        self.matcher = Matcher[Recognised](
+            rules.formats, Resolver(rules.irks) if rules.irks else None
+        )
         self.visits = Visits(
             rules.entry,
             visits,
@@ -117,40 +122,69 @@ class Engine:
 
     def receive(self, advertisement: Advertisement) -> Step:
         """Take in one advertisement."""
-        self.counts.heard += 1
         # R-19: outside opening hours nobody is recognised, whatever a source still delivers.
         if not self._open:
             self.counts.refuse(Reason.CLOSED)
             return NOTHING
-        match = self.matcher.match(advertisement)
-        if isinstance(match, Nobody):
-            self.counts.nobody(match)
+        found = self.matcher.match(advertisement)
+        if found is UNKNOWN:
+            self.counts.unknown += 1
             return NOTHING
+        if isinstance(found, Nobody):
+            self.counts.nobody(found)
+            return NOTHING
+        if isinstance(found, Match):
+            return self._recognise(found, advertisement)
+        if self.admissions.stands(found.ref, found.admission, advertisement.at.utc_s):
+            return self._sight(found, advertisement)
+        return self._recognise(found.match, advertisement)
+
+    def _recognise(self, match: Match, advertisement: Advertisement) -> Step:
+        """All that is asked of somebody who was not heard just now."""
         ref, slot, sealed = match
-        at = advertisement.at
-        admission = self.admissions.admit(ref, at)
+        admission = self.admissions.admit(ref, advertisement.at)
         if isinstance(admission, Denied):
             self.counts.refuse(admission.reason)
             return NOTHING
+        flags = admission.consent.flags
+        if slot is not None and flags and sealed is None and Flag.TICKS in flags:
+            return self._hold_back(ref, Doubt.NO_TICK)
+        said_dbm = self.matcher.power_dbm(advertisement)
+        louder_db = loudness_db(
+            admission.consent.loudness_db, said_dbm, self._rules.reference_tx_dbm
+        )
+        known = Recognised(match, admission, louder_db)
+        # Else they are recognised by their address, whatever stands in a frame.
+        if slot is not None:
+            self.matcher.keep(advertisement, known)
+        return self._sight(known, advertisement)
+
+    def _sight(self, known: Recognised, advertisement: Advertisement) -> Step:
+        """Somebody whom the gate lets in was heard, or a recording of them."""
+        ref, slot = known.ref, known.slot
         # An RPA is its own proof; and a phone may send several advertisements at once, each under
         # its own address.
-        flags = admission.consent.flags
         if slot is not None:
-            if flags and sealed is None and Flag.TICKS in flags:
-                doubt: Doubt | None = Doubt.NO_TICK
-            else:
-                doubt = self.replay_guard.doubt(ref, slot, sealed, advertisement)
+            doubt = self.replay_guard.doubt(ref, slot, known.sealed, advertisement)
             if doubt is not None:
                 return self._hold_back(ref, doubt)
         self.counts.recognised += 1
-        self.counts.persons.note("recognised", ref)
-        if self.figures.walks.walking is not None and Flag.TEST in flags:
+        if known.noted != self.counts.persons.hour:
+            self.counts.persons.note("recognised", ref)
+            known.noted = self.counts.persons.hour
+        if known.is_test and self.figures.walks.walking is not None:
             self.figures.walks.hear(ref, visiting=self.visits.get(ref) is not None)
-        changes = self.visits.observe(self._sighting(advertisement, admission.consent))
+        at, _, rssi_dbm, _, _, antenna = advertisement
+        if self.visits.goes_on(ref, at.monotonic_s):
+            return NOTHING
+        if rssi_dbm is not None:
+            rssi_dbm -= known.louder_db
+        sighting = new(Sighting, (at, ref, rssi_dbm, antenna, False, known.louder_db))
+        changes = self.visits.observe(sighting)
         if not changes:
             return NOTHING
         draft = Draft()
-        self._note(changes, admission, at, draft)
+        self._note(changes, known.admission, at, draft)
         return draft.step()
 
     def answered(self, answer: Answer | RejectReason) -> Step:
@@ -259,15 +293,6 @@ class Engine:
             self.visits.forget_broadcasts(ref)
         return NOTHING
 
-    def _sighting(self, advertisement: Advertisement, consent: Consent) -> Sighting:
-        """With the strength less what makes this phone louder; never more than was heard."""
-        at, antenna, rssi_dbm = advertisement.at, advertisement.antenna, advertisement.rssi_dbm
-        if rssi_dbm is None:
-            return Sighting(at, consent.ref, None, antenna)
-        said_dbm = self.matcher.power_dbm(advertisement)
-        louder_db = loudness_db(consent.loudness_db, said_dbm, self._rules.reference_tx_dbm)
-        return Sighting(at, consent.ref, rssi_dbm - louder_db, antenna, loudness_db=louder_db)
-
     def _whose(self, answer: Answer) -> Admission | RejectReason:
         match = self.matcher.whose(answer.eid, answer.at.utc_s)
         if isinstance(match, Nobody):
@@ -314,6 +339,8 @@ class Engine:
         self._open = self._rules.hours.open_at(now.utc_s)
         self.matcher.advance(now.utc_s)
         self.replay_guard.advance(slot_at(now.utc_s))
+        if not self._open:
+            self.matcher.forget_kept()
 
     def _judge(self, now: Moment, draft: Draft) -> Step:
         """Forget those whose consent lapsed, take back what was announced (R-09), end visits."""
@@ -354,6 +381,7 @@ class Engine:
         if isinstance(admission, Admission):
             self.dispatcher.withdraw_narrowed(ref, admission, now, draft)
             return
+        self.matcher.forget_kept()
         self.replay_guard.forget(ref)
         self.figures.forget(ref)
         self.dispatcher.withdraw(ref, admission.reason, now, draft)

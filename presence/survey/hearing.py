@@ -135,7 +135,7 @@ class TestPhones:
         self.places = rules.places
         self._reference_tx_dbm = rules.reference_tx_dbm
         irks = {ref: irk for ref, irk in rules.irks.items() if ref in self.consents.entries}
-        self._matcher = Matcher(rules.formats, Resolver(irks))
+        self._matcher = Matcher[object](rules.formats, Resolver(irks))
         self._matcher.change_keys(
             KeyRing.from_keys(k for e in self.consents.entries.values() for k in e.keys)
         )

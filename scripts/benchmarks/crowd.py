@@ -117,7 +117,7 @@ class Crowd:
             ]
             self.now = self.now.later(BATCH * every_s)
             for advertisement in heard:
-                eddystone.identifier(advertisement)
+                eddystone.FORMAT.identify(advertisement)
             started = time.thread_time_ns()
             for advertisement in heard:
                 receive(advertisement)

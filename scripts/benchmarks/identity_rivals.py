@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.advertisement import Advertisement, address_bytes
 from presence.core.recognition.slot_table import build_table
 from scripts.benchmarks import subjects
-from scripts.benchmarks.figure import Figure, interleaved_ns
-from scripts.benchmarks.identity import SLOT, a_shop, customers, recogniser, run_through
+from scripts.benchmarks.figure import Figure, in_slices, interleaved_ns
+from scripts.benchmarks.identity import SLOT, a_shop, customers, recogniser
 
 SIZES: Final = (1_000, 10_000)
 GOAL_THEENGS: Final = 100
@@ -46,7 +46,7 @@ def figures() -> Iterator[Figure]:
 
         nanoseconds = interleaved_ns(
             {
-                "ours": run_through(
+                "ours": in_slices(
                     recogniser(build_table(SLOT, shop.ring), shop.consents), heard * 100
                 ),
                 "theengs": _each(
@@ -78,7 +78,7 @@ def _stream(ours: list[Advertisement]) -> list[Advertisement]:
 def _as_json(advertisement: Advertisement) -> str:
     """As Theengs Gateway hands it to the decoder."""
     fields: dict[str, object] = {
-        "id": advertisement.address.hex(":").upper(),
+        "id": address_bytes(advertisement.address).hex(":").upper(),
         "rssi": advertisement.rssi_dbm,
     }
     for uuid, data in advertisement.service_data.items():

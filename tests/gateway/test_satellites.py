@@ -115,7 +115,7 @@ async def test_a_reading_is_an_advertisement_at_the_time_when_it_was_heard(
     [heard] = shopfront.heard
     assert heard.at == moment(-0.25)
     assert (heard.antenna, heard.rssi_dbm, heard.address) == (PAVEMENT, -71, b"")
-    assert eddystone.identifier(heard) == reading().eid
+    assert eddystone.FORMAT.identify(heard) == reading().eid
 
 
 async def test_a_customer_who_is_heard_by_a_satellite_alone_is_recognised(

@@ -62,7 +62,7 @@ def emulated(*arguments: str) -> int:
 def recognised(advertisement: Advertisement) -> object:
     """Whose it is to a gateway that holds the window keys of Anna and Berit."""
     ring = KeyRing.from_keys([*window_keys(ANNA), *window_keys(BERIT)])
-    for identify in (eddystone.identifier, format_for(bytes.fromhex(PREFIX)).identify):
+    for identify in (eddystone.FORMAT.identify, format_for(bytes.fromhex(PREFIX)).identify):
         eid = identify(advertisement)
         if eid is not None:
             return build_table(slot_at(advertisement.at.utc_s), ring).find(eid[:8])

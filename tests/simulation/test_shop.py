@@ -118,7 +118,7 @@ def test_a_customers_payload_is_the_identifier_of_its_slot():
         moment(report.at_s), report.address, report.rssi_dbm, report.payload
     )
     utc_s = START_S + report.at_s
-    assert eddystone.identifier(advertisement) == ephemeral_identifier(
+    assert eddystone.FORMAT.identify(advertisement) == ephemeral_identifier(
         window_key(KEY, utc_s), slot_at(utc_s)
     )
 

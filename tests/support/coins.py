@@ -5,25 +5,21 @@ Service data of UUID 0xFFF0: frame type 0xC0, EID (8 bytes).
 
 from typing import Final
 
-from presence.core.recognition.advertisement import (
-    AD_SERVICE_DATA_16,
-    Advertisement,
-    uuid_from_16,
-)
+from presence.core.recognition.advertisement import AD_SERVICE_DATA_16, uuid_from_16
 from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
 
 SERVICE_UUID: Final = uuid_from_16(0xFFF0)
 
 
-def identifier(advertisement: Advertisement) -> bytes | None:
+def identifier_in(frame: bytes) -> bytes | None:
     """The 8-byte EID of a coin, or None."""
-    frame = advertisement.service_data.get(SERVICE_UUID, b"")
     return frame[1:] if len(frame) == 9 and frame[0] == 0xC0 else None
 
 
 FORMAT: Final = Format(
     name="coin",
-    identify=identifier,
+    place=SERVICE_UUID,
+    identifier_in=identifier_in,
     scan_filter=ScanFilter(
         what="coins",
         service_uuids=(SERVICE_UUID,),

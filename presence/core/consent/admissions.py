@@ -40,6 +40,8 @@ class Admission(NamedTuple):
     consent: Consent
     decisions: Mapping[str, Decision]
     """What each audience may be told of them now, by its name."""
+    from_s: float
+    """UTC: when the gate was asked."""
     until_s: float
     """UTC: the passing of time alone changes nothing of it before."""
 
@@ -95,14 +97,18 @@ class Admissions:
     def admit(self, ref: bytes, now: Moment) -> Admission | Denied:
         """Both questions: whether this person may be recognised here and now."""
         admission = self.admitted.get(ref)
-        if (
-            admission is not None
-            and self.standing.publishing
-            # Never before the gate was asked last: a clock set back ends every answer.
-            and self._asked_at_s <= now.utc_s < admission.until_s
-        ):
+        if admission is not None and self.stands(ref, admission, now.utc_s):
             return admission
         return believed(self.standing) or self.judge(ref, now)
+
+    def stands(self, ref: bytes, admission: Admission, utc_s: float) -> bool:
+        """Whether `admit` would answer with this very admission now."""
+        return (
+            # Never before it was given: a clock set back ends every answer.
+            admission.from_s <= utc_s < admission.until_s
+            and self.standing.publishing
+            and self.admitted.get(ref) is admission
+        )
 
     def judge(self, ref: bytes, now: Moment) -> Admission | Denied:
         """The second question alone, whether or not the list may be believed; a yes is kept."""
@@ -114,7 +120,8 @@ class Admissions:
             name: allowed_to(consent, audience, self.standing, now.utc_s)
             for name, audience in self._audiences.items()
         }
-        admission = Admission(consent, decisions, _next_change_s(consent, now.utc_s))
+        until_s = _next_change_s(consent, now.utc_s)
+        admission = Admission(consent, decisions, now.utc_s, until_s)
         self.admitted[ref] = admission
         self._agenda.put(ref, admission.until_s)
         return admission

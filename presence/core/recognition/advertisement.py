@@ -18,10 +18,13 @@ from presence.core.timestamps import Moment
 AD_MANUFACTURER_DATA: Final = 0xFF
 AD_SERVICE_DATA_16: Final = 0x16
 AD_SERVICE_DATA_128: Final = 0x21
+UUID_BYTES: Final = {AD_SERVICE_DATA_16: 2, AD_SERVICE_DATA_128: 16}
+"""How long the UUID is with which service data of each type begin."""
 
 RSSI_UNAVAILABLE_DBM: Final = 127
 """Core Vol 4 Part E §7.7.65.2: 127 means "RSSI is not available"."""
-RSSI_PLAUSIBLE_DBM: Final = range(-126, 1)
+LEAST_PLAUSIBLE_DBM: Final = -126
+MOST_PLAUSIBLE_DBM: Final = 0
 """HCI allows −127…+20. Above 0 dBm more than a milliwatt would have arrived, which no phone can
 send across any distance (+10 dBm EIRP and ~40 dB of loss over the first metre), and −127 is what
 BlueZ shows for "not heard now". Such readings occur in real captures (up to +12 dBm); they prove
@@ -39,8 +42,9 @@ class Advertisement(NamedTuple):
     """
 
     at: Moment
-    address: bytes
-    """6 bytes, most significant first (as printed). Used only to notice one identifier under two
+    address: bytes | str
+    """6 bytes, most significant first (as printed), or the text of them as BlueZ spells it: nobody
+    converts a stranger's (see `address_bytes`). Used only to notice one identifier under two
     addresses. Empty where a satellite heard it, which does not say.
     """
     rssi_dbm: int | None
@@ -53,18 +57,31 @@ class Advertisement(NamedTuple):
     """Which of our antennas heard it: its name in the settings, e.g. `00:1A:7D:DA:71:13`."""
 
 
+def address_bytes(address: bytes | str) -> bytes:
+    """The 6 bytes of it; none where there are none."""
+    return bytes.fromhex(address.replace(":", "")) if isinstance(address, str) else address
+
+
 class MalformedPayload(ValueError):
     """AD structures that do not add up. Holds no byte of the payload."""
 
 
 def plausible_rssi_dbm(reading_dbm: int) -> int | None:
     """The reading, or None where it says nothing about distance."""
-    return reading_dbm if reading_dbm in RSSI_PLAUSIBLE_DBM else None
+    return reading_dbm if LEAST_PLAUSIBLE_DBM <= reading_dbm <= MOST_PLAUSIBLE_DBM else None
 
 
 def uuid_from_16(uuid16: int) -> str:
     """A 16-bit UUID on the Bluetooth base UUID (Core Vol 3 Part B §2.5.1)."""
     return f"0000{uuid16:04x}-0000-1000-8000-00805f9b34fb"
+
+
+def uuid_of(spelt: bytes) -> str:
+    """The UUID of 2 or 16 bytes on air, least significant first."""
+    if len(spelt) == UUID_BYTES[AD_SERVICE_DATA_16]:
+        return uuid_from_16(spelt[0] | spelt[1] << 8)
+    digits = spelt[::-1].hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def decode_payload(payload: bytes) -> tuple[dict[str, bytes], dict[int, bytes]]:
@@ -91,14 +108,11 @@ def decode_payload(payload: bytes) -> tuple[dict[str, bytes], dict[int, bytes]]:
         elif kind == AD_SERVICE_DATA_16:
             if length < 3:
                 raise MalformedPayload("service data without a UUID")
-            uuid16 = payload[start + 2] | payload[start + 3] << 8
-            service_data[uuid_from_16(uuid16)] = payload[start + 4 : stop]
+            service_data[uuid_of(payload[start + 2 : start + 4])] = payload[start + 4 : stop]
         elif kind == AD_SERVICE_DATA_128:
             if length < 17:
                 raise MalformedPayload("service data without a UUID")
-            digits = payload[start + 17 : start + 1 : -1].hex()
-            uuid = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-            service_data[uuid] = payload[start + 18 : stop]
+            service_data[uuid_of(payload[start + 2 : start + 18])] = payload[start + 18 : stop]
         start = stop
     return service_data, manufacturer_data
 

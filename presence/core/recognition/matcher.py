@@ -3,8 +3,12 @@
 1. An identifier counts only in its own slot, or in a neighbouring one within 120 s of the boundary:
    a recording is dead when its slot is over (T-01).
 2. An identifier that two subjects claim belongs to nobody.
-3. Nothing of an advertisement that belongs to nobody is kept; the counters of the engine say how
-   many there were.
+3. Nothing of an advertisement that belongs to nobody is kept, not even that nobody knows it; the
+   counters of the engine say how many there were.
+4. A phone repeats its frame until the slot is over, or the tick. What its user found out of a
+   frame may be kept with it, and comes instead of a match: it follows from these bytes alone, and
+   from the tables that count. When others count, it is forgotten. Room is bounded: one identifier
+   can be sent under 256 powers; what is full begins anew.
 
     keys ──► wanted(now): this slot, last or next ──► build_table, off the event loop ──► install
                                                                                             │
@@ -15,8 +19,9 @@ found, and the gate refuses them; those who came are found once their tables are
 without tables.
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from presence.core.encoding import EID_BYTES
 from presence.core.recognition.advertisement import Advertisement
@@ -69,20 +74,37 @@ def slots_wanted(utc_s: float) -> tuple[int, ...]:
     return tuple(slots_to_accept(utc_s))
 
 
-class Matcher:
-    """Holds the identifiers that are on air around now."""
+OTHER_FORMAT: Final = Nobody.OTHER_FORMAT
+UNKNOWN: Final = Nobody.UNKNOWN
+KEPT: Final = 16_384
+"""Frames of one format: more than customers are in one shop at a time, in some 4 MB."""
+
+Kept = TypeVar("Kept")
+Place = tuple[Any, bool, Callable[[bytes], bytes | None], dict[bytes, Any]]
+"""Of a format: where its frame stands, whether that is service data, how it is read, and what is
+kept.
+"""
+
+
+class Matcher(Generic[Kept]):
+    """Holds the identifiers that are on air around now; `Kept` is what its user knows of a frame,
+    if it keeps anything.
+    """
 
     def __init__(
         self, formats: tuple[Format, ...] = FORMATS, resolver: Resolver | None = None
     ) -> None:
-        self._identify = tuple(each.identify for each in formats)
-        self._powers_dbm = tuple(each.power_dbm for each in formats if each.power_dbm)
+        self._formats = formats
+        self._places: tuple[Place, ...] = tuple(
+            (each.place, isinstance(each.place, str), each.identifier_in, {}) for each in formats
+        )
         self._resolver = resolver
         self._ring = KeyRing()
         self._tables: dict[int, SlotTable] = {}
         self._current: set[int] = set()
         """Slots whose table was built from the present ring."""
-        self._accepted: tuple[SlotTable, ...] = ()
+        self._accepted: tuple[tuple[memoryview, int, SlotTable], ...] = ()
+        """The tables that count now, each with its filter."""
         self._accepted_from_s = self._accepted_until_s = 0.0
 
     def change_keys(self, ring: KeyRing) -> None:
@@ -100,6 +122,7 @@ class Matcher:
         self._tables = {}
         self._accepted = ()
         self._accepted_until_s = 0.0
+        self.forget_kept()
 
     def wanted(self, utc_s: float) -> tuple[list[int], KeyRing]:
         """The slots whose tables are missing, most urgent first, and the keys to build from."""
@@ -136,6 +159,7 @@ class Matcher:
         present, windows = window_of_slot(slot_at(utc_s) - 1), self._ring.windows
         if present in windows and present != windows[0]:
             self._ring = self._ring.since(present)
+        self._accept(utc_s)  # also where nobody is heard: what was kept goes with its tables
 
     def complete(self, utc_s: float) -> None:
         """Build here and now what is wanted: for small lists, and where nobody waits."""
@@ -144,29 +168,58 @@ class Matcher:
         for slot in slots:
             self.install(build_table(slot, ring, self.table(slot)), ring)
 
-    def match(self, advertisement: Advertisement) -> Match | Nobody:
-        """The subject it belongs to, and in which slot; or why it is nobody's."""
-        for identify in self._identify:
-            identifier = identify(advertisement)
+    def match(self, advertisement: Advertisement) -> Kept | Match | Nobody:
+        """The subject it belongs to, and in which slot; what was kept of its frame, if anything;
+        or why it is nobody's.
+        """
+        at, _, _, service_data, manufacturer_data, _ = advertisement
+        if not self._accepted_from_s <= at.utc_s < self._accepted_until_s:
+            self._accept(at.utc_s)
+        for place, is_uuid, identifier_in, kept in self._places:
+            frame = service_data.get(place) if is_uuid else manufacturer_data.get(place)
+            if frame is None:
+                continue
+            known: Kept | None = kept.get(frame)
+            if known is not None:
+                return known
+            identifier = identifier_in(frame)
             if identifier is not None:
-                if len(identifier) == EID_BYTES:
-                    return self.whose(identifier, advertisement.at.utc_s)
-                match = self.whose(identifier[:EID_BYTES], advertisement.at.utc_s)
-                return match if isinstance(match, Nobody) else match._replace(sealed=identifier)
+                return self._owner(identifier)
         # Last: an address that is not ours costs one AES for each key of a test phone.
         if (
             self._resolver is not None
             and (ref := self._resolver.resolve(advertisement)) is not None
         ):
             return Match(ref, None)
-        return Nobody.OTHER_FORMAT
+        return OTHER_FORMAT
+
+    def keep(self, advertisement: Advertisement, what: Kept) -> None:
+        """`match` is to answer with this whenever this frame comes again, as long as the same
+        tables count (rule 4).
+        """
+        for each, (_, _, _, kept) in zip(self._formats, self._places, strict=True):
+            frame = each.frame(advertisement)
+            if frame is not None and each.identifier_in(frame) is not None:
+                if len(kept) >= KEPT:
+                    kept.clear()
+                kept[frame] = what
+                return
+
+    @property
+    def kept(self) -> int:
+        """How many frames."""
+        return sum(len(kept) for _, _, _, kept in self._places)
+
+    def forget_kept(self) -> None:
+        for _, _, _, kept in self._places:
+            kept.clear()
 
     def power_dbm(self, advertisement: Advertisement) -> int | None:
         """The power that the phone says it sends with, as received at 0 m, in the first format that
         has a word for it.
         """
-        for read in self._powers_dbm:
-            power_dbm = read(advertisement)
+        for each in self._formats:
+            power_dbm = each.power_dbm(advertisement)
             if power_dbm is not None:
                 return power_dbm
         return None
@@ -182,20 +235,32 @@ class Matcher:
         """The subject that may use this identifier in the second around `utc_s`."""
         if not self._accepted_from_s <= utc_s < self._accepted_until_s:
             self._accept(utc_s)
+        return self._owner(identifier)
+
+    def _owner(self, identifier: bytes) -> Match | Nobody:
+        """By the tables that count now; `identifier` with its seal, if it has one."""
+        number = int.from_bytes(identifier[:EID_BYTES], "big")
         match: Match | None = None
-        for table in self._accepted:
-            ref = table.find(identifier)
+        for bits, shift, table in self._accepted:
+            prefix = number >> shift
+            if not bits[prefix >> 3] >> (prefix & 7) & 1:
+                continue
+            ref = table.owner(number)
             if ref is None:
                 continue
             # Rule 2, also between two slots: around a boundary two tables count.
             if ref is Claim.AMBIGUOUS or (match is not None and match.ref != ref):
                 return Nobody.AMBIGUOUS
-            match = Match(ref, table.slot)
-        return match or Nobody.UNKNOWN
+            sealed = identifier if len(identifier) > EID_BYTES else None
+            match = Match(ref, table.slot, sealed)
+        return match or UNKNOWN
 
     def _accept(self, utc_s: float) -> None:
         """Choose the tables for the second around `utc_s`: boundaries lie on whole seconds."""
         slots = slots_to_accept(utc_s)
-        self._accepted = tuple(self._tables[slot] for slot in slots if slot in self._tables)
+        tables = [self._tables[slot] for slot in slots if slot in self._tables]
+        if tables != [table for _, _, table in self._accepted]:
+            self._accepted = tuple((table.bits, table.shift, table) for table in tables)
+            self.forget_kept()
         self._accepted_from_s = float(int(utc_s))
         self._accepted_until_s = self._accepted_from_s + 1.0

@@ -45,7 +45,7 @@ from typing import Final
 
 from presence.core.encoding import EID_BYTES
 from presence.core.recognition import ticks
-from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.advertisement import Advertisement, address_bytes
 from presence.core.recognition.doubt import Doubt
 from presence.core.recognition.identifiers import window_of_slot
 from presence.core.recognition.swings import BURST, SWING_DB, Swings
@@ -77,16 +77,19 @@ class _Trail:
         "sealed_until_s",
         "slot",
         "slot_since_s",
+        "spelt",
         "suspect",
         "suspect_until_s",
         "ticked",
     )
 
-    def __init__(self, slot: int, address: bytes, now_s: float) -> None:
+    def __init__(self, slot: int, spelt: bytes | str, now_s: float) -> None:
         self.slot = slot
         self.slot_since_s = now_s
-        self.address = address
+        self.address = address_bytes(spelt)
         """The newest; empty while only satellites have heard it."""
+        self.spelt = spelt
+        """The same as it was heard last, so that it need not be converted to be compared."""
         self.changed_at_s = -inf
         self.left: tuple[bytes, ...] = ()
         self.ears: dict[str, Swings] = {}
@@ -115,10 +118,13 @@ class _Trail:
             return False
         return (slot, sealed[EID_BYTES]) < (self.slot, self.sealed[EID_BYTES])
 
-    def change_address(self, address: bytes, now_s: float) -> None:
+    def change_address(self, spelt: bytes | str, now_s: float) -> None:
         """Rules 1 and 2."""
-        if not address or not self.address:  # of a satellite, which says none
-            self.address = self.address or address
+        address = address_bytes(spelt)
+        if address == self.address or not self.address:
+            self.address, self.spelt = address, spelt
+            return
+        if not address:  # of a satellite, which says none
             return
         since_s = now_s - self.changed_at_s
         back = address in self.left
@@ -129,7 +135,7 @@ class _Trail:
             self.doubt(Doubt.ADDRESSES, now_s)
         others = [each for each in (*self.left, self.address) if each != address]
         self.left = tuple(others[1 - MAX_ADDRESSES :])
-        self.address = address
+        self.address, self.spelt = address, spelt
         self.changed_at_s = now_s
 
 
@@ -176,9 +182,9 @@ class ReplayGuard:
         if (
             trail is None
             or trail.slot != slot
-            or trail.address != address
-            or trail.ticked
-            or sealed
+            or trail.spelt != address
+            or trail.sealed != sealed
+            or (sealed is not None and at.utc_s >= trail.sealed_until_s)
         ):
             followed = self._follow(trail, ref, slot, sealed, heard)
             if isinstance(followed, Doubt):
@@ -289,7 +295,7 @@ class ReplayGuard:
         elif slot < trail.slot:
             if now_s - trail.slot_since_s > OVERLAP_S:  # rule 1: a slot that was left
                 trail.doubt(Doubt.ADDRESSES, now_s)
-        elif heard.address != trail.address:
+        else:
             trail.change_address(heard.address, now_s)
         if until_s:
             trail.sealed, trail.sealed_until_s, trail.ticked = sealed, until_s, True

@@ -1,8 +1,9 @@
-"""The slot table: whose identifier it is in one slot, for millions, in some 13 bytes each.
+"""The slot table: whose identifier it is in one slot, for millions, in some 15 bytes each.
 
     eids   sorted, big-endian numbers of 8 bytes                         8 bytes an entry
     rows   whose: the row of its owner in the window's keys, or CLAIMED  4
     index  by prefix (presence.core.recognition.prefix_search)                       1
+    bits   which prefixes there are (presence.core.recognition.prefix_filter)        1 to 2
 
 An identifier that two subjects claim, or three, belongs to nobody: all of its rows are CLAIMED. One
 subject that is listed twice with one key is no conflict.
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from presence.core.recognition.aes import CHUNK, encrypt_under_each
 from presence.core.recognition.identifiers import K, window_of_slot
 from presence.core.recognition.key_ring import KeyRing, WindowKeys
+from presence.core.recognition.prefix_filter import prefix_bits
 from presence.core.recognition.prefix_search import PrefixSearch
 
 CLAIMED: Final = 0xFFFF_FFFF
@@ -36,12 +38,14 @@ class Claim(Enum):
 class SlotTable:
     """All identifiers of one slot. Immutable: made off the event loop, then swapped in."""
 
-    __slots__ = ("_eids", "_later", "_refs", "_rows", "keys", "slot")
+    __slots__ = ("_eids", "_later", "_refs", "_rows", "bits", "keys", "shift", "slot")
 
     def __init__(self, slot: int, eids: PrefixSearch, rows: Rows, window: WindowKeys) -> None:
         self.slot = slot
         self.keys = window.keys
         """The columns that it was made from: a later table of the slot may build on it."""
+        self.bits, self.shift = prefix_bits(np.asarray(eids.numbers))
+        """For reading: whether there may be an owner at all."""
         self._eids = eids
         self._rows = rows.data
         self._refs = window.refs.data
@@ -64,7 +68,7 @@ class SlotTable:
     @property
     def nbytes(self) -> int:
         """Bytes held for this slot alone; the refs belong to the window's keys."""
-        return self._eids.nbytes + self._rows.nbytes
+        return self._eids.nbytes + self._rows.nbytes + self.bits.nbytes
 
     def row(self, identifier: bytes) -> int:
         """In which row of the window's keys its owner stands; −1 where it has no single one."""
@@ -73,7 +77,11 @@ class SlotTable:
 
     def find(self, identifier: bytes) -> bytes | Claim | None:
         """The ref (8 bytes) of the subject that broadcasts this, AMBIGUOUS, or None."""
-        position = self._eids.find(int.from_bytes(identifier, "big"))
+        return self.owner(int.from_bytes(identifier, "big"))
+
+    def owner(self, number: int) -> bytes | Claim | None:
+        """The same of an identifier as a big-endian number."""
+        position = self._eids.find(number)
         if position < 0:
             return None
         row = self._rows[position]

@@ -6,7 +6,7 @@ from typing import Final
 
 from presence.core.recognition.doubt import Doubt
 
-SWING_DB: Final = 16.0
+SWING_DB: Final = 16
 FORGOTTEN_DB_PER_S: Final = 5.0
 MAX_SWINGS_DB: Final = 64.0
 """A *swing* is two steps to and fro between successive packets of a phone at one antenna, each of

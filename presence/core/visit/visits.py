@@ -22,6 +22,8 @@ Rules that are easy to get wrong:
    was called or not.
 5. An approach that never became an entry leaves no event at all, and is forgotten after one silent
    window.
+6. Of a visit that goes on, readings within LATELY_S of the one that kept it are not looked at: the
+   slowest phone is heard no more often. The last of a visit is dated so much too early at most.
 
 A tick looks at those whose silence may be over, not at everybody: see `presence.core.agenda`.
 """
@@ -37,9 +39,10 @@ from presence.core.place import Place
 from presence.core.timestamps import Moment
 from presence.core.visit.antennas import Antennas, hung
 from presence.core.visit.door_score import DoorScore
-from presence.core.visit.evidence import Approach, EntryRule
+from presence.core.visit.evidence import MAX_CREDIT_S, Approach, EntryRule
 
 NO_PLACES: Final[Mapping[str, Place]] = MappingProxyType({})
+LATELY_S: Final = MAX_CREDIT_S
 SHARES: Final = 20
 """In so many turns the last hearing of everybody is stored, so that no turn stores a crowd."""
 
@@ -176,6 +179,7 @@ class Visits:
         self._shares: tuple[set[bytes], ...] = tuple(set() for _ in range(SHARES))
         """Whose last hearing is stored in one turn; refs are random, so the shares are alike."""
         self._rule = rule
+        self._lately_s = min(LATELY_S, rule.absence_s, rule.reentry_cooldown_s)
         self._places = places
         self._lost: set[str] = set()
         """Antennas that hear nothing now, whoever is there."""
@@ -202,6 +206,15 @@ class Visits:
         """The score at the door, where several places tell its sides apart; else minus infinity."""
         track = self._tracks.get(ref)
         return -inf if track is None or track.door is None else track.door.points
+
+    def goes_on(self, ref: bytes, now_s: float) -> bool:
+        """Whether this subject is in and was heard inside so lately that one more reading says
+        nothing new (rule 6).
+        """
+        track = self._tracks.get(ref)
+        if track is None or track.stay is None or track.stay.left_at is not None:
+            return False
+        return now_s - track.stay.heard_at.monotonic_s < self._lately_s
 
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""
@@ -234,7 +247,7 @@ class Visits:
             still = within and track.level_dbm >= rule.exit_rssi_dbm
             if still and now_s > stay.heard_at.monotonic_s:  # rule 3
                 stay.heard_at = at
-        elif self._enters(track, sighting, rssi_dbm, antennas):
+        elif self._enters(track, sighting, antennas):
             track.stay = _Stay(at, at)
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
                 self._looks.put(ref, now_s + rule.absence_s)
@@ -242,21 +255,22 @@ class Visits:
             events.append(track.entry(ref, at, answered=answered))
         return events
 
-    def _enters(self, track: _Track, sighting: Sighting, rssi_dbm: int, antennas: Antennas) -> bool:
-        """Take in a reading of who approaches; whether that makes an entry."""
-        rule, now_s = self._rule, sighting.at.monotonic_s
-        within = sighting.antenna not in antennas.beside
+    def _enters(self, track: _Track, sighting: Sighting, antennas: Antennas) -> bool:
+        """Take in a reading, with a strength, of who approaches; whether that makes an entry."""
+        (now_s, _), _, rssi_dbm, antenna, answered, loudness_db = sighting
+        assert rssi_dbm is not None  # noqa: S101 - `observe` has seen to it
+        rule = self._rule
+        within = antenna not in antennas.beside
         since_s = track.hear(rssi_dbm, now_s) if within else None
         if antennas.sided is None:
             return since_s is not None and track.decides(rule, rssi_dbm, since_s)
-        ear = antennas.ears.get(sighting.antenna)
+        ear = antennas.ears.get(antenna)
         if ear is None:
             return False
-        door = track.score(answered=sighting.answered)
+        door = track.score(answered=answered)
         is_new = door.hear(
-            antennas.sided, ear, rssi_dbm, now_s,
-            loudness_db=sighting.loudness_db, answered=sighting.answered,
-        )  # fmt: skip
+            antennas.sided, ear, rssi_dbm, now_s, loudness_db=loudness_db, answered=answered
+        )
         return (
             is_new
             and door.points >= antennas.sided.numbers.threshold

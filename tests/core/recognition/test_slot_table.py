@@ -124,10 +124,10 @@ def test_the_size_of_the_chunks_changes_nothing() -> None:
 
 @pytest.mark.requirement("R-45")
 @pytest.mark.parametrize("count", [10_000, 300_000])
-def test_an_entry_of_a_slot_takes_no_more_than_14_bytes(count: int) -> None:
+def test_an_entry_of_a_slot_takes_no_more_than_16_bytes(count: int) -> None:
     ring = KeyRing.from_bytes({WINDOW: (os.urandom(8 * count), bytearray(os.urandom(16 * count)))})
 
-    assert 12 < build_table(SLOT, ring).nbytes / count <= 14
+    assert 12 < build_table(SLOT, ring).nbytes / count <= 16
 
 
 @pytest.mark.requirement("R-03")

@@ -83,5 +83,5 @@ def test_the_frame_that_was_sent_is_the_frame_that_is_read(
     payload = eddystone.payload(eid, tx_power_dbm=tx_power_dbm, seal=seal)
     heard = advertisement_from_payload(moment(), bytes(6), -60, payload)
 
-    assert eddystone.identifier(heard) == eid + seal
+    assert eddystone.FORMAT.identify(heard) == eid + seal
     assert len(payload) == 31

@@ -25,6 +25,7 @@ from presence.core.visit.evidence import (
     SmoothedStrength,
 )
 from presence.core.visit.visits import (
+    LATELY_S,
     SHARES,
     Entered,
     Left,
@@ -83,6 +84,50 @@ def test_a_sighting_after_a_cooldown_shorter_than_an_absence_begins_a_visit() ->
 
 
 @pytest.mark.requirement("R-19", "T-25")
+def left_at_s(*, looks_at_all: bool, every_s: float, until_s: float, rssi_dbm: int) -> float:
+    """When the visit counts as over, of somebody who is heard so often inside."""
+    visits = inside(heard_s=60)
+    for n in range(1, int((until_s - 60) / every_s) + 1):
+        now = moment(60 + n * every_s)
+        if looks_at_all or not visits.goes_on(ANNA, now.monotonic_s):
+            visits.observe(Sighting(now, ANNA, rssi_dbm, "hci0"))
+    [left] = visits.advance(moment(until_s + RULE.absence_s))
+    assert isinstance(left, Left)
+    return left.at.monotonic_s - moment().monotonic_s
+
+
+@given(every_s=st.floats(0.05, 3), until_s=st.floats(64, 90), rssi_dbm=st.integers(-85, -40))
+def test_a_visit_that_goes_on_is_looked_at_once_a_second_and_ends_a_second_early_at_most(
+    every_s: float, until_s: float, rssi_dbm: int
+) -> None:
+    all_s = left_at_s(looks_at_all=True, every_s=every_s, until_s=until_s, rssi_dbm=rssi_dbm)
+    some_s = left_at_s(looks_at_all=False, every_s=every_s, until_s=until_s, rssi_dbm=rssi_dbm)
+
+    assert all_s - LATELY_S <= some_s <= all_s
+
+
+def test_a_visit_goes_on_while_it_was_kept_lately_and_for_nobody_else() -> None:
+    visits, kept_s = inside(heard_s=60), moment(60).monotonic_s
+
+    assert visits.goes_on(ANNA, kept_s + 0.9)
+    assert not visits.goes_on(ANNA, kept_s + LATELY_S)
+    assert not visits.goes_on(BERIT, kept_s)
+    hear(visits, 60.5, ref=BERIT)
+    assert not visits.goes_on(BERIT, kept_s + 0.6)
+    visits.advance(moment(60 + RULE.absence_s))
+    assert not visits.goes_on(ANNA, kept_s)
+
+
+@pytest.mark.parametrize("changes", [{"absence_s": 0.5}, {"reentry_cooldown_s": 0.5}])
+def test_a_visit_goes_on_no_longer_than_the_shortest_silence_that_ends_it(
+    changes: dict[str, float],
+) -> None:
+    visits, kept_s = inside(heard_s=60, **changes), moment(60).monotonic_s
+
+    assert visits.goes_on(ANNA, kept_s + 0.4)
+    assert not visits.goes_on(ANNA, kept_s + 0.5)
+
+
 def test_an_entry_takes_enough_sightings_over_enough_time() -> None:
     assert hear(Visits(RULE), *range(8)) == [Entered(ANNA, moment(7))]
 

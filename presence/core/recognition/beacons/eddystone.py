@@ -9,11 +9,7 @@ bytes). There the frame of the specification ends; one of ours may go on with a 
 from typing import Final
 
 from presence.core.encoding import EID_BYTES, SEAL_BYTES
-from presence.core.recognition.advertisement import (
-    AD_SERVICE_DATA_16,
-    Advertisement,
-    uuid_from_16,
-)
+from presence.core.recognition.advertisement import AD_SERVICE_DATA_16, uuid_from_16
 from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
 
 UUID16: Final = 0xFEAA
@@ -25,28 +21,25 @@ _HEAD: Final = bytes.fromhex("0201060303aafe")
 _SERVICE_DATA: Final = bytes.fromhex("16aafe30")
 
 
-def identifier(advertisement: Advertisement) -> bytes | None:
-    """The EID (8 bytes) of an E1 advertisement, with its seal (18) where it has one; None where it
-    is anything else.
+def identifier_in(frame: bytes) -> bytes | None:
+    """The EID (8 bytes) of an E1 frame, with its seal (18) where it has one; None where it is
+    anything else.
     """
-    frame = advertisement.service_data.get(SERVICE_UUID)
-    if frame is None or len(frame) not in LENGTHS or frame[0] != EID_FRAME_TYPE:
+    if len(frame) not in LENGTHS or frame[0] != EID_FRAME_TYPE:
         return None
     return frame[2:]
 
 
-def power_dbm(advertisement: Advertisement) -> int | None:
-    """The calibrated power at 0 m, or None where there is no such frame."""
-    frame = advertisement.service_data.get(SERVICE_UUID)
-    if frame is None or len(frame) < 2 or frame[0] != EID_FRAME_TYPE:
-        return None
+def power_in(frame: bytes) -> int:
+    """The calibrated power at 0 m."""
     return (frame[1] ^ 0x80) - 0x80
 
 
 FORMAT: Final = Format(
     name="E1, Eddystone-EID",
-    identify=identifier,
-    power_dbm=power_dbm,
+    place=SERVICE_UUID,
+    identifier_in=identifier_in,
+    power_in=power_in,
     scan_filter=ScanFilter(
         what="Eddystone-EIDs",
         service_uuids=(SERVICE_UUID,),

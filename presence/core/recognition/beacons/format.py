@@ -9,7 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.advertisement import (
+    AD_MANUFACTURER_DATA,
+    UUID_BYTES,
+    Advertisement,
+    uuid_of,
+)
 
 
 class Pattern(NamedTuple):
@@ -44,6 +49,30 @@ class ScanFilter:
     """At least one of them is in each advertisement."""
 
     @property
+    def service_data_of(self) -> frozenset[str]:
+        """The UUIDs of the service data in which it stands."""
+        return frozenset(
+            uuid_of(each.content[: UUID_BYTES[each.ad_type]])
+            for each in self.patterns
+            if each.ad_type in UUID_BYTES
+        )
+
+    @property
+    def manufacturer_data_of(self) -> frozenset[int]:
+        """The companies in whose data it stands."""
+        return frozenset(
+            int.from_bytes(each.content[:2], "little")
+            for each in self.patterns
+            if each.ad_type == AD_MANUFACTURER_DATA
+        )
+
+    @property
+    def tells_by_data(self) -> bool:
+        """Whether whatever stands in none of these is none of it."""
+        types = {each.ad_type for each in self.patterns}
+        return bool(types) and types <= {*UUID_BYTES, AD_MANUFACTURER_DATA}
+
+    @property
     def hides_among_bystanders(self) -> bool:
         """An active scan filters by service UUID: without one, everybody must be heard."""
         return not self.service_uuids
@@ -60,13 +89,33 @@ class Format:
 
     name: str
     """For the technician."""
-    identify: Callable[[Advertisement], bytes | None]
+    place: str | int
+    """Its frame is the service data of this UUID, or the manufacturer data of this company."""
+    identifier_in: Callable[[bytes], bytes | None]
     """The rotating identifier (8 bytes), with what seals it behind it, if anything; or None where
-    the advertisement is of no such format. Raises nothing and keeps nothing: it is called for
-    each advertisement that is heard.
+    this is no frame of the format. Raises nothing, keeps nothing, and looks at nothing else: it is
+    called for each advertisement that is heard.
     """
     scan_filter: ScanFilter
-    power_dbm: Callable[[Advertisement], int | None] | None = None
-    """The power that the phone says it sends with, as received at 0 m, or None where the
-    advertisement is of no such format. Raises nothing. None where the format has no word for it.
+    power_in: Callable[[bytes], int | None] | None = None
+    """The power that the phone says it sends with, as received at 0 m, of a frame that has an
+    identifier. Raises nothing. None where the format has no word for it.
     """
+
+    def frame(self, advertisement: Advertisement) -> bytes | None:
+        """What stands where a frame of this format would."""
+        if isinstance(self.place, str):
+            return advertisement.service_data.get(self.place)
+        return advertisement.manufacturer_data.get(self.place)
+
+    def identify(self, advertisement: Advertisement) -> bytes | None:
+        """Its identifier, or None where it is of no such format."""
+        frame = self.frame(advertisement)
+        return None if frame is None else self.identifier_in(frame)
+
+    def power_dbm(self, advertisement: Advertisement) -> int | None:
+        """What it says of its power, or None where it is of no such format, or says nothing."""
+        frame = self.frame(advertisement)
+        if frame is None or self.power_in is None or self.identifier_in(frame) is None:
+            return None
+        return self.power_in(frame)

@@ -13,7 +13,7 @@ when the identifier changes but the prefix.
 from typing import Final
 
 from presence.core.encoding import EID_BYTES
-from presence.core.recognition.advertisement import AD_MANUFACTURER_DATA, Advertisement
+from presence.core.recognition.advertisement import AD_MANUFACTURER_DATA
 from presence.core.recognition.beacons.format import Format, Pattern, ScanFilter
 from presence.core.recognition.loudness import LOSS_OF_1_M_DB
 
@@ -32,27 +32,23 @@ def format_for(prefix: bytes) -> Format:
     """The format of a chain. Raises ValueError where the prefix has not 8 bytes."""
     head = _TYPE_AND_LENGTH + _checked(prefix, PREFIX_BYTES, "prefix")
 
-    def identifier(advertisement: Advertisement) -> bytes | None:
-        frame = advertisement.manufacturer_data.get(COMPANY)
+    def identifier_in(frame: bytes) -> bytes | None:
         if (
-            frame is None
-            or len(frame) != FRAME_LENGTH
+            len(frame) != FRAME_LENGTH
             or not frame.startswith(head)
             or frame[_MAJOR_AT : _MAJOR_AT + 4] != _MAJOR_AND_MINOR
         ):
             return None
         return frame[10:18]
 
-    def power_dbm(advertisement: Advertisement) -> int | None:
-        frame = advertisement.manufacturer_data.get(COMPANY)
-        if frame is None or len(frame) != FRAME_LENGTH or not frame.startswith(head):
-            return None
+    def power_in(frame: bytes) -> int:
         return (frame[22] ^ 0x80) - 0x80 + LOSS_OF_1_M_DB
 
     return Format(
         name="E2, EID in an iBeacon",
-        identify=identifier,
-        power_dbm=power_dbm,
+        place=COMPANY,
+        identifier_in=identifier_in,
+        power_in=power_in,
         scan_filter=ScanFilter(
             what="iBeacons",
             setting="identity.ibeacon_prefix",

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from presence.core.recognition.advertisement import Advertisement
+from presence.core.recognition.advertisement import Advertisement, address_bytes
 from presence.core.recognition.beacons.format import ScanFilter
 
 NAME: Final = "R1, private address"
@@ -91,7 +91,7 @@ class Resolver:
         """The ref, or None: no RPA, nobody's, the RPA of two, or beyond the budget of this
         second.
         """
-        address, now_s = advertisement.address, advertisement.at.monotonic_s
+        address, now_s = address_bytes(advertisement.address), advertisement.at.monotonic_s
         if not self._encrypt or not is_resolvable(address):
             return None
         known = self._resolved.get(address)

@@ -21,7 +21,7 @@ def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(
 ) -> None:
     payload = eddystone.payload(eid, tx_power_dbm=tx_power_dbm)
 
-    assert eddystone.identifier(heard(payload)) == eid
+    assert eddystone.FORMAT.identify(heard(payload)) == eid
     assert len(payload) == 21
 
 
@@ -30,14 +30,14 @@ def test_the_identifier_that_was_sent_is_the_identifier_that_is_read(
 def test_any_service_data_is_an_identifier_or_none(data: bytes) -> None:
     advertisement = heard(b"")._replace(service_data={eddystone.SERVICE_UUID: data})
 
-    found = eddystone.identifier(advertisement)
+    found = eddystone.FORMAT.identify(advertisement)
 
     assert (found == data[2:]) == (len(data) in {10, 20} and data[0] == 0x30)
     assert found is None or found == data[2:]
 
 
 def test_flags_and_the_uuid_list_are_optional() -> None:
-    assert eddystone.identifier(heard(bytes.fromhex("0d16aafe30ee") + EID)) == EID
+    assert eddystone.FORMAT.identify(heard(bytes.fromhex("0d16aafe30ee") + EID)) == EID
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_flags_and_the_uuid_list_are_optional() -> None:
 def test_any_other_frame_is_not_ours(frame: str, why: str) -> None:
     advertisement = heard(b"")._replace(service_data={eddystone.SERVICE_UUID: bytes.fromhex(frame)})
 
-    assert eddystone.identifier(advertisement) is None
+    assert eddystone.FORMAT.identify(advertisement) is None
 
 
 def test_the_frame_under_another_uuid_is_not_ours() -> None:
@@ -65,7 +65,7 @@ def test_the_frame_under_another_uuid_is_not_ours() -> None:
         service_data={"0000fd6f-0000-1000-8000-00805f9b34fb": b"\x30\xee" + EID}
     )
 
-    assert eddystone.identifier(advertisement) is None
+    assert eddystone.FORMAT.identify(advertisement) is None
 
 
 def test_an_identifier_of_the_wrong_length_is_not_sent() -> None:
