@@ -183,8 +183,7 @@ class Gateway:
         look_every_s = min(LOOK_AT_PARTS_S, notifier.watchdog_s / 2 or LOOK_AT_PARTS_S)
         while True:
             await self.intake.arrived(TICK_S)
-            for advertisement in self.intake.take(BATCH):
-                self.pipeline.receive(advertisement)
+            self.pipeline.receive_all(self.intake.take(BATCH))
             now_s = clock.now().monotonic_s
             if now_s >= tick_again_s or now_s < tick_again_s - TICK_S:
                 tick_again_s = now_s + TICK_S
@@ -194,7 +193,6 @@ class Gateway:
                 # R-60: a part that hangs ends the feeding, however well the engine itself gets on.
                 if not self._report_hanging() and notifier.watchdog_s:
                     notifier.alive()
-            await asyncio.sleep(0)
 
     def _report_hanging(self) -> bool:
         """Whether a part hangs; each is named once."""

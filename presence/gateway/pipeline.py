@@ -7,7 +7,7 @@ protection against a crash, no event).
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from presence.core.consent.gate import Denied, ListStanding
 from presence.core.consent.list_json import ConsentList
@@ -32,28 +32,58 @@ too early.
 
 
 class Intake:
-    """A bounded queue between the sources and the engine: the oldest go first, counted."""
+    """A bounded queue between the sources and the engine: the oldest go first, counted.
+
+    An advertisement that comes alone costs a turn of the engine's task, many times what the engine
+    makes of it. So there is one future a turn, and one timer for all turns within its time.
+    """
 
     def __init__(self, length: int = 4096) -> None:
         self._waiting: deque[Advertisement | DoorbellResponse] = deque(maxlen=length)
-        self._arrived = asyncio.Event()
+        self._length = length
+        self._turn: asyncio.Future[None] | None = None
+        """While somebody waits for the next arrival."""
+        self._timer: asyncio.TimerHandle | None = None
         self.dropped = 0
 
     def hear(self, heard: Advertisement | DoorbellResponse) -> None:
         waiting = self._waiting
-        if len(waiting) == waiting.maxlen:
+        if not waiting:
+            self._wake()
+        elif len(waiting) == self._length:
             self.dropped += 1
         waiting.append(heard)
-        if len(waiting) == 1:
-            self._arrived.set()
+
+    def hear_all(self, heard: Sequence[Advertisement]) -> None:
+        """A batch, as a source has read it at once."""
+        if not heard:
+            return
+        if not self._waiting:
+            self._wake()
+        self.dropped += max(0, len(self._waiting) + len(heard) - self._length)
+        self._waiting.extend(heard)
 
     async def arrived(self, timeout_s: float) -> None:
-        """Return when something waits, or after `timeout_s`."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._arrived.wait()
-        except TimeoutError:
-            pass
+        """Return when something waits, but after other tasks had their turn; or after `timeout_s`
+        at the latest, counted from the last time that this time was over.
+        """
+        if self._waiting:
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._timer = loop.call_later(timeout_s, self._time_is_over)
+        self._turn = loop.create_future()
+        await self._turn
+
+    def _time_is_over(self) -> None:
+        self._timer = None
+        self._wake()
+
+    def _wake(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None and not turn.done():
+            turn.set_result(None)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -65,7 +95,6 @@ class Intake:
             return [waiting.popleft() for _ in range(most)]
         taken = list(waiting)
         waiting.clear()
-        self._arrived.clear()
         return taken
 
 
@@ -106,13 +135,17 @@ class Pipeline:
         return {**self.engine.counts.as_dict(), "published": self.published}
 
     def receive(self, heard: Advertisement | DoorbellResponse) -> None:
-        step = (
-            self.engine.receive(heard)
-            if isinstance(heard, Advertisement)
-            else self.engine.answered(heard)
-        )
-        if step is not NOTHING:
-            self._commit(step)
+        self.receive_all((heard,))
+
+    def receive_all(self, batch: Iterable[Advertisement | DoorbellResponse]) -> None:
+        """In the order in which it was heard."""
+        receive = self.engine.receive
+        for heard in batch:
+            step = (
+                receive(heard) if isinstance(heard, Advertisement) else self.engine.answered(heard)
+            )
+            if step is not NOTHING:
+                self._commit(step)
 
     def advance(self, now: Moment) -> None:
         step = self.engine.advance(now)

@@ -5,7 +5,7 @@ PRESENCE_BENCH_MOST=100000 leaves the larger lists out.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,7 @@ from presence.core.recognition.key_ring import KeyRing
 from presence.core.recognition.slot_table import SlotTable, build_table
 from presence.core.site import Site
 from scripts.benchmarks import subjects
-from scripts.benchmarks.figure import Figure, interleaved_ns
+from scripts.benchmarks.figure import Figure, in_slices, interleaved_ns
 
 SIZES: Final = (1_000, 100_000, 1_000_000, 5_000_000)
 GOAL_RATIO: Final = 1.3
@@ -124,17 +124,6 @@ def recogniser(table: SlotTable, consents: ConsentIndex) -> Callable[[Advertisem
     return recognise
 
 
-def run_through(
-    recognise: Callable[[Advertisement], object], heard: Sequence[Advertisement]
-) -> Callable[[], int]:
-    def run() -> int:
-        for advertisement in heard:
-            recognise(advertisement)
-        return len(heard)
-
-    return run
-
-
 def require(holds: bool, what: str) -> None:
     """A figure of something that does not work is no figure."""
     if not holds:
@@ -150,9 +139,9 @@ def figures() -> Iterator[Figure]:
         recognise = recogniser(build_table(SLOT, shop.ring), shop.consents)
         present = customers(shop, PRESENT)
         require(all(map(recognise, present)), "every customer is recognised")
-        cases[f"stranger_other_format.{size}"] = run_through(recognise, others)
-        cases[f"stranger_of_ours.{size}"] = run_through(recognise, ours)
-        cases[f"customer.{size}"] = run_through(recognise, present * (HEARD // PRESENT))
+        cases[f"stranger_other_format.{size}"] = in_slices(recognise, others)
+        cases[f"stranger_of_ours.{size}"] = in_slices(recognise, ours)
+        cases[f"customer.{size}"] = in_slices(recognise, present * (HEARD // PRESENT))
     nanoseconds = interleaved_ns(cases)
     for name, value in nanoseconds.items():
         yield Figure(

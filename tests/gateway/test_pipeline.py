@@ -445,6 +445,61 @@ def test_an_intake_gives_what_it_took_in_order(takes: list[int], length: int) ->
     assert len(intake) == 0
 
 
+@given(st.lists(st.integers(0, 12), max_size=8), st.integers(1, 8))
+def test_a_batch_counts_as_its_advertisements_one_by_one(batches: list[int], length: int) -> None:
+    at_once, single, heard = Intake(length), Intake(length), 0
+    for size in batches:
+        batch = [advertisement(at=moment(heard + n), identifier=bytes(8)) for n in range(size)]
+        heard += size
+        at_once.hear_all(batch)
+        for each in batch:
+            single.hear(each)
+
+    assert at_once.dropped == single.dropped
+    assert at_once.take(length) == single.take(length)
+
+
+async def test_a_batch_wakes_whoever_waits() -> None:
+    intake = Intake(10)
+    asyncio.get_running_loop().call_soon(intake.hear_all, [advertisement(), advertisement()])
+
+    async with asyncio.timeout(1):
+        await intake.arrived(60)
+
+    assert len(intake) == 2
+
+
+async def test_who_never_stops_talking_leaves_a_turn_to_others() -> None:
+    intake, turns = Intake(10), 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    for _ in range(100):
+        intake.hear(advertisement())
+        await intake.arrived(60)
+    task.cancel()
+
+    assert turns >= 99
+
+
+async def test_the_time_is_over_while_advertisements_come_as_well() -> None:
+    """One timer for many turns: the engine's clock moves on, however often it is woken."""
+    intake, woken = Intake(10), 0
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await intake.arrived(0.01)
+            woken += 1
+            intake.hear(advertisement())
+            intake.take(1)
+
+    assert woken == 3
+
+
 async def test_an_intake_wakes_whoever_waits() -> None:
     intake = Intake(10)
     asyncio.get_running_loop().call_soon(intake.hear, advertisement())

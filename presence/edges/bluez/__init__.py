@@ -41,15 +41,16 @@ __all__ = [
 ]
 
 
-def policy_of(settings: Settings) -> ScanPolicy:
-    return ScanPolicy(mode=settings.radio.mode, filters=scan_filters_of(settings))
+def policy_of(settings: Settings, *, everybody: bool = False) -> ScanPolicy:
+    filters = scan_filters_of(settings)
+    return ScanPolicy(mode=settings.radio.mode, filters=filters, everybody=everybody)
 
 
 def radios(
     settings: Settings, *, clock: Clock, emit: Emit, host: BluezHost = THIS_MACHINE
 ) -> list[BluezScanner]:
     """One for each adapter of the settings, for a look at the radio: they take no steps of
-    recovery.
+    recovery, and hand over what everybody says.
     """
     return [_radio(settings, names, clock, emit, host=host) for names in adapters_of(settings)]
 
@@ -108,7 +109,7 @@ def _radio(
     host: BluezHost = THIS_MACHINE,
 ) -> BluezScanner:
     return BluezScanner(
-        policy_of(settings),
+        policy_of(settings, everybody=means is None),
         adapter=names[0],
         others=names[1],
         clock=clock,

@@ -36,6 +36,21 @@ class ScanPolicy:
     mode: RadioMode
     filters: tuple[ScanFilter, ...] = tuple(each.scan_filter for each in FORMATS)
     """Of all formats that are to be heard."""
+    everybody: bool = False
+    """Hand over also what is of none of them: to a survey, which counts strangers."""
+
+    @property
+    def places(self) -> tuple[frozenset[str], frozenset[int]]:
+        """UUIDs and companies in whose data the formats stand."""
+        return (
+            frozenset[str]().union(*(each.service_data_of for each in self.filters)),
+            frozenset[int]().union(*(each.manufacturer_data_of for each in self.filters)),
+        )
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether advertisements are left out that stand in other service and manufacturer data."""
+        return not self.everybody and all(each.tells_by_data for each in self.filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,7 @@ from bleak.assigned_numbers import AdvertisementDataType
 
 from presence.core.recognition.advertisement import (
     AD_MANUFACTURER_DATA,
-    AD_SERVICE_DATA_16,
-    AD_SERVICE_DATA_128,
+    UUID_BYTES,
 )
 from presence.core.recognition.beacons import Pattern, ScanFilter
 from presence.edges.bluez.version import (
@@ -54,9 +53,6 @@ EVERY_RSSI_DBM: Final = -127
 STRIPPED_FROM: Final = BluezVersion(5, 71)
 MONITORS_FROM: Final = BluezVersion(5, 56)
 MAX_PATTERNS: Final = 7
-
-_UUID_BYTES: Final = {AD_SERVICE_DATA_16: 2, AD_SERVICE_DATA_128: 16}
-"""The AD types that BlueZ compares without their beginning from 5.71 on, and its length."""
 
 
 def patterns(version: BluezVersion | None, filters: Sequence[ScanFilter]) -> list[OrPattern]:
@@ -82,7 +78,7 @@ def _require_passive(version: BluezVersion | None, wanted: ScanFilter) -> None:
     if wanted.needs_active_scan:
         raise RadioError(RadioFault.UNSUPPORTED, f"a passive scan finds no {what}{by}")
     types = {pattern.ad_type for pattern in wanted.patterns}
-    if types & _UUID_BYTES.keys() and MATCHES_NO_SERVICE_DATA.of(version):
+    if types & UUID_BYTES.keys() and MATCHES_NO_SERVICE_DATA.of(version):
         raise RadioError(RadioFault.BROKEN_PATTERNS, f"BlueZ {version}")
     if AD_MANUFACTURER_DATA in types and (
         version is None or DIES_OF_MANUFACTURER_PATTERNS.of(version)
@@ -100,7 +96,7 @@ def _spellings(version: BluezVersion | None, pattern: Pattern) -> Iterator[OrPat
     """As this BlueZ compares it; both ways where the version is not known."""
     ad_type = AdvertisementDataType(pattern.ad_type)
     content, offset = pattern.content, pattern.offset
-    uuid_bytes = _UUID_BYTES.get(ad_type, 0)
+    uuid_bytes = UUID_BYTES.get(ad_type, 0)  # without which BlueZ compares from 5.71 on
     if not uuid_bytes or version is None or version <= RAW_UP_TO:
         yield OrPattern(offset, ad_type, content)
     if uuid_bytes and (version is None or version >= STRIPPED_FROM):

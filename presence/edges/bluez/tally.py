@@ -16,22 +16,24 @@ FULL: Final = MARKS * 9 // 10
 class Tally:
     """Of one radio, since the last time that it was taken."""
 
-    __slots__ = ("_heard", "_marks")
+    __slots__ = ("_marks", "_taken", "total")
 
     def __init__(self) -> None:
-        self._heard = 0
+        self.total = 0
+        """Since the start; `_taken` of them by the last time."""
+        self._taken = 0
         self._marks: set[int] = set()
 
     def add(self, address: str) -> None:
         """One advertisement that carried something."""
-        self._heard += 1
+        self.total += 1
         self._marks.add(hash(address) % MARKS)
 
     def take(self) -> tuple[int, float | None]:
         """Advertisements, and the estimate of their senders, or None where they were too many to
         tell.
         """
-        heard, marked = self._heard, len(self._marks)
-        self._heard = 0
+        heard, marked = self.total - self._taken, len(self._marks)
+        self._taken = self.total
         self._marks = set()
         return heard, (-MARKS * math.log(1 - marked / MARKS) if marked <= FULL else None)

@@ -14,7 +14,8 @@ import pytest
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.radio_steps import Action, Evidence, RecoveryStep
-from presence.core.recognition.beacons import FORMATS, ibeacon
+from presence.core.recognition.advertisement import address_bytes
+from presence.core.recognition.beacons import FORMATS, ibeacon, rpa
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import ScanPolicy
@@ -80,8 +81,35 @@ async def test_an_active_scan_asks_for_our_format_alone_and_for_every_repeat(bus
     assert [heard.rssi_dbm for heard in radio.heard] == [-60, -64, -64]
     assert {heard.service_data[SERVICE_UUID] for heard in radio.heard} == {EID}
     assert {heard.antenna for heard in radio.heard} == {"hci0"}
-    assert {heard.address for heard in radio.heard} == {bytes.fromhex("4a11223344f5")}
+    assert {address_bytes(heard.address) for heard in radio.heard} == {
+        bytes.fromhex("4a11223344f5")
+    }
     assert radio.scanner.heard == 3
+
+
+@pytest.mark.requirement("R-02")
+async def test_of_what_cannot_be_ours_nothing_is_handed_over_but_it_is_a_sign_of_life(
+    bus: str,
+) -> None:
+    async with a_bluetoothd(bus) as bluez, running() as radio:
+        await radio.telemetry.wait(RadioScanning)
+        bluez.advertise(PHONE, -50, uuids=(SERVICE_UUID,), service_data={STRANGERS: b"\x01"})
+        bluez.advertise(PHONE, -50, uuids=(SERVICE_UUID,), manufacturer_data={0x004C: b"\x10\x05"})
+        await until(lambda: radio.scanner.heard == 2)
+    assert radio.heard == []
+
+
+async def test_who_counts_strangers_is_given_everybody(bus: str) -> None:
+    policy = ScanPolicy(mode=RadioMode.ACTIVE, everybody=True)
+    async with a_bluetoothd(bus) as bluez, running(policy=policy) as radio:
+        await radio.telemetry.wait(RadioScanning)
+        bluez.advertise(PHONE, -50, uuids=(SERVICE_UUID,), service_data={STRANGERS: b"\x01"})
+        await until(lambda: len(radio.heard) == 1)
+
+
+def test_addresses_of_test_phones_come_with_any_payload_so_nothing_is_left_out() -> None:
+    assert not ScanPolicy(mode=RadioMode.ACTIVE, filters=(rpa.SCAN_FILTER,)).leaves_out
+    assert ScanPolicy(mode=RadioMode.ACTIVE).leaves_out
 
 
 def listening(mode: RadioMode, prefix: bytes | None) -> ScanPolicy:
