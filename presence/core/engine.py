@@ -135,7 +135,7 @@ class Engine:
             return NOTHING
         if isinstance(found, Match):
             return self._recognise(found, advertisement)
-        if self.admissions.stands(found.ref, found.admission, advertisement.at.utc_s):
+        if self.admissions.stands(found.admission, advertisement.at.utc_s):
             return self._sight(found, advertisement)
         return self._recognise(found.match, advertisement)
 

@@ -11,7 +11,8 @@ Nothing goes out by an answer that was kept: `decide` asks anew at the moment of
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final
 
 from presence.core.agenda import Agenda
 from presence.core.consent.gate import (
@@ -34,16 +35,19 @@ NO_AUDIENCE: Final = Denied(Reason.NO_PURPOSE)
 """For an audience that the settings do not name any more."""
 
 
-class Admission(NamedTuple):
+@dataclass(slots=True)
+class Admission:
     """Somebody may be recognised here."""
 
-    consent: Consent
+    consent: Consent = field(repr=False)
     decisions: Mapping[str, Decision]
     """What each audience may be told of them now, by its name."""
     from_s: float
     """UTC: when the gate was asked."""
     until_s: float
     """UTC: the passing of time alone changes nothing of it before."""
+    is_kept: bool = True
+    """Until something else changes."""
 
     def decision(self, audience: str) -> Decision:
         return self.decisions.get(audience, NO_AUDIENCE)
@@ -74,8 +78,8 @@ class Admissions:
         applied_anew = standing.suppression_checked_at_s != before.suppression_checked_at_s
         if grew or (applied_anew and not self._suppression_applied):
             self._all_changed = True
-            self._agenda.clear()
-            self.admitted.clear()
+            for ref in tuple(self.admitted):
+                self.drop(ref)
 
     def replace(self, consents: Mapping[bytes, Consent], known: Iterable[bytes]) -> None:
         """A new list: whose consent is another one, of those who are known or were admitted."""
@@ -92,22 +96,24 @@ class Admissions:
     def drop(self, ref: bytes) -> None:
         """The answer stands no more."""
         self._agenda.drop(ref)
-        self.admitted.pop(ref, None)
+        admission = self.admitted.pop(ref, None)
+        if admission is not None:
+            admission.is_kept = False
 
     def admit(self, ref: bytes, now: Moment) -> Admission | Denied:
         """Both questions: whether this person may be recognised here and now."""
         admission = self.admitted.get(ref)
-        if admission is not None and self.stands(ref, admission, now.utc_s):
+        if admission is not None and self.stands(admission, now.utc_s):
             return admission
         return believed(self.standing) or self.judge(ref, now)
 
-    def stands(self, ref: bytes, admission: Admission, utc_s: float) -> bool:
+    def stands(self, admission: Admission, utc_s: float) -> bool:
         """Whether `admit` would answer with this very admission now."""
         return (
+            admission.is_kept
             # Never before it was given: a clock set back ends every answer.
-            admission.from_s <= utc_s < admission.until_s
+            and admission.from_s <= utc_s < admission.until_s
             and self.standing.publishing
-            and self.admitted.get(ref) is admission
         )
 
     def judge(self, ref: bytes, now: Moment) -> Admission | Denied:
@@ -122,6 +128,7 @@ class Admissions:
         }
         until_s = _next_change_s(consent, now.utc_s)
         admission = Admission(consent, decisions, now.utc_s, until_s)
+        self.drop(ref)
         self.admitted[ref] = admission
         self._agenda.put(ref, admission.until_s)
         return admission

@@ -70,7 +70,9 @@ class _Trail:
 
     __slots__ = (
         "address",
+        "antenna",
         "changed_at_s",
+        "ear",
         "ears",
         "left",
         "sealed",
@@ -94,6 +96,9 @@ class _Trail:
         self.left: tuple[bytes, ...] = ()
         self.ears: dict[str, Swings] = {}
         """By antenna."""
+        self.antenna = ""
+        self.ear: Swings | None = None
+        """Which heard it last, so that it need not be looked for."""
         self.suspect: Doubt | None = None
         """The last sign, and until when it counts."""
         self.suspect_until_s = -inf
@@ -107,6 +112,14 @@ class _Trail:
         if self.suspect_until_s <= now_s + for_s:
             self.suspect = why
             self.suspect_until_s = now_s + for_s
+
+    def turn_to(self, antenna: str, rssi_dbm: int, now_s: float) -> Swings:
+        """What this antenna hears, which is another than heard it last."""
+        ear = self.ears.get(antenna)
+        if ear is None:
+            ear = self.ears[antenna] = Swings(rssi_dbm, now_s)
+        self.antenna, self.ear = antenna, ear
+        return ear
 
     def heard_s(self) -> float:
         """When it was heard last, with a strength."""
@@ -192,9 +205,9 @@ class ReplayGuard:
             trail = followed
         now_s = at.monotonic_s
         if rssi_dbm is not None:
-            ear = trail.ears.get(antenna)
-            if ear is None:
-                ear = trail.ears[antenna] = Swings(rssi_dbm, now_s)
+            ear = trail.ear
+            if ear is None or trail.antenna != antenna:
+                ear = trail.turn_to(antenna, rssi_dbm, now_s)
             step_db = rssi_dbm - ear.rssi_dbm
             ear.rssi_dbm = rssi_dbm
             ear.packets += 1

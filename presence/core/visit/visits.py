@@ -126,7 +126,7 @@ class _Track(Approach):
     advertisement pays for every one that it looks at.
     """
 
-    __slots__ = ("bells", "door", "stay")
+    __slots__ = ("bells", "door", "settled_until_s", "stay")
 
     def __init__(self, now_s: float, stay: _Stay | None = None) -> None:
         super().__init__(now_s)
@@ -135,10 +135,18 @@ class _Track(Approach):
 
     def begin(self, now_s: float) -> None:
         super().begin(now_s)
+        self.settled_until_s = -inf
+        """Rule 6."""
         self.door: DoorScore | None = None
         """Where antennas tell the sides of the door apart."""
         self.bells: DoorScore | None = None
         """The same by answers, which tell of the bells: those hang elsewhere, and ring only."""
+
+    def keep(self, stay: _Stay, at: Moment, lately_s: float) -> None:
+        """Heard inside."""
+        stay.heard_at = at
+        if stay.left_at is None:
+            self.settled_until_s = at.monotonic_s + lately_s
 
     def score(self, *, answered: bool) -> DoorScore:
         """The score that such a reading counts in."""
@@ -212,9 +220,7 @@ class Visits:
         nothing new (rule 6).
         """
         track = self._tracks.get(ref)
-        if track is None or track.stay is None or track.stay.left_at is not None:
-            return False
-        return now_s - track.stay.heard_at.monotonic_s < self._lately_s
+        return track is not None and now_s < track.settled_until_s
 
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""
@@ -246,9 +252,10 @@ class Visits:
             # by the smoothed level: one faded reading ends nothing
             still = within and track.level_dbm >= rule.exit_rssi_dbm
             if still and now_s > stay.heard_at.monotonic_s:  # rule 3
-                stay.heard_at = at
+                track.keep(stay, at, self._lately_s)
         elif self._enters(track, sighting, antennas):
             track.stay = _Stay(at, at)
+            track.settled_until_s = now_s + self._lately_s
             if rule.absence_s < rule.window_s:  # else a look is due before the visit can end
                 self._looks.put(ref, now_s + rule.absence_s)
             self._share_of(ref).add(ref)

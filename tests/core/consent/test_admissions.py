@@ -128,7 +128,7 @@ class KeptAnswers(RuleBasedStateMachine):
     def heard(self, ref: bytes) -> None:
         """Before the next tick: whether they may be recognised is never a moment old."""
         kept = self.admissions.admitted.get(ref)
-        stands = kept is not None and self.admissions.stands(ref, kept, self.now.utc_s)
+        stands = kept is not None and self.admissions.stands(kept, self.now.utc_s)
 
         answer, fresh = self.admissions.admit(ref, self.now), self._fresh(ref)
 

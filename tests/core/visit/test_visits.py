@@ -107,22 +107,26 @@ def test_a_visit_that_goes_on_is_looked_at_once_a_second_and_ends_a_second_early
 
 
 def test_a_visit_goes_on_while_it_was_kept_lately_and_for_nobody_else() -> None:
-    visits, kept_s = inside(heard_s=60), moment(60).monotonic_s
+    visits, kept_s = inside(heard_s=60), moment(61).monotonic_s
+    hear(visits, 61)
 
     assert visits.goes_on(ANNA, kept_s + 0.9)
     assert not visits.goes_on(ANNA, kept_s + LATELY_S)
     assert not visits.goes_on(BERIT, kept_s)
-    hear(visits, 60.5, ref=BERIT)
+    hear(visits, 61.5, ref=BERIT)
     assert not visits.goes_on(BERIT, kept_s + 0.6)
-    visits.advance(moment(60 + RULE.absence_s))
+    visits.advance(moment(61 + RULE.absence_s))
     assert not visits.goes_on(ANNA, kept_s)
+    hear(visits, 62 + RULE.absence_s)  # within the cooldown: gone all the same
+    assert not visits.goes_on(ANNA, moment(62.1 + RULE.absence_s).monotonic_s)
 
 
 @pytest.mark.parametrize("changes", [{"absence_s": 0.5}, {"reentry_cooldown_s": 0.5}])
 def test_a_visit_goes_on_no_longer_than_the_shortest_silence_that_ends_it(
     changes: dict[str, float],
 ) -> None:
-    visits, kept_s = inside(heard_s=60, **changes), moment(60).monotonic_s
+    visits, kept_s = inside(heard_s=60, **changes), moment(60.3).monotonic_s
+    hear(visits, 60.3)
 
     assert visits.goes_on(ANNA, kept_s + 0.4)
     assert not visits.goes_on(ANNA, kept_s + 0.5)
