@@ -61,7 +61,7 @@ class Way:
             emit=lambda _event: None,
         )
         scanner._on_advertisement = self.intake.hear
-        self.door = _door(found_by(scanner._taker(())))
+        self.door = door_of(found_by(scanner._taker(())))
 
     def case(self, properties: list[tuple[str, dict[str, Any]]]) -> Callable[[], int]:
         batches = [properties[n : n + BATCH] for n in range(0, PHONES, BATCH)]
@@ -79,7 +79,7 @@ class Way:
 
 
 def figures() -> Iterator[Figure]:
-    for kind, properties in _kinds().items():
+    for kind, properties in kinds().items():
         with tempfile.TemporaryDirectory() as directory:
             way = Way(Path(directory))
             through = way.case(properties)
@@ -89,7 +89,7 @@ def figures() -> Iterator[Figure]:
             counts = way.pipeline.counts
             if counts["entered"] != entered or counts["suspect"]:
                 raise SystemExit("the benchmark is wrong: who should be in is not, or held back")
-            nanoseconds = interleaved_ns({"empty": _empty(properties), "through": through})
+            nanoseconds = interleaved_ns({"empty": empty(properties), "through": through})
         ratio = nanoseconds["through"] / nanoseconds["empty"]
         note = (
             f"{nanoseconds['through']:,.0f} ns : {nanoseconds['empty']:,.0f} ns of bleak "
@@ -98,8 +98,8 @@ def figures() -> Iterator[Figure]:
         yield Figure(f"floor.{kind}", round(ratio, 2), "x", GOAL_RATIO, note=note)
 
 
-def _empty(properties: list[tuple[str, dict[str, Any]]]) -> Callable[[], int]:
-    take = _door(lambda _device, _data: None)
+def empty(properties: list[tuple[str, dict[str, Any]]]) -> Callable[[], int]:
+    take = door_of(lambda _device, _data: None)
 
     def run() -> int:
         for path, says in properties:
@@ -109,14 +109,14 @@ def _empty(properties: list[tuple[str, dict[str, Any]]]) -> Callable[[], int]:
     return run
 
 
-def _door(callback: Callable[[Any, Any], None]) -> Callable[[str, dict[str, Any]], None]:
+def door_of(callback: Callable[[Any, Any], None]) -> Callable[[str, dict[str, Any]], None]:
     """Where bleak is given the properties of a device."""
     backend: Any = BleakScanner(callback, scanning_mode="active")._backend
     take: Callable[[str, dict[str, Any]], None] = backend._handle_advertising_data
     return take
 
 
-def _kinds() -> dict[str, list[tuple[str, dict[str, Any]]]]:
+def kinds() -> dict[str, list[tuple[str, dict[str, Any]]]]:
     window, slot = window_at(subjects.NOW.utc_s), slot_at(subjects.NOW.utc_s)
 
     def ours(eid: bytes) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _gateway(folder: Path) -> SignedList:
 
 
 def _taken(
-    gateway: SignedList, matcher: Matcher, watch: _Stopwatch
+    gateway: SignedList, matcher: Matcher[object], watch: _Stopwatch
 ) -> tuple[VerifiedList, dict[str, float]]:
     """A look, and the tables that follow, as the daemon makes them."""
     verified = gateway.read()
@@ -209,7 +209,7 @@ def _start(folder: Path, size: int) -> dict[str, float]:
 
 
 def _change(folder: Path, size: int) -> dict[str, float]:
-    gateway, matcher = _gateway(folder), Matcher()
+    gateway, matcher = _gateway(folder), Matcher[object]()
     _taken(gateway, matcher, _Stopwatch())
     gateway.settle()
     _step("change", str(folder), size, module="list_size_made")
