@@ -22,7 +22,7 @@ from presence.config.rules import (
     rules_of,
     site_of,
 )
-from presence.config.settings import ConsentSettings
+from presence.config.settings import ConsentSettings, HearingPath
 from presence.core.consent.jws import KeySet
 from presence.core.consent.polling import asked_pause_s, pause_s
 from presence.core.consent.revocations import Revocations
@@ -41,6 +41,7 @@ from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.edges.host.disk import free_bytes, is_read_only
 from presence.edges.host.metrics import MetricsExporter
 from presence.edges.host.status_socket import StatusSocket, status_answer
+from presence.edges.kernel.user_channel import UserChannelScanner, user_channel_radios
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.edges.sqlite.store import ConsentStore, RuntimeStore
@@ -265,9 +266,12 @@ def _antennas(services: _Services, sources: Sequence[AdvertisementSource]) -> An
     return watch_antennas(_radios(sources), services.satellites, services.pipeline.engine.visits)
 
 
-def _radios(sources: Sequence[AdvertisementSource]) -> dict[str, BluezScanner]:
+def _radios(
+    sources: Sequence[AdvertisementSource],
+) -> dict[str, BluezScanner | UserChannelScanner]:
     """By the names of their antennas."""
-    return {source.antenna: source for source in sources if isinstance(source, BluezScanner)}
+    ours = BluezScanner | UserChannelScanner
+    return {source.antenna: source for source in sources if isinstance(source, ours)}
 
 
 def _monitored(
@@ -383,6 +387,6 @@ def sources_of(settings: Settings, telemetry: Telemetry) -> list[AdvertisementSo
         telemetry.emit(StoreDisarmed(reason=reason, next_step=next_step))
         return [Disarmed()]
     hours = hours_of(settings.store)
-    return [
-        *watched_radios(settings, clock=SystemClock(), emit=telemetry.emit, open_at=hours.open_at)
-    ]
+    alone = settings.radio.path is HearingPath.USER_CHANNEL
+    made = user_channel_radios if alone else watched_radios
+    return [*made(settings, clock=SystemClock(), emit=telemetry.emit, open_at=hours.open_at)]

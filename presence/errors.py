@@ -131,6 +131,23 @@ class RadioFault(Enum):
         "the kernel refuses a passive scan here: choose `auto` or `active`; "
         "bluetoothd's journal says why"
     )
+    NO_HELPER = (
+        "radio.path needs `systemctl enable --now presence-radio.socket`; until then `kernel` "
+        "hears by BlueZ, and `user-channel` nothing"
+    )
+    KERNEL_REFUSES = (
+        "the kernel gives no socket for this: `journalctl -u 'presence-radio@*'`; until then "
+        "`kernel` hears by BlueZ, and `user-channel` nothing"
+    )
+    ADAPTER_BUSY = (
+        "bluetoothd holds this adapter, or it is still being set up: where nothing else needs "
+        "bluetoothd, `systemctl mask --now bluetooth`; else `bluetoothctl power off`, and "
+        "AutoEnable=false in /etc/bluetooth/main.conf"
+    )
+    ADAPTER_TAKEN = (
+        "another program has this adapter for itself (a user channel): stop it, or name another "
+        "adapter; of ours there may be a second gateway or a `presence check` just now"
+    )
     DEAF = (
         "the radio hears nothing, and all milder steps were tried: we ask systemd to start us anew"
     )

@@ -524,12 +524,23 @@ class CounterRefused(OperationalEvent, name="counter.refused", level=Level.WARNI
 
 
 class RadioScanning(OperationalEvent, name="radio.scanning", level=Level.INFO):
-    """A scan has begun: `hci` is its adapter's name today; `reason`: why not as wished for."""
+    """A scan has begun: `path` is how it is heard (`radio.path`), `hci` its adapter's name today;
+    `reason`: why not as wished for.
+    """
 
     adapter: Name
     mode: Word
+    path: Word
     hci: Name | None = None
     reason: Sentence | None = None
+
+
+class RadioPathRefused(OperationalEvent, name="radio.path_refused", level=Level.WARNING):
+    """Not past D-Bus, as `radio.path` wants it, but by BlueZ. Once for each reason, until it is."""
+
+    adapter: Name
+    reason: Sentence
+    next_step: Sentence
 
 
 class RadioResting(OperationalEvent, name="radio.resting", level=Level.INFO):

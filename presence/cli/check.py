@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
+from presence.config.settings import HearingPath
 from presence.core.visit.opening_hours import OpeningHours
 from presence.diagnosis.broker import look_at_broker
 from presence.diagnosis.consent_list import look_at_list
@@ -24,6 +25,7 @@ from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.memory import look_at_memory
 from presence.diagnosis.sandbox import findings_inside
 from presence.diagnosis.satellites import look_at_satellites
+from presence.diagnosis.user_channel import look_at_user_channel
 from presence.edges.bluez import adapters_now
 from presence.edges.bluez.diagnosis import RadioAnswer, RadioVerdict, adapters_there, diagnose
 from presence.edges.host import calibration
@@ -278,6 +280,10 @@ async def _door(settings: Settings, path: Path) -> AsyncIterator[Finding]:
 
 
 async def _radio(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.radio.path is HearingPath.USER_CHANNEL:
+        for finding in await look_at_user_channel(settings):
+            yield finding
+        return
     async for answer in diagnose(settings, SystemClock()):
         yield _answered(answer)
 

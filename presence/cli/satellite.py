@@ -14,13 +14,13 @@ from presence.config.satellite import SatelliteSettings, load_satellite_settings
 from presence.core.operations.snapshot import STATE_OF, RadioState
 from presence.core.site import Site
 from presence.edges.bluez import BluezScanner, ScanPolicy
-from presence.edges.bluez.care import Means
-from presence.edges.bluez.ledger import Ledger
 from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.single_instance import alone
 from presence.edges.host.systemd import SystemdNotifier
 from presence.edges.mqtt.publisher import MqttPublisher
+from presence.edges.radio.care import Means
+from presence.edges.radio.ledger import Ledger
 from presence.errors import PresenceError, leaves
 from presence.pulse import BOUND_S, HANGING_STEP, LOOK_AT_PARTS_S, Pulse
 from presence.satellite import Station

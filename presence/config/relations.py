@@ -195,6 +195,39 @@ def addresses_need_an_active_scan(settings: Settings) -> Iterator[str]:
         )
 
 
+def addresses_need_bluez(settings: Settings) -> Iterator[str]:
+    if settings.identity.irk_file is not None and settings.radio.path != "bluez":
+        yield (
+            "identity.irk_file needs radio.path bluez: the kernel's filter finds payloads, and no "
+            "addresses"
+        )
+
+
+def user_channel_is_passive(settings: Settings) -> Iterator[str]:
+    if settings.radio.path == "user-channel" and settings.radio.mode == "active":
+        yield (
+            "radio.path user-channel sends nothing on air, so radio.mode cannot be active: write "
+            "auto or passive"
+        )
+
+
+def bells_are_bluetoothds(settings: Settings) -> Iterator[str]:
+    """An adapter in the user channel is not bluetoothd's, and a doorbell is rung through it."""
+    doorbell = settings.doorbell
+    if settings.radio.path != "user-channel" or not doorbell.enabled:
+        return
+    if doorbell.share_adapter:
+        yield (
+            "doorbell.share_adapter cannot be had with radio.path user-channel: the doorbell needs "
+            "bluetoothd, which has no say on such an adapter. Give the bell an adapter of its own"
+        )
+    if not settings.radio.antennas:
+        yield (
+            "radio.antennas is empty, so radio.path user-channel might take the doorbell's adapter "
+            "from bluetoothd: name the adapters that listen"
+        )
+
+
 def list_is_of_this_chain(settings: Settings) -> Iterator[str]:
     if settings.consent.list.partition("/")[0] != settings.store.chain:
         yield f"consent.list is of another chain than store.chain: use {settings.store.chain}/…"
@@ -308,6 +341,9 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         somebody_could_be_recognised,
         padding_holds_every_event,
         addresses_need_an_active_scan,
+        addresses_need_bluez,
+        user_channel_is_passive,
+        bells_are_bluetoothds,
         walks_are_in_opening_hours,
     ),
 }

@@ -57,6 +57,12 @@ class RadioMode(StrEnum):
     PASSIVE = "passive"
 
 
+class HearingPath(StrEnum):
+    BLUEZ = "bluez"
+    KERNEL = "kernel"
+    USER_CHANNEL = "user-channel"
+
+
 class MqttProtocol(StrEnum):
     V5 = "5"
     V311 = "3.1.1"
@@ -128,6 +134,7 @@ class AntennaSettings(Section):
 @dataclass(frozen=True, kw_only=True)
 class RadioSettings(Section):
     mode: RadioMode = setting(default=RadioMode.AUTO)
+    path: HearingPath = setting(default=HearingPath.BLUEZ)
     antennas: list[AntennaSettings] = setting(
         default=[], example='[{adapter: "00:1A:7D:DA:71:13", place: inside}]'
     )

@@ -65,6 +65,10 @@ class WatchedRadio(Protocol):
     def condition(self) -> Condition | None: ...
     @property
     def totals(self) -> Totals: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def path_trouble(self) -> str: ...
 
 
 class DoorbellCounts(Protocol):
@@ -231,6 +235,8 @@ class Monitor:
             place=self._sources.pipeline.rules.places.get(label, Place.INSIDE),
             hci=adapter.name if adapter else "",
             address=adapter.address if adapter else "",
+            path=radio.path if adapter else "",
+            path_trouble=radio.path_trouble,
         )
 
     def _doorbell(self, people: Mapping[str, int], now: Moment) -> DoorbellState | None:

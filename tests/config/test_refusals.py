@@ -199,6 +199,21 @@ ADDITIONS = [
         "identity.irk_file",
         "needs radio.mode active",
     ),
+    (
+        "radio: {path: kernel}\nidentity: {irk_file: a.json}",
+        "identity.irk_file",
+        "needs radio.path bluez",
+    ),
+    ("radio: {path: user-channel, mode: active}", "sends nothing on air"),
+    (
+        f"radio: {{path: user-channel}}\n{RINGING}, bells: [{{adapter: hci1}}]}}",
+        "radio.antennas: is empty, so radio.path user-channel might take the doorbell's adapter",
+    ),
+    (
+        f"radio: {{path: user-channel, antennas: [{{adapter: hci1}}]}}\n{RINGING}, "
+        "share_adapter: true, bells: [{adapter: hci1}]}",
+        "the doorbell needs bluetoothd",
+    ),
     ("entry: 5", ":17: entry: needs its settings on the lines below it, indented, not a number"),
     ("entry:\n  window_s: 90", ":18: entry.window_s: 90 s is outside the limits: use 2 to 60 s"),
     (

@@ -128,9 +128,10 @@ def test_an_event_is_a_value() -> None:
 def test_what_is_not_known_is_left_out_and_the_audit_logs_own_fields_are_not_in_the_journal() -> (
     None
 ):
-    assert RadioScanning(adapter="hci0", mode="active").fields() == {
+    assert RadioScanning(adapter="hci0", mode="active", path="bluez").fields() == {
         "adapter": "hci0",
         "mode": "active",
+        "path": "bluez",
     }
     applied = ConsentApplied(list="acme/fi", seq=7, entries=3, digest="ab", root_version=2)
     assert list(applied.fields().items()) == [("list", "acme/fi"), ("seq", 7), ("entries", 3)]

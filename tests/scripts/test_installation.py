@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from presence.edges.bluez.traces import PHONE_PLUGINS
+from presence.edges.kernel.descriptor import SOCKET
 from tests.support.paths import ROOT
 
 UNIT = ROOT / "systemd" / "presence.service"
 SATELLITE = ROOT / "systemd" / "presence-satellite.service"
+HELPER = ROOT / "systemd" / "presence-radio@.service"
+HELPERS_SOCKET = ROOT / "systemd" / "presence-radio.socket"
 KEPT = {"etc/presence/presence.yaml", "etc/presence/store.key"}
 
 needs_analyze = pytest.mark.skipif(
@@ -43,7 +46,7 @@ def files(root: Path) -> dict[str, tuple[int, bytes]]:
 
 @needs_analyze
 @pytest.mark.requirement("R-62")
-@pytest.mark.parametrize("unit", [UNIT, SATELLITE], ids=["gateway", "satellite"])
+@pytest.mark.parametrize("unit", [UNIT, SATELLITE, HELPER], ids=["gateway", "satellite", "helper"])
 def test_a_unit_is_exposed_by_1_point_5_at_most(unit: Path) -> None:
     command = [
         "systemd-analyze",
@@ -67,9 +70,26 @@ def test_the_sandbox_lets_the_clock_be_asked() -> None:
     assert not any(line.startswith("ProtectClock=") for line in lines)
 
 
+@pytest.mark.requirement("R-62")
+def test_the_daemon_has_no_right_and_the_helper_two() -> None:
+    def said(unit: Path, key: str) -> list[str]:
+        lines = unit.read_text().splitlines()
+        return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
+
+    for key in ("CapabilityBoundingSet", "AmbientCapabilities"):
+        assert said(UNIT, key) == [""]
+        assert said(HELPER, key) == ["CAP_NET_ADMIN CAP_NET_RAW"]
+    assert said(UNIT, "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_INET6"]
+    assert said(HELPER, "RestrictAddressFamilies") == ["AF_BLUETOOTH AF_UNIX"]
+    assert said(HELPERS_SOCKET, "SocketUser") == ["presence"]
+    assert said(HELPERS_SOCKET, "SocketMode") == ["0600"]
+    assert said(HELPERS_SOCKET, "ListenSequentialPacket") == [str(SOCKET)]
+
+
 OUR_UNITS = (
     "presence.service",
     "presence-satellite.service",
+    "presence-radio",
     "var-lib-bluetooth",
     "bluetooth.service",
 )
@@ -139,8 +159,9 @@ def test_bluetoothds_settings_name_each_section_and_key_once() -> None:
 @needs_analyze
 def test_systemd_finds_nothing_to_say_about_our_units(tmp_path: Path) -> None:
     """But for the program, which is not installed on the machine of the tests."""
-    units = [tmp_path / UNIT.name, tmp_path / SATELLITE.name]
-    for ours, unit in zip((UNIT, SATELLITE), units, strict=True):
+    shipped = (UNIT, SATELLITE, HELPER, HELPERS_SOCKET)
+    units = [tmp_path / each.name for each in shipped]
+    for ours, unit in zip(shipped, units, strict=True):
         text = ours.read_text().replace("/opt/presence/bin/python", "/usr/bin/python3")
         unit.write_text(re.sub("file:/usr/share/doc/presence/.*", "man:systemd(1)", text))
     mount = tmp_path / "var-lib-bluetooth.mount"
@@ -167,6 +188,8 @@ def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(
     assert found.keys() == KEPT | {
         "etc/systemd/system/presence.service",
         "etc/systemd/system/presence-satellite.service",
+        "etc/systemd/system/presence-radio.socket",
+        "etc/systemd/system/presence-radio@.service",
         "etc/systemd/system/bluetooth.service.d/presence.conf",
         "etc/systemd/system/var-lib-bluetooth.mount",
         "etc/systemd/journald@presence.conf",

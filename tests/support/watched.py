@@ -42,6 +42,8 @@ class FakeRadio:
     serves: FakeAdapterNow | None = None
     condition: Condition | None = Condition.QUIET
     totals: Totals = field(default_factory=Totals)
+    path: str = "bluez"
+    path_trouble: str = ""
 
 
 @dataclass

@@ -10,13 +10,13 @@
                    closed, or gone
 
 1. One command at a time, as the controller allows (Num_HCI_Command_Packets, Core 5.4, Vol 4 Part E
-   §4.4). Each answer has ANSWER_S.
-2. Silence is no fault: no customer is there. After ASK_S of it the controller is asked for its
-   version; after RENEW_S the scan is said anew, for a controller that has reset itself says nothing
-   of it.
+   §4.4). Each answer has `answer_s`.
+2. Silence is no fault: no customer is there. After `ask_s` of it the controller is asked for its
+   version; after `renew_s` the scan is said anew, for a controller that has reset itself says
+   nothing of it.
 3. A controller that scanned and fails (no answer, hardware error, a refusal) is reset. One that
    fails again before a scan has lasted, or does not even start, is closed: the kernel switches it
-   off then, and on when it is opened again. The pause between doubles, up to MAX_PAUSE_S.
+   off then, and on when it is opened again. The pause between doubles, up to `max_pause_s`.
 4. The best scan comes first: extended with LE Coded (where it is wished for), extended, legacy.
    What the controller refuses is not asked of it again until it is opened anew.
 
@@ -33,20 +33,27 @@ from typing import Final
 from presence.core.hci import commands, packets
 from presence.core.hci.events import CommandAnswer, Event, HardwareError, scan_abilities
 
-ANSWER_S: Final = 2.0
-"""Linux gives a controller as long (HCI_CMD_TIMEOUT)."""
-ASK_S: Final = 5.0
-"""With two answers that do not come and OFF_S that is 10 s: within the 15 s of R-61."""
-RENEW_S: Final = 60.0
-LASTS_S: Final = 60.0
-"""A scan that lasted so long was sound: what follows is a new failure."""
-OFF_S: Final = 1.0
-"""Between closing and opening: controllers need a moment to forget."""
-AGAIN_S: Final = 3.0
-"""From one look for an adapter that is gone to the next."""
-MAX_PAUSE_S: Final = 12.0
-"""R-61 holds still."""
 
+@dataclass(frozen=True, kw_only=True)
+class ScanPace:
+    """How long each thing may take; tests are in a hurry."""
+
+    answer_s: float = 2.0
+    """Linux gives a controller as long (HCI_CMD_TIMEOUT)."""
+    ask_s: float = 5.0
+    """With two answers that do not come and `off_s` that is 10 s: within the 15 s of R-61."""
+    renew_s: float = 60.0
+    lasts_s: float = 60.0
+    """A scan that lasted so long was sound: what follows is a new failure."""
+    off_s: float = 1.0
+    """Between closing and opening: controllers need a moment to forget."""
+    again_s: float = 3.0
+    """From one look for an adapter that is gone to the next."""
+    max_pause_s: float = 12.0
+    """R-61 holds still."""
+
+
+SCAN_PACE: Final = ScanPace()
 INTERVAL: Final = 0x00A0
 """100 ms in slots; a window as long is all of the time (§7.8.10: "scanning should be run
 continuously").
@@ -131,9 +138,10 @@ _NAMES: Final = {
 class PassiveScan:
     """Of one controller, through all its descriptors."""
 
-    def __init__(self, *, coded: bool = False) -> None:
+    def __init__(self, *, coded: bool = False, pace: ScanPace = SCAN_PACE) -> None:
         """`coded`: LE Coded too, where the controller has it; it takes a quarter of the time."""
         self._wishes_coded = coded
+        self._pace = pace
         self.phase = Phase.STOPPED
         self.due_s: float | None = None
         """When `advance` is to be called next; None: only something else goes on."""
@@ -178,13 +186,16 @@ class PassiveScan:
         if self.phase is Phase.OPENING:
             self._refusals += 1
             doublings = 0 if gone else min(self._refusals - 1, 8)
-            self._rest(Phase.WAITING, now_s + min(MAX_PAUSE_S, AGAIN_S * 2**doublings))
+            self._rest(
+                Phase.WAITING,
+                now_s + min(self._pace.max_pause_s, self._pace.again_s * 2**doublings),
+            )
         return []
 
     def lost(self, now_s: float) -> list[Deed]:
         """The descriptor is dead: the adapter was pulled out, or its driver let go of it."""
         if self.phase in (Phase.STARTING, Phase.SCANNING):
-            self._rest(Phase.WAITING, now_s + AGAIN_S)
+            self._rest(Phase.WAITING, now_s + self._pace.again_s)
             return [CloseChannel()]
         return []
 
@@ -193,7 +204,7 @@ class PassiveScan:
         if self.phase is Phase.SCANNING:
             self._renewed_s = now_s
             if self._asked is None:
-                self.due_s = now_s + ASK_S
+                self.due_s = now_s + self._pace.ask_s
 
     def restart(self, now_s: float) -> list[Deed]:
         """From the beginning, whatever the controller thinks of itself."""
@@ -203,7 +214,7 @@ class PassiveScan:
         """Off and on."""
         if self.phase not in (Phase.STARTING, Phase.SCANNING):
             return []
-        self._rest(Phase.WAITING, now_s + OFF_S)
+        self._rest(Phase.WAITING, now_s + self._pace.off_s)
         return [CloseChannel()]
 
     def received(self, event: Event, now_s: float) -> list[Deed]:
@@ -228,7 +239,7 @@ class PassiveScan:
             return self._failed(now_s, f"no answer to {_NAMES[self._asked]}")
         if self._steps:
             return self._failed(now_s, "the controller takes no command")
-        if now_s - self._renewed_s >= RENEW_S and self.kind is not None:
+        if now_s - self._renewed_s >= self._pace.renew_s and self.kind is not None:
             self._renewed_s = now_s
             self._steps.extend((_enable(self.kind, on=False), *_setup(self.kind)))
         else:
@@ -262,7 +273,7 @@ class PassiveScan:
         """Say the next command, once it may be said."""
         if self._asked is not None or not self._steps:
             return []
-        self.due_s = now_s + ANSWER_S
+        self.due_s = now_s + self._pace.answer_s
         if not self._may_send:
             return []
         packet = self._steps.popleft()
@@ -280,9 +291,9 @@ class PassiveScan:
             self._steps.extend(_setup(self._kinds[0]))
         if self._steps:
             return self._next(now_s)
-        self.due_s = now_s + ASK_S
+        self.due_s = now_s + self._pace.ask_s
         if self.phase is Phase.SCANNING:
-            if now_s - self._began_s >= LASTS_S:
+            if now_s - self._began_s >= self._pace.lasts_s:
                 self._resets = self._cycles = 0
             return []
         self.phase, self.kind = Phase.SCANNING, self._kinds[0]
@@ -308,13 +319,13 @@ class PassiveScan:
     def _failed(self, now_s: float, reason: str) -> list[Deed]:
         """Rule 3."""
         scanned = self.phase is Phase.SCANNING
-        if scanned and now_s - self._began_s >= LASTS_S:
+        if scanned and now_s - self._began_s >= self._pace.lasts_s:
             self._resets = self._cycles = 0
         if scanned and not self._resets:
             self._resets += 1
             return [Recovers("hci_reset", reason, self._resets), *self._reset(now_s)]
         self._cycles += 1
-        pause_s = min(MAX_PAUSE_S, OFF_S * 2.0 ** min(self._cycles - 1, 8))
+        pause_s = min(self._pace.max_pause_s, self._pace.off_s * 2.0 ** min(self._cycles - 1, 8))
         self._rest(Phase.WAITING, now_s + pause_s)
         return [Recovers("power_cycle", reason, self._cycles), CloseChannel()]
 

@@ -151,6 +151,10 @@ class Radio:
     hci: str = ""
     """What the kernel calls the adapter today; empty where it is not there."""
     address: str = ""
+    path: str = ""
+    """How what it hears comes to us; empty where no scan has run."""
+    path_trouble: str = ""
+    """Why that is not as the settings want it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ BLIND_SOON_S: Final = 7200.0
 long been silent.
 """
 
+PATH_STEP: Final = "heard over D-Bus, not as radio.path wants it: `presence check`, `radio path`"
 RADIO_STEPS: Final = {
     RadioState.AWAY: "see `radio.failed` in the journal, then `presence check`",
     RadioState.DEAF: "it is being helped step by step; `journalctl` says how far: radio.recovering",
@@ -101,6 +102,8 @@ def _antenna_steps(snapshot: Snapshot) -> Iterator[str]:
     for radio in snapshot.radios:
         if radio.gap_s:
             yield f"radio {radio.adapter}: {RADIO_STEPS[radio.state]}"
+        if radio.path_trouble:
+            yield f"radio {radio.adapter}: {PATH_STEP} ({radio.path_trouble})"
     for satellite in snapshot.satellites:
         if satellite.state is SatelliteState.LOST:
             yield f"satellite {satellite.name}: {SATELLITE_STEP}"
@@ -181,6 +184,7 @@ def _radio_as_json(radio: Radio) -> dict[str, Any]:
         "place": radio.place.value,
         "hci": radio.hci,
         "address": radio.address,
+        "path": radio.path,
         "state": radio.state.value,
         "gap_s": round(radio.gap_s),
     }
@@ -296,6 +300,16 @@ def _shown(radio: dict[str, Any]) -> str:
     return f"{radio['adapter']} ({', '.join([radio['place'], *also])})"
 
 
+def _hearing_lines(status: dict[str, Any]) -> Iterator[str]:
+    for radio in status["radios"]:
+        gap = f", for {radio['gap_s']} s" if radio["gap_s"] else ""
+        by = ", past D-Bus" if radio["path"] not in ("", "bluez") else ""
+        yield f"  radio   {_shown(radio)} {radio['state']}{by}{gap}"
+    for each in status["satellites"]:
+        gap = f", for {each['gap_s']} s" if each["gap_s"] else ""
+        yield f"  away    {each['satellite']} ({each['place']}) {each['state']}{gap}"
+
+
 def as_lines(status: dict[str, Any]) -> list[str]:
     """The same for a person at a terminal."""
     list_, hourly = status["list"], status["hourly"]
@@ -310,12 +324,7 @@ def as_lines(status: dict[str, Any]) -> list[str]:
         ),
         f"  keys    until {list_['keys_until'] or 'unknown'}",
     ]
-    for radio in status["radios"]:
-        gap = f", for {radio['gap_s']} s" if radio["gap_s"] else ""
-        lines.append(f"  radio   {_shown(radio)} {radio['state']}{gap}")
-    for each in status["satellites"]:
-        gap = f", for {each['gap_s']} s" if each["gap_s"] else ""
-        lines.append(f"  away    {each['satellite']} ({each['place']}) {each['state']}{gap}")
+    lines += _hearing_lines(status)
     if doorbell := status["doorbell"]:
         answers, bells = doorbell["answers_hourly"], doorbell["bells"]
         rings = (f"{b['adapter']} {'rings' if b['ringing'] else 'does NOT ring'}" for b in bells)

@@ -2,30 +2,34 @@
 
     scanner ─► choice ─► scans │ monitor   active through bleak, or passive by a monitor of our own
        │          └────► modes, version    what BlueZ is asked for, and how that is spelt
+       ├─────► kernel_path                 a scan for nobody, heard beside BlueZ (edges.kernel)
        ├─────► connection                  is the adapter there, powered, bluetoothd still the same?
-       └─────► care ─► tally, probe        how the radio does (core.radio_health decides)
-                  └──► ledger              the memory of steps of recovery
+       ├─────► power, probe                off and on again; is anybody there?
+       └─────► edges.radio.care            how the radio does (core.radio_health decides)
 
 All of it that is not bleak's speaks to bluetoothd through `bus`, at the `pace` it is given;
 `advertiser` and `gatt` advertise by it. `diagnosis` and `traces` answer `presence check`.
 
-Imports: presence.core, presence.config, presence.ports; no other edge.
+Imports: presence.core, presence.config, presence.ports, edges.kernel, edges.radio and edges.host.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from presence.config.antennas import FIRST_ADAPTER
 from presence.config.bells import not_for_antennas
 from presence.config.rules import scan_filters_of
-from presence.config.settings import Settings
-from presence.edges.bluez.care import Means
+from presence.config.settings import HearingPath, Settings
 from presence.edges.bluez.choice import ScanPolicy
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS
 from presence.edges.bluez.host import THIS_MACHINE, BluezHost
-from presence.edges.bluez.ledger import Ledger
+from presence.edges.bluez.kernel_path import Ask
 from presence.edges.bluez.scanner import BluezScanner
+from presence.edges.kernel.descriptor import ask
+from presence.edges.radio.care import Means
+from presence.edges.radio.ledger import Ledger
 from presence.errors import RadioError
 from presence.ports import Clock
 from presence.telemetry import Emit
@@ -44,6 +48,14 @@ __all__ = [
 def policy_of(settings: Settings, *, everybody: bool = False) -> ScanPolicy:
     filters = scan_filters_of(settings)
     return ScanPolicy(mode=settings.radio.mode, filters=filters, everybody=everybody)
+
+
+def way_past_bluez(settings: Settings, host: BluezHost = THIS_MACHINE) -> Ask | None:
+    """None where BlueZ is to tell us what it hears."""
+    if settings.radio.path is not HearingPath.KERNEL:
+        return None
+    prefix = settings.identity.ibeacon_prefix or ""
+    return partial(ask, "monitor", ibeacon_prefix=prefix, path=host.radio_helper)
 
 
 def radios(
@@ -112,6 +124,7 @@ def _radio(
         policy_of(settings, everybody=means is None),
         adapter=names[0],
         others=names[1],
+        ask=None if means is None else way_past_bluez(settings, host),
         clock=clock,
         emit=emit,
         means=means,

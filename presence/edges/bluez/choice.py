@@ -38,6 +38,8 @@ class ScanPolicy:
     """Of all formats that are to be heard."""
     everybody: bool = False
     """Hand over also what is of none of them: to a survey, which counts strangers."""
+    matches_nobody: bool = False
+    """What is heard comes another way (presence.edges.bluez.kernel_path)."""
 
     @property
     def places(self) -> tuple[frozenset[str], frozenset[int]]:
@@ -93,7 +95,7 @@ async def choose(
             raise hindrance
     else:
         hindrance = None
-    exposure = why_everything(version, policy.filters)
+    exposure = None if policy.matches_nobody else why_everything(version, policy.filters)
     uuids = {uuid for each in policy.filters for uuid in each.service_uuids}
     scan = BleakScan(sorted(uuids) if exposure is None else [], pace)
     return Choice(RadioMode.ACTIVE, scan, hindrance, exposure)

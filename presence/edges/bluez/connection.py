@@ -33,8 +33,8 @@ from presence.edges.bluez.bus import (
     NoAnswer,
 )
 from presence.edges.bluez.pace import PACE, Pace
-from presence.edges.bluez.usb import usb_path_of
 from presence.edges.host.logs import vouch_for
+from presence.edges.host.usb import usb_path_of
 from presence.errors import RadioError, RadioFault
 
 _RULES: Final = (

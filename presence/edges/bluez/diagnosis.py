@@ -1,8 +1,8 @@
 """What `presence check` says of the radio: one answer for each question, with the next step.
 
     bluetoothd reachable ► adapters there ► those of our antennas powered ► BlueZ's version
-    ► which mode can be had ► traces that BlueZ leaves ► a scan starts ► what it hears, and whether
-    repeats arrive
+    ► which mode can be had ► which path ► traces that BlueZ leaves ► a scan starts ► what it hears,
+    and whether repeats arrive
 
 An answer that makes the next question pointless ends the list. An antenna whose adapter is not
 there ends it for that antenna alone.
@@ -17,15 +17,16 @@ from typing import Final
 
 from presence.config import Settings
 from presence.config.antennas import FIRST_ADAPTER
-from presence.config.settings import RadioMode
+from presence.config.settings import HearingPath, RadioMode
 from presence.core.operations.radio_health import JUDGED_FROM, REPEATS_FROM
 from presence.core.place import Place
-from presence.edges.bluez import adapters_of, policy_of, radios
+from presence.edges.bluez import adapters_of, policy_of, radios, way_past_bluez
 from presence.edges.bluez.choice import ScanPolicy, choose
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.duty import main_conf_of
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.host import THIS_MACHINE, BluezHost
+from presence.edges.bluez.kernel_path import Ask
 from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.traces import caches_on_disk, phone_plugins
 from presence.edges.bluez.version import DIES_OF_UUID_FILTERS
@@ -93,8 +94,11 @@ async def diagnose_bluetoothd(settings: Settings) -> list[RadioAnswer]:
     """The questions about bluetoothd alone, for root to ask: a sandbox does not see another's
     process.
 
-    Empty where no scan can be tried: the attempt itself then says why.
+    Empty where no scan can be tried: the attempt itself then says why; and where no antenna is
+    bluetoothd's.
     """
+    if settings.radio.path is HearingPath.USER_CHANNEL:
+        return []
     try:
         async with Bluez.connect() as bluez:
             return await _bluez(settings, bluez, await _antennas(settings, bluez), THIS_MACHINE)
@@ -170,6 +174,9 @@ async def _bluez(
         await _mode(policy_of(settings), bluez, adapter.name, main_conf, host)
         for adapter in adapters
     ]
+    ask = way_past_bluez(settings, host)
+    if ask is not None:
+        answers += [await _path(ask, settings.radio.path, adapter.name) for adapter in adapters]
     return [*answers, *await _traces(bluez, host)]
 
 
@@ -207,6 +214,18 @@ async def _mode(
         next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
     verdict = RadioVerdict.DOUBTFUL if next_step else RadioVerdict.GOOD
     return RadioAnswer("radio mode", verdict, found, next_step)
+
+
+async def _path(ask: Ask, path: HearingPath, adapter: str) -> RadioAnswer:
+    """Whether the way past D-Bus can be had, which the settings want."""
+    try:
+        descriptor = await ask(adapter)
+    except RadioError as error:
+        found = f"{adapter}: bluez, over D-Bus, in place of {path}: {error.detail}"
+        return RadioAnswer("radio path", RadioVerdict.DOUBTFUL, found, error.fault.value)
+    descriptor.sock.close()
+    found = f"{adapter}: {path}: strangers' advertisements end in the kernel"
+    return RadioAnswer("radio path", RadioVerdict.GOOD, found)
 
 
 async def _traces(bluez: Bluez, host: BluezHost) -> list[RadioAnswer]:

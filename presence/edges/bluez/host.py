@@ -7,8 +7,9 @@ from typing import Final
 
 from presence.edges.bluez.duty import passive_share
 from presence.edges.bluez.traces import command_of, mounts_of
-from presence.edges.bluez.usb import usb_path_of
 from presence.edges.bluez.version import BluezVersion, bluez_version
+from presence.edges.host.usb import usb_path_of
+from presence.edges.kernel.descriptor import SOCKET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class BluezHost:
     command_of: Callable[[int], list[str] | None] = command_of
     passive_share: Callable[[Path], float] = passive_share
     usb_path_of: Callable[[str], str] = usb_path_of
+    radio_helper: Path = SOCKET
+    """Where it gives out descriptors past BlueZ (presence.edges.kernel)."""
 
 
 THIS_MACHINE: Final = BluezHost()

@@ -17,49 +17,48 @@ it: another stick may take its number at once, and scan for another of our anten
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
 from presence.config.antennas import FIRST_ADAPTER
-from presence.config.settings import RadioMode
+from presence.config.settings import HearingPath, RadioMode
 from presence.core.operations.radio_health import Condition, Totals
 from presence.core.operations.radio_steps import Action
-from presence.core.recognition.advertisement import Advertisement, plausible_rssi_dbm
+from presence.core.recognition.advertisement import (
+    MalformedPayload,
+    advertisement_from_payload,
+)
+from presence.core.timestamps import Moment
 from presence.edges.bluez.bus import NoAnswer
-from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import Choice, ScanPolicy, choose
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
 from presence.edges.bluez.host import THIS_MACHINE, BluezHost
+from presence.edges.bluez.kernel_path import Ask, WayPastDbus, for_nobody
 from presence.edges.bluez.pace import PACE, Pace
+from presence.edges.bluez.power import Power
+from presence.edges.bluez.probe import hears_anybody
+from presence.edges.bluez.retries import Retries
 from presence.edges.bluez.scans import Scan, Take
-from presence.edges.bluez.tally import Tally
-from presence.edges.host.clock import BatchClock
+from presence.edges.bluez.taking import taker
 from presence.edges.host.logs import vouch_for
+from presence.edges.radio.care import Care, Means
+from presence.edges.radio.tally import Tally
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock, OnAdvertisement
 from presence.pulse import beat, resting
 from presence.telemetry import Emit, RadioFailed, RadioResting, RadioScanning
 
-GOING_DBM: Final = -127
-"""What bleak says where BlueZ took the RSSI back: the device is going, and nothing was heard."""
-new: Final = tuple.__new__
-"""Of a NamedTuple: half the time of a call of its class."""
-
-GONE: Final = frozenset(
-    {RadioFault.NO_BLUEZ, RadioFault.NO_ADAPTER, RadioFault.POWERED_OFF, RadioFault.BLOCKED}
-)
-"""Faults that end when something returns: looked for at one pace, so that R-61 holds."""
-MAX_RETRY_S: Final = 12.0
-"""All other faults: twice as long from one attempt to the next, and R-61 holds still."""
 SILENT_LOOKS: Final = 3
 """bluetoothd may be busy for so many looks, of up to 7 s each: a new scan would add to it."""
 
 
 class BluezScanner:
-    """One radio. `heard`, `condition` and `totals` are for metrics and health, about no person.
+    """One radio. `heard` (advertisements), `started` (scans), `condition` and `totals` are for
+    metrics and health, about no person. `serves` bears our name, as it was found last; `mode` is as
+    the settings want it, and once a scan has begun, as it is.
 
     `others` are the names of adapters that serve somebody else: never ours, by whatever name.
     """
@@ -70,6 +69,7 @@ class BluezScanner:
         *,
         adapter: str,
         others: Collection[str] = (),
+        ask: Ask | None = None,
         clock: Clock,
         emit: Emit,
         means: Means | None = None,
@@ -78,16 +78,18 @@ class BluezScanner:
         pace: Pace = PACE,
         host: BluezHost = THIS_MACHINE,
     ) -> None:
-        """`adapter` empty: the first powered. `means` None: no recovery. `rest`: why it rests."""
+        """`adapter` empty: the first powered. `ask`: for the way past D-Bus, where that is wanted.
+        `means` None: no recovery. `rest`: why it rests.
+        """
         self.antenna = adapter or FIRST_ADAPTER
         self.serves: Adapter | None = None
-        """That bears this name, as it was found last."""
         self.started = 0
-        """Scans that began."""
-        self.care = None if means is None else self._care(means, clock, emit)
+        self._past = WayPastDbus(ask, self.antenna, clock=clock, emit=emit)
+        self._probe = means.probe if means and means.probe else hears_anybody
+        self._power = Power(self.antenna, self._found, means or Means(), clock=clock, emit=emit)
+        self.care = Care.of(self.antenna, self._power.cycle, means, clock=clock, emit=emit)
         self._tally = self.care.tally if self.care else Tally()
         self.mode = policy.mode
-        """As the settings want it, and once a scan has begun, as it is."""
         self._policy = policy
         self._find = partial(Bluez.adapter, name=adapter, others=tuple(others))
         self._clock = clock
@@ -98,10 +100,7 @@ class BluezScanner:
         self._host = host
         self._on_advertisement: OnAdvertisement = lambda _advertisement: None
         self._failing: RadioFault | None = None
-        self._refused = 0
-        """Scans that could not begin or did not last, in a row, though all is there."""
-        self._began_s: float | None = None
-        """When the scan began that runs now, or that has just ended."""
+        self._retries = Retries(pace)
         self.refusal: tuple[str, RadioError] | None = None
         """The bluetoothd (its name on the bus) whose kernel refused our monitor, and its words."""
 
@@ -109,6 +108,14 @@ class BluezScanner:
     def heard(self) -> int:
         """Advertisements that carried something."""
         return self._tally.total
+
+    @property
+    def path(self) -> HearingPath:
+        return self._past.path
+
+    @property
+    def path_trouble(self) -> str:
+        return self._past.trouble
 
     @property
     def condition(self) -> Condition | None:
@@ -135,7 +142,7 @@ class BluezScanner:
             except ERRORS as error:
                 self._failed(error)
                 with resting():
-                    await asyncio.sleep(self._retry_s(fault_of(error)))
+                    await asyncio.sleep(self._retries.wait_s(fault_of(error)))
             if self.care and action:
                 await self.care.take(action)
 
@@ -159,12 +166,10 @@ class BluezScanner:
             if not adapter.powered:
                 await self._switch_on(bluez, adapter)
             async with AsyncExitStack() as scans:
-                choice = await self._begin(bluez, adapter, scans)
+                policy, take = await self._listener(bluez, adapter, scans)
+                choice = await self._begin(policy, take, bluez, adapter, scans)
                 self.mode = choice.mode
                 yield bluez, adapter, choice
-
-    def _care(self, means: Means, clock: Clock, emit: Emit) -> Care:
-        return Care(self.antenna, self._found, means, clock=clock, emit=emit)
 
     @asynccontextmanager
     async def _found(self) -> AsyncIterator[tuple[Bluez, Adapter]]:
@@ -179,14 +184,29 @@ class BluezScanner:
         if self.care is None or self._failing not in (RadioFault.POWERED_OFF, RadioFault.BLOCKED):
             fault = RadioFault.BLOCKED if adapter.blocked else RadioFault.POWERED_OFF
             raise RadioError(fault, f"{adapter.name} is {'blocked' if adapter.blocked else 'off'}")
-        await self.care.switch_on(bluez, adapter)
+        await self._power.switch_on(bluez, adapter)
 
-    async def _begin(self, bluez: Bluez, adapter: Adapter, scans: AsyncExitStack) -> Choice:
+    async def _listener(
+        self, bluez: Bluez, adapter: Adapter, scans: AsyncExitStack
+    ) -> tuple[ScanPolicy, Take]:
+        """What the scan is to match, and who takes that: nobody, where the kernel tells us."""
+        if await self._past.begin(adapter.name, scans, partial(self._take_report, bluez.removed)):
+            return for_nobody(self._policy), lambda *_heard: None
+        return self._policy, self._taker(bluez.removed)
+
+    async def _begin(
+        self,
+        policy: ScanPolicy,
+        take: Take,
+        bluez: Bluez,
+        adapter: Adapter,
+        scans: AsyncExitStack,
+    ) -> Choice:
         """A scan that has begun. Raises what `faults.ERRORS` lists."""
         hiding = self.care is not None and self.care.health.condition is Condition.HIDING
         refusal = self.refusal[1] if self.refusal and self.refusal[0] == adapter.owner else None
         choice = await choose(
-            self._policy,
+            policy,
             bluez,
             adapter.name,
             hides_repeats=hiding,
@@ -195,16 +215,12 @@ class BluezScanner:
             host=self._host,
         )
         try:
-            on = choice.scan.on(adapter.name, self._taker(bluez.removed))
-            await scans.enter_async_context(on)
+            await scans.enter_async_context(choice.scan.on(adapter.name, take))
         except RadioError as error:
-            if (
-                error.fault is not RadioFault.MONITOR_REFUSED
-                or self._policy.mode is not RadioMode.AUTO
-            ):
+            if error.fault is not RadioFault.MONITOR_REFUSED or policy.mode is not RadioMode.AUTO:
                 raise
             self.refusal = (adapter.owner, error)
-            return await self._begin(bluez, adapter, scans)
+            return await self._begin(policy, take, bluez, adapter, scans)
         return choice
 
     async def _look_around(self, bluez: Bluez, adapter: Adapter, scan: Scan) -> Action | None:
@@ -231,9 +247,16 @@ class BluezScanner:
         """
         while True:
             await asyncio.sleep(self._pace.health_s)
-            action = await care.look(adapter, self.mode)
+            action = await care.look(partial(self._hears_anybody, adapter))
             if action:
                 return action
+
+    async def _hears_anybody(self, adapter: str) -> bool:
+        """Raises RadioError."""
+        try:
+            return await self._probe(adapter, self.mode)
+        except ERRORS as error:
+            raise RadioError(fault_of(error), reason_of(error)) from error
 
     async def _watch(
         self, bluez: Bluez, adapter: Adapter, scan: Scan, enough: Callable[[], bool]
@@ -294,7 +317,7 @@ class BluezScanner:
     def _began(self, choice: Choice) -> None:
         self.started += 1
         self._failing = None
-        self._began_s = asyncio.get_running_loop().time()
+        self._retries.began()
         reasons = [f"not passive: {choice.hindrance.detail}"] if choice.hindrance else []
         if choice.exposure:
             reasons.append(f"bystanders reach this process and are dropped here: {choice.exposure}")
@@ -304,6 +327,7 @@ class BluezScanner:
             RadioScanning(
                 adapter=self.antenna,
                 mode=self.mode.value,
+                path=self.path.value,
                 hci=None if today == self.antenna else today,
                 reason=reason,
             )
@@ -327,49 +351,31 @@ class BluezScanner:
             )
         self._failing = fault
 
-    def _retry_s(self, fault: RadioFault) -> float:
-        """How long to wait before the next attempt."""
-        if fault in GONE:
-            return self._pace.retry_s
-        began_s, self._began_s = self._began_s, None
-        lasted = (
-            began_s is not None
-            and asyncio.get_running_loop().time() - began_s > 2 * self._pace.health_s
-        )
-        self._refused = 1 if lasted else self._refused + 1
-        return min(
-            self._pace.retry_s * 2.0 ** min(self._refused - 1, 16),
-            max(MAX_RETRY_S, self._pace.retry_s),
-        )
-
     def _taker(self, removed: Collection[str]) -> Take:
-        """What is called for each advertisement: with its parts at hand, for it is called more
-        often than anything else.
-        """
-        note, hear, heard_at = self._tally.add, self._on_advertisement, BatchClock(self._clock).now
-        antenna, leaves_out = self.antenna, self._policy.leaves_out
-        uuids, companies = self._policy.places
+        return taker(
+            self._policy,
+            self._tally,
+            self._on_advertisement,
+            clock=self._clock,
+            antenna=self.antenna,
+            removed=removed,
+        )
 
-        def take(
-            address: str,
-            rssi_dbm: int,
-            service_data: Mapping[str, bytes],
-            manufacturer_data: Mapping[int, bytes],
-        ) -> None:
-            if rssi_dbm == GOING_DBM or removed:
-                return
-            # What carries nothing is no sign of life: a broken controller reports such for ever.
-            if service_data or manufacturer_data:
-                note(address)
-            # Of those that cannot be ours nothing is made: they are most of all.
-            if (
-                leaves_out
-                and uuids.isdisjoint(service_data)
-                and companies.isdisjoint(manufacturer_data)
-            ):
-                return
-            strength_dbm = plausible_rssi_dbm(rssi_dbm)
-            heard = heard_at(), address, strength_dbm, service_data, manufacturer_data, antenna
-            hear(new(Advertisement, heard))
-
-        return take
+    def _take_report(
+        self,
+        removed: Collection[str],
+        at: Moment,
+        address: bytes,
+        rssi_dbm: int,
+        payload: bytes,
+    ) -> None:
+        """The same from the kernel, whose filter has left bystanders out."""
+        if removed:
+            return
+        try:
+            heard = advertisement_from_payload(at, address, rssi_dbm, payload, antenna=self.antenna)
+        except MalformedPayload:  # of a bystander, in one event with a report of ours
+            return
+        if heard.service_data or heard.manufacturer_data:
+            self._tally.add(address)
+        self._on_advertisement(heard)

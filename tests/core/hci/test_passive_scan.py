@@ -7,15 +7,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from presence.core.hci import packets, passive_scan
+from presence.core.hci import packets
 from presence.core.hci.events import HardwareError, MalformedEvent, decode_event
+from presence.core.hci.passive_scan import SCAN_PACE as PACE
 from presence.core.hci.passive_scan import (
-    AGAIN_S,
-    ANSWER_S,
-    ASK_S,
-    MAX_PAUSE_S,
-    OFF_S,
-    RENEW_S,
     CloseChannel,
     Deed,
     OpenChannel,
@@ -148,7 +143,7 @@ def test_what_a_controller_refuses_is_done_without_where_that_can_be(
 
     assert world.deeds[-1] == ScanBegan(kind)
     assert controller.hears
-    world.passes(RENEW_S)
+    world.passes(PACE.renew_s)
     assert not world.recovered()
 
 
@@ -161,21 +156,21 @@ def test_one_that_refuses_every_scan_is_tried_ever_more_seldom_and_says_why() ->
     assert reasons == {"LE Set Scan Enable was refused with status 0x01"}
     assert world.recovered() == ["power_cycle"] * len(world.recovered())
     # 1, 2, 4, 8, then every 12 s.
-    assert len(world.recovered()) == 1 + 4 + int((120 - 15) // MAX_PAUSE_S)
+    assert len(world.recovered()) == 1 + 4 + int((120 - 15) // PACE.max_pause_s)
 
 
 def test_in_silence_the_controller_is_asked_and_now_and_then_told_anew() -> None:
     world = World().begun()
     world.said.clear()
 
-    world.passes(RENEW_S - 1)
+    world.passes(PACE.renew_s - 1)
     assert set(world.said) == {VERSION}
-    assert len(world.said) == int((RENEW_S - 1) // ASK_S)
+    assert len(world.said) == int((PACE.renew_s - 1) // PACE.ask_s)
     assert not world.recovered()
 
     world.controller.power_cycle()  # it reset itself, and says nothing
     assert not world.controller.hears
-    world.passes(ASK_S)
+    world.passes(PACE.ask_s)
     assert world.controller.hears
     assert not world.recovered()
 
@@ -185,7 +180,7 @@ def test_while_somebody_is_heard_the_controller_is_left_in_peace() -> None:
     world.said.clear()
 
     for _ in range(200):
-        world.passes(ASK_S - 0.5)
+        world.passes(PACE.ask_s - 0.5)
         world.scan.heard(world.now_s)
 
     assert not world.said
@@ -195,7 +190,7 @@ def test_a_controller_that_hangs_for_a_moment_is_reset_and_hears_again() -> None
     world = World().begun()
     world.answers = lambda packet: int.from_bytes(packet[1:3], "little") != VERSION
 
-    world.passes(ASK_S + ANSWER_S)
+    world.passes(PACE.ask_s + PACE.answer_s)
 
     assert world.recovered() == ["hci_reset"]
     assert world.scan.phase is Phase.SCANNING
@@ -206,7 +201,7 @@ def test_a_firmware_that_hangs_is_off_and_on_within_the_time_that_is_promised() 
     world = World().begun()
     began_s = world.now_s
     world.answers = lambda _packet: not world.attached or world.scan.phase is Phase.OPENING
-    world.passes(ASK_S + 2 * ANSWER_S)
+    world.passes(PACE.ask_s + 2 * PACE.answer_s)
     assert world.recovered() == ["hci_reset", "power_cycle"]
     assert not world.attached
 
@@ -215,7 +210,9 @@ def test_a_firmware_that_hangs_is_off_and_on_within_the_time_that_is_promised() 
         world.passes(0.1)
 
     assert world.now_s - began_s <= R61_S
-    assert world.now_s - began_s == pytest.approx(ASK_S + 2 * ANSWER_S + OFF_S, abs=0.2)
+    assert world.now_s - began_s == pytest.approx(
+        PACE.ask_s + 2 * PACE.answer_s + PACE.off_s, abs=0.2
+    )
     assert world.controller.hears
 
 
@@ -224,14 +221,14 @@ def test_a_hardware_error_is_answered_with_a_reset_and_another_soon_with_off_and
     for _ in range(2):
         world.controller.power_cycle()
         world.take(world.scan.received(HardwareError(0x42), world.now_s))
-        world.passes(OFF_S)
+        world.passes(PACE.off_s)
         assert world.controller.hears
 
     assert world.recovered() == ["hci_reset", "power_cycle"]
     reason = "the controller reports hardware error 66"
     assert all(deed.reason == reason for deed in world.deeds if isinstance(deed, Recovers))
 
-    world.passes(passive_scan.LASTS_S + ASK_S)
+    world.passes(PACE.lasts_s + PACE.ask_s)
     world.take(world.scan.received(HardwareError(0x42), world.now_s))
     assert world.recovered()[2:] == ["hci_reset"]
 
@@ -242,9 +239,11 @@ def test_an_adapter_that_is_pulled_out_is_looked_for_at_one_pace_and_used_when_i
     world.deeds.clear()
 
     world.passes(60)
-    assert len([deed for deed in world.deeds if isinstance(deed, OpenChannel)]) == 60 // AGAIN_S
+    assert (
+        len([deed for deed in world.deeds if isinstance(deed, OpenChannel)]) == 60 // PACE.again_s
+    )
     world.plugged, plugged_s = True, world.now_s
-    world.passes(AGAIN_S)
+    world.passes(PACE.again_s)
 
     assert world.scan.phase is Phase.SCANNING
     assert world.now_s - plugged_s <= R61_S
@@ -311,7 +310,7 @@ def test_a_controller_that_never_takes_another_command_is_off_and_on() -> None:
     assert taken is not None
     scan.received(taken, 0)
 
-    recovers, close = scan.advance(ANSWER_S)
+    recovers, close = scan.advance(PACE.answer_s)
     assert recovers == Recovers("power_cycle", "the controller takes no command", 1)
     assert close == CloseChannel()
 
@@ -338,7 +337,7 @@ def test_what_the_care_asks_for_is_done_while_it_scans() -> None:
 
     world.take(world.scan.cycle(world.now_s))
     assert not world.attached
-    world.passes(OFF_S)
+    world.passes(PACE.off_s)
     assert world.controller.hears
     assert not world.recovered()
 
@@ -444,7 +443,7 @@ class AnyController(RuleBasedStateMachine):
     def somebody_is_heard(self) -> None:
         self.scan.heard(self.now_s)
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, ANSWER_S, ASK_S, RENEW_S]))
+    @rule(seconds=st.sampled_from([0.1, 1.0, PACE.answer_s, PACE.ask_s, PACE.renew_s]))
     def time_passes(self, seconds: float) -> None:
         self.now_s += seconds
         self.do(self.scan.advance(self.now_s))
@@ -489,7 +488,7 @@ class AnyController(RuleBasedStateMachine):
             return
         self.plugged = True
         self.do(self.scan.begin())
-        until_s = self.now_s + RENEW_S + 2 * ASK_S + 2 * ANSWER_S + MAX_PAUSE_S
+        until_s = self.now_s + PACE.renew_s + 2 * PACE.ask_s + 2 * PACE.answer_s + PACE.max_pause_s
         while self.now_s < until_s:
             if self.scan.phase is Phase.OPENING:
                 self.descriptor()

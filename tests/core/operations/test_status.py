@@ -81,6 +81,10 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
             {"broker_connected": False, "broker_trouble": "not authorized: mend the access list"},
             "mend the access",
         ),
+        (
+            {"radios": (Radio("hci1", RadioState.LISTENING, 0, path_trouble="bind: EPERM"),)},
+            "radio hci1: heard over D-Bus, not as radio.path wants it",
+        ),
         ({"storage_failing": True}, "make room"),
         (
             {"calibration": DoorStanding(doubt="never calibrated")},
@@ -143,6 +147,9 @@ def test_before_the_first_list_the_lines_can_be_written_too() -> None:
         (Radio("usb:1-1.4", RadioState.AWAY, 70.2, place=Place.DOOR),
          "usb:1-1.4 (door, not found) away, for 70 s"),
         (Radio("usb:1-1.4", RadioState.RESTING, 0), "usb:1-1.4 (inside) resting"),
+        (Radio("hci0", RadioState.LISTENING, 0, path="bluez"), "hci0 (inside) listening"),
+        (Radio("hci0", RadioState.LISTENING, 0, path="kernel"),
+         "hci0 (inside) listening, past D-Bus"),
     ],
 )  # fmt: skip
 def test_each_antenna_is_shown_with_its_place_and_the_adapter_that_serves_it_today(
@@ -154,6 +161,7 @@ def test_each_antenna_is_shown_with_its_place_and_the_adapter_that_serves_it_tod
     [shown] = status["radios"]
     assert (shown["adapter"], shown["place"]) == (radio.adapter, radio.place)
     assert (shown["hci"], shown["address"]) == (radio.hci, radio.address)
+    assert shown["path"] == radio.path
 
 
 # ---------------------------------------------------------------- the door's figures

@@ -12,10 +12,10 @@ from presence.config import load_settings
 from presence.config.settings import AntennaSettings, BellSettings
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez import adapters_now, adapters_of
-from presence.edges.bluez.care import Means
-from presence.edges.bluez.ledger import Ledger
-from presence.edges.bluez.usb import usb_path_of
 from presence.edges.host import logs
+from presence.edges.host.usb import usb_path_of
+from presence.edges.radio.care import Means
+from presence.edges.radio.ledger import Ledger
 from presence.errors import RadioError, RadioFault
 from presence.telemetry import RadioFailed, RadioRecovering, RadioScanning
 from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from presence.config import Settings, load_settings
-from presence.config.settings import AntennaSettings, RadioMode
+from presence.config.settings import AntennaSettings, HearingPath, RadioMode
 from presence.core.place import Place
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
 from presence.edges.bluez.diagnosis import (
@@ -40,6 +41,7 @@ from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import FakeAdapter, FakeBluetoothd, a_bluetoothd
 from tests.support.fakes import FakeClock
 from tests.support.paths import ROOT
+from tests.support.radio_helpers import FakeKernel, a_helper
 from tests.support.scanners import EID, a_host
 
 needs_a_bus = pytest.mark.skipif(
@@ -176,6 +178,25 @@ async def test_of_a_sound_radio_each_question_has_a_good_answer(bus: str) -> Non
     ]
     assert {answer.verdict for answer in found.values()} == {RadioVerdict.GOOD}
     assert {answer.next_step for answer in found.values()} == {""}
+
+
+@needs_a_bus
+@pytest.mark.requirement("R-70")
+async def test_the_way_past_bluez_is_asked_for_where_it_is_wanted(bus: str, tmp_path: Path) -> None:
+    example = settings()
+    wanted = replace(example, radio=replace(example.radio, path=HearingPath.KERNEL))
+    host = a_host(radio_helper=tmp_path / "socket")
+    async with a_bluetoothd(bus):
+        assert "radio path" not in await answers(example, host=host)
+        without = (await answers(wanted, host=host))["radio path"]
+        with a_helper(tmp_path / "socket", FakeKernel()) as kernel:
+            good = (await answers(wanted, host=host))["radio path"]
+            kernel.refuses["monitor"] = errno.EPERM
+            refused = (await answers(wanted, host=host))["radio path"]
+    assert (good.verdict, good.next_step) == (RadioVerdict.GOOD, "")
+    assert without.verdict is refused.verdict is RadioVerdict.DOUBTFUL
+    assert without.next_step == RadioFault.NO_HELPER.value
+    assert "in place of kernel: hci0: bind: EPERM" in refused.found
 
 
 @needs_a_bus

@@ -7,7 +7,7 @@ import itertools
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -17,15 +17,14 @@ from presence.core.operations.radio_steps import Action, Evidence, RecoveryStep
 from presence.core.recognition.advertisement import address_bytes
 from presence.core.recognition.beacons import FORMATS, ibeacon, rpa
 from presence.core.recognition.beacons.eddystone import SERVICE_UUID
-from presence.edges.bluez.care import Care, Means
 from presence.edges.bluez.choice import ScanPolicy
-from presence.edges.bluez.connection import Bluez
-from presence.edges.bluez.ledger import Ledger
 from presence.edges.bluez.modes import ANYBODY, patterns
 from presence.edges.bluez.monitor import MonitorScan
 from presence.edges.bluez.pace import Pace
 from presence.edges.bluez.probe import hears_anybody
 from presence.edges.bluez.version import BluezVersion
+from presence.edges.radio.care import Care, Means
+from presence.edges.radio.ledger import Ledger
 from presence.errors import RadioError, RadioFault
 from presence.telemetry import (
     RadioDeclined,
@@ -601,14 +600,18 @@ async def test_at_the_end_of_the_ladder_systemd_is_asked_and_what_is_not_possibl
 
 async def test_while_another_radio_hears_systemd_is_not_asked(tmp_path: Path) -> None:
     clock, telemetry = FakeClock(), RecordingTelemetry()
+
+    async def not_asked_for() -> NoReturn:
+        raise AssertionError
+
     deaf, well = (
-        Care(name, Bluez.connect, means(tmp_path), clock=clock, emit=telemetry.emit)  # type: ignore[arg-type]  # no adapter is asked for
+        Care(name, not_asked_for, means(tmp_path), clock=clock, emit=telemetry.emit)
         for name in ("hci0", "hci1")
     )
     deaf.others = [well]
     well.listening()
     well.tally.add(PHONE)
-    assert await well.look("hci1", RadioMode.ACTIVE) is None
+    assert await well.look(not_asked_for) is None
     await deaf.take(Action(RecoveryStep.ASK_SYSTEMD, Evidence.DEAF, 3, 2400))
     assert [event.what for event in telemetry.of(RadioDeclined)] == ["ask_systemd"]
     well.health.away()

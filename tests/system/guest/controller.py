@@ -3,8 +3,9 @@ USB stick.
 
 It answers the HCI commands that bring an LE-only 4.2 controller up (Core Specification 5.4, Vol 4,
 Part E; numbers of its sections beside each), and reports whatever `advertise` is told while the
-host scans. Needs root and hci_vhci. Legacy advertising reports (7.7.65.2) only; without duplicate
-filtering, as a controller that reports everything.
+host scans, in legacy reports (7.7.65.2) or, where it is made `extended` and the host scans so, in
+extended ones (7.7.65.13). Needs root and hci_vhci. Without duplicate filtering, as a controller
+that reports everything.
 """
 
 import os
@@ -18,11 +19,19 @@ COMMAND, EVENT, VENDOR = 0x01, 0x04, 0xFF
 COMMAND_COMPLETE: Final = 0x0E
 LE_META: Final = 0x3E
 ADVERTISING_REPORT: Final = 0x02
+EXTENDED_REPORT: Final = 0x0D
+HARDWARE_ERROR: Final = 0x10
 NONCONNECTABLE: Final = 0x03
 OK: Final = b"\x00"
 UNKNOWN_COMMAND: Final = b"\x01"
 
 SET_SCAN_PARAMETERS, SET_SCAN_ENABLE, RESET = 0x200B, 0x200C, 0x0C03
+EXTENDED_PARAMETERS, EXTENDED_ENABLE = 0x2041, 0x2042
+EXTENDED_ANSWERS: Final = {
+    0x2003: (1 << 12).to_bytes(8, "little"),  # 7.8.3 LE features: extended advertising
+    0x203A: struct.pack("<H", 31),  # 7.8.57 longest advertising data
+    0x203B: b"\x01",  # 7.8.58 advertising sets
+}
 
 ANSWERS: Final = {
     0x1001: struct.pack(
@@ -54,7 +63,12 @@ SUPPORTED: Final = (
 class Controller:
     """An adapter from its making to `unplug`."""
 
-    def __init__(self, address: str = "00:AA:01:00:00:23") -> None:
+    def __init__(self, address: str = "00:AA:01:00:00:23", *, extended: bool = False) -> None:
+        self._extended = extended
+        self.scan: dict[str, object] = {}
+        """As the host asked for it last."""
+        self._deaf_to_resets = 0
+        """While it hangs: so many resets are still to be ignored."""
         self._address = bytes.fromhex(address.replace(":", ""))[::-1]
         self._lock = threading.Lock()
         self._scanning = threading.Event()
@@ -79,6 +93,16 @@ class Controller:
         with self._lock:
             os.close(self._file)
 
+    def hang(self, *, resets: int) -> None:
+        """It answers nothing and reports nothing, until so many resets were ignored."""
+        self._scanning.clear()
+        self._deaf_to_resets = resets + 1
+
+    def fail(self) -> None:
+        """It loses all that it was told, and says that its hardware failed (7.7.16)."""
+        self._scanning.clear()
+        self._event(HARDWARE_ERROR, b"\x42")
+
     def scans(self, within_s: float) -> bool:
         """Does the host scan, at the latest after so long?"""
         return self._scanning.wait(within_s)
@@ -90,13 +114,14 @@ class Controller:
         if not self._scanning.is_set():
             self.unheard += 1
             return False
-        report = (
-            bytes((ADVERTISING_REPORT, 1, NONCONNECTABLE, 1))
-            + address[::-1]
-            + bytes((len(payload),))
-            + payload
-        )
-        self._event(LE_META, report + struct.pack("b", rssi_dbm))
+        strength = struct.pack("b", rssi_dbm)
+        if self.scan.get("extended"):
+            report = bytes((EXTENDED_REPORT, 1, 0x10, 0, 1)) + address[::-1]
+            report += b"\x01\x00\xff\x7f" + strength + bytes(9) + bytes((len(payload),)) + payload
+        else:
+            report = bytes((ADVERTISING_REPORT, 1, NONCONNECTABLE, 1)) + address[::-1]
+            report += bytes((len(payload),)) + payload + strength
+        self._event(LE_META, report)
         self.reported += 1
         return True
 
@@ -110,20 +135,39 @@ class Controller:
                 self._command(opcode, packet[4:])
 
     def _command(self, opcode: int, parameters: bytes) -> None:
+        if self._deaf_to_resets:
+            self._deaf_to_resets -= opcode == RESET
+            if self._deaf_to_resets:
+                return
         answer = self._answer(opcode, parameters)
         self._event(COMMAND_COMPLETE, struct.pack("<BH", 1, opcode) + answer)
-        if opcode == SET_SCAN_ENABLE and parameters[0]:
+        self._note(opcode, parameters)
+        if opcode in {SET_SCAN_ENABLE, EXTENDED_ENABLE} and parameters[0]:
             self._scanning.set()
-        elif opcode in {SET_SCAN_ENABLE, RESET}:
+        elif opcode in {SET_SCAN_ENABLE, EXTENDED_ENABLE, RESET}:
             self._scanning.clear()
 
+    def _note(self, opcode: int, parameters: bytes) -> None:
+        if opcode == SET_SCAN_PARAMETERS:
+            active, interval, window = struct.unpack_from("<BHH", parameters)
+            self.scan = {"extended": False, "active": active, "of": interval, "listens": window}
+        elif opcode == EXTENDED_PARAMETERS:
+            active, interval, window = struct.unpack_from("<BHH", parameters, 3)
+            self.scan = {"extended": True, "active": active, "of": interval, "listens": window}
+        elif opcode in {SET_SCAN_ENABLE, EXTENDED_ENABLE} and parameters[0]:
+            self.scan["hides_repeats"] = parameters[1]
+
     def _answer(self, opcode: int, parameters: bytes) -> bytes:
+        if self._extended and opcode in EXTENDED_ANSWERS:
+            return OK + EXTENDED_ANSWERS[opcode]
         if opcode in ANSWERS:
             return OK + ANSWERS[opcode]
         if opcode == 0x1002:  # 7.4.2 supported commands
             octets = bytearray(64)
             for octet, bits in SUPPORTED:
                 octets[octet] = sum(1 << bit for bit in bits)
+            if self._extended:
+                octets[37] = 1 << 5 | 1 << 6
             return OK + octets
         if opcode == 0x1004:  # 7.4.4 features, by page
             return (
@@ -136,7 +180,8 @@ class Controller:
         if opcode == 0x2018:  # 7.8.23 random number
             return OK + os.urandom(8)
         known = opcode in SILENT or opcode in {SET_SCAN_PARAMETERS, SET_SCAN_ENABLE, RESET}
-        return OK if known else UNKNOWN_COMMAND
+        extended = self._extended and opcode in {EXTENDED_PARAMETERS, EXTENDED_ENABLE}
+        return OK if known or extended else UNKNOWN_COMMAND
 
     def _event(self, code: int, parameters: bytes) -> None:
         with self._lock:

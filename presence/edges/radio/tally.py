@@ -24,7 +24,7 @@ class Tally:
         self._taken = 0
         self._marks: set[int] = set()
 
-    def add(self, address: str) -> None:
+    def add(self, address: str | bytes) -> None:
         """One advertisement that carried something."""
         self.total += 1
         self._marks.add(hash(address) % MARKS)

@@ -5,39 +5,27 @@ What to do, and when, is decided in presence.core.operations.radio_health; here 
 | step         | how                                           | where it is not possible    |
 |--------------|-----------------------------------------------|-----------------------------|
 | restart_scan | the scanner leaves its scan, begins another   | –                           |
-| power_cycle  | Adapter1.Powered off and on, over D-Bus, of   | bluetoothd refuses, or the  |
-|              | the adapter that bears the antenna's name now | adapter is not there        |
+| power_cycle  | the adapter off and on, as its scanner can    | it is not there, or whoever |
+|              |                                               | has it refuses              |
 | ask_systemd  | the daemon ends with code 75; systemd's       | another radio of ours hears |
 |              | `Restart=always` starts it anew               |                             |
-
-Beside them `power_on`: an adapter that somebody switched off is switched on again, for it is there
-to listen.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
 from presence.config.settings import RadioMode
 from presence.core.operations.radio_health import Condition, Look, RadioHealth
 from presence.core.operations.radio_steps import Action, RecoveryStep
-from presence.edges.bluez.connection import Adapter, Bluez
-from presence.edges.bluez.faults import ERRORS, reason_of
-from presence.edges.bluez.ledger import Ledger
-from presence.edges.bluez.probe import hears_anybody
-from presence.edges.bluez.tally import Tally
+from presence.edges.radio.ledger import Ledger
+from presence.edges.radio.tally import Tally
 from presence.errors import RadioError, RadioFault
 from presence.ports import Clock
 from presence.telemetry import Emit, RadioDeclined, RadioRecovered, RadioRecovering, RadioSpent
 
 OFF_S: Final = 1.0
 """Between off and on: controllers need a moment to forget."""
-TRIES: Final = 3
-MAX_OFF_S: Final = 300.0
-"""An adapter that is switched off again and again: on after 3 s at first, later up to this."""
-LASTS_S: Final = 600.0
 CALL_A_PERSON: Final = (
     "hold a phone near: if it is heard, nobody was here; else pull the adapter out and plug it "
     "in, or cut the "
@@ -56,7 +44,8 @@ class Means:
     silence_s: float = 1800
     ledger: Ledger | None = None
     off_s: float = OFF_S
-    probe: Callable[[str, RadioMode], Awaitable[bool]] = hears_anybody
+    probe: Callable[[str, RadioMode], Awaitable[bool]] | None = None
+    """Is anybody heard on this hciN, in this mode? None: as the scanner looks for them itself."""
 
 
 class Care:
@@ -65,20 +54,18 @@ class Care:
     def __init__(
         self,
         antenna: str,
-        found: Callable[[], AbstractAsyncContextManager[tuple[Bluez, Adapter]]],
+        power_cycle: Callable[[], Awaitable[str | None]],
         means: Means,
         *,
         clock: Clock,
         emit: Emit,
     ) -> None:
-        """`found`: the adapter that bears the antenna's name now, or a RadioError."""
+        """`power_cycle`: answers why it cannot be taken, where it cannot."""
         self._antenna = antenna
-        self._found = found
+        self._power_cycle = power_cycle
         self._means = means
         self._clock = clock
         self._emit = emit
-        self._switched: list[float] = []
-        """When we switched the adapter on lately, the newest last."""
         self._told_no_probe = False
         self.tally = Tally()
         self.others: list[Care] = []
@@ -86,19 +73,35 @@ class Care:
         taken = means.ledger.read(antenna, clock.now()) if means.ledger else ()
         self.health = RadioHealth(silence_s=means.silence_s, taken=taken)
 
+    @classmethod
+    def of(
+        cls,
+        antenna: str,
+        power_cycle: Callable[[], Awaitable[str | None]],
+        means: Means | None,
+        *,
+        clock: Clock,
+        emit: Emit,
+    ) -> "Care | None":
+        """None where nobody is to care."""
+        return None if means is None else cls(antenna, power_cycle, means, clock=clock, emit=emit)
+
     def listening(self) -> None:
         self.health.listening(self._clock.now())
 
-    async def look(self, adapter: str, mode: RadioMode) -> Action | None:
-        """Take in what came, and after minutes of silence probe; the step that is called for."""
+    async def look(self, probe: Callable[[], Awaitable[bool]]) -> Action | None:
+        """Take in what came, and after minutes of silence probe; the step that is called for.
+
+        `probe`: is anybody heard at all? Raises RadioError where it cannot be tried.
+        """
         heard, senders = self.tally.take()
         now = self._clock.now()
         action = self._told(lambda: self.health.observe(Look(heard, senders), now))
         if action is not None or not self.health.wants_probe(now):
             return action
         try:
-            answer = await self._means.probe(adapter, mode)
-        except ERRORS as error:
+            answer = await probe()
+        except RadioError as error:
             answer = None
             self._cannot_probe(error)
         else:
@@ -130,33 +133,6 @@ class Care:
             else:
                 return
 
-    async def switch_on(self, bluez: Bluez, adapter: Adapter) -> None:
-        """Somebody has switched it off, or our power cycle was cut short. Raises RadioError."""
-        # It would only be refused; bluetoothd powers it by itself when the block is gone.
-        if adapter.blocked:
-            raise RadioError(RadioFault.BLOCKED, f"{adapter.name} is blocked")
-        now_s = self._clock.now().monotonic_s
-        self._switched = [at_s for at_s in self._switched if now_s - at_s < LASTS_S]
-        wait_s = min(MAX_OFF_S, 3.0 * 2.0 ** min(len(self._switched), 8)) if self._switched else 0.0
-        if self._switched and now_s - self._switched[-1] < wait_s:
-            raise RadioError(RadioFault.POWERED_OFF, f"{adapter.name} was switched off again")
-        self._switched.append(now_s)
-        self._emit(
-            RadioRecovering(
-                adapter=self._antenna,
-                what="power_on",
-                reason="the adapter was switched off, and is to listen",
-                attempt=len(self._switched),
-            )
-        )
-        try:
-            await bluez.set_powered(adapter.name, powered=True)
-        except RadioError as error:
-            fault = RadioFault.POWERED_OFF if error.fault is RadioFault.OTHER else error.fault
-            raise RadioError(
-                fault, f"{adapter.name} could not be switched on: {error.detail}"
-            ) from error
-
     def _told(self, learn: Callable[[], Action | None]) -> Action | None:
         """What health makes of something new; logs a change of its condition."""
         now, before = self._clock.now(), self.health.condition
@@ -172,37 +148,18 @@ class Care:
             self._emit(RadioSpent(adapter=self._antenna, reason=reason, next_step=CALL_A_PERSON))
         return action
 
-    def _cannot_probe(self, error: BaseException) -> None:
+    def _cannot_probe(self, error: RadioError) -> None:
         """Log it once, until a probe can be made again."""
         if not self._told_no_probe:
-            self._emit(RadioDeclined(adapter=self._antenna, what="probe", reason=reason_of(error)))
+            self._emit(RadioDeclined(adapter=self._antenna, what="probe", reason=error.detail))
         self._told_no_probe = True
 
     async def _do(self, step: RecoveryStep) -> None:
         if step is RecoveryStep.POWER_CYCLE:
-            await self._power_cycle()
+            reason = await self._power_cycle()
+            if reason is not None:
+                raise Declined(reason)
         elif step is RecoveryStep.ASK_SYSTEMD:
             if any(other.health.condition is Condition.WELL for other in self.others):
                 raise Declined("another radio of this gateway hears, and would be interrupted")
             raise RadioError(RadioFault.DEAF, self._antenna)
-
-    async def _power_cycle(self) -> None:
-        """An adapter that is left off is switched on at the next look, also after our restart."""
-        off = False
-        try:
-            async with self._found() as (bluez, adapter):
-                await bluez.set_powered(adapter.name, powered=False)
-                off = True
-                for attempt in range(TRIES):
-                    await asyncio.sleep(self._means.off_s)
-                    try:
-                        await bluez.set_powered(adapter.name, powered=True)
-                    except RadioError:
-                        if attempt == TRIES - 1:
-                            raise
-                    else:
-                        return
-        except ERRORS as error:
-            # Once it is off, the step was taken: the scanner finds it off, and switches it on.
-            if not off:
-                raise Declined(reason_of(error)) from None
