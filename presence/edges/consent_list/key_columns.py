@@ -32,6 +32,9 @@ COLUMNS: Final = "window-keys"
 """Their folder in the runtime directory."""
 REFS: Final = ".refs"
 SUFFIXES: Final = frozenset({REFS, ".keys", ".more", ".new"})
+SMALL_BYTES: Final = 1024
+SMALL_BLOCKS: Final = 8
+"""numpy/_core/src/multiarray/alloc.c: NBUCKETS, and one more than NCACHE."""
 SAMPLE: Final = 256
 """Rows that are looked at to see whether a file of keys was erased as a whole."""
 
@@ -207,6 +210,16 @@ class KeyColumns:
     def _refusal(self, error: OSError) -> StorageError:
         room = "storage.runtime_dir needs room in memory"
         return StorageError(f"{self._folder}: {error.strerror}: {room}")
+
+
+def overwrite_small_arrays() -> None:
+    """numpy keeps small blocks that were freed, up to seven of each size below 1 kB, and gives them
+    to nobody who would overwrite them: a few refs or keys of those who went may stand there (R-12).
+    """
+    for size in range(1, SMALL_BYTES):
+        held = [np.empty(size, np.uint8) for _ in range(SMALL_BLOCKS)]
+        for block in held:
+            block.fill(0)
 
 
 def windows_held(folder: Path) -> set[int]:

@@ -34,7 +34,7 @@ from presence.core.engine import IndexedList
 from presence.core.recognition.key_ring import KeyRing
 from presence.edges.consent_list.changing import Kept
 from presence.edges.consent_list.files import ListFiles, key_targets
-from presence.edges.consent_list.key_columns import COLUMNS, KeyColumns
+from presence.edges.consent_list.key_columns import COLUMNS, KeyColumns, overwrite_small_arrays
 from presence.edges.consent_list.loading import Loader
 from presence.edges.consent_list.repository import Proof, TufRepository
 from presence.edges.consent_list.ring import RingMaker
@@ -153,6 +153,7 @@ class SignedList:
         if not self._verified:
             self._verified = True
             base.verify()
+        overwrite_small_arrays()
 
     def read(self) -> VerifiedList | None:
         """See ConsentSource.read."""
