@@ -74,8 +74,6 @@ class Published:
     """Entries that are new, changed or gone since the list before."""
     rebased: bool
     timestamp_version: int
-    sharing: tuple[bytes, ...]
-    """Refs of those whom no gateway recognises, as two of them have one identity key."""
 
 
 def publish(
@@ -108,7 +106,7 @@ def publish(
     with register.transaction():
         register.set_fact("released_seq", now.seq)
         growth.remember(edition.entries)
-    return Published(now.seq, edition.entries, now.changed, now.is_fresh, version, now.sharing)
+    return Published(now.seq, edition.entries, now.changed, now.is_fresh, version)
 
 
 def _manifest(
@@ -158,7 +156,6 @@ class _Numbered:
     windows: tuple[int, ...]
     is_fresh: bool
     """A new base is made; its number is `seq`."""
-    sharing: tuple[bytes, ...]
     changes: list[Changed] = field(repr=False)
     """Since the base, where a step is to be made of them."""
 
@@ -189,11 +186,11 @@ def _number(
     with register.transaction():
         for ref, version, decided_s in register.ended(now_s):
             register.remove(ref, version + 1, State.GONE, before=version, decided_s=decided_s)
-        changed = 0
-        if register.unnumbered() or not register.number("seq"):
-            register.set_fact("seq", register.number("seq") + 1)
-            changed = register.number_changes(register.number("seq"))
         seq, base_seq = register.number("seq"), register.number("base_seq")
+        changed = register.changed_since(seq)
+        if changed or not seq:
+            seq += 1
+            register.set_fact("seq", seq)
         entries = register.count()
         is_fresh = (
             rebase
@@ -206,8 +203,8 @@ def _number(
             register.set_fact("base_seq", seq)
             register.set_fact("sharded", int(entries >= SHARDS_FROM))
             base_seq = seq
-        epoch, sharing = register.number("epoch"), tuple(register.sharing())
-        now = _Numbered(seq, base_seq, epoch, changed, entries, windows, is_fresh, sharing, [])
+        epoch = register.number("epoch")
+        now = _Numbered(seq, base_seq, epoch, changed, entries, windows, is_fresh, [])
         wanted = [path for step in now.steps for path in _paths(step, windows)]
         if not all(path in old for path in wanted):
             now.changes.extend(register.changes_since(base_seq))

@@ -6,11 +6,11 @@ it.
               version (R-36)
     objected  ref and version alone, for ever: an objection beats every later entry (R-10)
 
-`changed_seq` is the list in which an entry's last change stands; NULL until it is given out. So
-each delta can be made anew from here: after a crash between the register and the repository nothing
-is lost and nothing said twice. `decided` is when the customer agreed, withdrew or objected last:
-what they said before that, in an old export, changes nothing any more. What they took away since
-(`taken`) has times of its own.
+`changed_seq` is the list in which an entry's last change stands, the next one until that is given
+out. So each delta can be made anew from here: after a crash between the register and the repository
+nothing is lost and nothing said twice. No two agreements have one identity key. `decided` is when
+the customer agreed, withdrew or objected last: what they said before that, in an old export,
+changes nothing any more. What they took away since (`taken`) has times of its own.
 
 Several commands may be at work at once. So each change reads and writes in one transaction, and a
 write names the version that it read: where that is not there any more, nothing is written.
@@ -38,13 +38,11 @@ CACHE_KB: Final = 131_072
 default is 2 MB).
 """
 _INSERT: Final = """
-INSERT INTO entry (ref, version, state, id, identity_key, not_after, record, decided)
-VALUES (?1,?2,?3,?4,?5,?6,?7,?8)
-ON CONFLICT DO NOTHING"""
+INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (ref) DO NOTHING"""
 _UPDATE: Final = """
-UPDATE entry SET version = ?2, state = ?3, changed_seq = NULL, id = ?4, identity_key = ?5,
-    not_after = ?6, record = ?7, decided = ?8
-WHERE ref = ?1 AND version = ?9 AND state != 'objected'"""
+UPDATE entry SET version = ?2, state = ?3, changed_seq = ?4, id = ?5, identity_key = ?6,
+    not_after = ?7, record = ?8, decided = ?9
+WHERE ref = ?1 AND version = ?10 AND state != 'objected'"""
 """An objection is never written over, whoever asks for it (R-10)."""
 _TAKE: Final = """
 INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
@@ -99,6 +97,9 @@ class Register:
         self._turn = path.with_name("turn.lock")
         self._words = Words()
         self._known_words = 0
+        self._next_seq = 0
+        self._came = 0
+        """Entries that are active by this transaction and were not, less those that are no more."""
         with self._told():
             self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
             try:
@@ -127,11 +128,16 @@ class Register:
                 self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._load_words()
+                self._next_seq, self._came = self.number("seq") + 1, 0
                 yield
                 self._store_words()
+                if self._came:
+                    self.set_fact("entries", self.number("entries") + self._came)
+                    self._came = 0
                 self._database.execute("COMMIT")
             except BaseException:
                 self._database.execute("ROLLBACK")
+                self._came = 0
                 raise
 
     @property
@@ -185,17 +191,22 @@ class Register:
         """Only ref, version and time stay, in place of version `before` (0: there was none)."""
         self._write(ref, before, version, state, None, None, None, None, decided_s)
 
-    def _write(self, ref: bytes, before: int, version: int, *rest: object) -> None:
-        row = (ref, version, *rest)
-        written = (
-            self._database.execute(_INSERT, row)
-            if before == 0
-            else self._database.execute(_UPDATE, (*row, before))
-        )
+    def _write(self, ref: bytes, before: int, version: int, state: State, *rest: object) -> None:
+        row, was_active = (ref, version, state, self._next_seq, *rest), False
+        if before == 0:
+            written = self._database.execute(_INSERT, row)
+        else:
+            was_active = self._state(ref) is State.ACTIVE
+            written = self._database.execute(_UPDATE, (*row, before))
         if written.rowcount != 1:
             raise ConsentServiceError(
                 "another command changed this agreement meanwhile: nothing was done; try again"
             )
+        self._came += (state is State.ACTIVE) - was_active
+
+    def _state(self, ref: bytes) -> State | None:
+        row = self._database.execute("SELECT state FROM entry WHERE ref = ?", (ref,)).fetchone()
+        return None if row is None else State(row[0])
 
     def owner_of(self, identity_key: bytes, *, but: bytes) -> bytes | None:
         """The ref of another agreement that has this key."""
@@ -203,17 +214,6 @@ class Register:
             "SELECT ref FROM entry WHERE identity_key = ? AND ref != ? LIMIT 1", (identity_key, but)
         ).fetchone()
         return None if row is None else bytes(row[0])
-
-    def sharing(self) -> list[bytes]:
-        """The refs of agreements whose identity key another one has, too; only older versions let
-        that come about.
-        """
-        rows = self._database.execute(
-            "SELECT ref FROM entry WHERE identity_key IN (SELECT identity_key FROM entry WHERE "
-            "identity_key IS NOT NULL"
-            " GROUP BY identity_key HAVING count(*) > 1) ORDER BY identity_key, ref"
-        )
-        return [row[0] for row in rows]
 
     def taken(self, ref: bytes) -> dict[str, Taken]:
         """What this customer took away and did not give again, by word."""
@@ -241,26 +241,16 @@ class Register:
         ).fetchall()
 
     def count(self) -> int:
-        row = self._database.execute(
-            "SELECT count(*) FROM entry WHERE state = ?", (State.ACTIVE,)
-        ).fetchone()
-        return int(row[0])
+        """Entries that are active. A number that is kept: they are not counted each time."""
+        return self.number("entries") + self._came
 
     def by_state(self) -> dict[str, int]:
         return dict(self._database.execute("SELECT state, count(*) FROM entry GROUP BY state"))
 
-    def number_changes(self, seq: int) -> int:
-        """Give the changes that have no number yet this one; how many there were."""
-        update = "UPDATE entry SET changed_seq = ? WHERE changed_seq IS NULL"
-        return self._database.execute(update, (seq,)).rowcount
-
     def unnumbered(self) -> bool:
-        return (
-            self._database.execute(
-                "SELECT 1 FROM entry WHERE changed_seq IS NULL LIMIT 1"
-            ).fetchone()
-            is not None
-        )
+        """Whether there are changes that no list has yet."""
+        query = "SELECT 1 FROM entry WHERE changed_seq > ? LIMIT 1"
+        return self._database.execute(query, (self.number("seq"),)).fetchone() is not None
 
     def changed_since(self, seq: int) -> int:
         """How many entries the lists after this one brought, changed or took out."""

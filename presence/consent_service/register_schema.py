@@ -12,20 +12,23 @@ from typing import Final
 
 from presence.errors import ConsentServiceError
 
-VERSION: Final = 3
-"""Forms 1 and 2 held records in bits of our own, before any list was in the field."""
+VERSION: Final = 4
+"""Forms 1 and 2 held records in bits of our own, form 3 let changes wait for their number; all
+before any list was in the field.
+"""
 
 SCHEMA: Final = f"""
 CREATE TABLE entry (
-    ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL, changed_seq INTEGER,
+    ref BLOB PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL,
+    changed_seq INTEGER NOT NULL,
     id TEXT, identity_key BLOB, not_after REAL, record BLOB, decided REAL NOT NULL)
     STRICT, WITHOUT ROWID;
 CREATE INDEX changed ON entry (changed_seq);
-CREATE INDEX ending ON entry (not_after);
+CREATE INDEX ending ON entry (not_after) WHERE not_after IS NOT NULL;
 CREATE TABLE taken (
     ref BLOB NOT NULL, word TEXT NOT NULL, decided REAL NOT NULL, until REAL,
     PRIMARY KEY (ref, word)) STRICT, WITHOUT ROWID;
-CREATE INDEX held_key ON entry (identity_key) WHERE identity_key IS NOT NULL;
+CREATE UNIQUE INDEX held_key ON entry (identity_key) WHERE identity_key IS NOT NULL;
 CREATE TABLE word (number INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT;
 PRAGMA user_version = {VERSION};

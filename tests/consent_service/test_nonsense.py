@@ -117,21 +117,11 @@ def test_lines_of_one_customer_may_repeat_their_key(service: ConsentService) -> 
     assert take(service, presence(), f"anna,{CARS},given,{BEGUN},,{KEY},").added == 1
 
 
-def test_a_pair_that_an_older_version_let_in_is_published_and_told_of_each_time(
-    service: ConsentService, tmp_path: Path, clock: Clock
-) -> None:
-    refs = {service.add(a_wish(name)).ref for name in ("anna", "ben")}
-    service.add(a_wish("carl"))
-    with service.register.transaction():
-        service.register._database.execute(
-            "UPDATE entry SET identity_key = ? WHERE id != 'carl'", (bytes(16),)
-        )
-    for _ in range(2):
-        published = service.publish()
-        assert (set(published.sharing), published.entries) == (refs, 3)
-    service.withdraw("ben")
-    assert service.publish().sharing == ()
-    assert len(Reader(tmp_path / "repository", tmp_path / "gateway", clock).entries()) == 2
+def test_the_register_itself_holds_no_key_twice(service: ConsentService) -> None:
+    service.add(a_wish("anna"))
+    service.add(a_wish("ben"))
+    with pytest.raises(ConsentServiceError, match="UNIQUE"), service.register.transaction():
+        service.register._database.execute("UPDATE entry SET identity_key = ?", (bytes(16),))
 
 
 # ---------------------------------------------------------------- nonsense

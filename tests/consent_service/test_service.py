@@ -429,6 +429,28 @@ def test_a_large_list_is_cut_into_shards_and_a_change_rewrites_none(
     assert len(reader.window_keys(window)) == 21
 
 
+def test_how_many_entries_there_are_is_known_without_counting_them(
+    service: ConsentService, clock: Clock
+) -> None:
+    def known() -> tuple[int, int]:
+        return service.register.count(), service.register.by_state().get("active", 0)
+
+    for name in ("anna", "ben", "carl", "doris"):
+        service.add(a_wish(name))
+    service.add(a_wish("ben"))
+    service.withdraw("anna")
+    service.object("carl")
+    service.object("stranger")
+    with pytest.raises(ConsentServiceError), service.register.transaction():
+        service.register.remove(bytes(8), 2, State.GONE, before=1, decided_s=0.0)
+    assert known() == (2, 2)
+    service.add(a_wish("anna"))
+    assert known() == (3, 3)
+    clock.now_s += 400 * DAY_S
+    assert service.publish().entries == 0
+    assert known() == (0, 0)
+
+
 def test_two_devices_of_one_person_share_the_pairwise_key_and_no_ref(
     service: ConsentService,
 ) -> None:

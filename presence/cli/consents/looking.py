@@ -10,7 +10,6 @@ from presence.cli.consents.options import (
     customer,
     outbox_of,
     service_of,
-    sharing_advice,
 )
 from presence.consent_service.agreeing import ref_text
 from presence.consent_service.register import State
@@ -34,11 +33,8 @@ def status(options: argparse.Namespace) -> int:
             "audiences": {name: str(purpose) for name, purpose in service.audiences().items()},
             **{str(state): states.get(state, 0) for state in State},
         }
-        sharing = service.register.sharing()
         root_keys = (service.keys.directory / "root").is_dir()
     advice = ["root keys lie here still: carry keys/root away"] if root_keys else []
-    if sharing:
-        advice.append(sharing_advice(sharing))
     if not checked_s:
         advice.append(
             "opt-out registers were never applied: no offers (publish --suppression-checked)"

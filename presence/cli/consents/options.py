@@ -4,12 +4,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 from presence.config.settings import MqttSettings, TlsSettings
-from presence.consent_service.agreeing import ref_text
 from presence.consent_service.import_lines import MAX_SUBJECT_CHARS
 from presence.consent_service.outbox import Post, RevocationOutbox
 from presence.consent_service.service import ConsentService
@@ -91,15 +90,6 @@ def say(
             "`presence consents publish` tells gateways too"
         ) from error
     return answer | {"sent": True}
-
-
-def sharing_advice(refs: Sequence[bytes]) -> str:
-    several = ", ".join(map(ref_text, refs[:10])) + (", …" if len(refs) > 10 else "")
-    return (
-        f"{len(refs)} agreements share identity keys ({several}): no gateway recognises any of "
-        "them; withdraw all but "
-        "one of each key, and give the other phones keys of their own"
-    )
 
 
 def warn(doubts: Iterable[str]) -> None:

@@ -13,10 +13,8 @@ from presence.cli.consents.options import (
     outbox_of,
     post_of,
     service_of,
-    sharing_advice,
 )
 from presence.cli.termination import TERMINATED, unless_terminated
-from presence.consent_service.agreeing import ref_text
 from presence.consent_service.growing import GrowthRefused
 from presence.consent_service.keys import APPROVAL, NOTICES, ONLINE
 from presence.consent_service.outbox import Post
@@ -174,15 +172,13 @@ def _values(published: Published) -> dict[str, object]:
         "changed": published.changed,
         "new_base": published.rebased,
         "timestamp": published.timestamp_version,
-        "sharing_a_key": [ref_text(ref) for ref in published.sharing],
     }
 
 
 def _sentence(published: Published) -> str:
     base = ", with a new base" if published.rebased else ""
-    sharing = f"\n  {sharing_advice(published.sharing)}" if published.sharing else ""
     return (
         f"list {published.seq}: {published.entries} customers, {published.changed} changes{base}; "
         "signed as "
-        f"{published.timestamp_version}{sharing}"
+        f"{published.timestamp_version}"
     )
