@@ -386,7 +386,7 @@ def test_a_long_list_over_a_slow_line_goes_on_after_each_start_where_it_stopped(
         assert starts < 60
         source = slow_line.start()
         asked = len(slow_line.fetched())
-        slow_line.server.file_s = 0.05
+        slow_line.server.file_s = 0.2
         monkeypatch.setattr(fetchers, "FETCH_S", 1.5)
         with closing(source), suppress(ConsentListError):
             verified = source.read()
@@ -394,7 +394,7 @@ def test_a_long_list_over_a_slow_line_goes_on_after_each_start_where_it_stopped(
         assert verified is not None or len(slow_line.fetched()) > asked
     assert starts > 1
     assert len(slow_line.fetched()) == files
-    assert slow_line.fetched().total() < files + 2 * starts  # but for those that were under way
+    assert slow_line.fetched().total() < files + fetchers.CONNECTIONS * starts  # under way
     assert verified.entries == 32
     assert not any((slow_line.folder / "state/fetched").iterdir())
 
@@ -406,7 +406,7 @@ async def test_a_look_that_has_to_go_on_is_no_error_and_says_how_far_it_is(
     telemetry = RecordingTelemetry()
     with closing(slow_line.start()) as source:
         list_sync = a_renewal(source, telemetry, LookLimits(progress_s=0.05))
-        slow_line.server.file_s = 0.05
+        slow_line.server.file_s = 0.2
         assert await list_sync.renew() is None
         assert (list_sync.unfinished, list_sync.errors, list_sync.refusals) == (True, 0, 0)
         slow_line.server.file_s = 0
@@ -416,11 +416,80 @@ async def test_a_look_that_has_to_go_on_is_no_error_and_says_how_far_it_is(
     assert {event.total for event in telemetry.of(ConsentFetching)} == {3 * 32}
 
 
+@pytest.mark.requirement("R-47")
+def test_no_byte_that_came_comes_again_wherever_the_line_breaks(slow_line: SlowLine) -> None:
+    """Each look, and each start, gets so many bytes of files and no more."""
+    verified, starts = None, 0
+    while verified is None:
+        starts += 1
+        assert starts < 200
+        slow_line.server.bytes_until_cut = 611
+        with closing(slow_line.start()) as source, suppress(ConsentListError):
+            verified = source.read()
+    assert starts > 20
+    assert verified.entries == 32
+    files = {path: n for path, n in slow_line.server.sent.items() if "manifest" not in path}
+    lengths = {
+        path: (slow_line.repository.folder / path.lstrip("/")).stat().st_size for path in files
+    }
+    assert files == lengths
+
+
+def test_a_server_that_cannot_go_on_in_a_file_begins_it_anew(slow_line: SlowLine) -> None:
+    slow_line.server.knows_ranges = False
+    slow_line.server.bytes_until_cut = 2000
+    with closing(slow_line.start()) as source, pytest.raises(ConsentListError):
+        source.read()
+    assert list((slow_line.folder / "state/fetched").glob("*.part"))
+    slow_line.server.bytes_until_cut = None
+    with closing(slow_line.start()) as source:
+        verified = source.read()
+    assert verified is not None
+    assert verified.entries == 32
+
+
+@pytest.mark.requirement("R-39")
+@pytest.mark.parametrize("length", [0, 1, 300, 100_000], ids=["empty", "one", "some", "too long"])
+def test_a_part_that_somebody_changed_is_thrown_away_and_fetched_anew(
+    slow_line: SlowLine, length: int
+) -> None:
+    slow_line.server.bytes_until_cut = 2000
+    with closing(slow_line.start()) as source, pytest.raises(ConsentListError):
+        source.read()
+    slow_line.server.bytes_until_cut = None
+    for part in (slow_line.folder / "state/fetched").glob("*.part"):
+        part.write_bytes(b"\xff" * length)
+    verified = None
+    while verified is None:
+        with closing(slow_line.start()) as source, suppress(ConsentListError):
+            verified = source.read()
+    assert verified.entries == 32
+    assert not any((slow_line.folder / "state/fetched").iterdir())
+
+
+def test_files_are_fetched_several_at_once_and_one_that_fails_ends_the_others(
+    slow_line: SlowLine,
+) -> None:
+    slow_line.server.file_s = 0.05
+    with closing(slow_line.start()) as source:
+        assert source.read() is not None
+    assert slow_line.server.most_at_once == fetchers.CONNECTIONS
+    bases = list(slow_line.repository.folder.glob("targets/base/*/*"))
+    (first,) = (path for path in bases if path.name.endswith(".00.seg"))
+    shutil.rmtree(slow_line.folder / "state")
+    first.unlink()
+    slow_line.server.file_s = 0.5
+    asked = len(slow_line.server.asked)
+    with closing(slow_line.start()) as source, pytest.raises(ConsentListError, match="not found"):
+        source.read()
+    assert sum("/base/" in path for path in slow_line.server.asked[asked:]) < len(bases) / 2
+
+
 @pytest.mark.requirement("R-42", "R-59")
 async def test_a_gateway_is_ready_though_its_first_list_takes_long(
     slow_line: SlowLine,
 ) -> None:
-    slow_line.server.file_s = 0.05
+    slow_line.server.file_s = 0.2
     door = Door(slow_line.folder, slow_line.repository, location=slow_line.server.url)
     async with door.running(looked=False, first_look_s=1.5):
         await door.is_ready()

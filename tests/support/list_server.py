@@ -4,9 +4,11 @@ test may set.
 
 import functools
 import http.server
+import re
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +30,16 @@ class ListServer:
     file_s: float = 0.0
     """How long each file of a list takes; metadata comes at once."""
     asked: list[str] = field(default_factory=list)
+    knows_ranges: bool = True
+    bytes_until_cut: int | None = None
+    """Of bodies of the list's files, on all connections together; then they are closed."""
+    sent: Counter[str] = field(default_factory=Counter)
+    """Bytes of each file of a list."""
+    at_once: int = 0
+    most_at_once: int = 0
+    """Files of a list under way at the same time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def url(self) -> str:
@@ -50,10 +62,43 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def date_time_string(self, timestamp: float | None = None) -> str:
         return formatdate(timestamp or time.time() + self.server_told.clock_ahead_s, usegmt=True)
 
+    def send_head(self) -> Any:
+        """As usual; from the middle of a file where that is asked for (RFC 9110 §14)."""
+        start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        path = Path(self.translate_path(self.path))
+        if start is None or not self.server_told.knows_ranges or not path.is_file():
+            return super().send_head()
+        first, size = int(start[1]), path.stat().st_size
+        if first >= size:
+            self.send_error(416)
+            return None
+        file = path.open("rb")
+        file.seek(first)
+        self.send_response(206)
+        self.send_header("Content-Length", str(size - first))
+        self.send_header("Content-Range", f"bytes {first}-{size - 1}/{size}")
+        self.end_headers()
+        return file
+
     def copyfile(self, source: Any, outputfile: Any) -> None:
-        if "/targets/" in self.path:
-            time.sleep(self.server_told.file_s)
-        super().copyfile(source, outputfile)
+        if "/targets/" not in self.path:
+            super().copyfile(source, outputfile)
+            return
+        told = self.server_told
+        with told.lock:
+            told.at_once += 1
+            told.most_at_once = max(told.most_at_once, told.at_once)
+        time.sleep(told.file_s)
+        data = source.read()
+        with told.lock:
+            told.at_once -= 1
+            if told.bytes_until_cut is not None and len(data) >= told.bytes_until_cut:
+                data, self.close_connection = data[: told.bytes_until_cut], True
+                told.bytes_until_cut = 0
+            elif told.bytes_until_cut is not None:
+                told.bytes_until_cut -= len(data)
+            told.sent[self.path] += len(data)
+        outputfile.write(data)
 
     def log_message(self, *_arguments: object) -> None:
         """Nothing is said."""

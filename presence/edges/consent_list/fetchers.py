@@ -3,15 +3,17 @@ mirror).
 
 Neither believes what it fetches; that is TUF's part. Both are bounded in size and in time, and keep
 what they fetch in memory: python-tuf's own download_file goes through /tmp, and window keys may not
-touch a disk.
+touch a disk. A long file goes on where it broke off (`pieces`; RFC 9110 §14), several at once.
 """
 
 import io
 import math
+import re
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -35,9 +37,14 @@ from presence.edges.host.clock import SystemClock
 CONNECT_S: Final = 5.0
 BETWEEN_BYTES_S: Final = 8.0
 FETCH_S: Final = 300.0
-"""The longest that one look fetches: a server may drip. What came whole of a long list is kept."""
+"""The longest that one look fetches: a server may drip. What came of a long list is kept."""
 CHUNK: Final = 1 << 18
+CONNECTIONS: Final = 4
+"""Files fetched at once: a distant server is waited for once, and not once a file."""
 
+
+Chunks = Generator[bytes, None, None]
+_PARTIAL: Final = re.compile(r"bytes (\d{1,12})-")
 
 TIMESTAMP: Final = "/timestamp.json"
 """Asked for with each look, and never the same for long: its Date is the server's clock."""
@@ -81,24 +88,51 @@ class BoundedFetcher(FetcherInterface):
         yield io.BytesIO(self.download_bytes(url, max_length))
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
+        received = b"".join(piece for _, piece in self.pieces(url, 0, max_length))
+        if url.endswith(TIMESTAMP):
+            self.timestamp = received
+        return received
+
+    def pieces(
+        self, url: str, start: int, max_length: int
+    ) -> Generator[tuple[int, bytes], None, None]:
+        """The bytes of a file from `start` on, each piece with its place in the file; all of them,
+        from 0 on, where the other side cannot begin elsewhere.
+        """
+        self._refuse_to_go_on()
+        place, chunks = self._opened(url, start)
+        with closing(chunks):  # whatever happens: nobody waits for a collector to end an answer
+            for chunk in chunks:
+                if place + len(chunk) > max_length:
+                    raise DownloadLengthMismatchError(f"more than {max_length} bytes")
+                yield place, chunk
+                place += len(chunk)
+                self._refuse_to_go_on()
+                if time.monotonic() > self._until_s:
+                    raise OutOfTime(f"not complete after {FETCH_S:g} s")
+
+    def _opened(self, url: str, start: int) -> tuple[int, Chunks]:
+        """Where the answer begins, and what comes."""
+        try:
+            return self._open(url, start)
+        except DownloadError:
+            raise
+        except Exception as error:  # as python-tuf's own `fetch` does it
+            raise DownloadError(f"failed to fetch {url}") from error
+
+    def _open(self, url: str, start: int) -> tuple[int, Chunks]:
+        raise NotImplementedError
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        return self._opened(url, 0)[1]
+
+    def _refuse_to_go_on(self) -> None:
         if self._closed or self._given_up:
             raise DownloadError("the gateway stops, or waits no longer")
-        received = bytearray()
-        for chunk in self.fetch(url):
-            received += chunk
-            if len(received) > max_length:
-                raise DownloadLengthMismatchError(f"more than {max_length} bytes")
-            if self._closed or self._given_up:
-                raise DownloadError("the gateway stops, or waits no longer")
-            if time.monotonic() > self._until_s:
-                raise OutOfTime(f"not complete after {FETCH_S:g} s")
-        if url.endswith(TIMESTAMP):
-            self.timestamp = bytes(received)
-        return bytes(received)
 
 
 class HttpsFetcher(BoundedFetcher):
-    """Keeps its connection from look to look. Certificates are verified, always; no redirection is
+    """Keeps its connections from look to look. Certificates are verified, always; no redirection is
     followed.
 
     Bytes are taken as they come (`read1`): urllib3's `stream` gives nothing before a chunk is full,
@@ -109,6 +143,7 @@ class HttpsFetcher(BoundedFetcher):
     def __init__(self, ca_file: Path | None) -> None:
         super().__init__()
         self._pool = urllib3.PoolManager(
+            maxsize=CONNECTIONS,
             ca_certs=None if ca_file is None else str(ca_file),
             cert_reqs="CERT_REQUIRED",
             headers={"User-Agent": f"presence/{__version__}"},
@@ -117,31 +152,38 @@ class HttpsFetcher(BoundedFetcher):
         )
 
         self._pool.pool_classes_by_scheme = {"https": _pool_class(self._connected)}
-        self._socket: socket.socket | None = None
+        self._sockets: set[socket.socket] = set()
+        self._sockets_lock = threading.Lock()
 
     def _connected(self, connection: Any) -> None:
-        self._socket = connection.sock
+        with self._sockets_lock:
+            closed = {each for each in self._sockets if each.fileno() < 0}
+            self._sockets = self._sockets - closed | {connection.sock}
         if self._given_up:  # while it was being made, and there was no socket to shut down yet
             self.give_up()
 
     def give_up(self) -> None:
         super().give_up()
-        if self._socket is not None:
-            with suppress(OSError):  # it is closed already
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        with self._sockets_lock:
+            for each in self._sockets:
+                with suppress(OSError):  # it is closed already
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)
 
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        response = self._pool.request("GET", url, preload_content=False, decode_content=False)
+    def _open(self, url: str, start: int) -> tuple[int, Chunks]:
+        headers = {**self._pool.headers, "Range": f"bytes={start}-"} if start else None
+        response = self._pool.request(
+            "GET", url, headers=headers, preload_content=False, decode_content=False
+        )
         if url.endswith(TIMESTAMP):
             self.server = _date_of(response, SystemClock().now())
-        return self._chunks(response)
+        place = _place_of(response, start)
+        return place, self._chunks(response, found=response.status == 200 or place > 0)
 
     @staticmethod
-    def _chunks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-        """The body; where the status is not 200 it is passed over, so that the connection can be
-        used again.
+    def _chunks(response: urllib3.BaseHTTPResponse, *, found: bool) -> Chunks:
+        """The body; where it is not the file it is passed over, so that the connection can be used
+        again.
         """
-        found = response.status == 200
         try:
             while chunk := response.read1(CHUNK, decode_content=False):
                 yield chunk if found else b""
@@ -171,6 +213,12 @@ def _date_of(response: urllib3.BaseHTTPResponse, now: Moment) -> Moment | None:
     return Moment(now.monotonic_s, date.replace(tzinfo=UTC).timestamp() + kept_s)
 
 
+def _place_of(response: urllib3.BaseHTTPResponse, start: int) -> int:
+    """Where the body begins in the file: at `start` where that is what the server says."""
+    said = _PARTIAL.match(response.headers.get("Content-Range", ""))
+    return start if response.status == 206 and said is not None and int(said[1]) == start else 0
+
+
 def _pool_class(connected: Callable[[Any], None]) -> type[urllib3.HTTPSConnectionPool]:
     """urllib3's own, whose connections say when they are made."""
 
@@ -188,17 +236,18 @@ def _pool_class(connected: Callable[[Any], None]) -> type[urllib3.HTTPSConnectio
 class DirectoryFetcher(BoundedFetcher):
     """`file:` URLs below one directory."""
 
-    def _fetch(self, url: str) -> Iterator[bytes]:
+    def _open(self, url: str, start: int) -> tuple[int, Chunks]:
         path = Path(unquote(urlsplit(url).path))
         # Whatever a signed name says, nothing outside of the directory is read.
         if ".." in path.parts:
             raise DownloadHTTPError("a path that climbs", 404)
-        return self._chunks(path)
+        return start, self._chunks(path, start)
 
     @staticmethod
-    def _chunks(path: Path) -> Iterator[bytes]:
+    def _chunks(path: Path, start: int) -> Chunks:
         try:
             with open_regular(path) as file:
+                file.seek(start)
                 while chunk := file.read(CHUNK):
                     yield chunk
         except (FileNotFoundError, NotADirectoryError):

@@ -1,12 +1,13 @@
 """The files of a signed list as they come: kept where they must not come again, opened, and judged
 by their name.
 
-base         `fetched` in the state directory, until the whole of it is loaded
-window keys  `keys` in the runtime directory (memory), as long as the list names them
-deltas       small, fetched where they are wanted
+base, deltas  `fetched` in the state directory, until they are in the store
+window keys   `keys` in the runtime directory (memory), as long as the list names them
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from threading import Lock, Thread
 from typing import TypeVar
 
 from tuf.api.metadata import TargetFile
@@ -26,6 +27,7 @@ from presence.core.consent.segments import (
     later_keys_path,
     unpack,
 )
+from presence.edges.consent_list.fetchers import CONNECTIONS
 from presence.edges.consent_list.repository import Proof, TufRepository
 from presence.edges.consent_list.segment_files import SegmentFiles, name_of
 from presence.ports import Progress
@@ -41,7 +43,8 @@ class ListFiles:
     ) -> None:
         self.progress: Progress | None = None
         self.came = 0
-        """Files that this look has brought, to be kept."""
+        """Bytes that this look has brought, to be kept."""
+        self._counting = Lock()
         self._repository = repository
         self._fetched = fetched
         self._keys = keys
@@ -57,9 +60,7 @@ class ListFiles:
     def base(self, proof: Proof, shard: str, manifest: Manifest) -> tuple[str, Base]:
         """A segment of the base, from where it was kept."""
         path = base_path(manifest.epoch, shard)
-        target = proof.targets.get(path)
-        data = None if target is None else self._fetched.read(target)
-        data = self._repository.fetch(proof, path) if data is None else data
+        data = self._kept_or_fetched(proof, path, self._fetched)
         segment = self._opened(Base, data, path, manifest, manifest.base_seq)
         check_shard(segment.refs, shard, manifest.shards)
         return path, segment
@@ -73,6 +74,7 @@ class ListFiles:
 
     def keys(self, proof: Proof, manifest: Manifest, window: int) -> Iterator[Keys]:
         """The whole keys of a window, in ascending order of refs. Raises ConsentListError."""
+        self._fetch_all(proof, (keys_path(window, shard) for shard in manifest.shards), self._keys)
         for shard in manifest.shards:
             yield from self._keys_at(proof, manifest, window, keys_path(window, shard), shard)
 
@@ -88,33 +90,51 @@ class ListFiles:
         paths = [later_keys_path(window, step) for step in steps]
         if not all(path in proof.targets for path in paths):  # the window's keys are newer
             paths = [later_keys_path(window, step) for step in manifest.steps_after_base()]
+        self._fetch_all(proof, paths, self._keys)
         for path in paths:
             yield from self._keys_at(proof, manifest, window, path)
 
-    def bring(self, proof: Proof, manifest: Manifest, *, whole: bool) -> None:
-        """Fetch what is not here yet: the segments of the base where it is wanted. Keys follow with
-        `_ring`.
+    def bring(self, proof: Proof, manifest: Manifest, steps: tuple[DeltaStep, ...] | None) -> None:
+        """Fetch what is not here yet of these steps; None: of the base and what follows it. Keys
+        come later (`keys`), so that nobody who left stays for want of them.
         """
-        paths = [base_path(manifest.epoch, shard) for shard in manifest.shards] if whole else []
-        targets = {path: proof.targets[path] for path in paths if path in proof.targets}
-        fetched = self._fetched
-        fetched.keep_only({name_of(target) for target in targets.values()})
-        keys = key_targets(proof, manifest)
-        self.progress = Progress(0, len(targets) + len(keys))
-        for path, target in targets.items():
-            self._kept_or_fetched(proof, path, target, fetched)
+        paths = (
+            []
+            if steps is not None
+            else [base_path(manifest.epoch, shard) for shard in manifest.shards]
+        )
+        paths += map(delta_path, manifest.steps_after_base() if steps is None else steps)
+        targets = [proof.targets[path] for path in paths if path in proof.targets]
+        self._fetched.keep_only({name_of(target) for target in targets})
+        self.progress = Progress(0, len(targets) + len(key_targets(proof, manifest)))
+        self._fetch_all(proof, paths, self._fetched)
 
-    def _kept_or_fetched(
-        self, proof: Proof, path: str, target: TargetFile, files: SegmentFiles
-    ) -> bytes:
-        data = files.read(target)
-        if data is None:
-            data = self._repository.fetch(proof, path)
-            files.write(target, data)
-            self.came += 1
-        if self.progress is not None:
-            self.progress = self.progress._replace(here=self.progress.here + 1)
-        return data
+    def _fetch_all(self, proof: Proof, paths: Iterable[str], files: SegmentFiles) -> None:
+        """Several at once. Raises what went wrong first."""
+        in_parallel(
+            lambda path: self._fetch(proof, path, files),
+            [path for path in paths if path in proof.targets],
+            at_once=CONNECTIONS,
+        )
+
+    def _fetch(self, proof: Proof, path: str, files: SegmentFiles) -> None:
+        target = proof.targets[path]
+        if not files.has(target):
+            with files.coming(target) as part:
+                try:
+                    self._repository.fetch_into(proof, path, part)
+                finally:
+                    with self._counting:
+                        self.came += part.came
+        with self._counting:
+            if self.progress is not None:
+                self.progress = self.progress._replace(here=self.progress.here + 1)
+
+    def _kept_or_fetched(self, proof: Proof, path: str, files: SegmentFiles) -> bytes:
+        """From where it was kept; again where that is damaged."""
+        target = proof.targets.get(path)
+        data = None if target is None else files.read(target)
+        return self._repository.fetch(proof, path) if data is None else data
 
     def _opened(self, kind: type[S], data: bytes, path: str, manifest: Manifest, number: int) -> S:
         segment = unpack(data)
@@ -143,9 +163,8 @@ class ListFiles:
         self, proof: Proof, manifest: Manifest, window: int, path: str, shard: str = WHOLE
     ) -> Iterator[Keys]:
         """Nothing where there is no such file: nobody has a key then."""
-        target = proof.targets.get(path)
-        if target is not None:
-            data = self._kept_or_fetched(proof, path, target, self._keys)
+        if path in proof.targets:
+            data = self._kept_or_fetched(proof, path, self._keys)
             try:
                 keys = self._opened(Keys, data, path, manifest, window)
                 check_shard(keys.refs, shard, manifest.shards)
@@ -165,3 +184,29 @@ def key_targets(proof: Proof, manifest: Manifest) -> dict[str, TargetFile]:
         )
     ]
     return {path: proof.targets[path] for path in paths if path in proof.targets}
+
+
+def in_parallel(work: Callable[[str], None], items: Iterable[str], *, at_once: int) -> None:
+    """Raises what went wrong first. What is under way then is brought to its end, and nothing is
+    begun any more: the bytes of the others have come, too.
+    """
+    waiting, failed = deque(items), list[Exception]()
+
+    def take() -> None:
+        while waiting and not failed:
+            try:
+                work(waiting.popleft())
+            except IndexError:  # another one took the last
+                return
+            except Exception as error:  # noqa: BLE001 - handed over to who waits below
+                failed.append(error)
+
+    # Threads that keep no process from ending, as the one of the look itself.
+    others = [Thread(target=take, daemon=True) for _ in range(min(at_once, len(waiting)) - 1)]
+    for thread in others:
+        thread.start()
+    take()
+    for thread in others:
+        thread.join()
+    if failed:
+        raise failed[0]

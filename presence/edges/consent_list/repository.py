@@ -11,7 +11,8 @@ Beyond python-tuf, because it passes both over in silence:
 Trap: an Updater may refresh once; there is a new one for each look. All calls block.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,6 +22,7 @@ from tuf.api.exceptions import (
     BadVersionNumberError,
     DownloadError,
     DownloadHTTPError,
+    DownloadLengthMismatchError,
     ExpiredMetadataError,
     LengthOrHashMismatchError,
     RepositoryError,
@@ -39,6 +41,7 @@ from presence.edges.consent_list.fetchers import (
     OutOfTime,
     Unreadable,
 )
+from presence.edges.consent_list.segment_files import ComingFile
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError
 
 MAX_TARGET_BYTES: Final = 1 << 28
@@ -135,16 +138,39 @@ class TufRepository:
             raise ConsentListError(
                 f"{self.location}: the signed list has no {path}: publish it anew"
             )
-        try:
-            data = self._fetcher.download_bytes(
-                self._url(proof, target), min(target.length, MAX_TARGET_BYTES)
-            )
+        with self._told(path):
+            data = self._fetcher.download_bytes(self._url(proof, target), _most_bytes(target))
             target.verify_length_and_hashes(data)
+        return data
+
+    def fetch_into(self, proof: Proof, path: str, part: ComingFile) -> None:
+        """A target, verified, into a file; what is there of it already is not fetched again. Raises
+        ConsentListError, ListUnfinished: no time.
+        """
+        target = proof.targets[path]
+        with self._told(path):
+            try:
+                if part.size != target.length:
+                    with closing(
+                        self._fetcher.pieces(
+                            self._url(proof, target), part.size, _most_bytes(target)
+                        )
+                    ) as pieces:
+                        for place, piece in pieces:
+                            part.write(place, piece)
+                target.verify_length_and_hashes(part.read())
+            except (LengthOrHashMismatchError, DownloadLengthMismatchError, DownloadHTTPError):
+                part.discard()  # what was there may be why: the next look begins anew
+                raise
+
+    @contextmanager
+    def _told(self, path: str) -> Iterator[None]:
+        try:
+            yield
         except OutOfTime as error:
             raise ListUnfinished(f"{self.location}: {path}: {_reason(error)}") from error
         except (RepositoryError, DownloadError) as error:
             raise ConsentListError(f"{self.location}: {path}: {_reason(error)}") from error
-        return data
 
     def _url(self, proof: Proof, target: TargetFile) -> str:
         folder, slash, name = target.path.rpartition("/")
@@ -189,6 +215,10 @@ class TufRepository:
             fetcher.server,
             parse_root_field(root.unrecognized_fields.get(ROOT_FIELD)),
         )
+
+
+def _most_bytes(target: TargetFile) -> int:
+    return min(target.length, MAX_TARGET_BYTES)
 
 
 def is_directory(location: str) -> bool:

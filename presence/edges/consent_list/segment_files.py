@@ -5,21 +5,55 @@
     fetched     segments of a base on their way: in the state directory, until all of them are
                 loaded or wanted no more
 
-A file holds one segment as it came; it is believed only after TUF's hash of it fits. So what came
-over a slow or a broken line need not come again, whatever happened meanwhile. Keys that the signed
+A file holds one segment as it came; it is believed only after TUF's hash of it fits. `NAME.part` is
+one that has not come whole. So no byte that came over a slow or a broken line need come again,
+whatever happened meanwhile. Keys that the signed
 list names no more (windows that are over, shards without somebody who withdrew) are removed with
 every list that is proven, and all of them when the list is dead (R-12, T-13).
 """
 
-from collections.abc import Container
-from contextlib import suppress
+import os
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
 
-from presence.edges.host.files import replace_file
 from presence.errors import StorageError
+
+PART: Final = ".part"
+
+
+class ComingFile:
+    """What there is of a file on its way. Raises OSError."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = file.seek(0, os.SEEK_END)
+        self.came = 0
+        """Bytes that this look brought."""
+
+    def write(self, place: int, piece: bytes) -> None:
+        """Nothing stands after this piece any more."""
+        if place != self.size:
+            self._file.truncate(place)
+            self._file.seek(place)
+        self._file.write(piece)
+        self._file.flush()
+        self.size = place + len(piece)
+        self.came += len(piece)
+
+    def read(self) -> bytes:
+        self._file.seek(0)
+        return self._file.read()
+
+    def discard(self) -> None:
+        self._file.seek(0)
+        self._file.write(bytes(self.size))
+        self._file.truncate(0)
+        self.size = self.came = 0
 
 
 class SegmentFiles:
@@ -38,12 +72,22 @@ class SegmentFiles:
             return None
         return data
 
-    def write(self, target: TargetFile, data: bytes) -> None:
-        """Raises StorageError."""
-        file = self._file(target)
+    def has(self, target: TargetFile) -> bool:
+        """Whether a file of this name and length is there; `read` proves it."""
+        with suppress(OSError):
+            return self._file(target).stat().st_size == target.length
+        return False
+
+    @contextmanager
+    def coming(self, target: TargetFile) -> Iterator[ComingFile]:
+        """What has come of it; at the end of the block it is whole. Raises StorageError."""
+        whole = self._file(target)
+        path = whole.with_name(f"{whole.name}{PART}")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_file(file, data, durable=False)
+            with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+                yield ComingFile(file)
+            path.replace(whole)
         except OSError as error:
             raise StorageError(f"{self._folder}: {error.strerror}: {self._room}") from error
 
@@ -53,7 +97,7 @@ class SegmentFiles:
         """
         if self._folder.is_dir():
             for file in self._folder.iterdir():
-                if file.name not in targets:
+                if file.name.removesuffix(PART) not in targets:
                     with suppress(OSError):
                         with file.open("r+b") as old:
                             old.write(bytes(file.stat().st_size))

@@ -169,7 +169,7 @@ class SignedList:
                 # After an unfinished look the next goes on at once; one that got nowhere is an
                 # error, and waits like every other.
                 if not self._files.came:
-                    raise ConsentListError(f"{error}; nothing of it came whole") from error
+                    raise ConsentListError(f"{error}; nothing of it came") from error
                 raise
             finally:
                 self._files.progress = None
@@ -285,7 +285,7 @@ class SignedList:
         self._refuse_another(proof, manifest, kept)
         counts = self._counts(proof, manifest, kept)
         steps = self._steps(manifest, kept)
-        self._files.bring(proof, manifest, whole=steps is None)
+        self._files.bring(proof, manifest, steps)
         records = RecordJudge(manifest.words, self._max_span_s)
         if steps is not None and kept is not None:
             records.refused.update(kept.refused)
