@@ -4,7 +4,10 @@ Rules 3 and 4 of presence.consent_service.decisions; nothing is read or written 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import msgspec
 
 from presence.consent_service.register import Registered, State
 from presence.consent_service.rights import EVERYTHING, PAUSE, Taken, still_taken
@@ -14,14 +17,15 @@ from presence.core.consent.revocation import Revocation, RevokedRights
 from presence.core.encoding import encode_base64url
 from presence.errors import ConsentServiceError
 
+NOTHING: Final[frozenset[str]] = frozenset()
 
-@dataclass(frozen=True, slots=True)
-class Added:
+
+class Added(msgspec.Struct, frozen=True, kw_only=True):
     ref: bytes
     version: int
-    identity_key: bytes = field(repr=False)
+    identity_key: bytes
     """For the customer's phone, and nobody else."""
-    pairwise_keys: Mapping[str, bytes] = field(repr=False)
+    pairwise_keys: Mapping[str, bytes]
     """For each audience its own."""
     stays: frozenset[str] = frozenset()
     """Categories and purposes of the wish that the customer took away before, and that stay
@@ -35,9 +39,12 @@ class Added:
     doubts: tuple[str, ...] = ()
     """What will have no effect, or looks like a mistake."""
 
+    def __repr__(self) -> str:
+        """Without the keys."""
+        return f"Added({ref_text(self.ref)}, version {self.version})"
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
+
+class Agreed(NamedTuple):
     consent: Consent
     given: frozenset[str]
     """Categories and purposes of the wish."""
@@ -78,22 +85,26 @@ def agree(
     """`known`: what is registered of this customer, whose phone stays as loud as it was where the
     wish does not say. Raises ConsentServiceError where `presence` itself was taken away later.
     """
-    given = frozenset({*wish.purposes, *wish.categories})
-    stays = still_taken(given, wish.said_s, taken)
+    given = wish.purposes.union(wish.categories)
+    stays = still_taken(given, wish.said_s, taken) if taken else NOTHING
     if Purpose.PRESENCE in stays:
         raise ConsentServiceError(
             "the customer took `presence` away later than it was given: that stands"
         )
-    kept = frozenset(taken) - given - {PAUSE, EVERYTHING} | stays
-    wanted = {name: key for name, key in keys.items() if audiences.get(name) not in stays}
+    kept = frozenset(taken) - given - {PAUSE, EVERYTHING} | stays if taken else NOTHING
+    if stays:
+        keys = {name: key for name, key in keys.items() if audiences.get(name) not in stays}
     paused_until_s = taken[PAUSE].until_s if PAUSE in taken else 0.0
     before = None if known is None else known.consent
     loudness_db = wish.loudness_db
     if loudness_db is None:
         loudness_db = 0 if before is None else before.loudness_db
     version = 1 if known is None else known.version + 1
-    consent = replace(
-        consent_of(without(wish, kept), ref, version, wanted),
+    consent = consent_of(
+        without(wish, kept),
+        ref,
+        version,
+        keys,
         paused_until_s=paused_until_s if paused_until_s > now_s else 0.0,
         loudness_db=loudness_db,
     )
@@ -103,3 +114,13 @@ def agree(
 def ref_text(ref: bytes) -> str:
     """As it stands in JSON: 11 characters of base64url."""
     return encode_base64url(ref)
+
+
+def narrowed(consent: Consent, categories: frozenset[str], purposes: frozenset[Purpose]) -> Consent:
+    """The entry less these; such a category is refused from now on."""
+    return replace(
+        consent,
+        grants=tuple(grant for grant in consent.grants if grant.category not in categories),
+        refused_categories=consent.refused_categories | categories,
+        purposes=consent.purposes - purposes,
+    )

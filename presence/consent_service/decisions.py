@@ -15,11 +15,15 @@ takes away.
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from typing import Final
 
-from presence.consent_service.agreeing import Added, agree, ref_text, refuse_late
-from presence.consent_service.register import Register, Registered, State
+import msgspec
+
+from presence.consent_service.agreeing import Added, agree, narrowed, ref_text, refuse_late
+from presence.consent_service.register import AtHand, Register, Registered, State
 from presence.consent_service.rights import (
     EVERYTHING,
     PAUSE,
@@ -31,8 +35,13 @@ from presence.consent_service.vocabulary import PURPOSES, doubtful_categories, d
 from presence.consent_service.wishes import Wish, check
 from presence.core.consent.model import Consent, Purpose
 from presence.core.consent.revocation import Revocation, RevokedRights
+from presence.core.consent.taxonomy import is_sensitive
 from presence.core.encoding import KEY_BYTES
 from presence.errors import ConsentServiceError
+
+MOST_DOUBTS: Final = 4096
+REFS_KEPT: Final = 32_768
+"""An import asks three times for each."""
 
 
 class Decisions:
@@ -49,6 +58,13 @@ class Decisions:
         self._service_key = service_key
         self._audiences: dict[str, Purpose] | None = None
         self._parents: dict[str, str] | None = None
+        self._doubts_of: dict[tuple[frozenset[str], bool, frozenset[str]], tuple[str, ...]] = {}
+        self.ref_of: Callable[[str], bytes] = lru_cache(maxsize=REFS_KEPT)(self._ref_of)
+        """Of a customer's id: random to everyone without the service key, another in each list."""
+        self.is_sensitive: Callable[[str], bool] = lru_cache(maxsize=MOST_DOUBTS)(
+            lambda category: is_sensitive(category, self.parents())
+        )
+        """Whether a category lies on or below the deny list."""
 
     def audiences(self) -> dict[str, Purpose]:
         """Those of the list, and what each of them is told for."""
@@ -72,38 +88,39 @@ class Decisions:
         """What looks like a mistake, one sentence each."""
         return list(doubtful_categories(categories, self.parents()))
 
-    def ref_of(self, name: str) -> bytes:
-        """Random to everyone without the service key, and another one in each list."""
+    def _ref_of(self, name: str) -> bytes:
         content = b"presence ref v1\0" + self.list_name.encode() + b"\0" + name.encode()
         return hmac.digest(self._service_key, content, "sha256")[:8]
 
     def add(self, wish: Wish) -> Added:
         """Take up an agreement, or renew it. Raises ConsentServiceError."""
         with self.register.transaction():
-            added = self._add(wish)
-            return replace(added, revocations=tuple(self._revocations(added.lost)))
+            added = self._add(wish, self._at_hand([wish]))
+            revocations = tuple(self._revocations(added.lost))
+            return msgspec.structs.replace(added, revocations=revocations)
 
     def add_all(self, wishes: Iterable[Wish], *, told: Callable[[Revocation], None]) -> list[Added]:
         """All of them in one transaction, or none; `told` is given each revocation that says what
         they take away.
         """
         with self.register.transaction():
-            several = [self._add(wish) for wish in wishes]
+            several = [self._add(wish, self._at_hand([wish])) for wish in wishes]
             revocations = self._revocations(row for added in several for row in added.lost)
         for revocation in revocations:
             told(revocation)
         return several
 
     def add_each(
-        self, wishes: Iterable[Wish], *, told: Callable[[Revocation], None]
+        self, wishes: Sequence[Wish], *, told: Callable[[Revocation], None]
     ) -> list[Added | ConsentServiceError]:
-        """Each by itself, in one transaction: why one of them cannot be added takes nothing from
-        the others.
+        """Each by itself, of different customers, in one transaction: why one of them cannot be
+        added takes nothing from the others.
 
         For an import, call it with some thousands at a time.
         """
         with self.register.transaction():
-            several = [self._added(wish) for wish in wishes]
+            at_hand = self._at_hand(wishes)
+            several = [self._added(wish, at_hand) for wish in wishes]
             revocations = self._revocations(
                 row for added in several if isinstance(added, Added) for row in added.lost
             )
@@ -129,7 +146,7 @@ class Decisions:
             raise ConsentServiceError("; ".join(problems))
         return self._change(
             name,
-            lambda consent: _narrowed(consent, gone, dropped),
+            lambda consent: narrowed(consent, gone, dropped),
             lambda r, v: RevokedRights(r, v, categories=gone, purposes=dropped),
             taken=gone | dropped,
         )
@@ -149,7 +166,7 @@ class Decisions:
             for word in words:
                 self.register.take(ref, word, Taken(said_s[word]))
             purposes = frozenset(Purpose(word) for word in words if word in PURPOSES)
-            less = _narrowed(known.consent, words - purposes, purposes)
+            less = narrowed(known.consent, words - purposes, purposes)
             if less == known.consent:  # the same export once more
                 return []
             changed = self._put(known, less)
@@ -164,7 +181,7 @@ class Decisions:
                     f"there is no interest in {category} to fulfil; `presence consents show` "
                     "lists them"
                 )
-            return _narrowed(consent, frozenset({category}), frozenset())
+            return narrowed(consent, frozenset({category}), frozenset())
 
         gone = frozenset({category})
         return self._change(
@@ -230,24 +247,30 @@ class Decisions:
                 return None
             return self._remove(known, ref, State.OBJECTED, self.clock())
 
-    def _added(self, wish: Wish) -> Added | ConsentServiceError:
+    def _at_hand(self, wishes: Sequence[Wish]) -> AtHand:
+        keys = [wish.identity_key for wish in wishes if wish.identity_key]
+        return self.register.at_hand([self.ref_of(wish.id) for wish in wishes], keys)
+
+    def _added(self, wish: Wish, at_hand: AtHand) -> Added | ConsentServiceError:
         try:
-            return self._add(wish)
+            return self._add(wish, at_hand)
         except ConsentServiceError as error:
             return error
 
-    def _add(self, wish: Wish) -> Added:
+    def _add(self, wish: Wish, at_hand: AtHand) -> Added:
         ref, now_s = self.ref_of(wish.id), self.clock()
-        known, taken = self.register.get(ref), self.register.taken(ref)
-        check(wish, self.parents(), now_s)
+        known, taken = at_hand.entries.get(ref), at_hand.taken.get(ref, {})
+        check(wish, self.is_sensitive, now_s)
         refuse_late(wish, known)
-        identity_key = self._identity_key(wish, ref, known)
+        identity_key = self._identity_key(wish, ref, known, at_hand)
         keys = {name: self._pairwise_key(wish.person or wish.id, name) for name in wish.audiences}
         before = known.version if known else 0
         agreed = agree(wish, ref, keys, taken, known, audiences=self.audiences(), now_s=now_s)
         decided_s = now_s if wish.decided_s is None else wish.decided_s
         self.register.put(agreed.consent, identity_key, wish.id, before=before, decided_s=decided_s)
-        self.register.give(ref, agreed.given & taken.keys() - agreed.stays)
+        at_hand.owners[identity_key] = ref
+        if taken:
+            self.register.give(ref, agreed.given & taken.keys() - agreed.stays)
         for word in wish.refused:
             self.register.take(ref, word, Taken(wish.said_s.get(word, decided_s)))
         gave = known.consent if known else None
@@ -262,11 +285,13 @@ class Decisions:
             doubts=self._doubts(wish, agreed.consent),
         )
 
-    def _identity_key(self, wish: Wish, ref: bytes, known: Registered | None) -> bytes:
+    def _identity_key(
+        self, wish: Wish, ref: bytes, known: Registered | None, at_hand: AtHand
+    ) -> bytes:
         """The wish's, or the one that the phone has, or a new one; never another customer's."""
         key = wish.identity_key or (known and known.identity_key) or secrets.token_bytes(KEY_BYTES)
-        owner = self.register.owner_of(key, but=ref)
-        if owner is not None:
+        owner = at_hand.owners.get(key, ref)
+        if owner != ref:
             raise ConsentServiceError(
                 f"agreement {ref_text(owner)} has this identity key: with one key for two "
                 "customers neither is recognised; give each phone a key of its own, or withdraw "
@@ -275,11 +300,18 @@ class Decisions:
         return key
 
     def _doubts(self, wish: Wish, consent: Consent) -> tuple[str, ...]:
-        named = {*consent.refused_categories, *wish.categories}
-        return (
-            *doubtful_categories(named, self.parents()),
-            *doubts(wish.purposes, wish.categories, wish.scope, self.group),
-        )
+        """Customers of one import have few different ones: each is thought of once."""
+        untold = bool(wish.categories) and Purpose.OFFERS not in wish.purposes
+        of = consent.refused_categories.union(wish.categories), untold, wish.scope.stores
+        known = self._doubts_of.get(of)
+        if known is None:
+            if len(self._doubts_of) >= MOST_DOUBTS:
+                self._doubts_of.clear()
+            known = self._doubts_of[of] = (
+                *doubtful_categories(of[0], self.parents()),
+                *doubts(wish.purposes, wish.categories, wish.scope, self.group),
+            )
+        return known
 
     def _lost(self, before: Consent, after: Consent) -> tuple[RevokedRights, ...]:
         return rights_lost(before, after, self.audiences(), self.clock())
@@ -365,14 +397,3 @@ class Decisions:
                 )
             )
         return revocations
-
-
-def _narrowed(
-    consent: Consent, categories: frozenset[str], purposes: frozenset[Purpose]
-) -> Consent:
-    return replace(
-        consent,
-        grants=tuple(grant for grant in consent.grants if grant.category not in categories),
-        refused_categories=consent.refused_categories | categories,
-        purposes=consent.purposes - purposes,
-    )

@@ -13,11 +13,13 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from presence.consent_service.vocabulary import PURPOSES, is_category, is_store
 from presence.core.consent.entry_rules import (
@@ -48,6 +50,7 @@ MAX_SUBJECT_CHARS: Final = 256
 LOUDNESSES: Final = {str(n): n for n in range(0, MAX_LOUDNESS_DB + 1, LOUDNESS_STEP_DB)}
 _FLAGS: Final = frozenset(Flag)
 _KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
+_SECONDS: Final = re.compile(r"\d{1,10}(\.\d+)?")
 
 
 class Value(StrEnum):
@@ -73,26 +76,39 @@ class BadLine(ValueError):
         """It says `objected`, whatever else of it cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    subject: str = field(repr=False)
+class LineWords(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a line says beside whose it is and when: an export has the same few over and over."""
+
     purpose: str
     """A word of Purpose, or a category."""
     value: Value
-    decided_s: float
-    notice: str
-    until_s: float | None
-    identity_key: bytes = field(repr=False)
     stores: tuple[str, ...]
     """`*`: the whole chain. Empty: the store or group of the list."""
     explicit: bool
     flags: frozenset[Flag]
     loudness_db: int | None
     """None: the line does not say."""
+    is_purpose: bool
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    subject: str
+    said: LineWords
+    decided_s: float
+    until_s: float | None
+    identity_key: bytes
+
+    def __repr__(self) -> str:
+        """Without the customer."""
+        return f"Line({self.said!r})"
 
     @property
-    def is_purpose(self) -> bool:
-        return self.purpose in PURPOSES
+    def purpose(self) -> str:
+        return self.said.purpose
+
+    @property
+    def value(self) -> Value:
+        return self.said.value
 
 
 def rows_of_csv(
@@ -103,8 +119,8 @@ def rows_of_csv(
 
     What a line has beyond the named columns stands under None.
     """
-    reader = csv.DictReader(text, skipinitialspace=True, delimiter=delimiter)
-    names = list(reader.fieldnames or ())
+    reader = csv.reader(text, skipinitialspace=True, delimiter=delimiter)
+    names = next(reader, [])
     if missing := set(MANDATORY) - set(names):
         if len(names) == 1 and (
             other := next((each for each in DELIMITERS if each in names[0]), None)
@@ -121,7 +137,11 @@ def rows_of_csv(
         except csv.Error:
             yield reader.line_num, {}
             continue
-        yield reader.line_num, row
+        if row:
+            named: dict[str | None, Any] = dict(zip(names, row, strict=False))
+            if len(row) > len(names):
+                named[None] = row[len(names) :]
+            yield reader.line_num, named  # type: ignore[misc]
 
 
 def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -137,22 +157,74 @@ def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, 
 
 def parse_line(row: Mapping[str, Any]) -> Line:
     """Raises BadLine."""
-    said = {name: _text(row.get(name)) for name in COLUMNS}
-    subject = said["subject"]
-    problems = _problems(said)
+    columns = [
+        value.strip() if type(value) is str else _text(value) for value in map(row.get, COLUMNS)
+    ]
+    subject, purpose, value, decided, _, until, key, *rest = columns
+    said = _said((purpose, value, *rest))
+    if (
+        said is not None
+        and 0 < len(subject) <= MAX_SUBJECT_CHARS
+        and subject.isprintable()
+        and None not in row
+        and (until or said.value is not Value.GIVEN or not said.is_purpose)
+    ):
+        with suppress(ValueError):
+            until_s = parse_time(until) if until else None
+            identity_key = parse_identity_key(key) if key else b""
+            return Line(subject, said, parse_time(decided), until_s, identity_key)
+    return _slowly(row, columns)
+
+
+def _slowly(row: Mapping[str, Any], columns: list[str]) -> Line:
+    """Raises BadLine with all that is wrong; the line where there is nothing."""
+    named = dict(zip(COLUMNS, columns, strict=True))
+    problems = _problems(named)
     if any(map(_text, row.get(None) or ())):  # type: ignore[call-overload]
         problems.append("more columns than the first line names")
     if problems:
-        raise BadLine(
-            "; ".join(problems), subject, objects=WORDS.get(said["value"].lower()) is Value.OBJECTED
-        )
-    return _line(said)
+        objects = WORDS.get(named["value"].lower()) is Value.OBJECTED
+        raise BadLine("; ".join(problems), named["subject"], objects=objects)
+    return parse_line(named)
+
+
+@lru_cache(maxsize=4096)
+def _said(columns: tuple[str, ...]) -> LineWords | None:
+    """Of purpose, value and what stands beside them; None where one of them cannot be read."""
+    purpose, value, stores, explicit, flags, loudness_db = columns
+    known, several = WORDS.get(value.lower()), _several(flags)
+    if (
+        known is None
+        or not (purpose in PURPOSES or is_category(purpose))
+        or not _are_stores(_several(stores))
+        or not _is_answer(explicit)
+        or not _FLAGS.issuperset(several)
+        or not (not loudness_db or loudness_db in LOUDNESSES)
+    ):
+        return None
+    return LineWords(
+        purpose,
+        known,
+        _several(stores),
+        WORDS.get(explicit.lower()) is Value.GIVEN,
+        frozenset(map(Flag, several)),
+        LOUDNESSES.get(loudness_db),
+        purpose in PURPOSES,
+    )
+
+
+def _are_stores(stores: tuple[str, ...]) -> bool:
+    return stores == ("*",) or all(map(is_store, stores))
+
+
+def _is_answer(word: str) -> bool:
+    return word.lower() in ("", *WORDS) and WORDS.get(word.lower()) is not Value.OBJECTED
 
 
 @lru_cache(maxsize=4096)  # an export has the same few times over and over, and asks twice for each
 def parse_time(text: str) -> float:
     """UTC seconds of a date, of a date and time, or of a number of seconds. Raises ValueError."""
-    if re.fullmatch(r"\d{1,10}(\.\d+)?", text):
+    if _SECONDS.fullmatch(text):
         seconds = float(text)
     else:
         when = datetime.fromisoformat(text)
@@ -191,37 +263,17 @@ def _problems(said: Mapping[str, str]) -> list[str]:
     ]
     if value is Value.GIVEN and not said["expiry"] and purpose in PURPOSES:
         problems.append("expiry missing: an agreement without an end is none")
-    stores = _several(said["stores"])
-    if stores and stores != ("*",) and not all(map(is_store, stores)):
+    if not _are_stores(_several(said["stores"])):
         problems.append("stores is neither * nor a list of stores such as fi-0042;fi-0043")
     if said["flags"] and not _FLAGS.issuperset(_several(said["flags"])):
         problems.append(f"flags holds a word that is none of {', '.join(Flag)}")
-    if (
-        said["explicit"].lower() not in ("", *WORDS)
-        or WORDS.get(said["explicit"].lower()) is Value.OBJECTED
-    ):
+    if not _is_answer(said["explicit"]):
         problems.append("explicit is neither yes nor no")
     if said["identity_key"] and not _KEY.fullmatch(said["identity_key"]):
         problems.append("identity_key is not 32 hex digits")
     if said["loudness_db"] and said["loudness_db"] not in LOUDNESSES:
         problems.append(f"loudness_db is not {LOUDNESS_WORDS}")
     return problems
-
-
-def _line(said: Mapping[str, str]) -> Line:
-    return Line(
-        subject=said["subject"],
-        purpose=said["purpose"],
-        value=WORDS[said["value"].lower()],
-        decided_s=parse_time(said["timestamp"]),
-        notice=said["notice"],
-        until_s=parse_time(said["expiry"]) if said["expiry"] else None,
-        identity_key=parse_identity_key(said["identity_key"]) if said["identity_key"] else b"",
-        stores=_several(said["stores"]),
-        explicit=WORDS.get(said["explicit"].lower()) is Value.GIVEN,
-        flags=frozenset(map(Flag, _several(said["flags"]))),
-        loudness_db=LOUDNESSES.get(said["loudness_db"]),
-    )
 
 
 def _several(text: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """An export of a consent platform, taken into the register: customer by customer, each by itself.
 
-    lines ─► import.sqlite (sorted by customer, removed at the end) ─► a Wish a customer ─► register
+    lines ─► ImportedLines (sorted by customer) ─► a Wish a customer ─► register
 
 1. The lines of a customer are together all of what they agreed to. Of two lines for one purpose the
    newer counts; of one time the one that gives less.
@@ -13,44 +13,27 @@
    itself, at the latest then (R-06, R-07).
 """
 
-import json
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
-from pathlib import Path
+from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from presence.consent_service.agreeing import ref_text
 from presence.consent_service.import_lines import COLUMNS, BadLine, Line, Value, parse_line
+from presence.consent_service.imported_lines import ImportedLines
 from presence.consent_service.locking import alone
 from presence.consent_service.service import ConsentService
-from presence.consent_service.vocabulary import AHEAD_S
+from presence.consent_service.vocabulary import AHEAD_S, PURPOSE_OF
 from presence.consent_service.wishes import Wish
 from presence.core.consent.model import TEST_AUDIENCE, Flag, Purpose, Scope
 from presence.core.consent.revocation import Revocation
 from presence.errors import ConsentServiceError
 
-BATCH: Final = 2000
-"""Customers in one transaction."""
-SCHEMA: Final = """
-PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=FILE; PRAGMA cache_size=-65536;
-CREATE TABLE line (
-    subject TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    row TEXT,
-    identity_key BLOB,
-    objects INTEGER NOT NULL,
-    PRIMARY KEY (subject, number)) STRICT, WITHOUT ROWID;
-"""
-"""`row` is NULL where a line cannot be used."""
-_KEEP: Final = "INSERT INTO line VALUES (?, ?, ?, ?, ?)"
-_SHARED: Final = """
-SELECT identity_key FROM line WHERE identity_key IS NOT NULL
-GROUP BY identity_key HAVING count(DISTINCT subject) > 1
-"""
+BATCH: Final = 10_000
+"""Customers in one transaction: a second or two, in which a withdrawal waits."""
 
 Rows = Iterable[tuple[int, Mapping[str, Any]]]
 """Number, from 1, and columns of each line."""
@@ -95,17 +78,17 @@ def import_rows(
     taking = _Taking(service, audiences, told)
     with (
         alone(service.directory / "import.lock", "imports into this folder"),
-        _sorted_lines(service.directory / "import.sqlite") as database,
+        ImportedLines(service.directory, service.ref_of) as staged,
     ):
-        _stage(database, rows, taking.done, read, service.clock())
-        _doubt_shared_keys(database, service, taking.done)
+        _stage(staged, rows, taking.done, read, service.clock())
+        _doubt_shared_keys(staged, service, taking.done)
         done = 0
-        for subject, lines, number, objects in _customers(database):
-            if objects:
-                taking.object(subject)
-            elif lines:
-                taking.take(subject, lines, number)
-            done += len(lines)
+        for customer in staged.customers():
+            if customer.objects:
+                taking.object(customer.subject)
+            elif customer.lines:
+                taking.take(customer.subject, customer.lines, customer.number)
+            done += len(customer.lines)
             taken(done, taking.done.lines)
         taking.add()
     taking.done.bad.sort()
@@ -117,54 +100,60 @@ def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpos
     recognised.
     """
     newest = _newest(lines)
-    given = {what: line for what, line in newest.items() if line.value is Value.GIVEN}
-    presence = given.get(Purpose.PRESENCE)
-    if presence is None:
+    presence = newest.get(Purpose.PRESENCE)
+    if presence is None or presence.value is not Value.GIVEN:
         return None
-    purposes = frozenset(Purpose(what) for what, line in given.items() if line.is_purpose)
-    categories = {what: line for what, line in given.items() if not line.is_purpose}
-    of_purposes = [given[purpose] for purpose in purposes]
-    start_s = max(line.decided_s for line in of_purposes)
-    flags = frozenset(flag for line in newest.values() for flag in line.flags)
-    if presence.explicit:
-        flags |= {Flag.EXPLICIT}
+    given = [line for line in newest.values() if line.value is Value.GIVEN]
+    of_purposes = [line for line in given if line.said.is_purpose]
+    categories = [line for line in given if not line.said.is_purpose]
+    flags = _flags(newest.values(), presence)
+    start_s = max([line.decided_s for line in of_purposes])
+    agreed = frozenset([PURPOSE_OF[line.purpose] for line in of_purposes])
     return Wish(
         id=presence.subject,
-        purposes=purposes,
+        purposes=agreed,
         not_before_s=start_s,
-        not_after_s=min(line.until_s or 0.0 for line in of_purposes),
-        scope=_scope(presence.stores, group),
+        not_after_s=min([line.until_s or 0.0 for line in of_purposes]),
+        scope=_scope(presence.said.stores or (group,)),
         categories={
-            what: line.until_s
-            for what, line in categories.items()
+            line.purpose: line.until_s
+            for line in categories
             if (line.until_s or start_s + 1) > start_s
         },
-        explicit=frozenset(what for what, line in categories.items() if line.explicit),
-        refused=frozenset(what for what, line in newest.items() if line.value is Value.NOT_GIVEN),
+        explicit=frozenset([line.purpose for line in categories if line.said.explicit]),
+        refused=frozenset([what for what, line in newest.items() if line.value is Value.NOT_GIVEN]),
         flags=flags,
-        audiences=audiences_of(purposes, flags, audiences),
+        audiences=audiences_of(agreed, flags, audiences),
         identity_key=next(
             (line.identity_key for line in newest.values() if line.identity_key), b""
         ),
         loudness_db=_loudness_db(newest.values()),
-        decided_s=max(line.decided_s for line in newest.values()),
+        decided_s=max([line.decided_s for line in newest.values()]),
         said_s={what: line.decided_s for what, line in newest.items()},
     )
 
 
+def _flags(lines: Iterable[Line], presence: Line) -> frozenset[Flag]:
+    flags = frozenset({Flag.EXPLICIT}) if presence.said.explicit else frozenset[Flag]()
+    for line in lines:
+        if line.said.flags:
+            flags |= line.said.flags
+    return flags
+
+
 def _loudness_db(lines: Iterable[Line]) -> int | None:
     """Of two the larger: it only takes away."""
-    return max((line.loudness_db for line in lines if line.loudness_db is not None), default=None)
+    said = [line.said.loudness_db for line in lines if line.said.loudness_db is not None]
+    return max(said, default=None)
 
 
 def audiences_of(
-    purposes: Iterable[Purpose], flags: Iterable[Flag], audiences: Mapping[str, Purpose]
+    purposes: Collection[Purpose], flags: Collection[Flag], audiences: Mapping[str, Purpose]
 ) -> tuple[str, ...]:
     """Those whose purpose was agreed to; of a test phone only the technician's."""
-    if Flag.TEST in set(flags):
+    if Flag.TEST in flags:
         return (TEST_AUDIENCE,)
-    agreed = set(purposes)
-    return tuple(sorted(name for name, purpose in audiences.items() if purpose in agreed))
+    return tuple(sorted([name for name, purpose in audiences.items() if purpose in purposes]))
 
 
 class _Taking:
@@ -211,7 +200,7 @@ class _Taking:
                 self.add()
 
     def add(self) -> None:
-        several = self._service.add_each((wish for wish, _, _ in self._batch), told=self._told)
+        several = self._service.add_each([wish for wish, _, _ in self._batch], told=self._told)
         now_s = self._service.clock()
         for (wish, lines, number), added in zip(self._batch, several, strict=True):
             if isinstance(added, ConsentServiceError):
@@ -260,34 +249,13 @@ def _newest(lines: Iterable[Line]) -> dict[str, Line]:
     return newest
 
 
-def _scope(stores: tuple[str, ...], group: str) -> Scope:
-    return (
-        Scope(frozenset(), chain_wide=True)
-        if stores == ("*",)
-        else Scope(frozenset(stores or (group,)))
-    )
-
-
-@contextmanager
-def _sorted_lines(path: Path) -> Iterator[sqlite3.Connection]:
-    """A file of its own, for our eyes only, gone at the end: exports are larger than memory."""
-    path.unlink(missing_ok=True)
-    try:
-        path.touch(mode=0o600)
-        database = sqlite3.connect(path, isolation_level=None)
-        try:
-            database.executescript(SCHEMA)
-            yield database
-        finally:
-            database.close()
-    except (sqlite3.Error, OSError) as error:
-        raise ConsentServiceError(f"{path}: {error}: is the disk full?") from error
-    finally:
-        path.unlink(missing_ok=True)
+@lru_cache(maxsize=4096)
+def _scope(stores: tuple[str, ...]) -> Scope:
+    return Scope(frozenset(), chain_wide=True) if stores == ("*",) else Scope(frozenset(stores))
 
 
 def _stage(
-    database: sqlite3.Connection,
+    staged: ImportedLines,
     rows: Rows,
     done: Imported,
     read: Callable[[int], None],
@@ -296,54 +264,45 @@ def _stage(
     """Known columns of usable lines; of others that there was one, of whom, and whether it is an
     objection.
     """
-    database.execute("BEGIN")
+    names: set[tuple[str | None, ...]] = set()
     for number, row in rows:
         done.lines += 1
-        done.dropped |= {name for name in row if name is not None and name not in COLUMNS}
+        if (named := tuple(row)) not in names:
+            names = {*names, named} if len(names) < 100 else {named}
+            done.dropped |= {name for name in row if name is not None and name not in COLUMNS}
         try:
-            line, kept = _usable(row, now_s)
+            line = _usable(row, now_s)
         except BadLine as error:
             done.bad.append((number, str(error)))
             if error.subject:
-                database.execute(_KEEP, (error.subject, number, None, None, error.objects))
+                staged.keep(error.subject, number, None, objects=error.objects)
         else:
-            key = line.identity_key if line.value is Value.GIVEN and line.identity_key else None
-            objects = line.value is Value.OBJECTED
-            database.execute(_KEEP, (line.subject, number, json.dumps(kept), key, objects))
+            staged.keep(line.subject, number, line, objects=line.value is Value.OBJECTED)
         if done.lines % 1000 == 0:
             read(done.lines)
-    database.execute("COMMIT")
     read(done.lines)
 
 
-def _usable(row: Mapping[str, Any], now_s: float) -> tuple[Line, dict[str, Any]]:
-    """The line and its known columns. One that is dated in the future gives nothing; what it takes
-    away is taken now.
+def _usable(row: Mapping[str, Any], now_s: float) -> Line:
+    """The line. One that is dated in the future gives nothing; what it takes away is taken now.
 
     Raises BadLine.
     """
     line = parse_line(row)
-    kept = {name: row[name] for name in COLUMNS if name in row}
     if line.decided_s <= now_s + AHEAD_S:
-        return line, kept
+        return line
     if line.value is Value.GIVEN:
         raise BadLine(
             "timestamp lies in the future: is it local time without its offset?", line.subject
         )
-    return line, {**kept, "timestamp": now_s}
+    return msgspec.structs.replace(line, decided_s=now_s)
 
 
-def _doubt_shared_keys(
-    database: sqlite3.Connection, service: ConsentService, done: Imported
-) -> None:
+def _doubt_shared_keys(staged: ImportedLines, service: ConsentService, done: Imported) -> None:
     """Who brings a key that another customer of the file brings, too, is given nothing: whose it
     is, nobody knows.
     """
-    for (key,) in database.execute(_SHARED).fetchall():
-        found = database.execute(
-            "SELECT subject, number FROM line WHERE identity_key = ? ORDER BY number", (key,)
-        )
-        several = found.fetchall()
+    for several in staged.sharing():
         for subject, number in several:
             other = next(each for each, _ in several if each != subject)
             reason = (
@@ -351,24 +310,4 @@ def _doubt_shared_keys(
                 "this file, too"
             )
             done.bad.append((number, f"{reason}: give each phone a key of its own"))
-            database.execute(
-                "UPDATE line SET row = NULL WHERE subject = ? AND number = ?", (subject, number)
-            )
-
-
-def _customers(database: sqlite3.Connection) -> Iterator[tuple[str, list[Line], int, bool]]:
-    """Of each customer the usable lines, the number of the first (0 where another was not), and
-    whether they object.
-    """
-    found = database.execute(
-        "SELECT subject, number, row, objects FROM line ORDER BY subject, number"
-    )
-    for subject, several in groupby(found, key=lambda row: str(row[0])):
-        rows = list(several)
-        lines = [parse_line(json.loads(text)) for _, _, text, _ in rows if text is not None]
-        yield (
-            subject,
-            lines,
-            rows[0][1] if len(lines) == len(rows) else 0,
-            any(objects for *_, objects in rows),
-        )
+            staged.spoil(subject, number)

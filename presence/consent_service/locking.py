@@ -2,7 +2,7 @@
 itself.
 
     publish.lock    one publication: two would give one number to two contents
-    import.lock     one import: its sorted lines are a file in the folder
+    import.lock     one import: two of one export would each read before the other writes
     turn.lock       held while waiting for the register, so that nobody overtakes: an import that
                     takes one batch after the other would else keep a withdrawal waiting
 """

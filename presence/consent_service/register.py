@@ -17,12 +17,12 @@ write names the version that it read: where that is not there any more, nothing 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from presence.consent_service.locking import alone
 from presence.consent_service.register_schema import SCHEMA, check_form
@@ -38,7 +38,7 @@ CACHE_KB: Final = 131_072
 default is 2 MB).
 """
 _INSERT: Final = """
-INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (ref) DO NOTHING"""
+INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?)"""
 _UPDATE: Final = """
 UPDATE entry SET version = ?2, state = ?3, changed_seq = ?4, id = ?5, identity_key = ?6,
     not_after = ?7, record = ?8, decided = ?9
@@ -50,6 +50,12 @@ INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
     until = max(coalesce(until, 0), coalesce(excluded.until, 0))"""
 
 
+_REGISTERED: Final = """
+SELECT ref, version, state, record, identity_key, id, decided FROM entry WHERE ref IN"""
+_TAKEN: Final = "SELECT ref, word, decided, until FROM taken WHERE ref IN"
+_OWNERS: Final = "SELECT identity_key, ref FROM entry WHERE identity_key IN"
+AT_ONCE: Final = 500
+"""Values in one question."""
 _PAGE: Final = """
 SELECT ref, record, identity_key FROM entry
 WHERE ref BETWEEN ? AND ? AND state = 'active' ORDER BY ref LIMIT 16384"""
@@ -71,6 +77,16 @@ class Registered:
     identity_key: bytes = field(repr=False)
     id: str = field(repr=False)
     decided_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What is registered of some customers, asked for in one go within a transaction."""
+
+    entries: dict[bytes, Registered] = field(repr=False)
+    taken: dict[bytes, dict[str, Taken]] = field(repr=False)
+    owners: dict[bytes, bytes] = field(repr=False)
+    """Of identity keys: the ref of the agreement that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +113,8 @@ class Register:
         self._turn = path.with_name("turn.lock")
         self._words = Words()
         self._known_words = 0
+        self._new: list[tuple[object, ...]] = []
+        """Entries of this transaction, written together."""
         self._next_seq = 0
         self._came = 0
         """Entries that are active by this transaction and were not, less those that are no more."""
@@ -130,6 +148,7 @@ class Register:
                 self._load_words()
                 self._next_seq, self._came = self.number("seq") + 1, 0
                 yield
+                self._write_new()
                 self._store_words()
                 if self._came:
                     self.set_fact("entries", self.number("entries") + self._came)
@@ -138,6 +157,7 @@ class Register:
             except BaseException:
                 self._database.execute("ROLLBACK")
                 self._came = 0
+                self._new.clear()
                 raise
 
     @property
@@ -156,12 +176,29 @@ class Register:
         self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
     def get(self, ref: bytes) -> Registered | None:
-        row = self._database.execute(
-            "SELECT version, state, record, identity_key, id, decided FROM entry WHERE ref = ?",
-            (ref,),
-        ).fetchone()
-        if row is None:
-            return None
+        for row in self._among(_REGISTERED, [ref]):
+            return self._registered(*row)
+        return None
+
+    def at_hand(self, refs: Sequence[bytes], identity_keys: Sequence[bytes]) -> AtHand:
+        taken: dict[bytes, dict[str, Taken]] = {}
+        for ref, word, decided_s, until_s in self._among(_TAKEN, refs):
+            taken.setdefault(ref, {})[word] = Taken(decided_s, until_s or 0.0)
+        return AtHand(
+            {row[0]: self._registered(*row) for row in self._among(_REGISTERED, refs)},
+            taken,
+            dict(self._among(_OWNERS, identity_keys)),
+        )
+
+    def _among(self, query: str, values: Sequence[bytes]) -> Iterator[Any]:
+        """The rows of a query that ends in IN, for as many values as there are."""
+        self._write_new()
+        for start in range(0, len(values), AT_ONCE):
+            some = values[start : start + AT_ONCE]
+            marks = ",".join("?" * len(some))
+            yield from self._database.execute(f"{query} ({marks})", some)
+
+    def _registered(self, ref: bytes, *row: Any) -> Registered:
         version, state, record, identity_key, name, decided_s = row
         consent = None if record is None else self._consent(ref, record)
         return Registered(
@@ -174,15 +211,8 @@ class Register:
         """In place of version `before` (0: there was none)."""
         record = encode_record(consent, self._words)
         self._write(
-            consent.ref,
-            before,
-            consent.version,
-            State.ACTIVE,
-            name,
-            identity_key,
-            consent.not_after_s,
-            record,
-            decided_s,
+            *(consent.ref, before, consent.version, State.ACTIVE, name, identity_key),
+            *(consent.not_after_s, record, decided_s),
         )
 
     def remove(
@@ -192,35 +222,39 @@ class Register:
         self._write(ref, before, version, state, None, None, None, None, decided_s)
 
     def _write(self, ref: bytes, before: int, version: int, state: State, *rest: object) -> None:
-        row, was_active = (ref, version, state, self._next_seq, *rest), False
+        row = (ref, version, state, self._next_seq, *rest)
         if before == 0:
-            written = self._database.execute(_INSERT, row)
-        else:
-            was_active = self._state(ref) is State.ACTIVE
-            written = self._database.execute(_UPDATE, (*row, before))
+            self._new.append(row)
+            self._came += state is State.ACTIVE
+            return
+        was_active = self._state(ref) is State.ACTIVE
+        written = self._database.execute(_UPDATE, (*row, before))
         if written.rowcount != 1:
             raise ConsentServiceError(
                 "another command changed this agreement meanwhile: nothing was done; try again"
             )
         self._came += (state is State.ACTIVE) - was_active
 
+    def _write_new(self) -> None:
+        """Raises ConsentServiceError where one of them is there already."""
+        if self._new:
+            new, self._new = self._new, []
+            try:
+                self._database.executemany(_INSERT, new)
+            except sqlite3.IntegrityError as error:
+                raise ConsentServiceError(
+                    f"{self._path}: an agreement or an identity key is there already: nothing was "
+                    "done; try again"
+                ) from error
+
     def _state(self, ref: bytes) -> State | None:
+        self._write_new()
         row = self._database.execute("SELECT state FROM entry WHERE ref = ?", (ref,)).fetchone()
         return None if row is None else State(row[0])
 
-    def owner_of(self, identity_key: bytes, *, but: bytes) -> bytes | None:
-        """The ref of another agreement that has this key."""
-        row = self._database.execute(
-            "SELECT ref FROM entry WHERE identity_key = ? AND ref != ? LIMIT 1", (identity_key, but)
-        ).fetchone()
-        return None if row is None else bytes(row[0])
-
     def taken(self, ref: bytes) -> dict[str, Taken]:
         """What this customer took away and did not give again, by word."""
-        rows = self._database.execute(
-            "SELECT word, decided, until FROM taken WHERE ref = ?", (ref,)
-        )
-        return {word: Taken(decided_s, until_s or 0.0) for word, decided_s, until_s in rows}
+        return self.at_hand([ref], []).taken.get(ref, {})
 
     def take(self, ref: bytes, word: str, taken: Taken) -> None:
         """It stays taken from the later of two times on; a pause ends with the later of two

@@ -7,12 +7,14 @@ What is no word is refused. What is one and can have no effect is taken, and tol
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from presence.core.consent.model import Purpose, Scope
 from presence.core.consent.taxonomy import PARENTS, is_known, is_sensitive
 
 PURPOSES: Final = frozenset(Purpose)
+PURPOSE_OF: Final[Mapping[str, Purpose]] = {str(purpose): purpose for purpose in Purpose}
 AHEAD_S: Final = 300.0
 """Clocks differ: a decision may be dated so far ahead of ours."""
 SENSITIVE_PARENTS: Final = {
@@ -27,10 +29,12 @@ _CATEGORY: Final = re.compile(r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
 _STORE: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
+@lru_cache(maxsize=4096)
 def is_category(word: str) -> bool:
     return _CATEGORY.fullmatch(word) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_store(word: str) -> bool:
     return _STORE.fullmatch(word) is not None
 
@@ -39,8 +43,7 @@ def no_categories(words: Iterable[str]) -> list[str]:
     """What is wrong with these, one sentence each."""
     return [
         f"{word[:40]!r} is no category such as ap2:1551"
-        for word in sorted(words)
-        if not is_category(word)
+        for word in sorted([word for word in words if not is_category(word)])
     ]
 
 

@@ -1,14 +1,14 @@
 """What a customer agrees to, made into an entry that every gateway will believe."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
+
+import msgspec
 
 from presence.consent_service.vocabulary import AHEAD_S, PURPOSES, is_store, no_categories
 from presence.core.consent.entry_rules import LOUDNESS_WORDS, is_loudness
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
-from presence.core.consent.taxonomy import is_sensitive
 from presence.core.encoding import KEY_BYTES
 from presence.errors import ConsentServiceError
 
@@ -16,43 +16,48 @@ MAX_SPAN_S: Final = 396 * 86_400
 """13 months: what gateways believe at most (R-07)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody agrees to. Times are UTC seconds; a category's end of None is the consent's
     own.
     """
 
-    id: str = field(repr=False)
+    id: str
     """The consent platform's own name for this agreement on this device."""
     purposes: frozenset[Purpose]
     not_before_s: float
     not_after_s: float
     scope: Scope
-    categories: Mapping[str, float | None] = field(default_factory=dict)
+    categories: Mapping[str, float | None] = {}
     explicit: frozenset[str] = frozenset()
     """Of the categories: those to which the customer agreed explicitly, one by one."""
     refused: frozenset[str] = frozenset()
     """Categories, and purposes that the customer was asked for and did not give."""
     flags: frozenset[Flag] = frozenset()
     audiences: tuple[str, ...] = ()
-    person: str = field(default="", repr=False)
+    person: str = ""
     """Several devices of one person have one pairwise key; where empty, `id`."""
-    identity_key: bytes = field(default=b"", repr=False)
+    identity_key: bytes = b""
     """16 bytes; where empty, one is made."""
     loudness_db: int | None = None
     """Of the model of phone (`Consent.loudness_db`); None: as registered, or 0."""
     decided_s: float | None = None
     """When the customer said so; None: now. What they said later than this stands."""
-    said_s: Mapping[str, float] = field(default_factory=dict)
+    said_s: Mapping[str, float] = {}
     """Of a category or purpose that the customer decided on by itself: when. Only so is given again
     what they took away (narrowed, fulfilled, refused): that it stands in an agreement that is
     renewed is not enough.
     """
 
+    def __repr__(self) -> str:
+        """Without the customer."""
+        return "Wish(…)"
+
 
 def without(wish: Wish, words: frozenset[str]) -> Wish:
     """The wish as if it did not name these categories and purposes, but refused the categories."""
-    return replace(
+    if not words:
+        return wish
+    return msgspec.structs.replace(
         wish,
         purposes=wish.purposes - words,
         categories={
@@ -64,17 +69,15 @@ def without(wish: Wish, words: frozenset[str]) -> Wish:
     )
 
 
-def check(wish: Wish, parents: Mapping[str, str], now_s: float) -> None:
+def check(wish: Wish, is_sensitive: Callable[[str], bool], now_s: float) -> None:
     """As every gateway will check the entry, and more. Raises ConsentServiceError with all that is
     wrong.
-
-    `parents`: what the list adds to the taxonomy.
     """
-    if problems := list(_problems(wish, parents, now_s)):
+    if problems := list(_problems(wish, is_sensitive, now_s)):
         raise ConsentServiceError("; ".join(problems))
 
 
-def _problems(wish: Wish, parents: Mapping[str, str], now_s: float) -> Iterator[str]:
+def _problems(wish: Wish, is_sensitive: Callable[[str], bool], now_s: float) -> Iterator[str]:
     start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
     if not 0 <= start_s < end_s:
         yield "the end does not lie after the start"
@@ -86,20 +89,17 @@ def _problems(wish: Wish, parents: Mapping[str, str], now_s: float) -> Iterator[
         yield "decided in the future: is it local time without its offset?"
     if not wish.scope.chain_wide and not wish.scope.stores:
         yield "no store: name one, or say that the agreement holds in the whole chain"
-    yield from (
+    yield from [
         f"{store[:40]!r} is no store such as fi-0042"
         for store in sorted(wish.scope.stores)
         if not is_store(store)
-    )
+    ]
     if Purpose.PRESENCE not in wish.purposes:
         yield "without the purpose `presence` nobody is recognised"
-    yield from no_categories({*wish.categories, *wish.refused} - PURPOSES)
-    if both := sorted(wish.refused & {*wish.categories, *wish.purposes}):
-        yield f"{', '.join(both)}: given and refused at once"
-    unasked = {
-        category for category in wish.categories if is_sensitive(category, parents)
-    } - wish.explicit
-    if unasked:
+    yield from no_categories(wish.refused.union(wish.categories) - PURPOSES)
+    if both := wish.refused.intersection([*wish.categories, *wish.purposes]):
+        yield f"{', '.join(sorted(both))}: given and refused at once"
+    if unasked := {*filter(is_sensitive, wish.categories)} - wish.explicit:
         yield (
             f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly "
             "to each"
@@ -115,7 +115,15 @@ def _problems(wish: Wish, parents: Mapping[str, str], now_s: float) -> Iterator[
         yield f"loudness is {LOUDNESS_WORDS}"
 
 
-def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str, bytes]) -> Consent:
+def consent_of(
+    wish: Wish,
+    ref: bytes,
+    version: int,
+    pairwise_keys: Mapping[str, bytes],
+    *,
+    paused_until_s: float,
+    loudness_db: int,
+) -> Consent:
     """The entry of a wish that was checked."""
     start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
     grants = tuple(
@@ -135,4 +143,6 @@ def consent_of(wish: Wish, ref: bytes, version: int, pairwise_keys: Mapping[str,
         refused_categories=wish.refused - PURPOSES,
         pairwise_keys=pairwise_keys,
         flags=wish.flags,
+        paused_until_s=paused_until_s,
+        loudness_db=loudness_db,
     )

@@ -206,7 +206,7 @@ def test_json_lines_say_the_same_as_csv() -> None:
     (first, row), (second, damaged) = rows
     line = parse_line(row)
     assert (first, second) == (1, 2)
-    assert (line.stores, line.flags, line.decided_s) == (
+    assert (line.said.stores, line.said.flags, line.decided_s) == (
         ("fi-0042", "fi-0043"),
         {Flag.TEST},
         START_S,
@@ -254,8 +254,8 @@ def test_a_loudness_that_is_no_step_is_named_and_never_repeated(
 
 def test_json_lines_say_a_loudness_as_a_number() -> None:
     row = {"subject": "a", "purpose": "ap2:1551", "value": "given", "timestamp": BEGUN}
-    assert parse_line({**row, "loudness_db": 28}).loudness_db == 28
-    assert parse_line(row).loudness_db is None
+    assert parse_line({**row, "loudness_db": 28}).said.loudness_db == 28
+    assert parse_line(row).said.loudness_db is None
 
 
 def test_a_csv_without_names_of_columns_is_refused_as_a_whole() -> None:
