@@ -10,11 +10,13 @@ import scripts.benchmarks
 
 NOT_BENCHMARKS = {
     "__main__",
-    "figure",
-    "subjects",
     "broker_gateways",
+    "figure",
+    "list_size_fetch",
     "list_size_gateway",
     "list_size_made",
+    "list_size_publisher",
+    "subjects",
 }
 
 
