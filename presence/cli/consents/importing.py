@@ -36,7 +36,8 @@ def start(options: argparse.Namespace) -> int:
             def told(revocation: Revocation) -> None:
                 outbox.put(revocation.seq, service.sign(revocation))
 
-            bar, size = Bar(sys.stderr), max(options.file.stat().st_size, 1)
+            bar = Bar(sys.stderr, as_json=options.json)
+            size = max(options.file.stat().st_size, 1)
 
             def read(lines: int) -> None:
                 bar.show(text.buffer.tell() / size, f"reading: {lines:,} lines")

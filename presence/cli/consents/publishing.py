@@ -52,7 +52,7 @@ def publish_once(service: ConsentService, options: argparse.Namespace) -> Publis
         with service.register.transaction():
             service.register.set_fact("suppression_checked_at", int(options.suppression_checked))
     approver = service.approver(options.approval_key) if options.approve_growth else None
-    bar = Bar(sys.stderr)
+    bar = Bar(sys.stderr, as_json=options.json)
     published = service.publish(
         approver=approver,
         rebase=options.new_base,
