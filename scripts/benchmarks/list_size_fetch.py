@@ -194,13 +194,20 @@ class _Relay:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda *_: None)  # lines are cut here
         self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> None:
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread.start()
         self._ready.wait()
 
     def __exit__(self, *_exception: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end)
+        self._thread.join()
+
+    def _end(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.call_later(0.1, self._loop.stop)
 
     def _run(self) -> None:
         self._loop.run_until_complete(self._start())
