@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ from presence.core.consent.segments import WHOLE, Change, Delete, Put
 from presence.core.encoding import REF_BYTES
 from presence.errors import ConsentServiceError
 
-CACHE_KB: Final = 131_072
+CACHE_KB: Final = 65_536
 """Refs are random, so an import touches pages everywhere: what SQLite holds of them in memory (its
 default is 2 MB).
 """
@@ -297,7 +298,7 @@ class Register:
         """What they say of each, sorted by ref: as it stands now, under its newest number."""
         rows = self._database.execute(
             "SELECT changed_seq, ref, version, record, identity_key FROM entry "
-            "WHERE changed_seq > ? ORDER BY ref",
+            "WHERE changed_seq > ?",
             (seq,),
         )
         return [
@@ -306,7 +307,8 @@ class Register:
                 Delete(ref, version) if record is None else Put(ref, record),
                 identity_key or b"",
             )
-            for number, ref, version, record, identity_key in rows
+            # Sorted here: SQLite would walk all entries for their order.
+            for number, ref, version, record, identity_key in sorted(rows, key=itemgetter(1))
         ]
 
     def pages(self, shard: str) -> Iterator[list[tuple[bytes, bytes, bytes]]]:
