@@ -85,7 +85,9 @@ class KeyColumns:
         base.share(self._map(path).view(np.uint64))
 
     def find(self, place: KeyPlace) -> Columns | None:
-        """As they were made before; None where they were not, or are erased."""
+        """As they were made before; None where they were not, or are erased. Raises
+        StorageError.
+        """
         keys, more = self._paths(place)
         if not self._is_whole(keys, KEY_BYTES * len(place.base)) or not more.exists():
             return None
@@ -93,7 +95,10 @@ class KeyColumns:
         if len(rows) and not rows[:: max(1, len(rows) // SAMPLE)].any():
             return None
         self.need(place)
-        return Columns(rows, _pairs(more.read_bytes()))
+        try:
+            return Columns(rows, _pairs(more.read_bytes()))
+        except OSError as error:
+            raise self._refusal(error) from error
 
     def need(self, place: KeyPlace) -> None:
         """The ring that is made has them still."""
@@ -115,7 +120,12 @@ class KeyColumns:
         base = place.base
         keys, more = self._paths(place)
         rest = bytearray()
-        more.unlink(missing_ok=True)  # without it the other counts for nothing, whatever stops us
+        try:
+            more.unlink(
+                missing_ok=True
+            )  # without it the other counts for nothing, whatever stops us
+        except OSError as error:
+            raise self._refusal(error) from error
         self._write(keys, bytes(0), size=KEY_BYTES * len(base))
         rows = self._rows_of(keys)
         for some_refs, some_keys in segments:
