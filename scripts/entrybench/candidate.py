@@ -16,16 +16,30 @@ reasons that have to be mended first:
    would choose. Without `led` and `rise` it is 3, and fewer are found.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from presence.config.settings import EntrySettings
 from presence.core.place import Place
 from presence.core.visit.antennas import SETS
-from presence.core.visit.door_score import HEARD_BY_BOTH, DoorEar, DoorNumbers, DoorScore
+from presence.core.visit.door_score import (
+    FAST_S,
+    FORGET_DB_PER_S,
+    HEARD_BY_BOTH,
+    HERE_DB,
+    LEVEL_S,
+    MAX_LAG_DB,
+    MAX_LEAD_DB,
+    MAX_SUM_DB_S,
+    SIDE_DB,
+    DoorEar,
+    DoorNumbers,
+    DoorScore,
+)
 from presence.core.visit.door_tables import Table
 from presence.core.visit.evidence import MAX_CREDIT_S, MAX_STEP_DB
 from scripts.entrybench.antennas import SetUp
@@ -33,29 +47,16 @@ from scripts.entrybench.crowd import Crowd, Score
 from scripts.entrybench.earlier import LATER_S
 from scripts.entrybench.radio import Floats
 
-FAST_S: Final = 0.4
-LEVEL_S: Final = 1.0
 SLOW_S: Final = 30.0
-"""Time constants: less than a step, a step or two, and longer than anybody takes to come in. After
-a pause of t a level has moved by t/(t + constant): as the exponential for short ones, and cheaper.
+"""Longer than anybody takes to come in. After a pause of t a level has moved by
+t / (t + constant): as the exponential for short ones, and cheaper.
 """
-MAX_LEAD_DB: Final = 8.0
-MAX_LAG_DB: Final = 10.0
-"""A sum grows and falls by no more than this for each second."""
-MAX_SUM_DB_S: Final = 200.0
-SIDE_DB: Final = 5.0
 FAST_SIDE_DB: Final = 3.0
-"""What leads by less is nearly as often outside: it empties the sum."""
-FORGET_DB_PER_S: Final = 0.1
-"""A peak at the door means less with each minute: 6 dB."""
+"""As SIDE_DB, of the fast lead."""
 NEAR_DB: Final = 18.0
 """A lead counts the more the nearer the phone was: whole at `near_dbm`, nothing so much below, for
 a phone in the wrong pocket is not as near as it is.
 """
-HERE_DB: Final = 8.0
-"""Who comes in is weaker than at the door by so much within seconds, and still about here."""
-
-
 ABOUT_DB: Final = 12.0
 """The level within by which a phone is about: so much below near."""
 
@@ -100,8 +101,6 @@ class CandidateTables(NamedTuple):
     """The least that a calibrated door asks for: at most 1 false enter in 1,000 outsiders of the
     bench's shop with the antennas that need most.
     """
-    unwalked: float = 0.0
-    """What a door asks for that nobody has walked (docs/entry.md)."""
 
 
 # fmt: off
@@ -125,7 +124,6 @@ PAIR: Final = CandidateTables(
     rise=Table(-6, 3, (0, 0.22, 2.52, 5.71, 8.17, 11.12, 14.73, 16.73, 17.43, 19.46, 20.26, 20.34)),
     offset_db=0,
     threshold=75,
-    unwalked=79,
 )
 
 PAIR_AND_INSIDE: Final = CandidateTables(
@@ -155,7 +153,6 @@ PAIR_AND_INSIDE: Final = CandidateTables(
     ),
     offset_db=0,
     threshold=77,
-    unwalked=80,
 )
 
 INSIDE_AND_DOOR: Final = CandidateTables(
@@ -180,7 +177,6 @@ INSIDE_AND_DOOR: Final = CandidateTables(
     rise=Table(-3, 3, (0, 0.46, 2.39, 3.45, 5.64, 7.23, 9.58, 10.53)),
     offset_db=-8,
     threshold=51,
-    unwalked=53,
 )
 
 # fmt: on
@@ -326,17 +322,26 @@ def _page(total: float, lead_db: float, above_near_db: float, credit_s: float) -
     return total if total > 0 else 0.0
 
 
+def ears_of(set_up: SetUp) -> list[DoorEar]:
+    """In the order of its antennas, which tell sides."""
+    places = set_up.places.values()
+    sides = next(sides for sides, _ in SETS if sides.keys() <= set(places))
+    return [DoorEar(sides[place], 1 << number) for number, place in enumerate(places)]
+
+
+def rule_of(numbers: DoorNumbers, tables: CandidateTables, ears: Sequence[DoorEar]) -> Any:
+    """What `CandidateScore.hear` takes in place of a SidedRule."""
+    return CandidateRule(numbers, tables, sum(ear.bit for ear in ears))
+
+
 def candidate(set_up: SetUp) -> Score:
     """Its score after each packet, at the near that a calibration finds; needs antennas that tell
     sides.
     """
     tables = TABLES[frozenset(set_up.places.values())]
-    sides = next(sides for sides, _ in SETS if sides.keys() <= set(set_up.places.values()))
-    ears = [
-        DoorEar(sides[antenna.place], 1 << number) for number, antenna in enumerate(set_up.antennas)
-    ]
+    ears = ears_of(set_up)
     numbers = DoorNumbers(tables.offset_db, EntrySettings().near_dbm, inf)
-    rule = cast(Any, CandidateRule(numbers, tables, sum(ear.bit for ear in ears)))
+    rule = rule_of(numbers, tables, ears)
     least = EntrySettings()
 
     def score(crowd: Crowd) -> Floats:

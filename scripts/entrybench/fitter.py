@@ -31,23 +31,23 @@ from dataclasses import dataclass
 from math import inf
 from multiprocessing import get_context
 from textwrap import wrap
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from presence.core.visit.antennas import SETS
-from presence.core.visit.door_score import DoorEar, DoorNumbers, DoorSide
+from presence.core.visit.door_score import DoorNumbers, DoorSide
 from scripts.entrybench import antennas as a
 from scripts.entrybench import bodies, shop, trial
 from scripts.entrybench.antennas import SetUp
 from scripts.entrybench.candidate import (
     TABLES,
-    CandidateRule,
     CandidateScore,
     CandidateTables,
     DeepTables,
     candidate,
+    ears_of,
+    rule_of,
 )
 from scripts.entrybench.crowd import crowds
 from scripts.entrybench.earlier import LATER_S
@@ -152,17 +152,15 @@ class Lessons:
 
 def signs_of(episode: Episode, set_up: SetUp, offset_db: float) -> tuple[Floats, Signs]:
     """((P,), (P, F)): at each complete packet from MIN_PACKETS on, what the tables are asked."""
-    places = set(set_up.places.values())
-    sides = next(sides for sides, _ in SETS if sides.keys() <= places)
+    ears = ears_of(set_up)
     asked: list[float] = []
     table: Any = _Asked(asked)
-    deep = DeepTables(table, table, table) if DoorSide.DEEP in sides.values() else None
+    deep = (
+        DeepTables(table, table, table) if any(ear.side is DoorSide.DEEP for ear in ears) else None
+    )
     recording = CandidateTables(**dict.fromkeys(NAMES, table), deep=deep)
-    ears = [
-        DoorEar(sides[antenna.place], 1 << number) for number, antenna in enumerate(set_up.antennas)
-    ]
     numbers = DoorNumbers(offset_db, NEAR_DBM, inf)
-    rule = cast(Any, CandidateRule(numbers, recording, sum(ear.bit for ear in ears)))
+    rule = rule_of(numbers, recording, ears)
     score, at, rows = CandidateScore(), [], []
     for packet_s, packet in zip(episode.at_s.tolist(), episode.rssi_dbm.tolist(), strict=True):
         for number, reading in enumerate(packet):

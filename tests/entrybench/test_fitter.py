@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 from math import inf
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from presence.core.visit.door_score import DoorNumbers
 from presence.core.visit.door_tables import Table
 from scripts.entrybench import candidate, fitter
 from scripts.entrybench.antennas import PAIR_10, PAIR_10_GATEWAY, SetUp
-from scripts.entrybench.candidate import CandidateRule, CandidateScore, CandidateTables, DeepTables
+from scripts.entrybench.candidate import CandidateScore, CandidateTables, DeepTables
 from scripts.entrybench.crowd import Crowd
 from scripts.entrybench.fitter import NAMES, Fitted, Lessons
 from scripts.entrybench.world import World, people, person
@@ -39,7 +39,7 @@ def test_the_score_asks_its_tables_in_the_order_in_which_the_fitter_names_the_si
     sided = hung(PAIR_10_GATEWAY.places, (), DoorRule())
     assert sided.sided is not None
     asks = CandidateTables(**tables, deep=DeepTables(**deep))
-    rule = cast(Any, CandidateRule(DoorNumbers(0, -62, inf), asks, sided.sided.ears))
+    rule = candidate.rule_of(DoorNumbers(0, -62, inf), asks, list(sided.ears.values()))
     score = CandidateScore()
     for ear in sided.ears.values():
         score.hear(rule, ear, -60, 0)
