@@ -11,7 +11,7 @@ variable, as asyncio's current task is). A part that never beat is not judged, a
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -71,6 +71,13 @@ class Pulse:
         finally:
             _part.reset(before)
             self._parts.remove(part)
+
+    async def run(self, name: str, bound_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        """`work()` as this part, begun in here: a task that is cancelled before its first step
+        would leave a coroutine behind that its maker had begun.
+        """
+        with self.part(name, bound_s):
+            await work()
 
     def hanging(self) -> dict[str, float]:
         """The parts that hang, with their bounds."""

@@ -4,8 +4,8 @@ import argparse
 import asyncio
 import faulthandler
 import sys
-from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from presence.cli.termination import unless_terminated
@@ -58,9 +58,11 @@ async def serve(settings: SatelliteSettings) -> None:
     link, radio, station = _parts(settings, emit)
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_part(pulse, "broker", link.run()))
-            tasks.create_task(_part(pulse, "satellites", station.run()))
-            tasks.create_task(_part(pulse, "radio", radio.run(station.hear)))
+            tasks.create_task(pulse.run("broker", BOUND_S["broker"], link.run))
+            tasks.create_task(pulse.run("satellites", BOUND_S["satellites"], station.run))
+            tasks.create_task(
+                pulse.run("radio", BOUND_S["radio"], partial(radio.run, station.hear))
+            )
             notifier.ready(f"satellite {settings.satellite.name}")
             try:
                 await _keep_watch(pulse, notifier, emit)
@@ -98,11 +100,6 @@ def _parts(settings: SatelliteSettings, emit: Emit) -> tuple[MqttPublisher, Blue
         ),
     )
     return link, scanner, teller
-
-
-async def _part(pulse: Pulse, name: str, work: Coroutine[object, object, None]) -> None:
-    with pulse.part(name, BOUND_S[name]):
-        await work
 
 
 async def _keep_watch(pulse: Pulse, notifier: SystemdNotifier, emit: Emit) -> None:

@@ -16,9 +16,10 @@ failed, and the list in force runs on.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from presence import __version__
@@ -120,7 +121,7 @@ class Gateway:
         if self.door_counter is not None:
             await self.door_counter.listen(self.publisher)
         async with asyncio.TaskGroup() as tasks:
-            polling = self._part("consents", self._keep_consents())
+            polling = self._part("consents", self._keep_consents)
             services = [tasks.create_task(polling, name="consents")]
             await self._first_look()
             self._advance()
@@ -128,8 +129,9 @@ class Gateway:
             self.notifier.ready(self.status_line())
             self.emit(GatewayStarted(version=__version__, freshness=self._freshness()))
             await self._built.wait()
+            hear = self.intake.hear
             sources = [
-                tasks.create_task(self._part("radio", source.run(self.intake.hear)), name="radio")
+                tasks.create_task(self._part("radio", partial(source.run, hear)), name="radio")
                 for source in self.sources
             ]
             await asyncio.gather(*sources)
@@ -139,23 +141,23 @@ class Gateway:
 
     def _services(self) -> Iterator[tuple[str, Coroutine[object, object, None]]]:
         """All that runs beside the sources, in the order in which it is started."""
-        yield "broker", self._part("broker", self.publisher.run())
-        yield "relay", self._part("relay", self._relay.run())
-        yield "identifiers", self._part("identifiers", self._keep_identifiers())
+        hear = self.intake.hear
+        yield "broker", self._part("broker", self.publisher.run)
+        yield "relay", self._part("relay", self._relay.run)
+        yield "identifiers", self._part("identifiers", self._keep_identifiers)
         yield "engine", self._keep_moving()
-        yield "state", self._part("state", self._keep_state())
+        yield "state", self._part("state", self._keep_state)
         if self._peers is not None:
-            yield "peers", self._part("peers", self._peers.run())
+            yield "peers", self._part("peers", self._peers.run)
         for bell in self.bells:
-            yield "doorbell", self._part("doorbell", bell.run(self.intake.hear))
+            yield "doorbell", self._part("doorbell", partial(bell.run, hear))
         if self.satellites is not None:
-            yield "satellites", self._part("satellites", self.satellites.run(self.intake.hear))
+            yield "satellites", self._part("satellites", partial(self.satellites.run, hear))
         for watcher in self.watchers:
             yield "watcher", watcher.run()
 
-    async def _part(self, name: str, work: Coroutine[object, object, None]) -> None:
-        with self._pulse.part(name, self.bound_s[name]):
-            await work
+    async def _part(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await self._pulse.run(name, self.bound_s[name], work)
 
     async def _first_look(self) -> None:
         """Until it has ended, but not for long."""

@@ -4,12 +4,14 @@ fault (R-60).
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +163,7 @@ class Gate:
         self.notifier = FakeNotifier(watchdog_s=NOT_LONG_S)
         self.telemetry = RecordingTelemetry()
 
-    @contextlib.asynccontextmanager
-    async def running(self, **parts: Any) -> AsyncIterator[Gateway]:
+    def gateway(self, **parts: Any) -> Gateway:
         ours: dict[str, Any] = {
             "rules": rules(),
             "sources": [OneVisitor()],
@@ -176,7 +177,11 @@ class Gate:
             "state_interval_s": 0.1,
             "bound_s": dict.fromkeys(BOUND_S, IMPATIENT_S),
         }
-        gateway = joined(**{**ours, **parts})
+        return joined(**{**ours, **parts})
+
+    @contextlib.asynccontextmanager
+    async def running(self, **parts: Any) -> AsyncIterator[Gateway]:
+        gateway = self.gateway(**parts)
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(gateway.run())
             yield gateway
@@ -208,6 +213,28 @@ async def test_a_quiet_shop_in_which_every_part_waits_is_no_fault() -> None:
         await asyncio.sleep(1)
         assert gate.notifier.fed > fed
     assert gate.hanging() == set()
+
+
+class StoppedAtOnce(list[OneVisitor]):
+    """Its gateway is stopped between the start of a part and that part's first step."""
+
+    def __iter__(self) -> Iterator[OneVisitor]:
+        gateway = asyncio.current_task()
+        assert gateway is not None
+        asyncio.get_running_loop().call_soon(gateway.cancel)
+        return super().__iter__()
+
+
+@pytest.mark.requirement("R-60")
+async def test_a_part_that_is_stopped_before_its_first_step_leaves_no_work_behind() -> None:
+    gateway = Gate().gateway(sources=StoppedAtOnce([OneVisitor()]))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        async with asyncio.timeout(10):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.create_task(gateway.run())
+        gc.collect()
+    assert [str(warning.message) for warning in warned] == []
 
 
 @pytest.mark.requirement("R-60")
