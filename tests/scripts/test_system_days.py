@@ -16,7 +16,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.system import days
 from tests.system.days import REPEATS, Day, clock_factor, judge
-from tests.system.machine import Result
+from tests.system.machine import MachineFailed, Result, run
 
 
 class Machines:
@@ -106,6 +106,17 @@ def test_a_clock_that_runs_fast_is_measured_by_the_hosts(
     day = play(Machines({"install": {}, "killed": {"back_s": 50}}))
     day.lines["killed"]["clock_factor"] = 2.0
     assert day.seconds("killed", "back_s") == 25.0
+
+
+def test_a_machine_that_tells_nothing_more_is_ended_before_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulator = tmp_path / "qemu-system-x86_64"
+    emulator.write_text("#!/bin/sh\nexec sleep 600\n")
+    emulator.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(MachineFailed, match="no result after"):
+        run(tmp_path, tmp_path, tmp_path / "out", "true", timeout_s=600, silent_s=0.1)
 
 
 @pytest.mark.parametrize(

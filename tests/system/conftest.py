@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.days import Day, judge
+from tests.system.days import PLAYED, Day, judge
 
 if "PRESENCE_MACHINE" not in os.environ:
     collect_ignore_glob = ["*"]
@@ -40,3 +40,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
     names = pyfuncitem._fixtureinfo.argnames
     judge(lambda: pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}), days)
     return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each machine ran, and each scenario in it; `!` where the guest failed."""
+    for line in PLAYED:
+        terminalreporter.write_line(f"presence: {line}")

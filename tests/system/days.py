@@ -21,6 +21,8 @@ from tests.system.handed_over import GUEST, hand_over
 from tests.system.machine import Result, run
 
 REPEATS: Final = 3
+PLAYED: Final[list[str]] = []
+"""What each start of a machine took, for the end of the run (conftest.py)."""
 FACTORS: Final = (0.5, 4.0)
 """Guest seconds per host second, as far as that is believed: beyond it a time says nothing at
 all.
@@ -97,6 +99,11 @@ class Day:
             line["clock_factor"] = clock_factor(out, line["scenario"])
             facts = json.dumps(line.get("facts", line.get("error")), ensure_ascii=False)
             print(line["scenario"], line["took_s"], "s, clock", line["clock_factor"], facts[:1500])  # noqa: T201
+        took = ", ".join(
+            f"{line['scenario']} {line['took_s']:.0f}{'!' if 'error' in line else ''}"
+            for line in told
+        )
+        PLAYED.append(f"{self.script} {result.seconds:.0f} s: {took}")
         assert result.code == 0, result.text("stderr")[-3000:]
         return {line["scenario"]: line for line in told}
 

@@ -101,11 +101,10 @@ class Day:
         Path("/var/lib/bluetooth/00:AA:01:00:00:23/cache/C0:FF:EE:00:00:09").write_text(
             "[General]\nName=somebody\n"
         )
-        first, again = install(), install()
+        said = install()
         SETTINGS.write_text(always_open(SETTINGS.read_text()).replace("poll_s: 10", "poll_s: 1"))
         return {
-            "first": first,
-            "again": again,
+            "said": said,
             "erased": not Path("/var/lib/bluetooth/00:AA:01:00:00:23").exists(),
         }
 

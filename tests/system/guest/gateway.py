@@ -3,6 +3,7 @@ broken.
 """
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -24,6 +25,11 @@ from presence.simulation.identity_keys import window_key
 SETTINGS = Path("/etc/presence/presence.yaml")
 LIST = Path("/var/lib/presence/consent/consents.jsonl")
 UNIT = "presence.service"
+
+os.environ.pop("PYTHONPATH", None)
+"""What a day starts is the program as installed, from its wheel and with its byte code; only the
+day's own script is of the checkout.
+"""
 
 
 def sh(command: str, *, check: bool = True) -> str:
