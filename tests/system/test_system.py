@@ -12,6 +12,8 @@ from tests.system.days import Day
 DAY_S = 3600
 SPARE_S = 15.0
 """R-61: events flow again within so long after the part is back."""
+HELPER_SCORE = 1.5
+"""Of 10, as systemd 252 and 257 reckon: the daemon's own limit."""
 HUNG_S = 60.0
 """Its watchdog's time, and its way down and up in an emulator."""
 
@@ -182,6 +184,49 @@ def test_in_a_flood_of_our_format_memory_stays_and_the_customer_is_found_at_its_
     (ours_early, bluez_early), (ours_late, bluez_late) = told["resident_kb"][-2:]
     assert ours_late <= ours_early + 16_000
     assert bluez_late <= bluez_early + 64_000
+
+
+@pytest.mark.requirement("R-01", "R-02", "R-04", "R-62", "T-03")
+def test_past_d_bus_a_customer_is_found_and_of_thousands_of_strangers_none_leaves_the_kernel(
+    day: Day,
+) -> None:
+    told = day.facts("past_d_bus")["crowd"]
+    assert told["found_within"]
+    assert told["pid_stays"]
+    assert told["sent"] >= 5_000
+    # The daemon's filter is locked, and what passes another that is the same is the customer alone.
+    assert told["same_filter"]
+    assert min(told["instructions"]) > 0
+    (heard,) = told["passed"].items()
+    assert heard[0].startswith("4a5b6c7d8e")
+    assert heard[1] >= told["sent"] // 500
+    assert told["missed"] == 0
+    assert not told["on_dbus"]  # neither a stranger nor the customer
+    assert {line.split()[1] for line in told["rights"].splitlines()} == {"0" * 16}
+    assert told["helpers_left"] == ""
+    assert float(told["score"].split("presence-radio@x.service:")[1].split()[0]) <= HELPER_SCORE
+    assert told["resident_kb"][-1][0] <= told["resident_kb"][0][0] + 16_000
+
+
+@pytest.mark.requirement("R-61", "R-62")
+def test_without_the_helper_customers_are_heard_by_bluez_and_it_is_told_with_the_next_step(
+    day: Day,
+) -> None:
+    told = day.facts("past_d_bus")["without_helper"]
+    (refused,) = told["refused"]
+    (check,) = told["check"]
+    for next_step in (refused["next_step"], check["next_step"]):
+        assert "systemctl enable --now presence-radio.socket" in next_step
+    assert "over D-Bus, in place of kernel" in check["found"]
+    assert check["verdict"] == "WARN"
+    assert any("heard over D-Bus" in step for step in told["next_steps"])
+
+
+@pytest.mark.requirement("R-61")
+def test_once_the_helper_is_back_the_next_scan_is_heard_past_d_bus_again(day: Day) -> None:
+    told = day.facts("past_d_bus")["helper_again"]
+    assert told["scanning"]["path"] == "kernel"
+    assert told["restarts"] == 0
 
 
 @pytest.mark.requirement("T-15")

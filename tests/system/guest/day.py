@@ -4,6 +4,7 @@ A scenario is a function that returns facts, for the host's tests to judge. One 
 with its words, and the next begins all the same.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from random import Random
 from typing import Any
 
 from controller import Controller
+from descriptors import Passed, kernel_sockets_of, locked_filter_of
 from gateway import (
     LIST,
     SETTINGS,
@@ -39,6 +41,7 @@ from gateway import (
 from telling import mark_clock, tell
 
 from presence.core.recognition.beacons import eddystone
+from presence.edges.kernel.descriptor import ask
 
 STRANGER = bytes.fromhex("c0ffee000001")
 STRANGERS_NAME = b"Wilhelminas Telefon"
@@ -492,6 +495,98 @@ class Day:
             100_000, lambda _, chance: eddystone.payload(chance.randbytes(8), tx_power_dbm=-18)
         )
 
+    def past_d_bus(self) -> dict[str, Any]:
+        """radio.path kernel, as installed: a customer among strangers; without the helper; and with
+        it again, once bluetoothd has been restarted.
+        """
+        self.air.silence()
+        settings = SETTINGS.read_text()
+        SETTINGS.write_text(settings.replace("\n  path: bluez\n", "\n  path: kernel\n"))
+        try:
+            self._heard_by("kernel", "systemctl reload presence")
+            return {
+                "crowd": self._among_strangers(),
+                "without_helper": self._without_helper(),
+                "helper_again": self._helper_again(),
+            }
+        finally:
+            SETTINGS.write_text(settings)
+            sh("systemctl start presence-radio.socket; systemctl reload presence", check=False)
+
+    def _heard_by(self, path: str, deed: str) -> float:
+        """From the deed to a scan that is heard so. A helper that was too slow for the daemon is
+        asked once more.
+        """
+        began = time.monotonic()
+        for _ in range(3):
+            scans = len(_told("radio.scanning"))
+            sh(deed)
+            until(lambda n=scans: len(_told("radio.scanning")) > n, 180, f"a scan by {path}")
+            if _told("radio.scanning")[-1]["path"] == path:
+                return time.monotonic() - began
+            deed = "systemctl reload presence"
+        raise AssertionError(f"not by {path}: {_told('radio.path_refused')[-1:]}")
+
+    def _among_strangers(self) -> dict[str, Any]:
+        """What the daemon's own socket lets pass, shown by another with the same locked filter; and
+        whom bluetoothd makes. (Whom it made in the flood before, it forgets meanwhile.)
+        """
+        controller = self.air.controller
+        assert controller is not None
+        made = "sender='org.bluez',member='InterfacesAdded'"
+        watch = sh(f'dbus-monitor --system "{made}" > /run/seen-on-dbus 2>&1 & echo $!')
+        (daemons,) = kernel_sockets_of(int(state("MainPID")))
+        descriptor = asyncio.run(ask("monitor", controller.name, patience_s=180))
+        with daemons, descriptor.sock, Passed(descriptor.sock) as passed:
+            filters = locked_filter_of(daemons), locked_filter_of(descriptor.sock)
+            told = self._flood(
+                20_000, lambda n, _: b"\x02\x01\x06\x0b\xff\x4c\x00\x10\x05" + n.to_bytes(6, "big")
+            )
+            time.sleep(1)
+            missed = passed.missed
+        seen = Path("/run/seen-on-dbus").read_text("utf-8", "replace").upper()
+        sh(f"kill {watch}; rm /run/seen-on-dbus", check=False)
+        return {
+            **told,
+            "passed": dict(passed.addresses),
+            "missed": missed,
+            "instructions": [len(each) // 8 for each in filters],
+            "same_filter": filters[0] == filters[1],
+            "on_dbus": "DEV_" in seen,
+            "rights": sh(f"grep -h Cap /proc/{state('MainPID')}/status"),
+            "helpers_left": sh("systemctl list-units --no-legend 'presence-radio@*'", check=False),
+            "score": sh(
+                "systemd-analyze security --no-pager presence-radio@x.service | tail -1",
+                check=False,
+            ),
+        }
+
+    def _without_helper(self) -> dict[str, Any]:
+        sh("systemctl stop presence-radio.socket")
+        self._heard_by("bluez", "systemctl reload presence")
+        entered_s = self.comes_in(self.newcomer(), 60)
+        check = json.loads(sh("presence check --inside --json", check=False))
+        return {
+            "entered_s": entered_s,
+            "refused": _told("radio.path_refused")[-1:],
+            "next_steps": json.loads(sh("presence status --json", check=False))["next_steps"],
+            "check": [each for each in check["findings"] if each["name"] == "radio path"],
+        }
+
+    def _helper_again(self) -> dict[str, Any]:
+        """Nobody restarts anything of ours: each scan that begins anew tries again."""
+        self.air.silence()
+        restarts, customer = state("NRestarts"), self.newcomer()
+        sh("systemctl start presence-radio.socket")
+        time.sleep(3)
+        hears_s = self._heard_by("kernel", "systemctl restart bluetooth")
+        return {
+            "hears_s": hears_s,
+            "entered_s": self.comes_in(customer, 60),
+            "restarts": int(state("NRestarts")) - int(restarts),
+            "scanning": _told("radio.scanning")[-1],
+        }
+
     def _flood(self, count: int, payload: Callable[[int, Random], bytes]) -> dict[str, Any]:
         """As fast as asked for, where this machine can, and a customer four times a second among
         them.
@@ -593,6 +688,11 @@ class Day:
         }
 
 
+def _told(event: str) -> list[dict[str, Any]]:
+    """The journal's lines of this kind, the newest last."""
+    return [line for line in journal() if line.get("event") == event]
+
+
 def _heard(customer: Customer, seconds: float, *by: tuple[Controller, int]) -> None:
     """Four times a second, by each of the controllers with its strength."""
     began = time.monotonic()
@@ -624,6 +724,7 @@ SCENARIOS = (
     "card_turned_read_only",
     "flood_of_strangers",
     "flood_of_our_format",
+    "past_d_bus",
     "crashed",
     "traces",
 )
