@@ -169,9 +169,16 @@ class PassiveScan:
 
     def stop(self) -> list[Deed]:
         """Nothing is to be heard: the shop has closed."""
-        attached = self.phase in (Phase.STARTING, Phase.SCANNING)
+        if self.phase not in (Phase.STARTING, Phase.SCANNING):
+            self._rest(Phase.STOPPED, None)
+            return []
+        deeds: list[Deed] = [CloseChannel()]
+        # To be closed ends no scan: the kernel resets few controllers then. One that owes an answer
+        # takes no other command, and goes on until it is opened anew.
+        if self.phase is Phase.SCANNING and self.kind and self._asked is None and self._may_send:
+            deeds.insert(0, SendCommand(_enable(self.kind, on=False)))
         self._rest(Phase.STOPPED, None)
-        return [CloseChannel()] if attached else []
+        return deeds
 
     def opened(self, now_s: float) -> list[Deed]:
         """A descriptor is there."""

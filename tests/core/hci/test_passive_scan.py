@@ -279,6 +279,26 @@ def test_when_the_shop_closes_the_controller_is_let_go_of_and_scans_again_when_i
     assert world.controller.hears
 
 
+@pytest.mark.requirement("R-19")
+@pytest.mark.parametrize("extended", [True, False])
+def test_its_scan_is_ended_first_for_to_be_closed_does_not_end_it(*, extended: bool) -> None:
+    """The kernel resets few controllers when it closes them (HCI_QUIRK_RESET_ON_CLOSE)."""
+    world = World(FakeController(extended=extended, coded=False)).begun()
+
+    ends, closes = world.scan.stop()
+    assert isinstance(ends, SendCommand)
+    assert closes == CloseChannel()
+    world.controller.command(ends.packet)
+    assert not world.controller.hears
+
+
+def test_a_controller_that_owes_an_answer_is_closed_without_another_command() -> None:
+    world = World().begun()
+    world.answers = lambda _packet: False
+    world.passes(PACE.ask_s)
+    assert world.scan.stop() == [CloseChannel()]
+
+
 def test_a_descriptor_that_comes_when_nothing_is_wanted_any_more_is_let_go_of() -> None:
     scan = PassiveScan()
     scan.begin()
