@@ -1,19 +1,28 @@
-"""What hearing past D-Bus costs here: customers at the ceiling of one radio, from a socket with our
-filter through channel, intake and engine; and what the filter costs for each stranger. Bluetooth
-itself is not here: the sender plays the kernel's side of HCI's monitor channel.
+"""What the ways to hear cost, over D-Bus and past it.
+
+On this machine: customers at the ceiling of one radio, from a socket with our filter through
+channel, intake and engine; and what the filter costs for each stranger. Bluetooth itself is not
+here: the sender plays the kernel's side of HCI's monitor channel.
+
+In the virtual machine that PRESENCE_MACHINE names (`scripts/test-system` builds it), on one air and
+in one run, each way in turn with bluetoothd, D-Bus and the service as installed: all parts of that
+machine together, how much arrives, and recovery. Without the variable this half is left out.
 """
 
 import asyncio
+import json
 import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from presence.core.hci import bpf
 from presence.core.hci.bpf import Assembler
@@ -38,11 +47,18 @@ GOAL_SHARE: Final = 15.0
 STRANGERS: Final = 20_000
 ROUNDS: Final = 15
 BATCH: Final = 256
+BASE: Final = "bluez:passive"
+"""The way of `radio.mode: auto` in that machine, with which the others are compared."""
+WAYS: Final = (BASE, "bluez:active", "kernel:passive", "kernel:active", "user-channel:passive")
+GOAL_RATIOS: Final = {"strangers": 0.1, "customers": 0.2}
+LOADS: Final = ("strangers", "customers", "crowd")
 
 
 def figures() -> Iterator[Figure]:
     yield from _at_the_ceiling()
     yield from _filter()
+    if "PRESENCE_MACHINE" in os.environ:
+        yield from _in_the_machine()
 
 
 def _event(payload: bytes, address: bytes) -> bytes:
@@ -157,3 +173,50 @@ def _filter() -> Iterator[Figure]:
         "radio_paths.here.filter", round(median(ours - floor for ours, floor in rounds)),
         "ns/stranger", note="in the kernel, beyond what a packet that is dropped costs anyway",
     )  # fmt: skip
+
+
+def _in_the_machine() -> Iterator[Figure]:
+    command = [sys.executable, "-m", "tests.system.radio_paths", *WAYS]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    told = {line["scenario"]: line for line in map(json.loads, done.stdout.splitlines())}
+    base = told[BASE].get("facts")
+    for way, line in told.items():
+        if "error" in line:
+            print(f"radio_paths: {way}: {line['error']}")
+        else:
+            yield from _of_way(f"radio_paths.{way.replace(':', '.')}", line["facts"], base)
+
+
+def _of_way(name: str, facts: dict[str, Any], base: dict[str, Any] | None) -> Iterator[Figure]:
+    for load in LOADS:
+        cost, told = cost_us(facts, load), facts[load]
+        parts = ", ".join(f"{part} {us:.0f}" for part, us in cost.items())
+        pace = f"{told['sent'] / told['took_s']:.0f}/s"
+        yield Figure(
+            f"{name}.{load}", round(sum(cost.values())), "µs/advertisement",
+            note=f"emulated, {pace}: {parts}",
+        )  # fmt: skip
+        if base is not None and base is not facts:
+            ratio = sum(cost.values()) / sum(cost_us(base, load).values())
+            goal = None if ".bluez." in name else GOAL_RATIOS.get(load)
+            yield Figure(f"{name}.{load}.ratio", round(ratio, 3), f"of {BASE}", goal)
+        if load == "strangers":
+            yield Figure(f"{name}.{load}.heard", told["heard"], "of them in our process")
+        else:
+            share, exact = told["heard"] / told["sent"], told["exact"] / max(1, told["heard"])
+            note = f"{exact:.1%} of them with their own strength"
+            yield Figure(f"{name}.{load}.delivered", round(100 * share, 1), "%", note=note)
+    for fault in ("replug_s", "bluetoothd_s"):
+        if fault in facts:
+            yield Figure(f"{name}.{fault}", round(facts[fault], 1), "s until heard again")
+
+
+def cost_us(facts: dict[str, Any], load: str) -> dict[str, float]:
+    """Of each part for one advertisement on air, beyond what it costs when nobody is there."""
+    idle, busy = facts["idle"], facts[load]
+    return {
+        part: max(0.0, seconds - idle["seconds"].get(part, 0.0) * busy["took_s"] / idle["took_s"])
+        / busy["sent"]
+        * 1e6
+        for part, seconds in busy["seconds"].items()
+    }
