@@ -985,7 +985,7 @@ async def test_without_the_audience_the_daemon_would_not_tell_and_the_technician
             shop.settings, audiences=[replace(shop.settings.audiences[0], name="pick-up")]
         )
         ear = SimulatedEar(
-            shop.identity_keys, speed=100, seed=4, antennas=shop.antennas, air=shop.air
+            shop.identity_keys, speed=10, seed=4, antennas=shop.antennas, air=shop.air
         )
         given = replace(shop, settings=settings).rules
         phones = TestPhones(shop.consents(ear.now().utc_s), given, ear.now())
