@@ -37,7 +37,7 @@ class _Machine:
         if k == bpf.RANDOM_AT:
             self._a = self._chance
             return True
-        start = k + (self._x if mode == bpf.LD_INDEXED else 0)
+        start = k + (self._x if mode == bpf.LD_INDEXED else 0) & MASK  # as the kernel adds them
         self._a = int.from_bytes(self._packet[start : start + size], "big")
         return start + size <= len(self._packet)
 

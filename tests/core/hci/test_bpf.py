@@ -76,6 +76,18 @@ STEPS = st.lists(
 )
 
 
+def test_an_index_that_runs_over_32_bits_begins_anew_in_both_machines() -> None:
+    program = Assembler()
+    program.emit(bpf.LDX_IMMEDIATE, 1)
+    program.emit(bpf.SUB_K, 1)
+    program.emit(bpf.TAX, 0)
+    program.emit(bpf.LD_INDEXED | bpf.BYTE, 1)
+    program.emit(bpf.RET_K, 1)
+    assembled = program.assemble()
+    with KernelFilter(assembled) as kernel:
+        assert keeps(assembled, b"\x00") == kernel.keeps(b"\x00") == 1
+
+
 @given(STEPS, st.binary(min_size=1, max_size=12), st.data())
 def test_both_machines_run_any_program_alike(
     steps: list[tuple[int, int]], packet: bytes, data: st.DataObject
