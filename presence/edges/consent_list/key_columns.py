@@ -14,8 +14,8 @@ at all. What the list or the base needs no more is overwritten and removed (`kee
 import hashlib
 import mmap
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -95,10 +95,8 @@ class KeyColumns:
         if len(rows) and not rows[:: max(1, len(rows) // SAMPLE)].any():
             return None
         self.need(place)
-        try:
+        with self._told():
             return Columns(rows, _pairs(more.read_bytes()))
-        except OSError as error:
-            raise self._refusal(error) from error
 
     def need(self, place: KeyPlace) -> None:
         """The ring that is made has them still."""
@@ -120,12 +118,8 @@ class KeyColumns:
         base = place.base
         keys, more = self._paths(place)
         rest = bytearray()
-        try:
-            more.unlink(
-                missing_ok=True
-            )  # without it the other counts for nothing, whatever stops us
-        except OSError as error:
-            raise self._refusal(error) from error
+        with self._told():  # without it the other counts for nothing, whatever stops us
+            more.unlink(missing_ok=True)
         self._write(keys, bytes(0), size=KEY_BYTES * len(base))
         rows = self._rows_of(keys)
         for some_refs, some_keys in segments:
@@ -151,12 +145,10 @@ class KeyColumns:
     def keep_only(self) -> None:
         """Overwrite and remove what no ring needs. Raises StorageError."""
         needed = self._in_use | self._asked
-        try:
+        with self._told():
             for path in self._folder.glob("*"):
                 if path.suffix in SUFFIXES and path not in needed:
                     erase(path)
-        except OSError as error:
-            raise self._refusal(error) from error
         self._mapped = {path: some for path, some in self._mapped.items() if path in needed}
         self._rows = {path: keys for path, keys in self._rows.items() if path in needed}
 
@@ -184,7 +176,7 @@ class KeyColumns:
         mapping cannot fail any more.
         """
         new = path.with_suffix(".new")
-        try:
+        with self._told():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             new.unlink(missing_ok=True)
             handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -197,8 +189,6 @@ class KeyColumns:
             new.replace(path)
             self._mapped.pop(path, None)
             self._rows.pop(path, None)
-        except OSError as error:
-            raise self._refusal(error) from error
 
     def _rows_of(self, path: Path) -> Keys:
         if path not in self._rows:
@@ -208,18 +198,20 @@ class KeyColumns:
     def _map(self, path: Path) -> NDArray[np.uint8]:
         mapped = self._mapped.get(path)
         if mapped is None:
-            try:
-                with path.open("r+b") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    memory: Any = mmap.mmap(file.fileno(), size) if size else bytearray()
-            except OSError as error:
-                raise self._refusal(error) from error
+            with self._told(), path.open("r+b") as file:
+                size = os.fstat(file.fileno()).st_size
+                memory: Any = mmap.mmap(file.fileno(), size) if size else bytearray()
             mapped = self._mapped[path] = np.frombuffer(memory, np.uint8)
         return mapped
 
-    def _refusal(self, error: OSError) -> StorageError:
-        room = "storage.runtime_dir needs room in memory"
-        return StorageError(f"{self._folder}: {error.strerror}: {room}")
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """A disk that gives or takes nothing as a StorageError."""
+        try:
+            yield
+        except OSError as error:
+            room = "storage.runtime_dir needs room in memory"
+            raise StorageError(f"{self._folder}: {error.strerror}: {room}") from error
 
 
 def overwrite_small_arrays() -> None:
