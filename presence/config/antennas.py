@@ -13,6 +13,7 @@ from yaml.nodes import Node, ScalarNode, SequenceNode
 from presence.config.settings import AntennaSettings, RadioSettings, Settings
 from presence.config.wording import replaced
 from presence.core.place import Place
+from presence.core.visit.antennas import tables_of
 
 FIRST_ADAPTER: Final = "default"
 """What the antenna of the first adapter is called, where the settings name none."""
@@ -52,6 +53,18 @@ def somebody_could_be_recognised(settings: Settings) -> Iterator[str]:
             f"radio.antennas has none but {_where(place)}, so nobody could be recognised: add one "
             "inside, or the other one of a pair at the door (docs/technician.md)"
         )
+
+
+def score_is_of_these_antennas(settings: Settings) -> Iterator[str]:
+    """With less, more enter who stayed outside than docs/entry.md says."""
+    found, score = tables_of(places_in_use(settings)), settings.entry.score
+    if found is None or score is None or score >= found[1].threshold:
+        return
+    yield (
+        f"entry.score is less than antennas which hang like these ask for, {found[1].threshold:g}: "
+        "it was found by other antennas, or by an earlier version. Walk the door again "
+        "(scripts/scan-test), or remove it"
+    )
 
 
 def places_in_use(settings: Settings) -> frozenset[Place]:

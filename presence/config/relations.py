@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from presence.config.antennas import (
     each_adapter_is_named_once,
     no_number_hangs_in_a_place,
+    score_is_of_these_antennas,
     somebody_could_be_recognised,
 )
 from presence.config.bells import (
@@ -339,6 +340,7 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         satellite_names_differ,
         bells_have_adapters,
         somebody_could_be_recognised,
+        score_is_of_these_antennas,
         padding_holds_every_event,
         addresses_need_an_active_scan,
         addresses_need_bluez,

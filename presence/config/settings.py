@@ -258,7 +258,7 @@ class EntrySettings(Section):
     reentry_cooldown_s: float = setting(default=900, minimum=60, maximum=86_400)
     side_offset_db: float | None = setting(default=None, minimum=-40, maximum=40, example="-2")
     near_dbm: float = setting(default=-62, minimum=-100, maximum=-20)
-    score: float | None = setting(default=None, minimum=-100, maximum=100, example="40")
+    score: float | None = setting(default=None, minimum=-100, maximum=200, example="106")
 
 
 @dataclass(frozen=True, kw_only=True)

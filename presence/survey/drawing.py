@@ -139,5 +139,5 @@ def _rates(title: str, assessed: Assessment) -> list[str]:
         counted = f"{rate.wrong} of {rate.walks} (≤ {100 * rate.counted_at_most:.0f} %)"
         rows.append((WORDS[kind], counted, expected(rate), share(rate.any_phone)))
     times = ", ".join(f"{seconds:.0f}" for seconds in assessed.found_after_s)
-    rows.append(("found after", f"{times} s" if times else "never", "", ""))
+    rows.append(("found after the bell", f"{times} s" if times else "never", "", ""))
     return columns(rows, TABLE)

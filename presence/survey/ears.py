@@ -254,6 +254,10 @@ class SimulatedEar:
             )
 
 
+AT_DOOR_S: Final = 8.0
+"""Who comes from 10 m away, at 1.2 m/s."""
+
+
 def technician(act: Act, chance: Random, gateway: Spot) -> Walk:
     """How somebody does it who was asked to: no two walks are alike."""
     side, ends_s = chance.choice((-1, 1)), act.seconds + 1
@@ -273,16 +277,16 @@ def technician(act: Act, chance: Random, gateway: Spot) -> Walk:
         middle_s = walk.ends_s / 2  # the window lies in the middle of the way
         return Walk(tuple((at_s - middle_s + act.seconds / 2, spot) for at_s, spot in walk.steps))
     if act.doing in (Doing.IN, Doing.BROKER):
-        come = [
-            (0.0, Spot(side * 0.5, -1.0)),
-            (2.0, Spot(0.0, 0.2)),
-            (5.0, inside[0]),
-            (ends_s, inside[1]),
-        ]
-        return Walk(tuple(come))
+        come = [(9.5, Spot(0.0, 0.2)), (12.5, inside[0]), (16.0, inside[1])]
+        stay = [(max(ends_s, 17.0), inside[2])]
+        return Walk((*_comes_up(side), *come, *stay))
     if act.doing is Doing.LOOKIN:
-        return _through(
-            [Spot(chance.uniform(-0.5, 0.5), chance.uniform(-1.0, -0.3)) for _ in range(4)], ends_s
+        at_door = _through(
+            [Spot(chance.uniform(-0.5, 0.5), chance.uniform(-1.0, -0.3)) for _ in range(4)],
+            ends_s - AT_DOOR_S,
+        )
+        return Walk(
+            (*_comes_up(side), *((AT_DOOR_S + at_s, spot) for at_s, spot in at_door.steps[1:]))
         )
     if act.doing is Doing.LEAVE:
         return Walk(((0.0, inside[0]), (4.0, Spot(0.0, -0.3)), (ends_s, Spot(side * 9.0, -3.0))))
@@ -290,6 +294,11 @@ def technician(act: Act, chance: Random, gateway: Spot) -> Walk:
         return _through(inside, ends_s)
     near = Spot(gateway.x_m + 0.8, gateway.y_m + 0.5)
     return _through([near, Spot(gateway.x_m + 0.4, near.y_m + 0.2)], ends_s)
+
+
+def _comes_up(side: int) -> tuple[tuple[float, Spot], ...]:
+    """From 10 m away to the front of the door."""
+    return (0.0, Spot(side * 10.0, -2.0)), (AT_DOOR_S, Spot(side * 0.5, -1.0))
 
 
 def _through(spots: list[Spot], ends_s: float) -> Walk:

@@ -79,17 +79,17 @@ _WALK: Final = (
     (Doing.PAST, 10, "walking past", "Once more past the shop, the other way."),
     (
         Doing.LOOKIN,
-        10,
+        15,
         "looking in",
-        "Step up to the open door and look in until the bell, a step outside the line: lean, "
-        "turn, but do not cross.",
+        "Outside again. From 10 m away step up to the open door and look in until the bell, a step "
+        "outside the line: lean, turn, but do not cross.",
     ),
     (
         Doing.IN,
-        10,
+        15,
         "coming in",
-        "Stand at the door, outside. Come in when the bell rings, go 3 m in; at the next bell go "
-        "on as a customer does, also to the far corner.",
+        "Outside again. From 10 m away come up and in, without a stop, 3 m further in; at the next "
+        "bell go on as a customer does, also to the far corner.",
     ),
     (Doing.INSIDE, 15, "inside", ""),
     (Doing.LEAVE, 10, "leaving", "Go out of the door when the bell rings, and away."),
@@ -119,7 +119,7 @@ def broker_act(seconds: float) -> Act:
         Doing.BROKER,
         seconds,
         "coming in",
-        "Stand outside at the door. Come in when the bell rings, and stay.",
+        "Outside again. From 10 m away come up and in when the bell rings, and stay.",
     )
 
 

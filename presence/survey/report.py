@@ -182,7 +182,8 @@ def _rates(tuned: Tuning) -> Iterator[str]:
             numbers = "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells)
             yield f"<tr><td>{name}: {WORDS[kind]}</td>{numbers}</tr>"
         times = ", ".join(f"{seconds:.0f} s" for seconds in assessed.found_after_s) or "never"
-        yield f'<tr><td>{name}: found after</td><td class="n" colspan="3">{times}</td></tr>'
+        yield f"<tr><td>{name}: found after the bell</td>"
+        yield f'<td class="n" colspan="3">{times}</td></tr>'
     yield "</table>"
     yield (
         "<p>Counted: wrong walks of all. (≤): 95 % sure that no more, for so few walks. Any "

@@ -56,7 +56,8 @@ class Plan:
     steps: Sequence[SurveyStep]
     radio_s: float = 10.0
     phone_s: float = 10.0
-    broker_s: float = 30.0
+    broker_s: float = 45.0
+    """At most: it ends with the event. A quiet phone takes half a minute from 10 m away."""
     walk: Sequence[Act] = ()
     models: Sequence[str] = ()
     """Of the phones that are carried, the first one first, where the technician said them."""

@@ -71,7 +71,7 @@ class Size:
     chosen: tuple[int, int]
     """On whom a calibration chooses its constants."""
     tuned: tuple[int, int]
-    """Of whom the thresholds come."""
+    """Of whom the thresholds come that are not the rule's own."""
     told: tuple[int, int]
     beside: tuple[int, int]
     """Told of, too: on whom the others are tried, whose errors are so many that fewer people do."""
@@ -153,7 +153,9 @@ class Row:
     """A rule in one world."""
 
     fresh: Tally | None
-    """With the threshold from other people; None for the others, who are judged by hindsight."""
+    """With the threshold that a calibrated door asks for, or from other people; None for the
+    others, who are judged by hindsight.
+    """
     even: Tally
     """At MAX_PER_1000 on the very people told of: what compares rules at equal errors."""
     even_passers: Tally
@@ -224,13 +226,16 @@ def play_one(task: Task) -> Played:
     tuned: dict[str, Score] = {OURS: ours.calibrated(world, chosen)}
     if task.change is None:
         tuned |= earlier.tuned(world.set_up, chosen, earlier.draw_gates(size.tries, TRAINING_SEED))
-    before = trial.judge(_people(world, size.tuned, TRAINING_SEED + 1), tuned)
+    door = ours.calibrated_threshold(world.set_up)
+    asked = {} if door is None else {OURS: door}
+    to_tune = {rule: score for rule, score in tuned.items() if rule not in asked}
+    if to_tune:
+        before = trial.judge(_people(world, size.tuned, TRAINING_SEED + 1), to_tune)
+        asked |= {rule: before.threshold_for(rule, size.most_per_1000 / 2) for rule in to_tune}
     untuned: dict[str, Score] = {NEAR_OPTIMUM: reference.score, DEFAULT: ours.as_shipped(world)}
     after = trial.judge(_people(world, size.told, task.seed), tuned | untuned)
     most = size.most_per_1000
-    rows = {
-        rule: _row(after, rule, most, fresh=before.threshold_for(rule, most / 2)) for rule in tuned
-    }
+    rows = {rule: _row(after, rule, most, fresh=asked[rule]) for rule in tuned}
     rows[NEAR_OPTIMUM] = _row(after, NEAR_OPTIMUM, most)
     rows[DEFAULT] = _row(after, DEFAULT, most, shipped=ours.shipped_threshold(world.set_up))
     if task.change is not None:

@@ -1,11 +1,10 @@
 """Fits the tables of the door's score.
 
     python -m scripts.entrybench.fitter [SET-UP …]
-    python -m scripts.entrybench.fitter --judge 6000     what the tables as they stand are worth
 
-What is fitted is what is run: each person's packets go through `CandidateScore` itself, with tables
-that write down what they are asked (so there is no second copy of the signs), and boosted stumps
-then say how much each sign is worth. A stump asks one sign, so their sum is a table a sign;
+What is fitted is what the gateway runs: each person's packets go through `DoorScore` itself, with
+tables that write down what they are asked (so there is no second copy of the signs), and boosted
+stumps then say how much each sign is worth. A stump asks one sign, so their sum is a table a sign;
 a monotone constraint makes it rise.
 
 The loss is what a shop feels, and not whether single packets are told apart:
@@ -26,46 +25,42 @@ LightGBM is of the group `bench` and imported where it is used.
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import get_context
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from presence.core.visit.door_score import DoorNumbers, DoorSide
+from presence.core.visit.antennas import SETS
+from presence.core.visit.door_score import DoorEar, DoorNumbers, DoorScore, SidedRule
+from presence.core.visit.door_tables import DeepTables, DoorTables
 from scripts.entrybench import antennas as a
-from scripts.entrybench import bodies, shop, trial
+from scripts.entrybench import bodies, shop
 from scripts.entrybench.antennas import SetUp
-from scripts.entrybench.candidate import (
-    TABLES,
-    CandidateScore,
-    CandidateTables,
-    DeepTables,
-    candidate,
-    ears_of,
-    rule_of,
-)
-from scripts.entrybench.crowd import crowds
 from scripts.entrybench.earlier import LATER_S
-from scripts.entrybench.radio import Floats
-from scripts.entrybench.world import Episode, World, people, person
+from scripts.entrybench.radio import Floats, Radio
+from scripts.entrybench.world import Episode, World, person
 
 SEED: Final = 4_001
 LEARNED: Final = {
-    "passer": 2500, "window": 2000, "queue": 1500, "doorway": 1800, "flat": 350,
-    "customer": 1700, "errand": 300,
+    "passer": 6500, "window": 2000, "queue": 1200, "doorway": 1800, "flat": 600,
+    "customer": 1600, "errand": 280,
 }  # fmt: skip
-"""People drawn of each kind."""
+"""People drawn of each kind. Fewer passers are learned by heart: the tail is made of them."""
+FEWER: Final = {
+    "passer": 3500, "window": 1500, "queue": 800, "doorway": 1200, "flat": 300,
+    "customer": 800, "errand": 140,
+}  # fmt: skip
+OPEN_FRONT_DB: Final = 0.0
 WATCHED_S: Final = 120.0
 NEAR_DBM: Final = -62.0
 """The typical peak at the door of the simulated phones: what a calibration measures."""
 RATE_PER_1000: Final = 1.0
-TAIL: Final = 1.0
-"""T: how far into the tail the worst outsiders are looked for, in points."""
 PROMPT_S: Final = 2.5
 """Delays count as log(1 + delay / PROMPT_S)."""
 MIN_PACKETS: Final = 4
@@ -75,7 +70,6 @@ LATER_ONE_OF: Final = 5
 """Of the packets of who came in longer ago, so many are passed over for one that is kept."""
 PER_OUTSIDER: Final = 40
 """Packets kept of each: the most suspicious ones."""
-ROUNDS: Final = 300
 PARAMETERS: Final[dict[str, Any]] = {
     "learning_rate": 0.2,
     "num_leaves": 2,
@@ -88,17 +82,16 @@ PARAMETERS: Final[dict[str, Any]] = {
     "max_bin": 127,
     "boost_from_average": False,
     "num_threads": 1,
-    "seed": 1,
     "deterministic": True,
     "force_row_wise": True,
     "verbose": -1,
 }
-NAMES: Final = CandidateTables._fields[: CandidateTables._fields.index("deep")]
+NAMES: Final = DoorTables._fields[: DoorTables._fields.index("deep")]
 """Of the signs; those of the antenna deep inside follow."""
-STEPS: Final = {"lead": 2, "led": 1, "lead_sum": 4, "fast_sum": 4, "level_sum": 6}
+STEPS: Final = {"lead": 2, "lead_sum": 4, "fast_sum": 4, "level_sum": 6}
 OTHER_STEP: Final = 3
 """Between the values of a table, in its unit."""
-FROM_ZERO: Final = ("lead_sum", "fast_sum", "level_sum", "led")
+FROM_ZERO: Final = ("lead_sum", "fast_sum", "level_sum")
 POINTS: Final = 3.0
 """Per unit of log odds, so that two digits are enough."""
 Rows = NDArray[np.int64]
@@ -116,22 +109,66 @@ class _Asked:
         return 0.0
 
 
+class Learned(NamedTuple):
+    """A shop that tables are fitted in, and on whom."""
+
+    set_up: SetUp
+    glass_db: float = shop.GLASS_DB
+    people: Mapping[str, int] = MappingProxyType(LEARNED)
+
+    def __str__(self) -> str:
+        return f"{self.set_up.name}, front {self.glass_db:g} dB"
+
+
 class Drawn(NamedTuple):
-    """A set-up that tables are fitted for, in the worlds in which they are to hold."""
+    """A set-up that tables are fitted for, in the shops in which they are to hold."""
 
     name: str
-    set_ups: tuple[SetUp, ...]
-    tail: float = TAIL
+    shops: tuple[Learned, ...]
+    tail: float
+    """T: how far into the tail the worst outsiders are looked for, in log odds."""
+    rounds: int
+    seeds: tuple[int, ...] = (1, 2)
+    """Of the fits that are averaged: what one of them learns by heart counts half."""
+    unasked: tuple[str, ...] = ()
 
 
 FITTED: Final = {
     each.name: each
     for each in (
-        Drawn("PAIR", (a.PAIR_10, a.PAIR_6)),
-        Drawn("PAIR_AND_INSIDE", (a.PAIR_10_GATEWAY, a.PAIR_6_GATEWAY)),
-        Drawn("INSIDE_AND_DOOR", (a.AS_SHIPPED,), 0.7),
+        Drawn(
+            "PAIR",
+            (
+                Learned(a.PAIR_10),
+                Learned(a.PAIR_6, people=FEWER),
+                Learned(a.PAIR_10, OPEN_FRONT_DB, FEWER),
+            ),
+            tail=1.0,
+            rounds=500,
+        ),
+        Drawn(
+            "PAIR_AND_INSIDE",
+            (
+                Learned(a.PAIR_10_GATEWAY),
+                Learned(a.PAIR_6_GATEWAY),
+                Learned(a.PAIR_10_GATEWAY, OPEN_FRONT_DB, FEWER),
+            ),
+            tail=1.0,
+            rounds=500,
+        ),
+        Drawn(
+            "INSIDE_AND_DOOR",
+            (Learned(a.AS_SHIPPED), Learned(a.AS_SHIPPED, OPEN_FRONT_DB, FEWER)),
+            tail=0.7,
+            rounds=300,
+            seeds=(1,),
+            unasked=("turn",),
+        ),
     )
 }
+"""Of open fronts too: rules that know glass alone let in who passes in a hall
+(docs/entry.md#on-recorded-walks).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +189,16 @@ class Lessons:
 
 def signs_of(episode: Episode, set_up: SetUp, offset_db: float) -> tuple[Floats, Signs]:
     """((P,), (P, F)): at each complete packet from MIN_PACKETS on, what the tables are asked."""
-    ears = ears_of(set_up)
+    sides, tables = next(each for each in SETS if each[0].keys() <= set(set_up.places.values()))
     asked: list[float] = []
     table: Any = _Asked(asked)
-    deep = (
-        DeepTables(table, table, table) if any(ear.side is DoorSide.DEEP for ear in ears) else None
-    )
-    recording = CandidateTables(**dict.fromkeys(NAMES, table), deep=deep)
-    numbers = DoorNumbers(offset_db, NEAR_DBM, inf)
-    rule = rule_of(numbers, recording, ears)
-    score, at, rows = CandidateScore(), [], []
+    deep = None if tables.deep is None else DeepTables(table, table, table)
+    recording = DoorTables(**dict.fromkeys(NAMES, table), deep=deep)
+    ears = [
+        DoorEar(sides[antenna.place], 1 << number) for number, antenna in enumerate(set_up.antennas)
+    ]
+    rule = SidedRule(DoorNumbers(offset_db, NEAR_DBM, inf), recording, sum(ear.bit for ear in ears))
+    score, at, rows = DoorScore(), [], []
     for packet_s, packet in zip(episode.at_s.tolist(), episode.rssi_dbm.tolist(), strict=True):
         for number, reading in enumerate(packet):
             if reading != reading:  # noqa: PLR0124  # NaN: this antenna did not hear it
@@ -191,27 +228,29 @@ def _of_kind(order: tuple[str, int, World, float, int]) -> list[tuple[Floats, Si
     return found
 
 
-def lessons(world: World, offset_db: float, seed: int, workers: int) -> Lessons:
+def lessons(
+    world: World, people: Mapping[str, int], offset_db: float, seed: int, workers: int
+) -> Lessons:
     shares = {**shop.OUTSIDERS, **shop.INSIDERS}
     parts = 4
     orders = [
         (kind, count // parts, world, offset_db, seed + 100 * number + part)
-        for number, (kind, count) in enumerate(LEARNED.items())
+        for number, (kind, count) in enumerate(people.items())
         for part in range(parts)
     ]
     with get_context("fork").Pool(workers) as pool:
-        people = [
+        drawn = [
             (at, signs, is_entry, 1000 * shares[order[0]] / (parts * order[1]))
             for order, found in zip(orders, pool.imap(_of_kind, orders), strict=True)
             for at, signs, is_entry in found
         ]
-    length = np.array([len(at) for at, _, _, _ in people])
+    length = np.array([len(at) for at, _, _, _ in drawn])
     return Lessons(
-        np.concatenate([signs for _, signs, _, _ in people]),
+        np.concatenate([signs for _, signs, _, _ in drawn]),
         np.cumsum(length) - length,
-        np.concatenate([at for at, _, _, _ in people]),
-        np.array([weight for _, _, _, weight in people]),
-        np.array([is_entry for _, _, is_entry, _ in people]),
+        np.concatenate([at for at, _, _, _ in drawn]),
+        np.array([weight for _, _, _, weight in drawn]),
+        np.array([is_entry for _, _, is_entry, _ in drawn]),
     )
 
 
@@ -308,27 +347,32 @@ class _Paced:
 ASIDE: Final = 0.03
 
 
-def stumps(worlds: Sequence[Lessons], tail: float, rounds: int) -> Any:
+def stumps(worlds: Sequence[Lessons], tail: float, rounds: int, seed: int) -> Any:
     import lightgbm  # noqa: PLC0415  # of the group `bench`, and not needed but here
 
     signs = np.concatenate([world.signs for world in worlds])
     data = lightgbm.Dataset(signs, np.zeros(len(signs)), free_raw_data=True)
     loss = _Loss(worlds, tail)
     return lightgbm.train(
-        {**PARAMETERS, "objective": loss, "monotone_constraints": [1] * signs.shape[1]},
+        {
+            **PARAMETERS,
+            "seed": seed,
+            "objective": loss,
+            "monotone_constraints": [1] * signs.shape[1],
+        },
         data,
         num_boost_round=rounds,
     )
 
 
-def fit(worlds: Sequence[Lessons], tail: float, rounds: int = ROUNDS) -> Any:
+def fit(worlds: Sequence[Lessons], tail: float, rounds: int, seed: int) -> Any:
     """A first, quick fit says which packets of the outsiders are suspicious; the second learns from
     these.
     """
     rng = np.random.default_rng(SEED)
-    first = stumps([kept(w, rng.random(len(w.at_s))) for w in worlds], tail, rounds // 6)
+    first = stumps([kept(w, rng.random(len(w.at_s))) for w in worlds], tail, rounds // 6, seed)
     hard = [kept(w, first.predict(w.signs, num_threads=1)) for w in worlds]
-    return stumps(hard, tail, rounds)
+    return stumps(hard, tail, rounds, seed)
 
 
 class Fitted(NamedTuple):
@@ -339,16 +383,17 @@ class Fitted(NamedTuple):
     values: tuple[float, ...]
 
 
-def tables(booster: Any, names: Sequence[str]) -> dict[str, Fitted]:
-    """The stumps of each sign, added up and smoothed over a step. A sign that no stump asks has a
-    table of one value, 0.
+def tables(boosters: Sequence[Any], names: Sequence[str]) -> dict[str, Fitted]:
+    """The stumps of each sign, added up, smoothed over a step, and the mean over the fits. A sign
+    that no stump asks has a table of one value, 0.
     """
     found: dict[int, list[tuple[float, float]]] = {}
-    for tree in booster.dump_model()["tree_info"]:
+    for tree in (each for booster in boosters for each in booster.dump_model()["tree_info"]):
         root = tree["tree_structure"]
         if "split_feature" in root:
             by = root["right_child"]["leaf_value"] - root["left_child"]["leaf_value"]
-            found.setdefault(int(root["split_feature"]), []).append((root["threshold"], by))
+            split = root["threshold"], by / len(boosters)
+            found.setdefault(int(root["split_feature"]), []).append(split)
     return {name: _table(name, found.get(number, [])) for number, name in enumerate(names)}
 
 
@@ -374,7 +419,7 @@ def _table(name: str, splits: Sequence[tuple[float, float]]) -> Fitted:
 
 def source(name: str, fitted: dict[str, Fitted], offset_db: float) -> Iterator[str]:
     """As it stands in presence/core/visit/door_tables.py, but for the thresholds."""
-    yield f"{name}: Final = CandidateTables("
+    yield f"{name}: Final = DoorTables("
     for sign in NAMES:
         yield from _lines(f"    {sign}=", fitted[sign])
     if any(sign.startswith("deep.") for sign in fitted):
@@ -402,25 +447,20 @@ def _lines(begin: str, table: Fitted) -> Iterator[str]:
 WIDTH: Final = 100
 
 
-def judged(world: World, outsiders: int) -> str:
-    """What the tables as they stand are worth, at the threshold that they have."""
-    comers = max(outsiders // 12, 1)
-    fresh = [
-        *crowds(people(shop.OUTSIDERS, outsiders, world, JUDGED_SEED)),
-        *crowds(people(shop.INSIDERS, comers, world, JUDGED_SEED + 1)),
-    ]
-    outcomes = trial.judge(fresh, {CANDIDATE: candidate(world.set_up)})
-    threshold = TABLES[frozenset(world.set_up.places.values())].threshold
-    told = trial.tally(outcomes, CANDIDATE, threshold)
-    return (
-        f"{world.set_up.name}: {told.false_per_1000:.2f} false enters per 1,000 of {outsiders}; of "
-        f"{comers} found {told.found_percent:.1f} %, median {told.median_s:.1f} s, "
-        f"p90 {told.p90_s:.1f} s"
-    )
-
-
-CANDIDATE: Final = "candidate"
-JUDGED_SEED: Final = 9_001
+def fitted_source(drawn: Drawn, radio: Radio, workers: int) -> Iterator[str]:
+    places = set(drawn.shops[0].set_up.places.values())
+    offset_db = next(tables for sides, tables in SETS if sides.keys() <= places).offset_db
+    worlds = []
+    for each in drawn.shops:
+        world = World(radio, each.set_up, each.glass_db, watched_s=WATCHED_S)
+        worlds.append(lessons(world, each.people, offset_db, SEED, workers))
+        print(f"{each}: {len(worlds[-1].at_s)} packets", file=sys.stderr, flush=True)
+        for sign in drawn.unasked:
+            worlds[-1].signs[:, NAMES.index(sign)] = 0
+    signs = [*NAMES, *(f"deep.{sign}" for sign in DeepTables._fields)]
+    boosters = [fit(worlds, drawn.tail, drawn.rounds, seed) for seed in drawn.seeds]
+    fitted = tables(boosters, signs[: worlds[0].signs.shape[1]])
+    yield from source(drawn.name, fitted, offset_db)
 
 
 def main() -> int:
@@ -430,30 +470,13 @@ def main() -> int:
     )
     names = ", ".join(FITTED)
     parser.add_argument("set_ups", nargs="*", metavar="SET-UP", help=f"of {names}; default: all")
-    parser.add_argument(
-        "--judge", type=int, metavar="N", help="fit nothing: try the tables on N fresh outsiders"
-    )
     parser.add_argument("--workers", type=int, default=2, metavar="N")
     options = parser.parse_args()
     if unknown := set(options.set_ups) - set(FITTED):
         parser.error(f"no set-up {', '.join(sorted(unknown))}: there are {names}")
     radio, began_s = bodies.fit().radio, time.monotonic()
-    if options.judge is not None:
-        for name in options.set_ups or FITTED:
-            for set_up in FITTED[name].set_ups:
-                print(judged(World(radio, set_up), options.judge), flush=True)
-        return 0
     for name in options.set_ups or FITTED:
-        drawn = FITTED[name]
-        offset_db = TABLES[frozenset(drawn.set_ups[0].places.values())].offset_db
-        worlds = []
-        for set_up in drawn.set_ups:
-            world = World(radio, set_up, watched_s=WATCHED_S)
-            worlds.append(lessons(world, offset_db, SEED, options.workers))
-            print(f"{set_up.name}: {len(worlds[-1].at_s)} packets", file=sys.stderr, flush=True)
-        signs = [*NAMES, *(f"deep.{sign}" for sign in DeepTables._fields)]
-        fitted = tables(fit(worlds, drawn.tail), signs[: worlds[0].signs.shape[1]])
-        print("\n".join(source(name, fitted, offset_db)), flush=True)
+        print("\n".join(fitted_source(FITTED[name], radio, options.workers)), flush=True)
     print(f"{time.monotonic() - began_s:.0f} s", file=sys.stderr)
     return 0
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from presence.config.settings import EntrySettings
 from presence.core.timestamps import Moment
-from presence.core.visit.antennas import hung
+from presence.core.visit.antennas import hung, tables_of
 from presence.core.visit.visits import Sighting, Visits
 from scripts.entrybench.antennas import SetUp
 from scripts.entrybench.crowd import Crowd, Score
@@ -58,6 +58,12 @@ def shipped_threshold(set_up: SetUp) -> float:
     return settings().evidence_db_s if sided is None else sided.numbers.threshold
 
 
+def calibrated_threshold(set_up: SetUp) -> float | None:
+    """The least that `scan-test` may leave a door with; None where one place is tuned instead."""
+    found = tables_of(set_up.places.values())
+    return None if found is None else found[1].threshold
+
+
 def ours(rule: OurRule, world: World) -> Score:
     """The score after each packet; −inf as long as the rule asks for more packets, or time."""
 
@@ -82,7 +88,7 @@ def _of_one(
     score_of = visits.evidence_db_s if one_place else visits.points
     names = [antenna.name for antenna in set_up.antennas]
     began_s = heard_s = score = -inf
-    packets, found = 0, []
+    packets, decided, found = 0, 0, []
     for packet_s, packet in zip(times_s.tolist(), readings.tolist(), strict=True):
         if packet_s - heard_s > rule.window_s:
             began_s, packets = packet_s, 0
@@ -102,7 +108,9 @@ def _of_one(
                 )
             )
             before, score = score, score_of(SOMEBODY)
-            if score != before and score > highest:  # what stays as it was decides nothing
+            of_before, decided = decided, visits.packets(SOMEBODY)
+            is_new = score != before if one_place else decided > of_before
+            if is_new and score > highest:  # what stays as it was decides nothing
                 highest = score
         enough = packets >= rule.min_sightings and packet_s - began_s >= rule.min_duration_s
         found.append(highest if enough else -inf)

@@ -28,8 +28,8 @@ OUTSIDERS: Final = 3000
 ENTRIES: Final = 300
 GATES: Final = 40
 MOST_PER_1000: Final = 1.0
-BEFORE_S: Final = 2.0
-IN_S: Final = 25.0
+BEFORE_S: Final = 9.5
+IN_S: Final = 30.0
 LOOKIN_S: Final = 6.0
 """As long as the walks of scan-test, as far as somebody who looks in stays."""
 

@@ -364,6 +364,11 @@ ADDITIONS = [
         "satellites: [{name: pavement, place: outside, key_file: p.key}]",
         ":17: radio.antennas: has none but outside",
     ),
+    (
+        "radio: {antennas: [{adapter: usb:1-1}, {adapter: usb:1-2, place: door}]}\n"
+        "entry: {score: 45}",
+        ":18: entry.score: is less than antennas which hang like these ask for, 50.5: it was found",
+    ),
     # as older files have it
     (
         "radio: {adapters: [hci0]}",

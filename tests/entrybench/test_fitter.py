@@ -9,11 +9,10 @@ import pytest
 
 from presence.core.place import Place
 from presence.core.visit.antennas import hung
-from presence.core.visit.door_score import DoorNumbers
-from presence.core.visit.door_tables import Table
-from scripts.entrybench import candidate, fitter
+from presence.core.visit.door_score import DoorNumbers, DoorScore, SidedRule
+from presence.core.visit.door_tables import PAIR_AND_INSIDE, DeepTables, DoorTables, Table
+from scripts.entrybench import fitter, ours
 from scripts.entrybench.antennas import PAIR_10, PAIR_10_GATEWAY, SetUp
-from scripts.entrybench.candidate import CandidateScore, CandidateTables, DeepTables
 from scripts.entrybench.crowd import Crowd
 from scripts.entrybench.fitter import NAMES, Fitted, Lessons
 from scripts.entrybench.world import World, people, person
@@ -38,16 +37,16 @@ def test_the_score_asks_its_tables_in_the_order_in_which_the_fitter_names_the_si
     deep: dict[str, Any] = {name: Named(f"deep.{name}", asked) for name in DeepTables._fields}
     sided = hung(PAIR_10_GATEWAY.places, (), DoorRule())
     assert sided.sided is not None
-    asks = CandidateTables(**tables, deep=DeepTables(**deep))
-    rule = candidate.rule_of(DoorNumbers(0, -62, inf), asks, list(sided.ears.values()))
-    score = CandidateScore()
+    asks = DoorTables(**tables, deep=DeepTables(**deep))
+    rule = SidedRule(DoorNumbers(0, -62, inf), asks, sum(ear.bit for ear in sided.ears.values()))
+    score = DoorScore()
     for ear in sided.ears.values():
         score.hear(rule, ear, -60, 0)
 
     assert asked == [*NAMES, *(f"deep.{name}" for name in DeepTables._fields)]
 
 
-@pytest.mark.parametrize(("set_up", "width"), [(PAIR_10, 10), (PAIR_10_GATEWAY, 13)])
+@pytest.mark.parametrize(("set_up", "width"), [(PAIR_10, 11), (PAIR_10_GATEWAY, 14)])
 def test_the_signs_are_those_of_each_packet_from_the_fourth_on(set_up: SetUp, width: int) -> None:
     world = World(AIR, set_up)
     customer = person("customer", world, np.random.default_rng(5))
@@ -73,7 +72,7 @@ def test_stumps_add_up_to_a_table_that_rises_from_nothing_and_ends_level() -> No
 
 
 def test_a_sign_that_no_stump_asks_has_a_table_of_nothing() -> None:
-    assert fitter._table("led", []) == Fitted(0, 1, (0.0,))
+    assert fitter._table("turn", []) == Fitted(0, 3, (0.0,))
 
 
 def lessons() -> Lessons:
@@ -120,17 +119,17 @@ def test_what_is_fitted_lets_in_who_comes_in_sooner_than_who_does_not() -> None:
         np.full(people, 1000 / (people / 2)),
         is_entry,
     )
-    found = fitter.tables(fitter.fit([world], 1.0, 40), ["lead", "led"])
+    found = fitter.tables([fitter.fit([world], 1.0, 40, seed=1)], ["lead", "turn"])
 
-    assert max(found["lead"].values) > 3 * max(found["led"].values)
+    assert max(found["lead"].values) > 3 * max(found["turn"].values)
 
 
 def test_the_source_that_is_printed_is_what_stands_in_the_core() -> None:
     fitted = {name: Fitted(-4, 2, (0.0, 1.25, 5.0)) for name in NAMES}
     text = "\n".join(fitter.source("PAIR", fitted, 0)) + "\n)"
-    scope: dict[str, Any] = {"Final": Final, "CandidateTables": CandidateTables, "Table": Table}
+    scope: dict[str, Any] = {"Final": Final, "DoorTables": DoorTables, "Table": Table}
     exec(text, scope)  # noqa: S102
-    read: CandidateTables = scope["PAIR"]
+    read: DoorTables = scope["PAIR"]
 
     assert list(read.lead.values) == [0, 0.625, 1.25, 3.125, 5]
     assert max(map(len, text.splitlines())) <= fitter.WIDTH
@@ -140,18 +139,18 @@ def test_who_comes_in_has_more_points_than_who_passes() -> None:
     world = World(AIR, PAIR_10_GATEWAY, watched_s=30)
     highest = {
         kind: [
-            float(candidate.candidate(PAIR_10_GATEWAY)(Crowd.of([each])).max())
+            float(ours.as_shipped(world)(Crowd.of([each])).max())
             for each in people({kind: 1.0}, 8, world, 3)
         ]
         for kind in ("customer", "passer")
     }
 
-    assert np.median(highest["customer"]) > candidate.PAIR_AND_INSIDE.threshold
-    assert max(highest["passer"]) < candidate.PAIR_AND_INSIDE.threshold
+    assert np.median(highest["customer"]) > PAIR_AND_INSIDE.threshold
+    assert max(highest["passer"]) < PAIR_AND_INSIDE.threshold
 
 
 def test_every_place_of_a_set_up_that_is_fitted_has_a_side() -> None:
     for drawn in fitter.FITTED.values():
-        places = {frozenset(set_up.places.values()) for set_up in drawn.set_ups}
+        places = {frozenset(each.set_up.places.values()) for each in drawn.shops}
         assert len(places) == 1
         assert Place.DOOR in next(iter(places))

@@ -191,7 +191,7 @@ async def test_the_gateway_tells_by_one_answer_of_several_bells_whether_the_phon
     """Inside and outside the door, the bell inside is heard alike."""
     for door_dbm, enters in ((-62, True), (-50, False)):
         gateway = Gateway(clock)
-        await answered(Air(gateway, rings(clock, 9, back=-50, door=door_dbm)), clock)
+        await answered(Air(gateway, rings(clock, 15, back=-50, door=door_dbm)), clock)
         engine = an_engine(
             consent(),
             bells={0: Bell("back"), 1: Bell("inner", place=Place.DOOR)},

@@ -117,7 +117,7 @@ def test_a_whole_visit_in_the_simulated_shop_passes_and_suggests_a_threshold(
     wrong = {kind: rate["wrong"] for kind, rate in walk["suggested"]["rates"].items()}
     missed = wrong.pop("in")
     assert set(wrong.values()) == {0}, "nobody enters who stayed out"
-    assert missed <= 1, "a walk ends after 25 s"
+    assert missed <= 3, "a walk ends 20 s after the line, and these phones are 10 dB below HIGH"
     assert walk["suggested"]["entry"]["absence_s"] == walk["present"]["entry"]["absence_s"]
     assert broker["round_trip_s"] < 2
     html = page.read_text()

@@ -7,10 +7,11 @@
 
 Rules that are easy to get wrong:
 
-1. While an antenna at the door or outside is lost, nobody comes in: whoever would, it could have
-   heard in the street.
-2. Without the one deep inside a pair decides alone, with the numbers of a door that was never
-   calibrated, for nobody has walked there without it.
+1. While an antenna on the outer side is lost, nobody comes in: whoever would, it could have heard
+   in the street.
+2. Without another one the rule of what is left decides, with the numbers of a door that was never
+   calibrated, for nobody has walked there without it: a pair without the one deep inside, the one
+   deep inside against the one outside.
 3. An antenna that is not named is inside, but tells no side: whether it is alive, nobody knows.
 """
 
@@ -52,17 +53,22 @@ class Antennas:
     """What they hear is no reason to stay, and of one place no evidence."""
 
 
-def hung(places: Mapping[str, Place], lost: Collection[str], rule: EntryRule) -> Antennas:
-    """What the antennas that live can tell."""
+def hung(
+    places: Mapping[str, Place],
+    lost: Collection[str],
+    rule: EntryRule,
+    *,
+    answers: bool = False,
+) -> Antennas:
+    """What the antennas that live can tell, or bells by what phones answer."""
     within = innermost(places.values())
     beside = frozenset(name for name, place in places.items() if place is not within)
     if tables_of(places.values()) is None:
         return Antennas(None, {}, beside)
     living = {name: place for name, place in places.items() if name not in lost}
     found = tables_of(living.values())
-    in_doubt = any(places.get(name, Place.INSIDE) is not Place.INSIDE for name in lost)
-    if found is None or in_doubt:  # rule 1
-        return Antennas(NOBODY, {}, beside)
+    if found is None or outer_place(places.values()) in {places.get(name) for name in lost}:
+        return Antennas(NOBODY, {}, beside)  # rule 1
     sides, tables = found
     ears = {
         name: DoorEar(sides[place], 1 << number)
@@ -70,7 +76,8 @@ def hung(places: Mapping[str, Place], lost: Collection[str], rule: EntryRule) ->
         if place in sides
     }
     numbers = door_numbers(tables, rule, calibrated=not lost)
-    return Antennas(SidedRule(numbers, tables, sum(ear.bit for ear in ears.values())), ears, beside)
+    asked = tables.of_answers() if answers else tables
+    return Antennas(SidedRule(numbers, asked, sum(ear.bit for ear in ears.values())), ears, beside)
 
 
 NOBODY: Final = SidedRule(DoorNumbers(0.0, 0.0, inf), PAIR, 0)
@@ -90,6 +97,13 @@ def door_numbers(tables: DoorTables, rule: EntryRule, *, calibrated: bool = True
 def innermost(places: Collection[Place]) -> Place:
     """Where an antenna hears who is within: what is heard there keeps a visit going."""
     return Place.DOOR if set(places) == {Place.DOOR, Place.OUTSIDE} else Place.INSIDE
+
+
+def outer_place(places: Collection[Place]) -> Place | None:
+    """Where the antennas hang that face the street; None where the places tell no sides."""
+    found = tables_of(places)
+    sides = {} if found is None else found[0]
+    return next((place for place, side in sides.items() if side is DoorSide.OUTER), None)
 
 
 def tables_of(places: Collection[Place]) -> tuple[dict[Place, DoorSide], DoorTables] | None:

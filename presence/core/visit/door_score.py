@@ -1,15 +1,16 @@
 """The score of an entry where antennas tell the two sides of a door apart.
 
-    packet ─► level of each side, ─┬► lead = inner − outer       ┐
-              silence as the floor ├► peaks at the door          ├► tables ─► points
-                                   └► how long it led, once near ┘
+    packet ─► level of each side, ─┬► lead = inner − outer, now and summed  ┐
+              silence as the floor ├► peaks at the door, and how long ago   ├► tables ─► points
+                                   └► how much louder inside than a while ago┘
 
 Two antennas at one door hear the same phone, pocket and body over the same distance. All of that
 falls out of the *lead* of the inner one over the outer one, and what remains is on which side of
 the front the phone is. The score adds up what small tables say (`presence.core.visit.door_tables`):
 how far the inner antenna leads now, for how long it has led since the phone was near (Page's sums,
-as in `presence.core.visit.evidence`), and how near that was. Who passes is near and never leads for
-long; who lives next door may lead, and was never near.
+as in `presence.core.visit.evidence`), how near that was and how long ago, by how much the lead has
+grown since then, and by how much the phone has become louder inside. Who passes is near and never
+leads for long; who lives next door leads, and was neither near nor ever less loud.
 
 Rules that are easy to get wrong:
 
@@ -20,13 +21,13 @@ Rules that are easy to get wrong:
    readings are taken together, until an antenna hears once more or PACKET_S has passed.
 3. A side that has never heard the subject gives no lead, however silent it is: it may be deaf.
 4. What is taken off a reading for the phone's loudness is taken off the floor too, and all tables
-   rise: so it may only lower the score.
+   rise with what is heard: so it may only lower the score.
 5. A reading that is late by more than LATE_S changes nothing.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
-from math import exp, inf
+from math import inf
 from typing import Final, NamedTuple
 
 from presence.core.visit.door_tables import DoorTables
@@ -42,27 +43,31 @@ LATE_S: Final = 1.0
 """More than a satellite takes: 0.2 to 0.4 s (docs/satellites.md)."""
 FAST_S: Final = 0.4
 LEVEL_S: Final = 1.0
-SLOW_S: Final = 4.0
 LONG_S: Final = 12.0
-"""Time constants: less than a step, a step or two, as long as somebody stands between, and several
-such stops.
+SLOW_S: Final = 30.0
+"""Time constants: less than a step, a step or two, several stops, and longer than anybody takes to
+come in. After
+a pause of t a level has moved by t/(t + constant): as the exponential for short ones, and cheaper.
 """
 MAX_LEAD_DB: Final = 8.0
 MAX_LAG_DB: Final = 10.0
 """A sum grows and falls by no more than this for each second."""
 MAX_SUM_DB_S: Final = 200.0
 SIDE_DB: Final = 5.0
+FAST_SIDE_DB: Final = 3.0
 """What leads by less is nearly as often outside: it empties the sum."""
-DEEP_SIDE_DB: Final = -5.0
-"""The same for the antenna deep inside, over the outer one."""
 FORGET_DB_PER_S: Final = 0.1
 """A peak at the door means less with each minute: 6 dB."""
-NEAR_DB: Final = 4.5
-"""A peak counts the more the higher it is above `near_dbm`: half there, nearly nothing 20 dB below,
-for a phone in the wrong pocket is not as near as it is (logistic, with this scale).
+NEAR_DB: Final = 18.0
+"""A lead counts the more the nearer the phone was: whole at `near_dbm`, nothing so much below, for
+a phone in the wrong pocket is not as near as it is.
 """
+SAME_DB: Final = 0.01
+"""Two moments so close are as loud: the first one is the peak, whatever a sum is rounded to."""
 HERE_DB: Final = 8.0
 """Who comes in is weaker than at the door by so much within seconds, and still about here."""
+ABOUT_DB: Final = 12.0
+"""The level within by which a phone is about: so much below near."""
 
 
 class DoorSide(IntEnum):
@@ -81,8 +86,6 @@ class DoorEar(NamedTuple):
 
 
 INNER, OUTER, DEEP = DoorSide
-BOTH: Final = (INNER, OUTER)
-SIDES: Final = (INNER, OUTER, DEEP)
 HEARD_BY_BOTH: Final = 1 << INNER | 1 << OUTER
 
 
@@ -111,9 +114,10 @@ class DoorScore:
     """What is known of one subject at one door since the approach began: a few numbers a side."""
 
     __slots__ = (
-        "_close_s", "_complete", "_ever", "_fast", "_heard", "_level", "_long_db", "_long_dbm",
-        "_loud_peak", "_outer_max", "_packet", "_packet_s", "_peak", "_silence", "_slow_db",
-        "_sums", "began_s", "packets", "peak_s", "points",
+        "_close_s", "_complete", "_deep", "_deep_slow", "_ever", "_fast_sum", "_heard", "_inner",
+        "_inner_fast", "_inner_peak", "_inner_slow", "_lead_sum", "_level_sum", "_long_lead",
+        "_outer", "_outer_fast", "_outer_max", "_outer_peak", "_packet", "_packet_s", "_peak_lead",
+        "_silence", "began_s", "packets", "peak_s", "points",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -134,16 +138,17 @@ class DoorScore:
         """Whether it speaks in this packet (rule 1)."""
         self._close_s = -inf
         """When the packet before was complete."""
-        self._fast = [-inf, -inf, -inf]
-        self._level = [-inf, -inf, -inf]
-        self._peak = [-inf, -inf, -inf]
-        self._loud_peak = -inf
-        """At the door, whichever side of it."""
+        self._inner = self._outer = self._deep = -inf
+        """Levels over LEVEL_S; over FAST_S and SLOW_S:"""
+        self._inner_fast = self._outer_fast = self._inner_slow = self._deep_slow = -inf
+        self._inner_peak = self._outer_peak = -inf
+        """Of the fast levels, forgotten slowly."""
         self._outer_max = -inf
-        self._slow_db = self._long_db = self._long_dbm = 0.0
-        """The lead over SLOW_S and LONG_S, and the level within over LONG_S."""
-        self._sums = [0.0, 0.0, 0.0]
-        """Of the lead, the fast lead, and the lead of the antenna deep inside."""
+        self._peak_lead = 0.0
+        """The lead at the outer peak."""
+        self._long_lead = 0.0
+        """The lead over LONG_S."""
+        self._lead_sum = self._fast_sum = self._level_sum = 0.0
 
     def hear(
         self,
@@ -158,18 +163,19 @@ class DoorScore:
         """Take in a reading, less the phone's loudness; whether it made a packet complete, so that
         `points` are new.
         """
-        if now_s < self._packet_s - LATE_S:  # rule 5
+        packet_s = self._packet_s
+        if now_s < packet_s - LATE_S:  # rule 5
             return False
         side, bit = ear
         fresh = False
-        if self._packet_s == -inf:
+        if packet_s == -inf:
             self.began_s = now_s
-        if self._heard & bit or now_s - self._packet_s > PACKET_S:  # rule 2
+        if self._heard & bit or now_s - packet_s > PACKET_S:  # rule 2
             if not self._complete:
                 self._take_in(rule, FLOOR_DBM - loudness_db)
                 fresh = True
             self._packet = [-inf, -inf, -inf]
-            self._packet_s, self._heard = max(now_s, self._packet_s), 0
+            self._packet_s, self._heard = max(now_s, packet_s), 0
             self._complete, self._silence = False, not answered
         self._heard |= bit
         self._ever |= 1 << side
@@ -182,93 +188,111 @@ class DoorScore:
     def _take_in(self, rule: SidedRule, floor_dbm: float) -> None:
         """The packet has come as far as it will."""
         self._complete = True
-        first = self.packets == 0
-        since_s = 0.0 if first else self._packet_s - self._close_s
-        self._close_s = self._packet_s
         self.packets += 1
-        fast_gain, gain = 1 - exp(-since_s / FAST_S), 1 - exp(-since_s / LEVEL_S)
-        forget_db = FORGET_DB_PER_S * since_s
-        fast, level, peak = self._fast, self._level, self._peak
-        for side in SIDES if rule.tables.deep_sum is not None else BOTH:
-            reading = self._packet[side]
-            if reading == -inf:
-                reading = floor_dbm if self._silence or first else level[side]
-            if first:
-                fast[side] = level[side] = reading
-            else:
-                fast[side] += fast_gain * _step(reading - fast[side])
-                level[side] += gain * _step(reading - level[side])
-            peak[side] = max(peak[side] - forget_db, fast[side])
-        if level[OUTER] > self._outer_max:
-            self._outer_max, self.peak_s = level[OUTER], self._packet_s
-        loud = max(fast[OUTER], fast[INNER])
-        self._loud_peak = max(self._loud_peak - forget_db, loud)
-        self._add_up(rule, since_s, first=first)
+        now_s, deep = self._packet_s, rule.tables.deep
+        inner_dbm, outer_dbm, deep_dbm = self._packet
+        if self.packets == 1:
+            self._begin(*(max(each, floor_dbm) for each in self._packet))
+            since_s = 0.0
+        else:
+            since_s = now_s - self._close_s
+            if inner_dbm == -inf:
+                inner_dbm = floor_dbm if self._silence else self._inner
+            if outer_dbm == -inf:
+                outer_dbm = floor_dbm if self._silence else self._outer
+            fast_gain, gain = since_s / (since_s + FAST_S), since_s / (since_s + LEVEL_S)
+            slow_gain = since_s / (since_s + SLOW_S)
+            self._inner_fast += fast_gain * _step(inner_dbm - self._inner_fast)
+            self._outer_fast += fast_gain * _step(outer_dbm - self._outer_fast)
+            self._inner += gain * _step(inner_dbm - self._inner)
+            self._outer += gain * _step(outer_dbm - self._outer)
+            self._inner_slow += slow_gain * (inner_dbm - self._inner_slow)
+            if deep is not None:
+                if deep_dbm == -inf:
+                    deep_dbm = floor_dbm if self._silence else self._deep
+                self._deep += gain * _step(deep_dbm - self._deep)
+                self._deep_slow += slow_gain * (deep_dbm - self._deep_slow)
+        self._close_s = now_s
+        self._add_up(rule, now_s, since_s)
 
-    def _add_up(self, rule: SidedRule, since_s: float, *, first: bool) -> None:
-        offset_db, near_dbm, _ = rule.numbers
-        tables, level, peak = rule.tables, self._level, self._peak
-        lead = level[INNER] - level[OUTER] - offset_db
-        fast_lead = self._fast[INNER] - self._fast[OUTER] - offset_db
-        here, within = max(level[OUTER], level[INNER]), max(level[INNER], level[DEEP])
-        slow = 1.0 if first else 1 - exp(-since_s / SLOW_S)
-        long = 1.0 if first else 1 - exp(-since_s / LONG_S)
-        self._slow_db += (lead - self._slow_db) * slow
-        self._long_db += (lead - self._long_db) * long
-        self._long_dbm += (within - self._long_dbm) * long
-        sums = self._sums
-        self._fill_sums(lead, fast_lead, here - near_dbm, min(MAX_CREDIT_S, since_s), near_dbm)
-        weaker = min(peak[OUTER], peak[INNER])
-        points = (
-            tables.close_lead.at(lead + (weaker - near_dbm) / 2)
-            + tables.fast_lead.at(fast_lead)
-            + tables.slow_lead.at(self._slow_db)
-            + tables.long_lead.at(self._long_db)
-            + tables.long_level.at(self._long_dbm - near_dbm)
-            + tables.lead_sum.at(sums[INNER])
-            + tables.here_sum.at(sums[OUTER])
-            + tables.outer_peak.at(peak[OUTER] - near_dbm)
-            + tables.inner_peak.at(peak[INNER] - near_dbm)
-            + tables.outer_drop.at(peak[OUTER] - level[OUTER])
+    def _begin(self, inner_dbm: float, outer_dbm: float, deep_dbm: float) -> None:
+        self._inner = self._inner_fast = self._inner_slow = inner_dbm
+        self._outer = self._outer_fast = outer_dbm
+        self._deep = self._deep_slow = deep_dbm
+
+    def _add_up(self, rule: SidedRule, now_s: float, since_s: float) -> None:
+        (offset_db, near_dbm, _), tables = rule.numbers, rule.tables
+        inner, outer = self._inner - near_dbm, self._outer - near_dbm
+        inner_fast, outer_fast = self._inner_fast - near_dbm, self._outer_fast - near_dbm
+        lead, fast_lead = inner - outer - offset_db, inner_fast - outer_fast - offset_db
+        forgotten_db = FORGET_DB_PER_S * since_s
+        inner_peak, outer_peak = self._inner_peak - forgotten_db, self._outer_peak - forgotten_db
+        self._inner_peak = inner_peak = inner_fast if inner_fast > inner_peak else inner_peak
+        self._outer_peak = outer_peak = outer_fast if outer_fast > outer_peak else outer_peak
+        if outer > self._outer_max + SAME_DB:
+            self._outer_max, self.peak_s, self._peak_lead = outer, now_s, lead
+        self._long_lead += (lead - self._long_lead) * since_s / (since_s + LONG_S)
+        credit_s = since_s if since_s < MAX_CREDIT_S else MAX_CREDIT_S
+        was_near = inner_peak if inner_peak > outer_peak else outer_peak
+        is_here = inner if inner > outer else outer
+        self._lead_sum = _page(self._lead_sum, lead - SIDE_DB, was_near, credit_s)
+        self._fast_sum = _page(
+            self._fast_sum, fast_lead - FAST_SIDE_DB, is_here + HERE_DB, credit_s
         )
-        if tables.deep_sum is not None and tables.deep_lead is not None:
-            points += tables.deep_sum.at(sums[DEEP]) + tables.deep_lead.at(level[DEEP] - here)
-        self.points = points if self._ever & HEARD_BY_BOTH == HEARD_BY_BOTH else -inf  # rule 3
+        self._level_sum = _page(self._level_sum, inner + ABOUT_DB, 0.0, credit_s)
+        if self._ever & HEARD_BY_BOTH == HEARD_BY_BOTH:  # rule 3
+            self.points = self._points(tables, now_s, lead, fast_lead, near_dbm)
 
-    def _fill_sums(
-        self, lead: float, fast_lead: float, here_db: float, credit_s: float, near_dbm: float
-    ) -> None:
-        """`here_db`: how loud the phone is at the door now, above `near_dbm`."""
-        sums, level = self._sums, self._level
-        was_near = _share(self._loud_peak - near_dbm)
-        sums[INNER] = _page(sums[INNER], lead - SIDE_DB, was_near, credit_s)
-        sums[OUTER] = _page(sums[OUTER], fast_lead, _share(here_db + HERE_DB), credit_s)
-        if level[DEEP] > -inf:
-            deep_lead = level[DEEP] - level[OUTER] - DEEP_SIDE_DB
-            sums[DEEP] = _page(sums[DEEP], deep_lead, was_near, credit_s)
+    def _points(
+        self, tables: DoorTables, now_s: float, lead: float, fast_lead: float, near_dbm: float
+    ) -> float:
+        points = (
+            tables.lead.at(fast_lead)
+            + tables.lead_sum.at(self._lead_sum)
+            + tables.fast_sum.at(self._fast_sum)
+            + tables.long_lead.at(self._long_lead)
+            + tables.inner_peak.at(self._inner_peak)
+            + tables.outer_peak.at(self._outer_peak)
+            + tables.since_peak.at(self.peak_s - now_s)
+            + tables.turn.at(lead - self._peak_lead)
+            + tables.outer_drop.at(self._outer_peak - self._outer + near_dbm)
+            + tables.level_sum.at(self._level_sum)
+            + tables.rise.at(self._inner - self._inner_slow)
+        )
+        if tables.deep is not None:
+            deep, of_deep = self._deep, tables.deep
+            points += (
+                of_deep.level.at(deep - near_dbm)
+                + of_deep.lead.at(deep - self._outer)
+                + of_deep.rise.at(deep - self._deep_slow)
+            )
+        return points
 
     @property
     def inner_dbm(self) -> float:
         """The level on the inner side."""
-        return max(self._level[INNER], self._level[DEEP])
+        return max(self._inner, self._deep)
 
 
 def _step(db: float) -> float:
     """What one packet may move a level by: fading throws single ones off."""
     if db > MAX_STEP_DB:
         return MAX_STEP_DB
-    return max(-MAX_STEP_DB, db)
+    return db if db > -MAX_STEP_DB else -MAX_STEP_DB
 
 
-def _share(above_db: float) -> float:
-    """From 0 far below near to 1 far above."""
-    return 1 / (1 + exp(-above_db / NEAR_DB))
-
-
-def _page(total: float, lead_db: float, near: float, credit_s: float) -> float:
-    """Page's sum: what leads counts as far as it is near, what lags counts whole."""
+def _page(total: float, lead_db: float, above_near_db: float, credit_s: float) -> float:
+    """Page's sum: what lags counts whole; what leads whole at near, nothing NEAR_DB below, and in
+    between as far.
+    """
     if lead_db > 0:
-        total += near * (min(MAX_LEAD_DB, lead_db)) * credit_s
-        return min(MAX_SUM_DB_S, total)
-    total += (max(-MAX_LAG_DB, lead_db)) * credit_s
+        if lead_db > MAX_LEAD_DB:
+            lead_db = MAX_LEAD_DB
+        if above_near_db < 0:
+            if above_near_db <= -NEAR_DB:
+                return total
+            lead_db *= 1 + above_near_db / NEAR_DB
+        total += lead_db * credit_s
+        return total if total < MAX_SUM_DB_S else MAX_SUM_DB_S
+    total += (lead_db if lead_db > -MAX_LAG_DB else -MAX_LAG_DB) * credit_s
     return total if total > 0 else 0.0

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+HALF: Final = 0.499_999
+"""Just less, so that what is midway but for how it was rounded always counts as the lower one."""
+
 
 class Table:
     """Points over one quantity."""
 
-    __slots__ = ("_last", "_low", "values")
+    __slots__ = ("_low", "_most", "_size", "values")
 
     def __init__(self, low: float, step: int, values: Sequence[float]) -> None:
         between = (
@@ -23,122 +26,168 @@ class Table:
             for part in range(step)
         )
         self.values = (*between, values[-1])
-        """One for each whole dB, or dB·s, from the lowest on."""
-        self._low = low - 0.5
-        self._last = len(self.values) - 1
+        """One for each whole dB, dB·s or second, from the lowest on."""
+        self._low = low - HALF
+        self._size = len(self.values)
+        self._most = values[-1]
+
+    def no_less_than(self, share: float) -> "Table":
+        """The same, but for at least this share of its most, whatever is asked."""
+        least = share * self._most
+        return Table(self._low + HALF, 1, [max(each, least) for each in self.values])
 
     def at(self, quantity: float) -> float:
-        """The points; the nearest whole dB is near enough."""
-        index = int(quantity - self._low) if quantity > self._low else 0
-        return self.values[min(self._last, index)]
+        """The points; the nearest whole one is near enough."""
+        above = quantity - self._low
+        if above <= 0:
+            return self.values[0]
+        return self.values[int(above)] if above < self._size else self._most
+
+
+class DeepTables(NamedTuple):
+    """What the antenna deep inside adds."""
+
+    level: Table
+    lead: Table
+    """Over the outer one."""
+    rise: Table
+    """How much louder it is than over half a minute: who lives next door is always as loud."""
 
 
 class DoorTables(NamedTuple):
-    """What a set-up of antennas needs. Peaks are in dB above `near_dbm`, leads in dB over the
-    `side_offset_db` of the door, sums in dB·s.
+    """What a set-up of antennas needs. Peaks and levels are in dB above `near_dbm`, leads in dB
+    over the `side_offset_db` of the door, sums in dB·s.
     """
 
-    close_lead: Table
-    """The lead, with half of what the weaker of the two peaks is above near."""
-    fast_lead: Table
-    """The lead within a step."""
-    slow_lead: Table
-    long_lead: Table
-    """The lead over seconds: for phones that pause, or are weak."""
-    long_level: Table
-    """How loud the phone is within, over seconds."""
+    lead: Table
+    """Of the inner antenna over the outer one, within a step."""
     lead_sum: Table
     """How long and how far it has led by more than SIDE_DB, since the phone was near."""
-    here_sum: Table
-    """The same of the fast lead by more than nothing, while the phone is still about here."""
-    outer_peak: Table
+    fast_sum: Table
+    """The same within a step and by more than FAST_SIDE_DB, while the phone is still about here."""
+    long_lead: Table
+    """Over seconds: for phones that pause, or are weak."""
     inner_peak: Table
+    outer_peak: Table
+    since_peak: Table
+    """Seconds, below zero: a peak long ago speaks less."""
+    turn: Table
+    """By how much the lead has grown since the outer peak: whatever phone and body add to it."""
     outer_drop: Table
     """By how much the outer antenna hears less than at its peak."""
-    deep_sum: Table | None = None
-    deep_lead: Table | None = None
-    """The antenna deep inside over the stronger one at the door."""
+    level_sum: Table
+    """How long and how far the phone has been louder within than ABOUT_DB below near."""
+    rise: Table
+    """How much louder it is there than over half a minute."""
+    deep: DeepTables | None = None
     offset_db: float = 0.0
     """`side_offset_db` of a door that was not calibrated."""
     threshold: float = 0.0
-    """The least that a calibrated door asks for: 0.8 false enters in 1,000 outsiders of the shop
-    that the tables were fitted to.
+    """The least that a calibrated door asks for: at most 1 false enter in 1,000 outsiders of the
+    bench's shop with the antennas that need most.
     """
     unwalked: float = 0.0
-    """What a door asks for that nobody has walked: fewer than 1 in 1,000 in the bench's shop, whose
-    phones are carried in more ways (docs/entry.md).
-    """
+    """What a door asks for that nobody has walked (docs/entry.md)."""
+
+    def of_answers(self) -> "DoorTables":
+        """Those by which answers at the bell are judged. A phone that the bell has woken within has
+        no approach to tell of: what has changed since then counts NO_APPROACH at least.
+        """
+        deep = self.deep
+        return self._replace(
+            turn=self.turn.no_less_than(NO_APPROACH),
+            rise=self.rise.no_less_than(NO_APPROACH),
+            deep=deep and deep._replace(rise=deep.rise.no_less_than(NO_APPROACH)),
+        )
+
+
+NO_APPROACH: Final = 0.6
+"""Of the most that a sign of change gives. As many as 1 in 1,000 outsiders would enter by their
+answers with a little more, and far fewer of who is first asked within with less
+(scripts/entrybench/answers.py, docs/entry.md#answers-at-the-bell).
+"""
 
 
 # fmt: off
+# scripts/entrybench/fitter.py
 PAIR: Final = DoorTables(
-    close_lead=Table(-20, 4, (0, 2.06, 3.81, 4.55, 4.57, 4.95, 7.31, 9.17, 9.19, 9.21, 9.23)),
-    lead_sum=Table(0, 6, (
-        0, 3, 3.02, 3.04, 3.75, 4, 4.26, 4.44, 4.62, 4.63, 4.63, 4.64, 4.64, 4.66, 4.68,
-        4.7, 4.72, 4.74, 4.76, 4.78, 4.8,
+    lead=Table(2, 2, (0, 0.78, 1.77, 3.12, 3.62, 3.82, 3.82, 3.89, 4.45, 4.5)),
+    lead_sum=Table(8, 4, (
+        0, 0.02, 1.32, 3.6, 3.6, 3.6, 3.6, 8.36, 10.27, 10.27, 10.27, 10.27, 10.27, 10.27, 10.27,
+        10.27, 10.27, 10.27, 10.27, 10.27, 10.27, 10.27, 10.27, 10.27, 10.27, 13.38, 13.9,
     )),
-    here_sum=Table(0, 6, (
-        0, 9.31, 12.46, 12.48, 12.5, 12.51, 12.52, 12.53, 12.54, 12.54, 12.55, 12.55, 12.56,
-        12.56, 12.56, 12.57, 12.57, 12.57, 12.57, 12.58, 12.58,
+    fast_sum=Table(0, 4, (0, 1.43, 2.46, 3.47, 4.82, 10.06, 12.7, 15.08, 15.12)),
+    long_lead=Table(-9, 3, (0, 0.98, 2.44, 3.38, 3.4, 3.4, 4.38, 7.26)),
+    inner_peak=Table(-12, 3, (0, 0.09, 1.37, 2.78, 4.93, 7.04, 7.15)),
+    outer_peak=Table(-21, 3, (0, 0.09, 3.49, 7.4, 11.15, 15.66, 16.98, 17.01, 17.02)),
+    since_peak=Table(-114, 3, (
+        0, 0.44, 1.54, 1.54, 1.54, 2.37, 5.26, 5.82, 6.21, 6.44, 6.46, 6.46, 7.66, 8.43, 8.84, 9.22,
+        9.38, 9.38, 10.02, 10.17, 10.2, 10.2, 10.2, 10.2, 10.46, 10.47, 10.47, 10.47, 10.47, 10.47,
+        10.47, 10.47, 10.47, 10.47, 10.47, 10.84, 11.54, 14.93, 18.55, 20.4,
     )),
-    outer_peak=Table(-24, 6, (0, 4.1, 14.15, 15.3, 15.32, 15.34, 15.36)),
-    inner_peak=Table(-24, 6, (0, 0.75, 0.77, 0.79, 0.81, 0.83, 1.38)),
-    fast_lead=Table(-16, 4, (0, 0.38, 0.4, 0.57, 0.81, 1.89, 3.31, 3.72, 3.74)),
-    slow_lead=Table(-15, 5, (0, 0.02, 1.79, 2.22, 2.24, 2.26, 7)),
-    long_lead=Table(-12, 4, (0, 0.02, 0.04, 1.23, 1.25, 1.27, 1.29)),
-    long_level=Table(-36, 6, (0, 0.57, 0.63, 0.65, 0.67, 0.69, 0.74)),
-    outer_drop=Table(0, 5, (0, 0.02, 0.04, 0.06, 0.09, 0.11, 0.13, 0.15, 0.17)),
+    turn=Table(-3, 3, (0, 0.73, 2.2, 4.78, 6.75, 7.71, 7.97, 10.4, 11.2, 11.2, 11.52, 11.58)),
+    outer_drop=Table(0, 3, (0, 0.26, 0.56, 1.74, 2.28, 3.98, 5.54, 7.79, 9.58, 10.76, 11.42)),
+    level_sum=Table(36, 6, (0, 0.34, 1.76)),
+    rise=Table(-6, 3, (0, 0.82, 4.02, 6.9, 9.1, 12.72, 15.39, 17.38, 18.36, 19.16, 20.56, 20.8)),
     offset_db=0,
-    threshold=45.30,
-    unwalked=51.2,
+    threshold=82.5,
+    unwalked=85,
 )
 
 PAIR_AND_INSIDE: Final = DoorTables(
-    close_lead=Table(-20, 4, (0, 0.85, 2.09, 3.87, 4.14, 4.24, 6.73, 9.49, 9.51, 9.82, 10.67)),
-    lead_sum=Table(0, 6, (
-        0, 2.3, 2.32, 2.34, 2.36, 2.37, 2.38, 2.39, 2.4, 2.41, 2.41, 2.42, 2.42, 2.42, 2.43,
-        2.43, 2.43, 2.43, 2.44, 2.44, 2.44,
+    lead=Table(2, 2, (0, 0.99, 1.36, 2.28, 2.93)),
+    lead_sum=Table(0, 4, (
+        0, 0.27, 0.27, 0.27, 0.3, 0.31, 0.34, 0.36, 0.36, 0.36, 1.72, 7.44, 7.44, 8.82, 12.29,
     )),
-    here_sum=Table(0, 6, (
-        0, 2.65, 6.54, 6.56, 6.58, 6.59, 6.6, 6.61, 6.62, 6.62, 6.63, 6.63, 6.64, 6.64,
-        6.64, 6.65, 6.65, 6.65, 6.65, 6.66, 6.66,
+    fast_sum=Table(0, 4, (0, 2.02, 3.28, 4.97, 6.46, 8.02, 8.98, 9.55, 9.64, 9.73)),
+    long_lead=Table(-9, 3, (0, 0.57, 2.49, 4.41, 7.3, 7.72)),
+    inner_peak=Table(-12, 3, (0, 0.06, 0.79, 1.18, 4.96, 6.26, 7.35, 7.62)),
+    outer_peak=Table(-21, 3, (0, 1.25, 10.42, 13.99, 18.3, 23.14, 24.62, 24.78)),
+    since_peak=Table(-141, 3, (
+        0, 0.18, 0.92, 0.92, 0.92, 0.92, 0.92, 0.92, 1.18, 2.53, 3.64, 3.98, 4, 4, 4.1, 4.31, 4.31,
+        4.31, 4.31, 4.36, 4.56, 4.56, 4.56, 4.56, 4.56, 4.56, 4.56, 4.56, 7.75, 11.8, 15.24, 18.49,
+        18.49, 18.49, 18.49, 18.49, 18.49, 18.49, 18.58, 18.99, 19.06, 19.28, 20.81, 21.43, 21.72,
+        22.8, 24.99, 27.93, 28.74,
     )),
-    outer_peak=Table(-24, 6, (0, 2.77, 8.03, 9.35, 9.37, 9.39, 9.41)),
-    inner_peak=Table(-24, 6, (0, 0.02, 0.04, 0.94, 4.34, 5.15, 5.24)),
-    fast_lead=Table(-16, 4, (0, 0.02, 0.31, 0.33, 0.41, 0.43, 1.41, 3.1, 3.49)),
-    slow_lead=Table(-15, 5, (0, 0.02, 0.22, 0.24, 1.84, 1.86, 1.89)),
-    long_lead=Table(-12, 4, (0, 0.33, 0.57, 1.27, 1.29, 1.31, 1.49)),
-    long_level=Table(-36, 6, (0, 0.38, 0.4, 0.42, 0.44, 0.46, 0.82)),
-    outer_drop=Table(0, 5, (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16)),
-    deep_sum=Table(0, 6, (
-        0, 0.02, 0.04, 0.06, 0.08, 0.09, 0.1, 0.11, 0.12, 0.12, 0.13, 0.14, 0.14, 0.14,
-        0.15, 0.15, 0.15, 0.15, 0.16, 0.16, 0.16,
-    )),
-    deep_lead=Table(-30, 6, (0, 0.02, 0.04, 0.06, 0.08, 0.16, 1.51, 6.55)),
+    turn=Table(-3, 3, (0, 0.92, 4.33, 5.48, 6.16, 6.97, 9.15, 9.96, 10.39)),
+    outer_drop=Table(3, 3, (0, 0.51, 1.38, 2.41, 2.86, 3.28, 4.84, 5.28, 6.08)),
+    level_sum=Table(0, 6, (0,)),
+    rise=Table(-6, 3, (0, 0.72, 2.18, 5.04, 7.06, 7.32, 9.2, 11.51, 11.51, 11.98, 12.43, 12.46)),
+    deep=DeepTables(
+        level=Table(-12, 3, (0, 1.19, 2.59, 2.76, 2.96)),
+        lead=Table(-2, 2, (
+            0, 0.04, 0.04, 0.12, 1.23, 2.4, 3.32, 3.88, 4.34, 8.52, 10.73, 13.68, 19.05, 19.36,
+        )),
+        rise=Table(-9, 3, (0, 0.54, 1.85, 3.68, 5.6, 6.85, 8.32, 10.87, 11.58)),
+    ),
     offset_db=0,
-    threshold=35.63,
-    unwalked=40.3,
+    threshold=101,
+    unwalked=104,
 )
 
 INSIDE_AND_DOOR: Final = DoorTables(
-    close_lead=Table(-20, 4, (0, 1.17, 1.19, 1.21, 2.73, 3.22, 3.24, 5.25, 5.87, 5.9, 15.48)),
-    lead_sum=Table(0, 6, (
-        0, 1.29, 11.99, 12.01, 12.03, 12.04, 12.05, 12.06, 12.07, 12.08, 12.08, 12.09,
-        12.09, 12.09, 12.1, 12.1, 12.1, 12.1, 12.11, 12.11, 12.11,
+    lead=Table(12, 2, (0, 2.35, 2.77)),
+    lead_sum=Table(24, 4, (
+        0, 0.08, 0.4, 0.41, 0.41, 0.41, 0.76, 0.84, 0.84, 0.84, 0.84, 0.84, 0.84, 0.84, 3.55, 3.83,
+        3.83, 3.83, 3.83, 3.83, 3.83, 3.83, 3.83, 3.83, 3.83, 3.83, 3.83, 3.83, 4.14, 4.36, 4.75,
+        5.04,
     )),
-    here_sum=Table(0, 6, (
-        0, 0.62, 1.05, 2.35, 2.37, 2.38, 2.39, 2.4, 2.41, 2.42, 2.42, 2.43, 2.43, 2.43,
-        2.44, 2.44, 2.44, 2.44, 2.45, 2.45, 2.45,
+    fast_sum=Table(0, 4, (0,)),
+    long_lead=Table(3, 3, (0, 0.6, 3.47, 6.6, 7.28, 10.73, 12.21)),
+    inner_peak=Table(-3, 3, (0, 6.88, 11.12)),
+    outer_peak=Table(-21, 3, (0, 0.24, 2.84, 5.79, 8.56, 10.06, 10.2)),
+    since_peak=Table(-120, 3, (
+        0, 1.83, 3.5, 3.5, 4.16, 4.87, 4.87, 5.53, 5.68, 5.82, 6.1, 6.46, 8.63, 8.64, 8.89, 9.06,
+        9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63, 9.63,
+        9.63, 9.63, 9.63, 9.63, 9.68, 9.81, 9.81, 9.81, 9.81, 13.59, 17.02,
     )),
-    outer_peak=Table(-24, 6, (0, 0.9, 1.11, 7.58, 7.6, 7.62, 8.26)),
-    inner_peak=Table(-24, 6, (0, 1.9, 2.96, 8.24, 10.93, 11.16, 17.76)),
-    fast_lead=Table(-16, 4, (0, 0.02, 0.61, 0.97, 0.99, 1.81, 2.55, 2.58, 3.63)),
-    slow_lead=Table(-15, 5, (0, 1.68, 1.7, 3.77, 5.63, 5.65, 7.14)),
-    long_lead=Table(-12, 4, (0, 0.28, 1.41, 1.43, 1.45, 1.47, 6.59)),
-    long_level=Table(-36, 6, (0, 0.63, 1.29, 1.31, 1.33, 1.35, 1.6)),
-    outer_drop=Table(0, 5, (0, 0.09, 0.48, 0.57, 0.59, 0.61, 0.63, 0.8, 1.2)),
+    turn=Table(0, 3, (0,)),
+    outer_drop=Table(-3, 3, (0, 0.23, 4.08, 5.45, 6.36, 9.11, 9.2)),
+    level_sum=Table(0, 6, (0,)),
+    rise=Table(-9, 3, (0, 0.32, 1.72, 3.4, 6.65, 7.75, 9.56, 9.56, 10.74, 12.3)),
     offset_db=-8,
-    threshold=61.89,
-    unwalked=63.7,
+    threshold=50.5,
+    unwalked=52,
 )
+
 # fmt: on

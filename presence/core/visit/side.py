@@ -11,7 +11,8 @@ Rules that are easy to get wrong:
 
 1. Silence is evidence. An antenna that hears nothing of a phone while another one does counts as at
    the floor of its hearing.
-2. Of a walk in, the lead counts from ARRIVED_S on: before, it is the walk to the door.
+2. Of a walk in, the lead counts from ARRIVED_S on, and of a look in its last LOOKS_S: before, it is
+   the walk to the door.
 3. Walks count alike, however often a phone advertises: the median of each walk first.
 """
 
@@ -34,8 +35,10 @@ FLOOR_DBM: Final = -97.0
 """
 SILENT_S: Final = 3.0
 """The slowest phones send once a second, and two packets of five are lost at the worst."""
-ARRIVED_S: Final = 6.0
-"""Two seconds to the door, and 3 m further in."""
+ARRIVED_S: Final = 10.0
+"""Eight seconds to the door, and one or two more."""
+LOOKS_S: Final = 5.0
+"""A look in is recorded for 15 s, eight of them on the way to the door."""
 _NORMAL: Final = NormalDist()
 _MEDIAN: Final = sqrt(pi / 2)
 """Standard error of the median of a normal sample, over that of its mean."""
@@ -130,7 +133,11 @@ def door_peak_dbm(readings: Sequence[WalkReading]) -> float | None:
 
 def lead_of(trial: Trial, pair: Pairing) -> float | None:
     """The median of a walk (rule 2); None where it was not heard."""
-    from_s = trial.began_s + (ARRIVED_S if trial.kind is Walked.IN else 0.0)
+    from_s = trial.began_s
+    if trial.kind is Walked.IN:
+        from_s += ARRIVED_S
+    elif trial.kind is Walked.LOOKIN and trial.readings:
+        from_s = max(from_s, trial.readings[-1].at_s - LOOKS_S)
     counted = [lead.lead_db for lead in leads(trial.readings, pair) if lead.at_s >= from_s]
     return median(counted) if counted else None
 

@@ -192,7 +192,7 @@ class Visits:
         self._lost: set[str] = set()
         """Antennas that hear nothing now, whoever is there."""
         self._antennas = hung(places, self._lost, rule)
-        self._bells = hung(bells, (), rule)
+        self._bells = hung(bells, (), rule, answers=True)
         for ref in self._tracks:
             self._share_of(ref).add(ref)
             self._looks.put(ref, AT_ONCE)
@@ -221,6 +221,11 @@ class Visits:
         """
         track = self._tracks.get(ref)
         return track is not None and now_s < track.settled_until_s
+
+    def packets(self, ref: bytes) -> int:
+        """How many packets the score at the door rests on."""
+        track = self._tracks.get(ref)
+        return 0 if track is None or track.door is None else track.door.packets
 
     def observe(self, sighting: Sighting) -> list[VisitEvent]:
         """Take in one sighting; answers with what it changed, oldest first."""

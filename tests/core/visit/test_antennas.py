@@ -6,7 +6,7 @@ from math import inf
 import pytest
 
 from presence.core.place import Place
-from presence.core.visit.antennas import door_numbers, hung, innermost
+from presence.core.visit.antennas import door_numbers, hung, innermost, outer_place
 from presence.core.visit.door_score import DoorSide
 from presence.core.visit.door_tables import INSIDE_AND_DOOR, PAIR, PAIR_AND_INSIDE, DoorTables
 from tests.support.builders import DoorRule
@@ -75,18 +75,36 @@ def test_the_numbers_of_the_settings_replace_those_of_the_tables() -> None:
 
 
 @pytest.mark.requirement("T-25", "T-27")
-@pytest.mark.parametrize("lost", ["inner", "outer"])
 @pytest.mark.parametrize("names", [names for names, *_ in SETS])
-def test_without_an_antenna_at_the_door_or_outside_no_score_is_enough(
-    names: tuple[str, ...], lost: str
-) -> None:
-    if lost not in names:
-        return
-    antennas = hung(some(*names), {lost}, DoorRule(score=-100))
+def test_without_an_antenna_on_the_outer_side_no_score_is_enough(names: tuple[str, ...]) -> None:
+    outer = outer_place(some(*names).values())
+    lost = {name for name in names if ALL[name] is outer}
+    assert lost
+    places = {**some(*names), "another": Place.OUTSIDE} if outer is Place.OUTSIDE else some(*names)
+    antennas = hung(places, lost, DoorRule(score=-100))
 
     assert antennas.sided is not None
-    assert antennas.sided.numbers.threshold == inf
-    assert antennas.beside == hung(some(*names), (), RULE).beside
+    assert antennas.sided.numbers.threshold == inf, "not even with another one on that side"
+    assert antennas.beside == hung(places, (), RULE).beside
+
+
+def test_without_the_one_at_the_door_the_one_inside_decides_against_the_one_outside() -> None:
+    antennas = hung(ALL, {"inner"}, DoorRule(side_offset_db=3, score=1))
+
+    assert antennas.sided is not None
+    assert antennas.sided.tables is INSIDE_AND_DOOR
+    assert antennas.sided.numbers == (
+        INSIDE_AND_DOOR.offset_db, RULE.near_dbm, INSIDE_AND_DOOR.unwalked,
+    )  # fmt: skip
+    assert {name: ear.side for name, ear in antennas.ears.items()} == {
+        "back": DoorSide.INNER,
+        "outer": DoorSide.OUTER,
+    }
+    assert antennas.beside == hung(ALL, (), RULE).beside
+
+
+def test_one_place_has_no_outer_side() -> None:
+    assert outer_place([Place.INSIDE, Place.INSIDE]) is None
 
 
 def test_without_the_one_deep_inside_a_pair_decides_as_at_a_door_that_nobody_has_walked() -> None:

@@ -108,7 +108,7 @@ def test_what_makes_a_phone_loud_is_taken_off_its_silence_too() -> None:
         door.hear_packets(every_second(-50, -50), loudness_db=loudness_db)
         door.hear_packets(every_second(None, -50, times=3), loudness_db=loudness_db)
 
-    assert loud.score._level[0] == pytest.approx(plain.score._level[0] - 10)
+    assert loud.score.inner_dbm == pytest.approx(plain.score.inner_dbm - 10)
     assert loud.score.points <= plain.score.points
 
 
@@ -173,7 +173,7 @@ def test_of_a_phone_that_sends_faster_than_a_satellite_tells_it_is_no_silence_ei
         late.hear(antenna, -55 if antenna == "inner" else -60, at_s)
     prompt.hear_packets([(0.1, (-55, -60))] * 100)
 
-    assert late.score._level == pytest.approx(prompt.score._level, abs=0.1)
+    assert levels_of(late.score) == pytest.approx(levels_of(prompt.score), abs=0.1)
 
 
 def test_an_antenna_that_hears_once_more_begins_a_packet() -> None:
@@ -210,16 +210,24 @@ def test_what_is_late_by_less_invents_no_time(before: list[Packet], again: list[
     """However often the last second is played again, no sum and no level moves."""
     door = Door(THREE)
     door.hear_packets([(1.0, (-60, -60, -60)), *before])
-    sums, level = list(door.score._sums), list(door.score._level)
-    for _, levels in again:
-        for antenna, rssi_dbm in zip(THREE, levels, strict=True):
+    sums, levels = sums_of(door.score), levels_of(door.score)
+    for _, played in again:
+        for antenna, rssi_dbm in zip(THREE, played, strict=True):
             assert rssi_dbm is not None
             door.hear(antenna, rssi_dbm, door.now_s - LATE_S / 2)
 
-    assert (door.score._sums, door.score._level) == (sums, level)
+    assert (sums_of(door.score), levels_of(door.score)) == (sums, levels)
 
 
 # ---------------------------------------------------------------- whatever is heard
+
+
+def levels_of(score: DoorScore) -> list[float]:
+    return [score._inner, score._outer, score._deep, score._inner_fast, score._outer_fast]
+
+
+def sums_of(score: DoorScore) -> list[float]:
+    return [score._lead_sum, score._fast_sum, score._level_sum]
 
 
 def state_of(score: DoorScore) -> dict[str, object]:
@@ -275,7 +283,7 @@ def test_points_are_a_number_or_none_yet_whatever_is_heard(
         if antenna in places:
             door.hear(antenna, rssi_dbm - loudness_db, now_s, loudness_db, answered=answered)
         assert isfinite(door.score.points) or door.score.points == -inf
-        numbers = [*door.score._level, *door.score._fast, *door.score._sums]
+        numbers = [*levels_of(door.score), *sums_of(door.score)]
         assert all(isfinite(number) or number == -inf for number in numbers)
 
 

@@ -11,11 +11,18 @@ from presence.core.visit import door_tables
 from presence.core.visit.door_tables import DoorTables, Table
 
 SET_UPS = [each for each in vars(door_tables).values() if isinstance(each, DoorTables)]
+
+
+def tables_of(set_up: DoorTables) -> dict[str, Table]:
+    deep = {} if set_up.deep is None else set_up.deep._asdict()
+    named = {**set_up._asdict(), **{f"deep {name}": table for name, table in deep.items()}}
+    return {name: table for name, table in named.items() if isinstance(table, Table)}
+
+
 TABLES = [
     pytest.param(table, id=f"{number}-{name}")
-    for number, tables in enumerate(SET_UPS)
-    for name, table in tables._asdict().items()
-    if isinstance(table, Table)
+    for number, set_up in enumerate(SET_UPS)
+    for name, table in tables_of(set_up).items()
 ]
 
 
@@ -44,12 +51,29 @@ def test_more_of_anything_never_gives_fewer_points(table: Table, low: float, mor
 def test_a_door_that_nobody_has_walked_can_be_entered_and_not_by_any_one_sign(
     tables: DoorTables,
 ) -> None:
-    most = [each.values[-1] for each in tables if isinstance(each, Table)]
+    most = [each.values[-1] for each in tables_of(tables).values()]
 
     assert max(most) < tables.threshold < sum(most)
 
 
-def test_a_set_up_with_an_antenna_deep_inside_has_all_of_its_tables_or_none() -> None:
-    deep = [(each.deep_sum, each.deep_lead) for each in SET_UPS]
-    assert [{table is None for table in tables} for tables in deep].count({False}) == 1
-    assert all(len({table is None for table in tables}) == 1 for tables in deep)
+@pytest.mark.parametrize("tables", SET_UPS, ids=range(len(SET_UPS)))
+@given(quantity=st.floats(-300, 300))
+def test_answers_are_credited_with_an_approach_and_with_nothing_else(
+    tables: DoorTables, quantity: float
+) -> None:
+    """Never more than the most that an approach gives, and what is no sign of change as ever."""
+    answers = tables_of(tables.of_answers())
+
+    for name, table in tables_of(tables).items():
+        heard, answered = table.at(quantity), answers[name].at(quantity)
+        credit = 0.6 * table.values[-1] if name in {"turn", "rise", "deep rise"} else 0
+        assert answered == max(heard, credit)
+
+
+@pytest.mark.parametrize("tables", SET_UPS, ids=range(len(SET_UPS)))
+def test_an_answer_is_not_let_in_by_the_approach_that_it_is_credited_with(
+    tables: DoorTables,
+) -> None:
+    credited = sum(each.values[0] for each in tables_of(tables.of_answers()).values())
+
+    assert credited < tables.threshold / 3

@@ -31,18 +31,24 @@ LEVELS = {Walked.PAST: (-76, -6), Walked.WINDOW: (-74, -3), Walked.LOOKIN: (-62,
 def trial(
     kind: Walked, phone: int, chance: Random, *, in_db: float, louder_db: float = 0.0
 ) -> Trial:
-    """Four packets a second, heard by both antennas. Who comes in passes the door after 2 s, and is
-    weaker at the outer antenna from then on.
+    """Four packets a second, heard by both antennas. Everybody comes up to the front in 4 s, from
+    some 20 dB further away. Who comes in passes the door then, and is weaker at the outer antenna
+    from then on.
     """
     walk_db, readings = chance.gauss(0, 1), []
-    for n in range(60):
-        outer, lead = LEVELS.get(kind, (-62.0, -5.0 if n < 8 else in_db))
-        if kind is Walked.IN and n >= 8:
-            outer -= in_db / 2
+    for n in range(76):
+        outer, lead = LEVELS.get(kind, (-62.0, -5.0 if n < UP_TO_THE_FRONT else in_db))
+        if kind is Walked.IN and n >= UP_TO_THE_FRONT:
+            outer -= max(in_db, 0)
+        outer -= 20 * max(0.0, 1 - n / UP_TO_THE_FRONT)
         for dbm, place in ((outer + lead, Place.DOOR), (outer, Place.OUTSIDE)):
             level = round(dbm + louder_db + walk_db + chance.gauss(0, 2))
             readings.append(WalkReading(n / 4, level, place, place.value))
     return Trial(kind, 0.0, tuple(readings), phone)
+
+
+UP_TO_THE_FRONT = 16
+"""Packets."""
 
 
 def walks(*, in_db: float = 10.0, louder_db: float = 0.0, seed: int = 1) -> list[Trial]:
@@ -70,9 +76,10 @@ def test_a_good_door_is_fitted_between_looking_in_and_being_in() -> None:
     assert -5 < fitted.numbers.side_offset_db < 10
     assert fitted.numbers.threshold in THRESHOLDS
     rates = fitted.assessment.rates
-    assert all(rate.wrong == 0 for rate in rates.values())
+    assert all(rates[kind].wrong == 0 for kind in rates if kind is not Walked.IN)
+    assert rates[Walked.IN].wrong <= 1, "a walk ends 15 s after the line"
     assert all(rates[kind].any_phone < 0.05 for kind in (Walked.PAST, Walked.LOOKIN))
-    assert 2 < fitted.assessment.median_s < 8
+    assert 2 < fitted.assessment.median_s - UP_TO_THE_FRONT / 4 < 8
 
 
 def test_louder_phones_are_fitted_the_same_lead_and_a_higher_near() -> None:
@@ -88,7 +95,7 @@ def test_a_thin_side_is_fitted_too_and_its_margins_tell() -> None:
     assert good is not None
     assert thin is not None
     worst = [max(rate.expected for rate in each.assessment.rates.values()) for each in (good, thin)]
-    assert worst[1] > 10 * worst[0]
+    assert worst[1] > 5 * worst[0]
 
 
 @pytest.mark.parametrize("in_db", [-4, -2, 0, 4, 10])
@@ -106,8 +113,8 @@ def test_near_is_the_typical_peak_of_the_walks_in_whatever_it_costs() -> None:
 
 
 def test_weaker_phones_are_missed_and_louder_ones_let_in_more_often_than_those_carried() -> None:
-    found = assess_door(walks(), None, finds, DoorNumbers(0.0, -54.0, TABLES.threshold))
-    far = assess_door(walks(), None, finds, DoorNumbers(0.0, -50.0, TABLES.threshold))
+    found = assess_door(walks(), None, finds, DoorNumbers(0.0, -60.0, TABLES.threshold))
+    far = assess_door(walks(), None, finds, DoorNumbers(0.0, -56.0, TABLES.threshold))
     assert far.rates[Walked.IN].any_phone > found.rates[Walked.IN].any_phone
     assert found.rates[Walked.IN].any_phone > 10 * found.rates[Walked.IN].expected
     near = assess_door(walks(), None, finds, DoorNumbers(-9.0, -68.0, TABLES.threshold))

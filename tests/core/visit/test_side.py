@@ -124,6 +124,12 @@ def test_the_way_to_the_door_is_no_part_of_being_in() -> None:
     assert lead_of(Trial(Walked.IN, 0.0, heard(-70, -60, seconds=3)), PAIR) is None
 
 
+def test_the_way_to_the_door_is_no_part_of_looking_in_either() -> None:
+    readings = heard(-70, -50, seconds=8) + heard(-60, -60, from_s=8, seconds=9)
+    assert lead_of(Trial(Walked.LOOKIN, 0.0, readings), PAIR) == pytest.approx(0, abs=1)
+    assert lead_of(Trial(Walked.LOOKIN, 0.0, heard(-60, -62, seconds=3)), PAIR) == 2
+
+
 def test_near_is_the_typical_peak_at_the_door_of_who_comes_in() -> None:
     trials = [trial for n in range(21) for trial in door(0, 0, rounds=1, loud_dbm=-80 + n)]
     side = measure_side(trials, PAIR)

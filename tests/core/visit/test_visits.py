@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from presence.core.place import Place
 from presence.core.timestamps import Moment
+from presence.core.visit.antennas import outer_place
 from presence.core.visit.door_score import LATE_S
 from presence.core.visit.evidence import (
     MAX_ABOVE_DB,
@@ -746,7 +747,7 @@ def test_an_entry_says_how_strong_it_is_within() -> None:
     (entered,) = follow(Visits(RULE, places=THREE), walk(WALK_IN), THREE)
 
     assert isinstance(entered, Entered)
-    assert entered.strength_dbm == pytest.approx(-57, abs=5)
+    assert entered.strength_dbm == pytest.approx(-60, abs=5)
 
 
 # ---------------------------------------------------------------- answers, at bells that only ring
@@ -786,7 +787,7 @@ def test_no_bell_is_an_ear_for_broadcasts(places: dict[str, Place]) -> None:
 
 def test_an_answer_that_is_late_enters_by_its_own_time_and_not_by_that_of_broadcasts() -> None:
     """An old series, played once more in one moment, has no duration."""
-    visits = Visits(DoorRule(score=25), places=PAIR, bells=PAIR)
+    visits = Visits(DoorRule(score=70), places=PAIR, bells=PAIR)
     assert follow(visits, walk(LOOK_IN)[:20], PAIR) == []
     levels = {"inner": -50, "outer": -65}
 
@@ -870,11 +871,11 @@ def test_a_pair_finds_who_comes_in_without_the_antenna_deep_inside() -> None:
         max_size=40,
     )
 )
-def test_nobody_comes_in_without_an_antenna_at_the_door_who_would_not_with_it(
+def test_nobody_comes_in_without_an_antenna_on_the_outer_side_who_would_not_with_it(
     places: dict[str, Place], packets: list[tuple[float, list[int | None]]]
 ) -> None:
-    """Whatever it would have heard: while it is lost, nobody comes in at all."""
-    for lost in {"inner", "outer"} & places.keys():
+    """Whatever it would have heard: while one on the outer side is lost, nobody comes in at all."""
+    for lost in {name for name, place in places.items() if place is outer_place(places.values())}:
         visits, now_s = Visits(EASY, places=places), 0.0
         visits.antenna_lost(lost)
         for pause_s, levels in packets:

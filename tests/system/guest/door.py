@@ -40,10 +40,12 @@ WALKS: Final = {
     "told apart": _between((0, -45)),
     "at the window": _between((0, -74), (15, -74)),
     "past the shop": _between((0, -85), (5, -71), (10, -85)),
-    "do not cross": _between((0, -74), (5, -69), (10, -72)),
-    "far corner": _between((0, -75), (3, -64), (6, -50), (12, -46), (18, -54), (25, -48)),
+    "do not cross": _between((0, -86), (8, -74), (11, -69), (15, -72)),
+    "far corner": _between(
+        (0, -86), (8, -75), (10, -64), (13, -50), (18, -46), (24, -54), (30, -48)
+    ),
     "Go out": _between((0, -50), (4, -67), (10, -85)),
-    "and stay": _between((0, -75), (3, -64), (6, -50), (12, -46)),
+    "and stay": _between((0, -86), (8, -75), (10, -64), (13, -50), (18, -46)),
 }
 """What the tool asks for, in its own words."""
 
