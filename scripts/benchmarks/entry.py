@@ -1,7 +1,7 @@
 """Entered, or only walked past? Ours beside the others on simulated and recorded people
 (scripts/entrybench).
 
-The whole contest takes some 25 minutes of two free cores; `PRESENCE_BENCH_QUICK=1` takes one and
+The whole contest takes about an hour of two free cores; `PRESENCE_BENCH_QUICK=1` takes a minute and
 knows rates to 1 in 100 only. Tables and pictures: `build/entry`; `python -m scripts.entrybench
 --docs` puts them into docs/entry.md.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from math import inf
 
 from scripts.benchmarks.figure import Figure
-from scripts.entrybench.__main__ import OUT, run
+from scripts.entrybench.__main__ import OUT, run, write
 from scripts.entrybench.bodies import BODIES
 from scripts.entrybench.contest import FEWER, GOALS, MAX_PER_1000, OURS, WITHIN
 from scripts.entrybench.walks import WALKS
@@ -21,6 +21,7 @@ def figures() -> Iterator[Figure]:
     if not WALKS.exists() or not BODIES.exists():
         return
     found = run(OUT, quick=bool(os.environ.get("PRESENCE_BENCH_QUICK")))
+    write(OUT, found)
     for name, goal in GOALS.items():
         if name not in found["shops"]:
             continue

@@ -18,6 +18,7 @@ from scripts.entrybench.figures import Run, Tree
 ROOT: Final = Path(__file__).parents[2]
 OUT: Final = Path("build") / "entry"
 PAGE: Final = ROOT / "docs" / "entry.md"
+FIGURES: Final = "entry.json"
 KEPT: Final = ROOT / "docs" / "entry.json"
 """The figures of docs/entry.md: a test of the house holds the page to them."""
 PICTURES: Final = ROOT / "docs" / "pictures"
@@ -41,26 +42,33 @@ def _git(*arguments: str) -> str:
 
 
 def run(out: Path, *, quick: bool, workers: int = 2, seed: int | None = None) -> Tree:
-    """Do everything and write it to `out`."""
-    from scripts.entrybench import pictures  # noqa: PLC0415  # matplotlib is of the group `bench`
-
+    """Do everything and write it to `out`, after each shop what is there: a run that is ended early
+    has not run for nothing (`--from`).
+    """
     out.mkdir(parents=True, exist_ok=True)
     which = this_run(seed, quick=quick)
     print(f"{which.date}, commit {which.commit}, testing seed {which.testing_seed}", flush=True)
     fit = bodies.fit()
-    shops = []
-    for played in contest.play(contest.tasks(fit.radio, which.testing_seed, quick=quick), workers):
-        print(f"{played.name} is played", file=sys.stderr, flush=True)
-        shops.append(played)
     correlation, _ = walks.shadowing_correlation()
-    found = figures.tree(which, fit, correlation, shops, contest.recorded())
-    pictures.save_fit(fit, out / "entry-fit.png")
+    recorded, shops = contest.recorded(), []
+    tasks = contest.tasks(fit.radio, which.testing_seed, quick=quick)
+    for played in contest.play(tasks, workers):
+        shops.append(played)
+        found = figures.tree(which, fit, correlation, shops, recorded)
+        (out / FIGURES).write_text(as_json(found), encoding="utf-8")
+        print(f"{played.name} is played: {len(shops)} of {len(tasks)}", file=sys.stderr, flush=True)
+    return found
+
+
+def write(out: Path, found: Tree) -> None:
+    """Tables and pictures of these figures."""
+    from scripts.entrybench import pictures  # noqa: PLC0415  # matplotlib is of the group `bench`
+
+    pictures.save_fit(bodies.fit(), out / "entry-fit.png")
     pictures.save_plan(out / "entry-plan.png")
     pictures.save_curves(found, out / "entry-curves.png")
     pictures.save_facades(found, out / "entry-facades.png")
-    (out / "entry.json").write_text(as_json(found), encoding="utf-8")
     (out / "entry.md").write_text(report.whole(found), encoding="utf-8")
-    return found
 
 
 def as_json(found: Tree) -> str:
@@ -77,13 +85,20 @@ def into_the_docs(out: Path, found: Tree) -> None:
     PAGE.write_text(report.filled(page, found), encoding="utf-8")
 
 
-def main() -> int:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.entrybench", description="The honest entry bench."
     )
     parser.add_argument("--quick", action="store_true", help="few people: rates to 1 in 100 only")
     parser.add_argument(
         "--out", type=Path, default=OUT, help=f"where tables and pictures go; default {OUT}"
+    )
+    parser.add_argument(
+        "--from",
+        dest="earlier",
+        type=Path,
+        metavar="FILE",
+        help=f"the figures ({FIGURES}) of a run that was made, or ended early: nothing is run",
     )
     parser.add_argument("--docs", action="store_true", help="put them into docs/entry.md, too")
     parser.add_argument(
@@ -99,8 +114,18 @@ def main() -> int:
     options = parser.parse_args()
     if options.docs and options.quick:
         parser.error("--docs wants a full run: leave --quick away")
+    return options
+
+
+def main() -> int:
+    options = _options()
     started = time.monotonic()
-    found = run(options.out, quick=options.quick, workers=options.workers, seed=options.seed)
+    if options.earlier is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        found = json.loads(options.earlier.read_text(encoding="utf-8"))
+    else:
+        found = run(options.out, quick=options.quick, workers=options.workers, seed=options.seed)
+    write(options.out, found)
     if options.docs:
         into_the_docs(options.out, found)
     print(report.whole(found))

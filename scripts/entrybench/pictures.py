@@ -104,6 +104,8 @@ def save_facades(figures: Tree, path: Path) -> None:
     """Median, ours and the near-optimum's, by what the front takes."""
     drawing, axis = plt.subplots(figsize=(7, 4))
     for set_up, colour in ((antennas.PAIR_10_GATEWAY, "#1f4e9c"), (antennas.AS_SHIPPED, "#d1495b")):
+        if set_up.name not in figures["shops"]:
+            continue
         at = _by_facade(figures, set_up.name)
         for rule, style, which in ((OURS, "-o", "fresh"), (NEAR_OPTIMUM, "--", "even")):
             rows = [figures["shops"][at[db]]["rules"][rule][which] for db in sorted(at)]

@@ -78,13 +78,10 @@ def test_satellites_count_and_the_first_adapter_is_inside(settings: Settings, se
     [finding] = look_at_setup(settings)
     assert (finding.name, finding.verdict) == ("set-up", Verdict.PASS)
     assert finding.found.startswith(f"{setup}: once calibrated, ")
-    assert said(CALIBRATED.get(setup)) in finding.found
-    assert without_calibration(settings) == (
-        f"until then the safe default: {said(DEFAULT.get(setup))}"
-    )
+    assert said(CALIBRATED[setup]) in finding.found
+    assert without_calibration(settings) == (f"until then the safe default: {said(DEFAULT[setup])}")
 
 
-def test_a_figure_is_said_in_words_and_none_is_none() -> None:
+def test_a_figure_is_said_in_words() -> None:
     assert said(Figure(98.5, 3.0, "")) == "it finds 98 % of who come in, half within 3 s"
     assert said(Figure(32.0, None, "")) == "it finds 32 % of who come in, half of them never"
-    assert said(None) == "nobody has measured yet how many it finds"

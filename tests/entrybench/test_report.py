@@ -4,6 +4,9 @@ its figures.
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from scripts.entrybench import report
 from scripts.entrybench.__main__ import KEPT, PAGE, PICTURES, this_run
 from scripts.entrybench.contest import GOALS, NEAR_OPTIMUM, OURS
 from scripts.entrybench.figures import Tree
+from tests.support.paths import ROOT
 
 
 def a_tally(**changed: object) -> Tree:
@@ -99,6 +103,19 @@ def test_the_page_says_what_was_found_and_nothing_before_it_was() -> None:
         assert report.filled(page, figures) == page
     else:
         assert report.MARKED.sub(lambda mark: mark[1] + mark[3], page) == page
+
+
+def test_the_figures_of_a_run_that_was_ended_make_its_tables_without_another_run(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("matplotlib")
+    if not KEPT.exists():
+        pytest.skip("no run of this rule was kept yet")
+    command = [sys.executable, "-m", "scripts.entrybench", "--from", KEPT, "--out", tmp_path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert report.goals(json.loads(KEPT.read_text())) in (tmp_path / "entry.md").read_text()
 
 
 def test_pictures_are_small_enough_for_the_page() -> None:

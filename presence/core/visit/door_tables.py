@@ -130,7 +130,7 @@ PAIR: Final = DoorTables(
     level_sum=Table(36, 6, (0, 0.34, 1.76)),
     rise=Table(-6, 3, (0, 0.82, 4.02, 6.9, 9.1, 12.72, 15.39, 17.38, 18.36, 19.16, 20.56, 20.8)),
     offset_db=0,
-    threshold=82.5,
+    threshold=85,
     unwalked=85,
 )
 
