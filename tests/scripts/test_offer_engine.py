@@ -36,7 +36,7 @@ from scripts.offer_engine import (
 )
 from scripts.offer_engine import OFFERS as TEXTS
 from tests.support.brokers import listener, needs_mosquitto
-from tests.support.contract import check
+from tests.support.contract import check, problems
 from tests.support.mqtt_parts import new_publisher, running
 
 NOW = 1_795_442_700.0  # 2026-11-23T14:05:00Z
@@ -110,6 +110,34 @@ def test_a_customer_who_entered_is_answered_with_one_offer_that_says_why_and_how
     )
     assert "app" in offer["stop"]
     assert offer["valid_until"] == "2026-11-23T14:35:00Z"
+
+
+def test_an_offer_and_its_end_are_those_of_the_contract() -> None:
+    one = engine()
+    (offer,) = one.handle(entered(), NOW)
+    (end,) = one.handle(withdrawn(), NOW)
+    assert end["cancelled"] is True
+    assert [problems(each, "offer-1.0") for each in (offer, end)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["2026-11-23T14:35:00.000Z", "2026-11-23T16:35:00+02:00", "2026-11-23t14:35:00.123456789z"],
+)
+def test_a_time_in_another_spelling_of_rfc_3339_is_understood(spelling: str) -> None:
+    """As an SDK or a bridge writes it again."""
+    event = entered(valid_until=spelling)
+    assert engine().handle(event, NOW)
+    assert not engine().handle(event, NOW + 1800.5)
+
+
+def test_a_later_minor_and_extensions_are_passed_over() -> None:
+    event = entered(language="fi") | {
+        "dataschema": "urn:presence:schema:entered-1.7",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    }
+    (offer,) = engine().handle(event, NOW)
+    assert problems(offer, "offer-1.0") == []
 
 
 def test_the_name_of_the_customer_and_the_key_are_in_no_offer() -> None:

@@ -1,18 +1,26 @@
-"""The pages that are made from the code: the map of ARCHITECTURE.md, and docs/glossary.md."""
+"""The pages that are made from the code: the map of ARCHITECTURE.md, docs/glossary.md, and the
+schemas in docs/asyncapi.yaml.
+"""
 
 import argparse
 import ast
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
+from tests.support.contract import SCHEMA_URN, schema, schema_names
 from tests.support.paths import ROOT
 
 MAP: Final = ROOT / "ARCHITECTURE.md"
 GLOSSARY: Final = ROOT / "docs" / "glossary.md"
 TERMS: Final = ROOT / "docs" / "glossary.toml"
+ASYNCAPI: Final = ROOT / "docs" / "asyncapi.yaml"
+SCHEMAS: Final = "    # From here on made by scripts/pages from presence/schemas.\n"
 BEGIN: Final = "<!-- The map: made by scripts/pages from the first lines of the modules. -->\n"
 END: Final = "<!-- The map ends. -->\n"
 
@@ -37,7 +45,36 @@ def pages() -> dict[Path, str]:
     before, _, rest = MAP.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     drawn = "\n".join(map_of(ROOT / "presence"))
-    return {MAP: f"{before}{BEGIN}\n{drawn}\n\n{END}{after}", GLOSSARY: glossary_page(terms())}
+    topics, _, _ = ASYNCAPI.read_text(encoding="utf-8").partition(SCHEMAS)
+    return {
+        MAP: f"{before}{BEGIN}\n{drawn}\n\n{END}{after}",
+        GLOSSARY: glossary_page(terms()),
+        ASYNCAPI: topics + SCHEMAS + textwrap.indent(bundled_schemas(), "    "),
+    }
+
+
+def bundled_schemas() -> str:
+    """The schemas of the package in YAML, under their titles, and referring to one another there.
+
+    `$id` would move what `#/components/…` leads to, and `$schema` names a dialect that AsyncAPI's
+    own does not know; examples stand with the messages.
+    """
+    titles = {f"{SCHEMA_URN}{name}": schema(name)["title"] for name in schema_names()}
+
+    def bundled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: f"#/components/schemas/{titles[inner]}" if key == "$ref" else bundled(inner)
+                for key, inner in value.items()
+            }
+        return value
+
+    kept = {}
+    for name in schema_names():
+        value = {"x-schema-id": schema(name)["$id"], **schema(name)}
+        dropped = ("$schema", "$id", "examples")
+        kept[value["title"]] = bundled({k: v for k, v in value.items() if k not in dropped})
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=116)
 
 
 def map_of(package: Path, depth: int = 3) -> Iterator[str]:

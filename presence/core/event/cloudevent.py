@@ -1,4 +1,4 @@
-"""The JSON that we publish: structured CloudEvents 1.0 with a closed schema
+"""The JSON that we publish: structured CloudEvents 1.0, closed where we write
 (docs/design.md#event, R-21, R-22).
 
 An event tells an audience as little as lets it help: nothing in it joins two days or two audiences.
@@ -9,7 +9,7 @@ An event tells an audience as little as lets it help: nothing in it joins two da
 * `subject` is made from the audience's own pairwise key and the UTC day on which the visit began.
 * `time` is cut to the minute. There is no strength, gateway, zone, duration, ref or version.
 * Padded events are all of one size: else a watcher of encrypted traffic could tell kinds and
-  interests (T-16). Spaces after a JSON text belong to no value (RFC 8259 §2), so the closed schema
+  interests (T-16). Spaces after a JSON text belong to no value (RFC 8259 §2), so the schema
   stays what it is.
 """
 
