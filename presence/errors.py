@@ -183,6 +183,15 @@ class MessageRefused(MessageNotTaken):
     """The broker refused this one message for good: sending again will not help."""
 
 
+class MessageUnheard(BrokerError):
+    """The broker has an event, and nobody is subscribed to its topic (MQTT 5 reason code 0x10): it
+    has gone to nobody, and stays in the outbox.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("nobody is subscribed to the events of this audience (0x10)")
+
+
 class StorageError(PresenceError):
     """State cannot be read or written."""
 

@@ -147,8 +147,9 @@ class Publisher(Protocol):
         """Return when the broker has acknowledged (PUBACK).
 
         Raises MessageRefused where the broker will never take this message, MessageNotTaken where
-        it does not take it now, BrokerError where the connection failed before the acknowledgement;
-        in the last two cases the message must be sent again.
+        it does not take it now, MessageUnheard where it says that nobody is subscribed to an event
+        (words to other gateways need no listener), BrokerError where the connection failed before
+        the acknowledgement; in the last three cases the message must be sent again.
         """
 
 

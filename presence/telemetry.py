@@ -496,6 +496,13 @@ class EventRefused(OperationalEvent, name="event.refused", level=Level.WARNING):
     next_step: Sentence
 
 
+class EventsUnheard(OperationalEvent, name="events.unheard", level=Level.WARNING):
+    """Nobody was subscribed to events; by the hour, from five people on, rounded."""
+
+    count: Count
+    next_step: Sentence
+
+
 class PeersIgnored(OperationalEvent, name="peers.ignored", level=Level.WARNING):
     """A peer message was not believed; the 1st, 2nd, 4th, 8th … of its reason."""
 

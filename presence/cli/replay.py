@@ -260,6 +260,6 @@ def _show(result: dict[str, Any], *, as_json: bool) -> None:
         "second"
     )
     if result["unsent"]:
-        print(f"  unsent     {result['unsent']} events: no broker took them")
+        print(f"  unsent     {result['unsent']} events: no broker took them, or nobody listened")
     if result["error"]:
         print(f"  damaged    {result['error']}")

@@ -154,7 +154,8 @@ class PeerLink:
             del self._heard[next(iter(self._heard))]
         self._heard[message] = None
         held = self._pipeline.engine.announced_visits()
-        answer = self._election.receive(message, held, now)
+        unsent = self._pipeline.outbox.pending.records
+        answer = self._election.receive(message, held, now, unsent=unsent)
         doubted, doubt = self._doubts.receive(message, now)
         for ref in doubted:
             self._pipeline.doubt(ref, now)

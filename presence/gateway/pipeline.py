@@ -228,6 +228,10 @@ class Pipeline:
         persons.note("refused", outgoing.ref)
         persons.note(f"refused.{code}", outgoing.ref)
 
+    def unheard(self, outgoing: Outgoing) -> None:
+        """Nobody was subscribed to it when it was first sent."""
+        self.engine.counts.persons.note("unheard", outgoing.ref)
+
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
         """Another gateway sent it, under this id."""
         step = self.engine.dispatcher.adopt(outgoing, event_id, now)

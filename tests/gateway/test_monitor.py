@@ -164,10 +164,13 @@ async def an_hour(*, customer: bool) -> list[bytes]:
 
 
 async def refuse_half(watched: Watched) -> None:
-    """The broker takes four of the eight events of the visit, and refuses the others."""
+    """Nobody hears the eight events of the visit at first; then the broker takes four of them, and
+    refuses the others.
+    """
     pipeline = watched.gateway.pipeline
     for number, waiting in enumerate(tuple(pipeline.outbox.pending)):
         pipeline.release(waiting, watched.clock.now())
+        pipeline.unheard(waiting)
         if number % 2:
             watched.publisher.counters.refused[0x87] += 1
             watched.publisher.counters.refused_events[0x87] += 1

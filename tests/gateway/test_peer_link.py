@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -21,7 +21,7 @@ from presence.core.event.peer_message import (
     encode_peer_message,
     opaque_name,
 )
-from presence.errors import BrokerError
+from presence.errors import BrokerError, MessageNotTaken
 from presence.gateway.peer_link import TIDY_S, PeerLink
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
@@ -54,21 +54,36 @@ class FakeLink(FakePublisher):
         """The next word is never acknowledged."""
         self.loses_event = False
         """The next event, and no word, loses its connection."""
+        self.on_taken: Callable[[OutgoingMessage], None] = lambda _message: None
+        self.refuses_events: int | None = None
+        """With this reason code, and no word."""
+
+    def refuse_events(self, code: int) -> None:
+        self.refuses_events = code
+
+    def somebody_listens(self) -> None:
+        super().somebody_listens()
+        self.refuses_events = None
 
     async def publish(self, message: OutgoingMessage) -> None:
         if message.event_type and self.loses_event:
             self.loses_event = False
             raise BrokerError("the connection was lost before the acknowledgement")
+        if message.event_type and self.refuses_events is not None:
+            raise MessageNotTaken("not now", reason_code=self.refuses_events)
         if not message.event_type and self.swallows:
             self.swallows = False
             await asyncio.Event().wait()
         await super().publish(message)
+        self.on_taken(message)
 
 
 class Door:
     """A gateway from the pipeline to the broker, with somebody who has just come in."""
 
-    def __init__(self, *, company: bool = False, tidy_s: float = TIDY_S) -> None:
+    def __init__(
+        self, *, company: bool = False, tidy_s: float = TIDY_S, gateway: str = "door-2"
+    ) -> None:
         self.clock, self.link, self.telemetry = (
             FakeClock(moment(7)),
             FakeLink(),
@@ -78,7 +93,7 @@ class Door:
         self.pipeline.apply(a_list(consent()), standing(), moment())
         for heard in approach():
             self.pipeline.receive(heard)
-        peers = Election(SITE, STORE_KEY, "door-2", PeerSettings(), DoorRule())
+        peers = Election(SITE, STORE_KEY, gateway, PeerSettings(), DoorRule())
         self.peering = PeerLink(
             peers,
             self.pipeline,
@@ -111,6 +126,15 @@ class Door:
             PeerMessage(said, name, name, gateway, int(self.clock.now().utc_s)), key, SITE
         )
         self.peering.receive(TOPIC, payload, False)
+
+    def brings_words_to(self, other: "Door") -> None:
+        """Whatever it says to the peers, this one hears."""
+
+        def bring(message: OutgoingMessage) -> None:
+            if message.topic == TOPIC:
+                other.peering.receive(TOPIC, message.payload, False)
+
+        self.link.on_taken = bring
 
     async def after(self, seconds: float) -> None:
         """Time passes, and the relay does what can be done."""
@@ -324,6 +348,38 @@ async def test_a_node_of_the_brokers_cluster_that_is_gone_mutes_nobody(door: Doo
     assert (publisher.counters.published, publisher.counters.refused_words) == (1, {0x83: 2})
     assert publisher.counters.refused_events == {}
     assert "broker.lost" not in told.names()
+
+
+@pytest.mark.requirement("R-51", "R-53")
+@pytest.mark.parametrize("nobody", ["listens", "takes it"])
+async def test_of_two_gateways_one_tells_what_the_broker_did_not_pass_on_at_first(
+    nobody: str,
+) -> None:
+    """Neither may leave it to the other: what was handed over in vain has been told by nobody."""
+    async with speaking(Door(gateway="door-1")) as first, speaking(Door()) as second:
+        doors = (first, second)
+        event_id = first.event_id
+        assert second.event_id == event_id
+        for door, other in ((first, second), (second, first)):
+            door.clock = door.relay._clock = door.peering._clock = first.clock
+            door.brings_words_to(other)
+            if nobody == "listens":
+                door.link.nobody_listens()
+            else:
+                door.link.refuse_events(0x83)
+        for tenth in range(1200):
+            if tenth == 600:
+                for door in doors:
+                    door.link.somebody_listens()
+            first.clock.pass_s(0.1)
+            for door in doors:
+                await door.relay.empty()
+                await door.spoken()
+            if tenth < 600:
+                assert [len(door.pipeline.outbox.pending.records) for door in doors] == [1, 1]
+        assert {*first.events(), *second.events()} == {event_id}
+        assert len(first.events() + second.events()) == 1
+        assert [len(door.pipeline.outbox.pending.records) for door in doors] == [0, 0]
 
 
 async def test_what_left_the_outbox_is_tidied_away() -> None:

@@ -14,9 +14,9 @@ from presence.core.event.cloudevent import EventType
 from presence.core.event.outbox import Outbox, Outgoing
 from presence.core.operations.hourly import HOUR_S
 from presence.core.timestamps import Moment
-from presence.gateway.relay import REFUSED_STEP, Relay
+from presence.gateway.relay import REFUSED_STEP, UNHEARD_MAX_S, UNHEARD_STEP, Relay
 from presence.ports import OutgoingMessage
-from presence.telemetry import EventRefused
+from presence.telemetry import EventRefused, EventsUnheard
 from tests.support.brokers import PUBACK, FakeBroker, packet
 from tests.support.builders import (
     ANNA,
@@ -212,6 +212,135 @@ async def test_who_was_refused_alone_leaves_no_line_however_often_it_was_tried(
     assert shop.telemetry.events == []
 
 
+@pytest.mark.requirement("R-51", "R-53")
+async def test_an_event_that_nobody_heard_is_told_once_somebody_listens_and_under_its_id(
+    shop: Shop,
+) -> None:
+    shop.publisher.nobody_listens()
+    [event_id] = shop.come_in(ANNA)
+    assert not await shop.relay.empty()
+    assert [waiting.id for waiting in shop.pending()] == [event_id]
+    assert shop.pipeline.published == 0
+
+    shop.publisher.somebody_listens()
+    shop.clock.pass_s(UNHEARD_MAX_S)
+
+    assert await shop.relay.empty()
+    assert shop.publisher.ids() == [event_id]
+    assert shop.pipeline.published == 1
+
+
+@pytest.mark.requirement("R-49", "R-51")
+async def test_an_event_that_nobody_hears_is_asked_again_with_back_off_and_until_it_expires(
+    shop: Shop,
+) -> None:
+    shop.relay = Relay(
+        shop.pipeline, shop.publisher, shop.clock, emit=shop.telemetry.emit, chance=lambda: 0.5
+    )
+    shop.publisher.nobody_listens()
+    shop.come_in(ANNA)
+    tried_at = []
+    for quarter in range(130 * 4):
+        before = shop.publisher.attempts
+        await shop.relay.empty()
+        assert shop.publisher.attempts - before <= 1
+        if shop.publisher.attempts > before:
+            tried_at.append(quarter / 4)
+        shop.clock.pass_s(0.25)
+
+    assert shop.pending() == ()
+    assert shop.pipeline.counts["expired"] == 1
+    assert tried_at[:6] == [0, 0.5, 1.5, 3.5, 7.5, 11.5]
+    assert 100 < tried_at[-1] < 120
+
+
+@pytest.mark.requirement("R-51")
+async def test_what_waits_for_a_listener_costs_one_message_at_a_time_however_much_it_is(
+    shop: Shop,
+) -> None:
+    visits = [bytes([n]) * 8 for n in range(20)]
+    shop.put(*(consent(ref=ref) for ref in visits))
+    shop.relay = Relay(
+        shop.pipeline, shop.publisher, shop.clock, emit=shop.telemetry.emit, chance=lambda: 1.0
+    )
+    shop.publisher.nobody_listens()
+    ids = []
+    for ref in visits[:10]:
+        ids += shop.come_in(ref)
+        await shop.relay.empty()
+    before = shop.publisher.attempts
+    for _ in range(4):
+        shop.clock.pass_s(UNHEARD_MAX_S)
+        await shop.relay.empty()
+    assert shop.publisher.attempts - before == 4
+
+    shop.publisher.somebody_listens()
+    [newest] = shop.come_in(visits[10])
+    for _ in range(2):
+        await shop.relay.empty()  # the first that is heard brings all others with it
+    assert sorted(shop.publisher.ids()) == sorted([*ids, newest])
+
+
+@pytest.mark.requirement("R-23", "R-51")
+async def test_twenty_unheard_visits_are_one_line_on_the_border_of_the_hour(shop: Shop) -> None:
+    visits = [bytes([n]) * 8 for n in range(20)]
+    shop.put(*(consent(ref=ref) for ref in visits))
+    shop.relay.advance(shop.clock.now())
+    shop.publisher.nobody_listens()
+    for ref in visits:
+        shop.come_in(ref)
+        for _ in range(3):
+            await shop.relay.empty()
+            shop.clock.pass_s(1)
+            shop.relay.advance(shop.clock.now())
+    assert shop.telemetry.events == []
+
+    to_the_hour(shop)
+    shop.relay.advance(shop.clock.pass_s(1))
+
+    assert shop.telemetry.events == [EventsUnheard(count=20, next_step=UNHEARD_STEP)]
+    assert "offers-main" not in str(shop.telemetry.events)
+    assert shop.pipeline.engine.counts.persons.take()["unheard"] == 20
+
+
+@pytest.mark.requirement("R-23", "R-51")
+async def test_who_was_not_heard_alone_leaves_no_line_however_often_it_was_tried(
+    shop: Shop,
+) -> None:
+    shop.relay.advance(shop.clock.now())
+    shop.publisher.nobody_listens()
+    shop.come_in(ANNA)
+    for second in range(200):
+        if second == 40:
+            shop.publisher.refuse(0x97, times=2)
+        await shop.relay.empty()
+        shop.clock.pass_s(1)
+    assert shop.pending() == ()
+    to_the_hour(shop)
+
+    assert shop.telemetry.events == []
+
+
+@pytest.mark.requirement("R-09", "R-51")
+async def test_what_is_taken_back_before_anybody_listens_is_never_told_and_its_withdrawal_is(
+    shop: Shop,
+) -> None:
+    """The broker says that nobody had the entry; a rule of its own may have (docs/design.md)."""
+    shop.publisher.nobody_listens()
+    [entered] = shop.come_in(ANNA)
+    await shop.relay.empty()
+    shop.put(consent(ref=BERIT))
+    for _ in range(20):  # longer than an event lives: a withdrawal is of use until `valid_until`
+        await shop.relay.empty()
+        shop.clock.pass_s(10)
+    shop.publisher.somebody_listens()
+    await shop.relay.empty()
+
+    assert shop.types() == ["presence.withdrawn.v1"]
+    assert json.loads(shop.publisher.published[0].payload)["data"]["entered_id"] == entered
+    assert shop.pending() == ()
+
+
 @pytest.mark.requirement("R-50", "R-51")
 async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_second(
     shop: Shop,
@@ -258,9 +387,14 @@ class Box:
         """Something always waits."""
 
     def release(self, outgoing: Outgoing, _now: Moment) -> OutgoingMessage:
-        return message(payload=an_event(), event_id=outgoing.id)
+        topic = f"presence/v1/acme/fi-0042/evt/{outgoing.audience}"
+        payload = an_event().replace(b"offers-main", outgoing.audience.encode())
+        return message(payload=payload, topic=topic, event_id=outgoing.id)
 
     def refused(self, outgoing: Outgoing, code: int) -> None:
+        pass
+
+    def unheard(self, outgoing: Outgoing) -> None:
         pass
 
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
@@ -289,6 +423,49 @@ async def test_later_events_of_a_subject_wait_for_one_not_taken_and_its_withdraw
     clock.pass_s(2)
     assert await relay.empty()
     assert publisher.ids() == ["withdrawn", "another", "left", "entered anew"]
+
+
+def entered(ref: bytes, audience: str = "offers-main") -> Outgoing:
+    name, expires_s = f"{audience} {ref.hex()}", moment().monotonic_s + 120
+    return Outgoing(name, EventType.ENTERED, audience, ref, "p_x", moment(), expires_s)
+
+
+@pytest.mark.requirement("R-51")
+async def test_an_audience_that_nobody_listens_to_holds_up_no_other() -> None:
+    audiences = ("offers-main", "pick-up")
+    events = [entered(ref, audience) for ref in (ANNA, BERIT) for audience in audiences]
+    box, publisher, clock = Box(*events), FakePublisher(), FakeClock()
+    relay = Relay(box, publisher, clock, emit=RecordingTelemetry().emit, chance=lambda: 1.0)
+    publisher.nobody_listens("pick-up")
+    for _ in range(3):
+        assert not await relay.empty()
+        clock.pass_s(0.1)
+    assert publisher.ids() == [event.id for event in events[::2]]
+    assert publisher.attempts == 4
+
+    publisher.somebody_listens()
+    clock.pass_s(1)
+    assert await relay.empty()
+    assert publisher.ids()[2:] == [event.id for event in events[1::2]]
+
+
+@pytest.mark.requirement("R-51")
+async def test_a_new_event_asks_at_once_and_brings_with_it_what_waited_for_a_listener() -> None:
+    old, new = entered(ANNA), entered(BERIT)
+    box, publisher, clock = Box(old), FakePublisher(), FakeClock()
+    relay = Relay(box, publisher, clock, emit=RecordingTelemetry().emit, chance=lambda: 1.0)
+    publisher.nobody_listens()
+    for _ in range(5):
+        assert not await relay.empty()
+        clock.pass_s(UNHEARD_MAX_S)
+    assert not await relay.empty()  # nothing is due for eight seconds
+    publisher.somebody_listens()
+    box.outbox.pending.put(new.id, new)
+
+    while not await relay.empty():
+        pass
+
+    assert publisher.ids() == [new.id, old.id]
 
 
 async def test_a_connection_that_one_event_ends_again_and_again_does_not_hold_up_the_others(

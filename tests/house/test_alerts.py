@@ -133,6 +133,13 @@ def denied(watched: Watched, minute: int) -> None:
     watched.publisher.counters.refused[0x87] += minute > MINUTES - 10
 
 
+def unheard(watched: Watched, minute: int) -> None:
+    """An hour is over in which one of two audiences had no listener."""
+    well(watched, minute)
+    if minute == MINUTES - 10:
+        watched.monitor._people._released.update({"unheard": 20, "published": 20})
+
+
 def flooded(watched: Watched, minute: int) -> None:
     well(watched, minute)
     for n in range(5000):
@@ -217,6 +224,7 @@ STATES: dict[str, list[State | None]] = {
     "PresenceCounterSilent": [without_counter],
     "PresenceBrokerAway": [setting(publisher__is_connected=False)],
     "PresenceNotAuthorised": [denied],
+    "PresenceNobodyListens": [unheard],
     "PresenceClock": [setting(synchronised=False)],
     "PresenceDisk": [setting(free_bytes=1_000_000), full],
     "PresenceRestarts": [restarting],

@@ -21,6 +21,7 @@ from presence.errors import (
     ConsentListError,
     MessageNotTaken,
     MessageRefused,
+    MessageUnheard,
     StorageError,
 )
 from presence.ports import OnAdvertisement, OutgoingMessage, Progress, Stored, VerifiedList
@@ -100,6 +101,7 @@ class FakePublisher:
         self.sent: list[tuple[str, bytes]] = []
         """Topic and payload of what nobody acknowledges (QoS 0)."""
         self._failures: deque[tuple[BrokerError, bool]] = deque()
+        self._unheard: set[str] = set()
         self._connected = asyncio.Event()
         self._connected.set()
         self._taken = asyncio.Event()
@@ -120,6 +122,13 @@ class FakePublisher:
         kind = MessageRefused if reason_code in PERMANENT else MessageNotTaken
         failure = kind("the broker refused a message", reason_code=reason_code)
         self._failures.extend([(failure, False)] * times)
+
+    def nobody_listens(self, audience: str = "offers-main") -> None:
+        """To events for this audience, from now on."""
+        self._unheard.add(audience)
+
+    def somebody_listens(self) -> None:
+        self._unheard.clear()
 
     def go_away(self) -> None:
         self._connected.clear()
@@ -150,6 +159,8 @@ class FakePublisher:
             if delivered:
                 self._take(message)
             raise failure
+        if message.event_type and message.topic.rpartition("/")[2] in self._unheard:
+            raise MessageUnheard
         self._take(message)
         self.acknowledged.append(message)
 

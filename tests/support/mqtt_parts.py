@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from presence.config.settings import MqttSettings, StoreSettings
 from presence.core.event.cloudevent import Assurance, Event, EventType, encode, entered_data
 from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.publisher import MqttPublisher
+from presence.errors import MessageUnheard
 from presence.ports import OutgoingMessage
 from tests.support.builders import SITE, START_S
 from tests.support.fakes import RecordingTelemetry
@@ -72,6 +75,12 @@ def new_publisher(
         chance=lambda: 0.01,
         pace=pace,
     )
+
+
+async def publish_to_nobody(publisher: MqttPublisher, event: OutgoingMessage) -> None:
+    """The broker takes it, and says that nobody is subscribed."""
+    with pytest.raises(MessageUnheard):
+        await publisher.publish(event)
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,8 @@
    seconds apart: at the border the later one takes over the id under which it was sent. A gateway
    that holds the visit, from whatever bucket, answers a claim with SENT: a customer who walks into
    another gateway's reach has not entered anew.
+   Not while its own event waits in the outbox: it was handed to the broker and perhaps in vain, and
+   two who each left it to the other would tell nobody.
 5. A gateway that adopted an entry takes it back like the one that sent it, in case that one is
    gone: after a back-off, and with the same id. The one that sent the entry takes it back at once.
 6. A visit has ended where its *last* gateway lost it: a claim to send the end is answered with
@@ -27,7 +29,7 @@ In the configuration (section `peers`) the back-off is `hold_off_…_ms`, the co
 `settle_ms` and the lease `takeover_ms`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -166,11 +168,17 @@ class Election:
             del self._pending[event_id]
 
     def receive(
-        self, message: PeerMessage, held: Iterable[tuple[Announcement, Visit]], now: Moment
+        self,
+        message: PeerMessage,
+        held: Iterable[tuple[Announcement, Visit]],
+        now: Moment,
+        *,
+        unsent: Container[str] = (),
     ) -> PeerMessage | None:
         """Take in what a peer said; answers with what is to be said in return.
 
-        `held`: what was announced of visits that are known here.
+        `held`: what was announced of visits that are known here; `unsent`: ids of events that wait
+        in the outbox, though announced.
         """
         if message.gateway == self.gateway:  # our own, over a broker that speaks 3.1.1
             return None
@@ -186,7 +194,7 @@ class Election:
             for each in pending:  # rule 6; an entry or its withdrawal is nobody's to deny
                 each.silenced = each.kind is EventType.LEFT
             return None
-        return self._receive_claim(message, pending, held, now)
+        return self._receive_claim(message, pending, held, now, unsent)
 
     def _receive_claim(
         self,
@@ -194,9 +202,10 @@ class Election:
         pending: list[_Pending],
         held: Iterable[tuple[Announcement, Visit]],
         now: Moment,
+        unsent: Container[str],
     ) -> PeerMessage | None:
         until_s = now.monotonic_s + self._rule.takeover_ms / 1000
-        answer = self._answer(message.visit, held, now)
+        answer = self._answer(message.visit, held, now, unsent)
         if answer is not None:
             return answer
         # We have not decided this visit yet: when we do, the claim puts us off (`_begin`).
@@ -212,7 +221,11 @@ class Election:
         return None
 
     def _answer(
-        self, visit: str, held: Iterable[tuple[Announcement, Visit]], now: Moment
+        self,
+        visit: str,
+        held: Iterable[tuple[Announcement, Visit]],
+        now: Moment,
+        unsent: Container[str],
     ) -> PeerMessage | None:
         """Rules 4 and 6: we know better than the peer who claims it."""
         ours = self._sent_by_us.get(visit, now.monotonic_s)
@@ -229,9 +242,9 @@ class Election:
                     if present.left_at is not None
                     else self._say(PeerMessageKind.STILL_PRESENT, visit, now)
                 )
-            if visit in self._names_of_entry(
-                announcement.audience, announcement.ref, now.utc_s
-            ) and self._is_of(announcement, present):
+            names = self._names_of_entry(announcement.audience, announcement.ref, now.utc_s)
+            told = entered_id not in unsent  # rule 4
+            if told and visit in names and self._is_of(announcement, present):
                 return self._say(
                     PeerMessageKind.SENT,
                     visit,

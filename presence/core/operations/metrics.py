@@ -245,6 +245,10 @@ def _of_the_broker(snapshot: Snapshot) -> Iterator[Family]:
     yield Family("presence_events_published", "counter", meaning, tuple(
         ((("result", result),), snapshot.hourly.get(result, 0)) for result in results
     ))  # fmt: skip
+    meaning = "people whose events found nobody subscribed at first, by the hour and rounded to 5"
+    yield Family("presence_events_unheard", "counter", meaning, (
+        ((), snapshot.hourly.get("unheard", 0)),
+    ))  # fmt: skip
     yield _one(
         "presence_outbox_items",
         "people whose events wait, as of the last full hour, rounded to 5",

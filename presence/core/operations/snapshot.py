@@ -40,12 +40,14 @@ HOURLY: Final = (
     "withdrawn",
     "published",
     "refused",
+    "unheard",
     "blocked",
     "expired",
     "dropped",
 )
 """What is published by the hour, each as a number of people: a count of advertisements or events
-would show how long one customer stayed. `refused` here: people whose events the broker refused.
+would show how long one customer stayed. `refused` here: people whose events the broker refused;
+`unheard`: people whose events nobody was subscribed to at first, published later or expired.
 """
 
 ANSWERS: Final = ("accepted", *RejectReason)

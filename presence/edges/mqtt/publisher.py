@@ -10,7 +10,9 @@ message, never before.
    BrokerError.
 2. A reason code ≥ 0x80 in PUBACK is a refusal. Of those, four speak of the message (MessageRefused,
    R-51); the rest speak of the broker's state, and the message may be sent again (MessageNotTaken).
-   Neither is logged here: a line for each refused event would be a record of visits (R-23).
+   Neither is logged here: a line for each refused event would be a record of visits (R-23). 0x10
+   for an event is MessageUnheard: it was given to nobody. To our state, to words among gateways and
+   with MQTT 3.1.1, where no reason codes are, it makes no difference.
 3. A message that is not acknowledged in time ends the connection: what we know of it may no longer
    be true. Messages to other gateways are best effort: one node of a cluster that is gone leaves
    them without an answer.
@@ -41,6 +43,7 @@ from presence.edges.mqtt.credentials import load_credentials
 from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.reasons import (
     FAILURE,
+    NO_MATCHING_SUBSCRIBERS,
     PERMANENT,
     SESSION_TAKEN_OVER,
     name,
@@ -48,7 +51,13 @@ from presence.edges.mqtt.reasons import (
 )
 from presence.edges.mqtt.report import ConnectionCounters, ConnectionReport, Ending
 from presence.edges.mqtt.witness import Witness
-from presence.errors import BrokerError, ConfigurationError, MessageNotTaken, MessageRefused
+from presence.errors import (
+    BrokerError,
+    ConfigurationError,
+    MessageNotTaken,
+    MessageRefused,
+    MessageUnheard,
+)
 from presence.ports import OutgoingMessage
 from presence.pulse import beat, resting
 from presence.telemetry import Emit
@@ -180,6 +189,8 @@ class MqttPublisher:
             raise kind(
                 f"the broker refused a message: {name(code)}: {remedy(code)}", reason_code=code
             )
+        if is_event and code == NO_MATCHING_SUBSCRIBERS:
+            raise MessageUnheard
         self.counters.published += is_event
 
     async def send(self, topic: str, payload: bytes) -> None:

@@ -11,6 +11,10 @@ from typing import Final
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
+NO_MATCHING_SUBSCRIBERS: Final = 0x10
+"""No refusal (MQTT 5.0 §3.4.2.1): the broker took the message, and had nobody to give it to. A
+session counts as a subscriber, whether its client is there or not.
+"""
 FAILURE: Final = 0x80
 """From here on a reason code is a refusal (MQTT 5.0 §2.4)."""
 UNSUPPORTED_PROTOCOL: Final = 0x84

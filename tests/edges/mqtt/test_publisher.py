@@ -33,6 +33,7 @@ from tests.support.mqtt_parts import (
     an_event,
     message,
     new_publisher,
+    publish_to_nobody,
     running,
     state_of,
 )
@@ -95,7 +96,7 @@ async def test_after_a_restart_of_the_broker_a_new_client_publishes_again(tmp_pa
         assert not publisher.is_connected
         await broker.start()
         await asyncio.wait_for(publisher.connected(), 10)
-        await publisher.publish(message(1))
+        await publish_to_nobody(publisher, message(1))
         assert publisher._connection is not None
         assert publisher._connection is not first
         assert (publisher.counters.connects, publisher.counters.disconnects) == (2, 1)
@@ -127,7 +128,7 @@ async def test_a_publish_that_the_access_list_denies_is_refused_with_its_reason_
 @pytest.mark.requirement("R-48")
 async def test_a_late_subscriber_gets_our_state_and_no_event(tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker, running(new_publisher(broker.port)) as publisher:
-        await publisher.publish(message())
+        await publish_to_nobody(publisher, message())
         async with listener(broker.port) as heard:
             state = await asyncio.wait_for(heard.get(), 5)
             await publisher.publish(message(2))  # the proof that nothing else was on its way
@@ -182,7 +183,7 @@ async def test_a_check_beside_the_daemon_does_not_throw_it_out_and_leaves_its_st
             MqttSettings(port=broker.port), STORE, role="check", emit=RecordingTelemetry().emit
         )
         async with running(check):
-            await check.publish(message())
+            await publish_to_nobody(check, message())
         await daemon.publish_state()
         assert telemetry.of(BrokerLost) == []
         states = [
@@ -399,7 +400,7 @@ async def test_an_exception_in_a_callback_ends_the_connection_in_sight_and_the_n
                 await telemetry.wait(BrokerLost)
                 await broker.start()
             await asyncio.wait_for(publisher.connected(), 10)
-            await publisher.publish(message())
+            await publish_to_nobody(publisher, message())
     assert publisher.counters.faults == 1
     assert any(
         "RuntimeError: a fault of ours" in event.reason

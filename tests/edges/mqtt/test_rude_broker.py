@@ -10,7 +10,7 @@ import pytest
 
 from presence.edges.mqtt.pace import MqttPace
 from presence.edges.mqtt.publisher import MqttPublisher
-from presence.errors import BrokerError, MessageNotTaken, MessageRefused
+from presence.errors import BrokerError, MessageNotTaken, MessageRefused, MessageUnheard
 from presence.ports import OutgoingMessage
 from presence.telemetry import (
     BrokerConnected,
@@ -136,12 +136,31 @@ async def test_a_reason_code_about_the_moment_lets_the_message_be_sent_again(cod
     assert publisher.counters.refused == {code: 1}
 
 
-async def test_nobody_subscribed_is_no_refusal() -> None:
+@pytest.mark.requirement("R-51")
+async def test_an_event_that_nobody_is_subscribed_to_is_neither_published_nor_refused() -> None:
     async with (
         FakeBroker(puback=refuse(0x10)).running() as broker,
         running(new_publisher(broker.port)) as publisher,
     ):
-        await publisher.publish(message())
+        with pytest.raises(MessageUnheard):
+            await publisher.publish(message())
+        assert publisher.is_connected
+    assert (publisher.counters.published, publisher.counters.refused) == (0, {})
+
+
+@pytest.mark.requirement("R-51")
+async def test_to_a_word_among_gateways_and_to_the_state_nobody_needs_to_listen() -> None:
+    def nobody(mid: int, _publish: bytes) -> bytes:
+        return packet(PUBACK, struct.pack("!HBB", mid, 0x10, 0))
+
+    async with (
+        FakeBroker(puback=nobody).running() as broker,
+        running(new_publisher(broker.port)) as publisher,
+    ):
+        await publisher.publish(word(1))
+        await publisher.publish_state()
+        assert publisher.is_connected
+        assert broker.kinds().count(PUBLISH) == 3  # the birth, the word and the state, each once
 
 
 async def test_a_reason_code_that_does_not_exist_is_a_broken_connection() -> None:

@@ -14,7 +14,7 @@ from presence.telemetry import BrokerUnreachable
 from tests.support.brokers import FakeBroker, mosquitto, needs_mosquitto
 from tests.support.certificates import Authority, tls_lines
 from tests.support.fakes import RecordingTelemetry
-from tests.support.mqtt_parts import message, new_publisher, running
+from tests.support.mqtt_parts import message, new_publisher, publish_to_nobody, running
 
 
 @needs_mosquitto
@@ -27,7 +27,7 @@ async def test_events_go_over_tls_where_the_pinned_authority_signed_the_broker(
         mosquitto(tmp_path, *tls_lines(authority)) as broker,
         running(new_publisher(broker.port, tls=tls)) as publisher,
     ):
-        await publisher.publish(message())
+        await publish_to_nobody(publisher, message())
 
 
 @needs_mosquitto
@@ -63,7 +63,7 @@ async def test_a_broker_that_wants_our_certificate_gets_it(tmp_path: Path) -> No
     async with mosquitto(tmp_path, *lines) as broker:
         with_one = TlsSettings(ca_file=authority.file, certificate_file=certificate, key_file=key)
         async with running(new_publisher(broker.port, tls=with_one)) as publisher:
-            await publisher.publish(message())
+            await publish_to_nobody(publisher, message())
         without = new_publisher(broker.port, telemetry, tls=TlsSettings(ca_file=authority.file))
         async with running(without, connected=False):
             await telemetry.wait(BrokerUnreachable)
