@@ -19,6 +19,9 @@ rules of the topic:
      you have offered.
   6. Keep nothing about a visit longer than an hour. That is why the cap below counts within the
      hour only.
+  7. Be away for a moment and miss nothing: a client id that stays, a session of two minutes (as
+     long as an event lives), no clean start. And look at the answers to your own messages: an offer
+     that the broker did not take, or had nobody to give to, is sent again until `valid_until`.
 
 Subscribed: presence/v1/{chain}/{store}/evt/{audience}
 Answers:    presence/v1/{chain}/{store}/offer/{audience}
@@ -61,6 +64,11 @@ OFFERS = {
     "ap2:1070": "20 % off winter boots, today",
 }
 KEPT_S, FORGET_EVERY_S, KEPT_MAX = 3500, 30, 100_000  # together less than an hour (T-26)
+SESSION_S = 120  # as long as an event lives: what the broker keeps longer is of no use
+RECONNECT_MAX_S = 10  # well within the session
+AGAIN_EVERY_S = 5
+NOBODY = 0x10  # no matching subscribers (MQTT 5.0, 2.4)
+FOR_GOOD = (0x87, 0x90, 0x95, 0x99)  # denied, bad topic, too large, bad payload: not sent again
 
 
 def subject(pairwise_key: bytes, day: bytes) -> str:
@@ -272,20 +280,38 @@ class Service:
             f"{share}{base}/evt/{options.audience}",
             f"{base}/offer/{options.audience}",
         )
+        self._unanswered: dict[int, tuple[str, Mapping[str, Any]]] = {}
+        """Offers and their topics, by packet id, until the broker's PUBACK."""
+        self._again: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        """By offer_id: what the broker did not take, or had nobody to give to."""
         version = mqtt.MQTTv5 if self._v5 else mqtt.MQTTv311
-        self._client = client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=version)
+        self._client = client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id_of(options),
+            # 3.1.1 knows no session that ends by itself, and one that never ends keeps events.
+            clean_session=None if self._v5 else True,
+            protocol=version,
+        )
+        client.reconnect_delay_set(max_delay=RECONNECT_MAX_S)
         if options.tls_ca:
             client.tls_set(
                 ca_certs=str(options.tls_ca), certfile=options.tls_cert, keyfile=options.tls_key
             )
         client.on_connect, client.on_connect_fail = self._on_connect, self._on_connect_fail
         client.on_subscribe, client.on_message = self._on_subscribe, self._on_message
+        client.on_publish = self._on_publish
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._client.disconnect())
-        threading.Thread(target=self.keep_forgetting, args=(FORGET_EVERY_S,), daemon=True).start()
-        self._client.connect_async(self._options.host, self._options.port, keepalive=20)
+        for work, every_s in (
+            (self.keep_forgetting, FORGET_EVERY_S),
+            (self.keep_asking, AGAIN_EVERY_S),
+        ):
+            threading.Thread(target=work, args=(every_s,), daemon=True).start()
+        self._client.connect_async(
+            self._options.host, self._options.port, keepalive=20, **self._session()
+        )
         self._client.loop_forever(retry_first_connection=True)
         self._done.set()
         print(json.dumps(dict(self._engine.counts)), file=sys.stderr)
@@ -295,6 +321,24 @@ class Service:
         while not self._done.wait(every_s):
             with self._lock:
                 self._engine.forget(time.time())
+
+    def keep_asking(self, every_s: float) -> None:
+        while not self._done.wait(every_s):
+            with self._lock:
+                again, self._again, now = self._again, {}, time.time()
+                for topic, offer in again.values():
+                    if now < parse_time(offer["valid_until"]):
+                        self._send(topic, offer, now)
+
+    def _session(self) -> dict[str, Any]:
+        """The broker keeps what comes while we are away. Not in a group: there another instance can
+        have it.
+        """
+        if not self._v5:
+            return {}
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 0 if self._options.group else SESSION_S
+        return {"clean_start": False, "properties": properties}
 
     def _on_connect(
         self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
@@ -334,16 +378,39 @@ class Service:
             for offer in answers:
                 self._publish(message.topic.replace("/evt/", "/offer/"), offer, now)
 
-    def _publish(self, topic: str, offer: Mapping[str, Any], now: float) -> None:
+    def _on_publish(
+        self, _client: mqtt.Client, _data: Any, mid: int, reason: Any, _properties: Any
+    ) -> None:
+        with self._lock:
+            topic, offer = self._unanswered.pop(mid, ("", {}))
+            if not offer or reason.value == 0:
+                return
+            outcome = "offer_unheard" if reason.value == NOBODY else "offer_refused"
+            self._engine.counts[outcome] += 1
+            if self._engine.counts[outcome] == 1:
+                print(f"{outcome}: {reason} (told once): {topic}", file=sys.stderr)
+            if reason.value not in FOR_GOOD:
+                self._again[offer["offer_id"]] = topic, offer
+
+    def _send(self, topic: str, offer: Mapping[str, Any], now: float) -> None:
+        """In place of what was said of this offer before: a cancellation is the last word."""
+        name = offer["offer_id"]
+        self._again.pop(name, None)
+        for mid in [mid for mid, (_, o) in self._unanswered.items() if o["offer_id"] == name]:
+            del self._unanswered[mid]
         properties = None
         if self._v5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.ContentType = "application/json"
             properties.PayloadFormatIndicator = 1
             properties.MessageExpiryInterval = max(1, int(parse_time(offer["valid_until"]) - now))
-        self._client.publish(
+        info = self._client.publish(
             topic, json.dumps(offer, ensure_ascii=False).encode(), qos=1, properties=properties
         )
+        self._unanswered[info.mid] = topic, offer
+
+    def _publish(self, topic: str, offer: Mapping[str, Any], now: float) -> None:
+        self._send(topic, offer, now)
         name = self._engine.customer(offer["subject"], now)
         line = (
             f"{name}: {'cancelled' if offer.get('cancelled') else offer['text']} "
@@ -355,6 +422,12 @@ class Service:
             else line,
             flush=True,
         )
+
+
+def client_id_of(options: argparse.Namespace) -> str:
+    """The same at each start, or the broker would not know whose session it is."""
+    store = "all" if options.store == "+" else options.store
+    return options.client_id or f"offer-engine-{options.chain}-{store}-{options.audience}"
 
 
 def read_customers(path: Path) -> dict[str, bytes]:
@@ -412,6 +485,12 @@ def _add_audience(parser: argparse.ArgumentParser) -> None:
     add("--audience", required=True, help="your name among the gateway's audiences")
     add("--group", metavar="NAME", help="share the load with other instances of this name (MQTT 5)")
     add(
+        "--client-id",
+        metavar="ID",
+        help="at the broker; each instance of a group needs its own "
+        "(default: offer-engine-CHAIN-STORE-AUDIENCE)",
+    )
+    add(
         "--customers",
         type=Path,
         metavar="FILE",
@@ -464,6 +543,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser, options = parse_options(arguments)
     if options.group and options.protocol != "5":
         parser.error("--group needs MQTT 5")
+    if options.group and not options.client_id:
+        parser.error("--group needs --client-id, another one for each instance")
     try:
         customers = read_customers(options.customers) if options.customers else {}
         offers = (

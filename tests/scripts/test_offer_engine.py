@@ -28,6 +28,7 @@ from scripts.offer_engine import (
     Engine,
     Manners,
     Service,
+    client_id_of,
     hours,
     main,
     parse_options,
@@ -609,14 +610,14 @@ async def test_several_instances_share_the_load_and_answer_each_visit_once(custo
     """
     events = [json.dumps(now_entered(number)).encode() for number in range(31)]
     backs = [json.dumps(withdrawn(number)).encode() for number in range(5)]
-    options = ("--group=engines", "--per-hour=1000", "--cool-down=0")
+    options = ("--group=engines", "--per-hour=1000", "--cool-down=0", "--client-id")
     async with (
         LocalBroker.start("mosquitto") as broker,
         listener(broker.port, f"{TOPIC}/offer/offers-main") as heard,
         running(new_publisher(broker.port)) as publisher,
-        instance(broker.port, customers, *options) as one,
-        instance(broker.port, customers, *options) as two,
-        instance(broker.port, customers, *options) as three,
+        instance(broker.port, customers, *options, "one") as one,
+        instance(broker.port, customers, *options, "two") as two,
+        instance(broker.port, customers, *options, "three") as three,
     ):
         for _copies in range(3):
             await publish(publisher, *events)
@@ -639,6 +640,67 @@ async def test_several_instances_share_the_load_and_answer_each_visit_once(custo
     assert len(offers) == 36
     assert all(count["offered"] >= 5 for count in counts), counts  # the load is shared
     assert sum(count.get("duplicate", 0) for count in counts) == 62
+
+
+@needs_mosquitto
+@pytest.mark.requirement("R-51", "R-53")
+async def test_an_engine_that_is_killed_and_comes_back_answers_what_came_meanwhile(
+    customers: Path,
+) -> None:
+    """Its session, found again by its client id, has kept it."""
+    async with (
+        LocalBroker.start("mosquitto") as broker,
+        listener(broker.port, f"{TOPIC}/offer/offers-main") as heard,
+        running(new_publisher(broker.port)) as publisher,
+    ):
+        async with instance(broker.port, customers) as killed:
+            killed.kill()
+            await killed.wait()
+        await publish(publisher, json.dumps(now_entered(1)).encode())
+        async with instance(broker.port, customers):
+            offer = json.loads((await asyncio.wait_for(heard.get(), 5)).payload)
+    assert offer["in_answer_to"]["id"] == ident(1)
+
+
+@needs_mosquitto
+@pytest.mark.requirement("R-51")
+async def test_an_offer_that_nobody_hears_is_sent_again_and_its_cancellation_in_its_place(
+    customers: Path,
+) -> None:
+    offers = f"{TOPIC}/offer/offers-main"
+    async with (
+        LocalBroker.start("mosquitto") as broker,
+        running(new_publisher(broker.port)) as publisher,
+        instance(broker.port, customers, "--cool-down=0") as process,
+    ):
+        bodies = [json.dumps(event).encode() for event in (now_entered(1), now_entered(2))]
+        await publish(publisher, *bodies, json.dumps(withdrawn(1)).encode())
+        assert process.stderr is not None
+        said = await asyncio.wait_for(process.stderr.readline(), 5)
+        async with listener(broker.port, offers) as heard:
+            late = [json.loads((await asyncio.wait_for(heard.get(), 10)).payload) for _ in "12"]
+            await asyncio.sleep(0.2)
+            assert heard.empty()
+        process.terminate()
+        _, err = await asyncio.wait_for(process.communicate(), 5)
+    assert said.decode().startswith("offer_unheard: No matching subscribers (told once)")
+    told = {offer["in_answer_to"]["id"]: offer.get("cancelled", False) for offer in late}
+    assert told == {ident(1): True, ident(2): False}
+    assert json.loads(err)["offer_unheard"] >= 2
+
+
+def test_an_engine_has_one_name_at_the_broker_and_each_of_a_group_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def named(*options: str) -> str:
+        return client_id_of(parse_options(["--chain=a", "--audience=c", *options])[1])
+
+    assert named("--store=b") == named("--store=b") == "offer-engine-a-b-c"
+    assert named("--store=+") == "offer-engine-a-all-c"
+    assert named("--store=b", "--client-id=mine") == "mine"
+    with pytest.raises(SystemExit):
+        main(["--chain=a", "--store=b", "--audience=c", "--group=g"])
+    assert "--group needs --client-id" in capsys.readouterr().err
 
 
 def test_a_group_needs_mqtt_5(capsys: pytest.CaptureFixture[str]) -> None:
