@@ -41,20 +41,31 @@ def _git(*arguments: str) -> str:
     ).stdout.strip()
 
 
-def run(out: Path, *, quick: bool, workers: int = 2, seed: int | None = None) -> Tree:
+def run(
+    out: Path,
+    *,
+    quick: bool,
+    workers: int = 2,
+    seed: int | None = None,
+    earlier: Tree | None = None,
+) -> Tree:
     """Do everything and write it to `out`, after each shop what is there: a run that is ended early
-    has not run for nothing (`--from`).
+    has not run for nothing. `earlier`: the figures of such a run, whose shops are not played anew.
     """
     out.mkdir(parents=True, exist_ok=True)
-    which = this_run(seed, quick=quick)
+    which = this_run(earlier["run"]["testing_seed"] if earlier else seed, quick=quick)
     print(f"{which.date}, commit {which.commit}, testing seed {which.testing_seed}", flush=True)
     fit = bodies.fit()
     correlation, _ = walks.shadowing_correlation()
     recorded, shops = contest.recorded(), []
     tasks = contest.tasks(fit.radio, which.testing_seed, quick=quick)
+    if earlier is not None:
+        tasks = [task for task in tasks if task.name not in earlier["shops"]]
     for played in contest.play(tasks, workers):
         shops.append(played)
         found = figures.tree(which, fit, correlation, shops, recorded)
+        if earlier is not None:
+            found = figures.gone_on(earlier, found)
         (out / FIGURES).write_text(as_json(found), encoding="utf-8")
         print(f"{played.name} is played: {len(shops)} of {len(tasks)}", file=sys.stderr, flush=True)
     return found
@@ -100,6 +111,9 @@ def _options() -> argparse.Namespace:
         metavar="FILE",
         help=f"the figures ({FIGURES}) of a run that was made, or ended early: nothing is run",
     )
+    parser.add_argument(
+        "--go-on", action="store_true", help="with --from: what that run has not played is run"
+    )
     parser.add_argument("--docs", action="store_true", help="put them into docs/entry.md, too")
     parser.add_argument(
         "--seed", type=int, help="of the people told of; default: from date and commit"
@@ -112,6 +126,8 @@ def _options() -> argparse.Namespace:
         help="processes; the figures do not depend on it",
     )
     options = parser.parse_args()
+    if options.go_on and options.earlier is None:
+        parser.error("--go-on wants the figures of a run: --from FILE")
     if options.docs and options.quick:
         parser.error("--docs wants a full run: leave --quick away")
     return options
@@ -120,11 +136,20 @@ def _options() -> argparse.Namespace:
 def main() -> int:
     options = _options()
     started = time.monotonic()
+    options.out.mkdir(parents=True, exist_ok=True)
+    earlier: Tree | None = None
     if options.earlier is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        found = json.loads(options.earlier.read_text(encoding="utf-8"))
+        earlier = json.loads(options.earlier.read_text(encoding="utf-8"))
+    if earlier is not None and not options.go_on:
+        found = earlier
     else:
-        found = run(options.out, quick=options.quick, workers=options.workers, seed=options.seed)
+        found = run(
+            options.out,
+            quick=options.quick,
+            workers=options.workers,
+            seed=options.seed,
+            earlier=earlier,
+        )
     write(options.out, found)
     if options.docs:
         into_the_docs(options.out, found)

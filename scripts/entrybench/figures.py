@@ -38,6 +38,12 @@ def tree(run: Run, fit: Fit, correlation: float, shops: list[Played], walks: Pla
     }
 
 
+def gone_on(earlier: Tree, found: Tree) -> Tree:
+    """A run that was ended early, and what was played of it later, to the same people."""
+    which = earlier["run"] | {"gone_on": {key: found["run"][key] for key in ("date", "commit")}}
+    return earlier | {"run": which, "shops": earlier["shops"] | found["shops"]}
+
+
 def _played(played: Played) -> Tree:
     found: Tree = {"rules": {rule: _row(row) for rule, row in played.rows.items()}}
     if played.fewer is not None:

@@ -50,11 +50,13 @@ def run(figures: Tree) -> str:
     of = figures["run"]
     quick = " A quick run: few people, rates to 1 in 100 only." if of["quick"] else ""
     correlation = abs(figures["shadowing_correlation"])
+    later = of.get("gone_on")
+    since = f"; what it had not played was on {later['date']} at {later['commit']}" if later else ""
     told = [shop["rules"][OURS]["fresh"] for shop in figures["shops"].values()]
     outsiders = max((row["false"][1] for row in told), default=0)
     entries = max((row["entries"] for row in told), default=0)
     return (
-        f"Run of {of['date']} at commit {of['commit']}. For each set-up up to {outsiders:,} "
+        f"Run of {of['date']} at commit {of['commit']}{since}. For each set-up up to {outsiders:,} "
         f"outsiders and {entries:,} who come in are told of, of seed {of['testing_seed']}, which "
         f"follows from date and commit; tuned on others, of seed {of['training_seed']}.{quick} "
         f"Correlation of the shadowing of two antennas on the recorded walks: {correlation:.2f}.\n"
