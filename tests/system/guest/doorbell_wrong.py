@@ -27,7 +27,7 @@ async def refused(shop: Shop, _options: argparse.Namespace) -> dict[str, Any]:
     """
     phone, good = await shop.phone(), shop.guest()
     ended, withdrawn = shop.guest(), shop.guest()
-    ended.ends_after_s = ENDS_AFTER_S
+    ended.ends_at_s = time.time() + ENDS_AFTER_S
     times: dict[str, list[float]] = {}
     told: dict[str, Any] = {}
     async with shop.counted() as counts:
