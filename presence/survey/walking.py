@@ -25,6 +25,7 @@ from presence.core.visit.fitting import (
     assess_door,
     finds_with,
     fit_door,
+    of_walks,
 )
 from presence.core.visit.side import Side, pairing
 from presence.core.visit.walks import STAYED_OUT, Trial, Walked
@@ -167,7 +168,7 @@ def _tuned_by_sides(
 
     finds, pair = finds_with(rule_of), pairing(walks.hung())
     thresholds = [round(stricter * tables.threshold, 2) for stricter in STRICTER]
-    fitted = fit_door(trials, pair, finds, thresholds) if pair is not None else None
+    fitted = fit_door(trials, pair, finds, tables, thresholds) if pair is not None else None
     side = fitted.side if fitted is not None else None
     assessed_now = assess_door(trials, side, finds, door_numbers(tables, now))
     if fitted is None:
@@ -188,7 +189,7 @@ def is_sound(now: EntrySettings, fitted: FittedDoor, tables: DoorTables) -> bool
     offset_db, near_dbm, threshold = door_numbers(tables, now)
     return (
         threshold >= tables.threshold
-        and offset_db >= fitted.side.offset_db - OFFSET_ROOM_DB
+        and offset_db >= of_walks(fitted.side, tables, 0).side_offset_db - OFFSET_ROOM_DB
         and abs(near_dbm - fitted.numbers.near_dbm) <= NEAR_ROOM_DB
     )
 

@@ -59,7 +59,9 @@ FEWER: Final = {
 OPEN_FRONT_DB: Final = 0.0
 WATCHED_S: Final = 120.0
 NEAR_DBM: Final = -62.0
-"""The typical peak at the door of the simulated phones: what a calibration measures."""
+"""As `entry.near_dbm` is delivered: some 3 dB below the typical peak of the simulated phones
+(`DoorTables.peak_db`).
+"""
 RATE_PER_1000: Final = 1.0
 PROMPT_S: Final = 2.5
 """Delays count as log(1 + delay / PROMPT_S)."""

@@ -82,6 +82,15 @@ class DoorTables(NamedTuple):
     deep: DeepTables | None = None
     offset_db: float = 0.0
     """`side_offset_db` of a door that was not calibrated."""
+    midway_db: float = 0.0
+    """So far above `side_offset_db` lies the lead midway between looking in and being in, as walks
+    show it in the shops that the tables were fitted to (scripts/entrybench/sides.py); but no more
+    than
+    """
+    midway_per_db: float = 0.0
+    """for each dB of the side, so that a thin one buys no speed."""
+    peak_db: float = 0.0
+    """So far above `near_dbm` lies the median peak of who comes in there."""
     threshold: float = 0.0
     """The least that a calibrated door asks for: at most 1 false enter in 1,000 outsiders of the
     bench's shop with the antennas that need most.
@@ -130,6 +139,9 @@ PAIR: Final = DoorTables(
     level_sum=Table(36, 6, (0, 0.34, 1.76)),
     rise=Table(-6, 3, (0, 0.82, 4.02, 6.9, 9.1, 12.72, 15.39, 17.38, 18.36, 19.16, 20.56, 20.8)),
     offset_db=0,
+    midway_db=2.7,
+    midway_per_db=0.2,
+    peak_db=3.0,
     threshold=85,
     unwalked=85,
 )
@@ -161,6 +173,9 @@ PAIR_AND_INSIDE: Final = DoorTables(
         rise=Table(-9, 3, (0, 0.54, 1.85, 3.68, 5.6, 6.85, 8.32, 10.87, 11.58)),
     ),
     offset_db=0,
+    midway_db=2.7,
+    midway_per_db=0.2,
+    peak_db=3.0,
     threshold=101,
     unwalked=104,
 )
@@ -186,6 +201,9 @@ INSIDE_AND_DOOR: Final = DoorTables(
     level_sum=Table(0, 6, (0,)),
     rise=Table(-9, 3, (0, 0.32, 1.72, 3.4, 6.65, 7.75, 9.56, 9.56, 10.74, 12.3)),
     offset_db=-8,
+    midway_db=7.9,
+    midway_per_db=2,
+    peak_db=0.5,
     threshold=50.5,
     unwalked=52,
 )

@@ -6,11 +6,11 @@
 The tables of the rule hold for all doors (`presence.core.visit.door_tables`). What a door sets of
 it are three numbers:
 
-1. `near_dbm` is measured and not chosen: the median of the peaks at the door of who came in. The
-   tables were fitted with the typical peak as near; with a lower one they count people as near who
-   are not.
+1. `near_dbm` is measured and not chosen: by how much who came in here peaked above or below who
+   comes in at the shops that the tables were fitted to. With a lower one they count people as near
+   who are not.
 2. `side_offset_db` is chosen: least mistakes on these walks. Never further than OFFSET_ROOM_DB
-   below the measured middle.
+   below what is measured: by how much the middle between looking in and being in is another here.
 3. The threshold is one of those that the caller allows.
 
 The two bounds are there for the same reason. The tables were fitted to 1 false enter in 1,000; a
@@ -35,6 +35,7 @@ from presence.core.visit.calibration import (
     suggest,
 )
 from presence.core.visit.door_score import DoorNumbers
+from presence.core.visit.door_tables import DoorTables
 from presence.core.visit.evidence import EntryRule
 from presence.core.visit.side import Pairing, Side, measure_side
 from presence.core.visit.walks import Trial
@@ -67,8 +68,22 @@ class FittedDoor:
     """With the margins of these numbers."""
 
 
+def of_walks(side: Side, tables: DoorTables, threshold: float) -> DoorNumbers:
+    """What the walks show of this door, beside the shops that the tables were fitted to."""
+    midway_db = min(tables.midway_db, tables.midway_per_db * max(side.side_db, 0.0))
+    return DoorNumbers(
+        round(side.offset_db - midway_db, 1),
+        round(side.near_dbm - tables.peak_db, 1),
+        threshold,
+    )
+
+
 def fit_door(
-    trials: Sequence[Trial], pair: Pairing, finds: Finds, thresholds: Sequence[float]
+    trials: Sequence[Trial],
+    pair: Pairing,
+    finds: Finds,
+    tables: DoorTables,
+    thresholds: Sequence[float],
 ) -> FittedDoor | None:
     """The best of what was tried; None where the side cannot be measured. `thresholds`: the lowest
     first; of those that cost the same, the quickest is taken.
@@ -78,9 +93,10 @@ def fit_door(
         return None
     tried = {}
     for threshold in thresholds:
-        numbers = DoorNumbers(side.offset_db, round(side.near_dbm, 1), threshold)
+        numbers = of_walks(side, tables, threshold)
         tried[_of_lead(finds, numbers, side)] = numbers
-    chosen, found = suggest(tried, trials, least_db=ceil(side.offset_db - OFFSET_ROOM_DB))
+    least_db = ceil(of_walks(side, tables, 0).side_offset_db - OFFSET_ROOM_DB)
+    chosen, found = suggest(tried, trials, least_db=least_db)
     numbers = tried[chosen]._replace(side_offset_db=found.dial_db)
     return FittedDoor(numbers, side, _any_phone(found, finds, numbers, trials))
 
