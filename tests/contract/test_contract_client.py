@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -262,15 +263,44 @@ def test_everything_that_it_offers_is_there() -> None:
 # ---------------------------------------------------------------- the example
 
 
-def test_the_guide_shows_the_example_as_it_is() -> None:
+TYPESCRIPT = ROOT / "clients" / "typescript"
+BUILT = TYPESCRIPT / "dist" / "example" / "engine.js"
+PYTHON_ENGINE = (sys.executable, str(ROOT / "scripts" / "example_engine.py"))
+not_built = pytest.mark.skipif(
+    not BUILT.exists() or shutil.which("node") is None,
+    reason="not run on this machine: scripts/contract builds the client in TypeScript (node, npm)",
+)
+ENGINES = [
+    pytest.param(PYTHON_ENGINE, id="python"),
+    pytest.param(("node", str(BUILT)), id="typescript", marks=not_built),
+]
+
+
+@pytest.mark.parametrize(
+    ("language", "example"),
+    [
+        ("python", ROOT / "scripts" / "example_engine.py"),
+        ("ts", TYPESCRIPT / "example" / "engine.ts"),
+    ],
+)
+def test_the_guide_shows_the_examples_as_they_are(language: str, example: Path) -> None:
     guide = (ROOT / "docs" / "offer-engine.md").read_text(encoding="utf-8")
-    program = (ROOT / "scripts" / "example_engine.py").read_text(encoding="utf-8")
-    assert f"```python\n{program}```\n" in guide
+    assert f"```{language}\n{example.read_text(encoding='utf-8')}```\n" in guide
+
+
+def test_the_schemas_of_the_client_in_typescript_are_those_of_the_package() -> None:
+    """Also where there is no node; `scripts/contract --write` makes them anew."""
+    written = (TYPESCRIPT / "src" / "schemas.ts").read_text(encoding="utf-8")
+    _, _, value = written.partition(" = ")
+    assert json.loads(value.rstrip().rstrip(";")) == {each: schema(each) for each in schema_ids()}
 
 
 @needs_mosquitto
 @pytest.mark.slow
-async def test_the_example_engine_acts_once_and_only_where_it_may(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_the_example_engine_acts_once_and_only_where_it_may(
+    tmp_path: Path, engine: tuple[str, str]
+) -> None:
     """Copies, a withdrawal before its entered, strangers, nonsense; and an event that came while
     the engine was away.
     """
@@ -283,7 +313,7 @@ async def test_the_example_engine_acts_once_and_only_where_it_may(tmp_path: Path
         async def say(payload: bytes) -> None:
             await publisher.publish(message(payload=payload))
 
-        async with example_engine(broker.port, customers) as said:
+        async with example_engine(engine, broker.port, customers) as said:
             for payload in (
                 now_entered("a", theirs), now_entered("b", mine), now_entered("b", mine),
                 now_taken_back("c"), now_entered("c", mine), now_entered("d", mine, allow=[]),
@@ -293,7 +323,7 @@ async def test_the_example_engine_acts_once_and_only_where_it_may(tmp_path: Path
             wanted = {"to": "Dana", "about": "ap2:1285"}
             assert [json.loads(await said()), json.loads(await said())] == [wanted, wanted]
         await say(now_entered("g", mine, allow=["ap2:1551"]))
-        async with example_engine(broker.port, customers) as said:
+        async with example_engine(engine, broker.port, customers) as said:
             assert json.loads(await said()) == {"to": "Dana", "about": "ap2:1551"}
 
 
@@ -318,12 +348,11 @@ def now_taken_back(number: str) -> bytes:
 
 @asynccontextmanager
 async def example_engine(
-    port: int, customers: Path
+    program: tuple[str, str], port: int, customers: Path
 ) -> AsyncIterator[Callable[[], Awaitable[bytes]]]:
     """The example as a process that has subscribed; gives its lines."""
     engine = await asyncio.create_subprocess_exec(
-        sys.executable, ROOT / "scripts" / "example_engine.py",
-        "acme", "fi-0042", "offers-main", customers, str(port),
+        *program, "acme", "fi-0042", "offers-main", customers, str(port),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert engine.stdout is not None
