@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import presence.cli
 from presence.core.event.cloudevent import subject_of_day
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.ports import OutgoingMessage
@@ -162,11 +163,13 @@ def test_the_subjects_in_the_guide_are_those_of_the_engine_and_of_the_gateway() 
         assert subject_of_day(bytes.fromhex(key), day.encode()) == wanted
 
 
-def test_every_option_of_the_engine_that_the_guide_names_exists(
+def test_every_option_of_engine_and_kit_that_the_guide_names_exists(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
+    with pytest.raises(SystemExit):
+        presence.cli.main(["engine-test", "--help"])
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     guide = Path("docs/offer-engine.md").read_text(encoding="utf-8")
     named = {

@@ -374,7 +374,7 @@ export const SCHEMAS: Record<string, object> = {
     "pattern": "^p_[A-Za-z0-9_-]{22}$"
    },
    "category": {
-    "description": "One of the categories that the event allows (rule 1).",
+    "description": "One of the categories that the event allows (E-1).",
     "type": "string",
     "pattern": "^[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}$"
    },
@@ -383,12 +383,12 @@ export const SCHEMAS: Record<string, object> = {
     "type": "string"
    },
    "why": {
-    "description": "Why the customer is told: which kind of message, under which notice, until when (rule 6).",
+    "description": "Why the customer is told: which kind of message, under which notice, until when (E-6).",
     "type": "string",
     "minLength": 1
    },
    "stop": {
-    "description": "How the customer stops such messages (rule 6).",
+    "description": "How the customer stops such messages (E-6).",
     "type": "string",
     "minLength": 1
    },

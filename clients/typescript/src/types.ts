@@ -147,7 +147,7 @@ export interface Offer {
    */
   subject: string;
   /**
-   * One of the categories that the event allows (rule 1).
+   * One of the categories that the event allows (E-1).
    */
   category: string;
   /**
@@ -155,11 +155,11 @@ export interface Offer {
    */
   text: string;
   /**
-   * Why the customer is told: which kind of message, under which notice, until when (rule 6).
+   * Why the customer is told: which kind of message, under which notice, until when (E-6).
    */
   why: string;
   /**
-   * How the customer stops such messages (rule 6).
+   * How the customer stops such messages (E-6).
    */
   stop: string;
   /**

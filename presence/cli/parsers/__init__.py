@@ -11,6 +11,7 @@ from presence.cli.parsers import (
     check,
     consents,
     demo,
+    engine_test,
     incident_export,
     replay,
     run,
@@ -33,6 +34,7 @@ PARSERS: Final = (
     incident_export,
     replay,
     scan_test,
+    engine_test,
     consents,
 )
 """In the order of `presence --help`."""

@@ -1,0 +1,144 @@
+"""`presence engine-test`: does an offer engine keep the contract? A verdict for each case, with the
+sentence that was broken.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+from collections import Counter
+from datetime import datetime
+from typing import Final, TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from presence.cli.termination import TERMINATED, unless_terminated
+from presence.config import load_settings
+from presence.config.settings import MqttProtocol, MqttSettings, TlsSettings
+from presence.conformance.cases import CASES
+from presence.conformance.customers import make_customers, read_customers
+from presence.conformance.run import Judged, NotJudged, RunOutcome, RunPlan, play_all
+from presence.conformance.shop import Shop
+from presence.conformance.stage import NotTestable
+from presence.core.site import Site
+from presence.diagnosis.findings import Verdict
+from presence.errors import BrokerError, ConfigurationError
+
+UNAVAILABLE: Final = 69
+"""EX_UNAVAILABLE of sysexits.h: nothing was tested."""
+OF_THE_FILE: Final = (
+    *("host", "port", "protocol", "username", "password_file"),
+    *("tls_ca", "tls_cert", "tls_key", "chain", "store"),
+)
+"""Options that --config takes the place of."""
+
+
+def start(options: argparse.Namespace) -> int:
+    if options.make_customers is not None:
+        make_customers(options.make_customers)
+        print(f"{options.make_customers}: give it to the engine, and to the kit as --customers")
+        return 0
+    plan = _plan(options)
+    out = sys.stderr if options.json else sys.stdout
+    _announce(plan, out)
+    try:
+        outcome = asyncio.run(unless_terminated(play_all(plan, lambda said: show(said, out))))
+    except (NotTestable, BrokerError) as error:  # 1 says that it was tested
+        print(f"presence engine-test: {error}", file=sys.stderr)
+        return UNAVAILABLE
+    if outcome is None:
+        return TERMINATED
+    if options.json:
+        print(json.dumps(outcome.as_dict(), ensure_ascii=False))
+    else:
+        print(f"\n{_summary(outcome)}")
+    return int(outcome.verdict)
+
+
+def _plan(options: argparse.Namespace) -> RunPlan:
+    """Raises ConfigurationError."""
+    mqtt, site = _broker(options)
+    if options.audience is None:
+        raise ConfigurationError(["--audience: is missing: whose events does the engine hear?"])
+    plan = RunPlan(
+        mqtt=mqtt,
+        shop=Shop(site, options.audience, options.allow),
+        customers=read_customers(options.customers),
+        names=options.cases,
+        listen=options.listen,
+        quiet=_is_quiet(options),
+        patience_s=options.patience,
+    )
+    if not plan.cases():
+        why = next(plan.left_out()).why
+        raise ConfigurationError([f"--cases {','.join(options.cases)}: {why}"])
+    return plan
+
+
+def _broker(options: argparse.Namespace) -> tuple[MqttSettings, Site]:
+    if options.config is not None:
+        if said := [name for name in OF_THE_FILE if getattr(options, name) is not None]:
+            word = said[0].replace("_", "-")
+            raise ConfigurationError([f"--{word}: stands in --config already: say one of the two"])
+        settings = load_settings(options.config)
+        return settings.mqtt, Site(settings.store.chain, settings.store.store)
+    if options.chain is None or options.store is None:
+        raise ConfigurationError(["--chain and --store: are missing (or --config with both)"])
+    if options.tls_ca is None and (options.tls_cert or options.tls_key):
+        raise ConfigurationError(["--tls-ca: is missing: whom does the kit believe?"])
+    tls = options.tls_ca and TlsSettings(
+        ca_file=options.tls_ca, certificate_file=options.tls_cert, key_file=options.tls_key
+    )
+    mqtt = MqttSettings(
+        host=options.host or "127.0.0.1",
+        port=options.port or 1883,
+        protocol=MqttProtocol(options.protocol or "5"),
+        username=options.username,
+        password_file=options.password_file,
+        tls=tls,
+    )
+    return mqtt, Site(options.chain, options.store)
+
+
+def _is_quiet(options: argparse.Namespace) -> bool:
+    if options.quiet is None:
+        return False
+    try:
+        now = datetime.now(ZoneInfo(options.time_zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigurationError(
+            [f"--time-zone: {options.time_zone} is none: use one such as Europe/Helsinki"]
+        ) from None
+    first, last = options.quiet
+    minute = now.hour * 60 + now.minute
+    return first <= minute < last if first <= last else not last <= minute < first
+
+
+def _announce(plan: RunPlan, out: TextIO) -> None:
+    cases, usual_s, worst_s = plan.cases(), plan.usual_s(), plan.worst_s()
+    print(
+        f"{len(cases)} of {len(CASES)} cases on {plan.shop.events_topic}: "
+        f"about {usual_s:.0f} s, and {math.ceil(worst_s / 60)} min at most\n",
+        file=out,
+        flush=True,
+    )
+
+
+def show(said: Judged | NotJudged | str, out: TextIO) -> None:
+    if isinstance(said, str):
+        print(said, file=out, flush=True)
+        return
+    if isinstance(said, NotJudged):
+        print(f"-     {said.name:15}  not played: {said.why}", file=out, flush=True)
+        return
+    print(f"{said.verdict.name:4}  {said.name:15}  {said.found}", file=out, flush=True)
+    if said.verdict is not Verdict.PASS:
+        print(f"      {'':15}  → {said.rule}", file=out, flush=True)
+
+
+def _summary(outcome: RunOutcome) -> str:
+    counts = Counter(judged.verdict for judged in outcome.cases)
+    parts = [f"{counts[verdict]} {verdict.name}" for verdict in Verdict if counts[verdict]]
+    if outcome.not_played:
+        parts.append(f"{len(outcome.not_played)} not played")
+    return f"{', '.join(parts)} in {outcome.seconds:.0f} s; worst: {outcome.verdict.name}"
