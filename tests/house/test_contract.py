@@ -598,3 +598,10 @@ def test_the_events_in_the_documents_are_valid(document: str) -> None:
         check(
             f"presence/v1/acme/fi-0042/evt/{event['data']['audience']}", json.dumps(event).encode()
         )
+
+
+def test_the_offer_in_the_guide_is_valid() -> None:
+    text = (ROOT / "docs" / "offer-engine.md").read_text(encoding="utf-8")
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    (offer,) = (value for value in shown if "offer_id" in value)
+    assert problems(offer, "offer-1.0") == []
