@@ -324,7 +324,10 @@ async def test_the_example_engine_acts_once_and_only_where_it_may(
             assert [json.loads(await said()), json.loads(await said())] == [wanted, wanted]
         await say(now_entered("g", mine, allow=["ap2:1551"]))
         async with example_engine(engine, broker.port, customers) as said:
-            assert json.loads(await said()) == {"to": "Dana", "about": "ap2:1551"}
+            first = json.loads(await said())
+            if first == wanted:  # killed before its PUBACK went out: at least once, says the guide
+                first = json.loads(await said())
+            assert first == {"to": "Dana", "about": "ap2:1551"}
 
 
 EARLIER = "2026-11-23T14:05:00Z"
