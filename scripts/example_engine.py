@@ -23,7 +23,7 @@ from presence.contract import (
 chain, store, audience, customers, *port = sys.argv[1:]
 table = SubjectTable(read_customers(Path(customers).read_text().splitlines()))
 topic = f"presence/v1/{chain}/{store}/evt/{audience}"
-seen: dict[tuple[str, str], datetime] = {}  # rules 3, 4 and 5: copies, withdrawn, and an hour
+seen: dict[tuple[str, str], datetime] = {}  # E-3, E-4 and E-5: copies, withdrawn, and an hour
 
 
 def on_message(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:

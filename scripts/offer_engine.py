@@ -303,7 +303,7 @@ class Service:
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._client.disconnect())
+            signal.signal(number, lambda *_: self.stop())
         for work, every_s in (
             (self.keep_forgetting, FORGET_EVERY_S),
             (self.keep_asking, AGAIN_EVERY_S),
@@ -316,6 +316,10 @@ class Service:
         self._done.set()
         print(json.dumps(dict(self._engine.counts)), file=sys.stderr)
         return 0
+
+    def stop(self) -> None:
+        """From a signal, too: it may come while this very thread holds a lock of the client."""
+        threading.Thread(target=self._client.disconnect, daemon=True).start()
 
     def keep_forgetting(self, every_s: float) -> None:
         while not self._done.wait(every_s):

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -319,6 +320,28 @@ async def test_the_service_forgets_by_itself() -> None:
             await asyncio.sleep(0.01)
     service._done.set()
     await forgetting
+
+
+class _Busy:
+    """A client whose lock is held, as paho's is while it writes."""
+
+    def __init__(self) -> None:
+        self.at_work = threading.Lock()
+        self.disconnected = threading.Event()
+
+    def disconnect(self) -> None:
+        with self.at_work:
+            self.disconnected.set()
+
+
+def test_a_signal_that_comes_while_the_client_is_at_work_stops_the_engine_all_the_same() -> None:
+    """The handler runs in the thread that is at work: to wait there is to wait for itself."""
+    service: Any = Service(engine(), parse_options(["--chain=a", "--store=b", "--audience=c"])[1])
+    service._client = busy = _Busy()
+    with busy.at_work:
+        service.stop()
+        assert not busy.disconnected.is_set()
+    assert busy.disconnected.wait(10)
 
 
 def test_the_memory_of_what_was_had_is_bounded() -> None:

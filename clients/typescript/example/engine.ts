@@ -5,7 +5,7 @@ import { NotInContract, SubjectTable, keyOf, readCustomers, readEvent, readTime,
 
 const [chain, store, audience, customers, port = '1883'] = process.argv.slice(2);
 const table = new SubjectTable(readCustomers(readFileSync(customers!, 'utf8')));
-const seen = new Map<string, number>(); // rules 3, 4 and 5: copies, withdrawn, and an hour
+const seen = new Map<string, number>(); // E-3, E-4 and E-5: copies, withdrawn, and an hour
 
 function onMessage(_topic: string, payload: Buffer): void {
   const now = Date.now();
