@@ -319,6 +319,7 @@ class MqttSettings(Section):
     acknowledge_timeout_s: float = setting(default=10, minimum=1, maximum=60)
     reconnect_max_s: float = setting(default=120, minimum=1, maximum=600)
     state_interval_s: int = setting(default=60, minimum=5, maximum=3600)
+    will_delay_s: int = setting(default=30, minimum=0, maximum=300)
 
 
 @dataclass(frozen=True, kw_only=True)

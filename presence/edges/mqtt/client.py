@@ -57,6 +57,10 @@ class Client(paho.Client):
         will: Will | None,
         pace: MqttPace,
     ) -> None:
+        """By MQTT 5.0 §3.1.3.2.2 a will goes out when its delay is over or the session ends, so the
+        session lasts as long. Who comes back sooner begins a new session (clean start): by the
+        letter the will may go out then, right before the birth.
+        """
         v5 = settings.protocol is MqttProtocol.V5
         super().__init__(
             CallbackAPIVersion.VERSION2,
@@ -74,12 +78,11 @@ class Client(paho.Client):
         if will is not None:
             will_properties = content(JSON, packet=PacketTypes.WILLMESSAGE) if v5 else None
             if will_properties is not None:
-                will_properties.WillDelayInterval = pace.will_delay_s
+                will_properties.WillDelayInterval = settings.will_delay_s
             self.will_set(will.topic, will.payload, qos=1, retain=True, properties=will_properties)
+        session_s = 0 if will is None else settings.will_delay_s
         options: dict[str, Any] = (
-            {"clean_start": True, "properties": _limits(0 if will is None else pace.will_delay_s)}
-            if v5
-            else {}
+            {"clean_start": True, "properties": _limits(session_s)} if v5 else {}
         )
         self.connect_async(settings.host, settings.port, keepalive=settings.keep_alive_s, **options)
 

@@ -12,7 +12,6 @@ import pytest
 
 from presence.config.settings import MqttProtocol, MqttSettings
 from presence.edges.mqtt.connection import Connection
-from presence.edges.mqtt.pace import MqttPace
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import BrokerError, ConfigurationError, MessageRefused
 from presence.telemetry import (
@@ -157,7 +156,7 @@ async def test_birth_and_stopped_are_retained_and_a_good_end_leaves_no_will(tmp_
 @pytest.mark.requirement("R-48")
 async def test_a_gateway_that_vanishes_is_told_lost_by_its_will(tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker, listener(broker.port, STATE) as heard:
-        publisher = new_publisher(broker.port, pace=MqttPace(will_delay_s=0))
+        publisher = new_publisher(broker.port, will_delay_s=0)
         publisher._chance = lambda: 1e6  # it does not come back
         async with running(publisher):
             assert publisher._connection is not None

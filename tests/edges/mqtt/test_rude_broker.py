@@ -473,6 +473,17 @@ async def test_connect_carries_the_agreed_limits_and_the_will_of_the_gateway() -
     assert STATE.encode() in connect
 
 
+async def test_without_a_will_delay_no_session_outlives_the_connection() -> None:
+    async with (
+        FakeBroker().running() as broker,
+        running(new_publisher(broker.port, will_delay_s=0)),
+    ):
+        connect = broker.packets[0][1]
+    properties = connect[11 : 11 + connect[10]]
+    assert properties.startswith(b"\x11\0\0\0\0")
+    assert b"\x18\0\0\0\0" in connect
+
+
 async def test_stopping_says_stopped_and_then_disconnect() -> None:
     async with FakeBroker().running() as broker, running(new_publisher(broker.port)):
         pass
