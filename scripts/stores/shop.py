@@ -13,7 +13,7 @@ notice:
 consent: {{directory: ., list: acme/fi-0042, poll_s: 1}}
 audiences:
   - {{name: offers-main, purpose: offers, campaigns: ["ap2:1551", "ap2:1285"]}}
-mqtt: {{host: 127.0.0.1, port: {port}}}
+mqtt: {{host: 127.0.0.1, port: {port}{mqtt}}}
 storage: {{state_dir: state, runtime_dir: run}}
 log: {{format: json}}
 """
@@ -23,6 +23,8 @@ log: {{format: json}}
 class ShopFolder:
     folder: Path
     port: int
+    mqtt: str = ""
+    """More of section `mqtt`, such as `, protocol: "3.1.1"`."""
 
     @property
     def config(self) -> Path:
@@ -31,7 +33,7 @@ class ShopFolder:
     def lay_out(self) -> None:
         """Write everything that `presence` reads, but for the list."""
         self.folder.mkdir(exist_ok=True)
-        self.config.write_text(CONFIG.format(port=self.port))
+        self.config.write_text(CONFIG.format(port=self.port, mqtt=self.mqtt))
         (self.folder / "store.key").write_text("ab" * 32)
         (self.folder / "store.key").chmod(0o600)
 

@@ -81,6 +81,8 @@ class Store:
     folder: Path
     guests: list[Visitor]
     opened_at: float
+    mqtt: str = ""
+    """More of the gateways' section `mqtt`."""
     processes: dict[int, asyncio.subprocess.Process] = field(default_factory=dict)
     shops: dict[int, ShopFolder] = field(default_factory=dict)
     decided: dict[str, float] = field(default_factory=dict)
@@ -90,7 +92,7 @@ class Store:
 
     async def start(self, number: int, port: int, plan: Plan, lines: str) -> None:
         folder = self.folder / plan.gateway
-        shop = self.shops[number] = ShopFolder(folder, port)
+        shop = self.shops[number] = ShopFolder(folder, port, self.mqtt)
         shop.lay_out()
         self._publish(shop, self._entries(), 7)
         config = shop.config.read_text().replace("gw-1", plan.gateway)
@@ -172,13 +174,14 @@ async def store(
     lost_share: float = 0.2,
     seconds: float | None = None,
     addresses: Callable[[int], str] = lambda _number: "",
+    mqtt: str = "",
 ) -> AsyncIterator[Store]:
     """One gateway for each port (of its broker); they begin to hear together. None outlives the
     block.
     """
     together = folder / "together"
     open_s = seconds or max(guest.at_s + guest.stays_s for guest in guests)
-    shop = Store(folder, guests, time.time())
+    shop = Store(folder, guests, time.time(), mqtt)
     try:
         for number, port in enumerate(ports, 1):
             plan = Plan(

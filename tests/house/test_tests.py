@@ -14,6 +14,7 @@ BESIDE = {
     "journeys": "from the register to the event, through several rooms",
     "system": "in a virtual machine",
     "house": "the rules of the house",
+    "cluster": "on clusters of brokers",
     "scripts": "the scripts",
     "checker": "the consent model checker, scripts/hunt",
     "entrybench": "scripts/entrybench",

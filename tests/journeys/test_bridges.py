@@ -19,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from presence.core.event.cloudevent import topic
+from presence.errors import MessageUnheard
 from scripts.offer_engine import Engine
 from scripts.stores.customers import pairwise_key
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
@@ -35,6 +36,7 @@ from tests.support.builders import (
 )
 from tests.support.contract import check_event
 from tests.support.mqtt_parts import message, new_publisher, running
+from tests.support.paths import ROOT
 from tests.support.proxies import Wire, wire
 
 pytestmark = needs_mosquitto
@@ -49,26 +51,32 @@ class Bridged(NamedTuple):
     chain_port: int
     cable: Wire
     arrived: "asyncio.Queue[MQTTMessage]"
-    """At the chain's broker."""
+    """At the chain's broker, but for the gateways' states."""
+
+
+def bridge_lines(port: int, version: str) -> list[str]:
+    """Those of docs/scaling.md, to a chain's broker on this machine and without TLS."""
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    block = page[page.index("connection chain\n") :].split("```")[0].splitlines()
+    here = {
+        "address": f"address 127.0.0.1:{port}",
+        "bridge_cafile": "",
+        "bridge_protocol_version": f"bridge_protocol_version {version}",
+        "restart_timeout": "restart_timeout 1",
+    }
+    return [here.get(line.split()[0], line) for line in block]
 
 
 @contextlib.asynccontextmanager
 async def bridged(folder: Path, version: str) -> AsyncIterator[Bridged]:
-    """As docs/scaling.md has it: events go up, and nothing else does."""
     (folder / "chain").mkdir()
     async with (
         mosquitto(folder / "chain") as chain,
-        listener(chain.port) as arrived,
+        listener(chain.port, f"presence/v1/{SITE.chain}/{SITE.store}/+/+") as arrived,
         wire(chain.port) as cable,
         mosquitto(
             folder,
-            "connection chain",
-            f"address 127.0.0.1:{cable.port}",
-            f"bridge_protocol_version {version}",
-            "topic presence/v1/acme/fi-0042/evt/# out 1",
-            "cleansession false",
-            "notifications false",
-            "restart_timeout 1",
+            *bridge_lines(cable.port, version),
         ) as store,
     ):
         await _carries(store.port, arrived)
@@ -123,6 +131,27 @@ async def test_an_event_comes_through_a_bridge_complete_and_valid(
         assert (
             "MessageExpiryInterval" not in properties
         )  # what survives is valid_until in the payload
+
+
+async def test_what_the_consent_service_says_of_other_stores_does_not_come_down(
+    tmp_path: Path,
+) -> None:
+    control = "presence/v1/acme/ctl"
+    async with (
+        bridged(tmp_path, "mqttv50") as through,
+        running(new_publisher(through.chain_port)) as publisher,
+        listener(through.store_port, f"{control}/#") as heard,
+    ):
+        for store in ("fi-0041", "fi-0042", "fi-0043"):
+            for kind in ("revoke", "head"):
+                with contextlib.suppress(MessageUnheard):  # nobody asked for what others are told
+                    await publisher.publish(
+                        message(topic=f"{control}/{kind}/{store}", payload=b"{}")
+                    )
+        topics = {(await asyncio.wait_for(heard.get(), 5)).topic for _ in range(2)}
+        await asyncio.sleep(0.2)
+        assert heard.empty()
+    assert topics == {f"{control}/revoke/fi-0042", f"{control}/head/fi-0042"}
 
 
 @contextlib.asynccontextmanager
