@@ -189,7 +189,7 @@ class LazyPublisher:
     """Connects to the broker of the configuration when the first event has to go out."""
 
     def __init__(self, settings: Settings, tasks: asyncio.TaskGroup) -> None:
-        self._where = f"{settings.mqtt.host}:{settings.mqtt.port}"
+        self._where = settings.mqtt.where
         self._publisher = MqttPublisher(
             settings.mqtt, settings.store, role="replay", emit=logs.write
         )

@@ -164,11 +164,19 @@ def certificate_goes_with_its_key(tls: TlsSettings) -> Iterator[str]:
 
 
 def plain_text_stays_on_this_machine(mqtt: MqttSettings) -> Iterator[str]:
-    if mqtt.tls is None and not is_loopback(mqtt.host):
+    hosts = mqtt.hosts or [mqtt.host]
+    if mqtt.tls is None and not all(map(is_loopback, hosts)):
         yield (
             "tls is missing and the broker is another machine: add tls with ca_file, or use "
             "host 127.0.0.1"
         )
+
+
+def brokers_are_listed_once(mqtt: MqttSettings) -> Iterator[str]:
+    if mqtt.hosts and mqtt.host != MqttSettings.host:
+        yield "host stands beside hosts: put it among them, and remove it"
+    if len(set(mqtt.hosts)) < len(mqtt.hosts):
+        yield "hosts names a broker twice: name each once"
 
 
 def password_goes_with_a_username(mqtt: MqttSettings) -> Iterator[str]:
@@ -329,6 +337,7 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
     TlsSettings: (certificate_goes_with_its_key,),
     MqttSettings: (
         plain_text_stays_on_this_machine,
+        brokers_are_listed_once,
         password_goes_with_a_username,
     ),
     PeerSettings: (hold_off_has_a_range,),

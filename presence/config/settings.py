@@ -68,6 +68,11 @@ class MqttProtocol(StrEnum):
     V311 = "3.1.1"
 
 
+class HostOrder(StrEnum):
+    LISTED = "listed"
+    RANDOM = "random"
+
+
 class AudiencePurpose(StrEnum):
     OFFERS = "offers"
     SERVICE = "service"
@@ -308,6 +313,13 @@ class MqttSettings(Section):
         pattern=r"[A-Za-z0-9._:-]{1,253}",
         remedy="give a host name or an address alone",
     )
+    hosts: list[str] = setting(
+        default=[],
+        each=r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,7}",  # or an IPv6 address
+        remedy="give host names or addresses alone; they have one port",
+        example="[broker-1.example.com, broker-2.example.com]",
+    )
+    host_order: HostOrder = setting(default=HostOrder.LISTED)
     port: int = setting(default=1883, minimum=1, maximum=65_535)
     protocol: MqttProtocol = setting(default=MqttProtocol.V5)
     username: str | None = setting(default=None, example="presence-fi-0042", secret=True)
@@ -320,6 +332,15 @@ class MqttSettings(Section):
     reconnect_max_s: float = setting(default=120, minimum=1, maximum=600)
     state_interval_s: int = setting(default=60, minimum=5, maximum=3600)
     will_delay_s: int = setting(default=30, minimum=0, maximum=300)
+
+    @property
+    def brokers(self) -> tuple[str, ...]:
+        return tuple(self.hosts) or (self.host,)
+
+    @property
+    def where(self) -> str:
+        """For a person: all of them, with their port."""
+        return ", ".join(f"{host}:{self.port}" for host in self.brokers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -32,8 +33,22 @@ RETAINED_S: Final = 0.5
 
 
 async def look_at_broker(settings: Settings) -> list[Finding]:
-    mqtt = settings.mqtt
-    where = f"{mqtt.host}:{mqtt.port}"
+    """Each broker by itself. One of several that is away is a warning while another is there."""
+    answers = [await _look_at_one(settings, host) for host in settings.mqtt.brokers]
+    found = [finding for answer in answers for finding in answer]
+    if all(len(answer) == 1 for answer in answers):
+        return found
+    return [
+        replace(finding, verdict=Verdict.WARN) if len(answer) == 1 else finding
+        for answer in answers
+        for finding in answer
+    ]
+
+
+async def _look_at_one(settings: Settings, host: str) -> list[Finding]:
+    """A broker that could not be spoken with is one finding."""
+    mqtt = replace(settings.mqtt, host=host, hosts=[])
+    where = mqtt.where
     failed = asyncio.Event()
 
     def emit(event: OperationalEvent) -> None:

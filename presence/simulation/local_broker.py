@@ -137,14 +137,14 @@ async def _spawn(command: Sequence[str], log: Path) -> asyncio.subprocess.Proces
 
 
 async def answers(
-    process: asyncio.subprocess.Process, port: int, within_s: float = START_S
+    process: asyncio.subprocess.Process, port: int, within_s: float = START_S, host: str = HOST
 ) -> bool:
     """Wait until something listens there; False where the process ended or took too long."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             while process.returncode is None:
                 with contextlib.suppress(OSError):
-                    _reader, writer = await asyncio.open_connection(HOST, port)
+                    _reader, writer = await asyncio.open_connection(host, port)
                     writer.close()
                     await writer.wait_closed()
                     await asyncio.sleep(

@@ -226,7 +226,7 @@ def judge_broker(
     """`decided_s`: from coming in to the entry, by the rule; `configured`: the daemon has the
     audience, too.
     """
-    where = f"{mqtt.host}:{mqtt.port}"
+    where = mqtt.where
     trip_s = one.round_trip_s
     figures = {
         "broker": where,

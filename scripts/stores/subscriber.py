@@ -15,6 +15,8 @@ async def subscribed(
     port: int,
     topic: str = "#",
     look: Callable[[paho.MQTTMessage], None] = lambda _message: None,
+    *,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator["asyncio.Queue[paho.MQTTMessage]"]:
     """Messages as they arrive; `look` sees each before, in paho's thread, and may not raise."""
     loop, heard = asyncio.get_running_loop(), asyncio.Queue[paho.MQTTMessage]()
@@ -34,7 +36,7 @@ async def subscribed(
         look(message)
         loop.call_soon_threadsafe(heard.put_nowait, message)
 
-    client.connect("127.0.0.1", port)
+    client.connect(host, port)
     client.loop_start()
     try:
         await asyncio.wait_for(ready.wait(), SUBSCRIBE_S)

@@ -403,6 +403,14 @@ ADDITIONS = [
         "mqtt: {host: localhost.evil.example}",
         "mqtt.tls: is missing and the broker is another machine",
     ),
+    ("mqtt: {hosts: [127.0.0.1, 127.0.0.1]}", "mqtt.hosts: names a broker twice: name each once"),
+    ("mqtt: {hosts: [127.0.0.1:1884]}", "mqtt.hosts", "they have one port"),
+    (
+        "mqtt: {host: '::1', hosts: [127.0.0.1]}",
+        "mqtt.host: stands beside hosts: put it among them",
+    ),
+    ("mqtt: {hosts: [127.0.0.1, broker.example]}", "mqtt.tls: is missing", "add tls with ca_file"),
+    ("mqtt: {host_order: first}", "mqtt.host_order", "listed"),
     ("mqtt: {password_file: p}", "mqtt.password_file: stands without username: add the username"),
     ("mqtt:\n  tls: {}", ":18: mqtt.tls.ca_file: is missing: name the certificate authority"),
     (

@@ -16,6 +16,7 @@ import pytest
 from presence.cli import check
 from presence.config import load_settings
 from presence.config.rules import read_store_key
+from presence.diagnosis.broker import look_at_broker
 from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.host import calibration
 from presence.edges.host.calibration import HungAntenna, Signed
@@ -227,6 +228,21 @@ async def test_4_a_broker_whose_name_nobody_knows(shop: Shop) -> None:
     broker = (await found(shop))["broker"]
     assert broker.verdict is Verdict.FAIL
     assert "mqtt.host" in broker.next_step
+
+
+@needs_mosquitto
+async def test_4_of_two_brokers_one_that_is_away_is_a_warning_that_names_it(
+    shop: Shop, tmp_path: Path
+) -> None:
+    async with mosquitto(tmp_path) as broker:
+        change(shop, f"port: {shop.port}", f"port: {broker.port}, hosts: [127.0.0.2, 127.0.0.1]")
+        findings = await look_at_broker(load_settings(shop.config))
+    told = [(each.name, each.verdict, each.found) for each in findings]
+    assert told[:2] == [
+        ("broker", Verdict.WARN, f"127.0.0.2:{broker.port}"),
+        ("broker", Verdict.PASS, f"127.0.0.1:{broker.port} over MQTT 5"),
+    ]
+    assert [each.name for each in findings[2:]] == ["access", "name"]
 
 
 @needs_mosquitto

@@ -31,13 +31,19 @@ class Mosquitto:
     lines: Sequence[str] = ()
     """Of mosquitto.conf, below the listener."""
     port: int = field(default_factory=free_port)
+    address: str = "127.0.0.1"
     _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         mosquitto = find_mosquitto()
         assert mosquitto is not None
         config = self.folder / "mosquitto.conf"
-        lines = [f"listener {self.port} 127.0.0.1", "persistence false", "user root", *self.lines]
+        lines = [
+            f"listener {self.port} {self.address}",
+            "persistence false",
+            "user root",
+            *self.lines,
+        ]
         if not any(line.startswith("allow_anonymous") for line in lines):
             lines.append("allow_anonymous true")
         config.write_text("\n".join(lines) + "\n")
@@ -45,7 +51,9 @@ class Mosquitto:
             self._process = await asyncio.create_subprocess_exec(
                 mosquitto, "-c", config, stdout=log, stderr=log
             )
-        assert await answers(self._process, self.port), (self.folder / "mosquitto.log").read_text()
+        assert await answers(self._process, self.port, host=self.address), (
+            self.folder / "mosquitto.log"
+        ).read_text()
 
     async def kill(self) -> None:
         """kill -9."""
@@ -71,7 +79,9 @@ async def mosquitto(folder: Path, *lines: str) -> AsyncIterator[Mosquitto]:
 
 
 @contextlib.asynccontextmanager
-async def listener(port: int, topic: str = "#") -> AsyncIterator["asyncio.Queue[paho.MQTTMessage]"]:
+async def listener(
+    port: int, topic: str = "#", *, host: str = "127.0.0.1"
+) -> AsyncIterator["asyncio.Queue[paho.MQTTMessage]"]:
     """Everything that a client subscribed to `topic` is sent, in order; at the end, whatever broke
     the contract.
     """
@@ -83,7 +93,7 @@ async def listener(port: int, topic: str = "#") -> AsyncIterator["asyncio.Queue[
         except BreaksTheContract as error:  # told at the end: in paho's thread nobody would hear it
             broken.append(error)
 
-    async with subscribed(port, topic, look) as heard:
+    async with subscribed(port, topic, look, host=host) as heard:
         yield heard
     if broken:
         raise broken[0]

@@ -6,6 +6,7 @@ word. `loop_forever` is what its thread runs, so paho documents; here it always 
 ended, and why (R-52).
 """
 
+import socket
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from presence.config.settings import MqttProtocol, MqttSettings
+from presence.edges.mqtt.brokers import Broker
 from presence.edges.mqtt.credentials import Credentials
 from presence.edges.mqtt.pace import MqttPace
 from presence.errors import BrokerError
@@ -56,11 +58,13 @@ class Client(paho.Client):
         credentials: Credentials,
         will: Will | None,
         pace: MqttPace,
+        broker: Broker,
     ) -> None:
         """By MQTT 5.0 §3.1.3.2.2 a will goes out when its delay is over or the session ends, so the
         session lasts as long. Who comes back sooner begins a new session (clean start): by the
         letter the will may go out then, right before the birth.
         """
+        self._address = broker.address
         v5 = settings.protocol is MqttProtocol.V5
         super().__init__(
             CallbackAPIVersion.VERSION2,
@@ -84,7 +88,7 @@ class Client(paho.Client):
         options: dict[str, Any] = (
             {"clean_start": True, "properties": _limits(session_s)} if v5 else {}
         )
-        self.connect_async(settings.host, settings.port, keepalive=settings.keep_alive_s, **options)
+        self.connect_async(broker.name, settings.port, keepalive=settings.keep_alive_s, **options)
 
     def loop_forever(
         self,
@@ -112,6 +116,10 @@ class Client(paho.Client):
             self.disconnect(properties=properties)
         else:
             self.disconnect()
+
+    def _create_socket_connection(self) -> socket.socket:
+        """To the address; the name is for the certificate."""
+        return socket.create_connection((self._address, self.port), timeout=self.connect_timeout)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > READ_MAX:

@@ -31,6 +31,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from presence.config.settings import MqttProtocol, MqttSettings
+from presence.edges.mqtt.brokers import Broker
 from presence.edges.mqtt.client import PACKET_MAX, Client, PacketTooLong, Will
 from presence.edges.mqtt.credentials import Credentials
 from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
@@ -63,13 +64,20 @@ class Connection:
         receive: Receive,
         dropped: Dropped,
         pace: MqttPace = MQTT_PACE,
+        broker: Broker | None = None,
+        within_s: float | None = None,
     ) -> None:
+        """`broker`: the first of the settings where none is named; `within_s`: until CONNACK, where
+        that is shorter than the settings and the pace allow.
+        """
         self.ended = asyncio.Event()
         self.ending = Ending("not connected yet")
         self._settings = settings
         self._receive = receive
         self._dropped = dropped
-        self._pace = pace
+        self._pace = pace if within_s is None else replace(pace, tcp_s=min(pace.tcp_s, within_s))
+        self._open_s = within_s or pace.tcp_s + settings.acknowledge_timeout_s
+        self._broker = broker or Broker(settings.brokers[0], settings.brokers[0])
         self._loop = asyncio.get_running_loop()
         self._accepted: asyncio.Future[int] = self._loop.create_future()
         self._slots = asyncio.Semaphore(UNACKNOWLEDGED_MAX)
@@ -97,7 +105,7 @@ class Connection:
         """Connect and return at a good CONNACK. Raises BrokerError; `ending` says why."""
         self._client.loop_start()
         try:
-            async with asyncio.timeout(self._pace.tcp_s + self._settings.acknowledge_timeout_s):
+            async with asyncio.timeout(self._open_s):
                 if await self._accepted < 0:
                     raise self._error()
         except TimeoutError:
@@ -219,6 +227,7 @@ class Connection:
             credentials=credentials,
             will=will,
             pace=self._pace,
+            broker=self._broker,
         )
         client.ended = lambda fault: self._in_loop(self._end, fault)
         client.on_connect = self._on_connect

@@ -18,7 +18,8 @@ message, never before.
    them without an answer.
 4. The back-off grows while connections are short, whether they were refused or lost: two gateways
    of one name would throw each other out for ever (0x8E, R-56). A broker that is restarted again
-   and again is no such twin.
+   and again is no such twin. Of several brokers all are tried, shortly after one another, before it
+   grows (presence.edges.mqtt.brokers).
 5. Nothing about a person is retained, in a will, or in the caller's log (R-48). A connection that
    ends while a message waits for its acknowledgement is logged by the hour: some brokers hang up on
    what they do not allow, and a line for each would be one for each visit (R-23).
@@ -37,6 +38,7 @@ import paho.mqtt.client as paho
 from presence.config.settings import MqttProtocol, MqttSettings
 from presence.core.event.cloudevent import CONTENT_TYPE
 from presence.core.timestamps import Moment
+from presence.edges.mqtt.brokers import Broker, Brokers, LookUp, look_up
 from presence.edges.mqtt.client import JSON, Will, content
 from presence.edges.mqtt.connection import Connection
 from presence.edges.mqtt.credentials import load_credentials
@@ -63,6 +65,8 @@ from presence.pulse import beat, resting
 from presence.telemetry import Emit
 
 BACKOFF_FIRST_S: Final = 1.0
+HOP_S: Final = 0.5
+"""Ceiling of the pause before another broker of the same round is tried."""
 STABLE_S: Final = 30.0
 """A connection that lasted so long starts the back-off anew."""
 CONTENDED: Final = 3
@@ -104,6 +108,7 @@ class MqttPublisher:
         role: str = "",
         chance: Callable[[], float] = random.random,
         pace: MqttPace = MQTT_PACE,
+        look_up: LookUp = look_up,
     ) -> None:
         """`state` gives what is retained as our state for the names `online`, `stopped` and `lost`;
         without it there is neither birth nor will. A `role` beside the daemon's makes the client id
@@ -122,6 +127,7 @@ class MqttPublisher:
         self._state = state
         self._chance = chance
         self._pace = pace
+        self._brokers = Brokers(settings, chance, look_up)
         self._subscriptions: dict[str, _Subscription] = {}
         self._connection: Connection | None = None
         self._up = asyncio.Event()
@@ -144,9 +150,9 @@ class MqttPublisher:
         attempts = soon_lost = 0
         while True:
             beat()
-            began_s = loop.time()
-            async with self._witness(needed=soon_lost >= CONTENDED - 1) as witness:
-                was_up, ending = await self._connect_and_stay()
+            broker, began_s = await self._brokers.next(), loop.time()
+            async with self._witness(broker, needed=soon_lost >= CONTENDED - 1) as witness:
+                was_up, ending = await self._connect_and_stay(broker)
                 stable = was_up and loop.time() - began_s >= STABLE_S
                 contended = ending.reason_code == SESSION_TAKEN_OVER
                 # Not with a message unanswered: the broker may have hung up on that, and no twin
@@ -158,10 +164,14 @@ class MqttPublisher:
             # No twin where the broker turned us away, or where it ended itself: it is in trouble.
             broker_ended = witness is not None and not contended
             soon_lost = 0 if stable or not was_up or broker_ended else soon_lost + 1
-            ceiling_s = min(
-                self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16)
-            )
-            attempts += 1
+            if was_up:
+                self._brokers.begin_anew()
+            ceiling_s = HOP_S
+            if self._brokers.round_is_over:
+                ceiling_s = min(
+                    self._settings.reconnect_max_s, BACKOFF_FIRST_S * 2.0 ** min(attempts, 16)
+                )
+                attempts += 1
             wait_s = self._chance() * ceiling_s
             self._report.ended(ending, was_up=was_up, wait_s=wait_s, contended=contended)
             with resting():
@@ -236,20 +246,16 @@ class MqttPublisher:
         return self._connection
 
     @contextlib.asynccontextmanager
-    async def _witness(self, *, needed: bool) -> AsyncIterator[Witness | None]:
-        settings = self._settings
-        witness = (
-            await Witness.called(settings.host, settings.port, within_s=STABLE_S)
-            if needed
-            else None
-        )
+    async def _witness(self, broker: Broker, *, needed: bool) -> AsyncIterator[Witness | None]:
+        port = self._settings.port
+        witness = await Witness.called(broker.address, port, within_s=STABLE_S) if needed else None
         try:
             yield witness
         finally:
             if witness is not None:
                 witness.close()
 
-    async def _connect_and_stay(self) -> tuple[bool, Ending]:
+    async def _connect_and_stay(self, broker: Broker) -> tuple[bool, Ending]:
         """One connection from beginning to end: was it up, and why is it over."""
         try:
             connection = Connection(
@@ -262,13 +268,15 @@ class MqttPublisher:
                 receive=self._receive,
                 dropped=self.counters.dropped,
                 pace=self._pace,
+                broker=broker,
+                within_s=self._pace.hop_s if self._brokers.several else None,
             )
         except ConfigurationError as error:
             return False, Ending(str(error), fault=error)
         self._connection = connection
         was_up = False
         try:
-            await self._greet(connection)
+            await self._greet(connection, broker)
             was_up = True
             with resting():
                 await connection.ended.wait()
@@ -283,14 +291,14 @@ class MqttPublisher:
             self._connection = None
         return was_up, connection.ending
 
-    async def _greet(self, connection: Connection) -> None:
+    async def _greet(self, connection: Connection, broker: Broker) -> None:
         await connection.open()
         self.counters.connects += 1
         for topic in tuple(self._subscriptions):
             await self._subscribe(connection, topic)
         await self._retain_state(connection, "online")
         self._up.set()
-        self._report.connected(self._settings)
+        self._report.connected(self._settings, broker.name)
 
     async def _farewell(self, connection: Connection) -> None:
         if connection.is_open:  # also where we are stopped in the middle of the birth

@@ -119,7 +119,7 @@ def remedy_of_fault(fault: BaseException) -> str:
         case ssl.SSLCertVerificationError():
             return (
                 "mqtt.tls.ca_file must hold the authority that signed the broker, and "
-                "mqtt.host the name it signed"
+                "mqtt.host (or each of mqtt.hosts) the name it signed"
             )
         case ssl.SSLError():
             return (

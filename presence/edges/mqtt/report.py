@@ -100,11 +100,11 @@ class ConnectionReport:
         for reason, count in self._hung_up.due(now).items():
             self._emit(BrokerHungUp(reason=reason, count=count, remedy=HUNG_UP))
 
-    def connected(self, settings: MqttSettings) -> None:
+    def connected(self, settings: MqttSettings, host: str) -> None:
         self.trouble = None
         if self._quiet:
             return
-        self._emit(BrokerConnected(host=settings.host, protocol=settings.protocol.value))
+        self._emit(BrokerConnected(host=host, protocol=settings.protocol.value))
         if settings.protocol is not MqttProtocol.V5:
             self._emit(BrokerOldProtocol(lost=LOST_WITH_311, remedy='set mqtt.protocol: "5"'))
 
