@@ -120,6 +120,7 @@ class FakeBroker:
 
     connack: bytes | None = packet(CONNACK, b"\x00\x00\x00")
     """None: no answer at all."""
+    connack_delay_s: float = 0.0
     suback: int = 1
     puback: Callable[[int, bytes], bytes | None] = lambda mid, _publish: packet(
         PUBACK, struct.pack("!H", mid)
@@ -175,7 +176,7 @@ class FakeBroker:
         if kind == CONNECT:
             self.greeted.append(writer)
         if kind == CONNECT and self.connack is not None:
-            writer.write(self.connack)
+            asyncio.get_running_loop().call_later(self.connack_delay_s, writer.write, self.connack)
         elif kind == SUBSCRIBE:
             writer.write(packet(SUBACK, body[:2] + b"\x00" + bytes([self.suback])))
         elif kind == PINGREQ:

@@ -152,7 +152,9 @@ class MqttPublisher:
             beat()
             broker, began_s = await self._brokers.next(), loop.time()
             async with self._witness(broker, needed=soon_lost >= CONTENDED - 1) as witness:
-                was_up, ending = await self._connect_and_stay(broker)
+                # Where a whole round was in vain, all are slow, and each is given its time.
+                hurried = self._brokers.several and not attempts
+                was_up, ending = await self._connect_and_stay(broker, hurried=hurried)
                 stable = was_up and loop.time() - began_s >= STABLE_S
                 contended = ending.reason_code == SESSION_TAKEN_OVER
                 # Not with a message unanswered: the broker may have hung up on that, and no twin
@@ -255,7 +257,7 @@ class MqttPublisher:
             if witness is not None:
                 witness.close()
 
-    async def _connect_and_stay(self, broker: Broker) -> tuple[bool, Ending]:
+    async def _connect_and_stay(self, broker: Broker, *, hurried: bool) -> tuple[bool, Ending]:
         """One connection from beginning to end: was it up, and why is it over."""
         try:
             connection = Connection(
@@ -269,7 +271,7 @@ class MqttPublisher:
                 dropped=self.counters.dropped,
                 pace=self._pace,
                 broker=broker,
-                within_s=self._pace.hop_s if self._brokers.several else None,
+                within_s=self._pace.hop_s if hurried else None,
             )
         except ConfigurationError as error:
             return False, Ending(str(error), fault=error)

@@ -229,6 +229,26 @@ async def test_the_certificate_must_bear_the_name_and_not_the_address_behind_it(
                 assert "mqtt.hosts" in telemetry.of(BrokerUnreachable)[0].remedy
 
 
+async def test_brokers_that_all_answer_late_are_given_their_time_in_the_next_round() -> None:
+    """A name with an IPv4 and an IPv6 address is two of them, and a slow line is no dead broker."""
+
+    async def dns(_name: str, _port: int) -> list[str]:
+        return [FIRST, FIRST]
+
+    async with FakeBroker(connack_delay_s=0.5).running() as broker:
+        publisher = MqttPublisher(
+            MqttSettings(host="mqtt.example", port=broker.port),
+            STORE,
+            emit=RecordingTelemetry().emit,
+            chance=lambda: 0.01,
+            pace=MqttPace(hop_s=0.1),
+            look_up=dns,
+        )
+        async with running(publisher):
+            await publisher.publish(message())
+        assert broker.connections == 3
+
+
 async def test_with_one_broker_nothing_hurries() -> None:
     async with FakeBroker().running() as broker, running(new_publisher(broker.port)) as publisher:
         assert not publisher._brokers.several
