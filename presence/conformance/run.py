@@ -127,7 +127,7 @@ Say = Callable[[Judged | NotJudged | str], None]
 async def play_all(plan: RunPlan, say: Say) -> RunOutcome:
     """Raises NotTestable, and BrokerError where the broker is away."""
     began_s = time.monotonic()
-    ear = OfferEar(plan.shop.source)
+    ear, failed = OfferEar(plan.shop.source), list[PresenceError]()
     try:
         async with contextlib.AsyncExitStack() as stack:
             wire = await _wire(plan, stack)
@@ -140,8 +140,10 @@ async def play_all(plan: RunPlan, say: Say) -> RunOutcome:
             run = _Run(plan, stage, say)
             await run.all()
             judged = run.judged_at_the_end(turn)
-    except* PresenceError as failures:
-        raise next(leaves(failures)) from None
+    except* PresenceError as failures:  # raised in here it would be a group, by Python 3.11.2
+        failed = [next(leaves(failures))]
+    if failed:
+        raise failed[0]
     seconds = time.monotonic() - began_s
     return RunOutcome(
         topic=plan.shop.events_topic, seconds=seconds, cases=judged, not_played=run.not_played
