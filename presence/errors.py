@@ -15,6 +15,7 @@ A message names the file, key or record, and the next step. It never holds an ad
 or a key.
 """
 
+import contextlib
 from collections.abc import Iterator
 from enum import Enum
 from typing import TypeVar
@@ -209,6 +210,20 @@ def leaves(group: BaseExceptionGroup[E]) -> Iterator[E]:
             yield from leaves(error)
         else:
             yield error
+
+
+@contextlib.contextmanager
+def ungrouped() -> Iterator[None]:
+    """Of a group that holds nothing but errors of ours, as tasks' come, the first by itself. Python
+    3.11.2, Debian 12's, would make a group of it again if `except*` raised it.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        ours, others = group.split(PresenceError)
+        if ours is None or others is not None:
+            raise
+        raise next(leaves(ours)) from None
 
 
 def type_and_place(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from presence.config.rules import (
 from presence.edges.host import logs
 from presence.edges.host.single_instance import alone
 from presence.edges.host.systemd import SystemdNotifier
-from presence.errors import ClockUnreadable, ConfigurationError, PresenceError, leaves
+from presence.errors import ClockUnreadable, ConfigurationError, ungrouped
 from presence.telemetry import ConfigRefused, ConfigReloaded, GatewayStopping, Telemetry
 
 STDERR: Final = 2
@@ -73,7 +73,7 @@ async def _serve_once(
     for number, outcome in SIGNALS.items():
         loop.add_signal_handler(number, asked.put_nowait, outcome)
         stack.callback(loop.remove_signal_handler, number)
-    try:
+    with ungrouped():
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(gateway.run())
             running.add_done_callback(lambda _: asked.put_nowait(Outcome.STOP))
@@ -81,8 +81,6 @@ async def _serve_once(
             (notifier.reloading if outcome is Outcome.RELOAD else notifier.stopping)()
             telemetry.emit(GatewayStopping(reason=outcome.name.lower()))
             running.cancel()
-    except* PresenceError as failures:
-        raise next(leaves(failures)) from None
     return outcome, settings
 
 

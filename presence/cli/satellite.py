@@ -21,7 +21,7 @@ from presence.edges.host.systemd import SystemdNotifier
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.edges.radio.care import Means
 from presence.edges.radio.ledger import Ledger
-from presence.errors import PresenceError, leaves
+from presence.errors import ungrouped
 from presence.pulse import BOUND_S, HANGING_STEP, LOOK_AT_PARTS_S, Pulse
 from presence.satellite import Station
 from presence.telemetry import Emit, GatewayPartHangs, Telemetry
@@ -56,7 +56,7 @@ async def serve(settings: SatelliteSettings) -> None:
     """Until cancelled. Raises ConfigurationError, or RadioError where only a restart is left."""
     emit, pulse, notifier = Telemetry(logs.write).emit, Pulse(), SystemdNotifier()
     link, radio, station = _parts(settings, emit)
-    try:
+    with ungrouped():
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(pulse.run("broker", BOUND_S["broker"], link.run))
             tasks.create_task(pulse.run("satellites", BOUND_S["satellites"], station.run))
@@ -68,8 +68,6 @@ async def serve(settings: SatelliteSettings) -> None:
                 await _keep_watch(pulse, notifier, emit)
             finally:
                 notifier.stopping()
-    except* PresenceError as failures:
-        raise next(leaves(failures)) from None
 
 
 def _parts(settings: SatelliteSettings, emit: Emit) -> tuple[MqttPublisher, BluezScanner, Station]:

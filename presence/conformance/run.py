@@ -28,7 +28,7 @@ from presence.conformance.stage import (
 )
 from presence.conformance.wire import Wire
 from presence.diagnosis.findings import Verdict
-from presence.errors import PresenceError, leaves
+from presence.errors import ungrouped
 
 LAST_S: Final = 1.0
 """After the last case, for answers that come late."""
@@ -127,8 +127,8 @@ Say = Callable[[Judged | NotJudged | str], None]
 async def play_all(plan: RunPlan, say: Say) -> RunOutcome:
     """Raises NotTestable, and BrokerError where the broker is away."""
     began_s = time.monotonic()
-    ear, failed = OfferEar(plan.shop.source), list[PresenceError]()
-    try:
+    ear = OfferEar(plan.shop.source)
+    with ungrouped():
         async with contextlib.AsyncExitStack() as stack:
             wire = await _wire(plan, stack)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -140,10 +140,6 @@ async def play_all(plan: RunPlan, say: Say) -> RunOutcome:
             run = _Run(plan, stage, say)
             await run.all()
             judged = run.judged_at_the_end(turn)
-    except* PresenceError as failures:  # raised in here it would be a group, by Python 3.11.2
-        failed = [next(leaves(failures))]
-    if failed:
-        raise failed[0]
     seconds = time.monotonic() - began_s
     return RunOutcome(
         topic=plan.shop.events_topic, seconds=seconds, cases=judged, not_played=run.not_played
