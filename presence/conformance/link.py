@@ -51,9 +51,9 @@ class KitLink:
             async with asyncio.timeout(CONNECT_S):
                 await publisher.connected()
         except TimeoutError:
-            where = f"{self._settings.host}:{self._settings.port}"
             await self.close()
-            raise BrokerError(f"broker {where}: {publisher.trouble or 'no answer'}") from None
+            trouble = publisher.trouble or "no answer"
+            raise BrokerError(f"broker {self._settings.where}: {trouble}") from None
         if self._refused:
             await self.close()
             raise BrokerError(self._refused)

@@ -130,7 +130,7 @@ async def play_all(plan: RunPlan, say: Say) -> RunOutcome:
     ear = OfferEar(plan.shop.source)
     with ungrouped():
         async with contextlib.AsyncExitStack() as stack:
-            wire = await _wire(plan, stack)
+            wire = await wire_of(plan, stack)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             link = KitLink(plan.mqtt, plan.shop, ear, tasks)
             await link.open()
@@ -146,12 +146,15 @@ async def play_all(plan: RunPlan, say: Say) -> RunOutcome:
     )
 
 
-async def _wire(plan: RunPlan, stack: contextlib.AsyncExitStack) -> Wire | None:
+async def wire_of(plan: RunPlan, stack: contextlib.AsyncExitStack) -> Wire | None:
+    """Between the engine and the broker of the plan, the first of several; None where the kit does
+    not listen. Raises NotTestable.
+    """
     if plan.listen is None:
         return None
-    host, port = plan.mqtt.host, plan.mqtt.port
+    broker = plan.mqtt.brokers[0], plan.mqtt.port
     try:
-        return await stack.enter_async_context(Wire.laid(plan.listen, host, port))
+        return await stack.enter_async_context(Wire.laid(plan.listen, *broker))
     except OSError as error:
         listen = f"{plan.listen[0]}:{plan.listen[1]}"
         raise NotTestable(f"--listen {listen}: {error.strerror}: name a free port") from None

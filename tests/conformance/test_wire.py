@@ -6,7 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from presence.config.settings import MqttSettings
+from presence.conformance.run import RunPlan, wire_of
+from presence.conformance.shop import Shop
 from presence.conformance.wire import Wire
+from presence.core.site import Site
 from presence.simulation.local_broker import free_port
 
 HERE = "127.0.0.1"
@@ -70,3 +74,15 @@ async def test_a_port_that_is_taken_is_said_at_once() -> None:
         with pytest.raises(OSError, match="in use"):
             async with Wire.laid((HERE, port), HERE, 1):
                 pass
+
+
+async def test_of_several_brokers_the_wire_leads_to_the_first() -> None:
+    shop = Shop(Site("acme", "fi-0042"), "offers-main", ("ap2:1551",))
+    server = await asyncio.start_server(echo, "127.0.0.2", 0)
+    mqtt = MqttSettings(hosts=["127.0.0.2", HERE], port=server.sockets[0].getsockname()[1])
+    plan = RunPlan(mqtt=mqtt, shop=shop, customers=[], listen=(HERE, free_port()))
+
+    async with server, contextlib.AsyncExitStack() as stack:
+        assert await wire_of(plan, stack) is not None
+        assert plan.listen is not None
+        assert await says(plan.listen[1], b"hello") == b"hello"
