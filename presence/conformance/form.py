@@ -11,18 +11,10 @@ from presence.conformance.customers import KitCustomer
 from presence.conformance.ear import OfferHeard
 from presence.conformance.shop import Told
 from presence.conformance.stage import Breach
+from presence.contract.schemas import ID_PREFIX, schema
 from presence.diagnosis.findings import Verdict
 
-REQUIRED: Final = (
-    "offer_id",
-    "in_answer_to",
-    "subject",
-    "category",
-    "text",
-    "why",
-    "stop",
-    "valid_until",
-)
+REQUIRED: Final = tuple[str, ...](schema(f"{ID_PREFIX}offer-1.0")["required"])
 
 
 def faults_of_form(heard: OfferHeard, told: Told, customers: list[KitCustomer]) -> Iterator[Breach]:
