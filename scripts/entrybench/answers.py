@@ -18,13 +18,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from presence.core.visit.antennas import SETS
-from presence.core.visit.door_score import DoorEar, DoorNumbers, DoorScore, SidedRule
+from presence.core.visit.antennas import hung
+from presence.core.visit.door_score import DoorScore
 from scripts.entrybench import antennas as a
-from scripts.entrybench import bodies, shop
+from scripts.entrybench import bodies, ours, shop
 from scripts.entrybench.antennas import SetUp
 from scripts.entrybench.earlier import LATER_S
-from scripts.entrybench.fitter import NEAR_DBM
 from scripts.entrybench.world import Episode, World, person
 
 SEED: Final = 6_001
@@ -38,9 +37,6 @@ EVERY_S: Final = 0.95
 ASKED_OUTSIDE: Final = 1 / 3
 BEFORE_S: Final = 10.0
 WITHIN_S: Final = 60.0
-MIN_PACKETS: Final = 4
-MIN_DURATION_S: Final = 2.0
-"""As the rule asks (`entry.min_sightings`, `entry.min_duration_s`)."""
 
 
 class Told(NamedTuple):
@@ -52,20 +48,13 @@ class Told(NamedTuple):
     """From being asked, or from the line, to the entry; infinite without one."""
 
 
-def sided(set_up: SetUp) -> tuple[SidedRule, list[DoorEar]]:
-    """As `presence.core.visit.antennas.hung` makes it of bells at a calibrated door."""
-    sides, tables = next(each for each in SETS if each[0].keys() <= set(set_up.places.values()))
-    ears = [
-        DoorEar(sides[antenna.place], 1 << number) for number, antenna in enumerate(set_up.antennas)
-    ]
-    numbers = DoorNumbers(tables.offset_db, NEAR_DBM, tables.threshold)
-    return SidedRule(numbers, tables.of_answers(), sum(ear.bit for ear in ears)), ears
-
-
 def entered_s(episode: Episode, set_up: SetUp, from_s: float) -> float:
-    """When this person has entered by answers from there on."""
-    rule, ears = sided(set_up)
-    score, asked_s = DoorScore(), -inf
+    """When this person has entered by answers from there on, at bells of a calibrated door."""
+    rule = ours.settings(score=ours.calibrated_threshold(set_up) or ours.NEVER)
+    bells, score, asked_s = hung(set_up.places, (), rule, answers=True), DoorScore(), -inf
+    if bells.sided is None:
+        raise ValueError(f"{set_up.name}: bells in one place tell no sides")
+    ears = [bells.ears[antenna.name] for antenna in set_up.antennas]
     for at_s, packet in zip(episode.at_s.tolist(), episode.rssi_dbm.tolist(), strict=True):
         if at_s < from_s or at_s < asked_s + EVERY_S:
             continue
@@ -75,10 +64,10 @@ def entered_s(episode: Episode, set_up: SetUp, from_s: float) -> float:
                 continue
             heard_s = at_s + number * LATER_S
             if (
-                score.hear(rule, ears[number], reading, heard_s, answered=True)
-                and score.points >= rule.numbers.threshold
-                and score.packets >= MIN_PACKETS
-                and at_s - score.began_s >= MIN_DURATION_S
+                score.hear(bells.sided, ears[number], reading, heard_s, answered=True)
+                and score.points >= bells.sided.numbers.threshold
+                and score.packets >= rule.min_sightings
+                and at_s - score.began_s >= rule.min_duration_s
             ):
                 return float(at_s)
     return inf
