@@ -14,7 +14,8 @@ rules of the topic:
   2. Events come at least once: drop what you have had, by (source, id).
   3. Never act after `valid_until`, whatever the broker, a bridge or your own queue did to the
      message's expiry.
-  4. Offer only what `allow` names. It is what this customer agreed to, now, for this shop.
+  4. Answer for a purpose that the event names, and offer only what `allow` names. It is what this
+     customer agreed to, now, for this shop. A word of service is no offer, and has no category.
   5. `presence.withdrawn.v1` takes an entered event back (data.entered_id): stop, and cancel what
      you have offered.
   6. Keep nothing about a visit longer than an hour. That is why the cap below counts within the
@@ -78,10 +79,12 @@ def subject(pairwise_key: bytes, day: bytes) -> str:
 
 def parse_time(text: str) -> float:
     """Any spelling of RFC 3339: who passes an event on may write another one than the gateway."""
-    moment = datetime.fromisoformat(text.upper())
+    upper = text.upper()
+    leap = upper[16:19] == ":60"  # a leap second: the one after :59
+    moment = datetime.fromisoformat(f"{upper[:17]}59{upper[19:]}" if leap else upper)
     if moment.tzinfo is None:
         raise ValueError("a time without its zone")
-    return moment.timestamp()
+    return moment.timestamp() + leap
 
 
 @dataclass(frozen=True)
@@ -127,11 +130,18 @@ class Engine:
     """
 
     def __init__(
-        self, customers: Mapping[str, bytes], offers: Mapping[str, str], manners: Manners = MANNERS
+        self,
+        customers: Mapping[str, bytes],
+        offers: Mapping[str, str],
+        manners: Manners = MANNERS,
+        service: str = "",
     ) -> None:
-        """`customers`: any name of your own → pairwise key. `offers`: category → text."""
+        """`customers`: any name of your own → pairwise key. `offers`: category → text. `service`:
+        what is said to who asked to be served; nothing where it is empty.
+        """
         self.counts: Counter[str] = Counter()
         self._customers, self._offers, self._manners = customers, offers, manners
+        self._service = service
         self._table: dict[str, str] = {}
         self._table_day = ""
         self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
@@ -230,14 +240,19 @@ class Engine:
         return [offer], "offered"
 
     def _offer(self, event: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Your decision stands here. This one takes the first category that it has a text for."""
+        """Your decision stands here. This one takes the first category that it has a text for, and
+        then the one thing that it has to say for `service`.
+        """
         data = event["data"]
-        category = (
-            next((c for c in data["allow"] if c in self._offers), None)
-            if "offers" in data["purposes"]
-            else None
-        )
-        if category is None:
+        allowed = data["allow"] if "offers" in data["purposes"] else []
+        category = next((c for c in allowed if c in self._offers), None)
+        if category is not None:
+            about = {"purpose": "offers", "category": category, "text": self._offers[category]}
+            agreed = f"you agreed to offers about {category}"
+        elif "service" in data["purposes"] and self._service:
+            about = {"purpose": "service", "text": self._service}
+            agreed = "you agreed to be served"
+        else:
             return None
         # The same from each instance, and again after a restart: the sender knows a copy by it.
         name = hashlib.sha256(f"{event['source']}\0{event['id']}".encode()).hexdigest()[:20]
@@ -245,11 +260,9 @@ class Engine:
             "offer_id": f"o_{name}",
             "in_answer_to": {"source": event["source"], "id": event["id"]},
             "subject": event["subject"],
-            "category": category,
-            "text": self._offers[category],
-            "why": f"you agreed to offers about {category} under notice "
-            f"{data['consent']['notice']}, "
-            f"and came in; we may answer to that until {data['valid_until']}",
+            **about,
+            "why": f"{agreed} under notice {data['consent']['notice']}, and came in; "
+            f"we may answer to that until {data['valid_until']}",
             "stop": self._manners.stop,
             "valid_until": data["valid_until"],
         }
@@ -418,7 +431,7 @@ class Service:
         name = self._engine.customer(offer["subject"], now)
         line = (
             f"{name}: {'cancelled' if offer.get('cancelled') else offer['text']} "
-            f"({offer['category']})"
+            f"({offer.get('category', 'service')})"
         )
         print(
             json.dumps({"customer": name, **offer}, ensure_ascii=False)
@@ -503,6 +516,12 @@ def _add_audience(parser: argparse.ArgumentParser) -> None:
     add(
         "--offers", type=Path, metavar="FILE", help='JSON: {"ap2:1551": "the text of the offer", …}'
     )
+    add(
+        "--service",
+        default="",
+        metavar="TEXT",
+        help="said to who asked to be served (purpose service; default: nothing)",
+    )
 
 
 def _add_manners(parser: argparse.ArgumentParser) -> None:
@@ -557,7 +576,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError, KeyError, TypeError) as error:
         parser.error(f"a file cannot be used: {error!r}")
     manners = Manners(options.per_hour, options.cool_down, options.quiet, options.time_zone)
-    return Service(Engine(customers, offers, manners), options).run()
+    return Service(Engine(customers, offers, manners, options.service), options).run()
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def _plan(options: argparse.Namespace) -> RunPlan:
         raise ConfigurationError(["--audience: is missing: whose events does the engine hear?"])
     plan = RunPlan(
         mqtt=mqtt,
-        shop=Shop(site, options.audience, options.allow),
+        shop=Shop(site, options.audience, options.allow, options.purpose),
         customers=read_customers(options.customers),
         names=options.cases,
         listen=options.listen,

@@ -14,6 +14,7 @@ from presence.conformance import rules
 from presence.conformance.rules import Rule
 from presence.conformance.shop import (
     DAY_S,
+    OFFERS,
     VALID_S,
     PlayedVisit,
     of_a_newer_minor,
@@ -25,8 +26,8 @@ from presence.diagnosis.findings import Verdict
 LATE: Final = PlayedVisit(began_s=VALID_S - 300, valid_s=300)
 EXPIRED: Final = PlayedVisit(began_s=VALID_S + 300, valid_s=-300)
 YESTERDAY: Final = PlayedVisit(began_s=DAY_S + 30, valid_s=VALID_S - DAY_S - 30)
-NOTHING: Final = PlayedVisit(allow=())
-UNKNOWN_CATEGORY: Final = PlayedVisit(allow=("kit:nothing",))
+NOTHING: Final = PlayedVisit(purpose=OFFERS, allow=())
+UNKNOWN_CATEGORY: Final = PlayedVisit(purpose=OFFERS, allow=("kit:nothing",))
 PADDED_BYTES: Final = 2048
 CUT_S: Final = 2.0
 QUIET_EVENTS: Final = 3

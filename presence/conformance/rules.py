@@ -15,7 +15,11 @@ class Rule:
         return f"{self.name} {self.sentence}"
 
 
-ALLOW: Final = Rule("E-1", "Offer only what `allow` names: an empty list allows nothing.")
+ALLOW: Final = Rule(
+    "E-1",
+    "Answer for a purpose of the event only, and offer only what `allow` names: an empty list "
+    "allows no offer.",
+)
 VALID: Final = Rule(
     "E-2",
     "Act until `valid_until`, and never at or after it, whatever a broker, a bridge or your own "

@@ -205,8 +205,8 @@ class _Run:
                 return
         shop = self._plan.shop
         there = "" if heard else "\n  - nobody is subscribed to it, says the broker (0x10)"
-        allow = " or ".join(shop.allow)
-        raise NotTestable(UNANSWERED.format(plan=self._plan, shop=shop, there=there, allow=allow))
+        about = " or ".join(shop.allow) or "the purpose service"
+        raise NotTestable(UNANSWERED.format(plan=self._plan, shop=shop, there=there, about=about))
 
     async def _one(self, case: Case) -> bool:
         """Whether the engine has fallen silent."""
@@ -272,7 +272,7 @@ an ordinary event on {shop.events_topic} was not answered on {shop.offers_topic}
   - does the engine run, and hear that topic? (a broker with an access list says yes to every
     subscription, and delivers nothing)
   - has it the customers of --customers, and no quiet hours now (--quiet)?
-  - does it offer something for {allow}? (--allow)
+  - has it something to say for {about}? (--allow, --purpose)
   - may this user write the events and read the offers? (docs/offer-engine.md has the lines)
   - did you run the kit within the last minutes? It plays other customers each 20 s, until all have
     had their turn; an engine leaves those alone whom it has just answered"""

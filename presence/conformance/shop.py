@@ -27,7 +27,8 @@ from presence.core.site import Site
 DAY_S: Final = 86_400
 VALID_S: Final = 1800
 BEGAN_S: Final = 30
-PURPOSE: Final = "offers"
+OFFERS: Final = "offers"
+SERVICE: Final = "service"
 NOTICE: Final = "engine-test"
 LIST_SEQ: Final = 1
 MINOR: Final = re.compile(r"1\.0\b")
@@ -42,6 +43,7 @@ class Told:
     id: str
     payload: bytes = field(repr=False)
     allow: tuple[str, ...] = ()
+    purpose: str = ""
     subject: str = field(default="", repr=False)
 
     def rewritten(self, change: Callable[[dict[str, Any]], None]) -> "Told":
@@ -64,6 +66,8 @@ class PlayedVisit:
     """Its subject is not of the day on which it began, but of so many days from now."""
     stable: bool = False
     """Its subject is that of a customer who agreed to profiling."""
+    purpose: str | None = None
+    """Another one than the audience's."""
     allow: tuple[str, ...] | None = None
     pad_to_bytes: int = 0
 
@@ -74,8 +78,12 @@ ORDINARY: Final = PlayedVisit()
 class Shop:
     """Tells visits to one audience; no two have one id."""
 
-    def __init__(self, site: Site, audience: str, allow: tuple[str, ...]) -> None:
-        self.site, self.audience, self.allow = site, audience, allow
+    def __init__(
+        self, site: Site, audience: str, allow: tuple[str, ...], purpose: str = OFFERS
+    ) -> None:
+        """`allow` counts for offers; events for `service` allow no category."""
+        self.site, self.audience, self.purpose = site, audience, purpose
+        self.allow = allow if purpose == OFFERS else ()
         self.source = f"urn:presence:{site.chain}:{site.store}"
         self.events_topic = topic(site, audience)
         self.offers_topic = f"presence/v1/{site.chain}/{site.store}/offer/{audience}"
@@ -84,10 +92,11 @@ class Shop:
 
     def entered(self, pairwise_key: bytes, now_s: float, how: PlayedVisit = ORDINARY) -> Told:
         allowed = self.allow if how.allow is None else how.allow
+        purpose = how.purpose or self.purpose
         began_s = now_s - how.began_s
         named_s = began_s if how.day is None else now_s + how.day * DAY_S
         data = entered_data(
-            PURPOSE,
+            purpose,
             allowed,
             now_s + how.valid_s,
             list_seq=LIST_SEQ,
@@ -97,7 +106,8 @@ class Shop:
         day = STABLE_DAY if how.stable else utc_day(named_s)
         subject = subject_of_day(pairwise_key, day)
         told = self._told(EventType.ENTERED, subject, began_s, data)
-        return replace(told, payload=told.payload.ljust(how.pad_to_bytes), allow=allowed)
+        padded = told.payload.ljust(how.pad_to_bytes)
+        return replace(told, payload=padded, allow=allowed, purpose=purpose)
 
     def withdrawn(self, entered: Told, now_s: float) -> Told:
         data = {"entered_id": entered.id, "reason": WithdrawnReason.WITHDRAWN.value}

@@ -43,23 +43,33 @@ def faults(value: object, schema_id: str) -> list[str]:
     return list(_faults(value, schema(schema_id), "$"))
 
 
-def _faults(value: object, rules: dict[str, Any], place: str) -> Iterator[str]:
+def _faults(value: object, rules: dict[str, Any] | bool, place: str) -> Iterator[str]:
+    if isinstance(rules, bool):
+        if not rules:
+            yield f"{place}: false schema"
+        return
     for word, rule in rules.items():
         if word in _WORDS:
             if not _WORDS[word](value, rule):
                 yield f"{place}: {word}"
         elif word == "$ref":
             yield from _faults(value, schema(rule), place)
-        elif word == "properties":
-            if isinstance(value, dict):
-                for name in rule.keys() & value.keys():
-                    yield from _faults(value[name], rule[name], f"{place}.{name}")
-        elif word == "items":
-            if isinstance(value, list):
-                for number, item in enumerate(value):
-                    yield from _faults(item, rule, f"{place}[{number}]")
+        elif word == "if":
+            branch = "else" if any(_faults(value, rule, place)) else "then"
+            yield from _faults(value, rules.get(branch, True), place)
+        elif word in ("properties", "items"):
+            yield from _faults_inside(value, word, rule, place)
         elif word not in _SAYS_NOTHING:
             raise NotImplementedError(f"the word {word} of JSON Schema")
+
+
+def _faults_inside(value: object, word: str, rule: dict[str, Any], place: str) -> Iterator[str]:
+    if word == "properties" and isinstance(value, dict):
+        for name in rule.keys() & value.keys():
+            yield from _faults(value[name], rule[name], f"{place}.{name}")
+    if word == "items" and isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _faults(item, rule, f"{place}[{number}]")
 
 
 def _is_of(value: object, kind: str) -> bool:
@@ -101,4 +111,5 @@ _WORDS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 _SAYS_NOTHING: Final = {
     "$schema", "$id", "title", "description", "examples", "format",
+    "then", "else",  # judged with `if`
 }  # fmt: skip

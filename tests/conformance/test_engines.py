@@ -58,13 +58,18 @@ async def engine(fault: str, customers: Path, *options: str) -> AsyncIterator[No
 
 
 async def judged(
-    port: int, customers: Path, number: int, fault: str, *, quiet: str = ""
+    port: int, customers: Path, number: int, fault: str, *, quiet: str = "", service: str = ""
 ) -> dict[str, Any]:
     """One engine in a store of its own, connected through the kit's wire."""
     wire, waits = free_port(), asyncio.Event()
     plan = RunPlan(
         mqtt=MqttSettings(port=port),
-        shop=Shop(Site("acme", f"fi-{number:04}"), "offers-main", ("ap2:1551",)),
+        shop=Shop(
+            Site("acme", f"fi-{number:04}"),
+            "offers-main",
+            ("ap2:1551",),
+            "service" if service else "offers",
+        ),
         customers=read_customers(customers),
         listen=("127.0.0.1", wire),
         quiet=bool(quiet),
@@ -75,7 +80,7 @@ async def judged(
         if isinstance(said, str):  # its only word: it waits for the engine
             waits.set()
 
-    options = [f"--port={wire}", f"--store=fi-{number:04}"]
+    options = [f"--port={wire}", f"--store=fi-{number:04}", f"--service={service}"]
     if quiet:
         options.append(f"--quiet={quiet}")
     async with asyncio.TaskGroup() as tasks:
@@ -126,6 +131,23 @@ async def test_the_reference_passes_and_each_broken_engine_fails_for_its_reason(
     for report in reports:
         jsonschema.validate(report, SCHEMA)
         assert {case["name"] for case in report["cases"]} >= WHOLE_PLAN
+
+
+@needs_mosquitto
+@pytest.mark.slow
+@pytest.mark.requirement("R-05", "R-55")
+async def test_an_engine_that_serves_passes_and_one_that_advertises_instead_fails(
+    customers: Path,
+) -> None:
+    async with LocalBroker.start("mosquitto") as broker:
+        serves, advertises = await asyncio.gather(
+            *(
+                judged(broker.port, customers, n, fault, service="Your parcel is ready")
+                for n, fault in enumerate(("none", "advertises-to-all"))
+            )
+        )
+    assert (serves["verdict"], failed(serves)) == ("PASS", set()), serves
+    assert failed(advertises) == {("form", "E-1")}
 
 
 @needs_mosquitto

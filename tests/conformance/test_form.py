@@ -45,7 +45,14 @@ def test_offers_and_cancellations_of_the_reference_are_as_they_should_be() -> No
         ({"stop": " "}, "E-6", "an offer's stop is empty"),
         ({"offer_id": None, "text": None}, "E-12", "an offer has no offer_id, text"),
         ({"category": "ap2:1070"}, "E-1", "an offer is about what was not allowed"),
-        ({"subject": "p_another"}, "E-12", "an offer has another subject than its event"),
+        ({"purpose": None}, "E-12", "an offer has no purpose"),
+        ({"category": None}, "E-12", "an offer has no category"),
+        (
+            {"valid_until": "soon"},
+            "E-12",
+            "an offer is not as its schema wants it ($.valid_until: pattern)",
+        ),
+        ({"subject": "p_" + 22 * "x"}, "E-12", "an offer has another subject than its event"),
         ({"text": "Hello engine-test-0007"}, "E-12", "an offer names the customer, or their key"),
         ({"key": bytes(range(16)).hex()}, "E-12", "an offer names the customer, or their key"),
     ],
@@ -54,6 +61,19 @@ def test_each_fault_is_found_with_its_rule(changed: dict[str, Any], rule: str, w
     told, offer = told_and_offered()
     body = {name: value for name, value in (offer | changed).items() if value is not None}
     assert faults(told, body) == [(rule, words)]
+
+
+def test_a_word_of_service_is_no_offer_and_an_offer_no_word_of_service() -> None:
+    shop = Shop(Site("acme", "fi-0042"), "pick-up", ("ap2:1551",), "service")
+    told = shop.entered(CUSTOMER.pairwise_key, NOW_S)
+    engine = Engine({CUSTOMER.name: CUSTOMER.pairwise_key}, OFFERS, service="Your parcel is ready")
+    (word,) = engine.handle(json.loads(told.payload), NOW_S)
+    assert (word["purpose"], "category" in word, faults(told, word)) == ("service", False, [])
+    assert faults(told, word | {"purpose": "offers", "category": "ap2:1551"}) == [
+        ("E-1", "an event for service had another answer"),
+        ("E-1", "an offer is about what was not allowed"),
+    ]
+    assert faults(told_and_offered()[0], word)[0][0] == "E-1", "no more than the event allows"
 
 
 def test_what_an_offer_must_have_is_what_its_schema_says() -> None:

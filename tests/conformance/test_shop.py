@@ -28,6 +28,7 @@ VISITS = st.builds(
     valid_s=st.floats(-200_000, 7200),
     day=st.none() | st.integers(-3, 3),
     stable=st.booleans(),
+    purpose=st.none() | st.sampled_from(["offers", "service"]),
     allow=st.none() | st.just(()),
     pad_to_bytes=st.integers(0, 4096),
 )

@@ -75,6 +75,15 @@ class SaysNothingOfStopping(Engine):
         return offer and {name: offer[name] for name in offer if name != "stop"}
 
 
+class AdvertisesToWhoIsToBeServed(Engine):
+    """Takes any purpose for a leave to advertise."""
+
+    def _offer(self, event: Any) -> dict[str, Any] | None:
+        offers = {**event["data"], "purposes": ["offers"], "allow": ["ap2:1551"]}
+        served = "service" in event["data"]["purposes"]
+        return super()._offer({**event, "data": offers} if served else event)
+
+
 class LosesItsSession(Service):
     """A clean start each time: what was told while it was away is lost."""
 
@@ -92,6 +101,7 @@ FAULTS: dict[str, type[Engine]] = {
     "takes-strangers": TakesStrangersForCustomers,
     "knows-no-quiet-hours": KnowsNoQuietHours,
     "no-word-of-stopping": SaysNothingOfStopping,
+    "advertises-to-all": AdvertisesToWhoIsToBeServed,
     "loses-its-session": Engine,
 }
 

@@ -5,7 +5,7 @@ export const SCHEMAS: Record<string, object> = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:presence:schema:entered-1.0",
   "title": "EnteredData",
-  "description": "The data of a EnteredEvent: what the audience may know, and no more (no signal strength, gateway, zone, duration, count or name). v1 only grows by optional fields, each time under a new minor: take what you know, and pass over the rest.",
+  "description": "The data of an EnteredEvent: what the audience may know, and no more (no signal strength, gateway, zone, duration, count or name). v1 only grows by optional fields, each time under a new minor: take what you know, and pass over the rest.",
   "type": "object",
   "required": [
    "audience",
@@ -329,13 +329,13 @@ export const SCHEMAS: Record<string, object> = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:presence:schema:offer-1.0",
   "title": "Offer",
-  "description": "What an engine answers to one entered, for those who bring it to the phone; on the topic of its audience, never retained. The gateway does not read it. Personal data under the GDPR: do not keep it longer than an hour. v1 only grows by optional fields, each time under a new minor: take what you know, and pass over the rest.",
+  "description": "What an engine answers to one entered, for those who bring it to the phone: an offer, or a word of service; on the topic of its audience, never retained. The gateway does not read it. Personal data under the GDPR: do not keep it longer than an hour. v1 only grows by optional fields, each time under a new minor: take what you know, and pass over the rest.",
   "type": "object",
   "required": [
    "offer_id",
    "in_answer_to",
    "subject",
-   "category",
+   "purpose",
    "text",
    "why",
    "stop",
@@ -373,13 +373,22 @@ export const SCHEMAS: Record<string, object> = {
     "type": "string",
     "pattern": "^p_[A-Za-z0-9_-]{22}$"
    },
+   "purpose": {
+    "title": "Purpose",
+    "description": "For which purpose of that event it is, and so what the customer agreed to: offers is advertising, about a category; service is none, and has no category.",
+    "type": "string",
+    "enum": [
+     "offers",
+     "service"
+    ]
+   },
    "category": {
-    "description": "One of the categories that the event allows (E-1).",
+    "description": "One of the categories that the event allows (E-1): in every answer of purpose offers, and in no other.",
     "type": "string",
     "pattern": "^[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}$"
    },
    "text": {
-    "description": "What the customer is told; empty where the offer is cancelled. Nothing that would embarrass them if somebody else triggered it.",
+    "description": "What the customer is told; empty where the answer is cancelled. Nothing that would embarrass them if somebody else triggered it.",
     "type": "string"
    },
    "why": {
@@ -399,12 +408,13 @@ export const SCHEMAS: Record<string, object> = {
     "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
    },
    "cancelled": {
-    "description": "Present and true where what was offered under this offer_id must not be shown any longer.",
-    "type": "boolean"
+    "description": "Present and true where what was said under this offer_id must not be shown any longer.",
+    "type": "boolean",
+    "const": true
    },
    "reason": {
     "title": "WithdrawnReason",
-    "description": "Why it is cancelled: the reason of the presence.withdrawn.v1.",
+    "description": "Why it is cancelled: the reason of the presence.withdrawn.v1; unspecified where the engine has a reason of its own.",
     "type": "string",
     "enum": [
      "withdrawn",
@@ -423,6 +433,26 @@ export const SCHEMAS: Record<string, object> = {
     "reason"
    ]
   },
+  "if": {
+   "required": [
+    "purpose"
+   ],
+   "properties": {
+    "purpose": {
+     "const": "service"
+    }
+   }
+  },
+  "then": {
+   "properties": {
+    "category": false
+   }
+  },
+  "else": {
+   "required": [
+    "category"
+   ]
+  },
   "examples": [
    {
     "offer_id": "o_3d0b1c7f5a8e42669b1f",
@@ -431,9 +461,23 @@ export const SCHEMAS: Record<string, object> = {
      "id": "zwuz2vgm6lypavrwdaxh5affrt"
     },
     "subject": "p_xjcVKc5w07Djo4pEbCUcXQ",
+    "purpose": "offers",
     "category": "ap2:1285",
     "text": "Tulip bulbs, two bags for the price of one",
     "why": "you agreed to offers about ap2:1285 under notice fi-2026-03, and came in; we may answer to that until 2026-11-23T14:35:00Z",
+    "stop": "Switch this kind of message off in the shop's app, or say so at the desk; no reason is needed.",
+    "valid_until": "2026-11-23T14:35:00Z"
+   },
+   {
+    "offer_id": "o_90a6c1f2d3b84e57ac21",
+    "in_answer_to": {
+     "source": "urn:presence:acme:fi-0042",
+     "id": "mfrggzdfmztwq2lknnwg23tpob"
+    },
+    "subject": "p_G5Cu-pAf2CvO7NMl8C53Vg",
+    "purpose": "service",
+    "text": "Your parcel is ready at the pick-up desk",
+    "why": "you agreed to be served under notice fi-2026-03, and came in; we may answer to that until 2026-11-23T14:35:00Z",
     "stop": "Switch this kind of message off in the shop's app, or say so at the desk; no reason is needed.",
     "valid_until": "2026-11-23T14:35:00Z"
    },
@@ -444,6 +488,7 @@ export const SCHEMAS: Record<string, object> = {
      "id": "zwuz2vgm6lypavrwdaxh5affrt"
     },
     "subject": "p_xjcVKc5w07Djo4pEbCUcXQ",
+    "purpose": "offers",
     "category": "ap2:1285",
     "text": "",
     "why": "you agreed to offers about ap2:1285 under notice fi-2026-03, and came in; we may answer to that until 2026-11-23T14:35:00Z",

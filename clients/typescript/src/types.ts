@@ -146,12 +146,13 @@ export interface Offer {
    * The subject of that event: for whom it is.
    */
   subject: string;
+  purpose: Purpose;
   /**
-   * One of the categories that the event allows (E-1).
+   * One of the categories that the event allows (E-1): in every answer of purpose offers, and in no other.
    */
-  category: string;
+  category?: string;
   /**
-   * What the customer is told; empty where the offer is cancelled. Nothing that would embarrass them if somebody else triggered it.
+   * What the customer is told; empty where the answer is cancelled. Nothing that would embarrass them if somebody else triggered it.
    */
   text: string;
   /**
@@ -167,9 +168,9 @@ export interface Offer {
    */
   valid_until: string;
   /**
-   * Present and true where what was offered under this offer_id must not be shown any longer.
+   * Present and true where what was said under this offer_id must not be shown any longer.
    */
-  cancelled?: boolean;
+  cancelled?: true;
   reason?: WithdrawnReason;
   [k: string]: unknown;
 }

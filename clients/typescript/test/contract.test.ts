@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Parser } from '@asyncapi/parser';
 import { MQTT, CloudEvent } from 'cloudevents';
-import { NotInContract, SCHEMAS, SubjectTable, faults, readCustomers, readEvent, readTime, subject } from '../src/index.js';
+import {
+  NotInContract, SCHEMAS, SubjectTable, faults, readCustomers, readEvent, readTime, subject, type Offer,
+} from '../src/index.js';
 
 const root = new URL('../../../../', import.meta.url);
 const text = (path: string): string => readFileSync(new URL(path, root), 'utf8');
@@ -70,6 +72,14 @@ test('subjects are those of the guide, which openssl made', () => {
 test('every example of the schemas is taken', () => {
   for (const [id, schema] of Object.entries(SCHEMAS))
     for (const example of (schema as { examples: unknown[] }).examples) assert.deepEqual(faults(example, id), []);
+});
+
+test('an offer has a category, and a word of service has none', () => {
+  const offer: Offer = (SCHEMAS[`${ID}offer-1.0`] as { examples: Offer[] }).examples[0]!;
+  const { category, ...word } = { ...offer, purpose: 'service' as const };
+  assert.deepEqual(faults(word, `${ID}offer-1.0`), []);
+  assert.notDeepEqual(faults({ ...word, category }, `${ID}offer-1.0`), []);
+  assert.notDeepEqual(faults({ ...word, purpose: 'offers' }, `${ID}offer-1.0`), []);
 });
 
 test("AsyncAPI's parser has nothing against the contract, and no message or schema is anonymous", async () => {

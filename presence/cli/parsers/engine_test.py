@@ -97,6 +97,12 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("the engine").add_argument
     add("--audience", type=_name, metavar="NAME", help="whose events it hears")
     add(
+        "--purpose",
+        choices=["offers", "service"],
+        default="offers",
+        help="of that audience (offers); --allow is for offers",
+    )
+    add(
         "--allow",
         type=_categories,
         default=("ap2:1551", "ap2:1285"),
