@@ -228,9 +228,11 @@ class Pipeline:
         persons.note("refused", outgoing.ref)
         persons.note(f"refused.{code}", outgoing.ref)
 
-    def unheard(self, outgoing: Outgoing) -> None:
-        """Nobody was subscribed to it when it was first sent."""
-        self.engine.counts.persons.note("unheard", outgoing.ref)
+    def unheard(self, outgoing: Outgoing, *, again: bool) -> None:
+        """Nobody was subscribed to it as it was sent: for the first time, or again."""
+        if not again:
+            self.engine.counts.persons.note("unheard", outgoing.ref)
+        self.engine.dispatcher.unheard(outgoing)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
         """Another gateway sent it, under this id."""

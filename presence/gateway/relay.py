@@ -70,7 +70,7 @@ class Source(Protocol):
     def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None: ...
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None: ...
     def refused(self, outgoing: Outgoing, code: int) -> None: ...
-    def unheard(self, outgoing: Outgoing) -> None: ...
+    def unheard(self, outgoing: Outgoing, *, again: bool) -> None: ...
 
 
 class Turns(Protocol):
@@ -208,9 +208,10 @@ class Relay:
                 self._note_refused(outgoing, refusal)
             return self._waits(self._begin_anew(outgoing))
         except MessageUnheard:
-            if outgoing.id not in self._again:  # likewise
+            again = outgoing.id in self._again
+            if not again:  # likewise
                 self._unheard.note((outgoing.audience, outgoing.type))
-                self._source.unheard(outgoing)
+            self._source.unheard(outgoing, again=again)
             return self._waits(self._wait_for_listener(outgoing))
         except BrokerError:
             self._begin_anew(outgoing, lost=True)

@@ -341,6 +341,43 @@ async def test_what_is_taken_back_before_anybody_listens_is_never_told_and_its_w
     assert shop.pending() == ()
 
 
+@pytest.mark.requirement("T-01", "R-09")
+async def test_a_doubted_entry_that_nobody_heard_goes_out_no_more_and_its_withdrawal_does(
+    shop: Shop,
+) -> None:
+    shop.publisher.nobody_listens()
+    [entered] = shop.come_in(ANNA)
+    for _ in range(3):
+        await shop.relay.empty()
+        shop.clock.pass_s(UNHEARD_MAX_S)
+
+    shop.pipeline.doubt(ANNA, shop.clock.now())
+    shop.publisher.somebody_listens()
+    await shop.relay.empty()
+    assert (shop.types(), shop.pending()) == ([], ())
+
+    shop.put(consent(ref=BERIT))  # a rule of the broker's own may have taken the entry
+    await shop.relay.empty()
+    assert shop.types() == ["presence.withdrawn.v1"]
+    assert json.loads(shop.publisher.published[0].payload)["data"]["entered_id"] == entered
+
+
+@pytest.mark.requirement("T-01", "R-53")
+async def test_a_doubted_entry_that_somebody_may_have_heard_stands(shop: Shop) -> None:
+    """Once its connection was lost without an answer, and only then nobody was there."""
+    [entered] = shop.come_in(ANNA)
+    shop.publisher.lose_connection_once(delivered=True)
+    await shop.relay.empty()
+    shop.publisher.nobody_listens()
+    for _ in range(2):
+        await shop.relay.empty()
+        shop.clock.pass_s(UNHEARD_MAX_S)
+
+    shop.pipeline.doubt(ANNA, shop.clock.now())
+
+    assert [waiting.id for waiting in shop.pending()] == [entered]
+
+
 @pytest.mark.requirement("R-50", "R-51")
 async def test_an_event_that_is_not_taken_is_tried_a_dozen_times_and_not_each_second(
     shop: Shop,
@@ -394,7 +431,7 @@ class Box:
     def refused(self, outgoing: Outgoing, code: int) -> None:
         pass
 
-    def unheard(self, outgoing: Outgoing) -> None:
+    def unheard(self, outgoing: Outgoing, *, again: bool) -> None:
         pass
 
     def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:

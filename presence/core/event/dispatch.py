@@ -87,14 +87,16 @@ class Dispatcher:
 
     def cancel_unsent_entry(self, ref: bytes, draft: Draft) -> bool:
         """What broadcasts made an entry may be a replay: it does not go out, where no audience was
-        told yet. Whether one was cancelled.
+        told yet. One that the broker had nobody to give to was told to none: it does not go out
+        again, and stays announced, for a rule of the broker's own may have taken it. Whether one
+        was cancelled.
         """
         entries = [
             each
             for each in self._pending.of(ref)
             if each.type is EventType.ENTERED and not each.by_answer
         ]
-        if self._announced.knows(ref):
+        if self._announced.told_of(ref):
             return False
         for entry in entries:
             self._pending.cancel(entry, draft)
@@ -187,12 +189,16 @@ class Dispatcher:
         if now.utc_s >= announcement.valid_until_s:
             self._expire(outgoing)
             return None
-        self._announced.put(announcement.event_id, announcement)
+        self._announced.hand_over(announcement)
         event = _event(
             replace(outgoing, subject=announcement.subject),
             self._entered_data(announcement, by_answer=outgoing.by_answer),
         )
         return event, Step(announced=(announcement,))
+
+    def unheard(self, outgoing: Outgoing) -> None:
+        """The broker had nobody to give it to; it waits on."""
+        self._announced.unheard(outgoing.id)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> Step:
         """A peer sent it under this id: it leaves the outbox, and an entry is known as announced

@@ -242,6 +242,10 @@ class Announced(ByRef[Announcement]):
         self._over = Agenda[str]()
         self._taken_back = dict(taken_back)
         """Ids → monotonic time, oldest first."""
+        self._in_vain: dict[str, bool] = {}
+        """Of which the broker said each time that nobody was there → whether of the last time, too.
+        Not stored: after a restart whatever was handed over counts as told.
+        """
         super().__init__()
         for announcement in announcements:
             self.put(announcement.event_id, announcement)
@@ -252,7 +256,26 @@ class Announced(ByRef[Announcement]):
 
     def pop(self, key: str) -> Announcement | None:
         self._over.drop(key)
+        self._in_vain.pop(key, None)
         return super().pop(key)
+
+    def hand_over(self, announcement: Announcement) -> None:
+        """It is about to be given to the broker, for the first time or again."""
+        event_id = announcement.event_id
+        if event_id not in self.records or self._in_vain.get(event_id):
+            self._in_vain[event_id] = False
+        else:  # an earlier time was left without an answer: somebody may have it
+            self._in_vain.pop(event_id, None)
+        self.put(event_id, announcement)
+
+    def unheard(self, event_id: str) -> None:
+        """The broker had nobody to give it to."""
+        if event_id in self._in_vain:
+            self._in_vain[event_id] = True
+
+    def told_of(self, ref: bytes) -> bool:
+        """Whether somebody may have been told of them."""
+        return any(not self._in_vain.get(each.event_id) for each in self.of(ref))
 
     def look_at(self, event_id: str, monotonic_s: float) -> None:
         """It may be over then, but not before its `valid_until`."""

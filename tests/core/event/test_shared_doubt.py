@@ -171,6 +171,25 @@ def test_an_entry_that_was_sent_stands() -> None:
     assert second.says(8) == []
 
 
+@pytest.mark.requirement("T-01")
+@pytest.mark.parametrize("answers", ["0", "00", "0?", "?0", "0?0", "", "000"])
+def test_an_entry_that_was_sent_and_heard_by_nobody_each_time_does_not_stand(answers: str) -> None:
+    """0: the broker said that nobody was there; ?: it said nothing, so somebody may have been."""
+    gateway, _ = two()
+    walk_in(gateway.engine)
+    [waiting] = gateway.engine.outbox.pending
+    for answer in answers:
+        send_all(gateway.engine, moment(8), acknowledged=False)
+        if answer == "0":
+            gateway.engine.dispatcher.unheard(waiting)
+
+    gateway.engine.doubt(ANNA, moment(8))
+
+    stands = "?" in answers
+    assert gateway.engine.visits.is_inside(ANNA) is stands
+    assert len(gateway.engine.outbox.pending.records) == stands
+
+
 @pytest.mark.requirement("T-04")
 def test_a_doubt_is_said_twice_a_minute_at_most() -> None:
     first, _ = two()
