@@ -6,16 +6,14 @@ import argparse
 import json
 from pathlib import Path
 
-from presence.config import load_settings
+from presence.cli.folders import storage_of
 from presence.core.operations.audit_chain import digest_of
 from presence.edges.host.audit import lines_of, look_at
 from presence.errors import StorageError
 
 
 def start(options: argparse.Namespace) -> int:
-    directory = (
-        load_settings(options.config).storage.state_dir if options.config else options.state_dir
-    )
+    directory = options.state_dir or storage_of(options.config).state_dir
     try:
         return _show(directory) if options.action == "show" else _verify(directory, options)
     except OSError as error:

@@ -31,6 +31,7 @@ from presence.edges.bluez.diagnosis import RadioAnswer, RadioVerdict, adapters_t
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConfigurationError
+from presence.location import as_option
 
 NEED_ADAPTERS = (
     "radio.antennas",
@@ -265,7 +266,7 @@ async def _door(settings: Settings, path: Path) -> AsyncIterator[Finding]:
     addresses = {name: adapter.address for name, adapter in adapters.items()}
     now_s = SystemClock().now().utc_s
     door = calibration.standing(settings, store_key, now_s, addresses=addresses)
-    command = f"`sudo presence scan-test --config {path} --steps phone,walk --apply`"
+    command = f"`sudo presence scan-test{as_option(path)} --steps phone,walk --apply`"
     step = f"walk it with a test phone: {command} (docs/technician.md)"
     if door.doubt:
         yield Finding("door", Verdict.WARN, f"{door.doubt}; {without_calibration(settings)}", step)

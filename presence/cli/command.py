@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-CONFIG_EXAMPLE: Final = "e.g. /etc/presence/presence.yaml"
-STATE_DIR: Final = Path("/var/lib/presence")
+from presence.location import SETTINGS, VARIABLE, settings_file
+
+CONFIG: Final = f"of settings (${VARIABLE}, else {SETTINGS})"
 
 
 class TakesOptions(Protocol):
@@ -61,17 +62,16 @@ def work_of(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
     return work
 
 
-def add_config(
-    to: TakesOptions, *, required: bool = False, explanation: str = CONFIG_EXAMPLE
-) -> None:
-    how: dict[str, bool] = {"required": True} if required else {}  # no group knows the word
-    to.add_argument("--config", type=Path, metavar="FILE", help=explanation, **how)
-
-
-def add_state_dir(to: TakesOptions) -> None:
+def add_config(to: TakesOptions, explanation: str = CONFIG) -> None:
+    """The file of settings, which every gateway has somewhere."""
     to.add_argument(
-        "--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"default {STATE_DIR}"
+        "-c", "--config", type=Path, default=settings_file(), metavar="FILE", help=explanation
     )
+
+
+def add_other_config(to: TakesOptions, explanation: str) -> None:
+    """For a command that may do without: None where it is not named."""
+    to.add_argument("-c", "--config", type=Path, metavar="FILE", help=explanation)
 
 
 def add_json(to: TakesOptions, explanation: str = "one JSON object on stdout") -> None:

@@ -23,6 +23,7 @@ from presence.conformance.stage import NotTestable
 from presence.core.site import Site
 from presence.diagnosis.findings import Verdict
 from presence.errors import BrokerError, ConfigurationError
+from presence.location import settings_file
 
 UNAVAILABLE: Final = 69
 """EX_UNAVAILABLE of sysexits.h: nothing was tested."""
@@ -76,11 +77,12 @@ def _plan(options: argparse.Namespace) -> RunPlan:
 
 
 def _broker(options: argparse.Namespace) -> tuple[MqttSettings, Site]:
-    if options.config is not None:
-        if said := [name for name in OF_THE_FILE if getattr(options, name) is not None]:
-            word = said[0].replace("_", "-")
-            raise ConfigurationError([f"--{word}: stands in --config already: say one of the two"])
-        settings = load_settings(options.config)
+    said = [name for name in OF_THE_FILE if getattr(options, name) is not None]
+    if options.config is not None and said:
+        word = said[0].replace("_", "-")
+        raise ConfigurationError([f"--{word}: stands in --config already: say one of the two"])
+    if options.config is not None or (not said and settings_file().exists()):
+        settings = load_settings(options.config or settings_file())
         return settings.mqtt, Site(settings.store.chain, settings.store.store)
     if options.chain is None or options.store is None:
         raise ConfigurationError(["--chain and --store: are missing (or --config with both)"])

@@ -18,6 +18,7 @@ from presence.diagnosis.findings import Verdict
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
 from presence.errors import ConfigurationError, PresenceError, RadioError
+from presence.location import settings_file
 from presence.survey import applying
 from presence.survey.exporting import write_walks
 from presence.survey.guide import SurveyStep
@@ -36,14 +37,12 @@ def start(options: argparse.Namespace) -> int:
         raise ConfigurationError(
             ["--apply: practice is not written into a file: walk this gateway's own door"]
         )
-    if options.apply and options.config is None:
-        raise ConfigurationError(
-            ["--apply: there is nothing to write to: name the file with --config"]
-        )
     if options.sign_off and not options.apply:
         raise ConfigurationError(
             ["--sign-off: a record is signed off that --apply writes: say both"]
         )
+    if not options.simulated:
+        options.config = options.config or settings_file()
     out = sys.stderr if options.json else sys.stdout
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="replace")  # a terminal that knows no µ must not end the test
@@ -79,7 +78,7 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     if outcome.tuned is not None:
         if options.apply:
             await apply(options, outcome, screen)
-        elif options.config is not None and not options.simulated and outcome.tuned.changes():
+        elif not options.simulated and outcome.tuned.changes():
             screen.say(
                 "  `--apply` writes the suggestion into the file, after showing the difference"
             )

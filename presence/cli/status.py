@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from presence.config import load_settings
+from presence.cli.folders import storage_of
 from presence.core.operations.status import as_lines
 from presence.edges.host.status_socket import FILE_NAME, ask
 from presence.errors import PresenceError
@@ -17,9 +17,9 @@ NOT_ANSWERED: Final = 4
 
 
 def socket_of(options: argparse.Namespace) -> Path:
-    if options.config is None:
+    if options.socket is not None:
         return Path(options.socket)
-    return load_settings(options.config).storage.runtime_dir / FILE_NAME
+    return storage_of(options.config).runtime_dir / FILE_NAME
 
 
 def start(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ line:
                                                           └ problems by line ► ConfigurationError
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -18,6 +19,7 @@ from presence.config.scalars import is_null, shown
 from presence.config.settings import Settings
 from presence.config.walk import SectionReader
 from presence.errors import ConfigurationError
+from presence.location import how_found
 
 EXAMPLES: Final = {
     "Settings": "config/presence.yaml",
@@ -39,12 +41,19 @@ def load(path: Path, wanted: type[S]) -> S:
     """Read and check a configuration file. Raises ConfigurationError with all that is wrong, by
     line.
     """
+    return load_with_lines(path, wanted)[0]
+
+
+def load_with_lines(path: Path, wanted: type[S]) -> tuple[S, Mapping[str, int]]:
+    """The same, and in which line of the file each setting stands that is in it."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigurationError([f"{path}: {_not_there(path, wanted)}"]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "this is no path"
-        remedy = "name an existing file with --config, and let the user of the daemon read it"
+        remedy = "let this user read it, or name another file with --config"
         raise ConfigurationError([f"{path}: cannot be read ({reason}): {remedy}"]) from None
     if len(content) > _MAX_BYTES:
         raise ConfigurationError(
@@ -58,14 +67,22 @@ def load(path: Path, wanted: type[S]) -> S:
     return _parse(text, wanted, name=str(path))
 
 
+def _not_there(path: Path, wanted: type[Section]) -> str:
+    example = EXAMPLES[wanted.__name__]
+    return (
+        f"there is no such file{how_found(path)}: start from the commented {example}, or name "
+        "yours with --config"
+    )
+
+
 def parse_settings(text: str, *, name: str) -> Settings:
     """Check a configuration text; `name` stands in the messages, and relative paths start from its
     folder.
     """
-    return _parse(text, Settings, name=name)
+    return _parse(text, Settings, name=name)[0]
 
 
-def _parse(text: str, wanted: type[S], *, name: str) -> S:
+def _parse(text: str, wanted: type[S], *, name: str) -> tuple[S, Mapping[str, int]]:
     example = EXAMPLES[wanted.__name__]
     root = compose_document(text, name=name, example=example)
     if is_null(root):
@@ -79,4 +96,4 @@ def _parse(text: str, wanted: type[S], *, name: str) -> S:
         raise ConfigurationError(
             [problem for _, problem in sorted(walk.problems, key=lambda item: item[0])]
         )
-    return settings
+    return settings, walk.lines

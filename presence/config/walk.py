@@ -14,6 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
+from yaml import Mark
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from presence.config import wording
@@ -50,7 +51,7 @@ class _SectionWithHoles:
         raise _IntoAHole(name)
 
 
-class _Misfit(Exception):
+class Misfit(Exception):
     """A value does not suit its setting; the message is the complaint."""
 
 
@@ -75,7 +76,8 @@ class SectionReader:
         self.problems: list[tuple[int, str]] = []
         self._name = name
         self._folder = Path(name).absolute().parent
-        self._lines: dict[str, int] = {}
+        self.lines: dict[str, int] = {}
+        """Where what stands: `audiences[1].purpose` → the line of its key."""
         self._whole: type[Section] = Section
         """Where a key that stands in a wrong place may belong."""
 
@@ -142,7 +144,7 @@ class SectionReader:
                 node, lambda line, complaint: self._refuse(_Place(place.path, line), complaint)
             )
         }
-        self._lines |= {at.path: at.line for at, _ in entries.values()}
+        self.lines |= {at.path: at.line for at, _ in entries.values()}
         return entries
 
     def _value(self, wanted: Any, field: Field[Any], node: Node, place: _Place) -> Any:
@@ -169,7 +171,7 @@ class SectionReader:
         items = []
         for index, item in enumerate(node.value):
             at = place.item(index, item.start_mark.line + 1)
-            self._lines[at.path] = at.line
+            self.lines[at.path] = at.line
             read = self._section if issubclass(wanted, Section) else None
             items.append(read(wanted, item, at) if read else self._scalar(wanted, field, item, at))
         return _HOLE if any(item is _HOLE for item in items) else items
@@ -187,7 +189,7 @@ class SectionReader:
     def _scalar(self, wanted: Any, field: Field[Any], node: Node, place: _Place) -> Any:
         try:
             value = _parse_scalar(wanted, field, node)
-        except _Misfit as complaint:
+        except Misfit as complaint:
             self._refuse(place, str(complaint))
             return _HOLE
         return self._folder / self._path(value, place) if isinstance(value, Path) else value
@@ -218,21 +220,33 @@ class SectionReader:
         the file.
         """
         path = place.path
-        while path and path not in self._lines:
+        while path and path not in self.lines:
             path = path.rpartition(".")[0]
-        return _Place(place.path, self._lines.get(path, place.line))
+        return _Place(place.path, self.lines.get(path, place.line))
+
+
+def parse_answer(section: type[Section], key: str, text: str) -> Any:
+    """The value of a setting, or of one item of it, that a person typed where nothing needs quotes.
+    Raises Misfit.
+    """
+    wanted = get_type_hints(section)[key]
+    (field,) = [each for each in fields(section) if each.name == key]  # type: ignore[arg-type]
+    if get_origin(wanted) in (list, dict):
+        wanted = get_args(wanted)[-1]
+    mark = Mark("", 0, 0, 0, "", 0)
+    return _parse_scalar(wanted, field, ScalarNode("tag:yaml.org,2002:str", text, mark, mark))
 
 
 def _parse_scalar(wanted: Any, field: Field[Any], node: Node) -> Any:
-    """The value of one setting or item. Raises _Misfit where type, limits or shape do not suit."""
+    """The value of one setting or item. Raises Misfit where type, limits or shape do not suit."""
     if issubclass(wanted, StrEnum):
         choices = [str(member) for member in wanted]
         if isinstance(node, ScalarNode) and node.value in choices:
             return wanted(node.value)
-        raise _Misfit(wording.wrong_type(f"one of {', '.join(choices)}", field, node))
+        raise Misfit(wording.wrong_type(f"one of {', '.join(choices)}", field, node))
     expected, parse = PARSERS[wanted]
     if not isinstance(node, ScalarNode):
-        raise _Misfit(wording.wrong_type(expected, field, node))
+        raise Misfit(wording.wrong_type(expected, field, node))
     pattern = field.metadata["pattern"] or field.metadata["each"]
     fits = pattern is None or re.fullmatch(pattern, node.value) is not None
     try:
@@ -240,10 +254,10 @@ def _parse_scalar(wanted: Any, field: Field[Any], node: Node) -> Any:
     except RefusedValue as refusal:
         quotes_help = fits or kind(node) == "str"
         hint = str(refusal) if quotes_help else field.metadata["remedy"]
-        raise _Misfit(wording.wrong_type(expected, field, node, hint)) from None
+        raise Misfit(wording.wrong_type(expected, field, node, hint)) from None
     minimum, maximum = field.metadata["minimum"], field.metadata["maximum"]
     if minimum is not None and not minimum <= value <= maximum:
-        raise _Misfit(wording.out_of_limits(field, node))
+        raise Misfit(wording.out_of_limits(field, node))
     if not fits:
-        raise _Misfit(wording.misfit(field, node))
+        raise Misfit(wording.misfit(field, node))
     return value

@@ -46,7 +46,7 @@ def missing(field: Field[Any], wanted: Any) -> str:
     """The key must stand in the file and does not."""
     section = section_in(wanted)
     if section is not None:
-        required = [part.name for part in fields(section) if _is_required(part)]  # type: ignore[arg-type]
+        required = [part.name for part in fields(section) if is_required(part)]  # type: ignore[arg-type]
         return f"is missing: add this section, with at least {', '.join(required)}"
     return f"is missing: {field.metadata['remedy']}, e.g. `{field.name}: {example(field)}`"
 
@@ -104,5 +104,6 @@ def _all_keys(section: type[Section], path: str) -> Iterator[tuple[str, str]]:
             yield from _all_keys(inner, f"{path}.{part.name}" if path else part.name)
 
 
-def _is_required(field: Field[Any]) -> bool:
+def is_required(field: Field[Any]) -> bool:
+    """Whether it must stand in the file: it has no default."""
     return field.default is MISSING and field.default_factory is MISSING

@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -28,11 +28,12 @@ from presence.errors import ConfigurationError, InstallationError
 UNIT: Final = "presence.service"
 UNITS: Final = Path("/run/systemd/system")
 MAX_RUN_S: Final = 300
+CONFIGURATION: Final = "configuration"
+"""The finding that names the file of settings, by whatever way the unit found it."""
 HIDDEN: Final = "bluez traces"
 """What the sandbox cannot see: another user's process."""
 _RUN: Final = re.compile(
-    r"^ExecStart=(?P<before>\S.*\s-m presence )run(?P<after>.*\s--config[ =](?P<config>\S+).*)$",
-    re.MULTILINE,
+    r"^ExecStart=(?P<before>\S.*\s-m presence )run(?P<after>(\s.*)?)$", re.MULTILINE
 )
 
 _ONCE: Final = """
@@ -62,34 +63,31 @@ def findings_inside(command: str = "systemctl", units: Path = UNITS) -> list[Fin
         )
     with tempfile.TemporaryDirectory(prefix="presence-check-", dir=units.parent.parent) as name:
         folder = Path(name)
-        text, config = once(_ask(command, "cat", "--no-pager", UNIT), folder)
+        text = once(_ask(command, "cat", "--no-pager", UNIT), folder)
         with _unit(command, units, text) as unit:
             _ask(command, "start", unit)
         inside = [_finding(each) for each in _said(folder)["findings"]]
+    outside = asyncio.run(_outside(inside))
     # Where the unit's limits have no effect, it counts whether there is a swap, and that root alone
     # sees.
-    outside = asyncio.run(_outside(config)) + ([] if is_limited() else list(look_at_memory()))
+    outside += [] if is_limited() else look_at_memory()
     names = {each.name for each in outside} | (
         {HIDDEN} if any(each.name == "adapters" for each in outside) else set()
     )
     return [*(each for each in inside if each.name not in names), *outside]
 
 
-def once(text: str, folder: Path) -> tuple[str, Path]:
-    """The unit's text with `check` in place of `run`, and its settings. Raises
-    InstallationError.
-    """
+def once(text: str, folder: Path) -> str:
+    """The unit's text with `check` in place of `run`. Raises InstallationError."""
     found = list(_RUN.finditer(text))
     if not found:
         raise InstallationError(
-            f"{UNIT}: no line `ExecStart=… -m presence run --config …`: install it anew "
+            f"{UNIT}: no line `ExecStart=… -m presence run`: install it anew "
             "(scripts/install), and look "
             f"into its drop-ins (`systemctl cat {UNIT}`)"
         )
     command = f"{found[-1]['before']}check --json{found[-1]['after']}"
-    return text + _ONCE.format(command=command, longest_s=MAX_RUN_S, folder=folder), Path(
-        found[-1]["config"]
-    )
+    return text + _ONCE.format(command=command, longest_s=MAX_RUN_S, folder=folder)
 
 
 @contextmanager
@@ -140,11 +138,15 @@ def _finding(each: dict[str, str]) -> Finding:
     return Finding(each["name"], Verdict[each["verdict"]], each["found"], each["next_step"])
 
 
-async def _outside(config: Path) -> list[Finding]:
+async def _outside(inside: Iterable[Finding]) -> list[Finding]:
     """bluetoothd's mode, mounts and options, which root sees."""
+    files = (each.found for each in inside if each.name == CONFIGURATION and not each.verdict)
+    file = next(files, None)
+    if file is None:  # the check inside has said why it cannot be used
+        return []
     try:
-        settings = load_settings(config)
-    except ConfigurationError:  # the check inside has said so
+        settings = load_settings(Path(file))
+    except ConfigurationError:  # such as a credential, which only the unit has
         return []
     verdicts = {RadioVerdict.GOOD: Verdict.PASS, RadioVerdict.DOUBTFUL: Verdict.WARN}
     return [

@@ -30,10 +30,6 @@ async def visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     """Run the steps. Raises PresenceError where it cannot even begin."""
     if options.simulated:
         return await _practise(options, screen)
-    if options.config is None:
-        raise ConfigurationError(
-            ["--config is missing; to practise without one: scripts/scan-test --simulated"]
-        )
     settings = load_settings(options.config)
     return await (_replay if options.replay else _test)(options, settings, screen)
 

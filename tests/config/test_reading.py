@@ -226,7 +226,7 @@ def test_sections_built_by_hand_can_be_asked_for_their_problems() -> None:
 
 def test_a_file_that_is_not_there_is_named_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"absent\.yaml: cannot be read \(No such file.*--config"
+        ConfigurationError, match=r"absent\.yaml: there is no such file: start from .*--config"
     ):
         load_settings(tmp_path / "absent.yaml")
 

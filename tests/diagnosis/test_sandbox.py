@@ -99,13 +99,17 @@ def test_where_no_bluetoothd_is_what_was_found_inside_stands(systemd: Systemd) -
 async def test_what_the_sandbox_hides_of_bluetoothd_is_asked_outside(
     systemd: Systemd, tmp_path: Path
 ) -> None:
-    unit = systemd.folder / "unit"
-    unit.write_text(unit.read_text().replace("/etc/presence/presence.yaml", str(EXAMPLE)))
+    """Of the settings that the unit found, by whatever way."""
+    told = json.loads(ANSWER)
+    told["findings"].insert(
+        0, {"name": "configuration", "verdict": "PASS", "found": str(EXAMPLE), "next_step": ""}
+    )
+    systemd.says(json.dumps(told))
     async with a_bus(tmp_path) as bus, a_bluetoothd(bus):
         systemd.bus(bus)
         found = await asyncio.to_thread(findings_inside, str(systemd.command), systemd.units)
     names = [each.name for each in found]
-    assert names[0] == "clock"
+    assert names[:2] == ["configuration", "clock"]
     assert {"adapters", "radio mode", "bluez cache", "bluez plug-ins"} <= set(names)
     assert "bluez traces" not in names
 
@@ -136,6 +140,11 @@ def test_a_check_that_does_not_come_to_its_end_is_told_with_what_it_said(systemd
     with pytest.raises(InstallationError, match="ImportError"):
         findings_inside(str(systemd.command), systemd.units)
     assert list(systemd.units.iterdir()) == []
+
+
+def test_the_unit_as_shipped_finds_its_settings_by_itself() -> None:
+    text = once(UNIT.read_text(), Path("/run/nowhere"))
+    assert f"\nExecStart=\nExecStart={OURS} check --json\n" in text
 
 
 def test_a_unit_that_runs_something_else_is_none_of_ours() -> None:

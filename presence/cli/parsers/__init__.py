@@ -1,7 +1,7 @@
 """What can be typed after `presence`: one file a command, with its texts and options, and no import
 of its work.
 
-Imports: presence.cli.command and presence.errors.
+Imports: presence.cli.command, presence.location and presence.errors.
 """
 
 from typing import Final

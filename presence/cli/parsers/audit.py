@@ -1,8 +1,9 @@
 """What `presence audit` takes."""
 
+from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json, add_state_dir
+from presence.cli.command import CONFIG, Commands, add_json, add_other_config
 
 DESCRIPTION: Final = """\
 Reads the audit log in the state directory. Changes nothing.
@@ -30,8 +31,10 @@ def add(commands: Commands) -> None:
     )
     command.add_argument("action", choices=("verify", "show"))
     where = command.add_mutually_exclusive_group()
-    add_state_dir(where)
-    add_config(where, explanation="take storage.state_dir from there")
+    where.add_argument(
+        "--state-dir", type=Path, metavar="DIR", help="of a gateway (storage.state_dir)"
+    )
+    add_other_config(where, CONFIG)
     command.add_argument(
         "--head",
         metavar="N:HASH",

@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    where = command.add_mutually_exclusive_group(required=True)
+    where = command.add_mutually_exclusive_group()
     add_config(where)
     where.add_argument(
         "--inside",

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json
+from presence.cli.command import Commands, add_json, add_other_config
 
 DESCRIPTION: Final = """\
 Tests an offer engine, yours or anybody's, against the contract: rules
@@ -80,7 +80,7 @@ def add(commands: Commands) -> None:
 
 def _add_broker(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("the broker").add_argument
-    add_config(command, explanation="presence.yaml: its broker, chain and store, in place of:")
+    add_other_config(command, "a gateway's settings: broker, chain and store, in place of:")
     add("--host", help="of the broker (127.0.0.1)")
     add("--port", type=int, help="of the broker (1883)")
     add("--protocol", choices=["5", "3.1.1"], help="MQTT version (5)")

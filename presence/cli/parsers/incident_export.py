@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_json, add_state_dir
+from presence.cli.command import Commands, add_json
+
+STATE_DIR: Final = Path("/var/lib/presence")
 
 DESCRIPTION: Final = """\
 Tells what the folders of a gateway hold, and of nobody whose it is. Changes
@@ -28,7 +30,9 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    add_state_dir(command)
+    command.add_argument(
+        "--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"default {STATE_DIR}"
+    )
     command.add_argument(
         "--consent-dir", type=Path, metavar="DIR", help="of a plain list; default DIR/consent"
     )

@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
         epilog=EPILOG,
     )
     command.add_argument("capture", type=Path, metavar="CAPTURE")
-    add_config(command, required=True)
+    add_config(command)
     way = command.add_mutually_exclusive_group()
     way.add_argument(
         "--publish", action="store_true", help="publish to the broker of the configuration"

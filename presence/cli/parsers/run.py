@@ -17,4 +17,4 @@ def add(commands: Commands) -> None:
         summary="the daemon: scan, match, decide, publish",
         description=DESCRIPTION,
     )
-    add_config(command, required=True)
+    add_config(command)

@@ -1,8 +1,10 @@
 """What `presence satellite` takes."""
 
+from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_config
+from presence.cli.command import Commands
+from presence.location import SATELLITE
 
 DESCRIPTION: Final = """\
 Makes this computer an antenna of a gateway elsewhere: it listens with one
@@ -36,4 +38,11 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    add_config(command, required=True, explanation="e.g. /etc/presence/satellite.yaml")
+    command.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=SATELLITE,
+        metavar="FILE",
+        help=f"the satellite's own settings ({SATELLITE})",
+    )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json
+from presence.cli.command import CONFIG, Commands, add_json, add_other_config
 
 DESCRIPTION: Final = """\
 Tests a gateway at its door, with one test phone or two: phones whose entries
@@ -31,7 +31,7 @@ practise first, without a radio or a configuration (half a minute):
   … --plan two                  another door: one, two, pair, low-e, mall
 
 then, on the gateway, as the daemon's user (it may read key and list):
-  sudo -u presence scripts/scan-test --config /etc/presence/presence.yaml
+  sudo -u presence presence scan-test
   … --phones "Pixel 7, iPhone 13" --report door.html     one page for the file
   … --steps phone,walk --apply --sign-off "M. Meikäläinen"
                                 walk again; write the suggestion (as root), and
@@ -57,7 +57,7 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    add_config(command)
+    add_other_config(command, CONFIG)
     source = command.add_mutually_exclusive_group()
     source.add_argument(
         "--simulated", action="store_true", help="a simulated shop, and a technician who walks"

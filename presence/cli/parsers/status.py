@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json
-
-DEFAULT_SOCKET: Final = Path("/run/presence/status.sock")
+from presence.cli.command import CONFIG, Commands, add_json, add_other_config
 
 DESCRIPTION: Final = """\
 Asks the running gateway over its socket in the runtime directory. Changes
@@ -33,9 +31,8 @@ def add(commands: Commands) -> None:
     where.add_argument(
         "--socket",
         type=Path,
-        default=DEFAULT_SOCKET,
         metavar="PATH",
-        help=f"default {DEFAULT_SOCKET}",
+        help="of a gateway (status.sock in storage.runtime_dir)",
     )
-    add_config(where, explanation="take storage.runtime_dir from there")
+    add_other_config(where, CONFIG)
     add_json(command)

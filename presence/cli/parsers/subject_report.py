@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    add_config(command, required=True)
+    add_config(command)
     command.add_argument(
         "--ref", required=True, metavar="REF", help="the reference, or - to read it from stdin"
     )

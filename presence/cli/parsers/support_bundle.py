@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    add_config(command, required=True)
+    add_config(command)
     command.add_argument(
         "--output", type=Path, metavar="FILE", help="default: presence-support-TIME.tar.gz, here"
     )

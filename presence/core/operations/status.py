@@ -42,9 +42,7 @@ SATELLITE_STEP: Final = (
     "nothing comes from it: look whether it has power, network and its radio; see `satellite.lost` "
     "and `satellite.ignored` in the journal"
 )
-CALIBRATE: Final = (
-    "walk it with a test phone, `sudo presence scan-test --config FILE --steps phone,walk --apply`"
-)
+CALIBRATE: Final = "walk it with a test phone, `sudo presence scan-test --steps phone,walk --apply`"
 ALARM_STEPS: Final = {
     Alarm.FROZEN: "somebody keeps a newer list from us: look at the way to the consent service",
     Alarm.ROLLBACK: (

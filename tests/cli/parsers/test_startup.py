@@ -11,10 +11,10 @@ from presence.cli import parser
 from presence.cli.command import work_of
 from presence.cli.consents.parser import DELIMITERS, ROLES
 from presence.cli.consents.values import PURPOSES
-from presence.cli.parsers.status import DEFAULT_SOCKET
+from presence.cli.parsers import incident_export
+from presence.config.settings import StorageSettings
 from presence.consent_service import import_lines, keys
 from presence.core.consent.model import Purpose
-from presence.edges.host.status_socket import FILE_NAME
 from tests.support.command_line import commands_of
 
 STANDARD = sys.stdlib_module_names
@@ -51,7 +51,10 @@ def test_help_of_every_command_and_the_version_import_parsers_and_no_library() -
     ours = {name for name in imported if name.partition(".")[0] == "presence"}
     others = {name for name in imported - ours if name.partition(".")[0] not in STANDARD}
     assert others == set()
-    assert {name for name in ours - LIGHT if not name.startswith(PARSERS)} == {"presence.errors"}
+    assert {name for name in ours - LIGHT if not name.startswith(PARSERS)} == {
+        "presence.errors",
+        "presence.location",
+    }
     assert not imported & {"asyncio", "ssl", "sqlite3", "http", "logging"}
 
 
@@ -77,4 +80,4 @@ def test_words_that_parsers_know_without_importing_them_are_those_of_the_work() 
     assert tuple(Purpose) == PURPOSES
     assert {*keys.ONLINE, keys.NOTICES, keys.APPROVAL, "online", "root"} == set(ROLES)
     assert import_lines.DELIMITERS == DELIMITERS
-    assert DEFAULT_SOCKET.name == FILE_NAME
+    assert StorageSettings().state_dir == incident_export.STATE_DIR

@@ -9,13 +9,11 @@ from random import Random
 from typing import Any
 
 from door import FADING_DB, strength_asked
-from gateway import SETTINGS, Air, Customer
+from gateway import Air, Customer
 
 COMMAND = [
     "presence",
     "scan-test",
-    "--config",
-    str(SETTINGS),
     "--steps",
     "phone,walk,broker",
     "--apply",
