@@ -1,5 +1,5 @@
-"""Signed revocations as files, until somebody carries them to the brokers: `outbox/000000017.jws`
-is revocation 17 of the list.
+"""Signed revocations as files, until somebody carries them to the broker: `outbox/000000017.jws` is
+revocation 17 of the list.
 
 Whoever has a way to the shops' brokers of their own takes the files in their order; `presence
 consents … --mqtt` does it here. A revocation that is lost delays a withdrawal until the next list
@@ -8,17 +8,19 @@ and does nothing worse.
 
 import asyncio
 import os
+import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from presence.config.settings import MqttSettings
 from presence.core.consent.revocation import topic_of_head, topic_of_revocations
 from presence.edges.host.files import replace_file
+from presence.edges.mqtt.brokers import Broker, Brokers
 from presence.edges.mqtt.connection import Connection
 from presence.edges.mqtt.credentials import load_credentials
+from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.report import Dropped
 from presence.errors import BrokerError, ConsentServiceError
 
@@ -55,12 +57,17 @@ class RevocationOutbox:
         return sorted(self.directory.glob("*.jws"))
 
 
-@dataclass(frozen=True, slots=True)
 class Post:
-    """To one broker, for one list."""
+    """For one list, to one broker: of several (`mqtt.hosts`) the first that takes everything, and
+    that one again until it fails.
+    """
 
-    settings: MqttSettings
-    list_name: str
+    def __init__(
+        self, settings: MqttSettings, list_name: str, *, pace: MqttPace = MQTT_PACE
+    ) -> None:
+        self._settings, self._list_name, self._pace = settings, list_name, pace
+        self._brokers = Brokers(settings, random.random)
+        self._took: Broker | None = None
 
     def send(self, waiting: Sequence[Path], head: bytes | None = None) -> int:
         """Hand over revocations, then the head (retained); files are removed once the broker has
@@ -72,31 +79,57 @@ class Post:
         return asyncio.run(self.carry(waiting, head))
 
     async def carry(self, waiting: Sequence[Path], head: bytes | None = None) -> int:
+        """As `send`. Each broker is tried once; then, where there are several, once more and with
+        the time that a slow one needs.
+        """
+        hurried = True
+        while True:
+            broker, again = self._took or await self._brokers.next(), self._took is not None
+            hurried = hurried and self._brokers.several
+            try:
+                await self._carry_to(broker, waiting, head, self._pace.hop_s if hurried else None)
+            except BrokerError:
+                self._took = None
+                if again:
+                    self._brokers.begin_anew()
+                if self._brokers.round_is_over and not (again and self._brokers.several):
+                    if not hurried:
+                        raise
+                    hurried = False
+            else:
+                self._took = broker
+                return len(waiting)
+
+    async def _carry_to(
+        self, broker: Broker, waiting: Sequence[Path], head: bytes | None, within_s: float | None
+    ) -> None:
         connection = Connection(
-            self.settings,
+            self._settings,
             client_id=f"presence-consents-{os.getpid()}",
-            credentials=load_credentials(self.settings),
+            credentials=load_credentials(self._settings),
             will=None,
             receive=_nothing,
             dropped=Dropped(),
+            pace=self._pace,
+            broker=broker,
+            within_s=within_s,
         )
         try:
             await connection.open()
             for path in waiting:
-                with suppress(FileNotFoundError):  # another command carried it meanwhile
+                with suppress(FileNotFoundError):  # another command, or the broker before, had it
                     revocation = path.read_bytes()
                     await _published(
-                        connection, topic_of_revocations(self.list_name), revocation, retain=False
+                        connection, topic_of_revocations(self._list_name), revocation, retain=False
                     )
                     path.unlink()
             if head is not None:
-                await _published(connection, topic_of_head(self.list_name), head, retain=True)
+                await _published(connection, topic_of_head(self._list_name), head, retain=True)
             with suppress(TimeoutError):  # the broker has everything
                 async with asyncio.timeout(FAREWELL_S):
                     await connection.close()
         finally:
             await _ended(connection)
-        return len(waiting)
 
 
 async def _ended(connection: Connection) -> None:

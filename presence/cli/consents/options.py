@@ -6,16 +6,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
 
+from presence.config.relations import is_loopback
 from presence.config.settings import MqttSettings, TlsSettings
 from presence.consent_service.import_lines import MAX_SUBJECT_CHARS
 from presence.consent_service.outbox import Post, RevocationOutbox
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import Revocation
 from presence.errors import BrokerError, ConfigurationError
-
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 def customer(options: argparse.Namespace) -> str:
@@ -36,10 +34,14 @@ def service_of(options: argparse.Namespace) -> Iterator[ConsentService]:
 
 
 def post_of(options: argparse.Namespace, service: ConsentService) -> Post | None:
-    """The way to the broker, where one is named. Raises ConfigurationError."""
-    if options.mqtt is None:
+    """The way to the broker, where one is named; of several to any. Raises ConfigurationError."""
+    if not options.mqtt:
         return None
-    host, port = options.mqtt
+    hosts = [host for host, _ in options.mqtt]
+    port = options.mqtt[0][1]
+    if any(other != port for _, other in options.mqtt):
+        raise ConfigurationError(["--mqtt: the brokers of a list have one port"])
+    strangers = [host for host in hosts if not is_loopback(host)]
     tls = None
     if options.mqtt_ca is not None:
         tls = TlsSettings(
@@ -47,12 +49,12 @@ def post_of(options: argparse.Namespace, service: ConsentService) -> Post | None
             certificate_file=options.mqtt_certificate,
             key_file=options.mqtt_key,
         )
-    elif host not in LOOPBACK:
+    elif strangers:
         raise ConfigurationError(
-            [f"--mqtt {host}: another machine is reached by TLS only: name its --mqtt-ca"]
+            [f"--mqtt {strangers[0]}: another machine is reached by TLS only: name its --mqtt-ca"]
         )
     settings = MqttSettings(
-        host=host,
+        hosts=hosts,
         port=port,
         username=options.mqtt_user,
         password_file=options.mqtt_password_file,

@@ -53,7 +53,11 @@ def _action(actions: Commands, name: str, work: str, summary: str) -> argparse.A
 
 def _add_broker(action: argparse.ArgumentParser) -> None:
     action.add_argument(
-        "--mqtt", type=host_and_port, metavar="HOST:PORT", help="send notices to this broker now"
+        "--mqtt",
+        action="append",
+        type=host_and_port,
+        metavar="HOST:PORT",
+        help="send notices to this broker now; several times: to the first that takes them",
     )
     action.add_argument("--mqtt-user", metavar="NAME")
     action.add_argument("--mqtt-password-file", type=Path, metavar="FILE")

@@ -27,11 +27,14 @@ from presence.core.consent.revocation import (
     topic_of_head,
     topic_of_revocations,
 )
+from presence.edges.mqtt.pace import MqttPace
+from presence.errors import BrokerError
 from scripts.offer_engine import read_customers
-from tests.support.brokers import listener, mosquitto, needs_mosquitto
+from tests.support.brokers import FakeBroker, Mosquitto, listener, mosquitto, needs_mosquitto
 from tests.support.paths import ROOT
 
 Typed = Callable[..., dict[str, Any]]
+HOSTS = ["127.0.0.1", "127.0.0.2"]
 
 
 @pytest.fixture
@@ -373,6 +376,41 @@ async def test_a_notice_that_another_command_carried_meanwhile_is_passed_over(
         message = await asyncio.wait_for(heard.get(), 10)
     assert message.topic == topic_of_revocations("acme/fi-0042")
     assert listed("status")["waiting_notices"] == 0
+
+
+@needs_mosquitto
+@pytest.mark.requirement("R-08", "R-58")
+async def test_of_several_brokers_the_first_that_answers_is_told_and_again_until_it_fails(
+    listed: Typed, tmp_path: Path
+) -> None:
+    """The first of two takes connections and says nothing."""
+    await asyncio.to_thread(listed, "narrow", "anna", "--purpose", "offers")
+    async with FakeBroker(connack=None).running() as silent:
+        both = [word for host in HOSTS for word in ("--mqtt", f"{host}:{silent.port}")]
+        second = Mosquitto(tmp_path, port=silent.port, address=HOSTS[1])
+        await second.start()
+        async with listener(silent.port, "presence/v1/acme/ctl/#", host=HOSTS[1]) as heard:
+            answer = await asyncio.to_thread(listed, "withdraw", "anna", *both)
+            topics = {(await asyncio.wait_for(heard.get(), 10)).topic for _ in range(2)}
+        settings = MqttSettings(hosts=HOSTS, port=silent.port)
+        post = Post(settings, "acme/fi-0042", pace=MqttPace(hop_s=0.2))
+        for _ in range(3):
+            await post.carry([], b"a head")
+        assert silent.connections == 2, "one of the command, and one of all heads"
+    assert (answer["sent"], topics) == (True, {topic_of_revocations("acme/fi-0042")})
+    (tmp_path / "first").mkdir()
+    first = Mosquitto(tmp_path / "first", port=silent.port)
+    await first.start()
+    await second.stop()
+    await post.carry([], b"a head")
+    await first.stop()
+    with pytest.raises(BrokerError):
+        await post.carry([], b"a head")
+
+
+def test_the_brokers_of_a_list_have_one_port(listed: Typed) -> None:
+    answer = listed("head", "--mqtt", "127.0.0.1:1883", "--mqtt", "127.0.0.2:8883")
+    assert (answer["code"], "one port" in answer["errors"]) == (78, True)
 
 
 async def test_whoever_is_ended_while_the_broker_does_not_answer_ends_at_once() -> None:
