@@ -2,6 +2,7 @@
 
     PresenceError
     ├── ConfigurationError   the operator: a setting is missing, misspelt or impossible
+    ├── UsageError           whoever typed it: an option is missing or cannot be used
     ├── ConsentListError     the consent service: the list cannot be read or proven
     ├── ConsentServiceError  who runs the reference publisher: a key, a file, an entry is unusable
     ├── CaptureError         who recorded it: a capture is damaged, cut short or of an unknown kind
@@ -33,6 +34,10 @@ class ConfigurationError(PresenceError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class UsageError(PresenceError):
+    """The command line cannot be used; the message names the option."""
 
 
 CLOCK_STEP = (

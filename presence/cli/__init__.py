@@ -13,7 +13,7 @@ from typing import Final
 from presence import __version__
 from presence.cli.command import Commands, work_of
 from presence.cli.parsers import PARSERS
-from presence.errors import ConfigurationError, PresenceError, RadioError
+from presence.errors import ConfigurationError, PresenceError, RadioError, UsageError
 
 EXIT_CODES: Final = """\
 exit codes:
@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
         return 78
+    except UsageError as error:
+        print(f"presence {options.command}: {error}", file=sys.stderr)
+        return 64
     except RadioError as error:
         print(f"presence {options.command}: {error}", file=sys.stderr)
         return 75

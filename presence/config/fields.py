@@ -64,6 +64,8 @@ class Section:
 
 def unit(name: str) -> str:
     """The unit that the key's suffix names, or nothing: `window_s` is in `s`, `port` has none."""
+    if name.endswith("_db_s"):
+        return "dB·s"
     return _UNITS.get(name.rpartition("_")[2], "")
 
 

@@ -68,11 +68,12 @@ def load_with_lines(path: Path, wanted: type[S]) -> tuple[S, Mapping[str, int]]:
 
 
 def _not_there(path: Path, wanted: type[Section]) -> str:
-    example = EXAMPLES[wanted.__name__]
-    return (
-        f"there is no such file{how_found(path)}: start from the commented {example}, or name "
-        "yours with --config"
+    make = (
+        "`presence config init` makes one"
+        if wanted is Settings
+        else f"start from the commented {EXAMPLES[wanted.__name__]}"
     )
+    return f"there is no such file{how_found(path)}: {make}, or name yours with --config"
 
 
 def parse_settings(text: str, *, name: str) -> Settings:

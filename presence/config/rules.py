@@ -132,7 +132,7 @@ def read_notice_keys(path: Path) -> KeySet:
 
 def read_store_key(path: Path) -> bytes:
     """The secret of the store; raises ConfigurationError without showing any of it."""
-    advice = "make it once with `openssl rand -hex 32` and copy it to every gateway of the store"
+    advice = "`presence config init` makes it once; copy it to every gateway of the store"
     return read_key(path, "store.key_file", advice)
 
 

@@ -1,12 +1,12 @@
 """The shop's configuration: a small file like any operator's, in the demo's own folder."""
 
-import secrets
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
 from presence.config import Settings, parse_settings
 from presence.demo.story import AUDIENCE, CAMPAIGNS, CHAIN, LIST, STORE
+from presence.edges.host.files import new_key_file
 from presence.simulation.local_broker import LocalBroker
 
 TEMPLATE: Final = """\
@@ -31,8 +31,7 @@ def demo_settings(root: Path, broker: LocalBroker) -> Settings:
     run` would.
     """
     key_file = root / "store.key"
-    key_file.touch(mode=0o600)
-    key_file.write_text(secrets.token_hex(32), encoding="ascii")
+    new_key_file(key_file)
     text = TEMPLATE.format(
         root=root,
         chain=CHAIN,

@@ -2,7 +2,6 @@
 made up on the spot.
 """
 
-import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -21,6 +20,7 @@ from presence.core.encoding import encode_base64url
 from presence.core.place import Place
 from presence.core.recognition.identifiers import WINDOW_S, window_at
 from presence.core.rules import Rules
+from presence.edges.host.files import new_key_file
 from presence.simulation import Air, SimulatedAntenna, Spot
 from presence.simulation.identity_keys import window_key
 from presence.simulation.local_broker import LocalBroker
@@ -117,8 +117,7 @@ def practice(
     chance = Random(f"{seed}/practice")
     with tempfile.TemporaryDirectory(prefix="presence-scan-test-") as folder:
         key_file = Path(folder) / "store.key"
-        key_file.touch(mode=0o600)
-        key_file.write_text(secrets.token_hex(32), encoding="ascii")
+        new_key_file(key_file)
         settings = parse_settings(
             TEMPLATE.format(key_file=key_file), name=str(Path(folder) / "presence.yaml")
         )

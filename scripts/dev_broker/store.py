@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from presence.core.encoding import encode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, window_at
+from presence.edges.host.files import new_key_file
 from presence.simulation.identity_keys import window_key
 from scripts.dev_broker.certificates import Authority
 
@@ -65,7 +66,7 @@ def lay_out(folder: Path, port: int, *, dynamic_security: bool = False) -> None:
         chain=CHAIN, store=STORE, gateway=GATEWAY, audience=AUDIENCE, port=port, review_by=review_by
     )
     (folder / "presence.yaml").write_text(text, encoding="utf-8")
-    _write_secret(folder / "store.key", secrets.token_hex(32))
+    new_key_file(folder / "store.key")
     _one_customer(folder, time.time())
 
 

@@ -226,7 +226,8 @@ def test_sections_built_by_hand_can_be_asked_for_their_problems() -> None:
 
 def test_a_file_that_is_not_there_is_named_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"absent\.yaml: there is no such file: start from .*--config"
+        ConfigurationError,
+        match=r"absent\.yaml: there is no such file: `presence config init` .*--config",
     ):
         load_settings(tmp_path / "absent.yaml")
 

@@ -220,6 +220,7 @@ ADDITIONS = [
         "entry: {enter_rssi_dbm: 75}",
         "entry.enter_rssi_dbm: 75 dBm is outside the limits: use -110 to -20 dBm",
     ),
+    ("entry: {evidence_db_s: 0}", "evidence_db_s: 0 dB·s is outside the limits: use 1 to 500 dB·s"),
     ("entry: {min_sightings: 1}", "entry.min_sightings: 1 is outside the limits: use 2 to 50"),
     (
         "entry: {min_sightings: 4.5}",

@@ -18,6 +18,7 @@ SATELLITE = ROOT / "systemd" / "presence-satellite.service"
 HELPER = ROOT / "systemd" / "presence-radio@.service"
 HELPERS_SOCKET = ROOT / "systemd" / "presence-radio.socket"
 KEPT = {"etc/presence/presence.yaml", "etc/presence/store.key"}
+"""The site's own: `presence config init` makes them, and no installation touches them."""
 
 needs_analyze = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
@@ -180,12 +181,12 @@ def test_systemd_finds_nothing_to_say_about_our_units(tmp_path: Path) -> None:
     assert said == []
 
 
-def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(
+def test_every_file_of_the_sandbox_is_installed_and_neither_settings_nor_a_key(
     tmp_path: Path,
 ) -> None:
     install(tmp_path)
     found = files(tmp_path)
-    assert found.keys() == KEPT | {
+    assert found.keys() == {
         "etc/systemd/system/presence.service",
         "etc/systemd/system/presence-satellite.service",
         "etc/systemd/system/presence-radio.socket",
@@ -199,13 +200,11 @@ def test_every_file_of_the_sandbox_is_installed_and_keys_are_the_daemons_alone(
         "usr/share/doc/presence/install.md",
         "usr/share/doc/presence/satellites.md",
         "usr/share/doc/presence/satellite.yaml",
+        "usr/share/doc/presence/presence.yaml",
+        "usr/share/doc/presence/presence.schema.json",
+        "usr/share/doc/presence/satellite.schema.json",
+        "usr/share/doc/presence/settings.md",
     }
-    mode, key = found["etc/presence/store.key"]
-    assert (mode, len(bytes.fromhex(key.decode()))) == (0o400, 32)
-    assert found["etc/presence/presence.yaml"] == (
-        0o640,
-        (ROOT / "config" / "presence.yaml").read_bytes(),
-    )
 
 
 def test_installing_twice_changes_nothing_and_says_so(tmp_path: Path) -> None:
@@ -213,23 +212,21 @@ def test_installing_twice_changes_nothing_and_says_so(tmp_path: Path) -> None:
     before = files(tmp_path)
     said = install(tmp_path)
     assert files(tmp_path) == before
-    assert {line.split()[0] for line in said.splitlines()} == {"same", "kept"}
+    assert {line.split()[0] for line in said.splitlines()} == {"same"}
 
 
 def test_an_upgrade_keeps_the_sites_own_files_and_renews_ours(tmp_path: Path) -> None:
     install(tmp_path)
-    settings, unit = (
-        tmp_path / "etc/presence/presence.yaml",
-        tmp_path / "etc/systemd/system/presence.service",
-    )
-    key = (tmp_path / "etc/presence/store.key").read_bytes()
-    settings.write_text("ours: now\n")
+    own = {tmp_path / name: f"{name}: ours\n" for name in KEPT}
+    for path, text in own.items():
+        path.write_text(text)
+    unit = tmp_path / "etc/systemd/system/presence.service"
     unit.write_text("[Unit]\nDescription=an older version\n")
     said = install(tmp_path)
-    assert settings.read_text() == "ours: now\n"
-    assert (tmp_path / "etc/presence/store.key").read_bytes() == key
+    assert {path: path.read_text() for path in own} == own
     assert unit.read_text() == UNIT.read_text()
     assert "renewed   /etc/systemd/system/presence.service" in said
+    assert all(f"kept      /{name}" in said for name in KEPT)
 
 
 def modes(root: Path) -> dict[str, int]:
@@ -340,6 +337,8 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
 
 def test_uninstalling_keeps_settings_and_keys_and_purging_leaves_nothing(tmp_path: Path) -> None:
     install(tmp_path)
+    for name in KEPT:
+        (tmp_path / name).write_text("ours\n")
     _run("uninstall", "--root", str(tmp_path))
     assert files(tmp_path).keys() == KEPT
     _run("uninstall", "--root", str(tmp_path), "--purge")

@@ -1,5 +1,5 @@
-"""The pages that are made from the code: the map of ARCHITECTURE.md, docs/glossary.md, and the
-schemas in docs/asyncapi.yaml.
+"""The pages that are made from the code: the map of ARCHITECTURE.md, docs/glossary.md, the schemas
+in docs/asyncapi.yaml, and what is made from the settings (tests.support.settings_pages).
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from tests.support import settings_pages
 from tests.support.contract import SCHEMA_URN, schema, schema_names
 from tests.support.paths import ROOT
 
@@ -32,12 +33,17 @@ def main(arguments: list[str] | None = None) -> int:
         "--check", action="store_true", help="write nothing; 1 where a page is old"
     )
     check = options.parse_args(arguments).check
-    old = [page for page, text in pages().items() if page.read_text(encoding="utf-8") != text]
+    wanted = pages()
+    old = [page for page, text in wanted.items() if _present(page) != text]
     for page in old:
         print(f"{page.relative_to(ROOT)}: {'out of date: scripts/pages' if check else 'written'}")
         if not check:
-            page.write_text(pages()[page], encoding="utf-8")
+            page.write_text(wanted[page], encoding="utf-8")
     return int(check and bool(old))
+
+
+def _present(page: Path) -> str | None:
+    return page.read_text(encoding="utf-8") if page.exists() else None
 
 
 def pages() -> dict[Path, str]:
@@ -49,6 +55,7 @@ def pages() -> dict[Path, str]:
     return {
         MAP: f"{before}{BEGIN}\n{drawn}\n\n{END}{after}",
         GLOSSARY: glossary_page(terms()),
+        **settings_pages.pages(),
         ASYNCAPI: topics + SCHEMAS + textwrap.indent(bundled_schemas(), "    "),
     }
 

@@ -78,9 +78,7 @@ def kind_of(setting: Shown) -> str:
         (each for each in get_args(setting.wanted) if NoneType in get_args(setting.wanted)),
         setting.wanted,
     )
-    unit = next(
-        (unit for suffix, unit in UNITS.items() if setting.field.name.endswith(suffix)), None
-    )
+    unit = unit_of(setting.field.name)
     if get_origin(wanted) in (list, dict):
         return "list" if get_origin(wanted) is list else "table"
     if issubclass(wanted, StrEnum):
@@ -91,6 +89,11 @@ def kind_of(setting: Shown) -> str:
         unit
         or {bool: "true or false", str: "text", Path: "path", date: "date", float: "number"}[wanted]
     )
+
+
+def unit_of(name: str) -> str | None:
+    """The unit in words, of a name that has one."""
+    return next((unit for suffix, unit in UNITS.items() if name.endswith(suffix)), None)
 
 
 def default_of(field: Field[Any]) -> str:

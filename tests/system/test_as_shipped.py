@@ -31,8 +31,8 @@ def shop(folder: Callable[[str], Path]) -> Day:
 
 
 def test_a_first_installation_tells_what_to_do_next(shop: Day) -> None:
-    """The check would find the example's settings, which are nobody's shop."""
-    assert "Next: edit /etc/presence/presence.yaml" in shop.facts("install")["said"]
+    """Without settings there is nothing to check yet."""
+    assert "Next: sudo presence config init" in shop.facts("install")["said"]
     assert "checks, worst: " not in shop.facts("install")["said"]
 
 

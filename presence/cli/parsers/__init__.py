@@ -9,6 +9,7 @@ from typing import Final
 from presence.cli.parsers import (
     audit,
     check,
+    config,
     consents,
     demo,
     engine_test,
@@ -24,6 +25,7 @@ from presence.cli.parsers import (
 
 PARSERS: Final = (
     demo,
+    config,
     run,
     satellite,
     status,

@@ -107,24 +107,43 @@ async def diagnose_bluetoothd(settings: Settings) -> list[RadioAnswer]:
 
 
 async def adapters_there(*, host: BluezHost = THIS_MACHINE) -> list[RadioAnswer]:
-    """The adapters of this machine, ready to be pasted into settings; they need not be sound."""
+    """The adapters of this machine, ready to be pasted into settings."""
+    try:
+        return _adapters(await look_for_adapters(host=host))
+    except RadioError as error:
+        return [RadioAnswer("adapters", RadioVerdict.BAD, error.detail, error.fault.value)]
+
+
+async def look_for_adapters(*, host: BluezHost = THIS_MACHINE) -> Sequence[Adapter]:
+    """The adapters of this machine; they need not be sound. Raises RadioError."""
     try:
         async with Bluez.connect(usb_path_of=host.usb_path_of) as bluez:
-            return _adapters(await bluez.adapters())
+            return await bluez.adapters()
     except ERRORS as error:
-        step = fault_of(error).value
-        return [RadioAnswer("adapters", RadioVerdict.BAD, reason_of(error), step)]
+        raise RadioError(fault_of(error), reason_of(error)) from error
+
+
+def lasting_names(adapter: Adapter, there: Sequence[Adapter]) -> list[str]:
+    """What it is still called after the next start: its address, unless it shares that, and its
+    USB path.
+    """
+    shared = _is_shared(adapter.address, there)
+    return [name for name in ("" if shared else adapter.address, adapter.usb_path) if name]
+
+
+def _is_shared(address: str, there: Sequence[Adapter]) -> bool:
+    return [each.address for each in there].count(address) > 1
 
 
 def _adapters(there: Sequence[Adapter]) -> list[RadioAnswer]:
-    addresses = [each.address for each in there]
     answers = []
     for each in there:
-        shared = addresses.count(each.address) > 1
-        names = [] if shared else [f'{{adapter: "{each.address}"}}']
-        names += [f"{{adapter: {each.usb_path}}}"] if each.usb_path else []
+        names = [
+            f"{{adapter: {name}}}" if name.startswith("usb:") else f'{{adapter: "{name}"}}'
+            for name in lasting_names(each, there)
+        ]
         found = f"{each.name}: {' or '.join(names) or 'no name of its own'}"
-        note = f" ({each.address} is also another's)" if shared else ""
+        note = f" ({each.address} is also another's)" if _is_shared(each.address, there) else ""
         answers.append(RadioAnswer("adapters", RadioVerdict.GOOD, f"{found}{note}"))
     return answers
 

@@ -1,21 +1,57 @@
 """Files that are there as a whole or not at all."""
 
 import os
+import secrets
 from pathlib import Path
 
+Owner = tuple[int, int]
+"""User and group, as numbers; -1: whoever makes the file."""
+NOBODY_ELSE: Owner = (-1, -1)
+KEY_BYTES = 32
 
-def replace_file(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
+
+def replace_file(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = 0o600,
+    owner: Owner = NOBODY_ELSE,
+    durable: bool = True,
+) -> None:
     """A reader sees the old file or the new one, never half of one; raises OSError.
 
-    `durable`: so it is where the power fails, too. The new file is made beside the old one and by
-    nobody else: in a folder of another user no link leads our content elsewhere.
+    `durable`: so it is where the power fails, too.
+    """
+    _beside(path, content, mode=mode, owner=owner, durable=durable).replace(path)
+
+
+def new_file(path: Path, content: bytes, *, mode: int = 0o600, owner: Owner = NOBODY_ELSE) -> None:
+    """The same where no file may be replaced: raises FileExistsError, and leaves it alone."""
+    new = _beside(path, content, mode=mode, owner=owner, durable=True)
+    try:
+        path.hardlink_to(new)
+    finally:
+        new.unlink()
+
+
+def new_key_file(path: Path, *, owner: Owner = NOBODY_ELSE) -> None:
+    """A secret of our own: 64 hex digits, for its owner alone. Raises OSError, and
+    FileExistsError where there is one already.
+    """
+    new_file(path, secrets.token_hex(KEY_BYTES).encode("ascii"), mode=0o400, owner=owner)
+
+
+def _beside(path: Path, content: bytes, *, mode: int, owner: Owner, durable: bool) -> Path:
+    """Made beside the old one and by nobody else: in a folder of another user no link leads our
+    content elsewhere.
     """
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        os.fchown(file.fileno(), *owner)
         os.fchmod(file.fileno(), mode)  # whatever the umask says
         file.write(content)
         if durable:
             file.flush()
             os.fsync(file.fileno())
-    new.replace(path)
+    return new

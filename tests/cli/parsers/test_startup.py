@@ -19,6 +19,8 @@ from tests.support.command_line import commands_of
 
 STANDARD = sys.stdlib_module_names
 COMMANDS = dict(commands_of(parser()))
+GROUPS = {("consents",), ("config",)}
+"""Their actions have the work."""
 PARSERS = ("presence.cli.command", "presence.cli.parsers", "presence.cli.consents.parser")
 LIGHT = {"presence", "presence.cli", "presence.cli.consents", "presence.cli.consents.values"}
 ASKS = """
@@ -64,7 +66,7 @@ def test_a_command_imports_its_own_work_and_not_that_of_the_others() -> None:
     assert not imported & {"presence.cli.run", "presence.edges.bluez", "bleak", "paho", "tuf"}
 
 
-@pytest.mark.parametrize("words", [words for words in COMMANDS if words != ("consents",)])
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words not in GROUPS])
 def test_the_work_of_every_command_is_where_its_parser_says(words: tuple[str, ...]) -> None:
     assert callable(work_of(argparse.Namespace(work=COMMANDS[words].get_default("work"))))
 

@@ -17,7 +17,18 @@ from typing import Any
 import technician
 from controller import Controller
 from door import INSIDE_DBM, OUTSIDE_DBM
-from gateway import SETTINGS, Air, Customer, journal, sh, state, unpack_wheels, until
+from gateway import (
+    EXAMPLE,
+    FIRST_FILE,
+    SETTINGS,
+    Air,
+    Customer,
+    journal,
+    sh,
+    state,
+    unpack_wheels,
+    until,
+)
 from shop import (
     CHAIN,
     TEST_PHONE,
@@ -63,7 +74,8 @@ class Day:
             "install -m 644 1.root.json",
         ):
             documented(block, CHAIN)
-        SETTINGS.write_text(settings(SETTINGS.read_text()))
+        sh(FIRST_FILE)
+        SETTINGS.write_text(settings(EXAMPLE.read_text()))
         self.air.controller = Controller()
         check = self.inside()
         disciplined_clock()

@@ -23,6 +23,7 @@ from presence.core.recognition.identifiers import WINDOW_S, ephemeral_identifier
 from presence.simulation.identity_keys import window_key
 
 SETTINGS = Path("/etc/presence/presence.yaml")
+EXAMPLE = Path("/usr/share/doc/presence/presence.yaml")
 LIST = Path("/var/lib/presence/consent/consents.jsonl")
 UNIT = "presence.service"
 
@@ -54,8 +55,18 @@ def unpack_wheels() -> None:
     sh("cp /src/wheels/*.whl /tmp/wheels/")
 
 
+FIRST_FILE = (
+    "presence config init --list acme/fi-0042 --controller 'Acme Oy' --dpo-contact "
+    "privacy@acme.example --campaigns ap2:1551,ap2:1285 --hours always --gateway door-1 --notice "
+    "fi-2026-03"
+)
+
+
 def install() -> str:
-    return sh("/src/checkout/scripts/install --wheelhouse /tmp/wheels")
+    """With a first file and its key; the days then change the commented example in its place."""
+    said = sh("/src/checkout/scripts/install --wheelhouse /tmp/wheels")
+    sh(f"{FIRST_FILE} && cat {EXAMPLE} >{SETTINGS}")
+    return said
 
 
 def always_open(settings: str) -> str:
