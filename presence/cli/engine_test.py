@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import math
+import os
 import sys
 from collections import Counter
 from datetime import datetime
@@ -81,7 +82,7 @@ def _broker(options: argparse.Namespace) -> tuple[MqttSettings, Site]:
     if options.config is not None and said:
         word = said[0].replace("_", "-")
         raise ConfigurationError([f"--{word}: stands in --config already: say one of the two"])
-    if options.config is not None or (not said and settings_file().exists()):
+    if options.config is not None or (not said and os.access(settings_file(), os.R_OK)):
         settings = load_settings(options.config or settings_file())
         return settings.mqtt, Site(settings.store.chain, settings.store.store)
     if options.chain is None or options.store is None:

@@ -56,19 +56,20 @@ def start(options: argparse.Namespace) -> int:
 
 def may_be_written(path: Path, *, force: bool) -> None:
     """Raises StorageError before anything is asked."""
+    folder = path.absolute().parent
+    if not os.access(folder, os.F_OK, effective_ids=True):
+        raise StorageError(
+            f"{folder}: there is no such folder: install presence first (scripts/install), or name "
+            "another place with --output"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+        raise StorageError(
+            f"{path}: this user may not write there: use sudo, or name another place with --output"
+        )
     if path.exists() and not force:
         raise StorageError(
             f"{path}: is there already, and stays as it is: `presence config show"
             f"{as_option(path)}` shows it; --force replaces it, --output names another"
-        )
-    if not path.absolute().parent.is_dir():
-        raise StorageError(
-            f"{path.absolute().parent}: there is no such folder: install presence first "
-            "(scripts/install), or name another place with --output"
-        )
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise StorageError(
-            f"{path}: this user may not write there: use sudo, or name another place with --output"
         )
 
 

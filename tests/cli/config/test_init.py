@@ -11,12 +11,14 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from presence.cli import main
+from presence.cli import engine_test, main, run
 from presence.cli.config import init
 from presence.cli.config.asking import ALWAYS, QUESTIONS, opening_hours
 from presence.config import load_settings
@@ -154,6 +156,39 @@ def test_where_nobody_may_write_nobody_is_asked(
 ) -> None:
     assert main(["config", "init", "--output", str(file.parent / "none" / "a.yaml")]) != 64
     assert "there is no such folder" in capsys.readouterr().err
+
+
+@pytest.fixture
+def forbidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of root's, as /etc/presence is to somebody who is neither root nor a technician."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o700)
+        monkeypatch.setattr("presence.location.SETTINGS", folder / "presence.yaml")
+        for module in (init, engine_test, run):  # imported before the user is another
+            assert module
+        os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only: nobody else can be somebody else")
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["config", "init"], "this user may not write there: use sudo"),
+        (["engine-test", "--customers", "c.jsonl"], "--chain and --store: are missing"),
+        (["run"], "cannot be read (Permission denied)"),
+    ],
+)
+def test_a_folder_that_is_not_this_users_is_told_in_words(
+    command: list[str], words: str, forbidden: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command) != 0
+    assert words in capsys.readouterr().err
+    assert "Traceback" not in capsys.readouterr().err
 
 
 async def test_antennas_are_named_by_what_lasts_and_asked_for_only_where_there_are_several(
