@@ -13,7 +13,7 @@ from tests.support.shops import Shop
 
 COMMANDS = dict(commands_of(parser()))
 ARGUMENTS = {
-    "run": (), "check": (), "replay": ("walk.btsnoop",), "support-bundle": (),
+    "run": (), "check": (), "config show": (), "replay": ("walk.btsnoop",), "support-bundle": (),
     "subject-report": ("--ref", "mZ3kQ0a1Bc8"),
 }  # fmt: skip
 """Commands that cannot do without settings."""
@@ -33,13 +33,17 @@ def shop(tmp_path: Path) -> Shop:
 
 def test_no_command_that_takes_a_file_of_settings_is_left_out_here() -> None:
     takes = {
-        words[0] for words, each in COMMANDS.items() if "--config" in each._option_string_actions
+        " ".join(words)
+        for words, each in COMMANDS.items()
+        if "--config" in each._option_string_actions
     }
     assert takes == {*ARGUMENTS, *WITHOUT}
 
 
 def test_each_takes_the_short_option_too() -> None:
-    short = {words[0] for words, each in COMMANDS.items() if "-c" in each._option_string_actions}
+    short = {
+        " ".join(words) for words, each in COMMANDS.items() if "-c" in each._option_string_actions
+    }
     assert short == {*ARGUMENTS, *WITHOUT}
 
 
@@ -47,7 +51,7 @@ def test_each_takes_the_short_option_too() -> None:
 def test_the_option_comes_before_the_variable_and_that_before_the_usual_place(
     command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = [command, *ARGUMENTS[command]]
+    words = [*command.split(), *ARGUMENTS[command]]
     assert parser().parse_args(words).config == SETTINGS
     monkeypatch.setenv(VARIABLE, "/srv/ours.yaml")
     assert parser().parse_args(words).config == Path("/srv/ours.yaml")
