@@ -220,6 +220,14 @@ def user_channel_is_passive(settings: Settings) -> Iterator[str]:
         )
 
 
+def le_coded_needs_the_user_channel(settings: Settings) -> Iterator[str]:
+    if settings.radio.le_coded and settings.radio.path != "user-channel":
+        yield (
+            "radio.le_coded needs radio.path user-channel: bluetoothd listens on LE 1M only, and "
+            "cannot be told otherwise"
+        )
+
+
 def bells_are_bluetoothds(settings: Settings) -> Iterator[str]:
     """An adapter in the user channel is not bluetoothd's, and a doorbell is rung through it."""
     doorbell = settings.doorbell
@@ -354,6 +362,7 @@ RELATIONS: Mapping[type[Section], tuple[Relation, ...]] = {
         addresses_need_an_active_scan,
         addresses_need_bluez,
         user_channel_is_passive,
+        le_coded_needs_the_user_channel,
         bells_are_bluetoothds,
         walks_are_in_opening_hours,
     ),

@@ -4,8 +4,7 @@ operator.
 A section of the file is a frozen dataclass here, and a key is a field: `setting(...)` carries what
 the reader checks. Rules between settings are in `presence.config.relations`.
 """
-# ruff: noqa: RUF009  (`setting` is a field specifier like `dataclasses.field`; nothing is shared
-# between instances)
+# ruff: noqa: RUF009  (`setting` is a field specifier like `dataclasses.field`)
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -140,6 +139,7 @@ class AntennaSettings(Section):
 class RadioSettings(Section):
     mode: RadioMode = setting(default=RadioMode.AUTO)
     path: HearingPath = setting(default=HearingPath.BLUEZ)
+    le_coded: bool = setting(default=False)
     antennas: list[AntennaSettings] = setting(
         default=[], example='[{adapter: "00:1A:7D:DA:71:13", place: inside}]'
     )

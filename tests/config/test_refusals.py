@@ -205,6 +205,7 @@ ADDITIONS = [
         "needs radio.path bluez",
     ),
     ("radio: {path: user-channel, mode: active}", "sends nothing on air"),
+    ("radio: {path: kernel, le_coded: true}", "radio.le_coded", "needs radio.path user-channel"),
     (
         f"radio: {{path: user-channel}}\n{RINGING}, bells: [{{adapter: hci1}}]}}",
         "radio.antennas: is empty, so radio.path user-channel might take the doorbell's adapter",

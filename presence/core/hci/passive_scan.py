@@ -70,6 +70,10 @@ class Phase(Enum):
     SCANNING = "it hears"
 
 
+LEGACY_ONLY: Final = "the controller has no extended scan: it hears legacy advertisements only"
+NOT_CODED: Final = "the controller has no LE Coded: it hears LE 1M only"
+
+
 class ScanKind(Enum):
     """What a controller's scan hears; the value is the word for an operator."""
 
@@ -160,6 +164,13 @@ class PassiveScan:
         self._resets = self._cycles = 0
         """Since a scan has lasted."""
         self._refusals = 0
+
+    @property
+    def falls_short(self) -> str | None:
+        """Why the scan hears less than could be wished for."""
+        if self.kind is ScanKind.LEGACY:
+            return LEGACY_ONLY
+        return NOT_CODED if self._wishes_coded and self.kind is ScanKind.EXTENDED else None
 
     def begin(self) -> list[Deed]:
         """Listen from now on."""

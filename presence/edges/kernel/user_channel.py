@@ -71,7 +71,6 @@ LISTENING_PACE: Final = ListeningPace()
 GONE: Final = frozenset({RadioFault.NO_ADAPTER, RadioFault.BLOCKED})
 """Faults that end when something returns."""
 CLOSED: Final = "the shop is closed: nothing is scanned"
-LEGACY_ONLY: Final = "the controller has no extended scan: it hears legacy advertisements only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,7 @@ def user_channel_radios(
             clock=clock,
             emit=emit,
             means=means,
+            coded=settings.radio.le_coded,
             open_at=open_at,
         )
         for adapter in [antenna.adapter for antenna in settings.radio.antennas] or [""]
@@ -353,7 +353,7 @@ class UserChannelScanner:
                 mode=self.mode.value,
                 path=self.path.value,
                 hci=None if today == self.antenna else today,
-                reason=LEGACY_ONLY if kind is ScanKind.LEGACY else None,
+                reason=self._scan.falls_short,
             )
         )
         if self.care:

@@ -9,16 +9,19 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from presence.core.hci.passive_scan import ScanPace
+from presence.config import load_settings
+from presence.core.hci.passive_scan import LEGACY_ONLY, NOT_CODED, ScanPace
 from presence.core.hci.report_filter import HEARTBEAT_OF, user_filter
 from presence.core.operations.radio_health import Condition
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.recognition.beacons import FORMATS, eddystone
 from presence.edges.host.clock import SystemClock
+from presence.edges.kernel import user_channel
 from presence.edges.kernel.descriptor import Descriptor
 from presence.edges.kernel.user_channel import ListeningPace, UserChannelScanner
 from presence.edges.radio.care import Means
@@ -34,6 +37,7 @@ from tests.support.classic_bpf import attach
 from tests.support.hci_controller import FakeController
 from tests.support.hci_reports import event, extended_report, in_user_channel, legacy_report
 from tests.support.scanners import until
+from tests.support.shops import Shop
 
 E1 = eddystone.payload(bytes(range(8)), tx_power_dbm=-18)
 STRANGER = bytes.fromhex("0201061aff4c000215") + bytes(22)
@@ -332,6 +336,45 @@ async def test_a_radio_that_answers_and_hears_nobody_is_helped_step_by_step_up_t
     finally:
         running.cancel()
         adapter.unplug()
+
+
+@pytest.mark.parametrize(
+    ("controller", "coded", "reason"),
+    [
+        (FakeController(), True, None),
+        (FakeController(coded=False), False, NOT_CODED),
+        (FakeController(extended=False), False, LEGACY_ONLY),
+    ],
+)
+async def test_le_coded_is_listened_to_where_settings_say_so_and_told_where_it_cannot_be(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    controller: FakeController,
+    *,
+    coded: bool,
+    reason: str | None,
+) -> None:
+    shop = Shop(tmp_path, port=1).open([])
+    with shop.config.open("a") as config:
+        config.write("\nradio: {path: user-channel, le_coded: true}\n")
+    adapter = Adapter(controller)
+    monkeypatch.setattr(user_channel, "ask", lambda _mode, name, **_of: adapter.ask(name))
+    told: list[OperationalEvent] = []
+    [scanner] = user_channel.user_channel_radios(
+        load_settings(shop.config),
+        clock=SystemClock(),
+        emit=told.append,
+        open_at=lambda _utc_s: True,
+    )
+    running = asyncio.create_task(scanner.run(lambda _heard: None))
+    await until(lambda: controller.hears)
+    assert (controller.duty < 1) is coded
+    await until(lambda: told)
+    running.cancel()
+    adapter.unplug()
+    [began] = told
+    assert isinstance(began, RadioScanning)
+    assert began.reason == reason
 
 
 async def test_a_look_says_which_adapter_scans_how_and_whether_anybody_is_on_air() -> None:
