@@ -107,9 +107,9 @@ class _Site:
         pieces = tuf._fetcher.pieces
 
         def counted(
-            url: str, start: int, max_length: int
+            url: str, start: int, length: int, *, broke_off: bool = False
         ) -> Generator[tuple[int, bytes], None, None]:
-            for place, piece in pieces(url, start, max_length):
+            for place, piece in pieces(url, start, length, broke_off=broke_off):
                 self.received += len(piece) if url.endswith(".seg") else 0
                 yield place, piece
 
@@ -131,14 +131,16 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
             self.send_error(404)
             return
         data = path.read_bytes()
-        start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        first = int(start[1]) if start else 0
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(data) - first))
-        if start:
-            self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        first = int(asked[1]) if asked else 0
+        body = data[first : int(asked[2] or len(data)) + 1 if asked else None]
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(body)))
+        if asked:
+            said = f"bytes {first}-{first + len(body) - 1}/{len(data)}"
+            self.send_header("Content-Range", said)
         self.end_headers()
-        self.wfile.write(data[first:])
+        self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
         """Nothing is said."""

@@ -435,6 +435,33 @@ def test_no_byte_that_came_comes_again_wherever_the_line_breaks(slow_line: SlowL
     assert files == lengths
 
 
+@pytest.mark.requirement("R-47")
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_a_line_that_carries_no_long_answer_is_asked_for_short_ones(
+    tmp_path: Path, *, knows_ranges: bool
+) -> None:
+    """A TLS record holds 16 KB, and gives nothing until it is whole."""
+    refs = [n.to_bytes(8) for n in range(1000)]
+    repository = Repository(tmp_path / "many").base(agreed(ref) for ref in refs)
+    with list_server(repository.publish().folder, tls=server_context(tmp_path / "tls")) as server:
+        line = SlowLine(tmp_path, server, repository)
+        server.knows_ranges = knows_ranges
+        server.most_bytes = fetchers.CAUTIOUS_BYTES
+        verified, looks, came = None, 0, 0
+        while verified is None and looks < 40:
+            looks += 1
+            with closing(line.start()) as source, suppress(ConsentListError):
+                verified = source.read()
+            if knows_ranges:
+                assert verified or server.sent.total() > came, "each look brings something"
+            came = server.sent.total()
+        assert (verified is not None) is knows_ranges
+        server.most_bytes = None
+        with closing(line.start()) as source:
+            last = source.read()
+        assert last is None or last.entries == 1000
+
+
 def test_a_server_that_cannot_go_on_in_a_file_begins_it_anew(slow_line: SlowLine) -> None:
     slow_line.server.knows_ranges = False
     slow_line.server.bytes_until_cut = 2000

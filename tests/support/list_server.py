@@ -4,6 +4,7 @@ test may set.
 
 import functools
 import http.server
+import io
 import re
 import ssl
 import threading
@@ -33,6 +34,10 @@ class ListServer:
     knows_ranges: bool = True
     bytes_until_cut: int | None = None
     """Of bodies of the list's files, on all connections together; then they are closed."""
+    most_bytes: int | None = None
+    """Of an answer with a file of a list. A longer one is cut before its first byte, as a line does
+    on which no TLS record comes whole.
+    """
     sent: Counter[str] = field(default_factory=Counter)
     """Bytes of each file of a list."""
     at_once: int = 0
@@ -64,7 +69,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def send_head(self) -> Any:
         """As usual; from the middle of a file where that is asked for (RFC 9110 §14)."""
-        start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         path = Path(self.translate_path(self.path))
         if start is None or not self.server_told.knows_ranges or not path.is_file():
             return super().send_head()
@@ -72,13 +77,12 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         if first >= size:
             self.send_error(416)
             return None
-        file = path.open("rb")
-        file.seek(first)
+        last = min(size - 1, int(start[2] or size))
         self.send_response(206)
-        self.send_header("Content-Length", str(size - first))
-        self.send_header("Content-Range", f"bytes {first}-{size - 1}/{size}")
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
         self.end_headers()
-        return file
+        return io.BytesIO(path.read_bytes()[first : last + 1])
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
         if "/targets/" not in self.path:
@@ -92,7 +96,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         data = source.read()
         with told.lock:
             told.at_once -= 1
-            if told.bytes_until_cut is not None and len(data) >= told.bytes_until_cut:
+            if told.most_bytes is not None and len(data) > told.most_bytes:
+                data, self.close_connection = b"", True
+            elif told.bytes_until_cut is not None and len(data) >= told.bytes_until_cut:
                 data, self.close_connection = data[: told.bytes_until_cut], True
                 told.bytes_until_cut = 0
             elif told.bytes_until_cut is not None:

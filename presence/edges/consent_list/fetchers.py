@@ -39,6 +39,11 @@ BETWEEN_BYTES_S: Final = 8.0
 FETCH_S: Final = 300.0
 """The longest that one look fetches: a server may drip. What came of a long list is kept."""
 CHUNK: Final = 1 << 18
+CAUTIOUS_BYTES: Final = 1 << 12
+"""What is asked for first of a file that broke off before; then twice as much, and so on. TLS gives
+nothing of a record before it is whole, and one may have 16 KB (RFC 8446 §5.1): a line that breaks
+sooner than that would bring nothing, look after look.
+"""
 CONNECTIONS: Final = 4
 """Files fetched at once: a distant server is waited for once, and not once a file."""
 
@@ -94,37 +99,51 @@ class BoundedFetcher(FetcherInterface):
         return received
 
     def pieces(
-        self, url: str, start: int, max_length: int
+        self, url: str, start: int, length: int, *, broke_off: bool = False
     ) -> Generator[tuple[int, bytes], None, None]:
         """The bytes of a file from `start` on, each piece with its place in the file; all of them,
-        from 0 on, where the other side cannot begin elsewhere.
+        from 0 on, where the other side cannot begin elsewhere. `length`: of the file, at most.
+        `broke_off`: an earlier look did not get it whole.
         """
+        at_most = CAUTIOUS_BYTES if broke_off else 0
+        while True:
+            end = start
+            for place, piece in self._answer(url, start, length, at_most):
+                yield place, piece
+                end = place + len(piece)
+            if not at_most or end != start + at_most or end >= length:
+                return
+            start, at_most = end, 2 * at_most
+
+    def _answer(
+        self, url: str, start: int, length: int, at_most: int
+    ) -> Generator[tuple[int, bytes], None, None]:
         self._refuse_to_go_on()
-        place, chunks = self._opened(url, start)
+        place, chunks = self._opened(url, start, at_most)
         with closing(chunks):  # whatever happens: nobody waits for a collector to end an answer
             for chunk in chunks:
-                if place + len(chunk) > max_length:
-                    raise DownloadLengthMismatchError(f"more than {max_length} bytes")
+                if place + len(chunk) > length:
+                    raise DownloadLengthMismatchError(f"more than {length} bytes")
                 yield place, chunk
                 place += len(chunk)
                 self._refuse_to_go_on()
                 if time.monotonic() > self._until_s:
                     raise OutOfTime(f"not complete after {FETCH_S:g} s")
 
-    def _opened(self, url: str, start: int) -> tuple[int, Chunks]:
-        """Where the answer begins, and what comes."""
+    def _opened(self, url: str, start: int, at_most: int) -> tuple[int, Chunks]:
+        """Where the answer begins, and what comes. `at_most`: bytes asked for; 0: all."""
         try:
-            return self._open(url, start)
+            return self._open(url, start, at_most)
         except DownloadError:
             raise
         except Exception as error:  # as python-tuf's own `fetch` does it
             raise DownloadError(f"failed to fetch {url}") from error
 
-    def _open(self, url: str, start: int) -> tuple[int, Chunks]:
+    def _open(self, url: str, start: int, at_most: int) -> tuple[int, Chunks]:
         raise NotImplementedError
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        return self._opened(url, 0)[1]
+        return self._opened(url, 0, 0)[1]
 
     def _refuse_to_go_on(self) -> None:
         if self._closed or self._given_up:
@@ -169,15 +188,20 @@ class HttpsFetcher(BoundedFetcher):
                 with suppress(OSError):  # it is closed already
                     socket.socket.shutdown(each, socket.SHUT_RDWR)
 
-    def _open(self, url: str, start: int) -> tuple[int, Chunks]:
-        headers = {**self._pool.headers, "Range": f"bytes={start}-"} if start else None
+    def _open(self, url: str, start: int, at_most: int) -> tuple[int, Chunks]:
+        last = start + at_most - 1 if at_most else ""
+        wanted = {"Range": f"bytes={start}-{last}"} if start or at_most else {}
         response = self._pool.request(
-            "GET", url, headers=headers, preload_content=False, decode_content=False
+            "GET",
+            url,
+            headers={**self._pool.headers, **wanted},
+            preload_content=False,
+            decode_content=False,
         )
         if url.endswith(TIMESTAMP):
             self.server = _date_of(response, SystemClock().now())
         place = _place_of(response, start)
-        return place, self._chunks(response, found=response.status == 200 or place > 0)
+        return place or 0, self._chunks(response, found=place is not None)
 
     @staticmethod
     def _chunks(response: urllib3.BaseHTTPResponse, *, found: bool) -> Chunks:
@@ -213,10 +237,14 @@ def _date_of(response: urllib3.BaseHTTPResponse, now: Moment) -> Moment | None:
     return Moment(now.monotonic_s, date.replace(tzinfo=UTC).timestamp() + kept_s)
 
 
-def _place_of(response: urllib3.BaseHTTPResponse, start: int) -> int:
-    """Where the body begins in the file: at `start` where that is what the server says."""
+def _place_of(response: urllib3.BaseHTTPResponse, start: int) -> int | None:
+    """Where the body begins in the file: at `start` where that is what the server says; None: it is
+    not of the file.
+    """
+    if response.status == 200:
+        return 0
     said = _PARTIAL.match(response.headers.get("Content-Range", ""))
-    return start if response.status == 206 and said is not None and int(said[1]) == start else 0
+    return start if response.status == 206 and said is not None and int(said[1]) == start else None
 
 
 def _pool_class(connected: Callable[[Any], None]) -> type[urllib3.HTTPSConnectionPool]:
@@ -236,7 +264,7 @@ def _pool_class(connected: Callable[[Any], None]) -> type[urllib3.HTTPSConnectio
 class DirectoryFetcher(BoundedFetcher):
     """`file:` URLs below one directory."""
 
-    def _open(self, url: str, start: int) -> tuple[int, Chunks]:
+    def _open(self, url: str, start: int, _at_most: int) -> tuple[int, Chunks]:
         path = Path(unquote(urlsplit(url).path))
         # Whatever a signed name says, nothing outside of the directory is read.
         if ".." in path.parts:

@@ -153,7 +153,10 @@ class TufRepository:
                 if part.size != target.length:
                     with closing(
                         self._fetcher.pieces(
-                            self._url(proof, target), part.size, _most_bytes(target)
+                            self._url(proof, target),
+                            part.size,
+                            _most_bytes(target),
+                            broke_off=part.broke_off,
                         )
                     ) as pieces:
                         for place, piece in pieces:

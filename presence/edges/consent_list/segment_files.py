@@ -29,8 +29,10 @@ PART: Final = ".part"
 class ComingFile:
     """What there is of a file on its way. Raises OSError."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, *, broke_off: bool) -> None:
         self._file = file
+        self.broke_off = broke_off
+        """An earlier look began it, whatever came of it."""
         self.size = file.seek(0, os.SEEK_END)
         self.came = 0
         """Bytes that this look brought."""
@@ -85,8 +87,9 @@ class SegmentFiles:
         path = whole.with_name(f"{whole.name}{PART}")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            broke_off = path.exists()
             with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-                yield ComingFile(file)
+                yield ComingFile(file, broke_off=broke_off)
             path.replace(whole)
         except OSError as error:
             raise StorageError(f"{self._folder}: {error.strerror}: {self._room}") from error
