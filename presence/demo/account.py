@@ -2,9 +2,9 @@
 
 1. Nothing that a stranger sent may stand in any file, message or log line: all of it is searched
    (see `marks`).
-2. Nor may a customer's address, identifier or identity key, outside of what the offer engine itself
-   was given.
-3. The search must be able to find: the references of the consent list stand in our database, and
+2. Nor may a customer's name, address, identifier or identity key, in what the gateway keeps and
+   says. The offer engine knows its customers, and the publisher the chain's.
+3. The search must be able to find: the pairwise keys of the signed list stand in our database, and
    are found there.
 4. The story must have come true: everyone who had to be greeted was, exactly once, and nobody else.
 5. The counts must add up: what the simulated receiver heard is what the pipeline counted.
@@ -28,14 +28,15 @@ class Traces:
     """All that the gateway, the engine and the broker left behind."""
 
     root: Path
+    """Below it: `gateway`, `engine`, and `publisher`, which is the chain's."""
     messages: list[Message]
     log: str
     status: str
 
-    def places(self, *, engine: bool) -> dict[str, bytes]:
-        """By name, with or without what the offer engine wrote itself."""
+    def places(self, below: str = "") -> dict[str, bytes]:
+        """By name; of the files those of one part alone, where one is named."""
         return {
-            **marks.files_below(self.root, but="" if engine else "engine"),
+            **marks.files_below(self.root / below),
             "MQTT messages": b"\n".join(message.octets for message in self.messages),
             "log lines": self.log.encode(),
             "status lines": self.status.encode(),
@@ -86,21 +87,23 @@ class Account:
         return sum(int(self.counts[name]) for name in ("other_format", "unknown", "ambiguous"))
 
 
-def close_the_books(play: Play, traces: Traces) -> Account:
+def close_the_books(play: Play, customers: Mapping[str, bytes], traces: Traces) -> Account:
+    """`customers`: id → pairwise key, as the publisher has them."""
     said = play.shop.said
     strangers = marks.collect((s.address, s.payload) for s in said if not s.customer)
-    customers = marks.collect((s.address, s.payload) for s in said if s.customer)
+    theirs = marks.collect((s.address, s.payload) for s in said if s.customer)
     for answer in play.doorbell.answers:
-        (customers if answer.customer else strangers).update(marks.of_answer(answer))
-    customers |= {person.identity_key: "identity key" for person in play.people}
-    of_strangers = _search(strangers, traces, engine=True)
-    of_customers = _search(customers, traces, engine=False)
+        (theirs if answer.customer else strangers).update(marks.of_answer(answer))
+    theirs |= {person.identity_key: "identity key" for person in play.people}
+    theirs |= {person.customer_id.encode(): "name" for person in play.people}
+    of_strangers = _search(strangers, traces)
+    of_customers = _search(theirs, traces, below="gateway")
     found = [*of_strangers.findings, *of_customers.findings]
     problems = [
         *(f"of a stranger: {each.kind} stands in {each.where}" for each in of_strangers.findings),
         *(f"of a customer: {each.kind} stands in {each.where}" for each in of_customers.findings),
         *_story(play),
-        *_blindness(play, traces),
+        *_blindness(customers, traces),
     ]
     return Account(
         seed=play.seed,
@@ -128,15 +131,15 @@ def _story(play: Play) -> Iterator[str]:
     yield from _sums(play)
 
 
-def _blindness(play: Play, traces: Traces) -> Iterator[str]:
+def _blindness(customers: Mapping[str, bytes], traces: Traces) -> Iterator[str]:
     """A search that finds nothing must be one that could."""
-    references = {person.ref: "reference" for person in play.people}
-    if not marks.search(references, traces.places(engine=False)):
-        yield "the search is blind: it does not even find the references that our database holds"
+    keys = dict.fromkeys(customers.values(), "pairwise key")
+    if not marks.search(keys, traces.places("gateway")):
+        yield "the search is blind: it does not even find the pairwise keys of the signed list"
 
 
-def _search(wanted: Mapping[bytes, str], traces: Traces, *, engine: bool) -> Search:
-    places = traces.places(engine=engine)
+def _search(wanted: Mapping[bytes, str], traces: Traces, *, below: str = "") -> Search:
+    places = traces.places(below)
     return Search(
         marks=len(wanted),
         octets=sum(map(len, places.values())),

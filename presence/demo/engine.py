@@ -3,13 +3,13 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import presence
-from presence.demo.story import AUDIENCE, CARS, CHAIN, GARDEN, STORE, Person
+from presence.demo.story import AUDIENCE, CARS, CHAIN, GARDEN, STORE
 from presence.errors import BrokerError
 from presence.simulation.local_broker import START_S, LocalBroker, stop
 
@@ -30,18 +30,17 @@ def script() -> Path:
 
 @asynccontextmanager
 async def offer_engine(
-    broker: LocalBroker, folder: Path, people: tuple[Person, ...]
+    broker: LocalBroker, folder: Path, customers: Mapping[str, bytes]
 ) -> AsyncIterator[None]:
     """It listens when the block is entered, and is gone when it is left. Its files stay in
-    `folder`.
+    `folder`. `customers`: id → pairwise key.
     """
     folder.mkdir()  # noqa: ASYNC240 - three small files before anything runs
-    customers, offers = folder / "customers.jsonl", folder / "offers.json"
+    known, offers = folder / "customers.jsonl", folder / "offers.json"
     lines = (
-        json.dumps({"customer": person.name, "pairwise_key": person.pairwise_key.hex()})
-        for person in people
+        json.dumps({"customer": each, "pairwise_key": key.hex()}) for each, key in customers.items()
     )
-    customers.write_text("\n".join(lines), encoding="utf-8")
+    known.write_text("\n".join(lines), encoding="utf-8")
     offers.write_text(json.dumps(OFFERS), encoding="utf-8")
     command = [sys.executable, str(script()), "--host", broker.host, "--port", str(broker.port)]
     command += [
@@ -54,7 +53,7 @@ async def offer_engine(
         "--audience",
         AUDIENCE,
     ]
-    command += ["--customers", str(customers), "--offers", str(offers), "--json"]
+    command += ["--customers", str(known), "--offers", str(offers), "--json"]
     out, err = folder / "offers.log", folder / "errors.log"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(

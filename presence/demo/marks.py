@@ -110,11 +110,8 @@ def of_answer(answer: Answered) -> dict[bytes, str]:
     }
 
 
-def files_below(root: Path, *, but: str = "") -> dict[str, bytes]:
-    """Every file with its content, except below the folder `but`; and all their names as one more
-    place.
-    """
+def files_below(root: Path) -> dict[str, bytes]:
+    """Every file with its content; and all their names as one more place."""
     files = {path.relative_to(root): path for path in sorted(root.rglob("*")) if path.is_file()}
-    kept = {name: path for name, path in files.items() if name.parts[0] != but}
-    contents = {f"file {name}": path.read_bytes() for name, path in kept.items()}
-    return {**contents, "file names": "\n".join(map(str, kept)).encode()}
+    contents = {f"file {name}": path.read_bytes() for name, path in files.items()}
+    return {**contents, "file names": "\n".join(map(str, files)).encode()}

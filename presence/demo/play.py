@@ -4,8 +4,9 @@ together once.
     simulated shop, doorbell ─► Gateway (the daemon's own join) ─► broker ─► offer engine
                                          screen ◄─ scene ◄──────── broker ◄──────┘
 
-The consent service gives a list before the doors open. When somebody withdraws it publishes a
-signed revocation, and some seconds later a newer list that says the same.
+The publisher signs a list before the doors open. When somebody asks for more it signs the next.
+When somebody withdraws it signs a notice, which is there at once, and some seconds later a list
+that says the same.
 """
 
 import asyncio
@@ -18,12 +19,15 @@ from typing import Final, Literal
 from presence.config.settings import LogFormat
 from presence.core.site import Site
 from presence.demo.account import Account, Traces, close_the_books
-from presence.demo.consent_service import PlayedConsentService
 from presence.demo.engine import offer_engine
-from presence.demo.scene import Scene
+from presence.demo.publisher import ListPublisher
+from presence.demo.scene import Scene, words
 from presence.demo.settings import demo_settings
 from presence.demo.stage import KeptStatus, Play, Spectator, gateway_of
 from presence.demo.story import (
+    AIR,
+    ANTENNAS,
+    ASKS_S,
     CHAIN,
     LIST_FOLLOWS_S,
     SECONDS,
@@ -42,6 +46,8 @@ from presence.simulation import SimulatedClock, SimulatedDoorbell, SimulatedShop
 from presence.simulation.local_broker import Kind, LocalBroker
 
 FRAME_S: Final = 0.05
+APPROACH_S: Final = 8.0
+"""Before they come in, somebody's phone may be heard for so long."""
 SETTLE_S: Final = 5.0
 """Real seconds for the last offer to come back through the broker."""
 LINGER_S: Final = 0.3
@@ -59,31 +65,30 @@ async def play(
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-demo-")))
             people = cast(seed)
             broker = await stack.enter_async_context(LocalBroker.start(prefer))
-            await stack.enter_async_context(offer_engine(broker, root / "engine", people))
-            # The offer engine keeps the machine's time: a play that is faster starts in the past
-            # and ends now, so that no event comes from the engine's future.
-            ahead_s = SECONDS * max(0.0, 1 - 1 / speed)
-            clock = SimulatedClock(SystemClock().now().later(-ahead_s), speed=speed)
-            scene = Scene(people, clock, seconds=SECONDS, tell=audience.show)
+            publisher = ListPublisher(root / "publisher")
+            customers = await publisher.open(people)
+            await stack.enter_async_context(offer_engine(broker, root / "engine", customers))
+            # Behind the machine's clock, by which the list is signed, a gateway falls silent.
+            clock = SimulatedClock(SystemClock().now(), speed=speed)
+            scene = Scene(people, customers, clock, seconds=SECONDS, tell=audience.show)
             messages = await stack.enter_async_context(
                 watching(broker.host, broker.port, broker.protocol, scene.take)
             )
             shop, doorbell = _shop(people, clock, seed), _doorbell(people, clock, seed)
-            settings = demo_settings(root, broker)
-            service = PlayedConsentService(settings.consent, broker)
+            settings = demo_settings(root / "gateway", broker, publisher)
             status = KeptStatus()
             with gateway_of(settings, shop, doorbell, status) as gateway:
                 now = Play(
                     seed=seed, people=people, clock=clock, shop=shop, doorbell=doorbell,
-                    scene=scene, gateway=gateway, broker=broker, entry=settings.entry,
+                    scene=scene, gateway=gateway, broker=broker,
                 )  # fmt: skip
                 audience.begin(now)
                 try:
-                    await _perform(now, service, audience)
+                    await _perform(now, publisher, audience)
                 finally:
                     audience.end(now)
                 traces = Traces(root, messages, log.getvalue(), "\n".join(status.lines))
-                return close_the_books(now, traces)
+                return close_the_books(now, customers, traces)
     except BaseExceptionGroup as group:
         raise _first_of_ours(group) from None
 
@@ -92,7 +97,8 @@ def _shop(people: tuple[Person, ...], clock: SimulatedClock, seed: int) -> Simul
     """The phones that broadcast, of customers and of everybody else."""
     broadcasting = (person.phone() for person in people if not person.rings)
     phones = [*broadcasting, *crowd(STRANGERS, seed=seed, seconds=SECONDS)]
-    return SimulatedShop(phones, clock, seed=seed, seconds=SECONDS)
+    antennas = [antenna for antenna, _ in ANTENNAS]
+    return SimulatedShop(phones, clock, seed=seed, seconds=SECONDS, air=AIR, antennas=antennas)
 
 
 def _doorbell(people: tuple[Person, ...], clock: SimulatedClock, seed: int) -> SimulatedDoorbell:
@@ -101,16 +107,17 @@ def _doorbell(people: tuple[Person, ...], clock: SimulatedClock, seed: int) -> S
     return SimulatedDoorbell(pockets, clock, Site(CHAIN, STORE), seed=seed, seconds=SECONDS)
 
 
-async def _perform(now: Play, service: PlayedConsentService, audience: Spectator) -> None:
-    service.publish(now.people, now_s=now.clock.start.utc_s)
+async def _perform(now: Play, publisher: ListPublisher, audience: Spectator) -> None:
+    strangers = [phone for phone in now.shop.phones if not phone.customer]
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(now.gateway.run())
-        changing = tasks.create_task(_withdraw(now, service))
+        changing = [tasks.create_task(work(now, publisher)) for work in (_ask, _withdraw)]
         while not running.done():
-            now.scene.look()
+            now.scene.look(strangers, now.doorbell)
             audience.frame(now)
             await asyncio.sleep(FRAME_S)
-        changing.cancel()
+        for task in changing:
+            task.cancel()
     await _settle(now)
     audience.frame(now)
 
@@ -124,16 +131,39 @@ async def _settle(now: Play) -> None:
     await asyncio.sleep(LINGER_S)
 
 
-async def _withdraw(now: Play, service: PlayedConsentService) -> None:
-    await now.clock.until(WITHDRAWAL_S)
-    leaving = tuple(person for person in now.people if person.withdraws)
-    names = ", ".join(person.name for person in leaving)
-    now.scene.happened("list", f"{names} withdraws in the app: a signed notice goes out")
-    await service.revoke(leaving, now_s=now.clock.now().utc_s)
-    await now.clock.until(WITHDRAWAL_S + LIST_FOLLOWS_S)
-    remaining = tuple(person for person in now.people if not person.withdraws)
-    service.publish(remaining, now_s=now.clock.now().utc_s)
-    now.scene.happened("list", f"list number {service.seq} says the same")
+async def _ask(now: Play, publisher: ListPublisher) -> None:
+    asking = [person for person in now.people if person.asks_for]
+    with now.clock.waits_at(min(person.door_s for person in asking) - APPROACH_S):
+        await now.clock.until(ASKS_S)
+        for person in asking:
+            text = f"{person.name} asks in the app for {words((person.asks_for,))}"
+            now.scene.happened("list", text)
+            await publisher.add_interest(person)
+            number = await _published(now, publisher)
+            now.scene.roles[person.name].asked = True
+            now.scene.happened("list", f"signed list {number} says so to the gateway")
+
+
+async def _withdraw(now: Play, publisher: ListPublisher) -> None:
+    with now.clock.waits_at(WITHDRAWAL_S + LIST_FOLLOWS_S):
+        await now.clock.until(WITHDRAWAL_S)
+        for person in now.people:
+            if person.withdraws:
+                text = f"{person.name} withdraws in the app: a signed notice goes out"
+                now.scene.happened("list", text)
+                await publisher.withdraw(person, now.broker)
+    with now.clock.waits_at(SECONDS - 1):
+        await now.clock.until(WITHDRAWAL_S + LIST_FOLLOWS_S)
+        number = await _published(now, publisher)
+        now.scene.happened("list", f"signed list {number} confirms it")
+
+
+async def _published(now: Play, publisher: ListPublisher) -> int:
+    """Returns when the gateway has proven the list."""
+    number = await publisher.publish()
+    while now.gateway.list_sync.seq < number:  # noqa: ASYNC110 - the daemon tells nobody of its looks
+        await asyncio.sleep(FRAME_S)
+    return number
 
 
 def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -5,13 +5,12 @@ The gateway is the one that `presence run` starts; only its source, its clock an
 the demo's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from presence import assembly
 from presence.config import Settings
-from presence.config.settings import EntrySettings
 from presence.demo.scene import Happening, Scene
 from presence.demo.story import Person
 from presence.edges.host import logs
@@ -33,11 +32,10 @@ class Play:
     scene: Scene
     gateway: Gateway
     broker: LocalBroker
-    entry: EntrySettings
 
 
 class Spectator:
-    """Who watches. This one sees nothing, as --json wants it; plain lines and the live view see
+    """Who watches. This one sees nothing, as --json wants it; plain lines and the picture see
     more.
     """
 
@@ -52,6 +50,37 @@ class Spectator:
 
     def end(self, play: Play) -> None:
         """The play is over, or was interrupted."""
+
+    def account(self, lines: Iterable[str]) -> None:
+        """What is said at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Several(Spectator):
+    """One beside the other."""
+
+    all: tuple[Spectator, ...]
+
+    def begin(self, play: Play) -> None:
+        for each in self.all:
+            each.begin(play)
+
+    def show(self, happening: Happening) -> None:
+        for each in self.all:
+            each.show(happening)
+
+    def frame(self, play: Play) -> None:
+        for each in self.all:
+            each.frame(play)
+
+    def end(self, play: Play) -> None:
+        for each in self.all:
+            each.end(play)
+
+    def account(self, lines: Iterable[str]) -> None:
+        lines = tuple(lines)
+        for each in self.all:
+            each.account(lines)
 
 
 @dataclass(slots=True)

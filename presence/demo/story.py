@@ -1,25 +1,33 @@
 """Who comes to the shop, what each of them agreed to, and what must and must not be said of them.
 
-Names exist here and on the screen only. What goes to the gateway is the list below: references,
-keys, purposes, categories and dates. The categories are those of the IAB Ad Product Taxonomy 2.0.
+Names exist here, on the screen and in the chain's own register. What goes to the gateway is the
+signed list. The categories are those of the IAB Ad Product Taxonomy 2.0.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
-from presence.core.consent.entry_rules import FORMAT_VERSION
-from presence.core.encoding import encode_base64url
-from presence.core.recognition.identifiers import WINDOW_S, window_at
-from presence.simulation import CustomerBroadcast, Phone, Pocket, Spot, Walk, visiting
-from presence.simulation.identity_keys import window_key
+from presence.core.place import Place
+from presence.simulation import (
+    Air,
+    CustomerBroadcast,
+    Phone,
+    Pocket,
+    SimulatedAntenna,
+    Spot,
+    Walk,
+    visiting,
+)
 
 CHAIN: Final = "acme"
 STORE: Final = "fi-0042"
 OTHER_STORE: Final = "fi-0043"
 AUDIENCE: Final = "offers-main"
-LIST: Final = f"{CHAIN}/{STORE}"
+LIST: Final = f"{CHAIN}/helsinki"
+"""Of both stores."""
 CARS: Final = "ap2:1551"
 GARDEN: Final = "ap2:1285"
 SHOES: Final = "ap2:1070"
@@ -27,14 +35,27 @@ CATEGORIES: Final = {CARS: "cars", GARDEN: "garden", SHOES: "shoes"}
 CAMPAIGNS: Final = (CARS, GARDEN)
 """What the offer engine runs today: nothing about shoes."""
 
-SECONDS: Final = 65.0
-"""How long the play takes at speed 1; the last `left` is due about five seconds before."""
+SECONDS: Final = 70.0
+"""How long the play takes at speed 1."""
+ASKS_S: Final = 8.0
+"""When somebody asks for more in the app, and the next list says so."""
 WITHDRAWAL_S: Final = 38.0
 """When somebody withdraws, and the consent service signs a notice of it."""
 LIST_FOLLOWS_S: Final = 6.0
 """So much later the list says so too."""
 STRANGERS: Final = 72
+INTERVAL_S: Final = 0.1
+"""Between advertisements of a customer's phone: Android's ADVERTISE_MODE_LOW_LATENCY."""
 DAY_S: Final = 86_400
+
+ANTENNAS: Final = (
+    (SimulatedAntenna("usb:1-1.1", Spot(1.0, 6.0)), Place.INSIDE),
+    (SimulatedAntenna("usb:1-1.2", Spot(0.4, 0.1), looks_in=1, back_db=16), Place.DOOR),
+    (SimulatedAntenna("usb:1-1.3", Spot(0.4, -0.1), looks_in=-1, back_db=16), Place.OUTSIDE),
+)
+"""A pair at the door, back to back, and one deep in the shop."""
+AIR: Final = Air(open_door_m=0.7, front_loss_db=12, shadowing_db=1)
+"""A good door, so that the story comes true for every seed: docs/entry.md has others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +68,19 @@ class Person:
     permission: str
     """What they agreed to, in 15 characters for the screen."""
     remark: str
-    """Why nothing is said of them, in a sentence; empty where something is."""
+    """Why nothing is said of them, in a few words; empty where something is."""
     door_s: float
     stops: tuple[tuple[Spot, float], ...]
-    terms: Mapping[str, Any]
-    """What their entry of the list has beside or instead of the usual."""
+    wants: tuple[str, ...]
+    """Categories of their agreement when the play begins."""
+    purposes: tuple[str, ...] = ("presence", "offers")
+    store: str = STORE
+    days: int = 180
+    """From now to the end of the agreement; negative: it is over."""
+    paused: bool = False
+    objected: bool = False
+    asks_for: str = ""
+    """A category that they ask for while the play runs."""
     said: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     """The categories that the `entered` must name; the engine answers with one offer of one of
@@ -61,12 +90,11 @@ class Person:
     rings: bool = False
     """A locked iPhone: it broadcasts nothing, and answers the doorbell."""
     identity_key: bytes = field(repr=False)
-    pairwise_key: bytes = field(repr=False)
-    ref: bytes = field(repr=False)
 
     @property
-    def letter(self) -> str:
-        return self.name[0]
+    def customer_id(self) -> str:
+        """Theirs with the chain."""
+        return f"{self.name.lower()}@acme.example"
 
     @property
     def goes_in(self) -> bool:
@@ -75,7 +103,7 @@ class Person:
     @property
     def in_force(self) -> bool:
         """Whether what they agreed to holds here and today, as the story has it."""
-        return self.terms.keys().isdisjoint(("na", "paused_until", "scope", "objected"))
+        return self.days > 0 and self.store == STORE and not (self.paused or self.objected)
 
     def walk(self) -> Walk:
         return visiting(
@@ -89,45 +117,24 @@ class Person:
         return Pocket(self.name, self.walk(), self.identity_key)
 
     def phone(self) -> Phone:
-        return Phone(self.name, self.walk(), CustomerBroadcast(self.identity_key), customer=True)
+        broadcast = CustomerBroadcast(self.identity_key)
+        return Phone(self.name, self.walk(), broadcast, INTERVAL_S, customer=True)
 
-    def entry(self, now_s: float) -> dict[str, Any]:
-        """Their line of the consent list; see docs/consent-list.md."""
-        window = window_at(now_s)
-        keys = [window_key(self.identity_key, number * WINDOW_S) for number in (window, window + 1)]
-        usual = {
-            "ref": _text(self.ref),
-            "ver": 1,
-            "win": {
-                "start": window * WINDOW_S,
-                "len": WINDOW_S,
-                "keys": [_text(key) for key in keys],
-            },
-            "pk": {AUDIENCE: _text(self.pairwise_key)},
-            "purposes": ["presence", "offers"],
-            "nb": int(now_s) - 30 * DAY_S,
-            "na": int(now_s) + 180 * DAY_S,
-            "scope": {"type": "store", "id": STORE},
-        }
-        return {
-            **usual,
-            **{
-                key: int(now_s) + value if key in _RELATIVE else value
-                for key, value in self.terms.items()
-            },
-        }
+    def import_lines(self, now_s: float) -> Iterator[dict[str, Any]]:
+        """Their part of an export, as `presence consents import` reads it."""
+        given = {"subject": self.customer_id, "value": "given", "notice": "demo-1"}
+        given |= {"timestamp": _date(now_s - 200 * DAY_S)}
+        given |= {"expiry": _date(now_s + self.days * DAY_S)}
+        for purpose in (*self.purposes, *self.wants):
+            first = purpose == "presence"
+            key, stores = (self.identity_key.hex(), self.store) if first else ("", "")
+            yield {**given, "purpose": purpose, "identity_key": key, "stores": stores}
+        if self.objected:
+            yield {**given, "purpose": "offers", "value": "objected"}
 
 
-_RELATIVE: Final = ("na", "paused_until")
-"""Dates in `terms` are seconds from now."""
-
-
-def _text(value: bytes) -> str:
-    return encode_base64url(value)
-
-
-def _grants(*categories: str) -> dict[str, Any]:
-    return {"grants": [[category, 0] for category in categories]}
+def _date(utc_s: float) -> str:
+    return datetime.fromtimestamp(utc_s, UTC).date().isoformat()
 
 
 def _at(*stops: tuple[float, float, float]) -> tuple[tuple[Spot, float], ...]:
@@ -140,8 +147,9 @@ _CAST: Final[tuple[Mapping[str, Any], ...]] = (
         "permission": "cars, visit end",
         "remark": "",
         "door_s": 6,
-        "stops": _at((-1.0, 2.2, 6), (0.8, 2.5, 3)),
-        "terms": {**_grants(CARS), "purposes": ["presence", "offers", "visit_end"]},
+        "stops": _at((-0.4, 3.4, 7), (0.8, 3.2, 3)),
+        "wants": (CARS,),
+        "purposes": ("presence", "offers", "visit_end"),
         "said": ("entered", "left"),
         "allow": (CARS,),
     },
@@ -151,76 +159,81 @@ _CAST: Final[tuple[Mapping[str, Any], ...]] = (
         "remark": "only looked in at the window",
         "door_s": 8,
         "stops": _at((4.2, -2.4, 7)),
-        "terms": _grants(CARS, GARDEN),
+        "wants": (CARS, GARDEN),
     },
     {
         "name": "Carla",
         "permission": "ended yesterday",
-        "remark": "permission ran out yesterday",
+        "remark": "permission ended yesterday",
         "door_s": 12,
         "stops": _at((1.4, 3.0, 9), (-0.5, 1.0, 6)),
-        "terms": {**_grants(CARS), "na": -DAY_S},
+        "wants": (CARS,),
+        "days": -1,
     },
     {
         "name": "David",
         "permission": "garden",
         "remark": "",
         "door_s": 15,
-        "stops": _at((-1.6, 2.6, 10), (-0.4, 0.8, 12), (-1.2, 2.0, 8)),
-        "terms": _grants(GARDEN),
+        "stops": _at((-0.8, 3.4, 10), (-0.4, 1.8, 12), (-1.2, 2.6, 8)),
+        "wants": (GARDEN,),
         "said": ("entered", "withdrawn"),
         "allow": (GARDEN,),
         "withdraws": True,
     },
     {
         "name": "Elsa",
-        "permission": "cars, garden",
+        "permission": "shoes",
         "remark": "",
-        "door_s": 20,
-        "stops": _at((1.8, 1.2, 9), (0.6, 2.8, 14)),
-        "terms": _grants(CARS, GARDEN),
+        "door_s": 46,
+        "stops": _at((0.6, 3.2, 8), (1.8, 2.2, 4)),
+        "wants": (SHOES,),
+        "asks_for": GARDEN,
         "said": ("entered",),
-        "allow": (GARDEN, CARS),
+        "allow": (GARDEN,),
     },
     {
         "name": "Farid",
         "permission": "paused a week",
-        "remark": "paused their permission",
-        "door_s": 25,
+        "remark": "paused for a week",
+        "door_s": 24,
         "stops": _at((-2.0, 1.6, 8), (-0.6, 2.6, 7)),
-        "terms": {**_grants(CARS), "paused_until": 7 * DAY_S},
+        "wants": (CARS,),
+        "paused": True,
     },
     {
         "name": "Greta",
         "permission": "shoes",
-        "remark": "inside, but no campaign for shoes runs",
-        "door_s": 29,
+        "remark": "agreed to shoes, no campaign for them",
+        "door_s": 28,
         "stops": _at((0.9, 2.0, 8), (1.9, 2.2, 9)),
-        "terms": _grants(SHOES),
+        "wants": (SHOES,),
     },
     {
         "name": "Hugo",
         "permission": "another store",
         "remark": "agreed for another store",
-        "door_s": 33,
+        "door_s": 32,
         "stops": _at((-0.9, 3.0, 8), (-1.8, 1.8, 6)),
-        "terms": {**_grants(CARS), "scope": {"type": "store", "id": OTHER_STORE}},
+        "wants": (CARS,),
+        "store": OTHER_STORE,
     },
     {
         "name": "Iris",
         "permission": "objected",
         "remark": "objected to advertising",
-        "door_s": 38,
-        "stops": _at((1.2, 1.4, 7), (0.3, 2.9, 6)),
-        "terms": {**_grants(CARS), "objected": True},
+        "door_s": 40,
+        "stops": _at((1.2, 1.4, 6), (0.3, 2.9, 5)),
+        "wants": (CARS,),
+        "objected": True,
     },
     {
         "name": "Jonas",
         "permission": "cars, by iPhone",
         "remark": "",
-        "door_s": 36,
+        "door_s": 34,
         "stops": _at((0.7, 1.9, 9), (-0.9, 2.7, 9)),
-        "terms": _grants(CARS),
+        "wants": (CARS,),
         "said": ("entered",),
         "allow": (CARS,),
         "rings": True,
@@ -241,8 +254,6 @@ def _persons(chance: Random) -> Iterator[Person]:
         yield Person(
             **{**traits, "door_s": traits["door_s"] + chance.uniform(-1, 1)},
             identity_key=chance.randbytes(16),
-            pairwise_key=chance.randbytes(16),
-            ref=chance.randbytes(8),
         )
 
 
@@ -255,16 +266,3 @@ def stranger_who_rings(seed: int) -> Pocket:
     return Pocket(
         "ringer", visiting(18, stops, then_left=True), chance.randbytes(16), customer=False
     )
-
-
-def consent_list(people: tuple[Person, ...], *, seq: int, now_s: float) -> list[dict[str, Any]]:
-    """Header and entries, as the consent service publishes them."""
-    header = {
-        "v": FORMAT_VERSION,
-        "list": LIST,
-        "seq": seq,
-        "published_at": int(now_s),
-        "suppression_checked_at": int(now_s) - 600,
-        "count": len(people),
-    }
-    return [header, *(person.entry(now_s) for person in people)]

@@ -1,163 +1,196 @@
-"""The live view: the shop from above, who is there, what was said, and the counts. At least 80 × 24
-characters.
+"""The picture of the play: the street as you see it, beside all that the gateway knows; below, what
+happens. At least 80 × 24 characters.
 
-It repaints the other screen of the terminal, so that nothing flickers and the shell's own lines
-come back.
+    play ─► frame_of ─► Frame (values alone) ─► draw ─► Canvas
 """
 
 import textwrap
-import time
-from typing import Any, Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
-from rich.console import Console, Group
-from rich.layout import Layout
-from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
-
+from presence.demo.canvas import Canvas
+from presence.demo.knowledge import Knowledge, knowledge_of
 from presence.demo.lines import broker_text, clock_text, reasons
-from presence.demo.plan import plan, style_of
-from presence.demo.scene import Role, words
-from presence.demo.stage import Play, Spectator
-from presence.demo.story import CAMPAIGNS, CHAIN, SECONDS, STORE
+from presence.demo.plan import draw_plan
+from presence.demo.scene import Happening, Role, words
+from presence.demo.stage import Play
+from presence.demo.story import CAMPAIGNS, SECONDS
+from presence.simulation import Position, Spot
 
-REPAINT_S: Final = 0.1
-COUNTS_ROWS: Final = 5
-BAR_DBM: Final = (-100, -68)
-BAR_CELLS: Final = 6
-FADES_S: Final = 4.0
-"""A signal is shown for so long after it was last heard."""
+MIN_COLUMNS: Final = 80
+MIN_ROWS: Final = 24
+HAPPENING_ROWS: Final = 4
+NAME: Final = 7
+AGREED: Final = 17
+BELL_S: Final = 1.0
+"""So long after a phone heard the bell it is shown beside it."""
 STYLES: Final = {
-    "walk": "bright_black",
-    "entered": "green",
-    "offer": "bold green",
-    "list": "magenta",
-    "withdrawn": "yellow",
-    "cancelled": "yellow",
-    "left": "cyan",
+    "silent": "refused",
+    "bell": "bell",
+    "entered": "told",
+    "offer": "told",
+    "list": "list",
+    "withdrawn": "taken",
+    "cancelled": "taken",
+    "left": "left",
 }
+"""What stands below the panes; who walks where is seen above."""
+LEGEND: Final = (
+    ("A-J", "bold", " customers  "),
+    ("·", "dim", " strangers  "),
+    ("▲", "antenna", " antenna  "),
+    ("♪", "bell", " bell  "),
+    ("green", "told", " told  "),
+    ("yellow", "taken", " taken back"),
+)
 
 
-class LiveView(Spectator):
-    def __init__(self) -> None:
-        self._console = Console()
-        self._live = Live(
-            console=self._console, screen=True, auto_refresh=False, redirect_stdout=False
-        )
-        self._painted_s = 0.0
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One person in the street."""
 
-    def begin(self, play: Play) -> None:
-        self._live.start()
-        self.frame(play)
-
-    def frame(self, play: Play) -> None:
-        now_s = time.monotonic()
-        if now_s - self._painted_s >= REPAINT_S:
-            self._painted_s = now_s
-            width, height = self._console.size
-            self._live.update(screen(play, width=width, height=height), refresh=True)
-
-    def end(self, play: Play) -> None:  # noqa: ARG002 - the picture vanishes with the screen
-        self._live.stop()
+    name: str
+    agreed: str
+    status: str
+    style: str
+    is_in_force: bool
+    spot: Spot | None = None
+    hears_bell: bool = False
 
 
-def screen(play: Play, *, width: int, height: int) -> Layout:
-    """One picture of the whole."""
-    people_rows = len(play.people) + 3
-    left = max(47, width * 52 // 100)
-    body = height - 1 - COUNTS_ROWS
-    layout = Layout()
-    layout.split_column(
-        Layout(_headline(play, width), size=1),
-        Layout(name="body"),
-        Layout(_counts(play), size=COUNTS_ROWS),
-    )
-    layout["body"].split_row(
-        Layout(name="left", size=left), Layout(_said(play, width - left - 4, body - 2))
-    )
-    shop = plan(
-        play.scene.roles.values(),
-        (phone for phone in play.shop.phones if not phone.customer),
-        play.scene.now_s,
-        width=left - 4,
-        height=max(3, body - people_rows - 2),
-    )
-    layout["left"].split_column(
-        Layout(Panel(shop, title="the shop, ▲ gateway, · strangers", border_style="blue")),
-        Layout(_people(play), size=people_rows),
-    )
-    return layout
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """All that one picture shows."""
+
+    now_s: float
+    speed: float
+    broker: str
+    people: tuple[Seen, ...]
+    strangers: tuple[Spot, ...]
+    knows: Knowledge
+    feed: tuple[Happening, ...]
 
 
-def _headline(play: Play, width: int) -> Text:
-    broker = broker_text(play.broker.kind, play.broker.protocol.value)
-    left = f" presence demo  {CHAIN}/{STORE}  {broker}"
-    right = f"speed {play.clock.speed:g}  {clock_text(play.scene.now_s)} of {clock_text(SECONDS)} "
-    return Text(
-        left + right.rjust(max(0, width - len(left))), style="bold white on blue", no_wrap=True
+def frame_of(play: Play) -> Frame:
+    now_s, clock = play.scene.now_s, play.clock
+    walks = (phone.walk.at(now_s) for phone in play.shop.phones if not phone.customer)
+    return Frame(
+        now_s=now_s,
+        speed=clock.speed,
+        broker=broker_text(play.broker.kind, play.broker.protocol.value),
+        people=tuple(_seen(play, role, now_s) for role in play.scene.roles.values()),
+        strangers=tuple(spot for spot in walks if spot is not None),
+        knows=knowledge_of(play.gateway, clock.now()),
+        feed=tuple(each for each in play.scene.happenings if each.kind in STYLES),
     )
 
 
-def _people(play: Play) -> Panel:
-    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="bright_black")
-    table.add_column("who", width=6, no_wrap=True)
-    table.add_column("agreed to", width=15, no_wrap=True)
-    table.add_column("signal", width=BAR_CELLS, no_wrap=True)
-    table.add_column("", no_wrap=True, min_width=13)
-    for role in play.scene.roles.values():
-        name = Text(role.person.name, style=style_of(role))
-        permission = Text(role.person.permission, style="white" if role.person.in_force else "red")
-        table.add_row(name, permission, _bar(play, role.person.name), _status(role))
-    return Panel(table, title="customers of the chain", border_style="blue", padding=(0, 0, 0, 1))
+def _seen(play: Play, role: Role, now_s: float) -> Seen:
+    person = role.person
+    heard_s, _ = play.doorbell.last_heard.get(person.name, (-BELL_S, 0))
+    return Seen(
+        person.name,
+        role.agreed,
+        role.status,
+        style_of(role),
+        person.in_force,
+        person.walk().at(now_s),
+        hears_bell=person.rings and now_s - heard_s < BELL_S,
+    )
 
 
-def _status(role: Role) -> Text:
-    return Text(role.status, style=style_of(role) if role.said else "white", overflow="ellipsis")
+def style_of(role: Role) -> str:
+    """Green: somebody was told of them. Yellow: they were, and it was taken back."""
+    if role.said["withdrawn"]:
+        return "taken"
+    if role.said["entered"]:
+        return "told"
+    return "dim" if role.place is Position.AWAY else "bold"
 
 
-def _bar(play: Play, name: str) -> Text:
-    last_heard = {**play.shop.last_heard, **play.doorbell.last_heard}
-    heard_s, rssi_dbm = last_heard.get(name, (-FADES_S, 0))
-    if play.scene.now_s - heard_s >= FADES_S:
-        return Text("")
-    low, high = BAR_DBM
-    share = min(1.0, max(0.0, (rssi_dbm - low) / (high - low)))
-    cells = max(1, round(share * BAR_CELLS))
-    near, far = play.entry.enter_rssi_dbm, play.entry.exit_rssi_dbm
-    style = "green" if rssi_dbm >= near else "yellow" if rssi_dbm >= far else "red"
-    return Text("▮" * cells, style=style).append("▯" * (BAR_CELLS - cells), style="bright_black")
+def draw(frame: Frame, *, width: int, height: int) -> Canvas:
+    """At least MIN_COLUMNS × MIN_ROWS."""
+    canvas = Canvas(width, height)
+    left = width // 2
+    rows_below = max(HAPPENING_ROWS, height // 6)
+    below = height - 2 - rows_below
+    _title(canvas, frame)
+    _rule(canvas, 1, left, "┬", "the street, as you see it", "all that the gateway knows")
+    for row in range(2, below):
+        canvas.put(row, left, "│", "frame")
+    _street(canvas, frame, width=left, end=below)
+    _gateway(canvas, frame.knows, left=left + 2, end=below)
+    _rule(canvas, below, left, "┴", f"what happens; campaigns: {words(CAMPAIGNS)}")
+    _happenings(canvas, frame, top=below + 1, rows=rows_below)
+    column = 1
+    for sign, style, meaning in LEGEND:
+        column = canvas.put(height - 1, canvas.put(height - 1, column, sign, style), meaning)
+    return canvas
 
 
-def _said(play: Play, width: int, height: int) -> Panel:
-    """The latest happenings that fit, oldest first."""
+def _title(canvas: Canvas, frame: Frame) -> None:
+    left = f" presence demo · {frame.broker}"
+    right = f"speed {frame.speed:g} · {clock_text(frame.now_s)} of {clock_text(SECONDS)} "
+    canvas.put(0, 0, left + right.rjust(canvas.width - len(left)), "title")
+
+
+def _rule(canvas: Canvas, row: int, middle: int, joint: str, *titles: str) -> None:
+    canvas.put(row, 0, "─" * canvas.width, "frame")
+    canvas.put(row, middle, joint, "frame")
+    for column, title in zip((1, middle + 1), titles, strict=False):
+        canvas.put(row, column, f" {title} ", "bold")
+
+
+def _street(canvas: Canvas, frame: Frame, *, width: int, end: int) -> None:
+    first = end - len(frame.people)
+    people = (
+        (each.spot, each.name[0] + ("♪" if each.hears_bell else ""), _glyph_style(each))
+        for each in frame.people
+        if each.spot is not None
+    )
+    draw_plan(canvas, frame.strangers, people, top=2, width=width, height=first - 2)
+    for row, each in enumerate(frame.people, first):
+        canvas.put(row, 0, each.name, each.style)
+        canvas.put(row, NAME, each.agreed, "" if each.is_in_force else "refused", until=width)
+        style = "bell" if each.hears_bell else each.style
+        canvas.put(row, NAME + AGREED, each.status, style, until=width)
+
+
+def _glyph_style(each: Seen) -> str:
+    return "bold" if each.style == "dim" else each.style
+
+
+def _gateway(canvas: Canvas, knows: Knowledge, *, left: int, end: int) -> None:
+    lines = list(_known(knows, canvas.width - left))
+    for row, (text, style) in zip(range(2, end), lines, strict=False):
+        canvas.put(row, left, text, style)
+    canvas.cut += [text for text, _ in lines[end - 2 :]]
+
+
+def _known(knows: Knowledge, width: int) -> Iterator[tuple[str, str]]:
+    yield f"signed list {knows.list_seq}: {knows.entries} people, {knows.freshness}", "list"
+    yield f"heard   {knows.heard:,} advertisements:", ""
+    yield f"  {knows.strangers:,} of nobody it knows: dropped", "dim"
+    yield f"  {knows.recognised:,} of customers: recognised", ""
+    for line in textwrap.wrap(f"refused: {reasons(knows.refused)}", width - 2):
+        yield f"  {line}", "refused"
+    yield f"bell    {knows.answered} answers proven, {knows.unanswered} nobody's", "bell"
+    yield f"inside  {len(knows.inside)} numbers, and no name", ""
+    for number, since_s in knows.inside:
+        yield f"  {number}  for {since_s:.0f} s", "told"
+    visits = ", ".join(f"{count} {kind}" for kind, count in knows.visits.items())
+    yield f"visits  {visits}", ""
+    yield f"told    {knows.published} events, {knows.waiting} waiting", "told"
+    yield f"kept back: {reasons(knows.withheld)}", "refused"
+
+
+def _happenings(canvas: Canvas, frame: Frame, *, top: int, rows: int) -> None:
+    """The latest that fit, oldest first."""
     lines: list[tuple[str, str]] = []
-    for happening in play.scene.happenings:
-        text = f"{clock_text(happening.at_s)} {happening.text}"
-        wrapped = textwrap.wrap(text, width, subsequent_indent=" " * 6, break_long_words=True)
-        lines += [(line, STYLES[happening.kind]) for line in wrapped]
-    body = Text("\n", no_wrap=True).join(Text(line, style) for line, style in lines[-height:])
-    return Panel(body, title=f"campaigns: {words(CAMPAIGNS)}", border_style="blue")
-
-
-def _counts(play: Play) -> Panel:
-    counts: dict[str, Any] = dict(play.gateway.pipeline.counts)
-    strangers = counts["other_format"] + counts["unknown"] + counts["ambiguous"]
-    offers = sum(len(role.offers) for role in play.scene.roles.values())
-    cancelled = sum(role.cancelled for role in play.scene.roles.values())
-    visits = f"{counts['entered']} entered, {counts['left']} left"
-    said = (
-        f"{counts['published']}; {offers} offers, {cancelled} cancelled; {visits}, "
-        f"{counts['withdrawn']} withdrawn"
-    )
-    heard = (
-        f"{counts['heard']:,} = {strangers:,} of strangers, dropped + "
-        f"{counts['recognised']:,} of customers + refused"
-    )
-    rows = (
-        ("heard", heard),
-        ("refused", reasons(counts["refused"])),
-        ("published", said),
-    )
-    lines = [Text(f"{name:10}", "bright_black").append(text, "white") for name, text in rows]
-    return Panel(Group(*lines), title="counts: how many, never who", border_style="blue")
+    for each in frame.feed[-rows:]:
+        text = f"{clock_text(each.at_s)}  {each.text}"
+        wrapped = textwrap.wrap(text, canvas.width - 2, subsequent_indent=" " * 7)
+        lines += [(line, STYLES[each.kind]) for line in wrapped]
+    for row, (line, style) in enumerate(lines[-rows:], top):
+        canvas.put(row, 1, line, style)

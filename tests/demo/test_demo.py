@@ -1,12 +1,9 @@
 """`presence demo` from end to end, and the search that its privacy account rests on."""
 
-import argparse
 import base64
 import hashlib
-import io
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -21,34 +18,31 @@ from pathlib import Path
 import pytest
 
 from presence.cli import main
-from presence.cli.demo import audience_for
+from presence.config import Settings
+from presence.config.rules import places_of
 from presence.config.settings import MqttProtocol
-from presence.core.consent.list_json import assemble, parse_entry, parse_header
 from presence.core.site import Site
 from presence.core.visit.visits import Entered, Sighting, Visits
 from presence.demo import marks
 from presence.demo.account import Traces, as_dict, close_the_books, story_problems
-from presence.demo.consent_service import PlayedConsentService
 from presence.demo.lines import account_lines
+from presence.demo.publisher import ListPublisher
 from presence.demo.scene import Role, Scene
 from presence.demo.settings import demo_settings
 from presence.demo.stage import KeptStatus, Play, gateway_of
-from presence.demo.story import AUDIENCE, CHAIN, SECONDS, STORE, cast, consent_list
+from presence.demo.story import AIR, ANTENNAS, AUDIENCE, CHAIN, SECONDS, STORE, cast
 from presence.demo.watch import Message
 from presence.gateway.gateway import Gateway
 from presence.simulation import Pocket, Said, SimulatedClock, SimulatedDoorbell, SimulatedShop
 from presence.simulation.doorbell import Answered
 from presence.simulation.local_broker import LocalBroker
 from tests.support.brokers import needs_mosquitto
-from tests.support.builders import START_S, moment
+from tests.support.builders import moment
 
-SPEED = "20"
-LIMIT_S = 90
+SPEED = "5"
+LIMIT_S = 240
 needs_amqtt = pytest.mark.skipif(
     find_spec("amqtt") is None, reason="amqtt is not installed: pip install 'presence[demo]'"
-)
-needs_rich = pytest.mark.skipif(
-    find_spec("rich") is None, reason="rich is not installed: pip install 'presence[demo]'"
 )
 BROKERS = [
     pytest.param("mosquitto", marks=needs_mosquitto),
@@ -56,6 +50,7 @@ BROKERS = [
 ]
 ADDRESS = bytes.fromhex("4af0c6d2913e")
 CALLER = bytes.fromhex("5bc0ffee4d11")
+BROKER = LocalBroker("mosquitto", MqttProtocol.V5, 1883)
 
 
 def command(*options: str) -> list[str]:
@@ -67,6 +62,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("R-01", "R-03", "R-09", "R-10", "R-11", "R-19")
 @pytest.mark.parametrize("broker", BROKERS)
 def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
@@ -87,7 +83,7 @@ def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
         account["refused"].values()
     )
     assert account["heard"] > 2000
-    assert set(account["refused"]) == {"expired", "paused", "objected", "out_of_scope"}
+    assert set(account["refused"]) == {"paused", "out_of_scope"}
     assert account["withheld"] == {"no_category": 1}
     assert (account["entered"], account["left"], account["withdrawn"], account["published"]) == (
         5,
@@ -115,6 +111,7 @@ def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broker", BROKERS)
 def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account(broker):
     plain = command("--no-tui", "--broker", broker)
@@ -122,81 +119,38 @@ def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account
     assert done.returncode == 0, done.stdout + done.stderr
     for happening in (
         r"\d\d:\d\d  walk +Carla comes in \(ended yesterday\)",
-        r"\d\d:\d\d  entered +Aino entered; may hear of cars",
-        r"\d\d:\d\d  offer +offer to Aino: ",
-        r"\d\d:\d\d  entered +Jonas entered, answered the doorbell; may hear of cars",
-        r"\d\d:\d\d  list +David withdraws in the app",
+        r"\d\d:\d\d  entered +Aino entered → the engine may offer: cars",
+        r"\d\d:\d\d  offer +Aino gets an offer: ",
+        r"\d\d:\d\d  entered +Jonas entered, proven at the bell → the engine may offer: cars",
+        r"\d\d:\d\d  list +David withdraws in the app: a signed notice goes out",
+        r"\d\d:\d\d  list +Elsa asks in the app for garden\n[\s\S]*list +signed list 2 says so",
         (
-            r"\d\d:\d\d  withdrawn +David is taken back \(withdrawn\)\n[\s\S]*  list +list number "
-            r"88214 says the same"
+            r"\d\d:\d\d  withdrawn +David's event is withdrawn\n[\s\S]*  list +signed list "
+            r"3 confirms it"
         ),
-        r"\d\d:\d\d  cancelled +the offer to David is cancelled",
-        r"\d\d:\d\d  left +Aino left again",
-        r"  stored about strangers: nothing\. Of what they sent \d+ pieces were sought",
+        r"\d\d:\d\d  cancelled +David's offer is cancelled",
+        r"\d\d:\d\d  left +Aino left",
+        r"\d\d:\d\d  silent +Carla: permission ended yesterday → nothing said",
+        r"\d\d:\d\d  silent +Bruno: only looked in at the window → nothing said",
+        r"\d\d:\d\d  silent +a stranger: never asked for anything → nothing said",
+        r"\d\d:\d\d  bell +Jonas: the iPhone answers the bell",
+        r"  stored about strangers: nothing\. Sought: \d+ pieces",
     ):
         assert re.search(rf"^{happening}", done.stdout, re.MULTILINE), happening
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "\x1b" not in done.stdout
 
 
-@needs_rich
-def test_on_a_terminal_the_shop_is_drawn_and_the_account_stays_on_the_shells_screen():
-    controller, terminal = pty.openpty()
-    screen_of_80_by_24 = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-    running = subprocess.Popen(
-        command(), stdin=terminal, stdout=terminal, stderr=terminal, env=screen_of_80_by_24
-    )
-    os.close(terminal)
-    screen = b""
-    while True:
-        try:
-            screen += os.read(controller, 65536)
-        except OSError:  # the other end is closed
-            break
-    os.close(controller)
-    assert running.wait(LIMIT_S) == 0
-    drawn, _, after = screen.partition(b"\x1b[?1049l")  # back to the shell's own screen
-    for part in (
-        "customers of the chain",
-        "counts: how many, never who",
-        "Farid",
-        "offer: cars",
-        "offer gone",
-    ):
-        assert part.encode() in drawn
-    assert b"1 cancelled; 5 entered, 1 left, 1 withdrawn" in drawn  # the last row, to its last word
-    assert b"stored about strangers: nothing" in after
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@needs_rich
-@pytest.mark.parametrize(
-    ("columns", "rows", "audience"),
-    [(80, 24, "LiveView"), (79, 24, "PlainLines"), (80, 23, "PlainLines")],
-)
-def test_a_terminal_too_small_for_the_picture_gets_plain_lines(
-    monkeypatch, columns, rows, audience
-):
-    for name, value in {"TERM": "xterm", "COLUMNS": columns, "LINES": rows}.items():
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr("sys.stdout", terminal := Terminal())
-    assert type(audience_for(argparse.Namespace(json=False, no_tui=False))).__name__ == audience
-    assert ("needs 80 × 24 characters" in terminal.getvalue()) == (audience == "PlainLines")
-
-
-@pytest.mark.parametrize("speed", ["abc", "0", "31", "nan", "inf", ""])
+@pytest.mark.parametrize("speed", ["abc", "0", "5.1", "nan", "inf", ""])
 def test_a_speed_that_cannot_be_is_refused_in_words_of_the_user(capsys, speed):
     with pytest.raises(SystemExit, match="2"):
         main(["demo", "--speed", speed])
     assert (
-        f"argument --speed: {speed!r} is not a number between 0.1 and 30" in capsys.readouterr().err
+        f"argument --speed: {speed!r} is not a number between 0.1 and 5" in capsys.readouterr().err
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_demo_ends_cleanly_and_leaves_no_folder(number, code, tmp_path):
     running = subprocess.Popen(
@@ -218,20 +172,10 @@ def test_an_interrupted_demo_ends_cleanly_and_leaves_no_folder(number, code, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_consent_list_of_the_story_is_one_that_the_gateway_takes_whole():
-    people = cast(seed=7)
-    header, *entries = consent_list(people, seq=1, now_s=START_S)
-    parsed = assemble(
-        parse_header(header), [parse_entry(entry, max_span_s=396 * 86_400) for entry in entries], {}
-    )
-    assert len(parsed.entries) == len(people) == header["count"]
-    assert not parsed.refused
-    assert not any(person.name in json.dumps([header, *entries]) for person in people)
-
-
+@pytest.mark.slow
 @pytest.mark.requirement("R-19", "R-20")
 def test_the_story_comes_true_whatever_the_seed(tmp_path):
-    settings = demo_settings(tmp_path, LocalBroker("mosquitto", MqttProtocol.V5, 1883))
+    settings = some_settings(tmp_path)
     for seed in range(40):
         people = cast(seed)
         shop = SimulatedShop(
@@ -239,28 +183,35 @@ def test_the_story_comes_true_whatever_the_seed(tmp_path):
             SimulatedClock(moment()),
             seed=seed,
             seconds=SECONDS,
+            air=AIR,
+            antennas=[antenna for antenna, _ in ANTENNAS],
         )
         doorbell = a_doorbell(
             shop.clock, [person.pocket() for person in people if person.rings], seed=seed
         )
-        visits = Visits(settings.entry)
+        visits = Visits(settings.entry, places=places_of(settings))
         entered: dict[str, list[float]] = defaultdict(list)
         for report in shop.reports():
-            at = moment(report.at_s)
-            for event in visits.observe(Sighting(at, report.phone.name.encode(), report.rssi_dbm)):
-                if isinstance(event, Entered):
-                    entered[report.phone.name].append(report.at_s)
+            name = report.phone.name
+            sighting = Sighting(moment(report.at_s), name.encode(), report.rssi_dbm, report.antenna)
+            if any(isinstance(event, Entered) for event in visits.observe(sighting)):
+                entered[name].append(report.at_s)
+        bell = Visits(settings.entry)
         for heard in doorbell.heard():
+            name = heard.pocket.name
             for age_s, rssi_dbm, _ in heard.readings:
-                sighting = Sighting(
-                    moment(heard.at_s - age_s), heard.pocket.name.encode(), rssi_dbm
+                answer = Sighting(
+                    moment(heard.at_s - age_s), name.encode(), rssi_dbm, answered=True
                 )
-                if any(isinstance(event, Entered) for event in visits.observe(sighting)):
-                    entered[heard.pocket.name].append(heard.at_s)
-        assert set(entered) == {person.name for person in people if person.goes_in}, seed
+                if any(isinstance(event, Entered) for event in bell.observe(answer)):
+                    entered[name].append(heard.at_s)
+        told = {person.name for person in people if person.said}
+        outside = {person.name for person in people if not person.goes_in}
+        assert told <= entered.keys() <= {person.name for person in people} - outside, seed
         for person in people:
-            assert all(0 < at_s - person.door_s < 15 for at_s in entered[person.name])
+            assert all(0 < at_s - person.door_s < 30 for at_s in entered[person.name])
             assert len(entered[person.name]) <= 1
+            assert not person.said or entered[person.name][0] - person.door_s < 15, seed
 
 
 def test_a_greeting_too_many_and_one_too_few_are_problems():
@@ -277,27 +228,31 @@ def test_a_greeting_too_many_and_one_too_few_are_problems():
     assert any("offers" in problem for problem in story_problems(replace(greeted, offers=[])))
 
 
+def some_settings(folder: Path) -> Settings:
+    """Those of the play; the list is made by nobody, and the root is nobody's."""
+    publisher = ListPublisher(folder / "publisher")
+    publisher.root_file.parent.mkdir(parents=True)
+    publisher.root_file.write_text("{}", encoding="utf-8")
+    return demo_settings(folder / "gateway", BROKER, publisher)
+
+
 def a_doorbell(
     clock: SimulatedClock, pockets: Sequence[Pocket] = (), *, seed: int = 1
 ) -> SimulatedDoorbell:
     return SimulatedDoorbell(pockets, clock, Site(CHAIN, STORE), seed=seed, seconds=SECONDS)
 
 
-def a_play(
-    folder: Path, gateway: Gateway, shop: SimulatedShop, doorbell: SimulatedDoorbell
-) -> Play:
+def a_play(gateway: Gateway, shop: SimulatedShop, doorbell: SimulatedDoorbell) -> Play:
     people = cast(seed=1)
-    broker = LocalBroker("mosquitto", MqttProtocol.V5, 1883)
     return Play(
         seed=1,
         people=people,
         clock=shop.clock,
         shop=shop,
         doorbell=doorbell,
-        scene=Scene(people, shop.clock, seconds=SECONDS, tell=lambda _: None),
+        scene=Scene(people, {}, shop.clock, seconds=SECONDS, tell=lambda _: None),
         gateway=gateway,
-        broker=broker,
-        entry=demo_settings(folder, broker).entry,
+        broker=BROKER,
     )
 
 
@@ -305,9 +260,7 @@ def test_a_leak_anywhere_and_a_blind_search_are_problems_of_the_account(tmp_path
     shop = SimulatedShop([], SimulatedClock(moment()), seed=1, seconds=SECONDS)
     shop.said.add(Said(ADDRESS, b"", customer=False))
     shop.said.add(Said(ADDRESS[::-1], b"", customer=True))
-    broker = LocalBroker("mosquitto", MqttProtocol.V5, 1883)
-    settings = demo_settings(tmp_path, broker)
-    PlayedConsentService(settings.consent, broker)
+    settings = some_settings(tmp_path)
     message = Message(
         "presence/v1/acme/fi-0042/evt/offers-main",
         ADDRESS[::-1].hex(":").encode(),
@@ -323,7 +276,9 @@ def test_a_leak_anywhere_and_a_blind_search_are_problems_of_the_account(tmp_path
             log=f"heard {ADDRESS.hex()}, dev_{CALLER.hex('_').upper()} rang",
             status="",
         )
-        account = close_the_books(a_play(tmp_path, gateway, shop, doorbell), traces)
+        account = close_the_books(
+            a_play(gateway, shop, doorbell), {"aino": b"pairwise key, 16"}, traces
+        )
     assert "of a stranger: address (hexadecimal) stands in log lines" in account.problems
     assert "of a customer: address (hexadecimal) stands in MQTT messages" in account.problems
     assert "of a stranger: address (hexadecimal) stands in log lines" in account.problems
@@ -382,9 +337,6 @@ def test_every_file_below_is_searched_and_its_name_too(tmp_path):
     (tmp_path / f"{ADDRESS.hex()}.txt").touch()
     found = marks.search({ADDRESS: "address"}, marks.files_below(tmp_path))
     assert {finding.where for finding in found} == {"file state/deep.sqlite", "file names"}
-    (tmp_path / "engine").mkdir()
-    (tmp_path / "engine" / "own").write_bytes(ADDRESS)
-    assert "file engine/own" not in marks.files_below(tmp_path, but="engine")
 
 
 def test_a_finding_says_what_and_where_and_never_whose():

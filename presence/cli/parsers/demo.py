@@ -2,22 +2,25 @@
 
 import argparse
 import math
+from pathlib import Path
 from typing import Final
 
 from presence.cli.command import Commands, add_json
 
 DESCRIPTION: Final = """\
-Plays a shop for about a minute: customers and passers-by as raw advertising
-payloads, through the very gateway that `presence run` starts, to a real MQTT
-broker on this machine and an offer engine. Needs no radio, no root and no
+Plays a shop for about a minute: the street as you see it, beside all that the
+gateway knows. Customers and passers-by are raw advertising payloads, and a
+locked iPhone answers the doorbell. The gateway is the one that `presence run`
+starts; the list is signed by `presence consents`, the events go to an MQTT
+broker on this machine and to the offer engine. Needs no radio, no root and no
 network. Ends by itself, with a privacy account that is measured.
 """
 
 EPILOG: Final = """\
 exit codes: 0 all as it should be; 1 a trace was found, somebody was greeted
 wrongly, or a part did not start; 130 interrupted. Without a terminal, on one of
-less than 80 × 24 characters, and with --no-tui, there is one plain line for
-each happening.
+less than 80 × 24 characters, with TERM=dumb and with --no-tui, there is one
+plain line for each happening. NO_COLOR switches colours off.
 """
 
 
@@ -30,7 +33,7 @@ def add(commands: Commands) -> None:
         epilog=EPILOG,
     )
     command.add_argument(
-        "--speed", type=_speed, default=1.0, metavar="N", help="so many times faster, 0.1 to 30 (1)"
+        "--speed", type=_speed, default=1.0, metavar="N", help="so many times faster, 0.1 to 5 (1)"
     )
     command.add_argument(
         "--seed", type=int, default=1, metavar="N", help="another number, another day (1)"
@@ -42,7 +45,13 @@ def add(commands: Commands) -> None:
         help="auto: mosquitto where it is installed, because it speaks MQTT 5",
     )
     command.add_argument(
-        "--no-tui", action="store_true", help="plain lines in place of the live view"
+        "--no-tui", action="store_true", help="plain lines in place of the picture"
+    )
+    command.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="the picture as an asciicast of 80 × 24, to be played with asciinema",
     )
     add_json(command, "one JSON object at the end on stdout; with --no-tui, lines on stderr")
 
@@ -52,6 +61,6 @@ def _speed(text: str) -> float:
         speed = float(text)
     except ValueError:
         speed = math.nan
-    if not 0.1 <= speed <= 30:  # nor is "nan"
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.1 and 30")
+    if not 0.1 <= speed <= 5:  # nor is "nan"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0.1 and 5")
     return speed
