@@ -15,6 +15,7 @@ BESIDE = {
     "system": "in a virtual machine",
     "house": "the rules of the house",
     "cluster": "on clusters of brokers",
+    "kafka": "on a broker that speaks Kafka's protocol",
     "scripts": "the scripts",
     "checker": "the consent model checker, scripts/hunt",
     "entrybench": "scripts/entrybench",

@@ -1,0 +1,1 @@
+"""On a broker that speaks Kafka's protocol."""
