@@ -1,5 +1,6 @@
 """A file is there as a whole or not at all, and where it was meant to be."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -37,4 +38,22 @@ def test_a_link_that_somebody_put_there_leads_the_content_nowhere(tmp_path: Path
     replace_file(tmp_path / "kept", b"ours")
 
     assert elsewhere.read_bytes() == b"theirs"
+    assert (tmp_path / "kept").read_bytes() == b"ours"
+
+
+def test_an_owner_is_asked_for_only_where_somebody_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sandbox of the unit has no chown (systemd/presence.service): not even one that changes
+    nothing.
+    """
+
+    def forbidden(*_arguments: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchown", forbidden)
+    replace_file(tmp_path / "kept", b"ours")
+    assert (tmp_path / "kept").read_bytes() == b"ours"
+    with pytest.raises(PermissionError):
+        replace_file(tmp_path / "kept", b"theirs", owner=(0, 0))
     assert (tmp_path / "kept").read_bytes() == b"ours"
