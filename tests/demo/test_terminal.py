@@ -50,6 +50,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.written = b""
+        self._resized_at = 0
 
     def _resize(self, columns: int, rows: int) -> None:
         size = struct.pack("HHHH", rows, columns, 0, 0)
@@ -58,6 +59,7 @@ class Terminal:
     def resize(self, columns: int, rows: int) -> None:
         self._resize(columns, rows)
         self.screen.resize(rows, columns)
+        self._resized_at = len(self.written)
         self.screen.reset()  # pyte knows one screen only: what stood on the other is no answer
 
     def until(self, words: str) -> str:
@@ -67,6 +69,13 @@ class Terminal:
             assert time.monotonic() < ends_s, shown
             assert self._read(), shown
         return shown
+
+    def until_written(self, words: str) -> None:
+        """Read on until these words were written since the last resize, wherever they stand."""
+        ends_s = time.monotonic() + LIMIT_S
+        while words.encode() not in self.written[self._resized_at :]:
+            assert time.monotonic() < ends_s, self.written[-2000:]
+            assert self._read(), self.written[-2000:]
 
     def rest(self) -> int:
         """Read to the end; the exit code."""
@@ -121,8 +130,8 @@ def test_a_terminal_that_becomes_too_small_gets_lines_and_the_picture_when_it_gr
     with terminal(80, 24) as demo:
         demo.until("all that the gateway knows")
         demo.resize(60, 20)
-        demo.until("plain lines: the picture needs")
-        demo.until("comes in")
+        demo.until_written("plain lines: the picture needs")
+        demo.until_written("comes in")
         demo.resize(100, 30)
         shown = demo.until("A-J customers")
         assert "all that the gateway knows" in shown
