@@ -29,10 +29,12 @@ class SimulatedClock:
     @property
     def elapsed_s(self) -> float:
         """Simulated seconds since the start."""
+        return self._look()
+
+    def _look(self) -> float:
+        """What is over by now; what it waited is taken off."""
         elapsed_s = (time.monotonic() - self._began_s) * self.speed
-        over_s = elapsed_s - min(self._stops_s, default=inf)
-        if over_s <= 0:
-            return elapsed_s
+        over_s = max(0.0, elapsed_s - min(self._stops_s, default=inf))
         self._began_s += over_s / self.speed
         return elapsed_s - over_s
 
@@ -46,7 +48,7 @@ class SimulatedClock:
         try:
             yield
         finally:
-            self.elapsed_s  # noqa: B018 - what it waited is taken off
+            self._look()
             self._stops_s.remove(elapsed_s)
 
     async def until(self, elapsed_s: float) -> None:

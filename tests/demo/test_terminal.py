@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,18 +64,21 @@ class Terminal:
 
     def until(self, words: str) -> str:
         """Read on until these words stand on the screen; answers with the screen."""
-        ends_s = time.monotonic() + LIMIT_S
-        while words not in (shown := "\n".join(self.screen.display)):
-            assert time.monotonic() < ends_s, shown
-            assert self._read(), shown
-        return shown
+        self._read_until(lambda: words in self._shown())
+        return self._shown()
 
     def until_written(self, words: str) -> None:
         """Read on until these words were written since the last resize, wherever they stand."""
+        self._read_until(lambda: words.encode() in self.written[self._resized_at :])
+
+    def _read_until(self, found: Callable[[], bool]) -> None:
         ends_s = time.monotonic() + LIMIT_S
-        while words.encode() not in self.written[self._resized_at :]:
-            assert time.monotonic() < ends_s, self.written[-2000:]
-            assert self._read(), self.written[-2000:]
+        while not found():
+            assert time.monotonic() < ends_s, self._shown()
+            assert self._read(), self._shown()
+
+    def _shown(self) -> str:
+        return "\n".join(self.screen.display)
 
     def rest(self) -> int:
         """Read to the end; the exit code."""

@@ -21,7 +21,7 @@ from presence.config.rules import read_store_key
 from presence.config.settings import AntennaSettings
 from presence.config.walk import Misfit, parse_answer
 from presence.edges.bluez.diagnosis import lasting_names, look_for_adapters
-from presence.edges.host.files import NOBODY_ELSE, Owner, new_file, new_key_file, replace_file
+from presence.edges.host.files import Owner, new_file, new_key_file, replace_file
 from presence.errors import RadioError, StorageError, UsageError
 from presence.location import SETTINGS, as_option, settings_file
 
@@ -92,14 +92,14 @@ def write(path: Path, text: str, settings: Settings, out: TextIO, *, force: bool
     print(f"written  {path}", file=out)
 
 
-def _owner(user: str) -> Owner:
+def _owner(user: str) -> Owner | None:
     """Where the service is installed: `user`, and the technicians' group. Only root gives away."""
     try:
         if os.geteuid() == 0:
             return pwd.getpwnam(user).pw_uid, grp.getgrnam(TECHNICIANS).gr_gid
     except KeyError:
         pass
-    return NOBODY_ELSE
+    return None
 
 
 def _answers(

@@ -5,9 +5,8 @@ import secrets
 from pathlib import Path
 
 Owner = tuple[int, int]
-"""User and group, as numbers; -1: whoever makes the file."""
-NOBODY_ELSE: Owner = (-1, -1)
-KEY_BYTES = 32
+"""User and group, as numbers."""
+SECRET_BYTES = 32
 
 
 def replace_file(
@@ -15,17 +14,17 @@ def replace_file(
     content: bytes,
     *,
     mode: int = 0o600,
-    owner: Owner = NOBODY_ELSE,
+    owner: Owner | None = None,
     durable: bool = True,
 ) -> None:
     """A reader sees the old file or the new one, never half of one; raises OSError.
 
-    `durable`: so it is where the power fails, too.
+    `durable`: so it is where the power fails, too. `owner`: None: whoever makes the file.
     """
     _beside(path, content, mode=mode, owner=owner, durable=durable).replace(path)
 
 
-def new_file(path: Path, content: bytes, *, mode: int = 0o600, owner: Owner = NOBODY_ELSE) -> None:
+def new_file(path: Path, content: bytes, *, mode: int = 0o600, owner: Owner | None = None) -> None:
     """The same where no file may be replaced: raises FileExistsError, and leaves it alone."""
     new = _beside(path, content, mode=mode, owner=owner, durable=True)
     try:
@@ -34,21 +33,21 @@ def new_file(path: Path, content: bytes, *, mode: int = 0o600, owner: Owner = NO
         new.unlink()
 
 
-def new_key_file(path: Path, *, owner: Owner = NOBODY_ELSE) -> None:
+def new_key_file(path: Path, *, owner: Owner | None = None) -> None:
     """A secret of our own: 64 hex digits, for its owner alone. Raises OSError, and
     FileExistsError where there is one already.
     """
-    new_file(path, secrets.token_hex(KEY_BYTES).encode("ascii"), mode=0o400, owner=owner)
+    new_file(path, secrets.token_hex(SECRET_BYTES).encode("ascii"), mode=0o400, owner=owner)
 
 
-def _beside(path: Path, content: bytes, *, mode: int, owner: Owner, durable: bool) -> Path:
+def _beside(path: Path, content: bytes, *, mode: int, owner: Owner | None, durable: bool) -> Path:
     """Made beside the old one and by nobody else: in a folder of another user no link leads our
     content elsewhere.
     """
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        if owner != NOBODY_ELSE:  # the daemon's sandbox forbids the call, whatever it asks for
+        if owner is not None:  # the daemon's sandbox forbids the call, whatever it asks for
             os.fchown(file.fileno(), *owner)
         os.fchmod(file.fileno(), mode)  # whatever the umask says
         file.write(content)
