@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from presence.core.encoding import encode_base64url
 from presence.core.recognition.identifiers import WINDOW_S, window_at
-from presence.edges.host.files import new_key_file
 from presence.simulation.identity_keys import window_key
 from scripts.dev_broker.certificates import Authority
 
@@ -66,7 +65,7 @@ def lay_out(folder: Path, port: int, *, dynamic_security: bool = False) -> None:
         chain=CHAIN, store=STORE, gateway=GATEWAY, audience=AUDIENCE, port=port, review_by=review_by
     )
     (folder / "presence.yaml").write_text(text, encoding="utf-8")
-    new_key_file(folder / "store.key")
+    _write_secret(folder / "store.key", secrets.token_hex(32))
     _one_customer(folder, time.time())
 
 
