@@ -1,4 +1,4 @@
-"""In which folders the gateway of this machine is asked for."""
+"""In which folders the gateway of this machine is asked for, and by which clock its shop goes."""
 
 import sys
 from pathlib import Path
@@ -29,3 +29,11 @@ def storage_of(named: Path | None) -> StorageSettings:
             file=sys.stderr,
         )
         return storage
+
+
+def time_zone_of(named: Path | None) -> str | None:
+    """The shop's, from the same settings; None where they cannot be used, which was said."""
+    try:
+        return load_settings(named or settings_file()).store.time_zone
+    except ConfigurationError:
+        return None

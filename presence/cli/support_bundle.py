@@ -188,7 +188,7 @@ def _allowed_lines(lines: list[str]) -> Iterator[str]:
 
 
 def _audit(settings: Settings, _options: argparse.Namespace) -> str:
-    """Digests of lists and settings, no persons: as `presence audit show` prints it."""
+    """Digests of lists and settings, no persons: as `presence audit show --json` prints it."""
     return "".join(
         f"{line.decode('ascii', 'backslashreplace')}\n"
         for _, line in lines_of(settings.storage.state_dir)

@@ -7,6 +7,9 @@ from presence.cli.command import CONFIG, Commands, add_json, add_other_config
 
 DESCRIPTION: Final = """\
 Reads the audit log in the state directory. Changes nothing.
+
+  show     one sentence for each record, in the shop's time; --json: its lines
+  verify   follows the chain of hashes
 """
 
 EPILOG: Final = """\
@@ -40,4 +43,4 @@ def add(commands: Commands) -> None:
         metavar="N:HASH",
         help="a head that was noted earlier: is its line still the same?",
     )
-    add_json(command)
+    add_json(command, "verify: one JSON object; show: one for each record")

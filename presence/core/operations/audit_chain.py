@@ -74,7 +74,7 @@ def verify(lines: Iterable[tuple[str, bytes]], head: ChainHead | None) -> ChainV
     expected: ChainLink | None = None
     at_head = ""
     for place, line in lines:
-        record = _record(line)
+        record = record_of(line)
         if record is None:
             verdict.problem = verdict.problem or f"{place}: not a line of the audit log"
             expected = None
@@ -132,7 +132,7 @@ def _against(head: ChainHead | None, verdict: ChainVerdict, at_head: str) -> str
     return ""
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def record_of(line: bytes) -> dict[str, Any] | None:
     """None where it is no line that we could have written."""
     if len(line) > LINE_MAX:
         return None

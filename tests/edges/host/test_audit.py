@@ -194,5 +194,5 @@ async def test_verify_says_whole_names_the_broken_line_and_knows_a_noted_head(
     (tmp_path / FILE_NAME).write_text(text.replace('"seq":1', '"seq":9'))
     assert main(verify) == 1
     assert f"{tmp_path / FILE_NAME} line 3: number 3 does not follow" in capsys.readouterr().out
-    assert main(["audit", "show", "--state-dir", str(tmp_path)]) == 0
+    assert main(["audit", "show", "--json", "--state-dir", str(tmp_path)]) == 0
     assert '"seq":9' in capsys.readouterr().out

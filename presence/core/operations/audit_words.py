@@ -1,0 +1,125 @@
+"""The audit log in a person's words: a sentence for each record, and nothing that it does not say.
+
+A kind that is not known here is told as it stands, so that no record is ever left out. The hashes
+of the chain are left to `presence audit verify`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from presence.core.operations.audit_chain import BROKEN
+
+Record = Mapping[str, Any]
+OF_THE_CHAIN: Final = ("n", "at", "what", "prev")
+DIGEST_SHOWN: Final = 12
+"""Enough to compare by eye; `--json` has all of it."""
+
+
+def in_words(record: Record) -> str:
+    """One sentence, whatever the record holds."""
+    words = WORDS.get(str(record.get("what")))
+    if words is not None:
+        try:
+            return words(record)
+        except (KeyError, TypeError, ValueError):
+            return _as_it_stands(record)
+    return _as_it_stands(record)
+
+
+def _as_it_stands(record: Record) -> str:
+    details = [f"{name} {value}" for name, value in record.items() if name not in OF_THE_CHAIN]
+    said = f": {', '.join(details)}" if details else ""
+    return f"A record of the kind {record.get('what')}{said}."
+
+
+def _started(record: Record) -> str:
+    return f"The gateway started, version {record['version']}."
+
+
+def _settings(record: Record) -> str:
+    digest = str(record["digest"])[:DIGEST_SHOWN]
+    return f"Settings came into force that were not in force before (digest {digest}…)."
+
+
+def _armed(record: Record) -> str:
+    if record["armed"] is True:
+        return "The gateway was armed: it may listen for customers."
+    return "The gateway was disarmed: the review of the notice is overdue, and it hears nobody."
+
+
+def _root(record: Record) -> str:
+    return f"The gateway trusts version {int(record['version'])} of the list's root keys."
+
+
+def _list(record: Record) -> str:
+    entries = _counted(record["entries"], "entry", "entries")
+    return f"List {record['list']}, number {int(record['seq'])}, came into force with {entries}."
+
+
+def _clock(record: Record) -> str:
+    seconds = float(record["seconds"])
+    way = "back" if seconds < 0 else "forward"
+    return f"The clock jumped {way} by {_duration(abs(seconds))}."
+
+
+def _asked(record: Record) -> str:
+    what = ASKED.get(record["asked"], f"`{record['asked']}`")
+    return f"User {int(record['uid'])} of this machine asked for {what}."
+
+
+def _rolled_back(record: Record) -> str:
+    return (
+        f"Alarm: the gateway was brought an old list, number {int(record['seq'])}, and refused it."
+    )
+
+
+def _grew(record: Record) -> str:
+    entries = _counted(record["entries"], "entry", "entries")
+    return (
+        f"Alarm: list number {int(record['seq'])} had far more entries than the one before "
+        f"({entries}), nobody had approved it, and the gateway refused it."
+    )
+
+
+def _frozen(record: Record) -> str:
+    return (
+        f"Alarm: the consent service signed list number {int(record['seq'])}, and its server did "
+        "not give it to the gateway."
+    )
+
+
+def _broken(record: Record) -> str:
+    return f"The gateway found this log broken as it started: {record['problem']}."
+
+
+def _counted(number: Any, one: str, more: str) -> str:
+    return f"{int(number):,} {one if int(number) == 1 else more}"
+
+
+def _duration(seconds: float) -> str:
+    for name, length_s in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length_s:
+            return _about(seconds / length_s, name)
+    return _about(seconds, "second")
+
+
+def _about(number: float, unit: str) -> str:
+    shown = f"{number:.1f}".removesuffix(".0")
+    return f"{shown} {unit}{'' if shown == '1' else 's'}"
+
+
+ASKED: Final = {"metrics": "the metrics", "status": "the status"}
+WORDS: Final[Mapping[str, Callable[[Record], str]]] = {
+    "gateway.started": _started,
+    "config.applied": _settings,
+    "armed": _armed,
+    "root.trusted": _root,
+    "list.applied": _list,
+    "clock.jumped": _clock,
+    "technician.asked": _asked,
+    "alarm.rollback": _rolled_back,
+    "alarm.growth": _grew,
+    "alarm.frozen": _frozen,
+    BROKEN: _broken,
+}
+"""By the kind of record."""

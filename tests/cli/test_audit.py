@@ -1,0 +1,58 @@
+"""`presence audit show`: sentences for a person, lines for a program."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from presence.cli import main
+from presence.core.operations.audit_chain import ChainLink, encode
+from presence.edges.host.audit import FILE_NAME
+from tests.support.shops import Shop
+
+
+def written(state: Path) -> None:
+    state.mkdir(parents=True)
+    first, link = encode(
+        "gateway.started", {"version": "1.2"}, at="2026-11-23T14:05:07Z", after=ChainLink()
+    )
+    second, _ = encode(
+        "technician.asked", {"asked": "metrics", "uid": 1000}, at="2026-11-23T15:00:00Z", after=link
+    )
+    (state / FILE_NAME).write_bytes(first + second + b"not a line\n")
+
+
+def test_show_tells_each_record_in_a_sentence_in_the_shops_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = Shop(tmp_path, 1)
+    shop.lay_out()
+    shop.config.write_text(
+        shop.config.read_text().replace(
+            "gateway: gw-1", "gateway: gw-1, time_zone: Europe/Helsinki"
+        )
+    )
+    written(shop.folder / "state")
+    assert main(["audit", "show", "--config", str(shop.config)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "2026-11-23 16:05:07  The gateway started, version 1.2.",
+        "2026-11-23 17:00:00  User 1000 of this machine asked for the metrics.",
+    ]
+    assert lines[2].endswith("line 3: this line cannot be read: `presence audit verify`")
+
+
+def test_show_of_a_folder_alone_uses_the_machines_time_and_json_prints_the_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    written(tmp_path / "state")
+    show = ["audit", "show", "--state-dir", str(tmp_path / "state")]
+    assert main([*show, "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert json.loads(lines[1])["asked"] == "metrics"
+    assert lines[2] == "not a line"
+    assert main(show) == 0
+    assert "The gateway started" in capsys.readouterr().out
+    assert main(["audit", "show", "--state-dir", str(tmp_path)]) == 0
+    assert "no audit log" in capsys.readouterr().out
