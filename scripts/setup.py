@@ -50,10 +50,13 @@ UNFINISHED = WORKSHOP / "unfinished"
 PARTS = {
     "demo": ["--no-default-groups", "--group", "build", "--extra", "demo"],
     "full": ["--no-default-groups", "--group", "dev", "--all-extras"],
+    "docs": ["--no-default-groups", "--group", "dev", "--group", "docs", "--all-extras"],
     "bench": [
         "--no-default-groups",
         "--group",
         "dev",
+        "--group",
+        "docs",
         "--group",
         "bench",
         "--group",
