@@ -11,8 +11,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,30 +42,38 @@ WRITES = (
     "dir/rename",
     "dir/unlink",
 )
+POINTS = [f"posix/io/{name}".encode() for name in WRITES]
 Decide = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(ctypes.c_int), ctypes.c_void_p, ctypes.c_void_p
 )
 
 
 class Disk:
-    """Fails from its n-th write on, while it is `worn`."""
+    """Fails from its n-th write on, while it is worn."""
 
     def __init__(self, errno: int) -> None:
         self._fiu = ctypes.CDLL("libfiu.so.0")
         self._fiu.fiu_init(0)
+        self._errno = ctypes.c_void_p(errno)
         self._decide = Decide(self._fails)  # kept, or ctypes would free it
-        self.left = 0
-        self.worn = False
+        self._left = 0
         self.failed = 0
-        for name in WRITES:
-            point, which = f"posix/io/{name}".encode(), ctypes.c_void_p(errno)
-            assert self._fiu.fiu_enable_external(point, 1, which, 0, self._decide) == 0
+
+    @contextmanager
+    def worn_from(self, at: int) -> Iterator[None]:
+        """Only in here libfiu asks: each write asks Python, and most of them are no trial's."""
+        self._left, self.failed = at, 0
+        for point in POINTS:
+            assert self._fiu.fiu_enable_external(point, 1, self._errno, 0, self._decide) == 0
+        try:
+            yield
+        finally:
+            for point in POINTS:
+                assert self._fiu.fiu_disable(point) == 0
 
     def _fails(self, *_: object) -> int:
-        if not self.worn:
-            return 0
-        self.left -= 1
-        if self.left > 0:
+        self._left -= 1
+        if self._left > 0:
             return 0
         self.failed += 1
         return 1
@@ -179,26 +187,26 @@ STORES: dict[str, Callable[[Path], tuple[Callable[[], None], Callable[[], object
 
 def tried(disk: Disk, act: Callable[[], None], at: int) -> tuple[str, str]:
     """How it ended, and in which words."""
-    disk.left, disk.failed, disk.worn = at, 0, True
     try:
-        act()
+        with disk.worn_from(at):
+            act()
     except (StorageError, ConsentListError) as error:
         return "told", str(error)
     except Exception as error:  # noqa: BLE001 - that is what the test looks for
         return "uncaught", f"{type(error).__name__}: {error}"
-    finally:
-        disk.worn = False
     return "done", ""
 
 
 def main() -> None:
     name, errno, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     disk = Disk(errno)
+    place, prepared = folder / f"{name}-disk", folder / f"{name}-prepared"
+    place.mkdir()
+    act, state = STORES[name](place)
+    before: Any = state()
+    place.rename(prepared)
     for at in range(1, 1000):
-        place = folder / f"{name}-{at}"
-        place.mkdir()
-        act, state = STORES[name](place)
-        before: Any = state()
+        shutil.copytree(prepared, place, symlinks=True)
         how, words = tried(disk, act, at)
         failed, after = disk.failed, state()
         act() if how != "done" or failed else None

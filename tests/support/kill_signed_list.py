@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy.ma  # noqa: F401 - numpy imports it at the first union1d, which would be in every look
+
 from presence.edges.consent_list.repository import TufRepository
 from presence.edges.consent_list.segment_files import WindowKeyFiles
 from presence.edges.consent_list.signed import SignedList
