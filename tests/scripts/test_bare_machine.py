@@ -31,5 +31,5 @@ def test_what_cannot_be_run_is_skipped_aloud_and_an_error_in_ci_for_root(
 
 def test_it_explains_itself() -> None:
     done = subprocess.run([SCRIPT, "--help"], capture_output=True, text=True, check=True)
-    for option in ("--servers", "--install", "trixie", "bookworm"):
+    for option in ("--servers", "--install", "--build", "--again", "trixie", "bookworm"):
         assert option in done.stdout

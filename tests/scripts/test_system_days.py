@@ -119,19 +119,20 @@ def test_a_machine_that_tells_nothing_more_is_ended_before_its_time(
         run(tmp_path, tmp_path, tmp_path / "out", "true", timeout_s=600, silent_s=0.1)
 
 
+@pytest.mark.parametrize("options", [[], ["--build"]])
 @pytest.mark.parametrize(
     ("ci", "user", "code"), [("true", "0", 1), ("true", "1000", 0), ("false", "0", 0)]
 )
 def test_a_machine_that_cannot_be_had_is_a_failure_for_root_in_ci_alone(
-    tmp_path: Path, ci: str, user: str, code: int
+    tmp_path: Path, ci: str, user: str, code: int, options: list[str]
 ) -> None:
     for name in ("bash", "dirname", "readlink", "tail", "mktemp", "rm", "sed"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)
     for name, does in (("id", f"echo {user}"), ("apt-get", "echo no network; exit 100")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
-    script = ROOT / "scripts" / "test-system"
+    command = [ROOT / "scripts" / "test-system", *options]
     environment = {"PATH": str(tmp_path), "CI": ci, "HOME": str(tmp_path)}
-    done = subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     assert "system tests SKIPPED: " in done.stderr
