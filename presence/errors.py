@@ -231,6 +231,16 @@ def ungrouped() -> Iterator[None]:
         raise next(leaves(ours)) from None
 
 
+def reason_of(error: BaseException) -> str:
+    """Why the system refused, in words alone: its number says nothing, and the message that quotes
+    this names the file.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        words = error.strerror
+        return words[0].lower() + words[1:] if words[1:2].islower() else words
+    return str(error) or type(error).__name__
+
+
 def type_and_place(error: BaseException) -> str:
     """All that may be told of an error that is not ours: its text may quote what was on air
     (R-65).

@@ -6,61 +6,70 @@ Imports: everything below; nothing imports it.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from typing import Final
 
-from presence import __version__
-from presence.cli.command import Commands, work_of
-from presence.cli.parsers import PARSERS
-from presence.errors import ConfigurationError, PresenceError, RadioError, UsageError
-
-EXIT_CODES: Final = """\
-exit codes:
-  0   done, all is well
-  1   something was found or failed; the message says what to do
-  2   the command line is wrong
-  3   `presence status`: no gateway runs; 4: it does not answer us
-  75  the radio is deaf and only a start anew is left to try: for
-      `Restart=always` of systemd (EX_TEMPFAIL)
-  78  the configuration cannot be used (EX_CONFIG)
-  130 interrupted
-"""
-
-
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="presence",
-        description="Recognises customers who asked to be recognised, and nobody else.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"presence {__version__}")
-    commands = Commands(top, metavar="COMMAND")
-    for each in PARSERS:
-        each.add(commands)
-    return top
+from presence.cli.command import work_of
+from presence.cli.exit_codes import ExitCode
+from presence.cli.parsers import parser
+from presence.errors import (
+    ConfigurationError,
+    PresenceError,
+    RadioError,
+    UsageError,
+    type_and_place,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code; see EXIT_CODES."""
+    """The exit code; see MEANINGS."""
+    try:
+        try:
+            return _answer(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # `presence … | head`: nobody reads any more, nor what is written late
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+def _answer(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
+    if getattr(options, "no_color", False):
+        os.environ["NO_COLOR"] = "1"  # no-color.org; also what libraries look at
     try:
         return work_of(options)(options)
-    except ConfigurationError as error:
-        print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
-        return 78
-    except UsageError as error:
-        print(f"presence {options.command}: {error}", file=sys.stderr)
-        return 64
-    except RadioError as error:
-        print(f"presence {options.command}: {error}", file=sys.stderr)
-        return 75
     except PresenceError as error:
-        print(f"presence {options.command}: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `presence … | head`: nobody reads any more
-        sys.stderr.close()
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        _explain(error, options)
+        return code_of(error)
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception:  # noqa: BLE001 - told as ever, but 1 would be a verdict
+        sys.excepthook(*sys.exc_info())
+        return ExitCode.SOFTWARE
+
+
+def _explain(error: PresenceError, options: argparse.Namespace) -> None:
+    name = " ".join(filter(None, ("presence", options.command, getattr(options, "action", None))))
+    head = "the configuration cannot be used:\n" if isinstance(error, ConfigurationError) else ""
+    print(f"{name}: {head}{error}", file=sys.stderr)
+    cause: BaseException | None = error if getattr(options, "verbose", False) else None
+    while cause is not None:
+        print(f"  {type_and_place(cause)}", file=sys.stderr)
+        cause = cause.__cause__ or cause.__context__
+
+
+def code_of(error: PresenceError) -> ExitCode:
+    """What could not be done, and who must act."""
+    match error:
+        case UsageError():
+            return ExitCode.USAGE
+        case ConfigurationError():
+            return ExitCode.CONFIG
+        case RadioError():
+            return ExitCode.TEMPFAIL
+        case _:
+            return ExitCode.UNAVAILABLE

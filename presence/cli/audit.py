@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from presence.cli.exit_codes import ExitCode
 from presence.cli.folders import storage_of, time_zone_of
 from presence.core.operations.audit_chain import digest_of, record_of
 from presence.core.operations.audit_words import in_words
@@ -63,6 +64,8 @@ def local_time(text: str, zone: tzinfo | None) -> str:
 def _verify(directory: Path, options: argparse.Namespace) -> int:
     verdict = look_at(directory)
     problem = verdict.problem or _against_noted(directory, options.head)
+    if options.quiet:
+        return ExitCode.WARN if problem else ExitCode.OK
     head = f"{verdict.last.n}:{verdict.last.digest}"
     if options.json:
         print(
@@ -77,7 +80,7 @@ def _verify(directory: Path, options: argparse.Namespace) -> int:
         )
     else:
         print(f"whole: {verdict.lines} lines; head {head}")
-    return 1 if problem else 0
+    return ExitCode.WARN if problem else ExitCode.OK
 
 
 def _against_noted(directory: Path, noted: str | None) -> str:

@@ -8,11 +8,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from presence.cli.exit_codes import ExitCode
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import HearingPath
@@ -51,9 +52,14 @@ def start(options: argparse.Namespace) -> int:
     if options.inside:
         findings = findings_inside()
         for finding in () if options.json else findings:
-            show(finding)
+            _show(finding, quiet=options.quiet)
     else:
-        findings = asyncio.run(findings_of(options.config, quiet=options.json))
+        findings = asyncio.run(
+            findings_of(
+                options.config,
+                told=lambda finding: None if options.json else _show(finding, quiet=options.quiet),
+            )
+        )
     worst = max(finding.verdict for finding in findings)
     if options.json:
         print(
@@ -61,18 +67,20 @@ def start(options: argparse.Namespace) -> int:
                 {"verdict": worst.name, "findings": [finding.as_dict() for finding in findings]}
             )
         )
-    else:
+    elif not options.quiet:
         print(f"\n{len(findings)} checks, worst: {worst.name}")
     unreadable = findings[0].name == "configuration" and findings[0].verdict is Verdict.FAIL
-    return 78 if unreadable else int(worst)
+    return ExitCode.CONFIG if unreadable else int(worst)
 
 
-async def findings_of(path: Path, *, quiet: bool) -> list[Finding]:
+async def findings_of(
+    path: Path, *, told: Callable[[Finding], None] = lambda _: None
+) -> list[Finding]:
+    """All of them; each is told as it is found."""
     findings: list[Finding] = []
     async for finding in _looked_at(path):
         findings.append(finding)
-        if not quiet:
-            show(finding)
+        told(finding)
     return findings
 
 
@@ -112,7 +120,9 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
         yield finding
 
 
-def show(finding: Finding) -> None:
+def _show(finding: Finding, *, quiet: bool) -> None:
+    if quiet and finding.verdict is Verdict.PASS:
+        return
     print(f"{finding.verdict.name:4}  {finding.name:13}  {finding.found}", flush=True)
     for line in finding.next_step.splitlines():
         print(f"      {'':13}  → {line}", flush=True)

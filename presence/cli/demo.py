@@ -11,7 +11,8 @@ import sys
 from contextlib import ExitStack
 from typing import TextIO
 
-from presence.cli.termination import TERMINATED, unless_terminated
+from presence.cli.exit_codes import ExitCode
+from presence.cli.termination import unless_terminated
 from presence.demo.account import as_dict
 from presence.demo.lines import PlainLines, account_lines
 from presence.demo.play import play
@@ -32,11 +33,11 @@ def start(options: argparse.Namespace) -> int:
         )
         account = asyncio.run(unless_terminated(work))
         if account is None:
-            return TERMINATED
+            return ExitCode.TERMINATED
         audience.account(account_lines(account))
     if options.json:
         print(json.dumps(as_dict(account)))
-    return 1 if account.problems else 0
+    return ExitCode.WARN if account.problems else ExitCode.OK
 
 
 def audience_for(options: argparse.Namespace) -> Spectator:

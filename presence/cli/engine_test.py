@@ -13,21 +13,19 @@ from datetime import datetime
 from typing import Final, TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from presence.cli.termination import TERMINATED, unless_terminated
+from presence.cli.exit_codes import ExitCode
+from presence.cli.termination import unless_terminated
 from presence.config import load_settings
 from presence.config.settings import MqttProtocol, MqttSettings, TlsSettings
 from presence.conformance.cases import CASES
 from presence.conformance.customers import make_customers, read_customers
 from presence.conformance.run import Judged, NotJudged, RunOutcome, RunPlan, play_all
 from presence.conformance.shop import Shop
-from presence.conformance.stage import NotTestable
 from presence.core.site import Site
 from presence.diagnosis.findings import Verdict
-from presence.errors import BrokerError, ConfigurationError
+from presence.errors import UsageError
 from presence.location import settings_file
 
-UNAVAILABLE: Final = 69
-"""EX_UNAVAILABLE of sysexits.h: nothing was tested."""
 OF_THE_FILE: Final = (
     *("host", "port", "protocol", "username", "password_file"),
     *("tls_ca", "tls_cert", "tls_key", "chain", "store"),
@@ -43,13 +41,9 @@ def start(options: argparse.Namespace) -> int:
     plan = _plan(options)
     out = sys.stderr if options.json else sys.stdout
     _announce(plan, out)
-    try:
-        outcome = asyncio.run(unless_terminated(play_all(plan, lambda said: show(said, out))))
-    except (NotTestable, BrokerError) as error:  # 1 says that it was tested
-        print(f"presence engine-test: {error}", file=sys.stderr)
-        return UNAVAILABLE
+    outcome = asyncio.run(unless_terminated(play_all(plan, lambda said: show(said, out))))
     if outcome is None:
-        return TERMINATED
+        return ExitCode.TERMINATED
     if options.json:
         print(json.dumps(outcome.as_dict(), ensure_ascii=False))
     else:
@@ -58,10 +52,10 @@ def start(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> RunPlan:
-    """Raises ConfigurationError."""
+    """Raises UsageError, ConfigurationError."""
     mqtt, site = _broker(options)
     if options.audience is None:
-        raise ConfigurationError(["--audience: is missing: whose events does the engine hear?"])
+        raise UsageError("--audience: is missing: whose events does the engine hear?")
     plan = RunPlan(
         mqtt=mqtt,
         shop=Shop(site, options.audience, options.allow, options.purpose),
@@ -73,7 +67,7 @@ def _plan(options: argparse.Namespace) -> RunPlan:
     )
     if not plan.cases():
         why = next(plan.left_out()).why
-        raise ConfigurationError([f"--cases {','.join(options.cases)}: {why}"])
+        raise UsageError(f"--cases {','.join(options.cases)}: {why}")
     return plan
 
 
@@ -81,14 +75,14 @@ def _broker(options: argparse.Namespace) -> tuple[MqttSettings, Site]:
     said = [name for name in OF_THE_FILE if getattr(options, name) is not None]
     if options.config is not None and said:
         word = said[0].replace("_", "-")
-        raise ConfigurationError([f"--{word}: stands in --config already: say one of the two"])
+        raise UsageError(f"--{word}: stands in --config already: say one of the two")
     if options.config is not None or (not said and os.access(settings_file(), os.R_OK)):
         settings = load_settings(options.config or settings_file())
         return settings.mqtt, Site(settings.store.chain, settings.store.store)
     if options.chain is None or options.store is None:
-        raise ConfigurationError(["--chain and --store: are missing (or --config with both)"])
+        raise UsageError("--chain and --store: are missing (or --config with both)")
     if options.tls_ca is None and (options.tls_cert or options.tls_key):
-        raise ConfigurationError(["--tls-ca: is missing: whom does the kit believe?"])
+        raise UsageError("--tls-ca: is missing: whom does the kit believe?")
     tls = options.tls_ca and TlsSettings(
         ca_file=options.tls_ca, certificate_file=options.tls_cert, key_file=options.tls_key
     )
@@ -109,8 +103,8 @@ def _is_quiet(options: argparse.Namespace) -> bool:
     try:
         now = datetime.now(ZoneInfo(options.time_zone))
     except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigurationError(
-            [f"--time-zone: {options.time_zone} is none: use one such as Europe/Helsinki"]
+        raise UsageError(
+            f"--time-zone: {options.time_zone} is none: use one such as Europe/Helsinki"
         ) from None
     first, last = options.quiet
     minute = now.hour * 60 + now.minute

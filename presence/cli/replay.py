@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from presence.cli.exit_codes import ExitCode
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.core.consent.gate import ListStanding, Reason
@@ -60,7 +61,8 @@ class DryRun:
 
 def start(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
-    logs.configure(level=settings.log.level, style=settings.log.format, stream=sys.stderr)
+    level = "error" if options.quiet else settings.log.level
+    logs.configure(level=level, style=settings.log.format, stream=sys.stderr)
     return asyncio.run(_replay(options, settings))
 
 
@@ -100,7 +102,7 @@ async def _replay(options: argparse.Namespace, settings: Settings) -> int:
     }
     result["reports_per_second"] = round(result["heard"] / max(seconds, 0.001))
     _show(result, as_json=options.json)
-    return 1 if damage or unsent else 0
+    return ExitCode.WARN if damage or unsent else ExitCode.OK
 
 
 def _resume_at(store: RuntimeStore) -> float:

@@ -8,16 +8,16 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Final
 
-from presence.cli.termination import TERMINATED, unless_terminated
+from presence.cli.exit_codes import ExitCode
+from presence.cli.termination import unless_terminated
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key
 from presence.core.place import Place
 from presence.diagnosis.findings import Verdict
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
-from presence.errors import ConfigurationError, PresenceError, RadioError
+from presence.errors import ConfigurationError, UsageError
 from presence.location import settings_file
 from presence.survey import applying
 from presence.survey.exporting import write_walks
@@ -28,19 +28,14 @@ from presence.survey.session import SurveyOutcome
 from presence.survey.sources import visit
 from presence.survey.walking import measured
 
-UNAVAILABLE: Final = 69
-"""EX_UNAVAILABLE of sysexits.h: nothing was tested."""
-
 
 def start(options: argparse.Namespace) -> int:
     if options.apply and options.simulated:
-        raise ConfigurationError(
-            ["--apply: practice is not written into a file: walk this gateway's own door"]
+        raise UsageError(
+            "--apply: practice is not written into a file: walk this gateway's own door"
         )
     if options.sign_off and not options.apply:
-        raise ConfigurationError(
-            ["--sign-off: a record is signed off that --apply writes: say both"]
-        )
+        raise UsageError("--sign-off: a record is signed off that --apply writes: say both")
     if not options.simulated:
         options.config = options.config or settings_file()
     out = sys.stderr if options.json else sys.stdout
@@ -49,17 +44,12 @@ def start(options: argparse.Namespace) -> int:
     screen = Screen(out, yes=options.yes)
     try:
         outcome = asyncio.run(unless_terminated(_visit(options, screen)))
-    except (ConfigurationError, RadioError):
-        raise
-    except PresenceError as error:  # 1 says that the door was tested, and something is doubtful
-        print(f"presence scan-test: {error}", file=sys.stderr)
-        return UNAVAILABLE
     except KeyboardInterrupt:
         screen.say()
         screen.say("interrupted: nothing was written")
         raise
     if outcome is None:
-        return TERMINATED
+        return ExitCode.TERMINATED
     if options.json:
         print(json.dumps(outcome.as_dict(), ensure_ascii=False))
     return int(outcome.verdict)

@@ -4,16 +4,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from presence.cli.exit_codes import ExitCode
 from presence.cli.folders import storage_of
 from presence.core.operations.status import as_lines
 from presence.edges.host.status_socket import FILE_NAME, ask
 from presence.errors import PresenceError
-
-NOT_RUNNING: Final = 3
-"""As `systemctl status` says it."""
-NOT_ANSWERED: Final = 4
 
 
 def socket_of(options: argparse.Namespace) -> Path:
@@ -30,9 +27,12 @@ def start(options: argparse.Namespace) -> int:
         if options.json:
             print(json.dumps({"running": trouble.running, "next_steps": [str(trouble)]}))
         print(f"presence status: {trouble}", file=sys.stderr)
-        return NOT_ANSWERED if trouble.running else NOT_RUNNING
-    print(json.dumps({"running": True, **status}) if options.json else "\n".join(as_lines(status)))
-    return 0 if status["well"] else 1
+        return ExitCode.NOT_ANSWERING if trouble.running else ExitCode.NOT_RUNNING
+    if options.json:
+        print(json.dumps({"running": True, **status}))
+    elif not options.quiet:
+        print("\n".join(as_lines(status)))
+    return ExitCode.OK if status["well"] else ExitCode.WARN
 
 
 class StatusUnanswered(PresenceError):

@@ -26,6 +26,7 @@ from presence.edges.consent_list.plain import ConsentFile
 from presence.edges.consent_list.store import ListStore
 from presence.edges.host.clock import SystemClock
 from presence.edges.sqlite.revocations import SqliteRevocationStore
+from presence.errors import UsageError
 
 NO_VISITS: Final = (
     "No visits are stored, and none ever were. While a visit lasts, its begin and when the phone "
@@ -54,13 +55,10 @@ def start(options: argparse.Namespace) -> int:
     except ValueError:
         ref = b""
     if len(ref) != REF_BYTES or len(set(ref)) == 1:  # eight zeros stand in every file of SQLite
-        print(
-            "presence subject-report: --ref is not a reference: 11 characters of base64url, as in "
-            "the list, and not "
-            "one byte repeated",
-            file=sys.stderr,
+        raise UsageError(
+            "--ref is not a reference: 11 characters of base64url, as in the list, and not one "
+            "byte repeated"
         )
-        return 2
     settings = load_settings(options.config)
     report = report_of(look_up(settings, ref), site_of(settings), now_s=SystemClock().now().utc_s)
     print(json.dumps(report) if options.json else "\n".join(lines_of(report)))

@@ -134,7 +134,7 @@ def _status(settings: Settings, _options: argparse.Namespace) -> str:
 
 
 def _check(_settings: Settings, options: argparse.Namespace) -> str:
-    findings = asyncio.run(findings_of(options.config, quiet=True))
+    findings = asyncio.run(findings_of(options.config))
     return _json([_scrubbed(finding.as_dict()) for finding in findings])
 
 

@@ -3,12 +3,9 @@
 import asyncio
 import signal
 from collections.abc import Awaitable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
-
-TERMINATED: Final = 128 + signal.SIGTERM
-"""The exit code that a shell gives a command ended by it."""
 
 
 async def unless_terminated(work: Awaitable[T]) -> T | None:

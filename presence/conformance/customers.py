@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from presence.errors import ConfigurationError
+from presence.errors import StorageError, UsageError, reason_of
 
 NEEDED: Final = 50
 """For one run: each is played once, for engines leave alone whom they have just answered."""
@@ -25,7 +25,7 @@ class KitCustomer:
 
 
 def make_customers(path: Path) -> None:
-    """Write a new file (mode 0600). Raises ConfigurationError where there is one."""
+    """Write a new file (mode 0600). Raises StorageError where there is one."""
     lines = (
         json.dumps({"customer": f"engine-test-{n:04}", "pairwise_key": secrets.token_hex(16)})
         for n in range(MADE)
@@ -35,24 +35,24 @@ def make_customers(path: Path) -> None:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
     except OSError as error:
-        raise ConfigurationError([f"--make-customers: {path}: {error.strerror}"]) from None
+        raise StorageError(f"--make-customers: {path}: {reason_of(error)}") from None
 
 
 def read_customers(path: Path) -> list[KitCustomer]:
-    """Raises ConfigurationError that names the line."""
+    """Raises UsageError that names the line, StorageError."""
     customers = []
     try:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             if line.strip():
                 customers.append(_customer(line, f"{path}:{number}"))
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError([f"--customers: {path} cannot be read: {error}"]) from None
+    except OSError as error:
+        raise StorageError(f"--customers: {path} cannot be read: {reason_of(error)}") from None
+    except UnicodeError:
+        raise UsageError(f"--customers: {path} is not text: --make-customers makes one") from None
     if len(customers) < NEEDED:
-        raise ConfigurationError(
-            [
-                f"--customers: {path} has {len(customers)}, and a run plays {NEEDED}: "
-                "make a file with --make-customers, and give it to the engine, too"
-            ]
+        raise UsageError(
+            f"--customers: {path} has {len(customers)}, and a run plays {NEEDED}: "
+            "make a file with --make-customers, and give it to the engine, too"
         )
     return customers
 
@@ -62,8 +62,8 @@ def _customer(line: str, where: str) -> KitCustomer:
         values = json.loads(line)
         return KitCustomer(str(values["customer"]), bytes.fromhex(values["pairwise_key"]))
     except (ValueError, KeyError, TypeError):
-        raise ConfigurationError(
-            [f'--customers: {where} is not like {{"customer": "any", "pairwise_key": "<hex>"}}']
+        raise UsageError(
+            f'--customers: {where} is not like {{"customer": "any", "pairwise_key": "<hex>"}}'
         ) from None
 
 

@@ -10,7 +10,7 @@ from typing import Final, TextIO
 
 from presence.demo.terminal import LiveView
 from presence.demo.view import MIN_COLUMNS, MIN_ROWS
-from presence.errors import ConfigurationError
+from presence.errors import StorageError
 
 REPAINT_S: Final = 0.25
 
@@ -39,11 +39,11 @@ class Cast:
 
 
 def recorder(path: Path) -> tuple[TextIO, LiveView]:
-    """The file, to be closed, and who writes it. Raises ConfigurationError."""
+    """The file, to be closed, and who writes it. Raises StorageError."""
     try:
         file = path.open("w", encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError([f"--record {path}: {error.strerror}"]) from error
+        raise StorageError(f"--record {path}: {error.strerror}") from error
     view = LiveView(
         Cast(file),
         lambda: (MIN_COLUMNS, MIN_ROWS),

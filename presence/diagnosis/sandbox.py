@@ -47,7 +47,7 @@ WatchdogSec=0
 TimeoutStartSec={longest_s}
 # The daemon's own folder: it may be running.
 RuntimeDirectoryPreserve=yes
-SuccessExitStatus=1 2 78
+SuccessExitStatus=1 2 64 69 70 75 78
 StandardInput=null
 StandardOutput=truncate:{folder}/findings
 StandardError=truncate:{folder}/complaint

@@ -13,7 +13,7 @@ from presence.config.rules import read_store_key, rules_of
 from presence.core.consent.list_json import ConsentList
 from presence.core.rules import Rules
 from presence.diagnosis.list_look import look_up_list
-from presence.errors import ConfigurationError
+from presence.errors import ConfigurationError, UsageError
 from presence.survey.ears import CaptureEar, Ear, SimulatedEar, radio
 from presence.survey.guide import Act, Doing, SurveyStep, walk_acts
 from presence.survey.hearing import TestPhones, test_phones_of
@@ -85,11 +85,9 @@ async def _replay(options: argparse.Namespace, settings: Settings, screen: Scree
     usual = (SurveyStep.RADIO, SurveyStep.PHONE, *((SurveyStep.WALK,) if acts else ()))
     steps = options.steps or usual
     if SurveyStep.BROKER in steps:
-        raise ConfigurationError(
-            ["--steps broker: a capture cannot come in again; leave `broker` out"]
-        )
+        raise UsageError("--steps broker: a capture cannot come in again; leave `broker` out")
     if SurveyStep.WALK in steps and not acts:
-        raise ConfigurationError(["--steps walk: say with --marks what was done when"])
+        raise UsageError("--steps walk: say with --marks what was done when")
     plan = Plan(
         steps=steps,
         radio_s=ear.seconds,
@@ -120,14 +118,12 @@ async def _session(
 
 def marked(text: str) -> Iterator[Act]:
     """`window:5-25,past:30-42`: seconds from the first advertisement of the capture. Raises
-    ConfigurationError.
+    UsageError.
     """
     for number, word in enumerate(filter(None, text.split(","))):
         mark = _MARK.fullmatch(word.strip())
         if mark is None or float(mark[2]) >= float(mark[3]):
-            raise ConfigurationError(
-                [f"--marks: {word!r} is not like window:5-25; use {', '.join(_TITLES)}"]
-            )
+            raise UsageError(f"--marks: {word!r} is not like window:5-25; use {', '.join(_TITLES)}")
         doing, from_s = Doing(mark[1]), float(mark[2])
         yield Act(doing, float(mark[3]) - from_s, _TITLES[doing], number=number, from_s=from_s)
 

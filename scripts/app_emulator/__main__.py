@@ -13,13 +13,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, TextIO
 
+from presence.cli.command import Commands, Parser
+from presence.cli.exit_codes import ExitCode
 from presence.core.recognition.identifiers import SLOT_S, slot_at
 from presence.core.recognition.loudness import LOSS_OF_1_M_DB
 from presence.core.recognition.ticks import TICK_S
 from presence.edges.bluez.advertiser import Advertiser
-from presence.errors import RadioError
+from presence.errors import RadioError, reason_of
 from presence.simulation.identity_keys import window_key
-from scripts.app_emulator.answering import add_doorbell, answer_doorbells, hex_digits
+from scripts.app_emulator import answering
+from scripts.app_emulator.answering import hex_digits
 from scripts.app_emulator.outputs import go_on_air, write_capture, write_lines
 from scripts.app_emulator.phones import (
     NoPhones,
@@ -30,32 +33,46 @@ from scripts.app_emulator.phones import (
     phones_of_list,
 )
 
-DESCRIPTION = """\
-Plays the phones of test customers: the bytes that the chain's app sends, with a new identifier and
-a new address every 1,024 seconds. No radio is needed but for `air` and `doorbell`."""
-
-EXAMPLES = """\
-examples:
-  the bytes of this moment, to compare with what your app sends:
-    scripts/app-emulator show --identity-key 0102030405060708090a111213141516
-  somebody comes nearer for a minute, as a capture that `presence replay` plays:
-    scripts/app-emulator capture walk.btsnoop --identity-key 0102…16 --seconds 60 --rssi=-95:-55
-  ten minutes of all test customers of a list, as JSON lines:
-    scripts/app-emulator lines - --consents /var/lib/presence/consents.jsonl --seconds 600
-  a real advertisement, until the consent ends or Ctrl-C, the customer's one tap (needs BlueZ and
-  an adapter):
-    scripts/app-emulator air --identity-key 0102…16 --adapter hci0 --until 2027-06-01T00:00:00Z
-  the same with a tick, so that a recording of it is worth nothing after half a minute:
-    scripts/app-emulator show --identity-key 0102…16 --ticks
-  the same identifier in an iBeacon:
-    scripts/app-emulator show --identity-key 0102…16 --format E2 --prefix 0f1e2d3c4b5a6978
-  a locked phone that hears the gateway's doorbell, connects and answers its challenge:
-    scripts/app-emulator doorbell --identity-key 0102…16 --service-uuid 5f0c1e52-… \\
-      --chain acme --store fi-0042
-
-Identity keys here are for tests: a real customer's key never leaves their phone and the consent
-service. Of a list only entries with the flag `test` are played. Byte formats:
-docs/app-integration.md."""
+DESCRIPTION: Final = """\
+Plays the phones of test customers: the bytes that the chain's app sends, with a
+new identifier and a new address every 1,024 seconds. No radio is needed but for
+`air` and `doorbell`."""
+EPILOG: Final = """\
+Identity keys here are for tests: a real customer's key never leaves their phone
+and the consent service. Of a list only entries with the flag `test` are played.
+Byte formats: docs/app-integration.md."""
+KEY: Final = "--identity-key 0102030405060708090a111213141516"
+EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
+    "show": (
+        f"scripts/app-emulator show {KEY}",
+        f"scripts/app-emulator show --ticks \\\n      {KEY}",
+        f"""scripts/app-emulator show {KEY} \\
+      --format E2 --prefix 0f1e2d3c4b5a6978    # in an iBeacon""",
+    ),
+    "capture": (
+        f"""scripts/app-emulator capture walk.btsnoop \\
+      {KEY} --rssi=-95:-55""",
+    ),
+    "lines": (
+        """scripts/app-emulator lines - --seconds 600 \\
+      --consents /var/lib/presence/consent/consents.jsonl""",
+    ),
+    "air": (
+        f"""scripts/app-emulator air {KEY} \\
+      --adapter hci0 --until 2027-06-01T00:00:00Z""",
+    ),
+}
+EXITS: Final = {
+    ExitCode.OK: "done, or stopped by Ctrl-C",
+    ExitCode.USAGE: "the options are wrong",
+    ExitCode.UNAVAILABLE: "there is no such phone, file or adapter",
+}
+SUMMARIES: Final = {
+    "show": "print keys, identifiers and payloads of the slots in question",
+    "capture": "write a btsnoop file, which `presence replay` plays",
+    "lines": "write JSON lines; - is standard output",
+    "air": "send through a real adapter (BlueZ)",
+}
 
 
 REFERENCE_DBM: Final = {"E1": -18, "E2": -18 - LOSS_OF_1_M_DB}
@@ -63,10 +80,10 @@ REFERENCE_DBM: Final = {"E1": -18, "E2": -18 - LOSS_OF_1_M_DB}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if options.command == "doorbell":
-        return answer_doorbells(options)
+        return answering.answer_doorbells(options)
     if options.format == "E2" and not options.prefix:
         parser.error("--format E2 needs --prefix: the chain's 8 bytes, 16 hex digits")
     if options.format == "E2" and options.ticks:
@@ -74,36 +91,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _play(options)
     except (NoPhones, RadioError, OSError) as error:
-        print(f"app-emulator: {error}", file=sys.stderr)
-        return 1
+        why = f"{error.filename}: {reason_of(error)}" if isinstance(error, OSError) else error
+        print(f"app-emulator: {why}", file=sys.stderr)
+        return ExitCode.UNAVAILABLE
     except KeyboardInterrupt:
-        return 0
+        return ExitCode.OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def make_parser() -> Parser:
+    parser = Parser(
         prog="scripts/app-emulator",
         description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=[line for lines in EXAMPLES.values() for line in lines] + [*answering.EXAMPLES],
+        epilog=EPILOG,
     )
     common = _common()
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="show | capture | lines | air | doorbell"
-    )
-    commands.add_parser(
-        "show",
-        parents=[common],
-        help="print keys, identifiers and payloads of the slots in question",
-    )
-    for name, text in (
-        ("capture", "write a btsnoop file"),
-        ("lines", "write JSON lines; - is standard output"),
-    ):
-        commands.add_parser(name, parents=[common], help=text).add_argument("file", type=Path)
-    air = commands.add_parser("air", parents=[common], help="send through a real adapter (BlueZ)")
-    air.add_argument("--adapter", default="hci0")
-    add_doorbell(commands)
+    commands = Commands(parser, metavar="COMMAND")
+    for name, summary in SUMMARIES.items():
+        command = commands.add(
+            name,
+            None,
+            summary=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            examples=EXAMPLES[name],
+            exits=EXITS,
+            parents=[common],
+        )
+        if name in ("capture", "lines"):
+            command.add_argument("file", type=Path, metavar="FILE")
+        if name == "air":
+            command.add_argument("--adapter", default="hci0", metavar="NAME", help="(hci0)")
+    answering.add_doorbell(commands)
     return parser
 
 

@@ -5,40 +5,50 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from presence.cli.command import Commands
+from presence.cli.exit_codes import ExitCode
 from presence.core.site import Site
 from presence.edges.host.clock import SystemClock
 from presence.errors import RadioError
 from scripts.app_emulator.central import BleakCentral
 from scripts.app_emulator.doorbell import Central, Customer, NoAnswer, answer_once
 
-DESCRIPTION = """\
-Plays a phone in a pocket with a real adapter: listens for the chain's doorbell, notes how strongly
-it hears the gateway, connects, reads the challenge, writes the answer and disconnects
-(docs/doorbell.md)."""
+DESCRIPTION: Final = """\
+Plays a phone in a pocket with a real adapter: listens for the chain's doorbell,
+notes how strongly it hears the gateway, connects, reads the challenge, writes
+the answer and disconnects (docs/doorbell.md)."""
+EXAMPLES: Final = (
+    """scripts/app-emulator doorbell --chain acme --store fi-0042 \\
+      --service-uuid 5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10 \\
+      --identity-key 0102030405060708090a111213141516 --every 10""",
+)
+EPILOG: Final = """\
+The gateway says nothing about the answer's worth: look at its log for
+`entered`, and at `presence status`. An entry takes some seconds of readings, so
+a phone that has just arrived answers twice: `--every 10`.
 
-EPILOG = """\
-The gateway says nothing about the answer's worth: look at its log for `entered`, and at `presence
-status`. An entry takes some seconds of readings, so a phone that has just arrived answers twice:
-`--every 10`.
-
-Use another adapter than the gateway's, best on another machine. Nothing heard at all?
-`bluetoothctl scan le` shows whether the adapter hears anything. The key is a test key: the
-gateway's list must hold its window keys.
-
-exit codes: 0 answered (with --every: stopped by Ctrl-C); 1 not answered, with the reason; 2 the
-options are wrong"""
+Use another adapter than the gateway's, best on another machine. Nothing heard
+at all? `bluetoothctl scan le` shows whether the adapter hears anything. The key
+is a test key: the gateway's list must hold its window keys."""
+EXITS: Final = {
+    ExitCode.OK: "answered; with --every: stopped by Ctrl-C",
+    ExitCode.WARN: "not answered, with the reason",
+    ExitCode.USAGE: "the options are wrong",
+}
 
 
-def add_doorbell(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    doorbell = commands.add_parser(
+def add_doorbell(commands: Commands) -> None:
+    doorbell = commands.add(
         "doorbell",
-        help="hear a gateway's doorbell, connect and answer (BlueZ)",
+        None,
+        summary="hear a gateway's doorbell, connect and answer (BlueZ)",
         description=DESCRIPTION,
+        examples=EXAMPLES,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        exits=EXITS,
     )
     doorbell.add_argument(
         "--identity-key",
@@ -112,7 +122,7 @@ def answer_doorbells(options: argparse.Namespace) -> int:
         central = BleakCentral(options.adapter, clock, beacons=beacons)
         return asyncio.run(answer_all(central, customer, options))
     except KeyboardInterrupt:
-        return 0
+        return ExitCode.OK
 
 
 async def answer_all(central: Central, customer: Customer, options: argparse.Namespace) -> int:
@@ -123,10 +133,10 @@ async def answer_all(central: Central, customer: Customer, options: argparse.Nam
             answered = await answer_once(central, customer, clock, listen_s=options.listen)
         except (NoAnswer, RadioError) as error:
             _say({"answered": False, "trouble": str(error)}, as_json=options.json)
-            code = 1
+            code = ExitCode.WARN
         else:
             _say({"answered": True, **answered.as_dict()}, as_json=options.json)
-            code = 0
+            code = ExitCode.OK
         if options.every is None:
             return code
         await asyncio.sleep(options.every)

@@ -1,12 +1,12 @@
 """`scripts/bench [NAME …] [--json]`: measure, and print one figure a line."""
 
-import argparse
 import importlib
 import json
 import pkgutil
 import sys
 
 import scripts.benchmarks
+from presence.cli.command import Parser, meant
 
 NOT_BENCHMARKS = {
     "__main__",
@@ -28,9 +28,11 @@ def names() -> list[str]:
     )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench", description="Figures with their goals (docs/design.md#performance)."
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="scripts/bench",
+        description="Figures with their goals (docs/design.md#performance).",
+        examples=("scripts/bench", "scripts/bench startup trace --json"),
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(names())}; default: all"
@@ -38,11 +40,14 @@ def main() -> int:
     parser.add_argument(
         "--json", action="store_true", help="one JSON object a line: name, value, unit, goal, met"
     )
+    return parser
+
+
+def main() -> int:
+    parser = make_parser()
     options = parser.parse_args()
-    if unknown := set(options.names) - set(names()):
-        parser.error(
-            f"no benchmark named {', '.join(sorted(unknown))}; there are {', '.join(names())}"
-        )
+    for unknown in set(options.names) - set(names()):
+        parser.error(f"there is no benchmark {unknown!r}{meant(unknown, names())}")
     for name in options.names or names():
         for figure in importlib.import_module(f"scripts.benchmarks.{name}").figures():
             if options.json:

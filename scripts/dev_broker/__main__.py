@@ -10,15 +10,25 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from presence.cli.command import Parser
+from presence.cli.exit_codes import ExitCode
+from presence.errors import reason_of
 from presence.simulation.local_broker import answers, find_mosquitto, free_port, log_tail, stop
 from scripts.dev_broker.store import AUDIENCE, CHAIN, ENGINE, GATEWAY, STORE, lay_out
 
 DESCRIPTION = f"""\
-Starts the mosquitto of store {STORE} on a port of this machine as config/mosquitto shows it, with
-TLS, an authority made on the spot, a certificate for each client, and the access list. Beside it
-lie a gateway's presence.yaml with a consent list of one customer, and what an offer engine needs.
-Prints the commands that go with it. Ctrl-C ends it, and removes everything; with --keep it stays.
+Starts the mosquitto of store {STORE} on a port of this machine as
+config/mosquitto shows it, with TLS, an authority made on the spot, a
+certificate for each client, and the access list. Beside it lie a gateway's
+presence.yaml with a consent list of one customer, and what an offer engine
+needs. Prints the commands that go with it. Ctrl-C ends it, and removes
+everything; with --keep it stays.
 """
+EXAMPLES = ("scripts/dev-broker", "scripts/dev-broker --port 8883 --keep broker")
+EXITS = {
+    ExitCode.OK: "stopped by Ctrl-C or SIGTERM",
+    ExitCode.UNAVAILABLE: "mosquitto is not here, does not start, or ended by itself",
+}
 
 READY = """\
 broker       127.0.0.1:{port}, TLS, only with a certificate of {folder}
@@ -55,10 +65,18 @@ a stolen gateway, cut off at once:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="scripts/dev-broker",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    options = make_parser().parse_args(arguments)
+    with ExitStack() as stack:
+        name = str(
+            options.keep
+            or stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-dev-broker-"))
+        )
+        return asyncio.run(serve(Path(name).resolve(), options))
+
+
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="scripts/dev-broker", description=DESCRIPTION, examples=EXAMPLES, exits=EXITS
     )
     parser.add_argument("--port", type=int, help="to listen on (default: one that is free)")
     parser.add_argument(
@@ -69,26 +87,20 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="rights by mosquitto's plugin in place of the access list",
     )
-    options = parser.parse_args(arguments)
-    with ExitStack() as stack:
-        name = str(
-            options.keep
-            or stack.enter_context(tempfile.TemporaryDirectory(prefix="presence-dev-broker-"))
-        )
-        return asyncio.run(serve(Path(name).resolve(), options))
+    return parser
 
 
 async def serve(folder: Path, options: argparse.Namespace) -> int:
-    """Until SIGINT or SIGTERM; 1 where the broker does not start, or ends by itself."""
+    """Until SIGINT or SIGTERM; UNAVAILABLE where the broker does not start, or ends by itself."""
     mosquitto, port = find_mosquitto(), options.port or free_port()
     if mosquitto is None:
         print("dev-broker: mosquitto is not installed: apt install mosquitto", file=sys.stderr)
-        return 1
+        return ExitCode.UNAVAILABLE
     try:
         lay_out(folder, port, dynamic_security=options.dynamic_security)
     except OSError as error:
-        print(f"dev-broker: {error}", file=sys.stderr)
-        return 1
+        print(f"dev-broker: {error.filename or folder}: {reason_of(error)}", file=sys.stderr)
+        return ExitCode.UNAVAILABLE
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
@@ -112,7 +124,7 @@ async def serve(folder: Path, options: argparse.Namespace) -> int:
             if not by_itself:
                 return 0
         print(f"dev-broker: mosquitto ended:\n{log_tail(log)}", file=sys.stderr)
-        return 1
+        return ExitCode.UNAVAILABLE
     finally:
         await stop(process)
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from presence.cli.command import Parser
 from scripts.entrybench import bodies, contest, figures, report, walks
 from scripts.entrybench.figures import Run, Tree
 
@@ -97,8 +98,10 @@ def into_the_docs(out: Path, found: Tree) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.entrybench", description="The honest entry bench."
+    parser = Parser(
+        prog="python -m scripts.entrybench",
+        description="The honest entry bench.",
+        examples=("python -m scripts.entrybench --quick",),
     )
     parser.add_argument("--quick", action="store_true", help="few people: rates to 1 in 100 only")
     parser.add_argument(

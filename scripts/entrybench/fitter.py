@@ -22,7 +22,6 @@ kinds are drawn in numbers of their own and weighted back to their shares.
 LightGBM is of the group `bench` and imported where it is used.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from presence.cli.command import Parser
 from presence.core.visit.antennas import SETS
 from presence.core.visit.door_score import DoorEar, DoorNumbers, DoorScore, SidedRule
 from presence.core.visit.door_tables import DeepTables, DoorTables
@@ -466,7 +466,7 @@ def fitted_source(drawn: Drawn, radio: Radio, workers: int) -> Iterator[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m scripts.entrybench.fitter",
         description="Fit the tables of the door's score.",
     )

@@ -2,7 +2,6 @@
 broken promise.
 """
 
-import argparse
 import os
 import random
 import sys
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
+from presence.cli.command import Parser
 from tests.checker.chain import Desk
 from tests.checker.machine import ConsentMachine
 
@@ -23,7 +23,9 @@ ROUND: Final = 50
 
 def main() -> int:
     """Hunt; the seed of a round is printed first, so that whatever it finds can be found again."""
-    parser = argparse.ArgumentParser(prog="scripts/hunt", description=__doc__)
+    parser = Parser(
+        prog="scripts/hunt", description=__doc__, examples=("scripts/hunt --minutes 480",)
+    )
     parser.add_argument(
         "--minutes", type=float, default=10, help="how long (default 10); 480 for a night"
     )

@@ -137,7 +137,7 @@ async def test_a_second_daemon_on_the_same_runtime_directory_is_refused_in_words
     await manager.hears("READY=1")
     code, _, err = await shop.run("run", "--config", shop.config)
     await stop(first)
-    assert code == 1
+    assert code == 69
     assert "another presence works there" in err
 
 

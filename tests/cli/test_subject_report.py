@@ -109,7 +109,7 @@ async def test_a_reference_of_one_repeated_byte_is_none_for_such_bytes_stand_in_
     code, out, err = await shop.run(
         "subject-report", "--config", shop.config, "--ref", "AAAAAAAAAAA"
     )
-    assert (code, out) == (2, "")
+    assert (code, out) == (64, "")
     assert "not a reference" in err
 
 
@@ -162,7 +162,7 @@ async def test_the_reference_may_come_by_standard_input_and_a_bad_one_is_not_rep
     shop: Shop,
 ) -> None:
     arguments = ("subject-report", "--config", shop.config, "--ref", "-", "--json")
-    for line, code in ((f"{REF}\n", 0), ("", 2)):
+    for line, code in ((f"{REF}\n", 0), ("", 64)):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -177,5 +177,5 @@ async def test_the_reference_may_come_by_standard_input_and_a_bad_one_is_not_rep
     code, out_text, err = await shop.run(
         "subject-report", "--config", shop.config, "--ref", "mZ3kQ0a1Bc8x"
     )
-    assert (code, out_text) == (2, "")
+    assert (code, out_text) == (64, "")
     assert "mZ3kQ0a1Bc8x" not in err

@@ -324,7 +324,7 @@ def test_growth_is_asked_for_and_approved_with_the_key_from_the_safe(
 ) -> None:
     chain.agree(100, 121)
     refused = chain("publish")
-    assert refused["code"] == 1
+    assert refused["code"] == 69
     assert (
         "from 100 to 121 customers within a day, and gateways take 120 at most" in refused["errors"]
     )
@@ -416,7 +416,7 @@ def test_a_list_of_an_older_version_is_told_what_makes_an_approval_key(
 def test_online_keys_can_be_replaced_while_growth_waits(chain: Chain, fed: Shop) -> None:
     chain.agree(100, 200)
     rotated = chain("rotate", "online", "--root-keys", str(chain.safe))
-    assert rotated["code"] == 1
+    assert rotated["code"] == 69
     assert "from 100 to 200" in rotated["errors"]
     fed.restart()
     assert fed.look() == 100  # the list before, under the new keys

@@ -23,7 +23,7 @@ import pytest
 from presence.cli.demo import audience_for
 from presence.demo.recording import Cast, recorder
 from presence.demo.view import MIN_COLUMNS, MIN_ROWS
-from presence.errors import ConfigurationError
+from presence.errors import StorageError
 from tests.support.paths import ROOT
 
 LIMIT_S = 240
@@ -205,7 +205,7 @@ def test_a_recording_is_a_header_and_then_a_line_for_each_write():
 
 
 def test_a_recording_that_cannot_be_written_is_refused_before_the_play(tmp_path):
-    with pytest.raises(ConfigurationError, match="--record"):
+    with pytest.raises(StorageError, match="--record"):
         recorder(tmp_path / "nowhere" / "demo.cast")
 
 

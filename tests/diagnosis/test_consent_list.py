@@ -105,7 +105,7 @@ def test_where_the_clock_cannot_be_asked_the_daemon_does_not_start_and_says_who_
         shop.config.read_text().replace(", require_synchronised_clock: false", "")
     )
     monkeypatch.setattr(assembly, "is_synchronised", unreadable)
-    assert main(["run", "--config", str(shop.config)]) == 1
+    assert main(["run", "--config", str(shop.config)]) == 69
     assert "ProtectClock=" in capsys.readouterr().err
 
 

@@ -156,5 +156,5 @@ def test_only_root_may_ask(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert main(["check", "--inside"]) == 1
+    assert main(["check", "--inside"]) == 69
     assert "sudo presence check --inside" in capsys.readouterr().err

@@ -54,9 +54,7 @@ def change(shop: Shop, old: str, new: str) -> None:
 
 
 async def found(shop: Shop) -> dict[str, Finding]:
-    findings = {
-        finding.name: finding for finding in await check.findings_of(shop.config, quiet=True)
-    }
+    findings = {finding.name: finding for finding in await check.findings_of(shop.config)}
     assert all(
         finding.next_step for finding in findings.values() if finding.verdict is Verdict.FAIL
     )
@@ -146,7 +144,7 @@ async def test_who_has_to_name_adapters_anew_is_shown_those_that_are_there(
     shop: Shop, bus: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change(shop, "log:", "radio: {adapters: [hci0, hci1], door_adapters: [hci1]}\nlog:")
-    options = Namespace(inside=False, json=False, config=shop.config)
+    options = Namespace(inside=False, json=False, quiet=False, config=shop.config)
     async with a_bluetoothd(bus):
         assert await asyncio.to_thread(check.start, options) == 78
     said = capsys.readouterr().out

@@ -336,7 +336,7 @@ def test_a_mistake_in_the_options_says_what_is_wanted(
     with pytest.raises(SystemExit) as ended:
         main(["doorbell", *words])
 
-    assert ended.value.code == 2
+    assert ended.value.code == 64
     assert says in capsys.readouterr().err
 
 

@@ -605,5 +605,5 @@ async def test_a_port_that_is_taken_is_told_with_the_brokers_own_words(tmp_path:
             stderr=asyncio.subprocess.PIPE,
         )
         _, err = await asyncio.wait_for(broker.communicate(), 20)
-    assert broker.returncode == 1
+    assert broker.returncode == 69
     assert b"Address already in use" in err or b"not installed" in err

@@ -2,7 +2,6 @@
 in docs/asyncapi.yaml, and what is made from the settings (tests.support.settings_pages).
 """
 
-import argparse
 import ast
 import sys
 import textwrap
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import yaml
 
+from presence.cli.command import Parser
 from tests.support import settings_pages
 from tests.support.contract import SCHEMA_URN, schema, schema_names
 from tests.support.paths import ROOT
@@ -28,7 +28,7 @@ END: Final = "<!-- The map ends. -->\n"
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the pages, or say which of them are out of date (1)."""
-    options = argparse.ArgumentParser(prog="scripts/pages", description=__doc__)
+    options = Parser(prog="scripts/pages", description=__doc__, examples=("scripts/pages --check",))
     options.add_argument(
         "--check", action="store_true", help="write nothing; 1 where a page is old"
     )

@@ -4,13 +4,13 @@ Tests are collected for it, not run: the table says what is meant to be shown, a
 whether it is.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from presence.cli.command import Parser
 from tests.support.paths import ROOT
 from tests.support.requirement_page import PAGE, files_by_number, with_shown
 from tests.support.requirements import load_titles
@@ -18,7 +18,11 @@ from tests.support.requirements import load_titles
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the table that the command line asks for; 1 where the tests cannot be collected."""
-    parser = argparse.ArgumentParser(prog="scripts/requirements", description=__doc__)
+    parser = Parser(
+        prog="scripts/requirements",
+        description=__doc__,
+        examples=("scripts/requirements --missing",),
+    )
     parser.add_argument(
         "--json", action="store_true", help="for programs: number, title and tests of each"
     )

@@ -29,14 +29,8 @@ its folder holds the customers' identity keys. One folder is one list.
 """
 
 EPILOG: Final = """\
-a first list:
-  presence consents init --directory acme --list acme/fi-0042 \\
-    --audience offers-main=offers
-  presence consents add --directory acme anna --purpose presence \\
-    --purpose offers --category ap2:1551=2027-03-01 --until 2027-06-01
-  presence consents publish --directory acme --suppression-checked now
-  gateways read acme/repository (over HTTPS or as a folder), and are given
-  acme/repository/metadata/1.root.json by hand
+Gateways read acme/repository (over HTTPS or as a folder), and are given
+acme/repository/metadata/1.root.json by hand.
 
 What takes away (narrow, fulfil, pause, withdraw, object) also writes a signed
 notice into the folder `outbox`; with --mqtt it goes to the broker at once.

@@ -24,7 +24,7 @@ from presence.consent_service.wishes import Wish
 from presence.core.consent.model import Flag, Purpose, Scope
 from presence.core.consent.revocation import Revocation
 from presence.core.timestamps import rfc3339
-from presence.errors import ConfigurationError
+from presence.errors import UsageError
 
 Take = Callable[[ConsentService, str, argparse.Namespace], Revocation]
 
@@ -62,9 +62,7 @@ def fulfil(service: ConsentService, name: str, options: argparse.Namespace) -> R
 @_telling_gateways
 def pause(service: ConsentService, name: str, options: argparse.Namespace) -> Revocation:
     if options.until <= service.clock():
-        raise ConfigurationError(
-            ["--until lies in the past: `presence consents resume` ends a pause"]
-        )
+        raise UsageError("--until lies in the past: `presence consents resume` ends a pause")
     return service.pause(
         name, options.until if options.until == math.inf else math.ceil(options.until)
     )
@@ -162,9 +160,8 @@ def _again(
     """What the customer asks for by itself, and when."""
     named = {*purposes, *(category for category, _ in options.category + options.explicit_category)}
     if strange := set(options.again) - named:
-        raise ConfigurationError(
-            [f"--again {word}: name it as --category or --purpose, too" for word in strange]
-        )
+        words = ", ".join(sorted(strange))
+        raise UsageError(f"--again {words}: name it as --category or --purpose, too")
     return dict.fromkeys(options.again, now_s if options.given is None else options.given)
 
 
@@ -175,6 +172,4 @@ def _identity_key(path: Path | None) -> bytes:
         text = sys.stdin.readline() if str(path) == "-" else path.read_text(encoding="ascii")
         return parse_identity_key(text.strip())
     except (OSError, ValueError):
-        raise ConfigurationError(
-            [f"--identity-key {path}: a file with 32 hex digits is wanted"]
-        ) from None
+        raise UsageError(f"--identity-key {path}: a file with 32 hex digits is wanted") from None

@@ -13,6 +13,7 @@ from presence.cli.consents.options import (
     service_of,
     warn,
 )
+from presence.cli.exit_codes import ExitCode
 from presence.consent_service.import_lines import (
     BadLine,
     rows_of_csv,
@@ -20,7 +21,7 @@ from presence.consent_service.import_lines import (
 )
 from presence.consent_service.importing import Imported, import_rows
 from presence.core.consent.revocation import Revocation
-from presence.errors import ConfigurationError, ConsentServiceError
+from presence.errors import ConsentServiceError, StorageError
 
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
 
@@ -60,7 +61,7 @@ def start(options: argparse.Namespace) -> int:
             f"{options.file}: not UTF-8, at byte {error.start}: nothing was taken"
         ) from None
     except OSError as error:
-        raise ConfigurationError([f"{options.file}: {error.strerror}"]) from error
+        raise StorageError(f"{options.file}: {error.strerror}") from error
     return code
 
 
@@ -82,7 +83,7 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
     }
     warn(f"{number} customers: {doubt}" for doubt, number in done.doubts.most_common())
     answer(options, values, "\n  ".join(_sentences(done)))
-    return 1 if done.bad else 0
+    return ExitCode.WARN if done.bad else ExitCode.OK
 
 
 def _sentences(done: Imported) -> Iterator[str]:

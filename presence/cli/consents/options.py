@@ -13,13 +13,13 @@ from presence.consent_service.import_lines import MAX_SUBJECT_CHARS
 from presence.consent_service.outbox import Post, RevocationOutbox
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import Revocation
-from presence.errors import BrokerError, ConfigurationError
+from presence.errors import BrokerError, UsageError
 
 
 def customer(options: argparse.Namespace) -> str:
     name = sys.stdin.readline().strip() if options.id == "-" else str(options.id)
     if not 0 < len(name) <= MAX_SUBJECT_CHARS or not name.isprintable():
-        raise ConfigurationError([f"ID: 1 to {MAX_SUBJECT_CHARS} printable characters"])
+        raise UsageError(f"ID: 1 to {MAX_SUBJECT_CHARS} printable characters")
     return name
 
 
@@ -34,13 +34,13 @@ def service_of(options: argparse.Namespace) -> Iterator[ConsentService]:
 
 
 def post_of(options: argparse.Namespace, service: ConsentService) -> Post | None:
-    """The way to the broker, where one is named; of several to any. Raises ConfigurationError."""
+    """The way to the broker, where one is named; of several to any. Raises UsageError."""
     if not options.mqtt:
         return None
     hosts = [host for host, _ in options.mqtt]
     port = options.mqtt[0][1]
     if any(other != port for _, other in options.mqtt):
-        raise ConfigurationError(["--mqtt: the brokers of a list have one port"])
+        raise UsageError("--mqtt: the brokers of a list have one port")
     strangers = [host for host in hosts if not is_loopback(host)]
     tls = None
     if options.mqtt_ca is not None:
@@ -50,8 +50,8 @@ def post_of(options: argparse.Namespace, service: ConsentService) -> Post | None
             key_file=options.mqtt_key,
         )
     elif strangers:
-        raise ConfigurationError(
-            [f"--mqtt {strangers[0]}: another machine is reached by TLS only: name its --mqtt-ca"]
+        raise UsageError(
+            f"--mqtt {strangers[0]}: another machine is reached by TLS only: name its --mqtt-ca"
         )
     settings = MqttSettings(
         hosts=hosts,

@@ -5,13 +5,22 @@ import math
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_json
+from presence.cli.command import MISSING, Commands, add_json, add_output
 from presence.cli.consents import DESCRIPTION, EPILOG
+from presence.cli.consents.examples import EXAMPLES, FIRST_LIST
 from presence.cli.consents.values import PURPOSES, audience, category, host_and_port, moment
+from presence.cli.exit_codes import ExitCode
 
 WORK: Final = "presence.cli.consents"
 ROLES: Final = ("targets", "snapshot", "timestamp", "notices", "online", "approval", "root")
 DELIMITERS: Final = (";", "\t", ",")
+EXITS: Final = {
+    ExitCode.OK: "done",
+    ExitCode.USAGE: "the options cannot be used; nothing was changed",
+    ExitCode.UNAVAILABLE: "refused, or a file or the broker is in the way; the message says what "
+    "was changed",
+}
+BAD_LINES: Final = "lines could not be used, each named by number and reason; the others are taken"
 
 
 def add(commands: Commands) -> None:
@@ -20,9 +29,10 @@ def add(commands: Commands) -> None:
         None,
         summary="the reference publisher: keep and sign a consent list",
         description=DESCRIPTION,
+        examples=FIRST_LIST,
         epilog=EPILOG,
     )
-    actions = Commands(command, metavar="ACTION")
+    actions = Commands(command, metavar="ACTION", missing=MISSING)
     _add_init(actions)
     _add_add(actions)
     _add_what_takes_away(actions)
@@ -39,6 +49,8 @@ def _action(actions: Commands, name: str, work: str, summary: str) -> argparse.A
         f"{WORK}.{work}",
         summary=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
+        examples=EXAMPLES[name],
+        exits=EXITS | ({ExitCode.WARN: BAD_LINES} if name == "import" else {}),
     )
     action.add_argument(
         "--directory",
@@ -83,7 +95,12 @@ def _add_several(
 
 def _add_purposes(action: argparse.ArgumentParser) -> None:
     action.add_argument(
-        "--purpose", action="append", default=[], choices=PURPOSES, help="several times"
+        "--purpose",
+        action="append",
+        default=[],
+        choices=PURPOSES,
+        metavar="PURPOSE",
+        help=f"several times; of {', '.join(PURPOSES)}",
     )
 
 
@@ -109,11 +126,8 @@ def _add_init(actions: Commands) -> None:
         metavar="FILE",
         help='JSON: {"ap2:1552": "ap2:1551"}, child to parent',
     )
-    action.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="what gateways will fetch (`repository` in the folder)",
+    add_output(
+        action, metavar="DIR", explanation="what gateways will fetch (`repository` in the folder)"
     )
 
 
@@ -290,7 +304,12 @@ def _add_rotate(actions: Commands) -> None:
     rotate = _action(
         actions, "rotate", "publishing:rotate", "replace keys under a new root, and publish"
     )
-    rotate.add_argument("role", choices=ROLES, help="whose key; online: all three of TUF")
+    rotate.add_argument(
+        "role",
+        choices=ROLES,
+        metavar="ROLE",
+        help=f"whose key: {', '.join(ROLES)} (online: all three of TUF)",
+    )
     rotate.add_argument(
         "--root-keys",
         type=Path,

@@ -14,14 +14,15 @@ from presence.cli.consents.options import (
     post_of,
     service_of,
 )
-from presence.cli.termination import TERMINATED, unless_terminated
+from presence.cli.exit_codes import ExitCode
+from presence.cli.termination import unless_terminated
 from presence.consent_service.growing import GrowthRefused
 from presence.consent_service.keys import APPROVAL, NOTICES, ONLINE
 from presence.consent_service.outbox import Post
 from presence.consent_service.publishing import Published
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import HEAD_INTERVAL_S
-from presence.errors import BrokerError, ConfigurationError, ConsentServiceError
+from presence.errors import BrokerError, ConsentServiceError, UsageError
 
 LOOK_S: Final = 0.5
 """How often the loop looks for notices that wait."""
@@ -31,11 +32,9 @@ ROOT: Final = "root"
 def publish(options: argparse.Namespace) -> int:
     if options.loop:
         if not 1 <= options.every <= 600:
-            raise ConfigurationError(
-                ["--every: 1 to 600 seconds, gateways fall silent after their lease"]
-            )
+            raise UsageError("--every: 1 to 600 seconds, gateways fall silent after their lease")
         outcome = asyncio.run(unless_terminated(_loop(options)))
-        return TERMINATED if outcome is None else outcome
+        return ExitCode.TERMINATED if outcome is None else outcome
     with service_of(options) as service:
         published = publish_once(service, options)
         post = post_of(options, service)
@@ -48,7 +47,7 @@ def publish_once(service: ConsentService, options: argparse.Namespace) -> Publis
     """Raises ConsentServiceError where the list grows as no list grows."""
     if options.suppression_checked is not None:
         if options.suppression_checked > service.clock():
-            raise ConfigurationError(["--suppression-checked lies in the future"])
+            raise UsageError("--suppression-checked lies in the future")
         with service.register.transaction():
             service.register.set_fact("suppression_checked_at", int(options.suppression_checked))
     approver = service.approver(options.approval_key) if options.approve_growth else None
@@ -145,8 +144,8 @@ def rotate(options: argparse.Namespace) -> int:
 def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int | None:
     """The version of the new root; None where there is none, as for notices."""
     if options.stolen and options.role != NOTICES:
-        raise ConfigurationError(
-            ["--stolen goes with notices: other keys count for nothing once they are replaced"]
+        raise UsageError(
+            "--stolen goes with notices: other keys count for nothing once they are replaced"
         )
     if options.role == NOTICES:
         service.renew_revocation_key(stolen=options.stolen)
@@ -154,8 +153,8 @@ def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int |
         return None
     if options.role in {ROOT, APPROVAL}:
         if options.new_key is None or options.new_key.exists():
-            raise ConfigurationError(
-                [f"--new-key: name the file, not there yet, for the new {options.role} key"]
+            raise UsageError(
+                f"--new-key: name the file, not there yet, for the new {options.role} key"
             )
         repository, now_s = service.repository, service.clock()
         if options.role == ROOT:

@@ -9,7 +9,7 @@ from presence.cli.consents.options import answer
 from presence.consent_service.service import ConsentService
 from presence.core.consent.entry_rules import Refused
 from presence.core.consent.list_json import parse_header
-from presence.errors import ConfigurationError
+from presence.errors import UsageError
 
 
 def start(options: argparse.Namespace) -> int:
@@ -49,22 +49,22 @@ def start(options: argparse.Namespace) -> int:
 
 def _parents(options: argparse.Namespace) -> dict[str, str]:
     """The taxonomy; with it, the header is judged as gateways judge it. Raises
-    ConfigurationError.
+    UsageError.
     """
     parents: Any = {}
     if options.taxonomy is not None:
         try:
             parents = json.loads(options.taxonomy.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                [f"--taxonomy {options.taxonomy}: {error}: a JSON object is wanted"]
+            raise UsageError(
+                f"--taxonomy {options.taxonomy}: {error}: a JSON object is wanted"
             ) from error
     header = {"v": 1, "list": options.list, "taxonomy": {"parents": parents}}
     counts = dict.fromkeys(("seq", "published_at", "suppression_checked_at", "count"), 0)
     try:
         parse_header({**header, **counts})
     except Refused as error:
-        raise ConfigurationError([f"no gateway would take this list: {error}"]) from None
+        raise UsageError(f"no gateway would take this list: {error}") from None
     if "/" not in options.list:
-        raise ConfigurationError(["--list: chain/store or chain/group, such as acme/fi-0042"])
+        raise UsageError("--list: chain/store or chain/group, such as acme/fi-0042")
     return dict(parents)

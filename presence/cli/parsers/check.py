@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json
+from presence.cli.command import Commands, add_config, add_json, add_quiet
+from presence.cli.exit_codes import ExitCode, verdict_exits
 
 DESCRIPTION: Final = """\
 Looks at each part and says the next step. Changes nothing, and tells nothing
@@ -10,10 +11,16 @@ about anybody: one empty message to the audience `test` shows whether the
 broker lets us.
 """
 
-EPILOG: Final = """\
-exit codes: 0 all PASS, 1 something to WARN of, 2 something FAILs, 78 the
-configuration cannot be read
-"""
+EXAMPLES: Final = (
+    "presence check --config /etc/presence/presence.yaml",
+    "sudo presence check --inside               # in the sandbox of the service",
+    "presence check -c /etc/presence/presence.yaml -q   # only what is not in order",
+)
+EXITS: Final = {
+    **verdict_exits(),
+    ExitCode.UNAVAILABLE: "systemd does not let us, or its unit is not ours (--inside)",
+    ExitCode.CONFIG: "the configuration cannot be used",
+}
 
 
 def add(commands: Commands) -> None:
@@ -22,7 +29,8 @@ def add(commands: Commands) -> None:
         "presence.cli.check:start",
         summary="configuration, clock, list, broker, adapter: is everything in place?",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     where = command.add_mutually_exclusive_group()
     add_config(where)
@@ -31,4 +39,5 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="as root: in the sandbox of the installed service, with its settings",
     )
+    add_quiet(command, "only what is not PASS")
     add_json(command)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json
+from presence.cli.command import Commands, add_config, add_json, add_output
+from presence.cli.exit_codes import ExitCode
 from presence.location import SETTINGS, VARIABLE
 
 DESCRIPTION: Final = """\
@@ -20,19 +21,23 @@ A file that is there already is never replaced without --force.
 """
 
 INIT_EPILOG: Final = f"""\
-examples:
-  sudo presence config init
-  presence config init --output - --list acme/fi-0042 --controller "Acme Oy" \\
-    --dpo-contact privacy@acme.example --campaigns ap2:1551,ap2:1285 \\
-    --hours "mon-fri 09:00-21:00, sat 09:00-18:00"
-
 The file goes to {SETTINGS}, or where
 {VARIABLE} or --output says.
-
-exit codes: 0 written, 1 it is there already, or cannot be written, 64 an option
-is missing or cannot be used, 78 the answers make no configuration, 130
-interrupted: nothing was written
 """
+INIT_EXAMPLES: Final = (
+    "sudo presence config init",
+    """presence config init --output - --list acme/fi-0042 \\
+      --controller "Acme Oy" --dpo-contact privacy@acme.example \\
+      --campaigns ap2:1551,ap2:1285 \\
+      --hours "mon-fri 09:00-21:00, sat 09:00-18:00\"""",
+)
+INIT_EXITS: Final = {
+    ExitCode.OK: "written",
+    ExitCode.USAGE: "an option is missing or cannot be used",
+    ExitCode.UNAVAILABLE: "it is there already, or cannot be written",
+    ExitCode.CONFIG: "the answers make no configuration",
+    ExitCode.INTERRUPTED: "interrupted: nothing was written",
+}
 
 SHOW: Final = """\
 Shows the settings in force with the origin of each: the line of the file, the
@@ -40,13 +45,14 @@ default, or what follows from the antennas (set-up). What may be a secret, or is
 the way to one, is never shown: only whether it is given.
 """
 
-SHOW_EPILOG: Final = """\
-examples:
-  presence config show --diff
-  presence config show --json | jq '.settings[] | select(.origin == "file")'
-
-exit codes: 0 shown, 78 the configuration cannot be used
-"""
+SHOW_EXAMPLES: Final = (
+    "presence config show --diff",
+    """presence config show --json | jq '.settings[] | select(.origin == "file")'""",
+)
+SHOW_EXITS: Final = {
+    ExitCode.OK: "shown",
+    ExitCode.CONFIG: "the configuration cannot be used",
+}
 
 SCHEMA: Final = """\
 Prints a JSON Schema (draft 2020-12) of the file: names, types, units, limits
@@ -55,12 +61,8 @@ line that `config init` writes. What it cannot say, such as that one setting
 goes with another, `presence check` says.
 """
 
-SCHEMA_EPILOG: Final = """\
-example:
-  presence config schema > presence.schema.json
-
-exit codes: 0 printed
-"""
+SCHEMA_EXAMPLES: Final = ("presence config schema > presence.schema.json",)
+SCHEMA_EXITS: Final = {ExitCode.OK: "printed"}
 
 
 def add(commands: Commands) -> None:
@@ -69,6 +71,7 @@ def add(commands: Commands) -> None:
         None,
         summary="make the first file of settings; show what is in force; the schema",
         description=DESCRIPTION,
+        examples=("sudo presence config init", "presence config show --diff"),
     )
     actions = Commands(command, metavar="ACTION")
     _add_init(actions)
@@ -77,7 +80,8 @@ def add(commands: Commands) -> None:
         "presence.cli.config.show:start",
         summary="what is in force, and where each value is from",
         description=SHOW,
-        epilog=SHOW_EPILOG,
+        examples=SHOW_EXAMPLES,
+        exits=SHOW_EXITS,
     )
     add_config(show)
     which = show.add_mutually_exclusive_group()
@@ -89,7 +93,8 @@ def add(commands: Commands) -> None:
         "presence.cli.config.schema:start",
         summary="the JSON Schema of the file, for editors",
         description=SCHEMA,
-        epilog=SCHEMA_EPILOG,
+        examples=SCHEMA_EXAMPLES,
+        exits=SCHEMA_EXITS,
     )
     schema.add_argument("--satellite", action="store_true", help="of a satellite's file")
 
@@ -101,6 +106,8 @@ def _add_init(actions: Commands) -> None:
         summary="write the first file, from six questions at most",
         description=INIT,
         epilog=INIT_EPILOG,
+        examples=INIT_EXAMPLES,
+        exits=INIT_EXITS,
     )
     add = command.add_argument_group("answers").add_argument
     add("--list", metavar="CHAIN/STORE", help="the consent list that this gateway serves")
@@ -121,10 +128,8 @@ def _add_init(actions: Commands) -> None:
         "--key-file", type=Path, default=Path("store.key"), metavar="FILE",
         help="the store's key (store.key, beside the file); made where it is not there",
     )  # fmt: skip
-    command.add_argument(
-        "-o", "--output", type=Path, metavar="FILE",
-        help=f"where the file goes (${VARIABLE}, else {SETTINGS}); - prints it",
-    )  # fmt: skip
+    where = f"where the file goes (${VARIABLE}, else {SETTINGS}); - prints it"
+    add_output(command, metavar="FILE", explanation=where)
     command.add_argument(
         "-f", "--force", action="store_true", help="replace a file that is there already"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.cli.command import Commands, add_json
+from presence.cli.exit_codes import ExitCode
 
 DESCRIPTION: Final = """\
 Plays a shop for about a minute: the street as you see it, beside all that the
@@ -17,11 +18,22 @@ network. Ends by itself, with a privacy account that is measured.
 """
 
 EPILOG: Final = """\
-exit codes: 0 all as it should be; 1 a trace was found, somebody was greeted
-wrongly, or a part did not start; 130 interrupted. Without a terminal, on one of
-less than 80 × 24 characters, with TERM=dumb and with --no-tui, there is one
-plain line for each happening. NO_COLOR switches colours off.
+Without a terminal, on one of less than 80 × 24 characters, with TERM=dumb and
+with --no-tui, there is one plain line for each happening. NO_COLOR switches
+colours off.
 """
+
+EXAMPLES: Final = (
+    "presence demo",
+    "presence demo --speed 3 --seed 2        # another day, three times as fast",
+    "presence demo --no-tui --json           # for a program: the account as JSON",
+)
+EXITS: Final = {
+    ExitCode.OK: "all as it should be",
+    ExitCode.WARN: "a trace was found, or somebody was greeted wrongly",
+    ExitCode.UNAVAILABLE: "a part did not start",
+    ExitCode.INTERRUPTED: "interrupted",
+}
 
 
 def add(commands: Commands) -> None:
@@ -31,6 +43,8 @@ def add(commands: Commands) -> None:
         summary="a shop for a minute on this terminal, without a radio",
         description=DESCRIPTION,
         epilog=EPILOG,
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     command.add_argument(
         "--speed", type=_speed, default=1.0, metavar="N", help="so many times faster, 0.1 to 5 (1)"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.cli.command import Commands, add_json, add_other_config
+from presence.cli.exit_codes import ExitCode, verdict_exits
 
 DESCRIPTION: Final = """\
 Tests an offer engine, yours or anybody's, against the contract: rules
@@ -23,28 +24,32 @@ once; how long at most is said before it begins. Use a broker for tests, or an
 audience and customers that are nobody: the engine takes it all for real visits.
 """
 
+EXAMPLES: Final = (
+    "presence engine-test --make-customers customers.jsonl",
+    """scripts/offer_engine.py --chain acme --store fi-0042 --audience offers-main \\
+      --port 1884 --customers customers.jsonl     # it stands for your engine""",
+    """presence engine-test --chain acme --store fi-0042 --audience offers-main \\
+      --port 1883 --listen 1884 --customers customers.jsonl""",
+    """presence engine-test -c /etc/presence/presence.yaml --audience offers-main \\
+      --customers customers.jsonl --quiet 00:00-23:59   # in its quiet hours""",
+)
 EPILOG: Final = """\
-three steps (the reference engine stands for yours):
-  presence engine-test --make-customers customers.jsonl
-  scripts/offer_engine.py --chain acme --store fi-0042 --audience offers-main \\
-    --port 1884 --customers customers.jsonl
-  presence engine-test --chain acme --store fi-0042 --audience offers-main \\
-    --port 1883 --listen 1884 --customers customers.jsonl
-
-  --listen 1884: the engine is connected to the kit's port in place of the
-  broker's, and the kit passes everything on, TLS too, until it cuts the wire.
-  Without it that one case is not played.
-
-quiet hours, of an engine started with `--quiet` over the present hour:
-  presence engine-test … --quiet 00:00-23:59
+With --listen 1884 the engine is connected to the kit's port in place of the
+broker's, and the kit passes everything on, TLS too, until it cuts the wire.
+Without it that one case is not played. Play --quiet with an engine started with
+the same hours.
 
 On a broker with an access list the kit needs a user that writes the events of
 the audience and reads its offers; docs/offer-engine.md has the lines.
-
-exit codes: 0 all that was played PASSes, 1 a WARN, 2 a FAIL; 69 it could not be
-tested: no broker, or the engine does not answer an ordinary event; 78 the
-options cannot be used, 130 interrupted
 """
+EXITS: Final = {
+    **verdict_exits("all that was played PASSes"),
+    ExitCode.USAGE: "the options cannot be used",
+    ExitCode.UNAVAILABLE: "it could not be tested: no broker, or the engine does not answer an "
+    "ordinary event",
+    ExitCode.CONFIG: "the configuration cannot be used",
+    ExitCode.INTERRUPTED: "interrupted",
+}
 
 
 def add(commands: Commands) -> None:
@@ -54,6 +59,8 @@ def add(commands: Commands) -> None:
         summary="does an offer engine keep the contract? A verdict for each rule",
         description=DESCRIPTION,
         epilog=EPILOG,
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     files = command.add_mutually_exclusive_group(required=True)
     files.add_argument(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.cli.command import Commands, add_json
+from presence.cli.exit_codes import ExitCode
 
 STATE_DIR: Final = Path("/var/lib/presence")
 
@@ -17,9 +18,16 @@ Give it a copy of the state directory: a backup, or the image of the disk.
 Window keys lie in the runtime directory, which is memory: a gateway that was
 unplugged holds none, but for a plain consent list, whose file holds them. Whose
 entries they are, the consent service tells by list and number.
-
-exit codes: 0 told, 1 the folder cannot be read
 """
+
+EXAMPLES: Final = (
+    "presence incident-export --state-dir /mnt/image/var/lib/presence",
+    "presence incident-export --state-dir backup --runtime-dir /run/presence --json",
+)
+EXITS: Final = {
+    ExitCode.OK: "told",
+    ExitCode.UNAVAILABLE: "the folder cannot be read",
+}
 
 
 def add(commands: Commands) -> None:
@@ -29,6 +37,8 @@ def add(commands: Commands) -> None:
         summary="what a stolen gateway held: list, number, entries, key windows, last contact",
         description=DESCRIPTION,
         epilog=EPILOG,
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     command.add_argument(
         "--state-dir", type=Path, default=STATE_DIR, metavar="DIR", help=f"default {STATE_DIR}"

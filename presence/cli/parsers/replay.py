@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json
+from presence.cli.command import Commands, add_config, add_json, add_quiet
+from presence.cli.exit_codes import ExitCode
 
 DESCRIPTION: Final = """\
 Plays a capture of Bluetooth LE advertisements through decoding, matching, gate,
@@ -21,10 +22,16 @@ Unless told to --publish it contacts no broker, and counts the events as
 published.
 """
 
-EPILOG: Final = """\
-exit codes: 0 played to its end, 1 the capture is damaged, the list cannot be
-read, or a broker did not take the events, 78 the configuration cannot be used
-"""
+EXAMPLES: Final = (
+    "presence replay walk.btsnoop --config shop.yaml --dry-run",
+    "presence replay walk.btsnoop -c /etc/presence/presence.yaml --publish --json",
+)
+EXITS: Final = {
+    ExitCode.OK: "played to its end",
+    ExitCode.WARN: "the capture is damaged, or a broker did not take the events",
+    ExitCode.UNAVAILABLE: "the list cannot be read",
+    ExitCode.CONFIG: "the configuration cannot be used",
+}
 
 STATE: Final = """\
 keep visits and outbox there, and go on from there after an interruption
@@ -37,7 +44,8 @@ def add(commands: Commands) -> None:
         "presence.cli.replay:start",
         summary="a capture of advertisements through the same pipeline",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     command.add_argument("capture", type=Path, metavar="CAPTURE")
     add_config(command)
@@ -46,7 +54,8 @@ def add(commands: Commands) -> None:
         "--publish", action="store_true", help="publish to the broker of the configuration"
     )
     way.add_argument(
-        "--dry-run", action="store_true", help="contact no broker: what is done anyway"
+        "-n", "--dry-run", action="store_true", help="contact no broker: what is done anyway"
     )
     command.add_argument("--state", type=Path, metavar="DIR", help=STATE)
+    add_quiet(command, "no log on stderr, but for errors")
     add_json(command, "one JSON object at the end, nothing else on stdout")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.cli.command import Commands
+from presence.cli.exit_codes import ExitCode
 from presence.location import SATELLITE
 
 DESCRIPTION: Final = """\
@@ -24,10 +25,16 @@ Set it up in four steps (docs/satellites.md):
 `presence status` on the gateway says whether it is heard.
 """
 
-EPILOG: Final = """\
-exit codes: 0 stopped, 75 the radio is deaf and only a start anew is left to
-try, 78 the configuration cannot be used
-"""
+EXAMPLES: Final = (
+    "presence satellite --config /etc/presence/satellite.yaml",
+    "sudo systemctl enable --now presence-satellite   # as a service",
+)
+EXITS: Final = {
+    ExitCode.OK: "stopped by SIGTERM or Ctrl-C",
+    ExitCode.UNAVAILABLE: "the disk, or another satellite of the same folder, is in the way",
+    ExitCode.TEMPFAIL: "the radio is deaf and only a start anew is left to try",
+    ExitCode.CONFIG: "the configuration cannot be used",
+}
 
 
 def add(commands: Commands) -> None:
@@ -36,7 +43,8 @@ def add(commands: Commands) -> None:
         "presence.cli.satellite:start",
         summary="an antenna elsewhere: hears for a gateway, and knows nobody",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     command.add_argument(
         "-c",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.cli.command import CONFIG, Commands, add_json, add_other_config
+from presence.cli.exit_codes import ExitCode, verdict_exits
 
 DESCRIPTION: Final = """\
 Tests a gateway at its door, with one test phone or two: phones whose entries
@@ -25,28 +26,36 @@ same adapters goes on: BlueZ lets several programs listen, and this one asks for
 what the daemon does. Where antennas go, with drawings: docs/technician.md.
 """
 
+EXAMPLES: Final = (
+    "scripts/scan-test --simulated --yes --speed 20      # practise: half a minute",
+    "scripts/scan-test --simulated --plan two     # also: one, pair, low-e, mall",
+    "sudo -u presence presence scan-test",
+    """sudo -u presence presence scan-test \\
+      --phones "Pixel 7, iPhone 13" --report door.html  # a page to keep""",
+    """sudo presence scan-test --steps phone,walk \\
+      --apply --sign-off "M. Meikäläinen"      # write the suggestion, sign it""",
+    """presence scan-test -c shop.yaml --replay walk.btsnoop \\
+      --marks window:5-25,past:30-42,in:50-62,inside:62-80""",
+)
 EPILOG: Final = """\
-practise first, without a radio or a configuration (half a minute):
-  scripts/scan-test --simulated --yes --speed 20
-  … --plan two                  another door: one, two, pair, low-e, mall
+Practise first: it needs no radio and no configuration. Then run it on the
+gateway as the daemon's user, who may read key and list; only --apply needs
+root. --export-walks FILE.jsonl writes your walks in an open format, without a
+trace of phone, shop or day (docs/recordings.md).
 
-then, on the gateway, as the daemon's user (it may read key and list):
-  sudo -u presence presence scan-test
-  … --phones "Pixel 7, iPhone 13" --report door.html     one page for the file
-  … --steps phone,walk --apply --sign-off "M. Meikäläinen"
-                                walk again; write the suggestion (as root), and
-                                the record that says who answers for it
-  … --export-walks walks.jsonl  your walks in an open format, without a trace
-                                of phone, shop or day: docs/recordings.md
-
-captures (`btmon -w`; only where no stranger is, for they are all in it):
-  … --replay walk.btsnoop --marks window:5-25,past:30-42,in:50-62,inside:62-80
-  marks are seconds from the first advertisement; also: lookin, leave
-
-exit codes: 0 all PASS, 1 a WARN, 2 a FAIL; 69 it could not be tested: no list
-could be read, a file could not be written; 78 the configuration cannot be
-used, 130 interrupted
+Captures (`btmon -w`) only where no stranger is, for they are all in it. Marks
+are seconds from the first advertisement: window, past, lookin, in, inside,
+leave.
 """
+EXITS: Final = {
+    **verdict_exits(),
+    ExitCode.USAGE: "the options cannot be used",
+    ExitCode.UNAVAILABLE: "it could not be tested: no list could be read, a file could not be "
+    "written",
+    ExitCode.TEMPFAIL: "there is no radio to test with",
+    ExitCode.CONFIG: "the configuration cannot be used",
+    ExitCode.INTERRUPTED: "interrupted: nothing was written",
+}
 
 
 def add(commands: Commands) -> None:
@@ -56,6 +65,8 @@ def add(commands: Commands) -> None:
         summary="the technician's tool: radio, test phone, threshold, end to end",
         description=DESCRIPTION,
         epilog=EPILOG,
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     add_other_config(command, CONFIG)
     source = command.add_mutually_exclusive_group()

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json
+from presence.cli.command import Commands, add_config, add_json, add_output
+from presence.cli.exit_codes import ExitCode
 
 DESCRIPTION: Final = """\
 Writes one .tar.gz for whoever helps you: versions, settings (numbers and
@@ -16,10 +17,17 @@ it. It is text: look into it before you send it.
 EPILOG: Final = """\
 A part that cannot be had is named with the reason, and the others are written
 all the same.
-
-exit codes: 0 written, 1 the file cannot be written, 78 the configuration cannot
-be used
 """
+
+EXAMPLES: Final = (
+    "presence support-bundle --config /etc/presence/presence.yaml",
+    "presence support-bundle -c /etc/presence/presence.yaml -o /tmp/help.tar.gz",
+)
+EXITS: Final = {
+    ExitCode.OK: "written",
+    ExitCode.UNAVAILABLE: "the file cannot be written",
+    ExitCode.CONFIG: "the configuration cannot be used",
+}
 
 
 def add(commands: Commands) -> None:
@@ -29,11 +37,11 @@ def add(commands: Commands) -> None:
         summary="one file for whoever helps you, without anything about anybody",
         description=DESCRIPTION,
         epilog=EPILOG,
+        examples=EXAMPLES,
+        exits=EXITS,
     )
     add_config(command)
-    command.add_argument(
-        "--output", type=Path, metavar="FILE", help="default: presence-support-TIME.tar.gz, here"
-    )
+    add_output(command, metavar="FILE", explanation="default: presence-support-TIME.tar.gz, here")
     command.add_argument(
         "--journal",
         type=Path,

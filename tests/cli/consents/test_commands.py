@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from presence.cli import main
-from presence.cli.termination import TERMINATED
+from presence.cli.exit_codes import ExitCode
 from presence.config.settings import MqttSettings
 from presence.consent_service.outbox import Post
 from presence.core.consent.jws import parse_key_set, parse_keys
@@ -126,7 +126,7 @@ def test_what_takes_away_leaves_a_signed_notice_in_the_outbox(
 def test_after_an_objection_the_same_customer_cannot_be_added_again(listed: Typed) -> None:
     listed("object", "anna")
     again = listed("add", "anna", *AGREED)
-    assert again["code"] == 1
+    assert again["code"] == 69
     assert "for ever" in again["errors"]
 
 
@@ -144,7 +144,7 @@ def test_an_agreement_that_no_gateway_may_believe_is_refused(
     listed: Typed, arguments: tuple[str, ...], reason: str
 ) -> None:
     answer = listed("add", "bob", *arguments)
-    assert answer["code"] == 1
+    assert answer["code"] == 69
     assert reason in answer["errors"]
 
 
@@ -186,7 +186,7 @@ def test_what_was_narrowed_comes_back_where_it_is_asked_for_again(listed: Typed)
     )
     strange = listed("add", "anna", *AGREED, "--again", "ap2:1285")
     assert (strange["code"], "--again ap2:1285: name it as --category" in strange["errors"]) == (
-        78,
+        64,
         True,
     )
     again = listed("add", "anna", *AGREED, "--again", "ap2:1551")
@@ -259,7 +259,7 @@ def test_a_list_that_grows_by_a_fifth_at_once_needs_somebody_who_says_why(
     assert listed("publish")["entries"] == 121
     listed("import", export(120, 160))
     refused = listed("publish")
-    assert (refused["code"], "--approve-growth" in refused["errors"]) == (1, True)
+    assert (refused["code"], "--approve-growth" in refused["errors"]) == (69, True)
     assert listed("publish", "--approve-growth")["entries"] == 161
 
 
@@ -270,7 +270,7 @@ def test_keys_are_rotated_with_two_root_keys_brought_back(
     safe = tmp_path / "safe"
     (folder / "keys" / "root").rename(safe)
     away = listed("rotate", "timestamp")
-    assert (away["code"], "--root-keys" in away["errors"]) == (1, True)
+    assert (away["code"], "--root-keys" in away["errors"]) == (69, True)
     assert listed("rotate", "online", "--root-keys", str(safe))["root"] == 2
     (safe / "1.pem").unlink()
     assert (
@@ -295,7 +295,7 @@ def test_a_stolen_key_for_notices_is_replaced_and_named_by_one_command(
     listed: Typed, folder: Path
 ) -> None:
     waiting = Path(listed("narrow", "anna", "--purpose", "offers")["file"])
-    assert listed("rotate", "timestamp", "--stolen")["code"] == 78
+    assert listed("rotate", "timestamp", "--stolen")["code"] == 64
     assert listed("rotate", "notices", "--stolen")["code"] == 0
     listed("publish")  # what the last publication named is gone with the next
     (jwks,) = (folder / "repository" / "targets").glob("*.notices.jwks")
@@ -306,28 +306,28 @@ def test_a_stolen_key_for_notices_is_replaced_and_named_by_one_command(
 
 def test_a_folder_that_is_no_list_says_what_makes_one(typed: Typed) -> None:
     answer = typed("publish")
-    assert (answer["code"], "presence consents init" in answer["errors"]) == (1, True)
+    assert (answer["code"], "presence consents init" in answer["errors"]) == (69, True)
 
 
 def test_a_second_init_changes_nothing(listed: Typed) -> None:
-    assert listed("init", "--list", "acme/fi-0042")["code"] == 1
+    assert listed("init", "--list", "acme/fi-0042")["code"] == 69
     assert listed("status")["active"] == 1
 
 
 @pytest.mark.parametrize("name", ["fi-0042", "ACME/x", "a/b/c"])
 def test_a_name_that_no_gateway_takes_makes_no_list(typed: Typed, folder: Path, name: str) -> None:
-    assert typed("init", "--list", name)["code"] == 78
+    assert typed("init", "--list", name)["code"] == 64
     assert not folder.exists()
 
 
 def test_another_machine_is_reached_by_tls_only(listed: Typed) -> None:
     answer = listed("head", "--mqtt", "broker.example.org:8883")
-    assert (answer["code"], "--mqtt-ca" in answer["errors"]) == (78, True)
+    assert (answer["code"], "--mqtt-ca" in answer["errors"]) == (64, True)
 
 
 def test_a_broker_that_is_away_loses_no_notice(listed: Typed, folder: Path) -> None:
     answer = listed("withdraw", "anna", "--mqtt", "127.0.0.1:1")
-    assert (answer["code"], "it waits in" in answer["errors"]) == (1, True)
+    assert (answer["code"], "it waits in" in answer["errors"]) == (69, True)
     assert len(list((folder / "outbox").glob("*.jws"))) == 1
     assert listed("status")["gone"] == 1
 
@@ -410,7 +410,7 @@ async def test_of_several_brokers_the_first_that_answers_is_told_and_again_until
 
 def test_the_brokers_of_a_list_have_one_port(listed: Typed) -> None:
     answer = listed("head", "--mqtt", "127.0.0.1:1883", "--mqtt", "127.0.0.2:8883")
-    assert (answer["code"], "one port" in answer["errors"]) == (78, True)
+    assert (answer["code"], "one port" in answer["errors"]) == (64, True)
 
 
 async def test_whoever_is_ended_while_the_broker_does_not_answer_ends_at_once() -> None:
@@ -490,7 +490,7 @@ async def test_the_loop_gives_out_what_others_change_says_heads_and_ends_when_as
         code = await asyncio.to_thread(loop.wait, 20)
         topics = {queue.get_nowait().topic for _ in range(queue.qsize())}
 
-    assert code == TERMINATED
+    assert code == ExitCode.TERMINATED
     assert topics == {topic_of_revocations("acme/fi-0042"), topic_of_head("acme/fi-0042")}
 
 
