@@ -30,6 +30,7 @@ from presence.gateway.gateway import Gateway
 from presence.gateway.list_sync import ListPauses, ListSync
 from presence.gateway.pipeline import Pipeline
 from presence.ports import Clock, OnAdvertisement, OutgoingMessage, Progress, Stored, VerifiedList
+from presence.survey.expecting import AwaitedEntry
 from presence.survey.judging import Result
 from presence.telemetry import OperationalEvent
 
@@ -222,24 +223,20 @@ def judge_broker(
     decided_s: float | None,
     heard: int,
     configured: bool,
+    awaited: AwaitedEntry,
 ) -> Result:
     """`decided_s`: from coming in to the entry, by the rule; `configured`: the daemon has the
     audience, too.
     """
-    where = mqtt.where
-    trip_s = one.round_trip_s
+    where, trip_s, expected = mqtt.where, one.round_trip_s, awaited.expected
     figures = {
         "broker": where,
         "decided_after_s": None if decided_s is None else round(decided_s, 1),
         "round_trip_s": None if trip_s is None else round(trip_s, 3),
+        "expected_s": {"half": expected.half_s, "nine_of_ten": expected.nine_of_ten_s},
     }
-    if not one.publisher.is_connected and trip_s is None:
-        trouble = one.publisher.trouble or "no answer"
-        return Result(Finding("broker", Verdict.FAIL, f"{where} is not reached", trouble), figures)
     if trip_s is None:
-        return Result(
-            Finding("broker", Verdict.FAIL, *_not_seen(one, where, store, heard=heard)), figures
-        )
+        return Result(_not_seen(one, where, store, heard=heard, awaited=awaited), figures)
     after = "" if decided_s is None else f"entered {decided_s:.1f} s after the start, "
     found = f"{after}event on audience `test` seen back from {where} {1000 * trip_s:.0f} ms later"
     if not configured:
@@ -251,7 +248,27 @@ def judge_broker(
     return Result(Finding("broker", Verdict.PASS, found), figures)
 
 
-def _not_seen(one: Arrival, where: str, store: StoreSettings, *, heard: int) -> tuple[str, str]:
+def _not_seen(
+    one: Arrival, where: str, store: StoreSettings, *, heard: int, awaited: AwaitedEntry
+) -> Finding:
+    """A fault, or only slow."""
+    if not one.publisher.is_connected:
+        trouble = one.publisher.trouble or "no answer"
+        return Finding("broker", Verdict.FAIL, f"{where} is not reached", trouble)
+    counts: dict[str, Any] = dict(one.gateway.pipeline.counts)
+    if heard and not counts["refused"] and not counts["entered"] and not awaited.is_fault:
+        found = (
+            f"heard, but not found to have entered within {awaited.waited_s:.0f} s: "
+            f"{awaited.expected}"
+        )
+        return Finding("broker", Verdict.WARN, found, awaited.next_step)
+    found, step = _gone_wrong(one, where, store, heard=heard, awaited=awaited)
+    return Finding("broker", Verdict.FAIL, found, step)
+
+
+def _gone_wrong(
+    one: Arrival, where: str, store: StoreSettings, *, heard: int, awaited: AwaitedEntry
+) -> tuple[str, str]:
     """What was found, and what to do; from the first part of the way on which it went wrong."""
     counts: dict[str, Any] = dict(one.gateway.pipeline.counts)
     if not heard:
@@ -264,7 +281,7 @@ def _not_seen(one: Arrival, where: str, store: StoreSettings, *, heard: int) -> 
         )
     if not counts["entered"]:
         return (
-            "heard, but not found to have entered",
+            f"heard, but not found to have entered, and {awaited.expected}",
             "come further in, and stay there; or the door is not fitted yet: step `walk`",
         )
     if counts["withheld"]:

@@ -114,13 +114,12 @@ def phone_act(seconds: float, models: Sequence[str] = ()) -> Act:
     )
 
 
-def broker_act(seconds: float) -> Act:
-    return Act(
-        Doing.BROKER,
-        seconds,
-        "coming in",
-        "Outside again. From 10 m away come up and in when the bell rings, and stay.",
-    )
+def broker_act(seconds: float, expected: str = "") -> Act:
+    """`expected`: how soon the entry may be, in words."""
+    ask = "Outside again. From 10 m away come up and in when the bell rings, and stay."
+    if expected:
+        ask += f" Have patience: {expected}."
+    return Act(Doing.BROKER, seconds, "coming in", ask)
 
 
 def walk_acts(rounds: int) -> Iterator[Act]:

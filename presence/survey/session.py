@@ -10,16 +10,20 @@ from datetime import UTC, datetime
 
 from presence import __version__
 from presence.config import Settings
+from presence.config.antennas import places_in_use
+from presence.config.settings import EntrySettings
 from presence.core.consent.model import TEST_AUDIENCE
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
 from presence.core.visit.calibration import entered_after_s
+from presence.core.visit.side import ARRIVED_S
 from presence.core.visit.walks import Trial, Walked
 from presence.diagnosis.findings import Verdict
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.carried import Carried
 from presence.survey.drawing import settings_lines, walk_lines
 from presence.survey.ears import Ear
+from presence.survey.expecting import AwaitedEntry, expected_entry
 from presence.survey.guide import (
     Act,
     Doing,
@@ -34,7 +38,7 @@ from presence.survey.guide import (
 )
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
-from presence.survey.plans import ShopPlan
+from presence.survey.plans import REMEDIES, ShopPlan, plan_of
 from presence.survey.screen import Screen
 from presence.survey.walking import Tuning, judge_walk, tune
 
@@ -57,7 +61,7 @@ class Plan:
     radio_s: float = 10.0
     phone_s: float = 10.0
     broker_s: float = 45.0
-    """At most: it ends with the event. A quiet phone takes half a minute from 10 m away."""
+    """At most: it ends with the event. How soon that may be: presence.survey.expecting."""
     walk: Sequence[Act] = ()
     models: Sequence[str] = ()
     """Of the phones that are carried, the first one first, where the technician said them."""
@@ -197,8 +201,13 @@ class Session:
         return self._carried.names or self._plan.models or ("the phone",)
 
     async def _broker(self) -> Result:
-        act, tuned = broker_act(self._plan.broker_s), self.outcome.tuned
+        tuned, hung = self.outcome.tuned, self._phones.places
+        places = places_in_use(self._settings) | set(hung.values())
         entry = tuned.new if tuned is not None else self._settings.entry
+        side = tuned.side if tuned is not None else None
+        expected = expected_entry(places, side, fitted=entry != EntrySettings())
+        act = broker_act(self._plan.broker_s, str(expected))
+        sooner = REMEDIES[self._plan.shop or plan_of(places)]
         async with (
             self._plan.broker(self._settings) as settings,
             arrival(settings, self._rules, entry, self._phones.consents, self._ear) as one,
@@ -207,13 +216,13 @@ class Session:
             if one.publisher.is_connected:
                 heard = await self._record(act, also=one.fed.hear, until=one.seen.is_set)
                 await _at_most(one.seen, LATE_S)
-            places = self._phones.places
-            came_in = Trial(Walked.IN, heard.began_s, heard.readings, places=places)
+            came_in = Trial(Walked.IN, heard.began_s, heard.readings, places=hung)
             decided_s = entered_after_s(entry, came_in)
             configured = self._rules.audience(TEST_AUDIENCE) is not None
             return judge_broker(
                 one, settings.mqtt, settings.store,
                 decided_s=decided_s, heard=len(heard.readings), configured=configured,
+                awaited=AwaitedEntry(expected, act.seconds - ARRIVED_S, sooner),
             )  # fmt: skip
 
     async def _record(

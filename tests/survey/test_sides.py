@@ -15,7 +15,7 @@ from presence.core.visit.calibration import CHEAPER_BY
 from presence.core.visit.door_tables import PAIR as PAIR_TABLES
 from presence.core.visit.door_tables import PAIR_AND_INSIDE
 from presence.core.visit.fitting import OFFSET_ROOM_DB, of_walks
-from presence.core.visit.side import Pairing, Side
+from presence.core.visit.side import Pairing
 from presence.core.visit.walks import Walked, WalkReading
 from presence.diagnosis.findings import Verdict
 from presence.survey import applying
@@ -29,9 +29,8 @@ from presence.survey.session import SurveyOutcome
 from presence.survey.sides import expected_s, judge_side
 from presence.survey.walking import NEAR_ROOM_DB, Tuning, judge_walk, tune
 from tests.support.settings_texts import MINIMAL
-from tests.support.surveys import simulated
+from tests.support.surveys import a_side, simulated
 
-PAIR = Pairing(Place.DOOR, Place.OUTSIDE)
 PLACES = {"inner": Place.DOOR, "outer": Place.OUTSIDE, "gateway": Place.INSIDE}
 LEVELS = {
     Doing.WINDOW: (-90, -84, -80),
@@ -79,18 +78,6 @@ def tuned_by(walks: Walks) -> Tuning:
     tuned = tune(walks, EntrySettings())
     assert isinstance(tuned, Tuning)
     return tuned
-
-
-def a_side(side_db: float, uncertain_db: float = 2.0, pair: Pairing = PAIR) -> Side:
-    return Side(
-        pairing=pair,
-        side_db=side_db,
-        uncertain_db=uncertain_db,
-        lead_db={Walked.LOOKIN: 0.0, Walked.IN: side_db},
-        by_phone_db={1: side_db},
-        offset_db=side_db / 2,
-        near_dbm=-80.0,
-    )
 
 
 def test_below_six_decibels_the_walk_fails_with_the_remedy_in_the_headline() -> None:

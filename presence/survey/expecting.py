@@ -1,0 +1,81 @@
+"""How soon antennas hung like these find who comes in: what the last step is judged by.
+
+The median alone says little of one visit: one in ten takes several times as long. How many times
+follows from the table of docs/entry.md (median → nine of ten), which a test compares:
+
+    a pair of 10 dB          5.1 → 15 s      a pair of 6 dB, and a gateway    7.3 → 39 s
+    ... and a gateway        5.2 → 14 s      gateway and door                 26 → 193 s
+"""
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from presence.core.place import Place
+from presence.core.visit.side import Side
+from presence.diagnosis.entry import CALIBRATED, DEFAULT, Setup, setup_of
+from presence.survey.sides import GOOD_DB, expected_s
+
+NINE_OF_TEN: Final = 2.9
+"""Over the median; of two rows the slower one."""
+NINE_OF_TEN_THIN: Final = 5.3
+NINE_OF_TEN_NO_PAIR: Final = 7.4
+PAIRS: Final = (Setup.PAIR, Setup.PAIR_AND_INSIDE)
+
+
+class ExpectedEntry(NamedTuple):
+    """Seconds from the threshold to the entry; None: more than the others are never found."""
+
+    half_s: float | None
+    nine_of_ten_s: float | None
+
+    def __str__(self) -> str:
+        if self.half_s is None:
+            return "until this door is fitted, most of who come in are missed"
+        words = f"antennas hung like these find half of who come in within {self.half_s:.0f} s"
+        if self.nine_of_ten_s is None:
+            return f"{words}, and some never"
+        return f"{words}, nine of ten within {self.nine_of_ten_s:.0f} s"
+
+
+class AwaitedEntry(NamedTuple):
+    """An entry that was waited for, in the last step."""
+
+    expected: ExpectedEntry
+    waited_s: float
+    """Since the threshold."""
+    sooner: str
+    """What would find people sooner at this door."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether nine of ten would have been found by then."""
+        nine_s = self.expected.nine_of_ten_s
+        return nine_s is not None and self.waited_s >= nine_s
+
+    @property
+    def next_step(self) -> str:
+        """Where it has not come, and is no fault."""
+        if self.expected.half_s is None:
+            return "fit it first: step `walk`; then come in once more"
+        return (
+            "no fault, but whether the event arrives is not shown: `--steps phone,broker` once "
+            f"more, and stay; to find people sooner: {self.sooner}"
+        )
+
+
+def expected_entry(places: Collection[Place], side: Side | None, *, fitted: bool) -> ExpectedEntry:
+    """`side`: as this walk measured it, where it did; `fitted`: the door was walked before."""
+    setup = setup_of(places)
+    if side is not None:
+        half_s = expected_s(side)
+    else:
+        figure = (CALIBRATED if fitted else DEFAULT)[setup]
+        if figure.median_s is None:
+            return ExpectedEntry(None, None)
+        half_s = figure.median_s
+    if setup is Setup.ONE:  # three of ten are never found
+        return ExpectedEntry(half_s, None)
+    longer = NINE_OF_TEN if setup in PAIRS else NINE_OF_TEN_NO_PAIR
+    if side is not None and setup in PAIRS and side.side_db < GOOD_DB:
+        longer = NINE_OF_TEN_THIN
+    return ExpectedEntry(half_s, half_s * longer)
