@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -136,3 +137,28 @@ def test_a_machine_that_cannot_be_had_is_a_failure_for_root_in_ci_alone(
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     assert "system tests SKIPPED: " in done.stderr
+
+
+def test_days_that_are_played_side_by_side_are_told_of_as_those_one_after_the_other(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "conftest.py").write_text(
+        "from tests.system.conftest import pytest_sessionfinish, pytest_terminal_summary\n"
+        "from tests.system.conftest import pytest_testnodedown\n"
+    )
+    for day in ("shop", "faults"):
+        (tmp_path / f"test_{day}.py").write_text(
+            "from tests.system.days import PLAYED\n\n\n"
+            f"def test_{day}():\n    PLAYED.append('{day}.py 774 s: install 65')\n"
+        )
+    options = ["-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", "-c", os.devnull]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "--rootdir", tmp_path, tmp_path],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for day in ("shop", "faults"):
+        assert done.stdout.count(f"presence: {day}.py 774 s: install 65") == 1

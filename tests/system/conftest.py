@@ -6,6 +6,7 @@ A test whose scenario failed is asked once more, of a fresh machine (days.py).
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
     names = pyfuncitem._fixtureinfo.argnames
     judge(lambda: pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}), days)
     return True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist, which plays its day beside another's, hands over what it played."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["played"] = PLAYED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    PLAYED.extend(getattr(node, "workeroutput", {}).get("played", ()))  # none, where it crashed
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
