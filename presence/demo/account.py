@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from presence.demo import marks
-from presence.demo.marks import Trace
+from presence.core.encoding import EID_BYTES
+from presence.core.recognition.challenge import MAC_BYTES
 from presence.demo.scene import Role
 from presence.demo.stage import Play
 from presence.demo.story import SECONDS
-from presence.demo.watch import Message
+from presence.diagnosis import marks
+from presence.diagnosis.marks import Trace
+from presence.simulation.doorbell import Answered
+from presence.simulation.watch import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def close_the_books(play: Play, customers: Mapping[str, bytes], traces: Traces) 
     strangers = marks.collect((s.address, s.payload) for s in said if not s.customer)
     theirs = marks.collect((s.address, s.payload) for s in said if s.customer)
     for answer in play.doorbell.answers:
-        (theirs if answer.customer else strangers).update(marks.of_answer(answer))
+        (theirs if answer.customer else strangers).update(_marks_of_answer(answer))
     theirs |= {person.identity_key: "identity key" for person in play.people}
     theirs |= {person.customer_id.encode(): "name" for person in play.people}
     of_strangers = _search(strangers, traces)
@@ -121,6 +124,21 @@ def close_the_books(play: Play, customers: Mapping[str, bytes], traces: Traces) 
         # Never where a trace was found: it may stand in these very lines.
         log=traces.log.splitlines()[-8:] if problems and not found else [],
     )
+
+
+def _marks_of_answer(answer: Answered) -> dict[bytes, str]:
+    """All marks of one connection at the doorbell: who came, what was asked, and each part of what
+    was written.
+    """
+    written = answer.written
+    identifier, code = written[1 : 1 + EID_BYTES], written[-MAC_BYTES:]
+    return {
+        answer.address: "address",
+        answer.challenge[1:]: "challenge",
+        written: "answer",
+        identifier: "identifier",
+        code: "code of an answer",
+    }
 
 
 def _story(play: Play) -> Iterator[str]:

@@ -23,7 +23,7 @@ from presence.demo.engine import offer_engine
 from presence.demo.publisher import ListPublisher
 from presence.demo.scene import Scene, words
 from presence.demo.settings import demo_settings
-from presence.demo.stage import KeptStatus, Play, Spectator, gateway_of
+from presence.demo.stage import Play, Spectator, gateway_of
 from presence.demo.story import (
     AIR,
     ANTENNAS,
@@ -38,12 +38,13 @@ from presence.demo.story import (
     cast,
     stranger_who_rings,
 )
-from presence.demo.watch import watching
 from presence.edges.host import logs
 from presence.edges.host.clock import SystemClock
 from presence.errors import PresenceError, leaves
 from presence.simulation import SimulatedClock, SimulatedDoorbell, SimulatedShop, crowd
+from presence.simulation.kept_status import KeptStatus
 from presence.simulation.local_broker import Kind, LocalBroker
+from presence.simulation.watch import watching
 
 FRAME_S: Final = 0.05
 APPROACH_S: Final = 8.0

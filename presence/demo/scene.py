@@ -14,9 +14,9 @@ from typing import Any
 
 from presence.core.event.cloudevent import Assurance, subject_of_day, utc_day
 from presence.demo.story import CATEGORIES, Person
-from presence.demo.watch import Message
 from presence.simulation import Phone, Position, SimulatedClock, SimulatedDoorbell
 from presence.simulation.walks import place_of
+from presence.simulation.watch import Message
 
 
 @dataclass(frozen=True, slots=True)

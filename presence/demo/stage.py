@@ -7,7 +7,7 @@ the demo's.
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from presence import assembly
 from presence.config import Settings
@@ -16,6 +16,7 @@ from presence.demo.story import Person
 from presence.edges.host import logs
 from presence.gateway.gateway import Gateway
 from presence.simulation import SimulatedClock, SimulatedDoorbell, SimulatedShop
+from presence.simulation.kept_status import KeptStatus
 from presence.simulation.local_broker import LocalBroker
 from presence.telemetry import Telemetry
 
@@ -81,23 +82,6 @@ class Several(Spectator):
         lines = tuple(lines)
         for each in self.all:
             each.account(lines)
-
-
-@dataclass(slots=True)
-class KeptStatus:
-    """Takes what systemd would be told, so that it can be searched."""
-
-    watchdog_s: float = 0.0
-    lines: list[str] = field(default_factory=list)
-
-    def ready(self, status: str) -> None:
-        self.lines.append(status)
-
-    def status(self, status: str) -> None:
-        self.lines.append(status)
-
-    def alive(self) -> None:
-        return
 
 
 @contextmanager

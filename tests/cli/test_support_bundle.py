@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from presence.demo.marks import spellings
+from presence.diagnosis.marks import spellings
 from scripts.stores.customers import pairwise_key
 from tests.support.brokers import mosquitto, needs_mosquitto
 from tests.support.builders import (

@@ -23,19 +23,20 @@ from presence.config.rules import places_of
 from presence.config.settings import MqttProtocol
 from presence.core.site import Site
 from presence.core.visit.visits import Entered, Sighting, Visits
-from presence.demo import marks
 from presence.demo.account import Traces, as_dict, close_the_books, story_problems
 from presence.demo.lines import account_lines
 from presence.demo.publisher import ListPublisher
 from presence.demo.scene import Role, Scene
 from presence.demo.settings import demo_settings
-from presence.demo.stage import KeptStatus, Play, gateway_of
+from presence.demo.stage import Play, gateway_of
 from presence.demo.story import AIR, ANTENNAS, AUDIENCE, CHAIN, SECONDS, STORE, cast
-from presence.demo.watch import Message
+from presence.diagnosis import marks
 from presence.gateway.gateway import Gateway
 from presence.simulation import Pocket, Said, SimulatedClock, SimulatedDoorbell, SimulatedShop
 from presence.simulation.doorbell import Answered
+from presence.simulation.kept_status import KeptStatus
 from presence.simulation.local_broker import LocalBroker
+from presence.simulation.watch import Message
 from tests.support.brokers import needs_mosquitto
 from tests.support.builders import moment
 

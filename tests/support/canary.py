@@ -1,7 +1,7 @@
 """Ten thousand strangers whose every mark begins with the same rare bytes, so that one search finds
 any of them.
 
-The search for whole marks is the demo's own (`presence.demo.marks`); here the common beginning is
+The search for whole marks is `presence.diagnosis.marks`; here the common beginning is
 sought in each spelling, and every hash of every mark.
 """
 
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from presence.demo.marks import spellings
+from presence.diagnosis.marks import spellings
 
 ADDRESS = b"\xc9\xfa\x5e\xed"
 DATA = b"CANARY\xc9\xfa"

@@ -31,7 +31,7 @@ from presence.core.place import Place
 from presence.core.visit.calibration import Assessment, Rate
 from presence.core.visit.door_tables import PAIR_AND_INSIDE
 from presence.core.visit.walks import Walked, WalkReading
-from presence.demo import marks
+from presence.diagnosis import marks
 from presence.diagnosis.findings import Verdict
 from presence.edges.bluez.hci_count import ReportCounter, reports_in
 from presence.edges.host import calibration

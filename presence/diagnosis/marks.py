@@ -18,10 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from presence.core.encoding import EID_BYTES
-from presence.core.recognition.challenge import MAC_BYTES
-from presence.simulation.doorbell import Answered
-
 SHORTEST: Final = 6
 _PREFIX: Final = {0x16: 2, 0xFF: 2, 0x21: 16, 0x08: 0, 0x09: 0}
 """AD type → bytes of UUID or company in front of what is the device's own."""
@@ -93,21 +89,6 @@ def search(marks: Mapping[bytes, str], places: Mapping[str, bytes]) -> list[Trac
 def collect(said: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:
     """All marks of these addresses and payloads, each once."""
     return {mark: kind for address, payload in said for kind, mark in marks_of(address, payload)}
-
-
-def of_answer(answer: Answered) -> dict[bytes, str]:
-    """All marks of one connection at the doorbell: who came, what was asked, and each part of what
-    was written.
-    """
-    written = answer.written
-    identifier, code = written[1 : 1 + EID_BYTES], written[-MAC_BYTES:]
-    return {
-        answer.address: "address",
-        answer.challenge[1:]: "challenge",
-        written: "answer",
-        identifier: "identifier",
-        code: "code of an answer",
-    }
 
 
 def files_below(root: Path) -> dict[str, bytes]:

@@ -54,7 +54,7 @@ async def watching(
                 await ready.wait()
         except (OSError, TimeoutError) as error:
             raise BrokerError(
-                f"the demo cannot listen at {host}:{port}: {error or 'no answer'}"
+                f"nobody can listen at {host}:{port}: {error or 'no answer'}"
             ) from error
         yield messages
     finally:
@@ -82,7 +82,7 @@ def _client(
 
     version = paho.MQTTv5 if protocol is MqttProtocol.V5 else paho.MQTTv311
     client = paho.Client(
-        CallbackAPIVersion.VERSION2, client_id="presence-demo-audience", protocol=version
+        CallbackAPIVersion.VERSION2, client_id="presence-audience", protocol=version
     )
     client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
     return client
