@@ -326,14 +326,14 @@ def _windows(settings: Settings, monitor: Monitor, emit: Emit) -> list[Watcher]:
 def _audit_log(settings: Settings, clock: Clock, telemetry: Telemetry) -> AuditLog:
     audit = AuditLog(settings.storage.state_dir, clock, emit=telemetry.emit)
     telemetry.subscribe(audit.note)
-    audit.record("config.applied", {"digest": _digest_of(settings)})
+    audit.record("config.applied", {"digest": settings_digest(settings)})
     audit.record("armed", {"armed": not _is_disarmed(settings), "by": "notice.review_by"})
     return audit
 
 
-def _digest_of(settings: Settings) -> str:
-    """Of every setting in force, defaults too: comments and order do not change it. Keys are in
-    files of their own.
+def settings_digest(settings: Settings) -> str:
+    """Of every setting in force, defaults too, as the audit log has it: comments and order do not
+    change it. Keys are in files of their own.
     """
     return hashlib.sha256(repr(settings).encode()).hexdigest()
 

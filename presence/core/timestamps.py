@@ -30,3 +30,16 @@ def rfc3339(utc_s: float) -> str:
 def rfc3339_minute(utc_s: float) -> str:
     """`2026-11-23T14:05:00Z`: cut to the minute, as all that leaves the shop is (R-21)."""
     return rfc3339(utc_s // 60 * 60)
+
+
+def duration(seconds: float) -> str:
+    """For a person, in the largest unit that fits: `15 minutes`, `1.5 hours`, `1 second`."""
+    for unit, length_s in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length_s:
+            return _counted(seconds / length_s, unit)
+    return _counted(seconds, "second")
+
+
+def _counted(number: float, unit: str) -> str:
+    shown = f"{number:.1f}".removesuffix(".0")
+    return f"{shown} {unit}{'' if shown == '1' else 's'}"

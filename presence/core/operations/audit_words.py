@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from presence.core.operations.audit_chain import BROKEN
+from presence.core.timestamps import duration
 
 Record = Mapping[str, Any]
 OF_THE_CHAIN: Final = ("n", "at", "what", "prev")
@@ -59,7 +60,7 @@ def _list(record: Record) -> str:
 def _clock(record: Record) -> str:
     seconds = float(record["seconds"])
     way = "back" if seconds < 0 else "forward"
-    return f"The clock jumped {way} by {_duration(abs(seconds))}."
+    return f"The clock jumped {way} by {duration(abs(seconds))}."
 
 
 def _asked(record: Record) -> str:
@@ -94,18 +95,6 @@ def _broken(record: Record) -> str:
 
 def _counted(number: Any, one: str, more: str) -> str:
     return f"{int(number):,} {one if int(number) == 1 else more}"
-
-
-def _duration(seconds: float) -> str:
-    for name, length_s in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length_s:
-            return _about(seconds / length_s, name)
-    return _about(seconds, "second")
-
-
-def _about(number: float, unit: str) -> str:
-    shown = f"{number:.1f}".removesuffix(".0")
-    return f"{shown} {unit}{'' if shown == '1' else 's'}"
 
 
 ASKED: Final = {"metrics": "the metrics", "status": "the status"}
