@@ -1,6 +1,6 @@
 """The ports: what the program asks of the world; edges implement them, tests fake them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -140,11 +140,16 @@ class OutgoingMessage:
 class Publisher(Protocol):
     """Hands messages to a broker."""
 
-    async def connected(self) -> None:
-        """Return as soon as messages can be handed over; waits while the broker is away."""
+    @property
+    def room(self) -> int:
+        """So many messages can be handed over at once; 0 while the broker is away."""
 
-    async def publish(self, message: OutgoingMessage) -> None:
-        """Return when the broker has acknowledged (PUBACK).
+    async def connected(self) -> None:
+        """Return as soon as there is room; waits while the broker is away."""
+
+    def publish(self, message: OutgoingMessage) -> Awaitable[None]:
+        """Hand over before it returns, where there is room; to be awaited until the broker has
+        acknowledged (PUBACK).
 
         Raises MessageRefused where the broker will never take this message, MessageNotTaken where
         it does not take it now, MessageUnheard where it says that nobody is subscribed to an event
@@ -170,11 +175,11 @@ class VisitStore(Protocol):
 
     def load(self) -> Stored: ...
 
-    def commit(self, step: Step) -> None:
-        """Store the whole step or nothing of it."""
+    def commit(self, *steps: Step) -> None:
+        """Store all of the steps, one after the other, or nothing of them."""
 
-    def remove(self, event_id: str) -> None:
-        """An event left the outbox."""
+    def remove(self, *event_ids: str) -> None:
+        """These events left the outbox."""
 
     def keep_figures(self, figures: str) -> None:
         """In place of those of before."""

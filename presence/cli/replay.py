@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ class CaptureClock:
 
 class DryRun:
     """A publisher that takes everything and keeps nothing."""
+
+    room = 1
 
     async def connected(self) -> None:
         return
@@ -199,6 +202,10 @@ class LazyPublisher:
         self._running: asyncio.Task[None] | None = None
         self._given_up = False
 
+    @property
+    def room(self) -> int:
+        return self._publisher.room
+
     async def connected(self) -> None:
         """Raises BrokerError where no broker answers within some seconds, and at once from then
         on.
@@ -213,8 +220,8 @@ class LazyPublisher:
             why = self._publisher.trouble or "no answer"
             raise BrokerError(f"broker {self._where}: {why}; or replay without --publish") from None
 
-    async def publish(self, message: OutgoingMessage) -> None:
-        await self._publisher.publish(message)
+    def publish(self, message: OutgoingMessage) -> Awaitable[None]:
+        return self._publisher.publish(message)
 
     def close(self) -> None:
         if self._running is not None:

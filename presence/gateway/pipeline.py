@@ -14,7 +14,7 @@ from presence.core.consent.list_json import ConsentList
 from presence.core.consent.revocation import Revocation
 from presence.core.consent.revocations import Applied, Revocations
 from presence.core.engine import NOTHING, Engine, IndexedList, figures_of
-from presence.core.event.cloudevent import encode, topic
+from presence.core.event.cloudevent import Event, encode, topic
 from presence.core.event.outbox import Outgoing, Step
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
@@ -125,9 +125,10 @@ class Pipeline:
         self._emit = emit
         self._unsaved = False
         self._turn = -SHARES
-        self._queued = asyncio.Event()
+        self.queued = asyncio.Event()
+        """Set when an event is put into the outbox, or was in it; the relay clears it."""
         if stored.pending:
-            self._queued.set()
+            self.queued.set()
         self.published = 0
 
     @property
@@ -140,12 +141,15 @@ class Pipeline:
     def receive_all(self, batch: Iterable[Advertisement | DoorbellResponse]) -> None:
         """In the order in which it was heard."""
         receive = self.engine.receive
+        steps: list[Step] = []
         for heard in batch:
             step = (
                 receive(heard) if isinstance(heard, Advertisement) else self.engine.answered(heard)
             )
             if step is not NOTHING:
-                self._commit(step)
+                steps.append(step)
+        if steps:
+            self._commit(*steps)
 
     def advance(self, now: Moment) -> None:
         step = self.engine.advance(now)
@@ -185,25 +189,34 @@ class Pipeline:
         if step:
             self._commit(step)
 
-    async def queued(self) -> None:
-        """Return when an event waits in the outbox."""
-        if not self.outbox.pending.records:
-            self._queued.clear()
-        await self._queued.wait()
-
-    def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None:
-        """The message as the gate allows it now, stored as announced; see
+    def release(
+        self, outgoings: Sequence[Outgoing], now: Moment
+    ) -> list[OutgoingMessage | Denied | None]:
+        """Each message as the gate allows it now, stored as announced; see
         `presence.core.event.dispatch`.
         """
-        released = self.engine.dispatcher.release(outgoing, now)
-        if released is None or isinstance(released, Denied):
-            # Still pending where the list is stale: then it waits, in the store as well.
-            if outgoing.id not in self.outbox.pending.records:
-                self._remove(outgoing)
-            return released
-        event, step = released
-        if step:
-            self._commit(step)
+        answers: list[OutgoingMessage | Denied | None] = []
+        steps: list[Step] = []
+        gone: list[str] = []
+        for outgoing in outgoings:
+            released = self.engine.dispatcher.release(outgoing, now)
+            if released is None or isinstance(released, Denied):
+                # Still pending where the list is stale: then it waits, in the store as well.
+                if outgoing.id not in self.outbox.pending.records:
+                    gone.append(outgoing.id)
+                answers.append(released)
+                continue
+            event, step = released
+            if step:
+                steps.append(step)
+            answers.append(self._message(event, outgoing, now))
+        if gone:
+            steps.append(Step(cancelled=tuple(gone)))
+        if steps:
+            self._commit(*steps)
+        return answers
+
+    def _message(self, event: Event, outgoing: Outgoing, now: Moment) -> OutgoingMessage:
         site, size = self.rules.site, self.rules.pad_to_bytes
         return OutgoingMessage(
             topic(site, event.audience),
@@ -214,13 +227,17 @@ class Pipeline:
             copies=not size,
         )
 
-    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
-        """The broker has the event, or will never take it."""
-        if published:
-            self.published += 1
-            self.engine.counts.persons.note("published", outgoing.ref)
-        self.outbox.pending.pop(outgoing.id)
-        self._remove(outgoing)
+    def acknowledge(self, *outgoings: Outgoing, published: bool) -> None:
+        """The broker has these events, or will never take them."""
+        for outgoing in outgoings:
+            if published:
+                self.published += 1
+                self.engine.counts.persons.note("published", outgoing.ref)
+            self.outbox.pending.pop(outgoing.id)
+        try:
+            self._store.remove(*[outgoing.id for outgoing in outgoings])
+        except StorageError as error:
+            self._could_not_save(error)
 
     def refused(self, outgoing: Outgoing, code: int) -> None:
         """The broker refused the event with this reason code, for good or for now."""
@@ -240,20 +257,15 @@ class Pipeline:
         if step:
             self._commit(step)
 
-    def _remove(self, outgoing: Outgoing) -> None:
+    def _commit(self, *steps: Step) -> None:
         try:
-            self._store.remove(outgoing.id)
-        except StorageError as error:
-            self._could_not_save(error)
-
-    def _commit(self, step: Step) -> None:
-        try:
-            self._store.commit(step)
+            self._store.commit(*steps)
         except StorageError as error:
             self._could_not_save(error)
         # Stored or not: a full disk loses the protection against a crash, no event.
-        if step.queued:
-            self._queued.set()
+        for step in steps:
+            if step.queued:
+                self.queued.set()
 
     def _keep_figures(self, figures: str) -> None:
         try:

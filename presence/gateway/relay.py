@@ -1,4 +1,5 @@
-"""Empties the outbox to the broker: in order, at least once, the gate asked again before each send.
+"""Empties the outbox to the broker: at least once, the gate asked again before each send, and for
+each subject in order.
 
     pending ──release──► message ──publish──► acknowledged: out of the outbox
                 │                     ├─────► refused for good: out of the outbox, counted
@@ -9,25 +10,26 @@
                 ├──► a peer's turn (`Turns`): stays, and is left to it or asked for again
                 └──► list stale: stays until it expires
 
-1. One message is under way at a time, and never more than one is unacknowledged. Events of one
-   subject keep their order; an event that waits (for its turn, the list or the broker) lets those
-   of others pass.
-2. An event that is not taken, or whose connection was lost twice, is sent again with full jitter
-   and until it expires: at a code like 0x83 one engine of several may have had it, and each attempt
-   is a copy for that one.
-3. Nobody is subscribed to an audience's events (0x10): those that were sent wait for one back-off,
+1. As many messages are under way as the broker has room for (`Publisher.room`), of each subject
+   one: its next event, a withdrawal too, goes when that one is answered. An event that waits (for
+   its turn, the list or the broker) lets those of others pass.
+2. What was under way when the connection was lost goes first, in order, and each alone: where the
+   broker hangs up because of one message, it is known which. Lost twice, it waits as in rule 3 and
+   lets others pass.
+3. An event that is not taken is sent again with full jitter and until it expires: at a code like
+   0x83 one engine of several may have had it, and each attempt is a copy for that one.
+4. Nobody is subscribed to an audience's events (0x10): those that were sent wait for one back-off,
    which is the audience's, and the oldest asks for all. A new event asks at once. The first that is
    heard brings the others with it.
-4. Single events are not logged, nor are single refusals or silences: a journal with a line for each
+5. Single events are not logged, nor are single refusals or silences: a journal with a line for each
    visit would be a record of visits. They are logged on the border of an hour, rounded, without
    the audience (R-23).
 """
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final, Protocol
 
 from presence.core.consent.gate import Denied, Reason
@@ -37,7 +39,7 @@ from presence.core.operations.hourly import HourlyNews
 from presence.core.timestamps import Moment
 from presence.errors import BrokerError, MessageNotTaken, MessageRefused, MessageUnheard
 from presence.ports import Clock, OutgoingMessage, Publisher
-from presence.pulse import resting
+from presence.pulse import beat, resting
 from presence.telemetry import Emit, EventRefused, EventsUnheard
 
 RETRY_S = 1.0
@@ -66,9 +68,14 @@ class Source(Protocol):
 
     @property
     def outbox(self) -> Outbox: ...
-    async def queued(self) -> None: ...
-    def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None: ...
-    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None: ...
+    @property
+    def queued(self) -> asyncio.Event:
+        """Set when an event is put into the outbox; the relay clears it."""
+
+    def release(
+        self, outgoings: Sequence[Outgoing], now: Moment
+    ) -> list[OutgoingMessage | Denied | None]: ...
+    def acknowledge(self, *outgoings: Outgoing, published: bool) -> None: ...
     def refused(self, outgoing: Outgoing, code: int) -> None: ...
     def unheard(self, outgoing: Outgoing, *, again: bool) -> None: ...
 
@@ -86,13 +93,8 @@ class Turns(Protocol):
         """The broker did not take it, or had nobody to give it to: it begins anew."""
 
 
-class _Sent(Enum):
-    GONE = auto()
-    """Out of the outbox."""
-    WAITS = auto()
-    """Others may go."""
-    LOST = auto()
-    """The connection failed: nothing may overtake it."""
+Subject = tuple[str, bytes]
+"""Audience and ref: to each audience a person is another."""
 
 
 @dataclass(slots=True)
@@ -102,6 +104,10 @@ class _Again:
     attempts: int = 0
     due_s: float = 0.0
     """Monotonic seconds."""
+    was_lost: bool = False
+    """The connection was lost with it under way."""
+    asker: str = ""
+    """Of an audience: the id of the event under way that asks for all."""
 
 
 class Relay:
@@ -120,12 +126,18 @@ class Relay:
     ) -> None:
         self._source = source
         self._pending = source.outbox.pending
+        self._news = source.queued
+        """Also set at an answer of the broker."""
         self._publisher = publisher
         self._clock = clock
         self._emit = emit
         self._turns = turns
         self._chance = chance
         self._retry_s = self._wait_s = retry_s
+        self._under_way: dict[Subject, Outgoing] = {}
+        self._answers: dict[asyncio.Future[None], Outgoing] = {}
+        """Those that are not here yet, and those that nobody has looked at."""
+        self._lost = False
         self._again: dict[str, _Again] = {}
         """By event id; of what nobody heard it is its audience's."""
         self._deaf: dict[str, _Again] = {}
@@ -136,38 +148,46 @@ class Relay:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            nothing_left = await self.empty()
             with resting():
-                await self._source.queued()
-            if not await self.empty():
-                with resting():
+                if nothing_left:
+                    await self._news.wait()
+                else:
                     await asyncio.sleep(self._wait_s)
 
     async def empty(self) -> bool:
-        """Send what can be sent now; whether nothing is left, else the oldest event has to wait."""
-        self._wait_s = self._retry_s
-        while pending := tuple(self._pending):
-            self._forget_gone(pending)
-            waiting: set[tuple[str, bytes]] = set()
-            for outgoing in pending:
-                subject = (outgoing.audience, outgoing.ref)
-                # A withdrawal waits for nothing: what it takes back has gone out, or never will.
-                if subject in waiting and outgoing.type is not EventType.WITHDRAWN:
-                    continue
-                with resting():
-                    await self._publisher.connected()
-                sent = await self._send(outgoing)
-                if sent is _Sent.LOST:
-                    return False
-                if sent is _Sent.WAITS:
-                    waiting.add(subject)
-            if pending[0].id in self._pending.records:
-                return False
+        """Send what can be sent now, to its last answer; whether nothing is left to be sent."""
+        self._lost = False
+        try:
+            while True:
+                self._news.clear()
+                self._take_answers()
+                if self._again:
+                    self._again = {
+                        key: again
+                        for key, again in self._again.items()
+                        if key in self._pending.records
+                    }
+                self._wait_s = self._retry_s
+                if not self._lost:
+                    await self._send_what_may_go()
+                if self._answers:
+                    await self._something_new()
+                elif self._lost or not self._news.is_set():
+                    break
+        finally:
+            for answer in self._answers:
+                answer.cancel()
+            self._answers.clear()
+            self._under_way.clear()
+        if self._lost or self._pending.records:
+            return False
         self._again.clear()
         self._deaf.clear()
         return True
 
     def advance(self, now: Moment) -> None:
-        """Report refusals and silences when their hour is over (rule 4)."""
+        """Report refusals and silences when their hour is over (rule 5)."""
         counts: dict[int, int] = {}
         for (code, _audience, _type), count in self._refused.due(now).items():
             # Not their sum: one visit is an event for each audience, and one person (R-23).
@@ -178,81 +198,166 @@ class Relay:
         if unheard:
             self._emit(EventsUnheard(count=unheard, next_step=UNHEARD_STEP))
 
-    async def _send(self, outgoing: Outgoing) -> _Sent:
-        now = self._clock.now()
-        again = self._again.get(outgoing.id)
-        # Not beyond its expiry: from then on it is none of ours to keep.
-        if again is not None and now.monotonic_s < min(again.due_s, outgoing.expires_s):
-            return self._waits(again.due_s - now.monotonic_s)
-        wait_s = 0.0 if self._turns is None else await self._turns.wait_s(outgoing)
-        if wait_s:
-            return self._waits(wait_s)
-        message = self._source.release(outgoing, self._clock.now())
-        if message is None:
-            return _Sent.GONE
-        # A stale list passes; every other refusal of the gate has taken the event out already.
-        if isinstance(message, Denied):
-            return _Sent.WAITS if message.reason is Reason.LIST_STALE else _Sent.GONE
-        return await self._hand_over(outgoing, message)
-
-    async def _hand_over(self, outgoing: Outgoing, message: OutgoingMessage) -> _Sent:
+    async def _something_new(self) -> None:
+        """An answer, an event, or the time of one that waits."""
+        timer = asyncio.get_running_loop().call_later(self._wait_s, self._news.set)
         try:
-            await self._publisher.publish(message)
-        except MessageRefused as refusal:
-            self._note_refused(outgoing, refusal)
-            self._source.acknowledge(outgoing, published=False)
-            return _Sent.GONE
-        except MessageNotTaken as refusal:
-            # Once for each event, not for each attempt: people are counted (R-23).
-            if outgoing.id not in self._again:
-                self._note_refused(outgoing, refusal)
-            return self._waits(self._begin_anew(outgoing))
-        except MessageUnheard:
-            again = outgoing.id in self._again
-            if not again:  # likewise
-                self._unheard.note((outgoing.audience, outgoing.type))
-            self._source.unheard(outgoing, again=again)
-            return self._waits(self._wait_for_listener(outgoing))
-        except BrokerError:
-            self._begin_anew(outgoing, lost=True)
-            return _Sent.LOST
-        self._source.acknowledge(outgoing, published=True)
-        deaf = self._deaf.pop(outgoing.audience, None)
-        if deaf is not None:
-            deaf.due_s = 0.0
-        if self._turns is not None:
-            self._turns.sent(outgoing)
-        return _Sent.GONE
+            await self._news.wait()
+        finally:
+            timer.cancel()
 
-    def _waits(self, seconds: float) -> _Sent:
-        self._wait_s = min(self._wait_s, seconds, HELD_S)
-        return _Sent.WAITS
+    async def _send_what_may_go(self) -> None:
+        waiting: set[Subject] = set()
+        while self._pending.records:
+            if not self._answers:
+                with resting():
+                    await self._publisher.connected()
+            going = await self._next(waiting)
+            if not going:
+                return
+            # Words to other gateways may have taken some of the room meanwhile.
+            del going[self._publisher.room :]
+            if not going and self._answers:
+                return
+            # From here to the hand-over nothing else has its turn: what the gate says is so.
+            for outgoing, released in zip(
+                going, self._source.release(going, self._clock.now()), strict=True
+            ):
+                if isinstance(released, OutgoingMessage):
+                    self._hand_over(outgoing, released)
+                # Every other refusal of the gate has taken the event out already.
+                elif isinstance(released, Denied) and released.reason is Reason.LIST_STALE:
+                    waiting.add(_subject_of(outgoing))
 
-    def _begin_anew(self, outgoing: Outgoing, *, lost: bool = False) -> float:
-        """Seconds until the next attempt. A first loss of the connection has the back-off of the
-        connection only.
-        """
+    async def _next(self, waiting: set[Subject]) -> list[Outgoing]:
+        """The oldest that may go now, of each subject one, and as many as there is room for."""
+        going: dict[Subject, Outgoing] = {}
+        if self._again and any(map(self._goes_alone, self._under_way.values())):
+            return []
+        asking: set[str] = set()
+        for outgoing in tuple(self._pending):
+            if len(going) >= self._publisher.room:
+                break
+            subject = _subject_of(outgoing)
+            if subject in self._under_way or subject in going:
+                continue
+            # A withdrawal waits for nothing else: what it takes back has gone out, or never will.
+            if subject in waiting and outgoing.type is not EventType.WITHDRAWN:
+                continue
+            deaf, alone = self._asks_for_all(outgoing), self._goes_alone(outgoing)
+            wait_s = self._pause_left_s(outgoing, asked=outgoing.audience in asking)
+            if not wait_s and alone and (self._answers or going):
+                break  # nothing overtakes it
+            if not wait_s and self._turns is not None:
+                wait_s = await self._turns.wait_s(outgoing)
+            if wait_s:
+                self._wait_s = min(self._wait_s, wait_s, HELD_S)
+                waiting.add(subject)
+                continue
+            going[subject] = outgoing
+            if deaf:
+                asking.add(outgoing.audience)
+            if alone:
+                break
+        return list(going.values())
+
+    def _goes_alone(self, outgoing: Outgoing) -> bool:
+        again = self._again.get(outgoing.id)
+        return again is not None and again.was_lost
+
+    def _asks_for_all(self, outgoing: Outgoing) -> bool:
+        """It was sent, and nobody listens to its audience."""
+        again = self._again.get(outgoing.id)
+        return again is not None and again is self._deaf.get(outgoing.audience)
+
+    def _pause_left_s(self, outgoing: Outgoing, *, asked: bool) -> float:
+        """Of its back-off, or of that of its audience; `asked`: another one is about to ask."""
+        again = self._again.get(outgoing.id)
+        if again is None:
+            return 0.0
+        now_s = self._clock.now().monotonic_s
+        # Not beyond its expiry: from then on it is none of ours to keep.
+        if now_s >= outgoing.expires_s:
+            return 0.0
+        if (again.asker or asked) and self._asks_for_all(outgoing):
+            return HELD_S
+        return max(0.0, min(again.due_s, outgoing.expires_s) - now_s)
+
+    def _hand_over(self, outgoing: Outgoing, message: OutgoingMessage) -> None:
+        # In no task group: `_take_answers` looks at its end, and `empty` leaves none behind.
+        answer = asyncio.ensure_future(self._publisher.publish(message))  # noqa: TID251
+        self._under_way[_subject_of(outgoing)] = outgoing
+        self._answers[answer] = outgoing
+        if self._asks_for_all(outgoing):
+            self._deaf[outgoing.audience].asker = outgoing.id
+        answer.add_done_callback(lambda _answer: self._news.set())
+
+    def _take_answers(self) -> None:
+        taken: list[Outgoing] = []
+        for answer in [each for each in self._answers if each.done()]:
+            beat()
+            outgoing = self._answers.pop(answer)
+            del self._under_way[_subject_of(outgoing)]
+            deaf = self._deaf.get(outgoing.audience)
+            if deaf is not None and deaf.asker == outgoing.id:
+                deaf.asker = ""
+            fault = answer.exception()
+            if fault is None:
+                taken.append(outgoing)
+            else:
+                self._failed(outgoing, fault)
+        if taken:
+            self._source.acknowledge(*taken, published=True)
+        for outgoing in taken:
+            deaf = self._deaf.pop(outgoing.audience, None)
+            if deaf is not None:
+                deaf.due_s = 0.0
+            if self._turns is not None:
+                self._turns.sent(outgoing)
+
+    def _failed(self, outgoing: Outgoing, fault: BaseException) -> None:
+        match fault:
+            case MessageRefused():
+                self._note_refused(outgoing, fault)
+                self._source.acknowledge(outgoing, published=False)
+            case MessageNotTaken():
+                # Once for each event, not for each attempt: people are counted (R-23).
+                if outgoing.id not in self._again:
+                    self._note_refused(outgoing, fault)
+                self._begin_anew(outgoing)
+            case MessageUnheard():
+                again = outgoing.id in self._again
+                if not again:  # likewise
+                    self._unheard.note((outgoing.audience, outgoing.type))
+                self._source.unheard(outgoing, again=again)
+                self._wait_for_listener(outgoing)
+            case BrokerError():
+                self._lost = True
+                self._begin_anew(outgoing, lost=True)
+            case _:
+                raise fault
+
+    def _begin_anew(self, outgoing: Outgoing, *, lost: bool = False) -> None:
+        """A first loss of the connection has the back-off of the connection only."""
         if self._turns is not None:
             self._turns.failed(outgoing)
-        now_s = self._clock.now().monotonic_s
         again = self._again.get(outgoing.id)
         if again is None or again is self._deaf.get(outgoing.audience):
             again = self._again[outgoing.id] = _Again()
         pause_s = self._pause_s(again, AGAIN_FIRST_S, AGAIN_MAX_S)
         # Lost twice with this message under way: the broker may hang up because of it (rule 2).
         if not lost or again.attempts > 1:
-            again.due_s = now_s + pause_s
-        return max(0.0, again.due_s - now_s)
+            again.due_s = self._clock.now().monotonic_s + pause_s
+        again.was_lost |= lost
 
-    def _wait_for_listener(self, outgoing: Outgoing) -> float:
-        """Seconds until the next attempt for this audience (rule 3)."""
+    def _wait_for_listener(self, outgoing: Outgoing) -> None:
+        """Until the next attempt for this audience (rule 4)."""
         if self._turns is not None:
             self._turns.failed(outgoing)
         now_s = self._clock.now().monotonic_s
         again = self._again[outgoing.id] = self._deaf.setdefault(outgoing.audience, _Again())
         if now_s >= again.due_s:  # a new event that asks beside those that wait puts nothing off
             again.due_s = now_s + self._pause_s(again, UNHEARD_FIRST_S, UNHEARD_MAX_S)
-        return again.due_s - now_s
 
     def _pause_s(self, again: _Again, first_s: float, most_s: float) -> float:
         """With full jitter, and growing from attempt to attempt."""
@@ -264,7 +369,6 @@ class Relay:
         self._refused.note((refusal.reason_code, outgoing.audience, outgoing.type))
         self._source.refused(outgoing, refusal.reason_code)
 
-    def _forget_gone(self, pending: tuple[Outgoing, ...]) -> None:
-        if self._again:
-            ids = {outgoing.id for outgoing in pending}
-            self._again = {key: again for key, again in self._again.items() if key in ids}
+
+def _subject_of(outgoing: Outgoing) -> Subject:
+    return outgoing.audience, outgoing.ref

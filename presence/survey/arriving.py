@@ -10,7 +10,7 @@ where it tells the same entry, the event has the same id.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -47,10 +47,10 @@ class InMemory:
     def load(self) -> Stored:
         return Stored()
 
-    def commit(self, step: Step) -> None:
+    def commit(self, *steps: Step) -> None:
         return
 
-    def remove(self, event_id: str) -> None:
+    def remove(self, *event_ids: str) -> None:
         return
 
     def keep_figures(self, figures: str) -> None:
@@ -113,10 +113,10 @@ class TimedPublisher(MqttPublisher):
 
     sent_s: float | None = None
 
-    async def publish(self, message: OutgoingMessage) -> None:
+    def publish(self, message: OutgoingMessage) -> Awaitable[None]:
         if self.sent_s is None:
             self.sent_s = time.monotonic()
-        await super().publish(message)
+        return super().publish(message)
 
 
 @dataclass(slots=True)

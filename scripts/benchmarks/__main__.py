@@ -11,7 +11,9 @@ from presence.cli.command import Parser, meant
 NOT_BENCHMARKS = {
     "__main__",
     "broker_gateways",
+    "broker_paho",
     "figure",
+    "light_client",
     "list_size_fetch",
     "list_size_gateway",
     "list_size_made",

@@ -79,7 +79,7 @@ class Crowd:
         self.pipeline.advance(self.now)
         took_ms = (time.thread_time_ns() - started) / 1e6
         for outgoing in tuple(self.pipeline.outbox.pending):
-            self.pipeline.release(outgoing, self.now)
+            self.pipeline.release([outgoing], self.now)
             self.pipeline.acknowledge(outgoing, published=True)
         return took_ms
 

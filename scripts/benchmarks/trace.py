@@ -87,6 +87,8 @@ class Clock:
 class Taker:
     """A broker that takes everything."""
 
+    room = 1
+
     def __init__(self) -> None:
         self.taken: list[OutgoingMessage] = []
 

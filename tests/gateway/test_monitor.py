@@ -169,7 +169,7 @@ async def refuse_half(watched: Watched) -> None:
     """
     pipeline = watched.gateway.pipeline
     for number, waiting in enumerate(tuple(pipeline.outbox.pending)):
-        pipeline.release(waiting, watched.clock.now())
+        pipeline.release([waiting], watched.clock.now())
         pipeline.unheard(waiting, again=False)
         if number % 2:
             watched.publisher.counters.refused[0x87] += 1

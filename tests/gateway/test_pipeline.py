@@ -55,7 +55,7 @@ def come_in(pipeline: Pipeline, start: Moment | None = None) -> None:
 
 
 def message(pipeline: Pipeline, now: Moment) -> OutgoingMessage:
-    released = pipeline.release(next(iter(pipeline.outbox.pending)), now)
+    [released] = pipeline.release([next(iter(pipeline.outbox.pending))], now)
     assert isinstance(released, OutgoingMessage)
     return released
 
@@ -89,7 +89,7 @@ def test_an_acknowledged_event_leaves_the_store_and_stays_announced() -> None:
     pipeline = a_pipeline(store)
     come_in(pipeline)
     [waiting] = pipeline.outbox.pending
-    pipeline.release(waiting, moment(8))
+    pipeline.release([waiting], moment(8))
 
     pipeline.acknowledge(waiting, published=True)
 
@@ -117,7 +117,7 @@ def test_an_event_that_the_gate_stops_leaves_the_store() -> None:
     [waiting] = pipeline.outbox.pending
     pipeline.apply(a_list(consent(grants=())), standing(), moment(8))
 
-    assert pipeline.release(waiting, moment(9)) == Denied(Reason.NO_CATEGORY)
+    assert pipeline.release([waiting], moment(9)) == [Denied(Reason.NO_CATEGORY)]
 
     assert store.load().pending == ()
 
@@ -128,7 +128,7 @@ def test_an_event_that_expired_leaves_the_store() -> None:
     pipeline = a_pipeline(store)
     come_in(pipeline)
 
-    assert pipeline.release(next(iter(pipeline.outbox.pending)), moment(7 + 120)) is None
+    assert pipeline.release([next(iter(pipeline.outbox.pending))], moment(7 + 120)) == [None]
 
     assert store.load().pending == ()
 
@@ -140,9 +140,9 @@ def test_an_event_that_waits_for_a_list_stays_in_the_store() -> None:
     come_in(pipeline)
     pipeline.engine.admissions.trust(standing(publishing=False))
 
-    assert pipeline.release(next(iter(pipeline.outbox.pending)), moment(8)) == Denied(
-        Reason.LIST_STALE
-    )
+    assert pipeline.release([next(iter(pipeline.outbox.pending))], moment(8)) == [
+        Denied(Reason.LIST_STALE)
+    ]
 
     assert len(store.load().pending) == 1
 
@@ -192,7 +192,7 @@ def test_a_tick_writes_nothing_where_nobody_was_heard() -> None:
     assert store.writes == 0
 
     come_in(pipeline, moment(100))
-    pipeline.release(next(iter(pipeline.outbox.pending)), moment(108))
+    pipeline.release([next(iter(pipeline.outbox.pending))], moment(108))
     pipeline.advance(moment(108))
     before = store.writes
     for second in range(109, 160):
@@ -297,7 +297,9 @@ def test_nothing_is_sent_after_a_restart_before_the_list_is_proven_again() -> No
 
     after = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
 
-    assert after.release(next(iter(after.outbox.pending)), moment(20)) == Denied(Reason.LIST_STALE)
+    assert after.release([next(iter(after.outbox.pending))], moment(20)) == [
+        Denied(Reason.LIST_STALE)
+    ]
 
 
 @pytest.mark.requirement("R-08", "R-09")
@@ -306,7 +308,7 @@ def test_a_withdrawal_while_the_gateway_was_down_is_told_after_the_restart() -> 
     before = a_pipeline(store)
     come_in(before)
     [waiting] = before.outbox.pending
-    before.release(waiting, moment(8))
+    before.release([waiting], moment(8))
     before.acknowledge(waiting, published=True)
 
     after = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
@@ -344,7 +346,7 @@ async def test_an_outbox_that_was_not_empty_wakes_the_relay_after_a_restart() ->
     )
 
     async with asyncio.timeout(1):
-        await pipeline.queued()
+        await pipeline.queued.wait()
 
 
 # ---------------------------------------------------------------- a full disk

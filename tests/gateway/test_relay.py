@@ -5,15 +5,21 @@ over.
 import asyncio
 import json
 import struct
+from collections import Counter
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from presence.core.consent.gate import Denied
 from presence.core.consent.model import Purpose
 from presence.core.event.cloudevent import EventType
 from presence.core.event.outbox import Outbox, Outgoing
 from presence.core.operations.hourly import HOUR_S
 from presence.core.timestamps import Moment
+from presence.errors import BrokerError, MessageNotTaken, MessageUnheard
 from presence.gateway.relay import REFUSED_STEP, UNHEARD_MAX_S, UNHEARD_STEP, Relay
 from presence.ports import OutgoingMessage
 from presence.telemetry import EventRefused, EventsUnheard
@@ -419,11 +425,15 @@ class Box:
 
     def __init__(self, *waiting: Outgoing) -> None:
         self.outbox = Outbox(waiting)
+        self.queued = asyncio.Event()
+        self.told_unheard: Counter[str] = Counter()
 
-    async def queued(self) -> None:
-        """Something always waits."""
+    def release(
+        self, outgoings: Sequence[Outgoing], _now: Moment
+    ) -> list[OutgoingMessage | Denied | None]:
+        return [self._message(outgoing) for outgoing in outgoings]
 
-    def release(self, outgoing: Outgoing, _now: Moment) -> OutgoingMessage:
+    def _message(self, outgoing: Outgoing) -> OutgoingMessage:
         topic = f"presence/v1/acme/fi-0042/evt/{outgoing.audience}"
         payload = an_event().replace(b"offers-main", outgoing.audience.encode())
         return message(payload=payload, topic=topic, event_id=outgoing.id)
@@ -432,10 +442,11 @@ class Box:
         pass
 
     def unheard(self, outgoing: Outgoing, *, again: bool) -> None:
-        pass
+        self.told_unheard[outgoing.id] += not again
 
-    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
-        self.outbox.pending.pop(outgoing.id)
+    def acknowledge(self, *outgoings: Outgoing, published: bool) -> None:
+        for outgoing in outgoings:
+            self.outbox.pending.pop(outgoing.id)
 
 
 @pytest.mark.requirement("R-09")
@@ -456,10 +467,10 @@ async def test_later_events_of_a_subject_wait_for_one_not_taken_and_its_withdraw
     publisher.refuse(0x97)
 
     assert not await relay.empty()
-    assert publisher.ids() == ["withdrawn", "another"]
+    assert publisher.ids() == ["another", "withdrawn"]
     clock.pass_s(2)
     assert await relay.empty()
-    assert publisher.ids() == ["withdrawn", "another", "left", "entered anew"]
+    assert publisher.ids() == ["another", "withdrawn", "left", "entered anew"]
 
 
 def entered(ref: bytes, audience: str = "offers-main") -> Outgoing:
@@ -645,25 +656,201 @@ async def test_an_event_that_is_queued_while_another_is_sent_goes_out_at_once(sh
     assert shop.publisher.ids() == [first, second]
 
 
+class SlowBroker(FakePublisher):
+    """Answers when it is told to, in any order."""
+
+    def __init__(self, room: int = 10) -> None:
+        super().__init__()
+        self.waiting: list[tuple[OutgoingMessage, asyncio.Future[None]]] = []
+        self.handed_over: list[OutgoingMessage] = []
+        self._most = room
+
+    @property
+    def room(self) -> int:
+        return self._most - len(self.waiting)
+
+    def publish(self, message: OutgoingMessage) -> Awaitable[None]:
+        assert self.room > 0
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((message, answer))
+        self.handed_over.append(message)
+        return answer
+
+    def answer(self, number: int, fault: BrokerError | None = None) -> OutgoingMessage:
+        message, answer = self.waiting.pop(number)
+        if fault is None:
+            answer.set_result(None)
+        else:
+            answer.set_exception(fault)
+        return message
+
+    def names(self) -> list[str]:
+        return [message.event_id for message, _answer in self.waiting]
+
+    def cut(self) -> None:
+        """The connection is lost, with all that is under way."""
+        for _ in tuple(self.waiting):
+            self.answer(0, BrokerError("the connection was lost before the acknowledgement"))
+
+
+async def turns() -> None:
+    """All that can go on now goes on."""
+    for _ in range(6):
+        await asyncio.sleep(0)
+
+
+def of(ref: bytes, name: str, kind: EventType = EventType.ENTERED) -> Outgoing:
+    return Outgoing(name, kind, "offers-main", ref, "p_x", moment(), moment().monotonic_s + 120)
+
+
+def slow_relay(box: Box, broker: SlowBroker) -> Relay:
+    return Relay(box, broker, FakeClock(), emit=RecordingTelemetry().emit, chance=lambda: 0.0)
+
+
 @pytest.mark.requirement("R-50")
-async def test_never_more_than_one_message_is_unacknowledged(shop: Shop) -> None:
-    under_way = most = 0
-    publish = shop.publisher.publish
+async def test_no_more_is_under_way_than_the_broker_has_room_for() -> None:
+    broker = SlowBroker(room=3)
+    box = Box(*(of(bytes([n]) * 8, str(n)) for n in range(5)))
+    emptying = asyncio.create_task(slow_relay(box, broker).empty())
+    await turns()
+    assert broker.names() == ["0", "1", "2"]
 
-    class Watched(FakePublisher):
-        async def publish(self, message: Any) -> None:
-            nonlocal under_way, most
-            under_way += 1
-            most = max(most, under_way)
-            await publish(message)
-            under_way -= 1
+    broker.answer(1)
+    await turns()
 
-    relay = Relay(shop.pipeline, Watched(), shop.clock, emit=shop.telemetry.emit)
-    shop.come_in(ANNA, BERIT, CARL)
+    assert broker.names() == ["0", "2", "3"]
+    assert list(box.outbox.pending.records) == ["0", "2", "3", "4"]
+    while broker.waiting:
+        broker.answer(0)
+        await turns()
+    assert await emptying
 
-    await asyncio.gather(relay.empty())
 
-    assert (most, len(shop.publisher.published)) == (1, 3)
+async def test_of_one_subject_one_event_is_under_way_and_its_withdrawal_follows_it() -> None:
+    broker = SlowBroker()
+    box = Box(
+        of(ANNA, "entered"),
+        of(BERIT, "another"),
+        of(ANNA, "withdrawn", EventType.WITHDRAWN),
+        of(ANNA, "entered anew"),
+    )
+    emptying = asyncio.create_task(slow_relay(box, broker).empty())
+    await turns()
+    assert broker.names() == ["entered", "another"]
+
+    for _ in range(4):
+        broker.answer(0)
+        await turns()
+
+    assert await emptying
+    assert [each.event_id for each in broker.handed_over] == [
+        "entered",
+        "another",
+        "withdrawn",
+        "entered anew",
+    ]
+
+
+async def test_an_event_that_is_queued_while_others_are_under_way_goes_out_at_once() -> None:
+    broker, box = SlowBroker(), Box(of(ANNA, "first"))
+    emptying = asyncio.create_task(slow_relay(box, broker).empty())
+    await turns()
+
+    box.outbox.pending.put("second", of(BERIT, "second"))
+    box.queued.set()
+    await turns()
+
+    assert broker.names() == ["first", "second"]
+    broker.answer(1)
+    broker.answer(0)
+    assert await emptying
+
+
+@pytest.mark.requirement("R-53")
+async def test_what_was_under_way_when_the_connection_was_lost_goes_first_and_each_alone() -> None:
+    broker = SlowBroker()
+    box = Box(*(of(bytes([n]) * 8, str(n)) for n in range(4)))
+    relay = slow_relay(box, broker)
+    emptying = asyncio.create_task(relay.empty())
+    await turns()
+    broker.answer(1)
+    broker.cut()
+    assert not await emptying
+    box.outbox.pending.put("new", of(ANNA, "new"))
+
+    emptying = asyncio.create_task(relay.empty())
+    for name in ("0", "2", "3", "new"):
+        await turns()
+        assert broker.names() == [name]
+        broker.answer(0)
+
+    assert await emptying
+
+
+def overtaken(done: list[Outgoing]) -> list[Outgoing]:
+    """Events that an event of their subject passed which was queued later; a withdrawal may."""
+    return [
+        passed
+        for at, first in enumerate(done)
+        for passed in done[at + 1 :]
+        if first.type is not EventType.WITHDRAWN
+        and passed.ref == first.ref
+        and int(passed.id) < int(first.id)
+    ]
+
+
+@pytest.mark.requirement("R-50", "R-53")
+@given(data=st.data())
+def test_whatever_the_broker_does_nothing_is_lost_and_no_event_overtakes_one_of_its_subject(
+    data: st.DataObject,
+) -> None:
+    """Events come; answers, refusals and silences come in any order; connections are cut."""
+
+    async def play() -> None:
+        room = data.draw(st.integers(1, 4))
+        broker, box = SlowBroker(room), Box()
+        clock = FakeClock()
+        relay = Relay(box, broker, clock, emit=RecordingTelemetry().emit, chance=lambda: 0.5)
+        faults = {"n": MessageNotTaken("not now", reason_code=0x97), "u": MessageUnheard()}
+        number, done, queued = 0, list[str](), dict[str, Outgoing]()
+        emptying = asyncio.create_task(relay.empty())
+        for deed in data.draw(st.lists(st.sampled_from("qqqaaacnu"), max_size=40)):
+            if deed == "q":
+                ref = bytes([data.draw(st.integers(0, 2))]) * 8
+                kind = data.draw(st.sampled_from([EventType.ENTERED, EventType.WITHDRAWN]))
+                queued[str(number)] = of(ref, str(number), kind)
+                box.outbox.pending.put(str(number), queued[str(number)])
+                box.queued.set()
+                number += 1
+            elif deed == "c":
+                broker.cut()
+            elif broker.waiting:
+                which = data.draw(st.integers(0, len(broker.waiting) - 1))
+                message = broker.answer(which, faults.get(deed))
+                if deed == "a":
+                    done.append(message.event_id)
+            await turns()
+            subjects = [queued[each].ref for each in broker.names()]
+            assert len(subjects) == len(set(subjects))
+            if emptying.done():
+                clock.pass_s(data.draw(st.sampled_from([0.0, 1.0, 40.0])))
+                emptying = asyncio.create_task(relay.empty())
+                await turns()
+        while box.outbox.pending.records:
+            while broker.waiting:
+                done.append(broker.answer(0).event_id)
+                await turns()
+            await turns()
+            if emptying.done():
+                clock.pass_s(40)
+                emptying = asyncio.create_task(relay.empty())
+                await turns()
+        emptying.cancel()
+        assert sorted(done) == sorted(queued)  # each acknowledged once
+        assert not overtaken([queued[each] for each in done])
+        assert max(box.told_unheard.values(), default=0) <= 1  # told once
+
+    asyncio.run(play())
 
 
 async def test_the_relay_runs_by_itself_until_it_is_stopped(shop: Shop) -> None:

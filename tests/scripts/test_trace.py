@@ -6,10 +6,11 @@ MAX_COUNTS = {
     "trace.deciding.calls": 42,
     "trace.deciding.files": 18,
     "trace.inside.calls": 16,
-    "trace.sent.calls": 65,
+    "trace.sent.calls": 82,
 }
 """What was reached, with a little air. Goals of the first three were 40, 10 and 12: calls and files
-came with the loudness of phones, the doubt of strengths and the figures of the door.
+came with the loudness of phones, the doubt of strengths and the figures of the door. An event that
+is sent took 63 while one was under way at a time; to wait for its answer beside others takes more.
 """
 
 

@@ -16,6 +16,7 @@ from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
 from presence.core.visit.visits import Visit
 from presence.edges.mqtt.reasons import PERMANENT
+from presence.edges.mqtt.slots import UNACKNOWLEDGED_MAX
 from presence.errors import (
     BrokerError,
     ConsentListError,
@@ -95,12 +96,15 @@ class FakePublisher:
         self.published: list[OutgoingMessage] = []
         self.acknowledged: list[OutgoingMessage] = []
         self.attempts = 0
+        self.unacknowledged = 0
         self.states_told = 0
         self.subscribed: dict[str, tuple[Handler, bool]] = {}
         """Topic → what takes its messages, and whether without our own."""
         self.sent: list[tuple[str, bytes]] = []
         """Topic and payload of what nobody acknowledges (QoS 0)."""
         self._failures: deque[tuple[BrokerError, bool]] = deque()
+        self._connections = 0
+        """Those that were lost."""
         self._unheard: set[str] = set()
         self._connected = asyncio.Event()
         self._connected.set()
@@ -140,6 +144,11 @@ class FakePublisher:
         """Keep up the connection, until cancelled."""
         await asyncio.Event().wait()
 
+    @property
+    def room(self) -> int:
+        """As many as a connection allows (presence.edges.mqtt.connection)."""
+        return UNACKNOWLEDGED_MAX - self.unacknowledged if self._connected.is_set() else 0
+
     async def connected(self) -> None:
         await self._connected.wait()
 
@@ -151,13 +160,18 @@ class FakePublisher:
 
     async def publish(self, message: OutgoingMessage) -> None:
         self.attempts += 1
+        connection = self._connections
+        self.unacknowledged += 1
         await asyncio.sleep(0)
-        if not self._connected.is_set():
+        self.unacknowledged -= 1
+        # All that is under way is lost with the connection.
+        if not self._connected.is_set() or connection < self._connections:
             raise BrokerError("not connected")
         if self._failures:
             failure, delivered = self._failures.popleft()
             if delivered:
                 self._take(message)
+            self._connections += not isinstance(failure, MessageNotTaken)
             raise failure
         if message.event_type and message.topic.rpartition("/")[2] in self._unheard:
             raise MessageUnheard
@@ -216,8 +230,12 @@ class MemoryStore:
             self._figures,
         )
 
-    def commit(self, step: Step) -> None:
+    def commit(self, *steps: Step) -> None:
         self._write()
+        for step in steps:
+            self._take(step)
+
+    def _take(self, step: Step) -> None:
         self._visits.update({visit.ref: visit for visit in step.saved})
         for ref, at in step.heard:
             if ref in self._visits:
@@ -237,9 +255,10 @@ class MemoryStore:
         for event_id in step.let_go:
             self._taken_back.pop(event_id, None)
 
-    def remove(self, event_id: str) -> None:
+    def remove(self, *event_ids: str) -> None:
         self._write()
-        self._outbox.pop(event_id, None)
+        for event_id in event_ids:
+            self._outbox.pop(event_id, None)
 
     def replace(self, stored: Stored) -> None:
         self._write()

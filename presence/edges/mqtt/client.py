@@ -16,7 +16,7 @@ from typing import Any, Final
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties, VariableByteIntegers
 
 from presence.config.settings import MqttProtocol, MqttSettings
 from presence.edges.mqtt.brokers import Broker
@@ -29,6 +29,10 @@ PACKET_MAX: Final = 64 * 1024
 READ_MAX: Final = 1024 * 1024
 """A broker that announces a longer packet ignores what we asked for; paho would take in up to 256
 MB.
+"""
+READ_AT_ONCE: Final = 4096
+"""paho reads a packet in three pieces; each is a system call, after which its thread has to get
+Python's lock again.
 """
 JSON: Final = "application/json"
 
@@ -49,6 +53,8 @@ class Client(paho.Client):
     """Connects once, and calls `ended` once, in its own thread."""
 
     ended: Callable[[Exception | None], None]
+    _read: bytes = b""
+    """Of the socket, and not taken by paho yet."""
 
     def __init__(
         self,
@@ -80,9 +86,7 @@ class Client(paho.Client):
         if credentials.tls is not None:
             self.tls_set_context(credentials.tls)
         if will is not None:
-            will_properties = content(JSON, packet=PacketTypes.WILLMESSAGE) if v5 else None
-            if will_properties is not None:
-                will_properties.WillDelayInterval = settings.will_delay_s
+            will_properties = _will_properties(settings.will_delay_s) if v5 else None
             self.will_set(will.topic, will.payload, qos=1, retain=True, properties=will_properties)
         session_s = 0 if will is None else settings.will_delay_s
         options: dict[str, Any] = (
@@ -127,7 +131,17 @@ class Client(paho.Client):
                 f"the broker announced a packet of {bufsize} bytes, and we asked for {PACKET_MAX} "
                 "at most"
             )
-        return super()._sock_recv(bufsize)
+        if not self._read:
+            self._read = super()._sock_recv(max(bufsize, READ_AT_ONCE))
+        taken, self._read = self._read[:bufsize], self._read[bufsize:]
+        return taken
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """All that was read: the socket does not tell of it again."""
+        result = super().loop_read(max_packets)
+        while self._read and result == MQTTErrorCode.MQTT_ERR_SUCCESS and self.socket() is not None:
+            result = super().loop_read(max_packets)
+        return result
 
 
 def _without_frames(raised: Exception) -> Exception:
@@ -141,11 +155,49 @@ def _without_frames(raised: Exception) -> Exception:
     return raised.with_traceback(None)
 
 
-def content(content_type: str, *, packet: int = PacketTypes.PUBLISH) -> Properties:
-    """Properties of a message or will: what its payload is, and that it is UTF-8."""
-    properties = Properties(packet)  # type: ignore[no-untyped-call]
-    properties.ContentType = content_type
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a payload is, in the properties of its PUBLISH; it is UTF-8."""
+
+    content_type: str
+    pairs: tuple[tuple[str, str], ...] = ()
+    """User properties."""
+
+    def properties(self, expiry_s: int | None) -> Properties:
+        """MQTT 5.0 §2.2.2. By hand, for paho looks each name up among all: that takes as long as
+        all the rest of a publish.
+        """
+        packed = b"\x01\x01" + b"\x03" + _text(self.content_type)
+        if expiry_s is not None:
+            packed += b"\x02" + expiry_s.to_bytes(4, "big")
+        for name, value in self.pairs:
+            packed += b"\x26" + _text(name) + _text(value)
+        length: bytes = VariableByteIntegers.encode(len(packed))  # type: ignore[no-untyped-call]
+        return _Packed(length + packed)
+
+
+def _text(value: str) -> bytes:
+    encoded = value.encode()
+    return len(encoded).to_bytes(2, "big") + encoded
+
+
+class _Packed(Properties):
+    """Not paho's attributes, which cost time; it asks for `pack` only."""
+
+    _packed: bytes
+
+    def __init__(self, packed: bytes) -> None:
+        object.__setattr__(self, "_packed", packed)
+
+    def pack(self) -> bytes:
+        return self._packed
+
+
+def _will_properties(delay_s: int) -> Properties:
+    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+    properties.ContentType = JSON
     properties.PayloadFormatIndicator = 1
+    properties.WillDelayInterval = delay_s
     return properties
 
 

@@ -20,8 +20,10 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Final, Literal
 
 import paho.mqtt.client as paho
@@ -32,16 +34,14 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from presence.config.settings import MqttProtocol, MqttSettings
 from presence.edges.mqtt.brokers import Broker
-from presence.edges.mqtt.client import PACKET_MAX, Client, PacketTooLong, Will
+from presence.edges.mqtt.client import PACKET_MAX, Client, Content, PacketTooLong, Will
 from presence.edges.mqtt.credentials import Credentials
 from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.reasons import PACKET_TOO_LARGE
 from presence.edges.mqtt.report import Dropped, Ending
+from presence.edges.mqtt.slots import BEST_EFFORT_MAX, UNACKNOWLEDGED_MAX, Slots
 from presence.errors import BrokerError
 
-UNACKNOWLEDGED_MAX: Final = 10
-BEST_EFFORT_MAX: Final = 4
-"""Of these: unacknowledged messages that may stay so."""
 HEAD_MAX: Final = 512
 """Room for the header and properties of our messages, which take about 150 bytes."""
 UNDELIVERED_MAX: Final = 256
@@ -49,6 +49,7 @@ UNDELIVERED_MAX: Final = 256
 
 Receive = Callable[[str, bytes, bool], None]
 """Takes topic, payload and retain flag, in the event loop."""
+Send = Callable[[Properties | None], paho.MQTTMessageInfo]
 
 
 class Connection:
@@ -80,11 +81,12 @@ class Connection:
         self._broker = broker or Broker(settings.brokers[0], settings.brokers[0])
         self._loop = asyncio.get_running_loop()
         self._accepted: asyncio.Future[int] = self._loop.create_future()
-        self._slots = asyncio.Semaphore(UNACKNOWLEDGED_MAX)
-        self._best_effort_max = BEST_EFFORT_MAX
+        self._slots = Slots(UNACKNOWLEDGED_MAX)
         self._best_effort: set[int] = set()
         """Packet ids of unacknowledged best-effort messages."""
         self._answers: dict[int, asyncio.Future[int]] = {}
+        self._acknowledged: deque[tuple[int, int]] = deque()
+        """Packet ids and reason codes that the event loop has not taken in yet."""
         self._undelivered = threading.BoundedSemaphore(UNDELIVERED_MAX)
         self._packet_max: int | None = None
         self._hint: Ending | None = None
@@ -94,12 +96,21 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Whether the broker has accepted us, and nothing has ended it since."""
-        accepted = (
-            self._accepted.done()
-            and not self._accepted.cancelled()
-            and self._accepted.result() >= 0
-        )
-        return accepted and not self._aborted and not self.ended.is_set()
+        if not self._accepted.done() or self._accepted.cancelled() or self._accepted.result() < 0:
+            return False
+        return not self._aborted and not self.ended.is_set()
+
+    @property
+    def room(self) -> int:
+        """So many messages can be handed over without waiting for a slot."""
+        return self._slots.free if self.is_open else 0
+
+    async def has_room(self) -> None:
+        """Return once a slot is free, or all is over."""
+        await self._slots.wait()
+        self._slots.give_back()
+        if not self.is_open:
+            await self.ended.wait()
 
     async def open(self) -> None:
         """Connect and return at a good CONNACK. Raises BrokerError; `ending` says why."""
@@ -112,61 +123,78 @@ class Connection:
             self.abort("the broker did not answer CONNECT in time")
             raise self._error() from None
 
-    async def publish(
+    def publish(
         self,
         topic: str,
         payload: bytes,
         *,
         qos: Literal[0, 1] = 1,
         retain: bool = False,
-        properties: Properties | None = None,
+        content: Content | None = None,
         expiry_s: float | None = None,
         best_effort: bool = False,
-    ) -> int:
-        """Hand one message over and return the reason code of its PUBACK (0 where there is none:
-        with MQTT 3.1.1, and with QoS 0, where it returns once the message is on the wire).
+    ) -> Awaitable[int]:
+        """Hand one message over, at once where there is room. To be awaited for the reason code of
+        its PUBACK (0 where there is none: with MQTT 3.1.1, and with QoS 0, where it comes once the
+        message is on the wire).
 
-        `expiry_s` counts from the call: waiting for a slot uses it up. Raises BrokerError where it
-        is used up, where the connection ends, or where no PUBACK comes in time (which ends the
-        connection, unless it is best effort).
+        `expiry_s` counts from the call: waiting for a slot uses it up. BrokerError is raised, at
+        once or to who awaits, where it is used up, where the connection ends, or where no PUBACK
+        comes in time (which ends the connection, unless it is best effort).
         """
         # MQTT 5, 3.2.2.3.6: a longer packet must not be sent; brokers end the connection for one.
         if (
             self._packet_max is not None
             and len(topic.encode()) + len(payload) + HEAD_MAX > self._packet_max
         ):
-            return PACKET_TOO_LARGE
+            known: asyncio.Future[int] = self._loop.create_future()
+            known.set_result(PACKET_TOO_LARGE)
+            return known
         deadline = None if expiry_s is None else self._loop.time() + expiry_s
+        send = partial(self._client.publish, topic, payload, qos, retain)
+        if not self.room:
+            return self._hand_over_later(send, content, deadline, best_effort=best_effort)
+        self._slots.take()
+        return self._hand_over(send, content, deadline, best_effort=best_effort)
+
+    async def _hand_over_later(
+        self, send: Send, content: Content | None, deadline: float | None, *, best_effort: bool
+    ) -> int:
         await self._take_slot()
+        return await self._hand_over(send, content, deadline, best_effort=best_effort)
+
+    def _hand_over(
+        self, send: Send, content: Content | None, deadline: float | None, *, best_effort: bool
+    ) -> Coroutine[object, object, int]:
+        """The slot is ours. Raises BrokerError, and gives it back."""
         try:
-            self._prepare(properties, deadline, best_effort=best_effort)
+            info = send(self._prepare(content, deadline, best_effort=best_effort))
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                raise self._error()
         except BrokerError:
-            self._slots.release()
+            self._slots.give_back()
             raise
-        info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._slots.release()
-            raise self._error()
         if best_effort:
             self._best_effort.add(info.mid)
-        return await self._answer(
+        return self._answer(
             info.mid, f"no PUBACK within {self._settings.acknowledge_timeout_s:g} s"
         )
 
     def _prepare(
-        self, properties: Properties | None, deadline: float | None, *, best_effort: bool
-    ) -> None:
+        self, content: Content | None, deadline: float | None, *, best_effort: bool
+    ) -> Properties | None:
         """May it go now, and how much of its time is left? Raises BrokerError."""
-        if best_effort and len(self._best_effort) >= self._best_effort_max:
+        if best_effort and len(self._best_effort) >= min(BEST_EFFORT_MAX, self._slots.count - 1):
             raise BrokerError("the broker has not answered earlier messages of this kind")
-        if deadline is None or properties is None:
-            return
-        left_s = deadline - self._loop.time()
-        if left_s <= 0:
+        left_s = None if deadline is None else deadline - self._loop.time()
+        v5 = self._settings.protocol is MqttProtocol.V5
+        if v5 and left_s is not None and left_s <= 0:
             raise BrokerError(
                 "the message expired while earlier ones waited for their acknowledgement"
             )
-        properties.MessageExpiryInterval = max(1, round(left_s))
+        if content is None or not v5:
+            return None
+        return content.properties(None if left_s is None else max(1, round(left_s)))
 
     async def subscribe(self, topic: str, *, no_local: bool) -> int:
         """Return the reason code of the SUBACK. Raises BrokerError."""
@@ -178,7 +206,7 @@ class Connection:
         else:
             result, mid = self._client.subscribe(topic, qos=1)
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
-            self._slots.release()
+            self._slots.give_back()
             raise self._error()
         return await self._answer(
             mid, f"no SUBACK within {self._settings.acknowledge_timeout_s:g} s"
@@ -196,15 +224,18 @@ class Connection:
         self._shut(self._client.socket())
 
     async def _take_slot(self) -> None:
-        await self._slots.acquire()
+        await self._slots.wait()
         # It may have ended while we waited for the slot (rule 1).
         if self.ended.is_set() or self._aborted or not self._accepted.done():
-            self._slots.release()
+            self._slots.give_back()
             raise self._error()
 
-    async def _answer(self, mid: int, complaint: str) -> int:
+    def _answer(self, mid: int, complaint: str) -> Coroutine[object, object, int]:
         answer: asyncio.Future[int] = self._loop.create_future()
         self._answers[mid] = answer
+        return self._answer_in_time(mid, answer, complaint)
+
+    async def _answer_in_time(self, mid: int, answer: asyncio.Future[int], complaint: str) -> int:
         try:
             async with asyncio.timeout(self._settings.acknowledge_timeout_s):
                 code = await answer
@@ -230,12 +261,8 @@ class Connection:
             broker=self._broker,
         )
         client.ended = lambda fault: self._in_loop(self._end, fault)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.on_socket_open = self._on_socket_open
+        for callback in CALLBACKS:
+            setattr(client, callback, getattr(self, f"_{callback}"))
         return client
 
     # --- in the network thread: take the values out and hand them to the event loop, nothing else
@@ -266,7 +293,9 @@ class Connection:
     def _on_publish(
         self, _client: object, _data: object, mid: int, code: ReasonCode, _props: object
     ) -> None:
-        self._in_loop(self._settle, mid, code.value)
+        self._acknowledged.append((mid, code.value))
+        if len(self._acknowledged) == 1:  # otherwise the event loop is about to look
+            self._in_loop(self._settle_all)
 
     def _on_subscribe(
         self, _client: object, _data: object, mid: int, codes: list[ReasonCode], _props: object
@@ -317,19 +346,22 @@ class Connection:
         receive_max, self._packet_max = limits
         # MQTT 5, 3.2.2.3.3: a broker may allow fewer; one slot of them is kept for events (rule 2).
         if receive_max is not None and receive_max < UNACKNOWLEDGED_MAX:
-            self._slots = asyncio.Semaphore(max(1, receive_max))
-            self._best_effort_max = min(BEST_EFFORT_MAX, max(0, receive_max - 1))
+            self._slots = Slots(max(1, receive_max))
         self._accepted.set_result(0)
 
     def _note(self, code: int | None, text: str) -> None:
         self._hint = self._hint or Ending(text, reason_code=code)
+
+    def _settle_all(self) -> None:
+        while self._acknowledged:
+            self._settle(*self._acknowledged.popleft())
 
     def _settle(self, mid: int, code: int) -> None:
         answer = self._answers.pop(mid, None)
         if answer is None:
             return
         self._best_effort.discard(mid)
-        self._slots.release()
+        self._slots.give_back()
         if not answer.done():
             answer.set_result(code)
 
@@ -358,13 +390,10 @@ class Connection:
             self._settle(mid, -1)
         # Break the circle client → callback → connection → client, so that paho closes its
         # descriptors at once.
-        for callback in (
-            "on_connect",
-            "on_disconnect",
-            "on_publish",
-            "on_subscribe",
-            "on_message",
-            "on_socket_open",
-        ):
+        for callback in CALLBACKS:
             setattr(self._client, callback, None)
         self._client.ended = lambda _fault: None
+
+
+CALLBACKS: Final = tuple(name[1:] for name in vars(Connection) if name.startswith("_on_"))
+"""Of paho's client."""

@@ -29,17 +29,17 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import paho.mqtt.client as paho
 
-from presence.config.settings import MqttProtocol, MqttSettings
+from presence.config.settings import MqttSettings
 from presence.core.event.cloudevent import CONTENT_TYPE
 from presence.core.timestamps import Moment
 from presence.edges.mqtt.brokers import Broker, Brokers, LookUp, look_up
-from presence.edges.mqtt.client import JSON, Will, content
+from presence.edges.mqtt.client import JSON, Content, Will
 from presence.edges.mqtt.connection import Connection
 from presence.edges.mqtt.credentials import load_credentials
 from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
@@ -64,6 +64,7 @@ from presence.ports import OutgoingMessage
 from presence.pulse import beat, resting
 from presence.telemetry import Emit
 
+WORD: Final = Content(JSON)
 BACKOFF_FIRST_S: Final = 1.0
 HOP_S: Final = 0.5
 """Ceiling of the pause before another broker of the same round is tried."""
@@ -141,8 +142,17 @@ class MqttPublisher:
     def is_connected(self) -> bool:
         return self._up.is_set()
 
+    @property
+    def room(self) -> int:
+        return 0 if self._connection is None or not self.is_connected else self._connection.room
+
     async def connected(self) -> None:
-        await self._up.wait()
+        while not self.room:
+            await self._up.wait()
+            if self._connection is not None:
+                await self._connection.has_room()
+            # Of a connection that is over `run` learns in a turn of its own.
+            await asyncio.sleep(0)
 
     async def run(self) -> None:
         """Keep a connection until cancelled; then say `stopped` and DISCONNECT."""
@@ -179,21 +189,29 @@ class MqttPublisher:
             with resting():
                 await asyncio.sleep(wait_s)
 
-    async def publish(self, message: OutgoingMessage) -> None:
-        properties = None
-        if self._v5:
-            properties = content(CONTENT_TYPE if message.event_type else JSON)
+    def publish(self, message: OutgoingMessage) -> Awaitable[None]:
+        try:
+            answer = self._hand_over(message)
+        except BrokerError as error:
+            return _failed(error)
+        return self._judged(message, answer)
+
+    def _hand_over(self, message: OutgoingMessage) -> Awaitable[int]:
+        content = WORD
+        if message.event_type:
             # Not where payloads are padded to one size: these would show what kind of event it is.
-            if message.event_type and message.copies:
-                properties.UserProperty = [("type", message.event_type), ("id", message.event_id)]
-        is_event = bool(message.event_type)
-        code = await self._usable().publish(
+            pairs = (("type", message.event_type), ("id", message.event_id))
+            content = Content(CONTENT_TYPE, pairs if message.copies else ())
+        return self._usable().publish(
             message.topic,
             message.payload,
-            properties=properties,
+            content=content,
             expiry_s=message.expiry_s,
-            best_effort=not is_event,
+            best_effort=not message.event_type,
         )
+
+    async def _judged(self, message: OutgoingMessage, answer: Awaitable[int]) -> None:
+        code, is_event = await answer, bool(message.event_type)
         if code >= FAILURE:
             self.counters.refused[code] += 1
             (self.counters.refused_events if is_event else self.counters.refused_words)[code] += 1
@@ -235,10 +253,6 @@ class MqttPublisher:
         if self._connection is not None and self.is_connected:
             with contextlib.suppress(BrokerError):
                 await self._subscribe(self._connection, topic)
-
-    @property
-    def _v5(self) -> bool:
-        return self._settings.protocol is MqttProtocol.V5
 
     def _usable(self) -> Connection:
         if self._connection is None or not self.is_connected or self._connection.ended.is_set():
@@ -323,11 +337,8 @@ class MqttPublisher:
     async def _retain_state(self, connection: Connection, state: str) -> None:
         if self._state is None:
             return
-        properties = content(JSON) if self._v5 else None
         payload = self._encoded_state(state)
-        code = await connection.publish(
-            self._state_topic, payload, retain=True, properties=properties
-        )
+        code = await connection.publish(self._state_topic, payload, retain=True, content=WORD)
         if code >= FAILURE:
             self._report.refused("state", code, self._state_topic)
 
@@ -344,3 +355,7 @@ class MqttPublisher:
                 self._subscriptions[topic_filter].handler(topic, payload, retained)
             except Exception as error:  # noqa: BLE001 - one bad message must not stop the others
                 self._report.handler_failed(topic_filter, error)
+
+
+async def _failed(error: BrokerError) -> None:
+    raise error

@@ -11,7 +11,7 @@ journal keeps them (journal mode DELETE).
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -244,24 +244,14 @@ class RuntimeStore(Database):
             figures[0] if figures else "",
         )
 
-    def commit(self, step: Step) -> None:
+    def commit(self, *steps: Step) -> None:
         with self._transaction() as database:
-            _write(database, step.saved, step.queued, step.announced, step.taken_back)
-            database.executemany(
-                "UPDATE visit SET heard_mono = ?, heard_utc = ? WHERE ref = ?",
-                [(at.monotonic_s, at.utc_s, ref) for ref, at in step.heard],
-            )
-            for delete, keys in (
-                ("DELETE FROM visit WHERE ref = ?", step.forgotten),
-                ("DELETE FROM outbox WHERE id = ?", step.cancelled),
-                ("DELETE FROM announcement WHERE event_id = ?", step.retracted),
-                ("DELETE FROM taken_back WHERE event_id = ?", step.let_go),
-            ):
-                database.executemany(delete, [(key,) for key in keys])
+            for step in steps:
+                _write(database, _rows(step))
 
-    def remove(self, event_id: str) -> None:
+    def remove(self, *event_ids: str) -> None:
         with self._transaction() as database:
-            database.execute("DELETE FROM outbox WHERE id = ?", (event_id,))
+            database.executemany("DELETE FROM outbox WHERE id = ?", [(key,) for key in event_ids])
 
     def keep_figures(self, figures: str) -> None:
         with self._transaction() as database:
@@ -271,30 +261,49 @@ class RuntimeStore(Database):
         with self._transaction() as database:
             for table in ("visit", "outbox", "announcement", "taken_back"):
                 database.execute(f"DELETE FROM {table}")  # noqa: S608 - four words of our own
-            _write(database, stored.visits, stored.pending, stored.announcements, stored.taken_back)
+            kept = Step(
+                saved=stored.visits,
+                queued=stored.pending,
+                announced=stored.announcements,
+                taken_back=stored.taken_back,
+            )
+            _write(database, _rows(kept))
             _write_figures(database, stored.figures)
 
 
+def _rows(step: Step) -> tuple[tuple[str, Sequence[tuple[object, ...]]], ...]:
+    """Statements with their rows; tables do not look at one another."""
+    return (
+        (
+            "INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?,?,?)",
+            [(v.ref, *v.entered_at, *v.heard_at, *(v.left_at or (None, None))) for v in step.saved],
+        ),
+        (
+            "INSERT OR IGNORE INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            [_outgoing_row(o) for o in step.queued],
+        ),
+        (
+            "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?,?,?)",
+            [_announcement_row(a) for a in step.announced],
+        ),
+        ("INSERT OR REPLACE INTO taken_back VALUES (?,?)", step.taken_back),
+        (
+            "UPDATE visit SET heard_mono = ?, heard_utc = ? WHERE ref = ?",
+            [(at.monotonic_s, at.utc_s, ref) for ref, at in step.heard],
+        ),
+        ("DELETE FROM visit WHERE ref = ?", [(key,) for key in step.forgotten]),
+        ("DELETE FROM outbox WHERE id = ?", [(key,) for key in step.cancelled]),
+        ("DELETE FROM announcement WHERE event_id = ?", [(key,) for key in step.retracted]),
+        ("DELETE FROM taken_back WHERE event_id = ?", [(key,) for key in step.let_go]),
+    )
+
+
 def _write(
-    database: sqlite3.Connection,
-    visits: tuple[Visit, ...],
-    outbox: tuple[Outgoing, ...],
-    announcements: tuple[Announcement, ...],
-    taken_back: tuple[TakenBack, ...],
+    database: sqlite3.Connection, writes: Iterable[tuple[str, Sequence[tuple[object, ...]]]]
 ) -> None:
-    database.executemany(
-        "INSERT OR REPLACE INTO visit VALUES (?,?,?,?,?,?,?)",
-        [(v.ref, *v.entered_at, *v.heard_at, *(v.left_at or (None, None))) for v in visits],
-    )
-    database.executemany(
-        "INSERT OR IGNORE INTO outbox VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-        [_outgoing_row(o) for o in outbox],
-    )
-    database.executemany(
-        "INSERT OR REPLACE INTO announcement VALUES (?,?,?,?,?,?,?,?)",
-        [_announcement_row(a) for a in announcements],
-    )
-    database.executemany("INSERT OR REPLACE INTO taken_back VALUES (?,?)", taken_back)
+    for statement, rows in writes:
+        if rows:  # SQLite would prepare it all the same
+            database.executemany(statement, rows)
 
 
 def _write_figures(database: sqlite3.Connection, figures: str) -> None:

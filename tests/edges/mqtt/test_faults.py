@@ -4,7 +4,7 @@ none but by id.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from presence.core.consent.gate import Denied
 from presence.core.event.cloudevent import EventType
 from presence.core.event.outbox import Outbox, Outgoing
 from presence.core.timestamps import Moment
+from presence.edges.host.clock import SystemClock
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway.relay import Relay
 from presence.ports import OutgoingMessage
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import moment
-from tests.support.fakes import FakeClock, RecordingTelemetry
+from tests.support.fakes import RecordingTelemetry
 from tests.support.fault_proxy import Fault, FaultProxy, Kind, fault_proxy
 from tests.support.mqtt_parts import EVENTS, message, new_publisher
 
@@ -38,26 +39,26 @@ class Source:
     def __init__(self, trial: int) -> None:
         self._trial = trial
         self._numbers = {f"{trial}-{number}": number for number in range(EACH)}
-        self.outbox = Outbox([self._outgoing(key) for key in self._numbers])
+        expires_s = SystemClock().now().monotonic_s + 120
+        self.outbox = Outbox([self._outgoing(key, expires_s) for key in self._numbers])
         self.emptied = asyncio.Event()
+        self.queued = asyncio.Event()
 
-    async def queued(self) -> None:
-        if not self.outbox.pending.records:
-            await asyncio.Event().wait()
+    def release(
+        self, outgoings: Sequence[Outgoing], now: Moment
+    ) -> list[OutgoingMessage | Denied | None]:
+        first = self._trial * EACH
+        return [message(first + self._numbers[each.id], event_id=each.id) for each in outgoings]
 
-    def release(self, outgoing: Outgoing, now: Moment) -> OutgoingMessage | Denied | None:
-        if outgoing.id not in self.outbox.pending.records:
-            return None
-        return message(self._trial * EACH + self._numbers[outgoing.id], event_id=outgoing.id)
-
-    def acknowledge(self, outgoing: Outgoing, *, published: bool) -> None:
+    def acknowledge(self, *outgoings: Outgoing, published: bool) -> None:
         assert published
-        self.outbox.pending.pop(outgoing.id)
+        for outgoing in outgoings:
+            self.outbox.pending.pop(outgoing.id)
         if not self.outbox.pending.records:
             self.emptied.set()
 
     @staticmethod
-    def _outgoing(key: str) -> Outgoing:
+    def _outgoing(key: str, expires_s: float) -> Outgoing:
         return Outgoing(
             id=key,
             type=EventType.ENTERED,
@@ -65,7 +66,7 @@ class Source:
             ref=key.encode().ljust(8),
             subject="",
             occurred_at=moment(),
-            expires_s=moment().monotonic_s + 120,
+            expires_s=expires_s,
         )
 
 
@@ -82,7 +83,7 @@ class Wire:
         self.trials += 1
         self.proxy.fault = fault
         source, publisher = Source(self.trials), self.publisher()
-        relay = Relay(source, publisher, FakeClock(), emit=RecordingTelemetry().emit)
+        relay = Relay(source, publisher, SystemClock(), emit=RecordingTelemetry().emit)
         async with asyncio.TaskGroup() as tasks:
             servants = [tasks.create_task(publisher.run()), tasks.create_task(relay.run())]
             async with asyncio.timeout(20):

@@ -190,6 +190,18 @@ async def test_without_an_acknowledgement_the_connection_is_torn_down_and_made_a
             assert broker.connections >= 2
 
 
+async def test_who_asks_for_a_connection_while_one_is_torn_down_waits_for_the_next() -> None:
+    async with (
+        FakeBroker(puback=only_birth).running() as broker,
+        running(new_publisher(broker.port, acknowledge_timeout_s=0.1)) as publisher,
+    ):
+        with pytest.raises(BrokerError):
+            await publisher.publish(message())
+        broker.puback = FakeBroker.puback
+        await asyncio.wait_for(publisher.connected(), 5)
+        await publisher.publish(message())
+
+
 async def test_a_connection_that_breaks_during_publish_fails_all_who_wait_at_once() -> None:
     async with (
         FakeBroker(cut_after=4, puback=only_birth).running() as broker,

@@ -281,6 +281,25 @@ def test_a_kill_at_any_statement_of_a_step_leaves_the_old_state(tmp_path: Path) 
     pytest.fail("a step takes fewer statements than this")
 
 
+@pytest.mark.requirement("R-40", "T-20")
+def test_a_kill_at_any_statement_of_several_steps_leaves_all_or_nothing_of_them(
+    tmp_path: Path,
+) -> None:
+    steps = (A_STEP, Step(cancelled=(outgoing().id,)), Step(queued=(outgoing(id="later"),)))
+    for statements in range(30):
+        directory = tmp_path / str(statements)
+
+        end = die_after(statements, RuntimeStore, directory, lambda store: store.commit(*steps))
+
+        with contextlib.closing(RuntimeStore(directory)) as after:
+            if end == FINISHED:
+                assert "later" in [each.id for each in after.load().pending]
+                return
+            assert end == KILLED
+            assert after.load() == Stored(), statements
+    pytest.fail("the steps take fewer statements than this")
+
+
 @pytest.mark.requirement("R-40")
 def test_a_kill_while_all_is_replaced_leaves_the_old_state(tmp_path: Path) -> None:
     for statements in range(20):
@@ -358,6 +377,23 @@ def test_memory_and_sqlite_hold_the_same_after_any_steps(
             sqlite.commit(step)
 
         assert by_key(sqlite.load()) == by_key(memory.load())
+
+
+@examples(25)
+@given(st.lists(STEPS, max_size=6))
+def test_steps_stored_at_once_leave_what_they_leave_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
+) -> None:
+    folder = tmp_path_factory.mktemp("stores")
+    with (
+        contextlib.closing(RuntimeStore(folder / "one")) as one_by_one,
+        contextlib.closing(RuntimeStore(folder / "all")) as at_once,
+    ):
+        for step in steps:
+            one_by_one.commit(step)
+        at_once.commit(*steps)
+
+        assert by_key(at_once.load()) == by_key(one_by_one.load())
 
 
 # ---------------------------------------------------------------- nothing is left behind
