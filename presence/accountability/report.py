@@ -38,7 +38,8 @@ NOT_SHOWN: Final = (
     "What bluetoothd remembers: it forgets a device 30 s after it was last heard, as we set it.",
     "The memory of the program that runs. The stranger test searches files, messages, log, metrics "
     "and answers.",
-    "Who asked for `presence status`: it shows no customer, and is not recorded.",
+    "Who asked for `presence status`: it shows no customer, and is not recorded. Nor is who read "
+    "the folders as root, or wrote a page like this one.",
     "A log that somebody wrote anew as a whole. Note the head of the chain elsewhere: it proves "
     "each line up to it.",
 )

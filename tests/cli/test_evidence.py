@@ -145,6 +145,20 @@ def test_a_log_that_was_changed_and_settings_that_are_not_in_force_fail(
     assert "not those in force" in found["settings"]["found"]
 
 
+def test_a_log_that_cannot_be_read_fails_with_who_may(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = shop_in(tmp_path / "shop")
+    (tmp_path / "shop" / "state" / "audit.jsonl").mkdir(parents=True)
+    assert evidence(shop, "--json") == 2
+    said = json.loads(capsys.readouterr().out)
+    Draft202012Validator(SCHEMA).validate(said)
+    assert said["audit"] == {"lines": 0, "head": ""}
+    [found] = (each for each in said["findings"] if each["name"] == "audit log")
+    assert found["verdict"] == "FAIL"
+    assert found["next_step"].endswith("ask as presence's user or as root")
+
+
 def test_a_page_that_cannot_be_written_is_told_with_the_option(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from presence.core.timestamps import Moment, rfc3339, rfc3339_minute
+from presence.core.timestamps import Moment, duration, rfc3339, rfc3339_minute
 from tests.support.builders import START_S
 
 
@@ -23,3 +23,20 @@ def test_a_time_is_utc_whatever_the_zone_of_the_machine(monkeypatch: pytest.Monk
     monkeypatch.setenv("TZ", "Pacific/Auckland")
 
     assert rfc3339(START_S) == "2026-11-23T14:05:07Z"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1, "1 second"),
+        (10, "10 seconds"),
+        (0.5, "0.5 seconds"),
+        (60, "1 minute"),
+        (90, "1.5 minutes"),
+        (900, "15 minutes"),
+        (7200, "2 hours"),
+        (396 * 86_400, "396 days"),
+    ],
+)
+def test_a_duration_is_told_in_the_largest_unit_that_fits(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
