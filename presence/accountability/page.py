@@ -24,7 +24,7 @@ STYLE: Final = """
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; color: var(--text);
   background: var(--paper); max-width: 860px; margin: 0 auto; padding: 20px 16px 40px;
-  overflow-wrap: anywhere; }
+  overflow-wrap: break-word; }
 h1 { font-size: 24px; line-height: 1.25; margin: 0 0 4px; }
 h2 { font-size: 19px; margin: 32px 0 8px; }
 h3 { font-size: 16px; margin: 20px 0 4px; }
@@ -37,7 +37,7 @@ th { font-weight: 600; }
 td.name { width: 24%; font-weight: 600; }
 td.mark { white-space: nowrap; width: 1%; }
 td.n, th.n { text-align: right; white-space: nowrap; padding-left: 8px; }
-td:last-child, th:last-child { padding-right: 0; }
+td:last-child, th:last-child { padding-right: 0; overflow-wrap: anywhere; }
 ul { margin: 6px 0; padding-left: 22px; }
 .PASS, .WARN, .FAIL { font-weight: 700; font-size: 14px; padding: 1px 8px; border-radius: 3px;
   color: #fff; white-space: nowrap; }
@@ -52,7 +52,8 @@ ul { margin: 6px 0; padding-left: 22px; }
   table.pairs tr { display: block; padding: 6px 0; border-bottom: 1px solid var(--line); }
   table.pairs td { display: block; border: 0; padding: 1px 0; }
   td.name, td.mark { width: auto; }
-  td.mark, td.mark + td { display: inline; }
+  table.pairs td.mark, table.pairs td.mark + td { display: inline; }
+  table.pairs td.mark { padding-right: 8px; }
 }
 @media print {
   :root { --text: #000; --quiet: #333; --line: #bbb; --paper: #fff; --box: #f4f4f2; }

@@ -12,6 +12,7 @@ from presence.config import Settings
 from presence.core.timestamps import duration
 
 BY_TESTS: Final = "By the tests of the release"
+NOT_TOLD: Final = "By the tests of the release alone: this gateway could not be asked"
 
 
 @dataclass(frozen=True, slots=True)

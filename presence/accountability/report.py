@@ -15,6 +15,7 @@ from presence.accountability.promises import (
     AUDIT,
     BY_TESTS,
     LIST,
+    NOT_TOLD,
     SETTINGS,
     STRANGERS,
     promises,
@@ -111,10 +112,10 @@ class EvidenceReport:
         found = {finding.name: finding for finding in self.findings()}
         for promise in promises(self.settings):
             finding = found.get(promise.finding)
-            here = (
-                "" if finding is None else f"On this page, {finding.name}: {finding.verdict.name}"
-            )
-            yield promise.requirement, promise.sentence, here or BY_TESTS
+            shown = NOT_TOLD if promise.finding else BY_TESTS
+            if finding is not None:
+                shown = f"On this page, {finding.name}: {finding.verdict.name}"
+            yield promise.requirement, promise.sentence, shown
 
     def processing(self) -> tuple[RecordPart, ...]:
         return record_of_processing(self.settings)

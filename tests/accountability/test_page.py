@@ -76,6 +76,13 @@ def test_a_trace_of_a_stranger_is_the_pages_verdict_and_is_shown_where_it_was_fo
     assert "On this page, strangers: FAIL" in text
 
 
+def test_what_could_not_be_asked_is_not_said_to_be_shown_on_the_page() -> None:
+    shown = {number: how for number, _, how in report(chain=None).promised()}
+    assert shown["R-05"] == "By the tests of the release"
+    assert shown["R-16"] == shown["R-26"]
+    assert shown["R-26"].endswith("alone: this gateway could not be asked")
+
+
 def test_the_page_says_that_it_was_not_the_gateway_that_runs() -> None:
     text = page(report())
     assert "It was not the gateway that runs." in text
