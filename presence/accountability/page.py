@@ -37,7 +37,8 @@ th { font-weight: 600; }
 td.name { width: 24%; font-weight: 600; }
 td.mark { white-space: nowrap; width: 1%; }
 td.n, th.n { text-align: right; white-space: nowrap; padding-left: 8px; }
-td:last-child, th:last-child { padding-right: 0; overflow-wrap: anywhere; }
+td:last-child, th:last-child { padding-right: 0; }
+td.found { min-width: 5em; overflow-wrap: anywhere; }
 ul { margin: 6px 0; padding-left: 22px; }
 .PASS, .WARN, .FAIL { font-weight: 700; font-size: 14px; padding: 1px 8px; border-radius: 3px;
   color: #fff; white-space: nowrap; }
@@ -59,7 +60,7 @@ ul { margin: 6px 0; padding-left: 22px; }
   :root { --text: #000; --quiet: #333; --line: #bbb; --paper: #fff; --box: #f4f4f2; }
   body { font-size: 10.5pt; max-width: none; padding: 0; }
   code { font-size: 9pt; }
-  h2, h3 { break-after: avoid; } tr, .box { break-inside: avoid; }
+  h2, h2 + p, h3 { break-after: avoid; } tr, .box { break-inside: avoid; }
   .PASS, .WARN, .FAIL { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   @page { size: A4; margin: 16mm 15mm; }
 }
@@ -173,7 +174,7 @@ def _stranger_test(test: StrangerTest | None) -> Iterator[str]:
         verdict = f"{_badge('FAIL')} {found}" if each.found else found
         yield (
             f'<tr><td>{escape(each.area)}</td><td class="n">{_counted(each)}</td>'
-            f'<td class="n">{each.octets:,}</td><td>{verdict}</td></tr>'
+            f'<td class="n">{each.octets:,}</td><td class="found">{verdict}</td></tr>'
         )
     yield "</table>"
     yield "<p>The search must be able to find. A made-up customer came in among the strangers:</p>"
