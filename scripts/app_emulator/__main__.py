@@ -4,18 +4,19 @@ app.
 
 import argparse
 import asyncio
+import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TextIO
 
-from presence.cli.command import Commands, Parser
+from presence.cli.command import Commands, Parser, add_json
 from presence.cli.exit_codes import ExitCode
-from presence.core.recognition.identifiers import SLOT_S, slot_at
+from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at
 from presence.core.recognition.loudness import LOSS_OF_1_M_DB
 from presence.core.recognition.ticks import TICK_S
 from presence.edges.bluez.advertiser import Advertiser
@@ -117,6 +118,8 @@ def make_parser() -> Parser:
             exits=EXITS,
             parents=[common],
         )
+        if name == "show":
+            add_json(command, "one object a slot and line, as in tests/vectors")
         if name in ("capture", "lines"):
             command.add_argument("file", type=Path, metavar="FILE")
         if name == "air":
@@ -209,7 +212,7 @@ def _play(options: argparse.Namespace) -> int:
         phones = list(phones_of_list(options.consents, encode, ticks=options.ticks))
     start_s = time.time() if options.start is None else options.start
     if options.command == "show":
-        _show(phones, keys, start_s, options.seconds or 0)
+        _show(phones, options, start_s)
         return 0
     if options.command == "air":
         advertiser = Advertiser(options.adapter, interval_ms=options.interval_ms)
@@ -234,20 +237,40 @@ def _play(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(phones: Sequence[Phone], keys: Sequence[bytes], start_s: float, seconds: float) -> None:
+def _show(phones: Sequence[Phone], options: argparse.Namespace, start_s: float) -> None:
+    keys: Sequence[bytes] = options.identity_key or []
     for number, phone in enumerate(phones):
-        for slot in range(slot_at(start_s), slot_at(start_s + seconds) + 1):
+        key = keys[number] if keys else None
+        for slot in range(slot_at(start_s), slot_at(start_s + (options.seconds or 0)) + 1):
             t = slot * SLOT_S
             if phone.ticks:  # of a slot that has begun, the present tick
                 t = max(t, int(start_s) // TICK_S * TICK_S)
-            payload = phone.payload_at(t)
-            print(f"t         {t}–{int(phone.next_payload_s(t)) - 1}")
-            if number < len(keys):
-                print(f"TK        {window_key(keys[number], t).hex()}")
-            print(
-                f"address   {phone.address_at(t).hex(':')}  (an example: your system draws its own)"
-            )
-            print(f"payload   {payload.hex(' ') if payload else 'none: this consent is over'}\n")
+            shown = _shown(phone, key, t, options.format.lower())
+            print(json.dumps(shown) if options.json else _in_words(shown, options.format.lower()))
+
+
+def _shown(phone: Phone, key: bytes | None, t: int, name: str) -> dict[str, int | str | None]:
+    """What it sends from `t` on, under the names of tests/vectors; what is not known is None."""
+    tk, payload = phone.key_at(t), phone.payload_at(t)
+    return {
+        "from": t,
+        "until": int(phone.next_payload_s(t)),
+        "identity_key": key.hex() if key else None,
+        "tk": window_key(key, t).hex() if key else None,
+        "eid": ephemeral_identifier(tk, slot_at(t)).hex() if tk else None,
+        name: payload.hex() if payload else None,
+        "address": phone.address_at(t).hex(":"),
+    }
+
+
+def _in_words(shown: Mapping[str, int | str | None], name: str) -> str:
+    payload = bytes.fromhex(str(shown[name])).hex(" ") if shown[name] else None
+    lines = [f"t         {shown['from']}–{int(str(shown['until'])) - 1}"]
+    if shown["tk"]:
+        lines.append(f"TK        {shown['tk']}")
+    lines.append(f"address   {shown['address']}  (an example: your system draws its own)")
+    lines.append(f"payload   {payload or 'none: this consent is over'}\n")
+    return "\n".join(lines)
 
 
 def _text(path: Path) -> "nullcontext[TextIO] | TextIO":
