@@ -1,5 +1,6 @@
 """The pages that are made from the code: the map of ARCHITECTURE.md, docs/glossary.md, the schemas
-in docs/asyncapi.yaml, and what is made from the settings (tests.support.settings_pages).
+in docs/asyncapi.yaml, docs/contract.md that reads it out, and what is made from the settings
+(tests.support.settings_pages).
 """
 
 import ast
@@ -15,6 +16,8 @@ import yaml
 from presence.cli.command import Parser
 from tests.support import settings_pages
 from tests.support.contract import SCHEMA_URN, schema, schema_names
+from tests.support.contract_page import PAGE as CONTRACT
+from tests.support.contract_page import contract_page
 from tests.support.paths import ROOT
 
 MAP: Final = ROOT / "ARCHITECTURE.md"
@@ -52,11 +55,13 @@ def pages() -> dict[Path, str]:
     _, _, after = rest.partition(END)
     drawn = "\n".join(map_of(ROOT / "presence"))
     topics, _, _ = ASYNCAPI.read_text(encoding="utf-8").partition(SCHEMAS)
+    asyncapi = topics + SCHEMAS + textwrap.indent(bundled_schemas(), "    ")
     return {
         MAP: f"{before}{BEGIN}\n{drawn}\n\n{END}{after}",
         GLOSSARY: glossary_page(terms()),
         **settings_pages.pages(),
-        ASYNCAPI: topics + SCHEMAS + textwrap.indent(bundled_schemas(), "    "),
+        ASYNCAPI: asyncapi,
+        CONTRACT: contract_page(asyncapi),
     }
 
 
