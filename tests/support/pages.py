@@ -1,6 +1,6 @@
 """The pages that are made from the code: the map of ARCHITECTURE.md, docs/glossary.md, the schemas
-in docs/asyncapi.yaml, docs/contract.md that reads it out, and what is made from the settings
-(tests.support.settings_pages).
+in docs/asyncapi.yaml, docs/contract.md that reads it out, docs/commands.md from the parsers, and
+what is made from the settings (tests.support.settings_pages).
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from presence.cli.command import Parser
-from tests.support import settings_pages
+from tests.support import command_pages, settings_pages
 from tests.support.contract import SCHEMA_URN, schema, schema_names
 from tests.support.contract_page import PAGE as CONTRACT
 from tests.support.contract_page import contract_page
@@ -60,6 +60,7 @@ def pages() -> dict[Path, str]:
         MAP: f"{before}{BEGIN}\n{drawn}\n\n{END}{after}",
         GLOSSARY: glossary_page(terms()),
         **settings_pages.pages(),
+        **command_pages.pages(),
         ASYNCAPI: asyncapi,
         CONTRACT: contract_page(asyncapi),
     }

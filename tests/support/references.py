@@ -36,7 +36,7 @@ NOT_OURS = re.compile(
     r"presence/v\d"  # a topic
     r"|presence/data/"  # in the wheel alone
     r"|presence\.(?:entered|left|withdrawn)\.v\d"  # a type of event
-    r"|presence\.(?:yaml|service|conf)\b"
+    r"|presence\.(?:yaml|service|conf|schema\.json)\b"
     r"|presence\..*mutmut"  # as mutmut spells a name
 )
 
