@@ -38,7 +38,7 @@ td.name { width: 24%; font-weight: 600; }
 td.mark { white-space: nowrap; width: 1%; }
 td.n, th.n { text-align: right; white-space: nowrap; padding-left: 8px; }
 td:last-child, th:last-child { padding-right: 0; }
-td.found { min-width: 5em; overflow-wrap: anywhere; }
+td.found { min-width: 4em; overflow-wrap: anywhere; }
 ul { margin: 6px 0; padding-left: 22px; }
 .PASS, .WARN, .FAIL { font-weight: 700; font-size: 14px; padding: 1px 8px; border-radius: 3px;
   color: #fff; white-space: nowrap; }
@@ -52,6 +52,7 @@ ul { margin: 6px 0; padding-left: 22px; }
   body { padding: 14px 14px 32px; }
   table.pairs tr { display: block; padding: 6px 0; border-bottom: 1px solid var(--line); }
   table.pairs td { display: block; border: 0; padding: 1px 0; }
+  td, th { padding-right: 6px; } td.n, th.n { padding-left: 0; white-space: normal; }
   td.name, td.mark { width: auto; }
   table.pairs td.mark, table.pairs td.mark + td { display: inline; }
   table.pairs td.mark { padding-right: 8px; }
