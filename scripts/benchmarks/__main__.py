@@ -12,6 +12,8 @@ NOT_BENCHMARKS = {
     "__main__",
     "broker_gateways",
     "broker_paho",
+    "chain_messages",
+    "chain_stores",
     "figure",
     "light_client",
     "list_size_fetch",

@@ -69,11 +69,10 @@ def subscribe(number: int, topics: Sequence[str]) -> bytes:
 
 
 def publish(
-    number: int, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None
+    number: int, topic: str, payload: bytes, *, retain: bool = False, properties: bytes = b"\x00"
 ) -> bytes:
-    """At QoS 1."""
-    properties = b"" if expiry_s is None else b"\x02" + struct.pack("!I", expiry_s)
-    body = text(topic) + struct.pack("!H", number) + variable(len(properties)) + properties
+    """At QoS 1; the properties with their length before them."""
+    body = text(topic) + struct.pack("!H", number) + properties
     return packet(0x32 | retain, body + payload)
 
 
@@ -96,6 +95,10 @@ class LightClient(asyncio.Protocol):
         """A packet id."""
         self._number = self._number % 65_535 + 1
         return self._number
+
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         self._transport.write(data)
