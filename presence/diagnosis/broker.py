@@ -133,7 +133,7 @@ def _namesake(settings: Settings, states: list[bytes]) -> Iterator[Finding]:
         )
         yield Finding("name", Verdict.FAIL, f"another gateway is online as {gateway}", next_step)
     else:
-        yield Finding("name", Verdict.PASS, f"{gateway} is nobody else's")
+        yield Finding("name", Verdict.PASS, f"{gateway} is unique at the broker")
 
 
 def _runs_here(runtime_dir: Path) -> bool:

@@ -138,7 +138,10 @@ def _answer_added(
         "ref": ref_text(added.ref), "version": added.version, "stays_away": sorted(added.stays),
         "paused": added.paused, "notices": told, "doubts": list(added.doubts),
     }  # fmt: skip
-    lines = [f"taken up until {rfc3339(options.until)} as {values['ref']}, version {added.version}"]
+    lines = [
+        f"agreement recorded (reference {values['ref']}, version {added.version}), "
+        f"valid until {rfc3339(options.until)}"
+    ]
     if key_is_made:
         values["identity_key"] = added.identity_key.hex()
         lines.append(f"identity key, for the customer's phone alone: {values['identity_key']}")

@@ -1,5 +1,5 @@
-"""A Snapshot in an operator's words: what stands how, and what to do next. Nothing in it is about
-a person.
+"""A Snapshot in an operator's words: the state of each part, and what to do next. Nothing in it is
+about a person.
 """
 
 import math
