@@ -36,6 +36,14 @@ def test_every_document_has_a_place_on_the_site() -> None:
     assert set(named(SITE["nav"])) == pages | root
 
 
+def test_every_picture_is_small_and_shown_on_a_page() -> None:
+    pictures = [*(ROOT / "docs/pictures").iterdir(), *(ROOT / "docs/drawings").iterdir()]
+    shown = "".join(page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md"))
+    assert len(pictures) >= 10
+    assert [each.name for each in pictures if f"/{each.name})" not in shown] == []
+    assert [each.name for each in pictures if each.stat().st_size > 150_000] == []
+
+
 def test_strict_means_that_every_kind_of_bad_link_stops_the_build() -> None:
     assert SITE["strict"] is True
     assert set(SITE["validation"]["links"].values()) == {"warn"}
