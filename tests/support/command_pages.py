@@ -15,6 +15,9 @@ from tests.support.paths import ROOT
 
 PAGE: Final = ROOT / "docs" / "commands.md"
 
+EXAMPLES: Final = (
+    "<!-- not run: tests/cli/parsers/test_command_line.py holds that the parser takes each -->"
+)
 HEAD: Final = f"""\
 # Commands
 Made by `scripts/pages` from the parsers; a test holds it. `presence help COMMAND` and `presence
@@ -62,7 +65,7 @@ def _command(command: Parser, level: str) -> Iterator[str]:
     if command.notes:
         yield from ("", "```text", command.notes, "```")
     if command.examples:
-        yield from ("", "Examples:", "```text", *command.examples, "```")
+        yield from ("", EXAMPLES, "```sh", *command.examples, "```")
     if command.exits:
         yield from _rows("it ends with", {str(int(c)): m for c, m in command.exits.items()})
 
