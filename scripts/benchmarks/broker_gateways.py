@@ -4,8 +4,8 @@
 
 COUNT gateways of as many stores, numbered from FIRST; each tells of EVENTS visits: RATE a second,
 or with 0 as fast as it can. Standard output: `ready`; after a line on standard input it begins; at
-the end each event's id with the moment of the advertisement that decided the entry, as one JSON
-object.
+the end one JSON object: `began`, each event's id with the moment of the advertisement that decided
+the entry, and `processor_s`, what they took.
 """
 
 import asyncio
@@ -154,13 +154,13 @@ async def main(port: int, first: int, count: int, visits: int, rate: float) -> N
                 await publisher.connected()
             print("ready", flush=True)
             await asyncio.to_thread(sys.stdin.readline)
+            spent = time.process_time()
             await asyncio.gather(*(shop.play(visits, rate) for shop, _ in shops))
+            spent = time.process_time() - spent
             for connection in connections:
                 connection.cancel()
-        print(
-            json.dumps({key: at for shop, _ in shops for key, at in shop.sighted.items()}),
-            flush=True,
-        )
+        began = {key: at for shop, _ in shops for key, at in shop.sighted.items()}
+        print(json.dumps({"began": began, "processor_s": spent}), flush=True)
 
 
 if __name__ == "__main__":
