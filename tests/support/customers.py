@@ -58,6 +58,8 @@ class Journey:
 
     folder: Path
     port: int
+    service: asyncio.subprocess.Process
+    """tests.support.forked_consents."""
     lease_s: int = 900
     engine: Engine = field(default_factory=lambda: Engine({}, {}))
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -69,22 +71,13 @@ class Journey:
 
     async def consents(self, action: str, *arguments: str) -> dict[str, Any]:
         """`presence consents …`, as the consent platform runs it; its answer."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "presence",
-            "consents",
-            action,
-            "--directory",
-            self.folder,
-            "--json",
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=ENVIRONMENT,
-        )
-        out, err = await process.communicate()
-        assert process.returncode == 0, err.decode()
+        words = ["consents", action, "--directory", str(self.folder), "--json", *arguments]
+        service = self.service
+        assert service.stdin is not None
+        assert service.stdout is not None
+        service.stdin.write(json.dumps(words).encode() + b"\n")
+        code, out, err = json.loads(await service.stdout.readline())
+        assert code == 0, err
         answer: dict[str, Any] = json.loads(out)
         return answer
 
@@ -242,6 +235,23 @@ class Journey:
 
 
 @contextlib.asynccontextmanager
+async def consent_service() -> AsyncIterator[asyncio.subprocess.Process]:
+    service = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.support.forked_consents",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    try:
+        yield service
+    finally:
+        await service.communicate(b"")  # closes its input, by which it ends
+        assert service.returncode == 0
+
+
+@contextlib.asynccontextmanager
 async def journey(folder: Path, *, lease_s: int = 900) -> AsyncIterator[Journey]:
     """A consent service that has published nothing yet, and a broker with the engine on it."""
     (folder / "broker").mkdir()
@@ -250,8 +260,12 @@ async def journey(folder: Path, *, lease_s: int = 900) -> AsyncIterator[Journey]
         while True:
             walk.take((await heard.get()).payload)
 
-    async with mosquitto(folder / "broker") as broker, listener(broker.port, EVENTS) as heard:
-        walk = Journey(folder, broker.port, lease_s)
+    async with (
+        consent_service() as service,
+        mosquitto(folder / "broker") as broker,
+        listener(broker.port, EVENTS) as heard,
+    ):
+        walk = Journey(folder, broker.port, service, lease_s)
         await walk.begin()
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(listen(heard))
