@@ -31,7 +31,9 @@ and only if no value of it can ever be about a customer or a passer-by (presence
 
 DROPPED: Final = "<dropped>"
 _SECRETS: Final = re.compile(
-    r"(?:[0-9A-Fa-f]{2}[:_-]){5}[0-9A-Fa-f]{2}"  # an address, as printed or in a D-Bus path
+    r"(?:[0-9A-Fa-f]{2}[:_-]){5,}[0-9A-Fa-f]{2}"  # an address, as printed or in a D-Bus path
+    r"|(?<!\w)(?:[0-9A-Fa-f]{2} ){5,}[0-9A-Fa-f]{2}(?!\w)"  # bytes with blanks
+    r"|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}"  # an address as switches print it
     r"|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"  # a UUID
     r"|(?<![0-9A-Za-z])(?:0x)?(?=[0-9A-Fa-f]*\d)[0-9A-Fa-f]{12,}(?![0-9A-Za-z])"  # hexadecimal
     r"|(?<![\w/.-])(?=[a-z]*\d)[a-z2-7]{26}(?!\w)"  # the id of an event

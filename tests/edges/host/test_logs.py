@@ -126,6 +126,9 @@ NAMING = [
     pytest.param(ADDRESS.replace(":", "-"), id="an address with dashes"),
     pytest.param(DBUS.rpartition("/")[2], id="an address of D-Bus"),
     pytest.param(ADDRESS.replace(":", ""), id="an address without colons"),
+    pytest.param(ADDRESS.replace(":", " "), id="an address with blanks"),
+    pytest.param("aabb.ccdd.ee01", id="an address with dots"),
+    pytest.param("a9 b7 6a 71 c5 f8 92 90", id="an identifier with blanks"),
     pytest.param(UUID, id="a UUID"),
     pytest.param(UUID.upper(), id="a UUID in capitals"),
     pytest.param(UUID.replace("-", ""), id="a UUID without dashes"),
@@ -157,6 +160,7 @@ def spellings(secret: bytes) -> list[str]:
         secret.hex(),
         secret.hex().upper(),
         secret.hex(":"),
+        secret.hex(" "),
         secret[::-1].hex(),
         b64encode(secret).decode(),
         urlsafe_b64encode(secret).rstrip(b"=").decode(),
@@ -173,9 +177,10 @@ def test_an_identifier_is_cut_out_in_every_spelling(secret: bytes) -> None:
         assert spelling not in logs.scrub(f"seen {spelling} near the door"), spelling
 
 
-@given(st.binary(min_size=6, max_size=6))
-def test_any_address_is_cut_out(address: bytes) -> None:
-    assert logs.scrub(f"Device {address.hex(':')} not found").startswith(f"Device {logs.DROPPED}")
+@given(st.binary(min_size=6, max_size=8), st.sampled_from(":-_ "))
+def test_any_address_is_cut_out_whole(address: bytes, between: str) -> None:
+    said = logs.scrub(f"Device {address.hex(between)} not found")
+    assert said == f"Device {logs.DROPPED} not found"
 
 
 @pytest.mark.parametrize(
