@@ -17,13 +17,13 @@ from presence.core.place import Place
 from presence.diagnosis.findings import Verdict
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
-from presence.errors import ConfigurationError, UsageError
+from presence.errors import ConfigurationError, UsageError, ungrouped
 from presence.location import settings_file
 from presence.survey import applying
 from presence.survey.exporting import write_walks
 from presence.survey.guide import SurveyStep
 from presence.survey.report import write_report
-from presence.survey.screen import Screen
+from presence.survey.screen import LeftEarly, Screen
 from presence.survey.session import SurveyOutcome
 from presence.survey.sources import visit
 from presence.survey.walking import measured
@@ -43,7 +43,11 @@ def start(options: argparse.Namespace) -> int:
         out.reconfigure(errors="replace")  # a terminal that knows no µ must not end the test
     screen = Screen(out, yes=options.yes)
     try:
-        outcome = asyncio.run(unless_terminated(_visit(options, screen)))
+        with ungrouped():
+            outcome = asyncio.run(unless_terminated(_visit(options, screen)))
+    except LeftEarly:
+        screen.say("left: nothing was written")
+        return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         screen.say()
         screen.say("interrupted: nothing was written")

@@ -9,13 +9,15 @@ whole lines are written and no bars.
 import asyncio
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TextIO
 
 from presence.diagnosis.findings import Finding, Verdict
 from presence.errors import PresenceError
 
 WIDTH: Final = 78
+READY: Final = "Enter when you are ready"
+LEAVE: Final[Mapping[str, str]] = {"q": "quit"}
 BAR: Final = 30
 WEAKEST_DBM: Final = -100
 STRONGEST_DBM: Final = -40
@@ -24,6 +26,10 @@ COLOURS: Final = {Verdict.PASS: "32", Verdict.WARN: "33", Verdict.FAIL: "31"}
 
 class NobodyAnswers(PresenceError):
     """The technician must be there, or must have said `--yes`."""
+
+
+class LeftEarly(PresenceError):
+    """The technician typed q: the visit ends here."""
 
 
 class Screen:
@@ -46,7 +52,7 @@ class Screen:
         self._yes = True
 
     def say(self, text: str = "") -> None:
-        print(f"{self._erase()}{text}", file=self._out, flush=True)
+        self._put(f"{self._erase()}{text}\n")
 
     def heading(self, text: str) -> None:
         self.say()
@@ -66,8 +72,7 @@ class Screen:
         if self.live:
             filled = round(BAR * min(1.0, share))
             bar = self.full * filled + self.empty * (BAR - filled)
-            self._out.write(f"{self._erase()}  {title[:13]:13} {bar}  {note}"[: WIDTH + 8])
-            self._out.flush()
+            self._put(f"{self._erase()}  {title[:13]:13} {bar}  {note}"[: WIDTH + 8])
 
     def strength(self, rssi_dbm: int | None, width: int = 12) -> str:
         """A small bar of its own, for `moment`."""
@@ -84,15 +89,27 @@ class Screen:
     def bell(self) -> None:
         """Heard at the door, where the screen is not seen."""
         if self.live:
-            self._out.write("\a")
-            self._out.flush()
+            self._put("\a")
 
-    async def ready(self, ask: str) -> None:
-        """Wait for Enter. Raises NobodyAnswers where standard input is at its end."""
+    async def ready(
+        self, ask: str, keys: Mapping[str, str] = LEAVE, *, left: str = "", go: str = READY
+    ) -> str:
+        """Wait for Enter, which is "", or one of these keys. Raises NobodyAnswers where standard
+        input is at its end, and LeftEarly where q was typed.
+
+        `keys`: letter → what it does; `left`: how long the visit may still take.
+        """
         for line in wrapped(ask, WIDTH - 2):
             self.say(f"  {line}")
-        if not self._yes:
-            await self._read("  Enter when you are ready ")
+        if self._yes:
+            return ""
+        offered = ", ".join(f"{key} {does}" for key, does in keys.items())
+        prompt = f"  {left}{offered}. {go} "
+        while (answer := (await self._read(prompt)).strip().lower()) not in ("", *keys):
+            self.say(f"  {answer!r} is none of these")
+        if answer == "q":
+            raise LeftEarly("left before the end")
+        return answer
 
     async def agrees(self, question: str) -> bool:
         """Asked of a person, whatever --yes says: that answers `ready` alone. Raises
@@ -107,8 +124,7 @@ class Screen:
 
     async def _read(self, prompt: str) -> str:
         """A line of standard input, in the event loop, so that an interruption is heard at once."""
-        self._out.write(f"{self._erase()}{prompt}")
-        self._out.flush()
+        self._put(f"{self._erase()}{prompt}")
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         try:
@@ -123,6 +139,10 @@ class Screen:
         if not answer:
             raise NobodyAnswers("standard input is at its end: run it on a terminal, or with --yes")
         return answer
+
+    def _put(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
 
     def _erase(self) -> str:
         return "\r\x1b[K" if self.live else ""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 from presence import __version__
 from presence.config import Settings
@@ -21,6 +22,7 @@ from presence.core.visit.walks import Trial, Walked
 from presence.diagnosis.findings import Verdict
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.carried import Carried
+from presence.survey.course import Course, WalkKey, parts_of
 from presence.survey.drawing import settings_lines, walk_lines
 from presence.survey.ears import Ear
 from presence.survey.expecting import AwaitedEntry, expected_entry
@@ -39,10 +41,22 @@ from presence.survey.guide import (
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
 from presence.survey.plans import REMEDIES, ShopPlan, plan_of
-from presence.survey.screen import Screen
+from presence.survey.screen import LEAVE, Screen
 from presence.survey.walking import Tuning, judge_walk, tune
 
 FRAME_S = 0.1
+WALK_KEYS: Final[Mapping[str, str]] = {
+    WalkKey.AGAIN: "again",
+    WalkKey.BACK: "back",
+    WalkKey.SKIP: "skip",
+    WalkKey.QUIT: "quit",
+}
+WALKED_KEYS: Final[Mapping[str, str]] = {
+    WalkKey.AGAIN: "last walk again",
+    WalkKey.BACK: "back",
+    WalkKey.QUIT: "quit",
+}
+"""After the last part."""
 LATE_S = 5.0
 """Real seconds that an event may take to come back after the act."""
 STEPS_TITLE = {
@@ -69,8 +83,21 @@ class Plan:
     """What the technician says of front and antennas; None: as the antennas tell it."""
     ready_s: float = 0.0
     """Between the Enter and the bar: the way from the terminal to the door."""
+    way_s: float = 0.0
+    """The same as times are reckoned with: practice waits for nobody."""
     broker: Callable[[Settings], AbstractAsyncContextManager[Settings]] = nullcontext
     """Where the last step finds its broker."""
+
+    def planned_s(self, step: SurveyStep, course: Course) -> float:
+        """At most: with the time to read and to get to the door."""
+        if step is SurveyStep.WALK:
+            return course.left_s(self.way_s)
+        acts = {
+            SurveyStep.RADIO: radio_act(self.radio_s),
+            SurveyStep.PHONE: phone_act(self.phone_s),
+            SurveyStep.BROKER: broker_act(self.broker_s),
+        }
+        return planned_s([acts[step]], self.way_s)
 
 
 @dataclass(slots=True)
@@ -130,6 +157,7 @@ class Session:
         self._phones = phones
         self._screen = screen
         self._carried = Carried(plan.models)
+        self._course = Course(tuple(parts_of(plan.walk)))
 
     async def run(self) -> SurveyOutcome:
         ways = {
@@ -160,6 +188,8 @@ class Session:
 
     async def _phone(self) -> Result:
         act = phone_act(self._plan.phone_s, self._plan.models)
+        await self._ask(act)
+        await self._count_down()
         heard = await self._record(act)
         self._carried.find_nearest(heard.phones)
         return judge_phone(
@@ -172,33 +202,86 @@ class Session:
         )
 
     async def _walk(self) -> Result:
-        walks = self.outcome.walks = await self._walked()
+        await self._walk_all()
+        walks = self.outcome.walks = self._walks()
         self._screen.moment(1.0, "reckoning", "a few seconds")
         tuned = await asyncio.to_thread(tune, walks, self._settings.entry)
         if isinstance(tuned, Tuning):
             self.outcome.tuned = tuned
         return judge_walk(tuned, self._plan.shop)
 
-    async def _walked(self) -> Walks:
-        acts, heard = self._plan.walk, list[Heard]()
-        minutes = planned_s(acts, self._plan.ready_s) / 60
-        self._screen.say(f"  {len(acts)} parts, about {minutes:.0f} minutes.")
-        for number, act in enumerate(acts, start=1):
-            if number == 1 or act.round != acts[number - 2].round:
-                self._screen.say(f"  {pockets_now(self._names(), act.round)}")
-            heard.append(await self._record(act, f"{number} of {len(acts)}: "))
-        self._carried.find_most_heard(each.phones for each in heard)
+    async def _walk_all(self) -> None:
+        course, pockets = self._course, None
+        if course.asks:
+            self._screen.say(f"  {len(course.open)} parts, {self._left()} at most for all.")
+        while True:
+            if course.is_over:
+                if await self._is_content():
+                    return
+                continue
+            part, round_now = course.part, course.part[0].round
+            if course.asks and pockets != round_now:
+                pockets = round_now
+                self._screen.say(f"  {pockets_now(self._names(), round_now)}")
+            prefix = f"{course.at + 1} of {len(course.parts)}: "
+            answer = await self._ask(part[0], prefix, WALK_KEYS)
+            if answer is WalkKey.SKIP:
+                course.skip()
+            elif answer is WalkKey.BACK:
+                course.back()
+            else:
+                await self._walk_part(again=answer is WalkKey.AGAIN)
+
+    async def _walk_part(self, *, again: bool = False) -> None:
+        """The part that is next; `again`: the one that was walked last."""
+        if again and not self._course.again():
+            self._screen.say("  nothing is walked yet")
+            return
+        part = self._course.part
+        if again:
+            self._screen.say(f"  Once more: {part[0].ask}")
+        if part[0].ask:
+            await self._count_down()
+        self._course.keep([await self._record(act) for act in part])
+
+    async def _is_content(self) -> bool:
+        """After the last part: whether the result may be told, or one is to be walked again."""
+        if not self._course.asks:
+            return True
+        answer = await self._screen.ready("All is walked.", WALKED_KEYS, go="Enter for the result")
+        if answer == WalkKey.AGAIN:
+            await self._walk_part(again=True)
+        elif answer == WalkKey.BACK:
+            self._course.back()
+        return not answer
+
+    def _walks(self) -> Walks:
+        """As far as it is walked."""
+        recorded = list(self._course.recorded())
+        self._carried.find_most_heard(heard.phones for _, heard in recorded)
         walks = Walks(
             places=self._phones.places, names=self._carried.names, models=self._plan.models
         )
-        for act, each in zip(acts, heard, strict=True):
-            readings = self._carried.readings(each.phones)
-            walks.recorded.append(Recorded(act, each.began_s, readings))
+        for act, heard in recorded:
+            readings = self._carried.readings(heard.phones)
+            walks.recorded.append(Recorded(act, heard.began_s, readings))
         return walks
 
     def _names(self) -> Sequence[str]:
         """Before the walk has shown who is heard, those that were announced, or found near."""
         return self._carried.names or self._plan.models or ("the phone",)
+
+    def _left(self) -> str:
+        """Of the whole visit, as it is planned: `4:40`."""
+        later = [step for step in self._plan.steps if step not in self.outcome.results]
+        return minutes(sum(self._plan.planned_s(step, self._course) for step in later))
+
+    async def _ask(self, act: Act, prefix: str = "", keys: Mapping[str, str] = LEAVE) -> WalkKey:
+        """What is to be done, and how long all may still take."""
+        if not act.ask:
+            return WalkKey.GO
+        left = f"{self._left()} left. "
+        return WalkKey(await self._screen.ready(prefix + act.ask, keys, left=left))
 
     async def _broker(self) -> Result:
         tuned, hung = self.outcome.tuned, self._phones.places
@@ -214,6 +297,8 @@ class Session:
         ):
             heard = Heard(0.0)
             if one.publisher.is_connected:
+                await self._ask(act)
+                await self._count_down()
                 heard = await self._record(act, also=one.fed.hear, until=one.seen.is_set)
                 await _at_most(one.seen, LATE_S)
             came_in = Trial(Walked.IN, heard.began_s, heard.readings, places=hung)
@@ -228,15 +313,11 @@ class Session:
     async def _record(
         self,
         act: Act,
-        prefix: str = "",
         *,
         also: Callable[[Advertisement], None] | None = None,
         until: Callable[[], bool] = lambda: False,
     ) -> Heard:
-        """Do one act: ask, listen, show the bar."""
-        if act.ask:
-            await self._screen.ready(prefix + act.ask)
-            await self._count_down()
+        """Do one act: listen, show the bar."""
         began = self._ear.begin(act)
         heard = Heard(began.monotonic_s)
 
@@ -280,6 +361,11 @@ class Session:
         self._screen.moment(
             passed_s / act.seconds if act.seconds else 1.0, act.title, f"{left_s:3.0f} s  {note}"
         )
+
+
+def minutes(seconds: float) -> str:
+    """`4:40`."""
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
 async def _at_most(event: asyncio.Event, seconds: float) -> None:

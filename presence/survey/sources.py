@@ -49,6 +49,7 @@ async def _test(options: argparse.Namespace, settings: Settings, screen: Screen)
         models=options.phones,
         shop=options.plan,
         ready_s=options.ready,
+        way_s=options.ready,
     )
     async with radio(settings) as ear:
         return await _session(
@@ -71,6 +72,7 @@ async def _practise(options: argparse.Namespace, screen: Screen) -> SurveyOutcom
             walk=tuple(walk_acts(options.rounds)),
             models=options.phones,
             shop=options.plan,
+            way_s=options.ready,
             broker=with_broker,
         )
         consents = shop.consents(ear.now().utc_s)
