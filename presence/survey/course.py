@@ -1,7 +1,7 @@
 """Which part of the walk is next, which are walked and which left out, and how long they take.
 
-    parts   window  past  past  lookin  in+inside  leave │ window  past …
-              ✓      ✓     ↑ at
+    parts   window  past+past  lookin  in+inside+leave │ window  past+past …
+              ✓        ✓         ↑ at
 
 A *part* is what one Enter starts: an act, and those after it that nobody is asked for.
 

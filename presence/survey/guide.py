@@ -74,9 +74,10 @@ _WALK: Final = (
         Doing.PAST,
         10,
         "walking past",
-        "Outside again. From 10 m away walk past the shop, without a stop.",
+        "Outside again. From 10 m away walk past the shop, without a stop; at the next bell turn, "
+        "and once more past it, the other way.",
     ),
-    (Doing.PAST, 10, "walking past", "Once more past the shop, the other way."),
+    (Doing.PAST, 10, "walking past", ""),
     (
         Doing.LOOKIN,
         15,
@@ -89,10 +90,11 @@ _WALK: Final = (
         15,
         "coming in",
         "Outside again. From 10 m away come up and in, without a stop, 3 m further in; at the next "
-        "bell go on as a customer does, also to the far corner.",
+        "bell go on as a customer does, also to the far corner; at the one after it go out, and "
+        "away.",
     ),
     (Doing.INSIDE, 15, "inside", ""),
-    (Doing.LEAVE, 10, "leaving", "Go out of the door when the bell rings, and away."),
+    (Doing.LEAVE, 10, "leaving", ""),
 )
 READS_S: Final = 5.0
 """Between two parts: to read what is asked for and to press Enter."""
