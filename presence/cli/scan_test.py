@@ -21,10 +21,12 @@ from presence.errors import ConfigurationError, UsageError, ungrouped
 from presence.location import settings_file
 from presence.survey import applying
 from presence.survey.exporting import write_walks
-from presence.survey.guide import SurveyStep
+from presence.survey.guide import READS_S, SurveyStep
+from presence.survey.outcome import SurveyOutcome, minutes
+from presence.survey.plans import ShopPlan
+from presence.survey.practice import LESSONS, PracticeDoor
 from presence.survey.report import write_report
-from presence.survey.screen import LeftEarly, Screen
-from presence.survey.session import SurveyOutcome
+from presence.survey.screen import WIDTH, LeftEarly, Screen, wrapped
 from presence.survey.sources import visit
 from presence.survey.walking import measured
 
@@ -33,6 +35,11 @@ def start(options: argparse.Namespace) -> int:
     if options.apply and options.simulated:
         raise UsageError(
             "--apply: practice is not written into a file: walk this gateway's own door"
+        )
+    if options.door and not (options.simulated and options.plan in (None, ShopPlan.PAIR)):
+        raise UsageError(
+            "--door: good, middling and bad are doors of the pair to practise at: with "
+            "--simulated, and without --plan"
         )
     if options.sign_off and not options.apply:
         raise UsageError("--sign-off: a record is signed off that --apply writes: say both")
@@ -64,6 +71,11 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     screen.heading("summary")
     for result in outcome.results.values():
         screen.finding(result.finding)
+    screen.say(
+        f"  time: {minutes(outcome.took_s)}, with {READS_S:.0f} s to read each question and "
+        f"{options.ready:.0f} s to get to the door"
+    )
+    _teach(options.door, outcome, screen)
     if options.report is not None:
         write_report(outcome, options.report)
         screen.say(f"  report: {options.report}")
@@ -77,6 +89,17 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
                 "  `--apply` writes the suggestion into the file, after showing the difference"
             )
     return outcome
+
+
+def _teach(door: PracticeDoor | None, outcome: SurveyOutcome, screen: Screen) -> None:
+    """What the practice door should have shown."""
+    if door is None or SurveyStep.WALK not in outcome.results:
+        return
+    lesson, walk = LESSONS[door], outcome.results[SurveyStep.WALK].finding.verdict
+    same = "as here" if walk is lesson.verdict else f"and here it was {walk.name}: chance"
+    words = f"The {door} door: {lesson.because}. Its walk gets {lesson.verdict.name}, {same}."
+    for line in wrapped(words, WIDTH - 2):
+        screen.say(f"  {line}")
 
 
 def export(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) -> None:

@@ -6,15 +6,16 @@
 A *part* is what one Enter starts: an act, and those after it that nobody is asked for.
 
 1. A part that is walked again replaces the old recording, which stays until the new one is over.
-2. After a part comes the next one that is open: neither walked nor left out; after the last part,
-   the first open one.
+2. After a part comes the next one that is open: neither walked, left out nor spared; after the
+   last part, the first open one.
+3. Back goes past what is spared: nobody is led where nothing is to be done.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from presence.survey.guide import Act, planned_s
+from presence.survey.guide import Act, Doing, planned_s
 from presence.survey.hearing import Heard
 
 Part = tuple[Act, ...]
@@ -49,6 +50,8 @@ class Course:
     """What was heard during each act of a part, by its number."""
     left_out: set[int] = field(default_factory=set)
     """By the technician."""
+    spared: set[int] = field(default_factory=set)
+    """More of their kind would tell nothing new (presence.survey.stopping)."""
     at: int = field(default=0, init=False)
     last: int | None = field(default=None, init=False)
     """The part that was walked last."""
@@ -72,7 +75,7 @@ class Course:
 
     @property
     def open(self) -> list[int]:
-        done = self.walked.keys() | self.left_out
+        done = self.walked.keys() | self.left_out | self.spared
         return [number for number in range(len(self.parts)) if number not in done]
 
     def keep(self, heard: Sequence[Heard]) -> None:
@@ -90,7 +93,8 @@ class Course:
 
     def back(self) -> None:
         """To the part before, whether it was walked or left out."""
-        self.at = max(0, self.at - 1)
+        before = (number for number in range(self.at) if number not in self.spared)
+        self.at = max(before, default=self.at)
 
     def again(self) -> bool:
         """To the part that was walked last; False where none was."""
@@ -98,6 +102,19 @@ class Course:
             return False
         self.at = self.last
         return True
+
+    def spare(self, doings: Collection[Doing]) -> None:
+        """No more parts that are of these kinds alone; those that were walked stay."""
+        for number in self.open:
+            if {act.doing for act in self.parts[number]} <= set(doings):
+                self.spared.add(number)
+        if self.at in self.spared:
+            self._on()
+
+    def round_is_over(self) -> int | None:
+        """The last round of which nothing is open any more, from 0; None within the first."""
+        rounds = {part[0].round for part in self.parts}
+        return max(rounds - {self.parts[number][0].round for number in self.open}, default=None)
 
     def left_s(self, way_s: float) -> float:
         """Of all that is open, and of the part that is next, also where it is walked again."""

@@ -1,14 +1,15 @@
 """The shop to practise in: settings, key, antennas, broker and the consents of two test phones,
-made up on the spot.
+made up on the spot; and three doors, each of which shows a verdict.
 """
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from presence.config import Settings, parse_settings
 from presence.config.rules import read_store_key, rules_of
@@ -20,6 +21,7 @@ from presence.core.encoding import encode_base64url
 from presence.core.place import Place
 from presence.core.recognition.identifiers import WINDOW_S, window_at
 from presence.core.rules import Rules
+from presence.diagnosis.findings import Verdict
 from presence.edges.host.files import new_key_file
 from presence.simulation import Air, SimulatedAntenna, Spot
 from presence.simulation.identity_keys import window_key
@@ -43,6 +45,38 @@ ANTENNAS: Final[Mapping[ShopPlan, tuple[tuple[SimulatedAntenna, Place], ...]]] =
 AIR: Final[Mapping[ShopPlan, Air]] = {
     ShopPlan.LOW_E: Air(front_loss_db=25, open_door_m=0.7),
     ShopPlan.MALL: Air(front_loss_db=0),
+}
+
+
+class PracticeDoor(StrEnum):
+    """The words of `--door`."""
+
+    GOOD = "good"
+    MIDDLING = "middling"
+    BAD = "bad"
+
+
+class Lesson(NamedTuple):
+    """A pair at a practice door, and what its walk shows."""
+
+    back_db: float
+    """What the metal between the two antennas takes."""
+    verdict: Verdict
+    because: str
+
+
+CALM_DB: Final = 0.6
+"""Shadowing at a practice door, a quarter of a shop's: so chance does not change the lesson."""
+LESSONS: Final[Mapping[PracticeDoor, Lesson]] = {
+    PracticeDoor.GOOD: Lesson(
+        26.0, Verdict.PASS, "a pane of low-E glass between the pair: the side is far above 10 dB"
+    ),
+    PracticeDoor.MIDDLING: Lesson(
+        6.5, Verdict.WARN, "a small plate: the side is below 10 dB, or not surely above 6"
+    ),
+    PracticeDoor.BAD: Lesson(
+        1.0, Verdict.FAIL, "no plate, so both antennas hear the same: the side is below 6 dB"
+    ),
 }
 TEMPLATE: Final = """\
 store: {{chain: acme, store: practice, gateway: door-1, key_file: "{key_file}"}}
@@ -111,9 +145,12 @@ class Practice:
 
 @contextmanager
 def practice(
-    seed: int, entry: EntrySettings | None, plan: ShopPlan = ShopPlan.PAIR
+    seed: int,
+    entry: EntrySettings | None,
+    plan: ShopPlan = ShopPlan.PAIR,
+    door: PracticeDoor | None = None,
 ) -> Iterator[Practice]:
-    """`entry`: of the operator's own file, where there is one."""
+    """`entry`: of the operator's own file, where there is one. `door`: of plans with a pair."""
     chance = Random(f"{seed}/practice")
     with tempfile.TemporaryDirectory(prefix="presence-scan-test-") as folder:
         key_file = Path(folder) / "store.key"
@@ -124,15 +161,21 @@ def practice(
         if entry is not None:
             settings = replace(settings, entry=entry)
         keys = [chance.randbytes(16) for _ in range(2 * PHONES)]
-        hung = ANTENNAS[plan]
+        hung, air = ANTENNAS[plan], AIR.get(plan, Air(open_door_m=0.7))
         yield Practice(
             settings,
-            tuple(antenna for antenna, _ in hung),
-            AIR.get(plan, Air(open_door_m=0.7)),
+            tuple(_as_hung(antenna, door) for antenna, _ in hung),
+            air if door is None else replace(air, shadowing_db=CALM_DB),
             {antenna.name: place for antenna, place in hung},
             identity_keys=tuple(keys[:PHONES]),
             pairwise_keys=tuple(keys[PHONES:]),
         )
+
+
+def _as_hung(antenna: SimulatedAntenna, door: PracticeDoor | None) -> SimulatedAntenna:
+    if door is None or not antenna.looks_in:
+        return antenna
+    return replace(antenna, back_db=LESSONS[door].back_db)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from presence.survey.charts import (
     strip,
 )
 from presence.survey.guide import SurveyStep
-from presence.survey.session import STEPS_TITLE, SurveyOutcome
+from presence.survey.outcome import STEPS_TITLE, SurveyOutcome
 from presence.survey.walking import WORDS, Tuning, expected, share, value_words
 
 STYLE: Final = """

@@ -5,11 +5,9 @@ to.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Final
 
-from presence import __version__
 from presence.config import Settings
 from presence.config.antennas import places_in_use
 from presence.config.settings import EntrySettings
@@ -19,7 +17,6 @@ from presence.core.rules import Rules
 from presence.core.visit.calibration import entered_after_s
 from presence.core.visit.side import ARRIVED_S
 from presence.core.visit.walks import Trial, Walked
-from presence.diagnosis.findings import Verdict
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.carried import Carried
 from presence.survey.course import Course, WalkKey, parts_of
@@ -27,6 +24,7 @@ from presence.survey.drawing import settings_lines, walk_lines
 from presence.survey.ears import Ear
 from presence.survey.expecting import AwaitedEntry, expected_entry
 from presence.survey.guide import (
+    READS_S,
     Act,
     Doing,
     Recorded,
@@ -40,8 +38,10 @@ from presence.survey.guide import (
 )
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
+from presence.survey.outcome import STEPS_TITLE, SurveyOutcome, minutes
 from presence.survey.plans import REMEDIES, ShopPlan, plan_of
-from presence.survey.screen import LEAVE, Screen
+from presence.survey.screen import LEAVE, WIDTH, Screen, wrapped
+from presence.survey.stopping import enough, looks_after
 from presence.survey.walking import Tuning, judge_walk, tune
 
 FRAME_S = 0.1
@@ -59,12 +59,6 @@ WALKED_KEYS: Final[Mapping[str, str]] = {
 """After the last part."""
 LATE_S = 5.0
 """Real seconds that an event may take to come back after the act."""
-STEPS_TITLE = {
-    SurveyStep.RADIO: "radio: does it hear?",
-    SurveyStep.PHONE: "my phone: is it recognised?",
-    SurveyStep.WALK: "walk the door: where is the threshold?",
-    SurveyStep.BROKER: "end to end: does the event arrive?",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +82,10 @@ class Plan:
     broker: Callable[[Settings], AbstractAsyncContextManager[Settings]] = nullcontext
     """Where the last step finds its broker."""
 
+    @property
+    def rounds(self) -> int:
+        return max((act.round for act in self.walk), default=0) + 1
+
     def planned_s(self, step: SurveyStep, course: Course) -> float:
         """At most: with the time to read and to get to the door."""
         if step is SurveyStep.WALK:
@@ -98,38 +96,6 @@ class Plan:
             SurveyStep.BROKER: broker_act(self.broker_s),
         }
         return planned_s([acts[step]], self.way_s)
-
-
-@dataclass(slots=True)
-class SurveyOutcome:
-    """All that is known at the end; holds no address and no identifier."""
-
-    source: str
-    place: str
-    at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
-    results: dict[SurveyStep, Result] = field(default_factory=dict)
-    walks: Walks = field(default_factory=Walks)
-    tuned: Tuning | None = None
-    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Of our own antennas, by their names, where they could be asked for."""
-
-    @property
-    def verdict(self) -> Verdict:
-        return max(
-            (result.finding.verdict for result in self.results.values()), default=Verdict.FAIL
-        )
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "presence": __version__,
-            "at": self.at,
-            "place": self.place,
-            "source": self.source,
-            "verdict": self.verdict.name,
-            "steps": {
-                step.value: {**r.finding.as_dict(), **r.figures} for step, r in self.results.items()
-            },
-        }
 
 
 class Session:
@@ -158,6 +124,8 @@ class Session:
         self._screen = screen
         self._carried = Carried(plan.models)
         self._course = Course(tuple(parts_of(plan.walk)))
+        self._looked = set[int]()
+        """After these rounds."""
 
     async def run(self) -> SurveyOutcome:
         ways = {
@@ -215,6 +183,7 @@ class Session:
         if course.asks:
             self._screen.say(f"  {len(course.open)} parts, {self._left()} at most for all.")
         while True:
+            await self._look()
             if course.is_over:
                 if await self._is_content():
                     return
@@ -254,6 +223,23 @@ class Session:
         elif answer == WalkKey.BACK:
             self._course.back()
         return not answer
+
+    async def _look(self) -> None:
+        """After a round: which kinds are walked no more (presence.survey.stopping)."""
+        course = self._course
+        over = course.round_is_over()
+        if over is None or over in self._looked or not looks_after(over, self._plan.rounds):
+            return
+        self._looked.add(over)
+        self._screen.moment(1.0, "reckoning", "a few seconds")
+        tuned = await asyncio.to_thread(tune, self._walks(), self._settings.entry)
+        spared = enough(tuned) if isinstance(tuned, Tuning) else frozenset()
+        course.spare(spared)
+        if any(self._course.parts[number][0].round > over for number in course.spared):
+            kinds = ", ".join(dict.fromkeys(a.title for a in self._plan.walk if a.doing in spared))
+            words = f"Sure enough after round {over + 1}, and walked no more: {kinds}."
+            for line in wrapped(words, WIDTH - 2):
+                self._screen.say(f"  {line}")
 
     def _walks(self) -> Walks:
         """As far as it is walked."""
@@ -338,6 +324,8 @@ class Session:
                     listening.cancel()
                     break
         self._screen.bell()
+        passed_s = min(act.seconds, self._ear.now().monotonic_s - began.monotonic_s)
+        self.outcome.took_s += passed_s + (READS_S + self._plan.way_s if act.ask else 0.0)
         return heard
 
     async def _count_down(self) -> None:
@@ -361,11 +349,6 @@ class Session:
         self._screen.moment(
             passed_s / act.seconds if act.seconds else 1.0, act.title, f"{left_s:3.0f} s  {note}"
         )
-
-
-def minutes(seconds: float) -> str:
-    """`4:40`."""
-    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
 async def _at_most(event: asyncio.Event, seconds: float) -> None:

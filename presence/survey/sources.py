@@ -17,10 +17,11 @@ from presence.errors import ConfigurationError, UsageError
 from presence.survey.ears import CaptureEar, Ear, SimulatedEar, radio
 from presence.survey.guide import Act, Doing, SurveyStep, walk_acts
 from presence.survey.hearing import TestPhones, test_phones_of
+from presence.survey.outcome import SurveyOutcome
 from presence.survey.plans import ShopPlan
 from presence.survey.practice import practice, with_broker
 from presence.survey.screen import Screen
-from presence.survey.session import Plan, Session, SurveyOutcome
+from presence.survey.session import Plan, Session
 
 _MARK: Final = re.compile(r"(window|past|lookin|in|inside|leave):([0-9.]+)-([0-9.]+)")
 _TITLES: Final = {act.doing: act.title for act in walk_acts(1)}
@@ -59,7 +60,7 @@ async def _test(options: argparse.Namespace, settings: Settings, screen: Screen)
 
 async def _practise(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     entry = load_settings(options.config).entry if options.config is not None else None
-    with practice(options.seed, entry, options.plan or ShopPlan.PAIR) as shop:
+    with practice(options.seed, entry, options.plan or ShopPlan.PAIR, options.door) as shop:
         ear = SimulatedEar(
             shop.identity_keys,
             speed=options.speed,

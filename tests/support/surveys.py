@@ -2,14 +2,30 @@
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+from presence.config.settings import EntrySettings
 from presence.core.place import Place
 from presence.core.visit.side import Pairing, Side
-from presence.core.visit.walks import Walked
+from presence.core.visit.walks import Walked, WalkReading
+from presence.simulation import Phone
+from presence.survey.ears import SimulatedEar
+from presence.survey.guide import Act, Doing, Recorded, Walks, walk_acts
+from presence.survey.walking import Tuning, tune
 
 LIMIT_S = 60
 PAIR = Pairing(Place.DOOR, Place.OUTSIDE)
+PLACES = {"inner": Place.DOOR, "outer": Place.OUTSIDE, "gateway": Place.INSIDE}
+LEVELS = {
+    Doing.WINDOW: (-90, -84, -80),
+    Doing.PAST: (-92, -86, -80),
+    Doing.LOOKIN: (-88, -70, -66),
+    Doing.IN: (-75, -66, -74),
+    Doing.INSIDE: (-70, -68, -78),
+    Doing.LEAVE: (-80, -74, -70),
+}
+"""At the gateway, the inner and the outer antenna."""
 
 
 def scan_test(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -33,3 +49,47 @@ def a_side(side_db: float, uncertain_db: float = 2.0, pair: Pairing = PAIR) -> S
         offset_db=side_db / 2,
         near_dbm=-80.0,
     )
+
+
+def walked(*, side_db: int = 12, rounds: int = 3, phones: int = 2) -> Walks:
+    """Walks at which looking in and being in differ by so much at the door."""
+
+    def recorded(doing: Doing, began_s: float, seconds: float) -> tuple[WalkReading, ...]:
+        gateway, inner, outer = LEVELS[doing]
+        if doing in (Doing.IN, Doing.INSIDE):
+            inner = outer + side_db - 4
+        levels = {"gateway": gateway, "inner": inner, "outer": outer}
+        return tuple(
+            WalkReading(began_s + n / 4, dbm + (n * 7 % 5) - 2, PLACES[name], name)
+            for n in range(int(seconds * 4))
+            for name, dbm in levels.items()
+        )
+
+    return Walks(
+        [
+            Recorded(
+                act,
+                100.0 * n,
+                {
+                    phone: recorded(act.doing, 100.0 * n, act.seconds)
+                    for phone in range(1, phones + 1)
+                },
+            )
+            for n, act in enumerate(walk_acts(rounds))
+        ],
+        PLACES,
+        ("Pixel 7", "iPhone 13"),
+    )
+
+
+def tuned_by(walks: Walks) -> Tuning:
+    tuned = tune(walks, EntrySettings())
+    assert isinstance(tuned, Tuning)
+    return tuned
+
+
+class EmptyShop(SimulatedEar):
+    """Without strangers, of which no figure of a walk depends."""
+
+    def strangers(self, act: Act) -> Iterable[Phone]:
+        return ()

@@ -1,21 +1,21 @@
 """Which part of the walk is next when the technician repeats one, goes back or leaves one out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from io import StringIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presence.simulation import Phone
 from presence.survey.course import Course, WalkKey, parts_of
-from presence.survey.ears import SimulatedEar
 from presence.survey.guide import READS_S, Act, Doing, SurveyStep, planned_s, walk_acts
 from presence.survey.hearing import Heard, TestPhones
+from presence.survey.outcome import SurveyOutcome
 from presence.survey.plans import ShopPlan
 from presence.survey.practice import practice
 from presence.survey.screen import LeftEarly, Screen
-from presence.survey.session import Plan, Session, SurveyOutcome
+from presence.survey.session import Plan, Session
+from tests.support.surveys import EmptyShop
 
 WAY_S = 8.0
 
@@ -108,13 +108,6 @@ def test_whatever_is_typed_the_course_ends_when_each_part_was_walked_or_left_out
     assert acts == sorted(acts)
 
 
-class Empty(SimulatedEar):
-    """A shop without strangers."""
-
-    def strangers(self, act: Act) -> Iterable[Phone]:
-        return ()
-
-
 class Technician(Screen):
     """Types these answers, one after another, and Enter from then on."""
 
@@ -136,7 +129,9 @@ async def visited(
 ) -> tuple[SurveyOutcome, str]:
     technician = Technician(answers)
     with practice(4, None, ShopPlan.ONE) as shop:
-        ear = Empty(shop.identity_keys, speed=5000, seed=4, antennas=shop.antennas, air=shop.air)
+        ear = EmptyShop(
+            shop.identity_keys, speed=5000, seed=4, antennas=shop.antennas, air=shop.air
+        )
         phones = TestPhones(shop.consents(ear.now().utc_s), shop.rules, ear.now())
         plan = Plan(steps=steps, walk=tuple(walk_acts(rounds)), way_s=WAY_S)
         session = Session(

@@ -58,9 +58,10 @@ from presence.survey.guide import (
 )
 from presence.survey.hearing import Heard, TestPhones, only_test_phones
 from presence.survey.judging import judge_phone, judge_radio
+from presence.survey.outcome import SurveyOutcome
 from presence.survey.practice import practice
 from presence.survey.screen import WIDTH, Screen
-from presence.survey.session import Plan, Session, SurveyOutcome
+from presence.survey.session import Plan, Session
 from presence.survey.sources import marked
 from presence.survey.walking import Tuning, judge_walk, share
 from tests.support.brokers import needs_mosquitto
@@ -111,9 +112,10 @@ def test_a_whole_visit_in_the_simulated_shop_passes_and_suggests_a_threshold(
     assert -80 < walk["suggested"]["entry"]["near_dbm"] < -65
     assert -6 < walk["suggested"]["entry"]["side_offset_db"] < 6
     assert walk["suggested"]["entry"]["score"] == PAIR_AND_INSIDE.threshold
-    assert {kind: rate["walks"] for kind, rate in walk["suggested"]["rates"].items()} == {
-        "past": 12, "window": 6, "lookin": 6, "in": 6,
-    }  # fmt: skip
+    walks = {kind: rate["walks"] for kind, rate in walk["suggested"]["rates"].items()}
+    assert walks.pop("past") in (4, 8, 12), "two phones, both ways, one to three rounds"
+    assert walks.keys() == {"window", "lookin", "in"}
+    assert set(walks.values()) <= {2, 4, 6}
     wrong = {kind: rate["wrong"] for kind, rate in walk["suggested"]["rates"].items()}
     missed = wrong.pop("in")
     assert set(wrong.values()) == {0}, "nobody enters who stayed out"
@@ -343,7 +345,8 @@ def test_a_round_has_six_kinds_of_walk_and_four_questions() -> None:
 def test_the_pockets_change_with_each_round_and_the_screen_says_which_now() -> None:
     assert pockets_now(("Pixel 7", "iPhone 13"), 0) == "Pockets now: Pixel 7 left, iPhone 13 right."
     assert pockets_now(("Pixel 7", "iPhone 13"), 1) == "Pockets now: Pixel 7 right, iPhone 13 left."
-    done = simulated("--steps", "walk", "--rounds", "2", "--phones", "Pixel 7, iPhone 13")
+    door = ("--door", "middling")  # of which one round is not enough
+    done = simulated("--steps", "walk", "--rounds", "2", "--phones", "Pixel 7, iPhone 13", *door)
     said = [line for line in done.stdout.splitlines() if "Pockets now" in line]
     assert said == [
         "  Pockets now: Pixel 7 left, iPhone 13 right.",

@@ -16,68 +16,20 @@ from presence.core.visit.door_tables import PAIR as PAIR_TABLES
 from presence.core.visit.door_tables import PAIR_AND_INSIDE
 from presence.core.visit.fitting import OFFSET_ROOM_DB, of_walks
 from presence.core.visit.side import Pairing
-from presence.core.visit.walks import Walked, WalkReading
+from presence.core.visit.walks import Walked
 from presence.diagnosis.findings import Verdict
 from presence.survey import applying
 from presence.survey.charts import distributions, side_strip, strip
 from presence.survey.drawing import settings_lines, walk_lines
-from presence.survey.guide import Doing, Recorded, Walks, walk_acts
+from presence.survey.guide import Doing, Walks, walk_acts
+from presence.survey.outcome import SurveyOutcome
 from presence.survey.plans import REMEDIES, ShopPlan, plan_of
 from presence.survey.report import page
 from presence.survey.screen import Screen
-from presence.survey.session import SurveyOutcome
 from presence.survey.sides import expected_s, judge_side
 from presence.survey.walking import NEAR_ROOM_DB, Tuning, judge_walk, tune
 from tests.support.settings_texts import MINIMAL
-from tests.support.surveys import a_side, simulated
-
-PLACES = {"inner": Place.DOOR, "outer": Place.OUTSIDE, "gateway": Place.INSIDE}
-LEVELS = {
-    Doing.WINDOW: (-90, -84, -80),
-    Doing.PAST: (-92, -86, -80),
-    Doing.LOOKIN: (-88, -70, -66),
-    Doing.IN: (-75, -66, -74),
-    Doing.INSIDE: (-70, -68, -78),
-    Doing.LEAVE: (-80, -74, -70),
-}
-"""At the gateway, the inner and the outer antenna."""
-
-
-def walked(*, side_db: int = 12, rounds: int = 3, phones: int = 2) -> Walks:
-    """Walks at which looking in and being in differ by so much at the door."""
-
-    def recorded(doing: Doing, began_s: float, seconds: float) -> tuple[WalkReading, ...]:
-        gateway, inner, outer = LEVELS[doing]
-        if doing in (Doing.IN, Doing.INSIDE):
-            inner = outer + side_db - 4
-        levels = {"gateway": gateway, "inner": inner, "outer": outer}
-        return tuple(
-            WalkReading(began_s + n / 4, dbm + (n * 7 % 5) - 2, PLACES[name], name)
-            for n in range(int(seconds * 4))
-            for name, dbm in levels.items()
-        )
-
-    return Walks(
-        [
-            Recorded(
-                act,
-                100.0 * n,
-                {
-                    phone: recorded(act.doing, 100.0 * n, act.seconds)
-                    for phone in range(1, phones + 1)
-                },
-            )
-            for n, act in enumerate(walk_acts(rounds))
-        ],
-        PLACES,
-        ("Pixel 7", "iPhone 13"),
-    )
-
-
-def tuned_by(walks: Walks) -> Tuning:
-    tuned = tune(walks, EntrySettings())
-    assert isinstance(tuned, Tuning)
-    return tuned
+from tests.support.surveys import PLACES, a_side, simulated, tuned_by, walked
 
 
 def test_below_six_decibels_the_walk_fails_with_the_remedy_in_the_headline() -> None:

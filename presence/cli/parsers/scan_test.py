@@ -17,18 +17,20 @@ or FAIL and says what to do next:
   walk     you stand at the window, walk past, look in at the open door, come
            in, stay, leave; the tool measures the side of the door in dB (below
            6 it FAILs, with the remedy), suggests the settings, and says how
-           sure it is. Carry both phones on each walk: it says in which pocket
+           sure it is. Carry both phones on each walk: it says in which pocket.
+           A kind of walk of which it is sure is not asked for again
   broker   you come in once more; the event is seen back from the broker
 
 Nothing is stored unless you name a file. Of other people's devices, customers'
-too, there is only a count. Takes about ten minutes. A daemon that runs on the
-same adapters goes on: BlueZ lets several programs listen, and this one asks for
-what the daemon does. Where antennas go, with drawings: docs/technician.md.
+too, there is only a count. Takes four to nine minutes. A daemon that runs on
+the same adapters goes on: BlueZ lets several programs listen, and this one asks
+for what the daemon does. Where antennas go, with drawings: docs/technician.md.
 """
 
 EXAMPLES: Final = (
     "scripts/scan-test --simulated --yes --speed 20      # practise: half a minute",
     "scripts/scan-test --simulated --plan two     # also: one, pair, low-e, mall",
+    "scripts/scan-test --simulated --door bad     # also: good, middling",
     "sudo -u presence presence scan-test",
     """sudo -u presence presence scan-test \\
       --phones "Pixel 7, iPhone 13" --report door.html  # a page to keep""",
@@ -83,6 +85,9 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--seed", type=int, default=1, metavar="N", help="with --simulated: another day (1)"
+    )
+    command.add_argument(
+        "--door", type=_door, metavar="DOOR", help="with --simulated: good, middling, bad"
     )
     command.add_argument(
         "--yes", action="store_true", help="start each part at once, without Enter"
@@ -178,6 +183,14 @@ def _phones(text: str) -> tuple[str, ...]:
         return models(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _door(text: str) -> str:
+    from presence.survey.practice import PracticeDoor  # noqa: PLC0415 - only to practise
+
+    if text not in set(PracticeDoor):
+        raise argparse.ArgumentTypeError(f"choose from {', '.join(PracticeDoor)}")
+    return PracticeDoor(text)
 
 
 def _plan(text: str) -> str:

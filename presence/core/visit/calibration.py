@@ -34,6 +34,8 @@ from presence.core.visit.visits import Entered, Sighting, Visits
 from presence.core.visit.walks import STAYED_OUT, Trial, Walked, WalkReading
 
 LIMIT: Final = 0.95
+SURE: Final = 0.995
+"""The limit of a look before the last walk: stricter, for each look may err."""
 STEP_DB: Final = 0.5
 LOWEST_DBM: Final = -110.0
 HIGHEST_DBM: Final = -20.0
@@ -72,6 +74,8 @@ class Rate:
     expected: float
     at_most: float
     any_phone: float
+    surely_at_most: float = 1.0
+    """The same at SURE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,12 +269,13 @@ def _rate(margins: Sequence[float], spread: float, freedom: int, phones_spread_d
     n, mean = len(margins), fmean(margins)
     wrong = sum(margin < 0 for margin in margins)
     z = mean / spread
-    z_at_least = z - _NORMAL.inv_cdf(LIMIT) * sqrt(1 / n + z * z / (2 * freedom))
+    error = sqrt(1 / n + z * z / (2 * freedom))
     return Rate(
         wrong=wrong,
         walks=n,
         counted_at_most=counted_at_most(wrong, n),
         expected=_NORMAL.cdf(-mean / (spread * sqrt(1 + 1 / n))),
-        at_most=_NORMAL.cdf(-z_at_least),
+        at_most=_NORMAL.cdf(_NORMAL.inv_cdf(LIMIT) * error - z),
+        surely_at_most=_NORMAL.cdf(_NORMAL.inv_cdf(SURE) * error - z),
         any_phone=_NORMAL.cdf(-mean / sqrt(spread**2 * (1 + 1 / n) + phones_spread_db**2)),
     )

@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 
 from presence.core.place import Place
 from presence.core.visit.antennas import tables_of
-from presence.core.visit.calibration import LIMIT, pooled_spread
+from presence.core.visit.calibration import LIMIT, SURE, pooled_spread
 from presence.core.visit.door_score import FAST_S, DoorSide
 from presence.core.visit.evidence import SMOOTHING_S, SmoothedStrength
 from presence.core.visit.walks import Trial, Walked, WalkReading
@@ -72,6 +72,20 @@ class Side:
     """The lead that is neither in nor out: midway between looking in and being in."""
     near_dbm: float
     """The strongest moment at the door of who comes in: the median over the walks in."""
+
+    @property
+    def error_db(self) -> float:
+        """The standard error of `side_db`."""
+        return self.uncertain_db / _NORMAL.inv_cdf(LIMIT)
+
+    @property
+    def surely_at_least_db(self) -> float:
+        """For looks before the last walk (SURE)."""
+        return self.side_db - _NORMAL.inv_cdf(SURE) * self.error_db
+
+    @property
+    def surely_at_most_db(self) -> float:
+        return self.side_db + _NORMAL.inv_cdf(SURE) * self.error_db
 
 
 def pairing(places: Collection[Place]) -> Pairing | None:
@@ -167,7 +181,7 @@ def measure_side(trials: Sequence[Trial], pair: Pairing) -> Side | None:
     return Side(
         pairing=pair,
         side_db=lead_db[Walked.IN] - lead_db[Walked.LOOKIN],
-        uncertain_db=_uncertain_db(came_in, looked_in),
+        uncertain_db=uncertain_db(came_in, looked_in),
         lead_db=lead_db,
         by_phone_db=of_each,
         offset_db=(lead_db[Walked.IN] + lead_db[Walked.LOOKIN]) / 2,
@@ -179,7 +193,7 @@ def _median_of(leads_db: Sequence[tuple[int, float]], phone: int) -> float:
     return median(lead for number, lead in leads_db if number == phone)
 
 
-def _uncertain_db(*kinds: Sequence[tuple[int, float]]) -> float:
+def uncertain_db(*kinds: Sequence[tuple[int, float]]) -> float:
     spread, _ = pooled_spread([lead for _, lead in leads_db] for leads_db in kinds)
     several = sqrt(sum(1 / len(leads_db) for leads_db in kinds))
     return _NORMAL.inv_cdf(LIMIT) * _MEDIAN * spread * several

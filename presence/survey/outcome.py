@@ -1,0 +1,59 @@
+"""What a visit has come to: the result of each step, the walks, and how long it took."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from presence import __version__
+from presence.diagnosis.findings import Verdict
+from presence.survey.guide import SurveyStep, Walks
+from presence.survey.judging import Result
+from presence.survey.walking import Tuning
+
+STEPS_TITLE: Final = {
+    SurveyStep.RADIO: "radio: does it hear?",
+    SurveyStep.PHONE: "my phone: is it recognised?",
+    SurveyStep.WALK: "walk the door: where is the threshold?",
+    SurveyStep.BROKER: "end to end: does the event arrive?",
+}
+
+
+@dataclass(slots=True)
+class SurveyOutcome:
+    """All that is known at the end; holds no address and no identifier."""
+
+    source: str
+    place: str
+    at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    results: dict[SurveyStep, Result] = field(default_factory=dict)
+    walks: Walks = field(default_factory=Walks)
+    tuned: Tuning | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of our own antennas, by their names, where they could be asked for."""
+    took_s: float = 0.0
+    """As the plan reckons: the acts, the ways to them, and the time to read."""
+
+    @property
+    def verdict(self) -> Verdict:
+        return max(
+            (result.finding.verdict for result in self.results.values()), default=Verdict.FAIL
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "presence": __version__,
+            "at": self.at,
+            "place": self.place,
+            "source": self.source,
+            "verdict": self.verdict.name,
+            "took_s": round(self.took_s),
+            "steps": {
+                step.value: {**r.finding.as_dict(), **r.figures} for step, r in self.results.items()
+            },
+        }
+
+
+def minutes(seconds: float) -> str:
+    """`4:40`."""
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
