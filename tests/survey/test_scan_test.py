@@ -35,7 +35,7 @@ from presence.diagnosis import marks
 from presence.diagnosis.findings import Verdict
 from presence.edges.bluez.hci_count import ReportCounter, reports_in
 from presence.edges.host import calibration
-from presence.errors import ConfigurationError, StorageError
+from presence.errors import ConfigurationError, StorageError, UsageError
 from presence.ports import OnAdvertisement
 from presence.simulation import Said
 from presence.simulation.local_broker import free_port
@@ -316,7 +316,7 @@ def test_a_damaged_capture_is_a_warning_and_what_is_readable_counts(tmp_path: Pa
 
 @pytest.mark.parametrize("text", ["window:5", "window:9-5", "dance:1-2", "in:1-2;past:3-4"])
 def test_marks_that_cannot_be_read_are_refused_in_words(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="window:5-25"):
+    with pytest.raises(UsageError, match="window:5-25"):
         list(marked(text))
 
 
