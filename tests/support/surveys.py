@@ -14,7 +14,7 @@ from presence.survey.ears import SimulatedEar
 from presence.survey.guide import Act, Doing, Recorded, Walks, walk_acts
 from presence.survey.walking import Tuning, tune
 
-LIMIT_S = 60
+LIMIT_S = 180
 PAIR = Pairing(Place.DOOR, Place.OUTSIDE)
 PLACES = {"inner": Place.DOOR, "outer": Place.OUTSIDE, "gateway": Place.INSIDE}
 LEVELS = {
