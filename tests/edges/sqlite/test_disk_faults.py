@@ -32,6 +32,7 @@ def lines(store: str, number: int, folder: Path) -> list[dict[str, Any]]:
         str(folder),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["TMPDIR"] = str(folder)  # where fiu-run leaves its pipes
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
