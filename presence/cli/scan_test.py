@@ -76,9 +76,18 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
         f"{options.ready:.0f} s to get to the door"
     )
     _teach(options.door, outcome, screen)
-    if options.report is not None:
-        write_report(outcome, options.report)
-        screen.say(f"  report: {options.report}")
+    try:
+        await _kept_of(options, outcome, screen)
+    finally:  # also of a visit whose settings could not be written
+        if options.report is not None:
+            outcome.signed_off_by = options.sign_off or ""
+            write_report(outcome, options.report)
+            screen.say(f"  report: {options.report}")
+    return outcome
+
+
+async def _kept_of(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) -> None:
+    """The walks, and the settings that follow from them."""
     if options.export_walks is not None:
         export(options, outcome, screen)
     if outcome.tuned is not None:
@@ -88,7 +97,6 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
             screen.say(
                 "  `--apply` writes the suggestion into the file, after showing the difference"
             )
-    return outcome
 
 
 def _teach(door: PracticeDoor | None, outcome: SurveyOutcome, screen: Screen) -> None:
@@ -135,6 +143,7 @@ async def apply(options: argparse.Namespace, outcome: SurveyOutcome, screen: Scr
         screen.say("  the present settings are the suggested ones")
     elif not await _write(path, values, screen, of_a_capture=options.replay is not None):
         return
+    outcome.applied = bool(values)
     if options.replay is None:  # a capture may be of another door, or of this one long ago
         record(options, outcome, load_settings(path), screen)
 

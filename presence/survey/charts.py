@@ -13,23 +13,25 @@ from presence.survey.screen import STRONGEST_DBM, WEAKEST_DBM
 from presence.survey.sides import act_leads, act_peak_dbm
 from presence.survey.walking import BIN_DB, Tuning, histogram
 
+KINDS: Final = (
+    Doing.WINDOW,
+    Doing.PAST,
+    Doing.LOOKIN,
+    Doing.IN,
+    Doing.INSIDE,
+    Doing.LEAVE,
+)
 Scale = Callable[[float], float]
 """From dBm to a coordinate."""
 WIDTH: Final = 760
 LEFT: Final = 46
 RIGHT: Final = 12
-COLOURS: Final = {
-    Doing.WINDOW: "#b45309",
-    Doing.PAST: "#d98c1f",
-    Doing.LOOKIN: "#be123c",
-    Doing.IN: "#2b7bba",
-    Doing.INSIDE: "#14507f",
-    Doing.LEAVE: "#8a8f98",
-}
-OUT_COLOUR: Final = "#d98c1f"
-IN_COLOUR: Final = "#14507f"
-ENTER_COLOUR: Final = "#15803d"
-EXIT_COLOUR: Final = "#be123c"
+COLOURS: Final = {doing: f"var(--{doing})" for doing in KINDS}
+"""Of the page (presence.survey.report_style), which has others for the dark and for paper."""
+OUT_COLOUR: Final = COLOURS[Doing.PAST]
+IN_COLOUR: Final = COLOURS[Doing.INSIDE]
+ENTER_COLOUR: Final = "var(--enter)"
+EXIT_COLOUR: Final = "var(--exit)"
 GLYPH: Final = 6.2
 """Width of a letter; names that would run into each other are left out."""
 STRIP_TOP: Final = 8
@@ -58,7 +60,7 @@ def distributions(tuned: Tuning) -> str:
             height = half * count / most
             y = axis - height if up else axis
             parts.append(_rect(x(bin_dbm) + 1, y, BIN_DB * scale - 2, height, colour))
-    parts.append(_line(LEFT, axis, WIDTH - RIGHT, axis, "#444"))
+    parts.append(_line(LEFT, axis, WIDTH - RIGHT, axis, "var(--soft)"))
     for name, dbm, colour in _thresholds(tuned):
         parts.append(_line(x(dbm), 20, x(dbm), bottom - 20, colour, dash=name == "exit"))
         anchor, shift = ("end", -4) if name == "exit" else ("start", 4)
@@ -66,7 +68,7 @@ def distributions(tuned: Tuning) -> str:
             _text(x(dbm) + shift, 16, f"{name} {dbm:.0f} dBm", colour, anchor=anchor, bold=True)
         )
     parts += [
-        _text(x(level), bottom - 4, f"{level}", "#555", anchor="middle")
+        _text(x(level), bottom - 4, f"{level}", "var(--soft)", anchor="middle")
         for level in range(low, high + 1, 2 * BIN_DB)
     ]
     parts.append(_text(LEFT - 40, 50, "outside", OUT_COLOUR, bold=True))
@@ -120,7 +122,7 @@ def side_strip(walks: Walks, side: Side) -> str:
     for number, one in enumerate(shown):
         width = one.act.seconds * scale
         if number % 2:
-            parts.append(_rect(x0, STRIP_TOP, width, STRIP_HEIGHT + PEAK_HEIGHT, "#f4f4f0"))
+            parts.append(_rect(x0, STRIP_TOP, width, STRIP_HEIGHT + PEAK_HEIGHT, "var(--shade)"))
         parts += _lead_lines(one, side, x0, scale, y)
         parts += _peak_bar(one, x0, width)
         x0 += width
@@ -134,7 +136,7 @@ def side_strip(walks: Walks, side: Side) -> str:
 
 
 def _lead_lines(one: Recorded, side: Side, x0: float, scale: float, y: Scale) -> Iterator[str]:
-    colour = COLOURS.get(one.act.doing, "#555")
+    colour = COLOURS.get(one.act.doing, "var(--soft)")
     for phone, found in act_leads(one, side.pairing):
         points = " ".join(
             f"{x0 + (lead.at_s - one.began_s) * scale:.1f},{y(lead.lead_db):.1f}" for lead in found
@@ -148,7 +150,7 @@ def _peak_bar(one: Recorded, x0: float, width: float) -> Iterator[str]:
     peak_dbm = act_peak_dbm(one)
     if peak_dbm is not None:
         top, bottom = _peak_y(peak_dbm), STRIP_TOP + STRIP_HEIGHT + PEAK_HEIGHT
-        colour = COLOURS.get(one.act.doing, "#555")
+        colour = COLOURS.get(one.act.doing, "var(--soft)")
         yield _rect(x0 + 2, top, max(1.0, width - 4), bottom - top, colour)
 
 
@@ -159,8 +161,8 @@ def _peak_y(dbm: float) -> float:
 
 def _levels(low: int, high: int, y: Scale) -> Iterator[str]:
     for dbm in range(low, high + 1, 10):
-        yield _line(LEFT, y(dbm), WIDTH - RIGHT, y(dbm), "#e3e3e3")
-        yield _text(LEFT - 6, y(dbm) + 4, f"{dbm}", "#555", anchor="end")
+        yield _line(LEFT, y(dbm), WIDTH - RIGHT, y(dbm), "var(--line)")
+        yield _text(LEFT - 6, y(dbm) + 4, f"{dbm}", "var(--soft)", anchor="end")
 
 
 def _act(
@@ -173,9 +175,9 @@ def _act(
     within: Place,
     shaded: bool,
 ) -> Iterator[str]:
-    width, colour = one.act.seconds * scale, COLOURS.get(one.act.doing, "#555")
+    width, colour = one.act.seconds * scale, COLOURS.get(one.act.doing, "var(--soft)")
     if shaded:
-        yield _rect(x0, STRIP_TOP, width, STRIP_HEIGHT, "#f4f4f0")
+        yield _rect(x0, STRIP_TOP, width, STRIP_HEIGHT, "var(--shade)")
     for readings in one.phones.values():
         inside = [reading for reading in readings if reading.place is within]
         for at_s, dbm, *_ in inside:
@@ -189,7 +191,8 @@ def _act(
             for reading, dbm in zip(inside[len(inside) - len(smoothed) :], smoothed, strict=True)
         ]
         yield (
-            f'<polyline points="{" ".join(points)}" fill="none" stroke="#111" stroke-width="1.3"/>'
+            f'<polyline points="{" ".join(points)}" fill="none" stroke="var(--ink)" '
+            'stroke-width="1.3"/>'
         )
     name = one.act.doing.value
     if width > GLYPH * len(name):
@@ -201,7 +204,8 @@ def _act(
 def _svg(height: float, title: str, parts: Sequence[str]) -> str:
     body = "\n".join(parts)
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{title}">\n{body}\n</svg>'
+        f'<div class="chart" tabindex="0"><svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
+        f'aria-label="{title}">\n{body}\n</svg></div>'
     )
 
 

@@ -1,9 +1,9 @@
 """What a visit has come to: the result of each step, the walks, and how long it took."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from presence import __version__
 from presence.diagnosis.findings import Verdict
@@ -19,18 +19,40 @@ STEPS_TITLE: Final = {
 }
 
 
+class InstalledAntenna(NamedTuple):
+    name: str
+    """As the settings have it."""
+    address: str
+    """Empty where it could not be asked for."""
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledSite:
+    """What a commissioning record says of the installation."""
+
+    machine: str = ""
+    time_zone: str = "UTC"
+    antennas: Sequence[InstalledAntenna] = ()
+    settings_sha256: str = ""
+
+
 @dataclass(slots=True)
 class SurveyOutcome:
     """All that is known at the end; holds no address and no identifier."""
 
     source: str
     place: str
-    at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    site: InstalledSite = field(default_factory=InstalledSite)
     results: dict[SurveyStep, Result] = field(default_factory=dict)
     walks: Walks = field(default_factory=Walks)
     tuned: Tuning | None = None
     addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of our own antennas, by their names, where they could be asked for."""
+    applied: bool = False
+    """The suggestion was written into the configuration."""
+    signed_off_by: str = ""
     took_s: float = 0.0
     """As the plan reckons: the acts, the ways to them, and the time to read."""
 
@@ -43,7 +65,7 @@ class SurveyOutcome:
     def as_dict(self) -> dict[str, object]:
         return {
             "presence": __version__,
-            "at": self.at,
+            "at": f"{self.at:%Y-%m-%d %H:%M} UTC",
             "place": self.place,
             "source": self.source,
             "verdict": self.verdict.name,

@@ -2,10 +2,12 @@
 network.
 """
 
+import re
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from presence import __version__
 from presence.core.visit.calibration import Assessment
@@ -23,34 +25,10 @@ from presence.survey.charts import (
 )
 from presence.survey.guide import SurveyStep
 from presence.survey.outcome import STEPS_TITLE, SurveyOutcome
+from presence.survey.report_style import STYLE
 from presence.survey.walking import WORDS, Tuning, expected, share, value_words
 
-STYLE: Final = """
-body { font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; max-width: 780px;
-  margin: 20px auto; }
-h1 { font-size: 20px; margin: 0; }
-h2 { font-size: 14px; margin: 16px 0 4px; }
-p { margin: 2px 0; color: #444; }
-code { font-size: 12px; }
-table { border-collapse: collapse; width: 100%; }
-td, th { padding: 3px 8px 3px 0; vertical-align: top; text-align: left;
-  border-bottom: 1px solid #e3e3e3; }
-th { font-weight: 600; color: #444; }
-td.w { white-space: nowrap; }
-td.n, th.n { text-align: right; white-space: nowrap; }
-.PASS, .WARN, .FAIL { font-weight: 700; padding: 0 7px; border-radius: 3px; color: #fff; }
-.PASS { background: #15803d; } .WARN { background: #b45309; } .FAIL { background: #be123c; }
-.head { display: flex; justify-content: space-between; align-items: baseline; }
-svg { width: 100%; height: auto; font: 11px system-ui, "DejaVu Sans", sans-serif; }
-.next { color: #1a1a1a; } .foot { margin-top: 12px; font-size: 11px; }
-@media print {
-  body { margin: 0; font-size: 11px; }
-  td, th { padding-top: 2px; padding-bottom: 2px; }
-  @page { size: A4; margin: 13mm; }
-}
-"""
-
-
+VIEWPORT: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 FOOT: Final = (
     '<p class="foot">Other people\'s devices appear here as a count and nowhere else: of no '
     "stranger anything was kept. The test phone carries a consent with the flag "
@@ -72,7 +50,7 @@ def page(outcome: SurveyOutcome) -> str:
     title = f"<title>Scan test, {escape(outcome.place)}</title>"
     return "\n".join(
         (
-            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{title}'
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{VIEWPORT}{title}'
             f"<style>{STYLE}</style></head>",
             "<body>",
             *_heading(outcome),
@@ -80,6 +58,7 @@ def page(outcome: SurveyOutcome) -> str:
             *_side(outcome.tuned),
             *_strengths(outcome.tuned),
             *_walk(outcome),
+            *_record(outcome),
             FOOT,
             "</body></html>",
             "",
@@ -93,7 +72,7 @@ def _heading(outcome: SurveyOutcome) -> Iterator[str]:
         f'<div class="head"><h1>Scan test, {escape(outcome.place)}</h1>'
         f'<span class="{verdict}">{verdict}</span></div>'
     )
-    yield f"<p>{escape(outcome.at)} · {escape(outcome.source)} · presence {__version__}</p>"
+    yield f"<p>{_local(outcome)} · {_said(outcome.source)} · presence {__version__}</p>"
 
 
 def _side(tuned: Tuning | None) -> Iterator[str]:
@@ -144,7 +123,7 @@ def _walk(outcome: SurveyOutcome) -> Iterator[str]:
 
 
 def _steps(outcome: SurveyOutcome) -> Iterator[str]:
-    yield "<h2>Result</h2><table>"
+    yield '<h2>Result</h2><table class="steps">'
     for step in SurveyStep:
         if step not in outcome.results:
             yield f"<tr><td></td><td>{step.value}</td><td>not done</td></tr>"
@@ -152,14 +131,14 @@ def _steps(outcome: SurveyOutcome) -> Iterator[str]:
         finding = outcome.results[step].finding
         title = STEPS_TITLE[step].partition(":")[0]
         following = (
-            f'<br><span class="next">→ {escape(finding.next_step)}</span>'
+            f'<br><span class="next">→ {_said(finding.next_step)}</span>'
             if finding.next_step
             else ""
         )
         verdict = finding.verdict.name
         yield (
             f'<tr><td><span class="{verdict}">{verdict}</span></td><td class="w">{title}</td>'
-            f"<td>{escape(finding.found)}{following}</td></tr>"
+            f"<td>{_said(finding.found)}{following}</td></tr>"
         )
     yield "</table>"
 
@@ -179,7 +158,7 @@ def _rates(tuned: Tuning) -> Iterator[str]:
                 expected(rate),
                 share(rate.any_phone),
             )
-            numbers = "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells)
+            numbers = "".join(f'<td class="n">{_figure(cell)}</td>' for cell in cells)
             yield f"<tr><td>{name}: {WORDS[kind]}</td>{numbers}</tr>"
         times = ", ".join(f"{seconds:.0f} s" for seconds in assessed.found_after_s) or "never"
         yield f"<tr><td>{name}: found after the bell</td>"
@@ -202,3 +181,55 @@ def _settings(tuned: Tuning) -> Iterator[str]:
         for key, (old, new) in changes.items()
     )
     yield f"<p><b>Suggested for section <code>entry</code>:</b> {listed}</p>"
+
+
+def _record(outcome: SurveyOutcome) -> Iterator[str]:
+    """What a commissioning is filed with, and signed on."""
+    site = outcome.site
+    antennas = "<br>".join(
+        f"{escape(name)}: {place}" + (f", <code>{escape(address)}</code>" if address else "")
+        for name, address, place in site.antennas
+    )
+    rows = {
+        "Gateway": escape(outcome.place),
+        "Machine": escape(site.machine) or "not known",
+        "Program": f"presence {__version__}",
+        "Time": f"{_local(outcome)}, in {escape(site.time_zone)}",
+        "Antennas": antennas or "the first adapter, inside",
+        "Phones": escape(", ".join(outcome.walks.names)) or "none walked",
+        "Settings": f"SHA-256 <code>{site.settings_sha256}</code>, of the section "
+        "<code>entry</code> and the antennas, as they were walked",
+        "Suggestion": _written(outcome),
+    }
+    yield '<h2>Commissioning record</h2><table class="record">'
+    for name, value in rows.items():
+        yield f"<tr><th>{name}</th><td>{value}</td></tr>"
+    yield "</table>"
+    yield (
+        f'<div class="sign"><div><b>{escape(outcome.signed_off_by)}</b>Technician: name, date, '
+        "signature</div><div>For the shop: name, date, signature</div></div>"
+    )
+
+
+def _written(outcome: SurveyOutcome) -> str:
+    if outcome.applied:
+        return "written into the configuration by this visit"
+    if outcome.tuned is not None and outcome.tuned.changes():
+        return "not written by this visit"
+    return "none"
+
+
+def _local(outcome: SurveyOutcome) -> str:
+    """By the shop's clock."""
+    there = outcome.at.astimezone(ZoneInfo(outcome.site.time_zone))
+    return f"{there:%Y-%m-%d %H:%M} {there:%Z}"
+
+
+def _figure(text: str) -> str:
+    """Its unit stays beside it."""
+    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%").replace("≤ ", "≤\N{NO-BREAK SPACE}")
+
+
+def _said(text: str) -> str:
+    """What the terminal shows in backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

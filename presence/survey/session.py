@@ -12,11 +12,14 @@ from presence.config import Settings
 from presence.config.antennas import places_in_use
 from presence.config.settings import EntrySettings
 from presence.core.consent.model import TEST_AUDIENCE
+from presence.core.place import Place
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
 from presence.core.visit.calibration import entered_after_s
 from presence.core.visit.side import ARRIVED_S
 from presence.core.visit.walks import Trial, Walked
+from presence.edges.host.calibration import settings_digest
+from presence.edges.host.machine import machine_model
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.carried import Carried
 from presence.survey.course import Course, WalkKey, parts_of
@@ -38,7 +41,13 @@ from presence.survey.guide import (
 )
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
-from presence.survey.outcome import STEPS_TITLE, SurveyOutcome, minutes
+from presence.survey.outcome import (
+    STEPS_TITLE,
+    InstalledAntenna,
+    InstalledSite,
+    SurveyOutcome,
+    minutes,
+)
 from presence.survey.plans import REMEDIES, ShopPlan, plan_of
 from presence.survey.screen import LEAVE, WIDTH, Screen, wrapped
 from presence.survey.stopping import enough, looks_after
@@ -114,6 +123,7 @@ class Session:
         self.outcome = SurveyOutcome(
             ear.what,
             f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}",
+            site=_site(settings, ear, phones),
             addresses=ear.addresses,
         )
         self._plan = plan
@@ -349,6 +359,19 @@ class Session:
         self._screen.moment(
             passed_s / act.seconds if act.seconds else 1.0, act.title, f"{left_s:3.0f} s  {note}"
         )
+
+
+def _site(settings: Settings, ear: Ear, phones: TestPhones) -> InstalledSite:
+    hung = {**dict.fromkeys(ear.addresses, Place.INSIDE), **phones.places}
+    return InstalledSite(
+        machine_model(),
+        settings.store.time_zone,
+        [
+            InstalledAntenna(name, ear.addresses.get(name, ""), place.value)
+            for name, place in sorted(hung.items())
+        ],
+        settings_digest(settings),
+    )
 
 
 async def _at_most(event: asyncio.Event, seconds: float) -> None:

@@ -141,7 +141,7 @@ def test_the_report_draws_each_phone_and_a_bar_for_each_walk() -> None:
     svg = side_strip(walks, side)
     assert svg.count("<polyline") == 2 * len(walks.recorded)
     assert svg.count('stroke-dasharray="3 2"') == len(walks.recorded)
-    colours = set(re.findall(r'<polyline [^>]*stroke="(#\w+)"', svg))
+    colours = set(re.findall(r'<polyline [^>]*stroke="(var[(]--\w+[)])"', svg))
     assert len(colours) == len({act.doing for act in walk_acts(1)})
 
 

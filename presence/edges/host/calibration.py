@@ -97,7 +97,7 @@ def record(settings: Settings, store_key: bytes, signed: Signed, utc_s: float) -
         "antennas": [antenna._asdict() for antenna in signed.antennas],
         "phones": list(signed.phones),
         "settings": door,
-        "settings_sha256": sha256(_canonical(door)).hexdigest(),
+        "settings_sha256": settings_digest(settings),
     }
     values["mac"] = _mac(values, store_key)
     path = settings.storage.state_dir / FILE_NAME
@@ -177,6 +177,11 @@ def standing(
     elif today > until - timedelta(days=REMIND_DAYS):
         reminder = f"the calibration ends on {until}"
     return DoorStanding(doubt=doubt, reminder=reminder, valid_until=until.isoformat())
+
+
+def settings_digest(settings: Settings) -> str:
+    """Of what a walk holds for: entry settings, antennas and their places. SHA-256, hex."""
+    return sha256(_canonical(_of_the_door(settings))).hexdigest()
 
 
 def _of_the_door(settings: Settings) -> dict[str, object]:
