@@ -1,10 +1,12 @@
 """Errors, as they come out of groups of tasks."""
 
 import asyncio
+import errno
+import os
 
 import pytest
 
-from presence.errors import BrokerError, StorageError, leaves, ungrouped
+from presence.errors import BrokerError, StorageError, leaves, reason_of, ungrouped
 
 
 def test_the_errors_in_groups_of_groups_come_one_by_one_in_their_order() -> None:
@@ -39,3 +41,19 @@ async def test_beside_an_error_that_is_not_ours_none_is_left_out() -> None:
 def test_what_comes_in_no_group_stays_as_it_is() -> None:
     with pytest.raises(StorageError, match="full"), ungrouped():
         raise StorageError("full")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/x"),
+            "no such file or directory",
+        ),
+        (OSError(errno.EIO, "I/O error"), "I/O error"),
+        (ValueError("it is no JSON"), "it is no JSON"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_why_the_system_refused_is_told_without_its_number(error: Exception, said: str) -> None:
+    assert reason_of(error) == said

@@ -12,6 +12,7 @@ from presence.cli.exit_codes import ExitCode
 from presence.cli.folders import storage_of, time_zone_of
 from presence.core.operations.audit_chain import digest_of, record_of
 from presence.core.operations.audit_words import in_words
+from presence.counting import counted
 from presence.edges.host.audit import lines_of, look_at
 from presence.errors import StorageError
 
@@ -79,7 +80,7 @@ def _verify(directory: Path, options: argparse.Namespace) -> int:
             "docs/operations.md"
         )
     else:
-        print(f"whole: {verdict.lines} lines; head {head}")
+        print(f"whole: {counted(verdict.lines, 'line')}; head {head}")
     return ExitCode.WARN if problem else ExitCode.OK
 
 

@@ -7,17 +7,21 @@ import asyncio
 import json
 import os
 import shutil
+import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from presence.cli.command import width
 from presence.cli.exit_codes import ExitCode
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import HearingPath
 from presence.core.visit.opening_hours import OpeningHours
+from presence.counting import counted
 from presence.diagnosis.broker import look_at_broker
 from presence.diagnosis.consent_list import look_at_list
 from presence.diagnosis.doorbell import look_at_doorbell
@@ -68,7 +72,7 @@ def start(options: argparse.Namespace) -> int:
             )
         )
     elif not options.quiet:
-        print(f"\n{len(findings)} checks, worst: {worst.name}")
+        print(f"\n{counted(len(findings), 'check')}, worst: {worst.name}")
     unreadable = findings[0].name == "configuration" and findings[0].verdict is Verdict.FAIL
     return ExitCode.CONFIG if unreadable else int(worst)
 
@@ -88,7 +92,7 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
     try:
         settings = load_settings(path)
     except ConfigurationError as error:
-        found = f"{len(error.problems)} problems"
+        found = counted(len(error.problems), "problem")
         yield Finding("configuration", Verdict.FAIL, found, "\n".join(error.problems))
         if any(word in problem for problem in error.problems for word in NEED_ADAPTERS):
             for answer in await adapters_there():
@@ -123,9 +127,33 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
 def _show(finding: Finding, *, quiet: bool) -> None:
     if quiet and finding.verdict is Verdict.PASS:
         return
-    print(f"{finding.verdict.name:4}  {finding.name:13}  {finding.found}", flush=True)
-    for line in finding.next_step.splitlines():
-        print(f"      {'':13}  → {line}", flush=True)
+    for line in as_lines(finding, width() if sys.stdout.isatty() else None):
+        print(line, flush=True)
+
+
+def as_lines(finding: Finding, columns: int | None) -> Iterator[str]:
+    """`columns`: that of the terminal; None: whole lines, for other programs to search."""
+    yield from _filled(f"{finding.verdict.name:4}  {finding.name:13}  ", finding.found, columns)
+    for step in finding.next_step.splitlines():
+        yield from _filled(f"{'':21}→ ", step, columns)
+
+
+def _filled(head: str, text: str, columns: int | None) -> Iterator[str]:
+    """`text` beside its head, and what has no room there under its own beginning."""
+    indent = " " * len(head)
+    found = (
+        [head + text]
+        if columns is None
+        else textwrap.wrap(
+            text,
+            columns,
+            initial_indent=head,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+    yield from found or [head.rstrip()]
 
 
 def _store_key(settings: Settings) -> Iterator[Finding]:

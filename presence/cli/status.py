@@ -10,7 +10,7 @@ from presence.cli.exit_codes import ExitCode
 from presence.cli.folders import storage_of
 from presence.core.operations.status import as_lines
 from presence.edges.host.status_socket import FILE_NAME, ask
-from presence.errors import PresenceError
+from presence.errors import PresenceError, reason_of
 
 
 def socket_of(options: argparse.Namespace) -> Path:
@@ -62,7 +62,8 @@ def asked(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise StatusUnanswered(
-            f"{path}: {error}: does it hang? the watchdog of systemd ends that", running=True
+            f"{path}: {reason_of(error)}: does it hang? the watchdog of systemd ends that",
+            running=True,
         ) from None
     try:
         status = json.loads(answer)

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner
 
 from presence.edges.host.files import replace_file
-from presence.errors import ConsentServiceError
+from presence.errors import ConsentServiceError, reason_of
 
 ROOT_KEYS: Final = 3
 ROOT_THRESHOLD: Final = 2
@@ -121,7 +121,7 @@ class KeyFolder:
             return bytes.fromhex(path.read_text("ascii"))
         except (OSError, ValueError) as error:
             raise ConsentServiceError(
-                f"{path}: {error}: restore it; refs cannot be made without it"
+                f"{path}: {reason_of(error)}: restore it; refs cannot be made without it"
             ) from error
 
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
+from presence.counting import counted
 from presence.demo.account import Account, Search
 from presence.demo.canvas import ASCII
 from presence.demo.scene import Happening, Role, words
@@ -60,7 +61,9 @@ def account_lines(account: Account) -> Iterator[str]:
     yield from textwrap.wrap(account.loses, 78)
     yield from (_role_line(role) for role in account.roles)
     yield "PRIVACY ACCOUNT: measured, not claimed"
-    yield _row("heard", f"{counts['heard']:,} advertisements, and {account.malformed} malformed")
+    yield _row(
+        "heard", f"{counted(counts['heard'], 'advertisement')}, and {account.malformed} malformed"
+    )
     yield _row(
         "nobody's",
         f"{account.of_strangers:,} of {account.devices} devices and of who is off the list: "
@@ -75,8 +78,8 @@ def account_lines(account: Account) -> Iterator[str]:
     kinds = ", ".join(f"{counts[name]} {name}" for name in ("entered", "left", "withdrawn"))
     withheld = f"; kept back: {reasons(counts['withheld'])}" if counts["withheld"] else ""
     yield _row("visits", f"{kinds}{withheld}")
-    answers = f"{account.offers} offers, {account.cancelled} cancelled"
-    yield _row("published", f"{counts['published']} events; answered by {answers}")
+    answers = f"{counted(account.offers, 'offer')}, {account.cancelled} cancelled"
+    yield _row("published", f"{counted(counts['published'], 'event')}; answered by {answers}")
     yield from _stored(account)
     if not account.problems:
         yield _row("the story", "came true: who was to be greeted was, once; nobody else was")

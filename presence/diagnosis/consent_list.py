@@ -8,6 +8,7 @@ from presence.config import Settings
 from presence.core.consent.freshness import Freshness, Lease, least, next_step
 from presence.core.recognition.identifiers import window_at
 from presence.core.recognition.key_ring import WindowKeys
+from presence.counting import counted
 from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.list_look import FoundList, look_up_list
 from presence.edges.consent_list.store import METADATA, SIGNED_LIST, ListStore
@@ -34,16 +35,20 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
     if found.refused:
         number = sum(found.refused.values())
         yield Finding(
-            "entries", Verdict.WARN, f"{number} entries left out", "\n".join(found.complaints[:5])
+            "entries", Verdict.WARN, f"{_entries(number)} left out", "\n".join(found.complaints[:5])
         )
     keys = found.indexed.keys.window(window_at(SystemClock().now().utc_s))
     without = found.entries - len(keys)
     if without:
         next_step = "ask the consent service for this window's keys"
         yield Finding(
-            "window keys", Verdict.WARN, f"{without} entries cannot be recognised now", next_step
+            "window keys", Verdict.WARN, f"{_entries(without)} cannot be recognised now", next_step
         )
     yield from _shared_keys(keys)
+
+
+def _entries(number: int) -> str:
+    return counted(number, "entry", "entries")
 
 
 def _shared_keys(keys: WindowKeys) -> Iterator[Finding]:
@@ -54,7 +59,7 @@ def _shared_keys(keys: WindowKeys) -> Iterator[Finding]:
             "no gateway recognises any of them: ask the consent service to give each "
             "phone a key of its own"
         )
-        yield Finding("shared keys", Verdict.WARN, f"{number} entries share a key", next_step)
+        yield Finding("shared keys", Verdict.WARN, f"{_entries(number)} share a key", next_step)
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:
@@ -92,7 +97,7 @@ def _freshness(found: FoundList, settings: Settings, *, synchronised: bool) -> F
     verdict = {Freshness.FRESH: Verdict.PASS, Freshness.AGING: Verdict.WARN}.get(
         state, Verdict.FAIL
     )
-    what = f"{header.name} number {header.seq}, {found.entries} entries, {state}"
+    what = f"{header.name} number {header.seq}, {_entries(found.entries)}, {state}"
     return Finding(
         "consent list",
         verdict,

@@ -27,6 +27,7 @@ from presence.core.consent.freshness import Freshness
 from presence.core.event.election import Election
 from presence.core.recognition.slot_table import build_table
 from presence.core.timestamps import Moment
+from presence.counting import counted
 from presence.gateway.antennas import AntennaWatch
 from presence.gateway.door_counter import DoorCounter
 from presence.gateway.list_sync import ListPauses, ListSync
@@ -170,10 +171,11 @@ class Gateway:
         (R-23).
         """
         progress = self.list_sync.source.progress
+        entries = counted(self.list_sync.entries, "entry", "entries")
         fetching = (
             f", fetching: {progress.here} of {progress.of} files are here" if progress else ""
         )
-        return f"list {self._freshness()}, {self.list_sync.entries} entries{fetching}"
+        return f"list {self._freshness()}, {entries}{fetching}"
 
     def _freshness(self) -> Freshness:
         return self.list_sync.freshness(self.clock.now())

@@ -12,7 +12,13 @@ from typing import Final, Protocol
 
 from presence import __version__
 from presence.core.operations.entry_report import CounterReport, EntryReporter
-from presence.core.operations.hourly import HourlyCounts, HourlyLevels, HourlyPersons, rounded
+from presence.core.operations.hourly import (
+    ENTRIES_STEP,
+    HourlyCounts,
+    HourlyLevels,
+    HourlyPersons,
+    rounded,
+)
 from presence.core.operations.radio_health import Condition, Totals
 from presence.core.operations.snapshot import (
     HOURLY,
@@ -38,7 +44,6 @@ from presence.gateway.pipeline import Intake, Pipeline
 from presence.ports import Clock
 from presence.telemetry import REVOKED, ClockJumped, Emit
 
-ENTRIES_STEP: Final = 100
 LOOK_S: Final = 15.0
 JUMP_S: Final = 5.0
 """The wall clock is disciplined by slewing: a step of seconds is somebody's doing, or the first

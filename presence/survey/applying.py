@@ -19,7 +19,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from presence.config import load_settings, parse_settings
 from presence.config.document import compose_document
-from presence.errors import ConfigurationError, StorageError
+from presence.errors import ConfigurationError, StorageError, reason_of
 
 SECTION: Final = "entry"
 _BOM: Final = "\ufeff"
@@ -80,7 +80,7 @@ def read(path: Path) -> str:
     try:
         return _read(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path}: cannot be read: {error}"]) from None
+        raise ConfigurationError([f"{path}: cannot be read: {reason_of(error)}"]) from None
 
 
 def same_but_entry(old: str, new: str, *, name: str) -> bool:

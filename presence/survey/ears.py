@@ -13,6 +13,7 @@ from presence.assembly import satellites_of
 from presence.config import Settings
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
+from presence.counting import counted
 from presence.edges.bluez import adapters_now, radios
 from presence.edges.bluez.hci_count import ReportCounter
 from presence.edges.capture import CaptureReader
@@ -200,7 +201,7 @@ class SimulatedEar:
         antennas: Sequence[SimulatedAntenna] = (OVER_THE_COUNTER,),
         air: Air | None = None,
     ) -> None:
-        self.what = f"simulated shop, {len(antennas)} antennas"
+        self.what = f"simulated shop, {counted(len(antennas), 'antenna')}"
         self.fault = ""
         self.on_air: ReportCounter | None = None
         self.addresses: Mapping[str, str] = {}

@@ -76,7 +76,7 @@ async def test_without_radio_and_broker_the_service_is_ready_feeds_the_watchdog_
         await manager.hears("WATCHDOG=1", within_s=2)
     journal = await stop(process)
     await manager.hears("STOPPING=1")
-    assert "list fresh, 1 entries" in ready
+    assert "list fresh, 1 entry" in ready
     told = {line["event"]: line for line in journal}
     assert {
         "consent.applied",
@@ -180,7 +180,7 @@ async def test_a_missing_list_is_not_the_end_the_gateway_waits_silently_and_take
     process = await shop.start("run", "--config", shop.config)
     assert "list boot" in await manager.hears("READY=1")
     (shop.folder / "consents.jsonl").write_bytes(kept)
-    await manager.hears("list fresh, 1 entries")
+    await manager.hears("list fresh, 1 entry")
     assert "consent.refused" in [line["event"] for line in await stop(process)]
 
 
@@ -191,7 +191,7 @@ async def test_an_older_list_is_refused_and_the_one_in_force_stays(
     await manager.hears("READY=1")
     now = int(time.time())
     shop.publish_list([], seq=6, published_at=now, suppression_checked_at=now)
-    await manager.hears("list fresh, 1 entries")
+    await manager.hears("list fresh, 1 entry")
     await asyncio.sleep(1.5)
     journal = await stop(process)
     (refused,) = [line for line in journal if line["event"] == "consent.refused"]

@@ -243,7 +243,7 @@ async def test_what_systemd_shows_to_everybody_counts_no_customer() -> None:
     before = watched.gateway.status_line()
     await watched.hears(approach())
 
-    assert watched.gateway.status_line() == before == "list fresh, 1 entries"
+    assert watched.gateway.status_line() == before == "list fresh, 1 entry"
 
 
 async def test_the_list_the_radio_and_the_broker_are_seen_as_they_are() -> None:

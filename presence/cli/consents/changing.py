@@ -24,6 +24,7 @@ from presence.consent_service.wishes import Wish
 from presence.core.consent.model import Flag, Purpose, Scope
 from presence.core.consent.revocation import Revocation
 from presence.core.timestamps import rfc3339
+from presence.counting import counted
 from presence.errors import UsageError
 
 Take = Callable[[ConsentService, str, argparse.Namespace], Revocation]
@@ -152,7 +153,7 @@ def _answer_added(
     if added.paused:
         lines.append("the customer's pause stays: `presence consents resume` ends it")
     if told:
-        lines.append(f"what this takes away is said in {len(told)} notice(s) at once")
+        lines.append(f"what this takes away is said in {counted(len(told), 'notice')} at once")
     lines.append("gateways learn it with the next `presence consents publish`")
     return answer(options, values, "\n  ".join(lines))
 

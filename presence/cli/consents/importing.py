@@ -21,6 +21,7 @@ from presence.consent_service.import_lines import (
 )
 from presence.consent_service.importing import Imported, import_rows
 from presence.core.consent.revocation import Revocation
+from presence.counting import counted
 from presence.errors import ConsentServiceError, StorageError
 
 JSON_LINES: Final = (".jsonl", ".ndjson", ".json")
@@ -81,7 +82,7 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
         "bad": [{"line": number, "reason": reason} for number, reason in done.bad],
         "dropped_columns": sorted(done.dropped),
     }
-    warn(f"{number} customers: {doubt}" for doubt, number in done.doubts.most_common())
+    warn(f"{counted(number, 'customer')}: {doubt}" for doubt, number in done.doubts.most_common())
     answer(options, values, "\n  ".join(_sentences(done)))
     return ExitCode.WARN if done.bad else ExitCode.OK
 
@@ -89,17 +90,18 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
 def _sentences(done: Imported) -> Iterator[str]:
     dropped = ", ".join(sorted(done.dropped))
     yield (
-        f"{done.lines} lines: {done.added} customers taken up, {done.withdrawn} withdrawn, "
+        f"{counted(done.lines, 'line')}: {counted(done.added, 'customer')} taken up, "
+        f"{done.withdrawn} withdrawn, "
         f"{done.objected} objected, {done.passed_over} without `presence` passed over, "
-        f"{len(done.bad)} lines not used"
+        f"{counted(len(done.bad), 'line')} not used"
         f"{f'; not taken, as no gateway may have it: {dropped}' if dropped else ''}"
     )
     if done.still_taken:
         yield f"{done.still_taken} of them stay paused, or without what they took away before"
     if done.over or done.over_categories:
         yield (
-            f"{done.over} agreements over already, and {done.over_categories} interests of the "
-            "others"
+            f"{counted(done.over, 'agreement')} over already, and "
+            f"{counted(done.over_categories, 'interest')} of the others"
         )
     yield "gateways learn it with the next `presence consents publish`"
 

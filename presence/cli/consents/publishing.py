@@ -22,6 +22,7 @@ from presence.consent_service.outbox import Post
 from presence.consent_service.publishing import Published
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import HEAD_INTERVAL_S
+from presence.counting import counted
 from presence.errors import BrokerError, ConsentServiceError, UsageError
 
 LOOK_S: Final = 0.5
@@ -177,7 +178,6 @@ def _values(published: Published) -> dict[str, object]:
 def _sentence(published: Published) -> str:
     base = ", with a new base" if published.rebased else ""
     return (
-        f"list {published.seq}: {published.entries} customers, {published.changed} changes{base}; "
-        "signed as "
-        f"{published.timestamp_version}"
+        f"list {published.seq}: {counted(published.entries, 'customer')}, "
+        f"{counted(published.changed, 'change')}{base}; signed as {published.timestamp_version}"
     )

@@ -9,7 +9,7 @@ from presence.cli.consents.options import answer
 from presence.consent_service.service import ConsentService
 from presence.core.consent.entry_rules import Refused
 from presence.core.consent.list_json import parse_header
-from presence.errors import UsageError
+from presence.errors import UsageError, reason_of
 
 
 def start(options: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def _parents(options: argparse.Namespace) -> dict[str, str]:
             parents = json.loads(options.taxonomy.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"--taxonomy {options.taxonomy}: {error}: a JSON object is wanted"
+                f"--taxonomy {options.taxonomy}: {reason_of(error)}: a JSON object is wanted"
             ) from error
     header = {"v": 1, "list": options.list, "taxonomy": {"parents": parents}}
     counts = dict.fromkeys(("seq", "published_at", "suppression_checked_at", "count"), 0)

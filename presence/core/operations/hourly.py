@@ -15,6 +15,8 @@ Kind = TypeVar("Kind", bound=Hashable)
 
 HOUR_S: Final = 3600
 STEP: Final = 5
+ENTRIES_STEP: Final = 100
+"""Of the list: of fewer nobody outside the gateway is told how many."""
 
 
 def rounded(count: int, step: int = STEP) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from presence.core.consent.freshness import PUBLISHING
 from presence.core.operations.entry_report import DIRECTIONS, JUDGED, DelayBounds, EntryReport
+from presence.core.operations.hourly import ENTRIES_STEP
 from presence.core.operations.snapshot import (
     ANSWERS,
     Alarm,
@@ -311,14 +312,15 @@ def _hearing_lines(status: dict[str, Any]) -> Iterator[str]:
 def as_lines(status: dict[str, Any]) -> list[str]:
     """The same for a person at a terminal."""
     list_, hourly = status["list"], status["hourly"]
+    number = list_["entries_rounded"]
     age = "never proven" if list_["age_s"] is None else f"{list_['age_s']} s old"
     armed = "armed" if status["armed"] else "DISARMED"
     lines = [
         f"presence {status['version']}, running since {status['since']}; {armed}, shop "
         + ("open" if status["open"] else "closed"),
         (
-            f"  list    {list_['freshness']}, number {list_['seq']}, {age}, about "
-            f"{list_['entries_rounded']} entries"
+            f"  list    {list_['freshness']}, number {list_['seq']}, {age}, "
+            + (f"about {number} entries" if number else f"fewer than {ENTRIES_STEP} entries")
         ),
         f"  keys    until {list_['keys_until'] or 'unknown'}",
     ]

@@ -5,6 +5,7 @@ from typing import Final
 from bleak.exc import BleakBluetoothNotAvailableError, BleakError
 from dbus_fast import AuthError, DBusError
 
+from presence import errors
 from presence.errors import RadioError, RadioFault
 
 ERRORS: Final = (
@@ -56,6 +57,5 @@ def fault_of(error: BaseException) -> RadioFault:
 
 def reason_of(error: BaseException) -> str:
     """For the journal: short, and never empty."""
-    return (error.detail if isinstance(error, RadioError) else str(error))[:200] or type(
-        error
-    ).__name__
+    words = error.detail if isinstance(error, RadioError) else errors.reason_of(error)
+    return words[:200] or type(error).__name__

@@ -527,6 +527,6 @@ def test_on_a_terminal_an_import_says_how_far_it_is(
     os.close(ours)
     out, _ = process.communicate()
 
-    assert "12000 lines" in out
+    assert "12,000 lines" in out
     assert re.search(rb"\[#* *\] +\d+%  reading: [\d,]+ lines", shown)
     assert re.search(rb"\[#+ *\] +\d+%  taking up: [\d,]+ of 12,000 lines", shown)

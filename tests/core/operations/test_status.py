@@ -207,3 +207,13 @@ def test_a_day_without_an_antenna_at_the_door_has_no_delay() -> None:
     lines = "\n".join(as_lines(as_json(replace(WELL, entry=report))))
 
     assert "by unknown (median), unknown (p90)" in lines
+
+
+@pytest.mark.parametrize(("entries", "said"), [(1200, "about 1200"), (0, "fewer than 100")])
+def test_a_list_that_is_rounded_to_nothing_is_not_said_to_be_empty(entries: int, said: str) -> None:
+    (line,) = (
+        line
+        for line in as_lines(as_json(replace(WELL, list_entries=entries)))
+        if line.startswith("  list ")
+    )
+    assert line.endswith(f"{said} entries")

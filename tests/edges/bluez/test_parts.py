@@ -171,3 +171,4 @@ def test_a_fault_is_named_by_what_the_technician_has_to_do(
 ) -> None:
     assert fault_of(error) is fault
     assert reason_of(error)
+    assert "Errno" not in reason_of(error)
