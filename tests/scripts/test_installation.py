@@ -204,6 +204,14 @@ def test_every_file_of_the_sandbox_is_installed_and_neither_settings_nor_a_key(
         "usr/share/doc/presence/presence.schema.json",
         "usr/share/doc/presence/satellite.schema.json",
         "usr/share/doc/presence/settings.md",
+        "usr/local/share/bash-completion/completions/presence",
+        "usr/local/share/zsh/site-functions/_presence",
+        "usr/local/share/fish/vendor_completions.d/presence.fish",
+        *(
+            f"usr/local/share/man/man1/{page.name}"
+            for page in (ROOT / "docs" / "man").iterdir()
+            if page.stem != "presence-consents"
+        ),
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from presence.cli.command import Parser
-from tests.support import command_pages, settings_pages
+from tests.support import command_pages, settings_pages, shell_pages
 from tests.support.contract import SCHEMA_URN, schema, schema_names
 from tests.support.contract_page import PAGE as CONTRACT
 from tests.support.contract_page import contract_page
@@ -61,6 +61,7 @@ def pages() -> dict[Path, str]:
         GLOSSARY: glossary_page(terms()),
         **settings_pages.pages(),
         **command_pages.pages(),
+        **shell_pages.pages(),
         ASYNCAPI: asyncapi,
         CONTRACT: contract_page(asyncapi),
     }

@@ -255,7 +255,11 @@ def _add_import(actions: Commands) -> None:
         "file", type=Path, metavar="FILE", help=".csv, or .jsonl; columns: docs/consent-list.md"
     )
     action.add_argument(
-        "--delimiter", choices=DELIMITERS, default=",", help="between the columns of a CSV (,)"
+        "--delimiter",
+        choices=DELIMITERS,
+        default=",",
+        metavar="CHARACTER",
+        help="between the columns of a CSV: a semicolon, a tab, or a comma as usual",
     )
     action.add_argument("--format", choices=("csv", "jsonl"), help="where the name does not say it")
     _add_broker(action)

@@ -12,6 +12,7 @@ from presence.cli.exit_codes import MEANINGS
 from presence.cli.parsers import (
     audit,
     check,
+    completion,
     config,
     consents,
     demo,
@@ -44,6 +45,7 @@ PARSERS: Final = (
     scan_test,
     engine_test,
     consents,
+    completion,
     helping,
 )
 """In the order of `presence --help`."""

@@ -45,7 +45,7 @@ def add(commands: Commands) -> None:
         examples=EXAMPLES,
         exits=EXITS,
     )
-    command.add_argument("action", choices=("verify", "show"))
+    command.add_argument("action", choices=("verify", "show"), help="follow its chain, or read it")
     where = command.add_mutually_exclusive_group()
     where.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="of a gateway (storage.state_dir)"
