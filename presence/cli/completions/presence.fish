@@ -50,7 +50,7 @@ function _shtab_presence_using
   test "$_shtab_presence_cmdpath" = "$argv"
 end
 
-set -g _shtab_presence_commands demo config 'config init' 'config show' 'config schema' run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents 'consents init' 'consents add' 'consents narrow' 'consents fulfil' 'consents pause' 'consents resume' 'consents withdraw' 'consents object' 'consents import' 'consents publish' 'consents head' 'consents rotate' 'consents status' 'consents show' 'consents customers' completion help
+set -g _shtab_presence_commands demo config 'config init' 'config show' 'config schema' run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents 'consents init' 'consents add' 'consents narrow' 'consents fulfil' 'consents pause' 'consents resume' 'consents withdraw' 'consents object' 'consents apply' 'consents import' 'consents publish' 'consents head' 'consents rotate' 'consents status' 'consents show' 'consents list' 'consents find' 'consents customers' completion help
 set -g _shtab_presence_opts_with_value --again --allow --antenna --approval-key --audience --broker --campaigns --cases --category --chain --config --consent-dir --controller --customers --delimiter --directory --door --dpo-contact --every --explicit-category --export-walks --format --from --gateway --given --head --heights --host --hours --identity-key --journal --key-file --list --listen --loudness-db --make-customers --marks --mqtt --mqtt-ca --mqtt-certificate --mqtt-key --mqtt-password-file --mqtt-user --new-key --notice --output --password-file --patience --person --phones --plan --port --protocol --purpose --quiet --ready --record --ref --refuse --replay --report --root-keys --rounds --runtime-dir --seed --sign-off --socket --speed --state --state-dir --steps --store --suppression-checked --taxonomy --time-zone --tls-ca --tls-cert --tls-key --until --username --valid-months -c -o
 
 complete -c presence -e
@@ -339,6 +339,19 @@ complete -c presence -n '_shtab_presence_using consents object' -l mqtt-password
 complete -c presence -n '_shtab_presence_using consents object' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
 complete -c presence -n '_shtab_presence_using consents object' -l mqtt-certificate -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents object' -l mqtt-key -xka "(__fish_complete_path (commandline -ct))" -d FILE
+complete -c presence -n '_shtab_presence_using consents; and test $_shtab_presence_npos -eq 0' -a apply -d 'lines of JSON, each one action with its options; an answer to each'
+complete -c presence -n '_shtab_presence_using consents apply' -s h -l help -d 'show this help message and exit'
+complete -c presence -n '_shtab_presence_using consents apply' -s v -l verbose -d 'where it fails, say where in the program'
+complete -c presence -n '_shtab_presence_using consents apply' -l no-color -d 'no colours, as with NO_COLOR in the environment'
+complete -c presence -n '_shtab_presence_using consents apply' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
+complete -c presence -n '_shtab_presence_using consents apply' -l json -d 'one JSON object on stdout'
+complete -c presence -n '_shtab_presence_using consents apply' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents apply' -l mqtt-user -x -d NAME
+complete -c presence -n '_shtab_presence_using consents apply' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
+complete -c presence -n '_shtab_presence_using consents apply' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
+complete -c presence -n '_shtab_presence_using consents apply' -l mqtt-certificate -xka "(__fish_complete_path (commandline -ct))" -d FILE
+complete -c presence -n '_shtab_presence_using consents apply' -l mqtt-key -xka "(__fish_complete_path (commandline -ct))" -d FILE
+complete -c presence -n '_shtab_presence_using consents apply; and test $_shtab_presence_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'JSON Lines; - for standard input'
 complete -c presence -n '_shtab_presence_using consents; and test $_shtab_presence_npos -eq 0' -a import -d 'take in an export, CSV or JSON Lines; names every line it cannot use'
 complete -c presence -n '_shtab_presence_using consents import' -s h -l help -d 'show this help message and exit'
 complete -c presence -n '_shtab_presence_using consents import' -s v -l verbose -d 'where it fails, say where in the program'
@@ -406,6 +419,18 @@ complete -c presence -n '_shtab_presence_using consents show' -s v -l verbose -d
 complete -c presence -n '_shtab_presence_using consents show' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents show' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents show' -l json -d 'one JSON object on stdout'
+complete -c presence -n '_shtab_presence_using consents; and test $_shtab_presence_npos -eq 0' -a list -d 'every agreement that stands, a line each'
+complete -c presence -n '_shtab_presence_using consents list' -s h -l help -d 'show this help message and exit'
+complete -c presence -n '_shtab_presence_using consents list' -s v -l verbose -d 'where it fails, say where in the program'
+complete -c presence -n '_shtab_presence_using consents list' -l no-color -d 'no colours, as with NO_COLOR in the environment'
+complete -c presence -n '_shtab_presence_using consents list' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
+complete -c presence -n '_shtab_presence_using consents list' -l json -d 'one JSON object on stdout'
+complete -c presence -n '_shtab_presence_using consents; and test $_shtab_presence_npos -eq 0' -a find -d 'whose a reference is, or which ids have these letters'
+complete -c presence -n '_shtab_presence_using consents find' -s h -l help -d 'show this help message and exit'
+complete -c presence -n '_shtab_presence_using consents find' -s v -l verbose -d 'where it fails, say where in the program'
+complete -c presence -n '_shtab_presence_using consents find' -l no-color -d 'no colours, as with NO_COLOR in the environment'
+complete -c presence -n '_shtab_presence_using consents find' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
+complete -c presence -n '_shtab_presence_using consents find' -l json -d 'one JSON object on stdout'
 complete -c presence -n '_shtab_presence_using consents; and test $_shtab_presence_npos -eq 0' -a customers -d 'the pairwise keys of one audience, for its offer engine; secret'
 complete -c presence -n '_shtab_presence_using consents customers' -s h -l help -d 'show this help message and exit'
 complete -c presence -n '_shtab_presence_using consents customers' -s v -l verbose -d 'where it fails, say where in the program'

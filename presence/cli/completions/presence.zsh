@@ -43,11 +43,14 @@ _shtab_presence_config_commands() {
 _shtab_presence_consents_commands() {
   local _commands=(
     add:'a customer agreed: take it up, or put it in place of what was'
+    apply:'lines of JSON, each one action with its options; an answer to each'
     customers:'the pairwise keys of one audience, for its offer engine; secret'
+    find:'whose a reference is, or which ids have these letters'
     fulfil:'the customer has what they looked for: that interest ends now'
     head:'sign the heartbeat: what is the newest of everything'
     import:'take in an export, CSV or JSON Lines; names every line it cannot use'
     init:'make a list: keys, roles and an empty register'
+    list:'every agreement that stands, a line each'
     narrow:'end categories or purposes, everything else stays'
     object:'the customer wants no advertising: beats everything, for ever'
     pause:'nothing until a time'
@@ -201,6 +204,24 @@ _shtab_presence_consents_add_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_presence_consents_add_defaults_added=0
 
+_shtab_presence_consents_apply_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-v,--verbose}"[where it fails, say where in the program]"
+  "--no-color[no colours, as with NO_COLOR in the environment]"
+  "--directory[the list\'s folder (consents)]:DIR:_files -/"
+  "--json[one JSON object on stdout]"
+  "*--mqtt[send notices to this broker now\; several times\: to the first that takes them]:HOST:PORT:"
+  "--mqtt-user[NAME]:NAME:"
+  "--mqtt-password-file[FILE]:FILE:_files"
+  "--mqtt-ca[TLS\: the broker\'s authority, PEM]:FILE:_files"
+  "--mqtt-certificate[FILE]:FILE:_files"
+  "--mqtt-key[FILE]:FILE:_files"
+  ":JSON Lines\; - for standard input:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_presence_consents_apply_defaults_added=0
+
 _shtab_presence_consents_customers_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {-v,--verbose}"[where it fails, say where in the program]"
@@ -212,6 +233,18 @@ _shtab_presence_consents_customers_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_presence_consents_customers_defaults_added=0
+
+_shtab_presence_consents_find_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-v,--verbose}"[where it fails, say where in the program]"
+  "--no-color[no colours, as with NO_COLOR in the environment]"
+  "--directory[the list\'s folder (consents)]:DIR:_files -/"
+  "--json[one JSON object on stdout]"
+  ":a reference, or a part of an id:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_presence_consents_find_defaults_added=0
 
 _shtab_presence_consents_fulfil_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -284,6 +317,17 @@ _shtab_presence_consents_init_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_presence_consents_init_defaults_added=0
+
+_shtab_presence_consents_list_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-v,--verbose}"[where it fails, say where in the program]"
+  "--no-color[no colours, as with NO_COLOR in the environment]"
+  "--directory[the list\'s folder (consents)]:DIR:_files -/"
+  "--json[one JSON object on stdout]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_presence_consents_list_defaults_added=0
 
 _shtab_presence_consents_narrow_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -702,11 +746,14 @@ _shtab_presence_consents() {
       curcontext="${curcontext%:*:*}:_shtab_presence_consents-$line[1]:"
       case $line[1] in
         add) _arguments -C -s $_shtab_presence_consents_add_options ;;
+        apply) _arguments -C -s $_shtab_presence_consents_apply_options ;;
         customers) _arguments -C -s $_shtab_presence_consents_customers_options ;;
+        find) _arguments -C -s $_shtab_presence_consents_find_options ;;
         fulfil) _arguments -C -s $_shtab_presence_consents_fulfil_options ;;
         head) _arguments -C -s $_shtab_presence_consents_head_options ;;
         import) _arguments -C -s $_shtab_presence_consents_import_options ;;
         init) _arguments -C -s $_shtab_presence_consents_init_options ;;
+        list) _arguments -C -s $_shtab_presence_consents_list_options ;;
         narrow) _arguments -C -s $_shtab_presence_consents_narrow_options ;;
         object) _arguments -C -s $_shtab_presence_consents_object_options ;;
         pause) _arguments -C -s $_shtab_presence_consents_pause_options ;;

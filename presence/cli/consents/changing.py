@@ -169,11 +169,17 @@ def _again(
     return dict.fromkeys(options.again, now_s if options.given is None else options.given)
 
 
-def _identity_key(path: Path | None) -> bytes:
-    if path is None:
+def _identity_key(given: Path | str | None) -> bytes:
+    """In a file; or itself, in a line of `apply`."""
+    if given is None:
         return b""
+    if isinstance(given, str):
+        try:
+            return parse_identity_key(given)
+        except ValueError:
+            raise UsageError("identity_key: 32 hex digits are wanted") from None
     try:
-        text = sys.stdin.readline() if str(path) == "-" else path.read_text(encoding="ascii")
+        text = sys.stdin.readline() if str(given) == "-" else given.read_text(encoding="ascii")
         return parse_identity_key(text.strip())
     except (OSError, ValueError):
-        raise UsageError(f"--identity-key {path}: a file with 32 hex digits is wanted") from None
+        raise UsageError(f"--identity-key {given}: a file with 32 hex digits is wanted") from None

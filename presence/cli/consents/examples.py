@@ -26,6 +26,12 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
       --mqtt-user consents --mqtt-password-file broker.password   # at once""",
     ),
     "object": ("presence consents object --directory acme anna",),
+    "apply": ("presence consents apply --directory acme changes.jsonl",),
+    "list": ("presence consents list --directory acme --json | jq .id",),
+    "find": (
+        "presence consents find --directory acme ann",
+        "presence consents find --directory acme mfrggzdfmzt      # by reference",
+    ),
     "import": ("presence consents import --directory acme export.csv --delimiter ';'",),
     "publish": (
         FIRST_LIST[2],

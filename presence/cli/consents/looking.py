@@ -1,9 +1,10 @@
-"""`presence consents status, show, customers`: the list in numbers, one agreement, one audience's
-keys.
+"""`presence consents status, show, list, find, customers`: the list in numbers, one agreement, all
+of them, one audience's keys.
 """
 
 import argparse
 import json
+import sys
 
 from presence.cli.consents.options import (
     answer,
@@ -11,8 +12,10 @@ from presence.cli.consents.options import (
     outbox_of,
     service_of,
 )
+from presence.cli.exit_codes import ExitCode
 from presence.consent_service.agreeing import ref_text
 from presence.consent_service.register import State
+from presence.core.consent.model import Consent
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError
 
@@ -81,6 +84,39 @@ def show(options: argparse.Namespace) -> int:
     return answer(
         options, values, "\n".join(f"{name}: {_words(value)}" for name, value in values.items())
     )
+
+
+def listed(options: argparse.Namespace) -> int:
+    with service_of(options) as service:
+        for name, consent in service.register.customers():
+            _row(options, name, consent, service.clock())
+    return ExitCode.OK
+
+
+def find(options: argparse.Namespace) -> int:
+    """What is there and is not found is no fault: 1, as `grep` says it."""
+    found = 0
+    with service_of(options) as service:
+        for name, consent in service.register.customers():
+            if options.word == ref_text(consent.ref) or options.word.lower() in name.lower():
+                _row(options, name, consent, service.clock())
+                found += 1
+    if not found:
+        print("no agreement that stands has this reference or these letters", file=sys.stderr)
+    return ExitCode.OK if found else ExitCode.WARN
+
+
+def _row(options: argparse.Namespace, name: str, consent: Consent, now_s: float) -> None:
+    values = {
+        "id": name,
+        "ref": ref_text(consent.ref),
+        "version": consent.version,
+        "until": rfc3339(consent.not_after_s),
+        "paused": consent.paused_until_s > now_s,
+        "purposes": sorted(consent.purposes),
+    }
+    words = f"{values['until']}  {'paused' if values['paused'] else '':6}  {name}"
+    answer(options, values, f"{values['ref']}  {words}")
 
 
 def customers(options: argparse.Namespace) -> int:

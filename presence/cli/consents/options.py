@@ -101,5 +101,9 @@ def warn(doubts: Iterable[str]) -> None:
 
 
 def answer(options: argparse.Namespace, values: Mapping[str, object], sentence: str) -> int:
+    """`options.line`: which line of `apply` it is the answer to."""
+    if options.json:
+        line = getattr(options, "line", None)
+        values = values if line is None else {"line": line, **values}
     print(json.dumps(values, ensure_ascii=False) if options.json else sentence)
     return 0

@@ -36,6 +36,7 @@ def add(commands: Commands) -> None:
     _add_init(actions)
     _add_add(actions)
     _add_what_takes_away(actions)
+    _add_apply(actions)
     _add_import(actions)
     _add_publish(actions)
     _add_rotate(actions)
@@ -50,7 +51,9 @@ def _action(actions: Commands, name: str, work: str, summary: str) -> argparse.A
         summary=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
         examples=EXAMPLES[name],
-        exits=EXITS | ({ExitCode.WARN: BAD_LINES} if name == "import" else {}),
+        exits=EXITS
+        | ({ExitCode.WARN: "nothing is found"} if name == "find" else {})
+        | ({ExitCode.WARN: BAD_LINES} if name in ("apply", "import") else {}),
     )
     action.add_argument(
         "--directory",
@@ -244,6 +247,17 @@ def _add_what_takes_away(actions: Commands) -> None:
     taking("object", "objection", "the customer wants no advertising: beats everything, for ever")
 
 
+def _add_apply(actions: Commands) -> None:
+    action = _action(
+        actions,
+        "apply",
+        "applying:start",
+        "lines of JSON, each one action with its options; an answer to each",
+    )
+    action.add_argument("file", type=Path, metavar="FILE", help="JSON Lines; - for standard input")
+    _add_broker(action)
+
+
 def _add_import(actions: Commands) -> None:
     action = _action(
         actions,
@@ -339,6 +353,11 @@ def _add_looks(actions: Commands) -> None:
     )
     show = "one agreement, as gateways are given it; no key is shown"
     _add_customer(_action(actions, "show", "looking:show", show))
+    _action(actions, "list", "looking:listed", "every agreement that stands, a line each")
+    find = _action(
+        actions, "find", "looking:find", "whose a reference is, or which ids have these letters"
+    )
+    find.add_argument("word", metavar="WORD", help="a reference, or a part of an id")
     customers = _action(
         actions,
         "customers",

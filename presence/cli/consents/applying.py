@@ -1,0 +1,115 @@
+"""`presence consents apply`: lines of JSON, each one action as it is typed, in one process and with
+one answer each.
+
+A line names the options of its action, without their dashes; the parser of that action reads it, so
+a line can say what can be typed, and nothing else.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any, Final, TextIO
+
+from presence.cli.command import Parser, meant, work_of
+from presence.cli.exit_codes import ExitCode
+from presence.cli.parsers import parser
+from presence.errors import PresenceError, UsageError, reason_of
+
+ACTIONS: Final = (
+    *("add", "narrow", "fulfil", "pause", "resume", "withdraw", "object"),
+    *("show", "status", "publish", "head"),
+)
+"""Not those that last, that ask for two root keys, or that answer with more than one object."""
+OF_THE_COMMAND: Final = {"help", "directory", "json", "verbose", "no-color", "loop", "every"}
+KEY: Final = "identity-key"
+"""In a line the key itself, where an option names a file."""
+
+
+def start(options: argparse.Namespace) -> int:
+    bad = 0
+    with _opened(options) as file:
+        top = parser()
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                typed = _typed(line, number, top, options)
+                work_of(typed)(typed)
+            except PresenceError as error:
+                bad += 1
+                print(json.dumps({"line": number, "error": str(error)}, ensure_ascii=False))
+            sys.stdout.flush()  # whoever waits for this answer before the next line
+    return ExitCode.WARN if bad else ExitCode.OK
+
+
+@contextlib.contextmanager
+def _opened(options: argparse.Namespace) -> Iterator[TextIO]:
+    if str(options.file) == "-":
+        yield sys.stdin
+        return
+    try:
+        file = options.file.open(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{options.file}: {reason_of(error)}") from error
+    with file:
+        yield file
+
+
+def _typed(line: str, number: int, top: Parser, options: argparse.Namespace) -> argparse.Namespace:
+    """With the folder and the broker of the whole. Raises UsageError."""
+    try:
+        said = json.loads(line)
+    except ValueError as error:
+        raise UsageError(f"no JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise UsageError('no JSON object such as {"action": "pause", "id": "anna"}')
+    action = said.pop("action", None)
+    if action not in ACTIONS:
+        use = meant(str(action), ACTIONS) or f": use {', '.join(ACTIONS)}"
+        raise UsageError(f"action: {action!r} is none{use}")
+    values = {name.replace("_", "-"): value for name, value in said.items()}
+    if alien := OF_THE_COMMAND & values.keys():
+        raise UsageError(f"{min(alien)}: is no word of a line")
+    if values.get("id") == "-":
+        raise UsageError("id: in a line it is the id itself")
+    key = values.pop(KEY, None) if action == "add" else None
+    command = top.commands()["consents"].commands()[action]
+    shared = {
+        name: value
+        for name, value in vars(options).items()
+        if name in ("directory", "verbose") or name.startswith("mqtt")
+    }
+    typed = _parsed(top, ["consents", action, *_words(command, values)])
+    vars(typed).update(shared, json=True, line=number)
+    if key is not None:
+        typed.identity_key = str(key)
+    return typed
+
+
+def _words(command: Parser, values: dict[str, Any]) -> Iterator[str]:
+    """As it would be typed: options first, then what has its place."""
+    placed = [action.dest for action in command._actions if not action.option_strings]
+    for name, value in values.items():
+        if name in placed:
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            if each is True:
+                yield f"--{name}"
+            elif each not in (False, None):
+                yield f"--{name}={each}"
+    if words := [str(values[name]) for name in placed if name in values]:
+        yield from ("--", *words)
+
+
+def _parsed(top: Parser, words: list[str]) -> argparse.Namespace:
+    """Raises UsageError."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return top.parse_args(words)
+    except SystemExit:
+        first = (said.getvalue().splitlines() or ["cannot be used"])[0]
+        raise UsageError(first.partition(": ")[2] or first) from None
