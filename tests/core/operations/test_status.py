@@ -1,9 +1,7 @@
 """What is said to an operator: each trouble with its next step, and nothing where all is well."""
 
 import json
-import math
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import pytest
@@ -12,51 +10,20 @@ from presence.core.consent.freshness import NEXT_STEP, Freshness
 from presence.core.operations.entry_report import (
     TOTALS,
     CounterReport,
-    DelayBounds,
-    EntryReport,
     WalkShare,
 )
 from presence.core.operations.snapshot import (
-    HOURLY,
     Alarm,
     DoorStanding,
     Radio,
     RadioState,
-    Snapshot,
 )
 from presence.core.operations.status import as_json, as_lines, next_steps
 from presence.core.place import Place
 from presence.core.visit.crossings import CounterRefusal
 from presence.core.visit.walks import Walked
-from tests.support.builders import START_S, moment
-
-STICK = "00:1A:7D:DA:71:13"
-WELL = Snapshot(
-    at=moment(),
-    version="1.2.3",
-    started_utc_s=START_S - 60,
-    armed=True,
-    open=True,
-    freshness=Freshness.FRESH,
-    next_step="",
-    list_seq=7,
-    list_entries=1200,
-    list_age_s=31.4,
-    list_proven_utc_s=START_S - 5,
-    key_window_end_utc_s=START_S + 90_000,
-    refreshes={},
-    radios=(Radio("hci0", RadioState.LISTENING, 0),),
-    broker_connected=True,
-    broker_trouble="",
-    broker_codes={},
-    hourly=dict.fromkeys(HOURLY, 0),
-    outbox=0,
-    overflowed=0,
-    clock_synchronised=True,
-    disk_free_bytes=9_000_000_000,
-    storage_failing=False,
-    alarms={},
-)
+from tests.support.builders import START_S
+from tests.support.status_answers import STICK, WELL, a_report
 
 
 def test_where_all_is_well_nothing_is_to_be_done() -> None:
@@ -165,14 +132,6 @@ def test_each_antenna_is_shown_with_its_place_and_the_adapter_that_serves_it_tod
 
 
 # ---------------------------------------------------------------- the door's figures
-
-
-def a_report(**changes: Any) -> EntryReport:
-    counts = dict.fromkeys(TOTALS) | {"entered": 45, "late": 0, "suspect": 5}
-    delays = {0.5: DelayBounds(4, 5), 0.9: DelayBounds(300, math.inf)}
-    walks = {Walked.PAST: WalkShare(26, 0, 0.0, 0.132), Walked.IN: WalkShare(25, 1, 0.001, 0.204)}
-    values = {"day": date(2026, 11, 22), "counts": counts, "delays": delays, "walks": walks}
-    return EntryReport(**{**values, **changes})
 
 
 def test_the_figures_of_the_last_day_are_said_between_their_bounds() -> None:
