@@ -142,14 +142,18 @@ class Pipeline:
         """In the order in which it was heard."""
         receive = self.engine.receive
         steps: list[Step] = []
-        for heard in batch:
-            step = (
-                receive(heard) if isinstance(heard, Advertisement) else self.engine.answered(heard)
-            )
-            if step is not NOTHING:
-                steps.append(step)
-        if steps:
-            self._commit(*steps)
+        try:
+            for heard in batch:
+                step = (
+                    receive(heard)
+                    if isinstance(heard, Advertisement)
+                    else self.engine.answered(heard)
+                )
+                if step is not NOTHING:
+                    steps.append(step)
+        finally:  # a fault takes nothing from those before it
+            if steps:
+                self._commit(*steps)
 
     def advance(self, now: Moment) -> None:
         step = self.engine.advance(now)

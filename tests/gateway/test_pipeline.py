@@ -4,6 +4,7 @@ a restart.
 
 import asyncio
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from presence.core.consent.gate import Denied, Reason
 from presence.core.event.outbox import Step
+from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
 from presence.gateway.pipeline import SAVE_HEARD_S, Intake, Pipeline
 from presence.ports import OutgoingMessage, Stored
@@ -72,6 +74,21 @@ def test_a_visit_and_its_event_are_stored_together() -> None:
     stored = store.load()
     assert stored.visits == (visit(entered_at=moment(7), heard_at=moment(7)),)
     assert stored.pending == tuple(pipeline.outbox.pending)
+
+
+def test_a_fault_within_a_batch_takes_nothing_from_who_came_in_before_it() -> None:
+    store = MemoryStore()
+    pipeline = a_pipeline(store)
+
+    def spoilt() -> Iterator[Advertisement]:
+        yield from approach()
+        raise RuntimeError("a fault of ours")
+
+    with pytest.raises(RuntimeError):
+        pipeline.receive_all(spoilt())
+
+    assert [visit.ref for visit in store.load().visits] == [consent().ref]
+    assert store.load().pending == tuple(pipeline.outbox.pending)
 
 
 def test_an_event_is_stored_as_announced_before_it_is_sent() -> None:
