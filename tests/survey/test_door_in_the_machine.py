@@ -2,6 +2,7 @@
 the shipped settings do not fit it, and the walks find some that do, whatever the fading.
 """
 
+import sys
 from random import Random
 
 import pytest
@@ -12,6 +13,7 @@ from presence.core.visit.walks import Trial, Walked, WalkReading
 from presence.diagnosis.findings import Verdict
 from presence.survey.guide import Recorded, Walks, broker_act, phone_act, walk_acts
 from presence.survey.walking import Tuning, judge_walk, tune
+from tests.system.guest.asking import answered
 from tests.system.guest.door import (
     FADING_DB,
     INSIDE_DBM,
@@ -58,9 +60,18 @@ def standing(rssi_dbm: int, seconds: float) -> Trial:
 
 
 def test_the_technician_knows_each_part_by_one_of_its_words() -> None:
-    for act in (phone_act(10), *walk_acts(2), broker_act(30)):
-        if act.ask:
-            assert strength_asked(f"{act.ask} Enter when you are ready") in WALKS.values()
+    asks = [act.ask for act in (phone_act(10), *walk_acts(2), broker_act(30, "soon")) if act.ask]
+    assert len({id(strength_asked(ask)) for ask in asks}) == len(WALKS)
+
+
+def test_a_visit_over_a_pipe_is_answered_to_its_end() -> None:
+    walked: list[Strength] = []
+    command = [sys.executable, "-m", "presence", "scan-test", "--simulated", "--speed", "300"]
+    steps = ["--steps", "phone,walk,broker", "--rounds", "2", "--ready", "0"]
+    told = answered([*command, *steps], lambda asked: walked.append(strength_asked(asked)))
+    assert told["code"] in {0, 1, 2}, told["said"]
+    assert "end to end" in told["said"]
+    assert {id(walk) for walk in walked} == {id(walk) for walk in WALKS.values()}
 
 
 @pytest.mark.parametrize("seed", range(4))

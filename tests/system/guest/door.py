@@ -16,9 +16,6 @@ OUTSIDE_DBM: Final = -70
 """Of customers who stand still: the second is an entry at the shipped threshold, and none at this
 door's.
 """
-LINE: Final = 130
-"""Of what was said the end: what is asked for now, and not what was found before."""
-
 Strength = Callable[[float], float]
 """Takes the seconds since the act began; in dBm."""
 
@@ -39,19 +36,21 @@ def _between(*points: tuple[float, float]) -> Strength:
 WALKS: Final = {
     "told apart": _between((0, -45)),
     "at the window": _between((0, -74), (15, -74)),
-    "past the shop": _between((0, -85), (5, -71), (10, -85)),
+    "past the shop": _between((0, -85), (5, -71), (10, -85), (15, -71), (20, -85)),
     "do not cross": _between((0, -86), (8, -74), (11, -69), (15, -72)),
     "far corner": _between(
-        (0, -86), (8, -75), (10, -64), (13, -50), (18, -46), (24, -54), (30, -48)
+        *((0, -86), (8, -75), (10, -64), (13, -50), (18, -46), (24, -54), (30, -48)),
+        *((34, -67), (40, -85)),
     ),
-    "Go out": _between((0, -50), (4, -67), (10, -85)),
     "and stay": _between((0, -86), (8, -75), (10, -64), (13, -50), (18, -46)),
 }
-"""What the tool asks for, in its own words."""
+"""What the tool asks for, in its own words; each until the last bell of it."""
 
 
 def strength_asked(said: str) -> Strength:
-    """Of the walk that the end of what was said asks for; raises ValueError for none, or two."""
-    line = " ".join(said.split())[-LINE:]
-    (strength,) = (walk for words, walk in WALKS.items() if words in line)
-    return strength
+    """Of the walk that was asked for last; raises ValueError where none was."""
+    text = " ".join(said.split())
+    place, words = max((text.rfind(words), words) for words in WALKS)
+    if place < 0:
+        raise ValueError(f"no walk that this technician knows: {text[-200:]}")
+    return WALKS[words]
