@@ -14,7 +14,7 @@ from tests.support.shops import Shop
 COMMANDS = dict(commands_of(parser()))
 ARGUMENTS = {
     "run": (), "check": (), "config show": (), "replay": ("walk.btsnoop",), "support-bundle": (),
-    "subject-report": ("--ref", "mZ3kQ0a1Bc8"),
+    "subject-report": ("--ref", "mZ3kQ0a1Bc8"), "evidence": ("--no-strangers",),
 }  # fmt: skip
 """Commands that cannot do without settings."""
 WITHOUT = {"status", "audit", "engine-test", "scan-test", "satellite"}

@@ -140,5 +140,5 @@ async def test_of_a_running_gateway_the_bundle_has_its_status(tmp_path: Path) ->
         "broker",
     }
     assert output.stat().st_mode & 0o077 == 0
-    assert again == 1
+    assert again == 69
     assert "name another file" in trouble

@@ -100,12 +100,18 @@ def _others(command: Parser) -> list[str]:
 def _synopsis(command: Parser) -> list[str]:
     """What must be given by name, and the rest as one word."""
     words = [
-        _named(action)[-1] if action.option_strings else _value(action)
+        _named(action)[-1] if action.option_strings else _positional(action)
         for action in command._actions
-        if action.required and (action.option_strings or not command.commands())
+        if (action.required if action.option_strings else not command.commands())
     ]
     rest = "COMMAND …" if command.commands() else "[OPTION …]"
     return [".PP", f".B {_text(command.prog)}", _text(" ".join([rest, *words]))]
+
+
+def _positional(action: argparse.Action) -> str:
+    """By `nargs`: what `required` says of these is another thing in each Python."""
+    value = _value(action)
+    return f"[{value}]" if action.nargs in {"?", "*", argparse.REMAINDER} else value
 
 
 def _options(command: Parser) -> Iterator[str]:
