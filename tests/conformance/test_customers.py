@@ -13,7 +13,7 @@ from presence.conformance.customers import (
     read_customers,
     whose_turn,
 )
-from presence.errors import ConfigurationError
+from presence.errors import StorageError, UsageError
 from scripts import offer_engine
 
 COOL_DOWN_S = 600
@@ -33,7 +33,7 @@ def test_kit_and_engine_read_the_same_customers_and_nobody_else_reads_the_file(m
 
 
 def test_no_file_is_written_over(made: Path) -> None:
-    with pytest.raises(ConfigurationError, match="File exists"):
+    with pytest.raises(StorageError, match="file exists"):
         make_customers(made)
 
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_none_is_named_with_its_line(
     tmp_path: Path, line: str, complaint: str
 ) -> None:
     (tmp_path / "customers").write_text(f"{line}\n")
-    with pytest.raises(ConfigurationError, match=complaint):
+    with pytest.raises(UsageError, match=complaint):
         read_customers(tmp_path / "customers")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(StorageError, match="cannot be read"):
         read_customers(tmp_path / "another")

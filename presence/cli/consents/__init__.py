@@ -15,6 +15,7 @@ its folder holds the customers' identity keys. One folder is one list.
   init       keys, roles and an empty register
   add        a customer agreed; also to renew or to change an agreement
   import     many customers, from CSV or JSON Lines
+  apply      any of these, a line of JSON each, in one process
   narrow     a category or purpose less
   fulfil     the customer has what they looked for: that interest ends now
   pause      nothing until a time; `resume` ends it
@@ -25,6 +26,8 @@ its folder holds the customers' identity keys. One folder is one list.
   rotate     replace a key
   status     how the list is, in numbers
   show       one agreement
+  list       every agreement that stands
+  find       whose a reference is, or which ids have some letters
   customers  the pairwise keys of one audience, for its offer engine
 """
 
@@ -33,6 +36,6 @@ Gateways read acme/repository (over HTTPS or as a folder), and are given
 acme/repository/metadata/1.root.json by hand.
 
 What takes away (narrow, fulfil, pause, withdraw, object) also writes a signed
-notice into the folder `outbox`; with --mqtt it goes to the broker at once.
+revocation into the folder `outbox`; with --mqtt it goes to the broker at once.
 What gives waits for `publish`. Formats: docs/consent-list.md
 """
