@@ -86,14 +86,14 @@ def test_a_file_of_another_kind_is_refused_in_words(
 
 def test_what_scan_test_exports_is_read_with_all_of_its_walks(tmp_path: Path) -> None:
     path = tmp_path / "walks.jsonl"
-    done = simulated("--steps", "walk", "--rounds", "2", "--export-walks", path)
+    done = simulated("--steps", "walk", "--rounds", "1", "--export-walks", path)
     assert done.returncode in (0, 1), done.stderr
     read = read_walks(path)
     assert (read.source, read.plan) == ("simulated", "pair")
     assert set(read.places) == set(Place)
     kinds = [episode.kind for episode in read.episodes]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        "window": 4, "passer": 8, "doorway": 4, "customer": 4,
-    }  # fmt: skip
+        "window": 2, "passer": 4, "doorway": 2, "customer": 2,
+    }, "a first round walks every kind with both phones"  # fmt: skip
     entries = [episode for episode in read.episodes if episode.is_entry]
     assert all(len(entry.at_s) > 20 and entry.left_at_s == 30 for entry in entries)

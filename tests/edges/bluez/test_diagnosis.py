@@ -5,10 +5,10 @@ import contextlib
 import errno
 import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from subprocess import PIPE, Popen
 
 import pytest
 
@@ -125,11 +125,12 @@ def test_what_the_system_does_not_show_is_not_guessed(tmp_path: Path) -> None:
 
 
 def test_the_command_line_of_another_process_is_read_word_by_word() -> None:
-    with subprocess.Popen(["sleep", "60"]) as other:
-        try:
-            assert command_of(other.pid) == ["sleep", "60"]
-        finally:
-            other.kill()
+    with Popen(["cat", "-", "-"], stdin=PIPE, stdout=PIPE) as other:
+        assert other.stdin is not None and other.stdout is not None
+        other.stdin.write(b"here\n")
+        other.stdin.flush()
+        other.stdout.readline()  # before a program runs, its command line may still be empty
+        assert command_of(other.pid) == ["cat", "-", "-"]
 
 
 def settings(mode: RadioMode = RadioMode.ACTIVE, *adapters: str) -> Settings:
