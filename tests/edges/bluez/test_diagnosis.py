@@ -126,7 +126,8 @@ def test_what_the_system_does_not_show_is_not_guessed(tmp_path: Path) -> None:
 
 def test_the_command_line_of_another_process_is_read_word_by_word() -> None:
     with Popen(["cat", "-", "-"], stdin=PIPE, stdout=PIPE) as other:
-        assert other.stdin is not None and other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout is not None
         other.stdin.write(b"here\n")
         other.stdin.flush()
         other.stdout.readline()  # before a program runs, its command line may still be empty
