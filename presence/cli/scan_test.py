@@ -13,7 +13,6 @@ from presence.cli.exit_codes import ExitCode
 from presence.cli.termination import unless_terminated
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key
-from presence.core.place import Place
 from presence.diagnosis.findings import Verdict
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
@@ -155,16 +154,12 @@ def record(
     if outcome.tuned is None:
         return
     walk, now_s = outcome.results[SurveyStep.WALK].finding, SystemClock().now().utc_s
-    hung = {**dict.fromkeys(outcome.addresses, Place.INSIDE), **outcome.tuned.walks.places}
     store_key = read_store_key(settings.store.key_file)
     signed = calibration.Signed(
         verdict=walk.verdict.name,
         found=walk.found,
         measured=measured(outcome.tuned),
-        antennas=[
-            calibration.HungAntenna(name, outcome.addresses.get(name, ""), place.value)
-            for name, place in sorted(hung.items())
-        ],
+        antennas=outcome.site.antennas,
         phones=options.phones,
         signed_off_by=options.sign_off or "",
         months=options.valid_months,

@@ -1,12 +1,13 @@
 """What a visit has come to: the result of each step, the walks, and how long it took."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from presence import __version__
 from presence.diagnosis.findings import Verdict
+from presence.edges.host.calibration import HungAntenna
 from presence.survey.guide import SurveyStep, Walks
 from presence.survey.judging import Result
 from presence.survey.walking import Tuning
@@ -19,27 +20,19 @@ STEPS_TITLE: Final = {
 }
 
 
-class InstalledAntenna(NamedTuple):
-    name: str
-    """As the settings have it."""
-    address: str
-    """Empty where it could not be asked for."""
-    place: str
-
-
 @dataclass(frozen=True, slots=True)
 class InstalledSite:
     """What a commissioning record says of the installation."""
 
     machine: str = ""
     time_zone: str = "UTC"
-    antennas: Sequence[InstalledAntenna] = ()
+    antennas: Sequence[HungAntenna] = ()
     settings_sha256: str = ""
 
 
 @dataclass(slots=True)
 class SurveyOutcome:
-    """All that is known at the end; holds no address and no identifier."""
+    """All that is known at the end; holds no identifier, and no address but our own antennas'."""
 
     source: str
     place: str
@@ -48,8 +41,6 @@ class SurveyOutcome:
     results: dict[SurveyStep, Result] = field(default_factory=dict)
     walks: Walks = field(default_factory=Walks)
     tuned: Tuning | None = None
-    addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Of our own antennas, by their names, where they could be asked for."""
     applied: bool = False
     """The suggestion was written into the configuration."""
     signed_off_by: str = ""

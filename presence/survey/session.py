@@ -18,7 +18,7 @@ from presence.core.rules import Rules
 from presence.core.visit.calibration import entered_after_s
 from presence.core.visit.side import ARRIVED_S
 from presence.core.visit.walks import Trial, Walked
-from presence.edges.host.calibration import settings_digest
+from presence.edges.host.calibration import HungAntenna, settings_digest
 from presence.edges.host.machine import machine_model
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.carried import Carried
@@ -41,13 +41,7 @@ from presence.survey.guide import (
 )
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
-from presence.survey.outcome import (
-    STEPS_TITLE,
-    InstalledAntenna,
-    InstalledSite,
-    SurveyOutcome,
-    minutes,
-)
+from presence.survey.outcome import STEPS_TITLE, InstalledSite, SurveyOutcome, minutes
 from presence.survey.plans import REMEDIES, ShopPlan, plan_of
 from presence.survey.screen import LEAVE, WIDTH, Screen, wrapped
 from presence.survey.stopping import enough, looks_after
@@ -124,7 +118,6 @@ class Session:
             ear.what,
             f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}",
             site=_site(settings, ear, phones),
-            addresses=ear.addresses,
         )
         self._plan = plan
         self._settings = settings
@@ -367,7 +360,7 @@ def _site(settings: Settings, ear: Ear, phones: TestPhones) -> InstalledSite:
         machine_model(),
         settings.store.time_zone,
         [
-            InstalledAntenna(name, ear.addresses.get(name, ""), place.value)
+            HungAntenna(name, ear.addresses.get(name, ""), place.value)
             for name, place in sorted(hung.items())
         ],
         settings_digest(settings),

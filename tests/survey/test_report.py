@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from presence.diagnosis.findings import Finding, Verdict
+from presence.edges.host.calibration import HungAntenna
 from presence.edges.host.machine import machine_model
 from presence.survey.guide import SurveyStep
 from presence.survey.judging import Result
-from presence.survey.outcome import InstalledAntenna, InstalledSite, SurveyOutcome
+from presence.survey.outcome import InstalledSite, SurveyOutcome
 from presence.survey.report import page
 from presence.survey.report_style import STYLE
 from tests.support.surveys import tuned_by, walked
@@ -21,8 +22,8 @@ SITE = InstalledSite(
     "Raspberry Pi 4 Model B",
     "Europe/Helsinki",
     [
-        InstalledAntenna("hci1", "00:1A:7D:DA:71:13", "outside"),
-        InstalledAntenna("attic", "", "door"),
+        HungAntenna("hci1", "00:1A:7D:DA:71:13", "outside"),
+        HungAntenna("attic", "", "door"),
     ],
     "ab" * 32,
 )
