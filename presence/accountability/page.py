@@ -11,10 +11,10 @@ from typing import Final
 from presence import __version__
 from presence.accountability.processing import RecordPart
 from presence.accountability.report import NOT_SHOWN, EvidenceReport
-from presence.accountability.strangers import SearchedArea, StrangerTest
+from presence.accountability.strangers import StrangerTest
+from presence.counting import counted
 from presence.diagnosis.findings import Finding
-from presence.edges.host.files import replace_file
-from presence.errors import StorageError
+from presence.edges.host.files import replace_page
 
 STYLE: Final = """
 :root { color-scheme: light dark; --text: #1a1a1a; --quiet: #4a4a4a; --line: #dcdcdc;
@@ -69,13 +69,8 @@ ul { margin: 6px 0; padding-left: 22px; }
 
 
 def write_page(report: EvidenceReport, path: Path) -> None:
-    """Raises StorageError. Only its owner may read it, until they decide otherwise."""
-    try:
-        replace_file(path, page(report).encode(), durable=False)
-    except OSError as error:
-        raise StorageError(
-            f"{path}: {error.strerror}: name a file in a folder where you may write (--output)"
-        ) from error
+    """Raises StorageError."""
+    replace_page(path, page(report), option=" (--output)")
 
 
 def page(report: EvidenceReport) -> str:
@@ -171,10 +166,11 @@ def _stranger_test(test: StrangerTest | None) -> Iterator[str]:
     yield '<table><tr><th>Searched</th><th class="n">How much</th><th class="n">Bytes</th>'
     yield "<th>Found</th></tr>"
     for each in test.searched:
+        things = counted(each.things, each.unit.removesuffix("s"), each.unit)
         found = "<br>".join(map(escape, each.found)) or "nothing"
         verdict = f"{_badge('FAIL')} {found}" if each.found else found
         yield (
-            f'<tr><td>{escape(each.area)}</td><td class="n">{_counted(each)}</td>'
+            f'<tr><td>{escape(each.area)}</td><td class="n">{things}</td>'
             f'<td class="n">{each.octets:,}</td><td class="found">{verdict}</td></tr>'
         )
     yield "</table>"
@@ -185,10 +181,6 @@ def _stranger_test(test: StrangerTest | None) -> Iterator[str]:
     )
     if not test.broker:
         yield "<p>Messages were not searched: no broker program is installed here.</p>"
-
-
-def _counted(area: SearchedArea) -> str:
-    return f"{area.things:,} {area.unit if area.things != 1 else area.unit.removesuffix('s')}"
 
 
 def _looks(report: EvidenceReport) -> Iterator[str]:

@@ -4,7 +4,6 @@ Nothing in it is about a person.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -28,6 +27,7 @@ from presence.core.operations.audit_chain import ChainVerdict
 from presence.core.operations.audit_words import in_words
 from presence.core.timestamps import duration, rfc3339
 from presence.diagnosis.findings import Finding, Verdict
+from presence.edges.host.clock import local_time
 
 SHOWN: Final = 20
 """Of the audit log's records, the last; `presence audit show` tells all."""
@@ -102,10 +102,7 @@ class EvidenceReport:
 
     def local(self, text: str) -> str:
         """A time of the audit log by the shop's clock."""
-        try:
-            return datetime.fromisoformat(text).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
-        except ValueError:
-            return text
+        return local_time(text, self.zone, "%Y-%m-%d %H:%M")
 
     def promised(self) -> Iterator[tuple[str, str, str]]:
         """Number, sentence, and how it is shown."""

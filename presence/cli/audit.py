@@ -4,25 +4,28 @@ it.
 
 import argparse
 import json
-from datetime import datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from presence.cli.exit_codes import ExitCode
-from presence.cli.folders import storage_of, time_zone_of
+from presence.cli.folders import folders_of
 from presence.core.operations.audit_chain import digest_of, record_of
 from presence.core.operations.audit_words import in_words
 from presence.counting import counted
 from presence.edges.host.audit import lines_of, look_at
+from presence.edges.host.clock import local_time
 from presence.errors import StorageError
 
 
 def start(options: argparse.Namespace) -> int:
-    directory = options.state_dir or storage_of(options.config).state_dir
+    directory, time_zone = options.state_dir, None
+    if directory is None:
+        storage, time_zone = folders_of(options.config)
+        directory = storage.state_dir
     try:
         if options.action == "verify":
             return _verify(directory, options)
-        return _show_lines(directory) if options.json else _show(directory, options)
+        return _show_lines(directory) if options.json else _show(directory, time_zone)
     except OSError as error:
         raise StorageError(
             f"{directory}: {error.strerror}: ask as presence's user or as root"
@@ -36,30 +39,21 @@ def _show_lines(directory: Path) -> int:
     return 0
 
 
-def _show(directory: Path, options: argparse.Namespace) -> int:
-    name = None if options.state_dir else time_zone_of(options.config)
-    zone = ZoneInfo(name) if name else None
+def _show(directory: Path, time_zone: str | None) -> int:
+    """`time_zone`: None: the machine's."""
+    zone = ZoneInfo(time_zone) if time_zone else None
     shown = 0
     for place, line in lines_of(directory):
         record = record_of(line)
         if record is None:
             print(f"{place}: this line cannot be read: `presence audit verify`")
         else:
-            print(f"{local_time(record['at'], zone)}  {in_words(record)}")
+            at = local_time(record["at"], zone, "%Y-%m-%d %H:%M:%S")
+            print(f"{at}  {in_words(record)}")
         shown += 1
     if not shown:
         print(f"{directory}: no audit log: has a gateway run here?")
     return 0
-
-
-def local_time(text: str, zone: tzinfo | None) -> str:
-    """`2026-11-23 16:05:07`, of the machine's time zone where None; as it stands where it is no
-    time.
-    """
-    try:
-        return datetime.fromisoformat(text).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-    except ValueError:
-        return text
 
 
 def _verify(directory: Path, options: argparse.Namespace) -> int:

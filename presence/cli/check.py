@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import sys
-import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime
@@ -17,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from presence.cli.command import width
 from presence.cli.exit_codes import ExitCode
+from presence.cli.findings import finding_lines
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import HearingPath
@@ -127,33 +127,8 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
 def _show(finding: Finding, *, quiet: bool) -> None:
     if quiet and finding.verdict is Verdict.PASS:
         return
-    for line in as_lines(finding, width() if sys.stdout.isatty() else None):
+    for line in finding_lines(finding, width() if sys.stdout.isatty() else None):
         print(line, flush=True)
-
-
-def as_lines(finding: Finding, columns: int | None) -> Iterator[str]:
-    """`columns`: that of the terminal; None: whole lines, for other programs to search."""
-    yield from _filled(f"{finding.verdict.name:4}  {finding.name:13}  ", finding.found, columns)
-    for step in finding.next_step.splitlines():
-        yield from _filled(f"{'':21}→ ", step, columns)
-
-
-def _filled(head: str, text: str, columns: int | None) -> Iterator[str]:
-    """`text` beside its head, and what has no room there under its own beginning."""
-    indent = " " * len(head)
-    found = (
-        [head + text]
-        if columns is None
-        else textwrap.wrap(
-            text,
-            columns,
-            initial_indent=head,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    )
-    yield from found or [head.rstrip()]
 
 
 def _store_key(settings: Settings) -> Iterator[Finding]:

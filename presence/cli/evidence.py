@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from presence.accountability.page import write_page
 from presence.accountability.report import EvidenceReport
 from presence.accountability.second_gateway import plant
+from presence.cli.findings import finding_lines
 from presence.cli.status import StatusUnanswered, asked
 from presence.config import Settings
 from presence.config.reading import load_with_lines
-from presence.core.operations.audit_chain import ChainVerdict, record_of
-from presence.edges.host.audit import lines_of, look_at
+from presence.core.operations.audit_chain import ChainVerdict
+from presence.edges.host.audit import read_whole
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.status_socket import FILE_NAME
 
@@ -54,9 +55,7 @@ def start(options: argparse.Namespace) -> int:
 
 def _show(report: EvidenceReport, path: Path | None) -> None:
     for finding in report.findings():
-        print(f"{finding.verdict.name:4}  {finding.name:10}  {finding.found}")
-        for line in finding.next_step.splitlines():
-            print(f"      {'':10}  → {line}")
+        print("\n".join(finding_lines(finding, None, names=10)))
     print(f"\n{path}: for the data-protection officer; open it in a browser, or print it")
 
 
@@ -70,10 +69,9 @@ def _status(settings: Settings) -> tuple[Mapping[str, Any] | None, str]:
 
 def _audit_log(
     state_dir: Path,
-) -> tuple[ChainVerdict | None, list[Mapping[str, Any]], str]:
+) -> tuple[ChainVerdict | None, Sequence[Mapping[str, Any]], str]:
     """Records that can be read, and why there are none."""
     try:
-        found = [record_of(line) for _, line in lines_of(state_dir)]
-        return look_at(state_dir), [record for record in found if record is not None], ""
+        return *read_whole(state_dir), ""
     except OSError as error:
         return None, [], f"{state_dir}: {error.strerror}: ask as presence's user or as root"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from presence.cli.exit_codes import ExitCode
-from presence.cli.folders import storage_of
+from presence.cli.folders import folders_of
 from presence.core.operations.status import as_lines
 from presence.edges.host.status_socket import FILE_NAME, ask
 from presence.errors import PresenceError, reason_of
@@ -16,7 +16,7 @@ from presence.errors import PresenceError, reason_of
 def socket_of(options: argparse.Namespace) -> Path:
     if options.socket is not None:
         return Path(options.socket)
-    return storage_of(options.config).runtime_dir / FILE_NAME
+    return folders_of(options.config)[0].runtime_dir / FILE_NAME
 
 
 def start(options: argparse.Namespace) -> int:

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 
 from presence import __version__
 from presence.core.visit.calibration import Assessment
-from presence.edges.host.files import replace_file
-from presence.errors import StorageError
+from presence.edges.host.files import replace_page
 from presence.survey.charts import (
     COLOURS,
     ENTER_COLOUR,
@@ -37,13 +36,8 @@ FOOT: Final = (
 
 
 def write_report(outcome: SurveyOutcome, path: Path) -> None:
-    """Raises StorageError. Only its owner may read it, until they decide otherwise."""
-    try:
-        replace_file(path, page(outcome).encode(), durable=False)
-    except OSError as error:
-        raise StorageError(
-            f"{path}: {error.strerror}: name a file in a folder where you may write"
-        ) from error
+    """Raises StorageError."""
+    replace_page(path, page(outcome))
 
 
 def page(outcome: SurveyOutcome) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from presence.core.operations.audit_chain import BROKEN
 from presence.core.timestamps import duration
+from presence.counting import counted
 
 Record = Mapping[str, Any]
 OF_THE_CHAIN: Final = ("n", "at", "what", "prev")
@@ -53,7 +54,7 @@ def _root(record: Record) -> str:
 
 
 def _list(record: Record) -> str:
-    entries = _counted(record["entries"], "entry", "entries")
+    entries = counted(int(record["entries"]), "entry", "entries")
     return f"List {record['list']}, number {int(record['seq'])}, came into force with {entries}."
 
 
@@ -75,7 +76,7 @@ def _rolled_back(record: Record) -> str:
 
 
 def _grew(record: Record) -> str:
-    entries = _counted(record["entries"], "entry", "entries")
+    entries = counted(int(record["entries"]), "entry", "entries")
     return (
         f"Alarm: list number {int(record['seq'])} had far more entries than the one before "
         f"({entries}), nobody had approved it, and the gateway refused it."
@@ -91,10 +92,6 @@ def _frozen(record: Record) -> str:
 
 def _broken(record: Record) -> str:
     return f"The gateway found this log broken as it started: {record['problem']}."
-
-
-def _counted(number: Any, one: str, more: str) -> str:
-    return f"{int(number):,} {one if int(number) == 1 else more}"
 
 
 ASKED: Final = {"metrics": "the metrics", "status": "the status"}

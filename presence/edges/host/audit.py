@@ -25,6 +25,7 @@ from presence.core.operations.audit_chain import (
     ChainVerdict,
     Value,
     encode,
+    record_of,
     verify,
 )
 from presence.core.timestamps import rfc3339
@@ -212,6 +213,16 @@ def _first_n(path: Path) -> int:
 def look_at(directory: Path) -> ChainVerdict:
     """Raises OSError."""
     return verify(lines_of(directory), _read_head(directory))
+
+
+def read_whole(directory: Path) -> tuple[ChainVerdict, list[dict[str, Any]]]:
+    """The same, and every record that can be read, oldest first: of one reading, so that they are
+    of one moment. Raises OSError.
+    """
+    head = _read_head(directory)  # first: a line that comes meanwhile is none too few
+    lines = list(lines_of(directory))
+    records = [record_of(line) for _, line in lines]
+    return verify(lines, head), [record for record in records if record is not None]
 
 
 def _read_head(directory: Path) -> ChainHead | None:

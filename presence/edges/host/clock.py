@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from datetime import datetime, tzinfo
 from functools import cache
 from typing import Final
 
@@ -71,3 +72,13 @@ def _adjtimex() -> int:
 @cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
+
+
+def local_time(text: str, zone: tzinfo | None, form: str) -> str:
+    """An RFC 3339 time by the clock of a zone (None: the machine's) in strftime's `form`; as it
+    stands where it is no time.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone(zone).strftime(form)
+    except ValueError:
+        return text

@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from presence.errors import StorageError
+
 Owner = tuple[int, int]
 """User and group, as numbers."""
 SECRET_BYTES = 32
@@ -22,6 +24,18 @@ def replace_file(
     `durable`: so it is where the power fails, too. `owner`: None: whoever makes the file.
     """
     _beside(path, content, mode=mode, owner=owner, durable=durable).replace(path)
+
+
+def replace_page(path: Path, text: str, *, option: str = "") -> None:
+    """A page for a person: only its owner may read it, until they decide otherwise. Raises
+    StorageError; `option`: by which a better place is named, in brackets after a blank.
+    """
+    try:
+        replace_file(path, text.encode(), durable=False)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: {error.strerror}: name a file in a folder where you may write{option}"
+        ) from error
 
 
 def new_file(path: Path, content: bytes, *, mode: int = 0o600, owner: Owner | None = None) -> None:
