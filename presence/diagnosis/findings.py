@@ -2,7 +2,7 @@
 next step.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -22,4 +22,10 @@ class Finding:
     next_step: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        return {**asdict(self), "verdict": self.verdict.name}
+        """For programs: in English, whatever language it is shown in."""
+        return {
+            "name": self.name,
+            "verdict": self.verdict.name,
+            "found": str(self.found),
+            "next_step": str(self.next_step),
+        }

@@ -29,6 +29,7 @@ from presence.edges.mqtt.publisher import MqttPublisher
 from presence.gateway.gateway import Gateway
 from presence.gateway.list_sync import ListPauses, ListSync
 from presence.gateway.pipeline import Pipeline
+from presence.language import Sentence
 from presence.ports import Clock, OnAdvertisement, OutgoingMessage, Progress, Stored, VerifiedList
 from presence.survey.expecting import AwaitedEntry
 from presence.survey.judging import Result
@@ -237,15 +238,30 @@ def judge_broker(
     }
     if trip_s is None:
         return Result(_not_seen(one, where, store, heard=heard, awaited=awaited), figures)
-    after = "" if decided_s is None else f"entered {decided_s:.1f} s after the start, "
-    found = f"{after}event on audience `test` seen back from {where} {1000 * trip_s:.0f} ms later"
+    found = _seen(where, 1000 * trip_s, decided_s)
     if not configured:
-        step = (
-            "the daemon itself has no audience `test`: add `- {name: test, purpose: service}` "
+        step = Sentence(
+            "the daemon itself has no audience `test`: add `- {{name: test, purpose: service}}` "
             "to audiences"
         )
         return Result(Finding("broker", Verdict.WARN, found, step), figures)
     return Result(Finding("broker", Verdict.PASS, found), figures)
+
+
+def _seen(where: str, trip_ms: float, decided_s: float | None) -> Sentence:
+    if decided_s is None:
+        return Sentence(
+            "event on audience `test` seen back from {broker} {trip_ms:.0f} ms later",
+            broker=where,
+            trip_ms=trip_ms,
+        )
+    return Sentence(
+        "entered {decided_s:.1f} s after the start, event on audience `test` seen back from "
+        "{broker} {trip_ms:.0f} ms later",
+        broker=where,
+        trip_ms=trip_ms,
+        decided_s=decided_s,
+    )
 
 
 def _not_seen(
@@ -253,46 +269,58 @@ def _not_seen(
 ) -> Finding:
     """A fault, or only slow."""
     if not one.publisher.is_connected:
-        trouble = one.publisher.trouble or "no answer"
-        return Finding("broker", Verdict.FAIL, f"{where} is not reached", trouble)
+        trouble = one.publisher.trouble or Sentence("no answer")
+        found = Sentence("{broker} is not reached", broker=where)
+        return Finding("broker", Verdict.FAIL, found, trouble)
     counts: dict[str, Any] = dict(one.gateway.pipeline.counts)
     if heard and not counts["refused"] and not counts["entered"] and not awaited.is_fault:
-        found = (
-            f"heard, but not found to have entered within {awaited.waited_s:.0f} s: "
-            f"{awaited.expected}"
+        found = Sentence(
+            "heard, but not found to have entered within {waited_s:.0f} s: {expected}",
+            waited_s=awaited.waited_s,
+            expected=awaited.expected.words,
         )
         return Finding("broker", Verdict.WARN, found, awaited.next_step)
-    found, step = _gone_wrong(one, where, store, heard=heard, awaited=awaited)
-    return Finding("broker", Verdict.FAIL, found, step)
+    gone_wrong, step = _gone_wrong(one, where, store, heard=heard, awaited=awaited)
+    return Finding("broker", Verdict.FAIL, gone_wrong, step)
 
 
 def _gone_wrong(
     one: Arrival, where: str, store: StoreSettings, *, heard: int, awaited: AwaitedEntry
-) -> tuple[str, str]:
+) -> tuple[Sentence, Sentence]:
     """What was found, and what to do; from the first part of the way on which it went wrong."""
     counts: dict[str, Any] = dict(one.gateway.pipeline.counts)
     if not heard:
-        return "the test phone was not heard", "see step `phone`"
+        return Sentence("the test phone was not heard"), Sentence("see step `phone`")
     if counts["refused"]:
         reasons = ", ".join(sorted(counts["refused"]))
         return (
-            f"heard, but its consent is not in force: {reasons}",
-            "ask the consent service for a fresh list",
+            Sentence("heard, but its consent is not in force: {reasons}", reasons=reasons),
+            Sentence("ask the consent service for a fresh list"),
         )
     if not counts["entered"]:
         return (
-            f"heard, but not found to have entered, and {awaited.expected}",
-            "come further in, and stay there; or the door is not fitted yet: step `walk`",
+            Sentence(
+                "heard, but not found to have entered, and {expected}",
+                expected=awaited.expected.words,
+            ),
+            Sentence("come further in, and stay there; or the door is not fitted yet: step `walk`"),
         )
     if counts["withheld"]:
         reasons = ", ".join(sorted(counts["withheld"]))
         return (
-            f"entered, but audience `test` may not be told: {reasons}",
-            "the entry of the test phone needs a key (pk) and the purpose of the audience `test`",
+            Sentence("entered, but audience `test` may not be told: {reasons}", reasons=reasons),
+            Sentence(
+                "the entry of the test phone needs a key (pk) and the purpose of the audience "
+                "`test`"
+            ),
         )
     name = f"presence/v1/{store.chain}/{store.store}/evt/{TEST_AUDIENCE}"
-    complaint = one.told[-1] if one.told else "no word from it"
+    complaint = one.told[-1] if one.told else Sentence("no word from it")
     return (
-        f"entered, but the event did not come back from {where}",
-        f"may this gateway's user write and read {name}? The last that was told: {complaint}",
+        Sentence("entered, but the event did not come back from {broker}", broker=where),
+        Sentence(
+            "may this gateway's user write and read {topic}? The last that was told: {complaint}",
+            topic=name,
+            complaint=complaint,
+        ),
     )

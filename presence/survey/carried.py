@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from presence.core.visit.walks import WalkReading
+from presence.language import Sentence
 
 MOST: Final = 2
 ARMS_LENGTH_DB: Final = 20
@@ -21,6 +22,12 @@ heard.
 """
 _MODEL: Final = re.compile(r"[A-Za-z][A-Za-z0-9 .+()-]{0,29}")
 _SERIAL: Final = re.compile(r"[0-9A-Fa-f]{6}|[0-9]{5}")
+
+
+def nameless(number: int) -> Sentence:
+    """What a phone is called whose model nobody said."""
+    return Sentence("phone {number}", number=number)
+
 
 Readings = Mapping[bytes, Sequence[WalkReading]]
 """By ref, of test phones only."""
@@ -55,7 +62,7 @@ class Carried:
         return tuple(self.name(number) for number in range(1, len(self._refs) + 1))
 
     def name(self, number: int) -> str:
-        return self.models[number - 1] if number <= len(self.models) else f"phone {number}"
+        return self.models[number - 1] if number <= len(self.models) else nameless(number)
 
     def find_nearest(self, phones: Readings) -> None:
         """The strongest first. Where nobody said how many there are, one that is much weaker lies

@@ -8,7 +8,8 @@ from typing import Final
 from presence.core.place import Place
 from presence.core.visit.calibration import smoothed_over
 from presence.core.visit.side import Side
-from presence.survey.guide import OUTSIDE, WITHIN, Doing, Recorded, Walks
+from presence.language import Language, Sentence
+from presence.survey.guide import DOING_WORDS, OUTSIDE, WITHIN, Doing, Recorded, Walks
 from presence.survey.screen import STRONGEST_DBM, WEAKEST_DBM
 from presence.survey.sides import act_leads, act_peak_dbm
 from presence.survey.walking import BIN_DB, Tuning, histogram
@@ -32,6 +33,7 @@ OUT_COLOUR: Final = COLOURS[Doing.PAST]
 IN_COLOUR: Final = COLOURS[Doing.INSIDE]
 ENTER_COLOUR: Final = "var(--enter)"
 EXIT_COLOUR: Final = "var(--exit)"
+THRESHOLDS: Final = {"exit": Sentence("exit"), "enter": Sentence("enter")}
 GLYPH: Final = 6.2
 """Width of a letter; names that would run into each other are left out."""
 STRIP_TOP: Final = 8
@@ -40,7 +42,7 @@ PEAK_HEIGHT: Final = 70
 SIDE_DB: Final = 20
 
 
-def distributions(tuned: Tuning) -> str:
+def distributions(tuned: Tuning, language: Language) -> str:
     """Outside above the axis, inside below, strength from left to right, the thresholds across
     both.
     """
@@ -64,16 +66,17 @@ def distributions(tuned: Tuning) -> str:
     for name, dbm, colour in _thresholds(tuned):
         parts.append(_line(x(dbm), 20, x(dbm), bottom - 20, colour, dash=name == "exit"))
         anchor, shift = ("end", -4) if name == "exit" else ("start", 4)
+        word = language.say(THRESHOLDS[name])
         parts.append(
-            _text(x(dbm) + shift, 16, f"{name} {dbm:.0f} dBm", colour, anchor=anchor, bold=True)
+            _text(x(dbm) + shift, 16, f"{word} {dbm:.0f} dBm", colour, anchor=anchor, bold=True)
         )
     parts += [
         _text(x(level), bottom - 4, f"{level}", "var(--soft)", anchor="middle")
         for level in range(low, high + 1, 2 * BIN_DB)
     ]
-    parts.append(_text(LEFT - 40, 50, "outside", OUT_COLOUR, bold=True))
-    parts.append(_text(LEFT - 40, 138, "inside", IN_COLOUR, bold=True))
-    return _svg(bottom, "Strength outside and inside", parts)
+    parts.append(_text(LEFT - 40, 50, language.say(Sentence("outside")), OUT_COLOUR, bold=True))
+    parts.append(_text(LEFT - 40, 138, language.say(Sentence("inside")), IN_COLOUR, bold=True))
+    return _svg(bottom, language.say(Sentence("Strength outside and inside")), parts)
 
 
 def _thresholds(tuned: Tuning) -> Iterator[tuple[str, float, str]]:
@@ -83,7 +86,7 @@ def _thresholds(tuned: Tuning) -> Iterator[tuple[str, float, str]]:
         yield "enter", tuned.new.enter_rssi_dbm, ENTER_COLOUR
 
 
-def strip(walks: Walks, tuned: Tuning | None, window_s: float) -> str:
+def strip(walks: Walks, tuned: Tuning | None, window_s: float, language: Language) -> str:
     """Every reading of the walk, act after act, and the smoothed strength as the rule sees it."""
     shown = [one for one in walks.recorded if one.act.seconds]
     total_s = sum(one.act.seconds for one in shown) or 1.0
@@ -101,14 +104,17 @@ def strip(walks: Walks, tuned: Tuning | None, window_s: float) -> str:
         parts += _act(
             one, x0, scale, y, window_s=window_s, within=walks.within, shaded=number % 2 == 1
         )
+        name = language.say(DOING_WORDS[one.act.doing])
+        parts += _name(name, COLOURS[one.act.doing], x0, one.act.seconds * scale)
         from_s += one.act.seconds
     if tuned is not None:
         for name, dbm, colour in _thresholds(tuned):
             parts.append(_line(LEFT, y(dbm), WIDTH - RIGHT, y(dbm), colour, dash=name == "exit"))
-    return _svg(STRIP_TOP + STRIP_HEIGHT + 22, "What was heard of the test phone", parts)
+    title = language.say(Sentence("What was heard of the test phone"))
+    return _svg(STRIP_TOP + STRIP_HEIGHT + 22, title, parts)
 
 
-def side_strip(walks: Walks, side: Side) -> str:
+def side_strip(walks: Walks, side: Side, language: Language) -> str:
     """The lead over time, act after act; below it the door's peak of each act as a bar."""
     shown = [one for one in walks.recorded if one.act.seconds]
     scale = (WIDTH - LEFT - RIGHT) / (sum(one.act.seconds for one in shown) or 1.0)
@@ -132,7 +138,8 @@ def side_strip(walks: Walks, side: Side) -> str:
     parts.append(_line(LEFT, near, WIDTH - RIGHT, near, EXIT_COLOUR, dash=True))
     parts.append(_text(LEFT - 6, near + 4, f"{side.near_dbm:.0f}", EXIT_COLOUR, anchor="end"))
     height = STRIP_TOP + STRIP_HEIGHT + PEAK_HEIGHT + 6
-    return _svg(height, "The side of the door over time, and the door's peak", parts)
+    title = Sentence("The side of the door over time, and the peak at the door")
+    return _svg(height, language.say(title), parts)
 
 
 def _lead_lines(one: Recorded, side: Side, x0: float, scale: float, y: Scale) -> Iterator[str]:
@@ -194,7 +201,10 @@ def _act(
             f'<polyline points="{" ".join(points)}" fill="none" stroke="var(--ink)" '
             'stroke-width="1.3"/>'
         )
-    name = one.act.doing.value
+
+
+def _name(name: str, colour: str, x0: float, width: float) -> Iterator[str]:
+    """Below its act."""
     if width > GLYPH * len(name):
         yield _text(
             x0 + width / 2, STRIP_TOP + STRIP_HEIGHT + 15, name, colour, anchor="middle", bold=True

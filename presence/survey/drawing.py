@@ -8,22 +8,27 @@ from typing import Final
 
 from presence.core.visit.calibration import Assessment
 from presence.core.visit.side import Side
+from presence.language import Sentence
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Recorded, Walks
-from presence.survey.screen import Screen, columns
+from presence.survey.screen import WIDTH, Screen, columns, wrapped
+from presence.survey.shares import counted, expected, found_after, share
 from presence.survey.sides import act_leads, act_peak_dbm, shown
 from presence.survey.walking import (
     BIN_DB,
     WORDS,
     Tuning,
-    expected,
     histogram,
-    share,
     value_words,
 )
 
+RATE_NOTES: Final = (
+    Sentence("counted: wrong walks of all. (≤ …): 95 % sure that no more, for so few walks."),
+    Sentence("any phone: phones differ by some 4.5 dB, and a customer's is not yours."),
+)
 HALF: Final = 24
 TABLE: Final = (28, 19, 20, 10)
 NAME: Final = 14
+MIDDLE: Final = len("+12 dB")
 CELLS: Final = 30
 SIDE_DB: Final = 20.0
 TERMINAL_COLOURS: Final = {
@@ -44,32 +49,43 @@ def walk_lines(tuned: Tuning, screen: Screen) -> Iterator[str]:
     yield ""
     yield from _distributions(tuned, screen)
     yield ""
-    yield from _rates("with the suggested settings", tuned.assessed_new)
+    yield from _rates(Sentence("with the suggested settings"), tuned.assessed_new, screen)
     if tuned.changes():
         yield ""
-        yield from _rates("with the present settings", tuned.assessed_now)
+        yield from _rates(Sentence("with the present settings"), tuned.assessed_now, screen)
     yield ""
-    yield "  counted: wrong walks of all. (≤ …): 95 % sure that no more, for so few walks."
-    yield "  any phone: phones differ by some 4.5 dB, and a customer's is not yours."
+    for note in RATE_NOTES:
+        yield from (f"  {line}" for line in wrapped(screen.language.say(note), WIDTH - 2))
 
 
-def settings_lines(tuned: Tuning) -> Iterator[str]:
+def settings_lines(tuned: Tuning, screen: Screen) -> Iterator[str]:
     """What `--apply` would write."""
+    say = screen.language.say
     if not tuned.changes():
-        yield "  The present settings are the suggested ones."
+        yield "  " + say(Sentence("The present settings are the suggested ones."))
         return
     yield "  entry:"
     for key, (old, new) in tuned.changes().items():
-        yield f"    {key}: {new:g}".ljust(34) + f"(now {value_words(old)})"
+        now = say(Sentence("(now {value})", value=value_words(old)))
+        yield f"    {key}: {new:g}".ljust(34) + now
 
 
 def _side(side: Side, walks: Walks, screen: Screen) -> Iterator[str]:
     """The lead over the time of each kind of walk, all rounds and phones in one line; the door's
     peak as a bar.
     """
-    pair = side.pairing
-    title = f"{pair.inner} less {pair.outer}, ±{SIDE_DB:.0f} dB"
-    yield f"  {'':{NAME}}{title:{CELLS + 2}}middle  peak at the door"
+    pair, say = side.pairing, screen.language.say
+    title = say(
+        Sentence(
+            "{inner} less {outer}, ±{side_db:.0f} dB",
+            inner=pair.inner.value,
+            outer=pair.outer.value,
+            side_db=SIDE_DB,
+        )
+    )
+    middle_title, peak_title = say(Sentence("median")), say(Sentence("peak at the door"))
+    wide = max(MIDDLE, len(middle_title))
+    yield f"  {'':{NAME}}{title:{CELLS + 2}}{middle_title:{wide}}  {peak_title}"
     for doing, recorded in shown(walks).items():
         leads_db = [
             ((lead.at_s - one.began_s) / one.act.seconds, lead.lead_db)
@@ -77,17 +93,19 @@ def _side(side: Side, walks: Walks, screen: Screen) -> Iterator[str]:
             for _, found in act_leads(one, pair)
             for lead in found
         ]
-        name = f"  {recorded[0].act.title:{NAME}}"
+        name = f"  {say(recorded[0].act.title):{NAME}}"
         if not leads_db:
-            yield f"{name}not heard"
+            yield name + say(Sentence("not heard"))
             continue
         middle = f"{median(lead_db for _, lead_db in leads_db):+3.0f} dB"
         line = screen.coloured(_line_of(leads_db, screen), TERMINAL_COLOURS[doing])
-        yield f"{name}{line}  {middle}  {_peak(recorded, screen)}".rstrip()
-    yield (
-        f"  Neither in nor out: {side.offset_db:+.1f} dB. Typical peak at the door: "
-        f"{side.near_dbm:.0f} dBm."
+        yield f"{name}{line}  {middle:{wide}}  {_peak(recorded, screen)}".rstrip()
+    note = Sentence(
+        "Neither in nor out: {offset_db:+.1f} dB. Typical peak at the door: {near_dbm:.0f} dBm.",
+        offset_db=side.offset_db,
+        near_dbm=side.near_dbm,
     )
+    yield from (f"  {line}" for line in wrapped(say(note), WIDTH - 2))
 
 
 def _line_of(leads_db: Sequence[tuple[float, float]], screen: Screen) -> str:
@@ -114,18 +132,26 @@ def _distributions(tuned: Tuning, screen: Screen) -> Iterator[str]:
     bins = range(
         min((*outside, *inside), default=0), max((*outside, *inside), default=0) + 1, BIN_DB
     )
-    left_title, right_title = (f"{sum(side.values())} readings" for side in (outside, inside))
-    yield f"  {'dBm':11}{f'outside, {left_title}':{HALF + 2}}inside, {right_title}"
-    marks = {}
-    for name in ("exit", "enter") if tuned.numbers is None else ("exit",):
-        threshold = getattr(tuned.new, f"{name}_rssi_dbm")
-        marks[threshold // BIN_DB * BIN_DB] = f"< {name} {threshold:.0f}"
+    say = screen.language.say
+    left, right = sum(outside.values()), sum(inside.values())
+    left_title = say(
+        Sentence.plural("outside, {number} reading", "outside, {number} readings", left)
+    )
+    right_title = say(
+        Sentence.plural("inside, {number} reading", "inside, {number} readings", right)
+    )
+    yield f"  {'dBm':11}{left_title:{HALF + 2}}{right_title}"
+    exit_dbm, enter_dbm = tuned.new.exit_rssi_dbm, tuned.new.enter_rssi_dbm
+    marks = {exit_dbm // BIN_DB * BIN_DB: say(Sentence("< exit {dbm:.0f}", dbm=exit_dbm))}
+    if tuned.numbers is None:
+        mark = say(Sentence("< enter {dbm:.0f}", dbm=enter_dbm))
+        marks[enter_dbm // BIN_DB * BIN_DB] = mark
     for low in reversed(bins):
-        left, right = (
+        left_bar, right_bar = (
             screen.full * _length(side.get(low, 0), max(side.values(), default=1))
             for side in (outside, inside)
         )
-        row = f"  {f'{low}..{low + BIN_DB - 1}':11}{left:{HALF + 2}}{right:{HALF}}"
+        row = f"  {f'{low}..{low + BIN_DB - 1}':11}{left_bar:{HALF + 2}}{right_bar:{HALF}}"
         yield f"{row}  {marks.get(low, '')}".rstrip()
 
 
@@ -133,11 +159,11 @@ def _length(count: int, most: int) -> int:
     return max(1, round(HALF * count / most)) if count else 0
 
 
-def _rates(title: str, assessed: Assessment) -> list[str]:
-    rows = [(title, "counted", "this phone", "any phone")]
+def _rates(title: Sentence, assessed: Assessment, screen: Screen) -> list[str]:
+    rows: list[tuple[str, ...]] = [
+        (title, Sentence("counted"), Sentence("this phone"), Sentence("any phone"))
+    ]
     for kind, rate in assessed.rates.items():
-        counted = f"{rate.wrong} of {rate.walks} (≤ {100 * rate.counted_at_most:.0f} %)"
-        rows.append((WORDS[kind], counted, expected(rate), share(rate.any_phone)))
-    times = ", ".join(f"{seconds:.0f}" for seconds in assessed.found_after_s)
-    rows.append(("found after the bell", f"{times} s" if times else "never", "", ""))
-    return columns(rows, TABLE)
+        rows.append((WORDS[kind], counted(rate), expected(rate), share(rate.any_phone)))
+    rows.append((Sentence("found after the bell"), found_after(assessed), "", ""))
+    return columns((tuple(map(screen.language.say, row)) for row in rows), TABLE)

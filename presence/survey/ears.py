@@ -13,13 +13,13 @@ from presence.assembly import satellites_of
 from presence.config import Settings
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.timestamps import Moment
-from presence.counting import counted
 from presence.edges.bluez import adapters_now, radios
 from presence.edges.bluez.hci_count import ReportCounter
 from presence.edges.capture import CaptureReader
 from presence.edges.host.clock import SystemClock
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import CaptureError
+from presence.language import Sentence
 from presence.ports import OnAdvertisement
 from presence.simulation import (
     OVER_THE_COUNTER,
@@ -70,10 +70,7 @@ class RadioEar:
     """Scans on, between acts too: starting anew each time would lose the first second of each."""
 
     def __init__(self, settings: Settings, on_air: ReportCounter | None) -> None:
-        named = [f"{each.adapter} {each.place}" for each in settings.radio.antennas]
-        self.what = f"{', '.join(named) or 'first adapter'}, radio mode {settings.radio.mode}"
-        if settings.satellites:
-            self.what += f", satellites {', '.join(each.name for each in settings.satellites)}"
+        self.what: str = _antennas(settings)
         self.fault = ""
         self.on_air = on_air
         self.addresses: Mapping[str, str] = {}
@@ -100,6 +97,19 @@ class RadioEar:
 
     def _note(self, event: OperationalEvent) -> None:
         self.fault = event.next_step if isinstance(event, RadioFailed) else ""
+
+
+def _antennas(settings: Settings) -> Sentence:
+    named = ", ".join(f"{each.adapter} {each.place}" for each in settings.radio.antennas)
+    hung, mode = named or Sentence("first adapter"), settings.radio.mode
+    if not settings.satellites:
+        return Sentence("{antennas}, radio mode {mode}", antennas=hung, mode=mode)
+    return Sentence(
+        "{antennas}, radio mode {mode}, satellites {satellites}",
+        antennas=hung,
+        mode=mode,
+        satellites=", ".join(each.name for each in settings.satellites),
+    )
 
 
 @asynccontextmanager
@@ -161,7 +171,7 @@ class CaptureEar:
             self.fault = str(error)
         self.start = first or Moment(0.0, 0.0)
         self.seconds = last.monotonic_s - self.start.monotonic_s if last else 0.0
-        self.what = f"{path.name}, {self._reader.format}"
+        self.what: str = f"{path.name}, {self._reader.format}"
         self._now = self.start
 
     def now(self) -> Moment:
@@ -201,7 +211,9 @@ class SimulatedEar:
         antennas: Sequence[SimulatedAntenna] = (OVER_THE_COUNTER,),
         air: Air | None = None,
     ) -> None:
-        self.what = f"simulated shop, {counted(len(antennas), 'antenna')}"
+        self.what: str = Sentence.plural(
+            "simulated shop, {number} antenna", "simulated shop, {number} antennas", len(antennas)
+        )
         self.fault = ""
         self.on_air: ReportCounter | None = None
         self.addresses: Mapping[str, str] = {}

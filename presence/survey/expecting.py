@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from presence.core.place import Place
 from presence.core.visit.side import Side
 from presence.diagnosis.entry import CALIBRATED, DEFAULT, Setup, setup_of
+from presence.language import Sentence
 from presence.survey.sides import GOOD_DB, expected_s
 
 NINE_OF_TEN: Final = 2.9
@@ -28,13 +29,22 @@ class ExpectedEntry(NamedTuple):
     half_s: float | None
     nine_of_ten_s: float | None
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> Sentence:
         if self.half_s is None:
-            return "until this door is fitted, most of who come in are missed"
-        words = f"antennas hung like these find half of who come in within {self.half_s:.0f} s"
+            return Sentence("until this door is fitted, most of who come in are missed")
         if self.nine_of_ten_s is None:
-            return f"{words}, and some never"
-        return f"{words}, nine of ten within {self.nine_of_ten_s:.0f} s"
+            return Sentence(
+                "antennas hung like these find half of who come in within {half_s:.0f} s, and some "
+                "never",
+                half_s=self.half_s,
+            )
+        return Sentence(
+            "antennas hung like these find half of who come in within {half_s:.0f} s, nine of ten "
+            "within {nine_of_ten_s:.0f} s",
+            half_s=self.half_s,
+            nine_of_ten_s=self.nine_of_ten_s,
+        )
 
 
 class AwaitedEntry(NamedTuple):
@@ -53,13 +63,14 @@ class AwaitedEntry(NamedTuple):
         return nine_s is not None and self.waited_s >= nine_s
 
     @property
-    def next_step(self) -> str:
+    def next_step(self) -> Sentence:
         """Where it has not come, and is no fault."""
         if self.expected.half_s is None:
-            return "fit it first: step `walk`; then come in once more"
-        return (
+            return Sentence("fit it first: step `walk`; then come in once more")
+        return Sentence(
             "no fault, but whether the event arrives is not shown: `--steps phone,broker` once "
-            f"more, and stay; to find people sooner: {self.sooner}"
+            "more, and stay; to find people sooner: {remedy}",
+            remedy=self.sooner,
         )
 
 

@@ -14,10 +14,11 @@ from typing import Final
 from presence.core.place import Place
 from presence.core.visit.antennas import innermost
 from presence.core.visit.walks import Trial, Walked, WalkReading
+from presence.language import Joined, Sentence
 
 
 class SurveyStep(StrEnum):
-    """What `--steps` picks from, in this order."""
+    """What `--steps` picks from, in this order; never translated, for it is typed."""
 
     RADIO = "radio"
     PHONE = "phone"
@@ -63,65 +64,77 @@ class Act:
     """Which round of the walk it belongs to, from 0."""
 
 
-_WALK: Final = (
+_WALK: Final[Sequence[tuple[Doing, float, Sentence, str]]] = (
     (
         Doing.WINDOW,
         15,
-        "at the window",
-        "Stand outside at the window, as somebody who looks at the goods.",
+        Sentence("at the window"),
+        Sentence("Stand outside at the window, as somebody who looks at the goods."),
     ),
     (
         Doing.PAST,
         10,
-        "walking past",
-        "Outside again. From 10 m away walk past the shop, without a stop; at the next bell turn, "
-        "and once more past it, the other way.",
+        Sentence("walking past"),
+        Sentence(
+            "Outside again. From 10 m away walk past the shop, without a stop; at the next bell "
+            "turn, and once more past it, the other way."
+        ),
     ),
-    (Doing.PAST, 10, "walking past", ""),
+    (Doing.PAST, 10, Sentence("walking past"), ""),
     (
         Doing.LOOKIN,
         15,
-        "looking in",
-        "Outside again. From 10 m away step up to the open door and look in until the bell, a step "
-        "outside the line: lean, turn, but do not cross.",
+        Sentence("looking in"),
+        Sentence(
+            "Outside again. From 10 m away step up to the open door and look in until the bell, a "
+            "step outside the line: lean, turn, but do not cross."
+        ),
     ),
     (
         Doing.IN,
         15,
-        "coming in",
-        "Outside again. From 10 m away come up and in, without a stop, 3 m further in; at the next "
-        "bell go on as a customer does, also to the far corner; at the one after it go out, and "
-        "away.",
+        Sentence("coming in"),
+        Sentence(
+            "Outside again. From 10 m away come up and in, without a stop, 3 m further in; at the "
+            "next bell go on as a customer does, also to the far corner; at the one after it go "
+            "out, and away."
+        ),
     ),
-    (Doing.INSIDE, 15, "inside", ""),
-    (Doing.LEAVE, 10, "leaving", ""),
+    (Doing.INSIDE, 15, Sentence("inside"), ""),
+    (Doing.LEAVE, 10, Sentence("leaving"), ""),
 )
 READS_S: Final = 5.0
 """Between two parts: to read what is asked for and to press Enter."""
 
 
 def radio_act(seconds: float) -> Act:
-    return Act(Doing.RADIO, seconds, "listening")
+    return Act(Doing.RADIO, seconds, Sentence("listening"))
 
 
 def phone_act(seconds: float, models: Sequence[str] = ()) -> Act:
-    first = models[0] if models else "the test phone"
-    second = models[1] if len(models) > 1 else "a second one, if you carry two,"
-    also = "" if len(models) == 1 else f", {second} at arm's length: so they are told apart"
-    return Act(
-        Doing.PHONE,
-        seconds,
-        "test phone",
-        f"Start the app. Hold {first} near the gateway{also}.",
-    )
+    if len(models) > 1:
+        ask = Sentence(
+            "Start the app. Hold {first} near the gateway, {second} at arm's length: so they are "
+            "told apart.",
+            first=models[0],
+            second=models[1],
+        )
+    elif models:
+        ask = Sentence("Start the app. Hold {first} near the gateway.", first=models[0])
+    else:
+        ask = Sentence(
+            "Start the app. Hold the test phone near the gateway, a second one, if you carry two, "
+            "at arm's length: so they are told apart."
+        )
+    return Act(Doing.PHONE, seconds, Sentence("test phone"), ask)
 
 
 def broker_act(seconds: float, expected: str = "") -> Act:
     """`expected`: how soon the entry may be, in words."""
-    ask = "Outside again. From 10 m away come up and in when the bell rings, and stay."
+    ask = Sentence("Outside again. From 10 m away come up and in when the bell rings, and stay.")
     if expected:
-        ask += f" Have patience: {expected}."
-    return Act(Doing.BROKER, seconds, "coming in", ask)
+        ask = Joined(" ", (ask, Sentence("Have patience: {expected}.", expected=expected)))
+    return Act(Doing.BROKER, seconds, Sentence("coming in"), ask)
 
 
 def walk_acts(rounds: int) -> Iterator[Act]:
@@ -136,10 +149,15 @@ def pocket(phone: int, in_round: int) -> CarriedIn:
     return CarriedIn.LEFT if (phone + in_round) % 2 else CarriedIn.RIGHT
 
 
-def pockets_now(names: Sequence[str], in_round: int) -> str:
+def pockets_now(names: Sequence[str], in_round: int) -> Sentence:
     """`Pockets now: Pixel 7 left, iPhone 13 right.`"""
-    each = (f"{name} {pocket(n, in_round)}" for n, name in enumerate(names, start=1))
-    return f"Pockets now: {', '.join(each)}."
+    each = (
+        Sentence("{phone} left", phone=name)
+        if pocket(number, in_round) is CarriedIn.LEFT
+        else Sentence("{phone} right", phone=name)
+        for number, name in enumerate(names, start=1)
+    )
+    return Sentence("Pockets now: {phones}.", phones=Joined(", ", each))
 
 
 def planned_s(acts: Sequence[Act], ready_s: float) -> float:
@@ -169,7 +187,8 @@ class Walks:
     """As far as the technician said them."""
 
     def name(self, phone: int) -> str:
-        return self.names[phone - 1] if phone <= len(self.names) else f"phone {phone}"
+        known = phone <= len(self.names)
+        return self.names[phone - 1] if known else Sentence("phone {number}", number=phone)
 
     def hung(self) -> set[Place]:
         """Where there is an antenna, of the settings or not, that could hear the walks."""
@@ -224,6 +243,15 @@ class Walks:
         return trials
 
 
+DOING_WORDS: Final = {
+    Doing.WINDOW: Sentence("window"),
+    Doing.PAST: Sentence("past"),
+    Doing.LOOKIN: Sentence("lookin"),
+    Doing.IN: Sentence("in"),
+    Doing.INSIDE: Sentence("inside"),
+    Doing.LEAVE: Sentence("leave"),
+}
+"""One short word for each kind of walk, for the pictures."""
 _KINDS: Final = {
     Doing.WINDOW: Walked.WINDOW,
     Doing.PAST: Walked.PAST,

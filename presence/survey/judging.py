@@ -7,6 +7,7 @@ from typing import Final
 
 from presence.core.visit.walks import WalkReading
 from presence.diagnosis.findings import Finding, Verdict
+from presence.language import Joined, Sentence
 from presence.survey.carried import Carried
 from presence.survey.ears import Ear
 from presence.survey.hearing import (
@@ -34,27 +35,27 @@ class Result:
     figures: Mapping[str, object] = field(default_factory=dict)
 
 
-NO_PROOF_STEP: Final = (
+NO_PROOF_STEP: Final = Sentence(
     "strangers stay inside bluetoothd, so silence is no proof: hold the test phone near and go on "
     "to the step `phone`; as root (sudo) this step counts what is on air"
 )
-DEAF_STEP: Final = (
+DEAF_STEP: Final = Sentence(
     "the radio is deaf: take the adapter out and in again, or restart: `systemctl restart "
     "bluetooth`"
 )
-PAUSES_STEP: Final = (
+PAUSES_STEP: Final = Sentence(
     "few devices, or a scan that pauses: set radio.mode to active, and look at the gaps of `phone`"
 )
-NO_REPEATS_STEP: Final = (
+NO_REPEATS_STEP: Final = Sentence(
     "repeats do not arrive, and without them nobody is found: set radio.mode to active; see `btmon`"
 )
-SELDOM_STEP: Final = (
+SELDOM_STEP: Final = Sentence(
     "seldom heard: entries are found late. Is the app in front? Is the gateway in a cupboard?"
 )
-ONE_MISSING_STEP: Final = (
+ONE_MISSING_STEP: Final = Sentence(
     "the other phone: is its app in front, its entry in the list, with the flag `test`?"
 )
-WEAK_STEP: Final = (
+WEAK_STEP: Final = Sentence(
     "weak for a phone that is near: hang the gateway higher, away from metal, or turn its aerial"
 )
 
@@ -72,23 +73,33 @@ def judge_radio(ear: Ear, heard: Heard, seconds: float, on_air: int | None) -> R
         "longest_gap_s": round(heard.longest_gap_s, 1),
         "test_phone_repeats": heard.repeats,
     }
-    found = f"{ear.what}: {per_s:.1f} advertisements/s, {heard.strangers} of strangers"
+    found: Sentence = Sentence(
+        "{source}: {per_s:.1f} advertisements/s, {strangers} of strangers",
+        source=ear.what,
+        per_s=per_s,
+        strangers=heard.strangers,
+    )
     if on_air is not None:
-        found += f"; {on_air / max(seconds, 0.1):.0f}/s on air"
+        on_air_per_s = on_air / max(seconds, 0.1)
+        found = Joined("; ", (found, Sentence("{per_s:.0f}/s on air", per_s=on_air_per_s)))
     if ear.fault and not heard.number:
-        finding = _radio(Verdict.FAIL, f"{ear.what}: does not listen", ear.fault)
+        deaf = Sentence("{source}: does not listen", source=ear.what)
+        finding = _radio(Verdict.FAIL, deaf, ear.fault)
     elif ear.fault:
         finding = _radio(Verdict.WARN, found, ear.fault)
     elif heard.number and heard.longest_gap_s > GAP_S:
-        finding = _radio(
-            Verdict.WARN, f"{found}; longest gap {heard.longest_gap_s:.1f} s", PAUSES_STEP
-        )
+        gap = Sentence("longest gap {gap_s:.1f} s", gap_s=heard.longest_gap_s)
+        finding = _radio(Verdict.WARN, Joined("; ", (found, gap)), PAUSES_STEP)
     elif heard.number:
         finding = _radio(Verdict.PASS, found)
     elif on_air:
-        finding = _radio(Verdict.PASS, f"{found}; none of ours")
+        finding = _radio(Verdict.PASS, Joined("; ", (found, Sentence("none of ours"))))
     else:
-        silent = f"{ear.what}: scans, but nothing was heard in {seconds:.0f} s"
+        silent = Sentence(
+            "{source}: scans, but nothing was heard in {seconds:.0f} s",
+            source=ear.what,
+            seconds=seconds,
+        )
         finding = (
             _radio(Verdict.WARN, silent, NO_PROOF_STEP)
             if on_air is None
@@ -126,10 +137,17 @@ def judge_phone(
         return Result(Finding("phone", Verdict.FAIL, *_unheard(phones, utc_s, fault)), figures)
     worst = max(looks, key=lambda look: look.verdict)
     verdict, step = worst.verdict, worst.step
-    found = f"{', '.join(sorted(heard.formats))}: {'; '.join(look.words for look in looks)}"
+    found: Sentence = Sentence(
+        "{formats}: {phones}",
+        formats=", ".join(sorted(heard.formats)),
+        phones=Joined("; ", (look.words for look in looks)),
+    )
     if len(looks) < len(carried.models):
         verdict, step = max(verdict, Verdict.WARN), step or ONE_MISSING_STEP
-        found += f"; {len(looks)} of the {len(carried.models)} phones heard"
+        fewer = Sentence(
+            "{heard} of the {carried} phones heard", heard=len(looks), carried=len(carried.models)
+        )
+        found = Joined("; ", (found, fewer))
     return Result(Finding("phone", verdict, found, step), figures)
 
 
@@ -162,7 +180,13 @@ def _look(name: str, everything: Sequence[WalkReading], seconds: float) -> _Look
         "repeats": repeats,
         "longest_gap_s": round(gap_s, 1),
     }
-    words = f"{name} {per_s:.1f}/s, {strength} dBm in the middle, longest gap {gap_s:.1f} s"
+    words = Sentence(
+        "{phone} {per_s:.1f}/s, median {strength} dBm, longest gap {gap_s:.1f} s",
+        phone=name,
+        per_s=per_s,
+        strength=strength,
+        gap_s=gap_s,
+    )
     return _Look(verdict, step, words, figures)
 
 
@@ -184,23 +208,23 @@ def _unheard(phones: TestPhones, utc_s: float, fault: str) -> tuple[str, str]:
     """What was found, and what to do."""
     if not phones:
         return (
-            "no test phone in the consent list",
-            "ask the consent service for an entry with the flag `test`",
+            Sentence("no test phone in the consent list"),
+            Sentence("ask the consent service for an entry with the flag `test`"),
         )
     if without_keys(phones.consents, utc_s) == len(phones):
         return (
-            "the list has no key of a test phone for these hours",
-            (
+            Sentence("the list has no key of a test phone for these hours"),
+            Sentence(
                 "is the clock right (`timedatectl`)? Then ask the consent service for this "
-                "window's "
-                "keys"
+                "window's keys"
             ),
         )
     if fault:
-        return "not heard, because the radio does not listen", fault
+        return Sentence("not heard, because the radio does not listen"), fault
     return (
-        "the test phone was not heard",
-        "is the app running and in front, Bluetooth on, the clock of phone and gateway right? "
-        "Hold it 1 m away. "
-        "The identifier is believed for 17 minutes only",
+        Sentence("the test phone was not heard"),
+        Sentence(
+            "is the app running and in front, Bluetooth on, the clock of phone and gateway right? "
+            "Hold it 1 m away. The identifier is believed for 17 minutes only"
+        ),
     )

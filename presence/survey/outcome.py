@@ -8,15 +8,22 @@ from typing import Final
 from presence import __version__
 from presence.diagnosis.findings import Verdict
 from presence.edges.host.calibration import HungAntenna
+from presence.language import Sentence
 from presence.survey.guide import SurveyStep, Walks
 from presence.survey.judging import Result
 from presence.survey.walking import Tuning
 
-STEPS_TITLE: Final = {
-    SurveyStep.RADIO: "radio: does it hear?",
-    SurveyStep.PHONE: "my phone: is it recognised?",
-    SurveyStep.WALK: "walk the door: where is the threshold?",
-    SurveyStep.BROKER: "end to end: does the event arrive?",
+STEP_NAMES: Final = {
+    SurveyStep.RADIO: Sentence("radio"),
+    SurveyStep.PHONE: Sentence("my phone"),
+    SurveyStep.WALK: Sentence("walk the door"),
+    SurveyStep.BROKER: Sentence("end to end"),
+}
+STEP_TITLES: Final = {
+    SurveyStep.RADIO: Sentence("radio: can it hear?"),
+    SurveyStep.PHONE: Sentence("my phone: is it recognised?"),
+    SurveyStep.WALK: Sentence("walk the door: where is the threshold?"),
+    SurveyStep.BROKER: Sentence("end to end: does the event arrive?"),
 }
 
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from presence.core.place import Place
+from presence.language import Sentence
 
 
 class ShopPlan(StrEnum):
@@ -18,20 +19,20 @@ class ShopPlan(StrEnum):
 
 
 REMEDIES: Final = {
-    ShopPlan.ONE: "one antenna tells no side: hang a pair back to back at the door",
-    ShopPlan.TWO: (
+    ShopPlan.ONE: Sentence("one antenna tells no side: hang a pair back to back at the door"),
+    ShopPlan.TWO: Sentence(
         "hang the gateway further in and the one at the door nearer to it; better: a second one "
         "outside, back to back with it (place `outside`), metal between them"
     ),
-    ShopPlan.PAIR: (
+    ShopPlan.PAIR: Sentence(
         "turn the antennas away from each other, metal between them (a plate of 30 × 30 cm, each "
         "3 cm off it), or a larger plate"
     ),
-    ShopPlan.LOW_E: (
+    ShopPlan.LOW_E: Sentence(
         "is the outer antenna outside of the pane, and not behind it? Turn the antennas away from "
         "each other, and away from the open door, which no pane closes"
     ),
-    ShopPlan.MALL: (
+    ShopPlan.MALL: Sentence(
         "turn the antennas away from each other, metal between them: at an open front the plates "
         "alone make the side (60 × 60 cm), a pair for each 4 m"
     ),

@@ -23,6 +23,7 @@ from presence.core.recognition.identifiers import WINDOW_S, window_at
 from presence.core.rules import Rules
 from presence.diagnosis.findings import Verdict
 from presence.edges.host.files import new_key_file
+from presence.language import Sentence
 from presence.simulation import Air, SimulatedAntenna, Spot
 from presence.simulation.identity_keys import window_key
 from presence.simulation.local_broker import LocalBroker
@@ -62,20 +63,26 @@ class Lesson(NamedTuple):
     back_db: float
     """What the metal between the two antennas takes."""
     verdict: Verdict
-    because: str
+    because: Sentence
 
 
 CALM_DB: Final = 0.6
 """Shadowing at a practice door, a quarter of a shop's: so chance does not change the lesson."""
 LESSONS: Final[Mapping[PracticeDoor, Lesson]] = {
     PracticeDoor.GOOD: Lesson(
-        26.0, Verdict.PASS, "a pane of low-E glass between the pair: the side is far above 10 dB"
+        26.0,
+        Verdict.PASS,
+        Sentence("a pane of low-E glass between the pair: the side is far above 10 dB"),
     ),
     PracticeDoor.MIDDLING: Lesson(
-        6.5, Verdict.WARN, "a small plate: the side is below 10 dB, or not surely above 6"
+        6.5,
+        Verdict.WARN,
+        Sentence("a small plate: the side is below 10 dB, or not surely above 6"),
     ),
     PracticeDoor.BAD: Lesson(
-        1.0, Verdict.FAIL, "no plate, so both antennas hear the same: the side is below 6 dB"
+        1.0,
+        Verdict.FAIL,
+        Sentence("no plate, so both antennas hear the same: the side is below 6 dB"),
     ),
 }
 TEMPLATE: Final = """\

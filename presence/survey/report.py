@@ -1,9 +1,12 @@
 """One page for the file: HTML with its pictures inside, for any browser and any printer, without a
 network.
+
+What a sentence holds in braces may be HTML here; the sentences themselves have no character that
+HTML knows, and a test of the catalogs holds their translations to it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -12,6 +15,7 @@ from zoneinfo import ZoneInfo
 from presence import __version__
 from presence.core.visit.calibration import Assessment
 from presence.edges.host.files import replace_page
+from presence.language import ENGLISH, Language, Sentence
 from presence.survey.charts import (
     COLOURS,
     ENTER_COLOUR,
@@ -22,195 +26,261 @@ from presence.survey.charts import (
     side_strip,
     strip,
 )
-from presence.survey.guide import SurveyStep
-from presence.survey.outcome import STEPS_TITLE, SurveyOutcome
+from presence.survey.guide import DOING_WORDS, SurveyStep
+from presence.survey.outcome import STEP_NAMES, SurveyOutcome
 from presence.survey.report_style import STYLE
-from presence.survey.walking import WORDS, Tuning, expected, share, value_words
+from presence.survey.shares import counted, expected, found_after, share
+from presence.survey.walking import WORDS, Tuning, value_words
 
 VIEWPORT: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-FOOT: Final = (
-    '<p class="foot">Other people\'s devices appear here as a count and nowhere else: of no '
-    "stranger anything was kept. The test phone carries a consent with the flag "
-    "<code>test</code>.</p>"
-)
 
 
-def write_report(outcome: SurveyOutcome, path: Path) -> None:
+def write_report(outcome: SurveyOutcome, path: Path, language: Language = ENGLISH) -> None:
     """Raises StorageError."""
-    replace_page(path, page(outcome))
+    replace_page(path, page(outcome, language))
 
 
-def page(outcome: SurveyOutcome) -> str:
-    title = f"<title>Scan test, {escape(outcome.place)}</title>"
+def page(outcome: SurveyOutcome, language: Language = ENGLISH) -> str:
+    title = escape(language.say(Sentence("Scan test, {place}", place=outcome.place)))
     return "\n".join(
         (
-            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">{VIEWPORT}{title}'
-            f"<style>{STYLE}</style></head>",
+            f'<!DOCTYPE html>\n<html lang="{language.code}"><head><meta charset="utf-8">'
+            f"{VIEWPORT}<title>{title}</title><style>{STYLE}</style></head>",
             "<body>",
-            *_heading(outcome),
-            *_steps(outcome),
-            *_side(outcome.tuned),
-            *_strengths(outcome.tuned),
-            *_walk(outcome),
-            *_record(outcome),
-            FOOT,
+            *_Page(outcome, language).parts(),
             "</body></html>",
             "",
         )
     )
 
 
-def _heading(outcome: SurveyOutcome) -> Iterator[str]:
-    verdict = outcome.verdict.name
-    yield (
-        f'<div class="head"><h1>Scan test, {escape(outcome.place)}</h1>'
-        f'<span class="{verdict}">{verdict}</span></div>'
-    )
-    yield f"<p>{_local(outcome)} · {_said(outcome.source)} · presence {__version__}</p>"
+class _Page:
+    """What stands in the body."""
 
+    def __init__(self, outcome: SurveyOutcome, language: Language) -> None:
+        self._outcome = outcome
+        self._tuned = outcome.tuned
+        self._language = language
 
-def _side(tuned: Tuning | None) -> Iterator[str]:
-    if tuned is None or tuned.side is None:
-        return
-    side = tuned.side
-    yield f"<h2>The side of the door: {side.side_db:.1f} dB (± {side.uncertain_db:.1f})</h2>"
-    each = (
-        f"{escape(tuned.walks.name(phone))} {side_db:.1f} dB"
-        for phone, side_db in side.by_phone_db.items()
-    )
-    yield (
-        f"<p>The antenna <b>{side.pairing.inner}</b> less the one <b>{side.pairing.outer}</b>, in "
-        f"dB, over time: {_legend()}; the second phone dashed. By phone: {', '.join(each)}. The "
-        f'<b style="color:{ENTER_COLOUR}">green line</b> ({side.offset_db:+.1f} dB) is neither in '
-        "nor out. Below, as bars, the strongest moment at the door: of who comes in it is about "
-        f'the <b style="color:{EXIT_COLOUR}">red line</b> ({side.near_dbm:.0f} dBm).</p>'
-    )
-    yield side_strip(tuned.walks, side)
-
-
-def _legend() -> str:
-    return " · ".join(f'<b style="color:{colour}">{doing}</b>' for doing, colour in COLOURS.items())
-
-
-def _strengths(tuned: Tuning | None) -> Iterator[str]:
-    if tuned is None:
-        return
-    yield "<h2>Strength outside and inside</h2>"
-    yield (
-        f'<p>Readings of the test phone in dBm: <b style="color:{OUT_COLOUR}">outside</b> (at the '
-        f'window, walking past, looking in) above, <b style="color:{IN_COLOUR}">inside</b> below. '
-        "The rule sees them smoothed.</p>"
-    )
-    yield distributions(tuned)
-    yield "<h2>How often the rule would be wrong</h2>"
-    yield from _rates(tuned)
-    yield from _settings(tuned)
-
-
-def _walk(outcome: SurveyOutcome) -> Iterator[str]:
-    if not outcome.walks.recorded:
-        return
-    window_s = outcome.tuned.new.window_s if outcome.tuned is not None else 8.0
-    yield "<h2>The walk</h2>"
-    yield f"<p>{_legend()}; the line is the strength as the rule sees it.</p>"
-    yield strip(outcome.walks, outcome.tuned, window_s)
-
-
-def _steps(outcome: SurveyOutcome) -> Iterator[str]:
-    yield '<h2>Result</h2><table class="steps">'
-    for step in SurveyStep:
-        if step not in outcome.results:
-            yield f"<tr><td></td><td>{step.value}</td><td>not done</td></tr>"
-            continue
-        finding = outcome.results[step].finding
-        title = STEPS_TITLE[step].partition(":")[0]
-        following = (
-            f'<br><span class="next">→ {_said(finding.next_step)}</span>'
-            if finding.next_step
-            else ""
+    def parts(self) -> Iterator[str]:
+        yield from self._heading()
+        yield from self._steps()
+        if self._tuned is not None:
+            yield from self._side(self._tuned)
+            yield from self._strengths(self._tuned)
+        yield from self._walk()
+        yield from self._record()
+        foot = Sentence(
+            "Other people's devices appear here as a count and nowhere else: of no stranger "
+            "anything was kept. The test phone carries a consent with the flag `test`."
         )
-        verdict = finding.verdict.name
-        yield (
-            f'<tr><td><span class="{verdict}">{verdict}</span></td><td class="w">{title}</td>'
-            f"<td>{_said(finding.found)}{following}</td></tr>"
-        )
-    yield "</table>"
+        yield f'<p class="foot">{self._html(foot)}</p>'
 
+    def _heading(self) -> Iterator[str]:
+        verdict = self._outcome.verdict.name
+        title = self._text(Sentence("Scan test, {place}", place=self._outcome.place))
+        yield f'<div class="head"><h1>{title}</h1><span class="{verdict}">{verdict}</span></div>'
+        source = self._text(self._outcome.source)
+        yield f"<p>{_local(self._outcome)} · {source} · presence {__version__}</p>"
 
-def _rates(tuned: Tuning) -> Iterator[str]:
-    yield (
-        '<table><tr><th></th><th class="n">counted</th><th class="n">this phone</th><th '
-        'class="n">any phone</th></tr>'
-    )
-    columns: list[tuple[str, Assessment]] = [("suggested", tuned.assessed_new)]
-    if tuned.changes():
-        columns.append(("present", tuned.assessed_now))
-    for name, assessed in columns:
-        for kind, rate in assessed.rates.items():
-            cells = (
-                f"{rate.wrong} of {rate.walks} (≤ {100 * rate.counted_at_most:.0f} %)",
-                expected(rate),
-                share(rate.any_phone),
+    def _steps(self) -> Iterator[str]:
+        title, not_done = self._html(Sentence("Result")), self._cell(Sentence("not done"))
+        yield f'<h2>{title}</h2><table class="steps">'
+        for step in SurveyStep:
+            name = self._text(STEP_NAMES[step])
+            if step not in self._outcome.results:
+                yield f"<tr><td></td><td>{name}</td>{not_done}</tr>"
+                continue
+            finding = self._outcome.results[step].finding
+            following = (
+                f'<br><span class="next">→ {self._text(finding.next_step)}</span>'
+                if finding.next_step
+                else ""
             )
-            numbers = "".join(f'<td class="n">{_figure(cell)}</td>' for cell in cells)
-            yield f"<tr><td>{name}: {WORDS[kind]}</td>{numbers}</tr>"
-        times = ", ".join(f"{seconds:.0f} s" for seconds in assessed.found_after_s) or "never"
-        yield f"<tr><td>{name}: found after the bell</td>"
-        yield f'<td class="n" colspan="3">{times}</td></tr>'
-    yield "</table>"
-    yield (
-        "<p>Counted: wrong walks of all. (≤): 95 % sure that no more, for so few walks. Any "
-        "phone: phones differ by "
-        "some 4.5 dB, and a customer's is not the technician's.</p>"
-    )
+            verdict = finding.verdict.name
+            yield (
+                f'<tr><td><span class="{verdict}">{verdict}</span></td><td class="w">{name}</td>'
+                f"<td>{self._text(finding.found)}{following}</td></tr>"
+            )
+        yield "</table>"
+
+    def _side(self, tuned: Tuning) -> Iterator[str]:
+        side = tuned.side
+        if side is None:
+            return
+        title = Sentence(
+            "The side of the door: {side_db:.1f} dB (± {uncertain_db:.1f})",
+            side_db=side.side_db,
+            uncertain_db=side.uncertain_db,
+        )
+        yield f"<h2>{self._html(title)}</h2>"
+        each = (
+            self._text(
+                Sentence("{phone} {side_db:.1f} dB", phone=tuned.walks.name(phone), side_db=side_db)
+            )
+            for phone, side_db in side.by_phone_db.items()
+        )
+        inner, outer = (f"<b>{place}</b>" for place in side.pairing)
+        green_line = self._coloured(Sentence("green line"), ENTER_COLOUR)
+        red_line = self._coloured(Sentence("red line"), EXIT_COLOUR)
+        note = Sentence(
+            "The antenna {inner} less the one {outer}, in dB, over time: {legend}; the second "
+            "phone dashed. By phone: {phones}. The {green_line} ({offset_db:+.1f} dB) is neither "
+            "in nor out. Below, as bars, the strongest moment at the door: of who comes in it is "
+            "about the {red_line} ({near_dbm:.0f} dBm).",
+            inner=inner,
+            outer=outer,
+            legend=self._legend(),
+            phones=", ".join(each),
+            green_line=green_line,
+            offset_db=side.offset_db,
+            red_line=red_line,
+            near_dbm=side.near_dbm,
+        )
+        yield f"<p>{self._html(note)}</p>"
+        yield side_strip(tuned.walks, side, self._language)
+
+    def _strengths(self, tuned: Tuning) -> Iterator[str]:
+        outside, inside = Sentence("outside"), Sentence("inside")
+        title = self._html(Sentence("Strength outside and inside"))
+        yield f"<h2>{title}</h2>"
+        note = Sentence(
+            "Readings of the test phone in dBm: {outside} (at the window, walking past, looking "
+            "in) above, {inside} below. The rule sees them smoothed.",
+            outside=self._coloured(outside, OUT_COLOUR),
+            inside=self._coloured(inside, IN_COLOUR),
+        )
+        yield f"<p>{self._html(note)}</p>"
+        yield distributions(tuned, self._language)
+        title = self._html(Sentence("How often the rule would be wrong"))
+        yield f"<h2>{title}</h2>"
+        yield from self._rates(tuned)
+        yield from self._settings(tuned)
+
+    def _rates(self, tuned: Tuning) -> Iterator[str]:
+        heads = (Sentence("counted"), Sentence("this phone"), Sentence("any phone"))
+        named = "".join(f'<th class="n">{self._text(head)}</th>' for head in heads)
+        yield f"<table><tr><th></th>{named}</tr>"
+        columns: list[tuple[Sentence, Assessment]] = [(Sentence("suggested"), tuned.assessed_new)]
+        if tuned.changes():
+            columns.append((Sentence("present"), tuned.assessed_now))
+        for name, assessed in columns:
+            for kind, rate in assessed.rates.items():
+                row = Sentence("{settings}: {mistake}", settings=name, mistake=WORDS[kind])
+                cells = (counted(rate), expected(rate), share(rate.any_phone))
+                numbers = "".join(f'<td class="n">{self._figure(cell)}</td>' for cell in cells)
+                yield f"<tr>{self._cell(row)}{numbers}</tr>"
+            row = Sentence("{settings}: found after the bell", settings=name)
+            times = self._text(found_after(assessed))
+            yield f'<tr>{self._cell(row)}<td class="n" colspan="3">{times}</td></tr>'
+        yield "</table>"
+        note = Sentence(
+            "Counted: wrong walks of all. (≤): 95 % sure that no more, for so few walks. Any "
+            "phone: phones differ by some 4.5 dB, and a customer's is not the technician's."
+        )
+        yield f"<p>{self._html(note)}</p>"
+
+    def _settings(self, tuned: Tuning) -> Iterator[str]:
+        changes = tuned.changes()
+        if not changes:
+            same = Sentence("The present settings are the suggested ones.")
+            yield f"<p>{self._html(same)}</p>"
+            return
+        listed = ", ".join(
+            self._html(
+                Sentence(
+                    "`{key}: {new}` (was {old})",
+                    key=key,
+                    new=value_words(new),
+                    old=value_words(old),
+                )
+            )
+            for key, (old, new) in changes.items()
+        )
+        title = self._html(Sentence("Suggested for section `entry`:"))
+        yield f"<p><b>{title}</b> {listed}</p>"
+
+    def _walk(self) -> Iterator[str]:
+        if not self._outcome.walks.recorded:
+            return
+        window_s = self._tuned.new.window_s if self._tuned is not None else 8.0
+        title = self._html(Sentence("The walk"))
+        yield f"<h2>{title}</h2>"
+        note = Sentence(
+            "{legend}; the line is the strength as the rule sees it.", legend=self._legend()
+        )
+        yield f"<p>{self._html(note)}</p>"
+        yield strip(self._outcome.walks, self._tuned, window_s, self._language)
+
+    def _record(self) -> Iterator[str]:
+        """What a commissioning is filed with, and signed on."""
+        title = self._html(Sentence("Commissioning record"))
+        yield f'<h2>{title}</h2><table class="record">'
+        for name, value in self._record_rows().items():
+            yield f"<tr><th>{self._text(name)}</th><td>{value}</td></tr>"
+        yield "</table>"
+        technician = self._html(Sentence("Technician: name, date, signature"))
+        shop = self._html(Sentence("For the shop: name, date, signature"))
+        yield (
+            f'<div class="sign"><div><b>{escape(self._outcome.signed_off_by)}</b>{technician}'
+            f"</div><div>{shop}</div></div>"
+        )
+
+    def _record_rows(self) -> Mapping[Sentence, str]:
+        site = self._outcome.site
+        antennas = "<br>".join(
+            f"{escape(name)}: {place}" + (f", <code>{escape(address)}</code>" if address else "")
+            for name, address, place in site.antennas
+        )
+        time = Sentence(
+            "{time}, in {time_zone}", time=_local(self._outcome), time_zone=site.time_zone
+        )
+        digest = Sentence(
+            "SHA-256 `{digest}`, of the section `entry` and the antennas, as they were walked",
+            digest=site.settings_sha256,
+        )
+        phones = ", ".join(map(self._text, self._outcome.walks.names))
+        return {
+            Sentence("Gateway"): escape(self._outcome.place),
+            Sentence("Machine"): escape(site.machine) or self._html(Sentence("not known")),
+            Sentence("Program"): f"presence {__version__}",
+            Sentence("Time"): self._text(time),
+            Sentence("Antennas"): antennas or self._html(Sentence("the first adapter, inside")),
+            Sentence("Phones"): phones or self._html(Sentence("none walked")),
+            Sentence("Settings"): self._html(digest),
+            Sentence("Suggestion"): self._html(_written(self._outcome)),
+        }
+
+    def _legend(self) -> str:
+        return " · ".join(
+            self._coloured(DOING_WORDS[doing], colour) for doing, colour in COLOURS.items()
+        )
+
+    def _coloured(self, sentence: Sentence, colour: str) -> str:
+        return f'<b style="color:{colour}">{self._html(sentence)}</b>'
+
+    def _cell(self, text: str) -> str:
+        return f"<td>{self._text(text)}</td>"
+
+    def _figure(self, text: str) -> str:
+        """Its unit stays beside it."""
+        figure = self._text(text).replace(" %", "\N{NO-BREAK SPACE}%")
+        return figure.replace("≤ ", "≤\N{NO-BREAK SPACE}")
+
+    def _text(self, text: str) -> str:
+        return _coded(escape(self._language.say(text)))
+
+    def _html(self, sentence: Sentence) -> str:
+        """A sentence of this page whose values are numbers, or HTML already."""
+        return _coded(self._language.say(sentence))
 
 
-def _settings(tuned: Tuning) -> Iterator[str]:
-    changes = tuned.changes()
-    if not changes:
-        yield "<p>The present settings are the suggested ones.</p>"
-        return
-    listed = ", ".join(
-        f"<code>{escape(key)}: {new:g}</code> (was {value_words(old)})"
-        for key, (old, new) in changes.items()
-    )
-    yield f"<p><b>Suggested for section <code>entry</code>:</b> {listed}</p>"
-
-
-def _record(outcome: SurveyOutcome) -> Iterator[str]:
-    """What a commissioning is filed with, and signed on."""
-    site = outcome.site
-    antennas = "<br>".join(
-        f"{escape(name)}: {place}" + (f", <code>{escape(address)}</code>" if address else "")
-        for name, address, place in site.antennas
-    )
-    rows = {
-        "Gateway": escape(outcome.place),
-        "Machine": escape(site.machine) or "not known",
-        "Program": f"presence {__version__}",
-        "Time": f"{_local(outcome)}, in {escape(site.time_zone)}",
-        "Antennas": antennas or "the first adapter, inside",
-        "Phones": escape(", ".join(outcome.walks.names)) or "none walked",
-        "Settings": f"SHA-256 <code>{site.settings_sha256}</code>, of the section "
-        "<code>entry</code> and the antennas, as they were walked",
-        "Suggestion": _written(outcome),
-    }
-    yield '<h2>Commissioning record</h2><table class="record">'
-    for name, value in rows.items():
-        yield f"<tr><th>{name}</th><td>{value}</td></tr>"
-    yield "</table>"
-    yield (
-        f'<div class="sign"><div><b>{escape(outcome.signed_off_by)}</b>Technician: name, date, '
-        "signature</div><div>For the shop: name, date, signature</div></div>"
-    )
-
-
-def _written(outcome: SurveyOutcome) -> str:
+def _written(outcome: SurveyOutcome) -> Sentence:
     if outcome.applied:
-        return "written into the configuration by this visit"
+        return Sentence("written into the configuration by this visit")
     if outcome.tuned is not None and outcome.tuned.changes():
-        return "not written by this visit"
-    return "none"
+        return Sentence("not written by this visit")
+    return Sentence("none")
 
 
 def _local(outcome: SurveyOutcome) -> str:
@@ -219,11 +289,6 @@ def _local(outcome: SurveyOutcome) -> str:
     return f"{there:%Y-%m-%d %H:%M} {there:%Z}"
 
 
-def _figure(text: str) -> str:
-    """Its unit stays beside it."""
-    return escape(text).replace(" %", "\N{NO-BREAK SPACE}%").replace("≤ ", "≤\N{NO-BREAK SPACE}")
-
-
-def _said(text: str) -> str:
+def _coded(text: str) -> str:
     """What the terminal shows in backticks is code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)

@@ -14,6 +14,7 @@ from typing import Final, TextIO
 
 from presence.diagnosis.findings import Finding, Verdict
 from presence.errors import PresenceError
+from presence.language import ENGLISH, Language, Sentence
 
 WIDTH: Final = 78
 READY: Final = "Enter when you are ready"
@@ -33,9 +34,10 @@ class LeftEarly(PresenceError):
 
 
 class Screen:
-    """Writes to `out`; asks on standard input unless `yes`."""
+    """Writes to `out` in a language; asks on standard input unless `yes`."""
 
-    def __init__(self, out: TextIO, *, yes: bool) -> None:
+    def __init__(self, out: TextIO, *, yes: bool, language: Language = ENGLISH) -> None:
+        self.language = language
         self._out = out
         self._yes = yes
         self.live = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -52,7 +54,7 @@ class Screen:
         self._yes = True
 
     def say(self, text: str = "") -> None:
-        self._put(f"{self._erase()}{text}\n")
+        self._put(f"{self._erase()}{self.language.say(text)}\n")
 
     def heading(self, text: str) -> None:
         self.say()
@@ -60,11 +62,11 @@ class Screen:
 
     def finding(self, finding: Finding) -> None:
         verdict = self._styled(f"{finding.verdict.name:4}", f"1;{COLOURS[finding.verdict]}")
-        head, *rest = wrapped(finding.found, WIDTH - 17)
+        head, *rest = wrapped(self.language.say(finding.found), WIDTH - 17)
         self.say(f"{verdict}  {finding.name:9}  {head}")
         for line in rest:
             self.say(f"{'':17}{line}")
-        for number, line in enumerate(wrapped(finding.next_step, WIDTH - 20)):
+        for number, line in enumerate(wrapped(self.language.say(finding.next_step), WIDTH - 20)):
             self.say(f"{'':17}{self.arrow if not number else '':2} {line}".rstrip())
 
     def moment(self, share: float, title: str, note: str) -> None:
@@ -77,7 +79,7 @@ class Screen:
     def strength(self, rssi_dbm: int | None, width: int = 12) -> str:
         """A small bar of its own, for `moment`."""
         if rssi_dbm is None:
-            return "not heard"
+            return self.language.say(Sentence("not heard"))
         share = (rssi_dbm - WEAKEST_DBM) / (STRONGEST_DBM - WEAKEST_DBM)
         filled = max(0, min(width, round(width * share)))
         return f"{rssi_dbm:4} dBm {self.full * filled}{self.empty * (width - filled)}"

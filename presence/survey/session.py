@@ -41,7 +41,7 @@ from presence.survey.guide import (
 )
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
-from presence.survey.outcome import STEPS_TITLE, InstalledSite, SurveyOutcome, minutes
+from presence.survey.outcome import STEP_TITLES, InstalledSite, SurveyOutcome, minutes
 from presence.survey.plans import REMEDIES, ShopPlan, plan_of
 from presence.survey.screen import LEAVE, WIDTH, Screen, wrapped
 from presence.survey.stopping import enough, looks_after
@@ -138,14 +138,14 @@ class Session:
             SurveyStep.BROKER: self._broker,
         }
         for number, step in enumerate(self._plan.steps, start=1):
-            self._screen.heading(f"{number} of {len(self._plan.steps)}, {STEPS_TITLE[step]}")
+            self._screen.heading(f"{number} of {len(self._plan.steps)}, {STEP_TITLES[step]}")
             result = self.outcome.results[step] = await ways[step]()
             self._screen.finding(result.finding)
             if step is SurveyStep.WALK and self.outcome.tuned is not None:
                 for line in (
                     *walk_lines(self.outcome.tuned, self._screen),
                     "",
-                    *settings_lines(self.outcome.tuned),
+                    *settings_lines(self.outcome.tuned, self._screen),
                 ):
                     self._screen.say(line)
         return self.outcome
@@ -278,7 +278,7 @@ class Session:
         entry = tuned.new if tuned is not None else self._settings.entry
         side = tuned.side if tuned is not None else None
         expected = expected_entry(places, side, fitted=entry != EntrySettings())
-        act = broker_act(self._plan.broker_s, str(expected))
+        act = broker_act(self._plan.broker_s, expected.words)
         sooner = REMEDIES[self._plan.shop or plan_of(places)]
         async with (
             self._plan.broker(self._settings) as settings,

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from presence.core.place import Place
 from presence.core.visit.side import Lead, Pairing, Side, door_peak_dbm, leads
 from presence.diagnosis.findings import Verdict
+from presence.language import Sentence
 from presence.survey.guide import Doing, Recorded, Walks
 from presence.survey.plans import REMEDIES, ShopPlan
 
@@ -32,21 +33,44 @@ class WalkPart(NamedTuple):
 
 
 def judge_side(side: Side, plan: ShopPlan) -> WalkPart:
-    words = f"the door's side is {side.side_db:.1f} dB (± {side.uncertain_db:.1f})"
+    measured = {"side_db": side.side_db, "uncertain_db": side.uncertain_db}
     if side.side_db <= -FAIL_DB:
-        step = (
-            f"swap their places in the settings (or the antennas): what is called "
-            f"{side.pairing.inner} hears who is outside, and {side.pairing.outer} who is in"
+        return WalkPart(
+            Verdict.FAIL,
+            Sentence(
+                "the door's side is {side_db:.1f} dB (± {uncertain_db:.1f}): the two antennas have "
+                "each other's place",
+                **measured,
+            ),
+            Sentence(
+                "swap their places in the settings (or the antennas): what is called {inner} hears "
+                "who is outside, and {outer} who is in",
+                inner=side.pairing.inner.value,
+                outer=side.pairing.outer.value,
+            ),
         )
-        return WalkPart(Verdict.FAIL, f"{words}: the two antennas have each other's place", step)
     if side.side_db < FAIL_DB:
-        return WalkPart(Verdict.FAIL, f"{words}, too thin to tell in from out", REMEDIES[plan])
-    words += f", good for entries in about {expected_s(side):.0f} s"
+        words = Sentence(
+            "the door's side is {side_db:.1f} dB (± {uncertain_db:.1f}), too thin to tell in from "
+            "out",
+            **measured,
+        )
+        return WalkPart(Verdict.FAIL, words, REMEDIES[plan])
+    words = Sentence(
+        "the door's side is {side_db:.1f} dB (± {uncertain_db:.1f}), good for entries in about "
+        "{entry_s:.0f} s",
+        **measured,
+        entry_s=expected_s(side),
+    )
     if side.side_db - side.uncertain_db < FAIL_DB:
-        step = f"more rounds would show whether it is 6 dB at least; or better: {REMEDIES[plan]}"
+        step = Sentence(
+            "more rounds would show whether it is 6 dB at least; or better: {remedy}",
+            remedy=REMEDIES[plan],
+        )
         return WalkPart(Verdict.WARN, words, step)
     if side.side_db < GOOD_DB or side.pairing.outer is Place.DOOR:
-        return WalkPart(Verdict.WARN, words, f"to find people sooner: {REMEDIES[plan]}")
+        step = Sentence("to find people sooner: {remedy}", remedy=REMEDIES[plan])
+        return WalkPart(Verdict.WARN, words, step)
     return WalkPart(Verdict.PASS, words)
 
 
@@ -69,8 +93,11 @@ def judge_deaf(walks: Walks) -> WalkPart | None:
     deaf = [f"{name} ({place})" for name, place in walks.places.items() if name not in heard]
     if not deaf or not heard or len(walks.places) == 1:
         return None
-    step = "look at its cable, and at its name in the settings; the step `radio` shows who hears"
-    return WalkPart(Verdict.FAIL, f"{', '.join(deaf)} heard nothing of any walk", step)
+    words = Sentence("{antennas} heard nothing of any walk", antennas=", ".join(deaf))
+    step = Sentence(
+        "look at its cable, and at its name in the settings; the step `radio` shows who hears"
+    )
+    return WalkPart(Verdict.FAIL, words, step)
 
 
 def side_figures(side: Side, walks: Walks) -> Mapping[str, object]:

@@ -30,9 +30,11 @@ from presence.core.visit.fitting import (
 from presence.core.visit.side import Side, pairing
 from presence.core.visit.walks import STAYED_OUT, Trial, Walked
 from presence.diagnosis.findings import Finding, Verdict
+from presence.language import Joined, Sentence
 from presence.survey.guide import OUTSIDE, WITHIN, Doing, Walks
 from presence.survey.judging import Result
 from presence.survey.plans import REMEDIES, ShopPlan, plan_of
+from presence.survey.shares import share
 from presence.survey.sides import WalkPart, judge_deaf, judge_side, side_figures
 
 EVIDENCES_DB_S: Final = (15.0, 30.0, 60.0)
@@ -81,37 +83,31 @@ MISSED_BY_SIDES: Final = 0.10
 tables' numbers may be eased for it: above this share it is a WARN, and never a FAIL.
 """
 UNSURE: Final = 0.25
-SIDE_STEP: Final = (
+SIDE_STEP: Final = Sentence(
     "the phone was not heard on a look in at the open door, or on no walk in, by the antennas at "
     "the door: walk again, `lookin` and `in` too"
 )
-ALIKE_STEP: Final = (
+ALIKE_STEP: Final = Sentence(
     "outside and inside are too much alike here: move the gateway away from the window, further in "
     "and higher, and walk again"
 )
-MORE_STEP: Final = (
+MORE_STEP: Final = Sentence(
     "more walks would tell more (`--rounds 4`); another place of the gateway may part them better"
 )
-DIFFER: Final = (
+NO_PAIR_STEP: Final = Sentence(
     "this phone is told apart, but customers' phones differ more than this door leaves room for: "
+    "move the gateway further in, or hang a pair of antennas at the door (docs/technician.md)"
 )
-NO_PAIR_STEP: Final = (
-    f"{DIFFER}move the gateway further in, or hang a pair of antennas at the door "
-    "(docs/technician.md)"
-)
-LATE_STEP: Final = (
-    "it may be written: who stays is found later than these walks lasted, or not at all; to find "
-    "more, and sooner: "
-)
-PAIR_STEP: Final = (
-    f"{DIFFER}a larger plate between the pair, or the gateway further in, would leave more; as it "
-    "is, it may be written"
+PAIR_STEP: Final = Sentence(
+    "this phone is told apart, but customers' phones differ more than this door leaves room for: a "
+    "larger plate between the pair, or the gateway further in, would leave more; as it is, it may "
+    "be written"
 )
 WORDS: Final = {
-    Walked.PAST: "walks past, taken in",
-    Walked.WINDOW: "stands at window, taken in",
-    Walked.LOOKIN: "looks in at door, taken in",
-    Walked.IN: "comes in, missed",
+    Walked.PAST: Sentence("walks past, taken in"),
+    Walked.WINDOW: Sentence("stands at window, taken in"),
+    Walked.LOOKIN: Sentence("looks in at door, taken in"),
+    Walked.IN: Sentence("comes in, missed"),
 }
 
 
@@ -144,9 +140,9 @@ def tune(walks: Walks, now: EntrySettings) -> Tuning | str:
     trials = walks.trials()
     kinds = {trial.kind for trial in trials if trial.readings}
     if Walked.IN not in kinds:
-        return "no walk in on which the test phone was heard"
+        return Sentence("no walk in on which the test phone was heard")
     if not any(trial.kind in STAYED_OUT for trial in trials):
-        return "no walk outside to compare with"
+        return Sentence("no walk outside to compare with")
     if (found := tables_of(walks.hung())) is not None:
         return _tuned_by_sides(walks, trials, now, found[1])
     assessed_now = assess(candidate_of(_shifted(now)), now.enter_rssi_dbm, trials)
@@ -209,7 +205,7 @@ def _suggested(walks: Walks, trials: Sequence[Trial], now: EntrySettings) -> Ent
 def judge_walk(tuned: Tuning | str, plan: ShopPlan | None = None) -> Result:
     """`plan`: of the shop, where the technician said it; otherwise as the antennas tell it."""
     if isinstance(tuned, str):
-        step = (
+        step = Sentence(
             "repeat it with `--steps phone,walk`: the phone's app in front, the phone where a "
             "customer carries it"
         )
@@ -218,11 +214,11 @@ def judge_walk(tuned: Tuning | str, plan: ShopPlan | None = None) -> Result:
     if tuned.side is not None:
         parts.insert(0, judge_side(tuned.side, plan or plan_of(tuned.walks.hung())))
     elif pairing(tuned.walks.hung()) is not None:
-        parts.insert(0, WalkPart(Verdict.WARN, "the side was not measured", SIDE_STEP))
+        parts.insert(0, WalkPart(Verdict.WARN, Sentence("the side was not measured"), SIDE_STEP))
     if (deaf := judge_deaf(tuned.walks)) is not None:
         parts.insert(0, deaf)
     worst = max(parts, key=lambda part: part.verdict)  # of two alike, the side comes first
-    found = "; ".join(part.words for part in parts)
+    found = Joined("; ", (part.words for part in parts))
     return Result(Finding("walk", worst.verdict, found, worst.step), figures(tuned))
 
 
@@ -230,9 +226,14 @@ def _judge_rates(tuned: Tuning) -> WalkPart:
     assessed = tuned.assessed_new
     rates = assessed.rates.values()
     this, any_one = Errors.of_this_phone(assessed), Errors.of_any_phone(assessed)
-    found = (
-        f"{_entry_words(tuned)}, exit at {tuned.new.exit_rssi_dbm:.0f} dBm; "
-        f"any phone {any_one}; this phone {this}, {_found_words(assessed)}"
+    found = Sentence(
+        "{entry}, exit at {exit_dbm:.0f} dBm; any phone {any_phone}; this phone {this_phone}, "
+        "{found_after}",
+        entry=_entry_words(tuned),
+        exit_dbm=tuned.new.exit_rssi_dbm,
+        any_phone=any_one.words,
+        this_phone=this.words,
+        found_after=_found_words(assessed),
     )
     if tuned.numbers is not None:
         return _judge_sides(tuned, this, any_one, found)
@@ -246,45 +247,54 @@ def _judge_rates(tuned: Tuning) -> WalkPart:
     return WalkPart(Verdict.PASS, found)
 
 
-def _judge_sides(tuned: Tuning, this: "Errors", any_one: "Errors", found: str) -> WalkPart:
+def _judge_sides(tuned: Tuning, this: "Errors", any_one: "Errors", found: Sentence) -> WalkPart:
     """False entries as with one place; of the missed see MISSED_BY_SIDES."""
     remedy = REMEDIES[plan_of(tuned.walks.hung())]
     false_rates = [rate for kind, rate in tuned.assessed_new.rates.items() if kind in STAYED_OUT]
     few = min(rate.walks for rate in false_rates) < 2
     if not few and (this.false > HOPELESS.false or any_one.false > HOPELESS_ANY.false):
-        return WalkPart(Verdict.FAIL, found, f"in and out are too much alike here: {remedy}")
+        step = Sentence("in and out are too much alike here: {remedy}", remedy=remedy)
+        return WalkPart(Verdict.FAIL, found, step)
     if this.false > DOUBTFUL.false or any(rate.at_most > UNSURE for rate in false_rates):
         return WalkPart(Verdict.WARN, found, MORE_STEP)
     if this.missed > MISSED_BY_SIDES:
-        return WalkPart(Verdict.WARN, found, f"{LATE_STEP}{remedy}")
+        step = Sentence(
+            "it may be written: who stays is found later than these walks lasted, or not at all; "
+            "to find more, and sooner: {remedy}",
+            remedy=remedy,
+        )
+        return WalkPart(Verdict.WARN, found, step)
     if any_one.false > DOUBTFUL_ANY.false:
         return WalkPart(Verdict.WARN, found, PAIR_STEP)
     return WalkPart(Verdict.PASS, found)
 
 
-def _found_words(assessed: Assessment) -> str:
-    return (
-        f"found {assessed.median_s:.0f} s after the bell"
-        if assessed.found_after_s
-        else "never found"
+def _found_words(assessed: Assessment) -> Sentence:
+    if not assessed.found_after_s:
+        return Sentence("never found")
+    return Sentence("found {median_s:.0f} s after the bell", median_s=assessed.median_s)
+
+
+def _entry_words(tuned: Tuning) -> Sentence:
+    if tuned.numbers is None:
+        return Sentence("enter at {enter_dbm:.0f} dBm", enter_dbm=tuned.new.enter_rssi_dbm)
+    offset_db, near_dbm, score = tuned.numbers
+    return Sentence(
+        "enter at {score:g} points, side {offset_db:+.0f} dB, near {near_dbm:.0f} dBm",
+        score=score,
+        offset_db=offset_db,
+        near_dbm=near_dbm,
     )
 
 
-def _entry_words(tuned: Tuning) -> str:
-    if tuned.numbers is None:
-        return f"enter at {tuned.new.enter_rssi_dbm:.0f} dBm"
-    offset_db, near_dbm, score = tuned.numbers
-    return f"enter at {score:g} points, side {offset_db:+.0f} dB, near {near_dbm:.0f} dBm"
-
-
 def value_words(value: float | None) -> str:
-    """Of a setting."""
-    return "not set" if value is None else f"{value:g}"
+    """Of a setting, as the file has it."""
+    return Sentence("not set") if value is None else f"{value:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """The worst share of each mistake; prints as `0.4 % false, 0.8 % missed`."""
+    """The worst share of each mistake."""
 
     false: float
     missed: float
@@ -302,8 +312,12 @@ class Errors:
         outside = [share for kind, share in shares.items() if kind is not Walked.IN]
         return cls(max(outside, default=0.0), shares[Walked.IN])
 
-    def __str__(self) -> str:
-        return f"{share(self.false)} false, {share(self.missed)} missed"
+    @property
+    def words(self) -> Sentence:
+        """`0.4 % false, 0.8 % missed`."""
+        return Sentence(
+            "{false} false, {missed} missed", false=share(self.false), missed=share(self.missed)
+        )
 
 
 def figures(tuned: Tuning) -> Mapping[str, object]:
@@ -332,18 +346,6 @@ def measured(tuned: Tuning) -> Mapping[str, object]:
         "found_after_s": [round(seconds, 1) for seconds in assessed.found_after_s],
         "side": side_figures(tuned.side, tuned.walks) if tuned.side is not None else None,
     }
-
-
-def share(value: float) -> str:
-    """`0.4 %`; below a thousandth it says so, for nothing here proves less."""
-    if value < 0.001:
-        return "<0.1 %"
-    return f"{100 * value:.1f} %" if value < 0.0995 else f"{100 * value:.0f} %"
-
-
-def expected(rate: Rate) -> str:
-    """`0.4 % (≤ 5.4 %)`: the estimate with its limit."""
-    return f"{share(rate.expected)} (≤ {share(max(rate.at_most, 0.001))})"
 
 
 def histogram(walks: Walks, *doings: Doing) -> dict[int, int]:

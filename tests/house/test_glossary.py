@@ -41,7 +41,7 @@ def test_no_name_has_a_word_that_the_glossary_replaces() -> None:
 
 
 def test_the_pages_that_are_made_from_the_code_are_up_to_date() -> None:
-    old = [page.name for page, text in pages.pages().items() if page.read_text("utf-8") != text]
+    old = pages.out_of_date(pages.pages())
     assert old == [], "scripts/pages writes them"
 
 

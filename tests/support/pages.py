@@ -1,6 +1,6 @@
 """The pages that are made from the code: the map of ARCHITECTURE.md, docs/glossary.md, the schemas
-in docs/asyncapi.yaml, docs/contract.md that reads it out, docs/commands.md from the parsers, and
-what is made from the settings (tests.support.settings_pages).
+in docs/asyncapi.yaml, docs/contract.md that reads it out, docs/commands.md from the parsers, the
+catalogs of translations, and what is made from the settings (tests.support.settings_pages).
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from presence.cli.command import Parser
-from tests.support import command_pages, settings_pages, shell_pages
+from tests.support import command_pages, settings_pages, shell_pages, translations
 from tests.support.contract import SCHEMA_URN, schema, schema_names
 from tests.support.contract_page import PAGE as CONTRACT
 from tests.support.contract_page import contract_page
@@ -37,26 +37,26 @@ def main(arguments: list[str] | None = None) -> int:
     )
     check = options.parse_args(arguments).check
     wanted = pages()
-    old = [page for page, text in wanted.items() if _present(page) != text]
+    old = out_of_date(wanted)
     for page in old:
         print(f"{page.relative_to(ROOT)}: {'out of date: scripts/pages' if check else 'written'}")
         if not check:
-            page.write_text(wanted[page], encoding="utf-8")
+            page.write_bytes(wanted[page])
     return int(check and bool(old))
 
 
-def _present(page: Path) -> str | None:
-    return page.read_text(encoding="utf-8") if page.exists() else None
+def out_of_date(wanted: Mapping[Path, bytes]) -> list[Path]:
+    return [page for page, made in wanted.items() if not page.exists() or page.read_bytes() != made]
 
 
-def pages() -> dict[Path, str]:
+def pages() -> dict[Path, bytes]:
     """Every page that is made from the code, as it should be."""
     before, _, rest = MAP.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     drawn = "\n".join(map_of(ROOT / "presence"))
     topics, _, _ = ASYNCAPI.read_text(encoding="utf-8").partition(SCHEMAS)
     asyncapi = topics + SCHEMAS + textwrap.indent(bundled_schemas(), "    ")
-    return {
+    texts = {
         MAP: f"{before}{BEGIN}\n{drawn}\n\n{END}{after}",
         GLOSSARY: glossary_page(terms()),
         **settings_pages.pages(),
@@ -65,6 +65,7 @@ def pages() -> dict[Path, str]:
         ASYNCAPI: asyncapi,
         CONTRACT: contract_page(asyncapi),
     }
+    return {**{page: text.encode() for page, text in texts.items()}, **translations.pages()}
 
 
 def bundled_schemas() -> str:

@@ -56,13 +56,13 @@ def test_nine_of_ten_take_so_much_longer_than_half_as_the_documents_have_it(
 def test_what_may_be_expected_follows_from_where_the_antennas_hang_and_from_the_side() -> None:
     pair = {INSIDE, DOOR, OUTSIDE}
     good, thin = a_side(11.1), a_side(8.6)
-    assert "within 9 s, nine of ten within 26 s" in str(expected_entry(pair, good, fitted=True))
-    assert "within 15 s, nine of ten within 80 s" in str(expected_entry(pair, thin, fitted=True))
-    two = str(expected_entry({INSIDE, DOOR}, None, fitted=True))
+    assert "within 9 s, nine of ten within 26 s" in expected_entry(pair, good, fitted=True).words
+    assert "within 15 s, nine of ten within 80 s" in expected_entry(pair, thin, fitted=True).words
+    two = expected_entry({INSIDE, DOOR}, None, fitted=True).words
     assert "within 26 s, nine of ten within 192 s" in two
-    one = str(expected_entry({INSIDE}, None, fitted=True))
+    one = expected_entry({INSIDE}, None, fitted=True).words
     assert one.endswith("within 93 s, and some never")
-    assert "until this door is fitted" in str(expected_entry({INSIDE}, None, fitted=False))
+    assert "until this door is fitted" in expected_entry({INSIDE}, None, fitted=False).words
 
 
 def test_silence_is_a_fault_only_when_nine_of_ten_would_have_been_found() -> None:

@@ -18,6 +18,7 @@ from presence.core.visit.fitting import OFFSET_ROOM_DB, of_walks
 from presence.core.visit.side import Pairing
 from presence.core.visit.walks import Walked
 from presence.diagnosis.findings import Verdict
+from presence.language import ENGLISH
 from presence.survey import applying
 from presence.survey.charts import distributions, side_strip, strip
 from presence.survey.drawing import settings_lines, walk_lines
@@ -138,7 +139,7 @@ def test_the_report_draws_each_phone_and_a_bar_for_each_walk() -> None:
     walks = walked(rounds=2)
     side = tuned_by(walks).side
     assert side is not None
-    svg = side_strip(walks, side)
+    svg = side_strip(walks, side, ENGLISH)
     assert svg.count("<polyline") == 2 * len(walks.recorded)
     assert svg.count('stroke-dasharray="3 2"') == len(walks.recorded)
     colours = set(re.findall(r'<polyline [^>]*stroke="(var[(]--\w+[)])"', svg))
@@ -230,16 +231,16 @@ def test_a_pair_alone_is_fitted_and_its_inner_antenna_says_when_a_visit_is_over(
     assert tuned.numbers is not None
     assert tuned.numbers.threshold >= PAIR_TABLES.threshold
     assert tuned.new.exit_rssi_dbm == -80, "heard at -68 there: as near to the entry as may be"
-    assert strip(walks, tuned, 15.0).count("<circle") > 100
+    assert strip(walks, tuned, 15.0, ENGLISH).count("<circle") > 100
 
 
 def test_what_the_sides_need_is_shown_and_written_where_it_was_not_set() -> None:
     tuned = tune(walked(), EntrySettings(near_dbm=-40))
     assert isinstance(tuned, Tuning)
-    lines = "\n".join(settings_lines(tuned))
+    lines = "\n".join(settings_lines(tuned, Screen(StringIO(), yes=True)))
     assert "side_offset_db" in lines
     assert "(now not set)" in lines
-    assert "enter " not in distributions(tuned), "no strength by itself makes an entry"
+    assert "enter " not in distributions(tuned, ENGLISH), "no strength by itself makes an entry"
     html = page(SurveyOutcome("radio", "acme/fi-0042 door-1", walks=tuned.walks, tuned=tuned))
     assert "<code>near_dbm: " in html
     assert "(was not set)" in html
