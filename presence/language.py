@@ -44,12 +44,12 @@ class Sentence(str):
         """`number` chooses the form, and is `{number}` in it."""
         return cls(one, many, number=number, **values)
 
-    def __deepcopy__(self, memo: object) -> Self:
+    def __copy__(self) -> Self:
         """It never changes; a copy by its letters would lose what it is made of."""
         return self
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _made, (type(self), self.message, self.many, dict(self.values))
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
 
 class Joined(Sentence):
@@ -63,16 +63,9 @@ class Joined(Sentence):
         made.message, made.many, made.values = between, "", {"parts": said}
         return made
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Joined, (self.message, self.values["parts"])
-
 
 def _chosen(one: str, many: str, values: Mapping[str, Any]) -> str:
     return many if many and values["number"] != 1 else one
-
-
-def _made(kind: type[Sentence], message: str, many: str, values: dict[str, Any]) -> Sentence:
-    return kind(message, many, **values)
 
 
 class Language(Formatter):
