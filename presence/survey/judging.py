@@ -82,30 +82,31 @@ def judge_radio(ear: Ear, heard: Heard, seconds: float, on_air: int | None) -> R
     if on_air is not None:
         on_air_per_s = on_air / max(seconds, 0.1)
         found = Joined("; ", (found, Sentence("{per_s:.0f}/s on air", per_s=on_air_per_s)))
-    if ear.fault and not heard.number:
+    if heard.number:
+        return Result(_hears(ear, heard, found), figures)
+    if ear.fault:
         deaf = Sentence("{source}: does not listen", source=ear.what)
-        finding = _radio(Verdict.FAIL, deaf, ear.fault)
-    elif ear.fault:
-        finding = _radio(Verdict.WARN, found, ear.fault)
-    elif heard.number and heard.longest_gap_s > GAP_S:
+        return Result(_radio(Verdict.FAIL, deaf, ear.fault), figures)
+    if on_air:
+        found = Joined("; ", (found, Sentence("none of ours")))
+        return Result(_radio(Verdict.PASS, found), figures)
+    silent = Sentence(
+        "{source}: scans, but nothing was heard in {seconds:.0f} s",
+        source=ear.what,
+        seconds=seconds,
+    )
+    if on_air is None:
+        return Result(_radio(Verdict.WARN, silent, NO_PROOF_STEP), figures)
+    return Result(_radio(Verdict.FAIL, silent, DEAF_STEP), figures)
+
+
+def _hears(ear: Ear, heard: Heard, found: Sentence) -> Finding:
+    if ear.fault:
+        return _radio(Verdict.WARN, found, ear.fault)
+    if heard.longest_gap_s > GAP_S:
         gap = Sentence("longest gap {gap_s:.1f} s", gap_s=heard.longest_gap_s)
-        finding = _radio(Verdict.WARN, Joined("; ", (found, gap)), PAUSES_STEP)
-    elif heard.number:
-        finding = _radio(Verdict.PASS, found)
-    elif on_air:
-        finding = _radio(Verdict.PASS, Joined("; ", (found, Sentence("none of ours"))))
-    else:
-        silent = Sentence(
-            "{source}: scans, but nothing was heard in {seconds:.0f} s",
-            source=ear.what,
-            seconds=seconds,
-        )
-        finding = (
-            _radio(Verdict.WARN, silent, NO_PROOF_STEP)
-            if on_air is None
-            else _radio(Verdict.FAIL, silent, DEAF_STEP)
-        )
-    return Result(finding, figures)
+        return _radio(Verdict.WARN, Joined("; ", (found, gap)), PAUSES_STEP)
+    return _radio(Verdict.PASS, found)
 
 
 def _radio(verdict: Verdict, found: str, step: str = "") -> Finding:
