@@ -13,7 +13,6 @@ takes away.
 """
 
 import hmac
-import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from typing import Final
 import msgspec
 
 from presence.consent_service.agreeing import Added, agree, narrowed, ref_text, refuse_late
+from presence.consent_service.list_settings import ListSettings
 from presence.consent_service.register import AtHand, Register, Registered, State
 from presence.consent_service.rights import (
     EVERYTHING,
@@ -35,7 +35,6 @@ from presence.consent_service.vocabulary import PURPOSES, doubtful_categories, d
 from presence.consent_service.wishes import Wish, check
 from presence.core.consent.model import Consent, Purpose
 from presence.core.consent.revocation import Revocation, RevokedRights
-from presence.core.consent.taxonomy import is_sensitive
 from presence.core.encoding import KEY_BYTES
 from presence.errors import ConsentServiceError
 
@@ -56,28 +55,17 @@ class Decisions:
         self.clock = clock
         self.list_name = str(register.fact("list"))
         self._service_key = service_key
-        self._audiences: dict[str, Purpose] | None = None
-        self._parents: dict[str, str] | None = None
-        self._doubts_of: dict[tuple[frozenset[str], bool, frozenset[str]], tuple[str, ...]] = {}
+        self._use(ListSettings.of(register))
         self.ref_of: Callable[[str], bytes] = lru_cache(maxsize=REFS_KEPT)(self._ref_of)
         """Of a customer's id: random to everyone without the service key, another in each list."""
+
+    def _use(self, settings: ListSettings) -> None:
+        self.settings = settings
+        self._doubts_of: dict[tuple[frozenset[str], bool, frozenset[str]], tuple[str, ...]] = {}
         self.is_sensitive: Callable[[str], bool] = lru_cache(maxsize=MOST_DOUBTS)(
-            lambda category: is_sensitive(category, self.parents())
+            settings.is_sensitive
         )
         """Whether a category lies on or below the deny list."""
-
-    def audiences(self) -> dict[str, Purpose]:
-        """Those of the list, and what each of them is told for."""
-        if self._audiences is None:
-            known: Mapping[str, str] = json.loads(str(self.register.fact("audiences", "{}")))
-            self._audiences = {name: Purpose(purpose) for name, purpose in known.items()}
-        return self._audiences
-
-    def parents(self) -> Mapping[str, str]:
-        """What the list adds to the taxonomy: category → parent."""
-        if self._parents is None:
-            self._parents = dict(json.loads(str(self.register.fact("parents", "{}"))))
-        return self._parents
 
     @property
     def group(self) -> str:
@@ -86,7 +74,7 @@ class Decisions:
 
     def doubtful_categories(self, categories: Iterable[str]) -> list[str]:
         """What looks like a mistake, one sentence each."""
-        return list(doubtful_categories(categories, self.parents()))
+        return list(doubtful_categories(categories, self.settings.parents))
 
     def _ref_of(self, name: str) -> bytes:
         content = b"presence ref v1\0" + self.list_name.encode() + b"\0" + name.encode()
@@ -248,6 +236,9 @@ class Decisions:
             return self._remove(known, ref, State.OBJECTED, self.clock())
 
     def _at_hand(self, wishes: Sequence[Wish]) -> AtHand:
+        """What is known of them, by the settings of now: another command may have changed these."""
+        if (settings := ListSettings.of(self.register)) != self.settings:
+            self._use(settings)
         keys = [wish.identity_key for wish in wishes if wish.identity_key]
         return self.register.at_hand([self.ref_of(wish.id) for wish in wishes], keys)
 
@@ -263,11 +254,15 @@ class Decisions:
         check(wish, self.is_sensitive, now_s)
         refuse_late(wish, known)
         identity_key = self._identity_key(wish, ref, known, at_hand)
-        keys = {name: self._pairwise_key(wish.person or wish.id, name) for name in wish.audiences}
-        before = known.version if known else 0
-        agreed = agree(wish, ref, keys, taken, known, audiences=self.audiences(), now_s=now_s)
         decided_s = now_s if wish.decided_s is None else wish.decided_s
-        self.register.put(agreed.consent, identity_key, wish.id, before=before, decided_s=decided_s)
+        told, audiences = self.settings.told(wish, decided_s), self.settings.audiences
+        keys = {name: self._pairwise_key(wish.person or wish.id, name) for name in told}
+        before = known.version if known else 0
+        agreed = agree(wish, ref, keys, taken, known, audiences=audiences, now_s=now_s)
+        notice = self.settings.notice_of(wish, decided_s)
+        self.register.put(
+            agreed.consent, identity_key, wish.id, before=before, decided_s=decided_s, notice=notice
+        )
         at_hand.owners[identity_key] = ref
         if taken:
             self.register.give(ref, agreed.given & taken.keys() - agreed.stays)
@@ -308,13 +303,13 @@ class Decisions:
             if len(self._doubts_of) >= MOST_DOUBTS:
                 self._doubts_of.clear()
             known = self._doubts_of[of] = (
-                *doubtful_categories(of[0], self.parents()),
+                *doubtful_categories(of[0], self.settings.parents),
                 *doubts(wish.purposes, wish.categories, wish.scope, self.group),
             )
         return known
 
     def _lost(self, before: Consent, after: Consent) -> tuple[RevokedRights, ...]:
-        return rights_lost(before, after, self.audiences(), self.clock())
+        return rights_lost(before, after, self.settings.audiences, self.clock())
 
     def _pairwise_key(self, person: str, audience: str) -> bytes:
         content = b"presence pairwise v1\0" + audience.encode() + b"\0" + person.encode()
@@ -355,8 +350,9 @@ class Decisions:
         """
         changed = replace(consent, version=known.version + 1)
         self.register.put(
-            changed, known.identity_key, known.id, before=known.version, decided_s=known.decided_s
-        )
+            changed, known.identity_key, known.id,
+            before=known.version, decided_s=known.decided_s, notice=known.notice,
+        )  # fmt: skip
         return changed
 
     def _remove(

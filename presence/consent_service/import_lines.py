@@ -21,7 +21,13 @@ from typing import Any, Final
 
 import msgspec
 
-from presence.consent_service.vocabulary import PURPOSES, is_category, is_store
+from presence.consent_service.vocabulary import (
+    MAX_NOTICE_CHARS,
+    PURPOSES,
+    is_category,
+    is_notice,
+    is_store,
+)
 from presence.core.consent.entry_rules import (
     LATEST_S,
     LOUDNESS_STEP_DB,
@@ -82,6 +88,8 @@ class LineWords(msgspec.Struct, frozen=True, array_like=True, gc=False):
     purpose: str
     """A word of Purpose, or a category."""
     value: Value
+    notice: str
+    """Empty: the line does not say."""
     stores: tuple[str, ...]
     """`*`: the whole chain. Empty: the store or group of the list."""
     explicit: bool
@@ -160,8 +168,8 @@ def parse_line(row: Mapping[str, Any]) -> Line:
     columns = [
         value.strip() if type(value) is str else _text(value) for value in map(row.get, COLUMNS)
     ]
-    subject, purpose, value, decided, _, until, key, *rest = columns
-    said = _said((purpose, value, *rest))
+    subject, purpose, value, decided, notice, until, key, *rest = columns
+    said = _said((purpose, value, notice, *rest))
     if (
         said is not None
         and 0 < len(subject) <= MAX_SUBJECT_CHARS
@@ -191,11 +199,12 @@ def _slowly(row: Mapping[str, Any], columns: list[str]) -> Line:
 @lru_cache(maxsize=4096)
 def _said(columns: tuple[str, ...]) -> LineWords | None:
     """Of purpose, value and what stands beside them; None where one of them cannot be read."""
-    purpose, value, stores, explicit, flags, loudness_db = columns
+    purpose, value, notice, stores, explicit, flags, loudness_db = columns
     known, several = WORDS.get(value.lower()), _several(flags)
     if (
         known is None
         or not (purpose in PURPOSES or is_category(purpose))
+        or not (not notice or is_notice(notice))
         or not _are_stores(_several(stores))
         or not _is_answer(explicit)
         or not _FLAGS.issuperset(several)
@@ -205,6 +214,7 @@ def _said(columns: tuple[str, ...]) -> LineWords | None:
     return LineWords(
         purpose,
         known,
+        notice,
         _several(stores),
         WORDS.get(explicit.lower()) is Value.GIVEN,
         frozenset(map(Flag, several)),
@@ -263,6 +273,8 @@ def _problems(said: Mapping[str, str]) -> list[str]:
     ]
     if value is Value.GIVEN and not said["expiry"] and purpose in PURPOSES:
         problems.append("expiry missing: an agreement without an end is none")
+    if said["notice"] and not is_notice(said["notice"]):
+        problems.append(f"notice is no version of at most {MAX_NOTICE_CHARS} printable characters")
     if not _are_stores(_several(said["stores"])):
         problems.append("stores is neither * nor a list of stores such as fi-0042;fi-0043")
     if said["flags"] and not _FLAGS.issuperset(_several(said["flags"])):

@@ -130,6 +130,7 @@ def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpos
         loudness_db=_loudness_db(newest.values()),
         decided_s=max([line.decided_s for line in newest.values()]),
         said_s={what: line.decided_s for what, line in newest.items()},
+        notice=presence.said.notice,
     )
 
 

@@ -24,6 +24,7 @@ from tuf.api.metadata import TargetFile
 
 from presence.consent_service.growing import Approver, Growth
 from presence.consent_service.keys import KeyFolder, revocation_kid
+from presence.consent_service.list_settings import CHANGED, ListSettings
 from presence.consent_service.register import Changed, Register, State
 from presence.consent_service.repository import Repository
 from presence.consent_service.vocabulary import SENSITIVE_PARENTS
@@ -117,6 +118,7 @@ def _manifest(
     now_s: float,
     approved_by: str,
 ) -> Manifest:
+    settings = ListSettings.of(register)
     return Manifest(
         header=ListHeader(
             name=edition.list_name,
@@ -124,9 +126,9 @@ def _manifest(
             published_at_s=int(now_s),
             suppression_checked_at_s=register.number("suppression_checked_at"),
             count=edition.entries,
-            parents=json.loads(str(register.fact("parents", "{}"))) or SENSITIVE_PARENTS,
+            parents=settings.parents or SENSITIVE_PARENTS,
         ),
-        notice=str(register.fact("notice", "")),
+        notice=settings.notice,
         epoch=now.epoch,
         base_seq=now.base_seq,
         shards=edition.shards,
@@ -188,9 +190,10 @@ def _number(
             register.remove(ref, version + 1, State.GONE, before=version, decided_s=decided_s)
         seq, base_seq = register.number("seq"), register.number("base_seq")
         changed = register.changed_since(seq)
-        if changed or not seq:
+        if changed or not seq or register.number(CHANGED):
             seq += 1
             register.set_fact("seq", seq)
+            register.set_fact(CHANGED, 0)
         entries = register.count()
         is_fresh = (
             rebase

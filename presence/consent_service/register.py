@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from presence.consent_service.locking import alone
-from presence.consent_service.register_schema import SCHEMA, check_form
+from presence.consent_service.register_schema import SCHEMA, bring_up_to_date
 from presence.consent_service.rights import Taken
 from presence.core.consent.model import Consent
 from presence.core.consent.record import Words, decode_record, encode_record
@@ -39,11 +39,11 @@ CACHE_KB: Final = 65_536
 default is 2 MB).
 """
 _INSERT: Final = """
-INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?)"""
+INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?)"""
 _UPDATE: Final = """
 UPDATE entry SET version = ?2, state = ?3, changed_seq = ?4, id = ?5, identity_key = ?6,
-    not_after = ?7, record = ?8, decided = ?9
-WHERE ref = ?1 AND version = ?10 AND state != 'objected'"""
+    not_after = ?7, record = ?8, decided = ?9, notice = ?10
+WHERE ref = ?1 AND version = ?11 AND state != 'objected'"""
 """An objection is never written over, whoever asks for it (R-10)."""
 _TAKE: Final = """
 INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
@@ -52,7 +52,7 @@ INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
 
 
 _REGISTERED: Final = """
-SELECT ref, version, state, record, identity_key, id, decided FROM entry WHERE ref IN"""
+SELECT ref, version, state, record, identity_key, id, decided, notice FROM entry WHERE ref IN"""
 _TAKEN: Final = "SELECT ref, word, decided, until FROM taken WHERE ref IN"
 _OWNERS: Final = "SELECT identity_key, ref FROM entry WHERE identity_key IN"
 AT_ONCE: Final = 500
@@ -78,6 +78,8 @@ class Registered:
     identity_key: bytes = field(repr=False)
     id: str = field(repr=False)
     decided_s: float
+    notice: str
+    """The version of the privacy notice that was shown; empty where nobody said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Register:
                 else "no register: `presence consents init` makes one"
             )
             raise ConsentServiceError(f"{path}: {advice}")
-        self._path = path
+        self.path = path
         self._turn = path.with_name("turn.lock")
         self._words = Words()
         self._known_words = 0
@@ -128,13 +130,13 @@ class Register:
                 raise
 
     def _open(self, *, create: bool) -> None:
-        self._path.chmod(0o600)
+        self.path.chmod(0o600)
         self._database.executescript(
             f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};"
         )
         if create:
             self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-        check_form(self._database)
+        bring_up_to_date(self._database)
 
     def close(self) -> None:
         self._database.close()
@@ -200,27 +202,34 @@ class Register:
             yield from self._database.execute(f"{query} ({marks})", some)
 
     def _registered(self, ref: bytes, *row: Any) -> Registered:
-        version, state, record, identity_key, name, decided_s = row
+        version, state, record, identity_key, name, decided_s, notice = row
         consent = None if record is None else self._consent(ref, record)
         return Registered(
-            version, State(state), consent, identity_key or b"", name or "", decided_s
+            version, State(state), consent, identity_key or b"", name or "", decided_s, notice or ""
         )
 
     def put(
-        self, consent: Consent, identity_key: bytes, name: str, *, before: int, decided_s: float
+        self,
+        consent: Consent,
+        identity_key: bytes,
+        name: str,
+        *,
+        before: int,
+        decided_s: float,
+        notice: str,
     ) -> None:
         """In place of version `before` (0: there was none)."""
         record = encode_record(consent, self._words)
         self._write(
             *(consent.ref, before, consent.version, State.ACTIVE, name, identity_key),
-            *(consent.not_after_s, record, decided_s),
+            *(consent.not_after_s, record, decided_s, notice),
         )
 
     def remove(
         self, ref: bytes, version: int, state: State, *, before: int, decided_s: float
     ) -> None:
         """Only ref, version and time stay, in place of version `before` (0: there was none)."""
-        self._write(ref, before, version, state, None, None, None, None, decided_s)
+        self._write(ref, before, version, state, None, None, None, None, decided_s, None)
 
     def _write(self, ref: bytes, before: int, version: int, state: State, *rest: object) -> None:
         row = (ref, version, state, self._next_seq, *rest)
@@ -244,7 +253,7 @@ class Register:
                 self._database.executemany(_INSERT, new)
             except sqlite3.IntegrityError as error:
                 raise ConsentServiceError(
-                    f"{self._path}: an agreement or an identity key is there already: nothing was "
+                    f"{self.path}: an agreement or an identity key is there already: nothing was "
                     "done; try again"
                 ) from error
 
@@ -282,8 +291,19 @@ class Register:
     def by_state(self) -> dict[str, int]:
         return dict(self._database.execute("SELECT state, count(*) FROM entry GROUP BY state"))
 
+    def by_notice(self) -> dict[str, int]:
+        """Agreements that stand, by the version of the notice that was shown."""
+        return dict(
+            self._database.execute(
+                "SELECT coalesce(notice, ''), count(*) FROM entry WHERE state = 'active' "
+                "GROUP BY notice"
+            )
+        )
+
     def unnumbered(self) -> bool:
         """Whether there are changes that no list has yet."""
+        if self.number("settings_changed"):
+            return True
         query = "SELECT 1 FROM entry WHERE changed_seq > ? LIMIT 1"
         return self._database.execute(query, (self.number("seq"),)).fetchone() is not None
 
@@ -326,6 +346,12 @@ class Register:
                 return
             first = (int.from_bytes(page[-1][0], "big") + 1).to_bytes(REF_BYTES, "big")
 
+    def consents(self) -> Iterator[Consent]:
+        """Of everybody who has one, by ref. Meanwhile others may write."""
+        for page in self.pages(WHOLE):
+            for ref, record, _ in page:
+                yield self._consent(ref, record)
+
     def customers(self) -> Iterator[tuple[str, Consent]]:
         """The platform's id and the consent, of everybody who has one."""
         rows = self._database.execute(
@@ -367,5 +393,5 @@ class Register:
             yield
         except sqlite3.Error as error:
             raise ConsentServiceError(
-                f"{self._path}: {error}: disk full, or another command at work?"
+                f"{self.path}: {error}: disk full, or another command at work?"
             ) from error

@@ -9,18 +9,23 @@ is taken out of the list with the next publication, identity key and all.
 """
 
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from presence.consent_service.decisions import Decisions
 from presence.consent_service.growing import Approver, approver_of
 from presence.consent_service.keys import KeyFolder, revocation_kid
+from presence.consent_service.list_settings import Change, ListSettings, Reach, differences
 from presence.consent_service.locking import alone
 from presence.consent_service.publishing import Published, publish
 from presence.consent_service.register import Register
 from presence.consent_service.repository import Repository
 from presence.core.consent.jws import MAX_REVOKED
+from presence.core.consent.model import Purpose
 from presence.core.consent.revocation import (
     Head,
     Ignored,
@@ -29,6 +34,12 @@ from presence.core.consent.revocation import (
     sign_head,
     sign_revocation,
 )
+from presence.core.consent.segments import WHOLE
+from presence.core.operations.audit_words import in_words
+from presence.core.timestamps import rfc3339
+from presence.counting import counted
+from presence.edges.host.audit import record_now
+from presence.errors import ConsentServiceError, reason_of
 
 
 class ConsentService(Decisions):
@@ -57,6 +68,8 @@ class ConsentService(Decisions):
         *,
         list_name: str,
         notice: str,
+        audiences: Mapping[str, Purpose] | None = None,
+        parents: Mapping[str, str] | None = None,
         clock: Callable[[], float],
     ) -> "ConsentService":
         """New keys, an empty register and a root. Raises ConsentServiceError where there is a
@@ -69,13 +82,74 @@ class ConsentService(Decisions):
             register.transaction(),
         ):
             register.set_fact("list", list_name)
-            register.set_fact("notice", notice)
+            ListSettings.first(notice, audiences or {}, parents or {}).store(register)
             register.set_fact("output", str(output.absolute()))
         Repository(output, keys).create(clock())
         return cls(directory, output, clock=clock)
 
     def close(self) -> None:
         self.register.close()
+
+    def change_settings(self, change: Change, *, from_agreements: bool = False) -> list[str]:
+        """What changed, a sentence each, and recorded in the list's audit log; gateways learn it
+        by the next list. `from_agreements`: an audience that is taken out goes out of the
+        agreements that let it be told, too. Raises ConsentServiceError.
+        """
+        told = self.reach().audiences
+        for name in change.without:
+            if told[name] and not from_agreements:
+                raise ConsentServiceError(
+                    f"{counted(told[name], 'agreement')} let {name} be told: first take it out of "
+                    "`audiences` in the settings of each gateway, where it hears nothing any more; "
+                    "then repeat this with --from-agreements"
+                )
+        with self.register.transaction():
+            before = ListSettings.of(self.register)
+            after = change.applied(before, self.clock(), agreed=self.register.count() > 0)
+            changes = list(differences(before, after))
+            if changes:
+                after.store(self.register)
+            for what, details in changes:
+                self.record(what, details)
+            self._use(after)
+        for name in change.without:
+            self._take_out(name)
+        named = {"list": self.list_name}
+        return [in_words({"what": what, **named, **details}) for what, details in changes]
+
+    def reach(self) -> Reach:
+        """How many agreements the settings reach."""
+        audiences, unmatched = Counter[str](), Counter[str]()
+        settings = ListSettings.of(self.register)
+        for consent in self.register.consents():
+            audiences.update(consent.pairwise_keys.keys())
+            unmatched.update(settings.unknown({grant.category for grant in consent.grants}))
+        return Reach(audiences, unmatched, self.register.by_notice())
+
+    def record(self, what: str, details: Mapping[str, str | int]) -> None:
+        """In the audit log of the list, on the disk when this returns; within a transaction, so
+        that no two write at once. Raises ConsentServiceError.
+        """
+        said = {"list": self.list_name, **details, "uid": os.getuid()}
+        try:
+            record_now(self.directory, what, said, at=rfc3339(self.clock()))
+        except OSError as error:
+            raise ConsentServiceError(
+                f"{self.directory}: the audit log cannot be written ({reason_of(error)}): nothing "
+                "was done"
+            ) from error
+
+    def _take_out(self, audience: str) -> None:
+        """Out of every agreement; the next list says it. What a crash leaves, a repetition does."""
+        for page in self.register.pages(WHOLE):
+            with self.register.transaction():
+                at_hand = self.register.at_hand([ref for ref, _, _ in page], [])
+                for known in at_hand.entries.values():
+                    consent = known.consent
+                    if consent is not None and audience in consent.pairwise_keys:
+                        keys = {**consent.pairwise_keys}
+                        del keys[audience]
+                        self._put(known, replace(consent, pairwise_keys=keys))
 
     def suppression_checked(self) -> None:
         """The registers of those who want no advertising have just been applied (R-30)."""

@@ -15,6 +15,7 @@ from presence.core.consent.taxonomy import PARENTS, is_known, is_sensitive
 
 PURPOSES: Final = frozenset(Purpose)
 PURPOSE_OF: Final[Mapping[str, Purpose]] = {str(purpose): purpose for purpose in Purpose}
+MAX_NOTICE_CHARS: Final = 64
 AHEAD_S: Final = 300.0
 """Clocks differ: a decision may be dated so far ahead of ours."""
 SENSITIVE_PARENTS: Final = {
@@ -32,6 +33,11 @@ _STORE: Final = re.compile(r"[a-z0-9-]{1,32}")
 @lru_cache(maxsize=4096)
 def is_category(word: str) -> bool:
     return _CATEGORY.fullmatch(word) is not None
+
+
+def is_notice(text: str) -> bool:
+    """A version, such as fi-2026-03; not a text."""
+    return 0 < len(text) <= MAX_NOTICE_CHARS and text.isprintable()
 
 
 @lru_cache(maxsize=4096)

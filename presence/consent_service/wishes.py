@@ -6,7 +6,13 @@ from typing import Final
 
 import msgspec
 
-from presence.consent_service.vocabulary import AHEAD_S, PURPOSES, is_store, no_categories
+from presence.consent_service.vocabulary import (
+    AHEAD_S,
+    PURPOSES,
+    is_notice,
+    is_store,
+    no_categories,
+)
 from presence.core.consent.entry_rules import LOUDNESS_WORDS, is_loudness
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.encoding import KEY_BYTES
@@ -47,6 +53,9 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     what they took away (narrowed, fulfilled, refused): that it stands in an agreement that is
     renewed is not enough.
     """
+
+    notice: str = ""
+    """The version of the notice that the customer was shown; empty: the one of that time."""
 
     def __repr__(self) -> str:
         """Without the customer."""
@@ -109,6 +118,12 @@ def _problems(wish: Wish, is_sensitive: Callable[[str], bool], now_s: float) -> 
         for until_s in wish.categories.values()
     ):
         yield "a category ends before the agreement begins"
+    if wish.notice and not is_notice(wish.notice):
+        yield "the notice is a version such as fi-2026-03"
+    yield from _phone_problems(wish)
+
+
+def _phone_problems(wish: Wish) -> Iterator[str]:
     if wish.identity_key and len(wish.identity_key) != KEY_BYTES:
         yield f"an identity key has {KEY_BYTES} bytes, 32 hex digits"
     if wish.loudness_db is not None and not is_loudness(wish.loudness_db):

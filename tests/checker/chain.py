@@ -6,7 +6,6 @@ consents` does. What a desk answers is what a person would see: a result, or the
 Revocations come back signed, as bytes.
 """
 
-import json
 import multiprocessing
 import sqlite3
 import time
@@ -130,10 +129,10 @@ def _create(folder: Path, now_s: float) -> Done:
         folder.parent / "repository",
         list_name=LIST,
         notice="fi-2026-03",
+        audiences=AUDIENCES,
         clock=lambda: now_s,
     )
-    with closing(made) as service, service.register.transaction():
-        service.register.set_fact("audiences", json.dumps(PURPOSE_OF))
+    made.close()
     return Done()
 
 

@@ -13,7 +13,7 @@ import pytest
 from presence.consent_service.import_lines import rows_of_csv
 from presence.consent_service.importing import Imported, import_rows
 from presence.consent_service.register import Register, State
-from presence.consent_service.register_schema import VERSION
+from presence.consent_service.register_schema import OLDEST, VERSION
 from presence.consent_service.rights import MAX_LEASE_S, Taken, in_revocations
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Consent, Flag, Purpose, Scope
@@ -35,9 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def service(tmp_path: Path, clock: Clock) -> Iterator[ConsentService]:
-    service = a_service(tmp_path, clock)
-    with service.register.transaction():
-        service.register.set_fact("audiences", '{"offers-main": "offers"}')
+    service = a_service(tmp_path, clock, audiences={"offers-main": Purpose.OFFERS})
     service.add(a_wish())
     clock.now_s += HOUR_S
     yield service
@@ -72,7 +70,7 @@ def exported(
     done = import_rows(
         service,
         rows_of_csv(["subject,purpose,value,timestamp,expiry", *lines]),
-        audiences=service.audiences(),
+        audiences=service.settings.audiences,
         told=told.append,
     )
     return done, told
@@ -377,7 +375,9 @@ def test_what_lines_refuse_is_taken_also_where_another_line_of_theirs_cannot_be_
     told: list[Revocation] = []
     rows = ["subject,purpose,value,timestamp,expiry", f"anna,presence,given,{wrong}",
             f"anna,{CARS},refused,{clock.now_s},"]  # fmt: skip
-    done = import_rows(service, rows_of_csv(rows), audiences=service.audiences(), told=told.append)
+    done = import_rows(
+        service, rows_of_csv(rows), audiences=service.settings.audiences, told=told.append
+    )
     assert (done.added, len(done.bad)) == (0, 1)
     assert [row.categories for revocation in told for row in revocation.rows] == [{CARS}]
     assert categories(anna(service)) == {GARDEN}
@@ -411,7 +411,7 @@ def test_many_rows_are_told_in_as_many_notices_as_it_takes() -> None:
 
 @pytest.mark.parametrize(
     ("form", "why"),
-    [(VERSION + 1, "use the newer presence"), (VERSION - 1, "begin a new list")],
+    [(VERSION + 1, "use the newer presence"), (OLDEST - 1, "begin a new list")],
 )
 def test_a_register_of_another_version_is_left_alone(tmp_path: Path, form: int, why: str) -> None:
     path = tmp_path / "other.sqlite"

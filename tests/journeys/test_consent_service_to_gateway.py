@@ -19,13 +19,9 @@ from cryptography.x509.oid import NameOID
 
 from presence.consent_service.service import ConsentService
 from presence.core.consent.jws import parse_keys
-from presence.edges.consent_list.repository import TufRepository
-from presence.edges.consent_list.segment_files import WindowKeyFiles
-from presence.edges.consent_list.signed import SignedList
-from presence.edges.consent_list.store import ListStore
 from presence.errors import ConsentListError
-from presence.ports import VerifiedList
 from tests.support.consent_services import CARS, DAY_S, GARDEN, a_wish
+from tests.support.signed_gateway import a_reader, read
 from tests.support.signed_lists import LIST
 
 
@@ -50,26 +46,11 @@ def root_file(tmp_path: Path, service: ConsentService) -> Path:
     return file
 
 
-def a_gateway(
-    folder: Path, location: str, root_file: Path, ca_file: Path | None = None
-) -> SignedList:
-    tuf = TufRepository(location, root_file=root_file, metadata_dir=folder / "tuf", ca_file=ca_file)
-    return SignedList(
-        tuf, ListStore(folder), WindowKeyFiles(folder / "run"), name=LIST, max_span_s=396 * DAY_S
-    )
-
-
-def read(gateway: SignedList) -> VerifiedList:
-    verified = gateway.read()
-    assert verified is not None
-    return verified
-
-
 @pytest.mark.requirement("R-34", "R-47")
 def test_what_the_service_is_told_is_what_the_gateway_has(
     tmp_path: Path, service: ConsentService, root_file: Path
 ) -> None:
-    gateway = a_gateway(tmp_path / "gateway", str(tmp_path / "repository"), root_file)
+    gateway = a_reader(tmp_path / "gateway", str(tmp_path / "repository"), root_file)
     now_s = time.time()
     anna = service.add(a_wish("anna", not_before_s=now_s - 60, not_after_s=now_s + DAY_S))
     berit = service.add(a_wish("berit", not_before_s=now_s - 60, not_after_s=now_s + DAY_S))
@@ -156,10 +137,10 @@ def test_a_list_is_read_over_https_from_a_server_that_is_verified(
 ) -> None:
     service.add(a_wish())
     service.publish()
-    with closing(a_gateway(tmp_path / "gateway", server, root_file, authority)) as gateway:
+    with closing(a_reader(tmp_path / "gateway", server, root_file, authority)) as gateway:
         assert read(gateway).entries == 1
     with (
-        closing(a_gateway(tmp_path / "stranger", server, root_file)) as stranger,
+        closing(a_reader(tmp_path / "stranger", server, root_file)) as stranger,
         pytest.raises(
             ConsentListError, match=r"cannot be fetched \(SSLError\).*repository_ca_file"
         ),
@@ -171,11 +152,11 @@ def test_a_server_without_the_list_and_no_server_at_all_are_told_apart(
     tmp_path: Path, service: ConsentService, server: str, root_file: Path, authority: Path
 ) -> None:
     service.publish()
-    elsewhere = a_gateway(tmp_path / "elsewhere", f"{server}/elsewhere", root_file, authority)
+    elsewhere = a_reader(tmp_path / "elsewhere", f"{server}/elsewhere", root_file, authority)
     with pytest.raises(ConsentListError, match="not found"):
         elsewhere.read()
     elsewhere.close()
-    nowhere = a_gateway(tmp_path / "nowhere", "https://127.0.0.1:9", root_file, authority)
+    nowhere = a_reader(tmp_path / "nowhere", "https://127.0.0.1:9", root_file, authority)
     with pytest.raises(ConsentListError, match="is the network up"):
         nowhere.read()
     nowhere.close()

@@ -32,13 +32,14 @@ class Clock:
         return self.now_s
 
 
-def a_service(directory: Path, clock: Clock) -> ConsentService:
+def a_service(directory: Path, clock: Clock, **settings: Any) -> ConsentService:
     return ConsentService.create(
         directory / "service",
         directory / "repository",
         list_name="acme/fi-0042",
         notice="fi-2026-03",
         clock=clock,
+        **settings,
     )
 
 

@@ -17,7 +17,7 @@ from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from presence.edges.host.clock import SystemClock
 from presence.gateway.gateway import Gateway
-from presence.ports import OnAdvertisement
+from presence.ports import OnAdvertisement, VerifiedList
 from presence.telemetry import ConsentRefused
 from tests.support.builders import approach, rules
 from tests.support.fakes import (
@@ -174,3 +174,19 @@ class Door:
         async with asyncio.timeout(20):
             while self._looks() in (before, 0):  # noqa: ASYNC110 - the daemon tells nobody of its looks
                 await asyncio.sleep(0.01)
+
+
+def a_reader(
+    folder: Path, location: str, root_file: Path, ca_file: Path | None = None
+) -> SignedList:
+    """What a gateway reads its list with, in a folder of its own."""
+    tuf = TufRepository(location, root_file=root_file, metadata_dir=folder / "tuf", ca_file=ca_file)
+    return SignedList(
+        tuf, ListStore(folder), WindowKeyFiles(folder / "run"), name=LIST, max_span_s=MAX_SPAN_S
+    )
+
+
+def read(gateway: SignedList) -> VerifiedList:
+    verified = gateway.read()
+    assert verified is not None
+    return verified

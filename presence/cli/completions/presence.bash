@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_presence_config_subparsers=(init show schema)
-_shtab_presence_consents_subparsers=(init add narrow fulfil pause resume withdraw object apply import publish head rotate status show list find customers)
+_shtab_presence_consents_subparsers=(init add narrow fulfil pause resume withdraw object apply import publish head rotate status show list find customers settings)
 _shtab_presence_subparsers=(demo config run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents completion help)
 
 _shtab_presence_demo_option_strings=(-h --help -v --verbose --no-color --speed --seed --broker --no-tui --record --json)
@@ -27,7 +27,7 @@ _shtab_presence_replay_option_strings=(-h --help -v --verbose --no-color -c --co
 _shtab_presence_scan_test_option_strings=(-h --help -v --verbose --no-color -c --config --simulated --replay --steps --rounds --ready --marks --phones --plan --heights --speed --seed --door --yes --apply --sign-off --valid-months --export-walks --report --json)
 _shtab_presence_engine_test_option_strings=(-h --help -v --verbose --no-color --make-customers --customers -c --config --host --port --protocol --username --password-file --tls-ca --tls-cert --tls-key --chain --store --audience --purpose --allow --listen --quiet --time-zone --cases --patience --json)
 _shtab_presence_consents_init_option_strings=(-h --help -v --verbose --no-color --directory --json --list --audience --notice --taxonomy -o --output)
-_shtab_presence_consents_add_option_strings=(-h --help -v --verbose --no-color --directory --json --purpose --category --explicit-category --refuse --again --until --from --given --store --chain-wide --explicit --no-profiling --test --ticks --person --identity-key --loudness-db --mqtt --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-certificate --mqtt-key)
+_shtab_presence_consents_add_option_strings=(-h --help -v --verbose --no-color --directory --json --purpose --category --explicit-category --refuse --again --until --from --given --store --chain-wide --explicit --no-profiling --test --ticks --person --notice --identity-key --loudness-db --mqtt --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-certificate --mqtt-key)
 _shtab_presence_consents_narrow_option_strings=(-h --help -v --verbose --no-color --directory --json --mqtt --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-certificate --mqtt-key --category --purpose)
 _shtab_presence_consents_fulfil_option_strings=(-h --help -v --verbose --no-color --directory --json --mqtt --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-certificate --mqtt-key)
 _shtab_presence_consents_pause_option_strings=(-h --help -v --verbose --no-color --directory --json --mqtt --mqtt-user --mqtt-password-file --mqtt-ca --mqtt-certificate --mqtt-key --until)
@@ -44,6 +44,7 @@ _shtab_presence_consents_show_option_strings=(-h --help -v --verbose --no-color 
 _shtab_presence_consents_list_option_strings=(-h --help -v --verbose --no-color --directory --json)
 _shtab_presence_consents_find_option_strings=(-h --help -v --verbose --no-color --directory --json)
 _shtab_presence_consents_customers_option_strings=(-h --help -v --verbose --no-color --directory --json)
+_shtab_presence_consents_settings_option_strings=(-h --help -v --verbose --no-color --directory --json --audience --notice --taxonomy --remove-audience --from-agreements --since)
 _shtab_presence_consents_option_strings=(-h --help)
 _shtab_presence_completion_option_strings=(-h --help -v --verbose --no-color)
 _shtab_presence_help_option_strings=(-h --help -v --verbose --no-color)
@@ -165,6 +166,8 @@ _shtab_presence_consents_show___directory_COMPGEN=_shtab_compgen_dirs
 _shtab_presence_consents_list___directory_COMPGEN=_shtab_compgen_dirs
 _shtab_presence_consents_find___directory_COMPGEN=_shtab_compgen_dirs
 _shtab_presence_consents_customers___directory_COMPGEN=_shtab_compgen_dirs
+_shtab_presence_consents_settings___directory_COMPGEN=_shtab_compgen_dirs
+_shtab_presence_consents_settings___taxonomy_COMPGEN=_shtab_compgen_files
 
 _shtab_presence_demo___broker_choices=(auto mosquitto embedded)
 _shtab_presence_config_pos_0_choices=(init show schema)
@@ -176,7 +179,7 @@ _shtab_presence_consents_narrow___purpose_choices=(presence offers service visit
 _shtab_presence_consents_import___delimiter_choices=(';' '	' ,)
 _shtab_presence_consents_import___format_choices=(csv jsonl)
 _shtab_presence_consents_rotate_pos_0_choices=(targets snapshot timestamp notices online approval root)
-_shtab_presence_consents_pos_0_choices=(init add narrow fulfil pause resume withdraw object apply import publish head rotate status show list find customers)
+_shtab_presence_consents_pos_0_choices=(init add narrow fulfil pause resume withdraw object apply import publish head rotate status show list find customers settings)
 _shtab_presence_completion_pos_0_choices=(bash zsh fish)
 _shtab_presence_help_pos_0_choices=(demo config run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents completion help)
 _shtab_presence_pos_0_choices=(demo config run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents completion help)
@@ -415,6 +418,13 @@ _shtab_presence_consents_customers__v_nargs=0
 _shtab_presence_consents_customers___verbose_nargs=0
 _shtab_presence_consents_customers___no_color_nargs=0
 _shtab_presence_consents_customers___json_nargs=0
+_shtab_presence_consents_settings__h_nargs=0
+_shtab_presence_consents_settings___help_nargs=0
+_shtab_presence_consents_settings__v_nargs=0
+_shtab_presence_consents_settings___verbose_nargs=0
+_shtab_presence_consents_settings___no_color_nargs=0
+_shtab_presence_consents_settings___json_nargs=0
+_shtab_presence_consents_settings___from_agreements_nargs=0
 _shtab_presence_consents_pos_0_nargs=A...
 _shtab_presence_consents__h_nargs=0
 _shtab_presence_consents___help_nargs=0

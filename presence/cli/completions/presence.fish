@@ -50,8 +50,8 @@ function _shtab_presence_using
   test "$_shtab_presence_cmdpath" = "$argv"
 end
 
-set -g _shtab_presence_commands demo config 'config init' 'config show' 'config schema' run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents 'consents init' 'consents add' 'consents narrow' 'consents fulfil' 'consents pause' 'consents resume' 'consents withdraw' 'consents object' 'consents apply' 'consents import' 'consents publish' 'consents head' 'consents rotate' 'consents status' 'consents show' 'consents list' 'consents find' 'consents customers' completion help
-set -g _shtab_presence_opts_with_value --again --allow --antenna --approval-key --audience --broker --campaigns --cases --category --chain --config --consent-dir --controller --customers --delimiter --directory --door --dpo-contact --every --explicit-category --export-walks --format --from --gateway --given --head --heights --host --hours --identity-key --journal --key-file --list --listen --loudness-db --make-customers --marks --mqtt --mqtt-ca --mqtt-certificate --mqtt-key --mqtt-password-file --mqtt-user --new-key --notice --output --password-file --patience --person --phones --plan --port --protocol --purpose --quiet --ready --record --ref --refuse --replay --report --root-keys --rounds --runtime-dir --seed --sign-off --socket --speed --state --state-dir --steps --store --suppression-checked --taxonomy --time-zone --tls-ca --tls-cert --tls-key --until --username --valid-months -c -o
+set -g _shtab_presence_commands demo config 'config init' 'config show' 'config schema' run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents 'consents init' 'consents add' 'consents narrow' 'consents fulfil' 'consents pause' 'consents resume' 'consents withdraw' 'consents object' 'consents apply' 'consents import' 'consents publish' 'consents head' 'consents rotate' 'consents status' 'consents show' 'consents list' 'consents find' 'consents customers' 'consents settings' completion help
+set -g _shtab_presence_opts_with_value --again --allow --antenna --approval-key --audience --broker --campaigns --cases --category --chain --config --consent-dir --controller --customers --delimiter --directory --door --dpo-contact --every --explicit-category --export-walks --format --from --gateway --given --head --heights --host --hours --identity-key --journal --key-file --list --listen --loudness-db --make-customers --marks --mqtt --mqtt-ca --mqtt-certificate --mqtt-key --mqtt-password-file --mqtt-user --new-key --notice --output --password-file --patience --person --phones --plan --port --protocol --purpose --quiet --ready --record --ref --refuse --remove-audience --replay --report --root-keys --rounds --runtime-dir --seed --sign-off --since --socket --speed --state --state-dir --steps --store --suppression-checked --taxonomy --time-zone --tls-ca --tls-cert --tls-key --until --username --valid-months -c -o
 
 complete -c presence -e
 complete -c presence -f
@@ -262,6 +262,7 @@ complete -c presence -n '_shtab_presence_using consents add' -l no-profiling -d 
 complete -c presence -n '_shtab_presence_using consents add' -l test -d 'a technician'"'"'s phone'
 complete -c presence -n '_shtab_presence_using consents add' -l ticks -d 'the app always sends ticks: without, it is a replay'
 complete -c presence -n '_shtab_presence_using consents add' -l person -x -d 'of several devices of one person: the same name'
+complete -c presence -n '_shtab_presence_using consents add' -l notice -x -d 'what was shown (that of --given'"'"'s time)'
 complete -c presence -n '_shtab_presence_using consents add' -l identity-key -xka "(__fish_complete_path (commandline -ct))" -d '32 hex digits; - for standard input; without it one is made'
 complete -c presence -n '_shtab_presence_using consents add' -l loudness-db -x -d 'how much louder this model of phone sends than your reference phone: 0, 4 … 28; without it as before, or 0'
 complete -c presence -n '_shtab_presence_using consents add' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
@@ -437,6 +438,18 @@ complete -c presence -n '_shtab_presence_using consents customers' -s v -l verbo
 complete -c presence -n '_shtab_presence_using consents customers' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents customers' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents customers' -l json -d 'one JSON object on stdout'
+complete -c presence -n '_shtab_presence_using consents; and test $_shtab_presence_npos -eq 0' -a settings -d 'the list'"'"'s notice, audiences and taxonomy'
+complete -c presence -n '_shtab_presence_using consents settings' -s h -l help -d 'show this help message and exit'
+complete -c presence -n '_shtab_presence_using consents settings' -s v -l verbose -d 'where it fails, say where in the program'
+complete -c presence -n '_shtab_presence_using consents settings' -l no-color -d 'no colours, as with NO_COLOR in the environment'
+complete -c presence -n '_shtab_presence_using consents settings' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
+complete -c presence -n '_shtab_presence_using consents settings' -l json -d 'one JSON object on stdout'
+complete -c presence -n '_shtab_presence_using consents settings' -l audience -x -d 'who is told, e.g. offers-main=offers; several times'
+complete -c presence -n '_shtab_presence_using consents settings' -l notice -x -d 'of the privacy notice, e.g. fi-2026-03'
+complete -c presence -n '_shtab_presence_using consents settings' -l taxonomy -xka "(__fish_complete_path (commandline -ct))" -d 'JSON: {"ap2:1552": "ap2:1551"}, child to parent'
+complete -c presence -n '_shtab_presence_using consents settings' -l remove-audience -x -d 'who is told no more'
+complete -c presence -n '_shtab_presence_using consents settings' -l from-agreements -d 'with --remove-audience: also out of the agreements that let it be told'
+complete -c presence -n '_shtab_presence_using consents settings' -l since -x -d 'when customers were first shown that notice or told of that audience (now)'
 complete -c presence -n '_shtab_presence_using; and test $_shtab_presence_npos -eq 0' -a completion -d 'what completes `presence` in bash, zsh or fish'
 complete -c presence -n '_shtab_presence_using completion' -s h -l help -d 'show this help message and exit'
 complete -c presence -n '_shtab_presence_using completion' -s v -l verbose -d 'where it fails, say where in the program'

@@ -57,6 +57,7 @@ _shtab_presence_consents_commands() {
     publish:'write and sign what gateways fetch; without a change, sign anew'
     resume:'end a pause; gateways learn it with the next `publish`'
     rotate:'replace keys under a new root, and publish'
+    settings:'the list'"'"'s notice, audiences and taxonomy'
     show:'one agreement, as gateways are given it; no key is shown'
     status:'how the list is, in numbers; of nobody in particular'
     withdraw:'the customer takes back everything; they may agree again later'
@@ -190,6 +191,7 @@ _shtab_presence_consents_add_options=(
   "--test[a technician\'s phone]"
   "--ticks[the app always sends ticks\: without, it is a replay]"
   "--person[of several devices of one person\: the same name]:NAME:"
+  "--notice[what was shown (that of --given\'s time)]:VERSION:"
   "--identity-key[32 hex digits\; - for standard input\; without it one is made]:FILE:_files"
   "--loudness-db[how much louder this model of phone sends than your reference phone\: 0, 4 \… 28\; without it as before, or 0]:DB:"
   "*--mqtt[send notices to this broker now\; several times\: to the first that takes them]:HOST:PORT:"
@@ -435,6 +437,23 @@ _shtab_presence_consents_rotate_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_presence_consents_rotate_defaults_added=0
+
+_shtab_presence_consents_settings_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-v,--verbose}"[where it fails, say where in the program]"
+  "--no-color[no colours, as with NO_COLOR in the environment]"
+  "--directory[the list\'s folder (consents)]:DIR:_files -/"
+  "--json[one JSON object on stdout]"
+  "*--audience[who is told, e.g. offers-main\=offers\; several times]:NAME=PURPOSE:"
+  "--notice[of the privacy notice, e.g. fi-2026-03]:VERSION:"
+  "--taxonomy[JSON\: \{\"ap2\:1552\"\: \"ap2\:1551\"\}, child to parent]:FILE:_files"
+  "*--remove-audience[who is told no more]:NAME:"
+  "--from-agreements[with --remove-audience\: also out of the agreements that let it be told]"
+  "--since[when customers were first shown that notice or told of that audience (now)]:TIME:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_presence_consents_settings_defaults_added=0
 
 _shtab_presence_consents_show_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -760,6 +779,7 @@ _shtab_presence_consents() {
         publish) _arguments -C -s $_shtab_presence_consents_publish_options ;;
         resume) _arguments -C -s $_shtab_presence_consents_resume_options ;;
         rotate) _arguments -C -s $_shtab_presence_consents_rotate_options ;;
+        settings) _arguments -C -s $_shtab_presence_consents_settings_options ;;
         show) _arguments -C -s $_shtab_presence_consents_show_options ;;
         status) _arguments -C -s $_shtab_presence_consents_status_options ;;
         withdraw) _arguments -C -s $_shtab_presence_consents_withdraw_options ;;

@@ -24,6 +24,7 @@ its folder holds the customers' identity keys. One folder is one list.
   publish    write and sign what gateways fetch; --loop does it every minute
   head       sign the heartbeat that exposes a list held back
   rotate     replace a key
+  settings   the list's notice, audiences and taxonomy; also to change them
   status     how the list is, in numbers
   show       one agreement
   list       every agreement that stands

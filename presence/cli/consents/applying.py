@@ -20,12 +20,12 @@ from presence.errors import PresenceError, UsageError, reason_of
 
 ACTIONS: Final = (
     *("add", "narrow", "fulfil", "pause", "resume", "withdraw", "object"),
-    *("show", "status", "publish", "head"),
+    *("show", "status", "settings", "publish", "head"),
 )
 """Not those that last, that ask for two root keys, or that answer with more than one object."""
 OF_THE_COMMAND: Final = {"help", "directory", "json", "verbose", "no-color", "loop", "every"}
-KEY: Final = "identity-key"
-"""In a line the key itself, where an option names a file."""
+ITSELF: Final = {"add": ("identity-key",), "settings": ("taxonomy", "places")}
+"""In a line these are themselves, where an option names a file or nothing can be typed."""
 
 
 def start(options: argparse.Namespace) -> int:
@@ -75,7 +75,11 @@ def _typed(line: str, number: int, top: Parser, options: argparse.Namespace) -> 
         raise UsageError(f"{min(alien)}: is no word of a line")
     if values.get("id") == "-":
         raise UsageError("id: in a line it is the id itself")
-    key = values.pop(KEY, None) if action == "add" else None
+    itself = {
+        name.replace("-", "_"): values.pop(name)
+        for name in ITSELF.get(action, ())
+        if values.get(name) is not None
+    }
     command = top.commands()["consents"].commands()[action]
     shared = {
         name: value
@@ -83,9 +87,7 @@ def _typed(line: str, number: int, top: Parser, options: argparse.Namespace) -> 
         if name in ("directory", "verbose") or name.startswith("mqtt")
     }
     typed = _parsed(top, ["consents", action, *_words(command, values)])
-    vars(typed).update(shared, json=True, line=number)
-    if key is not None:
-        typed.identity_key = str(key)
+    vars(typed).update(shared, json=True, line=number, **itself)
     return typed
 
 

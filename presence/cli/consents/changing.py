@@ -119,12 +119,13 @@ def _wish_of(options: argparse.Namespace, service: ConsentService, key: bytes) -
         explicit=frozenset(category for category, _ in options.explicit_category),
         refused=frozenset(options.refuse),
         flags=chosen,
-        audiences=audiences_of(purposes, chosen, service.audiences()),
+        audiences=audiences_of(purposes, chosen, service.settings.audiences),
         person=options.person,
         identity_key=key,
         loudness_db=options.loudness_db,
         decided_s=options.given,
         said_s=_again(options, purposes, now_s),
+        notice=options.notice,
     )
 
 
@@ -169,13 +170,13 @@ def _again(
     return dict.fromkeys(options.again, now_s if options.given is None else options.given)
 
 
-def _identity_key(given: Path | str | None) -> bytes:
+def _identity_key(given: object) -> bytes:
     """In a file; or itself, in a line of `apply`."""
     if given is None:
         return b""
-    if isinstance(given, str):
+    if not isinstance(given, Path):
         try:
-            return parse_identity_key(given)
+            return parse_identity_key(str(given))
         except ValueError:
             raise UsageError("identity_key: 32 hex digits are wanted") from None
     try:

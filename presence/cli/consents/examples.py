@@ -42,6 +42,12 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "presence consents rotate --directory acme online",
         "presence consents rotate --directory acme notices --stolen",
     ),
+    "settings": (
+        "presence consents settings --directory acme",
+        "presence consents settings --directory acme --notice fi-2026-09",
+        """presence consents settings --directory acme --remove-audience offers-main \\
+      --from-agreements""",
+    ),
     "status": ("presence consents status --directory acme --json",),
     "show": ("presence consents show --directory acme anna",),
     "customers": ("presence consents customers --directory acme offers-main >customers.jsonl",),

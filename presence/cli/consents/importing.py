@@ -38,6 +38,7 @@ def start(options: argparse.Namespace) -> int:
             def told(revocation: Revocation) -> None:
                 outbox.put(revocation.seq, service.sign(revocation))
 
+            audiences = service.settings.audiences
             bar = Bar(sys.stderr, as_json=options.json)
             size = max(options.file.stat().st_size, 1)
 
@@ -49,7 +50,7 @@ def start(options: argparse.Namespace) -> int:
 
             rows = _rows(options, text)
             done = import_rows(
-                service, rows, audiences=service.audiences(), told=told, read=read, taken=taken
+                service, rows, audiences=audiences, told=told, read=read, taken=taken
             )
             bar.clear()
             code = _report(options, done)

@@ -33,7 +33,9 @@ def status(options: argparse.Namespace) -> int:
             "waiting_notices": len(outbox_of(service).waiting()),
             "unpublished_changes": service.register.unnumbered(),
             "suppression_checked": rfc3339(checked_s) if checked_s else None,
-            "audiences": {name: str(purpose) for name, purpose in service.audiences().items()},
+            "audiences": {
+                name: str(purpose) for name, purpose in service.settings.audiences.items()
+            },
             **{str(state): states.get(state, 0) for state in State},
         }
         root_keys = (service.keys.directory / "root").is_dir()
@@ -65,6 +67,7 @@ def show(options: argparse.Namespace) -> int:
     if consent is not None:
         values |= {
             "ref": ref_text(consent.ref),
+            "notice": known.notice,
             "purposes": sorted(consent.purposes),
             "from": rfc3339(consent.not_before_s),
             "until": rfc3339(consent.not_after_s),
@@ -124,9 +127,10 @@ def customers(options: argparse.Namespace) -> int:
     reads.
     """
     with service_of(options) as service:
-        if options.audience not in service.audiences():
+        known = service.settings.audiences
+        if options.audience not in known:
             raise ConsentServiceError(
-                f"no audience of this list: use {', '.join(service.audiences()) or 'init first'}"
+                f"no audience of this list: use {', '.join(known) or '`settings` to name one'}"
             )
         for name, consent in service.register.customers():
             key = consent.pairwise_keys.get(options.audience)

@@ -41,6 +41,7 @@ def add(commands: Commands) -> None:
     _add_publish(actions)
     _add_rotate(actions)
     _add_looks(actions)
+    _add_settings(actions)
 
 
 def _action(actions: Commands, name: str, work: str, summary: str) -> argparse.ArgumentParser:
@@ -112,6 +113,14 @@ def _add_init(actions: Commands) -> None:
         actions, "init", "starting:start", "make a list: keys, roles and an empty register"
     )
     action.add_argument("--list", required=True, metavar="CHAIN/GROUP", help="e.g. acme/fi-0042")
+    _add_what_is_said(action, notice="")
+    add_output(
+        action, metavar="DIR", explanation="what gateways will fetch (`repository` in the folder)"
+    )
+
+
+def _add_what_is_said(action: argparse.ArgumentParser, *, notice: str | None) -> None:
+    """Of the list itself."""
     action.add_argument(
         "--audience",
         action="append",
@@ -121,7 +130,7 @@ def _add_init(actions: Commands) -> None:
         help="who is told, e.g. offers-main=offers; several times",
     )
     action.add_argument(
-        "--notice", default="", metavar="VERSION", help="of the privacy notice, e.g. fi-2026-03"
+        "--notice", default=notice, metavar="VERSION", help="of the privacy notice, e.g. fi-2026-03"
     )
     action.add_argument(
         "--taxonomy",
@@ -129,8 +138,24 @@ def _add_init(actions: Commands) -> None:
         metavar="FILE",
         help='JSON: {"ap2:1552": "ap2:1551"}, child to parent',
     )
-    add_output(
-        action, metavar="DIR", explanation="what gateways will fetch (`repository` in the folder)"
+
+
+def _add_settings(actions: Commands) -> None:
+    action = _action(
+        actions, "settings", "settling:settings", "the list's notice, audiences and taxonomy"
+    )
+    _add_what_is_said(action, notice=None)
+    _add_several(action, "--remove-audience", "NAME", "who is told no more")
+    action.add_argument(
+        "--from-agreements",
+        action="store_true",
+        help="with --remove-audience: also out of the agreements that let it be told",
+    )
+    action.add_argument(
+        "--since",
+        type=moment,
+        metavar="TIME",
+        help="when customers were first shown that notice or told of that audience (now)",
     )
 
 
@@ -162,6 +187,9 @@ def _add_add(actions: Commands) -> None:
         default="",
         metavar="NAME",
         help="of several devices of one person: the same name",
+    )
+    add.add_argument(
+        "--notice", default="", metavar="VERSION", help="what was shown (that of --given's time)"
     )
     _add_phone(add)
     _add_broker(add)

@@ -94,6 +94,34 @@ def _broken(record: Record) -> str:
     return f"The gateway found this log broken as it started: {record['problem']}."
 
 
+def _notice(record: Record) -> str:
+    before = f", in place of {record['before']}" if record["before"] else ""
+    return (
+        f"The notice of list {record['list']} is {record['notice']} since {record['since']}"
+        f"{before}; earlier agreements stay under the one that was shown."
+    )
+
+
+def _named(record: Record) -> str:
+    return (
+        f"List {record['list']} names the audience {record['audience']}, for {record['purpose']}: "
+        f"it hears of those who decide on that since {record['since']}."
+    )
+
+
+def _removed(record: Record) -> str:
+    return f"List {record['list']} names the audience {record['audience']} no more."
+
+
+def _taxonomy(record: Record) -> str:
+    came = counted(int(record["came"]), "category", "categories")
+    digest = str(record["digest"])[:DIGEST_SHOWN]
+    return (
+        f"List {record['list']} has another taxonomy: {came} came, {int(record['went']):,} went "
+        f"(digest {digest}…)."
+    )
+
+
 ASKED: Final = {"metrics": "the metrics", "status": "the status"}
 WORDS: Final[Mapping[str, Callable[[Record], str]]] = {
     "gateway.started": _started,
@@ -107,5 +135,10 @@ WORDS: Final[Mapping[str, Callable[[Record], str]]] = {
     "alarm.growth": _grew,
     "alarm.frozen": _frozen,
     BROKEN: _broken,
+    # Of the consent service's own log.
+    "notice.changed": _notice,
+    "audience.named": _named,
+    "audience.removed": _removed,
+    "taxonomy.changed": _taxonomy,
 }
 """By the kind of record."""

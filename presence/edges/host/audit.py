@@ -165,6 +165,22 @@ class AuditLog:
         self._failing = True
 
 
+def record_now(directory: Path, what: str, details: Mapping[str, Value], *, at: str) -> None:
+    """One record of a program that ends, on the disk when this returns; nobody else may be writing.
+    A broken chain goes on as the gateway's does. Raises OSError.
+    """
+    mend_torn_line(directory)
+    verdict = look_at(directory)
+    records = [(what, details)]
+    if verdict.problem and BROKEN not in verdict.latest:
+        records.insert(0, (BROKEN, {"problem": verdict.problem}))
+    last = verdict.last
+    for kind, said in records:
+        line, last = encode(kind, said, at=at, after=last)
+        _append_whole(directory / FILE_NAME, line)
+        _write_head(directory, ChainHead(last, verdict.first_n))
+
+
 def _append_whole(path: Path, line: bytes) -> int:
     """The size of the file then. Raises OSError, and leaves no part of the line."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

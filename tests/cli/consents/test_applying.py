@@ -47,6 +47,21 @@ def desk(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     return Desk(folder, monkeypatch, capsys)
 
 
+def test_a_line_changes_settings_with_the_taxonomy_itself(desk: Desk) -> None:
+    (changed,) = desk.apply(
+        {
+            "action": "settings",
+            "notice": "fi-2026-09",
+            "audience": ["news=offers"],
+            "taxonomy": {"acme:boots": "acme:shoes"},
+        }
+    )
+    assert (changed["line"], changed["notice"]) == (1, "fi-2026-09")
+    assert changed["taxonomy"] == {"acme:boots": "acme:shoes"}
+    (refused,) = desk.apply({"action": "settings", "taxonomy": {"boots": "shoes"}})
+    assert "no gateway would take this list" in refused["error"]
+
+
 def test_each_line_is_an_action_and_has_an_answer_under_its_number(desk: Desk) -> None:
     answers = desk.apply(
         {**ANNA, "category": ["ap2:1551=+90d", "ap2:1285"]},

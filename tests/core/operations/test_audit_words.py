@@ -14,6 +14,9 @@ from presence.telemetry import CATALOGUE
 BY_OTHERS = {"config.applied", "armed", "root.trusted", BROKEN}
 """Recorded by the audit log and by who joins the gateway, and not by an operational event."""
 
+OF_THE_LIST = {"notice.changed", "audience.named", "audience.removed", "taxonomy.changed"}
+"""Recorded by the consent service, in a log of its own."""
+
 
 @pytest.mark.parametrize(
     ("record", "sentence"),
@@ -46,6 +49,14 @@ BY_OTHERS = {"config.applied", "armed", "root.trusted", BROKEN}
             "Settings came into force that were not in force before (digest abababababab…).",
         ),
         (
+            {"what": "audience.removed", "list": "acme/fi-0042", "audience": "news"},
+            "List acme/fi-0042 names the audience news no more.",
+        ),
+        (
+            {"what": "taxonomy.changed", "list": "a/b", "digest": "ab" * 32, "came": 1, "went": 0},
+            "List a/b has another taxonomy: 1 category came, 0 went (digest abababababab…).",
+        ),
+        (
             {"what": "of.tomorrow", "n": 1, "colour": 3},
             "A record of the kind of.tomorrow: colour 3.",
         ),
@@ -59,7 +70,7 @@ def test_a_record_is_one_sentence(record: dict[str, Any], sentence: str) -> None
 
 def test_every_kind_of_record_has_its_sentence() -> None:
     audited = {event.audited.kind for event in CATALOGUE.values() if event.audited}
-    assert set(WORDS) == audited | BY_OTHERS
+    assert set(WORDS) == audited | BY_OTHERS | OF_THE_LIST
 
 
 @given(
