@@ -13,8 +13,10 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -246,7 +248,7 @@ class RuntimeStore(Database):
 
     def commit(self, *steps: Step) -> None:
         with self._transaction() as database:
-            for step in steps:
+            for step in _joined(steps):
                 _write(database, _rows(step))
 
     def remove(self, *event_ids: str) -> None:
@@ -269,6 +271,25 @@ class RuntimeStore(Database):
             )
             _write(database, _rows(kept))
             _write_figures(database, stored.figures)
+
+
+_PARTS: Final = attrgetter(*(part.name for part in fields(Step)))
+
+
+def _joined(steps: Sequence[Step]) -> list[Step]:
+    """The same changes in fewer steps: each costs its statements. What one step takes away the next
+    may bring anew, so one that takes away is the last of those that become one.
+    """
+    joined: list[Step] = []
+    first = 0
+    for end, step in enumerate(steps, 1):
+        takes_away = step.forgotten or step.cancelled or step.retracted or step.let_go
+        # `heard` changes a visit that `saved` may replace.
+        if end == len(steps) or takes_away or step.heard:
+            parts = zip(*map(_PARTS, steps[first:end]), strict=True)
+            joined.append(Step(*map(tuple, map(chain.from_iterable, parts))))
+            first = end
+    return joined
 
 
 def _rows(step: Step) -> tuple[tuple[str, Sequence[tuple[object, ...]]], ...]:

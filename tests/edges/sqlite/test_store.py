@@ -116,6 +116,29 @@ def test_a_step_forgets_cancels_and_retracts(reopen: Reopen) -> None:
     assert reopen().load() == Stored((A_STEP.saved[1],), (WITHDRAWN,))
 
 
+def test_what_one_step_takes_away_the_next_may_bring_anew(reopen: Reopen) -> None:
+    store = reopen()
+    store.commit(A_STEP)
+
+    store.commit(
+        Step(forgotten=(ANNA,)),
+        Step(cancelled=(outgoing().id,)),
+        Step(retracted=(ANNOUNCED.event_id,)),
+        Step(let_go=("before",)),
+        Step(
+            saved=A_STEP.saved[:1],
+            queued=(outgoing(),),
+            announced=(ANNOUNCED,),
+            taken_back=A_STEP.taken_back,
+        ),
+    )
+
+    stored = reopen().load()
+    assert {v.ref for v in stored.visits} == {ANNA, BERIT}
+    assert stored.pending == (WITHDRAWN, outgoing())
+    assert (stored.announcements, stored.taken_back) == (A_STEP.announced, A_STEP.taken_back)
+
+
 def test_a_step_that_forgets_what_it_saves_keeps_nothing(reopen: Reopen) -> None:
     store = reopen()
 
