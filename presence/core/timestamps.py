@@ -24,7 +24,8 @@ class Moment(NamedTuple):
 
 def rfc3339(utc_s: float) -> str:
     """`2026-11-23T14:05:07Z`, cut to the second."""
-    return datetime.fromtimestamp(int(utc_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not by strftime, which takes five times as long: an event has three.
+    return datetime.fromtimestamp(int(utc_s), UTC).isoformat()[:-6] + "Z"
 
 
 def rfc3339_minute(utc_s: float) -> str:

@@ -28,6 +28,7 @@ from presence.core.timestamps import rfc3339, rfc3339_minute
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 STABLE_DAY: Final = b"stable"
+_compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class EventType(StrEnum):
@@ -131,7 +132,7 @@ def encode(event: Event, site: Site, *, pad_to_bytes: int = 0) -> bytes:
         "dataschema": f"urn:presence:schema:{kind}-1.0",
         "data": {"audience": event.audience, "store": site.store, **event.data},
     }
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode().ljust(pad_to_bytes)
+    return _compact(body).encode().ljust(pad_to_bytes)
 
 
 def largest_bytes(

@@ -190,10 +190,8 @@ class Dispatcher:
             self._expire(outgoing)
             return None
         self._announced.hand_over(announcement)
-        event = _event(
-            replace(outgoing, subject=announcement.subject),
-            self._entered_data(announcement, by_answer=outgoing.by_answer),
-        )
+        data = self._entered_data(announcement, by_answer=outgoing.by_answer)
+        event = _event(outgoing, data, subject=announcement.subject)
         return event, Step(announced=(announcement,))
 
     def unheard(self, outgoing: Outgoing) -> None:
@@ -345,11 +343,12 @@ def _outlived(
     return None if announcement.subject in subjects else Denied(Reason.NO_PURPOSE)
 
 
-def _event(outgoing: Outgoing, data: Mapping[str, Any]) -> Event:
+def _event(outgoing: Outgoing, data: Mapping[str, Any], *, subject: str = "") -> Event:
+    """`subject`: where it did not wait with one."""
     return Event(
         outgoing.type,
         outgoing.id,
-        outgoing.subject,
+        subject or outgoing.subject,
         outgoing.audience,
         outgoing.occurred_at.utc_s,
         data,
