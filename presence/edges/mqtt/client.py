@@ -1,17 +1,20 @@
-"""paho's client as we use it: one connection, no queue, no reconnection, and a thread that never
-dies unheard.
+"""paho's client as we use it: one connection, no queue, no reconnection, and no thread of its own.
 
-paho ends its network thread at the first exception of a callback (or of its own code) without a
-word. `loop_forever` is what its thread runs, so paho documents; here it always says that it has
-ended, and why (R-52).
+The event loop tells it when to read and write (paho: external event loop). A thread of paho's would
+take Python's lock from the event loop at each message, and end unheard at the first exception
+(R-52). Only to connect takes a thread of ours, for that blocks.
 """
 
+import asyncio
+import contextlib
 import socket
+import ssl
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -31,10 +34,12 @@ READ_MAX: Final = 1024 * 1024
 MB.
 """
 READ_AT_ONCE: Final = 4096
-"""paho reads a packet in three pieces; each is a system call, after which its thread has to get
-Python's lock again.
-"""
+"""paho reads a packet in three pieces; each would be a system call."""
+CLOCK_S: Final = 1.0
+"""How often paho looks at its clock, as in a thread of its own."""
 JSON: Final = "application/json"
+
+Done = TypeVar("Done")
 
 
 class PacketTooLong(BrokerError):
@@ -50,11 +55,17 @@ class Will:
 
 
 class Client(paho.Client):
-    """Connects once, and calls `ended` once, in its own thread."""
+    """Connects once: `begin`. Calls `ended` when that is over, perhaps more than once."""
 
     ended: Callable[[Exception | None], None]
+    _dialled: Any
+    """The socket, with TLS or without."""
     _read: bytes = b""
     """Of the socket, and not taken by paho yet."""
+    _more: bool = False
+    """There may be more to be read, of which the socket does not tell again."""
+    _waits_to_write: bool = False
+    _clock: asyncio.TimerHandle | None = None
 
     def __init__(
         self,
@@ -94,23 +105,77 @@ class Client(paho.Client):
         )
         self.connect_async(broker.name, settings.port, keepalive=settings.keep_alive_s, **options)
 
-    def loop_forever(
-        self,
-        timeout: float = 1.0,
-        retry_first_connection: bool = False,  # noqa: ARG002 - as in paho
-    ) -> MQTTErrorCode:
-        """`loop_start` runs this in its thread (so paho documents); it connects first."""
-        fault: Exception | None = None
-        result = MQTTErrorCode.MQTT_ERR_UNKNOWN
+    def begin(self) -> None:
+        """Connect, in a thread, and go on in the event loop; or tell that it has ended."""
+        self._events = asyncio.get_running_loop()
+        threading.Thread(target=self._dial, name="mqtt-dial", daemon=True).start()
+
+    def _dial(self) -> None:
+        fault = None
         try:
-            result = super().loop_forever(timeout, retry_first_connection=False)
+            self._dialled = super()._create_socket()
         except Exception as raised:  # noqa: BLE001 - whatever it is, the thread must not die unheard
             fault = _without_frames(raised)
-            open_socket = self.socket()
-            if open_socket is not None:
-                open_socket.close()
-        self.ended(fault)
-        return result
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody listens any more
+            self._events.call_soon_threadsafe(self._go_on, fault)
+
+    def _go_on(self, fault: Exception | None) -> None:
+        if fault is not None:
+            self.ended(fault)
+            return
+        self.step(self.reconnect)
+        if self.socket() is not None:
+            self._look_at_clock()
+
+    def _create_socket(self) -> Any:
+        return self._dialled
+
+    def step(self, step: Callable[[], Done]) -> Done | None:
+        """Have paho do something; None where it raised, which is its end."""
+        done = fault = None
+        try:
+            done = step()
+        except Exception as raised:  # noqa: BLE001 - whatever it is, it must not be the end unheard
+            fault = _without_frames(raised)
+        opened = self.socket()
+        if fault is not None and isinstance(opened, socket.socket):
+            self.unwatch(opened)
+            opened.close()
+        if fault is not None or opened is None:
+            self.ended(fault)
+        elif self._waits_to_write != self.want_write():
+            self._waits_to_write = not self._waits_to_write
+            if self._waits_to_write:
+                self._events.add_writer(opened, self.step, self.loop_write)
+            else:
+                self._events.remove_writer(opened)
+        return done
+
+    def watch(self, opened: socket.socket) -> None:
+        """Read as soon as there is something."""
+        self._events.add_reader(opened, self.step, self.loop_read)
+
+    def unwatch(self, opened: socket.socket) -> None:
+        self._events.remove_reader(opened)
+        self._events.remove_writer(opened)
+
+    def cut(self) -> None:
+        """Without a word; paho reads its end and tidies up."""
+        opened = self.socket()
+        if isinstance(opened, socket.socket):
+            with contextlib.suppress(OSError):
+                # Not SSLSocket's own: paho would go on to read what is encrypted.
+                socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+    def stop(self) -> None:
+        """It has ended."""
+        if self._clock is not None:
+            self._clock.cancel()
+
+    def _look_at_clock(self) -> None:
+        """Pings, and whether they are answered."""
+        self._clock = self._events.call_later(CLOCK_S, self._look_at_clock)
+        self.step(self.loop_misc)
 
     def say_goodbye(self) -> None:
         """DISCONNECT: the broker forgets the will, and the session with it."""
@@ -132,21 +197,30 @@ class Client(paho.Client):
                 "at most"
             )
         if not self._read:
+            if not self._more:
+                raise BlockingIOError
+            self._more = False
             self._read = super()._sock_recv(max(bufsize, READ_AT_ONCE))
+            opened = self.socket()
+            self._more = isinstance(opened, ssl.SSLSocket) and opened.pending() > 0
         taken, self._read = self._read[:bufsize], self._read[bufsize:]
         return taken
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """All that was read: the socket does not tell of it again."""
-        result = super().loop_read(max_packets)
-        while self._read and result == MQTTErrorCode.MQTT_ERR_SUCCESS and self.socket() is not None:
+        """All that is there at the first look."""
+        self._more, result = True, MQTTErrorCode.MQTT_ERR_SUCCESS
+        while (
+            (self._more or self._read)
+            and result == MQTTErrorCode.MQTT_ERR_SUCCESS
+            and self.socket() is not None
+        ):
             result = super().loop_read(max_packets)
         return result
 
 
 def _without_frames(raised: Exception) -> Exception:
-    """Keep no frames: they hold the client, and with it two descriptors of paho until the garbage
-    collector comes.
+    """Keep no frames: they hold the client, and with it its descriptor until the garbage collector
+    comes.
     """
     if not isinstance(raised, OSError | BrokerError):
         last = traceback.extract_tb(raised.__traceback__)[-1]

@@ -1,10 +1,8 @@
 """One connection to a broker, from CONNECT to its end. It is never used again: the next one is a
 new object.
 
-    network thread (paho)                          event loop
-    on_connect, on_publish,   ── call_soon_threadsafe ──►  futures, `ended`, the caller's `receive`
-    on_subscribe, on_message,
-    and the end of the thread, whatever ended it
+    a thread: TCP, TLS ─► event loop: paho reads, writes and looks at its clock
+                                      on_connect, on_publish … ─► futures, `ended`, `receive`
 
 1. Nothing is handed to paho before CONNACK or after the end: what paho queues goes out later with
    its old expiry.
@@ -12,16 +10,13 @@ new object.
    caller who gave up waiting does not make room for an eleventh message (R-50). Best-effort
    messages have a share of the slots: those that are never answered neither end the connection nor
    leave the others without a slot.
-3. The network thread always says that it has ended; an exception in it, ours or paho's, is in
+3. An exception in a step of paho's, ours or its own, ends the connection and is in
    `Ending.fault` (R-52).
 """
 
 import asyncio
-import contextlib
 import socket
-import threading
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final, Literal
@@ -33,6 +28,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from presence.config.settings import MqttProtocol, MqttSettings
+from presence.edges.mqtt.answers import PendingAnswers
 from presence.edges.mqtt.brokers import Broker
 from presence.edges.mqtt.client import PACKET_MAX, Client, Content, PacketTooLong, Will
 from presence.edges.mqtt.credentials import Credentials
@@ -44,8 +40,6 @@ from presence.errors import BrokerError
 
 HEAD_MAX: Final = 512
 """Room for the header and properties of our messages, which take about 150 bytes."""
-UNDELIVERED_MAX: Final = 256
-"""Messages that wait for the event loop; beyond it they are dropped and counted."""
 
 Receive = Callable[[str, bytes, bool], None]
 """Takes topic, payload and retain flag, in the event loop."""
@@ -84,10 +78,7 @@ class Connection:
         self._slots = Slots(UNACKNOWLEDGED_MAX)
         self._best_effort: set[int] = set()
         """Packet ids of unacknowledged best-effort messages."""
-        self._answers: dict[int, asyncio.Future[int]] = {}
-        self._acknowledged: deque[tuple[int, int]] = deque()
-        """Packet ids and reason codes that the event loop has not taken in yet."""
-        self._undelivered = threading.BoundedSemaphore(UNDELIVERED_MAX)
+        self._answers = PendingAnswers(settings.acknowledge_timeout_s, self._overdue)
         self._packet_max: int | None = None
         self._hint: Ending | None = None
         self._aborted = False
@@ -114,7 +105,7 @@ class Connection:
 
     async def open(self) -> None:
         """Connect and return at a good CONNACK. Raises BrokerError; `ending` says why."""
-        self._client.loop_start()
+        self._client.begin()
         try:
             async with asyncio.timeout(self._open_s):
                 if await self._accepted < 0:
@@ -147,9 +138,7 @@ class Connection:
             self._packet_max is not None
             and len(topic.encode()) + len(payload) + HEAD_MAX > self._packet_max
         ):
-            known: asyncio.Future[int] = self._loop.create_future()
-            known.set_result(PACKET_TOO_LARGE)
-            return known
+            return self._known(PACKET_TOO_LARGE)
         deadline = None if expiry_s is None else self._loop.time() + expiry_s
         send = partial(self._client.publish, topic, payload, qos, retain)
         if not self.room:
@@ -165,20 +154,22 @@ class Connection:
 
     def _hand_over(
         self, send: Send, content: Content | None, deadline: float | None, *, best_effort: bool
-    ) -> Coroutine[object, object, int]:
+    ) -> asyncio.Future[int]:
         """The slot is ours. Raises BrokerError, and gives it back."""
         try:
-            info = send(self._prepare(content, deadline, best_effort=best_effort))
-            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            properties = self._prepare(content, deadline, best_effort=best_effort)
+            info = self._client.step(partial(send, properties))
+            if info is None or info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 raise self._error()
         except BrokerError:
             self._slots.give_back()
             raise
+        if info.is_published():  # QoS 0: it is on the wire, and no answer follows
+            self._slots.give_back()
+            return self._known(0)
         if best_effort:
             self._best_effort.add(info.mid)
-        return self._answer(
-            info.mid, f"no PUBACK within {self._settings.acknowledge_timeout_s:g} s"
-        )
+        return self._answers.expect(info.mid, "PUBACK")
 
     def _prepare(
         self, content: Content | None, deadline: float | None, *, best_effort: bool
@@ -199,29 +190,26 @@ class Connection:
     async def subscribe(self, topic: str, *, no_local: bool) -> int:
         """Return the reason code of the SUBACK. Raises BrokerError."""
         await self._take_slot()
+        subscribe = partial(self._client.subscribe, topic, qos=1)
         if self._settings.protocol is MqttProtocol.V5:
-            result, mid = self._client.subscribe(
-                topic, options=SubscribeOptions(qos=1, noLocal=no_local)
-            )
-        else:
-            result, mid = self._client.subscribe(topic, qos=1)
+            options = SubscribeOptions(qos=1, noLocal=no_local)
+            subscribe = partial(self._client.subscribe, topic, options=options)
+        result, mid = self._client.step(subscribe) or (MQTTErrorCode.MQTT_ERR_UNKNOWN, None)
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             self._slots.give_back()
             raise self._error()
-        return await self._answer(
-            mid, f"no SUBACK within {self._settings.acknowledge_timeout_s:g} s"
-        )
+        return await self._answers.expect(mid, "SUBACK")
 
     async def close(self) -> None:
         """Say DISCONNECT, so that the broker forgets the will, and wait for the end."""
-        self._client.say_goodbye()
+        self._client.step(self._client.say_goodbye)
         await self.ended.wait()
 
     def abort(self, why: str) -> None:
-        """End it without DISCONNECT. Returns at once; `ended` follows from the network thread."""
+        """End it without DISCONNECT. Returns at once; `ended` follows."""
         self._hint = self._hint or Ending(why)
         self._aborted = True
-        self._shut(self._client.socket())
+        self._client.cut()
 
     async def _take_slot(self) -> None:
         await self._slots.wait()
@@ -230,22 +218,14 @@ class Connection:
             self._slots.give_back()
             raise self._error()
 
-    def _answer(self, mid: int, complaint: str) -> Coroutine[object, object, int]:
+    def _known(self, code: int) -> asyncio.Future[int]:
         answer: asyncio.Future[int] = self._loop.create_future()
-        self._answers[mid] = answer
-        return self._answer_in_time(mid, answer, complaint)
+        answer.set_result(code)
+        return answer
 
-    async def _answer_in_time(self, mid: int, answer: asyncio.Future[int], complaint: str) -> int:
-        try:
-            async with asyncio.timeout(self._settings.acknowledge_timeout_s):
-                code = await answer
-        except TimeoutError:
-            if mid not in self._best_effort:  # rule 2: a peer message may stay without an answer
-                self.abort(complaint)
-            raise BrokerError(complaint) from None
-        if code < 0:
-            raise self._error()
-        return code
+    def _overdue(self, mid: int, complaint: str) -> None:
+        if mid not in self._best_effort:  # rule 2: a peer message may stay without an answer
+            self.abort(complaint)
 
     def _error(self) -> BrokerError:
         ending = self._hint or self.ending
@@ -260,13 +240,12 @@ class Connection:
             pace=self._pace,
             broker=self._broker,
         )
-        client.ended = lambda fault: self._in_loop(self._end, fault)
+        client.ended = self._end
         for callback in CALLBACKS:
             setattr(client, callback, getattr(self, f"_{callback}"))
         return client
 
-    # --- in the network thread: take the values out and hand them to the event loop, nothing else
-    # ---
+    # --- called by paho in a step ---
 
     def _on_connect(
         self,
@@ -276,8 +255,17 @@ class Connection:
         code: ReasonCode,
         props: Properties | None,
     ) -> None:
-        limits = (getattr(props, "ReceiveMaximum", None), getattr(props, "MaximumPacketSize", None))
-        self._in_loop(self._accept, code.value, limits)
+        if self._accepted.done():  # the end came first, or the caller stopped waiting
+            return
+        if code.value != 0:
+            self._hint = Ending("the broker refused the connection", reason_code=code.value)
+            return  # paho closes the connection, and the end follows
+        self._packet_max = getattr(props, "MaximumPacketSize", None)
+        receive_max = getattr(props, "ReceiveMaximum", None)
+        # MQTT 5, 3.2.2.3.3: a broker may allow fewer; one slot of them is kept for events (rule 2).
+        if receive_max is not None and receive_max < UNACKNOWLEDGED_MAX:
+            self._slots = Slots(max(1, receive_max))
+        self._accepted.set_result(0)
 
     def _on_disconnect(
         self,
@@ -288,89 +276,57 @@ class Connection:
         _props: object,
     ) -> None:
         said = code.value if flags.is_disconnect_packet_from_server else None
-        self._in_loop(self._note, said, code.getName())
+        self._hint = self._hint or Ending(code.getName(), reason_code=said)
 
     def _on_publish(
         self, _client: object, _data: object, mid: int, code: ReasonCode, _props: object
     ) -> None:
-        self._acknowledged.append((mid, code.value))
-        if len(self._acknowledged) == 1:  # otherwise the event loop is about to look
-            self._in_loop(self._settle_all)
+        self._settle(mid, code.value)
 
     def _on_subscribe(
         self, _client: object, _data: object, mid: int, codes: list[ReasonCode], _props: object
     ) -> None:
-        self._in_loop(self._settle, mid, codes[0].value)
+        self._settle(mid, codes[0].value)
 
     def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
-        try:  # paho decodes the topic only here, and an exception would end its thread (R-52)
+        try:  # paho decodes the topic only here, and an exception would end the connection (R-52)
             topic = message.topic
         except UnicodeDecodeError:
             self._dropped.not_utf8 += 1
             return
         if len(message.payload) > PACKET_MAX:
             self._dropped.oversize += 1
-        elif not self._undelivered.acquire(blocking=False):
-            self._dropped.flooded += 1
-        else:
-            self._in_loop(self._deliver, topic, bytes(message.payload), message.retain)
+        elif not self.ended.is_set():
+            self._receive(topic, bytes(message.payload), message.retain)
 
-    def _on_socket_open(self, _client: object, _data: object, opened: object) -> None:
+    def _on_socket_open(self, _client: object, _data: object, opened: socket.socket) -> None:
+        # Without it a second message may wait for the acknowledgement of the first by TCP, up to
+        # 40 ms.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client.watch(opened)
         if self._aborted:  # before there was a socket to cut
-            self._shut(opened)
-        elif isinstance(opened, socket.socket):
-            # Without it a second message may wait for the acknowledgement of the first by TCP, up
-            # to 40 ms.
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._client.cut()
 
-    @staticmethod
-    def _shut(opened: object) -> None:
-        """Cut a connection that the network thread reads: it wakes by end of file and tidies up."""
-        if isinstance(opened, socket.socket):
-            with contextlib.suppress(OSError):
-                # Not SSLSocket's own: that would race with the reader.
-                socket.socket.shutdown(opened, socket.SHUT_RDWR)
-
-    def _in_loop(self, call: Callable[..., None], *values: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody listens any more
-            self._loop.call_soon_threadsafe(call, *values)
-
-    # --- in the event loop ---
-
-    def _accept(self, code: int, limits: tuple[int | None, int | None]) -> None:
-        if self._accepted.done():  # the end came first, or the caller stopped waiting
-            return
-        if code != 0:
-            self._hint = Ending("the broker refused the connection", reason_code=code)
-            return  # paho closes the connection, and the end follows
-        receive_max, self._packet_max = limits
-        # MQTT 5, 3.2.2.3.3: a broker may allow fewer; one slot of them is kept for events (rule 2).
-        if receive_max is not None and receive_max < UNACKNOWLEDGED_MAX:
-            self._slots = Slots(max(1, receive_max))
-        self._accepted.set_result(0)
-
-    def _note(self, code: int | None, text: str) -> None:
-        self._hint = self._hint or Ending(text, reason_code=code)
-
-    def _settle_all(self) -> None:
-        while self._acknowledged:
-            self._settle(*self._acknowledged.popleft())
+    def _on_socket_close(self, _client: object, _data: object, opened: socket.socket) -> None:
+        self._client.unwatch(opened)
 
     def _settle(self, mid: int, code: int) -> None:
-        answer = self._answers.pop(mid, None)
+        """A code below 0: it never comes."""
+        answer = self._answers.pop(mid)
         if answer is None:
             return
         self._best_effort.discard(mid)
         self._slots.give_back()
-        if not answer.done():
+        if answer.done():
+            return
+        if code < 0:
+            answer.set_exception(self._error())
+        else:
             answer.set_result(code)
 
-    def _deliver(self, topic: str, payload: bytes, retain: bool) -> None:
-        self._undelivered.release()
-        if not self.ended.is_set():
-            self._receive(topic, payload, retain)
-
     def _end(self, fault: Exception | None) -> None:
+        if self.ended.is_set():
+            return
         if isinstance(fault, PacketTooLong):
             self._dropped.oversize += 1
             self.ending = Ending(str(fault))
@@ -380,14 +336,16 @@ class Connection:
         else:
             self.ending = self._hint or Ending("the connection was closed")
         # Perhaps the broker hung up on that message: such an end is logged by the hour (R-23).
-        if self._answers.keys() - self._best_effort:
+        if self._answers.ids - self._best_effort:
             self.ending = replace(self.ending, unanswered=True)
         self._hint = None
         self.ended.set()
         if not self._accepted.done():
             self._accepted.set_result(-1)
-        for mid in tuple(self._answers):
+        for mid in tuple(self._answers.ids):
             self._settle(mid, -1)
+        self._answers.close()
+        self._client.stop()
         # Break the circle client → callback → connection → client, so that paho closes its
         # descriptors at once.
         for callback in CALLBACKS:

@@ -31,6 +31,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 import paho.mqtt.client as paho
@@ -194,7 +195,27 @@ class MqttPublisher:
             answer = self._hand_over(message)
         except BrokerError as error:
             return _failed(error)
-        return self._judged(message, answer)
+        if not isinstance(answer, asyncio.Future):  # it waits for room
+            return self._judge_later(message, answer)
+        # No task for each: that would be a good part of the cost of a message.
+        judged: asyncio.Future[None] = answer.get_loop().create_future()
+        answer.add_done_callback(partial(self._pass_on, message, judged))
+        return judged
+
+    async def _judge_later(self, message: OutgoingMessage, answer: Awaitable[int]) -> None:
+        self._judge(message, await answer)
+
+    def _pass_on(
+        self, message: OutgoingMessage, judged: asyncio.Future[None], answer: asyncio.Future[int]
+    ) -> None:
+        if judged.done():  # the caller gave up waiting
+            return
+        try:
+            self._judge(message, answer.result())
+        except BrokerError as error:
+            judged.set_exception(error)
+        else:
+            judged.set_result(None)
 
     def _hand_over(self, message: OutgoingMessage) -> Awaitable[int]:
         content = WORD
@@ -210,8 +231,8 @@ class MqttPublisher:
             best_effort=not message.event_type,
         )
 
-    async def _judged(self, message: OutgoingMessage, answer: Awaitable[int]) -> None:
-        code, is_event = await answer, bool(message.event_type)
+    def _judge(self, message: OutgoingMessage, code: int) -> None:
+        is_event = bool(message.event_type)
         if code >= FAILURE:
             self.counters.refused[code] += 1
             (self.counters.refused_events if is_event else self.counters.refused_words)[code] += 1

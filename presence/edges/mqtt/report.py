@@ -42,7 +42,7 @@ class Ending:
     reason_code: int | None = None
     """What the broker said in CONNACK or DISCONNECT."""
     fault: BaseException | None = None
-    """What was raised in the network thread: OSError where the network failed, otherwise a fault of
+    """What was raised in a step of paho's: OSError where the network failed, otherwise a fault of
     ours or paho's.
     """
     unanswered: bool = False
@@ -55,7 +55,6 @@ class Dropped:
 
     oversize: int = 0
     not_utf8: int = 0
-    flooded: int = 0
 
 
 @dataclass(slots=True)

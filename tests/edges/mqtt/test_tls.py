@@ -31,6 +31,24 @@ async def test_events_go_over_tls_where_the_pinned_authority_signed_the_broker(
 
 
 @needs_mosquitto
+async def test_messages_longer_than_one_look_at_the_socket_come_whole_and_in_order_over_tls(
+    tmp_path: Path,
+) -> None:
+    """What TLS has decrypted and nobody has read, the event loop is not told of again."""
+    authority, heard = Authority(tmp_path, "ours"), asyncio.Queue[bytes]()
+    sent = [bytes([number]) * 40_000 for number in range(5)]
+    async with (
+        mosquitto(tmp_path, *tls_lines(authority)) as broker,
+        running(new_publisher(broker.port, tls=TlsSettings(ca_file=authority.file))) as publisher,
+    ):
+        await publisher.subscribe("ctl/a", lambda _topic, payload, _kept: heard.put_nowait(payload))
+        for payload in sent:
+            await publisher.publish(message(topic="ctl/a", payload=payload))
+        async with asyncio.timeout(10):
+            assert [await heard.get() for _ in sent] == sent
+
+
+@needs_mosquitto
 async def test_a_broker_signed_by_another_authority_is_refused(tmp_path: Path) -> None:
     authority, other, telemetry = (
         Authority(tmp_path, "ours"),
