@@ -20,13 +20,15 @@ each subject in order.
    0x83 one engine of several may have had it, and each attempt is a copy for that one.
 4. Nobody is subscribed to an audience's events (0x10): those that were sent wait for one back-off,
    which is the audience's, and the oldest asks for all. A new event asks at once. The first that is
-   heard brings the others with it.
+   heard brings the others with it. Those that wait rest meanwhile: who looks for what may go does
+   not walk through them.
 5. Single events are not logged, nor are single refusals or silences: a journal with a line for each
    visit would be a record of visits. They are logged on the border of an hour, rounded, without
    the audience (R-23).
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -162,13 +164,13 @@ class Relay:
             while True:
                 self._news.clear()
                 self._take_answers()
-                if self._again:
+                if not self._again.keys() <= self._pending.records.keys():
                     self._again = {
                         key: again
                         for key, again in self._again.items()
                         if key in self._pending.records
                     }
-                self._wait_s = self._retry_s
+                self._wait_s = min(self._retry_s, self._rested_s())
                 if not self._lost:
                     await self._send_what_may_go()
                 if self._answers:
@@ -235,31 +237,53 @@ class Relay:
         if self._again and any(map(self._goes_alone, self._under_way.values())):
             return []
         asking: set[str] = set()
-        for outgoing in tuple(self._pending):
+        now_s = self._clock.now().monotonic_s
+        for outgoing in tuple(self._pending.awake):
             if len(going) >= self._publisher.room:
                 break
             subject = _subject_of(outgoing)
-            if subject in self._under_way or subject in going:
+            if (
+                subject in self._under_way
+                or subject in going
+                or self._waits_behind(outgoing, subject, waiting)
+            ):
                 continue
-            # A withdrawal waits for nothing else: what it takes back has gone out, or never will.
-            if subject in waiting and outgoing.type is not EventType.WITHDRAWN:
-                continue
-            deaf, alone = self._asks_for_all(outgoing), self._goes_alone(outgoing)
-            wait_s = self._pause_left_s(outgoing, asked=outgoing.audience in asking)
-            if not wait_s and alone and (self._answers or going):
+            again, pause_s, turn_s = self._again.get(outgoing.id), 0.0, 0.0
+            if again is not None:
+                pause_s = self._pause_left_s(outgoing, again, asked=outgoing.audience in asking)
+            alone = again is not None and again.was_lost
+            if pause_s:
+                self._pending.rest(outgoing, now_s + pause_s)
+            elif alone and (self._answers or going):
                 break  # nothing overtakes it
-            if not wait_s and self._turns is not None:
-                wait_s = await self._turns.wait_s(outgoing)
-            if wait_s:
-                self._wait_s = min(self._wait_s, wait_s, HELD_S)
+            elif self._turns is not None:
+                turn_s = await self._turns.wait_s(outgoing)
+            if pause_s or turn_s:
+                self._wait_s = min(self._wait_s, pause_s or turn_s, HELD_S)
                 waiting.add(subject)
                 continue
             going[subject] = outgoing
-            if deaf:
+            if again is not None and again is self._deaf.get(outgoing.audience):
                 asking.add(outgoing.audience)
             if alone:
                 break
         return list(going.values())
+
+    def _rested_s(self) -> float:
+        """Wake those whose time has come; how long to wait for the next."""
+        left_s = self._pending.wake(self._clock.now().monotonic_s)
+        return left_s if left_s == math.inf else min(left_s, HELD_S)
+
+    def _waits_behind(self, outgoing: Outgoing, subject: Subject, waiting: set[Subject]) -> bool:
+        """For another event of its subject. A withdrawal waits for none: what it takes back has
+        gone out, or never will.
+        """
+        if outgoing.type is EventType.WITHDRAWN:
+            return False
+        if self._pending.rests_behind(outgoing):
+            self._pending.rest(outgoing, math.inf)
+            return True
+        return subject in waiting
 
     def _goes_alone(self, outgoing: Outgoing) -> bool:
         again = self._again.get(outgoing.id)
@@ -270,11 +294,8 @@ class Relay:
         again = self._again.get(outgoing.id)
         return again is not None and again is self._deaf.get(outgoing.audience)
 
-    def _pause_left_s(self, outgoing: Outgoing, *, asked: bool) -> float:
+    def _pause_left_s(self, outgoing: Outgoing, again: _Again, *, asked: bool) -> float:
         """Of its back-off, or of that of its audience; `asked`: another one is about to ask."""
-        again = self._again.get(outgoing.id)
-        if again is None:
-            return 0.0
         now_s = self._clock.now().monotonic_s
         # Not beyond its expiry: from then on it is none of ours to keep.
         if now_s >= outgoing.expires_s:
@@ -288,7 +309,7 @@ class Relay:
         answer = asyncio.ensure_future(self._publisher.publish(message))  # noqa: TID251
         self._under_way[_subject_of(outgoing)] = outgoing
         self._answers[answer] = outgoing
-        if self._asks_for_all(outgoing):
+        if self._again and self._asks_for_all(outgoing):
             self._deaf[outgoing.audience].asker = outgoing.id
         answer.add_done_callback(lambda _answer: self._news.set())
 
@@ -301,6 +322,7 @@ class Relay:
             deaf = self._deaf.get(outgoing.audience)
             if deaf is not None and deaf.asker == outgoing.id:
                 deaf.asker = ""
+                self._pending.wake(math.inf)  # another one may ask
             fault = answer.exception()
             if fault is None:
                 taken.append(outgoing)
@@ -312,6 +334,7 @@ class Relay:
             deaf = self._deaf.pop(outgoing.audience, None)
             if deaf is not None:
                 deaf.due_s = 0.0
+                self._pending.wake(math.inf)
             if self._turns is not None:
                 self._turns.sent(outgoing)
 

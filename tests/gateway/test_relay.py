@@ -497,6 +497,50 @@ async def test_an_audience_that_nobody_listens_to_holds_up_no_other() -> None:
     assert publisher.ids()[2:] == [event.id for event in events[1::2]]
 
 
+class CountingRoom(FakePublisher):
+    """Counts how often it is asked for room: once for each event that is looked at."""
+
+    asked = 0
+
+    @property
+    def room(self) -> int:
+        self.asked += 1
+        return super().room
+
+
+async def test_what_waits_for_a_listener_costs_nothing_to_the_events_of_others() -> None:
+    waiting = [entered(bytes([n]) * 8, "pick-up") for n in range(200)]
+    heard = [entered(bytes([n]) * 8) for n in range(20)]
+    box, publisher = Box(*waiting), CountingRoom()
+    relay = Relay(box, publisher, FakeClock(), emit=RecordingTelemetry().emit, chance=lambda: 1.0)
+    publisher.nobody_listens("pick-up")
+    assert not await relay.empty()
+    assert not await relay.empty()
+    publisher.asked = 0
+
+    for event in heard:
+        box.outbox.pending.put(event.id, event)
+        assert not await relay.empty()
+
+    assert publisher.ids() == [event.id for event in heard]
+    assert len(box.outbox.pending.records) == len(waiting)
+    assert publisher.asked <= 10 * len(heard)
+
+
+async def test_what_waits_behind_an_event_goes_as_soon_as_that_is_gone() -> None:
+    first, second = of(ANNA, "first"), of(ANNA, "second")
+    box, publisher = Box(first, second), FakePublisher()
+    relay = Relay(box, publisher, FakeClock(), emit=RecordingTelemetry().emit, chance=lambda: 1.0)
+    publisher.refuse(0x97)
+    for _ in range(2):
+        assert not await relay.empty()
+
+    box.outbox.pending.pop(first.id)
+
+    assert await relay.empty()
+    assert publisher.ids() == [second.id]
+
+
 @pytest.mark.requirement("R-51")
 async def test_a_new_event_asks_at_once_and_brings_with_it_what_waited_for_a_listener() -> None:
     old, new = entered(ANNA), entered(BERIT)

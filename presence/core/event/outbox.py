@@ -14,7 +14,8 @@ changes of it, as they are stored.
 It has no rules of its own: `presence.core.event.dispatch` decides who may hear what.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
@@ -188,22 +189,61 @@ class ByRef(Generic[Held]):
 
 
 class Pending(ByRef[Outgoing]):
-    """Events that wait to be sent, by their id, oldest first."""
+    """Events that wait to be sent, by their id, oldest first. Those that cannot go before a certain
+    time rest, so that nobody who looks for what may go walks through them.
+    """
 
     def __init__(self, pending: Iterable[Outgoing] = ()) -> None:
         self._droppable: dict[str, Outgoing] = {}
+        self._resting: dict[str, Outgoing] = {}
+        self._until_s = math.inf
+        self._awake: dict[str, Outgoing] = {}
+        self.awake: Collection[Outgoing] = self._awake.values()
+        """For reading: those that do not rest."""
         super().__init__()
         for outgoing in pending:
             self.put(outgoing.id, outgoing)
 
     def put(self, key: str, held: Outgoing) -> None:
         super().put(key, held)
+        self._awake[key] = held
         if held.type is not WITHDRAWN:
             self._droppable[key] = held
 
     def pop(self, key: str) -> Outgoing | None:
         self._droppable.pop(key, None)
-        return super().pop(key)
+        self._awake.pop(key, None)
+        gone = super().pop(key)
+        if self._resting.pop(key, None) is not None and gone is not None:
+            for behind in self.of(gone.ref):  # they may have rested because of this one
+                self._resting.pop(behind.id, None)
+                self._awake[behind.id] = behind
+        return gone
+
+    def rest(self, outgoing: Outgoing, until_s: float) -> None:
+        """Until `wake` at this monotonic time or before, or until one before it is gone."""
+        if self._awake.pop(outgoing.id, None) is not None:
+            self._resting[outgoing.id] = outgoing
+        self._until_s = min(self._until_s, until_s)
+
+    def rests_behind(self, outgoing: Outgoing) -> bool:
+        """Whether an event of its subject rests that it must not overtake."""
+        return bool(self._resting) and any(
+            each.id in self._resting and each.audience == outgoing.audience
+            for each in self.of(outgoing.ref)
+        )
+
+    def wake(self, now_s: float) -> float:
+        """All of them, in their order, once the time of the first has come: seldom, beside how
+        often is looked for what may go. Seconds until then; infinite where none rests.
+        """
+        if self._resting and now_s >= self._until_s:
+            self._resting.clear()
+            self._awake.clear()
+            self._awake.update(self._by_key)
+        if not self._resting:
+            self._until_s = math.inf
+        return self._until_s - now_s
 
     def queue(self, outgoing: Outgoing, most: int, draft: Draft) -> list[Outgoing]:
         """Take it in; answers with what was dropped for it, or with itself if there is no room."""

@@ -2,6 +2,7 @@
 order.
 """
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -344,3 +345,41 @@ def test_what_is_dropped_for_a_newer_event_leaves_the_store_too() -> None:
         ["old"],
         ["new"],
     )
+
+
+def test_what_rests_is_passed_over_until_the_time_of_the_first_and_wakes_in_its_place() -> None:
+    one, two, three = (outgoing(id=name, ref=name.encode()) for name in ("one", "two", "three"))
+    pending = Pending([one, two, three])
+
+    pending.rest(one, 10.0)
+    pending.rest(two, 20.0)
+
+    assert (list(pending.awake), list(pending)) == ([three], [one, two, three])
+    assert (pending.wake(9.0), list(pending.awake)) == (1.0, [three])
+    assert pending.wake(10.0) == math.inf
+    assert list(pending.awake) == [one, two, three]
+
+
+def test_what_rests_behind_an_event_of_its_subject_wakes_when_that_is_gone() -> None:
+    first, behind = outgoing(id="first"), outgoing(id="behind")
+    to_another = outgoing(id="to another", audience="pick-up")
+    pending = Pending([first, behind, to_another])
+    pending.rest(first, 10.0)
+
+    assert pending.rests_behind(behind)
+    assert not pending.rests_behind(to_another)
+    pending.rest(behind, math.inf)
+    pending.pop("first")
+
+    assert not pending.rests_behind(behind)
+    assert set(pending.awake) == {behind, to_another}
+
+
+def test_what_is_gone_rests_no_more() -> None:
+    pending = Pending([outgoing(id="one")])
+    pending.rest(outgoing(id="one"), 10.0)
+
+    pending.pop("one")
+
+    assert pending.wake(0.0) == math.inf
+    assert list(pending.awake) == []
