@@ -4,8 +4,6 @@ to.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Final
 
 from presence.config import Settings
@@ -35,16 +33,16 @@ from presence.survey.guide import (
     Walks,
     broker_act,
     phone_act,
-    planned_s,
     pockets_now,
     radio_act,
 )
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
 from presence.survey.outcome import STEP_TITLES, InstalledSite, SurveyOutcome, minutes
-from presence.survey.plans import REMEDIES, ShopPlan, plan_of
+from presence.survey.plans import REMEDIES, plan_of
 from presence.survey.screen import LEAVE, WIDTH, Screen, wrapped
 from presence.survey.stopping import enough, looks_after
+from presence.survey.visit_plan import Plan
 from presence.survey.walking import Tuning, judge_walk, tune
 
 FRAME_S = 0.1
@@ -62,43 +60,6 @@ WALKED_KEYS: Final[Mapping[str, str]] = {
 """After the last part."""
 LATE_S = 5.0
 """Real seconds that an event may take to come back after the act."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is asked of this visit."""
-
-    steps: Sequence[SurveyStep]
-    radio_s: float = 10.0
-    phone_s: float = 10.0
-    broker_s: float = 45.0
-    """At most: it ends with the event. How soon that may be: presence.survey.expecting."""
-    walk: Sequence[Act] = ()
-    models: Sequence[str] = ()
-    """Of the phones that are carried, the first one first, where the technician said them."""
-    shop: ShopPlan | None = None
-    """What the technician says of front and antennas; None: as the antennas tell it."""
-    ready_s: float = 0.0
-    """Between the Enter and the bar: the way from the terminal to the door."""
-    way_s: float = 0.0
-    """The same as times are reckoned with: practice waits for nobody."""
-    broker: Callable[[Settings], AbstractAsyncContextManager[Settings]] = nullcontext
-    """Where the last step finds its broker."""
-
-    @property
-    def rounds(self) -> int:
-        return max((act.round for act in self.walk), default=0) + 1
-
-    def planned_s(self, step: SurveyStep, course: Course) -> float:
-        """At most: with the time to read and to get to the door."""
-        if step is SurveyStep.WALK:
-            return course.left_s(self.way_s)
-        acts = {
-            SurveyStep.RADIO: radio_act(self.radio_s),
-            SurveyStep.PHONE: phone_act(self.phone_s),
-            SurveyStep.BROKER: broker_act(self.broker_s),
-        }
-        return planned_s([acts[step]], self.way_s)
 
 
 class Session:

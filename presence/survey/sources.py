@@ -21,7 +21,8 @@ from presence.survey.outcome import SurveyOutcome
 from presence.survey.plans import ShopPlan
 from presence.survey.practice import practice, with_broker
 from presence.survey.screen import Screen
-from presence.survey.session import Plan, Session
+from presence.survey.session import Session
+from presence.survey.visit_plan import Plan
 
 _MARK: Final = re.compile(r"(window|past|lookin|in|inside|leave):([0-9.]+)-([0-9.]+)")
 _TITLES: Final = {act.doing: act.title for act in walk_acts(1)}

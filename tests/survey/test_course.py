@@ -14,7 +14,8 @@ from presence.survey.outcome import SurveyOutcome
 from presence.survey.plans import ShopPlan
 from presence.survey.practice import practice
 from presence.survey.screen import LeftEarly, Screen
-from presence.survey.session import Plan, Session
+from presence.survey.session import Session
+from presence.survey.visit_plan import Plan
 from tests.support.surveys import EmptyShop
 
 WAY_S = 8.0

@@ -23,7 +23,8 @@ from presence.survey.hearing import TestPhones
 from presence.survey.plans import ShopPlan
 from presence.survey.practice import practice, with_broker
 from presence.survey.screen import Screen
-from presence.survey.session import Plan, Session
+from presence.survey.session import Session
+from presence.survey.visit_plan import Plan
 from tests.support.brokers import needs_mosquitto
 from tests.support.paths import ROOT
 from tests.support.surveys import a_side

@@ -11,7 +11,8 @@ from presence.survey.outcome import SurveyOutcome
 from presence.survey.plans import ShopPlan
 from presence.survey.practice import LESSONS, PracticeDoor, practice
 from presence.survey.screen import Screen
-from presence.survey.session import Plan, Session
+from presence.survey.session import Session
+from presence.survey.visit_plan import Plan
 from tests.support.surveys import EmptyShop, scan_test, simulated
 
 READY_S = 8.0

@@ -61,9 +61,10 @@ from presence.survey.judging import judge_phone, judge_radio
 from presence.survey.outcome import SurveyOutcome
 from presence.survey.practice import practice
 from presence.survey.screen import WIDTH, Screen
-from presence.survey.session import Plan, Session
+from presence.survey.session import Session
 from presence.survey.shares import share
 from presence.survey.sources import marked
+from presence.survey.visit_plan import Plan
 from presence.survey.walking import Tuning, judge_walk
 from tests.support.brokers import needs_mosquitto
 from tests.support.builders import (
