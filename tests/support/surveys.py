@@ -1,7 +1,11 @@
 """`presence scan-test` as a process of its own, and what its walks measure."""
 
+import os
+import pty
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -86,6 +90,49 @@ def tuned_by(walks: Walks) -> Tuning:
     tuned = tune(walks, EntrySettings())
     assert isinstance(tuned, Tuning)
     return tuned
+
+
+class Terminal:
+    """80 × 24, and somebody who types."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self._controller, terminal = pty.openpty()
+        command = [sys.executable, "-m", "presence", "scan-test", *map(str, arguments)]
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        self.process = subprocess.Popen(
+            command,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=environment,
+            start_new_session=True,
+        )
+        os.close(terminal)
+        self.screen = ""
+
+    def read(self, wanted: str) -> None:
+        """Until the words stand on the screen after what was read before."""
+        start, until_s = len(self.screen), time.monotonic() + LIMIT_S
+        while wanted not in self.screen[start:]:
+            assert time.monotonic() < until_s, self.screen
+            if select.select([self._controller], [], [], 0.2)[0]:
+                try:
+                    self.screen += os.read(self._controller, 65536).decode(errors="replace")
+                except OSError:  # the other end is closed
+                    return
+
+    def type(self, text: str) -> None:
+        os.write(self._controller, text.encode())
+
+    def hang_up(self) -> int:
+        """The line is lost; the exit code."""
+        os.close(self._controller)
+        return self.process.wait(LIMIT_S)
+
+    def end(self) -> int:
+        self.read("nothing will ever say this")
+        os.close(self._controller)
+        return self.process.wait(LIMIT_S)
 
 
 class EmptyShop(SimulatedEar):

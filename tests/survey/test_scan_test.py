@@ -4,15 +4,10 @@ files of their own.
 
 import asyncio
 import json
-import os
-import pty
-import select
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -85,7 +80,7 @@ from tests.support.captures import capture, extended_event, legacy_event
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry, walking_in
 from tests.support.signed_lists import agreed_now, with_signed_list
-from tests.support.surveys import LIMIT_S, scan_test, simulated
+from tests.support.surveys import Terminal, scan_test, simulated
 
 EXAMPLE = ROOT / "config" / "presence.yaml"
 
@@ -853,59 +848,6 @@ def test_the_verdict_judges_any_phone_and_the_headline_says_it(
 
 
 # --- on a terminal ---
-
-
-class Terminal:
-    """80 × 24, and somebody who types."""
-
-    def __init__(self, *arguments: str | Path) -> None:
-        self._controller, terminal = pty.openpty()
-        command = [sys.executable, "-m", "presence", "scan-test", *map(str, arguments)]
-        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
-        self.process = subprocess.Popen(
-            command,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env=environment,
-            start_new_session=True,
-        )
-        os.close(terminal)
-        self.screen = ""
-
-    def read(self, wanted: str) -> None:
-        """Until the words stand on the screen after what was read before."""
-        start, until_s = len(self.screen), time.monotonic() + LIMIT_S
-        while wanted not in self.screen[start:]:
-            assert time.monotonic() < until_s, self.screen
-            if select.select([self._controller], [], [], 0.2)[0]:
-                try:
-                    self.screen += os.read(self._controller, 65536).decode()
-                except OSError:  # the other end is closed
-                    return
-
-    def type(self, text: str) -> None:
-        os.write(self._controller, text.encode())
-
-    def end(self) -> int:
-        self.read("nothing will ever say this")
-        os.close(self._controller)
-        return self.process.wait(LIMIT_S)
-
-
-@pytest.fixture
-def terminal() -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def start(*arguments: str | Path) -> Terminal:
-        opened.append(Terminal(*arguments))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
 
 
 def test_on_a_terminal_it_asks_shows_a_bar_and_waits_for_enter(
