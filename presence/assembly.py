@@ -41,6 +41,7 @@ from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.edges.host.disk import free_bytes, is_read_only
 from presence.edges.host.metrics import MetricsExporter
 from presence.edges.host.status_socket import StatusSocket, status_answer
+from presence.edges.host.survey_file import SurveyFileExpiry
 from presence.edges.kernel.user_channel import UserChannelScanner, user_channel_radios
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.edges.sqlite.revocations import SqliteRevocationStore
@@ -117,7 +118,7 @@ def gateway_of(
         antennas=_antennas(services, sources),
         door_counter=services.door_counter,
         election=_election(settings, rules),
-        watchers=[*_windows(settings, monitor, emit), _audit_log(settings, clock, telemetry)],
+        watchers=[*_windows(settings, monitor, emit), *_records(settings, clock, telemetry)],
     )
 
 
@@ -323,12 +324,13 @@ def _windows(settings: Settings, monitor: Monitor, emit: Emit) -> list[Watcher]:
     return [monitor, exporter, technicians]
 
 
-def _audit_log(settings: Settings, clock: Clock, telemetry: Telemetry) -> AuditLog:
+def _records(settings: Settings, clock: Clock, telemetry: Telemetry) -> list[Watcher]:
+    """What is written down of decisions, and what a technician left to be erased in time."""
     audit = AuditLog(settings.storage.state_dir, clock, emit=telemetry.emit)
     telemetry.subscribe(audit.note)
     audit.record("config.applied", {"digest": settings_digest(settings)})
     audit.record("armed", {"armed": not _is_disarmed(settings), "by": "notice.review_by"})
-    return audit
+    return [audit, SurveyFileExpiry(settings.storage.state_dir, clock)]
 
 
 def settings_digest(settings: Settings) -> str:

@@ -10,7 +10,8 @@
     │   └── ClockUnreadable  … does not let us ask whether the clock is synchronised
     ├── RadioError           the technician: no adapter, powered off, BlueZ away
     ├── BrokerError          the operator: the MQTT broker is away or refuses us
-    └── StorageError         the operator: a disk is full, read-only or holds what we did not write
+    ├── StorageError         the operator: a disk is full, read-only or holds what we did not write
+    └── HungUp               nobody: the terminal is gone, and who was there comes back
 
 A message names the file, key or record, and the next step. It never holds an address, an identifier
 or a key.
@@ -200,6 +201,10 @@ class MessageUnheard(BrokerError):
 
 class StorageError(PresenceError):
     """State cannot be read or written."""
+
+
+class HungUp(PresenceError):
+    """The terminal is gone, so nobody reads any more."""
 
 
 class MemoryLost(StorageError):

@@ -136,7 +136,8 @@ DATA: Final[Rows] = (
     (
         "Staff",
         "The audit log has the user number of who asked for more than the status, and the door's "
-        "calibration the name that its walker typed.",
+        "calibration the name that its walker typed. While a technician tests the door: what the "
+        "antennas heard of the technician's own test phones.",
     ),
     (
         "An event",
@@ -216,6 +217,10 @@ def _limits(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "Window keys", "In the file of the list, for as long as it has them; and in memory."
     else:
         yield "Window keys", "In memory, for today and tomorrow: 18 to 36 hours."
+    yield (
+        "A technician's walk",
+        "Until the test of the door ends, and 12 hours after its last walk at most.",
+    )
     yield "Audit log", "The last 8 to 16 MB. No person stands in it but the user numbers of staff."
     yield "Log", "As long as the journal of this machine keeps it. No person stands in it."
 

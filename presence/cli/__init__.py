@@ -15,6 +15,7 @@ from presence.cli.exit_codes import ExitCode
 from presence.cli.parsers import parser
 from presence.errors import (
     ConfigurationError,
+    HungUp,
     PresenceError,
     RadioError,
     UsageError,
@@ -42,6 +43,9 @@ def _answer(arguments: Sequence[str] | None) -> int:
         os.environ["NO_COLOR"] = "1"  # no-color.org; also what libraries look at
     try:
         return work_of(options)(options)
+    except HungUp:
+        _let_go_of_terminal()
+        return ExitCode.HUNG_UP
     except PresenceError as error:
         _explain(error, options)
         return code_of(error)
@@ -50,6 +54,15 @@ def _answer(arguments: Sequence[str] | None) -> int:
     except Exception:  # noqa: BLE001 - told as ever, but 1 would be a verdict
         sys.excepthook(*sys.exc_info())
         return ExitCode.SOFTWARE
+
+
+def _let_go_of_terminal() -> None:
+    """What waits to be written goes nowhere: at the end it would be an error."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _explain(error: PresenceError, options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     SOFTWARE = 70
     TEMPFAIL = 75
     CONFIG = 78
+    HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -40,6 +41,7 @@ MEANINGS: Final[Mapping[ExitCode, str]] = MappingProxyType(
         ExitCode.SOFTWARE: "a fault of the program: please report it",
         ExitCode.TEMPFAIL: "the radio cannot be used now; systemd starts a daemon anew",
         ExitCode.CONFIG: "the configuration cannot be used; each fault is named",
+        ExitCode.HUNG_UP: "the terminal is gone (SIGHUP); `presence scan-test --resume` goes on",
         ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
         ExitCode.BROKEN_PIPE: "nobody reads the output any more (`presence … | head`)",
         ExitCode.TERMINATED: "ended by SIGTERM; a daemon that SIGTERM stops ends with 0",

@@ -16,32 +16,23 @@ from presence.config.rules import read_store_key
 from presence.diagnosis.findings import Verdict
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
-from presence.errors import ConfigurationError, UsageError, ungrouped
+from presence.errors import ConfigurationError, ungrouped
 from presence.location import settings_file
 from presence.survey import applying
+from presence.survey.asked import must_agree
 from presence.survey.exporting import write_walks
 from presence.survey.guide import READS_S, SurveyStep
+from presence.survey.keeping import remove
 from presence.survey.outcome import SurveyOutcome, minutes
-from presence.survey.plans import ShopPlan
 from presence.survey.practice import LESSONS, PracticeDoor
 from presence.survey.report import write_report
-from presence.survey.screen import WIDTH, LeftEarly, Screen, wrapped
-from presence.survey.sources import visit
+from presence.survey.screen import LeftEarly, Screen
+from presence.survey.sources import unless_cut_off, visit
 from presence.survey.walking import measured
 
 
 def start(options: argparse.Namespace) -> int:
-    if options.apply and options.simulated:
-        raise UsageError(
-            "--apply: practice is not written into a file: walk this gateway's own door"
-        )
-    if options.door and not (options.simulated and options.plan in (None, ShopPlan.PAIR)):
-        raise UsageError(
-            "--door: good, middling and bad are doors of the pair to practise at: with "
-            "--simulated, and without --plan"
-        )
-    if options.sign_off and not options.apply:
-        raise UsageError("--sign-off: a record is signed off that --apply writes: say both")
+    must_agree(options)
     if not options.simulated:
         options.config = options.config or settings_file()
     out = sys.stderr if options.json else sys.stdout
@@ -50,13 +41,13 @@ def start(options: argparse.Namespace) -> int:
     screen = Screen(out, yes=options.yes)
     try:
         with ungrouped():
-            outcome = asyncio.run(unless_terminated(_visit(options, screen)))
+            outcome = asyncio.run(unless_terminated(_visit(options, screen), or_hung_up=True))
     except LeftEarly:
         screen.say("left: nothing was written")
         return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         screen.say()
-        screen.say("interrupted: nothing was written")
+        screen.say("interrupted: no settings were written")
         raise
     if outcome is None:
         return ExitCode.TERMINATED
@@ -76,12 +67,15 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     )
     _teach(options.door, outcome, screen)
     try:
-        await _kept_of(options, outcome, screen)
+        with unless_cut_off(outcome, screen):
+            await _kept_of(options, outcome, screen)
     finally:  # also of a visit whose settings could not be written
         if options.report is not None:
             outcome.signed_off_by = options.sign_off or ""
             write_report(outcome, options.report)
             screen.say(f"  report: {options.report}")
+    if outcome.kept_at is not None:
+        remove(outcome.kept_at)
     return outcome
 
 
@@ -105,8 +99,7 @@ def _teach(door: PracticeDoor | None, outcome: SurveyOutcome, screen: Screen) ->
     lesson, walk = LESSONS[door], outcome.results[SurveyStep.WALK].finding.verdict
     same = "as here" if walk is lesson.verdict else f"and here it was {walk.name}: chance"
     words = f"The {door} door: {lesson.because}. Its walk gets {lesson.verdict.name}, {same}."
-    for line in wrapped(words, WIDTH - 2):
-        screen.say(f"  {line}")
+    screen.sentences(words)
 
 
 def export(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) -> None:

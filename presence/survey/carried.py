@@ -50,16 +50,19 @@ def models(text: str) -> tuple[str, ...]:
 
 
 class Carried:
-    """The phones of this visit in the technician's order, numbered from 1. Refs stay in here."""
+    """The phones of this visit in the technician's order, numbered from 1. Refs go nowhere
+    but into the file of the visit (presence.survey.keeping).
+    """
 
-    def __init__(self, names: Sequence[str] = ()) -> None:
+    def __init__(self, names: Sequence[str] = (), refs: Sequence[bytes] = ()) -> None:
+        """`refs`: of those that were found before the visit was cut off."""
         self.models = tuple(names)
-        self._refs: list[bytes] = []
+        self.refs = tuple(refs)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of those that were found: their models, or `phone 1`."""
-        return tuple(self.name(number) for number in range(1, len(self._refs) + 1))
+        return tuple(self.name(number) for number in range(1, len(self.refs) + 1))
 
     def name(self, number: int) -> str:
         return self.models[number - 1] if number <= len(self.models) else nameless(number)
@@ -76,20 +79,18 @@ class Carried:
 
     def find_most_heard(self, acts: Iterable[Readings]) -> None:
         """Unless they were found before."""
-        if not self._refs:
+        if not self.refs:
             heard = Counter[bytes]()
             for phones in acts:
                 heard.update({ref: len(said) for ref, said in phones.items()})
             self._find(heard)
 
     def readings(self, phones: Readings) -> dict[int, tuple[WalkReading, ...]]:
-        return {
-            number: tuple(phones.get(ref, ())) for number, ref in enumerate(self._refs, start=1)
-        }
+        return {number: tuple(phones.get(ref, ())) for number, ref in enumerate(self.refs, start=1)}
 
     def _find(self, worth: Mapping[bytes, float]) -> None:
         ranked = sorted(worth, key=lambda ref: (-worth[ref], ref))
-        self._refs = ranked[: len(self.models) or MOST]
+        self.refs = tuple(ranked[: len(self.models) or MOST])
 
 
 def _strong_dbm(readings: Sequence[WalkReading]) -> int:

@@ -210,7 +210,11 @@ class SimulatedEar:
         seed: int,
         antennas: Sequence[SimulatedAntenna] = (OVER_THE_COUNTER,),
         air: Air | None = None,
+        acts: int = 0,
     ) -> None:
+        """`acts`: how many there were before, the radio's left out: a visit that goes on is walked
+        as a whole one is.
+        """
         self.what: str = Sentence.plural(
             "simulated shop, {number} antenna", "simulated shop, {number} antennas", len(antennas)
         )
@@ -223,6 +227,7 @@ class SimulatedEar:
         self._antennas = antennas
         self._air = air
         self._acts = 0
+        self._before = acts
         self._clock = SimulatedClock(SystemClock().now(), speed=speed)
         self.shop = self._shop(Act(Doing.RADIO, 0, ""))
 
@@ -231,6 +236,9 @@ class SimulatedEar:
 
     def begin(self, act: Act) -> Moment:
         self._acts += 1
+        if act.doing is not Doing.RADIO:
+            self._acts += self._before
+            self._before = 0
         self._clock = SimulatedClock(self._clock.start.later(self.shop.seconds), speed=self.speed)
         self.shop = self._shop(act)
         return self._clock.start

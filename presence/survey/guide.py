@@ -137,6 +137,9 @@ def broker_act(seconds: float, expected: str = "") -> Act:
     return Act(Doing.BROKER, seconds, Sentence("coming in"), ask)
 
 
+MOST_ROUNDS: Final = 20
+
+
 def walk_acts(rounds: int) -> Iterator[Act]:
     for number in range(rounds * len(_WALK)):
         in_round, of_round = divmod(number, len(_WALK))

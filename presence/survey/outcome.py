@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from presence import __version__
@@ -51,6 +52,8 @@ class SurveyOutcome:
     applied: bool = False
     """The suggestion was written into the configuration."""
     signed_off_by: str = ""
+    kept_at: Path | None = None
+    """Where the visit is kept until it ends."""
     took_s: float = 0.0
     """As the plan reckons: the acts, the ways to them, and the time to read."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, TextIO
 
 from presence.diagnosis.findings import Finding, Verdict
-from presence.errors import PresenceError
+from presence.errors import HungUp, PresenceError
 from presence.language import ENGLISH, Language, Sentence
 
 WIDTH: Final = 78
@@ -34,13 +34,16 @@ class LeftEarly(PresenceError):
 
 
 class Screen:
-    """Writes to `out` in a language; asks on standard input unless `yes`."""
+    """Writes to `out` in a language; asks on standard input unless `yes`. All of it raises HungUp
+    where the terminal is gone.
+    """
 
     def __init__(self, out: TextIO, *, yes: bool, language: Language = ENGLISH) -> None:
         self.language = language
         self._out = out
         self._yes = yes
-        self.live = out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._on_terminal, self._asks_terminal = out.isatty(), os.isatty(0)
+        self.live = self._on_terminal and os.environ.get("TERM", "dumb") != "dumb"
         self._colours = self.live and "NO_COLOR" not in os.environ
         plain = "utf" not in (getattr(out, "encoding", None) or "").lower()
         self.full, self.empty, self.line, self.arrow = (
@@ -55,6 +58,11 @@ class Screen:
 
     def say(self, text: str = "") -> None:
         self._put(f"{self._erase()}{self.language.say(text)}\n")
+
+    def sentences(self, words: str) -> None:
+        """Sentences, as wide as the rest."""
+        for line in wrapped(self.language.say(words), WIDTH - 2):
+            self.say(f"  {line}")
 
     def heading(self, text: str) -> None:
         self.say()
@@ -137,14 +145,24 @@ class Screen:
             await readable.wait()
         finally:
             loop.remove_reader(sys.stdin.fileno())
-        answer = sys.stdin.readline()
+        try:
+            answer = sys.stdin.readline()
+        except OSError:
+            raise HungUp from None
+        if not answer and self._asks_terminal:
+            raise HungUp
         if not answer:
             raise NobodyAnswers("standard input is at its end: run it on a terminal, or with --yes")
         return answer
 
     def _put(self, text: str) -> None:
-        self._out.write(text)
-        self._out.flush()
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except OSError:
+            if self._on_terminal:
+                raise HungUp from None
+            raise
 
     def _erase(self) -> str:
         return "\r\x1b[K" if self.live else ""

@@ -18,6 +18,7 @@ from presence.core.visit.side import ARRIVED_S
 from presence.core.visit.walks import Trial, Walked
 from presence.edges.host.calibration import HungAntenna, settings_digest
 from presence.edges.host.machine import machine_model
+from presence.errors import StorageError
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.carried import Carried
 from presence.survey.course import Course, WalkKey, parts_of
@@ -38,9 +39,10 @@ from presence.survey.guide import (
 )
 from presence.survey.hearing import Heard, TestPhones
 from presence.survey.judging import Result, judge_phone, judge_radio
+from presence.survey.keeping import KEPT_STEPS, KeptVisit, VisitState, gateway_of, walked_acts
 from presence.survey.outcome import STEP_TITLES, InstalledSite, SurveyOutcome, minutes
 from presence.survey.plans import REMEDIES, plan_of
-from presence.survey.screen import LEAVE, WIDTH, Screen, wrapped
+from presence.survey.screen import LEAVE, Screen
 from presence.survey.stopping import enough, looks_after
 from presence.survey.visit_plan import Plan
 from presence.survey.walking import Tuning, judge_walk, tune
@@ -63,7 +65,9 @@ LATE_S = 5.0
 
 
 class Session:
-    """Runs the steps; `run` may be interrupted at any moment, for nothing is kept outside of it."""
+    """Runs the steps; `run` may be interrupted at any moment: all that is kept outside of it is
+    the file of the visit.
+    """
 
     def __init__(
         self,
@@ -74,11 +78,17 @@ class Session:
         ear: Ear,
         phones: TestPhones,
         screen: Screen,
+        kept: KeptVisit | None = None,
     ) -> None:
+        """`kept`: the file, with how far the visit came before it was cut off."""
+        state = kept.state if kept is not None else VisitState()
         self.outcome = SurveyOutcome(
             ear.what,
-            f"{settings.store.chain}/{settings.store.store} {settings.store.gateway}",
+            gateway_of(settings),
             site=_site(settings, ear, phones),
+            at=state.began,
+            kept_at=kept.path if kept is not None and state.acts else None,
+            took_s=state.took_s,
         )
         self._plan = plan
         self._settings = settings
@@ -86,9 +96,17 @@ class Session:
         self._ear = ear
         self._phones = phones
         self._screen = screen
-        self._carried = Carried(plan.models)
-        self._course = Course(tuple(parts_of(plan.walk)))
-        self._looked = set[int]()
+        self._kept = kept
+        self._before = state.results
+        self._acts = state.acts
+        self._carried = Carried(plan.models, state.refs)
+        self._course = Course(
+            tuple(parts_of(plan.walk)),
+            {number: tuple(act.heard() for act in acts) for number, acts in state.walked.items()},
+            set(state.left_out),
+            set(state.spared),
+        )
+        self._looked = set(state.looked)
         """After these rounds."""
 
     async def run(self) -> SurveyOutcome:
@@ -100,7 +118,9 @@ class Session:
         }
         for number, step in enumerate(self._plan.steps, start=1):
             self._screen.heading(f"{number} of {len(self._plan.steps)}, {STEP_TITLES[step]}")
-            result = self.outcome.results[step] = await ways[step]()
+            before = self._before.get(step)
+            result = self.outcome.results[step] = before or await ways[step]()
+            self._keep()
             self._screen.finding(result.finding)
             if step is SurveyStep.WALK and self.outcome.tuned is not None:
                 for line in (
@@ -164,6 +184,7 @@ class Session:
                 course.back()
             else:
                 await self._walk_part(again=answer is WalkKey.AGAIN)
+            self._keep()
 
     async def _walk_part(self, *, again: bool = False) -> None:
         """The part that is next; `again`: the one that was walked last."""
@@ -184,6 +205,7 @@ class Session:
         answer = await self._screen.ready("All is walked.", WALKED_KEYS, go="Enter for the result")
         if answer == WalkKey.AGAIN:
             await self._walk_part(again=True)
+            self._keep()
         elif answer == WalkKey.BACK:
             self._course.back()
         return not answer
@@ -201,9 +223,9 @@ class Session:
         course.spare(spared)
         if any(self._course.parts[number][0].round > over for number in course.spared):
             kinds = ", ".join(dict.fromkeys(a.title for a in self._plan.walk if a.doing in spared))
-            words = f"Sure enough after round {over + 1}, and walked no more: {kinds}."
-            for line in wrapped(words, WIDTH - 2):
-                self._screen.say(f"  {line}")
+            self._screen.sentences(
+                f"Sure enough after round {over + 1}, and walked no more: {kinds}."
+            )
 
     def _walks(self) -> Walks:
         """As far as it is walked."""
@@ -232,6 +254,30 @@ class Session:
             return WalkKey.GO
         left = f"{self._left()} left. "
         return WalkKey(await self._screen.ready(prefix + act.ask, keys, left=left))
+
+    def _keep(self) -> None:
+        """Nothing before the phone is found: until then an older file may still be gone on with."""
+        if self._kept is None or not self._acts:
+            return
+        outcome, course, carried = self.outcome, self._course, self._carried.refs
+        done = {**self._before, **outcome.results}
+        state = VisitState(
+            outcome.at,
+            self._acts,
+            {step: done[step] for step in KEPT_STEPS if step in done},
+            carried,
+            walked_acts(course.walked, carried),
+            frozenset(course.left_out),
+            frozenset(course.spared),
+            frozenset(self._looked),
+            outcome.took_s,
+        )
+        try:
+            self._kept.keep(state)
+            outcome.kept_at = self._kept.path
+        except StorageError as error:
+            self._kept = None
+            self._screen.sentences(f"Not kept, so a lost line would lose what is walked: {error}")
 
     async def _broker(self) -> Result:
         tuned, hung = self.outcome.tuned, self._phones.places
@@ -288,6 +334,7 @@ class Session:
                     listening.cancel()
                     break
         self._screen.bell()
+        self._acts += act.doing is not Doing.RADIO
         passed_s = min(act.seconds, self._ear.now().monotonic_s - began.monotonic_s)
         self.outcome.took_s += passed_s + (READS_S + self._plan.way_s if act.ask else 0.0)
         return heard

@@ -3,24 +3,34 @@ in.
 """
 
 import argparse
+import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
+from pathlib import Path
 from typing import Final
 
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.core.consent.list_json import ConsentList
 from presence.core.rules import Rules
+from presence.counting import counted
 from presence.diagnosis.list_look import look_up_list
-from presence.errors import ConfigurationError, UsageError
+from presence.edges.host.calibration import settings_digest
+from presence.edges.host.clock import SystemClock
+from presence.edges.host.survey_file import FILE_NAME, expire
+from presence.errors import ConfigurationError, PresenceError, UsageError, ungrouped
+from presence.survey.asked import Asked, must_agree
+from presence.survey.course import parts_of
 from presence.survey.ears import CaptureEar, Ear, SimulatedEar, radio
 from presence.survey.guide import Act, Doing, SurveyStep, walk_acts
 from presence.survey.hearing import TestPhones, test_phones_of
+from presence.survey.keeping import KeptVisit, gateway_of, is_there, read_visit, refused, remove
 from presence.survey.outcome import SurveyOutcome
 from presence.survey.plans import ShopPlan
 from presence.survey.practice import practice, with_broker
-from presence.survey.screen import Screen
+from presence.survey.screen import LeftEarly, Screen
 from presence.survey.session import Session
 from presence.survey.visit_plan import Plan
 
@@ -43,10 +53,11 @@ async def _test(options: argparse.Namespace, settings: Settings, screen: Screen)
             "door first"
         )
         raise ConfigurationError([f"{options.config}: {problem}"])
+    path = options.kept or settings.storage.state_dir / FILE_NAME
+    resumed = _kept(options, path)
     consents = _consents(settings)
-    steps = options.steps or tuple(SurveyStep)
     plan = Plan(
-        steps=steps,
+        steps=options.steps or tuple(SurveyStep),
         walk=tuple(walk_acts(options.rounds)),
         models=options.phones,
         shop=options.plan,
@@ -55,11 +66,15 @@ async def _test(options: argparse.Namespace, settings: Settings, screen: Screen)
     )
     async with radio(settings) as ear:
         return await _session(
-            plan, ear, screen, settings=settings, rules=_rules(settings), consents=consents
-        )
+            plan, ear, screen,
+            settings=settings, rules=_rules(settings), consents=consents,
+            kept=resumed or _new_visit(options, path, settings),
+        )  # fmt: skip
 
 
 async def _practise(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
+    path: Path | None = options.kept
+    resumed = _kept(options, path) if path is not None else None
     entry = load_settings(options.config).entry if options.config is not None else None
     with practice(options.seed, entry, options.plan or ShopPlan.PAIR, options.door) as shop:
         ear = SimulatedEar(
@@ -68,6 +83,7 @@ async def _practise(options: argparse.Namespace, screen: Screen) -> SurveyOutcom
             seed=options.seed,
             antennas=shop.antennas,
             air=shop.air,
+            acts=resumed.state.acts if resumed is not None else 0,
         )
         plan = Plan(
             steps=options.steps or tuple(SurveyStep),
@@ -77,10 +93,12 @@ async def _practise(options: argparse.Namespace, screen: Screen) -> SurveyOutcom
             way_s=options.ready,
             broker=with_broker,
         )
+        new = _new_visit(options, path, shop.settings) if path is not None else None
         consents = shop.consents(ear.now().utc_s)
         return await _session(
-            plan, ear, screen, settings=shop.settings, rules=shop.rules, consents=consents
-        )
+            plan, ear, screen,
+            settings=shop.settings, rules=shop.rules, consents=consents, kept=resumed or new,
+        )  # fmt: skip
 
 
 async def _replay(options: argparse.Namespace, settings: Settings, screen: Screen) -> SurveyOutcome:
@@ -115,9 +133,65 @@ async def _session(
     settings: Settings,
     rules: Rules,
     consents: ConsentList,
+    kept: KeptVisit | None = None,
 ) -> SurveyOutcome:
     phones = TestPhones(consents, rules, ear.now())
-    return await Session(plan, settings, rules, ear=ear, phones=phones, screen=screen).run()
+    if kept is not None:
+        kept.must_fit(settings, phones, tuple(parts_of(plan.walk)))
+        _announce(kept, screen)
+    session = Session(plan, settings, rules, ear=ear, phones=phones, screen=screen, kept=kept)
+    with unless_cut_off(session.outcome, screen), ungrouped():
+        return await session.run()
+
+
+@contextmanager
+def unless_cut_off(outcome: SurveyOutcome, screen: Screen) -> Iterator[None]:
+    """Whoever leaves ends the visit, and its file goes; else it is told how the visit goes on."""
+    try:
+        yield
+    except LeftEarly:
+        if outcome.kept_at is not None:
+            remove(outcome.kept_at)
+        raise
+    except (asyncio.CancelledError, PresenceError):
+        if outcome.kept_at is not None:
+            screen.say()
+            screen.sentences(f"Kept in {outcome.kept_at}: --resume goes on with this visit.")
+        raise
+
+
+def _announce(kept: KeptVisit, screen: Screen) -> None:
+    if kept.state.acts:
+        parts = counted(len(kept.state.walked), "part")
+        began = f"{kept.state.began.astimezone():%H:%M}"
+        screen.sentences(f"This goes on with the visit that began at {began}: {parts} walked.")
+    elif is_there(kept.path):
+        screen.sentences(
+            f"A visit that was cut off is kept in {kept.path}. To go on with it: q or Ctrl-C now, "
+            "and --resume. Else this one takes its place, as soon as a phone is found."
+        )
+
+
+def _kept(options: argparse.Namespace, path: Path) -> KeptVisit | None:
+    """The visit to go on with, and its options in `options`; None where a new one begins. Raises
+    StorageError, and UsageError where the command line says otherwise.
+    """
+    if not options.resume:
+        if options.kept is None:  # what --kept names may be a file of another kind, mistyped
+            with suppress(OSError):  # `keep` says so
+                expire(path, SystemClock().now().utc_s)
+        return None
+    kept = read_visit(path)
+    kept.asked.go_on(options)
+    try:
+        must_agree(options)
+    except UsageError as error:
+        raise refused(f"{path} asks for what nobody may: {error}") from None
+    return kept
+
+
+def _new_visit(options: argparse.Namespace, path: Path, settings: Settings) -> KeptVisit:
+    return KeptVisit(path, gateway_of(settings), settings_digest(settings), Asked.of(options))
 
 
 def marked(text: str) -> Iterator[Act]:

@@ -4,6 +4,7 @@ radio.
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import time
@@ -70,6 +71,10 @@ async def stop(process: asyncio.subprocess.Process) -> list[dict[str, object]]:
 async def test_without_radio_and_broker_the_service_is_ready_feeds_the_watchdog_and_stops_soon(
     shop: Shop, manager: Manager
 ) -> None:
+    forgotten = shop.folder / "state" / "scan-test.json"  # of a technician, two days ago
+    forgotten.parent.mkdir(exist_ok=True)
+    forgotten.touch()
+    os.utime(forgotten, (time.time() - 2 * 86400,) * 2)
     process = await shop.start("run", "--config", shop.config)
     ready = await manager.hears("READY=1")
     for _ in range(3):
@@ -77,6 +82,7 @@ async def test_without_radio_and_broker_the_service_is_ready_feeds_the_watchdog_
     journal = await stop(process)
     await manager.hears("STOPPING=1")
     assert "list fresh, 1 entry" in ready
+    assert not forgotten.exists()
     told = {line["event"]: line for line in journal}
     assert {
         "consent.applied",

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from presence.cli.parsers import parser
 from presence.core.consent.revocation import RevokedRights
 from presence.core.consent.revocations import HeldRevocation
+from presence.edges.host.survey_file import FILE_NAME
 from presence.edges.sqlite.revocations import SqliteRevocationStore
+from presence.survey.asked import Asked
+from presence.survey.keeping import KeptVisit, VisitState
 from tests.support.builders import ANNA, BERIT, CARS, DAY_S, base64url
 from tests.support.revocations import removal
 from tests.support.shops import Shop, entry
@@ -131,6 +135,17 @@ async def test_what_a_notice_took_away_is_left_out_and_the_file_named(
     assert answer["taken_away_by_notice"]
     assert bool(answer["entry"]) is entry_left
     assert answer["files_with_the_reference"] == ["withdrawn.sqlite"]
+
+
+async def test_the_file_of_a_technicians_walk_is_named_where_the_reference_is_of_a_test_phone(
+    shop: Shop,
+) -> None:
+    asked = Asked.of(parser().parse_args(["scan-test"]))
+    visit = KeptVisit(shop.folder / "state" / FILE_NAME, "", "", asked)
+    visit.path.parent.mkdir(exist_ok=True)
+    visit.keep(VisitState(refs=(BERIT,)))
+    assert (await _asked(shop, base64url(BERIT)))["files_with_the_reference"] == [FILE_NAME]
+    assert (await _asked(shop))["files_with_the_reference"] == []
 
 
 async def test_paused_and_objected_are_told(shop: Shop) -> None:

@@ -632,6 +632,8 @@ _shtab_presence_scan_test_options=(
   "--seed[with --simulated\: another day (1)]:N:"
   "--door[with --simulated\: good, middling, bad]:DOOR:"
   "--yes[start each part at once, without Enter]"
+  "--resume[go on with the visit that was cut off]"
+  "--kept[keep the visit here until it ends (scan-test.json in storage.state_dir\; practice\: nowhere)]:FILE:_files"
   "--apply[offer to write the suggestion into --config]"
   "--sign-off[with --apply\: who answers for it\; kept in the record]:NAME:"
   "--valid-months[with --apply\: the record ends after so many, 1 to 24 (12)]:N:"

@@ -21,10 +21,15 @@ or FAIL and says what to do next:
            A kind of walk of which it is sure is not asked for again
   broker   you come in once more; the event is seen back from the broker
 
-Nothing is stored unless you name a file. Of other people's devices, customers'
-too, there is only a count. Takes four to nine minutes. A daemon that runs on
-the same adapters goes on: BlueZ lets several programs listen, and this one asks
-for what the daemon does. Where antennas go, with drawings: docs/technician.md.
+Of other people's devices, customers' too, there is only a count. If the SSH
+line is lost, log in and say the same with --resume: the visit goes on at the
+walk that was under way. For this, what was heard of your own test phones is
+kept in a file until the visit ends, 12 hours at most. Nothing else is stored
+unless you name a file.
+
+Takes four to nine minutes. A daemon that runs on the same adapters goes on:
+BlueZ lets several programs listen, and this one asks for what the daemon does.
+Where antennas go, with drawings: docs/technician.md.
 """
 
 EXAMPLES: Final = (
@@ -34,6 +39,7 @@ EXAMPLES: Final = (
     "sudo -u presence presence scan-test",
     """sudo -u presence presence scan-test \\
       --phones "Pixel 7, iPhone 13" --report door.html  # a page to keep""",
+    "sudo -u presence presence scan-test --resume      # the SSH line was lost",
     """sudo presence scan-test --steps phone,walk \\
       --apply --sign-off "M. Meikäläinen"      # write the suggestion, sign it""",
     """presence scan-test -c shop.yaml --replay walk.btsnoop \\
@@ -56,7 +62,8 @@ EXITS: Final = {
     "written",
     ExitCode.TEMPFAIL: "there is no radio to test with",
     ExitCode.CONFIG: "the configuration cannot be used",
-    ExitCode.INTERRUPTED: "interrupted: nothing was written",
+    ExitCode.HUNG_UP: "the terminal is gone: --resume goes on",
+    ExitCode.INTERRUPTED: "interrupted: no settings were written",
 }
 
 
@@ -92,8 +99,10 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--yes", action="store_true", help="start each part at once, without Enter"
     )
+    _add_kept(command)
     _add_result(command)
     add_json(command, "one JSON object on stdout; all else on stderr")
+    command.set_defaults(usual=vars(command.parse_args([])))
 
 
 def _add_walk(command: argparse.ArgumentParser) -> None:
@@ -135,6 +144,19 @@ def _add_shop(command: argparse.ArgumentParser) -> None:
         default={},
         metavar="LIST",
         help="of antennas in metres, for --export-walks: hci0=2.4,hci1=2.2",
+    )
+
+
+def _add_kept(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--resume", action="store_true", help="go on with the visit that was cut off"
+    )
+    command.add_argument(
+        "--kept",
+        type=Path,
+        metavar="FILE",
+        help="keep the visit here until it ends (scan-test.json in storage.state_dir; practice: "
+        "nowhere)",
     )
 
 
@@ -211,8 +233,10 @@ def _steps(text: str) -> tuple[str, ...]:
 
 
 def _rounds(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 20:
-        raise argparse.ArgumentTypeError("is no whole number from 1 to 20")
+    from presence.survey.guide import MOST_ROUNDS  # noqa: PLC0415 - only where they are counted
+
+    if not text.isdigit() or not 1 <= int(text) <= MOST_ROUNDS:
+        raise argparse.ArgumentTypeError(f"is no whole number from 1 to {MOST_ROUNDS}")
     return int(text)
 
 

@@ -54,11 +54,16 @@ def new_key_file(path: Path, *, owner: Owner | None = None) -> None:
     new_file(path, secrets.token_hex(SECRET_BYTES).encode("ascii"), mode=0o400, owner=owner)
 
 
+def half_written(path: Path) -> Path:
+    """What a kill in the middle leaves; the next write takes it away."""
+    return path.with_name(f".{path.name}.new")
+
+
 def _beside(path: Path, content: bytes, *, mode: int, owner: Owner | None, durable: bool) -> Path:
     """Made beside the old one and by nobody else: in a folder of another user no link leads our
     content elsewhere.
     """
-    new = path.with_name(f".{path.name}.new")
+    new = half_written(path)
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         if owner is not None:  # the daemon's sandbox forbids the call, whatever it asks for
