@@ -24,6 +24,8 @@ from presence.demo.terminal import LiveView, OnTerminal
 def start(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         audience = audience_for(options)
+        if sys.stderr.isatty():
+            _plain(sys.stderr).say("opening a shop: keys, a signed list, a broker …")
         if options.record is not None:
             file, recording = recorder(options.record)
             stack.enter_context(file)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from presence.counting import counted
 from presence.demo.canvas import Canvas
 from presence.demo.knowledge import Knowledge, knowledge_of
 from presence.demo.lines import broker_text, clock_text, reasons
@@ -169,19 +170,21 @@ def _gateway(canvas: Canvas, knows: Knowledge, *, left: int, end: int) -> None:
 
 
 def _known(knows: Knowledge, width: int) -> Iterator[tuple[str, str]]:
-    yield f"signed list {knows.list_seq}: {knows.entries} people, {knows.freshness}", "list"
+    people = counted(knows.entries, "person", "people")
+    yield f"signed list {knows.list_seq}: {people}, {knows.freshness}", "list"
     yield f"heard   {knows.heard:,} advertisements:", ""
     yield f"  {knows.strangers:,} of nobody it knows: dropped", "dim"
     yield f"  {knows.recognised:,} of customers: recognised", ""
     for line in textwrap.wrap(f"refused: {reasons(knows.refused)}", width - 2):
         yield f"  {line}", "refused"
-    yield f"bell    {knows.answered} answers proven, {knows.unanswered} nobody's", "bell"
-    yield f"inside  {len(knows.inside)} numbers, and no name", ""
+    proven = counted(knows.answered, "answer")
+    yield f"bell    {proven} proven, {knows.unanswered} nobody's", "bell"
+    yield f"inside  {counted(len(knows.inside), 'number')}, and no name", ""
     for number, since_s in knows.inside:
         yield f"  {number}  for {since_s:.0f} s", "told"
     visits = ", ".join(f"{count} {kind}" for kind, count in knows.visits.items())
     yield f"visits  {visits}", ""
-    yield f"told    {knows.published} events, {knows.waiting} waiting", "told"
+    yield f"told    {counted(knows.published, 'event')}, {knows.waiting} waiting", "told"
     yield f"kept back: {reasons(knows.withheld)}", "refused"
 
 

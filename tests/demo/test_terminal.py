@@ -115,6 +115,7 @@ def terminal(columns: int, rows: int, *options: str, **environment: str) -> Iter
 def test_on_a_terminal_both_panes_are_drawn_and_the_account_stays_on_the_shells_screen(tmp_path):
     recording = tmp_path / "demo.cast"
     with terminal(80, 24, "--record", str(recording)) as demo:
+        demo.until("opening a shop")
         shown = demo.until("Aino gets an offer")
         assert "the street, as you see it" in shown
         assert "all that the gateway knows" in shown
