@@ -122,6 +122,26 @@ def test_a_customer_who_withdraws_is_forgotten_in_seconds_and_stays_forgotten(sh
     assert told["offers"][2]["customer"] == "berit"
 
 
+@pytest.mark.requirement("R-01", "R-02", "R-03", "R-04")
+def test_of_strangers_on_air_nothing_is_in_what_the_running_daemon_has_or_says(shop: Day) -> None:
+    told = shop.facts("account")["on_air"]
+    assert told["on_air"] >= 3 * told["strangers"]
+    assert {"journal", "status", "MQTT", "/run/presence, file visits.sqlite"} <= {
+        where for where, octets in told["places"].items() if octets
+    }
+    assert told["traces"] == []
+
+
+@pytest.mark.requirement("R-26")
+def test_the_officers_page_of_the_installed_gateway_passes_its_stranger_test(shop: Day) -> None:
+    told = shop.facts("account")["evidence"]
+    assert told["findings"]["strangers"].startswith("PASS")
+    assert [name for name, said in told["findings"].items() if said.startswith("FAIL")] == []
+    assert told["test"]["broker"].startswith("mosquitto")
+    assert (told["page"], told["mode"]) == ("<!DOCTYPE html>", 0o600)
+    assert told["left"] == []
+
+
 def test_an_upgrade_makes_nothing_anew_and_ends_with_the_check_from_inside(shop: Day) -> None:
     told = shop.facts("again")
     assert {line.split()[0] for line in told["said"].split("\n\n")[0].splitlines()} <= {

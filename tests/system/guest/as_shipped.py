@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import accounted
 import technician
 from controller import Controller
 from door import INSIDE_DBM, OUTSIDE_DBM
@@ -166,6 +167,12 @@ class Day:
             "afterwards": self.watcher.told()[len(told) :],
         }
 
+    def account(self) -> dict[str, Any]:
+        """The officer asks, while customers are inside."""
+        assert self.air.controller is not None
+        on_air = accounted.strangers_on_air(self.air.controller, self.watcher)
+        return {"on_air": on_air, "evidence": accounted.evidence()}
+
     def again(self) -> dict[str, Any]:
         """An upgrade over the shop as it runs: settings stay, and the installer ends with the check
         from inside.
@@ -203,6 +210,7 @@ PARTS = (
     "slow_list",
     "greet",
     "withdraw",
+    "account",
     "again",
 )
 
