@@ -37,8 +37,10 @@ class KeyFolder:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def create(self) -> None:
-        """All keys, new. Raises ConsentServiceError where there are keys already."""
+    def create(self, service_key: bytes = b"") -> None:
+        """All keys, new, but the service key where it is given. Raises ConsentServiceError where
+        there are keys already.
+        """
         if self.directory.exists():
             raise ConsentServiceError(
                 f"{self.directory}: there are keys already; a second `init` would orphan them"
@@ -51,7 +53,8 @@ class KeyFolder:
         replace_file(self.approval_path, _new_key())
         for name in (*ONLINE, NOTICES):
             self.renew(name)
-        replace_file(self.directory / "service.key", secrets.token_hex(SERVICE_KEY_BYTES).encode())
+        service_key = service_key or secrets.token_bytes(SERVICE_KEY_BYTES)
+        replace_file(self.directory / "service.key", service_key.hex().encode())
 
     def renew(self, name: str) -> None:
         """A new key in place of the old one, for a role that is online or for notices."""
@@ -116,13 +119,17 @@ class KeyFolder:
         return _read(path)
 
     def service_key(self) -> bytes:
-        path = self.directory / "service.key"
-        try:
-            return bytes.fromhex(path.read_text("ascii"))
-        except (OSError, ValueError) as error:
-            raise ConsentServiceError(
-                f"{path}: {reason_of(error)}: restore it; refs cannot be made without it"
-            ) from error
+        return read_service_key(self.directory / "service.key")
+
+
+def read_service_key(path: Path) -> bytes:
+    """Raises ConsentServiceError."""
+    try:
+        return bytes.fromhex(path.read_text("ascii"))
+    except (OSError, ValueError) as error:
+        raise ConsentServiceError(
+            f"{path}: {reason_of(error)}: restore it; refs cannot be made without it"
+        ) from error
 
 
 def revocation_kid(number: int) -> str:

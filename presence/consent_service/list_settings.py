@@ -138,7 +138,7 @@ def with_notice(before: ListSettings, notice: str, since_s: float) -> ListSettin
     if not _NOTICE.fullmatch(notice):
         raise ConsentServiceError(f"notice {notice[:40]!r}: a version such as fi-2026-09")
     last = before.notices[-1]
-    if notice == last.notice:
+    if notice == last.notice or Shown(notice, since_s) in before.notices:
         return before
     if since_s <= last.since_s and last.notice:
         raise ConsentServiceError(

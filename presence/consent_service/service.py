@@ -16,14 +16,15 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from presence.consent_service.decisions import Decisions
+from presence.consent_service.exporting import customer_lines, settings_lines
 from presence.consent_service.growing import Approver, approver_of
 from presence.consent_service.keys import KeyFolder, revocation_kid
 from presence.consent_service.list_settings import Change, ListSettings, Reach, differences
 from presence.consent_service.locking import alone
 from presence.consent_service.publishing import Published, publish
-from presence.consent_service.register import Register
+from presence.consent_service.register import Register, State
 from presence.consent_service.repository import Repository
+from presence.consent_service.restoring import Restoring
 from presence.core.consent.jws import MAX_REVOKED
 from presence.core.consent.model import Purpose
 from presence.core.consent.revocation import (
@@ -42,7 +43,7 @@ from presence.edges.host.audit import record_now
 from presence.errors import ConsentServiceError, reason_of
 
 
-class ConsentService(Decisions):
+class ConsentService(Restoring):
     """One list. `directory` holds keys and register; `output` is what gateways read (None: as the
     register says).
     """
@@ -70,13 +71,15 @@ class ConsentService(Decisions):
         notice: str,
         audiences: Mapping[str, Purpose] | None = None,
         parents: Mapping[str, str] | None = None,
+        service_key: bytes = b"",
         clock: Callable[[], float],
     ) -> "ConsentService":
-        """New keys, an empty register and a root. Raises ConsentServiceError where there is a
+        """New keys, an empty register and a root; with the service key of another list of this name
+        the refs of that one are understood. Raises ConsentServiceError where there is a
         service already.
         """
         keys = KeyFolder(directory / "keys")
-        keys.create()
+        keys.create(service_key)
         with (
             closing(Register(directory / "register.sqlite", create=True)) as register,
             register.transaction(),
@@ -150,6 +153,16 @@ class ConsentService(Decisions):
                         keys = {**consent.pairwise_keys}
                         del keys[audience]
                         self._put(known, replace(consent, pairwise_keys=keys))
+
+    def export(self) -> Iterator[bytes]:
+        """Lines for `apply`: this list's settings, then each of whom it knows anything. In the
+        audit log before the first of them is given out. Raises ConsentServiceError.
+        """
+        with self.register.transaction():
+            states = self.register.by_state()
+            self.record("register.exported", {str(one): states.get(one, 0) for one in State})
+        yield from settings_lines(ListSettings.of(self.register))
+        yield from customer_lines(self.register.path, self.mark, self.clock())
 
     def suppression_checked(self) -> None:
         """The registers of those who want no advertising have just been applied (R-30)."""

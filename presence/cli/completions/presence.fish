@@ -50,8 +50,8 @@ function _shtab_presence_using
   test "$_shtab_presence_cmdpath" = "$argv"
 end
 
-set -g _shtab_presence_commands demo config 'config init' 'config show' 'config schema' run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents 'consents init' 'consents add' 'consents narrow' 'consents fulfil' 'consents pause' 'consents resume' 'consents withdraw' 'consents object' 'consents apply' 'consents import' 'consents publish' 'consents head' 'consents rotate' 'consents status' 'consents show' 'consents list' 'consents find' 'consents customers' 'consents settings' completion help
-set -g _shtab_presence_opts_with_value --again --allow --antenna --approval-key --audience --broker --campaigns --cases --category --chain --config --consent-dir --controller --customers --delimiter --directory --door --dpo-contact --every --explicit-category --export-walks --format --from --gateway --given --head --heights --host --hours --identity-key --journal --kept --key-file --list --listen --loudness-db --make-customers --marks --mqtt --mqtt-ca --mqtt-certificate --mqtt-key --mqtt-password-file --mqtt-user --new-key --notice --output --password-file --patience --person --phones --plan --port --protocol --purpose --quiet --ready --record --ref --refuse --remove-audience --replay --report --root-keys --rounds --runtime-dir --seed --sign-off --since --socket --speed --state --state-dir --steps --store --suppression-checked --taxonomy --time-zone --tls-ca --tls-cert --tls-key --until --username --valid-months -c -o
+set -g _shtab_presence_commands demo config 'config init' 'config show' 'config schema' run satellite status check audit evidence subject-report support-bundle incident-export replay scan-test engine-test consents 'consents init' 'consents add' 'consents narrow' 'consents fulfil' 'consents pause' 'consents resume' 'consents withdraw' 'consents object' 'consents apply' 'consents import' 'consents publish' 'consents head' 'consents rotate' 'consents status' 'consents show' 'consents list' 'consents find' 'consents customers' 'consents settings' 'consents export' completion help
+set -g _shtab_presence_opts_with_value --again --allow --antenna --approval-key --audience --broker --campaigns --cases --category --chain --config --consent-dir --controller --customers --delimiter --directory --door --dpo-contact --every --explicit-category --export-walks --format --from --gateway --given --head --heights --host --hours --identity-key --journal --kept --key-file --list --listen --loudness-db --make-customers --marks --mqtt --mqtt-ca --mqtt-certificate --mqtt-key --mqtt-password-file --mqtt-user --new-key --notice --output --password-file --patience --person --phones --plan --port --protocol --purpose --quiet --ready --record --ref --refuse --remove-audience --replay --report --root-keys --rounds --runtime-dir --seed --service-key --sign-off --since --socket --speed --state --state-dir --steps --store --suppression-checked --taxonomy --time-zone --tls-ca --tls-cert --tls-key --until --username --valid-months -c -o
 
 complete -c presence -e
 complete -c presence -f
@@ -242,6 +242,7 @@ complete -c presence -n '_shtab_presence_using consents init' -l list -x -d 'e.g
 complete -c presence -n '_shtab_presence_using consents init' -l audience -x -d 'who is told, e.g. offers-main=offers; several times'
 complete -c presence -n '_shtab_presence_using consents init' -l notice -x -d 'of the privacy notice, e.g. fi-2026-03'
 complete -c presence -n '_shtab_presence_using consents init' -l taxonomy -xka "(__fish_complete_path (commandline -ct))" -d 'JSON: {"ap2:1552": "ap2:1551"}, child to parent'
+complete -c presence -n '_shtab_presence_using consents init' -l service-key -xka "(__fish_complete_path (commandline -ct))" -d 'that of a list whose `export` this one is to take (keys/service.key there)'
 complete -c presence -n '_shtab_presence_using consents init' -s o -l output -xka "(__fish_complete_directories)" -d 'what gateways will fetch (`repository` in the folder)'
 complete -c presence -n '_shtab_presence_using consents; and test $_shtab_presence_npos -eq 0' -a add -d 'a customer agreed: take it up, or put it in place of what was'
 complete -c presence -n '_shtab_presence_using consents add' -s h -l help -d 'show this help message and exit'
@@ -452,6 +453,13 @@ complete -c presence -n '_shtab_presence_using consents settings' -l taxonomy -x
 complete -c presence -n '_shtab_presence_using consents settings' -l remove-audience -x -d 'who is told no more'
 complete -c presence -n '_shtab_presence_using consents settings' -l from-agreements -d 'with --remove-audience: also out of the agreements that let it be told'
 complete -c presence -n '_shtab_presence_using consents settings' -l since -x -d 'when customers were first shown that notice or told of that audience (now)'
+complete -c presence -n '_shtab_presence_using consents; and test $_shtab_presence_npos -eq 0' -a export -d 'all that the register keeps, as lines for `apply`'
+complete -c presence -n '_shtab_presence_using consents export' -s h -l help -d 'show this help message and exit'
+complete -c presence -n '_shtab_presence_using consents export' -s v -l verbose -d 'where it fails, say where in the program'
+complete -c presence -n '_shtab_presence_using consents export' -l no-color -d 'no colours, as with NO_COLOR in the environment'
+complete -c presence -n '_shtab_presence_using consents export' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
+complete -c presence -n '_shtab_presence_using consents export' -l json -d 'one JSON object on stdout'
+complete -c presence -n '_shtab_presence_using consents export' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'for its owner alone (standard output)'
 complete -c presence -n '_shtab_presence_using; and test $_shtab_presence_npos -eq 0' -a completion -d 'what completes `presence` in bash, zsh or fish'
 complete -c presence -n '_shtab_presence_using completion' -s h -l help -d 'show this help message and exit'
 complete -c presence -n '_shtab_presence_using completion' -s v -l verbose -d 'where it fails, say where in the program'

@@ -45,6 +45,7 @@ _shtab_presence_consents_commands() {
     add:'a customer agreed: take it up, or put it in place of what was'
     apply:'lines of JSON, each one action with its options; an answer to each'
     customers:'the pairwise keys of one audience, for its offer engine; secret'
+    export:'all that the register keeps, as lines for `apply`'
     find:'whose a reference is, or which ids have these letters'
     fulfil:'the customer has what they looked for: that interest ends now'
     head:'sign the heartbeat: what is the newest of everything'
@@ -236,6 +237,18 @@ _shtab_presence_consents_customers_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_presence_consents_customers_defaults_added=0
 
+_shtab_presence_consents_export_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  {-v,--verbose}"[where it fails, say where in the program]"
+  "--no-color[no colours, as with NO_COLOR in the environment]"
+  "--directory[the list\'s folder (consents)]:DIR:_files -/"
+  "--json[one JSON object on stdout]"
+  {-o,--output}"[for its owner alone (standard output)]:FILE:_files"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_presence_consents_export_defaults_added=0
+
 _shtab_presence_consents_find_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   {-v,--verbose}"[where it fails, say where in the program]"
@@ -314,6 +327,7 @@ _shtab_presence_consents_init_options=(
   "*--audience[who is told, e.g. offers-main\=offers\; several times]:NAME=PURPOSE:"
   "--notice[of the privacy notice, e.g. fi-2026-03]:VERSION:"
   "--taxonomy[JSON\: \{\"ap2\:1552\"\: \"ap2\:1551\"\}, child to parent]:FILE:_files"
+  "--service-key[that of a list whose \`export\` this one is to take (keys\/service.key there)]:FILE:_files"
   {-o,--output}"[what gateways will fetch (\`repository\` in the folder)]:DIR:_files -/"
 )
 
@@ -769,6 +783,7 @@ _shtab_presence_consents() {
         add) _arguments -C -s $_shtab_presence_consents_add_options ;;
         apply) _arguments -C -s $_shtab_presence_consents_apply_options ;;
         customers) _arguments -C -s $_shtab_presence_consents_customers_options ;;
+        export) _arguments -C -s $_shtab_presence_consents_export_options ;;
         find) _arguments -C -s $_shtab_presence_consents_find_options ;;
         fulfil) _arguments -C -s $_shtab_presence_consents_fulfil_options ;;
         head) _arguments -C -s $_shtab_presence_consents_head_options ;;

@@ -25,6 +25,7 @@ its folder holds the customers' identity keys. One folder is one list.
   head       sign the heartbeat that exposes a list held back
   rotate     replace a key
   settings   the list's notice, audiences and taxonomy; also to change them
+  export     all that the register keeps, for another folder's `apply`
   status     how the list is, in numbers
   show       one agreement
   list       every agreement that stands

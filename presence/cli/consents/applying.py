@@ -2,20 +2,25 @@
 one answer each.
 
 A line names the options of its action, without their dashes; the parser of that action reads it, so
-a line can say what can be typed, and nothing else.
+a line can say what can be typed, and nothing else. But the lines of an export
+(presence.consent_service.kept_lines) are taken as they are: `restore` is no action that is typed.
 """
 
 import argparse
 import contextlib
 import io
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from typing import Any, Final, TextIO
 
 from presence.cli.command import Parser, meant, work_of
+from presence.cli.consents.moving import AT_ONCE, Restorer
 from presence.cli.exit_codes import ExitCode
 from presence.cli.parsers import parser
+from presence.consent_service.kept_lines import RESTORE
 from presence.errors import PresenceError, UsageError, reason_of
 
 ACTIONS: Final = (
@@ -31,18 +36,33 @@ ITSELF: Final = {"add": ("identity-key",), "settings": ("taxonomy", "places")}
 def start(options: argparse.Namespace) -> int:
     bad = 0
     with _opened(options) as file:
-        top = parser()
+        top, restorer = parser(), Restorer(options, at_once=AT_ONCE if _is_whole(file) else 1)
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                typed = _typed(line, number, top, options)
+                said = _said(line)
+                if said.get("action") == RESTORE:
+                    restorer.take(number, said)
+                    continue
+                restorer.finish()
+                typed = _typed(said, number, top, options)
                 work_of(typed)(typed)
             except PresenceError as error:
+                restorer.finish()
                 bad += 1
                 print(json.dumps({"line": number, "error": str(error)}, ensure_ascii=False))
             sys.stdout.flush()  # whoever waits for this answer before the next line
-    return ExitCode.WARN if bad else ExitCode.OK
+        restorer.finish()
+    return ExitCode.WARN if bad or restorer.bad else ExitCode.OK
+
+
+def _is_whole(file: TextIO) -> bool:
+    """Whether all lines are there already, and nobody waits for the answer to one."""
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -58,14 +78,21 @@ def _opened(options: argparse.Namespace) -> Iterator[TextIO]:
         yield file
 
 
-def _typed(line: str, number: int, top: Parser, options: argparse.Namespace) -> argparse.Namespace:
-    """With the folder and the broker of the whole. Raises UsageError."""
+def _said(line: str) -> dict[str, Any]:
+    """Raises UsageError."""
     try:
         said = json.loads(line)
     except ValueError as error:
         raise UsageError(f"no JSON: {error}") from None
     if not isinstance(said, dict):
         raise UsageError('no JSON object such as {"action": "pause", "id": "anna"}')
+    return said
+
+
+def _typed(
+    said: dict[str, Any], number: int, top: Parser, options: argparse.Namespace
+) -> argparse.Namespace:
+    """With the folder and the broker of the whole. Raises UsageError."""
     action = said.pop("action", None)
     if action not in ACTIONS:
         use = meant(str(action), ACTIONS) or f": use {', '.join(ACTIONS)}"
@@ -100,7 +127,7 @@ def _words(command: Parser, values: dict[str, Any]) -> Iterator[str]:
         for each in value if isinstance(value, list) else [value]:
             if each is True:
                 yield f"--{name}"
-            elif each not in (False, None):
+            elif each is not False and each is not None:  # 0 is a value
                 yield f"--{name}={each}"
     if words := [str(values[name]) for name in placed if name in values]:
         yield from ("--", *words)

@@ -42,6 +42,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "presence consents rotate --directory acme online",
         "presence consents rotate --directory acme notices --stolen",
     ),
+    "export": (
+        "presence consents export --directory acme --output acme.jsonl",
+        """presence consents init --directory new --list acme/fi-0042 \\
+      --service-key acme/keys/service.key          # then: apply acme.jsonl""",
+    ),
     "settings": (
         "presence consents settings --directory acme",
         "presence consents settings --directory acme --notice fi-2026-09",

@@ -7,8 +7,15 @@ from typing import Final
 
 from presence.cli.command import MISSING, Commands, add_json, add_output
 from presence.cli.consents import DESCRIPTION, EPILOG
+from presence.cli.consents.arguments import (
+    add_broker,
+    add_customer,
+    add_purposes,
+    add_several,
+    add_what_is_said,
+)
 from presence.cli.consents.examples import EXAMPLES, FIRST_LIST
-from presence.cli.consents.values import PURPOSES, audience, category, host_and_port, moment
+from presence.cli.consents.values import category, moment
 from presence.cli.exit_codes import ExitCode
 
 WORK: Final = "presence.cli.consents"
@@ -42,6 +49,10 @@ def add(commands: Commands) -> None:
     _add_rotate(actions)
     _add_looks(actions)
     _add_settings(actions)
+    export = _action(
+        actions, "export", "moving:export", "all that the register keeps, as lines for `apply`"
+    )
+    add_output(export, metavar="FILE", explanation="for its owner alone (standard output)")
 
 
 def _action(actions: Commands, name: str, work: str, summary: str) -> argparse.ArgumentParser:
@@ -67,76 +78,20 @@ def _action(actions: Commands, name: str, work: str, summary: str) -> argparse.A
     return action
 
 
-def _add_broker(action: argparse.ArgumentParser) -> None:
-    action.add_argument(
-        "--mqtt",
-        action="append",
-        type=host_and_port,
-        metavar="HOST:PORT",
-        help="send notices to this broker now; several times: to the first that takes them",
-    )
-    action.add_argument("--mqtt-user", metavar="NAME")
-    action.add_argument("--mqtt-password-file", type=Path, metavar="FILE")
-    action.add_argument(
-        "--mqtt-ca", type=Path, metavar="FILE", help="TLS: the broker's authority, PEM"
-    )
-    action.add_argument("--mqtt-certificate", type=Path, metavar="FILE")
-    action.add_argument("--mqtt-key", type=Path, metavar="FILE")
-
-
-def _add_customer(action: argparse.ArgumentParser) -> None:
-    action.add_argument(
-        "id", metavar="ID", help="your name for this agreement; - reads it from standard input"
-    )
-
-
-def _add_several(
-    action: argparse.ArgumentParser, option: str, metavar: str, explanation: str
-) -> None:
-    """An option that may be given several times."""
-    action.add_argument(option, action="append", default=[], metavar=metavar, help=explanation)
-
-
-def _add_purposes(action: argparse.ArgumentParser) -> None:
-    action.add_argument(
-        "--purpose",
-        action="append",
-        default=[],
-        choices=PURPOSES,
-        metavar="PURPOSE",
-        help=f"several times; of {', '.join(PURPOSES)}",
-    )
-
-
 def _add_init(actions: Commands) -> None:
     action = _action(
         actions, "init", "starting:start", "make a list: keys, roles and an empty register"
     )
     action.add_argument("--list", required=True, metavar="CHAIN/GROUP", help="e.g. acme/fi-0042")
-    _add_what_is_said(action, notice="")
-    add_output(
-        action, metavar="DIR", explanation="what gateways will fetch (`repository` in the folder)"
-    )
-
-
-def _add_what_is_said(action: argparse.ArgumentParser, *, notice: str | None) -> None:
-    """Of the list itself."""
+    add_what_is_said(action, notice="")
     action.add_argument(
-        "--audience",
-        action="append",
-        default=[],
-        type=audience,
-        metavar="NAME=PURPOSE",
-        help="who is told, e.g. offers-main=offers; several times",
-    )
-    action.add_argument(
-        "--notice", default=notice, metavar="VERSION", help="of the privacy notice, e.g. fi-2026-03"
-    )
-    action.add_argument(
-        "--taxonomy",
+        "--service-key",
         type=Path,
         metavar="FILE",
-        help='JSON: {"ap2:1552": "ap2:1551"}, child to parent',
+        help="that of a list whose `export` this one is to take (keys/service.key there)",
+    )
+    add_output(
+        action, metavar="DIR", explanation="what gateways will fetch (`repository` in the folder)"
     )
 
 
@@ -144,8 +99,8 @@ def _add_settings(actions: Commands) -> None:
     action = _action(
         actions, "settings", "settling:settings", "the list's notice, audiences and taxonomy"
     )
-    _add_what_is_said(action, notice=None)
-    _add_several(action, "--remove-audience", "NAME", "who is told no more")
+    add_what_is_said(action, notice=None)
+    add_several(action, "--remove-audience", "NAME", "who is told no more")
     action.add_argument(
         "--from-agreements",
         action="store_true",
@@ -166,11 +121,11 @@ def _add_add(actions: Commands) -> None:
         "changing:add",
         "a customer agreed: take it up, or put it in place of what was",
     )
-    _add_customer(add)
-    _add_purposes(add)
+    add_customer(add)
+    add_purposes(add)
     _add_categories(add)
     _add_times(add)
-    _add_several(add, "--store", "STORE", "several times (the list's own)")
+    add_several(add, "--store", "STORE", "several times (the list's own)")
     add.add_argument("--chain-wide", action="store_true", help="in every store of the chain")
     add.add_argument(
         "--explicit", action="store_true", help="agreed explicitly to sensitive stores"
@@ -192,7 +147,7 @@ def _add_add(actions: Commands) -> None:
         "--notice", default="", metavar="VERSION", help="what was shown (that of --given's time)"
     )
     _add_phone(add)
-    _add_broker(add)
+    add_broker(add)
 
 
 def _add_phone(add: argparse.ArgumentParser) -> None:
@@ -241,8 +196,8 @@ def _add_categories(add: argparse.ArgumentParser) -> None:
         help="the same for a sensitive one, where the customer agreed explicitly to this very "
         "category",
     )
-    _add_several(add, "--refuse", "CATEGORY", "whatever a parent's grant says")
-    _add_several(
+    add_several(add, "--refuse", "CATEGORY", "whatever a parent's grant says")
+    add_several(
         add,
         "--again",
         "WORD",
@@ -254,13 +209,13 @@ def _add_categories(add: argparse.ArgumentParser) -> None:
 def _add_what_takes_away(actions: Commands) -> None:
     def taking(name: str, work: str, summary: str) -> argparse.ArgumentParser:
         action = _action(actions, name, f"changing:{work}", summary)
-        _add_customer(action)
-        _add_broker(action)
+        add_customer(action)
+        add_broker(action)
         return action
 
     narrow = taking("narrow", "narrow", "end categories or purposes, everything else stays")
-    _add_several(narrow, "--category", "CATEGORY", "e.g. ap2:1551")
-    _add_purposes(narrow)
+    add_several(narrow, "--category", "CATEGORY", "e.g. ap2:1551")
+    add_purposes(narrow)
     fulfil = taking(
         "fulfil", "fulfil", "the customer has what they looked for: that interest ends now"
     )
@@ -270,7 +225,7 @@ def _add_what_takes_away(actions: Commands) -> None:
         "--until", type=moment, default=math.inf, metavar="TIME", help="without it: until `resume`"
     )
     resume = "end a pause; gateways learn it with the next `publish`"
-    _add_customer(_action(actions, "resume", "changing:resume", resume))
+    add_customer(_action(actions, "resume", "changing:resume", resume))
     taking("withdraw", "withdraw", "the customer takes back everything; they may agree again later")
     taking("object", "objection", "the customer wants no advertising: beats everything, for ever")
 
@@ -283,7 +238,7 @@ def _add_apply(actions: Commands) -> None:
         "lines of JSON, each one action with its options; an answer to each",
     )
     action.add_argument("file", type=Path, metavar="FILE", help="JSON Lines; - for standard input")
-    _add_broker(action)
+    add_broker(action)
 
 
 def _add_import(actions: Commands) -> None:
@@ -304,7 +259,7 @@ def _add_import(actions: Commands) -> None:
         help="between the columns of a CSV: a semicolon, a tab, or a comma as usual",
     )
     action.add_argument("--format", choices=("csv", "jsonl"), help="where the name does not say it")
-    _add_broker(action)
+    add_broker(action)
 
 
 def _add_publish(actions: Commands) -> None:
@@ -341,9 +296,9 @@ def _add_publish(actions: Commands) -> None:
         metavar="FILE",
         help="with --approve-growth (keys/root/approval.pem in the folder)",
     )
-    _add_broker(publish)
+    add_broker(publish)
     head = "sign the heartbeat: what is the newest of everything"
-    _add_broker(_action(actions, "head", "publishing:head", head))
+    add_broker(_action(actions, "head", "publishing:head", head))
 
 
 def _add_rotate(actions: Commands) -> None:
@@ -380,7 +335,7 @@ def _add_looks(actions: Commands) -> None:
         actions, "status", "looking:status", "how the list is, in numbers; of nobody in particular"
     )
     show = "one agreement, as gateways are given it; no key is shown"
-    _add_customer(_action(actions, "show", "looking:show", show))
+    add_customer(_action(actions, "show", "looking:show", show))
     _action(actions, "list", "looking:listed", "every agreement that stands, a line each")
     find = _action(
         actions, "find", "looking:find", "whose a reference is, or which ids have these letters"

@@ -2,9 +2,11 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from presence.cli.consents.options import answer
 from presence.cli.consents.settling import judge_header, taxonomy_of
+from presence.consent_service.keys import SERVICE_KEY_BYTES, read_service_key
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Purpose
 from presence.errors import UsageError
@@ -24,6 +26,7 @@ def start(options: argparse.Namespace) -> int:
         notice=options.notice,
         audiences={name: Purpose(purpose) for name, purpose in options.audience},
         parents=parents,
+        service_key=_service_key(options.service_key),
         clock=time.time,
     )
     root, offline = output / "metadata" / "1.root.json", service.keys.directory / "root"
@@ -49,3 +52,13 @@ def start(options: argparse.Namespace) -> int:
         "day\n"
         "  then: presence consents add …, presence consents publish",
     )
+
+
+def _service_key(path: Path | None) -> bytes:
+    """Raises ConsentServiceError, UsageError."""
+    if path is None:
+        return b""
+    key = read_service_key(path)
+    if len(key) != SERVICE_KEY_BYTES:
+        raise UsageError(f"--service-key {path}: {2 * SERVICE_KEY_BYTES} hex digits are wanted")
+    return key

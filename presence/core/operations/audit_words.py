@@ -122,6 +122,15 @@ def _taxonomy(record: Record) -> str:
     )
 
 
+def _exported(record: Record) -> str:
+    active = counted(int(record["active"]), "agreement", "agreements")
+    objected = counted(int(record["objected"]), "objection", "objections")
+    return (
+        f"User {int(record['uid'])} exported the register of list {record['list']}: {active}, "
+        f"{objected}, {int(record['gone']):,} gone."
+    )
+
+
 ASKED: Final = {"metrics": "the metrics", "status": "the status"}
 WORDS: Final[Mapping[str, Callable[[Record], str]]] = {
     "gateway.started": _started,
@@ -140,5 +149,6 @@ WORDS: Final[Mapping[str, Callable[[Record], str]]] = {
     "audience.named": _named,
     "audience.removed": _removed,
     "taxonomy.changed": _taxonomy,
+    "register.exported": _exported,
 }
 """By the kind of record."""

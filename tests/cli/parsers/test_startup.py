@@ -26,6 +26,7 @@ PARSERS = (
     "presence.cli.exit_codes",
     "presence.cli.parsers",
     "presence.cli.consents.parser",
+    "presence.cli.consents.arguments",
     "presence.cli.consents.examples",
 )
 LIGHT = {"presence", "presence.cli", "presence.cli.consents", "presence.cli.consents.values"}

@@ -14,7 +14,8 @@ from presence.telemetry import CATALOGUE
 BY_OTHERS = {"config.applied", "armed", "root.trusted", BROKEN}
 """Recorded by the audit log and by who joins the gateway, and not by an operational event."""
 
-OF_THE_LIST = {"notice.changed", "audience.named", "audience.removed", "taxonomy.changed"}
+OF_THE_LIST = {"notice.changed", "audience.named", "audience.removed", "taxonomy.changed",
+               "register.exported"}  # fmt: skip
 """Recorded by the consent service, in a log of its own."""
 
 
@@ -51,6 +52,17 @@ OF_THE_LIST = {"notice.changed", "audience.named", "audience.removed", "taxonomy
         (
             {"what": "audience.removed", "list": "acme/fi-0042", "audience": "news"},
             "List acme/fi-0042 names the audience news no more.",
+        ),
+        (
+            {
+                "what": "register.exported",
+                "list": "a/b",
+                "active": 2,
+                "gone": 3,
+                "objected": 1,
+                "uid": 0,
+            },
+            "User 0 exported the register of list a/b: 2 agreements, 1 objection, 3 gone.",
         ),
         (
             {"what": "taxonomy.changed", "list": "a/b", "digest": "ab" * 32, "came": 1, "went": 0},
