@@ -13,6 +13,7 @@ from presence.core.timestamps import rfc3339
 from presence.errors import StorageError
 from tests.support.builders import ANNA, BERIT, base64url
 from tests.support.canary import files_below
+from tests.support.json_answers import judged
 from tests.support.shops import Shop, entry
 from tests.support.signed_gateway import Door
 from tests.support.signed_lists import Repository, agreed
@@ -33,7 +34,7 @@ async def test_the_disk_of_a_stolen_gateway_tells_its_list_and_holds_no_window_k
         image, memory = door.image("image"), shutil.copytree(tmp_path / "run", tmp_path / "memory")
     before = files_below(image)
 
-    held = export_of(image, image / "consent", None)
+    held = judged("incident-export", export_of(image, image / "consent", None))
     with_memory = export_of(image, image / "consent", memory)
 
     [signed] = held["signed_list"]
@@ -60,7 +61,7 @@ async def test_of_a_plain_list_the_keys_in_its_file_are_told(tmp_path: Path) -> 
     plain_code, plain, _ = await shop.run("incident-export", *arguments)
 
     assert (code, err, plain_code) == (0, "", 0)
-    assert json.loads(out)["key_windows"]
+    assert judged("incident-export", out)["key_windows"]
     assert base64url(ANNA) not in out + plain
 
 

@@ -20,6 +20,7 @@ from presence.simulation.local_broker import free_port
 from tests.support.brokers import listener, mosquitto, needs_mosquitto
 from tests.support.builders import ANNA, BERIT, CARL, DAY_S, START_S, grant
 from tests.support.captures import capture, splice_btsnoop
+from tests.support.json_answers import judged
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry, walking_in
 from tests.support.signed_lists import agreed_now, with_signed_list
@@ -34,7 +35,7 @@ with_captures = pytest.mark.skipif(
 async def replayed(shop: Shop, file: Path, *options: str | Path) -> dict[str, Any]:
     code, out, err = await shop.run("replay", file, "--config", shop.config, "--json", *options)
     assert code == 0, err
-    result: dict[str, Any] = json.loads(out)
+    result: dict[str, Any] = judged("replay", out)
     return result
 
 

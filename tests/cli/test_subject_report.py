@@ -3,7 +3,6 @@ is.
 """
 
 import asyncio
-import json
 import sys
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from presence.edges.sqlite.revocations import SqliteRevocationStore
 from presence.survey.asked import Asked
 from presence.survey.keeping import KeptVisit, VisitState
 from tests.support.builders import ANNA, BERIT, CARS, DAY_S, base64url
+from tests.support.json_answers import judged
 from tests.support.revocations import removal
 from tests.support.shops import Shop, entry
 
@@ -41,7 +41,7 @@ async def _asked(shop: Shop, ref: str = REF) -> dict[str, object]:
     )
     assert (code, err) == (0, "")
     assert REF not in out
-    answer: dict[str, object] = json.loads(out)
+    answer: dict[str, object] = judged("subject-report", out)
     return answer
 
 

@@ -19,6 +19,7 @@ from tests.support.builders import (
     window_keys,
 )
 from tests.support.canary import traces
+from tests.support.json_answers import judged
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry
 
@@ -80,7 +81,7 @@ async def test_a_bundle_of_a_gateway_that_heard_strangers_and_a_customer_names_n
             "--json",
         )
     assert code == 0
-    assert json.loads(told)["missing"].keys() == {"status.json", "metrics.prom"}, (
+    assert judged("support-bundle", told)["missing"].keys() == {"status.json", "metrics.prom"}, (
         "the gateway stopped, and has none"
     )
     found = unpacked(tmp_path / "b.tar.gz")

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import os
 import re
 import signal
@@ -39,6 +38,7 @@ from presence.simulation.local_broker import LocalBroker
 from presence.simulation.watch import Message
 from tests.support.brokers import needs_mosquitto
 from tests.support.builders import moment
+from tests.support.json_answers import judged
 
 SPEED = "5"
 LIMIT_S = 240
@@ -77,7 +77,7 @@ def test_the_demo_ends_by_itself_with_an_account_that_adds_up(broker, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    account = json.loads(done.stdout)
+    account = judged("demo", done.stdout)
     assert account["ok"]
     assert account["problems"] == []
     assert account["heard"] == account["strangers"]["heard"] + account["recognised"] + sum(

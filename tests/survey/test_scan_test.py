@@ -77,6 +77,7 @@ from tests.support.builders import (
 from tests.support.canary import strangers, traces
 from tests.support.captures import Heard as Report
 from tests.support.captures import capture, extended_event, legacy_event
+from tests.support.json_answers import judged
 from tests.support.paths import ROOT
 from tests.support.shops import Shop, entry, walking_in
 from tests.support.signed_lists import agreed_now, with_signed_list
@@ -96,7 +97,7 @@ def test_a_whole_visit_in_the_simulated_shop_passes_and_suggests_a_threshold(
     page = tmp_path / "door.html"
     done = simulated("--json", "--report", page)
     assert done.returncode in (0, 1), done.stderr
-    result = json.loads(done.stdout)
+    result = judged("scan-test", done.stdout)
     assert result["verdict"] == result["steps"]["walk"]["verdict"], (
         "the door may be a difficult one, the rest is not"
     )
