@@ -1,9 +1,10 @@
-"""For all tests: how much hypothesis tries, that Ctrl-C is heard, and logging as it was.
+"""For all tests: how much hypothesis tries, that Ctrl-C is heard, English, and logging as it was.
 
 A shell starts what runs in the background with SIGINT ignored, and our children would inherit that.
 """
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -18,6 +19,10 @@ register_profiles()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+for _name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+    os.environ.pop(_name, None)
+os.environ["LANG"] = "C.UTF-8"
 
 
 @pytest.fixture(autouse=True)

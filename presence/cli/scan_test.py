@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from presence.diagnosis.findings import Verdict
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
 from presence.errors import ConfigurationError, ungrouped
+from presence.language import Sentence, language_asked, language_named
 from presence.location import settings_file
 from presence.survey import applying
 from presence.survey.asked import must_agree
@@ -38,16 +40,17 @@ def start(options: argparse.Namespace) -> int:
     out = sys.stderr if options.json else sys.stdout
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="replace")  # a terminal that knows no µ must not end the test
-    screen = Screen(out, yes=options.yes)
+    language = language_named(options.language or language_asked(os.environ))
+    screen = Screen(out, yes=options.yes, language=language)
     try:
         with ungrouped():
             outcome = asyncio.run(unless_terminated(_visit(options, screen), or_hung_up=True))
     except LeftEarly:
-        screen.say("left: nothing was written")
+        screen.say(Sentence("left: nothing was written"))
         return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
         screen.say()
-        screen.say("interrupted: no settings were written")
+        screen.say(Sentence("interrupted: no settings were written"))
         raise
     if outcome is None:
         return ExitCode.TERMINATED
@@ -58,13 +61,17 @@ def start(options: argparse.Namespace) -> int:
 
 async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     outcome = await visit(options, screen)
-    screen.heading("summary")
+    screen.heading(Sentence("summary"))
     for result in outcome.results.values():
         screen.finding(result.finding)
-    screen.say(
-        f"  time: {minutes(outcome.took_s)}, with {READS_S:.0f} s to read each question and "
-        f"{options.ready:.0f} s to get to the door"
+    time = Sentence(
+        "time: {minutes}, with {reads_s:.0f} s to read each question and {way_s:.0f} s to get to "
+        "the door",
+        minutes=minutes(outcome.took_s),
+        reads_s=READS_S,
+        way_s=options.ready,
     )
+    screen.sentences(time)
     _teach(options.door, outcome, screen)
     try:
         with unless_cut_off(outcome, screen):
@@ -72,8 +79,8 @@ async def _visit(options: argparse.Namespace, screen: Screen) -> SurveyOutcome:
     finally:  # also of a visit whose settings could not be written
         if options.report is not None:
             outcome.signed_off_by = options.sign_off or ""
-            write_report(outcome, options.report)
-            screen.say(f"  report: {options.report}")
+            write_report(outcome, options.report, screen.language)
+            screen.sentences(Sentence("report: {file}", file=options.report))
     if outcome.kept_at is not None:
         remove(outcome.kept_at)
     return outcome
@@ -87,8 +94,10 @@ async def _kept_of(options: argparse.Namespace, outcome: SurveyOutcome, screen: 
         if options.apply:
             await apply(options, outcome, screen)
         elif not options.simulated and outcome.tuned.changes():
-            screen.say(
-                "  `--apply` writes the suggestion into the file, after showing the difference"
+            screen.sentences(
+                Sentence(
+                    "`--apply` writes the suggestion into the file, after showing the difference"
+                )
             )
 
 
@@ -97,15 +106,22 @@ def _teach(door: PracticeDoor | None, outcome: SurveyOutcome, screen: Screen) ->
     if door is None or SurveyStep.WALK not in outcome.results:
         return
     lesson, walk = LESSONS[door], outcome.results[SurveyStep.WALK].finding.verdict
-    same = "as here" if walk is lesson.verdict else f"and here it was {walk.name}: chance"
-    words = f"The {door} door: {lesson.because}. Its walk gets {lesson.verdict.name}, {same}."
+    told = {"door": door.value, "because": lesson.because, "verdict": lesson.verdict.name}
+    if walk is lesson.verdict:
+        words = Sentence("The {door} door: {because}. Its walk gets {verdict}, as here.", **told)
+    else:
+        words = Sentence(
+            "The {door} door: {because}. Its walk gets {verdict}, and here it was {walk}: chance.",
+            **told,
+            walk=walk.name,
+        )
     screen.sentences(words)
 
 
 def export(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) -> None:
     """Raises StorageError."""
     if not outcome.walks.recorded:
-        screen.say("  no walks are exported: the step `walk` was not done")
+        screen.sentences(Sentence("no walks are exported: the step `walk` was not done"))
         return
     source = "simulated" if options.simulated else "capture" if options.replay else "radio"
     write_walks(
@@ -115,7 +131,12 @@ def export(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) 
         plan=options.plan,
         heights_m=options.heights,
     )
-    screen.say(f"  walks: {options.export_walks} (of the test phones alone; docs/recordings.md)")
+    screen.sentences(
+        Sentence(
+            "walks: {file} (of the test phones alone; docs/recordings.md)",
+            file=options.export_walks,
+        )
+    )
 
 
 async def apply(options: argparse.Namespace, outcome: SurveyOutcome, screen: Screen) -> None:
@@ -124,15 +145,17 @@ async def apply(options: argparse.Namespace, outcome: SurveyOutcome, screen: Scr
     """
     walk = outcome.results[SurveyStep.WALK].finding
     if outcome.tuned is None or walk.verdict is Verdict.FAIL:
-        screen.say(
-            "  nothing is written: the walk FAILs, and a bad threshold is worse than the "
-            "present one"
+        screen.sentences(
+            Sentence(
+                "nothing is written: the walk FAILs, and a bad threshold is worse than the present "
+                "one"
+            )
         )
         return
     path: Path = options.config
     values = {key: new for key, (_, new) in outcome.tuned.changes().items()}
     if not values:
-        screen.say("  the present settings are the suggested ones")
+        screen.sentences(Sentence("The present settings are the suggested ones."))
     elif not await _write(path, values, screen, of_a_capture=options.replay is not None):
         return
     outcome.applied = bool(values)
@@ -150,7 +173,7 @@ def record(
     store_key = read_store_key(settings.store.key_file)
     signed = calibration.Signed(
         verdict=walk.verdict.name,
-        found=walk.found,
+        found=str(walk.found),
         measured=measured(outcome.tuned),
         antennas=outcome.site.antennas,
         phones=options.phones,
@@ -159,9 +182,20 @@ def record(
     )
     calibration.record(settings, store_key, signed, now_s)
     until = calibration.standing(settings, store_key, now_s).valid_until
-    by = f"signed off by {options.sign_off}" if options.sign_off else "not signed off (--sign-off)"
-    screen.say(f"  recorded: calibrated, {by}, valid until {until}")
-    screen.say("  `presence check` and `presence status` know of it, and when it ends")
+    if options.sign_off:
+        recorded = Sentence(
+            "recorded: calibrated, signed off by {name}, valid until {until}",
+            name=options.sign_off,
+            until=until,
+        )
+    else:
+        recorded = Sentence(
+            "recorded: calibrated, not signed off (--sign-off), valid until {until}", until=until
+        )
+    screen.sentences(recorded)
+    screen.sentences(
+        Sentence("`presence check` and `presence status` know of it, and when it ends")
+    )
 
 
 async def _write(
@@ -172,15 +206,17 @@ async def _write(
     new = applying.edited(old, values, name=str(path))
     if not applying.same_but_entry(old, new, name=str(path)):
         raise ConfigurationError([f"{path}: cannot be edited safely: write the values yourself"])
-    screen.heading(f"{path}: what would change")
+    screen.heading(Sentence("{file}: what would change", file=path))
     for line in applying.difference(old, new):
         screen.say(f"  {line}")
     if of_a_capture:
-        screen.say("  Mind: is this capture of this gateway, at this door, as it hangs now?")
-    if not await screen.agrees("Write this?"):
-        screen.say("  nothing was written")
+        screen.sentences(
+            Sentence("Mind: is this capture of this gateway, at this door, as it hangs now?")
+        )
+    if not await screen.agrees(Sentence("Write this?")):
+        screen.sentences(Sentence("nothing was written"))
         return False
     backup = applying.write(path, old, new)
-    screen.say(f"  written; the old file is {backup.name}")
-    screen.say("  `systemctl reload presence` makes the daemon read it")
+    screen.sentences(Sentence("written; the old file is {file}", file=backup.name))
+    screen.sentences(Sentence("`systemctl reload presence` makes the daemon read it"))
     return True

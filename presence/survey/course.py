@@ -11,10 +11,12 @@ A *part* is what one Enter starts: an act, and those after it that nobody is ask
 3. Back goes past what is spared: nobody is led where nothing is to be done.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
+from presence.language import Sentence
 from presence.survey.guide import Act, Doing, planned_s
 from presence.survey.hearing import Heard
 
@@ -29,6 +31,20 @@ class WalkKey(StrEnum):
     BACK = "b"
     SKIP = "s"
     QUIT = "q"
+
+
+WALK_KEYS: Final[Mapping[str, Sentence]] = {
+    WalkKey.AGAIN: Sentence("a again"),
+    WalkKey.BACK: Sentence("b back"),
+    WalkKey.SKIP: Sentence("s skip"),
+    WalkKey.QUIT: Sentence("q quit"),
+}
+WALKED_KEYS: Final[Mapping[str, Sentence]] = {
+    WalkKey.AGAIN: Sentence("a last walk again"),
+    WalkKey.BACK: Sentence("b back"),
+    WalkKey.QUIT: Sentence("q quit"),
+}
+"""After the last part."""
 
 
 def parts_of(acts: Sequence[Act]) -> Iterator[Part]:

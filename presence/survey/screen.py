@@ -8,6 +8,7 @@ whole lines are written and no bars.
 
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Final, TextIO
@@ -17,9 +18,14 @@ from presence.errors import HungUp, PresenceError
 from presence.language import ENGLISH, Language, Sentence
 
 WIDTH: Final = 78
-READY: Final = "Enter when you are ready"
-LEAVE: Final[Mapping[str, str]] = {"q": "quit"}
+READY: Final = Sentence("Enter when you are ready")
+LEAVE: Final[Mapping[str, Sentence]] = {"q": Sentence("q quit")}
+"""By the letter of the program: what is typed for it, in the language, and what it does."""
+YES: Final = Sentence("y yes")
+"""What else than in English is a yes."""
 BAR: Final = 30
+BESIDE_BAR: Final = 48
+"""Title and note of a bar."""
 WEAKEST_DBM: Final = -100
 STRONGEST_DBM: Final = -40
 COLOURS: Final = {Verdict.PASS: "32", Verdict.WARN: "33", Verdict.FAIL: "31"}
@@ -53,6 +59,13 @@ class Screen:
         self.heights = ".:-=+*#%" if plain else "▁▂▃▄▅▆▇█"
         """Eight steps of a line that goes up and down, the lowest first."""
 
+    @property
+    def width(self) -> int:
+        """Of a line for people; on a terminal that is narrower, as wide as that."""
+        if not self._on_terminal:
+            return WIDTH
+        return max(40, min(WIDTH, shutil.get_terminal_size((WIDTH + 2, 24)).columns - 2))
+
     def no_questions(self) -> None:
         self._yes = True
 
@@ -61,28 +74,35 @@ class Screen:
 
     def sentences(self, words: str) -> None:
         """Sentences, as wide as the rest."""
-        for line in wrapped(self.language.say(words), WIDTH - 2):
+        for line in wrapped(self.language.say(words), self.width - 2):
             self.say(f"  {line}")
 
     def heading(self, text: str) -> None:
         self.say()
-        self.say(self._styled(f"{self.line * 2} {text} ".ljust(WIDTH, self.line), "1"))
+        title = f"{self.line * 2} {self.language.say(text)} "
+        self.say(self._styled(title.ljust(self.width, self.line), "1"))
 
     def finding(self, finding: Finding) -> None:
         verdict = self._styled(f"{finding.verdict.name:4}", f"1;{COLOURS[finding.verdict]}")
-        head, *rest = wrapped(self.language.say(finding.found), WIDTH - 17)
+        head, *rest = wrapped(self.language.say(finding.found), self.width - 17)
         self.say(f"{verdict}  {finding.name:9}  {head}")
         for line in rest:
             self.say(f"{'':17}{line}")
-        for number, line in enumerate(wrapped(self.language.say(finding.next_step), WIDTH - 20)):
+        step = wrapped(self.language.say(finding.next_step), self.width - 20)
+        for number, line in enumerate(step):
             self.say(f"{'':17}{self.arrow if not number else '':2} {line}".rstrip())
 
     def moment(self, share: float, title: str, note: str) -> None:
         """The bar as it is now, in place of the one before."""
         if self.live:
-            filled = round(BAR * min(1.0, share))
-            bar = self.full * filled + self.empty * (BAR - filled)
-            self._put(f"{self._erase()}  {title[:13]:13} {bar}  {note}"[: WIDTH + 8])
+            width = min(BAR, self.width - BESIDE_BAR) if self.width > BESIDE_BAR + 5 else 0
+            filled = round(width * min(1.0, share))
+            bar = self.full * filled + self.empty * (width - filled)
+            line = f"  {self.language.say(title)[:13]:13} {bar}  {self.language.say(note)}"
+            self._put(f"{self._erase()}{line[: self.width + 1]}")
+
+    def reckons(self) -> None:
+        self.moment(1.0, Sentence("reckoning"), Sentence("a few seconds"))
 
     def strength(self, rssi_dbm: int | None, width: int = 12) -> str:
         """A small bar of its own, for `moment`."""
@@ -102,35 +122,52 @@ class Screen:
             self._put("\a")
 
     async def ready(
-        self, ask: str, keys: Mapping[str, str] = LEAVE, *, left: str = "", go: str = READY
+        self,
+        ask: str,
+        keys: Mapping[str, Sentence] = LEAVE,
+        *,
+        left: str = "",
+        go: Sentence = READY,
     ) -> str:
-        """Wait for Enter, which is "", or one of these keys. Raises NobodyAnswers where standard
-        input is at its end, and LeftEarly where q was typed.
+        """Wait for Enter, which is "", or one of these keys: by its letter in the language, or in
+        English. Raises NobodyAnswers where standard input is at its end, and LeftEarly where q was
+        typed.
 
-        `keys`: letter → what it does; `left`: how long the visit may still take.
+        `keys`: see LEAVE; `left`: how long the visit may still take.
         """
-        for line in wrapped(ask, WIDTH - 2):
-            self.say(f"  {line}")
+        self.sentences(ask)
         if self._yes:
             return ""
-        offered = ", ".join(f"{key} {does}" for key, does in keys.items())
-        prompt = f"  {left}{offered}. {go} "
-        while (answer := (await self._read(prompt)).strip().lower()) not in ("", *keys):
-            self.say(f"  {answer!r} is none of these")
-        if answer == "q":
+        say = self.language.say
+        offered = {say(key).split()[0]: letter for letter, key in keys.items()}
+        meant = {"": ""} | offered | {letter: letter for letter in keys}
+        listed = f"{', '.join(map(say, keys.values()))}."
+        prompt = self._prompt(" ".join(filter(None, (say(left), listed))), say(go))
+        while (answer := (await self._read(prompt)).strip().lower()) not in meant:
+            self.sentences(Sentence("{answer} is none of these", answer=repr(answer)))
+        if meant[answer] == "q":
             raise LeftEarly("left before the end")
-        return answer
+        return meant[answer]
 
-    async def agrees(self, question: str) -> bool:
+    def _prompt(self, offered: str, go: str) -> str:
+        """One line where there is room for it; else what is offered has lines of its own."""
+        if len(offered) + len(go) + 4 <= self.width:
+            return f"  {offered} {go} "
+        self.sentences(offered)
+        return f"  {go} "
+
+    async def agrees(self, question: Sentence) -> bool:
         """Asked of a person, whatever --yes says: that answers `ready` alone. Raises
         NobodyAnswers.
         """
+        asked = self.language.say(Sentence("{question} [y/N]", question=question))
         try:
-            return (await self._read(f"  {question} [y/N] ")).strip().lower() in ("y", "yes")
+            answer = (await self._read(f"  {asked} ")).strip().lower()
         except NobodyAnswers:
             raise NobodyAnswers(
                 "nobody answers, so nothing was written: type y, or pipe it in"
             ) from None
+        return answer in (*YES.split(), *self.language.say(YES).split())
 
     async def _read(self, prompt: str) -> str:
         """A line of standard input, in the event loop, so that an interruption is heard at once."""

@@ -4,7 +4,6 @@ to.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 from presence.config import Settings
 from presence.config.antennas import places_in_use
@@ -19,9 +18,10 @@ from presence.core.visit.walks import Trial, Walked
 from presence.edges.host.calibration import HungAntenna, settings_digest
 from presence.edges.host.machine import machine_model
 from presence.errors import StorageError
+from presence.language import Joined, Sentence
 from presence.survey.arriving import arrival, judge_broker
 from presence.survey.carried import Carried
-from presence.survey.course import Course, WalkKey, parts_of
+from presence.survey.course import WALK_KEYS, WALKED_KEYS, Course, WalkKey, parts_of
 from presence.survey.drawing import settings_lines, walk_lines
 from presence.survey.ears import Ear
 from presence.survey.expecting import AwaitedEntry, expected_entry
@@ -48,18 +48,6 @@ from presence.survey.visit_plan import Plan
 from presence.survey.walking import Tuning, judge_walk, tune
 
 FRAME_S = 0.1
-WALK_KEYS: Final[Mapping[str, str]] = {
-    WalkKey.AGAIN: "again",
-    WalkKey.BACK: "back",
-    WalkKey.SKIP: "skip",
-    WalkKey.QUIT: "quit",
-}
-WALKED_KEYS: Final[Mapping[str, str]] = {
-    WalkKey.AGAIN: "last walk again",
-    WalkKey.BACK: "back",
-    WalkKey.QUIT: "quit",
-}
-"""After the last part."""
 LATE_S = 5.0
 """Real seconds that an event may take to come back after the act."""
 
@@ -117,7 +105,10 @@ class Session:
             SurveyStep.BROKER: self._broker,
         }
         for number, step in enumerate(self._plan.steps, start=1):
-            self._screen.heading(f"{number} of {len(self._plan.steps)}, {STEP_TITLES[step]}")
+            steps, title = len(self._plan.steps), STEP_TITLES[step]
+            self._screen.heading(
+                Sentence("{number} of {steps}, {title}", number=number, steps=steps, title=title)
+            )
             before = self._before.get(step)
             result = self.outcome.results[step] = before or await ways[step]()
             self._keep()
@@ -140,7 +131,7 @@ class Session:
 
     async def _phone(self) -> Result:
         act = phone_act(self._plan.phone_s, self._plan.models)
-        await self._ask(act)
+        await self._ask(act.ask)
         await self._count_down()
         heard = await self._record(act)
         self._carried.find_nearest(heard.phones)
@@ -156,7 +147,7 @@ class Session:
     async def _walk(self) -> Result:
         await self._walk_all()
         walks = self.outcome.walks = self._walks()
-        self._screen.moment(1.0, "reckoning", "a few seconds")
+        self._screen.reckons()
         tuned = await asyncio.to_thread(tune, walks, self._settings.entry)
         if isinstance(tuned, Tuning):
             self.outcome.tuned = tuned
@@ -165,7 +156,15 @@ class Session:
     async def _walk_all(self) -> None:
         course, pockets = self._course, None
         if course.asks:
-            self._screen.say(f"  {len(course.open)} parts, {self._left()} at most for all.")
+            parts, left = len(course.open), self._left()
+            self._screen.tell(
+                Sentence.plural(
+                    "{number} part, {minutes} at most for all.",
+                    "{number} parts, {minutes} at most for all.",
+                    parts,
+                    minutes=left,
+                )
+            )
         while True:
             await self._look()
             if course.is_over:
@@ -175,9 +174,14 @@ class Session:
             part, round_now = course.part, course.part[0].round
             if course.asks and pockets != round_now:
                 pockets = round_now
-                self._screen.say(f"  {pockets_now(self._names(), round_now)}")
-            prefix = f"{course.at + 1} of {len(course.parts)}: "
-            answer = await self._ask(part[0], prefix, WALK_KEYS)
+                self._screen.tell(pockets_now(self._names(), round_now))
+            ask = Sentence(
+                "{number} of {parts}: {ask}",
+                number=course.at + 1,
+                parts=len(course.parts),
+                ask=part[0].ask,
+            )
+            answer = await self._ask(ask if part[0].ask else "", WALK_KEYS)
             if answer is WalkKey.SKIP:
                 course.skip()
             elif answer is WalkKey.BACK:
@@ -189,11 +193,11 @@ class Session:
     async def _walk_part(self, *, again: bool = False) -> None:
         """The part that is next; `again`: the one that was walked last."""
         if again and not self._course.again():
-            self._screen.say("  nothing is walked yet")
+            self._screen.tell(Sentence("nothing is walked yet"))
             return
         part = self._course.part
         if again:
-            self._screen.say(f"  Once more: {part[0].ask}")
+            self._screen.tell(Sentence("Once more: {ask}", ask=part[0].ask))
         if part[0].ask:
             await self._count_down()
         self._course.keep([await self._record(act) for act in part])
@@ -202,7 +206,9 @@ class Session:
         """After the last part: whether the result may be told, or one is to be walked again."""
         if not self._course.asks:
             return True
-        answer = await self._screen.ready("All is walked.", WALKED_KEYS, go="Enter for the result")
+        answer = await self._screen.ready(
+            Sentence("All is walked."), WALKED_KEYS, go=Sentence("Enter for the result")
+        )
         if answer == WalkKey.AGAIN:
             await self._walk_part(again=True)
             self._keep()
@@ -217,15 +223,18 @@ class Session:
         if over is None or over in self._looked or not looks_after(over, self._plan.rounds):
             return
         self._looked.add(over)
-        self._screen.moment(1.0, "reckoning", "a few seconds")
+        self._screen.reckons()
         tuned = await asyncio.to_thread(tune, self._walks(), self._settings.entry)
         spared = enough(tuned) if isinstance(tuned, Tuning) else frozenset()
         course.spare(spared)
         if any(self._course.parts[number][0].round > over for number in course.spared):
-            kinds = ", ".join(dict.fromkeys(a.title for a in self._plan.walk if a.doing in spared))
-            self._screen.sentences(
-                f"Sure enough after round {over + 1}, and walked no more: {kinds}."
+            kinds = dict.fromkeys(act.title for act in self._plan.walk if act.doing in spared)
+            sure = Sentence(
+                "Sure enough after round {round}, and walked no more: {kinds}.",
+                round=over + 1,
+                kinds=Joined(", ", kinds),
             )
+            self._screen.tell(sure)
 
     def _walks(self) -> Walks:
         """As far as it is walked."""
@@ -241,19 +250,19 @@ class Session:
 
     def _names(self) -> Sequence[str]:
         """Before the walk has shown who is heard, those that were announced, or found near."""
-        return self._carried.names or self._plan.models or ("the phone",)
+        return self._carried.names or self._plan.models or (Sentence("the phone"),)
 
     def _left(self) -> str:
         """Of the whole visit, as it is planned: `4:40`."""
         later = [step for step in self._plan.steps if step not in self.outcome.results]
         return minutes(sum(self._plan.planned_s(step, self._course) for step in later))
 
-    async def _ask(self, act: Act, prefix: str = "", keys: Mapping[str, str] = LEAVE) -> WalkKey:
+    async def _ask(self, ask: str, keys: Mapping[str, Sentence] = LEAVE) -> WalkKey:
         """What is to be done, and how long all may still take."""
-        if not act.ask:
+        if not ask:
             return WalkKey.GO
-        left = f"{self._left()} left. "
-        return WalkKey(await self._screen.ready(prefix + act.ask, keys, left=left))
+        left = Sentence("{minutes} left.", minutes=self._left())
+        return WalkKey(await self._screen.ready(ask, keys, left=left))
 
     def _keep(self) -> None:
         """Nothing before the phone is found: until then an older file may still be gone on with."""
@@ -277,7 +286,12 @@ class Session:
             outcome.kept_at = self._kept.path
         except StorageError as error:
             self._kept = None
-            self._screen.sentences(f"Not kept, so a lost line would lose what is walked: {error}")
+            self._screen.tell(
+                Sentence(
+                    "Not kept, so a lost line would lose what is walked: {reason}",
+                    reason=str(error),
+                )
+            )
 
     async def _broker(self) -> Result:
         tuned, hung = self.outcome.tuned, self._phones.places
@@ -293,7 +307,7 @@ class Session:
         ):
             heard = Heard(0.0)
             if one.publisher.is_connected:
-                await self._ask(act)
+                await self._ask(act.ask)
                 await self._count_down()
                 heard = await self._record(act, also=one.fed.hear, until=one.seen.is_set)
                 await _at_most(one.seen, LATE_S)
@@ -342,13 +356,15 @@ class Session:
     async def _count_down(self) -> None:
         for tenth in range(round(self._plan.ready_s * 10)):
             left_s = self._plan.ready_s - tenth / 10
-            self._screen.moment(0.0, "get ready", f"starts in {left_s:.0f} s")
+            note = Sentence("starts in {left_s:.0f} s", left_s=left_s)
+            self._screen.moment(0.0, Sentence("get ready"), note)
             await asyncio.sleep(0.1)
 
     def _frame(self, act: Act, heard: Heard, passed_s: float) -> None:
         left_s = max(0.0, act.seconds - passed_s)
         if act.doing is Doing.RADIO:
-            note = f"{heard.number / max(passed_s, 0.1):5.1f}/s heard"
+            per_s = heard.number / max(passed_s, 0.1)
+            note = self._screen.language.say(Sentence("{per_s:5.1f}/s heard", per_s=per_s))
         else:
             readings = heard.readings
             lately = (

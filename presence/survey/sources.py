@@ -15,12 +15,12 @@ from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.core.consent.list_json import ConsentList
 from presence.core.rules import Rules
-from presence.counting import counted
 from presence.diagnosis.list_look import look_up_list
 from presence.edges.host.calibration import settings_digest
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.survey_file import FILE_NAME, expire
 from presence.errors import ConfigurationError, PresenceError, UsageError, ungrouped
+from presence.language import Sentence
 from presence.survey.asked import Asked, must_agree
 from presence.survey.course import parts_of
 from presence.survey.ears import CaptureEar, Ear, SimulatedEar, radio
@@ -156,19 +156,31 @@ def unless_cut_off(outcome: SurveyOutcome, screen: Screen) -> Iterator[None]:
     except (asyncio.CancelledError, PresenceError):
         if outcome.kept_at is not None:
             screen.say()
-            screen.sentences(f"Kept in {outcome.kept_at}: --resume goes on with this visit.")
+            kept = Sentence(
+                "Kept in {file}: --resume goes on with this visit.", file=outcome.kept_at
+            )
+            screen.sentences(kept)
         raise
 
 
 def _announce(kept: KeptVisit, screen: Screen) -> None:
     if kept.state.acts:
-        parts = counted(len(kept.state.walked), "part")
         began = f"{kept.state.began.astimezone():%H:%M}"
-        screen.sentences(f"This goes on with the visit that began at {began}: {parts} walked.")
+        screen.sentences(
+            Sentence.plural(
+                "This goes on with the visit that began at {began}: {number} part walked.",
+                "This goes on with the visit that began at {began}: {number} parts walked.",
+                len(kept.state.walked),
+                began=began,
+            )
+        )
     elif is_there(kept.path):
         screen.sentences(
-            f"A visit that was cut off is kept in {kept.path}. To go on with it: q or Ctrl-C now, "
-            "and --resume. Else this one takes its place, as soon as a phone is found."
+            Sentence(
+                "A visit that was cut off is kept in {file}. To go on with it: q or Ctrl-C now, "
+                "and --resume. Else this one takes its place, as soon as a phone is found.",
+                file=kept.path,
+            )
         )
 
 

@@ -6,16 +6,19 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 
 from presence.config.settings import EntrySettings
 from presence.core.place import Place
 from presence.core.visit.side import Pairing, Side
 from presence.core.visit.walks import Walked, WalkReading
+from presence.language import ENGLISH, Language
 from presence.simulation import Phone
 from presence.survey.ears import SimulatedEar
 from presence.survey.guide import Act, Doing, Recorded, Walks, walk_acts
+from presence.survey.screen import Screen
 from presence.survey.walking import Tuning, tune
 
 LIMIT_S = 180
@@ -133,6 +136,19 @@ class Terminal:
         self.read("nothing will ever say this")
         os.close(self._controller)
         return self.process.wait(LIMIT_S)
+
+
+class Technician(Screen):
+    """Types these answers, one after another, and Enter from then on."""
+
+    def __init__(self, answers: Sequence[str], language: Language = ENGLISH) -> None:
+        self.out = StringIO()
+        super().__init__(self.out, yes=False, language=language)
+        self.answers = list(answers)
+
+    async def _read(self, prompt: str) -> str:
+        self.say(prompt)
+        return f"{self.answers.pop(0)}\n" if self.answers else "\n"
 
 
 class EmptyShop(SimulatedEar):

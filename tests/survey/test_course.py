@@ -1,7 +1,6 @@
 """Which part of the walk is next when the technician repeats one, goes back or leaves one out."""
 
 from collections.abc import Sequence
-from io import StringIO
 
 import pytest
 from hypothesis import given
@@ -13,10 +12,10 @@ from presence.survey.hearing import Heard, TestPhones
 from presence.survey.outcome import SurveyOutcome
 from presence.survey.plans import ShopPlan
 from presence.survey.practice import practice
-from presence.survey.screen import LeftEarly, Screen
+from presence.survey.screen import LeftEarly
 from presence.survey.session import Session
 from presence.survey.visit_plan import Plan
-from tests.support.surveys import EmptyShop
+from tests.support.surveys import EmptyShop, Technician
 
 WAY_S = 8.0
 
@@ -107,19 +106,6 @@ def test_whatever_is_typed_the_course_ends_when_each_part_was_walked_or_left_out
     assert course.left_s(WAY_S) == 0
     acts = [act.number for act, _ in course.recorded()]
     assert acts == sorted(acts)
-
-
-class Technician(Screen):
-    """Types these answers, one after another, and Enter from then on."""
-
-    def __init__(self, answers: Sequence[str]) -> None:
-        self.out = StringIO()
-        super().__init__(self.out, yes=False)
-        self.answers = list(answers)
-
-    async def _read(self, prompt: str) -> str:
-        self.say(prompt)
-        return f"{self.answers.pop(0)}\n" if self.answers else "\n"
 
 
 async def visited(

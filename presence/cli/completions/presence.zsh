@@ -646,6 +646,7 @@ _shtab_presence_scan_test_options=(
   "--seed[with --simulated\: another day (1)]:N:"
   "--door[with --simulated\: good, middling, bad]:DOOR:"
   "--yes[start each part at once, without Enter]"
+  "--language[en, fi or sv, of screen and report (as LC_ALL, LC_MESSAGES, LANG say)]:LANGUAGE:(en fi sv)"
   "--resume[go on with the visit that was cut off]"
   "--kept[keep the visit here until it ends (scan-test.json in storage.state_dir\; practice\: nowhere)]:FILE:_files"
   "--apply[offer to write the suggestion into --config]"

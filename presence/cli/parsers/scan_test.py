@@ -6,6 +6,7 @@ from typing import Final
 
 from presence.cli.command import CONFIG, Commands, add_json, add_other_config
 from presence.cli.exit_codes import ExitCode, verdict_exits
+from presence.language import LANGUAGES
 
 DESCRIPTION: Final = """\
 Tests a gateway at its door, with one test phone or two: phones whose entries
@@ -87,6 +88,23 @@ def add(commands: Commands) -> None:
     )
     _add_walk(command)
     _add_shop(command)
+    _add_practice(command)
+    command.add_argument(
+        "--yes", action="store_true", help="start each part at once, without Enter"
+    )
+    command.add_argument(
+        "--language",
+        choices=LANGUAGES,
+        metavar="LANGUAGE",
+        help="en, fi or sv, of screen and report (as LC_ALL, LC_MESSAGES, LANG say)",
+    )
+    _add_kept(command)
+    _add_result(command)
+    add_json(command, "one JSON object on stdout; all else on stderr")
+    command.set_defaults(usual=vars(command.parse_args([])))
+
+
+def _add_practice(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--speed", type=_speed, default=1.0, metavar="N", help="with --simulated: 1 to 1000 (1)"
     )
@@ -96,13 +114,6 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--door", type=_door, metavar="DOOR", help="with --simulated: good, middling, bad"
     )
-    command.add_argument(
-        "--yes", action="store_true", help="start each part at once, without Enter"
-    )
-    _add_kept(command)
-    _add_result(command)
-    add_json(command, "one JSON object on stdout; all else on stderr")
-    command.set_defaults(usual=vars(command.parse_args([])))
 
 
 def _add_walk(command: argparse.ArgumentParser) -> None:
