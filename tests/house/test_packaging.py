@@ -103,6 +103,12 @@ def test_the_annotated_configuration_is_found_as_package_data(
     assert shipped == (ROOT / "config" / "presence.yaml").read_text(encoding="utf-8").strip()
 
 
+def test_an_installed_gateway_speaks_finnish_and_swedish(installed: Path, tmp_path: Path) -> None:
+    visit = ("scan-test", "--simulated", "--yes", "--speed", "1000", "--steps", "radio")
+    assert "kuuleeko se?" in run(installed / "presence", *visit, "--language", "fi", cwd=tmp_path)
+    assert "hör den?" in run(installed / "presence", *visit, "--language", "sv", cwd=tmp_path)
+
+
 def test_the_schemas_of_the_contract_are_found_as_package_data(
     installed: Path, tmp_path: Path
 ) -> None:

@@ -107,7 +107,17 @@ def map_of(package: Path, depth: int = 3) -> Iterator[str]:
 
 def terms() -> dict[str, Mapping[str, Any]]:
     """The terms of docs/glossary.toml: `means`, `owner` (a module), `not` (words to avoid)."""
-    return tomllib.loads(TERMS.read_text(encoding="utf-8"))["term"]  # type: ignore[no-any-return]
+    return _glossary()["term"]  # type: ignore[no-any-return]
+
+
+def technicians_words() -> dict[str, Mapping[str, str]]:
+    """What technicians read, in English, with `fi` and `sv`."""
+    translated = {term: entry for term, entry in terms().items() if "fi" in entry}
+    return {**translated, **_glossary()["technician"]}
+
+
+def _glossary() -> dict[str, Any]:
+    return tomllib.loads(TERMS.read_text(encoding="utf-8"))
 
 
 def glossary_page(all_terms: Mapping[str, Mapping[str, Any]]) -> str:
@@ -116,7 +126,9 @@ def glossary_page(all_terms: Mapping[str, Mapping[str, Any]]) -> str:
     for term, entry in sorted(all_terms.items(), key=lambda item: item[0].lower()):
         avoided = ", ".join(entry.get("not", ()))
         rows.append(f"| **{term}** | {entry['means']} | `{entry['owner']}` | {avoided} |")
-    return GLOSSARY_HEAD + "\n".join(rows) + "\n"
+    words = sorted(technicians_words().items(), key=lambda item: item[0].lower())
+    translated = (f"| {word} | {entry['fi']} | {entry['sv']} |" for word, entry in words)
+    return "\n".join((GLOSSARY_HEAD + "\n".join(rows), LANGUAGES_HEAD, *translated, ""))
 
 
 GLOSSARY_HEAD: Final = """\
@@ -128,6 +140,14 @@ the words in the last column.
 | term | what it is | owned by | not |
 |---|---|---|---|
 """
+
+LANGUAGES_HEAD: Final = """
+## In Finnish and Swedish
+What technicians read of it, on the screen of `presence scan-test` and in its report. No technician
+with Finnish or Swedish as a mother tongue has read these yet.
+
+| English | Finnish | Swedish |
+|---|---|---|"""
 
 
 def _first_paragraph(path: Path) -> str:
