@@ -157,7 +157,7 @@ class Session:
         course, pockets = self._course, None
         if course.asks:
             parts, left = len(course.open), self._left()
-            self._screen.tell(
+            self._screen.sentences(
                 Sentence.plural(
                     "{number} part, {minutes} at most for all.",
                     "{number} parts, {minutes} at most for all.",
@@ -174,7 +174,7 @@ class Session:
             part, round_now = course.part, course.part[0].round
             if course.asks and pockets != round_now:
                 pockets = round_now
-                self._screen.tell(pockets_now(self._names(), round_now))
+                self._screen.sentences(pockets_now(self._names(), round_now))
             ask = Sentence(
                 "{number} of {parts}: {ask}",
                 number=course.at + 1,
@@ -193,11 +193,11 @@ class Session:
     async def _walk_part(self, *, again: bool = False) -> None:
         """The part that is next; `again`: the one that was walked last."""
         if again and not self._course.again():
-            self._screen.tell(Sentence("nothing is walked yet"))
+            self._screen.sentences(Sentence("nothing is walked yet"))
             return
         part = self._course.part
         if again:
-            self._screen.tell(Sentence("Once more: {ask}", ask=part[0].ask))
+            self._screen.sentences(Sentence("Once more: {ask}", ask=part[0].ask))
         if part[0].ask:
             await self._count_down()
         self._course.keep([await self._record(act) for act in part])
@@ -234,7 +234,7 @@ class Session:
                 round=over + 1,
                 kinds=Joined(", ", kinds),
             )
-            self._screen.tell(sure)
+            self._screen.sentences(sure)
 
     def _walks(self) -> Walks:
         """As far as it is walked."""
@@ -286,7 +286,7 @@ class Session:
             outcome.kept_at = self._kept.path
         except StorageError as error:
             self._kept = None
-            self._screen.tell(
+            self._screen.sentences(
                 Sentence(
                     "Not kept, so a lost line would lose what is walked: {reason}",
                     reason=str(error),
