@@ -1,7 +1,8 @@
 """What can be typed after `presence`: one file a command, with its texts and options, and no import
 of its work.
 
-Imports: presence.cli.command, presence.cli.exit_codes, presence.location and presence.errors.
+Imports: presence.cli.command, presence.cli.exit_codes, presence.language, presence.location and
+presence.errors.
 """
 
 from typing import Final

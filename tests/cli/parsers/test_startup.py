@@ -62,6 +62,7 @@ def test_help_of_every_command_and_the_version_import_parsers_and_no_library() -
     assert others == set()
     assert {name for name in ours - LIGHT if not name.startswith(PARSERS)} == {
         "presence.errors",
+        "presence.language",
         "presence.location",
     }
     assert not imported & {"asyncio", "ssl", "sqlite3", "http", "logging"}
