@@ -4,7 +4,6 @@ for the day when its folder is lost.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from presence.cli.exit_codes import ExitCode
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import Revocation
 from presence.counting import counted
+from presence.edges.host.files import half_written, replacing
 from presence.errors import ConsentServiceError, StorageError, UsageError
 
 AT_ONCE: Final = 500
@@ -46,18 +46,13 @@ def export(options: argparse.Namespace) -> int:
 
 def _into(service: ConsentService, path: Path) -> int:
     """There as a whole or not at all, and never for others. Raises StorageError."""
-    new = path.with_name(f".{path.name}.new")
     try:
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with replacing(path) as file:
             lines = _write(service, file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}: nothing was exported") from error
     finally:
-        new.unlink(missing_ok=True)
+        half_written(path).unlink(missing_ok=True)
     return lines
 
 

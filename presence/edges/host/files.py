@@ -2,7 +2,10 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from presence.errors import StorageError
 
@@ -23,7 +26,19 @@ def replace_file(
 
     `durable`: so it is where the power fails, too. `owner`: None: whoever makes the file.
     """
-    _beside(path, content, mode=mode, owner=owner, durable=durable).replace(path)
+    with _beside(path, mode=mode, owner=owner, durable=durable) as file:
+        file.write(content)
+    half_written(path).replace(path)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """The same for what is too long to be had at once: what the block writes takes the place of the
+    old file, durably, once the block has ended.
+    """
+    with _beside(path, mode=0o600, owner=None, durable=True) as file:
+        yield file
+    half_written(path).replace(path)
 
 
 def replace_page(path: Path, text: str, *, option: str = "") -> None:
@@ -40,7 +55,9 @@ def replace_page(path: Path, text: str, *, option: str = "") -> None:
 
 def new_file(path: Path, content: bytes, *, mode: int = 0o600, owner: Owner | None = None) -> None:
     """The same where no file may be replaced: raises FileExistsError, and leaves it alone."""
-    new = _beside(path, content, mode=mode, owner=owner, durable=True)
+    with _beside(path, mode=mode, owner=owner, durable=True) as file:
+        file.write(content)
+    new = half_written(path)
     try:
         path.hardlink_to(new)
     finally:
@@ -59,9 +76,10 @@ def half_written(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def _beside(path: Path, content: bytes, *, mode: int, owner: Owner | None, durable: bool) -> Path:
-    """Made beside the old one and by nobody else: in a folder of another user no link leads our
-    content elsewhere.
+@contextmanager
+def _beside(path: Path, *, mode: int, owner: Owner | None, durable: bool) -> Iterator[BinaryIO]:
+    """What becomes `half_written`: made beside the old one and by nobody else, so that in a folder
+    of another user no link leads our content elsewhere.
     """
     new = half_written(path)
     new.unlink(missing_ok=True)
@@ -69,8 +87,7 @@ def _beside(path: Path, content: bytes, *, mode: int, owner: Owner | None, durab
         if owner is not None:  # the daemon's sandbox forbids the call, whatever it asks for
             os.fchown(file.fileno(), *owner)
         os.fchmod(file.fileno(), mode)  # whatever the umask says
-        file.write(content)
+        yield file
         if durable:
             file.flush()
             os.fsync(file.fileno())
-    return new
