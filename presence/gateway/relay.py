@@ -251,7 +251,7 @@ class Relay:
             again, pause_s, turn_s = self._again.get(outgoing.id), 0.0, 0.0
             if again is not None:
                 pause_s = self._pause_left_s(outgoing, again, asked=outgoing.audience in asking)
-            alone = again is not None and again.was_lost
+            alone = again is not None and self._goes_alone(outgoing)
             if pause_s:
                 self._pending.rest(outgoing, now_s + pause_s)
             elif alone and (self._answers or going):
@@ -263,7 +263,7 @@ class Relay:
                 waiting.add(subject)
                 continue
             going[subject] = outgoing
-            if again is not None and again is self._deaf.get(outgoing.audience):
+            if again is not None and self._asks_for_all(outgoing):
                 asking.add(outgoing.audience)
             if alone:
                 break
