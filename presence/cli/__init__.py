@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from presence.cli.command import work_of
+from presence.cli.command import columns_of, filled, work_of
 from presence.cli.exit_codes import ExitCode
 from presence.cli.parsers import parser
 from presence.errors import (
@@ -68,7 +68,10 @@ def _let_go_of_terminal() -> None:
 def _explain(error: PresenceError, options: argparse.Namespace) -> None:
     name = " ".join(filter(None, ("presence", options.command, getattr(options, "action", None))))
     head = "the configuration cannot be used:\n" if isinstance(error, ConfigurationError) else ""
-    print(f"{name}: {head}{error}", file=sys.stderr)
+    columns = columns_of(sys.stderr)
+    for line in f"{name}: {head}{error}".splitlines():
+        for part in filled(line, columns, indent="  "):
+            print(part, file=sys.stderr)
     cause: BaseException | None = error if getattr(options, "verbose", False) else None
     while cause is not None:
         print(f"  {type_and_place(cause)}", file=sys.stderr)

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from presence.cli.command import width
+from presence.cli.command import columns_of
 from presence.cli.exit_codes import ExitCode
 from presence.cli.findings import finding_lines
 from presence.config import Settings, load_settings
@@ -127,7 +127,7 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
 def _show(finding: Finding, *, quiet: bool) -> None:
     if quiet and finding.verdict is Verdict.PASS:
         return
-    for line in finding_lines(finding, width() if sys.stdout.isatty() else None):
+    for line in finding_lines(finding, columns_of(sys.stdout)):
         print(line, flush=True)
 
 

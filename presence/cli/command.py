@@ -8,12 +8,13 @@ somewhere, by tests/cli/parsers/test_startup.py. Programs in scripts/ have such 
 import argparse
 import difflib
 import importlib
+import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol, TextIO
 
 from presence.cli.exit_codes import ExitCode
 from presence.location import SETTINGS, VARIABLE, settings_file
@@ -35,6 +36,31 @@ class TakesOptions(Protocol):
 def width() -> int:
     """Characters of a line for people, 40 to WIDTH."""
     return max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Characters of a line on its terminal, 40 to WIDTH; None where it is none: whole lines, for
+    other programs to search.
+    """
+    if not stream.isatty():
+        return None
+    columns = os.get_terminal_size(stream.fileno()).columns  # a serial line has none
+    return max(40, min(WIDTH, columns or WIDTH))
+
+
+def filled(text: str, columns: int | None, *, head: str = "", indent: str = "") -> list[str]:
+    """One line behind its head; on a terminal as many as it takes, no word broken at the edge."""
+    if columns is None:
+        return [head + text]
+    found = textwrap.wrap(
+        text,
+        columns,
+        initial_indent=head,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return found or [head.rstrip()]
 
 
 class HelpFormatter(argparse.HelpFormatter):

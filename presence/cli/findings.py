@@ -1,8 +1,8 @@
 """A finding as lines of a terminal: verdict, name, what was found; below it what to do next."""
 
-import textwrap
 from collections.abc import Iterator
 
+from presence.cli.command import filled
 from presence.diagnosis.findings import Finding
 
 
@@ -11,24 +11,7 @@ def finding_lines(finding: Finding, columns: int | None, *, names: int = 13) -> 
     the room that names have.
     """
     head = f"{finding.verdict.name:4}  {finding.name:{names}}  "
-    yield from _filled(head, finding.found, columns)
+    yield from filled(finding.found, columns, head=head, indent=" " * len(head))
     for step in finding.next_step.splitlines():
-        yield from _filled(f"{'':{names + 8}}→ ", step, columns)
-
-
-def _filled(head: str, text: str, columns: int | None) -> Iterator[str]:
-    """`text` beside its head, and what has no room there under its own beginning."""
-    indent = " " * len(head)
-    found = (
-        [head + text]
-        if columns is None
-        else textwrap.wrap(
-            text,
-            columns,
-            initial_indent=head,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    )
-    yield from found or [head.rstrip()]
+        head = f"{'':{names + 8}}→ "
+        yield from filled(step, columns, head=head, indent=" " * len(head))

@@ -2,15 +2,20 @@
 
 import argparse
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from presence import cli
 from presence.cli import main, run
+from presence.cli.command import columns_of
 from presence.cli.exit_codes import MEANINGS, ExitCode
 from presence.cli.parsers import parser
 from presence.diagnosis.findings import Verdict
@@ -56,6 +61,37 @@ def test_each_kind_of_failure_has_its_own(
     said = capsys.readouterr().err
     assert said.startswith("presence run: ")
     assert str(error) in said
+
+
+@pytest.mark.parametrize("columns", [None, 40, 60, 80, 200])
+def test_what_went_wrong_fits_the_terminal_and_elsewhere_each_line_is_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int | None
+) -> None:
+    problems = [
+        "store.key_file: /etc/presence/store.key is missing: take it from the consent service",
+        "notice.review_by is no day: give the day by which the notice is reviewed, year-month-day",
+    ]
+    fails_with(monkeypatch, ConfigurationError(problems))
+    monkeypatch.setattr(cli, "columns_of", lambda _stream: columns)
+    assert main(RUN) == ExitCode.CONFIG
+    said = capsys.readouterr().err
+    lines = said.splitlines()
+    whole = ["presence run: the configuration cannot be used:", *problems]
+    assert (lines == whole) == (columns in (None, 200))
+    assert max(map(len, lines)) <= (columns or 200)
+    assert " ".join(said.split()) == " ".join(whole)
+    begins = [line.split()[0] for line in lines if not line.startswith("  ")]
+    assert begins == [line.split()[0] for line in whole]
+
+
+def test_the_width_is_that_of_the_terminal_on_which_it_is_told() -> None:
+    controller, terminal = pty.openpty()
+    with os.fdopen(terminal, "w") as stream:
+        for there, used in ((60, 60), (20, 40), (200, 80), (0, 80)):
+            termios.tcsetwinsize(terminal, (24, there))
+            assert columns_of(stream) == used
+    os.close(controller)
+    assert columns_of(StringIO()) is None
 
 
 def test_a_fault_of_the_program_is_no_verdict(
