@@ -72,6 +72,10 @@ class VerifiedList:
     """
     digest: str = ""
     """SHA-256 of the plain file, or of the signed list's manifest, for the audit log."""
+    notice: str = ""
+    """The version of the privacy notice that the list says customers are shown; empty where it
+    says none. As it came: whoever shows it leaves out what does not print.
+    """
     root_version: int = 0
     """Of the signed root that vouches for it (TUF), for the audit log; 0: nobody signed it."""
 

@@ -1,6 +1,7 @@
 """`presence check`, the consent list: as `presence run` would find it now."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from presence.edges.sqlite.spoilt import state_of
 from presence.edges.sqlite.store import CONSENTS, ConsentStore
 from presence.errors import ClockUnreadable, ConsentListError, StorageError
 
+MOST_LETTERS: Final = 64
+"""Of a notice's version."""
+
 
 def look_at_list(settings: Settings) -> Iterator[Finding]:
     yield from _memory(settings)
@@ -32,6 +36,7 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield _freshness(found, settings, synchronised=disciplined)
+    yield from _shown_notice(found, settings)
     if found.refused:
         number = sum(found.refused.values())
         yield Finding(
@@ -45,6 +50,19 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
             "window keys", Verdict.WARN, f"{_entries(without)} cannot be recognised now", next_step
         )
     yield from _shared_keys(keys)
+
+
+def _shown_notice(found: FoundList, settings: Settings) -> Iterator[Finding]:
+    """Customers agree to what they were shown: the sign at the door must say the same."""
+    shown = "".join(letter for letter in found.notice if letter.isprintable())[:MOST_LETTERS]
+    if found.notice and found.notice != settings.notice.id:
+        yield Finding(
+            "shown notice",
+            Verdict.WARN,
+            f"customers agree to {shown}, and this gateway names {settings.notice.id}",
+            "put up the sign of that version and set notice.id; or, where this gateway is ahead, "
+            "the consent service names it: `presence consents settings --notice`",
+        )
 
 
 def _entries(number: int) -> str:

@@ -43,6 +43,8 @@ class FoundList:
     complaints: Sequence[str]
     server: Moment | None = None
     """What the list's server said that the time is."""
+    notice: str = ""
+    """See VerifiedList."""
 
 
 def look_up_list(settings: Settings) -> FoundList:
@@ -78,7 +80,13 @@ def _signed(settings: Settings) -> FoundList:
             f"{settings.consent.repository}: changed while it was read; try again"
         )
     return FoundList(
-        found.header, found.indexed, found.entries, found.refused, found.complaints, found.server
+        found.header,
+        found.indexed,
+        found.entries,
+        found.refused,
+        found.complaints,
+        found.server,
+        found.notice,
     )
 
 

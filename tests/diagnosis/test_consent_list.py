@@ -10,7 +10,10 @@ import pytest
 
 from presence import assembly
 from presence.cli import main
+from presence.config import load_settings
 from presence.core.consent.segments import WHOLE, keys_path, pack
+from presence.diagnosis.consent_list import look_at_list
+from presence.diagnosis.findings import Verdict
 from presence.errors import ClockUnreadable
 from presence.simulation.local_broker import free_port
 from tests.support.builders import ANNA, BERIT, base64url, window_keys
@@ -133,6 +136,28 @@ async def test_entries_that_share_a_key_are_warned_of_in_a_plain_list(tmp_path: 
     assert (await shared(shop)) == ("WARN", "2 entries share a key")
     shop.publish_list([anna, berit, carl])
     assert (await shared(shop)) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        ("fi-2026-03", None),
+        ("", None),
+        ("fi-2026-09", "customers agree to fi-2026-09, and this gateway names "),
+        ("fi\x1b[2J2027", "customers agree to fi[2J2027, and this gateway names "),
+    ],
+)
+def test_another_notice_than_the_one_that_customers_agree_to_is_warned_of(
+    shop: Shop, repository: Repository, shown: str, told: str | None
+) -> None:
+    repository.notice = shown
+    repository.publish()
+    looked = look_at_list(load_settings(shop.config))
+    found = [each for each in looked if each.name == "shown notice"]
+    assert [(each.verdict, each.found) for each in found] == (
+        [] if told is None else [(Verdict.WARN, f"{told}fi-2026-03")]
+    )
+    assert all("notice.id" in each.next_step for each in found)
 
 
 async def shared(shop: Shop) -> tuple[str, str] | None:

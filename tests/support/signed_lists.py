@@ -106,6 +106,7 @@ class Repository:
         """Since the base."""
         self.files: dict[str, bytes] = {}
         self.manifest_changes: dict[str, Any] = {}
+        self.notice = "fi-2026-03"
         self.approval_key = Ed25519PrivateKey.generate()
         self.approved_by = ""
         root = Root(expires=_in(days=365), consistent_snapshot=True)
@@ -208,7 +209,7 @@ class Repository:
         return write_manifest(
             Manifest(
                 header,
-                "fi-2026-03",
+                self.notice,
                 self.epoch,
                 self.base_seq,
                 self.shards,

@@ -207,6 +207,7 @@ class SignedList:
             server=proof.server,
             revocation_keys=revocation_keys,
             digest=digest.hex(),
+            notice=manifest.notice,
             root_version=proof.versions.root,
         )
 
