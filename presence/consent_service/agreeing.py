@@ -20,7 +20,7 @@ from presence.errors import ConsentServiceError
 NOTHING: Final[frozenset[str]] = frozenset()
 
 
-class Added(msgspec.Struct, frozen=True, kw_only=True):
+class Added(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ref: bytes
     version: int
     identity_key: bytes

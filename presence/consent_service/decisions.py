@@ -12,7 +12,6 @@ takes away.
    refusal.
 """
 
-import hmac
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ import msgspec
 
 from presence.consent_service.agreeing import Added, agree, narrowed, ref_text, refuse_late
 from presence.consent_service.list_settings import ListSettings
+from presence.consent_service.pseudonyms import Pseudonyms
 from presence.consent_service.register import AtHand, Register, Registered, State
 from presence.consent_service.rights import (
     EVERYTHING,
@@ -39,8 +39,6 @@ from presence.core.encoding import KEY_BYTES
 from presence.errors import ConsentServiceError
 
 MOST_DOUBTS: Final = 4096
-REFS_KEPT: Final = 32_768
-"""An import asks three times for each."""
 
 
 class Decisions:
@@ -55,8 +53,9 @@ class Decisions:
         self.clock = clock
         self.list_name = str(register.fact("list"))
         self._service_key = service_key
+        self._pseudonyms = Pseudonyms(service_key, self.list_name)
         self._use(ListSettings.of(register))
-        self.ref_of: Callable[[str], bytes] = lru_cache(maxsize=REFS_KEPT)(self._ref_of)
+        self.ref_of: Callable[[str], bytes] = self._pseudonyms.ref
         """Of a customer's id: random to everyone without the service key, another in each list."""
 
     def _use(self, settings: ListSettings) -> None:
@@ -75,10 +74,6 @@ class Decisions:
     def doubtful_categories(self, categories: Iterable[str]) -> list[str]:
         """What looks like a mistake, one sentence each."""
         return list(doubtful_categories(categories, self.settings.parents))
-
-    def _ref_of(self, name: str) -> bytes:
-        content = b"presence ref v1\0" + self.list_name.encode() + b"\0" + name.encode()
-        return hmac.digest(self._service_key, content, "sha256")[:8]
 
     def add(self, wish: Wish) -> Added:
         """Take up an agreement, or renew it. Raises ConsentServiceError."""
@@ -256,7 +251,8 @@ class Decisions:
         identity_key = self._identity_key(wish, ref, known, at_hand)
         decided_s = now_s if wish.decided_s is None else wish.decided_s
         told, audiences = self.settings.told(wish, decided_s), self.settings.audiences
-        keys = {name: self._pairwise_key(wish.person or wish.id, name) for name in told}
+        pairwise_key, person = self._pseudonyms.pairwise_key, wish.person or wish.id
+        keys = {name: pairwise_key(person, name) for name in told}
         before = known.version if known else 0
         agreed = agree(wish, ref, keys, taken, known, audiences=audiences, now_s=now_s)
         notice = self.settings.notice_of(wish, decided_s)
@@ -310,10 +306,6 @@ class Decisions:
 
     def _lost(self, before: Consent, after: Consent) -> tuple[RevokedRights, ...]:
         return rights_lost(before, after, self.settings.audiences, self.clock())
-
-    def _pairwise_key(self, person: str, audience: str) -> bytes:
-        content = b"presence pairwise v1\0" + audience.encode() + b"\0" + person.encode()
-        return hmac.digest(self._service_key, content, "sha256")[:KEY_BYTES]
 
     def _active(self, name: str) -> tuple[Registered, Consent]:
         known = self.register.get(self.ref_of(name))

@@ -13,7 +13,6 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -55,6 +54,10 @@ MAX_LINE_CHARS: Final = 65_536
 MAX_SUBJECT_CHARS: Final = 256
 LOUDNESSES: Final = {str(n): n for n in range(0, MAX_LOUDNESS_DB + 1, LOUDNESS_STEP_DB)}
 _FLAGS: Final = frozenset(Flag)
+_TEXTS: Final = frozenset({str, type(None)})
+"""What a column of CSV is, or where there is none."""
+_BETWEEN: Final = "\0"
+"""No word can hold it."""
 _KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
 _SECONDS: Final = re.compile(r"\d{1,10}(\.\d+)?")
 
@@ -97,6 +100,8 @@ class LineWords(msgspec.Struct, frozen=True, array_like=True, gc=False):
     loudness_db: int | None
     """None: the line does not say."""
     is_purpose: bool
+    text: str
+    """The columns that say it, for `words_of`."""
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -139,17 +144,16 @@ def rows_of_csv(
         raise BadLine(f"the first line names {', '.join(twice)} twice")
     while True:
         try:
-            row = next(reader)
-        except StopIteration:
-            return
+            for row in reader:
+                if row:
+                    named: dict[str | None, Any] = dict(zip(names, row, strict=False))
+                    if len(row) > len(names):
+                        named[None] = row[len(names) :]
+                    yield reader.line_num, named  # type: ignore[misc]
         except csv.Error:
             yield reader.line_num, {}
-            continue
-        if row:
-            named: dict[str | None, Any] = dict(zip(names, row, strict=False))
-            if len(row) > len(names):
-                named[None] = row[len(names) :]
-            yield reader.line_num, named  # type: ignore[misc]
+        else:
+            return
 
 
 def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -165,28 +169,30 @@ def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, 
 
 def parse_line(row: Mapping[str, Any]) -> Line:
     """Raises BadLine."""
-    columns = [
-        value.strip() if type(value) is str else _text(value) for value in map(row.get, COLUMNS)
-    ]
+    columns = [*map(row.get, COLUMNS)]
+    if not _TEXTS.issuperset(map(type, columns)):
+        columns = [*map(_text, columns)]
     subject, purpose, value, decided, notice, until, key, *rest = columns
-    said = _said((purpose, value, notice, *rest))
-    if (
-        said is not None
-        and 0 < len(subject) <= MAX_SUBJECT_CHARS
-        and subject.isprintable()
-        and None not in row
-        and (until or said.value is not Value.GIVEN or not said.is_purpose)
-    ):
-        with suppress(ValueError):
-            until_s = parse_time(until) if until else None
-            identity_key = parse_identity_key(key) if key else b""
-            return Line(subject, said, parse_time(decided), until_s, identity_key)
+    said = _said(purpose, value, notice, *rest)
+    if said is not None and subject and decided and None not in row:
+        subject, until, key = subject.strip(), until and until.strip(), key and key.strip()
+        if (
+            0 < len(subject) <= MAX_SUBJECT_CHARS
+            and subject.isprintable()
+            and (until or said.value is not Value.GIVEN or not said.is_purpose)
+        ):
+            try:
+                until_s = parse_time(until) if until else None
+                identity_key = parse_identity_key(key) if key else b""
+                return Line(subject, said, parse_time(decided.strip()), until_s, identity_key)
+            except ValueError:
+                pass  # told below, with whatever else is wrong
     return _slowly(row, columns)
 
 
-def _slowly(row: Mapping[str, Any], columns: list[str]) -> Line:
+def _slowly(row: Mapping[str, Any], columns: list[str | None]) -> Line:
     """Raises BadLine with all that is wrong; the line where there is nothing."""
-    named = dict(zip(COLUMNS, columns, strict=True))
+    named = dict(zip(COLUMNS, map(_text, columns), strict=True))
     problems = _problems(named)
     if any(map(_text, row.get(None) or ())):  # type: ignore[call-overload]
         problems.append("more columns than the first line names")
@@ -197,9 +203,10 @@ def _slowly(row: Mapping[str, Any], columns: list[str]) -> Line:
 
 
 @lru_cache(maxsize=4096)
-def _said(columns: tuple[str, ...]) -> LineWords | None:
+def _said(*columns: str | None) -> LineWords | None:
     """Of purpose, value and what stands beside them; None where one of them cannot be read."""
-    purpose, value, notice, stores, explicit, flags, loudness_db = columns
+    texts = [*map(_text, columns)]
+    purpose, value, notice, stores, explicit, flags, loudness_db = texts
     known, several = WORDS.get(value.lower()), _several(flags)
     if (
         known is None
@@ -220,7 +227,17 @@ def _said(columns: tuple[str, ...]) -> LineWords | None:
         frozenset(map(Flag, several)),
         LOUDNESSES.get(loudness_db),
         purpose in PURPOSES,
+        _BETWEEN.join(texts),
     )
+
+
+@lru_cache(maxsize=4096)
+def words_of(text: str) -> LineWords:
+    """Of `LineWords.text`. Raises ValueError."""
+    said = _said(*text.split(_BETWEEN))
+    if said is None:
+        raise ValueError("not the words of a line")
+    return said
 
 
 def _are_stores(stores: tuple[str, ...]) -> bool:

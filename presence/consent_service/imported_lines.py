@@ -9,7 +9,6 @@ register write page after page. What a buffer holds is written when it is full: 
 writes no file at all, and no file outlives the process, however it ends.
 """
 
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,20 +17,28 @@ from typing import IO, Final, NamedTuple, Self
 import msgspec
 import numpy as np
 
-from presence.consent_service.import_lines import Line, Value
+from presence.consent_service.import_lines import Line, Value, words_of
 from presence.errors import ConsentServiceError
 
 FULL_BYTES: Final = 1 << 16
-_LENGTH: Final = struct.Struct(">I")
+_ARRAY: Final = b"\xdd"
+"""MessagePack: an array of as many as the next four bytes say."""
 
 
 class StagedLine(msgspec.Struct, array_like=True, gc=False):
     ref: bytes
     number: int
     subject: str
-    line: Line | None
-    """None where it cannot be used."""
     objects: bool
+    words: str
+    """As `words_of` takes them; empty where the line cannot be used."""
+    decided_s: float
+    until_s: float | None
+    identity_key: bytes
+
+    @property
+    def gives(self) -> bool:
+        return bool(self.words) and words_of(self.words).value is Value.GIVEN
 
 
 class Customer(NamedTuple):
@@ -43,8 +50,8 @@ class Customer(NamedTuple):
     objects: bool
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(StagedLine).decode
+_encode_into = msgspec.msgpack.Encoder().encode_into
+_decode = msgspec.msgpack.Decoder(list[StagedLine]).decode
 
 
 class ImportedLines:
@@ -57,6 +64,7 @@ class ImportedLines:
         self._ref_of = ref_of
         self._last = "", b""
         self._buffers = [bytearray() for _ in range(256)]
+        self._counts = [0] * 256
         self._files: dict[int, IO[bytes]] = {}
         self._keys, self._refs = bytearray(), bytearray()
         """Halves of the keys that lines give, and whose they are."""
@@ -74,15 +82,19 @@ class ImportedLines:
         if self._last[0] != subject:
             self._last = subject, self._ref_of(subject)
         ref = self._last[1]
-        if line is not None and line.identity_key and _gives(line):
-            self._keys += line.identity_key[:8]
-            self._refs += ref
-        row = _encode(StagedLine(ref, number, subject, line, objects))
-        buffer = self._buffers[ref[0]]
-        buffer += _LENGTH.pack(len(row))
-        buffer += row
+        words, decided_s, key = "", 0.0, b""
+        if line is not None:
+            words, decided_s, key = line.said.text, line.decided_s, line.identity_key
+            if key and line.said.value is Value.GIVEN:
+                self._keys += key[:8]
+                self._refs += ref
+        part = ref[0]
+        buffer = self._buffers[part]
+        until_s = None if line is None else line.until_s
+        _encode_into((ref, number, subject, objects, words, decided_s, until_s, key), buffer, -1)
+        self._counts[part] += 1
         if len(buffer) >= self._full_bytes:
-            self._write(ref[0])
+            self._write(part)
 
     def spoil(self, subject: str, number: int) -> None:
         """This line cannot be used after all."""
@@ -96,9 +108,8 @@ class ImportedLines:
         brought: dict[bytes, list[tuple[str, int]]] = {}
         for part in range(256):
             for kept in self._part(part):
-                line = kept.line
-                if line is not None and line.identity_key[:8] in doubted and _gives(line):
-                    brought.setdefault(line.identity_key, []).append((kept.subject, kept.number))
+                if kept.identity_key[:8] in doubted and kept.gives:
+                    brought.setdefault(kept.identity_key, []).append((kept.subject, kept.number))
         for several in brought.values():
             if len({subject for subject, _ in several}) > 1:
                 yield sorted(several, key=lambda each: each[1])
@@ -106,19 +117,19 @@ class ImportedLines:
     def customers(self) -> Iterator[Customer]:
         """In the order of their refs."""
         for part in range(256):
-            of_customer: dict[tuple[bytes, str], list[StagedLine]] = {}
+            of_customer: dict[str, list[StagedLine]] = {}
             for kept in self._part(part):
-                of_customer.setdefault((kept.ref, kept.subject), []).append(kept)
+                of_customer.setdefault(kept.subject, []).append(kept)
             self._forget(part)
-            for of in sorted(of_customer):
-                yield self._customer(of[1], of_customer[of])
+            for several in sorted(of_customer.values(), key=_place):
+                yield self._customer(several)
 
-    def _customer(self, subject: str, several: list[StagedLine]) -> Customer:
+    def _customer(self, several: list[StagedLine]) -> Customer:
+        subject = several[0].subject
         lines = [
-            kept.line
+            Line(subject, words_of(kept.words), kept.decided_s, kept.until_s, kept.identity_key)
             for kept in several
-            if kept.line is not None
-            and not (self._spoilt and (subject, kept.number) in self._spoilt)
+            if kept.words and not (self._spoilt and (subject, kept.number) in self._spoilt)
         ]
         number = several[0].number if len(lines) == len(several) else 0
         objects = True in [kept.objects for kept in several]
@@ -135,20 +146,17 @@ class ImportedLines:
         twice = (keys[1:] == keys[:-1]) & (refs[1:] != refs[:-1])
         return {key.tobytes() for key in keys[1:][twice]}
 
-    def _part(self, part: int) -> Iterator[StagedLine]:
+    def _part(self, part: int) -> list[StagedLine]:
         """In the order in which they came."""
+        count = self._counts[part].to_bytes(4, "big")
         try:
             file = self._files.get(part)
             if file is not None:
                 file.seek(0)
-            data = memoryview((file.read() if file is not None else b"") + self._buffers[part])
+            kept = b"" if file is None else file.read()
         except OSError as error:
             raise self._told(error) from error
-        place = 0
-        while place < len(data):
-            end = place + _LENGTH.size + _LENGTH.unpack_from(data, place)[0]
-            yield _decode(data[place + _LENGTH.size : end])
-            place = end
+        return _decode(b"".join((_ARRAY, count, kept, self._buffers[part])))
 
     def _write(self, part: int) -> None:
         try:
@@ -161,6 +169,7 @@ class ImportedLines:
 
     def _forget(self, part: int) -> None:
         self._buffers[part].clear()
+        self._counts[part] = 0
         if part in self._files:
             self._files.pop(part).close()
 
@@ -168,5 +177,5 @@ class ImportedLines:
         return ConsentServiceError(f"{self._directory}: {error.strerror}: is the disk full?")
 
 
-def _gives(line: Line) -> bool:
-    return line.value is Value.GIVEN
+def _place(several: list[StagedLine]) -> tuple[bytes, str]:
+    return several[0].ref, several[0].subject

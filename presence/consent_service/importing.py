@@ -17,12 +17,19 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from presence.consent_service.agreeing import ref_text
-from presence.consent_service.import_lines import COLUMNS, BadLine, Line, Value, parse_line
+from presence.consent_service.import_lines import (
+    COLUMNS,
+    BadLine,
+    Line,
+    Value,
+    parse_line,
+    words_of,
+)
 from presence.consent_service.imported_lines import ImportedLines
 from presence.consent_service.locking import alone
 from presence.consent_service.service import ConsentService
@@ -101,51 +108,77 @@ def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpos
     """
     newest = _newest(lines)
     presence = newest.get(Purpose.PRESENCE)
-    if presence is None or presence.value is not Value.GIVEN:
+    if presence is None or presence.said.value is not Value.GIVEN:
         return None
-    given = [line for line in newest.values() if line.value is Value.GIVEN]
-    of_purposes = [line for line in given if line.said.is_purpose]
-    categories = [line for line in given if not line.said.is_purpose]
-    flags = _flags(newest.values(), presence)
+    every = newest.values()
+    agreed = _agreed(tuple([line.said.text for line in every]), group, frozenset(audiences.items()))
+    of_purposes = [newest[purpose] for purpose in agreed.purposes]
     start_s = max([line.decided_s for line in of_purposes])
-    agreed = frozenset([PURPOSE_OF[line.purpose] for line in of_purposes])
+    categories: dict[str, float | None] = {}
+    for category in agreed.categories:
+        until_s = newest[category].until_s
+        if not until_s or until_s > start_s:
+            categories[category] = until_s
     return Wish(
         id=presence.subject,
-        purposes=agreed,
+        purposes=agreed.purposes,
         not_before_s=start_s,
         not_after_s=min([line.until_s or 0.0 for line in of_purposes]),
-        scope=_scope(presence.said.stores or (group,)),
-        categories={
-            line.purpose: line.until_s
-            for line in categories
-            if (line.until_s or start_s + 1) > start_s
-        },
-        explicit=frozenset([line.purpose for line in categories if line.said.explicit]),
-        refused=frozenset([what for what, line in newest.items() if line.value is Value.NOT_GIVEN]),
-        flags=flags,
-        audiences=audiences_of(agreed, flags, audiences),
-        identity_key=next(
-            (line.identity_key for line in newest.values() if line.identity_key), b""
-        ),
-        loudness_db=_loudness_db(newest.values()),
-        decided_s=max([line.decided_s for line in newest.values()]),
+        scope=agreed.scope,
+        categories=categories,
+        explicit=agreed.explicit,
+        refused=agreed.refused,
+        flags=agreed.flags,
+        audiences=agreed.audiences,
+        identity_key=next((line.identity_key for line in every if line.identity_key), b""),
+        loudness_db=agreed.loudness_db,
+        decided_s=max([line.decided_s for line in every]),
         said_s={what: line.decided_s for what, line in newest.items()},
         notice=presence.said.notice,
     )
 
 
-def _flags(lines: Iterable[Line], presence: Line) -> frozenset[Flag]:
-    flags = frozenset({Flag.EXPLICIT}) if presence.said.explicit else frozenset[Flag]()
-    for line in lines:
-        if line.said.flags:
-            flags |= line.said.flags
-    return flags
+class _Agreed(NamedTuple):
+    """What all customers agree to whose lines differ in times and keys alone."""
+
+    purposes: frozenset[Purpose]
+    categories: tuple[str, ...]
+    explicit: frozenset[str]
+    refused: frozenset[str]
+    flags: frozenset[Flag]
+    scope: Scope
+    audiences: tuple[str, ...]
+    loudness_db: int | None
 
 
-def _loudness_db(lines: Iterable[Line]) -> int | None:
-    """Of two the larger: it only takes away."""
-    said = [line.said.loudness_db for line in lines if line.said.loudness_db is not None]
-    return max(said, default=None)
+@lru_cache(maxsize=4096)
+def _agreed(
+    texts: tuple[str, ...], group: str, audiences: frozenset[tuple[str, Purpose]]
+) -> _Agreed:
+    """`texts`: of the newest line on each word (`LineWords.text`), `presence` given among them."""
+    every = [words_of(text) for text in texts]
+    given = [said for said in every if said.value is Value.GIVEN]
+    purposes = frozenset([PURPOSE_OF[said.purpose] for said in given if said.is_purpose])
+    presence = next(said for said in given if said.purpose == Purpose.PRESENCE)
+    flags = frozenset[Flag]().union(*[said.flags for said in every])
+    if presence.explicit:
+        flags |= {Flag.EXPLICIT}
+    stores = presence.stores or (group,)
+    return _Agreed(
+        purposes=purposes,
+        categories=tuple([said.purpose for said in given if not said.is_purpose]),
+        explicit=frozenset(
+            [said.purpose for said in given if said.explicit and not said.is_purpose]
+        ),
+        refused=frozenset([said.purpose for said in every if said.value is Value.NOT_GIVEN]),
+        flags=flags,
+        scope=Scope(frozenset(), chain_wide=True) if stores == ("*",) else Scope(frozenset(stores)),
+        audiences=audiences_of(purposes, flags, dict(audiences)),
+        # Of two the larger: it only takes away.
+        loudness_db=max(
+            [said.loudness_db for said in every if said.loudness_db is not None], default=None
+        ),
+    )
 
 
 def audiences_of(
@@ -208,13 +241,12 @@ class _Taking:
                 self.done.bad.append((number, str(added)))
                 self._take_away(lines)
             else:
-                over = sum(
-                    until_s is not None and until_s <= now_s for until_s in wish.categories.values()
-                )
+                ends_s = [until_s for until_s in wish.categories.values() if until_s is not None]
                 self.done.added += 1
                 self.done.still_taken += bool(added.stays or added.paused)
-                self.done.over_categories += over
-                self.done.doubts.update(added.doubts)
+                self.done.over_categories += sum([until_s <= now_s for until_s in ends_s])
+                if added.doubts:
+                    self.done.doubts.update(added.doubts)
         self._batch.clear()
 
     def _take_away(self, lines: list[Line]) -> None:
@@ -240,19 +272,15 @@ class _Taking:
 def _newest(lines: Iterable[Line]) -> dict[str, Line]:
     newest: dict[str, Line] = {}
     for line in lines:
-        other = newest.get(line.purpose)
-        gives_less = line.value is not Value.GIVEN
-        if other is None or (line.decided_s, gives_less) > (
-            other.decided_s,
-            other.value is not Value.GIVEN,
-        ):
-            newest[line.purpose] = line
+        purpose = line.said.purpose
+        other = newest.get(purpose)
+        if other is None or _order(line) > _order(other):
+            newest[purpose] = line
     return newest
 
 
-@lru_cache(maxsize=4096)
-def _scope(stores: tuple[str, ...]) -> Scope:
-    return Scope(frozenset(), chain_wide=True) if stores == ("*",) else Scope(frozenset(stores))
+def _order(line: Line) -> tuple[float, bool]:
+    return line.decided_s, line.said.value is not Value.GIVEN
 
 
 def _stage(
@@ -278,7 +306,7 @@ def _stage(
             if error.subject:
                 staged.keep(error.subject, number, None, objects=error.objects)
         else:
-            staged.keep(line.subject, number, line, objects=line.value is Value.OBJECTED)
+            staged.keep(line.subject, number, line, objects=line.said.value is Value.OBJECTED)
         if done.lines % 1000 == 0:
             read(done.lines)
     read(done.lines)
@@ -292,7 +320,7 @@ def _usable(row: Mapping[str, Any], now_s: float) -> Line:
     line = parse_line(row)
     if line.decided_s <= now_s + AHEAD_S:
         return line
-    if line.value is Value.GIVEN:
+    if line.said.value is Value.GIVEN:
         raise BadLine(
             "timestamp lies in the future: is it local time without its offset?", line.subject
         )

@@ -104,9 +104,11 @@ class ListSettings:
 
     def notice_of(self, wish: Wish, decided_s: float) -> str:
         """What was shown to the customer, where the wish does not say it: what was shown then."""
+        if wish.notice:
+            return wish.notice
         when_s = wish.said_s.get(Purpose.PRESENCE, decided_s)
         shown = [one.notice for one in self.notices if one.since_s <= when_s]
-        return wish.notice or (shown[-1] if shown else "")
+        return shown[-1] if shown else ""
 
     def told(self, wish: Wish, decided_s: float) -> Iterator[str]:
         """The wish's audiences, less those that were named after the customer decided on their

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -22,7 +23,7 @@ MAX_SPAN_S: Final = 396 * 86_400
 """13 months: what gateways believe at most (R-07)."""
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class Wish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What somebody agrees to. Times are UTC seconds; a category's end of None is the consent's
     own.
     """
@@ -96,38 +97,56 @@ def _problems(wish: Wish, is_sensitive: Callable[[str], bool], now_s: float) -> 
         yield "the agreement is over already"
     if wish.decided_s is not None and wish.decided_s > now_s + AHEAD_S:
         yield "decided in the future: is it local time without its offset?"
-    if not wish.scope.chain_wide and not wish.scope.stores:
-        yield "no store: name one, or say that the agreement holds in the whole chain"
-    yield from [
-        f"{store[:40]!r} is no store such as fi-0042"
-        for store in sorted(wish.scope.stores)
-        if not is_store(store)
-    ]
-    if Purpose.PRESENCE not in wish.purposes:
-        yield "without the purpose `presence` nobody is recognised"
-    yield from no_categories(wish.refused.union(wish.categories) - PURPOSES)
-    if both := wish.refused.intersection([*wish.categories, *wish.purposes]):
-        yield f"{', '.join(sorted(both))}: given and refused at once"
-    if unasked := {*filter(is_sensitive, wish.categories)} - wish.explicit:
-        yield (
-            f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly "
-            "to each"
-        )
-    if any(
-        until_s is not None and math.floor(until_s) <= start_s
-        for until_s in wish.categories.values()
-    ):
-        yield "a category ends before the agreement begins"
+    yield from _word_problems(
+        wish.purposes,
+        wish.scope,
+        frozenset(wish.categories),
+        wish.explicit,
+        wish.refused,
+        is_sensitive=is_sensitive,
+    )
+    for until_s in wish.categories.values():
+        if until_s is not None and math.floor(until_s) <= start_s:
+            yield "a category ends before the agreement begins"
+            break
     if wish.notice and not is_notice(wish.notice):
         yield "the notice is a version such as fi-2026-03"
-    yield from _phone_problems(wish)
-
-
-def _phone_problems(wish: Wish) -> Iterator[str]:
     if wish.identity_key and len(wish.identity_key) != KEY_BYTES:
         yield f"an identity key has {KEY_BYTES} bytes, 32 hex digits"
     if wish.loudness_db is not None and not is_loudness(wish.loudness_db):
         yield f"loudness is {LOUDNESS_WORDS}"
+
+
+@lru_cache(maxsize=4096)  # customers of one import say the same few things
+def _word_problems(
+    purposes: frozenset[Purpose],
+    scope: Scope,
+    categories: frozenset[str],
+    explicit: frozenset[str],
+    refused: frozenset[str],
+    *,
+    is_sensitive: Callable[[str], bool],
+) -> tuple[str, ...]:
+    """What is wrong whatever the times are."""
+    problems: list[str] = []
+    if not scope.chain_wide and not scope.stores:
+        problems.append("no store: name one, or say that the agreement holds in the whole chain")
+    problems += [
+        f"{store[:40]!r} is no store such as fi-0042"
+        for store in sorted(scope.stores)
+        if not is_store(store)
+    ]
+    if Purpose.PRESENCE not in purposes:
+        problems.append("without the purpose `presence` nobody is recognised")
+    problems += no_categories(refused.union(categories) - PURPOSES)
+    if both := refused.intersection([*categories, *purposes]):
+        problems.append(f"{', '.join(sorted(both))}: given and refused at once")
+    if unasked := {*filter(is_sensitive, categories)} - explicit:
+        problems.append(
+            f"{', '.join(sorted(unasked))}: sensitive, so the customer must agree explicitly "
+            "to each"
+        )
+    return tuple(problems)
 
 
 def consent_of(
@@ -142,10 +161,15 @@ def consent_of(
     """The entry of a wish that was checked."""
     start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
     grants = tuple(
-        Grant(
-            category, start_s, min(end_s, math.floor(until_s or end_s)), category in wish.explicit
-        )
-        for category, until_s in sorted(wish.categories.items())
+        [
+            Grant(
+                category,
+                start_s,
+                min(end_s, math.floor(until_s)) if until_s else end_s,
+                category in wish.explicit,
+            )
+            for category, until_s in sorted(wish.categories.items())
+        ]
     )
     return Consent(
         ref=ref,

@@ -129,15 +129,15 @@ class Words:
             self.all.append(word)
         return number
 
-    def numbers(self, words: Iterable[str]) -> tuple[int, ...]:
-        return tuple(sorted(map(self.number, words)))
+    def numbers(self, words: frozenset[str]) -> tuple[int, ...]:
+        return tuple(sorted([self.number(word) for word in words])) if words else ()
 
 
 def encode_record(consent: Consent, words: Words) -> bytes:
     """The consent without its ref. Raises ValueError where a pairwise key has not 16 bytes, the
     consent no end, or its loudness no steps.
     """
-    if any(len(key) != KEY_BYTES for key in consent.pairwise_keys.values()):
+    if [key for key in consent.pairwise_keys.values() if len(key) != KEY_BYTES]:
         raise ValueError(f"a pairwise key has {KEY_BYTES} bytes")
     if consent.not_after_s == math.inf:
         raise ValueError("a consent without an end is none (R-07)")
@@ -154,16 +154,19 @@ def encode_record(consent: Consent, words: Words) -> bytes:
         None if paused_s == math.inf else math.ceil(paused_s),
         consent.objected,
         None if consent.scope.chain_wide else words.numbers(consent.scope.stores),
-        tuple(_row(grant, start_s, end_s, words) for grant in consent.grants),
+        tuple([_row(grant, start_s, end_s, words) for grant in consent.grants]),
         words.numbers(consent.refused_categories),
-        tuple(sorted((words.number(name), key) for name, key in consent.pairwise_keys.items())),
+        tuple(sorted([(words.number(name), key) for name, key in consent.pairwise_keys.items()])),
     )
     steps = consent.loudness_db // LOUDNESS_STEP_DB
-    return _encode(LoudRecord(*fields, steps) if steps else Record(*fields))
+    return _encode((*fields, steps) if steps else fields)
 
 
-def _row(grant: Grant, start_s: int, end_s: int, words: Words) -> GrantRow:
-    return GrantRow(
+def _row(
+    grant: Grant, start_s: int, end_s: int, words: Words
+) -> tuple[int, bool, int | None, int | None]:
+    """In the order of a GrantRow."""
+    return (
         words.number(grant.category),
         grant.explicit,
         math.ceil(grant.not_before_s) if grant.not_before_s > start_s else None,
