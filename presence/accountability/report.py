@@ -192,6 +192,9 @@ class EvidenceReport:
         if self.chain.problem:
             step = "keep a copy of the folder, and ask who had access: docs/operations.md"
             yield Finding(AUDIT, Verdict.FAIL, self.chain.problem, step)
+        elif not self.chain.lines:
+            step = "no gateway has run here, or somebody took it away: ask who had access"
+            yield Finding(AUDIT, Verdict.WARN, "there is none", step)
         else:
             yield Finding(AUDIT, Verdict.PASS, f"whole, {self.chain.lines:,} lines")
         yield self._same_settings()

@@ -59,6 +59,8 @@ def _show(directory: Path, time_zone: str | None) -> int:
 def _verify(directory: Path, options: argparse.Namespace) -> int:
     verdict = look_at(directory)
     problem = verdict.problem or _against_noted(directory, options.head)
+    if not verdict.lines and not problem:
+        problem = f"{directory}: no audit log: none has been begun here, or it was taken away"
     if options.quiet:
         return ExitCode.WARN if problem else ExitCode.OK
     head = f"{verdict.last.n}:{verdict.last.digest}"
@@ -70,8 +72,8 @@ def _verify(directory: Path, options: argparse.Namespace) -> int:
         )
     elif problem:
         print(
-            f"BROKEN  {problem}\n        → keep a copy of the folder, and ask who had access: "
-            "docs/operations.md"
+            f"{'BROKEN' if verdict.lines else 'MISSING':7} {problem}\n"
+            "        → keep a copy of the folder, and ask who had access: docs/operations.md"
         )
     else:
         print(f"whole: {counted(verdict.lines, 'line')}; head {head}")

@@ -100,7 +100,7 @@ def test_status_asks_the_gateway_whose_settings_are_named(
 
 
 @pytest.mark.parametrize(
-    ("command", "code"), [(["status", "--json"], 3), (["audit", "verify", "--json"], 0)]
+    ("command", "code"), [(["status", "--json"], 3), (["audit", "verify", "--json"], 1)]
 )
 def test_a_spoilt_file_does_not_hide_the_gateway_that_runs_on_without_it(
     command: list[str],

@@ -29,7 +29,7 @@ EXAMPLES: Final = (
 )
 EXITS: Final = {
     ExitCode.OK: "the chain is whole",
-    ExitCode.WARN: "it is not (the first broken line is named)",
+    ExitCode.WARN: "it is not (the first broken line is named), or there is no log",
     ExitCode.UNAVAILABLE: "the log cannot be read",
     ExitCode.CONFIG: "the configuration cannot be used",
 }

@@ -185,6 +185,8 @@ async def test_verify_says_whole_names_the_broken_line_and_knows_a_noted_head(
             log.note(applied(seq))
     verify = ["audit", "verify", "--state-dir", str(tmp_path)]
 
+    assert main(["audit", "verify", "--state-dir", str(tmp_path / "nothing")]) == 1
+    assert "MISSING" in capsys.readouterr().out, "nothing is not whole: somebody may have erased it"
     assert main([*verify, "--json"]) == 0
     head = json.loads(capsys.readouterr().out)["head"]
     assert main([*verify, "--head", head]) == 0
