@@ -119,13 +119,19 @@ class Course:
         self.at = self.last
         return True
 
-    def spare(self, doings: Collection[Doing]) -> None:
-        """No more parts that are of these kinds alone; those that were walked stay."""
-        for number in self.open:
-            if {act.doing for act in self.parts[number]} <= set(doings):
-                self.spared.add(number)
+    def spare(self, doings: Collection[Doing]) -> Sequence[str]:
+        """No more parts that are of these kinds alone; those that were walked stay. The kinds that
+        are walked no more from now on.
+        """
+        spared = [
+            number
+            for number in self.open
+            if {act.doing for act in self.parts[number]} <= set(doings)
+        ]
+        self.spared.update(spared)
         if self.at in self.spared:
             self._on()
+        return list(dict.fromkeys(act.title for number in spared for act in self.parts[number]))
 
     def round_is_over(self) -> int | None:
         """The last round of which nothing is open any more, from 0; None within the first."""

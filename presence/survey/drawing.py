@@ -1,5 +1,7 @@
-"""What the walk showed, as text of 80 columns: the side, both distributions, the error rates, the
-settings.
+"""What the walk showed, as text: the side, both distributions, the error rates, the settings.
+
+Pictures and tables take 80 columns. On a terminal that is narrower the pictures are left out, and
+the table becomes lines.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,20 +44,37 @@ TERMINAL_COLOURS: Final = {
 """One for each kind of walk, as in the report's pictures."""
 
 
+NARROW: Final = Sentence(
+    "The pictures need {columns} columns. Turn the tablet, or look at them in the page of "
+    "`--report`.",
+    columns=WIDTH + 2,
+)
+
+
 def walk_lines(tuned: Tuning, screen: Screen) -> Iterator[str]:
+    has_room = screen.width >= WIDTH
+    yield ""
+    if not has_room:
+        yield from _noted(NARROW, screen)
     if tuned.side is not None:
+        if has_room:
+            yield from _side(tuned.side, tuned.walks, screen)
+        yield from _noted(_side_note(tuned.side), screen)
         yield ""
-        yield from _side(tuned.side, tuned.walks, screen)
-    yield ""
-    yield from _distributions(tuned, screen)
-    yield ""
+    if has_room:
+        yield from _distributions(tuned, screen)
+        yield ""
     yield from _rates(Sentence("with the suggested settings"), tuned.assessed_new, screen)
     if tuned.changes():
         yield ""
         yield from _rates(Sentence("with the present settings"), tuned.assessed_now, screen)
     yield ""
     for note in RATE_NOTES:
-        yield from (f"  {line}" for line in wrapped(screen.language.say(note), WIDTH - 2))
+        yield from _noted(note, screen)
+
+
+def _noted(words: Sentence, screen: Screen) -> Iterator[str]:
+    yield from (f"  {line}" for line in wrapped(screen.language.say(words), screen.width - 2))
 
 
 def settings_lines(tuned: Tuning, screen: Screen) -> Iterator[str]:
@@ -100,12 +119,14 @@ def _side(side: Side, walks: Walks, screen: Screen) -> Iterator[str]:
         middle = f"{median(lead_db for _, lead_db in leads_db):+3.0f} dB"
         line = screen.coloured(_line_of(leads_db, screen), TERMINAL_COLOURS[doing])
         yield f"{name}{line}  {middle:{wide}}  {_peak(recorded, screen)}".rstrip()
-    note = Sentence(
+
+
+def _side_note(side: Side) -> Sentence:
+    return Sentence(
         "Neither in nor out: {offset_db:+.1f} dB. Typical peak at the door: {near_dbm:.0f} dBm.",
         offset_db=side.offset_db,
         near_dbm=side.near_dbm,
     )
-    yield from (f"  {line}" for line in wrapped(say(note), WIDTH - 2))
 
 
 def _line_of(leads_db: Sequence[tuple[float, float]], screen: Screen) -> str:
@@ -166,4 +187,16 @@ def _rates(title: Sentence, assessed: Assessment, screen: Screen) -> list[str]:
     for kind, rate in assessed.rates.items():
         rows.append((WORDS[kind], counted(rate), expected(rate), share(rate.any_phone)))
     rows.append((Sentence("found after the bell"), found_after(assessed), "", ""))
-    return columns((tuple(map(screen.language.say, row)) for row in rows), TABLE)
+    said = [tuple(map(screen.language.say, row)) for row in rows]
+    return columns(said, TABLE) if screen.width >= WIDTH else _lines_of(said, screen.width)
+
+
+def _lines_of(table: Sequence[tuple[str, ...]], width: int) -> list[str]:
+    """Its first row are the heads: a name, and below it what stands under each head."""
+    (title, *heads), *rows = table
+    lines = [f"  {title}"]
+    for name, *cells in rows:
+        under = [f"{head} {cell}" for head, cell in zip(heads, cells, strict=True) if cell]
+        said = [name, *cells[:1]] if len(under) == 1 else [name, ", ".join(under)]
+        lines += [f"    {line}" for line in wrapped(": ".join(said), width - 4)]
+    return lines

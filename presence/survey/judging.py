@@ -123,10 +123,13 @@ def judge_phone(
     fault: str = "",
 ) -> Result:
     """Are the test phones recognised, often enough, and each time that they send? The worst of
-    them decides.
+    them decides. Strong must be the first alone: the others are held at arm's length.
     """
     said = {number: list(each) for number, each in carried.readings(heard.phones).items()}
-    looks = [_look(carried.name(number), each, seconds) for number, each in said.items()]
+    looks = [
+        _look(carried.name(number), each, seconds, near=number == 1)
+        for number, each in said.items()
+    ]
     figures: dict[str, object] = {
         "test_phones_in_list": len(phones),
         "test_phones_heard": len(heard.phones),
@@ -162,7 +165,7 @@ class _Look:
     figures: Mapping[str, object]
 
 
-def _look(name: str, everything: Sequence[WalkReading], seconds: float) -> _Look:
+def _look(name: str, everything: Sequence[WalkReading], seconds: float, *, near: bool) -> _Look:
     readings = at_best_antenna(everything)
     per_s = len(readings) / seconds if seconds else 0.0
     strength = round(median(reading.rssi_dbm for reading in readings))
@@ -172,7 +175,7 @@ def _look(name: str, everything: Sequence[WalkReading], seconds: float) -> _Look
         verdict, step = Verdict.FAIL, NO_REPEATS_STEP
     elif per_s < SLOW_PER_S or gap_s > GAP_S:
         verdict, step = Verdict.WARN, SELDOM_STEP
-    elif strength < WEAK_DBM:
+    elif near and strength < WEAK_DBM:
         verdict, step = Verdict.WARN, WEAK_STEP
     figures = {
         "name": name,

@@ -225,10 +225,7 @@ class Session:
         self._looked.add(over)
         self._screen.reckons()
         tuned = await asyncio.to_thread(tune, self._walks(), self._settings.entry)
-        spared = enough(tuned) if isinstance(tuned, Tuning) else frozenset()
-        course.spare(spared)
-        if any(self._course.parts[number][0].round > over for number in course.spared):
-            kinds = dict.fromkeys(act.title for act in self._plan.walk if act.doing in spared)
+        if kinds := course.spare(enough(tuned) if isinstance(tuned, Tuning) else ()):
             sure = Sentence(
                 "Sure enough after round {round}, and walked no more: {kinds}.",
                 round=over + 1,

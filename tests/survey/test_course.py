@@ -42,6 +42,17 @@ def test_a_part_is_what_one_enter_starts() -> None:
     ]
 
 
+def test_only_what_is_walked_no_more_is_told_and_only_once() -> None:
+    """Who is sure of leaving still leaves, at the end of coming in."""
+    course = a_course()
+    sure = {Doing.WINDOW, Doing.PAST, Doing.LEAVE}
+    for _ in range(4):
+        course.keep(heard_of(course, 1.0))
+    assert course.spare(sure) == ["at the window", "walking past"]
+    assert course.spare(sure) == []
+    assert course.spare({*Doing}) == ["looking in", "coming in", "inside", "leaving"]
+
+
 def test_a_part_that_is_walked_again_replaces_the_old_one_and_the_next_open_one_follows() -> None:
     course = a_course()
     for began_s in (1.0, 2.0, 3.0):

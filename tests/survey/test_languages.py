@@ -12,7 +12,7 @@ import pytest
 
 from presence.language import LANGUAGES, TRANSLATED, Language, Sentence, language_named
 from presence.survey.course import WALK_KEYS, WALKED_KEYS, WalkKey
-from presence.survey.drawing import NAME, TABLE, settings_lines, walk_lines
+from presence.survey.drawing import NAME, NARROW, TABLE, settings_lines, walk_lines
 from presence.survey.guide import SurveyStep, broker_act, phone_act, radio_act, walk_acts
 from presence.survey.hearing import TestPhones
 from presence.survey.outcome import SurveyOutcome
@@ -21,6 +21,7 @@ from presence.survey.practice import PracticeDoor, practice
 from presence.survey.report import page
 from presence.survey.screen import LEAVE, READY, Screen
 from presence.survey.session import Session
+from presence.survey.shares import counted, expected
 from presence.survey.visit_plan import Plan
 from presence.survey.walking import WORDS
 from tests.support.surveys import EmptyShop, Technician, scan_test, tuned_by, walked
@@ -105,6 +106,23 @@ def test_figures_and_tables_have_room_for_their_words(code: str) -> None:
     drawn = [*walk_lines(tuned, screen), *settings_lines(tuned, screen)]
     assert max(map(len, drawn)) <= COLUMNS
     assert max(map(len, walk_lines(tuned_by(walked(side_db=1)), screen))) <= COLUMNS
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_on_a_narrow_terminal_every_figure_is_there_and_no_line_is_broken_by_the_terminal(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Screen, "width", 58)
+    screen = Screen(StringIO(), yes=True, language=language_named(code))
+    tuned = tuned_by(walked())
+    drawn = list(walk_lines(tuned, screen))
+    assert max(map(len, drawn)) <= 60
+    together = " ".join(" ".join(drawn).split())
+    for kind, rate in tuned.assessed_new.rates.items():
+        for words in (WORDS[kind], counted(rate), expected(rate)):
+            assert screen.language.say(words) in together
+    assert screen.language.say(NARROW) in together
+    assert screen.full not in together
 
 
 def offered(code: str, keys: Mapping[str, Sentence]) -> dict[str, str]:

@@ -494,6 +494,15 @@ def test_a_test_phone_is_judged_by_rate_repeats_and_strength(
     assert words in finding.next_step
 
 
+def test_the_second_phone_at_arms_length_may_be_weak() -> None:
+    phones, heard = heard_phone(-70)
+    weaker = [each._replace(rssi_dbm=-86) for each in next(iter(heard.phones.values()))]
+    heard.phones[b"another!"] = weaker
+    found = judge_phone(phones, heard, carrying(heard), 10, START_S)
+    assert [each["median_rssi_dbm"] for each in found.figures["phones"]] == [-70, -86]
+    assert found.finding.verdict is Verdict.PASS
+
+
 def test_a_packet_that_three_antennas_heard_is_one_packet() -> None:
     phones, heard = heard_phone(-60, every_s=4.9)
     for readings_of_one in heard.phones.values():
