@@ -11,7 +11,7 @@ from typing import Final
 import presence
 from presence.demo.story import AUDIENCE, CARS, CHAIN, GARDEN, STORE
 from presence.errors import BrokerError
-from presence.simulation.local_broker import START_S, LocalBroker, stop
+from presence.simulation.local_broker import START_S, LocalBroker, ending_with_us, stop
 
 OFFERS: Final = {CARS: "a free wheel change this week", GARDEN: "tulip bulbs, two bags for one"}
 
@@ -57,6 +57,7 @@ async def offer_engine(
     out, err = folder / "offers.log", folder / "errors.log"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
+            *ending_with_us(),
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stdout,

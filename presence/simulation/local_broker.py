@@ -3,7 +3,7 @@ block is left.
 
 mosquitto where it is installed, because it speaks MQTT 5; otherwise amqtt (extra `demo`), which
 speaks 3.1.1 only. Both run in a session of their own, so that Ctrl-C at the terminal reaches the
-gateway first and its `stopped` still finds a broker.
+gateway first and its `stopped` still finds a broker. Neither outlives whoever started it.
 """
 
 import asyncio
@@ -85,6 +85,14 @@ def find_mosquitto() -> Path | None:
     return None if found is None else Path(found)
 
 
+def ending_with_us() -> list[str]:
+    """What is put before a command so that it gets SIGTERM when this process is gone, also after a
+    SIGKILL (util-linux; a machine without it leaves its children then).
+    """
+    setpriv = shutil.which("setpriv")
+    return [] if setpriv is None else [setpriv, "--pdeathsig", "TERM", "--"]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -121,6 +129,7 @@ def _configured(mosquitto: Path, folder: Path, port: int) -> list[str]:
     config = folder / "mosquitto.conf"
     config.write_text(
         f"listener {port} {HOST}\nallow_anonymous true\npersistence false\nlog_dest stderr\n"
+        "user root\n"  # where root starts it: who changes their user is told of no parent's end
     )
     return [str(mosquitto), "-c", str(config)]
 
@@ -128,6 +137,7 @@ def _configured(mosquitto: Path, folder: Path, port: int) -> list[str]:
 async def _spawn(command: Sequence[str], log: Path) -> asyncio.subprocess.Process:
     with log.open("wb") as output:
         return await asyncio.create_subprocess_exec(
+            *ending_with_us(),
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=output,

@@ -13,7 +13,14 @@ from pathlib import Path
 from presence.cli.command import Parser
 from presence.cli.exit_codes import ExitCode
 from presence.errors import reason_of
-from presence.simulation.local_broker import answers, find_mosquitto, free_port, log_tail, stop
+from presence.simulation.local_broker import (
+    answers,
+    ending_with_us,
+    find_mosquitto,
+    free_port,
+    log_tail,
+    stop,
+)
 from scripts.dev_broker.store import AUDIENCE, CHAIN, ENGINE, GATEWAY, STORE, lay_out
 
 DESCRIPTION = f"""\
@@ -107,7 +114,7 @@ async def serve(folder: Path, options: argparse.Namespace) -> int:
     log = folder / "mosquitto.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            mosquitto, "-c", folder / "mosquitto.conf",
+            *ending_with_us(), mosquitto, "-c", folder / "mosquitto.conf",
             stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:

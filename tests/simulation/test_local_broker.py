@@ -1,8 +1,12 @@
 """The broker of the demo: either kind, and what is said when there is none."""
 
 import asyncio
+import errno
 import importlib.util
+import shutil
+import socket
 import stat
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +21,7 @@ from presence.telemetry import BrokerUnreachable
 from tests.support.brokers import needs_mosquitto
 from tests.support.fakes import RecordingTelemetry
 from tests.support.mqtt_parts import message, new_publisher, running
+from tests.support.scanners import until
 
 needs_amqtt = pytest.mark.skipif(
     importlib.util.find_spec("amqtt") is None,
@@ -67,6 +72,37 @@ async def test_the_broker_is_gone_when_the_block_raises(kind: Kind, protocol: Mq
         await anext(brokers)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(broker.host, broker.port)
+
+
+def refuses(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+
+
+STARTS_ONE = """
+import asyncio, sys
+from presence.simulation.local_broker import LocalBroker
+async def main():
+    async with LocalBroker.start(sys.argv[1]) as broker:
+        print(broker.port, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+@EITHER
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="no setpriv: apt install util-linux")
+async def test_the_broker_is_gone_when_whoever_started_it_was_killed(
+    kind: Kind, protocol: MqttProtocol
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STARTS_ONE, kind, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    process.kill()
+    await process.wait()
+    await until(lambda: refuses(port), 60)
 
 
 @EITHER
