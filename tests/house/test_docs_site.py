@@ -59,6 +59,13 @@ def test_a_page_that_fetches_from_elsewhere_is_found() -> None:
     assert not docs_hook.FOREIGN.search('<a href="https://msgpack.org">and <img src="a.png">')
 
 
+def test_the_search_works_from_a_disk_and_fetches_nothing_for_it() -> None:
+    assert "offline" in SITE["plugins"], "it brings the index as a script"
+    [shim] = SITE["extra"]["polyfills"]
+    assert "iframe-worker" in shim, "else the plugin names one on unpkg.com"
+    assert "IFrameWorker" in (ROOT / "docs" / shim).read_text(encoding="utf-8")
+
+
 class Page:
     """What MkDocs hands over of a page."""
 
