@@ -29,6 +29,7 @@ from presence.core.visit.crossings import CounterRefusal
 from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.host.audit import FILE_NAME
 from scripts.app_emulator.__main__ import main as emulator
+from scripts.app_emulator.__main__ import make_parser as emulators
 from tests.support.builders import START_S, consent
 from tests.support.command_line import commands_of
 from tests.support.json_answers import golden, judged, schema
@@ -50,8 +51,8 @@ FULL = replace(
 
 
 GOLDEN = (
-    *("app-emulator-show", "audit-verify", "check", "demo", "incident-export", "replay"),
-    *("scan-test", "status", "subject-report", "support-bundle"),
+    *("app-emulator-doorbell", "app-emulator-show", "audit-verify", "check", "demo"),
+    *("incident-export", "replay", "scan-test", "status", "subject-report", "support-bundle"),
 )
 ANSWERS = {("audit",): (("audit-verify", ""), ("audit-show", ""))}
 """Of commands whose schema has not their own name."""
@@ -72,15 +73,20 @@ def schemas_of(words: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def test_every_command_that_answers_in_json_has_a_schema_and_the_page_leads_to_it() -> None:
+    everything = (
+        *commands_of(parser()),
+        *commands_of(emulators(), ("app-emulator",)),
+    )
     asked = {
         words: command
-        for words, command in commands_of(parser())
+        for words, command in everything
         if "--json" in command._option_string_actions
     }
     page = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("## JSON")[2]
     page = page.partition("\n## ")[0]
     assert ("check",) in asked
     assert ("consents", "export") in asked
+    assert ("app-emulator", "doorbell") in asked
     for words in asked:
         for name, part in schemas_of(words):
             assert schema(name, part)["title" if not part else "$defs"], words

@@ -3,7 +3,6 @@ other side.
 """
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -52,6 +51,7 @@ from tests.support.builders import (
 )
 from tests.support.fake_advertising import a_bus
 from tests.support.fakes import FakeClock
+from tests.support.json_answers import golden, judged
 
 SERVICE = "5f0c1e52-7c3a-4f0e-9d3b-3f6f0f8b2a10"
 KEY = identity_key(ANNA)
@@ -307,9 +307,12 @@ async def test_each_answer_and_each_failure_is_a_line_of_json(
     assert await answer_all(rings, PHONE, OPTIONS) == 0
     assert await answer_all(Deaf(Gateway(clock), []), PHONE, OPTIONS) == 1
 
-    first, second = map(json.loads, capsys.readouterr().out.splitlines())
-    assert first["answered"]
-    assert (first["readings"], first["strongest_dbm"]) == (1, -58)
+    first, second = (
+        judged("app-emulator-doorbell", line) for line in capsys.readouterr().out.splitlines()
+    )
+    told = golden("app-emulator-doorbell")
+    times = ("first_heard_to_written_s", "link_s")
+    assert first == {**told, **{name: first[name] for name in times}}
     assert not second["answered"]
     assert "plug the adapter in" in second["trouble"]
 
