@@ -343,6 +343,19 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert "would be  made: /etc/systemd/system/presence.service" in said
 
 
+def test_a_dry_run_on_a_machine_without_systemd_says_what_would_be_done(tmp_path: Path) -> None:
+    for name in ("sh", "dirname", "readlink", "id", "mktemp", "rm", "cmp", "find", "grep", "sort",
+                 "sha256sum", "cat", "python3", "stat", "mountpoint"):  # fmt: skip
+        (tmp_path / name).symlink_to(shutil.which(name) or "/nothing")
+    done = subprocess.run(
+        [ROOT / "scripts" / "install", "--dry-run"],
+        capture_output=True, text=True, check=False, env={"PATH": str(tmp_path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "systemctl daemon-reload" in done.stdout
+    assert "nothing → nothing" not in done.stdout
+
+
 def test_uninstalling_keeps_settings_and_keys_and_purging_leaves_nothing(tmp_path: Path) -> None:
     install(tmp_path)
     for name in KEPT:
