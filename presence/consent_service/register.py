@@ -109,7 +109,8 @@ class Register:
             advice = (
                 "there is one already"
                 if create
-                else "no register: `presence consents init` makes one"
+                else "no register: name its folder with --directory, or `presence consents init` "
+                "makes one"
             )
             raise ConsentServiceError(f"{path}: {advice}")
         self.path = path

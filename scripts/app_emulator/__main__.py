@@ -19,6 +19,7 @@ from presence.cli.exit_codes import ExitCode
 from presence.core.recognition.identifiers import SLOT_S, ephemeral_identifier, slot_at
 from presence.core.recognition.loudness import LOSS_OF_1_M_DB
 from presence.core.recognition.ticks import TICK_S
+from presence.counting import counted
 from presence.edges.bluez.advertiser import Advertiser
 from presence.errors import RadioError, reason_of
 from presence.simulation.identity_keys import window_key
@@ -233,7 +234,10 @@ def _play(options: argparse.Namespace) -> int:
     else:
         with _text(options.file) as lines:
             count = write_lines(heard, lines)
-    print(f"app-emulator: {count} advertisements of {len(phones)} phones", file=sys.stderr)
+    print(
+        f"app-emulator: {counted(count, 'advertisement')} of {counted(len(phones), 'phone')}",
+        file=sys.stderr,
+    )
     return 0
 
 

@@ -81,8 +81,8 @@ QUESTIONS: Final = (
     ),
     Question(
         "--campaigns",
-        "Which categories may offers be about?",
-        "ap2:1551,ap2:1285",
+        "Which categories may offers be about? Numbers of the IAB Ad Product Taxonomy 2.0",
+        "ap2:1551 for vehicles, or several: ap2:1551,ap2:1285",
         campaigns,
     ),
     Question(
