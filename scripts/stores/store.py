@@ -21,7 +21,7 @@ from scripts.stores.shop import ShopFolder
 from scripts.stores.subscriber import subscribed
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_S = 60.0
+READY_S = 180.0
 """So long may all processes take to import and connect; on a loaded machine it is many seconds."""
 LEAD_S = 0.5
 """From the moment that all are ready to the first second of the shop."""

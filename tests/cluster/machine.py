@@ -107,3 +107,15 @@ async def port_answers(port: int, within_s: float) -> None:
                 writer.close()
                 return
             await asyncio.sleep(0.1)
+
+
+async def port_closes(port: int, within_s: float) -> None:
+    """A process that was killed answers until the kernel has taken it down."""
+    async with asyncio.timeout(within_s):
+        while True:
+            try:
+                _reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                return
+            writer.close()
+            await asyncio.sleep(0.1)

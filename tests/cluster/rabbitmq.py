@@ -6,7 +6,16 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from tests.cluster.machine import MACHINE, Node, address, port_answers, run, start, tell
+from tests.cluster.machine import (
+    MACHINE,
+    Node,
+    address,
+    port_answers,
+    port_closes,
+    run,
+    start,
+    tell,
+)
 
 NUMBERS = (1, 2, 3)
 BOOT_S = 120.0
@@ -98,6 +107,7 @@ class RabbitNode(Node):
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
+        await port_closes(self.port, BOOT_S)  # or the next cluster's test would take it for ready
 
 
 async def whole(nodes: list[RabbitNode]) -> None:
