@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import TypeVar
 
+from presence.language import Sentence
+
 E = TypeVar("E", bound=BaseException)
 
 
@@ -105,60 +107,64 @@ class CaptureError(PresenceError):
 class RadioFault(Enum):
     """Why the radio does not scan; the value is the next step for the technician."""
 
-    NO_BLUEZ = "bluetoothd does not answer on D-Bus: `systemctl start bluetooth`"
-    NO_ADAPTER = (
+    NO_BLUEZ = Sentence("bluetoothd does not answer on D-Bus: `systemctl start bluetooth`")
+    NO_ADAPTER = Sentence(
         "plug the adapter in, or name another in the settings: `presence check` prints the address "
         "and USB path of each"
     )
-    SHARED_NAME = (
+    SHARED_NAME = Sentence(
         "name each adapter once, and where two share an address by their USB paths: "
         "`presence check` prints them"
     )
-    POWERED_OFF = "the adapter is powered off: `bluetoothctl power on`, and look for rfkill"
-    BLOCKED = (
+    POWERED_OFF = Sentence(
+        "the adapter is powered off: `bluetoothctl power on`, and look for rfkill"
+    )
+    BLOCKED = Sentence(
         "the adapter is blocked by rfkill: `rfkill unblock bluetooth`, or the switch on the machine"
     )
-    DENIED = "D-Bus denies access to org.bluez: install the policy of systemd/ or run as its user"
-    UNSUPPORTED = (
+    DENIED = Sentence(
+        "D-Bus denies access to org.bluez: install the policy of systemd/ or run as its user"
+    )
+    UNSUPPORTED = Sentence(
         "BlueZ cannot scan in the mode of radio.mode: start `bluetoothd "
         "--experimental`, or choose `active`"
     )
-    CONTROLLER_FILTERS = (
+    CONTROLLER_FILTERS = Sentence(
         "this controller tells of each device once in a passive scan: choose `active`, or `auto`"
     )
-    BROKEN_PATTERNS = (
+    BROKEN_PATTERNS = Sentence(
         "BlueZ 5.69 and 5.70 match no service data in a passive scan: upgrade it, "
         "or choose `active`"
     )
-    CRASHING_PATTERNS = (
+    CRASHING_PATTERNS = Sentence(
         "this BlueZ can be killed by a long advertisement: upgrade it to 5.83, "
         "or choose `auto` or `active`"
     )
-    MONITOR_REFUSED = (
+    MONITOR_REFUSED = Sentence(
         "the kernel refuses a passive scan here: choose `auto` or `active`; "
         "bluetoothd's journal says why"
     )
-    NO_HELPER = (
+    NO_HELPER = Sentence(
         "radio.path needs `systemctl enable --now presence-radio.socket`; until then `kernel` "
         "hears by BlueZ, and `user-channel` nothing"
     )
-    KERNEL_REFUSES = (
+    KERNEL_REFUSES = Sentence(
         "the kernel gives no socket for this: `journalctl -u 'presence-radio@*'`; until then "
         "`kernel` hears by BlueZ, and `user-channel` nothing"
     )
-    ADAPTER_BUSY = (
+    ADAPTER_BUSY = Sentence(
         "bluetoothd holds this adapter, or it is still being set up: where nothing else needs "
         "bluetoothd, `systemctl mask --now bluetooth`; else `bluetoothctl power off`, and "
         "AutoEnable=false in /etc/bluetooth/main.conf"
     )
-    ADAPTER_TAKEN = (
+    ADAPTER_TAKEN = Sentence(
         "another program has this adapter for itself (a user channel): stop it, or name another "
         "adapter; of ours there may be a second gateway or a `presence check` just now"
     )
-    DEAF = (
+    DEAF = Sentence(
         "the radio hears nothing, and all milder steps were tried: we ask systemd to start us anew"
     )
-    OTHER = "see the message; `systemctl status bluetooth` tells more"
+    OTHER = Sentence("see the message; `systemctl status bluetooth` tells more")
 
 
 class RadioError(PresenceError):

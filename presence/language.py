@@ -6,6 +6,7 @@ catalogs that have them in others.
 
 A Sentence *is* its English, so whatever a program reads (JSON, records, logs) stays English without
 a thought of it. Only what is shown to a person is said in a language, and only as it is shown.
+Where a sentence goes through a file, it is taken apart, and put together by whoever shows it.
 The catalogs are in presence/locale; how they are made: CONTRIBUTING.md.
 """
 
@@ -21,6 +22,8 @@ SOURCE: Final = "en"
 TRANSLATED: Final = ("fi", "sv")
 LANGUAGES: Final = (SOURCE, *TRANSLATED)
 NAMES: Final = {"en": "English", "fi": "suomi", "sv": "svenska"}
+MOST_LETTERS: Final = 4000
+"""Of one value that is put together: a file with five mistakes has five sentences."""
 DECIMAL_COMMA: Final = str.maketrans({".": ",", ",": "\N{NO-BREAK SPACE}"})
 
 
@@ -44,6 +47,11 @@ class Sentence(str):
         """`number` chooses the form, and is `{number}` in it."""
         return cls(one, many, number=number, **values)
 
+    @classmethod
+    def again(cls, message: str, many: str, values: Mapping[str, Any]) -> Self:
+        """One that was taken apart."""
+        return cls(message, many, **values)
+
     def __copy__(self) -> Self:
         """It never changes; a copy by its letters would lose what it is made of."""
         return self
@@ -66,6 +74,74 @@ class Joined(Sentence):
 
 def _chosen(one: str, many: str, values: Mapping[str, Any]) -> str:
     return many if many and values["number"] != 1 else one
+
+
+def taken_apart(text: str) -> Any:
+    """As JSON can hold it: a text as it is, without what does not print."""
+    if isinstance(text, Joined):
+        return {"between": text.message, "parts": [*map(taken_apart, text.values["parts"])]}
+    if isinstance(text, Sentence):
+        values = {name: _held(value) for name, value in text.values.items()}
+        return {"message": text.message, "many": text.many, "values": values}
+    return "".join(letter for letter in text if _prints(letter))[:MOST_LETTERS]
+
+
+def put_together(value: Any) -> str:
+    """What was taken apart, whoever wrote it. Raises ValueError where a sentence is none of the
+    program's, or would write something else on a terminal than letters.
+    """
+    match value:
+        case str() if len(value) <= MOST_LETTERS and all(map(_prints, value)):
+            return value
+        case {"between": ": " | ", " | "; " | " " | "\n" as between, "parts": [*parts]}:
+            return Joined(between, map(put_together, parts))
+        case {"message": str(message), "many": str(many), "values": {**values}}:
+            return _sentence(
+                message,
+                put_together(many),
+                {str(name): _meant(each) for name, each in values.items()},
+            )
+        case _:
+            raise ValueError("neither a text nor a sentence")
+
+
+def _sentence(message: str, many: str, values: Mapping[str, Any]) -> Sentence:
+    ours = gettext.translation(DOMAIN, LOCALE, [TRANSLATED[0]])
+    ours.add_fallback(_Unknown())
+    try:
+        if many:
+            ours.ngettext(message, many, values["number"])
+        else:
+            ours.gettext(message)
+        return Sentence.again(message, many, values)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError("a sentence, or its values, are none of ours") from error
+
+
+class _Unknown(gettext.NullTranslations):
+    """Where a catalog has no such sentence."""
+
+    def gettext(self, message: str) -> str:
+        raise LookupError(message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        raise LookupError(msgid1, msgid2, n)
+
+
+def _held(value: Any) -> Any:
+    return value if type(value) in (int, float) else taken_apart(_text(value))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, Sentence) else str(value)
+
+
+def _meant(value: Any) -> Any:
+    return value if type(value) in (int, float) else put_together(value)
+
+
+def _prints(letter: str) -> bool:
+    return letter.isprintable() or letter == "\n"
 
 
 class Language(Formatter):

@@ -3,17 +3,21 @@
 import copy
 import gettext
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from presence.language import (
     ENGLISH,
+    LANGUAGES,
     Joined,
     Language,
     Sentence,
     language_asked,
     language_named,
+    put_together,
+    taken_apart,
 )
 
 
@@ -69,6 +73,62 @@ def test_a_copy_of_a_sentence_can_still_be_said(sentence: Sentence) -> None:
     for copied in (copy.deepcopy(sentence), copy.copy(sentence)):
         assert copied == sentence
         assert BACKWARDS.say(copied) == BACKWARDS.say(sentence)
+
+
+PARTS = Joined(
+    "; ",
+    (
+        Sentence("{heard} of the {carried} phones heard", heard=1, carried=2),
+        Sentence("{phone} left", phone=Sentence("phone {number}", number=2)),
+        Sentence.plural("{number} problem", "{number} problems", 3),
+        "00:1A",
+    ),
+)
+
+
+def test_a_sentence_that_went_through_a_file_can_still_be_said() -> None:
+    after = Sentence("found {median_s:.0f} s after the bell", median_s=7.5)
+    for sentence in (PARTS, "", "plain", after):
+        kept = json.loads(json.dumps(taken_apart(sentence)))
+        again = put_together(kept)
+        assert again == sentence
+        for code in LANGUAGES:
+            assert language_named(code).say(again) == language_named(code).say(sentence)
+
+
+def test_of_what_is_no_number_the_letters_go_through_a_file_and_none_that_does_not_print() -> None:
+    sentence = Sentence("report: {file}", file=Path("/srv/\x1b[2Jdoor.html"))
+    assert put_together(taken_apart(sentence)) == "report: /srv/[2Jdoor.html"
+    assert put_together(taken_apart("a\x07b\nc")) == "ab\nc"
+
+
+FORGED = (
+    None,
+    7,
+    ["never found"],
+    "\x1b[2J",
+    "x" * 4001,
+    {"message": "enter your password", "many": "", "values": {}},
+    {"message": "never found", "many": "", "values": []},
+    {"message": "never found", "many": "never", "values": {"number": 1}},
+    {"message": "never found", "values": {}},
+    {"message": "report: {file}", "many": "", "values": {}},
+    {"message": "report: {file}", "many": "", "values": {"file": "\x1b]0;\x07"}},
+    {"message": "report: {file}", "many": "", "values": {"file": ["a"]}},
+    {"message": "found {median_s:.0f} s after the bell", "many": "", "values": {"median_s": "x"}},
+    {"message": "{number} problem", "many": "{number} problems", "values": {}},
+    {"message": "{number} problem", "many": "{number} problems", "values": {"number": "x"}},
+    {"message": "{number} problem", "many": "\x1b{number}", "values": {"number": 2}},
+    {"message": "{number} problem", "many": "{number.real.x}", "values": {"number": 2}},
+    {"between": "\x1b[2J", "parts": ["a", "b"]},
+    {"between": "; ", "parts": "ab"},
+)
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=repr)
+def test_what_is_no_sentence_of_ours_is_not_put_together(forged: object) -> None:
+    with pytest.raises(ValueError, match=r"none of ours|neither"):
+        put_together(forged)
 
 
 def test_finnish_and_swedish_are_installed() -> None:

@@ -12,16 +12,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from presence.cli.command import columns_of
+from presence.cli.command import columns_of, language_of
 from presence.cli.exit_codes import ExitCode
 from presence.cli.findings import finding_lines
 from presence.config import Settings, load_settings
 from presence.config.rules import read_store_key, rules_of
 from presence.config.settings import HearingPath
 from presence.core.visit.opening_hours import OpeningHours
-from presence.counting import counted
 from presence.diagnosis.broker import look_at_broker
 from presence.diagnosis.consent_list import look_at_list
 from presence.diagnosis.doorbell import look_at_doorbell
@@ -36,6 +36,7 @@ from presence.edges.bluez.diagnosis import RadioAnswer, RadioVerdict, adapters_t
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.errors import ClockUnreadable, ConfigurationError
+from presence.language import Joined, Language, Sentence
 from presence.location import as_option
 
 NEED_ADAPTERS = (
@@ -51,28 +52,43 @@ ROOM_MIB = {Verdict.FAIL: 8, Verdict.WARN: 64}
 store's two.
 """
 
+DAYS: Final = (
+    Sentence("Mon"),
+    Sentence("Tue"),
+    Sentence("Wed"),
+    Sentence("Thu"),
+    Sentence("Fri"),
+    Sentence("Sat"),
+    Sentence("Sun"),
+)
+
 
 def start(options: argparse.Namespace) -> int:
+    language = language_of(options)
+
+    def told(finding: Finding) -> None:
+        if not options.json and not (options.quiet and finding.verdict is Verdict.PASS):
+            show(finding, language)
+
     if options.inside:
         findings = findings_inside()
-        for finding in () if options.json else findings:
-            _show(finding, quiet=options.quiet)
+        for finding in findings:
+            told(finding)
     else:
-        findings = asyncio.run(
-            findings_of(
-                options.config,
-                told=lambda finding: None if options.json else _show(finding, quiet=options.quiet),
-            )
-        )
+        findings = asyncio.run(findings_of(options.config, told=told))
     worst = max(finding.verdict for finding in findings)
     if options.json:
-        print(
-            json.dumps(
-                {"verdict": worst.name, "findings": [finding.as_dict() for finding in findings]}
-            )
-        )
+        form = Finding.taken_apart if options.apart else Finding.as_dict
+        print(json.dumps({"verdict": worst.name, "findings": [*map(form, findings)]}))
     elif not options.quiet:
-        print(f"\n{counted(len(findings), 'check')}, worst: {worst.name}")
+        number = len(findings)
+        words = Sentence.plural(
+            "{number} check, worst: {verdict}",
+            "{number} checks, worst: {verdict}",
+            number,
+            verdict=worst.name,
+        )
+        print(f"\n{language.say(words)}")
     unreadable = findings[0].name == "configuration" and findings[0].verdict is Verdict.FAIL
     return ExitCode.CONFIG if unreadable else int(worst)
 
@@ -92,7 +108,7 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
     try:
         settings = load_settings(path)
     except ConfigurationError as error:
-        found = counted(len(error.problems), "problem")
+        found = Sentence.plural("{number} problem", "{number} problems", len(error.problems))
         yield Finding("configuration", Verdict.FAIL, found, "\n".join(error.problems))
         if any(word in problem for problem in error.problems for word in NEED_ADAPTERS):
             for answer in await adapters_there():
@@ -124,10 +140,8 @@ async def _looked_at(path: Path) -> AsyncIterator[Finding]:
         yield finding
 
 
-def _show(finding: Finding, *, quiet: bool) -> None:
-    if quiet and finding.verdict is Verdict.PASS:
-        return
-    for line in finding_lines(finding, columns_of(sys.stdout)):
+def show(finding: Finding, language: Language) -> None:
+    for line in finding_lines(finding, columns_of(sys.stdout), language):
         print(line, flush=True)
 
 
@@ -136,12 +150,11 @@ def _store_key(settings: Settings) -> Iterator[Finding]:
     try:
         rules_of(settings, read_store_key(file))
     except ConfigurationError as error:
-        yield Finding("store key", Verdict.FAIL, "not usable", str(error))
+        yield Finding("store key", Verdict.FAIL, Sentence("not usable"), str(error))
         return
     if file.stat().st_mode & 0o007:
-        yield Finding(
-            "store key", Verdict.WARN, f"{file} is open to every user", f"chmod o= {file}"
-        )
+        found = Sentence("{file} is open to every user", file=file)
+        yield Finding("store key", Verdict.WARN, found, f"chmod o= {file}")
     else:
         yield Finding("store key", Verdict.PASS, str(file))
 
@@ -152,30 +165,39 @@ def _notice(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "notice",
             Verdict.FAIL,
-            f"was to be reviewed by {notice.review_by}: the gateway is disarmed",
-            "review the sign at the door, then set notice.id and notice.review_by",
+            Sentence("was to be reviewed by {day}: the gateway is disarmed", day=notice.review_by),
+            Sentence("review the sign at the door, then set notice.id and notice.review_by"),
         )
     else:
-        yield Finding("notice", Verdict.PASS, f"{notice.id}, to be reviewed by {notice.review_by}")
+        found = Sentence("{id}, to be reviewed by {day}", id=notice.id, day=notice.review_by)
+        yield Finding("notice", Verdict.PASS, found)
 
 
 def _hours(settings: Settings) -> Iterator[Finding]:
     """Wrong hours look like a dead radio: so whether it is open now is said each time."""
     store = settings.store
     hours = OpeningHours(store.opening_hours, ZoneInfo(store.time_zone), store.opening_margin_min)
-    clock = datetime.now(hours.zone).strftime("%a %H:%M")
+    now = datetime.now(hours.zone)
+    clock = {"day": DAYS[now.weekday()], "time": f"{now:%H:%M}", "time_zone": store.time_zone}
     if not store.opening_hours:
         yield Finding(
-            "hours", Verdict.WARN, "none given: the radio listens day and night",
-            "set store.opening_hours: hear no more than is needed",
-        )  # fmt: skip
+            "hours",
+            Verdict.WARN,
+            Sentence("none given: the radio listens day and night"),
+            Sentence("set store.opening_hours: hear no more than is needed"),
+        )
     elif hours.open_at(SystemClock().now().utc_s):
-        yield Finding("hours", Verdict.PASS, f"open now, {clock} in {store.time_zone}")
+        found = Sentence("open now, {day} {time} in {time_zone}", **clock)
+        yield Finding("hours", Verdict.PASS, found)
     else:
         yield Finding(
-            "hours", Verdict.WARN, f"closed now, {clock} in {store.time_zone}: nothing is heard",
-            "if the shop is open: mend store.opening_hours, store.time_zone, or the clock",
-        )  # fmt: skip
+            "hours",
+            Verdict.WARN,
+            Sentence("closed now, {day} {time} in {time_zone}: nothing is heard", **clock),
+            Sentence(
+                "if the shop is open: mend store.opening_hours, store.time_zone, or the clock"
+            ),
+        )
 
 
 def _room(settings: Settings) -> Iterator[Finding]:
@@ -184,12 +206,11 @@ def _room(settings: Settings) -> Iterator[Finding]:
         free_mib = shutil.disk_usage(directory).free >> 20
     except OSError:  # said by the look before
         return
-    found = f"{free_mib} MiB free for {directory}"
+    found = Sentence("{free:,} MiB free for {folder}", free=free_mib, folder=directory)
     for verdict, least in ROOM_MIB.items():
         if free_mib < least:
-            yield Finding(
-                "room", verdict, found, "make room: a list that cannot be stored is not taken over"
-            )
+            step = Sentence("make room: a list that cannot be stored is not taken over")
+            yield Finding("room", verdict, found, step)
             return
     yield Finding("room", Verdict.PASS, found)
 
@@ -204,11 +225,10 @@ def look_at_storage(settings: Settings) -> Iterator[Finding]:
         ("runtime_dir", settings.storage.runtime_dir),
     ):
         if key == "runtime_dir" and _comes_with_the_unit(directory):
-            yield Finding(
-                key,
-                Verdict.PASS,
-                f"{directory}: systemd makes it for the daemon, when it starts",
+            found = Sentence(
+                "{folder}: systemd makes it for the daemon, when it starts", folder=directory
             )
+            yield Finding(key, Verdict.PASS, found)
             continue
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -220,7 +240,7 @@ def look_at_storage(settings: Settings) -> Iterator[Finding]:
                 key,
                 Verdict.FAIL,
                 f"{directory}: {error.strerror}",
-                f"run as presence's user, or mend storage.{key}",
+                Sentence("run as presence's user, or mend storage.{key}", key=key),
             )
         else:
             yield Finding(key, Verdict.PASS, str(directory))
@@ -241,26 +261,28 @@ def _clock(settings: Settings) -> Iterator[Finding]:
     try:
         synchronised = is_synchronised()
     except ClockUnreadable as error:
-        found = "nobody knows whether it is synchronised" + (
-            ": presence would not start" if needed else ""
-        )
+        found = Sentence("nobody knows whether it is synchronised")
+        if needed:
+            found = Sentence("nobody knows whether it is synchronised: presence would not start")
         yield Finding("clock", Verdict.FAIL if needed else Verdict.WARN, found, str(error))
         return
     if synchronised:
-        yield Finding("clock", Verdict.PASS, "synchronised")
+        yield Finding("clock", Verdict.PASS, Sentence("synchronised"))
     elif needed:
         yield Finding(
             "clock",
             Verdict.FAIL,
-            "the kernel does not say that it is synchronised: nothing would be published",
-            "`timedatectl set-ntp true`, then wait; see consent.require_synchronised_clock",
+            Sentence("the kernel does not say that it is synchronised: nothing would be published"),
+            Sentence(
+                "`timedatectl set-ntp true`, then wait; see consent.require_synchronised_clock"
+            ),
         )
     else:
         yield Finding(
             "clock",
             Verdict.WARN,
-            "the kernel does not say that it is synchronised",
-            (
+            Sentence("the kernel does not say that it is synchronised"),
+            Sentence(
                 "`timedatectl set-ntp true`; identifiers live for 17 minutes, consents end to the "
                 "second"
             ),
@@ -272,7 +294,10 @@ async def _door(settings: Settings, path: Path) -> AsyncIterator[Finding]:
         store_key = read_store_key(settings.store.key_file)
     except ConfigurationError:  # said by the look before; without it no seal can be tried
         yield Finding(
-            "door", Verdict.WARN, "nobody knows: the store key is needed", "see `store key`"
+            "door",
+            Verdict.WARN,
+            Sentence("nobody knows: the store key is needed"),
+            Sentence("see `store key`"),
         )
         return
     adapters = await adapters_now(settings)
@@ -280,17 +305,30 @@ async def _door(settings: Settings, path: Path) -> AsyncIterator[Finding]:
     now_s = SystemClock().now().utc_s
     door = calibration.standing(settings, store_key, now_s, addresses=addresses)
     command = f"`sudo presence scan-test{as_option(path)} --steps phone,walk --apply`"
-    step = f"walk it with a test phone: {command} (docs/technician.md)"
+    step = Sentence("walk it with a test phone: {command} (docs/technician.md)", command=command)
     if door.doubt:
-        yield Finding("door", Verdict.WARN, f"{door.doubt}; {without_calibration(settings)}", step)
+        meanwhile = Joined("; ", (door.doubt, without_calibration(settings)))
+        yield Finding("door", Verdict.WARN, meanwhile, step)
         return
-    kept = calibration.read(settings, store_key)
-    by = f"signed off by {kept.signed_off_by}" if kept.signed_off_by else "signed off by nobody"
-    found = f"{kept.verdict} on {kept.at[:10]}, valid until {door.valid_until}, {by}: {kept.found}"
+    found = _calibrated(calibration.read(settings, store_key))
     if door.reminder:
-        yield Finding("door", Verdict.WARN, f"{door.reminder}; {found}", step)
+        yield Finding("door", Verdict.WARN, Joined("; ", (door.reminder, found)), step)
     else:
         yield Finding("door", Verdict.PASS, found)
+
+
+def _calibrated(kept: calibration.Calibration) -> Sentence:
+    by = Sentence("signed off by nobody")
+    if kept.signed_off_by:
+        by = Sentence("signed off by {name}", name=kept.signed_off_by)
+    return Sentence(
+        "{verdict} on {day}, valid until {until}, {signed_off}: {found}",
+        verdict=kept.verdict,
+        day=kept.at[:10],
+        until=kept.valid_until,
+        signed_off=by,
+        found=kept.found,
+    )
 
 
 async def _radio(settings: Settings) -> AsyncIterator[Finding]:

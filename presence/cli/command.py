@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, Protocol, TextIO
 
 from presence.cli.exit_codes import ExitCode
+from presence.language import LANGUAGES, Language, language_asked, language_named
 from presence.location import SETTINGS, VARIABLE, settings_file
 
 CONFIG: Final = f"of settings (${VARIABLE}, else {SETTINGS})"
@@ -310,6 +311,20 @@ def add_other_config(to: TakesOptions, explanation: str) -> None:
 
 def add_json(to: TakesOptions, explanation: str = "one JSON object on stdout") -> None:
     to.add_argument("--json", action="store_true", help=explanation)
+
+
+def add_language(to: TakesOptions, explanation: str) -> None:
+    to.add_argument(
+        "--language",
+        choices=LANGUAGES,
+        metavar="LANGUAGE",
+        help=f"en, fi or sv, {explanation} (as LC_ALL, LC_MESSAGES, LANG say)",
+    )
+
+
+def language_of(options: argparse.Namespace) -> Language:
+    """The one that is asked for, else the terminal's."""
+    return language_named(options.language or language_asked(os.environ))
 
 
 def add_quiet(to: TakesOptions, explanation: str) -> None:

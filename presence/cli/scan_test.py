@@ -6,10 +6,10 @@ import argparse
 import asyncio
 import io
 import json
-import os
 import sys
 from pathlib import Path
 
+from presence.cli.command import language_of
 from presence.cli.exit_codes import ExitCode
 from presence.cli.termination import unless_terminated
 from presence.config import Settings, load_settings
@@ -18,7 +18,7 @@ from presence.diagnosis.findings import Verdict
 from presence.edges.host import calibration
 from presence.edges.host.clock import SystemClock
 from presence.errors import ConfigurationError, ungrouped
-from presence.language import Sentence, language_asked, language_named
+from presence.language import Sentence
 from presence.location import settings_file
 from presence.survey import applying
 from presence.survey.asked import must_agree
@@ -40,8 +40,7 @@ def start(options: argparse.Namespace) -> int:
     out = sys.stderr if options.json else sys.stdout
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="replace")  # a terminal that knows no µ must not end the test
-    language = language_named(options.language or language_asked(os.environ))
-    screen = Screen(out, yes=options.yes, language=language)
+    screen = Screen(out, yes=options.yes, language=language_of(options))
     try:
         with ungrouped():
             outcome = asyncio.run(unless_terminated(_visit(options, screen), or_hung_up=True))
@@ -173,7 +172,7 @@ def record(
     store_key = read_store_key(settings.store.key_file)
     signed = calibration.Signed(
         verdict=walk.verdict.name,
-        found=str(walk.found),
+        found=walk.found,
         measured=measured(outcome.tuned),
         antennas=outcome.site.antennas,
         phones=options.phones,

@@ -24,6 +24,7 @@ from presence.core.event.cloudevent import EventType
 from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.mqtt.publisher import MqttPublisher
 from presence.errors import BrokerError, ConfigurationError, MessageRefused, MessageUnheard
+from presence.language import Sentence
 from presence.ports import OutgoingMessage
 from presence.telemetry import BrokerRefused, BrokerUnreachable, OperationalEvent
 
@@ -70,7 +71,7 @@ async def _look_at_one(settings: Settings, host: str) -> list[Finding]:
                 denied = answer
             running.cancel()
     if denied is None:
-        trouble = publisher.trouble or "no answer: is it running, is the port right?"
+        trouble = publisher.trouble or Sentence("no answer: is it running, is the port right?")
         return [Finding("broker", Verdict.FAIL, where, trouble)]
     return [_spoken_with(settings, where), denied, *_namesake(settings, states)]
 
@@ -97,15 +98,20 @@ def _spoken_with(settings: Settings, where: str) -> Finding:
         return Finding(
             "broker",
             Verdict.WARN,
-            f"{where} over MQTT 3.1.1",
-            "use 5: refusals and expiry are lost with 3.1.1",
+            Sentence("{broker} over MQTT 3.1.1", broker=where),
+            Sentence("use 5: refusals and expiry are lost with 3.1.1"),
         )
-    return Finding("broker", Verdict.PASS, f"{where} over MQTT 5")
+    return Finding("broker", Verdict.PASS, Sentence("{broker} over MQTT 5", broker=where))
 
 
 async def _may_not_write(publisher: MqttPublisher, settings: Settings) -> Finding:
     if settings.mqtt.protocol is MqttProtocol.V311:
-        return Finding("access", Verdict.WARN, "cannot be told with MQTT 3.1.1", "use 5")
+        return Finding(
+            "access",
+            Verdict.WARN,
+            Sentence("cannot be told with MQTT 3.1.1"),
+            Sentence("use 5"),
+        )
     topic = cloudevent.topic(site_of(settings), TEST_AUDIENCE)
     try:
         await publisher.publish(
@@ -114,10 +120,12 @@ async def _may_not_write(publisher: MqttPublisher, settings: Settings) -> Findin
     except MessageUnheard:
         pass  # nobody listens to the audience `test` but a technician
     except MessageRefused as refusal:
-        return Finding("access", Verdict.FAIL, f"may not write to {topic}", str(refusal))
+        found = Sentence("may not write to {topic}", topic=topic)
+        return Finding("access", Verdict.FAIL, found, str(refusal))
     except BrokerError as error:
-        return Finding("access", Verdict.FAIL, f"could not write to {topic}", str(error))
-    return Finding("access", Verdict.PASS, "may write events")
+        found = Sentence("could not write to {topic}", topic=topic)
+        return Finding("access", Verdict.FAIL, found, str(error))
+    return Finding("access", Verdict.PASS, Sentence("may write events"))
 
 
 def _namesake(settings: Settings, states: list[bytes]) -> Iterator[Finding]:
@@ -127,13 +135,15 @@ def _namesake(settings: Settings, states: list[bytes]) -> Iterator[Finding]:
         online = bool(states) and json.loads(states[-1]).get("state") == "online"
     gateway = settings.store.gateway
     if online and not _runs_here(settings.storage.runtime_dir):
-        next_step = (
+        found = Sentence("another gateway is online as {gateway}", gateway=gateway)
+        next_step = Sentence(
             "give each gateway a store.gateway and a certificate of its own (a daemon "
             "just killed counts too)"
         )
-        yield Finding("name", Verdict.FAIL, f"another gateway is online as {gateway}", next_step)
+        yield Finding("name", Verdict.FAIL, found, next_step)
     else:
-        yield Finding("name", Verdict.PASS, f"{gateway} is unique at the broker")
+        found = Sentence("{gateway} is unique at the broker", gateway=gateway)
+        yield Finding("name", Verdict.PASS, found)
 
 
 def _runs_here(runtime_dir: Path) -> bool:

@@ -9,7 +9,6 @@ from presence.config import Settings
 from presence.core.consent.freshness import Freshness, Lease, least, next_step
 from presence.core.recognition.identifiers import window_at
 from presence.core.recognition.key_ring import WindowKeys
-from presence.counting import counted
 from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.list_look import FoundList, look_up_list
 from presence.edges.consent_list.store import METADATA, SIGNED_LIST, ListStore
@@ -18,6 +17,7 @@ from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.edges.sqlite.spoilt import state_of
 from presence.edges.sqlite.store import CONSENTS, ConsentStore
 from presence.errors import ClockUnreadable, ConsentListError, StorageError
+from presence.language import Sentence
 
 MOST_LETTERS: Final = 64
 """Of a notice's version."""
@@ -32,23 +32,23 @@ def look_at_list(settings: Settings) -> Iterator[Finding]:
         found = look_up_list(settings)
     except (ConsentListError, StorageError) as error:
         yield Finding(
-            "consent list", Verdict.FAIL, "not proven: nothing would be published", str(error)
+            "consent list",
+            Verdict.FAIL,
+            Sentence("not proven: nothing would be published"),
+            str(error),
         )
         return
     yield _freshness(found, settings, synchronised=disciplined)
     yield from _shown_notice(found, settings)
     if found.refused:
-        number = sum(found.refused.values())
-        yield Finding(
-            "entries", Verdict.WARN, f"{_entries(number)} left out", "\n".join(found.complaints[:5])
-        )
+        left_out = Sentence("{entries} left out", entries=_entries(sum(found.refused.values())))
+        yield Finding("entries", Verdict.WARN, left_out, "\n".join(found.complaints[:5]))
     keys = found.indexed.keys.window(window_at(SystemClock().now().utc_s))
     without = found.entries - len(keys)
     if without:
-        next_step = "ask the consent service for this window's keys"
-        yield Finding(
-            "window keys", Verdict.WARN, f"{_entries(without)} cannot be recognised now", next_step
-        )
+        unknown = Sentence("{entries} cannot be recognised now", entries=_entries(without))
+        step = Sentence("ask the consent service for this window's keys")
+        yield Finding("window keys", Verdict.WARN, unknown, step)
     yield from _shared_keys(keys)
 
 
@@ -59,25 +59,32 @@ def _shown_notice(found: FoundList, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "shown notice",
             Verdict.WARN,
-            f"customers agree to {shown}, and this gateway names {settings.notice.id}",
-            "put up the sign of that version and set notice.id; or, where this gateway is ahead, "
-            "the consent service names it: `presence consents settings --notice`",
+            Sentence(
+                "customers agree to {shown}, and this gateway names {named}",
+                shown=shown,
+                named=settings.notice.id,
+            ),
+            Sentence(
+                "put up the sign of that version and set notice.id; or, where this gateway is "
+                "ahead, the consent service names it: `presence consents settings --notice`"
+            ),
         )
 
 
-def _entries(number: int) -> str:
-    return counted(number, "entry", "entries")
+def _entries(number: int) -> Sentence:
+    return Sentence.plural("{number:,} entry", "{number:,} entries", number)
 
 
 def _shared_keys(keys: WindowKeys) -> Iterator[Finding]:
     _, counts = np.unique(keys.columns()[1].view("V16"), return_counts=True)
     number = int(counts[counts > 1].sum())
     if number:
-        next_step = (
-            "no gateway recognises any of them: ask the consent service to give each "
-            "phone a key of its own"
+        found = Sentence("{entries} share a key", entries=_entries(number))
+        step = Sentence(
+            "no gateway recognises any of them: ask the consent service to give each phone a key "
+            "of its own"
         )
-        yield Finding("shared keys", Verdict.WARN, f"{_entries(number)} share a key", next_step)
+        yield Finding("shared keys", Verdict.WARN, found, step)
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:
@@ -95,7 +102,8 @@ def _memory(settings: Settings) -> Iterator[Finding]:
     trouble = state_of(path, witness)
     if trouble:
         verdict = Verdict.FAIL if "damaged" in trouble else Verdict.WARN
-        yield Finding("list memory", verdict, f"{path}: {trouble}", lost)
+        found = Sentence("{file}: {trouble}", file=path, trouble=trouble)
+        yield Finding("list memory", verdict, found, lost)
 
 
 def _is_not_told_otherwise() -> bool:
@@ -115,7 +123,13 @@ def _freshness(found: FoundList, settings: Settings, *, synchronised: bool) -> F
     verdict = {Freshness.FRESH: Verdict.PASS, Freshness.AGING: Verdict.WARN}.get(
         state, Verdict.FAIL
     )
-    what = f"{header.name} number {header.seq}, {_entries(found.entries)}, {state}"
+    what = Sentence(
+        "{list} number {seq}, {entries}, {state}",
+        list=header.name,
+        seq=header.seq,
+        entries=_entries(found.entries),
+        state=state.value,
+    )
     return Finding(
         "consent list",
         verdict,

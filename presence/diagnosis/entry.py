@@ -6,20 +6,21 @@ set-up is worth, and nothing of this one door: `scan-test` measures that.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from enum import StrEnum
+from enum import Enum
 from typing import Final, NamedTuple
 
 from presence.config import Settings
 from presence.config.antennas import places_in_use
 from presence.core.place import Place
 from presence.diagnosis.findings import Finding, Verdict
+from presence.language import Sentence
 
 
-class Setup(StrEnum):
-    ONE = "antennas inside alone"
-    INSIDE_AND_DOOR = "antennas inside and at the door"
-    PAIR = "a pair at the door, back to back"
-    PAIR_AND_INSIDE = "a pair at the door, back to back, and antennas inside"
+class Setup(Enum):
+    ONE = Sentence("antennas inside alone")
+    INSIDE_AND_DOOR = Sentence("antennas inside and at the door")
+    PAIR = Sentence("a pair at the door, back to back")
+    PAIR_AND_INSIDE = Sentence("a pair at the door, back to back, and antennas inside")
 
 
 class Figure(NamedTuple):
@@ -77,15 +78,28 @@ def setup_of(places: Collection[Place]) -> Setup:
 
 def look_at_setup(settings: Settings) -> Iterator[Finding]:
     setup = setup_of(places_in_use(settings))
-    reached = said(CALIBRATED[setup])
-    yield Finding("set-up", Verdict.PASS, f"{setup}: once calibrated, {reached} (docs/entry.md)")
+    found = Sentence(
+        "{setup}: once calibrated, {reached} (docs/entry.md)",
+        setup=setup.value,
+        reached=said(CALIBRATED[setup]),
+    )
+    yield Finding("set-up", Verdict.PASS, found)
 
 
-def without_calibration(settings: Settings) -> str:
+def without_calibration(settings: Settings) -> Sentence:
     """What is reached meanwhile."""
-    return f"until then the safe default: {said(DEFAULT[setup_of(places_in_use(settings))])}"
+    reached = said(DEFAULT[setup_of(places_in_use(settings))])
+    return Sentence("until then the safe default: {reached}", reached=reached)
 
 
-def said(figure: Figure) -> str:
-    when = "half of them never" if figure.median_s is None else f"half within {figure.median_s:g} s"
-    return f"it finds {figure.found_percent:.0f} % of who come in, {when}"
+def said(figure: Figure) -> Sentence:
+    if figure.median_s is None:
+        return Sentence(
+            "it finds {percent:.0f} % of who come in, half of them never",
+            percent=figure.found_percent,
+        )
+    return Sentence(
+        "it finds {percent:.0f} % of who come in, half within {median_s:g} s",
+        percent=figure.found_percent,
+        median_s=figure.median_s,
+    )

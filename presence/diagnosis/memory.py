@@ -10,22 +10,23 @@ from pathlib import Path
 from typing import Final
 
 from presence.diagnosis.findings import Finding, Verdict
+from presence.language import Joined, Sentence
 
 NAME: Final = "memory"
 CGROUPS: Final = "sys/fs/cgroup"
 UNIT: Final = Path("system.slice/presence.service")
-SWAP_OFF: Final = (
+SWAP_OFF: Final = Sentence(
     "turn swap off: Raspberry Pi OS 13: `Mechanism=none` below `[Main]` in /etc/rpi/swap.conf, "
     "then restart; 12: "
     "`sudo systemctl disable --now dphys-swapfile`; elsewhere: `sudo swapoff -a`, and out of "
     "/etc/fstab"
 )
-CONTROLLER_ON: Final = (
+CONTROLLER_ON: Final = Sentence(
     "give the unit's limits effect: add cgroup_enable=memory to /boot/firmware/cmdline.txt, with "
     "a current kernel "
     "(raspberrypi/linux #6980), restart, and see `memory` in /sys/fs/cgroup/cgroup.controllers"
 )
-UNIT_LIMIT: Final = (
+UNIT_LIMIT: Final = Sentence(
     "leave `MemorySwapMax=0` in the unit: look into its drop-ins (`systemctl cat presence`)"
 )
 
@@ -43,29 +44,36 @@ def look_at_memory(root: Path = Path("/")) -> Iterator[Finding]:
     if swaps == ():
         yield _without_swap(limited=limited)
         return
-    where = "swap cannot be seen from here" if swaps is None else f"swap is on ({', '.join(swaps)})"
+    where = Sentence("swap cannot be seen from here")
+    if swaps is not None:
+        where = Sentence("swap is on ({swaps})", swaps=", ".join(swaps))
     if limited and swap_max in ("", "0"):
-        yield Finding(NAME, Verdict.PASS, f"{where}; the unit is kept out of it (MemorySwapMax=0)")
+        found = Sentence("{swap}; the unit is kept out of it (MemorySwapMax=0)", swap=where)
+        yield Finding(NAME, Verdict.PASS, found)
     elif limited:
-        yield Finding(NAME, Verdict.FAIL, f"{where}, and the unit may be written to it", UNIT_LIMIT)
+        found = Sentence("{swap}, and the unit may be written to it", swap=where)
+        yield Finding(NAME, Verdict.FAIL, found, UNIT_LIMIT)
     elif swaps is not None and all(_stays_in_memory(root, name) for name in swaps):
-        found = (
-            f"{where}: zram, which stays in memory; but the kernel's memory controller is "
-            "off: MemoryMax is no limit"
+        found = Sentence(
+            "{swap}: zram, which stays in memory; but the kernel's memory controller is off: "
+            "MemoryMax is no limit",
+            swap=where,
         )
         yield Finding(NAME, Verdict.WARN, found, CONTROLLER_ON)
     else:
-        found = (
-            f"{where}, and the kernel's memory controller is off: window keys and visits may "
-            "be written to it"
+        found = Sentence(
+            "{swap}, and the kernel's memory controller is off: window keys and visits may be "
+            "written to it",
+            swap=where,
         )
-        yield Finding(NAME, Verdict.FAIL, found, f"{SWAP_OFF}\n{CONTROLLER_ON}")
+        yield Finding(NAME, Verdict.FAIL, found, Joined("\n", (SWAP_OFF, CONTROLLER_ON)))
 
 
 def _without_swap(*, limited: bool) -> Finding:
     if limited:
-        return Finding(NAME, Verdict.PASS, "no swap: window keys and visits stay in memory")
-    found = "no swap, but the kernel's memory controller is off: MemoryMax is no limit"
+        found = Sentence("no swap: window keys and visits stay in memory")
+        return Finding(NAME, Verdict.PASS, found)
+    found = Sentence("no swap, but the kernel's memory controller is off: MemoryMax is no limit")
     return Finding(NAME, Verdict.WARN, found, CONTROLLER_ON)
 
 

@@ -66,7 +66,7 @@ def findings_inside(command: str = "systemctl", units: Path = UNITS) -> list[Fin
         text = once(_ask(command, "cat", "--no-pager", UNIT), folder)
         with _unit(command, units, text) as unit:
             _ask(command, "start", unit)
-        inside = [_finding(each) for each in _said(folder)["findings"]]
+        inside = _said(folder)
     outside = asyncio.run(_outside(inside))
     # Where the unit's limits have no effect, it counts whether there is a swap, and that root alone
     # sees.
@@ -86,7 +86,7 @@ def once(text: str, folder: Path) -> str:
             "(scripts/install), and look "
             f"into its drop-ins (`systemctl cat {UNIT}`)"
         )
-    command = f"{found[-1]['before']}check --json{found[-1]['after']}"
+    command = f"{found[-1]['before']}check --json --apart{found[-1]['after']}"
     return text + _ONCE.format(command=command, longest_s=MAX_RUN_S, folder=folder)
 
 
@@ -114,12 +114,11 @@ def _ask(command: str, *arguments: str) -> str:
     return done.stdout
 
 
-def _said(folder: Path) -> dict[str, list[dict[str, str]]]:
+def _said(folder: Path) -> list[Finding]:
     try:
-        answer: dict[str, list[dict[str, str]]] = json.loads(
-            (folder / "findings").read_text(encoding="utf-8")
-        )
-    except (OSError, ValueError):
+        answer = json.loads((folder / "findings").read_text(encoding="utf-8"))
+        return [Finding.put_together(each) for each in answer["findings"]]
+    except (OSError, ValueError, LookupError, TypeError):
         complaint = folder / "complaint"
         said = (
             complaint.read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -131,11 +130,6 @@ def _said(folder: Path) -> dict[str, list[dict[str, str]]]:
             f"{said.strip() or 'no word'}; "
             "`journalctl --namespace=presence` may tell more"
         ) from None
-    return answer
-
-
-def _finding(each: dict[str, str]) -> Finding:
-    return Finding(each["name"], Verdict[each["verdict"]], each["found"], each["next_step"])
 
 
 async def _outside(inside: Iterable[Finding]) -> list[Finding]:

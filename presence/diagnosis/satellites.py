@@ -10,6 +10,7 @@ from presence.config import Settings
 from presence.config.rules import read_satellite_keys
 from presence.diagnosis.findings import Finding, Verdict
 from presence.errors import ConfigurationError
+from presence.language import Sentence
 
 
 def look_at_satellites(settings: Settings) -> Iterator[Finding]:
@@ -19,13 +20,14 @@ def look_at_satellites(settings: Settings) -> Iterator[Finding]:
     try:
         read_satellite_keys(settings)
     except ConfigurationError as error:
-        yield Finding("satellites", Verdict.FAIL, "a key is not usable", str(error))
+        yield Finding("satellites", Verdict.FAIL, Sentence("a key is not usable"), str(error))
         return
     for satellite in settings.satellites:
         file = satellite.key_file
-        found = f"{satellite.name}, {satellite.place}"
+        which = {"name": satellite.name, "place": satellite.place}
         if file.stat().st_mode & 0o007:
-            found = f"{found}: {file} is open to every user"
+            found = Sentence("{name}, {place}: {file} is open to every user", file=file, **which)
             yield Finding("satellites", Verdict.WARN, found, f"chmod o= {file}")
         else:
-            yield Finding("satellites", Verdict.PASS, f"{found}: is it heard? `presence status`")
+            found = Sentence("{name}, {place}: is it heard? `presence status`", **which)
+            yield Finding("satellites", Verdict.PASS, found)

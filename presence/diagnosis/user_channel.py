@@ -9,14 +9,15 @@ from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.host.clock import SystemClock
 from presence.edges.kernel.user_channel import UserChannelScanner, user_channel_radios
 from presence.errors import RadioError, RadioFault
+from presence.language import Sentence
 
 LISTEN_S: Final = 10.0
 """Of all that is on air one report in 64 is a sign of life: a street gives several in this time."""
-RUNS_STEP: Final = (
+RUNS_STEP: Final = Sentence(
     "where the gateway runs, `presence status` says how its radio does; stop it to have the "
     "adapter checked"
 )
-NOBODY_STEP: Final = "hold a phone near with its Bluetooth settings open, and check again"
+NOBODY_STEP: Final = Sentence("hold a phone near with its Bluetooth settings open, and check again")
 
 
 async def look_at_user_channel(
@@ -41,10 +42,19 @@ async def _look_at(radio: UserChannelScanner, listen_s: float) -> list[Finding]:
         taken = error.fault is RadioFault.ADAPTER_TAKEN
         verdict = Verdict.WARN if taken else Verdict.FAIL
         step = RUNS_STEP if taken else error.fault.value
-        return [Finding("radio", verdict, f"{name}: no scan: {error.detail}", step)]
-    scans = f"{name}: {adapter.name} ({adapter.address}) is ours, without bluetoothd; scan {kind}"
+        no_scan = Sentence("{antenna}: no scan: {reason}", antenna=name, reason=error.detail)
+        return [Finding("radio", verdict, no_scan, step)]
+    scans = Sentence(
+        "{antenna}: {adapter} ({address}) is ours, without bluetoothd; scan {kind}",
+        antenna=name,
+        adapter=adapter.name,
+        address=adapter.address,
+        kind=kind,
+    )
     path = Finding("radio path", Verdict.PASS, scans)
     if not signs:
-        found = f"{name}: nobody was on air for {listen_s:.0f} s"
+        found = Sentence(
+            "{antenna}: nobody was on air for {seconds:.0f} s", antenna=name, seconds=listen_s
+        )
         return [path, Finding("radio", Verdict.WARN, found, NOBODY_STEP)]
-    return [path, Finding("radio", Verdict.PASS, f"{name}: hears")]
+    return [path, Finding("radio", Verdict.PASS, Sentence("{antenna}: hears", antenna=name))]

@@ -2,7 +2,8 @@
 (`scan-test --resume`).
 
     SHA-256 of the second line, in hex
-    {"presence": version, "gateway": …, "settings_sha256": …, "asked": {…}, "state": {…}}
+    {"presence": version, "gateway": …, "settings_sha256": …, "asked": {…}, "state": {…},
+     "results": {…}}
 
 1. It tells of test phones alone: their refs in the consent list, and what each antenna heard of
    them; once step `phone` has found the technician's own, of those alone. The radio step is not in
@@ -12,12 +13,14 @@
 3. Whoever wrote it, it is taken for anybody's: what is not of the user who asks, has not the form
    below or does not fit this gateway is refused, with a sentence. Where it can never be used again,
    it goes.
+4. What was found is kept taken apart (presence.language): it is shown in the language of whoever
+   goes on, and nothing else than sentences of this program is.
 """
 
 import os
 import stat
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -31,10 +34,12 @@ from presence.config import Settings
 from presence.core.consent.record import UNREADABLE
 from presence.core.place import Place
 from presence.core.visit.walks import WalkReading
+from presence.diagnosis.findings import Finding, Verdict
 from presence.edges.host.calibration import settings_digest
 from presence.edges.host.files import replace_file
 from presence.edges.host.survey_file import KEPT_FOR_S, erase
 from presence.errors import StorageError, reason_of
+from presence.language import put_together, taken_apart
 from presence.survey.asked import Asked
 from presence.survey.course import Part
 from presence.survey.guide import SurveyStep
@@ -72,7 +77,7 @@ class VisitState:
     acts: Number = 0
     """That were recorded, those of the radio step left out."""
     results: Mapping[SurveyStep, Result] = field(default_factory=dict)
-    """Of KEPT_STEPS, in English."""
+    """Of KEPT_STEPS; in the file they stand beside the state, as _KeptResult."""
     refs: tuple[bytes, ...] = field(default=(), repr=False)
     """Of the phones that are carried, in the technician's order."""
     walked: Mapping[int, tuple[WalkedAct, ...]] = field(default_factory=dict, repr=False)
@@ -106,6 +111,26 @@ def walked_acts(
 
 
 @dataclass(frozen=True, slots=True)
+class _KeptResult:
+    verdict: Verdict
+    found: Any
+    """See presence.language.taken_apart; also the next step."""
+    next_step: Any
+    figures: Mapping[str, object]
+
+    @classmethod
+    def of(cls, result: Result) -> "_KeptResult":
+        said = result.finding
+        found, next_step = taken_apart(said.found), taken_apart(said.next_step)
+        return cls(said.verdict, found, next_step, result.figures)
+
+    def result(self, step: SurveyStep) -> Result:
+        """Raises ValueError where a sentence is none of ours."""
+        found, next_step = put_together(self.found), put_together(self.next_step)
+        return Result(Finding(step.value, self.verdict, found, next_step), self.figures)
+
+
+@dataclass(frozen=True, slots=True)
 class _Content:
     """The second line."""
 
@@ -114,6 +139,7 @@ class _Content:
     settings_sha256: str
     asked: Asked
     state: VisitState
+    results: Mapping[SurveyStep, _KeptResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +161,15 @@ class KeptVisit:
 
     def keep(self, state: VisitState) -> None:
         """Raises StorageError."""
-        content = _Content(__version__, self.gateway, self.settings_sha256, self.asked, state)
+        results = {step: _KeptResult.of(result) for step, result in state.results.items()}
+        content = _Content(
+            __version__,
+            self.gateway,
+            self.settings_sha256,
+            self.asked,
+            replace(state, results={}),
+            results,
+        )
         try:
             body = msgspec.json.encode(content, enc_hook=str)
             replace_file(self.path, b"%s\n%s" % (_digest(body), body))
@@ -192,12 +226,14 @@ def read_visit(path: Path) -> KeptVisit:
         if not whole:
             raise ValueError
         content = msgspec.json.decode(body, type=_Content, dec_hook=_path)
+        results = {step: each.result(step) for step, each in content.results.items()}
     except UNREADABLE:
         raise refused(f"{path} is damaged, or no file of scan-test") from None
     if not timedelta(0) <= datetime.now(UTC) - content.state.began <= timedelta(seconds=KEPT_FOR_S):
         remove(path)
         raise refused(f"the visit did not begin within the last 12 hours; {path} is removed")
-    return KeptVisit(path, content.gateway, content.settings_sha256, content.asked, content.state)
+    state = replace(content.state, results=results)
+    return KeptVisit(path, content.gateway, content.settings_sha256, content.asked, state)
 
 
 def _own_file(path: Path) -> bytes:

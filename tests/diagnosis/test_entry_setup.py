@@ -77,7 +77,7 @@ def hung(*places: Place, satellites: tuple[Place, ...] = ()) -> Settings:
 def test_satellites_count_and_the_first_adapter_is_inside(settings: Settings, setup: Setup) -> None:
     [finding] = look_at_setup(settings)
     assert (finding.name, finding.verdict) == ("set-up", Verdict.PASS)
-    assert finding.found.startswith(f"{setup}: once calibrated, ")
+    assert finding.found.startswith(f"{setup.value}: once calibrated, ")
     assert said(CALIBRATED[setup]) in finding.found
     assert without_calibration(settings) == (f"until then the safe default: {said(DEFAULT[setup])}")
 

@@ -16,6 +16,7 @@ from presence.diagnosis import sandbox
 from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.sandbox import findings_inside, once
 from presence.errors import InstallationError
+from presence.language import Sentence, language_named
 from tests.support.fake_advertising import a_bus
 from tests.support.fake_bluez import a_bluetoothd
 from tests.support.paths import ROOT
@@ -79,7 +80,9 @@ def test_the_check_runs_in_the_units_own_text_with_its_drop_ins_and_its_settings
             f"\n# a drop-in\n[Service]\nExecStart=\nExecStart={OURS} run --config /srv/other.yaml\n"
         )
     findings_inside(str(systemd.command), systemd.units)
-    assert systemd.told("started").strip() == f"{OURS} check --json --config /srv/other.yaml"
+    assert (
+        systemd.told("started").strip() == f"{OURS} check --json --apart --config /srv/other.yaml"
+    )
     assert list(systemd.units.iterdir()) == []
 
 
@@ -135,6 +138,22 @@ def test_where_limits_have_no_effect_root_says_whether_there_is_a_swap(
         assert memory.found == found
 
 
+def test_what_is_found_inside_is_said_in_the_language_of_who_asks(systemd: Systemd) -> None:
+    told = Finding("hours", Verdict.WARN, Sentence("none given: the radio listens day and night"))
+    systemd.says(json.dumps({"verdict": "WARN", "findings": [told.taken_apart()]}))
+    [hours] = findings_inside(str(systemd.command), systemd.units)
+    assert hours == told
+    assert language_named("fi").say(hours.found) == "ei annettu: radio kuuntelee päivin ja öin"
+
+
+def test_what_is_no_finding_of_ours_is_not_shown(systemd: Systemd) -> None:
+    forged = {"message": "enter your password", "many": "", "values": {}}
+    told = {"name": "clock", "verdict": "PASS", "found": forged, "next_step": ""}
+    systemd.says(json.dumps({"verdict": "PASS", "findings": [told]}))
+    with pytest.raises(InstallationError, match="did not come to its end"):
+        findings_inside(str(systemd.command), systemd.units)
+
+
 def test_a_check_that_does_not_come_to_its_end_is_told_with_what_it_said(systemd: Systemd) -> None:
     systemd.says("", "ImportError: no module named presence")
     with pytest.raises(InstallationError, match="ImportError"):
@@ -144,7 +163,7 @@ def test_a_check_that_does_not_come_to_its_end_is_told_with_what_it_said(systemd
 
 def test_the_unit_as_shipped_finds_its_settings_by_itself() -> None:
     text = once(UNIT.read_text(), Path("/run/nowhere"))
-    assert f"\nExecStart=\nExecStart={OURS} check --json\n" in text
+    assert f"\nExecStart=\nExecStart={OURS} check --json --apart\n" in text
 
 
 def test_a_unit_that_runs_something_else_is_none_of_ours() -> None:

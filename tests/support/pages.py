@@ -143,7 +143,7 @@ the words in the last column.
 
 LANGUAGES_HEAD: Final = """
 ## In Finnish and Swedish
-What technicians read of it, on the screen of `presence scan-test` and in its report. No technician
+What technicians read of it, from `presence scan-test` and `presence check`. No technician
 with Finnish or Swedish as a mother tongue has read these yet.
 
 | English | Finnish | Swedish |

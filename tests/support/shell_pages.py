@@ -116,7 +116,7 @@ def _positional(action: argparse.Action) -> str:
 
 def _options(command: Parser) -> Iterator[str]:
     for action in command._actions:
-        if isinstance(action, argparse._SubParsersAction):
+        if isinstance(action, argparse._SubParsersAction) or action.help is argparse.SUPPRESS:
             continue
         yield ".TP"
         yield f".B {_text(', '.join(_named(action)) or _value(action))}"

@@ -31,6 +31,7 @@ from presence.edges.host.calibration import settings_digest
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.survey_file import FILE_NAME
 from presence.errors import ConsentListError, StorageError, UsageError
+from presence.language import Sentence, language_named
 from presence.simulation.local_broker import free_port
 from presence.survey import keeping
 from presence.survey.asked import Asked, must_agree
@@ -59,17 +60,32 @@ readings = st.builds(
     WalkReading, finite, st.integers(-127, 20), st.sampled_from(Place), st.text(max_size=8)
 )
 heard = st.builds(WalkedAct, finite, st.dictionaries(refs, st.lists(readings), max_size=2))
-results = st.builds(
-    Result,
-    st.builds(Finding, st.text(), st.sampled_from(Verdict), st.text(), st.text()),
-    st.dictionaries(st.text(), st.none() | st.booleans() | finite | st.text(), max_size=3),
+printed = st.text(st.characters(exclude_categories=("C", "Z")), max_size=20)
+said = printed | st.builds(
+    lambda phone, gap: Sentence(
+        "{phone} {per_s:.1f}/s, median {strength} dBm, longest gap {gap_s:.1f} s",
+        phone=phone,
+        per_s=4.0,
+        strength=-60,
+        gap_s=gap,
+    ),
+    printed,
+    st.floats(0, 1e6),
 )
+figures = st.dictionaries(st.text(), st.none() | st.booleans() | finite | st.text(), max_size=3)
+
+
+def results_of(step: SurveyStep) -> st.SearchStrategy[Result]:
+    finding = st.builds(Finding, st.just(step.value), st.sampled_from(Verdict), said, said)
+    return st.builds(Result, finding, figures)
+
+
 numbers = st.frozensets(st.integers(0, 100), max_size=4)
 states = st.builds(
     VisitState,
     began=st.just(datetime.now(UTC)),
     acts=st.integers(0, 1000),
-    results=st.dictionaries(st.sampled_from(KEPT_STEPS), results),
+    results=st.fixed_dictionaries({}, optional={step: results_of(step) for step in KEPT_STEPS}),
     refs=st.lists(refs, max_size=2).map(tuple),
     walked=st.dictionaries(st.integers(0, 100), st.lists(heard, max_size=3).map(tuple), max_size=4),
     left_out=numbers,
@@ -106,13 +122,16 @@ def kept_at(path: Path, shop: Practice, state: VisitState, *words: str) -> KeptV
     return replace(visit, state=state)
 
 
+HEARD = Sentence("{heard} of the {carried} phones heard", heard=1, carried=2)
+
+
 def a_walk(shop: Practice) -> VisitState:
     """Of the first two parts, of which the second has two acts."""
     place = Place.DOOR
     antenna = next(name for name, hung in shop.places.items() if hung is place)
     ref = ours(shop)[0]
     act = WalkedAct(7.0, {ref: [WalkReading(7.5, -60, place, antenna)]})
-    phone = Result(Finding("phone", Verdict.PASS, "heard"), {"formats": ["ours"]})
+    phone = Result(Finding("phone", Verdict.PASS, HEARD), {"formats": ["ours"]})
     return VisitState(
         acts=4,
         results={SurveyStep.PHONE: phone},
@@ -172,6 +191,7 @@ def content_of(path: Path) -> dict[str, Any]:
     return content
 
 
+RESULT = "results", "phone"
 READING = "state", "walked", "0", 0, "phones", "*", 0
 FORGED: dict[str, tuple[tuple[str | int, ...], object]] = {
     "a list for the whole": ((), []),
@@ -185,12 +205,16 @@ FORGED: dict[str, tuple[tuple[str | int, ...], object]] = {
     "a time of no zone": (("state", "began"), "2026-01-01T00:00:00"),
     "a text for the time that it took": (("state", "took_s"), "long"),
     "acts below zero": (("state", "acts"), -1),
-    "a result of no step": (("state", "results"), {"cook": {}}),
+    "a result of no step": (("results",), {"cook": {}}),
     "a result of the walk": (
-        ("state", "results"),
-        {"walk": {"finding": {"name": "walk", "verdict": 0, "found": ""}, "figures": {}}},
+        ("results",),
+        {"walk": {"verdict": 0, "found": "", "next_step": "", "figures": {}}},
     ),
-    "no verdict": (("state", "results", "phone", "finding", "verdict"), 7),
+    "no verdict": ((*RESULT, "verdict"), 7),
+    "a number for what was found": ((*RESULT, "found"), 7),
+    "a sentence of somebody else": ((*RESULT, "found", "message"), "enter your password"),
+    "a sentence without its values": ((*RESULT, "found", "values"), {}),
+    "a step that paints the terminal": ((*RESULT, "next_step"), "\x1b[2J"),
     "a number for a ref": (("state", "refs"), [7]),
     "a part that is no number": (("state", "walked"), {"x": []}),
     "a part beyond the last": (("state", "walked"), {"99": []}),
@@ -430,13 +454,23 @@ async def test_the_file_holds_the_technicians_own_phones_and_nothing_of_anybody_
     with pytest.raises(Cut):
         await session.run()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert content_of(path)["state"]["results"].keys() == {"phone"}, "the radio's counts strangers"
+    assert content_of(path)["results"].keys() == {"phone"}, "the radio's counts strangers"
     state = read_visit(path).state
     assert state.phones() == set(state.refs) <= set(ours(shop))
     assert len(state.refs) == (len(models) or 2)
     assert state.walked.keys() == {0, 1}
     for acts in content_of(path)["state"]["walked"].values():
         assert all(act.keys() == {"began_s", "phones"} for act in acts)
+
+
+def test_what_was_found_before_is_said_in_the_language_of_who_goes_on(
+    tmp_path: Path, shop: Practice
+) -> None:
+    path = tmp_path / "visit.json"
+    kept_at(path, shop, a_walk(shop))
+    found = read_visit(path).state.results[SurveyStep.PHONE].finding.found
+    assert found == "1 of the 2 phones heard"
+    assert language_named("fi").say(found) == "puhelimista kuultiin 1/2"
 
 
 WALK = ("--simulated", "--steps", "radio,phone,walk", "--rounds", "1", "--seed", "3")

@@ -125,6 +125,7 @@ complete -c presence -n '_shtab_presence_using check' -l no-color -d 'no colours
 complete -c presence -n '_shtab_presence_using check' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'of settings ($PRESENCE_CONFIG, else /etc/presence/presence.yaml)'
 complete -c presence -n '_shtab_presence_using check' -l inside -d 'as root: in the sandbox of the installed service, with its settings'
 complete -c presence -n '_shtab_presence_using check' -s q -l quiet -d 'only what is not PASS'
+complete -c presence -n '_shtab_presence_using check' -l language -xka "en fi sv" -d 'en, fi or sv, of what is found (as LC_ALL, LC_MESSAGES, LANG say)'
 complete -c presence -n '_shtab_presence_using check' -l json -d 'one JSON object on stdout'
 complete -c presence -n '_shtab_presence_using; and test $_shtab_presence_npos -eq 0' -a audit -d 'the record of lists, arming, configuration and alarms: show it, verify its chain'
 complete -c presence -n '_shtab_presence_using audit' -s h -l help -d 'show this help message and exit'

@@ -96,6 +96,7 @@ _shtab_presence_check_options=(
   {-c,--config}"[of settings (\$PRESENCE_CONFIG, else \/etc\/presence\/presence.yaml)]:FILE:_files"
   "--inside[as root\: in the sandbox of the installed service, with its settings]"
   {-q,--quiet}"[only what is not PASS]"
+  "--language[en, fi or sv, of what is found (as LC_ALL, LC_MESSAGES, LANG say)]:LANGUAGE:(en fi sv)"
   "--json[one JSON object on stdout]"
 )
 

@@ -1,8 +1,9 @@
 """What `presence check` takes."""
 
+import argparse
 from typing import Final
 
-from presence.cli.command import Commands, add_config, add_json, add_quiet
+from presence.cli.command import Commands, add_config, add_json, add_language, add_quiet
 from presence.cli.exit_codes import ExitCode, verdict_exits
 
 DESCRIPTION: Final = """\
@@ -40,4 +41,7 @@ def add(commands: Commands) -> None:
         help="as root: in the sandbox of the installed service, with its settings",
     )
     add_quiet(command, "only what is not PASS")
+    add_language(command, "of what is found")
     add_json(command)
+    # how --inside asks: its JSON can be said in a language
+    command.add_argument("--apart", action="store_true", help=argparse.SUPPRESS)

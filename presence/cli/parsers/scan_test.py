@@ -4,9 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from presence.cli.command import CONFIG, Commands, add_json, add_other_config
+from presence.cli.command import CONFIG, Commands, add_json, add_language, add_other_config
 from presence.cli.exit_codes import ExitCode, verdict_exits
-from presence.language import LANGUAGES
 
 DESCRIPTION: Final = """\
 Tests a gateway at its door, with one test phone or two: phones whose entries
@@ -92,12 +91,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--yes", action="store_true", help="start each part at once, without Enter"
     )
-    command.add_argument(
-        "--language",
-        choices=LANGUAGES,
-        metavar="LANGUAGE",
-        help="en, fi or sv, of screen and report (as LC_ALL, LC_MESSAGES, LANG say)",
-    )
+    add_language(command, "of screen and report")
     _add_kept(command)
     _add_result(command)
     add_json(command, "one JSON object on stdout; all else on stderr")

@@ -18,6 +18,7 @@
    kept.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final, NamedTuple
@@ -26,6 +27,7 @@ from presence.core.consent.gate import CLOCK_TOLERANCE_S, ListStanding
 from presence.core.consent.list_json import ListHeader
 from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import Moment
+from presence.language import Sentence
 
 FRESH_S: Final = 120
 DEAD_S: Final = 2 * WINDOW_S
@@ -47,17 +49,21 @@ class Freshness(StrEnum):
 
 PUBLISHING: Final = frozenset({Freshness.FRESH, Freshness.AGING})
 
-NEXT_STEP: Final = {
-    Freshness.BOOT: "no list proven since the start, nothing is published: see `presence check`",
+NEXT_STEP: Final[Mapping[Freshness, str]] = {
+    Freshness.BOOT: Sentence(
+        "no list proven since the start, nothing is published: see `presence check`"
+    ),
     Freshness.FRESH: "",
-    Freshness.AGING: (
+    Freshness.AGING: Sentence(
         "the list grows old: is the consent service still publishing, and does it reach us?"
     ),
-    Freshness.STALE: (
+    Freshness.STALE: Sentence(
         "the list's lease is over, nothing is published: `presence check`, then bring a newer list"
     ),
-    Freshness.CLOCK_BAD: "the clock is not to be believed: `timedatectl set-ntp true`, then wait",
-    Freshness.DEAD: (
+    Freshness.CLOCK_BAD: Sentence(
+        "the clock is not to be believed: `timedatectl set-ntp true`, then wait"
+    ),
+    Freshness.DEAD: Sentence(
         "no list for 36 hours, its keys are wiped: mend the way to the consent "
         "service (`presence check`)"
     ),
@@ -67,17 +73,19 @@ NEXT_STEP: Final = {
 class ClockDoubt(Enum):
     """Why the clock is not believed; the value is the next step."""
 
-    UNSYNCHRONISED = "nothing disciplines the clock: `timedatectl set-ntp true`, then wait"
-    BEHIND_LIST = (
+    UNSYNCHRONISED = Sentence(
+        "nothing disciplines the clock: `timedatectl set-ntp true`, then wait"
+    )
+    BEHIND_LIST = Sentence(
         "the clock is behind the moment at which a list was signed: `timedatectl "
         "set-ntp true`, then wait"
     )
-    BEHIND_SERVER = (
+    BEHIND_SERVER = Sentence(
         "the clock is more than a minute behind that of the list's server: `timedatectl set-ntp "
         "true`, then wait; "
         "where the gateway's clock is right, the server's is wrong: tell the consent service"
     )
-    WENT_BACK = (
+    WENT_BACK = Sentence(
         "the clock went back since a list was proven: `timedatectl`; if it was ahead then and is "
         "right now, "
         "`systemctl restart presence`"

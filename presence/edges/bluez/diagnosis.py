@@ -21,7 +21,7 @@ from presence.config.settings import HearingPath, RadioMode
 from presence.core.operations.radio_health import JUDGED_FROM, REPEATS_FROM
 from presence.core.place import Place
 from presence.edges.bluez import adapters_of, policy_of, radios, way_past_bluez
-from presence.edges.bluez.choice import ScanPolicy, choose
+from presence.edges.bluez.choice import Choice, ScanPolicy, choose
 from presence.edges.bluez.connection import Adapter, Bluez
 from presence.edges.bluez.duty import main_conf_of
 from presence.edges.bluez.faults import ERRORS, fault_of, reason_of
@@ -31,25 +31,31 @@ from presence.edges.bluez.scanner import BluezScanner
 from presence.edges.bluez.traces import caches_on_disk, phone_plugins
 from presence.edges.bluez.version import DIES_OF_UUID_FILTERS
 from presence.errors import RadioError, RadioFault
+from presence.language import Joined, Sentence
 from presence.ports import Clock
 
 LISTEN_S: Final = 5.0
-UPGRADE_STEP: Final = "upgrade BlueZ: this version cannot leave bystanders out of an active scan"
-MODE_STEP: Final = (
+UPGRADE_STEP: Final = Sentence(
+    "upgrade BlueZ: this version cannot leave bystanders out of an active scan"
+)
+MODE_STEP: Final = Sentence(
     "mend that to send nothing (docs/radio-modes.md), or set radio.mode active if "
     "it is meant to be so"
 )
-DUTY_STEP: Final = "set ScanIntervalAdvMonitor=96 and ScanWindowAdvMonitor=96 under [LE] in"
-CACHE_STEP: Final = (
+CACHE_STEP: Final = Sentence(
     "give bluetoothd a tmpfs for /var/lib/bluetooth: install the drop-in of "
     "systemd/, restart bluetooth"
 )
-PLUGINS_STEP: Final = (
+PLUGINS_STEP: Final = Sentence(
     "start bluetoothd with `--plugin=hostname,policy`: install the drop-in of systemd/"
 )
-HIDDEN_STEP: Final = (
+HIDDEN_STEP: Final = Sentence(
     "off and on again, then another adapter: this controller or its driver filters duplicates"
 )
+NEAR_STEP: Final = Sentence("hold a test phone near, and look again")
+NO_NAME: Final = Sentence("no name of its own")
+SHOWN: Final = 4
+"""Of the plug-ins."""
 
 
 class RadioVerdict(Enum):
@@ -80,9 +86,8 @@ async def diagnose(
             for answer in await _bluez(settings, bluez, found, host):
                 yield answer
     except ERRORS as error:
-        yield RadioAnswer(
-            "radio", RadioVerdict.BAD, f"no scan: {reason_of(error)}", fault_of(error).value
-        )
+        no_scan = Sentence("no scan: {reason}", reason=reason_of(error))
+        yield RadioAnswer("radio", RadioVerdict.BAD, no_scan, fault_of(error).value)
         return
     scanners = radios(settings, clock=clock, emit=lambda _event: None, host=host)
     for radio in [each for each in scanners if isinstance(found[each.antenna], Adapter)]:
@@ -131,6 +136,11 @@ def lasting_names(adapter: Adapter, there: Sequence[Adapter]) -> list[str]:
     return [name for name in ("" if shared else adapter.address, adapter.usb_path) if name]
 
 
+def _between(names: Sequence[str], word: str) -> list[str]:
+    """`word` between any two."""
+    return [each for name in names for each in (word, name)][1:]
+
+
 def _is_shared(address: str, there: Sequence[Adapter]) -> bool:
     return [each.address for each in there].count(address) > 1
 
@@ -142,9 +152,12 @@ def _adapters(there: Sequence[Adapter]) -> list[RadioAnswer]:
             f"{{adapter: {name}}}" if name.startswith("usb:") else f'{{adapter: "{name}"}}'
             for name in lasting_names(each, there)
         ]
-        found = f"{each.name}: {' or '.join(names) or 'no name of its own'}"
-        note = f" ({each.address} is also another's)" if _is_shared(each.address, there) else ""
-        answers.append(RadioAnswer("adapters", RadioVerdict.GOOD, f"{found}{note}"))
+        named = Joined(" ", _between(names, Sentence("or"))) if names else NO_NAME
+        found = Sentence("{adapter}: {names}", adapter=each.name, names=named)
+        if _is_shared(each.address, there):
+            shared = Sentence("({address} is also another's)", address=each.address)
+            found = Joined(" ", (found, shared))
+        answers.append(RadioAnswer("adapters", RadioVerdict.GOOD, found))
     return answers
 
 
@@ -172,7 +185,10 @@ def _antenna(name: str, place: Place, found: Adapter | RadioError) -> RadioAnswe
     if isinstance(found, RadioError):
         what = f"{place}: {name}: {found.detail}"
         return RadioAnswer("antenna", RadioVerdict.BAD, what, found.fault.value)
-    return RadioAnswer("antenna", RadioVerdict.GOOD, f"{place}: {name} is {found}, powered")
+    powered = Sentence(
+        "{place}: {antenna} is {adapter}, powered", place=place, antenna=name, adapter=found
+    )
+    return RadioAnswer("antenna", RadioVerdict.GOOD, powered)
 
 
 async def _bluez(
@@ -186,7 +202,8 @@ async def _bluez(
     if not adapters:
         return answers
     version = await asyncio.to_thread(host.version)
-    answers.append(RadioAnswer("bluez", RadioVerdict.GOOD, str(version or "version unknown")))
+    known = str(version) if version else Sentence("version unknown")
+    answers.append(RadioAnswer("bluez", RadioVerdict.GOOD, known))
     command = host.command_of(await bluez.process())
     main_conf = None if command is None else main_conf_of(command)
     answers += [
@@ -214,25 +231,40 @@ async def _mode(
             f"{adapter}: {policy.mode}: {error.detail}",
             error.fault.value,
         )
-    exposed = (
-        f"; bystanders reach this process and are dropped here: {choice.exposure}"
-        if choice.exposure
-        else ""
-    )
-    found, next_step = f"{adapter}: {choice.mode}{exposed}", ""
-    if choice.hindrance:
-        why = choice.hindrance.detail
-        found = f"{adapter}: active, which sends scan requests: {why}{exposed}"
-        next_step = MODE_STEP
+    found, next_step = _chosen(adapter, choice), MODE_STEP if choice.hindrance else ""
     version = await asyncio.to_thread(host.version)
     if choice.mode is RadioMode.ACTIVE and DIES_OF_UUID_FILTERS.of(version):
         next_step = UPGRADE_STEP
     share = 1.0 if main_conf is None else await asyncio.to_thread(host.passive_share, main_conf)
     if choice.mode is RadioMode.PASSIVE and share < 1:
-        found = f"{adapter}: passive, listens {share:.0%} of the time"
-        next_step = f"{DUTY_STEP} {main_conf}, and restart bluetooth"
+        found = Sentence(
+            "{adapter}: passive, listens {percent:.0f} % of the time",
+            adapter=adapter,
+            percent=100 * share,
+        )
+        next_step = Sentence(
+            "set ScanIntervalAdvMonitor=96 and ScanWindowAdvMonitor=96 under [LE] in {file}, and "
+            "restart bluetooth",
+            file=main_conf,
+        )
     verdict = RadioVerdict.DOUBTFUL if next_step else RadioVerdict.GOOD
     return RadioAnswer("radio mode", verdict, found, next_step)
+
+
+def _chosen(adapter: str, choice: Choice) -> str:
+    found = f"{adapter}: {choice.mode}"
+    if choice.hindrance:
+        found = Sentence(
+            "{adapter}: active, which sends scan requests: {reason}",
+            adapter=adapter,
+            reason=choice.hindrance.detail,
+        )
+    if choice.exposure is None:
+        return found
+    exposed = Sentence(
+        "bystanders reach this process and are dropped here: {reason}", reason=choice.exposure
+    )
+    return Joined("; ", (found, exposed))
 
 
 async def _path(ask: Ask, path: HearingPath, adapter: str) -> RadioAnswer:
@@ -240,10 +272,17 @@ async def _path(ask: Ask, path: HearingPath, adapter: str) -> RadioAnswer:
     try:
         descriptor = await ask(adapter)
     except RadioError as error:
-        found = f"{adapter}: bluez, over D-Bus, in place of {path}: {error.detail}"
+        found = Sentence(
+            "{adapter}: bluez, over D-Bus, in place of {path}: {reason}",
+            adapter=adapter,
+            path=path,
+            reason=error.detail,
+        )
         return RadioAnswer("radio path", RadioVerdict.DOUBTFUL, found, error.fault.value)
     descriptor.sock.close()
-    found = f"{adapter}: {path}: strangers' advertisements end in the kernel"
+    found = Sentence(
+        "{adapter}: {path}: strangers' advertisements end in the kernel", adapter=adapter, path=path
+    )
     return RadioAnswer("radio path", RadioVerdict.GOOD, found)
 
 
@@ -255,24 +294,29 @@ async def _traces(bluez: Bluez, host: BluezHost) -> list[RadioAnswer]:
             RadioAnswer(
                 "bluez traces",
                 RadioVerdict.DOUBTFUL,
-                "bluetoothd's mounts and options cannot be seen",
-                "run as root",
+                Sentence("bluetoothd's mounts and options cannot be seen"),
+                Sentence("run as root"),
             )
         ]
     disks = caches_on_disk([each.address for each in await bluez.adapters()], mounts)
     plugins = phone_plugins(command)
-    cache = RadioAnswer("bluez cache", RadioVerdict.GOOD, "in memory")
+    cache = RadioAnswer("bluez cache", RadioVerdict.GOOD, Sentence("in memory"))
     if disks:
-        found = f"on {', '.join(disks)}: the names of strangers' devices are written to a disk"
+        found = Sentence(
+            "on {folders}: the names of strangers' devices are written to a disk",
+            folders=", ".join(disks),
+        )
         cache = RadioAnswer("bluez cache", RadioVerdict.BAD, found, CACHE_STEP)
-    doors = RadioAnswer("bluez plug-ins", RadioVerdict.GOOD, "none that touches phones")
+    untouched = Sentence("none that touches phones")
+    doors = RadioAnswer("bluez plug-ins", RadioVerdict.GOOD, untouched)
     if plugins:
-        shown = ", ".join(plugins[:4]) + (
-            f" and {len(plugins) - 4} more" if len(plugins) > 4 else ""
-        )
-        doors = RadioAnswer(
-            "bluez plug-ins", RadioVerdict.BAD, f"{shown} may answer phones", PLUGINS_STEP
-        )
+        shown, more = ", ".join(plugins[:SHOWN]), len(plugins) - SHOWN
+        found = Sentence("{plugins} may answer phones", plugins=shown)
+        if more > 0:
+            found = Sentence(
+                "{plugins} and {more} more may answer phones", plugins=shown, more=more
+            )
+        doors = RadioAnswer("bluez plug-ins", RadioVerdict.BAD, found, PLUGINS_STEP)
     return [cache, doors]
 
 
@@ -281,32 +325,38 @@ async def _listen(radio: BluezScanner, listen_s: float) -> list[RadioAnswer]:
     try:
         heard, senders = await radio.listen(listen_s)
     except RadioError as error:
-        return [
-            RadioAnswer(
-                "radio", RadioVerdict.BAD, f"{name}: no scan: {error.detail}", error.fault.value
-            )
-        ]
-    answers = [
-        RadioAnswer("radio", RadioVerdict.GOOD, f"{name}: a scan in mode {radio.mode} starts")
-    ]
+        no_scan = Sentence("{antenna}: no scan: {reason}", antenna=name, reason=error.detail)
+        return [RadioAnswer("radio", RadioVerdict.BAD, no_scan, error.fault.value)]
+    starts = Sentence("{antenna}: a scan in mode {mode} starts", antenna=name, mode=radio.mode)
+    answer = RadioAnswer("radio", RadioVerdict.GOOD, starts)
     if radio.refusal:
-        found = (
-            f"{name}: a scan in mode {radio.mode} starts, none in passive: "
-            f"{radio.refusal[1].detail}"
+        found = Sentence(
+            "{antenna}: a scan in mode {mode} starts, none in passive: {reason}",
+            antenna=name,
+            mode=radio.mode,
+            reason=radio.refusal[1].detail,
         )
-        answers = [RadioAnswer("radio", RadioVerdict.DOUBTFUL, found, MODE_STEP)]
+        answer = RadioAnswer("radio", RadioVerdict.DOUBTFUL, found, MODE_STEP)
+    return [answer, _repeats(name, listen_s, heard, senders)]
+
+
+def _repeats(name: str, listen_s: float, heard: int, senders: float | None) -> RadioAnswer:
     if not heard:
-        found = f"{name}: nothing heard in {listen_s:g} s: nobody of ours may be here"
-        answers.append(
-            RadioAnswer(
-                "repeats", RadioVerdict.DOUBTFUL, found, "hold a test phone near, and look again"
-            )
+        found = Sentence(
+            "{antenna}: nothing heard in {seconds:g} s: nobody of ours may be here",
+            antenna=name,
+            seconds=listen_s,
         )
-    elif senders is not None and heard >= JUDGED_FROM and heard < REPEATS_FROM * senders:
-        found = f"{name}: {heard} heard, of about {senders:.0f} senders: repeats are hidden"
-        answers.append(RadioAnswer("repeats", RadioVerdict.BAD, found, HIDDEN_STEP))
-    else:
-        answers.append(
-            RadioAnswer("repeats", RadioVerdict.GOOD, f"{name}: {heard} heard in {listen_s:g} s")
+        return RadioAnswer("repeats", RadioVerdict.DOUBTFUL, found, NEAR_STEP)
+    if senders is not None and heard >= JUDGED_FROM and heard < REPEATS_FROM * senders:
+        found = Sentence(
+            "{antenna}: {heard} heard, of about {senders:.0f} senders: repeats are hidden",
+            antenna=name,
+            heard=heard,
+            senders=senders,
         )
-    return answers
+        return RadioAnswer("repeats", RadioVerdict.BAD, found, HIDDEN_STEP)
+    found = Sentence(
+        "{antenna}: {heard} heard in {seconds:g} s", antenna=name, heard=heard, seconds=listen_s
+    )
+    return RadioAnswer("repeats", RadioVerdict.GOOD, found)

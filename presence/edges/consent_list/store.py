@@ -46,6 +46,7 @@ from presence.edges.consent_list.stored import StoredConsents
 from presence.edges.sqlite.spoilt import aside, remove
 from presence.edges.sqlite.store import Database, unusable
 from presence.errors import MemoryLost, StorageError
+from presence.language import Sentence
 
 LIST_SCHEMA: Final = """
 CREATE TABLE list (
@@ -93,7 +94,7 @@ BASE_LOST: Final = (
 class ListStore(Database):
     """One list. Used by one thread at a time."""
 
-    LOST = (
+    LOST = Sentence(
         "The list is fetched again. TUF's own memory (tuf, beside it) still refuses older lists "
         "while it is there; "
         "which entries were taken away under which number is forgotten. Find out who touched the "

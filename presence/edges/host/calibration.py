@@ -2,13 +2,14 @@
 settings, who signed it off, and until when it holds.
 
     calibration.json in storage.state_dir:
-    {"v": 2, "at": …, "valid_until": …, "verdict": "PASS", "found": …, "signed_off_by": …,
-     "program": …, "measured": {…}, "antennas": […], "phones": […], "settings": {…},
-     "settings_sha256": …, "mac": …}
+    {"v": 2, "at": …, "valid_until": …, "verdict": "PASS", "found": …, "said": …,
+     "signed_off_by": …, "program": …, "measured": {…}, "antennas": […], "phones": […],
+     "settings": {…}, "settings_sha256": …, "mac": …}
 
 The settings themselves beside their digest: so what was changed since can be named, and a setting
-that a later version brings is no change. It ends at once when one of them, an antenna or a place
-changes, and `valid_until` ends it in any case: doors are rebuilt, shelves moved.
+that a later version brings is no change. `said` is `found` taken apart: to be said in a language.
+It ends at once when one of them, an antenna or a place changes, and `valid_until` ends it in any
+case: doors are rebuilt, shelves moved.
 
 `mac` is an HMAC with a key made from the store key. It shows that nobody edited the record who
 cannot read that key, and that it is of this store. It does not show who signed: `signed_off_by` is
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from presence import __version__
@@ -30,13 +32,14 @@ from presence.core.operations.snapshot import DoorStanding
 from presence.core.timestamps import rfc3339
 from presence.edges.host.files import replace_file
 from presence.errors import StorageError
+from presence.language import Joined, Sentence, put_together, taken_apart
 
 FILE_NAME: Final = "calibration.json"
 VERSION: Final = 2
 MONTHS: Final = 12
 MOST_MONTHS: Final = 24
 REMIND_DAYS: Final = 30
-NEVER: Final = "never calibrated, so most who come in are missed"
+NEVER: Final = Sentence("never calibrated, so most who come in are missed")
 _LABEL: Final = b"presence calibration v2\0"
 
 
@@ -75,7 +78,11 @@ class Calibration:
 
 
 class UnusableRecord(Exception):
-    """The message says why, and is for people."""
+    """`why` is for people."""
+
+    def __init__(self, why: Sentence) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 def record(settings: Settings, store_key: bytes, signed: Signed, utc_s: float) -> None:
@@ -90,7 +97,8 @@ def record(settings: Settings, store_key: bytes, signed: Signed, utc_s: float) -
         "at": rfc3339(utc_s),
         "valid_until": _after_months(_day(utc_s), signed.months).isoformat(),
         "verdict": signed.verdict,
-        "found": signed.found,
+        "found": str(signed.found),
+        "said": taken_apart(signed.found),
         "signed_off_by": signed.signed_off_by,
         "program": __version__,
         "measured": dict(signed.measured),
@@ -121,30 +129,51 @@ def read(settings: Settings, store_key: bytes) -> Calibration:
     except FileNotFoundError:
         raise UnusableRecord(NEVER) from None
     except (OSError, ValueError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or "it is no JSON"
-        raise UnusableRecord(f"{path} cannot be read ({why}), so it counts for nothing") from None
-    version = values.get("v") if isinstance(values, dict) else None
-    if version == 1:
-        raise UnusableRecord(
-            f"calibrated on {str(values.get('at', ''))[:10]} by an older version, whose record "
-            "names no places and is not sealed"
+        reason = getattr(error, "strerror", None) or Sentence("it is no JSON")
+        why = Sentence(
+            "{file} cannot be read ({reason}), so it counts for nothing", file=path, reason=reason
         )
-    if version != VERSION:
-        raise UnusableRecord(f"{path} is of another version than this program's")
+        raise UnusableRecord(why) from None
+    _refuse_another_version(values, path)
     if not hmac.compare_digest(_mac(values, store_key), str(values.get("mac", ""))):
-        raise UnusableRecord(
-            f"{path} was edited, or is of another store: it is not sealed with this store's key"
+        edited = Sentence(
+            "{file} was edited, or is of another store: it is not sealed with this store's key",
+            file=path,
         )
+        raise UnusableRecord(edited)
     return Calibration(  # sealed by us, so it has all of its fields
         at=values["at"],
         valid_until=date.fromisoformat(values["valid_until"]),
         verdict=values["verdict"],
-        found=values["found"],
+        found=_found(values),
         signed_off_by=values["signed_off_by"],
         measured=values["measured"],
         antennas=tuple(HungAntenna(**each) for each in values["antennas"]),
         settings=values["settings"],
     )
+
+
+def _refuse_another_version(values: Any, path: Path) -> None:
+    version = values.get("v") if isinstance(values, dict) else None
+    if version == 1:
+        older = Sentence(
+            "calibrated on {day} by an older version, whose record names no places and is not "
+            "sealed",
+            day=str(values.get("at", ""))[:10],
+        )
+        raise UnusableRecord(older)
+    if version != VERSION:
+        raise UnusableRecord(
+            Sentence("{file} is of another version than this program's", file=path)
+        )
+
+
+def _found(values: Mapping[str, Any]) -> str:
+    """In English alone where this version knows no such sentence any more."""
+    try:
+        return put_together(values["said"])
+    except (KeyError, ValueError):
+        return str(values["found"])
 
 
 def standing(
@@ -160,22 +189,30 @@ def standing(
     try:
         kept = read(settings, store_key)
     except UnusableRecord as error:
-        return DoorStanding(doubt=str(error))
+        return DoorStanding(doubt=error.why)
     present = _of_the_door(settings)
-    changed = sorted(key for key, value in kept.settings.items() if present.get(key) != value)
+    changed: list[str] = sorted(
+        key for key, value in kept.settings.items() if present.get(key) != value
+    )
     changed += [
-        f"antenna {name} is another device"
+        Sentence("antenna {antenna} is another device", antenna=name)
         for name, address, _ in kept.antennas
         if address and (addresses or {}).get(name, address) != address
     ]
-    until, today = kept.valid_until, _day(utc_s)
+    until, today, day = kept.valid_until, _day(utc_s), kept.at[:10]
     doubt = reminder = ""
     if changed:
-        doubt = f"calibrated on {kept.at[:10]} and changed since: {', '.join(changed)}"
+        doubt = Sentence(
+            "calibrated on {day} and changed since: {changed}",
+            day=day,
+            changed=Joined(", ", changed),
+        )
     elif today > until:
-        doubt = f"calibrated on {kept.at[:10]}, valid until {until}: that is past"
+        doubt = Sentence(
+            "calibrated on {day}, valid until {until}: that is past", day=day, until=until
+        )
     elif today > until - timedelta(days=REMIND_DAYS):
-        reminder = f"the calibration ends on {until}"
+        reminder = Sentence("the calibration ends on {until}", until=until)
     return DoorStanding(doubt=doubt, reminder=reminder, valid_until=until.isoformat())
 
 

@@ -14,12 +14,14 @@ from presence.edges.mqtt.reasons import (
     HUNG_UP,
     LOST_WITH_311,
     NO_ANSWER,
+    READ_LOG,
     SESSION_TAKEN_OVER,
     name,
     remedy,
     remedy_of_fault,
 )
 from presence.errors import ConfigurationError
+from presence.language import Joined, Sentence
 from presence.telemetry import (
     BrokerConnected,
     BrokerDuplicate,
@@ -84,7 +86,7 @@ class ConnectionReport:
     """Keeps `counters`, and says why there is no connection."""
 
     def __init__(self, counters: ConnectionCounters, emit: Emit) -> None:
-        self.trouble: str | None = "not connected yet"
+        self.trouble: str | None = Sentence("not connected yet")
         """Why there is no connection, with the next step; None while there is one."""
         self._counters = counters
         self._emit = emit
@@ -136,7 +138,7 @@ class ConnectionReport:
         if not was_up and ending.reason_code is not None:
             self._counters.refused[ending.reason_code] += 1
         event = _event_of(ending, was_up=was_up, wait_s=round(wait_s, 1), contended=contended)
-        self.trouble = f"{event.reason}: {event.remedy}"
+        self.trouble = Joined(": ", (event.reason, event.remedy or READ_LOG))
         self._quiet = was_up and ending.unanswered and not contended and not ours
         if self._quiet:
             self._hung_up.note(event.reason)
@@ -169,15 +171,16 @@ def _event_of(
     )
 
 
-def _remedy_of(ending: Ending, *, was_up: bool, contended: bool) -> str:
+def _remedy_of(ending: Ending, *, was_up: bool, contended: bool) -> Sentence:
     match ending:
         case Ending(reason_code=int(code)):
             return remedy(code, connecting=not was_up)
         case Ending(fault=ConfigurationError()):
-            return "mend the configuration; the file is read again at the next attempt"
+            return Sentence("mend the configuration; the file is read again at the next attempt")
         case Ending(fault=BaseException() as fault):
             return remedy_of_fault(fault)
         case _ if was_up:
-            return f"perhaps {remedy(SESSION_TAKEN_OVER)}" if contended else "read the broker's log"
+            taken_over = Sentence("perhaps {remedy}", remedy=remedy(SESSION_TAKEN_OVER))
+            return taken_over if contended else READ_LOG
         case _:
             return NO_ANSWER

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from presence.errors import StorageError
+from presence.language import Sentence
 
 DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -62,8 +63,8 @@ def missing(path: Path, witness: Path) -> str:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        return "gone" if witness.exists() else ""
-    return "" if size else "empty"
+        return Sentence("gone") if witness.exists() else ""
+    return "" if size else Sentence("empty")
 
 
 def state_of(path: Path, witness: Path) -> str:
@@ -81,5 +82,5 @@ def state_of(path: Path, witness: Path) -> str:
         finally:
             database.close()
     except sqlite3.Error as error:
-        return f"damaged: {error}" if is_damage(error) else ""
-    return "" if found == "ok" else "damaged"
+        return Sentence("damaged: {error}", error=str(error)) if is_damage(error) else ""
+    return "" if found == "ok" else Sentence("damaged")

@@ -35,6 +35,7 @@ from presence.edges.sqlite.spoilt import (
     trouble,
 )
 from presence.errors import ListRolledBack, MemoryLost, StorageError
+from presence.language import Sentence
 from presence.ports import Stored
 
 VISIT_SCHEMA = """
@@ -341,7 +342,7 @@ def _announcement_row(a: Announcement) -> tuple[object, ...]:
 class ConsentStore(Database):
     """What is remembered of the list beyond a restart: how new it was."""
 
-    LOST = (
+    LOST = Sentence(
         "Nothing remembers how new the plain list was: an older one would be taken. Compare its "
         "number with that of "
         "the consent service, and find out who touched the file"

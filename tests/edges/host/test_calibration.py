@@ -13,6 +13,7 @@ from presence.config.settings import AntennaSettings, SatelliteAntenna
 from presence.core.place import Place
 from presence.edges.host import calibration
 from presence.edges.host.calibration import HungAntenna, Signed, UnusableRecord
+from presence.language import Sentence, language_named
 from tests.support.builders import DAY_S
 from tests.support.shops import Shop
 
@@ -69,6 +70,15 @@ def test_a_door_is_doubted_until_a_walk_of_it_was_applied(settings: Settings) ->
     )
     assert (kept.signed_off_by, kept.antennas) == ("M. Meikäläinen", ANTENNAS)
     assert kept.measured["side"]["side_db"] == 11.2
+
+
+def test_what_was_found_is_said_in_the_language_and_kept_in_english(settings: Settings) -> None:
+    found = Sentence("enter at {enter_dbm:.0f} dBm", enter_dbm=-83)
+    calibration.record(settings, KEY, signed(found=found), AT_S)
+    kept = json.loads((settings.storage.state_dir / calibration.FILE_NAME).read_bytes())
+    assert kept["found"] == "enter at -83 dBm"
+    said = calibration.read(settings, KEY).found
+    assert language_named("sv").say(said) == "inträde vid -83 dBm"
 
 
 @pytest.mark.parametrize(
@@ -224,6 +234,6 @@ def test_the_record_holds_no_key_and_says_of_phones_nothing_but_their_models(fil
     values = json.loads(text)
     assert values["phones"] == ["Pixel 7"]
     assert set(values) == {
-        "v", "at", "valid_until", "verdict", "found", "signed_off_by", "program", "measured",
-        "antennas", "phones", "settings", "settings_sha256", "mac",
+        "v", "at", "valid_until", "verdict", "found", "said", "signed_off_by", "program",
+        "measured", "antennas", "phones", "settings", "settings_sha256", "mac",
     }  # fmt: skip
