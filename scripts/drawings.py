@@ -1,4 +1,5 @@
-"""Draws where antennas go, in five shop plans: docs/drawings/*.svg, for docs/technician.md.
+"""Draws where antennas go, in five shop plans: docs/drawings/*.svg, for docs/technician.md; with
+their words in Finnish and Swedish for the short pages: docs/drawings/fi/*.svg, sv/*.svg.
 
     python -m scripts.drawings          writes them; tests/scripts/test_drawings.py holds them to it
 
@@ -10,7 +11,11 @@ from collections.abc import Callable, Iterator
 from html import escape
 from math import cos, radians, sin
 from pathlib import Path
+from textwrap import wrap
 from typing import Final
+
+from presence.language import LANGUAGES, SOURCE
+from scripts.drawing_words import WORDS
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "drawings"
 WIDTH: Final = 640
@@ -37,7 +42,12 @@ text { fill: #1a1a1a; } .small { font-size: 11px; fill: #55585e; } .title { font
 }
 """
 
+NOTE: Final = 30
+"""Letters of a line beside the plan."""
+
 Parts = Iterator[str]
+Say = Callable[[str], str]
+"""English, as it is in the picture's language."""
 
 
 def x_px(x_m: float) -> float:
@@ -90,7 +100,7 @@ def depth(x_m: float, to_m: float, words: str, *, from_m: float = 0.0) -> Parts:
     yield text(x_px(x_m) - 6, y_px((from_m + to_m) / 2) + 4, words, anchor="end")
 
 
-def shop(front: str = "glass", *, half_door_m: float = 0.7) -> Parts:
+def shop(say: Say, front: str = "glass", *, half_door_m: float = 0.7) -> Parts:
     """The floor, three walls, and a front with an open door in its middle."""
     left, top = x_px(-HALF_SHOP_M), y_px(DEPTH_M)
     yield (
@@ -103,7 +113,7 @@ def shop(front: str = "glass", *, half_door_m: float = 0.7) -> Parts:
     yield line("wall", -HALF_SHOP_M, DEPTH_M, HALF_SHOP_M, DEPTH_M)
     for side in (-1, 1):
         yield line(front, side * half_door_m, 0, side * HALF_SHOP_M, 0)
-    yield text(24, FRONT_PX + 52, "street")
+    yield text(24, FRONT_PX + 52, say("street"))
 
 
 def pair(x_m: float = 1.05, half_plate_m: float = 0.45) -> Parts:
@@ -113,45 +123,40 @@ def pair(x_m: float = 1.05, half_plate_m: float = 0.45) -> Parts:
     yield line("plate", x_m - half_plate_m, 0, x_m + half_plate_m, 0)
 
 
-def notes(*lines: str) -> Parts:
-    for number, words in enumerate(lines):
+def notes(say: Say, *paragraphs: str) -> Parts:
+    lines = [line for words in paragraphs for line in ("", *wrap(say(words), NOTE))]
+    for number, words in enumerate(lines[1:]):
         yield text(x_px(HALF_SHOP_M) + 22, 64 + 17 * number, words)
 
 
-def one_adapter() -> Parts:
-    yield from shop()
+def one_adapter(say: Say) -> Parts:
+    yield from shop(say)
     yield from antenna("inside", 1.0, 8.0)
     yield label("inside", 1.4, 7.85, "inside")
     yield from depth(-3.9, 8.0, "8 m")
     yield from notes(
-        "The gateway by the till,",
-        "2.4 m high, away from",
-        "metal and from the window.",
-        "",
-        "Finds fewest, and latest:",
-        "it cannot tell the sides.",
+        say,
+        "The gateway by the till, 2.4 m high, away from metal and from the window.",
+        "Finds fewest, and latest: it cannot tell the sides.",
     )
 
 
-def two_adapters() -> Parts:
-    yield from shop()
+def two_adapters(say: Say) -> Parts:
+    yield from shop(say)
     yield from antenna("inside", 1.0, 8.0)
     yield from antenna("door", 1.05, 0.45)
     yield label("inside", 1.4, 7.85, "inside")
     yield label("door", 1.45, 0.45, "door")
     yield from depth(-3.9, 8.0, "8 m")
     yield from notes(
+        say,
         "The gateway as before.",
-        "",
-        "The second one beside",
-        "the door, inside, 2.2 m",
-        "high, on a USB cable or",
-        "as a satellite.",
+        "The second one beside the door, inside, 2.2 m high, on a USB cable or as a satellite.",
     )
 
 
-def back_to_back() -> Parts:
-    yield from shop()
+def back_to_back(say: Say) -> Parts:
+    yield from shop(say)
     yield from antenna("inside", 1.0, 8.0)
     yield from pair()
     yield label("inside", 1.4, 7.85, "inside")
@@ -159,16 +164,14 @@ def back_to_back() -> Parts:
     yield label("outside", 1.75, -0.75, "outside")
     yield from depth(-3.9, 8.0, "8 m")
     yield from notes(
-        "Recommended. A plate of",
-        "metal in the plane of the",
-        "front, beside or above",
-        "the door, 2.2 m high,",
-        "30 × 30 cm or more.",
+        say,
+        "Recommended. A plate of metal in the plane of the front, beside or above the "
+        "door, 2.2 m high, 30 × 30 cm or more.",
     )
-    yield from pair_from_the_side()
+    yield from pair_from_the_side(say)
 
 
-def pair_from_the_side() -> Parts:
+def pair_from_the_side(say: Say) -> Parts:
     """The pair with its plate, larger, as somebody sees it who stands in the door."""
     middle, top = 548.0, 168.0
     yield f'<rect class="card" x="{middle - 72}" y="{top - 10}" width="150" height="120" rx="4"/>'
@@ -180,14 +183,15 @@ def pair_from_the_side() -> Parts:
         x = middle + side * 17
         yield f'<circle class="{place}" cx="{x}" cy="{top + 33}" r="6"/>'
         yield f'<line class="size" x1="{middle}" y1="{top + 56}" x2="{x}" y2="{top + 56}"/>'
-        yield text(middle + side * 22, top + 16, words, anchor=anchor)
+        yield text(middle + side * 22, top + 16, say(words), anchor=anchor)
         yield text(middle + side * 22, top + 60, "3 cm", anchor=anchor)
-    yield text(middle, top + 84, "from the side: 3 cm is a", anchor="middle")
-    yield text(middle, top + 99, "quarter of the wave", anchor="middle")
+    below = wrap(say("from the side: 3 cm is a quarter of the wave"), 24)
+    for number, words in enumerate(below):
+        yield text(middle, top + 84 + 15 * number, words, anchor="middle")
 
 
-def low_e_glass() -> Parts:
-    yield from shop("coated")
+def low_e_glass(say: Say) -> Parts:
+    yield from shop(say, "coated")
     yield from antenna("inside", 1.0, 8.0)
     yield from antenna("door", 1.05, 0.32, looks=LOOKS_IN)
     yield from antenna("outside", 1.05, -0.32, looks=LOOKS_OUT)
@@ -196,23 +200,16 @@ def low_e_glass() -> Parts:
     yield label("outside", 1.6, -0.75, "outside")
     yield from depth(-3.9, 8.0, "8 m")
     yield from notes(
-        "Coated glass takes",
-        "20–30 dB: the pane is",
-        "the plate.",
-        "",
-        "One antenna on each side",
-        "of the pane, 3 cm off it.",
-        "The outer one must hang",
+        say,
+        "Coated glass takes 20–30 dB: the pane is the plate.",
+        "One antenna on each side of the pane, 3 cm off it. The outer one must hang "
         "outside, under the eaves.",
-        "",
-        "Who looks in at the open",
-        "door is as loud as ever:",
-        "walk that one with care.",
+        "Who looks in at the open door is as loud as ever: walk that one with care.",
     )
 
 
-def mall_front() -> Parts:
-    yield from shop("wall", half_door_m=4.0)
+def mall_front(say: Say) -> Parts:
+    yield from shop(say, "wall", half_door_m=4.0)
     yield from antenna("inside", 0.0, 8.0)
     for side in (-1, 1):
         yield from pair(side * 2.0, 0.7)
@@ -221,21 +218,16 @@ def mall_front() -> Parts:
     yield label("outside", -0.75, -0.85, "outside")
     yield from depth(-3.9, 8.0, "8 m")
     yield from notes(
-        "No door and no glass: two",
-        "pairs, hung from the lintel",
-        "at a third of the opening",
+        say,
+        "No door and no glass: two pairs, hung from the lintel at a third of the opening "
         "each, 2.5 m high.",
-        "",
-        "Plates of 60 × 60 cm: here",
-        "they alone make the side.",
-        "",
-        "Two at `door`, two at",
-        "`outside`: a place may",
-        "have several antennas.",
+        "Plates of 60 × 60 cm: here they alone make the side.",
+        "Two at `door`, two at `outside`: a place may have several antennas.",
     )
 
 
-PLANS: Final[dict[str, tuple[str, Callable[[], Parts]]]] = {
+BELOW: Final = "Plan, seen from above; heights are those of the antennas."
+PLANS: Final[dict[str, tuple[str, Callable[[Say], Parts]]]] = {
     "one-adapter": ("One adapter", one_adapter),
     "two-adapters": ("Two adapters: inside and door", two_adapters),
     "back-to-back": ("The pair back to back, and the gateway inside", back_to_back),
@@ -244,27 +236,38 @@ PLANS: Final[dict[str, tuple[str, Callable[[], Parts]]]] = {
 }
 
 
-def drawing(name: str) -> str:
+def drawing(name: str, language: str = SOURCE) -> str:
     """The SVG of one plan, as text."""
+
+    def say(words: str) -> str:
+        return words if language == SOURCE else WORDS[words][language]
+
     title, parts = PLANS[name]
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            f'role="img" aria-label="{escape(title)}">',
+            f'role="img" aria-label="{escape(say(title))}">',
             f"<style>{STYLE}</style>",
             f'<rect class="card" width="{WIDTH}" height="{HEIGHT}" rx="8"/>',
-            text(24, 22, title, kind="title"),
-            *parts(),
-            text(24, HEIGHT - 8, "Plan, seen from above; heights are those of the antennas."),
+            text(24, 22, say(title), kind="title"),
+            *parts(say),
+            text(24, HEIGHT - 8, say(BELOW)),
             "</svg>\n",
         )
     )
 
 
+def path_of(name: str, language: str) -> Path:
+    folder = FOLDER if language == SOURCE else FOLDER / language
+    return folder / f"{name}.svg"
+
+
 def main() -> None:
-    FOLDER.mkdir(exist_ok=True)
-    for name in PLANS:
-        (FOLDER / f"{name}.svg").write_text(drawing(name), encoding="utf-8")
+    for language in LANGUAGES:
+        for name in PLANS:
+            path = path_of(name, language)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(drawing(name, language), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from presence.language import TRANSLATED
 from scripts import docs_hook
 from tests.support.paths import ROOT
 
@@ -37,10 +38,14 @@ def test_every_document_has_a_place_on_the_site() -> None:
 
 
 def test_every_picture_is_small_and_shown_on_a_page() -> None:
-    pictures = [*(ROOT / "docs/pictures").iterdir(), *(ROOT / "docs/drawings").iterdir()]
+    pictures = [*(ROOT / "docs/pictures").iterdir(), *(ROOT / "docs/drawings").rglob("*.svg")]
     shown = "".join(page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md"))
     assert len(pictures) >= 10
-    assert [each.name for each in pictures if f"/{each.name})" not in shown] == []
+    links = {
+        each: f"/{each.relative_to(each.parents[each.parent.name in TRANSLATED])})"
+        for each in pictures
+    }
+    assert [each for each, name in links.items() if name not in shown] == []
     assert [each.name for each in pictures if each.stat().st_size > 150_000] == []
 
 
