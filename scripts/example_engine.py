@@ -52,5 +52,5 @@ client.on_connect = lambda c, *_: c.subscribe(topic, qos=1)
 client.on_subscribe = lambda *_: print("listening", file=sys.stderr)
 client.on_message = on_message
 server = "127.0.0.1", int(port[0] if port else 1883)
-client.connect(*server, clean_start=False, properties=session)
-client.loop_forever()
+client.connect_async(*server, clean_start=False, properties=session)
+client.loop_forever(retry_first_connection=True)  # E-11: also where the broker is not there yet

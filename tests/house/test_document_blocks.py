@@ -126,6 +126,17 @@ def test_no_shell_block_escapes(document: str) -> None:
         assert reason if how == "not run" else (ROOT / by).is_file(), f"{place}: {block.marker}"
 
 
+@pytest.mark.parametrize("document", documents())
+def test_a_python_script_of_ours_is_typed_with_the_python_that_has_its_libraries(
+    document: str,
+) -> None:
+    """By its first line it would take the system's, which has no paho."""
+    for block in blocks(document):
+        if block.language in SHELL:
+            typed_alone = re.search(r"^\s*scripts/\w+\.py", block.text, re.MULTILINE)
+            assert not typed_alone, f"{document}:{block.line}: begin it with .venv/bin/python"
+
+
 def test_there_are_blocks_that_run() -> None:
     """Else this page would hold nothing."""
     assert len([b for each in documents() for b in to_run(each)]) >= 5

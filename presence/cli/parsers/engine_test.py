@@ -26,8 +26,9 @@ audience and customers that are nobody: the engine takes it all for real visits.
 
 EXAMPLES: Final = (
     "presence engine-test --make-customers customers.jsonl",
-    """scripts/offer_engine.py --chain acme --store fi-0042 --audience offers-main \\
-      --port 1884 --customers customers.jsonl     # it stands for your engine""",
+    """.venv/bin/python scripts/offer_engine.py --chain acme --store fi-0042 \\
+      --audience offers-main --port 1884 \\
+      --customers customers.jsonl     # it stands for your engine""",
     """presence engine-test --chain acme --store fi-0042 --audience offers-main \\
       --port 1883 --listen 1884 --customers customers.jsonl""",
     """presence engine-test -c /etc/presence/presence.yaml --audience offers-main \\
