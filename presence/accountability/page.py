@@ -2,6 +2,7 @@
 without a network.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from html import escape
@@ -123,7 +124,7 @@ def _badge(verdict: str) -> str:
 def _in_short(findings: Iterable[Finding]) -> Iterator[str]:
     yield '<h2>In short</h2><table class="pairs">'
     for finding in findings:
-        step = "".join(f"<br>→ {escape(line)}" for line in finding.next_step.splitlines())
+        step = "".join(f"<br>→ {_typed(line)}" for line in finding.next_step.splitlines())
         yield (
             f'<tr><td class="mark">{_badge(finding.verdict.name)}</td><td class="name">'
             f"{escape(finding.name.capitalize())}</td><td>{_sentence(finding.found)}{step}</td></tr>"
@@ -132,7 +133,12 @@ def _in_short(findings: Iterable[Finding]) -> Iterator[str]:
 
 
 def _sentence(text: str) -> str:
-    return f"{escape(text[:1].upper() + text[1:])}."
+    return f"{_typed(text[:1].upper() + text[1:])}."
+
+
+def _typed(text: str) -> str:
+    """As HTML; what stands in backticks is typed so."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _promises(report: EvidenceReport) -> Iterator[str]:
@@ -226,7 +232,7 @@ def _sections(sections: Iterable[RecordPart]) -> Iterator[str]:
     for section in sections:
         yield f'<h3>{escape(section.title)}</h3><table class="pairs">'
         for subject, text in section.rows:
-            yield f'<tr><td class="name">{escape(subject)}</td><td>{escape(text)}</td></tr>'
+            yield f'<tr><td class="name">{escape(subject)}</td><td>{_typed(text)}</td></tr>'
         yield "</table>"
 
 

@@ -83,6 +83,13 @@ def test_what_could_not_be_asked_is_not_said_to_be_shown_on_the_page() -> None:
     assert shown["R-26"].endswith("alone: this gateway could not be asked")
 
 
+def test_a_command_of_a_next_step_is_set_as_one_and_a_log_that_is_not_there_is_not_whole() -> None:
+    text = page(report(status_trouble="ask `systemctl status presence`"))
+    assert "ask <code>systemctl status presence</code>" in text
+    assert "There is none." in text
+    assert "agreed to <code>profiling</code>" in text
+
+
 def test_the_page_says_that_it_was_not_the_gateway_that_runs() -> None:
     text = page(report())
     assert "It was not the gateway that runs." in text

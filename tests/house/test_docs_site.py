@@ -101,13 +101,14 @@ def test_a_link_of_the_repository_leads_to_the_same_file_on_the_site(
     assert turned == f"see [it]({on_the_site})."
 
 
-def test_the_script_says_what_it_does() -> None:
-    asked = subprocess.run(
-        [ROOT / "scripts/docs", "--help"], capture_output=True, text=True, check=False
-    )
-    wrong = subprocess.run(
-        [ROOT / "scripts/docs", "--sevre"], capture_output=True, text=True, check=False
+@pytest.mark.parametrize(("script", "option"), [("docs", "--serve"), ("check", "--no-tests")])
+def test_a_script_says_what_it_does(script: str, option: str) -> None:
+    asked, wrong = (
+        subprocess.run(
+            [ROOT / "scripts" / script, typed], capture_output=True, text=True, check=False
+        )
+        for typed in ("--help", "--sevre")
     )
     assert (asked.returncode, wrong.returncode) == (0, 64)
-    assert "build/docs" in asked.stdout
-    assert "--serve" in wrong.stderr
+    assert option in asked.stdout
+    assert option in wrong.stderr
