@@ -253,7 +253,7 @@ class AudienceSettings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class EntrySettings(Section):
-    enter_rssi_dbm: float = setting(default=-75, minimum=-110, maximum=-20)
+    enter_rssi_dbm: float = setting(default=-67, minimum=-110, maximum=-20)
     evidence_db_s: float = setting(default=30, minimum=1, maximum=500)
     exit_rssi_dbm: float = setting(default=-85, minimum=-120, maximum=-20)
     window_s: float = setting(default=15, minimum=2, maximum=60)

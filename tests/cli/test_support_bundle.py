@@ -133,7 +133,7 @@ async def test_of_a_running_gateway_the_bundle_has_its_status(tmp_path: Path) ->
     found = unpacked(output)
     assert json.loads(found["status.json"])["armed"] is True
     settings = json.loads(found["settings.json"])
-    assert settings["entry"]["enter_rssi_dbm"] == -75
+    assert settings["entry"]["enter_rssi_dbm"] == -67
     assert settings["mqtt"]["host"] == "given"
     assert {finding["name"] for finding in json.loads(found["check.json"])} >= {
         "configuration",

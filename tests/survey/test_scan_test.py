@@ -647,12 +647,12 @@ def test_only_the_changed_values_of_the_example_file_change_and_all_comments_sta
     new = applied(old, VALUES, tmp_path)
     changed = [(a, b) for a, b in zip(old.splitlines(), new.splitlines(), strict=True) if a != b]
     assert changed == [
-        ("  enter_rssi_dbm: -75", "  enter_rssi_dbm: -79"),
+        ("  enter_rssi_dbm: -67", "  enter_rssi_dbm: -79"),
         ("  exit_rssi_dbm: -85", "  exit_rssi_dbm: -86.5"),
         ("  window_s: 15", "  window_s: 8"),
     ]
     assert list(applying.difference(old, new))[1:3] == [
-        "-  enter_rssi_dbm: -75",
+        "-  enter_rssi_dbm: -67",
         "+  enter_rssi_dbm: -79",
     ]
 
