@@ -24,7 +24,7 @@ PAIRS: Final = (Setup.PAIR, Setup.PAIR_AND_INSIDE)
 
 
 class ExpectedEntry(NamedTuple):
-    """Seconds from the threshold to the entry; None: more than the others are never found."""
+    """Seconds from the threshold to the entry; None: later than anybody waits, or never."""
 
     half_s: float | None
     nine_of_ten_s: float | None
@@ -32,7 +32,7 @@ class ExpectedEntry(NamedTuple):
     @property
     def words(self) -> Sentence:
         if self.half_s is None:
-            return Sentence("until this door is fitted, most of who come in are missed")
+            return Sentence("until this door is fitted, many who come in are missed or found late")
         if self.nine_of_ten_s is None:
             return Sentence(
                 "antennas hung like these find half of who come in within {half_s:.0f} s, and some "
@@ -81,7 +81,7 @@ def expected_entry(places: Collection[Place], side: Side | None, *, fitted: bool
         half_s = expected_s(side)
     else:
         figure = (CALIBRATED if fitted else DEFAULT)[setup]
-        if figure.median_s is None:
+        if figure.median_s is None or (setup is Setup.ONE and not fitted):
             return ExpectedEntry(None, None)
         half_s = figure.median_s
     if setup is Setup.ONE:  # three of ten are never found
