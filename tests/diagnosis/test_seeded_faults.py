@@ -144,7 +144,9 @@ async def test_who_has_to_name_adapters_anew_is_shown_those_that_are_there(
     shop: Shop, bus: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change(shop, "log:", "radio: {adapters: [hci0, hci1], door_adapters: [hci1]}\nlog:")
-    options = Namespace(inside=False, json=False, quiet=False, config=shop.config)
+    options = Namespace(
+        inside=False, json=False, apart=False, quiet=False, language="en", config=shop.config
+    )
     async with a_bluetoothd(bus):
         assert await asyncio.to_thread(check.start, options) == 78
     said = capsys.readouterr().out
