@@ -182,6 +182,9 @@ class VisitStore(Protocol):
     def commit(self, *steps: Step) -> None:
         """Store all of the steps, one after the other, or nothing of them."""
 
+    def remove(self, *event_ids: str) -> None:
+        """These events left the outbox."""
+
     def keep_figures(self, figures: str) -> None:
         """In place of those of before."""
 

@@ -124,8 +124,6 @@ class Pipeline:
         self._store = store
         self._emit = emit
         self._unsaved = False
-        self._acknowledged: list[str] = []
-        """Ids of events that left the outbox, and the store with the next step."""
         self._turn = -SHARES
         self.queued = asyncio.Event()
         """Set when an event is put into the outbox, or was in it; the relay clears it."""
@@ -218,7 +216,7 @@ class Pipeline:
             answers.append(self._message(event, outgoing, now))
         if gone:
             steps.append(Step(cancelled=tuple(gone)))
-        if steps or self._acknowledged:
+        if steps:
             self._commit(*steps)
         return answers
 
@@ -234,20 +232,16 @@ class Pipeline:
         )
 
     def acknowledge(self, *outgoings: Outgoing, published: bool) -> None:
-        """The broker has these events, or will never take them. That is stored with what is
-        released next, in one transaction; who has nothing to release, or waits before, calls
-        `store_answers`.
-        """
+        """The broker has these events, or will never take them."""
         for outgoing in outgoings:
             if published:
                 self.published += 1
                 self.engine.counts.persons.note("published", outgoing.ref)
             self.outbox.pending.pop(outgoing.id)
-            self._acknowledged.append(outgoing.id)
-
-    def store_answers(self) -> None:
-        if self._acknowledged:
-            self._commit()
+        try:
+            self._store.remove(*[outgoing.id for outgoing in outgoings])
+        except StorageError as error:
+            self._could_not_save(error)
 
     def refused(self, outgoing: Outgoing, code: int) -> None:
         """The broker refused the event with this reason code, for good or for now."""
@@ -268,9 +262,6 @@ class Pipeline:
             self._commit(step)
 
     def _commit(self, *steps: Step) -> None:
-        if self._acknowledged:  # before what the steps may bring under the same id
-            steps = (Step(cancelled=tuple(self._acknowledged)), *steps)
-            self._acknowledged.clear()
         try:
             self._store.commit(*steps)
         except StorageError as error:

@@ -78,7 +78,6 @@ class Source(Protocol):
         self, outgoings: Sequence[Outgoing], now: Moment
     ) -> list[OutgoingMessage | Denied | None]: ...
     def acknowledge(self, *outgoings: Outgoing, published: bool) -> None: ...
-    def store_answers(self) -> None: ...
     def refused(self, outgoing: Outgoing, code: int) -> None: ...
     def unheard(self, outgoing: Outgoing, *, again: bool) -> None: ...
 
@@ -165,15 +164,15 @@ class Relay:
             while True:
                 self._news.clear()
                 self._take_answers()
-                records = self._pending.records
-                if not self._again.keys() <= records.keys():
-                    self._again = {k: again for k, again in self._again.items() if k in records}
+                if not self._again.keys() <= self._pending.records.keys():
+                    self._again = {
+                        key: again
+                        for key, again in self._again.items()
+                        if key in self._pending.records
+                    }
                 self._wait_s = min(self._retry_s, self._rested_s())
-                if self._turns is not None or not self._publisher.room:
-                    self._source.store_answers()  # what follows may wait
                 if not self._lost:
                     await self._send_what_may_go()
-                self._source.store_answers()
                 if self._answers:
                     await self._something_new()
                 elif self._lost or not self._news.is_set():

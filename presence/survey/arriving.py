@@ -51,6 +51,9 @@ class InMemory:
     def commit(self, *steps: Step) -> None:
         return
 
+    def remove(self, *event_ids: str) -> None:
+        return
+
     def keep_figures(self, figures: str) -> None:
         return
 

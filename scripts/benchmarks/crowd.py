@@ -81,7 +81,6 @@ class Crowd:
         for outgoing in tuple(self.pipeline.outbox.pending):
             self.pipeline.release([outgoing], self.now)
             self.pipeline.acknowledge(outgoing, published=True)
-            self.pipeline.store_answers()
         return took_ms
 
     def heard(self) -> list[Advertisement]:

@@ -109,7 +109,6 @@ def test_an_acknowledged_event_leaves_the_store_and_stays_announced() -> None:
     pipeline.release([waiting], moment(8))
 
     pipeline.acknowledge(waiting, published=True)
-    pipeline.store_answers()
 
     assert (tuple(pipeline.outbox.pending), store.load().pending) == ((), ())
     assert len(store.load().announcements) == 1
@@ -122,7 +121,6 @@ def test_a_refused_event_leaves_the_store_and_is_not_counted_as_published() -> N
     come_in(pipeline)
 
     pipeline.acknowledge(next(iter(pipeline.outbox.pending)), published=False)
-    pipeline.store_answers()
 
     assert store.load().pending == ()
     assert pipeline.counts["published"] == 0
@@ -329,7 +327,6 @@ def test_a_withdrawal_while_the_gateway_was_down_is_told_after_the_restart() -> 
     [waiting] = before.outbox.pending
     before.release([waiting], moment(8))
     before.acknowledge(waiting, published=True)
-    before.store_answers()
 
     after = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
     after.apply(a_list(consent(ref=BERIT)), standing(), moment(60))
@@ -348,7 +345,6 @@ def test_what_was_taken_back_before_the_process_was_killed_is_not_announced_agai
     [waiting] = before.outbox.pending
     message(before, moment(8))
     before.acknowledge(waiting, published=True)
-    before.store_answers()
     before.apply(a_list(), standing(), moment(20))
 
     after = SmallPipeline(rules(), store, emit=RecordingTelemetry().emit)
@@ -384,7 +380,6 @@ def test_a_full_disk_loses_no_event_and_is_told_once() -> None:
     pipeline.advance(moment(9))
     sent = message(pipeline, moment(10))
     pipeline.acknowledge(next(iter(pipeline.outbox.pending)), published=True)
-    pipeline.store_answers()
 
     assert json.loads(sent.payload)["type"] == "presence.entered.v1"
     assert pipeline.counts["published"] == 1

@@ -448,9 +448,6 @@ class Box:
         for outgoing in outgoings:
             self.outbox.pending.pop(outgoing.id)
 
-    def store_answers(self) -> None:
-        """It has no store."""
-
 
 @pytest.mark.requirement("R-09")
 async def test_later_events_of_a_subject_wait_for_one_not_taken_and_its_withdrawal_does_not() -> (
@@ -734,11 +731,6 @@ class SlowBroker(FakePublisher):
     def names(self) -> list[str]:
         return [message.event_id for message, _answer in self.waiting]
 
-    def close(self) -> None:
-        """No room for anything more."""
-        self._most = 0
-        self._connected.clear()
-
     def cut(self) -> None:
         """The connection is lost, with all that is under way."""
         for _ in tuple(self.waiting):
@@ -776,51 +768,6 @@ async def test_no_more_is_under_way_than_the_broker_has_room_for() -> None:
         broker.answer(0)
         await turns()
     assert await emptying
-
-
-@pytest.mark.requirement("R-40")
-async def test_an_acknowledgement_is_stored_with_what_goes_next_and_before_the_relay_waits(
-    shop: Shop,
-) -> None:
-    first, second = shop.come_in(ANNA, BERIT)
-    broker = SlowBroker(room=1)
-    relay = Relay(shop.pipeline, broker, shop.clock, emit=shop.telemetry.emit)
-    emptying = asyncio.create_task(relay.empty())
-    await turns()
-    assert broker.names() == [first]
-    writes = shop.store.writes
-
-    broker.answer(0)
-    await turns()
-
-    assert broker.names() == [second]
-    assert shop.store.writes == writes + 1
-    assert [each.id for each in shop.store.load().pending] == [second]
-    assert [each.event_id for each in shop.store.load().announcements] == [first, second]
-    shop.come_in(ANNA)  # of a visit that goes on: nothing new
-    broker.answer(0)
-    await turns()
-    assert shop.store.load().pending == ()
-    assert await emptying
-
-
-@pytest.mark.requirement("R-40")
-async def test_an_acknowledgement_is_stored_although_what_goes_next_waits_for_room(
-    shop: Shop,
-) -> None:
-    first, second = shop.come_in(ANNA, BERIT)
-    broker = SlowBroker(room=1)
-    relay = Relay(shop.pipeline, broker, shop.clock, emit=shop.telemetry.emit)
-    emptying = asyncio.create_task(relay.empty())
-    await turns()
-
-    broker.close()
-    broker.answer(0)
-    await turns()
-
-    assert [each.id for each in shop.store.load().pending] == [second]
-    assert first not in broker.names()
-    emptying.cancel()
 
 
 async def test_of_one_subject_one_event_is_under_way_and_its_withdrawal_follows_it() -> None:

@@ -255,6 +255,11 @@ class MemoryStore:
         for event_id in step.let_go:
             self._taken_back.pop(event_id, None)
 
+    def remove(self, *event_ids: str) -> None:
+        self._write()
+        for event_id in event_ids:
+            self._outbox.pop(event_id, None)
+
     def replace(self, stored: Stored) -> None:
         self._write()
         self._visits = {visit.ref: visit for visit in stored.visits}

@@ -252,6 +252,10 @@ class RuntimeStore(Database):
             for step in _joined(steps):
                 _write(database, _rows(step))
 
+    def remove(self, *event_ids: str) -> None:
+        with self._transaction() as database:
+            database.executemany("DELETE FROM outbox WHERE id = ?", [(key,) for key in event_ids])
+
     def keep_figures(self, figures: str) -> None:
         with self._transaction() as database:
             _write_figures(database, figures)

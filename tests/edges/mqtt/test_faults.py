@@ -57,9 +57,6 @@ class Source:
         if not self.outbox.pending.records:
             self.emptied.set()
 
-    def store_answers(self) -> None:
-        """It has no store."""
-
     @staticmethod
     def _outgoing(key: str, expires_s: float) -> Outgoing:
         return Outgoing(

@@ -152,6 +152,7 @@ def test_a_step_that_forgets_what_it_saves_keeps_nothing(reopen: Reopen) -> None
 def test_forgetting_what_is_not_there_is_nothing(reopen: Reopen) -> None:
     store = reopen()
     store.commit(Step(forgotten=(CARL,), cancelled=("none",), retracted=("none",)))
+    store.remove("none")
 
     assert store.load() == Stored()
 
@@ -192,7 +193,7 @@ def test_the_outbox_keeps_its_order(reopen: Reopen) -> None:
     store, ids = reopen(), ["q", "a", "z", "b"]
     for key in ids:
         store.commit(Step(queued=(outgoing(id=key),)))
-    store.commit(Step(cancelled=("a",)))
+    store.remove("a")
     store.commit(Step(queued=(outgoing(id="a"),)))
 
     assert [waiting.id for waiting in reopen().load().pending] == ["q", "z", "b", "a"]
@@ -202,7 +203,7 @@ def test_an_event_that_left_the_outbox_is_gone(reopen: Reopen) -> None:
     store = reopen()
     store.commit(A_STEP)
 
-    store.commit(Step(cancelled=(outgoing().id,)))
+    store.remove(outgoing().id)
 
     assert reopen().load() == Stored(
         A_STEP.saved, (WITHDRAWN,), A_STEP.announced, A_STEP.taken_back
@@ -448,8 +449,8 @@ def test_what_is_removed_leaves_no_byte_in_the_file(
         store.replace(Stored())
     else:
         for n, ref in enumerate(refs):
-            key = f"secret-id{n}"
-            store.commit(Step(forgotten=(ref,), cancelled=(key,), retracted=(key,)))
+            store.remove(f"secret-id{n}")
+            store.commit(Step(forgotten=(ref,), retracted=(f"secret-id{n}",)))
 
     found = on_disk(tmp_path)
     assert [secret for secret in secrets if secret in found] == []
