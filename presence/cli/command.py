@@ -36,7 +36,7 @@ class TakesOptions(Protocol):
 
 def width() -> int:
     """Characters of a line for people, 40 to WIDTH."""
-    return max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
+    return _readable(shutil.get_terminal_size((WIDTH, 24)).columns)
 
 
 def columns_of(stream: TextIO) -> int | None:
@@ -46,7 +46,11 @@ def columns_of(stream: TextIO) -> int | None:
     if not stream.isatty():
         return None
     columns = os.get_terminal_size(stream.fileno()).columns  # a serial line has none
-    return max(40, min(WIDTH, columns or WIDTH))
+    return _readable(columns or WIDTH)
+
+
+def _readable(columns: int) -> int:
+    return max(40, min(WIDTH, columns))
 
 
 def filled(text: str, columns: int | None, *, head: str = "", indent: str = "") -> list[str]:
