@@ -39,7 +39,7 @@ VERSION: Final = 2
 MONTHS: Final = 12
 MOST_MONTHS: Final = 24
 REMIND_DAYS: Final = 30
-NEVER: Final = Sentence("never calibrated, so most who come in are missed")
+NEVER: Final = Sentence("never calibrated")
 _LABEL: Final = b"presence calibration v2\0"
 
 
