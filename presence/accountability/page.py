@@ -238,5 +238,5 @@ def _sections(sections: Iterable[RecordPart]) -> Iterator[str]:
 
 def _list(items: Iterable[str]) -> Iterator[str]:
     yield "<ul>"
-    yield from (f"<li>{escape(item)}</li>" for item in items)
+    yield from (f"<li>{_typed(item)}</li>" for item in items)
     yield "</ul>"

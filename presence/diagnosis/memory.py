@@ -22,9 +22,10 @@ SWAP_OFF: Final = Sentence(
     "/etc/fstab"
 )
 CONTROLLER_ON: Final = Sentence(
-    "give the unit's limits effect: add cgroup_enable=memory to /boot/firmware/cmdline.txt, with "
-    "a current kernel "
-    "(raspberrypi/linux #6980), restart, and see `memory` in /sys/fs/cgroup/cgroup.controllers"
+    "give the unit's limits effect: the kernel wants `cgroup_enable=memory` on its command line "
+    "(Raspberry Pi: /boot/firmware/cmdline.txt, with a current kernel, raspberrypi/linux #6980; "
+    "elsewhere: GRUB_CMDLINE_LINUX in /etc/default/grub, then `sudo update-grub`); restart, and "
+    "see `memory` in /sys/fs/cgroup/cgroup.controllers"
 )
 UNIT_LIMIT: Final = Sentence(
     "leave `MemorySwapMax=0` in the unit: look into its drop-ins (`systemctl cat presence`)"

@@ -64,6 +64,7 @@ def test_the_page_is_whole_fetches_nothing_and_is_made_for_phone_dark_and_paper(
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
     assert "prefers-color-scheme: dark" in text
     assert "size: A4" in text
+    assert "`" not in text  # what is typed is set as such
 
 
 @pytest.mark.requirement("R-26")

@@ -68,6 +68,8 @@ def test_bash_offers_the_words_of_an_option_and_files_where_a_file_is_wanted(
     (tmp_path / "shop.yaml").touch()
     assert after_tab("presence", "demo", "--broker", "") == {"auto", "mosquitto", "embedded"}
     assert after_tab("presence", "audit", "v") == {"verify"}
+    assert after_tab("presence", "scan-test", "--door", "") == {"good", "middling", "bad"}
+    assert after_tab("presence", "scan-test", "--plan", "p") == {"pair"}
     begun = str(tmp_path / "sh")
     assert after_tab("presence", "check", "--config", begun) == {str(tmp_path / "shop.yaml")}
 

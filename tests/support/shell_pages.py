@@ -5,7 +5,7 @@ Written by `scripts/pages`, shipped as they are; the same whatever Python makes 
 
 import argparse
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +15,20 @@ from presence import __version__
 from presence.cli.command import Parser
 from presence.cli.parsers import parser
 from presence.cli.parsers.completion import SHELLS
+from presence.survey.guide import SurveyStep
+from presence.survey.plans import ShopPlan
+from presence.survey.practice import PracticeDoor
 from tests.support.command_line import commands_of
 from tests.support.paths import ROOT
 
 MAN: Final = ROOT / "docs" / "man"
 COMPLETIONS: Final = ROOT / "presence" / "cli" / "completions"
+WORDS: Final[Mapping[str, Iterable[str]]] = {
+    "plan": ShopPlan,
+    "door": PracticeDoor,
+    "steps": SurveyStep,
+}
+"""Of options whose parser does not import the words that they take."""
 
 
 def pages() -> dict[Path, str]:
@@ -42,6 +51,8 @@ def completion(shell: str) -> str:
                 action.complete = kind  # type: ignore[attr-defined]
             elif action.dest == "words":
                 action.choices = list(top.commands())
+            elif action.dest in WORDS:
+                action.choices = list(map(str, WORDS[action.dest]))
     return str(shtab.complete(top, shell)).rstrip("\n") + "\n"
 
 

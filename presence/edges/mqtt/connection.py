@@ -36,7 +36,7 @@ from presence.edges.mqtt.pace import MQTT_PACE, MqttPace
 from presence.edges.mqtt.reasons import PACKET_TOO_LARGE
 from presence.edges.mqtt.report import Dropped, Ending
 from presence.edges.mqtt.slots import BEST_EFFORT_MAX, UNACKNOWLEDGED_MAX, Slots
-from presence.errors import BrokerError
+from presence.errors import BrokerError, reason_of
 
 HEAD_MAX: Final = 512
 """Room for the header and properties of our messages, which take about 150 bytes."""
@@ -332,7 +332,9 @@ class Connection:
             self.ending = Ending(str(fault))
         elif fault is not None and not self._aborted:
             place = "".join(f" ({note})" for note in getattr(fault, "__notes__", ()))
-            self.ending = Ending(f"{type(fault).__name__}: {fault}{place}", fault=fault)
+            what = type(fault).__name__
+            why = reason_of(fault) if isinstance(fault, OSError) else f"{what}: {fault}"
+            self.ending = Ending(f"{why}{place}", fault=fault)
         else:
             self.ending = self._hint or Ending("the connection was closed")
         # Perhaps the broker hung up on that message: such an end is logged by the hour (R-23).

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from presence.config.settings import MqttSettings, TlsSettings
-from presence.errors import ConfigurationError
+from presence.errors import ConfigurationError, reason_of
 
 
 class _ClosingSocket(ssl.SSLSocket):
@@ -70,8 +70,7 @@ def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
 
 
 def _unreadable(key: str, path: Path, error: Exception) -> str:
-    what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return (
-        f"{key}: {path} cannot be used ({what}): it must be readable by the daemon, PEM or "
-        "UTF-8, without passphrase"
+        f"{key}: {path} cannot be used ({reason_of(error)}): it must be readable by the daemon, "
+        "PEM or UTF-8, without passphrase"
     )
