@@ -134,6 +134,8 @@ class Register:
         self.path.chmod(0o600)
         self._database.executescript(
             f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA cache_size=-{CACHE_KB};"
+            # A withdrawal that was taken stays taken where the power goes (edges.sqlite.store).
+            "PRAGMA synchronous=EXTRA;"
         )
         if create:
             self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")

@@ -24,11 +24,14 @@ def replace_file(
 ) -> None:
     """A reader sees the old file or the new one, never half of one; raises OSError.
 
-    `durable`: so it is where the power fails, too. `owner`: None: whoever makes the file.
+    `durable`: so it is where the power fails, too, and the new one once this returns. `owner`:
+    None: whoever makes the file.
     """
     with _beside(path, mode=mode, owner=owner, durable=durable) as file:
         file.write(content)
     half_written(path).replace(path)
+    if durable:
+        _sync_folder(path)
 
 
 @contextmanager
@@ -39,6 +42,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     with _beside(path, mode=0o600, owner=None, durable=True) as file:
         yield file
     half_written(path).replace(path)
+    _sync_folder(path)
 
 
 def replace_page(path: Path, text: str, *, option: str = "") -> None:
@@ -62,6 +66,7 @@ def new_file(path: Path, content: bytes, *, mode: int = 0o600, owner: Owner | No
         path.hardlink_to(new)
     finally:
         new.unlink()
+    _sync_folder(path)
 
 
 def new_key_file(path: Path, *, owner: Owner | None = None) -> None:
@@ -74,6 +79,15 @@ def new_key_file(path: Path, *, owner: Owner | None = None) -> None:
 def half_written(path: Path) -> Path:
     """What a kill in the middle leaves; the next write takes it away."""
     return path.with_name(f".{path.name}.new")
+
+
+def _sync_folder(path: Path) -> None:
+    """Which file bears the name is on the disk."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 @contextmanager

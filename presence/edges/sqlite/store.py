@@ -76,8 +76,8 @@ CREATE TABLE entry (ref BLOB PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITH
 def open_database(
     path: Path, schema: str, *, durable: bool, upgrades: tuple[str, ...] = ()
 ) -> sqlite3.Connection:
-    """Open, create or upgrade; raises StorageError. `durable`: a commit survives the loss of
-    power.
+    """Open, create or upgrade; raises StorageError. `durable`: a commit survives the loss of power,
+    from the moment that it returns.
     """
     steps = (schema, *upgrades)
     try:
@@ -91,7 +91,9 @@ def open_database(
     try:
         database.executescript(
             f"PRAGMA journal_mode=DELETE; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY;"
-            f"PRAGMA synchronous={'FULL' if durable else 'OFF'};"
+            # FULL would leave the folder unsynced: a journal that comes back with the power takes
+            # the last commit back, and what was overwritten after it is gone all the same.
+            f"PRAGMA synchronous={'EXTRA' if durable else 'OFF'};"
         )
         found = database.execute("PRAGMA user_version").fetchone()[0]
         for version, step in enumerate(steps[found:], found + 1):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from presence.edges.host.files import replace_file
+from presence.edges.host.files import new_file, replace_file, replacing
 
 
 def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path: Path) -> None:
@@ -57,3 +57,22 @@ def test_an_owner_is_asked_for_only_where_somebody_names_one(
     with pytest.raises(PermissionError):
         replace_file(tmp_path / "kept", b"theirs", owner=(0, 0))
     assert (tmp_path / "kept").read_bytes() == b"ours"
+
+
+@pytest.mark.parametrize("way", ["replace_file", "new_file", "replacing"])
+def test_what_is_durable_bears_its_name_on_the_disk_once_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A renamed file is on the disk under its new name when its folder is."""
+    path, synced = tmp_path / "kept", []
+
+    def sync(handle: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{handle}").readlink(), path.exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    if way == "replacing":
+        with replacing(path) as file:
+            file.write(b"ours")
+    else:
+        {"replace_file": replace_file, "new_file": new_file}[way](path, b"ours")
+    assert synced == [(tmp_path / ".kept.new", False), (tmp_path, True)]
