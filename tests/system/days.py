@@ -94,18 +94,24 @@ class Day:
         result: Result = run(
             Path(os.environ["PRESENCE_MACHINE"]), source, out, command, timeout_s=self.limit_s
         )
-        told = [json.loads(line) for line in result.text("results").splitlines()]
-        for line in told:
-            line["clock_factor"] = clock_factor(out, line["scenario"])
-            facts = json.dumps(line.get("facts", line.get("error")), ensure_ascii=False)
-            print(line["scenario"], line["took_s"], "s, clock", line["clock_factor"], facts[:1500])  # noqa: T201
-        took = ", ".join(
-            f"{line['scenario']} {line['took_s']:.0f}{'!' if 'error' in line else ''}"
-            for line in told
-        )
-        PLAYED.append(f"{self.script} {result.seconds:.0f} s: {took}")
+        told = told_lines(self.script, out, result.seconds)
         assert result.code == 0, result.text("stderr")[-3000:]
-        return {line["scenario"]: line for line in told}
+        return told
+
+
+def told_lines(script: str, out: Path, seconds: float) -> dict[str, dict[str, Any]]:
+    """What the machine told of each scenario, shown, and noted for the end of the run."""
+    results = out / "results"
+    told = [json.loads(line) for line in results.read_text().splitlines()]
+    for line in told:
+        line["clock_factor"] = clock_factor(out, line["scenario"])
+        facts = json.dumps(line.get("facts", line.get("error")), ensure_ascii=False)
+        print(line["scenario"], line["took_s"], "s, clock", line["clock_factor"], facts[:1500])  # noqa: T201
+    took = ", ".join(
+        f"{line['scenario']} {line['took_s']:.0f}{'!' if 'error' in line else ''}" for line in told
+    )
+    PLAYED.append(f"{script} {seconds:.0f} s: {took}")
+    return {line["scenario"]: line for line in told}
 
 
 def judge(test: Callable[[], object], days: list[Day]) -> None:

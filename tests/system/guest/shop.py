@@ -114,15 +114,25 @@ class ConsentService:
         (CHAIN / "export.csv").write_text("\n".join(lines) + "\n")
         self._consents(f"import {CHAIN}/export.csv")
         sh(f"cp {self._directory}/repository/metadata/1.root.json {CHAIN}/")
-        self._serve()
+        self._certify()
+        self.serve()
 
-    def publish(self) -> str:
-        """Once by hand; then every minute, with heads and notices over the broker."""
-        said = self._consents("publish --suppression-checked now")
-        command = f"{CONSENTS} publish --directory {self._directory} --loop {CLIENT}"
-        with (CHAIN / "publish.log").open("wb") as log:
-            self._loop = subprocess.Popen(command.split(), stdout=log, stderr=log)
-        return said
+    def publish(self, options: str = "") -> str:
+        """Once, by hand."""
+        return self._consents(f"publish --suppression-checked now {options}")
+
+    def go_on_publishing(self, every_s: int = 60) -> None:
+        """Until `end`, with heads and notices over the broker."""
+        command = f"{CONSENTS} publish --directory {self._directory} --loop --every {every_s}"
+        with (CHAIN / "publish.log").open("ab") as log:
+            self._loop = subprocess.Popen(f"{command} {CLIENT}".split(), stdout=log, stderr=log)
+
+    def applying(self) -> subprocess.Popen[str]:
+        """Takes actions as lines of JSON, and answers each."""
+        command = f"{CONSENTS} apply --directory {self._directory} -"
+        return subprocess.Popen(
+            command.split(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
 
     def withdraw(self, name: str) -> None:
         self._consents(f"withdraw {name} {CLIENT}")
@@ -136,15 +146,15 @@ class ConsentService:
     def end(self) -> None:
         if self._loop is not None:
             self._loop.terminate()
+            self._loop.wait()
+            self._loop = None
 
     def _consents(self, action: str) -> str:
         verb, _, rest = action.partition(" ")
         return sh(f"{CONSENTS} {verb} --directory {self._directory} {rest}")
 
-    def _serve(self) -> None:
-        """A web server with a certificate of the chain's authority: any would do that serves a
-        folder.
-        """
+    @staticmethod
+    def _certify() -> None:
         certificate = "extendedKeyUsage=serverAuth -addext subjectAltName=DNS:" + SERVER
         sh(
             f"cd {CHAIN} && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
@@ -153,6 +163,11 @@ class ConsentService:
             "basicConstraints=critical,CA:FALSE "
             f"-addext {certificate} -keyout server.key -out server.pem 2>/dev/null"
         )
+
+    def serve(self) -> None:
+        """A web server with a certificate of the chain's authority: any would do that serves a
+        folder.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CHAIN / "server.pem", CHAIN / "server.key")
         handler = partial(Handler, self.stalls, directory=str(self._directory / "repository"))
