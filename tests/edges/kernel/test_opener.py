@@ -5,6 +5,7 @@ be.
 import ast
 import errno
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -152,6 +153,25 @@ def test_the_program_answers_one_request_on_its_standard_input_and_ends() -> Non
     assert not descriptors
     # Without Bluetooth in the kernel the question for adapters fails; with it hci99 is not there.
     assert json.loads(answer)["error"] in ("EAFNOSUPPORT", "ENODEV")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to drop")
+def test_rights_once_dropped_are_gone_for_good() -> None:
+    """What the helper holds as it hands the descriptor over, by the kernel's own word."""
+    asked = (
+        "import socket\n"
+        "from presence.edges.kernel.opener import drop_rights\n"
+        "socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()  # takes CAP_NET_RAW\n"
+        "drop_rights()\n"
+        "print(open('/proc/self/status').read())\n"
+        "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-sPBc", asked], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    held = dict(line.split(":\t") for line in done.stdout.splitlines() if line.startswith("Cap"))
+    assert {held["CapEff"], held["CapPrm"], held["CapInh"]} == {"0" * 16}
+    assert "PermissionError" in done.stderr
 
 
 def test_the_helper_needs_nothing_but_python_and_the_rules_of_the_formats() -> None:
