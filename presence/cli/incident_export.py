@@ -137,7 +137,7 @@ def _lines(held: Mapping[str, Any]) -> list[str]:
         for each in held["plain_list"]
     ]
     lines.append(
-        f"by notice    {held['withdrawn_by_notice']} entries that something was taken from"
+        f"revoked      {held['withdrawn_by_notice']} entries that something was taken from"
     )
     lines += [
         f"keys         {each['from']} to {each['until']}" for each in held["key_windows"]

@@ -44,7 +44,7 @@ class Holding:
     list_seq: int
     consent: Consent | None = field(repr=False)
     taken: bool
-    """Whether a notice took something of it away that the list does not say yet."""
+    """Whether a revocation took something of it away that the list does not say yet."""
     files: tuple[str, ...]
     """In which the reference stands, by name."""
 
@@ -152,7 +152,7 @@ def lines_of(report: Mapping[str, Any]) -> list[str]:
         lines += _lines_of_entry(entry)
     if report["taken_away_by_notice"]:
         lines.append(
-            "notice      took something away that the list does not say yet; it is left out above"
+            "revocation  took something away that the list does not say yet; it is left out above"
         )
     files = ", ".join(report["files_with_the_reference"]) or "no file of storage.state_dir"
     return [

@@ -5,7 +5,7 @@ together once.
                                          screen ◄─ scene ◄──────── broker ◄──────┘
 
 The publisher signs a list before the doors open. When somebody asks for more it signs the next.
-When somebody withdraws it signs a notice, which is there at once, and some seconds later a list
+When somebody withdraws it signs a revocation, which is there at once, and some seconds later a list
 that says the same.
 """
 
@@ -150,7 +150,7 @@ async def _withdraw(now: Play, publisher: ListPublisher) -> None:
         await now.clock.until(WITHDRAWAL_S)
         for person in now.people:
             if person.withdraws:
-                text = f"{person.name} withdraws in the app: a signed notice goes out"
+                text = f"{person.name} withdraws in the app: a signed revocation goes out"
                 now.scene.happened("list", text)
                 await publisher.withdraw(person, now.broker)
     with now.clock.waits_at(SECONDS - 1):

@@ -3,7 +3,7 @@ it.
 
     init ─► import ─► pause, customers ─► publish      before the doors open
     add ─► publish            somebody asks for more
-    withdraw ─► notice ─► broker, publish              somebody withdraws
+    withdraw ─► revocation ─► broker, publish          somebody withdraws
 
 Each is a process of its own. The folder holds register and keys, identity keys too: gateways are
 given its `repository`, and the first root by hand.
@@ -64,7 +64,7 @@ class ListPublisher:
         await self._do("add", person.customer_id, *purposes, *categories, *more)
 
     async def withdraw(self, person: Person, broker: LocalBroker) -> None:
-        """Returns when the broker has the signed notice. Raises BrokerError, too."""
+        """Returns when the broker has the signed revocation. Raises BrokerError, too."""
         await self._do("withdraw", person.customer_id)
         for notice in sorted((self._folder / "outbox").glob("*.jws")):
             await asyncio.to_thread(_carry, notice.read_bytes(), broker)

@@ -40,7 +40,7 @@ SECONDS: Final = 70.0
 ASKS_S: Final = 8.0
 """When somebody asks for more in the app, and the next list says so."""
 WITHDRAWAL_S: Final = 38.0
-"""When somebody withdraws, and the consent service signs a notice of it."""
+"""When somebody withdraws, and the consent service signs a revocation of it."""
 LIST_FOLLOWS_S: Final = 6.0
 """So much later the list says so too."""
 STRANGERS: Final = 72

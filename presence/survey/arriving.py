@@ -1,4 +1,4 @@
-"""The last step: the test phone comes in, and its event is seen back from the broker, through the
+"""The last step: the test phone comes in, and its event comes back from the broker, through the
 daemon's own join.
 
 Nothing is stored: the gateway that runs here has its visits in memory, knows test phones only,
@@ -251,12 +251,12 @@ def judge_broker(
 def _seen(where: str, trip_ms: float, decided_s: float | None) -> Sentence:
     if decided_s is None:
         return Sentence(
-            "event on audience `test` seen back from {broker} {trip_ms:.0f} ms later",
+            "event on audience `test` received back from {broker} {trip_ms:.0f} ms later",
             broker=where,
             trip_ms=trip_ms,
         )
     return Sentence(
-        "entered {decided_s:.1f} s after the start, event on audience `test` seen back from "
+        "entered {decided_s:.1f} s after the start, event on audience `test` received back from "
         "{broker} {trip_ms:.0f} ms later",
         broker=where,
         trip_ms=trip_ms,

@@ -92,7 +92,7 @@ ALIKE_STEP: Final = Sentence(
     "and higher, and walk again"
 )
 MORE_STEP: Final = Sentence(
-    "more walks would tell more (`--rounds 4`); another place of the gateway may part them better"
+    "more walks would tell more (`--rounds 4`); moving the gateway may separate them better"
 )
 NO_PAIR_STEP: Final = Sentence(
     "this phone is told apart, but customers' phones differ more than this door leaves room for: "

@@ -48,7 +48,7 @@ BUSY = Frame(
         published=6,
     ),
     feed=(
-        Happening(38.0, "list", "David withdraws in the app: a signed notice goes out"),
+        Happening(38.0, "list", "David withdraws in the app: a signed revocation goes out"),
         Happening(39.0, "withdrawn", "David's event is withdrawn"),
         Happening(39.2, "cancelled", "David's offer is cancelled"),
         Happening(44.0, "list", "signed list 3 confirms it"),

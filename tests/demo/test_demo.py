@@ -123,7 +123,7 @@ def test_without_a_terminal_there_is_one_line_for_each_happening_and_the_account
         r"\d\d:\d\d  entered +Aino entered → the engine may offer: cars",
         r"\d\d:\d\d  offer +Aino gets an offer: ",
         r"\d\d:\d\d  entered +Jonas entered, proven at the bell → the engine may offer: cars",
-        r"\d\d:\d\d  list +David withdraws in the app: a signed notice goes out",
+        r"\d\d:\d\d  list +David withdraws in the app: a signed revocation goes out",
         r"\d\d:\d\d  list +Elsa asks in the app for garden\n[\s\S]*list +signed list 2 says so",
         (
             r"\d\d:\d\d  withdrawn +David's event is withdrawn\n[\s\S]*  list +signed list "

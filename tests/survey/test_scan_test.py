@@ -955,5 +955,5 @@ async def test_without_the_audience_the_daemon_would_not_tell_and_the_technician
         outcome = await session.run()
     finding = outcome.results[SurveyStep.BROKER].finding
     assert finding.verdict is Verdict.WARN, finding
-    assert "seen back" in finding.found
+    assert "received back" in finding.found
     assert "{name: test, purpose: service}" in finding.next_step

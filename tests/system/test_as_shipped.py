@@ -85,7 +85,7 @@ def test_a_technician_finds_the_threshold_of_this_door_and_it_is_written(shop: D
     ]  # a handful of walks may leave a WARN: docs/technician.md
     assert "FAIL" not in told["said"]
     assert "written; the old file is" in told["said"]
-    assert "seen back from 127.0.0.1:8883" in " ".join(told["said"].split())
+    assert "received back from 127.0.0.1:8883" in " ".join(told["said"].split())
     assert any(line.startswith("enter_rssi_dbm: ") for line in told["changed"])
     assert told["status"]["calibrated"]
 

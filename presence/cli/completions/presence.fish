@@ -270,7 +270,7 @@ complete -c presence -n '_shtab_presence_using consents add' -l person -x -d 'of
 complete -c presence -n '_shtab_presence_using consents add' -l notice -x -d 'what was shown (that of --given'"'"'s time)'
 complete -c presence -n '_shtab_presence_using consents add' -l identity-key -xka "(__fish_complete_path (commandline -ct))" -d '32 hex digits; - for standard input; without it one is made'
 complete -c presence -n '_shtab_presence_using consents add' -l loudness-db -x -d 'how much louder this model of phone sends than your reference phone: 0, 4 … 28; without it as before, or 0'
-complete -c presence -n '_shtab_presence_using consents add' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents add' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents add' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents add' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents add' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -282,7 +282,7 @@ complete -c presence -n '_shtab_presence_using consents narrow' -s v -l verbose 
 complete -c presence -n '_shtab_presence_using consents narrow' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents narrow' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents narrow' -l json -d 'one JSON object on stdout'
-complete -c presence -n '_shtab_presence_using consents narrow' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents narrow' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents narrow' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents narrow' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents narrow' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -296,7 +296,7 @@ complete -c presence -n '_shtab_presence_using consents fulfil' -s v -l verbose 
 complete -c presence -n '_shtab_presence_using consents fulfil' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents fulfil' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents fulfil' -l json -d 'one JSON object on stdout'
-complete -c presence -n '_shtab_presence_using consents fulfil' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents fulfil' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents fulfil' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents fulfil' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents fulfil' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -308,7 +308,7 @@ complete -c presence -n '_shtab_presence_using consents pause' -s v -l verbose -
 complete -c presence -n '_shtab_presence_using consents pause' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents pause' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents pause' -l json -d 'one JSON object on stdout'
-complete -c presence -n '_shtab_presence_using consents pause' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents pause' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents pause' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents pause' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents pause' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -327,7 +327,7 @@ complete -c presence -n '_shtab_presence_using consents withdraw' -s v -l verbos
 complete -c presence -n '_shtab_presence_using consents withdraw' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents withdraw' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents withdraw' -l json -d 'one JSON object on stdout'
-complete -c presence -n '_shtab_presence_using consents withdraw' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents withdraw' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents withdraw' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents withdraw' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents withdraw' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -339,7 +339,7 @@ complete -c presence -n '_shtab_presence_using consents object' -s v -l verbose 
 complete -c presence -n '_shtab_presence_using consents object' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents object' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents object' -l json -d 'one JSON object on stdout'
-complete -c presence -n '_shtab_presence_using consents object' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents object' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents object' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents object' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents object' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -351,7 +351,7 @@ complete -c presence -n '_shtab_presence_using consents apply' -s v -l verbose -
 complete -c presence -n '_shtab_presence_using consents apply' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents apply' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents apply' -l json -d 'one JSON object on stdout'
-complete -c presence -n '_shtab_presence_using consents apply' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents apply' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents apply' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents apply' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents apply' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -366,7 +366,7 @@ complete -c presence -n '_shtab_presence_using consents import' -l directory -xk
 complete -c presence -n '_shtab_presence_using consents import' -l json -d 'one JSON object on stdout'
 complete -c presence -n '_shtab_presence_using consents import' -l delimiter -xka "';' '	' ," -d 'between the columns of a CSV: a semicolon, a tab, or a comma as usual'
 complete -c presence -n '_shtab_presence_using consents import' -l format -xka "csv jsonl" -d 'where the name does not say it'
-complete -c presence -n '_shtab_presence_using consents import' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents import' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents import' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents import' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents import' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -379,13 +379,13 @@ complete -c presence -n '_shtab_presence_using consents publish' -s v -l verbose
 complete -c presence -n '_shtab_presence_using consents publish' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents publish' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents publish' -l json -d 'one JSON object on stdout'
-complete -c presence -n '_shtab_presence_using consents publish' -l loop -d 'until Ctrl-C; with --mqtt also heads and notices'
+complete -c presence -n '_shtab_presence_using consents publish' -l loop -d 'until Ctrl-C; with --mqtt also heads and revocations'
 complete -c presence -n '_shtab_presence_using consents publish' -l every -x -d 'with --loop: seconds (60)'
 complete -c presence -n '_shtab_presence_using consents publish' -l new-base -d 'leave nothing of customers who left in any file'
 complete -c presence -n '_shtab_presence_using consents publish' -l suppression-checked -x -d 'when opt-out registers were last applied (now …); older than 24 h: gateways send no offers'
 complete -c presence -n '_shtab_presence_using consents publish' -l approve-growth -d 'over a fifth more customers in a day is no mistake, signed by name'
 complete -c presence -n '_shtab_presence_using consents publish' -l approval-key -xka "(__fish_complete_path (commandline -ct))" -d 'with --approve-growth (keys/root/approval.pem in the folder)'
-complete -c presence -n '_shtab_presence_using consents publish' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents publish' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents publish' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents publish' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents publish' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'
@@ -397,7 +397,7 @@ complete -c presence -n '_shtab_presence_using consents head' -s v -l verbose -d
 complete -c presence -n '_shtab_presence_using consents head' -l no-color -d 'no colours, as with NO_COLOR in the environment'
 complete -c presence -n '_shtab_presence_using consents head' -l directory -xka "(__fish_complete_directories)" -d 'the list'"'"'s folder (consents)'
 complete -c presence -n '_shtab_presence_using consents head' -l json -d 'one JSON object on stdout'
-complete -c presence -n '_shtab_presence_using consents head' -l mqtt -x -d 'send notices to this broker now; several times: to the first that takes them'
+complete -c presence -n '_shtab_presence_using consents head' -l mqtt -x -d 'send revocations to this broker now; several times: to the first that takes them'
 complete -c presence -n '_shtab_presence_using consents head' -l mqtt-user -x -d NAME
 complete -c presence -n '_shtab_presence_using consents head' -l mqtt-password-file -xka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c presence -n '_shtab_presence_using consents head' -l mqtt-ca -xka "(__fish_complete_path (commandline -ct))" -d 'TLS: the broker'"'"'s authority, PEM'

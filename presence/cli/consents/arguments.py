@@ -14,7 +14,7 @@ def add_broker(action: argparse.ArgumentParser) -> None:
         action="append",
         type=host_and_port,
         metavar="HOST:PORT",
-        help="send notices to this broker now; several times: to the first that takes them",
+        help="send revocations to this broker now; several times: to the first that takes them",
     )
     action.add_argument("--mqtt-user", metavar="NAME")
     action.add_argument("--mqtt-password-file", type=Path, metavar="FILE")

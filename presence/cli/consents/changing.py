@@ -41,7 +41,7 @@ def _telling_gateways(take: Take) -> Callable[[argparse.Namespace], int]:
         return answer(
             options,
             values,
-            f"done: notice {revocation.seq} {where}; list {revocation.list_seq} will say it too",
+            f"done: revocation {revocation.seq} {where}; list {revocation.list_seq} will say it too",
         )
 
     return work
@@ -154,7 +154,7 @@ def _answer_added(
     if added.paused:
         lines.append("the customer's pause stays: `presence consents resume` ends it")
     if told:
-        lines.append(f"what this takes away is said in {counted(len(told), 'notice')} at once")
+        lines.append(f"what this takes away is said in {counted(len(told), 'revocation')} at once")
     lines.append("gateways learn it with the next `presence consents publish`")
     return answer(options, values, "\n  ".join(lines))
 

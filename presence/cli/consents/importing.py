@@ -91,10 +91,10 @@ def _report(options: argparse.Namespace, done: Imported) -> int:
 def _sentences(done: Imported) -> Iterator[str]:
     dropped = ", ".join(sorted(done.dropped))
     yield (
-        f"{counted(done.lines, 'line')}: {counted(done.added, 'customer')} taken up, "
+        f"{counted(done.lines, 'line')}: {counted(done.added, 'agreement')} recorded, "
         f"{done.withdrawn} withdrawn, "
         f"{done.objected} objected, {done.passed_over} without `presence` passed over, "
-        f"{counted(len(done.bad), 'line')} not used"
+        f"{counted(len(done.bad), 'line')} skipped"
         f"{f'; not taken, as no gateway may have it: {dropped}' if dropped else ''}"
     )
     if done.still_taken:

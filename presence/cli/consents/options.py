@@ -70,7 +70,7 @@ def outbox_of(service: ConsentService) -> RevocationOutbox:
 def say(
     options: argparse.Namespace, service: ConsentService, revocation: Revocation
 ) -> dict[str, object]:
-    """Sign the notice, put it into the outbox, and send what waits there where a broker is
+    """Sign the revocation, put it into the outbox, and send what waits there where a broker is
     named.
     """
     outbox = outbox_of(service)

@@ -270,7 +270,7 @@ def _add_publish(actions: Commands) -> None:
         "write and sign what gateways fetch; without a change, sign anew",
     )
     publish.add_argument(
-        "--loop", action="store_true", help="until Ctrl-C; with --mqtt also heads and notices"
+        "--loop", action="store_true", help="until Ctrl-C; with --mqtt also heads and revocations"
     )
     publish.add_argument(
         "--every", type=float, default=60.0, metavar="S", help="with --loop: seconds (60)"

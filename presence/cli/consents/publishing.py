@@ -26,7 +26,7 @@ from presence.counting import counted
 from presence.errors import BrokerError, ConsentServiceError, UsageError
 
 LOOK_S: Final = 0.5
-"""How often the loop looks for notices that wait."""
+"""How often the loop looks for revocations that wait."""
 ROOT: Final = "root"
 
 
@@ -63,7 +63,7 @@ def publish_once(service: ConsentService, options: argparse.Namespace) -> Publis
 
 
 async def _loop(options: argparse.Namespace) -> int:
-    """Publish, say heads, carry notices; what fails is said, and tried again."""
+    """Publish, say heads, carry revocations; what fails is said, and tried again."""
     with service_of(options) as service:
         post, outbox = post_of(options, service), outbox_of(service)
         publish_at = head_at = 0.0
@@ -143,10 +143,10 @@ def rotate(options: argparse.Namespace) -> int:
 
 
 def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int | None:
-    """The version of the new root; None where there is none, as for notices."""
+    """The version of the new root; None where there is none, as for revocations."""
     if options.stolen and options.role != NOTICES:
         raise UsageError(
-            "--stolen goes with notices: other keys count for nothing once they are replaced"
+            "--stolen goes with `notices`: other keys count for nothing once they are replaced"
         )
     if options.role == NOTICES:
         service.renew_revocation_key(stolen=options.stolen)

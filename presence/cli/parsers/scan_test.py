@@ -19,7 +19,7 @@ or FAIL and says what to do next:
            6 it FAILs, with the remedy), suggests the settings, and says how
            sure it is. Carry both phones on each walk: it says in which pocket.
            A kind of walk of which it is sure is not asked for again
-  broker   you come in once more; the event is seen back from the broker
+  broker   you come in once more; the event is received back from it
 
 Of other people's devices, customers' too, there is only a count. If the SSH
 line is lost, log in and say the same with --resume: the visit goes on at the

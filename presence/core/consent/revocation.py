@@ -127,7 +127,7 @@ def sign_revocation(revocation: Revocation, *, kid: str, key: Ed25519PrivateKey)
     try:
         read = _parse_revocation(strict_json(payload))
     except Ignored:
-        raise ValueError(f"a notice has 1 to {MAX_ROWS} rows, and prev before seq") from None
+        raise ValueError(f"a revocation has 1 to {MAX_ROWS} rows, and prev before seq") from None
     if frozenset(read.rows) != frozenset(map(_to_the_second, revocation.rows)):
         raise ValueError(
             "a row takes away one kind of thing: removed, objected, paused, or categories and "

@@ -131,7 +131,7 @@ def _of_the_list(snapshot: Snapshot) -> Iterator[Family]:
     yield Family(
         "presence_sync_refresh",
         "counter",
-        "lists taken in, and looks that failed (plane a: lists, b: notices)",
+        "lists taken in, and looks that failed (plane a: lists, b: revocations)",
         tuple(
             ((("plane", plane), ("result", result)), snapshot.refreshes.get(f"{plane}.{result}", 0))
             for plane in PLANES
