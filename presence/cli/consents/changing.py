@@ -41,7 +41,7 @@ def _telling_gateways(take: Take) -> Callable[[argparse.Namespace], int]:
         return answer(
             options,
             values,
-            f"done: revocation {revocation.seq} {where}; list {revocation.list_seq} will say it too",
+            f"done: revocation {revocation.seq} {where}; list {revocation.list_seq} will say so",
         )
 
     return work

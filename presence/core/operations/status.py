@@ -33,7 +33,7 @@ long been silent.
 PATH_STEP: Final = "heard over D-Bus, not as radio.path wants it: `presence check`, `radio path`"
 RADIO_STEPS: Final = {
     RadioState.AWAY: "see `radio.failed` in the journal, then `presence check`",
-    RadioState.DEAF: "the gateway revives it step by step; `journalctl` says how far: radio.recovering",
+    RadioState.DEAF: "the gateway revives it step by step: see `radio.recovering` in the journal",
     RadioState.HIDING: "repeats of advertisements are hidden: `presence check`, question `repeats`",
     RadioState.SPENT: (
         "hold a phone near; not heard: pull the adapter out and put it back; then `presence check`"
