@@ -13,7 +13,7 @@ test.
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -74,16 +74,33 @@ def _base64_core(value: bytes, offset: int) -> bytes:
 
 
 def search(marks: Mapping[bytes, str], places: Mapping[str, bytes]) -> list[Trace]:
-    """Every kind of mark that stands in a place, once for each kind, spelling and place."""
+    """Every kind of mark that stands in a place, once for each kind, spelling and place.
+
+    Ten thousands of spellings are sought: a place is walked once for how they begin, and searched
+    for those alone whose beginning stands there.
+    """
     written = [(kind, how, text) for mark, kind in marks.items() for how, text in spellings(mark)]
+    by_beginning: dict[bytes, list[int]] = {}
+    for number, (_, _, text) in enumerate(written):
+        by_beginning.setdefault(text[:SHORTEST], []).append(number)
+    short = [each for each in by_beginning if len(each) < SHORTEST]  # a name may have four letters
     found: dict[Trace, None] = {}
     for where, content in places.items():
         lower, url_safe = content.lower(), content.replace(b"-", b"+").replace(b"_", b"/")
-        for kind, how, text in written:
+        there = {*short, *_beginnings_in((content, lower, url_safe), by_beginning)}
+        for number in sorted(number for each in there for number in by_beginning[each]):
+            kind, how, text = written[number]
             looked_in = url_safe if how.endswith("base64") else lower if "hex" in how else content
             if text in looked_in or (how in _HASHES and text in lower):
                 found[Trace(f"{kind} ({how})", where)] = None
     return list(found)
+
+
+def _beginnings_in(texts: Iterable[bytes], beginnings: Collection[bytes]) -> Iterator[bytes]:
+    for text in texts:
+        for start in range(len(text) - SHORTEST + 1):
+            if (piece := text[start : start + SHORTEST]) in beginnings:
+                yield piece
 
 
 def collect(said: Iterable[tuple[bytes, bytes]]) -> dict[bytes, str]:

@@ -317,6 +317,18 @@ def test_a_planted_address_is_found_however_it_is_written(leak):
     assert all(finding.kind.startswith("address") for finding in found)
 
 
+@pytest.mark.requirement("R-03")
+@pytest.mark.parametrize("length", [3, 4, 5, 6, 7, 40])
+def test_each_spelling_is_found_at_either_end_of_a_place_and_however_short_it_is(length):
+    mark = os.urandom(length)
+    for how, text in marks.spellings(mark):
+        for place in (text, text + b" end", b"begin " + text):
+            assert marks.Trace(f"name ({how})", "log") in marks.search(
+                {mark: "name"}, {"log": place}
+            )
+    assert marks.search({mark: "name"}, {"log": b"", "names": b"?"}) == []
+
+
 @pytest.mark.parametrize(
     ("payload", "kind", "leak"),
     [
