@@ -35,8 +35,8 @@ from presence.edges.bluez.gatt import Doorbell
 from presence.edges.consent_list.plain import ConsentFile, PlainList
 from presence.edges.consent_list.signed import SignedList
 from presence.edges.host import calibration
-from presence.edges.host.audit import FILE_NAME as AUDIT_LOG
 from presence.edges.host.audit import AuditLog
+from presence.edges.host.audit_files import FILE_NAME as AUDIT_LOG
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.edges.host.disk import free_bytes, is_read_only
 from presence.edges.host.metrics import MetricsExporter

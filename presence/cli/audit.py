@@ -12,7 +12,7 @@ from presence.cli.folders import folders_of
 from presence.core.operations.audit_chain import digest_of, record_of
 from presence.core.operations.audit_words import in_words
 from presence.counting import counted
-from presence.edges.host.audit import lines_of, look_at
+from presence.edges.host.audit_files import lines_of, look_at
 from presence.edges.host.clock import local_time
 from presence.errors import StorageError
 

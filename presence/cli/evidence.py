@@ -17,7 +17,7 @@ from presence.cli.status import StatusUnanswered, asked
 from presence.config import Settings
 from presence.config.reading import load_with_lines
 from presence.core.operations.audit_chain import ChainVerdict
-from presence.edges.host.audit import read_whole
+from presence.edges.host.audit_files import read_whole
 from presence.edges.host.clock import SystemClock
 from presence.edges.host.status_socket import FILE_NAME
 

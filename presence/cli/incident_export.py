@@ -18,7 +18,7 @@ from presence.core.recognition.identifiers import WINDOW_S
 from presence.core.timestamps import rfc3339
 from presence.edges.consent_list.key_columns import COLUMNS, windows_held
 from presence.edges.consent_list.plain import FILE_NAME
-from presence.edges.host.audit import lines_of
+from presence.edges.host.audit_files import lines_of
 from presence.errors import StorageError
 
 

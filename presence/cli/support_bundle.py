@@ -32,7 +32,7 @@ from presence.cli.status import asked
 from presence.config import Settings, load_settings
 from presence.config.operating import MetricsExport
 from presence.edges.host import logs
-from presence.edges.host.audit import lines_of
+from presence.edges.host.audit_files import lines_of
 from presence.edges.host.status_socket import FILE_NAME
 from presence.errors import PresenceError, StorageError
 

@@ -15,7 +15,6 @@ from tempfile import TemporaryFile
 from typing import IO, Final, NamedTuple, Self
 
 import msgspec
-import numpy as np
 
 from presence.consent_service.import_lines import Line, Value, words_of
 from presence.errors import ConsentServiceError
@@ -137,6 +136,8 @@ class ImportedLines:
 
     def _doubted(self) -> set[bytes]:
         """Halves of keys that come under two refs."""
+        import numpy as np  # noqa: PLC0415 - a tenth of a second, and most actions import no file
+
         keys = np.frombuffer(bytes(self._keys), np.uint64)
         refs = np.frombuffer(bytes(self._refs), np.uint64)
         self._keys.clear()

@@ -29,12 +29,12 @@ from presence.consent_service.register import Changed, Register, State
 from presence.consent_service.repository import Repository
 from presence.consent_service.vocabulary import SENSITIVE_PARENTS
 from presence.core.consent.jws import encode_keys
+from presence.core.consent.list_changes import WHOLE
 from presence.core.consent.list_json import ListHeader
 from presence.core.consent.manifest import MAX_DELTAS, Manifest, write_manifest
 from presence.core.consent.segments import (
     SHARDS,
     SHARDS_FROM,
-    WHOLE,
     Base,
     Delta,
     DeltaStep,

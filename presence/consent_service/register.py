@@ -28,9 +28,9 @@ from typing import Any, Final
 from presence.consent_service.locking import alone
 from presence.consent_service.register_schema import SCHEMA, bring_up_to_date
 from presence.consent_service.rights import Taken
+from presence.core.consent.list_changes import WHOLE, Change, Delete, Put
 from presence.core.consent.model import Consent
 from presence.core.consent.record import Words, decode_record, encode_record
-from presence.core.consent.segments import WHOLE, Change, Delete, Put
 from presence.core.encoding import REF_BYTES
 from presence.errors import ConsentServiceError
 

@@ -15,17 +15,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from presence.consent_service.exporting import customer_lines, settings_lines
 from presence.consent_service.growing import Approver, approver_of
 from presence.consent_service.keys import KeyFolder, revocation_kid
 from presence.consent_service.list_settings import Change, ListSettings, Reach, differences
 from presence.consent_service.locking import alone
-from presence.consent_service.publishing import Published, publish
 from presence.consent_service.register import Register, State
 from presence.consent_service.repository import Repository
 from presence.consent_service.restoring import Restoring
 from presence.core.consent.jws import MAX_REVOKED
+from presence.core.consent.list_changes import WHOLE
 from presence.core.consent.model import Purpose
 from presence.core.consent.revocation import (
     Head,
@@ -35,12 +36,14 @@ from presence.core.consent.revocation import (
     sign_head,
     sign_revocation,
 )
-from presence.core.consent.segments import WHOLE
 from presence.core.operations.audit_words import in_words
 from presence.core.timestamps import rfc3339
 from presence.counting import counted
-from presence.edges.host.audit import record_now
+from presence.edges.host.audit_files import record_now
 from presence.errors import ConsentServiceError, reason_of
+
+if TYPE_CHECKING:
+    from presence.consent_service.publishing import Published
 
 
 class ConsentService(Restoring):
@@ -196,12 +199,14 @@ class ConsentService(Restoring):
         approver: Approver | None = None,
         rebase: bool = False,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Published:
+    ) -> "Published":
         """Give out what changed; where nothing did, say so anew, which renews the gateways' lease.
 
         `approver`: this many entries are no mistake. `progress` is told shards of a base done, and
         in all.
         """
+        from presence.consent_service.publishing import publish  # noqa: PLC0415 - wants numpy
+
         with self.alone():
             return publish(
                 self.register, self.repository, self.keys, self.clock(),

@@ -12,7 +12,7 @@ from presence.core.recognition.key_ring import WindowKeys
 from presence.diagnosis.findings import Finding, Verdict
 from presence.diagnosis.list_look import FoundList, look_up_list
 from presence.edges.consent_list.store import METADATA, SIGNED_LIST, ListStore
-from presence.edges.host.audit import FILE_NAME as AUDIT_LOG
+from presence.edges.host.audit_files import FILE_NAME as AUDIT_LOG
 from presence.edges.host.clock import SystemClock, is_synchronised
 from presence.edges.sqlite.spoilt import state_of
 from presence.edges.sqlite.store import CONSENTS, ConsentStore

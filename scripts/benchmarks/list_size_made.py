@@ -15,6 +15,7 @@ from tuf.api.metadata import TargetFile
 
 from presence.consent_service.keys import KeyFolder
 from presence.consent_service.repository import Repository
+from presence.core.consent.list_changes import Delete, Put
 from presence.core.consent.list_json import ListHeader
 from presence.core.consent.manifest import Manifest, write_manifest
 from presence.core.consent.model import Consent, Grant, Purpose, Scope
@@ -22,11 +23,9 @@ from presence.core.consent.record import Words, encode_record
 from presence.core.consent.segments import (
     SHARDS,
     Base,
-    Delete,
     Delta,
     DeltaStep,
     Keys,
-    Put,
     base_path,
     delta_path,
     delta_rows,

@@ -7,7 +7,7 @@ import pytest
 
 from presence.cli import main
 from presence.core.operations.audit_chain import ChainLink, encode
-from presence.edges.host.audit import FILE_NAME
+from presence.edges.host.audit_files import FILE_NAME
 from tests.support.shops import Shop
 
 

@@ -27,7 +27,7 @@ from presence.core.recognition.satellite_message import SatelliteRefusal
 from presence.core.site import Site
 from presence.core.visit.crossings import CounterRefusal
 from presence.diagnosis.findings import Finding, Verdict
-from presence.edges.host.audit import FILE_NAME
+from presence.edges.host.audit_files import FILE_NAME
 from scripts.app_emulator.__main__ import main as emulator
 from scripts.app_emulator.__main__ import make_parser as emulators
 from tests.support.builders import START_S, consent

@@ -20,7 +20,7 @@ from presence.core.consent.model import Audience, Consent, Grant, Purpose, Scope
 from presence.core.consent.record import decode_record
 from presence.core.consent.taxonomy import is_known
 from presence.core.timestamps import rfc3339
-from presence.edges.host.audit import lines_of, look_at
+from presence.edges.host.audit_files import lines_of, look_at
 from presence.errors import ConsentServiceError
 from tests.support.builders import ANNA, START_S
 from tests.support.consent_services import DAY_S, Clock, Reader, a_service, a_wish

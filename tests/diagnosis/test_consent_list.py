@@ -11,7 +11,8 @@ import pytest
 from presence import assembly
 from presence.cli import main
 from presence.config import load_settings
-from presence.core.consent.segments import WHOLE, keys_path, pack
+from presence.core.consent.list_changes import WHOLE
+from presence.core.consent.segments import keys_path, pack
 from presence.diagnosis.consent_list import look_at_list
 from presence.diagnosis.findings import Verdict
 from presence.errors import ClockUnreadable

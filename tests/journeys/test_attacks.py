@@ -17,7 +17,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.ngclient._internal import trusted_metadata_set
 
 from presence.core.consent.freshness import DEAD_S, Freshness
-from presence.core.consent.segments import Delete
+from presence.core.consent.list_changes import Delete
 from tests.support.builders import ANNA, BERIT, CARL
 from tests.support.signed_gateway import Door
 from tests.support.signed_lists import Repository, agreed

@@ -13,11 +13,12 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from presence.consent_service.service import ConsentService
 from presence.consent_service.wishes import Wish
+from presence.core.consent.list_changes import Put
 from presence.core.consent.manifest import Manifest, read_manifest
 from presence.core.consent.model import Purpose, Scope
 from presence.core.consent.record import record_version
 from presence.core.consent.revocation import Revocation
-from presence.core.consent.segments import Base, Delta, Keys, Put, delta_path, merged, unpack
+from presence.core.consent.segments import Base, Delta, Keys, delta_path, merged, unpack
 from tests.support.builders import START_S
 
 CARS, TYRES, GARDEN = "ap2:1551", "ap2:1552", "ap2:1285"

@@ -13,8 +13,9 @@ from tempfile import TemporaryFile
 
 from presence.cli import main
 from presence.cli.consents import changing, importing, looking, parser, publishing, starting
+from presence.consent_service import publishing as signing
 
-IMPORTED = (changing, importing, looking, parser, publishing, starting)
+IMPORTED = (signing, changing, importing, looking, parser, publishing, starting)
 
 
 def run(arguments: list[str]) -> tuple[int, str, str]:

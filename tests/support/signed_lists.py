@@ -19,14 +19,13 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from presence.core.consent.growth import ROOT_FIELD, Approval, Edition, root_field, sign_approval
+from presence.core.consent.list_changes import WHOLE, Change
 from presence.core.consent.list_json import ListHeader
 from presence.core.consent.manifest import Manifest, write_manifest
 from presence.core.consent.model import Consent
 from presence.core.consent.record import Words, encode_record
 from presence.core.consent.segments import (
-    WHOLE,
     Base,
-    Change,
     Delta,
     DeltaStep,
     Keys,

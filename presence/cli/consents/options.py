@@ -6,14 +6,16 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from presence.config.relations import is_loopback
-from presence.config.settings import MqttSettings, TlsSettings
 from presence.consent_service.import_lines import MAX_SUBJECT_CHARS
-from presence.consent_service.outbox import Post, RevocationOutbox
+from presence.consent_service.outbox import RevocationOutbox
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import Revocation
 from presence.errors import BrokerError, UsageError
+
+if TYPE_CHECKING:
+    from presence.consent_service.post import Post
 
 
 def customer(options: argparse.Namespace) -> str:
@@ -33,34 +35,13 @@ def service_of(options: argparse.Namespace) -> Iterator[ConsentService]:
         service.close()
 
 
-def post_of(options: argparse.Namespace, service: ConsentService) -> Post | None:
+def post_of(options: argparse.Namespace, service: ConsentService) -> "Post | None":
     """The way to the broker, where one is named; of several to any. Raises UsageError."""
     if not options.mqtt:
         return None
-    hosts = [host for host, _ in options.mqtt]
-    port = options.mqtt[0][1]
-    if any(other != port for _, other in options.mqtt):
-        raise UsageError("--mqtt: the brokers of a list have one port")
-    strangers = [host for host in hosts if not is_loopback(host)]
-    tls = None
-    if options.mqtt_ca is not None:
-        tls = TlsSettings(
-            ca_file=options.mqtt_ca,
-            certificate_file=options.mqtt_certificate,
-            key_file=options.mqtt_key,
-        )
-    elif strangers:
-        raise UsageError(
-            f"--mqtt {strangers[0]}: another machine is reached by TLS only: name its --mqtt-ca"
-        )
-    settings = MqttSettings(
-        hosts=hosts,
-        port=port,
-        username=options.mqtt_user,
-        password_file=options.mqtt_password_file,
-        tls=tls,
-    )
-    return Post(settings, service.list_name)
+    from presence.cli.consents.brokers import post_to  # noqa: PLC0415 - wants MQTT and settings
+
+    return post_to(options, service.list_name)
 
 
 def outbox_of(service: ConsentService) -> RevocationOutbox:

@@ -5,7 +5,7 @@ import asyncio
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import (
@@ -18,12 +18,14 @@ from presence.cli.exit_codes import ExitCode
 from presence.cli.termination import unless_terminated
 from presence.consent_service.growing import GrowthRefused
 from presence.consent_service.keys import APPROVAL, NOTICES, ONLINE
-from presence.consent_service.outbox import Post
-from presence.consent_service.publishing import Published
 from presence.consent_service.service import ConsentService
 from presence.core.consent.revocation import HEAD_INTERVAL_S
 from presence.counting import counted
 from presence.errors import BrokerError, ConsentServiceError, UsageError
+
+if TYPE_CHECKING:
+    from presence.consent_service.post import Post
+    from presence.consent_service.publishing import Published
 
 LOOK_S: Final = 0.5
 """How often the loop looks for revocations that wait."""
@@ -44,7 +46,7 @@ def publish(options: argparse.Namespace) -> int:
     return answer(options, _values(published), _sentence(published))
 
 
-def publish_once(service: ConsentService, options: argparse.Namespace) -> Published:
+def publish_once(service: ConsentService, options: argparse.Namespace) -> "Published":
     """Raises ConsentServiceError where the list grows as no list grows."""
     if options.suppression_checked is not None:
         if options.suppression_checked > service.clock():
@@ -93,7 +95,7 @@ def _say_published(service: ConsentService, options: argparse.Namespace) -> None
     sys.stdout.flush()
 
 
-async def _sent(post: Post, waiting: list[Path], service: ConsentService) -> bool:
+async def _sent(post: "Post", waiting: list[Path], service: ConsentService) -> bool:
     try:
         await post.carry(waiting, service.head())
     except BrokerError as error:
@@ -165,7 +167,7 @@ def _replace_keys(service: ConsentService, options: argparse.Namespace) -> int |
     return service.repository.rotate(roles, options.root_keys, service.clock())
 
 
-def _values(published: Published) -> dict[str, object]:
+def _values(published: "Published") -> dict[str, object]:
     return {
         "seq": published.seq,
         "entries": published.entries,
@@ -175,7 +177,7 @@ def _values(published: Published) -> dict[str, object]:
     }
 
 
-def _sentence(published: Published) -> str:
+def _sentence(published: "Published") -> str:
     base = ", with a new base" if published.rebased else ""
     return (
         f"list {published.seq}: {counted(published.entries, 'customer')}, "

@@ -27,8 +27,9 @@ from itertools import pairwise
 from typing import Any, Final
 
 from presence.core.consent.entry_rules import Refused
+from presence.core.consent.list_changes import WHOLE
 from presence.core.consent.list_json import ListHeader, parse_header
-from presence.core.consent.segments import WHOLE, DeltaStep
+from presence.core.consent.segments import DeltaStep
 
 MAX_BYTES: Final = 1 << 22
 """4 MiB: the taxonomy has some 600 nodes, the words a few thousand stores."""

@@ -16,7 +16,6 @@ what is checked here is that it is one: by its types, and to its end.
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Annotated, Final, NamedTuple
 
@@ -27,10 +26,10 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from presence.core.consent.entry_rules import FORMAT_VERSION
+from presence.core.consent.list_changes import WHOLE, Change, Delete, Put
 from presence.core.consent.record import UNREADABLE, Count
 from presence.core.encoding import KEY_BYTES, REF_BYTES
 
-WHOLE: Final = "all"
 SHARDS: Final = ("00", "40", "80", "c0")
 """A shard holds the refs from its name on, up to the next one."""
 SHARDS_FROM: Final = 65_536
@@ -48,20 +47,6 @@ COMPRESSION_LEVEL: Final = 3
 class DamagedSegment(ValueError):
     """A segment that does not fit: the whole of it is refused, and the list stays as it was."""
 
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    ref: bytes = field(repr=False)
-    record: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    ref: bytes = field(repr=False)
-    version: int
-
-
-Change = Put | Delete
 
 Ref = Annotated[bytes, Meta(min_length=REF_BYTES, max_length=REF_BYTES)]
 

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from presence.core.consent.growth import Counts
+from presence.core.consent.list_changes import Change, Put
 from presence.core.consent.record import Buffer, record_version
-from presence.core.consent.segments import REFS, Change, Held, Put, merged
+from presence.core.consent.segments import REFS, Held, merged
 from presence.edges.consent_list.blocks import SUFFIX, BaseFile, BaseWriter, Refs, standing
 from presence.edges.consent_list.repository import Versions
 

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from tuf.api.metadata import TargetFile
 
+from presence.core.consent.list_changes import WHOLE
 from presence.core.consent.manifest import Manifest
 from presence.core.consent.segments import (
-    WHOLE,
     Base,
     DamagedSegment,
     Delta,

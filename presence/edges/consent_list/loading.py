@@ -4,8 +4,9 @@ is left out, and takes all of its ref with it.
 
 import numpy as np
 
+from presence.core.consent.list_changes import Put
 from presence.core.consent.manifest import Manifest
-from presence.core.consent.segments import LENGTHS, REFS, DeltaStep, Put
+from presence.core.consent.segments import LENGTHS, REFS, DeltaStep
 from presence.edges.consent_list.changing import Changing
 from presence.edges.consent_list.files import ListFiles
 from presence.edges.consent_list.repository import Proof

@@ -19,7 +19,7 @@ import pytest
 from presence.cli import main
 from presence.cli.exit_codes import ExitCode
 from presence.config.settings import MqttSettings
-from presence.consent_service.outbox import Post
+from presence.consent_service.post import Post
 from presence.core.consent.jws import parse_key_set, parse_keys
 from presence.core.consent.revocation import (
     read_head,

@@ -20,7 +20,7 @@ from presence.consent_service.kept_lines import KeptCustomer, kept_of, line_of
 from presence.consent_service.register import State
 from presence.consent_service.rights import Taken
 from presence.core.consent.model import Consent
-from presence.edges.host.audit import lines_of
+from presence.edges.host.audit_files import lines_of
 from presence.errors import ConsentServiceError
 from tests.support.any_consents import CATEGORIES, TIMES, consents
 

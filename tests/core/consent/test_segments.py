@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.core.consent.entry_rules import Refused
+from presence.core.consent.list_changes import WHOLE, Change, Delete, Put
 from presence.core.consent.list_json import ListHeader
 from presence.core.consent.manifest import (
     MAX_BYTES,
@@ -23,16 +24,12 @@ from presence.core.consent.manifest import (
 )
 from presence.core.consent.segments import (
     SHARDS,
-    WHOLE,
     Base,
-    Change,
     DamagedSegment,
-    Delete,
     Delta,
     DeltaStep,
     Held,
     Keys,
-    Put,
     check_shard,
     delta_rows,
     merged,

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from presence.core.consent.list_changes import Delete, Put
 from presence.core.consent.model import Consent
 from presence.core.consent.record import encode_record
-from presence.core.consent.segments import Delete, Put
 from presence.edges.consent_list.store import ListStore
 from tests.support.builders import ANNA, BERIT, CARL
 from tests.support.paths import ROOT

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from presence.core.consent.list_changes import Delete, Put
 from presence.core.consent.model import Consent
 from presence.core.consent.record import encode_record
-from presence.core.consent.segments import SHARDS, Delete, Put
+from presence.core.consent.segments import SHARDS
 from presence.core.recognition.identifiers import window_at
 from presence.edges.consent_list.store import SIGNED_LIST
 from presence.errors import ConsentListError

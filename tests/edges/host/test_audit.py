@@ -15,7 +15,8 @@ import pytest
 
 from presence.cli import main
 from presence.edges.host import audit
-from presence.edges.host.audit import BEFORE_NAME, FILE_NAME, HEAD_NAME, AuditLog, lines_of, look_at
+from presence.edges.host.audit import AuditLog
+from presence.edges.host.audit_files import BEFORE_NAME, FILE_NAME, HEAD_NAME, lines_of, look_at
 from presence.telemetry import CATALOGUE, ClockJumped, ConsentApplied, ConsentGrew, TechnicianAsked
 from tests.support.fakes import FakeClock, RecordingTelemetry
 from tests.support.operational_events import some
@@ -145,17 +146,17 @@ async def test_a_break_is_told_at_the_start_recorded_once_and_stays_visible(tmp_
 async def test_a_full_disk_is_told_once_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append = audit._append_whole
+    append = audit.append_whole
 
     def full(_path: Path, _line: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(audit, "_append_whole", full)
+    monkeypatch.setattr(audit, "append_whole", full)
     async with running(tmp_path, retry_s=0.05) as (log, telemetry):
         log.note(applied())
         await asyncio.sleep(0.2)
         log.note(applied(8))
-        monkeypatch.setattr(audit, "_append_whole", append)
+        monkeypatch.setattr(audit, "append_whole", append)
         await asyncio.sleep(0.2)
 
     assert telemetry.names() == ["audit.failed", "audit.recovered"]
