@@ -14,7 +14,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError
 from enum import IntEnum
 from types import NoneType
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, dataclass_transform, get_args
@@ -66,7 +66,9 @@ class AuditRecord(NamedTuple):
 class OperationalEvent:
     """Something that happened to this gateway. The first line of a class says when it is emitted.
 
-    A subclass becomes a frozen dataclass. Raises TypeError where a field is of no listed type.
+    A subclass is what a frozen dataclass is, with what is written here instead of six functions
+    compiled for each: those of 60 classes took a tenth of a gateway's start. Raises TypeError where
+    a field is of no listed type.
     """
 
     name: ClassVar[str]
@@ -77,6 +79,8 @@ class OperationalEvent:
     audited: ClassVar[AuditRecord | None]
     journalled: ClassVar[tuple[str, ...]]
     """The fields that stand in the journal, in its order."""
+    _fields: ClassVar[tuple[str, ...]]
+    _defaults: ClassVar[Mapping[str, object]]
 
     def __init_subclass__(
         cls,
@@ -96,7 +100,30 @@ class OperationalEvent:
         if audited is not None and (unknown := set(audited.fields) - kinds.keys()):
             raise TypeError(f"{name}: no fields {sorted(unknown)} to be audited")
         cls.journalled = tuple(field for field, kind in kinds.items() if kind not in AUDIT_ONLY)
-        dataclass(frozen=True, kw_only=True)(cls)
+        cls._fields = tuple(kinds)
+        cls._defaults = {field: vars(cls)[field] for field in kinds if field in vars(cls)}
+
+    def __init__(self, **values: object) -> None:
+        given = {**self._defaults, **values}
+        if given.keys() != set(self._fields):
+            raise TypeError(f"{self.name}: takes {self._fields}, not {tuple(values)}")
+        vars(self).update((field, given[field]) for field in self._fields)
+
+    def __setattr__(self, field: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {field!r}")
+
+    def __delattr__(self, field: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {field!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{field}={value!r}" for field, value in vars(self).items())
+        return f"{type(self).__qualname__}({said})"
 
     def fields(self) -> dict[str, object]:
         """As they stand in the journal."""

@@ -15,6 +15,7 @@ from presence.core.event.outbox import Outgoing
 from presence.edges.host import logs
 from presence.telemetry import (
     CATALOGUE,
+    AuditFailed,
     AuditRecord,
     ConsentApplied,
     Level,
@@ -121,8 +122,17 @@ def test_what_is_no_field_cannot_be_audited() -> None:
 def test_an_event_is_a_value() -> None:
     failed = StorageFailed(what="visits", reason="full")
     assert failed == StorageFailed(what="visits", reason="full")
+    assert failed != StorageFailed(what="visits", reason="gone")
+    assert failed != AuditFailed(reason="full", next_step="")
+    assert len({failed, StorageFailed(what="visits", reason="full")}) == 1
+    assert repr(failed) == "StorageFailed(what='visits', reason='full')"
     with pytest.raises(FrozenInstanceError):
         failed.what = "withdrawn"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        del failed.what
+    for wrong in ({}, {"what": "visits"}, {"what": "visits", "reason": "full", "why": "so"}):
+        with pytest.raises(TypeError, match="takes"):
+            StorageFailed(**wrong)
 
 
 def test_what_is_not_known_is_left_out_and_the_audit_logs_own_fields_are_not_in_the_journal() -> (
