@@ -34,6 +34,9 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
 GATEWAY = validator("presence")
 
 
+Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # in C where it is built: 400 whole files
+
+
 class EditorsLoader(yaml.SafeLoader):
     """YAML as an editor's language server has it: a date is a text."""
 
@@ -127,7 +130,8 @@ def is_taken(value: Any, monkeypatch: pytest.MonkeyPatch) -> bool:
     with monkeypatch.context() as patch:
         patch.setattr(walk, "RELATIONS", {})
         try:
-            parse_settings(yaml.safe_dump(value, allow_unicode=True), name="presence.yaml")
+            text = yaml.dump(value, Dumper=Dumper, allow_unicode=True)
+            parse_settings(text, name="presence.yaml")
         except ConfigurationError:
             return False
     return True

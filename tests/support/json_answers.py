@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -12,6 +13,7 @@ VECTORS = ROOT / "tests" / "vectors"
 Schema = dict[str, Any]
 
 
+@cache
 def schema(name: str, part: str = "") -> Schema:
     """`part`: one of its `$defs`, as of an action of `presence consents`."""
     found: Schema = json.loads((ROOT / "docs" / f"{name}.schema.json").read_text("utf-8"))

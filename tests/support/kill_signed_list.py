@@ -12,6 +12,7 @@ where it was done before.
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import ListStore
 from tests.support.signed_lists import LIST
 
+time.strptime("2027-03-01T00:00:00Z", "%Y-%m-%dT%H:%M:%SZ")  # likewise: the first one imports
 COUNTED = {"open", "os.rename", "os.remove", "os.mkdir", "os.symlink", "tempfile.mkstemp"}
 
 
