@@ -33,7 +33,6 @@ from presence.core.visit.crossings import topic_of_counter
 from presence.edges.bluez import BluezScanner, watched_radios
 from presence.edges.bluez.gatt import Doorbell
 from presence.edges.consent_list.plain import ConsentFile, PlainList
-from presence.edges.consent_list.signed import SignedList
 from presence.edges.host import calibration
 from presence.edges.host.audit import AuditLog
 from presence.edges.host.audit_files import FILE_NAME as AUDIT_LOG
@@ -200,6 +199,8 @@ def _list_source(settings: Settings, stack: ExitStack, emit: Emit) -> ConsentSou
     accepted = ConsentStore(state, begins_anew=True, audited=audited)
     stack.callback(accepted.close)
     if signed:
+        from presence.edges.consent_list.signed import SignedList  # noqa: PLC0415 - wants tuf
+
         source = SignedList.of(settings.consent, settings.storage)
         stack.callback(source.close)
         lost = source.begun_anew

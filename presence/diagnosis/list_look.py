@@ -22,7 +22,6 @@ from presence.core.consent.list_json import ListHeader
 from presence.core.engine import IndexedList, index_list
 from presence.core.timestamps import Moment
 from presence.edges.consent_list.plain import ConsentFile
-from presence.edges.consent_list.signed import SignedList
 from presence.edges.consent_list.store import METADATA
 from presence.errors import ConsentListError, StorageError
 
@@ -70,6 +69,8 @@ def _plain(settings: Settings) -> FoundList:
 
 
 def _signed(settings: Settings) -> FoundList:
+    from presence.edges.consent_list.signed import SignedList  # noqa: PLC0415 - wants tuf
+
     with (
         _scratch(settings.storage) as scratch,
         closing(SignedList.of(settings.consent, scratch)) as source,

@@ -21,7 +21,7 @@ from presence.core.consent.list_changes import Change, Put
 from presence.core.consent.record import Buffer, record_version
 from presence.core.consent.segments import REFS, Held, merged
 from presence.edges.consent_list.blocks import SUFFIX, BaseFile, BaseWriter, Refs, standing
-from presence.edges.consent_list.repository import Versions
+from presence.edges.consent_list.versions import Versions
 
 Rows = NDArray[np.int64]
 NO_ROWS: Final[Rows] = np.empty(0, np.int64)

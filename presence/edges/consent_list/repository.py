@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 from tuf.api.exceptions import (
@@ -42,6 +42,7 @@ from presence.edges.consent_list.fetchers import (
     Unreadable,
 )
 from presence.edges.consent_list.segment_files import ComingFile
+from presence.edges.consent_list.versions import Versions
 from presence.errors import ConsentListError, ListRolledBack, ListUnfinished, StorageError
 
 MAX_TARGET_BYTES: Final = 1 << 28
@@ -54,15 +55,6 @@ CONFIG: Final = UpdaterConfig(
     targets_max_length=8_000_000,
 )
 """1,000 targets take some 300 kB of metadata."""
-
-
-class Versions(NamedTuple):
-    """Of the four roles, as last proven."""
-
-    root: int
-    timestamp: int
-    snapshot: int
-    targets: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,9 @@ from presence.edges.consent_list.blocks import (
     erase,
 )
 from presence.edges.consent_list.changing import OF_A_BASE, Changing, Kept, keep
-from presence.edges.consent_list.repository import Versions
 from presence.edges.consent_list.segment_files import FetchedFiles
 from presence.edges.consent_list.stored import StoredConsents
+from presence.edges.consent_list.versions import Versions
 from presence.edges.sqlite.spoilt import aside, remove
 from presence.edges.sqlite.store import Database, unusable
 from presence.errors import MemoryLost, StorageError
