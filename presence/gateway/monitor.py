@@ -159,10 +159,9 @@ class Monitor:
 
     def look(self) -> Snapshot:
         sources, now = self._sources, self._sources.clock.now()
-        list_sync, pipeline = sources.list_sync, sources.pipeline
+        list_sync, pipeline, broker = sources.list_sync, sources.pipeline, sources.broker
         lease = list_sync.lease
         clock_synchronised, clock_trouble = self._clock()
-        broker = sources.broker
         people = self._people.release(pipeline.engine.counts.persons.take, now)
         return Snapshot(
             at=now,
@@ -184,6 +183,7 @@ class Monitor:
             broker_connected=broker.is_connected,
             broker_trouble=broker.trouble or "",
             broker_codes=self._broker_codes(people),
+            unheard={a.name: a.name in self._people.unheard for a in pipeline.rules.audiences},
             hourly={count: people.get(count, 0) for count in HOURLY},
             held_back={why: people.get(f"held_back.{why}", 0) for why in Doubt},
             outbox=self._outbox.release(len(pipeline.outbox.pending.refs()), now),

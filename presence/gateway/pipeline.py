@@ -14,7 +14,7 @@ from presence.core.consent.list_json import ConsentList
 from presence.core.consent.revocation import Revocation
 from presence.core.consent.revocations import Applied, Revocations
 from presence.core.engine import NOTHING, Engine, IndexedList, figures_of
-from presence.core.event.cloudevent import Event, encode, topic
+from presence.core.event.cloudevent import Event, EventType, encode, topic
 from presence.core.event.outbox import Outgoing, Step
 from presence.core.recognition.advertisement import Advertisement
 from presence.core.rules import Rules
@@ -236,7 +236,7 @@ class Pipeline:
         for outgoing in outgoings:
             if published:
                 self.published += 1
-                self.engine.counts.persons.note("published", outgoing.ref)
+                self._note_hearing("published", "heard", outgoing)
             self.outbox.pending.pop(outgoing.id)
         try:
             self._store.remove(*[outgoing.id for outgoing in outgoings])
@@ -252,8 +252,15 @@ class Pipeline:
     def unheard(self, outgoing: Outgoing, *, again: bool) -> None:
         """Nobody was subscribed to it as it was sent: for the first time, or again."""
         if not again:
-            self.engine.counts.persons.note("unheard", outgoing.ref)
+            self._note_hearing("unheard", "unheard", outgoing)
         self.engine.dispatcher.unheard(outgoing)
+
+    def _note_hearing(self, count: str, of_audience: str, outgoing: Outgoing) -> None:
+        persons = self.engine.counts.persons
+        persons.note(count, outgoing.ref)
+        # By audience entries alone: one visit over the border of an hour would be two people.
+        if outgoing.type is EventType.ENTERED:
+            persons.note(f"{of_audience}.{outgoing.audience}", outgoing.ref)
 
     def adopt(self, outgoing: Outgoing, event_id: str, now: Moment) -> None:
         """Another gateway sent it, under this id."""

@@ -8,6 +8,7 @@ import pytest
 
 from presence.core.consent.freshness import Freshness
 from presence.core.consent.model import Purpose
+from presence.core.event.cloudevent import EventType
 from presence.core.operations.metrics import families
 from presence.core.operations.radio_health import Condition
 from presence.core.operations.snapshot import Alarm, RadioState
@@ -188,6 +189,59 @@ async def test_one_customer_for_six_minutes_changes_no_exported_byte_against_an_
         n for n, (empty, busy) in enumerate(zip(nobody, one, strict=True)) if empty != busy
     ] == []
     assert nobody[0] != nobody[-1], "time passes, and shows"
+
+
+def hour_of(people: int, watched: Watched, *, heard: bool) -> list[list[str]]:
+    """To whom nobody listens, by `presence status`: as they have come and gone, and when the hour
+    is over.
+    """
+    pipeline = watched.gateway.pipeline
+    for ref in (bytes([number]) * 8 for number in range(people)):
+        for type_ in (EventType.ENTERED, EventType.LEFT):
+            waiting = outgoing(type=type_, ref=ref)
+            if heard:
+                pipeline.acknowledge(waiting, published=True)
+            else:
+                pipeline.unheard(waiting, again=False)
+    told = [nobody_listens_to(watched)]
+    watched.clock.pass_s(3600)
+    return [*told, nobody_listens_to(watched)]
+
+
+def nobody_listens_to(watched: Watched) -> list[str]:
+    snapshot = watched.monitor.look()
+    status = as_json(snapshot)
+    names: list[str] = status["broker"]["nobody_listens_to"]
+    steps = [step for step in next_steps(snapshot) if step.startswith("nobody listens to")]
+    assert [f"nobody listens to {name}" for name in names] == [s.partition(":")[0] for s in steps]
+    assert status["well"] is False or not names
+    for audience in snapshot.unheard:
+        series = f'presence_audience_unheard{{audience="{audience}"}}'
+        assert scrape(watched)[series] == (audience in names)
+    return names
+
+
+@pytest.mark.requirement("R-23", "R-51")
+async def test_an_engine_that_is_gone_shows_with_the_fifth_person_of_a_quiet_shop() -> None:
+    watched = Watched(rules=rules(audiences=(OFFERS, PICK_UP)))
+    watched.monitor.look()
+
+    assert hour_of(3, watched, heard=False) == [[], []]
+    assert hour_of(3, watched, heard=False) == [[], ["offers-main"]]
+    assert as_json(watched.monitor.look())["hourly"]["unheard"] == 0
+
+    # The engine is back: nobody may see that from one customer's visit, either.
+    assert hour_of(3, watched, heard=True) == [["offers-main"], ["offers-main"]]
+    assert hour_of(3, watched, heard=True) == [["offers-main"], []]
+
+
+@pytest.mark.requirement("R-51")
+async def test_an_engine_that_restarts_now_and_then_is_not_taken_for_gone() -> None:
+    watched = Watched()
+    watched.monitor.look()
+
+    for heard in (False, True) * 4:
+        assert hour_of(3, watched, heard=heard) == [[], []]
 
 
 @pytest.mark.requirement("R-23")

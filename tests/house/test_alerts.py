@@ -38,7 +38,7 @@ from presence.telemetry import (
     OperationalEvent,
     StorageFailed,
 )
-from tests.support.builders import START_S, rules, stranger
+from tests.support.builders import START_S, outgoing, rules, stranger
 from tests.support.operational_events import some
 from tests.support.paths import ROOT
 from tests.support.watched import FakeBell, Watched
@@ -140,6 +140,17 @@ def unheard(watched: Watched, minute: int) -> None:
         watched.monitor._people._released.update({"unheard": 20, "published": 20})
 
 
+def unheard_by_threes(watched: Watched, minute: int) -> None:
+    """Two hours with three customers each, and nobody to hear of them."""
+    well(watched, minute)
+    if minute in (MINUTES - 20, MINUTES - 10):
+        for number in range(3):
+            waiting = outgoing(ref=bytes([number]) * 8)
+            watched.gateway.pipeline.unheard(waiting, again=False)
+        watched.clock.pass_s(3600)
+        well(watched, minute)
+
+
 def flooded(watched: Watched, minute: int) -> None:
     well(watched, minute)
     for n in range(5000):
@@ -224,7 +235,7 @@ STATES: dict[str, list[State | None]] = {
     "PresenceCounterSilent": [without_counter],
     "PresenceBrokerAway": [setting(publisher__is_connected=False)],
     "PresenceNotAuthorised": [denied],
-    "PresenceNobodyListens": [unheard],
+    "PresenceNobodyListens": [unheard, unheard_by_threes],
     "PresenceClock": [setting(synchronised=False)],
     "PresenceDisk": [setting(free_bytes=1_000_000), full],
     "PresenceRestarts": [restarting],

@@ -55,9 +55,13 @@ class HourlyCounts:
 
 
 class HourlyPersons:
-    """The same for counts of people: each hour's are asked for when it is over, and begin anew."""
+    """The same for counts of people: each hour's are asked for when it is over, and begin anew.
+
+    `unheard` adds up over hours what it needs of them.
+    """
 
     def __init__(self) -> None:
+        self.unheard = UnheardAudiences()
         self._hour: int | None = None
         self._released: Counter[str] = Counter()
 
@@ -68,8 +72,43 @@ class HourlyPersons:
             self._hour = hour
         if hour > self._hour:
             self._hour = hour
-            self._released.update({count: rounded(people) for count, people in take().items()})
+            people = take()
+            self.unheard.note(people)
+            self._released.update({count: rounded(number) for count, number in people.items()})
         return self._released
+
+
+class UnheardAudiences:
+    """To which audiences nobody listens, where fewer than five people come in an hour, too.
+
+    A yes or no that changes on an hour's border, each way for five people: to yes with five who
+    entered and were not heard, and nobody heard in those hours; back with five who were heard. One
+    customer counts once an hour; who came is not known, so a regular alone can be the five
+    (docs/adr/0013-figures-by-day.md).
+    """
+
+    def __init__(self) -> None:
+        self._audiences: set[str] = set()
+        self._people: Counter[str] = Counter()
+        """By audience, for a change of its answer."""
+
+    def __contains__(self, audience: str) -> bool:
+        return audience in self._audiences
+
+    def note(self, people: Mapping[str, int]) -> None:
+        """An hour is over: its people by count, of which `heard.…` and `unheard.…` are ours."""
+        ours = [count for count in people if count.startswith(("heard.", "unheard."))]
+        for audience in {count.partition(".")[2] for count in ours}:
+            heard = people.get(f"heard.{audience}", 0)
+            if audience in self._audiences:
+                self._people[audience] += heard
+            elif heard:
+                self._people[audience] = 0
+            else:
+                self._people[audience] += people.get(f"unheard.{audience}", 0)
+            if self._people[audience] >= STEP:
+                self._audiences ^= {audience}
+                self._people[audience] = 0
 
 
 class HourlyNews(Generic[Kind]):

@@ -249,6 +249,12 @@ def _of_the_broker(snapshot: Snapshot) -> Iterator[Family]:
     yield Family("presence_events_unheard", "counter", meaning, (
         ((), snapshot.hourly.get("unheard", 0)),
     ))  # fmt: skip
+    yield Family(
+        "presence_audience_unheard",
+        "gauge",
+        "1 from five people on of whom nobody heard, until five were heard; by the hour",
+        tuple(((("audience", name),), float(deaf)) for name, deaf in snapshot.unheard.items()),
+    )
     yield _one(
         "presence_outbox_items",
         "people whose events wait, as of the last full hour, rounded to 5",

@@ -216,6 +216,8 @@ class Snapshot:
     broker_connected: bool
     broker_trouble: str
     broker_codes: Mapping[int, int]
+    unheard: Mapping[str, bool] = field(default_factory=dict)
+    """By audience: nobody listens to its events, since five people and by the hour."""
     hourly: Mapping[str, int]
     held_back: Mapping[Doubt, int] = field(default_factory=dict)
     """People, by the hour, whose advertisements may have been a replay."""

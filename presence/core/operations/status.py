@@ -43,6 +43,10 @@ SATELLITE_STEP: Final = (
     "nothing comes from it: look whether it has power, network and its radio; see `satellite.lost` "
     "and `satellite.ignored` in the journal"
 )
+UNHEARD_STEP: Final = (
+    "start its offer engine (docs/offer-engine.md, The broker); this line goes on the full hour "
+    "after five people were heard, or with a restart"
+)
 CALIBRATE: Final = "walk it with a test phone, `sudo presence scan-test --steps phone,walk --apply`"
 ALARM_STEPS: Final = {
     Alarm.FROZEN: "somebody keeps a newer list from us: look at the way to the consent service",
@@ -80,6 +84,7 @@ def next_steps(snapshot: Snapshot) -> list[str]:
     steps += [f"doorbell {bell.adapter}: {bell.trouble}" for bell in bells if bell.trouble]
     if not snapshot.broker_connected:
         steps.append(f"broker: {snapshot.broker_trouble or 'not connected yet'}")
+    steps += [f"nobody listens to {audience}: {UNHEARD_STEP}" for audience in _unheard(snapshot)]
     door = snapshot.calibration
     if door.doubt or door.reminder:
         steps.append(f"door: {door.doubt or door.reminder}: {CALIBRATE}")
@@ -133,6 +138,10 @@ def _storage_steps(snapshot: Snapshot) -> Iterator[str]:
         yield "disk: little room is left where storage.state_dir is: make room"
 
 
+def _unheard(snapshot: Snapshot) -> list[str]:
+    return [audience for audience, deaf in snapshot.unheard.items() if deaf]
+
+
 def _is_blind_soon(snapshot: Snapshot) -> bool:
     end_s = snapshot.key_window_end_utc_s
     return end_s is not None and end_s - snapshot.at.utc_s < BLIND_SOON_S
@@ -161,7 +170,7 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         "radios": [_radio_as_json(radio) for radio in snapshot.radios],
         "satellites": [_satellite_as_json(each) for each in snapshot.satellites],
         "doorbell": None if snapshot.doorbell is None else _doorbell_as_json(snapshot.doorbell),
-        "broker": {"connected": snapshot.broker_connected, "trouble": snapshot.broker_trouble},
+        "broker": _broker_as_json(snapshot),
         "outbox_hourly": snapshot.outbox,
         "hourly": dict(snapshot.hourly),
         "overflowed": snapshot.overflowed,
@@ -174,6 +183,14 @@ def as_json(snapshot: Snapshot) -> dict[str, Any]:
         "state_read_only": snapshot.state_read_only,
         "storage_failing": snapshot.storage_failing,
         "alarms": {alarm.value: snapshot.alarms.get(alarm, 0) for alarm in Alarm},
+    }
+
+
+def _broker_as_json(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "connected": snapshot.broker_connected,
+        "trouble": snapshot.broker_trouble,
+        "nobody_listens_to": _unheard(snapshot),
     }
 
 

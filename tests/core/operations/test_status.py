@@ -49,6 +49,10 @@ def test_where_all_is_well_nothing_is_to_be_done() -> None:
             "mend the access",
         ),
         (
+            {"unheard": {"offers-main": True, "pick-up": False}},
+            "nobody listens to offers-main: start its offer engine",
+        ),
+        (
             {"radios": (Radio("hci1", RadioState.LISTENING, 0, path_trouble="bind: EPERM"),)},
             "radio hci1: heard over D-Bus, not as radio.path wants it",
         ),
