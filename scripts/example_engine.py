@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An offer engine in forty lines: example_engine.py CHAIN STORE AUDIENCE CUSTOMERS [PORT]"""
+"""An offer engine in fifty lines: example_engine.py CHAIN STORE AUDIENCE CUSTOMERS [PORT]"""
 
 import json
 import sys

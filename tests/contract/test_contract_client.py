@@ -285,7 +285,10 @@ ENGINES = [
 )
 def test_the_guide_shows_the_examples_as_they_are(language: str, example: Path) -> None:
     guide = (ROOT / "docs" / "offer-engine.md").read_text(encoding="utf-8")
-    assert f"```{language}\n{example.read_text(encoding='utf-8')}```\n" in guide
+    text = example.read_text(encoding="utf-8")
+    assert f"```{language}\n{text}```\n" in guide
+    assert "An engine in fifty lines" in guide
+    assert len([line for line in text.splitlines() if line.strip()]) <= 50
 
 
 def test_the_schemas_of_the_client_in_typescript_are_those_of_the_package() -> None:

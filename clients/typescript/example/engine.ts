@@ -1,4 +1,4 @@
-// An offer engine in forty lines: node engine.js CHAIN STORE AUDIENCE CUSTOMERS [PORT]
+// An offer engine in fifty lines: node engine.js CHAIN STORE AUDIENCE CUSTOMERS [PORT]
 import { readFileSync } from 'node:fs';
 import mqtt from 'mqtt';
 import { NotInContract, SubjectTable, keyOf, readCustomers, readEvent, readTime, type PresenceEvent } from '../src/index.js';
