@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from presence.consent_service.register import Registered, State
+from presence.consent_service.registered import Registered, State
 from presence.consent_service.rights import EVERYTHING, PAUSE, Taken, still_taken
 from presence.consent_service.wishes import Wish, consent_of, without
 from presence.core.consent.model import Consent, Purpose

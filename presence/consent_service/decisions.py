@@ -15,15 +15,15 @@ takes away.
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from typing import Final
 
 import msgspec
 
 from presence.consent_service.agreeing import Added, agree, narrowed, ref_text, refuse_late
+from presence.consent_service.judged import JudgedOnce
 from presence.consent_service.list_settings import ListSettings
 from presence.consent_service.pseudonyms import Pseudonyms
-from presence.consent_service.register import AtHand, Register, Registered, State
+from presence.consent_service.register import Register
+from presence.consent_service.registered import AtHand, Registered, State
 from presence.consent_service.rights import (
     EVERYTHING,
     PAUSE,
@@ -32,13 +32,11 @@ from presence.consent_service.rights import (
     rights_lost,
 )
 from presence.consent_service.vocabulary import PURPOSES, doubtful_categories, doubts, no_categories
-from presence.consent_service.wishes import Wish, check
+from presence.consent_service.wishes import Wish, WishWords, check, word_problems
 from presence.core.consent.model import Consent, Purpose
 from presence.core.consent.revocation import Revocation, RevokedRights
 from presence.core.encoding import KEY_BYTES
 from presence.errors import ConsentServiceError
-
-MOST_DOUBTS: Final = 4096
 
 
 class Decisions:
@@ -60,11 +58,8 @@ class Decisions:
 
     def _use(self, settings: ListSettings) -> None:
         self.settings = settings
-        self._doubts_of: dict[tuple[frozenset[str], bool, frozenset[str]], tuple[str, ...]] = {}
-        self.is_sensitive: Callable[[str], bool] = lru_cache(maxsize=MOST_DOUBTS)(
-            settings.is_sensitive
-        )
-        """Whether a category lies on or below the deny list."""
+        self._doubts_of = JudgedOnce(self._judge_doubts)
+        self._word_problems = JudgedOnce(self._judge_words)
 
     @property
     def group(self) -> str:
@@ -89,24 +84,6 @@ class Decisions:
         with self.register.transaction():
             several = [self._add(wish, self._at_hand([wish])) for wish in wishes]
             revocations = self._revocations(row for added in several for row in added.lost)
-        for revocation in revocations:
-            told(revocation)
-        return several
-
-    def add_each(
-        self, wishes: Sequence[Wish], *, told: Callable[[Revocation], None]
-    ) -> list[Added | ConsentServiceError]:
-        """Each by itself, of different customers, in one transaction: why one of them cannot be
-        added takes nothing from the others.
-
-        For an import, call it with some thousands at a time.
-        """
-        with self.register.transaction():
-            at_hand = self._at_hand(wishes)
-            several = [self._added(wish, at_hand) for wish in wishes]
-            revocations = self._revocations(
-                row for added in several if isinstance(added, Added) for row in added.lost
-            )
         for revocation in revocations:
             told(revocation)
         return several
@@ -231,22 +208,20 @@ class Decisions:
             return self._remove(known, ref, State.OBJECTED, self.clock())
 
     def _at_hand(self, wishes: Sequence[Wish]) -> AtHand:
-        """What is known of them, by the settings of now: another command may have changed these."""
-        if (settings := ListSettings.of(self.register)) != self.settings:
-            self._use(settings)
+        """What is known of them, by the settings of now."""
+        self._use_settings_of_now()
         keys = [wish.identity_key for wish in wishes if wish.identity_key]
         return self.register.at_hand([self.ref_of(wish.id) for wish in wishes], keys)
 
-    def _added(self, wish: Wish, at_hand: AtHand) -> Added | ConsentServiceError:
-        try:
-            return self._add(wish, at_hand)
-        except ConsentServiceError as error:
-            return error
+    def _use_settings_of_now(self) -> None:
+        """Another command may have changed them."""
+        if (settings := ListSettings.of(self.register)) != self.settings:
+            self._use(settings)
 
     def _add(self, wish: Wish, at_hand: AtHand) -> Added:
         ref, now_s = self.ref_of(wish.id), self.clock()
         known, taken = at_hand.entries.get(ref), at_hand.taken.get(ref, {})
-        check(wish, self.is_sensitive, now_s)
+        check(wish, self._word_problems.__getitem__, now_s)
         refuse_late(wish, known)
         identity_key = self._identity_key(wish, ref, known, at_hand)
         decided_s = now_s if wish.decided_s is None else wish.decided_s
@@ -273,7 +248,7 @@ class Decisions:
             stays=agreed.stays,
             paused=agreed.consent.paused_until_s > 0,
             lost=() if gave is None else self._lost(gave, agreed.consent),
-            doubts=self._doubts(wish, agreed.consent),
+            doubts=self._doubts(wish, agreed.consent.refused_categories),
         )
 
     def _identity_key(
@@ -290,19 +265,20 @@ class Decisions:
             )
         return key
 
-    def _doubts(self, wish: Wish, consent: Consent) -> tuple[str, ...]:
-        """Customers of one import have few different ones: each is thought of once."""
+    def _doubts(self, wish: Wish, refused: frozenset[str]) -> tuple[str, ...]:
+        """`refused`: categories."""
         untold = bool(wish.categories) and Purpose.OFFERS not in wish.purposes
-        of = consent.refused_categories.union(wish.categories), untold, wish.scope.stores
-        known = self._doubts_of.get(of)
-        if known is None:
-            if len(self._doubts_of) >= MOST_DOUBTS:
-                self._doubts_of.clear()
-            known = self._doubts_of[of] = (
-                *doubtful_categories(of[0], self.settings.parents),
-                *doubts(wish.purposes, wish.categories, wish.scope, self.group),
-            )
-        return known
+        return self._doubts_of[refused.union(wish.categories), untold, wish.scope.stores]
+
+    def _judge_words(self, words: WishWords) -> tuple[str, ...]:
+        return word_problems(words, self.settings.is_sensitive)
+
+    def _judge_doubts(self, asked: tuple[frozenset[str], bool, frozenset[str]]) -> tuple[str, ...]:
+        categories, untold, stores = asked
+        return (
+            *doubtful_categories(categories, self.settings.parents),
+            *doubts(untold=untold, stores=stores, group=self.group),
+        )
 
     def _lost(self, before: Consent, after: Consent) -> tuple[RevokedRights, ...]:
         return rights_lost(before, after, self.settings.audiences, self.clock())

@@ -14,7 +14,7 @@ import msgspec
 
 from presence.consent_service.kept_lines import KeptCustomer, line_of
 from presence.consent_service.list_settings import ListSettings
-from presence.consent_service.register import State
+from presence.consent_service.registered import State
 from presence.consent_service.rights import Taken
 from presence.core.consent.record import decode_record
 from presence.errors import ConsentServiceError

@@ -16,10 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 
+from presence.consent_service.judged import JudgedOnce
 from presence.consent_service.vocabulary import (
     MAX_NOTICE_CHARS,
     PURPOSES,
@@ -34,6 +36,7 @@ from presence.core.consent.entry_rules import (
     MAX_LOUDNESS_DB,
 )
 from presence.core.consent.model import Flag, Purpose
+from presence.core.encoding import KEY_BYTES
 
 COLUMNS: Final = (
     "subject",
@@ -49,13 +52,16 @@ COLUMNS: Final = (
     "loudness_db",
 )
 MANDATORY: Final = COLUMNS[:4]
+OF_THE_CUSTOMER: Final = ("subject", "timestamp", "expiry", "identity_key")
+OF_MANY: Final = tuple(name for name in COLUMNS if name not in OF_THE_CUSTOMER)
+"""What `LineWords` says: the same few things over and over."""
 DELIMITERS: Final = (";", "\t", ",")
 MAX_LINE_CHARS: Final = 65_536
 MAX_SUBJECT_CHARS: Final = 256
+MOST_TIME_CHARS: Final = 80
+"""Of both times of a line; longer ones are read each time: they may be as long as a line."""
 LOUDNESSES: Final = {str(n): n for n in range(0, MAX_LOUDNESS_DB + 1, LOUDNESS_STEP_DB)}
 _FLAGS: Final = frozenset(Flag)
-_TEXTS: Final = frozenset({str, type(None)})
-"""What a column of CSV is, or where there is none."""
 _BETWEEN: Final = "\0"
 """No word can hold it."""
 _KEY: Final = re.compile(r"[0-9A-Fa-f]{32}")
@@ -124,16 +130,65 @@ class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.said.value
 
 
-def rows_of_csv(
-    text: Iterable[str], delimiter: str = ","
-) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Number and columns of every line; a first line of names is expected. Raises BadLine where
-    there is none.
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A line as it stands in the file: of a column that it does not have, an empty text."""
 
-    What a line has beyond the named columns stands under None.
+    of_customer: tuple[str, ...]
+    """The columns OF_THE_CUSTOMER."""
+    of_many: tuple[str, ...]
+    """And those OF_MANY."""
+    names: tuple[str, ...]
+    """All that it names, also what is not taken."""
+    is_longer: bool = False
+    """It has more columns than the first line names."""
+
+    def __repr__(self) -> str:
+        """Without the customer."""
+        return f"Row({self.names!r})"
+
+
+Columns = Mapping[str, Any]
+
+
+def row_of(said: Columns) -> Row:
+    """Of the columns of a line by their names."""
+    of_customer, of_many = (
+        tuple([_text(said.get(name)) for name in some]) for some in (OF_THE_CUSTOMER, OF_MANY)
+    )
+    return Row(of_customer, of_many, tuple(said))
+
+
+def rows_of_csv(text: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]]:
+    """Every line, by its number; a first line of names is expected. Raises BadLine where there is
+    none.
     """
     reader = csv.reader(text, skipinitialspace=True, delimiter=delimiter)
-    names = next(reader, [])
+    names = _names(next(reader, []))
+    width = len(names)
+    places = {name: place for place, name in enumerate(names)}  # of a name twice, the last
+    customer, many = (
+        # What is in no place stands behind the last, where each line has an empty text.
+        itemgetter(*[places.get(name, width) for name in some])
+        for some in (OF_THE_CUSTOMER, OF_MANY)
+    )
+    while True:
+        try:
+            for row in reader:
+                if len(row) == width:
+                    row.append("")
+                    yield reader.line_num, Row(customer(row), many(row), names)
+                elif row:
+                    full = [*row[:width], *[""] * (width + 1 - min(len(row), width))]
+                    named, is_longer = names[: len(row)], any(map(_text, row[width:]))
+                    yield reader.line_num, Row(customer(full), many(full), named, is_longer)
+        except csv.Error:
+            yield reader.line_num, row_of({})
+        else:
+            return
+
+
+def _names(names: list[str]) -> tuple[str, ...]:
+    """Raises BadLine."""
     if missing := set(MANDATORY) - set(names):
         if len(names) == 1 and (
             other := next((each for each in DELIMITERS if each in names[0]), None)
@@ -142,18 +197,7 @@ def rows_of_csv(
         raise BadLine(f"the first line names the columns; {', '.join(sorted(missing))} missing")
     if twice := sorted({name for name in names if name in COLUMNS and names.count(name) > 1}):
         raise BadLine(f"the first line names {', '.join(twice)} twice")
-    while True:
-        try:
-            for row in reader:
-                if row:
-                    named: dict[str | None, Any] = dict(zip(names, row, strict=False))
-                    if len(row) > len(names):
-                        named[None] = row[len(names) :]
-                    yield reader.line_num, named  # type: ignore[misc]
-        except csv.Error:
-            yield reader.line_num, {}
-        else:
-            return
+    return tuple(names)
 
 
 def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -167,44 +211,44 @@ def rows_of_json_lines(text: Iterable[str]) -> Iterator[tuple[int, Mapping[str, 
         yield number, row if isinstance(row, dict) else {}
 
 
-def parse_line(row: Mapping[str, Any]) -> Line:
+def parse_line(row: Row | Columns) -> Line:
     """Raises BadLine."""
-    columns = [*map(row.get, COLUMNS)]
-    if not _TEXTS.issuperset(map(type, columns)):
-        columns = [*map(_text, columns)]
-    subject, purpose, value, decided, notice, until, key, *rest = columns
-    said = _said(purpose, value, notice, *rest)
-    if said is not None and subject and decided and None not in row:
-        subject, until, key = subject.strip(), until and until.strip(), key and key.strip()
+    if not isinstance(row, Row):
+        row = row_of(row)
+    said = _said[row.of_many]
+    if said is not None and not row.is_longer:
+        subject, decided, until, key = map(str.strip, row.of_customer)
         if (
             0 < len(subject) <= MAX_SUBJECT_CHARS
             and subject.isprintable()
             and (until or said.value is not Value.GIVEN or not said.is_purpose)
         ):
+            is_short = len(decided) + len(until) <= MOST_TIME_CHARS
+            time_of = _kept_time if is_short else parse_time
             try:
-                until_s = parse_time(until) if until else None
+                until_s = time_of(until) if until else None
                 identity_key = parse_identity_key(key) if key else b""
-                return Line(subject, said, parse_time(decided.strip()), until_s, identity_key)
+                return Line(subject, said, time_of(decided), until_s, identity_key)
             except ValueError:
                 pass  # told below, with whatever else is wrong
-    return _slowly(row, columns)
+    return _slowly(row)
 
 
-def _slowly(row: Mapping[str, Any], columns: list[str | None]) -> Line:
+def _slowly(row: Row) -> Line:
     """Raises BadLine with all that is wrong; the line where there is nothing."""
-    named = dict(zip(COLUMNS, map(_text, columns), strict=True))
-    problems = _problems(named)
-    if any(map(_text, row.get(None) or ())):  # type: ignore[call-overload]
+    values = map(str.strip, (*row.of_customer, *row.of_many))
+    said = dict(zip((*OF_THE_CUSTOMER, *OF_MANY), values, strict=True))
+    problems = _problems(said)
+    if row.is_longer:
         problems.append("more columns than the first line names")
     if problems:
-        objects = WORDS.get(named["value"].lower()) is Value.OBJECTED
-        raise BadLine("; ".join(problems), named["subject"], objects=objects)
-    return parse_line(named)
+        objects = WORDS.get(said["value"].lower()) is Value.OBJECTED
+        raise BadLine("; ".join(problems), said["subject"], objects=objects)
+    return parse_line(said)
 
 
-@lru_cache(maxsize=4096)
-def _said(*columns: str | None) -> LineWords | None:
-    """Of purpose, value and what stands beside them; None where one of them cannot be read."""
+def _read_words(columns: tuple[str, ...]) -> LineWords | None:
+    """Of the columns OF_MANY; None where one of them cannot be read."""
     texts = [*map(_text, columns)]
     purpose, value, notice, stores, explicit, flags, loudness_db = texts
     known, several = WORDS.get(value.lower()), _several(flags)
@@ -231,13 +275,16 @@ def _said(*columns: str | None) -> LineWords | None:
     )
 
 
-@lru_cache(maxsize=4096)
-def words_of(text: str) -> LineWords:
-    """Of `LineWords.text`. Raises ValueError."""
-    said = _said(*text.split(_BETWEEN))
+def _words_again(text: str) -> LineWords:
+    said = _said[tuple(text.split(_BETWEEN))]
     if said is None:
         raise ValueError("not the words of a line")
     return said
+
+
+_said: Final = JudgedOnce(_read_words)
+words_of: Final = JudgedOnce(_words_again)
+"""Of `LineWords.text`. Raises ValueError."""
 
 
 def _are_stores(stores: tuple[str, ...]) -> bool:
@@ -248,10 +295,9 @@ def _is_answer(word: str) -> bool:
     return word.lower() in ("", *WORDS) and WORDS.get(word.lower()) is not Value.OBJECTED
 
 
-@lru_cache(maxsize=4096)  # an export has the same few times over and over, and asks twice for each
 def parse_time(text: str) -> float:
     """UTC seconds of a date, of a date and time, or of a number of seconds. Raises ValueError."""
-    if _SECONDS.fullmatch(text):
+    if (text.isdecimal() and len(text) <= 10) or _SECONDS.fullmatch(text):
         seconds = float(text)
     else:
         when = datetime.fromisoformat(text)
@@ -261,11 +307,16 @@ def parse_time(text: str) -> float:
     return seconds
 
 
+_kept_time = lru_cache(maxsize=4096)(parse_time)
+"""An export has many times over and over, and asks twice for most."""
+
+
 def parse_identity_key(text: str) -> bytes:
     """16 bytes from 32 hex digits. Raises ValueError."""
-    if not _KEY.fullmatch(text):
+    key = bytes.fromhex(text)
+    if len(text) != 2 * KEY_BYTES or len(key) != KEY_BYTES:  # it passes over spaces
         raise ValueError("not 32 hex digits")
-    return bytes.fromhex(text)
+    return key
 
 
 def _problems(said: Mapping[str, str]) -> list[str]:

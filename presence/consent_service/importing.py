@@ -1,6 +1,9 @@
 """An export of a consent platform, taken into the register: customer by customer, each by itself.
 
-    lines ─► ImportedLines (sorted by customer) ─► a Wish a customer ─► register
+    lines ─► ImportedLines (sorted by customer) ─► OneOfMany, a customer ─► register
+
+What many customers say alike is judged once (presence.consent_service.alike); where anything of one
+is unusual, line by line.
 
 1. The lines of a customer are together all of what they agreed to. Of two lines for one purpose the
    newer counts; of one time the one that gives less.
@@ -13,36 +16,43 @@
    itself, at the latest then (R-06, R-07).
 """
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from presence.consent_service.agreeing import ref_text
+from presence.consent_service.alike import Alikes, OneOfMany
 from presence.consent_service.import_lines import (
     COLUMNS,
     BadLine,
+    Columns,
     Line,
+    Row,
     Value,
     parse_line,
-    words_of,
+    row_of,
 )
-from presence.consent_service.imported_lines import ImportedLines
+from presence.consent_service.imported_lines import Customer, ImportedLines, StagedLine
 from presence.consent_service.locking import alone
 from presence.consent_service.service import ConsentService
-from presence.consent_service.vocabulary import AHEAD_S, PURPOSE_OF
-from presence.consent_service.wishes import Wish
-from presence.core.consent.model import TEST_AUDIENCE, Flag, Purpose, Scope
+from presence.consent_service.vocabulary import AHEAD_S
+from presence.core.consent.model import Purpose
 from presence.core.consent.revocation import Revocation
 from presence.errors import ConsentServiceError
 
 BATCH: Final = 10_000
 """Customers in one transaction: a second or two, in which a withdrawal waits."""
 
-Rows = Iterable[tuple[int, Mapping[str, Any]]]
+GARBAGE_AFTER: Final = 50_000
+"""Objects made and not yet gone; Python looks for rings after 700."""
+TOLD_EVERY: Final = 1000
+"""Lines read, or customers taken up."""
+Rows = Iterable[tuple[int, Row | Columns]]
 """Number, from 1, and columns of each line."""
 
 
@@ -77,117 +87,45 @@ def import_rows(
     told: Callable[[Revocation], None],
     read: Callable[[int], None] = lambda _lines: None,
     taken: Callable[[int, int], None] = lambda _lines, _of: None,
+    by_line: bool = False,
 ) -> Imported:
     """`told` is given each revocation. Now and then `read` is told how many lines were read, and
     `taken` of how many lines customers were taken up, and of how many in all. Raises
     ConsentServiceError.
+
+    `by_line`: of no customer is anything judged together with others.
     """
-    taking = _Taking(service, audiences, told)
+    alikes = Alikes(service.group, audiences)
+    taking = _Taking(service, alikes, told, by_line=by_line)
     with (
         alone(service.directory / "import.lock", "imports into this folder"),
         ImportedLines(service.directory, service.ref_of) as staged,
+        _garbage_seldom_looked_for(),
     ):
         _stage(staged, rows, taking.done, read, service.clock())
         _doubt_shared_keys(staged, service, taking.done)
         done = 0
-        for customer in staged.customers():
-            if customer.objects:
-                taking.object(customer.subject)
-            elif customer.lines:
-                taking.take(customer.subject, customer.lines, customer.number)
-            done += len(customer.lines)
-            taken(done, taking.done.lines)
+        for number, customer in enumerate(staged.customers()):
+            taking.take(customer)
+            done += len(customer.staged)
+            if number % TOLD_EVERY == 0:
+                taken(done, taking.done.lines)
         taking.add()
     taking.done.bad.sort()
     return taking.done
 
 
-def wish_of(lines: Iterable[Line], *, group: str, audiences: Mapping[str, Purpose]) -> Wish | None:
-    """What a customer's lines come to (rules 1 and 4); None where they do not agree to being
-    recognised.
+@contextmanager
+def _garbage_seldom_looked_for() -> Iterator[None]:
+    """What an import makes by the million is in no ring: to look for rings finds nothing, and takes
+    a tenth of the time.
     """
-    newest = _newest(lines)
-    presence = newest.get(Purpose.PRESENCE)
-    if presence is None or presence.said.value is not Value.GIVEN:
-        return None
-    every = newest.values()
-    agreed = _agreed(tuple([line.said.text for line in every]), group, frozenset(audiences.items()))
-    of_purposes = [newest[purpose] for purpose in agreed.purposes]
-    start_s = max([line.decided_s for line in of_purposes])
-    categories: dict[str, float | None] = {}
-    for category in agreed.categories:
-        until_s = newest[category].until_s
-        if not until_s or until_s > start_s:
-            categories[category] = until_s
-    return Wish(
-        id=presence.subject,
-        purposes=agreed.purposes,
-        not_before_s=start_s,
-        not_after_s=min([line.until_s or 0.0 for line in of_purposes]),
-        scope=agreed.scope,
-        categories=categories,
-        explicit=agreed.explicit,
-        refused=agreed.refused,
-        flags=agreed.flags,
-        audiences=agreed.audiences,
-        identity_key=next((line.identity_key for line in every if line.identity_key), b""),
-        loudness_db=agreed.loudness_db,
-        decided_s=max([line.decided_s for line in every]),
-        said_s={what: line.decided_s for what, line in newest.items()},
-        notice=presence.said.notice,
-    )
-
-
-class _Agreed(NamedTuple):
-    """What all customers agree to whose lines differ in times and keys alone."""
-
-    purposes: frozenset[Purpose]
-    categories: tuple[str, ...]
-    explicit: frozenset[str]
-    refused: frozenset[str]
-    flags: frozenset[Flag]
-    scope: Scope
-    audiences: tuple[str, ...]
-    loudness_db: int | None
-
-
-@lru_cache(maxsize=4096)
-def _agreed(
-    texts: tuple[str, ...], group: str, audiences: frozenset[tuple[str, Purpose]]
-) -> _Agreed:
-    """`texts`: of the newest line on each word (`LineWords.text`), `presence` given among them."""
-    every = [words_of(text) for text in texts]
-    given = [said for said in every if said.value is Value.GIVEN]
-    purposes = frozenset([PURPOSE_OF[said.purpose] for said in given if said.is_purpose])
-    presence = next(said for said in given if said.purpose == Purpose.PRESENCE)
-    flags = frozenset[Flag]().union(*[said.flags for said in every])
-    if presence.explicit:
-        flags |= {Flag.EXPLICIT}
-    stores = presence.stores or (group,)
-    return _Agreed(
-        purposes=purposes,
-        categories=tuple([said.purpose for said in given if not said.is_purpose]),
-        explicit=frozenset(
-            [said.purpose for said in given if said.explicit and not said.is_purpose]
-        ),
-        refused=frozenset([said.purpose for said in every if said.value is Value.NOT_GIVEN]),
-        flags=flags,
-        scope=Scope(frozenset(), chain_wide=True) if stores == ("*",) else Scope(frozenset(stores)),
-        audiences=audiences_of(purposes, flags, dict(audiences)),
-        # Of two the larger: it only takes away.
-        loudness_db=max(
-            [said.loudness_db for said in every if said.loudness_db is not None], default=None
-        ),
-    )
-
-
-def audiences_of(
-    purposes: Collection[Purpose], flags: Collection[Flag], audiences: Mapping[str, Purpose]
-) -> tuple[str, ...]:
-    """Those whose purpose was agreed to; of a test phone only the technician's."""
-    if Flag.TEST in flags:
-        return (TEST_AUDIENCE,)
-    return tuple(sorted([name for name, purpose in audiences.items() if purpose in purposes]))
+    usual = gc.get_threshold()
+    gc.set_threshold(GARBAGE_AFTER, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 class _Taking:
@@ -196,64 +134,88 @@ class _Taking:
     def __init__(
         self,
         service: ConsentService,
-        audiences: Mapping[str, Purpose],
+        alikes: Alikes,
         told: Callable[[Revocation], None],
+        *,
+        by_line: bool,
     ) -> None:
         self.done = Imported()
         self._service = service
-        self._audiences = audiences
+        self._alikes = alikes
         self._told = told
-        self._batch: list[tuple[Wish, list[Line], int]] = []
+        self._by_line = by_line
+        self._batch: list[tuple[OneOfMany, Customer]] = []
 
-    def object(self, subject: str) -> None:
-        self._report(self._service.object_once(subject))
-        self.done.objected += 1
+    def take(self, customer: Customer) -> None:
+        if customer.objects:
+            self._report(self._service.object_once(customer.subject))
+            self.done.objected += 1
+            return
+        one = None if self._by_line else self._one_like_many(customer)
+        if one is not None:
+            self._give(one, customer)
+        elif customer.staged:
+            self._take_line_by_line(customer)
 
-    def take(self, subject: str, lines: list[Line], number: int) -> None:
-        """`number`: of the customer's first line; 0 where another one of theirs was unreadable
-        (rule 2).
-        """
-        wish = wish_of(lines, group=self._service.group, audiences=self._audiences)
-        if wish is None:
-            if number or any(line.purpose == Purpose.PRESENCE for line in lines):
+    def _one_like_many(self, customer: Customer) -> OneOfMany | None:
+        """None where anything about them is unusual."""
+        if not customer.is_whole:
+            return None
+        one = self._alikes.one_of(customer.ref, customer.subject, customer.staged)
+        if one is None or not one.identity_key or one.end_s <= self._service.clock():
+            return None
+        return one
+
+    def _take_line_by_line(self, customer: Customer) -> None:
+        lines, subject = customer.lines, customer.subject
+        one = self._alikes.one_of(customer.ref, subject, newest(lines))
+        if one is None:
+            if customer.is_whole or any(line.said.purpose == Purpose.PRESENCE for line in lines):
                 self._withdraw(subject, max(line.decided_s for line in lines))
             else:
-                self._take_away(lines)
-        elif not number:
-            self._take_away(lines)
-        elif wish.not_before_s < wish.not_after_s <= self._service.clock():
+                self._take_away(customer)
+        elif not customer.is_whole:
+            self._take_away(customer)
+        elif one.start_s < one.end_s <= self._service.clock():
             self._report(self._service.end_as_of(subject, max(line.decided_s for line in lines)))
             self.done.over += 1
-        elif not wish.identity_key and not self._service.knows(subject):
+        elif not one.identity_key and not self._service.knows(subject):
             self.done.bad.append(
-                (number, "identity_key missing: without it nobody can be recognised")
+                (customer.number, "identity_key missing: without it nobody can be recognised")
             )
         else:
-            self._batch.append((wish, lines, number))
-            if len(self._batch) >= BATCH:
-                self.add()
+            self._give(one, customer)
+
+    def _give(self, one: OneOfMany, customer: Customer) -> None:
+        self._batch.append((one, customer))
+        if len(self._batch) >= BATCH:
+            self.add()
 
     def add(self) -> None:
-        several = self._service.add_each([wish for wish, _, _ in self._batch], told=self._told)
+        ones = [one for one, _ in self._batch]
+        wishes = [one.wish() for one in ones] if self._by_line else ones
+        several = self._service.add_each(wishes, told=self._told)
         now_s = self._service.clock()
-        for (wish, lines, number), added in zip(self._batch, several, strict=True):
+        for (one, customer), added in zip(self._batch, several, strict=True):
             if isinstance(added, ConsentServiceError):
-                self.done.bad.append((number, str(added)))
-                self._take_away(lines)
-            else:
-                ends_s = [until_s for until_s in wish.categories.values() if until_s is not None]
-                self.done.added += 1
-                self.done.still_taken += bool(added.stays or added.paused)
-                self.done.over_categories += sum([until_s <= now_s for until_s in ends_s])
-                if added.doubts:
-                    self.done.doubts.update(added.doubts)
+                self.done.bad.append((customer.number, str(added)))
+                self._take_away(customer)
+                continue
+            self.done.added += 1
+            self.done.still_taken += added.still_taken
+            self.done.over_categories += one.over_categories(now_s)
+            if added.doubts:
+                self.done.doubts.update(added.doubts)
         self._batch.clear()
 
-    def _take_away(self, lines: list[Line]) -> None:
+    def _take_away(self, customer: Customer) -> None:
         """What a customer's lines refuse, where they are given nothing by them."""
-        newest = _newest(lines).items()
-        refused = {what: line.decided_s for what, line in newest if line.value is not Value.GIVEN}
-        for revocation in self._service.narrow_as_of(lines[0].subject, refused):
+        refused = {
+            line.said.purpose: line.decided_s
+            for line in newest(customer.lines)
+            if line.said.value is not Value.GIVEN
+        }
+        for revocation in self._service.narrow_as_of(customer.subject, refused):
             self._told(revocation)
 
     def _withdraw(self, subject: str, decided_s: float) -> None:
@@ -269,17 +231,18 @@ class _Taking:
             self._told(revocation)
 
 
-def _newest(lines: Iterable[Line]) -> dict[str, Line]:
-    newest: dict[str, Line] = {}
+def newest(lines: Iterable[StagedLine]) -> list[StagedLine]:
+    """One for each word, in the order in which words came first (rule 1)."""
+    found: dict[str, StagedLine] = {}
     for line in lines:
-        purpose = line.said.purpose
-        other = newest.get(purpose)
+        word = line.said.purpose
+        other = found.get(word)
         if other is None or _order(line) > _order(other):
-            newest[purpose] = line
-    return newest
+            found[word] = line
+    return list(found.values())
 
 
-def _order(line: Line) -> tuple[float, bool]:
+def _order(line: StagedLine) -> tuple[float, bool]:
     return line.decided_s, line.said.value is not Value.GIVEN
 
 
@@ -293,33 +256,34 @@ def _stage(
     """Known columns of usable lines; of others that there was one, of whom, and whether it is an
     objection.
     """
-    names: set[tuple[str | None, ...]] = set()
-    for number, row in rows:
+    names: tuple[str, ...] = ()
+    latest_s = now_s + AHEAD_S
+    for number, said in rows:
+        row = said if isinstance(said, Row) else row_of(said)
         done.lines += 1
-        if (named := tuple(row)) not in names:
-            names = {*names, named} if len(names) < 100 else {named}
-            done.dropped |= {name for name in row if name is not None and name not in COLUMNS}
+        if row.names is not names:
+            names = row.names
+            done.dropped.update(name for name in names if name not in COLUMNS)
         try:
-            line = _usable(row, now_s)
+            line = parse_line(row)
+            if line.decided_s > latest_s:
+                line = _of_the_future(line, now_s)
         except BadLine as error:
             done.bad.append((number, str(error)))
             if error.subject:
                 staged.keep(error.subject, number, None, objects=error.objects)
         else:
             staged.keep(line.subject, number, line, objects=line.said.value is Value.OBJECTED)
-        if done.lines % 1000 == 0:
+        if done.lines % TOLD_EVERY == 0:
             read(done.lines)
     read(done.lines)
 
 
-def _usable(row: Mapping[str, Any], now_s: float) -> Line:
-    """The line. One that is dated in the future gives nothing; what it takes away is taken now.
+def _of_the_future(line: Line, now_s: float) -> Line:
+    """One that is dated in the future gives nothing; what it takes away is taken now.
 
     Raises BadLine.
     """
-    line = parse_line(row)
-    if line.decided_s <= now_s + AHEAD_S:
-        return line
     if line.said.value is Value.GIVEN:
         raise BadLine(
             "timestamp lies in the future: is it local time without its offset?", line.subject

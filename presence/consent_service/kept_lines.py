@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from presence.consent_service.agreeing import ref_text
-from presence.consent_service.register import State
+from presence.consent_service.registered import State
 from presence.consent_service.rights import Taken
 from presence.core.consent.model import Consent, Flag, Grant, Purpose, Scope
 from presence.core.encoding import REF_BYTES, decode_base64url

@@ -106,7 +106,10 @@ class ListSettings:
         """What was shown to the customer, where the wish does not say it: what was shown then."""
         if wish.notice:
             return wish.notice
-        when_s = wish.said_s.get(Purpose.PRESENCE, decided_s)
+        return self.shown_at(wish.said_s.get(Purpose.PRESENCE, decided_s))
+
+    def shown_at(self, when_s: float) -> str:
+        """The version of the notice that customers were shown then."""
         shown = [one.notice for one in self.notices if one.since_s <= when_s]
         return shown[-1] if shown else ""
 

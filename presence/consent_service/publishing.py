@@ -25,7 +25,8 @@ from tuf.api.metadata import TargetFile
 from presence.consent_service.growing import Approver, Growth
 from presence.consent_service.keys import KeyFolder, revocation_kid
 from presence.consent_service.list_settings import CHANGED, ListSettings
-from presence.consent_service.register import Changed, Register, State
+from presence.consent_service.register import Register
+from presence.consent_service.registered import Changed, State
 from presence.consent_service.repository import Repository
 from presence.consent_service.vocabulary import SENSITIVE_PARENTS
 from presence.core.consent.jws import encode_keys

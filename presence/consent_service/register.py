@@ -19,18 +19,17 @@ write names the version that it read: where that is not there any more, nothing 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 from presence.consent_service.locking import alone
 from presence.consent_service.register_schema import SCHEMA, bring_up_to_date
+from presence.consent_service.registered import AtHand, Changed, Registered, State
 from presence.consent_service.rights import Taken
-from presence.core.consent.list_changes import WHOLE, Change, Delete, Put
+from presence.core.consent.list_changes import WHOLE, Delete, Put
 from presence.core.consent.model import Consent
-from presence.core.consent.record import Words, decode_record, encode_record
+from presence.core.consent.record import RecordForm, Words, decode_record, encode_record
 from presence.core.encoding import REF_BYTES
 from presence.errors import ConsentServiceError
 
@@ -54,52 +53,14 @@ INSERT INTO taken VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
 _REGISTERED: Final = """
 SELECT ref, version, state, record, identity_key, id, decided, notice FROM entry WHERE ref IN"""
 _TAKEN: Final = "SELECT ref, word, decided, until FROM taken WHERE ref IN"
+_ANY_REGISTERED: Final = "SELECT 1 FROM entry WHERE ref BETWEEN ? AND ? LIMIT 1"
+_ANY_TAKEN: Final = "SELECT 1 FROM taken WHERE ref BETWEEN ? AND ? LIMIT 1"
 _OWNERS: Final = "SELECT identity_key, ref FROM entry WHERE identity_key IN"
 AT_ONCE: Final = 500
 """Values in one question."""
 _PAGE: Final = """
 SELECT ref, record, identity_key FROM entry
 WHERE ref BETWEEN ? AND ? AND state = 'active' ORDER BY ref LIMIT 16384"""
-
-
-class State(StrEnum):
-    ACTIVE = "active"
-    GONE = "gone"
-    OBJECTED = "objected"
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """What is known of one ref."""
-
-    version: int
-    state: State
-    consent: Consent | None = field(repr=False)
-    identity_key: bytes = field(repr=False)
-    id: str = field(repr=False)
-    decided_s: float
-    notice: str
-    """The version of the privacy notice that was shown; empty where nobody said it."""
-
-
-@dataclass(frozen=True, slots=True)
-class AtHand:
-    """What is registered of some customers, asked for in one go within a transaction."""
-
-    entries: dict[bytes, Registered] = field(repr=False)
-    taken: dict[bytes, dict[str, Taken]] = field(repr=False)
-    owners: dict[bytes, bytes] = field(repr=False)
-    """Of identity keys: the ref of the agreement that has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One entry that a list changed."""
-
-    seq: int
-    change: Change
-    identity_key: bytes = field(repr=False)
-    """Empty where it was taken out."""
 
 
 class Register:
@@ -188,13 +149,24 @@ class Register:
 
     def at_hand(self, refs: Sequence[bytes], identity_keys: Sequence[bytes]) -> AtHand:
         taken: dict[bytes, dict[str, Taken]] = {}
-        for ref, word, decided_s, until_s in self._among(_TAKEN, refs):
+        for ref, word, decided_s, until_s in self._among(_TAKEN, self._near(_ANY_TAKEN, refs)):
             taken.setdefault(ref, {})[word] = Taken(decided_s, until_s or 0.0)
+        known = self._among(_REGISTERED, self._near(_ANY_REGISTERED, refs))
         return AtHand(
-            {row[0]: self._registered(*row) for row in self._among(_REGISTERED, refs)},
+            {row[0]: self._registered(*row) for row in known},
             taken,
             dict(self._among(_OWNERS, identity_keys)),
         )
+
+    def _near(self, query: str, refs: Sequence[bytes]) -> Sequence[bytes]:
+        """These, or none of them where there is none from the first to the last: an import comes in
+        the order of refs, and a new list has none there.
+        """
+        self._write_new()
+        if len(refs) < AT_ONCE:
+            return refs
+        row = self._database.execute(query, (min(refs), max(refs))).fetchone()
+        return [] if row is None else refs
 
     def _among(self, query: str, values: Sequence[bytes]) -> Iterator[Any]:
         """The rows of a query that ends in IN, for as many values as there are."""
@@ -227,6 +199,26 @@ class Register:
             *(consent.ref, before, consent.version, State.ACTIVE, name, identity_key),
             *(consent.not_after_s, record, decided_s, notice),
         )
+
+    def form_of(self, consent: Consent) -> RecordForm:
+        """Good until the end of this transaction."""
+        return RecordForm(consent, self._words)
+
+    def put_new(
+        self,
+        ref: bytes,
+        record: bytes,
+        identity_key: bytes,
+        name: str,
+        *,
+        not_after_s: float,
+        decided_s: float,
+        notice: str,
+    ) -> None:
+        """The first version of an entry, in a form of this transaction."""
+        first = ref, 1, State.ACTIVE, self._next_seq, name, identity_key
+        self._new.append((*first, not_after_s, record, decided_s, notice))
+        self._came += 1
 
     def remove(
         self, ref: bytes, version: int, state: State, *, before: int, decided_s: float

@@ -17,10 +17,10 @@ from presence.consent_service.agreeing import ref_text
 from presence.consent_service.decisions import Decisions
 from presence.consent_service.kept_lines import KeptCustomer, kept_of
 from presence.consent_service.list_settings import ListSettings
-from presence.consent_service.register import AtHand, Registered, State
+from presence.consent_service.registered import AtHand, Registered, State
 from presence.consent_service.rights import EVERYTHING, PAUSE
 from presence.consent_service.vocabulary import PURPOSES, is_category
-from presence.consent_service.wishes import Wish, check
+from presence.consent_service.wishes import Wish, check, word_problems
 from presence.core.consent.model import TEST_AUDIENCE, Consent
 from presence.core.consent.record import Words, decode_record, encode_record
 from presence.core.consent.revocation import Revocation
@@ -45,7 +45,7 @@ class Restoring(Decisions):
         """
         revocations: list[Revocation] = []
         with self.register.transaction():
-            self._at_hand([])  # by the settings of now
+            self._use_settings_of_now()
             several = [self._kept(one) for one in said]
             kept = [one for one in several if isinstance(one, KeptCustomer)]
             at_hand = self.register.at_hand(
@@ -145,7 +145,7 @@ def _check_agreed(
         notice=kept.notice,
     )
     # What is sensitive by now and was not when it was given is kept: the gate asks for more.
-    check(wish, lambda _category: False, now_s)
+    check(wish, lambda words: word_problems(words, lambda _category: False), now_s)
     words = Words()
     try:
         same = decode_record(consent.ref, encode_record(consent, words), words.all) == consent

@@ -17,12 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from presence.consent_service.adding_many import AddingMany
 from presence.consent_service.exporting import customer_lines, settings_lines
 from presence.consent_service.growing import Approver, approver_of
 from presence.consent_service.keys import KeyFolder, revocation_kid
 from presence.consent_service.list_settings import Change, ListSettings, Reach, differences
 from presence.consent_service.locking import alone
-from presence.consent_service.register import Register, State
+from presence.consent_service.register import Register
+from presence.consent_service.registered import State
 from presence.consent_service.repository import Repository
 from presence.consent_service.restoring import Restoring
 from presence.core.consent.jws import MAX_REVOKED
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from presence.consent_service.publishing import Published
 
 
-class ConsentService(Restoring):
+class ConsentService(Restoring, AddingMany):
     """One list. `directory` holds keys and register; `output` is what gateways read (None: as the
     register says).
     """

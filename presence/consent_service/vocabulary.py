@@ -6,11 +6,10 @@ What is no word is refused. What is one and can have no effect is taken, and tol
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
-from presence.core.consent.model import Purpose, Scope
+from presence.core.consent.model import Purpose
 from presence.core.consent.taxonomy import PARENTS, is_known, is_sensitive
 
 PURPOSES: Final = frozenset(Purpose)
@@ -30,7 +29,6 @@ _CATEGORY: Final = re.compile(r"[a-z0-9]{1,8}:[A-Za-z0-9._-]{1,32}")
 _STORE: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
-@lru_cache(maxsize=4096)
 def is_category(word: str) -> bool:
     return _CATEGORY.fullmatch(word) is not None
 
@@ -40,7 +38,6 @@ def is_notice(text: str) -> bool:
     return 0 < len(text) <= MAX_NOTICE_CHARS and text.isprintable()
 
 
-@lru_cache(maxsize=4096)
 def is_store(word: str) -> bool:
     return _STORE.fullmatch(word) is not None
 
@@ -64,13 +61,13 @@ def doubtful_categories(words: Iterable[str], parents: Mapping[str, str]) -> Ite
             yield f"{word}: in no taxonomy that this list knows{meant}"
 
 
-def doubts(
-    purposes: Iterable[str], categories: Iterable[str], scope: Scope, group: str
-) -> Iterator[str]:
-    """What of an agreement will have no effect. `group`: the store or stores whose list this is."""
-    if set(categories) and Purpose.OFFERS not in set(purposes):
+def doubts(*, untold: bool, stores: Collection[str], group: str) -> Iterator[str]:
+    """What of an agreement will have no effect. `untold`: it has categories, and not the purpose
+    `offers`. `group`: the store or stores whose list this is.
+    """
+    if untold:
         yield "categories without the purpose `offers`: nobody is told of them"
-    for store in sorted(scope.stores - {group}):
+    for store in sorted({*stores} - {group}):
         yield (
             f"store {store}: this list is that of {group}, and gateways of other stores may "
             "not read it"

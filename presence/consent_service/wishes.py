@@ -1,9 +1,8 @@
 """What a customer agrees to, made into an entry that every gateway will believe."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -79,15 +78,39 @@ def without(wish: Wish, words: frozenset[str]) -> Wish:
     )
 
 
-def check(wish: Wish, is_sensitive: Callable[[str], bool], now_s: float) -> None:
-    """As every gateway will check the entry, and more. Raises ConsentServiceError with all that is
-    wrong.
+class WishWords(NamedTuple):
+    """What a wish says beside whose it is and when."""
+
+    purposes: frozenset[Purpose]
+    stores: frozenset[str]
+    chain_wide: bool
+    categories: frozenset[str]
+    explicit: frozenset[str]
+    refused: frozenset[str]
+
+
+def words_of_wish(wish: Wish) -> WishWords:
+    return WishWords(
+        wish.purposes,
+        wish.scope.stores,
+        wish.scope.chain_wide,
+        frozenset(wish.categories),
+        wish.explicit,
+        wish.refused,
+    )
+
+
+def check(wish: Wish, word_problems: Callable[[WishWords], Iterable[str]], now_s: float) -> None:
+    """As every gateway will check the entry, and more. `word_problems`: as below. Raises
+    ConsentServiceError with all that is wrong.
     """
-    if problems := list(_problems(wish, is_sensitive, now_s)):
+    if problems := list(_problems(wish, word_problems, now_s)):
         raise ConsentServiceError("; ".join(problems))
 
 
-def _problems(wish: Wish, is_sensitive: Callable[[str], bool], now_s: float) -> Iterator[str]:
+def _problems(
+    wish: Wish, word_problems: Callable[[WishWords], Iterable[str]], now_s: float
+) -> Iterator[str]:
     start_s, end_s = math.floor(wish.not_before_s), math.floor(wish.not_after_s)
     if not 0 <= start_s < end_s:
         yield "the end does not lie after the start"
@@ -97,14 +120,7 @@ def _problems(wish: Wish, is_sensitive: Callable[[str], bool], now_s: float) -> 
         yield "the agreement is over already"
     if wish.decided_s is not None and wish.decided_s > now_s + AHEAD_S:
         yield "decided in the future: is it local time without its offset?"
-    yield from _word_problems(
-        wish.purposes,
-        wish.scope,
-        frozenset(wish.categories),
-        wish.explicit,
-        wish.refused,
-        is_sensitive=is_sensitive,
-    )
+    yield from word_problems(words_of_wish(wish))
     for until_s in wish.categories.values():
         if until_s is not None and math.floor(until_s) <= start_s:
             yield "a category ends before the agreement begins"
@@ -117,23 +133,17 @@ def _problems(wish: Wish, is_sensitive: Callable[[str], bool], now_s: float) -> 
         yield f"loudness is {LOUDNESS_WORDS}"
 
 
-@lru_cache(maxsize=4096)  # customers of one import say the same few things
-def _word_problems(
-    purposes: frozenset[Purpose],
-    scope: Scope,
-    categories: frozenset[str],
-    explicit: frozenset[str],
-    refused: frozenset[str],
-    *,
-    is_sensitive: Callable[[str], bool],
-) -> tuple[str, ...]:
-    """What is wrong whatever the times are."""
+def word_problems(words: WishWords, is_sensitive: Callable[[str], bool]) -> tuple[str, ...]:
+    """What is wrong whatever the times are. `is_sensitive`: whether a category lies on or below the
+    deny list.
+    """
+    purposes, stores, chain_wide, categories, explicit, refused = words
     problems: list[str] = []
-    if not scope.chain_wide and not scope.stores:
+    if not chain_wide and not stores:
         problems.append("no store: name one, or say that the agreement holds in the whole chain")
     problems += [
         f"{store[:40]!r} is no store such as fi-0042"
-        for store in sorted(scope.stores)
+        for store in sorted(stores)
         if not is_store(store)
     ]
     if Purpose.PRESENCE not in purposes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from presence.consent_service.locking import alone
-from presence.consent_service.register import State
+from presence.consent_service.registered import State
 from presence.consent_service.service import ConsentService
 from presence.errors import ConsentServiceError
 from tests.support.builders import START_S

@@ -1,7 +1,7 @@
 """An export of a consent platform becomes agreements, and nothing that it did not say."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presence.consent_service.alike import Alikes
 from presence.consent_service.import_lines import (
     BadLine,
     Line,
@@ -16,8 +17,10 @@ from presence.consent_service.import_lines import (
     rows_of_csv,
     rows_of_json_lines,
 )
-from presence.consent_service.importing import Imported, import_rows, wish_of
+from presence.consent_service.imported_lines import StagedLine
+from presence.consent_service.importing import Imported, import_rows, newest
 from presence.consent_service.service import ConsentService
+from presence.consent_service.wishes import Wish
 from presence.core.consent.model import Flag, Purpose
 from presence.core.consent.revocation import Revocation
 from presence.core.timestamps import rfc3339
@@ -268,15 +271,26 @@ def test_nothing_of_the_file_is_left_behind(service: ConsentService, take: Impor
     assert not (service.directory / "import.sqlite").exists()
 
 
+def staged(line: Line) -> StagedLine:
+    return StagedLine(1, line.said.text, line.decided_s, line.until_s, line.identity_key)
+
+
+def wish_of(lines: Iterable[StagedLine]) -> Wish | None:
+    one = Alikes("fi-0042", AUDIENCES).one_of(b"anna", "anna", newest(lines))
+    return None if one is None else one.wish()
+
+
 LINES = st.builds(
-    lambda purpose, value, day: parse_line(
-        {
-            "subject": "anna",
-            "purpose": purpose,
-            "value": value,
-            "timestamp": START_S + day,
-            "expiry": LATE,
-        }
+    lambda purpose, value, day: staged(
+        parse_line(
+            {
+                "subject": "anna",
+                "purpose": purpose,
+                "value": value,
+                "timestamp": START_S + day,
+                "expiry": LATE,
+            }
+        )
     ),
     st.sampled_from(["presence", "offers", "ap2:1551", "ap2:1285"]),
     st.sampled_from(["given", "refused"]),
@@ -285,21 +299,16 @@ LINES = st.builds(
 
 
 @given(st.lists(LINES, max_size=6))
-def test_the_order_of_lines_changes_nothing(lines: list[Line]) -> None:
-    wishes = [
-        wish_of(order, group="fi-0042", audiences=AUDIENCES)
-        for order in itertools.islice(itertools.permutations(lines), 24)
-    ]
+def test_the_order_of_lines_changes_nothing(lines: list[StagedLine]) -> None:
+    wishes = [wish_of(order) for order in itertools.islice(itertools.permutations(lines), 24)]
     assert all(wish == wishes[0] for wish in wishes)
 
 
 @given(st.lists(LINES, max_size=6), LINES)
-def test_one_more_refusal_never_gives_more(lines: list[Line], another: Line) -> None:
-    if another.value != "not_given":
+def test_one_more_refusal_never_gives_more(lines: list[StagedLine], another: StagedLine) -> None:
+    if another.said.value != "not_given":
         return
-    before, after = (
-        wish_of(each, group="fi-0042", audiences=AUDIENCES) for each in (lines, [*lines, another])
-    )
+    before, after = (wish_of(each) for each in (lines, [*lines, another]))
     if after is not None:
         assert before is not None
         assert after.purposes <= before.purposes

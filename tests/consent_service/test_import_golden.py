@@ -7,7 +7,6 @@ faster: every message, every revocation, and the register to the last entry.
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -15,12 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from presence.consent_service.import_lines import rows_of_csv, rows_of_json_lines
-from presence.consent_service.importing import Imported, import_rows
+from presence.consent_service.importing import import_rows
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Purpose
 from presence.core.consent.revocation import Revocation
 from tests.support.builders import START_S
 from tests.support.consent_services import DAY_S, Clock, a_service
+from tests.support.imports import register_of, said_of
 
 GOLDEN = Path(__file__).with_name("import-golden.json")
 AUDIENCES = {"offers-main": Purpose.OFFERS, "collect": Purpose.SERVICE, "front": Purpose.PRESENCE}
@@ -131,42 +131,6 @@ def json_lines_of(rows: list[Row]) -> list[str]:
             said["stores"] = ["fi-0042", "fi-0043"]
         lines.append(json.dumps(said) if number % 301 else "{oops")
     return lines
-
-
-def said_of(done: Imported, revocations: list[Revocation]) -> dict[str, Any]:
-    told = asdict(done)
-    told["bad"] = [f"{number}: {reason}" for number, reason in done.bad]
-    told["dropped"], told["doubts"] = sorted(done.dropped), dict(sorted(done.doubts.items()))
-    rows = [
-        [
-            revocation.seq,
-            *(
-                [row.ref.hex(), row.version, row.removed, row.objected, sorted(row.categories),
-                 sorted(row.purposes)]
-                for row in revocation.rows
-            ),
-        ]
-        for revocation in revocations
-    ]  # fmt: skip
-    return {**told, "revocations": len(rows), "revocations_digest": digest_of(rows)}
-
-
-def digest_of(value: Any) -> str:
-    return sha256(json.dumps(value).encode()).hexdigest()
-
-
-def register_of(service: ConsentService) -> dict[str, Any]:
-    """All of it but the numbers of words, which follow the order of sets."""
-    entries = service.register._database.execute(
-        "SELECT hex(ref), changed_seq, not_after FROM entry ORDER BY ref"
-    ).fetchall()
-    facts = ("entries", "notice_seq", "seq", "settings_changed")
-    return {
-        "states": service.register.by_state(),
-        "facts": {name: service.register.fact(name) for name in facts},
-        "entries_digest": digest_of(entries),
-        "export_digest": sha256(b"".join(service.export())).hexdigest(),
-    }
 
 
 def played(folder: Path) -> dict[str, Any]:

@@ -48,9 +48,14 @@ def test_lines_come_back_by_customer_in_the_order_of_refs_and_of_the_file(
     assert [customer.subject for customer in found] == sorted(expected, key=ref_of)
     for customer in found:
         rows = expected[customer.subject]
-        assert customer.lines == [line for _, line, _ in rows if line is not None]
+        assert customer.lines == [
+            (at, line.said.text, line.decided_s, line.until_s, line.identity_key)
+            for at, line, _ in rows
+            if line is not None
+        ]
         assert customer.objects is any(objects for *_, objects in rows)
-        assert customer.number == (rows[0][0] if len(customer.lines) == len(rows) else 0)
+        assert customer.number == rows[0][0]
+        assert customer.is_whole is (len(customer.lines) == len(rows))
 
 
 @given(staged_lines, st.sampled_from([1, 1 << 16]))
@@ -70,15 +75,14 @@ def test_whoever_brings_the_key_of_another_is_found_and_nobody_else(
         found = list(staged.sharing())
         for subject, number in [each for several in found for each in several]:
             staged.spoil(subject, number)
-        spoilt = {customer.subject for customer in staged.customers() if customer.number == 0}
+        spoilt = {customer.subject for customer in staged.customers() if not customer.is_whole}
     expected = [rows for rows in brought.values() if len({subject for subject, _ in rows}) > 1]
     assert sorted(found) == sorted(expected)
     assert spoilt == {subject for rows in expected for subject, _ in rows}
 
 
 def test_where_there_is_no_room_it_is_said_where(tmp_path: Path) -> None:
-    with (
-        ImportedLines(tmp_path / "nowhere", ref_of, full_bytes=1) as staged,
-        pytest.raises(ConsentServiceError, match=r"nowhere: No such file.*disk full"),
-    ):
+    with ImportedLines(tmp_path / "nowhere", ref_of, full_bytes=1) as staged:
         staged.keep("anna", 1, None, objects=False)
+        with pytest.raises(ConsentServiceError, match=r"nowhere: No such file.*disk full"):
+            staged.keep("ben", 2, None, objects=False)

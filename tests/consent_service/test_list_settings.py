@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from presence.consent_service.import_lines import rows_of_csv
 from presence.consent_service.importing import Imported, import_rows
 from presence.consent_service.list_settings import Change, ListSettings, with_taxonomy
-from presence.consent_service.register import Register, Registered
+from presence.consent_service.register import Register
+from presence.consent_service.registered import Registered
 from presence.consent_service.service import ConsentService
 from presence.core.consent.gate import Allowed, ListStanding, allowed_to
 from presence.core.consent.model import Audience, Consent, Grant, Purpose, Scope

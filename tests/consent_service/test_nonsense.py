@@ -11,7 +11,7 @@ import pytest
 from presence.consent_service.agreeing import ref_text
 from presence.consent_service.import_lines import BadLine, parse_line, rows_of_csv
 from presence.consent_service.importing import Imported, import_rows
-from presence.consent_service.register import State
+from presence.consent_service.registered import State
 from presence.consent_service.rights import Taken
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Purpose, Scope

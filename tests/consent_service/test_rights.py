@@ -12,8 +12,9 @@ import pytest
 
 from presence.consent_service.import_lines import rows_of_csv
 from presence.consent_service.importing import Imported, import_rows
-from presence.consent_service.register import Register, State
+from presence.consent_service.register import Register
 from presence.consent_service.register_schema import OLDEST, VERSION
+from presence.consent_service.registered import State
 from presence.consent_service.rights import MAX_LEASE_S, Taken, in_revocations
 from presence.consent_service.service import ConsentService
 from presence.core.consent.model import Consent, Flag, Purpose, Scope

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from presence.consent_service.publishing import REBASE_AFTER
-from presence.consent_service.register import State
+from presence.consent_service.registered import State
 from presence.consent_service.service import ConsentService
 from presence.consent_service.wishes import MAX_SPAN_S
 from presence.core.consent.jws import parse_keys

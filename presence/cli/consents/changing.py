@@ -17,8 +17,8 @@ from presence.cli.consents.options import (
     warn,
 )
 from presence.consent_service.agreeing import Added, ref_text
+from presence.consent_service.alike import audiences_of
 from presence.consent_service.import_lines import parse_identity_key
-from presence.consent_service.importing import audiences_of
 from presence.consent_service.service import ConsentService
 from presence.consent_service.wishes import Wish
 from presence.core.consent.model import Flag, Purpose, Scope

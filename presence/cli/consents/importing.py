@@ -2,8 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, TextIO
+from collections.abc import Iterator
+from typing import Final, TextIO
 
 from presence.cli.consents.bar import Bar
 from presence.cli.consents.options import (
@@ -19,7 +19,7 @@ from presence.consent_service.import_lines import (
     rows_of_csv,
     rows_of_json_lines,
 )
-from presence.consent_service.importing import Imported, import_rows
+from presence.consent_service.importing import Imported, Rows, import_rows
 from presence.core.consent.revocation import Revocation
 from presence.counting import counted
 from presence.errors import ConsentServiceError, StorageError
@@ -107,13 +107,8 @@ def _sentences(done: Imported) -> Iterator[str]:
     yield "gateways learn it with the next `presence consents publish`"
 
 
-def _rows(options: argparse.Namespace, text: TextIO) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _rows(options: argparse.Namespace, text: TextIO) -> Rows:
     kind = options.format or ("jsonl" if options.file.suffix in JSON_LINES else "csv")
-    lines = _lines(text)
+    # By readline, so that the place in the file can be asked for.
+    lines = iter(text.readline, "")
     return rows_of_json_lines(lines) if kind == "jsonl" else rows_of_csv(lines, options.delimiter)
-
-
-def _lines(text: TextIO) -> Iterable[str]:
-    """By readline, so that the place in the file can be asked for."""
-    while line := text.readline():
-        yield line

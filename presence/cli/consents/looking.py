@@ -14,7 +14,7 @@ from presence.cli.consents.options import (
 )
 from presence.cli.exit_codes import ExitCode
 from presence.consent_service.agreeing import ref_text
-from presence.consent_service.register import State
+from presence.consent_service.registered import State
 from presence.core.consent.model import Consent
 from presence.core.timestamps import rfc3339
 from presence.errors import ConsentServiceError

@@ -162,6 +162,43 @@ def encode_record(consent: Consent, words: Words) -> bytes:
     return _encode((*fields, steps) if steps else fields)
 
 
+class RecordForm:
+    """Records of consents that differ from this one in their ref, their keys, and the times of
+    consent and grants alone.
+    """
+
+    def __init__(self, consent: Consent, words: Words) -> None:
+        said = _decode(encode_record(consent, words))
+        self._first = said.version, said.purposes, said.flags
+        self._paused_and_objected = said.paused_until_s, said.objected, said.stores
+        self._grants = [(grant.category, grant.explicit) for grant in said.grants]
+        self._refused = said.refused_categories
+        self._audiences = [number for number, _ in said.pairwise_keys]
+        self._steps = (said.steps,) if isinstance(said, LoudRecord) else ()
+        self.audiences = tuple([words.all[number] for number in self._audiences])
+        """In the order of their keys."""
+
+    def record(
+        self, start_s: int, end_s: int, ends_s: Iterable[int | None], keys: Iterable[bytes]
+    ) -> bytes:
+        """`ends_s`: of the grants, None where that is the consent's own; `keys` of `audiences`."""
+        grants = [
+            (*grant, None, until_s) for grant, until_s in zip(self._grants, ends_s, strict=True)
+        ]
+        return _encode(
+            (
+                *self._first,
+                start_s,
+                end_s,
+                *self._paused_and_objected,
+                grants,
+                self._refused,
+                [*zip(self._audiences, keys, strict=True)],
+                *self._steps,
+            )
+        )
+
+
 def _row(
     grant: Grant, start_s: int, end_s: int, words: Words
 ) -> tuple[int, bool, int | None, int | None]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from presence.cli import main
 from presence.consent_service.kept_lines import KeptCustomer, kept_of, line_of
-from presence.consent_service.register import State
+from presence.consent_service.registered import State
 from presence.consent_service.rights import Taken
 from presence.core.consent.model import Consent
 from presence.edges.host.audit_files import lines_of

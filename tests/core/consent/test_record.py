@@ -15,12 +15,14 @@ from presence.core.consent.record import (
     FLAGS,
     PURPOSES,
     Record,
+    RecordForm,
     Words,
     check_record,
     decode_record,
     encode_record,
     record_version,
 )
+from tests.support.any_consents import consents
 from tests.support.builders import ANNA, START_S, consent, grant
 
 SPAN_S = 396 * 86_400.0
@@ -228,3 +230,33 @@ def test_the_numbers_of_purposes_and_flags_are_those_that_records_are_written_wi
     assert [str(f) for f in FLAGS] == ["explicit", "no_profiling", "test", "ticks"]
     assert set(PURPOSES) == set(Purpose)
     assert set(FLAGS) == set(Flag)
+
+
+@given(consents(), st.data())
+def test_a_form_writes_what_the_entry_itself_would_be(
+    consent: Consent, data: st.DataObject
+) -> None:
+    """Of others who agreed alike: their own times and keys."""
+    times = st.integers(0, (1 << 32) - 1)
+    start_s, end_s = sorted(data.draw(st.lists(times, min_size=2, max_size=2, unique=True)))
+    ends_s = [data.draw(st.integers(start_s, end_s)) for _ in consent.grants]
+    keys = {name: data.draw(st.binary(min_size=16, max_size=16)) for name in consent.pairwise_keys}
+    another = replace(
+        consent,
+        not_before_s=start_s,
+        not_after_s=end_s,
+        grants=tuple(
+            replace(grant, not_before_s=start_s, not_after_s=until_s)
+            for grant, until_s in zip(consent.grants, ends_s, strict=True)
+        ),
+        pairwise_keys=keys,
+    )
+    words = Words()
+    form = RecordForm(consent, words)
+    record = form.record(
+        start_s,
+        end_s,
+        [until_s if until_s < end_s else None for until_s in ends_s],
+        [keys[name] for name in form.audiences],
+    )
+    assert record == encode_record(another, words)
